@@ -1,0 +1,3 @@
+"""medspace: a trusted data space for medicine."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Words every room shares: ids, clock, canonical JSON, hashes, signatures, decisions, errors. No I/O."""

@@ -1,0 +1,52 @@
+"""Canonical JSON: one byte string for one value (RFC 8785, on the subset that has no fractions).
+
+Integers, text, booleans, null, lists and objects with text keys. Fractions are refused, not rounded: what is
+hashed or signed writes them as text (`repr` of the float), so that no two programs can print them differently.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import msgspec
+
+# A value of JSON as the standard decoder gives it. Recursive aliases need Python 3.12, so the leaves are open.
+Json: TypeAlias = Any
+JsonObject: TypeAlias = dict[str, Any]
+
+LARGEST_INTEGER = 2**53 - 1  # RFC 8785 3.2.2.3: larger integers do not survive IEEE 754 doubles
+DEEPEST = 64
+
+_encoder = msgspec.json.Encoder()
+
+
+def canonical(value: Json) -> bytes:
+    """The canonical bytes of a JSON value.
+
+    Raises:
+        ValueError: the value holds a fraction, an integer beyond 2**53 - 1, a lone surrogate, a key that is
+            not text, anything that is not JSON, or more than 64 levels.
+    """
+    return _encoder.encode(_ordered(value, DEEPEST))
+
+
+def _ordered(value: Json, depth: int) -> Json:
+    if depth == 0:
+        raise ValueError(f"canonical JSON: deeper than {DEEPEST} levels")
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, int):
+        if abs(value) > LARGEST_INTEGER:
+            raise ValueError("canonical JSON: integer beyond 2**53 - 1")
+        return value
+    if isinstance(value, Mapping):
+        return {key: _ordered(value[key], depth - 1) for key in sorted(value, key=_order)}
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
+        return [_ordered(item, depth - 1) for item in value]
+    raise ValueError(f"canonical JSON: {type(value).__name__} has no canonical form here")
+
+
+def _order(key: str) -> bytes:
+    # RFC 8785 3.2.3: members are sorted by their UTF-16 code units.
+    if not isinstance(key, str):
+        raise ValueError("canonical JSON: a member's name is text")  # noqa: TRY004 - one error for bad values
+    return key.encode("utf-16-be")

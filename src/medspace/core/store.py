@@ -1,0 +1,129 @@
+"""The port to the database: rooms declare collections of frozen records; one transaction holds every effect.
+
+A unit of work is a plain function of a `Transaction`. It sees its own changes, either all of them are kept or
+none, and it may be run again from the start: it must have no effect but on the transaction. The log entries that it
+appends are part of the same transaction, so nothing happens that is not in the log, and nothing is in the
+log that did not happen.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+
+class Record(Protocol):
+    """A frozen dataclass with an `id`; its fields are what `msgspec` can write as JSON."""
+
+    @property
+    def id(self) -> str:
+        """The identity, unique in the collection."""
+        ...
+
+
+R = TypeVar("R", bound=Record)
+T = TypeVar("T")
+Key = str | int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Collection(Generic[R]):
+    """Records of one type that are kept together.
+
+    `keys` are the names of fields (or properties) of the record, of type text, text enum, integer or None, by which
+    records are found; `unique` are groups of keys whose values no two records share (None never clashes).
+    """
+
+    name: str
+    record: type[R]
+    keys: tuple[str, ...] = ()
+    unique: tuple[tuple[str, ...], ...] = ()
+
+
+class Log(Protocol):
+    """The append-only Merkle log of this connector, as the transaction sees it."""
+
+    def append(self, entry: bytes) -> int:
+        """Add one entry; returns its index, counted from 0."""
+        ...
+
+    def size(self) -> int:
+        """How many entries there are."""
+        ...
+
+    def entries(self, start: int, stop: int) -> Sequence[bytes]:
+        """The entries from `start` up to, not including, `stop`."""
+        ...
+
+    def hashes(self, nodes: Sequence[tuple[int, int]]) -> list[bytes]:
+        """The hashes of complete subtrees, each named by (level, index); level 0 are the leaves.
+
+        Raises:
+            KeyError: a subtree is not complete yet.
+        """
+        ...
+
+
+class Transaction(Protocol):
+    """What a unit of work can do."""
+
+    @property
+    def log(self) -> Log:
+        """The log."""
+        ...
+
+    def get(self, collection: Collection[R], record_id: str) -> R | None:
+        """The record of that identity."""
+        ...
+
+    def find(
+        self,
+        collection: Collection[R],
+        *,
+        where: Mapping[str, Key] | None = None,
+        order_by: str = "id",
+        after: Key = None,
+        descending: bool = False,
+        limit: int = 100,
+    ) -> list[R]:
+        """Records whose keys equal `where`, in the order of the key `order_by` (ties by id).
+
+        `after` starts behind that value of `order_by` (before it, when descending), so that any page costs the
+        same; order by id, or by a key without ties, to page without gaps.
+        """
+        ...
+
+    def insert(self, collection: Collection[R], record: R) -> None:
+        """Add a record.
+
+        Raises:
+            DuplicateRecordError: its identity or unique keys are taken.
+        """
+        ...
+
+    def replace(self, collection: Collection[R], old: R, new: R) -> None:
+        """Compare-and-swap: put `new` in place of `old`, which has the same id.
+
+        Raises:
+            StaleRecordError: what is stored is not `old`.
+        """
+        ...
+
+    def delete(self, collection: Collection[R], old: R) -> None:
+        """Remove `old`.
+
+        Raises:
+            StaleRecordError: what is stored is not `old`.
+        """
+        ...
+
+
+class Database(Protocol):
+    """Runs units of work. Writes are serial and durable when they return; reads see committed state only."""
+
+    async def write(self, work: Callable[[Transaction], T]) -> T:
+        """Run a unit of work and keep its changes; if it raises, nothing is kept and the error comes back."""
+        ...
+
+    async def read(self, view: Callable[[Transaction], T]) -> T:
+        """Run a function that only looks."""
+        ...

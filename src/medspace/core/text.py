@@ -1,0 +1,32 @@
+"""Sentences for people, kept apart from their facts so that they can be said in any language.
+
+A msgid is the English sentence with named gaps; `app.language` looks it up in the gettext catalogues.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+Fact = str | int | float
+
+
+def msgid(sentence: str) -> str:
+    """Mark a sentence for extraction into the catalogues; it is returned as it is."""
+    return sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One sentence with named gaps (`{name}`) and what fills them; a gap may hold another text."""
+
+    msgid: str
+    facts: Mapping[str, "Fact | Text"] = field(default_factory=dict)
+
+    def render(self, translate: Callable[[str], str]) -> str:
+        """The sentence in the language of `translate`, gaps filled."""
+        filled = {
+            name: fact.render(translate) if isinstance(fact, Text) else fact for name, fact in self.facts.items()
+        }
+        return translate(self.msgid).format(**filled)
+
+    def __str__(self) -> str:
+        return self.render(lambda sentence: sentence)

@@ -1,0 +1,116 @@
+"""The plain words of usage control that any room may read: admission, output, release; the engine port.
+
+Only `connector.usage` makes an `Admission` or a `Release` (a test proves it). An engine takes an admission,
+never a table: so there is no second way to the rows.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from medspace.core.canonical import Json, JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The holder's yes to one use of one asset: which rows, which outputs, which limits, until when."""
+
+    id: str
+    agreement: str
+    use: str  # the DSP transfer process, by the holder's pid
+    holder: str  # DID
+    user: str  # DID
+    asset: str
+    kind: str  # the DSP format, such as medspace:train
+    purpose: str
+    task: str  # digest of the task that was admitted
+    outputs: tuple[str, ...]  # kinds of output that may leave
+    min_cohort: int  # persons behind an output, at least
+    min_sites: int  # holders behind a result, at least
+    expires: datetime
+    entry: int  # index in the holder's log
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One request to a job endpoint: a task, the round it is in, and what the round needs."""
+
+    task: JsonObject
+    round: int
+    name: str  # what is asked for, such as moments, gradient, evaluation
+    inputs: JsonObject = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What an engine made, before the gate has seen it. Numbers in `values` may be fractions."""
+
+    kind: str
+    values: Mapping[str, Json]
+    cohort: int  # persons behind it
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """An output that passed the gate and may leave. `digest` is over kind, round, cohort and values as text."""
+
+    id: str
+    admission: str
+    kind: str
+    round: int
+    values: Mapping[str, Json]
+    cohort: int
+    digest: str
+    entry: int  # index in the holder's log
+
+
+class Rows(Protocol):
+    """The rows that an admission opened, column by column."""
+
+    @property
+    def count(self) -> int:
+        """How many rows."""
+        ...
+
+    def numbers(self, column: str) -> Iterable[float]:
+        """A numeric column; NaN where the value is missing."""
+        ...
+
+    def codes(self, column: str) -> Sequence[str | None]:
+        """A coded column; None where the value is missing."""
+        ...
+
+
+class RowSource(Protocol):
+    """Opens rows, for an admission only."""
+
+    def open(self, admission: Admission) -> Rows:
+        """The rows of the admitted asset."""
+        ...
+
+
+class Engine(Protocol):
+    """Answers the steps of one kind of use beside the data."""
+
+    @property
+    def kind(self) -> str:
+        """The DSP format that this engine serves, such as `medspace:train`."""
+        ...
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Every kind of output that it can make."""
+        ...
+
+    def check(self, task: JsonObject) -> None:
+        """Refuse a task that this engine cannot run as it stands.
+
+        Raises:
+            InvalidInputError: with what is wrong in it.
+        """
+        ...
+
+    def answer(self, admission: Admission, step: Step, source: RowSource) -> Output:
+        """Do one step on the admitted rows. Blocking; called in a worker thread."""
+        ...
