@@ -5,6 +5,7 @@ hashed or signed writes them as text (`repr` of the float), so that no two progr
 """
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any, TypeAlias
 
 import msgspec
@@ -50,3 +51,20 @@ def _order(key: str) -> bytes:
     if not isinstance(key, str):
         raise ValueError("canonical JSON: a member's name is text")  # noqa: TRY004 - one error for bad values
     return key.encode("utf-16-be")
+
+
+def exact(value: Json) -> Json:
+    """The same value with each fraction written as the text of its shortest exact form, fit for `canonical`.
+
+    Raises:
+        ValueError: a fraction is not finite.
+    """
+    if isinstance(value, float):
+        if not isfinite(value):
+            raise ValueError("canonical JSON: a number is not finite")
+        return repr(value)
+    if isinstance(value, Mapping):
+        return {key: exact(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
+        return [exact(item) for item in value]
+    return value
