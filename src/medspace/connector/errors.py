@@ -1,0 +1,135 @@
+"""Errors of the connector.
+
+MedspaceError
+ |- InvalidInputError
+ |   |- MessageError             a message cannot be read
+ |   |   |- TooLargeError
+ |   |   `- FilterError
+ |   `- CallbackError            a callback address must not be used
+ |- RefusedError
+ |   |- TransitionError          the message or action does not fit the state
+ |   |- UnknownProcessError      no such process for this counterparty
+ |   |- UnknownDatasetError
+ |   |- UnknownAgreementError
+ |   |- AgreementError           the agreement is not what was negotiated
+ |   |- UseRefusedError          the agreement does not allow this use
+ |   `- OfferError               the offer cannot be published or agreed to
+ `- WaitingError
+     |- CrossedError             our own message is under way
+     `- UnreachableError         no answer from the counterparty
+         `- NotSentError         and surely not delivered
+"""
+
+from medspace.core.errors import InvalidInputError, RefusedError, WaitingError
+from medspace.core.text import msgid
+
+
+class MessageError(InvalidInputError):
+    """A message cannot be read."""
+
+    code = "message.invalid"
+    sentence = msgid("The message cannot be read: {reason}.")
+    next_step = msgid("Send it as the Dataspace Protocol 2025-1 describes it.")
+
+
+class TooLargeError(MessageError):
+    """A message is larger than the door lets in."""
+
+    code = "message.too_large"
+    sentence = msgid("The message is larger than {limit} bytes.")
+    next_step = msgid("Send a smaller message.")
+
+
+class FilterError(MessageError):
+    """A catalogue filter was given; this connector knows none."""
+
+    code = "catalog.filter"
+    sentence = msgid("This catalogue knows no filters.")
+    next_step = msgid("Leave the filter out and page through the catalogue.")
+
+
+class CallbackError(InvalidInputError):
+    """A callback address must not be used."""
+
+    code = "callback.refused"
+    sentence = msgid("The callback address {address} cannot be used: {reason}.")
+    next_step = msgid("Give an address at which this connector may reach you.")
+
+
+class TransitionError(RefusedError):
+    """A message or action does not fit the state of the process."""
+
+    code = "process.transition"
+    sentence = msgid("{message} from the {sender} does not fit a process in the state {state}.")
+    next_step = msgid("Read the state of the process, then send what fits it.")
+
+
+class UnknownProcessError(RefusedError):
+    """There is no such process, or it belongs to somebody else."""
+
+    code = "process.unknown"
+    sentence = msgid("There is no process {pid} here.")
+    next_step = msgid("Check the pid and the identity with which you ask.")
+
+
+class UnknownDatasetError(RefusedError):
+    """There is no such dataset in the catalogue."""
+
+    code = "catalog.unknown"
+    sentence = msgid("There is no dataset {dataset} in this catalogue.")
+    next_step = msgid("Ask for the catalogue and choose a dataset from it.")
+
+
+class UnknownAgreementError(RefusedError):
+    """There is no such agreement with this counterparty."""
+
+    code = "agreement.unknown"
+    sentence = msgid("There is no agreement {agreement} with you here.")
+    next_step = msgid("Negotiate an agreement for the dataset first.")
+
+
+class AgreementError(RefusedError):
+    """An agreement is not what was negotiated."""
+
+    code = "agreement.mismatch"
+    sentence = msgid("The agreement is not what was negotiated: {reason}.")
+    next_step = msgid("Send the agreement with the parties, the target and the terms of the negotiation.")
+
+
+class UseRefusedError(RefusedError):
+    """The agreement does not allow this use; `refusal_code` is the decision's."""
+
+    code = "transfer.refused"
+    sentence = msgid("The agreement does not allow this use: {clause}.")
+    next_step = msgid("Ask for a kind of use that the agreement allows, or negotiate other terms.")
+
+
+class OfferError(RefusedError):
+    """An offer cannot be published or agreed to."""
+
+    code = "offer.refused"
+    sentence = msgid("The offer cannot be used: {reason}.")
+    next_step = msgid("Change the terms of the offer.")
+
+
+class CrossedError(WaitingError):
+    """Our own message about this process is under way; the counterparty may try again."""
+
+    code = "process.crossed"
+    sentence = msgid("A message about the process {pid} is under way to you.")
+    next_step = msgid("Answer that message, then send yours again.")
+
+
+class UnreachableError(WaitingError):
+    """The counterparty did not answer; the message may have been delivered all the same."""
+
+    code = "peer.unreachable"
+    sentence = msgid("No answer from {address}: {reason}.")
+    next_step = msgid("Nothing is lost: the message is sent again. Check that the address is right.")
+
+
+class NotSentError(UnreachableError):
+    """There was no connection: the message has surely not been delivered."""
+
+    code = "peer.not_sent"
+    sentence = msgid("No connection to {address}: {reason}.")

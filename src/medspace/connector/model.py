@@ -1,0 +1,212 @@
+"""What the connector keeps: offered datasets, negotiations, agreements, transfers, messages still to be delivered.
+
+Invariants: a process belongs to one authenticated counterparty for its whole life; it has at most one message
+under way (its `Intent`, which has the identity of the process); an `Agreement` is stored once its negotiation is
+FINALIZED and never changes.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from medspace.core.canonical import JsonObject
+from medspace.core.store import Collection
+
+
+class Role(StrEnum):
+    """The side of a process that a participant is on."""
+
+    PROVIDER = "provider"
+    CONSUMER = "consumer"
+
+    @property
+    def other(self) -> "Role":
+        """The side of the counterparty."""
+        return Role.CONSUMER if self is Role.PROVIDER else Role.PROVIDER
+
+
+class Kind(StrEnum):
+    """The two kinds of process of the Dataspace Protocol."""
+
+    NEGOTIATION = "negotiation"
+    TRANSFER = "transfer"
+
+
+class NegotiationState(StrEnum):
+    """The states of a contract negotiation (DSP 2025-1); INITIAL is ours, before the first acknowledgement."""
+
+    INITIAL = "INITIAL"
+    REQUESTED = "REQUESTED"
+    OFFERED = "OFFERED"
+    ACCEPTED = "ACCEPTED"
+    AGREED = "AGREED"
+    VERIFIED = "VERIFIED"
+    FINALIZED = "FINALIZED"
+    TERMINATED = "TERMINATED"
+
+
+class TransferState(StrEnum):
+    """The states of a transfer process (DSP 2025-1); INITIAL is ours, before the first acknowledgement."""
+
+    INITIAL = "INITIAL"
+    REQUESTED = "REQUESTED"
+    STARTED = "STARTED"
+    SUSPENDED = "SUSPENDED"
+    COMPLETED = "COMPLETED"
+    TERMINATED = "TERMINATED"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a process ended or is stuck: a code, sentences, and where they come from."""
+
+    code: str
+    reason: tuple[str, ...]
+    source: str  # "us", "peer" (it said so) or "delivery" (it could not be told)
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """What to do next, by our own doing: actions one after the other, each once the one before is acknowledged.
+
+    Negotiation: offer, agree, finalize, accept, counter, verify, terminate. Transfer: start, suspend, complete,
+    terminate. Without actions the process is held, for the counterparty or for a person. `delay` seconds pass
+    before each action; `code` and `reason` go with a termination or a suspension; `offer` with an offer or a counter
+    (without one, the offer on the table is repeated) and with an agreement (whose terms it then is).
+    """
+
+    actions: tuple[str, ...] = ()
+    delay: float = 0.0
+    code: str | None = None
+    reason: tuple[str, ...] = ()
+    offer: JsonObject | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """An asset in the catalogue. `offers` are ODRL policies as on the wire, without target; `label` is a digest.
+
+    `body` is the dcat:Dataset as JSON text, made once when it is published.
+    """
+
+    id: str
+    title: str
+    description: str
+    keywords: tuple[str, ...]
+    offers: tuple[JsonObject, ...]
+    formats: tuple[str, ...]  # kinds of use, one distribution each
+    label: str
+    published: str  # RFC 3339
+    body: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Negotiation:
+    """One contract negotiation, as this connector sees it. Times are RFC 3339 in UTC."""
+
+    id: str  # our pid
+    role: Role
+    state: NegotiationState
+    initiator: Role
+    counterparty: str  # DID
+    address: str  # base URL of the counterparty's messages, without trailing slash
+    peer_pid: str | None  # None until the counterparty told it
+    offer: JsonObject  # the offer on the table, with target
+    asked: JsonObject | None  # the terms that the consumer asked for last
+    created: str
+    updated: str
+    agreement: JsonObject | None = None  # as on the wire, from AGREED on (on the provider's side: once it is sent)
+    failure: Failure | None = None
+    seen: tuple[str, ...] = ()  # identities of the counterparty's last messages
+
+    @property
+    def dataset(self) -> str:
+        """The asset that is negotiated."""
+        return str(self.offer["target"])
+
+    @property
+    def agreement_id(self) -> str | None:
+        """The identity of the agreement, once there is one."""
+        return None if self.agreement is None else str(self.agreement["@id"])
+
+    @property
+    def initial(self) -> str | None:
+        """The counterparty's pid where it began the process: makes its initial message idempotent."""
+        return None if self.initiator is self.role else self.peer_pid
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """A finalised agreement; `policy` is the ODRL Agreement as on the wire, `digest` that of its canonical form."""
+
+    id: str
+    negotiation: str  # our pid of the negotiation it comes from
+    provider: str  # DID
+    consumer: str  # DID
+    dataset: str
+    policy: JsonObject
+    digest: str
+    agreed: str  # RFC 3339, the agreement's own timestamp
+    finalized: str  # RFC 3339
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """One transfer process: one use of an agreement."""
+
+    id: str  # our pid
+    role: Role
+    state: TransferState
+    counterparty: str  # DID
+    address: str
+    peer_pid: str | None
+    agreement: str
+    dataset: str
+    format: str
+    created: str
+    updated: str
+    data_address: JsonObject | None = None  # where the data are: given by the provider (pull) or the consumer (push)
+    suspended_by: Role | None = None
+    failure: Failure | None = None
+    seen: tuple[str, ...] = ()
+
+    @property
+    def initial(self) -> str | None:
+        """The consumer's pid where we are the provider: makes the request idempotent."""
+        return self.peer_pid if self.role is Role.PROVIDER else None
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A message that we owe the counterparty, exactly as it goes out at every attempt.
+
+    It is stored in the transaction that caused it and removed in the one that notes the acknowledgement.
+    """
+
+    id: str  # the pid of the process: at most one message of a process is under way
+    kind: Kind
+    action: str
+    url: str
+    audience: str  # DID
+    message: JsonObject  # its @id tells its repetitions from a new message
+    due: str  # RFC 3339: not before
+    created: str
+    then: Reaction | None = None  # what follows the acknowledgement
+
+
+CATALOGUE = Collection("datasets", Dataset)
+NEGOTIATIONS = Collection(
+    "negotiations",
+    Negotiation,
+    keys=("role", "state", "counterparty", "initial", "agreement_id", "created"),
+    unique=(("role", "counterparty", "initial"),),
+)
+AGREEMENTS = Collection("agreements", Agreement, keys=("provider", "consumer", "dataset", "finalized"))
+TRANSFERS = Collection(
+    "transfers",
+    Transfer,
+    keys=("role", "state", "counterparty", "initial", "agreement", "created"),
+    unique=(("role", "counterparty", "initial"),),
+)
+INTENTS = Collection("intents", Intent, keys=("audience",))
+
+COLLECTIONS = (CATALOGUE, NEGOTIATIONS, AGREEMENTS, TRANSFERS, INTENTS)

@@ -1,0 +1,102 @@
+"""What the connector needs from outside: the way to the counterparty, and who decides."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol, TypeAlias
+
+from medspace.connector.model import Agreement, Negotiation, Reaction, Transfer
+from medspace.core.canonical import Json, JsonObject
+from medspace.core.decision import Decision
+from medspace.core.store import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the counterparty answered; `body` is decoded JSON, None where there was none or it could not be read."""
+
+    status: int
+    body: Json = None
+
+
+class Transport(Protocol):
+    """Carries messages to other connectors, with our identity. It neither retries nor follows redirects.
+
+    Both methods raise `connector.errors.UnreachableError` where no answer came, and its subclass `NotSentError`
+    where the message has surely not been delivered (no connection).
+    """
+
+    async def post(self, url: str, message: JsonObject, audience: str) -> Reply:
+        """Send one JSON message to `url`, with a token for the DID `audience`."""
+        ...
+
+    async def get(self, url: str, audience: str) -> Reply:
+        """Ask for the resource at `url`, with a token for the DID `audience`."""
+        ...
+
+
+class NegotiationEvent(StrEnum):
+    """What a negotiation strategy is told of."""
+
+    # as provider
+    REQUEST = "request"
+    COUNTER = "counter"
+    ACCEPTED = "accepted"
+    VERIFIED = "verified"
+    # as consumer
+    REQUESTED = "requested"  # our request was acknowledged
+    OFFER = "offer"
+    AGREEMENT = "agreement"
+    FINALIZED = "finalized"
+
+
+class TransferEvent(StrEnum):
+    """What a transfer strategy is told of."""
+
+    # as provider
+    REQUEST = "request"
+    STARTED = "started"  # whoever started it
+    SUSPENDED = "suspended"  # whoever suspended it
+    # as consumer
+    REQUESTED = "requested"  # our request was acknowledged
+    START = "start"
+    SUSPENSION = "suspension"
+    # as either
+    COMPLETED = "completed"
+    TERMINATED = "terminated"
+
+
+class NegotiationStrategy(Protocol):
+    """Answers negotiations. The record is the one after the event; the answer is stored in the same transaction."""
+
+    def react(self, tx: Transaction, negotiation: Negotiation, event: NegotiationEvent) -> Reaction:
+        """What to do now; an empty reaction holds the negotiation."""
+        ...
+
+
+class TransferStrategy(Protocol):
+    """Decides on uses and answers transfers, inside the transaction of the message that asks."""
+
+    def examine(self, tx: Transaction, agreement: Agreement, transfer: Transfer) -> Decision:
+        """May the consumer have this use? Asked on the provider's side before it is acknowledged.
+
+        `transfer` is the process as it would be kept: INITIAL for a new request, SUSPENDED (see `suspended_by`) where
+        the consumer asks to resume. Its counterparty is the authenticated consumer of the agreement. Anything
+        but a permit is refused with the decision's code and the clauses of its failures.
+        """
+        ...
+
+    def react(self, tx: Transaction, transfer: Transfer, event: TransferEvent) -> Reaction:
+        """What to do now; an empty reaction holds the transfer."""
+        ...
+
+    def address(self, tx: Transaction, transfer: Transfer) -> JsonObject | None:
+        """The dataAddress that goes with our start message (provider), with `@type` and `endpointType`."""
+        ...
+
+
+# Raises an error of `medspace.core.errors` where a callback address must not be used.
+CallbackCheck: TypeAlias = Callable[[str], None]
+
+# The region of a member by its DID, None where it is not known.
+RegionOf: TypeAlias = Callable[[Transaction, str], str | None]
