@@ -1,0 +1,130 @@
+"""The members list: who belongs to the space, signed by its authority as a compact JWS.
+
+Anybody who knows the authority's public key can check a list offline. Security model: the authority alone admits
+and removes; a list that is expired or not yet valid says nothing, so a connector that is cut off from the
+authority closes when its list expires (fail closed).
+"""
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from medspace.core.signing import Signer
+from medspace.trust import jws
+from medspace.trust.did import PUBLIC_KEY_BYTES, base_url, key_id
+from medspace.trust.errors import (
+    DidError,
+    MembersExpiredError,
+    MembersListError,
+    MembersPrematureError,
+    MembersSignatureError,
+)
+from medspace.trust.model import Member, Members
+
+TYPE = "medspace-members+jwt"
+LARGEST_LIST = 8 * 1024 * 1024  # bytes
+LEEWAY = timedelta(seconds=10)
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    did: str
+    name: str
+    region: str
+    roles: list[str]
+    public_key: str
+
+
+class _List(msgspec.Struct, frozen=True):
+    iss: str
+    iat: int
+    exp: int
+    members: list[_Entry]
+
+
+def sign_members(signer: Signer, members: Members) -> str:
+    """The list as its authority signs it; instants are kept to the second.
+
+    Raises:
+        MembersListError: the list could not be read back: two members of one DID, a bad DID or key.
+    """
+    claims = {
+        "iss": members.issuer,
+        "iat": int(members.issued.timestamp()),
+        "exp": int(members.expires.timestamp()),
+        "members": [_entry(member) for member in members.members],
+    }
+    text = jws.sign(signer, kid=key_id(members.issuer, signer.public_key), typ=TYPE, claims=claims)
+    read_members(text, signer.public_key)
+    return text
+
+
+def _entry(member: Member) -> dict[str, object]:
+    return {
+        "did": member.did,
+        "name": member.name,
+        "region": member.region,
+        "roles": list(member.roles),
+        "public_key": jws.encode(member.public_key),
+    }
+
+
+def verify_members(text: str, authority_key: bytes, now: datetime) -> Members:
+    """The list, proven by the authority's 32-byte public key and valid at `now`.
+
+    Raises:
+        MembersListError: malformed, not signed by the authority, expired, or dated in the future.
+    """
+    members = read_members(text, authority_key)
+    check_time(members, now)
+    return members
+
+
+def check_time(members: Members, now: datetime) -> None:
+    """Refuse a list that is not valid at `now`.
+
+    Raises:
+        MembersListError: expired, or dated in the future.
+    """
+    if members.issued > now + LEEWAY:
+        raise MembersPrematureError(issued=members.issued.isoformat())
+    if now >= members.expires:
+        raise MembersExpiredError(expires=members.expires.isoformat())
+
+
+def read_members(text: str, authority_key: bytes) -> Members:
+    """The list, proven by the authority's public key, whether it is valid now or not.
+
+    Raises:
+        MembersListError: malformed, or not signed by the authority.
+    """
+    if len(text) > LARGEST_LIST:
+        raise MembersListError(reason=f"it is larger than {LARGEST_LIST} bytes")
+    try:
+        signed = jws.split(text)
+    except jws.JwsError:
+        raise MembersListError(reason="it is not a token signed with EdDSA") from None
+    if signed.typ != TYPE:
+        raise MembersListError(reason=f"its type is not {TYPE}")
+    if not signed.holds(authority_key):
+        raise MembersSignatureError
+    return _members(signed.payload)
+
+
+def _members(payload: bytes) -> Members:
+    try:
+        read = msgspec.json.decode(payload, type=_List)
+        listed = tuple(_member(entry) for entry in read.members)
+        issued, expires = datetime.fromtimestamp(read.iat, UTC), datetime.fromtimestamp(read.exp, UTC)
+    except (msgspec.DecodeError, RecursionError, ValueError, OverflowError, OSError, DidError) as error:
+        raise MembersListError(reason=str(error)) from None
+    if len({member.did for member in listed}) != len(listed):
+        raise MembersListError(reason="it names a member twice")
+    return Members(read.iss, issued, expires, listed)
+
+
+def _member(entry: _Entry) -> Member:
+    base_url(entry.did)
+    public_key = jws.decode(entry.public_key)
+    if len(public_key) != PUBLIC_KEY_BYTES:
+        raise ValueError(f"the key of {entry.did} is not 32 bytes")
+    return Member(entry.did, entry.name, entry.region, tuple(entry.roles), public_key)

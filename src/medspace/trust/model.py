@@ -1,0 +1,93 @@
+"""The words of identity: documents, members, callers, and the records that are kept."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from medspace.core.store import Collection
+
+# DCP 1.0 4.3.3: the key that signs an ID token stands under `capabilityInvocation`.
+CAPABILITY_INVOCATION = "capabilityInvocation"
+AUTHENTICATION = "authentication"
+ASSERTION_METHOD = "assertionMethod"
+PURPOSES = (AUTHENTICATION, ASSERTION_METHOD, CAPABILITY_INVOCATION)
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationKey:
+    """An Ed25519 key of a DID document: its DID URL, its 32 bytes, what it may be used for."""
+
+    id: str
+    public_key: bytes
+    purposes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceEntry:
+    """A service of a DID document; `type` is `DataService` or `CatalogService` (DSP 2025-1, DidService)."""
+
+    id: str
+    type: str
+    endpoint: str
+
+
+@dataclass(frozen=True, slots=True)
+class DidDocument:
+    """What a party publishes about itself."""
+
+    id: str
+    keys: tuple[VerificationKey, ...]
+    services: tuple[ServiceEntry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An authenticated party: its DID, and the identity of the token that proved it."""
+
+    did: str
+    token_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A party that belongs to the space: DID, name, region (such as DE), roles, 32-byte Ed25519 key."""
+
+    did: str
+    name: str
+    region: str
+    roles: tuple[str, ...]
+    public_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """The members list of the authority `issuer`, valid from `issued` until before `expires`."""
+
+    issuer: str
+    issued: datetime
+    expires: datetime
+    members: tuple[Member, ...]
+
+    def find(self, did: str) -> Member | None:
+        """The member of that DID."""
+        return next((member for member in self.members if member.did == did), None)
+
+
+@dataclass(frozen=True, slots=True)
+class SeenToken:
+    """An ID token that was used: `id` is the hash of issuer and jti, `expires` in seconds since 1970."""
+
+    id: str
+    expires: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeptList:
+    """The newest members list that was seen, as the authority signed it."""
+
+    id: str
+    text: str
+
+
+SEEN = Collection("seen_tokens", SeenToken, keys=("expires",))
+LISTS = Collection("members_lists", KeptList)
+COLLECTIONS = (SEEN, LISTS)
