@@ -1,0 +1,168 @@
+"""Checked tables, and the source that opens their rows for an admission."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from medspace.adapters.duckdb.checks import check, convert
+from medspace.adapters.duckdb.errors import RowsRefusedError
+from medspace.adapters.duckdb.reading import Connection, connect, read
+from medspace.core.dictionary import Column, ColumnType, Dictionary
+from medspace.core.hashing import digest
+from medspace.core.text import Text, msgid
+from medspace.core.usage import Admission, Rows
+
+EPOCH = date(1970, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table whose every cell keeps to its dictionary. It tells what it is; its rows open only through a source.
+
+    `count` rows of `persons` persons (rows, where the dictionary names no person column); `digest` is the same for
+    the same content, whatever the form of the file.
+    """
+
+    dictionary: Dictionary
+    count: int
+    persons: int
+    digest: str
+    _connection: Connection = field(repr=False, compare=False)
+
+
+def load(path: Path, dictionary: Dictionary, table: str = "") -> Table:
+    """Read and check a CSV, Parquet, DuckDB or SQLite file (of the last two: the table or view named `table`).
+
+    The file is read once, into memory, and not opened again: what was checked is what is used.
+
+    Raises:
+        MissingExtraError: duckdb is not installed.
+        TableUnreadableError: the file cannot be read.
+        TableRefusedError: it does not keep to the dictionary. Nothing of it stays loaded.
+    """
+    path = path.resolve()
+    connection = connect(path)
+    try:
+        read(connection, path, dictionary, table)
+        check(connection, path.name, dictionary)
+        convert(connection, dictionary)
+        connection.execute("SET lock_configuration = true")
+        return _describe(connection, dictionary)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _describe(connection: Connection, dictionary: Dictionary) -> Table:
+    count = connection.execute("SELECT count(*) FROM rows").fetchone()[0]
+    rows = _TableRows(connection, dictionary, count, count)
+    persons = count if dictionary.person is None else rows.distinct(dictionary.person)
+    content = {
+        "rows": count,
+        "columns": [
+            {"name": column.name, "type": column.type.value, "content": rows.content_digest(column.name)}
+            for column in dictionary.columns
+        ],
+    }
+    return Table(dictionary, count, persons, digest(content), connection)
+
+
+@dataclass(frozen=True, slots=True)
+class _TableRows:
+    """The rows of a table (`core.usage.Rows`)."""
+
+    _connection: Connection
+    _dictionary: Dictionary
+    count: int
+    persons: int
+
+    def numbers(self, column: str) -> npt.NDArray[np.float64]:
+        """A column as numbers, shape (count,), NaN where missing: flags as 0 and 1, dates as days since 1970-01-01.
+
+        Raises:
+            RowsRefusedError: there is no such column, it holds codes, or it is the column of the pseudonyms.
+        """
+        described = self._open(column)
+        if described.type is ColumnType.CODE:
+            raise RowsRefusedError(Text(msgid("the column {column} holds codes, not numbers"), {"column": column}))
+        return self._numbers(column)
+
+    def codes(self, column: str) -> list[str | None]:
+        """A column as texts, None where missing: codes, `true` and `false`, ISO dates.
+
+        Raises:
+            RowsRefusedError: there is no such column, it holds numbers, or it is the column of the pseudonyms.
+        """
+        described = self._open(column)
+        if described.numeric:
+            raise RowsRefusedError(Text(msgid("the column {column} holds numbers, not codes"), {"column": column}))
+        return self._texts(column)
+
+    def distinct(self, column: str) -> int:
+        """How many different values a column holds."""
+        cell = self._cell(column)
+        return int(self._connection.cursor().execute(f"SELECT count(DISTINCT {cell}) FROM rows").fetchone()[0])  # noqa: S608 - a number
+
+    def content_digest(self, column: str) -> str:
+        """SHA-256 of the column's values: big-endian doubles, or texts in UTF-8, each ended by a control character.
+
+        0x1E ends a text, 0x1F stands for a missing one; a cell holds neither. Minus zero counts as zero and there is
+        one NaN, so that equal values have equal bytes.
+        """
+        if self._dictionary.column(column).type is ColumnType.CODE:
+            texts = ("\x1f" if text is None else text + "\x1e" for text in self._texts(column))
+            return sha256("".join(texts).encode()).hexdigest()
+        numbers = self._numbers(column) + 0.0
+        return sha256(np.where(np.isnan(numbers), np.nan, numbers).astype(">f8").tobytes()).hexdigest()
+
+    def _open(self, column: str) -> Column:
+        if column == self._dictionary.person:
+            raise RowsRefusedError(Text(msgid("the column {column} names persons"), {"column": column}))
+        try:
+            return self._dictionary.column(column)
+        except KeyError:
+            raise RowsRefusedError(Text(msgid("there is no column {column}"), {"column": column})) from None
+
+    def _cell(self, column: str) -> str:
+        return f"c{[described.name for described in self._dictionary.columns].index(column)}"
+
+    def _numbers(self, column: str) -> npt.NDArray[np.float64]:
+        cell = self._cell(column)
+        if self._dictionary.column(column).type is ColumnType.DATE:
+            cell = f"datediff('day', DATE '{EPOCH.isoformat()}', {cell})"
+        query = f"SELECT coalesce(CAST({cell} AS DOUBLE), 'nan'::DOUBLE) AS value FROM rows ORDER BY row"  # noqa: S608 - a number
+        values = self._connection.cursor().execute(query).fetchnumpy()["value"]
+        return np.ascontiguousarray(values, dtype=np.float64)
+
+    def _texts(self, column: str) -> list[str | None]:
+        query = f"SELECT CAST({self._cell(column)} AS VARCHAR) FROM rows ORDER BY row"  # noqa: S608 - a number
+        return [row[0] for row in self._connection.cursor().execute(query).fetchall()]
+
+
+class TableSource:
+    """Opens the rows of its assets (`core.usage.RowSource`)."""
+
+    def __init__(self, tables: Mapping[str, Table]) -> None:
+        self._tables = dict(tables)
+
+    @property
+    def assets(self) -> Sequence[str]:
+        """The assets whose rows it can open."""
+        return tuple(self._tables)
+
+    def open(self, admission: Admission) -> Rows:
+        """The rows of the admitted asset.
+
+        Raises:
+            RowsRefusedError: the asset has no table here.
+        """
+        table = self._tables.get(admission.asset)
+        if table is None:
+            reason = Text(msgid("the asset {asset} has no table here"), {"asset": admission.asset})
+            raise RowsRefusedError(reason)
+        return _TableRows(table._connection, table.dictionary, table.count, table.persons)  # noqa: SLF001 - the one door

@@ -1,0 +1,350 @@
+"""The data dictionary: what each column of a table means, and which values it may hold.
+
+A table is only offered with its dictionary, and only loaded when every cell keeps to it. The rules here are pure;
+the adapters that read tables check whole files by the same rules in SQL. A finding names row, column and reason
+and never quotes the cell: findings reach logs, and a cell may hold personal data.
+"""
+
+import math
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+
+import msgspec
+
+from medspace.core.canonical import LARGEST_INTEGER, JsonObject
+from medspace.core.errors import InvalidInputError
+from medspace.core.hashing import digest
+from medspace.core.text import Fact, Text, msgid
+
+LONGEST_CELL = 128  # characters; codes, numbers and dates are short, and free text has no place in a table
+NUMBER = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
+INTEGER = r"[+-]?[0-9]{1,16}(\.0*)?"
+DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+CONTROL = r"[\x00-\x1f\x7f]"
+FORMULA = r"[=+@-]"  # what makes a spreadsheet run a cell (CWE-1236)
+FLAGS = {"true": True, "1": True, "false": False, "0": False}
+
+
+class ColumnType(StrEnum):
+    """What the cells of a column are."""
+
+    NUMBER = "number"  # a finite decimal fraction, written 1.5 or 1.5e3
+    INTEGER = "integer"  # between -(2**53 - 1) and 2**53 - 1
+    CODE = "code"  # a short word of a coding system or of a list
+    FLAG = "flag"  # true or false, 1 or 0
+    DATE = "date"  # ISO 8601, such as 2026-01-31
+
+
+class Reason(StrEnum):
+    """Why a cell was refused."""
+
+    REQUIRED = "required"
+    LONG = "long"
+    CONTROL = "control"
+    FORMULA = "formula"
+    NUMBER = "number"
+    INTEGER = "integer"
+    FLAG = "flag"
+    DATE = "date"
+    CODE = "code"
+    BELOW = "below"
+    ABOVE = "above"
+
+
+SENTENCES: Mapping[Reason, str] = {
+    Reason.REQUIRED: msgid("the value is missing"),
+    Reason.LONG: msgid("the cell is longer than {longest} characters"),
+    Reason.CONTROL: msgid("the cell holds a control character"),
+    Reason.FORMULA: msgid("the cell would run as a formula in a spreadsheet"),
+    Reason.NUMBER: msgid("the cell is not a finite number (write 1234.5, without separators or units)"),
+    Reason.INTEGER: msgid("the cell is not a whole number between -(2**53 - 1) and 2**53 - 1"),
+    Reason.FLAG: msgid("the cell is not one of true, false, 1, 0"),
+    Reason.DATE: msgid("the cell is not a date in the form 2026-01-31"),
+    Reason.CODE: msgid("the code is not in the list of the data dictionary"),
+    Reason.BELOW: msgid("the value is below the least allowed value, {minimum}"),
+    Reason.ABOVE: msgid("the value is above the greatest allowed value, {maximum}"),
+}
+
+
+class DictionaryError(InvalidInputError):
+    """The data dictionary itself is wrong."""
+
+    code = "dictionary.invalid"
+    sentence = msgid("The data dictionary cannot be used: {reason}.")
+    next_step = msgid("Mend the dictionary; docs/data.md says what it may hold.")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column.
+
+    `unit` is a UCUM unit; `system` the URI of a coding system; `codes` the allowed codes with their meaning (none:
+    any code); `minimum` and `maximum` include themselves; `missing` are texts that stand for "not measured",
+    beside the empty cell (in a numeric column they are compared as numbers).
+    """
+
+    name: str
+    type: ColumnType
+    description: str = ""
+    unit: str = ""
+    system: str = ""
+    codes: Mapping[str, str] = field(default_factory=dict)
+    minimum: float | date | None = None
+    maximum: float | date | None = None
+    missing: tuple[str, ...] = ()
+    required: bool = False
+
+    @property
+    def numeric(self) -> bool:
+        """Whether its values are numbers."""
+        return self.type in (ColumnType.NUMBER, ColumnType.INTEGER)
+
+
+@dataclass(frozen=True, slots=True)
+class Dictionary:
+    """The columns of a table, in order.
+
+    `person` names the column with the pseudonym of the person, if there is one: it is counted and never released.
+    """
+
+    title: str
+    columns: tuple[Column, ...]
+    description: str = ""
+    person: str | None = None
+
+    def column(self, name: str) -> Column:
+        """The column of that name.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+    @property
+    def digest(self) -> str:
+        """`sha256:` and the hex digest of the dictionary's published form."""
+        return digest(describe(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is wrong with a table: `row` counts as a spreadsheet does (the header is row 1); never the cell itself."""
+
+    row: int
+    column: str
+    reason: Text
+
+
+def describe(dictionary: Dictionary) -> JsonObject:
+    """The published form, for catalogues and digests: JSON without fractions (bounds as text)."""
+    return {
+        "title": dictionary.title,
+        "description": dictionary.description,
+        "person": dictionary.person,
+        "columns": [_describe_column(column) for column in dictionary.columns],
+    }
+
+
+def _describe_column(column: Column) -> JsonObject:
+    described: JsonObject = {
+        "name": column.name,
+        "type": column.type.value,
+        "description": column.description,
+        "unit": column.unit,
+        "system": column.system,
+        "codes": dict(column.codes),
+        "minimum": _bound(column.minimum),
+        "maximum": _bound(column.maximum),
+        "missing": list(column.missing),
+        "required": column.required,
+    }
+    return {name: value for name, value in described.items() if value not in ("", None, {}, [], False)}
+
+
+def _bound(bound: float | date | None) -> str | None:
+    if bound is None:
+        return None
+    return bound.isoformat() if isinstance(bound, date) else repr(float(bound))
+
+
+def is_missing(column: Column, cell: str | None) -> bool:
+    """Whether a cell says that nothing was measured."""
+    if cell is None or cell == "" or cell in column.missing:
+        return True
+    return column.numeric and bool(re.fullmatch(NUMBER, cell)) and float(cell) in missing_numbers(column)
+
+
+def missing_numbers(column: Column) -> list[float]:
+    """The numbers that stand for "not measured" in a numeric column."""
+    return [float(text) for text in column.missing if column.numeric and re.fullmatch(NUMBER, text)]
+
+
+def check_cell(column: Column, cell: str | None, *, person: bool = False) -> Reason | None:
+    """Why a cell may not stand in a column, or None. `person`: it is the column of the pseudonyms."""
+    if is_missing(column, cell):
+        return Reason.REQUIRED if column.required or person else None
+    text = cell or ""
+    if len(text) > LONGEST_CELL:
+        return Reason.LONG
+    return Reason.CONTROL if re.search(CONTROL, text) else CHECKS[column.type](column, text)
+
+
+def _check_number(column: Column, text: str) -> Reason | None:
+    if column.type is ColumnType.INTEGER and (not re.fullmatch(INTEGER, text) or abs(float(text)) > LARGEST_INTEGER):
+        return Reason.INTEGER
+    if not re.fullmatch(NUMBER, text) or not math.isfinite(float(text)):
+        return Reason.NUMBER
+    return _check_range(column, float(text))
+
+
+def _check_flag(_column: Column, text: str) -> Reason | None:
+    return None if text.lower() in FLAGS else Reason.FLAG
+
+
+def _check_date(column: Column, text: str) -> Reason | None:
+    if not re.fullmatch(DATE, text):
+        return Reason.DATE
+    try:
+        value = date.fromisoformat(text)
+    except ValueError:
+        return Reason.DATE
+    return _check_range(column, value)
+
+
+def _check_range(column: Column, value: float | date) -> Reason | None:
+    if column.minimum is not None and _position(value) < _position(column.minimum):
+        return Reason.BELOW
+    if column.maximum is not None and _position(value) > _position(column.maximum):
+        return Reason.ABOVE
+    return None
+
+
+def _position(value: float | date) -> float:
+    """Where a value lies on its axis: a date by its day."""
+    return value.toordinal() if isinstance(value, date) else value
+
+
+def _check_code(column: Column, text: str) -> Reason | None:
+    if column.codes:
+        return None if text in column.codes else Reason.CODE
+    return Reason.FORMULA if re.match(FORMULA, text) else None
+
+
+CHECKS: Mapping[ColumnType, Callable[[Column, str], Reason | None]] = {
+    ColumnType.NUMBER: _check_number,
+    ColumnType.INTEGER: _check_number,
+    ColumnType.FLAG: _check_flag,
+    ColumnType.DATE: _check_date,
+    ColumnType.CODE: _check_code,
+}
+
+
+def explain(column: Column, reason: Reason) -> Text:
+    """The sentence of a reason, with the bounds of the column."""
+    facts: dict[str, Fact | Text] = {
+        "longest": LONGEST_CELL,
+        "minimum": _bound(column.minimum) or "",
+        "maximum": _bound(column.maximum) or "",
+    }
+    return Text(SENTENCES[reason], facts)
+
+
+class _ColumnForm(msgspec.Struct, forbid_unknown_fields=True):
+    type: ColumnType
+    description: str = ""
+    unit: str = ""
+    system: str = ""
+    codes: dict[str, str] | list[str] = {}
+    minimum: date | float | None = None
+    maximum: date | float | None = None
+    missing: list[str | int | float] = []
+    required: bool = False
+
+
+class _DictionaryForm(msgspec.Struct, forbid_unknown_fields=True):
+    title: str
+    columns: dict[str, _ColumnForm]
+    description: str = ""
+    person: str | None = None
+
+
+def parse(text: str) -> Dictionary:
+    """The dictionary that a TOML document describes; unknown names are refused, not ignored.
+
+    Raises:
+        DictionaryError: with what is wrong in it.
+    """
+    try:
+        form = msgspec.convert(tomllib.loads(text), _DictionaryForm)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise DictionaryError(reason=str(error)) from error
+    dictionary = Dictionary(
+        title=form.title,
+        description=form.description,
+        person=form.person,
+        columns=tuple(_column(name, column) for name, column in form.columns.items()),
+    )
+    _check(dictionary)
+    return dictionary
+
+
+def _column(name: str, form: _ColumnForm) -> Column:
+    codes = form.codes if isinstance(form.codes, dict) else dict.fromkeys(form.codes, "")
+    return Column(
+        name=name,
+        type=form.type,
+        description=form.description,
+        unit=form.unit,
+        system=form.system,
+        codes=codes,
+        minimum=form.minimum,
+        maximum=form.maximum,
+        missing=tuple(str(text) for text in form.missing),
+        required=form.required,
+    )
+
+
+def _check(dictionary: Dictionary) -> None:
+    if not dictionary.columns:
+        raise DictionaryError(reason=Text(msgid("it names no column")))
+    names = {column.name for column in dictionary.columns}
+    if dictionary.person is not None and dictionary.person not in names:
+        raise DictionaryError(
+            reason=Text(msgid("the person column {column} is not described"), {"column": dictionary.person})
+        )
+    for column in dictionary.columns:
+        _check_column(column)
+
+
+def _check_column(column: Column) -> None:
+    for wrong, reason in (
+        (not column.name or re.search(CONTROL, column.name), msgid("a column has no usable name")),
+        (column.codes and column.type is not ColumnType.CODE, msgid("only a code column has codes: {column}")),
+        (column.unit and not column.numeric, msgid("only a numeric column has a unit: {column}")),
+        (not _bounds_fit(column), msgid("the range does not fit the type: {column}")),
+        (not _in_order(column), msgid("the range is empty: {column}")),
+    ):
+        if wrong:
+            raise DictionaryError(reason=Text(reason, {"column": column.name}))
+
+
+def _bounds_fit(column: Column) -> bool:
+    bounds = [bound for bound in (column.minimum, column.maximum) if bound is not None]
+    if column.numeric:
+        return all(isinstance(bound, float | int) and math.isfinite(bound) for bound in bounds)
+    if column.type is ColumnType.DATE:
+        return all(isinstance(bound, date) for bound in bounds)
+    return not bounds
+
+
+def _in_order(column: Column) -> bool:
+    if column.minimum is None or column.maximum is None:
+        return True
+    return _position(column.minimum) <= _position(column.maximum)
