@@ -28,8 +28,6 @@ class Expectation:
         except (ValueError, KeyError, TypeError) as error:
             self.fault = f"{self.path}: {error!r} in {body[:500]!r}"
             return 500, None
-        finally:
-            self.arrived.set()
 
 
 class _Server(ThreadingHTTPServer):
@@ -46,7 +44,6 @@ class CallbackServer:
         self._server = _Server((host, port), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
         self.address = f"http://{host}:{self._server.server_address[1]}"
-        self.unexpected: list[str] = []
 
     def expect(self, path: str, handler: Handler) -> Expectation:
         """Let `path` be answered once by `handler`."""
@@ -55,12 +52,10 @@ class CallbackServer:
             self._expected[path] = expectation
         return expectation
 
-    def answer(self, path: str, body: bytes) -> Reply:
+    def take(self, path: str) -> Expectation | None:
+        """The expectation at a path, which is then unknown again."""
         with self._lock:
-            expectation = self._expected.pop(path.rstrip("/"), None)
-            if expectation is None:
-                self.unexpected.append(path)
-        return (404, None) if expectation is None else expectation.fire(body)
+            return self._expected.pop(path.rstrip("/"), None)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -76,7 +71,12 @@ def _handler(callbacks: CallbackServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
-            status, reply = callbacks.answer(self.path, body)
+            expectation = callbacks.take(self.path)
+            self.answer(*(expectation.fire(body) if expectation else (404, None)))
+            if expectation:
+                expectation.arrived.set()  # only now: the case goes on once the system has its answer
+
+        def answer(self, status: int, reply: Any) -> None:
             content = b"" if reply is None else json.dumps(reply).encode()
             self.send_response(status)
             if reply is not None:

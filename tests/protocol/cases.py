@@ -277,7 +277,9 @@ BEYOND_THE_KIT = (
     _row("X_TP:02", "request: start", "?start >request <start =STARTED >again =STARTED"),
     _row("X_TP:03", "request: start", "?start >request <start =STARTED !start =STARTED"),
     _row(
-        "X_TP:04", "request: start complete", "?start >request <start ?completion <completion !termination =COMPLETED"
+        "X_TP:04",
+        "request: start complete",
+        "?start >request <start ?completion <completion =COMPLETED !termination =COMPLETED",
     ),
     _row("X_TP_C:01", "", "?request >trigger <request >start =STARTED !start =STARTED"),
     _row("X_TP_C:02", "start: complete", "?request >trigger <request >start =STARTED"),

@@ -22,7 +22,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def sut(request: pytest.FixtureRequest) -> Iterator[Target]:
     """The system under test."""
-    url = request.config.getoption("--sut-url")
+    url = request.config.getoption("--sut-url", None) or os.environ.get("MEDSPACE_SUT_URL")
     if url:
         yield Target.at(url)
         return
