@@ -1,0 +1,1 @@
+"""A whole space on one machine: four hospitals, a company, an authority."""
