@@ -1,0 +1,52 @@
+"""What can go wrong in the ledger."""
+
+from medspace.core.errors import InvalidInputError, ProofError
+from medspace.core.text import msgid
+
+
+class MalformedEntryError(InvalidInputError):
+    """An entry that the ledger must not hold: wrong form, an unknown fact, or text that may be about a person."""
+
+    code = "ledger.entry.malformed"
+    sentence = msgid("The ledger does not take this entry: {reason}.")
+    next_step = msgid("Write only the facts that the kind of entry has, as identifiers, digests, codes and numbers.")
+
+
+class UnknownEntryKindError(MalformedEntryError):
+    """A kind of entry that this program does not know."""
+
+    code = "ledger.entry.unknown_kind"
+    sentence = msgid("The ledger knows no entry of the kind {kind}.")
+    next_step = msgid("Use a kind of the table of entry kinds, or a newer medspace.")
+
+
+class NoSuchEntryError(InvalidInputError):
+    """An index or a size that the log has not reached."""
+
+    code = "ledger.entry.missing"
+    sentence = msgid("The log does not reach so far: {reason}.")
+    next_step = msgid("Ask for an entry and a size within the log.")
+
+
+class MalformedNoteError(InvalidInputError):
+    """Text that is not a signed note, or a note that is not a checkpoint."""
+
+    code = "ledger.note.malformed"
+    sentence = msgid("This is not a signed checkpoint: {reason}.")
+    next_step = msgid("Ask its sender for the original text; it must not be edited or reformatted.")
+
+
+class MalformedBundleError(InvalidInputError):
+    """A file that is not an exported log."""
+
+    code = "ledger.bundle.malformed"
+    sentence = msgid("This is not an exported log: {reason}.")
+    next_step = msgid("Export the log again with `medspace audit export`.")
+
+
+class InconsistentLogError(ProofError):
+    """The log is no longer the one that was signed before."""
+
+    code = "ledger.log.inconsistent"
+    sentence = msgid("The log of {origin} no longer begins with the {size} entries that it signed before.")
+    next_step = msgid("Sign nothing; restore the database from a backup and tell the other members of the space.")

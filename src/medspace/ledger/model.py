@@ -1,0 +1,127 @@
+"""The words of the ledger: entry, checkpoint, proof."""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from medspace.core.canonical import Json, JsonObject, canonical
+from medspace.core.clock import instant
+from medspace.core.store import Collection
+from medspace.ledger.errors import MalformedEntryError, UnknownEntryKindError
+from medspace.ledger.kinds import ENTRY_KINDS, Form, fits
+
+LONGEST_ENTRY = 4 * 1024 * 1024  # bytes; a round with 10,000 answers is about 3 MB
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a log.
+
+    `kind` is a dotted name of `kinds.ENTRY_KINDS`, which says what `facts` holds; `time` is an instant as
+    `core.clock.stamp` writes it; `actor` is the DID of the participant that did it.
+
+    Raises:
+        UnknownEntryKindError: the table has no such kind.
+        MalformedEntryError: the facts are not those of the kind, or something has not the form that it must have.
+    """
+
+    kind: str
+    time: str
+    actor: str
+    facts: JsonObject
+
+    def __post_init__(self) -> None:
+        kind = ENTRY_KINDS.get(self.kind)
+        if kind is None:
+            raise UnknownEntryKindError(kind=self.kind[:64])
+        flaw = kind.flaw(self.facts) or self._flaw()
+        if flaw:
+            raise MalformedEntryError(reason=flaw)
+
+    def _flaw(self) -> str | None:
+        if not fits(Form.DID, self.actor):
+            return "the actor is not a DID"
+        if not fits(Form.TIME, self.time):
+            return "the time is not an instant in UTC with milliseconds"
+        try:
+            instant(self.time)
+        except ValueError:
+            return "the time is not in the calendar"
+        return None
+
+    def encode(self) -> bytes:
+        """The canonical bytes that the log keeps and hashes (RFC 8785)."""
+        return canonical({"actor": self.actor, "facts": self.facts, "kind": self.kind, "time": self.time})
+
+
+class _Wire(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    actor: str
+    facts: dict[str, Json]
+    kind: str
+    time: str
+
+
+_decoder = msgspec.json.Decoder(_Wire)
+
+
+def decode(content: bytes) -> Entry:
+    """The entry that canonical bytes hold.
+
+    Raises:
+        UnknownEntryKindError: the table has no such kind.
+        MalformedEntryError: the bytes are no entry, or not its canonical form.
+    """
+    if len(content) > LONGEST_ENTRY:
+        raise MalformedEntryError(reason=f"it is longer than {LONGEST_ENTRY} bytes")
+    try:
+        wire = _decoder.decode(content)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        raise MalformedEntryError(reason="it is not the JSON of an entry") from None
+    entry = Entry(kind=wire.kind, time=wire.time, actor=wire.actor, facts=wire.facts)
+    if entry.encode() != content:
+        raise MalformedEntryError(reason="it is not in canonical form")
+    return entry
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The state of a log (C2SP tlog-checkpoint): who keeps it (`origin`), its number of entries, its 32-byte root.
+
+    `extensions` are further lines of the note, which mean nothing to medspace.
+    """
+
+    origin: str
+    size: int
+    root: bytes
+    extensions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SignedCheckpoint:
+    """A checkpoint of this log as it was signed: `note` is the text of the signed note; `time` when it was made."""
+
+    id: str
+    size: int
+    time: str
+    note: str
+
+
+CHECKPOINTS = Collection("ledger_checkpoints", SignedCheckpoint, keys=("size",), unique=(("size",),))
+
+
+@dataclass(frozen=True, slots=True)
+class InclusionProof:
+    """That an entry is number `index` of the log of `size` entries; `hashes` from the leaf to the root."""
+
+    index: int
+    size: int
+    hashes: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConsistencyProof:
+    """That the log of `size2` entries begins with the log of `size1` entries."""
+
+    size1: int
+    size2: int
+    hashes: tuple[bytes, ...]

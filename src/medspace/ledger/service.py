@@ -1,0 +1,88 @@
+"""What a unit of work does with the log: record, sign a checkpoint, prove."""
+
+from datetime import datetime
+
+from medspace.core.clock import stamp
+from medspace.core.signing import Signer
+from medspace.core.store import Log, Transaction
+from medspace.ledger import merkle, note
+from medspace.ledger.errors import InconsistentLogError, NoSuchEntryError
+from medspace.ledger.model import (
+    CHECKPOINTS,
+    Checkpoint,
+    ConsistencyProof,
+    Entry,
+    InclusionProof,
+    SignedCheckpoint,
+)
+
+
+def record(tx: Transaction, entry: Entry) -> int:
+    """Write an entry into the log, in the same transaction as the effect that it speaks of; returns its index."""
+    return tx.log.append(entry.encode())
+
+
+def root(log: Log, size: int) -> bytes:
+    """The root that the log had at that size, from what its store keeps.
+
+    Raises:
+        NoSuchEntryError: it has never been so long.
+    """
+    if not 0 <= size <= log.size():
+        raise NoSuchEntryError(reason=f"it has {log.size()} entries, not {size}")
+    return merkle.fold(log.hashes(merkle.span_nodes(0, size)))
+
+
+def checkpoint(tx: Transaction, signer: Signer, origin: str, now: datetime) -> SignedCheckpoint:
+    """Sign the log as it stands, and keep what was signed; the same size is signed once.
+
+    Raises:
+        InconsistentLogError: the log does not begin with what was signed last. A log that signs twice what cannot
+            both be true is the one thing that nobody forgives it (C2SP tlog-checkpoint, Signatures).
+    """
+    size = tx.log.size()
+    last = latest_checkpoint(tx)
+    if last is not None:
+        _confirm(tx.log, origin, last)
+        if last.size == size:
+            return last
+    state = Checkpoint(origin, size, root(tx.log, size))
+    signed = note.Note(note.checkpoint_text(state)).signed(origin, signer)
+    made = SignedCheckpoint(f"{size:016d}", size, stamp(now), signed.render())
+    tx.insert(CHECKPOINTS, made)
+    return made
+
+
+def latest_checkpoint(tx: Transaction) -> SignedCheckpoint | None:
+    """The checkpoint that was signed last."""
+    return next(iter(tx.find(CHECKPOINTS, order_by="size", descending=True, limit=1)), None)
+
+
+def _confirm(log: Log, origin: str, last: SignedCheckpoint) -> None:
+    before = note.read_checkpoint(note.parse(last.note).text)
+    if log.size() < before.size or root(log, before.size) != before.root:
+        raise InconsistentLogError(origin=origin, size=before.size)
+
+
+def prove_inclusion(tx: Transaction, index: int, size: int) -> InclusionProof:
+    """That the entry is number `index` of the log when it had `size` entries. One look-up of about log2(size) hashes.
+
+    Raises:
+        NoSuchEntryError: there is no such entry, or no such size.
+    """
+    if not 0 <= index < size <= tx.log.size():
+        raise NoSuchEntryError(reason=f"entry {index} of {size}, while there are {tx.log.size()}")
+    hashes = tx.log.hashes(merkle.inclusion_nodes(index, size))
+    return InclusionProof(index, size, merkle.inclusion_proof(index, size, hashes))
+
+
+def prove_consistency(tx: Transaction, size1: int, size2: int) -> ConsistencyProof:
+    """That the log of `size2` entries begins with the log of `size1` entries.
+
+    Raises:
+        NoSuchEntryError: there are no such sizes, in this order.
+    """
+    if not 0 <= size1 <= size2 <= tx.log.size():
+        raise NoSuchEntryError(reason=f"from size {size1} to {size2}, while there are {tx.log.size()}")
+    hashes = tx.log.hashes(merkle.consistency_nodes(size1, size2))
+    return ConsistencyProof(size1, size2, merkle.consistency_proof(size1, size2, hashes))
