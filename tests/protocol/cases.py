@@ -261,8 +261,10 @@ BEYOND_THE_KIT = (
     _row("X_CN:04", "request: offer", "?offers >request <offers >counter !accepted =REQUESTED"),
     _row("X_CN:05", "", ">request >termination !termination =TERMINATED"),
     _row("X_CN:06", "request: agree", "?agreement >request <agreement !accepted =AGREED"),
-    # An offer that is sent while nobody answers is not yet an offer.
-    _row("X_CN:07", "request: offer", ">request =REQUESTED"),
+    # What is sent while nobody answers has not happened; it is sent again.
+    _row(
+        "X_CN:07", "request: offer", ">request =REQUESTED =REQUESTED =REQUESTED =REQUESTED ?offers <offers =OFFERED"
+    ),
     _row("X_CN:08", "request: agree; verified: finalize", "?agreement >request <agreement >verification =VERIFIED"),
     _row(
         "X_CN_C:01",
@@ -273,6 +275,11 @@ BEYOND_THE_KIT = (
     _row("X_CN_C:03", "", ">first-offer !agreement >termination =TERMINATED"),
     _row("X_CN_C:04", "offer: accept", "?request >trigger <request >offers =OFFERED"),
     _row("X_CN_C:05", "", "?request >trigger <request >agreement !agreement =AGREED"),
+    _row(
+        "X_CN_C:06",
+        "requested: terminate",
+        "?request >trigger <request =REQUESTED =REQUESTED =REQUESTED =REQUESTED ?termination <termination =TERMINATED",
+    ),
     _row("X_TP:01", "", ">request >again =REQUESTED"),
     _row("X_TP:02", "request: start", "?start >request <start =STARTED >again =STARTED"),
     _row("X_TP:03", "request: start", "?start >request <start =STARTED !start =STARTED"),

@@ -16,12 +16,14 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @contextmanager
-def system_under_test(script: dict[str, Any], *, wait: float = 15.0, mutant: str = "") -> Iterator[Target]:
+def system_under_test(
+    script: dict[str, Any], *, wait: float = 15.0, mutant: str = "", options: tuple[str, ...] = ()
+) -> Iterator[Target]:
     """Start `python -m tests.protocol.sut` on a free port with this reaction script; end it by SIGTERM."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "reactions.json")
         path.write_text(json.dumps(script), encoding="utf-8")
-        command = [sys.executable, "-m", "tests.protocol.sut", "--port", "0", "--script", str(path)]
+        command = [sys.executable, "-m", "tests.protocol.sut", "--port", "0", "--script", str(path), *options]
         environment = {**os.environ, "MEDSPACE_SUT_MUTANT": mutant}
         with subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True) as process:
             try:
