@@ -253,6 +253,9 @@ DISABLED_UPSTREAM = (
     ),
 )
 
+# Long enough for the system's first message to meet an unknown path.
+UNHEARD = "=REQUESTED =REQUESTED =REQUESTED =REQUESTED"
+
 # What the protocol demands and the official kit does not look at.
 BEYOND_THE_KIT = (
     _row("X_CN:01", "", ">request >again =REQUESTED"),
@@ -262,9 +265,7 @@ BEYOND_THE_KIT = (
     _row("X_CN:05", "", ">request >termination !termination =TERMINATED"),
     _row("X_CN:06", "request: agree", "?agreement >request <agreement !accepted =AGREED"),
     # What is sent while nobody answers has not happened; it is sent again.
-    _row(
-        "X_CN:07", "request: offer", ">request =REQUESTED =REQUESTED =REQUESTED =REQUESTED ?offers <offers =OFFERED"
-    ),
+    _row("X_CN:07", "request: offer", f">request {UNHEARD} ?offers <offers =OFFERED"),
     _row("X_CN:08", "request: agree; verified: finalize", "?agreement >request <agreement >verification =VERIFIED"),
     _row(
         "X_CN_C:01",
@@ -278,7 +279,7 @@ BEYOND_THE_KIT = (
     _row(
         "X_CN_C:06",
         "requested: terminate",
-        "?request >trigger <request =REQUESTED =REQUESTED =REQUESTED =REQUESTED ?termination <termination =TERMINATED",
+        f"?request >trigger <request {UNHEARD} ?termination <termination =TERMINATED",
     ),
     _row("X_TP:01", "", ">request >again =REQUESTED"),
     _row("X_TP:02", "request: start", "?start >request <start =STARTED >again =STARTED"),
