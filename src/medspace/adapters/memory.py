@@ -1,0 +1,223 @@
+"""The store, the clock and the randomness in memory: for tests, and for trying medspace without a disk."""
+
+import asyncio
+import heapq
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from medspace.adapters.records import codec, known, plain, read_only
+from medspace.adapters.tail import Tail
+from medspace.core.errors import DuplicateRecordError, StaleRecordError
+from medspace.core.store import Collection, Key, R, T, Transaction
+from medspace.ledger.merkle import Frontier
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    body: str
+    keys: Mapping[str, Key]
+
+
+@dataclass(slots=True)
+class _State:
+    tables: dict[str, dict[str, _Row]] = field(default_factory=dict)
+    tail: Tail = field(default_factory=lambda: Tail(Frontier()))
+
+
+class MemoryLog:
+    """The log, as a transaction in memory sees it."""
+
+    def __init__(self, tail: Tail, *, writable: bool) -> None:
+        self._tail = tail
+        self._writable = writable
+
+    def append(self, entry: bytes) -> int:
+        """Add one entry."""
+        if not self._writable:
+            raise read_only()
+        return self._tail.append(entry)
+
+    def size(self) -> int:
+        """How many entries there are."""
+        return self._tail.size
+
+    def entries(self, start: int, stop: int) -> Sequence[bytes]:
+        """The entries from `start` up to `stop`."""
+        return self._tail.entries(start, stop)
+
+    def hashes(self, nodes: Sequence[tuple[int, int]]) -> list[bytes]:
+        """The hashes of complete subtrees."""
+        found = self._tail.hashes(nodes)
+        return [found[node] for node in nodes]
+
+
+class MemoryTransaction:
+    """A transaction on dictionaries; `undo` takes its changes back."""
+
+    def __init__(self, state: _State, *, writable: bool) -> None:
+        self.log = MemoryLog(state.tail, writable=writable)
+        self._state = state
+        self._writable = writable
+        self._undo: list[tuple[str, str, _Row | None]] = []
+
+    def get(self, collection: Collection[R], record_id: str) -> R | None:
+        """The record of that identity."""
+        row = self._table(collection).get(record_id)
+        return None if row is None else codec(collection).decode(row.body)
+
+    def find(
+        self,
+        collection: Collection[R],
+        *,
+        where: Mapping[str, Key] | None = None,
+        order_by: str = "id",
+        after: Key = None,
+        descending: bool = False,
+        limit: int = 100,
+    ) -> list[R]:
+        """Records whose keys equal `where`, in the order of the key `order_by` (ties by id)."""
+        wanted = {name: plain(value) for name, value in (where or {}).items()}
+        known(collection, [*wanted, order_by])
+        rows = [row for row in self._table(collection).values() if wanted.items() <= row.keys.items()]
+        if after is not None:
+            rows = [row for row in rows if _behind(row.keys[order_by], plain(after), descending=descending)]
+        rows.sort(key=lambda row: (_rank(row.keys[order_by]), _rank(row.keys["id"])), reverse=descending)
+        return [codec(collection).decode(row.body) for row in rows[: max(limit, 0)]]
+
+    def insert(self, collection: Collection[R], record: R) -> None:
+        """Add a record."""
+        row = self._row(collection, record)
+        if record.id in self._table(collection) or self._clashes(collection, row):
+            raise DuplicateRecordError(id=record.id)
+        self._put(collection, record.id, row)
+
+    def replace(self, collection: Collection[R], old: R, new: R) -> None:
+        """Compare-and-swap."""
+        row = self._row(collection, new)
+        self._compare(collection, old, new.id)
+        if self._clashes(collection, row):
+            raise DuplicateRecordError(id=old.id)
+        self._put(collection, new.id, row)
+
+    def delete(self, collection: Collection[R], old: R) -> None:
+        """Remove `old`."""
+        self._compare(collection, old, old.id)
+        self._put(collection, old.id, None)
+
+    def undo(self) -> None:
+        """Take every change back, the last one first."""
+        for name, record_id, row in reversed(self._undo):
+            _set(self._state.tables[name], record_id, row)
+
+    def _table(self, collection: Collection[R]) -> dict[str, _Row]:
+        return self._state.tables.setdefault(collection.name, {})
+
+    def _row(self, collection: Collection[R], record: R) -> _Row:
+        if not self._writable:
+            raise read_only()
+        form = codec(collection)
+        return _Row(form.encode(record), form.row(record))
+
+    def _clashes(self, collection: Collection[R], row: _Row) -> bool:
+        groups = [group.items() for group in codec(collection).clashes(row.keys)]
+        others = [other.keys for key, other in self._table(collection).items() if key != row.keys["id"]]
+        return any(group <= keys.items() for group in groups for keys in others)
+
+    def _compare(self, collection: Collection[R], old: R, record_id: str) -> None:
+        if not self._writable:
+            raise read_only()
+        row = self._table(collection).get(old.id)
+        if old.id != record_id or row is None or row.body != codec(collection).encode(old):
+            raise StaleRecordError(id=old.id)
+
+    def _put(self, collection: Collection[R], record_id: str, row: _Row | None) -> None:
+        table = self._table(collection)
+        self._undo.append((collection.name, record_id, table.get(record_id)))
+        _set(table, record_id, row)
+
+
+class MemoryDatabase:
+    """A database in memory: one for each test, gone with it."""
+
+    def __init__(self) -> None:
+        self._state = _State()
+
+    async def write(self, work: Callable[[Transaction], T]) -> T:
+        """Run a unit of work and keep its changes; if it raises, nothing is kept."""
+        transaction = MemoryTransaction(self._state, writable=True)
+        mark = self._state.tail.mark()
+        try:
+            return work(transaction)
+        except BaseException:
+            transaction.undo()
+            self._state.tail.rewind(mark)
+            raise
+
+    async def read(self, view: Callable[[Transaction], T]) -> T:
+        """Run a function that only looks."""
+        return view(MemoryTransaction(self._state, writable=False))
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+class ManualClock:
+    """A clock that stands until it is moved; sleepers wake when their time has come."""
+
+    def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
+        self._now = start
+        self._sleepers: list[tuple[datetime, int, asyncio.Event]] = []
+        self._slept = 0
+
+    def now(self) -> datetime:
+        """The instant at which the clock stands, in UTC."""
+        return self._now
+
+    async def sleep(self, seconds: float) -> None:
+        """Return once the clock was moved that far."""
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        awake = asyncio.Event()
+        self._slept += 1
+        heapq.heappush(self._sleepers, (self._now + timedelta(seconds=seconds), self._slept, awake))
+        await awake.wait()
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock on, and wake who is due."""
+        self._now += timedelta(seconds=seconds)
+        while self._sleepers and self._sleepers[0][0] <= self._now:
+            heapq.heappop(self._sleepers)[2].set()
+
+    @property
+    def sleepers(self) -> int:
+        """How many are waiting for the clock to move."""
+        return len(self._sleepers)
+
+
+class SeededRandomness:
+    """The same bytes for the same seed: for tests only, anybody can guess them."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self._source = random.Random(seed)  # noqa: S311 - repeatable on purpose, and named so
+
+    def token_bytes(self, count: int) -> bytes:
+        """The next `count` bytes of the sequence."""
+        return self._source.randbytes(count)
+
+
+def _rank(key: Key) -> tuple[bool, str | int]:
+    return (False, 0) if key is None else (True, key)
+
+
+def _behind(key: Key, after: Key, *, descending: bool) -> bool:
+    return _rank(key) < _rank(after) if descending else _rank(key) > _rank(after)
+
+
+def _set(table: dict[str, _Row], record_id: str, row: _Row | None) -> None:
+    if row is None:
+        table.pop(record_id, None)
+    else:
+        table[record_id] = row

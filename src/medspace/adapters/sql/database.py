@@ -1,0 +1,152 @@
+"""The database port on SQLite and PostgreSQL."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy import URL, Engine, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from medspace.adapters.sql import engines, migration, schema
+from medspace.adapters.sql.errors import LogDamagedError, translated
+from medspace.adapters.sql.lease import FileLease, take_session
+from medspace.adapters.sql.transaction import Session, SqlTransaction, log_size
+from medspace.adapters.sql.writer import Unit, Writer, Writing, attempt
+from medspace.adapters.tail import Tail, hash_in, last_leaf
+from medspace.core.errors import StorageError
+from medspace.core.store import Collection, T, Transaction
+from medspace.core.text import msgid
+from medspace.ledger.merkle import Frontier, Node
+
+READERS = 4
+WAITING = 10_000  # units that may wait; who comes later waits for a place
+
+
+class SqlDatabase:
+    """One connector's database. To be used from one event loop; `open_database` makes it."""
+
+    def __init__(self, url: URL, tables: schema.Schema, lease: FileLease | None) -> None:
+        self._schema = tables
+        self._lease = lease
+        self._writing_engine = engines.writer(url)
+        self._reading_engine = engines.readers(url, READERS)
+        self._writer = Writer(Connector(self._writing_engine, tables), tables)
+        self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="medspace-reader")
+        self._places = asyncio.Semaphore(WAITING)
+        self._closed = False
+
+    async def write(self, work: Callable[[Transaction], T]) -> T:
+        """Run a unit of work and keep its changes; durable when it returns.
+
+        A caller that is cancelled while it waits does not learn whether the unit was kept.
+
+        Raises:
+            StorageError: nothing was kept.
+        """
+        async with self._places:
+            self._check_open()
+            unit = Unit(work, asyncio.get_running_loop().create_future())
+            self._writer.submit(unit)
+            kept: T = await unit.waiter
+            return kept
+
+    async def read(self, view: Callable[[Transaction], T]) -> T:
+        """Run a function that only looks, on a snapshot of what is committed."""
+        self._check_open()
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._look, view)
+
+    async def close(self) -> None:
+        """Finish what waits, then let the database go. A second call does nothing."""
+        if not self._closed:
+            self._closed = True
+            await asyncio.to_thread(self._shut)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StorageError(reason=msgid("it is closed"))
+
+    def _look(self, view: Callable[[Transaction], T]) -> T:
+        try:
+            with self._reading_engine.connect() as connection, connection.begin():
+                seen: T = attempt(view, SqlTransaction(Session(connection, self._schema), None))
+                return seen
+        except SQLAlchemyError as error:
+            raise translated(error) from error
+
+    def _shut(self) -> None:
+        self._writer.stop()
+        self._pool.shutdown()
+        self._reading_engine.dispose()
+        self._writing_engine.dispose()
+        if self._lease is not None:
+            self._lease.release()
+
+
+class Connector:
+    """Connects the writer: takes the session's lease where there is one, and finds the end of the log."""
+
+    def __init__(self, engine: Engine, tables: schema.Schema) -> None:
+        self._engine = engine
+        self._schema = tables
+
+    def __call__(self) -> Writing:
+        """A connection outside any transaction.
+
+        Raises:
+            StorageTakenError: another connector writes to this database.
+            LogDamagedError: the log lacks a row that it must have.
+        """
+        try:
+            connection = self._engine.connect()
+            with connection.begin():
+                if connection.dialect.name == engines.POSTGRES:
+                    take_session(connection, self._engine.url.render_as_string())
+                return Writing(connection, Tail(self._frontier(Session(connection, self._schema))))
+        except SQLAlchemyError as error:
+            raise translated(error) from error
+
+    def _frontier(self, session: Session) -> Frontier:
+        size: int = session.run(log_size(self._schema.log)).scalar_one()
+        nodes = Frontier.nodes(size)
+        return Frontier.restore(size, self._hashes(session, nodes))
+
+    def _hashes(self, session: Session, nodes: Sequence[Node]) -> list[bytes]:
+        table = self._schema.log
+        leaves = [last_leaf(node) for node in nodes]
+        rows = session.run(select(table.c.id, table.c.hashes).where(table.c.id.in_(leaves)))
+        stored = {row.id: row.hashes for row in rows}
+        for (level, _), leaf in zip(nodes, leaves, strict=True):
+            if len(stored.get(leaf, b"")) <= level * schema.HASH_BYTES:
+                raise LogDamagedError(database=self._engine.url.render_as_string(), index=leaf)
+        return [hash_in(stored[leaf], node) for node, leaf in zip(nodes, leaves, strict=True)]
+
+
+def open_database(url: str, collections: Iterable[Collection[Any]]) -> SqlDatabase:
+    """Open the database for this connector alone.
+
+    Raises:
+        DatabaseUrlError: the URL names nothing usable.
+        MissingExtraError: psycopg is not installed.
+        StorageTakenError: another connector runs on it.
+        SchemaBehindError: migrations are due; `upgrade(url)` runs them.
+        SchemaAheadError: a newer medspace wrote it.
+    """
+    parsed = engines.parse(url)
+    migration.check(parsed)
+    lease = FileLease(engines.sqlite_file(parsed)) if parsed.get_backend_name() == "sqlite" else None
+    try:
+        return SqlDatabase(parsed, schema.build(collections), lease)
+    except StorageError:
+        if lease is not None:
+            lease.release()
+        raise

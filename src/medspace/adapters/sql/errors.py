@@ -1,0 +1,56 @@
+"""What a database can answer, in our words."""
+
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from medspace.core.errors import InvalidInputError, StorageError, StorageFullError
+from medspace.core.text import Text, msgid
+
+_FULL = ("database or disk is full", "No space left on device", "could not extend file")
+_POSTGRES_FULL = ("53100", "53200")  # disk_full, out_of_memory: PostgreSQL appendix A, class 53
+
+
+class DatabaseUrlError(InvalidInputError):
+    """The database URL names nothing that medspace can use."""
+
+    code = "storage.url"
+    sentence = msgid("The database {database} cannot be used: {reason}.")
+    next_step = msgid("Write sqlite:///path/to/file.db or postgresql+psycopg://user@host/name.")
+
+
+class SchemaBehindError(StorageError):
+    """The tables are older than the program."""
+
+    code = "storage.schema_behind"
+    sentence = msgid("The tables of {database} are {count} migrations behind this version of medspace.")
+    next_step = msgid("Run `medspace up` with this configuration: it brings them up to date.")
+
+
+class SchemaAheadError(StorageError):
+    """The tables are newer than the program."""
+
+    code = "storage.schema_ahead"
+    sentence = msgid("The tables of {database} were written by a newer medspace ({revision}).")
+    next_step = msgid("Install that version of medspace again, or restore the copy from before the update.")
+
+
+class LogDamagedError(StorageError):
+    """The stored log is not the one that was written."""
+
+    code = "storage.log_damaged"
+    sentence = msgid("The log of {database} has a gap or a broken row near entry {index}.")
+    next_step = msgid("Stop, keep a copy of the database, and restore the last good backup.")
+
+
+def translated(error: SQLAlchemyError) -> StorageError:
+    """The error of a driver as a storage error, without the statement and its values: they may be personal."""
+    cause = error.orig if isinstance(error, DBAPIError) else None
+    said = str(cause or "")
+    if getattr(cause, "sqlstate", None) in _POSTGRES_FULL or any(sign in said for sign in _FULL):
+        return StorageFullError()
+    return StorageError(reason=failure(cause or error))
+
+
+def failure(cause: BaseException) -> Text:
+    """What a driver's error is called; its own words may hold values of a record."""
+    name = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None) or type(cause).__name__
+    return Text(msgid("it answered {name}"), {"name": name})

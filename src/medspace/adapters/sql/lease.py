@@ -1,0 +1,59 @@
+"""One connector on one database: a lock that its process cannot leave behind.
+
+SQLite: an exclusive transaction on an empty database beside the file. That is a lock of the operating system and goes
+with the process, however it ends. PostgreSQL: an advisory lock of the writer's own session, so that a writer that
+lost its session has lost the lock with it and cannot write.
+"""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
+
+from medspace.core.errors import StorageTakenError
+
+LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL, appendix A
+_PATIENCE = text("SET LOCAL lock_timeout = '2s'")
+_TAKE = text("SELECT pg_advisory_lock(hashtextextended('medspace:' || current_schema(), 0))")
+
+
+class FileLease:
+    """The lock beside a SQLite file, from its making until `release`."""
+
+    def __init__(self, database: Path) -> None:
+        """Take the lock.
+
+        Raises:
+            StorageTakenError: another connector, of this process or another, holds it.
+        """
+        self._lock = sqlite3.connect(
+            database.with_name(database.name + ".lock"), timeout=0, isolation_level=None, check_same_thread=False
+        )
+        try:
+            self._lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            with closing(self._lock):
+                raise StorageTakenError(database=str(database)) from error
+
+    def release(self) -> None:
+        """Let the next one in."""
+        self._lock.close()
+
+
+def take_session(connection: Connection, database: str) -> None:
+    """Take the lock of a PostgreSQL database (and schema) for as long as this session lives.
+
+    A server notices the end of a killed client a moment late, so this waits a little.
+
+    Raises:
+        StorageTakenError: another session holds it.
+    """
+    connection.execute(_PATIENCE)
+    try:
+        connection.execute(_TAKE)
+    except OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE:
+            raise StorageTakenError(database=database) from error
+        raise

@@ -1,0 +1,93 @@
+"""The statements, each built once: SQLAlchemy then compiles each once."""
+
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import (
+    BindParameter,
+    Column,
+    ColumnElement,
+    Delete,
+    Insert,
+    Select,
+    Table,
+    Update,
+    bindparam,
+    or_,
+    select,
+)
+from sqlalchemy.dialects import sqlite
+
+CACHED = 1024
+
+
+@lru_cache(maxsize=CACHED)
+def get(table: Table) -> Select[Any]:
+    """The body of the record `by_id`."""
+    return select(table.c.body).where(table.c.id == bindparam("by_id"))
+
+
+@lru_cache(maxsize=CACHED)
+def insert(table: Table, backend: str) -> Insert:
+    """Add a row unless it clashes; whether it did, the row count says, and the transaction goes on."""
+    if backend == "postgresql":
+        # SQLite's users need not wait for this import (80 ms).
+        from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - see the line above
+
+        return postgresql.insert(table).on_conflict_do_nothing()
+    return sqlite.insert(table).on_conflict_do_nothing()
+
+
+@lru_cache(maxsize=CACHED)
+def replace(table: Table) -> Update:
+    """Put a row in place of the record `by_id` whose body is `by_body`."""
+    values: dict[str, BindParameter[Any]] = {
+        column.name: bindparam(column.name) for column in table.c if column.name != "id"
+    }
+    return table.update().where(*_is(table)).values(values)
+
+
+@lru_cache(maxsize=CACHED)
+def delete(table: Table) -> Delete:
+    """Remove the record `by_id` whose body is `by_body`."""
+    return table.delete().where(*_is(table))
+
+
+@lru_cache(maxsize=CACHED)
+def clash(table: Table, group: tuple[str, ...]) -> Select[Any]:
+    """Another record than `by_id` with the same keys `eq_...`."""
+    same = [table.c[name] == bindparam(f"eq_{name}") for name in group]
+    return select(table.c.id).where(*same, table.c.id != bindparam("by_id")).limit(1)
+
+
+@lru_cache(maxsize=CACHED)
+def find(
+    table: Table, equal: tuple[str, ...], empty: tuple[str, ...], order_by: str, *, after: bool, descending: bool
+) -> Select[Any]:
+    """Bodies whose keys are `eq_...`, or None for those in `empty`, behind `after`, up to `limit_`."""
+    key = table.c[order_by]
+    conditions = [table.c[name] == bindparam(f"eq_{name}") for name in equal]
+    conditions += [table.c[name].is_(None) for name in empty]
+    if after:
+        conditions.append(_behind(key, descending=descending))
+    return (
+        select(table.c.body).where(*conditions).order_by(*_order(table, key, descending)).limit(bindparam("limit_"))
+    )
+
+
+def _is(table: Table) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return table.c.id == bindparam("by_id"), table.c.body == bindparam("by_body")
+
+
+def _behind(key: Column[Any], *, descending: bool) -> ColumnElement[bool]:
+    if not descending:
+        return key > bindparam("after")
+    # None comes first, so it is behind everything when descending.
+    return or_(key < bindparam("after"), key.is_(None)) if key.nullable else key < bindparam("after")
+
+
+def _order(table: Table, key: Column[Any], descending: bool) -> list[Any]:  # noqa: FBT001 - passed on
+    columns = [key] if key is table.c.id else [key, table.c.id]
+    if descending:
+        return [column.desc().nulls_last() if column.nullable else column.desc() for column in columns]
+    return [column.nulls_first() if column.nullable else column for column in columns]

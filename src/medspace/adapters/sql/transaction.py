@@ -1,0 +1,197 @@
+"""A transaction on SQL tables, and the log as it sees it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Executable, Result, Select, Table, func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from medspace.adapters.records import Codec, codec, known, plain, read_only, storable
+from medspace.adapters.sql import statements
+from medspace.adapters.sql.errors import translated
+from medspace.adapters.sql.schema import Schema
+from medspace.adapters.tail import Tail, hash_in, last_leaf
+from medspace.core.errors import DuplicateRecordError, StaleRecordError, StorageError
+from medspace.core.store import Collection, Key, R
+from medspace.ledger.merkle import Node
+
+SELECTED = 500  # rows named in one query: SQLite of old allows 999 parameters
+
+
+def log_size(table: Table) -> Select[tuple[int]]:
+    """How many entries the table holds: ids count from 0 and have no gaps."""
+    return select(func.coalesce(func.max(table.c.id) + 1, 0))
+
+
+class Session:
+    """A connection inside a transaction. `before` runs ahead of the first statement; the first failure is kept."""
+
+    def __init__(self, connection: Connection, schema: Schema, before: Callable[[], None] | None = None) -> None:
+        self.schema = schema
+        self.backend = connection.dialect.name
+        self.failure: StorageError | None = None
+        self._connection = connection
+        self._before = before
+
+    def run(
+        self, statement: Executable, values: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
+    ) -> Result[Any]:
+        """Execute one statement.
+
+        Raises:
+            StorageError: the database refused; the transaction cannot go on, even if somebody catches this.
+        """
+        try:
+            if self._before is not None:
+                self._before()
+                self._before = None
+            return self._connection.execute(statement, values)
+        except SQLAlchemyError as error:
+            self.failure = translated(error)
+            raise self.failure from error
+
+
+class StoredLog:
+    """The log: what is kept in the table, and behind it the tail that this transaction appends to."""
+
+    def __init__(self, session: Session, tail: Tail | None) -> None:
+        self._session = session
+        self._table = session.schema.log
+        self._tail = tail
+        self._base = tail.base if tail is not None else None
+
+    def append(self, entry: bytes) -> int:
+        """Add one entry; it is written with the batch."""
+        if self._tail is None:
+            raise read_only()
+        return self._tail.append(bytes(entry))
+
+    def size(self) -> int:
+        """How many entries there are."""
+        return self._tail.size if self._tail is not None else self._kept()
+
+    def entries(self, start: int, stop: int) -> Sequence[bytes]:
+        """The entries from `start` up to `stop`."""
+        table = self._table
+        newest = self._tail.entries(start, stop) if self._tail is not None else []
+        if start >= min(stop, self._kept()):
+            return newest
+        within = table.c.id >= start, table.c.id < min(stop, self._kept())
+        rows = self._session.run(select(table.c.entry).where(*within).order_by(table.c.id))
+        return [*rows.scalars(), *newest]
+
+    def hashes(self, nodes: Sequence[Node]) -> list[bytes]:
+        """The hashes of complete subtrees, in one query."""
+        found = self._tail.hashes(nodes) if self._tail is not None else {}
+        rest = [node for node in nodes if node not in found]
+        for start in range(0, len(rest), SELECTED):
+            found |= self._stored(rest[start : start + SELECTED])
+        return [found[node] for node in nodes]
+
+    def _stored(self, nodes: Sequence[Node]) -> dict[Node, bytes]:
+        table = self._table
+        leaves = {last_leaf(node) for node in nodes}
+        rows = self._session.run(select(table.c.id, table.c.hashes).where(table.c.id.in_(leaves)))
+        hashes = {row.id: row.hashes for row in rows}
+        return {node: hash_in(hashes[last_leaf(node)], node) for node in nodes}
+
+    def _kept(self) -> int:
+        if self._base is None:
+            self._base = self._session.run(log_size(self._table)).scalar_one()
+        return self._base
+
+
+class SqlTransaction:
+    """What a unit of work can do, on SQL tables."""
+
+    def __init__(self, session: Session, tail: Tail | None) -> None:
+        self.log = StoredLog(session, tail)
+        self._session = session
+        self._writable = tail is not None
+
+    def get(self, collection: Collection[R], record_id: str) -> R | None:
+        """The record of that identity."""
+        if not storable(record_id):
+            return None
+        statement = statements.get(self._table(collection))
+        body = self._session.run(statement, {"by_id": record_id}).scalar()
+        return None if body is None else codec(collection).decode(body)
+
+    def find(
+        self,
+        collection: Collection[R],
+        *,
+        where: Mapping[str, Key] | None = None,
+        order_by: str = "id",
+        after: Key = None,
+        descending: bool = False,
+        limit: int = 100,
+    ) -> list[R]:
+        """Records whose keys equal `where`, in the order of the key `order_by` (ties by id)."""
+        wanted = {name: plain(value) for name, value in (where or {}).items()}
+        known(collection, [*wanted, order_by])
+        if limit <= 0 or not all(map(storable, [*wanted.values(), after])):
+            return []
+        values: dict[str, Key] = {f"eq_{name}": value for name, value in wanted.items() if value is not None}
+        statement = statements.find(
+            self._table(collection),
+            tuple(name for name, value in wanted.items() if value is not None),
+            tuple(name for name, value in wanted.items() if value is None),
+            order_by,
+            after=after is not None,
+            descending=descending,
+        )
+        if after is not None:
+            values["after"] = plain(after)
+        bodies = self._session.run(statement, values | {"limit_": limit}).scalars()
+        return [codec(collection).decode(body) for body in bodies]
+
+    def insert(self, collection: Collection[R], record: R) -> None:
+        """Add a record."""
+        form, table = self._form(collection), self._table(collection)
+        row = form.row(record) | {"body": form.encode(record)}
+        if self._count(statements.insert(table, self._session.backend), row) != 1:
+            raise DuplicateRecordError(id=record.id)
+
+    def replace(self, collection: Collection[R], old: R, new: R) -> None:
+        """Compare-and-swap."""
+        form, table = self._form(collection), self._table(collection)
+        row = form.row(new)
+        if old.id != new.id:
+            raise StaleRecordError(id=old.id)
+        self._check(collection, old, row)
+        values = row | {"body": form.encode(new), "by_id": row["id"], "by_body": form.encode(old)}
+        del values["id"]
+        if self._count(statements.replace(table), values) != 1:
+            raise StaleRecordError(id=old.id)
+
+    def delete(self, collection: Collection[R], old: R) -> None:
+        """Remove `old`."""
+        form, table = self._form(collection), self._table(collection)
+        if self._count(statements.delete(table), {"by_id": old.id, "by_body": form.encode(old)}) != 1:
+            raise StaleRecordError(id=old.id)
+
+    def _form(self, collection: Collection[R]) -> Codec[R]:
+        if not self._writable:
+            raise read_only()
+        return codec(collection)
+
+    def _table(self, collection: Collection[R]) -> Table:
+        return self._session.schema.tables[collection.name]
+
+    def _count(self, statement: Executable, values: Mapping[str, Any]) -> int:
+        count: int = self._session.run(statement, values).rowcount  # type: ignore[attr-defined]
+        return count
+
+    def _check(self, collection: Collection[R], old: R, row: Mapping[str, Key]) -> None:
+        # There is one writer, so looking first is as good as a constraint, and leaves the transaction usable.
+        form, before = codec(collection), codec(collection).row(old)
+        moved = [group for group in form.clashes(row) if any(before[name] != row[name] for name in group)]
+        if not moved:
+            return
+        if self.get(collection, old.id) != old:
+            raise StaleRecordError(id=old.id)
+        for group in moved:
+            values = {f"eq_{name}": value for name, value in group.items()} | {"by_id": row["id"]}
+            if self._session.run(statements.clash(self._table(collection), tuple(group)), values).first() is not None:
+                raise DuplicateRecordError(id=old.id)
