@@ -1,0 +1,67 @@
+# medspace: every target says what it does; `make` alone prints this list.
+# The targets create the virtual environment .venv themselves; all they need is Python 3.11 or newer.
+
+PYTHON ?= $(shell for each in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	if $$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$each; break; fi; done)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --constraint constraints.txt
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check bench docs soak messages migration clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: .venv/demo ## train a heart-disease model across four hospitals, and verify it (ONCE=1: end by itself)
+	@$(BIN)/medspace demo $(if $(filter-out 0,$(ONCE)),--once)
+
+test: .venv/dev ## run the tests, and hold the coverage to its thresholds
+	@rm -f .coverage .coverage.*
+	@$(BIN)/python -m pytest -m "not slow" --cov --cov-report= $(PYTEST_ARGS)
+	@$(if $(PYTEST_ARGS),true,$(BIN)/python -m tools.coverage_gate)
+
+check: .venv/dev ## format, lint, types, imports, sizes, licences, translations, docs
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-timing
+	$(BIN)/python -m tools.sizes
+	$(BIN)/python -m tools.licences
+	$(BIN)/python -m tools.messages --check
+	$(BIN)/python -m tools.docs --check
+
+bench: .venv/dev ## measure, print a table, write bench/results.json
+	@$(BIN)/python -m bench
+
+docs: .venv/dev ## write the generated pages (states, commands) and check every link
+	@$(BIN)/python -m tools.docs
+
+soak: .venv/dev ## the long form of the soak and fuzz tests
+	@$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+
+messages: .venv/dev ## collect the sentences for people and compile their translations
+	@$(BIN)/python -m tools.messages
+
+migration: .venv/dev ## a new database migration (NAME="what it changes")
+	@$(BIN)/python -m tools.migration "$(NAME)"
+
+clean: ## remove the virtual environment and what the tools left
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "medspace needs Python 3.11 or newer: install it, or say PYTHON=/path/to/python"; exit 2; }
+	@echo "Creating .venv with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "Python cannot make virtual environments here (Debian, Ubuntu: apt install python3-venv)"; exit 2; }
+
+# The stamps: install again whenever the packages or their versions changed.
+.venv/demo: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "Installing medspace and what the demo needs into .venv (about a minute)"
+	@$(PIP) --editable ".[demo]"
+	@touch $@
+
+.venv/dev: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "Installing medspace and its development tools into .venv (a minute or two)"
+	@$(PIP) --editable ".[demo,postgres,dev]"
+	@touch $@ .venv/demo

@@ -1,0 +1,1 @@
+"""What the Makefile runs to keep the house in order; nothing of it is shipped."""

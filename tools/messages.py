@@ -1,0 +1,156 @@
+"""The sentences for people: collected from the sources, kept with their translations, compiled.
+
+    python -m tools.messages            update the .po catalogues and compile the .mo files
+    python -m tools.messages --check    say what is missing or out of date, and change nothing
+
+A sentence is what stands in `msgid("...")`; a sentence that left the sources leaves the catalogue.
+"""
+
+import ast
+import io
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from string import Formatter
+
+from babel.messages.catalog import Catalog, Message
+from babel.messages.mofile import read_mo, write_mo
+from babel.messages.pofile import read_po, write_po
+
+SOURCES = Path("src/medspace")
+LOCALES = SOURCES / "app" / "locale"
+TRANSLATED = ("zh_Hans",)
+DOMAIN = "medspace"
+# Headers of the .po format that change without the sentences changing, or name a translation office.
+LEFT_OUT = (
+    b"POT-Creation-Date",
+    b"PO-Revision-Date",
+    b"Last-Translator",
+    b"Report-Msgid-Bugs-To",
+    b"Language-Team",
+    b"Generated-By",
+)
+
+
+def sentences(sources: Path = SOURCES) -> Mapping[str, list[str]]:
+    """Every sentence of the sources and the modules where it stands, in the order of the text."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(sources.rglob("*.py")):
+        for sentence in _marked(ast.parse(path.read_text(encoding="utf-8")), path):
+            places = found.setdefault(sentence, [])
+            place = path.relative_to(sources).as_posix()
+            if place not in places:
+                places.append(place)
+    return dict(sorted(found.items()))
+
+
+def _marked(tree: ast.Module, path: Path) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and _called(node.func) == "msgid":
+            argument = node.args[0] if len(node.args) == 1 else None
+            if not isinstance(argument, ast.Constant) or not isinstance(argument.value, str):
+                raise SystemExit(f"{path}:{node.lineno}: msgid() takes one literal sentence")
+            yield argument.value
+
+
+def _called(function: ast.expr) -> str:
+    return function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
+
+
+def gaps(sentence: str) -> set[str]:
+    """The names of the gaps in a sentence."""
+    return {name for _, name, _, _ in Formatter().parse(sentence) if name is not None}
+
+
+def catalogue(language: str) -> Path:
+    """The .po file of a language."""
+    return LOCALES / language / "LC_MESSAGES" / f"{DOMAIN}.po"
+
+
+def kept(path: Path) -> dict[str, str]:
+    """The translations that a .po file holds."""
+    if not path.exists():
+        return {}
+    with path.open("rb") as file:
+        return {str(message.id): str(message.string) for message in read_po(file) if message.id}
+
+
+def build(language: str, found: Mapping[str, list[str]], translations: Mapping[str, str]) -> Catalog:
+    """The catalogue of the sentences found, with the translations there are."""
+    built = Catalog(
+        locale=language,
+        domain=DOMAIN,
+        project="medspace",
+        version="1",
+        fuzzy=False,
+        header_comment="# Translations of medspace's sentences for people. `make messages` keeps this file.",
+    )
+    for sentence, places in found.items():
+        built[sentence] = Message(
+            sentence, translations.get(sentence, ""), locations=[(place, 0) for place in places]
+        )
+    return built
+
+
+def as_po(built: Catalog) -> bytes:
+    """The catalogue as a .po file."""
+    text = io.BytesIO()
+    write_po(text, built, width=118, sort_output=True, include_lineno=False)
+    return re.sub(rb'^"(' + b"|".join(LEFT_OUT) + rb"): .*\n", b"", text.getvalue(), flags=re.MULTILINE)
+
+
+def as_mo(po: bytes) -> bytes:
+    """The compiled catalogue of a .po file."""
+    text = io.BytesIO()
+    write_mo(text, read_po(io.BytesIO(po)))
+    return text.getvalue()
+
+
+def complaints(language: str, found: Mapping[str, list[str]]) -> Iterator[str]:
+    """What is missing or out of date in a language, one line each."""
+    path = catalogue(language)
+    translations = kept(path)
+    for sentence in found:
+        translated = translations.get(sentence, "")
+        if not translated:
+            yield f"{path}: no translation of {sentence!r}"
+        elif gaps(translated) != gaps(sentence):
+            yield f"{path}: other gaps than the sentence has: {translated!r}"
+    for sentence in translations.keys() - found.keys():
+        yield f"{path}: no longer in the sources: {sentence!r}"
+    if compiled(path) != {sentence: text for sentence, text in translations.items() if text}:
+        yield f"{path.with_suffix('.mo')} is not what the .po file says; run `make messages`"
+
+
+def compiled(path: Path) -> dict[str, str]:
+    """The translations in the .mo file beside a .po file."""
+    beside = path.with_suffix(".mo")
+    if not beside.exists():
+        return {}
+    with beside.open("rb") as file:
+        return {str(message.id): str(message.string) for message in read_mo(file) if message.id}
+
+
+def update(language: str, found: Mapping[str, list[str]]) -> None:
+    """Write both files of a language."""
+    path = catalogue(language)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    po = as_po(build(language, found, kept(path)))
+    path.write_bytes(po)
+    path.with_suffix(".mo").write_bytes(as_mo(po))
+
+
+def main(arguments: list[str]) -> int:
+    """Update, or check; 1 if something is missing."""
+    found = sentences()
+    if "--check" not in arguments:
+        for language in TRANSLATED:
+            update(language, found)
+    lines = [line for language in TRANSLATED for line in complaints(language, found)]
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    return 1 if lines else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
