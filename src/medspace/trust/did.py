@@ -81,7 +81,7 @@ def document_url(did: str) -> str:
     return f"{base}/did.json" if "/" in base.partition("://")[2] else f"{base}/.well-known/did.json"
 
 
-def did_of(url: str) -> str:
+def did_web(url: str) -> str:
     """The did:web that lives at a base URL.
 
     Raises:

@@ -1,0 +1,1 @@
+"""The way out by HTTP: a guarded, bounded client, and the ports that it fills."""
