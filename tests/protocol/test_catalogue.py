@@ -10,7 +10,7 @@ from tests.protocol import schemas, wire
 from tests.protocol.process import system_under_test
 from tests.protocol.runner import Target
 
-DATASETS = [f"dataset {number:03}" for number in range(250)]
+DATASETS = [f"dataset-{number:03}" for number in range(250)]
 LINK = re.compile(r'<([^>]+)>\s*;\s*rel="?(\w+)"?')
 
 
