@@ -1,0 +1,86 @@
+"""The actions that can be enforced, what includes what, and the action behind a kind of use.
+
+`medspace:` terms are the profile of this data space; `use` and `read` are ODRL's (ODRL Vocabulary 3.8).
+"""
+
+from collections.abc import Iterable, Mapping
+
+from medspace.core.text import Text, msgid
+from medspace.policy.hierarchy import Hierarchy
+from medspace.policy.points import ROAD, Point
+
+PROFILE = "urn:medspace:profile:1"
+USE = "use"
+DOWNLOAD = "medspace:download"
+
+ACTIONS = Hierarchy.of(
+    {
+        USE: (),
+        "read": (USE,),
+        DOWNLOAD: ("read",),
+        "medspace:train": (USE,),
+        "medspace:statistics": (USE,),
+        "medspace:score": (USE,),
+        "medspace:synthesize": (USE,),
+        "medspace:annotate": (USE,),
+    }
+)
+
+WORDS: Mapping[str, Text] = {
+    USE: Text(msgid("use the data")),
+    "read": Text(msgid("read the data")),
+    DOWNLOAD: Text(msgid("download the data")),
+    "medspace:train": Text(msgid("train a model on the data")),
+    "medspace:statistics": Text(msgid("compute statistics over the data")),
+    "medspace:score": Text(msgid("run a model on the data")),
+    "medspace:synthesize": Text(msgid("make synthetic data from the data")),
+    "medspace:annotate": Text(msgid("annotate the data")),
+}
+
+# What a job endpoint runs passes every point; what hands out bytes is out of reach after the transfer.
+COMPUTED = frozenset(ACTIONS.ancestors) - {USE, "read", DOWNLOAD}
+
+# Nothing is narrower than these: a request for anything at all is a request for one of them.
+LEAVES = tuple(sorted(COMPUTED | {DOWNLOAD}))
+
+# Duties that the space carries out by itself: every use is an entry of the ledger before it begins.
+DUTIES: Mapping[str, Text] = {"medspace:log": Text(msgid("Every use is written to the log of the data holder."))}
+
+_BYTES = frozenset({"HttpData-PULL", "HttpData-PUSH"})
+
+
+def action_of(kind: str) -> str:
+    """The action behind a kind of use (a DSP format).
+
+    A format that is not known asks for the broadest action, `use`: only a permission for everything without
+    any prohibition covers it.
+    """
+    if kind in COMPUTED:
+        return kind
+    return DOWNLOAD if kind in _BYTES else USE
+
+
+def last_point(action: str) -> Point:
+    """The last point that a use by this action passes."""
+    return Point.RELEASE if action in COMPUTED else Point.TRANSFER
+
+
+def points_of(kinds: Iterable[str]) -> tuple[Point, ...]:
+    """The points that every one of these kinds of use (DSP formats) passes."""
+    last = min((last_point(action_of(kind)) for kind in kinds), default=Point.NEGOTIATION)
+    return ROAD[: last + 1]
+
+
+def covers(allowed: str, asked: str) -> bool:
+    """Whether a permission for `allowed` covers the action `asked`."""
+    return ACTIONS.within(asked, allowed) is True
+
+
+def touches(forbidden: str, asked: str) -> bool:
+    """Whether a prohibition of `forbidden` reaches the action `asked`: it is part of it or includes it."""
+    return ACTIONS.within(asked, forbidden) is not False
+
+
+def words(action: str) -> Text:
+    """An action as the end of the sentence "You may ..."."""
+    return WORDS.get(action) or Text(msgid("do what is called {action}"), {"action": action})

@@ -1,0 +1,43 @@
+"""Terms with broader terms, and the three-valued answer to "is this one of those?"."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Hierarchy:
+    """Terms of a closed vocabulary; `ancestors` holds for each term every broader one, without itself."""
+
+    ancestors: Mapping[str, frozenset[str]]
+
+    @classmethod
+    def of(cls, parents: Mapping[str, tuple[str, ...]]) -> "Hierarchy":
+        """The hierarchy with these direct broader terms; each of them must be a term itself, without a cycle."""
+        return cls({term: _closure(term, parents) for term in parents})
+
+    def __contains__(self, term: object) -> bool:
+        return term in self.ancestors
+
+    def within(self, narrow: str, wide: str) -> bool | None:
+        """Whether `narrow` is `wide` or one of its kinds.
+
+        None where that cannot be said: a term is unknown, or `narrow` is the broader one and so may or may
+        not be meant as `wide`.
+        """
+        ancestors = self.ancestors.get(narrow)
+        if ancestors is None or wide not in self.ancestors:
+            return None
+        if narrow == wide or wide in ancestors:
+            return True
+        return None if narrow in self.ancestors[wide] else False
+
+    def same(self, held: str, named: str) -> bool | None:
+        """Whether both are one term; None where one is broader than the other or a term is unknown."""
+        if held == named:
+            return True if held in self.ancestors else None
+        return False if self.within(held, named) is False else None
+
+
+def _closure(term: str, parents: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
+    direct = parents[term]
+    return frozenset(direct).union(*(_closure(parent, parents) for parent in direct))

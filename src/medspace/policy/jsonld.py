@@ -1,0 +1,109 @@
+"""Reading the JSON of a policy as the many connectors write it: lenient in form, never in meaning.
+
+Terms may carry ODRL's prefix or IRI; a value may stand alone, in a list, or in an object with `@id`,
+`@value` or `@list`. Contexts are not processed (dataspace.md 1.3): a term is what its name says.
+"""
+
+from typing import TypeGuard
+
+from medspace.core.canonical import Json, JsonObject
+from medspace.core.text import Text, msgid
+from medspace.policy.errors import InvalidPolicyError
+
+DEEPEST = 24  # levels of JSON
+MOST = 4_096  # values in one policy
+LONGEST = 4_096  # characters of one text
+
+_ODRL = ("odrl:", "http://www.w3.org/ns/odrl/2/")
+_SAME = {"uid": "@id", "id": "@id", "type": "@type", "dspace:timestamp": "timestamp"}
+_WRAPPED = ({"@id"}, {"@value"}, {"@value", "@type"}, {"@id", "@type"})
+
+
+def malformed(clause: str, reason: Text) -> InvalidPolicyError:
+    """The error for a policy that cannot be read at `clause` (a JSON pointer)."""
+    return InvalidPolicyError(clause=clause or "/", reason=reason)
+
+
+def check_size(document: Json) -> None:
+    """Refuse what is too deep or too big before anything walks through it.
+
+    Raises:
+        InvalidPolicyError: more than 24 levels, 4,096 values, or 4,096 characters in one text.
+    """
+    level: list[Json] = [document]
+    seen = 0
+    for _ in range(DEEPEST):
+        seen += len(level)
+        if seen > MOST:
+            break
+        if any(isinstance(value, str) and len(value) > LONGEST for value in level):
+            raise malformed("", Text(msgid("a text is too long")))
+        level = [child for value in level for child in _children(value)]
+        if not level:
+            return
+    raise malformed("", Text(msgid("it is too big or too deep")))
+
+
+def _children(value: Json) -> list[Json]:
+    if isinstance(value, dict):
+        return [*value, *value.values()]
+    return value if isinstance(value, list) else []
+
+
+def term(name: str) -> str:
+    """A term of ODRL without its prefix or namespace; any other name as it is."""
+    for prefix in _ODRL:
+        if name.startswith(prefix):
+            return name[len(prefix) :]
+    return name
+
+
+def members(value: Json, clause: str) -> JsonObject:
+    """The members of an object by their plain names.
+
+    Raises:
+        InvalidPolicyError: it is not an object, or it says one thing twice.
+    """
+    if not isinstance(value, dict):
+        raise malformed(clause, Text(msgid("an object is expected here")))
+    found: JsonObject = {}
+    for key, member in value.items():
+        name = term(key) if isinstance(key, str) else str(key)
+        name = _SAME.get(name, name)
+        if name in found:
+            raise malformed(clause, Text(msgid("{name} is there twice"), {"name": name}))
+        found[name] = member
+    return found
+
+
+def items(value: Json) -> list[Json]:
+    """A list as it is, the list inside `@list` or `@set`, and one value as a list of one."""
+    if isinstance(value, dict) and len(value) == 1:
+        value = value.get("@list", value.get("@set", value))
+    return value if isinstance(value, list) else [value]
+
+
+def text(value: Json, clause: str) -> str:
+    """One text: plain, the only one of a list, or the `@id` or `@value` of an object.
+
+    Raises:
+        InvalidPolicyError: it is anything else.
+    """
+    listed = items(value)
+    found = scalar(listed[0]) if len(listed) == 1 else None
+    if not found:
+        raise malformed(clause, Text(msgid("one text is expected here")))
+    return found
+
+
+def scalar(value: Json) -> str | None:
+    """A text or a whole number as text, bare or in its JSON-LD object; None for anything else."""
+    if isinstance(value, dict) and set(value) in _WRAPPED:
+        value = value.get("@id", value.get("@value"))
+    if isinstance(value, str):
+        return value
+    return str(value) if _is_whole(value) else None
+
+
+def _is_whole(value: Json) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)

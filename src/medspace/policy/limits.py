@@ -1,0 +1,48 @@
+"""What an agreement sets for one use, so that an admission can carry it to the gate."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from medspace.policy.model import Atomic, Policy, Rule, UseRequest
+from medspace.policy.points import Point
+from medspace.policy.rules import decide, leaves
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`clause` is the permission; `outputs` None allows every kind; `expires` None has no end."""
+
+    clause: str
+    outputs: tuple[str, ...] | None
+    min_cohort: int
+    min_sites: int
+    expires: datetime | None
+
+
+def limits(policy: Policy, request: UseRequest, point: Point = Point.COMPUTE) -> Limits | None:
+    """The limits of the first permission that allows the request at this point; None where there is none.
+
+    Read strictly: alternatives (`or`, `xone`) count together, so the limits may be tighter than the decision at
+    the release, never looser.
+    """
+    for rule in policy.permissions:
+        if decide(replace(policy, permissions=(rule,)), request, point).permitted:
+            return _limits(rule)
+    return None
+
+
+def _limits(rule: Rule) -> Limits:
+    found = list(leaves(rule.constraints))
+    outputs = [set(leaf.right) for leaf in found if leaf.operand == "medspace:output"]
+    ends = [leaf.value for leaf in found if leaf.operand == "dateTime" and leaf.operator in {"lt", "lteq", "eq"}]
+    return Limits(
+        clause=rule.clause,
+        outputs=tuple(sorted(set.intersection(*outputs))) if outputs else None,
+        min_cohort=_largest(found, "medspace:minCohort"),
+        min_sites=_largest(found, "medspace:minSites"),
+        expires=min((end for end in ends if isinstance(end, datetime)), default=None),
+    )
+
+
+def _largest(found: list[Atomic], operand: str) -> int:
+    return max((int(leaf.right[0]) for leaf in found if leaf.operand == operand), default=0)

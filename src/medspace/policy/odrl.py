@@ -1,0 +1,300 @@
+"""ODRL policies in the subset and JSON form of the Dataspace Protocol 2025-1 (contract-schema.json).
+
+Reading is lenient in form and strict in meaning: what cannot be read at all raises; what is read but could not
+be enforced is kept as a `Flaw`, and a policy with a flaw is never offered, agreed or used.
+Writing gives exactly what the schema allows.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+
+from medspace.core.canonical import Json, JsonObject
+from medspace.core.text import Text, msgid
+from medspace.policy import jsonld
+from medspace.policy.actions import ACTIONS, DUTIES, PROFILE
+from medspace.policy.errors import UnenforceablePolicyError
+from medspace.policy.jsonld import malformed
+from medspace.policy.logic import LOGIC
+from medspace.policy.model import Atomic, Constraint, Flaw, Logical, Policy, PolicyKind, Rule
+from medspace.policy.operands import LISTED, UnreadableConstraintError, atomic
+
+NESTED = 8  # levels of logical constraints
+
+_PARTIES = ("target", "assigner", "assignee", "timestamp")
+_RULES = ("permission", "prohibition", "obligation")
+_POLICY = frozenset({"@id", "@type", "@context", "profile", "conflict", *_PARTIES, *_RULES})
+# What a policy may not say by another name, and what would change its meaning where we do not read it.
+_MEANINGFUL = (*sorted(_POLICY), "duty", "constraint", "action", "rule", "inheritFrom", "refinement", "remedy")
+_NOTES = frozenset({"@id", "@type", "title", "description", "comment", "name", "dct:title", "dct:description"})
+_RULE = _NOTES | {"action", "constraint", "target", "assigner", "assignee"}
+_ATOMIC = _NOTES | {"leftOperand", "operator", "rightOperand"}
+
+_KINDS = {"Offer": PolicyKind.OFFER, "Agreement": PolicyKind.AGREEMENT}
+
+
+def read(document: bytes | str) -> Policy:
+    """The policy in a JSON text; see `parse`.
+
+    Raises:
+        InvalidPolicyError: it is not JSON, names a member twice, or is not a policy.
+    """
+    try:
+        value = json.loads(document, object_pairs_hook=_unique, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise malformed("", Text(msgid("it is not JSON that can be read one way only"))) from error
+    return parse(value)
+
+
+def _unique(pairs: list[tuple[str, Json]]) -> JsonObject:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a member is there twice")
+    return found
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)  # NaN and Infinity are not JSON (RFC 8259 6)
+
+
+def parse(document: Json) -> Policy:
+    """The policy that this JSON says.
+
+    Raises:
+        InvalidPolicyError: it is malformed, too big, or an agreement without its parties and target.
+    """
+    jsonld.check_size(document)
+    return _Reader().policy(document)
+
+
+@dataclass(slots=True)
+class _Reader:
+    flaws: list[Flaw] = field(default_factory=list)
+
+    def policy(self, document: Json) -> Policy:
+        found = jsonld.members(document, "")
+        kind = self.kind(found)
+        rules = {name: self.rules(found.get(name, []), f"/{name}", permits=name == "permission") for name in _RULES}
+        if not rules["permission"] and not rules["prohibition"]:
+            raise malformed("", Text(msgid("it has neither a permission nor a prohibition")))
+        self.unread_in_policy(found)
+        party = {name: self.optional(found, name) for name in _PARTIES}
+        if kind is PolicyKind.AGREEMENT and not all(party[name] for name in ("target", "assigner", "assignee")):
+            raise malformed("", Text(msgid("an agreement names its target, assigner and assignee")))
+        return Policy(
+            id=jsonld.text(found.get("@id"), "/@id"),
+            kind=kind,
+            permissions=rules["permission"],
+            prohibitions=rules["prohibition"],
+            obligations=rules["obligation"],
+            profiles=self.profiles(found),
+            flaws=tuple(self.flaws),
+            **party,
+        )
+
+    def kind(self, found: JsonObject) -> PolicyKind:
+        name = jsonld.text(found.get("@type", "Offer"), "/@type")
+        kind = _KINDS.get(jsonld.term(name))
+        if kind is None:
+            raise malformed("/@type", Text(msgid("{name} is neither an offer nor an agreement"), {"name": name}))
+        return kind
+
+    def optional(self, found: JsonObject, name: str) -> str | None:
+        return jsonld.text(found[name], f"/{name}") if name in found else None
+
+    def profiles(self, found: JsonObject) -> tuple[str, ...]:
+        named = tuple(jsonld.text(name, "/profile") for name in jsonld.items(found.get("profile", [])))
+        for name in named:
+            if name != PROFILE:  # ODRL Information Model 3.2: a processor stops at a profile that it does not know
+                self.flaw("/profile", Text(msgid("the profile {name} is not known"), {"name": name}), name)
+        return named
+
+    def unread_in_policy(self, found: JsonObject) -> None:
+        if jsonld.term(str(found.get("conflict", "prohibit"))) != "prohibit":
+            self.flaw("/conflict", Text(msgid("only prohibitions win a conflict here")), found["conflict"])
+        for name in found.keys() - _POLICY:
+            plain = name.rpartition(":")[2]
+            close = get_close_matches(plain.lower(), [known.lower() for known in _MEANINGFUL], 1, 0.8)
+            if close:
+                self.unread(name, found[name], "")
+
+    def rules(self, value: Json, clause: str, *, permits: bool) -> tuple[Rule, ...]:
+        listed = jsonld.items(value)
+        return tuple(self.rule(item, f"{clause}/{at}", permits=permits) for at, item in enumerate(listed))
+
+    def rule(self, value: Json, clause: str, *, permits: bool = False) -> Rule:
+        found = jsonld.members(value, clause)
+        action = self.action(found, clause)
+        for name in found.keys() - _RULE - ({"duty"} if permits else set()):
+            self.unread(name, found[name], clause)
+        constraints = jsonld.items(found.get("constraint", []))
+        duties = self.rules(found.get("duty", []), f"{clause}/duty", permits=False) if permits else ()
+        return Rule(
+            action=action,
+            clause=clause,
+            constraints=self.constraints(constraints, f"{clause}/constraint", NESTED),
+            target=self.optional(found, "target"),
+            assignee=self.optional(found, "assignee"),
+            duties=duties,
+        )
+
+    def action(self, found: JsonObject, clause: str) -> str:
+        value = found.get("action")
+        name = jsonld.term(jsonld.text(value, f"{clause}/action"))
+        known = ACTIONS if clause.startswith(("/permission", "/prohibition")) and "/duty" not in clause else DUTIES
+        if name not in known:
+            self.flaw(f"{clause}/action", Text(msgid("the action {name} is not known"), {"name": name}), value)
+        elif known is DUTIES and "constraint" in found:
+            self.flaw(f"{clause}/constraint", Text(msgid("a duty here has no conditions")), found["constraint"])
+        return name
+
+    def constraints(self, values: list[Json], clause: str, depth: int) -> tuple[Constraint, ...]:
+        read = (self.constraint(value, f"{clause}/{at}", depth) for at, value in enumerate(values))
+        return tuple(constraint for constraint in read if constraint is not None)
+
+    def constraint(self, value: Json, clause: str, depth: int) -> Constraint | None:
+        found = jsonld.members(value, clause)
+        joined = [name for name in LOGIC if name in found]
+        if not joined:
+            return self.atomic(found, clause, value)
+        if len(joined) > 1 or found.keys() & {"leftOperand", "operator", "rightOperand"} or not depth:
+            raise malformed(clause, Text(msgid("a constraint says one thing, and not too deeply nested")))
+        for name in found.keys() - _NOTES - {joined[0]}:
+            self.unread(name, found[name], clause)
+        parts = jsonld.items(found[joined[0]])
+        if not parts:
+            raise malformed(clause, Text(msgid("a list of constraints is empty")))
+        return Logical(joined[0], self.constraints(parts, f"{clause}/{joined[0]}", depth - 1), clause)
+
+    def atomic(self, found: JsonObject, clause: str, value: Json) -> Constraint | None:
+        left = jsonld.term(jsonld.text(found.get("leftOperand"), f"{clause}/leftOperand"))
+        comparison = jsonld.term(jsonld.text(found.get("operator"), f"{clause}/operator"))
+        if "rightOperand" not in found:
+            raise malformed(clause, Text(msgid("the right operand is missing")))
+        for name in found.keys() - _ATOMIC:
+            self.unread(name, found[name], clause)
+        right = [jsonld.scalar(item) for item in jsonld.items(found["rightOperand"])]
+        texts = tuple(text for text in right if text is not None)
+        try:
+            return atomic(left, comparison, texts if len(texts) == len(right) else (), clause)
+        except UnreadableConstraintError as error:
+            self.flaw(clause, error.reason, value)
+            return None
+
+    def unread(self, name: str, value: Json, clause: str) -> None:
+        reason = Text(msgid("the member {name} has no meaning here"), {"name": name})
+        self.flaw(f"{clause}/{name}", reason, {name: value})
+
+    def flaw(self, clause: str, reason: Text, value: Json) -> None:
+        self.flaws.append(Flaw(clause, reason, json.dumps(value, ensure_ascii=False, sort_keys=True)))
+
+
+# --- writing --------------------------------------------------------------------------------------------------
+
+
+def write(policy: Policy) -> JsonObject:
+    """The policy as the Dataspace Protocol has it; an offer without target is a catalogue offer.
+
+    Raises:
+        UnenforceablePolicyError: it has a flaw: such a policy is never sent.
+    """
+    for flaw in policy.flaws:
+        raise UnenforceablePolicyError(clause=flaw.clause, reason=flaw.reason)
+    written: JsonObject = {"@id": policy.id, "@type": policy.kind.value}
+    written |= _given(profile=list(policy.profiles) or None, target=policy.target, assigner=policy.assigner)
+    written |= _given(assignee=policy.assignee, timestamp=policy.timestamp)
+    return written | _given(
+        permission=[_rule(rule) for rule in policy.permissions] or None,
+        prohibition=[_rule(rule) for rule in policy.prohibitions] or None,
+        obligation=[_rule(rule) for rule in policy.obligations] or None,
+    )
+
+
+def _given(**members: Json) -> JsonObject:
+    return {name: member for name, member in members.items() if member is not None}
+
+
+def _rule(rule: Rule) -> JsonObject:
+    return {"action": rule.action} | _given(
+        target=rule.target,
+        assignee=rule.assignee,
+        constraint=[_constraint(constraint) for constraint in rule.constraints] or None,
+        duty=[_rule(duty) for duty in rule.duties] or None,
+    )
+
+
+def _constraint(constraint: Constraint) -> JsonObject:
+    if isinstance(constraint, Logical):
+        return {constraint.operator: [_constraint(part) for part in constraint.parts]}
+    right = list(constraint.right) if constraint.operator in LISTED else constraint.right[0]
+    return {"leftOperand": constraint.operand, "operator": constraint.operator, "rightOperand": right}
+
+
+# --- building and comparing -----------------------------------------------------------------------------------
+
+
+def offer_for(
+    terms: Policy,
+    *,
+    offer_id: str,
+    target: str | None = None,
+    assigner: str | None = None,
+    assignee: str | None = None,
+) -> Policy:
+    """The same rules as an offer; without `target` for the catalogue, with it for a message."""
+    kind = PolicyKind.OFFER
+    return replace(terms, id=offer_id, kind=kind, target=target, assigner=assigner, assignee=assignee, timestamp=None)
+
+
+def agreement_from(
+    offer: Policy, *, agreement_id: str, assigner: str, assignee: str, timestamp: str, target: str
+) -> Policy:
+    """The agreement with the rules of this offer. `timestamp` is an RFC 3339 instant with its zone."""
+    return replace(
+        offer,
+        id=agreement_id,
+        kind=PolicyKind.AGREEMENT,
+        assigner=assigner,
+        assignee=assignee,
+        timestamp=timestamp,
+        target=target,
+    )
+
+
+def same_terms(one: Policy, other: Policy) -> bool:
+    """Whether two policies say the same: the same rules in any order and spelling, on the same target.
+
+    Identity, parties and time of making are not terms, and a target that only one of them names is not a difference.
+    """
+    if one.target and other.target and one.target != other.target:
+        return False
+    target = one.target or other.target
+    return _terms(one, target) == _terms(other, target)
+
+
+def _terms(policy: Policy, target: str | None) -> Mapping[str, list[str]]:
+    return {
+        "permission": sorted(_rule_key(rule, target) for rule in policy.permissions),
+        "prohibition": sorted(_rule_key(rule, target) for rule in policy.prohibitions),
+        "obligation": sorted(_rule_key(rule, target) for rule in policy.obligations),
+        "flaws": sorted(flaw.json for flaw in policy.flaws),
+    }
+
+
+def _rule_key(rule: Rule, target: str | None) -> str:
+    own = rule.target if rule.target != target else None
+    conditions = sorted({_constraint_key(constraint) for constraint in rule.constraints})
+    duties = sorted({_rule_key(duty, target) for duty in rule.duties})
+    return json.dumps([rule.action, own, rule.assignee, conditions, duties])
+
+
+def _constraint_key(constraint: Constraint) -> str:
+    if isinstance(constraint, Atomic):
+        value = constraint.value
+        meaning = sorted({str(item) for item in value}) if isinstance(value, tuple) else [str(value)]
+        return json.dumps([constraint.operand, constraint.operator, meaning])
+    parts = [_constraint_key(part) for part in constraint.parts]
+    if constraint.operator != "andSequence":
+        parts.sort()
+    return json.dumps([constraint.operator, parts])

@@ -1,0 +1,375 @@
+"""The left operands that can be enforced: their operators, values, first enforcement point, and words.
+
+Adding an operand is adding a row to `OPERANDS`; whatever has no row makes a policy unenforceable.
+`purpose`, `dateTime`, `count`, `spatial` and `recipient` are ODRL's (ODRL Vocabulary 3.9.1); `assignee` is
+another name that connectors use for `recipient`; `medspace:` terms are the profile of this data space.
+"""
+
+import operator
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from medspace.core.clock import instant, stamp
+from medspace.core.text import Fact, Text, msgid
+from medspace.policy import purposes
+from medspace.policy.logic import any_of, negated
+from medspace.policy.model import Atomic, UseRequest, Value
+from medspace.policy.points import Point
+from medspace.policy.purposes import PURPOSES
+from medspace.policy.regions import REGIONS
+
+# A comparison of what holds with what is asked; None where they cannot be compared. The types of both sides are
+# those that the same row reads, which the type checker cannot see through the table.
+Test = Callable[[Any, Any], bool | None]
+
+# Operators whose right operand is a list; every other one takes exactly one value.
+LISTED = frozenset({"isAnyOf", "isNoneOf"})
+
+# At an early point only what time and counting cannot change any more is final: an end that has passed, a
+# start that was reached.
+FINAL = {"lt": False, "lteq": False, "gt": True, "gteq": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """One left operand.
+
+    `since` is the first point at which it is decided; `drifts` says that its value moves with time, so that an
+    early answer is not final. `read` turns one written value into its meaning and raises ValueError; `fact`
+    takes what holds from a request; `show` makes a value sayable; `phrases` say a constraint by operator,
+    `states` what holds, `remedy` what would change it.
+    """
+
+    name: str
+    code: str
+    since: Point
+    read: Callable[[str], Value]
+    fact: Callable[[UseRequest], Value | None]
+    tests: Mapping[str, Test]
+    show: Callable[[Any], Fact | Text]
+    phrases: Mapping[str, str]
+    states: str
+    remedy: str
+    drifts: bool = False
+
+
+# --- reading values -------------------------------------------------------------------------------------------
+
+# xsd:dateTime with its time zone; seconds may be absent as in the examples of the Dataspace Protocol. A time without
+# a zone names no instant, so it is refused rather than guessed.
+_INSTANT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})", re.ASCII
+)
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
+_DID = re.compile(r"did:[a-z0-9]+:[A-Za-z0-9._%:-]+", re.ASCII)
+_OUTPUT = re.compile(r"[a-z0-9][a-z0-9_.:-]{0,63}", re.ASCII)
+
+
+def _read_instant(text: str) -> datetime:
+    if not _INSTANT.fullmatch(text):
+        raise ValueError(text)
+    try:
+        return instant(text)
+    except OverflowError as error:  # a year that another zone pushes out of the calendar
+        raise ValueError(text) from error
+
+
+def _read_number(text: str) -> int:
+    if not _NUMBER.fullmatch(text):
+        raise ValueError(text)
+    return int(text)
+
+
+def _read_purpose(text: str) -> str:
+    name = purposes.canonical(text)
+    if name is None:
+        raise ValueError(text)
+    return name
+
+
+def _one_of(pattern: re.Pattern[str]) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if not pattern.fullmatch(text):
+            raise ValueError(text)
+        return text
+
+    return read
+
+
+def _member_of(known: Mapping[str, object]) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in known:
+            raise ValueError(text)
+        return text
+
+    return read
+
+
+# --- comparing ------------------------------------------------------------------------------------------------
+
+
+def _any(one: Test) -> Test:
+    return lambda held, listed: any_of(one(held, value) for value in listed)
+
+
+def _not(test: Test) -> Test:
+    return lambda held, value: negated(test(held, value))
+
+
+def _terms(one: Test, **more: Test) -> Mapping[str, Test]:
+    """The operators of terms: equal, and one of a list, with their opposites."""
+    return {"eq": one, "neq": _not(one), "isAnyOf": _any(one), "isNoneOf": _not(_any(one)), **more}
+
+
+_ORDER: Mapping[str, Test] = {
+    "lt": operator.lt,
+    "lteq": operator.le,
+    "gt": operator.gt,
+    "gteq": operator.ge,
+}
+
+# `eq` and `neq` on purposes mean the term itself, as in ODRL; a narrower purpose needs `isA` or `isAnyOf`.
+_PURPOSE: Mapping[str, Test] = {
+    "eq": PURPOSES.same,
+    "neq": _not(PURPOSES.same),
+    "isA": PURPOSES.within,
+    "isAnyOf": _any(PURPOSES.within),
+    "isNoneOf": _not(_any(PURPOSES.within)),
+}
+
+# A user is in a place when its own place lies within it: a country "equals" a union that it belongs to.
+_PLACE = _terms(REGIONS.within, isPartOf=REGIONS.within)
+
+
+# --- saying ---------------------------------------------------------------------------------------------------
+
+PROTECTIONS: Mapping[str, Text] = {
+    "coordinator-sees-sums": Text(msgid("the coordinator sees the sums of each data holder")),
+}
+
+_PLACES = {"EU": Text(msgid("the European Union")), "EEA": Text(msgid("the European Economic Area"))}
+
+
+def _choice(listed: tuple[Fact | Text, ...]) -> Fact | Text:
+    first, *rest = listed
+    return Text(msgid("{first} or {rest}"), {"first": first, "rest": _choice(tuple(rest))}) if rest else first
+
+
+def said(row: Operand, value: Value) -> Fact | Text:
+    """A right operand as a person reads it."""
+    if isinstance(value, tuple):
+        return _choice(tuple(row.show(item) for item in value))
+    return row.show(value)
+
+
+# --- the facts of a request -----------------------------------------------------------------------------------
+
+
+def _time(request: UseRequest) -> datetime | None:
+    aware = request.time is not None and request.time.tzinfo is not None
+    return request.time if aware else None  # a naive time names no instant
+
+
+def _this_use(request: UseRequest) -> int | None:
+    return None if request.count is None else request.count + 1
+
+
+def _stated_purpose(request: UseRequest) -> str | None:
+    return None if request.purpose is None else (purposes.canonical(request.purpose) or request.purpose)
+
+
+_BY = {
+    "eq": msgid("by {value}"),
+    "neq": msgid("by anyone but {value}"),
+    "isAnyOf": msgid("by {value}"),
+    "isNoneOf": msgid("by anyone but {value}"),
+}
+
+
+def _party(name: str) -> Operand:
+    return Operand(
+        name=name,
+        code="policy.recipient",
+        since=Point.CATALOGUE,
+        read=_one_of(_DID),
+        fact=lambda request: request.assignee,
+        tests=_terms(operator.eq),
+        show=str,
+        phrases=_BY,
+        states=msgid("The user is {held}."),
+        remedy=msgid("Ask the data holder for terms that name you."),
+    )
+
+
+_ROWS = (
+    Operand(
+        name="purpose",
+        code="policy.purpose",
+        since=Point.COMPUTE,
+        read=_read_purpose,
+        fact=_stated_purpose,
+        tests=_PURPOSE,
+        show=purposes.words,
+        phrases={
+            "eq": msgid("for exactly this purpose: {value}"),
+            "neq": msgid("for any purpose but {value}"),
+            "isA": msgid("for {value}"),
+            "isAnyOf": msgid("for {value}"),
+            "isNoneOf": msgid("for any purpose but {value}"),
+        },
+        states=msgid("The purpose is {held}."),
+        remedy=msgid("State a purpose that the terms allow."),
+    ),
+    Operand(
+        name="dateTime",
+        code="policy.time",
+        since=Point.TRANSFER,
+        read=_read_instant,
+        fact=_time,
+        tests={"eq": operator.eq, "neq": operator.ne, **_ORDER},
+        show=stamp,
+        phrases={
+            "eq": msgid("exactly at {value}"),
+            "neq": msgid("at any time but {value}"),
+            "lt": msgid("before {value}"),
+            "lteq": msgid("until {value}"),
+            "gt": msgid("after {value}"),
+            "gteq": msgid("from {value} on"),
+        },
+        states=msgid("It is {held}."),
+        remedy=msgid("Ask the data holder for an agreement that covers this time."),
+        drifts=True,
+    ),
+    Operand(
+        name="count",
+        code="policy.count",
+        since=Point.COMPUTE,
+        read=_read_number,
+        fact=_this_use,
+        tests=_ORDER,
+        show=int,
+        phrases={
+            "lt": msgid("before use number {value}"),
+            "lteq": msgid("up to {value} times"),
+            "gt": msgid("after use number {value}"),
+            "gteq": msgid("from use number {value} on"),
+        },
+        states=msgid("This is use number {held}."),
+        remedy=msgid("Ask the data holder for an agreement that covers more uses."),
+        drifts=True,
+    ),
+    Operand(
+        name="spatial",
+        code="policy.region",
+        since=Point.CATALOGUE,
+        read=_member_of(REGIONS.ancestors),
+        fact=lambda request: request.region,
+        tests=_PLACE,
+        show=lambda place: _PLACES.get(place, place),
+        phrases={
+            "eq": msgid("by users in {value}"),
+            "neq": msgid("by users outside {value}"),
+            "isPartOf": msgid("by users in {value}"),
+            "isAnyOf": msgid("by users in {value}"),
+            "isNoneOf": msgid("by users outside {value}"),
+        },
+        states=msgid("The user is in {held}."),
+        remedy=msgid("Ask the data holder for terms that name your place."),
+    ),
+    _party("recipient"),
+    _party("assignee"),
+    Operand(
+        name="medspace:minCohort",
+        code="policy.min_cohort",
+        since=Point.RELEASE,
+        read=_read_number,
+        fact=lambda request: request.cohort,
+        tests={"gteq": operator.ge},
+        show=int,
+        phrases={"gteq": msgid("with at least {value} persons behind every result")},
+        # the size itself is not said: it would tell about the few persons behind the result
+        states=msgid("The persons behind the result were counted."),
+        remedy=msgid("Choose a task whose results have more persons behind them."),
+    ),
+    Operand(
+        name="medspace:minSites",
+        code="policy.min_sites",
+        since=Point.COMPUTE,
+        read=_read_number,
+        fact=lambda request: request.sites,
+        tests={"gteq": operator.ge},
+        show=int,
+        phrases={"gteq": msgid("with at least {value} data holders taking part")},
+        states=msgid("The number of data holders taking part is {held}."),
+        remedy=msgid("Run the task over more data holders."),
+    ),
+    Operand(
+        name="medspace:output",
+        code="policy.output",
+        since=Point.RELEASE,
+        read=_one_of(_OUTPUT),
+        fact=lambda request: request.output,
+        tests={"isAnyOf": _any(operator.eq)},
+        show=str,
+        phrases={"isAnyOf": msgid("with no other results leaving the data holder than {value}")},
+        states=msgid("The result is of the kind {held}."),
+        remedy=msgid("Ask for a kind of result that may leave."),
+    ),
+    Operand(
+        name="medspace:protection",
+        code="policy.protection",
+        since=Point.COMPUTE,
+        read=_member_of(PROTECTIONS),
+        fact=lambda request: request.protection,
+        tests={"eq": operator.eq, "isAnyOf": _any(operator.eq)},
+        show=lambda name: PROTECTIONS.get(name, name),
+        phrases={"eq": msgid("knowing that {value}"), "isAnyOf": msgid("knowing that {value}")},
+        states=msgid("The protection of this use: {held}."),
+        remedy=msgid("Use an engine that works with the agreed protection."),
+    ),
+)
+
+OPERANDS: Mapping[str, Operand] = {row.name: row for row in _ROWS}
+
+
+def atomic(name: str, comparison: str, right: tuple[str, ...], clause: str) -> Atomic:
+    """The constraint that these words mean.
+
+    Raises:
+        UnreadableConstraintError: with the reason for which nobody could enforce it.
+    """
+    row = OPERANDS.get(name)
+    if row is None:
+        raise UnreadableConstraintError(Text(msgid("the operand {name} is not known"), {"name": name}))
+    if comparison not in row.tests:
+        facts = {"name": name, "operator": comparison}
+        raise UnreadableConstraintError(Text(msgid("{name} cannot be compared by {operator}"), facts))
+    value = _value(row, comparison, right)
+    asked = Text(row.phrases[comparison], {"value": said(row, value)})
+    return Atomic(name, comparison, right, clause, value, asked)
+
+
+def _value(row: Operand, comparison: str, right: tuple[str, ...]) -> Value:
+    listed = comparison in LISTED
+    if not right or (len(right) > 1 and not listed):
+        facts = {"operator": comparison}
+        raise UnreadableConstraintError(Text(msgid("{operator} has the wrong number of values"), facts))
+    values: list[Any] = []
+    for text in right:
+        try:
+            values.append(row.read(text))
+        except ValueError as error:
+            facts = {"name": row.name, "value": text}
+            raise UnreadableConstraintError(Text(msgid("{value} is not a value of {name}"), facts)) from error
+    return tuple(values) if listed else values[0]
+
+
+class UnreadableConstraintError(ValueError):
+    """A constraint that has no enforceable meaning; `reason` says why. It becomes a flaw of its policy."""
+
+    def __init__(self, reason: Text) -> None:
+        super().__init__(str(reason))
+        self.reason = reason

@@ -1,0 +1,244 @@
+"""Decisions over policies: fail-closed, three-valued, each premise with what was asked and what held.
+
+Semantics (ODRL Information Model 2.2, read as dataspace.md 4.3 says):
+
+- An absent target, assignee or action of a rule matches all; the constraints of a rule hold together.
+- A permission covers an action that is included in its own; a prohibition reaches an action that is part of
+  its own or that includes it. A prohibition wins over every permission.
+- A rule is active unless one of its duties was violated; a violated obligation closes the whole policy.
+- What cannot be decided never becomes a permission, and never lifts a prohibition.
+- Before its first enforcement point an operand that is not known yet is left to that point, if the use passes it.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+
+from medspace.core.decision import Decision, Premise, Verdict
+from medspace.core.text import Text, msgid
+from medspace.policy import words
+from medspace.policy.actions import ACTIONS, LEAVES, USE, covers, last_point, touches
+from medspace.policy.logic import LOGIC, Truth, conjunction
+from medspace.policy.model import Atomic, Constraint, Logical, Policy, Rule, UseRequest
+from medspace.policy.operands import FINAL, OPERANDS
+from medspace.policy.points import ROAD, Point
+
+_SATISFIED = {Truth.YES: True, Truth.NO: False, Truth.UNDECIDED: None, Truth.ELSEWHERE: None}
+_OPEN = frozenset({Truth.YES, Truth.ELSEWHERE})  # what may still become a permission
+
+
+@dataclass(frozen=True, slots=True)
+class _Stand:
+    """Where a decision is made: who asks for what, at which point, and which point is the last of the road."""
+
+    policy: Policy
+    request: UseRequest
+    action: str
+    point: Point
+    last: Point
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    """One premise, whether it speaks for the request (YES), and the code of the decision that it would cause."""
+
+    truth: Truth
+    code: str
+    premise: Premise
+
+
+def decide(policy: Policy, request: UseRequest, point: Point) -> Decision:
+    """Whether the policy allows what is asked, as far as this point can tell.
+
+    A permit at an early point may hold premises that are not decided yet (`satisfied` None) and say at which
+    later point they are checked.
+    """
+    if policy.flaws:
+        return _flawed(policy)
+    if request.action is None:
+        return _decide_any(policy, request, point)
+    if request.action not in ACTIONS:
+        asked = Text(msgid("An action that the data space knows."))
+        premise = Premise("request.action", asked, words.asks(request.action), satisfied=False)
+        return Decision(Verdict.UNENFORCEABLE, "policy.action_unknown", (premise,))
+    return _decide(_Stand(policy, request, request.action, point, last_point(request.action)))
+
+
+def _decide(stand: _Stand) -> Decision:
+    policy, request = stand.policy, stand.request
+    barred = [_prohibition(rule, stand) for rule in policy.prohibitions if touches(rule.action, stand.action)]
+    barred += [_violated(duty) for duty in policy.obligations if duty.clause in request.violated]
+    if any(finding.truth is not Truth.YES for finding in barred):
+        return _denied(barred)
+    found = [_permission(rule, stand) for rule in policy.permissions if covers(rule.action, stand.action)]
+    for findings in found:
+        if all(finding.truth in _OPEN for finding in findings):
+            premises = tuple(finding.premise for finding in (*findings, *barred))
+            return Decision(Verdict.PERMIT, "policy.permitted", premises)
+    found.sort(key=_failures)  # the permission that is nearest to being given comes first
+    return _denied([finding for findings in found for finding in findings] or [_no_permission(stand)])
+
+
+def _decide_any(policy: Policy, request: UseRequest, point: Point) -> Decision:
+    """The first permitted one of the narrowest actions that a permission covers; else why the first is denied."""
+    asked = [leaf for leaf in LEAVES if any(covers(rule.action, leaf) for rule in policy.permissions)]
+    decisions = [decide(policy, replace(request, action=leaf), point) for leaf in asked or [USE]]
+    return next((decision for decision in decisions if decision.permitted), decisions[0])
+
+
+def enforceable(policy: Policy, points: Collection[Point] = ROAD) -> Decision:
+    """Whether these points can enforce every clause of the policy; asked when it is offered, agreed and used."""
+    if policy.flaws:
+        return _flawed(policy)
+    premises = tuple(
+        _out_of_reach(leaf)
+        for rule in (*policy.permissions, *policy.prohibitions)
+        for leaf in leaves(rule.constraints)
+        if not any(OPERANDS[leaf.operand].since <= point <= _end(rule) for point in points)
+    )
+    if premises:
+        return Decision(Verdict.UNENFORCEABLE, "policy.unenforceable", premises)
+    return Decision(Verdict.PERMIT, "policy.enforceable")
+
+
+def leaves(constraints: tuple[Constraint, ...]) -> Iterator[Atomic]:
+    """Every comparison in these constraints, however deep."""
+    for constraint in constraints:
+        if isinstance(constraint, Atomic):
+            yield constraint
+        else:
+            yield from leaves(constraint.parts)
+
+
+# --- one rule -------------------------------------------------------------------------------------------------
+
+
+def _permission(rule: Rule, stand: _Stand) -> list[_Finding]:
+    found = _scope(rule, stand)
+    found += [_violated(duty) for duty in rule.duties if duty.clause in stand.request.violated]
+    found += [finding for constraint in rule.constraints for finding in _condition(constraint, stand)]
+    return found or [_Finding(Truth.YES, "policy.permitted", _unconditional(rule, stand))]
+
+
+def _unconditional(rule: Rule, stand: _Stand) -> Premise:
+    return Premise(rule.clause, words.allows(rule.action), words.asks(stand.action), satisfied=True)
+
+
+def _no_permission(stand: _Stand) -> _Finding:
+    asked, held = words.allows(stand.action), words.asks(stand.action)
+    premise = Premise("/permission", asked, held, satisfied=False, remedy=words.alternatives(stand.policy))
+    return _Finding(Truth.NO, "policy.no_permission", premise)
+
+
+def _prohibition(rule: Rule, stand: _Stand) -> _Finding:
+    """A prohibition speaks for the request only where it is not met; where that is not known, against it."""
+    scope = [finding.truth for finding in _scope(rule, stand)]
+    met = conjunction(scope + [_judge(constraint, stand) for constraint in rule.constraints])
+    clear = Truth.YES if met in {Truth.NO, Truth.ELSEWHERE} else Truth.NO
+    satisfied = {Truth.YES: False, Truth.NO: True}.get(met)
+    remedy = words.alternatives(stand.policy) if clear is Truth.NO else None
+    premise = Premise(rule.clause, words.forbids(rule), words.asks(stand.action), satisfied, remedy)
+    return _Finding(clear, "policy.prohibited", premise)
+
+
+def _violated(duty: Rule) -> _Finding:
+    held = Text(msgid("This duty was violated."))
+    remedy = Text(msgid("Settle the duty with the data holder."))
+    premise = Premise(duty.clause, words.duty(duty), held, satisfied=False, remedy=remedy)
+    return _Finding(Truth.NO, "policy.duty_violated", premise)
+
+
+def _scope(rule: Rule, stand: _Stand) -> list[_Finding]:
+    """What speaks against the rule being about this asset and this user; empty where nothing does."""
+    policy, request = stand.policy, stand.request
+    found: list[_Finding] = []
+    for name, wanted, held in (
+        ("target", rule.target or policy.target, request.target),
+        ("assignee", rule.assignee or policy.assignee, request.assignee),
+    ):
+        if wanted is not None and wanted != held:
+            truth = Truth.UNDECIDED if held is None else Truth.NO
+            remedy = Text(msgid("Use the agreement that was made for this asset and this user."))
+            asked, stated = words.named(wanted), words.given(held)
+            premise = Premise(f"{rule.clause}/{name}", asked, stated, _SATISFIED[truth], remedy)
+            found.append(_Finding(truth, f"policy.{name}", premise))
+    return found
+
+
+# --- one constraint -------------------------------------------------------------------------------------------
+
+
+def _judge(constraint: Constraint, stand: _Stand) -> Truth:
+    if isinstance(constraint, Logical):
+        return LOGIC[constraint.operator](_judge(part, stand) for part in constraint.parts)
+    row = OPERANDS[constraint.operand]
+    held = row.fact(stand.request)
+    early = stand.point < row.since <= stand.last
+    if held is None:
+        return Truth.ELSEWHERE if early else Truth.UNDECIDED
+    answer = row.tests[constraint.operator](held, constraint.value)
+    if early and row.drifts and FINAL.get(constraint.operator) is not answer:
+        return Truth.ELSEWHERE
+    return Truth.of(answer)
+
+
+def _condition(constraint: Constraint, stand: _Stand) -> list[_Finding]:
+    """The finding of a constraint; one that is not met and joins others is followed by the findings of its parts."""
+    truth = _judge(constraint, stand)
+    if isinstance(constraint, Atomic):
+        return [_compared(constraint, truth, stand)]
+    held = _JOINT[truth]
+    premise = Premise(constraint.clause, words.phrase(constraint), held, _SATISFIED[truth])
+    own = _Finding(truth, "policy.constraint", premise)
+    if truth in _OPEN:
+        return [own]
+    return [own] + [finding for part in constraint.parts for finding in _condition(part, stand)]
+
+
+_JOINT = {
+    Truth.YES: Text(msgid("This holds.")),
+    Truth.NO: Text(msgid("This does not hold.")),
+    Truth.UNDECIDED: Text(msgid("This cannot be decided.")),
+    Truth.ELSEWHERE: Text(msgid("This is checked later.")),
+}
+
+
+def _compared(constraint: Atomic, truth: Truth, stand: _Stand) -> _Finding:
+    row = OPERANDS[constraint.operand]
+    later = truth is Truth.ELSEWHERE
+    held = words.later(row.since) if later else words.states(row, row.fact(stand.request))
+    remedy = None if truth in _OPEN else Text(row.remedy)
+    return _Finding(truth, row.code, Premise(constraint.clause, constraint.asked, held, _SATISFIED[truth], remedy))
+
+
+# --- verdicts -------------------------------------------------------------------------------------------------
+
+
+def _denied(findings: list[_Finding]) -> Decision:
+    """A denial; what stands against the request comes first, and the first of it gives the code."""
+    ordered = sorted(findings, key=lambda finding: finding.truth in _OPEN)
+    return Decision(Verdict.DENY, ordered[0].code, tuple(finding.premise for finding in ordered))
+
+
+def _failures(findings: list[_Finding]) -> int:
+    return sum(finding.truth not in _OPEN for finding in findings)
+
+
+def _flawed(policy: Policy) -> Decision:
+    asked = Text(msgid("Every clause can be enforced."))
+    remedy = Text(msgid("Ask for terms without this clause."))
+    return Decision(
+        Verdict.UNENFORCEABLE,
+        "policy.unenforceable",
+        tuple(Premise(flaw.clause, asked, flaw.reason, satisfied=False, remedy=remedy) for flaw in policy.flaws),
+    )
+
+
+def _end(rule: Rule) -> Point:
+    # `use` stands for any kind of use: the points that were given say which kinds are offered.
+    return Point.RELEASE if rule.action == USE else last_point(rule.action)
+
+
+def _out_of_reach(leaf: Atomic) -> Premise:
+    held = Text(msgid("No point that this kind of use passes can check it."))
+    remedy = Text(msgid("Offer a kind of use that runs beside the data, or leave this condition out."))
+    return Premise(leaf.clause, leaf.asked, held, satisfied=False, remedy=remedy)

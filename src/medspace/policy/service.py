@@ -1,0 +1,26 @@
+"""The dry run: what would be decided, and what would change the answer."""
+
+from dataclasses import dataclass
+
+from medspace.core.decision import Decision, combine
+from medspace.core.text import Text
+from medspace.policy import labels, rules, words
+from medspace.policy.model import Label, Policy, UseRequest
+from medspace.policy.points import Point
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """A decision that nothing follows from, the terms in words, and what would change the answer, first things first."""
+
+    decision: Decision
+    terms: tuple[Text, ...]
+    remedies: tuple[Text, ...]
+
+
+def dry_run(policy: Policy, label: Label | None, request: UseRequest, point: Point = Point.COMPUTE) -> DryRun:
+    """What the policy and the label would say to the request at a point, without asking anybody."""
+    decision = combine(rules.decide(policy, request, point), labels.decide(label, request, point))
+    against = () if decision.permitted else decision.failures
+    remedies = {str(premise.remedy): premise.remedy for premise in against if premise.remedy}
+    return DryRun(decision, tuple(words.describe(policy)), tuple(remedies.values()))

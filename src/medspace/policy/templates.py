@@ -1,0 +1,134 @@
+"""Policy templates: named contracts as data, filled with terms, written as ODRL.
+
+Every template gives a policy that the enforcement points can enforce (a test builds each of them).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from medspace.core.canonical import JsonObject
+from medspace.core.clock import stamp
+from medspace.core.text import Text, msgid
+from medspace.policy import odrl
+from medspace.policy.actions import DOWNLOAD, PROFILE, USE
+from medspace.policy.errors import InvalidTermsError, UnknownTemplateError
+from medspace.policy.model import Atomic, Policy, PolicyKind, Rule
+from medspace.policy.operands import UnreadableConstraintError, atomic
+
+# What a term of a template may be given as.
+Given = str | int | datetime | Iterable[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A named contract: what it is for, the actions it permits and forbids, and what it sets when not told."""
+
+    name: str
+    title: str
+    permits: tuple[str, ...]
+    forbids: tuple[str, ...] = ()
+    presets: Mapping[str, Given] | None = None
+
+
+# The coordinator of a joint computation adds up what the sites send; until their answers are masked it sees each of
+# them, and the contract says so.
+_JOINT: Mapping[str, Given] = {"protection": "coordinator-sees-sums"}
+
+TEMPLATES: Mapping[str, Template] = {
+    template.name: template
+    for template in (
+        Template("open-use", msgid("Any use, without conditions of its own."), permits=(USE,)),
+        Template(
+            "train-only",
+            msgid("Train models beside the data; no download."),
+            permits=("medspace:train",),
+            forbids=(DOWNLOAD,),
+            presets=_JOINT,
+        ),
+        Template(
+            "statistics-only",
+            msgid("Compute statistics beside the data; no download."),
+            permits=("medspace:statistics",),
+            forbids=(DOWNLOAD,),
+            presets=_JOINT,
+        ),
+        Template(
+            "train-and-statistics",
+            msgid("Train models and compute statistics beside the data; no download."),
+            permits=("medspace:train", "medspace:statistics"),
+            forbids=(DOWNLOAD,),
+            presets=_JOINT,
+        ),
+        Template("download", msgid("Download the data."), permits=(DOWNLOAD,)),
+    )
+}
+
+# Each term: the operand, the operator, and whether it takes several values.
+_TERMS: Mapping[str, tuple[str, str]] = {
+    "purposes": ("purpose", "isAnyOf"),
+    "not_before": ("dateTime", "gteq"),
+    "until": ("dateTime", "lteq"),
+    "regions": ("spatial", "isAnyOf"),
+    "recipients": ("recipient", "isAnyOf"),
+    "count": ("count", "lteq"),
+    "min_cohort": ("medspace:minCohort", "gteq"),
+    "min_sites": ("medspace:minSites", "gteq"),
+    "outputs": ("medspace:output", "isAnyOf"),
+    "protection": ("medspace:protection", "eq"),
+}
+
+
+def build(name: str, *, offer_id: str | None = None, **terms: Given | None) -> JsonObject:
+    """The catalogue offer of a template, as ODRL JSON.
+
+    Terms: `purposes`, `regions` (country codes, EU, EEA), `recipients` (DIDs) and `outputs` are lists;
+    `not_before` and `until` are aware datetimes or RFC 3339 texts with a zone; `count`, `min_cohort` and
+    `min_sites` are whole numbers; `protection` is a name. None leaves a term out, a preset too.
+
+    Raises:
+        UnknownTemplateError: there is no such template.
+        InvalidTermsError: a term is unknown or its value has no meaning.
+    """
+    template = TEMPLATES.get(name)
+    if template is None:
+        raise UnknownTemplateError(name=name, known=", ".join(TEMPLATES))
+    given = {**(template.presets or {}), **terms}
+    unknown = next((term for term in given if term not in _TERMS), None)
+    if unknown is not None:
+        raise InvalidTermsError(name=name, term=unknown, reason=Text(msgid("it is not one of its terms")))
+    return odrl.write(_policy(template, offer_id or f"urn:medspace:template:{name}", given))
+
+
+def _policy(template: Template, offer_id: str, given: Mapping[str, Given | None]) -> Policy:
+    def permission(at: int, action: str) -> Rule:
+        clause = f"/permission/{at}"
+        set_terms = [term for term in _TERMS if given.get(term) is not None]
+        constraints = (
+            _constraint(template, term, given, f"{clause}/constraint/{i}") for i, term in enumerate(set_terms)
+        )
+        return Rule(action, clause, tuple(constraints))
+
+    return Policy(
+        id=offer_id,
+        kind=PolicyKind.OFFER,
+        permissions=tuple(permission(at, action) for at, action in enumerate(template.permits)),
+        prohibitions=tuple(Rule(action, f"/prohibition/{at}") for at, action in enumerate(template.forbids)),
+        profiles=(PROFILE,),
+    )
+
+
+def _constraint(template: Template, term: str, given: Mapping[str, Given | None], clause: str) -> Atomic:
+    operand, comparison = _TERMS[term]
+    try:
+        return atomic(operand, comparison, _texts(given[term]), clause)
+    except UnreadableConstraintError as error:
+        raise InvalidTermsError(name=template.name, term=term, reason=error.reason) from error
+
+
+def _texts(value: Given | None) -> tuple[str, ...]:
+    if isinstance(value, datetime):
+        return (stamp(value),)
+    if isinstance(value, str | int) or value is None:
+        return (str(value),)
+    return tuple(str(item) for item in value)

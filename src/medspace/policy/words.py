@@ -1,0 +1,118 @@
+"""A policy in plain words, and the sentences of the premises of a decision."""
+
+from collections.abc import Iterable
+
+from medspace.core.text import Fact, Text, msgid
+from medspace.policy import actions
+from medspace.policy.model import Atomic, Constraint, Policy, Rule, Value
+from medspace.policy.operands import Operand, said
+from medspace.policy.points import Point
+
+_JOINED = {
+    "and": msgid("under all of these conditions: {parts}"),
+    "andSequence": msgid("under all of these conditions, in this order: {parts}"),
+    "or": msgid("under at least one of these conditions: {parts}"),
+    "xone": msgid("under exactly one of these conditions: {parts}"),
+}
+
+
+def describe(policy: Policy) -> list[Text]:
+    """The policy, one sentence a line: what one may and may not do, under which conditions, with which duties.
+
+    A clause that has no words is shown as its JSON, never left out.
+    """
+    lines = [line for rule in policy.permissions for line in _permission(rule)]
+    lines = lines or [Text(msgid("Nothing is allowed."))]
+    lines += [forbids(rule) for rule in policy.prohibitions]
+    lines += [duty(rule) for rule in policy.obligations]
+    return lines + [
+        Text(msgid("Untranslated clause {clause}: {json}"), {"clause": flaw.clause, "json": flaw.json})
+        for flaw in policy.flaws
+    ]
+
+
+def difference(one: Policy, other: Policy) -> list[Text]:
+    """What `other` says and `one` does not, and the reverse, in plain words; empty where both say the same."""
+    before, after = describe(one), describe(other)
+    gone = [Text(msgid("No longer: {line}"), {"line": line}) for line in before if line not in after]
+    return gone + [Text(msgid("New: {line}"), {"line": line}) for line in after if line not in before]
+
+
+def _permission(rule: Rule) -> list[Text]:
+    facts: dict[str, Fact | Text] = {"action": actions.words(rule.action)}
+    lines = [Text(msgid("You may {action}."), facts)]
+    if rule.target:
+        lines.append(Text(msgid("This is about the asset {target}."), {"target": rule.target}))
+    if rule.assignee:
+        lines.append(Text(msgid("This is for {assignee}."), {"assignee": rule.assignee}))
+    lines += [Text(msgid("Only {condition}."), {"condition": phrase(part)}) for part in rule.constraints]
+    return lines + [duty(part) for part in rule.duties]
+
+
+def duty(rule: Rule) -> Text:
+    """A duty as a sentence."""
+    return actions.DUTIES.get(rule.action) or Text(
+        msgid("You must {action}."), {"action": actions.words(rule.action)}
+    )
+
+
+def phrase(constraint: Constraint) -> Text:
+    """A constraint as part of a sentence, such as "for health research"."""
+    if isinstance(constraint, Atomic):
+        return constraint.asked
+    return Text(_JOINED[constraint.operator], {"parts": _list([phrase(part) for part in constraint.parts])})
+
+
+def _list(parts: Iterable[Text]) -> Text:
+    first, *rest = parts
+    return Text(msgid("{first}; {rest}"), {"first": first, "rest": _list(rest)}) if rest else first
+
+
+# --- the sentences of premises --------------------------------------------------------------------------------
+
+
+def forbids(rule: Rule) -> Text:
+    """A prohibition as a sentence."""
+    facts: dict[str, Fact | Text] = {"action": actions.words(rule.action)}
+    if not rule.constraints:
+        return Text(msgid("You may not {action}."), facts)
+    facts["conditions"] = _list([phrase(part) for part in rule.constraints])
+    return Text(msgid("You may not {action} {conditions}."), facts)
+
+
+def asks(action: str) -> Text:
+    """What was asked for."""
+    return Text(msgid("You asked to {action}."), {"action": actions.words(action)})
+
+
+def allows(action: str) -> Text:
+    """The permission that an action needs."""
+    return Text(msgid("A permission to {action}."), {"action": actions.words(action)})
+
+
+def named(wanted: str) -> Text:
+    """The only asset or party that a rule is about."""
+    return Text(msgid("This is only for {name}."), {"name": wanted})
+
+
+def states(row: Operand, held: Value | None) -> Text:
+    """What holds, for an operand."""
+    return given(None) if held is None else Text(row.states, {"held": said(row, held)})
+
+
+def given(held: str | None) -> Text:
+    """What was stated, or that nothing was."""
+    return Text(msgid("This was not stated.")) if held is None else Text(msgid("{held} was stated."), {"held": held})
+
+
+def later(point: Point) -> Text:
+    """That a constraint is checked at a later point."""
+    return Text(msgid("This is checked {point}."), {"point": point.words})
+
+
+def alternatives(policy: Policy) -> Text:
+    """What the policy allows instead."""
+    allowed = [actions.words(action) for action in dict.fromkeys(rule.action for rule in policy.permissions)]
+    if not allowed:
+        return Text(msgid("Ask the data holder for other terms."))
+    return Text(msgid("These terms allow you to: {actions}."), {"actions": _list(allowed)})
