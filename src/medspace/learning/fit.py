@@ -1,0 +1,69 @@
+"""The fit as a pure sequence: what to ask next, and where the sums of the answers lead.
+
+    moments -> newton -> newton ... -> evaluation -> done
+
+A Newton round sees the deviance at the beta that the last step led to. Where it rose, the round halves the step;
+otherwise it takes the next one. Once a step is shorter than the tolerance it is still taken, and the fit has
+converged: the error left is of the order of its square.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from medspace.core.canonical import JsonObject
+from medspace.learning import glm
+from medspace.learning.answers import question
+from medspace.learning.design import Layout, Vector
+from medspace.learning.evaluation import Tally, quality
+from medspace.learning.glm import Curvature, Moments
+from medspace.learning.model import Fit, Phase, SiteQuality
+from medspace.learning.task import GlmTask
+
+
+def inputs(fit: Fit) -> JsonObject:
+    """What the next round needs to know at a site."""
+    return {} if fit.layout is None else question(_vector(fit.beta), fit.layout)
+
+
+def after_moments(task: GlmTask, total: Moments, sites: tuple[SiteQuality, ...]) -> Fit:
+    """The fit begins: layout and first beta."""
+    layout = glm.layout(task, total)
+    beta = glm.start(task, total, width(task, layout))
+    return Fit(phase=Phase.NEWTON, layout=layout, beta=_floats(beta), base=_floats(beta), sites=sites)
+
+
+def after_newton(task: GlmTask, fit: Fit, total: Curvature) -> Fit:
+    """Halve, step, or step for the last time.
+
+    Raises:
+        SingularError: there is no step.
+    """
+    beta = _vector(fit.beta)
+    now = glm.objective(task, total, beta)
+    if not glm.no_worse(now, fit.objective):
+        return replace(fit, beta=_floats((_vector(fit.base) + beta) / 2.0))
+    step = glm.newton(task, total, beta)
+    moved = replace(fit, beta=_floats(step.beta), base=fit.beta, objective=now, deviance=total.deviance)
+    if step.length > task.tolerance:
+        return moved
+    covariance = tuple(_floats(row) for row in step.covariance)
+    return replace(moved, phase=Phase.EVALUATION, covariance=covariance)
+
+
+def after_evaluation(fit: Fit, total: Tally, sites: tuple[SiteQuality, ...]) -> Fit:
+    """The fit is done."""
+    return replace(fit, phase=Phase.DONE, sites=sites, pooled=quality(total))
+
+
+def width(task: GlmTask, layout: Layout) -> int:
+    """How long beta is."""
+    return len(layout.kept) + task.intercept
+
+
+def _vector(values: tuple[float, ...]) -> Vector:
+    return np.asarray(values, dtype=np.float64)
+
+
+def _floats(values: Vector) -> tuple[float, ...]:
+    return tuple(float(value) for value in values)

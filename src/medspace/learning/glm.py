@@ -1,0 +1,237 @@
+"""Generalised linear models from sums: pure numpy, nothing here knows a site or a round.
+
+What each party computes is additive over rows, so the sum over sites is what one party with all rows would compute,
+and the fit is the pooled fit. Newton's method on the canonical links (McCullagh and Nelder 1989, 2.5), where Newton
+and Fisher scoring are the same: gradient Z'(y - mu), Hessian Z'WZ.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from medspace.learning.design import Layout, Matrix, Sample, Vector, first_columns
+from medspace.learning.errors import SingularError
+from medspace.learning.task import Family, GlmTask
+
+STEEPEST = 300.0  # poisson: exp(300) is about 1e130; beyond, sums of products would overflow a double
+CONSTANT = 1e-13  # a variance below this share of the mean square is rounding, not variation
+SINGULAR = 1e-12  # a squared Cholesky pivot below this, on unit diagonal, is rounding
+NO_WORSE = 1e-10  # relative; a rise below this is rounding, not a step too far
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """Sums over rows: per value column over the present values; `missing` per feature."""
+
+    rows: int
+    missing: tuple[int, ...]
+    sums: Vector
+    squares: Vector
+    target_sum: float
+
+    def __add__(self, other: "Moments") -> "Moments":
+        return Moments(
+            self.rows + other.rows,
+            tuple(a + b for a, b in zip(self.missing, other.missing, strict=True)),
+            self.sums + other.sums,
+            self.squares + other.squares,
+            self.target_sum + other.target_sum,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Curvature:
+    """Sums over rows at one beta: deviance, gradient of the log-likelihood, its negative Hessian."""
+
+    rows: int
+    deviance: float
+    gradient: Vector
+    hessian: Matrix
+
+    def __add__(self, other: "Curvature") -> "Curvature":
+        return Curvature(
+            self.rows + other.rows,
+            self.deviance + other.deviance,
+            self.gradient + other.gradient,
+            self.hessian + other.hessian,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NewtonStep:
+    """One Newton step: where it leads, its length in standard errors, the covariance at its start."""
+
+    beta: Vector
+    length: float
+    covariance: Matrix
+
+
+def moments(task: GlmTask, sample: Sample) -> Moments:
+    """The moments of a site's rows."""
+    gaps = np.isnan(sample.values)
+    present = np.where(gaps, 0.0, sample.values)
+    return Moments(
+        rows=len(sample.target),
+        missing=tuple(int(count) for count in gaps[:, first_columns(task)].sum(axis=0)),
+        sums=present.sum(axis=0),
+        squares=np.square(present).sum(axis=0),
+        target_sum=float(sample.target.sum()),
+    )
+
+
+def layout(task: GlmTask, total: Moments) -> Layout:
+    """How every site shall build its design: means, scales and varying columns of the whole federation.
+
+    Means and standard deviations (population form) are of the present values; an indicator's follow from its count.
+    """
+    widths = [len(feature.columns) for feature in task.features]
+    absent = np.repeat(np.asarray(total.missing, dtype=np.float64), widths)
+    present = np.maximum(total.rows - absent, 1.0)
+    fill = total.sums / present
+    power = total.squares / present
+    variance = power - np.square(fill)
+    if task.missing != "drop":
+        share = np.asarray(total.missing, dtype=np.float64) / total.rows
+        mean, power = np.concatenate([fill, share]), np.concatenate([power, share])
+        variance = np.concatenate([variance, share * (1.0 - share)])
+    else:
+        mean = fill
+    kept = np.flatnonzero(variance > CONSTANT * power)
+    centre, scale = mean[kept], np.sqrt(variance[kept])
+    if not task.standardise:
+        centre, scale = np.zeros(len(kept)), np.ones(len(kept))
+    return Layout(_floats(fill), tuple(int(index) for index in kept), _floats(centre), _floats(scale))
+
+
+def start(task: GlmTask, total: Moments, width: int) -> Vector:
+    """Where Newton begins: the intercept alone explains the mean of the target."""
+    beta = np.zeros(width)
+    if task.intercept:
+        beta[0] = _link(task.family, total.target_sum / total.rows)
+    return beta
+
+
+def _link(family: Family, mean: float) -> float:
+    if family == "binomial":
+        mean = min(max(mean, 1e-3), 1.0 - 1e-3)
+        return math.log(mean / (1.0 - mean))
+    return math.log(max(mean, 1e-3)) if family == "poisson" else mean
+
+
+def mean(family: Family, eta: Vector) -> Vector:
+    """The expected target for a linear predictor."""
+    if family == "gaussian":
+        return eta
+    if family == "poisson":
+        return np.exp(np.minimum(eta, STEEPEST))
+    small = np.exp(-np.abs(eta))
+    return np.where(eta >= 0.0, 1.0, small) / (1.0 + small)
+
+
+def _weights(family: Family, eta: Vector, mu: Vector) -> Vector:
+    if family == "gaussian":
+        return np.ones_like(eta)
+    if family == "poisson":
+        return mu
+    small = np.exp(-np.abs(eta))  # mu * (1 - mu) without the cancellation where mu is near 1
+    return small / np.square(1.0 + small)
+
+
+def deviance(family: Family, eta: Vector, target: Vector) -> float:
+    """Twice the log-likelihood lost against the saturated model (gaussian: the residual sum of squares)."""
+    if family == "gaussian":
+        return float(np.square(target - eta).sum())
+    if family == "binomial":
+        return float(2.0 * (np.maximum(eta, 0.0) + np.log1p(np.exp(-np.abs(eta))) - target * eta).sum())
+    bounded = np.minimum(eta, STEEPEST)
+    own = target * (np.log(np.maximum(target, 1.0)) - bounded)  # y log(y / mu), 0 at y = 0
+    return float(2.0 * (own - target + np.exp(bounded)).sum())
+
+
+def curvature(family: Family, matrix: Matrix, target: Vector, beta: Vector) -> Curvature:
+    """The sums of one site at one beta."""
+    eta = matrix @ beta
+    mu = mean(family, eta)
+    half = matrix * np.sqrt(_weights(family, eta, mu))[:, None]
+    return Curvature(
+        rows=len(target),
+        deviance=deviance(family, eta, target),
+        gradient=matrix.T @ (target - mu),
+        hessian=half.T @ half,  # symmetric to the last bit
+    )
+
+
+def objective(task: GlmTask, total: Curvature, beta: Vector) -> float:
+    """What the fit makes small: deviance / 2 + l2 / 2 * squares of the coefficients, intercept left out."""
+    return total.deviance / 2.0 + float(_penalty(task, len(beta)) @ np.square(beta)) / 2.0
+
+
+def no_worse(now: float, before: float | None) -> bool:
+    """Whether the objective did not rise, rounding aside."""
+    return before is None or now <= before + NO_WORSE * (abs(before) + 1.0)
+
+
+def newton(task: GlmTask, total: Curvature, beta: Vector) -> NewtonStep:
+    """One step from summed statistics.
+
+    The covariance is that of the estimate on the scale of the fit: H^-1 times the dispersion without penalty, and
+    (H + P)^-1 H (H + P)^-1 times the dispersion with one (the variance of the ridge estimate; not its bias).
+
+    Raises:
+        SingularError: the penalised Hessian has no inverse.
+    """
+    penalty = _penalty(task, len(beta))
+    inverse = _inverse(total.hessian + np.diag(penalty))
+    gradient = total.gradient - penalty * beta
+    step = inverse @ gradient
+    spread = dispersion(task, total)
+    length = math.sqrt(max(float(gradient @ step), 0.0) / spread)
+    return NewtonStep(beta + step, length, inverse @ total.hessian @ inverse * spread)
+
+
+def dispersion(task: GlmTask, total: Curvature) -> float:
+    """The dispersion: 1, or for gaussian the residual variance (rows less coefficients in the divisor)."""
+    if task.family != "gaussian":
+        return 1.0
+    freedom = max(total.rows - len(total.gradient), 1)
+    return max(total.deviance / freedom, np.finfo(np.float64).tiny)
+
+
+def original_scale(task: GlmTask, layout: Layout, beta: Vector, covariance: Matrix) -> tuple[Vector, Vector]:
+    """Coefficients and standard errors for the columns as they were measured."""
+    back = np.diag(1.0 / np.asarray(layout.scale))
+    if task.intercept:
+        moved = np.zeros((len(beta), len(beta)))
+        moved[0, 0] = 1.0
+        moved[1:, 1:] = back
+        moved[0, 1:] = -np.asarray(layout.centre) / np.asarray(layout.scale)
+        back = moved
+    variance = np.einsum("ij,jk,ik->i", back, covariance, back)
+    return back @ beta, np.sqrt(np.maximum(variance, 0.0))
+
+
+def _penalty(task: GlmTask, width: int) -> Vector:
+    penalty = np.full(width, task.l2)
+    if task.intercept:
+        penalty[0] = 0.0
+    return penalty
+
+
+def _inverse(hessian: Matrix) -> Matrix:
+    diagonal = np.diag(hessian)
+    if not (diagonal > 0.0).all():
+        raise SingularError
+    unit = 1.0 / np.sqrt(diagonal)  # with unit diagonal, a pivot says how much of a column is its own
+    try:
+        lower = np.linalg.cholesky(hessian * np.outer(unit, unit))
+    except np.linalg.LinAlgError:
+        raise SingularError from None
+    if np.square(np.diag(lower)).min() < SINGULAR:
+        raise SingularError
+    half = np.linalg.solve(lower, np.diag(unit))
+    return half.T @ half
+
+
+def _floats(values: Vector) -> tuple[float, ...]:
+    return tuple(float(value) for value in values)

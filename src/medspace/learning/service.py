@@ -1,0 +1,379 @@
+"""The coordinator: leads a run from its first round to a model, and goes on where it stopped after any kill.
+
+After each round, where its sums lead is stored with its ledger entry, in one transaction; the answers themselves
+are not kept. What was asked but not stored is asked again: sites give the same answer to the same step, answers are
+summed in the order of the sites, so the model is the same to the last bit, however often the run was interrupted.
+
+A model is the fit of exactly the sites that it names. When a site drops out between two rounds of a fit, the fit
+begins again without it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from medspace.core.canonical import Json, JsonObject
+from medspace.core.clock import Clock, Randomness, stamp
+from medspace.core.errors import StaleRecordError
+from medspace.core.ids import new_id
+from medspace.core.store import Database, Transaction
+from medspace.core.usage import Step
+from medspace.learning import fit as fitting
+from medspace.learning import outcome, rules
+from medspace.learning.answers import question_digest
+from medspace.learning.asking import Asking, Patience
+from medspace.learning.errors import (
+    NotConvergedError,
+    RunCancelledError,
+    RunError,
+    RunUnknownError,
+    SiteError,
+    TaskInvalidError,
+)
+from medspace.learning.model import (
+    CHECKPOINTS,
+    MODELS,
+    ROUNDS,
+    RUNS,
+    Checkpoint,
+    Fault,
+    Fit,
+    Model,
+    Phase,
+    Round,
+    Run,
+    RunState,
+    Seat,
+)
+from medspace.learning.ports import Answer, Sites
+from medspace.learning.tallying import Tallying
+from medspace.learning.task import GlmTask, parse
+from medspace.ledger.model import Entry
+from medspace.ledger.service import record
+
+KIND = "medspace:train"
+LONGEST = 1000  # rounds and runs read at once
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Something happened: `event` is started, answered, away, excluded, round, finished, failed or cancelled."""
+
+    event: str
+    run: str
+    round: int = 0
+    step: str = ""
+    site: str = ""
+    done: int = 0
+    of: int = 0
+    objective: float | None = None
+
+
+def _unheard(_: Progress) -> None:
+    """Nobody listens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coordinator:
+    """Leads runs. `actor` is the DID that the ledger entries name; `width` is how many sites are asked at a time."""
+
+    database: Database
+    sites: Sites
+    clock: Clock
+    randomness: Randomness
+    actor: str
+    patience: Patience = field(default_factory=Patience)
+    width: int = 8
+    progress: Callable[[Progress], None] = _unheard
+
+    async def create(self, task: JsonObject, seats: Sequence[Seat]) -> Run:
+        """Store a new run; nothing is asked yet.
+
+        Raises:
+            TaskInvalidError: the task cannot be run, or the seats are not distinct sites.
+        """
+        parsed = parse(task)
+        if len({seat.site for seat in seats}) < len(seats):
+            raise TaskInvalidError(reason="a site is named twice")
+        run = Run(
+            id=new_id(self.randomness),
+            state=RunState.CREATED,
+            created=stamp(self.clock.now()),
+            task=parsed.document(),
+            task_digest=parsed.digest(),
+            kind=KIND,
+            seats=tuple(seats),
+        )
+
+        def work(tx: Transaction) -> None:
+            tx.insert(RUNS, run)
+            tx.insert(CHECKPOINTS, Checkpoint(run.id, 0, Fit()))
+
+        await self.database.write(work)
+        return run
+
+    async def train(self, task: JsonObject, seats: Sequence[Seat]) -> Run:
+        """Create a run and lead it to its end."""
+        return await self.resume((await self.create(task, seats)).id)
+
+    async def resume(self, run_id: str) -> Run:
+        """Lead a run to its end from wherever it stands; a run that is over is only tidied up.
+
+        Returns the run as it ended: finished, failed (with `failure`) or cancelled.
+
+        Raises:
+            RunUnknownError: there is no such run.
+            StaleRecordError: another coordinator leads this run.
+        """
+        run = await self.run(run_id)
+        uses: dict[str, str] = {}
+        if not rules.over(run.state):
+            try:
+                run = await self._lead(run, uses)
+            except RunError as error:
+                run = await self._fail(await self.run(run_id), error)
+            except StaleRecordError:
+                run = await self.run(run_id)
+                if run.state is not RunState.CANCELLED:
+                    raise
+        return await self._settle(run, uses)
+
+    async def cancel(self, run_id: str) -> Run:
+        """End a run that is not over; a coordinator that leads it stops at its next round."""
+        run = await self.run(run_id)
+        return await self._fail(run, RunCancelledError(), RunState.CANCELLED)
+
+    async def unsettled(self) -> list[Run]:
+        """The runs that are to be resumed after a restart."""
+        return await self.database.read(lambda tx: tx.find(RUNS, where={"settled": "no"}, limit=LONGEST))
+
+    async def run(self, run_id: str) -> Run:
+        """The run as it stands.
+
+        Raises:
+            RunUnknownError: there is no such run.
+        """
+        run = await self.database.read(lambda tx: tx.get(RUNS, run_id))
+        if run is None:
+            raise RunUnknownError(run=run_id)
+        return run
+
+    async def model(self, run_id: str) -> Model | None:
+        """The model that came of a run; None where none did (yet)."""
+        run = await self.run(run_id)
+        return None if run.model is None else await self.database.read(lambda tx: tx.get(MODELS, run.model or ""))
+
+    async def rounds(self, run_id: str) -> list[Round]:
+        """The rounds of a run so far."""
+        return await self.database.read(lambda tx: _rounds(tx, run_id))
+
+    # --- one run ---------------------------------------------------------------------------------------------
+
+    async def _lead(self, run: Run, uses: dict[str, str]) -> Run:
+        task = parse(run.task)
+        if run.state is RunState.CREATED:
+            run = await self._start(run)
+        saved = await self._checkpoint(run)
+        run, saved = await self._begin(task, run, saved, uses)
+        while saved.fit.phase is not Phase.DONE:
+            run, saved = await self._round(task, run, saved, uses)
+        return await self._finish(task, run, saved.fit)
+
+    async def _start(self, run: Run) -> Run:
+        started = replace(run, state=RunState.RUNNING, started=stamp(self.clock.now()))
+        facts = {
+            "run": run.id,
+            "task": run.task_digest,
+            "agreements": [seat.agreement for seat in run.seats],
+            "sites": [seat.site for seat in run.seats],
+            "protection": run.protection,
+        }
+
+        def work(tx: Transaction) -> None:
+            tx.replace(RUNS, run, started)
+            record(tx, self._entry("run.started", facts))
+
+        await self.database.write(work)
+        self.progress(Progress("started", run.id, of=len(run.seats)))
+        return started
+
+    async def _begin(
+        self, task: GlmTask, run: Run, saved: Checkpoint, uses: dict[str, str]
+    ) -> tuple[Run, Checkpoint]:
+        """Find or start a use at every site that is in."""
+        seats = rules.seated(run)
+        faults: list[Fault] = []
+
+        def take(position: int, begun: str | SiteError) -> None:
+            if isinstance(begun, SiteError):
+                faults.append(rules.fault(seats[position], run.round, begun))
+            else:
+                uses[seats[position].site] = begun
+
+        calls = [(seat.site, lambda s=seat: self.sites.begin(run.id, s.agreement, run.kind)) for seat in seats]
+        await self._asking(run, "begin").in_order(calls, take, len(calls))
+        if faults:
+            after = replace(run, faults=run.faults + tuple(faults))
+            fit = saved.fit if saved.fit.phase is Phase.EVALUATION else Fit()
+            run, saved = await self._keep(run, after, saved, fit, None)
+        rules.check_attendance(task, run)
+        return run, saved
+
+    async def _round(
+        self, task: GlmTask, run: Run, saved: Checkpoint, uses: dict[str, str]
+    ) -> tuple[Run, Checkpoint]:
+        """Ask one round, add the answers up, store where that leads."""
+        number, phase = run.round + 1, saved.fit.phase
+        if number > task.max_rounds:
+            raise NotConvergedError(rounds=task.max_rounds)
+        step = Step(run.task, number, phase.value, fitting.inputs(saved.fit))
+        seats = rules.seated(run)
+        tallying = Tallying(task, run.task_digest, number, saved.fit, uses)
+
+        def take(position: int, answer: Answer | SiteError) -> None:
+            tallying.take(seats[position], answer)
+            self.progress(
+                Progress("answered", run.id, number, step.name, seats[position].site, position + 1, len(seats))
+            )
+
+        calls = [(seat.site, lambda s=seat: self.sites.ask(uses[s.site], step)) for seat in seats]
+        await self._asking(run, step.name).in_order(calls, take, self.width)
+        after = replace(run, round=number, faults=run.faults + tuple(tallying.faults))
+        failed: RunError | None = None
+        fit = saved.fit
+        try:
+            rules.check_attendance(task, after)
+            fit = tallying.outcome()
+        except RunError as error:  # the round is on record all the same: its answers have left the sites
+            failed = error
+        past = Round(
+            id=f"{run.id}/{number:04d}",
+            run=run.id,
+            round=number,
+            step=step.name,
+            question=question_digest(step.inputs),
+            answers=tuple(tallying.answers),
+            rows=tallying.rows,
+            objective=fit.objective,
+            time=stamp(self.clock.now()),
+        )
+        run, saved = await self._keep(run, after, saved, fit, past)
+        if failed:
+            raise failed
+        return run, saved
+
+    async def _keep(
+        self, before: Run, after: Run, saved: Checkpoint, fit: Fit, past: Round | None
+    ) -> tuple[Run, Checkpoint]:
+        reached = Checkpoint(saved.id, after.round, fit)
+
+        def work(tx: Transaction) -> None:
+            if after != before:
+                tx.replace(RUNS, before, after)
+            tx.replace(CHECKPOINTS, saved, reached)
+            if past is not None:
+                tx.insert(ROUNDS, past)
+                record(tx, self._entry("run.round", _round_facts(past)))
+
+        await self.database.write(work)
+        for fault in after.faults[len(before.faults) :]:
+            self.progress(Progress("excluded", after.id, fault.round, site=fault.site))
+        if past is not None:
+            self.progress(Progress("round", after.id, past.round, past.step, objective=past.objective))
+        return after, reached
+
+    async def _finish(self, task: GlmTask, run: Run, fit: Fit) -> Run:
+        now = self.clock.now()
+        model_id = new_id(self.randomness)
+        layout, pooled = fit.layout, fit.pooled
+        if layout is None or pooled is None:  # a fit that is done has both
+            raise RunError
+        ended = replace(run, state=RunState.FINISHED, model=model_id, ended=stamp(now))
+
+        def work(tx: Transaction) -> None:
+            model = outcome.build(
+                task=task,
+                run=run,
+                fit=fit,
+                layout=layout,
+                pooled=pooled,
+                rounds=_rounds(tx, run.id),
+                model_id=model_id,
+                now=now,
+            )
+            tx.replace(RUNS, run, ended)
+            tx.insert(MODELS, model)
+            facts = {
+                "run": run.id,
+                "model": model.digest,
+                "rounds": run.round,
+                "sites": list(model.lineage.sites),
+                "protection": run.protection,
+            }
+            record(tx, self._entry("run.finished", facts))
+
+        await self.database.write(work)
+        self.progress(Progress("finished", run.id, run.round))
+        return ended
+
+    async def _fail(self, run: Run, error: RunError, state: RunState = RunState.FAILED) -> Run:
+        if rules.over(run.state):
+            return run
+        ended = replace(run, state=state, failure=rules.failure(error), ended=stamp(self.clock.now()))
+
+        def work(tx: Transaction) -> None:
+            tx.replace(RUNS, run, ended)
+            record(tx, self._entry("run.failed", {"run": run.id, "code": error.code}))
+
+        await self.database.write(work)
+        self.progress(Progress(state.value, run.id, run.round))
+        return ended
+
+    async def _settle(self, run: Run, uses: dict[str, str]) -> Run:
+        """End the uses of a run that is over. A site that is away finds out when its agreement or use expires."""
+        if run.settled == "yes" or not rules.over(run.state):
+            return run
+        if not uses and run.started is not None:
+            await self._find_uses(run, uses)
+        calls = [(site, lambda u=use: self.sites.end(u)) for site, use in uses.items()]
+        await self._asking(run, "end").in_order(calls, lambda _position, _outcome: None, max(1, len(calls)))
+        settled = replace(run, settled="yes")
+        await self.database.write(lambda tx: tx.replace(RUNS, run, settled))
+        return settled
+
+    async def _find_uses(self, run: Run, uses: dict[str, str]) -> None:
+        rounds = await self.rounds(run.id)
+        uses.update({answer.site: answer.use for past in rounds for answer in past.answers})
+
+    # --- small things ----------------------------------------------------------------------------------------
+
+    def _asking(self, run: Run, step: str) -> Asking:
+        def away(site: str) -> None:
+            self.progress(Progress("away", run.id, run.round, step, site))
+
+        return Asking(self.clock, self.patience, away)
+
+    def _entry(self, kind: str, facts: dict[str, Json]) -> Entry:
+        return Entry(kind, stamp(self.clock.now()), self.actor, facts)
+
+    async def _checkpoint(self, run: Run) -> Checkpoint:
+        saved = await self.database.read(lambda tx: tx.get(CHECKPOINTS, run.id))
+        if saved is None:
+            raise RunUnknownError(run=run.id)
+        return saved
+
+
+def _rounds(tx: Transaction, run_id: str) -> list[Round]:
+    return tx.find(ROUNDS, where={"run": run_id}, order_by="round", limit=LONGEST)
+
+
+def _round_facts(past: Round) -> dict[str, Json]:
+    answers = [
+        {"site": one.site, "use": one.use, "release": one.release, "digest": one.digest} for one in past.answers
+    ]
+    return {
+        "run": past.run,
+        "round": past.round,
+        "step": past.step,
+        "model": past.question,
+        "answers": answers,
+    }

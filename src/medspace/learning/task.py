@@ -1,0 +1,282 @@
+"""What may be learned, as data: a generalised linear model, declared. Sites run their own code, never the asker's.
+
+The canonical form holds no fractions (they are written as the text that `repr` gives), so that a task has one
+digest everywhere; `parse` takes fractions as numbers or as such text.
+"""
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import msgspec
+
+from medspace.core.canonical import Json, JsonObject
+from medspace.core.hashing import digest
+from medspace.core.text import Fact, Text, msgid
+from medspace.learning.errors import TaskInvalidError
+
+MOST_COLUMNS = 500  # of the design matrix, with indicators and intercept
+MOST_LEVELS = 100
+MOST_ROUNDS = 100
+
+Family = Literal["binomial", "gaussian", "poisson"]
+Missing = Literal["indicator+mean", "drop"]
+SiteFaults = Literal["exclude", "fail"]
+Comparison = Literal[">", ">=", "<", "<=", "=="]
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+Fraction = float | str
+_TARGET = re.compile(r"(?P<column>[^<>=]+?)\s*(?P<comparison>>=|<=|==|>|<)\s*(?P<value>[-+0-9.eE]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The outcome: a numeric column as it is, or compared with a value; or whether a coded column has a level."""
+
+    column: str
+    comparison: Comparison | None = None
+    value: float = 0.0
+    level: str | None = None
+
+    @property
+    def binary(self) -> bool:
+        """Whether it is made into 0 and 1."""
+        return self.comparison is not None or self.level is not None
+
+    def document(self) -> JsonObject:
+        """The canonical form."""
+        if self.level is not None:
+            return {"column": self.column, "level": self.level}
+        if self.comparison is None:
+            return {"column": self.column}
+        return {"column": self.column, "comparison": self.comparison, "value": repr(self.value)}
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """A column that explains. Coded ones become one 0/1 column per level but the first, which is the reference."""
+
+    name: str
+    levels: tuple[str, ...] = ()
+
+    @property
+    def coded(self) -> bool:
+        """Whether it holds codes rather than numbers."""
+        return bool(self.levels)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of its columns in the design matrix, without the missing indicator."""
+        return tuple(f"{self.name}={level}" for level in self.levels[1:]) if self.levels else (self.name,)
+
+    def document(self) -> JsonObject:
+        """The canonical form."""
+        if self.coded:
+            return {"name": self.name, "kind": "coded", "levels": list(self.levels)}
+        return {"name": self.name, "kind": "numeric"}
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """How quality is measured.
+
+    `holdout` is the share of each site's rows that is kept out of the fit and measured on (0: measured on the rows of
+    the fit); which rows, `seed` and the row's position decide.
+    """
+
+    bins: int = 10
+    thresholds: int = 20
+    holdout: float = 0.0
+    seed: int = 0
+
+    def document(self) -> JsonObject:
+        """The canonical form."""
+        return {
+            "bins": self.bins,
+            "thresholds": self.thresholds,
+            "holdout": repr(self.holdout),
+            "seed": self.seed,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class GlmTask:
+    """A generalised linear model with canonical link.
+
+    The fit minimises deviance / 2 + l2 / 2 * sum of squares of the coefficients on the scale of the fit, intercept
+    left out, deviance summed (not averaged) over all rows of all sites: `l2` is 1/C of scikit-learn. `tolerance` is
+    the length of the Newton step, in standard errors, at which the fit has converged. `max_rounds` counts every
+    round: moments, Newton and evaluation.
+    """
+
+    family: Family
+    target: Target
+    features: tuple[Feature, ...]
+    purpose: str
+    l2: float = 0.0
+    intercept: bool = True
+    standardise: bool = True
+    missing: Missing = "indicator+mean"
+    max_rounds: int = 25
+    tolerance: float = 1e-6
+    evaluation: Evaluation = Evaluation()
+    min_sites: int = 2
+    min_cohort: int = 1
+    site_faults: SiteFaults = "exclude"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that features make: values first, then one missing indicator per feature (unless dropped)."""
+        values = tuple(column for feature in self.features for column in feature.columns)
+        if self.missing == "drop":
+            return values
+        return values + tuple(f"{feature.name} is missing" for feature in self.features)
+
+    def document(self) -> JsonObject:
+        """The canonical form: JSON without fractions, every field said."""
+        return {
+            "task": "glm",
+            "family": self.family,
+            "target": self.target.document(),
+            "features": [feature.document() for feature in self.features],
+            "purpose": self.purpose,
+            "l2": repr(self.l2),
+            "intercept": self.intercept,
+            "standardise": self.standardise,
+            "missing": self.missing,
+            "max_rounds": self.max_rounds,
+            "tolerance": repr(self.tolerance),
+            "evaluation": self.evaluation.document(),
+            "min_sites": self.min_sites,
+            "min_cohort": self.min_cohort,
+            "site_faults": self.site_faults,
+        }
+
+    def digest(self) -> str:
+        """The digest of the canonical form."""
+        return digest(self.document())
+
+
+class _TargetForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    column: Name
+    comparison: Comparison | None = None
+    value: Fraction | None = None
+    level: Name | None = None
+
+
+class _FeatureForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    name: Name
+    kind: Literal["numeric", "coded"] = "numeric"
+    levels: Annotated[list[Name], msgspec.Meta(max_length=MOST_LEVELS)] = []
+
+
+class _EvaluationForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    bins: Annotated[int, msgspec.Meta(ge=2, le=100)] = 10
+    thresholds: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 20
+    holdout: Fraction = 0.0
+    seed: Annotated[int, msgspec.Meta(ge=0, lt=2**32)] = 0
+
+
+class _TaskForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    family: Family
+    target: Name | _TargetForm
+    features: Annotated[list[_FeatureForm], msgspec.Meta(min_length=1, max_length=MOST_COLUMNS)]
+    purpose: Name
+    task: Literal["glm"] = "glm"
+    l2: Fraction = 0.0
+    intercept: bool = True
+    standardise: bool = True
+    missing: Missing = "indicator+mean"
+    max_rounds: Annotated[int, msgspec.Meta(ge=3, le=MOST_ROUNDS)] = 25
+    tolerance: Fraction = 1e-6
+    evaluation: _EvaluationForm = _EvaluationForm()
+    min_sites: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 2
+    min_cohort: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
+    site_faults: SiteFaults = "exclude"
+
+
+def parse(document: Json) -> GlmTask:
+    """The task that a JSON object declares.
+
+    Raises:
+        TaskInvalidError: with the field and what is wrong with it.
+    """
+    try:
+        form = msgspec.convert(document, _TaskForm)
+    except msgspec.ValidationError as error:
+        raise TaskInvalidError(reason=str(error)) from None
+    task = GlmTask(
+        family=form.family,
+        target=_target(form.target),
+        features=tuple(_feature(feature) for feature in form.features),
+        purpose=form.purpose,
+        l2=_fraction("l2", form.l2, 0.0, 1e12),
+        intercept=form.intercept,
+        standardise=form.standardise,
+        missing=form.missing,
+        max_rounds=form.max_rounds,
+        tolerance=_fraction("tolerance", form.tolerance, 1e-10, 0.1),
+        evaluation=_evaluation(form.evaluation),
+        min_sites=form.min_sites,
+        min_cohort=form.min_cohort,
+        site_faults=form.site_faults,
+    )
+    _check(task)
+    return task
+
+
+def _refuse(sentence: str, **facts: Fact) -> TaskInvalidError:
+    return TaskInvalidError(reason=Text(sentence, facts))
+
+
+def _fraction(field: str, given: Fraction, least: float, most: float) -> float:
+    try:
+        value = float(given) + 0.0  # no negative zero: one value, one text
+    except ValueError:
+        raise _refuse(msgid("{field} is not a number"), field=field) from None
+    if not (math.isfinite(value) and least <= value <= most):
+        raise _refuse(msgid("{field} must lie between {least} and {most}"), field=field, least=least, most=most)
+    return value
+
+
+def _target(form: str | _TargetForm) -> Target:
+    if isinstance(form, str):
+        if not set("<>=") & set(form):
+            return Target(form)
+        found = _TARGET.fullmatch(form.strip())
+        if found is None:
+            raise _refuse(msgid("the target must read like `num` or `num > 0`"))
+        form = msgspec.convert(found.groupdict(), _TargetForm)
+    if (form.comparison is None) != (form.value is None) or (form.level is not None and form.value is not None):
+        raise _refuse(msgid("the target has either a comparison with a value, or a level, or neither"))
+    value = 0.0 if form.value is None else _fraction("target", form.value, -1e12, 1e12)
+    return Target(form.column, form.comparison, value, form.level)
+
+
+def _feature(form: _FeatureForm) -> Feature:
+    if form.kind == "numeric" and form.levels:
+        raise _refuse(msgid("the numeric feature {name} has no levels"), name=form.name)
+    if form.kind == "coded" and len(set(form.levels)) < max(2, len(form.levels)):
+        raise _refuse(msgid("the coded feature {name} needs two or more different levels"), name=form.name)
+    return Feature(form.name, tuple(form.levels))
+
+
+def _evaluation(form: _EvaluationForm) -> Evaluation:
+    return Evaluation(form.bins, form.thresholds, _fraction("holdout", form.holdout, 0.0, 0.9), form.seed)
+
+
+def _check(task: GlmTask) -> None:
+    names = [feature.name for feature in task.features]
+    if len(set(names)) < len(names):
+        raise _refuse(msgid("a feature is named twice"))
+    if task.target.column in names:
+        raise _refuse(msgid("the target {name} is among the features"), name=task.target.column)
+    if len(set(task.columns)) < len(task.columns):
+        raise _refuse(msgid("two features make columns of the same name"))
+    if len(task.columns) + task.intercept > MOST_COLUMNS:
+        raise _refuse(msgid("the design has more than {most} columns"), most=MOST_COLUMNS)
+    if task.standardise and not task.intercept:
+        raise _refuse(msgid("standardising moves the columns, so it needs the intercept"))
+    if task.target.binary and task.family != "binomial":
+        raise _refuse(msgid("a target of yes and no needs the family binomial"))

@@ -1,0 +1,160 @@
+"""Sites in this process: real engine, real rows, no network; each can be told to misbehave."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+import msgspec
+import numpy as np
+
+from medspace.adapters.memory import ManualClock, MemoryDatabase, SeededRandomness
+from medspace.core.canonical import exact
+from medspace.core.hashing import digest
+from medspace.core.usage import Admission, Step
+from medspace.learning.engine import KIND, GlmEngine
+from medspace.learning.model import Seat
+from medspace.learning.ports import Answer
+from medspace.learning.service import Coordinator
+
+Columns = Mapping[str, Sequence[float] | Sequence[str | None]]
+
+
+@dataclass(frozen=True)
+class TableRows:
+    columns: Columns
+    count: int
+    persons: int
+
+    def numbers(self, column):
+        return np.asarray(self.columns[column], dtype=np.float64)
+
+    def codes(self, column):
+        return list(self.columns[column])
+
+
+@dataclass(frozen=True)
+class TableSource:
+    columns: Columns
+
+    def open(self, admission):
+        count = len(next(iter(self.columns.values())))
+        return TableRows(self.columns, count, count)
+
+
+def admission(task_digest="sha256:" + "0" * 64):
+    return Admission(
+        id="urn:uuid:admission",
+        agreement="urn:uuid:agreement",
+        use="urn:uuid:use",
+        holder="did:web:site",
+        user="did:web:user",
+        asset="urn:uuid:asset",
+        kind=KIND,
+        purpose="research",
+        task=task_digest,
+        outputs=GlmEngine().outputs,
+        min_cohort=1,
+        min_sites=1,
+        expires=datetime(2030, 1, 1, tzinfo=UTC),
+        entry=0,
+    )
+
+
+Behaviour = Callable[[Step, Callable[[], Answer]], Awaitable[Answer]]
+
+
+@dataclass
+class SimulatedSites:
+    """`tables` by DID; `behaviours` by DID replace how a site answers; `asked` records (site, round, step)."""
+
+    tables: Mapping[str, Columns]
+    behaviours: dict[str, Behaviour] = field(default_factory=dict)
+    refusing_to_begin: dict[str, Exception] = field(default_factory=dict)
+    asked: list[tuple[str, int, str]] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
+    engine: GlmEngine = field(default_factory=GlmEngine)
+
+    async def begin(self, run, agreement, kind):
+        site = agreement.removeprefix("urn:agreement:")
+        if site in self.refusing_to_begin:
+            raise self.refusing_to_begin[site]
+        return f"urn:use:{site}"
+
+    async def ask(self, use, step):
+        site = use.removeprefix("urn:use:")
+        self.asked.append((site, step.round, step.name))
+        behaviour = self.behaviours.get(site)
+        return (
+            self.honest(site, step) if behaviour is None else await behaviour(step, lambda: self.honest(site, step))
+        )
+
+    async def end(self, use):
+        self.ended.append(use)
+
+    def honest(self, site, step):
+        travelled = msgspec.json.decode(msgspec.json.encode(step), type=Step)
+        output = self.engine.answer(admission(), travelled, TableSource(self.tables[site]))
+        values = msgspec.json.decode(msgspec.json.encode(output.values))
+        content = {"kind": output.kind, "round": step.round, "cohort": output.cohort, "values": exact(values)}
+        return Answer(
+            site=site,
+            release=f"urn:release:{site}:{step.round}",
+            round=step.round,
+            kind=output.kind,
+            values=values,
+            cohort=output.cohort,
+            digest=digest(content),
+        )
+
+
+def did(index):
+    return f"did:web:hospital-{index:03d}"
+
+
+def seats(sites):
+    return [Seat(site, f"urn:agreement:{site}") for site in sites]
+
+
+def coordinator(sites, *, database=None, clock=None, **options):
+    return Coordinator(
+        database=database or MemoryDatabase(),
+        sites=sites,
+        clock=clock or ManualClock(),
+        randomness=SeededRandomness(),
+        actor="did:web:researcher",
+        **options,
+    )
+
+
+async def fitted(task, tables, **options):
+    """The model of an undisturbed run."""
+    sites = SimulatedSites(tables)
+    leader = coordinator(sites, **options)
+    run = await leader.train(task, seats(tables))
+    assert run.failure is None, str(run.failure.text)
+    return await leader.model(run.id)
+
+
+def coefficients(model):
+    return np.array([float(term.coefficient) for term in model.terms])
+
+
+def tampered(**changes):
+    """A behaviour that changes values of the honest answer."""
+
+    async def behave(step, honest):
+        answer = honest()
+        return replace(answer, values={**answer.values, **changes})
+
+    return behave
+
+
+def split(columns, assignment):
+    """Rows dealt to sites: `assignment` has one site index per row."""
+    chosen = np.asarray(assignment)
+    return {
+        did(index): {
+            name: [values[row] for row in np.flatnonzero(chosen == index)] for name, values in columns.items()
+        }
+        for index in sorted(set(assignment))
+    }
