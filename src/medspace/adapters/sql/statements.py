@@ -34,8 +34,10 @@ def insert(table: Table, backend: str) -> Insert:
         # SQLite's users need not wait for this import (80 ms).
         from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - see the line above
 
-        return postgresql.insert(table).on_conflict_do_nothing()
-    return sqlite.insert(table).on_conflict_do_nothing()
+        statement: Insert = postgresql.insert(table).on_conflict_do_nothing()
+    else:
+        statement = sqlite.insert(table).on_conflict_do_nothing()
+    return statement.execution_options(preserve_rowcount=True)
 
 
 @lru_cache(maxsize=CACHED)
