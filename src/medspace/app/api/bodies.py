@@ -1,0 +1,99 @@
+"""Reading bodies within bounds, writing JSON, and telling problems: shared by both listeners."""
+
+import asyncio
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from medspace.app.language import header_language, speaker
+from medspace.connector.errors import MessageError, TooLargeError
+from medspace.core.canonical import Json, JsonObject
+from medspace.core.errors import (
+    InvalidInputError,
+    MedspaceError,
+    RefusedError,
+    StorageError,
+    StorageFullError,
+    WaitingError,
+)
+from medspace.trust.errors import UnauthenticatedError
+
+LARGEST_BODY = 1 << 20
+SLOWEST_BODY = 10.0  # seconds for a whole body: a slow client must not hold a place for ever
+
+_encoder = msgspec.json.Encoder()
+
+_STATUS: tuple[tuple[type[MedspaceError], int], ...] = (
+    (UnauthenticatedError, 401),
+    (TooLargeError, 413),
+    (StorageFullError, 507),
+    (StorageError, 503),
+    (InvalidInputError, 400),
+    (WaitingError, 503),
+    (RefusedError, 403),
+)
+
+
+async def read_body(request: Request, largest: int = LARGEST_BODY) -> bytes:
+    """The whole body.
+
+    Raises:
+        TooLargeError: more than `largest` bytes.
+        MessageError: it did not arrive in time, or the client went away.
+    """
+    declared = request.headers.get("content-length", "0")
+    if declared.isdigit() and int(declared) > largest:
+        raise TooLargeError(limit=largest)
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(SLOWEST_BODY):
+            async for part in request.stream():
+                size += len(part)
+                if size > largest:
+                    raise TooLargeError(limit=largest)
+                parts.append(part)
+    except TimeoutError:
+        raise MessageError(reason=f"its body did not arrive within {SLOWEST_BODY:.0f} seconds") from None
+    except ClientDisconnect:
+        raise MessageError(reason="the client went away") from None
+    return b"".join(parts)
+
+
+def json_response(body: Json, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A JSON answer."""
+    return Response(_encoder.encode(body), status, headers, "application/json")
+
+
+def problem_of(error: MedspaceError, language: str) -> JsonObject:
+    """An error as both APIs and the command line tell it."""
+    speak = speaker(language)
+    return {
+        "code": error.code,
+        "sentence": error.text.render(speak),
+        "next_step": error.advice.render(speak),
+        "exit_code": error.exit_code,
+    }
+
+
+def status_of(error: MedspaceError) -> int:
+    """The HTTP status of an error."""
+    return next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
+
+
+def problem_response(error: MedspaceError, status: int | None = None, language: str = "en") -> Response:
+    """An error to another connector: `code` and `reason`, as the Dataspace Protocol's error messages have them.
+
+    Who is not authenticated learns the code and nothing more.
+    """
+    chosen = status or status_of(error)
+    if isinstance(error, UnauthenticatedError):
+        return json_response({"code": error.code, "reason": []}, chosen, {"WWW-Authenticate": "Bearer"})
+    told = problem_of(error, language)
+    return json_response({"code": error.code, "reason": [told["sentence"], told["next_step"]]}, chosen)
+
+
+def request_language(request: Request) -> str:
+    """The language that the client asks for."""
+    return header_language(request.headers.get("accept-language", ""))

@@ -1,0 +1,103 @@
+"""The public listener beside the Dataspace Protocol: the DID document, the members list, the job endpoints.
+
+Only the DID document is answered without a proven caller.
+"""
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from medspace.app.api.bodies import json_response, problem_response, read_body
+from medspace.connector.errors import MessageError
+from medspace.connector.usage.errors import (
+    JobClosedError,
+    NotAdmittedError,
+    StepError,
+    UnknownJobError,
+    WithheldError,
+)
+from medspace.connector.usage.service import Call, UsageControl
+from medspace.core.canonical import JsonObject
+from medspace.core.errors import MedspaceError
+from medspace.core.usage import Release, Step
+from medspace.trust.model import Caller
+
+Authenticate = Callable[[str | None], Awaitable[Caller]]
+LONGEST_JOB_TOKEN = 256
+JOB_HEADER = "medspace-job"
+
+_STATUS: dict[type[MedspaceError], int] = {
+    UnknownJobError: 404,
+    JobClosedError: 409,
+    NotAdmittedError: 403,
+    WithheldError: 403,
+    StepError: 400,
+    MessageError: 400,
+}
+
+
+class _Step(msgspec.Struct, frozen=True):
+    task: JsonObject
+    round: int
+    name: str
+    inputs: JsonObject = {}
+
+
+def public_routes(
+    document: JsonObject, path: str, members: Callable[[], str], usage: UsageControl, authenticate: Authenticate
+) -> list[Route]:
+    """The routes; `path` is where the DID document lives, `members` gives the signed list or, without one, ""."""
+
+    async def did_document(_: Request) -> Response:
+        return json_response(document)
+
+    async def members_list(request: Request) -> Response:
+        await authenticate(request.headers.get("authorization"))
+        text = members()
+        return json_response({"members": text}) if text else json_response({"code": "members.none"}, 404)
+
+    async def job(request: Request) -> Response:
+        caller = await authenticate(request.headers.get("authorization"))
+        step = _read_step(await read_body(request))
+        token = request.headers.get(JOB_HEADER, "")[:LONGEST_JOB_TOKEN]
+        release = await usage.step(Call(caller.did, request.path_params["job"], token, step))
+        return json_response(_answer(release))
+
+    return [
+        Route(path, did_document, methods=["GET"]),
+        Route("/members", _guarded(members_list), methods=["GET"]),
+        Route("/jobs/{job}", _guarded(job), methods=["POST"]),
+    ]
+
+
+def _guarded(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+    async def guarded(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except MedspaceError as error:
+            return problem_response(error, _STATUS.get(type(error)))
+
+    return guarded
+
+
+def _read_step(body: bytes) -> Step:
+    try:
+        read = msgspec.json.decode(body, type=_Step)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise MessageError(reason="it is not a step of a job") from error
+    return Step(task=read.task, round=read.round, name=read.name, inputs=read.inputs)
+
+
+def _answer(release: Release) -> JsonObject:
+    return {
+        "release": release.id,
+        "round": release.round,
+        "kind": release.kind,
+        "cohort": release.cohort,
+        "values": dict(release.values),
+        "digest": release.digest,
+        "entry": release.entry,
+    }

@@ -1,0 +1,93 @@
+"""Verbs to prove: audit export, verify, lineage."""
+
+import json as jsonlib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from medspace.app.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, LanguageOption
+from medspace.app.cli.screen import Screen
+from medspace.app.cli.session import session
+from medspace.app.language import spoken_language
+from medspace.core.canonical import JsonObject
+from medspace.core.text import Text, msgid
+
+FAILED = 5
+NOT_ALL_SEEN = 4
+
+app = typer.Typer(help="Prove from signed logs who used what, under which agreement.", no_args_is_help=True)
+
+
+@app.command("export")
+def export(
+    file: Annotated[Path, typer.Argument(help="Where to write the bundle.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+    lang: LanguageOption = "",
+) -> None:
+    """Write this connector's whole signed log to a file that anyone can verify offline."""
+    with session(config, json=json, language=lang) as (space, screen):
+        bundle = space.audit_bundle()
+        file.write_text(jsonlib.dumps(bundle))
+        text = Text(msgid("{count} entries are in {file}."), {"count": len(bundle["entries"]), "file": str(file)})
+        screen.show({"file": str(file), "entries": len(bundle["entries"])}, lambda: screen.line(text))
+
+
+@app.command("verify")
+def verify(
+    bundles: Annotated[list[Path], typer.Argument(help="Bundles of the connectors that took part.")],
+    authority_key: Annotated[
+        str, typer.Option("--authority-key", help="The authority's public key (base64url).")
+    ] = "",
+    json: JsonOption = False,
+    lang: LanguageOption = "",
+) -> None:
+    """Verify exported logs offline, each by itself and all against each other; needs no server."""
+    from medspace.app.auditing import verify_files  # noqa: PLC0415 - cryptography is imported only when needed
+
+    screen = Screen(as_json=json, language=spoken_language(lang))
+    report = verify_files(bundles, authority_key, screen.language)
+    screen.show(report, lambda: _report(screen, report))
+    if report["failed"]:
+        raise typer.Exit(FAILED)
+    if report["unverifiable"]:
+        raise typer.Exit(NOT_ALL_SEEN)
+
+
+def _report(screen: Screen, report: JsonObject) -> None:
+    marks = {"verified": "ok", "failed": "FAILED", "unverifiable": "?"}
+    rows = [(marks[c["outcome"]], c["verified"], c["sentence"]) for c in report["checks"]]
+    columns = [Text(c) for c in ("", msgid("times"), msgid("check"))]
+    title = msgid("{entries} entries in {logs} logs")
+    screen.table(Text(title, {"entries": report["entries"], "logs": len(report["logs"])}), columns, rows)
+    for found in report["findings"]:
+        facts = {key: str(found[key]) for key in ("outcome", "log", "entry", "sentence", "code")}
+        screen.line(Text("{outcome} {code}: {sentence} ({log}, {entry})", facts))
+    screen.line(Text(_CONCLUSIONS[report["outcome"]]))
+
+
+_CONCLUSIONS = {
+    "verified": msgid("Everything holds: every log is what its member signed, and the logs agree."),
+    "failed": msgid("Something does not hold. Do not rely on these logs before it is cleared up."),
+    "unverifiable": msgid("Nothing is wrong, but not everything could be seen: add the bundles of the others."),
+}
+
+
+@app.command("lineage")
+def lineage(
+    bundles: Annotated[list[Path], typer.Argument(help="Bundles of the connectors that took part.")],
+    json: JsonOption = False,
+    lang: LanguageOption = "",
+) -> None:
+    """Show where each model came from: datasets, agreements, rounds, protections (PROV-shaped with --json)."""
+    from medspace.app.auditing import lineage_of_files  # noqa: PLC0415
+
+    screen = Screen(as_json=json, language=spoken_language(lang))
+    found = lineage_of_files(bundles, screen.language)
+
+    def people() -> None:
+        for sentence in found["story"]:
+            screen.line(Text("{sentence}", {"sentence": sentence}))
+
+    screen.show(found["prov"], people)

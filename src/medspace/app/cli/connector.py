@@ -1,0 +1,100 @@
+"""Verbs on one's own connector: init, up, doctor, members, admit."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from medspace.app.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, LanguageOption
+from medspace.app.cli.screen import Screen
+from medspace.app.cli.session import session
+from medspace.app.language import spoken_language
+from medspace.core.canonical import JsonObject
+from medspace.core.text import Text, msgid
+
+NOT_IN_ORDER = 1
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="A new folder for configuration, keys and database.")],
+    name: Annotated[str, typer.Option("--name", help="The participant's name.")] = "",
+    port: Annotated[int, typer.Option("--port", help="Public port; the private one is the next.")] = 8100,
+    authority: Annotated[
+        str, typer.Option("--authority", help="The DID of the space's authority; without it, this is one.")
+    ] = "",
+    region: Annotated[str, typer.Option("--region", help="Where the participant is, such as EU or US.")] = "",
+    offer: Annotated[
+        Path | None, typer.Option("--offer", help="A CSV or Parquet file to offer for training only.")
+    ] = None,
+    person: Annotated[str, typer.Option("--person", help="The column that names the patient; it never leaves.")] = "",
+    json: JsonOption = False,
+    lang: LanguageOption = "",
+) -> None:
+    """Write a configuration and keys for a new connector, with safe permissions."""
+    from medspace.app.setup import Wishes, set_up  # noqa: PLC0415 - cryptography is imported only when needed
+
+    screen = Screen(as_json=json, language=spoken_language(lang))
+    made = set_up(folder, Wishes(name or folder.name, port, authority, region, offer, person))
+    screen.show(made, lambda: _made(screen, made))
+
+
+def _made(screen: Screen, made: JsonObject) -> None:
+    screen.line(Text(msgid("{did} is ready in {folder}."), {"did": made["did"], "folder": made["folder"]}))
+    for file in made["to_review"]:
+        screen.line(Text(msgid("Review {file}: it was drafted from your data."), {"file": file}))
+    screen.line(Text(msgid("Next: medspace up {config}"), {"config": made["config"]}))
+    if made["did"] != made["authority"]:
+        screen.line(Text(msgid("Then the authority runs: medspace admit {did}"), {"did": made["did"]}))
+
+
+def up(
+    config: Annotated[Path, typer.Argument(help="The configuration file.")] = DEFAULT_CONFIG,
+    lang: LanguageOption = "",
+) -> None:
+    """Run a connector until Ctrl-C; brings its database up to date first, and says so."""
+    from medspace.app.serve import run_connector  # noqa: PLC0415 - the server side is heavy
+
+    screen = Screen(as_json=False, language=spoken_language(lang))
+    run_connector(config, announce=screen.line)
+
+
+def doctor(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False, lang: LanguageOption = "") -> None:
+    """Check keys, permissions, listeners, authority, database and extras; say what to do about each."""
+    from medspace.app.doctor import examine  # noqa: PLC0415
+
+    screen = Screen(as_json=json, language=spoken_language(lang))
+    found = examine(config, screen.language)
+    rows = [("ok" if c["ok"] else "!!", c["name"], c["sentence"], c["next_step"]) for c in found["checks"]]
+    columns = [Text(c) for c in ("", "check", "found", "next step")]
+    screen.show(found, lambda: screen.table(Text(msgid("medspace doctor")), columns, rows))
+    if not found["ok"]:
+        raise typer.Exit(NOT_IN_ORDER)
+
+
+def members(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False, lang: LanguageOption = "") -> None:
+    """List who belongs to the space, as its authority signed it."""
+    with session(config, json=json, language=lang) as (space, screen):
+        listed = space.members()
+        columns = [Text(c) for c in ("name", "region", "roles", "DID")]
+        rows = [(m["name"], m["region"], ", ".join(m["roles"]), m["did"]) for m in listed]
+        title = Text(msgid("{count} members"), {"count": len(listed)})
+        screen.show({"members": listed}, lambda: screen.table(title, columns, rows))
+
+
+def admit(
+    did: Annotated[str, typer.Argument(help="The DID of the participant.")],
+    name: Annotated[str, typer.Option("--name", help="Its name; default: its DID.")] = "",
+    region: Annotated[str, typer.Option("--region", help="Where it is, such as EU or US.")] = "",
+    role: Annotated[list[str] | None, typer.Option("--role", help="Such as holder or user; may be repeated.")] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+    lang: LanguageOption = "",
+) -> None:
+    """As the authority: put a running participant on the signed members list."""
+    with session(config, json=json, language=lang) as (space, screen):
+        member = space.admit(did, name=name or did, region=region, roles=role or ())
+        text = Text(
+            msgid("{name} is a member now; its key is {key}."),
+            {"name": member["name"], "key": member["public_key"]},
+        )
+        screen.show(member, lambda: screen.line(text))

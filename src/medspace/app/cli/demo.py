@@ -1,0 +1,29 @@
+"""The verb demo: the main job on real patients, on this machine."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from medspace.app.cli.options import JsonOption, LanguageOption
+from medspace.app.cli.progress import steps
+from medspace.app.cli.screen import Screen
+from medspace.app.language import spoken_language
+
+
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="End by itself when the story is told.")] = False,
+    folder: Annotated[
+        Path | None, typer.Option("--folder", help="Keep the space here; default: a temporary folder.")
+    ] = None,
+    json: JsonOption = False,
+    lang: LanguageOption = "",
+) -> None:
+    """Four hospitals, a company and an authority: from catalogue to trained model to proof."""
+    from medspace.app.demo.story import run_demo  # noqa: PLC0415 - the server side is heavy
+
+    screen = Screen(as_json=json, language=spoken_language(lang))
+    stay = not (once or json or os.environ.get("ONCE") or not sys.stdout.isatty())
+    run_demo(screen, folder=folder, stay=stay, progress=steps)

@@ -1,0 +1,116 @@
+"""Verbs to find and agree: catalog, negotiate, negotiations, answer, agreements, download."""
+
+from typing import Annotated
+
+import typer
+
+from medspace.app.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, LanguageOption, WaitOption
+from medspace.app.cli.screen import Screen
+from medspace.app.cli.session import session
+from medspace.core.canonical import JsonObject
+from medspace.core.text import Text, msgid
+
+ParticipantArgument = Annotated[str, typer.Argument(help="The provider's DID, as the catalog shows it.")]
+DatasetArgument = Annotated[str, typer.Argument(help="The dataset's id, as the catalog shows it.")]
+
+
+def catalog(
+    search: Annotated[str, typer.Argument(help="Words that title, description or keywords hold.")] = "",
+    participant: Annotated[str, typer.Option("--from", help="One provider's DID; default: all members.")] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+    lang: LanguageOption = "",
+) -> None:
+    """Search what the members of the space offer."""
+    with session(config, json=json, language=lang) as (space, screen):
+        found = space.catalog(participant or None, search=search)
+        screen.show({"datasets": found}, lambda: _datasets(screen, found))
+
+
+def _datasets(screen: Screen, found: list[JsonObject]) -> None:
+    screen.table(
+        Text(msgid("{count} datasets on offer"), {"count": len(found)}),
+        (Text(msgid("dataset")), Text(msgid("title")), Text(msgid("provider")), Text(msgid("uses"))),
+        ((d["id"], d["title"], d["participant"], ", ".join(d["formats"])) for d in found),
+    )
+    screen.line(Text(msgid("Next: medspace negotiate PROVIDER DATASET")))
+
+
+def negotiate(
+    participant: ParticipantArgument,
+    dataset: DatasetArgument,
+    offer: Annotated[str, typer.Option("--offer", help="One of the dataset's offers; default: the first.")] = "",
+    wait: WaitOption = 30.0,
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+    lang: LanguageOption = "",
+) -> None:
+    """Agree on the terms of a dataset: shows the contract in plain words, and binds."""
+    with session(config, json=json, language=lang) as (space, screen):
+        outcome = space.negotiate(participant, dataset, offer=offer, wait=wait)
+        screen.show(outcome, lambda: _outcome(screen, outcome))
+
+
+def _outcome(screen: Screen, outcome: JsonObject) -> None:
+    screen.line(
+        Text(
+            msgid("Agreement {agreement} is signed with {counterparty}:"),
+            {"agreement": outcome["agreement"], "counterparty": outcome["counterparty"]},
+        )
+    )
+    for sentence in outcome["contract"]:
+        screen.line(Text("  - {sentence}", {"sentence": sentence}))
+    screen.line(Text(msgid("Next: medspace train TASK.json --agreement {id}"), {"id": outcome["agreement"]}))
+
+
+def negotiations(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False, lang: LanguageOption = "") -> None:
+    """List negotiations: whose move it is, and why the failed ones failed."""
+    with session(config, json=json, language=lang) as (space, screen):
+        listed = space.negotiations()
+        columns = ("negotiation", "role", "counterparty", "state", "next move", "reason")
+        rows = [
+            (n["id"], n["role"], n["counterparty"], n["state"], n["owner"], (n["problem"] or {}).get("sentence"))
+            for n in listed
+        ]
+        title = Text(msgid("{count} negotiations"), {"count": len(listed)})
+        screen.show({"negotiations": listed}, lambda: screen.table(title, [Text(c) for c in columns], rows))
+
+
+def answer(
+    negotiation: Annotated[str, typer.Argument(help="The negotiation's id.")],
+    approve: Annotated[bool, typer.Option("--approve/--refuse", help="What you decide.")],
+    reason: Annotated[str, typer.Option("--reason", help="A code that the other side is told.")] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+    lang: LanguageOption = "",
+) -> None:
+    """Decide a negotiation that is held for a person."""
+    with session(config, json=json, language=lang) as (space, screen):
+        decided = space.answer(negotiation, approve=approve, reason=reason)
+        text = Text(msgid("Negotiation {id} is now {state}."), {"id": negotiation, "state": decided["state"]})
+        screen.show(decided, lambda: screen.line(text))
+
+
+def agreements(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False, lang: LanguageOption = "") -> None:
+    """List agreements with their contracts in plain words."""
+    with session(config, json=json, language=lang) as (space, screen):
+        listed = space.agreements()
+        columns = ("agreement", "dataset", "counterparty", "contract")
+        rows = [(a["id"], a["dataset"], a["counterparty"], "\n".join(a["contract"])) for a in listed]
+        title = Text(msgid("{count} agreements"), {"count": len(listed)})
+        screen.show({"agreements": listed}, lambda: screen.table(title, [Text(c) for c in columns], rows))
+
+
+def download(
+    agreement: Annotated[str, typer.Argument(help="The agreement's id.")],
+    kind: Annotated[str, typer.Option("--format", help="The transfer format.")] = "HttpData-PULL",
+    wait: WaitOption = 30.0,
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+    lang: LanguageOption = "",
+) -> None:
+    """Ask for the rows themselves; refused with the clause unless the agreement allows it."""
+    with session(config, json=json, language=lang) as (space, screen):
+        outcome = space.request(agreement, kind, wait=wait)
+        text = Text(msgid("Transfer {id} is {state}."), {"id": outcome["id"], "state": outcome["state"]})
+        screen.show(outcome, lambda: screen.line(text))

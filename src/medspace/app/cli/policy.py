@@ -1,0 +1,47 @@
+"""Verbs on policies: try."""
+
+from typing import Annotated
+
+import typer
+
+from medspace.app.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, LanguageOption
+from medspace.app.cli.screen import Screen
+from medspace.app.cli.session import session
+from medspace.core.canonical import JsonObject
+from medspace.core.text import Text, msgid
+
+DENIED = 3
+
+app = typer.Typer(help="Policies: what would be allowed, and why.", no_args_is_help=True)
+
+
+@app.callback()
+def policies() -> None:
+    """Policies: what would be allowed, and why."""
+
+
+@app.command("try")
+def try_policy(
+    dataset: Annotated[str, typer.Argument(help="One of your own datasets.")],
+    who: Annotated[str, typer.Option("--as", help="The DID of the user.")] = "",
+    purpose: Annotated[str, typer.Option("--purpose", help="The purpose of the use.")] = "",
+    place: Annotated[str, typer.Option("--place", help="The user's region, such as EU or SG.")] = "",
+    use: Annotated[str, typer.Option("--use", help="The kind of use (a transfer format).")] = "medspace:train",
+    at: Annotated[str, typer.Option("--at", help="The instant of the use; default: now.")] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+    lang: LanguageOption = "",
+) -> None:
+    """Dry run: would this use be allowed, which clause decides, what would change it. Nothing is written."""
+    with session(config, json=json, language=lang) as (space, screen):
+        decided = space.try_policy(dataset, user=who, purpose=purpose, place=place, format=use, at=at)
+        screen.show(decided, lambda: _show(screen, decided))
+    if decided["verdict"] != "permit":
+        raise typer.Exit(DENIED)
+
+
+def _show(screen: Screen, decided: JsonObject) -> None:
+    screen.line(Text(msgid("{verdict} ({code})"), {"verdict": decided["verdict"], "code": decided["code"]}))
+    columns = [Text(c) for c in ("clause", "asked", "held", "holds", "what would change it")]
+    rows = [(p["clause"], p["asked"], p["held"], p["satisfied"], p["remedy"]) for p in decided["premises"]]
+    screen.table(Text(msgid("premises")), columns, rows)

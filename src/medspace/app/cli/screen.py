@@ -1,0 +1,75 @@
+"""What a verb shows: one JSON object for programs (`--json`), tables and sentences for people."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from medspace.app.language import speaker, spoken_language
+from medspace.core.canonical import Json
+from medspace.core.errors import MedspaceError
+from medspace.core.text import Text
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """Where a verb's results go."""
+
+    as_json: bool
+    language: str
+
+    @classmethod
+    def of(cls, arguments: Sequence[str]) -> Self:
+        """The screen that a command line asks for, also where the command line could not be read."""
+        named = [arguments[at + 1] for at, word in enumerate(arguments[:-1]) if word == "--lang"]
+        return cls("--json" in arguments, spoken_language(named[0] if named else ""))
+
+    def say(self, text: Text) -> str:
+        """A sentence in the language of this screen."""
+        return text.render(speaker(self.language))
+
+    def show(self, result: Json, people: Callable[[], None]) -> None:
+        """Print the result as JSON, or let `people` print it."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(result, ensure_ascii=False, indent=2, default=str) + "\n")
+        else:
+            people()
+
+    def line(self, text: Text) -> None:
+        """One sentence to standard output, for people only."""
+        if not self.as_json:
+            sys.stdout.write(self.say(text) + "\n")
+
+    def table(self, title: Text, columns: Sequence[Text], rows: Iterable[Sequence[Json]]) -> None:
+        """A table for people."""
+        from rich.console import Console  # noqa: PLC0415 - keeps --help fast
+        from rich.table import Table  # noqa: PLC0415
+
+        table = Table(title=self.say(title), title_justify="left")
+        for column in columns:
+            table.add_column(self.say(column), overflow="fold")
+        for row in rows:
+            table.add_row(*("" if cell is None else str(cell) for cell in row))
+        Console().print(table)
+
+    def problem(self, error: MedspaceError) -> None:
+        """Code, sentence and next step: as JSON on standard output, or for people on standard error."""
+        problem = problem_of(error, self.language)
+        if self.as_json:
+            sys.stdout.write(json.dumps({"error": problem}, ensure_ascii=False) + "\n")
+            return
+        sys.stderr.write(f"{problem['code']}: {problem['sentence']}\n  {problem['next_step']}\n")
+
+
+def problem_of(error: MedspaceError, language: str) -> Mapping[str, Json]:
+    """An error as the API and the command line give it."""
+    speak = speaker(language)
+    return {
+        "code": error.code,
+        "sentence": error.text.render(speak),
+        "next_step": error.advice.render(speak),
+        "exit_code": error.exit_code,
+    }

@@ -1,0 +1,218 @@
+"""What a connector is told at start: one TOML file, read strictly, paths relative to the file.
+
+Unknown names are refused: a misspelt setting must not silently do nothing.
+"""
+
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from medspace.core.canonical import JsonObject
+from medspace.core.errors import InvalidInputError
+from medspace.core.text import msgid
+from medspace.trust.did import did_web
+
+LARGEST_FILE = 1 << 20
+
+
+class ConfigError(InvalidInputError):
+    """The configuration cannot be used."""
+
+    code = "config.invalid"
+    sentence = msgid("The configuration {file} cannot be used: {reason}.")
+    next_step = msgid("Mend the file, or write a new one with `medspace init`.")
+
+
+class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of the file."""
+
+
+class Participant(_Table, frozen=True):
+    """Who this connector stands for; `key` is the file of its Ed25519 key."""
+
+    name: str
+    key: str = "keys/participant.pem"
+    did: str = ""
+    region: str = ""
+    roles: tuple[str, ...] = ()
+
+
+class Public(_Table, frozen=True):
+    """The public listener: where it is bound, and how it is reached from outside."""
+
+    port: int
+    host: str = "127.0.0.1"
+    url: str = ""
+    certificate: str = ""
+    certificate_key: str = ""
+    behind_proxy: bool = False
+
+
+class Private(_Table, frozen=True):
+    """The private listener: the management API, protected by the token in a file."""
+
+    port: int
+    host: str = "127.0.0.1"
+    token: str = "keys/private.token"  # noqa: S105 - the file of the token, not the token
+
+
+class Storage(_Table, frozen=True):
+    """Where everything is kept: an SQLAlchemy URL."""
+
+    url: str = "sqlite:///connector.db"
+
+
+class Space(_Table, frozen=True):
+    """The space that the connector belongs to. `authority_key` (base64url) pins the authority's key."""
+
+    authority: str
+    authority_key: str = ""
+
+
+class Negotiations(_Table, frozen=True):
+    """Who answers negotiations: `automatic` by policy, or `manual`, held for a person."""
+
+    answers: Literal["automatic", "manual"] = "automatic"
+
+
+class Network(_Table, frozen=True):
+    """What may be called: networks beyond the public internet, and a file of certificate authorities."""
+
+    allow: tuple[str, ...] = ()
+    certificates: str = ""
+
+
+class Logging(_Table, frozen=True):
+    """What is logged, and in which form."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "text"] = "json"
+
+
+class Offer(_Table, frozen=True):
+    """One offer: a policy template and its terms."""
+
+    template: str
+    terms: JsonObject = {}
+
+
+class Asset(_Table, frozen=True):
+    """One dataset that is offered: its source, dictionary, label and offers."""
+
+    id: str
+    title: str
+    source: str
+    dictionary: str
+    label: JsonObject
+    offers: tuple[Offer, ...]
+    table: str = ""
+    description: str = ""
+    keywords: tuple[str, ...] = ()
+
+
+class Config(_Table, frozen=True):
+    """The whole file."""
+
+    participant: Participant
+    public: Public
+    private: Private
+    space: Space
+    database: Storage = Storage()
+    negotiations: Negotiations = Negotiations()
+    network: Network = Network()
+    log: Logging = Logging()
+    assets: tuple[Asset, ...] = ()
+    folder: str = ""  # where the file lies; set on reading
+
+    @property
+    def base_url(self) -> str:
+        """The public base URL, without a slash at its end."""
+        scheme = "https" if self.public.certificate else "http"
+        return (self.public.url or f"{scheme}://{self.public.host}:{self.public.port}").rstrip("/")
+
+    @property
+    def did(self) -> str:
+        """The participant's DID; derived from the public URL where the file names none."""
+        return self.participant.did or did_web(self.base_url)
+
+    @property
+    def is_authority(self) -> bool:
+        """Whether this connector is the authority of its space."""
+        return self.did == self.space.authority
+
+    @property
+    def database_url(self) -> str:
+        """The database URL with a relative SQLite path made absolute."""
+        marker = "sqlite:///"
+        url = self.database.url
+        if not url.startswith(marker) or url.startswith(marker + "/"):
+            return url
+        return marker + str(self.path(url.removeprefix(marker)))
+
+    def path(self, name: str) -> Path:
+        """A path of the file, relative to the folder that the file lies in."""
+        return Path(self.folder or ".").resolve() / name
+
+
+def read_config(file: Path) -> Config:
+    """Read and check a configuration file.
+
+    Raises:
+        ConfigError: it is missing, too large, not TOML, has unknown or missing names, or asks for what is refused.
+    """
+    try:
+        if file.stat().st_size > LARGEST_FILE:
+            raise ConfigError(file=str(file), reason="it is larger than 1 MiB")
+        config = msgspec.toml.decode(file.read_bytes(), type=Config)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
+        raise ConfigError(file=str(file), reason=str(error)) from error
+    config = msgspec.structs.replace(config, folder=str(file.resolve().parent))
+    for reason in _objections(config):
+        raise ConfigError(file=str(file), reason=reason)
+    return config
+
+
+def _objections(config: Config) -> list[str]:
+    """What a connector must not be started with."""
+    reasons = []
+    if not _protected(config.public):
+        reasons.append(
+            "public.host is not loopback and there is no TLS: name public.certificate and "
+            "public.certificate_key, or set public.behind_proxy = true if a proxy ends TLS"
+        )
+    if bool(config.public.certificate) != bool(config.public.certificate_key):
+        reasons.append("public.certificate and public.certificate_key go together")
+    if not is_loopback(config.private.host):
+        reasons.append("private.host must be a loopback address: reach it by a tunnel")
+    if config.public.port == config.private.port and config.public.port != 0:
+        reasons.append("public.port and private.port must differ")
+    if len({asset.id for asset in config.assets}) != len(config.assets):
+        reasons.append("two assets have the same id")
+    reasons.extend(_bad_networks(config.network.allow))
+    return reasons
+
+
+def _protected(public: Public) -> bool:
+    return is_loopback(public.host) or public.behind_proxy or bool(public.certificate)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a bind address can be reached from this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _bad_networks(networks: tuple[str, ...]) -> list[str]:
+    reasons = []
+    for network in networks:
+        try:
+            ip_network(network)
+        except ValueError as error:
+            reasons.append(f"network.allow: {error}")
+    return reasons

@@ -1,0 +1,218 @@
+"""The verbs of medspace for Python programs: a client of one's own connector's management API.
+
+    from medspace.sdk import connect
+
+    space = connect("hospital/medspace.toml")
+    for dataset in space.catalog():
+        print(dataset["participant"], dataset["id"], dataset["title"])
+
+Every method returns plain JSON values and raises `SpaceError` with the connector's code, sentence and next step.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from medspace.app.config import read_config
+from medspace.core.canonical import Json, JsonObject
+from medspace.core.errors import MedspaceError, WaitingError
+from medspace.core.text import msgid
+
+SHORT_WAIT = 10  # seconds that one question may hang at the connector before it is asked again
+FINAL = frozenset({"FINALIZED", "TERMINATED", "COMPLETED"})
+ENDED = frozenset({"finished", "failed", "cancelled"})
+
+
+class SpaceError(MedspaceError):
+    """What the connector answered instead of a result, with its own code, sentence and next step."""
+
+    code = "space.error"
+    sentence = msgid("{sentence}")
+    next_step = msgid("{next_step}")
+
+    def __init__(self, problem: Mapping[str, Json]) -> None:
+        super().__init__(sentence=str(problem.get("sentence", "")), next_step=str(problem.get("next_step", "")))
+        self.problem = dict(problem)
+        self.code = str(problem.get("code", "space.error"))  # type: ignore[misc]  # the connector's own code
+        self.exit_code = int(problem.get("exit_code", 1))  # type: ignore[misc]
+
+
+class NotRunningError(MedspaceError):
+    """Nothing answers at the management address."""
+
+    code = "connector.unreachable"
+    sentence = msgid("No connector answers at {url}.")
+    next_step = msgid("Start it with `medspace up`, or name its configuration with --config.")
+
+
+def connect(config: str | Path = "medspace.toml", *, language: str = "en") -> "Space":
+    """The running connector that a configuration file describes.
+
+    Raises:
+        ConfigError: the file cannot be used.
+        NotRunningError: on first use, if the connector is not running.
+    """
+    settings = read_config(Path(config))
+    token = settings.path(settings.private.token).read_text().strip()
+    host = f"[{settings.private.host}]" if ":" in settings.private.host else settings.private.host
+    return Space(f"http://{host}:{settings.private.port}", token, language=language)
+
+
+class Space:
+    """The data space as seen through one's own connector."""
+
+    def __init__(self, url: str, token: str, *, language: str = "en", timeout: float = 60.0) -> None:
+        self.url = url.rstrip("/")
+        headers = {"Authorization": f"Bearer {token}", "Accept-Language": language}
+        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout, trust_env=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
+
+    # --- who is here -------------------------------------------------------------------------------------------
+    def status(self) -> JsonObject:
+        """Who this connector is, since when it runs, and what it can do."""
+        return self._get("/status")
+
+    def doctor(self) -> JsonObject:
+        """What is in order and what is not: `{checks: [{name, ok, sentence, next_step}]}`."""
+        return self._get("/doctor")
+
+    def members(self) -> list[JsonObject]:
+        """The members of the space, as the authority signed them."""
+        return list(self._get("/members")["members"])
+
+    def admit(self, did: str, *, name: str, region: str = "", roles: Iterable[str] = ()) -> JsonObject:
+        """As the authority: put a participant on the members list."""
+        return self._post("/members", {"did": did, "name": name, "region": region, "roles": list(roles)})
+
+    # --- find --------------------------------------------------------------------------------------------------
+    def catalog(self, participant: str | None = None, *, search: str = "") -> list[JsonObject]:
+        """Datasets on offer: of one participant, or of every member of the space."""
+        query = {"search": search} | ({"participant": participant} if participant else {})
+        return list(self._get("/catalog", **query)["datasets"])
+
+    # --- agree -------------------------------------------------------------------------------------------------
+    def negotiate(self, participant: str, dataset: str, *, offer: str = "", wait: float = 30.0) -> JsonObject:
+        """Ask for an agreement on a dataset and wait for the outcome.
+
+        Raises:
+            SpaceError: the provider refused; the problem holds `clause`.
+            WaitingError: no outcome within `wait` seconds (a person decides, or a connector is away).
+        """
+        started = self._post("/negotiations", {"participant": participant, "dataset": dataset, "offer": offer})
+        return self._wait(f"/negotiations/{started['id']}", wait, participant)
+
+    def negotiations(self) -> list[JsonObject]:
+        """All negotiations, the failed ones with their reason."""
+        return list(self._get("/negotiations")["negotiations"])
+
+    def answer(self, negotiation: str, *, approve: bool, reason: str = "") -> JsonObject:
+        """As the person whom a negotiation waits for: approve or refuse it."""
+        return self._post(f"/negotiations/{negotiation}/answer", {"approve": approve, "reason": reason})
+
+    def agreements(self) -> list[JsonObject]:
+        """All agreements, each with its contract in plain words."""
+        return list(self._get("/agreements")["agreements"])
+
+    # --- use ---------------------------------------------------------------------------------------------------
+    def request(
+        self, agreement: str, kind: str, *, address: JsonObject | None = None, wait: float = 30.0
+    ) -> JsonObject:
+        """Ask for a use under an agreement (a DSP transfer), such as `HttpData-PULL` for a download.
+
+        Raises:
+            SpaceError: the holder refused; the problem holds `clause`.
+        """
+        started = self._post("/transfers", {"agreement": agreement, "format": kind, "address": address})
+        return self._wait(f"/transfers/{started['id']}", wait, str(started.get("counterparty", "")))
+
+    def transfers(self) -> list[JsonObject]:
+        """All transfer processes."""
+        return list(self._get("/transfers")["transfers"])
+
+    def steer(self, transfer: str, verb: str, *, reason: str = "") -> JsonObject:
+        """Send `suspend`, `resume`, `complete` or `terminate` for a transfer process."""
+        return self._post(f"/transfers/{transfer}/{verb}", {"reason": reason})
+
+    def train(
+        self,
+        task: JsonObject,
+        agreements: Iterable[str],
+        *,
+        progress: Callable[[JsonObject], None] | None = None,
+        wait: float = 600.0,
+    ) -> JsonObject:
+        """Train a model under the agreements named and wait for it; `progress` sees the run after each round.
+
+        Raises:
+            SpaceError: the run failed; the problem says why.
+            WaitingError: it has not ended within `wait` seconds; it goes on in the connector.
+        """
+        run = self._post("/runs", {"task": task, "agreements": list(agreements)})
+        deadline = time.monotonic() + wait
+        while run["state"] not in ENDED:
+            if time.monotonic() > deadline:
+                raise WaitingError(whom=f"run {run['id']}")
+            run = self._get(f"/runs/{run['id']}", seen=run["version"], wait=SHORT_WAIT)
+            if progress is not None:
+                progress(run)
+        return run
+
+    def runs(self) -> list[JsonObject]:
+        """All training runs."""
+        return list(self._get("/runs")["runs"])
+
+    def model(self, model: str) -> JsonObject:
+        """A trained model: coefficients, quality per hospital, protections, lineage."""
+        return self._get(f"/models/{model}")
+
+    # --- prove -------------------------------------------------------------------------------------------------
+    def audit_bundle(self) -> JsonObject:
+        """This connector's whole signed log, to be verified offline by anyone."""
+        return self._get("/audit/bundle")
+
+    def try_policy(self, dataset: str, **request: Json) -> JsonObject:
+        """Dry run: would a use of one's own dataset be allowed, which clause decides, what would change it."""
+        return self._post("/policy/try", {"dataset": dataset, **request})
+
+    # --- plumbing ----------------------------------------------------------------------------------------------
+    def _wait(self, path: str, wait: float, whom: str) -> JsonObject:
+        deadline = time.monotonic() + wait
+        process = self._get(path)
+        while process["state"] not in FINAL | {"STARTED"} and not process.get("problem"):
+            if time.monotonic() > deadline:
+                raise WaitingError(whom=whom)
+            process = self._get(path, seen=process["version"], wait=min(SHORT_WAIT, max(wait, 0.1)))
+        if process.get("problem"):
+            raise SpaceError(process["problem"])
+        return process
+
+    def _get(self, path: str, **query: Json) -> JsonObject:
+        return self._send("GET", path, params=query)
+
+    def _post(self, path: str, body: JsonObject) -> JsonObject:
+        return self._send("POST", path, json=body)
+
+    def _send(self, method: str, path: str, **what: Json) -> JsonObject:
+        try:
+            response = self._http.request(method, path, **what)
+        except httpx.TransportError as error:
+            raise NotRunningError(url=self.url) from error
+        body = response.json()
+        if response.is_error:
+            raise SpaceError(body)
+        return dict(body)

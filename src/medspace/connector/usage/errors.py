@@ -1,0 +1,54 @@
+"""Errors of usage control.
+
+MedspaceError
+ |- RefusedError
+ |   |- UnknownJobError       no such job for this caller and token
+ |   |- JobClosedError        the use is suspended or over
+ |   |- NotAdmittedError      agreement, label or budget say no
+ |   `- WithheldError         the gate kept an output back
+ `- InvalidInputError
+     `- StepError             the step cannot be read or run
+"""
+
+from medspace.core.errors import InvalidInputError, RefusedError
+from medspace.core.text import msgid
+
+
+class UnknownJobError(RefusedError):
+    """There is no such job for this caller and this token."""
+
+    code = "use.unknown"
+    sentence = msgid("There is no use {use} for you here.")
+    next_step = msgid("Request a transfer under your agreement and use the address that its start names.")
+
+
+class JobClosedError(RefusedError):
+    """The use is suspended or over."""
+
+    code = "use.closed"
+    sentence = msgid("The use {use} is suspended or has ended.")
+    next_step = msgid("Resume the transfer, or request a new one under the agreement.")
+
+
+class NotAdmittedError(RefusedError):
+    """The agreement, the label or what is left of the budget does not allow this step."""
+
+    code = "use.refused"
+    sentence = msgid("The holder does not admit this: {clause} asks for {asked}; it is {held}.")
+    next_step = msgid("{remedy}")
+
+
+class WithheldError(RefusedError):
+    """The gate kept an output back; nothing of it left."""
+
+    code = "use.withheld"
+    sentence = msgid("The output was kept back: {clause} asks for {asked}; it is {held}.")
+    next_step = msgid("Ask for an output that the agreement allows, from enough patients.")
+
+
+class StepError(InvalidInputError):
+    """A step cannot be read or run as it stands."""
+
+    code = "use.step"
+    sentence = msgid("The step cannot be run: {reason}.")
+    next_step = msgid("Mend the task and start again.")

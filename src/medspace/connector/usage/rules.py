@@ -1,0 +1,166 @@
+"""May it happen, may it leave? Pure decisions of usage control, over the policy room's."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from math import isfinite
+
+from medspace.connector.model import Agreement
+from medspace.core.canonical import Json, JsonObject
+from medspace.core.decision import Decision, Premise, Verdict, combine
+from medspace.core.text import Text, msgid
+from medspace.core.usage import Admission, Output
+from medspace.policy import labels, odrl, rules
+from medspace.policy.actions import action_of, covers
+from medspace.policy.model import Atomic, Constraint, Policy, UseRequest
+from medspace.policy.points import Point
+
+MOST_STEPS = 500  # a training has a few dozen; more are an attempt to learn rows from many answers
+DEEPEST = 8
+MOST_NUMBERS = 1_000_000
+
+MIN_COHORT = "medspace:minCohort"
+MIN_SITES = "medspace:minSites"
+OUTPUT = "medspace:output"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is the case when somebody asks: who, where, when, and how much was used before."""
+
+    user: str
+    region: str | None
+    now: datetime
+    used: int  # uses under the agreement before this one
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What the permissions of an agreement bound for one action: the strictest of each."""
+
+    outputs: tuple[str, ...]
+    min_cohort: int
+    min_sites: int
+    until: datetime | None
+
+
+def request_for(kind: str, dataset: str, facts: Facts, task: JsonObject | None) -> UseRequest:
+    """What a use asks for, as the policy room reads it; the purpose and the protection are the task's own words."""
+    said = task or {}
+    return UseRequest(
+        action=action_of(kind),
+        assignee=facts.user,
+        purpose=_text(said.get("purpose")),
+        region=facts.region,
+        time=facts.now,
+        count=facts.used,
+        target=dataset,
+        sites=_number(said.get("min_sites")),
+        protection=_text(said.get("protection")),
+    )
+
+
+def _text(value: Json) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _number(value: Json) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def decide(agreement: Agreement, label: JsonObject | None, request: UseRequest, point: Point) -> Decision:
+    """The agreement and the label must both permit; an asset without a label permits nothing."""
+    policy = odrl.parse(agreement.policy)
+    return combine(rules.decide(policy, request, point), labels.decide(labels.parse(label), request))
+
+
+def within_budget(steps: int) -> Decision:
+    """Whether a job may have one more step."""
+    held = Text(msgid("{steps} steps were answered"), {"steps": steps})
+    asked = Text(msgid("at most {most} steps for one use"), {"most": MOST_STEPS})
+    return _one("use.steps", "use.budget", asked, held, ok=steps < MOST_STEPS)
+
+
+def same_task(first: str | None, now: str) -> Decision:
+    """Whether the task of a step is the one that the use began with."""
+    asked = Text(msgid("the task that the use began with"))
+    held = Text(msgid("the task of this step has the digest {digest}"), {"digest": now})
+    return _one("use.task", "use.task_changed", asked, held, ok=first in (None, now))
+
+
+def bounds(policy: Policy, action: str, outputs: tuple[str, ...]) -> Bounds:
+    """The bounds that the permissions for an action set; `outputs` are what the engine can make at all."""
+    found = [atom for rule in policy.permissions if covers(rule.action, action) for atom in _atoms(rule.constraints)]
+    allowed = [set(atom.right) for atom in found if atom.operand == OUTPUT]
+    return Bounds(
+        tuple(kind for kind in outputs if all(kind in some for some in allowed)),
+        _least(found, MIN_COHORT),
+        _least(found, MIN_SITES),
+        min((atom.value for atom in found if _is_end(atom) and isinstance(atom.value, datetime)), default=None),
+    )
+
+
+def _is_end(atom: Atomic) -> bool:
+    return atom.operand == "dateTime" and atom.operator in ("lt", "lteq")
+
+
+def _atoms(constraints: tuple[Constraint, ...]) -> Iterator[Atomic]:
+    for constraint in constraints:
+        if isinstance(constraint, Atomic):
+            yield constraint
+        elif constraint.operator in ("and", "andSequence"):
+            yield from _atoms(constraint.parts)
+
+
+def _least(found: list[Atomic], operand: str) -> int:
+    values = [atom.value for atom in found if atom.operand == operand]
+    return max((value for value in values if isinstance(value, int)), default=1)
+
+
+def inspect(admission: Admission, output: Output, now: datetime) -> Decision:
+    """The gate: may this output leave?"""
+    checks: tuple[Callable[[Admission, Output, datetime], Decision], ...] = (_kind, _cohort, _time, _content)
+    return combine(*(check(admission, output, now) for check in checks))
+
+
+def _kind(admission: Admission, output: Output, _: datetime) -> Decision:
+    asked = Text(msgid("one of the outputs {outputs}"), {"outputs": ", ".join(admission.outputs) or "-"})
+    held = Text(msgid("the output is {output}"), {"output": output.kind})
+    return _one("release.output", "release.output", asked, held, ok=output.kind in admission.outputs)
+
+
+def _cohort(admission: Admission, output: Output, _: datetime) -> Decision:
+    asked = Text(msgid("at least {least} patients behind an output"), {"least": admission.min_cohort})
+    # The count itself is not said: it would be the very number that the rule protects.
+    held = Text(msgid("there are enough") if output.cohort >= admission.min_cohort else msgid("there are fewer"))
+    return _one("release.cohort", "release.cohort", asked, held, ok=output.cohort >= admission.min_cohort)
+
+
+def _time(admission: Admission, _: Output, now: datetime) -> Decision:
+    asked = Text(msgid("before {expires}"), {"expires": admission.expires.isoformat()})
+    held = Text(msgid("it is {now}"), {"now": now.isoformat()})
+    return _one("release.time", "release.expired", asked, held, ok=now < admission.expires)
+
+
+def _content(_: Admission, output: Output, __: datetime) -> Decision:
+    asked = Text(msgid("finite numbers, at most {most}"), {"most": MOST_NUMBERS})
+    numbers = _count(dict(output.values), DEEPEST)
+    held = Text(msgid("{numbers} numbers"), {"numbers": numbers}) if numbers >= 0 else Text(msgid("something else"))
+    return _one("release.content", "release.content", asked, held, ok=0 <= numbers <= MOST_NUMBERS)
+
+
+def _count(value: Json, depth: int) -> int:
+    """How many leaves a value has; negative where it holds something that must not leave."""
+    if isinstance(value, dict | list):
+        if depth == 0:
+            return -1
+        counts = [_count(item, depth - 1) for item in (value.values() if isinstance(value, dict) else value)]
+        return -1 if any(count < 0 for count in counts) else sum(counts)
+    if isinstance(value, float) and not isfinite(value):
+        return -1
+    return 1 if value is None or isinstance(value, int | float | str) else -1
+
+
+def _one(clause: str, code: str, asked: Text, held: Text, *, ok: bool) -> Decision:
+    premise = Premise(clause, asked, held, ok)
+    return Decision(Verdict.PERMIT if ok else Verdict.DENY, "permitted" if ok else code, (premise,))

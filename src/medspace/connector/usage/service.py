@@ -1,0 +1,294 @@
+"""Usage control: admit a step, have the engine answer it beside the data, let the output pass the gate.
+
+Each step is three transactions with an entry each, written before what it allows: `use.admitted` before the rows
+are opened, `use.released` before the answer leaves (or `use.refused`, `use.withheld`). A step that is
+repeated after its answer was lost gets the same answer again, and nothing twice in the log.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from medspace.connector.model import AGREEMENTS, Agreement
+from medspace.connector.ports import RegionOf
+from medspace.connector.usage import rules
+from medspace.connector.usage.errors import (
+    JobClosedError,
+    NotAdmittedError,
+    StepError,
+    UnknownJobError,
+    WithheldError,
+)
+from medspace.connector.usage.model import ANSWERED, JOBS, LABELS, Answered, Job
+from medspace.connector.usage.tokens import JobTokens
+from medspace.core.canonical import canonical, exact
+from medspace.core.clock import Clock, Randomness, stamp
+from medspace.core.decision import Decision, Premise, combine
+from medspace.core.errors import InvalidInputError, RefusedError
+from medspace.core.hashing import digest, digest_bytes, same_secret
+from medspace.core.ids import new_id
+from medspace.core.store import Database, Transaction
+from medspace.core.text import Text, msgid
+from medspace.core.usage import Admission, Engine, Output, Release, RowSource, Step
+from medspace.ledger.model import Entry
+from medspace.ledger.service import record
+from medspace.policy import odrl
+from medspace.policy.actions import action_of
+from medspace.policy.points import Point
+
+LONGEST_ADMISSION = timedelta(hours=1)
+MOST_USES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a job endpoint: who (authenticated), which job, with which token, asking for what."""
+
+    user: str
+    job: str
+    token: str
+    step: Step
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    error: RefusedError
+
+
+class UsageControl:
+    """The one door to the rows of this connector's assets."""
+
+    def __init__(
+        self,
+        did: str,
+        engines: Iterable[Engine],
+        sources: Mapping[str, RowSource],
+        database: Database,
+        tokens: JobTokens,
+        region_of: RegionOf,
+        clock: Clock,
+        randomness: Randomness,
+    ) -> None:
+        self._did = did
+        self.engines = {engine.kind: engine for engine in engines}
+        self._sources = sources
+        self._database = database
+        self._tokens = tokens
+        self._region_of = region_of
+        self._clock = clock
+        self._randomness = randomness
+        self._running: dict[str, asyncio.Lock] = {}
+
+    async def step(self, call: Call) -> Release:
+        """Answer one step of a use.
+
+        Raises:
+            UnknownJobError: no such job for this caller and token.
+            JobClosedError: the use is suspended or over.
+            NotAdmittedError: agreement, label or budget say no.
+            StepError: the engine cannot run it.
+            WithheldError: the output may not leave.
+        """
+        lock = self._running.setdefault(call.job, asyncio.Lock())
+        async with lock:
+            return await self._step(call)
+
+    async def _step(self, call: Call) -> Release:
+        now, admission_id = self._clock.now(), new_id(self._randomness)
+        request = _request_digest(call.step)
+        admitted = await self._database.write(lambda tx: self._admit(tx, call, request, admission_id, now))
+        if isinstance(admitted, Release):
+            return admitted
+        if isinstance(admitted, _Refusal):
+            raise admitted.error
+        output = await self._answer(admitted, call.step)
+        return await self._release(admitted, call, request, output)
+
+    async def _answer(self, admission: Admission, step: Step) -> Output:
+        engine, source = self.engines[admission.kind], self._sources[admission.asset]
+        try:
+            return await asyncio.to_thread(engine.answer, admission, step, source)
+        except InvalidInputError as error:
+            code = error.code
+            await self._database.write(lambda tx: self._note_withheld(tx, admission, code))
+            raise StepError(reason=error.text) from error
+
+    async def _release(self, admission: Admission, call: Call, request: str, output: Output) -> Release:
+        now, release_id = self._clock.now(), new_id(self._randomness)
+        done = await self._database.write(
+            lambda tx: self._gate(tx, admission, call, request, output, release_id, now)
+        )
+        if isinstance(done, _Refusal):
+            raise done.error
+        return done
+
+    # --- inside transactions -----------------------------------------------------------------------------------
+    def _admit(
+        self, tx: Transaction, call: Call, request: str, admission_id: str, now: datetime
+    ) -> Admission | Release | _Refusal:
+        job = self._job(tx, call)
+        known = tx.get(ANSWERED, job.id)
+        if known is not None and known.request == request:
+            return known.release
+        agreement = tx.get(AGREEMENTS, job.agreement)
+        if agreement is None:
+            raise UnknownJobError(use=call.job)
+        task = digest(exact(call.step.task))
+        decision = self._decide(tx, job, agreement, call.step, task, now)
+        if not decision.permitted:
+            return self._refuse(tx, job, decision, now)
+        self._advance(tx, job, task)
+        return self._admission(tx, job, agreement, call.step, task, admission_id, now)
+
+    def _job(self, tx: Transaction, call: Call) -> Job:
+        job = tx.get(JOBS, call.job)
+        # One answer for "no such job", "not yours" and "wrong token": who has no right learns nothing.
+        if job is None or job.user != call.user:
+            raise UnknownJobError(use=call.job)
+        if not same_secret(call.token, self._tokens.token(job.id, job.generation)):
+            raise UnknownJobError(use=call.job)
+        if not job.open:
+            raise JobClosedError(use=call.job)
+        return job
+
+    def _decide(
+        self, tx: Transaction, job: Job, agreement: Agreement, step: Step, task: str, now: datetime
+    ) -> Decision:
+        labelled = tx.get(LABELS, job.asset)
+        facts = rules.Facts(job.user, self._region_of(tx, job.user), now, _uses_before(tx, job))
+        request = rules.request_for(job.kind, job.asset, facts, step.task)
+        return combine(
+            rules.decide(agreement, labelled.label if labelled else None, request, Point.COMPUTE),
+            rules.same_task(job.task, task),
+            rules.within_budget(job.steps),
+        )
+
+    def _refuse(self, tx: Transaction, job: Job, decision: Decision, now: datetime) -> _Refusal:
+        premise = next(iter(decision.failures), None)
+        facts = {"agreement": job.agreement, "transfer": job.id, "user": job.user, "code": decision.code}
+        clause = {"clause": premise.clause} if premise else {}
+        record(tx, Entry("use.refused", stamp(now), self._did, facts | clause))
+        return _Refusal(NotAdmittedError(**_told(decision.code, premise)))
+
+    def _advance(self, tx: Transaction, job: Job, task: str) -> None:
+        number = job.number or _uses_before(tx, job) + 1
+        tx.replace(JOBS, job, replace(job, task=task, number=number, steps=job.steps + 1))
+
+    def _admission(
+        self, tx: Transaction, job: Job, agreement: Agreement, step: Step, task: str, admission_id: str, now: datetime
+    ) -> Admission:
+        engine = self.engines[job.kind]
+        bounds = rules.bounds(odrl.parse(agreement.policy), action_of(job.kind), engine.outputs)
+        purpose = str(step.task.get("purpose", ""))
+        facts = {
+            "admission": admission_id,
+            "agreement": agreement.id,
+            "transfer": job.id,
+            "user": job.user,
+            "asset": job.asset,
+            "use_kind": job.kind,
+            "purpose": purpose or "unstated",
+            "task": task,
+            "round": step.round,
+            "step": step.name,
+        }
+        entry = record(tx, Entry("use.admitted", stamp(now), self._did, facts))
+        latest = now + LONGEST_ADMISSION
+        return Admission(
+            id=admission_id,
+            agreement=agreement.id,
+            use=job.id,
+            holder=self._did,
+            user=job.user,
+            asset=job.asset,
+            kind=job.kind,
+            purpose=purpose,
+            task=task,
+            outputs=bounds.outputs,
+            min_cohort=bounds.min_cohort,
+            min_sites=bounds.min_sites,
+            expires=min(latest, bounds.until or latest),
+            entry=entry,
+        )
+
+    def _gate(
+        self,
+        tx: Transaction,
+        admission: Admission,
+        call: Call,
+        request: str,
+        output: Output,
+        release_id: str,
+        now: datetime,
+    ) -> Release | _Refusal:
+        job = tx.get(JOBS, admission.use)
+        if job is None or not job.open:  # suspended or ended while the engine worked
+            raise JobClosedError(use=admission.use)
+        decision = rules.inspect(admission, output, now)
+        if not decision.permitted:
+            self._note_withheld(tx, admission, decision.code)
+            return _Refusal(WithheldError(**_told(decision.code, decision.failures[0])))
+        said = release_digest(output, call.step.round)
+        facts = {"release": release_id, "admission": admission.id, "output": output.kind}
+        entry = record(
+            tx,
+            Entry("use.released", stamp(now), self._did, facts | {"round": call.step.round, "digest": said}),
+        )
+        release = Release(
+            id=release_id,
+            admission=admission.id,
+            kind=output.kind,
+            round=call.step.round,
+            values=output.values,
+            cohort=output.cohort,
+            digest=said,
+            entry=entry,
+        )
+        self._keep(tx, Answered(job.id, request, release))
+        return release
+
+    def _keep(self, tx: Transaction, answered: Answered) -> None:
+        old = tx.get(ANSWERED, answered.id)
+        if old is None:
+            tx.insert(ANSWERED, answered)
+        else:
+            tx.replace(ANSWERED, old, answered)
+
+    def _note_withheld(self, tx: Transaction, admission: Admission, code: str) -> None:
+        facts = {"admission": admission.id, "code": code}
+        record(tx, Entry("use.withheld", stamp(self._clock.now()), self._did, facts))
+
+
+def release_digest(output: Output, number: int) -> str:
+    """The digest by which both sides' logs name a release: kind, round, cohort and values, fractions as text."""
+    said = {"kind": output.kind, "round": number, "cohort": output.cohort, "values": dict(output.values)}
+    return digest(exact(said))
+
+
+def _request_digest(step: Step) -> str:
+    said = {"task": step.task, "round": step.round, "name": step.name, "inputs": step.inputs}
+    return digest_bytes(canonical(exact(said)))
+
+
+def _uses_before(tx: Transaction, job: Job) -> int:
+    """How many other uses of the agreement were admitted before this one."""
+    if job.number:
+        return job.number - 1
+    last = tx.find(JOBS, where={"agreement": job.agreement}, order_by="number", descending=True, limit=1)
+    return last[0].number if last else 0
+
+
+def _told(code: str, premise: Premise | None) -> dict[str, str | Text]:
+    """What the caller is told of a refusal: the clause, what it asks, what held, what would change it."""
+    nothing = Text(msgid("nobody has said yes"))
+    if premise is None:
+        return {"decision": code, "clause": "-", "asked": nothing, "held": nothing, "remedy": nothing}
+    remedy = premise.remedy or Text(msgid("Negotiate other terms with the holder."))
+    return {
+        "decision": code,
+        "clause": premise.clause,
+        "asked": premise.asked,
+        "held": premise.held,
+        "remedy": remedy,
+    }

@@ -1,0 +1,92 @@
+"""What the product does with transfers: starts what agreement and label allow, and opens a job for it."""
+
+from dataclasses import replace
+
+from medspace.connector.model import Agreement, Reaction, Role, Transfer
+from medspace.connector.ports import RegionOf, TransferEvent
+from medspace.connector.usage import rules
+from medspace.connector.usage.model import JOBS, LABELS, Job
+from medspace.connector.usage.tokens import JobTokens
+from medspace.core.canonical import JsonObject
+from medspace.core.clock import Clock
+from medspace.core.decision import Decision, Premise, Verdict, combine
+from medspace.core.store import Transaction
+from medspace.core.text import Text, msgid
+from medspace.policy.points import Point
+
+JOB_ENDPOINT = "urn:medspace:job:1"
+_CLOSING = (TransferEvent.SUSPENDED, TransferEvent.COMPLETED, TransferEvent.TERMINATED)
+
+
+class UsageStrategy:
+    """The transfer strategy of the product (port `connector.ports.TransferStrategy`)."""
+
+    def __init__(
+        self, base_url: str, kinds: frozenset[str], tokens: JobTokens, region_of: RegionOf, clock: Clock
+    ) -> None:
+        self._base_url = base_url
+        self._kinds = kinds
+        self._tokens = tokens
+        self._region_of = region_of
+        self._clock = clock
+
+    def examine(self, tx: Transaction, agreement: Agreement, transfer: Transfer) -> Decision:
+        """May the consumer have this use: agreement and label, and an engine that can do it."""
+        labelled = tx.get(LABELS, agreement.dataset)
+        job = tx.get(JOBS, transfer.id)
+        used = tx.find(JOBS, where={"agreement": agreement.id}, order_by="number", descending=True, limit=1)
+        before = job.number - 1 if job and job.number else (used[0].number if used else 0)
+        region = self._region_of(tx, transfer.counterparty)
+        facts = rules.Facts(transfer.counterparty, region, self._clock.now(), before)
+        request = rules.request_for(transfer.format, agreement.dataset, facts, None)
+        label = labelled.label if labelled else None
+        return combine(rules.decide(agreement, label, request, Point.TRANSFER), self._offered(transfer.format))
+
+    def _offered(self, kind: str) -> Decision:
+        ok = kind in self._kinds
+        asked = Text(msgid("one of the uses {kinds}"), {"kinds": ", ".join(sorted(self._kinds)) or "-"})
+        held = Text(msgid("the use is {kind}"), {"kind": kind})
+        verdict = Verdict.PERMIT if ok else Verdict.DENY
+        return Decision(verdict, "permitted" if ok else "use.no_engine", (Premise("format", asked, held, ok),))
+
+    def react(self, tx: Transaction, transfer: Transfer, event: TransferEvent) -> Reaction:
+        """Start what was requested; close the job of what is suspended or over."""
+        if event is TransferEvent.REQUEST:
+            return Reaction(actions=("start",))
+        job = tx.get(JOBS, transfer.id)
+        if event in _CLOSING and job is not None and job.open:
+            tx.replace(JOBS, job, replace(job, open=False))
+        return Reaction()
+
+    def address(self, tx: Transaction, transfer: Transfer) -> JsonObject | None:
+        """The job endpoint with the token of this start; the job is open from now on, as the start may arrive."""
+        if transfer.role is not Role.PROVIDER:
+            return None
+        old = tx.get(JOBS, transfer.id)
+        if old is None:
+            job = Job(
+                transfer.id,
+                transfer.agreement,
+                transfer.counterparty,
+                transfer.dataset,
+                transfer.format,
+                generation=1,
+                open=True,
+            )
+            tx.insert(JOBS, job)
+        else:
+            job = replace(old, generation=old.generation + 1, open=True)
+            tx.replace(JOBS, old, job)
+        return self._data_address(job)
+
+    def _data_address(self, job: Job) -> JsonObject:
+        token = self._tokens.token(job.id, job.generation)
+        return {
+            "@type": "DataAddress",
+            "endpointType": JOB_ENDPOINT,
+            "endpoint": f"{self._base_url}/jobs/{job.id}",
+            "endpointProperties": [
+                {"@type": "EndpointProperty", "name": "authorization", "value": token},
+                {"@type": "EndpointProperty", "name": "authType", "value": "bearer"},
+            ],
+        }

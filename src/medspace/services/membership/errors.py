@@ -1,0 +1,35 @@
+"""Errors of membership.
+
+MedspaceError
+ `- RefusedError
+     |- NotAuthorityError     only the space's authority does this
+     |- KeyChangedError       the member was admitted with another key
+     `- UnknownMemberError
+"""
+
+from medspace.core.errors import RefusedError
+from medspace.core.text import msgid
+
+
+class NotAuthorityError(RefusedError):
+    """Only the authority of the space does this."""
+
+    code = "membership.not_authority"
+    sentence = msgid("This connector is not the authority of the space; {authority} is.")
+    next_step = msgid("Ask the authority to do it.")
+
+
+class KeyChangedError(RefusedError):
+    """A member shows another key than the one it was admitted with."""
+
+    code = "membership.key_changed"
+    sentence = msgid("{did} shows another key than the one it was admitted with.")
+    next_step = msgid("Speak to the member; if the new key is right, remove the member and admit it again.")
+
+
+class UnknownMemberError(RefusedError):
+    """There is no such member."""
+
+    code = "membership.unknown"
+    sentence = msgid("{did} is not a member of the space.")
+    next_step = msgid("See the members with `medspace members`.")
