@@ -50,3 +50,11 @@ class InconsistentLogError(ProofError):
     code = "ledger.log.inconsistent"
     sentence = msgid("The log of {origin} no longer begins with the {size} entries that it signed before.")
     next_step = msgid("Sign nothing; restore the database from a backup and tell the other members of the space.")
+
+
+class NoSuchRunError(InvalidInputError):
+    """A run that no log knows."""
+
+    code = "ledger.run.missing"
+    sentence = msgid("No log knows the run {run}.")
+    next_step = msgid("Add the bundle of the party that led the run.")

@@ -92,6 +92,8 @@ _NEGOTIATION = (
 )
 _TRANSFER = ("role pid counterparty:did agreement format", "peer_pid code")
 
+# In a run, `model` of a round is the state of the model that the round asked about, `model` of the end the digest of
+# the whole model that came out, and `fitted` the state of the last round that it was made from.
 _KINDS = (
     _kind("offer.published", "asset offer policy:digest label:digest"),
     _kind("offer.withdrawn", "asset"),
@@ -113,7 +115,7 @@ _KINDS = (
     _kind("use.withheld", "admission code"),
     _kind("run.started", "run task:digest agreements:tokens sites:dids protection"),
     _kind("run.round", "run round:number step answers:answers", "model:digest"),
-    _kind("run.finished", "run model:digest rounds:number sites:dids protection"),
+    _kind("run.finished", "run model:digest rounds:number sites:dids protection", "fitted:digest"),
     _kind("run.failed", "run code"),
     _kind("member.admitted", "member:did"),
     _kind("member.removed", "member:did"),

@@ -107,6 +107,7 @@ class SignedCheckpoint:
 
 
 CHECKPOINTS = Collection("ledger_checkpoints", SignedCheckpoint, keys=("size",), unique=(("size",),))
+COLLECTIONS = (CHECKPOINTS,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,238 @@
+"""Check exported logs, offline: is each log what its member signed, and do the logs agree with each other?
+
+What a verified report proves: nobody has changed, dropped or reordered an entry since the checkpoint was signed, and
+the parties' signed accounts of agreements, releases and runs agree with each other. What it cannot prove: that
+parties who write the same lie into both their logs did not; and what a log that is not there would have said. Such
+things are reported as unverifiable, never as verified. Times are what the logs' owners claim.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from medspace.core.clock import instant, stamp
+from medspace.core.errors import MedspaceError
+from medspace.core.text import msgid
+from medspace.ledger import crosscheck, note, statements
+from medspace.ledger.bundle import Bundle
+from medspace.ledger.errors import MalformedEntryError, MalformedNoteError, UnknownEntryKindError
+from medspace.ledger.merkle import Tree, leaf_hash
+from medspace.ledger.model import Checkpoint, decode
+from medspace.ledger.note import Note
+from medspace.ledger.report import (
+    ENTRIES,
+    HISTORY,
+    MEMBERS,
+    ROOT,
+    SIGNATURE,
+    TIME,
+    Finding,
+    Outcome,
+    Place,
+    Report,
+    summarise,
+)
+from medspace.ledger.statements import Line, Statements
+
+# Reads a members list: (signed text, the authority's public key, now) -> public key by DID. It raises a MedspaceError
+# for a list that must not be believed. Trust is a stranger to this room, so the reader is handed in.
+KeyReader: TypeAlias = Callable[[str, bytes, datetime], Mapping[str, bytes]]
+
+# Units of work take the time before they queue for the log, so neighbours may stand in the other order.
+TOLERANCE = timedelta(seconds=10)
+
+
+@dataclass(slots=True)
+class _Log:
+    bundle: Bundle
+    findings: list[Finding] = field(default_factory=list)
+    key: bytes | None = None
+    state: Checkpoint | None = None
+    tree: Tree | None = None
+    lines: list[Line] = field(default_factory=list)
+
+    @property
+    def place(self) -> Place:
+        return Place(self.bundle.origin)
+
+    @property
+    def proven(self) -> bool:
+        """Whether its entries are what its member signed."""
+        return self.tree is not None and not any(finding.outcome is Outcome.FAILED for finding in self.findings)
+
+
+def verify(
+    bundles: Sequence[Bundle],
+    authority_key: bytes,
+    now: datetime,
+    read_keys: KeyReader,
+    seen: Sequence[str] = (),
+) -> Report:
+    """Check logs by themselves and against each other.
+
+    `authority_key` is the 32-byte public key of the space's authority, `seen` are signed checkpoints that were had
+    from elsewhere (kept from an earlier audit, from another member): a log that does not fit them is found out.
+    """
+    logs = [_Log(bundle) for bundle in bundles]
+    for log in logs:
+        _check_keys(log, authority_key, now, read_keys)
+        _check_signature(log)
+        _check_root(log)
+    for log in logs:
+        _check_history(log, logs, seen)
+        if log.proven:
+            _check_entries(log, now)
+    proven = _longest(logs)
+    read = {log.bundle.origin: statements.read(log.bundle.origin, log.lines) for log in proven}
+    findings = [finding for log in logs for finding in log.findings]
+    findings += crosscheck.compare(read)
+    return summarise(findings, read, sum(len(log.bundle.entries) for log in proven))
+
+
+def readable(bundle: Bundle) -> Statements:
+    """What a log says, unproven; entries that cannot be read are left out."""
+    return statements.read(bundle.origin, [line for line in _lines(bundle) if isinstance(line, Line)])
+
+
+def _longest(logs: Sequence[_Log]) -> list[_Log]:
+    # Of two proven bundles of one log the longer says all that the shorter says: its history was checked.
+    best: dict[str, _Log] = {}
+    for log in logs:
+        held = best.get(log.bundle.origin)
+        if log.proven and (held is None or len(held.bundle.entries) < len(log.bundle.entries)):
+            best[log.bundle.origin] = log
+    return list(best.values())
+
+
+def _check_keys(log: _Log, authority_key: bytes, now: datetime, read_keys: KeyReader) -> None:
+    try:
+        keys = read_keys(log.bundle.members, authority_key, now)
+    except MedspaceError as error:
+        sentence = msgid("The members list in this bundle is not to be believed: {reason}")
+        log.findings.append(MEMBERS.failed(log.place, error.code, sentence, reason=error.text))
+        return
+    log.findings.append(MEMBERS.verified(log.place))
+    log.key = keys.get(log.bundle.origin)
+    if log.key is None:
+        sentence = msgid("The members list names no member {origin}.")
+        log.findings.append(SIGNATURE.failed(log.place, "no_member", sentence, origin=log.bundle.origin))
+
+
+def _check_signature(log: _Log) -> None:
+    if log.key is None:
+        return
+    try:
+        signed = note.parse(log.bundle.checkpoint)
+        state = note.read_checkpoint(signed.text)
+    except MalformedNoteError as error:
+        sentence = msgid("The checkpoint cannot be read: {reason}")
+        log.findings.append(SIGNATURE.failed(log.place, "malformed", sentence, reason=error.text))
+        return
+    if state.origin != log.bundle.origin or not signed.signed_by(log.bundle.origin, log.key):
+        sentence = msgid("The checkpoint is not signed by the key of {origin}.")
+        log.findings.append(SIGNATURE.failed(log.place, "wrong_key", sentence, origin=log.bundle.origin))
+        return
+    log.findings.append(SIGNATURE.verified(log.place))
+    log.state = state
+
+
+def _check_root(log: _Log) -> None:
+    if log.state is None:
+        return
+    entries = log.bundle.entries
+    if len(entries) != log.state.size:
+        sentence = msgid("The checkpoint signs {size} entries, and there are {count}.")
+        log.findings.append(
+            ROOT.failed(log.place, "wrong_size", sentence, size=log.state.size, count=len(entries)),
+        )
+        return
+    tree = Tree(leaf_hash(entry.encode(errors="replace")) for entry in entries)
+    if tree.root(log.state.size) != log.state.root:
+        sentence = msgid("The entries are not those that the checkpoint signs: one was changed, swapped or replaced.")
+        log.findings.append(ROOT.failed(log.place, "wrong_root", sentence))
+        return
+    log.findings.append(ROOT.verified(log.place))
+    log.tree = tree
+
+
+def _check_history(log: _Log, logs: Sequence[_Log], seen: Sequence[str]) -> None:
+    if log.tree is None or log.key is None:
+        return
+    for text in log.bundle.earlier:
+        log.findings.append(_compare_earlier(log, text))
+    for text in seen:
+        state = _signed_state(log, text)
+        if state is not None:
+            log.findings.append(_compare_state(log, log.tree, state))
+    for other in logs:
+        twin = other is not log and other.bundle.origin == log.bundle.origin
+        if twin and other.state is not None and other.state.size <= log.tree.size:
+            log.findings.append(_compare_state(log, log.tree, other.state))
+
+
+def _compare_earlier(log: _Log, text: str) -> Finding:
+    state = _signed_state(log, text)
+    if state is None or log.tree is None:
+        return HISTORY.failed(log.place, "not_signed", msgid("An earlier checkpoint is not signed by this member."))
+    return _compare_state(log, log.tree, state)
+
+
+def _signed_state(log: _Log, text: str) -> Checkpoint | None:
+    # The checkpoint of this very log that a text holds, if it is signed by its key.
+    try:
+        signed: Note = note.parse(text)
+        state = note.read_checkpoint(signed.text)
+    except MalformedNoteError:
+        return None
+    mine = state.origin == log.bundle.origin and log.key is not None
+    return state if mine and signed.signed_by(state.origin, log.key or b"") else None
+
+
+def _compare_state(log: _Log, tree: Tree, state: Checkpoint) -> Finding:
+    if state.size > tree.size:
+        sentence = msgid(
+            "This member has signed {size} entries before, and this log has {count}: it is old or cut off."
+        )
+        return HISTORY.failed(log.place, "cut_off", sentence, size=state.size, count=tree.size)
+    if tree.root(state.size) != state.root:
+        sentence = msgid("This member has signed two different logs of {size} entries: it shows a split view.")
+        return HISTORY.failed(log.place, "split_view", sentence, size=state.size)
+    return HISTORY.verified(log.place)
+
+
+def _lines(bundle: Bundle) -> list[Line | Finding]:
+    return [_line(bundle.origin, index, text) for index, text in enumerate(bundle.entries)]
+
+
+def _line(origin: str, index: int, text: str) -> Line | Finding:
+    try:
+        return Line(index, decode(text.encode(errors="replace")))
+    except UnknownEntryKindError as error:
+        sentence = msgid("This program cannot read the entry: {reason}")
+        return ENTRIES.unverifiable(Place(origin, index), "unknown_kind", sentence, reason=error.text)
+    except MalformedEntryError as error:
+        sentence = msgid("The entry is not one that a log may hold: {reason}")
+        return ENTRIES.failed(Place(origin, index), "malformed", sentence, reason=error.text)
+
+
+def _check_entries(log: _Log, now: datetime) -> None:
+    latest, limit = "", stamp(now + TOLERANCE)
+    for read in _lines(log.bundle):
+        if isinstance(read, Finding):
+            log.findings.append(read)
+            continue
+        place = Place(log.bundle.origin, read.index)
+        log.findings.append(ENTRIES.verified(place))
+        log.findings.append(_check_time(place, read.entry.time, latest, limit))
+        latest = max(latest, read.entry.time)
+        log.lines.append(read)
+
+
+def _check_time(place: Place, time: str, latest: str, limit: str) -> Finding:
+    if time > limit:
+        return TIME.failed(place, "future", msgid("The entry is dated {time}, which is still to come."), time=time)
+    if latest and time < latest and instant(latest) - instant(time) > TOLERANCE:
+        sentence = msgid("The entry is dated {time}, and one before it {latest}.")
+        return TIME.failed(place, "backwards", sentence, time=time, latest=latest)
+    return TIME.verified(place)

@@ -1,0 +1,230 @@
+"""Where a model came from: dataset -> agreement -> round -> model, with the protections that were off.
+
+A pure function of what logs say. With the coordinator's log alone the story has sites and rounds; the sites' logs add
+which datasets were used and for which purpose. It is only as good as the logs: audit them first. The form is that
+of W3C PROV (PROV-DM; the member submission PROV-JSON): entities, activities, agents, and relations between them.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from medspace.core.canonical import JsonObject
+from medspace.core.text import Fact, Text, msgid
+from medspace.ledger.errors import NoSuchRunError
+from medspace.ledger.statements import Line, Run, Statements
+
+Logs = Mapping[str, Statements]
+
+# What a run's protection means to the people whose data it used. A code that is not here is shown as it is.
+PROTECTIONS = MappingProxyType(
+    {
+        "coordinator-sees-sums": msgid("Protection off: the coordinator saw the sums of each site by itself."),
+        "masked-sums": msgid("Protection on: the coordinator saw only sums over all sites together."),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What one site gave to a run: agreements, datasets, purposes, and the number of releases that the run used."""
+
+    site: str
+    agreements: tuple[str, ...]
+    assets: tuple[str, ...]
+    purposes: tuple[str, ...]
+    releases: int
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One line of the story for people; `depth` says how far it stands to the right."""
+
+    depth: int
+    text: Text
+
+
+def runs(logs: Logs) -> list[tuple[str, str]]:
+    """Every run that the logs know of: (coordinator, run), in the order in which they began."""
+    found = [
+        (run.started.entry.time, log.origin, run.id)
+        for log in logs.values()
+        for run in log.runs.values()
+        if run.started
+    ]
+    return [(origin, run) for _, origin, run in sorted(found)]
+
+
+def prov(logs: Logs, run_id: str) -> JsonObject:
+    """The lineage of one run as JSON in the shape of PROV.
+
+    Raises:
+        NoSuchRunError: no log knows the run.
+    """
+    log, run = _find(logs, run_id)
+    document = _Document()
+    document.run(log.origin, run)
+    for source in sources(logs, run_id):
+        document.source(run, source)
+    for line in run.rounds:
+        document.round(run, line)
+    if run.finished:
+        document.model(log.origin, run, run.finished)
+    return document.content
+
+
+def tree(logs: Logs, run_id: str) -> list[Branch]:
+    """The lineage of one run in sentences.
+
+    Raises:
+        NoSuchRunError: no log knows the run.
+    """
+    log, run = _find(logs, run_id)
+    return [*_head(log.origin, run), *_body(logs, run)]
+
+
+def sources(logs: Logs, run_id: str) -> list[Source]:
+    """What each site gave to a run, in the order of the sites.
+
+    Raises:
+        NoSuchRunError: no log knows the run.
+    """
+    log, run = _find(logs, run_id)
+    return [_source(logs, log, run, site) for site in run.facts.get("sites", ())]
+
+
+def _find(logs: Logs, run_id: str) -> tuple[Statements, Run]:
+    for log in logs.values():
+        if run_id in log.runs:
+            return log, log.runs[run_id]
+    raise NoSuchRunError(run=run_id)
+
+
+def _source(logs: Logs, log: Statements, run: Run, site: str) -> Source:
+    named = set(run.facts["agreements"])
+    agreed = {identity for party, identity in log.agreements if party == site and identity in named}
+    assets = {asset for identity in agreed for asset in log.agreements[site, identity].assets}
+    admitted = list(_admissions(logs.get(site), log.origin, run))
+    return Source(
+        site,
+        tuple(sorted(agreed | {facts["agreement"] for facts in admitted})),
+        tuple(sorted(assets | {facts["asset"] for facts in admitted})),
+        tuple(sorted({facts["purpose"] for facts in admitted})),
+        sum(answer["site"] == site for line in run.rounds for answer in line.facts["answers"]),
+    )
+
+
+def _admissions(site: Statements | None, user: str, run: Run) -> Iterator[JsonObject]:
+    for line in site.admissions.values() if site else ():
+        if line.facts["user"] == user and line.facts["task"] == run.facts.get("task"):
+            yield line.facts
+
+
+# -- for people
+
+
+def _head(coordinator: str, run: Run) -> Iterator[Branch]:
+    if run.finished:
+        facts = {"model": run.finished.facts["model"], "rounds": run.finished.facts["rounds"]}
+        yield Branch(0, Text(msgid("Model {model}, made in {rounds} rounds."), facts))
+    else:
+        yield Branch(0, Text(msgid("No model yet: the run {run} has not finished."), {"run": run.id}))
+    yield Branch(1, Text(msgid("Trained by {party} in the run {run}."), {"party": coordinator, "run": run.id}))
+    protection = run.facts.get("protection", "")
+    said = PROTECTIONS.get(protection, msgid("Protection: {protection}."))
+    yield Branch(1, Text(said, {"protection": protection}))
+
+
+def _body(logs: Logs, run: Run) -> Iterator[Branch]:
+    for source in sources(logs, run.id):
+        facts: dict[str, Fact] = {"site": source.site, "count": source.releases}
+        yield Branch(1, Text(msgid("{site} gave {count} releases."), facts))
+        for asset in source.assets:
+            yield Branch(2, Text(msgid("Dataset {asset}."), {"asset": asset}))
+        if not source.assets:
+            yield Branch(
+                2, Text(msgid("Which dataset is not known without the log of {site}."), {"site": source.site})
+            )
+        for agreement in source.agreements:
+            yield Branch(2, Text(msgid("Under the agreement {agreement}."), {"agreement": agreement}))
+        for purpose in source.purposes:
+            yield Branch(2, Text(msgid("For the purpose {purpose}."), {"purpose": purpose}))
+    for line in run.rounds:
+        yield _round(line)
+
+
+def _round(line: Line) -> Branch:
+    facts = {"round": line.facts["round"], "step": line.facts["step"], "count": len(line.facts["answers"])}
+    return Branch(1, Text(msgid("Round {round} ({step}): {count} sites answered."), facts))
+
+
+# -- for programs
+
+
+class _Document:
+    """PROV-JSON in the making: sections of records by identity; a relation's identity tells what it relates."""
+
+    def __init__(self) -> None:
+        self.content: JsonObject = {"prefix": {"medspace": "urn:medspace:prov:"}}
+
+    def put(self, section: str, identity: str, **attributes: object) -> None:
+        self.content.setdefault(section, {})[identity] = {
+            name.replace("_", ":", 1): value for name, value in attributes.items()
+        }
+
+    def relate(self, section: str, **ends: str) -> None:
+        first, second = ends.values()
+        self.put(section, f"_:{section}:{first}:{second}", **{f"prov_{name}": end for name, end in ends.items()})
+
+    def run(self, coordinator: str, run: Run) -> None:
+        self.put("agent", coordinator, prov_type="prov:Organization")
+        facts = {"medspace_task": run.facts.get("task"), "medspace_protection": run.facts.get("protection")}
+        times = {"prov_startTime": run.started.entry.time if run.started else None}
+        if run.finished:
+            times["prov_endTime"] = run.finished.entry.time
+        self.put("activity", run.id, prov_type="medspace:Run", **times, **facts)
+        self.relate("wasAssociatedWith", activity=run.id, agent=coordinator)
+
+    def source(self, run: Run, source: Source) -> None:
+        self.put("agent", source.site, prov_type="prov:Organization")
+        for asset in source.assets:
+            dataset = dataset_id(source.site, asset)
+            self.put("entity", dataset, prov_type="medspace:Dataset", medspace_asset=asset)
+            self.relate("wasAttributedTo", entity=dataset, agent=source.site)
+            self.relate("used", activity=run.id, entity=dataset)
+        for agreement in source.agreements:
+            attributes = {"medspace_purpose": list(source.purposes)} if source.purposes else {}
+            self.put("entity", agreement, prov_type="medspace:Agreement", **attributes)
+            self.relate("wasAttributedTo", entity=agreement, agent=source.site)
+            self.relate("used", activity=run.id, entity=agreement)
+
+    def round(self, run: Run, line: Line) -> None:
+        facts = line.facts
+        activity = f"{run.id}/{facts['round']}"
+        self.put(
+            "activity",
+            activity,
+            prov_type="medspace:Round",
+            medspace_step=facts["step"],
+            prov_endTime=line.entry.time,
+        )
+        self.relate("wasInformedBy", informed=run.id, informant=activity)
+        for answer in facts["answers"]:
+            release = answer["release"]
+            self.put("entity", release, prov_type="medspace:Release", medspace_digest=answer["digest"])
+            self.relate("wasAttributedTo", entity=release, agent=answer["site"])
+            self.relate("used", activity=activity, entity=release)
+
+    def model(self, coordinator: str, run: Run, finished: Line) -> None:
+        model = finished.facts["model"]
+        self.put("entity", model, prov_type="medspace:Model", medspace_protection=finished.facts["protection"])
+        self.relate("wasGeneratedBy", entity=model, activity=run.id)
+        self.relate("wasAttributedTo", entity=model, agent=coordinator)
+        for dataset, attributes in self.content["entity"].items():
+            if attributes["prov:type"] == "medspace:Dataset":
+                self.relate("wasDerivedFrom", generatedEntity=model, usedEntity=dataset)
+
+
+def dataset_id(site: str, asset: str) -> str:
+    """The identity of a site's dataset in a lineage; two sites may have chosen the same name."""
+    return f"{site}#{asset}"
