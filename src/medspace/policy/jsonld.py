@@ -13,6 +13,7 @@ from medspace.policy.errors import InvalidPolicyError
 DEEPEST = 24  # levels of JSON
 MOST = 4_096  # values in one policy
 LONGEST = 4_096  # characters of one text
+LARGEST = 2**53 - 1  # a larger integer does not survive every JSON parser (RFC 8259 6)
 
 _ODRL = ("odrl:", "http://www.w3.org/ns/odrl/2/")
 _SAME = {"uid": "@id", "id": "@id", "type": "@type", "dspace:timestamp": "timestamp"}
@@ -28,7 +29,8 @@ def check_size(document: Json) -> None:
     """Refuse what is too deep or too big before anything walks through it.
 
     Raises:
-        InvalidPolicyError: more than 24 levels, 4,096 values, or 4,096 characters in one text.
+        InvalidPolicyError: more than 24 levels, 4,096 values, or 4,096 characters in one text; an integer beyond
+            2**53 - 1; a character that cannot be shown, such as one that turns the direction of the line.
     """
     level: list[Json] = [document]
     seen = 0
@@ -36,12 +38,18 @@ def check_size(document: Json) -> None:
         seen += len(level)
         if seen > MOST:
             break
-        if any(isinstance(value, str) and len(value) > LONGEST for value in level):
-            raise malformed("", Text(msgid("a text is too long")))
+        if not all(_fits(value) for value in level):
+            raise malformed("", Text(msgid("a text or number is too long or cannot be shown")))
         level = [child for value in level for child in _children(value)]
         if not level:
             return
     raise malformed("", Text(msgid("it is too big or too deep")))
+
+
+def _fits(value: Json) -> bool:
+    if isinstance(value, str):
+        return len(value) <= LONGEST and (value.isprintable() or "".join(value.split()).isprintable())
+    return not _is_whole(value) or abs(value) <= LARGEST
 
 
 def _children(value: Json) -> list[Json]:
@@ -68,8 +76,7 @@ def members(value: Json, clause: str) -> JsonObject:
         raise malformed(clause, Text(msgid("an object is expected here")))
     found: JsonObject = {}
     for key, member in value.items():
-        name = term(key) if isinstance(key, str) else str(key)
-        name = _SAME.get(name, name)
+        name = _SAME.get(term(key), term(key))
         if name in found:
             raise malformed(clause, Text(msgid("{name} is there twice"), {"name": name}))
         found[name] = member

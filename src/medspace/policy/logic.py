@@ -5,10 +5,10 @@ permission; `UNDECIDED` never can: the fact is missing or the terms cannot be co
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from enum import Enum
+from enum import StrEnum
 
 
-class Truth(Enum):
+class Truth(StrEnum):
     """What is known about a constraint."""
 
     YES = "yes"

@@ -26,7 +26,7 @@ _PARTIES = ("target", "assigner", "assignee", "timestamp")
 _RULES = ("permission", "prohibition", "obligation")
 _POLICY = frozenset({"@id", "@type", "@context", "profile", "conflict", *_PARTIES, *_RULES})
 # What a policy may not say by another name, and what would change its meaning where we do not read it.
-_MEANINGFUL = (*sorted(_POLICY), "duty", "constraint", "action", "rule", "inheritFrom", "refinement", "remedy")
+_MEANINGFUL = (*_PARTIES, *_RULES, "profile", "conflict", "duty", "constraint", "action", "rule", "inheritfrom")
 _NOTES = frozenset({"@id", "@type", "title", "description", "comment", "name", "dct:title", "dct:description"})
 _RULE = _NOTES | {"action", "constraint", "target", "assigner", "assignee"}
 _ATOMIC = _NOTES | {"leftOperand", "operator", "rightOperand"}
@@ -113,10 +113,11 @@ class _Reader:
     def unread_in_policy(self, found: JsonObject) -> None:
         if jsonld.term(str(found.get("conflict", "prohibit"))) != "prohibit":
             self.flaw("/conflict", Text(msgid("only prohibitions win a conflict here")), found["conflict"])
-        for name in found.keys() - _POLICY:
-            plain = name.rpartition(":")[2]
-            close = get_close_matches(plain.lower(), [known.lower() for known in _MEANINGFUL], 1, 0.8)
-            if close:
+        for context in jsonld.items(found.get("@context", [])):
+            if not isinstance(context, str):  # it could give our terms other meanings
+                self.unread("@context", context, "")
+        for name in sorted(found.keys() - _POLICY):
+            if name.startswith("@") or _resembles(name):
                 self.unread(name, found[name], "")
 
     def rules(self, value: Json, clause: str, *, permits: bool) -> tuple[Rule, ...]:
@@ -188,6 +189,12 @@ class _Reader:
 
     def flaw(self, clause: str, reason: Text, value: Json) -> None:
         self.flaws.append(Flaw(clause, reason, json.dumps(value, ensure_ascii=False, sort_keys=True)))
+
+
+def _resembles(name: str) -> bool:
+    """Whether a member that we do not read looks like one that we do, or like one that would change the meaning."""
+    plain = name.rpartition(":")[2].lower()
+    return bool(get_close_matches(plain, _MEANINGFUL, n=1, cutoff=0.8))
 
 
 # --- writing --------------------------------------------------------------------------------------------------

@@ -9,17 +9,17 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from medspace.core.clock import instant, stamp
+from medspace.core.clock import instant
 from medspace.core.text import Fact, Text, msgid
 from medspace.policy import purposes
 from medspace.policy.logic import any_of, negated
 from medspace.policy.model import Atomic, UseRequest, Value
 from medspace.policy.points import Point
 from medspace.policy.purposes import PURPOSES
-from medspace.policy.regions import REGIONS
+from medspace.policy.regions import REGIONS, WORLD
 
 # A comparison of what holds with what is asked; None where they cannot be compared. The types of both sides are
 # those that the same row reads, which the type checker cannot see through the table.
@@ -39,8 +39,8 @@ class Operand:
 
     `since` is the first point at which it is decided; `drifts` says that its value moves with time, so that an
     early answer is not final. `read` turns one written value into its meaning and raises ValueError; `fact`
-    takes what holds from a request; `show` makes a value sayable; `phrases` say a constraint by operator,
-    `states` what holds, `remedy` what would change it.
+    takes what holds from a request; `show` makes a value sayable; `phrases` say a constraint by operator as part of a
+    sentence, `line` as a line of the contract, `states` what holds, `remedy` what would change it.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Operand:
     phrases: Mapping[str, str]
     states: str
     remedy: str
+    line: str = msgid("Only {phrase}.")
     drifts: bool = False
 
 
@@ -150,7 +151,15 @@ PROTECTIONS: Mapping[str, Text] = {
     "coordinator-sees-sums": Text(msgid("the coordinator sees the sums of each data holder")),
 }
 
-_PLACES = {"EU": Text(msgid("the European Union")), "EEA": Text(msgid("the European Economic Area"))}
+_PLACES = {
+    "EU": Text(msgid("the European Union")),
+    "EEA": Text(msgid("the European Economic Area")),
+    WORLD: Text(msgid("any country")),
+}
+
+
+def _moment(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat(" ")[:-6] + " UTC"
 
 
 def _choice(listed: tuple[Fact | Text, ...]) -> Fact | Text:
@@ -230,7 +239,7 @@ _ROWS = (
         read=_read_instant,
         fact=_time,
         tests={"eq": operator.eq, "neq": operator.ne, **_ORDER},
-        show=stamp,
+        show=_moment,
         phrases={
             "eq": msgid("exactly at {value}"),
             "neq": msgid("at any time but {value}"),
@@ -317,6 +326,7 @@ _ROWS = (
         phrases={"isAnyOf": msgid("with no other results leaving the data holder than {value}")},
         states=msgid("The result is of the kind {held}."),
         remedy=msgid("Ask for a kind of result that may leave."),
+        line=msgid("Only these kinds of result leave the data holder: {value}."),
     ),
     Operand(
         name="medspace:protection",
@@ -329,6 +339,7 @@ _ROWS = (
         phrases={"eq": msgid("knowing that {value}"), "isAnyOf": msgid("knowing that {value}")},
         states=msgid("The protection of this use: {held}."),
         remedy=msgid("Use an engine that works with the agreed protection."),
+        line=msgid("You agree that {value}."),
     ),
 )
 

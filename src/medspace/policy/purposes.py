@@ -2,7 +2,8 @@
 
 Terms are those of the Data Privacy Vocabulary 2.3 (`dpv:`), of its extension for the European Health Data Space
 (`ehds:`, purposes of Regulation (EU) 2025/327, Article 53(1)) and of the Data Use Ontology (`DUO:`); the words are
-ours. Policies name a purpose by its IRI or by its short form; both mean the same.
+ours. A purpose is named by its IRI, by its short form, or by the short form without prefix, except `DUO:`; all mean
+the same, and policies that are built here carry the IRI.
 """
 
 from dataclasses import dataclass
@@ -61,15 +62,26 @@ VOCABULARY = (
     Purpose("DUO:0000043", msgid("clinical care")),
 )
 
-_BY_NAME = {purpose.name: purpose for purpose in VOCABULARY} | {purpose.iri: purpose for purpose in VOCABULARY}
+_BY_NAME = {
+    name: purpose
+    for purpose in VOCABULARY
+    for name in (purpose.name, purpose.iri, purpose.name.partition(":")[2])
+    if not name.isdecimal()  # the bare numbers of DUO name nothing
+}
 
 PURPOSES = Hierarchy.of({purpose.name: purpose.broader for purpose in VOCABULARY})
 
 
 def canonical(name: str) -> str | None:
-    """The short form of a purpose that is named by its IRI or its short form; None where it is not known."""
+    """The short form of a purpose, however it is named; None where it is not known."""
     purpose = _BY_NAME.get(name)
     return None if purpose is None else purpose.name
+
+
+def iri(name: str) -> str:
+    """The IRI of a purpose, however it is named; any other name as it is."""
+    purpose = _BY_NAME.get(name)
+    return name if purpose is None else purpose.iri
 
 
 def words(name: str) -> Text:

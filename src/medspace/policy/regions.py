@@ -1,6 +1,8 @@
-"""Places as ISO 3166-1 alpha-2 country codes, with the two unions that contracts name."""
+"""Places as ISO 3166-1 alpha-2 country codes, the two unions that contracts name, and the world."""
 
 from medspace.policy.hierarchy import Hierarchy
+
+WORLD = "World"
 
 _COUNTRIES = """
 AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ
@@ -23,7 +25,9 @@ _AREA = frozenset({"IS", "LI", "NO"})  # the European Economic Area is these and
 def _unions(country: str) -> tuple[str, ...]:
     if country in _UNION:
         return ("EU",)
-    return ("EEA",) if country in _AREA else ()
+    return ("EEA",) if country in _AREA else (WORLD,)
 
 
-REGIONS = Hierarchy.of({"EEA": (), "EU": ("EEA",)} | {country: _unions(country) for country in _COUNTRIES})
+REGIONS = Hierarchy.of(
+    {WORLD: (), "EEA": (WORLD,), "EU": ("EEA",)} | {country: _unions(country) for country in _COUNTRIES}
+)

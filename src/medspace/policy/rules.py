@@ -12,6 +12,7 @@ Semantics (ODRL Information Model 2.2, read as dataspace.md 4.3 says):
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from medspace.core.decision import Decision, Premise, Verdict
 from medspace.core.text import Text, msgid
@@ -23,7 +24,7 @@ from medspace.policy.operands import FINAL, OPERANDS
 from medspace.policy.points import ROAD, Point
 
 _SATISFIED = {Truth.YES: True, Truth.NO: False, Truth.UNDECIDED: None, Truth.ELSEWHERE: None}
-_OPEN = frozenset({Truth.YES, Truth.ELSEWHERE})  # what may still become a permission
+_OPEN = (Truth.YES, Truth.ELSEWHERE)  # what may still become a permission
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,7 @@ class _Stand:
     last: Point
 
 
-@dataclass(frozen=True, slots=True)
-class _Finding:
+class _Finding(NamedTuple):  # made for every premise of every decision: a tuple is the cheapest record
     """One premise, whether it speaks for the request (YES), and the code of the decision that it would cause."""
 
     truth: Truth
@@ -133,7 +133,7 @@ def _prohibition(rule: Rule, stand: _Stand) -> _Finding:
     """A prohibition speaks for the request only where it is not met; where that is not known, against it."""
     scope = [finding.truth for finding in _scope(rule, stand)]
     met = conjunction(scope + [_judge(constraint, stand) for constraint in rule.constraints])
-    clear = Truth.YES if met in {Truth.NO, Truth.ELSEWHERE} else Truth.NO
+    clear = Truth.YES if met in (Truth.NO, Truth.ELSEWHERE) else Truth.NO
     satisfied = {Truth.YES: False, Truth.NO: True}.get(met)
     remedy = words.alternatives(stand.policy) if clear is Truth.NO else None
     premise = Premise(rule.clause, words.forbids(rule), words.asks(stand.action), satisfied, remedy)

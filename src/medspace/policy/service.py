@@ -11,7 +11,7 @@ from medspace.policy.points import Point
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """A decision that nothing follows from, the terms in words, and what would change the answer, first things first."""
+    """A decision that nothing follows from, the terms in words, and what would change the answer."""
 
     decision: Decision
     terms: tuple[Text, ...]

@@ -10,7 +10,7 @@ from datetime import datetime
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import stamp
 from medspace.core.text import Text, msgid
-from medspace.policy import odrl
+from medspace.policy import odrl, purposes
 from medspace.policy.actions import DOWNLOAD, PROFILE, USE
 from medspace.policy.errors import InvalidTermsError, UnknownTemplateError
 from medspace.policy.model import Atomic, Policy, PolicyKind, Rule
@@ -121,14 +121,14 @@ def _policy(template: Template, offer_id: str, given: Mapping[str, Given | None]
 def _constraint(template: Template, term: str, given: Mapping[str, Given | None], clause: str) -> Atomic:
     operand, comparison = _TERMS[term]
     try:
-        return atomic(operand, comparison, _texts(given[term]), clause)
+        return atomic(operand, comparison, _texts(term, given[term]), clause)
     except UnreadableConstraintError as error:
         raise InvalidTermsError(name=template.name, term=term, reason=error.reason) from error
 
 
-def _texts(value: Given | None) -> tuple[str, ...]:
+def _texts(term: str, value: Given | None) -> tuple[str, ...]:
     if isinstance(value, datetime):
         return (stamp(value),)
     if isinstance(value, str | int) or value is None:
-        return (str(value),)
-    return tuple(str(item) for item in value)
+        value = (str(value),)
+    return tuple(purposes.iri(str(item)) if term == "purposes" else str(item) for item in value)

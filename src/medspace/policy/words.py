@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from medspace.core.text import Fact, Text, msgid
 from medspace.policy import actions
 from medspace.policy.model import Atomic, Constraint, Policy, Rule, Value
-from medspace.policy.operands import Operand, said
+from medspace.policy.operands import OPERANDS, Operand, said
 from medspace.policy.points import Point
 
 _JOINED = {
@@ -45,8 +45,15 @@ def _permission(rule: Rule) -> list[Text]:
         lines.append(Text(msgid("This is about the asset {target}."), {"target": rule.target}))
     if rule.assignee:
         lines.append(Text(msgid("This is for {assignee}."), {"assignee": rule.assignee}))
-    lines += [Text(msgid("Only {condition}."), {"condition": phrase(part)}) for part in rule.constraints]
+    lines += [_condition(part) for part in rule.constraints]
     return lines + [duty(part) for part in rule.duties]
+
+
+def _condition(constraint: Constraint) -> Text:
+    if isinstance(constraint, Atomic):
+        row = OPERANDS[constraint.operand]
+        return Text(row.line, {"phrase": constraint.asked, "value": said(row, constraint.value)})
+    return Text(msgid("Only {phrase}."), {"phrase": phrase(constraint)})
 
 
 def duty(rule: Rule) -> Text:
