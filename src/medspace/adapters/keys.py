@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from medspace.adapters.system import SystemRandomness
 from medspace.core.clock import Randomness
 from medspace.core.errors import InvalidInputError, RefusedError
 from medspace.core.signing import Ed25519Signer
@@ -27,6 +28,7 @@ from medspace.core.text import Text, msgid
 
 LARGEST_FILE = 16 * 1024
 TOKEN_BYTES = 32
+_SYSTEM_RANDOMNESS = SystemRandomness()
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -59,7 +61,9 @@ def passphrase_from(variable: str) -> bytes | None:
     return os.environ.get(variable, "").encode() or None
 
 
-def create_key(path: Path, randomness: Randomness, passphrase: bytes | None = None) -> Ed25519Signer:
+def create_key(
+    path: Path, passphrase: bytes | None = None, *, randomness: Randomness = _SYSTEM_RANDOMNESS
+) -> Ed25519Signer:
     """Make a new Ed25519 key and keep it in `path` (mode 0600; a folder that is missing is made with 0700).
 
     Raises:
@@ -94,7 +98,7 @@ def load_key(path: Path, passphrase: bytes | None = None) -> Ed25519Signer:
     return Ed25519Signer(key)
 
 
-def create_token(path: Path, randomness: Randomness) -> str:
+def create_token(path: Path, *, randomness: Randomness = _SYSTEM_RANDOMNESS) -> str:
     """Make a token for the private listener and keep it in `path`, as `create_key` does; 256 bits in hex.
 
     Raises:
@@ -152,7 +156,7 @@ def write_secret(path: Path, content: bytes) -> None:
         SecretExposedError: others can write to the folder.
         OSError: it cannot be written.
     """
-    _private_folder(path.parent)
+    make_folder(path.parent)
     draft = path.with_name(f".{path.name}.{token_hex(8)}")
     try:
         _write_new(draft, content)
@@ -165,7 +169,13 @@ def write_secret(path: Path, content: bytes) -> None:
     _sync_folder(path.parent)
 
 
-def _private_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make a folder of mode 0700 unless it is there.
+
+    Raises:
+        SecretExposedError: it is there, and others can write to it.
+        OSError: it cannot be made.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)

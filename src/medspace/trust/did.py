@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from medspace.core.canonical import JsonObject, canonical
+from medspace.core.text import Text, msgid
 from medspace.trust.errors import DidError, DocumentError
 from medspace.trust.jws import JwsError, decode, encode
 from medspace.trust.model import PURPOSES, DidDocument, ServiceEntry, VerificationKey
@@ -50,25 +51,25 @@ def base_url(did: str) -> str:
         DidError: not a did:web in its one spelling (lower case, no IP address but loopback, no odd characters).
     """
     if not did.startswith(_PREFIX) or len(did) > LONGEST_DID:
-        raise DidError(did=did[:LONGEST_DID], reason="it does not start with did:web: or is too long")
+        raise DidError(did=did[:LONGEST_DID], reason=Text(msgid("it does not start with did:web: or is too long")))
     authority, *path = did.removeprefix(_PREFIX).split(":")
     host, _, port = authority.partition("%3A")
     _check_host(did, host)
     if "%3A" in authority and not (_PORT.fullmatch(port) and int(port) <= _LARGEST_PORT):
-        raise DidError(did=did, reason="its port is not a number from 1 to 65535")
+        raise DidError(did=did, reason=Text(msgid("its port is not a number from 1 to 65535")))
     if not all(_SEGMENT.fullmatch(segment) for segment in path):
-        raise DidError(did=did, reason="its path has a part that is empty or holds odd characters")
+        raise DidError(did=did, reason=Text(msgid("its path has a part that is empty or holds odd characters")))
     scheme = "http" if is_loopback(host) else "https"
     return f"{scheme}://" + "/".join([authority.replace("%3A", ":"), *path])
 
 
 def _check_host(did: str, host: str) -> None:
     if not _HOST.fullmatch(host):
-        raise DidError(did=did, reason="its host is not a domain name in lower case")
+        raise DidError(did=did, reason=Text(msgid("its host is not a domain name in lower case")))
     last = host.rpartition(".")[2]
     # WHATWG URL 3.5: a host whose last label is a number is an IPv4 address, in one of its many spellings.
     if (last.isdigit() or re.fullmatch(r"0x[0-9a-f]*", last)) and not is_loopback(host):
-        raise DidError(did=did, reason="its host is an IP address")
+        raise DidError(did=did, reason=Text(msgid("its host is an IP address")))
 
 
 def document_url(did: str) -> str:
@@ -91,7 +92,7 @@ def did_web(url: str) -> str:
     segments = [segment for segment in parts.path.split("/") if segment]
     did = _PREFIX + ":".join([parts.netloc.replace(":", "%3A"), *segments])
     if base_url(did) != url.rstrip("/"):
-        raise DidError(did=did, reason=f"it does not lead back to {url}")
+        raise DidError(did=did, reason=Text(msgid("it does not lead back to {url}"), {"url": url}))
     return did
 
 
@@ -152,16 +153,20 @@ def parse_document(content: bytes, did: str) -> DidDocument:
         DocumentError: too large, not a DID document, the document of another DID, or without any Ed25519 key.
     """
     if len(content) > LARGEST_DOCUMENT:
-        raise DocumentError(did=did, reason=f"it is larger than {LARGEST_DOCUMENT} bytes")
+        raise DocumentError(
+            did=did, reason=Text(msgid("it is larger than {limit} bytes"), {"limit": LARGEST_DOCUMENT})
+        )
     try:
         document = msgspec.json.decode(content, type=_Document)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        raise DocumentError(did=did, reason="it is not a DID document") from None
+        raise DocumentError(did=did, reason=Text(msgid("it is not a DID document"))) from None
     if document.id != did:
-        raise DocumentError(did=did, reason="it is the document of another DID")
+        raise DocumentError(did=did, reason=Text(msgid("it is the document of another DID")))
     lists = [document.verificationMethod, *(getattr(document, name) for name in PURPOSES), document.service]
     if any(len(entries) > MOST_ENTRIES for entries in lists):
-        raise DocumentError(did=did, reason=f"it has more than {MOST_ENTRIES} entries of one sort")
+        raise DocumentError(
+            did=did, reason=Text(msgid("it has more than {limit} entries of one sort"), {"limit": MOST_ENTRIES})
+        )
     return DidDocument(did, _keys(document), _services(document))
 
 
@@ -177,7 +182,7 @@ def _keys(document: _Document) -> tuple[VerificationKey, ...]:
         purposes = frozenset(purpose for purpose in PURPOSES if name in listed[purpose])
         found.append(VerificationKey(name, public_key, purposes))
     if not found or len({key.id for key in found}) != len(found):
-        raise DocumentError(did=did, reason="it has no Ed25519 key, or two of one name")
+        raise DocumentError(did=did, reason=Text(msgid("it has no Ed25519 key, or two of one name")))
     return tuple(found)
 
 
@@ -191,18 +196,18 @@ def _absolute(did: str, name: object) -> str:
 def _public_key(did: str, method: _Method) -> bytes | None:
     jwk = method.publicKeyJwk
     if "d" in jwk:
-        raise DocumentError(did=did, reason="it publishes a private key")
+        raise DocumentError(did=did, reason=Text(msgid("it publishes a private key")))
     if jwk.get("kty") != "OKP" or jwk.get("crv") != "Ed25519":
         return None
     name = _absolute(did, method.id)
     if method.controller != did or not name.startswith(f"{did}#"):
-        raise DocumentError(did=did, reason="it holds a key of somebody else")
+        raise DocumentError(did=did, reason=Text(msgid("it holds a key of somebody else")))
     try:
         public_key = decode(str(jwk.get("x")))
     except JwsError:
         public_key = b""
     if len(public_key) != PUBLIC_KEY_BYTES:
-        raise DocumentError(did=did, reason="its Ed25519 key is not 32 bytes in base64url")
+        raise DocumentError(did=did, reason=Text(msgid("its Ed25519 key is not 32 bytes in base64url")))
     return public_key
 
 

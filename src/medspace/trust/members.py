@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from medspace.core.signing import Signer
+from medspace.core.text import Text, msgid
 from medspace.trust import jws
 from medspace.trust.did import PUBLIC_KEY_BYTES, base_url, key_id
 from medspace.trust.errors import (
@@ -98,13 +99,13 @@ def read_members(text: str, authority_key: bytes) -> Members:
         MembersListError: malformed, or not signed by the authority.
     """
     if len(text) > LARGEST_LIST:
-        raise MembersListError(reason=f"it is larger than {LARGEST_LIST} bytes")
+        raise MembersListError(reason=Text(msgid("it is larger than {limit} bytes"), {"limit": LARGEST_LIST}))
     try:
         signed = jws.split(text)
     except jws.JwsError:
-        raise MembersListError(reason="it is not a token signed with EdDSA") from None
+        raise MembersListError(reason=Text(msgid("it is not a token signed with EdDSA"))) from None
     if signed.typ != TYPE:
-        raise MembersListError(reason=f"its type is not {TYPE}")
+        raise MembersListError(reason=Text(msgid("its type is not {type}"), {"type": TYPE}))
     if not signed.holds(authority_key):
         raise MembersSignatureError
     return _members(signed.payload)
@@ -115,10 +116,12 @@ def _members(payload: bytes) -> Members:
         read = msgspec.json.decode(payload, type=_List)
         listed = tuple(_member(entry) for entry in read.members)
         issued, expires = datetime.fromtimestamp(read.iat, UTC), datetime.fromtimestamp(read.exp, UTC)
-    except (msgspec.DecodeError, RecursionError, ValueError, OverflowError, OSError, DidError) as error:
-        raise MembersListError(reason=str(error)) from None
+    except DidError as error:
+        raise MembersListError(reason=error.text) from None
+    except (msgspec.DecodeError, RecursionError, ValueError, OverflowError, OSError):
+        raise MembersListError(reason=Text(msgid("a field is missing or of the wrong kind"))) from None
     if len({member.did for member in listed}) != len(listed):
-        raise MembersListError(reason="it names a member twice")
+        raise MembersListError(reason=Text(msgid("it names a member twice")))
     return Members(read.iss, issued, expires, listed)
 
 

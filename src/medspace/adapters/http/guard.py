@@ -86,12 +86,14 @@ class Guard:
 
     @classmethod
     def of(cls, networks: Iterable[str] = (), *, loopback: bool = False) -> "Guard":
-        """The guard of a configuration.
+        """The guard of a configuration. A loopback network among `networks` says the same as `loopback`.
 
         Raises:
             ValueError: not a network in CIDR form.
         """
-        return cls(tuple(ip_network(network) for network in networks), loopback)
+        read = [ip_network(network) for network in networks]
+        others = tuple(network for network in read if not network.is_loopback)
+        return cls(others, loopback or len(others) < len(read))
 
     def target(self, url: str) -> Target:
         """Read a URL that may be called, as far as can be said without resolving its host.

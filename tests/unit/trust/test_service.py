@@ -1,0 +1,257 @@
+import asyncio
+from datetime import timedelta
+
+import pytest
+from tests.unit.trust.space import (
+    AUTHORITY,
+    COMPANY,
+    HOSPITAL,
+    KEYS,
+    STRANGER,
+    Space,
+    document_of,
+    list_at,
+    member_of,
+    signer,
+)
+
+from medspace.core.errors import StorageFullError
+from medspace.trust import service
+from medspace.trust.documents import KEEP, KEEP_FAILURE, DocumentCache
+from medspace.trust.errors import (
+    DocumentError,
+    DocumentUnavailableError,
+    KeyMismatchError,
+    MembersIssuerError,
+    MembersListError,
+    MembersSourceError,
+    NoMembersListError,
+    NotMemberError,
+)
+from medspace.trust.members import sign_members
+from medspace.trust.model import SEEN, Member, Members
+from medspace.trust.tokens import LEEWAY, LONGEST_LIFETIME
+
+
+@pytest.fixture
+async def space():
+    return await Space.opened()
+
+
+async def call(space, identity=None):
+    token = (identity or space.identity()).token_for(HOSPITAL)
+    return await space.gatekeeper.authenticate(f"bearer {token}")
+
+
+async def remembered(space):
+    return await space.database.read(lambda tx: tx.find(SEEN, limit=1000))
+
+
+# the gatekeeper
+
+
+async def test_a_member_is_recognised_and_each_call_has_a_token_of_its_own(space):
+    identity = space.identity()
+    callers = [await call(space, identity) for _ in range(3)]
+    assert {caller.did for caller in callers} == {COMPANY}
+    assert len({caller.token_id for caller in callers}) == 3
+    assert len(await remembered(space)) == 3
+
+
+async def test_who_leaves_the_list_is_refused_at_once(space):
+    await call(space)
+    space.clock.advance(60)
+    await space.book.install(list_at(space.clock.now(), AUTHORITY, HOSPITAL))
+    with pytest.raises(NotMemberError):
+        await call(space, space.identity(seed=8))
+
+
+async def test_a_document_that_cannot_be_had_closes_the_door_for_a_moment_only(space):
+    document = space.documents.documents.pop(COMPANY)
+    identity = space.identity()
+    with pytest.raises(DocumentUnavailableError) as refused:
+        await call(space, identity)
+    assert refused.value.temporary
+    space.documents.documents[COMPANY] = document
+    with pytest.raises(DocumentUnavailableError):
+        await call(space, identity)
+    assert len(space.documents.fetched) == 1
+    space.clock.advance(KEEP_FAILURE.total_seconds())
+    assert (await call(space, identity)).did == COMPANY
+
+
+async def test_a_changed_key_is_taken_up_when_list_and_document_agree(space):
+    await call(space)
+    new = signer(9)
+    space.documents.documents[COMPANY] = document_of(COMPANY, new)
+    space.clock.advance(10)
+    now = space.clock.now()
+    member = Member(COMPANY, "company", "DE", (), new.public_key)
+    text = sign_members(KEYS[AUTHORITY], Members(AUTHORITY, now, now + timedelta(days=1), (member,)))
+    with pytest.raises(Exception) as refused:  # noqa: PT012 - the old key still stands on the list
+        identity = service.Identity(COMPANY, new, space.clock, space.identity()._randomness)
+        await call(space, identity)
+    assert refused.value.code == "identity.key"
+    await space.book.install(text)
+    assert (await call(space, identity)).did == COMPANY
+
+
+async def test_a_document_with_another_key_is_fetched_anew_but_not_for_every_call(space):
+    space.documents.documents[COMPANY] = document_of(COMPANY, signer(9))
+    identity = space.identity()
+    for _ in range(5):
+        with pytest.raises(KeyMismatchError):
+            await call(space, identity)
+    assert len(space.documents.fetched) == 1
+    space.clock.advance(KEEP_FAILURE.total_seconds())
+    with pytest.raises(KeyMismatchError):
+        await call(space, identity)
+    assert len(space.documents.fetched) == 2
+
+
+async def test_used_tokens_are_forgotten_once_nobody_could_use_them(space, monkeypatch):
+    monkeypatch.setattr(service, "SWEEP_EVERY", 4)
+    identity = space.identity()
+    for _ in range(3):
+        await call(space, identity)
+    space.clock.advance(LONGEST_LIFETIME + LEEWAY + service.REMEMBER + 1)
+    await call(space, identity)
+    assert len(await remembered(space)) == 1
+
+
+async def test_forgetting_is_bounded(space, monkeypatch):
+    monkeypatch.setattr(service, "SWEEP_AT_MOST", 2)
+    identity = space.identity()
+    for _ in range(5):
+        await call(space, identity)
+    assert await space.database.write(lambda tx: service.forget_expired(tx, 2**40)) == 2
+    assert await space.database.write(lambda tx: service.forget_expired(tx, 0)) == 0
+    assert len(await remembered(space)) == 3
+
+
+async def test_nobody_is_let_in_while_the_database_cannot_remember(space, monkeypatch):
+    async def full(work):
+        raise StorageFullError
+
+    monkeypatch.setattr(space.database, "write", full)
+    with pytest.raises(StorageFullError):
+        await call(space)
+
+
+# the cache of documents
+
+
+class SlowDocuments:
+    def __init__(self):
+        self.go = asyncio.Event()
+        self.asked = 0
+
+    async def document(self, did):
+        self.asked += 1
+        await self.go.wait()
+        if did == STRANGER:
+            raise DocumentError(did=did, reason="not found")
+        return document_of(did)
+
+
+async def test_one_fetch_serves_all_who_wait_even_if_the_first_goes_away(space):
+    source = SlowDocuments()
+    cache = DocumentCache(source, space.clock)
+    first, *others = [asyncio.create_task(cache.document(COMPANY)) for _ in range(5)]
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.sleep(0)
+    source.go.set()
+    assert {document.id for document in await asyncio.gather(*others)} == {COMPANY}
+    assert first.cancelled()
+    assert source.asked == 1
+
+
+async def test_documents_are_kept_for_a_while(space):
+    cache = DocumentCache(space.documents, space.clock)
+    await cache.document(COMPANY)
+    space.clock.advance(KEEP.total_seconds() - 1)
+    await cache.document(COMPANY)
+    assert len(space.documents.fetched) == 1
+    space.clock.advance(1)
+    await cache.document(COMPANY)
+    assert len(space.documents.fetched) == 2
+
+
+async def test_no_more_documents_are_kept_than_said(space, monkeypatch):
+    monkeypatch.setattr("medspace.trust.documents.MOST_KEPT", 2)
+    cache = DocumentCache(space.documents, space.clock)
+    for did in (AUTHORITY, HOSPITAL, COMPANY, COMPANY, AUTHORITY):
+        await cache.document(did)
+    assert space.documents.fetched == [AUTHORITY, HOSPITAL, COMPANY, AUTHORITY]
+
+
+async def test_a_failure_that_all_share_is_raised_for_each(space):
+    source = SlowDocuments()
+    source.go.set()
+    cache = DocumentCache(source, space.clock)
+    outcomes = await asyncio.gather(*(cache.document(STRANGER) for _ in range(3)), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [DocumentError] * 3
+    assert source.asked == 1
+
+
+# the members book
+
+
+async def test_without_a_list_nobody_is_a_member():
+    space = Space()
+    await space.book.load()
+    assert space.book.text == ""
+    assert space.book.current is None
+    with pytest.raises(NoMembersListError):
+        await call(space)
+
+
+async def test_the_list_survives_a_restart_while_the_authority_is_down(space):
+    space.source.text = "the authority is down"
+    book = space.new_book()
+    await book.load()
+    assert book.member(COMPANY) == member_of(COMPANY)
+    assert book.text == space.book.text
+    with pytest.raises(MembersListError):
+        await book.refresh()
+    assert book.member(COMPANY) == member_of(COMPANY)
+
+
+async def test_an_expired_list_closes_the_door(space):
+    space.clock.advance(31 * 86_400)
+    with pytest.raises(NoMembersListError):
+        await call(space)
+    space.source.text = list_at(space.clock.now(), COMPANY)
+    assert (await space.book.refresh()).find(COMPANY)
+    assert (await call(space)).did == COMPANY
+
+
+async def test_a_newer_list_takes_the_place_of_the_older(space):
+    await space.book.install(space.book.text)
+    space.clock.advance(1)
+    text = list_at(space.clock.now(), STRANGER)
+    await space.book.install(text)
+    assert space.book.text == text
+    assert space.book.member(STRANGER)
+    with pytest.raises(NotMemberError):
+        space.book.member(COMPANY)
+
+
+async def test_a_list_of_another_authority_is_refused_though_its_key_is_the_same(space):
+    now = space.clock.now() + timedelta(seconds=1)
+    text = sign_members(KEYS[AUTHORITY], Members(STRANGER, now, now + timedelta(days=1), ()))
+    with pytest.raises(MembersIssuerError):
+        await space.book.install(text)
+
+
+async def test_an_authority_that_is_down_is_said(space):
+    class Down:
+        async def members(self):
+            raise MembersSourceError(reason="no connection")
+
+    book = service.MembersBook(AUTHORITY, KEYS[AUTHORITY].public_key, Down(), space.database, space.clock)
+    await book.load()
+    with pytest.raises(MembersSourceError):
+        await book.refresh()
+    assert book.member(COMPANY)
