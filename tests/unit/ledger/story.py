@@ -1,7 +1,9 @@
-"""A small space with its logs: a company trains on two hospitals. Tests change one thing and look what the audit says."""
+"""A small space with its logs: a company trains on two hospitals. Tests change one thing and audit it again."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+
+from tests.unit.ledger.memory import MemoryTransaction
 
 from medspace.core.clock import stamp
 from medspace.core.errors import ProofError
@@ -9,7 +11,6 @@ from medspace.core.hashing import digest
 from medspace.core.signing import Ed25519Signer
 from medspace.ledger import audit, bundle, service
 from medspace.ledger.model import Entry
-from tests.unit.ledger.memory import MemoryTransaction
 
 BEGIN = datetime(2026, 11, 23, 12, tzinfo=UTC)
 NOW = BEGIN + timedelta(days=1)
@@ -18,9 +19,7 @@ SITES = (NORTH, SOUTH)
 AUTHORITY = b"authority's public key".ljust(32)
 TASK = digest({"task": "glm"})
 MODEL = digest({"model": 2})
-SIGNERS = {
-    did: Ed25519Signer.from_seed(bytes([number] * 32)) for number, did in enumerate((COMPANY, NORTH, SOUTH))
-}
+SIGNERS = {did: Ed25519Signer.from_seed(bytes([number] * 32)) for number, did in enumerate((COMPANY, NORTH, SOUTH))}
 MEMBERS = "the members list"
 
 

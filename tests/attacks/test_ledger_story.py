@@ -1,0 +1,331 @@
+"""A party writes something untrue into its own log, and signs it properly: the other logs tell."""
+
+from datetime import timedelta
+
+import pytest
+from tests.unit.ledger import story
+from tests.unit.ledger.story import BEGIN, COMPANY, NORTH, SOUTH, honest
+
+from medspace.core.hashing import digest
+from medspace.ledger.report import ACCOUNT, AGREEMENT, ANSWER, MODEL, RELEASE, Outcome
+
+OTHER = digest("something else")
+
+
+def failed(space):
+    report = space.audit()
+    return {finding.code for finding in report.findings if finding.outcome is Outcome.FAILED}
+
+
+def unverifiable(space, **options):
+    report = space.audit(**options)
+    assert not [finding for finding in report.findings if finding.outcome is Outcome.FAILED]
+    return {finding.code for finding in report.findings}
+
+
+# -- releases
+
+
+def test_a_site_denies_a_release():
+    space = honest()
+    space.drop(NORTH, space.find(NORTH, "use.released", 1))
+    assert failed(space) == {"run.answer.denied"}
+
+
+def test_a_run_claims_a_release_that_never_was():
+    space = honest()
+    index = space.find(COMPANY, "run.round", 1)
+    answers = space.logs[COMPANY][index].facts["answers"]
+    space.edit(COMPANY, index, answers=[{**answers[0], "release": "urn:release:invented"}, answers[1]])
+    assert failed(space) == {"run.answer.denied"}
+
+
+def test_a_run_hides_a_release_that_it_got():
+    space = honest()
+    story.release(space, NORTH, 3)
+    space.note(COMPANY, "offer.withdrawn", asset="later")  # the company's log goes on
+    assert failed(space) == {"run.release.unaccounted"}
+
+
+def test_a_run_hides_a_whole_round():
+    space = honest()
+    space.drop(COMPANY, space.find(COMPANY, "run.round", 0))
+    assert failed(space) == {"run.release.unaccounted"}
+
+
+def test_a_run_hides_itself():
+    space = honest()
+    for kind in ("run.finished", "run.round", "run.round", "run.started"):
+        space.drop(COMPANY, space.find(COMPANY, kind))
+    space.note(COMPANY, "offer.withdrawn", asset="later")
+    assert failed(space) == {"run.release.unaccounted"}
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"digest": OTHER}, "differs"),
+        ({"use": "urn:use:other"}, "other_use"),
+        ({"release": story.release_of(NORTH, 2)}, "differs"),
+        ({"release": story.release_of(NORTH, 2), "digest": story.content_of(NORTH, 2)}, "other_round"),
+        ({"site": SOUTH}, "denied"),
+    ],
+)
+def test_a_run_claims_another_release_than_it_got(change, code):
+    space = honest()
+    index = space.find(COMPANY, "run.round", 0)
+    answers = space.logs[COMPANY][index].facts["answers"]
+    space.edit(COMPANY, index, answers=[{**answers[0], **change}, answers[1]])
+    assert f"run.answer.{code}" in failed(space)
+
+
+def test_a_run_counts_a_release_twice():
+    space = honest()
+    index = space.find(COMPANY, "run.round", 0)
+    answers = space.logs[COMPANY][index].facts["answers"]
+    space.edit(COMPANY, index, answers=[*answers, answers[0]])
+    assert failed(space) == {"run.answer.repeated"}
+
+
+def test_a_run_uses_a_site_that_it_did_not_begin_with():
+    space = honest()
+    space.edit(COMPANY, space.find(COMPANY, "run.started"), sites=[NORTH])
+    assert failed(space) == {"run.answer.not_a_site", "run.model.sites"}
+
+
+def test_a_run_trains_another_task_than_was_admitted():
+    space = honest()
+    space.edit(COMPANY, space.find(COMPANY, "run.started"), task=OTHER)
+    assert {"run.answer.other_task", "run.release.unaccounted"} >= failed(space) > set()
+
+
+def test_a_release_that_nobody_admitted():
+    space = honest()
+    space.drop(NORTH, space.find(NORTH, "use.admitted"))
+    assert failed(space) == {"release.admitted.no_admission", "run.answer.no_admission"}
+
+
+def test_a_release_that_left_before_it_was_admitted():
+    space = honest()
+    first, second = space.find(NORTH, "use.admitted"), space.find(NORTH, "use.released")
+    log = space.logs[NORTH]
+    log[first], log[second] = log[second], log[first]
+    assert failed(space) == {"release.admitted.too_late", "run.answer.too_late"}
+
+
+def test_a_release_to_somebody_else():
+    space = honest()
+    space.edit(NORTH, space.find(NORTH, "use.admitted"), user=SOUTH)
+    assert {"release.admitted.no_agreement", "run.answer.other_user"} <= failed(space)
+
+
+def test_a_release_for_another_round_than_was_admitted():
+    space = honest()
+    space.edit(NORTH, space.find(NORTH, "use.admitted"), round=7)
+    assert failed(space) == {"release.admitted.other_round"}
+
+
+def test_an_identity_used_for_two_releases():
+    space = honest()
+    story.release(space, NORTH, 1, identity=story.release_of(NORTH, 1))
+    assert failed(space) == {"release.admitted.repeated"}
+
+
+# -- agreements
+
+
+def test_the_parties_recorded_different_agreements():
+    space = honest()
+    for kind in ("agreed", "verified", "finalized"):
+        space.edit(NORTH, space.find(NORTH, f"negotiation.{kind}"), agreement_digest=OTHER)
+    assert failed(space) == {"agreement.same.differs", "run.answer.no_agreement"}
+
+
+def test_a_party_changes_the_agreement_after_it_was_agreed():
+    space = honest()
+    space.edit(NORTH, space.find(NORTH, "negotiation.finalized"), agreement_digest=OTHER)
+    assert {"agreement.same.digest", "agreement.same.differs"} <= failed(space)
+
+
+def test_a_party_uses_one_identity_for_two_agreements():
+    space = honest()
+    facts = {"role": "provider", "pid": "urn:second", "counterparty": COMPANY, "agreement_digest": OTHER}
+    space.note(NORTH, "negotiation.finalized", **facts, agreement=story.agreement_of(NORTH))
+    assert {"agreement.same.digest", "agreement.same.differs"} <= failed(space)
+
+
+def test_a_party_denies_an_agreement():
+    space = honest()
+    for kind in ("agreed", "verified", "finalized"):
+        space.drop(COMPANY, space.find(COMPANY, f"negotiation.{kind}"))
+    assert failed(space) == {"agreement.same.denied", "run.answer.no_agreement"}
+
+
+def test_both_parties_claim_to_provide():
+    space = honest()
+    for index, entry in enumerate(space.logs[COMPANY]):
+        if entry.facts.get("pid", "").startswith("urn:c:") and entry.facts["counterparty"] == NORTH:
+            space.edit(COMPANY, index, role="provider")
+    assert failed(space) == {"agreement.same.roles"}
+
+
+def test_a_use_under_an_agreement_that_was_not_final():
+    space = honest()
+    space.drop(NORTH, space.find(NORTH, "negotiation.finalized"))
+    assert failed(space) == {"release.admitted.no_agreement", "run.answer.no_agreement"}
+
+
+def test_a_use_under_the_agreement_of_another_site():
+    space = honest()
+    space.edit(NORTH, space.find(NORTH, "use.admitted"), agreement=story.agreement_of(SOUTH))
+    assert failed(space) == {"release.admitted.no_agreement", "run.answer.no_agreement"}
+
+
+def test_a_use_after_the_agreement_had_expired():
+    space = honest(expires=BEGIN + timedelta(seconds=27))
+    assert failed(space) == {"release.admitted.expired", "run.answer.expired"}
+    assert failed(honest(expires=BEGIN + timedelta(days=1))) == set()
+
+
+# -- runs
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"fitted": OTHER}, "other_model"),
+        ({"sites": [NORTH, "did:web:elsewhere.example"]}, "sites"),
+        ({"protection": "masked-sums"}, "protection"),
+    ],
+)
+def test_a_run_ends_otherwise_than_it_went(change, code):
+    space = honest()
+    space.edit(COMPANY, space.find(COMPANY, "run.finished"), **change)
+    assert failed(space) == {f"run.model.{code}"}
+
+
+def test_a_run_without_a_start_or_without_rounds():
+    space = honest()
+    space.drop(COMPANY, space.find(COMPANY, "run.started"))
+    assert "run.model.no_start" in failed(space)
+    space = honest()
+    for _ in range(2):
+        space.drop(COMPANY, space.find(COMPANY, "run.round"))
+    assert "run.model.no_round" in failed(space)
+
+
+def test_a_round_added_after_the_end():
+    space = honest()
+    log = space.logs[COMPANY]
+    log.insert(len(log), log.pop(space.find(COMPANY, "run.round")))
+    assert "run.model.order" in failed(space)
+
+
+# -- time
+
+
+def test_a_log_that_runs_backwards():
+    space = honest()
+    log = space.logs[NORTH]
+    log.insert(0, log.pop())
+    assert "log.time.backwards" in failed(space)
+
+
+def test_an_entry_from_the_future():
+    space = honest()
+    space.seconds = 2 * 24 * 3600
+    space.note(NORTH, "offer.withdrawn", asset="heart")
+    assert failed(space) == {"log.time.future"}
+
+
+# -- what cannot be told is not called verified
+
+
+@pytest.mark.parametrize("party", [COMPANY, NORTH, SOUTH])
+def test_the_log_of_a_party_is_missing(party):
+    report = honest().audit(without=[party])
+    assert report.outcome is Outcome.UNVERIFIABLE
+    assert {finding.code.rpartition(".")[2] for finding in report.findings} == {"no_log"}
+    check = ACCOUNT if party == COMPANY else ANSWER
+    assert report.count(check).outcome is Outcome.UNVERIFIABLE
+    assert report.count(AGREEMENT).outcome is Outcome.UNVERIFIABLE
+
+
+def test_no_logs_prove_nothing():
+    report = story.verify([])
+    assert report.outcome is Outcome.UNVERIFIABLE
+    assert report.count(RELEASE).outcome is Outcome.UNVERIFIABLE
+
+
+def test_a_run_that_is_still_going_may_account_later():
+    space = honest()
+    for kind in ("run.finished", "run.round"):
+        space.drop(COMPANY, space.find(COMPANY, kind, -1))
+    space.note(COMPANY, "offer.withdrawn", asset="later")
+    assert unverifiable(space) == {"run.release.too_short"}
+
+
+def test_a_run_that_failed_may_not_have_noted_its_last_answers():
+    space = honest()
+    for kind in ("run.finished", "run.round"):
+        space.drop(COMPANY, space.find(COMPANY, kind, -1))
+    space.note(COMPANY, "run.failed", run="urn:run:1", code="too_few_sites")
+    assert unverifiable(space) == {"run.release.failed_run"}
+
+
+def test_a_run_that_went_on_without_a_site_may_not_have_used_its_answer():
+    space = honest()
+    space.edit(COMPANY, space.find(COMPANY, "run.finished"), sites=[NORTH])
+    for number in range(2):
+        index = space.find(COMPANY, "run.round", number)
+        space.edit(COMPANY, index, answers=space.logs[COMPANY][index].facts["answers"][:1])
+    assert unverifiable(space) == {"run.release.excluded"}
+
+
+def test_a_run_that_does_not_say_what_its_model_was_made_from():
+    space = honest()
+    index = space.find(COMPANY, "run.finished")
+    entry = space.logs[COMPANY][index]
+    space.logs[COMPANY][index] = type(entry)(
+        entry.kind, entry.time, entry.actor, {name: fact for name, fact in entry.facts.items() if name != "fitted"}
+    )
+    assert unverifiable(space) == {"run.model.not_said"}
+    space.edit(COMPANY, index, model=story.MODEL)
+    assert space.audit().count(MODEL).outcome is Outcome.VERIFIED
+
+
+def test_an_agreement_that_the_other_side_has_not_received_yet():
+    space = honest()
+    facts = {"role": "provider", "pid": "urn:late", "counterparty": COMPANY}
+    space.note(NORTH, "negotiation.agreed", **facts, agreement="urn:late", agreement_digest=OTHER)
+    assert unverifiable(space) == {"agreement.same.too_short"}
+    space.note(NORTH, "negotiation.terminated", **facts)
+    assert unverifiable(space) == set()
+
+
+# -- what is no fault
+
+
+def test_a_site_that_was_asked_again_gives_nothing_more_away():
+    space = honest()
+    story.release(space, NORTH, 2, identity="urn:release:again")
+    assert unverifiable(space) == set()
+
+
+def test_other_kinds_of_use_need_no_run():
+    space = honest()
+    for number in range(2):
+        space.drop(COMPANY, space.find(COMPANY, "run.round"))
+        space.edit(NORTH, space.find(NORTH, "use.admitted", number), use_kind="medspace:statistics")
+        space.edit(SOUTH, space.find(SOUTH, "use.admitted", number), use_kind="medspace:statistics")
+    for kind in ("run.finished", "run.started"):
+        space.drop(COMPANY, space.find(COMPANY, kind))
+    assert unverifiable(space) == set()
+    assert not space.audit().count(ACCOUNT).verified
+
+
+def test_neighbours_may_stand_a_little_out_of_order():
+    space = honest()
+    log = space.logs[NORTH]
+    log[-1], log[-2] = log[-2], log[-1]
+    assert space.audit().outcome is Outcome.VERIFIED

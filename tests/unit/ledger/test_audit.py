@@ -1,0 +1,87 @@
+import json
+
+from tests.unit.ledger.story import AUTHORITY, BEGIN, MEMBERS, NORTH, NOW, SIGNERS, honest, verify
+
+from medspace.core.clock import stamp
+from medspace.core.hashing import digest
+from medspace.ledger import audit, merkle, note
+from medspace.ledger.bundle import FORMAT, Bundle
+from medspace.ledger.model import Checkpoint, Entry
+from medspace.ledger.note import Note
+from medspace.ledger.report import CHECKS, ENTRIES, HISTORY, Outcome
+
+
+def signed(texts):
+    """A bundle of the northern hospital that holds whatever it likes, properly signed."""
+    tree = merkle.Tree(merkle.leaf_hash(text.encode()) for text in texts)
+    state = Checkpoint(NORTH, tree.size, tree.root(tree.size))
+    text = Note(note.checkpoint_text(state)).signed(NORTH, SIGNERS[NORTH]).render()
+    return Bundle(format=FORMAT, origin=NORTH, checkpoint=text, members=MEMBERS, entries=tuple(texts))
+
+
+def test_an_honest_story_is_verified():
+    space = honest()
+    report = space.audit()
+    assert report.outcome is Outcome.VERIFIED
+    assert report.findings == ()
+    assert report.logs == tuple(sorted(space.logs))
+    assert report.entries == sum(len(log) for log in space.logs.values())
+    asked = {check.name for check in CHECKS} - {HISTORY.name}
+    assert {count.check for count in report.counts} == asked
+    assert all(count.outcome is Outcome.VERIFIED and count.verified for count in report.counts)
+
+
+def test_earlier_checkpoints_are_held_against_the_log():
+    space = honest()
+    kept = [space.checkpoint(NORTH, size=size).note for size in (0, 1, 5, 11)]
+    report = verify(space.bundles(), kept)
+    assert report.outcome is Outcome.VERIFIED
+    assert report.count(HISTORY).verified == 4
+
+
+def test_an_empty_log_is_verified_but_says_nothing():
+    report = verify([signed([])])
+    assert (report.entries, report.logs, report.outcome) == (0, (NORTH,), Outcome.VERIFIED)
+    assert report.count(ENTRIES).outcome is Outcome.UNVERIFIABLE
+
+
+def test_what_a_newer_program_wrote_is_unverifiable_here():
+    text = json.dumps(
+        {"actor": NORTH, "facts": {}, "kind": "moon.landed", "time": stamp(BEGIN)}, separators=(",", ":")
+    )
+    report = verify([signed([text])])
+    assert [finding.code for finding in report.findings] == ["log.entries.unknown_kind"]
+    assert report.outcome is Outcome.UNVERIFIABLE
+    assert "moon.landed" in str(report.findings[0].text)
+
+
+def test_an_entry_with_personal_data_is_a_failure_even_if_signed():
+    entry = Entry("offer.withdrawn", stamp(BEGIN), NORTH, {"asset": "heart"}).encode().decode()
+    report = verify([signed([entry.replace("heart", "Anna Lindgren"), entry])])
+    assert [(finding.code, finding.index) for finding in report.findings] == [("log.entries.malformed", 0)]
+    assert "Lindgren" not in str(report.findings[0].text)
+    assert report.count(ENTRIES).verified == 1
+
+
+def test_the_reader_of_the_members_list_is_told_key_and_time():
+    told = []
+
+    def read_keys(text, authority_key, now):
+        told.append((text, authority_key, now))
+        return {}
+
+    report = audit.verify([signed([])], AUTHORITY, NOW, read_keys)
+    assert told == [(MEMBERS, AUTHORITY, NOW)]
+    assert report.outcome is Outcome.FAILED
+
+
+def test_findings_are_sentences():
+    report = honest().audit(without=[NORTH])
+    assert {str(finding.text) for finding in report.findings} == {f"The log of {NORTH} is not here, or not proven."}
+    assert str(report.counts[0].says) == "Each members list is signed by the authority."
+
+
+def test_a_log_is_readable_without_proof():
+    read = audit.readable(signed(["no entry", *honest().bundle(NORTH).entries]))
+    assert len(read.releases) == len(read.admissions) == 2
+    assert next(iter(read.agreements.values())).digests == {digest({"@id": "urn:agreement:north.example"})}

@@ -1,0 +1,114 @@
+import pytest
+from tests.unit.ledger import story
+from tests.unit.ledger.story import COMPANY, NORTH, SITES, SOUTH, honest
+
+from medspace.core.canonical import canonical
+from medspace.ledger import audit, lineage
+from medspace.ledger.errors import NoSuchRunError
+
+RUN = "urn:run:1"
+MODEL = story.digest({"whole": 1})
+
+
+def read(space, *, without=()):
+    return {one.origin: audit.readable(one) for one in space.bundles(without=without)}
+
+
+def said(logs):
+    return ["  " * branch.depth + str(branch.text) for branch in lineage.tree(logs, RUN)]
+
+
+def test_every_run_that_began_is_known():
+    assert lineage.runs(read(honest())) == [(COMPANY, RUN)]
+    assert lineage.runs(read(honest(), without=[COMPANY])) == []
+
+
+def test_the_story_for_people():
+    lines = said(read(honest()))
+    assert lines[:9] == [
+        f"Model {MODEL}, made in 2 rounds.",
+        f"  Trained by {COMPANY} in the run {RUN}.",
+        "  Protection off: the coordinator saw the sums of each site by itself.",
+        f"  {NORTH} gave 2 releases.",
+        "    Dataset heart.",
+        "    Under the agreement urn:agreement:north.example.",
+        "    For the purpose dpv:ResearchAndDevelopment.",
+        f"  {SOUTH} gave 2 releases.",
+        "    Dataset heart.",
+    ]
+    assert lines[-1] == "  Round 2 (gradient): 2 sites answered."
+
+
+def test_without_a_sites_log_its_dataset_is_not_known():
+    lines = said(read(honest(), without=[NORTH]))
+    assert f"    Which dataset is not known without the log of {NORTH}." in lines
+    assert "    Under the agreement urn:agreement:north.example." in lines
+
+
+def test_the_coordinators_own_log_may_name_the_dataset():
+    space = honest()
+    space.edit(COMPANY, space.find(COMPANY, "negotiation.finalized"), asset="heart")
+    sources = lineage.sources(read(space, without=SITES), RUN)
+    assert [(source.site, source.assets, source.purposes) for source in sources] == [
+        (NORTH, ("heart",), ()),
+        (SOUTH, (), ()),
+    ]
+
+
+def test_a_run_without_an_end_has_no_model():
+    space = honest()
+    space.drop(COMPANY, space.find(COMPANY, "run.finished"))
+    logs = read(space)
+    assert said(logs)[0] == f"No model yet: the run {RUN} has not finished."
+    assert "wasGeneratedBy" not in lineage.prov(logs, RUN)
+
+
+def test_an_unknown_protection_is_shown_as_it_is():
+    space = honest()
+    space.edit(COMPANY, space.find(COMPANY, "run.started"), protection="new-kind")
+    assert "  Protection: new-kind." in said(read(space))
+
+
+def test_a_run_whose_start_is_not_in_the_log_has_no_sources():
+    space = honest()
+    space.drop(COMPANY, space.find(COMPANY, "run.started"))
+    assert lineage.sources(read(space), RUN) == []
+    assert lineage.prov(read(space), RUN)["activity"][RUN]["prov:type"] == "medspace:Run"
+
+
+def test_the_lineage_for_programs_relates_only_what_it_names():
+    document = lineage.prov(read(honest()), RUN)
+    named = {identity for section in ("entity", "activity", "agent") for identity in document[section]}
+    for section, records in document.items():
+        if section in ("prefix", "entity", "activity", "agent"):
+            continue
+        for record in records.values():
+            assert set(record.values()) <= named, section
+    canonical(document)
+
+
+def test_the_model_derives_from_every_dataset_and_tells_its_protection():
+    document = lineage.prov(read(honest()), RUN)
+    derived = {record["prov:usedEntity"] for record in document["wasDerivedFrom"].values()}
+    assert derived == {lineage.dataset_id(site, "heart") for site in SITES}
+    assert document["entity"][MODEL]["medspace:protection"] == "coordinator-sees-sums"
+    types = [entity["prov:type"] for entity in document["entity"].values()]
+    assert {kind: types.count(kind) for kind in types} == {
+        "medspace:Dataset": 2,
+        "medspace:Agreement": 2,
+        "medspace:Release": 4,
+        "medspace:Model": 1,
+    }
+
+
+def test_what_others_did_with_a_dataset_is_no_part_of_it():
+    space = honest()
+    story.release(space, NORTH, 9)
+    space.edit(NORTH, -2, user=SOUTH, asset="lungs")
+    space.note(NORTH, "use.withheld", admission="urn:admission:9", code="cohort.small")
+    assert lineage.sources(read(space), RUN)[0].assets == ("heart",)
+
+
+def test_a_run_that_no_log_knows_has_no_lineage():
+    with pytest.raises(NoSuchRunError):
+        lineage.tree(read(honest()), "urn:run:other")
