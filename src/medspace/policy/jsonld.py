@@ -15,6 +15,7 @@ MOST = 4_096  # values in one policy
 LONGEST = 4_096  # characters of one text
 LARGEST = 2**53 - 1  # a larger integer does not survive every JSON parser (RFC 8259 6)
 
+_BREAKS = dict.fromkeys(map(ord, "\n\r\t"))  # what notes may hold besides what can be shown
 _ODRL = ("odrl:", "http://www.w3.org/ns/odrl/2/")
 _SAME = {"uid": "@id", "id": "@id", "type": "@type", "dspace:timestamp": "timestamp"}
 _WRAPPED = ({"@id"}, {"@value"}, {"@value", "@type"}, {"@id", "@type"})
@@ -48,7 +49,7 @@ def check_size(document: Json) -> None:
 
 def _fits(value: Json) -> bool:
     if isinstance(value, str):
-        return len(value) <= LONGEST and (value.isprintable() or "".join(value.split()).isprintable())
+        return len(value) <= LONGEST and value.translate(_BREAKS).isprintable()
     return not _is_whole(value) or abs(value) <= LARGEST
 
 
@@ -99,16 +100,16 @@ def text(value: Json, clause: str) -> str:
     listed = items(value)
     found = scalar(listed[0]) if len(listed) == 1 else None
     if not found:
-        raise malformed(clause, Text(msgid("one text is expected here")))
+        raise malformed(clause, Text(msgid("one line of text is expected here")))
     return found
 
 
 def scalar(value: Json) -> str | None:
-    """A text or a whole number as text, bare or in its JSON-LD object; None for anything else."""
+    """A line of text or a whole number as text, bare or in its JSON-LD object; None for anything else."""
     if isinstance(value, dict) and set(value) in _WRAPPED:
         value = value.get("@id", value.get("@value"))
     if isinstance(value, str):
-        return value
+        return value if value.isprintable() else None
     return str(value) if _is_whole(value) else None
 
 

@@ -1,55 +1,90 @@
-"""Three-valued logic (Kleene's strong tables) with one more value for what another point decides.
+"""Three-valued logic (Kleene's strong tables) over what may still come out.
 
-`ELSEWHERE` stands for "yes or no, and a later point of the road will say which". It can still become a
-permission; `UNDECIDED` never can: the fact is missing or the terms cannot be compared.
+An answer is YES, NO or UNDECIDED: a fact is missing, or terms cannot be compared. Where a later point of the road
+will say whether a constraint is met, all that is known is that it will be YES or NO. So what is known is always a
+set of outcomes, kept as bits: `ELSEWHERE = YES | NO`. A permission is open while YES may come out; a prohibition is
+clear while NO may come out; UNDECIDED is neither, whatever happens later.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from enum import StrEnum
+
+Outcomes = int
+
+NO: Outcomes = 1
+UNDECIDED: Outcomes = 2
+YES: Outcomes = 4
+ELSEWHERE: Outcomes = YES | NO
+
+# Which answers were seen among the parts so far: NO and UNDECIDED as bits, YES counted up to two.
+_State = tuple[int, int]
 
 
-class Truth(StrEnum):
-    """What is known about a constraint."""
-
-    YES = "yes"
-    NO = "no"
-    UNDECIDED = "undecided"
-    ELSEWHERE = "elsewhere"
-
-    @classmethod
-    def of(cls, answer: bool | None) -> "Truth":  # noqa: FBT001 - the value itself
-        """The truth of a comparison; None is undecided."""
-        if answer is None:
-            return cls.UNDECIDED
-        return cls.YES if answer else cls.NO
+def outcome(answer: bool | None) -> Outcomes:  # noqa: FBT001 - the value itself
+    """The answer of a comparison; None is undecided."""
+    if answer is None:
+        return UNDECIDED
+    return YES if answer else NO
 
 
-def conjunction(truths: Iterable[Truth]) -> Truth:
+def settled(outcomes: Outcomes) -> bool | None:
+    """The answer, where it is certain and decided; else None."""
+    return _SETTLED.get(outcomes)
+
+
+_SETTLED = {YES: True, NO: False}
+
+
+def conjunction(parts: Iterable[Outcomes]) -> Outcomes:
     """All of them: one NO decides, an undecided one spoils a yes."""
-    return _first(set(truths), (Truth.NO, Truth.UNDECIDED, Truth.ELSEWHERE), Truth.YES)
+    return _combined(parts, _all)
 
 
-def disjunction(truths: Iterable[Truth]) -> Truth:
-    """At least one of them: one YES decides, and one that may still become YES keeps the answer open."""
-    return _first(set(truths), (Truth.YES, Truth.ELSEWHERE, Truth.UNDECIDED), Truth.NO)
+def disjunction(parts: Iterable[Outcomes]) -> Outcomes:
+    """At least one of them: one YES decides."""
+    return _combined(parts, _some)
 
 
-def exactly_one(truths: Iterable[Truth]) -> Truth:
-    """Exactly one of them (ODRL `xone`): a second YES decides; anything open leaves it open."""
-    listed = tuple(truths)
-    yes = listed.count(Truth.YES)
+def exactly_one(parts: Iterable[Outcomes]) -> Outcomes:
+    """Exactly one of them (ODRL `xone`): a second YES decides."""
+    return _combined(parts, _one)
+
+
+def _all(state: _State) -> Outcomes:
+    seen, _ = state
+    return NO if seen & NO else (UNDECIDED if seen & UNDECIDED else YES)
+
+
+def _some(state: _State) -> Outcomes:
+    seen, yes = state
+    return YES if yes else (UNDECIDED if seen & UNDECIDED else NO)
+
+
+def _one(state: _State) -> Outcomes:
+    seen, yes = state
     if yes > 1:
-        return Truth.NO
-    return _first(set(listed), (Truth.UNDECIDED, Truth.ELSEWHERE), Truth.YES if yes else Truth.NO)
+        return NO
+    return UNDECIDED if seen & UNDECIDED else (YES if yes else NO)
 
 
-def _first(present: set[Truth], order: tuple[Truth, ...], otherwise: Truth) -> Truth:
-    return next((truth for truth in order if truth in present), otherwise)
+def _combined(parts: Iterable[Outcomes], judge: Callable[[_State], Outcomes]) -> Outcomes:
+    """The union of what comes out over every choice of the parts' outcomes; there are at most twelve states."""
+    states: set[_State] = {(0, 0)}
+    for part in parts:
+        states = {_seen(state, answer) for state in states for answer in (NO, UNDECIDED, YES) if part & answer}
+    combined = 0
+    for state in states:
+        combined |= judge(state)
+    return combined
+
+
+def _seen(state: _State, answer: Outcomes) -> _State:
+    seen, yes = state
+    return (seen, min(yes + 1, 2)) if answer == YES else (seen | answer, yes)
 
 
 # Decisions are made at one instant, so the order that `andSequence` asks for is the order of evaluation
 # (ODRL Information Model 2.5.4); nothing happens between its parts, and it holds when all of them hold.
-LOGIC: Mapping[str, Callable[[Iterable[Truth]], Truth]] = {
+LOGIC: Mapping[str, Callable[[Iterable[Outcomes]], Outcomes]] = {
     "and": conjunction,
     "andSequence": conjunction,
     "or": disjunction,

@@ -18,13 +18,21 @@ from medspace.core.decision import Decision, Premise, Verdict
 from medspace.core.text import Text, msgid
 from medspace.policy import words
 from medspace.policy.actions import ACTIONS, LEAVES, USE, covers, last_point, touches
-from medspace.policy.logic import LOGIC, Truth, conjunction
-from medspace.policy.model import Atomic, Constraint, Logical, Policy, Rule, UseRequest
-from medspace.policy.operands import FINAL, OPERANDS
+from medspace.policy.logic import (
+    ELSEWHERE,
+    LOGIC,
+    NO,
+    UNDECIDED,
+    YES,
+    Outcomes,
+    conjunction,
+    negated,
+    outcome,
+    settled,
+)
+from medspace.policy.model import Atomic, Constraint, Logical, Policy, Rule, UseRequest, Value
+from medspace.policy.operands import FINAL, OPERANDS, Operand
 from medspace.policy.points import ROAD, Point
-
-_SATISFIED = {Truth.YES: True, Truth.NO: False, Truth.UNDECIDED: None, Truth.ELSEWHERE: None}
-_OPEN = (Truth.YES, Truth.ELSEWHERE)  # what may still become a permission
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +47,9 @@ class _Stand:
 
 
 class _Finding(NamedTuple):  # made for every premise of every decision: a tuple is the cheapest record
-    """One premise, whether it speaks for the request (YES), and the code of the decision that it would cause."""
+    """One premise, what may come out of it for the request, and the code of the decision that it would cause."""
 
-    truth: Truth
+    outcomes: Outcomes
     code: str
     premise: Premise
 
@@ -67,11 +75,11 @@ def _decide(stand: _Stand) -> Decision:
     policy, request = stand.policy, stand.request
     barred = [_prohibition(rule, stand) for rule in policy.prohibitions if touches(rule.action, stand.action)]
     barred += [_violated(duty) for duty in policy.obligations if duty.clause in request.violated]
-    if any(finding.truth is not Truth.YES for finding in barred):
+    if any(finding.outcomes != YES for finding in barred):
         return _denied(barred)
     found = [_permission(rule, stand) for rule in policy.permissions if covers(rule.action, stand.action)]
     for findings in found:
-        if all(finding.truth in _OPEN for finding in findings):
+        if all(finding.outcomes & YES for finding in findings):
             premises = tuple(finding.premise for finding in (*findings, *barred))
             return Decision(Verdict.PERMIT, "policy.permitted", premises)
     found.sort(key=_failures)  # the permission that is nearest to being given comes first
@@ -116,7 +124,7 @@ def _permission(rule: Rule, stand: _Stand) -> list[_Finding]:
     found = _scope(rule, stand)
     found += [_violated(duty) for duty in rule.duties if duty.clause in stand.request.violated]
     found += [finding for constraint in rule.constraints for finding in _condition(constraint, stand)]
-    return found or [_Finding(Truth.YES, "policy.permitted", _unconditional(rule, stand))]
+    return found or [_Finding(YES, "policy.permitted", _unconditional(rule, stand))]
 
 
 def _unconditional(rule: Rule, stand: _Stand) -> Premise:
@@ -126,25 +134,24 @@ def _unconditional(rule: Rule, stand: _Stand) -> Premise:
 def _no_permission(stand: _Stand) -> _Finding:
     asked, held = words.allows(stand.action), words.asks(stand.action)
     premise = Premise("/permission", asked, held, satisfied=False, remedy=words.alternatives(stand.policy))
-    return _Finding(Truth.NO, "policy.no_permission", premise)
+    return _Finding(NO, "policy.no_permission", premise)
 
 
 def _prohibition(rule: Rule, stand: _Stand) -> _Finding:
     """A prohibition speaks for the request only where it is not met; where that is not known, against it."""
-    scope = [finding.truth for finding in _scope(rule, stand)]
+    scope = [finding.outcomes for finding in _scope(rule, stand)]
     met = conjunction(scope + [_judge(constraint, stand) for constraint in rule.constraints])
-    clear = Truth.YES if met in (Truth.NO, Truth.ELSEWHERE) else Truth.NO
-    satisfied = {Truth.YES: False, Truth.NO: True}.get(met)
-    remedy = words.alternatives(stand.policy) if clear is Truth.NO else None
-    premise = Premise(rule.clause, words.forbids(rule), words.asks(stand.action), satisfied, remedy)
-    return _Finding(clear, "policy.prohibited", premise)
+    clear = bool(met & NO)
+    remedy = None if clear else words.alternatives(stand.policy)
+    premise = Premise(rule.clause, words.forbids(rule), words.asks(stand.action), negated(settled(met)), remedy)
+    return _Finding(YES if clear else NO, "policy.prohibited", premise)
 
 
 def _violated(duty: Rule) -> _Finding:
     held = Text(msgid("This duty was violated."))
     remedy = Text(msgid("Settle the duty with the data holder."))
     premise = Premise(duty.clause, words.duty(duty), held, satisfied=False, remedy=remedy)
-    return _Finding(Truth.NO, "policy.duty_violated", premise)
+    return _Finding(NO, "policy.duty_violated", premise)
 
 
 def _scope(rule: Rule, stand: _Stand) -> list[_Finding]:
@@ -156,58 +163,53 @@ def _scope(rule: Rule, stand: _Stand) -> list[_Finding]:
         ("assignee", rule.assignee or policy.assignee, request.assignee),
     ):
         if wanted is not None and wanted != held:
-            truth = Truth.UNDECIDED if held is None else Truth.NO
+            outcomes = UNDECIDED if held is None else NO
             remedy = Text(msgid("Use the agreement that was made for this asset and this user."))
             asked, stated = words.named(wanted), words.given(held)
-            premise = Premise(f"{rule.clause}/{name}", asked, stated, _SATISFIED[truth], remedy)
-            found.append(_Finding(truth, f"policy.{name}", premise))
+            premise = Premise(f"{rule.clause}/{name}", asked, stated, settled(outcomes), remedy)
+            found.append(_Finding(outcomes, f"policy.{name}", premise))
     return found
 
 
 # --- one constraint -------------------------------------------------------------------------------------------
 
 
-def _judge(constraint: Constraint, stand: _Stand) -> Truth:
+def _judge(constraint: Constraint, stand: _Stand) -> Outcomes:
     if isinstance(constraint, Logical):
         return LOGIC[constraint.operator](_judge(part, stand) for part in constraint.parts)
     row = OPERANDS[constraint.operand]
-    held = row.fact(stand.request)
+    return _compare(row, constraint, row.fact(stand.request), stand)
+
+
+def _compare(row: Operand, constraint: Atomic, held: Value | None, stand: _Stand) -> Outcomes:
     early = stand.point < row.since <= stand.last
     if held is None:
-        return Truth.ELSEWHERE if early else Truth.UNDECIDED
+        return ELSEWHERE if early else UNDECIDED
     answer = row.tests[constraint.operator](held, constraint.value)
     if early and row.drifts and FINAL.get(constraint.operator) is not answer:
-        return Truth.ELSEWHERE
-    return Truth.of(answer)
+        return ELSEWHERE
+    return outcome(answer)
 
 
 def _condition(constraint: Constraint, stand: _Stand) -> list[_Finding]:
     """The finding of a constraint; one that is not met and joins others is followed by the findings of its parts."""
-    truth = _judge(constraint, stand)
     if isinstance(constraint, Atomic):
-        return [_compared(constraint, truth, stand)]
-    held = _JOINT[truth]
-    premise = Premise(constraint.clause, words.phrase(constraint), held, _SATISFIED[truth])
-    own = _Finding(truth, "policy.constraint", premise)
-    if truth in _OPEN:
+        return [_comparison(constraint, stand)]
+    outcomes = _judge(constraint, stand)
+    premise = Premise(constraint.clause, words.phrase(constraint), words.joint(outcomes), settled(outcomes))
+    own = _Finding(outcomes, "policy.constraint", premise)
+    if outcomes & YES:
         return [own]
     return [own] + [finding for part in constraint.parts for finding in _condition(part, stand)]
 
 
-_JOINT = {
-    Truth.YES: Text(msgid("This holds.")),
-    Truth.NO: Text(msgid("This does not hold.")),
-    Truth.UNDECIDED: Text(msgid("This cannot be decided.")),
-    Truth.ELSEWHERE: Text(msgid("This is checked later.")),
-}
-
-
-def _compared(constraint: Atomic, truth: Truth, stand: _Stand) -> _Finding:
+def _comparison(constraint: Atomic, stand: _Stand) -> _Finding:
     row = OPERANDS[constraint.operand]
-    later = truth is Truth.ELSEWHERE
-    held = words.later(row.since) if later else words.states(row, row.fact(stand.request))
-    remedy = None if truth in _OPEN else Text(row.remedy)
-    return _Finding(truth, row.code, Premise(constraint.clause, constraint.asked, held, _SATISFIED[truth], remedy))
+    fact = row.fact(stand.request)
+    outcomes = _compare(row, constraint, fact, stand)
+    held = words.later(row.since) if outcomes == ELSEWHERE else words.states(row, fact)
+    remedy = None if outcomes & YES else Text(row.remedy)
+    return _Finding(outcomes, row.code, Premise(constraint.clause, constraint.asked, held, settled(outcomes), remedy))
 
 
 # --- verdicts -------------------------------------------------------------------------------------------------
@@ -215,12 +217,12 @@ def _compared(constraint: Atomic, truth: Truth, stand: _Stand) -> _Finding:
 
 def _denied(findings: list[_Finding]) -> Decision:
     """A denial; what stands against the request comes first, and the first of it gives the code."""
-    ordered = sorted(findings, key=lambda finding: finding.truth in _OPEN)
+    ordered = sorted(findings, key=lambda finding: bool(finding.outcomes & YES))
     return Decision(Verdict.DENY, ordered[0].code, tuple(finding.premise for finding in ordered))
 
 
 def _failures(findings: list[_Finding]) -> int:
-    return sum(finding.truth not in _OPEN for finding in findings)
+    return sum(not finding.outcomes & YES for finding in findings)
 
 
 def _flawed(policy: Policy) -> Decision:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from medspace.core.text import Fact, Text, msgid
 from medspace.policy import actions
+from medspace.policy.logic import NO, YES, Outcomes
 from medspace.policy.model import Atomic, Constraint, Policy, Rule, Value
 from medspace.policy.operands import OPERANDS, Operand, said
 from medspace.policy.points import Point
@@ -110,6 +111,16 @@ def states(row: Operand, held: Value | None) -> Text:
 def given(held: str | None) -> Text:
     """What was stated, or that nothing was."""
     return Text(msgid("This was not stated.")) if held is None else Text(msgid("{held} was stated."), {"held": held})
+
+
+def joint(outcomes: Outcomes) -> Text:
+    """What is known of constraints that are joined."""
+    return _JOINT.get(outcomes) or Text(
+        msgid("This is checked later.") if outcomes & YES else msgid("This cannot be decided.")
+    )
+
+
+_JOINT = {YES: Text(msgid("This holds.")), NO: Text(msgid("This does not hold."))}
 
 
 def later(point: Point) -> Text:
