@@ -6,6 +6,7 @@ not count). Names from the file never reach SQL unquoted.
 """
 
 import csv
+import re
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ Connection: TypeAlias = Any  # duckdb.DuckDBPyConnection; duckdb is optional, so
 
 MEMORY_LIMIT = "1GB"
 LONGEST_LINE = 1_000_000  # bytes of one CSV record
-LONGEST_HEADER = 64_000  # characters
+LONGEST_HEADER = 64_000  # bytes
 MOST_FINDINGS = 20  # named in the error
 MOST_REJECTS = 10_000  # counted, of records that are not CSV
 CHUNK = 50_000  # rows that pass from SQLite at a time
@@ -120,11 +121,13 @@ def _read_csv(connection: Connection, path: Path, dictionary: Dictionary) -> Non
 
 
 def _header(path: Path) -> list[str]:
+    with path.open("rb") as file:
+        start = file.readline(LONGEST_HEADER)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            header = next(csv.reader([file.readline(LONGEST_HEADER)], strict=True), [])
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise TableUnreadableError(path.name, Text(msgid("its header is not a CSV header in UTF-8"))) from error
+        line = re.split(r"[\r\n]", start.decode("utf-8-sig"), maxsplit=1)[0]
+        header = next(csv.reader([line], strict=True), [])
+    except (UnicodeDecodeError, csv.Error):
+        raise TableUnreadableError(path.name, Text(msgid("its header is not a CSV header in UTF-8"))) from None
     if not any(header):
         raise TableUnreadableError(path.name, Text(msgid("it is empty")))
     return header
