@@ -23,6 +23,7 @@ MOMENTS = "glm.moments"
 NEWTON = "glm.newton"
 EVALUATION = "glm.evaluation"
 OUTPUTS = {"moments": MOMENTS, "newton": NEWTON, "evaluation": EVALUATION}
+MOST_ROWS = 2**53 - 1
 HUGE = 1e150  # products of two such numbers still fit a double
 SLACK = 1e-6  # relative; the rounding of sums
 
@@ -75,6 +76,7 @@ class Expected:
     round: int
     width: int
     rows: int | None  # what the site said in the round of moments of this fit
+    total: int  # what all sites said then
     min_cohort: int
 
 
@@ -146,6 +148,10 @@ def read_curvature(site: str, values: Mapping[str, Any], expected: Expected) -> 
     check.that(
         bool((np.abs(hessian) <= np.outer(root, root) * (1.0 + SLACK)).all()), msgid("its Hessian is no Hessian")
     )
+    if expected.task.standardise and expected.task.family != "poisson":
+        # Squares of a standardised column sum to at most the rows of all sites; weights as in `_check_intercept`.
+        most = expected.total * (0.25 if expected.task.family == "binomial" else 1.0) * (1.0 + SLACK)
+        check.that(bool((diagonal[1:] <= most).all()), msgid("its Hessian is too large for its rows"))
     if expected.task.intercept:
         _check_intercept(check, expected.task, form, float(gradient[0]), float(hessian[0, 0]))
     return Curvature(form.n, max(form.deviance, 0.0), gradient, hessian)
@@ -235,7 +241,7 @@ class _Check:
     def echo(self, form: _Echo, expected: Expected) -> None:
         self.that(form.task == expected.digest, msgid("it answers another task"))
         self.that(form.round == expected.round, msgid("it answers another round"))
-        self.that(form.n > 0, msgid("it counts no rows"))
+        self.that(0 < form.n <= MOST_ROWS, msgid("its number of rows is no number of rows"))
         least = expected.min_cohort
         self.that(form.n >= least, msgid("it counts fewer than {least} rows"), least=least)
         known = expected.rows

@@ -52,6 +52,7 @@ from medspace.ledger.service import record
 
 KIND = "medspace:train"
 LONGEST = 1000  # rounds and runs read at once
+SETTLING = 10.0  # seconds; how long the end of a run is held up by a site that is away
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,7 +336,8 @@ class Coordinator:
         if not uses and run.started is not None:
             await self._find_uses(run, uses)
         calls = [(site, lambda u=use: self.sites.end(u)) for site, use in uses.items()]
-        await self._asking(run, "end").in_order(calls, lambda _position, _outcome: None, max(1, len(calls)))
+        asking = self._asking(run, "end", replace(self.patience, deadline=min(self.patience.deadline, SETTLING)))
+        await asking.in_order(calls, lambda _position, _outcome: None, len(calls))
         settled = replace(run, settled="yes")
         await self.database.write(lambda tx: tx.replace(RUNS, run, settled))
         return settled
@@ -346,11 +348,11 @@ class Coordinator:
 
     # --- small things ----------------------------------------------------------------------------------------
 
-    def _asking(self, run: Run, step: str) -> Asking:
+    def _asking(self, run: Run, step: str, patience: Patience | None = None) -> Asking:
         def away(site: str) -> None:
             self.progress(Progress("away", run.id, run.round, step, site))
 
-        return Asking(self.clock, self.patience, away)
+        return Asking(self.clock, patience or self.patience, away)
 
     def _entry(self, kind: str, facts: dict[str, Json]) -> Entry:
         return Entry(kind, stamp(self.clock.now()), self.actor, facts)

@@ -83,6 +83,7 @@ class Tallying:
             digest=self._digest,
             round=self._number,
             width=len(self._fit.beta),
+            total=sum(site.rows for site in self._fit.sites),
             rows=known if self._fit.phase is Phase.NEWTON else None,
             min_cohort=rules.min_cohort(self._task, seat),
         )

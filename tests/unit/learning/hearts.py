@@ -6,22 +6,8 @@ from pathlib import Path
 
 import pytest
 
-FIELDS = [
-    "age",
-    "sex",
-    "cp",
-    "trestbps",
-    "chol",
-    "fbs",
-    "restecg",
-    "thalach",
-    "exang",
-    "oldpeak",
-    "slope",
-    "ca",
-    "thal",
-    "num",
-]
+CELLS = "age,sex,cp,trestbps,chol,fbs,restecg,thalach,exang,oldpeak,slope,ca,thal,num"
+FIELDS = CELLS.split(",")
 HOSPITALS = ("cleveland", "hungarian", "switzerland", "va")
 NUMERIC = ("age", "trestbps", "chol", "thalach", "oldpeak", "ca")
 CODED = {

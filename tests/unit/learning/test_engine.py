@@ -1,0 +1,194 @@
+"""The site engine answers the steps of a GLM and nothing else."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from tests.unit.learning.simulated import TableSource, admission
+
+from medspace.core.usage import Step
+from medspace.learning.answers import EVALUATION, MOMENTS, NEWTON
+from medspace.learning.engine import GlmEngine
+from medspace.learning.errors import (
+    ColumnUnknownError,
+    LevelUnknownError,
+    NothingLeftError,
+    StepInvalidError,
+    TargetInvalidError,
+    TaskInvalidError,
+)
+from medspace.learning.task import parse
+
+nan = math.nan
+ROWS = {
+    "age": [40.0, 50.0, nan, 70.0, 55.0, 61.0],
+    "cp": ["1", "2", "2", None, "3", "1"],
+    "num": [0.0, 1.0, 2.0, 0.0, nan, 1.0],
+}
+TASK = {
+    "family": "binomial",
+    "target": "num > 0",
+    "features": [{"name": "age"}, {"name": "cp", "kind": "coded", "levels": ["1", "2", "3"]}],
+    "purpose": "research",
+}
+LAYOUT = {"fill": [55.0, 0.4, 0.1], "kept": [0, 1, 3], "centre": [55.0, 0.4, 0.2], "scale": [10.0, 0.5, 0.4]}
+
+
+def ask(name="moments", *, task=TASK, rows=ROWS, number=1, **inputs):
+    return GlmEngine().answer(admission(), Step(task, number, name, inputs), TableSource(rows))
+
+
+def at(name="newton", beta=(0.1, 0.2, 0.3, 0.4), **layout):
+    return ask(name, number=2, beta=list(beta), layout={**LAYOUT, **layout})
+
+
+def test_moments():
+    output = ask()
+    assert (output.kind, output.cohort) == (MOMENTS, 5)
+    assert output.values == {
+        "task": parse(TASK).digest(),
+        "round": 1,
+        "n": 5,
+        "missing": [1, 1],
+        "sums": [221.0, 2.0, 0.0],
+        "squares": [1600.0 + 2500.0 + 4900.0 + 3721.0, 2.0, 0.0],
+        "target_sum": 3.0,
+    }
+
+
+def test_dropping_rows_with_gaps():
+    output = ask(task={**TASK, "missing": "drop"})
+    assert (output.cohort, output.values["missing"]) == (3, [0, 0])
+
+
+def test_newton_by_hand():
+    output = at()
+    z = np.array(
+        [
+            [1, -1.5, -0.8, -0.5],
+            [1, -0.5, 1.2, -0.5],
+            [1, 0.0, 1.2, 2.0],
+            [1, 1.5, 0.0, -0.5],
+            [1, 0.6, -0.8, -0.5],
+        ]
+    )
+    y, beta = np.array([0, 1, 1, 0, 1]), np.array([0.1, 0.2, 0.3, 0.4])
+    p = 1 / (1 + np.exp(-z @ beta))
+    assert output.kind == NEWTON
+    assert output.values["gradient"] == pytest.approx(z.T @ (y - p))
+    assert np.array(output.values["hessian"]) == pytest.approx(z.T @ np.diag(p * (1 - p)) @ z)
+    assert output.values["deviance"] == pytest.approx(-2 * np.log(np.where(y == 1, p, 1 - p)).sum())
+
+
+def test_evaluation_and_what_leaves_is_json():
+    output = at("evaluation")
+    assert (output.kind, output.cohort, output.values["n"]) == (EVALUATION, 5, 5)
+    assert output.values["quality"]["auc"] is not None
+    json.dumps(output.values, allow_nan=False)
+
+
+def test_nothing_row_level_leaves():
+    # As many numbers leave 5 rows as 500: nothing is listed per row.
+    many = {name: values * 100 for name, values in ROWS.items()}
+
+    def leaves(value):
+        if isinstance(value, dict):
+            return sum(map(leaves, value.values()))
+        return sum(map(leaves, value)) if isinstance(value, list | tuple) else 1
+
+    inputs = {"beta": [0.1, 0.2, 0.3, 0.4], "layout": LAYOUT}
+    for name in ("moments", "newton", "evaluation"):
+        given = {} if name == "moments" else inputs
+        few, lots = (ask(name, number=2, rows=rows, **given) for rows in (ROWS, many))
+        assert leaves(few.values) == leaves(lots.values)
+        assert lots.cohort == 500
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"features": [{"name": "income"}]}, ColumnUnknownError),
+        ({"features": [{"name": "sex", "kind": "coded", "levels": ["0", "1"]}]}, ColumnUnknownError),
+        ({"features": [{"name": "cp", "kind": "coded", "levels": ["1", "2"]}]}, LevelUnknownError),
+        ({"target": "num"}, TargetInvalidError),
+        ({"target": "outcome"}, ColumnUnknownError),
+        ({"target": "num", "family": "poisson", "features": [{"name": "age"}]}, None),
+        ({"target": "age", "family": "poisson", "features": [{"name": "num"}]}, None),
+        ({"family": "bernoulli"}, TaskInvalidError),
+    ],
+)
+def test_what_does_not_suit_the_rows(changes, error):
+    if error is None:
+        assert ask(task={**TASK, **changes}).cohort == 5
+    else:
+        with pytest.raises(error):
+            ask(task={**TASK, **changes})
+
+
+def test_counts_must_be_whole_and_not_negative():
+    for value in (-1.0, 0.5):
+        with pytest.raises(TargetInvalidError):
+            ask(
+                task={**TASK, "target": "num", "family": "poisson"},
+                rows={**ROWS, "num": [value, 1.0, 2.0, 3.0, 4.0, 5.0]},
+            )
+
+
+def test_an_unknown_code_is_not_repeated_in_the_refusal():
+    with pytest.raises(LevelUnknownError) as caught:
+        ask(rows={**ROWS, "cp": ["1", "2", "Anna Muster", None, "3", "1"]})
+    assert "Anna" not in str(caught.value)
+
+
+def test_infinite_measurements_count_as_missing():
+    output = ask(rows={**ROWS, "age": [40.0, math.inf, nan, 70.0, 55.0, 61.0]})
+    assert output.values["missing"] == [2, 1]
+
+
+@pytest.mark.parametrize("rows", [{**ROWS, "num": [nan] * 6}, {name: [] for name in ROWS}])
+def test_nothing_left(rows):
+    with pytest.raises(NothingLeftError):
+        ask(rows=rows)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda: ask("rows"),
+        lambda: ask(number=0),
+        lambda: ask(number=26),
+        lambda: ask("newton"),
+        lambda: at(beta=(0.1, 0.2, 0.3)),
+        lambda: at(beta=(0.1, nan, 0.3, 0.4)),
+        lambda: at(beta=(0.1, math.inf, 0.3, 0.4)),
+        lambda: at(beta=(0.1, 1e200, 0.3, 0.4)),
+        lambda: at(beta=("a", 0.2, 0.3, 0.4)),
+        lambda: at(scale=[10.0, 0.0, 0.4]),
+        lambda: at(scale=[10.0, 0.5]),
+        lambda: at(fill=[55.0]),
+        lambda: at(kept=[0, 1, 9]),
+        lambda: at(kept=[0, 1, -1]),
+        lambda: at(kept=[1, 0, 3]),
+        lambda: at(kept=[0, 0, 3]),
+        lambda: at("evaluation", beta=(nan, 0.0, 0.0, 0.0)),
+    ],
+)
+def test_steps_that_cannot_be_answered(step):
+    with pytest.raises(StepInvalidError) as caught:
+        step()
+    assert caught.value.code == "learning.step_invalid"
+
+
+def test_check_reads_the_task_and_nothing_else():
+    GlmEngine().check(TASK)
+    with pytest.raises(TaskInvalidError):
+        GlmEngine().check({**TASK, "script": "x"})
+    assert GlmEngine().kind == "medspace:train"
+    assert GlmEngine().outputs == (MOMENTS, NEWTON, EVALUATION)
+
+
+def test_a_coded_target():
+    rows = {**ROWS, "status": ["dead", "alive", None, "dead", "alive", "alive"]}
+    output = ask(task={**TASK, "target": {"column": "status", "level": "dead"}}, rows=rows)
+    assert (output.cohort, output.values["target_sum"]) == (5, 2.0)
