@@ -16,10 +16,12 @@ MedspaceError
  |   `- OfferError               the offer cannot be published or agreed to
  `- WaitingError
      |- CrossedError             our own message is under way
+     |   `- EarlyMessageError    and its answer will tell
      `- UnreachableError         no answer from the counterparty
          `- NotSentError         and surely not delivered
 """
 
+from medspace.core.decision import Decision
 from medspace.core.errors import InvalidInputError, RefusedError, WaitingError
 from medspace.core.text import msgid
 
@@ -97,11 +99,16 @@ class AgreementError(RefusedError):
 
 
 class UseRefusedError(RefusedError):
-    """The agreement does not allow this use; `refusal_code` is the decision's."""
+    """The agreement does not allow this use; the decision says by which clause."""
 
     code = "transfer.refused"
-    sentence = msgid("The agreement does not allow this use: {clause}.")
+    sentence = msgid("The agreement does not allow this use ({code}, {clause}).")
     next_step = msgid("Ask for a kind of use that the agreement allows, or negotiate other terms.")
+
+    def __init__(self, decision: Decision) -> None:
+        self.decision = decision
+        self.clause = next((premise.clause for premise in decision.failures), None)
+        super().__init__(code=decision.code, clause=self.clause or "-")
 
 
 class OfferError(RefusedError):
@@ -118,6 +125,12 @@ class CrossedError(WaitingError):
     code = "process.crossed"
     sentence = msgid("A message about the process {pid} is under way to you.")
     next_step = msgid("Answer that message, then send yours again.")
+
+
+class EarlyMessageError(CrossedError):
+    """The answer to our own message will tell whether this one fits."""
+
+    code = "process.early"
 
 
 class UnreachableError(WaitingError):

@@ -62,6 +62,7 @@ class Failure:
     code: str
     reason: tuple[str, ...]
     source: str  # "us", "peer" (it said so) or "delivery" (it could not be told)
+    clause: str | None = None  # of the policy or label, as a JSON pointer or a named rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +71,15 @@ class Reaction:
 
     Negotiation: offer, agree, finalize, accept, counter, verify, terminate. Transfer: start, suspend, complete,
     terminate. Without actions the process is held, for the counterparty or for a person. `delay` seconds pass
-    before each action; `code` and `reason` go with a termination or a suspension; `offer` with an offer or a counter
-    (without one, the offer on the table is repeated) and with an agreement (whose terms it then is).
+    before each action; `code`, `reason` and `clause` go with a termination or a suspension; `offer` with an offer or
+    a counter (without one, the offer on the table is repeated) and with an agreement (whose terms it then is).
     """
 
     actions: tuple[str, ...] = ()
     delay: float = 0.0
     code: str | None = None
     reason: tuple[str, ...] = ()
+    clause: str | None = None
     offer: JsonObject | None = None
 
 

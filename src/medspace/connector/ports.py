@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Protocol, TypeAlias
 
 from medspace.connector.model import Agreement, Negotiation, Reaction, Transfer
+from medspace.connector.process import StandingOf
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.decision import Decision
 from medspace.core.store import Transaction
@@ -92,6 +93,18 @@ class TransferStrategy(Protocol):
 
     def address(self, tx: Transaction, transfer: Transfer) -> JsonObject | None:
         """The dataAddress that goes with our start message (provider), with `@type` and `endpointType`."""
+        ...
+
+
+class Agreements(Protocol):
+    """Finalised agreements, as transfers see them."""
+
+    def usable(self, tx: Transaction, agreement_id: str, consumer: str, known: StandingOf) -> Agreement | None:
+        """The agreement of that identity with that consumer.
+
+        Raises:
+            EarlyMessageError: the answer to our message that finalises it will tell.
+        """
         ...
 
 

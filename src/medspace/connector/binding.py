@@ -1,0 +1,62 @@
+"""A process belongs to its authenticated counterparty, and its messages name it rightly."""
+
+from typing import TypeVar
+
+from medspace.connector.errors import MessageError, UnknownProcessError
+from medspace.connector.local import pids
+from medspace.connector.model import Negotiation, Transfer
+from medspace.connector.wire import Incoming
+from medspace.core.text import Text, msgid
+from medspace.trust.model import Caller
+
+P = TypeVar("P", Negotiation, Transfer)
+
+_REMEMBERED = 16  # identities of messages; a repetition comes soon after the original
+
+
+def owned(process: P | None, pid: str, caller: Caller) -> P:
+    """The process, if it is the caller's.
+
+    Raises:
+        UnknownProcessError: there is none, or it belongs to somebody else; both look alike from outside.
+    """
+    if process is None or process.counterparty != caller.did:
+        raise UnknownProcessError(pid=pid)
+    return process
+
+
+def check_pids(process: P, incoming: Incoming) -> None:
+    """Check that the pids in a message are those of the process; the peer's may be news in the first one.
+
+    Raises:
+        MessageError: they are not.
+    """
+    given = {"providerPid": incoming.provider_pid, "consumerPid": incoming.consumer_pid}
+    for name, expected in pids(process.role, process.id, process.peer_pid).items():
+        if given[name] != expected:
+            raise MessageError(reason=Text(msgid("its {name} is not that of this process"), {"name": name}))
+    if None in given.values():
+        raise MessageError(reason=msgid("it does not name both pids"))
+
+
+def peer_pid(process: P, incoming: Incoming) -> str | None:
+    """The counterparty's pid in a message."""
+    return getattr(incoming, f"{process.role.other.value}_pid") or process.peer_pid
+
+
+def repeated(process: P, incoming: Incoming) -> bool:
+    """Whether this very message was taken before. Identities that merely repeat a pid tell nothing."""
+    return _identity(incoming) in process.seen
+
+
+def remember(process: P, incoming: Incoming) -> tuple[str, ...]:
+    """The identities that the process remembers once this message is taken."""
+    identity = _identity(incoming)
+    return process.seen if identity is None else (*process.seen, identity)[-_REMEMBERED:]
+
+
+def _identity(incoming: Incoming) -> str | None:
+    # A counterparty that gives all its messages one identity must not see them ignored.
+    if incoming.id is None or incoming.id in (incoming.provider_pid, incoming.consumer_pid):
+        return None
+    return f"{incoming.type} {incoming.id}"

@@ -1,0 +1,52 @@
+"""The outbox as a unit of work sees it: at most one message of a process is under way."""
+
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+from medspace.connector.model import INTENTS, Intent, Negotiation, Reaction, Transfer
+from medspace.core.decision import Decision
+from medspace.core.store import Transaction
+
+P = TypeVar("P", Negotiation, Transfer)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[P]):
+    """What a unit of work came to: the process as it is now, and what it owes the counterparty now.
+
+    `fresh` is False where a message was a repetition; `refusal` is the decision that kept it from being taken.
+    """
+
+    process: P
+    intent: Intent | None = None
+    fresh: bool = True
+    refusal: Decision | None = None
+
+
+def stored(tx: Transaction, intent: Intent) -> Intent | None:
+    """The intent as it is kept now; None where it was answered or replaced meanwhile."""
+    kept = tx.get(INTENTS, intent.id)
+    return kept if kept is not None and kept.message["@id"] == intent.message["@id"] else None
+
+
+def put(tx: Transaction, intent: Intent) -> Intent:
+    """Keep an intent, in place of the one of the same process that may be there."""
+    kept = tx.get(INTENTS, intent.id)
+    if kept is None:
+        tx.insert(INTENTS, intent)
+    else:
+        tx.replace(INTENTS, kept, intent)
+    return intent
+
+
+def follow(tx: Transaction, kept: Intent, reaction: Reaction) -> Intent:
+    """Let a reaction follow the intent that is kept; one that follows already stays."""
+    if kept.then is not None or not reaction.actions:
+        return kept
+    return put(tx, replace(kept, then=reaction))
+
+
+def remove(tx: Transaction, kept: Intent | None) -> None:
+    """Forget an intent."""
+    if kept is not None:
+        tx.delete(INTENTS, kept)

@@ -1,0 +1,297 @@
+"""The dispatcher: delivers what the outbox holds, as often as it takes, and notes what became of it.
+
+Nothing is polled: what is due waits in a heap, and a new message wakes the dispatcher. What is in memory is only
+what an attempt knows (how often, with which doubt); after a restart every message in the outbox may have been sent.
+"""
+
+import asyncio
+import heapq
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from medspace.connector import wire
+from medspace.connector.dispatch.outbox import stored
+from medspace.connector.dispatch.rules import Answer, Patience, meaning
+from medspace.connector.errors import NotSentError, UnreachableError
+from medspace.connector.model import INTENTS, Failure, Intent, Kind
+from medspace.connector.ports import Reply, Transport
+from medspace.connector.process import Standing
+from medspace.core.canonical import Json
+from medspace.core.clock import Clock, Randomness, instant
+from medspace.core.errors import StorageError
+from medspace.core.store import Database, Transaction
+
+_PAGE = 500
+_SUPERSEDED = Failure("process.superseded", (), "us")
+
+
+class Settlement(Protocol):
+    """What one kind of process does with the fate of its messages; all of it inside a transaction."""
+
+    def acknowledged(self, tx: Transaction, intent: Intent, reply: Json) -> Intent | None:
+        """The counterparty took the message; returns the next one that is due."""
+        ...
+
+    def failed(self, tx: Transaction, intent: Intent, failure: Failure) -> Intent | None:
+        """The counterparty refused it or could not be told it; returns the next one that is due."""
+        ...
+
+    def due(self, tx: Transaction, intent: Intent) -> bool:
+        """Whether the message still fits the state."""
+        ...
+
+    def question(self, tx: Transaction, intent: Intent) -> tuple[str, str] | None:
+        """Where to ask for the counterparty's state, and the state that says that the message was taken."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class _Lane:
+    intent: Intent
+    standing: Standing
+    attempts: int = 0
+    landed: asyncio.Event = field(default_factory=asyncio.Event)
+    before: asyncio.Event | None = None  # the landing of the message whose place this one took
+
+
+@dataclass(slots=True, eq=False)
+class _Guard:
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    wanted: int = 0
+
+
+class Dispatcher:
+    """Delivers intents through a transport. `run` must be running for anything to leave."""
+
+    def __init__(
+        self,
+        database: Database,
+        transport: Transport,
+        settlements: Mapping[Kind, Settlement],
+        clock: Clock,
+        randomness: Randomness,
+        patience: Patience | None = None,
+        at_once: int = 64,
+    ) -> None:
+        self.patience = patience or Patience()
+        self._database = database
+        self._transport = transport
+        self._settlements = settlements
+        self._clock = clock
+        self._randomness = randomness
+        self._lanes: dict[str, _Lane] = {}
+        self._heap: list[tuple[datetime, int, _Lane]] = []
+        self._pushed = 0
+        self._wake = asyncio.Event()
+        self._slots = asyncio.Semaphore(at_once)
+        self._guards: dict[str, _Guard] = {}
+
+    # --- what services ask for --------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def guard(self, pid: str) -> AsyncIterator[None]:
+        """While it is held, no message of this process begins to be sent."""
+        guard = self._guards.setdefault(pid, _Guard())
+        guard.wanted += 1
+        try:
+            async with guard.lock:
+                yield
+        finally:
+            guard.wanted -= 1
+            if guard.wanted == 0:
+                del self._guards[pid]
+
+    def standing(self, intent: Intent) -> Standing:
+        """What is known of a message in the outbox; one that is not known yet is about to be sent."""
+        lane = self._lanes.get(intent.id)
+        return lane.standing if lane is not None and _same(lane.intent, intent) else Standing.FLYING
+
+    def settled(self, intent: Intent) -> Standing:
+        """The same, once the answer has been waited for: a message without an answer may have been taken."""
+        standing = self.standing(intent)
+        return Standing.DOUBTFUL if standing is Standing.FLYING else standing
+
+    async def landed(self, pid: str) -> None:
+        """Wait for the answer to the message of this process, for as long as patience says."""
+        lane = self._lanes.get(pid)
+        if lane is not None and lane.standing is Standing.FLYING:
+            await self._first(lane.landed.wait(), self._clock.sleep(self.patience.settle))
+
+    def register(self, intent: Intent | None) -> None:
+        """Know of an intent that was just stored, in place of an earlier one; it leaves once it is launched."""
+        if intent is None:
+            return
+        earlier = self._lanes.get(intent.id)
+        if earlier is not None and _same(earlier.intent, intent):
+            return
+        standing = Standing.FLYING if instant(intent.due) <= self._clock.now() else Standing.RESTING
+        self._lanes[intent.id] = _Lane(
+            intent, standing, before=earlier.landed if earlier and earlier.attempts else None
+        )
+
+    def launch(self, intent: Intent | None) -> None:
+        """Send an intent as soon as it is due."""
+        self.register(intent)
+        lane = None if intent is None else self._lanes.get(intent.id)
+        if lane is not None and lane.attempts == 0:
+            self._push(lane, instant(lane.intent.due))
+
+    # --- the work ---------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Deliver, until cancelled; begins with everything that an earlier run left behind."""
+        await self._load()
+        async with asyncio.TaskGroup() as group:
+            while True:
+                for lane in self._due():
+                    group.create_task(self._attempt(lane))
+                await self._wait()
+
+    async def _load(self) -> None:
+        after: str | None = None
+        while True:
+            page = await self._database.read(lambda tx, after=after: tx.find(INTENTS, after=after, limit=_PAGE))  # type: ignore[misc]
+            for intent in page:
+                if intent.id not in self._lanes:
+                    lane = self._lanes[intent.id] = _Lane(intent, Standing.DOUBTFUL, attempts=1)
+                    self._push(lane, instant(intent.due))
+            if len(page) < _PAGE:
+                return
+            after = page[-1].id
+
+    def _push(self, lane: _Lane, due: datetime) -> None:
+        self._pushed += 1
+        heapq.heappush(self._heap, (due, self._pushed, lane))
+        self._wake.set()
+
+    def _due(self) -> list[_Lane]:
+        now, lanes = self._clock.now(), []
+        while self._heap and self._heap[0][0] <= now:
+            lanes.append(heapq.heappop(self._heap)[2])
+        return lanes
+
+    async def _wait(self) -> None:
+        self._wake.clear()
+        if not self._heap:
+            await self._wake.wait()
+            return
+        seconds = (self._heap[0][0] - self._clock.now()).total_seconds()
+        if seconds > 0:
+            await self._first(self._wake.wait(), self._clock.sleep(seconds))
+
+    async def _first(self, *waits: object) -> None:
+        tasks = [asyncio.ensure_future(wait) for wait in waits]  # type: ignore[call-overload]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def _attempt(self, lane: _Lane) -> None:
+        async with self._slots:
+            if lane.before is not None:
+                await self._first(lane.before.wait(), self._clock.sleep(self.patience.settle))
+            async with self.guard(lane.intent.id):
+                if self._lanes.get(lane.intent.id) is not lane:
+                    return
+                earlier, lane.standing = lane.standing, Standing.FLYING
+                lane.attempts += 1
+                lane.landed.clear()
+            try:
+                if lane.attempts > 1 and not await self._wanted(lane.intent, earlier):
+                    await self._fail(lane, _SUPERSEDED)
+                else:
+                    await self._settle(lane, await self._send(lane.intent))
+            except StorageError:
+                self._again(lane, Standing.DOUBTFUL)
+            finally:
+                lane.landed.set()
+
+    async def _wanted(self, intent: Intent, standing: Standing) -> bool:
+        # What may have been taken is repeated until it is answered, even where it fits no longer.
+        settlement = self._settlements[intent.kind]
+
+        def view(tx: Transaction) -> bool:
+            kept = stored(tx, intent)
+            return kept is not None and (standing is Standing.DOUBTFUL or settlement.due(tx, kept))
+
+        return await self._database.read(view)
+
+    async def _send(self, intent: Intent) -> Reply | UnreachableError:
+        try:
+            return await self._transport.post(intent.url, intent.message, intent.audience)
+        except UnreachableError as error:
+            return error
+
+    async def _settle(self, lane: _Lane, reply: Reply | UnreachableError) -> None:
+        if isinstance(reply, UnreachableError):
+            surely = isinstance(reply, NotSentError)
+            failure = Failure(reply.code, (str(reply.text),), "delivery")
+            await self._postpone(lane, Standing.RESTING if surely else Standing.DOUBTFUL, failure)
+            return
+        match meaning(reply.status):
+            case Answer.TAKEN:
+                await self._acknowledge(lane, reply.body)
+            case Answer.REFUSED:
+                await self._refuse(lane, reply)
+            case answer:
+                standing = Standing.RESTING if answer is Answer.NOT_YET else Standing.DOUBTFUL
+                await self._postpone(lane, standing, _answered(reply))
+
+    async def _acknowledge(self, lane: _Lane, reply: Json) -> None:
+        settlement = self._settlements[lane.intent.kind]
+        await self._close(lane, lambda tx: settlement.acknowledged(tx, lane.intent, reply))
+
+    async def _fail(self, lane: _Lane, failure: Failure) -> None:
+        settlement = self._settlements[lane.intent.kind]
+        await self._close(lane, lambda tx: settlement.failed(tx, lane.intent, failure))
+
+    async def _close(self, lane: _Lane, unit: Callable[[Transaction], Intent | None]) -> None:
+        following = await self._database.write(unit)
+        if self._lanes.get(lane.intent.id) is lane:
+            del self._lanes[lane.intent.id]
+        self.launch(following)
+
+    async def _refuse(self, lane: _Lane, reply: Reply) -> None:
+        # A repetition is refused where the first one was taken and its answer got lost: the state tells.
+        if lane.attempts > 1 and await self._taken(lane.intent):
+            await self._acknowledge(lane, None)
+        else:
+            await self._fail(lane, _answered(reply))
+
+    async def _taken(self, intent: Intent) -> bool:
+        settlement = self._settlements[intent.kind]
+        question = await self._database.read(lambda tx: settlement.question(tx, intent))
+        if question is None:
+            return False
+        url, expected = question
+        try:
+            reply = await self._transport.get(url, intent.audience)
+        except UnreachableError:
+            return False
+        return isinstance(reply.body, dict) and reply.body.get("state") == expected
+
+    async def _postpone(self, lane: _Lane, standing: Standing, failure: Failure) -> None:
+        age = (self._clock.now() - instant(lane.intent.created)).total_seconds()
+        if age > self.patience.deadline:
+            await self._fail(lane, failure)
+        else:
+            self._again(lane, standing)
+
+    def _again(self, lane: _Lane, standing: Standing) -> None:
+        lane.standing = standing
+        pause = self.patience.pause(lane.attempts, self._randomness)
+        self._push(lane, self._clock.now() + timedelta(seconds=pause))
+
+
+def _same(one: Intent, other: Intent) -> bool:
+    return bool(one.message["@id"] == other.message["@id"])
+
+
+def _answered(reply: Reply) -> Failure:
+    stated = wire.stated_reason(reply.body)
+    status = f"HTTP {reply.status}"
+    return Failure(stated.code, stated.reason or (status,), "peer")

@@ -1,0 +1,76 @@
+"""Log entries of the connector: what became of offers, negotiations and transfers; neither free text nor names."""
+
+import re
+
+from medspace.connector.model import Negotiation, Transfer
+from medspace.core.canonical import JsonObject
+from medspace.core.hashing import digest
+from medspace.core.store import Transaction
+from medspace.ledger.model import Entry
+from medspace.ledger.service import record
+
+# A code that looks like one of ours; anything else that a counterparty sent could hold a person's name.
+_CODE = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)+")
+
+
+def note_negotiation(tx: Transaction, step: str, actor: str, negotiation: Negotiation) -> None:
+    """Note that the negotiation came to a state; `step` is requested, offered, ... as the entry kinds say."""
+    agreement = negotiation.agreement
+    facts = {
+        "role": negotiation.role.value,
+        "pid": negotiation.id,
+        "peer_pid": negotiation.peer_pid,
+        "counterparty": negotiation.counterparty,
+        "offer": str(negotiation.offer["@id"]),
+        "asset": negotiation.dataset,
+        "agreement": negotiation.agreement_id,
+        "agreement_digest": None if agreement is None else digest(agreement),
+        "code": _code(negotiation),
+    }
+    _note(tx, f"negotiation.{step}", negotiation.updated, actor, facts)
+
+
+def note_transfer(tx: Transaction, step: str, actor: str, transfer: Transfer) -> None:
+    """Note that the transfer came to a state."""
+    facts = {
+        "role": transfer.role.value,
+        "pid": transfer.id,
+        "peer_pid": transfer.peer_pid,
+        "counterparty": transfer.counterparty,
+        "agreement": transfer.agreement,
+        "format": transfer.format,
+        "code": _code(transfer),
+    }
+    _note(tx, f"transfer.{step}", transfer.updated, actor, facts)
+
+
+def note_refusal(tx: Transaction, actor: str, transfer: Transfer, code: str, clause: str | None) -> None:
+    """Note that a use was refused, by which clause."""
+    facts = {
+        "counterparty": transfer.counterparty,
+        "agreement": transfer.agreement,
+        "format": transfer.format,
+        "code": code,
+        "clause": clause,
+    }
+    _note(tx, "transfer.refused", transfer.updated, actor, facts)
+
+
+def note_offer(tx: Transaction, time: str, actor: str, facts: JsonObject) -> None:
+    """Note that an offer was published."""
+    _note(tx, "offer.published", time, actor, facts)
+
+
+def note_withdrawal(tx: Transaction, time: str, actor: str, asset: str) -> None:
+    """Note that an asset is offered no longer."""
+    _note(tx, "offer.withdrawn", time, actor, {"asset": asset})
+
+
+def _note(tx: Transaction, kind: str, time: str, actor: str, facts: JsonObject) -> None:
+    record(tx, Entry(kind, time, actor, {name: value for name, value in facts.items() if value is not None}))
+
+
+def _code(process: Negotiation | Transfer) -> str | None:
+    if process.failure is None:
+        return None
+    return process.failure.code if _CODE.fullmatch(process.failure.code) else "peer.unspecified"

@@ -1,0 +1,77 @@
+"""The contract negotiation as a state table (DSP 2025-1, Contract Negotiation Protocol 1.2)."""
+
+from enum import StrEnum
+from types import MappingProxyType
+
+from medspace.connector.model import NegotiationState as State
+from medspace.connector.model import Role
+from medspace.connector.process import Owner, StateTable, Transition
+
+
+class Message(StrEnum):
+    """The messages of a negotiation; the two events are told apart by their eventType."""
+
+    REQUEST = "ContractRequestMessage"
+    OFFER = "ContractOfferMessage"
+    AGREEMENT = "ContractAgreementMessage"
+    VERIFICATION = "ContractAgreementVerificationMessage"
+    ACCEPTED = "ContractNegotiationEventMessage.ACCEPTED"
+    FINALIZED = "ContractNegotiationEventMessage.FINALIZED"
+    TERMINATION = "ContractNegotiationTerminationMessage"
+
+
+_CONSUMER = frozenset({Role.CONSUMER})
+_PROVIDER = frozenset({Role.PROVIDER})
+_EITHER = _CONSUMER | _PROVIDER
+
+_RUNNING = (State.REQUESTED, State.OFFERED, State.ACCEPTED, State.AGREED, State.VERIFIED)
+
+TABLE: StateTable[State, Message] = StateTable(
+    initial=State.INITIAL,
+    transitions=MappingProxyType(
+        {
+            (State.INITIAL, Message.REQUEST): Transition(State.REQUESTED, _CONSUMER),
+            (State.INITIAL, Message.OFFER): Transition(State.OFFERED, _PROVIDER),
+            (State.REQUESTED, Message.OFFER): Transition(State.OFFERED, _PROVIDER),
+            (State.REQUESTED, Message.AGREEMENT): Transition(State.AGREED, _PROVIDER),
+            (State.OFFERED, Message.REQUEST): Transition(State.REQUESTED, _CONSUMER),
+            (State.OFFERED, Message.ACCEPTED): Transition(State.ACCEPTED, _CONSUMER),
+            (State.ACCEPTED, Message.AGREEMENT): Transition(State.AGREED, _PROVIDER),
+            (State.AGREED, Message.VERIFICATION): Transition(State.VERIFIED, _CONSUMER),
+            (State.VERIFIED, Message.FINALIZED): Transition(State.FINALIZED, _PROVIDER),
+            # The text says "at any state"; the picture names fewer. Whoever wants out, gets out.
+            **{(state, Message.TERMINATION): Transition(State.TERMINATED, _EITHER) for state in _RUNNING},
+        }
+    ),
+    owners=MappingProxyType(
+        {
+            State.INITIAL: Owner.EITHER,  # whoever begins it
+            State.REQUESTED: Owner.PROVIDER,
+            State.OFFERED: Owner.CONSUMER,
+            State.ACCEPTED: Owner.PROVIDER,
+            State.AGREED: Owner.CONSUMER,
+            State.VERIFIED: Owner.PROVIDER,
+            State.FINALIZED: Owner.NOBODY,
+            State.TERMINATED: Owner.NOBODY,
+        }
+    ),
+)
+
+# What the words of a `Reaction` send.
+ACTIONS = MappingProxyType(
+    {
+        "request": Message.REQUEST,
+        "counter": Message.REQUEST,
+        "offer": Message.OFFER,
+        "agree": Message.AGREEMENT,
+        "accept": Message.ACCEPTED,
+        "verify": Message.VERIFICATION,
+        "finalize": Message.FINALIZED,
+        "terminate": Message.TERMINATION,
+    }
+)
+
+
+def yields(received: Message, own: Message) -> bool:
+    """Whether a message may be taken while the own one may be taken too: a termination, unless ours is final."""
+    return received is Message.TERMINATION and own is not Message.FINALIZED

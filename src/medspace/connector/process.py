@@ -1,0 +1,137 @@
+"""What negotiations and transfers have in common: state tables, and what to do when messages cross.
+
+A state is reached on the counterparty's acknowledgement, never on sending (DSP 2025-1, Contract Negotiation 1.2 and
+Transfer Process 1.2). So a message of the counterparty may come in while an own message is under way, and the two may
+have crossed. `crossing` decides what that means, so that both ends always come to the same state:
+
+- the consumer takes every message that fits its state; the provider takes none while its own may still be taken
+  by the consumer: it waits for the answer to its own first;
+- a message that fits only the state after the own message proves that the own message was taken.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from typing import Generic, TypeAlias, TypeVar
+
+from medspace.connector.errors import TransitionError
+from medspace.connector.model import Intent, Role
+
+S = TypeVar("S", bound=StrEnum)
+M = TypeVar("M", bound=StrEnum)
+
+
+class Owner(StrEnum):
+    """Whose move a state waits for."""
+
+    PROVIDER = "provider"
+    CONSUMER = "consumer"
+    EITHER = "either"
+    NOBODY = "nobody"
+
+
+@dataclass(frozen=True, slots=True)
+class Transition(Generic[S]):
+    """Where a message leads, and who may send it."""
+
+    state: S
+    senders: frozenset[Role]
+
+
+@dataclass(frozen=True, slots=True)
+class StateTable(Generic[S, M]):
+    """A state machine as a table: (state, message) -> (state, senders); each state has one owner."""
+
+    initial: S
+    transitions: Mapping[tuple[S, M], Transition[S]]
+    owners: Mapping[S, Owner]
+
+    def after(self, state: S, message: M, sender: Role) -> S | None:
+        """The state that the message leads to; None where it is not legal."""
+        transition = self.transitions.get((state, message))
+        return transition.state if transition is not None and sender in transition.senders else None
+
+    def step(self, state: S, message: M, sender: Role) -> S:
+        """The state that the message leads to.
+
+        Raises:
+            TransitionError: it is not legal in this state from this sender.
+        """
+        reached = self.after(state, message, sender)
+        if reached is None:
+            raise TransitionError(message=message.value, sender=sender.value, state=state.value)
+        return reached
+
+    def final(self, state: S) -> bool:
+        """Whether nothing can follow."""
+        return self.owners[state] is Owner.NOBODY
+
+    def diagram(self) -> str:
+        """The table as a mermaid state diagram (C: by the consumer, P: by the provider)."""
+        lines = ["stateDiagram-v2"]
+        for (state, message), transition in self.transitions.items():
+            source = "[*]" if state is self.initial else state.value
+            by = "/".join(sorted(role.value[0].upper() for role in transition.senders))
+            lines.append(f"    {source} --> {transition.state.value}: {message.value} ({by})")
+        lines += [f"    {state.value} --> [*]" for state in self.owners if self.final(state)]
+        return "\n".join(lines) + "\n"
+
+
+class Standing(Enum):
+    """What is known about the own message of a process."""
+
+    NONE = "none"  # there is none
+    RESTING = "resting"  # it is to be sent, and surely has not been taken
+    FLYING = "flying"  # it was sent, or is about to be; the answer is awaited
+    DOUBTFUL = "doubtful"  # it was sent, and no answer came
+
+
+# Tells what is known of an own message.
+StandingOf: TypeAlias = Callable[[Intent], Standing]
+
+
+class Crossing(Enum):
+    """What to do with a message of the counterparty."""
+
+    TAKE = "take"  # judge it by the state as it is
+    IMPLY = "imply"  # it proves that the own message was taken: note that, then judge it
+    WAIT = "wait"  # the answer to the own message will tell
+    LATER = "later"  # it cannot be said yet; the counterparty is to send it again
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting(Generic[S, M]):
+    """A message of the counterparty that meets an own message of the same process.
+
+    `yields` says whether it may be taken even though the own one may be taken too, since both orders end alike.
+    """
+
+    role: Role  # ours
+    state: S
+    received: M
+    own: M
+    standing: Standing
+    yields: bool
+
+    def fits(self, table: StateTable[S, M]) -> bool:
+        """Whether it is legal in the state as it is; before the first acknowledgement nothing is."""
+        return self.state is not table.initial and table.after(self.state, self.received, self.role.other) is not None
+
+    def fits_after(self, table: StateTable[S, M]) -> bool:
+        """Whether it is legal in the state that the own message leads to."""
+        reached = table.after(self.state, self.own, self.role)
+        return reached is not None and table.after(reached, self.received, self.role.other) is not None
+
+
+def crossing(table: StateTable[S, M], met: Meeting[S, M]) -> Crossing:
+    """What to do with the message, so that both ends come to the same state."""
+    fits, fits_after = met.fits(table), met.fits_after(table)
+    if met.standing in (Standing.NONE, Standing.RESTING) or not (fits or fits_after):
+        return Crossing.TAKE  # and refuse, where it is legal in neither
+    if fits and met.role is Role.CONSUMER:
+        return Crossing.TAKE
+    if met.standing is Standing.FLYING:
+        return Crossing.WAIT
+    if not fits:
+        return Crossing.IMPLY
+    return Crossing.TAKE if met.yields else Crossing.LATER

@@ -1,0 +1,225 @@
+"""Transfers for the rest of the connector: the protocol's door, and what people and usage control decide."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from medspace.connector import wire
+from medspace.connector.binding import owned
+from medspace.connector.dispatch.outbox import Outcome
+from medspace.connector.dispatch.service import Dispatcher
+from medspace.connector.errors import (
+    EarlyMessageError,
+    UnknownAgreementError,
+    UnknownProcessError,
+    UseRefusedError,
+)
+from medspace.connector.model import (
+    AGREEMENTS,
+    NEGOTIATIONS,
+    TRANSFERS,
+    Reaction,
+    Role,
+    Transfer,
+    TransferState,
+)
+from medspace.connector.ports import CallbackCheck
+from medspace.connector.process import Owner
+from medspace.connector.transfer.rules import TABLE, Message
+from medspace.connector.transfer.steps import Steps
+from medspace.core.canonical import JsonObject
+from medspace.core.store import Database, Transaction
+from medspace.trust.model import Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Transfers:
+    """The use cases. Methods that answer a message return an outcome: reply first, then `dispatcher.launch` it."""
+
+    database: Database
+    steps: Steps
+    dispatcher: Dispatcher
+    check_callback: CallbackCheck
+
+    # --- the protocol's door ----------------------------------------------------------------------------------
+
+    async def open(self, caller: Caller, content: bytes) -> Outcome[Transfer]:
+        """Take a consumer's request.
+
+        Raises:
+            MessageError: it cannot be read.
+            CallbackError: its callback address must not be used.
+            UnknownAgreementError: there is no such agreement with the caller.
+            UseRefusedError: the agreement does not allow this use.
+        """
+        incoming = wire.read(content, Message.REQUEST.value)
+        self.check_callback(wire.address(incoming.body))
+        try:
+            outcome = await self.database.write(
+                lambda tx: self.steps.open(tx, caller, incoming, self.dispatcher.standing)
+            )
+        except EarlyMessageError as early:
+            await self.dispatcher.landed(str(early.facts["pid"]))
+            outcome = await self.database.write(
+                lambda tx: self.steps.open(tx, caller, incoming, self.dispatcher.settled)
+            )
+        self.dispatcher.register(outcome.intent)
+        return _permitted(outcome)
+
+    async def receive(self, caller: Caller, pid: str, content: bytes, message: Message) -> Outcome[Transfer]:
+        """Take a message about a process.
+
+        Raises:
+            MessageError: it cannot be read, or names other pids.
+            UnknownProcessError: no such process of this caller.
+            TransitionError: it does not fit the state.
+            UseRefusedError: the consumer wants to resume what the agreement does not allow.
+            CrossedError: it crossed a message of ours; to be sent again.
+        """
+        incoming = wire.read(content, message.value)
+
+        def take(tx: Transaction) -> Outcome[Transfer]:
+            return self.steps.receive(tx, caller, pid, incoming, message, self.dispatcher.standing)
+
+        def insist(tx: Transaction) -> Outcome[Transfer]:
+            return self.steps.receive(tx, caller, pid, incoming, message, self.dispatcher.settled)
+
+        try:
+            return _permitted(await self._guarded(pid, take))
+        except EarlyMessageError:
+            await self.dispatcher.landed(pid)
+        return _permitted(await self._guarded(pid, insist))
+
+    async def get(self, caller: Caller, pid: str) -> Transfer:
+        """The process, for its counterparty.
+
+        Raises:
+            UnknownProcessError: no such process of this caller, or it has not begun.
+        """
+        transfer = owned(await self.database.read(lambda tx: tx.get(TRANSFERS, pid)), pid, caller)
+        if transfer.state is TransferState.INITIAL:
+            raise UnknownProcessError(pid=pid)
+        return transfer
+
+    # --- what people and the other rooms want -----------------------------------------------------------------
+
+    async def request_transfer(
+        self,
+        agreement_id: str,
+        kind: str,
+        data_address: JsonObject | None = None,
+        address: str | None = None,
+    ) -> Transfer:
+        """As consumer, request the use `kind` (a DSP format) of an agreement; `data_address` asks for a push to it.
+
+        `address` is the provider's protocol base, as the negotiation knows it where it is not given.
+
+        Raises:
+            UnknownAgreementError: there is no such agreement, or no address is known for it.
+        """
+        pushed = wire.data_address(data_address)
+
+        def unit(tx: Transaction) -> Outcome[Transfer]:
+            agreement = tx.get(AGREEMENTS, agreement_id)
+            if agreement is None:
+                raise UnknownAgreementError(agreement=agreement_id)
+            negotiation = tx.get(NEGOTIATIONS, agreement.negotiation)
+            base = address or (negotiation.address if negotiation is not None else None)
+            if base is None:
+                raise UnknownAgreementError(agreement=agreement_id)
+            return self.steps.begin(tx, agreement, kind, base, pushed)
+
+        outcome = await self.database.write(unit)
+        self.dispatcher.launch(outcome.intent)
+        return outcome.process
+
+    async def suspend(self, pid: str, code: str, *reason: str) -> Transfer:
+        """Suspend a started transfer.
+
+        Raises:
+            TransitionError: it is not started.
+            CrossedError: a message is under way.
+        """
+        return await self._act(pid, Reaction(("suspend",), code=code, reason=reason))
+
+    async def resume(self, pid: str) -> Transfer:
+        """Start a suspended transfer again, or (as provider) a requested one.
+
+        Raises:
+            TransitionError: it is neither.
+            CrossedError: a message is under way.
+        """
+        return await self._act(pid, Reaction(("start",)))
+
+    async def complete(self, pid: str) -> Transfer:
+        """Complete a started transfer.
+
+        Raises:
+            TransitionError: it is not started.
+            CrossedError: a message is under way.
+        """
+        return await self._act(pid, Reaction(("complete",)))
+
+    async def terminate(self, pid: str, code: str, *reason: str) -> Transfer:
+        """End the transfer; in place of a message that is under way.
+
+        Raises:
+            TransitionError: it is over.
+            CrossedError: a completion is under way.
+        """
+        return await self._act(pid, Reaction(("terminate",), code=code, reason=reason))
+
+    async def recent(
+        self,
+        state: TransferState | None = None,
+        agreement: str | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> list[Transfer]:
+        """Transfers, the newest first; `after` is the `created` of the last one seen."""
+        wanted = {"state": None if state is None else state.value, "agreement": agreement}
+        where = {name: value for name, value in wanted.items() if value is not None}
+        return await self.database.read(
+            lambda tx: tx.find(TRANSFERS, where=where, order_by="created", after=after, descending=True, limit=limit)
+        )
+
+    async def find(self, pid: str) -> Transfer:
+        """One transfer.
+
+        Raises:
+            UnknownProcessError: there is none.
+        """
+        return await self.database.read(lambda tx: _known(tx, pid))
+
+    # --- inside -----------------------------------------------------------------------------------------------
+
+    async def _act(self, pid: str, reaction: Reaction) -> Transfer:
+        outcome = await self._guarded(pid, lambda tx: self.steps.act(tx, _known(tx, pid), reaction))
+        self.dispatcher.launch(outcome.intent)
+        return outcome.process
+
+    async def _guarded(self, pid: str, unit: Callable[[Transaction], Outcome[Transfer]]) -> Outcome[Transfer]:
+        async with self.dispatcher.guard(pid):
+            outcome = await self.database.write(unit)
+            self.dispatcher.register(outcome.intent)
+        return outcome
+
+
+def awaits(transfer: Transfer) -> str:
+    """Who moves next: "us", "peer", "either" or "nobody"."""
+    owner = TABLE.owners[transfer.state]
+    if owner in (Owner.NOBODY, Owner.EITHER):
+        return owner.value
+    return "us" if Role(owner.value) is transfer.role else "peer"
+
+
+def _permitted(outcome: Outcome[Transfer]) -> Outcome[Transfer]:
+    if outcome.refusal is None:
+        return outcome
+    raise UseRefusedError(outcome.refusal)
+
+
+def _known(tx: Transaction, pid: str) -> Transfer:
+    transfer = tx.get(TRANSFERS, pid)
+    if transfer is None:
+        raise UnknownProcessError(pid=pid)
+    return transfer

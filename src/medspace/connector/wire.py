@@ -1,0 +1,254 @@
+"""Dataspace Protocol 2025-1 messages as JSON: lenient in, strict out.
+
+In: unknown members are ignored, one object stands for a list of one, `{"@id": x}` for x, and @context may be a text.
+Out: everything is valid under the official JSON schemas. JSON-LD processing is not needed, since the protocol fixes
+the compacted form (DSP 2025-1, Common 3).
+"""
+
+import re
+from dataclasses import dataclass, field
+
+import msgspec
+
+from medspace.connector.errors import FilterError, MessageError
+from medspace.connector.model import Failure
+from medspace.core.canonical import Json, JsonObject, canonical
+from medspace.core.text import Text, msgid
+
+CONTEXT = "https://w3id.org/dspace/2025/1/context.jsonld"
+VERSION = "2025-1"
+
+# What identifies something on the wire: printable ASCII without spaces, so that it can stand in URLs and in the log.
+_IDENTIFIER = re.compile(r"[!-~]{1,256}")
+_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/#-]{0,63}")
+_LONGEST_REASON = 500
+_MOST_REASONS = 10
+_DEEPEST = 16
+_POLICY_TEXTS = ("assigner", "assignee", "timestamp")
+_RULES = ("permission", "prohibition", "obligation")
+_LOGIC = ("and", "or", "xone", "andSequence")
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A message as it came: its type, its own identity, the pids in it, and everything else."""
+
+    type: str
+    id: str | None
+    provider_pid: str | None
+    consumer_pid: str | None
+    body: JsonObject = field(repr=False)
+
+
+def read(content: bytes, *types: str) -> Incoming:
+    """Read a message of one of these types.
+
+    Raises:
+        MessageError: it is not JSON, not of this protocol version, or not of these types.
+    """
+    body = decode(content)
+    if CONTEXT not in listed(body.get("@context")):
+        raise MessageError(reason=Text(msgid("its @context does not name {context}"), {"context": CONTEXT}))
+    if body.get("@type") not in types:
+        raise MessageError(reason=Text(msgid("its @type is not {types}"), {"types": " / ".join(types)}))
+    own = body.get("@id")
+    return Incoming(
+        type=body["@type"],
+        id=own if isinstance(own, str) and _IDENTIFIER.fullmatch(own) else None,
+        provider_pid=_optional(body, "providerPid"),
+        consumer_pid=_optional(body, "consumerPid"),
+        body=body,
+    )
+
+
+def decode(content: bytes) -> JsonObject:
+    """One JSON object.
+
+    Raises:
+        MessageError: it is not.
+    """
+    try:
+        body = msgspec.json.decode(content)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        raise MessageError(reason=msgid("it is not JSON")) from None
+    if not isinstance(body, dict):
+        raise MessageError(reason=msgid("it is not a JSON object"))
+    return body
+
+
+def encode(body: Json) -> bytes:
+    """JSON bytes."""
+    return msgspec.json.encode(body)
+
+
+def listed(value: Json) -> list[Json]:
+    """A list as it is, nothing as an empty list, anything else as a list of one."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def identifier(body: JsonObject, name: str) -> str:
+    """The member `name` as an identifier: a text, or an object with @id.
+
+    Raises:
+        MessageError: it is missing or cannot be an identifier.
+    """
+    value = _plain(body.get(name))
+    if not isinstance(value, str) or not _IDENTIFIER.fullmatch(value):
+        raise MessageError(reason=Text(msgid("{name} is missing or is not an identifier"), {"name": name}))
+    return value
+
+
+def address(body: JsonObject) -> str:
+    """The callbackAddress, without trailing slashes.
+
+    Raises:
+        MessageError: it is missing.
+    """
+    return identifier(body, "callbackAddress").rstrip("/")
+
+
+def stated_reason(body: Json) -> Failure:
+    """The code and reason that a counterparty gives with a termination, a suspension or an error."""
+    members = body if isinstance(body, dict) else {}
+    code = members.get("code")
+    reasons = [_reason(item) for item in listed(members.get("reason"))[:_MOST_REASONS]]
+    fits = isinstance(code, str) and _CODE.fullmatch(code) is not None
+    clause = members.get("clause")
+    return Failure(
+        code=str(code) if fits else "peer.unspecified",
+        reason=tuple(filter(None, reasons)),
+        source="peer",
+        clause=clause if isinstance(clause, str) and _IDENTIFIER.fullmatch(clause) else None,
+    )
+
+
+def reason_members(code: str | None, reason: tuple[str, ...], clause: str | None) -> JsonObject:
+    """The members that tell why, as far as that is known; `clause` is ours, others ignore it."""
+    given = {"code": code, "reason": list(reason), "clause": clause}
+    return {name: value for name, value in given.items() if value}
+
+
+def check_filter(message: Incoming) -> None:
+    """Refuse a catalogue filter.
+
+    Raises:
+        FilterError: there is one; an unknown filter must not be ignored (DSP 2025-1, Catalog 2.1).
+    """
+    if listed(message.body.get("filter")):
+        raise FilterError
+
+
+def offer(body: JsonObject) -> JsonObject:
+    """The offer of a message in strict form: identity, target, and at least one rule.
+
+    Raises:
+        MessageError: it is not an offer.
+    """
+    return _policy(body.get("offer"), "Offer")
+
+
+def agreement(body: JsonObject) -> JsonObject:
+    """The agreement of a message in strict form: an offer's members and the parties.
+
+    Raises:
+        MessageError: it is not an agreement.
+    """
+    made = _policy(body.get("agreement"), "Agreement")
+    for name in ("assigner", "assignee"):
+        identifier(made, name)
+    return made
+
+
+def data_address(value: Json) -> JsonObject | None:
+    """A data address in strict form, None where there is none.
+
+    Raises:
+        MessageError: it has no endpointType, or an endpoint property has no name and value.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise MessageError(reason=msgid("the dataAddress is not an object"))
+    made: JsonObject = {"@type": "DataAddress", "endpointType": _text(value, "endpointType")}
+    if value.get("endpoint") is not None:
+        made["endpoint"] = _text(value, "endpoint")
+    properties = [_property(item) for item in listed(value.get("endpointProperties"))]
+    return made | ({"endpointProperties": properties} if properties else {})
+
+
+def _property(item: Json) -> JsonObject:
+    if not isinstance(item, dict):
+        raise MessageError(reason=msgid("an endpoint property is not an object"))
+    return {"@type": "EndpointProperty", "name": _text(item, "name"), "value": _text(item, "value")}
+
+
+def _optional(body: JsonObject, name: str) -> str | None:
+    return None if body.get(name) is None else identifier(body, name)
+
+
+def _plain(value: Json) -> Json:
+    return value["@id"] if isinstance(value, dict) and "@id" in value else value
+
+
+def _text(body: JsonObject, name: str) -> str:
+    value = _plain(body.get(name))
+    if not isinstance(value, str) or not value:
+        raise MessageError(reason=Text(msgid("{name} is missing or is not a text"), {"name": name}))
+    return value
+
+
+def _reason(item: Json) -> str:
+    # DSP 2025-1 leaves the form of a reason open; language-tagged values have @value
+    value = item.get("@value", item.get("message")) if isinstance(item, dict) else item
+    return value[:_LONGEST_REASON].replace("\0", "") if isinstance(value, str) else ""
+
+
+def _policy(value: Json, kind: str) -> JsonObject:
+    if not isinstance(value, dict):
+        raise MessageError(reason=Text(msgid("the {kind} is missing"), {"kind": kind}))
+    if value.get("@type", kind) != kind:
+        raise MessageError(reason=Text(msgid("the policy is not of the @type {kind}"), {"kind": kind}))
+    made: JsonObject = {"@id": identifier(value, "@id"), "@type": kind, "target": identifier(value, "target")}
+    made |= {name: _text(value, name) for name in _POLICY_TEXTS if value.get(name) is not None}
+    profiles = [_plain(item) for item in listed(value.get("profile"))]
+    made |= {"profile": profiles} if profiles else {}
+    for name in _RULES:
+        rules = [_rule(rule) for rule in listed(value.get(name))]
+        made |= {name: rules} if rules else {}
+    if "permission" not in made and "prohibition" not in made:
+        raise MessageError(reason=Text(msgid("the {kind} has neither permission nor prohibition"), {"kind": kind}))
+    return _hashable(made)
+
+
+def _hashable(policy: JsonObject) -> JsonObject:
+    # Both parties log the digest of the agreement, so what has no canonical form cannot be agreed to.
+    try:
+        canonical(policy)
+    except (ValueError, RecursionError):
+        raise MessageError(reason=msgid("the policy holds a fraction or is nested too deeply")) from None
+    return policy
+
+
+def _rule(rule: Json) -> JsonObject:
+    if not isinstance(rule, dict):
+        raise MessageError(reason=msgid("a rule is not an object"))
+    made = rule | {"action": _text(rule, "action")}
+    if "constraint" in rule:
+        made["constraint"] = [_constraint(item, _DEEPEST) for item in listed(rule["constraint"])]
+    if "duty" in rule:
+        made["duty"] = [_rule(item) for item in listed(rule["duty"])]
+    return made
+
+
+def _constraint(value: Json, depth: int) -> JsonObject:
+    if not isinstance(value, dict) or depth == 0:
+        raise MessageError(reason=msgid("a constraint is not an object or is nested too deeply"))
+    joined = {name: value[name] for name in _LOGIC if name in value}
+    if joined:
+        return value | {
+            name: [_constraint(part, depth - 1) for part in listed(parts)] for name, parts in joined.items()
+        }
+    atoms = {name: _text(value, name) for name in ("leftOperand", "operator")}
+    return value | atoms | {"operator": atoms["operator"].removeprefix("odrl:")}
