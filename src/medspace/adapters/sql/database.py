@@ -3,17 +3,18 @@
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import URL, Engine, select
+from sqlalchemy import URL, Connection, Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from medspace.adapters.sql import engines, migration, schema
 from medspace.adapters.sql.errors import LogDamagedError, translated
 from medspace.adapters.sql.lease import FileLease, take_session
 from medspace.adapters.sql.transaction import Session, SqlTransaction, log_size
-from medspace.adapters.sql.writer import Unit, Writer, Writing, attempt
+from medspace.adapters.sql.writer import Unit, Writer, Writing, attempt, drop
 from medspace.adapters.tail import Tail, hash_in, last_leaf
 from medspace.core.errors import StorageError
 from medspace.core.store import Collection, T, Transaction
@@ -31,8 +32,8 @@ class SqlDatabase:
         self._schema = tables
         self._lease = lease
         self._writing_engine = engines.writer(url)
-        self._reading_engine = engines.readers(url, READERS)
         self._writer = Writer(Connector(self._writing_engine, tables), tables)
+        self._reading_engine = engines.readers(url, READERS)
         self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="medspace-reader")
         self._places = asyncio.Semaphore(WAITING)
         self._closed = False
@@ -108,10 +109,20 @@ class Connector:
         """
         try:
             connection = self._engine.connect()
+        except SQLAlchemyError as error:
+            raise translated(error) from error
+        with ExitStack() as undo:
+            undo.callback(drop, connection)
+            writing = Writing(connection, self._stand(connection))
+            undo.pop_all()
+            return writing
+
+    def _stand(self, connection: Connection) -> Tail:
+        try:
             with connection.begin():
                 if connection.dialect.name == engines.POSTGRES:
                     take_session(connection, self._engine.url.render_as_string())
-                return Writing(connection, Tail(self._frontier(Session(connection, self._schema))))
+                return Tail(self._frontier(Session(connection, self._schema)))
         except SQLAlchemyError as error:
             raise translated(error) from error
 

@@ -42,15 +42,14 @@ class LogDamagedError(StorageError):
 
 
 def translated(error: SQLAlchemyError) -> StorageError:
-    """The error of a driver as a storage error, without the statement and its values: they may be personal."""
-    cause = error.orig if isinstance(error, DBAPIError) else None
-    said = str(cause or "")
-    if getattr(cause, "sqlstate", None) in _POSTGRES_FULL or any(sign in said for sign in _FULL):
+    """The error of SQLAlchemy as a storage error."""
+    return refused(error.orig or error) if isinstance(error, DBAPIError) else refused(error)
+
+
+def refused(error: BaseException) -> StorageError:
+    """The error of a driver as a storage error: its name only, for its words may hold values of a record."""
+    state = getattr(error, "sqlstate", None)
+    if state in _POSTGRES_FULL or any(sign in str(error) for sign in _FULL):
         return StorageFullError()
-    return StorageError(reason=failure(cause or error))
-
-
-def failure(cause: BaseException) -> Text:
-    """What a driver's error is called; its own words may hold values of a record."""
-    name = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None) or type(cause).__name__
-    return Text(msgid("it answered {name}"), {"name": name})
+    name = getattr(error, "sqlite_errorname", None) or state or type(error).__name__
+    return StorageError(reason=Text(msgid("it answered {name}"), {"name": name}))

@@ -6,16 +6,17 @@ lost its session has lost the lock with it and cannot write.
 """
 
 import sqlite3
-from contextlib import closing
+from contextlib import ExitStack
 from pathlib import Path
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
-from medspace.core.errors import StorageTakenError
+from medspace.adapters.sql.errors import refused
+from medspace.core.errors import StorageError, StorageTakenError
 
 LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL, appendix A
-_PATIENCE = text("SET LOCAL lock_timeout = '2s'")
+_PATIENCE = text("SET LOCAL lock_timeout = '1s'")
 _TAKE = text("SELECT pg_advisory_lock(hashtextextended('medspace:' || current_schema(), 0))")
 
 
@@ -27,15 +28,20 @@ class FileLease:
 
         Raises:
             StorageTakenError: another connector, of this process or another, holds it.
+            StorageError: the file cannot be made.
         """
-        self._lock = sqlite3.connect(
-            database.with_name(database.name + ".lock"), timeout=0, isolation_level=None, check_same_thread=False
-        )
-        try:
-            self._lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as error:
-            with closing(self._lock):
-                raise StorageTakenError(database=str(database)) from error
+        beside = database.with_name(database.name + ".lock")
+        with ExitStack() as undo:
+            try:
+                self._lock = sqlite3.connect(beside, timeout=0, isolation_level=None, check_same_thread=False)
+                undo.callback(self._lock.close)
+                self._lock.execute(
+                    "PRAGMA journal_mode=MEMORY"
+                ).close()  # nothing is written, so nothing lies beside it
+                self._lock.execute("BEGIN EXCLUSIVE").close()
+            except sqlite3.OperationalError as error:
+                raise _denied(error, database) from error
+            undo.pop_all()
 
     def release(self) -> None:
         """Let the next one in."""
@@ -57,3 +63,9 @@ def take_session(connection: Connection, database: str) -> None:
         if getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE:
             raise StorageTakenError(database=database) from error
         raise
+
+
+def _denied(error: sqlite3.OperationalError, database: Path) -> StorageError:
+    if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+        return StorageTakenError(database=str(database))
+    return refused(error)

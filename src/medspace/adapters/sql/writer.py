@@ -67,6 +67,14 @@ def attempt(work: Callable[[Transaction], T], transaction: Transaction) -> T:
         raise RuntimeError("a unit of work raised StopIteration") from error
 
 
+def drop(connection: Connection) -> None:
+    """End a session, whatever state it is in: the database rolls back what was not committed."""
+    with suppress(SQLAlchemyError):
+        connection.invalidate()
+    with suppress(SQLAlchemyError):
+        connection.close()
+
+
 class Writer:
     """Takes units from its queue in a thread of its own, from `start` until `stop`."""
 
@@ -181,10 +189,7 @@ class Writer:
         # What the database kept is read again by the next connection; nothing in memory is trusted.
         writing, self._writing = self._writing, None
         if writing is not None:
-            with suppress(SQLAlchemyError):
-                writing.connection.invalidate()
-            with suppress(SQLAlchemyError):
-                writing.connection.close()
+            drop(writing.connection)
 
 
 class Savepoints:
