@@ -136,9 +136,11 @@ def read_secret(path: Path) -> bytes:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise SecretFileError(path=str(path), reason=error.strerror or type(error).__name__) from None
-    with open(handle, "rb") as file:  # noqa: PTH123 - opened by descriptor: what is checked is what is read
-        _check_private(path, os.fstat(handle))
-        return file.read()
+    try:
+        _check_private(path, os.fstat(handle))  # of what was opened: it is what is read
+        return os.read(handle, LARGEST_FILE)
+    finally:
+        os.close(handle)
 
 
 def _check_private(path: Path, status: os.stat_result) -> None:

@@ -79,7 +79,7 @@ class HttpClient:
         limits: Limits | None = None,
     ) -> None:
         self._guard = guard
-        self._tls = tls or tls_context()
+        self._tls = tls
         self._resolve = resolve
         self._limits = limits or Limits()
         self._origins: dict[tuple[str, str, int], _Origin] = {}
@@ -177,9 +177,14 @@ class HttpClient:
 
     async def _connect_to(self, address: str, target: Target) -> Connection:
         loop = asyncio.get_running_loop()
-        tls, name = (self._tls, target.host) if target.secure else (None, None)
+        tls, name = (self._context(), target.host) if target.secure else (None, None)
         _, connection = await loop.create_connection(Connection, address, target.port, ssl=tls, server_hostname=name)
         return connection
+
+    def _context(self) -> ssl.SSLContext:
+        if self._tls is None:  # reading the system's authorities takes 50 ms
+            self._tls = tls_context()
+        return self._tls
 
     async def close(self) -> None:
         """Close the idle connections."""

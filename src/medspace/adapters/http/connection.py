@@ -43,6 +43,7 @@ class _Reading:
     limit: int
     headers: dict[str, str] = field(default_factory=dict)
     chunks: list[bytes] = field(default_factory=list)
+    head_bytes: int = 0
     body_bytes: int = 0
     all_bytes: int = 0
     headers_complete: bool = False
@@ -140,6 +141,9 @@ class Connection(asyncio.Protocol):
         reading = self._reading
         if reading is None or reading.headers_complete:  # trailers are not for us
             return
+        reading.head_bytes += len(name) + len(value)
+        if reading.head_bytes > MOST_HEADER_BYTES:
+            raise BrokenAnswerError(msgid("it is too large"))
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
         known = reading.headers.get(key)
         reading.headers[key] = text if known is None else f"{known}, {text}"

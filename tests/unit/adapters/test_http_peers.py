@@ -1,0 +1,274 @@
+import asyncio
+import json
+import threading
+from datetime import timedelta
+
+import pytest
+import uvicorn
+from tests.unit.adapters.http_servers import answer, serving
+from tests.unit.trust.space import AUTHORITY, COMPANY, HOSPITAL, KEYS, list_at
+
+from medspace.adapters.http.client import HttpClient
+from medspace.adapters.http.errors import BadAnswerError, JobBusyError, JobRefusedError
+from medspace.adapters.http.guard import Guard
+from medspace.adapters.http.peers import DspClient, HttpDocuments, HttpMembers, JobClient
+from medspace.adapters.memory import ManualClock, MemoryDatabase, SeededRandomness
+from medspace.connector.errors import NotSentError, UnreachableError
+from medspace.connector.ports import Reply
+from medspace.core.usage import Step
+from medspace.trust.did import build_document, did_web
+from medspace.trust.errors import DidError, DocumentError, MembersSourceError, TokenAudienceError
+from medspace.trust.members import sign_members
+from medspace.trust.model import Member, Members
+from medspace.trust.service import Gatekeeper, Identity, MembersBook
+
+
+@pytest.fixture
+async def client():
+    client = HttpClient(Guard(loopback=True))
+    yield client
+    await client.close()
+
+
+@pytest.fixture
+def identity():
+    return Identity(COMPANY, KEYS[COMPANY], ManualClock(), SeededRandomness(1))
+
+
+# messages
+
+
+async def test_a_message_carries_a_fresh_token_each_time(client, identity):
+    async with serving(answer(200, b'{"state":"AGREED"}')) as server:
+        dsp = DspClient(client, identity)
+        assert await dsp.post(server.url(), {"@type": "A", "名": 1}, HOSPITAL) == Reply(200, {"state": "AGREED"})
+        assert await dsp.get(server.url(), HOSPITAL) == Reply(200, {"state": "AGREED"})
+    post, get = server.requests
+    assert json.loads(post.body) == {"@type": "A", "名": 1}
+    assert (post.method, get.method, get.body) == ("POST", "GET", b"")
+    tokens = {request.headers["authorization"].removeprefix("Bearer ") for request in (post, get)}
+    assert len(tokens) == 2
+
+
+@pytest.mark.parametrize(
+    ("raw", "reply"),
+    [
+        (answer(200, b""), Reply(200)),
+        (answer(200, b'{"a":1}', None), Reply(200, {"a": 1})),
+        (answer(200, b"[]", "application/ld+json; charset=utf-8"), Reply(200, [])),
+        (answer(200, b"<html>", "text/html"), Reply(200)),
+        (answer(200, b'{"a":1}', "text/plain"), Reply(200)),
+        (answer(200, b"{"), Reply(200)),
+        (answer(200, b"[" * 100_000), Reply(200)),
+        (answer(200, b'"\xff"'), Reply(200)),
+        (answer(404, b'{"code":"process.unknown"}'), Reply(404, {"code": "process.unknown"})),
+        (answer(503, b"busy", "text/plain"), Reply(503)),
+        (answer(302, b"", Location="http://169.254.169.254/"), Reply(302)),
+    ],
+)
+async def test_an_answer_is_its_status_and_its_json_if_any(client, identity, raw, reply):
+    async with serving(raw) as server:
+        assert await DspClient(client, identity).post(server.url(), {}, HOSPITAL) == reply
+        assert len(server.requests) == 1
+
+
+async def test_no_answer_is_said_as_the_port_says_it(client, identity):
+    async def hang_up(_, writer):
+        writer.close()
+
+    async with serving(hang_up) as server:
+        with pytest.raises(UnreachableError) as refused:
+            await DspClient(client, identity).post(server.url(), {}, HOSPITAL)
+        assert not isinstance(refused.value, NotSentError)
+    with pytest.raises(NotSentError):
+        await DspClient(client, identity).get(server.url(), HOSPITAL)
+
+
+# documents
+
+
+async def test_a_document_is_fetched_from_where_the_did_says(client):
+    async with serving() as server:
+        did = did_web(f"http://127.0.0.1:{server.port}")
+        server.answers.append(answer(body=json.dumps(build_document(did, KEYS[COMPANY].public_key)).encode()))
+        document = await HttpDocuments(client).document(did)
+    assert document.keys[0].public_key == KEYS[COMPANY].public_key
+    assert server.requests[0].path == "/.well-known/did.json"
+    assert "authorization" not in server.requests[0].headers
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        answer(404),
+        answer(302, b"", Location="/other"),
+        answer(200, b""),
+        answer(200, b"{}", "text/html"),
+        answer(200, b'{"id":"did:web:other.example"}'),
+        answer(200, b" " * 65_537),
+        b"nonsense\r\n\r\n",
+    ],
+)
+async def test_anything_but_the_document_is_refused(client, raw):
+    async with serving(raw) as server:
+        with pytest.raises(DocumentError):
+            await HttpDocuments(client).document(did_web(f"http://127.0.0.1:{server.port}"))
+
+
+async def test_what_is_no_did_is_not_fetched(client):
+    with pytest.raises(DidError):
+        await HttpDocuments(client).document("did:web:10.0.0.1")
+
+
+async def test_a_document_on_this_machine_needs_leave():
+    with pytest.raises(DocumentError):
+        await HttpDocuments(HttpClient(Guard())).document("did:web:127.0.0.1%3A8101")
+
+
+# members
+
+
+async def test_the_members_list_is_fetched_with_a_token(client, identity):
+    text = list_at(ManualClock().now(), COMPANY)
+    async with serving(answer(body=json.dumps({"members": text}).encode())) as server:
+        source = HttpMembers(client, identity, authority=AUTHORITY, url=server.url("/"))
+        assert await source.members() == text
+    assert server.requests[0].path == "/members"
+    assert server.requests[0].headers["authorization"].startswith("Bearer ")
+
+
+@pytest.mark.parametrize("raw", [answer(401), answer(200, b"{}"), answer(200, b"x"), answer(200, b"[" * 10_000)])
+async def test_an_authority_that_does_not_hand_out_its_list_is_said(client, identity, raw):
+    async with serving(raw) as server:
+        source = HttpMembers(client, identity, authority=AUTHORITY, url=server.url(""))
+        with pytest.raises(MembersSourceError):
+            await source.members()
+    with pytest.raises(MembersSourceError):
+        await source.members()
+
+
+# steps
+
+STEP = Step({"kind": "glm"}, 3, "gradient", {"beta": ["0.1"]})
+
+
+async def test_a_step_carries_both_tokens(client, identity):
+    async with serving(answer(body=b'{"release":"r1","values":{"a":0.5}}')) as server:
+        jobs = JobClient(client, identity)
+        assert await jobs.ask(server.url("/jobs/1"), "secret", STEP, HOSPITAL) == {
+            "release": "r1",
+            "values": {"a": 0.5},
+        }
+    (request,) = server.requests
+    assert request.headers["medspace-job"] == "secret"
+    assert request.headers["authorization"].startswith("Bearer ey")
+    assert json.loads(request.body) == {
+        "task": {"kind": "glm"},
+        "round": 3,
+        "name": "gradient",
+        "inputs": {"beta": ["0.1"]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("raw", "error", "refusal", "reason"),
+    [
+        (
+            answer(403, b'{"code":"use.cohort","reason":["too few","persons"]}'),
+            JobRefusedError,
+            "use.cohort",
+            "too few persons",
+        ),
+        (answer(404, b'{"code":"job.unknown","reason":"gone"}'), JobRefusedError, "job.unknown", "gone"),
+        (answer(409, b"{}"), JobRefusedError, "http.409", ""),
+        (answer(302, b"", Location="/other"), JobRefusedError, "http.302", ""),
+        (answer(401, b"<html>", "text/html"), JobRefusedError, "http.401", ""),
+        (answer(403, b'{"code":7}'), JobRefusedError, "http.403", ""),
+        (answer(503, b'{"code":"busy","reason":[1,"later"]}'), JobBusyError, "busy", "later"),
+        (answer(500, b""), JobBusyError, "http.500", ""),
+    ],
+)
+async def test_a_refused_step_says_why(client, identity, raw, error, refusal, reason):
+    async with serving(raw) as server:
+        with pytest.raises(error) as refused:
+            await JobClient(client, identity).ask(server.url(), "t", STEP, HOSPITAL)
+    assert (refused.value.facts["refusal"], refused.value.facts["reason"]) == (refusal, reason)
+    assert refusal in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "raw", [answer(200, b""), answer(200, b"[1]"), answer(200, b"{}", "text/html"), answer(200, b"NaN")]
+)
+async def test_an_answer_that_is_no_object_is_refused(client, identity, raw):
+    async with serving(raw) as server:
+        with pytest.raises(BadAnswerError):
+            await JobClient(client, identity).ask(server.url(), "t", STEP, HOSPITAL)
+
+
+async def test_a_slow_site_costs_no_more_than_was_said(client, identity):
+    async def silent(reader, _):
+        await reader.read()
+
+    async with serving(silent) as server:
+        with pytest.raises(UnreachableError):
+            await JobClient(client, identity).ask(server.url(), "t", STEP, HOSPITAL, timeout=0.05)
+
+
+# everything together, on the product's own server
+
+
+class Doorkeeper:
+    """An ASGI application that serves a DID document and says who calls."""
+
+    def __init__(self):
+        self.document = {}
+        self.gatekeeper = None
+
+    async def __call__(self, scope, receive, send):
+        if scope["path"] == "/.well-known/did.json":
+            body = json.dumps(self.document).encode()
+        else:
+            caller = await self.gatekeeper.authenticate(dict(scope["headers"])[b"authorization"].decode())
+            body = json.dumps({"caller": caller.did}).encode()
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+class Running:
+    """A server of the product in a thread."""
+
+    def __init__(self, app):
+        self.server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
+        self.thread = threading.Thread(target=self.server.run, daemon=True)
+
+    async def __aenter__(self):
+        self.thread.start()
+        while not self.server.started:  # noqa: ASYNC110 - it has no event
+            await asyncio.sleep(0.005)
+        port = self.server.servers[0].sockets[0].getsockname()[1]
+        return f"http://127.0.0.1:{port}"
+
+    async def __aexit__(self, *_):
+        self.server.should_exit = True
+        await asyncio.to_thread(self.thread.join)
+
+
+async def test_two_parties_recognise_each_other_over_real_http(client):
+    clock, app = ManualClock(), Doorkeeper()
+    async with Running(app) as base:
+        # One server plays both parties: it publishes the caller's document and keeps the callee's door.
+        did, key = did_web(base), KEYS[COMPANY]
+        app.document = build_document(did, key.public_key)
+        now = clock.now()
+        members = Members(AUTHORITY, now, now + timedelta(days=1), (Member(did, "a", "DE", (), key.public_key),))
+        database = MemoryDatabase()
+        book = MembersBook(AUTHORITY, KEYS[AUTHORITY].public_key, None, database, clock)
+        await book.install(sign_members(KEYS[AUTHORITY], members))
+        app.gatekeeper = Gatekeeper(HOSPITAL, HttpDocuments(HttpClient(Guard(loopback=True))), book, database, clock)
+        dsp = DspClient(client, Identity(did, key, clock, SeededRandomness(3)))
+        for _ in range(3):
+            assert await dsp.post(f"{base}/x", {}, HOSPITAL) == Reply(200, {"caller": did})
+        token = Identity(did, key, clock, SeededRandomness(4)).token_for(AUTHORITY)
+        with pytest.raises(TokenAudienceError):
+            await app.gatekeeper.authenticate(f"Bearer {token}")

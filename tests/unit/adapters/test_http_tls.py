@@ -1,0 +1,67 @@
+import ssl
+
+import pytest
+from tests.unit.adapters.http_servers import Authority, answer, serving
+
+from medspace.adapters.http.client import HttpClient, Limits, tls_context
+from medspace.adapters.http.guard import Guard
+from medspace.connector.errors import NotSentError
+
+
+@pytest.fixture
+def authority(tmp_path):
+    return Authority(tmp_path)
+
+
+def client_of(authority):
+    return HttpClient(Guard(loopback=True), tls=tls_context(authority.file), limits=Limits(connect=0.5))
+
+
+async def test_a_server_of_the_configured_authority_is_called(authority):
+    client = client_of(authority)
+    async with serving(answer(), tls=authority.server_context("localhost", "127.0.0.1")) as server:
+        for host in ("localhost", "127.0.0.1", "localhost"):
+            assert (await client.request("POST", server.url(host=host), body=b"{}")).status == 200
+        assert server.connections == 2
+        await client.close()
+
+
+async def test_a_server_of_another_name_is_not_called(authority):
+    async with serving(answer(), tls=authority.server_context("hospital.example")) as server:
+        with pytest.raises(NotSentError, match="CERTIFICATE_VERIFY_FAILED"):
+            await client_of(authority).request("GET", server.url(host="localhost"))
+        assert server.requests == []
+
+
+async def test_a_server_of_an_unknown_authority_is_not_called(authority, tmp_path):
+    stranger = Authority(tmp_path / "stranger")
+    async with serving(answer(), tls=stranger.server_context("localhost")) as server:
+        for client in (client_of(authority), HttpClient(Guard(loopback=True))):
+            with pytest.raises(NotSentError, match="CERTIFICATE_VERIFY_FAILED"):
+                await client.request("GET", server.url(host="localhost"))
+
+
+async def test_a_server_whose_certificate_expired_is_not_called(authority):
+    async with serving(answer(), tls=authority.server_context("localhost", expired=True)) as server:
+        with pytest.raises(NotSentError, match="CERTIFICATE_VERIFY_FAILED"):
+            await client_of(authority).request("GET", server.url(host="localhost"))
+
+
+async def test_a_server_that_speaks_no_tls_is_not_called(authority):
+    async with serving(answer()) as server:
+        server.scheme = "https"
+        with pytest.raises(NotSentError):
+            await client_of(authority).request("GET", server.url())
+
+
+def test_the_client_verifies_and_wants_modern_tls(authority):
+    context = tls_context(authority.file)
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname
+    assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
+
+
+def test_a_file_without_authorities_is_an_error(tmp_path):
+    (tmp_path / "empty.pem").write_text("")
+    with pytest.raises(ssl.SSLError):
+        tls_context(tmp_path / "empty.pem")
