@@ -152,8 +152,18 @@ def test_a_split_view_of_one_size():
 
 
 def test_a_split_view_of_two_sizes():
-    report = verify([honest().bundle(NORTH, size=9), rewritten().bundle(NORTH)])
-    assert codes(report) == {"log.history.split_view"}
+    bundles = [honest().bundle(NORTH, size=9), rewritten().bundle(NORTH)]
+    for order in (bundles, bundles[::-1]):
+        report = verify(order)
+        assert codes(report) == {"log.history.split_view"}
+        assert report.logs == ()
+
+
+def test_a_split_view_shows_even_if_the_other_entries_are_withheld():
+    other = msgspec.structs.replace(rewritten().bundle(NORTH), entries=())
+    report = verify([honest().bundle(NORTH), other])
+    assert codes(report) == {"log.history.split_view", "log.root.wrong_size"}
+    assert report.logs == ()
 
 
 def test_a_split_view_against_a_checkpoint_kept_from_before():

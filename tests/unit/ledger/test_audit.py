@@ -1,5 +1,6 @@
 import json
 
+import msgspec
 from tests.unit.ledger.story import AUTHORITY, BEGIN, MEMBERS, NORTH, NOW, SIGNERS, honest, verify
 
 from medspace.core.clock import stamp
@@ -39,6 +40,13 @@ def test_earlier_checkpoints_are_held_against_the_log():
     assert report.count(HISTORY).verified == 4
 
 
+def test_earlier_checkpoints_may_travel_in_the_bundle():
+    space = honest()
+    earlier = tuple(space.checkpoint(NORTH, size=size).note for size in (3, 11))
+    report = verify([msgspec.structs.replace(space.bundle(NORTH), earlier=earlier)])
+    assert report.count(HISTORY).verified == 2
+
+
 def test_an_empty_log_is_verified_but_says_nothing():
     report = verify([signed([])])
     assert (report.entries, report.logs, report.outcome) == (0, (NORTH,), Outcome.VERIFIED)
@@ -61,6 +69,7 @@ def test_an_entry_with_personal_data_is_a_failure_even_if_signed():
     assert [(finding.code, finding.index) for finding in report.findings] == [("log.entries.malformed", 0)]
     assert "Lindgren" not in str(report.findings[0].text)
     assert report.count(ENTRIES).verified == 1
+    assert report.logs == (NORTH,)  # it is what the member signed all the same
 
 
 def test_the_reader_of_the_members_list_is_told_key_and_time():
