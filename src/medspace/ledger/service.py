@@ -1,5 +1,6 @@
 """What a unit of work does with the log: record, sign a checkpoint, prove."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from medspace.core.clock import stamp
@@ -7,6 +8,7 @@ from medspace.core.signing import Signer
 from medspace.core.store import Log, Transaction
 from medspace.ledger import merkle, note
 from medspace.ledger.errors import InconsistentLogError, NoSuchEntryError
+from medspace.ledger.merkle import Node
 from medspace.ledger.model import (
     CHECKPOINTS,
     Checkpoint,
@@ -28,9 +30,7 @@ def root(log: Log, size: int) -> bytes:
     Raises:
         NoSuchEntryError: it has never been so long.
     """
-    if not 0 <= size <= log.size():
-        raise NoSuchEntryError(reason=f"it has {log.size()} entries, not {size}")
-    return merkle.fold(log.hashes(merkle.span_nodes(0, size)))
+    return merkle.fold(_hashes(log, merkle.span_nodes(0, size), size))
 
 
 def checkpoint(tx: Transaction, signer: Signer, origin: str, now: datetime) -> SignedCheckpoint:
@@ -70,9 +70,9 @@ def prove_inclusion(tx: Transaction, index: int, size: int) -> InclusionProof:
     Raises:
         NoSuchEntryError: there is no such entry, or no such size.
     """
-    if not 0 <= index < size <= tx.log.size():
-        raise NoSuchEntryError(reason=f"entry {index} of {size}, while there are {tx.log.size()}")
-    hashes = tx.log.hashes(merkle.inclusion_nodes(index, size))
+    if not 0 <= index < size:
+        raise NoSuchEntryError(reason=f"a log of {size} entries has no entry {index}")
+    hashes = _hashes(tx.log, merkle.inclusion_nodes(index, size), size)
     return InclusionProof(index, size, merkle.inclusion_proof(index, size, hashes))
 
 
@@ -82,7 +82,18 @@ def prove_consistency(tx: Transaction, size1: int, size2: int) -> ConsistencyPro
     Raises:
         NoSuchEntryError: there are no such sizes, in this order.
     """
-    if not 0 <= size1 <= size2 <= tx.log.size():
-        raise NoSuchEntryError(reason=f"from size {size1} to {size2}, while there are {tx.log.size()}")
-    hashes = tx.log.hashes(merkle.consistency_nodes(size1, size2))
+    if not 0 <= size1 <= size2:
+        raise NoSuchEntryError(reason=f"a log of {size2} entries had no earlier size {size1}")
+    hashes = _hashes(tx.log, merkle.consistency_nodes(size1, size2), size2)
     return ConsistencyProof(size1, size2, merkle.consistency_proof(size1, size2, hashes))
+
+
+def _hashes(log: Log, nodes: Sequence[Node], size: int) -> list[bytes]:
+    # The last leaf is asked for as well: if it is there, so is all before it, and no second question is needed.
+    if size < 0:
+        raise NoSuchEntryError(reason=f"there is no size {size}")
+    last = [(0, size - 1)] if size else []
+    try:
+        return log.hashes([*nodes, *last])[: len(nodes)]
+    except KeyError:
+        raise NoSuchEntryError(reason=f"it does not have {size} entries yet") from None
