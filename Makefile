@@ -26,7 +26,7 @@ check: .venv/dev ## format, lint, types, imports, sizes, licences, translations,
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-timing
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m tools.sizes
 	$(BIN)/python -m tools.licences
 	$(BIN)/python -m tools.messages --check

@@ -12,11 +12,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from alembic import command
+from medspace.app.compose import COLLECTIONS
 from sqlalchemy import create_engine
 
 from medspace.adapters.sql import migration, schema
 from medspace.adapters.sql.migrations.run import configuration
-from medspace.app.compose import COLLECTIONS
 
 
 def main(arguments: list[str]) -> int:

@@ -56,6 +56,8 @@ def speaker(language: str) -> Callable[[str], str]:
     catalogue = files("medspace.app") / "locale" / CHINESE / "LC_MESSAGES" / f"{DOMAIN}.mo"
     try:
         with catalogue.open("rb") as file:
-            return gettext.GNUTranslations(file).gettext
+            translations = gettext.GNUTranslations(file)
     except FileNotFoundError:  # a source tree whose catalogues were not compiled yet
         return lambda sentence: sentence
+    # The empty msgid is the catalogue's header, which is no sentence.
+    return lambda sentence: translations.gettext(sentence) if sentence else ""

@@ -1,0 +1,125 @@
+"""Sentences for people in English and Chinese."""
+
+import re
+from io import BytesIO
+
+import pytest
+from tools import messages
+
+from medspace.app import language
+from medspace.app.language import CHINESE, ENGLISH, header_language, speaker, spoken_language
+from medspace.core.errors import MedspaceError, StorageFullError
+from medspace.core.text import Text
+
+
+@pytest.mark.parametrize(
+    ("asked", "environment", "spoken"),
+    [
+        ("zh", {}, CHINESE),
+        ("zh-CN", {"MEDSPACE_LANG": "en"}, CHINESE),
+        ("en", {"LANG": "zh_CN.UTF-8"}, ENGLISH),
+        ("", {"MEDSPACE_LANG": "zh_Hans", "LANG": "en_US.UTF-8"}, CHINESE),
+        ("", {"LC_ALL": "C", "LANG": "zh_CN.UTF-8"}, ENGLISH),
+        ("", {"LANG": "zh_CN.UTF-8"}, CHINESE),
+        ("", {"MEDSPACE_LANG": "", "LC_MESSAGES": "zh_TW"}, CHINESE),
+        ("", {"LANG": "de_DE.UTF-8"}, ENGLISH),
+        ("", {}, ENGLISH),
+        ("klingon", {}, ENGLISH),
+    ],
+)
+def test_the_first_wish_that_is_set_decides(asked, environment, spoken):
+    assert spoken_language(asked, environment) == spoken
+
+
+def test_the_environment_of_the_process_is_the_default(monkeypatch):
+    monkeypatch.setenv("MEDSPACE_LANG", "zh")
+    assert spoken_language() == CHINESE
+
+
+@pytest.mark.parametrize(
+    ("header", "spoken"),
+    [
+        ("", ENGLISH),
+        ("zh-CN,zh;q=0.9,en;q=0.8", CHINESE),
+        ("en;q=0.8, zh;q=0.9", CHINESE),
+        ("de, fr;q=0.9, zh;q=0.1", CHINESE),
+        ("zh;q=0, en", ENGLISH),
+        ("zh;q=zero", ENGLISH),
+        ("*", ENGLISH),
+        (",;q=1," * 1000, ENGLISH),
+    ],
+)
+def test_a_browser_names_its_languages(header, spoken):
+    assert header_language(header) == spoken
+
+
+def test_a_sentence_is_said_with_its_facts_in_both_languages():
+    text = Text("The record {id} was changed meanwhile.", {"id": "urn:1"})
+    assert text.render(speaker(ENGLISH)) == "The record urn:1 was changed meanwhile."
+    said = text.render(speaker(CHINESE))
+    assert "urn:1" in said
+    assert re.search(r"[\u4e00-\u9fff]", said)
+
+
+def test_an_error_is_two_sentences_that_can_be_said():
+    error = StorageFullError()
+    for said in (error.text.render(speaker(CHINESE)), error.advice.render(speaker(CHINESE))):
+        assert re.search(r"[\u4e00-\u9fff]", said)
+
+
+def test_a_text_within_a_text_is_said_in_the_same_language():
+    inner = Text("There is no room left for the database.")
+    said = Text("The proof does not hold: {reason}.", {"reason": inner}).render(speaker(CHINESE))
+    assert not re.search(r"[A-Za-z]", said)
+
+
+def test_what_has_no_translation_stays_english():
+    assert speaker(CHINESE)("No such sentence.") == "No such sentence."
+    assert speaker(CHINESE)("") == ""
+
+
+def test_without_compiled_catalogues_everything_is_english(monkeypatch, tmp_path):
+    monkeypatch.setattr(language, "files", lambda _package: tmp_path)
+    assert speaker.__wrapped__(CHINESE)("Try again later.") == "Try again later."
+
+
+def test_sources_catalogue_and_compiled_catalogue_agree():
+    assert list(messages.complaints(CHINESE, messages.sentences())) == []
+
+
+def test_every_translation_keeps_the_gaps_and_can_be_filled():
+    for sentence in messages.sentences():
+        translated = speaker(CHINESE)(sentence)
+        facts = dict.fromkeys(messages.gaps(sentence), "x")
+        assert translated.format(**facts)
+
+
+def test_the_base_errors_speak_chinese():
+    assert speaker(CHINESE)(MedspaceError.sentence) != MedspaceError.sentence
+
+
+def test_the_catalogue_is_what_the_program_would_write():
+    path = messages.catalogue(CHINESE)
+    built = messages.as_po(messages.build(CHINESE, messages.sentences(), messages.kept(path)))
+    assert path.read_bytes() == built
+    assert BytesIO(path.with_suffix(".mo").read_bytes()).read(4) == b"\xde\x12\x04\x95"
+
+
+def test_new_sentences_old_sentences_and_wrong_gaps_are_found(monkeypatch, tmp_path):
+    monkeypatch.setattr(messages, "LOCALES", tmp_path)
+    messages.update(CHINESE, {"Old.": ["a.py"], "Kept {x}.": ["a.py"]})
+    po = messages.catalogue(CHINESE)
+    po.write_text(
+        po.read_text("utf-8").replace('msgid "Kept {x}."\nmsgstr ""', 'msgid "Kept {x}."\nmsgstr "留 {y}"'), "utf-8"
+    )
+    found = "\n".join(messages.complaints(CHINESE, {"Kept {x}.": ["a.py"], "New.": ["b.py"]}))
+    assert "no translation of 'New.'" in found
+    assert "other gaps" in found
+    assert "no longer in the sources: 'Old.'" in found
+    assert "run `make messages`" in found
+
+
+def test_a_sentence_must_be_one_literal(tmp_path):
+    (tmp_path / "a.py").write_text('x = msgid("a" + b)\n')
+    with pytest.raises(SystemExit, match=r"a\.py:1"):
+        messages.sentences(tmp_path)

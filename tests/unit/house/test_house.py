@@ -1,0 +1,224 @@
+"""The house is in the order that its papers say."""
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from tools import coverage_gate, docs, licences, sizes
+
+ROOT = Path(__file__).parents[3]
+SOURCES = ROOT / "src" / "medspace"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def test_the_room_table_of_the_architecture_is_the_folder_listing():
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    rooms = re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE)
+    folders = [path.name for path in SOURCES.iterdir() if path.is_dir() and path.name != "__pycache__"]
+    assert sorted(rooms) == sorted(folders)
+    assert text.count("\n") <= 40
+
+
+def targets():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, flags=re.MULTILINE)
+    helped = dict(re.findall(r"^([a-z]+):.*?## (.+)$", makefile, flags=re.MULTILINE))
+    return phony.split(), helped
+
+
+def test_every_target_has_help_and_the_help_prints_itself():
+    phony, helped = targets()
+    assert set(phony) == set(helped)
+    assert {"demo", "test", "check", "bench", "docs", "soak", "messages", "migration"} <= set(helped)
+    run = subprocess.run(["make", "--no-print-directory"], cwd=ROOT, check=True, capture_output=True, text=True)
+    for target, help_ in helped.items():
+        assert re.search(rf"make {target} +{re.escape(help_)}", run.stdout)
+
+
+def test_every_target_and_extra_is_in_the_docs():
+    text = (ROOT / "docs" / "house.md").read_text(encoding="utf-8")
+    _, helped = targets()
+    assert [target for target in helped if target not in ("help", "clean") and f"`make {target}`" not in text] == []
+    extras = PROJECT["project"]["optional-dependencies"]
+    assert [extra for extra in extras if f"| `{extra}` |" not in text] == []
+
+
+def test_every_command_is_in_the_docs():
+    text = (ROOT / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
+    assert docs.GENERATED + docs.commands() == text
+
+
+def test_the_generated_pages_are_what_the_program_says():
+    assert list(docs.outdated()) == []
+
+
+def test_every_link_leads_somewhere():
+    pages = docs.written(ROOT)
+    assert [line for path in pages for line in docs.broken(path, path.read_text(encoding="utf-8"))] == []
+
+
+def test_a_broken_link_is_found(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# One two\n[a](#one-two) [b](page.md#none) [c](none.md) [d](https://example.org)\n```\n[e](none)\n```\n"
+    )
+    found = list(docs.broken(page, page.read_text()))
+    assert [line.rpartition(": ")[2] for line in found] == ["page.md#none", "none.md"]
+
+
+def test_every_page_of_the_docs_can_be_reached_from_the_index():
+    waiting, reached = [ROOT / "docs" / "index.md"], set()
+    while waiting:
+        page = waiting.pop()
+        if page in reached or page.suffix != ".md" or not page.exists():
+            continue
+        reached.add(page)
+        links = docs.LINK.findall(page.read_text(encoding="utf-8"))
+        waiting += [(page.parent / link.partition("#")[0]).resolve() for link in links if ":" not in link]
+    pages = set((ROOT / "docs").rglob("*.md"))
+    assert sorted(str(page) for page in pages - reached) == []
+
+
+def test_a_decision_has_its_three_parts_on_one_page():
+    records = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
+    assert records
+    for record in records:
+        text = record.read_text(encoding="utf-8")
+        assert re.findall(r"^## (\w+)$", text, flags=re.MULTILINE) == ["Decision", "Rationale", "Approach"], record
+        assert text.count("\n") <= 60, record
+
+
+def constructions(name):
+    for path in sorted(SOURCES.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+                if called == name:
+                    yield path.relative_to(SOURCES).as_posix()
+
+
+@pytest.mark.parametrize("name", ["Admission", "Release"])
+def test_only_usage_control_makes_admissions_and_releases(name):
+    places = set(constructions(name))
+    assert places
+    assert all(place.startswith("connector/usage/") for place in places), places
+
+
+@pytest.mark.parametrize("name", ["Admission", "Release"])
+def test_admissions_and_releases_are_not_made_by_other_names_either(name):
+    """No alias, no subclass, no copy with other fields, no decoding into one."""
+    for path in sorted(SOURCES.rglob("*.py")):
+        if path.relative_to(SOURCES).parts[:2] == ("connector", "usage"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.alias) and node.name == name:
+                assert node.asname is None, path
+            if isinstance(node, ast.ClassDef):
+                assert not any(isinstance(base, ast.Name) and base.id == name for base in node.bases), path
+            if isinstance(node, ast.Call):
+                told = [*node.args, *(keyword.value for keyword in node.keywords)]
+                assert not any(isinstance(argument, ast.Name) and argument.id == name for argument in told), path
+
+
+def test_nothing_is_too_long_and_nothing_swallows_every_error():
+    assert list(sizes.complaints(ROOT / "src")) == []
+
+
+def test_what_is_too_long_or_swallows_errors_is_found(tmp_path):
+    room = tmp_path / "medspace" / "room"
+    room.mkdir(parents=True)
+    (room / "a.py").write_text(
+        "def long():\n" + "    x = 1\n" * 61 + "try:\n    x\nexcept (ValueError, Exception):\n    pass\n"
+    )
+    (room / "b.py").write_text("x = 1\n" * 601 + "try:\n    x\nexcept BaseException:\n    raise\n")
+    found = "\n".join(sizes.complaints(tmp_path))
+    assert "long has 62 lines" in found
+    assert "b.py: 605 lines" in found
+    assert found.count("catches every error") == 1
+
+
+@pytest.mark.parametrize(
+    ("licence", "allowed"),
+    [
+        ("MIT", True),
+        ("Apache-2.0 OR BSD-3-Clause", True),
+        ("GPL-3.0-only OR MIT", True),
+        ("BSD-3-Clause AND 0BSD AND MIT AND Zlib AND CC0-1.0", True),
+        ("Apache Software License; BSD License", True),
+        ("MIT AND GPL-2.0-only", False),
+        ("GNU Lesser General Public License v3 (LGPLv3)", False),
+        ("UNKNOWN", False),
+        ("", False),
+    ],
+)
+def test_a_licence_is_allowed_or_not(licence, allowed):
+    assert licences.allowed(licence) is allowed
+
+
+def test_a_package_with_another_licence_must_be_listed():
+    packages = [
+        {"Name": "psycopg", "Version": "3", "License": "LGPL-3.0-only"},
+        {"Name": "other", "Version": "1", "License": "AGPL-3.0"},
+    ]
+    assert list(licences.complaints(packages)) == ["other 1: AGPL-3.0 is not on the list"]
+
+
+@pytest.mark.parametrize(
+    ("module", "strict"),
+    [
+        ("core/text.py", True),
+        ("policy/odrl.py", True),
+        ("ledger/merkle.py", True),
+        ("connector/negotiation/rules.py", True),
+        ("connector/usage/service.py", False),
+        ("app/compose.py", False),
+        ("learning/rules.py", False),
+    ],
+)
+def test_where_every_branch_must_be_covered(module, strict):
+    assert coverage_gate.strict(module) is strict
+
+
+def test_every_requirement_is_pinned():
+    pinned = {
+        line.partition("==")[0]
+        for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+        if line and not line.startswith("#")
+    }
+    groups = PROJECT["project"]["optional-dependencies"].values()
+    wanted = [*PROJECT["project"]["dependencies"], *(name for group in groups for name in group)]
+    names = {re.split(r"[\[<>=~! ]", name, maxsplit=1)[0].lower().replace("_", "-") for name in wanted}
+    assert sorted(names - pinned - {"medspace"}) == []
+
+
+READMES = sorted(ROOT.glob("README*.md"))
+
+
+def runnable(page: Path):
+    """The fenced shell blocks that a reader is told to run, marked `sh run`, with what they must say."""
+    return re.findall(r"^```sh run\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", READMES, ids=lambda page: page.name)
+def test_the_commands_of_the_readme_run(page, tmp_path):
+    blocks = runnable(page)
+    if not blocks:
+        pytest.skip(f"{page.name} marks no block with `sh run`")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    script = "set -eu\n" + "\n".join(blocks)
+    run = subprocess.run(
+        ["bash", "-c", script],
+        cwd=tmp_path, env=os.environ | {"PATH": path, "REPOSITORY": str(ROOT)}, stdin=subprocess.DEVNULL,
+        check=False, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_both_readmes_run_the_same_commands():
+    assert len({json.dumps(runnable(page)) for page in READMES}) <= 1
