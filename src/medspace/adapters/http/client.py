@@ -205,6 +205,7 @@ def _head(method: str, target: Target, headers: Mapping[str, str], body: bytes) 
     if body or method == "POST":
         fields |= {"Content-Length": str(len(body)), "Content-Type": "application/json"}
     if not all(text.isascii() and text.isprintable() for field in fields.items() for text in field):
-        raise ValueError("a header holds what a header cannot hold")  # RFC 9110 5.5
+        # RFC 9110 5.5; a counterparty chooses the job token.
+        raise NotSentError(address=target.authority, reason=Text(msgid("a header would hold odd characters")))
     lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
     return f"{method} {target.path} HTTP/1.1\r\n{lines}\r\n".encode()

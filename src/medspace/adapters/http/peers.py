@@ -1,5 +1,6 @@
 """What medspace asks of other parties, over the one HTTP client: messages, documents, members, steps."""
 
+import re
 from collections.abc import Mapping
 
 import msgspec
@@ -20,8 +21,10 @@ from medspace.trust.service import Identity
 
 JOB_HEADER = "Medspace-Job"
 OK = 200
+PATIENCE = 10.0  # seconds, for a document or a list while a caller waits at our door
 BUSY = frozenset((425, 429, 500, 502, 503, 504))
 _encoder = msgspec.json.Encoder()
+_NEXT = re.compile(r'<(?P<url>[^>]{1,2048})>\s*;[^,]*rel="?next"?')
 
 
 def is_json(content_type: str) -> bool:
@@ -48,9 +51,15 @@ def json_of(answer: Answer) -> Json:
 
 def _reply(answer: Answer) -> Reply:
     try:
-        return Reply(answer.status, json_of(answer))
+        return Reply(answer.status, json_of(answer), _following(answer))
     except ValueError:
         return Reply(answer.status)
+
+
+def _following(answer: Answer) -> str | None:
+    """The target of the Link header's `next` relation."""
+    found = _NEXT.search(answer.headers.get("link", ""))
+    return found["url"] if found else None
 
 
 class DspClient:
@@ -96,7 +105,7 @@ class HttpDocuments:
         """
         url = document_url(did)
         try:
-            answer = await self._client.request("GET", url, limit=LARGEST_DOCUMENT, timeout=10)
+            answer = await self._client.request("GET", url, limit=LARGEST_DOCUMENT, timeout=PATIENCE)
         except UnreachableError as error:
             raise DocumentError(did=did, reason=error.text) from error
         if answer.status != OK or not is_json(answer.headers.get("content-type", "")):
@@ -131,7 +140,9 @@ class HttpMembers:
         token = self._identity.token_for(self._authority)
         headers = {"Authorization": f"Bearer {token}"}
         try:
-            answer = await self._client.request("GET", self._url, headers=headers, limit=LARGEST_LIST + 1024)
+            answer = await self._client.request(
+                "GET", self._url, headers=headers, limit=LARGEST_LIST + 1024, timeout=PATIENCE
+            )
         except UnreachableError as error:
             raise MembersSourceError(reason=error.text) from error
         if answer.status != OK:

@@ -1,0 +1,26 @@
+"""The services of our DID documents against the schema of the Dataspace Protocol."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft201909Validator
+from referencing import Registry, Resource
+from tests.unit.trust.space import COMPANY, KEYS
+
+from medspace.trust.did import build_document
+from medspace.trust.model import ServiceEntry
+
+SCHEMAS = Path(os.environ.get("MEDSPACE_DATA", Path(__file__).parents[4] / "shared" / "data")) / "dsp/schemas/common"
+
+
+@pytest.mark.skipif(not SCHEMAS.is_dir(), reason="the schemas of the Dataspace Protocol are not here")
+@pytest.mark.parametrize("kind", ["DataService", "CatalogService"])
+def test_a_service_is_as_the_protocol_wants_it(kind):
+    schemas = {name: json.loads((SCHEMAS / name).read_text()) for name in os.listdir(SCHEMAS)}
+    registry = Registry().with_resources((s["$id"], Resource.from_contents(s)) for s in schemas.values())
+    validator = Draft201909Validator(schemas["did-service-schema.json"], registry=registry)
+    entry = ServiceEntry(f"{COMPANY}#dsp", kind, "https://company.example/dsp/2025-1/catalog")
+    document = build_document(COMPANY, KEYS[COMPANY].public_key, [entry])
+    validator.validate({"@context": document["@context"], **document["service"][0]})
