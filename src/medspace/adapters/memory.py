@@ -180,16 +180,24 @@ class ManualClock:
         if seconds <= 0:
             await asyncio.sleep(0)
             return
-        awake = asyncio.Event()
         self._slept += 1
-        heapq.heappush(self._sleepers, (self._now + timedelta(seconds=seconds), self._slept, awake))
-        await awake.wait()
+        sleeper = (self._now + timedelta(seconds=seconds), self._slept, asyncio.Event())
+        heapq.heappush(self._sleepers, sleeper)
+        try:
+            await sleeper[2].wait()
+        finally:
+            self._leave(sleeper)
 
     def advance(self, seconds: float) -> None:
         """Move the clock on, and wake who is due."""
         self._now += timedelta(seconds=seconds)
         while self._sleepers and self._sleepers[0][0] <= self._now:
             heapq.heappop(self._sleepers)[2].set()
+
+    def _leave(self, sleeper: tuple[datetime, int, asyncio.Event]) -> None:
+        if sleeper in self._sleepers:  # cancelled before it was due
+            self._sleepers.remove(sleeper)
+            heapq.heapify(self._sleepers)
 
     @property
     def sleepers(self) -> int:

@@ -35,9 +35,7 @@ class FileLease:
             try:
                 self._lock = sqlite3.connect(beside, timeout=0, isolation_level=None, check_same_thread=False)
                 undo.callback(self._lock.close)
-                self._lock.execute(
-                    "PRAGMA journal_mode=MEMORY"
-                ).close()  # nothing is written, so nothing lies beside it
+                self._lock.execute("PRAGMA journal_mode=MEMORY").close()  # or a journal would lie beside it
                 self._lock.execute("BEGIN EXCLUSIVE").close()
             except sqlite3.OperationalError as error:
                 raise _denied(error, database) from error

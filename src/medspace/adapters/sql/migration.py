@@ -70,7 +70,7 @@ def upgrade(url: str) -> list[str]:
     with _alone(parsed) as connection:
         due = _after(parsed, _revision(connection))
         if due:
-            run(connection, "head")
+            run(connection, FOLDER)
         return due
 
 

@@ -1,0 +1,186 @@
+"""Migrations: announced, run once, all or nothing, and in step with the declared collections."""
+
+import importlib
+import importlib.util
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, inspect, text
+from tests.postgres import postgres
+
+from medspace.adapters.sql import create, migration, open_database, pending, revise, upgrade
+from medspace.adapters.sql.errors import DatabaseUrlError, SchemaAheadError, SchemaBehindError
+from medspace.core.errors import StorageError
+from medspace.core.store import Collection
+
+__all__ = ["postgres"]
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    id: str
+    kind: str
+    size: int | None = None
+
+
+THINGS = Collection("things", Thing, ("kind", "size"), (("kind", "size"),))
+MORE = Collection("more", Thing, ("kind",))
+
+BROKEN = """
+import sqlalchemy as sa
+from alembic import op
+revision, down_revision = "0002", "0001"
+def upgrade():
+    op.create_table("half", sa.Column("id", sa.Text(), primary_key=True))
+    op.execute("INSERT INTO nowhere VALUES (1)")
+"""
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request, tmp_path):
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/connector.db"
+    return request.getfixturevalue("postgres")()
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The migrations, copied, so that a test may add some."""
+    copy = tmp_path / "migrations"
+    shutil.copytree(migration.FOLDER, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(migration, "FOLDER", copy)
+    return copy
+
+
+def tables(url):
+    engine = create_engine(url)
+    names = set(inspect(engine).get_table_names())
+    engine.dispose()
+    return names
+
+
+async def test_migrations_are_announced_and_run_once(url):
+    names = migration.revisions()
+    assert pending(url) == names != []
+    assert upgrade(url) == names
+    assert pending(url) == upgrade(url) == []
+    async with open_database(url, []) as database:
+        assert await database.write(lambda tx: tx.log.append(b"a")) == 0
+
+
+def test_a_database_without_tables_is_not_opened(url, tmp_path):
+    with pytest.raises(SchemaBehindError, match="medspace up"):
+        open_database(url, [])
+    assert not list(tmp_path.glob("connector.db*"))
+
+
+def test_a_newer_database_is_left_alone(url):
+    create(url, [THINGS])
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+    for use in (pending, upgrade, lambda url: open_database(url, [THINGS])):
+        with pytest.raises(SchemaAheadError, match="9999"):
+            use(url)
+
+
+def test_a_migration_that_fails_leaves_nothing(url, folder):
+    upgrade(url)
+    before = tables(url)
+    (folder / "versions" / "0002_broken.py").write_text(BROKEN)
+    assert pending(url) == ["0002_broken"]
+    with pytest.raises(StorageError):
+        upgrade(url)
+    assert tables(url) == before
+    assert pending(url) == ["0002_broken"]
+
+
+def test_the_next_migration_is_written_by_comparison(url, folder):
+    count = len(migration.revisions())
+    written = revise.revise("add things", [THINGS])
+    assert written.name == f"{count + 1:04}_add_things.py"
+    assert revise.revise("add nothing", [THINGS]) is None
+    assert revise.revise("add more", [THINGS, MORE]).stem == f"{count + 2:04}_add_more"
+    upgrade(url)
+    assert missing(url, [THINGS, MORE]) == []
+    assert missing(url, [THINGS]) != []
+
+
+def test_the_command_writes_all_anew(folder, capsys, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "DECLARED", [THINGS], raising=False)
+    monkeypatch.setitem(sys.modules, "declaring", sys.modules[__name__])
+    assert revise.main(["first", "--collections", "declaring:DECLARED", "--anew"]) == 0
+    assert migration.revisions() == ["0001_first"]
+    assert "0001_first.py" in capsys.readouterr().out
+    assert revise.main(["again", "--collections", "declaring:DECLARED"]) == 0
+    assert "nothing to write" in capsys.readouterr().out
+
+
+def test_the_newest_tables_are_those_of_the_declared_collections(url):
+    if importlib.util.find_spec("medspace.app.compose") is None:
+        pytest.skip("medspace.app.compose declares no collections yet")
+    collections = importlib.import_module("medspace.app.compose").COLLECTIONS
+    upgrade(url)
+    assert missing(url, collections) == []
+
+
+def missing(url, collections):
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        found = revise.differences(connection, collections)
+    engine.dispose()
+    return found
+
+
+def test_opening_imports_neither_alembic_nor_another_driver(tmp_path):
+    url = f"sqlite:///{tmp_path}/connector.db"
+    create(url, [])
+    code = (
+        "import sys; from medspace.adapters.sql import open_database; open_database(sys.argv[1], []);"
+        "print([name for name in ('alembic', 'psycopg', 'sqlalchemy.dialects.postgresql', 'sqlalchemy.orm')"
+        " if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, url], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "nonsense",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "mysql://h/d",
+        "postgresql://h/d",
+        "postgresql+asyncpg://h/d",
+    ],
+)
+def test_other_urls_are_refused_with_what_to_write(url):
+    for use in (pending, upgrade, lambda url: open_database(url, [])):
+        with pytest.raises(DatabaseUrlError, match=r"sqlite:///path/to/file\.db"):
+            use(url)
+
+
+def test_a_file_that_cannot_be_made_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DatabaseUrlError, match="file"):
+        upgrade(f"sqlite:///{tmp_path}/file/connector.db")
+
+
+def test_a_file_that_is_no_database_is_told(tmp_path):
+    path = Path(tmp_path / "connector.db")
+    path.write_text("no database" * 1000)
+    with pytest.raises(StorageError, match="SQLITE_NOTADB"):
+        open_database(f"sqlite:///{path}", [])
+
+
+def test_a_missing_driver_names_the_command(monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(Exception, match=r"pip install .medspace\[postgres\]"):
+        open_database("postgresql+psycopg://h/d", [])
