@@ -18,7 +18,7 @@ SCHEMAS = Path(os.environ.get("MEDSPACE_DATA", Path(__file__).parents[4] / "shar
 @pytest.mark.skipif(not SCHEMAS.is_dir(), reason="the schemas of the Dataspace Protocol are not here")
 @pytest.mark.parametrize("kind", ["DataService", "CatalogService"])
 def test_a_service_is_as_the_protocol_wants_it(kind):
-    schemas = {name: json.loads((SCHEMAS / name).read_text()) for name in os.listdir(SCHEMAS)}
+    schemas = {file.name: json.loads(file.read_text()) for file in SCHEMAS.iterdir()}
     registry = Registry().with_resources((s["$id"], Resource.from_contents(s)) for s in schemas.values())
     validator = Draft201909Validator(schemas["did-service-schema.json"], registry=registry)
     entry = ServiceEntry(f"{COMPANY}#dsp", kind, "https://company.example/dsp/2025-1/catalog")
