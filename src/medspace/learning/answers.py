@@ -3,6 +3,7 @@
 A wrong answer is never repaired: its site is named and its numbers are not used.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -24,6 +25,7 @@ NEWTON = "glm.newton"
 EVALUATION = "glm.evaluation"
 OUTPUTS = {"moments": MOMENTS, "newton": NEWTON, "evaluation": EVALUATION}
 MOST_ROWS = 2**53 - 1
+PLACE = re.compile(r"\$[.\w\[\]]*")
 HUGE = 1e150  # products of two such numbers still fit a double
 SLACK = 1e-6  # relative; the rounding of sums
 
@@ -148,10 +150,10 @@ def read_curvature(site: str, values: Mapping[str, Any], expected: Expected) -> 
     check.that(
         bool((np.abs(hessian) <= np.outer(root, root) * (1.0 + SLACK)).all()), msgid("its Hessian is no Hessian")
     )
-    if expected.task.standardise and expected.task.family != "poisson":
-        # Squares of a standardised column sum to at most the rows of all sites; weights as in `_check_intercept`.
+    if expected.task.family != "poisson":
+        # Squares of a scaled column sum to at most the rows of all sites; weights as in `_check_intercept`.
         most = expected.total * (0.25 if expected.task.family == "binomial" else 1.0) * (1.0 + SLACK)
-        check.that(bool((diagonal[1:] <= most).all()), msgid("its Hessian is too large for its rows"))
+        check.that(bool((diagonal <= most).all()), msgid("its Hessian is too large for its rows"))
     if expected.task.intercept:
         _check_intercept(check, expected.task, form, float(gradient[0]), float(hessian[0, 0]))
     return Curvature(form.n, max(form.deviance, 0.0), gradient, hessian)
@@ -230,7 +232,12 @@ class _Check:
         try:
             return msgspec.convert(values, kind)
         except msgspec.ValidationError as error:
-            raise AnswerInvalidError(site=self.site, round=self.round, reason=str(error)) from None
+            # Only the place is kept: the rest of the message may repeat what a site wrote.
+            found = PLACE.search(str(error))
+            reason = Text(
+                msgid("it has not the form of such an answer, at {place}"), {"place": found[0] if found else "$"}
+            )
+            raise AnswerInvalidError(site=self.site, round=self.round, reason=reason) from None
 
     def finite(self, values: Any) -> Any:  # noqa: ANN401 - a vector or a matrix, as given
         array = np.asarray(values, dtype=np.float64)

@@ -7,6 +7,7 @@ otherwise it takes the next one. Once a step is shorter than the tolerance it is
 converged: the error left is of the order of its square.
 """
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -15,10 +16,13 @@ from medspace.core.canonical import JsonObject
 from medspace.learning import glm
 from medspace.learning.answers import question
 from medspace.learning.design import Layout, Vector
+from medspace.learning.errors import SingularError
 from medspace.learning.evaluation import Tally, quality
 from medspace.learning.glm import Curvature, Moments
 from medspace.learning.model import Fit, Phase, SiteQuality
 from medspace.learning.task import GlmTask
+
+NOTHING = 1e-22  # of the objective before: a smaller gain is rounding; it happens where gaussian rows fit perfectly
 
 
 def inputs(fit: Fit) -> JsonObject:
@@ -37,16 +41,21 @@ def after_newton(task: GlmTask, fit: Fit, total: Curvature) -> Fit:
     """Halve, step, or step for the last time.
 
     Raises:
-        SingularError: there is no step.
+        SingularError: there is no step; or steps do not shrink while standard errors grow faster, which is what
+            happens where columns separate the outcome perfectly and no finite fit is best.
     """
-    beta = _vector(fit.beta)
-    now = glm.objective(task, total, beta)
+    if fit.layout is None:  # a fit in this phase has one
+        raise SingularError
+    beta, weights = _vector(fit.beta), glm.penalty(task, fit.layout)
+    now = glm.objective(total, weights, beta)
     if not glm.no_worse(now, fit.objective):
         return replace(fit, beta=_floats((_vector(fit.base) + beta) / 2.0))
-    step = glm.newton(task, total, beta)
+    step = glm.newton(task, total, weights, beta)
     moved = replace(fit, beta=_floats(step.beta), base=fit.beta, objective=now, deviance=total.deviance)
-    if step.length > task.tolerance:
+    if step.length > task.tolerance and step.gain > NOTHING * (fit.objective or 0.0):
         return moved
+    if step.stride > math.sqrt(task.tolerance):
+        raise SingularError
     covariance = tuple(_floats(row) for row in step.covariance)
     return replace(moved, phase=Phase.EVALUATION, covariance=covariance)
 

@@ -60,10 +60,16 @@ class Curvature:
 
 @dataclass(frozen=True, slots=True)
 class NewtonStep:
-    """One Newton step: where it leads, its length in standard errors, the covariance at its start."""
+    """One Newton step: where it leads, and the covariance of the estimate at its start.
+
+    `gain` is how much the objective should fall; `length` is in standard errors; `stride` is the largest relative
+    change of a coefficient (absolute below 1).
+    """
 
     beta: Vector
+    gain: float
     length: float
+    stride: float
     covariance: Matrix
 
 
@@ -84,6 +90,9 @@ def layout(task: GlmTask, total: Moments) -> Layout:
     """How every site shall build its design: means, scales and varying columns of the whole federation.
 
     Means and standard deviations (population form) are of the present values; an indicator's follow from its count.
+    Columns are centred and scaled in any case, as Newton's method likes it; whether the penalty is on this scale or
+    on the original one is the task's choice (`penalty`). Without an intercept nothing may be moved: columns are only
+    scaled, by their root mean square.
     """
     widths = [len(feature.columns) for feature in task.features]
     absent = np.repeat(np.asarray(total.missing, dtype=np.float64), widths)
@@ -97,10 +106,10 @@ def layout(task: GlmTask, total: Moments) -> Layout:
         variance = np.concatenate([variance, share * (1.0 - share)])
     else:
         mean = fill
+    if not task.intercept:
+        mean, variance = np.zeros_like(mean), power
     kept = np.flatnonzero(variance > CONSTANT * power)
     centre, scale = mean[kept], np.sqrt(variance[kept])
-    if not task.standardise:
-        centre, scale = np.zeros(len(kept)), np.ones(len(kept))
     return Layout(_floats(fill), tuple(int(index) for index in kept), _floats(centre), _floats(scale))
 
 
@@ -162,9 +171,17 @@ def curvature(family: Family, matrix: Matrix, target: Vector, beta: Vector) -> C
     )
 
 
-def objective(task: GlmTask, total: Curvature, beta: Vector) -> float:
-    """What the fit makes small: deviance / 2 + l2 / 2 * squares of the coefficients, intercept left out."""
-    return total.deviance / 2.0 + float(_penalty(task, len(beta)) @ np.square(beta)) / 2.0
+def penalty(task: GlmTask, layout: Layout) -> Vector:
+    """The weight of each squared coefficient: l2 on the scale that the task names, 0 for the intercept."""
+    weights = np.full(len(layout.scale), task.l2)
+    if not task.standardise:
+        weights = weights / np.square(np.asarray(layout.scale))
+    return np.concatenate([[0.0], weights]) if task.intercept else weights
+
+
+def objective(total: Curvature, weights: Vector, beta: Vector) -> float:
+    """What the fit makes small: half the deviance and half the penalty."""
+    return total.deviance / 2.0 + float(weights @ np.square(beta)) / 2.0
 
 
 def no_worse(now: float, before: float | None) -> bool:
@@ -172,7 +189,7 @@ def no_worse(now: float, before: float | None) -> bool:
     return before is None or now <= before + NO_WORSE * (abs(before) + 1.0)
 
 
-def newton(task: GlmTask, total: Curvature, beta: Vector) -> NewtonStep:
+def newton(task: GlmTask, total: Curvature, weights: Vector, beta: Vector) -> NewtonStep:
     """One step from summed statistics.
 
     The covariance is that of the estimate on the scale of the fit: H^-1 times the dispersion without penalty, and
@@ -181,13 +198,18 @@ def newton(task: GlmTask, total: Curvature, beta: Vector) -> NewtonStep:
     Raises:
         SingularError: the penalised Hessian has no inverse.
     """
-    penalty = _penalty(task, len(beta))
-    inverse = _inverse(total.hessian + np.diag(penalty))
-    gradient = total.gradient - penalty * beta
+    inverse = _inverse(total.hessian + np.diag(weights))
+    gradient = total.gradient - weights * beta
     step = inverse @ gradient
+    gain = max(float(gradient @ step), 0.0) / 2.0
     spread = dispersion(task, total)
-    length = math.sqrt(max(float(gradient @ step), 0.0) / spread)
-    return NewtonStep(beta + step, length, inverse @ total.hessian @ inverse * spread)
+    return NewtonStep(
+        beta=beta + step,
+        gain=gain,
+        length=math.sqrt(2.0 * gain / spread),
+        stride=float((np.abs(step) / np.maximum(1.0, np.abs(beta))).max(initial=0.0)),
+        covariance=inverse @ total.hessian @ inverse * spread,
+    )
 
 
 def dispersion(task: GlmTask, total: Curvature) -> float:
@@ -209,13 +231,6 @@ def original_scale(task: GlmTask, layout: Layout, beta: Vector, covariance: Matr
         back = moved
     variance = np.einsum("ij,jk,ik->i", back, covariance, back)
     return back @ beta, np.sqrt(np.maximum(variance, 0.0))
-
-
-def _penalty(task: GlmTask, width: int) -> Vector:
-    penalty = np.full(width, task.l2)
-    if task.intercept:
-        penalty[0] = 0.0
-    return penalty
 
 
 def _inverse(hessian: Matrix) -> Matrix:

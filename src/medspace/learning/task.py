@@ -104,10 +104,12 @@ class Evaluation:
 class GlmTask:
     """A generalised linear model with canonical link.
 
-    The fit minimises deviance / 2 + l2 / 2 * sum of squares of the coefficients on the scale of the fit, intercept
-    left out, deviance summed (not averaged) over all rows of all sites: `l2` is 1/C of scikit-learn. `tolerance` is
-    the length of the Newton step, in standard errors, at which the fit has converged. `max_rounds` counts every
-    round: moments, Newton and evaluation.
+    The fit minimises deviance / 2 + l2 / 2 * sum of squares of the coefficients, intercept left out, deviance summed
+    (not averaged) over all rows of all sites: `l2` is 1/C of scikit-learn. With `standardise` the penalised
+    coefficients are those of the columns scaled by the federation's means and standard deviations, else those of the
+    columns as measured. `tolerance` is the length of the Newton step, in standard errors, at which the fit has
+    converged. `max_rounds` counts every round: moments, Newton and evaluation. `min_cohort` is the fewest rows that a
+    site's sums may stand for; `site_faults` says whether the run goes on without a site that fails.
     """
 
     family: Family
