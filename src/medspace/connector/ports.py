@@ -14,10 +14,14 @@ from medspace.core.store import Transaction
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the counterparty answered; `body` is decoded JSON, None where there was none or it could not be read."""
+    """What the counterparty answered; `body` is decoded JSON, None where there was none or it could not be read.
+
+    `following` is the URL of the next page where the answer has one (RFC 8288, relation `next`).
+    """
 
     status: int
     body: Json = None
+    following: str | None = None
 
 
 class Transport(Protocol):

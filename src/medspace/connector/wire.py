@@ -210,13 +210,14 @@ def _policy(value: Json, kind: str) -> JsonObject:
         raise MessageError(reason=Text(msgid("the {kind} is missing"), {"kind": kind}))
     if value.get("@type", kind) != kind:
         raise MessageError(reason=Text(msgid("the policy is not of the @type {kind}"), {"kind": kind}))
-    made: JsonObject = {"@id": identifier(value, "@id"), "@type": kind, "target": identifier(value, "target")}
+    # What we do not know stays: it may change what the policy means, so the evaluator must see it.
+    made = value | {"@id": identifier(value, "@id"), "@type": kind, "target": identifier(value, "target")}
     made |= {name: _text(value, name) for name in _POLICY_TEXTS if value.get(name) is not None}
-    profiles = [_plain(item) for item in listed(value.get("profile"))]
-    made |= {"profile": profiles} if profiles else {}
-    for name in _RULES:
-        rules = [_rule(rule) for rule in listed(value.get(name))]
-        made |= {name: rules} if rules else {}
+    lists = {"profile": [_plain(item) for item in listed(value.get("profile"))]}
+    lists |= {name: [_rule(rule) for rule in listed(value.get(name))] for name in _RULES}
+    for name, items in lists.items():
+        made.pop(name, None)
+        made |= {name: items} if items else {}
     if "permission" not in made and "prohibition" not in made:
         raise MessageError(reason=Text(msgid("the {kind} has neither permission nor prohibition"), {"kind": kind}))
     return _hashable(made)

@@ -3,9 +3,10 @@
 from enum import StrEnum
 from types import MappingProxyType
 
+from medspace.connector.model import Negotiation, Role
 from medspace.connector.model import NegotiationState as State
-from medspace.connector.model import Role
 from medspace.connector.process import Owner, StateTable, Transition
+from medspace.core.text import msgid
 
 
 class Message(StrEnum):
@@ -75,3 +76,15 @@ ACTIONS = MappingProxyType(
 def yields(received: Message, own: Message) -> bool:
     """Whether a message may be taken while the own one may be taken too: a termination, unless ours is final."""
     return received is Message.TERMINATION and own is not Message.FINALIZED
+
+
+def agreement_flaw(did: str, negotiation: Negotiation) -> str | None:
+    """What makes the agreement that came another than the one negotiated, as a msgid; None where nothing does."""
+    agreement = negotiation.agreement or {}
+    if agreement.get("assigner") != negotiation.counterparty:
+        return msgid("The agreement names another provider.")
+    if agreement.get("assignee") != did:
+        return msgid("The agreement names another consumer.")
+    if agreement.get("target") != negotiation.dataset:
+        return msgid("The agreement is about another dataset.")
+    return None

@@ -7,7 +7,13 @@ from medspace.connector import wire
 from medspace.connector.binding import owned
 from medspace.connector.dispatch.outbox import Outcome
 from medspace.connector.dispatch.service import Dispatcher
-from medspace.connector.errors import EarlyMessageError, MessageError, TransitionError, UnknownProcessError
+from medspace.connector.errors import (
+    AgreementError,
+    EarlyMessageError,
+    MessageError,
+    TransitionError,
+    UnknownProcessError,
+)
 from medspace.connector.model import (
     AGREEMENTS,
     NEGOTIATIONS,
@@ -18,13 +24,13 @@ from medspace.connector.model import (
     Role,
 )
 from medspace.connector.negotiation import messages
-from medspace.connector.negotiation.rules import TABLE, Message
+from medspace.connector.negotiation.rules import TABLE, Message, agreement_flaw
 from medspace.connector.negotiation.steps import Steps
 from medspace.connector.ports import CallbackCheck
 from medspace.connector.process import Owner
 from medspace.core.canonical import JsonObject
 from medspace.core.store import Database, Transaction
-from medspace.core.text import msgid
+from medspace.core.text import Text, msgid
 from medspace.trust.model import Caller
 
 _APPROVALS = {
@@ -111,6 +117,7 @@ class Negotiations:
 
         Raises:
             TransitionError: nothing waits for us.
+            AgreementError: the agreement names other parties or another dataset.
             CrossedError: a message is under way.
         """
 
@@ -121,6 +128,9 @@ class Negotiations:
                 raise TransitionError(
                     message="approval", sender=negotiation.role.value, state=negotiation.state.value
                 )
+            flaw = agreement_flaw(self.steps.local.did, negotiation) if action == "verify" else None
+            if flaw is not None:
+                raise AgreementError(reason=Text(flaw))
             return self.steps.act(tx, negotiation, Reaction((action,)))
 
         return await self._do(pid, unit)

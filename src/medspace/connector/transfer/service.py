@@ -108,13 +108,16 @@ class Transfers:
         kind: str,
         data_address: JsonObject | None = None,
         address: str | None = None,
+        pid: str | None = None,
     ) -> Transfer:
         """As consumer, request the use `kind` (a DSP format) of an agreement; `data_address` asks for a push to it.
 
-        `address` is the provider's protocol base, as the negotiation knows it where it is not given.
+        `address` is the provider's protocol base, as the negotiation knows it where it is not given. Who gives
+        a `pid` of its own can ask again after a crash: the second request is refused as a duplicate.
 
         Raises:
             UnknownAgreementError: there is no such agreement, or no address is known for it.
+            DuplicateRecordError: there is a transfer with this pid.
         """
         pushed = wire.data_address(data_address)
 
@@ -126,7 +129,7 @@ class Transfers:
             base = address or (negotiation.address if negotiation is not None else None)
             if base is None:
                 raise UnknownAgreementError(agreement=agreement_id)
-            return self.steps.begin(tx, agreement, kind, base, pushed)
+            return self.steps.begin(tx, agreement, kind, base, pushed, pid)
 
         outcome = await self.database.write(unit)
         self.dispatcher.launch(outcome.intent)

@@ -107,11 +107,17 @@ class Steps:
     # --- begun by us ------------------------------------------------------------------------------------------
 
     def begin(
-        self, tx: Transaction, agreement: Agreement, kind: str, address: str, data_address: JsonObject | None
+        self,
+        tx: Transaction,
+        agreement: Agreement,
+        kind: str,
+        address: str,
+        data_address: JsonObject | None,
+        pid: str | None = None,
     ) -> Outcome[Transfer]:
         """As consumer, request a use of the agreement; with a data address, to be pushed there."""
         transfer = Transfer(
-            id=self.local.new_id(),
+            id=pid or self.local.new_id(),
             role=Role.CONSUMER,
             state=TransferState.INITIAL,
             counterparty=agreement.provider,

@@ -1,0 +1,102 @@
+"""Which datasets may be offered, and how they stand in the catalogue."""
+
+from collections.abc import Collection
+from urllib.parse import urlencode
+
+from medspace.connector import wire
+from medspace.connector.errors import MessageError, OfferError
+from medspace.connector.model import Dataset
+from medspace.core.canonical import JsonObject
+from medspace.core.text import Fact, Text, msgid
+from medspace.policy import odrl
+from medspace.policy.actions import points_of
+from medspace.policy.errors import InvalidPolicyError
+from medspace.policy.rules import enforceable
+
+PAGE = 100
+
+
+def check(dataset: Dataset, available: Collection[str]) -> None:
+    """Refuse a dataset that could not be served as its offers promise.
+
+    `available` are the kinds of use (formats) for which there is an engine or a data plane.
+
+    Raises:
+        OfferError: it has no offer or no format, a format that nothing serves, or an offer with a clause that no
+            enforcement point can enforce.
+    """
+    if not dataset.formats or not dataset.offers:
+        raise OfferError(reason=Text(msgid("{asset} needs an offer and a format"), {"asset": dataset.id}))
+    for kind in dataset.formats:
+        if kind not in available:
+            raise OfferError(reason=Text(msgid("nothing here serves the format {format}"), {"format": kind}))
+    identities = [_check_offer(offer, dataset) for offer in dataset.offers]
+    if len(set(identities)) < len(identities):
+        raise OfferError(reason=msgid("two offers have one identity"))
+
+
+def _check_offer(offer: JsonObject, dataset: Dataset) -> str:
+    if "target" in offer:
+        raise OfferError(reason=msgid("an offer in the catalogue has no target of its own"))
+    try:
+        strict = wire.offer({"offer": {**offer, "target": dataset.id}})
+        decision = enforceable(odrl.parse(strict), points_of(dataset.formats))
+    except (MessageError, InvalidPolicyError) as error:
+        raise OfferError(reason=error.text) from error
+    for premise in decision.failures:
+        facts: dict[str, Fact | Text] = {"clause": premise.clause, "asked": premise.asked, "held": premise.held}
+        raise OfferError(reason=Text(msgid("nothing can enforce {clause} ({asked} {held})"), facts))
+    return str(strict["@id"])
+
+
+def body(dataset: Dataset, service: str) -> JsonObject:
+    """The dcat:Dataset of the catalogue; `service` identifies the data service that gives access."""
+    described = {"title": dataset.title, "description": dataset.description, "keyword": list(dataset.keywords)}
+    return {
+        "@id": dataset.id,
+        "@type": "Dataset",
+        **{name: value for name, value in described.items() if value},
+        "hasPolicy": [{**offer, "@type": "Offer"} for offer in dataset.offers],
+        "distribution": [
+            {"@type": "Distribution", "format": kind, "accessService": service} for kind in dataset.formats
+        ],
+    }
+
+
+def catalogue(participant: str, address: str, bodies: list[str]) -> bytes:
+    """The dcat:Catalog around datasets whose JSON is there already."""
+    frame = wire.encode(
+        {
+            "@context": [wire.CONTEXT],
+            "@id": f"{participant}#catalog",
+            "@type": "Catalog",
+            "participantId": participant,
+            "service": [
+                {"@id": service_id(participant), "@type": "DataService", "endpointURL": address},
+            ],
+        }
+    )
+    if not bodies:
+        return frame
+    return frame[:-1] + b',"dataset":[' + ",".join(bodies).encode() + b"]}"
+
+
+def service_id(participant: str) -> str:
+    """The identity of a participant's data service."""
+    return f"{participant}#connector"
+
+
+def links(address: str, datasets: list[Dataset], *, more: bool, earlier: bool) -> str | None:
+    """The Link header (RFC 8288) of a page, None where it stands alone."""
+    if not datasets:
+        return None
+    targets = []
+    if more:
+        targets.append(_link(address, "after", datasets[-1].id, "next"))
+    if earlier:
+        targets.append(_link(address, "before", datasets[0].id, "previous"))
+    return ", ".join(targets) or None
+
+
+def _link(address: str, side: str, identity: str, relation: str) -> str:
+    return f'<{address}/catalog/request?{urlencode({side: identity})}>; rel="{relation}"'

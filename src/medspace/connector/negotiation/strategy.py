@@ -1,0 +1,121 @@
+"""How the product answers negotiations: by the policy that is published, or by a person.
+
+Provider: what is asked for must have exactly the terms of a published offer, and the policy must allow it for this
+consumer; then it is agreed, on the published text, and finalised once verified. Consumer: what was asked for is
+accepted and verified; anything else waits for a person.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from medspace.connector.local import Local
+from medspace.connector.model import CATALOGUE, Dataset, Negotiation, Reaction, Role
+from medspace.connector.negotiation.messages import message_offer
+from medspace.connector.negotiation.rules import agreement_flaw
+from medspace.connector.ports import NegotiationEvent, RegionOf
+from medspace.connector.reasons import clause_of, sentences
+from medspace.core.canonical import JsonObject
+from medspace.core.decision import Decision, combine
+from medspace.core.store import Transaction
+from medspace.core.text import Text, msgid
+from medspace.policy import odrl
+from medspace.policy.actions import points_of
+from medspace.policy.errors import InvalidPolicyError
+from medspace.policy.model import UseRequest
+from medspace.policy.points import Point
+from medspace.policy.rules import decide, enforceable
+
+
+class Answering(StrEnum):
+    """Who answers requests for our data."""
+
+    AUTOMATIC = "automatic"
+    MANUAL = "manual"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyStrategy:
+    """The product's strategy (port `connector.ports.NegotiationStrategy`)."""
+
+    local: Local
+    region_of: RegionOf
+    answering: Answering = Answering.AUTOMATIC
+
+    def react(self, tx: Transaction, negotiation: Negotiation, event: NegotiationEvent) -> Reaction:
+        """What to do now; an empty reaction holds the negotiation."""
+        match event:
+            case NegotiationEvent.REQUEST | NegotiationEvent.COUNTER | NegotiationEvent.ACCEPTED:
+                return Reaction() if self.answering is Answering.MANUAL else self._answer(tx, negotiation, event)
+            case NegotiationEvent.VERIFIED:
+                return Reaction(("finalize",))
+            case NegotiationEvent.OFFER:
+                return Reaction(("accept",)) if _as_asked(negotiation) else Reaction()
+            case NegotiationEvent.AGREEMENT:
+                return self._verify(negotiation)
+            case _:
+                return Reaction()
+
+    # --- provider ---------------------------------------------------------------------------------------------
+
+    def _answer(self, tx: Transaction, negotiation: Negotiation, event: NegotiationEvent) -> Reaction:
+        dataset = tx.get(CATALOGUE, negotiation.dataset)
+        if dataset is None:
+            return _terminate("catalog.unknown", msgid("The dataset is not offered here."))
+        terms: JsonObject | None = negotiation.offer
+        if event is not NegotiationEvent.ACCEPTED:
+            terms = _published(dataset, negotiation.offer)
+        if terms is None:
+            sentence = msgid("The terms are not those of an offer in the catalogue; ask for one that is there.")
+            return _terminate("negotiation.not_offered", sentence)
+        decision = self.decide(tx, negotiation, dataset, terms)
+        if not decision.permitted:
+            return Reaction(
+                ("terminate",), code=decision.code, reason=sentences(decision), clause=clause_of(decision)
+            )
+        return Reaction(("agree",), offer=message_offer(terms, dataset.id))
+
+    def decide(self, tx: Transaction, negotiation: Negotiation, dataset: Dataset, terms: JsonObject) -> Decision:
+        """Whether these terms may be agreed to with this counterparty."""
+        policy = odrl.parse(message_offer(terms, dataset.id))
+        request = UseRequest(
+            assignee=negotiation.counterparty,
+            region=self.region_of(tx, negotiation.counterparty),
+            time=self.local.clock.now(),
+            target=dataset.id,
+        )
+        enforced = enforceable(policy, points_of(dataset.formats))
+        return combine(enforced, decide(policy, request, Point.NEGOTIATION))
+
+    # --- consumer ---------------------------------------------------------------------------------------------
+
+    def _verify(self, negotiation: Negotiation) -> Reaction:
+        flaw = agreement_flaw(self.local.did, negotiation)
+        if flaw is not None:
+            return _terminate("agreement.mismatch", flaw)
+        if negotiation.agreement is not None and _same(negotiation.offer, negotiation.agreement):
+            return Reaction(("verify",))
+        return Reaction()
+
+
+def _as_asked(negotiation: Negotiation) -> bool:
+    return (
+        negotiation.role is Role.CONSUMER
+        and negotiation.asked is not None
+        and _same(negotiation.asked, negotiation.offer)
+    )
+
+
+def _published(dataset: Dataset, asked: JsonObject) -> JsonObject | None:
+    offers = (message_offer(offer, dataset.id) for offer in dataset.offers)
+    return next((offer for offer in offers if _same(offer, asked)), None)
+
+
+def _same(one: JsonObject, other: JsonObject) -> bool:
+    try:
+        return one["target"] == other["target"] and odrl.same_terms(odrl.parse(one), odrl.parse(other))
+    except InvalidPolicyError:
+        return False
+
+
+def _terminate(code: str, sentence: str) -> Reaction:
+    return Reaction(("terminate",), code=code, reason=(str(Text(sentence)),))

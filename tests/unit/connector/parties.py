@@ -1,0 +1,265 @@
+"""Two or more connectors in one process, over a network that can lose, repeat, delay and refuse."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from medspace.adapters.memory import ManualClock, MemoryDatabase, SeededRandomness
+from medspace.connector.dispatch.rules import Patience
+from medspace.connector.dispatch.service import Dispatcher
+from medspace.connector.errors import (
+    MessageError,
+    NotSentError,
+    UnknownProcessError,
+    UnreachableError,
+    UseRefusedError,
+)
+from medspace.connector.local import Local
+from medspace.connector.model import CATALOGUE, Dataset, Kind, Negotiation, Reaction, Transfer
+from medspace.connector.negotiation import messages as negotiation_messages
+from medspace.connector.negotiation.rules import Message as N
+from medspace.connector.negotiation.service import Negotiations
+from medspace.connector.negotiation.steps import Steps as NegotiationSteps
+from medspace.connector.ports import Reply
+from medspace.connector.transfer import messages as transfer_messages
+from medspace.connector.transfer.rules import Message as T
+from medspace.connector.transfer.service import Transfers
+from medspace.connector.transfer.steps import Steps as TransferSteps
+from medspace.core.decision import Decision, Verdict
+from medspace.core.errors import InvalidInputError, MedspaceError, RefusedError
+from medspace.trust.model import Caller
+
+CONTEXT = ["https://w3id.org/dspace/2025/1/context.jsonld"]
+OFFER = {"@id": "urn:offer:1", "@type": "Offer", "permission": [{"action": "use"}]}
+PULL = {"@type": "DataAddress", "endpointType": "urn:medspace:job:1", "endpoint": "http://127.0.0.1/jobs/1"}
+
+NEGOTIATION_PATHS = {
+    "request": (N.REQUEST,),
+    "offers": (N.OFFER,),
+    "agreement": (N.AGREEMENT,),
+    "agreement/verification": (N.VERIFICATION,),
+    "events": (N.ACCEPTED, N.FINALIZED),
+    "termination": (N.TERMINATION,),
+}
+TRANSFER_PATHS = {
+    "start": T.START,
+    "suspension": T.SUSPENSION,
+    "completion": T.COMPLETION,
+    "termination": T.TERMINATION,
+}
+
+
+@dataclass
+class Script:
+    """A strategy for tests: what to do on each event."""
+
+    reactions: dict[str, Any] = field(default_factory=dict)
+    events: list[str] = field(default_factory=list)
+    decision: Decision = Decision(Verdict.PERMIT, "permitted")
+    data_address: dict[str, Any] | None = field(default_factory=lambda: dict(PULL))
+
+    def react(self, tx, process, event) -> Reaction:
+        self.events.append(event.value)
+        reaction = self.reactions.get(event.value, Reaction())
+        return reaction if isinstance(reaction, Reaction) else Reaction(tuple(reaction.split()))
+
+    def examine(self, tx, agreement, transfer) -> Decision:
+        return self.decision
+
+    def address(self, tx, transfer) -> dict[str, Any] | None:
+        return self.data_address
+
+
+AUTOMATIC = {
+    "request": "agree",
+    "accepted": "agree",
+    "verified": "finalize",
+    "offer": "accept",
+    "agreement": "verify",
+}
+
+
+class Party:
+    """One connector without HTTP: `post` and `get` are its door."""
+
+    def __init__(self, name: str, network: "Network", patience: Patience | None = None) -> None:
+        self.did = f"did:web:{name}.example"
+        self.address = f"https://{name}.example/dsp"
+        self.database = MemoryDatabase()
+        self.clock = network.clock
+        self.network = network
+        self.patience = patience or Patience()
+        self.randomness = SeededRandomness(sum(name.encode()))
+        self.negotiating = Script(dict(AUTOMATIC))
+        self.transferring = Script({"request": "start"})
+        self.strategy: Any = None
+        self.task: asyncio.Task[None] | None = None
+        self.build()
+        network.parties[self.address] = self
+
+    @property
+    def local(self) -> Local:
+        return Local(self.did, self.address, self.clock, self.randomness)
+
+    def build(self) -> None:
+        steps = NegotiationSteps(self.local, self.strategy or self.negotiating)
+        uses = TransferSteps(self.local, self.transferring, steps)
+        self.dispatcher = Dispatcher(
+            self.database,
+            Wire(self.network, self.did),
+            {Kind.NEGOTIATION: steps, Kind.TRANSFER: uses},
+            self.clock,
+            self.randomness,
+            self.patience,
+        )
+        self.negotiations = Negotiations(self.database, steps, self.dispatcher, lambda url: None)
+        self.transfers = Transfers(self.database, uses, self.dispatcher, lambda url: None)
+
+    def start(self) -> None:
+        self.task = asyncio.ensure_future(self.dispatcher.run())
+
+    async def stop(self) -> None:
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.gather(self.task, return_exceptions=True)
+            self.task = None
+
+    async def restart(self) -> None:
+        """Everything in memory is gone; the database stays."""
+        await self.stop()
+        self.build()
+        self.start()
+
+    async def post(self, path: str, content: bytes, did: str) -> Reply:
+        caller = Caller(did, "token")
+        launched = None
+        try:
+            body, status, launched = await self._take(path.strip("/").split("/"), content, caller)
+            return Reply(status, body)
+        except UnknownProcessError as error:
+            return Reply(404, {"code": error.code})
+        except UseRefusedError as error:
+            return Reply(400, {"code": error.decision.code, "clause": error.clause, "reason": [str(error.text)]})
+        except (InvalidInputError, RefusedError) as error:
+            return Reply(400, {"code": error.code, "reason": [str(error.text)]})
+        except MedspaceError as error:
+            return Reply(503, {"code": error.code})
+        finally:
+            self.dispatcher.launch(launched)
+
+    async def _take(self, parts: list[str], content: bytes, caller: Caller):
+        if parts[0] == "negotiations":
+            if len(parts) == 2:
+                outcome = await self.negotiations.open(caller, content, NEGOTIATION_PATHS[parts[1]][0])
+            else:
+                expected = NEGOTIATION_PATHS["/".join(parts[2:])]
+                outcome = await self.negotiations.receive(caller, parts[1], content, *expected)
+            return negotiation_messages.process(outcome.process), 200, outcome.intent
+        if len(parts) == 2:
+            outcome = await self.transfers.open(caller, content)
+        else:
+            outcome = await self.transfers.receive(caller, parts[1], content, TRANSFER_PATHS[parts[2]])
+        return transfer_messages.process(outcome.process), 200, outcome.intent
+
+    async def get(self, path: str, did: str) -> Reply:
+        kind, pid = path.strip("/").split("/")
+        try:
+            if kind == "negotiations":
+                return Reply(200, negotiation_messages.process(await self.negotiations.get(Caller(did, "t"), pid)))
+            return Reply(200, transfer_messages.process(await self.transfers.get(Caller(did, "t"), pid)))
+        except UnknownProcessError as error:
+            return Reply(404, {"code": error.code})
+
+    async def negotiation(self, pid: str) -> Negotiation:
+        return await self.negotiations.find(pid)
+
+    async def transfer(self, pid: str) -> Transfer:
+        return await self.transfers.find(pid)
+
+    async def log(self) -> list[dict[str, Any]]:
+        return await self.database.read(
+            lambda tx: [msgspec.json.decode(entry) for entry in tx.log.entries(0, tx.log.size())]
+        )
+
+    async def kinds(self) -> list[str]:
+        return [entry["kind"] for entry in await self.log()]
+
+    async def offer(self, dataset: Dataset) -> None:
+        await self.database.write(lambda tx: tx.insert(CATALOGUE, dataset))
+
+
+@dataclass
+class Wire:
+    """The transport of one party."""
+
+    network: "Network"
+    did: str
+
+    async def post(self, url: str, message: dict[str, Any], audience: str) -> Reply:
+        return await self.network.carry("POST", url, message, self.did)
+
+    async def get(self, url: str, audience: str) -> Reply:
+        return await self.network.carry("GET", url, {}, self.did)
+
+
+@dataclass
+class Network:
+    """Delivers by default at once; `fault` may say otherwise for each call: lost, mute, twice, 404, 500, slow."""
+
+    clock: ManualClock = field(default_factory=ManualClock)
+    parties: dict[str, Party] = field(default_factory=dict)
+    sent: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    fault: Callable[[str, str, dict[str, Any]], str | None] = lambda method, url, message: None
+    gates: dict[str, asyncio.Event] = field(default_factory=dict)
+
+    async def carry(self, method: str, url: str, message: dict[str, Any], did: str) -> Reply:
+        if method == "POST":
+            self.sent.append((url, message))
+        party = next((party for address, party in self.parties.items() if url.startswith(address)), None)
+        fault = self.fault(method, url, message)
+        if party is None or fault == "lost":
+            raise NotSentError(address=url, reason="lost")
+        if fault is not None and fault.isdigit():
+            return Reply(int(fault), {"code": "test.fault", "reason": ["made up"]})
+        path = url[len(party.address) :]
+        await asyncio.sleep(0)
+        if method == "GET":
+            return await party.get(path, did)
+        content = msgspec.json.encode(message)
+        reply = await party.post(path, content, did)
+        if fault == "twice":
+            await party.post(path, content, did)
+        if fault == "mute":
+            raise UnreachableError(address=url, reason="no answer")
+        if fault in self.gates:
+            await self.gates[fault].wait()
+        await asyncio.sleep(0)
+        return reply
+
+
+async def settle(clock: ManualClock, rounds: int = 40) -> None:
+    """Let everything run that can run without time passing."""
+    for _ in range(rounds):
+        await asyncio.sleep(0)
+
+
+async def until(clock: ManualClock, condition: Callable[[], Any], seconds: float = 60.0) -> None:
+    """Let time pass until the condition holds."""
+    passed = 0.0
+    while True:
+        await settle(clock)
+        held = condition()
+        if asyncio.iscoroutine(held):
+            held = await held
+        if held:
+            return
+        assert passed < seconds, "it never came to hold"
+        clock.advance(0.1)
+        passed += 0.1
+
+
+def malformed(error: MessageError) -> str:
+    return error.code
