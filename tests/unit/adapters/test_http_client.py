@@ -51,14 +51,30 @@ async def test_a_connection_that_the_server_ends_is_not_used_again(client):
         assert server.connections == 2
 
 
-async def test_a_connection_that_was_idle_for_long_is_not_used_again():
+async def test_a_connection_that_is_idle_for_long_is_closed():
     client = HttpClient(Guard(loopback=True), limits=Limits(idle=0.0))
-    async with serving(answer()) as server:
+    ended = asyncio.Event()
+
+    async def watch(reader, writer):
+        writer.write(answer())
+        await reader.read()
+        ended.set()
+
+    async with serving(watch, watch) as server:
         await client.request("GET", server.url())
-        await asyncio.sleep(0.001)
+        await asyncio.wait_for(ended.wait(), 5)
+        assert client._origins == {}
         await client.request("GET", server.url())
         assert server.connections == 2
+
+
+async def test_connections_are_closed_with_the_client(client):
+    async with serving(answer()) as server:
+        await asyncio.gather(*(client.request("GET", server.url()) for _ in range(3)))
         await client.close()
+        assert client._origins == {}
+        await client.request("GET", server.url())
+        assert server.connections == 4
 
 
 async def test_no_more_connections_than_allowed_are_opened(client):

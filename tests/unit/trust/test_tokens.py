@@ -12,7 +12,9 @@ from medspace.core.signing import Ed25519Signer
 from medspace.trust import jws, tokens
 from medspace.trust.errors import (
     TokenExpiredError,
+    TokenIssuerError,
     TokenLifetimeError,
+    TokenOversizedError,
     TokenPrematureError,
     UnauthenticatedError,
 )
@@ -121,3 +123,18 @@ def test_no_single_changed_character_is_accepted(data):
 def test_reading_ends_in_a_token_or_in_its_error(text):
     with pytest.raises(UnauthenticatedError):
         verified(text)
+
+
+def test_a_token_proves_no_party_but_the_one_of_the_document():
+    with pytest.raises(TokenIssuerError):
+        tokens.verify(issued(), document_of(HOSPITAL), HOSPITAL, NOW)
+
+
+def test_length_is_bounded():
+    # Three bytes of a claim are four characters of the token.
+    room = (tokens.LONGEST_TOKEN - len(signed({"x": ""}))) * 3 // 4
+    longest = signed({"x": "a" * room})
+    assert len(longest) in (tokens.LONGEST_TOKEN, tokens.LONGEST_TOKEN - 1)
+    assert verified(longest).did == COMPANY
+    with pytest.raises(TokenOversizedError):
+        verified(signed({"x": "a" * (room + 2)}))

@@ -23,6 +23,8 @@ from medspace.core.text import Text, msgid
 # Host name and port to the texts of its addresses.
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 
+_Key = tuple[str, str, int]  # scheme, host, port
+
 USER_AGENT = "medspace"
 
 
@@ -60,7 +62,7 @@ class _Origin:
     """The connections to one scheme, host and port."""
 
     slots: asyncio.Semaphore
-    idle: deque[Connection] = field(default_factory=deque)
+    idle: deque[tuple[Connection, asyncio.TimerHandle]] = field(default_factory=deque)
     users: int = 0
 
 
@@ -82,7 +84,7 @@ class HttpClient:
         self._tls = tls
         self._resolve = resolve
         self._limits = limits or Limits()
-        self._origins: dict[tuple[str, str, int], _Origin] = {}
+        self._origins: dict[_Key, _Origin] = {}
 
     async def request(
         self,
@@ -126,27 +128,36 @@ class HttpClient:
             async with origin.slots:
                 connection = self._idle(origin) or await self._connect(url, target)
                 yield connection
-                self._keep(origin, connection)
+                self._keep(key, origin, connection)
         finally:
             origin.users -= 1
-            if not origin.users and not origin.idle:
-                self._origins.pop(key, None)
+            self._forget(key, origin)
 
     def _idle(self, origin: _Origin) -> Connection | None:
-        latest = asyncio.get_running_loop().time() - self._limits.idle
         while origin.idle:
-            connection = origin.idle.pop()
-            if connection.usable and connection.idle_since >= latest:
+            connection, expiry = origin.idle.pop()
+            expiry.cancel()
+            if connection.usable:
                 return connection
             connection.close()
         return None
 
-    def _keep(self, origin: _Origin, connection: Connection) -> None:
-        if connection.usable:
-            connection.idle_since = asyncio.get_running_loop().time()
-            origin.idle.append(connection)
-        else:
+    def _keep(self, key: _Key, origin: _Origin, connection: Connection) -> None:
+        if not connection.usable:
             connection.close()
+            return
+        expiry = asyncio.get_running_loop().call_later(self._limits.idle, self._expire, key, origin)
+        origin.idle.append((connection, expiry))
+
+    def _expire(self, key: _Key, origin: _Origin) -> None:
+        # The connection that was kept first expires first; a server cannot make us hold on to one.
+        connection, _ = origin.idle.popleft()
+        connection.close()
+        self._forget(key, origin)
+
+    def _forget(self, key: _Key, origin: _Origin) -> None:
+        if not origin.users and not origin.idle:
+            self._origins.pop(key, None)
 
     async def _connect(self, url: str, target: Target) -> Connection:
         try:
@@ -190,7 +201,9 @@ class HttpClient:
         """Close the idle connections."""
         for origin in self._origins.values():
             while origin.idle:
-                origin.idle.pop().close()
+                connection, expiry = origin.idle.pop()
+                expiry.cancel()
+                connection.close()
         self._origins.clear()
 
 

@@ -57,7 +57,6 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._reading: _Reading | None = None
         self._closed = False
-        self.idle_since = 0.0
 
     @property
     def usable(self) -> bool:
