@@ -6,7 +6,7 @@ another kind of entry adds a line to `ENTRY_KINDS`; there is no other place.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
@@ -16,27 +16,53 @@ from medspace.core.canonical import LARGEST_INTEGER, Json
 LONGEST_TEXT = 256
 LONGEST_LIST = 10_000
 
-DID = re.compile(r"did:[a-z0-9]+:[A-Za-z0-9._:%-]+")  # DID Core 3.1
-DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-TOKEN = re.compile(r"[!-~]+")  # printable ASCII without spaces: URNs, codes, formats, dates, JSON pointers
-TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")  # as core.clock.stamp writes it
+
+Accepts = Callable[[Json], bool]
+
+
+def _text(pattern: str) -> Accepts:
+    matches = re.compile(pattern).fullmatch
+    return lambda value: type(value) is str and len(value) <= LONGEST_TEXT and bool(matches(value))
+
+
+def _list(accepts: Accepts) -> Accepts:
+    def accepts_all(value: Json) -> bool:
+        return isinstance(value, list | tuple) and len(value) <= LONGEST_LIST and all(map(accepts, value))
+
+    return accepts_all
+
+
+def _number(value: Json) -> bool:
+    return type(value) is int and 0 <= value <= LARGEST_INTEGER
+
+
+def _answer(value: Json) -> bool:
+    return isinstance(value, dict) and ANSWER.flaw(value) is None
 
 
 class Form(Enum):
-    """What a fact looks like."""
+    """What a fact looks like: the word for it, and what it accepts."""
 
-    TOKEN = "token"  # noqa: S105 - a word of the grammar
-    DID = "did"
-    DIGEST = "digest"
-    TIME = "time"
-    NUMBER = "number"
-    TOKENS = "tokens"
-    DIDS = "dids"
-    ANSWERS = "answers"
+    TOKEN = "token", _text(r"[!-~]+")  # printable ASCII without spaces: URNs, codes, formats, dates, JSON pointers
+    DID = "did", _text(r"did:[a-z0-9]+:[A-Za-z0-9._:%-]+")  # DID Core 3.1
+    DIGEST = "digest", _text(r"sha256:[0-9a-f]{64}")
+    TIME = "time", _text(r"[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}\.[0-9]{3}Z")  # as core.clock.stamp writes it
+    NUMBER = "number", _number
+    TOKENS = "tokens", _list(TOKEN[1])
+    DIDS = "dids", _list(DID[1])
+    ANSWERS = "answers", _list(_answer)
+
+    def __init__(self, word: str, accepts: Accepts) -> None:
+        self.word = word
+        self.accepts = accepts
 
 
-PATTERNS = MappingProxyType({Form.TOKEN: TOKEN, Form.DID: DID, Form.DIGEST: DIGEST, Form.TIME: TIME})
-ITEMS = MappingProxyType({Form.TOKENS: Form.TOKEN, Form.DIDS: Form.DID})
+FORMS: Mapping[str, Form] = MappingProxyType({form.word: form for form in Form})
+
+
+def fits(form: Form, value: Json) -> bool:
+    """Whether a value has that form."""
+    return form.accepts(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +82,9 @@ class EntryKind:
             form = self.required.get(name) or self.optional.get(name)
             if form is None:
                 return f"{self.name} has no fact {name[:32]}"
-            if not fits(form, value):
-                return f"the fact {name} of {self.name} is not a {form.value}"
+            if not form.accepts(value):
+                return f"the fact {name} of {self.name} is not a {form.word}"
         return None
-
-
-def fits(form: Form, value: Json) -> bool:
-    """Whether a value has that form."""
-    if form is Form.NUMBER:
-        return type(value) is int and 0 <= value <= LARGEST_INTEGER
-    if form in PATTERNS:
-        return isinstance(value, str) and len(value) <= LONGEST_TEXT and bool(PATTERNS[form].fullmatch(value))
-    if not isinstance(value, list | tuple) or len(value) > LONGEST_LIST:
-        return False
-    if form is Form.ANSWERS:
-        return all(isinstance(item, dict) and ANSWER.flaw(item) is None for item in value)
-    return all(fits(ITEMS[form], item) for item in value)
 
 
 def _kind(name: str, required: str, optional: str = "") -> EntryKind:
@@ -81,10 +94,10 @@ def _kind(name: str, required: str, optional: str = "") -> EntryKind:
 def _forms(declared: str) -> Mapping[str, Form]:
     # "round:number digest:digest run" -> forms by name; a token where nothing is said
     pairs = (word.partition(":") for word in declared.split())
-    return MappingProxyType({name: Form(form or "token") for name, _, form in pairs})
+    return MappingProxyType({name: FORMS[form or "token"] for name, _, form in pairs})
 
 
-ANSWER = _kind("answer", "site:did use release digest:digest")
+ANSWER: EntryKind = _kind("answer", "site:did use release digest:digest")
 
 _NEGOTIATION = (
     "role pid counterparty:did",

@@ -4,13 +4,17 @@ from dataclasses import dataclass
 
 import msgspec
 
-from medspace.core.canonical import Json, JsonObject, canonical
+from medspace.core.canonical import Json, JsonObject
 from medspace.core.clock import instant
 from medspace.core.store import Collection
 from medspace.ledger.errors import MalformedEntryError, UnknownEntryKindError
 from medspace.ledger.kinds import ENTRY_KINDS, Form, fits
 
 LONGEST_ENTRY = 4 * 1024 * 1024  # bytes; a round with 10,000 answers is about 3 MB
+
+# The facts of an entry are ASCII text and small integers under ASCII names. Of those this encoder makes the very
+# bytes that core.canonical makes, many times faster; a test holds the two together.
+_encoder = msgspec.json.Encoder(order="deterministic")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ class Entry:
 
     def encode(self) -> bytes:
         """The canonical bytes that the log keeps and hashes (RFC 8785)."""
-        return canonical({"actor": self.actor, "facts": self.facts, "kind": self.kind, "time": self.time})
+        return _encoder.encode({"actor": self.actor, "facts": self.facts, "kind": self.kind, "time": self.time})
 
 
 class _Wire(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,9 +1,12 @@
 import json
 
 import pytest
+import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from medspace.core.canonical import canonical
+from medspace.core.hashing import digest_bytes
 from medspace.ledger.errors import MalformedEntryError, UnknownEntryKindError
 from medspace.ledger.kinds import ENTRY_KINDS, LONGEST_LIST, Form
 from medspace.ledger.model import LONGEST_ENTRY, Entry, decode
@@ -112,6 +115,33 @@ def test_a_time_is_a_stamp(time):
 def test_an_actor_is_a_did():
     with pytest.raises(MalformedEntryError, match="not a DID"):
         Entry("offer.withdrawn", TIME, "Anna", {"asset": "a"})
+
+
+FORMS = {
+    Form.TOKEN: st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=256),
+    Form.DID: st.just(DID),
+    Form.DIGEST: st.binary(max_size=3).map(digest_bytes),
+    Form.TIME: st.just(TIME),
+    Form.NUMBER: st.integers(0, 2**53 - 1),
+    Form.TOKENS: st.lists(st.just("a") | st.just('"\\')),
+    Form.DIDS: st.lists(st.just(DID), max_size=3).map(tuple),
+    Form.ANSWERS: st.lists(st.permutations(list(EXAMPLES[Form.ANSWERS][0].items())).map(dict), max_size=3),
+}
+
+
+@st.composite
+def entries(draw):
+    kind = draw(st.sampled_from(sorted(ENTRY_KINDS)))
+    forms = {**ENTRY_KINDS[kind].required, **ENTRY_KINDS[kind].optional}
+    names = draw(st.permutations(sorted(forms)))
+    return Entry(kind, TIME, DID, {name: draw(FORMS[forms[name]]) for name in names})
+
+
+@given(entries())
+@settings(max_examples=100)
+def test_an_entry_is_written_in_the_canonical_form_of_rfc_8785(entry):
+    written = {"time": entry.time, "kind": entry.kind, "facts": entry.facts, "actor": entry.actor}
+    assert entry.encode() == canonical(written) == rfc8785.dumps(written)
 
 
 GOOD = Entry("offer.withdrawn", TIME, DID, {"asset": "a"}).encode()
