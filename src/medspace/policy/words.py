@@ -24,7 +24,7 @@ def describe(policy: Policy) -> list[Text]:
     """
     lines = [line for rule in policy.permissions for line in _permission(rule)]
     lines = lines or [Text(msgid("Nothing is allowed."))]
-    lines += [forbids(rule) for rule in policy.prohibitions]
+    lines += [line for rule in policy.prohibitions for line in (forbids(rule), *_scope(rule))]
     lines += [duty(rule) for rule in policy.obligations]
     return lines + [
         Text(msgid("Untranslated clause {clause}: {json}"), {"clause": flaw.clause, "json": flaw.json})
@@ -40,14 +40,13 @@ def difference(one: Policy, other: Policy) -> list[Text]:
 
 
 def _permission(rule: Rule) -> list[Text]:
-    facts: dict[str, Fact | Text] = {"action": actions.words(rule.action)}
-    lines = [Text(msgid("You may {action}."), facts)]
-    if rule.target:
-        lines.append(Text(msgid("This is about the asset {target}."), {"target": rule.target}))
-    if rule.assignee:
-        lines.append(Text(msgid("This is for {assignee}."), {"assignee": rule.assignee}))
+    lines = [Text(msgid("You may {action}."), {"action": actions.words(rule.action)}), *_scope(rule)]
     lines += [_condition(part) for part in rule.constraints]
     return lines + [duty(part) for part in rule.duties]
+
+
+def _scope(rule: Rule) -> list[Text]:
+    return [named(name) for name in (rule.target, rule.assignee) if name]
 
 
 def _condition(constraint: Constraint) -> Text:
@@ -100,7 +99,7 @@ def allows(action: str) -> Text:
 
 def named(wanted: str) -> Text:
     """The only asset or party that a rule is about."""
-    return Text(msgid("This is only for {name}."), {"name": wanted})
+    return Text(msgid("This is about {name}."), {"name": wanted})
 
 
 def states(row: Operand, held: Value | None) -> Text:

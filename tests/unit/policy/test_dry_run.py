@@ -1,0 +1,39 @@
+from tests.unit.policy.given import policy, request
+from tests.unit.policy.test_templates import TERMS
+
+from medspace.policy import odrl, templates
+from medspace.policy.model import Label
+from medspace.policy.points import Point
+from medspace.policy.service import dry_run
+
+LABEL = Label(purposes=("dpv:ScientificResearch",), regions=("EU",), kinds=("medspace:train",))
+OFFER = odrl.parse(templates.build("train-only", **TERMS))
+
+
+def test_a_dry_run_that_is_permitted_needs_no_remedy():
+    run = dry_run(OFFER, LABEL, request())
+    assert run.decision.permitted
+    assert run.remedies == ()
+    assert str(run.terms[0]) == "You may train a model on the data."
+
+
+def test_a_dry_run_says_what_would_change_the_answer_each_once():
+    run = dry_run(OFFER, LABEL, request(purpose="dpv:Marketing", count=5))
+    assert run.decision.code == "policy.purpose"
+    assert [str(remedy) for remedy in run.remedies] == [
+        "State a purpose that the terms allow.",
+        "Ask the data holder for an agreement that covers more uses.",
+    ]
+
+
+def test_a_dry_run_of_a_download_names_the_clause():
+    run = dry_run(OFFER, LABEL, request(action="medspace:download"), Point.TRANSFER)
+    assert run.decision.code == "policy.prohibited"
+    assert run.decision.failures[0].clause == "/prohibition/0"
+    assert str(run.remedies[0]) == "These terms allow you to: train a model on the data."
+
+
+def test_the_label_alone_can_deny():
+    run = dry_run(policy(), None, request())
+    assert run.decision.code == "label.absent"
+    assert [str(remedy) for remedy in run.remedies] == ["Ask the data holder to label the asset."]

@@ -1,0 +1,38 @@
+from datetime import UTC, datetime
+
+from tests.unit.policy.given import compare, policy, request, rule
+from tests.unit.policy.test_templates import TERMS
+
+from medspace.policy import odrl, templates
+from medspace.policy.limits import Limits, limits
+
+
+def test_the_limits_of_the_permission_that_allows_it():
+    terms = odrl.parse(templates.build("train-only", **TERMS))
+    found = limits(terms, request(output=None, cohort=None))
+    assert found == Limits("/permission/0", ("evaluation", "glm.moments"), 10, 3, datetime(2027, 1, 1, tzinfo=UTC))
+
+
+def test_a_permission_without_conditions_sets_no_limits():
+    assert limits(policy(), request()) == Limits("/permission/0", None, 0, 0, None)
+
+
+def test_what_is_not_permitted_has_no_limits():
+    assert limits(policy(rule(compare("spatial", "eq", "CN"))), request()) is None
+    assert limits(policy(prohibition=[rule()]), request()) is None
+
+
+def test_another_permission_lends_nothing():
+    closed = rule(compare("spatial", "eq", "CN"), compare("medspace:minCohort", "gteq", "2"))
+    opened = rule(compare("medspace:minCohort", "gteq", "50"))
+    found = limits(policy(closed, opened), request())
+    assert found is not None
+    assert (found.clause, found.min_cohort) == ("/permission/1", 50)
+
+
+def test_alternatives_are_read_strictly():
+    either = [compare("medspace:minCohort", "gteq", size) for size in ("5", "20")]
+    outputs = [compare("medspace:output", "isAnyOf", kinds) for kinds in (["a", "b"], ["b", "c"])]
+    ends = [compare("dateTime", "lt", f"20{year}-01-01T00:00:00Z") for year in (28, 27)]
+    found = limits(policy(rule({"or": either}, {"or": outputs}, {"or": ends})), request(output=None))
+    assert found == Limits("/permission/0", ("b",), 20, 0, datetime(2027, 1, 1, tzinfo=UTC))

@@ -1,0 +1,137 @@
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from tests.unit.policy.given import request
+
+from medspace.core.canonical import canonical
+from medspace.policy import odrl, templates
+from medspace.policy.actions import COMPUTED, LEAVES, last_point
+from medspace.policy.errors import InvalidTermsError, UnknownTemplateError
+from medspace.policy.points import ROAD, Point
+from medspace.policy.rules import decide, enforceable
+from medspace.policy.words import describe
+
+DATA = Path(os.environ.get("MEDSPACE_DATA", "../shared/data")) / "dsp"
+TERMS = {
+    "purposes": ["ehds:HealthcareScientificResearch"],
+    "not_before": "2026-01-01T00:00:00Z",
+    "until": datetime(2027, 1, 1, tzinfo=UTC),
+    "regions": ["EU", "CN"],
+    "recipients": ["did:web:company.example"],
+    "count": 5,
+    "min_cohort": 10,
+    "min_sites": 3,
+    "outputs": ["glm.moments", "evaluation"],
+}
+ABOUT_TRANSFER = {"not_before", "until", "regions", "recipients"}
+
+
+def terms_of(template):
+    computed = set(template.permits) <= COMPUTED | {"use"}
+    return TERMS if computed else {name: TERMS[name] for name in ABOUT_TRANSFER}
+
+
+@pytest.mark.parametrize("template", templates.TEMPLATES.values(), ids=str)
+@pytest.mark.parametrize("full", [True, False])
+def test_every_template_can_be_enforced(template, full):
+    policy = odrl.parse(templates.build(template.name, **(terms_of(template) if full else {})))
+    last = max(last_point(action) if action != "use" else Point.RELEASE for action in template.permits)
+    assert enforceable(policy, ROAD[: last + 1]).permitted
+    assert not any("Untranslated" in line.msgid for line in describe(policy))
+    assert template.title.endswith(".")
+
+
+@pytest.mark.parametrize("template", templates.TEMPLATES.values(), ids=str)
+def test_every_template_permits_what_it_names_and_nothing_else(template):
+    policy = odrl.parse(templates.build(template.name, **terms_of(template)))
+    for action in LEAVES:
+        decision = decide(policy, request(action=action), Point.RELEASE)
+        assert decision.permitted is (action in template.permits or template.permits == ("use",))
+
+
+def test_train_only_says_what_it_forbids():
+    policy = odrl.parse(templates.build("train-only", **TERMS))
+    decision = decide(policy, request(action="medspace:download"), Point.TRANSFER)
+    assert (decision.code, decision.failures[0].clause) == ("policy.prohibited", "/prohibition/0")
+    assert str(decision.failures[0].remedy) == "These terms allow you to: train a model on the data."
+
+
+def test_train_only_as_json():
+    assert templates.build("train-only", offer_id="urn:o", purposes=["HealthcareScientificResearch"], count=5) == {
+        "@id": "urn:o",
+        "@type": "Offer",
+        "profile": ["urn:medspace:profile:1"],
+        "permission": [
+            {
+                "action": "medspace:train",
+                "constraint": [
+                    {
+                        "leftOperand": "purpose",
+                        "operator": "isAnyOf",
+                        "rightOperand": ["https://w3id.org/dpv/legal/eu/ehds#HealthcareScientificResearch"],
+                    },
+                    {"leftOperand": "count", "operator": "lteq", "rightOperand": "5"},
+                    {
+                        "leftOperand": "medspace:protection",
+                        "operator": "eq",
+                        "rightOperand": "coordinator-sees-sums",
+                    },
+                ],
+            }
+        ],
+        "prohibition": [{"action": "medspace:download"}],
+    }
+
+
+def test_a_template_has_a_name_of_its_own_and_a_canonical_form():
+    built = templates.build("open-use")
+    assert built["@id"] == "urn:medspace:template:open-use"
+    assert canonical(templates.build("train-only", **TERMS)) == canonical(templates.build("train-only", **TERMS))
+
+
+def test_a_term_may_be_one_text_and_a_preset_may_be_left_out():
+    one = templates.build("train-only", purposes="DUO:0000042", regions="EU", protection=None)
+    assert [part["rightOperand"] for part in one["permission"][0]["constraint"]] == [
+        ["http://purl.obolibrary.org/obo/DUO_0000042"],
+        ["EU"],
+    ]
+
+
+def test_an_unknown_template_names_those_that_are_known():
+    with pytest.raises(UnknownTemplateError) as raised:
+        templates.build("train_only")
+    assert "train-only" in str(raised.value.advice)
+
+
+@pytest.mark.parametrize(
+    ("terms", "term"),
+    [
+        ({"purpose": ["DUO:0000042"]}, "purpose"),
+        ({"purposes": ["healing"]}, "purposes"),
+        ({"purposes": []}, "purposes"),
+        ({"until": "2027-01-01"}, "until"),
+        ({"count": -1}, "count"),
+        ({"count": True}, "count"),
+        ({"count": "many"}, "count"),
+        ({"regions": ["Europe"]}, "regions"),
+        ({"outputs": ["*"]}, "outputs"),
+        ({"protection": "masked"}, "protection"),
+        ({"count": [1, 2]}, "count"),
+    ],
+)
+def test_a_term_with_a_mistake_is_refused(terms, term):
+    with pytest.raises(InvalidTermsError) as raised:
+        templates.build("train-only", **terms)
+    assert raised.value.facts["term"] == term
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="the public DSP schemas are not on this machine")
+@pytest.mark.parametrize("template", templates.TEMPLATES.values(), ids=str)
+def test_every_template_is_written_as_the_published_schema_demands(template):
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = json.loads((DATA / "schemas/negotiation/contract-schema.json").read_text())
+    checked = jsonschema.Draft201909Validator({**schema, "allOf": [{"$ref": "#/definitions/Offer"}]})
+    checked.validate(templates.build(template.name, **terms_of(template)))

@@ -1,0 +1,127 @@
+import pytest
+
+from medspace.policy import purposes
+from medspace.policy.actions import (
+    ACTIONS,
+    DOWNLOAD,
+    LEAVES,
+    action_of,
+    covers,
+    last_point,
+    points_of,
+    touches,
+    words,
+)
+from medspace.policy.points import ROAD, Point
+from medspace.policy.purposes import PURPOSES, VOCABULARY
+from medspace.policy.regions import REGIONS
+
+RESEARCH = "ehds:HealthcareScientificResearch"
+ALGORITHMS = "ehds:TrainTestAndEvaluateAISystemsAlgorithms"
+
+
+def test_a_narrower_term_is_within_a_broader_one_over_several_steps():
+    assert PURPOSES.within(ALGORITHMS, "dpv:ResearchAndDevelopment") is True
+    assert PURPOSES.within(ALGORITHMS, ALGORITHMS) is True
+
+
+def test_a_broader_term_may_or_may_not_be_meant_as_the_narrower_one():
+    assert PURPOSES.within(RESEARCH, ALGORITHMS) is None
+
+
+def test_strangers_are_not_within_each_other_and_unknown_terms_are_not_decided():
+    assert PURPOSES.within(RESEARCH, "dpv:Marketing") is False
+    assert PURPOSES.within("urn:x", RESEARCH) is None
+    assert PURPOSES.within(RESEARCH, "urn:x") is None
+
+
+def test_same_is_exact_and_leaves_kin_undecided():
+    assert PURPOSES.same(RESEARCH, RESEARCH) is True
+    assert PURPOSES.same(ALGORITHMS, RESEARCH) is None
+    assert PURPOSES.same(RESEARCH, ALGORITHMS) is None
+    assert PURPOSES.same("dpv:Marketing", RESEARCH) is False
+    assert PURPOSES.same("urn:x", "urn:x") is None
+
+
+def test_a_purpose_has_one_meaning_under_all_its_names():
+    iri = "https://w3id.org/dpv/legal/eu/ehds#HealthcareScientificResearch"
+    assert {purposes.canonical(name) for name in (RESEARCH, iri, "HealthcareScientificResearch")} == {RESEARCH}
+    assert purposes.iri("HealthcareScientificResearch") == iri
+    assert purposes.iri("urn:x") == "urn:x"
+    assert purposes.canonical("DUO:0000042") == "DUO:0000042"
+
+
+@pytest.mark.parametrize("name", ["", "0000042", "healthcarescientificresearch", "EHDS:HealthcareScientificResearch"])
+def test_a_purpose_is_not_guessed(name):
+    assert purposes.canonical(name) is None
+
+
+def test_no_two_purposes_share_a_name():
+    names = [purpose.name.partition(":")[2] for purpose in VOCABULARY]
+    assert len(set(names)) == len(names)
+
+
+def test_every_purpose_has_words():
+    assert all(str(purposes.words(purpose.name)) == purpose.words for purpose in VOCABULARY)
+    assert str(purposes.words("urn:x")) == "urn:x"
+
+
+def test_regions_know_unions_and_the_world():
+    assert REGIONS.within("DE", "EU") is True
+    assert REGIONS.within("NO", "EEA") is True
+    assert REGIONS.within("DE", "EEA") is True
+    assert REGIONS.within("NO", "EU") is False
+    assert REGIONS.within("CN", "EU") is False
+    assert REGIONS.within("CN", "World") is True
+    assert REGIONS.within("EU", "DE") is None
+    assert len(REGIONS.ancestors) == 249 + 3
+
+
+@pytest.mark.parametrize("name", ["eu", "Eu", "DEU", "", "EU ", "XX"])
+def test_a_region_is_not_guessed(name):
+    assert name not in REGIONS
+
+
+@pytest.mark.parametrize(
+    ("kind", "action"),
+    [
+        ("medspace:train", "medspace:train"),
+        ("medspace:statistics", "medspace:statistics"),
+        ("HttpData-PULL", DOWNLOAD),
+        ("HttpData-PUSH", DOWNLOAD),
+        ("HTTP-PULL", "use"),
+        ("medspace:Train", "use"),
+        ("use", "use"),
+    ],
+)
+def test_a_kind_of_use_has_an_action_and_an_unknown_one_the_broadest(kind, action):
+    assert action_of(kind) == action
+
+
+def test_use_covers_everything_and_nothing_else_covers_use():
+    assert all(covers("use", action) for action in ACTIONS.ancestors)
+    assert [action for action in ACTIONS.ancestors if covers(action, "use")] == ["use"]
+    assert covers("read", DOWNLOAD)
+    assert not covers("medspace:train", DOWNLOAD)
+
+
+def test_a_prohibition_reaches_parts_and_wholes():
+    assert touches("use", DOWNLOAD)
+    assert touches(DOWNLOAD, "use")
+    assert touches(DOWNLOAD, "read")
+    assert not touches(DOWNLOAD, "medspace:train")
+
+
+def test_what_hands_out_bytes_is_out_of_reach_after_the_transfer():
+    assert last_point("medspace:train") is Point.RELEASE
+    assert last_point(DOWNLOAD) is last_point("use") is Point.TRANSFER
+    assert points_of(["medspace:train"]) == ROAD
+    assert points_of(["medspace:train", "HttpData-PULL"]) == ROAD[:3]
+    assert points_of([]) == ROAD[:2]
+
+
+def test_actions_and_points_have_words():
+    assert str(words("medspace:train")) == "train a model on the data"
+    assert str(words("odrl:sell")) == "do what is called odrl:sell"
+    assert all(action in LEAVES or action in ("use", "read") for action in ACTIONS.ancestors)
+    assert len({str(point.words) for point in ROAD}) == len(ROAD)

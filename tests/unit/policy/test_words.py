@@ -1,0 +1,94 @@
+from dataclasses import replace
+
+import pytest
+from tests.unit.policy.given import ASSET, USER, compare, policy, rule
+from tests.unit.policy.test_templates import TERMS
+
+from medspace.policy import odrl, templates
+from medspace.policy.model import Rule
+from medspace.policy.words import describe, difference, duty
+
+LOG = {"action": "medspace:log"}
+
+
+def said(terms):
+    return [str(line) for line in describe(terms)]
+
+
+def test_a_contract_in_plain_words():
+    assert said(odrl.parse(templates.build("train-only", **TERMS))) == [
+        "You may train a model on the data.",
+        "Only for health research.",
+        "Only from 2026-01-01 00:00:00 UTC on.",
+        "Only until 2027-01-01 00:00:00 UTC.",
+        "Only by users in the European Union or CN.",
+        "Only by did:web:company.example.",
+        "Only up to 5 times.",
+        "Only with at least 10 persons behind every result.",
+        "Only with at least 3 data holders taking part.",
+        "Only these kinds of result leave the data holder: glm.moments or evaluation.",
+        "You agree that the coordinator sees the sums of each data holder.",
+        "You may not download the data.",
+    ]
+
+
+def test_a_rule_of_its_own_says_whom_and_what_it_is_about():
+    assert said(policy(rule(target=ASSET, assignee=USER, duty=[LOG]), obligation=[LOG])) == [
+        "You may use the data.",
+        f"This is about {ASSET}.",
+        f"This is about {USER}.",
+        "Every use is written to the log of the data holder.",
+        "Every use is written to the log of the data holder.",
+    ]
+
+
+def test_alternatives_are_said():
+    parts = [compare("spatial", "eq", "EU"), {"xone": [compare("count", "lt", "3"), compare("count", "gt", "9")]}]
+    assert said(policy(rule({"or": parts})))[1] == (
+        "Only under at least one of these conditions: by users in the European Union; "
+        "under exactly one of these conditions: before use number 3; after use number 9."
+    )
+
+
+def test_a_prohibition_says_its_conditions():
+    terms = policy(prohibition=[rule(compare("purpose", "isA", "dpv:Marketing"), action="use", assignee=USER)])
+    assert said(terms)[1:] == ["You may not use the data for marketing.", f"This is about {USER}."]
+
+
+def test_no_permission_is_said():
+    assert said(replace(policy(prohibition=[rule()]), permissions=()))[0] == "Nothing is allowed."
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        rule(compare("elapsedTime", "lteq", "P1D")),
+        rule(compare("purpose", "isA", "Heilung")),
+        rule(action="odrl:sell"),
+        rule(constraints=[compare("spatial", "eq", "DE")]),
+    ],
+)
+def test_a_clause_that_has_no_words_is_shown_and_never_hidden(terms):
+    (flaw,) = policy(terms).flaws
+    line = said(policy(terms))[-1]
+    assert line == f"Untranslated clause {flaw.clause}: {flaw.json}"
+    assert any(name in line for name in ("elapsedTime", "Heilung", "sell", "constraints"))
+
+
+def test_an_unknown_duty_is_said_by_its_name():
+    assert str(duty(Rule("delete", "/obligation/0"))) == "You must do what is called delete."
+
+
+def test_a_difference_is_what_is_gone_and_what_is_new():
+    one = odrl.parse(templates.build("train-only", count=5))
+    other = odrl.parse(templates.build("train-only", count=6))
+    assert [str(line) for line in difference(one, other)] == [
+        "No longer: Only up to 5 times.",
+        "New: Only up to 6 times.",
+    ]
+    assert difference(one, one) == []
+
+
+def test_a_small_difference_in_time_is_not_lost():
+    one, other = (policy(rule(compare("dateTime", "lteq", f"2027-01-01T00:00:00{at}Z"))) for at in ("", ".5"))
+    assert len(difference(one, other)) == 2
