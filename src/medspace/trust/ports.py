@@ -40,7 +40,3 @@ class Directory(Protocol):
             UnauthenticatedError: no such member, or no valid list.
         """
         ...
-
-    async def renew(self) -> None:
-        """Look for newer knowledge, for somebody that is not known; raises nothing and costs little when repeated."""
-        ...

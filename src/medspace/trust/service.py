@@ -1,9 +1,6 @@
 """Who calls? Prove ourselves to others, prove others to us, and keep the list of those who belong here."""
 
-import asyncio
 from collections.abc import Callable
-from contextlib import suppress
-from datetime import datetime, timedelta
 
 from medspace.core.clock import Clock, Randomness
 from medspace.core.errors import DuplicateRecordError
@@ -21,7 +18,6 @@ from medspace.trust.errors import (
     MembersIssuerError,
     MembersListError,
     MembersRollbackError,
-    MembersSourceError,
     NoMembersListError,
     NotMemberError,
     TokenIssuerError,
@@ -38,7 +34,6 @@ from medspace.trust.ports import Directory, Documents, MembersSource
 REMEMBER = 60  # seconds
 SWEEP_EVERY = 64  # calls
 SWEEP_AT_MOST = 256  # records
-ASK_EVERY = timedelta(seconds=5)
 _CURRENT = "current"
 
 
@@ -78,18 +73,11 @@ class Gatekeeper:
             StorageError: the database could not remember the token; the caller is not let in.
         """
         token = tokens.read(bearer(authorization))
-        member = await self._member(_issuer(token))
+        member = self._members.member(_issuer(token))
         document = await self._document(member)
         caller = tokens.prove(token, document, self._own_did, self._clock.now())
         await self._remember(caller, token.claims.exp)
         return caller
-
-    async def _member(self, did: str) -> Member:
-        try:
-            return self._members.member(did)
-        except (NotMemberError, NoMembersListError):
-            await self._members.renew()  # admitted a moment ago, perhaps
-            return self._members.member(did)
 
     async def _document(self, member: Member) -> DidDocument:
         """The member's document with the one key that both it and the members list name."""
@@ -175,8 +163,6 @@ class MembersBook:
         self._text = ""
         self._list: Members | None = None
         self._by_did: dict[str, Member] = {}
-        self._asked: datetime | None = None
-        self._renewing = asyncio.Lock()
 
     async def load(self) -> None:
         """Take up the list that was kept; to be called once, before anything else.
@@ -195,19 +181,7 @@ class MembersBook:
             MembersSourceError: it could not be fetched; the list at hand stays.
             MembersListError: it does not hold; the list at hand stays.
         """
-        self._asked = self._clock.now()
         return await self.install(await self._source.members())
-
-    async def renew(self) -> None:
-        """Fetch the list for a caller that the known one does not name, unless it was asked for just now.
-
-        A failure changes nothing: who is not on the list stays unknown. Strangers cannot make us ask more often.
-        """
-        async with self._renewing:
-            if self._asked is not None and self._clock.now() - self._asked < ASK_EVERY:
-                return
-            with suppress(MembersListError, MembersSourceError):
-                await self.refresh()
 
     async def install(self, text: str) -> Members:
         """Keep a list that is valid now and newer than the one that is known.

@@ -60,10 +60,8 @@ class PublishedList:
     """The authority, as far as its list goes."""
 
     text: str = ""
-    asked: int = 0
 
     async def members(self) -> str:
-        self.asked += 1
         return self.text
 
 

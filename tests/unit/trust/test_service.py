@@ -66,21 +66,6 @@ async def test_who_leaves_the_list_is_refused_at_once(space):
         await call(space, space.identity(seed=8))
 
 
-async def test_who_was_admitted_a_moment_ago_is_recognised(space):
-    space.clock.advance(60)
-    space.source.text = list_at(space.clock.now(), AUTHORITY, STRANGER)
-    assert (await call(space, space.identity(STRANGER))).did == STRANGER
-
-
-async def test_strangers_do_not_make_us_ask_the_authority_for_each_of_them(space):
-    identity = space.identity(STRANGER)
-    for wait in (0, 5, 1):
-        space.clock.advance(wait)
-        outcomes = await asyncio.gather(*(call(space, identity) for _ in range(10)), return_exceptions=True)
-        assert {type(outcome) for outcome in outcomes} == {NotMemberError}
-    assert space.source.asked == 2
-
-
 async def test_a_document_that_cannot_be_had_closes_the_door_for_a_moment_only(space):
     document = space.documents.documents.pop(COMPANY)
     identity = space.identity()
@@ -215,7 +200,6 @@ async def test_a_failure_that_all_share_is_raised_for_each(space):
 
 async def test_without_a_list_nobody_is_a_member():
     space = Space()
-    space.source.text = "nothing yet"
     await space.book.load()
     assert space.book.text == ""
     assert space.book.current is None
