@@ -1,0 +1,285 @@
+"""The product's connector as a system under test, for this repository's runner and for outside conformance kits.
+
+    python -m tests.protocol.sut --host 127.0.0.1 --port 8181 --script reactions.json
+
+prints `ready http://127.0.0.1:8181` and serves until SIGTERM. It is the connector as it is, put together with a
+strategy that follows a script and with no identity: whoever calls is the participant TCK_PARTICIPANT. The protocol
+is at `/dsp/2025-1`; `POST /tck/negotiations/requests` and `POST /tck/transfers/requests` let the connector begin as
+consumer. The script names datasets and agreements, and what to do at which event:
+
+    {"datasets": {ID: {TRIGGER: [ACTION, ...]}}, "agreements": {ID: {TRIGGER: [ACTION, ...]}}}
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from tests.protocol.mutants import MUTANTS, Mutant
+
+from medspace.adapters.http.client import HttpClient
+from medspace.adapters.http.guard import Guard
+from medspace.adapters.http.peers import DspClient
+from medspace.adapters.sql import SqlDatabase, create, open_database
+from medspace.adapters.system import SystemClock, SystemRandomness
+from medspace.app.api.protocol import BASE, Door, protocol_routes
+from medspace.connector.catalogue import rules
+from medspace.connector.catalogue.service import Catalogue, publish
+from medspace.connector.dispatch.service import Dispatcher
+from medspace.connector.local import Local
+from medspace.connector.model import (
+    AGREEMENTS,
+    COLLECTIONS,
+    Agreement,
+    Dataset,
+    Kind,
+    Negotiation,
+    Reaction,
+    Transfer,
+)
+from medspace.connector.negotiation.service import Negotiations
+from medspace.connector.negotiation.steps import Steps as NegotiationSteps
+from medspace.connector.ports import NegotiationEvent, Reply, TransferEvent, Transport
+from medspace.connector.transfer.service import Transfers
+from medspace.connector.transfer.steps import Steps as TransferSteps
+from medspace.core.decision import Decision, Verdict
+from medspace.core.hashing import digest
+from medspace.core.store import Transaction
+from medspace.trust.model import Caller
+
+COUNTERPARTY = "TCK_PARTICIPANT"
+# The log knows participants by DIDs only, so the nameless counterparty gets one for inside.
+COUNTERPARTY_DID = f"did:tck:{COUNTERPARTY}"
+FORMAT = "HTTP-PULL"
+BETWEEN_ACTIONS = 0.2  # seconds
+BACKLOG = 512
+
+Script = dict[str, dict[str, list[str]]]
+
+
+class NobodyInParticular:
+    """The no-op identity: says nothing of us, and believes everybody to be the one counterparty."""
+
+    def token_for(self, audience: str) -> str:
+        return f"for-{len(audience)}"
+
+    async def authenticate(self, _authorization: str | None) -> Caller:
+        return Caller(COUNTERPARTY_DID, "none")
+
+
+class CalledByName(DspClient):
+    """Names the counterparty outside as it names itself."""
+
+    async def post(self, url: str, message: dict[str, Any], audience: str) -> Reply:
+        named = json.loads(json.dumps(message).replace(COUNTERPARTY_DID, COUNTERPARTY))
+        return await super().post(url, named, audience)
+
+
+@dataclass(frozen=True)
+class ScriptedNegotiations:
+    """Does what the script says for a dataset; what it does not say is not done."""
+
+    script: Script
+
+    def react(self, _tx: Transaction, negotiation: Negotiation, event: NegotiationEvent) -> Reaction:
+        return _reaction(self.script.get(negotiation.dataset, {}), event.value)
+
+
+@dataclass(frozen=True)
+class ScriptedTransfers:
+    """Does what the script says for an agreement, and allows every use of it."""
+
+    script: Script
+
+    def examine(self, _tx: Transaction, _agreement: Agreement, _transfer: Transfer) -> Decision:
+        return Decision(Verdict.PERMIT, "permitted")
+
+    def react(self, _tx: Transaction, transfer: Transfer, event: TransferEvent) -> Reaction:
+        return _reaction(self.script.get(transfer.agreement, {}), event.value)
+
+    def address(self, _tx: Transaction, transfer: Transfer) -> dict[str, Any] | None:
+        if transfer.data_address is not None:
+            return None  # pushed there
+        return {
+            "@type": "DataAddress",
+            "endpointType": "https://w3id.org/idsa/v4.1/HTTP",
+            "endpoint": "http://data.invalid",
+        }
+
+
+def _reaction(script: dict[str, list[str]], event: str) -> Reaction:
+    actions = tuple(script.get(event, ()))
+    ending = {"code": "script", "reason": ("The script says so.",)} if actions else {}
+    return Reaction(actions, BETWEEN_ACTIONS if actions else 0.0, **ending)
+
+
+def seed(tx: Transaction, local: Local, script: dict[str, Script]) -> None:
+    """Offer every dataset that the script names; finalise every agreement, with the counterparty on both sides."""
+    for dataset in script.get("datasets", {}):
+        publish(tx, local, _dataset(dataset), {FORMAT})
+    for agreement in script.get("agreements", {}):
+        tx.insert(AGREEMENTS, _agreement(local, agreement))
+
+
+def _dataset(dataset: str) -> Dataset:
+    offer = {"@id": f"offer{dataset}", "@type": "Offer", "permission": [{"action": "use"}]}
+    return Dataset(
+        dataset,
+        title=dataset,
+        description="",
+        keywords=(),
+        offers=(offer,),
+        formats=(FORMAT,),
+        label=digest({}),
+        published="",
+    )
+
+
+def _agreement(local: Local, agreement: str) -> Agreement:
+    policy = {
+        "@id": agreement,
+        "@type": "Agreement",
+        "target": f"dataset-of-{agreement}",
+        "assigner": COUNTERPARTY_DID,
+        "assignee": COUNTERPARTY_DID,
+        "timestamp": local.now(),
+        "permission": [{"action": "use"}],
+    }
+    return Agreement(
+        agreement,
+        negotiation=f"negotiation-of-{agreement}",
+        provider=COUNTERPARTY_DID,
+        consumer=COUNTERPARTY_DID,
+        dataset=policy["target"],
+        policy=policy,
+        digest=digest(policy),
+        agreed=local.now(),
+        finalized=local.now(),
+    )
+
+
+@dataclass(frozen=True)
+class Connector:
+    """The connector's parts, as far as the protocol needs them."""
+
+    door: Door
+    dispatcher: Dispatcher
+
+    async def begin_negotiation(self, request: Request) -> Response:
+        """The trigger of a negotiation in which we are the consumer."""
+        body = await request.json()
+        offer = {"@id": body["offerId"], "@type": "Offer", "permission": [{"action": "use"}]}
+        address, dataset = body["connectorAddress"], body["datasetId"]
+        begun = await self.door.negotiations.request_negotiation(COUNTERPARTY_DID, address, offer, dataset)
+        return JSONResponse({"id": begun.id})
+
+    async def begin_transfer(self, request: Request) -> Response:
+        """The trigger of a transfer in which we are the consumer."""
+        body = await request.json()
+        address, agreement = body["connectorAddress"], body["agreementId"]
+        begun = await self.door.transfers.request_transfer(agreement, body["format"], address=address)
+        return JSONResponse({"id": begun.id})
+
+    def application(self) -> Starlette:
+        """Protocol and triggers as one application."""
+        triggers = [
+            Route("/tck/negotiations/requests", self.begin_negotiation, methods=["POST"]),
+            Route("/tck/transfers/requests", self.begin_transfer, methods=["POST"]),
+        ]
+        return Starlette(routes=[*protocol_routes(self.door), *triggers])
+
+
+def compose(database: SqlDatabase, transport: Transport, local: Local, script: dict[str, Script]) -> Connector:
+    """Put the connector together around the script."""
+    negotiation_steps = NegotiationSteps(local, ScriptedNegotiations(script.get("datasets", {})))
+    transfer_steps = TransferSteps(local, ScriptedTransfers(script.get("agreements", {})), negotiation_steps)
+    settlements = {Kind.NEGOTIATION: negotiation_steps, Kind.TRANSFER: transfer_steps}
+    dispatcher = Dispatcher(database, transport, settlements, local.clock, local.randomness)
+    callbacks = Guard.of(loopback=True)
+    door = Door(
+        NobodyInParticular().authenticate,
+        Catalogue(database, local),
+        Negotiations(database, negotiation_steps, dispatcher, callbacks.target),
+        Transfers(database, transfer_steps, dispatcher, callbacks.target),
+        dispatcher,
+    )
+    return Connector(door, dispatcher)
+
+
+class Listener(uvicorn.Server):
+    """A server that leaves signals to us, so that SIGTERM is an orderly end."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(options: argparse.Namespace, script: dict[str, Script], folder: str) -> None:
+    """Serve until SIGTERM."""
+    mutant = MUTANTS.get(os.environ.get("MEDSPACE_SUT_MUTANT", ""), Mutant(()))
+    listener = socket.create_server((options.host, options.port), backlog=BACKLOG)
+    root = f"http://{options.host}:{listener.getsockname()[1]}"
+    local = Local(
+        f"did:web:{options.host}%3A{listener.getsockname()[1]}", root + BASE, SystemClock(), SystemRandomness()
+    )
+    url = f"sqlite:///{folder}/connector.db"
+    create(url, COLLECTIONS)
+    client = HttpClient(Guard.of(loopback=True))
+    async with open_database(url, COLLECTIONS) as database:
+        transport = mutant.transport(CalledByName(client, NobodyInParticular()))
+        rules.PAGE = options.page_size
+        connector = compose(database, transport, local, script)
+        await database.write(lambda tx: seed(tx, local, script))
+        await run(mutant.door(connector.application()), connector.dispatcher, listener, root)
+    await client.close()
+
+
+async def run(application: Any, dispatcher: Dispatcher, listener: socket.socket, root: str) -> None:
+    """Answer and deliver until SIGTERM or SIGINT."""
+    settings = uvicorn.Config(application, lifespan="off", log_level="warning", timeout_graceful_shutdown=2)
+    server = Listener(settings)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, setattr, server, "should_exit", True)  # noqa: FBT003
+    delivery = asyncio.create_task(dispatcher.run())
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    print(f"ready {root}", flush=True)  # noqa: T201 - what the kit waits for
+    await asyncio.wait([serving, delivery], return_when=asyncio.FIRST_COMPLETED)
+    delivery.cancel()
+    with suppress(asyncio.CancelledError):
+        await delivery
+    await serving
+
+
+def options() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.protocol.sut", description="The connector under test.")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen at")
+    parser.add_argument("--port", type=int, default=0, help="port to listen at; 0 takes a free one")
+    parser.add_argument("--script", help="reactions.json: datasets, agreements, and what to do when")
+    parser.add_argument("--page-size", type=int, default=10_000, help="datasets on one page of the catalogue")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Serve from a temporary folder until SIGTERM."""
+    told = options()
+    script = json.loads(Path(told.script).read_text(encoding="utf-8")) if told.script else {}
+    with tempfile.TemporaryDirectory(prefix="medspace-sut-") as folder:
+        asyncio.run(serve(told, script, folder))
+
+
+if __name__ == "__main__":
+    main()
