@@ -11,7 +11,6 @@ from medspace.adapters.records import codec, known, plain, read_only
 from medspace.adapters.tail import Tail
 from medspace.core.errors import DuplicateRecordError, StaleRecordError
 from medspace.core.store import Collection, Key, R, T, Transaction
-from medspace.ledger.merkle import Frontier
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +22,7 @@ class _Row:
 @dataclass(slots=True)
 class _State:
     tables: dict[str, dict[str, _Row]] = field(default_factory=dict)
-    tail: Tail = field(default_factory=lambda: Tail(Frontier()))
+    tail: Tail = field(default_factory=lambda: Tail(0, ()))
 
 
 class MemoryLog:
@@ -147,12 +146,12 @@ class MemoryDatabase:
     async def write(self, work: Callable[[Transaction], T]) -> T:
         """Run a unit of work and keep its changes; if it raises, nothing is kept."""
         transaction = MemoryTransaction(self._state, writable=True)
-        mark = self._state.tail.mark()
+        size = self._state.tail.size
         try:
             return work(transaction)
         except BaseException:
             transaction.undo()
-            self._state.tail.rewind(mark)
+            self._state.tail.rewind(size)
             raise
 
     async def read(self, view: Callable[[Transaction], T]) -> T:

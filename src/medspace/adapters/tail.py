@@ -1,7 +1,7 @@
 """The newest part of a log, in memory: what the database adapters append to before it is kept."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from medspace.ledger.merkle import HASH_SIZE, Frontier, Node, leaf_hash
 
@@ -18,32 +18,29 @@ def hash_in(hashes: bytes, node: Node) -> bytes:
     return hashes[start : start + HASH_SIZE]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One entry, with the hashes of the subtrees that it completed (level 0 first, 32 bytes each)."""
 
-    index: int
+    id: int
     hashes: bytes
     entry: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A point to which a tail can go back."""
-
-    count: int
-    frontier: Frontier
 
 
 class Tail:
     """The entries behind the first `base`, which are kept elsewhere, and the right edge of the whole tree."""
 
-    __slots__ = ("_frontier", "base", "rows")
+    __slots__ = ("_edge", "_frontier", "base", "rows")
 
-    def __init__(self, frontier: Frontier) -> None:
-        self.base = frontier.size
+    def __init__(self, base: int, edge: Sequence[bytes]) -> None:
+        """Begin behind `base` entries; `edge` holds the hashes of the subtrees that `Frontier.nodes(base)` names.
+
+        Raises:
+            ValueError: there are more or fewer of them.
+        """
+        self.base = base
         self.rows: list[Row] = []
-        self._frontier = frontier
+        self._edge = dict(zip(Frontier.nodes(base), edge, strict=True))
+        self._frontier = Frontier.restore(base, edge)
 
     @property
     def size(self) -> int:
@@ -57,17 +54,16 @@ class Tail:
         self.rows.append(Row(index, b"".join([digest for _, digest in completed]), entry))
         return index
 
-    def mark(self) -> Mark:
-        """Where the tail is now."""
-        return Mark(len(self.rows), self._frontier.copy())
-
-    def rewind(self, mark: Mark) -> None:
-        """Forget what was appended since."""
-        del self.rows[mark.count :]
-        self._frontier = mark.frontier.copy()
+    def rewind(self, size: int) -> None:
+        """Forget what was appended since the log had this size."""
+        if size != self.size:
+            edge = self._edge_at(size)
+            del self.rows[size - self.base :]
+            self._frontier = Frontier.restore(size, list(edge.values()))
 
     def kept(self) -> None:
         """The rows are kept elsewhere now."""
+        self._edge = self._edge_at(self.size)
         self.base = self.size
         self.rows.clear()
 
@@ -82,9 +78,14 @@ class Tail:
         Raises:
             KeyError: a subtree is not complete yet.
         """
-        return {node: hash_in(self._row(node).hashes, node) for node in nodes if last_leaf(node) >= self.base}
+        return {node: self._hash(node) for node in nodes if last_leaf(node) >= self.base}
 
-    def _row(self, node: Node) -> Row:
-        if last_leaf(node) >= self.size:
+    def _edge_at(self, size: int) -> dict[Node, bytes]:
+        # A subtree of the edge that is older than the tail was already part of the edge at `base`.
+        return {node: self._edge.get(node) or self._hash(node) for node in Frontier.nodes(size)}
+
+    def _hash(self, node: Node) -> bytes:
+        leaf = last_leaf(node)
+        if leaf >= self.size:
             raise KeyError(node)
-        return self.rows[last_leaf(node) - self.base]
+        return hash_in(self.rows[leaf - self.base].hashes, node)

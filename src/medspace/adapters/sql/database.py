@@ -122,14 +122,13 @@ class Connector:
             with connection.begin():
                 if connection.dialect.name == engines.POSTGRES:
                     take_session(connection, self._engine.url.render_as_string())
-                return Tail(self._frontier(Session(connection, self._schema)))
+                return self._tail(Session(connection, self._schema))
         except SQLAlchemyError as error:
             raise translated(error) from error
 
-    def _frontier(self, session: Session) -> Frontier:
+    def _tail(self, session: Session) -> Tail:
         size: int = session.run(log_size(self._schema.log)).scalar_one()
-        nodes = Frontier.nodes(size)
-        return Frontier.restore(size, self._hashes(session, nodes))
+        return Tail(size, self._hashes(session, Frontier.nodes(size)))
 
     def _hashes(self, session: Session, nodes: Sequence[Node]) -> list[bytes]:
         table = self._schema.log

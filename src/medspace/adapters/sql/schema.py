@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 from sqlalchemy.types import TypeEngine
 
 from medspace.adapters.records import KeyType, codec
@@ -42,7 +42,7 @@ def build(collections: Iterable[Collection[Any]]) -> Schema:
     log = Table(
         LOG,
         metadata,
-        Column("id", BigInteger, primary_key=True, autoincrement=False),
+        Column("id", _integer(), primary_key=True, autoincrement=False),
         Column("hashes", LargeBinary, nullable=False),
         Column("entry", LargeBinary, nullable=False),
     )
@@ -73,7 +73,12 @@ def _table(metadata: MetaData, collection: Collection[Any]) -> Table:
 
 
 def _type(key: KeyType) -> TypeEngine[Any]:
-    return _text() if key.python is str else BigInteger()
+    return _text() if key.python is str else _integer()
+
+
+def _integer() -> TypeEngine[int]:
+    # Every integer of SQLite has 64 bits, but only one that is called INTEGER can be the row's own number.
+    return BigInteger().with_variant(Integer(), "sqlite")
 
 
 def _text() -> TypeEngine[str]:

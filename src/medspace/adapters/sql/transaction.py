@@ -10,17 +10,33 @@ from medspace.adapters.records import Codec, codec, known, plain, read_only, sto
 from medspace.adapters.sql import statements
 from medspace.adapters.sql.errors import translated
 from medspace.adapters.sql.schema import Schema
-from medspace.adapters.tail import Tail, hash_in, last_leaf
+from medspace.adapters.tail import Row, Tail, hash_in, last_leaf
 from medspace.core.errors import DuplicateRecordError, StaleRecordError, StorageError
 from medspace.core.store import Collection, Key, R
 from medspace.ledger.merkle import Node
 
+_APPEND = {
+    "sqlite": "INSERT INTO log (id, hashes, entry) VALUES (?, ?, ?)",
+    "postgresql": "INSERT INTO log (id, hashes, entry) VALUES (%s, %s, %s)",
+}
 SELECTED = 500  # rows named in one query: SQLite of old allows 999 parameters
 
 
 def log_size(table: Table) -> Select[tuple[int]]:
     """How many entries the table holds: ids count from 0 and have no gaps."""
     return select(func.coalesce(func.max(table.c.id) + 1, 0))
+
+
+def keep_rows(connection: Connection, rows: Sequence[Row]) -> None:
+    """Write the new entries of the log. Plain tuples and no type processing: this is the hot path of the ledger.
+
+    Raises:
+        StorageError: the database refused.
+    """
+    try:
+        connection.exec_driver_sql(_APPEND[connection.dialect.name], list(rows))
+    except SQLAlchemyError as error:
+        raise translated(error) from error
 
 
 class Session:

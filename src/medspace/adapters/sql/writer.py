@@ -21,8 +21,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from medspace.adapters.sql.errors import translated
 from medspace.adapters.sql.schema import Schema
-from medspace.adapters.sql.transaction import Session, SqlTransaction
-from medspace.adapters.tail import Mark, Tail
+from medspace.adapters.sql.transaction import Session, SqlTransaction, keep_rows
+from medspace.adapters.tail import Tail
 from medspace.core.errors import StorageError
 from medspace.core.store import T, Transaction
 
@@ -121,7 +121,7 @@ class Writer:
         except StorageError as error:
             _fail(units, error)
             return
-        start = writing.tail.mark()
+        start = writing.tail.size
         try:
             self._run(writing, units)
         except StorageError as error:
@@ -147,14 +147,13 @@ class Writer:
     def _run(self, writing: Writing, units: list[Unit]) -> None:
         for unit in units:
             self._run_one(writing, unit, alone=len(units) == 1)
-        rows = [{"id": row.index, "hashes": row.hashes, "entry": row.entry} for row in writing.tail.rows]
-        if rows:
-            Session(writing.connection, self._schema).run(self._schema.log.insert(), rows)
+        if writing.tail.rows:
+            keep_rows(writing.connection, writing.tail.rows)
 
     def _run_one(self, writing: Writing, unit: Unit, *, alone: bool) -> None:
         points = Savepoints(writing.connection, needed=not alone)
         session = Session(writing.connection, self._schema, points.take)
-        mark = writing.tail.mark()
+        size = writing.tail.size
         try:
             unit.result = attempt(unit.work, SqlTransaction(session, writing.tail))
         except BaseException as error:  # noqa: BLE001 - whatever a unit raises is for its caller, not for this thread
@@ -162,7 +161,7 @@ class Writer:
         if session.failure is not None:
             raise session.failure
         if unit.error is not None:
-            writing.tail.rewind(mark)
+            writing.tail.rewind(size)
         points.leave(keep=unit.error is None)
 
     def _commit(self, writing: Writing, units: list[Unit]) -> None:
@@ -176,7 +175,7 @@ class Writer:
             self._disconnect()
             _fail(units, translated(error))
 
-    def _roll_back(self, writing: Writing, start: Mark) -> None:
+    def _roll_back(self, writing: Writing, start: int) -> None:
         try:
             writing.connection.rollback()
             writing.tail.rewind(start)
