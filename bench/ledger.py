@@ -10,14 +10,18 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from medspace.adapters.sql import SqlDatabase, create, open_database
 from medspace.core.hashing import digest_bytes
-from medspace.ledger import merkle, service
+from medspace.core.signing import Ed25519Signer
+from medspace.ledger import audit, merkle, service
+from medspace.ledger.bundle import FORMAT, Bundle
 from medspace.ledger.merkle import Tree, leaf_hash
-from medspace.ledger.model import COLLECTIONS, Entry, InclusionProof
+from medspace.ledger.model import COLLECTIONS, Checkpoint, Entry, InclusionProof
+from medspace.ledger.note import Note, checkpoint_text
 
 SIZE = 1_000_000
 UNITS = 20_000  # units of work with one entry each
@@ -25,6 +29,7 @@ AT_ONCE = 2_000  # callers that wait at the same time
 BULK = 1_000  # entries to a unit while the log is filled
 PROOFS = 400
 VERIFIED = 5_000
+AUDITED = 50_000
 REPEATS = 5
 HOSPITAL = "did:web:hospital.example"
 
@@ -55,6 +60,7 @@ async def _measure(url: str) -> dict[str, dict[str, Any]]:
         proof_ms = await _prove(database)
         content = await _content(database)
     verified, checked = _verify(content)
+    audited = _audit(content[:AUDITED])
     return {
         "ledger.append_per_s": {
             "value": appended,
@@ -78,6 +84,11 @@ async def _measure(url: str) -> dict[str, dict[str, Any]]:
             "value": checked,
             "unit": "1/s",
             "reference": f"single inclusion proofs out of {SIZE} entries, 20 hashes each: bound by hashing",
+        },
+        "ledger.audit_per_s": {
+            "value": audited,
+            "unit": "1/s",
+            "reference": f"whole audit of one log of {AUDITED} entries: signature, root, each entry's form and time",
         },
     }
 
@@ -133,6 +144,20 @@ def _verify(content: list[bytes]) -> tuple[float, float]:
         rates.append(VERIFIED / (time.perf_counter() - began))
         assert all(held)
     return audited, statistics.median(rates)
+
+
+def _audit(content: list[bytes]) -> float:
+    signer = Ed25519Signer.from_seed(bytes(32))
+    tree = Tree(map(leaf_hash, content))
+    state = Checkpoint(HOSPITAL, tree.size, tree.root(tree.size))
+    signed = Note(checkpoint_text(state)).signed(HOSPITAL, signer).render()
+    entries = tuple(one.decode() for one in content)
+    bundle = Bundle(format=FORMAT, origin=HOSPITAL, checkpoint=signed, members="", entries=entries)
+    began = time.perf_counter()
+    report = audit.verify([bundle], b"", datetime.now(UTC), lambda *_: {HOSPITAL: signer.public_key})
+    spent = time.perf_counter() - began
+    assert report.entries == AUDITED
+    return AUDITED / spent
 
 
 def _proofs(tree: Tree) -> Iterator[InclusionProof]:

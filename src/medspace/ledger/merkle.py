@@ -238,22 +238,22 @@ def consistency_proof(size1: int, size2: int, hashes: Sequence[bytes]) -> tuple[
 def verify_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes], root: bytes) -> bool:
     """Whether `leaf` (a leaf hash) is number `index` of the tree of `size` leaves with that root (RFC 9162 2.1.3.2).
 
-    The tree without leaves includes nothing.
+    The tree without leaves includes nothing. The walk of the standard is told apart into its two stretches: up to the
+    level where the paths of this leaf and of the last leaf meet, the bits of the index tell on which side a sibling
+    stands; from there the path runs along the right edge, and siblings stand to the left.
     """
     if not 0 <= index < size:
         return False
-    position, last, result = index, size - 1, leaf
-    for sibling in proof:
-        if not last:  # the root is reached: nothing more belongs to the proof
-            return False
-        if position & 1 or position == last:
-            result = sha256(b"\x01" + sibling + result).digest()
-            while not position & 1 and position:  # climb past levels where the right edge has no sibling
-                position, last = position >> 1, last >> 1
-        else:
-            result = sha256(b"\x01" + result + sibling).digest()
-        position, last = position >> 1, last >> 1
-    return not last and result == root
+    below = (index ^ (size - 1)).bit_length()
+    if len(proof) != below + (index >> below).bit_count():
+        return False
+    result, position = leaf, index
+    for sibling in proof[:below]:
+        result = sha256(b"\x01" + (sibling + result if position & 1 else result + sibling)).digest()
+        position >>= 1
+    for sibling in proof[below:]:
+        result = sha256(b"\x01" + sibling + result).digest()
+    return result == root
 
 
 def verify_consistency(size1: int, size2: int, proof: Sequence[bytes], root1: bytes, root2: bytes) -> bool:
