@@ -8,7 +8,7 @@ from medspace.app.language import speaker
 from medspace.core.canonical import JsonObject
 from medspace.core.errors import InvalidInputError
 from medspace.core.text import msgid
-from medspace.ledger import audit, bundle
+from medspace.ledger import audit, bundle, lineage
 from medspace.ledger.report import Finding, Report
 from medspace.trust.jws import JwsError, decode
 from medspace.trust.members import verify_members
@@ -113,3 +113,15 @@ def _finding(finding: Finding, speak: Callable[[str], str]) -> JsonObject:
         "log": finding.origin,
         "entry": finding.index,
     }
+
+
+def lineage_of_files(files: Sequence[Path], language: str) -> JsonObject:
+    """Where each model came from: `story`, indented sentences, and `prov`, W3C PROV-shaped JSON, one for each run.
+
+    It repeats what the logs say; verify them first.
+    """
+    speak = speaker(language)
+    logs = {read.origin: audit.readable(read) for read in read_bundles(files)}
+    found = [run for _, run in lineage.runs(logs)]
+    story = ["  " * branch.depth + branch.text.render(speak) for run in found for branch in lineage.tree(logs, run)]
+    return {"story": story, "prov": {"runs": {run: lineage.prov(logs, run) for run in found}}}

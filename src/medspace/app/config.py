@@ -65,7 +65,7 @@ class Storage(_Table, frozen=True):
 
 
 class Space(_Table, frozen=True):
-    """The space that the connector belongs to. `authority_key` (base64url) pins the authority's key."""
+    """The space that the connector belongs to; `authority_key` (base64url) is the authority's public key."""
 
     authority: str
     authority_key: str = ""
@@ -188,6 +188,8 @@ def _objections(config: Config) -> list[str]:
         reasons.append("private.host must be a loopback address: reach it by a tunnel")
     if config.public.port == config.private.port and config.public.port != 0:
         reasons.append("public.port and private.port must differ")
+    if not config.is_authority and not config.space.authority_key:
+        reasons.append("space.authority_key is missing: the authority's public key, as `medspace init` shows it")
     if len({asset.id for asset in config.assets}) != len(config.assets):
         reasons.append("two assets have the same id")
     reasons.extend(_bad_networks(config.network.allow))

@@ -1,16 +1,33 @@
 """`medspace init`: a folder with configuration, keys and, for a file that is offered, a drafted data dictionary."""
 
+import asyncio
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from medspace.adapters.duckdb.drafting import draft
+from medspace.adapters.http.client import HttpClient
+from medspace.adapters.http.guard import Guard
+from medspace.adapters.http.peers import HttpDocuments
 from medspace.adapters.keys import create_key, create_token, make_folder
 from medspace.app.config import ConfigError, read_config
 from medspace.core.canonical import JsonObject
+from medspace.core.errors import InvalidInputError
+from medspace.core.signing import Signer
+from medspace.core.text import msgid
 from medspace.trust.did import did_web
+from medspace.trust.errors import DocumentError
+from medspace.trust.jws import encode
 
 CONFIG = "medspace.toml"
+
+
+class AuthorityUnknownError(InvalidInputError):
+    """The authority's key could not be had."""
+
+    code = "setup.authority"
+    sentence = msgid("The key of the authority {did} could not be fetched: {reason}.")
+    next_step = msgid("Start the authority's connector first, or give its key with --authority-key.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +37,7 @@ class Wishes:
     name: str
     port: int
     authority: str = ""
+    authority_key: str = ""
     region: str = ""
     offer: Path | None = None
     person: str = ""
@@ -41,19 +59,41 @@ def set_up(folder: Path, wishes: Wishes) -> JsonObject:
     signer = create_key(folder / "keys" / "participant.pem")
     create_token(folder / "keys" / "private.token")
     review = _offer(folder, wishes, dictionary) if wishes.offer else []
-    file.write_text(_config(wishes) + "".join(text for _, text in review))
+    key = wishes.authority_key or _authority_key(wishes, signer)
+    file.write_text(_config(wishes, key) + "".join(text for _, text in review))
     config = read_config(file)
     return {
         "folder": str(folder),
         "config": str(file),
         "did": config.did,
         "authority": config.space.authority,
-        "public_key": signer.public_key.hex(),
+        "authority_key": config.space.authority_key,
+        "public_key": encode(signer.public_key),
         "to_review": [name for name, _ in review],
     }
 
 
-def _config(wishes: Wishes) -> str:
+def _authority_key(wishes: Wishes, signer: Signer) -> str:
+    """The key that is pinned: one's own for an authority, else the one that the authority's document shows now."""
+    if not wishes.authority:
+        return encode(signer.public_key)
+    return encode(asyncio.run(_fetch_key(wishes.authority)))
+
+
+async def _fetch_key(did: str) -> bytes:
+    client = HttpClient(Guard.of((), loopback=True))
+    try:
+        document = await HttpDocuments(client).document(did)
+    except DocumentError as error:
+        raise AuthorityUnknownError(did=did, reason=error.text) from error
+    finally:
+        await client.close()
+    if not document.keys:
+        raise AuthorityUnknownError(did=did, reason="its document shows no key")
+    return document.keys[0].public_key
+
+
+def _config(wishes: Wishes, authority_key: str) -> str:
     did = did_web(f"http://127.0.0.1:{wishes.port}")
     return f"""\
 # A medspace connector. docs/configuration.md explains every setting.
@@ -71,6 +111,7 @@ port = {wishes.port + 1}
 
 [space]
 authority = {_quoted(wishes.authority or did)}
+authority_key = {_quoted(authority_key)}
 
 [network]
 # Loopback addresses are for trying out on one machine; remove them in production.
@@ -91,13 +132,13 @@ source = {_quoted(str(source))}
 dictionary = {_quoted(name)}
 
 [assets.label]
-purposes = ["HealthcareScientificResearch"]
+purposes = ["ehds:HealthcareScientificResearch"]
 kinds = ["medspace:train"]
-regions = []
+regions = ["World"]
 
 [[assets.offers]]
 template = "train-only"
-terms = {{ purposes = ["HealthcareScientificResearch"], min_cohort = 10, min_sites = 1 }}
+terms = {{ purposes = ["ehds:HealthcareScientificResearch"], min_cohort = 10, min_sites = 1 }}
 """
     return [(str(folder / name), ""), (str(folder / CONFIG), table)]
 

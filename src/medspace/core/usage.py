@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from medspace.core.canonical import Json, JsonObject
+from medspace.core.canonical import Json, JsonObject, exact
+from medspace.core.hashing import digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,15 @@ class Release:
     cohort: int
     digest: str
     entry: int  # index in the holder's log
+
+
+def release_digest(kind: str, number: int, cohort: int, values: Mapping[str, Json]) -> str:
+    """The digest by which the logs of both sides name a release; `number` is the round. Fractions enter as exact text.
+
+    Raises:
+        ValueError: the values are not JSON with finite numbers.
+    """
+    return digest(exact({"kind": kind, "round": number, "cohort": cohort, "values": dict(values)}))
 
 
 class Rows(Protocol):

@@ -22,6 +22,9 @@ def init(
     authority: Annotated[
         str, typer.Option("--authority", help="The DID of the space's authority; without it, this is one.")
     ] = "",
+    authority_key: Annotated[
+        str, typer.Option("--authority-key", help="The authority's public key; default: the one that it shows now.")
+    ] = "",
     region: Annotated[str, typer.Option("--region", help="Where the participant is, such as EU or US.")] = "",
     offer: Annotated[
         Path | None, typer.Option("--offer", help="A CSV or Parquet file to offer for training only.")
@@ -34,12 +37,13 @@ def init(
     from medspace.app.setup import Wishes, set_up  # noqa: PLC0415 - cryptography is imported only when needed
 
     screen = Screen(as_json=json, language=spoken_language(lang))
-    made = set_up(folder, Wishes(name or folder.name, port, authority, region, offer, person))
+    made = set_up(folder, Wishes(name or folder.name, port, authority, authority_key, region, offer, person))
     screen.show(made, lambda: _made(screen, made))
 
 
 def _made(screen: Screen, made: JsonObject) -> None:
     screen.line(Text(msgid("{did} is ready in {folder}."), {"did": made["did"], "folder": made["folder"]}))
+    screen.line(Text(msgid("The authority of its space has the key {key}."), {"key": made["authority_key"]}))
     for file in made["to_review"]:
         screen.line(Text(msgid("Review {file}: it was drafted from your data."), {"file": file}))
     screen.line(Text(msgid("Next: medspace up {config}"), {"config": made["config"]}))

@@ -1,6 +1,6 @@
 """May it happen, may it leave? Pure decisions of usage control, over the policy room's."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from math import isfinite
@@ -11,17 +11,16 @@ from medspace.core.decision import Decision, Premise, Verdict, combine
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Admission, Output
 from medspace.policy import labels, odrl, rules
-from medspace.policy.actions import action_of, covers
-from medspace.policy.model import Atomic, Constraint, Policy, UseRequest
+from medspace.policy.actions import action_of
+from medspace.policy.model import UseRequest
 from medspace.policy.points import Point
 
 MOST_STEPS = 500  # a training has a few dozen; more are an attempt to learn rows from many answers
 DEEPEST = 8
 MOST_NUMBERS = 1_000_000
 
-MIN_COHORT = "medspace:minCohort"
-MIN_SITES = "medspace:minSites"
-OUTPUT = "medspace:output"
+# What a job endpoint gives: the coordinator adds up the sites' answers and sees each of them.
+PROTECTION = "coordinator-sees-sums"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +33,8 @@ class Facts:
     used: int  # uses under the agreement before this one
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What the permissions of an agreement bound for one action: the strictest of each."""
-
-    outputs: tuple[str, ...]
-    min_cohort: int
-    min_sites: int
-    until: datetime | None
-
-
 def request_for(kind: str, dataset: str, facts: Facts, task: JsonObject | None) -> UseRequest:
-    """What a use asks for, as the policy room reads it; the purpose and the protection are the task's own words."""
+    """What a use asks for, as the policy room reads it; the purpose is the task's own word."""
     said = task or {}
     return UseRequest(
         action=action_of(kind),
@@ -56,7 +45,7 @@ def request_for(kind: str, dataset: str, facts: Facts, task: JsonObject | None) 
         count=facts.used,
         target=dataset,
         sites=_number(said.get("min_sites")),
-        protection=_text(said.get("protection")),
+        protection=PROTECTION,
     )
 
 
@@ -71,7 +60,7 @@ def _number(value: Json) -> int | None:
 def decide(agreement: Agreement, label: JsonObject | None, request: UseRequest, point: Point) -> Decision:
     """The agreement and the label must both permit; an asset without a label permits nothing."""
     policy = odrl.parse(agreement.policy)
-    return combine(rules.decide(policy, request, point), labels.decide(labels.parse(label), request))
+    return combine(rules.decide(policy, request, point), labels.decide(labels.parse(label), request, point))
 
 
 def within_budget(steps: int) -> Decision:
@@ -86,35 +75,6 @@ def same_task(first: str | None, now: str) -> Decision:
     asked = Text(msgid("the task that the use began with"))
     held = Text(msgid("the task of this step has the digest {digest}"), {"digest": now})
     return _one("use.task", "use.task_changed", asked, held, ok=first in (None, now))
-
-
-def bounds(policy: Policy, action: str, outputs: tuple[str, ...]) -> Bounds:
-    """The bounds that the permissions for an action set; `outputs` are what the engine can make at all."""
-    found = [atom for rule in policy.permissions if covers(rule.action, action) for atom in _atoms(rule.constraints)]
-    allowed = [set(atom.right) for atom in found if atom.operand == OUTPUT]
-    return Bounds(
-        tuple(kind for kind in outputs if all(kind in some for some in allowed)),
-        _least(found, MIN_COHORT),
-        _least(found, MIN_SITES),
-        min((atom.value for atom in found if _is_end(atom) and isinstance(atom.value, datetime)), default=None),
-    )
-
-
-def _is_end(atom: Atomic) -> bool:
-    return atom.operand == "dateTime" and atom.operator in ("lt", "lteq")
-
-
-def _atoms(constraints: tuple[Constraint, ...]) -> Iterator[Atomic]:
-    for constraint in constraints:
-        if isinstance(constraint, Atomic):
-            yield constraint
-        elif constraint.operator in ("and", "andSequence"):
-            yield from _atoms(constraint.parts)
-
-
-def _least(found: list[Atomic], operand: str) -> int:
-    values = [atom.value for atom in found if atom.operand == operand]
-    return max((value for value in values if isinstance(value, int)), default=1)
 
 
 def inspect(admission: Admission, output: Output, now: datetime) -> Decision:

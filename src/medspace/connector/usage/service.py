@@ -30,15 +30,15 @@ from medspace.core.hashing import digest, digest_bytes, same_secret
 from medspace.core.ids import new_id
 from medspace.core.store import Database, Transaction
 from medspace.core.text import Text, msgid
-from medspace.core.usage import Admission, Engine, Output, Release, RowSource, Step
+from medspace.core.usage import Admission, Engine, Output, Release, RowSource, Step, release_digest
 from medspace.ledger.model import Entry
 from medspace.ledger.service import record
 from medspace.policy import odrl
-from medspace.policy.actions import action_of
+from medspace.policy.limits import Limits, limits
+from medspace.policy.model import UseRequest
 from medspace.policy.points import Point
 
 LONGEST_ADMISSION = timedelta(hours=1)
-MOST_USES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,21 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class _Refusal:
+    """What is raised once the transaction that notes it is kept."""
+
     error: RefusedError
+
+
+@dataclass(frozen=True, slots=True)
+class _Visit:
+    """One step at the door: the job and agreement it comes under, the digest of its task, what it asks for, when."""
+
+    job: Job
+    agreement: Agreement
+    step: Step
+    task: str
+    request: UseRequest
+    now: datetime
 
 
 class UsageControl:
@@ -109,7 +123,7 @@ class UsageControl:
         engine, source = self.engines[admission.kind], self._sources[admission.asset]
         try:
             return await asyncio.to_thread(engine.answer, admission, step, source)
-        except InvalidInputError as error:
+        except (InvalidInputError, RefusedError) as error:
             code = error.code
             await self._database.write(lambda tx: self._note_withheld(tx, admission, code))
             raise StepError(reason=error.text) from error
@@ -125,21 +139,25 @@ class UsageControl:
 
     # --- inside transactions -----------------------------------------------------------------------------------
     def _admit(
-        self, tx: Transaction, call: Call, request: str, admission_id: str, now: datetime
+        self, tx: Transaction, call: Call, repeat: str, admission_id: str, now: datetime
     ) -> Admission | Release | _Refusal:
         job = self._job(tx, call)
         known = tx.get(ANSWERED, job.id)
-        if known is not None and known.request == request:
+        if known is not None and known.request == repeat:
             return known.release
         agreement = tx.get(AGREEMENTS, job.agreement)
         if agreement is None:
             raise UnknownJobError(use=call.job)
-        task = digest(exact(call.step.task))
-        decision = self._decide(tx, job, agreement, call.step, task, now)
-        if not decision.permitted:
-            return self._refuse(tx, job, decision, now)
-        self._advance(tx, job, task)
-        return self._admission(tx, job, agreement, call.step, task, admission_id, now)
+        facts = rules.Facts(job.user, self._region_of(tx, job.user), now, _uses_before(tx, job))
+        request = rules.request_for(job.kind, job.asset, facts, call.step.task)
+        visit = _Visit(job, agreement, call.step, digest(exact(call.step.task)), request, now)
+        decision = self._decide(tx, visit)
+        allowed = limits(odrl.parse(agreement.policy), request)
+        if not decision.permitted or allowed is None:
+            return self._refuse(tx, visit, decision)
+        number = job.number or facts.used + 1
+        tx.replace(JOBS, job, replace(job, task=visit.task, number=number, steps=job.steps + 1))
+        return self._admission(tx, visit, allowed, admission_id)
 
     def _job(self, tx: Transaction, call: Call) -> Job:
         job = tx.get(JOBS, call.job)
@@ -152,63 +170,52 @@ class UsageControl:
             raise JobClosedError(use=call.job)
         return job
 
-    def _decide(
-        self, tx: Transaction, job: Job, agreement: Agreement, step: Step, task: str, now: datetime
-    ) -> Decision:
-        labelled = tx.get(LABELS, job.asset)
-        facts = rules.Facts(job.user, self._region_of(tx, job.user), now, _uses_before(tx, job))
-        request = rules.request_for(job.kind, job.asset, facts, step.task)
+    def _decide(self, tx: Transaction, visit: _Visit) -> Decision:
+        labelled = tx.get(LABELS, visit.job.asset)
+        label = labelled.label if labelled else None
         return combine(
-            rules.decide(agreement, labelled.label if labelled else None, request, Point.COMPUTE),
-            rules.same_task(job.task, task),
-            rules.within_budget(job.steps),
+            rules.decide(visit.agreement, label, visit.request, Point.COMPUTE),
+            rules.same_task(visit.job.task, visit.task),
+            rules.within_budget(visit.job.steps),
         )
 
-    def _refuse(self, tx: Transaction, job: Job, decision: Decision, now: datetime) -> _Refusal:
-        premise = next(iter(decision.failures), None)
+    def _refuse(self, tx: Transaction, visit: _Visit, decision: Decision) -> _Refusal:
+        job, premise = visit.job, next(iter(decision.failures), None)
         facts = {"agreement": job.agreement, "transfer": job.id, "user": job.user, "code": decision.code}
         clause = {"clause": premise.clause} if premise else {}
-        record(tx, Entry("use.refused", stamp(now), self._did, facts | clause))
+        record(tx, Entry("use.refused", stamp(visit.now), self._did, facts | clause))
         return _Refusal(NotAdmittedError(**_told(decision.code, premise)))
 
-    def _advance(self, tx: Transaction, job: Job, task: str) -> None:
-        number = job.number or _uses_before(tx, job) + 1
-        tx.replace(JOBS, job, replace(job, task=task, number=number, steps=job.steps + 1))
-
-    def _admission(
-        self, tx: Transaction, job: Job, agreement: Agreement, step: Step, task: str, admission_id: str, now: datetime
-    ) -> Admission:
-        engine = self.engines[job.kind]
-        bounds = rules.bounds(odrl.parse(agreement.policy), action_of(job.kind), engine.outputs)
-        purpose = str(step.task.get("purpose", ""))
+    def _admission(self, tx: Transaction, visit: _Visit, allowed: Limits, admission_id: str) -> Admission:
+        job, step, purpose = visit.job, visit.step, visit.request.purpose or "unstated"
         facts = {
             "admission": admission_id,
-            "agreement": agreement.id,
+            "agreement": job.agreement,
             "transfer": job.id,
             "user": job.user,
             "asset": job.asset,
             "use_kind": job.kind,
-            "purpose": purpose or "unstated",
-            "task": task,
+            "purpose": purpose,
+            "task": visit.task,
             "round": step.round,
             "step": step.name,
         }
-        entry = record(tx, Entry("use.admitted", stamp(now), self._did, facts))
-        latest = now + LONGEST_ADMISSION
+        entry = record(tx, Entry("use.admitted", stamp(visit.now), self._did, facts))
+        latest = visit.now + LONGEST_ADMISSION
         return Admission(
             id=admission_id,
-            agreement=agreement.id,
+            agreement=job.agreement,
             use=job.id,
             holder=self._did,
             user=job.user,
             asset=job.asset,
             kind=job.kind,
             purpose=purpose,
-            task=task,
-            outputs=bounds.outputs,
-            min_cohort=bounds.min_cohort,
-            min_sites=bounds.min_sites,
-            expires=min(latest, bounds.until or latest),
+            task=visit.task,
+            outputs=self.engines[job.kind].outputs if allowed.outputs is None else allowed.outputs,
+            min_cohort=max(allowed.min_cohort, 1),
+            min_sites=max(allowed.min_sites, 1),
+            expires=min(latest, allowed.expires or latest),
             entry=entry,
         )
 
@@ -224,12 +231,13 @@ class UsageControl:
     ) -> Release | _Refusal:
         job = tx.get(JOBS, admission.use)
         if job is None or not job.open:  # suspended or ended while the engine worked
-            raise JobClosedError(use=admission.use)
+            self._note_withheld(tx, admission, JobClosedError.code)
+            return _Refusal(JobClosedError(use=admission.use))
         decision = rules.inspect(admission, output, now)
         if not decision.permitted:
             self._note_withheld(tx, admission, decision.code)
             return _Refusal(WithheldError(**_told(decision.code, decision.failures[0])))
-        said = release_digest(output, call.step.round)
+        said = release_digest(output.kind, call.step.round, output.cohort, output.values)
         facts = {"release": release_id, "admission": admission.id, "output": output.kind}
         entry = record(
             tx,
@@ -258,12 +266,6 @@ class UsageControl:
     def _note_withheld(self, tx: Transaction, admission: Admission, code: str) -> None:
         facts = {"admission": admission.id, "code": code}
         record(tx, Entry("use.withheld", stamp(self._clock.now()), self._did, facts))
-
-
-def release_digest(output: Output, number: int) -> str:
-    """The digest by which both sides' logs name a release: kind, round, cohort and values, fractions as text."""
-    said = {"kind": output.kind, "round": number, "cohort": output.cohort, "values": dict(output.values)}
-    return digest(exact(said))
 
 
 def _request_digest(step: Step) -> str:

@@ -1,0 +1,313 @@
+"""The management API: what a participant's own people and programs ask of their connector. Private listener only.
+
+Every call carries the private token. Answers are JSON; sentences come in the language of Accept-Language.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, FastAPI, Query, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from medspace import __version__
+from medspace.adapters.metrics import CONTENT_TYPE
+from medspace.app import views
+from medspace.app.api.bodies import json_response, problem_of, request_language, status_of
+from medspace.app.desk import Desk
+from medspace.app.language import speaker
+from medspace.core.canonical import Json, JsonObject
+from medspace.core.errors import InvalidInputError, MedspaceError, RefusedError
+from medspace.core.hashing import same_secret
+from medspace.core.text import msgid
+
+LONGEST_WAIT = 30.0
+LONGEST_TEXT = 2048
+MOST_AGREEMENTS = 1000
+
+Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
+
+
+class TokenRefusedError(RefusedError):
+    """The private token is missing or wrong."""
+
+    code = "private.token"
+    sentence = msgid("The management API needs the connector's private token.")
+    next_step = msgid("Read it from the file that the configuration names under [private].")
+
+
+class RequestError(InvalidInputError):
+    """A request of the management API cannot be read."""
+
+    code = "request.invalid"
+    sentence = msgid("The request cannot be read: {reason}.")
+    next_step = msgid("See the API's description at /openapi.json.")
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class MemberBody(_Body):
+    """Whom the authority admits; the key is read from the DID document."""
+
+    did: Text
+    name: Text
+    region: Text = ""
+    roles: list[Text] = []
+
+
+class NegotiationBody(_Body):
+    """What to negotiate: a dataset of a participant, by one of its offers (the first, where none is named)."""
+
+    participant: Text
+    dataset: Text
+    offer: Text = ""
+
+
+class DownloadBody(_Body):
+    """Which rows to ask for."""
+
+    participant: Text
+    dataset: Text
+
+
+class AnswerBody(_Body):
+    """A person's decision."""
+
+    approve: bool
+    reason: Text = ""
+
+
+class TransferBody(_Body):
+    """A use under an agreement; `address` asks for a push."""
+
+    agreement: Text
+    format: Text
+    address: dict[str, Json] | None = None
+
+
+class ReasonBody(_Body):
+    """Why."""
+
+    reason: Text = ""
+
+
+class RunBody(_Body):
+    """What to train, under which agreements."""
+
+    task: dict[str, Json]
+    agreements: Annotated[list[Text], Field(max_length=MOST_AGREEMENTS, min_length=1)]
+
+
+class TryBody(_Body):
+    """A use that is only thought of."""
+
+    dataset: Text
+    user: Text = ""
+    purpose: Text = ""
+    place: Text = ""
+    format: Text = "medspace:train"
+    at: Text = ""
+
+
+Seen = Annotated[str, Query(max_length=64)]
+Wait = Annotated[float, Query(ge=0, le=LONGEST_WAIT)]
+
+
+def management_app(desk: Desk, token: str) -> FastAPI:
+    """The application of the private listener."""
+
+    async def authorised(request: Request) -> None:
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not same_secret(given, token):
+            raise TokenRefusedError
+
+    app = FastAPI(
+        title="medspace management API",
+        version=__version__,
+        docs_url=None,  # the interactive pages would be loaded from elsewhere
+        redoc_url=None,
+        dependencies=[Depends(authorised)],
+        exception_handlers={MedspaceError: _told},
+    )
+    for router in (_space(desk), _terms(desk), _uses(desk), _runs(desk), _proofs(desk)):
+        app.include_router(router)
+    return app
+
+
+async def _told(request: Request, error: Exception) -> Response:
+    language = request_language(request)
+    if not isinstance(error, MedspaceError):
+        raise error
+    status = 401 if isinstance(error, TokenRefusedError) else status_of(error)
+    return json_response(problem_of(error, language), status)
+
+
+async def _waiting(desk: Desk, seen: str, wait: float, look: Callable[[], Awaitable[JsonObject]]) -> Response:
+    """What `look` shows, as soon as its version is not the one that was seen, or after `wait` seconds."""
+
+    async def changed() -> JsonObject | None:
+        shown = await look()
+        return shown if shown["version"] != seen else None
+
+    shown = await desk.bell.until(changed, wait) if wait else None
+    return json_response(shown or await look())
+
+
+def _space(desk: Desk) -> APIRouter:
+    router = APIRouter(tags=["space"])
+
+    @router.get("/status")
+    async def status() -> Response:
+        return json_response(await desk.status())
+
+    @router.get("/metrics")
+    async def metrics() -> Response:
+        return Response(await desk.metrics(), media_type=CONTENT_TYPE)
+
+    @router.get("/members")
+    async def members() -> Response:
+        return json_response({"members": [views.member(member) for member in desk.members()]})
+
+    @router.post("/members")
+    async def admit(body: MemberBody) -> Response:
+        return json_response(views.member(await desk.admit(body.did, body.name, body.region, body.roles)), 201)
+
+    @router.post("/members/refresh")
+    async def refresh() -> Response:
+        await desk.refresh()
+        return json_response({"members": [views.member(member) for member in desk.members()]})
+
+    return router
+
+
+def _terms(desk: Desk) -> APIRouter:
+    router = APIRouter(tags=["terms"])
+
+    @router.get("/catalog")
+    async def catalog(search: Annotated[str, Query(max_length=200)] = "", participant: str = "") -> Response:
+        datasets, problems = await desk.catalog(participant, search)
+        return json_response({"datasets": datasets, "problems": problems})
+
+    @router.get("/datasets")
+    async def datasets(request: Request) -> Response:
+        speak = speaker(request_language(request))
+        return json_response({"datasets": [views.dataset(d, speak) for d in await desk.datasets()]})
+
+    @router.post("/negotiations")
+    async def negotiate(request: Request, body: NegotiationBody) -> Response:
+        begun = await desk.negotiate(body.participant, body.dataset, body.offer)
+        return json_response(views.negotiation(begun, speaker(request_language(request))), 201)
+
+    @router.get("/negotiations")
+    async def negotiations(request: Request) -> Response:
+        speak = speaker(request_language(request))
+        return json_response({"negotiations": [views.negotiation(n, speak) for n in await desk.negotiations()]})
+
+    @router.get("/negotiations/{pid}")
+    async def negotiation(request: Request, pid: str, seen: Seen = "", wait: Wait = 0) -> Response:
+        speak = speaker(request_language(request))
+
+        async def look() -> JsonObject:
+            return views.negotiation(await desk.negotiation(pid), speak)
+
+        return await _waiting(desk, seen, wait, look)
+
+    @router.post("/negotiations/{pid}/answer")
+    async def answer(request: Request, pid: str, body: AnswerBody) -> Response:
+        decided = await desk.answer(pid, approve=body.approve, reason=body.reason)
+        return json_response(views.negotiation(decided, speaker(request_language(request))))
+
+    @router.get("/agreements")
+    async def agreements(request: Request) -> Response:
+        return json_response({"agreements": await desk.agreements(speaker(request_language(request)))})
+
+    @router.post("/policy/try")
+    async def try_policy(request: Request, body: TryBody) -> Response:
+        speak = speaker(request_language(request))
+        return json_response(await desk.try_policy(body.model_dump(), speak))
+
+    return router
+
+
+def _uses(desk: Desk) -> APIRouter:
+    router = APIRouter(tags=["uses"])
+
+    @router.post("/downloads")
+    async def download(body: DownloadBody) -> Response:
+        return json_response(await desk.download(body.participant, body.dataset), 201)
+
+    @router.post("/transfers")
+    async def request_transfer(request: Request, body: TransferBody) -> Response:
+        begun = await desk.request(body.agreement, body.format, body.address)
+        return json_response(views.transfer(begun, speaker(request_language(request))), 201)
+
+    @router.get("/transfers")
+    async def transfers(request: Request) -> Response:
+        speak = speaker(request_language(request))
+        return json_response({"transfers": [views.transfer(t, speak) for t in await desk.transfers()]})
+
+    @router.get("/transfers/{pid}")
+    async def transfer(request: Request, pid: str, seen: Seen = "", wait: Wait = 0) -> Response:
+        speak = speaker(request_language(request))
+
+        async def look() -> JsonObject:
+            return views.transfer(await desk.transfer(pid), speak)
+
+        return await _waiting(desk, seen, wait, look)
+
+    @router.post("/transfers/{pid}/{verb}")
+    async def steer(request: Request, pid: str, verb: str, body: ReasonBody) -> Response:
+        steered = await desk.steer(pid, verb, body.reason)
+        return json_response(views.transfer(steered, speaker(request_language(request))))
+
+    return router
+
+
+def _runs(desk: Desk) -> APIRouter:
+    router = APIRouter(tags=["runs"])
+
+    @router.post("/runs")
+    async def begin(request: Request, body: RunBody) -> Response:
+        run = await desk.train(body.task, body.agreements)
+        return json_response(await desk.run(run, speaker(request_language(request))), 201)
+
+    @router.get("/runs")
+    async def runs(request: Request) -> Response:
+        return json_response({"runs": await desk.runs(speaker(request_language(request)))})
+
+    @router.get("/runs/{run}")
+    async def run(request: Request, run: str, seen: Seen = "", wait: Wait = 0) -> Response:
+        speak = speaker(request_language(request))
+        return await _waiting(desk, seen, wait, lambda: desk.run(run, speak))
+
+    @router.post("/runs/{run}/cancel")
+    async def cancel(request: Request, run: str) -> Response:
+        return json_response(await desk.cancel(run, speaker(request_language(request))))
+
+    @router.get("/models/{model}")
+    async def model(request: Request, model: str) -> Response:
+        return json_response(await desk.model(model, speaker(request_language(request))))
+
+    return router
+
+
+def _proofs(desk: Desk) -> APIRouter:
+    router = APIRouter(tags=["proofs"])
+
+    @router.get("/audit/bundle")
+    async def bundle() -> Response:
+        return Response(await desk.bundle(), media_type="application/json")
+
+    @router.get("/audit/entries")
+    async def entries(
+        after: Annotated[int, Query(ge=0)] = 0, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+    ) -> Response:
+        return json_response({"entries": await desk.entries(after, limit)})
+
+    @router.get("/audit/inclusion/{index}")
+    async def inclusion(index: int) -> Response:
+        return json_response(await desk.inclusion(index))
+
+    return router

@@ -1,0 +1,331 @@
+"""The desk: what a participant's own people ask of their connector, across the rooms."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from medspace import __version__
+from medspace.adapters.metrics import Metrics
+from medspace.app import views
+from medspace.app.bell import Bell
+from medspace.app.config import Config
+from medspace.app.finding import Finder, NoConnectorError, listed, matching
+from medspace.app.training import Training
+from medspace.connector.errors import OfferError, UnknownDatasetError
+from medspace.connector.model import AGREEMENTS, CATALOGUE, Agreement, Dataset, Negotiation, Transfer
+from medspace.connector.negotiation.service import Negotiations
+from medspace.connector.transfer.service import Transfers
+from medspace.connector.usage.model import LABELS
+from medspace.core.canonical import JsonObject
+from medspace.core.clock import Clock, instant
+from medspace.core.errors import InvalidInputError
+from medspace.core.signing import Signer
+from medspace.core.store import Database, Transaction
+from medspace.core.text import Text, msgid
+from medspace.learning.errors import RunUnknownError
+from medspace.learning.model import MODELS, RUNS, Model, Run
+from medspace.learning.service import Coordinator
+from medspace.ledger import bundle, service
+from medspace.ledger.model import decode
+from medspace.policy import labels, odrl, rules, templates
+from medspace.policy.actions import action_of
+from medspace.policy.model import UseRequest
+from medspace.policy.points import Point
+from medspace.policy.service import dry_run
+from medspace.services.membership.errors import NotAuthorityError
+from medspace.services.membership.service import Authority
+from medspace.trust.model import Member
+from medspace.trust.ports import Documents
+from medspace.trust.service import MembersBook
+
+DOWNLOAD = "HttpData-PULL"
+MOST = 1000  # of anything in one list
+Speak = Callable[[str], str]
+
+
+class VerbError(InvalidInputError):
+    """There is no such verb for a transfer."""
+
+    code = "transfer.verb"
+    sentence = msgid("A transfer cannot be told to {verb}.")
+    next_step = msgid("Use one of suspend, resume, complete, terminate.")
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Everything that the desk needs; `app.compose` fills it."""
+
+    config: Config
+    database: Database
+    bell: Bell
+    clock: Clock
+    signer: Signer
+    metrics_of: Metrics
+    documents: Documents
+    book: MembersBook
+    authority: Authority | None
+    finder: Finder
+    negotiating: Negotiations
+    transferring: Transfers
+    coordinator: Coordinator
+    training: Training
+    kinds: frozenset[str]
+
+    # --- who is here -------------------------------------------------------------------------------------------
+    async def status(self) -> JsonObject:
+        """Who this connector is and what it can do."""
+        entries = await self.database.read(lambda tx: tx.log.size())
+        return {
+            "did": self.config.did,
+            "name": self.config.participant.name,
+            "url": self.config.base_url,
+            "authority": self.config.space.authority,
+            "is_authority": self.config.is_authority,
+            "version": __version__,
+            "kinds": sorted(self.kinds),
+            "member": any(member.did == self.config.did for member in self.members()),
+            "log_entries": entries,
+        }
+
+    async def metrics(self) -> bytes:
+        """Prometheus metrics."""
+        self.metrics_of.entries.set(await self.database.read(lambda tx: tx.log.size()))
+        return self.metrics_of.render()
+
+    def members(self) -> tuple[Member, ...]:
+        """The members of the space, as last heard."""
+        return self.book.current.members if self.book.current else ()
+
+    def names(self) -> Mapping[str, str]:
+        """The name of each member by its DID."""
+        return {member.did: member.name for member in self.members()}
+
+    async def admit(self, did: str, name: str, region: str, roles: Sequence[str]) -> Member:
+        """As the authority: put a participant on the list, with the key that its DID document shows now.
+
+        Raises:
+            NotAuthorityError: this connector is not the authority.
+            NoConnectorError: the participant has no document with a key.
+        """
+        if self.authority is None:
+            raise NotAuthorityError(authority=self.config.space.authority)
+        document = await self.documents.document(did)
+        if not document.keys:
+            raise NoConnectorError(did=did, reason=Text(msgid("its DID document shows no key")))
+        member = Member(did, name, region, tuple(roles), document.keys[0].public_key)
+        await self.authority.admit(member)
+        return member
+
+    async def refresh(self) -> None:
+        """Fetch the members list anew."""
+        if self.authority is None:
+            await self.book.refresh()
+
+    # --- find and agree ----------------------------------------------------------------------------------------
+    async def catalog(self, participant: str, search: str) -> tuple[list[JsonObject], list[JsonObject]]:
+        """Datasets of one participant or of all members, and who did not answer."""
+        if participant:
+            found = [listed(participant, dataset) for dataset in await self.finder.catalog(participant)]
+            problems: list[JsonObject] = []
+        else:
+            others = [member.did for member in self.members() if member.did != self.config.did]
+            found, problems = await self.finder.everywhere(others)
+        return list(filter(matching(search), found)), problems
+
+    async def datasets(self) -> list[Dataset]:
+        """One's own published datasets."""
+        return await self.database.read(lambda tx: tx.find(CATALOGUE, limit=MOST))
+
+    async def negotiate(self, participant: str, dataset: str, offer: str = "") -> Negotiation:
+        """Ask for an agreement on an offer of the dataset, exactly as it is published.
+
+        Raises:
+            UnknownDatasetError: there is no such dataset.
+            OfferError: it has no such offer.
+        """
+        described = listed(participant, await self.finder.dataset(participant, dataset))
+        chosen = [o for o in described["offers"] if offer in ("", o.get("@id"))]
+        if not chosen:
+            raise OfferError(reason=Text(msgid("the dataset has no offer {offer}"), {"offer": offer or "-"}))
+        return await self._request(participant, dataset, chosen[0])
+
+    async def download(self, participant: str, dataset: str) -> JsonObject:
+        """Ask for the rows: by a transfer under an agreement in force, or by negotiating an agreement to download."""
+        agreement = await self._agreement_on(participant, dataset)
+        if agreement is not None:
+            transfer = await self.request(agreement.id, DOWNLOAD)
+            return {"id": transfer.id, "path": "transfers", "counterparty": participant}
+        described = listed(participant, await self.finder.dataset(participant, dataset))
+        wish = templates.build("download", offer_id=str(described["offers"][0].get("@id")))
+        negotiation = await self._request(participant, dataset, wish)
+        return {"id": negotiation.id, "path": "negotiations", "counterparty": participant}
+
+    async def _request(self, participant: str, dataset: str, offer: JsonObject) -> Negotiation:
+        address = await self.finder.address(participant)
+        return await self.negotiating.request_negotiation(participant, address, offer, dataset)
+
+    async def _agreement_on(self, participant: str, dataset: str) -> Agreement | None:
+        where = {"provider": participant, "consumer": self.config.did, "dataset": dataset}
+        found = await self.database.read(
+            lambda tx: tx.find(AGREEMENTS, where=where, order_by="finalized", descending=True, limit=1)
+        )
+        return found[0] if found else None
+
+    async def negotiations(self) -> list[Negotiation]:
+        """All negotiations, the newest first."""
+        return await self.negotiating.recent(limit=MOST)
+
+    async def negotiation(self, pid: str) -> Negotiation:
+        """One negotiation."""
+        return await self.negotiating.find(pid)
+
+    async def answer(self, pid: str, *, approve: bool, reason: str) -> Negotiation:
+        """A person's decision on a negotiation that waits for it."""
+        if approve:
+            return await self.negotiating.approve(pid)
+        return await self.negotiating.reject(pid, reason)
+
+    async def agreements(self, speak: Speak) -> list[JsonObject]:
+        """All agreements, with their contracts in plain words, and whether they are in force now."""
+        found = await self.database.read(
+            lambda tx: tx.find(AGREEMENTS, order_by="finalized", descending=True, limit=MOST)
+        )
+        did, now = self.config.did, self.clock.now()
+        return [views.agreement(a, did, speak, in_force=in_force(a, now)) for a in found]
+
+    async def try_policy(self, wish: JsonObject, speak: Speak) -> JsonObject:
+        """Dry run on one's own dataset, nothing written: would it be allowed, and what would change the answer.
+
+        Raises:
+            UnknownDatasetError: it is not ours.
+        """
+        dataset = await self.database.read(lambda tx: tx.get(CATALOGUE, wish["dataset"]))
+        if dataset is None:
+            raise UnknownDatasetError(dataset=wish["dataset"])
+        labelled = await self.database.read(lambda tx: tx.get(LABELS, dataset.id))
+        label = labels.parse(labelled.label if labelled else None)
+        request = self._wished(wish, dataset.id)
+        tried = [dry_run(odrl.parse(offer), label, request, Point.COMPUTE) for offer in dataset.offers]
+        best = next((run for run in tried if run.decision.permitted), tried[0])
+        return {
+            **views.decision(best.decision, speak),
+            "contract": [text.render(speak) for text in best.terms],
+            "remedies": [text.render(speak) for text in best.remedies],
+        }
+
+    def _wished(self, wish: JsonObject, dataset: str) -> UseRequest:
+        names = {member.did: member for member in self.members()}
+        known = names.get(wish["user"])
+        return UseRequest(
+            action=action_of(wish["format"]),
+            assignee=wish["user"] or None,
+            purpose=wish["purpose"] or None,
+            region=wish["place"] or (known.region if known else None),
+            time=instant(wish["at"]) if wish["at"] else self.clock.now(),
+            count=0,
+            target=dataset,
+            protection="coordinator-sees-sums",
+        )
+
+    # --- use ---------------------------------------------------------------------------------------------------
+    async def request(self, agreement: str, kind: str, address: JsonObject | None = None) -> Transfer:
+        """Ask for a use under an agreement."""
+        return await self.transferring.request_transfer(agreement, kind, address)
+
+    async def transfers(self) -> list[Transfer]:
+        """All transfers, the newest first."""
+        return await self.transferring.recent(limit=MOST)
+
+    async def transfer(self, pid: str) -> Transfer:
+        """One transfer."""
+        return await self.transferring.find(pid)
+
+    async def steer(self, pid: str, verb: str, reason: str) -> Transfer:
+        """Suspend, resume, complete or terminate a transfer.
+
+        Raises:
+            VerbError: another verb.
+        """
+        told = (reason,) if reason else ()
+        if verb == "suspend":
+            return await self.transferring.suspend(pid, "transfer.suspended", *told)
+        if verb == "terminate":
+            return await self.transferring.terminate(pid, "transfer.ended", *told)
+        verbs = {"resume": self.transferring.resume, "complete": self.transferring.complete}
+        if verb not in verbs:
+            raise VerbError(verb=verb)
+        return await verbs[verb](pid)
+
+    async def train(self, task: JsonObject, agreements: Sequence[str]) -> str:
+        """Begin a training run; its identity."""
+        return (await self.training.begin(task, agreements)).id
+
+    async def run(self, run: str, speak: Speak) -> JsonObject:
+        """A run as it stands, with its model once there is one."""
+        record = await self.coordinator.run(run)
+        return views.run(record, await self.coordinator.model(run), self.names(), speak)
+
+    async def runs(self, speak: Speak) -> list[JsonObject]:
+        """All runs, the newest first."""
+
+        def look(tx: Transaction) -> list[tuple[Run, Model | None]]:
+            found = tx.find(RUNS, order_by="created", descending=True, limit=MOST)
+            return [(run, tx.get(MODELS, run.model) if run.model else None) for run in found]
+
+        seen = await self.database.read(look)
+        return [views.run(run, model, self.names(), speak) for run, model in seen]
+
+    async def cancel(self, run: str, speak: Speak) -> JsonObject:
+        """Cancel a run that is not over."""
+        await self.coordinator.cancel(run)
+        return await self.run(run, speak)
+
+    async def model(self, model: str, speak: Speak) -> JsonObject:
+        """A model by its identity.
+
+        Raises:
+            RunUnknownError: there is none.
+        """
+        record = await self.database.read(lambda tx: tx.get(MODELS, model))
+        if record is None:
+            raise RunUnknownError(run=model)
+        return views.model(record, self.names(), speak)
+
+    # --- prove -------------------------------------------------------------------------------------------------
+    async def bundle(self) -> bytes:
+        """The whole log with a fresh checkpoint, as a file for an audit."""
+        now = self.clock.now()
+        signed = await self.database.write(lambda tx: service.checkpoint(tx, self.signer, self.config.did, now))
+        members = self.book.text
+        exported = await self.database.read(lambda tx: bundle.export(tx.log, signed, members))
+        return bundle.render(exported)
+
+    async def entries(self, after: int, limit: int) -> list[JsonObject]:
+        """Entries of the log from index `after`."""
+
+        def look(tx: Transaction) -> list[bytes]:
+            return list(tx.log.entries(after, min(after + limit, tx.log.size())))
+
+        read = [decode(entry) for entry in await self.database.read(look)]
+        return [
+            {"index": after + at, "kind": e.kind, "time": e.time, "actor": e.actor, "facts": e.facts}
+            for at, e in enumerate(read)
+        ]
+
+    async def inclusion(self, index: int) -> JsonObject:
+        """The proof that an entry is in the log that a fresh checkpoint signs."""
+        now = self.clock.now()
+        signed = await self.database.write(lambda tx: service.checkpoint(tx, self.signer, self.config.did, now))
+        proof = await self.database.read(lambda tx: service.prove_inclusion(tx, index, signed.size))
+        return {
+            "index": proof.index,
+            "size": proof.size,
+            "hashes": [one.hex() for one in proof.hashes],
+            "checkpoint": signed.note,
+        }
+
+
+def in_force(agreement: Agreement, now: datetime) -> bool:
+    """Whether an agreement's own terms still allow something at that instant; what is decided later is left open."""
+    request = UseRequest(assignee=agreement.consumer, time=now, target=agreement.dataset)
+    return rules.decide(odrl.parse(agreement.policy), request, Point.NEGOTIATION).permitted

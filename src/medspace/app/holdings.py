@@ -1,0 +1,121 @@
+"""The assets of the configuration: tables checked against their dictionaries, labels and offers made, published."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from medspace.adapters.duckdb.source import Table, TableSource, load
+from medspace.app.config import Asset, Config, ConfigError
+from medspace.connector.catalogue.service import publish, withdraw
+from medspace.connector.local import Local
+from medspace.connector.model import CATALOGUE, Dataset
+from medspace.connector.usage.model import LABELS, Labelled
+from medspace.core.canonical import JsonObject
+from medspace.core.dictionary import Dictionary, parse
+from medspace.core.hashing import digest
+from medspace.core.store import Database, Transaction
+from medspace.core.usage import RowSource
+from medspace.policy import labels, templates
+from medspace.policy.actions import COMPUTED, covers
+
+MOST_DATASETS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """One asset, checked: how it stands in the catalogue, under which label, with which rows."""
+
+    dataset: Dataset
+    label: JsonObject
+    table: Table
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """All assets of a connector."""
+
+    held: tuple[Holding, ...]
+
+    @property
+    def sources(self) -> Mapping[str, RowSource]:
+        """Where the rows of each asset are opened."""
+        source = TableSource({holding.dataset.id: holding.table for holding in self.held})
+        return {holding.dataset.id: source for holding in self.held}
+
+    async def publish(self, database: Database, local: Local, kinds: Collection[str]) -> None:
+        """Bring the catalogue into line with the configuration: publish what is new or changed, withdraw the rest."""
+        await database.write(lambda tx: self._publish(tx, local, kinds))
+
+    def _publish(self, tx: Transaction, local: Local, kinds: Collection[str]) -> None:
+        wanted = {holding.dataset.id for holding in self.held}
+        for old in tx.find(CATALOGUE, limit=MOST_DATASETS):
+            if old.id not in wanted:
+                withdraw(tx, local, old.id)
+        for holding in self.held:
+            _relabel(tx, holding)
+            old_dataset = tx.get(CATALOGUE, holding.dataset.id)
+            if old_dataset is None or _terms(old_dataset) != _terms(holding.dataset):
+                publish(tx, local, holding.dataset, kinds)
+
+
+def _terms(dataset: Dataset) -> Dataset:
+    return replace(dataset, published="", body="")
+
+
+def _relabel(tx: Transaction, holding: Holding) -> None:
+    new = Labelled(holding.dataset.id, holding.label)
+    old = tx.get(LABELS, new.id)
+    if old is None:
+        tx.insert(LABELS, new)
+    elif old != new:
+        tx.replace(LABELS, old, new)
+
+
+def open_holdings(config: Config) -> Holdings:
+    """Read and check every asset of the configuration.
+
+    Raises:
+        ConfigError: a dictionary is missing.
+        DictionaryError, TableUnreadableError, TableRefusedError: the data are not as described.
+        InvalidLabelError, UnknownTemplateError, InvalidTermsError: the terms have no meaning.
+    """
+    return Holdings(tuple(_open(config, asset) for asset in config.assets))
+
+
+def _open(config: Config, asset: Asset) -> Holding:
+    dictionary = _dictionary(config, asset)
+    table = load(config.path(asset.source), dictionary, asset.table)
+    label = labels.parse(dict(asset.label))
+    written = labels.write(label) if label else {}
+    offers = tuple(_offers(config, asset))
+    dataset = Dataset(
+        id=asset.id,
+        title=asset.title,
+        description=asset.description,
+        keywords=asset.keywords,
+        offers=offers,
+        formats=_formats(offers),
+        label=digest(written),
+        published="",
+    )
+    return Holding(dataset, written, table)
+
+
+def _dictionary(config: Config, asset: Asset) -> Dictionary:
+    path = config.path(asset.dictionary)
+    try:
+        return parse(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(file=str(path), reason=str(error)) from error
+
+
+def _offers(config: Config, asset: Asset) -> Sequence[JsonObject]:
+    return [
+        templates.build(offer.template, offer_id=f"{config.did}:offer:{asset.id}:{at}", **offer.terms)
+        for at, offer in enumerate(asset.offers, start=1)
+    ]
+
+
+def _formats(offers: Sequence[JsonObject]) -> tuple[str, ...]:
+    """The kinds of use that the offers permit: one distribution each."""
+    actions = {rule["action"] for offer in offers for rule in offer.get("permission", ())}
+    return tuple(sorted(kind for kind in COMPUTED if any(covers(action, kind) for action in actions)))

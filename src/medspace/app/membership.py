@@ -1,0 +1,95 @@
+"""This connector's membership: who may call, the list it goes by, and, for the authority, keeping that list."""
+
+import asyncio
+from typing import Any
+
+from medspace.app.config import Config
+from medspace.core.clock import Clock
+from medspace.core.errors import MedspaceError
+from medspace.services.membership.service import Authority
+from medspace.trust.errors import NoMembersListError, NotMemberError
+from medspace.trust.model import Caller, Member
+from medspace.trust.service import Gatekeeper, MembersBook
+
+EVERY = 3600.0  # seconds between refreshes
+FIRST_PAUSE = 0.25  # seconds; a connector that is not a member yet asks again, ever less often
+LONGEST_PAUSE = 30.0
+STRANGERS = 1.0  # seconds: a caller that is not on the list makes us look for a newer one, but not more often
+
+
+class Membership:
+    """Authenticates callers; a stranger may be a member that was admitted a moment ago, so the list is looked up."""
+
+    def __init__(
+        self,
+        config: Config,
+        own_key: bytes,
+        book: MembersBook,
+        gatekeeper: Gatekeeper,
+        authority: Authority | None,
+        clock: Clock,
+        log: Any,  # noqa: ANN401 - a structlog logger
+    ) -> None:
+        self.authority = authority
+        self._config = config
+        self._own_key = own_key
+        self._book = book
+        self._gatekeeper = gatekeeper
+        self._clock = clock
+        self._log = log
+        self._looked = 0.0
+        self._looking = asyncio.Lock()
+
+    def signed_list(self) -> str:
+        """The list, if this connector is the authority that signs it."""
+        return self._book.text if self.authority is not None else ""
+
+    async def authenticate(self, authorization: str | None) -> Caller:
+        """The caller that an Authorization header proves.
+
+        Raises:
+            UnauthenticatedError: one subclass for each reason.
+        """
+        try:
+            return await self._gatekeeper.authenticate(authorization)
+        except (NotMemberError, NoMembersListError):
+            if not await self._looked_again():
+                raise
+        return await self._gatekeeper.authenticate(authorization)
+
+    async def _looked_again(self) -> bool:
+        """Whether the list was fetched anew just now."""
+        if self.authority is not None:
+            return False
+        async with self._looking:
+            now = self._clock.now().timestamp()
+            if now - self._looked < STRANGERS:
+                return False
+            self._looked = now
+            return await self._refreshed()
+
+    async def _refreshed(self) -> bool:
+        try:
+            await self._book.refresh()
+        except MedspaceError as error:
+            self._log.warning("members.refresh_failed", code=error.code, reason=str(error.text))
+            return False
+        return True
+
+    async def work(self) -> None:
+        """Keep the list fresh: the authority signs it anew, everybody else fetches it."""
+        if self.authority is not None:
+            await self._keep(self.authority)
+        pause = FIRST_PAUSE
+        while True:
+            fresh = await self._refreshed()
+            pause = FIRST_PAUSE if fresh else min(2 * pause, LONGEST_PAUSE)
+            await self._clock.sleep(EVERY if fresh else pause)
+
+    async def _keep(self, authority: Authority) -> None:
+        participant = self._config.participant
+        roles = (*participant.roles, "authority")
+        await authority.admit(Member(self._config.did, participant.name, participant.region, roles, self._own_key))
+        while True:
+            await authority.renew()
+            await self._clock.sleep(EVERY)

@@ -1,0 +1,137 @@
+"""The coordinator's way to the sites (port `learning.ports.Sites`): a use is a transfer, a step a call of its job."""
+
+from dataclasses import dataclass
+from uuid import NAMESPACE_URL, uuid5
+
+import msgspec
+
+from medspace.adapters.http.errors import JobBusyError, JobRefusedError
+from medspace.adapters.http.peers import JobClient
+from medspace.app.bell import Bell
+from medspace.connector.errors import UnreachableError
+from medspace.connector.model import TRANSFERS, Transfer, TransferState
+from medspace.connector.transfer.service import Transfers
+from medspace.connector.usage.strategy import JOB_ENDPOINT
+from medspace.core.canonical import Json, JsonObject
+from medspace.core.errors import RefusedError
+from medspace.core.store import Database
+from medspace.core.usage import Step, release_digest
+from medspace.learning.errors import SiteAwayError, SiteRefusedError
+from medspace.learning.ports import Answer
+
+START_WAIT = 20.0  # seconds for a transfer to be started; then the coordinator's own patience decides
+STEP_WAIT = 120.0  # seconds for one answer
+_OVER = (TransferState.COMPLETED, TransferState.TERMINATED)
+
+
+class _Answered(msgspec.Struct, frozen=True):
+    release: str
+    round: int
+    kind: str
+    cohort: int
+    values: dict[str, Json]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class TransferSites:
+    """Asks the sites over the job endpoints of started transfers."""
+
+    transfers: Transfers
+    jobs: JobClient
+    database: Database
+    bell: Bell
+
+    async def begin(self, run: str, agreement: str, kind: str) -> str:
+        """The transfer of this run under the agreement, started; the same one however often it is asked for.
+
+        Raises:
+            SiteAwayError: it is not started yet.
+            SiteRefusedError: the site refused or ended it.
+        """
+        # The run names the transfer: a coordinator that was killed after asking finds what it asked for.
+        pid = uuid5(NAMESPACE_URL, f"{run}\n{agreement}\n{kind}").urn
+        transfer = await self._transfer(pid)
+        if transfer is None:
+            try:
+                transfer = await self.transfers.request_transfer(agreement, kind, pid=pid)
+            except RefusedError as error:
+                raise SiteRefusedError(site=agreement, reason=error.text) from error
+        started = await self.bell.until(lambda: self._begun(pid), START_WAIT)
+        if started is None:
+            raise SiteAwayError(site=transfer.counterparty)
+        if started.failure is not None or started.state in _OVER:
+            raise SiteRefusedError(site=started.counterparty, reason=_told(started))
+        return pid
+
+    async def ask(self, use: str, step: Step) -> Answer:
+        """One step of a use; the same step again gives the same answer.
+
+        Raises:
+            SiteAwayError: no answer, or it asks for patience.
+            SiteRefusedError: the site says no, or its answer is not what it says it is.
+        """
+        transfer = await self._transfer(use)
+        if transfer is None or transfer.data_address is None:
+            raise SiteRefusedError(site=use, reason="the use was never started")
+        endpoint, token = _job(transfer.counterparty, transfer.data_address)
+        try:
+            body = await self.jobs.ask(endpoint, token, step, transfer.counterparty, timeout=STEP_WAIT)
+        except (UnreachableError, JobBusyError) as error:
+            raise SiteAwayError(site=transfer.counterparty) from error
+        except JobRefusedError as error:
+            raise SiteRefusedError(site=transfer.counterparty, reason=error.text) from error
+        return _answer(transfer.counterparty, body)
+
+    async def end(self, use: str) -> None:
+        """Complete the use.
+
+        Raises:
+            SiteAwayError: no answer.
+        """
+        transfer = await self._transfer(use)
+        if transfer is not None and transfer.state is TransferState.STARTED:
+            await self.transfers.complete(use)
+
+    async def _transfer(self, pid: str) -> Transfer | None:
+        return await self.database.read(lambda tx: tx.get(TRANSFERS, pid))
+
+    async def _begun(self, pid: str) -> Transfer | None:
+        transfer = await self._transfer(pid)
+        if transfer is None:
+            return None
+        begun = transfer.failure or transfer.state in (TransferState.STARTED, *_OVER)
+        return transfer if begun else None
+
+
+def _told(transfer: Transfer) -> str:
+    if transfer.failure is None:
+        return f"the transfer is {transfer.state.value}"
+    return " ".join((transfer.failure.code, *transfer.failure.reason))
+
+
+def _job(site: str, address: JsonObject) -> tuple[str, str]:
+    properties = {p.get("name"): p.get("value") for p in address.get("endpointProperties", ()) if isinstance(p, dict)}
+    endpoint, token = address.get("endpoint"), properties.get("authorization")
+    if address.get("endpointType") != JOB_ENDPOINT or not isinstance(endpoint, str) or not isinstance(token, str):
+        raise SiteRefusedError(site=site, reason="its data address is not a job endpoint")
+    return endpoint, token
+
+
+def _answer(site: str, body: JsonObject) -> Answer:
+    try:
+        read = msgspec.convert(body, _Answered)
+        said = release_digest(read.kind, read.round, read.cohort, read.values)
+    except ValueError as error:  # msgspec's validation error is one, so is a number that is not finite
+        raise SiteRefusedError(site=site, reason="its answer is not a release") from error
+    if said != read.digest:
+        raise SiteRefusedError(site=site, reason="its answer has another digest than it says")
+    return Answer(
+        site=site,
+        release=read.release,
+        round=read.round,
+        kind=read.kind,
+        values=read.values,
+        cohort=read.cohort,
+        digest=read.digest,
+    )

@@ -1,0 +1,76 @@
+"""Training runs of this connector: begun, resumed after a restart, told to people."""
+
+import asyncio
+from collections.abc import Sequence
+
+from medspace.adapters.logs import logger
+from medspace.connector.errors import UnknownAgreementError
+from medspace.connector.model import AGREEMENTS, Agreement
+from medspace.core.canonical import JsonObject
+from medspace.core.store import Database, Transaction
+from medspace.learning.model import Run, Seat
+from medspace.learning.service import KIND, Coordinator
+from medspace.policy import odrl
+from medspace.policy.limits import limits
+from medspace.policy.model import UseRequest
+from medspace.policy.points import Point
+
+
+class Training:
+    """Keeps a task for each run that is not over."""
+
+    def __init__(self, did: str, coordinator: Coordinator, database: Database) -> None:
+        self._did = did
+        self._coordinator = coordinator
+        self._database = database
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._log = logger(participant=did)
+
+    async def begin(self, task: JsonObject, agreements: Sequence[str]) -> Run:
+        """Start a run under these agreements.
+
+        Raises:
+            UnknownAgreementError: one of them is not ours as consumer.
+            TaskInvalidError: the task cannot be run.
+        """
+        seats = await self._database.read(lambda tx: [self._seat(tx, agreement) for agreement in agreements])
+        run = await self._coordinator.create(task, seats)
+        self._lead(run.id)
+        return run
+
+    async def resume(self) -> None:
+        """Go on with every run that is not over."""
+        for run in await self._coordinator.unsettled():
+            self._lead(run.id)
+
+    async def stop(self) -> None:
+        """Leave the runs where they are; `resume` goes on with them."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def _lead(self, run: str) -> None:
+        if run in self._tasks:
+            return
+        task = asyncio.create_task(self._resume(run))
+        self._tasks[run] = task
+        task.add_done_callback(lambda _: self._tasks.pop(run, None))
+
+    async def _resume(self, run: str) -> None:
+        ended = await self._coordinator.resume(run)
+        self._log.info("run.ended", run=run, state=ended.state.value, rounds=ended.round)
+
+    def _seat(self, tx: Transaction, agreement_id: str) -> Seat:
+        agreement = tx.get(AGREEMENTS, agreement_id)
+        if agreement is None or agreement.consumer != self._did:
+            raise UnknownAgreementError(agreement=agreement_id)
+        return _seat(agreement)
+
+
+def _seat(agreement: Agreement) -> Seat:
+    """The seat with the limits of the agreement; where it sets none, one person and one site."""
+    request = UseRequest(action=KIND, assignee=agreement.consumer, target=agreement.dataset)
+    allowed = limits(odrl.parse(agreement.policy), request, Point.NEGOTIATION)
+    if allowed is None:
+        return Seat(agreement.provider, agreement.id)
+    return Seat(agreement.provider, agreement.id, max(allowed.min_cohort, 1), max(allowed.min_sites, 1))

@@ -1,0 +1,234 @@
+"""Records as JSON for people and programs: what the management API, the SDK and `--json` show."""
+
+from collections.abc import Callable, Mapping
+
+from medspace.connector.model import Agreement, Dataset, Failure, Negotiation, Transfer
+from medspace.connector.negotiation.service import awaits
+from medspace.core.canonical import Json, JsonObject
+from medspace.core.decision import Decision
+from medspace.core.hashing import digest_bytes
+from medspace.core.text import Text, msgid
+from medspace.learning.evaluation import Quality
+from medspace.learning.model import Failure as RunFailure
+from medspace.learning.model import Model, Run
+from medspace.policy import odrl, words
+from medspace.trust.jws import encode
+from medspace.trust.model import Member
+
+Speak = Callable[[str], str]
+
+PROTECTIONS: Mapping[str, str] = {
+    "coordinator-sees-sums": msgid(
+        "The coordinator saw the sums of each hospital one by one; masked aggregation was not used."
+    ),
+}
+DENIED_EXIT = 3
+
+
+def version_of(*parts: object) -> str:
+    """A short text that changes whenever what is shown changes: a client waits until it does."""
+    return digest_bytes(repr(parts).encode())[7:23]
+
+
+def contract(policy: JsonObject, speak: Speak) -> list[str]:
+    """A policy in plain words."""
+    return [text.render(speak) for text in words.describe(odrl.parse(policy))]
+
+
+def member(record: Member) -> JsonObject:
+    """A member of the space; the key in base64url."""
+    return {
+        "did": record.did,
+        "name": record.name,
+        "region": record.region,
+        "roles": list(record.roles),
+        "public_key": encode(record.public_key),
+    }
+
+
+def problem(failure: Failure | None, speak: Speak) -> JsonObject | None:
+    """Why a process ended or is stuck, in the form of an error."""
+    if failure is None:
+        return None
+    next_steps = {
+        "peer": msgid("The other side said so: read the clause, and ask for other terms."),
+        "delivery": msgid("The other connector could not be told; check that it runs."),
+        "us": msgid("Your own rules said so: see `medspace policy try`."),
+    }
+    return {
+        "code": failure.code,
+        "sentence": " ".join(failure.reason) or failure.code,
+        "next_step": speak(next_steps.get(failure.source, next_steps["us"])),
+        "clause": failure.clause,
+        "exit_code": DENIED_EXIT,
+        "source": failure.source,
+    }
+
+
+def negotiation(record: Negotiation, speak: Speak) -> JsonObject:
+    """A negotiation, with whose move it is."""
+    return {
+        "id": record.id,
+        "role": record.role.value,
+        "state": record.state.value,
+        "counterparty": record.counterparty,
+        "dataset": record.dataset,
+        "owner": awaits(record),
+        "agreement": record.agreement_id,
+        "contract": contract(record.agreement or record.offer, speak),
+        "created": record.created,
+        "updated": record.updated,
+        "problem": problem(record.failure, speak),
+        "version": version_of(record),
+    }
+
+
+def agreement(record: Agreement, own: str, speak: Speak, *, in_force: bool) -> JsonObject:
+    """An agreement, with its contract in plain words."""
+    return {
+        "id": record.id,
+        "role": "provider" if record.provider == own else "consumer",
+        "counterparty": record.consumer if record.provider == own else record.provider,
+        "dataset": record.dataset,
+        "digest": record.digest,
+        "finalized": record.finalized,
+        "in_force": in_force,
+        "contract": contract(record.policy, speak),
+        "policy": record.policy,
+    }
+
+
+def transfer(record: Transfer, speak: Speak) -> JsonObject:
+    """A transfer process; the token of its address is not shown."""
+    address = record.data_address or {}
+    return {
+        "id": record.id,
+        "role": record.role.value,
+        "state": record.state.value,
+        "counterparty": record.counterparty,
+        "agreement": record.agreement,
+        "dataset": record.dataset,
+        "format": record.format,
+        "endpoint": address.get("endpoint"),
+        "problem": problem(record.failure, speak),
+        "version": version_of(record),
+    }
+
+
+def dataset(record: Dataset, speak: Speak) -> JsonObject:
+    """One's own published dataset."""
+    return {
+        "id": record.id,
+        "title": record.title,
+        "description": record.description,
+        "keywords": list(record.keywords),
+        "formats": list(record.formats),
+        "published": record.published,
+        "contracts": [contract(offer, speak) for offer in record.offers],
+    }
+
+
+def decision(made: Decision, speak: Speak) -> JsonObject:
+    """A decision with every premise in words."""
+    return {
+        "verdict": made.verdict.value,
+        "code": made.code,
+        "premises": [
+            {
+                "clause": premise.clause,
+                "asked": premise.asked.render(speak),
+                "held": premise.held.render(speak),
+                "satisfied": premise.satisfied,
+                "remedy": premise.remedy.render(speak) if premise.remedy else None,
+            }
+            for premise in made.premises
+        ],
+    }
+
+
+def run(record: Run, made: Model | None, names: Mapping[str, str], speak: Speak) -> JsonObject:
+    """A training run; with its model once there is one."""
+    return {
+        "id": record.id,
+        "state": record.state.value,
+        "rounds": record.round,
+        "max_rounds": record.task.get("max_rounds"),
+        "created": record.created,
+        "sites": [{"site": seat.site, "name": names.get(seat.site, seat.site)} for seat in record.seats],
+        "faults": [
+            {"site": fault.site, "round": fault.round, "code": fault.code, "sentence": fault.text.render(speak)}
+            for fault in record.faults
+        ],
+        "problem": _run_problem(record.failure, speak),
+        "seconds": made.seconds if made else None,
+        "model": model(made, names, speak) if made else None,
+        "version": version_of(record.state, record.round, record.faults, record.settled, made is None),
+    }
+
+
+def _run_problem(failure: RunFailure | None, speak: Speak) -> JsonObject | None:
+    if failure is None:
+        return None
+    return {
+        "code": failure.code,
+        "sentence": failure.text.render(speak),
+        "next_step": failure.advice.render(speak),
+        "exit_code": 1,
+    }
+
+
+def model(record: Model, names: Mapping[str, str], speak: Speak) -> JsonObject:
+    """A model: coefficients, quality per site and pooled, protections, lineage."""
+    lineage = record.lineage
+    sites = [
+        {"site": s.site, "name": names.get(s.site, s.site), "rows": s.rows, **_quality(s.quality)}
+        for s in record.sites
+    ]
+    return {
+        "id": record.id,
+        "digest": record.digest,
+        "family": record.family,
+        "created": record.created,
+        "task": record.task,
+        "task_digest": record.task_digest,
+        "coefficients": [
+            {"name": t.name, "value": t.coefficient, "standard_error": t.standard_error} for t in record.terms
+        ],
+        "terms": [_term(t) for t in record.terms],
+        "rows": record.rows,
+        "rounds": record.rounds,
+        "quality": {"sites": sites, "pooled": {"rows": record.rows, **_quality(record.pooled)}},
+        "measured_on": record.measured_on,
+        "protections": [Text(PROTECTIONS.get(lineage.protection, lineage.protection)).render(speak)],
+        "lineage": {
+            "run": lineage.run,
+            "agreements": list(lineage.agreements),
+            "sites": list(lineage.sites),
+            "protection": lineage.protection,
+            "rounds": [
+                {
+                    "round": past.round,
+                    "step": past.step,
+                    "question": past.question,
+                    "answers": [{"site": a.site, "release": a.release, "digest": a.digest} for a in past.answers],
+                }
+                for past in lineage.rounds
+            ],
+        },
+    }
+
+
+def _term(term: Json) -> JsonObject:
+    return {name: getattr(term, name) for name in ("name", "coefficient", "standard_error", "fill", "mean", "scale")}
+
+
+def _quality(quality: Quality | None) -> JsonObject:
+    if quality is None:
+        return {"n": 0, "auc": None, "brier": None, "ece": None, "rmse": None}
+    return {
+        "n": quality.rows,
+        "auc": quality.auc,
+        "brier": quality.brier,
+        "ece": quality.ece,
+        "rmse": quality.rmse,
+    }
