@@ -34,6 +34,7 @@ from medspace.policy.points import Point
 from medspace.policy.service import dry_run
 from medspace.services.membership.errors import NotAuthorityError
 from medspace.services.membership.service import Authority
+from medspace.trust.jws import encode
 from medspace.trust.model import Member
 from medspace.trust.ports import Documents
 from medspace.trust.service import MembersBook
@@ -80,6 +81,7 @@ class Desk:
             "name": self.config.participant.name,
             "url": self.config.base_url,
             "authority": self.config.space.authority,
+            "authority_key": self.config.space.authority_key or encode(self.signer.public_key),
             "is_authority": self.config.is_authority,
             "version": __version__,
             "kinds": sorted(self.kinds),

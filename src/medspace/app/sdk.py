@@ -99,6 +99,10 @@ class Space:
         """As the authority: put a participant on the members list."""
         return self._post("/members", {"did": did, "name": name, "region": region, "roles": list(roles)})
 
+    def refresh(self) -> list[JsonObject]:
+        """Fetch the members list anew instead of waiting for the next refresh."""
+        return list(self._post("/members/refresh", {})["members"])
+
     # --- find --------------------------------------------------------------------------------------------------
     def catalog(self, participant: str | None = None, *, search: str = "") -> list[JsonObject]:
         """Datasets on offer: of one participant, or of every member of the space."""
@@ -139,6 +143,15 @@ class Space:
         """
         started = self._post("/transfers", {"agreement": agreement, "format": kind, "address": address})
         return self._wait(f"/transfers/{started['id']}", wait, str(started.get("counterparty", "")))
+
+    def download(self, participant: str, dataset: str, *, wait: float = 30.0) -> JsonObject:
+        """Ask for the rows themselves: under an agreement if there is one, else by negotiating one.
+
+        Raises:
+            SpaceError: the holder refused; the problem holds `clause`.
+        """
+        started = self._post("/downloads", {"participant": participant, "dataset": dataset})
+        return self._wait(f"/{started['path']}/{started['id']}", wait, participant)
 
     def transfers(self) -> list[JsonObject]:
         """All transfer processes."""

@@ -102,15 +102,15 @@ def agreements(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False, 
 
 
 def download(
-    agreement: Annotated[str, typer.Argument(help="The agreement's id.")],
-    kind: Annotated[str, typer.Option("--format", help="The transfer format.")] = "HttpData-PULL",
+    participant: ParticipantArgument,
+    dataset: DatasetArgument,
     wait: WaitOption = 30.0,
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
     lang: LanguageOption = "",
 ) -> None:
-    """Ask for the rows themselves; refused with the clause unless the agreement allows it."""
+    """Ask for the rows themselves; refused, with the clause, unless the terms allow it."""
     with session(config, json=json, language=lang) as (space, screen):
-        outcome = space.request(agreement, kind, wait=wait)
+        outcome = space.download(participant, dataset, wait=wait)
         text = Text(msgid("Transfer {id} is {state}."), {"id": outcome["id"], "state": outcome["state"]})
         screen.show(outcome, lambda: screen.line(text))

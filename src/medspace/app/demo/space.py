@@ -1,0 +1,140 @@
+"""A small space on one machine: an authority, a company, the four hospitals of the heart-disease records."""
+
+import json
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from medspace.adapters.keys import create_key, create_token, make_folder
+from medspace.app.demo.data import HOSPITALS, Hospital, write_hospital
+from medspace.core.signing import Ed25519Signer
+from medspace.trust.did import did_web
+from medspace.trust.jws import encode
+
+CONFIG = "medspace.toml"
+ASSET = "heart-disease"
+PURPOSE = "ehds:HealthcareScientificResearch"
+UNTIL = "2030-06-30T00:00:00Z"
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """One participant of the small space, with its two ports; `hospital` where it holds patients."""
+
+    key: str
+    name: str
+    region: str
+    role: str
+    ports: tuple[int, int]
+    hospital: Hospital | None = None
+
+    @property
+    def did(self) -> str:
+        """Its DID, on this machine."""
+        return did_web(f"http://127.0.0.1:{self.ports[0]}")
+
+
+def parties(ports: Sequence[int]) -> tuple[Party, ...]:
+    """The six parties, with two ports each out of twelve: authority and company first."""
+    pairs = list(zip(ports[::2], ports[1::2], strict=True))
+    heads = (
+        Party("authority", "Heart Space Authority", "HU", "authority", pairs[0]),
+        Party("company", "Cardio Analytics", "CH", "user", pairs[1]),
+    )
+    hospitals = (
+        Party(hospital.key, hospital.name, hospital.region, "holder", pair, hospital)
+        for hospital, pair in zip(HOSPITALS, pairs[2:], strict=True)
+    )
+    return (*heads, *hospitals)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on now."""
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [int(one.getsockname()[1]) for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def lay_out(folder: Path, members: Sequence[Party]) -> dict[str, Path]:
+    """Write keys, tables and configurations of all parties below a folder; the configuration file of each."""
+    make_folder(folder)
+    signers = {party.key: _keys(folder / party.key) for party in members}
+    authority = next(party for party in members if party.role == "authority")
+    pinned = encode(signers[authority.key].public_key)
+    return {party.key: _write(folder / party.key, party, authority.did, pinned) for party in members}
+
+
+def _keys(folder: Path) -> Ed25519Signer:
+    make_folder(folder)
+    create_token(folder / "keys" / "private.token")
+    return create_key(folder / "keys" / "participant.pem")
+
+
+def _write(folder: Path, party: Party, authority: str, key: str) -> Path:
+    if party.hospital is not None:
+        write_hospital(party.hospital, folder)
+    file = folder / CONFIG
+    file.write_text(configuration(party, authority, key), encoding="utf-8")
+    return file
+
+
+def configuration(party: Party, authority: str, key: str) -> str:
+    """The configuration file of a party (TOML)."""
+    text = f"""\
+[participant]
+name = {json.dumps(party.name)}
+region = "{party.region}"
+roles = ["{party.role}"]
+
+[public]
+port = {party.ports[0]}
+
+[private]
+port = {party.ports[1]}
+
+[space]
+authority = "{authority}"
+authority_key = "{key}"
+
+[network]
+allow = ["127.0.0.0/8"]
+
+[log]
+level = "warning"
+"""
+    return text if party.hospital is None else text + _asset(party.hospital)
+
+
+def _asset(hospital: Hospital) -> str:
+    return f"""
+[[assets]]
+id = "{ASSET}"
+title = {json.dumps(f"Heart disease at angiography, {hospital.name}")}
+description = "Patients referred for angiography: findings, exercise test, vessels narrowed. UCI, CC BY 4.0."
+keywords = ["heart", "cardiology", "angiography"]
+source = "{hospital.file}"
+dictionary = "heart.toml"
+
+[assets.label]
+purposes = ["{PURPOSE}"]
+regions = ["World"]
+kinds = ["medspace:train"]
+valid_until = "{UNTIL}"
+sensitivity = "non-public"
+
+[[assets.offers]]
+template = "train-only"
+
+[assets.offers.terms]
+purposes = ["{PURPOSE}"]
+regions = ["World"]
+until = "{UNTIL}"
+count = 20
+min_cohort = 10
+min_sites = 3
+"""

@@ -1,0 +1,259 @@
+"""The demo: one story, told with the same SDK that everybody uses, on connectors that listen on this machine."""
+
+import asyncio
+import json
+import sys
+import tempfile
+import threading
+import time
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from importlib.resources import files
+from pathlib import Path
+
+from medspace.adapters.logs import configure_logs
+from medspace.app.auditing import lineage_of_files, verify_files
+from medspace.app.cli.screen import Screen
+from medspace.app.compose import Parts, open_connector
+from medspace.app.config import read_config
+from medspace.app.demo.data import records, split
+from medspace.app.demo.pooled import largest_difference
+from medspace.app.demo.space import ASSET, Party, free_ports, lay_out, parties
+from medspace.app.sdk import Space, SpaceError, connect
+from medspace.app.serve import serve
+from medspace.core.canonical import JsonObject
+from medspace.core.errors import MedspaceError
+from medspace.core.text import Text, msgid
+
+STARTUP = 30.0  # seconds for six connectors to come up
+Progress = Callable[[Screen, int], AbstractContextManager[Callable[[Text], None]]]
+
+STEPS = (
+    msgid("six connectors start"),
+    msgid("the authority admits the members"),
+    msgid("the company searches the catalogue"),
+    msgid("the company tries to download"),
+    msgid("the company agrees to train only"),
+    msgid("four hospitals train together"),
+    msgid("anybody verifies the logs, offline"),
+)
+
+
+class DemoError(MedspaceError):
+    """The story did not go as it must."""
+
+    code = "demo.failed"
+    sentence = msgid("The demo did not go as it must: {reason}.")
+    next_step = msgid("Run it again with --folder to keep its files, and look at the logs of the connectors.")
+
+
+def heart_task() -> JsonObject:
+    """The training task of the demo."""
+    return tomllib.loads((files("medspace.app.demo") / "heart-task.toml").read_text(encoding="utf-8"))
+
+
+def run_demo(screen: Screen, *, folder: Path | None, stay: bool, progress: Progress) -> None:
+    """Tell the story; with `stay`, keep the space running afterwards until Ctrl-C."""
+    configure_logs("warning", "text")
+    began = time.perf_counter()
+    with ExitStack() as stack:
+        home = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="medspace-demo-")))
+        members = parties(free_ports(12))
+        configs = lay_out(home, members)
+        with progress(screen, len(STEPS)) as step:
+            step(Text(STEPS[0]))
+            stack.enter_context(running(list(configs.values())))
+            spaces = {
+                key: stack.enter_context(connect(file, language=screen.language)) for key, file in configs.items()
+            }
+            result = tell(members, spaces, home, step, screen.language)
+        result["seconds"] = {"total": round(time.perf_counter() - began, 3)}
+        screen.show(result, lambda: show(screen, result))
+        if stay:
+            _stay(screen, configs)
+
+
+@contextmanager
+def running(configs: Sequence[Path]) -> Iterator[None]:
+    """Connectors that answer, in one event loop in a thread of their own."""
+    ready, failure = threading.Event(), list[BaseException]()
+    handle: dict[str, object] = {}
+    thread = threading.Thread(target=_serve, args=(configs, ready, failure, handle), daemon=True)
+    thread.start()
+    if not ready.wait(STARTUP):
+        raise DemoError(reason="the connectors did not start in time")
+    if failure:
+        raise failure[0]
+    try:
+        yield
+    finally:
+        loop, stop = handle["loop"], handle["stop"]
+        loop.call_soon_threadsafe(stop.set)  # type: ignore[attr-defined]
+        thread.join(STARTUP)
+
+
+def _serve(
+    configs: Sequence[Path], ready: threading.Event, failure: list[BaseException], handle: dict[str, object]
+) -> None:
+    try:
+        asyncio.run(_serve_all(configs, ready, handle))
+    except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
+        failure.append(error)
+        ready.set()
+
+
+async def _serve_all(configs: Sequence[Path], ready: threading.Event, handle: dict[str, object]) -> None:
+    stop, up = asyncio.Event(), asyncio.Semaphore(0)
+    handle |= {"loop": asyncio.get_running_loop(), "stop": stop}
+    async with asyncio.TaskGroup() as tasks:
+        for file in configs:
+            connector = await open_connector(read_config(file), Parts(), lambda _: None)
+            tasks.create_task(serve(connector, stop, up.release))
+        for _ in configs:
+            await up.acquire()
+        ready.set()
+
+
+def tell(
+    members: Sequence[Party], spaces: Mapping[str, Space], home: Path, step: Callable[[Text], None], language: str
+) -> JsonObject:
+    """The story from admission to proof; what it showed, as the demo's JSON."""
+    company = spaces["company"]
+    step(Text(STEPS[1]))
+    admit(members, spaces)
+    step(Text(STEPS[2]))
+    found = company.catalog()
+    if len(found) != sum(party.hospital is not None for party in members):
+        raise DemoError(reason=f"the catalogue shows {len(found)} datasets")
+    step(Text(STEPS[3]))
+    refused = refused_download(company, found[0])
+    step(Text(STEPS[4]))
+    agreed = [company.negotiate(dataset["participant"], dataset["id"]) for dataset in found]
+    step(Text(STEPS[5]))
+    run = company.train(heart_task(), [agreement["agreement"] for agreement in agreed])
+    if run["state"] != "finished":
+        raise DemoError(reason=f"the training run is {run['state']}: {run['problem']}")
+    step(Text(STEPS[6]))
+    bundles = export(spaces, home)
+    key = company.status()["authority_key"]
+    report = verify_files(bundles, key, language)
+    return {
+        "download_refused": refused,
+        "catalogue": [{"participant": d["participant"], "dataset": d["id"], "title": d["title"]} for d in found],
+        "agreement": {"contract": agreed[0]["contract"], "count": len(agreed)},
+        "training": _training(run),
+        "model": {
+            "id": run["model"]["id"],
+            "digest": run["model"]["digest"],
+            "protections": run["model"]["protections"],
+        },
+        "lineage": lineage_of_files(bundles, language)["story"],
+        "audit": {
+            "entries": report["entries"],
+            "verified": report["outcome"] == "verified",
+            "checks": report["verified"],
+            "findings": report["findings"],
+            "bundles": [str(bundle) for bundle in bundles],
+            "authority_key": key,
+        },
+        "note": "The demo alone pools the rows, which it made itself, to measure max_abs_diff_vs_pooled.",
+    }
+
+
+def admit(members: Sequence[Party], spaces: Mapping[str, Space]) -> None:
+    """The authority admits everybody; everybody hears of it."""
+    for party in members:
+        if party.role != "authority":
+            spaces["authority"].admit(party.did, name=party.name, region=party.region, roles=[party.role])
+    for party in members:
+        spaces[party.key].refresh()
+
+
+def refused_download(company: Space, dataset: JsonObject) -> JsonObject:
+    """Try to download; the refusal with its clause and its next step."""
+    try:
+        company.download(dataset["participant"], dataset["id"])
+    except SpaceError as error:
+        problem = error.problem
+        return {name: problem.get(name) for name in ("code", "clause", "sentence", "next_step")}
+    raise DemoError(reason="a download was not refused")
+
+
+def export(spaces: Mapping[str, Space], home: Path) -> list[Path]:
+    """The signed log of every connector, as files."""
+    bundles = []
+    for key, space in spaces.items():
+        file = home / f"{key}.log.json"
+        file.write_text(json.dumps(space.audit_bundle()), encoding="utf-8")
+        bundles.append(file)
+    return bundles
+
+
+def _training(run: JsonObject) -> JsonObject:
+    model = run["model"]
+    coefficients = {term["name"]: float(term["value"]) for term in model["coefficients"]}
+    return {
+        "rounds": run["rounds"],
+        "seconds": run["seconds"],
+        "sites": [
+            {"name": s["name"], "rows": s["rows"], "auc": s["auc"], "brier": s["brier"], "ece": s["ece"]}
+            for s in model["quality"]["sites"]
+        ],
+        "pooled": model["quality"]["pooled"],
+        "max_abs_diff_vs_pooled": largest_difference(heart_task(), split(records()), coefficients),
+    }
+
+
+def show(screen: Screen, result: JsonObject) -> None:
+    """The story for people."""
+    refused, training, audit = result["download_refused"], result["training"], result["audit"]
+    screen.line(Text(msgid("1. The catalogue shows {count} datasets."), {"count": len(result["catalogue"])}))
+    screen.line(Text(msgid("2. A download is refused ({code}), by the clause {clause}."), _texts(refused)))
+    screen.line(Text("   {sentence}", _texts(refused)))
+    screen.line(Text("   {next_step}", _texts(refused)))
+    screen.line(
+        Text(msgid("3. The contract that {count} hospitals signed:"), {"count": result["agreement"]["count"]})
+    )
+    for sentence in result["agreement"]["contract"]:
+        screen.line(Text("   - {sentence}", {"sentence": sentence}))
+    facts = {"rounds": training["rounds"], "seconds": f"{training['seconds']:.1f}"}
+    screen.line(Text(msgid("4. No row left a hospital; {rounds} rounds in {seconds} s gave this model:"), facts))
+    columns = [Text(msgid("hospital")), Text(msgid("patients")), Text("AUC"), Text("Brier"), Text("ECE")]
+    screen.table(Text(msgid("quality per hospital")), columns, [_row(site) for site in training["sites"]])
+    facts = {"difference": f"{training['max_abs_diff_vs_pooled']:.1e}"}
+    screen.line(
+        Text(msgid("   Pooling all rows, as only this demo may, gives the same model to {difference}."), facts)
+    )
+    for sentence in result["model"]["protections"]:
+        screen.line(Text("   {sentence}", {"sentence": sentence}))
+    facts = {"entries": audit["entries"], "checks": audit["checks"]}
+    verdict = msgid("5. Verified offline from six signed logs: {entries} entries, {checks} checks, nothing amiss.")
+    wrong = msgid("5. The audit of {entries} entries found something amiss.")
+    screen.line(Text(verdict if audit["verified"] else wrong, facts))
+    screen.line(Text(msgid("The whole story took {seconds} s."), {"seconds": result["seconds"]["total"]}))
+
+
+def _texts(problem: JsonObject) -> dict[str, str]:
+    return {name: str(value) for name, value in problem.items()}
+
+
+def _row(site: JsonObject) -> tuple[str, ...]:
+    shown = ("-" if site[name] is None else f"{site[name]:.3f}" for name in ("auc", "brier", "ece"))
+    return (site["name"], str(site["rows"]), *shown)
+
+
+def _stay(screen: Screen, configs: Mapping[str, Path]) -> None:
+    company = configs["company"]
+    bundles = company.parent.parent / "*.log.json"
+    screen.line(Text(msgid("The space is still running. Try, in another terminal:")))
+    for command in (
+        f"medspace catalog --config {company}",
+        f"medspace agreements --config {company}",
+        f"medspace policy try {ASSET} --purpose dpv:Marketing --config {configs['cleveland']}",
+        f"medspace audit lineage {bundles}",
+    ):
+        screen.line(Text("  {command}", {"command": command}))
+    screen.line(Text(msgid("Ctrl-C ends it.")))
+    sys.stdout.flush()
+    threading.Event().wait()
