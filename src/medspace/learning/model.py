@@ -148,7 +148,11 @@ class AnswerRef:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One round as it was: `question` is the digest of what was asked, `objective` what the sums said of the beta."""
+    """One round as it was.
+
+    `question` is the digest of what was asked: from the second round on, of the beta and the layout, that is of the
+    state of the model; `objective` is what the sums said of it.
+    """
 
     id: str
     run: str

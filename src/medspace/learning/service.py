@@ -16,6 +16,7 @@ from medspace.core.clock import Clock, Randomness, stamp
 from medspace.core.errors import StaleRecordError
 from medspace.core.ids import new_id
 from medspace.core.store import Database, Transaction
+from medspace.core.text import Text, msgid
 from medspace.core.usage import Step
 from medspace.learning import fit as fitting
 from medspace.learning import outcome, rules
@@ -47,6 +48,7 @@ from medspace.learning.model import (
 from medspace.learning.ports import Answer, Sites
 from medspace.learning.tallying import Tallying
 from medspace.learning.task import GlmTask, parse
+from medspace.ledger.kinds import ENTRY_KINDS
 from medspace.ledger.model import Entry
 from medspace.ledger.service import record
 
@@ -94,7 +96,7 @@ class Coordinator:
         """
         parsed = parse(task)
         if len({seat.site for seat in seats}) < len(seats):
-            raise TaskInvalidError(reason="a site is named twice")
+            raise TaskInvalidError(reason=Text(msgid("a site is named twice")))
         run = Run(
             id=new_id(self.randomness),
             state=RunState.CREATED,
@@ -104,6 +106,8 @@ class Coordinator:
             kind=KIND,
             seats=tuple(seats),
         )
+        if ENTRY_KINDS["run.started"].flaw(_start_facts(run)) is not None:
+            raise TaskInvalidError(reason=Text(msgid("a site is no DID, or its agreement no identifier")))
 
         def work(tx: Transaction) -> None:
             tx.insert(RUNS, run)
@@ -181,17 +185,10 @@ class Coordinator:
 
     async def _start(self, run: Run) -> Run:
         started = replace(run, state=RunState.RUNNING, started=stamp(self.clock.now()))
-        facts = {
-            "run": run.id,
-            "task": run.task_digest,
-            "agreements": [seat.agreement for seat in run.seats],
-            "sites": [seat.site for seat in run.seats],
-            "protection": run.protection,
-        }
 
         def work(tx: Transaction) -> None:
             tx.replace(RUNS, run, started)
-            record(tx, self._entry("run.started", facts))
+            record(tx, self._entry("run.started", _start_facts(run)))
 
         await self.database.write(work)
         self.progress(Progress("started", run.id, of=len(run.seats)))
@@ -309,6 +306,7 @@ class Coordinator:
                 "rounds": run.round,
                 "sites": list(model.lineage.sites),
                 "protection": run.protection,
+                "fitted": model.lineage.rounds[-1].question,
             }
             record(tx, self._entry("run.finished", facts))
 
@@ -368,14 +366,19 @@ def _rounds(tx: Transaction, run_id: str) -> list[Round]:
     return tx.find(ROUNDS, where={"run": run_id}, order_by="round", limit=LONGEST)
 
 
+def _start_facts(run: Run) -> dict[str, Json]:
+    return {
+        "run": run.id,
+        "task": run.task_digest,
+        "agreements": [seat.agreement for seat in run.seats],
+        "sites": [seat.site for seat in run.seats],
+        "protection": run.protection,
+    }
+
+
 def _round_facts(past: Round) -> dict[str, Json]:
     answers = [
         {"site": one.site, "use": one.use, "release": one.release, "digest": one.digest} for one in past.answers
     ]
-    return {
-        "run": past.run,
-        "round": past.round,
-        "step": past.step,
-        "model": past.question,
-        "answers": answers,
-    }
+    facts: dict[str, Json] = {"run": past.run, "round": past.round, "step": past.step, "answers": answers}
+    return facts if past.step == Phase.MOMENTS else {**facts, "model": past.question}

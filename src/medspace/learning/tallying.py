@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import msgspec
+
 from medspace.core.text import Text, msgid
 from medspace.learning import fit as fitting
 from medspace.learning import rules
@@ -18,7 +20,7 @@ from medspace.learning.glm import Curvature, Moments
 from medspace.learning.model import AnswerRef, Fault, Fit, Phase, Seat, SiteQuality
 from medspace.learning.ports import Answer
 from medspace.learning.task import GlmTask
-from medspace.ledger.kinds import Form, fits
+from medspace.ledger.kinds import ANSWER
 
 
 class Tallying:
@@ -47,7 +49,7 @@ class Tallying:
         except AnswerInvalidError as error:
             self.faults.append(rules.fault(seat, self._number, error))
             return
-        self.answers.append(AnswerRef(seat.site, self._uses[seat.site], answer.release, answer.digest))
+        self.answers.append(self._reference(seat, answer))
 
     def outcome(self) -> Fit:
         """Where the round leads. A site that was lost in the middle of a fit makes the fit begin again without it.
@@ -67,11 +69,14 @@ class Tallying:
             return fitting.after_evaluation(self._fit, self._total, sites)
         raise RunError  # no sum at all: attendance is checked before
 
+    def _reference(self, seat: Seat, answer: Answer) -> AnswerRef:
+        return AnswerRef(seat.site, self._uses[seat.site], answer.release, answer.digest)
+
     def _check_envelope(self, seat: Seat, answer: Answer) -> None:
         expected = (seat.site, self._number, OUTPUTS[self._fit.phase.value])
         if (answer.site, answer.round, answer.kind) != expected:
             raise self._invalid(seat, msgid("it answers another question"))
-        if not (fits(Form.TOKEN, answer.release) and fits(Form.DIGEST, answer.digest)):
+        if ANSWER.flaw(msgspec.to_builtins(self._reference(seat, answer))) is not None:
             raise self._invalid(seat, msgid("its release has no identity or no digest"))
         if type(answer.cohort) is not int or answer.cohort < rules.min_cohort(self._task, seat):
             raise self._invalid(seat, msgid("it stands for too few persons"))

@@ -94,6 +94,8 @@ async def test_a_run_ends_with_a_model_its_lineage_and_its_ledger_entries():
     assert log[0].facts["protection"] == log[-1].facts["protection"] == "coordinator-sees-sums"
     assert log[-1].facts["model"] == model.digest
     assert log[-1].facts["sites"] == list(TABLES)
+    assert [entry.facts.get("model") for entry in log[1:-1]] == [None, *(one.question for one in rounds[1:])]
+    assert log[-1].facts["fitted"] == rounds[-1].question
     for entry, one in zip(log[1:-1], rounds, strict=True):
         assert entry.facts["answers"] == [
             {"site": ref.site, "use": ref.use, "release": ref.release, "digest": ref.digest} for ref in one.answers
@@ -433,6 +435,8 @@ async def test_what_cannot_be_created_or_found():
         await leader.create(task(family="cox"), seats(TABLES))
     with pytest.raises(TaskInvalidError):
         await leader.create(task(), seats([did(0), did(0)]))
+    with pytest.raises(TaskInvalidError):
+        await leader.create(task(), seats(["the hospital of Anna Muster"]))
     with pytest.raises(RunUnknownError):
         await leader.resume("urn:uuid:none")
 
