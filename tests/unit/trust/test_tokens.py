@@ -138,3 +138,7 @@ def test_length_is_bounded():
     assert verified(longest).did == COMPANY
     with pytest.raises(TokenOversizedError):
         verified(signed({"x": "a" * (room + 2)}))
+
+
+def test_the_longest_jti_is_taken():
+    assert verified(signed({"jti": "a" * tokens.LONGEST_TOKEN_ID})).token_id == "a" * tokens.LONGEST_TOKEN_ID
