@@ -15,6 +15,8 @@ from medspace.ledger.statements import CONSUMER, PROVIDER, Agreement, Line, Run,
 TRAINING = "medspace:train"
 
 Logs = Mapping[str, Statements]
+Account = set[tuple[str, ...]]  # what the runs of one party say they got
+Accounts = Mapping[str, Account]
 Premise = tuple[bool, str, str]  # whether it holds, the code of what is the matter if not, and a sentence
 
 NO_LOG = msgid("The log of {party} is not here, or not proven.")
@@ -23,11 +25,12 @@ TOO_SHORT = msgid("The log of {party} ends too early to say.")
 
 def compare(logs: Logs) -> Iterator[Finding]:
     """Every cross-check of the proven logs, by origin."""
+    accounts = {origin: _accounted(user) for origin, user in logs.items()}
     for log in logs.values():
         yield from _agreements(log, logs)
         yield from _releases(log)
         yield from _answers(log, logs)
-        yield from _accounts(log, logs)
+        yield from _accounts(log, logs, accounts)
         yield from _models(log)
 
 
@@ -220,8 +223,7 @@ def _answers(log: Statements, logs: Logs) -> Iterator[Finding]:
 # -- accounts: what sites say they gave, against what the run says it got
 
 
-def _accounts(log: Statements, logs: Logs) -> Iterator[Finding]:
-    accounts = {origin: _accounted(user) for origin, user in logs.items()}
+def _accounts(log: Statements, logs: Logs, accounts: Accounts) -> Iterator[Finding]:
     for identity, release in log.releases.items():
         admission = log.admissions.get(release.facts["admission"])
         if admission is None or admission.facts["use_kind"] != TRAINING:
@@ -235,9 +237,9 @@ def _accounts(log: Statements, logs: Logs) -> Iterator[Finding]:
             yield _unaccounted(place, release, admission, logs[user])
 
 
-def _accounted(user: Statements) -> set[tuple[str, ...]]:
+def _accounted(user: Statements) -> Account:
     # By identity; and by content, since a site that was asked again for the same has given nothing more away.
-    found: set[tuple[str, ...]] = set()
+    found: Account = set()
     for run in user.runs.values():
         for line in run.rounds:
             for answer in line.facts["answers"]:
