@@ -29,6 +29,7 @@ _POLICY = frozenset({"@id", "@type", "@context", "profile", "conflict", *_PARTIE
 _MEANINGFUL = (*_PARTIES, *_RULES, "profile", "conflict", "duty", "constraint", "action", "rule", "inheritfrom")
 _NOTES = frozenset({"@id", "@type", "title", "description", "comment", "name", "dct:title", "dct:description"})
 _RULE = _NOTES | {"action", "constraint", "target", "assigner", "assignee"}
+_RULE_ONLY = frozenset({"action", "constraint", "leftOperand", "rightOperand", "operator"})
 _ATOMIC = _NOTES | {"leftOperand", "operator", "rightOperand"}
 
 _KINDS = {"Offer": PolicyKind.OFFER, "Agreement": PolicyKind.AGREEMENT}
@@ -117,7 +118,7 @@ class _Reader:
             if not isinstance(context, str):  # it could give our terms other meanings
                 self.unread("@context", context, "")
         for name in sorted(found.keys() - _POLICY):
-            if name.startswith("@") or _resembles(name):
+            if name.startswith("@") or _resembles(name) or _says_rules(found[name]):
                 self.unread(name, found[name], "")
 
     def rules(self, value: Json, clause: str, *, permits: bool) -> tuple[Rule, ...]:
@@ -194,7 +195,14 @@ class _Reader:
 def _resembles(name: str) -> bool:
     """Whether a member that we do not read looks like one that we do, or like one that would change the meaning."""
     plain = name.rpartition(":")[2].lower()
-    return bool(get_close_matches(plain, _MEANINGFUL, n=1, cutoff=0.8))
+    return bool(get_close_matches(plain, _MEANINGFUL, n=1, cutoff=0.75))
+
+
+def _says_rules(value: Json) -> bool:
+    """Whether a value that we do not read has the members of a rule or a constraint, however deep."""
+    if isinstance(value, dict):
+        return bool({jsonld.term(name) for name in value} & _RULE_ONLY) or _says_rules(list(value.values()))
+    return isinstance(value, list) and any(_says_rules(item) for item in value)
 
 
 # --- writing --------------------------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ TEMPLATES: Mapping[str, Template] = {
 }
 
 # Each term: the operand, the operator, and whether it takes several values.
-_TERMS: Mapping[str, tuple[str, str]] = {
+TERMS: Mapping[str, tuple[str, str]] = {
     "purposes": ("purpose", "isAnyOf"),
     "not_before": ("dateTime", "gteq"),
     "until": ("dateTime", "lteq"),
@@ -94,7 +94,7 @@ def build(name: str, *, offer_id: str | None = None, **terms: Given | None) -> J
     if template is None:
         raise UnknownTemplateError(name=name, known=", ".join(TEMPLATES))
     given = {**(template.presets or {}), **terms}
-    unknown = next((term for term in given if term not in _TERMS), None)
+    unknown = next((term for term in given if term not in TERMS), None)
     if unknown is not None:
         raise InvalidTermsError(name=name, term=unknown, reason=Text(msgid("it is not one of its terms")))
     return odrl.write(_policy(template, offer_id or f"urn:medspace:template:{name}", given))
@@ -103,7 +103,7 @@ def build(name: str, *, offer_id: str | None = None, **terms: Given | None) -> J
 def _policy(template: Template, offer_id: str, given: Mapping[str, Given | None]) -> Policy:
     def permission(at: int, action: str) -> Rule:
         clause = f"/permission/{at}"
-        set_terms = [term for term in _TERMS if given.get(term) is not None]
+        set_terms = [term for term in TERMS if given.get(term) is not None]
         constraints = (
             _constraint(template, term, given, f"{clause}/constraint/{i}") for i, term in enumerate(set_terms)
         )
@@ -119,7 +119,7 @@ def _policy(template: Template, offer_id: str, given: Mapping[str, Given | None]
 
 
 def _constraint(template: Template, term: str, given: Mapping[str, Given | None], clause: str) -> Atomic:
-    operand, comparison = _TERMS[term]
+    operand, comparison = TERMS[term]
     try:
         return atomic(operand, comparison, _texts(term, given[term]), clause)
     except UnreadableConstraintError as error:
