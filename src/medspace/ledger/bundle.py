@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from medspace.core.store import Log
+from medspace.core.text import Text, msgid
 from medspace.ledger.errors import MalformedBundleError, NoSuchEntryError
 from medspace.ledger.model import LONGEST_ENTRY, SignedCheckpoint
 from medspace.ledger.note import LONGEST_NOTE, parse, read_checkpoint
@@ -52,9 +53,12 @@ def export(log: Log, signed: SignedCheckpoint, members: str, earlier: Sequence[S
     """
     state = read_checkpoint(parse(signed.note).text)
     if state.size > log.size():
-        raise NoSuchEntryError(reason=f"it has {log.size()} entries, not {state.size}")
+        raise NoSuchEntryError(
+            reason=Text(msgid("it has {count} entries, not {size}"), {"count": log.size(), "size": state.size})
+        )
     if state.size > MOST_ENTRIES:
-        raise MalformedBundleError(reason=f"a bundle holds {MOST_ENTRIES} entries, and the log has {state.size}")
+        facts = {"most": MOST_ENTRIES, "size": state.size}
+        raise MalformedBundleError(reason=Text(msgid("a bundle holds {most} entries, and the log has {size}"), facts))
     pages = (log.entries(start, min(start + PAGE, state.size)) for start in range(0, state.size, PAGE))
     return Bundle(
         format=FORMAT,
@@ -78,10 +82,10 @@ def read(content: bytes) -> Bundle:
         MalformedBundleError: it is not a bundle, or larger than any bundle may be.
     """
     if len(content) > LARGEST_BUNDLE:
-        raise MalformedBundleError(reason=f"it is larger than {LARGEST_BUNDLE} bytes")
+        raise MalformedBundleError(reason=Text(msgid("it is larger than {most} bytes"), {"most": LARGEST_BUNDLE}))
     try:
         return _decoder.decode(content)
     except msgspec.ValidationError as error:
         raise MalformedBundleError(reason=str(error)) from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        raise MalformedBundleError(reason="it is not JSON") from None
+        raise MalformedBundleError(reason=Text(msgid("it is not JSON"))) from None

@@ -12,6 +12,7 @@ from enum import Enum
 from types import MappingProxyType
 
 from medspace.core.canonical import LARGEST_INTEGER, Json
+from medspace.core.text import Text, msgid
 
 LONGEST_TEXT = 256
 LONGEST_LIST = 10_000
@@ -73,17 +74,18 @@ class EntryKind:
     required: Mapping[str, Form]
     optional: Mapping[str, Form]
 
-    def flaw(self, facts: Mapping[str, Json]) -> str | None:
+    def flaw(self, facts: Mapping[str, Json]) -> Text | None:
         """What is wrong with these facts, as a phrase that repeats none of their content; None if nothing is."""
         for name in self.required:
             if name not in facts:
-                return f"{self.name} lacks the fact {name}"
+                return Text(msgid("{kind} lacks the fact {fact}"), {"kind": self.name, "fact": name})
         for name, value in facts.items():
             form = self.required.get(name) or self.optional.get(name)
             if form is None:
-                return f"{self.name} has no fact {name[:32]}"
+                return Text(msgid("{kind} has no fact {fact}"), {"kind": self.name, "fact": name[:32]})
             if not form.accepts(value):
-                return f"the fact {name} of {self.name} is not a {form.word}"
+                told = {"kind": self.name, "fact": name, "form": form.word}
+                return Text(msgid("the fact {fact} of {kind} has not the form {form}"), told)
         return None
 
 

@@ -7,6 +7,7 @@ import msgspec
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.clock import instant
 from medspace.core.store import Collection
+from medspace.core.text import Text, msgid
 from medspace.ledger.errors import MalformedEntryError, UnknownEntryKindError
 from medspace.ledger.kinds import ENTRY_KINDS, Form, fits
 
@@ -42,15 +43,15 @@ class Entry:
         if flaw:
             raise MalformedEntryError(reason=flaw)
 
-    def _flaw(self) -> str | None:
+    def _flaw(self) -> Text | None:
         if not fits(Form.DID, self.actor):
-            return "the actor is not a DID"
+            return Text(msgid("the actor is not a DID"))
         if not fits(Form.TIME, self.time):
-            return "the time is not an instant in UTC with milliseconds"
+            return Text(msgid("the time is not an instant in UTC with milliseconds"))
         try:
             instant(self.time)
         except ValueError:
-            return "the time is not in the calendar"
+            return Text(msgid("the time is not in the calendar"))
         return None
 
     def encode(self) -> bytes:
@@ -76,14 +77,14 @@ def decode(content: bytes) -> Entry:
         MalformedEntryError: the bytes are no entry, or not its canonical form.
     """
     if len(content) > LONGEST_ENTRY:
-        raise MalformedEntryError(reason=f"it is longer than {LONGEST_ENTRY} bytes")
+        raise MalformedEntryError(reason=Text(msgid("it is longer than {most} bytes"), {"most": LONGEST_ENTRY}))
     try:
         wire = _decoder.decode(content)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        raise MalformedEntryError(reason="it is not the JSON of an entry") from None
+        raise MalformedEntryError(reason=Text(msgid("it is not the JSON of an entry"))) from None
     entry = Entry(kind=wire.kind, time=wire.time, actor=wire.actor, facts=wire.facts)
     if entry.encode() != content:
-        raise MalformedEntryError(reason="it is not in canonical form")
+        raise MalformedEntryError(reason=Text(msgid("it is not in canonical form")))
     return entry
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from medspace.core.signing import Signer, verify
+from medspace.core.text import Text, msgid
 from medspace.ledger.errors import MalformedNoteError
 from medspace.ledger.merkle import HASH_SIZE
 from medspace.ledger.model import Checkpoint
@@ -77,15 +78,15 @@ def parse(content: str) -> Note:
     """
     # A character takes at most four bytes, so nothing long is encoded only to be measured.
     if len(content) > LONGEST_NOTE or len(content.encode(errors="replace")) > LONGEST_NOTE:
-        raise MalformedNoteError(reason=f"it is longer than {LONGEST_NOTE} bytes")
+        raise MalformedNoteError(reason=Text(msgid("it is longer than {most} bytes"), {"most": LONGEST_NOTE}))
     text, separator, lines = content.rpartition("\n\n")
     if not separator or not lines.endswith("\n"):
-        raise MalformedNoteError(reason="it does not end with an empty line and signatures")
+        raise MalformedNoteError(reason=Text(msgid("it does not end with an empty line and signatures")))
     text += "\n"
     _check_text(text)
     signatures = lines[:-1].split("\n")
     if len(signatures) > MOST_SIGNATURES:
-        raise MalformedNoteError(reason=f"it has more than {MOST_SIGNATURES} signatures")
+        raise MalformedNoteError(reason=Text(msgid("it has more than {most} signatures"), {"most": MOST_SIGNATURES}))
     return Note(text, tuple(_signature(line) for line in signatures))
 
 
@@ -103,13 +104,15 @@ def read_checkpoint(text: str) -> Checkpoint:
     """
     lines = text.removesuffix("\n").split("\n")
     if len(lines) < 3 or not all(lines):  # noqa: PLR2004 - origin, size, root
-        raise MalformedNoteError(reason="origin, size and root are not three lines with something in them")
+        raise MalformedNoteError(
+            reason=Text(msgid("origin, size and root are not three lines with something in them"))
+        )
     origin, size, root, *extensions = lines
     if not _SIZE.fullmatch(size) or int(size) > LARGEST_SIZE:
-        raise MalformedNoteError(reason="the size is not a plain decimal number")
+        raise MalformedNoteError(reason=Text(msgid("the size is not a plain decimal number")))
     digest = _base64(root)
     if len(digest) != HASH_SIZE:
-        raise MalformedNoteError(reason=f"the root is not {HASH_SIZE} bytes")
+        raise MalformedNoteError(reason=Text(msgid("the root is not {size} bytes"), {"size": HASH_SIZE}))
     return Checkpoint(origin, int(size), digest, tuple(extensions))
 
 
@@ -120,11 +123,11 @@ def _line(signature: NoteSignature) -> str:
 def _signature(line: str) -> NoteSignature:
     name, separator, encoded = line.removeprefix(_DASH).partition(" ")
     if not line.startswith(_DASH) or not separator:
-        raise MalformedNoteError(reason="a signature line is not dash, name, signature")
+        raise MalformedNoteError(reason=Text(msgid("a signature line is not dash, name, signature")))
     _check_name(name)
     content = _base64(encoded)
     if len(content) <= 4:  # noqa: PLR2004 - the key id
-        raise MalformedNoteError(reason="a signature is too short")
+        raise MalformedNoteError(reason=Text(msgid("a signature is too short")))
     return NoteSignature(name, content[:4], content[4:])
 
 
@@ -133,23 +136,23 @@ def _base64(text: str) -> bytes:
     try:
         content = binascii.a2b_base64(text, strict_mode=True)
     except (binascii.Error, ValueError):
-        raise MalformedNoteError(reason="something is not base64") from None
+        raise MalformedNoteError(reason=Text(msgid("something is not base64"))) from None
     if b64encode(content).decode() != text:
-        raise MalformedNoteError(reason="something is not base64 as it must be written")
+        raise MalformedNoteError(reason=Text(msgid("something is not base64 as it must be written")))
     return content
 
 
 def _check_name(name: str) -> None:
     if not name or "+" in name or any(character.isspace() or character < " " for character in name):
-        raise MalformedNoteError(reason="a key name is empty or has a space or a plus sign in it")
+        raise MalformedNoteError(reason=Text(msgid("a key name is empty or has a space or a plus sign in it")))
 
 
 def _check_text(text: str) -> None:
     if not text.endswith("\n") or text == "\n":
-        raise MalformedNoteError(reason="the text is empty or its last line does not end")
+        raise MalformedNoteError(reason=Text(msgid("the text is empty or its last line does not end")))
     if any(character < " " and character != "\n" for character in text):
-        raise MalformedNoteError(reason="there is a control character in it")
+        raise MalformedNoteError(reason=Text(msgid("there is a control character in it")))
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise MalformedNoteError(reason="it is not UTF-8") from None
+        raise MalformedNoteError(reason=Text(msgid("it is not UTF-8"))) from None

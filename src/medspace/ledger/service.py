@@ -6,6 +6,7 @@ from datetime import datetime
 from medspace.core.clock import stamp
 from medspace.core.signing import Signer
 from medspace.core.store import Log, Transaction
+from medspace.core.text import Text, msgid
 from medspace.ledger import merkle, note
 from medspace.ledger.errors import InconsistentLogError, NoSuchEntryError
 from medspace.ledger.merkle import Node
@@ -71,7 +72,9 @@ def prove_inclusion(tx: Transaction, index: int, size: int) -> InclusionProof:
         NoSuchEntryError: there is no such entry, or no such size.
     """
     if not 0 <= index < size:
-        raise NoSuchEntryError(reason=f"a log of {size} entries has no entry {index}")
+        raise NoSuchEntryError(
+            reason=Text(msgid("a log of {size} entries has no entry {index}"), {"size": size, "index": index})
+        )
     hashes = _hashes(tx.log, merkle.inclusion_nodes(index, size), size)
     return InclusionProof(index, size, merkle.inclusion_proof(index, size, hashes))
 
@@ -83,7 +86,8 @@ def prove_consistency(tx: Transaction, size1: int, size2: int) -> ConsistencyPro
         NoSuchEntryError: there are no such sizes, in this order.
     """
     if not 0 <= size1 <= size2:
-        raise NoSuchEntryError(reason=f"a log of {size2} entries had no earlier size {size1}")
+        facts = {"later": size2, "earlier": size1}
+        raise NoSuchEntryError(reason=Text(msgid("a log of {later} entries had no earlier size {earlier}"), facts))
     hashes = _hashes(tx.log, merkle.consistency_nodes(size1, size2), size2)
     return ConsistencyProof(size1, size2, merkle.consistency_proof(size1, size2, hashes))
 
@@ -91,9 +95,9 @@ def prove_consistency(tx: Transaction, size1: int, size2: int) -> ConsistencyPro
 def _hashes(log: Log, nodes: Sequence[Node], size: int) -> list[bytes]:
     # The last leaf is asked for as well: if it is there, so is all before it, and no second question is needed.
     if size < 0:
-        raise NoSuchEntryError(reason=f"there is no size {size}")
+        raise NoSuchEntryError(reason=Text(msgid("there is no size {size}"), {"size": size}))
     last = [(0, size - 1)] if size else []
     try:
         return log.hashes([*nodes, *last])[: len(nodes)]
     except KeyError:
-        raise NoSuchEntryError(reason=f"it does not have {size} entries yet") from None
+        raise NoSuchEntryError(reason=Text(msgid("it does not have {size} entries yet"), {"size": size})) from None

@@ -144,7 +144,7 @@ def test_a_tree_has_no_root_for_a_size_it_never_had():
 
 @st.composite
 def sizes_and_positions(draw):
-    size = draw(st.integers(1, 130))
+    size = draw(st.integers(1, 70))
     return size, draw(st.integers(0, size - 1))
 
 
