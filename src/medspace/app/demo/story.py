@@ -55,7 +55,7 @@ def heart_task() -> JsonObject:
 
 def run_demo(screen: Screen, *, folder: Path | None, stay: bool, progress: Progress) -> None:
     """Tell the story; with `stay`, keep the space running afterwards until Ctrl-C."""
-    configure_logs("warning", "text")
+    configure_logs("error", "text")
     began = time.perf_counter()
     with ExitStack() as stack:
         home = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="medspace-demo-")))
@@ -133,7 +133,7 @@ def tell(
     step(Text(STEPS[5]))
     run = company.train(heart_task(), [agreement["agreement"] for agreement in agreed])
     if run["state"] != "finished":
-        raise DemoError(reason=f"the training run is {run['state']}: {run['problem']}")
+        raise DemoError(reason=f"the training run is {run['state']}: {run['problem']} {run['faults']}")
     step(Text(STEPS[6]))
     bundles = export(spaces, home)
     key = company.status()["authority_key"]

@@ -21,7 +21,7 @@ from medspace.core.text import Text, msgid
 from medspace.policy import odrl
 from medspace.policy.actions import points_of
 from medspace.policy.errors import InvalidPolicyError
-from medspace.policy.model import UseRequest
+from medspace.policy.model import Rule, UseRequest
 from medspace.policy.points import Point
 from medspace.policy.rules import decide, enforceable
 
@@ -65,26 +65,40 @@ class PolicyStrategy:
         if event is not NegotiationEvent.ACCEPTED:
             terms = _published(dataset, negotiation.offer)
         if terms is None:
-            sentence = msgid("The terms are not those of an offer in the catalogue; ask for one that is there.")
-            return _terminate("negotiation.not_offered", sentence)
+            return self._not_offered(tx, negotiation, dataset)
         decision = self.decide(tx, negotiation, dataset, terms)
         if not decision.permitted:
-            return Reaction(
-                ("terminate",), code=decision.code, reason=sentences(decision), clause=clause_of(decision)
-            )
+            return _refuse(decision)
         return Reaction(("agree",), offer=message_offer(terms, dataset.id))
 
     def decide(self, tx: Transaction, negotiation: Negotiation, dataset: Dataset, terms: JsonObject) -> Decision:
         """Whether these terms may be agreed to with this counterparty."""
         policy = odrl.parse(message_offer(terms, dataset.id))
-        request = UseRequest(
+        request = self._request(tx, negotiation, dataset)
+        enforced = enforceable(policy, points_of(dataset.formats))
+        return combine(enforced, decide(policy, request, Point.NEGOTIATION))
+
+    def _request(
+        self, tx: Transaction, negotiation: Negotiation, dataset: Dataset, action: str | None = None
+    ) -> UseRequest:
+        return UseRequest(
+            action=action,
             assignee=negotiation.counterparty,
             region=self.region_of(tx, negotiation.counterparty),
             time=self.local.clock.now(),
             target=dataset.id,
         )
-        enforced = enforceable(policy, points_of(dataset.formats))
-        return combine(enforced, decide(policy, request, Point.NEGOTIATION))
+
+    def _not_offered(self, tx: Transaction, negotiation: Negotiation, dataset: Dataset) -> Reaction:
+        """Why these terms are not to be had: the clause of an offer that forbids what they ask for, if one does."""
+        for rule in _permissions(negotiation.offer):
+            request = self._request(tx, negotiation, dataset, rule.action)
+            offers = (odrl.parse(message_offer(offer, dataset.id)) for offer in dataset.offers)
+            decisions = [decide(offer, request, Point.NEGOTIATION) for offer in offers]
+            if decisions and not any(decision.permitted for decision in decisions):
+                return _refuse(decisions[0])
+        sentence = msgid("The terms are not those of an offer in the catalogue; ask for one that is there.")
+        return _terminate("negotiation.not_offered", sentence)
 
     # --- consumer ---------------------------------------------------------------------------------------------
 
@@ -115,6 +129,17 @@ def _same(one: JsonObject, other: JsonObject) -> bool:
         return one["target"] == other["target"] and odrl.same_terms(odrl.parse(one), odrl.parse(other))
     except InvalidPolicyError:
         return False
+
+
+def _permissions(offer: JsonObject) -> tuple[Rule, ...]:
+    try:
+        return odrl.parse(offer).permissions
+    except InvalidPolicyError:
+        return ()
+
+
+def _refuse(decision: Decision) -> Reaction:
+    return Reaction(("terminate",), code=decision.code, reason=sentences(decision), clause=clause_of(decision))
 
 
 def _terminate(code: str, sentence: str) -> Reaction:

@@ -111,7 +111,7 @@ def _content(_: Admission, output: Output, __: datetime) -> Decision:
 
 def _count(value: Json, depth: int) -> int:
     """How many leaves a value has; negative where it holds something that must not leave."""
-    if isinstance(value, dict | list):
+    if isinstance(value, dict | list | tuple):
         if depth == 0:
             return -1
         counts = [_count(item, depth - 1) for item in (value.values() if isinstance(value, dict) else value)]

@@ -4,10 +4,8 @@ from alembic import context
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=context.config.attributes.get("metadata"),
     transactional_ddl=True,  # on SQLite too: the connection begins its transactions itself
     transaction_per_migration=False,
-    compare_type=True,
 )
 with context.begin_transaction():
     context.run_migrations()
