@@ -53,6 +53,7 @@ class _Lane:
     intent: Intent
     standing: Standing
     attempts: int = 0
+    launched: bool = False
     landed: asyncio.Event = field(default_factory=asyncio.Event)
     before: asyncio.Event | None = None  # the landing of the message whose place this one took
 
@@ -136,7 +137,7 @@ class Dispatcher:
         """Send an intent as soon as it is due."""
         self.register(intent)
         lane = None if intent is None else self._lanes.get(intent.id)
-        if lane is not None and lane.attempts == 0:
+        if lane is not None and not lane.launched:
             self._push(lane, instant(lane.intent.due))
 
     # --- the work ---------------------------------------------------------------------------------------------
@@ -163,6 +164,7 @@ class Dispatcher:
             after = page[-1].id
 
     def _push(self, lane: _Lane, due: datetime) -> None:
+        lane.launched = True
         self._pushed += 1
         heapq.heappush(self._heap, (due, self._pushed, lane))
         self._wake.set()

@@ -119,7 +119,9 @@ class Steps:
         self._keep(tx, negotiation, changed, message, caller.did)
         self._drop_resting(tx, changed, standing)
         event = _RECEIVED.get(message)
-        return Outcome(changed, None if event is None else self._react(tx, changed, event))
+        if event is not None:
+            self._react(tx, changed, event)
+        return Outcome(changed, tx.get(INTENTS, pid))
 
     def _meet(
         self, tx: Transaction, negotiation: Negotiation, incoming: Incoming, message: Message, standing: Standing

@@ -156,7 +156,9 @@ class Steps:
         self._note(tx, changed, caller.did)
         self._drop_resting(tx, changed, standing)
         event = _EVENTS.get((transfer.role, message, False))
-        return Outcome(changed, None if event is None else self._react(tx, changed, event))
+        if event is not None:
+            self._react(tx, changed, event)
+        return Outcome(changed, tx.get(INTENTS, pid))
 
     def _resumption(self, tx: Transaction, transfer: Transfer, message: Message) -> Decision | None:
         # What the agreement does not allow any more is not resumed by the consumer either.
