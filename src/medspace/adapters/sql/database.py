@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from medspace.adapters.sql import engines, migration, schema
 from medspace.adapters.sql.errors import LogDamagedError, translated
 from medspace.adapters.sql.lease import FileLease, take_session
+from medspace.adapters.sql.places import Places
 from medspace.adapters.sql.transaction import Session, SqlTransaction, log_size
 from medspace.adapters.sql.writer import Unit, Writer, Writing, attempt, drop
 from medspace.adapters.tail import Tail, hash_in, last_leaf
@@ -35,7 +36,7 @@ class SqlDatabase:
         self._writer = Writer(Connector(self._writing_engine, tables), tables)
         self._reading_engine = engines.readers(url, READERS)
         self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="medspace-reader")
-        self._places = asyncio.Semaphore(WAITING)
+        self._places = Places(WAITING)
         self._closed = False
 
     async def write(self, work: Callable[[Transaction], T]) -> T:

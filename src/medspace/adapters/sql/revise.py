@@ -3,7 +3,8 @@
     python -m medspace.adapters.sql.revise NAME [--collections MODULE:NAME] [--anew]
 
 It compares the collections that the app declares with the tables that the migrations make, and writes what is missing
-to `migrations/versions`. Read it before it is committed: a renamed key looks like one dropped and one added.
+to `migrations/versions`. Read it before it is committed: a renamed key looks like one dropped and one added, and a
+new key of an old collection needs a step that fills it from the bodies.
 With `--anew` every migration is thrown away and one is written from nothing: only while no release has any.
 """
 
@@ -13,25 +14,45 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.operations.ops import MigrationScript
+from alembic.autogenerate import compare_metadata, produce_migrations, render_python_code
+from alembic.operations.ops import MigrateOperation, UpgradeOps
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, make_url
 
 from medspace.adapters.sql import engines, migration, schema
-from medspace.adapters.sql.migrations.run import configuration
 from medspace.core.store import Collection
 
 DECLARED = "medspace.app.compose:COLLECTIONS"
+PAGE = '''"""{title}."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "{number}"
+down_revision = {before}
+branch_labels = None
+depends_on = None
+
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+INTEGER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def upgrade() -> None:
+    """Make the change."""
+{calls}
+{steps}'''
+STEP = """
+
+def _{table}() -> None:
+    {code}
+"""
 
 
 def differences(connection: Connection, collections: Iterable[Collection[Any]]) -> list[Any]:
     """What Alembic would change so that the tables are those of the collections; empty if they are."""
-    context = MigrationContext.configure(connection, opts={"compare_type": True})
-    return list(compare_metadata(context, schema.build(collections).metadata))
+    return list(compare_metadata(_context(connection), schema.build(collections).metadata))
 
 
 def revise(name: str, collections: Iterable[Collection[Any]]) -> Path | None:
@@ -43,22 +64,51 @@ def revise(name: str, collections: Iterable[Collection[Any]]) -> Path | None:
             migration.upgrade(url)
         engine = engines.writer(make_url(url))
         with engine.begin() as connection:
-            written = _write(connection, name, collections)
+            page = _page(connection, name, collections)
         engine.dispose()
-    return written
+    if page is None:
+        return None
+    path = migration.FOLDER / "versions" / f"{len(migration.revisions()) + 1:04}_{name.lower().replace(' ', '_')}.py"
+    path.write_text(page, encoding="utf-8")
+    return path
 
 
-def _write(connection: Connection, name: str, collections: Iterable[Collection[Any]]) -> Path | None:
-    config = configuration(connection, migration.FOLDER, schema.build(collections).metadata)
-    config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
-    number = f"{len(migration.revisions()) + 1:04}"
-    command.revision(config, name, autogenerate=True, rev_id=number, process_revision_directives=_drop_empty)
-    return next((migration.FOLDER / "versions").glob(f"{number}_*.py"), None)
+def _page(connection: Connection, name: str, collections: Iterable[Collection[Any]]) -> str | None:
+    context = _context(connection)
+    changes = produce_migrations(context, schema.build(collections).metadata).upgrade_ops
+    if changes is None or changes.is_empty():
+        return None
+    by_table: dict[str, list[MigrateOperation]] = {}
+    for change in changes.ops:
+        by_table.setdefault(_table(change), []).append(change)
+    steps = {table: _code(context, theirs) for table, theirs in by_table.items()}
+    count = len(migration.revisions())
+    return PAGE.format(
+        title=name[:1].upper() + name[1:],
+        number=f"{count + 1:04}",
+        before=f'"{count:04}"' if count else None,
+        calls="\n".join(f"    _{table}()" for table in steps),
+        steps="".join(STEP.format(table=table, code=code) for table, code in steps.items()),
+    )
 
 
-def _drop_empty(_context: object, _revision: object, scripts: list[MigrationScript]) -> None:
-    if scripts[0].upgrade_ops is None or scripts[0].upgrade_ops.is_empty():
-        scripts.clear()
+def _context(connection: Connection) -> MigrationContext:
+    return MigrationContext.configure(connection, opts={"compare_type": True, "render_item": _type_name})
+
+
+def _code(context: MigrationContext, changes: list[MigrateOperation]) -> str:
+    lines = render_python_code(UpgradeOps(changes), migration_context=context, render_item=_type_name).splitlines()
+    return "\n".join(line for line in lines if "# ###" not in line).strip()
+
+
+def _table(change: MigrateOperation) -> str:
+    return str(getattr(change, "table_name"))  # noqa: B009 - every change has it, but not their common class
+
+
+def _type_name(_kind: str, item: object, _context: object) -> str | Literal[False]:
+    if item is schema.TEXT:
+        return "TEXT"
+    return "INTEGER" if item is schema.INTEGER else False
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -20,6 +20,9 @@ from medspace.core.store import Collection
 
 LOG = "log"
 HASH_BYTES = 32
+TEXT: TypeEngine[str] = Text().with_variant(Text(collation="C"), "postgresql")
+# Every integer of SQLite has 64 bits, but only one that is called INTEGER can be the row's own number.
+INTEGER: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ def build(collections: Iterable[Collection[Any]]) -> Schema:
     log = Table(
         LOG,
         metadata,
-        Column("id", _integer(), primary_key=True, autoincrement=False),
+        Column("id", INTEGER, primary_key=True, autoincrement=False),
         Column("hashes", LargeBinary, nullable=False),
         Column("entry", LargeBinary, nullable=False),
     )
@@ -59,7 +62,7 @@ def _table(metadata: MetaData, collection: Collection[Any]) -> Table:
     table = Table(
         collection.name,
         metadata,
-        Column("id", _text(), primary_key=True),
+        Column("id", TEXT, primary_key=True),
         *(Column(name, _type(key), nullable=key.optional) for name, key in keys.items()),
         Column("body", Text, nullable=False),
     )
@@ -73,13 +76,4 @@ def _table(metadata: MetaData, collection: Collection[Any]) -> Table:
 
 
 def _type(key: KeyType) -> TypeEngine[Any]:
-    return _text() if key.python is str else _integer()
-
-
-def _integer() -> TypeEngine[int]:
-    # Every integer of SQLite has 64 bits, but only one that is called INTEGER can be the row's own number.
-    return BigInteger().with_variant(Integer(), "sqlite")
-
-
-def _text() -> TypeEngine[str]:
-    return Text().with_variant(Text(collation="C"), "postgresql")
+    return TEXT if key.python is str else INTEGER
