@@ -186,6 +186,12 @@ async def test_a_step_carries_both_tokens(client, identity):
         (answer(403, b'{"code":7}'), JobRefusedError, "http.403", ""),
         (answer(503, b'{"code":"busy","reason":[1,"later"]}'), JobBusyError, "busy", "later"),
         (answer(500, b""), JobBusyError, "http.500", ""),
+        (
+            answer(403, b'{"code":"a b","reason":"\\u001b[2Jall \\u202ewell"}'),
+            JobRefusedError,
+            "http.403",
+            " [2Jall  well",
+        ),
     ],
 )
 async def test_a_refused_step_says_why(client, identity, raw, error, refusal, reason):

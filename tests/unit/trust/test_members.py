@@ -4,6 +4,7 @@ import pytest
 from tests.unit.trust.space import AUTHORITY, COMPANY, HOSPITAL, KEYS, list_at, member_of, members_at
 
 from medspace.trust import jws
+from medspace.trust import members as members_module
 from medspace.trust.errors import (
     MembersExpiredError,
     MembersListError,
@@ -95,6 +96,19 @@ ENTRY = {"did": HOSPITAL, "name": "a", "region": "DE", "roles": [], "public_key"
 def test_anything_else_is_no_list(text):
     with pytest.raises(MembersListError):
         verify_members(text, KEY, NOW)
+
+
+def test_a_list_is_bounded(monkeypatch):
+    text = signed(GOOD)
+    monkeypatch.setattr(members_module, "LARGEST_LIST", len(text))
+    verify_members(text, KEY, NOW)
+    monkeypatch.setattr(members_module, "LARGEST_LIST", len(text) - 1)
+    with pytest.raises(MembersListError, match="larger"):
+        verify_members(text, KEY, NOW)
+
+
+def test_clocks_may_differ_a_little():
+    verify_members(list_at(NOW + members_module.LEEWAY), KEY, NOW)
 
 
 def test_the_shape_that_the_refusals_start_from_is_good():

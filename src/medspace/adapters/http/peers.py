@@ -21,6 +21,8 @@ from medspace.trust.service import Identity
 
 JOB_HEADER = "Medspace-Job"
 OK = 200
+LONGEST_REASON = 1000  # characters
+_CODE = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 PATIENCE = 10.0  # seconds, for a document or a list while a caller waits at our door
 BUSY = frozenset((425, 429, 500, 502, 503, 504))
 _encoder = msgspec.json.Encoder()
@@ -202,9 +204,12 @@ def _refusal(answer: Answer) -> JobRefusedError | JobBusyError:
     except ValueError:
         problem = _Problem()
     kind = JobBusyError if answer.status in BUSY else JobRefusedError
-    return kind(refusal=problem.code or f"http.{answer.status}", reason=_words(problem.reason), status=answer.status)
+    code = problem.code if _CODE.fullmatch(problem.code) else f"http.{answer.status}"
+    return kind(refusal=code, reason=_words(problem.reason), status=answer.status)
 
 
 def _words(reason: object) -> str:
     texts = reason if isinstance(reason, list) else [reason]
-    return " ".join(text for text in texts if isinstance(text, str))[:1000]
+    said = " ".join(text for text in texts if isinstance(text, str))[:LONGEST_REASON]
+    # It ends up on a screen: no control character of a terminal may come with it.
+    return "".join(character if character.isprintable() else " " for character in said)
