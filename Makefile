@@ -44,8 +44,9 @@ soak: .venv/dev ## the long form of the soak and fuzz tests
 messages: .venv/dev ## collect the sentences for people and compile their translations
 	@$(BIN)/python -m tools.messages
 
-migration: .venv/dev ## a new database migration (NAME="what it changes")
-	@$(BIN)/python -m tools.migration "$(NAME)"
+migration: .venv/dev ## draft the next database migration (NAME=what_it_changes)
+	@test -n "$(NAME)" || { echo "Say what it changes: make migration NAME=consents"; exit 2; }
+	@$(BIN)/python -m medspace.adapters.sql.revise "$(NAME)"
 
 clean: ## remove the virtual environment and what the tools left
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov
