@@ -94,17 +94,27 @@ def _decide_any(policy: Policy, request: UseRequest, point: Point) -> Decision:
 
 
 def enforceable(policy: Policy, points: Collection[Point] = ROAD) -> Decision:
-    """Whether these points can enforce every clause of the policy; asked when it is offered, agreed and used."""
+    """Whether these points can enforce every clause of the policy; asked when it is offered, agreed and used.
+
+    What is only known of a result is a condition of a permission, which the admission carries to the gate; a
+    prohibition cannot wait for it.
+    """
     if policy.flaws:
         return _flawed(policy)
-    premises = tuple(
+    premises = [
         _out_of_reach(leaf)
         for rule in (*policy.permissions, *policy.prohibitions)
         for leaf in leaves(rule.constraints)
         if not any(OPERANDS[leaf.operand].since <= point <= _end(rule) for point in points)
-    )
+    ]
+    premises += [
+        _too_late(leaf)
+        for rule in policy.prohibitions
+        for leaf in leaves(rule.constraints)
+        if OPERANDS[leaf.operand].since is Point.RELEASE
+    ]
     if premises:
-        return Decision(Verdict.UNENFORCEABLE, "policy.unenforceable", premises)
+        return Decision(Verdict.UNENFORCEABLE, "policy.unenforceable", tuple(premises))
     return Decision(Verdict.PERMIT, "policy.enforceable")
 
 
@@ -243,4 +253,10 @@ def _end(rule: Rule) -> Point:
 def _out_of_reach(leaf: Atomic) -> Premise:
     held = Text(msgid("No point that this kind of use passes can check it."))
     remedy = Text(msgid("Offer a kind of use that runs beside the data, or leave this condition out."))
+    return Premise(leaf.clause, leaf.asked, held, satisfied=False, remedy=remedy)
+
+
+def _too_late(leaf: Atomic) -> Premise:
+    held = Text(msgid("A prohibition cannot wait for the result."))
+    remedy = Text(msgid("Say it as a condition of the permission."))
     return Premise(leaf.clause, leaf.asked, held, satisfied=False, remedy=remedy)

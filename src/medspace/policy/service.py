@@ -18,8 +18,12 @@ class DryRun:
     remedies: tuple[Text, ...]
 
 
-def dry_run(policy: Policy, label: Label | None, request: UseRequest, point: Point = Point.COMPUTE) -> DryRun:
-    """What the policy and the label would say to the request at a point, without asking anybody."""
+def dry_run(policy: Policy, label: Label | None, request: UseRequest, point: Point = Point.TRANSFER) -> DryRun:
+    """What the policy and the label would say to the request at a point, without asking anybody.
+
+    At the transfer all that is stated is decided, and what is not stated yet is left to its point; from the
+    start of the use on, whatever is not stated is denied.
+    """
     decision = combine(rules.decide(policy, request, point), labels.decide(label, request, point))
     against = () if decision.permitted else decision.failures
     remedies = {str(premise.remedy): premise.remedy for premise in against if premise.remedy}

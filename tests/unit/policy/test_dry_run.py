@@ -17,6 +17,12 @@ def test_a_dry_run_that_is_permitted_needs_no_remedy():
     assert str(run.terms[0]) == "You may train a model on the data."
 
 
+def test_what_is_not_stated_yet_is_left_to_its_point_unless_the_use_begins():
+    unstated = request(purpose=None, sites=None, count=None)
+    assert dry_run(OFFER, LABEL, unstated).decision.permitted
+    assert dry_run(OFFER, LABEL, unstated, Point.COMPUTE).decision.code == "policy.purpose"
+
+
 def test_a_dry_run_says_what_would_change_the_answer_each_once():
     run = dry_run(OFFER, LABEL, request(purpose="dpv:Marketing", count=5))
     assert run.decision.code == "policy.purpose"
@@ -27,7 +33,7 @@ def test_a_dry_run_says_what_would_change_the_answer_each_once():
 
 
 def test_a_dry_run_of_a_download_names_the_clause():
-    run = dry_run(OFFER, LABEL, request(action="medspace:download"), Point.TRANSFER)
+    run = dry_run(OFFER, LABEL, request(action="medspace:download"))
     assert run.decision.code == "policy.prohibited"
     assert run.decision.failures[0].clause == "/prohibition/0"
     assert str(run.remedies[0]) == "These terms allow you to: train a model on the data."

@@ -299,8 +299,14 @@ class TestEnforceable:
         terms = policy(rule({"or": [compare("count", "lteq", "5"), compare("spatial", "eq", "EU")]}))
         assert enforceable(terms).permitted
         assert not enforceable(terms, ROAD[:3]).permitted
-        prohibited = policy(prohibition=[rule(compare("medspace:minCohort", "gteq", "5"))])
-        assert not enforceable(prohibited, ROAD[:4]).permitted
+        prohibited = policy(prohibition=[rule(compare("medspace:minSites", "gteq", "5"))])
+        assert enforceable(prohibited).permitted
+        assert not enforceable(prohibited, ROAD[:3]).permitted
+
+    def test_a_prohibition_cannot_wait_for_a_result(self):
+        decision = enforceable(policy(prohibition=[rule(compare("medspace:output", "isAnyOf", ["rows"]))]))
+        assert decision.verdict is Verdict.UNENFORCEABLE
+        assert str(decision.failures[0].held) == "A prohibition cannot wait for the result."
 
 
 def test_a_naive_time_names_no_instant():

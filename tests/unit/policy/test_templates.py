@@ -34,7 +34,7 @@ def terms_of(template):
     return TERMS if computed else {name: TERMS[name] for name in ABOUT_TRANSFER}
 
 
-@pytest.mark.parametrize("template", templates.TEMPLATES.values(), ids=str)
+@pytest.mark.parametrize("template", templates.TEMPLATES.values(), ids=templates.TEMPLATES)
 @pytest.mark.parametrize("full", [True, False])
 def test_every_template_can_be_enforced(template, full):
     policy = odrl.parse(templates.build(template.name, **(terms_of(template) if full else {})))
@@ -44,7 +44,7 @@ def test_every_template_can_be_enforced(template, full):
     assert template.title.endswith(".")
 
 
-@pytest.mark.parametrize("template", templates.TEMPLATES.values(), ids=str)
+@pytest.mark.parametrize("template", templates.TEMPLATES.values(), ids=templates.TEMPLATES)
 def test_every_template_permits_what_it_names_and_nothing_else(template):
     policy = odrl.parse(templates.build(template.name, **terms_of(template)))
     for action in LEAVES:
@@ -129,7 +129,7 @@ def test_a_term_with_a_mistake_is_refused(terms, term):
 
 
 @pytest.mark.skipif(not DATA.exists(), reason="the public DSP schemas are not on this machine")
-@pytest.mark.parametrize("template", templates.TEMPLATES.values(), ids=str)
+@pytest.mark.parametrize("template", templates.TEMPLATES.values(), ids=templates.TEMPLATES)
 def test_every_template_is_written_as_the_published_schema_demands(template):
     jsonschema = pytest.importorskip("jsonschema")
     schema = json.loads((DATA / "schemas/negotiation/contract-schema.json").read_text())
