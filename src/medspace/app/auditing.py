@@ -10,8 +10,9 @@ from medspace.core.errors import InvalidInputError
 from medspace.core.text import msgid
 from medspace.ledger import audit, bundle, lineage
 from medspace.ledger.report import Finding, Report
+from medspace.trust.errors import MembersPrematureError
 from medspace.trust.jws import JwsError, decode
-from medspace.trust.members import verify_members
+from medspace.trust.members import LEEWAY, read_members
 
 KEY_BYTES = 32
 
@@ -68,8 +69,17 @@ def read_bundles(files: Sequence[Path]) -> list[bundle.Bundle]:
 
 
 def member_keys(text: str, key: bytes, now: datetime) -> Mapping[str, bytes]:
-    """The keys that a members list names, if the authority signed it and it is valid now."""
-    return {member.did: member.public_key for member in verify_members(text, key, now).members}
+    """The keys that a members list names, if the authority signed it, not in the future; the authority's own is one.
+
+    An expired list still says who signed what while it was valid: an old bundle can be audited for ever.
+
+    Raises:
+        MembersListError: it is not signed by the authority, or it is dated in the future.
+    """
+    listed = read_members(text, key)
+    if listed.issued > now + LEEWAY:
+        raise MembersPrematureError(issued=listed.issued.isoformat())
+    return {member.did: member.public_key for member in listed.members} | {listed.issuer: key}
 
 
 def verify_files(files: Sequence[Path], key: str, language: str, now: datetime | None = None) -> JsonObject:
