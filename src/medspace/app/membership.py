@@ -1,8 +1,8 @@
 """This connector's membership: who may call, the list it goes by, and, for the authority, keeping that list."""
 
 import asyncio
-from typing import Any
 
+from medspace.adapters.logs import EventLogger
 from medspace.app.config import Config
 from medspace.core.clock import Clock
 from medspace.core.errors import MedspaceError
@@ -28,7 +28,7 @@ class Membership:
         gatekeeper: Gatekeeper,
         authority: Authority | None,
         clock: Clock,
-        log: Any,  # noqa: ANN401 - a structlog logger
+        log: EventLogger,
     ) -> None:
         self.authority = authority
         self._config = config
