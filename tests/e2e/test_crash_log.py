@@ -24,7 +24,7 @@ def wait_until(condition, seconds: float = 30) -> None:
 
 
 def grow_and_kill(folder: Path, kills: int, seed: int) -> tuple[str, list[list[str]]]:
-    """Let a log grow in a process that is killed again and again; its database, and the acknowledged name and index."""
+    """Let a log grow in a process that is killed over and over; its database, and acknowledged names and indices."""
     chance = random.Random(seed)
     url = f"sqlite:///{folder / 'log.db'}"
     acknowledged = folder / "acknowledged"

@@ -2,11 +2,12 @@
 
 `python -m tests.e2e.zygote MODULE:FUNCTION` reads one JSON command per line and answers each with one line:
 
-    {"do": "fork", "setup": ...}   a child runs FUNCTION(setup)     {"pid": N}
+    {"do": "fork", "setup": {..}}  a child runs FUNCTION(setup)     {"pid": N}
     {"do": "kill", "pid": N}       SIGKILL, and wait for its end    {"status": N}
     {"do": "stop", "pid": N}       SIGTERM, and wait for its end    {"status": N}
 
-When its input ends it kills what still runs.
+A child writes its standard output to the file that `output` in the setup names, else to standard error. When its
+input ends the zygote kills what still runs.
 """
 
 import gc
@@ -80,7 +81,7 @@ def _child(run: Callable[[Any], None], setup: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
-    os.dup2(2, 1)
+    os.dup2(os.open(setup["output"], os.O_WRONLY | os.O_CREAT) if "output" in setup else 2, 1)
     code = 0
     try:
         run(setup)

@@ -5,6 +5,7 @@ means 2xx (a 4xx but 404 is tried again), "must be rejected" means 4xx and not 4
 looked at once, transfer states until they are reached.
 """
 
+import threading
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -129,6 +130,7 @@ class Conversation:
         self.peer_address = wires.target.base
         self.expected: dict[str, Expectation] = {}
         self.first: wire.Message = {}
+        self.begun = threading.Event()  # both pids are known
 
     def run(self) -> None:
         """Walk the steps."""
@@ -198,6 +200,7 @@ class Conversation:
         demand(process[own] == self.own_pid, f"{own} is not ours in {process}")
         demand(not again or process[peer] == self.peer_pid, f"a second process was made: {process}")
         self.peer_pid = process[peer]
+        self.begun.set()
 
     # messages
 
@@ -210,6 +213,8 @@ class Conversation:
         if name == "request":
             self.peer_pid = message["consumerPid"]
             self.peer_address = message["callbackAddress"]
+            self.begun.set()
+        self.begun.wait(self.wire.target.wait)  # a push may overtake the reply that it follows
         pids = {
             pid: message[pid] for pid in (("consumerPid",) if name == "request" else ("consumerPid", "providerPid"))
         }
@@ -422,7 +427,7 @@ def run_case(case: Case, wires: Wire, callbacks: CallbackServer) -> Outcome:
     return Outcome(case, fault, time.monotonic() - started)
 
 
-def run(cases: Iterable[Case], target: Target, *, side_by_side: int = 8) -> dict[str, Outcome]:
+def run(cases: Iterable[Case], target: Target, *, side_by_side: int = 4) -> dict[str, Outcome]:
     """Run the cases, several at a time (each has ids and addresses of its own); outcomes by the case's id."""
     limits = httpx.Limits(max_connections=64)
     with (

@@ -17,9 +17,10 @@ import os
 import signal
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from starlette.routing import Route
 from tests.protocol.mutants import MUTANTS, Mutant
 
 from medspace.adapters.http.client import HttpClient
-from medspace.adapters.http.guard import Guard
+from medspace.adapters.http.guard import Guard, check_callback
 from medspace.adapters.http.peers import DspClient
 from medspace.adapters.sql import SqlDatabase, create, open_database
 from medspace.adapters.system import SystemClock, SystemRandomness
@@ -65,6 +66,8 @@ COUNTERPARTY = "TCK_PARTICIPANT"
 COUNTERPARTY_DID = f"did:tck:{COUNTERPARTY}"
 FORMAT = "HTTP-PULL"
 BETWEEN_ACTIONS = 0.2  # seconds
+# A kit that has just learnt our pid from an answer needs a moment before it knows its own next step.
+OPENING = ("request", "requested", "offer")
 BACKLOG = 512
 
 Script = dict[str, dict[str, list[str]]]
@@ -123,7 +126,8 @@ class ScriptedTransfers:
 def _reaction(script: dict[str, list[str]], event: str) -> Reaction:
     actions = tuple(script.get(event, ()))
     ending = {"code": "script", "reason": ("The script says so.",)} if actions else {}
-    return Reaction(actions, BETWEEN_ACTIONS if actions else 0.0, **ending)
+    delay = BETWEEN_ACTIONS if len(actions) > 1 or event in OPENING else 0.0
+    return Reaction(actions, delay, **ending)
 
 
 def seed(tx: Transaction, local: Local, script: dict[str, Script]) -> None:
@@ -208,12 +212,12 @@ def compose(database: SqlDatabase, transport: Transport, local: Local, script: d
     transfer_steps = TransferSteps(local, ScriptedTransfers(script.get("agreements", {})), negotiation_steps)
     settlements = {Kind.NEGOTIATION: negotiation_steps, Kind.TRANSFER: transfer_steps}
     dispatcher = Dispatcher(database, transport, settlements, local.clock, local.randomness)
-    callbacks = Guard.of(loopback=True)
+    check = partial(check_callback, guard=Guard.of(loopback=True))
     door = Door(
         NobodyInParticular().authenticate,
         Catalogue(database, local),
-        Negotiations(database, negotiation_steps, dispatcher, callbacks.target),
-        Transfers(database, transfer_steps, dispatcher, callbacks.target),
+        Negotiations(database, negotiation_steps, dispatcher, check),
+        Transfers(database, transfer_steps, dispatcher, check),
         dispatcher,
     )
     return Connector(door, dispatcher)
@@ -243,11 +247,11 @@ async def serve(options: argparse.Namespace, script: dict[str, Script], folder: 
         rules.PAGE = options.page_size
         connector = compose(database, transport, local, script)
         await database.write(lambda tx: seed(tx, local, script))
-        await run(mutant.door(connector.application()), connector.dispatcher, listener, root)
+        await answer(mutant.door(connector.application()), connector.dispatcher, listener, root)
     await client.close()
 
 
-async def run(application: Any, dispatcher: Dispatcher, listener: socket.socket, root: str) -> None:
+async def answer(application: Any, dispatcher: Dispatcher, listener: socket.socket, root: str) -> None:
     """Answer and deliver until SIGTERM or SIGINT."""
     settings = uvicorn.Config(application, lifespan="off", log_level="warning", timeout_graceful_shutdown=2)
     server = Listener(settings)
@@ -263,22 +267,28 @@ async def run(application: Any, dispatcher: Dispatcher, listener: socket.socket,
     await serving
 
 
-def options() -> argparse.Namespace:
+def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.protocol.sut", description="The connector under test.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at")
     parser.add_argument("--port", type=int, default=0, help="port to listen at; 0 takes a free one")
     parser.add_argument("--script", help="reactions.json: datasets, agreements, and what to do when")
     parser.add_argument("--page-size", type=int, default=10_000, help="datasets on one page of the catalogue")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Serve from a temporary folder until SIGTERM."""
-    told = options()
+    told = options(arguments)
     script = json.loads(Path(told.script).read_text(encoding="utf-8")) if told.script else {}
     with tempfile.TemporaryDirectory(prefix="medspace-sut-") as folder:
         asyncio.run(serve(told, script, folder))
+
+
+def run(setup: dict[str, Any]) -> None:
+    """The same in a process that was forked: its arguments and its mutant are in the setup."""
+    os.environ["MEDSPACE_SUT_MUTANT"] = setup["mutant"]
+    main(setup["arguments"])
 
 
 if __name__ == "__main__":
