@@ -59,6 +59,10 @@ def test_what_would_change_the_meaning_of_the_policy_is_not_overlooked(key):
     assert never_permitted(offer(**{key: [{"action": "delete"}]}))
 
 
+def test_a_rule_that_somebody_else_would_grant_is_not_overlooked():
+    assert never_permitted(offer(rule(assigner="did:web:other")))
+
+
 @pytest.mark.parametrize("key", ["@graph", "@included", "@reverse", "@nest", "@import"])
 def test_nothing_hides_behind_a_keyword_of_json_ld(key):
     assert never_permitted(offer(**{key: {"prohibition": [BARRED]}}))
@@ -233,6 +237,7 @@ def test_nesting_without_end_is_refused_quickly(depth):
         offer(rule(compare("spatial", "isAnyOf", ["CN"] * 5_000))),
         offer(title="x" * 10_000),
         offer(**{f"x{at}": 1 for at in range(5_000)}),
+        offer(**{f"permissible{at}": 1 for at in range(2_000)}),
         offer(rule(compare("count", "lteq", 10**400))),
     ],
 )

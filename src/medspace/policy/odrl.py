@@ -21,6 +21,7 @@ from medspace.policy.model import Atomic, Constraint, Flaw, Logical, Policy, Pol
 from medspace.policy.operands import LISTED, UnreadableConstraintError, atomic
 
 NESTED = 8  # levels of logical constraints
+UNKNOWN = 64  # members of a policy that are looked at for what they resemble
 
 _PARTIES = ("target", "assigner", "assignee", "timestamp")
 _RULES = ("permission", "prohibition", "obligation")
@@ -28,7 +29,7 @@ _POLICY = frozenset({"@id", "@type", "@context", "profile", "conflict", *_PARTIE
 # What a policy may not say by another name, and what would change its meaning where we do not read it.
 _MEANINGFUL = (*_PARTIES, *_RULES, "profile", "conflict", "duty", "constraint", "action", "rule", "inheritfrom")
 _NOTES = frozenset({"@id", "@type", "title", "description", "comment", "name", "dct:title", "dct:description"})
-_RULE = _NOTES | {"action", "constraint", "target", "assigner", "assignee"}
+_RULE = _NOTES | {"action", "constraint", "target", "assignee"}
 _RULE_ONLY = frozenset({"action", "constraint", "leftOperand", "rightOperand", "operator"})
 _ATOMIC = _NOTES | {"leftOperand", "operator", "rightOperand"}
 
@@ -117,7 +118,10 @@ class _Reader:
         for context in jsonld.items(found.get("@context", [])):
             if not isinstance(context, str):  # it could give our terms other meanings
                 self.unread("@context", context, "")
-        for name in sorted(found.keys() - _POLICY):
+        unknown = sorted(found.keys() - _POLICY)
+        if len(unknown) > UNKNOWN:
+            raise malformed("", Text(msgid("it has too many members that have no meaning here")))
+        for name in unknown:
             if name.startswith("@") or _resembles(name) or _says_rules(found[name]):
                 self.unread(name, found[name], "")
 
@@ -128,7 +132,7 @@ class _Reader:
     def rule(self, value: Json, clause: str, *, permits: bool = False) -> Rule:
         found = jsonld.members(value, clause)
         action = self.action(found, clause)
-        for name in found.keys() - _RULE - ({"duty"} if permits else set()):
+        for name in sorted(found.keys() - _RULE - ({"duty"} if permits else set())):
             self.unread(name, found[name], clause)
         constraints = jsonld.items(found.get("constraint", []))
         duties = self.rules(found.get("duty", []), f"{clause}/duty", permits=False) if permits else ()
@@ -162,7 +166,7 @@ class _Reader:
             return self.atomic(found, clause, value)
         if len(joined) > 1 or found.keys() & {"leftOperand", "operator", "rightOperand"} or not depth:
             raise malformed(clause, Text(msgid("a constraint says one thing, and not too deeply nested")))
-        for name in found.keys() - _NOTES - {joined[0]}:
+        for name in sorted(found.keys() - _NOTES - {joined[0]}):
             self.unread(name, found[name], clause)
         parts = jsonld.items(found[joined[0]])
         if not parts:
@@ -174,7 +178,7 @@ class _Reader:
         comparison = jsonld.term(jsonld.text(found.get("operator"), f"{clause}/operator"))
         if "rightOperand" not in found:
             raise malformed(clause, Text(msgid("the right operand is missing")))
-        for name in found.keys() - _ATOMIC:
+        for name in sorted(found.keys() - _ATOMIC):
             self.unread(name, found[name], clause)
         right = [jsonld.scalar(item) for item in jsonld.items(found["rightOperand"])]
         texts = tuple(text for text in right if text is not None)

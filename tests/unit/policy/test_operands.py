@@ -131,6 +131,7 @@ def test_the_size_of_a_small_cohort_is_never_said():
         ("dateTime", "9999-12-31T23:59:59-14:00"),
         ("dateTime", "0001-01-01T00:00:00+14:00"),
         ("dateTime", "２０２６-11-23T12:00:00Z"),
+        ("dateTime", "2026-11-23T12:00:00+02:00:30"),
         ("dateTime", "NaN"),
         ("dateTime", "P1D"),
         ("count", "-1"),

@@ -168,14 +168,14 @@ def asked(action, facts):
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @generate(OFFERS, st.sampled_from(sorted(INCLUDED)), FACTS)
 def test_the_last_point_decides_as_the_naive_evaluator(document, action, facts):
     decision = decide(odrl.parse(document), asked(action, facts), Point.RELEASE)
     assert decision.permitted is permitted(document, action, facts)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @generate(OFFERS, st.sampled_from(sorted(INCLUDED)), FACTS)
 def test_what_the_last_point_permits_every_earlier_point_let_pass(document, action, facts):
     policy = odrl.parse(document)
@@ -184,7 +184,7 @@ def test_what_the_last_point_permits_every_earlier_point_let_pass(document, acti
         assert all(decide(policy, request, point).permitted for point in Point)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=40, deadline=None)
 @generate(OFFERS, FACTS)
 def test_knowing_less_never_permits_more(document, facts):
     policy = odrl.parse(document)
