@@ -10,12 +10,15 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
+from msgspec import NODEFAULT, Struct
+from msgspec.structs import fields
 from typer.main import get_command
 
 import medspace
 from medspace.app.cli.root import app
+from medspace.app.config import Asset, Config, Offer
 from medspace.app.language import CHINESE, speaker
 from medspace.connector.negotiation.rules import TABLE as NEGOTIATION
 from medspace.connector.transfer.rules import TABLE as TRANSFER
@@ -34,6 +37,7 @@ def pages() -> Mapping[Path, str]:
     return {
         REFERENCE / "states.md": GENERATED + states(),
         REFERENCE / "commands.md": GENERATED + commands(),
+        REFERENCE / "configuration.md": GENERATED + configuration(),
         REFERENCE / "errors.md": GENERATED + errors(),
     }
 
@@ -81,6 +85,48 @@ def _parameter(parameter: Any) -> str:  # noqa: ANN401 - typer's own copy of cli
 
 def _plain(text: str | None) -> str:
     return " ".join((text or "").replace("|", "\\|").split())
+
+
+def configuration() -> str:
+    """Every setting of the configuration file."""
+    text = (
+        "# Configuration\n\nOne TOML file; paths are relative to the folder that it lies in. Names that are not in"
+        " these tables are refused. `medspace init` writes a first one.\n"
+    )
+    for table in fields(Config):
+        if not isinstance(table.type, type(Config)):
+            continue
+        text += f"\n## [{table.name}]\n\n{_plain(table.type.__doc__)}\n\n{_settings(table.type)}"
+    return (
+        text
+        + f"\n## [[assets]]\n\n{_plain(Asset.__doc__)}\n\n{_settings(Asset)}"
+        + (f"\n## [[assets.offers]]\n\n{_plain(Offer.__doc__)}\n\n{_settings(Offer)}")
+    )
+
+
+def _settings(table: type[Struct]) -> str:
+    rows = "".join(
+        f"| `{setting.name}` | {_kind(setting.type)} | {_default(setting.default)} |\n" for setting in fields(table)
+    )
+    return f"| setting | value | default |\n|---|---|---|\n{rows}"
+
+
+def _kind(kind: Any) -> str:  # noqa: ANN401 - a type as it is annotated
+    if get_origin(kind) is Literal:
+        return " or ".join(f"`{choice}`" for choice in get_args(kind))
+    if get_origin(kind) is tuple:
+        return f"list of {_kind(get_args(kind)[0])}"
+    return {str: "text", int: "whole number", bool: "`true` or `false`", Offer: "`[[assets.offers]]`"}.get(
+        kind, "table"
+    )
+
+
+def _default(value: Any) -> str:  # noqa: ANN401 - whatever a setting may be
+    if value is NODEFAULT:
+        return "must be given"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    return f"`{value}`" if isinstance(value, int | str) and value != "" else "-"
 
 
 def errors() -> str:

@@ -10,7 +10,7 @@ import ast
 import io
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from string import Formatter
 
@@ -33,16 +33,10 @@ LEFT_OUT = (
 )
 
 
-def sentences(sources: Path = SOURCES) -> Mapping[str, list[str]]:
-    """Every sentence of the sources and the modules where it stands, in the order of the text."""
-    found: dict[str, list[str]] = {}
-    for path in sorted(sources.rglob("*.py")):
-        for sentence in _marked(ast.parse(path.read_text(encoding="utf-8")), path):
-            places = found.setdefault(sentence, [])
-            place = path.relative_to(sources).as_posix()
-            if place not in places:
-                places.append(place)
-    return dict(sorted(found.items()))
+def sentences(sources: Path = SOURCES) -> list[str]:
+    """Every sentence of the sources, sorted, so that moving code does not move the catalogues."""
+    paths = sorted(sources.rglob("*.py"))
+    return sorted({sentence for path in paths for sentence in _marked(ast.parse(path.read_text("utf-8")), path)})
 
 
 def _marked(tree: ast.Module, path: Path) -> Iterator[str]:
@@ -56,6 +50,22 @@ def _marked(tree: ast.Module, path: Path) -> Iterator[str]:
 
 def _called(function: ast.expr) -> str:
     return function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
+
+
+def unmarked(sources: Path = SOURCES) -> Iterator[str]:
+    """Where an error is given English words that no catalogue can hold, one line each."""
+    for path in sorted(sources.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and _called(node.func).endswith("Error"):
+                for fact in node.keywords:
+                    if _words(fact.value):
+                        yield f"{path}:{fact.value.lineno}: {fact.arg} is English words; make it Text(msgid(...))"
+
+
+def _words(value: ast.expr) -> bool:
+    parts = value.values if isinstance(value, ast.JoinedStr) else [value]
+    texts = [part.value for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+    return any(re.search(r"[a-z] [a-z]", text) for text in texts)
 
 
 def gaps(sentence: str) -> set[str]:
@@ -76,7 +86,7 @@ def kept(path: Path) -> dict[str, str]:
         return {str(message.id): str(message.string) for message in read_po(file) if message.id}
 
 
-def build(language: str, found: Mapping[str, list[str]], translations: Mapping[str, str]) -> Catalog:
+def build(language: str, found: Collection[str], translations: Mapping[str, str]) -> Catalog:
     """The catalogue of the sentences found, with the translations there are."""
     built = Catalog(
         locale=language,
@@ -86,17 +96,15 @@ def build(language: str, found: Mapping[str, list[str]], translations: Mapping[s
         fuzzy=False,
         header_comment="# Translations of medspace's sentences for people. `make messages` keeps this file.",
     )
-    for sentence, places in found.items():
-        built[sentence] = Message(
-            sentence, translations.get(sentence, ""), locations=[(place, 0) for place in places]
-        )
+    for sentence in found:
+        built[sentence] = Message(sentence, translations.get(sentence, ""))
     return built
 
 
 def as_po(built: Catalog) -> bytes:
     """The catalogue as a .po file."""
     text = io.BytesIO()
-    write_po(text, built, width=118, sort_output=True, include_lineno=False)
+    write_po(text, built, width=118, sort_output=True)
     return re.sub(rb'^"(' + b"|".join(LEFT_OUT) + rb"): .*\n", b"", text.getvalue(), flags=re.MULTILINE)
 
 
@@ -107,7 +115,7 @@ def as_mo(po: bytes) -> bytes:
     return text.getvalue()
 
 
-def complaints(language: str, found: Mapping[str, list[str]]) -> Iterator[str]:
+def complaints(language: str, found: Collection[str]) -> Iterator[str]:
     """What is missing or out of date in a language, one line each."""
     path = catalogue(language)
     translations = kept(path)
@@ -117,7 +125,7 @@ def complaints(language: str, found: Mapping[str, list[str]]) -> Iterator[str]:
             yield f"{path}: no translation of {sentence!r}"
         elif gaps(translated) != gaps(sentence):
             yield f"{path}: other gaps than the sentence has: {translated!r}"
-    for sentence in translations.keys() - found.keys():
+    for sentence in sorted(translations.keys() - set(found)):
         yield f"{path}: no longer in the sources: {sentence!r}"
     if compiled(path) != {sentence: text for sentence, text in translations.items() if text}:
         yield f"{path.with_suffix('.mo')} is not what the .po file says; run `make messages`"
@@ -132,7 +140,7 @@ def compiled(path: Path) -> dict[str, str]:
         return {str(message.id): str(message.string) for message in read_mo(file) if message.id}
 
 
-def update(language: str, found: Mapping[str, list[str]]) -> None:
+def update(language: str, found: Collection[str]) -> None:
     """Write both files of a language."""
     path = catalogue(language)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -147,7 +155,7 @@ def main(arguments: list[str]) -> int:
     if "--check" not in arguments:
         for language in TRANSLATED:
             update(language, found)
-    lines = [line for language in TRANSLATED for line in complaints(language, found)]
+    lines = [line for language in TRANSLATED for line in complaints(language, found)] + list(unmarked())
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     return 1 if lines else 0
 

@@ -107,12 +107,12 @@ def test_the_catalogue_is_what_the_program_would_write():
 
 def test_new_sentences_old_sentences_and_wrong_gaps_are_found(monkeypatch, tmp_path):
     monkeypatch.setattr(messages, "LOCALES", tmp_path)
-    messages.update(CHINESE, {"Old.": ["a.py"], "Kept {x}.": ["a.py"]})
+    messages.update(CHINESE, ["Kept {x}.", "Old."])
     po = messages.catalogue(CHINESE)
     po.write_text(
         po.read_text("utf-8").replace('msgid "Kept {x}."\nmsgstr ""', 'msgid "Kept {x}."\nmsgstr "留 {y}"'), "utf-8"
     )
-    found = "\n".join(messages.complaints(CHINESE, {"Kept {x}.": ["a.py"], "New.": ["b.py"]}))
+    found = "\n".join(messages.complaints(CHINESE, ["Kept {x}.", "New."]))
     assert "no translation of 'New.'" in found
     assert "other gaps" in found
     assert "no longer in the sources: 'Old.'" in found
@@ -123,3 +123,15 @@ def test_a_sentence_must_be_one_literal(tmp_path):
     (tmp_path / "a.py").write_text('x = msgid("a" + b)\n')
     with pytest.raises(SystemExit, match=r"a\.py:1"):
         messages.sentences(tmp_path)
+
+
+def test_no_error_is_given_words_that_cannot_be_translated():
+    assert list(messages.unmarked()) == []
+
+
+def test_unmarked_words_are_found(tmp_path):
+    (tmp_path / "a.py").write_text(
+        'raise AnyError(reason="it is closed")\nraise AnyError(reason=f"port {x} is taken", code="a.b")\n'
+        'raise AnyError(reason=Text(msgid("it is closed")))\nlog.warning("it is closed", reason="it is closed")\n'
+    )
+    assert [line.split(": ")[0][-1] for line in messages.unmarked(tmp_path)] == ["1", "2"]
