@@ -129,9 +129,10 @@ def holdout(count: int, share: float, seed: int) -> Mask:
 
 def _numbers(column: str, rows: Rows) -> Vector:
     try:
-        values = np.fromiter(rows.numbers(column), dtype=np.float64, count=rows.count)
+        given = rows.numbers(column)
     except KeyError:
         raise ColumnUnknownError(column=column, kind="numeric") from None
+    values: Vector = np.asarray(given if isinstance(given, np.ndarray) else list(given), dtype=np.float64)
     if np.isinf(values).any():
         return np.where(np.isinf(values), np.nan, values)  # an infinite measurement is no measurement
     return values

@@ -54,6 +54,7 @@ from medspace.ledger.service import record
 
 KIND = "medspace:train"
 LONGEST = 1000  # rounds and runs read at once
+DOORS = 64  # uses begun or ended at a time: small messages, so more than `width`
 SETTLING = 10.0  # seconds; how long the end of a run is held up by a site that is away
 
 
@@ -208,7 +209,7 @@ class Coordinator:
                 uses[seats[position].site] = begun
 
         calls = [(seat.site, lambda s=seat: self.sites.begin(run.id, s.agreement, run.kind)) for seat in seats]
-        await self._asking(run, "begin").in_order(calls, take, len(calls))
+        await self._asking(run, "begin").in_order(calls, take, DOORS)
         if faults:
             after = replace(run, faults=run.faults + tuple(faults))
             fit = saved.fit if saved.fit.phase is Phase.EVALUATION else Fit()
@@ -335,7 +336,7 @@ class Coordinator:
             await self._find_uses(run, uses)
         calls = [(site, lambda u=use: self.sites.end(u)) for site, use in uses.items()]
         asking = self._asking(run, "end", replace(self.patience, deadline=min(self.patience.deadline, SETTLING)))
-        await asking.in_order(calls, lambda _position, _outcome: None, len(calls))
+        await asking.in_order(calls, lambda _position, _outcome: None, DOORS)
         settled = replace(run, settled="yes")
         await self.database.write(lambda tx: tx.replace(RUNS, run, settled))
         return settled
