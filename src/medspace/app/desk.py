@@ -132,7 +132,8 @@ class Desk:
         else:
             others = [member.did for member in self.members() if member.did != self.config.did]
             found, problems = await self.finder.everywhere(others)
-        return list(filter(matching(search), found)), problems
+        chosen = filter(matching(search), found)
+        return sorted(chosen, key=lambda d: (d["title"], d["participant"], d["id"])), problems
 
     async def datasets(self) -> list[Dataset]:
         """One's own published datasets."""
