@@ -10,7 +10,7 @@ from tests.unit.trust.space import AUTHORITY, COMPANY, HOSPITAL, KEYS, STRANGER,
 
 from medspace.trust import jws, tokens
 from medspace.trust.did import build_document, key_id, parse_document
-from medspace.trust.errors import UnauthenticatedError
+from medspace.trust.errors import DocumentError, UnauthenticatedError
 
 
 def b64(value):
@@ -243,3 +243,17 @@ def test_every_refusal_has_a_code_of_its_own():
     codes = [kind.code for kind in tree(UnauthenticatedError)]
     assert len(set(codes)) == len(codes)
     assert jws.ALGORITHM == "EdDSA"
+
+
+async def test_another_scheme_with_a_good_token_is_refused():
+    space = await Space.opened()
+    with pytest.raises(UnauthenticatedError) as refused:
+        await space.gatekeeper.authenticate(f"Basic {space.identity().token_for(HOSPITAL)}")
+    assert refused.value.code == "identity.malformed"
+
+
+def test_a_good_document_of_another_party_is_not_taken():
+    document = json.dumps(build_document(STRANGER, KEYS[STRANGER].public_key)).encode()
+    assert parse_document(document, STRANGER).id == STRANGER
+    with pytest.raises(DocumentError):
+        parse_document(document, COMPANY)
