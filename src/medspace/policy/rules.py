@@ -10,7 +10,7 @@ Semantics (ODRL Information Model 2.2, read as dataspace.md 4.3 says):
 - Before its first enforcement point an operand that is not known yet is left to that point, if the use passes it.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -133,7 +133,8 @@ def leaves(constraints: tuple[Constraint, ...]) -> Iterator[Atomic]:
 def _permission(rule: Rule, stand: _Stand) -> list[_Finding]:
     found = _scope(rule, stand)
     found += [_violated(duty) for duty in rule.duties if duty.clause in stand.request.violated]
-    found += [finding for constraint in rule.constraints for finding in _condition(constraint, stand)]
+    for constraint in rule.constraints:
+        found += _condition(constraint, stand)
     return found or [_Finding(YES, "policy.permitted", _unconditional(rule, stand))]
 
 
@@ -201,10 +202,10 @@ def _compare(row: Operand, constraint: Atomic, held: Value | None, stand: _Stand
     return outcome(answer)
 
 
-def _condition(constraint: Constraint, stand: _Stand) -> list[_Finding]:
+def _condition(constraint: Constraint, stand: _Stand) -> Sequence[_Finding]:
     """The finding of a constraint; one that is not met and joins others is followed by the findings of its parts."""
     if isinstance(constraint, Atomic):
-        return [_comparison(constraint, stand)]
+        return (_comparison(constraint, stand),)
     outcomes = _judge(constraint, stand)
     premise = Premise(constraint.clause, words.phrase(constraint), words.joint(outcomes), settled(outcomes))
     own = _Finding(outcomes, "policy.constraint", premise)
@@ -217,6 +218,9 @@ def _comparison(constraint: Atomic, stand: _Stand) -> _Finding:
     row = OPERANDS[constraint.operand]
     fact = row.fact(stand.request)
     outcomes = _compare(row, constraint, fact, stand)
+    if outcomes == YES:  # the common case, without what only a refusal needs
+        met = Premise(constraint.clause, constraint.asked, words.states(row, fact), satisfied=True)
+        return _Finding(YES, row.code, met)
     held = words.later(row.since) if outcomes == ELSEWHERE else words.states(row, fact)
     remedy = None if outcomes & YES else Text(row.remedy)
     return _Finding(outcomes, row.code, Premise(constraint.clause, constraint.asked, held, settled(outcomes), remedy))
