@@ -162,6 +162,17 @@ class DatabaseContract:
         assert await database.read(lambda tx: tx.get(CASES, str(key))) is None
         assert await database.read(ids()) == ["b"]
 
+    @pytest.mark.parametrize("old", [Case("a\0b"), Case("a", peer="p\0"), Case("a", weights=(float("nan"),))])
+    async def test_what_can_never_have_been_stored_is_stale(self, database, old):
+        await database.write(inserter(Case("a")))
+        for work in (
+            lambda tx: tx.replace(CASES, old, Case(old.id.partition("\0")[0])),
+            lambda tx: tx.delete(CASES, old),
+        ):
+            with pytest.raises(StaleRecordError):
+                await database.write(work)
+        assert await database.read(ids()) == ["a"]
+
     # --- finding
 
     async def test_text_sorts_by_code_point(self, database):

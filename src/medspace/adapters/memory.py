@@ -128,7 +128,7 @@ class MemoryTransaction:
         if not self._writable:
             raise read_only()
         row = self._table(collection).get(old.id)
-        if old.id != record_id or row is None or row.body != codec(collection).encode(old):
+        if old.id != record_id or row is None or row.body != codec(collection).seen(old):
             raise StaleRecordError(id=old.id)
 
     def _put(self, collection: Collection[R], record_id: str, row: _Row | None) -> None:

@@ -52,6 +52,13 @@ class Codec(Generic[R]):
             raise _unwritable(self.collection.name) from error
         return body.decode()
 
+    def seen(self, record: R) -> str | None:
+        """The body that must be stored if `record` was once read; None if it never can have been."""
+        try:
+            return self.encode(record) if storable(record.id) else None
+        except StorageError:
+            return None
+
     def decode(self, body: str) -> R:
         """The record of a body.
 

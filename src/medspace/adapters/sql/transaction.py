@@ -172,11 +172,11 @@ class SqlTransaction:
     def replace(self, collection: Collection[R], old: R, new: R) -> None:
         """Compare-and-swap."""
         form, table = self._form(collection), self._table(collection)
-        row = form.row(new)
-        if old.id != new.id:
+        row, body, seen = form.row(new), form.encode(new), form.seen(old)
+        if seen is None or old.id != new.id:
             raise StaleRecordError(id=old.id)
         self._check(collection, old, row)
-        values = row | {"body": form.encode(new), "by_id": row["id"], "by_body": form.encode(old)}
+        values = row | {"body": body, "by_id": row["id"], "by_body": seen}
         del values["id"]
         if self._count(statements.replace(table), values) != 1:
             raise StaleRecordError(id=old.id)
@@ -184,7 +184,8 @@ class SqlTransaction:
     def delete(self, collection: Collection[R], old: R) -> None:
         """Remove `old`."""
         form, table = self._form(collection), self._table(collection)
-        if self._count(statements.delete(table), {"by_id": old.id, "by_body": form.encode(old)}) != 1:
+        seen = form.seen(old)
+        if seen is None or self._count(statements.delete(table), {"by_id": old.id, "by_body": seen}) != 1:
             raise StaleRecordError(id=old.id)
 
     def _form(self, collection: Collection[R]) -> Codec[R]:
@@ -201,8 +202,8 @@ class SqlTransaction:
 
     def _check(self, collection: Collection[R], old: R, row: Mapping[str, Key]) -> None:
         # There is one writer, so looking first is as good as a constraint, and leaves the transaction usable.
-        form, before = codec(collection), codec(collection).row(old)
-        moved = [group for group in form.clashes(row) if any(before[name] != row[name] for name in group)]
+        groups = codec(collection).clashes(row)
+        moved = [group for group in groups if any(plain(getattr(old, name)) != row[name] for name in group)]
         if not moved:
             return
         if self.get(collection, old.id) != old:
