@@ -13,7 +13,8 @@ from itertools import islice
 from typing import TypeVar
 
 from medspace.core.clock import Clock
-from medspace.learning.errors import SiteAwayError, SiteError
+from medspace.core.errors import MedspaceError, StorageError
+from medspace.learning.errors import SiteAwayError, SiteError, SiteRefusedError
 
 T = TypeVar("T")
 
@@ -75,6 +76,10 @@ class Asking:
                     return error
             except SiteError as error:
                 return error
+            except StorageError:
+                raise  # ours, not the site's
+            except MedspaceError as error:
+                return SiteRefusedError(site=site, reason=error.text)
             self._away(site)
             await self._clock.sleep(pause)
             pause = min(pause * self._patience.factor, self._patience.longest)

@@ -8,9 +8,7 @@ import msgspec
 import numpy as np
 
 from medspace.adapters.memory import ManualClock, MemoryDatabase, SeededRandomness
-from medspace.core.canonical import exact
-from medspace.core.hashing import digest
-from medspace.core.usage import Admission, Step
+from medspace.core.usage import Admission, Step, release_digest
 from medspace.learning.engine import KIND, GlmEngine
 from medspace.learning.model import Seat
 from medspace.learning.ports import Answer
@@ -95,7 +93,6 @@ class SimulatedSites:
         travelled = msgspec.json.decode(msgspec.json.encode(step), type=Step)
         output = self.engine.answer(admission(), travelled, TableSource(self.tables[site]))
         values = msgspec.json.decode(msgspec.json.encode(output.values))
-        content = {"kind": output.kind, "round": step.round, "cohort": output.cohort, "values": exact(values)}
         return Answer(
             site=site,
             release=f"urn:release:{site}:{step.round}",
@@ -103,7 +100,7 @@ class SimulatedSites:
             kind=output.kind,
             values=values,
             cohort=output.cohort,
-            digest=digest(content),
+            digest=release_digest(output.kind, step.round, output.cohort, values),
         )
 
 

@@ -8,7 +8,7 @@ import pytest
 from tests.unit.learning.simulated import SimulatedSites, coefficients, coordinator, did, fitted, seats
 
 from medspace.adapters.memory import ManualClock, MemoryDatabase
-from medspace.core.errors import StaleRecordError
+from medspace.core.errors import InvalidInputError, StaleRecordError, StorageFullError
 from medspace.learning import rules
 from medspace.learning.asking import Patience
 from medspace.learning.errors import RunUnknownError, SiteAwayError, SiteRefusedError, TaskInvalidError
@@ -313,12 +313,27 @@ async def test_a_refusal_is_not_asked_again():
     assert "/permission/0/constraint/1" in str(run.faults[0].text)
 
 
-async def test_a_site_that_does_not_begin_is_left_out():
-    refused = SiteRefusedError(site=did(3), reason="expired")
+@pytest.mark.parametrize(
+    "refused", [SiteRefusedError(site=did(3), reason="expired"), InvalidInputError(reason="no such agreement")]
+)
+async def test_a_site_that_does_not_begin_is_left_out(refused):
     sites = SimulatedSites(TABLES, refusing_to_begin={did(3): refused})
     leader = coordinator(sites)
     run = await leader.train(task(), seats(TABLES))
     assert (await leader.model(run.id)).lineage.sites == (did(0), did(1), did(2))
+    assert [(fault.site, fault.code) for fault in run.faults] == [(did(3), "learning.site_refused")]
+
+
+async def test_a_database_that_fails_is_not_the_sites_fault():
+    async def full(step, honest):
+        raise StorageFullError
+
+    leader = coordinator(SimulatedSites(TABLES, {did(1): full}))
+    run = await leader.create(task(), seats(TABLES))
+    with pytest.raises(StorageFullError):
+        await leader.resume(run.id)
+    run = await leader.run(run.id)
+    assert (run.state, run.faults) == (RunState.RUNNING, ())
 
 
 async def test_fewer_than_min_sites_fail_with_a_clear_reason():
@@ -439,6 +454,24 @@ async def test_what_cannot_be_created_or_found():
         await leader.create(task(), seats(["the hospital of Anna Muster"]))
     with pytest.raises(RunUnknownError):
         await leader.resume("urn:uuid:none")
+
+
+async def test_killed_before_its_uses_were_ended_the_next_coordinator_ends_them():
+    class Dying(SimulatedSites):
+        async def end(self, use):
+            raise KilledError
+
+    database = MemoryDatabase()
+    first = coordinator(Dying(TABLES), database=database)
+    run = await first.create(task(), seats(TABLES))
+    with pytest.raises(KilledError):
+        await first.resume(run.id)
+    sites = SimulatedSites(TABLES)
+    second = coordinator(sites, database=database)
+    assert [unsettled.id for unsettled in await second.unsettled()] == [run.id]
+    assert (await second.resume(run.id)).settled == "yes"
+    assert sorted(sites.ended) == sorted(f"urn:use:{site}" for site in TABLES)
+    assert sites.asked == []
 
 
 async def test_the_end_waits_only_briefly_for_a_site_that_is_away():

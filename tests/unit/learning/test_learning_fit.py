@@ -6,13 +6,13 @@ import scipy.optimize
 import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.learning import hearts
+from tests.unit.learning import hearts, reweighted
 from tests.unit.learning.simulated import TableRows, coefficients, fitted, split
 
 from medspace.learning import fit as fitting
-from medspace.learning import glm, pooled
+from medspace.learning import glm
 from medspace.learning.design import design, sample
-from medspace.learning.errors import NotConvergedError, SingularError
+from medspace.learning.errors import SingularError
 from medspace.learning.model import Phase
 from medspace.learning.task import parse
 
@@ -122,12 +122,12 @@ async def test_penalty_and_missing_values_equal_an_independent_solver_on_the_poo
 
 @pytest.mark.parametrize("family", ["binomial", "gaussian", "poisson"])
 @pytest.mark.parametrize("changes", [{"l2": 2.5}, {"l2": 40.0, "standardise": False}, {"missing": "drop"}])
-async def test_four_hospitals_equal_the_rooms_own_pooled_fit(family, changes):
+async def test_four_hospitals_equal_reweighted_least_squares_on_the_pooled_rows(family, changes):
     names = [name for name in (SUBSET if "missing" in changes else hearts.FIELDS[:-1]) if name != TARGETS[family]]
     document = heart_task(family, names, **changes)
     tables = hearts.hospitals()
     model = await fitted({**document, "max_rounds": 40}, tables)
-    found = pooled.coefficients(parse(document), [rows_of(columns) for columns in tables.values()])
+    found = reweighted.coefficients(parse(document), [rows_of(columns) for columns in tables.values()])
     ours = {term.name: float(term.coefficient) for term in model.terms if term.standard_error is not None}
     assert ours == pytest.approx(found, abs=1e-8)
 
@@ -221,21 +221,9 @@ async def test_the_penalty_may_be_on_the_original_scale():
     matrix = sm.add_constant(values[usable])
     ridge = np.diag([0.0, *[30.0] * values.shape[1]])
     assert found == pytest.approx(np.linalg.solve(matrix.T @ matrix + ridge, matrix.T @ target[usable]), abs=1e-9)
-    assert list(pooled.coefficients(parse(document), [rows_of(columns)]).values()) == pytest.approx(found, abs=1e-9)
-
-
-def test_the_pooled_fit_says_when_there_is_none():
-    rows = rows_of({"x": [1.0, 2.0, 3.0, 4.0], "y": [0.0, 0.0, 1.0, 1.0]})
-    task = parse({"family": "binomial", "target": "y", "features": [{"name": "x"}], "purpose": "p"})
-    with pytest.raises(NotConvergedError):
-        pooled.coefficients(task, [rows])
-
-
-def test_the_pooled_fit_without_an_intercept():
-    rows = rows_of({"x": [1.0, 2.0, 3.0], "y": [2.0, 4.0, 6.5]})
-    task = {"family": "gaussian", "target": "y", "features": [{"name": "x"}], "purpose": "p"}
-    found = pooled.coefficients(parse({**task, "intercept": False, "standardise": False}), [rows])
-    assert found == pytest.approx({"x": 29.5 / 14.0})
+    assert list(reweighted.coefficients(parse(document), [rows_of(columns)]).values()) == pytest.approx(
+        found, abs=1e-9
+    )
 
 
 async def test_a_column_that_nowhere_varies_has_no_coefficient():

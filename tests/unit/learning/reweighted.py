@@ -1,4 +1,4 @@
-"""The fit that one party with all rows would make, for those who hold all rows: demonstrations and tests.
+"""The fit that one party with all rows would make: an oracle.
 
 It shares the reading of rows with the sites and little else: weighted least squares by orthogonal decomposition
 instead of summed normal equations, means and deviations from the rows instead of sums.
@@ -10,7 +10,6 @@ import numpy as np
 
 from medspace.core.usage import Rows
 from medspace.learning.design import Matrix, Vector, first_columns, sample
-from medspace.learning.errors import NotConvergedError
 from medspace.learning.glm import deviance, mean
 from medspace.learning.task import GlmTask
 
@@ -19,11 +18,7 @@ CLOSE = 1e-13  # relative; steps do not get smaller than rounding
 
 
 def coefficients(task: GlmTask, tables: Sequence[Rows]) -> dict[str, float]:
-    """The coefficients on the original scale by the names of `Model.terms`; columns that do not vary are left out.
-
-    Raises:
-        NotConvergedError: no finite fit is best, or 100 steps do not find it.
-    """
+    """The coefficients on the original scale by the names of `Model.terms`; columns that do not vary are left out."""
     parts = [sample(task, rows).fitted for rows in tables]
     values = np.concatenate([part.values for part in parts])
     target = np.concatenate([part.target for part in parts])
@@ -77,7 +72,7 @@ def _reweighted(task: GlmTask, matrix: Matrix, target: Vector, weights: Vector) 
         beta, before = beta + step, now
         if np.abs(step).max() <= CLOSE * max(1.0, float(np.abs(beta).max())):
             return beta
-    raise NotConvergedError(rounds=MOST_STEPS)
+    raise AssertionError("no finite fit is best")
 
 
 def _objective(task: GlmTask, matrix: Matrix, target: Vector, weights: Vector, beta: Vector) -> float:
