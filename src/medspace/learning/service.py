@@ -229,10 +229,9 @@ class Coordinator:
         tallying = Tallying(task, run.task_digest, number, saved.fit, uses)
 
         def take(position: int, answer: Answer | SiteError) -> None:
-            tallying.take(seats[position], answer)
-            self.progress(
-                Progress("answered", run.id, number, step.name, seats[position].site, position + 1, len(seats))
-            )
+            site = seats[position].site
+            if tallying.take(seats[position], answer):
+                self.progress(Progress("answered", run.id, number, step.name, site, position + 1, len(seats)))
 
         calls = [(seat.site, lambda s=seat: self.sites.ask(uses[s.site], step)) for seat in seats]
         await self._asking(run, step.name).in_order(calls, take, self.width)

@@ -38,18 +38,18 @@ class Tallying:
         self.faults: list[Fault] = []
         self.rows = 0
 
-    def take(self, seat: Seat, answer: Answer | SiteError) -> None:
-        """One site's outcome; what cannot be right becomes a fault and is not added."""
-        if isinstance(answer, SiteError):
-            self.faults.append(rules.fault(seat, self._number, answer))
-            return
+    def take(self, seat: Seat, answer: Answer | SiteError) -> bool:
+        """One site's outcome; what cannot be right becomes a fault and is not added. Whether it was added."""
         try:
+            if isinstance(answer, SiteError):
+                raise answer
             self._check_envelope(seat, answer)
             self._add(seat, answer)
-        except AnswerInvalidError as error:
+        except SiteError as error:
             self.faults.append(rules.fault(seat, self._number, error))
-            return
+            return False
         self.answers.append(self._reference(seat, answer))
+        return True
 
     def outcome(self) -> Fit:
         """Where the round leads. A site that was lost in the middle of a fit makes the fit begin again without it.

@@ -305,9 +305,11 @@ async def test_a_refusal_is_not_asked_again():
     async def refuse(step, honest):
         raise SiteRefusedError(site=did(0), reason="/permission/0/constraint/1")
 
-    sites = SimulatedSites(TABLES, {did(0): refuse})
-    leader = coordinator(sites)
+    sites, events = SimulatedSites(TABLES, {did(0): refuse}), []
+    leader = coordinator(sites, progress=events.append)
     run = await leader.train(task(), seats(TABLES))
+    assert did(0) not in {event.site for event in events if event.event == "answered"}
+    assert [event.site for event in events if event.event == "excluded"] == [did(0)]
     assert run.state is RunState.FINISHED
     assert [site for site, _, _ in sites.asked].count(did(0)) == 1
     assert "/permission/0/constraint/1" in str(run.faults[0].text)
