@@ -12,6 +12,7 @@ from medspace.trust.model import Caller
 P = TypeVar("P", Negotiation, Transfer)
 
 _REMEMBERED = 16  # identities of messages; a repetition comes soon after the original
+_REFUSED = "refused "
 
 
 def owned(process: P | None, pid: str, caller: Caller) -> P:
@@ -49,10 +50,18 @@ def repeated(process: P, incoming: Incoming) -> bool:
     return _identity(incoming) in process.seen
 
 
-def remember(process: P, incoming: Incoming) -> tuple[str, ...]:
-    """The identities that the process remembers once this message is taken."""
+def declined(process: P, incoming: Incoming) -> bool:
+    """Whether this very message was refused before; a copy that comes late must not be taken after all."""
     identity = _identity(incoming)
-    return process.seen if identity is None else (*process.seen, identity)[-_REMEMBERED:]
+    return identity is not None and _REFUSED + identity in process.seen
+
+
+def remember(process: P, incoming: Incoming, *, taken: bool = True) -> tuple[str, ...]:
+    """The identities that the process remembers once this message is taken, or refused."""
+    identity = _identity(incoming)
+    if identity is None:
+        return process.seen
+    return (*process.seen, identity if taken else _REFUSED + identity)[-_REMEMBERED:]
 
 
 def _identity(incoming: Incoming) -> str | None:

@@ -11,7 +11,6 @@ from medspace.adapters.memory import ManualClock, MemoryDatabase, SeededRandomne
 from medspace.connector.dispatch.rules import Patience
 from medspace.connector.dispatch.service import Dispatcher
 from medspace.connector.errors import (
-    MessageError,
     NotSentError,
     UnknownProcessError,
     UnreachableError,
@@ -58,7 +57,7 @@ class Script:
 
     reactions: dict[str, Any] = field(default_factory=dict)
     events: list[str] = field(default_factory=list)
-    decision: Decision = Decision(Verdict.PERMIT, "permitted")
+    decision: Decision = field(default_factory=lambda: Decision(Verdict.PERMIT, "permitted"))
     data_address: dict[str, Any] | None = field(default_factory=lambda: dict(PULL))
 
     def react(self, tx, process, event) -> Reaction:
@@ -214,6 +213,8 @@ class Network:
     sent: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     fault: Callable[[str, str, dict[str, Any]], str | None] = lambda method, url, message: None
     gates: dict[str, asyncio.Event] = field(default_factory=dict)
+    pause: Callable[[], int] = lambda: 1
+    late: list[asyncio.Future[Reply]] = field(default_factory=list)
 
     async def carry(self, method: str, url: str, message: dict[str, Any], did: str) -> Reply:
         if method == "POST":
@@ -225,19 +226,38 @@ class Network:
         if fault is not None and fault.isdigit():
             return Reply(int(fault), {"code": "test.fault", "reason": ["made up"]})
         path = url[len(party.address) :]
-        await asyncio.sleep(0)
+        await self.ticks()
         if method == "GET":
             return await party.get(path, did)
-        content = msgspec.json.encode(message)
-        reply = await party.post(path, content, did)
-        if fault == "twice":
-            await party.post(path, content, did)
+        if fault == "late":  # the sender gives up waiting, the message arrives all the same
+            self.late.append(
+                asyncio.ensure_future(self.deliver(path, msgspec.json.encode(message), did, party, "late"))
+            )
+            raise UnreachableError(address=url, reason="late")
+        reply = await self.deliver(path, msgspec.json.encode(message), did, party, fault)
         if fault == "mute":
             raise UnreachableError(address=url, reason="no answer")
         if fault in self.gates:
             await self.gates[fault].wait()
-        await asyncio.sleep(0)
+        await self.ticks()
         return reply
+
+    async def deliver(self, path: str, content: bytes, did: str, party: Party, fault: str | None) -> Reply:
+        if fault == "late":
+            for _ in range(8):
+                await self.ticks()
+        # A receiver works on, even if the sender dies meanwhile.
+        reply = await asyncio.shield(asyncio.ensure_future(party.post(path, content, did)))
+        if fault == "twice":
+            await asyncio.shield(asyncio.ensure_future(party.post(path, content, did)))
+        if fault == "slow":
+            for _ in range(5):
+                await self.ticks()
+        return reply
+
+    async def ticks(self) -> None:
+        for _ in range(self.pause()):
+            await asyncio.sleep(0)
 
 
 async def settle(clock: ManualClock, rounds: int = 40) -> None:
@@ -259,7 +279,3 @@ async def until(clock: ManualClock, condition: Callable[[], Any], seconds: float
         assert passed < seconds, "it never came to hold"
         clock.advance(0.1)
         passed += 0.1
-
-
-def malformed(error: MessageError) -> str:
-    return error.code

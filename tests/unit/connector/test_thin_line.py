@@ -1,5 +1,4 @@
 import pytest
-
 from tests.unit.connector.parties import OFFER, Network, Party, until
 
 

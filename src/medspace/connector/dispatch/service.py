@@ -15,7 +15,7 @@ from typing import Protocol
 from medspace.connector import wire
 from medspace.connector.dispatch.outbox import stored
 from medspace.connector.dispatch.rules import Answer, Patience, meaning
-from medspace.connector.errors import NotSentError, UnreachableError
+from medspace.connector.errors import NotSentError, TransitionError, UnreachableError
 from medspace.connector.model import INTENTS, Failure, Intent, Kind
 from medspace.connector.ports import Reply, Transport
 from medspace.connector.process import Standing
@@ -54,6 +54,7 @@ class _Lane:
     standing: Standing
     attempts: int = 0
     launched: bool = False
+    doubtful: bool = False  # some attempt remained without an answer, and none got a final one
     landed: asyncio.Event = field(default_factory=asyncio.Event)
     before: asyncio.Event | None = None  # the landing of the message whose place this one took
 
@@ -157,7 +158,7 @@ class Dispatcher:
             page = await self._database.read(lambda tx, after=after: tx.find(INTENTS, after=after, limit=_PAGE))  # type: ignore[misc]
             for intent in page:
                 if intent.id not in self._lanes:
-                    lane = self._lanes[intent.id] = _Lane(intent, Standing.DOUBTFUL, attempts=1)
+                    lane = self._lanes[intent.id] = _Lane(intent, Standing.DOUBTFUL, attempts=1, doubtful=True)
                     self._push(lane, instant(intent.due))
             if len(page) < _PAGE:
                 return
@@ -258,11 +259,13 @@ class Dispatcher:
         self.launch(following)
 
     async def _refuse(self, lane: _Lane, reply: Reply) -> None:
-        # A repetition is refused where the first one was taken and its answer got lost: the state tells.
-        if lane.attempts > 1 and await self._taken(lane.intent):
+        # Others refuse a repetition where the first one was taken and its answer got lost: the state tells. A connector
+        # of ours knows its messages again, so that its refusal is one.
+        failure = _answered(reply)
+        if lane.attempts > 1 and failure.code != TransitionError.code and await self._taken(lane.intent):
             await self._acknowledge(lane, None)
         else:
-            await self._fail(lane, _answered(reply))
+            await self._fail(lane, failure)
 
     async def _taken(self, intent: Intent) -> bool:
         settlement = self._settlements[intent.kind]
@@ -284,7 +287,9 @@ class Dispatcher:
             self._again(lane, standing)
 
     def _again(self, lane: _Lane, standing: Standing) -> None:
-        lane.standing = standing
+        # Doubt stays: what happens to a repetition tells nothing about the first attempt.
+        lane.doubtful = lane.doubtful or standing is Standing.DOUBTFUL
+        lane.standing = Standing.DOUBTFUL if lane.doubtful else standing
         pause = self.patience.pause(lane.attempts, self._randomness)
         self._push(lane, self._clock.now() + timedelta(seconds=pause))
 

@@ -86,10 +86,10 @@ class Negotiations:
             return self.steps.receive(tx, caller, pid, incoming, message, self.dispatcher.settled)
 
         try:
-            return await self._guarded(pid, take)
-        except EarlyMessageError:
-            await self.dispatcher.landed(pid)
-        return await self._guarded(pid, insist)
+            return await self._settled(pid, take, insist)
+        except TransitionError:
+            await self.database.write(lambda tx: self.steps.decline(tx, pid, incoming))
+            raise
 
     async def get(self, caller: Caller, pid: str) -> Negotiation:
         """The process, for its counterparty.
@@ -184,6 +184,18 @@ class Negotiations:
         )
 
     # --- inside -----------------------------------------------------------------------------------------------
+
+    async def _settled(
+        self,
+        pid: str,
+        take: Callable[[Transaction], Outcome[Negotiation]],
+        insist: Callable[[Transaction], Outcome[Negotiation]],
+    ) -> Outcome[Negotiation]:
+        try:
+            return await self._guarded(pid, take)
+        except EarlyMessageError:
+            await self.dispatcher.landed(pid)
+        return await self._guarded(pid, insist)
 
     async def _begin(self, role: Role, did: str, address: str, offer: JsonObject, dataset: str) -> Negotiation:
         terms = wire.offer({"offer": messages.message_offer(offer, dataset)})

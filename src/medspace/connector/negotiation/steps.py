@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from medspace.connector import binding, journal, wire
 from medspace.connector.dispatch import outbox
 from medspace.connector.dispatch.outbox import Outcome
-from medspace.connector.errors import AgreementError, CrossedError, EarlyMessageError, MessageError
+from medspace.connector.errors import AgreementError, CrossedError, EarlyMessageError, MessageError, TransitionError
 from medspace.connector.local import Local
 from medspace.connector.model import (
     AGREEMENTS,
@@ -106,6 +106,10 @@ class Steps:
         binding.check_pids(negotiation, incoming)
         if binding.repeated(negotiation, incoming):
             return Outcome(negotiation, fresh=False)
+        if binding.declined(negotiation, incoming):
+            raise TransitionError(
+                message=message.value, sender=negotiation.role.other.value, state=negotiation.state.value
+            )
         kept = tx.get(INTENTS, pid)
         standing = Standing.NONE if kept is None else known(kept)
         negotiation = self._meet(tx, negotiation, incoming, message, standing)
@@ -122,6 +126,13 @@ class Steps:
         if event is not None:
             self._react(tx, changed, event)
         return Outcome(changed, tx.get(INTENTS, pid))
+
+    def decline(self, tx: Transaction, pid: str, incoming: Incoming) -> None:
+        """Remember that a message was refused, so that a late copy of it is refused too."""
+        negotiation = tx.get(NEGOTIATIONS, pid)
+        if negotiation is not None and not binding.declined(negotiation, incoming):
+            seen = binding.remember(negotiation, incoming, taken=False)
+            tx.replace(NEGOTIATIONS, negotiation, replace(negotiation, seen=seen))
 
     def _meet(
         self, tx: Transaction, negotiation: Negotiation, incoming: Incoming, message: Message, standing: Standing

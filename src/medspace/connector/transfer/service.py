@@ -9,6 +9,7 @@ from medspace.connector.dispatch.outbox import Outcome
 from medspace.connector.dispatch.service import Dispatcher
 from medspace.connector.errors import (
     EarlyMessageError,
+    TransitionError,
     UnknownAgreementError,
     UnknownProcessError,
     UseRefusedError,
@@ -84,10 +85,10 @@ class Transfers:
             return self.steps.receive(tx, caller, pid, incoming, message, self.dispatcher.settled)
 
         try:
-            return _permitted(await self._guarded(pid, take))
-        except EarlyMessageError:
-            await self.dispatcher.landed(pid)
-        return _permitted(await self._guarded(pid, insist))
+            return _permitted(await self._settled(pid, take, insist))
+        except TransitionError:
+            await self.database.write(lambda tx: self.steps.decline(tx, pid, incoming))
+            raise
 
     async def get(self, caller: Caller, pid: str) -> Transfer:
         """The process, for its counterparty.
@@ -194,6 +195,18 @@ class Transfers:
         return await self.database.read(lambda tx: _known(tx, pid))
 
     # --- inside -----------------------------------------------------------------------------------------------
+
+    async def _settled(
+        self,
+        pid: str,
+        take: Callable[[Transaction], Outcome[Transfer]],
+        insist: Callable[[Transaction], Outcome[Transfer]],
+    ) -> Outcome[Transfer]:
+        try:
+            return await self._guarded(pid, take)
+        except EarlyMessageError:
+            await self.dispatcher.landed(pid)
+        return await self._guarded(pid, insist)
 
     async def _act(self, pid: str, reaction: Reaction) -> Transfer:
         outcome = await self._guarded(pid, lambda tx: self.steps.act(tx, _known(tx, pid), reaction))

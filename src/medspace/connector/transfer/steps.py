@@ -9,6 +9,7 @@ from medspace.connector.errors import (
     CrossedError,
     EarlyMessageError,
     MessageError,
+    TransitionError,
     UnknownAgreementError,
 )
 from medspace.connector.local import Local
@@ -143,6 +144,8 @@ class Steps:
         binding.check_pids(transfer, incoming)
         if binding.repeated(transfer, incoming):
             return Outcome(transfer, fresh=False)
+        if binding.declined(transfer, incoming):
+            raise TransitionError(message=message.value, sender=transfer.role.other.value, state=transfer.state.value)
         kept = tx.get(INTENTS, pid)
         standing = Standing.NONE if kept is None else known(kept)
         transfer = self._meet(tx, transfer, incoming, message, standing)
@@ -169,6 +172,13 @@ class Steps:
             raise UnknownAgreementError(agreement=transfer.agreement)
         decision = self.strategy.examine(tx, agreement, transfer)
         return None if decision.permitted else decision
+
+    def decline(self, tx: Transaction, pid: str, incoming: Incoming) -> None:
+        """Remember that a message was refused, so that a late copy of it is refused too."""
+        transfer = tx.get(TRANSFERS, pid)
+        if transfer is not None and not binding.declined(transfer, incoming):
+            seen = binding.remember(transfer, incoming, taken=False)
+            tx.replace(TRANSFERS, transfer, replace(transfer, seen=seen))
 
     def _meet(
         self, tx: Transaction, transfer: Transfer, incoming: Incoming, message: Message, standing: Standing
