@@ -226,6 +226,7 @@ class Desk:
             region=wish["place"] or (known.region if known else None),
             time=instant(wish["at"]) if wish["at"] else self.clock.now(),
             count=0,
+            sites=wish.get("sites"),
             target=dataset,
             protection="coordinator-sees-sums",
         )

@@ -109,6 +109,7 @@ class TryBody(_Body):
     place: Text = ""
     format: Text = "medspace:train"
     at: Text = ""
+    sites: Annotated[int, Field(ge=0, le=1_000_000)] = 1000
 
 
 Seen = Annotated[str, Query(max_length=64)]
@@ -168,6 +169,8 @@ def _space(desk: Desk) -> APIRouter:
 
     @router.get("/members")
     async def members() -> Response:
+        if not desk.members():  # admitted a moment ago, perhaps
+            await desk.refresh()
         return json_response({"members": [views.member(member) for member in desk.members()]})
 
     @router.post("/members")

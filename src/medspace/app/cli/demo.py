@@ -18,6 +18,7 @@ def demo(
     folder: Annotated[
         Path | None, typer.Option("--folder", help="Keep the space here; default: a temporary folder.")
     ] = None,
+    port: Annotated[int, typer.Option("--port", help="Use this port and the next eleven; default: free ones.")] = 0,
     json: JsonOption = False,
     lang: LanguageOption = "",
 ) -> None:
@@ -26,4 +27,4 @@ def demo(
 
     screen = Screen(as_json=json, language=spoken_language(lang))
     stay = not (once or json or os.environ.get("ONCE") or not sys.stdout.isatty())
-    run_demo(screen, folder=folder, stay=stay, progress=steps)
+    run_demo(screen, folder=folder, port=port, stay=stay, progress=steps)

@@ -12,7 +12,7 @@ from medspace.app.cli.progress import rounds
 from medspace.app.cli.screen import Screen
 from medspace.app.cli.session import session
 from medspace.core.canonical import JsonObject
-from medspace.core.errors import InvalidInputError
+from medspace.core.errors import InvalidInputError, RefusedError
 from medspace.core.text import Text, msgid
 
 LARGEST_TASK = 1 << 20
@@ -23,7 +23,15 @@ class TaskFileError(InvalidInputError):
 
     code = "task.unreadable"
     sentence = msgid("The task file {file} cannot be read: {reason}.")
-    next_step = msgid("Give a JSON or TOML file; examples/heart-task.toml is one.")
+    next_step = msgid("Give a JSON or TOML file; examples/first-steps/task.toml is one.")
+
+
+class NoAgreementError(RefusedError):
+    """There is no agreement to train under."""
+
+    code = "train.no_agreement"
+    sentence = msgid("There is no agreement in force to train under.")
+    next_step = msgid("Find a dataset with `medspace catalog` and agree with `medspace negotiate`.")
 
 
 def read_task(file: Path) -> JsonObject:
@@ -50,6 +58,12 @@ def train(
         list[str] | None,
         typer.Option("--agreement", "-a", help="Train under this agreement; give it once per hospital."),
     ] = None,
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--dataset", "-d", help="Train under the agreements in force for this dataset id; may be repeated."
+        ),
+    ] = None,
     wait: Annotated[float, typer.Option("--wait", help="Seconds to wait; the run goes on without you.")] = 600.0,
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
@@ -58,10 +72,26 @@ def train(
     """Train a model across hospitals; no row leaves any of them."""
     wanted = read_task(task)
     with session(config, json=json, language=lang) as (space, screen):
-        chosen = agreement or [a["id"] for a in space.agreements() if a["role"] == "consumer" and a["in_force"]]
+        chosen = agreement or usable(space.agreements(), set(dataset or ()))
         with rounds(screen) as progress:
             run = space.train(wanted, chosen, progress=progress, wait=wait)
         screen.show(run, lambda: show_run(screen, run))
+
+
+def usable(agreements: list[JsonObject], datasets: set[str]) -> list[str]:
+    """The newest agreement in force as consumer with each provider, for these datasets (all, where none is named).
+
+    Raises:
+        NoAgreementError: there is none.
+    """
+    chosen: dict[tuple[str, str], str] = {}
+    for one in agreements:  # the newest come first
+        wanted = not datasets or one["dataset"] in datasets
+        if one["role"] == "consumer" and one["in_force"] and wanted:
+            chosen.setdefault((one["counterparty"], one["dataset"]), one["id"])
+    if not chosen:
+        raise NoAgreementError
+    return list(chosen.values())
 
 
 def show_run(screen: Screen, run: JsonObject) -> None:

@@ -27,6 +27,7 @@ def try_policy(
     purpose: Annotated[str, typer.Option("--purpose", help="The purpose of the use.")] = "",
     place: Annotated[str, typer.Option("--place", help="The user's region, such as EU or SG.")] = "",
     use: Annotated[str, typer.Option("--use", help="The kind of use (a transfer format).")] = "medspace:train",
+    sites: Annotated[int, typer.Option("--sites", help="How many data holders take part.")] = 1000,
     at: Annotated[str, typer.Option("--at", help="The instant of the use; default: now.")] = "",
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
@@ -34,14 +35,24 @@ def try_policy(
 ) -> None:
     """Dry run: would this use be allowed, which clause decides, what would change it. Nothing is written."""
     with session(config, json=json, language=lang) as (space, screen):
-        decided = space.try_policy(dataset, user=who, purpose=purpose, place=place, format=use, at=at)
+        decided = space.try_policy(dataset, user=who, purpose=purpose, place=place, format=use, at=at, sites=sites)
         screen.show(decided, lambda: _show(screen, decided))
     if decided["verdict"] != "permit":
         raise typer.Exit(DENIED)
 
 
+_VERDICTS = {
+    "permit": msgid("Allowed ({code})."),
+    "deny": msgid("Denied ({code})."),
+    "unenforceable": msgid("Denied, because a clause cannot be enforced ({code})."),
+}
+
+
 def _show(screen: Screen, decided: JsonObject) -> None:
-    screen.line(Text(msgid("{verdict} ({code})"), {"verdict": decided["verdict"], "code": decided["code"]}))
-    columns = [Text(c) for c in ("clause", "asked", "held", "holds", "what would change it")]
-    rows = [(p["clause"], p["asked"], p["held"], p["satisfied"], p["remedy"]) for p in decided["premises"]]
-    screen.table(Text(msgid("premises")), columns, rows)
+    screen.line(Text(_VERDICTS[decided["verdict"]], {"code": decided["code"]}))
+    for premise in decided["premises"]:
+        mark = {True: "ok", False: "NO", None: "? "}[premise["satisfied"]]
+        facts = {"mark": mark, **{name: str(premise[name]) for name in ("clause", "asked", "held", "remedy")}}
+        screen.line(Text("  {mark} {asked}: {held}  [{clause}]", facts))
+        if premise["satisfied"] is not True and premise["remedy"]:
+            screen.line(Text(msgid("     To change it: {remedy}"), facts))

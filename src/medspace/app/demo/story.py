@@ -26,6 +26,7 @@ from medspace.core.canonical import JsonObject
 from medspace.core.errors import MedspaceError
 from medspace.core.text import Text, msgid
 
+PORTS = 12  # six connectors with two listeners each
 STARTUP = 30.0  # seconds for six connectors to come up
 Progress = Callable[[Screen, int], AbstractContextManager[Callable[[Text], None]]]
 
@@ -53,13 +54,13 @@ def heart_task() -> JsonObject:
     return tomllib.loads((files("medspace.app.demo") / "heart-task.toml").read_text(encoding="utf-8"))
 
 
-def run_demo(screen: Screen, *, folder: Path | None, stay: bool, progress: Progress) -> None:
+def run_demo(screen: Screen, *, folder: Path | None, port: int, stay: bool, progress: Progress) -> None:
     """Tell the story; with `stay`, keep the space running afterwards until Ctrl-C."""
     configure_logs("error", "text")
     began = time.perf_counter()
     with ExitStack() as stack:
         home = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="medspace-demo-")))
-        members = parties(free_ports(12))
+        members = parties(range(port, port + PORTS) if port else free_ports(PORTS))
         configs = lay_out(home, members)
         with progress(screen, len(STEPS)) as step:
             step(Text(STEPS[0]))
