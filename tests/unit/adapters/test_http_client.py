@@ -228,6 +228,7 @@ async def test_bytes_between_two_calls_end_the_connection(client):
         await planted.wait()
         await asyncio.sleep(0.01)
         assert (await client.request("GET", server.url())).body == b'"next"'
+        assert server.connections == 2
 
 
 async def silent(reader, _):
@@ -293,11 +294,12 @@ async def test_a_half_open_connection_is_given_up(client):
 
 
 async def test_a_call_that_is_cancelled_leaves_no_connection_behind(client):
-    asked = asyncio.Event()
+    asked, ended = asyncio.Event(), asyncio.Event()
 
     async def note(reader, _):
         asked.set()
         await reader.read()
+        ended.set()
 
     async with serving(note, answer()) as server:
         task = asyncio.create_task(client.request("GET", server.url()))
@@ -305,6 +307,7 @@ async def test_a_call_that_is_cancelled_leaves_no_connection_behind(client):
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+        await asyncio.wait_for(ended.wait(), 5)
         assert (await client.request("GET", server.url())).status == 200
         assert server.connections == 2
 

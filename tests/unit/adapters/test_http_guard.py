@@ -47,6 +47,7 @@ def test_a_network_may_be_allowed():
 def test_a_loopback_network_in_the_configuration_means_this_machine(network):
     guard = Guard.of([network, "10.0.0.0/8"])
     assert guard == Guard.of(["10.0.0.0/8"], loopback=True)
+    assert guard.loopback
     # but no name other than localhost may turn out to be this machine
     with pytest.raises(ForbiddenAddressError):
         guard.check_addresses("", "hospital.example", ["127.0.0.1"])
