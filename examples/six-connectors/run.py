@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from medspace.adapters.keys import create_key, create_token, make_folder
-from medspace.app.cli.screen import Screen
+from medspace.app.screen import Screen
 from medspace.app.config import read_config
 from medspace.app.demo.data import HOSPITALS, write_hospital
 from medspace.app.demo.space import Party

@@ -277,7 +277,7 @@ class _Learning:
         jobs = JobClient(base.client, base.identity)
         sites = TransferSites(exchange.transfers, jobs, base.database, base.bell)
         self.coordinator = Coordinator(base.database, sites, base.clock, base.randomness, base.config.did)
-        self.training = Training(base.config.did, self.coordinator, base.database)
+        self.training = Training(base.config.did, self.coordinator, base.database, base.region_of, base.clock)
 
     async def work(self) -> None:
         """Go on with every run that is not over; stop leading when cancelled."""

@@ -194,7 +194,7 @@ class Desk:
             lambda tx: tx.find(AGREEMENTS, order_by="finalized", descending=True, limit=MOST)
         )
         did, now = self.config.did, self.clock.now()
-        return [views.agreement(a, did, speak, in_force=in_force(a, now)) for a in found]
+        return [views.agreement(a, did, speak, in_force=in_force(a, now, self._region(a.consumer))) for a in found]
 
     async def try_policy(self, wish: JsonObject, speak: Speak) -> JsonObject:
         """Dry run on one's own dataset, nothing written: would it be allowed, and what would change the answer.
@@ -208,7 +208,7 @@ class Desk:
         labelled = await self.database.read(lambda tx: tx.get(LABELS, dataset.id))
         label = labels.parse(labelled.label if labelled else None)
         request = self._wished(wish, dataset.id)
-        tried = [dry_run(odrl.parse(offer), label, request, Point.COMPUTE) for offer in dataset.offers]
+        tried = [dry_run(odrl.parse(offer), label, request) for offer in dataset.offers]
         best = next((run for run in tried if run.decision.permitted), tried[0])
         return {
             **views.decision(best.decision, speak),
@@ -217,19 +217,21 @@ class Desk:
         }
 
     def _wished(self, wish: JsonObject, dataset: str) -> UseRequest:
-        names = {member.did: member for member in self.members()}
-        known = names.get(wish["user"])
         return UseRequest(
             action=action_of(wish["format"]),
             assignee=wish["user"] or None,
             purpose=wish["purpose"] or None,
-            region=wish["place"] or (known.region if known else None),
+            region=wish["place"] or self._region(wish["user"]),
             time=instant(wish["at"]) if wish["at"] else self.clock.now(),
             count=0,
-            sites=wish.get("sites"),
             target=dataset,
             protection="coordinator-sees-sums",
         )
+
+    def _region(self, did: str) -> str | None:
+        """Where a member is, as the authority signed it."""
+        member = self.book.current.find(did) if self.book.current else None
+        return member.region or None if member else None
 
     # --- use ---------------------------------------------------------------------------------------------------
     async def request(self, agreement: str, kind: str, address: JsonObject | None = None) -> Transfer:
@@ -329,7 +331,7 @@ class Desk:
         }
 
 
-def in_force(agreement: Agreement, now: datetime) -> bool:
+def in_force(agreement: Agreement, now: datetime, region: str | None) -> bool:
     """Whether an agreement's own terms still allow something at that instant; what is decided later is left open."""
-    request = UseRequest(assignee=agreement.consumer, time=now, target=agreement.dataset)
+    request = UseRequest(assignee=agreement.consumer, region=region, time=now, target=agreement.dataset)
     return rules.decide(odrl.parse(agreement.policy), request, Point.NEGOTIATION).permitted

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from medspace.adapters.logs import logger
 from medspace.connector.errors import UnknownAgreementError
 from medspace.connector.model import AGREEMENTS, Agreement
+from medspace.connector.ports import RegionOf
 from medspace.core.canonical import JsonObject
+from medspace.core.clock import Clock
 from medspace.core.store import Database, Transaction
 from medspace.learning.model import Run, Seat
 from medspace.learning.service import KIND, Coordinator
@@ -19,8 +21,12 @@ from medspace.policy.points import Point
 class Training:
     """Keeps a task for each run that is not over."""
 
-    def __init__(self, did: str, coordinator: Coordinator, database: Database) -> None:
+    def __init__(
+        self, did: str, coordinator: Coordinator, database: Database, region_of: RegionOf, clock: Clock
+    ) -> None:
         self._did = did
+        self._region_of = region_of
+        self._clock = clock
         self._coordinator = coordinator
         self._database = database
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -64,12 +70,18 @@ class Training:
         agreement = tx.get(AGREEMENTS, agreement_id)
         if agreement is None or agreement.consumer != self._did:
             raise UnknownAgreementError(agreement=agreement_id)
-        return _seat(agreement)
+        request = UseRequest(
+            action=KIND,
+            assignee=agreement.consumer,
+            region=self._region_of(tx, self._did),
+            time=self._clock.now(),
+            target=agreement.dataset,
+        )
+        return _seat(agreement, request)
 
 
-def _seat(agreement: Agreement) -> Seat:
+def _seat(agreement: Agreement, request: UseRequest) -> Seat:
     """The seat with the limits of the agreement; where it sets none, one person and one site."""
-    request = UseRequest(action=KIND, assignee=agreement.consumer, target=agreement.dataset)
     allowed = limits(odrl.parse(agreement.policy), request, Point.NEGOTIATION)
     if allowed is None:
         return Seat(agreement.provider, agreement.id)

@@ -504,5 +504,12 @@ def test_every_state_has_its_rule():
     assert not rules.may_follow(RunState.FINISHED, RunState.RUNNING)
 
 
+async def test_a_run_goes_no_other_way_than_the_table_says():
+    run = await coordinator(SimulatedSites(TABLES)).create(task(), seats(TABLES))
+    assert rules.moved(run, RunState.RUNNING).state is RunState.RUNNING
+    with pytest.raises(ValueError, match="does not become finished"):
+        rules.moved(run, RunState.FINISHED)
+
+
 def test_collections_have_names_of_their_own():
     assert len({collection.name for collection in COLLECTIONS}) == len(COLLECTIONS)

@@ -109,7 +109,6 @@ class TryBody(_Body):
     place: Text = ""
     format: Text = "medspace:train"
     at: Text = ""
-    sites: Annotated[int, Field(ge=0, le=1_000_000)] = 1000
 
 
 Seen = Annotated[str, Query(max_length=64)]

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from medspace.app.cli.root import root
-from medspace.app.cli.screen import Screen
+from medspace.app.screen import Screen
 from medspace.core.errors import MedspaceError
 
 INTERRUPTED = 130

@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from medspace.app.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, LanguageOption
-from medspace.app.cli.screen import Screen
 from medspace.app.cli.session import session
 from medspace.app.language import spoken_language
+from medspace.app.screen import Screen
 from medspace.core.canonical import JsonObject
 from medspace.core.text import Text, msgid
 

@@ -9,8 +9,8 @@ import typer
 
 from medspace.app.cli.options import JsonOption, LanguageOption
 from medspace.app.cli.progress import steps
-from medspace.app.cli.screen import Screen
 from medspace.app.language import spoken_language
+from medspace.app.screen import Screen
 
 
 def demo(

@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from medspace.app.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, LanguageOption, WaitOption
-from medspace.app.cli.screen import Screen
 from medspace.app.cli.session import session
+from medspace.app.screen import Screen
 from medspace.core.canonical import JsonObject
 from medspace.core.text import Text, msgid
 

@@ -9,8 +9,8 @@ import typer
 
 from medspace.app.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, LanguageOption
 from medspace.app.cli.progress import rounds
-from medspace.app.cli.screen import Screen
 from medspace.app.cli.session import session
+from medspace.app.screen import Screen
 from medspace.core.canonical import JsonObject
 from medspace.core.errors import InvalidInputError, RefusedError
 from medspace.core.text import Text, msgid

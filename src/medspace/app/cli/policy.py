@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from medspace.app.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, LanguageOption
-from medspace.app.cli.screen import Screen
 from medspace.app.cli.session import session
+from medspace.app.screen import Screen
 from medspace.core.canonical import JsonObject
 from medspace.core.text import Text, msgid
 
@@ -27,7 +27,6 @@ def try_policy(
     purpose: Annotated[str, typer.Option("--purpose", help="The purpose of the use.")] = "",
     place: Annotated[str, typer.Option("--place", help="The user's region, such as EU or SG.")] = "",
     use: Annotated[str, typer.Option("--use", help="The kind of use (a transfer format).")] = "medspace:train",
-    sites: Annotated[int, typer.Option("--sites", help="How many data holders take part.")] = 1000,
     at: Annotated[str, typer.Option("--at", help="The instant of the use; default: now.")] = "",
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
@@ -35,7 +34,7 @@ def try_policy(
 ) -> None:
     """Dry run: would this use be allowed, which clause decides, what would change it. Nothing is written."""
     with session(config, json=json, language=lang) as (space, screen):
-        decided = space.try_policy(dataset, user=who, purpose=purpose, place=place, format=use, at=at, sites=sites)
+        decided = space.try_policy(dataset, user=who, purpose=purpose, place=place, format=use, at=at)
         screen.show(decided, lambda: _show(screen, decided))
     if decided["verdict"] != "permit":
         raise typer.Exit(DENIED)

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from medspace.app.cli.screen import Screen
+from medspace.app.screen import Screen
 from medspace.core.canonical import JsonObject
 from medspace.core.text import Text, msgid
 

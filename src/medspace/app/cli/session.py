@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medspace.app.cli.screen import Screen
 from medspace.app.language import spoken_language
+from medspace.app.screen import Screen
 
 if TYPE_CHECKING:
     from medspace.app.sdk import Space

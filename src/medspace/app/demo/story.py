@@ -14,12 +14,12 @@ from pathlib import Path
 
 from medspace.adapters.logs import configure_logs
 from medspace.app.auditing import lineage_of_files, verify_files
-from medspace.app.cli.screen import Screen
 from medspace.app.compose import Parts, open_connector
 from medspace.app.config import read_config
 from medspace.app.demo.data import records, split
 from medspace.app.demo.pooled import largest_difference
 from medspace.app.demo.space import ASSET, Party, free_ports, lay_out, parties
+from medspace.app.screen import Screen
 from medspace.app.sdk import Space, SpaceError, connect
 from medspace.app.serve import serve
 from medspace.core.canonical import JsonObject

@@ -233,7 +233,7 @@ class UsageControl:
         if job is None or not job.open:  # suspended or ended while the engine worked
             self._note_withheld(tx, admission, JobClosedError.code)
             return _Refusal(JobClosedError(use=admission.use))
-        decision = rules.inspect(admission, output, now)
+        decision = self._may_leave(tx, job, admission, call.step, output, now)
         if not decision.permitted:
             self._note_withheld(tx, admission, decision.code)
             return _Refusal(WithheldError(**_told(decision.code, decision.failures[0])))
@@ -255,6 +255,20 @@ class UsageControl:
         )
         self._keep(tx, Answered(job.id, request, release))
         return release
+
+    def _may_leave(
+        self, tx: Transaction, job: Job, admission: Admission, step: Step, output: Output, now: datetime
+    ) -> Decision:
+        """The gate, and once more the agreement and the label, with what is known only now."""
+        agreement = tx.get(AGREEMENTS, job.agreement)
+        labelled = tx.get(LABELS, job.asset)
+        if agreement is None:
+            return combine()
+        facts = rules.Facts(job.user, self._region_of(tx, job.user), now, _uses_before(tx, job))
+        request = rules.request_for(job.kind, job.asset, facts, step.task)
+        known = replace(request, output=output.kind, cohort=output.cohort)
+        label = labelled.label if labelled else None
+        return combine(rules.inspect(admission, output, now), rules.decide(agreement, label, known, Point.RELEASE))
 
     def _keep(self, tx: Transaction, answered: Answered) -> None:
         old = tx.get(ANSWERED, answered.id)

@@ -11,7 +11,7 @@ from medspace.core.canonical import Json
 from medspace.core.errors import MedspaceError
 from medspace.core.text import Text
 
-Progress = Callable[[int, int, str], None]
+WIDTH = 160  # columns, where the output is no terminal
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Screen:
             table.add_column(self.say(column), overflow="fold")
         for row in rows:
             table.add_row(*("" if cell is None else str(cell) for cell in row))
-        Console().print(table)
+        Console(width=None if sys.stdout.isatty() else WIDTH).print(table)
 
     def problem(self, error: MedspaceError) -> None:
         """Code, sentence and next step: as JSON on standard output, or for people on standard error."""

