@@ -1,6 +1,7 @@
 """The rules of a run: which state follows which, who is still in, how many are needed."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from medspace.core.errors import MedspaceError
@@ -23,6 +24,17 @@ TRANSITIONS: Mapping[RunState, frozenset[RunState]] = MappingProxyType(
 def may_follow(before: RunState, after: RunState) -> bool:
     """Whether a run may go from one state to the other."""
     return after in TRANSITIONS[before]
+
+
+def moved(run: Run, state: RunState) -> Run:
+    """The run in its next state.
+
+    Raises:
+        ValueError: the table knows no such transition; the code that asks for it is wrong.
+    """
+    if not may_follow(run.state, state):
+        raise ValueError(f"a run that is {run.state.value} does not become {state.value}")
+    return replace(run, state=state)
 
 
 def over(state: RunState) -> bool:

@@ -185,7 +185,7 @@ class Coordinator:
         return await self._finish(task, run, saved.fit)
 
     async def _start(self, run: Run) -> Run:
-        started = replace(run, state=RunState.RUNNING, started=stamp(self.clock.now()))
+        started = replace(rules.moved(run, RunState.RUNNING), started=stamp(self.clock.now()))
 
         def work(tx: Transaction) -> None:
             tx.replace(RUNS, run, started)
@@ -285,7 +285,7 @@ class Coordinator:
         layout, pooled = fit.layout, fit.pooled
         if layout is None or pooled is None:  # a fit that is done has both
             raise RunError
-        ended = replace(run, state=RunState.FINISHED, model=model_id, ended=stamp(now))
+        ended = replace(rules.moved(run, RunState.FINISHED), model=model_id, ended=stamp(now))
 
         def work(tx: Transaction) -> None:
             model = outcome.build(
@@ -317,7 +317,7 @@ class Coordinator:
     async def _fail(self, run: Run, error: RunError, state: RunState = RunState.FAILED) -> Run:
         if rules.over(run.state):
             return run
-        ended = replace(run, state=state, failure=rules.failure(error), ended=stamp(self.clock.now()))
+        ended = replace(rules.moved(run, state), failure=rules.failure(error), ended=stamp(self.clock.now()))
 
         def work(tx: Transaction) -> None:
             tx.replace(RUNS, run, ended)
