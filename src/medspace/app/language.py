@@ -31,7 +31,7 @@ def header_language(header: str) -> str:
     """The language that an Accept-Language header asks for (RFC 9110 12.5.4); English where it names none of ours."""
     wishes = [_weighted(part) for part in header.split(",")[:20]]
     for weight, tag in sorted(wishes, key=lambda wish: -wish[0]):
-        if weight > 0 and tag.partition("-")[0] in ("en", "zh"):
+        if weight > 0 and tag.replace("_", "-").partition("-")[0] in ("en", "zh"):
             return _known(tag)
     return ENGLISH
 

@@ -43,6 +43,7 @@ def test_the_environment_of_the_process_is_the_default(monkeypatch):
         ("zh-CN,zh;q=0.9,en;q=0.8", CHINESE),
         ("en;q=0.8, zh;q=0.9", CHINESE),
         ("de, fr;q=0.9, zh;q=0.1", CHINESE),
+        ("zh_Hans", CHINESE),
         ("zh;q=0, en", ENGLISH),
         ("zh;q=zero", ENGLISH),
         ("*", ENGLISH),
