@@ -259,8 +259,8 @@ class Dispatcher:
         self.launch(following)
 
     async def _refuse(self, lane: _Lane, reply: Reply) -> None:
-        # Others refuse a repetition where the first one was taken and its answer got lost: the state tells. A connector
-        # of ours knows its messages again, so that its refusal is one.
+        # Others refuse a repetition where the first one was taken and its answer got lost: the state tells. Ours
+        # know their messages again, so that a refusal is one.
         failure = _answered(reply)
         if lane.attempts > 1 and failure.code != TransitionError.code and await self._taken(lane.intent):
             await self._acknowledge(lane, None)
