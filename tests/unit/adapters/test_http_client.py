@@ -365,3 +365,12 @@ async def test_a_forbidden_address_is_not_called():
         with pytest.raises(ForbiddenAddressError):
             await HttpClient(Guard()).request("GET", server.url())
         assert server.connections == 0
+
+
+async def test_headers_before_and_after_the_answer_do_not_count(client):
+    packed = answer(body=gzip.compress(b"{}"), Content_Encoding="gzip")
+    hinted = b"HTTP/1.1 103 Early Hints\r\nContent-Encoding: br\r\n\r\n" + packed
+    trailed = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nContent-Encoding: gzip\r\n\r\n"
+    async with serving(hinted, trailed) as server:
+        for _ in range(2):
+            assert (await client.request("GET", server.url())).body == b"{}"
