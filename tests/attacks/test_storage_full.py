@@ -2,6 +2,8 @@
 
 import asyncio
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 from sqlalchemy import event
@@ -56,14 +58,19 @@ async def check(database, kept):
 
 
 @pytest.fixture
-def small_disk(tmp_path):
+def small_disk():
+    folder = Path(tempfile.mkdtemp(prefix="medspace-disk-"))  # pytest tidies its own folders, and cannot tidy a mount
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "none", tmp_path], check=False, capture_output=True
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "none", folder], check=False, capture_output=True
     )
-    if mounted.returncode:
-        pytest.skip("mounting a small disk is not permitted here")
-    yield tmp_path
-    subprocess.run(["umount", tmp_path], check=True)
+    try:
+        if mounted.returncode:
+            pytest.skip("mounting a small disk is not permitted here")
+        yield folder
+    finally:
+        if not mounted.returncode:
+            subprocess.run(["umount", "--lazy", folder], check=True)
+        folder.rmdir()
 
 
 async def test_a_disk_that_is_full_and_then_is_not(small_disk):

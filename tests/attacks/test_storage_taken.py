@@ -14,7 +14,7 @@ from tests.contract.records import CASES, COLLECTIONS, Case
 from tests.postgres import postgres
 
 from medspace.adapters.sql import create, open_database, upgrade
-from medspace.adapters.sql.errors import LogDamagedError
+from medspace.adapters.sql.errors import LogDamagedError, OutcomeUnknownError
 from medspace.core.errors import StorageError, StorageTakenError
 
 __all__ = ["postgres"]
@@ -96,6 +96,28 @@ async def test_a_failed_commit_fails_the_whole_batch_and_keeps_nothing(url):
         broken[0] = False
         assert await database.write(appender(b"after")) == [1]
         assert await database.read(log) == [b"before", b"after"]
+
+
+async def test_a_session_lost_during_the_commit_is_not_called_a_failure(postgres):
+    url = postgres()
+    create(url, COLLECTIONS)
+    engine = create_engine(url)
+    async with open_database(url, COLLECTIONS) as database:
+        cut = [True]
+
+        def commit(connection):
+            if cut:
+                cut.clear()
+                pid = connection.scalar(text("SELECT pg_backend_pid()"))
+                with engine.begin() as other:
+                    other.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+
+        event.listen(database._writing_engine, "commit", commit)
+        with pytest.raises(OutcomeUnknownError, match="Look whether"):
+            await database.write(appender(b"perhaps"))
+        kept = await database.read(log)
+        assert await database.write(appender(b"after")) == [len(kept)]
+    engine.dispose()
 
 
 async def test_a_lost_session_is_taken_up_again(postgres):

@@ -7,14 +7,14 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import URL, Connection, Engine, select
+from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from medspace.adapters.sql import engines, migration, schema
 from medspace.adapters.sql.errors import LogDamagedError, translated
 from medspace.adapters.sql.lease import FileLease, take_session
 from medspace.adapters.sql.places import Places
-from medspace.adapters.sql.transaction import Session, SqlTransaction, log_size
+from medspace.adapters.sql.transaction import Session, SqlTransaction
 from medspace.adapters.sql.writer import Unit, Writer, Writing, attempt, drop
 from medspace.adapters.tail import Tail, hash_in, last_leaf
 from medspace.core.errors import StorageError
@@ -45,6 +45,7 @@ class SqlDatabase:
         A caller that is cancelled while it waits does not learn whether the unit was kept.
 
         Raises:
+            OutcomeUnknownError: the connection to PostgreSQL was lost during the commit.
             StorageError: nothing was kept.
         """
         async with self._places:
@@ -128,14 +129,12 @@ class Connector:
             raise translated(error) from error
 
     def _tail(self, session: Session) -> Tail:
-        size: int = session.run(log_size(self._schema.log)).scalar_one()
+        size = session.log_size()
         return Tail(size, self._hashes(session, Frontier.nodes(size)))
 
     def _hashes(self, session: Session, nodes: Sequence[Node]) -> list[bytes]:
-        table = self._schema.log
         leaves = [last_leaf(node) for node in nodes]
-        rows = session.run(select(table.c.id, table.c.hashes).where(table.c.id.in_(leaves)))
-        stored = {row.id: row.hashes for row in rows}
+        stored = session.rows_of(set(leaves))
         for (level, _), leaf in zip(nodes, leaves, strict=True):
             if len(stored.get(leaf, b"")) <= level * schema.HASH_BYTES:
                 raise LogDamagedError(database=self._engine.url.render_as_string(), index=leaf)

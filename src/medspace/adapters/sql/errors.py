@@ -33,6 +33,14 @@ class SchemaAheadError(StorageError):
     next_step = msgid("Install that version of medspace again, or restore the copy from before the update.")
 
 
+class OutcomeUnknownError(StorageError):
+    """The connection was lost during the commit: all of the change was kept, or nothing."""
+
+    code = "storage.unknown"
+    sentence = msgid("The database went away while it was keeping the change; whether it was kept is not known.")
+    next_step = msgid("Look whether the change is there before you repeat it.")
+
+
 class LogDamagedError(StorageError):
     """The stored log is not the one that was written."""
 

@@ -18,6 +18,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import sqlite
 
+from medspace.adapters.sql.engines import POSTGRES
+
 CACHED = 1024
 
 
@@ -30,7 +32,7 @@ def get(table: Table) -> Select[Any]:
 @lru_cache(maxsize=CACHED)
 def insert(table: Table, backend: str) -> Insert:
     """Add a row unless it clashes; whether it did, the row count says, and the transaction goes on."""
-    if backend == "postgresql":
+    if backend == POSTGRES:
         # SQLite's users need not wait for this import (80 ms).
         from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - see the line above
 

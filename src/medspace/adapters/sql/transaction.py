@@ -1,13 +1,17 @@
 """A transaction on SQL tables, and the log as it sees it."""
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Executable, Result, Select, Table, func, select
+from sqlalchemy import Connection, Executable, Result, Table, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from medspace.adapters.records import Codec, codec, known, plain, read_only, storable
 from medspace.adapters.sql import statements
+from medspace.adapters.sql.engines import POSTGRES
 from medspace.adapters.sql.errors import translated
 from medspace.adapters.sql.schema import Schema
 from medspace.adapters.tail import Row, Tail, hash_in, last_leaf
@@ -19,12 +23,12 @@ _APPEND = {
     "sqlite": "INSERT INTO log (id, hashes, entry) VALUES (?, ?, ?)",
     "postgresql": "INSERT INTO log (id, hashes, entry) VALUES (%s, %s, %s)",
 }
-SELECTED = 500  # rows named in one query: SQLite of old allows 999 parameters
-
-
-def log_size(table: Table) -> Select[tuple[int]]:
-    """How many entries the table holds: ids count from 0 and have no gaps."""
-    return select(func.coalesce(func.max(table.c.id) + 1, 0))
+_SIZE = "SELECT COALESCE(MAX(id) + 1, 0) FROM log"
+# One parameter for all rows, so that the statement is always the same and its length has no limit.
+_HASHES = {
+    "sqlite": "SELECT id, hashes FROM log WHERE id IN (SELECT value FROM json_each(?))",
+    "postgresql": "SELECT id, hashes FROM log WHERE id = ANY(%s)",
+}
 
 
 def keep_rows(connection: Connection, rows: Sequence[Row]) -> None:
@@ -57,11 +61,36 @@ class Session:
         Raises:
             StorageError: the database refused; the transaction cannot go on, even if somebody catches this.
         """
+        with self._told():
+            return self._connection.execute(statement, values)
+
+    def log_size(self) -> int:
+        """How many entries the table of the log holds: ids count from 0 and have no gaps.
+
+        Raises:
+            StorageError: the database refused.
+        """
+        with self._told():
+            size: int = self._connection.exec_driver_sql(_SIZE).scalar_one()
+            return size
+
+    def rows_of(self, leaves: AbstractSet[int]) -> dict[int, bytes]:
+        """The hashes in the rows of these entries; those that are not there are left out.
+
+        Raises:
+            StorageError: the database refused.
+        """
+        named = list(leaves) if self.backend == POSTGRES else json.dumps(list(leaves))
+        with self._told():
+            return {row[0]: row[1] for row in self._connection.exec_driver_sql(_HASHES[self.backend], (named,))}
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
         try:
             if self._before is not None:
                 self._before()
                 self._before = None
-            return self._connection.execute(statement, values)
+            yield
         except SQLAlchemyError as error:
             self.failure = translated(error)
             raise self.failure from error
@@ -100,20 +129,14 @@ class StoredLog:
         """The hashes of complete subtrees, in one query."""
         found = self._tail.hashes(nodes) if self._tail is not None else {}
         rest = [node for node in nodes if node not in found]
-        for start in range(0, len(rest), SELECTED):
-            found |= self._stored(rest[start : start + SELECTED])
+        if rest:
+            rows = self._session.rows_of({last_leaf(node) for node in rest})
+            found |= {node: hash_in(rows[last_leaf(node)], node) for node in rest}
         return [found[node] for node in nodes]
-
-    def _stored(self, nodes: Sequence[Node]) -> dict[Node, bytes]:
-        table = self._table
-        leaves = {last_leaf(node) for node in nodes}
-        rows = self._session.run(select(table.c.id, table.c.hashes).where(table.c.id.in_(leaves)))
-        hashes = {row.id: row.hashes for row in rows}
-        return {node: hash_in(hashes[last_leaf(node)], node) for node in nodes}
 
     def _kept(self) -> int:
         if self._base is None:
-            self._base = self._session.run(log_size(self._table)).scalar_one()
+            self._base = self._session.log_size()
         return self._base
 
 

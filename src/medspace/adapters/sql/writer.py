@@ -6,6 +6,7 @@ statement, so a unit that only appends to the log needs none. Log entries are wr
     a unit raises            its savepoint is rolled back, its entries are forgotten, its neighbours go on
     the database refuses     the batch is rolled back, and each of its units is run again alone
     the commit fails         every unit of the batch fails; what the database kept is read again before the next batch
+    the connection is lost   as a failed commit; if that was during the commit, nobody can know, and the error says so
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from medspace.adapters.sql.errors import translated
+from medspace.adapters.sql.errors import OutcomeUnknownError, translated
 from medspace.adapters.sql.schema import Schema
 from medspace.adapters.sql.transaction import Session, SqlTransaction, keep_rows
 from medspace.adapters.tail import Tail
@@ -172,8 +173,9 @@ class Writer:
                 writing.connection.rollback()
             writing.tail.kept()
         except SQLAlchemyError as error:
+            lost = writing.connection.invalidated
             self._disconnect()
-            _fail(units, translated(error))
+            _fail(units, OutcomeUnknownError() if lost else translated(error))
 
     def _roll_back(self, writing: Writing, start: int) -> None:
         try:
