@@ -21,6 +21,7 @@ from medspace.adapters.metrics import Metrics
 from medspace.adapters.sql import open_database, pending, upgrade
 from medspace.adapters.system import SystemClock, SystemRandomness
 from medspace.app.api.counting import Counting
+from medspace.app.api.guarded import Guarded
 from medspace.app.api.management import management_app
 from medspace.app.api.protocol import BASE, Door, protocol_routes
 from medspace.app.api.public import public_routes
@@ -161,12 +162,11 @@ async def _compose(config: Config, parts: Parts, database: ClosableDatabase) -> 
     await holdings.publish(base.database, base.local, exchange.kinds)
     learning = _Learning(base, exchange)
     desk = _desk(base, membership, exchange, learning)
+    token = load_token(config.path(config.private.token))
     return Connector(
         config=config,
         public_app=Counting(Starlette(routes=exchange.routes(membership)), base.metrics, "public"),
-        private_app=Counting(
-            management_app(desk, load_token(config.path(config.private.token))), base.metrics, "private"
-        ),
+        private_app=Counting(Guarded(management_app(desk), token), base.metrics, "private"),
         desk=desk,
         usage=exchange.usage,
         works=(exchange.dispatcher.run, membership.work, learning.work),

@@ -6,7 +6,8 @@ Every call carries the private token. Answers are JSON; sentences come in the la
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, FastAPI, Query, Request
+from fastapi import APIRouter, FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,8 +18,7 @@ from medspace.app.api.bodies import json_response, problem_of, request_language,
 from medspace.app.desk import Desk
 from medspace.app.language import speaker
 from medspace.core.canonical import Json, JsonObject
-from medspace.core.errors import InvalidInputError, MedspaceError, RefusedError
-from medspace.core.hashing import same_secret
+from medspace.core.errors import InvalidInputError, MedspaceError
 from medspace.core.text import msgid
 
 LONGEST_WAIT = 30.0
@@ -26,14 +26,6 @@ LONGEST_TEXT = 2048
 MOST_AGREEMENTS = 1000
 
 Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
-
-
-class TokenRefusedError(RefusedError):
-    """The private token is missing or wrong."""
-
-    code = "private.token"
-    sentence = msgid("The management API needs the connector's private token.")
-    next_step = msgid("Read it from the file that the configuration names under [private].")
 
 
 class RequestError(InvalidInputError):
@@ -115,21 +107,14 @@ Seen = Annotated[str, Query(max_length=64)]
 Wait = Annotated[float, Query(ge=0, le=LONGEST_WAIT)]
 
 
-def management_app(desk: Desk, token: str) -> FastAPI:
-    """The application of the private listener."""
-
-    async def authorised(request: Request) -> None:
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not same_secret(given, token):
-            raise TokenRefusedError
-
+def management_app(desk: Desk) -> FastAPI:
+    """The application of the private listener, to be put behind `guarded.Guarded`."""
     app = FastAPI(
         title="medspace management API",
         version=__version__,
         docs_url=None,  # the interactive pages would be loaded from elsewhere
         redoc_url=None,
-        dependencies=[Depends(authorised)],
-        exception_handlers={MedspaceError: _told},
+        exception_handlers={MedspaceError: _told, RequestValidationError: _unreadable},
     )
     for router in (_space(desk), _terms(desk), _uses(desk), _runs(desk), _proofs(desk)):
         app.include_router(router)
@@ -140,8 +125,14 @@ async def _told(request: Request, error: Exception) -> Response:
     language = request_language(request)
     if not isinstance(error, MedspaceError):
         raise error
-    status = 401 if isinstance(error, TokenRefusedError) else status_of(error)
-    return json_response(problem_of(error, language), status)
+    return json_response(problem_of(error, language), status_of(error))
+
+
+async def _unreadable(request: Request, error: Exception) -> Response:
+    found = error.errors() if isinstance(error, RequestValidationError) else []
+    reasons = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in found)
+    problem = RequestError(reason=reasons)
+    return json_response(problem_of(problem, request_language(request)), 400)
 
 
 async def _waiting(desk: Desk, seen: str, wait: float, look: Callable[[], Awaitable[JsonObject]]) -> Response:
