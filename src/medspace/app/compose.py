@@ -187,8 +187,9 @@ class _Base:
         self.signer: Ed25519Signer = load_key(config.path(config.participant.key), passphrase_from(PASSPHRASE))
         self.identity = Identity(config.did, self.signer, self.clock, self.randomness)
         self.guard = Guard.of(config.network.allow, loopback=_allows_loopback(config))
-        authorities = config.path(config.network.certificates) if config.network.certificates else None
-        self.client = HttpClient(self.guard, tls=tls_context(authorities), resolve=parts.resolve)
+        authorities = config.network.certificates
+        tls = tls_context(config.path(authorities)) if authorities else None
+        self.client = HttpClient(self.guard, tls=tls, resolve=parts.resolve)
         self.documents = HttpDocuments(self.client)
         self.local = Local(config.did, config.base_url + BASE, self.clock, self.randomness)
         self.book = self._members_book()

@@ -38,6 +38,7 @@ class Membership:
         self._clock = clock
         self._log = log
         self._looked = 0.0
+        self._fresh = False  # whether the last look brought a list
         self._looking = asyncio.Lock()
 
     def signed_list(self) -> str:
@@ -58,15 +59,15 @@ class Membership:
         return await self._gatekeeper.authenticate(authorization)
 
     async def _looked_again(self) -> bool:
-        """Whether the list was fetched anew just now."""
+        """Whether the list was fetched anew within the last second."""
         if self.authority is not None:
             return False
         async with self._looking:
             now = self._clock.now().timestamp()
-            if now - self._looked < STRANGERS:
-                return False
-            self._looked = now
-            return await self._refreshed()
+            if now - self._looked >= STRANGERS:
+                self._looked = now
+                self._fresh = await self._refreshed()
+            return self._fresh  # who waited while another one looked profits from that look
 
     async def _refreshed(self) -> bool:
         try:

@@ -78,7 +78,9 @@ def problem_of(error: MedspaceError, language: str) -> JsonObject:
 
 
 def status_of(error: MedspaceError) -> int:
-    """The HTTP status of an error."""
+    """The HTTP status of an error. Who could not be authenticated for a passing reason may ask again: 503."""
+    if isinstance(error, UnauthenticatedError) and error.temporary:
+        return 503
     return next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
 
 
