@@ -3,6 +3,7 @@
 import json
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import httpx
@@ -12,6 +13,7 @@ from tests.protocol.callback import CallbackServer
 from tests.protocol.cases import ALL
 from tests.protocol.runner import Target
 
+HTTP = httpx.Client(timeout=20, trust_env=False, verify=False)
 PIDS = {"consumerPid": "urn:uuid:0", "providerPid": "urn:uuid:1"}
 CASE = ALL["X_CN:01"]
 NEGOTIATION_PATHS = {kind.path: kind for kind in wire.NEGOTIATION.values()}
@@ -47,7 +49,7 @@ def transfer_request(callbacks, **changes):
 
 def post(url: str, message) -> httpx.Response:
     content = message if isinstance(message, bytes) else json.dumps(message).encode()
-    return httpx.post(url, content=content, headers={"content-type": "application/json"}, timeout=20)
+    return HTTP.post(url, content=content, headers={"content-type": "application/json"})
 
 
 def assert_protocol_error(answer: httpx.Response, status: int, type_: str) -> None:
@@ -60,7 +62,7 @@ def assert_protocol_error(answer: httpx.Response, status: int, type_: str) -> No
 
 
 def assert_alive(sut: Target) -> None:
-    assert httpx.get(f"{sut.root}/.well-known/dspace-version", timeout=20).status_code == 200
+    assert HTTP.get(f"{sut.root}/.well-known/dspace-version").status_code == 200
 
 
 @pytest.mark.parametrize("path", sorted(NEGOTIATION_PATHS))
@@ -81,8 +83,8 @@ def test_an_unknown_transfer_is_404(sut, path):
 
 
 def test_an_unknown_process_cannot_be_looked_at(sut):
-    assert httpx.get(f"{sut.base}/negotiations/urn:uuid:1").status_code == 404
-    assert httpx.get(f"{sut.base}/transfers/urn:uuid:1").status_code == 404
+    assert HTTP.get(f"{sut.base}/negotiations/urn:uuid:1").status_code == 404
+    assert HTTP.get(f"{sut.base}/transfers/urn:uuid:1").status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -188,7 +190,7 @@ def test_a_message_with_the_pid_of_another_process_is_refused(sut, callbacks, pi
     url = f"{sut.base}/negotiations/{pids['providerPid']}"
     wrong = wire.message("ContractNegotiationTerminationMessage", **{**pids, pid: "urn:uuid:9"}, code="1")
     assert 400 <= post(f"{url}/termination", wrong).status_code < 500
-    assert httpx.get(url).json()["state"] == "REQUESTED"
+    assert HTTP.get(url).json()["state"] == "REQUESTED"
 
 
 def test_a_second_request_with_the_same_pid_and_another_offer_changes_nothing(sut, callbacks):
@@ -200,8 +202,6 @@ def test_a_second_request_with_the_same_pid_and_another_offer_changes_nothing(su
 
 
 def test_requests_that_race_with_one_pid_make_one_process(sut, callbacks):
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - used here alone
-
     message = negotiation_request(callbacks)
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: post(f"{sut.base}/negotiations/request", message), range(8)))
@@ -226,7 +226,7 @@ def test_a_body_without_end_is_refused(sut):
 
     try:
         headers = {"content-type": "application/json"}
-        status = httpx.post(f"{sut.base}/catalog/request", content=endless(), headers=headers, timeout=20).status_code
+        status = HTTP.post(f"{sut.base}/catalog/request", content=endless(), headers=headers).status_code
     except httpx.TransportError:
         status = 413
     assert status == 413
@@ -253,7 +253,7 @@ def test_slow_clients_keep_nobody_waiting(sut):
     "path", ["/", "/dsp", "/dsp/2025-1", "/dsp/2025-1/negotiations", "/dsp/2025-1/unknown", "/docs", "/openapi.json"]
 )
 def test_there_is_nothing_else(sut, path):
-    assert httpx.get(sut.root + path).status_code in {404, 405}
+    assert HTTP.get(sut.root + path).status_code in {404, 405}
 
 
 @pytest.mark.skipif(not schemas.available(), reason=schemas.MISSING)
