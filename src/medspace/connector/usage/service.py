@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from weakref import WeakValueDictionary
 
 from medspace.connector.model import AGREEMENTS, Agreement
 from medspace.connector.ports import RegionOf
@@ -92,7 +93,7 @@ class UsageControl:
         self._region_of = region_of
         self._clock = clock
         self._randomness = randomness
-        self._running: dict[str, asyncio.Lock] = {}
+        self._running: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def step(self, call: Call) -> Release:
         """Answer one step of a use.
@@ -142,9 +143,6 @@ class UsageControl:
         self, tx: Transaction, call: Call, repeat: str, admission_id: str, now: datetime
     ) -> Admission | Release | _Refusal:
         job = self._job(tx, call)
-        known = tx.get(ANSWERED, job.id)
-        if known is not None and known.request == repeat:
-            return known.release
         agreement = tx.get(AGREEMENTS, job.agreement)
         if agreement is None:
             raise UnknownJobError(use=call.job)
@@ -155,6 +153,9 @@ class UsageControl:
         allowed = limits(odrl.parse(agreement.policy), request)
         if not decision.permitted or allowed is None:
             return self._refuse(tx, visit, decision)
+        known = tx.get(ANSWERED, job.id)
+        if known is not None and known.request == repeat:
+            return known.release
         number = job.number or facts.used + 1
         tx.replace(JOBS, job, replace(job, task=visit.task, number=number, steps=job.steps + 1))
         return self._admission(tx, visit, allowed, admission_id)
