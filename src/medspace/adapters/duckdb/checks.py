@@ -41,7 +41,7 @@ def check(connection: Connection, file: str, dictionary: Dictionary) -> None:
         TableRefusedError: with the first findings, by row and column, and how many there are.
     """
     verdicts = ", ".join(
-        f"{_verdict(f'c{index}', column, person=column.name == dictionary.person)} AS v{index}"
+        f"{verdict(f'c{index}', column, person=column.name == dictionary.person)} AS v{index}"
         for index, column in enumerate(dictionary.columns)
     )
     names = [f"v{index}" for index in range(len(dictionary.columns))]
@@ -57,10 +57,10 @@ def check(connection: Connection, file: str, dictionary: Dictionary) -> None:
 
 def _findings(rows: list[tuple[Any, ...]], dictionary: Dictionary) -> list[Finding]:
     findings = [
-        Finding(row[0], column.name, explain(column, Reason(verdict)))
+        Finding(row[0], column.name, explain(column, Reason(found)))
         for row in rows
-        for column, verdict in zip(dictionary.columns, row[1:], strict=True)
-        if verdict is not None
+        for column, found in zip(dictionary.columns, row[1:], strict=True)
+        if found is not None
     ]
     return findings[:MOST_FINDINGS]
 
@@ -73,7 +73,8 @@ def _missing(cell: str, column: Column) -> str:
     return " OR ".join(tests)
 
 
-def _verdict(cell: str, column: Column, *, person: bool) -> str:
+def verdict(cell: str, column: Column, *, person: bool = False) -> str:
+    """The SQL expression of `check_cell`: the reason against a cell, NULL where there is none."""
     required = literal(Reason.REQUIRED) if column.required or person else "NULL"
     cases = [
         (_missing(cell, column), required),
@@ -81,7 +82,7 @@ def _verdict(cell: str, column: Column, *, person: bool) -> str:
         (f"regexp_matches({cell}, {literal(CONTROL)})", literal(Reason.CONTROL)),
         *((test, literal(reason)) for test, reason in _type_tests(cell, column)),
     ]
-    return "CASE " + " ".join(f"WHEN {test} THEN {verdict}" for test, verdict in cases) + " ELSE NULL END"
+    return "CASE " + " ".join(f"WHEN {test} THEN {reason}" for test, reason in cases) + " ELSE NULL END"
 
 
 def _type_tests(cell: str, column: Column) -> list[tuple[str, Reason]]:

@@ -1,73 +1,104 @@
-"""A first data dictionary drafted from a file, for a person to review: types and codes as they were found."""
+"""A first data dictionary drafted from a file, for a person to review: types, bounds and codes as they were found.
+
+Types are tried with the rules by which the file is loaded later, so a file keeps to its draft (but for cells that no
+dictionary allows). Bounds are widened to round numbers, because a dictionary is published, and the greatest age of a
+hospital's patients is somebody's age.
+"""
 
 import json
+import math
+from collections.abc import Callable
 from pathlib import Path
 
+from medspace.adapters.duckdb.checks import verdict
 from medspace.adapters.duckdb.errors import TableUnreadableError
-from medspace.adapters.duckdb.reading import Connection, connect, identifier, literal
-from medspace.adapters.extras import require
+from medspace.adapters.duckdb.reading import Connection, columns_of, connect, guarded, read
+from medspace.core.dictionary import Column, ColumnType, Dictionary
+from medspace.core.text import Text, msgid
 
 MOST_CODES = 32  # a text column with more different values has its codes left open
-_TYPES = (
-    ("BOOLEAN", "flag"),
-    ("DATE", "date"),
-    ("FLOAT", "number"),
-    ("DOUBLE", "number"),
-    ("DECIMAL", "number"),
-    ("INT", "integer"),
-)
+# Cells that stand for "not measured" where everything else in a column is a number.
+MISSING = ("NA", "N/A", "NaN", "nan", "NULL", "null", "None", "?", "-", ".")
+PADDED = "regexp_full_match(CELL, '0[0-9]+')"  # 007 is a code: as a number it would lose its zeros
+LARGEST_PLAIN = 1e15  # beyond it an integer is written as a double
+TRIED = (ColumnType.INTEGER, ColumnType.NUMBER, ColumnType.DATE, ColumnType.FLAG)
 
 
-def draft(path: Path, person: str = "") -> str:
-    """The TOML text of a dictionary that the rows of a CSV or Parquet file keep to.
+def draft(path: Path, person: str = "", table: str = "") -> str:
+    """The TOML text of a dictionary that the rows of a file keep to (of a database file: of the table named `table`).
 
     Raises:
         MissingExtraError: duckdb is not installed.
-        TableUnreadableError: the file cannot be read as CSV or Parquet.
+        TableUnreadableError: the file cannot be read, or has no column `person`.
+        TableRefusedError: its records are no CSV, or two columns have one name.
     """
-    duckdb = require("duckdb", extra="data")
     path = path.resolve()
     connection = connect(path)
     try:
-        reader = "read_parquet" if path.suffix == ".parquet" else "read_csv"
-        options = "" if path.suffix == ".parquet" else ", sample_size = -1"
-        connection.execute(f"CREATE TABLE drafted AS SELECT * FROM {reader}({literal(str(path))}{options})")  # noqa: S608 - quoted
-        columns = [_column(connection, name, kind, person) for name, kind in _described(connection)]
-    except duckdb.Error as error:
-        # The message of the database may quote a cell, so only its kind is passed on.
-        raise TableUnreadableError(path.name, type(error).__name__) from None
+        with guarded(path):
+            names = columns_of(connection, path, table)
+            if person and person not in names:
+                raise TableUnreadableError(path.name, Text(msgid("there is no column {column}"), {"column": person}))
+            plain = Dictionary(path.stem, tuple(Column(name, ColumnType.CODE) for name in dict.fromkeys(names)))
+            read(connection, path, plain, table)
+            columns = [_column(connection, f"c{index}", name, person) for index, name in enumerate(names)]
     finally:
         connection.close()
-    head = [f"title = {json.dumps(path.stem)}", *([f"person = {json.dumps(person)}"] if person else [])]
+    head = [f"title = {_quoted(path.stem)}", *([f"person = {_quoted(person)}"] if person else [])]
     return "\n".join([*head, *columns]) + "\n"
 
 
-def _described(connection: Connection) -> list[tuple[str, str]]:
-    return [(row[0], row[1]) for row in connection.execute("DESCRIBE drafted").fetchall()]
-
-
-def _column(connection: Connection, name: str, kind: str, person: str) -> str:
-    found = next((ours for theirs, ours in _TYPES if theirs in kind), "code")
-    kept = "code" if name == person else found
-    lines = ["", f"[columns.{json.dumps(name)}]", f'type = "{kept}"']
-    if kept in ("number", "integer"):
-        low, high = _range(connection, name)
-        lines += [f"minimum = {low!r}", f"maximum = {high!r}"] if low is not None and high is not None else []
-    if kept == "code" and name != person:
-        lines += _codes(connection, name)
+def _column(connection: Connection, cell: str, name: str, person: str) -> str:
+    kind, missing = (ColumnType.CODE, list[str]()) if name == person else _type(connection, cell)
+    lines = ["", f"[columns.{_quoted(name)}]", f'type = "{kind.value}"']
+    if missing:
+        lines.append(f"missing = {_list(missing)}")
+    if kind in (ColumnType.NUMBER, ColumnType.INTEGER):
+        lines += _bounds(connection, cell)
+    if kind is ColumnType.CODE and name != person:
+        lines += _codes(connection, cell)
     return "\n".join(lines)
 
 
-def _range(connection: Connection, name: str) -> tuple[float | None, float | None]:
-    column = identifier(name)
-    row = connection.execute(f"SELECT min({column})::DOUBLE, max({column})::DOUBLE FROM drafted").fetchone()  # noqa: S608 - quoted
-    return (row[0], row[1])
+def _type(connection: Connection, cell: str) -> tuple[ColumnType, list[str]]:
+    """The first type that the cells keep to; of numbers, with the marks of missing values."""
+    filled = f"SELECT count(DISTINCT {cell}), count(*) FILTER ({PADDED}) FROM raw WHERE {cell} <> ''"  # noqa: S608 - a column number
+    count, padded = connection.execute(filled.replace("CELL", cell)).fetchone()
+    for kind in TRIED[2:] if padded else TRIED:
+        column = Column("tried", kind)
+        refused = (
+            f"SELECT DISTINCT {cell} FROM raw WHERE {verdict(cell, column)} IS NOT NULL LIMIT {len(MISSING) + 1}"  # noqa: S608 - a column number
+        )
+        odd = sorted(row[0] for row in connection.execute(refused).fetchall())
+        if count > len(odd) and (not odd or (column.numeric and set(odd) <= set(MISSING))):
+            return kind, odd
+    return ColumnType.CODE, []
 
 
-def _codes(connection: Connection, name: str) -> list[str]:
-    column = identifier(name)
-    query = (
-        f"SELECT DISTINCT {column}::VARCHAR FROM drafted WHERE {column} IS NOT NULL ORDER BY 1 LIMIT {MOST_CODES + 1}"  # noqa: S608 - quoted
-    )
+def _bounds(connection: Connection, cell: str) -> list[str]:
+    numbers = f"SELECT TRY_CAST({cell} AS DOUBLE) AS value FROM raw"  # noqa: S608 - a column number
+    query = f"SELECT min(value), max(value) FROM ({numbers}) WHERE isfinite(value)"  # noqa: S608 - a column number
+    low, high = connection.execute(query).fetchone()
+    # One digit of the range, so that no bound is anybody's value but by chance.
+    step = 10.0 ** math.floor(math.log10((high - low) or abs(high) or 1.0))
+    return [f"minimum = {_round(low, step, math.floor)}", f"maximum = {_round(high, step, math.ceil)}"]
+
+
+def _round(value: float, step: float, way: Callable[[float], int]) -> str:
+    rounded = float(f"{way(value / step) * step:.12g}")
+    return repr(int(rounded)) if rounded == int(rounded) and abs(rounded) < LARGEST_PLAIN else repr(rounded)
+
+
+def _codes(connection: Connection, cell: str) -> list[str]:
+    query = f"SELECT DISTINCT {cell} FROM raw WHERE {cell} <> '' ORDER BY 1 LIMIT {MOST_CODES + 1}"  # noqa: S608 - a column number
     codes = [row[0] for row in connection.execute(query).fetchall()]
-    return [f"codes = {json.dumps(codes, ensure_ascii=False)}"] if len(codes) <= MOST_CODES else []
+    return [f"codes = {_list(codes)}"] if 0 < len(codes) <= MOST_CODES else []
+
+
+def _list(texts: list[str]) -> str:
+    return f"[{', '.join(_quoted(text) for text in texts)}]"
+
+
+def _quoted(text: str) -> str:
+    # A JSON string is a TOML basic string but for DEL, which TOML wants escaped (TOML 1.0, String).
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -9,8 +9,8 @@ import csv
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import quote
@@ -80,18 +80,43 @@ def read(connection: Connection, path: Path, dictionary: Dictionary, table: str)
     Raises:
         TableUnreadableError: the file is no table of a known form.
         TableRefusedError: records are no CSV, or the columns are not those of the dictionary.
+        OSError: and the errors of DuckDB and SQLite, which `guarded` puts into our words.
+    """
+    form = _form(path)
+    if form == "parquet":
+        _copy(connection, path, dictionary, f"read_parquet({literal(str(path))})")
+    elif form == "sqlite":
+        _read_sqlite(connection, path, dictionary, table)
+    elif form == "duckdb":
+        _read_duckdb(connection, path, dictionary, table)
+    else:
+        _read_csv(connection, path, dictionary)
+
+
+def columns_of(connection: Connection, path: Path, table: str) -> list[str]:
+    """The names of the columns of a file."""
+    form = _form(path)
+    if form == "csv":
+        return _header(path)
+    if form == "sqlite":
+        with _sqlite(path) as source:
+            return [column[0] for column in _sqlite_rows(source, table).description]
+    if form == "parquet":
+        return _names(connection, f"read_parquet({literal(str(path))})")
+    with _attached(connection, path):
+        return _names(connection, f"source.{identifier(table)}")
+
+
+@contextmanager
+def guarded(path: Path) -> Iterator[None]:
+    """Say what a library could not do with a file in our own words.
+
+    Raises:
+        TableUnreadableError: for the file system's, DuckDB's and SQLite's errors.
     """
     duckdb = require("duckdb", extra="data")
     try:
-        start = _first_bytes(path)
-        if start.startswith(b"PAR1"):
-            _copy(connection, path, dictionary, f"read_parquet({literal(str(path))})")
-        elif start.startswith(b"SQLite format 3\0"):
-            _read_sqlite(connection, path, dictionary, table)
-        elif start[8:12] == b"DUCK":
-            _read_duckdb(connection, path, dictionary, table)
-        else:
-            _read_csv(connection, path, dictionary)
+        yield
     except OSError as error:
         raise TableUnreadableError(path.name, error.strerror or type(error).__name__) from error
     except (duckdb.OutOfMemoryException, MemoryError) as error:
@@ -102,9 +127,14 @@ def read(connection: Connection, path: Path, dictionary: Dictionary, table: str)
         raise TableUnreadableError(path.name, type(error).__name__) from None
 
 
-def _first_bytes(path: Path) -> bytes:
+def _form(path: Path) -> str:
     with path.open("rb") as file:
-        return file.read(16)
+        start = file.read(16)
+    if start.startswith(b"PAR1"):
+        return "parquet"
+    if start.startswith(b"SQLite format 3\0"):
+        return "sqlite"
+    return "duckdb" if start[8:12] == b"DUCK" else "csv"
 
 
 def _read_csv(connection: Connection, path: Path, dictionary: Dictionary) -> None:
@@ -151,14 +181,24 @@ def _name(header: Sequence[str], index: int | None) -> str:
 
 
 def _read_duckdb(connection: Connection, path: Path, dictionary: Dictionary, table: str) -> None:
+    with _attached(connection, path):
+        _copy(connection, path, dictionary, f"source.{identifier(table)}")
+
+
+@contextmanager
+def _attached(connection: Connection, path: Path) -> Iterator[None]:
     connection.execute(f"ATTACH {literal(str(path))} AS source (READ_ONLY)")
-    _copy(connection, path, dictionary, f"source.{identifier(table)}")
+    yield
     connection.execute("DETACH source")
 
 
-def _copy(connection: Connection, path: Path, dictionary: Dictionary, relation: str) -> None:
+def _names(connection: Connection, relation: str) -> list[str]:
     # LIMIT 0 gives the names without the rows.
-    names = [column[0] for column in connection.execute(f"SELECT * FROM {relation} LIMIT 0").description]  # noqa: S608 - quoted
+    return [column[0] for column in connection.execute(f"SELECT * FROM {relation} LIMIT 0").description]  # noqa: S608 - quoted
+
+
+def _copy(connection: Connection, path: Path, dictionary: Dictionary, relation: str) -> None:
+    names = _names(connection, relation)
     order = _match(path.name, names, dictionary)
     cells = _select([identifier(names[index]) for index in order])
     connection.execute(f"CREATE TABLE raw AS SELECT row_number() OVER () AS row, {cells} FROM {relation}")  # noqa: S608 - quoted
@@ -168,11 +208,21 @@ def _select(columns: Sequence[str]) -> str:
     return ", ".join(f"CAST({column} AS VARCHAR) AS c{index}" for index, column in enumerate(columns))
 
 
-def _read_sqlite(connection: Connection, path: Path, dictionary: Dictionary, table: str) -> None:
+@contextmanager
+def _sqlite(path: Path) -> Iterator[sqlite3.Connection]:
     # DuckDB's own reader of SQLite files is an extension that would have to be downloaded.
     with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as source:
         source.execute("PRAGMA trusted_schema = OFF")
-        rows = source.execute(f"SELECT * FROM {identifier(table)}")  # noqa: S608 - quoted
+        yield source
+
+
+def _sqlite_rows(source: sqlite3.Connection, table: str) -> sqlite3.Cursor:
+    return source.execute(f"SELECT * FROM {identifier(table)}")  # noqa: S608 - quoted
+
+
+def _read_sqlite(connection: Connection, path: Path, dictionary: Dictionary, table: str) -> None:
+    with _sqlite(path) as source:
+        rows = _sqlite_rows(source, table)
         order = _match(path.name, [column[0] for column in rows.description], dictionary)
         cells = ", ".join(f"c{index} VARCHAR" for index in range(len(order)))
         connection.execute(f"CREATE TABLE raw (row BIGINT, {cells})")

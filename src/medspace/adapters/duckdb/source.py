@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from medspace.adapters.duckdb.checks import check, convert
 from medspace.adapters.duckdb.errors import RowsRefusedError
-from medspace.adapters.duckdb.reading import Connection, connect, read
+from medspace.adapters.duckdb.reading import Connection, connect, guarded, read
 from medspace.core.dictionary import Column, ColumnType, Dictionary
 from medspace.core.hashing import digest
 from medspace.core.text import Text, msgid
@@ -48,11 +48,12 @@ def load(path: Path, dictionary: Dictionary, table: str = "") -> Table:
     path = path.resolve()
     connection = connect(path)
     try:
-        read(connection, path, dictionary, table)
-        check(connection, path.name, dictionary)
-        convert(connection, dictionary)
-        connection.execute("SET lock_configuration = true")
-        return _describe(connection, dictionary)
+        with guarded(path):
+            read(connection, path, dictionary, table)
+            check(connection, path.name, dictionary)
+            convert(connection, dictionary)
+            connection.execute("SET lock_configuration = true")
+            return _describe(connection, dictionary)
     except BaseException:
         connection.close()
         raise
