@@ -8,7 +8,7 @@ import asyncio
 import heapq
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -300,5 +300,4 @@ def _same(one: Intent, other: Intent) -> bool:
 
 def _answered(reply: Reply) -> Failure:
     stated = wire.stated_reason(reply.body)
-    status = f"HTTP {reply.status}"
-    return Failure(stated.code, stated.reason or (status,), "peer")
+    return replace(stated, reason=stated.reason or (f"HTTP {reply.status}",))

@@ -3,10 +3,15 @@
 from enum import StrEnum
 from types import MappingProxyType
 
+from medspace.connector.errors import OfferError
 from medspace.connector.model import Negotiation, Role
 from medspace.connector.model import NegotiationState as State
 from medspace.connector.process import Owner, StateTable, Transition
-from medspace.core.text import msgid
+from medspace.connector.reasons import clause_of
+from medspace.core.canonical import JsonObject
+from medspace.core.text import Fact, Text, msgid
+from medspace.policy import odrl
+from medspace.policy.rules import enforceable
 
 
 class Message(StrEnum):
@@ -88,3 +93,16 @@ def agreement_flaw(did: str, negotiation: Negotiation) -> str | None:
     if agreement.get("target") != negotiation.dataset:
         return msgid("The agreement is about another dataset.")
     return None
+
+
+def check_terms(role: Role, offer: JsonObject) -> None:
+    """Refuse terms that a person may not agree to: nobody could read them, or (as provider) enforce them.
+
+    Raises:
+        InvalidPolicyError: they cannot be read.
+        OfferError: they hold a clause that no enforcement point can enforce.
+    """
+    decision = enforceable(odrl.parse(offer))
+    if role is Role.PROVIDER and not decision.permitted:
+        facts: dict[str, Fact | Text] = {"clause": clause_of(decision) or "-"}
+        raise OfferError(reason=Text(msgid("nothing can enforce {clause}"), facts))

@@ -24,7 +24,7 @@ from medspace.connector.model import (
     Role,
 )
 from medspace.connector.negotiation import messages
-from medspace.connector.negotiation.rules import TABLE, Message, agreement_flaw
+from medspace.connector.negotiation.rules import TABLE, Message, agreement_flaw, check_terms
 from medspace.connector.negotiation.steps import Steps
 from medspace.connector.ports import CallbackCheck
 from medspace.connector.process import Owner
@@ -118,6 +118,7 @@ class Negotiations:
         Raises:
             TransitionError: nothing waits for us.
             AgreementError: the agreement names other parties or another dataset.
+            OfferError: nobody could enforce what would be agreed.
             CrossedError: a message is under way.
         """
 
@@ -131,6 +132,8 @@ class Negotiations:
             flaw = agreement_flaw(self.steps.local.did, negotiation) if action == "verify" else None
             if flaw is not None:
                 raise AgreementError(reason=Text(flaw))
+            if action == "agree":
+                check_terms(Role.PROVIDER, negotiation.offer)
             return self.steps.act(tx, negotiation, Reaction((action,)))
 
         return await self._do(pid, unit)
@@ -141,6 +144,7 @@ class Negotiations:
         def unit(tx: Transaction) -> Outcome[Negotiation]:
             negotiation = _known(tx, pid)
             terms = wire.offer({"offer": messages.message_offer(offer, negotiation.dataset)})
+            check_terms(negotiation.role, terms)
             action = "offer" if negotiation.role is Role.PROVIDER else "counter"
             return self.steps.act(tx, negotiation, Reaction((action,), offer=terms))
 
@@ -199,6 +203,7 @@ class Negotiations:
 
     async def _begin(self, role: Role, did: str, address: str, offer: JsonObject, dataset: str) -> Negotiation:
         terms = wire.offer({"offer": messages.message_offer(offer, dataset)})
+        check_terms(role, terms)
         outcome = await self.database.write(lambda tx: self.steps.begin(tx, role, did, address, terms))
         self.dispatcher.launch(outcome.intent)
         return outcome.process
