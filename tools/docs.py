@@ -26,6 +26,7 @@ from medspace.core.errors import MedspaceError
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
+DECISIONS = ROOT / "docs" / "decisions"
 GENERATED = "<!-- Made by `make docs` out of the program; do not edit. -->\n\n"
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ +(.*)$", re.MULTILINE)
@@ -39,7 +40,20 @@ def pages() -> Mapping[Path, str]:
         REFERENCE / "commands.md": GENERATED + commands(),
         REFERENCE / "configuration.md": GENERATED + configuration(),
         REFERENCE / "errors.md": GENERATED + errors(),
+        DECISIONS / "README.md": GENERATED + decisions(),
     }
+
+
+def decisions() -> str:
+    """The list of the decision records."""
+    text = (
+        "# Decisions\n\nOne page each: what was decided, why, and how it is done. A decision is changed by a new one"
+        " that names the old.\n\n"
+    )
+    for record in sorted(DECISIONS.glob("[0-9]*.md")):
+        title = record.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ").partition(". ")[2]
+        text += f"{int(record.name[:4])}. [{title}]({record.name})\n"
+    return text
 
 
 def states() -> str:
