@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from medspace.adapters.duckdb.source import Table, TableSource, load
 from medspace.app.config import Asset, Config, ConfigError
 from medspace.connector.catalogue.service import publish, withdraw
 from medspace.connector.local import Local
@@ -17,6 +17,9 @@ from medspace.core.usage import RowSource
 from medspace.policy import labels, templates
 from medspace.policy.actions import COMPUTED, covers
 
+if TYPE_CHECKING:
+    from medspace.adapters.duckdb.source import Table
+
 MOST_DATASETS = 10_000
 
 
@@ -26,7 +29,7 @@ class Holding:
 
     dataset: Dataset
     label: JsonObject
-    table: Table
+    table: "Table"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,10 @@ class Holdings:
     @property
     def sources(self) -> Mapping[str, RowSource]:
         """Where the rows of each asset are opened."""
+        if not self.held:
+            return {}
+        from medspace.adapters.duckdb.source import TableSource  # noqa: PLC0415 - see _open
+
         source = TableSource({holding.dataset.id: holding.table for holding in self.held})
         return {holding.dataset.id: source for holding in self.held}
 
@@ -82,6 +89,8 @@ def open_holdings(config: Config) -> Holdings:
 
 
 def _open(config: Config, asset: Asset) -> Holding:
+    from medspace.adapters.duckdb.source import load  # noqa: PLC0415 - who offers nothing needs neither duckdb nor numpy
+
     dictionary = _dictionary(config, asset)
     table = load(config.path(asset.source), dictionary, asset.table)
     label = labels.parse(dict(asset.label))

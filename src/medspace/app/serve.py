@@ -21,14 +21,15 @@ async def serve(connector: Connector, stop: asyncio.Event, started: Callable[[],
     async with AsyncExitStack() as stack:
         stack.push_async_callback(connector.close)
         public = Listener(connector.public_app, **_tls(config))
-        private = Listener(connector.private_app)
         binds = ((config.public.host, config.public.port), (config.private.host, config.private.port))
         sockets = [stack.enter_context(bind(host, port)) for host, port in binds]
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        for server, listener in zip((public, private), sockets, strict=True):
-            tasks.create_task(server.serve(sockets=[listener]))
+        tasks.create_task(public.serve(sockets=[sockets[0]]))
+        await public.ready.wait()
         work = tasks.create_task(connector.work())
-        await asyncio.gather(public.ready.wait(), private.ready.wait())
+        private = Listener(await asyncio.to_thread(lambda: connector.private_app))
+        tasks.create_task(private.serve(sockets=[sockets[1]]))
+        await private.ready.wait()
         if started is not None:
             started()
         await stop.wait()

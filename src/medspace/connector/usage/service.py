@@ -6,7 +6,7 @@ repeated after its answer was lost gets the same answer again, and nothing twice
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
@@ -77,7 +77,7 @@ class UsageControl:
     def __init__(
         self,
         did: str,
-        engines: Iterable[Engine],
+        engines: Mapping[str, Callable[[], Engine]],
         sources: Mapping[str, RowSource],
         database: Database,
         tokens: JobTokens,
@@ -86,7 +86,8 @@ class UsageControl:
         randomness: Randomness,
     ) -> None:
         self._did = did
-        self.engines = {engine.kind: engine for engine in engines}
+        self._makers = dict(engines)
+        self._engines: dict[str, Engine] = {}
         self._sources = sources
         self._database = database
         self._tokens = tokens
@@ -110,6 +111,7 @@ class UsageControl:
             return await self._step(call)
 
     async def _step(self, call: Call) -> Release:
+        await self._engine_of(call)
         now, admission_id = self._clock.now(), new_id(self._randomness)
         request = _request_digest(call.step)
         admitted = await self._database.write(lambda tx: self._admit(tx, call, request, admission_id, now))
@@ -120,8 +122,14 @@ class UsageControl:
         output = await self._answer(admitted, call.step)
         return await self._release(admitted, call, request, output)
 
+    async def _engine_of(self, call: Call) -> None:
+        """Have the engine of the job at hand: it is made for the first step, since it may bring heavy libraries."""
+        job = await self._database.read(lambda tx: tx.get(JOBS, call.job))
+        if job is not None and job.kind not in self._engines:
+            self._engines[job.kind] = await asyncio.to_thread(self._makers[job.kind])
+
     async def _answer(self, admission: Admission, step: Step) -> Output:
-        engine, source = self.engines[admission.kind], self._sources[admission.asset]
+        engine, source = self._engines[admission.kind], self._sources[admission.asset]
         try:
             return await asyncio.to_thread(engine.answer, admission, step, source)
         except (InvalidInputError, RefusedError) as error:
@@ -213,7 +221,7 @@ class UsageControl:
             kind=job.kind,
             purpose=purpose,
             task=visit.task,
-            outputs=self.engines[job.kind].outputs if allowed.outputs is None else allowed.outputs,
+            outputs=self._engines[job.kind].outputs if allowed.outputs is None else allowed.outputs,
             min_cohort=max(allowed.min_cohort, 1),
             min_sites=max(allowed.min_sites, 1),
             expires=min(latest, allowed.expires or latest),

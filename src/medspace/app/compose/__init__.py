@@ -1,0 +1,116 @@
+"""The only place that wires rooms and adapters together.
+
+To swap a part, pass other `Parts`: a database, a clock, randomness, a resolver, or more engines. A new kind of use is
+an engine and its line in `parts.ENGINES`.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from starlette.applications import Starlette
+from starlette.types import ASGIApp
+
+from medspace.adapters.sql import pending, upgrade
+from medspace.app.api.counting import Counting
+from medspace.app.compose.base import PASSPHRASE, Base
+from medspace.app.compose.parts import COLLECTIONS, ENGINES, ClosableDatabase, Parts
+from medspace.app.compose.road import Road
+from medspace.app.config import Config
+from medspace.app.holdings import open_holdings
+from medspace.app.membership import Membership
+from medspace.connector.usage.service import UsageControl
+from medspace.core.text import Text, msgid
+
+if TYPE_CHECKING:
+    from medspace.app.compose.inside import Inside
+    from medspace.app.desk import Desk
+
+__all__ = ["COLLECTIONS", "ENGINES", "PASSPHRASE", "Connector", "Parts", "migrate", "open_connector"]
+
+
+class Connector:
+    """One running connector: two applications, and the work that goes on behind them."""
+
+    def __init__(self, base: Base, membership: Membership, road: Road) -> None:
+        self.config = base.config
+        self.public_app: ASGIApp = Counting(Starlette(routes=road.routes(membership)), base.metrics, "public")
+        self._base, self._membership, self._road = base, membership, road
+        self._wiring = threading.Lock()
+        self._inside: Inside | None = None
+
+    @property
+    def usage(self) -> UsageControl:
+        """Usage control: the one door to the rows."""
+        return self._road.usage
+
+    @property
+    def inside(self) -> "Inside":
+        """What the private door opens; takes a moment when it is first asked for, from whichever thread."""
+        with self._wiring:
+            if self._inside is None:
+                from medspace.app.compose.inside import Inside  # noqa: PLC0415 - FastAPI and numpy come with it
+
+                self._inside = Inside(self._base, self._membership, self._road)
+            return self._inside
+
+    @cached_property
+    def private_app(self) -> ASGIApp:
+        """The application of the private listener."""
+        return self.inside.app()
+
+    @property
+    def desk(self) -> "Desk":
+        """What the participant's own people ask for."""
+        return self.inside.desk
+
+    async def work(self) -> None:
+        """Deliver messages, refresh the members list, lead training runs; until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._road.dispatcher.run())
+            tasks.create_task(self._membership.work())
+            tasks.create_task(self._lead())
+
+    async def _lead(self) -> None:
+        inside: Any = await asyncio.to_thread(lambda: self.inside)
+        await inside.learning.work()
+
+    async def close(self) -> None:
+        """Let go of connections and the database."""
+        await self._base.close()
+
+
+def migrate(config: Config, announce: Callable[[Text], None]) -> None:
+    """Bring the database to the schema of this version, and say so."""
+    due = pending(config.database_url)
+    if due:
+        announce(Text(msgid("Bringing the database up to date: {steps}"), {"steps": ", ".join(due)}))
+        upgrade(config.database_url)
+
+
+async def open_connector(config: Config, parts: Parts, announce: Callable[[Text], None]) -> Connector:
+    """Make a connector out of its configuration: keys, database, members list, assets; nothing is answered yet.
+
+    Raises:
+        SecretFileError, SecretExposedError: a key or token file is missing, broken or readable by others.
+        StorageTakenError: another connector runs on the database.
+        TableRefusedError, DictionaryError, InvalidTermsError, ...: an asset cannot be offered as configured.
+    """
+    migrate(config, announce)
+    database = parts.open_database(config.database_url, COLLECTIONS)
+    try:
+        return await _compose(config, parts, database)
+    except BaseException:
+        await database.close()
+        raise
+
+
+async def _compose(config: Config, parts: Parts, database: ClosableDatabase) -> Connector:
+    base = Base(config, parts, database)
+    await base.book.load()
+    holdings = open_holdings(config)
+    road = Road(base, holdings.sources)
+    await holdings.publish(base.database, base.local, road.kinds)
+    return Connector(base, base.membership(), road)

@@ -1,0 +1,78 @@
+"""Identity, clock, database, HTTP client and members: what every other part stands on."""
+
+from medspace.adapters.http.client import HttpClient, tls_context
+from medspace.adapters.http.guard import Guard
+from medspace.adapters.http.peers import HttpDocuments, HttpMembers
+from medspace.adapters.keys import load_key, passphrase_from
+from medspace.adapters.logs import logger
+from medspace.adapters.metrics import Metrics
+from medspace.app.api.protocol import BASE
+from medspace.app.bell import Bell, RingingDatabase
+from medspace.app.compose.parts import ClosableDatabase, Parts
+from medspace.app.config import Config, is_loopback
+from medspace.app.membership import Membership
+from medspace.connector.local import Local
+from medspace.core.signing import Ed25519Signer
+from medspace.core.store import Transaction
+from medspace.services.membership.service import Authority
+from medspace.trust.did import base_url
+from medspace.trust.jws import decode
+from medspace.trust.service import Gatekeeper, Identity, MembersBook
+
+PASSPHRASE = "MEDSPACE_KEY_PASSPHRASE"  # noqa: S105 - the name of a variable
+
+
+class Base:
+    """Identity, clock, database, HTTP client and members: what every other part stands on."""
+
+    def __init__(self, config: Config, parts: Parts, database: ClosableDatabase) -> None:
+        self.config, self.parts, self.raw_database = config, parts, database
+        self.clock, self.randomness = parts.clock, parts.randomness
+        self.bell = Bell()
+        self.database = RingingDatabase(database, self.bell)
+        self.metrics = Metrics()
+        self.log = logger(participant=config.did)
+        self.signer: Ed25519Signer = load_key(config.path(config.participant.key), passphrase_from(PASSPHRASE))
+        self.identity = Identity(config.did, self.signer, self.clock, self.randomness)
+        self.guard = Guard.of(config.network.allow, loopback=_allows_loopback(config))
+        authorities = config.network.certificates
+        tls = tls_context(config.path(authorities)) if authorities else None
+        self.client = HttpClient(self.guard, tls=tls, resolve=parts.resolve)
+        self.documents = HttpDocuments(self.client)
+        self.local = Local(config.did, config.base_url + BASE, self.clock, self.randomness)
+        self.book = self._members_book()
+
+    def _members_book(self) -> MembersBook:
+        space = self.config.space
+        source = HttpMembers(self.client, self.identity, authority=space.authority, url=base_url(space.authority))
+        return MembersBook(space.authority, self._authority_key(), source, self.database, self.clock)
+
+    def _authority_key(self) -> bytes:
+        if self.config.is_authority:
+            return self.signer.public_key
+        return decode(self.config.space.authority_key)
+
+    def membership(self) -> Membership:
+        """The members list, and the gatekeeper that goes by it."""
+        config = self.config
+        gatekeeper = Gatekeeper(config.did, self.documents, self.book, self.database, self.clock)
+        authority = None
+        if config.is_authority:
+            authority = Authority(config.did, self.signer, self.book, self.database, self.clock)
+        return Membership(config, self.signer.public_key, self.book, gatekeeper, authority, self.clock, self.log)
+
+    def region_of(self, _: Transaction, did: str) -> str | None:
+        """The region of a member, as the authority signed it."""
+        current = self.book.current
+        member = current.find(did) if current else None
+        return member.region or None if member else None
+
+    async def close(self) -> None:
+        """Let go of connections and the database."""
+        await self.client.close()
+        await self.raw_database.close()
+
+
+def _allows_loopback(config: Config) -> bool:
+    # A connector that is itself reachable on loopback only is being tried out on one machine.
+    return is_loopback(config.public.host) and not config.public.behind_proxy

@@ -1,0 +1,77 @@
+"""What the private door opens: the desk, the management API, one's own training runs.
+
+It brings FastAPI and numpy, so it is wired once the public door answers.
+"""
+
+import asyncio
+from contextlib import suppress
+
+from starlette.types import ASGIApp
+
+from medspace.adapters.http.peers import JobClient
+from medspace.adapters.keys import load_token
+from medspace.app.api.counting import Counting
+from medspace.app.api.guarded import Guarded
+from medspace.app.api.management import management_app
+from medspace.app.compose.base import Base
+from medspace.app.compose.road import Road
+from medspace.app.desk import Desk
+from medspace.app.finding import Finder
+from medspace.app.membership import Membership
+from medspace.app.sites import TransferSites
+from medspace.app.training import Training
+from medspace.learning.service import Coordinator
+
+
+class Inside:
+    """Everything that only this participant's own people reach."""
+
+    def __init__(self, base: Base, membership: Membership, road: Road) -> None:
+        self.learning = Learning(base, road)
+        self.desk = _desk(base, membership, road, self.learning)
+        self._base = base
+
+    def app(self) -> ASGIApp:
+        """The application of the private listener."""
+        config = self._base.config
+        token = load_token(config.path(config.private.token))
+        return Counting(Guarded(management_app(self.desk), token), self._base.metrics, "private")
+
+
+class Learning:
+    """The coordinator of this connector's own runs."""
+
+    def __init__(self, base: Base, road: Road) -> None:
+        jobs = JobClient(base.client, base.identity)
+        sites = TransferSites(road.transfers, jobs, base.database, base.bell)
+        self.coordinator = Coordinator(base.database, sites, base.clock, base.randomness, base.config.did)
+        self.training = Training(base.config.did, self.coordinator, base.database, base.region_of, base.clock)
+
+    async def work(self) -> None:
+        """Go on with every run that is not over; stop leading when cancelled."""
+        try:
+            await self.training.resume()
+            await asyncio.Event().wait()
+        finally:
+            with suppress(asyncio.CancelledError):
+                await self.training.stop()
+
+
+def _desk(base: Base, membership: Membership, road: Road, learning: Learning) -> Desk:
+    return Desk(
+        config=base.config,
+        database=base.database,
+        bell=base.bell,
+        clock=base.clock,
+        signer=base.signer,
+        metrics_of=base.metrics,
+        documents=base.documents,
+        book=base.book,
+        authority=membership.authority,
+        finder=Finder(base.documents, road.transport),
+        negotiating=road.negotiations,
+        transferring=road.transfers,
+        coordinator=learning.coordinator,
+        training=learning.training,
+        kinds=road.kinds,
+    )

@@ -1,0 +1,59 @@
+"""What can be swapped: the clock, randomness, the database, the resolver of host names, the engines."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from medspace.adapters.http.client import Resolver, system_resolver
+from medspace.adapters.sql import open_database
+from medspace.adapters.system import SystemClock, SystemRandomness
+from medspace.connector import model as connector_model
+from medspace.connector.usage import model as usage_model
+from medspace.core.clock import Clock, Randomness
+from medspace.core.store import Collection, Database
+from medspace.core.usage import Engine
+from medspace.learning import model as learning_model
+from medspace.ledger.model import CHECKPOINTS
+from medspace.services.membership import model as membership_model
+from medspace.trust import model as trust_model
+
+COLLECTIONS: tuple[Collection[Any], ...] = (
+    *connector_model.COLLECTIONS,
+    *usage_model.COLLECTIONS,
+    *trust_model.COLLECTIONS,
+    *membership_model.COLLECTIONS,
+    *learning_model.COLLECTIONS,
+    CHECKPOINTS,
+)
+
+
+def _glm() -> Engine:
+    from medspace.learning.engine import GlmEngine  # noqa: PLC0415 - numpy is loaded for the first use, not at start
+
+    return GlmEngine()
+
+
+# The kinds of use that are served beside the data; each engine is made for the first use of its kind.
+ENGINES: Mapping[str, Callable[[], Engine]] = {"medspace:train": _glm}
+
+
+class ClosableDatabase(Database, Protocol):
+    """A database that is closed at the end."""
+
+    async def close(self) -> None:
+        """Finish what waits, then let go."""
+        ...
+
+
+OpenDatabase = Callable[[str, Iterable[Collection[Any]]], ClosableDatabase]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a connector is made of, besides its configuration."""
+
+    clock: Clock = field(default_factory=SystemClock)
+    randomness: Randomness = field(default_factory=SystemRandomness)
+    engines: Mapping[str, Callable[[], Engine]] = field(default_factory=lambda: ENGINES)
+    open_database: OpenDatabase = open_database
+    resolve: Resolver = system_resolver

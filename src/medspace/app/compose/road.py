@@ -1,0 +1,72 @@
+"""Catalogue, negotiations, transfers, usage control: the road from find to release, and its public door."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from medspace.adapters.http.guard import check_callback
+from medspace.adapters.http.peers import DspClient
+from medspace.app.api.protocol import BASE, Door, protocol_routes
+from medspace.app.api.public import public_routes
+from medspace.app.compose.base import Base
+from medspace.app.membership import Membership
+from medspace.connector.catalogue.service import Catalogue
+from medspace.connector.dispatch.service import Dispatcher, Settlement
+from medspace.connector.model import Kind
+from medspace.connector.negotiation.service import Negotiations
+from medspace.connector.negotiation.steps import Steps as NegotiationSteps
+from medspace.connector.negotiation.strategy import Answering, PolicyStrategy
+from medspace.connector.transfer.service import Transfers
+from medspace.connector.transfer.steps import Steps as TransferSteps
+from medspace.connector.usage.service import UsageControl
+from medspace.connector.usage.strategy import UsageStrategy
+from medspace.connector.usage.tokens import JobTokens
+from medspace.core.usage import RowSource
+from medspace.trust.did import base_url, build_document, document_url
+from medspace.trust.model import ServiceEntry
+
+CATALOG = "/catalog"
+
+
+class Road:
+    """Catalogue, negotiations, transfers, usage control: the road from find to release."""
+
+    def __init__(self, base: Base, sources: Mapping[str, RowSource]) -> None:
+        self.base = base
+        config, local, database = base.config, base.local, base.database
+        self.kinds = frozenset(base.parts.engines)
+        tokens = JobTokens.of(base.signer)
+        answering = Answering(config.negotiations.answers)
+        negotiation_steps = NegotiationSteps(local, PolicyStrategy(local, base.region_of, answering))
+        usage_strategy = UsageStrategy(config.base_url, self.kinds, tokens, base.region_of, base.clock)
+        transfer_steps = TransferSteps(local, usage_strategy, negotiation_steps)
+        self.transport = DspClient(base.client, base.identity)
+        settlements: Mapping[Kind, Settlement] = {Kind.NEGOTIATION: negotiation_steps, Kind.TRANSFER: transfer_steps}
+        self.dispatcher = Dispatcher(database, self.transport, settlements, base.clock, base.randomness)
+        self.negotiations = Negotiations(database, negotiation_steps, self.dispatcher, self._check)
+        self.transfers = Transfers(database, transfer_steps, self.dispatcher, self._check)
+        self.catalogue = Catalogue(database, local)
+        self.usage = UsageControl(
+            did=config.did,
+            engines=base.parts.engines,
+            sources=sources,
+            database=database,
+            tokens=tokens,
+            region_of=base.region_of,
+            clock=base.clock,
+            randomness=base.randomness,
+        )
+
+    def _check(self, address: str) -> None:
+        check_callback(address, self.base.guard)
+
+    def routes(self, membership: Membership) -> list[Any]:
+        """The routes of the public listener."""
+        config, base = self.base.config, self.base
+        door = Door(membership.authenticate, self.catalogue, self.negotiations, self.transfers, self.dispatcher)
+        service = ServiceEntry(f"{config.did}#catalog", "CatalogService", f"{config.base_url}{BASE}{CATALOG}")
+        document = build_document(config.did, base.signer.public_key, [service])
+        path = document_url(config.did).removeprefix(base_url(config.did).removesuffix("/")) or "/did.json"
+        return [
+            *protocol_routes(door),
+            *public_routes(document, path, membership.signed_list, self.usage, membership.authenticate),
+        ]
