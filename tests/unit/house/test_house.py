@@ -210,6 +210,15 @@ def test_every_requirement_is_pinned():
     assert sorted(names - pinned - {"medspace"}) == []
 
 
+def test_the_lean_core_has_nothing_that_is_not_used():
+    texts = [path.read_text(encoding="utf-8") for path in SOURCES.rglob("*.py")]
+    names = [re.split(r"[<>=~! ]", name, maxsplit=1)[0] for name in PROJECT["project"]["dependencies"]]
+    imports = {
+        name: re.compile(rf"^\s*(import|from) {name.replace('-', '_')}\b", flags=re.MULTILINE) for name in names
+    }
+    assert [name for name, pattern in imports.items() if not any(map(pattern.search, texts))] == []
+
+
 READMES = sorted(ROOT.glob("README*.md"))
 
 
