@@ -22,8 +22,9 @@ import statsmodels.api as sm
 from tests.unit.learning.simulated import Columns, SimulatedSites, coordinator, did, seats
 
 from medspace.adapters.sql import create, open_database
-from medspace.learning.model import COLLECTIONS, Model
-from medspace.learning.service import Coordinator, Progress
+from medspace.learning.glm.outcome import read
+from medspace.learning.runs.model import COLLECTIONS, Model
+from medspace.learning.runs.service import Coordinator, Progress
 
 NUMERIC = ("age", "trestbps", "thalch", "oldpeak")
 CODED = {
@@ -151,7 +152,7 @@ def measure() -> dict[str, dict[str, Any]]:
     """The measures of federated GLMs."""
     tables = hospitals()
     model = asyncio.run(fit_hospitals())
-    ours = np.array([float(term.coefficient) for term in model.terms])
+    ours = np.array([float(term.coefficient) for term in read(model).terms])
     found: dict[str, dict[str, Any]] = {
         "glm.max_abs_diff": {
             "value": float(np.abs(ours - pooled(tables)).max()),

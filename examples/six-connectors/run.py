@@ -17,11 +17,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from medspace.adapters.keys import create_key, create_token, make_folder
-from medspace.app.screen import Screen
 from medspace.app.config import read_config
 from medspace.app.demo.data import HOSPITALS, write_hospital
 from medspace.app.demo.space import Party
 from medspace.app.demo.story import show, tell
+from medspace.app.screen import Screen
 from medspace.app.sdk import connect
 from medspace.trust.jws import encode
 

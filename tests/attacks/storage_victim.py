@@ -10,9 +10,8 @@ import os
 import sys
 from itertools import count
 
-from tests.contract.records import CASES, COLLECTIONS, Case
-
 from medspace.adapters.sql import open_database
+from tests.contract.records import CASES, COLLECTIONS, Case
 
 TASKS = 8
 

@@ -4,7 +4,6 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from tests.unit.trust.space import AUTHORITY, COMPANY, HOSPITAL, KEYS, STRANGER, Space, list_at, members_at
 
 from medspace.trust.errors import (
     MembersExpiredError,
@@ -16,6 +15,7 @@ from medspace.trust.errors import (
 )
 from medspace.trust.members import sign_members
 from medspace.trust.model import LISTS, KeptList
+from tests.unit.trust.space import AUTHORITY, COMPANY, HOSPITAL, KEYS, STRANGER, Space, list_at, members_at
 
 
 @pytest.fixture

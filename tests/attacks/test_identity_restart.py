@@ -3,12 +3,12 @@
 import asyncio
 
 import pytest
-from tests.unit.trust.space import AUTHORITY, COMPANY, HOSPITAL, Space, list_at
 
 from medspace.adapters.sql.database import open_database
 from medspace.adapters.sql.migration import upgrade
 from medspace.trust.errors import MembersRollbackError, TokenReplayedError
 from medspace.trust.model import COLLECTIONS
+from tests.unit.trust.space import AUTHORITY, COMPANY, HOSPITAL, Space, list_at
 
 
 @pytest.fixture

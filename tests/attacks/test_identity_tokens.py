@@ -6,11 +6,11 @@ import hmac
 import json
 
 import pytest
-from tests.unit.trust.space import AUTHORITY, COMPANY, HOSPITAL, KEYS, STRANGER, Space, list_at
 
 from medspace.trust import jws, tokens
 from medspace.trust.did import build_document, key_id, parse_document
 from medspace.trust.errors import DocumentError, UnauthenticatedError
+from tests.unit.trust.space import AUTHORITY, COMPANY, HOSPITAL, KEYS, STRANGER, Space, list_at
 
 
 def b64(value):

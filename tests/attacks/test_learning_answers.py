@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from tests.unit.learning.simulated import SimulatedSites, coefficients, coordinator, did, fitted, seats, tampered
 
-from medspace.learning.model import RunState
+from medspace.learning.glm.outcome import read
+from medspace.learning.runs.model import RunState
 
 nan, inf = math.nan, math.inf
 BAD = did(1)
@@ -170,7 +171,7 @@ async def test_the_bad_site_is_named_and_nothing_of_it_is_used(name):
     for past in await leader.rounds(run.id):
         if past.round >= run.faults[0].round:
             assert BAD not in {answer.site for answer in past.answers}
-    bad = [site for site in model.sites if site.site == BAD]
+    bad = [site for site in read(model).sites if site.site == BAD]
     assert [site.quality for site in bad] == ([None] if step == "evaluation" else [])
 
 

@@ -4,15 +4,15 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.ledger import story
-from tests.unit.ledger.story import COMPANY, NORTH, SOUTH, honest, verify
-from tests.unit.ledger.story import MEMBERS as LIST
 
 from medspace.core.signing import Ed25519Signer
 from medspace.ledger import note
 from medspace.ledger.model import Checkpoint
 from medspace.ledger.note import Note
 from medspace.ledger.report import ANSWER, HISTORY, MEMBERS, ROOT, SIGNATURE, Outcome
+from tests.unit.ledger import story
+from tests.unit.ledger.story import COMPANY, NORTH, SOUTH, honest, verify
+from tests.unit.ledger.story import MEMBERS as LIST
 
 STRANGER = Ed25519Signer.from_seed(bytes([9] * 32))
 

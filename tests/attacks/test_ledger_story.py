@@ -3,11 +3,11 @@
 from datetime import timedelta
 
 import pytest
-from tests.unit.ledger import story
-from tests.unit.ledger.story import BEGIN, COMPANY, NORTH, SOUTH, honest
 
 from medspace.core.hashing import digest
 from medspace.ledger.report import ACCOUNT, AGREEMENT, ANSWER, MODEL, RELEASE, Outcome
+from tests.unit.ledger import story
+from tests.unit.ledger.story import BEGIN, COMPANY, NORTH, SOUTH, honest
 
 OTHER = digest("something else")
 

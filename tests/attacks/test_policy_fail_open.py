@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given as generate
 from hypothesis import settings
 from hypothesis import strategies as st
-from tests.unit.policy.given import USER, compare, offer, request, rule
 
 from medspace.policy import odrl, words
 from medspace.policy.actions import LEAVES
 from medspace.policy.errors import InvalidPolicyError
 from medspace.policy.points import ROAD, Point
 from medspace.policy.rules import decide, enforceable
+from tests.unit.policy.given import USER, compare, offer, request, rule
 
 CHINA_ONLY = compare("spatial", "eq", "CN")  # the user of `request()` is in Germany
 BARRED = {"action": "medspace:train"}

@@ -3,8 +3,6 @@
 import json
 
 import pytest
-from tests.unit.adapters.http_servers import answer, serving
-from tests.unit.trust.space import COMPANY, HOSPITAL, KEYS
 
 from medspace.adapters.http.client import HttpClient
 from medspace.adapters.http.errors import ForbiddenAddressError
@@ -14,6 +12,8 @@ from medspace.adapters.memory import ManualClock, SeededRandomness
 from medspace.connector.errors import NotSentError, UnreachableError
 from medspace.trust.errors import DocumentError
 from medspace.trust.service import Identity
+from tests.unit.adapters.http_servers import answer, serving
+from tests.unit.trust.space import COMPANY, HOSPITAL, KEYS
 
 
 def resolver(*answers):

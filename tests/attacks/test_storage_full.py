@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import event
-from tests.contract.records import CASES, COLLECTIONS, Case
 
 from medspace.adapters.sql import create, open_database
 from medspace.core.errors import StorageFullError
 from medspace.ledger.merkle import Tree, fold, leaf_hash, span_nodes
+from tests.contract.records import CASES, COLLECTIONS, Case
 
 
 def unit(number, size):

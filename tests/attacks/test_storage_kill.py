@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.contract.records import CASES, COLLECTIONS
-from tests.postgres import postgres
 
 from medspace.adapters.sql import create, open_database
 from medspace.ledger.merkle import Tree, fold, leaf_hash, span_nodes
+from tests.contract.records import CASES, COLLECTIONS
+from tests.postgres import postgres
 
 __all__ = ["postgres"]
 

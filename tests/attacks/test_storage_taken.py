@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.exc import OperationalError
-from tests.contract.records import CASES, COLLECTIONS, Case
-from tests.postgres import postgres
 
 from medspace.adapters.sql import create, open_database, upgrade
 from medspace.adapters.sql.errors import LogDamagedError, OutcomeUnknownError
 from medspace.core.errors import StorageError, StorageTakenError
+from tests.contract.records import CASES, COLLECTIONS, Case
+from tests.postgres import postgres
 
 __all__ = ["postgres"]
 

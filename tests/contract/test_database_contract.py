@@ -5,12 +5,12 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
-from tests.contract.records import CASES, COLLECTIONS, NOTES, Case, Phase
 
 from medspace.adapters.memory import MemoryDatabase
 from medspace.adapters.sql import create, open_database
 from medspace.core.errors import DuplicateRecordError, StaleRecordError, StorageError
 from medspace.ledger.merkle import EMPTY_ROOT, Frontier, Tree, fold, inclusion_nodes, leaf_hash, span_nodes
+from tests.contract.records import CASES, COLLECTIONS, NOTES, Case, Phase
 
 WORDS = ["", "A", "Z", "a", "a b", "ab", "é", "中", "\U0001f600", "\uffff", "%", "_", "'", '"', "\\", "\n"]
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from tests.contract.records import CASES, COLLECTIONS, Case, Phase
 
 from medspace.adapters.memory import MemoryDatabase
 from medspace.adapters.sql import create, open_database
 from medspace.core.errors import MedspaceError
 from medspace.ledger.merkle import fold, span_nodes
+from tests.contract.records import CASES, COLLECTIONS, Case, Phase
 
 IDS = st.sampled_from(["a", "b", "c", "d/1", "d/2", "É", "\U0001f600", ""])
 PEERS = st.sampled_from([None, "p", "q", "p\0"])

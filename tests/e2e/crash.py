@@ -14,10 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from tests.e2e.zygote import Zygote
-
 from medspace.app.finding import NoConnectorError
 from medspace.app.sdk import NotRunningError, Space, SpaceError, connect
+from tests.e2e.zygote import Zygote
 
 FUNCTION = "tests.e2e.crash_node:run"
 PATIENCE = 90.0  # seconds until what was confirmed must have come true

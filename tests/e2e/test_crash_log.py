@@ -6,12 +6,12 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from tests.e2e import log_writer
-from tests.e2e.zygote import Zygote
 
 from medspace.adapters.sql import create, open_database
 from medspace.ledger.model import COLLECTIONS, decode
 from medspace.ledger.service import root
+from tests.e2e import log_writer
+from tests.e2e.zygote import Zygote
 
 FUNCTION = "tests.e2e.log_writer:run"
 

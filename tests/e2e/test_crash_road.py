@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.e2e import settled
-from tests.e2e.crash import FUNCTION, Crowd, Node, insist, kill_at_random, told, until
-from tests.e2e.zygote import Zygote
 
 from medspace.app.config import read_config
 from medspace.app.sdk import Space, SpaceError
 from medspace.app.setup import Wishes, set_up
 from medspace.connector.errors import TransitionError
+from tests.e2e import settled
+from tests.e2e.crash import FUNCTION, Crowd, Node, insist, kill_at_random, told, until
+from tests.e2e.zygote import Zygote
 
 KIND = "medspace:train"
 WALKS = (

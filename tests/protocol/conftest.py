@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+
 from tests.protocol.cases import ALL, reactions
 from tests.protocol.process import system_under_test
 from tests.protocol.runner import Outcome, Target, run

@@ -14,6 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+
 from tests.protocol import schemas, wire
 from tests.protocol.callback import CallbackServer, Expectation, Reply
 from tests.protocol.cases import Case

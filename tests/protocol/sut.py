@@ -29,7 +29,6 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from tests.protocol.mutants import MUTANTS, Mutant
 
 from medspace.adapters.http.client import HttpClient
 from medspace.adapters.http.guard import Guard, check_callback
@@ -60,6 +59,7 @@ from medspace.core.decision import Decision, Verdict
 from medspace.core.hashing import digest
 from medspace.core.store import Transaction
 from medspace.trust.model import Caller
+from tests.protocol.mutants import MUTANTS, Mutant
 
 COUNTERPARTY = "TCK_PARTICIPANT"
 # The log knows participants by DIDs only, so the nameless counterparty gets one for inside.

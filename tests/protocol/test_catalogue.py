@@ -6,6 +6,7 @@ from itertools import chain
 
 import httpx
 import pytest
+
 from tests.protocol import schemas, wire
 from tests.protocol.process import system_under_test
 from tests.protocol.runner import Target

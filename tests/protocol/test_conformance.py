@@ -1,6 +1,7 @@
 """The conformance cases of the Dataspace Protocol 2025-1 over real HTTP."""
 
 import pytest
+
 from tests.protocol import schemas
 from tests.protocol.cases import BEYOND_THE_KIT, CASES, DISABLED_UPSTREAM, Case
 

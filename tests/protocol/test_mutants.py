@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
 from tests.e2e.zygote import Zygote
 from tests.protocol.cases import ALL, reactions
 from tests.protocol.mutants import MUTANTS

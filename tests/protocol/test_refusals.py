@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+
 from tests.protocol import schemas, wire
 from tests.protocol.callback import CallbackServer
 from tests.protocol.cases import ALL

@@ -7,7 +7,7 @@ from pathlib import Path
 from medspace.app.language import speaker
 from medspace.core.canonical import JsonObject
 from medspace.core.errors import InvalidInputError
-from medspace.core.text import msgid
+from medspace.core.text import Text, msgid
 from medspace.ledger import audit, bundle, lineage
 from medspace.ledger.report import Finding, Report
 from medspace.trust.errors import MembersPrematureError
@@ -61,7 +61,7 @@ def read_bundles(files: Sequence[Path]) -> list[bundle.Bundle]:
     for file in files:
         try:
             if file.stat().st_size > bundle.LARGEST_BUNDLE:
-                raise BundleFileError(file=str(file), reason="it is larger than any bundle")
+                raise BundleFileError(file=str(file), reason=Text(msgid("it is larger than any bundle")))
             contents.append(file.read_bytes())
         except OSError as error:
             raise BundleFileError(file=str(file), reason=str(error.strerror)) from error

@@ -3,6 +3,7 @@
 Unknown names are refused: a misspelt setting must not silently do nothing.
 """
 
+from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Literal
@@ -11,7 +12,7 @@ import msgspec
 
 from medspace.core.canonical import JsonObject
 from medspace.core.errors import InvalidInputError
-from medspace.core.text import msgid
+from medspace.core.text import Text, msgid
 from medspace.trust.did import did_web
 
 LARGEST_FILE = 1 << 20
@@ -164,7 +165,7 @@ def read_config(file: Path) -> Config:
     """
     try:
         if file.stat().st_size > LARGEST_FILE:
-            raise ConfigError(file=str(file), reason="it is larger than 1 MiB")
+            raise ConfigError(file=str(file), reason=Text(msgid("it is larger than 1 MiB")))
         config = msgspec.toml.decode(file.read_bytes(), type=Config)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
         raise ConfigError(file=str(file), reason=str(error)) from error
@@ -174,26 +175,26 @@ def read_config(file: Path) -> Config:
     return config
 
 
-def _objections(config: Config) -> list[str]:
+def _objections(config: Config) -> Iterator[Text]:
     """What a connector must not be started with."""
-    reasons = []
     if not _protected(config.public):
-        reasons.append(
-            "public.host is not loopback and there is no TLS: name public.certificate and "
-            "public.certificate_key, or set public.behind_proxy = true if a proxy ends TLS"
+        yield Text(
+            msgid(
+                "public.host is not loopback and there is no TLS: name public.certificate and "
+                "public.certificate_key, or set public.behind_proxy = true if a proxy ends TLS"
+            )
         )
     if bool(config.public.certificate) != bool(config.public.certificate_key):
-        reasons.append("public.certificate and public.certificate_key go together")
+        yield Text(msgid("public.certificate and public.certificate_key go together"))
     if not is_loopback(config.private.host):
-        reasons.append("private.host must be a loopback address: reach it by a tunnel")
+        yield Text(msgid("private.host must be a loopback address: reach it by a tunnel"))
     if config.public.port == config.private.port and config.public.port != 0:
-        reasons.append("public.port and private.port must differ")
+        yield Text(msgid("public.port and private.port must differ"))
     if not config.is_authority and not config.space.authority_key:
-        reasons.append("space.authority_key is missing: the authority's public key, as `medspace init` shows it")
+        yield Text(msgid("space.authority_key is missing: the authority's public key, as `medspace init` shows it"))
     if len({asset.id for asset in config.assets}) != len(config.assets):
-        reasons.append("two assets have the same id")
-    reasons.extend(_bad_networks(config.network.allow))
-    return reasons
+        yield Text(msgid("two assets have the same id"))
+    yield from _bad_networks(config.network.allow)
 
 
 def _protected(public: Public) -> bool:
@@ -210,11 +211,9 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _bad_networks(networks: tuple[str, ...]) -> list[str]:
-    reasons = []
+def _bad_networks(networks: tuple[str, ...]) -> Iterator[Text]:
     for network in networks:
         try:
             ip_network(network)
-        except ValueError as error:
-            reasons.append(f"network.allow: {error}")
-    return reasons
+        except ValueError:
+            yield Text(msgid("network.allow: {network} is not a network such as 10.1.0.0/16"), {"network": network})

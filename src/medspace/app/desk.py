@@ -23,8 +23,8 @@ from medspace.core.signing import Signer
 from medspace.core.store import Database, Transaction
 from medspace.core.text import Text, msgid
 from medspace.learning.errors import RunUnknownError
-from medspace.learning.model import MODELS, RUNS, Model, Run
-from medspace.learning.service import Coordinator
+from medspace.learning.runs.model import MODELS, RUNS, Model, Run
+from medspace.learning.runs.service import Coordinator
 from medspace.ledger import bundle, service
 from medspace.ledger.model import decode
 from medspace.policy import labels, odrl, rules, templates

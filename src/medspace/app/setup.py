@@ -14,7 +14,7 @@ from medspace.app.config import ConfigError, read_config
 from medspace.core.canonical import JsonObject
 from medspace.core.errors import InvalidInputError
 from medspace.core.signing import Signer
-from medspace.core.text import msgid
+from medspace.core.text import Text, msgid
 from medspace.trust.did import did_web
 from medspace.trust.errors import DocumentError
 from medspace.trust.jws import encode
@@ -52,7 +52,7 @@ def set_up(folder: Path, wishes: Wishes) -> JsonObject:
     """
     file = folder / CONFIG
     if file.exists():
-        raise ConfigError(file=str(file), reason="it exists already; choose another folder")
+        raise ConfigError(file=str(file), reason=Text(msgid("it exists already; choose another folder")))
     dictionary = draft(wishes.offer, wishes.person) if wishes.offer else ""
     make_folder(folder)
     make_folder(folder / "keys")
@@ -89,7 +89,7 @@ async def _fetch_key(did: str) -> bytes:
     finally:
         await client.close()
     if not document.keys:
-        raise AuthorityUnknownError(did=did, reason="its document shows no key")
+        raise AuthorityUnknownError(did=did, reason=Text(msgid("its document shows no key")))
     return document.keys[0].public_key
 
 

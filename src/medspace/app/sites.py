@@ -15,6 +15,7 @@ from medspace.connector.usage.strategy import JOB_ENDPOINT
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.errors import RefusedError
 from medspace.core.store import Database
+from medspace.core.text import Text, msgid
 from medspace.core.usage import Step, release_digest
 from medspace.learning.errors import SiteAwayError, SiteRefusedError
 from medspace.learning.ports import Answer
@@ -73,7 +74,7 @@ class TransferSites:
         """
         transfer = await self._transfer(use)
         if transfer is None or transfer.data_address is None:
-            raise SiteRefusedError(site=use, reason="the use was never started")
+            raise SiteRefusedError(site=use, reason=Text(msgid("the use was never started")))
         endpoint, token = _job(transfer.counterparty, transfer.data_address)
         try:
             body = await self.jobs.ask(endpoint, token, step, transfer.counterparty, timeout=STEP_WAIT)
@@ -114,7 +115,7 @@ def _job(site: str, address: JsonObject) -> tuple[str, str]:
     properties = {p.get("name"): p.get("value") for p in address.get("endpointProperties", ()) if isinstance(p, dict)}
     endpoint, token = address.get("endpoint"), properties.get("authorization")
     if address.get("endpointType") != JOB_ENDPOINT or not isinstance(endpoint, str) or not isinstance(token, str):
-        raise SiteRefusedError(site=site, reason="its data address is not a job endpoint")
+        raise SiteRefusedError(site=site, reason=Text(msgid("its data address is not a job endpoint")))
     return endpoint, token
 
 
@@ -123,9 +124,9 @@ def _answer(site: str, body: JsonObject) -> Answer:
         read = msgspec.convert(body, _Answered)
         said = release_digest(read.kind, read.round, read.cohort, read.values)
     except ValueError as error:  # msgspec's validation error is one, so is a number that is not finite
-        raise SiteRefusedError(site=site, reason="its answer is not a release") from error
+        raise SiteRefusedError(site=site, reason=Text(msgid("its answer is not a release"))) from error
     if said != read.digest:
-        raise SiteRefusedError(site=site, reason="its answer has another digest than it says")
+        raise SiteRefusedError(site=site, reason=Text(msgid("its answer has another digest than it says")))
     return Answer(
         site=site,
         release=read.release,

@@ -10,8 +10,9 @@ from medspace.connector.ports import RegionOf
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock
 from medspace.core.store import Database, Transaction
-from medspace.learning.model import Run, Seat
-from medspace.learning.service import KIND, Coordinator
+from medspace.learning.ports import KIND
+from medspace.learning.runs.model import Run, Seat
+from medspace.learning.runs.service import Coordinator
 from medspace.policy import odrl
 from medspace.policy.limits import limits
 from medspace.policy.model import UseRequest

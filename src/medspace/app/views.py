@@ -8,9 +8,10 @@ from medspace.core.canonical import Json, JsonObject
 from medspace.core.decision import Decision
 from medspace.core.hashing import digest_bytes
 from medspace.core.text import Text, msgid
-from medspace.learning.evaluation import Quality
-from medspace.learning.model import Failure as RunFailure
-from medspace.learning.model import Model, Run
+from medspace.learning.glm.evaluation import Quality
+from medspace.learning.glm.outcome import read
+from medspace.learning.runs.model import Failure as RunFailure
+from medspace.learning.runs.model import Model, Run
 from medspace.policy import odrl, words
 from medspace.trust.jws import encode
 from medspace.trust.model import Member
@@ -179,26 +180,26 @@ def _run_problem(failure: RunFailure | None, speak: Speak) -> JsonObject | None:
 
 def model(record: Model, names: Mapping[str, str], speak: Speak) -> JsonObject:
     """A model: coefficients, quality per site and pooled, protections, lineage."""
-    lineage = record.lineage
+    lineage, fitted = record.lineage, read(record)
     sites = [
         {"site": s.site, "name": names.get(s.site, s.site), "rows": s.rows, **_quality(s.quality)}
-        for s in record.sites
+        for s in fitted.sites
     ]
     return {
         "id": record.id,
         "digest": record.digest,
-        "family": record.family,
+        "family": fitted.family,
         "created": record.created,
         "task": record.task,
         "task_digest": record.task_digest,
         "coefficients": [
-            {"name": t.name, "value": t.coefficient, "standard_error": t.standard_error} for t in record.terms
+            {"name": t.name, "value": t.coefficient, "standard_error": t.standard_error} for t in fitted.terms
         ],
-        "terms": [_term(t) for t in record.terms],
+        "terms": [_term(t) for t in fitted.terms],
         "rows": record.rows,
         "rounds": record.rounds,
-        "quality": {"sites": sites, "pooled": {"rows": record.rows, **_quality(record.pooled)}},
-        "measured_on": record.measured_on,
+        "quality": {"sites": sites, "pooled": {"rows": record.rows, **_quality(fitted.pooled)}},
+        "measured_on": fitted.measured_on,
         "protections": [Text(PROTECTIONS.get(lineage.protection, lineage.protection)).render(speak)],
         "lineage": {
             "run": lineage.run,

@@ -67,7 +67,7 @@ class Release:
 
 
 def release_digest(kind: str, number: int, cohort: int, values: Mapping[str, Json]) -> str:
-    """The digest by which the logs of both sides name a release; `number` is the round. Fractions enter as exact text.
+    """The digest by which the logs of both sides name a release; `number` is the round; fractions as exact text.
 
     Raises:
         ValueError: the values are not JSON with finite numbers.

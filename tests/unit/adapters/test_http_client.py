@@ -6,13 +6,13 @@ import struct
 import zlib
 
 import pytest
-from tests.unit.adapters.http_servers import answer, serving
 
 from medspace.adapters.http.client import HttpClient, Limits
 from medspace.adapters.http.connection import MOST_HEADER_BYTES
 from medspace.adapters.http.errors import BadAnswerError, ForbiddenAddressError
 from medspace.adapters.http.guard import Guard
 from medspace.connector.errors import NotSentError, UnreachableError
+from tests.unit.adapters.http_servers import answer, serving
 
 SMALL = Limits(total=2, connect=1, answer=10_000)
 

@@ -5,8 +5,6 @@ from datetime import timedelta
 
 import pytest
 import uvicorn
-from tests.unit.adapters.http_servers import answer, serving
-from tests.unit.trust.space import AUTHORITY, COMPANY, HOSPITAL, KEYS, list_at
 
 from medspace.adapters.http.client import HttpClient
 from medspace.adapters.http.errors import BadAnswerError, JobBusyError, JobRefusedError
@@ -21,6 +19,8 @@ from medspace.trust.errors import DidError, DocumentError, MembersSourceError, T
 from medspace.trust.members import sign_members
 from medspace.trust.model import Member, Members
 from medspace.trust.service import Gatekeeper, Identity, MembersBook
+from tests.unit.adapters.http_servers import answer, serving
+from tests.unit.trust.space import AUTHORITY, COMPANY, HOSPITAL, KEYS, list_at
 
 
 @pytest.fixture

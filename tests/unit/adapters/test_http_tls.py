@@ -1,11 +1,11 @@
 import ssl
 
 import pytest
-from tests.unit.adapters.http_servers import Authority, answer, serving
 
 from medspace.adapters.http.client import HttpClient, Limits, tls_context
 from medspace.adapters.http.guard import Guard
 from medspace.connector.errors import NotSentError
+from tests.unit.adapters.http_servers import Authority, answer, serving
 
 
 @pytest.fixture

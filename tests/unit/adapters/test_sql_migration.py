@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, inspect, text
-from tests.postgres import postgres
 
 from medspace.adapters.sql import create, migration, open_database, pending, revise, upgrade
 from medspace.adapters.sql.errors import DatabaseUrlError, SchemaAheadError, SchemaBehindError
 from medspace.core.errors import StorageError
 from medspace.core.store import Collection
+from tests.postgres import postgres
 
 __all__ = ["postgres"]
 

@@ -4,12 +4,12 @@ import re
 from io import BytesIO
 
 import pytest
-from tools import messages
 
 from medspace.app import language
 from medspace.app.language import CHINESE, ENGLISH, header_language, speaker, spoken_language
 from medspace.core.errors import MedspaceError, StorageFullError
 from medspace.core.text import Text
+from tools import messages
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Two connectors for the tests of this room."""
 
 import pytest
+
 from tests.unit.connector.parties import Network, Party
 
 

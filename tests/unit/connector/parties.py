@@ -206,7 +206,7 @@ class Wire:
 
 @dataclass
 class Network:
-    """Delivers by default at once; `fault` may say otherwise for each call: lost, mute, twice, 404, 500, slow."""
+    """Delivers at once; `fault` may say otherwise for a call: lost, void, mute, late, twice, slow, 404, 500."""
 
     clock: ManualClock = field(default_factory=ManualClock)
     parties: dict[str, Party] = field(default_factory=dict)
@@ -223,6 +223,8 @@ class Network:
         fault = self.fault(method, url, message)
         if party is None or fault == "lost":
             raise NotSentError(address=url, reason="lost")
+        if fault == "void":
+            raise UnreachableError(address=url, reason="nobody knows")
         if fault is not None and fault.isdigit():
             return Reply(int(fault), {"code": "test.fault", "reason": ["made up"]})
         path = url[len(party.address) :]

@@ -2,11 +2,11 @@
 
 import msgspec
 import pytest
-from tests.unit.connector.parties import CONTEXT
 
 from medspace.connector.catalogue.service import Catalogue, publish, withdraw
 from medspace.connector.errors import FilterError, MessageError, OfferError, UnknownDatasetError
 from medspace.connector.model import CATALOGUE, Dataset
+from tests.unit.connector.parties import CONTEXT
 
 LABEL = "sha256:" + "0" * 64
 TRAIN = {"@id": "urn:offer:1", "@type": "Offer", "permission": [{"action": "medspace:train"}]}

@@ -8,13 +8,13 @@ from collections import Counter
 
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from tests.unit.connector.parties import OFFER, Network, Party, settle
 
 from medspace.connector.errors import UnknownProcessError
 from medspace.connector.model import AGREEMENTS, INTENTS, Agreement
 from medspace.core.errors import MedspaceError
+from tests.unit.connector.parties import OFFER, Network, Party, settle
 
-FAULTS = ["none", "none", "none", "lost", "mute", "twice", "404", "500", "slow", "late"]
+FAULTS = ["none", "none", "none", "lost", "mute", "twice", "404", "500", "slow", "late", "void"]
 EXAMPLES = int(os.environ.get("EXAMPLES", "60"))
 PHASES = (Phase.explicit, Phase.generate)
 

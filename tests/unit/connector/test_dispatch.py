@@ -4,7 +4,6 @@ import asyncio
 
 import msgspec
 import pytest
-from tests.unit.connector.parties import OFFER, Network, Party, settle, until
 
 from medspace.adapters.memory import SeededRandomness
 from medspace.connector.dispatch.rules import Answer, Patience, meaning
@@ -12,6 +11,7 @@ from medspace.connector.errors import UnreachableError
 from medspace.connector.model import INTENTS
 from medspace.connector.ports import Reply
 from medspace.core.errors import StorageFullError
+from tests.unit.connector.parties import OFFER, Network, Party, settle, until
 
 ASSET = "urn:asset:1"
 

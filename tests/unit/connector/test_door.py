@@ -6,8 +6,6 @@ import httpx
 import msgspec
 import pytest
 from starlette.applications import Starlette
-from tests.protocol import schemas
-from tests.unit.connector.parties import CONTEXT, OFFER, settle, until
 
 from medspace.app.api.protocol import BASE, Door, protocol_routes
 from medspace.connector.catalogue.service import Catalogue, publish
@@ -18,6 +16,8 @@ from medspace.core.errors import StorageError, StorageFullError
 from medspace.core.text import Text
 from medspace.trust.errors import TokenMissingError
 from medspace.trust.model import Caller
+from tests.protocol import schemas
+from tests.unit.connector.parties import CONTEXT, OFFER, settle, until
 
 ASSET = "urn:asset:1"
 ME = "did:web:c.example"

@@ -4,7 +4,6 @@ import asyncio
 
 import msgspec
 import pytest
-from tests.unit.connector.parties import CONTEXT, OFFER, settle, until
 
 from medspace.connector.errors import (
     AgreementError,
@@ -17,6 +16,7 @@ from medspace.connector.errors import (
 from medspace.connector.model import AGREEMENTS, Agreement, Reaction
 from medspace.connector.negotiation.service import awaits
 from medspace.policy.errors import InvalidPolicyError
+from tests.unit.connector.parties import CONTEXT, OFFER, settle, until
 
 ASSET = "urn:asset:1"
 

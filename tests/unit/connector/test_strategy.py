@@ -2,11 +2,11 @@
 
 import msgspec
 import pytest
-from tests.unit.connector.parties import CONTEXT, Party, settle, until
 
 from medspace.connector.catalogue.service import publish
 from medspace.connector.model import CATALOGUE, INTENTS, Dataset
 from medspace.connector.negotiation.strategy import Answering, PolicyStrategy
+from tests.unit.connector.parties import CONTEXT, Party, settle, until
 
 ASSET = "urn:asset:1"
 TRAIN = {

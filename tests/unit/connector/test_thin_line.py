@@ -1,4 +1,5 @@
 import pytest
+
 from tests.unit.connector.parties import OFFER, Network, Party, until
 
 

@@ -4,13 +4,13 @@ import asyncio
 
 import msgspec
 import pytest
-from tests.unit.connector.parties import CONTEXT, OFFER, PULL, settle, until
 
-from medspace.connector.errors import TransitionError, UnknownAgreementError, UnknownProcessError
+from medspace.connector.errors import CrossedError, TransitionError, UnknownAgreementError, UnknownProcessError
 from medspace.connector.model import AGREEMENTS, Agreement, Reaction, Role
 from medspace.connector.transfer.service import awaits
 from medspace.core.decision import Decision, Premise, Verdict
 from medspace.core.text import Text
+from tests.unit.connector.parties import CONTEXT, OFFER, PULL, settle, until
 
 DENIED = Decision(
     Verdict.DENY,
@@ -220,15 +220,71 @@ async def test_a_script_of_actions_runs_to_its_end(agreement, provider, consumer
 
 async def test_a_reaction_while_a_message_is_under_way_follows_it(network, agreement, provider, consumer):
     begun = await begin(consumer, provider)
-    _mine, theirs = await both(consumer, provider, begun.id, "STARTED")
+    mine, theirs = await both(consumer, provider, begun.id, "STARTED")
     consumer.transferring.reactions = {"suspension": "terminate"}
-    gate = network.gates["held"] = asyncio.Event()
     network.fault = lambda method, url, body: (
-        "held" if url.startswith(provider.address) and url.endswith("suspension") else None
+        "void" if url.startswith(provider.address) and url.endswith("suspension") else None
     )
+    await consumer.transfers.suspend(mine.id, "x.y")
+    await settle(consumer.clock)
     await provider.transfers.suspend(theirs.id, "x.y")
+    await both(consumer, provider, begun.id, "SUSPENDED")
+    network.fault = lambda method, url, body: None
     await both(consumer, provider, begun.id, "TERMINATED")
-    gate.set()
+
+
+async def test_a_repetition_that_is_refused_is_looked_up(network, agreement, provider, consumer):
+    begun = await begin(consumer, provider)
+    mine, _ = await both(consumer, provider, begun.id, "STARTED")
+    faults = iter(["mute", "400"])
+    network.fault = lambda method, url, body: next(faults, None) if url.endswith("completion") else None
+    await consumer.transfers.complete(mine.id)
+    done, _ = await both(consumer, provider, begun.id, "COMPLETED")
+    assert done.failure is None
+
+
+async def test_a_repetition_that_is_refused_and_cannot_be_looked_up_fails(network, agreement, provider, consumer):
+    begun = await begin(consumer, provider)
+    mine, theirs = await both(consumer, provider, begun.id, "STARTED")
+    faults = iter(["void", "400"])
+    network.fault = lambda method, url, body: (
+        "lost" if method == "GET" else next(faults, None) if url.endswith("completion") else None
+    )
+    await consumer.transfers.complete(mine.id)
+
+    async def told():
+        return (await consumer.transfer(begun.id)).failure is not None
+
+    await until(consumer.clock, told)
+    assert (await provider.transfer(theirs.id)).state == "STARTED"
+
+
+async def test_a_message_is_taken_once_and_a_refused_one_stays_refused(agreement, provider, consumer):
+    provider.transferring.reactions = {}
+    made = await provider.post("/transfers/request", request(), consumer.did)
+    pid = made.body["providerPid"]
+
+    def message(kind, identity):
+        pids = {"providerPid": pid, "consumerPid": "urn:c:1"}
+        return msgspec.json.encode({"@context": CONTEXT, "@type": kind, "@id": identity, **pids})
+
+    early = message("TransferCompletionMessage", "urn:m:1")
+    assert (await provider.post(f"/transfers/{pid}/completion", early, consumer.did)).status == 400
+    await provider.transfers.resume(pid)
+
+    async def tried():
+        return any(url.endswith("/start") for url, _ in provider.network.sent)
+
+    await until(provider.clock, tried)
+    pids = {"providerPid": pid, "consumerPid": "urn:c:1"}
+    assert (await provider.transfer(pid)).state == "REQUESTED"
+    assert (await provider.post(f"/transfers/{pid}/completion", early, consumer.did)).status == 400
+    end = message("TransferTerminationMessage", "urn:m:2")
+    first = await provider.post(f"/transfers/{pid}/termination", end, consumer.did)
+    again = await provider.post(f"/transfers/{pid}/termination", end, consumer.did)
+    assert (first.status, first.body) == (again.status, again.body)
+    assert (await provider.kinds()).count("transfer.terminated") == 1
+    assert set(pids) <= set(first.body)
 
 
 async def test_lists_page_and_filter(agreement, provider, consumer):
@@ -240,3 +296,114 @@ async def test_lists_page_and_filter(agreement, provider, consumer):
     assert newest[0].peer_pid == "urn:c:2"
     older = await provider.transfers.recent(state=newest[0].state, after=newest[0].created)
     assert [found.peer_pid for found in older] == ["urn:c:1", "urn:c:0"]
+
+
+@pytest.mark.parametrize("fault", ["lost", "mute", "500", "404", "late", "twice"])
+@pytest.mark.parametrize("ending", ["/request", "/start", "/completion"])
+async def test_each_message_is_delivered_once_whatever_the_network_does(
+    network, agreement, provider, consumer, fault, ending
+):
+    left = [2]
+
+    def weather(method, url, body):
+        if left[0] and url.endswith(ending):
+            left[0] -= 1
+            return fault
+        return None
+
+    network.fault = weather
+    begun = await begin(consumer, provider)
+    _mine, _theirs = await both(consumer, provider, begun.id, "STARTED")
+    await consumer.transfers.complete(begun.id)
+    await both(consumer, provider, begun.id, "COMPLETED")
+    for party in (provider, consumer):
+        assert await party.kinds() == ["transfer.requested", "transfer.started", "transfer.completed"]
+
+
+async def test_a_request_that_reaches_nobody_ends_with_its_reason(network, agreement, provider, consumer):
+    network.fault = lambda method, url, body: "lost"
+    begun = await begin(consumer, provider)
+    for _ in range(80):
+        consumer.clock.advance(10)
+        await settle(consumer.clock)
+    ended = await reach(consumer, begun.id, "TERMINATED")
+    assert (ended.failure.code, ended.failure.source) == ("peer.not_sent", "delivery")
+    assert consumer.transferring.events == ["terminated"]
+
+
+async def test_a_suspension_that_is_refused_leaves_its_reason(network, agreement, provider, consumer):
+    begun = await begin(consumer, provider)
+    mine, theirs = await both(consumer, provider, begun.id, "STARTED")
+    network.fault = lambda method, url, body: "409" if url.endswith("/suspension") else None
+    await provider.transfers.suspend(theirs.id, "x.y")
+    await settle(provider.clock)
+    told = await provider.transfer(theirs.id)
+    assert (told.state, told.failure.code) == ("STARTED", "test.fault")
+    assert mine.state == "STARTED"
+
+
+async def test_an_answer_without_a_pid_ends_the_request(network, agreement, provider, consumer):
+    network.fault = lambda method, url, body: "200"
+    begun = await begin(consumer, provider)
+    ended = await reach(consumer, begun.id, "TERMINATED")
+    assert ended.failure.code == "message.invalid"
+
+
+async def test_a_request_under_way_is_terminated_once_it_has_arrived(network, agreement, provider, consumer):
+    network.fault = lambda method, url, body: "404"
+    begun = await begin(consumer, provider)
+    await settle(consumer.clock)
+    await consumer.transfers.terminate(begun.id, "use.over")
+    network.fault = lambda method, url, body: None
+    await both(consumer, provider, begun.id, "TERMINATED")
+
+
+async def test_a_completion_that_crosses_a_doubtful_suspension_is_asked_for_again(
+    network, agreement, provider, consumer
+):
+    begun = await begin(consumer, provider)
+    mine, theirs = await both(consumer, provider, begun.id, "STARTED")
+    network.fault = lambda method, url, body: "500" if url.endswith("/suspension") else None
+    await provider.transfers.suspend(theirs.id, "x.y")
+    await until(provider.clock, lambda: len([url for url, _ in network.sent if url.endswith("/suspension")]) > 1)
+    pids = {"providerPid": theirs.id, "consumerPid": mine.id}
+    done = msgspec.json.encode({"@context": CONTEXT, "@type": "TransferCompletionMessage", **pids})
+    crossed = await provider.post(f"/transfers/{theirs.id}/completion", done, consumer.did)
+    assert (crossed.status, crossed.body["code"]) == (503, "process.crossed")
+    with pytest.raises(CrossedError):
+        await provider.transfers.complete(theirs.id)
+    network.fault = lambda method, url, body: None
+    await both(consumer, provider, begun.id, "SUSPENDED")
+
+
+async def test_a_message_that_was_overtaken_and_surely_not_taken_is_not_sent(network, agreement, provider, consumer):
+    begun = await begin(consumer, provider)
+    mine, theirs = await both(consumer, provider, begun.id, "STARTED")
+    network.fault = lambda method, url, body: (
+        "404" if url.endswith("/suspension") and url.startswith(consumer.address) else None
+    )
+    await provider.transfers.suspend(theirs.id, "x.y")
+    await settle(provider.clock)
+    await consumer.transfers.complete(mine.id)
+    await both(consumer, provider, begun.id, "COMPLETED")
+    network.fault = lambda method, url, body: None
+    before = len(network.sent)
+    provider.clock.advance(60)
+    await settle(provider.clock)
+    assert len(network.sent) == before
+
+
+async def test_a_transfer_whose_agreement_is_gone_is_not_resumed(network, agreement, provider, consumer):
+    begun = await begin(consumer, provider)
+    _, theirs = await both(consumer, provider, begun.id, "STARTED")
+    await consumer.transfers.suspend(begun.id, "x.y")
+    await both(consumer, provider, begun.id, "SUSPENDED")
+    await provider.database.write(lambda tx: tx.delete(AGREEMENTS, agreement))
+    await consumer.transfers.resume(begun.id)
+
+    async def told():
+        failure = (await consumer.transfer(begun.id)).failure
+        return failure is not None and failure.code == "agreement.unknown"
+
+    await until(consumer.clock, told)
+    assert (await provider.transfer(theirs.id)).state == "SUSPENDED"

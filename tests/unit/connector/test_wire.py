@@ -4,10 +4,10 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.connector.parties import CONTEXT
 
 from medspace.connector import wire
 from medspace.connector.errors import FilterError, MessageError
+from tests.unit.connector.parties import CONTEXT
 
 TYPE = "ContractRequestMessage"
 RULE = {"action": "use"}

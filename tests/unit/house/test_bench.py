@@ -5,6 +5,7 @@ import re
 from types import SimpleNamespace
 
 import pytest
+
 from bench import __main__ as bench
 
 MEASURES = {

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from medspace.core.usage import Rows
-from medspace.learning.design import Matrix, Vector, first_columns, sample
-from medspace.learning.glm import deviance, mean
-from medspace.learning.task import GlmTask
+from medspace.learning.glm.design import Matrix, Vector, first_columns, sample
+from medspace.learning.glm.maths import deviance, mean
+from medspace.learning.glm.task import GlmTask
 
 MOST_STEPS = 100
 CLOSE = 1e-13  # relative; steps do not get smaller than rounding
@@ -48,7 +48,7 @@ def _design(task: GlmTask, values: Matrix) -> tuple[Matrix, list[str], Vector, V
         power = np.concatenate([power, np.sqrt(flags.mean(axis=0))])
     if not task.intercept:
         centre, scale = np.zeros_like(centre), power
-    varies = scale > 1e-6 * power  # as in `glm.layout`, for deviations instead of variances
+    varies = scale > 1e-6 * power  # as in `maths.layout`, for deviations instead of variances
     names = [name for name, kept in zip(task.columns, varies, strict=True) if kept]
     return (full[:, varies] - centre[varies]) / scale[varies], names, centre[varies], scale[varies]
 

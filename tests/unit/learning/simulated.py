@@ -9,10 +9,12 @@ import numpy as np
 
 from medspace.adapters.memory import ManualClock, MemoryDatabase, SeededRandomness
 from medspace.core.usage import Admission, Step, release_digest
-from medspace.learning.engine import KIND, GlmEngine
-from medspace.learning.model import Seat
-from medspace.learning.ports import Answer
-from medspace.learning.service import Coordinator
+from medspace.learning.glm.engine import GlmEngine
+from medspace.learning.glm.outcome import read
+from medspace.learning.glm.service import GlmAlgorithm
+from medspace.learning.ports import KIND, Answer
+from medspace.learning.runs.model import Seat
+from medspace.learning.runs.service import Coordinator
 
 Columns = Mapping[str, Sequence[float] | Sequence[str | None]]
 
@@ -119,6 +121,7 @@ def coordinator(sites, *, database=None, clock=None, **options):
         clock=clock or ManualClock(),
         randomness=SeededRandomness(),
         actor="did:web:researcher",
+        algorithms=(GlmAlgorithm(),),
         **options,
     )
 
@@ -133,7 +136,7 @@ async def fitted(task, tables, **options):
 
 
 def coefficients(model):
-    return np.array([float(term.coefficient) for term in model.terms])
+    return np.array([float(term.coefficient) for term in read(model).terms])
 
 
 def tampered(**changes):

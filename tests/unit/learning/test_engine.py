@@ -8,17 +8,11 @@ import pytest
 from tests.unit.learning.simulated import TableSource, admission
 
 from medspace.core.usage import Step
-from medspace.learning.answers import EVALUATION, MOMENTS, NEWTON
-from medspace.learning.engine import GlmEngine
-from medspace.learning.errors import (
-    ColumnUnknownError,
-    LevelUnknownError,
-    NothingLeftError,
-    StepInvalidError,
-    TargetInvalidError,
-    TaskInvalidError,
-)
-from medspace.learning.task import parse
+from medspace.learning.errors import StepInvalidError, TaskInvalidError
+from medspace.learning.glm.answers import EVALUATION, MOMENTS, NEWTON
+from medspace.learning.glm.engine import GlmEngine
+from medspace.learning.glm.errors import ColumnUnknownError, LevelUnknownError, NothingLeftError, TargetInvalidError
+from medspace.learning.glm.task import parse
 
 nan = math.nan
 ROWS = {

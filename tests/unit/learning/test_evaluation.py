@@ -6,8 +6,8 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medspace.learning.evaluation import auc, quality, site_quality, tally, thresholds
-from medspace.learning.task import parse
+from medspace.learning.glm.evaluation import auc, quality, site_quality, tally, thresholds
+from medspace.learning.glm.task import parse
 
 scores = st.lists(st.tuples(st.booleans(), st.sampled_from([-3.0, -1.0, -0.2, 0.0, 0.4, 1.1, 2.5])), min_size=1)
 

@@ -5,8 +5,9 @@ import pytest
 from tests.unit.learning import hearts
 from tests.unit.learning.simulated import TableRows, fitted
 
-from medspace.learning.evaluation import auc
-from medspace.learning.predict import linear, score
+from medspace.learning.glm.evaluation import auc
+from medspace.learning.glm.outcome import read
+from medspace.learning.glm.predict import linear, score
 
 
 def rows_of(columns):
@@ -17,7 +18,7 @@ def rows_of(columns):
 async def test_scores_give_the_same_quality_as_the_sites_reported():
     tables = hearts.hospitals()
     model = await fitted(hearts.task(l2=1.0), tables)
-    for site in model.sites:
+    for site in read(model).sites:
         columns = tables[site.site]
         target = (np.array(columns["num"]) > 0).astype(float)
         said = score(model, rows_of(columns))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from medspace.core.canonical import canonical
 from medspace.learning.errors import TaskInvalidError
-from medspace.learning.task import MOST_COLUMNS, Feature, Target, parse
+from medspace.learning.glm.task import MOST_COLUMNS, Feature, Target, parse
 
 
 def document(**changes):

@@ -3,14 +3,13 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from tests.unit.ledger.memory import MemoryTransaction
-
 from medspace.core.clock import stamp
 from medspace.core.errors import ProofError
 from medspace.core.hashing import digest
 from medspace.core.signing import Ed25519Signer
 from medspace.ledger import audit, bundle, service
 from medspace.ledger.model import Entry
+from tests.unit.ledger.memory import MemoryTransaction
 
 BEGIN = datetime(2026, 11, 23, 12, tzinfo=UTC)
 NOW = BEGIN + timedelta(days=1)

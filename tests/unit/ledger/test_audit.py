@@ -1,7 +1,6 @@
 import json
 
 import msgspec
-from tests.unit.ledger.story import AUTHORITY, BEGIN, MEMBERS, NORTH, NOW, SIGNERS, honest, verify
 
 from medspace.core.clock import stamp
 from medspace.core.hashing import digest
@@ -10,6 +9,7 @@ from medspace.ledger.bundle import FORMAT, Bundle
 from medspace.ledger.model import Checkpoint, Entry
 from medspace.ledger.note import Note
 from medspace.ledger.report import CHECKS, ENTRIES, HISTORY, Outcome
+from tests.unit.ledger.story import AUTHORITY, BEGIN, MEMBERS, NORTH, NOW, SIGNERS, honest, verify
 
 
 def signed(texts):

@@ -4,10 +4,10 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.ledger.story import COMPANY, MEMBERS, NORTH, honest
 
 from medspace.ledger import bundle, note
 from medspace.ledger.errors import MalformedBundleError, NoSuchEntryError
+from tests.unit.ledger.story import COMPANY, MEMBERS, NORTH, honest
 
 BUNDLE = honest().bundle(NORTH)
 FILE = bundle.render(BUNDLE)

@@ -1,10 +1,10 @@
 import pytest
-from tests.unit.ledger import story
-from tests.unit.ledger.story import COMPANY, NORTH, SITES, SOUTH, honest
 
 from medspace.core.canonical import canonical
 from medspace.ledger import audit, lineage
 from medspace.ledger.errors import NoSuchRunError
+from tests.unit.ledger import story
+from tests.unit.ledger.story import COMPANY, NORTH, SITES, SOUTH, honest
 
 RUN = "urn:run:1"
 MODEL = story.digest({"whole": 1})

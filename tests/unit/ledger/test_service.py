@@ -1,12 +1,12 @@
 from datetime import UTC, datetime
 
 import pytest
-from tests.unit.ledger.memory import MemoryTransaction
 
 from medspace.core.signing import Ed25519Signer
 from medspace.ledger import merkle, note, service
 from medspace.ledger.errors import InconsistentLogError, NoSuchEntryError
 from medspace.ledger.model import CHECKPOINTS, Entry, decode
+from tests.unit.ledger.memory import MemoryTransaction
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ORIGIN = "did:web:cleveland.example"

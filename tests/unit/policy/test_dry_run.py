@@ -1,10 +1,9 @@
-from tests.unit.policy.given import policy, request
-from tests.unit.policy.test_templates import TERMS
-
 from medspace.policy import odrl, templates
 from medspace.policy.model import Label
 from medspace.policy.points import Point
 from medspace.policy.service import dry_run
+from tests.unit.policy.given import policy, request
+from tests.unit.policy.test_templates import TERMS
 
 LABEL = Label(purposes=("dpv:ScientificResearch",), regions=("EU",), kinds=("medspace:train",))
 OFFER = odrl.parse(templates.build("train-only", **TERMS))

@@ -2,13 +2,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.unit.policy.given import NOW, request
 
 from medspace.core.decision import Verdict
 from medspace.policy import labels
 from medspace.policy.errors import InvalidLabelError
 from medspace.policy.model import Label, Sensitivity
 from medspace.policy.points import Point
+from tests.unit.policy.given import NOW, request
 
 LABEL = Label(
     purposes=("dpv:ScientificResearch",),

@@ -1,10 +1,9 @@
 from datetime import UTC, datetime
 
-from tests.unit.policy.given import compare, policy, request, rule
-from tests.unit.policy.test_templates import TERMS
-
 from medspace.policy import odrl, templates
 from medspace.policy.limits import Limits, limits
+from tests.unit.policy.given import compare, policy, request, rule
+from tests.unit.policy.test_templates import TERMS
 
 
 def test_the_limits_of_the_permission_that_allows_it():

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given as generate
 from hypothesis import settings
 from hypothesis import strategies as st
-from tests.unit.policy.given import ASSET, USER, compare, offer, policy, rule
 
 from medspace.core.errors import InvalidInputError
 from medspace.policy import odrl
 from medspace.policy.errors import InvalidPolicyError, UnenforceablePolicyError
 from medspace.policy.model import Atomic, Logical, PolicyKind
+from tests.unit.policy.given import ASSET, USER, compare, offer, policy, rule
 
 DATA = Path(os.environ.get("MEDSPACE_DATA", "../shared/data")) / "dsp"
 HOSPITAL = "did:web:hospital.example"

@@ -1,11 +1,11 @@
 from datetime import timedelta
 
 import pytest
-from tests.unit.policy.given import NOW, compare, policy, request, rule
 
 from medspace.policy.operands import LISTED, OPERANDS, PROTECTIONS, UnreadableConstraintError, atomic
 from medspace.policy.points import Point
 from medspace.policy.rules import decide
+from tests.unit.policy.given import NOW, compare, policy, request, rule
 
 RESEARCH = "ehds:HealthcareScientificResearch"
 ALGORITHMS = "ehds:TrainTestAndEvaluateAISystemsAlgorithms"

@@ -6,12 +6,12 @@ from itertools import product
 from hypothesis import given as generate
 from hypothesis import settings
 from hypothesis import strategies as st
-from tests.unit.policy.given import compare, offer, rule
 
 from medspace.policy import odrl
 from medspace.policy.model import UseRequest
 from medspace.policy.points import Point
 from medspace.policy.rules import decide
+from tests.unit.policy.given import compare, offer, rule
 
 # Every pair (narrow, wide) of the small world in which the oracle lives.
 WITHIN = {

@@ -4,11 +4,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.unit.policy.given import ASSET, NOW, USER, compare, policy, request, rule
 
 from medspace.core.decision import Verdict
 from medspace.policy.points import ROAD, Point
 from medspace.policy.rules import decide, enforceable
+from tests.unit.policy.given import ASSET, NOW, USER, compare, policy, request, rule
 
 LOG = {"action": "medspace:log"}
 

@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.unit.policy.given import request
 
 from medspace.core.canonical import canonical
 from medspace.policy import odrl, templates
@@ -13,6 +12,7 @@ from medspace.policy.errors import InvalidTermsError, UnknownTemplateError
 from medspace.policy.points import ROAD, Point
 from medspace.policy.rules import decide, enforceable
 from medspace.policy.words import describe
+from tests.unit.policy.given import request
 
 DATA = Path(os.environ.get("MEDSPACE_DATA", "../shared/data")) / "dsp"
 TERMS = {

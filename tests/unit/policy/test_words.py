@@ -1,12 +1,12 @@
 from dataclasses import replace
 
 import pytest
-from tests.unit.policy.given import ASSET, USER, compare, policy, rule
-from tests.unit.policy.test_templates import TERMS
 
 from medspace.policy import odrl, templates
 from medspace.policy.model import Rule
 from medspace.policy.words import describe, difference, duty
+from tests.unit.policy.given import ASSET, USER, compare, policy, rule
+from tests.unit.policy.test_templates import TERMS
 
 LOG = {"action": "medspace:log"}
 

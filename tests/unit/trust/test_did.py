@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from joserfc.jwk import OKPKey
-from tests.unit.trust.space import COMPANY, KEYS
 
 from medspace.trust.did import base_url, build_document, did_web, document_url, key_id, parse_document
 from medspace.trust.errors import DidError, DocumentError
 from medspace.trust.jws import decode
 from medspace.trust.model import PURPOSES, ServiceEntry
+from tests.unit.trust.space import COMPANY, KEYS
 
 PUBLIC_KEY = KEYS[COMPANY].public_key
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft201909Validator
 from referencing import Registry, Resource
-from tests.unit.trust.space import COMPANY, KEYS
 
 from medspace.trust.did import build_document
 from medspace.trust.model import ServiceEntry
+from tests.unit.trust.space import COMPANY, KEYS
 
 SCHEMAS = Path(os.environ.get("MEDSPACE_DATA", Path(__file__).parents[4] / "shared" / "data")) / "dsp/schemas/common"
 

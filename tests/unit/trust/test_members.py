@@ -1,7 +1,6 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.unit.trust.space import AUTHORITY, COMPANY, HOSPITAL, KEYS, list_at, member_of, members_at
 
 from medspace.trust import jws
 from medspace.trust import members as members_module
@@ -13,6 +12,7 @@ from medspace.trust.errors import (
 )
 from medspace.trust.members import LARGEST_LIST, TYPE, read_members, sign_members, verify_members
 from medspace.trust.model import Member, Members
+from tests.unit.trust.space import AUTHORITY, COMPANY, HOSPITAL, KEYS, list_at, member_of, members_at
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 KEY = KEYS[AUTHORITY].public_key

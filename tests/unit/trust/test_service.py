@@ -2,18 +2,6 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from tests.unit.trust.space import (
-    AUTHORITY,
-    COMPANY,
-    HOSPITAL,
-    KEYS,
-    STRANGER,
-    Space,
-    document_of,
-    list_at,
-    member_of,
-    signer,
-)
 
 from medspace.core.errors import StorageFullError
 from medspace.trust import service
@@ -31,6 +19,18 @@ from medspace.trust.errors import (
 from medspace.trust.members import sign_members
 from medspace.trust.model import SEEN, Member, Members
 from medspace.trust.tokens import LEEWAY, LONGEST_LIFETIME
+from tests.unit.trust.space import (
+    AUTHORITY,
+    COMPANY,
+    HOSPITAL,
+    KEYS,
+    STRANGER,
+    Space,
+    document_of,
+    list_at,
+    member_of,
+    signer,
+)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from joserfc import jws as oracle
 from joserfc.jwk import OKPKey
-from tests.unit.trust.space import COMPANY, HOSPITAL, KEYS, document_of
 
 from medspace.core.signing import Ed25519Signer
 from medspace.trust import jws, tokens
@@ -19,6 +18,7 @@ from medspace.trust.errors import (
     UnauthenticatedError,
 )
 from medspace.trust.model import Caller
+from tests.unit.trust.space import COMPANY, HOSPITAL, KEYS, document_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SEED = jws.decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A")  # RFC 8037 A.1

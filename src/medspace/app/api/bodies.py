@@ -17,6 +17,7 @@ from medspace.core.errors import (
     StorageFullError,
     WaitingError,
 )
+from medspace.core.text import Text, msgid
 from medspace.trust.errors import UnauthenticatedError
 
 LARGEST_BODY = 1 << 20
@@ -55,9 +56,10 @@ async def read_body(request: Request, largest: int = LARGEST_BODY) -> bytes:
                     raise TooLargeError(limit=largest)
                 parts.append(part)
     except TimeoutError:
-        raise MessageError(reason=f"its body did not arrive within {SLOWEST_BODY:.0f} seconds") from None
+        reason = Text(msgid("its body did not arrive within {seconds} seconds"), {"seconds": int(SLOWEST_BODY)})
+        raise MessageError(reason=reason) from None
     except ClientDisconnect:
-        raise MessageError(reason="the client went away") from None
+        raise MessageError(reason=Text(msgid("the client went away"))) from None
     return b"".join(parts)
 
 

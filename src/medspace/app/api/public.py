@@ -22,6 +22,7 @@ from medspace.connector.usage.errors import (
 from medspace.connector.usage.service import Call, UsageControl
 from medspace.core.canonical import JsonObject
 from medspace.core.errors import MedspaceError
+from medspace.core.text import Text, msgid
 from medspace.core.usage import Release, Step
 from medspace.trust.model import Caller
 
@@ -87,7 +88,7 @@ def _read_step(body: bytes) -> Step:
     try:
         read = msgspec.json.decode(body, type=_Step)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise MessageError(reason="it is not a step of a job") from error
+        raise MessageError(reason=Text(msgid("it is not a step of a job"))) from error
     return Step(task=read.task, round=read.round, name=read.name, inputs=read.inputs)
 
 

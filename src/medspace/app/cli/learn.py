@@ -43,12 +43,12 @@ def read_task(file: Path) -> JsonObject:
     try:
         content = file.read_bytes()
         if len(content) > LARGEST_TASK:
-            raise TaskFileError(file=str(file), reason="it is larger than 1 MiB")
+            raise TaskFileError(file=str(file), reason=Text(msgid("it is larger than 1 MiB")))
         task = tomllib.loads(content.decode()) if file.suffix == ".toml" else jsonlib.loads(content)
     except (OSError, ValueError) as error:
         raise TaskFileError(file=str(file), reason=str(error)) from error
     if not isinstance(task, dict):
-        raise TaskFileError(file=str(file), reason="it holds no table of settings")
+        raise TaskFileError(file=str(file), reason=Text(msgid("it holds no table of settings")))
     return task
 
 

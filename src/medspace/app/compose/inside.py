@@ -20,7 +20,9 @@ from medspace.app.finding import Finder
 from medspace.app.membership import Membership
 from medspace.app.sites import TransferSites
 from medspace.app.training import Training
-from medspace.learning.service import Coordinator
+from medspace.learning.glm.service import GlmAlgorithm
+from medspace.learning.ports import Algorithm
+from medspace.learning.runs.service import Coordinator
 
 
 class Inside:
@@ -44,7 +46,7 @@ class Learning:
     def __init__(self, base: Base, road: Road) -> None:
         jobs = JobClient(base.client, base.identity)
         sites = TransferSites(road.transfers, jobs, base.database, base.bell)
-        self.coordinator = Coordinator(base.database, sites, base.clock, base.randomness, base.config.did)
+        self.coordinator = Coordinator(base.database, sites, base.clock, base.randomness, base.config.did, ALGORITHMS)
         self.training = Training(base.config.did, self.coordinator, base.database, base.region_of, base.clock)
 
     async def work(self) -> None:

@@ -12,7 +12,7 @@ from medspace.connector.usage import model as usage_model
 from medspace.core.clock import Clock, Randomness
 from medspace.core.store import Collection, Database
 from medspace.core.usage import Engine
-from medspace.learning import model as learning_model
+from medspace.learning.runs import model as learning_model
 from medspace.ledger.model import CHECKPOINTS
 from medspace.services.membership import model as membership_model
 from medspace.trust import model as trust_model
@@ -28,7 +28,7 @@ COLLECTIONS: tuple[Collection[Any], ...] = (
 
 
 def _glm() -> Engine:
-    from medspace.learning.engine import GlmEngine  # noqa: PLC0415 - numpy is loaded for the first use, not at start
+    from medspace.learning.glm.engine import GlmEngine  # noqa: PLC0415 - numpy is loaded for the first use, not at start
 
     return GlmEngine()
 

@@ -83,7 +83,7 @@ def running(configs: Sequence[Path]) -> Iterator[None]:
     thread = threading.Thread(target=_serve, args=(configs, ready, failure, handle), daemon=True)
     thread.start()
     if not ready.wait(STARTUP):
-        raise DemoError(reason="the connectors did not start in time")
+        raise DemoError(reason=Text(msgid("the connectors did not start in time")))
     if failure:
         raise failure[0]
     try:
@@ -126,7 +126,7 @@ def tell(
     step(Text(STEPS[2]))
     found = company.catalog()
     if len(found) != sum(party.hospital is not None for party in members):
-        raise DemoError(reason=f"the catalogue shows {len(found)} datasets")
+        raise DemoError(reason=Text(msgid("the catalogue shows {count} datasets"), {"count": len(found)}))
     step(Text(STEPS[3]))
     refused = refused_download(company, found[0])
     step(Text(STEPS[4]))
@@ -134,7 +134,8 @@ def tell(
     step(Text(STEPS[5]))
     run = company.train(heart_task(), [agreement["agreement"] for agreement in agreed])
     if run["state"] != "finished":
-        raise DemoError(reason=f"the training run is {run['state']}: {run['problem']} {run['faults']}")
+        facts = {"state": run["state"], "why": json.dumps([run["problem"], *run["faults"]], ensure_ascii=False)}
+        raise DemoError(reason=Text(msgid("the training run is {state}: {why}"), facts))
     step(Text(STEPS[6]))
     bundles = export(spaces, home)
     key = company.status()["authority_key"]
@@ -178,7 +179,7 @@ def refused_download(company: Space, dataset: JsonObject) -> JsonObject:
     except SpaceError as error:
         problem = error.problem
         return {name: problem.get(name) for name in ("code", "clause", "sentence", "next_step")}
-    raise DemoError(reason="a download was not refused")
+    raise DemoError(reason=Text(msgid("a download was not refused")))
 
 
 def export(spaces: Mapping[str, Space], home: Path) -> list[Path]:
