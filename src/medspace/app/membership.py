@@ -88,9 +88,21 @@ class Membership:
             await self._clock.sleep(EVERY if fresh else pause)
 
     async def _keep(self, authority: Authority) -> None:
+        pause = FIRST_PAUSE
+        while True:
+            kept = await self._kept(authority)
+            pause = FIRST_PAUSE if kept else min(2 * pause, LONGEST_PAUSE)
+            await self._clock.sleep(EVERY if kept else pause)
+
+    async def _kept(self, authority: Authority) -> bool:
+        """Whether the authority is on its own list and the list is fresh; what stands against it is logged."""
         participant = self._config.participant
         roles = (*participant.roles, "authority")
-        await authority.admit(Member(self._config.did, participant.name, participant.region, roles, self._own_key))
-        while True:
+        own = Member(self._config.did, participant.name, participant.region, roles, self._own_key)
+        try:
+            await authority.admit(own)
             await authority.renew()
-            await self._clock.sleep(EVERY)
+        except MedspaceError as error:
+            self._log.error("members.not_published", code=error.code, reason=str(error.text))
+            return False
+        return True

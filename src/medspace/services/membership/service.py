@@ -44,7 +44,9 @@ class Authority:
         """
         now = self._clock.now()
         await self._database.write(lambda tx: self._enroll(tx, member, now))
-        await self.publish()
+        current = self._book.current
+        if current is None or current.find(member.did) != member:  # also after a crash between the two
+            await self.publish()
 
     async def remove(self, did: str) -> None:
         """Take a member off the list and publish it.
