@@ -29,21 +29,18 @@ def stored(tx: Transaction, intent: Intent) -> Intent | None:
     return kept if kept is not None and kept.message["@id"] == intent.message["@id"] else None
 
 
-def put(tx: Transaction, intent: Intent) -> Intent:
-    """Keep an intent, in place of the one of the same process that may be there."""
-    kept = tx.get(INTENTS, intent.id)
-    if kept is None:
-        tx.insert(INTENTS, intent)
-    else:
-        tx.replace(INTENTS, kept, intent)
-    return intent
-
-
 def follow(tx: Transaction, kept: Intent, reaction: Reaction) -> Intent:
     """Let a reaction follow the intent that is kept; one that follows already stays."""
     if kept.then is not None or not reaction.actions:
         return kept
-    return put(tx, replace(kept, then=reaction))
+    return lead(tx, kept, reaction)
+
+
+def lead(tx: Transaction, kept: Intent, reaction: Reaction) -> Intent:
+    """Let a reaction follow the intent that is kept, whatever was to follow it before."""
+    leading = replace(kept, then=reaction)
+    tx.replace(INTENTS, kept, leading)
+    return leading
 
 
 def remove(tx: Transaction, kept: Intent | None) -> None:

@@ -112,7 +112,8 @@ class Steps:
             )
         kept = tx.get(INTENTS, pid)
         standing = Standing.NONE if kept is None else known(kept)
-        negotiation = self._meet(tx, negotiation, incoming, message, standing)
+        if kept is not None:
+            negotiation = self._meet(tx, negotiation, kept, incoming, message, standing)
         state = TABLE.step(negotiation.state, message, negotiation.role.other)
         changed = replace(
             self._with_content(tx, negotiation, message, incoming.body, own=False),
@@ -121,11 +122,12 @@ class Steps:
             seen=binding.remember(negotiation, incoming),
         )
         self._keep(tx, negotiation, changed, message, caller.did)
-        self._drop_resting(tx, changed, standing)
+        if standing is Standing.RESTING:
+            self._drop_unfit(tx, changed)
         event = _RECEIVED.get(message)
-        if event is not None:
-            self._react(tx, changed, event)
-        return Outcome(changed, tx.get(INTENTS, pid))
+        reacted = None if event is None else self._react(tx, changed, event)
+        # An implied acknowledgement may have brought up a message of its own.
+        return Outcome(changed, reacted if kept is None else tx.get(INTENTS, pid))
 
     def decline(self, tx: Transaction, pid: str, incoming: Incoming) -> None:
         """Remember that a message was refused, so that a late copy of it is refused too."""
@@ -135,11 +137,14 @@ class Steps:
             tx.replace(NEGOTIATIONS, negotiation, replace(negotiation, seen=seen))
 
     def _meet(
-        self, tx: Transaction, negotiation: Negotiation, incoming: Incoming, message: Message, standing: Standing
+        self,
+        tx: Transaction,
+        negotiation: Negotiation,
+        kept: Intent,
+        incoming: Incoming,
+        message: Message,
+        standing: Standing,
     ) -> Negotiation:
-        kept = tx.get(INTENTS, negotiation.id)
-        if kept is None:
-            return negotiation
         own = ACTIONS[kept.action]
         met = Meeting(negotiation.role, negotiation.state, message, own, standing, yields=yields(message, own))
         match crossing(TABLE, met):
@@ -152,10 +157,10 @@ class Steps:
             case _:
                 return negotiation
 
-    def _drop_resting(self, tx: Transaction, negotiation: Negotiation, standing: Standing) -> None:
+    def _drop_unfit(self, tx: Transaction, negotiation: Negotiation) -> None:
         # What surely was not taken and fits no longer is not sent at all; anything else is repeated until answered.
         kept = tx.get(INTENTS, negotiation.id)
-        if kept is not None and standing is Standing.RESTING and not _fits(negotiation, kept):
+        if kept is not None and not _fits(negotiation, kept):
             outbox.remove(tx, kept)
 
     # --- what becomes of our messages -------------------------------------------------------------------------
@@ -260,7 +265,7 @@ class Steps:
         message = ACTIONS[reaction.actions[0]]
         kept = tx.get(INTENTS, negotiation.id)
         if negotiation.state is TABLE.initial and kept is not None and message is Message.TERMINATION:
-            return Outcome(negotiation, outbox.put(tx, replace(kept, then=reaction)))
+            return Outcome(negotiation, outbox.lead(tx, kept, reaction))
         TABLE.step(negotiation.state, message, negotiation.role)
         if kept is not None and not yields(message, ACTIONS[kept.action]):
             raise CrossedError(pid=negotiation.id)
@@ -280,7 +285,9 @@ class Steps:
         if TABLE.after(negotiation.state, ACTIONS[first], negotiation.role) is None:
             return None
         then = replace(reaction, actions=rest) if rest else None
-        return outbox.put(tx, messages.intent(self.local, negotiation, first, reaction, then))
+        intent = messages.intent(self.local, negotiation, first, reaction, then)
+        tx.insert(INTENTS, intent)
+        return intent
 
     def _with_content(
         self, tx: Transaction, negotiation: Negotiation, message: Message, body: JsonObject, *, own: bool

@@ -148,7 +148,8 @@ class Steps:
             raise TransitionError(message=message.value, sender=transfer.role.other.value, state=transfer.state.value)
         kept = tx.get(INTENTS, pid)
         standing = Standing.NONE if kept is None else known(kept)
-        transfer = self._meet(tx, transfer, incoming, message, standing)
+        if kept is not None:
+            transfer = self._meet(tx, transfer, kept, incoming, message, standing)
         state = TABLE.step(transfer.state, message, transfer.role.other)
         refusal = self._resumption(tx, transfer, message)
         if refusal is not None:
@@ -157,11 +158,12 @@ class Steps:
         changed = replace(content, state=state, updated=self.local.now(), seen=binding.remember(transfer, incoming))
         tx.replace(TRANSFERS, transfer, changed)
         self._note(tx, changed, caller.did)
-        self._drop_resting(tx, changed, standing)
+        if standing is Standing.RESTING:
+            self._drop_unfit(tx, changed)
         event = _EVENTS.get((transfer.role, message, False))
-        if event is not None:
-            self._react(tx, changed, event)
-        return Outcome(changed, tx.get(INTENTS, pid))
+        reacted = None if event is None else self._react(tx, changed, event)
+        # An implied acknowledgement may have brought up a message of its own.
+        return Outcome(changed, reacted if kept is None else tx.get(INTENTS, pid))
 
     def _resumption(self, tx: Transaction, transfer: Transfer, message: Message) -> Decision | None:
         # What the agreement does not allow any more is not resumed by the consumer either.
@@ -181,11 +183,14 @@ class Steps:
             tx.replace(TRANSFERS, transfer, replace(transfer, seen=seen))
 
     def _meet(
-        self, tx: Transaction, transfer: Transfer, incoming: Incoming, message: Message, standing: Standing
+        self,
+        tx: Transaction,
+        transfer: Transfer,
+        kept: Intent,
+        incoming: Incoming,
+        message: Message,
+        standing: Standing,
     ) -> Transfer:
-        kept = tx.get(INTENTS, transfer.id)
-        if kept is None:
-            return transfer
         own = ACTIONS[kept.action]
         met = Meeting(transfer.role, transfer.state, message, own, standing, yields=yields(message, own))
         match crossing(TABLE, met):
@@ -198,10 +203,10 @@ class Steps:
             case _:
                 return transfer
 
-    def _drop_resting(self, tx: Transaction, transfer: Transfer, standing: Standing) -> None:
+    def _drop_unfit(self, tx: Transaction, transfer: Transfer) -> None:
         # What surely was not taken and fits no longer is not sent at all; anything else is repeated until answered.
         kept = tx.get(INTENTS, transfer.id)
-        if kept is not None and standing is Standing.RESTING and not _fits(transfer, kept):
+        if kept is not None and not _fits(transfer, kept):
             outbox.remove(tx, kept)
 
     # --- what becomes of our messages -------------------------------------------------------------------------
@@ -279,7 +284,7 @@ class Steps:
         message = ACTIONS[reaction.actions[0]]
         kept = tx.get(INTENTS, transfer.id)
         if transfer.state is TABLE.initial and kept is not None and message is Message.TERMINATION:
-            return Outcome(transfer, outbox.put(tx, replace(kept, then=reaction)))
+            return Outcome(transfer, outbox.lead(tx, kept, reaction))
         TABLE.step(transfer.state, message, transfer.role)
         if kept is not None and not yields(message, ACTIONS[kept.action]):
             raise CrossedError(pid=transfer.id)
@@ -301,7 +306,9 @@ class Steps:
         then = replace(reaction, actions=rest) if rest else None
         starts = ACTIONS[first] is Message.START and transfer.role is Role.PROVIDER
         address = self.strategy.address(tx, transfer) if starts else None
-        return outbox.put(tx, messages.intent(self.local, transfer, first, reaction, then, address))
+        intent = messages.intent(self.local, transfer, first, reaction, then, address)
+        tx.insert(INTENTS, intent)
+        return intent
 
     def _note(self, tx: Transaction, transfer: Transfer, actor: str) -> None:
         journal.note_transfer(tx, transfer.state.value.lower(), actor, transfer)
