@@ -19,12 +19,12 @@ from typing import Any
 
 import numpy as np
 import statsmodels.api as sm
-from tests.unit.learning.simulated import Columns, SimulatedSites, coordinator, did, seats
 
 from medspace.adapters.sql import create, open_database
 from medspace.learning.glm.outcome import read
 from medspace.learning.runs.model import COLLECTIONS, Model
 from medspace.learning.runs.service import Coordinator, Progress
+from tests.unit.learning.simulated import Columns, SimulatedSites, coordinator, did, seats
 
 NUMERIC = ("age", "trestbps", "thalch", "oldpeak")
 CODED = {

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.unit.learning.simulated import SimulatedSites, coefficients, coordinator, did, fitted, seats, tampered
 
 from medspace.learning.glm.outcome import read
 from medspace.learning.runs.model import RunState
+from tests.unit.learning.simulated import SimulatedSites, coefficients, coordinator, did, fitted, seats, tampered
 
 nan, inf = math.nan, math.inf
 BAD = did(1)

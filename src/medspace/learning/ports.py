@@ -1,11 +1,18 @@
-"""The port from the coordinator to the sites; the app fills it with transfers and job endpoints."""
+"""The ports of the coordinator: to the sites, and to the way in which one kind of task is computed.
+
+The app fills the first with transfers and job endpoints; the folder of a kind of task fills the second.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
 
-from medspace.core.canonical import Json
+from medspace.core.canonical import Json, JsonObject
 from medspace.core.usage import Step
+
+KIND = "medspace:train"  # the DSP format of every use for learning
+
+SiteFaults = Literal["exclude", "fail"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,5 +57,122 @@ class Sites(Protocol):
 
         Raises:
             SiteAwayError: no answer.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Demands:
+    """What a task demands of the sites: how many, how many persons behind each answer, and what if one fails."""
+
+    min_sites: int = 1
+    min_cohort: int = 1
+    site_faults: SiteFaults = "exclude"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a round asks: the name of the step, the kind of output that answers it, what a site needs to know.
+
+    Without `inputs` the question is about no state of a model yet.
+    """
+
+    step: str
+    output: str
+    inputs: JsonObject = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a run came to: the content of the model as JSON, the rows and the sites that it was fitted on."""
+
+    content: JsonObject
+    rows: int
+    sites: tuple[str, ...]
+
+
+class Sums(Protocol):
+    """Takes the answers of one round, in the order of the sites."""
+
+    def add(self, answer: Answer, least: int) -> int:
+        """Add one answer; `least` persons must stand behind it. How many rows it is from.
+
+        Raises:
+            AnswerInvalidError: it cannot be right; nothing of it was added.
+        """
+        ...
+
+    def state(self, *, lost: bool) -> JsonObject:
+        """Where the round leads; `lost` says that a site failed in it.
+
+        Raises:
+            RunError: nowhere.
+        """
+        ...
+
+
+class Procedure(Protocol):
+    """One task, and how it is computed.
+
+    Its states are JSON, as stored between two rounds; the same answers in the same order lead to the same state, to
+    the last bit. It neither stores nor asks: that is the coordinator's.
+    """
+
+    @property
+    def document(self) -> JsonObject:
+        """The canonical form of the task, without fractions."""
+        ...
+
+    @property
+    def demands(self) -> Demands:
+        """What it demands of the sites."""
+        ...
+
+    def first(self) -> JsonObject:
+        """The state before the first round."""
+        ...
+
+    def question(self, state: JsonObject, number: int) -> Question | None:
+        """What round `number` asks in this state; None where the run is done.
+
+        Raises:
+            RunError: so many rounds are not allowed.
+        """
+        ...
+
+    def sums(self, state: JsonObject, number: int) -> Sums:
+        """Takes the answers to that question."""
+        ...
+
+    def without(self, state: JsonObject) -> JsonObject:
+        """The state to go on from when a site is lost between two rounds."""
+        ...
+
+    def objective(self, state: JsonObject) -> float | None:
+        """How good the state is, for people who watch the run: less is better; None where it is not known."""
+        ...
+
+    def result(self, state: JsonObject) -> Result:
+        """What a run that is done came to.
+
+        Raises:
+            RunError: it is not done.
+        """
+        ...
+
+
+class Algorithm(Protocol):
+    """One kind of task: a folder of its own in this room."""
+
+    @property
+    def name(self) -> str:
+        """What the field `task` of its documents says, such as `glm`."""
+        ...
+
+    def prepare(self, document: JsonObject) -> Procedure:
+        """Read a task.
+
+        Raises:
+            TaskInvalidError: with the field and what is wrong with it.
         """
         ...

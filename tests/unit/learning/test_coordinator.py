@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.unit.learning.simulated import SimulatedSites, coefficients, coordinator, did, fitted, seats
 
 from medspace.adapters.memory import ManualClock, MemoryDatabase
 from medspace.core.errors import InvalidInputError, StaleRecordError, StorageFullError
@@ -15,6 +14,7 @@ from medspace.learning.runs import rules
 from medspace.learning.runs.asking import Patience
 from medspace.learning.runs.model import CHECKPOINTS, COLLECTIONS, RunState
 from medspace.ledger.model import decode
+from tests.unit.learning.simulated import SimulatedSites, coefficients, coordinator, did, fitted, seats
 
 SITES = 4
 

@@ -5,7 +5,6 @@ import math
 
 import numpy as np
 import pytest
-from tests.unit.learning.simulated import TableSource, admission
 
 from medspace.core.usage import Step
 from medspace.learning.errors import StepInvalidError, TaskInvalidError
@@ -13,6 +12,7 @@ from medspace.learning.glm.answers import EVALUATION, MOMENTS, NEWTON
 from medspace.learning.glm.engine import GlmEngine
 from medspace.learning.glm.errors import ColumnUnknownError, LevelUnknownError, NothingLeftError, TargetInvalidError
 from medspace.learning.glm.task import parse
+from tests.unit.learning.simulated import TableSource, admission
 
 nan = math.nan
 ROWS = {

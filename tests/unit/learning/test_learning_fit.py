@@ -6,8 +6,6 @@ import scipy.optimize
 import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.learning import hearts, reweighted
-from tests.unit.learning.simulated import TableRows, coefficients, fitted, split
 
 from medspace.learning.glm import fit as fitting
 from medspace.learning.glm import maths
@@ -16,6 +14,8 @@ from medspace.learning.glm.errors import SingularError
 from medspace.learning.glm.model import Phase
 from medspace.learning.glm.outcome import read
 from medspace.learning.glm.task import parse
+from tests.unit.learning import hearts, reweighted
+from tests.unit.learning.simulated import TableRows, coefficients, fitted, split
 
 FAMILIES = {
     "binomial": sm.families.Binomial,

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from tests.unit.learning import hearts
-from tests.unit.learning.simulated import TableRows, fitted
 
 from medspace.learning.glm.evaluation import auc
 from medspace.learning.glm.outcome import read
 from medspace.learning.glm.predict import linear, score
+from tests.unit.learning import hearts
+from tests.unit.learning.simulated import TableRows, fitted
 
 
 def rows_of(columns):

@@ -24,6 +24,9 @@ from medspace.learning.glm.service import GlmAlgorithm
 from medspace.learning.ports import Algorithm
 from medspace.learning.runs.service import Coordinator
 
+# What runs can learn: a kind of task is a folder in `learning` and its line here. The first reads what names none.
+ALGORITHMS: tuple[Algorithm, ...] = (GlmAlgorithm(),)
+
 
 class Inside:
     """Everything that only this participant's own people reach."""

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medspace.core.usage import Rows
-from medspace.learning.errors import ColumnUnknownError, LevelUnknownError, NothingLeftError, TargetInvalidError
-from medspace.learning.task import Feature, GlmTask, Target
+from medspace.learning.glm.errors import ColumnUnknownError, LevelUnknownError, NothingLeftError, TargetInvalidError
+from medspace.learning.glm.task import Feature, GlmTask, Target
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]

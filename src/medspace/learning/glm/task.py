@@ -15,6 +15,7 @@ from medspace.core.canonical import Json, JsonObject
 from medspace.core.hashing import digest
 from medspace.core.text import Fact, Text, msgid
 from medspace.learning.errors import TaskInvalidError
+from medspace.learning.ports import SiteFaults
 
 MOST_COLUMNS = 500  # of the design matrix, with indicators and intercept
 MOST_LEVELS = 100
@@ -22,7 +23,6 @@ MOST_ROUNDS = 100
 
 Family = Literal["binomial", "gaussian", "poisson"]
 Missing = Literal["indicator+mean", "drop"]
-SiteFaults = Literal["exclude", "fail"]
 Comparison = Literal[">", ">=", "<", "<=", "=="]
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
@@ -108,8 +108,8 @@ class GlmTask:
     (not averaged) over all rows of all sites: `l2` is 1/C of scikit-learn. With `standardise` the penalised
     coefficients are those of the columns scaled by the federation's means and standard deviations, else those of the
     columns as measured. `tolerance` is the length of the Newton step, in standard errors, at which the fit has
-    converged. `max_rounds` counts every round: moments, Newton and evaluation. `min_cohort` is the fewest rows that a
-    site's sums may stand for; `site_faults` says whether the run goes on without a site that fails.
+    converged. `max_rounds` counts every round: moments, Newton and evaluation. `min_cohort` is the fewest persons
+    behind a site's sums; `site_faults` says whether the run goes on without a site that fails.
     """
 
     family: Family

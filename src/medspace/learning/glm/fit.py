@@ -10,19 +10,31 @@ converged: the error left is of the order of its square.
 import math
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 
 from medspace.core.canonical import JsonObject
-from medspace.learning import glm
-from medspace.learning.answers import question
-from medspace.learning.design import Layout, Vector
-from medspace.learning.errors import SingularError
-from medspace.learning.evaluation import Tally, quality
-from medspace.learning.glm import Curvature, Moments
-from medspace.learning.model import Fit, Phase, SiteQuality
-from medspace.learning.task import GlmTask
+from medspace.learning.glm import maths
+from medspace.learning.glm.answers import question
+from medspace.learning.glm.design import Layout, Vector
+from medspace.learning.glm.errors import SingularError
+from medspace.learning.glm.evaluation import Tally, quality
+from medspace.learning.glm.maths import Curvature, Moments
+from medspace.learning.glm.model import Fit, Phase, SiteQuality
+from medspace.learning.glm.task import GlmTask
 
 NOTHING = 1e-22  # of the objective before: a smaller gain is rounding; it happens where gaussian rows fit perfectly
+
+
+def written(fit: Fit) -> JsonObject:
+    """The fit as JSON; `read` gives it back to the last bit."""
+    state: JsonObject = msgspec.to_builtins(fit)
+    return state
+
+
+def read(state: JsonObject) -> Fit:
+    """The fit that was written."""
+    return msgspec.convert(state, Fit)
 
 
 def inputs(fit: Fit) -> JsonObject:
@@ -32,8 +44,8 @@ def inputs(fit: Fit) -> JsonObject:
 
 def after_moments(task: GlmTask, total: Moments, sites: tuple[SiteQuality, ...]) -> Fit:
     """The fit begins: layout and first beta."""
-    layout = glm.layout(task, total)
-    beta = glm.start(task, total, width(task, layout))
+    layout = maths.layout(task, total)
+    beta = maths.start(task, total, width(task, layout))
     return Fit(phase=Phase.NEWTON, layout=layout, beta=_floats(beta), base=_floats(beta), sites=sites)
 
 
@@ -46,11 +58,11 @@ def after_newton(task: GlmTask, fit: Fit, total: Curvature) -> Fit:
     """
     if fit.layout is None:  # a fit in this phase has one
         raise SingularError
-    beta, weights = _vector(fit.beta), glm.penalty(task, fit.layout)
-    now = glm.objective(total, weights, beta)
-    if not glm.no_worse(now, fit.objective):
+    beta, weights = _vector(fit.beta), maths.penalty(task, fit.layout)
+    now = maths.objective(total, weights, beta)
+    if not maths.no_worse(now, fit.objective):
         return replace(fit, beta=_floats((_vector(fit.base) + beta) / 2.0))
-    step = glm.newton(task, total, weights, beta)
+    step = maths.newton(task, total, weights, beta)
     moved = replace(fit, beta=_floats(step.beta), base=fit.beta, objective=now, deviance=total.deviance)
     if step.length > task.tolerance and step.gain > NOTHING * (fit.objective or 0.0):
         return moved

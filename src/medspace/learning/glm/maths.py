@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medspace.learning.design import Layout, Matrix, Sample, Vector, first_columns
-from medspace.learning.errors import SingularError
-from medspace.learning.task import Family, GlmTask
+from medspace.learning.glm.design import Layout, Matrix, Sample, Vector, first_columns
+from medspace.learning.glm.errors import SingularError
+from medspace.learning.glm.task import Family, GlmTask
 
 STEEPEST = 300.0  # poisson: exp(300) is about 1e130; beyond, sums of products would overflow a double
 CONSTANT = 1e-13  # a variance below this share of the mean square is rounding, not variation

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medspace.learning.design import Vector
-from medspace.learning.glm import deviance, mean
-from medspace.learning.task import GlmTask
+from medspace.learning.glm.design import Vector
+from medspace.learning.glm.maths import deviance, mean
+from medspace.learning.glm.task import GlmTask
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ import numpy as np
 from medspace.core.canonical import JsonObject
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Admission, Output, RowSource, Step
-from medspace.learning.answers import (
+from medspace.learning.errors import StepInvalidError
+from medspace.learning.glm.answers import (
     EVALUATION,
     HUGE,
     MOMENTS,
@@ -23,13 +24,12 @@ from medspace.learning.answers import (
     MomentsForm,
     NewtonForm,
 )
-from medspace.learning.design import Sample, Vector, design, sample
-from medspace.learning.errors import NothingLeftError, StepInvalidError
-from medspace.learning.evaluation import site_quality, tally
-from medspace.learning.glm import curvature, moments
-from medspace.learning.task import GlmTask, parse
-
-KIND = "medspace:train"
+from medspace.learning.glm.design import Sample, Vector, design, sample
+from medspace.learning.glm.errors import NothingLeftError
+from medspace.learning.glm.evaluation import site_quality, tally
+from medspace.learning.glm.maths import curvature, moments
+from medspace.learning.glm.task import GlmTask, parse
+from medspace.learning.ports import KIND
 
 
 class GlmEngine:

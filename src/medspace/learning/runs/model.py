@@ -7,8 +7,6 @@ from enum import StrEnum
 from medspace.core.canonical import JsonObject
 from medspace.core.store import Collection
 from medspace.core.text import Text
-from medspace.learning.design import Layout
-from medspace.learning.evaluation import Quality
 
 COORDINATOR_SEES_SUMS = "coordinator-sees-sums"
 
@@ -23,18 +21,9 @@ class RunState(StrEnum):
     CANCELLED = "cancelled"
 
 
-class Phase(StrEnum):
-    """What the next round asks; DONE asks nothing."""
-
-    MOMENTS = "moments"
-    NEWTON = "newton"
-    EVALUATION = "evaluation"
-    DONE = "done"
-
-
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """A site's place in a run: its DID, the agreement that admits it, the fewest rows that its sums may stand for."""
+    """A site's place in a run: its DID, the agreement that admits it, the fewest persons behind an answer."""
 
     site: str
     agreement: str
@@ -79,34 +68,6 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class SiteQuality:
-    """How the model does at one site; `quality` is None where the site was gone before it was measured."""
-
-    site: str
-    rows: int  # of the fit
-    quality: Quality | None
-
-
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """Where the fit stands: everything that the next round needs, to the last bit.
-
-    `base` is the last beta that was an improvement and `objective` its value; `beta` is the one to ask about next;
-    `variances` (row by row, on the scale of the fit) are there once it has converged.
-    """
-
-    phase: Phase = Phase.MOMENTS
-    layout: Layout | None = None
-    beta: tuple[float, ...] = ()
-    base: tuple[float, ...] = ()
-    objective: float | None = None
-    covariance: tuple[tuple[float, ...], ...] = ()
-    deviance: float | None = None
-    sites: tuple[SiteQuality, ...] = ()
-    pooled: Quality | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Run:
     """One training run. `round` counts the rounds that are behind it; `settled` says that its uses are ended."""
 
@@ -129,11 +90,11 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The fit of a run after its last round; `id` is the run's."""
+    """Where the computation of a run stands after its last round; `id` is the run's."""
 
     id: str
     round: int
-    fit: Fit
+    state: JsonObject  # `ports.Procedure` alone knows what is in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +111,8 @@ class AnswerRef:
 class Round:
     """One round as it was.
 
-    `question` is the digest of what was asked: from the second round on, of the beta and the layout, that is of the
-    state of the model; `objective` is what the sums said of it.
+    `question` is the digest of what was asked: of the state of the model, once there is one; `objective` is what the
+    answers said of it.
     """
 
     id: str
@@ -163,22 +124,6 @@ class Round:
     rows: int
     objective: float | None
     time: str
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """One coefficient, for the column as it was measured; numbers are exact text.
-
-    `fill` is what a missing value of the column is replaced with (None for the intercept and for indicators);
-    `mean` and `scale` are those of the fit. A column that nowhere varies has the coefficient 0 and no standard error.
-    """
-
-    name: str
-    coefficient: str
-    standard_error: str | None
-    fill: str | None
-    mean: str
-    scale: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,19 +150,14 @@ class Lineage:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A fitted model. `digest` is over everything but itself, identity and time."""
+    """A fitted model. `digest` is over the task, the result, the rows and the sites."""
 
     id: str
     created: str
-    family: str
     task: JsonObject
     task_digest: str
-    terms: tuple[Term, ...]
+    result: JsonObject  # what the kind of task makes; for a GLM read it with `glm.outcome.read`
     rows: int
-    deviance: str
-    sites: tuple[SiteQuality, ...]
-    pooled: Quality
-    measured_on: str  # "training rows" or "held-out rows"
     rounds: int
     seconds: float
     lineage: Lineage

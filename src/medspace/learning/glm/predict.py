@@ -3,10 +3,11 @@
 import numpy as np
 
 from medspace.core.usage import Rows
-from medspace.learning.design import Vector, first_columns, raw
-from medspace.learning.glm import mean
-from medspace.learning.model import Model
-from medspace.learning.task import parse
+from medspace.learning.glm.design import Vector, first_columns, raw
+from medspace.learning.glm.maths import mean
+from medspace.learning.glm.outcome import read
+from medspace.learning.glm.task import parse
+from medspace.learning.runs.model import Model
 
 
 def linear(model: Model, rows: Rows) -> Vector:
@@ -21,10 +22,11 @@ def linear(model: Model, rows: Rows) -> Vector:
     values = raw(task, rows)
     gaps = np.isnan(values)
     first = int(task.intercept)
-    weights = np.array([float(term.coefficient) for term in model.terms])
+    terms = read(model).terms
+    weights = np.array([float(term.coefficient) for term in terms])
     columns = values
     if task.missing != "drop":
-        fill = np.array([float(term.fill) for term in model.terms if term.fill is not None])
+        fill = np.array([float(term.fill) for term in terms if term.fill is not None])
         columns = np.column_stack([np.where(gaps, fill, values), gaps[:, first_columns(task)]])
     eta: Vector = columns @ weights[first:]
     return eta + weights[0] if first else eta

@@ -7,8 +7,8 @@ from types import MappingProxyType
 from medspace.core.errors import MedspaceError
 from medspace.core.text import Fact, Text
 from medspace.learning.errors import SiteFaultError, TooFewSitesError
-from medspace.learning.model import Failure, Fault, Run, RunState, Seat
-from medspace.learning.task import GlmTask
+from medspace.learning.ports import Demands
+from medspace.learning.runs.model import Failure, Fault, Run, RunState, Seat
 
 TRANSITIONS: Mapping[RunState, frozenset[RunState]] = MappingProxyType(
     {
@@ -48,29 +48,29 @@ def seated(run: Run) -> tuple[Seat, ...]:
     return tuple(seat for seat in run.seats if seat.site not in gone)
 
 
-def needed(task: GlmTask, seats: Sequence[Seat]) -> int:
+def needed(demands: Demands, seats: Sequence[Seat]) -> int:
     """How many sites must answer: what the task and every agreement of those that are in demand; at least one."""
-    return max(1, task.min_sites, *(seat.min_sites for seat in seats), 1)
+    return max(1, demands.min_sites, *(seat.min_sites for seat in seats), 1)
 
 
-def check_attendance(task: GlmTask, run: Run) -> None:
+def check_attendance(demands: Demands, run: Run) -> None:
     """Whether the run may go on with the sites that are in.
 
     Raises:
         SiteFaultError: a site failed and the task demands every site.
         TooFewSitesError: fewer are in than needed.
     """
-    if run.faults and task.site_faults == "fail":
+    if run.faults and demands.site_faults == "fail":
         raise SiteFaultError(site=run.faults[0].site, fault=run.faults[0].code)
     seats = seated(run)
-    least = needed(task, seats)
+    least = needed(demands, seats)
     if len(seats) < least:
         raise TooFewSitesError(answered=len(seats), asked=len(run.seats), needed=least)
 
 
-def min_cohort(task: GlmTask, seat: Seat) -> int:
-    """The fewest rows that a site's sums may stand for."""
-    return max(task.min_cohort, seat.min_cohort)
+def min_cohort(demands: Demands, seat: Seat) -> int:
+    """The fewest persons who must stand behind a site's answer."""
+    return max(demands.min_cohort, seat.min_cohort)
 
 
 def fault(seat: Seat, round_number: int, error: MedspaceError) -> Fault:

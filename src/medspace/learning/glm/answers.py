@@ -11,14 +11,13 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 
-from medspace.core.canonical import JsonObject, exact
-from medspace.core.hashing import digest
+from medspace.core.canonical import JsonObject
 from medspace.core.text import Fact, Text, msgid
-from medspace.learning.design import Layout, Vector
 from medspace.learning.errors import AnswerInvalidError
-from medspace.learning.evaluation import Quality, Tally
-from medspace.learning.glm import Curvature, Moments
-from medspace.learning.task import GlmTask
+from medspace.learning.glm.design import Layout, Vector
+from medspace.learning.glm.evaluation import Quality, Tally
+from medspace.learning.glm.maths import Curvature, Moments
+from medspace.learning.glm.task import GlmTask
 
 MOMENTS = "glm.moments"
 NEWTON = "glm.newton"
@@ -86,11 +85,6 @@ def question(beta: Vector, layout: Layout) -> JsonObject:
     """The inputs of a Newton or evaluation step."""
     inputs: JsonObject = msgspec.to_builtins(BetaForm(beta.tolist(), layout))
     return inputs
-
-
-def question_digest(inputs: JsonObject) -> str:
-    """The digest of what a round asked."""
-    return digest(exact(inputs))
 
 
 def read_moments(site: str, values: Mapping[str, Any], expected: Expected) -> Moments:

@@ -4,56 +4,45 @@ After each round, where its sums lead is stored with its ledger entry, in one tr
 are not kept. What was asked but not stored is asked again: sites give the same answer to the same step, answers are
 summed in the order of the sites, so the model is the same to the last bit, however often the run was interrupted.
 
-A model is the fit of exactly the sites that it names. When a site drops out between two rounds of a fit, the fit
-begins again without it.
+A model is the fit of exactly the sites that it names. What a round asks, how answers are read and added up, and what
+happens when a site drops out is the task's `ports.Procedure`; nothing here knows what is learned.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from medspace.core.canonical import Json, JsonObject
+from medspace.core.canonical import Json, JsonObject, exact
 from medspace.core.clock import Clock, Randomness, stamp
 from medspace.core.errors import StaleRecordError
+from medspace.core.hashing import digest
 from medspace.core.ids import new_id
 from medspace.core.store import Database, Transaction
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Step
-from medspace.learning import fit as fitting
-from medspace.learning import outcome, rules
-from medspace.learning.answers import question_digest
-from medspace.learning.asking import Asking, Patience
-from medspace.learning.errors import (
-    NotConvergedError,
-    RunCancelledError,
-    RunError,
-    RunUnknownError,
-    SiteError,
-    TaskInvalidError,
-)
-from medspace.learning.model import (
+from medspace.learning.errors import RunCancelledError, RunError, RunUnknownError, SiteError, TaskInvalidError
+from medspace.learning.ports import KIND, Algorithm, Answer, Procedure, Question, Sites
+from medspace.learning.runs import lineage, rules
+from medspace.learning.runs.asking import Asking, Patience
+from medspace.learning.runs.model import (
     CHECKPOINTS,
     MODELS,
     ROUNDS,
     RUNS,
     Checkpoint,
     Fault,
-    Fit,
     Model,
-    Phase,
     Round,
     Run,
     RunState,
     Seat,
 )
-from medspace.learning.ports import Answer, Sites
-from medspace.learning.tallying import Tallying
-from medspace.learning.task import GlmTask, parse
+from medspace.learning.runs.tallying import Tallying
 from medspace.ledger.kinds import ENTRY_KINDS
 from medspace.ledger.model import Entry
 from medspace.ledger.service import record
 
-KIND = "medspace:train"
 LONGEST = 1000  # rounds and runs read at once
+NOTHING = digest({})  # the question that is about no model yet
 DOORS = 64  # uses begun or ended at a time: small messages, so more than `width`
 SETTLING = 10.0  # seconds; how long the end of a run is held up by a site that is away
 
@@ -78,13 +67,18 @@ def _unheard(_: Progress) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Coordinator:
-    """Leads runs. `actor` is the DID that the ledger entries name; `width` is how many sites are asked at a time."""
+    """Leads runs. `actor` is the DID that the ledger entries name; `width` is how many sites are asked at a time.
+
+    `algorithms` are the kinds of task that it can lead; a task that names none of them goes to the first, which
+    refuses what it does not know.
+    """
 
     database: Database
     sites: Sites
     clock: Clock
     randomness: Randomness
     actor: str
+    algorithms: Sequence[Algorithm]
     patience: Patience = field(default_factory=Patience)
     width: int = 8
     progress: Callable[[Progress], None] = _unheard
@@ -95,15 +89,15 @@ class Coordinator:
         Raises:
             TaskInvalidError: the task cannot be run, or the seats are not distinct sites.
         """
-        parsed = parse(task)
+        procedure = self._procedure(task)
         if len({seat.site for seat in seats}) < len(seats):
             raise TaskInvalidError(reason=Text(msgid("a site is named twice")))
         run = Run(
             id=new_id(self.randomness),
             state=RunState.CREATED,
             created=stamp(self.clock.now()),
-            task=parsed.document(),
-            task_digest=parsed.digest(),
+            task=procedure.document,
+            task_digest=digest(procedure.document),
             kind=KIND,
             seats=tuple(seats),
         )
@@ -112,7 +106,7 @@ class Coordinator:
 
         def work(tx: Transaction) -> None:
             tx.insert(RUNS, run)
-            tx.insert(CHECKPOINTS, Checkpoint(run.id, 0, Fit()))
+            tx.insert(CHECKPOINTS, Checkpoint(run.id, 0, procedure.first()))
 
         await self.database.write(work)
         return run
@@ -175,14 +169,14 @@ class Coordinator:
     # --- one run ---------------------------------------------------------------------------------------------
 
     async def _lead(self, run: Run, uses: dict[str, str]) -> Run:
-        task = parse(run.task)
+        procedure = self._procedure(run.task)
         if run.state is RunState.CREATED:
             run = await self._start(run)
         saved = await self._checkpoint(run)
-        run, saved = await self._begin(task, run, saved, uses)
-        while saved.fit.phase is not Phase.DONE:
-            run, saved = await self._round(task, run, saved, uses)
-        return await self._finish(task, run, saved.fit)
+        run, saved = await self._begin(procedure, run, saved, uses)
+        while (question := procedure.question(saved.state, run.round + 1)) is not None:
+            run, saved = await self._round(procedure, question, run, saved, uses)
+        return await self._finish(procedure, run, saved.state)
 
     async def _start(self, run: Run) -> Run:
         started = replace(rules.moved(run, RunState.RUNNING), started=stamp(self.clock.now()))
@@ -196,7 +190,7 @@ class Coordinator:
         return started
 
     async def _begin(
-        self, task: GlmTask, run: Run, saved: Checkpoint, uses: dict[str, str]
+        self, procedure: Procedure, run: Run, saved: Checkpoint, uses: dict[str, str]
     ) -> tuple[Run, Checkpoint]:
         """Find or start a use at every site that is in."""
         seats = rules.seated(run)
@@ -212,21 +206,19 @@ class Coordinator:
         await self._asking(run, "begin").in_order(calls, take, DOORS)
         if faults:
             after = replace(run, faults=run.faults + tuple(faults))
-            fit = saved.fit if saved.fit.phase is Phase.EVALUATION else Fit()
-            run, saved = await self._keep(run, after, saved, fit, None)
-        rules.check_attendance(task, run)
+            run, saved = await self._keep(run, after, saved, procedure.without(saved.state), None)
+        rules.check_attendance(procedure.demands, run)
         return run, saved
 
     async def _round(
-        self, task: GlmTask, run: Run, saved: Checkpoint, uses: dict[str, str]
+        self, procedure: Procedure, question: Question, run: Run, saved: Checkpoint, uses: dict[str, str]
     ) -> tuple[Run, Checkpoint]:
         """Ask one round, add the answers up, store where that leads."""
-        number, phase = run.round + 1, saved.fit.phase
-        if number > task.max_rounds:
-            raise NotConvergedError(rounds=task.max_rounds)
-        step = Step(run.task, number, phase.value, fitting.inputs(saved.fit))
+        number, demands = run.round + 1, procedure.demands
+        step = Step(run.task, number, question.step, question.inputs)
         seats = rules.seated(run)
-        tallying = Tallying(task, run.task_digest, number, saved.fit, uses)
+        sums = procedure.sums(saved.state, number)
+        tallying = Tallying(demands, number, question, sums, uses)
 
         def take(position: int, answer: Answer | SiteError) -> None:
             site = seats[position].site
@@ -237,10 +229,10 @@ class Coordinator:
         await self._asking(run, step.name).in_order(calls, take, self.width)
         after = replace(run, round=number, faults=run.faults + tuple(tallying.faults))
         failed: RunError | None = None
-        fit = saved.fit
+        state = saved.state
         try:
-            rules.check_attendance(task, after)
-            fit = tallying.outcome()
+            rules.check_attendance(demands, after)
+            state = sums.state(lost=bool(tallying.faults))
         except RunError as error:  # the round is on record all the same: its answers have left the sites
             failed = error
         past = Round(
@@ -248,21 +240,21 @@ class Coordinator:
             run=run.id,
             round=number,
             step=step.name,
-            question=question_digest(step.inputs),
+            question=digest(exact(step.inputs)),
             answers=tuple(tallying.answers),
             rows=tallying.rows,
-            objective=fit.objective,
+            objective=procedure.objective(state),
             time=stamp(self.clock.now()),
         )
-        run, saved = await self._keep(run, after, saved, fit, past)
+        run, saved = await self._keep(run, after, saved, state, past)
         if failed:
             raise failed
         return run, saved
 
     async def _keep(
-        self, before: Run, after: Run, saved: Checkpoint, fit: Fit, past: Round | None
+        self, before: Run, after: Run, saved: Checkpoint, state: JsonObject, past: Round | None
     ) -> tuple[Run, Checkpoint]:
-        reached = Checkpoint(saved.id, after.round, fit)
+        reached = Checkpoint(saved.id, after.round, state)
 
         def work(tx: Transaction) -> None:
             if after != before:
@@ -279,25 +271,14 @@ class Coordinator:
             self.progress(Progress("round", after.id, past.round, past.step, objective=past.objective))
         return after, reached
 
-    async def _finish(self, task: GlmTask, run: Run, fit: Fit) -> Run:
+    async def _finish(self, procedure: Procedure, run: Run, state: JsonObject) -> Run:
         now = self.clock.now()
         model_id = new_id(self.randomness)
-        layout, pooled = fit.layout, fit.pooled
-        if layout is None or pooled is None:  # a fit that is done has both
-            raise RunError
+        result = procedure.result(state)
         ended = replace(rules.moved(run, RunState.FINISHED), model=model_id, ended=stamp(now))
 
         def work(tx: Transaction) -> None:
-            model = outcome.build(
-                task=task,
-                run=run,
-                fit=fit,
-                layout=layout,
-                pooled=pooled,
-                rounds=_rounds(tx, run.id),
-                model_id=model_id,
-                now=now,
-            )
+            model = lineage.build(run, result, _rounds(tx, run.id), model_id, now)
             tx.replace(RUNS, run, ended)
             tx.insert(MODELS, model)
             facts = {
@@ -346,6 +327,10 @@ class Coordinator:
 
     # --- small things ----------------------------------------------------------------------------------------
 
+    def _procedure(self, task: JsonObject) -> Procedure:
+        named = [algorithm for algorithm in self.algorithms if algorithm.name == task.get("task")]
+        return (*named, *self.algorithms)[0].prepare(task)
+
     def _asking(self, run: Run, step: str, patience: Patience | None = None) -> Asking:
         def away(site: str) -> None:
             self.progress(Progress("away", run.id, run.round, step, site))
@@ -381,4 +366,4 @@ def _round_facts(past: Round) -> dict[str, Json]:
         {"site": one.site, "use": one.use, "release": one.release, "digest": one.digest} for one in past.answers
     ]
     facts: dict[str, Json] = {"run": past.run, "round": past.round, "step": past.step, "answers": answers}
-    return facts if past.step == Phase.MOMENTS else {**facts, "model": past.question}
+    return facts if past.question == NOTHING else {**facts, "model": past.question}

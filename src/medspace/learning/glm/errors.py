@@ -1,0 +1,63 @@
+"""The errors of generalised linear models.
+
+InvalidInputError
+ |- ColumnUnknownError     the rows have no such column
+ |- LevelUnknownError      a coded column holds a code that the task does not name
+ |- TargetInvalidError     the target does not suit the family
+ `- NothingLeftError       no row can be used
+RunError
+ |- NotConvergedError      the rounds were used up
+ `- SingularError          no finite fit is best
+"""
+
+from medspace.core.errors import InvalidInputError
+from medspace.core.text import msgid
+from medspace.learning.errors import RunError
+
+
+class ColumnUnknownError(InvalidInputError):
+    """The rows have no such column, or not of that kind."""
+
+    code = "learning.column_unknown"
+    sentence = msgid("The data have no {kind} column {column}.")
+    next_step = msgid("Look at the data dictionary in the catalogue and mend the task.")
+
+
+class LevelUnknownError(InvalidInputError):
+    """A coded column holds a code that the task does not name; which code is not said."""
+
+    code = "learning.level_unknown"
+    sentence = msgid("The column {column} holds codes that the task does not name.")
+    next_step = msgid("Name every code of the data dictionary in the levels of this feature.")
+
+
+class TargetInvalidError(InvalidInputError):
+    """The target does not suit the family."""
+
+    code = "learning.target_invalid"
+    sentence = msgid("The target {column} does not suit the family {family}.")
+    next_step = msgid("Choose another family, or give the target a threshold, such as `num > 0`.")
+
+
+class NothingLeftError(InvalidInputError):
+    """No row can be used: all of them miss the target or, where rows with gaps are dropped, a feature."""
+
+    code = "learning.nothing_left"
+    sentence = msgid("No row can be used for this task.")
+    next_step = msgid('Use the missing-value rule "indicator+mean", or leave out the features that are missing here.')
+
+
+class NotConvergedError(RunError):
+    """The rounds were used up."""
+
+    code = "learning.not_converged"
+    sentence = msgid("The fit did not converge within {rounds} rounds.")
+    next_step = msgid("Give the task a penalty (`l2`), fewer features or more rounds.")
+
+
+class SingularError(RunError):
+    """The summed Hessian is singular: columns explain each other, or classes are separated perfectly."""
+
+    code = "learning.singular"
+    sentence = msgid("The columns of the task explain each other, or they separate the outcome perfectly.")
+    next_step = msgid("Give the task a penalty (`l2`) or leave out one of the columns.")

@@ -1,0 +1,73 @@
+"""What a GLM run keeps between its rounds, and what it comes to."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from medspace.learning.glm.design import Layout
+from medspace.learning.glm.evaluation import Quality
+from medspace.learning.glm.task import Family
+
+
+class Phase(StrEnum):
+    """What the next round asks; DONE asks nothing."""
+
+    MOMENTS = "moments"
+    NEWTON = "newton"
+    EVALUATION = "evaluation"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class SiteQuality:
+    """How the model does at one site; `quality` is None where the site was gone before it was measured."""
+
+    site: str
+    rows: int  # of the fit
+    quality: Quality | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Where the fit stands: everything that the next round needs, to the last bit.
+
+    `base` is the last beta that was an improvement and `objective` its value; `beta` is the one to ask about next;
+    `covariance` (row by row, on the scale of the fit) are there once it has converged.
+    """
+
+    phase: Phase = Phase.MOMENTS
+    layout: Layout | None = None
+    beta: tuple[float, ...] = ()
+    base: tuple[float, ...] = ()
+    objective: float | None = None
+    covariance: tuple[tuple[float, ...], ...] = ()
+    deviance: float | None = None
+    sites: tuple[SiteQuality, ...] = ()
+    pooled: Quality | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One coefficient, for the column as it was measured; numbers are exact text.
+
+    `fill` is what a missing value of the column is replaced with (None for the intercept and for indicators);
+    `mean` and `scale` are those of the fit. A column that nowhere varies has the coefficient 0 and no standard error.
+    """
+
+    name: str
+    coefficient: str
+    standard_error: str | None
+    fill: str | None
+    mean: str
+    scale: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What a model of this kind holds; `runs.model.Model.result` is its JSON."""
+
+    family: Family
+    terms: tuple[Term, ...]
+    deviance: str
+    sites: tuple[SiteQuality, ...]
+    pooled: Quality
+    measured_on: str  # "training rows" or "held-out rows"

@@ -1,0 +1,76 @@
+"""Generalised linear models, as the coordinator leads them (`ports.Algorithm`)."""
+
+from dataclasses import dataclass
+
+from medspace.core.canonical import JsonObject
+from medspace.core.hashing import digest
+from medspace.learning.glm import fit as fitting
+from medspace.learning.glm import outcome
+from medspace.learning.glm.answers import OUTPUTS
+from medspace.learning.glm.errors import NotConvergedError
+from medspace.learning.glm.model import Fit, Phase
+from medspace.learning.glm.tallying import GlmSums
+from medspace.learning.glm.task import GlmTask, parse
+from medspace.learning.ports import Demands, Question, Result
+
+
+@dataclass(frozen=True, slots=True)
+class GlmProcedure:
+    """One GLM task (`ports.Procedure`); its states are fits as JSON."""
+
+    task: GlmTask
+    document: JsonObject
+
+    @property
+    def demands(self) -> Demands:
+        """What the task demands of the sites."""
+        return Demands(self.task.min_sites, self.task.min_cohort, self.task.site_faults)
+
+    def first(self) -> JsonObject:
+        """Nothing is fitted yet."""
+        return fitting.written(Fit())
+
+    def question(self, state: JsonObject, number: int) -> Question | None:
+        """The step of the fit's phase.
+
+        Raises:
+            NotConvergedError: the task allows fewer rounds.
+        """
+        fit = fitting.read(state)
+        if fit.phase is Phase.DONE:
+            return None
+        if number > self.task.max_rounds:
+            raise NotConvergedError(rounds=self.task.max_rounds)
+        return Question(fit.phase.value, OUTPUTS[fit.phase.value], fitting.inputs(fit))
+
+    def sums(self, state: JsonObject, number: int) -> GlmSums:
+        """Takes the answers of the sites."""
+        return GlmSums(self.task, digest(self.document), number, fitting.read(state))
+
+    def without(self, state: JsonObject) -> JsonObject:
+        """The fit begins again, unless all that is left is to measure it."""
+        return state if fitting.read(state).phase is Phase.EVALUATION else self.first()
+
+    def objective(self, state: JsonObject) -> float | None:
+        """Half the deviance and half the penalty."""
+        return fitting.read(state).objective
+
+    def result(self, state: JsonObject) -> Result:
+        """Coefficients and quality."""
+        return outcome.result(self.task, fitting.read(state))
+
+
+@dataclass(frozen=True, slots=True)
+class GlmAlgorithm:
+    """Reads GLM tasks (`ports.Algorithm`)."""
+
+    name: str = "glm"
+
+    def prepare(self, document: JsonObject) -> GlmProcedure:
+        """Read a GLM task.
+
+        Raises:
+            TaskInvalidError: with the field and what is wrong with it.
+        """
+        task = parse(document)
+        return GlmProcedure(task, task.document())

@@ -1,0 +1,1 @@
+"""Runs: seats, rounds, faults, checkpoints and ledger entries, whatever the task computes."""

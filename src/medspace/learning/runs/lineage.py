@@ -1,0 +1,39 @@
+"""From the result of a run to a model that says where it came from."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from medspace.core.canonical import exact
+from medspace.core.clock import instant, stamp
+from medspace.core.hashing import digest
+from medspace.learning.ports import Result
+from medspace.learning.runs.model import Lineage, LineageRound, Model, Round, Run
+
+
+def build(run: Run, result: Result, rounds: Sequence[Round], model_id: str, now: datetime) -> Model:
+    """The model of a run that is done."""
+    content = {"task": run.task, "rows": result.rows, "sites": result.sites, "result": result.content}
+    return Model(
+        id=model_id,
+        created=stamp(now),
+        task=run.task,
+        task_digest=run.task_digest,
+        result=result.content,
+        rows=result.rows,
+        rounds=run.round,
+        seconds=(now - instant(run.started or run.created)).total_seconds(),
+        lineage=lineage(run, result.sites, rounds),
+        digest=digest(exact(content)),
+    )
+
+
+def lineage(run: Run, sites: Sequence[str], rounds: Sequence[Round]) -> Lineage:
+    """Where the model came from: the sites whose rows it was fitted on, their agreements, every round."""
+    return Lineage(
+        run=run.id,
+        task=run.task_digest,
+        agreements=tuple(seat.agreement for seat in run.seats if seat.site in sites),
+        sites=tuple(sites),
+        rounds=tuple(LineageRound(one.round, one.step, one.question, one.answers) for one in rounds),
+        protection=run.protection,
+    )

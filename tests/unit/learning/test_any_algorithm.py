@@ -1,0 +1,144 @@
+"""The coordinator leads any kind of task: here one that only adds numbers up until they are enough."""
+
+import ast
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from medspace.adapters.memory import ManualClock, MemoryDatabase, SeededRandomness
+from medspace.core.text import Text
+from medspace.core.usage import release_digest
+from medspace.learning import runs
+from medspace.learning.errors import AnswerInvalidError, RunError, SiteRefusedError, TaskInvalidError
+from medspace.learning.glm.service import GlmAlgorithm
+from medspace.learning.ports import Answer, Demands, Question, Result
+from medspace.learning.runs.model import RunState
+from medspace.learning.runs.service import Coordinator
+from tests.unit.learning.simulated import did, seats
+
+
+@dataclass
+class Added:
+    number: int
+    before: dict
+    sites: list
+    total: int = 0
+
+    def add(self, answer, least):
+        value = answer.values["value"]
+        if value < 0:
+            raise AnswerInvalidError(site=answer.site, round=self.number, reason=Text("a negative number"))
+        self.total += value
+        self.sites.append(answer.site)
+        return 1
+
+    def state(self, *, lost):
+        return {"total": self.before["total"] + self.total, "sites": self.sites}
+
+
+@dataclass
+class Adding:
+    document: dict
+
+    demands = Demands(min_sites=2)
+
+    def first(self):
+        return {"total": 0, "sites": []}
+
+    def question(self, state, number):
+        if number > 9:
+            raise RunError
+        inputs = {"total": state["total"]} if number > 1 else {}
+        return None if state["total"] >= self.document["enough"] else Question("add", "add.value", inputs)
+
+    def sums(self, state, number):
+        return Added(number, state, [])
+
+    def without(self, state):
+        return self.first()
+
+    def objective(self, state):
+        return float(state["total"])
+
+    def result(self, state):
+        return Result({"total": state["total"]}, len(state["sites"]), tuple(state["sites"]))
+
+
+class AddingAlgorithm:
+    name = "add"
+
+    def prepare(self, document):
+        return Adding(dict(document))
+
+
+class Numbers:
+    def __init__(self, values):
+        self.values = values
+        self.asked = []
+
+    async def begin(self, run, agreement, kind):
+        return agreement.replace("agreement", "use")
+
+    async def ask(self, use, step):
+        site = use.removeprefix("urn:use:")
+        self.asked.append((step.round, step.name, step.inputs))
+        if self.values[site] is None:
+            raise SiteRefusedError(site=site, reason="no")
+        values = {"value": self.values[site]}
+        said = release_digest("add.value", step.round, 1, values)
+        return Answer(site, f"urn:release:{step.round}", step.round, "add.value", values, 1, said)
+
+    async def end(self, use):
+        pass
+
+
+def leader(values, algorithms):
+    sites, clock = Numbers(values), ManualClock()
+    actor = "did:web:researcher"
+    return Coordinator(MemoryDatabase(), sites, clock, SeededRandomness(), actor, algorithms)
+
+
+BOTH = (GlmAlgorithm(), AddingAlgorithm())
+
+
+async def test_a_run_of_another_kind_of_task():
+    values = {did(0): 3, did(1): 4, did(2): 5}
+    leading = leader(values, BOTH)
+    run = await leading.train({"task": "add", "enough": 30}, seats(values))
+    model = await leading.model(run.id)
+    assert (run.state, run.round) == (RunState.FINISHED, 3)
+    assert (model.result, model.rows, model.lineage.sites) == ({"total": 36}, 3, tuple(values))
+    assert [one.objective for one in await leading.rounds(run.id)] == [12.0, 24.0, 36.0]
+    assert leading.sites.asked[::3] == [(1, "add", {}), (2, "add", {"total": 12}), (3, "add", {"total": 24})]
+
+
+@pytest.mark.parametrize("bad", [None, -1])
+async def test_its_faults_are_the_coordinators_business(bad):
+    values = {did(0): 3, did(1): 4, did(2): bad}
+    leading = leader(values, BOTH)
+    run = await leading.train({"task": "add", "enough": 7}, seats(values))
+    assert (run.state, [fault.site for fault in run.faults]) == (RunState.FINISHED, [did(2)])
+    failed = await leading.train({"task": "add", "enough": 7}, [replace(s, min_sites=3) for s in seats(values)])
+    assert (failed.state, failed.failure.code) == (RunState.FAILED, "learning.too_few_sites")
+
+
+async def test_rounds_that_the_task_does_not_allow():
+    values = {did(0): 0, did(1): 0}
+    run = await leader(values, BOTH).train({"task": "add", "enough": 7}, seats(values))
+    assert (run.state, run.round) == (RunState.FAILED, 9)
+
+
+async def test_a_task_that_nobody_knows_is_refused():
+    with pytest.raises(TaskInvalidError):
+        await leader({}, BOTH).create({"task": "forest"}, seats([did(0)]))
+
+
+def test_the_coordinator_imports_no_kind_of_task():
+    folder = Path(runs.__file__).parent
+    for path in (*folder.glob("*.py"), folder.parent / "ports.py", folder.parent / "errors.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            inner = [name for name in names if name.startswith("medspace.learning")]
+            assert all(name.split(".")[2:3] in ([], ["runs"], ["ports"], ["errors"]) for name in inner), path.name
