@@ -288,3 +288,27 @@ async def test_two_equal_requests_at_once_make_one_process(client, provider):
     assert len({answer.json()["providerPid"] for answer in answers}) == 1
     assert sorted(answer.status_code for answer in answers) == [200] * 7 + [201]
     assert len(await provider.negotiations.recent()) == 1
+
+
+async def test_processes_are_told_and_ended_over_the_same_paths(client, provider):
+    await agree(provider)
+    provider.transferring.reactions = {}
+    for kind, message, ending in (
+        ("negotiations", request(), "ContractNegotiationTerminationMessage"),
+        ("transfers", use(), "TransferTerminationMessage"),
+    ):
+        made = fine(await client.post(f"{BASE}/{kind}/request", json=message), 201)
+        pid = made["providerPid"]
+        assert fine(await client.get(f"{BASE}/{kind}/{pid}/"), 200) == made
+        end = body(ending, providerPid=pid, consumerPid="urn:c:1", code="1")
+        assert fine(await client.post(f"{BASE}/{kind}/{pid}/termination/", json=end), 200)["state"] == "TERMINATED"
+
+
+async def test_a_process_that_has_not_begun_is_not_told(client, provider, network):
+    network.fault = lambda method, url, message: "404"
+    begun = await provider.negotiations.offer_to(ME, "https://c.example", OFFER, ASSET)
+    fine(await client.get(f"{BASE}/negotiations/{begun.id}"), 404)
+    mine = Agreement("urn:g:2", "none", ME, provider.did, ASSET, {}, "sha256:0", "", "")
+    await provider.database.write(lambda tx: tx.insert(AGREEMENTS, mine))
+    used = await provider.transfers.request_transfer("urn:g:2", "medspace:train", address="https://c.example")
+    fine(await client.get(f"{BASE}/transfers/{used.id}"), 404)
