@@ -1,0 +1,294 @@
+"""Two connectors as they are run: negotiations, pages of the catalogue, cold start, memory.
+
+The holder is a process of its own; the user runs in this one. Both have their own SQLite file, keys, and real
+authentication over HTTP. A negotiation counts once both sides keep it as FINALIZED.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from medspace.app.api.protocol import BASE, VERSIONS
+from medspace.app.compose import Connector, Parts, open_connector
+from medspace.app.config import Config, read_config
+from medspace.app.finding import listed
+from medspace.app.sdk import connect
+from medspace.app.serve import serve
+from medspace.app.setup import Wishes, set_up
+from medspace.connector import wire
+from medspace.connector.catalogue import rules
+from medspace.connector.model import CATALOGUE, Dataset, Negotiation, NegotiationState
+from medspace.connector.ports import Transport
+from medspace.core.canonical import JsonObject
+from medspace.core.hashing import digest
+from medspace.core.store import Transaction
+from medspace.policy import templates
+
+Work = Callable[[Connector, Config, int], Awaitable[list[float]]]
+
+ROOT = Path(__file__).resolve().parents[1]
+PATIENCE = 60.0  # seconds
+WARM_UP = 20
+SEQUENTIAL = 100
+TOGETHER = 400
+PAGES = 200
+STARTS = 5
+SETTLING = 3.0  # seconds until a connector counts as idle
+CHUNK = 1000
+EDC_START = "Tractus-X EDC 40-50 s"
+EDC_MEMORY = "EDC about 3 GB allotted"
+EDC_POLL = "EDC: default poll 1 s per state"
+EDC_CATALOGUE = "EDC: 10 assets 5.9 s on Postgres (2022)"
+
+
+def measure() -> dict[str, dict[str, Any]]:
+    """Every measure of the connector."""
+    with tempfile.TemporaryDirectory() as folder:
+        holder, user = _configs(Path(folder))
+        starts = [_cold_start(holder) for _ in range(STARTS + 1)][1:]  # the first one makes the database
+        seconds, resident = (statistics.median(figures) for figures in zip(*starts, strict=True))
+        with _holder(holder, 0):
+            median, rate = asyncio.run(_with_user(holder, user, _negotiations, SEQUENTIAL))
+        small, large = (_page_p95(Path(folder, str(count)), count) for count in (10_000, 100_000))
+    return {
+        "connector.cold_start_s": _figure(seconds, "s", EDC_START, "<= 1.0"),
+        "connector.rss_mb": _figure(resident, "MB", EDC_MEMORY, "<= 120"),
+        "negotiation.p50_ms": _figure(median * 1000, "ms", EDC_POLL, "<= 60"),
+        "negotiation.per_s": _figure(rate, "1/s", "", ">= 40"),
+        "catalog.page_p95_ms.10k": _figure(small, "ms", EDC_CATALOGUE, "<= 100"),
+        "catalog.page_p95_ms.100k": _figure(large, "ms", EDC_CATALOGUE, f"<= {1.5 * small:.3g}"),
+    }
+
+
+def _figure(value: float, unit: str, reference: str, target: str) -> dict[str, Any]:
+    return {"value": value, "unit": unit, "reference": reference, "target": target}
+
+
+# --- the two connectors ---------------------------------------------------------------------------------------
+
+
+def _configs(folder: Path) -> tuple[Path, Path]:
+    """A holder with one table, who is the authority too, and a user."""
+    table = folder / "heart.csv"
+    table.write_text("age,disease\n" + "".join(f"{40 + row % 40},{row % 2}\n" for row in range(60)), encoding="utf-8")
+    holder = set_up(folder / "holder", Wishes("Holder", _free_ports(), region="DE", offer=table))
+    user = set_up(folder / "user", Wishes("User", _free_ports(), holder["did"], holder["public_key"], "DE"))
+    return Path(holder["config"]), Path(user["config"])
+
+
+def _free_ports() -> int:
+    while True:
+        with socket.socket() as public, socket.socket() as private:
+            public.bind(("127.0.0.1", 0))
+            port = int(public.getsockname()[1])
+            try:
+                private.bind(("127.0.0.1", port + 1))
+            except OSError:
+                continue
+            return port
+
+
+@contextmanager
+def _holder(config: Path, datasets: int) -> Iterator[None]:
+    """The holder as a process of its own, with so many datasets besides its own one."""
+    command = [sys.executable, "-m", "bench.negotiation", str(config), str(datasets)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGTERM)
+
+
+async def _with_user(holder: Path, user: Path, work: Work, count: int) -> list[float]:
+    async with _running(read_config(user)) as connector:
+        await asyncio.to_thread(_admit, holder, connector.config.did)
+        await connector.desk.refresh()
+        return await work(connector, read_config(holder), count)
+
+
+def _admit(holder: Path, did: str) -> None:
+    with connect(holder) as authority:
+        authority.admit(did, name="User", region="DE")
+
+
+@asynccontextmanager
+async def _running(config: Config) -> AsyncIterator[Connector]:
+    connector = await open_connector(config, Parts(), lambda _: None)
+    stop, started = asyncio.Event(), asyncio.Event()
+    serving = asyncio.create_task(serve(connector, stop, started.set))
+    await started.wait()
+    try:
+        yield connector
+    finally:
+        stop.set()
+        await serving
+
+
+# --- negotiations ---------------------------------------------------------------------------------------------
+
+
+async def _negotiations(user: Connector, holder: Config, count: int) -> list[float]:
+    """The median of so many negotiations one after the other, in seconds, and how many a second run side by side."""
+    offer = listed(holder.did, await user.desk.finder.dataset(holder.did, "heart"))["offers"][0]
+    for _ in range(WARM_UP):
+        await _negotiate(user, holder, offer)
+    latencies = [await _negotiate(user, holder, offer) for _ in range(count)]
+    return [statistics.median(latencies), await _rate(user, holder, offer)]
+
+
+async def _negotiate(user: Connector, holder: Config, offer: JsonObject) -> float:
+    """Seconds of one negotiation, until both sides keep it as FINALIZED."""
+    started = time.perf_counter()
+    begun = await _begin(user, holder, offer)
+    await _finalized(user, holder, begun.id)
+    return time.perf_counter() - started
+
+
+async def _begin(user: Connector, holder: Config, offer: JsonObject) -> Negotiation:
+    return await user.desk.negotiating.request_negotiation(holder.did, holder.base_url + BASE, offer, "heart")
+
+
+async def _finalized(user: Connector, holder: Config, pid: str) -> None:
+    """Wait until both sides keep the negotiation as FINALIZED; the holder is asked as the protocol provides."""
+
+    async def look() -> Negotiation | None:
+        found = await user.desk.negotiation(pid)
+        return found if found.state is NegotiationState.FINALIZED else None
+
+    ended = await user.desk.bell.until(look, PATIENCE)
+    assert ended is not None, "the negotiation was not finalized"
+    url = f"{ended.address}/negotiations/{ended.peer_pid}"
+    while (await _transport(user).get(url, holder.did)).body["state"] != "FINALIZED":  # noqa: ASYNC110 - it is far away
+        await asyncio.sleep(0.002)
+
+
+def _transport(user: Connector) -> Transport:
+    return user.desk.negotiating.dispatcher._transport  # noqa: SLF001 - the authenticated way out, as it is used
+
+
+async def _rate(user: Connector, holder: Config, offer: JsonObject) -> float:
+    """Negotiations per second where many run at once, until the last one is FINALIZED on both sides."""
+    started = time.perf_counter()
+    begun = await asyncio.gather(*(_begin(user, holder, offer) for _ in range(TOGETHER)))
+    for negotiation in begun:
+        await _finalized(user, holder, negotiation.id)
+    return TOGETHER / (time.perf_counter() - started)
+
+
+# --- the catalogue --------------------------------------------------------------------------------------------
+
+
+def _page_p95(folder: Path, count: int) -> float:
+    """Milliseconds in which 95 of 100 pages of 100 datasets come, from anywhere in the catalogue."""
+    folder.mkdir()
+    holder, user = _configs(folder)
+    with _holder(holder, count):
+        taken = asyncio.run(_with_user(holder, user, _pages, count))
+    return statistics.quantiles(taken, n=20)[-1] * 1000
+
+
+async def _pages(user: Connector, holder: Config, count: int) -> list[float]:
+    url = f"{holder.base_url}{BASE}/catalog/request"
+    request: JsonObject = {"@context": [wire.CONTEXT], "@type": "CatalogRequestMessage"}
+    taken = []
+    for page in range(PAGES):
+        after = page * (count - CHUNK) // PAGES
+        started = time.perf_counter()
+        reply = await _transport(user).post(f"{url}?after=dataset-{after:07d}", request, holder.did)
+        taken.append(time.perf_counter() - started)
+        assert len(reply.body["dataset"]) == rules.PAGE
+    return taken
+
+
+def _dataset(number: int, service: str) -> Dataset:
+    offer = templates.build("train-only", offer_id=f"urn:offer:{number}", purposes=["HealthcareScientificResearch"])
+    dataset = Dataset(
+        id=f"dataset-{number:07d}",
+        title=f"Heart disease, cohort {number}",
+        description="Findings, vessels and outcome of patients with suspected coronary heart disease, coded. " * 2,
+        keywords=("cardiology", "heart", "coronary angiography"),
+        offers=(offer,),
+        formats=("medspace:train",),
+        label=digest({}),
+        published="2026-01-01T00:00:00.000Z",
+    )
+    return replace(dataset, body=wire.encode(rules.body(dataset, service)).decode())
+
+
+async def _fill(connector: Connector, count: int) -> None:
+    service = rules.service_id(connector.config.did)
+    for start in range(0, count, CHUNK):
+        chunk = [_dataset(number, service) for number in range(start, min(start + CHUNK, count))]
+
+        def insert(tx: Transaction, chunk: list[Dataset] = chunk) -> None:
+            for dataset in chunk:
+                if tx.get(CATALOGUE, dataset.id) is None:
+                    tx.insert(CATALOGUE, dataset)
+
+        await connector.desk.database.write(insert)
+
+
+# --- cold start and memory ------------------------------------------------------------------------------------
+
+
+def _cold_start(config: Path) -> tuple[float, float]:
+    """Seconds from nothing to the first answer, and the resident megabytes once idle."""
+    read = read_config(config)
+    command = [Path(sys.executable).with_name("medspace"), "up", str(config)]
+    started = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            _wait_for(read.base_url + VERSIONS)
+            seconds = time.perf_counter() - started
+            time.sleep(SETTLING)
+            return seconds, _resident_mb(process.pid)
+        finally:
+            process.send_signal(signal.SIGTERM)
+
+
+def _wait_for(url: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    with httpx.Client(trust_env=False) as client:
+        while time.monotonic() < deadline:
+            try:
+                if client.get(url).is_success:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.005)
+    raise TimeoutError(url)
+
+
+def _resident_mb(pid: int) -> float:
+    """Resident memory, as `ps` shows it."""
+    return float(subprocess.check_output(["ps", "-o", "rss=", "-p", str(pid)])) / 1024  # noqa: S607 - ps of the system
+
+
+# --- the holder's process -------------------------------------------------------------------------------------
+
+
+async def _serve(config: Path, datasets: int) -> None:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    connector = await open_connector(read_config(config), Parts(), lambda _: None)
+    await _fill(connector, datasets)
+    await serve(connector, stop, lambda: print("ready", flush=True))
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    asyncio.run(_serve(Path(sys.argv[1]), int(sys.argv[2])))
