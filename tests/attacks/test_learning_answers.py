@@ -134,6 +134,7 @@ ATTACKS = {
     "newton: stale release": ("newton", envelope(round=1)),
     "newton: other kind": ("newton", envelope(kind="glm.moments")),
     "newton: too few persons": ("newton", envelope(cohort=0)),
+    "newton: more persons than rows": ("newton", envelope(cohort=51)),
     "newton: cohort is no count": ("newton", envelope(cohort=50.0)),
     "newton: no release": ("newton", envelope(release="")),
     "newton: a name as release": ("newton", envelope(release="Anna Muster")),

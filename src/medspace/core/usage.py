@@ -83,6 +83,13 @@ class Rows(Protocol):
         """How many rows."""
         ...
 
+    def persons(self) -> Iterable[int]:
+        """Whose row each one is: equal numbers for the same person, meaningless otherwise.
+
+        The row's own number where the dictionary names no person column.
+        """
+        ...
+
     def numbers(self, column: str) -> Iterable[float]:
         """A numeric column; NaN where the value is missing."""
         ...

@@ -90,6 +90,16 @@ def test_columns_come_as_numbers_and_codes(clinic):
     assert opened.numbers("age").dtype == np.float64
 
 
+def test_rows_of_one_person_have_one_number_and_no_pseudonym_shows(tmp_path):
+    (tmp_path / "t.csv").write_text("who,n\nzoe,1\nadam,2\nzoe,3\nbea,4\nadam,5\n")
+    table = load(
+        tmp_path / "t.csv", parse('title="t"\nperson="who"\n[columns.who]\ntype="code"\n[columns.n]\ntype="integer"')
+    )
+    assert rows(table).persons().tolist() == [0, 1, 0, 2, 1]
+    assert rows(table).persons().dtype == np.int64
+    assert table.persons == 3
+
+
 def test_rows_open_for_the_admitted_asset_only(clinic):
     source = TableSource({"clinic": clinic})
     assert source.assets == ("clinic",)
@@ -111,7 +121,9 @@ def test_codes_are_refused_where_there_are_none(clinic, column):
 
 def test_a_table_without_person_column_counts_rows(tmp_path):
     (tmp_path / "t.csv").write_text("a\n1\n1\n")
-    assert load(tmp_path / "t.csv", parse('title="t"\n[columns.a]\ntype="integer"')).persons == 2
+    table = load(tmp_path / "t.csv", parse('title="t"\n[columns.a]\ntype="integer"'))
+    assert table.persons == 2
+    assert rows(table).persons().tolist() == [0, 1]
 
 
 def write_sqlite(path, text_numbers):

@@ -16,6 +16,7 @@ from medspace.learning.ports import KIND, Answer
 from medspace.learning.runs.model import Seat
 from medspace.learning.runs.service import Coordinator
 
+PERSON = "person"  # the column that says whose a row is, where there is one
 Columns = Mapping[str, Sequence[float] | Sequence[str | None]]
 
 
@@ -23,7 +24,9 @@ Columns = Mapping[str, Sequence[float] | Sequence[str | None]]
 class TableRows:
     columns: Columns
     count: int
-    persons: int
+
+    def persons(self):
+        return self.columns.get(PERSON, range(self.count))
 
     def numbers(self, column):
         return np.asarray(self.columns[column], dtype=np.float64)
@@ -38,7 +41,7 @@ class TableSource:
 
     def open(self, admission):
         count = len(next(iter(self.columns.values())))
-        return TableRows(self.columns, count, count)
+        return TableRows(self.columns, count)
 
 
 def admission(task_digest="sha256:" + "0" * 64):

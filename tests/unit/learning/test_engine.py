@@ -2,17 +2,21 @@
 
 import json
 import math
+from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import pytest
 
+from medspace.connector.usage.rules import inspect
 from medspace.core.usage import Step
 from medspace.learning.errors import StepInvalidError, TaskInvalidError
 from medspace.learning.glm.answers import EVALUATION, MOMENTS, NEWTON
+from medspace.learning.glm.design import sample
 from medspace.learning.glm.engine import GlmEngine
 from medspace.learning.glm.errors import ColumnUnknownError, LevelUnknownError, NothingLeftError, TargetInvalidError
 from medspace.learning.glm.task import parse
-from tests.unit.learning.simulated import TableSource, admission
+from tests.unit.learning.simulated import TableRows, TableSource, admission
 
 nan = math.nan
 ROWS = {
@@ -49,6 +53,41 @@ def test_moments():
         "squares": [1600.0 + 2500.0 + 4900.0 + 3721.0, 2.0, 0.0],
         "target_sum": 3.0,
     }
+
+
+def visits(persons, each):
+    """Several rows of each person, that differ."""
+    count = persons * each
+    return {
+        "age": [40.0 + row for row in range(count)],
+        "cp": [str(1 + row % 3) for row in range(count)],
+        "num": [float(row % 2) for row in range(count)],
+        "person": [row % persons for row in range(count)],
+    }
+
+
+@pytest.mark.parametrize("name", ["moments", "newton", "evaluation"])
+def test_a_cohort_counts_persons_and_the_gate_withholds_the_rows_of_few(name):
+    inputs = {} if name == "moments" else {"beta": [0.1, 0.2, 0.3, 0.4], "layout": LAYOUT}
+    few, enough = (ask(name, number=2, rows=visits(persons, 10), **inputs) for persons in (3, 10))
+    assert (few.values["n"], few.cohort) == (30, 3)
+    assert (enough.values["n"], enough.cohort) == (100, 10)
+    allowed = replace(admission(), min_cohort=10)
+    now = allowed.expires - timedelta(hours=1)
+    assert inspect(allowed, few, now).code == "release.cohort"
+    assert inspect(allowed, enough, now).permitted
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_person_is_both_fitted_and_measured(seed):
+    rows = visits(40, 6)
+    task = parse({**TASK, "evaluation": {"holdout": 0.3, "seed": seed}})
+    found = sample(task, TableRows(rows, 240))
+    fitted, measured = set(found.fitted.persons), set(found.measured.persons)
+    assert not fitted & measured
+    assert fitted | measured == set(range(40))
+    assert 5 <= len(measured) <= 20
+    assert len(found.measured.target) == 6 * len(measured) == 6 * found.measured.cohort
 
 
 def test_dropping_rows_with_gaps():

@@ -28,7 +28,7 @@ TARGETS = {"binomial": "num > 0", "gaussian": "chol", "poisson": "num"}
 
 def rows_of(columns):
     count = len(next(iter(columns.values())))
-    return TableRows(columns, count, count)
+    return TableRows(columns, count)
 
 
 def heart_task(family, names=SUBSET, **changes):

@@ -12,7 +12,7 @@ from tests.unit.learning.simulated import TableRows, fitted
 
 def rows_of(columns):
     count = len(columns["num"])
-    return TableRows(columns, count, count)
+    return TableRows(columns, count)
 
 
 async def test_scores_give_the_same_quality_as_the_sites_reported():
@@ -51,4 +51,4 @@ async def test_without_an_intercept():
     }
     model = await fitted(task, {"did:web:a": columns})
     slope = (2.0 + 8.0 + 19.5) / 14.0
-    assert score(model, TableRows(columns, 3, 3)) == pytest.approx([slope, 2 * slope, 3 * slope])
+    assert score(model, TableRows(columns, 3)) == pytest.approx([slope, 2 * slope, 3 * slope])

@@ -33,6 +33,7 @@ class Table:
     persons: int
     digest: str
     _connection: Connection = field(repr=False, compare=False)
+    _owners: npt.NDArray[np.int64] = field(repr=False, compare=False)
 
 
 def load(path: Path, dictionary: Dictionary, table: str = "") -> Table:
@@ -61,8 +62,8 @@ def load(path: Path, dictionary: Dictionary, table: str = "") -> Table:
 
 def _describe(connection: Connection, dictionary: Dictionary) -> Table:
     count = connection.execute("SELECT count(*) FROM rows").fetchone()[0]
-    rows = _TableRows(connection, dictionary, count, count)
-    persons = count if dictionary.person is None else rows.distinct(dictionary.person)
+    owners = _owners(connection, dictionary, count)
+    rows = _TableRows(connection, dictionary, owners)
     content = {
         "rows": count,
         "columns": [
@@ -70,7 +71,20 @@ def _describe(connection: Connection, dictionary: Dictionary) -> Table:
             for column in dictionary.columns
         ],
     }
-    return Table(dictionary, count, persons, digest(content), connection)
+    return Table(dictionary, count, len(np.unique(owners)), digest(content), connection, owners)
+
+
+def _owners(connection: Connection, dictionary: Dictionary, count: int) -> npt.NDArray[np.int64]:
+    """Whose row each one is, shape (count,): persons are numbered from 0 in the order of their first rows."""
+    if dictionary.person is None:
+        return np.arange(count, dtype=np.int64)
+    first = f"SELECT row, min(row) OVER (PARTITION BY {_cell(dictionary, dictionary.person)}) AS first FROM rows"  # noqa: S608 - a number
+    query = f"SELECT dense_rank() OVER (ORDER BY first) - 1 AS person FROM ({first}) ORDER BY row"  # noqa: S608 - ours
+    return np.ascontiguousarray(connection.execute(query).fetchnumpy()["person"], dtype=np.int64)
+
+
+def _cell(dictionary: Dictionary, column: str) -> str:
+    return f"c{[described.name for described in dictionary.columns].index(column)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +93,16 @@ class _TableRows:
 
     _connection: Connection
     _dictionary: Dictionary
-    count: int
-    persons: int
+    _owners: npt.NDArray[np.int64]
+
+    @property
+    def count(self) -> int:
+        """How many rows."""
+        return len(self._owners)
+
+    def persons(self) -> npt.NDArray[np.int64]:
+        """Whose row each one is, shape (count,): equal numbers for the same person, from 0; no pseudonyms."""
+        return self._owners.copy()
 
     def numbers(self, column: str) -> npt.NDArray[np.float64]:
         """A column as numbers, shape (count,), NaN where missing: flags as 0 and 1, dates as days since 1970-01-01.
@@ -104,11 +126,6 @@ class _TableRows:
             raise RowsRefusedError(Text(msgid("the column {column} holds numbers, not codes"), {"column": column}))
         return self._texts(column)
 
-    def distinct(self, column: str) -> int:
-        """How many different values a column holds."""
-        cell = self._cell(column)
-        return int(self._connection.cursor().execute(f"SELECT count(DISTINCT {cell}) FROM rows").fetchone()[0])  # noqa: S608 - a number
-
     def content_digest(self, column: str) -> str:
         """SHA-256 of the column's values: big-endian doubles, or texts in UTF-8, each ended by a control character.
 
@@ -129,11 +146,8 @@ class _TableRows:
         except KeyError:
             raise RowsRefusedError(Text(msgid("there is no column {column}"), {"column": column})) from None
 
-    def _cell(self, column: str) -> str:
-        return f"c{[described.name for described in self._dictionary.columns].index(column)}"
-
     def _numbers(self, column: str) -> npt.NDArray[np.float64]:
-        cell = self._cell(column)
+        cell = _cell(self._dictionary, column)
         if self._dictionary.column(column).type is ColumnType.DATE:
             cell = f"datediff('day', DATE '{EPOCH.isoformat()}', {cell})"
         query = f"SELECT coalesce(CAST({cell} AS DOUBLE), 'nan'::DOUBLE) AS value FROM rows ORDER BY row"  # noqa: S608 - a number
@@ -141,7 +155,7 @@ class _TableRows:
         return np.ascontiguousarray(values, dtype=np.float64)
 
     def _texts(self, column: str) -> list[str | None]:
-        query = f"SELECT CAST({self._cell(column)} AS VARCHAR) FROM rows ORDER BY row"  # noqa: S608 - a number
+        query = f"SELECT CAST({_cell(self._dictionary, column)} AS VARCHAR) FROM rows ORDER BY row"  # noqa: S608 - a number
         return [row[0] for row in self._connection.cursor().execute(query).fetchall()]
 
 
@@ -166,4 +180,4 @@ class TableSource:
         if table is None:
             reason = Text(msgid("the asset {asset} has no table here"), {"asset": admission.asset})
             raise RowsRefusedError(reason)
-        return _TableRows(table._connection, table.dictionary, table.count, table.persons)  # noqa: SLF001 - the one door
+        return _TableRows(table._connection, table.dictionary, table._owners)  # noqa: SLF001 - the one door

@@ -16,6 +16,7 @@ from medspace.learning.glm.task import Feature, GlmTask, Target
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Persons = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +35,21 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The usable rows: values (rows x value columns, NaN where missing), target, and which rows are held out."""
+    """The usable rows: values (rows x value columns, NaN where missing), target, persons, and which are held out."""
 
     values: Matrix
     target: Vector
+    persons: Persons
     held_out: Mask
 
     def part(self, chosen: Mask) -> "Sample":
         """The rows that a mask chooses."""
-        return Sample(self.values[chosen], self.target[chosen], self.held_out[chosen])
+        return Sample(self.values[chosen], self.target[chosen], self.persons[chosen], self.held_out[chosen])
+
+    @property
+    def cohort(self) -> int:
+        """How many persons the rows are of."""
+        return len(np.unique(self.persons))
 
     @property
     def fitted(self) -> "Sample":
@@ -67,8 +74,10 @@ def sample(task: GlmTask, rows: Rows) -> Sample:
     usable = ~np.isnan(target)
     if task.missing == "drop":
         usable &= ~np.isnan(values).any(axis=1)
-    held_out = holdout(rows.count, task.evaluation.holdout, task.evaluation.seed)
-    found = Sample(values, target, held_out).part(usable)
+    given = rows.persons()
+    persons: Persons = np.asarray(given if isinstance(given, np.ndarray) else list(given), dtype=np.int64)
+    held_out = holdout(persons, task.evaluation.holdout, task.evaluation.seed)
+    found = Sample(values, target, persons, held_out).part(usable)
     if not (~found.held_out).any():
         raise NothingLeftError
     return found
@@ -115,12 +124,12 @@ def first_columns(task: GlmTask) -> list[int]:
     return [sum(widths[:position]) for position in range(len(widths))]
 
 
-def holdout(count: int, share: float, seed: int) -> Mask:
-    """Which of `count` rows are held out: a row's fate hangs on its position and the seed alone.
+def holdout(persons: Persons, share: float, seed: int) -> Mask:
+    """Which rows are held out: a person's number and the seed alone decide, so all rows of a person share one fate.
 
-    The finaliser of SplitMix64 (Steele, Lea, Flood 2014) on the position; it is the same in every version of numpy.
+    The finaliser of SplitMix64 (Steele, Lea, Flood 2014) on the number; it is the same in every version of numpy.
     """
-    state = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed << 32)
+    state = (persons.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed << 32)
     state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     state ^= state >> np.uint64(31)

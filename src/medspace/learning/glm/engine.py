@@ -1,7 +1,8 @@
 """The engine of `medspace:train`: answers the rounds of a GLM beside the data. It keeps nothing between two steps.
 
 Every output is a sum over the rows of the site (or a rank statistic of all of them): no row, no prediction of a row,
-no minimum or maximum leaves. The sums of one site are still that site's own: the gate decides on the smallest cohort.
+no minimum or maximum leaves. The sums of one site are still that site's own: the gate decides on the
+smallest cohort, which counts persons, however many rows each of them has.
 """
 
 from typing import Any
@@ -70,7 +71,7 @@ class GlmEngine:
             raise NothingLeftError
         echo = {"task": task.digest(), "round": step.round, "n": len(part.target)}
         form = _moments(task, part, echo) if asked is None else _at(task, step, asked, part, echo)
-        return Output(OUTPUTS[step.name], msgspec.to_builtins(form), len(part.target))
+        return Output(OUTPUTS[step.name], msgspec.to_builtins(form), part.cohort)
 
 
 def _moments(task: GlmTask, part: Sample, echo: dict[str, Any]) -> MomentsForm:

@@ -3,7 +3,8 @@
 from typing import Any
 
 from medspace.core.canonical import JsonObject
-from medspace.learning.errors import RunError
+from medspace.core.text import Text, msgid
+from medspace.learning.errors import AnswerInvalidError, RunError
 from medspace.learning.glm import fit as fitting
 from medspace.learning.glm.answers import Expected, read_curvature, read_evaluation, read_moments
 from medspace.learning.glm.evaluation import Tally
@@ -41,6 +42,9 @@ class GlmSums:
             min_cohort=least,
         )
         part = self._read(answer, expected)
+        if answer.cohort > part.rows:
+            reason = Text(msgid("its counts contradict each other"))
+            raise AnswerInvalidError(site=answer.site, round=self._number, reason=reason)
         self._total = part if self._total is None else self._total + part
         return part.rows
 

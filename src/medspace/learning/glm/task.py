@@ -81,8 +81,8 @@ class Feature:
 class Evaluation:
     """How quality is measured.
 
-    `holdout` is the share of each site's rows that is kept out of the fit and measured on (0: measured on the rows of
-    the fit); which rows, `seed` and the row's position decide.
+    `holdout` is the share of each site's persons that is kept out of the fit and measured on (0: measured on the rows
+    of the fit), each with all rows; who that is, `seed` and the number of the person in the table decide.
     """
 
     bins: int = 10
