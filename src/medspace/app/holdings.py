@@ -20,7 +20,7 @@ from medspace.policy.actions import COMPUTED, covers
 if TYPE_CHECKING:
     from medspace.adapters.duckdb.source import Table
 
-MOST_DATASETS = 10_000
+PAGE = 500  # datasets read at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +54,12 @@ class Holdings:
 
     def _publish(self, tx: Transaction, local: Local, kinds: Collection[str]) -> None:
         wanted = {holding.dataset.id for holding in self.held}
-        for old in tx.find(CATALOGUE, limit=MOST_DATASETS):
-            if old.id not in wanted:
-                withdraw(tx, local, old.id)
+        for asset in _offered(tx):
+            if asset not in wanted:
+                withdraw(tx, local, asset)
+                _relabel(tx, asset, None)
         for holding in self.held:
-            _relabel(tx, holding)
+            _relabel(tx, holding.dataset.id, holding.label)
             old_dataset = tx.get(CATALOGUE, holding.dataset.id)
             if old_dataset is None or _terms(old_dataset) != _terms(holding.dataset):
                 publish(tx, local, holding.dataset, kinds)
@@ -68,12 +69,24 @@ def _terms(dataset: Dataset) -> Dataset:
     return replace(dataset, published="", body="")
 
 
-def _relabel(tx: Transaction, holding: Holding) -> None:
-    new = Labelled(holding.dataset.id, holding.label)
-    old = tx.get(LABELS, new.id)
-    if old is None:
+def _offered(tx: Transaction) -> list[str]:
+    """The identities of all published datasets."""
+    found: list[str] = []
+    while True:
+        page = tx.find(CATALOGUE, after=found[-1] if found else None, limit=PAGE)
+        found += [dataset.id for dataset in page]
+        if len(page) < PAGE:
+            return found
+
+
+def _relabel(tx: Transaction, asset: str, label: JsonObject | None) -> None:
+    """Put the label of an asset in place; without one nothing is permitted, under agreements that stay either."""
+    old, new = tx.get(LABELS, asset), None if label is None else Labelled(asset, label)
+    if old is None and new is not None:
         tx.insert(LABELS, new)
-    elif old != new:
+    elif old is not None and new is None:
+        tx.delete(LABELS, old)
+    elif old is not None and new is not None and old != new:
         tx.replace(LABELS, old, new)
 
 

@@ -1,0 +1,70 @@
+"""The catalogue follows the configuration: what is no longer configured is neither offered nor permitted."""
+
+import asyncio
+from datetime import UTC, datetime
+
+from medspace.adapters.memory import ManualClock, MemoryDatabase, SeededRandomness
+from medspace.app.holdings import PAGE, Holding, Holdings
+from medspace.connector.local import Local
+from medspace.connector.model import CATALOGUE, Dataset
+from medspace.connector.usage import rules
+from medspace.connector.usage.model import LABELS
+from medspace.ledger.model import decode
+from medspace.policy import templates
+from medspace.policy.labels import decide, parse
+from medspace.policy.points import Point
+
+DID = "did:web:holder.example"
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+PURPOSE = "ehds:HealthcareScientificResearch"
+LABEL = {"purposes": [PURPOSE], "kinds": ["medspace:train"], "regions": ["World"], "sensitivity": "non-public"}
+
+
+LOCAL = Local(DID, "https://holder.example/dsp", ManualClock(NOW), SeededRandomness())
+
+
+def holding(asset):
+    offer = templates.build("train-only", offer_id=f"{DID}:offer:{asset}")
+    dataset = Dataset(asset, asset, "", (), (offer,), ("medspace:train",), "sha256:" + 64 * "0", "")
+    return Holding(dataset, LABEL, None)
+
+
+def published(*configurations):
+    """The database after a connector was started on each of these configurations, one after the other."""
+    database = MemoryDatabase()
+
+    async def work():
+        for assets in configurations:
+            held = Holdings(tuple(holding(asset) for asset in assets))
+            await held.publish(database, LOCAL, {"medspace:train"})
+        return await database.read(
+            lambda tx: (
+                [dataset.id for dataset in tx.find(CATALOGUE, limit=10 * PAGE)],
+                [labelled.id for labelled in tx.find(LABELS, limit=10 * PAGE)],
+                [decode(entry).kind for entry in tx.log.entries(0, tx.log.size())],
+            )
+        )
+
+    return asyncio.run(work())
+
+
+def test_what_is_configured_no_longer_is_withdrawn_and_loses_its_label():
+    offered, labelled, entries = published(("a", "b"), ("b",))
+    assert offered == labelled == ["b"]
+    assert entries == ["offer.published", "offer.published", "offer.withdrawn"]
+
+
+def test_without_its_label_an_asset_is_not_used_under_agreements_that_stay():
+    facts = rules.Facts("did:web:user.example", "FR", NOW, 0)
+    request = rules.request_for("medspace:train", "a", facts, {"purpose": PURPOSE})
+    assert decide(parse(LABEL), request, Point.COMPUTE).permitted
+    assert not decide(parse(None), request, Point.COMPUTE).permitted
+
+
+def test_starting_again_on_the_same_configuration_says_nothing_new():
+    assert published(("a",), ("a",)) == published(("a",))
+
+
+def test_a_catalogue_of_many_pages_is_withdrawn_to_its_end():
+    many = [f"asset-{number:05d}" for number in range(2 * PAGE + 1)]
+    assert published(many, ())[:2] == ([], [])
