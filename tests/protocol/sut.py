@@ -33,10 +33,9 @@ from starlette.routing import Route
 from medspace.adapters.http.client import HttpClient
 from medspace.adapters.http.guard import Guard, check_callback
 from medspace.adapters.http.peers import DspClient
-from medspace.adapters.sql import SqlDatabase, create, open_database
+from medspace.adapters.sql import create, open_database
 from medspace.adapters.system import SystemClock, SystemRandomness
 from medspace.app.api.protocol import BASE, Door, protocol_routes
-from medspace.connector.catalogue import rules
 from medspace.connector.catalogue.service import Catalogue, publish
 from medspace.connector.dispatch.service import Dispatcher
 from medspace.connector.local import Local
@@ -206,8 +205,9 @@ class Connector:
         return Starlette(routes=[*protocol_routes(self.door), *triggers])
 
 
-def compose(database: SqlDatabase, transport: Transport, local: Local, script: dict[str, Script]) -> Connector:
+def compose(catalogue: Catalogue, transport: Transport, script: dict[str, Script]) -> Connector:
     """Put the connector together around the script."""
+    database, local = catalogue.database, catalogue.local
     negotiation_steps = NegotiationSteps(local, ScriptedNegotiations(script.get("datasets", {})))
     transfer_steps = TransferSteps(local, ScriptedTransfers(script.get("agreements", {})), negotiation_steps)
     settlements = {Kind.NEGOTIATION: negotiation_steps, Kind.TRANSFER: transfer_steps}
@@ -215,7 +215,7 @@ def compose(database: SqlDatabase, transport: Transport, local: Local, script: d
     check = partial(check_callback, guard=Guard.of(loopback=True))
     door = Door(
         NobodyInParticular().authenticate,
-        Catalogue(database, local),
+        catalogue,
         Negotiations(database, negotiation_steps, dispatcher, check),
         Transfers(database, transfer_steps, dispatcher, check),
         dispatcher,
@@ -244,8 +244,8 @@ async def serve(options: argparse.Namespace, script: dict[str, Script], folder: 
     client = HttpClient(Guard.of(loopback=True))
     async with open_database(url, COLLECTIONS) as database:
         transport = mutant.transport(CalledByName(client, NobodyInParticular()))
-        rules.PAGE = options.page_size
-        connector = compose(database, transport, local, script)
+        catalogue = Catalogue(database, local, options.page_size)
+        connector = compose(catalogue, transport, script)
         await database.write(lambda tx: seed(tx, local, script))
         await answer(mutant.door(connector.application()), connector.dispatcher, listener, root)
     await client.close()

@@ -58,10 +58,11 @@ def withdraw(tx: Transaction, local: Local, asset: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """What others may read."""
+    """What others may read, `page_size` datasets at once."""
 
     database: Database
     local: Local
+    page_size: int = rules.PAGE
 
     async def request(self, content: bytes, after: str | None = None, before: str | None = None) -> Page:
         """A page of the catalogue: the first one, or the one behind or before a dataset.
@@ -80,10 +81,10 @@ class Catalogue:
                 CATALOGUE,
                 after=after if before is None else before,
                 descending=before is not None,
-                limit=rules.PAGE + 1,
+                limit=self.page_size + 1,
             )
         )
-        further, datasets = len(found) > rules.PAGE, found[: rules.PAGE]
+        further, datasets = len(found) > self.page_size, found[: self.page_size]
         if before is not None:
             datasets.reverse()
         more, earlier = (further, after is not None) if before is None else (True, further)

@@ -92,11 +92,12 @@ class Negotiations:
             raise
 
     async def get(self, caller: Caller, pid: str) -> Negotiation:
-        """The process, for its counterparty.
+        """The process, for its counterparty: what it has acknowledged a moment ago has happened.
 
         Raises:
             UnknownProcessError: no such process of this caller, or it has not begun.
         """
+        await self.dispatcher.landed(pid)
         negotiation = owned(await self.database.read(lambda tx: tx.get(NEGOTIATIONS, pid)), pid, caller)
         if negotiation.state is NegotiationState.INITIAL:
             raise UnknownProcessError(pid=pid)

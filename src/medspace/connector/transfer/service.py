@@ -91,11 +91,12 @@ class Transfers:
             raise
 
     async def get(self, caller: Caller, pid: str) -> Transfer:
-        """The process, for its counterparty.
+        """The process, for its counterparty: what it has acknowledged a moment ago has happened.
 
         Raises:
             UnknownProcessError: no such process of this caller, or it has not begun.
         """
+        await self.dispatcher.landed(pid)
         transfer = owned(await self.database.read(lambda tx: tx.get(TRANSFERS, pid)), pid, caller)
         if transfer.state is TransferState.INITIAL:
             raise UnknownProcessError(pid=pid)
