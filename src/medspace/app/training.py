@@ -9,6 +9,7 @@ from medspace.connector.model import AGREEMENTS, Agreement
 from medspace.connector.ports import RegionOf
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock
+from medspace.core.errors import DuplicateRecordError, MedspaceError, StaleRecordError, StorageError
 from medspace.core.store import Database, Transaction
 from medspace.learning.ports import KIND
 from medspace.learning.runs.model import Run, Seat
@@ -17,6 +18,9 @@ from medspace.policy import odrl
 from medspace.policy.limits import limits
 from medspace.policy.model import UseRequest
 from medspace.policy.points import Point
+
+PAUSE = 1.0  # seconds before a run goes on after the database failed; it doubles up to the longest
+LONGEST_PAUSE = 60.0
 
 
 class Training:
@@ -64,8 +68,28 @@ class Training:
         task.add_done_callback(lambda _: self._tasks.pop(run, None))
 
     async def _resume(self, run: str) -> None:
-        ended = await self._coordinator.resume(run)
-        self._log.info("run.ended", run=run, state=ended.state.value, rounds=ended.round)
+        pause = PAUSE
+        while not await self._ended(run):
+            await self._clock.sleep(pause)
+            pause = min(pause * 2.0, LONGEST_PAUSE)
+
+    async def _ended(self, run: str) -> bool:
+        """Lead a run as far as it goes; False where the database failed: what it kept is the place to go on from."""
+        try:
+            ended = await self._coordinator.resume(run)
+        except (
+            StaleRecordError,
+            DuplicateRecordError,
+        ) as error:  # another coordinator leads it: leave it to that one
+            self._log.warning("run.left", run=run, code=error.code, reason=str(error.text))
+        except StorageError as error:
+            self._log.warning("run.stalled", run=run, code=error.code, reason=str(error.text))
+            return False
+        except MedspaceError as error:
+            self._log.error("run.stopped", run=run, code=error.code, reason=str(error.text))
+        else:
+            self._log.info("run.ended", run=run, state=ended.state.value, rounds=ended.round)
+        return True
 
     def _seat(self, tx: Transaction, agreement_id: str) -> Seat:
         agreement = tx.get(AGREEMENTS, agreement_id)
