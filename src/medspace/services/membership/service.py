@@ -1,7 +1,8 @@
 """The authority's work: admit, remove, publish the signed list.
 
 A list is published in the transaction order of the register: every list holds every admission before it. Lists are
-dated at least a second apart, since connectors never go back to an older list or to another of the same second.
+dated at least a second apart, since connectors never go back to an older list or to another of the same second; where
+that would date them in the future, which no connector takes, the authority waits.
 """
 
 import asyncio
@@ -15,13 +16,16 @@ from medspace.ledger.model import Entry
 from medspace.ledger.service import record
 from medspace.services.membership.errors import KeyChangedError, UnknownMemberError
 from medspace.services.membership.model import REGISTER, Enrolled
-from medspace.trust.members import sign_members
+from medspace.trust.errors import MembersPrematureError
+from medspace.trust.members import LEEWAY, sign_members
 from medspace.trust.model import Member, Members
 from medspace.trust.service import MembersBook
 
 VALID = timedelta(days=30)
 RENEW = timedelta(days=1)
-MOST_MEMBERS = 10_000
+PAGE = 1000  # members read at once
+AHEAD = LEEWAY / 2  # how far a list may be dated ahead of the authority's clock
+FAR_AHEAD = timedelta(minutes=1)  # no burst of admissions leads there: the clock was wrong
 _SECOND = timedelta(seconds=1)
 
 
@@ -59,19 +63,27 @@ class Authority:
         await self.publish()
 
     async def renew(self) -> None:
-        """Publish the list anew if it is missing or older than a day."""
-        current = self._book.current
-        if current is None or current.issued + RENEW < self._clock.now():
+        """Publish the list anew if it is missing or older than a day.
+
+        Raises:
+            MembersPrematureError: as `publish`.
+        """
+        current, now = self._book.current, self._clock.now()
+        if current is None or not now - RENEW <= current.issued <= now + FAR_AHEAD:
             await self.publish()
 
     async def publish(self) -> None:
-        """Sign and keep the list of all members."""
+        """Sign and keep the list of all members.
+
+        Raises:
+            MembersPrematureError: the list before is dated far in the future, so the clock was wrong then or is now.
+        """
         async with self._publishing:
             await self._publish()
 
     async def _publish(self) -> None:
-        enrolled = await self._database.read(lambda tx: tx.find(REGISTER, limit=MOST_MEMBERS))
-        issued = self._next_instant()
+        issued = await self._next_instant()
+        enrolled = await self._database.read(_everybody)
         members = Members(self.did, issued, issued + VALID, tuple(e.member for e in enrolled))
         text = sign_members(self._signer, members)
         digest = "sha256:" + sha256(text.encode()).hexdigest()
@@ -79,10 +91,15 @@ class Authority:
         await self._database.write(lambda tx: self._note(tx, "members.published", now, list=digest))
         await self._book.install(text)
 
-    def _next_instant(self) -> datetime:
-        now = self._clock.now().replace(microsecond=0)
-        current = self._book.current
-        return now if current is None else max(now, current.issued + _SECOND)
+    async def _next_instant(self) -> datetime:
+        now, current = self._clock.now(), self._book.current
+        if current is None or current.issued + _SECOND <= now:
+            return now.replace(microsecond=0)
+        following = current.issued + _SECOND
+        if following > now + FAR_AHEAD:
+            raise MembersPrematureError(issued=current.issued.isoformat())
+        await self._clock.sleep(max((following - AHEAD - now).total_seconds(), 0.0))
+        return following
 
     def _enroll(self, tx: Transaction, member: Member, now: datetime) -> None:
         old = tx.get(REGISTER, member.did)
@@ -106,3 +123,12 @@ class Authority:
 
     def _note(self, tx: Transaction, kind: str, now: datetime, **facts: str) -> None:
         record(tx, Entry(kind, stamp(now), self.did, facts))
+
+
+def _everybody(tx: Transaction) -> list[Enrolled]:
+    found: list[Enrolled] = []
+    while True:
+        page = tx.find(REGISTER, after=found[-1].id if found else None, limit=PAGE)
+        found += page
+        if len(page) < PAGE:
+            return found
