@@ -52,10 +52,11 @@ class Decision:
 def combine(*decisions: Decision) -> Decision:
     """All must permit; the worst verdict wins and its code is kept, with every premise of every decision.
 
-    Without any decision the answer is deny: nobody said yes.
+    The premises of the worst come first: the first failure is the one that the code speaks of. Without any decision
+    the answer is deny: nobody said yes.
     """
     if not decisions:
         return Decision(Verdict.DENY, "decision.none")
-    ranks = (Verdict.PERMIT, Verdict.DENY, Verdict.UNENFORCEABLE)
-    worst = max(decisions, key=lambda decision: ranks.index(decision.verdict))
-    return Decision(worst.verdict, worst.code, tuple(p for d in decisions for p in d.premises))
+    ranks = (Verdict.UNENFORCEABLE, Verdict.DENY, Verdict.PERMIT)
+    ordered = sorted(decisions, key=lambda decision: ranks.index(decision.verdict))
+    return Decision(ordered[0].verdict, ordered[0].code, tuple(p for d in ordered for p in d.premises))

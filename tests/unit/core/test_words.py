@@ -153,7 +153,9 @@ def test_the_worst_verdict_wins_and_every_premise_is_kept():
     assert (combine(permit, deny).verdict, combine(permit, deny).code) == (Verdict.DENY, "no")
     joined = combine(deny, unknown, permit)
     assert (joined.verdict, joined.code, len(joined.premises)) == (Verdict.UNENFORCEABLE, "unknown", 4)
-    assert [premise.satisfied for premise in joined.failures] == [False, None]
+    assert [premise.satisfied for premise in joined.failures] == [None, False]  # that of the code comes first
+    allowed = decision(Verdict.PERMIT, "ok", [True, None])
+    assert [premise.satisfied for premise in combine(allowed, deny).failures] == [False, None]
     assert combine().verdict is Verdict.DENY
 
 

@@ -1,15 +1,16 @@
 """May it happen, may it leave? Pure decisions of usage control, over the policy room's."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from math import isfinite
 
 from medspace.connector.model import Agreement
-from medspace.core.canonical import Json, JsonObject
+from medspace.core.canonical import LARGEST_INTEGER, Json, JsonObject
 from medspace.core.decision import Decision, Premise, Verdict, combine
 from medspace.core.text import Text, msgid
-from medspace.core.usage import Admission, Output
+from medspace.core.usage import Admission, Output, Step
 from medspace.policy import labels, odrl, rules
 from medspace.policy.actions import action_of
 from medspace.policy.model import UseRequest
@@ -18,6 +19,9 @@ from medspace.policy.points import Point
 MOST_STEPS = 500  # a training has a few dozen; more are an attempt to learn rows from many answers
 DEEPEST = 8
 MOST_NUMBERS = 1_000_000
+LONGEST_TEXT = 100  # characters: a digest or a name of a column has room, a record has not
+HIGHEST_ROUND = 1_000_000
+_STEP_NAME = re.compile(r"[a-z][a-z0-9_.-]{0,63}", re.ASCII)
 
 # What a job endpoint gives: the coordinator adds up the sites' answers and sees each of them.
 PROTECTION = "coordinator-sees-sums"
@@ -63,6 +67,27 @@ def decide(agreement: Agreement, label: JsonObject | None, request: UseRequest, 
     return combine(rules.decide(policy, request, point), labels.decide(labels.parse(label), request, point))
 
 
+def flaw(step: Step) -> Text | None:
+    """What is wrong with a step whatever it asks for: its name and its round go into the log."""
+    if not _STEP_NAME.fullmatch(step.name):
+        return Text(msgid("its name is not a short word in small letters"))
+    if not 0 <= step.round <= HIGHEST_ROUND:
+        return Text(msgid("its round is not a number from 0 to {most}"), {"most": HIGHEST_ROUND})
+    return None
+
+
+def served(kind: str, *, engine: bool, rows: bool) -> Decision:
+    """Whether this connector still has what a use needs: it may have been started with less than before."""
+    if not engine:
+        asked, held = (
+            Text(msgid("a kind of use that is served here")),
+            Text(msgid("the use is {kind}"), {"kind": kind}),
+        )
+        return _one("format", "use.no_engine", asked, held, ok=False)
+    asked, held = Text(msgid("an asset that is held here")), Text(msgid("it is no longer held"))
+    return _one("asset", "use.no_asset", asked, held, ok=rows)
+
+
 def within_budget(steps: int) -> Decision:
     """Whether a job may have one more step."""
     held = Text(msgid("{steps} steps were answered"), {"steps": steps})
@@ -103,7 +128,7 @@ def _time(admission: Admission, _: Output, now: datetime) -> Decision:
 
 
 def _content(_: Admission, output: Output, __: datetime) -> Decision:
-    asked = Text(msgid("finite numbers, at most {most}"), {"most": MOST_NUMBERS})
+    asked = Text(msgid("finite numbers and short words, at most {most}"), {"most": MOST_NUMBERS})
     numbers = _count(dict(output.values), DEEPEST)
     held = Text(msgid("{numbers} numbers"), {"numbers": numbers}) if numbers >= 0 else Text(msgid("something else"))
     return _one("release.content", "release.content", asked, held, ok=0 <= numbers <= MOST_NUMBERS)
@@ -114,11 +139,22 @@ def _count(value: Json, depth: int) -> int:
     if isinstance(value, dict | list | tuple):
         if depth == 0:
             return -1
+        if isinstance(value, dict) and not all(_is_word(name) for name in value):
+            return -1
         counts = [_count(item, depth - 1) for item in (value.values() if isinstance(value, dict) else value)]
         return -1 if any(count < 0 for count in counts) else sum(counts)
-    if isinstance(value, float) and not isfinite(value):
-        return -1
-    return 1 if value is None or isinstance(value, int | float | str) else -1
+    fine = value is None or _is_word(value) or _is_finite(value)
+    return 1 if fine else -1
+
+
+def _is_word(value: Json) -> bool:
+    return isinstance(value, str) and len(value) <= LONGEST_TEXT
+
+
+def _is_finite(value: Json) -> bool:
+    if isinstance(value, int):
+        return abs(value) <= LARGEST_INTEGER
+    return isinstance(value, float) and isfinite(value)
 
 
 def _one(clause: str, code: str, asked: Text, held: Text, *, ok: bool) -> Decision:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
 
-from medspace.connector.model import AGREEMENTS, Agreement
+from medspace.connector.model import AGREEMENTS, INTENTS, Agreement
 from medspace.connector.ports import RegionOf
 from medspace.connector.usage import rules
 from medspace.connector.usage.errors import (
@@ -40,6 +40,7 @@ from medspace.policy.model import UseRequest
 from medspace.policy.points import Point
 
 LONGEST_ADMISSION = timedelta(hours=1)
+_ENDING = frozenset({"suspend", "complete", "terminate"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +112,9 @@ class UsageControl:
             return await self._step(call)
 
     async def _step(self, call: Call) -> Release:
+        request = _request_digest(call.step)
         await self._engine_of(call)
         now, admission_id = self._clock.now(), new_id(self._randomness)
-        request = _request_digest(call.step)
         admitted = await self._database.write(lambda tx: self._admit(tx, call, request, admission_id, now))
         if isinstance(admitted, Release):
             return admitted
@@ -125,7 +126,7 @@ class UsageControl:
     async def _engine_of(self, call: Call) -> None:
         """Have the engine of the job at hand: it is made for the first step, since it may bring heavy libraries."""
         job = await self._database.read(lambda tx: tx.get(JOBS, call.job))
-        if job is not None and job.kind not in self._engines:
+        if job is not None and job.kind in self._makers and job.kind not in self._engines:
             self._engines[job.kind] = await asyncio.to_thread(self._makers[job.kind])
 
     async def _answer(self, admission: Admission, step: Step) -> Output:
@@ -175,14 +176,16 @@ class UsageControl:
             raise UnknownJobError(use=call.job)
         if not same_secret(call.token, self._tokens.token(job.id, job.generation)):
             raise UnknownJobError(use=call.job)
-        if not job.open:
+        if not _is_open(tx, job):
             raise JobClosedError(use=call.job)
         return job
 
     def _decide(self, tx: Transaction, visit: _Visit) -> Decision:
         labelled = tx.get(LABELS, visit.job.asset)
         label = labelled.label if labelled else None
+        kind, asset = visit.job.kind, visit.job.asset
         return combine(
+            rules.served(kind, engine=kind in self._engines, rows=asset in self._sources),
             rules.decide(visit.agreement, label, visit.request, Point.COMPUTE),
             rules.same_task(visit.job.task, visit.task),
             rules.within_budget(visit.job.steps),
@@ -239,13 +242,13 @@ class UsageControl:
         now: datetime,
     ) -> Release | _Refusal:
         job = tx.get(JOBS, admission.use)
-        if job is None or not job.open:  # suspended or ended while the engine worked
+        if job is None or not _is_open(tx, job):  # suspended or ended while the engine worked
             self._note_withheld(tx, admission, JobClosedError.code)
             return _Refusal(JobClosedError(use=admission.use))
         decision = self._may_leave(tx, job, admission, call.step, output, now)
         if not decision.permitted:
             self._note_withheld(tx, admission, decision.code)
-            return _Refusal(WithheldError(**_told(decision.code, decision.failures[0])))
+            return _Refusal(WithheldError(**_told(decision.code, next(iter(decision.failures), None))))
         said = release_digest(output.kind, call.step.round, output.cohort, output.values)
         facts = {"release": release_id, "admission": admission.id, "output": output.kind}
         entry = record(
@@ -292,8 +295,21 @@ class UsageControl:
 
 
 def _request_digest(step: Step) -> str:
+    flaw = rules.flaw(step)
+    if flaw is not None:
+        raise StepError(reason=flaw)
     said = {"task": step.task, "round": step.round, "name": step.name, "inputs": step.inputs}
-    return digest_bytes(canonical(exact(said)))
+    try:
+        return digest_bytes(canonical(exact(said)))
+    except (ValueError, RecursionError) as error:
+        reason = msgid("it is deeper than any task, or a number in it is too large or not finite")
+        raise StepError(reason=Text(reason)) from error
+
+
+def _is_open(tx: Transaction, job: Job) -> bool:
+    # What we are ending is over for us, whether or not the user acknowledges it.
+    owed = tx.get(INTENTS, job.id)
+    return job.open and (owed is None or owed.action not in _ENDING)
 
 
 def _uses_before(tx: Transaction, job: Job) -> int:

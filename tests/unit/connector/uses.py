@@ -1,0 +1,177 @@
+"""A holder's usage control with real collections, a clock that stands still, and an engine that does as told."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from medspace.adapters.memory import ManualClock, MemoryDatabase, SeededRandomness
+from medspace.connector.model import AGREEMENTS, Agreement, Role, Transfer, TransferState
+from medspace.connector.ports import TransferEvent
+from medspace.connector.usage.model import JOBS, LABELS, Labelled
+from medspace.connector.usage.service import Call, UsageControl
+from medspace.connector.usage.strategy import UsageStrategy
+from medspace.connector.usage.tokens import JobTokens
+from medspace.core.hashing import digest
+from medspace.core.usage import Admission, Output, Step
+from medspace.ledger.model import Entry, decode
+from medspace.policy import templates
+
+HOLDER = "did:web:clinic.example"
+USER = "did:web:company.example"
+ASSET = "hearts"
+KIND = "medspace:train"
+PURPOSE = "ehds:HealthcareScientificResearch"
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+TASK = {"task": "count", "purpose": PURPOSE, "min_sites": 1}
+LABEL = {"purposes": [PURPOSE], "regions": ["World"], "kinds": [KIND], "sensitivity": "non-public"}
+
+
+class Source:
+    """Rows that count how often they are opened, and for which admissions."""
+
+    def __init__(self) -> None:
+        self.opened: list[Admission] = []
+
+    def open(self, admission: Admission) -> list[int]:
+        self.opened.append(admission)
+        return [1, 2, 3]
+
+
+@dataclass
+class Engine:
+    """Answers what it is told to; `before` runs in the worker thread once the rows are open."""
+
+    output: Output = field(default_factory=lambda: Output("count.sum", {"sum": 1.5}, 50))
+    kind: str = KIND
+    outputs: tuple[str, ...] = ("count.sum", "count.mean")
+    before: Callable[[], Any] = lambda: None
+    error: Exception | None = None
+
+    def check(self, task: Any) -> None:
+        """Every task is fine."""
+
+    def answer(self, admission: Admission, step: Step, source: Source) -> Output:
+        source.open(admission)
+        self.before()
+        if self.error is not None:
+            raise self.error
+        return self.output
+
+
+class House:
+    """Usage control of one holder, with the agreements and jobs that a test asks for."""
+
+    def __init__(self, database: Any = None, **terms: Any) -> None:
+        self.clock = ManualClock(NOW)
+        self.database = database or MemoryDatabase()
+        self.tokens = JobTokens(b"secret")
+        self.engine, self.source = Engine(), Source()
+        self.regions: dict[str, str | None] = {USER: "DE"}
+        self.terms = {"purposes": [PURPOSE], "until": "2027-01-01T00:00:00Z", "min_cohort": 10} | terms
+        self.strategy = UsageStrategy(
+            "https://clinic.example", frozenset({KIND}), self.tokens, self.region_of, self.clock
+        )
+        self.build()
+
+    def build(self, engines: dict[str, Any] | None = None, sources: dict[str, Any] | None = None) -> None:
+        """Usage control as after a start of the connector."""
+        self.control = UsageControl(
+            did=HOLDER,
+            engines={KIND: lambda: self.engine} if engines is None else engines,
+            sources={ASSET: self.source} if sources is None else sources,
+            database=self.database,
+            tokens=self.tokens,
+            region_of=self.region_of,
+            clock=self.clock,
+            randomness=SeededRandomness(7),
+        )
+
+    def region_of(self, _: Any, did: str) -> str | None:
+        return self.regions.get(did)
+
+    async def agree(self, template: str = "train-only", label: dict[str, Any] | None = LABEL, name: str = "1") -> str:
+        policy = templates.build(template, **self.terms) | {
+            "@id": f"urn:agreement:{name}",
+            "@type": "Agreement",
+            "assigner": HOLDER,
+            "assignee": USER,
+            "target": ASSET,
+            "timestamp": "2026-01-01T00:00:00Z",
+        }
+        stamp = "2026-01-01T00:00:00.000Z"
+        agreement = Agreement(policy["@id"], "urn:n", HOLDER, USER, ASSET, policy, digest(policy), stamp, stamp)
+
+        def work(tx: Any) -> None:
+            tx.insert(AGREEMENTS, agreement)
+            if label is not None and tx.get(LABELS, ASSET) is None:
+                tx.insert(LABELS, Labelled(ASSET, label))
+
+        await self.database.write(work)
+        return agreement.id
+
+    async def start(self, job: str = "urn:job:1", agreement: str = "urn:agreement:1", kind: str = KIND) -> str:
+        """Start a use; the token that its start message carries."""
+        transfer = transfer_of(job, agreement, kind)
+        address = await self.database.write(lambda tx: self.strategy.address(tx, transfer))
+        return str(address["endpointProperties"][0]["value"])
+
+    async def tell(self, event: TransferEvent, job: str = "urn:job:1") -> None:
+        transfer = transfer_of(job, "urn:agreement:1", KIND)
+        await self.database.write(lambda tx: self.strategy.react(tx, transfer, event))
+
+    async def relabel(self, label: dict[str, Any] | None) -> None:
+        def work(tx: Any) -> None:
+            old = tx.get(LABELS, ASSET)
+            if label is None:
+                tx.delete(LABELS, old)
+            else:
+                tx.replace(LABELS, old, Labelled(ASSET, label))
+
+        await self.database.write(work)
+
+    async def change(self, job: str = "urn:job:1", **values: Any) -> None:
+        def work(tx: Any) -> None:
+            old = tx.get(JOBS, job)
+            tx.replace(JOBS, old, replace(old, **values))
+
+        await self.database.write(work)
+
+    async def job(self, job: str = "urn:job:1") -> Any:
+        return await self.database.read(lambda tx: tx.get(JOBS, job))
+
+    async def log(self) -> list[Entry]:
+        return await self.database.read(lambda tx: [decode(entry) for entry in tx.log.entries(0, tx.log.size())])
+
+    async def kinds(self) -> list[str]:
+        return [entry.kind for entry in await self.log()]
+
+
+def transfer_of(job: str, agreement: str, kind: str, role: Role = Role.PROVIDER) -> Transfer:
+    """A transfer as the transfer room hands it to the strategy."""
+    return Transfer(
+        id=job,
+        role=role,
+        state=TransferState.REQUESTED,
+        counterparty=USER,
+        address="https://company.example/dsp",
+        peer_pid="urn:peer",
+        agreement=agreement,
+        dataset=ASSET,
+        format=kind,
+        created="2026-01-01T00:00:00.000Z",
+        updated="2026-01-01T00:00:00.000Z",
+    )
+
+
+def call(token: str, job: str = "urn:job:1", user: str = USER, **step: Any) -> Call:
+    """A call of a job endpoint."""
+    said = {"task": TASK, "round": 1, "name": "sum"} | step
+    return Call(user, job, token, Step(**said))
+
+
+async def admitted_house(**terms: Any) -> tuple[House, str]:
+    """A holder with one agreement and one started use; and its token."""
+    house = House(**terms)
+    await house.agree()
+    return house, await house.start()
