@@ -1,0 +1,36 @@
+"""The whole road, from catalogue to proof, between connectors that speak HTTP."""
+
+import json
+
+import pytest
+
+from medspace.app.auditing import verify_files
+from tests.e2e.space import TASK, hospital, staged
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory):
+    with staged(tmp_path_factory.mktemp("whole")) as stage:
+        stage.add("authority", hospital(1))
+        stage.add("clinic", hospital(2))
+        stage.add("user")
+        stage.open()
+        stage.admit()
+        yield stage
+
+
+def test_from_catalogue_to_proof(stage, tmp_path):
+    user = stage.space("user")
+    found = user.catalog(search="heart")
+    assert {d["participant"] for d in found} == {stage.nodes["authority"].did, stage.nodes["clinic"].did}
+    agreements = [stage.agree("user", holder) for holder in ("authority", "clinic")]
+    run = user.train(TASK, agreements)
+    assert run["state"] == "finished", run
+    assert run["model"]["rows"] == 120
+    files = []
+    for key in stage.nodes:
+        file = tmp_path / f"{key}.json"
+        file.write_text(json.dumps(stage.space(key).audit_bundle()))
+        files.append(file)
+    report = verify_files(files, user.status()["authority_key"], "en")
+    assert report["outcome"] == "verified", report
