@@ -64,7 +64,7 @@ class Membership:
             return False
         async with self._looking:
             now = self._clock.now().timestamp()
-            if now - self._looked >= STRANGERS:
+            if abs(now - self._looked) >= STRANGERS:  # the clock may be set back
                 self._looked = now
                 self._fresh = await self._refreshed()
             return self._fresh  # who waited while another one looked profits from that look
@@ -97,7 +97,7 @@ class Membership:
     async def _kept(self, authority: Authority) -> bool:
         """Whether the authority is on its own list and the list is fresh; what stands against it is logged."""
         participant = self._config.participant
-        roles = (*participant.roles, "authority")
+        roles = tuple(dict.fromkeys((*participant.roles, "authority")))
         own = Member(self._config.did, participant.name, participant.region, roles, self._own_key)
         try:
             await authority.admit(own)
