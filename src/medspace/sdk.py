@@ -1,5 +1,15 @@
 """The verbs of medspace for Python programs; see `medspace.app.sdk`."""
 
-from medspace.app.sdk import NotRunningError, Space, SpaceError, connect
+from medspace.app.sdk import ConnectorFailedError, NotRunningError, Space, SpaceError, TokenUnreadableError, connect
+from medspace.core.errors import MedspaceError, WaitingError
 
-__all__ = ["NotRunningError", "Space", "SpaceError", "connect"]
+__all__ = [
+    "ConnectorFailedError",
+    "MedspaceError",
+    "NotRunningError",
+    "Space",
+    "SpaceError",
+    "TokenUnreadableError",
+    "WaitingError",
+    "connect",
+]

@@ -167,7 +167,9 @@ def read_config(file: Path) -> Config:
         if file.stat().st_size > LARGEST_FILE:
             raise ConfigError(file=str(file), reason=Text(msgid("it is larger than 1 MiB")))
         config = msgspec.toml.decode(file.read_bytes(), type=Config)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
+    except OSError as error:
+        raise ConfigError(file=str(file), reason=error.strerror or str(error)) from error
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
         raise ConfigError(file=str(file), reason=str(error)) from error
     config = msgspec.structs.replace(config, folder=str(file.resolve().parent))
     for reason in _objections(config):

@@ -9,7 +9,7 @@ from medspace.adapters.metrics import Metrics
 from medspace.app import views
 from medspace.app.bell import Bell
 from medspace.app.config import Config
-from medspace.app.finding import Finder, NoConnectorError, listed, matching
+from medspace.app.finding import Finder, NoConnectorError, listed, matching, not_found
 from medspace.app.training import Training
 from medspace.connector.errors import OfferError, UnknownDatasetError
 from medspace.connector.model import AGREEMENTS, CATALOGUE, Agreement, Dataset, Negotiation, Transfer
@@ -34,6 +34,7 @@ from medspace.policy.points import Point
 from medspace.policy.service import dry_run
 from medspace.services.membership.errors import NotAuthorityError
 from medspace.services.membership.service import Authority
+from medspace.trust.errors import DocumentError
 from medspace.trust.jws import encode
 from medspace.trust.model import Member
 from medspace.trust.ports import Documents
@@ -50,6 +51,14 @@ class VerbError(InvalidInputError):
     code = "transfer.verb"
     sentence = msgid("A transfer cannot be told to {verb}.")
     next_step = msgid("Use one of suspend, resume, complete, terminate.")
+
+
+class InstantError(InvalidInputError):
+    """A time cannot be read."""
+
+    code = "request.instant"
+    sentence = msgid("{text} is no instant.")
+    next_step = msgid("Write it as 2026-01-31T12:00:00Z.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +117,14 @@ class Desk:
         Raises:
             NotAuthorityError: this connector is not the authority.
             NoConnectorError: the participant has no document with a key.
+            AwayError: its connector does not answer.
         """
         if self.authority is None:
             raise NotAuthorityError(authority=self.config.space.authority)
-        document = await self.documents.document(did)
+        try:
+            document = await self.documents.document(did)
+        except DocumentError as error:
+            raise not_found(did, error) from error
         if not document.keys:
             raise NoConnectorError(did=did, reason=Text(msgid("its DID document shows no key")))
         member = Member(did, name, region, tuple(roles), document.keys[0].public_key)
@@ -222,7 +235,7 @@ class Desk:
             assignee=wish["user"] or None,
             purpose=wish["purpose"] or None,
             region=wish["place"] or self._region(wish["user"]),
-            time=instant(wish["at"]) if wish["at"] else self.clock.now(),
+            time=_instant(wish["at"]) if wish["at"] else self.clock.now(),
             count=0,
             target=dataset,
             protection="coordinator-sees-sums",
@@ -329,6 +342,13 @@ class Desk:
             "hashes": [one.hex() for one in proof.hashes],
             "checkpoint": signed.note,
         }
+
+
+def _instant(text: str) -> datetime:
+    try:
+        return instant(text)
+    except ValueError:
+        raise InstantError(text=text) from None
 
 
 def in_force(agreement: Agreement, now: datetime, region: str | None) -> bool:

@@ -7,7 +7,7 @@ from medspace.connector import wire
 from medspace.connector.errors import MessageError, UnknownDatasetError, UnreachableError
 from medspace.connector.ports import Reply, Transport
 from medspace.core.canonical import Json, JsonObject
-from medspace.core.errors import MedspaceError, RefusedError
+from medspace.core.errors import MedspaceError, RefusedError, WaitingError
 from medspace.core.text import msgid
 from medspace.trust.errors import DocumentError
 from medspace.trust.model import DidDocument
@@ -25,6 +25,14 @@ class NoConnectorError(RefusedError):
     code = "find.no_connector"
     sentence = msgid("{did} has no connector that could be asked: {reason}.")
     next_step = msgid("Check the DID, and that the participant's connector runs.")
+
+
+class AwayError(WaitingError):
+    """Nobody answers where a participant's connector should be: it may come back."""
+
+    code = "find.away"
+    sentence = msgid("{did} does not answer: {reason}.")
+    next_step = msgid("Check the DID, and try again when the participant's connector runs.")
 
 
 class CatalogRefusedError(RefusedError):
@@ -47,11 +55,12 @@ class Finder:
 
         Raises:
             NoConnectorError: its DID document names no catalogue, or there is no document.
+            AwayError: nobody answers where its DID document should be.
         """
         try:
             document = await self._documents.document(did)
         except (DocumentError, UnreachableError) as error:
-            raise NoConnectorError(did=did, reason=error.text) from error
+            raise not_found(did, error) from error
         return catalog_base(document)
 
     async def catalog(self, did: str) -> list[JsonObject]:
@@ -99,6 +108,13 @@ class Finder:
 
     async def _listed(self, did: str) -> list[JsonObject]:
         return [listed(did, dataset) for dataset in await self.catalog(did)]
+
+
+def not_found(did: str, error: MedspaceError) -> MedspaceError:
+    """Why a participant's DID document is not there: nobody answers, or what answers is not the document."""
+    causes = (error, error.__cause__)
+    away = next((cause for cause in causes if isinstance(cause, UnreachableError)), None)
+    return NoConnectorError(did=did, reason=error.text) if away is None else AwayError(did=did, reason=away.text)
 
 
 def catalog_base(document: DidDocument) -> str:

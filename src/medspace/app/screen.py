@@ -48,12 +48,20 @@ class Screen:
         from rich.console import Console  # noqa: PLC0415 - keeps --help fast
         from rich.table import Table  # noqa: PLC0415
 
-        table = Table(title=self.say(title), title_justify="left")
+        table = Table()
         for column in columns:
             table.add_column(self.say(column), overflow="fold")
         for row in rows:
             table.add_row(*("" if cell is None else str(cell) for cell in row))
-        Console(width=None if sys.stdout.isatty() else WIDTH).print(table)
+        self.line(title)
+        if table.row_count:
+            Console(width=None if sys.stdout.isatty() else WIDTH, markup=False).print(table)
+
+    def blocks(self, title: Text, blocks: Iterable[Sequence[str]]) -> None:
+        """A list for people whose items are too long for a table: a head, and lines below it that can be copied."""
+        self.line(title)
+        for head, *lines in blocks:
+            sys.stdout.write(f"\n{head}\n" + "".join(f"  {line}\n" for line in lines if line))
 
     def problem(self, error: MedspaceError) -> None:
         """Code, sentence and next step: as JSON on standard output, or for people on standard error."""
@@ -61,13 +69,15 @@ class Screen:
         if self.as_json:
             sys.stdout.write(json.dumps({"error": problem}, ensure_ascii=False) + "\n")
             return
-        sys.stderr.write(f"{problem['code']}: {problem['sentence']}\n  {problem['next_step']}\n")
+        clause = f" [{problem['clause']}]" if problem.get("clause") else ""
+        sys.stderr.write(f"{problem['code']}: {problem['sentence']}{clause}\n  {problem['next_step']}\n")
 
 
 def problem_of(error: MedspaceError, language: str) -> Mapping[str, Json]:
-    """An error as the API and the command line give it."""
+    """An error as the API and the command line give it; what a connector said besides (such as the clause) stays."""
     speak = speaker(language)
     return {
+        **getattr(error, "problem", {}),
         "code": error.code,
         "sentence": error.text.render(speak),
         "next_step": error.advice.render(speak),

@@ -19,12 +19,13 @@ import httpx
 
 from medspace.app.config import read_config
 from medspace.core.canonical import Json, JsonObject
-from medspace.core.errors import MedspaceError, WaitingError
+from medspace.core.errors import InvalidInputError, MedspaceError, WaitingError
 from medspace.core.text import msgid
 
 SHORT_WAIT = 10  # seconds that one question may hang at the connector before it is asked again
 FINAL = frozenset({"FINALIZED", "TERMINATED", "COMPLETED"})
 ENDED = frozenset({"finished", "failed", "cancelled"})
+CANCELLED: JsonObject = {"code": "learning.cancelled", "next_step": "Begin a new run.", "exit_code": 1}
 
 
 class SpaceError(MedspaceError):
@@ -49,15 +50,36 @@ class NotRunningError(MedspaceError):
     next_step = msgid("Start it with `medspace up`, or name its configuration with --config.")
 
 
+class ConnectorFailedError(MedspaceError):
+    """What answers at the management address answers with something that is no JSON object."""
+
+    code = "connector.failed"
+    sentence = msgid("What answers at {url} failed at this (HTTP {status}).")
+    next_step = msgid("Read the log of the connector; if something else listens there, mend the configuration.")
+
+
+class TokenUnreadableError(InvalidInputError):
+    """The file of the private token cannot be read."""
+
+    code = "private.token_unreadable"
+    sentence = msgid("The private token in {file} cannot be read: {reason}.")
+    next_step = msgid("Run this as the user whose connector it is, or write a new one with `medspace init`.")
+
+
 def connect(config: str | Path = "medspace.toml", *, language: str = "en") -> "Space":
     """The running connector that a configuration file describes.
 
     Raises:
         ConfigError: the file cannot be used.
+        TokenUnreadableError: the file of the private token cannot be read.
         NotRunningError: on first use, if the connector is not running.
     """
     settings = read_config(Path(config))
-    token = settings.path(settings.private.token).read_text().strip()
+    file = settings.path(settings.private.token)
+    try:
+        token = file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise TokenUnreadableError(file=str(file), reason=getattr(error, "strerror", "it is no token")) from error
     host = f"[{settings.private.host}]" if ":" in settings.private.host else settings.private.host
     return Space(f"http://{host}:{settings.private.port}", token, language=language)
 
@@ -87,10 +109,6 @@ class Space:
         """Who this connector is, since when it runs, and what it can do."""
         return self._get("/status")
 
-    def doctor(self) -> JsonObject:
-        """What is in order and what is not: `{checks: [{name, ok, sentence, next_step}]}`."""
-        return self._get("/doctor")
-
     def members(self) -> list[JsonObject]:
         """The members of the space, as the authority signed them."""
         return list(self._get("/members")["members"])
@@ -106,8 +124,12 @@ class Space:
     # --- find --------------------------------------------------------------------------------------------------
     def catalog(self, participant: str | None = None, *, search: str = "") -> list[JsonObject]:
         """Datasets on offer: of one participant, or of every member of the space."""
+        return list(self.find(participant, search=search)["datasets"])
+
+    def find(self, participant: str | None = None, *, search: str = "") -> JsonObject:
+        """As `catalog`, with the `problems` of the members that did not answer beside the `datasets`."""
         query = {"search": search} | ({"participant": participant} if participant else {})
-        return list(self._get("/catalog", **query)["datasets"])
+        return self._get("/catalog", **query)
 
     # --- agree -------------------------------------------------------------------------------------------------
     def negotiate(self, participant: str, dataset: str, *, offer: str = "", wait: float = 30.0) -> JsonObject:
@@ -172,7 +194,7 @@ class Space:
         """Train a model under the agreements named and wait for it; `progress` sees the run after each round.
 
         Raises:
-            SpaceError: the run failed; the problem says why.
+            SpaceError: the run failed or was cancelled; the problem says why.
             WaitingError: it has not ended within `wait` seconds; it goes on in the connector.
         """
         run = self._post("/runs", {"task": task, "agreements": list(agreements)})
@@ -183,7 +205,17 @@ class Space:
             run = self._get(f"/runs/{run['id']}", seen=run["version"], wait=SHORT_WAIT)
             if progress is not None:
                 progress(run)
+        if run["state"] != "finished":
+            raise SpaceError(run["problem"] or CANCELLED | {"sentence": f"The run {run['id']} was cancelled."})
         return run
+
+    def run(self, run: str) -> JsonObject:
+        """One training run as it stands, with its model once it is finished."""
+        return self._get(f"/runs/{run}")
+
+    def cancel(self, run: str) -> JsonObject:
+        """Cancel a training run that is not over."""
+        return self._post(f"/runs/{run}/cancel", {})
 
     def runs(self) -> list[JsonObject]:
         """All training runs."""
@@ -225,7 +257,10 @@ class Space:
             response = self._http.request(method, path, **what)
         except httpx.TransportError as error:
             raise NotRunningError(url=self.url) from error
-        body = response.json()
+        try:
+            body = dict(response.json())
+        except ValueError as error:
+            raise ConnectorFailedError(url=self.url, status=response.status_code) from error
         if response.is_error:
             raise SpaceError(body)
-        return dict(body)
+        return body

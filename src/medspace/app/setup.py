@@ -13,7 +13,6 @@ from medspace.adapters.keys import create_key, create_token, make_folder
 from medspace.app.config import ConfigError, read_config
 from medspace.core.canonical import JsonObject
 from medspace.core.errors import InvalidInputError
-from medspace.core.signing import Signer
 from medspace.core.text import Text, msgid
 from medspace.trust.did import did_web
 from medspace.trust.errors import DocumentError
@@ -54,12 +53,13 @@ def set_up(folder: Path, wishes: Wishes) -> JsonObject:
     if file.exists():
         raise ConfigError(file=str(file), reason=Text(msgid("it exists already; choose another folder")))
     dictionary = draft(wishes.offer, wishes.person) if wishes.offer else ""
+    authority_key = wishes.authority_key or _authority_key(wishes)
     make_folder(folder)
     make_folder(folder / "keys")
     signer = create_key(folder / "keys" / "participant.pem")
     create_token(folder / "keys" / "private.token")
     review = _offer(folder, wishes, dictionary) if wishes.offer else []
-    key = wishes.authority_key or _authority_key(wishes, signer)
+    key = authority_key or encode(signer.public_key)
     file.write_text(_config(wishes, key) + "".join(text for _, text in review))
     config = read_config(file)
     return {
@@ -73,10 +73,10 @@ def set_up(folder: Path, wishes: Wishes) -> JsonObject:
     }
 
 
-def _authority_key(wishes: Wishes, signer: Signer) -> str:
-    """The key that is pinned: one's own for an authority, else the one that the authority's document shows now."""
+def _authority_key(wishes: Wishes) -> str:
+    """The key that is pinned: none yet for an authority itself, else the one that its document shows now."""
     if not wishes.authority:
-        return encode(signer.public_key)
+        return ""
     return encode(asyncio.run(_fetch_key(wishes.authority)))
 
 
@@ -96,7 +96,7 @@ async def _fetch_key(did: str) -> bytes:
 def _config(wishes: Wishes, authority_key: str) -> str:
     did = did_web(f"http://127.0.0.1:{wishes.port}")
     return f"""\
-# A medspace connector. docs/configuration.md explains every setting.
+# A medspace connector. docs/reference/configuration.md explains every setting.
 [participant]
 name = {_quoted(wishes.name)}
 region = {_quoted(wishes.region)}

@@ -1,6 +1,6 @@
 """Records as JSON for people and programs: what the management API, the SDK and `--json` show."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from medspace.connector.model import Agreement, Dataset, Failure, Negotiation, Transfer
 from medspace.connector.negotiation.service import awaits
@@ -58,12 +58,23 @@ def problem(failure: Failure | None, speak: Speak) -> JsonObject | None:
     }
     return {
         "code": failure.code,
-        "sentence": " ".join(failure.reason) or failure.code,
+        "sentence": " ".join(_told(failure.reason)) or failure.code,
         "next_step": speak(next_steps.get(failure.source, next_steps["us"])),
         "clause": failure.clause,
         "exit_code": DENIED_EXIT,
         "source": failure.source,
     }
+
+
+def _told(reasons: Sequence[str]) -> Iterator[str]:
+    """What was said, each thing once: several clauses may say the same of one wish."""
+    said = set()
+    for reason in reasons:
+        clause, _, rest = reason.partition(": ")
+        sentence = rest if rest and " " not in clause else reason
+        if sentence not in said:
+            said.add(sentence)
+            yield sentence if sentence.endswith((".", "。")) else f"{sentence}."
 
 
 def negotiation(record: Negotiation, speak: Speak) -> JsonObject:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 Fact = str | int | float
+STOPS = (".", "。")
 
 
 def msgid(sentence: str) -> str:
@@ -23,10 +24,18 @@ class Text:
 
     def render(self, translate: Callable[[str], str]) -> str:
         """The sentence in the language of `translate`, gaps filled."""
+        sentence = translate(self.msgid)
         filled = {
-            name: fact.render(translate) if isinstance(fact, Text) else fact for name, fact in self.facts.items()
+            name: _within(sentence, name, fact.render(translate)) if isinstance(fact, Text) else fact
+            for name, fact in self.facts.items()
         }
-        return translate(self.msgid).format(**filled)
+        return sentence.format(**filled)
 
     def __str__(self) -> str:
         return self.render(lambda sentence: sentence)
+
+
+def _within(sentence: str, name: str, inner: str) -> str:
+    """An inner sentence gives up its full stop where the outer one sets its own."""
+    stopped = any(f"{{{name}}}{stop}" in sentence for stop in STOPS)
+    return inner.rstrip("".join(STOPS)) if stopped else inner

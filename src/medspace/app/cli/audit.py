@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from medspace.app.cli.errors import FileNotWrittenError
 from medspace.app.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, LanguageOption
 from medspace.app.cli.session import session
 from medspace.app.language import spoken_language
@@ -29,7 +30,10 @@ def export(
     """Write this connector's whole signed log to a file that anyone can verify offline."""
     with session(config, json=json, language=lang) as (space, screen):
         bundle = space.audit_bundle()
-        file.write_text(jsonlib.dumps(bundle))
+        try:
+            file.write_text(jsonlib.dumps(bundle), encoding="utf-8")
+        except OSError as error:
+            raise FileNotWrittenError(file=str(file), reason=error.strerror or str(error)) from error
         text = Text(msgid("{count} entries are in {file}."), {"count": len(bundle["entries"]), "file": str(file)})
         screen.show({"file": str(file), "entries": len(bundle["entries"])}, lambda: screen.line(text))
 
@@ -62,8 +66,12 @@ def _report(screen: Screen, report: JsonObject) -> None:
     title = msgid("{entries} entries in {logs} logs")
     screen.table(Text(title, {"entries": report["entries"], "logs": len(report["logs"])}), columns, rows)
     for found in report["findings"]:
-        facts = {key: str(found[key]) for key in ("outcome", "log", "entry", "sentence", "code")}
-        screen.line(Text("{outcome} {code}: {sentence} ({log}, {entry})", facts))
+        mark = marks[found["outcome"]]
+        entry = (
+            "" if found["entry"] is None else screen.say(Text(msgid(", entry {entry}"), {"entry": found["entry"]}))
+        )
+        facts = {"mark": mark, "entry": entry, **{key: str(found[key]) for key in ("log", "sentence", "code")}}
+        screen.line(Text("{mark} {code}: {sentence} ({log}{entry})", facts))
     screen.line(Text(_CONCLUSIONS[report["outcome"]]))
 
 

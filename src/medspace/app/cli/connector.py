@@ -46,7 +46,7 @@ def _made(screen: Screen, made: JsonObject) -> None:
     screen.line(Text(msgid("The authority of its space has the key {key}."), {"key": made["authority_key"]}))
     for file in made["to_review"]:
         screen.line(Text(msgid("Review {file}: it was drafted from your data."), {"file": file}))
-    screen.line(Text(msgid("Next: medspace up {config}"), {"config": made["config"]}))
+    screen.line(Text(msgid("Next: {command}"), {"command": f"medspace up {made['config']}"}))
     if made["did"] != made["authority"]:
         screen.line(Text(msgid("Then the authority runs: medspace admit {did}"), {"did": made["did"]}))
 
@@ -69,7 +69,7 @@ def doctor(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False, lang
     screen = Screen(as_json=json, language=spoken_language(lang))
     found = examine(config, screen.language)
     rows = [("ok" if c["ok"] else "!!", c["name"], c["sentence"], c["next_step"]) for c in found["checks"]]
-    columns = [Text(c) for c in ("", "check", "found", "next step")]
+    columns = [Text(c) for c in ("", msgid("check"), msgid("found"), msgid("next step"))]
     screen.show(found, lambda: screen.table(Text(msgid("medspace doctor")), columns, rows))
     if not found["ok"]:
         raise typer.Exit(NOT_IN_ORDER)
@@ -79,7 +79,7 @@ def members(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False, lan
     """List who belongs to the space, as its authority signed it."""
     with session(config, json=json, language=lang) as (space, screen):
         listed = space.members()
-        columns = [Text(c) for c in ("name", "region", "roles", "DID")]
+        columns = [Text(c) for c in (msgid("name"), msgid("region"), msgid("roles"), "DID")]
         rows = [(m["name"], m["region"], ", ".join(m["roles"]), m["did"]) for m in listed]
         title = Text(msgid("{count} members"), {"count": len(listed)})
         screen.show({"members": listed}, lambda: screen.table(title, columns, rows))

@@ -1,15 +1,24 @@
 """Verbs to find and agree: catalog, negotiate, negotiations, answer, agreements, download."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from medspace.app.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, LanguageOption, WaitOption
+from medspace.app.cli.options import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    JsonOption,
+    LanguageOption,
+    WaitOption,
+    following,
+)
 from medspace.app.cli.session import session
 from medspace.app.screen import Screen
 from medspace.core.canonical import JsonObject
 from medspace.core.text import Text, msgid
 
+ENDED = frozenset({"FINALIZED", "TERMINATED"})
 ParticipantArgument = Annotated[str, typer.Argument(help="The provider's DID, as the catalog shows it.")]
 DatasetArgument = Annotated[str, typer.Argument(help="The dataset's id, as the catalog shows it.")]
 
@@ -23,17 +32,20 @@ def catalog(
 ) -> None:
     """Search what the members of the space offer."""
     with session(config, json=json, language=lang) as (space, screen):
-        found = space.catalog(participant or None, search=search)
-        screen.show({"datasets": found}, lambda: _datasets(screen, found))
+        found = space.find(participant or None, search=search)
+        screen.show(found, lambda: _datasets(screen, found["datasets"], found["problems"], config))
 
 
-def _datasets(screen: Screen, found: list[JsonObject]) -> None:
+def _datasets(screen: Screen, found: list[JsonObject], silent: list[JsonObject], config: Path) -> None:
     screen.table(
         Text(msgid("{count} datasets on offer"), {"count": len(found)}),
         (Text(msgid("dataset")), Text(msgid("title")), Text(msgid("provider")), Text(msgid("uses"))),
         ((d["id"], d["title"], d["participant"], ", ".join(d["formats"])) for d in found),
     )
-    screen.line(Text(msgid("Next: medspace negotiate PROVIDER DATASET")))
+    for problem in silent:
+        screen.line(Text(msgid("{participant} did not answer: {sentence}"), problem))
+    if found:
+        screen.line(following("medspace negotiate PROVIDER DATASET", config))
 
 
 def negotiate(
@@ -48,10 +60,10 @@ def negotiate(
     """Agree on the terms of a dataset: shows the contract in plain words, and binds."""
     with session(config, json=json, language=lang) as (space, screen):
         outcome = space.negotiate(participant, dataset, offer=offer, wait=wait)
-        screen.show(outcome, lambda: _outcome(screen, outcome))
+        screen.show(outcome, lambda: _outcome(screen, outcome, config))
 
 
-def _outcome(screen: Screen, outcome: JsonObject) -> None:
+def _outcome(screen: Screen, outcome: JsonObject, config: Path) -> None:
     screen.line(
         Text(
             msgid("Agreement {agreement} is signed with {counterparty}:"),
@@ -60,20 +72,29 @@ def _outcome(screen: Screen, outcome: JsonObject) -> None:
     )
     for sentence in outcome["contract"]:
         screen.line(Text("  - {sentence}", {"sentence": sentence}))
-    screen.line(Text(msgid("Next: medspace train TASK.json --agreement {id}"), {"id": outcome["agreement"]}))
+    screen.line(following(f"medspace train TASK.toml --agreement {outcome['agreement']}", config))
 
 
 def negotiations(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False, lang: LanguageOption = "") -> None:
     """List negotiations: whose move it is, and why the failed ones failed."""
     with session(config, json=json, language=lang) as (space, screen):
         listed = space.negotiations()
-        columns = ("negotiation", "role", "counterparty", "state", "next move", "reason")
-        rows = [
-            (n["id"], n["role"], n["counterparty"], n["state"], n["owner"], (n["problem"] or {}).get("sentence"))
-            for n in listed
-        ]
         title = Text(msgid("{count} negotiations"), {"count": len(listed)})
-        screen.show({"negotiations": listed}, lambda: screen.table(title, [Text(c) for c in columns], rows))
+        blocks = [_negotiation(screen, one) for one in listed]
+        screen.show({"negotiations": listed}, lambda: screen.blocks(title, blocks))
+
+
+def _negotiation(screen: Screen, one: JsonObject) -> tuple[str, ...]:
+    facts = {name: str(one[name]) for name in ("dataset", "counterparty", "state", "owner", "role")}
+    waits = "" if one["owner"] == "nobody" else screen.say(Text(msgid("next move: {owner}"), facts))
+    terms = () if one["state"] in ENDED else tuple(f"- {sentence}" for sentence in one["contract"])
+    return (
+        one["id"],
+        screen.say(Text(msgid("{dataset}, as {role} with {counterparty}: {state}"), facts)),
+        (one["problem"] or {}).get("sentence", ""),
+        waits,
+        *terms,
+    )
 
 
 def answer(
@@ -95,10 +116,17 @@ def agreements(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False, 
     """List agreements with their contracts in plain words."""
     with session(config, json=json, language=lang) as (space, screen):
         listed = space.agreements()
-        columns = ("agreement", "dataset", "counterparty", "contract")
-        rows = [(a["id"], a["dataset"], a["counterparty"], "\n".join(a["contract"])) for a in listed]
         title = Text(msgid("{count} agreements"), {"count": len(listed)})
-        screen.show({"agreements": listed}, lambda: screen.table(title, [Text(c) for c in columns], rows))
+        blocks = [_agreement(screen, one) for one in listed]
+        screen.show({"agreements": listed}, lambda: screen.blocks(title, blocks))
+
+
+def _agreement(screen: Screen, one: JsonObject) -> tuple[str, ...]:
+    facts = {name: str(one[name]) for name in ("dataset", "counterparty", "role")}
+    holds = msgid("{dataset}, as {role} with {counterparty}: in force")
+    over = msgid("{dataset}, as {role} with {counterparty}: no longer in force")
+    sentence = screen.say(Text(holds if one["in_force"] else over, facts))
+    return (one["id"], sentence, *(f"- {clause}" for clause in one["contract"]))
 
 
 def download(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from medspace.app.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, LanguageOption
+from medspace.app.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, LanguageOption, following
 from medspace.app.cli.progress import rounds
 from medspace.app.cli.session import session
 from medspace.app.screen import Screen
@@ -16,6 +16,7 @@ from medspace.core.errors import InvalidInputError, RefusedError
 from medspace.core.text import Text, msgid
 
 LARGEST_TASK = 1 << 20
+MEASURES = {"auc": "AUC", "brier": "Brier", "ece": "ECE", "rmse": "RMSE"}
 
 
 class TaskFileError(InvalidInputError):
@@ -46,7 +47,7 @@ def read_task(file: Path) -> JsonObject:
             raise TaskFileError(file=str(file), reason=Text(msgid("it is larger than 1 MiB")))
         task = tomllib.loads(content.decode()) if file.suffix == ".toml" else jsonlib.loads(content)
     except (OSError, ValueError) as error:
-        raise TaskFileError(file=str(file), reason=str(error)) from error
+        raise TaskFileError(file=str(file), reason=getattr(error, "strerror", None) or str(error)) from error
     if not isinstance(task, dict):
         raise TaskFileError(file=str(file), reason=Text(msgid("it holds no table of settings")))
     return task
@@ -76,6 +77,8 @@ def train(
         with rounds(screen) as progress:
             run = space.train(wanted, chosen, progress=progress, wait=wait)
         screen.show(run, lambda: show_run(screen, run))
+        if not json:
+            screen.line(following(f"medspace model {run['model']['id']}", config))
 
 
 def usable(agreements: list[JsonObject], datasets: set[str]) -> list[str]:
@@ -96,26 +99,31 @@ def usable(agreements: list[JsonObject], datasets: set[str]) -> list[str]:
 
 def show_run(screen: Screen, run: JsonObject) -> None:
     """A finished run for people: quality per hospital, protections, what to do next."""
-    quality = run["model"]["quality"]
-    columns = ("hospital", "patients", "AUC", "Brier", "ECE")
-    rows = [_quality_row(site.get("name") or site["site"], site) for site in quality["sites"]]
-    rows.append(_quality_row(screen.say(Text(msgid("all together"))), quality["pooled"]))
     title = Text(
         msgid("Model {model}: {rounds} rounds, {seconds} s"),
         {"model": run["model"]["id"], "rounds": run["rounds"], "seconds": round(run["seconds"], 1)},
     )
-    screen.table(title, [Text(column) for column in columns], rows)
-    for sentence in run["model"]["protections"]:
+    _quality(screen, title, run["model"])
+
+
+def _quality(screen: Screen, title: Text, made: JsonObject) -> None:
+    """Quality per hospital and all together, and which protections were off."""
+    quality = made["quality"]
+    shown = ("auc", "brier", "ece") if made["family"] == "binomial" else ("rmse",)
+    measures = [name for name in shown if quality["pooled"].get(name) is not None]
+    columns = [Text(msgid("hospital")), Text(msgid("patients")), *(Text(MEASURES[name]) for name in measures)]
+    everyone = {"name": screen.say(Text(msgid("all together"))), **quality["pooled"]}
+    rows = [
+        (one["name"], one["rows"], *(_rounded(one[name]) for name in measures))
+        for one in (*quality["sites"], everyone)
+    ]
+    screen.table(title, columns, rows)
+    for sentence in made["protections"]:
         screen.line(Text("  - {sentence}", {"sentence": sentence}))
-    screen.line(Text(msgid("Next: medspace model {id}"), {"id": run["model"]["id"]}))
 
 
-def _quality_row(name: str, quality: JsonObject) -> tuple[str | int, ...]:
-    return (name, quality["n"], *(_rounded(quality.get(key)) for key in ("auc", "brier", "ece")))
-
-
-def _rounded(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+def _rounded(value: float | str | None) -> str:
+    return "-" if value is None else f"{float(value):.3f}"
 
 
 def runs(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False, lang: LanguageOption = "") -> None:
@@ -123,7 +131,7 @@ def runs(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False, lang: 
     with session(config, json=json, language=lang) as (space, screen):
         listed = space.runs()
         rows = [(r["id"], r["state"], r["rounds"], (r["problem"] or {}).get("sentence")) for r in listed]
-        columns = [Text(c) for c in ("run", "state", "rounds", "reason")]
+        columns = [Text(c) for c in (msgid("run"), msgid("state"), msgid("rounds"), msgid("reason"))]
         title = Text(msgid("{count} runs"), {"count": len(listed)})
         screen.show({"runs": listed}, lambda: screen.table(title, columns, rows))
 
@@ -141,8 +149,14 @@ def model(
 
 
 def _model(screen: Screen, found: JsonObject) -> None:
-    columns = [Text(c) for c in ("term", "coefficient")]
-    rows = [(c["name"], f"{float(c['value']):+.4f}") for c in found["coefficients"]]
+    columns = [Text(c) for c in (msgid("term"), msgid("coefficient"), msgid("standard error"))]
+    rows = [(c["name"], f"{float(c['value']):+.4f}", _rounded(c["standard_error"])) for c in found["coefficients"]]
     screen.table(Text(msgid("Model {id}"), {"id": found["id"]}), columns, rows)
-    for sentence in found["story"]:
-        screen.line(Text("{sentence}", {"sentence": sentence}))
+    _quality(screen, Text(msgid("Its quality:")), found)
+    lineage = found["lineage"]
+    facts = {"run": lineage["run"], "rounds": found["rounds"], "digest": found["digest"]}
+    screen.line(Text(msgid("Made by the run {run} in {rounds} rounds; its digest is {digest}."), facts))
+    for site, agreement in zip(lineage["sites"], lineage["agreements"], strict=False):
+        facts = {"site": site, "agreement": agreement}
+        screen.line(Text(msgid("  - {site}, under the agreement {agreement}"), facts))
+    screen.line(Text(msgid("To prove it: medspace audit export, then medspace audit verify.")))

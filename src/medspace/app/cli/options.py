@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from medspace.core.text import Text, msgid
+
 ConfigOption = Annotated[
     Path,
     typer.Option("--config", "-c", envvar="MEDSPACE_CONFIG", help="The connector's configuration file."),
@@ -14,3 +16,9 @@ LanguageOption = Annotated[str, typer.Option("--lang", help="en or zh; the defau
 WaitOption = Annotated[float, typer.Option("--wait", help="Seconds to wait for an outcome.")]
 
 DEFAULT_CONFIG = Path("medspace.toml")
+
+
+def following(command: str, config: Path) -> Text:
+    """What to do next, as a command that works when it is copied."""
+    named = "" if config == DEFAULT_CONFIG else f" --config {config}"
+    return Text(msgid("Next: {command}"), {"command": command + named})

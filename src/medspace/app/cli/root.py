@@ -50,6 +50,6 @@ def options(
     """Every verb has --json for programs and --lang en|zh for people."""
 
 
-def root(arguments: list[str]) -> None:
-    """Run the verb that the arguments name."""
-    app(args=arguments, prog_name="medspace")
+def root(arguments: list[str]) -> int:
+    """Run the verb that the arguments name; its exit code."""
+    return int(app(args=arguments, prog_name="medspace", standalone_mode=False) or 0)
