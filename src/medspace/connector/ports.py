@@ -62,6 +62,7 @@ class TransferEvent(StrEnum):
     REQUEST = "request"
     STARTED = "started"  # whoever started it
     SUSPENDED = "suspended"  # whoever suspended it
+    CLOSING = "closing"  # we are about to suspend, complete or terminate it; the answer to this is not asked for
     # as consumer
     REQUESTED = "requested"  # our request was acknowledged
     START = "start"

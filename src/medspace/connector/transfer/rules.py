@@ -59,6 +59,9 @@ ACTIONS = MappingProxyType(
     }
 )
 
+# After these the consumer has no use of the data, for good or until the next start.
+ENDINGS = frozenset({Message.SUSPENSION, Message.COMPLETION, Message.TERMINATION})
+
 
 def yields(received: Message, own: Message) -> bool:
     """Whether a message may be taken while the own one may be taken too: a termination, unless ours is final."""

@@ -28,7 +28,7 @@ from medspace.connector.model import (
 from medspace.connector.ports import Agreements, TransferEvent, TransferStrategy
 from medspace.connector.process import Crossing, Meeting, Standing, StandingOf, crossing
 from medspace.connector.transfer import messages
-from medspace.connector.transfer.rules import ACTIONS, TABLE, Message, yields
+from medspace.connector.transfer.rules import ACTIONS, ENDINGS, TABLE, Message, yields
 from medspace.connector.wire import Incoming
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.decision import Decision
@@ -308,6 +308,9 @@ class Steps:
         address = self.strategy.address(tx, transfer) if starts else None
         intent = messages.intent(self.local, transfer, first, reaction, then, address)
         tx.insert(INTENTS, intent)
+        if transfer.role is Role.PROVIDER and ACTIONS[first] in ENDINGS:
+            # Our own will holds from now on; only the state waits for the acknowledgement.
+            self.strategy.react(tx, transfer, TransferEvent.CLOSING)
         return intent
 
     def _note(self, tx: Transaction, transfer: Transfer, actor: str) -> None:

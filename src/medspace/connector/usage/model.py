@@ -19,8 +19,9 @@ class Labelled:
 class Job:
     """What the job endpoint of one started transfer accepts.
 
-    The first admitted step fixes the task. `generation` counts the starts: each has a token of its own, so
-    that a token from before a suspension opens nothing.
+    The first admitted step fixes the task. `generation` counts the holder's starts: each has a token of its own, so
+    that a token from before the holder's suspension opens nothing. A user that resumes what it suspended itself goes
+    on with the token that it has. `held` is the holder's own will: only a start of its own opens the job again.
     """
 
     id: str  # our pid of the transfer
@@ -33,6 +34,7 @@ class Job:
     number: int = 0  # which use of the agreement this is, from 1; 0 until the first step is admitted
     task: str | None = None
     steps: int = 0
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,13 @@ def served(kind: str, *, engine: bool, rows: bool) -> Decision:
     return _one("asset", "use.no_asset", asked, held, ok=rows)
 
 
+def not_held(*, held: bool) -> Decision:
+    """Whether the user may take up a use again: not what the holder itself has suspended or ended."""
+    asked = Text(msgid("a use that the holder has not suspended"))
+    state = Text(msgid("the holder has suspended it") if held else msgid("the holder has not"))
+    return _one("use.suspended", "use.held", asked, state, ok=not held)
+
+
 def within_budget(steps: int) -> Decision:
     """Whether a job may have one more step."""
     held = Text(msgid("{steps} steps were answered"), {"steps": steps})

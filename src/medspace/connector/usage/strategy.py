@@ -15,7 +15,7 @@ from medspace.core.text import Text, msgid
 from medspace.policy.points import Point
 
 JOB_ENDPOINT = "urn:medspace:job:1"
-_CLOSING = (TransferEvent.SUSPENDED, TransferEvent.COMPLETED, TransferEvent.TERMINATED)
+_CLOSING = (TransferEvent.CLOSING, TransferEvent.SUSPENDED, TransferEvent.COMPLETED, TransferEvent.TERMINATED)
 
 
 class UsageStrategy:
@@ -40,7 +40,11 @@ class UsageStrategy:
         facts = rules.Facts(transfer.counterparty, region, self._clock.now(), before)
         request = rules.request_for(transfer.format, agreement.dataset, facts, None)
         label = labelled.label if labelled else None
-        return combine(rules.decide(agreement, label, request, Point.TRANSFER), self._offered(transfer.format))
+        return combine(
+            rules.not_held(held=job is not None and job.held),
+            rules.decide(agreement, label, request, Point.TRANSFER),
+            self._offered(transfer.format),
+        )
 
     def _offered(self, kind: str) -> Decision:
         ok = kind in self._kinds
@@ -50,12 +54,12 @@ class UsageStrategy:
         return Decision(verdict, "permitted" if ok else "use.no_engine", (Premise("format", asked, held, ok),))
 
     def react(self, tx: Transaction, transfer: Transfer, event: TransferEvent) -> Reaction:
-        """Start what was requested; close the job of what is suspended or over."""
+        """Start what was requested; close the job of what we end or what is suspended or over."""
         if event is TransferEvent.REQUEST:
             return Reaction(actions=("start",))
         job = tx.get(JOBS, transfer.id)
-        if event in _CLOSING and job is not None and job.open:
-            tx.replace(JOBS, job, replace(job, open=False))
+        if job is not None:
+            _keep(tx, job, _after(job, event))
         return Reaction()
 
     def address(self, tx: Transaction, transfer: Transfer) -> JsonObject | None:
@@ -75,7 +79,7 @@ class UsageStrategy:
             )
             tx.insert(JOBS, job)
         else:
-            job = replace(old, generation=old.generation + 1, open=True)
+            job = replace(old, generation=old.generation + 1, open=True, held=False)
             tx.replace(JOBS, old, job)
         return self._data_address(job)
 
@@ -90,3 +94,15 @@ class UsageStrategy:
                 {"@type": "EndpointProperty", "name": "authType", "value": "bearer"},
             ],
         }
+
+
+def _after(job: Job, event: TransferEvent) -> Job:
+    if event in _CLOSING:
+        return replace(job, open=False, held=job.held or event is TransferEvent.CLOSING)
+    # The user goes on with what it suspended itself; `examine` was asked before.
+    return replace(job, open=True) if event is TransferEvent.STARTED and not job.held else job
+
+
+def _keep(tx: Transaction, old: Job, new: Job) -> None:
+    if new != old:
+        tx.replace(JOBS, old, new)
