@@ -6,6 +6,7 @@ what an attempt knows (how often, with which doubt); after a restart every messa
 
 import asyncio
 import heapq
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -21,10 +22,11 @@ from medspace.connector.ports import Reply, Transport
 from medspace.connector.process import Standing
 from medspace.core.canonical import Json
 from medspace.core.clock import Clock, Randomness, instant
-from medspace.core.errors import StorageError
+from medspace.core.errors import MedspaceError, StorageError
 from medspace.core.store import Database, Transaction
 
 _PAGE = 500
+_LOGGER = logging.getLogger("medspace.dispatch")
 _SUPERSEDED = Failure("process.superseded", (), "us")
 
 
@@ -149,7 +151,7 @@ class Dispatcher:
         async with asyncio.TaskGroup() as group:
             while True:
                 for lane in self._due():
-                    group.create_task(self._attempt(lane))
+                    group.create_task(self._turn(lane))
                 await self._wait()
 
     async def _load(self) -> None:
@@ -193,25 +195,48 @@ class Dispatcher:
             for task in tasks:
                 task.cancel()
 
-    async def _attempt(self, lane: _Lane) -> None:
+    async def _turn(self, lane: _Lane) -> None:
         async with self._slots:
-            if lane.before is not None:
-                await self._first(lane.before.wait(), self._clock.sleep(self.patience.settle))
-            async with self.guard(lane.intent.id):
-                if self._lanes.get(lane.intent.id) is not lane:
-                    return
-                earlier, lane.standing = lane.standing, Standing.FLYING
-                lane.attempts += 1
-                lane.landed.clear()
             try:
-                if lane.attempts > 1 and not await self._wanted(lane.intent, earlier):
-                    await self._fail(lane, _SUPERSEDED)
-                else:
-                    await self._settle(lane, await self._send(lane.intent))
-            except StorageError:
+                await self._attempt(lane)
+            except StorageError as error:
+                self._note(lane, error.code)
                 self._again(lane, Standing.DOUBTFUL)
+            except Exception as error:  # noqa: BLE001 - the edge of the task: one message never stops the others
+                self._stumble(lane, error)
             finally:
                 lane.landed.set()
+
+    def _stumble(self, lane: _Lane, error: Exception) -> None:
+        """What should not happen has happened: try again for as long as patience says, then leave it to a restart."""
+        known = isinstance(error, MedspaceError)
+        self._note(lane, error.code if isinstance(error, MedspaceError) else "process.unforeseen", trace=not known)
+        if self._age(lane) > self.patience.deadline:
+            lane.standing = Standing.DOUBTFUL
+        else:
+            self._again(lane, Standing.DOUBTFUL)
+
+    def _note(self, lane: _Lane, code: str, *, trace: bool = False) -> None:
+        facts = {"process": lane.intent.id, "action": lane.intent.action, "code": code, "attempts": lane.attempts}
+        level = logging.ERROR if trace else logging.WARNING
+        _LOGGER.log(level, "dispatch.failed", exc_info=trace, extra={"facts": facts})
+
+    def _age(self, lane: _Lane) -> float:
+        return (self._clock.now() - instant(lane.intent.created)).total_seconds()
+
+    async def _attempt(self, lane: _Lane) -> None:
+        if lane.before is not None:
+            await self._first(lane.before.wait(), self._clock.sleep(self.patience.settle))
+        async with self.guard(lane.intent.id):
+            if self._lanes.get(lane.intent.id) is not lane:
+                return
+            earlier, lane.standing = lane.standing, Standing.FLYING
+            lane.attempts += 1
+            lane.landed.clear()
+        if lane.attempts > 1 and not await self._wanted(lane.intent, earlier):
+            await self._fail(lane, _SUPERSEDED)
+        else:
+            await self._settle(lane, await self._send(lane.intent))
 
     async def _wanted(self, intent: Intent, standing: Standing) -> bool:
         # What may have been taken is repeated until it is answered, even where it fits no longer.
@@ -280,8 +305,7 @@ class Dispatcher:
         return isinstance(reply.body, dict) and reply.body.get("state") == expected
 
     async def _postpone(self, lane: _Lane, standing: Standing, failure: Failure) -> None:
-        age = (self._clock.now() - instant(lane.intent.created)).total_seconds()
-        if age > self.patience.deadline:
+        if self._age(lane) > self.patience.deadline:
             await self._fail(lane, failure)
         else:
             self._again(lane, standing)

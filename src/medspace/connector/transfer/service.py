@@ -118,6 +118,7 @@ class Transfers:
         a `pid` of its own can ask again after a crash: the second request is refused as a duplicate.
 
         Raises:
+            MessageError: `kind` cannot be a format.
             UnknownAgreementError: there is no such agreement, or no address is known for it.
             DuplicateRecordError: there is a transfer with this pid.
         """

@@ -116,7 +116,11 @@ class Steps:
         data_address: JsonObject | None,
         pid: str | None = None,
     ) -> Outcome[Transfer]:
-        """As consumer, request a use of the agreement; with a data address, to be pushed there."""
+        """As consumer, request a use of the agreement; with a data address, to be pushed there.
+
+        Raises:
+            MessageError: `kind` cannot be a format.
+        """
         transfer = Transfer(
             id=pid or self.local.new_id(),
             role=Role.CONSUMER,
@@ -126,7 +130,7 @@ class Steps:
             peer_pid=None,
             agreement=agreement.id,
             dataset=agreement.dataset,
-            format=kind,
+            format=wire.identifier({"format": kind}, "format"),
             created=self.local.now(),
             updated=self.local.now(),
             data_address=data_address,
