@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from medspace.core.canonical import canonical
 from medspace.learning.errors import TaskInvalidError
-from medspace.learning.glm.task import MOST_COLUMNS, Feature, Target, parse
+from medspace.learning.glm.task import HOLDOUTS, MOST_COLUMNS, Feature, Target, parse
 
 
 def document(**changes):
@@ -102,7 +102,7 @@ def test_too_many_columns():
 @given(
     l2=st.floats(0, 1e6),
     tolerance=st.floats(1e-10, 0.1),
-    holdout=st.floats(0, 0.9),
+    holdout=st.sampled_from(HOLDOUTS),
     rounds=st.integers(3, 100),
     standardise=st.booleans(),
 )

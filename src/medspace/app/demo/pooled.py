@@ -21,10 +21,17 @@ _FLAGS = {"true": 1.0, "false": 0.0}
 _ITERATIONS = 100
 
 
-def largest_difference(task: JsonObject, tables: Mapping[str, str], coefficients: Mapping[str, float]) -> float:
-    """The largest absolute difference between the coefficients given and those fitted on the pooled tables (CSV)."""
-    rows = [row for table in tables.values() for row in csv.DictReader(io.StringIO(table))]
+def largest_difference(
+    task: JsonObject, tables: Mapping[str, str], coefficients: Mapping[str, float], least: int
+) -> float:
+    """The largest absolute difference between the coefficients given and those fitted on the pooled tables (CSV).
+
+    As at the hospitals, a feature that fewer than `least` patients of a hospital have counts as missing there.
+    """
+    parts = [list(csv.DictReader(io.StringIO(table))) for table in tables.values()]
+    rows = [row for part in parts for row in part]
     names, values, first = _columns(task, rows)
+    _hide_scarce(values, first, [len(part) for part in parts], least)
     target = np.array([float(float(row["num"]) > 0) for row in rows])
     pooled = _fit(names, values, first, target, float(task["l2"]))
     return max(abs(pooled[name] - coefficients[name]) for name in pooled)
@@ -46,6 +53,16 @@ def _columns(task: JsonObject, rows: Sequence[Mapping[str, str]]) -> tuple[list[
             names.append(f"{name}={level}")
             columns.append(np.array([np.nan if cell == "" else float(cell == level) for cell in cells]))
     return names, np.column_stack(columns), first
+
+
+def _hide_scarce(values: Matrix, first: list[int], sizes: Sequence[int], least: int) -> None:
+    start = 0
+    for size in sizes:
+        part = values[start : start + size]
+        for at, following in zip(first, [*first[1:], values.shape[1]], strict=True):
+            if 0 < np.count_nonzero(~np.isnan(part[:, at])) < least:
+                part[:, at:following] = np.nan
+        start += size
 
 
 def _number(name: str, cell: str) -> float:

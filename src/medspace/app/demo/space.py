@@ -16,6 +16,7 @@ CONFIG = "medspace.toml"
 ASSET = "heart-disease"
 PURPOSE = "ehds:HealthcareScientificResearch"
 UNTIL = "2030-06-30T00:00:00Z"
+MIN_COHORT = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,6 @@ purposes = ["{PURPOSE}"]
 regions = ["World"]
 until = "{UNTIL}"
 count = 20
-min_cohort = 10
+min_cohort = {MIN_COHORT}
 min_sites = 3
 """

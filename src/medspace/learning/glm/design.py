@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medspace.core.usage import Rows
+from medspace.learning.glm.disclosure import without_scarce
 from medspace.learning.glm.errors import ColumnUnknownError, LevelUnknownError, NothingLeftError, TargetInvalidError
 from medspace.learning.glm.task import Feature, GlmTask, Target
 
@@ -62,21 +63,24 @@ class Sample:
         return self.part(self.held_out) if self.held_out.any() else self
 
 
-def sample(task: GlmTask, rows: Rows) -> Sample:
+def sample(task: GlmTask, rows: Rows, *, seed: int = 0, least: int = 1) -> Sample:
     """The usable rows of a site.
+
+    `seed` is the site's own and decides who is held out: an asker who could choose it would learn single persons from
+    the difference of two splits. A feature that fewer than `least` persons have (but some) counts as missing here.
 
     Raises:
         ColumnUnknownError, LevelUnknownError, TargetInvalidError: the rows do not suit the task.
         NothingLeftError: no row is left, or none is left for the fit.
     """
-    values = raw(task, rows)
+    given = rows.persons()
+    persons: Persons = np.asarray(given if isinstance(given, np.ndarray) else list(given), dtype=np.int64)
+    values = without_scarce(raw(task, rows), widths(task), persons, least)
     target = outcome(task, rows)
     usable = ~np.isnan(target)
     if task.missing == "drop":
         usable &= ~np.isnan(values).any(axis=1)
-    given = rows.persons()
-    persons: Persons = np.asarray(given if isinstance(given, np.ndarray) else list(given), dtype=np.int64)
-    held_out = holdout(persons, task.evaluation.holdout, task.evaluation.seed)
+    held_out = holdout(persons, task.evaluation.holdout, seed)
     found = Sample(values, target, persons, held_out).part(usable)
     if not (~found.held_out).any():
         raise NothingLeftError
@@ -120,8 +124,13 @@ def design(task: GlmTask, layout: Layout, values: Matrix) -> Matrix:
 
 def first_columns(task: GlmTask) -> list[int]:
     """The index of the first value column of each feature (a feature is missing in all its columns at once)."""
-    widths = [len(feature.columns) for feature in task.features]
-    return [sum(widths[:position]) for position in range(len(widths))]
+    each = widths(task)
+    return [sum(each[:position]) for position in range(len(each))]
+
+
+def widths(task: GlmTask) -> list[int]:
+    """How many value columns each feature has."""
+    return [len(feature.columns) for feature in task.features]
 
 
 def holdout(persons: Persons, share: float, seed: int) -> Mask:

@@ -5,6 +5,7 @@ no minimum or maximum leaves. The sums of one site are still that site's own: th
 smallest cohort, which counts persons, however many rows each of them has.
 """
 
+from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -25,10 +26,11 @@ from medspace.learning.glm.answers import (
     MomentsForm,
     NewtonForm,
 )
-from medspace.learning.glm.design import Sample, Vector, design, sample
+from medspace.learning.glm.design import Matrix, Sample, Vector, design, sample
+from medspace.learning.glm.disclosure import effective
 from medspace.learning.glm.errors import NothingLeftError
 from medspace.learning.glm.evaluation import site_quality, tally
-from medspace.learning.glm.maths import curvature, moments
+from medspace.learning.glm.maths import curvature, mean, moments, weights_of
 from medspace.learning.glm.task import GlmTask, parse
 from medspace.learning.ports import KIND
 
@@ -65,13 +67,32 @@ class GlmEngine:
         if step.name not in OUTPUTS or not 1 <= step.round <= task.max_rounds:
             raise _invalid(step, msgid("there is no such step"))
         asked = None if step.name == "moments" else _beta(task, step)
-        found = sample(task, source.open(admission))
+        found = sample(task, source.open(admission), seed=_seed(admission), least=admission.min_cohort)
         part = found.measured if step.name == "evaluation" else found.fitted
         if not len(part.target):
             raise NothingLeftError
         echo = {"task": task.digest(), "round": step.round, "n": len(part.target)}
-        form = _moments(task, part, echo) if asked is None else _at(task, step, asked, part, echo)
-        return Output(OUTPUTS[step.name], msgspec.to_builtins(form), part.cohort)
+        if asked is None:
+            return Output(MOMENTS, msgspec.to_builtins(_moments(task, part, echo)), part.cohort)
+        matrix = design(task, asked.layout, part.values)
+        eta = matrix @ np.asarray(asked.beta, dtype=np.float64)
+        if step.name == "evaluation":
+            form: NewtonForm | EvaluationForm = _evaluation(task, part, eta, admission.min_cohort, echo)
+        else:
+            form = _newton(task, step, asked, matrix, part, echo)
+        return Output(OUTPUTS[step.name], msgspec.to_builtins(form), _cohort(task, part, eta))
+
+
+def _seed(admission: Admission) -> int:
+    """What decides the site's split: the holder and the asset, so it is the same for every task and every asker."""
+    content = f"{admission.holder}\n{admission.asset}".encode()
+    return int.from_bytes(sha256(content).digest()[:4])
+
+
+def _cohort(task: GlmTask, part: Sample, eta: Vector) -> int:
+    """The persons who carry the sums at this beta: one that weighs a single row makes a cohort of one."""
+    weights = weights_of(task.family, eta, mean(task.family, eta))
+    return min(part.cohort, effective(weights, part.persons))
 
 
 def _moments(task: GlmTask, part: Sample, echo: dict[str, Any]) -> MomentsForm:
@@ -85,23 +106,20 @@ def _moments(task: GlmTask, part: Sample, echo: dict[str, Any]) -> MomentsForm:
     )
 
 
-def _at(
-    task: GlmTask, step: Step, asked: BetaForm, part: Sample, echo: dict[str, Any]
-) -> NewtonForm | EvaluationForm:
-    matrix = design(task, asked.layout, part.values)
-    beta: Vector = np.asarray(asked.beta, dtype=np.float64)
-    if step.name == "evaluation":
-        eta = matrix @ beta
-        return EvaluationForm(
-            quality=site_quality(task, part.target, eta), tally=tally(task, part.target, eta), **echo
-        )
-    total = curvature(task.family, matrix, part.target, beta)
-    form = NewtonForm(
-        deviance=total.deviance, gradient=total.gradient.tolist(), hessian=total.hessian.tolist(), **echo
-    )
+def _evaluation(task: GlmTask, part: Sample, eta: Vector, least: int, echo: dict[str, Any]) -> EvaluationForm:
+    total = tally(task, part.target, eta, part.persons, least)
+    return EvaluationForm(quality=site_quality(task, part.target, eta, total), tally=total, **echo)
+
+
+def _newton(
+    task: GlmTask, step: Step, asked: BetaForm, matrix: Matrix, part: Sample, echo: dict[str, Any]
+) -> NewtonForm:
+    total = curvature(task.family, matrix, part.target, np.asarray(asked.beta, dtype=np.float64))
     if not (np.isfinite(total.hessian).all() and np.isfinite(total.gradient).all() and np.isfinite(total.deviance)):
         raise _invalid(step, msgid("the sums at this beta are not finite"))
-    return form
+    return NewtonForm(
+        deviance=total.deviance, gradient=total.gradient.tolist(), hessian=total.hessian.tolist(), **echo
+    )
 
 
 def _beta(task: GlmTask, step: Step) -> BetaForm:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from medspace.learning.glm.design import Vector
+from medspace.learning.glm.disclosure import Persons, grouped
 from medspace.learning.glm.maths import deviance, mean
 from medspace.learning.glm.task import GlmTask
 
@@ -68,13 +69,14 @@ def auc(target: Vector, score: Vector) -> float | None:
     return float((rank[cases].sum() - positives * (positives + 1) / 2.0) / (positives * negatives))
 
 
-def tally(task: GlmTask, target: Vector, eta: Vector) -> Tally:
-    """The sums of one site."""
+def tally(task: GlmTask, target: Vector, eta: Vector, persons: Persons, least: int) -> Tally:
+    """The sums of one site. Counts are of scores averaged over groups of at least `least` persons."""
     mu = mean(task.family, eta)
     squared = float(np.square(target - mu).sum())
     lost = deviance(task.family, eta, target)
     if task.family != "binomial":
         return Tally(len(target), squared, lost)
+    mu = grouped(mu, persons, least)
     cases = target == 1.0
     said = mu[:, None] >= np.asarray(thresholds(task.evaluation.thresholds))
     place = np.minimum((mu * task.evaluation.bins).astype(int), task.evaluation.bins - 1)
@@ -98,9 +100,9 @@ def thresholds(count: int) -> tuple[float, ...]:
     return tuple(position / (count + 1) for position in range(1, count + 1))
 
 
-def site_quality(task: GlmTask, target: Vector, eta: Vector) -> Quality:
-    """The quality on one site's rows, AUC from exact ranks."""
-    pooled = quality(tally(task, target, eta))
+def site_quality(task: GlmTask, target: Vector, eta: Vector, total: Tally) -> Quality:
+    """The quality on one site's rows, AUC from exact ranks; `total` are its sums."""
+    pooled = quality(total)
     if task.family != "binomial":
         return pooled
     exact = auc(target, mean(task.family, eta))

@@ -138,7 +138,8 @@ def mean(family: Family, eta: Vector) -> Vector:
     return np.where(eta >= 0.0, 1.0, small) / (1.0 + small)
 
 
-def _weights(family: Family, eta: Vector, mu: Vector) -> Vector:
+def weights_of(family: Family, eta: Vector, mu: Vector) -> Vector:
+    """The weight of each row in the Hessian: the variance of the target at this linear predictor."""
     if family == "gaussian":
         return np.ones_like(eta)
     if family == "poisson":
@@ -162,7 +163,7 @@ def curvature(family: Family, matrix: Matrix, target: Vector, beta: Vector) -> C
     """The sums of one site at one beta."""
     eta = matrix @ beta
     mu = mean(family, eta)
-    half = matrix * np.sqrt(_weights(family, eta, mu))[:, None]
+    half = matrix * np.sqrt(weights_of(family, eta, mu))[:, None]
     return Curvature(
         rows=len(target),
         deviance=deviance(family, eta, target),

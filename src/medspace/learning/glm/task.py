@@ -20,6 +20,7 @@ from medspace.learning.ports import SiteFaults
 MOST_COLUMNS = 500  # of the design matrix, with indicators and intercept
 MOST_LEVELS = 100
 MOST_ROUNDS = 100
+HOLDOUTS = (0.0, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5)
 
 Family = Literal["binomial", "gaussian", "poisson"]
 Missing = Literal["indicator+mean", "drop"]
@@ -82,13 +83,13 @@ class Evaluation:
     """How quality is measured.
 
     `holdout` is the share of each site's persons that is kept out of the fit and measured on (0: measured on the rows
-    of the fit), each with all rows; who that is, `seed` and the number of the person in the table decide.
+    of the fit), each with all rows. The site decides who that is, and only a few shares can be asked for: two splits
+    that differ by one person would tell that person's row.
     """
 
     bins: int = 10
     thresholds: int = 20
     holdout: float = 0.0
-    seed: int = 0
 
     def document(self) -> JsonObject:
         """The canonical form."""
@@ -96,7 +97,6 @@ class Evaluation:
             "bins": self.bins,
             "thresholds": self.thresholds,
             "holdout": repr(self.holdout),
-            "seed": self.seed,
         }
 
 
@@ -177,7 +177,6 @@ class _EvaluationForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     bins: Annotated[int, msgspec.Meta(ge=2, le=100)] = 10
     thresholds: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 20
     holdout: Fraction = 0.0
-    seed: Annotated[int, msgspec.Meta(ge=0, lt=2**32)] = 0
 
 
 class _TaskForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -264,8 +263,15 @@ def _feature(form: _FeatureForm) -> Feature:
     return Feature(form.name, tuple(form.levels))
 
 
+def _holdout(given: Fraction) -> float:
+    share = _fraction("holdout", given, 0.0, 1.0)
+    if share not in HOLDOUTS:
+        raise _refuse(msgid("holdout must be one of {shares}"), shares=", ".join(map(str, HOLDOUTS)))
+    return share
+
+
 def _evaluation(form: _EvaluationForm) -> Evaluation:
-    return Evaluation(form.bins, form.thresholds, _fraction("holdout", form.holdout, 0.0, 0.9), form.seed)
+    return Evaluation(form.bins, form.thresholds, _holdout(form.holdout))
 
 
 def _check(task: GlmTask) -> None:

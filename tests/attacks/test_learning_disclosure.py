@@ -1,0 +1,117 @@
+"""A coordinator that asks for betas, splits or features which would single out one person."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from medspace.connector.usage.rules import inspect
+from medspace.core.usage import Admission, Step
+from medspace.learning.errors import TaskInvalidError
+from medspace.learning.glm.engine import GlmEngine
+from medspace.learning.glm.task import parse
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+COUNT = 303
+TASK = {"family": "binomial", "target": "ill", "features": [{"name": "age"}, {"name": "chol"}], "purpose": "p"}
+
+
+class Patients:
+    """One hospital's rows, drawn once."""
+
+    def __init__(self):
+        draw = np.random.default_rng(1)
+        self.count = COUNT
+        self.columns = {
+            "age": np.round(draw.normal(55, 9, COUNT)),
+            "chol": draw.normal(245, 50, COUNT),
+            "ill": draw.integers(0, 2, COUNT).astype(float),
+        }
+        self.columns["age"][7] = 97.0  # one patient is older than all others
+
+    def open(self, _):
+        return self
+
+    def numbers(self, column):
+        return self.columns[column]
+
+    def persons(self):
+        return np.arange(COUNT)
+
+
+def admission(least=10):
+    return Admission(
+        id="a",
+        agreement="g",
+        use="u",
+        holder="did:web:h",
+        user="did:web:u",
+        asset="heart",
+        kind="medspace:train",
+        purpose="p",
+        task="t",
+        outputs=("glm.moments", "glm.newton", "glm.evaluation"),
+        min_cohort=least,
+        min_sites=1,
+        expires=NOW + timedelta(hours=1),
+        entry=0,
+    )
+
+
+def question(beta, centre=(55.0, 245.0)):
+    layout = {"fill": [0.0, 0.0], "kept": [0, 1], "centre": list(centre), "scale": [1.0, 1.0]}
+    return {"beta": list(beta), "layout": layout}
+
+
+def ask(name, inputs, patients=None):
+    step = Step(TASK, 3, name, inputs)
+    return GlmEngine().answer(admission(), step, patients or Patients())
+
+
+# Weight mu * (1 - mu) is 0.25 at the age of 97 and nothing at every other age.
+STEEP = question([0.0, 400.0, 0.0], centre=(97.0, 245.0))
+HONEST = question([0.1, 0.02, 0.001])
+
+
+@pytest.mark.parametrize("name", ["newton", "evaluation"])
+def test_a_beta_that_weighs_one_patient_has_a_cohort_of_one_and_is_kept_back(name):
+    output = ask(name, STEEP)
+    assert output.cohort == 1
+    decision = inspect(admission(), output, NOW)
+    assert decision.code == "release.cohort"
+    assert not decision.permitted
+
+
+@pytest.mark.parametrize("name", ["newton", "evaluation"])
+def test_an_honest_beta_passes(name):
+    output = ask(name, HONEST)
+    assert output.cohort > 200
+    assert inspect(admission(), output, NOW).permitted
+
+
+def test_no_cell_of_an_evaluation_stands_for_fewer_patients_than_the_cohort():
+    tally = ask("evaluation", question([0.3, 0.05, 0.004])).values["tally"]
+    assert all(rows == 0 or rows >= 10 for rows in tally["bin_rows"])
+    above = np.array(tally["tp"]) + np.array(tally["fp"])
+    between = -np.diff([COUNT, *above, 0])
+    assert all(rows == 0 or rows >= 10 for rows in between)
+
+
+def test_a_feature_that_two_patients_have_counts_as_missing():
+    patients = Patients()
+    patients.columns["chol"][2:] = np.nan
+    values = ask("moments", {}, patients).values
+    assert values["missing"] == [0, COUNT]
+    assert values["sums"][1] == 0.0
+    assert values["squares"][1] == 0.0
+
+
+@pytest.mark.parametrize("share", [0.0033, 0.05, 0.11, 0.9])
+def test_a_split_that_differs_by_a_hair_cannot_be_asked_for(share):
+    with pytest.raises(TaskInvalidError):
+        parse({**TASK, "evaluation": {"holdout": share}})
+
+
+def test_the_asker_does_not_choose_who_is_held_out():
+    with pytest.raises(TaskInvalidError):
+        parse({**TASK, "evaluation": {"holdout": 0.2, "seed": 7}})
