@@ -9,17 +9,23 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+import httpx
+
+from medspace.app.api.protocol import VERSIONS
+from medspace.app.config import read_config
 from medspace.app.finding import NoConnectorError
 from medspace.app.sdk import NotRunningError, Space, SpaceError, connect
 from tests.e2e.zygote import Zygote
 
 FUNCTION = "tests.e2e.crash_node:run"
 PATIENCE = 90.0  # seconds until what was confirmed must have come true
+AMID_WORK = 0.6  # how often all connectors are up before one is killed
+LONGEST_LIFE = 0.3  # seconds
 WAITING = 4  # the exit code of what somebody else has to do first
 T = TypeVar("T")
 
@@ -45,6 +51,17 @@ class Node:
             self.zygote.kill(self.pid)
             self.kills += 1
             self.start()
+
+    def wait(self) -> None:
+        """Wait until it answers."""
+        deadline = time.monotonic() + PATIENCE
+        url = read_config(self.config).base_url + VERSIONS
+        while time.monotonic() < deadline:
+            with suppress(httpx.TransportError):
+                httpx.get(url, trust_env=False, verify=False)
+                return
+            time.sleep(0.005)
+        raise AssertionError(f"{self.name} does not come up")
 
     def stop(self) -> int:
         """End it as an administrator does; its wait status."""
@@ -83,11 +100,14 @@ def until(look: Callable[[], dict[str, Any]], *states: str, seconds: float = PAT
     return found
 
 
-def kill_at_random(nodes: list[Node], kills: int, seed: int, longest: float = 0.35) -> None:
-    """Kill one node or another at random instants, and start it again at once."""
+def kill_at_random(nodes: list[Node], kills: int, seed: int) -> None:
+    """Kill nodes at random instants, and start them again at once: mostly amid work, often while they start."""
     chance = random.Random(seed)
     for _ in range(kills):
-        time.sleep(chance.uniform(0.005, longest))
+        if chance.random() < AMID_WORK:
+            for node in nodes:
+                node.wait()
+        time.sleep(chance.uniform(0.005, LONGEST_LIFE))
         chance.choice(nodes).kill()
 
 

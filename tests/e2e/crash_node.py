@@ -1,9 +1,16 @@
-"""One whole connector, as `medspace up` runs it: what `test_crash_*` kill."""
+"""One whole connector, as `medspace up` runs it: what `test_crash_*` kill.
 
+What a connector imports only once it needs it is imported here, before any connector is forked.
+"""
+
+import importlib
 from pathlib import Path
 from typing import Any
 
 from medspace.app.serve import run_connector
+
+for late in ("fastapi", "duckdb", "numpy", "medspace.adapters.duckdb.source", "medspace.app.compose.inside"):
+    importlib.import_module(late)
 
 
 def run(setup: dict[str, Any]) -> None:

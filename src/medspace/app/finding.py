@@ -17,6 +17,8 @@ CATALOG = "/catalog"
 MOST_PAGES = 1000
 _REQUEST = {"@context": [wire.CONTEXT], "@type": "CatalogRequestMessage"}
 OK = 200
+NOT_FOUND = 404
+FAILING = 500  # and above: it may pass (RFC 9110 15.6)
 
 
 class NoConnectorError(RefusedError):
@@ -84,12 +86,13 @@ class Finder:
 
         Raises:
             UnknownDatasetError: it has no such dataset.
+            AwayError, CatalogRefusedError: it does not answer now, or not us.
         """
         base = await self.address(did)
         reply = await self._transport.get(f"{base}{CATALOG}/datasets/{dataset}", did)
-        if reply.status != OK or not isinstance(reply.body, dict):
+        if reply.status == NOT_FOUND:
             raise UnknownDatasetError(dataset=dataset)
-        return dict(reply.body)
+        return dict(_checked(did, reply).body)
 
     async def everywhere(self, dids: Iterable[str]) -> tuple[list[JsonObject], list[JsonObject]]:
         """The datasets of all these participants, and the problems of those that did not answer."""
@@ -156,6 +159,8 @@ def matching(search: str) -> Callable[[JsonObject], bool]:
 def _checked(did: str, reply: Reply) -> Reply:
     if reply.status != OK or not isinstance(reply.body, dict):
         stated = wire.stated_reason(reply.body)
+        if reply.status >= FAILING:
+            raise AwayError(did=did, reason=stated.code)
         raise CatalogRefusedError(did=did, status=reply.status, reason=" ".join((stated.code, *stated.reason)))
     return reply
 
