@@ -16,6 +16,7 @@ from medspace.core.text import Text, msgid
 from medspace.trust.did import did_web
 
 LARGEST_FILE = 1 << 20
+PASSPHRASE = "MEDSPACE_KEY_PASSPHRASE"  # noqa: S105 - the variable that may hold the passphrase of the key
 
 
 class ConfigError(InvalidInputError):

@@ -131,6 +131,17 @@ class Desk:
         await self.authority.admit(member)
         return member
 
+    async def remove(self, did: str) -> None:
+        """As the authority: take a member off the list. Others hear of it within an hour.
+
+        Raises:
+            NotAuthorityError: this connector is not the authority.
+            UnknownMemberError: it is not on the list.
+        """
+        if self.authority is None:
+            raise NotAuthorityError(authority=self.config.space.authority)
+        await self.authority.remove(did)
+
     async def refresh(self) -> None:
         """Fetch the members list anew."""
         if self.authority is None:

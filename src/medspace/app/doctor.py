@@ -1,18 +1,16 @@
 """`medspace doctor`: what is in order and what is not, each with a next step; the connector may run or not."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from medspace.adapters.keys import load_key, load_token, passphrase_from
 from medspace.adapters.sql import pending
-from medspace.app.compose import PASSPHRASE
-from medspace.app.config import Config, read_config
+from medspace.app.config import PASSPHRASE, Config, read_config
 from medspace.app.holdings import open_holdings
 from medspace.app.language import speaker
-from medspace.app.sdk import NotRunningError, connect
 from medspace.core.canonical import JsonObject
 from medspace.core.errors import MedspaceError
 from medspace.core.text import Fact, Text, msgid
@@ -34,8 +32,16 @@ class Check:
 
 def examine(file: Path, language: str) -> JsonObject:
     """Every check, in the order in which a connector needs them: `{ok, checks: [...]}`."""
+    return _told(list(_checks(file)), language)
+
+
+def examine_config(config: Config, language: str) -> JsonObject:
+    """The same for a connector that asks itself."""
+    return _told(list(_config_checks(config)), language)
+
+
+def _told(checks: Sequence[Check], language: str) -> JsonObject:
     speak = speaker(language)
-    checks = list(_checks(file))
     return {
         "ok": all(check.ok for check in checks),
         "checks": [
@@ -56,6 +62,11 @@ def _checks(file: Path) -> Iterator[Check]:
     except MedspaceError as error:
         yield _failed("configuration", error)
         return
+    yield from _config_checks(config)
+    yield _running(file)
+
+
+def _config_checks(config: Config) -> Iterator[Check]:
     facts = {"did": config.did, "url": config.base_url}
     yield Check("configuration", ok=True, found=Text(msgid("It is that of {did} at {url}."), facts))
     for name, look in _LOOKS.items():
@@ -63,7 +74,6 @@ def _checks(file: Path) -> Iterator[Check]:
             yield Check(name, ok=True, found=look(config))
         except MedspaceError as error:
             yield _failed(name, error)
-    yield _running(file)
     yield from _extras(config)
 
 
@@ -117,6 +127,8 @@ _LOOKS: dict[str, Callable[[Config], Text]] = {
 
 
 def _running(file: Path) -> Check:
+    from medspace.app.sdk import NotRunningError, connect  # noqa: PLC0415 - httpx; a running connector has no need of it
+
     try:
         with connect(file) as space:
             status = space.status()

@@ -117,6 +117,10 @@ class Space:
         """As the authority: put a participant on the members list."""
         return self._post("/members", {"did": did, "name": name, "region": region, "roles": list(roles)})
 
+    def remove(self, did: str) -> JsonObject:
+        """As the authority: take a member off the list; the others hear of it within an hour."""
+        return self._send("DELETE", f"/members/{did}")
+
     def refresh(self) -> list[JsonObject]:
         """Fetch the members list anew instead of waiting for the next refresh."""
         return list(self._post("/members/refresh", {})["members"])

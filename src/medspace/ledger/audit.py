@@ -238,5 +238,5 @@ def _wrong_time(place: Place, time: str, latest: str, limit: str) -> Finding | N
         return TIME.failed(place, "future", msgid("The entry is dated {time}, which is still to come."), time=time)
     if latest and time < latest and instant(latest) - instant(time) > TOLERANCE:
         sentence = msgid("The entry is dated {time}, and one before it {latest}.")
-        return TIME.failed(place, "backwards", sentence, time=time, latest=latest)
+        return TIME.unverifiable(place, "backwards", sentence, time=time, latest=latest)  # a clock was set back
     return None

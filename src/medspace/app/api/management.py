@@ -3,6 +3,7 @@
 Every call carries the private token. Answers are JSON; sentences come in the language of Accept-Language.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from medspace.adapters.metrics import CONTENT_TYPE
 from medspace.app import views
 from medspace.app.api.bodies import json_response, problem_of, request_language, status_of
 from medspace.app.desk import Desk
+from medspace.app.doctor import examine_config
 from medspace.app.language import speaker
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.errors import InvalidInputError, MedspaceError
@@ -166,6 +168,16 @@ def _space(desk: Desk) -> APIRouter:
     @router.post("/members")
     async def admit(body: MemberBody) -> Response:
         return json_response(views.member(await desk.admit(body.did, body.name, body.region, body.roles)), 201)
+
+    @router.delete("/members/{did}")
+    async def remove(did: str) -> Response:
+        await desk.remove(did)
+        return json_response({"did": did})
+
+    @router.get("/doctor")
+    async def doctor(request: Request) -> Response:
+        language = request_language(request)
+        return json_response(await asyncio.to_thread(examine_config, desk.config, language))
 
     @router.post("/members/refresh")
     async def refresh() -> Response:

@@ -102,3 +102,15 @@ def admit(
             {"name": member["name"], "key": member["public_key"]},
         )
         screen.show(member, lambda: screen.line(text))
+
+
+def remove(
+    did: Annotated[str, typer.Argument(help="The DID of the member.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+    lang: LanguageOption = "",
+) -> None:
+    """As the authority: take a member off the signed list; the others hear of it within an hour."""
+    with session(config, json=json, language=lang) as (space, screen):
+        removed = space.remove(did)
+        screen.show(removed, lambda: screen.line(Text(msgid("{did} is no member any more."), {"did": did})))

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 
 from medspace.adapters.sql import pending, upgrade
 from medspace.app.api.counting import Counting
-from medspace.app.compose.base import PASSPHRASE, Base
+from medspace.app.compose.base import Base
 from medspace.app.compose.parts import COLLECTIONS, ENGINES, ClosableDatabase, Parts
 from medspace.app.compose.road import Road
 from medspace.app.config import Config
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from medspace.app.compose.inside import Inside
     from medspace.app.desk import Desk
 
-__all__ = ["COLLECTIONS", "ENGINES", "PASSPHRASE", "Connector", "Parts", "migrate", "open_connector"]
+__all__ = ["COLLECTIONS", "ENGINES", "Connector", "Parts", "migrate", "open_connector"]
 
 
 class Connector:

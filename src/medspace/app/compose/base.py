@@ -9,7 +9,7 @@ from medspace.adapters.metrics import Metrics
 from medspace.app.api.protocol import BASE
 from medspace.app.bell import Bell, RingingDatabase
 from medspace.app.compose.parts import ClosableDatabase, Parts
-from medspace.app.config import Config, is_loopback
+from medspace.app.config import PASSPHRASE, Config, is_loopback
 from medspace.app.membership import Membership
 from medspace.connector.local import Local
 from medspace.core.signing import Ed25519Signer
@@ -18,8 +18,6 @@ from medspace.services.membership.service import Authority
 from medspace.trust.did import base_url
 from medspace.trust.jws import decode
 from medspace.trust.service import Gatekeeper, Identity, MembersBook
-
-PASSPHRASE = "MEDSPACE_KEY_PASSPHRASE"  # noqa: S105 - the name of a variable
 
 
 class Base:
