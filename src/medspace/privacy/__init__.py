@@ -1,0 +1,1 @@
+"""What keeps results from telling about persons: disclosure checks now; masking, noise, encryption as they come."""

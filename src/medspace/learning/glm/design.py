@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medspace.core.usage import Rows
-from medspace.learning.glm.disclosure import without_scarce
 from medspace.learning.glm.errors import ColumnUnknownError, LevelUnknownError, NothingLeftError, TargetInvalidError
 from medspace.learning.glm.task import Feature, GlmTask, Target
+from medspace.privacy.disclosure import without_scarce
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]

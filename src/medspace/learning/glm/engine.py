@@ -27,12 +27,12 @@ from medspace.learning.glm.answers import (
     NewtonForm,
 )
 from medspace.learning.glm.design import Matrix, Sample, Vector, design, sample
-from medspace.learning.glm.disclosure import effective
 from medspace.learning.glm.errors import NothingLeftError
 from medspace.learning.glm.evaluation import site_quality, tally
 from medspace.learning.glm.maths import curvature, mean, moments, weights_of
 from medspace.learning.glm.task import GlmTask, parse
 from medspace.learning.ports import KIND
+from medspace.privacy.disclosure import effective
 
 
 class GlmEngine:

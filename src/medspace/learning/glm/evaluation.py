@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from medspace.learning.glm.design import Vector
-from medspace.learning.glm.disclosure import Persons, grouped
 from medspace.learning.glm.maths import deviance, mean
 from medspace.learning.glm.task import GlmTask
+from medspace.privacy.disclosure import Persons, grouped
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medspace.learning.glm.disclosure import effective, grouped, without_scarce
+from medspace.privacy.disclosure import effective, grouped, without_scarce
 
 WEIGHTS = st.lists(st.floats(0.0, 1e6), min_size=1, max_size=60)
 
