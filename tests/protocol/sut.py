@@ -99,6 +99,9 @@ class ScriptedNegotiations:
     def react(self, _tx: Transaction, negotiation: Negotiation, event: NegotiationEvent) -> Reaction:
         return _reaction(self.script.get(negotiation.dataset, {}), event.value)
 
+    def approve(self, _tx: Transaction, _negotiation: Negotiation, action: str) -> Reaction:
+        return Reaction((action,))
+
 
 @dataclass(frozen=True)
 class ScriptedTransfers:

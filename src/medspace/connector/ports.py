@@ -79,6 +79,15 @@ class NegotiationStrategy(Protocol):
         """What to do now; an empty reaction holds the negotiation."""
         ...
 
+    def approve(self, tx: Transaction, negotiation: Negotiation, action: str) -> Reaction:
+        """What to do when a person says yes to `action`: agree, finalize, accept or verify.
+
+        Raises:
+            OfferError: these terms may not be agreed to, whoever says yes.
+            UnknownDatasetError: the dataset is not offered (any more).
+        """
+        ...
+
 
 class TransferStrategy(Protocol):
     """Decides on uses and answers transfers, inside the transaction of the message that asks."""

@@ -65,6 +65,9 @@ class Script:
         reaction = self.reactions.get(event.value, Reaction())
         return reaction if isinstance(reaction, Reaction) else Reaction(tuple(reaction.split()))
 
+    def approve(self, tx, process, action) -> Reaction:
+        return Reaction((action,))
+
     def examine(self, tx, agreement, transfer) -> Decision:
         return self.decision
 

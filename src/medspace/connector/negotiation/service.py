@@ -119,7 +119,7 @@ class Negotiations:
         Raises:
             TransitionError: nothing waits for us.
             AgreementError: the agreement names other parties or another dataset.
-            OfferError: nobody could enforce what would be agreed.
+            OfferError, UnknownDatasetError: these terms may not be agreed to, whoever says yes.
             CrossedError: a message is under way.
         """
 
@@ -135,7 +135,7 @@ class Negotiations:
                 raise AgreementError(reason=Text(flaw))
             if action == "agree":
                 check_terms(Role.PROVIDER, negotiation.offer)
-            return self.steps.act(tx, negotiation, Reaction((action,)))
+            return self.steps.act(tx, negotiation, self.steps.strategy.approve(tx, negotiation, action))
 
         return await self._do(pid, unit)
 

@@ -5,9 +5,11 @@ consumer; then it is agreed, on the published text, and finalised once verified.
 accepted and verified; anything else waits for a person.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
+from medspace.connector.errors import OfferError, UnknownDatasetError
 from medspace.connector.local import Local
 from medspace.connector.model import CATALOGUE, Dataset, Negotiation, Reaction, Role
 from medspace.connector.negotiation.messages import message_offer
@@ -15,13 +17,13 @@ from medspace.connector.negotiation.rules import agreement_flaw
 from medspace.connector.ports import NegotiationEvent, RegionOf
 from medspace.connector.reasons import clause_of, sentences
 from medspace.core.canonical import JsonObject
-from medspace.core.decision import Decision, combine
+from medspace.core.decision import Decision, Premise, Verdict, combine
 from medspace.core.store import Transaction
-from medspace.core.text import Text, msgid
+from medspace.core.text import Fact, Text, msgid
 from medspace.policy import odrl
-from medspace.policy.actions import points_of
+from medspace.policy.actions import action_of, covers, points_of
 from medspace.policy.errors import InvalidPolicyError
-from medspace.policy.model import Rule, UseRequest
+from medspace.policy.model import Policy, Rule, UseRequest
 from medspace.policy.points import Point
 from medspace.policy.rules import decide, enforceable
 
@@ -55,6 +57,22 @@ class PolicyStrategy:
             case _:
                 return Reaction()
 
+    def approve(self, tx: Transaction, negotiation: Negotiation, action: str) -> Reaction:
+        """What to do when a person says yes; what the policy forbids or nobody can enforce is not agreed to.
+
+        Raises:
+            OfferError: these terms may not be agreed to, whoever says yes.
+            UnknownDatasetError: the dataset is not offered (any more).
+        """
+        match action:
+            case "agree":
+                return self._agree(tx, negotiation)
+            case "accept":
+                _insist(enforceable(odrl.parse(negotiation.offer)))
+            case "verify":
+                _insist(enforceable(odrl.parse(negotiation.agreement or {})))
+        return Reaction((action,))
+
     # --- provider ---------------------------------------------------------------------------------------------
 
     def _answer(self, tx: Transaction, negotiation: Negotiation, event: NegotiationEvent) -> Reaction:
@@ -71,12 +89,21 @@ class PolicyStrategy:
             return _refuse(decision)
         return Reaction(("agree",), offer=message_offer(terms, dataset.id))
 
+    def _agree(self, tx: Transaction, negotiation: Negotiation) -> Reaction:
+        dataset = tx.get(CATALOGUE, negotiation.dataset)
+        if dataset is None:
+            raise UnknownDatasetError(dataset=negotiation.dataset)
+        terms = _published(dataset, negotiation.offer) or negotiation.offer
+        _insist(self.decide(tx, negotiation, dataset, terms))
+        return Reaction(("agree",), offer=message_offer(terms, dataset.id))
+
     def decide(self, tx: Transaction, negotiation: Negotiation, dataset: Dataset, terms: JsonObject) -> Decision:
         """Whether these terms may be agreed to with this counterparty."""
         policy = odrl.parse(message_offer(terms, dataset.id))
         request = self._request(tx, negotiation, dataset)
         enforced = enforceable(policy, points_of(dataset.formats))
-        return combine(enforced, decide(policy, request, Point.NEGOTIATION))
+        offered = () if _published(dataset, message_offer(terms, dataset.id)) else (_within(policy, dataset.formats),)
+        return combine(enforced, *offered, decide(policy, request, Point.NEGOTIATION))
 
     def _request(
         self, tx: Transaction, negotiation: Negotiation, dataset: Dataset, action: str | None = None
@@ -129,6 +156,25 @@ def _same(one: JsonObject, other: JsonObject) -> bool:
         return one["target"] == other["target"] and odrl.same_terms(odrl.parse(one), odrl.parse(other))
     except InvalidPolicyError:
         return False
+
+
+def _within(policy: Policy, kinds: Collection[str]) -> Decision:
+    """Whether terms that are not published permit no more than the kinds of use that the dataset is offered for."""
+    allowed = [action_of(kind) for kind in kinds]
+    asked = Text(msgid("one of the uses {kinds}"), {"kinds": ", ".join(sorted(kinds)) or "-"})
+    premises = tuple(
+        Premise(rule.clause, asked, Text(msgid("the use is {kind}"), {"kind": rule.action}), satisfied=False)
+        for rule in policy.permissions
+        if not any(covers(action, rule.action) for action in allowed)
+    )
+    return Decision(Verdict.DENY if premises else Verdict.PERMIT, "offer.not_served", premises)
+
+
+def _insist(decision: Decision) -> None:
+    if not decision.permitted:
+        facts: dict[str, Fact | Text] = {"clause": clause_of(decision) or decision.code}
+        facts["sentence"] = next(iter(sentences(decision)), decision.code)
+        raise OfferError(reason=Text(msgid("{clause} stands against it ({sentence})"), facts))
 
 
 def _permissions(offer: JsonObject) -> tuple[Rule, ...]:
