@@ -13,6 +13,8 @@ from medspace.app.finding import Finder, NoConnectorError, listed, matching, not
 from medspace.app.training import Training
 from medspace.connector.errors import OfferError, UnknownDatasetError
 from medspace.connector.model import AGREEMENTS, CATALOGUE, Agreement, Dataset, Negotiation, Transfer
+from medspace.connector.negotiation.messages import message_offer
+from medspace.connector.negotiation.rules import counted
 from medspace.connector.negotiation.service import Negotiations
 from medspace.connector.transfer.service import Transfers
 from medspace.connector.usage.model import LABELS
@@ -166,6 +168,8 @@ class Desk:
     async def negotiate(self, participant: str, dataset: str, offer: str = "") -> Negotiation:
         """Ask for an agreement on an offer of the dataset, exactly as it is published.
 
+        Terms that bound the number of uses are agreed once: while they are in force, that negotiation is given.
+
         Raises:
             UnknownDatasetError: there is no such dataset.
             OfferError: it has no such offer.
@@ -174,7 +178,16 @@ class Desk:
         chosen = [o for o in described["offers"] if offer in ("", o.get("@id"))]
         if not chosen:
             raise OfferError(reason=Text(msgid("the dataset has no offer {offer}"), {"offer": offer or "-"}))
+        held = await self._agreement_on(participant, dataset)
+        if held is not None and self._bounds(held, message_offer(chosen[0], dataset)):
+            return await self.negotiating.find(held.negotiation)
         return await self._request(participant, dataset, chosen[0])
+
+    def _bounds(self, held: Agreement, offer: JsonObject) -> bool:
+        """Whether an agreement in force has the terms of the offer, and they bound the number of uses."""
+        policy = odrl.parse(held.policy)
+        same = counted(policy) and odrl.same_terms(policy, odrl.parse(offer))
+        return same and in_force(held, self.clock.now(), self._region(held.consumer))
 
     async def download(self, participant: str, dataset: str) -> JsonObject:
         """Ask for the rows: by a transfer under an agreement in force, or by negotiating an agreement to download."""

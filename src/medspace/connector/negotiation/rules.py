@@ -11,7 +11,8 @@ from medspace.connector.reasons import clause_of
 from medspace.core.canonical import JsonObject
 from medspace.core.text import Fact, Text, msgid
 from medspace.policy import odrl
-from medspace.policy.rules import enforceable
+from medspace.policy.model import Policy
+from medspace.policy.rules import enforceable, leaves
 
 
 class Message(StrEnum):
@@ -93,6 +94,11 @@ def agreement_flaw(did: str, negotiation: Negotiation) -> str | None:
     if agreement.get("target") != negotiation.dataset:
         return msgid("The agreement is about another dataset.")
     return None
+
+
+def counted(policy: Policy) -> bool:
+    """Whether the policy bounds the number of uses, which a second agreement on the same terms would double."""
+    return any(leaf.operand == "count" for rule in policy.permissions for leaf in leaves(rule.constraints))
 
 
 def check_terms(role: Role, offer: JsonObject) -> None:

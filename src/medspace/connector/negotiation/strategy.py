@@ -11,9 +11,20 @@ from enum import StrEnum
 
 from medspace.connector.errors import OfferError, UnknownDatasetError
 from medspace.connector.local import Local
-from medspace.connector.model import CATALOGUE, Dataset, Negotiation, Reaction, Role
+from medspace.connector.model import (
+    AGREEMENTS,
+    CATALOGUE,
+    INTENTS,
+    NEGOTIATIONS,
+    Agreement,
+    Dataset,
+    Negotiation,
+    Reaction,
+    Role,
+)
+from medspace.connector.model import NegotiationState as State
 from medspace.connector.negotiation.messages import message_offer
-from medspace.connector.negotiation.rules import agreement_flaw
+from medspace.connector.negotiation.rules import agreement_flaw, counted
 from medspace.connector.ports import NegotiationEvent, RegionOf
 from medspace.connector.reasons import clause_of, sentences
 from medspace.core.canonical import JsonObject
@@ -26,6 +37,10 @@ from medspace.policy.errors import InvalidPolicyError
 from medspace.policy.model import Policy, Rule, UseRequest
 from medspace.policy.points import Point
 from medspace.policy.rules import decide, enforceable
+
+_RUNNING = (State.REQUESTED, State.ACCEPTED, State.AGREED, State.VERIFIED)
+_MOST = 1000
+_IN_FORCE = msgid("Terms that bound the number of uses are in force already; use that agreement or ask for others.")
 
 
 class Answering(StrEnum):
@@ -84,10 +99,32 @@ class PolicyStrategy:
             terms = _published(dataset, negotiation.offer)
         if terms is None:
             return self._not_offered(tx, negotiation, dataset)
+        if event is not NegotiationEvent.ACCEPTED and self._counted_already(tx, negotiation, terms):
+            return _terminate("negotiation.in_force", _IN_FORCE)
         decision = self.decide(tx, negotiation, dataset, terms)
         if not decision.permitted:
             return _refuse(decision)
         return Reaction(("agree",), offer=message_offer(terms, dataset.id))
+
+    def _counted_already(self, tx: Transaction, negotiation: Negotiation, terms: JsonObject) -> bool:
+        """Whether terms that bound the number of uses are, or are about to be, in force with this counterparty."""
+        if not counted(odrl.parse(terms)):
+            return False
+        held: list[JsonObject | None] = [agreement.policy for agreement in self._in_force(tx, negotiation)]
+        for state in _RUNNING:
+            where = {"role": Role.PROVIDER, "counterparty": negotiation.counterparty, "state": state}
+            others = tx.find(NEGOTIATIONS, where=where, limit=_MOST)
+            if len(others) == _MOST:
+                return True  # nobody needs so many at once
+            held += [_promised(tx, other) for other in others if other.id != negotiation.id]
+        return any(made is not None and _same(made, terms) for made in held)
+
+    def _in_force(self, tx: Transaction, negotiation: Negotiation) -> list[Agreement]:
+        where = {"provider": self.local.did, "consumer": negotiation.counterparty, "dataset": negotiation.dataset}
+        found = tx.find(AGREEMENTS, where=where, order_by="finalized", descending=True, limit=_MOST)
+        time, region = self.local.clock.now(), self.region_of(tx, negotiation.counterparty)
+        request = UseRequest(assignee=negotiation.counterparty, region=region, time=time, target=negotiation.dataset)
+        return [a for a in found if decide(odrl.parse(a.policy), request, Point.NEGOTIATION).permitted]
 
     def _agree(self, tx: Transaction, negotiation: Negotiation) -> Reaction:
         dataset = tx.get(CATALOGUE, negotiation.dataset)
@@ -136,6 +173,14 @@ class PolicyStrategy:
         if negotiation.agreement is not None and _same(negotiation.offer, negotiation.agreement):
             return Reaction(("verify",))
         return Reaction()
+
+
+def _promised(tx: Transaction, negotiation: Negotiation) -> JsonObject | None:
+    """The agreement that a negotiation under way is about to end in."""
+    if negotiation.agreement is not None:
+        return negotiation.agreement
+    owed = tx.get(INTENTS, negotiation.id)
+    return owed.message["agreement"] if owed is not None and owed.action == "agree" else None
 
 
 def _as_asked(negotiation: Negotiation) -> bool:
