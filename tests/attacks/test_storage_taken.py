@@ -194,3 +194,15 @@ def test_the_file_is_for_its_owner_only(tmp_path):
     create(f"sqlite:///{tmp_path}/deep/connector.db", COLLECTIONS)
     modes = {path.name: path.stat().st_mode & 0o077 for path in Path(tmp_path / "deep").iterdir()}
     assert modes["connector.db"] == 0
+
+
+async def test_a_symbolic_link_to_the_file_is_the_same_database(tmp_path):
+    url = f"sqlite:///{tmp_path}/connector.db"
+    create(url, COLLECTIONS)
+    (tmp_path / "alias.db").symlink_to(tmp_path / "connector.db")
+    first = open_database(url, COLLECTIONS)
+    try:
+        with pytest.raises(StorageTakenError):
+            open_database(f"sqlite:///{tmp_path}/alias.db", COLLECTIONS)
+    finally:
+        await first.close()

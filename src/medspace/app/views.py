@@ -13,6 +13,7 @@ from medspace.learning.glm.outcome import read
 from medspace.learning.runs.model import Failure as RunFailure
 from medspace.learning.runs.model import Model, Run
 from medspace.policy import odrl, words
+from medspace.policy.errors import InvalidPolicyError
 from medspace.trust.jws import encode
 from medspace.trust.model import Member
 
@@ -32,8 +33,11 @@ def version_of(*parts: object) -> str:
 
 
 def contract(policy: JsonObject, speak: Speak) -> list[str]:
-    """A policy in plain words."""
-    return [text.render(speak) for text in words.describe(odrl.parse(policy))]
+    """A policy in plain words; of terms that cannot be read a list says so and goes on."""
+    try:
+        return [text.render(speak) for text in words.describe(odrl.parse(policy))]
+    except InvalidPolicyError as error:
+        return [Text(msgid("These terms cannot be read: {reason}"), {"reason": error.text}).render(speak)]
 
 
 def member(record: Member) -> JsonObject:

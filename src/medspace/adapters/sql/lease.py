@@ -30,6 +30,7 @@ class FileLease:
             StorageTakenError: another connector, of this process or another, holds it.
             StorageError: the file cannot be made.
         """
+        database = database.resolve()  # a symbolic link to the file is the same database
         beside = database.with_name(database.name + ".lock")
         with ExitStack() as undo:
             try:

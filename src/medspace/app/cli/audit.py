@@ -65,14 +65,29 @@ def _report(screen: Screen, report: JsonObject) -> None:
     columns = [Text(c) for c in ("", msgid("times"), msgid("check"))]
     title = msgid("{entries} entries in {logs} logs")
     screen.table(Text(title, {"entries": report["entries"], "logs": len(report["logs"])}), columns, rows)
-    for found in report["findings"]:
-        mark = marks[found["outcome"]]
-        entry = (
-            "" if found["entry"] is None else screen.say(Text(msgid(", entry {entry}"), {"entry": found["entry"]}))
+    for (outcome, code, sentence, log), entries in _grouped(report["findings"]).items():
+        facts = {"mark": marks[outcome], "code": code, "sentence": sentence, "log": log}
+        screen.line(
+            Text("{mark} {code}: {sentence} ({log}{entries})", facts | {"entries": screen.say(_where(entries))})
         )
-        facts = {"mark": mark, "entry": entry, **{key: str(found[key]) for key in ("log", "sentence", "code")}}
-        screen.line(Text("{mark} {code}: {sentence} ({log}{entry})", facts))
     screen.line(Text(_CONCLUSIONS[report["outcome"]]))
+
+
+def _grouped(findings: list[JsonObject]) -> dict[tuple[str, ...], list[int]]:
+    """The entries that the same thing was found at, by outcome, code, sentence and log."""
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for found in findings:
+        key = tuple(str(found[name]) for name in ("outcome", "code", "sentence", "log"))
+        groups.setdefault(key, []).extend([] if found["entry"] is None else [int(found["entry"])])
+    return groups
+
+
+def _where(entries: list[int]) -> Text:
+    if not entries:
+        return Text("")
+    if len(entries) == 1:
+        return Text(msgid(", entry {entry}"), {"entry": entries[0]})
+    return Text(msgid(", entry {entry} and {more} more"), {"entry": entries[0], "more": len(entries) - 1})
 
 
 _CONCLUSIONS = {
