@@ -16,9 +16,6 @@ class Metrics:
         self.seconds = Histogram(
             "medspace_request_seconds", "Time to answer a request", ["listener"], registry=self._registry
         )
-        self.steps = Counter(
-            "medspace_steps_total", "Steps asked of job endpoints", ["kind", "outcome"], registry=self._registry
-        )
         self.entries = Gauge("medspace_log_entries", "Entries in the log", registry=self._registry)
 
     def render(self) -> bytes:
