@@ -2,6 +2,7 @@
 
 import re
 
+from medspace.connector.codes import noted
 from medspace.connector.model import Negotiation, Transfer
 from medspace.core.canonical import JsonObject
 from medspace.core.hashing import digest
@@ -9,7 +10,7 @@ from medspace.core.store import Transaction
 from medspace.ledger.model import Entry
 from medspace.ledger.service import record
 
-# A code that looks like one of ours; anything else that a counterparty sent could hold a person's name.
+# What a code of ours looks like; those of others have a table.
 _CODE = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)+")
 
 
@@ -71,6 +72,7 @@ def _note(tx: Transaction, kind: str, time: str, actor: str, facts: JsonObject) 
 
 
 def _code(process: Negotiation | Transfer) -> str | None:
-    if process.failure is None:
+    failure = process.failure
+    if failure is None:
         return None
-    return process.failure.code if _CODE.fullmatch(process.failure.code) else "peer.unspecified"
+    return failure.code if failure.source != "peer" and _CODE.fullmatch(failure.code) else noted(failure.code)

@@ -120,8 +120,13 @@ class Engine(Protocol):
         """Every kind of output that it can make."""
         ...
 
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The name of every step that it answers; a step of another name is refused before anything is noted."""
+        ...
+
     def check(self, task: JsonObject) -> None:
-        """Refuse a task that this engine cannot run as it stands.
+        """Refuse a task that this engine cannot run as it stands, before anything is noted; it sees no rows.
 
         Raises:
             InvalidInputError: with what is wrong in it.

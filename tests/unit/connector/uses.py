@@ -45,6 +45,7 @@ class Engine:
     output: Output = field(default_factory=lambda: Output("count.sum", {"sum": 1.5}, 50))
     kind: str = KIND
     outputs: tuple[str, ...] = ("count.sum", "count.mean")
+    steps: tuple[str, ...] = ("sum", "mean")
     before: Callable[[], Any] = lambda: None
     error: Exception | None = None
 

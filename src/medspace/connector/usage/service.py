@@ -113,7 +113,7 @@ class UsageControl:
 
     async def _step(self, call: Call) -> Release:
         request = _request_digest(call.step)
-        await self._engine_of(call)
+        await self._check(call)
         now, admission_id = self._clock.now(), new_id(self._randomness)
         admitted = await self._database.write(lambda tx: self._admit(tx, call, request, admission_id, now))
         if isinstance(admitted, Release):
@@ -123,11 +123,25 @@ class UsageControl:
         output = await self._answer(admitted, call.step)
         return await self._release(admitted, call, request, output)
 
-    async def _engine_of(self, call: Call) -> None:
-        """Have the engine of the job at hand: it is made for the first step, since it may bring heavy libraries."""
-        job = await self._database.read(lambda tx: tx.get(JOBS, call.job))
-        if job is not None and job.kind in self._makers and job.kind not in self._engines:
+    async def _check(self, call: Call) -> None:
+        """Refuse what no engine here can answer, before it is noted or counts as a use.
+
+        The engine is made for the first step of its kind, since it may bring heavy libraries.
+        """
+        job = await self._database.read(lambda tx: self._job(tx, call))
+        if job.kind not in self._makers:
+            return  # refused, and noted as refused, where it is decided
+        if job.kind not in self._engines:
             self._engines[job.kind] = await asyncio.to_thread(self._makers[job.kind])
+        engine = self._engines[job.kind]
+        if call.step.name not in engine.steps:
+            raise StepError(
+                reason=Text(msgid("this kind of use has the steps {steps}"), {"steps": ", ".join(engine.steps)})
+            )
+        try:
+            await asyncio.to_thread(engine.check, call.step.task)
+        except InvalidInputError as error:
+            raise StepError(reason=error.text) from error
 
     async def _answer(self, admission: Admission, step: Step) -> Output:
         engine, source = self._engines[admission.kind], self._sources[admission.asset]

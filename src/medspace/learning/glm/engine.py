@@ -48,6 +48,11 @@ class GlmEngine:
         """Moments, Newton sums, evaluation."""
         return (MOMENTS, NEWTON, EVALUATION)
 
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """moments, newton, evaluation."""
+        return tuple(OUTPUTS)
+
     def check(self, task: JsonObject) -> None:
         """Refuse what is no GLM task.
 
