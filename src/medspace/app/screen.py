@@ -1,4 +1,8 @@
-"""What a verb shows: one JSON object for programs (`--json`), tables and sentences for people."""
+"""What a verb shows: one JSON object for programs (`--json`), tables and sentences for people.
+
+What people read may have been written by other participants, so nothing in it may drive their terminal; in JSON such
+characters are escaped.
+"""
 
 import json
 import sys
@@ -9,7 +13,7 @@ from typing import Self
 from medspace.app.language import speaker, spoken_language
 from medspace.core.canonical import Json
 from medspace.core.errors import MedspaceError
-from medspace.core.text import Text
+from medspace.core.text import Text, plain
 
 WIDTH = 160  # columns, where the output is no terminal
 
@@ -34,14 +38,14 @@ class Screen:
     def show(self, result: Json, people: Callable[[], None]) -> None:
         """Print the result as JSON, or let `people` print it."""
         if self.as_json:
-            sys.stdout.write(json.dumps(result, ensure_ascii=False, indent=2, default=str) + "\n")
+            sys.stdout.write(_escaped(json.dumps(result, ensure_ascii=False, indent=2, default=str)) + "\n")
         else:
             people()
 
     def line(self, text: Text) -> None:
         """One sentence to standard output, for people only."""
         if not self.as_json:
-            sys.stdout.write(self.say(text) + "\n")
+            sys.stdout.write(plain(self.say(text)) + "\n")
 
     def table(self, title: Text, columns: Sequence[Text], rows: Iterable[Sequence[Json]]) -> None:
         """A table for people."""
@@ -52,7 +56,7 @@ class Screen:
         for column in columns:
             table.add_column(self.say(column), overflow="fold")
         for row in rows:
-            table.add_row(*("" if cell is None else str(cell) for cell in row))
+            table.add_row(*("" if cell is None else plain(str(cell)) for cell in row))
         self.line(title)
         if table.row_count:
             Console(width=None if sys.stdout.isatty() else WIDTH, markup=False).print(table)
@@ -61,16 +65,22 @@ class Screen:
         """A list for people whose items are too long for a table: a head, and lines below it that can be copied."""
         self.line(title)
         for head, *lines in blocks:
-            sys.stdout.write(f"\n{head}\n" + "".join(f"  {line}\n" for line in lines if line))
+            sys.stdout.write(f"\n{plain(head)}\n" + "".join(f"  {plain(line)}\n" for line in lines if line))
 
     def problem(self, error: MedspaceError) -> None:
         """Code, sentence and next step: as JSON on standard output, or for people on standard error."""
         problem = problem_of(error, self.language)
         if self.as_json:
-            sys.stdout.write(json.dumps({"error": problem}, ensure_ascii=False) + "\n")
+            sys.stdout.write(_escaped(json.dumps({"error": problem}, ensure_ascii=False)) + "\n")
             return
         clause = f" [{problem['clause']}]" if problem.get("clause") else ""
-        sys.stderr.write(f"{problem['code']}: {problem['sentence']}{clause}\n  {problem['next_step']}\n")
+        first = plain(f"{problem['code']}: {problem['sentence']}{clause}")
+        sys.stderr.write(f"{first}\n  {plain(str(problem['next_step']))}\n")
+
+
+def _escaped(document: str) -> str:
+    """JSON with every character escaped that is no letter of any script; json itself leaves C1 and bidi controls."""
+    return "".join(one if one.isprintable() or one == "\n" else json.dumps(one)[1:-1] for one in document)
 
 
 def problem_of(error: MedspaceError, language: str) -> Mapping[str, Json]:

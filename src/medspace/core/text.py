@@ -39,3 +39,8 @@ def _within(sentence: str, name: str, inner: str) -> str:
     """An inner sentence gives up its full stop where the outer one sets its own."""
     stopped = any(f"{{{name}}}{stop}" in sentence for stop in STOPS)
     return inner.rstrip("".join(STOPS)) if stopped else inner
+
+
+def plain(text: str) -> str:
+    """One line as it may stand on a screen: what drives a terminal or turns the reading direction becomes a space."""
+    return text if text.isprintable() else "".join(one if one.isprintable() else " " for one in text)

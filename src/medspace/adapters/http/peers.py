@@ -11,7 +11,7 @@ from medspace.adapters.http.errors import BadAnswerError, JobBusyError, JobRefus
 from medspace.connector.errors import UnreachableError
 from medspace.connector.ports import Reply
 from medspace.core.canonical import Json, JsonObject
-from medspace.core.text import Text, msgid
+from medspace.core.text import Text, msgid, plain
 from medspace.core.usage import Step
 from medspace.trust.did import LARGEST_DOCUMENT, document_url, parse_document
 from medspace.trust.errors import DocumentError, MembersSourceError
@@ -211,5 +211,4 @@ def _refusal(answer: Answer) -> JobRefusedError | JobBusyError:
 def _words(reason: object) -> str:
     texts = reason if isinstance(reason, list) else [reason]
     said = " ".join(text for text in texts if isinstance(text, str))[:LONGEST_REASON]
-    # It ends up on a screen: no control character of a terminal may come with it.
-    return "".join(character if character.isprintable() else " " for character in said)
+    return plain(said)
