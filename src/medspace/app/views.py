@@ -56,7 +56,7 @@ def problem(failure: Failure | None, speak: Speak) -> JsonObject | None:
     if failure is None:
         return None
     next_steps = {
-        "peer": msgid("Ask for what the terms allow: `medspace catalog` shows the offers, `medspace negotiate` agrees."),
+        "peer": msgid("Ask for what the terms allow: `medspace catalog` shows offers, `medspace negotiate` agrees."),
         "delivery": msgid("The other connector could not be told; check that it runs."),
         "us": msgid("Your own rules said so: see `medspace policy try`."),
     }
