@@ -109,6 +109,10 @@ class Space:
         """Who this connector is, since when it runs, and what it can do."""
         return self._get("/status")
 
+    def doctor(self) -> JsonObject:
+        """What is in order and what is not: `{ok, checks: [{name, ok, sentence, next_step}]}`."""
+        return self._get("/doctor")
+
     def members(self) -> list[JsonObject]:
         """The members of the space, as the authority signed them."""
         return list(self._get("/members")["members"])
