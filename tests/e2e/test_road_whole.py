@@ -24,7 +24,7 @@ def test_from_catalogue_to_proof(stage, tmp_path):
     found = user.catalog(search="heart")
     assert {d["participant"] for d in found} == {stage.nodes["authority"].did, stage.nodes["clinic"].did}
     agreements = [stage.agree("user", holder) for holder in ("authority", "clinic")]
-    run = user.train(TASK, agreements)
+    run = user.train(TASK, agreements, wait=60)
     assert run["state"] == "finished", run
     assert run["model"]["rows"] == 120
     files = []
