@@ -116,6 +116,10 @@ authority_key = {_quoted(authority_key)}
 [network]
 # Loopback addresses are for trying out on one machine; remove them in production.
 allow = ["127.0.0.0/8"]
+
+[log]
+# For people; "json" is for programs.
+format = "text"
 """
 
 
