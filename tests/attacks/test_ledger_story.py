@@ -228,7 +228,9 @@ def test_a_log_that_runs_backwards():
     space = honest()
     log = space.logs[NORTH]
     log.insert(0, log.pop())
-    assert "log.time.backwards" in failed(space)
+    report = space.audit()  # a clock that was set back is no forgery, but proves nothing about the order
+    assert "log.time.backwards" in {f.code for f in report.findings if f.outcome is Outcome.UNVERIFIABLE}
+    assert report.outcome is not Outcome.VERIFIED
 
 
 def test_an_entry_from_the_future():

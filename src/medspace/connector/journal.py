@@ -5,10 +5,14 @@ import re
 from medspace.connector.codes import noted
 from medspace.connector.model import Negotiation, Transfer
 from medspace.core.canonical import JsonObject
+from medspace.core.clock import stamp
 from medspace.core.hashing import digest
 from medspace.core.store import Transaction
 from medspace.ledger.model import Entry
 from medspace.ledger.service import record
+from medspace.policy import odrl
+from medspace.policy.errors import InvalidPolicyError
+from medspace.policy.limits import last_end
 
 # What a code of ours looks like; those of others have a table.
 _CODE = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)+")
@@ -26,6 +30,7 @@ def note_negotiation(tx: Transaction, step: str, actor: str, negotiation: Negoti
         "asset": negotiation.dataset,
         "agreement": negotiation.agreement_id,
         "agreement_digest": None if agreement is None else digest(agreement),
+        "expires": None if agreement is None else _end_of(agreement),
         "code": _code(negotiation),
     }
     _note(tx, f"negotiation.{step}", negotiation.updated, actor, facts)
@@ -69,6 +74,14 @@ def note_withdrawal(tx: Transaction, time: str, actor: str, asset: str) -> None:
 
 def _note(tx: Transaction, kind: str, time: str, actor: str, facts: JsonObject) -> None:
     record(tx, Entry(kind, time, actor, {name: value for name, value in facts.items() if value is not None}))
+
+
+def _end_of(agreement: JsonObject) -> str | None:
+    try:
+        end = last_end(odrl.parse(agreement))
+    except InvalidPolicyError:  # another provider's, which nobody could read; then nothing is said of its end
+        return None
+    return None if end is None else stamp(end)
 
 
 def _code(process: Negotiation | Transfer) -> str | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from medspace.core.canonical import JsonObject
+from medspace.core.hashing import digest
 from medspace.core.text import msgid
 from medspace.ledger.report import ACCOUNT, AGREEMENT, ANSWER, MODEL, RELEASE, Finding, Place
 from medspace.ledger.statements import CONSUMER, PROVIDER, Agreement, Line, Run, Statements
@@ -19,6 +20,7 @@ Account = set[tuple[str, ...]]  # what the runs of one party say they got
 Accounts = Mapping[str, Account]
 Premise = tuple[bool, str, str]  # whether it holds, the code of what is the matter if not, and a sentence
 
+NOTHING = digest({})  # the question of a step that is about no model yet
 NO_LOG = msgid("The log of {party} is not here, or not proven.")
 TOO_SHORT = msgid("The log of {party} ends too early to say.")
 
@@ -148,6 +150,7 @@ class _Answers:
             return [(False, "no_admission", msgid("{party} did not admit the use behind the release {release}."))]
         return [
             *_matching(line, answer, release),
+            *_asked(line, admission),
             (
                 (site.origin, answer["release"]) not in self.used,
                 "repeated",
@@ -195,6 +198,21 @@ class _Answers:
                 msgid("The agreement with {party} had expired when {release} left."),
             ),
         ]
+
+
+def _asked(line: Line, admission: Line) -> list[Premise]:
+    return [
+        (
+            admission.facts["step"] == line.facts["step"],
+            "other_step",
+            msgid("{party} was asked for another step than the run noted for {release}."),
+        ),
+        (
+            admission.facts["question"] == line.facts.get("model", NOTHING),
+            "other_question",
+            msgid("{party} was asked about another model than the run noted for {release}."),
+        ),
+    ]
 
 
 def _matching(line: Line, answer: JsonObject, release: Line) -> list[Premise]:

@@ -107,8 +107,9 @@ _NEGOTIATION = (
 )
 _TRANSFER = ("role pid counterparty:did agreement format", "peer_pid code")
 
-# In a run, `model` of a round is the state of the model that the round asked about, `model` of the end the digest of
-# the whole model that came out, and `fitted` the state of the last round that it was made from.
+# `question` is what a step asked about: the digest of its inputs, fractions as exact text. In a run, `model` of a
+# round is the question that it put to every site (none where there was nothing to put), `model` of the end the digest
+# of the whole model that came out, and `fitted` the question of the last round that it was made from.
 _KINDS = (
     _kind("offer.published", "asset offer policy:digest label:digest"),
     _kind("offer.withdrawn", "asset"),
@@ -123,7 +124,7 @@ _KINDS = (
     _kind("transfer.refused", "counterparty:did agreement format code", "clause"),
     _kind(
         "use.admitted",
-        "admission agreement transfer user:did asset use_kind purpose task:digest round:number step",
+        "admission agreement transfer user:did asset use_kind purpose task:digest round:number step question:digest",
     ),
     _kind("use.refused", "agreement transfer user:did code", "clause"),
     _kind("use.released", "release admission output round:number digest:digest"),

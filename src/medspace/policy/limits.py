@@ -31,6 +31,13 @@ def limits(policy: Policy, request: UseRequest, point: Point = Point.COMPUTE) ->
     return None
 
 
+def last_end(policy: Policy) -> datetime | None:
+    """When the last permission of the policy ends, read as strictly as `limits` does; None where one has no end."""
+    ends = [_limits(rule).expires for rule in policy.permissions]
+    known = [end for end in ends if end is not None]
+    return max(known) if known and len(known) == len(ends) else None
+
+
 def _limits(rule: Rule) -> Limits:
     found = list(leaves(rule.constraints))
     outputs = [set(leaf.right) for leaf in found if leaf.operand == "medspace:output"]

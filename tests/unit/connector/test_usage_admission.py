@@ -12,6 +12,7 @@ from medspace.connector.ports import TransferEvent
 from medspace.connector.usage.errors import JobClosedError, NotAdmittedError, StepError, UnknownJobError
 from medspace.connector.usage.rules import MOST_STEPS
 from medspace.core.errors import MedspaceError, StorageFullError
+from medspace.core.hashing import digest
 from tests.unit.connector.uses import (
     ASSET,
     KIND,
@@ -36,6 +37,7 @@ async def test_a_step_is_admitted_answered_and_released():
     assert admitted.facts | {"admission": "", "task": ""} == {
         "admission": "",
         "task": "",
+        "question": digest({}),
         "agreement": "urn:agreement:1",
         "transfer": "urn:job:1",
         "user": USER,

@@ -137,6 +137,7 @@ def release(space, site, number, *, identity=None, agreement=None):
         task=TASK,
         round=number,
         step="gradient",
+        question=digest({"model": number}),
     )
     space.note(
         site,

@@ -225,6 +225,7 @@ class UsageControl:
             "task": visit.task,
             "round": step.round,
             "step": step.name,
+            "question": digest(exact(step.inputs)),
         }
         entry = record(tx, Entry("use.admitted", stamp(visit.now), self._did, facts))
         latest = visit.now + LONGEST_ADMISSION
