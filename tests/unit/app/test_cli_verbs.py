@@ -1,0 +1,263 @@
+"""The verbs with a connector that answers at once: what each shows to people and to programs."""
+
+import io
+import json
+import sys
+
+import pytest
+
+from medspace.app import sdk
+from medspace.app.cli import main
+from medspace.app.cli.audit import _report as show_report
+from medspace.app.cli.learn import NoAgreementError, TaskFileError, read_task, usable
+from medspace.app.cli.progress import rounds, steps
+from medspace.app.screen import Screen
+from medspace.core.errors import StorageTakenError
+from medspace.core.text import Text
+
+QUALITY = {"n": 9, "auc": 0.9, "brier": 0.1, "ece": None, "rmse": 0.3}
+MODEL = {
+    "id": "urn:model",
+    "digest": "sha256:00",
+    "family": "binomial",
+    "rounds": 3,
+    "coefficients": [{"name": "age", "value": "0.5", "standard_error": None}],
+    "quality": {"sites": [{"name": "H", "rows": 9, **QUALITY}], "pooled": {"rows": 9, **QUALITY}},
+    "protections": ["The coordinator saw everything."],
+    "lineage": {"run": "urn:run", "sites": ["did:web:h"], "agreements": ["urn:a"]},
+}
+RUN = {"id": "urn:run", "state": "finished", "rounds": 3, "seconds": 1.0, "problem": None, "model": MODEL}
+AGREEMENT = {
+    "id": "urn:a",
+    "role": "consumer",
+    "counterparty": "did:web:h",
+    "dataset": "d",
+    "in_force": True,
+    "contract": ["You may train a model on the data."],
+}
+NEGOTIATION = {
+    "id": "urn:n",
+    "role": "consumer",
+    "counterparty": "did:web:h",
+    "dataset": "d",
+    "state": "REQUESTED",
+    "owner": "provider",
+    "contract": ["You may train."],
+    "problem": None,
+    "agreement": "urn:a",
+}
+OVER = NEGOTIATION | {"id": "urn:o", "state": "TERMINATED", "owner": "nobody", "problem": {"sentence": "No."}}
+DATASET = {"id": "d", "title": "T", "participant": "did:web:h", "formats": ["medspace:train"]}
+SILENT = {"participant": "did:web:s", "sentence": "No answer."}
+MEMBER = {"did": "did:web:h", "name": "H", "region": "EU", "roles": ["holder"], "public_key": "key"}
+PREMISE = {"clause": "/c", "asked": "for research", "held": "It is marketing.", "satisfied": False, "remedy": "Ask."}
+DECIDED = {"verdict": "deny", "code": "policy.purpose", "premises": [PREMISE]}
+
+
+class Connector:
+    """A connector that says yes to everything."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def __getattr__(self, verb):
+        answers = {
+            "members": [MEMBER],
+            "admit": MEMBER,
+            "find": {"datasets": [DATASET], "problems": [SILENT]},
+            "negotiate": NEGOTIATION,
+            "negotiations": [NEGOTIATION, OVER],
+            "answer": NEGOTIATION,
+            "agreements": [AGREEMENT, AGREEMENT | {"in_force": False}],
+            "download": {"id": "urn:t", "state": "STARTED"},
+            "train": RUN,
+            "runs": [RUN],
+            "model": MODEL,
+            "try_policy": DECIDED,
+            "audit_bundle": {"entries": [1, 2]},
+        }
+        return lambda *_, **__: answers[verb]
+
+
+@pytest.fixture
+def said(monkeypatch, capsys):
+    """What a command line says and how it ends."""
+    monkeypatch.setattr(sdk, "connect", lambda *_, **__: Connector())
+
+    def say(*words):
+        with pytest.raises(SystemExit) as end:
+            main([*map(str, words)])
+        printed = capsys.readouterr()
+        return int(end.value.code or 0), printed.out, printed.err
+
+    return say
+
+
+@pytest.fixture
+def task(tmp_path):
+    file = tmp_path / "task.toml"
+    file.write_text('task = "glm"\n')
+    return file
+
+
+VERBS = [
+    (["members"], "did:web:h"),
+    (["admit", "did:web:h"], "H is a member now"),
+    (["catalog"], "did:web:s did not answer: No answer."),
+    (["negotiate", "did:web:h", "d"], "  - You may train."),
+    (["negotiations"], "next move: provider"),
+    (["answer", "urn:n", "--approve"], "urn:n is now REQUESTED"),
+    (["agreements"], "no longer in force"),
+    (["download", "did:web:h", "d"], "Transfer urn:t is STARTED."),
+    (["runs"], "finished"),
+    (["model", "urn:model"], "+0.5000"),
+]
+
+
+@pytest.mark.parametrize(("words", "shown"), VERBS, ids=lambda words: words[0] if isinstance(words, list) else "")
+def test_a_verb_speaks_to_people_and_to_programs(said, words, shown):
+    code, out, err = said(*words)
+    assert (code, err) == (0, "")
+    assert shown in out
+    code, out, err = said(*words, "--json")
+    assert (code, err) == (0, "")
+    assert isinstance(json.loads(out), dict)
+
+
+def test_the_next_command_names_the_configuration_where_it_is_not_the_usual_one(said, task):
+    assert "Next: medspace negotiate PROVIDER DATASET --config c.toml\n" in said("catalog", "--config", "c.toml")[1]
+    code, out, _ = said("train", task)
+    assert code == 0
+    assert out.endswith("Next: medspace model urn:model\n")
+    assert "0.900" in out
+
+
+def test_a_dry_run_that_denies_ends_with_3(said):
+    code, out, _ = said("policy", "try", "d")
+    assert code == 3
+    assert "  NO for research: It is marketing.  [/c]\n     To change it: Ask.\n" in out
+
+
+def test_a_bundle_is_written_or_said_not_to_be(said, tmp_path):
+    assert said("audit", "export", tmp_path / "b.json")[0] == 0
+    assert json.loads((tmp_path / "b.json").read_text()) == {"entries": [1, 2]}
+    code, _, err = said("audit", "export", tmp_path)
+    assert code == 2
+    assert err.startswith("file.not_written: ")
+
+
+@pytest.mark.parametrize("words", [["nonsense"], ["train"], ["audit", "nonsense"]])
+def test_wrong_usage_is_told_like_every_error(said, words):
+    code, out, err = said(*words)
+    assert (code, out) == (2, "")
+    assert err.startswith("usage: ")
+    code, out, err = said(*words, "--json")
+    assert (code, err) == (2, "")
+    assert json.loads(out)["error"]["code"] == "usage"
+
+
+def test_alone_it_shows_its_help(said):
+    code, out, err = said()
+    assert (code, err) == (2, "")
+    assert "Usage" in out
+
+
+def raising(error):
+    def raise_it(*_, **__):
+        raise error
+
+    return raise_it
+
+
+def test_errors_in_groups_are_told_as_the_one_that_matters(said, monkeypatch):
+    inner = ExceptionGroup("tasks", [ValueError("x"), StorageTakenError(database="d")])
+    monkeypatch.setattr(sdk, "connect", raising(ExceptionGroup("outer", [inner])))
+    code, _, err = said("members")
+    assert code == 1
+    assert err.startswith("storage.taken: ")
+
+
+def test_what_was_not_foreseen_is_told_and_shown_only_where_it_is_asked_for(said, monkeypatch):
+    monkeypatch.setattr(sdk, "connect", raising(ZeroDivisionError("by zero")))
+    code, _, err = said("members")
+    assert code == 1
+    assert err.startswith("medspace.unforeseen: ")
+    assert "ZeroDivisionError" in err
+    assert "Traceback" not in err
+    monkeypatch.setenv("MEDSPACE_DEBUG", "1")
+    assert "Traceback" in said("members")[2]
+
+
+def test_ctrl_c_leaves_quietly(said, monkeypatch):
+    monkeypatch.setattr(sdk, "connect", raising(KeyboardInterrupt()))
+    assert said("members") == (130, "", "")
+
+
+def test_the_newest_agreement_in_force_with_each_provider_is_used():
+    others = AGREEMENT | {"id": "urn:b", "dataset": "e"}
+    older = AGREEMENT | {"id": "urn:older"}
+    given = [
+        AGREEMENT | {"id": "urn:x", "in_force": False},
+        AGREEMENT | {"role": "provider"},
+        AGREEMENT,
+        older,
+        others,
+    ]
+    assert usable(given, set()) == ["urn:a", "urn:b"]
+    assert usable(given, {"e"}) == ["urn:b"]
+    with pytest.raises(NoAgreementError):
+        usable(given, {"none"})
+
+
+@pytest.mark.parametrize("content", ["[1]", "{", "\xff", "x" * (1 << 20) + "y"])
+def test_a_task_that_cannot_be_read_is_refused(tmp_path, content):
+    file = tmp_path / "task.json"
+    file.write_bytes(content.encode("latin-1"))
+    with pytest.raises(TaskFileError):
+        read_task(file)
+
+
+def test_a_task_is_read_as_json_or_toml(task, tmp_path):
+    (tmp_path / "task.json").write_text('{"task": "glm"}')
+    assert read_task(task) == read_task(tmp_path / "task.json") == {"task": "glm"}
+
+
+class Terminal(io.StringIO):
+    """Standard error that says it is a terminal."""
+
+    def isatty(self):
+        return True
+
+
+def test_progress_is_for_people_on_a_terminal_only(monkeypatch):
+    people, programs = Screen(as_json=False, language="en"), Screen(as_json=True, language="en")
+    for screen, stream, seen in ((people, Terminal(), True), (programs, Terminal(), False), (people, None, False)):
+        monkeypatch.setattr(sys, "stderr", stream or io.StringIO())
+        with rounds(screen) as follow:
+            follow({"rounds": 2, "max_rounds": 5})
+        with steps(screen, 2) as begin:
+            begin(Text("the first step"))
+        assert ("round 2" in sys.stderr.getvalue()) is seen
+
+
+def test_a_report_names_each_finding_with_log_and_entry(capsys):
+    finding = {"outcome": "failed", "code": "root", "sentence": "No.", "log": "did:web:h"}
+    report = {
+        "outcome": "failed",
+        "entries": 3,
+        "logs": ["did:web:h"],
+        "checks": [{"outcome": "failed", "verified": 0, "sentence": "Each log is whole."}],
+        "findings": [
+            finding | {"entry": None, "code": "key"},
+            finding | {"entry": 2},
+            *(finding | {"code": "time", "entry": at} for at in (3, 4, 5)),
+        ],
+    }
+    show_report(Screen(as_json=False, language="en"), report)
+    said = capsys.readouterr().out
+    assert "FAILED key: No. (did:web:h)\nFAILED root: No. (did:web:h, entry 2)\n" in said
+    assert "FAILED time: No. (did:web:h, entry 3 and 2 more)\n" in said
+    assert said.endswith("Do not rely on these logs before it is cleared up.\n")
