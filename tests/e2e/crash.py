@@ -96,7 +96,7 @@ def until(look: Callable[[], dict[str, Any]], *states: str, seconds: float = PAT
     deadline = time.monotonic() + seconds
     while (found := insist(look))["state"] not in states:
         assert time.monotonic() < deadline, f"still {found['state']} and not {states}: {found}"
-        time.sleep(0.02)
+        time.sleep(0.05)
     return found
 
 

@@ -2,6 +2,7 @@
 
 import random
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +15,7 @@ from medspace.app.sdk import Space, SpaceError
 from medspace.app.setup import Wishes, set_up
 from medspace.connector.errors import TransitionError
 from tests.e2e import settled
-from tests.e2e.crash import FUNCTION, Crowd, Node, insist, kill_at_random, told, until
+from tests.e2e.crash import FUNCTION, PATIENCE, Crowd, Node, insist, kill_at_random, told, until
 from tests.e2e.zygote import Zygote
 
 KIND = "medspace:train"
@@ -111,8 +112,10 @@ class Business:
         look = self.looking(user, begun["id"])
         started = until(look, "STARTED", "TERMINATED")
         assert started["state"] == "STARTED", started
+        by_holder = False
         for verb in chance.choice(WALKS):
-            by_holder = chance.random() < 0.5
+            # What one side has suspended only that side resumes.
+            by_holder = by_holder if verb == "resume" else chance.random() < 0.5
             space, pid = (holder, self.at_holder(holder, agreement)) if by_holder else (user, begun["id"])
             self.steer(space, pid, verb)
             self.transfers[begun["id"]] = until(look, REACHED[verb])["state"]
@@ -128,14 +131,17 @@ class Business:
 
     def steer(self, space: Space, pid: str, verb: str) -> None:
         """Say it until it is so on this side; said twice, the second time is refused."""
+        deadline = time.monotonic() + PATIENCE
         while True:
             with suppress(TransitionRefused):
                 insist(lambda: steer(space, pid, verb))
-            if insist(self.looking(space, pid))["state"] == REACHED[verb]:
+            if (found := insist(self.looking(space, pid)))["state"] == REACHED[verb]:
                 return
+            assert time.monotonic() < deadline, f"it could not be told to {verb}: {found}"
+            time.sleep(0.01)
 
 
-async def live_and_check(crowd: Crowd, kills: int, seed: int, stories: int = 4) -> None:
+async def live_and_check(crowd: Crowd, kills: int, seed: int, stories: int = 6) -> None:
     business = Business(*crowd.nodes)
     with told([business.turn] * stories, seed) as told_stories:
         kill_at_random(crowd.nodes, kills, seed)

@@ -428,7 +428,7 @@ def run_case(case: Case, wires: Wire, callbacks: CallbackServer) -> Outcome:
     return Outcome(case, fault, time.monotonic() - started)
 
 
-def run(cases: Iterable[Case], target: Target, *, side_by_side: int = 4) -> dict[str, Outcome]:
+def run(cases: Iterable[Case], target: Target, *, side_by_side: int = 8) -> dict[str, Outcome]:
     """Run the cases, several at a time (each has ids and addresses of its own); outcomes by the case's id."""
     limits = httpx.Limits(max_connections=64)
     with (
