@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 from medspace.connector import wire
+from medspace.connector.catalogue.rules import DICTIONARY, DIGEST
 from medspace.connector.errors import MessageError, UnknownDatasetError, UnreachableError
 from medspace.connector.ports import Reply, Transport
 from medspace.core.canonical import Json, JsonObject
@@ -142,6 +143,8 @@ def listed(did: str, dataset: JsonObject) -> JsonObject:
         "keywords": [str(word) for word in _list(dataset, "keyword")],
         "formats": [str(d.get("format")) for d in _list(dataset, "distribution") if isinstance(d, dict)],
         "offers": [offer for offer in _list(dataset, "hasPolicy") if isinstance(offer, dict)],
+        "digest": _text(dataset, DIGEST),
+        "dictionary": _literal(dataset.get(DICTIONARY)),
     }
 
 
@@ -168,6 +171,11 @@ def _checked(did: str, reply: Reply) -> Reply:
 def _text(body: JsonObject, name: str) -> str:
     value = body.get(name, body.get(f"dct:{name}", ""))
     return str(value) if isinstance(value, str | int | float) else ""
+
+
+def _literal(value: Json) -> JsonObject | None:
+    found = value.get("@value") if isinstance(value, dict) else None
+    return found if isinstance(found, dict) else None
 
 
 def _list(body: Json, name: str) -> list[Json]:

@@ -10,7 +10,7 @@ from medspace.connector.local import Local
 from medspace.connector.model import CATALOGUE, Dataset
 from medspace.connector.usage.model import LABELS, Labelled
 from medspace.core.canonical import JsonObject
-from medspace.core.dictionary import Dictionary, parse
+from medspace.core.dictionary import Dictionary, describe, parse
 from medspace.core.hashing import digest
 from medspace.core.store import Database, Transaction
 from medspace.core.usage import RowSource
@@ -118,6 +118,8 @@ def _open(config: Config, asset: Asset) -> Holding:
         formats=_formats(offers),
         label=digest(written),
         published="",
+        dictionary=describe(dictionary),
+        digest=table.digest,
     )
     return Holding(dataset, written, table)
 

@@ -140,6 +140,8 @@ def dataset(record: Dataset, speak: Speak) -> JsonObject:
         "keywords": list(record.keywords),
         "formats": list(record.formats),
         "published": record.published,
+        "digest": record.digest,
+        "dictionary": record.dictionary,
         "contracts": [contract(offer, speak) for offer in record.offers],
     }
 

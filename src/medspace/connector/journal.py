@@ -3,7 +3,7 @@
 import re
 
 from medspace.connector.codes import noted
-from medspace.connector.model import Negotiation, Transfer
+from medspace.connector.model import Dataset, Negotiation, Transfer
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import stamp
 from medspace.core.hashing import digest
@@ -62,9 +62,17 @@ def note_refusal(tx: Transaction, actor: str, transfer: Transfer, code: str, cla
     _note(tx, "transfer.refused", transfer.updated, actor, facts)
 
 
-def note_offer(tx: Transaction, time: str, actor: str, facts: JsonObject) -> None:
-    """Note that an offer was published."""
-    _note(tx, "offer.published", time, actor, facts)
+def note_offer(tx: Transaction, actor: str, dataset: Dataset, offer: JsonObject) -> None:
+    """Note that an offer was published, for which content and which description of it."""
+    facts = {
+        "asset": dataset.id,
+        "offer": offer["@id"],
+        "policy": digest(offer),
+        "label": dataset.label,
+        "dataset": dataset.digest or None,
+        "dictionary": None if dataset.dictionary is None else digest(dataset.dictionary),
+    }
+    _note(tx, "offer.published", dataset.published, actor, facts)
 
 
 def note_withdrawal(tx: Transaction, time: str, actor: str, asset: str) -> None:

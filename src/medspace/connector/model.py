@@ -87,7 +87,8 @@ class Reaction:
 class Dataset:
     """An asset in the catalogue. `offers` are ODRL policies as on the wire, without target; `label` is a digest.
 
-    `body` is the dcat:Dataset as JSON text, made once when it is published.
+    `dictionary` describes its columns (`core.dictionary.describe`) and `digest` names its very content, where it has
+    them. `body` is the dcat:Dataset as JSON text, made once when it is published.
     """
 
     id: str
@@ -99,6 +100,8 @@ class Dataset:
     label: str
     published: str  # RFC 3339
     body: str = ""
+    dictionary: JsonObject | None = None
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

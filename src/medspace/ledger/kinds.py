@@ -111,7 +111,7 @@ _TRANSFER = ("role pid counterparty:did agreement format", "peer_pid code")
 # round is the question that it put to every site (none where there was nothing to put), `model` of the end the digest
 # of the whole model that came out, and `fitted` the question of the last round that it was made from.
 _KINDS = (
-    _kind("offer.published", "asset offer policy:digest label:digest"),
+    _kind("offer.published", "asset offer policy:digest label:digest", "dataset:digest dictionary:digest"),
     _kind("offer.withdrawn", "asset"),
     *(
         _kind(f"negotiation.{step}", *_NEGOTIATION)

@@ -27,13 +27,21 @@ PROTECTIONS = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What one site gave to a run: agreements, datasets, purposes, and the number of releases that the run used."""
+    """What one site gave to a run: agreements, datasets, purposes, and the number of releases that the run used.
+
+    `contents` are digests of what the datasets held when their uses were admitted: (asset, digest).
+    """
 
     site: str
     agreements: tuple[str, ...]
     assets: tuple[str, ...]
     purposes: tuple[str, ...]
     releases: int
+    contents: tuple[tuple[str, str], ...] = ()
+
+    def digests(self, asset: str) -> list[str]:
+        """The digests of what a dataset held: more than one where it changed during the run."""
+        return [digest for name, digest in self.contents if name == asset]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,20 +112,24 @@ def _source(logs: Logs, log: Statements, run: Run, site: str) -> Source:
     named = set(run.facts["agreements"])
     agreed = {identity for party, identity in log.agreements if party == site and identity in named}
     assets = {asset for identity in agreed for asset in log.agreements[site, identity].assets}
-    admitted = list(_admissions(logs.get(site), log.origin, run))
+    theirs = logs.get(site)
+    lines = list(_admissions(theirs, log.origin, run))
+    admitted = [line.facts for line in lines]
+    contents = {(line.facts["asset"], theirs.content(line)) for line in lines} if theirs else set()
     return Source(
         site,
         tuple(sorted(agreed | {facts["agreement"] for facts in admitted})),
         tuple(sorted(assets | {facts["asset"] for facts in admitted})),
         tuple(sorted({facts["purpose"] for facts in admitted})),
         sum(answer["site"] == site for line in run.rounds for answer in line.facts["answers"]),
+        tuple(sorted((asset, digest) for asset, digest in contents if digest is not None)),
     )
 
 
-def _admissions(site: Statements | None, user: str, run: Run) -> Iterator[JsonObject]:
+def _admissions(site: Statements | None, user: str, run: Run) -> Iterator[Line]:
     for line in site.admissions.values() if site else ():
         if line.facts["user"] == user and line.facts["task"] == run.facts.get("task"):
-            yield line.facts
+            yield line
 
 
 # -- for people
@@ -141,6 +153,8 @@ def _body(logs: Logs, run: Run) -> Iterator[Branch]:
         yield Branch(1, Text(msgid("{site} gave {count} releases."), facts))
         for asset in source.assets:
             yield Branch(2, Text(msgid("Dataset {asset}."), {"asset": asset}))
+            for digest in source.digests(asset):
+                yield Branch(3, Text(msgid("Its content has the digest {digest}."), {"digest": digest}))
         if not source.assets:
             yield Branch(
                 2, Text(msgid("Which dataset is not known without the log of {site}."), {"site": source.site})
@@ -189,12 +203,14 @@ class _Document:
         self.put("agent", source.site, prov_type="prov:Organization")
         for asset in source.assets:
             dataset = dataset_id(source.site, asset)
-            self.put("entity", dataset, prov_type="medspace:Dataset", medspace_asset=asset)
+            contents = source.digests(asset)
+            attributes = {"medspace_digest": contents} if contents else {}
+            self.put("entity", dataset, prov_type="medspace:Dataset", medspace_asset=asset, **attributes)
             self.relate("wasAttributedTo", entity=dataset, agent=source.site)
             self.relate("used", activity=run.id, entity=dataset)
         for agreement in source.agreements:
-            attributes = {"medspace_purpose": list(source.purposes)} if source.purposes else {}
-            self.put("entity", agreement, prov_type="medspace:Agreement", **attributes)
+            purposes = {"medspace_purpose": list(source.purposes)} if source.purposes else {}
+            self.put("entity", agreement, prov_type="medspace:Agreement", **purposes)
             self.relate("wasAttributedTo", entity=agreement, agent=source.site)
             self.relate("used", activity=run.id, entity=agreement)
 

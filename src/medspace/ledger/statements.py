@@ -85,11 +85,17 @@ class Statements:
     last_time: str = ""
     negotiations: dict[str, Agreement] = field(default_factory=dict)
     agreements: dict[tuple[str, str], Agreement] = field(default_factory=dict)
+    published: dict[str, list[Line]] = field(default_factory=dict)  # asset -> how it was offered, one after the other
     transfers: dict[str, str] = field(default_factory=dict)  # own pid -> the other party's
     admissions: dict[str, Line] = field(default_factory=dict)
     releases: dict[str, Line] = field(default_factory=dict)
     repeated: list[Line] = field(default_factory=list)  # admissions and releases whose identity was taken
     runs: dict[str, Run] = field(default_factory=dict)
+
+    def content(self, admission: Line) -> str | None:
+        """The digest of the content that an asset had when its use was admitted; None where the log does not say."""
+        before = [line for line in self.published.get(admission.facts["asset"], ()) if line.index < admission.index]
+        return before[-1].facts.get("dataset") if before else None
 
     def ends_before(self, time: str) -> bool:
         """Whether the log stops before that time, so that its silence proves nothing."""
@@ -105,6 +111,11 @@ def read(origin: str, lines: Iterable[Line]) -> Statements:
         if topic in _READERS:
             _READERS[topic](statements, line)
     return statements
+
+
+def _offer(statements: Statements, line: Line) -> None:
+    if line.entry.kind == "offer.published":
+        statements.published.setdefault(line.facts["asset"], []).append(line)
 
 
 def _negotiation(statements: Statements, line: Line) -> None:
@@ -149,4 +160,4 @@ def _run(statements: Statements, line: Line) -> None:
         run.failed = True
 
 
-_READERS = {"negotiation": _negotiation, "transfer": _transfer, "use": _use, "run": _run}
+_READERS = {"offer": _offer, "negotiation": _negotiation, "transfer": _transfer, "use": _use, "run": _run}

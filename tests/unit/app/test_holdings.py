@@ -4,7 +4,8 @@ import asyncio
 from datetime import UTC, datetime
 
 from medspace.adapters.memory import ManualClock, MemoryDatabase, SeededRandomness
-from medspace.app.holdings import PAGE, Holding, Holdings
+from medspace.app.config import read_config
+from medspace.app.holdings import PAGE, Holding, Holdings, open_holdings
 from medspace.connector.local import Local
 from medspace.connector.model import CATALOGUE, Dataset
 from medspace.connector.usage import rules
@@ -68,3 +69,50 @@ def test_starting_again_on_the_same_configuration_says_nothing_new():
 def test_a_catalogue_of_many_pages_is_withdrawn_to_its_end():
     many = [f"asset-{number:05d}" for number in range(2 * PAGE + 1)]
     assert published(many, ())[:2] == ([], [])
+
+
+CONFIG = """
+assets = [{id = "clinic", title = "Clinic", source = "rows.csv", dictionary = "clinic.toml", label = LABEL, offers = [
+  {template = "train-only"}]}]
+[participant]
+name = "Clinic"
+[public]
+port = 8101
+[private]
+port = 8102
+[space]
+authority = "did:web:authority.example"
+authority_key = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
+""".replace("LABEL", f'{{purposes = ["{PURPOSE}"], kinds = ["medspace:train"], regions = ["World"]}}')
+
+
+def opened(folder, rows):
+    """The only dataset of a configuration, with these rows."""
+    (folder / "c.toml").write_text(CONFIG)
+    (folder / "clinic.toml").write_text('title = "Clinic"\n[columns.age]\ntype = "integer"\nunit = "a"\n')
+    (folder / "rows.csv").write_text("age\n" + "".join(f"{row}\n" for row in rows))
+    (held,) = open_holdings(read_config(folder / "c.toml")).held
+    return held
+
+
+def test_a_dataset_carries_its_dictionary_and_names_its_content(tmp_path):
+    held = opened(tmp_path, [60, 70])
+    assert held.dataset.digest == held.table.digest
+    assert [column["name"] for column in held.dataset.dictionary["columns"]] == ["age"]
+    assert opened(tmp_path, [60, 70]).dataset == held.dataset
+    assert opened(tmp_path, [60, 71]).dataset.digest != held.dataset.digest
+
+
+def test_other_rows_are_published_anew(tmp_path):
+    database = MemoryDatabase()
+
+    async def work(rows):
+        held = Holdings((opened(tmp_path, rows),))
+        await held.publish(database, LOCAL, {"medspace:train"})
+        return await database.read(
+            lambda tx: [decode(entry).facts["dataset"] for entry in tx.log.entries(0, tx.log.size())]
+        )
+
+    first = asyncio.run(work([60, 70]))
+    assert asyncio.run(work([60, 70])) == first
+    assert len(set(asyncio.run(work([60, 71])))) == 2

@@ -3,9 +3,12 @@
 import msgspec
 import pytest
 
+from medspace.app.finding import listed
 from medspace.connector.catalogue.service import Catalogue, publish, withdraw
 from medspace.connector.errors import FilterError, MessageError, OfferError, UnknownDatasetError
 from medspace.connector.model import CATALOGUE, Dataset
+from medspace.core.hashing import digest
+from tests.protocol import schemas
 from tests.unit.connector.parties import CONTEXT
 
 LABEL = "sha256:" + "0" * 64
@@ -55,6 +58,41 @@ async def test_what_is_published_stands_in_the_catalogue_and_in_the_log(provider
     assert entry["kind"] == "offer.published"
     assert entry["facts"]["label"] == LABEL
     assert (await catalogue.find("urn:asset:1")) == made
+
+
+CONTENT = "sha256:" + "1" * 64
+DICTIONARY = {"title": "Hearts", "columns": [{"name": "age", "type": "number", "minimum": "0.0", "maximum": "120.0"}]}
+
+
+async def test_a_dataset_shows_its_dictionary_and_which_content_it_has(provider, catalogue):
+    await offer(provider, dataset(dictionary=DICTIONARY, digest=CONTENT))
+    shown = msgspec.json.decode(await catalogue.dataset("urn:asset:1"))
+    assert shown["medspace:dictionary"] == {"@type": "@json", "@value": DICTIONARY}
+    assert shown["medspace:digest"] == CONTENT
+    found = listed(provider.did, shown)
+    assert (found["dictionary"], found["digest"]) == (DICTIONARY, CONTENT)
+    (entry,) = await provider.log()
+    assert (entry["facts"]["dataset"], entry["facts"]["dictionary"]) == (CONTENT, digest(DICTIONARY))
+
+
+@pytest.mark.skipif(not schemas.available(), reason=schemas.MISSING)
+async def test_a_dataset_with_a_dictionary_is_valid_under_the_published_schema(provider, catalogue):
+    await offer(provider, dataset(dictionary=DICTIONARY, digest=CONTENT))
+    for content in (await catalogue.dataset("urn:asset:1"), (await catalogue.page()).content):
+        assert schemas.faults(msgspec.json.decode(content)) == []
+
+
+@pytest.mark.parametrize("value", ["text", {"@value": "text"}, {"@value": [1]}, [], 7])
+def test_a_dictionary_of_another_form_is_none(value):
+    assert listed("did:web:x", {"@id": "urn:a", "medspace:dictionary": value})["dictionary"] is None
+
+
+async def test_an_asset_without_a_table_shows_neither(provider, catalogue):
+    await offer(provider, dataset())
+    shown = msgspec.json.decode(await catalogue.dataset("urn:asset:1"))
+    assert not [name for name in shown if name.startswith("medspace:")]
+    (entry,) = await provider.log()
+    assert not {"dataset", "dictionary"} & set(entry["facts"])
 
 
 async def test_new_terms_replace_old_ones_and_withdrawing_ends_it(provider, catalogue):

@@ -3,6 +3,7 @@ import pytest
 from medspace.core.canonical import canonical
 from medspace.ledger import audit, lineage
 from medspace.ledger.errors import NoSuchRunError
+from medspace.ledger.model import Entry
 from tests.unit.ledger import story
 from tests.unit.ledger.story import COMPANY, NORTH, SITES, SOUTH, honest
 
@@ -112,3 +113,51 @@ def test_what_others_did_with_a_dataset_is_no_part_of_it():
 def test_a_run_that_no_log_knows_has_no_lineage():
     with pytest.raises(NoSuchRunError):
         lineage.tree(read(honest()), "urn:run:other")
+
+
+# --- the very data ----------------------------------------------------------------------------------------------
+
+CONTENTS = [story.digest({"rows": number}) for number in range(3)]
+
+
+def offered(space, number, place, **facts):
+    """Have the north offer its data with this content, at a place in its log."""
+    entry = Entry(
+        "offer.published",
+        space.logs[NORTH][place].time,
+        NORTH,
+        {"asset": "heart", "offer": "urn:o", "policy": CONTENTS[0], "label": CONTENTS[0], **facts},
+    )
+    if number is not None:
+        entry.facts["dataset"] = CONTENTS[number]
+    space.logs[NORTH].insert(place, entry)
+
+
+def test_a_lineage_names_what_the_data_held_when_they_were_used():
+    space = honest()
+    offered(space, 0, 0)
+    offered(space, 1, 1)  # in force when the use is admitted
+    offered(space, 2, len(space.logs[NORTH]) - 1)  # after everything
+    offered(space, 2, 2, asset="lung")
+    logs = read(space)
+    lines = said(logs)
+    assert lines[lines.index("    Dataset heart.") + 1] == f"      Its content has the digest {CONTENTS[1]}."
+    assert sum("Its content" in line for line in lines) == 1
+    entities = lineage.prov(logs, RUN)["entity"]
+    assert entities[lineage.dataset_id(NORTH, "heart")]["medspace:digest"] == [CONTENTS[1]]
+    assert "medspace:digest" not in entities[lineage.dataset_id(SOUTH, "heart")]
+
+
+def test_data_that_changed_during_a_run_have_two_digests():
+    space = honest()
+    offered(space, 0, 0)
+    offered(space, 1, space.find(NORTH, "use.admitted", 1))
+    (north, south) = lineage.sources(read(space), RUN)
+    assert north.digests("heart") == sorted(CONTENTS[:2])
+    assert south.digests("heart") == []
+
+
+def test_what_was_offered_without_a_digest_has_none():
+    space = honest()
+    offered(space, None, 0)
+    assert lineage.sources(read(space), RUN)[0].contents == ()

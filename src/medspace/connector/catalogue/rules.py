@@ -14,6 +14,8 @@ from medspace.policy.errors import InvalidPolicyError
 from medspace.policy.rules import enforceable
 
 PAGE = 100
+# Terms of ours beside those of DCAT; the dictionary is a JSON literal (JSON-LD 1.1, 4.2.2).
+DICTIONARY, DIGEST = "medspace:dictionary", "medspace:digest"
 
 
 def check(dataset: Dataset, available: Collection[str]) -> None:
@@ -51,7 +53,13 @@ def _check_offer(offer: JsonObject, dataset: Dataset) -> str:
 
 def body(dataset: Dataset, service: str) -> JsonObject:
     """The dcat:Dataset of the catalogue; `service` identifies the data service that gives access."""
-    described = {"title": dataset.title, "description": dataset.description, "keyword": list(dataset.keywords)}
+    described: JsonObject = {
+        "title": dataset.title,
+        "description": dataset.description,
+        "keyword": list(dataset.keywords),
+        DIGEST: dataset.digest,
+        DICTIONARY: dataset.dictionary and {"@type": "@json", "@value": dataset.dictionary},
+    }
     return {
         "@id": dataset.id,
         "@type": "Dataset",

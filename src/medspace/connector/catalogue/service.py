@@ -9,7 +9,6 @@ from medspace.connector.errors import UnknownDatasetError
 from medspace.connector.local import Local
 from medspace.connector.model import CATALOGUE, Dataset
 from medspace.core.canonical import JsonObject
-from medspace.core.hashing import digest
 from medspace.core.store import Database, Transaction
 
 
@@ -38,8 +37,7 @@ def publish(tx: Transaction, local: Local, dataset: Dataset, available: Collecti
     else:
         tx.replace(CATALOGUE, old, made)
     for offer in dataset.offers:
-        facts = {"asset": dataset.id, "offer": offer["@id"], "policy": digest(offer), "label": dataset.label}
-        journal.note_offer(tx, made.published, local.did, facts)
+        journal.note_offer(tx, local.did, made, offer)
     return made
 
 
