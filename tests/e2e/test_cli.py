@@ -165,7 +165,7 @@ def test_a_reader_that_goes_away_is_no_error(space):
 # --- Chinese ---------------------------------------------------------------------------------------------------
 def test_chinese_is_spoken_where_it_is_asked_for(space, typed):
     assert "个成员" in space("medspace members --lang zh").stdout
-    refused = space(f"medspace download {space.did(2)} heart-disease --lang zh")
+    refused = space(f"medspace negotiate {space.did(2)} nothing --lang zh")
     assert "请" in refused.stderr
     unreadable = typed("medspace train none.toml --lang zh", space.folder)
     assert re.search("[一-鿿]", unreadable.stderr)
