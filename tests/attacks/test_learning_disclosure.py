@@ -89,6 +89,25 @@ def test_an_honest_beta_passes(name):
     assert inspect(admission(), output, NOW).permitted
 
 
+def test_a_target_that_one_patient_has_does_not_give_that_patient_away():
+    # All weights are small and equal here, but one residual is 1 and the others are nothing.
+    patients = Patients()
+    patients.columns["ill"] = (patients.columns["age"] == 97.0).astype(float)
+    output = ask("newton", question([-30.0, 0.0, 0.0]), patients)
+    assert output.cohort == 1
+    assert not inspect(admission(), output, NOW).permitted
+
+
+def test_a_huge_filling_of_one_gap_does_not_weigh_that_patient():
+    patients = Patients()
+    patients.columns["chol"][7] = np.nan
+    asked = question([0.0, 0.0, 0.0])
+    asked["layout"]["fill"] = [0.0, 1e100]
+    hessian = np.array(ask("newton", asked, patients).values["hessian"])
+    assert np.abs(hessian).max() < 1e9
+    assert ask("moments", {}, patients).values["missing"] == [0, 0]
+
+
 def test_no_cell_of_an_evaluation_stands_for_fewer_patients_than_the_cohort():
     tally = ask("evaluation", question([0.3, 0.05, 0.004])).values["tally"]
     assert all(rows == 0 or rows >= 10 for rows in tally["bin_rows"])

@@ -298,7 +298,7 @@ _ROWS = (
         fact=lambda request: request.cohort,
         tests={"gteq": operator.ge},
         show=int,
-        phrases={"gteq": msgid("with at least {value} persons behind every result")},
+        phrases={"gteq": msgid("from the rows of at least {value} persons")},
         # the size itself is not said: it would tell about the few persons behind the result
         states=msgid("The persons behind the result were counted."),
         remedy=msgid("Choose a task whose results have more persons behind them."),

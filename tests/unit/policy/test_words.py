@@ -24,7 +24,7 @@ def test_a_contract_in_plain_words():
         "Only by users in the European Union or CN.",
         "Only by did:web:company.example.",
         "Only up to 5 times.",
-        "Only with at least 10 persons behind every result.",
+        "Only from the rows of at least 10 persons.",
         "Only with at least 3 data holders taking part.",
         "Only these kinds of result leave the data holder: glm.moments or evaluation.",
         "You agree that the coordinator sees the sums of each data holder.",

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medspace.privacy.disclosure import effective, grouped, without_scarce
+from medspace.privacy.disclosure import coarsened, effective, grouped
 
 WEIGHTS = st.lists(st.floats(0.0, 1e6), min_size=1, max_size=60)
 
@@ -51,10 +51,10 @@ def test_the_scale_of_the_weights_does_not_matter(weights, scale):
 
 
 def test_a_feature_that_two_persons_have_is_hidden_and_others_stay():
-    values = np.full((20, 3), 1.0)
+    values = np.full((40, 3), 1.5)
     values[2:, 0] = np.nan  # two persons have it
-    values[:5, 1:] = np.nan  # fifteen persons have it, in two columns
-    hidden = without_scarce(values, [1, 2], each(20), 10)
+    values[:15, 1:] = np.nan  # twenty-five persons have it, in two columns
+    hidden = coarsened(values, [1, 2], each(40), 10)
     assert np.isnan(hidden[:, 0]).all()
     np.testing.assert_array_equal(hidden[:, 1:], values[:, 1:])
     assert not np.isnan(values[:2, 0]).any()  # the rows themselves are untouched
@@ -62,7 +62,7 @@ def test_a_feature_that_two_persons_have_is_hidden_and_others_stay():
 
 def test_a_feature_that_nobody_has_or_enough_have_stays_as_it_is():
     values = np.column_stack([np.full(12, np.nan), np.arange(12.0)])
-    np.testing.assert_array_equal(without_scarce(values, [1, 1], each(12), 10), values)
+    np.testing.assert_array_equal(coarsened(values, [1, 1], each(12), 10), values)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=80), st.integers(1, 15))
@@ -85,3 +85,54 @@ def test_groups_count_persons_not_rows():
     averaged = grouped(scores, persons, 2)
     for score in np.unique(averaged):
         assert len(np.unique(persons[averaged == score])) >= 2
+
+
+def test_a_gap_that_two_persons_have_is_filled_with_the_mean_of_the_others():
+    values = np.arange(20.0).reshape(-1, 1)
+    values[:2] = np.nan
+    made = coarsened(values, [1], each(20), 10)
+    assert (made[:2] == np.arange(2.0, 20.0).mean()).all()
+    np.testing.assert_array_equal(made[2:], values[2:])
+
+
+def test_a_gap_among_codes_is_filled_with_the_usual_code():
+    values = np.concatenate([codes(12, 20, 15), np.full((3, 2), np.nan)])
+    assert coarsened(values, [2], each(50), 10)[-3:].tolist() == [[1.0, 0.0]] * 3
+
+
+def codes(*counts):
+    """Rows of a code: counts[0] of the first one, which has no column."""
+    rows = [np.zeros((counts[0], len(counts) - 1))]
+    rows += [np.eye(len(counts) - 1)[[at] * count] for at, count in enumerate(counts[1:])]
+    return np.concatenate(rows)
+
+
+def test_a_code_that_three_persons_have_joins_the_first_one():
+    made = coarsened(codes(20, 15, 3), [2], each(38), 10)
+    assert made.sum(axis=0).tolist() == [15, 0]
+
+
+def test_a_rare_first_code_is_joined_by_the_rarest_of_the_others():
+    made = coarsened(codes(2, 30, 12), [2], each(44), 10)
+    assert made.sum(axis=0).tolist() == [30, 0]
+
+
+def test_one_of_two_values_that_few_have_becomes_the_other_and_measurements_stay():
+    flag = np.array([1.0] * 4 + [0.0] * 30).reshape(-1, 1)
+    assert coarsened(flag, [1], each(34), 10).sum() == 0
+    measured = np.linspace(0, 1, 34).reshape(-1, 1)
+    np.testing.assert_array_equal(coarsened(measured, [1], each(34), 10), measured)
+
+
+@given(
+    st.lists(st.sampled_from([None, 0, 1, 2, 3]), min_size=1, max_size=90),
+    st.integers(2, 12),
+)
+def test_no_code_and_no_gap_stands_for_few(drawn, least):
+    rows = [np.full(3, np.nan) if code is None else np.eye(4)[code][1:] for code in drawn]
+    made = coarsened(np.array(rows), [3], each(len(rows)), least)
+    gaps = int(np.isnan(made[:, 0]).sum())
+    counts = [int((made[:, at] == 1.0).sum()) for at in range(3)]
+    counts.append(int((made == 0.0).all(axis=1).sum()))
+    assert all(count == 0 or count >= min(least, len(rows)) for count in counts)
+    assert gaps in (0, len(rows)) or gaps >= least

@@ -16,6 +16,7 @@ from medspace.core.canonical import JsonObject
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
+Code = tuple[float, ...]
 
 _FLAGS = {"true": 1.0, "false": 0.0}
 _ITERATIONS = 100
@@ -26,12 +27,12 @@ def largest_difference(
 ) -> float:
     """The largest absolute difference between the coefficients given and those fitted on the pooled tables (CSV).
 
-    As at the hospitals, a feature that fewer than `least` patients of a hospital have counts as missing there.
+    As at the hospitals, what fewer than `least` patients of a hospital have does not stand out there.
     """
     parts = [list(csv.DictReader(io.StringIO(table))) for table in tables.values()]
     rows = [row for part in parts for row in part]
     names, values, first = _columns(task, rows)
-    _hide_scarce(values, first, [len(part) for part in parts], least)
+    _coarsen(values, first, [len(part) for part in parts], least)
     target = np.array([float(float(row["num"]) > 0) for row in rows])
     pooled = _fit(names, values, first, target, float(task["l2"]))
     return max(abs(pooled[name] - coefficients[name]) for name in pooled)
@@ -55,14 +56,41 @@ def _columns(task: JsonObject, rows: Sequence[Mapping[str, str]]) -> tuple[list[
     return names, np.column_stack(columns), first
 
 
-def _hide_scarce(values: Matrix, first: list[int], sizes: Sequence[int], least: int) -> None:
+def _coarsen(values: Matrix, first: list[int], sizes: Sequence[int], least: int) -> None:
+    """What few patients of a hospital have does not stand out there, as at the hospitals (`privacy.disclosure`)."""
     start = 0
     for size in sizes:
         part = values[start : start + size]
         for at, following in zip(first, [*first[1:], values.shape[1]], strict=True):
-            if 0 < np.count_nonzero(~np.isnan(part[:, at])) < least:
-                part[:, at:following] = np.nan
+            _coarsen_feature(part[:, at:following], least)
         start += size
+
+
+def _coarsen_feature(cells: Matrix, least: int) -> None:
+    known = ~np.isnan(cells[:, 0])
+    if known.sum() < least:
+        cells[:] = np.nan
+        return
+    codes = _join_rare([tuple(row) for row in cells[known]], cells.shape[1], least)
+    cells[known] = codes
+    if 0 < (~known).sum() < least:
+        binary = {0.0, 1.0} >= {cell for code in codes for cell in code}
+        usual = max(sorted(set(codes)), key=codes.count) if binary else cells[known].mean(axis=0)
+        cells[~known] = usual
+
+
+def _join_rare(codes: list[Code], width: int, least: int) -> list[Code]:
+    """Rare codes join the first one; a rare first one is joined by the rarest of the others, until it is not rare."""
+    counts = sorted((codes.count(code), code) for code in set(codes))
+    if width == 1:
+        rare = len(counts) == 2 and counts[0][0] < least  # noqa: PLR2004 - of two values
+        return [counts[1][1]] * len(codes) if rare else codes
+    first = (0.0,) * width
+    codes = [first if codes.count(code) < least else code for code in codes]
+    while 0 < codes.count(first) < least and set(codes) != {first}:
+        rarest = min((codes.count(code), code.index(1.0), code) for code in set(codes) - {first})[2]
+        codes = [first if code == rarest else code for code in codes]
+    return codes
 
 
 def _number(name: str, cell: str) -> float:

@@ -166,7 +166,8 @@ def tell(
             "bundles": [str(bundle) for bundle in bundles],
             "authority_key": key,
         },
-        "note": "The demo alone pools the rows, which it made itself, to measure max_abs_diff_vs_pooled.",
+        "note": "The demo alone pools the rows, which it made itself, to measure max_abs_diff_vs_pooled; "
+        "what fewer than 10 patients of a hospital have is coarsened there in both fits.",
     }
 
 
@@ -232,7 +233,12 @@ def show(screen: Screen, result: JsonObject) -> None:
     screen.table(Text(msgid("quality per hospital")), columns, [_row(site) for site in training["sites"]])
     facts = {"difference": f"{training['max_abs_diff_vs_pooled']:.1e}"}
     screen.line(
-        Text(msgid("   Pooling all rows, as only this demo may, gives the same model to {difference}."), facts)
+        Text(
+            msgid(
+                "   Pooling all rows, coarsened alike, as only this demo may, gives the same model to {difference}."
+            ),
+            facts,
+        )
     )
     for sentence in result["model"]["protections"]:
         screen.line(Text("   {sentence}", {"sentence": sentence}))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from medspace.core.usage import Rows
 from medspace.learning.glm.errors import ColumnUnknownError, LevelUnknownError, NothingLeftError, TargetInvalidError
 from medspace.learning.glm.task import Feature, GlmTask, Target
-from medspace.privacy.disclosure import without_scarce
+from medspace.privacy.disclosure import coarsened
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -67,7 +67,7 @@ def sample(task: GlmTask, rows: Rows, *, seed: int = 0, least: int = 1) -> Sampl
     """The usable rows of a site.
 
     `seed` is the site's own and decides who is held out: an asker who could choose it would learn single persons from
-    the difference of two splits. A feature that fewer than `least` persons have (but some) counts as missing here.
+    the difference of two splits. Nothing in a column that fewer than `least` persons (but some) have stands out.
 
     Raises:
         ColumnUnknownError, LevelUnknownError, TargetInvalidError: the rows do not suit the task.
@@ -75,7 +75,7 @@ def sample(task: GlmTask, rows: Rows, *, seed: int = 0, least: int = 1) -> Sampl
     """
     given = rows.persons()
     persons: Persons = np.asarray(given if isinstance(given, np.ndarray) else list(given), dtype=np.int64)
-    values = without_scarce(raw(task, rows), widths(task), persons, least)
+    values = coarsened(raw(task, rows), widths(task), persons, least)
     target = outcome(task, rows)
     usable = ~np.isnan(target)
     if task.missing == "drop":

@@ -96,8 +96,9 @@ def _seed(admission: Admission) -> int:
 
 def _cohort(task: GlmTask, part: Sample, eta: Vector) -> int:
     """The persons who carry the sums at this beta: one that weighs a single row makes a cohort of one."""
-    weights = weights_of(task.family, eta, mean(task.family, eta))
-    return min(part.cohort, effective(weights, part.persons))
+    mu = mean(task.family, eta)
+    weights = weights_of(task.family, eta, mu)
+    return min(part.cohort, effective(weights, part.persons), effective(part.target - mu, part.persons))
 
 
 def _moments(task: GlmTask, part: Sample, echo: dict[str, Any]) -> MomentsForm:
