@@ -77,6 +77,6 @@ async def test_a_request_within_the_bounds_is_answered_after_they_would_have_pas
 
 
 def test_a_taken_port_is_said_plainly():
-    with listener.bind("127.0.0.1", 0) as bound, pytest.raises(listener.ConfigError) as refused:
+    with listener.bind("127.0.0.1", 0) as bound, pytest.raises(listener.AddressError) as refused:
         listener.bind("127.0.0.1", bound.getsockname()[1])
-    assert refused.value.code == "config.invalid"
+    assert refused.value.code == "listener.address"

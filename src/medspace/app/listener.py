@@ -13,7 +13,8 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from medspace.app.config import ConfigError
+from medspace.core.errors import InvalidInputError
+from medspace.core.text import msgid
 
 BACKLOG = 512
 KEEP_ALIVE = 30  # seconds
@@ -21,6 +22,14 @@ MOST_CONNECTIONS = 1000
 GRACE = 5  # seconds that open requests have when a connector stops
 SLOWEST_HEAD = 10.0  # seconds from connecting, or from the first byte of a further request, to the end of its head
 LARGEST_HEAD = 32 * 1024  # bytes
+
+
+class AddressError(InvalidInputError):
+    """An address cannot be listened on."""
+
+    code = "listener.address"
+    sentence = msgid("The connector cannot listen on {address}: {reason}.")
+    next_step = msgid("Stop what listens there, or change host and port in the configuration.")
 
 
 class _Bounded(HttpToolsProtocol):
@@ -103,7 +112,7 @@ def bind(host: str, port: int) -> socket.socket:
     """A listening socket; port 0 takes a free one.
 
     Raises:
-        ConfigError: the address is taken or not ours.
+        AddressError: the address is taken or not ours.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -112,7 +121,7 @@ def bind(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise ConfigError(file=f"{host}:{port}", reason=str(error.strerror)) from error
+        raise AddressError(address=f"{host}:{port}", reason=str(error.strerror)) from error
     listener.listen(BACKLOG)
     listener.setblocking(False)  # noqa: FBT003 - the socket's own signature
     return listener

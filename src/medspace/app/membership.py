@@ -40,6 +40,7 @@ class Membership:
         self._looked = 0.0
         self._fresh = False  # whether the last look brought a list
         self._looking = asyncio.Lock()
+        self._failing = ""  # the code of the last refresh, while they fail
 
     def signed_list(self) -> str:
         """The list, if this connector is the authority that signs it."""
@@ -73,8 +74,11 @@ class Membership:
         try:
             await self._book.refresh()
         except MedspaceError as error:
-            self._log.warning("members.refresh_failed", code=error.code, reason=str(error.text))
+            if error.code != self._failing:  # said once, not at every attempt
+                self._log.warning("members.refresh_failed", code=error.code, reason=str(error.text))
+            self._failing = error.code
             return False
+        self._failing = ""
         return True
 
     async def work(self) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import sys
 import tempfile
 import threading
@@ -65,6 +66,9 @@ def heart_task() -> JsonObject:
 def run_demo(screen: Screen, *, folder: Path | None, port: int, stay: bool, progress: Progress) -> None:
     """Tell the story; with `stay`, keep the space running afterwards until Ctrl-C."""
     configure_logs("error", "text")
+    signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # ends like Ctrl-C: the temporary folder goes, keys and all
     began = time.perf_counter()
     with ExitStack() as stack:
         if folder is not None and folder.exists() and any(folder.iterdir()):
