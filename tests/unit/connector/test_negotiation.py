@@ -109,7 +109,9 @@ async def test_a_provider_may_begin(provider, consumer):
 async def test_the_same_request_again_finds_the_same_process(provider):
     provider.negotiating.reactions = {}
     first = await provider.post("/negotiations/request", request(), "did:web:c.example")
-    again = await provider.post("/negotiations/request", request(offer={"nothing": 1}), "did:web:c.example")
+    again = await provider.post(
+        "/negotiations/request", request(offer={**OFFER, "target": ASSET, "@id": "urn:other"}), "did:web:c.example"
+    )
     other = await provider.post("/negotiations/request", request(), "did:web:d.example")
     assert first.body["providerPid"] == again.body["providerPid"] != other.body["providerPid"]
     assert len(await provider.negotiations.recent()) == 2

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from medspace.connector.catalogue.service import publish
-from medspace.connector.model import CATALOGUE, INTENTS, Dataset
+from medspace.connector.model import CATALOGUE, Dataset
 from medspace.connector.negotiation.strategy import Answering, PolicyStrategy
 from tests.unit.connector.parties import CONTEXT, Party, settle, until
 
@@ -83,7 +83,7 @@ async def test_who_asks_for_what_is_forbidden_reads_the_clause(pair):
     assert (refused.failure.code, refused.failure.clause) == ("policy.prohibited", "/prohibition/0")
 
 
-async def test_terms_that_cannot_be_read_are_not_agreed(pair):
+async def test_terms_that_cannot_be_read_are_not_even_kept(pair):
     provider, consumer = pair
     unreadable = {**TRAIN, "permission": [{"action": "medspace:train", "constraint": [{"or": []}]}]}
     body = {
@@ -93,12 +93,9 @@ async def test_terms_that_cannot_be_read_are_not_agreed(pair):
         "offer": {**unreadable, "target": ASSET},
         "callbackAddress": consumer.address,
     }
-    await provider.post("/negotiations/request", msgspec.json.encode(body), consumer.did)
-    provider.clock.advance(700)
-    await settle(provider.clock)
-    (theirs,) = await provider.negotiations.recent()
-    owed = await provider.database.read(lambda tx: tx.get(INTENTS, theirs.id))
-    assert owed is None or owed.message["code"] == "negotiation.not_offered"
+    reply = await provider.post("/negotiations/request", msgspec.json.encode(body), consumer.did)
+    assert (reply.status, reply.body["code"]) == (400, "policy.malformed")
+    assert await provider.negotiations.recent() == []
 
 
 async def test_a_dataset_that_is_not_offered_is_not_agreed(pair):
@@ -215,7 +212,7 @@ async def test_other_terms_offered_back_wait_for_a_person(network, regions):
         ({"assignee": "did:web:else"}, "TERMINATED", "agreement.mismatch"),
         ({"target": "urn:asset:2"}, "TERMINATED", "agreement.mismatch"),
         ({"permission": [{"action": "medspace:score"}]}, "AGREED", None),
-        ({"permission": [{"action": "medspace:train", "constraint": [{"and": []}]}]}, "AGREED", None),
+        ({"permission": [{"action": "medspace:train", "constraint": [{"and": []}]}]}, "REQUESTED", None),
     ],
 )
 async def test_an_agreement_that_is_not_the_one_negotiated_is_not_verified(network, regions, change, state, code):

@@ -31,6 +31,8 @@ from medspace.connector.process import Owner
 from medspace.core.canonical import JsonObject
 from medspace.core.store import Database, Transaction
 from medspace.core.text import Text, msgid
+from medspace.policy import odrl
+from medspace.policy.jsonld import check_size
 from medspace.trust.model import Caller
 
 _APPROVALS = {
@@ -58,10 +60,12 @@ class Negotiations:
 
         Raises:
             MessageError: it cannot be read.
+            InvalidPolicyError: its terms cannot be read, or are too big.
             CallbackError: its callback address must not be used.
         """
         incoming = wire.read(content, message.value)
         self.check_callback(wire.address(incoming.body))
+        _check_readable(incoming, message)
         outcome = await self.database.write(lambda tx: self.steps.open(tx, caller, incoming, message))
         self.dispatcher.register(outcome.intent)
         return outcome
@@ -71,6 +75,7 @@ class Negotiations:
 
         Raises:
             MessageError: it cannot be read, or names other pids.
+            InvalidPolicyError: its terms cannot be read, or are too big.
             UnknownProcessError: no such process of this caller.
             TransitionError: it does not fit the state.
             AgreementError: it brings an agreement that is taken.
@@ -78,6 +83,7 @@ class Negotiations:
         """
         incoming = wire.read(content, *(message.value.partition(".")[0] for message in expected))
         message = _told(incoming, expected)
+        _check_readable(incoming, message)
 
         def take(tx: Transaction) -> Outcome[Negotiation]:
             return self.steps.receive(tx, caller, pid, incoming, message, self.dispatcher.standing)
@@ -244,3 +250,16 @@ def _told(incoming: wire.Incoming, expected: tuple[Message, ...]) -> Message:
     if told is None:
         raise MessageError(reason=msgid("its eventType does not belong here"))
     return told
+
+
+def _check_readable(incoming: wire.Incoming, message: Message) -> None:
+    # Terms that nobody can read are not kept; what is too big is refused before anything walks through it.
+    match message:
+        case Message.REQUEST | Message.OFFER:
+            check_size(incoming.body.get("offer"))
+            odrl.parse(wire.offer(incoming.body))
+        case Message.AGREEMENT:
+            check_size(incoming.body.get("agreement"))
+            odrl.parse(wire.agreement(incoming.body))
+        case _:
+            pass
