@@ -1,0 +1,138 @@
+"""What a data user does with a data holder, by the management API, while connectors come and go."""
+
+import random
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from medspace.app.config import read_config
+from medspace.app.sdk import Space, SpaceError
+from medspace.app.setup import Wishes, set_up
+from medspace.connector.errors import TransitionError
+from tests.e2e.crash import FUNCTION, PATIENCE, Crowd, Node, insist, until
+from tests.e2e.zygote import Zygote
+
+KIND = "medspace:train"
+WALKS = (
+    ("complete",),
+    ("terminate",),
+    ("suspend", "terminate"),
+    ("suspend", "resume", "complete"),
+    ("suspend", "resume", "suspend", "resume", "terminate"),
+)
+REACHED = {"complete": "COMPLETED", "terminate": "TERMINATED", "suspend": "SUSPENDED", "resume": "STARTED"}
+
+
+class TransitionRefused(Exception):  # noqa: N818 - what was asked for has happened already
+    """The process is in another state."""
+
+
+def steer(space: Space, pid: str, verb: str) -> None:
+    try:
+        space.steer(pid, verb)
+    except SpaceError as error:
+        if error.code == TransitionError.code:
+            raise TransitionRefused from error
+        raise
+
+
+def free_ports() -> int:
+    """A port that is free, and the next one too."""
+    while True:
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port = first.getsockname()[1]
+            try:
+                second.bind(("127.0.0.1", port + 1))
+            except OSError:
+                continue
+            return port
+
+
+def table(folder: Path) -> Path:
+    """A hospital's rows."""
+    file = folder / "heart.csv"
+    rows = "".join(f"{40 + number % 40},{number % 2}\n" for number in range(60))
+    file.write_text("age,disease\n" + rows, encoding="utf-8")
+    return file
+
+
+def configs(folder: Path) -> dict[str, Path]:
+    """A holder, who is the authority too, and a user."""
+    ports = free_ports(), free_ports()
+    holder = set_up(folder / "holder", Wishes("Holder", ports[0], region="DE", offer=table(folder)))
+    wishes = Wishes("User", ports[1], holder["did"], holder["public_key"], region="DE")
+    return {"holder": Path(holder["config"]), "user": Path(set_up(folder / "user", wishes)["config"])}
+
+
+@contextmanager
+def two_members(folder: Path) -> Iterator[Crowd]:
+    """A holder and a user, running, each a member of the holder's space."""
+    with Zygote(FUNCTION) as zygote, Crowd(configs(folder), zygote) as crowd:
+        holder, user = crowd.nodes
+        with holder.space() as authority, user.space() as member:
+            insist(member.status)
+            insist(lambda: authority.admit(read_config(user.config).did, name="User", region="DE"))
+        yield crowd
+
+
+class Business:
+    """What the user does with the holder; keeps what was confirmed."""
+
+    def __init__(self, holder: Node, user: Node) -> None:
+        self.holder, self.user = holder, user
+        self.did = read_config(holder.config).did
+        self.negotiations: set[str] = set()
+        self.transfers: dict[str, str] = {}  # pid -> the state that was seen last
+
+    def turn(self, chance: random.Random) -> None:
+        """Agree, then use the agreement once or twice."""
+        with self.user.space() as user, self.holder.space() as holder:
+            agreement = self.agree(user)
+            for _ in range(chance.randint(1, 2)):
+                self.use(agreement, user, holder, chance)
+
+    def agree(self, user: Space) -> str:
+        body = {"participant": self.did, "dataset": "heart", "offer": ""}
+        begun = insist(lambda: user._post("/negotiations", body))
+        self.negotiations.add(begun["id"])
+        ended = until(lambda: user._get(f"/negotiations/{begun['id']}"), "FINALIZED", "TERMINATED")
+        assert ended["state"] == "FINALIZED", ended
+        return str(ended["agreement"])
+
+    def use(self, agreement: str, user: Space, holder: Space, chance: random.Random) -> None:
+        begun = insist(lambda: user._post("/transfers", {"agreement": agreement, "format": KIND, "address": None}))
+        self.transfers[begun["id"]] = ""
+        look = self.looking(user, begun["id"])
+        started = until(look, "STARTED", "TERMINATED")
+        assert started["state"] == "STARTED", started
+        by_holder = False
+        for verb in chance.choice(WALKS):
+            # What one side has suspended only that side resumes.
+            by_holder = by_holder if verb == "resume" else chance.random() < 0.5
+            space, pid = (holder, self.at_holder(holder, agreement)) if by_holder else (user, begun["id"])
+            self.steer(space, pid, verb)
+            self.transfers[begun["id"]] = until(look, REACHED[verb])["state"]
+
+    def looking(self, space: Space, pid: str) -> Callable[[], dict[str, Any]]:
+        return lambda: space._get(f"/transfers/{pid}")
+
+    def at_holder(self, holder: Space, agreement: str) -> str:
+        """The holder's pid of the one transfer of this agreement that is not over."""
+        found = insist(holder.transfers)
+        over = ("COMPLETED", "TERMINATED")
+        return next(t["id"] for t in found if t["agreement"] == agreement and t["state"] not in over)
+
+    def steer(self, space: Space, pid: str, verb: str) -> None:
+        """Say it until it is so on this side; said twice, the second time is refused."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            with suppress(TransitionRefused):
+                insist(lambda: steer(space, pid, verb))
+            if (found := insist(self.looking(space, pid)))["state"] == REACHED[verb]:
+                return
+            assert time.monotonic() < deadline, f"it could not be told to {verb}: {found}"
+            time.sleep(0.01)
