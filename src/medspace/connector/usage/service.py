@@ -39,6 +39,7 @@ from medspace.policy.limits import Limits, limits
 from medspace.policy.model import UseRequest
 from medspace.policy.points import Point
 
+BROKEN = "use.broken"
 LONGEST_ADMISSION = timedelta(hours=1)
 _ENDING = frozenset({"suspend", "complete", "terminate"})
 
@@ -151,6 +152,9 @@ class UsageControl:
             code = error.code
             await self._database.write(lambda tx: self._note_withheld(tx, admission, code))
             raise StepError(reason=error.text) from error
+        except Exception:  # what the log admitted has an end in the log, also where the engine broke
+            await self._database.write(lambda tx: self._note_withheld(tx, admission, BROKEN))
+            raise
 
     async def _release(self, admission: Admission, call: Call, request: str, output: Output) -> Release:
         now, release_id = self._clock.now(), new_id(self._randomness)
