@@ -4,6 +4,7 @@ import pytest
 
 from medspace.connector.model import AGREEMENTS
 from medspace.connector.usage.errors import JobClosedError, UnknownJobError
+from medspace.connector.usage.model import ANSWERED
 from tests.unit.connector.parties import Network, Party, until
 from tests.unit.connector.uses import KIND, House, call
 
@@ -162,3 +163,12 @@ async def test_the_holder_resumes_with_a_new_token(use):
     token = next(p["value"] for p in old["endpointProperties"] if p["name"] == "authorization")
     with pytest.raises(UnknownJobError):
         await use.house.control.step(call(token, use.pid, round=2))
+
+
+@pytest.mark.parametrize("how", ["complete", "terminate"])
+async def test_no_answer_is_kept_of_a_use_that_is_over(use, how):
+    assert await use.ask(1)
+    assert await use.holder.database.read(lambda tx: tx.get(ANSWERED, use.pid))
+    await use.end(how)
+    await use.reach("COMPLETED" if how == "complete" else "TERMINATED")
+    assert await use.holder.database.read(lambda tx: tx.get(ANSWERED, use.pid)) is None

@@ -5,7 +5,7 @@ from dataclasses import replace
 from medspace.connector.model import Agreement, Reaction, Role, Transfer
 from medspace.connector.ports import RegionOf, TransferEvent
 from medspace.connector.usage import rules
-from medspace.connector.usage.model import JOBS, LABELS, Job
+from medspace.connector.usage.model import ANSWERED, JOBS, LABELS, Job
 from medspace.connector.usage.tokens import JobTokens
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock
@@ -15,7 +15,8 @@ from medspace.core.text import Text, msgid
 from medspace.policy.points import Point
 
 JOB_ENDPOINT = "urn:medspace:job:1"
-_CLOSING = (TransferEvent.CLOSING, TransferEvent.SUSPENDED, TransferEvent.COMPLETED, TransferEvent.TERMINATED)
+_OVER = (TransferEvent.COMPLETED, TransferEvent.TERMINATED)
+_CLOSING = (TransferEvent.CLOSING, TransferEvent.SUSPENDED, *_OVER)
 
 
 class UsageStrategy:
@@ -60,6 +61,8 @@ class UsageStrategy:
         job = tx.get(JOBS, transfer.id)
         if job is not None:
             _keep(tx, job, _after(job, event))
+        if event in _OVER:
+            _forget(tx, transfer.id)
         return Reaction()
 
     def address(self, tx: Transaction, transfer: Transfer) -> JsonObject | None:
@@ -106,3 +109,10 @@ def _after(job: Job, event: TransferEvent) -> Job:
 def _keep(tx: Transaction, old: Job, new: Job) -> None:
     if new != old:
         tx.replace(JOBS, old, new)
+
+
+def _forget(tx: Transaction, job: str) -> None:
+    """Keep no answer of a use that is over: nobody may ask for it again."""
+    answered = tx.get(ANSWERED, job)
+    if answered is not None:
+        tx.delete(ANSWERED, answered)
