@@ -209,8 +209,10 @@ class Conversation:
         """Judge a message of the system and answer it."""
         kind = self.kinds[name]
         faults = schemas.faults(message)
-        if message.get("@type") != kind.type or message.get("eventType") != kind.event or faults:
+        if (message.get("@type"), message.get("eventType")) != (kind.type, kind.event) or faults:
             raise ValueError(f"no good {kind.type}: {faults}")
+        if wire.CONTEXT not in message["@context"]:
+            raise ValueError("not of this protocol")
         if name == "request":
             self.peer_pid = message["consumerPid"]
             self.peer_address = message["callbackAddress"]
