@@ -190,12 +190,19 @@ class Desk:
         return same and in_force(held, self.clock.now(), self._region(held.consumer))
 
     async def download(self, participant: str, dataset: str) -> JsonObject:
-        """Ask for the rows: by a transfer under an agreement in force, or by negotiating an agreement to download."""
+        """Ask for the rows: by a transfer under an agreement in force, or by negotiating an agreement to download.
+
+        Raises:
+            UnknownDatasetError: there is no such dataset.
+            OfferError: it has no offer.
+        """
         agreement = await self._agreement_on(participant, dataset)
         if agreement is not None:
             transfer = await self.request(agreement.id, DOWNLOAD)
             return {"id": transfer.id, "path": "transfers", "counterparty": participant}
         described = listed(participant, await self.finder.dataset(participant, dataset))
+        if not described["offers"]:
+            raise OfferError(reason=Text(msgid("the dataset has no offer {offer}"), {"offer": "-"}))
         wish = templates.build("download", offer_id=str(described["offers"][0].get("@id")))
         negotiation = await self._request(participant, dataset, wish)
         return {"id": negotiation.id, "path": "negotiations", "counterparty": participant}

@@ -11,7 +11,6 @@ from medspace.core.store import Transaction
 from medspace.ledger.model import Entry
 from medspace.ledger.service import record
 from medspace.policy import odrl
-from medspace.policy.errors import InvalidPolicyError
 from medspace.policy.limits import last_end
 
 # What a code of ours looks like; those of others have a table.
@@ -85,10 +84,7 @@ def _note(tx: Transaction, kind: str, time: str, actor: str, facts: JsonObject) 
 
 
 def _end_of(agreement: JsonObject) -> str | None:
-    try:
-        end = last_end(odrl.parse(agreement))
-    except InvalidPolicyError:  # another provider's, which nobody could read; then nothing is said of its end
-        return None
+    end = last_end(odrl.parse(agreement))
     return None if end is None else stamp(end)
 
 

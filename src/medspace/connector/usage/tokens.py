@@ -1,4 +1,8 @@
-"""Tokens of job endpoints: derived, not stored, so that a copy of the database opens nothing."""
+"""Tokens of job endpoints: derived, so that the holder keeps none of them.
+
+The user keeps the token that it was given, and the message that brings it waits in the holder's outbox until it is
+acknowledged. A token alone opens nothing: each call is also signed with the user's own key.
+"""
 
 import hmac
 from dataclasses import dataclass
