@@ -60,23 +60,31 @@ def table(folder: Path) -> Path:
     return file
 
 
-def configs(folder: Path) -> dict[str, Path]:
-    """A holder, who is the authority too, and a user."""
-    ports = free_ports(), free_ports()
-    holder = set_up(folder / "holder", Wishes("Holder", ports[0], region="DE", offer=table(folder)))
-    wishes = Wishes("User", ports[1], holder["did"], holder["public_key"], region="DE")
-    return {"holder": Path(holder["config"]), "user": Path(set_up(folder / "user", wishes)["config"])}
+def configs(folder: Path, users: tuple[str, ...]) -> dict[str, Path]:
+    """A holder, who is the authority too, and users."""
+    holder = set_up(folder / "holder", Wishes("Holder", free_ports(), region="DE", offer=table(folder)))
+    made = {"holder": Path(holder["config"])}
+    for name in users:
+        wishes = Wishes(name, free_ports(), holder["did"], holder["public_key"], region="DE")
+        made[name] = Path(set_up(folder / name, wishes)["config"])
+    return made
 
 
 @contextmanager
-def two_members(folder: Path) -> Iterator[Crowd]:
-    """A holder and a user, running, each a member of the holder's space."""
-    with Zygote(FUNCTION) as zygote, Crowd(configs(folder), zygote) as crowd:
-        holder, user = crowd.nodes
-        with holder.space() as authority, user.space() as member:
-            insist(member.status)
-            insist(lambda: authority.admit(read_config(user.config).did, name="User", region="DE"))
+def members(folder: Path, *users: str) -> Iterator[Crowd]:
+    """A holder and users, running, each a member of the holder's space."""
+    with Zygote(FUNCTION) as zygote, Crowd(configs(folder, users), zygote) as crowd:
+        holder, *others = crowd.nodes
+        for user in others:
+            user.wait()
+            with holder.space() as authority:
+                admit(authority, user)
         yield crowd
+
+
+def admit(authority: Space, user: Node) -> None:
+    """Put a user on the members list."""
+    insist(lambda: authority.admit(read_config(user.config).did, name=user.name, region="DE"))
 
 
 class Business:

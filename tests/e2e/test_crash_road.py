@@ -6,13 +6,13 @@ import pytest
 
 from medspace.app.config import read_config
 from tests.e2e import settled
-from tests.e2e.business import Business, two_members
+from tests.e2e.business import Business, members
 from tests.e2e.crash import Crowd, kill_at_random, told
 
 
 @pytest.fixture
 def crowd(tmp_path) -> Iterator[Crowd]:
-    with two_members(tmp_path) as crowd:
+    with members(tmp_path, "user") as crowd:
         yield crowd
 
 

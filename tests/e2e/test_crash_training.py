@@ -10,7 +10,7 @@ import pytest
 from medspace.app.config import read_config
 from medspace.app.sdk import Space
 from tests.e2e import settled
-from tests.e2e.business import Business, two_members
+from tests.e2e.business import Business, members
 from tests.e2e.crash import Crowd, insist, kill_at_random, told, until
 
 TASK = {
@@ -30,7 +30,7 @@ TASK = {
 
 @pytest.fixture
 def crowd(tmp_path) -> Iterator[Crowd]:
-    with two_members(tmp_path) as crowd:
+    with members(tmp_path, "user") as crowd:
         yield crowd
 
 

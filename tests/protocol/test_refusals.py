@@ -9,7 +9,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.protocol import schemas, wire
+from tests.protocol import wire
 from tests.protocol.callback import CallbackServer
 from tests.protocol.cases import ALL
 from tests.protocol.runner import Target
@@ -255,29 +255,3 @@ def test_slow_clients_keep_nobody_waiting(sut):
 )
 def test_there_is_nothing_else(sut, path):
     assert HTTP.get(sut.root + path).status_code in {404, 405}
-
-
-@pytest.mark.skipif(not schemas.available(), reason=schemas.MISSING)
-@pytest.mark.parametrize("name", sorted(schemas.examples()) if schemas.available() else [])
-def test_every_published_example_is_understood(sut, name):
-    """No example may be called unreadable: it is answered, or its process, dataset or agreement is unknown."""
-    message = schemas.examples()[name]
-    folder, path = where(message.get("@type", ""))
-    if not folder:
-        pytest.skip(f"{name} describes something that is never posted to a connector")
-    if "callbackAddress" not in message and folder != "catalog":
-        path = f"{message['providerPid']}/{path}"
-    answer = post(f"{sut.base}/{folder}/{path}", message)
-    assert answer.status_code < 500
-    assert answer.status_code != 400 or answer.json()["code"] != "message.invalid", answer.text
-
-
-def where(type_: str) -> tuple[str, str]:
-    """The folder and the path to which a message of this type is posted."""
-    if type_ == "CatalogRequestMessage":
-        return "catalog", "request"
-    for folder, kinds in (("negotiations", wire.NEGOTIATION), ("transfers", wire.TRANSFER)):
-        for kind in kinds.values():
-            if kind.type == type_:
-                return folder, kind.path
-    return "", ""
