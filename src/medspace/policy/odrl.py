@@ -7,8 +7,12 @@ Writing gives exactly what the schema allows.
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from functools import lru_cache
+
+import msgspec
 
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.text import Text, msgid
@@ -21,6 +25,8 @@ from medspace.policy.model import Atomic, Constraint, Flaw, Logical, Policy, Pol
 from medspace.policy.operands import LISTED, UnreadableConstraintError, atomic
 
 NESTED = 8  # levels of logical constraints
+KEPT = 256  # policies that stay read
+LONGEST_KEPT = 8_192  # bytes of a policy that stays read
 UNKNOWN = 64  # members of a policy that are looked at for what they resemble
 
 _PARTIES = ("target", "assigner", "assignee", "timestamp")
@@ -46,7 +52,7 @@ def read(document: bytes | str) -> Policy:
         value = json.loads(document, object_pairs_hook=_unique, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise malformed("", Text(msgid("it is not JSON that can be read one way only"))) from error
-    return parse(value)
+    return _parse(value)
 
 
 def _unique(pairs: list[tuple[str, Json]]) -> JsonObject:
@@ -66,6 +72,21 @@ def parse(document: Json) -> Policy:
     Raises:
         InvalidPolicyError: it is malformed, too big, or an agreement without its parties and target.
     """
+    # Every message of a negotiation brings the same few policies again, and a policy says what its text says.
+    with suppress(msgspec.MsgspecError, TypeError, ValueError, RecursionError):  # what is no JSON is told below
+        text = msgspec.json.encode(document)
+        if len(text) <= LONGEST_KEPT:
+            return _kept(text)
+    return _parse(document)
+
+
+@lru_cache(maxsize=KEPT)
+def _kept(text: bytes) -> Policy:
+    # Read from the text, not from what was given: what is kept then depends on the text alone.
+    return _parse(msgspec.json.decode(text))
+
+
+def _parse(document: Json) -> Policy:
     jsonld.check_size(document)
     return _Reader().policy(document)
 
