@@ -267,6 +267,12 @@ BEYOND_THE_KIT = (
     # What is sent while nobody answers has not happened; it is sent again.
     _row("X_CN:07", "request: offer", f">request {UNHEARD} ?offers <offers =OFFERED"),
     _row("X_CN:08", "request: agree; verified: finalize", "?agreement >request <agreement >verification =VERIFIED"),
+    # The official kit's own counter-offer in CN:01-02 names an offer and a dataset that nobody has.
+    _row(
+        "X_CN:09",
+        "request: offer; counter: terminate",
+        "?offers >request <offers ?termination >counter-elsewhere <termination =TERMINATED",
+    ),
     _row(
         "X_CN_C:01",
         "offer: accept; agreement: verify",

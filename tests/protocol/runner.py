@@ -280,6 +280,7 @@ class Negotiation(Conversation):
         tables: dict[str, dict[str, Any]] = {
             "request": {"offer": wire.offer(self.offer_id, dataset), **address},
             "counter": {"offer": wire.offer(uuid4().urn, dataset, *parties)},
+            "counter-elsewhere": {"offer": wire.offer("CD123:ACN0102:456", "ACN0102", *parties)},
             "offers": {"offer": wire.offer(self.offer_id, dataset, *parties)},
             "first-offer": {"offer": wire.offer(self.offer_id, dataset, *parties), **address},
             "agreement": {"agreement": wire.agreement(self.offer_id, dataset, *parties)},

@@ -17,9 +17,9 @@ import os
 import signal
 import socket
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,7 @@ from medspace.connector.ports import NegotiationEvent, Reply, TransferEvent, Tra
 from medspace.connector.transfer.service import Transfers
 from medspace.connector.transfer.steps import Steps as TransferSteps
 from medspace.core.decision import Decision, Verdict
+from medspace.core.errors import MedspaceError
 from medspace.core.hashing import digest
 from medspace.core.store import Transaction
 from medspace.trust.model import Caller
@@ -92,12 +93,17 @@ class CalledByName(DspClient):
 
 @dataclass(frozen=True)
 class ScriptedNegotiations:
-    """Does what the script says for a dataset; what it does not say is not done."""
+    """Does what the script says for a dataset; what it does not say is not done.
+
+    The dataset is the one that a negotiation began with, whatever later offers name.
+    """
 
     script: Script
+    datasets: dict[str, str] = field(default_factory=dict)
 
     def react(self, _tx: Transaction, negotiation: Negotiation, event: NegotiationEvent) -> Reaction:
-        return _reaction(self.script.get(negotiation.dataset, {}), event.value)
+        dataset = self.datasets.setdefault(negotiation.id, negotiation.dataset)
+        return _reaction(self.script.get(dataset, {}), event.value)
 
     def approve(self, _tx: Transaction, _negotiation: Negotiation, action: str) -> Reaction:
         return Reaction((action,))
@@ -202,10 +208,22 @@ class Connector:
     def application(self) -> Starlette:
         """Protocol and triggers as one application."""
         triggers = [
-            Route("/tck/negotiations/requests", self.begin_negotiation, methods=["POST"]),
-            Route("/tck/transfers/requests", self.begin_transfer, methods=["POST"]),
+            Route("/tck/negotiations/requests", _refusing(self.begin_negotiation), methods=["POST"]),
+            Route("/tck/transfers/requests", _refusing(self.begin_transfer), methods=["POST"]),
         ]
         return Starlette(routes=[*protocol_routes(self.door), *triggers])
+
+
+def _refusing(trigger: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+    """What a trigger cannot begin with is 400."""
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            return await trigger(request)
+        except (KeyError, TypeError, ValueError, MedspaceError) as error:
+            return JSONResponse({"error": repr(error)}, 400)
+
+    return endpoint
 
 
 def compose(catalogue: Catalogue, transport: Transport, script: dict[str, Script]) -> Connector:

@@ -27,6 +27,7 @@ class Kind:
 NEGOTIATION = {
     "request": Kind("request", "ContractRequestMessage"),
     "counter": Kind("request", "ContractRequestMessage"),
+    "counter-elsewhere": Kind("request", "ContractRequestMessage"),
     "offers": Kind("offers", "ContractOfferMessage"),
     "accepted": Kind("events", "ContractNegotiationEventMessage", "ACCEPTED"),
     "agreement": Kind("agreement", "ContractAgreementMessage"),
