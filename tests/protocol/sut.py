@@ -17,14 +17,13 @@ import os
 import signal
 import socket
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -36,6 +35,7 @@ from medspace.adapters.http.peers import DspClient
 from medspace.adapters.sql import create, open_database
 from medspace.adapters.system import SystemClock, SystemRandomness
 from medspace.app.api.protocol import BASE, Door, protocol_routes
+from medspace.app.listener import Listener, bind
 from medspace.connector.catalogue.service import Catalogue, publish
 from medspace.connector.dispatch.service import Dispatcher
 from medspace.connector.local import Local
@@ -68,7 +68,6 @@ FORMAT = "HTTP-PULL"
 BETWEEN_ACTIONS = 0.2  # seconds
 # A kit that has just learnt our pid from an answer needs a moment before it knows its own next step.
 OPENING = ("request", "requested", "offer")
-BACKLOG = 512
 
 Script = dict[str, dict[str, list[str]]]
 
@@ -244,18 +243,10 @@ def compose(catalogue: Catalogue, transport: Transport, script: dict[str, Script
     return Connector(door, dispatcher)
 
 
-class Listener(uvicorn.Server):
-    """A server that leaves signals to us, so that SIGTERM is an orderly end."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 async def serve(options: argparse.Namespace, script: dict[str, Script], folder: str) -> None:
     """Serve until SIGTERM."""
     mutant = MUTANTS.get(os.environ.get("MEDSPACE_SUT_MUTANT", ""), Mutant(()))
-    listener = socket.create_server((options.host, options.port), backlog=BACKLOG)
+    listener = bind(options.host, options.port)
     root = f"http://{options.host}:{listener.getsockname()[1]}"
     local = Local(
         f"did:web:{options.host}%3A{listener.getsockname()[1]}", root + BASE, SystemClock(), SystemRandomness()
@@ -274,12 +265,12 @@ async def serve(options: argparse.Namespace, script: dict[str, Script], folder: 
 
 async def answer(application: Any, dispatcher: Dispatcher, listener: socket.socket, root: str) -> None:
     """Answer and deliver until SIGTERM or SIGINT."""
-    settings = uvicorn.Config(application, lifespan="off", log_level="warning", timeout_graceful_shutdown=2)
-    server = Listener(settings)
+    server = Listener(application)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, setattr, server, "should_exit", True)  # noqa: FBT003
     delivery = asyncio.create_task(dispatcher.run())
     serving = asyncio.create_task(server.serve(sockets=[listener]))
+    await server.ready.wait()
     print(f"ready {root}", flush=True)  # noqa: T201 - what the kit waits for
     await asyncio.wait([serving, delivery], return_when=asyncio.FIRST_COMPLETED)
     delivery.cancel()
