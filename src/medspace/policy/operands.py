@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import repeat
 from typing import Any
 
 from medspace.core.clock import instant
@@ -113,7 +114,7 @@ def _member_of(known: Mapping[str, object]) -> Callable[[str], str]:
 
 
 def _any(one: Test) -> Test:
-    return lambda held, listed: any_of(one(held, value) for value in listed)
+    return lambda held, listed: any_of(map(one, repeat(held), listed))
 
 
 def _not(test: Test) -> Test:
