@@ -13,8 +13,8 @@ def authority(tmp_path):
     return Authority(tmp_path)
 
 
-def client_of(authority):
-    return HttpClient(Guard(loopback=True), tls=tls_context(authority.file), limits=Limits(connect=0.5))
+def client_of(authority, patience=10):
+    return HttpClient(Guard(loopback=True), tls=tls_context(authority.file), limits=Limits(connect=patience))
 
 
 async def test_a_server_of_the_configured_authority_is_called(authority):
@@ -36,7 +36,7 @@ async def test_a_server_of_another_name_is_not_called(authority):
 async def test_a_server_of_an_unknown_authority_is_not_called(authority, tmp_path):
     stranger = Authority(tmp_path / "stranger")
     async with serving(answer(), tls=stranger.server_context("localhost")) as server:
-        for client in (client_of(authority), HttpClient(Guard(loopback=True))):
+        for client in (client_of(authority), HttpClient(Guard(loopback=True), limits=Limits(connect=10))):
             with pytest.raises(NotSentError, match="CERTIFICATE_VERIFY_FAILED"):
                 await client.request("GET", server.url(host="localhost"))
 
@@ -51,7 +51,7 @@ async def test_a_server_that_speaks_no_tls_is_not_called(authority):
     async with serving(answer()) as server:
         server.scheme = "https"
         with pytest.raises(NotSentError):
-            await client_of(authority).request("GET", server.url())
+            await client_of(authority, patience=0.5).request("GET", server.url())
 
 
 def test_the_client_verifies_and_wants_modern_tls(authority):
