@@ -187,6 +187,8 @@ def _objections(config: Config) -> Iterator[Text]:
                 "public.certificate_key, or set public.behind_proxy = true if a proxy ends TLS"
             )
         )
+    if not _reachable(config.public):
+        yield Text(msgid("public.url is missing: public.host is only where the connector listens, not its name"))
     if bool(config.public.certificate) != bool(config.public.certificate_key):
         yield Text(msgid("public.certificate and public.certificate_key go together"))
     if not is_loopback(config.private.host):
@@ -202,6 +204,19 @@ def _objections(config: Config) -> Iterator[Text]:
 
 def _protected(public: Public) -> bool:
     return is_loopback(public.host) or public.behind_proxy or bool(public.certificate)
+
+
+def _reachable(public: Public) -> bool:
+    """Whether it is said how others reach it: did:web takes names, and addresses on loopback only."""
+    return bool(public.url) or is_loopback(public.host) or not _is_address(public.host)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def is_loopback(host: str) -> bool:
