@@ -2,16 +2,30 @@
 
 import pytest
 
+from medspace.connector.usage.errors import UseFailedError
 from tests.unit.connector.uses import admitted_house, call
 
 
 async def test_an_engine_that_breaks_is_noted():
     house, token = await admitted_house()
     house.engine.error = ZeroDivisionError("a bug")
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(UseFailedError) as failed:
         await house.control.step(call(token))
+    assert isinstance(failed.value.__cause__, ZeroDivisionError)
     admitted, withheld = await house.log()
     assert (admitted.kind, withheld.kind) == ("use.admitted", "use.withheld")
-    assert withheld.facts == {"admission": admitted.facts["admission"], "code": "use.broken"}
+    assert withheld.facts == {"admission": admitted.facts["admission"], "code": "use.failed"}
     house.engine.error = None
     assert await house.control.step(call(token))
+
+
+async def test_an_engine_that_breaks_over_the_task_admits_nothing(monkeypatch):
+    house, token = await admitted_house()
+
+    def check(_task):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(house.engine, "check", check)
+    with pytest.raises(UseFailedError):
+        await house.control.step(call(token))
+    assert await house.log() == []

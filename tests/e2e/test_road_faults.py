@@ -97,6 +97,23 @@ def test_a_site_that_answers_nonsense_is_left_out_and_named(stage, name):
     assert run["model"]["rows"] == 120
 
 
+def test_a_site_whose_engine_breaks_is_given_up_at_once_with_its_reason(stage):
+    def broken(_output):
+        raise ZeroDivisionError
+
+    stage.twist["by"] = broken
+    try:
+        run = stage.space("user").train(TASK | {"min_sites": 2}, stage.agreements, wait=30)
+    finally:
+        stage.twist["by"] = lambda output: output
+    assert run["state"] == "finished"
+    (fault,) = run["faults"]
+    assert fault["site"] == stage.nodes["odd"].did
+    assert "use.failed" in fault["sentence"]
+    withheld = stage.entries("odd", "use.withheld")
+    assert withheld[-1]["facts"]["code"] == "use.failed"
+
+
 def test_a_task_that_demands_every_site_fails_with_the_name_of_the_one(stage):
     stage.twist["by"] = TWISTS["another task"]
     try:

@@ -10,6 +10,7 @@ from medspace.adapters.http.connection import Answer
 from medspace.adapters.http.errors import BadAnswerError, JobBusyError, JobRefusedError
 from medspace.connector.errors import UnreachableError
 from medspace.connector.ports import Reply
+from medspace.connector.usage.errors import UseFailedError
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.text import Text, msgid, plain
 from medspace.core.usage import Step
@@ -181,7 +182,7 @@ class JobClient:
         Raises:
             UnreachableError: no answer (`NotSentError`: surely not delivered; `BadAnswerError`: not an answer).
             JobBusyError: the site asks for patience (statuses 425, 429, 500 to 504).
-            JobRefusedError: the site refuses, with its code and reason.
+            JobRefusedError: the site refuses or its engine broke, with its code and reason.
         """
         token = self._identity.token_for(audience)
         headers = {"Authorization": f"Bearer {token}", JOB_HEADER: job_token}
@@ -203,7 +204,8 @@ def _refusal(answer: Answer) -> JobRefusedError | JobBusyError:
         problem = msgspec.convert(json_of(answer), _Problem)
     except ValueError:
         problem = _Problem()
-    kind = JobBusyError if answer.status in BUSY else JobRefusedError
+    # What broke inside will break again: no patience helps.
+    kind = JobBusyError if answer.status in BUSY and problem.code != UseFailedError.code else JobRefusedError
     code = problem.code if _CODE.fullmatch(problem.code) else f"http.{answer.status}"
     return kind(refusal=code, reason=_words(problem.reason), status=answer.status)
 

@@ -3,6 +3,7 @@
 Only the DID document is answered without a proven caller.
 """
 
+import logging
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -10,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from medspace.adapters.logs import ROOT
 from medspace.app.api.bodies import json_response, problem_response, read_body
 from medspace.connector.errors import MessageError
 from medspace.connector.usage.errors import (
@@ -17,6 +19,7 @@ from medspace.connector.usage.errors import (
     NotAdmittedError,
     StepError,
     UnknownJobError,
+    UseFailedError,
     WithheldError,
 )
 from medspace.connector.usage.service import Call, UsageControl
@@ -35,6 +38,7 @@ _STATUS: dict[type[MedspaceError], int] = {
     JobClosedError: 409,
     NotAdmittedError: 403,
     WithheldError: 403,
+    UseFailedError: 500,
     StepError: 400,
     MessageError: 400,
 }
@@ -79,6 +83,8 @@ def _guarded(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Req
         try:
             return await handler(request)
         except MedspaceError as error:
+            if isinstance(error, UseFailedError):
+                logging.getLogger(ROOT).exception(error.code)
             return problem_response(error, _STATUS.get(type(error)))
 
     return guarded

@@ -5,7 +5,8 @@ MedspaceError
  |   |- UnknownJobError       no such job for this caller and token
  |   |- JobClosedError        the use is suspended or over
  |   |- NotAdmittedError      agreement, label or budget say no
- |   `- WithheldError         the gate kept an output back
+ |   |- WithheldError         the gate kept an output back
+ |   `- UseFailedError        the engine broke
  `- InvalidInputError
      `- StepError             the step cannot be read or run
 """
@@ -34,7 +35,7 @@ class NotAdmittedError(RefusedError):
     """The agreement, the label or what is left of the budget does not allow this step."""
 
     code = "use.refused"
-    sentence = msgid("The holder does not admit this: {clause} asks for {asked}; it is {held}.")
+    sentence = msgid("The holder does not admit this. Clause: {clause}. Asked: {asked}. Found: {held}.")
     next_step = msgid("{remedy}")
 
 
@@ -42,8 +43,16 @@ class WithheldError(RefusedError):
     """The gate kept an output back; nothing of it left."""
 
     code = "use.withheld"
-    sentence = msgid("The output was kept back: {clause} asks for {asked}; it is {held}.")
+    sentence = msgid("The output was kept back. Clause: {clause}. Asked: {asked}. Found: {held}.")
     next_step = msgid("Ask for an output that the agreement allows, from enough patients.")
+
+
+class UseFailedError(RefusedError):
+    """The engine broke in a way that nobody foresaw; the same step would break it again."""
+
+    code = "use.failed"
+    sentence = msgid("The use {use} failed inside the holder's connector.")
+    next_step = msgid("Tell the holder: its connector's log has the trace. The same step will fail again.")
 
 
 class StepError(InvalidInputError):

@@ -19,6 +19,7 @@ from medspace.connector.usage.errors import (
     NotAdmittedError,
     StepError,
     UnknownJobError,
+    UseFailedError,
     WithheldError,
 )
 from medspace.connector.usage.model import ANSWERED, JOBS, LABELS, Answered, Job
@@ -26,7 +27,7 @@ from medspace.connector.usage.tokens import JobTokens
 from medspace.core.canonical import canonical, exact
 from medspace.core.clock import Clock, Randomness, stamp
 from medspace.core.decision import Decision, Premise, combine
-from medspace.core.errors import InvalidInputError, RefusedError
+from medspace.core.errors import InvalidInputError, MedspaceError, RefusedError
 from medspace.core.hashing import digest, digest_bytes, same_secret
 from medspace.core.ids import new_id
 from medspace.core.store import Database, Transaction
@@ -39,7 +40,6 @@ from medspace.policy.limits import Limits, limits
 from medspace.policy.model import UseRequest
 from medspace.policy.points import Point
 
-BROKEN = "use.broken"
 LONGEST_ADMISSION = timedelta(hours=1)
 _ENDING = frozenset({"suspend", "complete", "terminate"})
 
@@ -107,6 +107,7 @@ class UsageControl:
             NotAdmittedError: agreement, label or budget say no.
             StepError: the engine cannot run it.
             WithheldError: the output may not leave.
+            UseFailedError: the engine broke; what it raised is the cause.
         """
         lock = self._running.setdefault(call.job, asyncio.Lock())
         async with lock:
@@ -143,6 +144,10 @@ class UsageControl:
             await asyncio.to_thread(engine.check, call.step.task)
         except InvalidInputError as error:
             raise StepError(reason=error.text) from error
+        except MedspaceError:
+            raise
+        except Exception as error:
+            raise UseFailedError(use=job.id) from error
 
     async def _answer(self, admission: Admission, step: Step) -> Output:
         engine, source = self._engines[admission.kind], self._sources[admission.asset]
@@ -152,9 +157,11 @@ class UsageControl:
             code = error.code
             await self._database.write(lambda tx: self._note_withheld(tx, admission, code))
             raise StepError(reason=error.text) from error
-        except Exception:  # what the log admitted has an end in the log, also where the engine broke
-            await self._database.write(lambda tx: self._note_withheld(tx, admission, BROKEN))
-            raise
+        except Exception as error:  # what the log admitted has an end in the log, also where the engine broke
+            await self._database.write(lambda tx: self._note_withheld(tx, admission, UseFailedError.code))
+            if isinstance(error, MedspaceError):
+                raise
+            raise UseFailedError(use=admission.use) from error
 
     async def _release(self, admission: Admission, call: Call, request: str, output: Output) -> Release:
         now, release_id = self._clock.now(), new_id(self._randomness)

@@ -49,8 +49,10 @@ class UsageStrategy:
 
     def _offered(self, kind: str) -> Decision:
         ok = kind in self._kinds
-        asked = Text(msgid("one of the uses {kinds}"), {"kinds": ", ".join(sorted(self._kinds)) or "-"})
-        held = Text(msgid("the use is {kind}"), {"kind": kind})
+        asked = Text(
+            msgid("This holder serves only the uses {kinds}."), {"kinds": ", ".join(sorted(self._kinds)) or "-"}
+        )
+        held = Text(msgid("The use asked for is {kind}."), {"kind": kind})
         verdict = Verdict.PERMIT if ok else Verdict.DENY
         return Decision(verdict, "permitted" if ok else "use.no_engine", (Premise("format", asked, held, ok),))
 
