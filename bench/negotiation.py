@@ -13,8 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,8 +37,6 @@ from medspace.core.hashing import digest
 from medspace.core.store import Transaction
 from medspace.policy import templates
 
-Work = Callable[[Connector, Config, int], Awaitable[list[float]]]
-
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 60.0  # seconds
 WARM_UP = 20
@@ -58,14 +56,17 @@ def measure() -> dict[str, dict[str, Any]]:
     """Every measure of the connector."""
     with tempfile.TemporaryDirectory() as folder:
         holder, user = _configs(Path(folder))
-        starts = [_cold_start(holder) for _ in range(STARTS + 1)][1:]  # the first one makes the database
-        seconds, resident = (statistics.median(figures) for figures in zip(*starts, strict=True))
+        plain = Path(set_up(Path(folder, "plain"), Wishes("Plain", _free_ports()))["config"])
+        seconds, resident = _starts(plain)
+        seconds_with_table, resident_with_table = _starts(holder)
         with _holder(holder, 0):
-            median, rate = asyncio.run(_with_user(holder, user, _negotiations, SEQUENTIAL))
-        small, large = (_page_p95(Path(folder, str(count)), count) for count in (10_000, 100_000))
+            median, rate = asyncio.run(_negotiations(holder, user))
+        small, large = _page_p95(Path(folder, "catalogues"), (10_000, 100_000))
     return {
         "connector.cold_start_s": _figure(seconds, "s", EDC_START, "<= 1.0"),
         "connector.rss_mb": _figure(resident, "MB", EDC_MEMORY, "<= 120"),
+        "connector.cold_start_s.with_table": _figure(seconds_with_table, "s", "with one table checked", ""),
+        "connector.rss_mb.with_table": _figure(resident_with_table, "MB", "with one table loaded", ""),
         "negotiation.p50_ms": _figure(median * 1000, "ms", EDC_POLL, "<= 60"),
         "negotiation.per_s": _figure(rate, "1/s", "", ">= 40"),
         "catalog.page_p95_ms.10k": _figure(small, "ms", EDC_CATALOGUE, "<= 100"),
@@ -114,11 +115,13 @@ def _holder(config: Path, datasets: int) -> Iterator[None]:
             process.send_signal(signal.SIGTERM)
 
 
-async def _with_user(holder: Path, user: Path, work: Work, count: int) -> list[float]:
+@asynccontextmanager
+async def _member(holder: Path, user: Path) -> AsyncIterator[Connector]:
+    """The user's connector, running, a member of the holder's space."""
     async with _running(read_config(user)) as connector:
         await asyncio.to_thread(_admit, holder, connector.config.did)
         await connector.desk.refresh()
-        return await work(connector, read_config(holder), count)
+        yield connector
 
 
 def _admit(holder: Path, did: str) -> None:
@@ -142,13 +145,15 @@ async def _running(config: Config) -> AsyncIterator[Connector]:
 # --- negotiations ---------------------------------------------------------------------------------------------
 
 
-async def _negotiations(user: Connector, holder: Config, count: int) -> list[float]:
-    """The median of so many negotiations one after the other, in seconds, and how many a second run side by side."""
-    offer = listed(holder.did, await user.desk.finder.dataset(holder.did, "heart"))["offers"][0]
-    for _ in range(WARM_UP):
-        await _negotiate(user, holder, offer)
-    latencies = [await _negotiate(user, holder, offer) for _ in range(count)]
-    return [statistics.median(latencies), await _rate(user, holder, offer)]
+async def _negotiations(holder: Path, user: Path) -> tuple[float, float]:
+    """Seconds of the median of negotiations one after the other, and how many a second run side by side."""
+    async with _member(holder, user) as connector:
+        config = read_config(holder)
+        offer = listed(config.did, await connector.desk.finder.dataset(config.did, "heart"))["offers"][0]
+        for _ in range(WARM_UP):
+            await _negotiate(connector, config, offer)
+        latencies = [await _negotiate(connector, config, offer) for _ in range(SEQUENTIAL)]
+        return statistics.median(latencies), await _rate(connector, config, offer)
 
 
 async def _negotiate(user: Connector, holder: Config, offer: JsonObject) -> float:
@@ -193,26 +198,41 @@ async def _rate(user: Connector, holder: Config, offer: JsonObject) -> float:
 # --- the catalogue --------------------------------------------------------------------------------------------
 
 
-def _page_p95(folder: Path, count: int) -> float:
-    """Milliseconds in which 95 of 100 pages of 100 datasets come, from anywhere in the catalogue."""
+def _page_p95(folder: Path, counts: tuple[int, ...]) -> list[float]:
+    """For catalogues of so many datasets: milliseconds in which 95 of 100 pages of 100 datasets come.
+
+    The catalogues are asked in turn, so that whatever else this machine does disturbs them alike.
+    """
     folder.mkdir()
-    holder, user = _configs(folder)
-    with _holder(holder, count):
-        taken = asyncio.run(_with_user(holder, user, _pages, count))
-    return statistics.quantiles(taken, n=20)[-1] * 1000
+    spaces = []
+    with ExitStack() as stack:
+        for count in counts:
+            (folder / str(count)).mkdir()
+            spaces.append((*_configs(folder / str(count)), count))
+            stack.enter_context(_holder(spaces[-1][0], count))
+        taken = asyncio.run(_pages(spaces))
+    return [statistics.quantiles(each, n=20)[-1] * 1000 for each in taken]
 
 
-async def _pages(user: Connector, holder: Config, count: int) -> list[float]:
-    url = f"{holder.base_url}{BASE}/catalog/request"
-    request: JsonObject = {"@context": [wire.CONTEXT], "@type": "CatalogRequestMessage"}
-    taken = []
-    for page in range(PAGES):
-        after = page * (count - CHUNK) // PAGES
-        started = time.perf_counter()
-        reply = await _transport(user).post(f"{url}?after=dataset-{after:07d}", request, holder.did)
-        taken.append(time.perf_counter() - started)
-        assert len(reply.body["dataset"]) == rules.PAGE
+async def _pages(spaces: list[tuple[Path, Path, int]]) -> list[list[float]]:
+    taken: list[list[float]] = [[] for _ in spaces]
+    async with AsyncExitStack() as stack:
+        users = [await stack.enter_async_context(_member(holder, user)) for holder, user, _ in spaces]
+        for page in range(PAGES):
+            for times, user, (holder, _, count) in zip(taken, users, spaces, strict=True):
+                times.append(await _page(user, read_config(holder), page * (count - CHUNK) // PAGES))
     return taken
+
+
+async def _page(user: Connector, holder: Config, after: int) -> float:
+    """Seconds until the page behind that dataset is here, from anywhere in the catalogue."""
+    url = f"{holder.base_url}{BASE}/catalog/request?after=dataset-{after:07d}"
+    request: JsonObject = {"@context": [wire.CONTEXT], "@type": "CatalogRequestMessage"}
+    started = time.perf_counter()
+    reply = await _transport(user).post(url, request, holder.did)
+    seconds = time.perf_counter() - started
+    assert len(reply.body["dataset"]) == rules.PAGE
+    return seconds
 
 
 def _dataset(number: int, service: str) -> Dataset:
@@ -244,6 +264,13 @@ async def _fill(connector: Connector, count: int) -> None:
 
 
 # --- cold start and memory ------------------------------------------------------------------------------------
+
+
+def _starts(config: Path) -> tuple[float, float]:
+    """Medians over several starts: seconds to the first answer, resident megabytes."""
+    starts = [_cold_start(config) for _ in range(STARTS + 1)][1:]  # the first one makes the database
+    seconds, resident = (statistics.median(figures) for figures in zip(*starts, strict=True))
+    return seconds, resident
 
 
 def _cold_start(config: Path) -> tuple[float, float]:
