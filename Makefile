@@ -6,6 +6,7 @@ PYTHON ?= $(shell for each in python3 python3.14 python3.13 python3.12 python3.1
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --constraint constraints.txt
 PYTEST_ARGS ?=
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -19,7 +20,7 @@ demo: .venv/demo ## train a heart-disease model across four hospitals, and verif
 
 test: .venv/dev ## run the tests, and hold the coverage to its thresholds
 	@rm -f .coverage .coverage.*
-	@$(BIN)/python -m pytest -m "not slow" --cov --cov-report= $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m "not slow" --cov --cov-report= $(or $(PYTEST_ARGS),-n $(WORKERS) --dist worksteal)
 	@$(if $(PYTEST_ARGS),true,$(BIN)/python -m tools.coverage_gate)
 
 check: .venv/dev ## format, lint, types, imports, sizes, licences, translations, docs

@@ -15,13 +15,20 @@ from coverage.exceptions import NoDataError
 
 STRICT = 100.0
 REST = 90.0
-STRICT_ROOMS = ("core", "policy", "ledger")
+STRICT_ROOMS = ("core", "policy", "ledger", "privacy")
+# Alembic loads them by their path; the tests of the store prove them by the tables that they make.
+LEFT_OUT = "adapters/sql/migrations/"
 
 
 def strict(module: str) -> bool:
     """Whether every branch of a module (path below the package) must be covered."""
     parts = PurePosixPath(module).parts
     return parts[0] in STRICT_ROOMS or (parts[0] == "connector" and parts[-1] == "rules.py")
+
+
+def rest(module: str) -> bool:
+    """Whether a module counts among the rest."""
+    return not strict(module) and not module.startswith(LEFT_OUT)
 
 
 def below(path: str) -> str:
@@ -49,8 +56,8 @@ def main() -> int:
     coverage.load()
     try:
         passed = [
-            gate(coverage, "core, policy, ledger and the connector's rules", strict, STRICT),
-            gate(coverage, "the rest", lambda module: not strict(module), REST),
+            gate(coverage, "core, policy, ledger, privacy and the connector's rules", strict, STRICT),
+            gate(coverage, "the rest", rest, REST),
         ]
     except NoDataError:
         sys.stdout.write("Coverage was not measured\n")

@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -146,6 +147,11 @@ def _type(asked: dict[str, Any]) -> NoReturn:
     os._exit(code)
 
 
+def _hear_ctrl_c() -> None:
+    # Tests that a shell runs in the background inherit that SIGINT is ignored; at a terminal nobody ignores it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Background:
     """A command that runs on a terminal of its own."""
 
@@ -159,6 +165,7 @@ class Background:
             stdout=inner,
             stderr=inner,
             start_new_session=True,
+            preexec_fn=_hear_ctrl_c,  # noqa: PLW1509 - it takes no lock
         )
         os.close(inner)
         self._seen = bytearray()

@@ -73,11 +73,10 @@ def _join_rare_codes(block: Matrix, present: NDArray[np.bool_], persons: Persons
     for column in block.T:
         if _few(column == 1.0, persons, least):
             column[present] = 0.0
-    # The first code is where all columns are 0: the rarest of the others joins it until it is not rare either.
+    # The first code is where all columns are 0: the rarest of the others joins it until it is not rare either. There
+    # is another one as long as it is rare, since those who have the feature at all are not few.
     while _few(present & (block == 0.0).all(axis=1), persons, least):
         carried = [(int((column == 1.0).sum()), at) for at, column in enumerate(block.T) if (column == 1.0).any()]
-        if not carried:
-            return
         block[present, min(carried)[1]] = 0.0
 
 

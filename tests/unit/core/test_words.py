@@ -2,6 +2,8 @@
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
+from enum import IntEnum, StrEnum
+from types import MappingProxyType
 from uuid import UUID
 
 import pytest
@@ -59,6 +61,17 @@ def test_what_has_no_canonical_form_is_refused(value):
     for nested in (value, [value], {"a": value}):
         with pytest.raises(ValueError):
             canonical(nested)
+
+
+def test_every_mapping_sequence_and_kind_of_text_and_number_is_written_as_the_plain_one():
+    class Word(StrEnum):
+        HERE = "here"
+
+    class Number(IntEnum):
+        SEVEN = 7
+
+    given = MappingProxyType({"word": Word.HERE, "numbers": (Number.SEVEN, 2)})
+    assert canonical(given) == canonical({"word": "here", "numbers": [7, 2]})
 
 
 def test_depth_is_bounded():
