@@ -10,8 +10,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.protocol.cases import ALL, reactions
+from tests.protocol.exchange import Target
 from tests.protocol.process import system_under_test
-from tests.protocol.runner import Outcome, Target, run
+from tests.protocol.runner import Outcome, run
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.zygote import Zygote
-from tests.protocol.runner import Target
+from tests.protocol.exchange import Target
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

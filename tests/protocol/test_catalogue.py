@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from tests.protocol import schemas, wire
+from tests.protocol.exchange import Target
 from tests.protocol.process import system_under_test
-from tests.protocol.runner import Target
 
 DATASETS = [f"dataset-{number:03}" for number in range(250)]
 HTTP = httpx.Client(timeout=20, trust_env=False, verify=False)

@@ -12,7 +12,7 @@ import pytest
 from tests.protocol import wire
 from tests.protocol.callback import CallbackServer
 from tests.protocol.cases import ALL
-from tests.protocol.runner import Target
+from tests.protocol.exchange import Target
 
 HTTP = httpx.Client(timeout=20, trust_env=False, verify=False)
 PIDS = {"consumerPid": "urn:uuid:0", "providerPid": "urn:uuid:1"}
