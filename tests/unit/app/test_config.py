@@ -1,0 +1,74 @@
+"""What a configuration must not ask for, each said in a sentence."""
+
+import pytest
+
+from medspace.app.config import LARGEST_FILE, ConfigError, is_loopback, read_config
+
+GOOD = """
+[participant]
+name = "X"
+[public]
+port = 8200
+{public}
+[private]
+port = 8201
+{private}
+[space]
+authority = "did:web:a.example"
+{space}
+{more}
+"""
+ASSET = '[[assets]]\nid = "a"\ntitle = "A"\nsource = "a.csv"\ndictionary = "a.toml"\nlabel = {}\noffers = []\n'
+
+
+def read(folder, *, public="", private="", space='authority_key = "k"', more=""):
+    file = folder / "medspace.toml"
+    file.write_text(GOOD.format(public=public, private=private, space=space, more=more))
+    return read_config(file)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"private": 'host = "0.0.0.0"'}, "private.host must be a loopback address"),
+        ({"private": 'host = "hospital.example"'}, "private.host must be a loopback address"),
+        ({"space": ""}, "space.authority_key is missing"),
+        ({"more": ASSET + ASSET}, "two assets have the same id"),
+        ({"more": '[network]\nallow = ["10.1.0.0/99"]'}, "10.1.0.0/99 is not a network"),
+        ({"more": "[nothing]"}, "unknown field"),
+        ({"public": 'certificate_key = "x.pem"'}, "go together"),
+        ({"public": 'host = "hospital.example"'}, "there is no TLS"),
+    ],
+)
+def test_what_is_refused_is_named(tmp_path, wrong, said):
+    with pytest.raises(ConfigError) as refused:
+        read(tmp_path, **wrong)
+    assert said in str(refused.value)
+
+
+def test_the_two_listeners_differ(tmp_path):
+    file = tmp_path / "medspace.toml"
+    good = GOOD.format(public="", private="", space='authority_key = "k"', more="")
+    file.write_text(good.replace("8201", "8200"))
+    with pytest.raises(ConfigError, match="must differ"):
+        read_config(file)
+
+
+def test_a_file_that_is_missing_too_large_or_no_text_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="No such file"):
+        read_config(tmp_path / "none.toml")
+    (tmp_path / "large.toml").write_bytes(b"#" * (LARGEST_FILE + 1))
+    with pytest.raises(ConfigError, match="larger than 1 MiB"):
+        read_config(tmp_path / "large.toml")
+    (tmp_path / "odd.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError):
+        read_config(tmp_path / "odd.toml")
+
+
+def test_what_follows_from_the_file(tmp_path):
+    config = read(tmp_path, more='[database]\nurl = "postgresql://x/y"')
+    assert config.database_url == "postgresql://x/y"
+    assert config.base_url == "http://127.0.0.1:8200"
+    assert not config.is_authority
+    assert read(tmp_path).database_url == f"sqlite:///{tmp_path.resolve()}/connector.db"
+    assert [is_loopback(host) for host in ("localhost", "::1", "10.0.0.1", "a.example")] == [True, True, False, False]
