@@ -1,0 +1,143 @@
+"""The coordinator's way to the sites: what cannot be a job or a release is refused with its reason."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from medspace.adapters.http.errors import JobBusyError, JobRefusedError
+from medspace.adapters.memory import MemoryDatabase
+from medspace.app.bell import Bell
+from medspace.app.sites import TransferSites
+from medspace.connector.errors import AgreementError, UnreachableError
+from medspace.connector.model import TRANSFERS, Failure, Role, Transfer, TransferState
+from medspace.core.usage import Step, release_digest
+from medspace.learning.errors import SiteAwayError, SiteRefusedError
+
+SITE = "did:web:clinic.example"
+STEP = Step(task={}, round=1, name="sum")
+ADDRESS = {
+    "endpointType": "urn:medspace:job:1",
+    "endpoint": "https://clinic.example/jobs/1",
+    "endpointProperties": [{"name": "authorization", "value": "token"}],
+}
+ANSWER = {
+    "release": "r",
+    "round": 1,
+    "kind": "sum",
+    "cohort": 20,
+    "values": {"n": 1.0},
+    "digest": release_digest("sum", 1, 20, {"n": 1.0}),
+}
+
+
+def transfer(pid="t", state=TransferState.STARTED, **more) -> Transfer:
+    stamp = "2026-01-01T00:00:00.000Z"
+    return Transfer(
+        id=pid,
+        role=Role.CONSUMER,
+        state=state,
+        counterparty=SITE,
+        address="https://clinic.example/dsp",
+        peer_pid="p",
+        agreement="a",
+        dataset="d",
+        format="medspace:train",
+        created=stamp,
+        updated=stamp,
+        **more,
+    )
+
+
+class Transfers:
+    """Puts a transfer as told, or refuses it; notes what was completed."""
+
+    def __init__(self, database, outcome):
+        self.database, self.outcome, self.completed = database, outcome, []
+
+    async def request_transfer(self, _agreement, _kind, pid):
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        record = transfer(pid, **self.outcome)
+        await self.database.write(lambda tx: tx.insert(TRANSFERS, record))
+        return record
+
+    async def complete(self, pid):
+        self.completed.append(pid)
+
+
+async def sites_with(record=None, reply=None, outcome=None):
+    database = MemoryDatabase()
+    if record is not None:
+        await database.write(lambda tx: tx.insert(TRANSFERS, record))
+
+    async def ask(*_args, **_more):
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    return TransferSites(Transfers(database, outcome), SimpleNamespace(ask=ask), database, Bell())
+
+
+async def test_a_use_is_asked_for_once():
+    sites = await sites_with(outcome={})
+    first = await sites.begin("run", "a", "medspace:train")
+    assert await sites.begin("run", "a", "medspace:train") == first
+    assert await sites.begin("other", "a", "medspace:train") != first
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        (AgreementError(agreement="a", reason="it is over"), "it is over"),
+        ({"state": TransferState.TERMINATED}, "the transfer is TERMINATED"),
+        ({"state": TransferState.REQUESTED, "failure": Failure("x.y", ("Why.",), source="peer")}, "x.y Why"),
+    ],
+)
+async def test_a_use_that_is_refused_or_over_is_said(outcome, said):
+    with pytest.raises(SiteRefusedError) as refused:
+        await (await sites_with(outcome=outcome)).begin("run", "a", "medspace:train")
+    assert said in str(refused.value)
+
+
+async def test_a_use_that_is_not_started_yet_is_away(monkeypatch):
+    monkeypatch.setattr("medspace.app.sites.START_WAIT", 0.01)
+    sites = await sites_with(outcome={"state": TransferState.REQUESTED})
+    with pytest.raises(SiteAwayError):
+        await sites.begin("run", "a", "medspace:train")
+
+
+async def test_a_good_answer_is_read():
+    answer = await (await sites_with(transfer(data_address=ADDRESS), ANSWER)).ask("t", STEP)
+    assert (answer.site, answer.cohort, answer.values) == (SITE, 20, {"n": 1.0})
+
+
+@pytest.mark.parametrize(
+    "record", [None, transfer(), transfer(data_address={}), transfer(data_address=ADDRESS | {"endpointType": "x"})]
+)
+async def test_without_a_job_endpoint_nothing_is_asked(record):
+    with pytest.raises(SiteRefusedError):
+        await (await sites_with(record, ANSWER)).ask("t", STEP)
+
+
+@pytest.mark.parametrize(
+    ("reply", "error"),
+    [
+        (UnreachableError(address="x", reason="gone"), SiteAwayError),
+        (JobBusyError(refusal="x", reason="later", status=503), SiteAwayError),
+        (JobRefusedError(refusal="use.failed", reason="broke", status=500), SiteRefusedError),
+        ({}, SiteRefusedError),
+        (ANSWER | {"cohort": 21}, SiteRefusedError),
+        (ANSWER | {"values": {"n": float("nan")}}, SiteRefusedError),
+    ],
+)
+async def test_what_is_no_release_is_away_or_refused(reply, error):
+    with pytest.raises(error):
+        await (await sites_with(transfer(data_address=ADDRESS), reply)).ask("t", STEP)
+
+
+@pytest.mark.parametrize(("state", "ended"), [(TransferState.STARTED, ["t"]), (TransferState.COMPLETED, [])])
+async def test_only_what_runs_is_completed(state, ended):
+    sites = await sites_with(transfer(state=state))
+    await sites.end("t")
+    await sites.end("none")
+    assert sites.transfers.completed == ended
