@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 from weakref import WeakValueDictionary
 
 from medspace.connector.model import AGREEMENTS, INTENTS, Agreement
@@ -40,6 +41,7 @@ from medspace.policy.limits import Limits, limits
 from medspace.policy.model import UseRequest
 from medspace.policy.points import Point
 
+T = TypeVar("T")
 LONGEST_ADMISSION = timedelta(hours=1)
 _ENDING = frozenset({"suspend", "complete", "terminate"})
 
@@ -141,27 +143,23 @@ class UsageControl:
                 reason=Text(msgid("this kind of use has the steps {steps}"), {"steps": ", ".join(engine.steps)})
             )
         try:
-            await asyncio.to_thread(engine.check, call.step.task)
+            await _computed(job.id, engine.check, call.step.task)
         except InvalidInputError as error:
             raise StepError(reason=error.text) from error
-        except MedspaceError:
-            raise
-        except Exception as error:
-            raise UseFailedError(use=job.id) from error
 
     async def _answer(self, admission: Admission, step: Step) -> Output:
         engine, source = self._engines[admission.kind], self._sources[admission.asset]
         try:
-            return await asyncio.to_thread(engine.answer, admission, step, source)
+            return await _computed(admission.use, engine.answer, admission, step, source)
         except (InvalidInputError, RefusedError) as error:
             code = error.code
             await self._database.write(lambda tx: self._note_withheld(tx, admission, code))
-            raise StepError(reason=error.text) from error
-        except Exception as error:  # what the log admitted has an end in the log, also where the engine broke
-            await self._database.write(lambda tx: self._note_withheld(tx, admission, UseFailedError.code))
-            if isinstance(error, MedspaceError):
+            if isinstance(error, UseFailedError):
                 raise
-            raise UseFailedError(use=admission.use) from error
+            raise StepError(reason=error.text) from error
+        except MedspaceError:  # what the log admitted has an end in the log, also where the engine broke
+            await self._database.write(lambda tx: self._note_withheld(tx, admission, UseFailedError.code))
+            raise
 
     async def _release(self, admission: Admission, call: Call, request: str, output: Output) -> Release:
         now, release_id = self._clock.now(), new_id(self._randomness)
@@ -318,6 +316,20 @@ class UsageControl:
     def _note_withheld(self, tx: Transaction, admission: Admission, code: str) -> None:
         facts = {"admission": admission.id, "code": code}
         record(tx, Entry("use.withheld", stamp(self._clock.now()), self._did, facts))
+
+
+async def _computed(use: str, work: Callable[..., T], *given: object) -> T:
+    """What an engine makes of it, in a worker thread.
+
+    Raises:
+        UseFailedError: the engine broke in a way that it does not foresee.
+    """
+    try:
+        return await asyncio.to_thread(work, *given)
+    except MedspaceError:
+        raise
+    except Exception as error:
+        raise UseFailedError(use=use) from error
 
 
 def _request_digest(step: Step) -> str:
