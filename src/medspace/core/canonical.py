@@ -49,7 +49,7 @@ def _ordered_rest(value: Json, depth: int) -> Json:
     if isinstance(value, int):
         if abs(value) > LARGEST_INTEGER:
             raise ValueError("canonical JSON: integer beyond 2**53 - 1")
-        return value
+        return int(value)
     if isinstance(value, Mapping):
         return {name: _ordered(value[name], depth - 1) for name in _names(value)}
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):

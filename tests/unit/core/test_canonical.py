@@ -1,0 +1,54 @@
+"""Unusual types have the canonical form of the usual ones that they stand for."""
+
+from collections import OrderedDict, UserDict, UserList
+from enum import StrEnum
+from types import MappingProxyType
+
+import pytest
+import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medspace.core.canonical import LARGEST_INTEGER, canonical
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-LARGEST_INTEGER, LARGEST_INTEGER)
+    | st.text(st.characters(codec="utf-8")),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(st.characters(codec="utf-8")), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+class Word(StrEnum):
+    TRAIN = "train"
+
+
+class Count(int):
+    """A number of another class."""
+
+
+@pytest.mark.parametrize(
+    ("unusual", "usual"),
+    [
+        (Word.TRAIN, "train"),
+        (Count(7), 7),
+        (True, True),
+        (MappingProxyType({"b": 1, "a": 2}), {"a": 2, "b": 1}),
+        (OrderedDict(b=1, a=2), {"a": 2, "b": 1}),
+        (UserDict(b=1, a=2), {"a": 2, "b": 1}),
+        ((1, 2), [1, 2]),
+        (UserList([1, 2]), [1, 2]),
+    ],
+)
+def test_what_stands_for_a_value_of_json_is_written_as_that_value(unusual, usual):
+    assert canonical(unusual) == canonical(usual)
+    assert canonical({"x": unusual}) == canonical({"x": usual})
+
+
+@given(JSON)
+def test_the_bytes_are_those_of_an_independent_library(value):
+    assert canonical(value) == rfc8785.dumps(value)
