@@ -46,6 +46,7 @@ class Screen:
         """One sentence to standard output, for people only."""
         if not self.as_json:
             sys.stdout.write(plain(self.say(text)) + "\n")
+            sys.stdout.flush()  # whoever reads from a pipe wants to know at once that a connector runs
 
     def table(self, title: Text, columns: Sequence[Text], rows: Iterable[Sequence[Json]]) -> None:
         """A table for people."""
