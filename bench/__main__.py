@@ -51,6 +51,7 @@ def keep(measures: Mapping[str, Mapping[str, Any]]) -> None:
 
 def main(names: list[str]) -> None:
     """Run the benches named, or all."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as users run it: with byte code that is kept
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     measures = {}
     for key, measure in measured(names or benches()):
