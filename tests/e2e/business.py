@@ -1,7 +1,6 @@
 """What a data user does with a data holder, by the management API, while connectors come and go."""
 
 import random
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from medspace.app.config import read_config
+from medspace.app.demo.space import free_ports
 from medspace.app.sdk import Space, SpaceError
 from medspace.app.setup import Wishes, set_up
 from medspace.connector.errors import TransitionError
@@ -39,19 +39,6 @@ def steer(space: Space, pid: str, verb: str) -> None:
         raise
 
 
-def free_ports() -> int:
-    """A port that is free, and the next one too."""
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = first.getsockname()[1]
-            try:
-                second.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
-            return port
-
-
 def table(folder: Path) -> Path:
     """A hospital's rows."""
     file = folder / "heart.csv"
@@ -62,10 +49,10 @@ def table(folder: Path) -> Path:
 
 def configs(folder: Path, users: tuple[str, ...]) -> dict[str, Path]:
     """A holder, who is the authority too, and users."""
-    holder = set_up(folder / "holder", Wishes("Holder", free_ports(), region="DE", offer=table(folder)))
+    holder = set_up(folder / "holder", Wishes("Holder", free_ports(2)[0], region="DE", offer=table(folder)))
     made = {"holder": Path(holder["config"])}
     for name in users:
-        wishes = Wishes(name, free_ports(), holder["did"], holder["public_key"], region="DE")
+        wishes = Wishes(name, free_ports(2)[0], holder["did"], holder["public_key"], region="DE")
         made[name] = Path(set_up(folder / name, wishes)["config"])
     return made
 

@@ -7,7 +7,6 @@ import pty
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
+
+from medspace.app.demo.space import free_ports
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120.0  # seconds, on a loaded machine
@@ -30,18 +31,7 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in 
 
 def free_range(count: int) -> int:
     """The first of so many ports in a row that nobody listens on now."""
-    for first in range(20000 + os.getpid() % 10000, 60000, count):
-        sockets = [socket.socket() for _ in range(count)]
-        try:
-            for at, one in enumerate(sockets):
-                one.bind(("127.0.0.1", first + at))
-        except OSError:
-            continue
-        finally:
-            for one in sockets:
-                one.close()
-        return first
-    raise AssertionError("no free ports")
+    return free_ports(count)[0]
 
 
 def blocks(page: Path, kind: str) -> list[str]:

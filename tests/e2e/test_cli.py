@@ -102,7 +102,8 @@ def test_alone_it_shows_the_help_and_ends_as_a_wrong_usage(tmp_path):
 
 def test_the_version_and_the_completion_of_the_shell_are_printed(tmp_path, typed):
     assert re.fullmatch(r"\d+\.\d+\.\d+\n", typed("medspace --version", tmp_path).stdout)
-    assert "_MEDSPACE_COMPLETE" in typed("medspace --show-completion bash", tmp_path).stdout
+    told = run("medspace --show-completion bash", tmp_path, _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1")
+    assert "_MEDSPACE_COMPLETE" in told.stdout
     hints = run("medspace", tmp_path, _MEDSPACE_COMPLETE="complete_bash", COMP_WORDS="medspace neg", COMP_CWORD="1")
     assert hints.stdout.split() == ["negotiate", "negotiations"]
 

@@ -29,7 +29,7 @@ _DECISIONS = """
 decision.none policy.action_unknown policy.assignee policy.constraint policy.duty_violated policy.malformed
 policy.no_permission policy.prohibited policy.target policy.template_unknown policy.terms_invalid policy.unenforceable
 label.absent label.kinds label.malformed label.purposes label.regions
-use.budget use.closed use.held use.no_asset use.no_engine use.refused use.step use.task_changed
+use.budget use.closed use.failed use.held use.no_asset use.no_engine use.refused use.step use.task_changed
 use.unknown use.withheld
 """
 

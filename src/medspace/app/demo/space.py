@@ -1,8 +1,10 @@
 """A small space on one machine: an authority, a company, the four hospitals of the heart-disease records."""
 
 import json
+import secrets
 import socket
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,7 @@ ASSET = "heart-disease"
 PURPOSE = "ehds:HealthcareScientificResearch"
 UNTIL = "2030-06-30T00:00:00Z"
 MIN_COHORT = 10
+LOWEST_PORT, HIGHEST_PORT = 12_000, 32_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +54,16 @@ def parties(ports: Sequence[int]) -> tuple[Party, ...]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now."""
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [int(one.getsockname()[1]) for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
+    """Ports in a row that nobody listens on now; not of those that the system gives to outgoing connections."""
+    while True:
+        first = LOWEST_PORT + secrets.randbelow(HIGHEST_PORT - LOWEST_PORT - count)
+        with ExitStack() as stack:
+            try:
+                for port in range(first, first + count):
+                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return list(range(first, first + count))
 
 
 def lay_out(folder: Path, members: Sequence[Party]) -> dict[str, Path]:
