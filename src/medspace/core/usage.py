@@ -10,12 +10,37 @@ from datetime import datetime
 from typing import Protocol
 
 from medspace.core.canonical import Json, JsonObject, exact
+from medspace.core.dictionary import Dictionary
 from medspace.core.hashing import digest
 
 
 @dataclass(frozen=True, slots=True)
+class Brakes:
+    """What slows down whoever wants to read persons out of answers. All are on; nothing that a user sets changes one.
+
+    They are one value so that an attack test can switch off a single one and show that the attack needs it gone.
+    """
+
+    once: bool = True  # one answer per round and step of a use, rounds only forward, few questions per use
+    questions: bool = True  # few questions with free inputs per asset and year, over all users
+    sites: bool = True  # the run names as many other holders as the contract wants
+    bounds: bool = True  # coefficients and layouts only within what the dictionary allows; predictors clipped
+    heaviest: bool = True  # no person weighs more than 1 / min_cohort of all
+    rounding: bool = True  # released numbers are rounded to 2^-24 of their bound
+    outcomes: bool = True  # targets are whole columns or outcomes that the holder declares, and counted on both sides
+    coarsening: bool = True  # what is summed is what was counted
+    split: bool = True  # the hold-out split is keyed by a secret of the holder
+    changes: bool = True  # a table that changed by a few persons answers only what it has answered before
+    exposure: bool = True  # no combination of all answers rests on one person
+
+
+@dataclass(frozen=True, slots=True)
 class Admission:
-    """The holder's yes to one use of one asset: which rows, which outputs, which limits, until when."""
+    """The holder's yes to one use of one asset: which rows, which outputs, which limits, until when.
+
+    `seed` is the holder's secret for this asset: it decides what no asker may foresee, such as who is held out.
+    `history` is every question that the asset has answered before and still counts, of whatever user, oldest first.
+    """
 
     id: str
     agreement: str
@@ -31,6 +56,9 @@ class Admission:
     min_sites: int  # holders behind a result, at least
     expires: datetime
     entry: int  # index in the holder's log
+    seed: bytes = field(default=b"", repr=False)
+    history: "tuple[Step, ...]" = field(default=(), repr=False)
+    brakes: Brakes = Brakes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +115,19 @@ class Rows(Protocol):
         """Whose row each one is: equal numbers for the same person, meaningless otherwise.
 
         The row's own number where the dictionary names no person column.
+        """
+        ...
+
+    @property
+    def dictionary(self) -> Dictionary:
+        """What the columns mean, which values they may hold, which outcomes the holder declares."""
+        ...
+
+    def marks(self, key: bytes) -> tuple[Sequence[int], Sequence[int]]:
+        """For each row two keyed digests of 64 bits: of the person, and of everything that the row says.
+
+        A person's is the same in every version of the table, wherever the row stands. Where the dictionary names no
+        person column, the row's whole content (and how many equal rows came before it) stands for the person.
         """
         ...
 

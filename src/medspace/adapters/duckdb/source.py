@@ -1,9 +1,10 @@
 """Checked tables, and the source that opens their rows for an admission."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from hashlib import sha256
+from hashlib import blake2b, sha256
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +105,27 @@ class _TableRows:
         """Whose row each one is, shape (count,): equal numbers for the same person, from 0; no pseudonyms."""
         return self._owners.copy()
 
+    @property
+    def dictionary(self) -> Dictionary:
+        """What the columns mean."""
+        return self._dictionary
+
+    def marks(self, key: bytes) -> tuple[list[int], list[int]]:
+        """For each row two digests of 64 bits keyed by `key`: of the person, and of everything that the row says."""
+        columns = self._dictionary.columns
+        cells = ", ".join(f"CAST({_cell(self._dictionary, column.name)} AS VARCHAR)" for column in columns)
+        said = self._connection.cursor().execute(f"SELECT {cells} FROM rows ORDER BY row").fetchall()  # noqa: S608 - ours
+        if self._dictionary.person is None:
+            before: Counter[tuple[str | None, ...]] = Counter()
+            who: list[tuple[str | None, ...]] = []
+            for row in said:
+                who.append((*row, str(before[row])))
+                before[row] += 1
+        else:
+            place = [column.name for column in columns].index(self._dictionary.person)
+            who = [(row[place],) for row in said]
+        return [_mark(key, "person", row) for row in who], [_mark(key, "row", row) for row in said]
+
     def numbers(self, column: str) -> npt.NDArray[np.float64]:
         """A column as numbers, shape (count,), NaN where missing: flags as 0 and 1, dates as days since 1970-01-01.
 
@@ -157,6 +179,12 @@ class _TableRows:
     def _texts(self, column: str) -> list[str | None]:
         query = f"SELECT CAST({_cell(self._dictionary, column)} AS VARCHAR) FROM rows ORDER BY row"  # noqa: S608 - a number
         return [row[0] for row in self._connection.cursor().execute(query).fetchall()]
+
+
+def _mark(key: bytes, use: str, texts: Sequence[str | None]) -> int:
+    """A keyed digest of texts; a cell holds neither control character, so that the ends are where they seem to be."""
+    said = "".join("\x1f" if text is None else text + "\x1e" for text in texts)
+    return int.from_bytes(blake2b(said.encode(), digest_size=8, key=key[:64], person=use.encode()).digest())
 
 
 class TableSource:
