@@ -10,7 +10,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench docs soak messages migration clean
+.PHONY: help demo test check bench attacks docs soak messages migration clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ check: .venv/dev ## format, lint, types, imports, sizes, licences, translations,
 
 bench: .venv/dev ## measure, print a table, write bench/results.json
 	@$(BIN)/python -m bench
+
+attacks: .venv/dev ## run the attacks, print what each gets with its brake on and off (JSON=1: as JSON)
+	@$(BIN)/python -m tests.attacks.report $(if $(JSON),--json) $(PYTEST_ARGS)
 
 docs: .venv/dev ## write the generated pages (states, commands) and check every link
 	@$(BIN)/python -m tools.docs
