@@ -10,7 +10,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from medspace.core.hashing import digest_bytes
 from medspace.core.signing import Ed25519Signer
 from medspace.ledger import audit, merkle, service
 from medspace.ledger.bundle import FORMAT, Bundle
+from medspace.ledger.membership import MembersList
 from medspace.ledger.merkle import Tree, leaf_hash
 from medspace.ledger.model import COLLECTIONS, Checkpoint, Entry, InclusionProof
 from medspace.ledger.note import Note, checkpoint_text
@@ -153,8 +154,10 @@ def _audit(content: list[bytes]) -> float:
     signed = Note(checkpoint_text(state)).signed(HOSPITAL, signer).render()
     entries = tuple(one.decode() for one in content)
     bundle = Bundle(format=FORMAT, origin=HOSPITAL, checkpoint=signed, members="", entries=entries)
+    now = datetime.now(UTC)
+    listed = MembersList("", "did:web:authority.example", now, now + timedelta(days=1), {HOSPITAL: signer.public_key})
     began = time.perf_counter()
-    report = audit.verify([bundle], b"", datetime.now(UTC), lambda *_: {HOSPITAL: signer.public_key})
+    report = audit.verify([bundle], b"", now, lambda *_: listed)
     spent = time.perf_counter() - began
     assert report.entries == AUDITED
     return AUDITED / spent

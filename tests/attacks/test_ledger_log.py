@@ -139,7 +139,7 @@ def test_a_members_list_that_the_authority_did_not_sign():
 def rewritten():
     """The northern hospital rewrites its log from the sixth entry on, and signs the new one as well."""
     space = honest()
-    space.edit(NORTH, 5, pid="urn:transfer:rewritten")
+    space.edit(NORTH, 5, peer_pid="urn:use:rewritten")
     return space
 
 

@@ -1,6 +1,6 @@
 """Offline proof for people: exported logs from files, verified against one key, told in their language."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,11 +8,11 @@ from medspace.app.language import speaker
 from medspace.core.canonical import JsonObject
 from medspace.core.errors import InvalidInputError
 from medspace.core.text import Text, msgid
-from medspace.ledger import audit, bundle, lineage
-from medspace.ledger.report import Finding, Report
-from medspace.trust.errors import MembersPrematureError
+from medspace.ledger import audit, bundle, lineage, questions
+from medspace.ledger.membership import MembersList
+from medspace.ledger.report import Count, Finding, Report, Shown
 from medspace.trust.jws import JwsError, decode
-from medspace.trust.members import LEEWAY, read_members
+from medspace.trust.members import read_members
 
 KEY_BYTES = 32
 
@@ -57,34 +57,55 @@ def read_bundles(files: Sequence[Path]) -> list[bundle.Bundle]:
         BundleFileError: a file cannot be read.
         MalformedBundleError: a file holds something else.
     """
+    return [bundle.read(content) for content in _contents(files, bundle.LARGEST_BUNDLE)]
+
+
+def read_questions(files: Sequence[Path]) -> list[questions.Questions]:
+    """The questions that holders show in files.
+
+    Raises:
+        BundleFileError: a file cannot be read.
+        MalformedQuestionsError: a file holds something else.
+    """
+    return [questions.read(content) for content in _contents(files, questions.LARGEST_FILE)]
+
+
+def _contents(files: Sequence[Path], most: int) -> list[bytes]:
     contents = []
     for file in files:
         try:
-            if file.stat().st_size > bundle.LARGEST_BUNDLE:
+            if file.stat().st_size > most:
                 raise BundleFileError(file=str(file), reason=Text(msgid("it is larger than any bundle")))
             contents.append(file.read_bytes())
         except OSError as error:
             raise BundleFileError(file=str(file), reason=str(error.strerror)) from error
-    return [bundle.read(content) for content in contents]
+    return contents
 
 
-def member_keys(text: str, key: bytes, now: datetime) -> Mapping[str, bytes]:
-    """The keys that a members list names, if the authority signed it, not in the future; the authority's own is one.
+def read_list(text: str, key: bytes) -> MembersList:
+    """What a members list says, if the authority signed it; the authority's own key is one of its keys.
 
     An expired list still says who signed what while it was valid: an old bundle can be audited for ever.
 
     Raises:
-        MembersListError: it is not signed by the authority, or it is dated in the future.
+        MembersListError: it is not signed by the authority.
     """
     listed = read_members(text, key)
-    if listed.issued > now + LEEWAY:
-        raise MembersPrematureError(issued=listed.issued.isoformat())
-    return {member.did: member.public_key for member in listed.members} | {listed.issuer: key}
+    keys = {member.did: member.public_key for member in listed.members} | {listed.issuer: key}
+    return MembersList(text, listed.issuer, listed.issued, listed.expires, keys)
 
 
-def verify_files(files: Sequence[Path], key: str, language: str, now: datetime | None = None) -> JsonObject:
+def verify_files(
+    files: Sequence[Path],
+    key: str,
+    language: str,
+    now: datetime | None = None,
+    questions_files: Sequence[Path] = (),
+) -> JsonObject:
     """What an audit of these files finds, as JSON; see `ledger.audit.verify` for what it proves."""
-    report = audit.verify(read_bundles(files), authority_key(key), now or datetime.now(UTC), member_keys)
+    shown = read_questions(questions_files)
+    at = now or datetime.now(UTC)
+    report = audit.verify(read_bundles(files), authority_key(key), at, read_list, shown=shown)
     return told(report, language)
 
 
@@ -99,19 +120,27 @@ def told(report: Report, language: str) -> JsonObject:
         "verified": sum(count.verified for count in counts),
         "failed": sum(count.failed for count in counts),
         "unverifiable": sum(count.unverifiable for count in counts),
-        "checks": [
-            {
-                "check": count.check,
-                "outcome": count.outcome.value,
-                "sentence": count.says.render(speak),
-                "verified": count.verified,
-                "failed": count.failed,
-                "unverifiable": count.unverifiable,
-            }
-            for count in counts
-        ],
+        "open": sum(count.open for count in counts),
+        "checks": [_check(count, speak) for count in counts],
         "findings": [_finding(finding, speak) for finding in report.findings],
+        "questions": [_shown(shown) for shown in report.questions],
     }
+
+
+def _check(count: Count, speak: Callable[[str], str]) -> JsonObject:
+    return {
+        "check": count.check,
+        "outcome": count.outcome.value,
+        "sentence": count.says.render(speak),
+        "verified": count.verified,
+        "failed": count.failed,
+        "unverifiable": count.unverifiable,
+        "open": count.open,
+    }
+
+
+def _shown(shown: Shown) -> JsonObject:
+    return {"log": shown.holder, "admitted": shown.admitted, "shown": shown.shown, "not_shown": shown.not_shown}
 
 
 def _finding(finding: Finding, speak: Callable[[str], str]) -> JsonObject:

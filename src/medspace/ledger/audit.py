@@ -3,10 +3,11 @@
 What a verified report proves: nobody has changed, dropped or reordered an entry since the checkpoint was signed, and
 the parties' signed accounts of agreements, releases and runs agree with each other. What it cannot prove: that
 parties who write the same lie into both their logs did not; and what a log that is not there would have said. Such
-things are reported as unverifiable, never as verified. Times are what the logs' owners claim.
+things are reported as unverifiable, never as verified; what was still going on is open. Times are what the logs'
+owners claim.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeAlias
@@ -14,16 +15,19 @@ from typing import TypeAlias
 from medspace.core.clock import instant, stamp
 from medspace.core.errors import MedspaceError
 from medspace.core.text import msgid
-from medspace.ledger import crosscheck, note, statements
+from medspace.ledger import crosscheck, membership, note, questions, statements
 from medspace.ledger.bundle import Bundle
 from medspace.ledger.errors import MalformedEntryError, MalformedNoteError, UnknownEntryKindError
+from medspace.ledger.membership import MembersList
 from medspace.ledger.merkle import Tree, leaf_hash
 from medspace.ledger.model import Checkpoint, decode
 from medspace.ledger.note import Note
+from medspace.ledger.questions import Questions
 from medspace.ledger.report import (
     ENTRIES,
     HISTORY,
     MEMBERS,
+    MEMBERSHIP,
     ROOT,
     SIGNATURE,
     TIME,
@@ -33,20 +37,28 @@ from medspace.ledger.report import (
     Report,
     summarise,
 )
-from medspace.ledger.statements import Line, Statements
+from medspace.ledger.statements import SKEW, Line, Statements
 
-# Reads a members list: (signed text, the authority's public key, now) -> public key by DID. It raises a MedspaceError
-# for a list that must not be believed. Trust is a stranger to this room, so the reader is handed in.
-KeyReader: TypeAlias = Callable[[str, bytes, datetime], Mapping[str, bytes]]
+# Reads a members list: (signed text, public key of the authority) -> what it says. It raises a MedspaceError for a
+# list that the authority did not sign. Trust is a stranger to this room, so the reader is handed in.
+ListReader: TypeAlias = Callable[[str, bytes], MembersList]
 
 # Units of work take the time before they queue for the log, so neighbours may stand in the other order.
 TOLERANCE = timedelta(seconds=10)
+
+LIST_AHEAD = msgid(
+    "The members list is dated {time}, and the clock of this computer says {now}: one of the two clocks is wrong."
+)
+ENTRY_AHEAD = msgid(
+    "The entry is dated {time}, and the clock of this computer says {now}: one of the two clocks is wrong."
+)
 
 
 @dataclass(slots=True)
 class _Log:
     bundle: Bundle
     findings: list[Finding] = field(default_factory=list)
+    listed: MembersList | None = None
     key: bytes | None = None
     state: Checkpoint | None = None
     tree: Tree | None = None
@@ -62,17 +74,22 @@ def verify(
     bundles: Sequence[Bundle],
     authority_key: bytes,
     now: datetime,
-    read_keys: KeyReader,
+    read_list: ListReader,
     seen: Sequence[str] = (),
+    shown: Sequence[Questions] = (),
 ) -> Report:
     """Check logs by themselves and against each other.
 
     `authority_key` is the 32-byte public key of the space's authority, `seen` are signed checkpoints that were had
     from elsewhere (kept from an earlier audit, from another member): a log that does not fit them is found out.
+    `shown` are the questions that holders show of those that their logs admitted.
     """
     logs = [_Log(bundle) for bundle in bundles]
     for log in logs:
-        _check_keys(log, authority_key, now, read_keys)
+        _read_list(log, authority_key, now, read_list)
+    lists = _distinct([log.listed for log in logs if log.listed is not None])
+    for log in logs:
+        _check_keys(log, lists)
         _check_signature(log)
         _check_root(log)
     for log in logs:
@@ -81,10 +98,15 @@ def verify(
         if log.proven:
             _check_entries(log, now)
     proven = _longest(logs)
-    read = {log.bundle.origin: statements.read(log.bundle.origin, log.lines) for log in proven}
+    read = {log.bundle.origin: _read(log) for log in proven}
+    for log in logs:
+        _check_membership(log, lists, read)
     findings = [finding for log in logs for finding in log.findings]
     findings += crosscheck.compare(read)
-    return summarise(findings, read, sum(len(log.bundle.entries) for log in proven))
+    findings += [finding for one in read.values() for finding in questions.check(one, shown)]
+    findings += questions.without_log(shown, list(read))
+    counted = [questions.count(one, shown) for one in read.values() if one.admissions]
+    return summarise(findings, read, sum(len(log.bundle.entries) for log in proven), counted)
 
 
 def readable(bundle: Bundle) -> Statements:
@@ -102,18 +124,56 @@ def _longest(logs: Sequence[_Log]) -> list[_Log]:
     return list(best.values())
 
 
-def _check_keys(log: _Log, authority_key: bytes, now: datetime, read_keys: KeyReader) -> None:
+def _read(log: _Log) -> Statements:
+    # A log was not exported before the list that lies with it was issued, as far as the clocks agree.
+    issued = stamp(log.listed.issued - SKEW) if log.listed else ""
+    return statements.read(log.bundle.origin, log.lines, issued)
+
+
+def _distinct(lists: Sequence[MembersList]) -> list[MembersList]:
+    return list({one.text: one for one in lists}.values())
+
+
+def _read_list(log: _Log, authority_key: bytes, now: datetime, read_list: ListReader) -> None:
     try:
-        keys = read_keys(log.bundle.members, authority_key, now)
+        listed = read_list(log.bundle.members, authority_key)
     except MedspaceError as error:
         sentence = msgid("The members list in this bundle is not to be believed: {reason}")
         log.findings.append(MEMBERS.failed(log.place, error.code, sentence, reason=error.text))
         return
-    log.findings.append(MEMBERS.verified(log.place))
-    log.key = keys.get(log.bundle.origin)
+    log.listed = listed
+    if listed.issued > now + SKEW:
+        times = {"time": stamp(listed.issued), "now": stamp(now)}
+        log.findings.append(MEMBERS.unverifiable(log.place, "clock", LIST_AHEAD, **times))
+    else:
+        log.findings.append(MEMBERS.verified(log.place))
+
+
+def _check_keys(log: _Log, lists: Sequence[MembersList]) -> None:
+    if log.listed is None:
+        return
+    log.findings += membership.contradictions(log.listed, lists, log.place)
+    log.key = log.listed.keys.get(log.bundle.origin)
     if log.key is None:
         sentence = msgid("The members list names no member {origin}.")
         log.findings.append(SIGNATURE.failed(log.place, "no_member", sentence, origin=log.bundle.origin))
+
+
+def _check_membership(log: _Log, lists: Sequence[MembersList], read: dict[str, Statements]) -> None:
+    if log.listed is None:
+        return
+    issuer = log.listed.issuer
+    authority, mine = read.get(issuer), read.get(log.bundle.origin)
+    if authority is not None:
+        log.findings += membership.not_published(log.listed, authority, log.place)
+    if not log.proven or log.key is None or mine is None:
+        return
+    log.findings += membership.replaced_key(mine, log.key, lists)
+    if log.bundle.origin == issuer:
+        log.findings.append(MEMBERSHIP.verified(log.place))
+    else:
+        since = membership.standings(log.bundle.origin, lists, authority)
+        log.findings += membership.check(mine, log.lines, since)
 
 
 def _check_signature(log: _Log) -> None:
@@ -222,20 +282,37 @@ def _line(origin: str, index: int, text: str) -> Line | Finding:
 def _check_entries(log: _Log, now: datetime) -> None:
     # What holds is only counted, so a million good entries share two findings.
     known, in_time = ENTRIES.verified(log.place), TIME.verified(log.place)
-    latest, limit = "", stamp(now + TOLERANCE)
+    latest = ""
     for read in _lines(log.bundle):
         if isinstance(read, Finding):
             log.findings.append(read)
             continue
-        wrong = _wrong_time(Place(log.bundle.origin, read.index), read.entry.time, latest, limit)
-        log.findings += (known, wrong or in_time)
-        latest = max(latest, read.entry.time)
+        place = Place(log.bundle.origin, read.index)
+        log.findings.append(_wrong_actor(place, read) or known)
+        log.findings.append(_wrong_time(place, read.time, latest) or in_time)
+        latest = max(latest, read.time)
         log.lines.append(read)
+    if not log.bundle.entries:
+        sentence = msgid("The log holds no entry, so nothing can be checked in it.")
+        log.findings.append(ENTRIES.unverifiable(log.place, "empty", sentence))
+    log.findings += _ahead(log, latest, now)
 
 
-def _wrong_time(place: Place, time: str, latest: str, limit: str) -> Finding | None:
-    if time > limit:
-        return TIME.failed(place, "future", msgid("The entry is dated {time}, which is still to come."), time=time)
+def _ahead(log: _Log, latest: str, now: datetime) -> Iterator[Finding]:
+    # Of many entries from the future only the latest is named: it says how far the two clocks are apart at least.
+    if latest > stamp(now + SKEW):
+        place = Place(log.bundle.origin, next(line.index for line in log.lines if line.time == latest))
+        yield TIME.unverifiable(place, "clock", ENTRY_AHEAD, time=latest, now=stamp(now))
+
+
+def _wrong_actor(place: Place, line: Line) -> Finding | None:
+    # A process has two parties, and either moves it; whatever else a log notes, its own member did.
+    if line.entry.actor in (place.origin, line.facts.get("counterparty")):
+        return None
+    return ENTRIES.failed(place, "actor", msgid("The entry says that somebody did it who has no part in it."))
+
+
+def _wrong_time(place: Place, time: str, latest: str) -> Finding | None:
     if latest and time < latest and instant(latest) - instant(time) > TOLERANCE:
         sentence = msgid("The entry is dated {time}, and one before it {latest}.")
         return TIME.unverifiable(place, "backwards", sentence, time=time, latest=latest)  # a clock was set back

@@ -8,36 +8,29 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from medspace.core.canonical import JsonObject
-from medspace.core.hashing import digest
 from medspace.core.text import msgid
-from medspace.ledger.report import ACCOUNT, AGREEMENT, ANSWER, MODEL, RELEASE, Finding, Place
-from medspace.ledger.statements import CONSUMER, PROVIDER, Agreement, Line, Run, Statements
-
-TRAINING = "medspace:train"
+from medspace.ledger import accounts, runs, uses
+from medspace.ledger.report import AGREEMENT, ANSWER, NO_LOG, TOO_SHORT, Finding, Place, Premise, first_broken
+from medspace.ledger.runs import NOTHING
+from medspace.ledger.statements import CONSUMER, PROVIDER, SKEW, Agreement, Line, Run, Statements, later
 
 Logs = Mapping[str, Statements]
-Account = set[tuple[str, ...]]  # what the runs of one party say they got
-Accounts = Mapping[str, Account]
-Premise = tuple[bool, str, str]  # whether it holds, the code of what is the matter if not, and a sentence
 
-NOTHING = digest({})  # the question of a step that is about no model yet
-NO_LOG = msgid("The log of {party} is not here, or not proven.")
-TOO_SHORT = msgid("The log of {party} ends too early to say.")
+BEFORE_IT_LEFT = msgid(
+    "The run noted {release} at {noted}, and {party} says that it left at {left}: a clock was wrong on one side."
+)
 
 
 def compare(logs: Logs) -> Iterator[Finding]:
-    """Every cross-check of the proven logs, by origin."""
-    accounts = {origin: _accounted(user) for origin, user in logs.items()}
+    """Every check of what the proven logs say, each by itself and against the others; `logs` by origin."""
     for log in logs.values():
         yield from _agreements(log, logs)
-        yield from _releases(log)
+        yield from uses.check_releases(log)
+        yield from uses.check_ends(log)
         yield from _answers(log, logs)
-        yield from _accounts(log, logs, accounts)
-        yield from _models(log)
-
-
-def _broken(premises: list[Premise]) -> Premise | None:
-    return next((premise for premise in premises if not premise[0]), None)
+        yield from runs.check_rounds(log)
+        yield from runs.check_models(log)
+    yield from accounts.check(logs)
 
 
 # -- agreements
@@ -57,11 +50,11 @@ def _agreements(log: Statements, logs: Logs) -> Iterator[Finding]:
 
 def _same(place: Place, mine: Agreement, theirs: Agreement | None, party: Statements) -> Finding:
     if theirs is None:
-        if mine.final is None or party.ends_before(mine.final.entry.time):
+        if mine.final is None or party.ends_before(mine.final.time):
             return AGREEMENT.unverifiable(place, "too_short", TOO_SHORT, party=party.origin)
         sentence = msgid("The agreement {agreement} is final here, and the log of {party} does not know it.")
         return AGREEMENT.failed(place, "denied", sentence, agreement=mine.id or "", party=party.origin)
-    broken = _broken(
+    broken = first_broken(
         [
             (len(mine.digests) == 1, "digest", msgid("The log has not one digest of the agreement {agreement}.")),
             (mine.digests == theirs.digests, "differs", msgid("{party} recorded another text of {agreement}.")),
@@ -77,46 +70,6 @@ def _same(place: Place, mine: Agreement, theirs: Agreement | None, party: Statem
     return AGREEMENT.verified(place)
 
 
-# -- releases, in the log of the holder alone
-
-
-def _releases(log: Statements) -> Iterator[Finding]:
-    for line in log.repeated:
-        sentence = msgid("The identity of this entry was taken already.")
-        yield RELEASE.failed(Place(log.origin, line.index), "repeated", sentence)
-    for release in log.releases.values():
-        place = Place(log.origin, release.index)
-        broken = _broken(_admitted(log, release))
-        yield RELEASE.failed(place, broken[1], broken[2]) if broken else RELEASE.verified(place)
-
-
-def _admitted(log: Statements, release: Line) -> list[Premise]:
-    admission = log.admissions.get(release.facts["admission"])
-    if admission is None:
-        return [(False, "no_admission", msgid("No admission in this log belongs to the release."))]
-    facts = admission.facts
-    agreement = log.agreements.get((facts["user"], facts["agreement"]))
-    final = agreement.final if agreement and agreement.role == PROVIDER else None
-    return [
-        (admission.index < release.index, "too_late", msgid("The admission was recorded only after the release.")),
-        (
-            facts["round"] == release.facts["round"],
-            "other_round",
-            msgid("The admission was for another round than the release."),
-        ),
-        (
-            final is not None and final.index < admission.index,
-            "no_agreement",
-            msgid("No agreement with the user was final when the use was admitted."),
-        ),
-        (
-            agreement is not None and not agreement.expired(release.entry.time),
-            "expired",
-            msgid("The agreement had expired when the release left."),
-        ),
-    ]
-
-
 # -- answers: what a run says it got, against what its sites say they gave
 
 
@@ -125,6 +78,7 @@ class _Answers:
     log: Statements
     logs: Logs
     used: set[tuple[str, str]] = field(default_factory=set)
+    heard: set[tuple[int, str]] = field(default_factory=set)  # (round's entry, site)
 
     def check(self, run: Run, line: Line, answer: JsonObject) -> Finding:
         place, party = Place(self.log.origin, line.index), answer["site"]
@@ -132,12 +86,17 @@ class _Answers:
         if site is None:
             return ANSWER.unverifiable(place, "no_log", NO_LOG, party=party)
         release = site.releases.get(answer["release"])
-        if release is None and site.ends_before(line.entry.time):
+        if release is None and site.ends_before(line.time):
             return ANSWER.unverifiable(place, "too_short", TOO_SHORT, party=party)
-        broken = _broken(self._premises(run, line, answer, site, release))
+        broken = first_broken(self._premises(run, line, answer, site, release))
         self.used.add((party, answer["release"]))
+        self.heard.add((line.index, party))
+        facts = {"party": party, "release": answer["release"]}
         if broken:
-            return ANSWER.failed(place, broken[1], broken[2], party=party, release=answer["release"])
+            return ANSWER.failed(place, broken[1], broken[2], **facts)
+        if release is not None and release.time > line.time and release.time > later(line.time, SKEW):
+            times = {"noted": line.time, "left": release.time}
+            return ANSWER.unverifiable(place, "clock", BEFORE_IT_LEFT, **facts, **times)
         return ANSWER.verified(place)
 
     def _premises(
@@ -155,6 +114,16 @@ class _Answers:
                 (site.origin, answer["release"]) not in self.used,
                 "repeated",
                 msgid("The run counts the release {release} of {party} twice."),
+            ),
+            (
+                (line.index, site.origin) not in self.heard,
+                "two_answers",
+                msgid("The round has another answer of {party} beside the release {release}."),
+            ),
+            (
+                admission.facts["agreement"] in run.facts.get("agreements", ()),
+                "other_agreement",
+                msgid("{party} admitted {release} under an agreement with which the run did not begin."),
             ),
             (
                 site.origin in run.facts.get("sites", ()),
@@ -179,7 +148,7 @@ class _Answers:
                 msgid("{party} admitted {release} for another task."),
             ),
             (
-                facts["transfer"] in (use, self.log.transfers.get(use)),
+                facts["transfer"] in (use, self.log.peers.get(use)),
                 "other_use",
                 msgid("{party} admitted {release} in another use."),
             ),
@@ -193,7 +162,7 @@ class _Answers:
                 msgid("The release {release} of {party} is under no agreement that both sides finished."),
             ),
             (
-                mine is not None and not mine.expired(release.entry.time),
+                mine is not None and not mine.expired(release.time),
                 "expired",
                 msgid("The agreement with {party} had expired when {release} left."),
             ),
@@ -236,102 +205,3 @@ def _answers(log: Statements, logs: Logs) -> Iterator[Finding]:
         for line in run.rounds:
             for answer in line.facts["answers"]:
                 yield answers.check(run, line, answer)
-
-
-# -- accounts: what sites say they gave, against what the run says it got
-
-
-def _accounts(log: Statements, logs: Logs, accounts: Accounts) -> Iterator[Finding]:
-    for identity, release in log.releases.items():
-        admission = log.admissions.get(release.facts["admission"])
-        if admission is None or admission.facts["use_kind"] != TRAINING:
-            continue
-        place, user = Place(log.origin, release.index), admission.facts["user"]
-        if user not in logs:
-            yield ACCOUNT.unverifiable(place, "no_log", NO_LOG, party=user)
-        elif {(log.origin, identity), _content(log.origin, release.facts)} & accounts[user]:
-            yield ACCOUNT.verified(place)
-        else:
-            yield _unaccounted(place, release, admission, logs[user])
-
-
-def _accounted(user: Statements) -> Account:
-    # By identity; and by content, since a site that was asked again for the same has given nothing more away.
-    found: Account = set()
-    for run in user.runs.values():
-        for line in run.rounds:
-            for answer in line.facts["answers"]:
-                found.add((answer["site"], answer["release"]))
-                found.add(_content(answer["site"], {**answer, "round": line.facts["round"]}))
-    return found
-
-
-def _content(site: str, facts: JsonObject) -> tuple[str, ...]:
-    return (site, str(facts["round"]), facts["digest"])
-
-
-def _unaccounted(place: Place, release: Line, admission: Line, user: Statements) -> Finding:
-    task = admission.facts["task"]
-    runs = [run for run in user.runs.values() if run.facts.get("task") == task]
-    facts = {"party": user.origin, "release": release.facts["release"]}
-    if user.ends_before(release.entry.time) or any(not run.finished and not run.failed for run in runs):
-        return ACCOUNT.unverifiable(place, "too_short", TOO_SHORT, **facts)
-    if any(run.failed for run in runs):
-        sentence = msgid("The release {release} went to a run of {party} that failed before it noted it.")
-        return ACCOUNT.unverifiable(place, "failed_run", sentence, **facts)
-    if any(run.finished and place.origin not in run.finished.facts["sites"] for run in runs):
-        sentence = msgid("The run of {party} finished without this site, and noted no use of the release {release}.")
-        return ACCOUNT.unverifiable(place, "excluded", sentence, **facts)
-    sentence = msgid("No run of {party} accounts for the release {release}.")
-    return ACCOUNT.failed(place, "unaccounted", sentence, **facts)
-
-
-# -- runs, in the log of the coordinator alone
-
-
-def _models(log: Statements) -> Iterator[Finding]:
-    for run in log.runs.values():
-        if run.finished is None:
-            continue
-        place = Place(log.origin, run.finished.index)
-        broken = _broken(_finished(run, run.finished))
-        if broken:
-            yield MODEL.failed(place, broken[1], broken[2], run=run.id)
-        elif _fitted(run, run.finished) is None:
-            sentence = msgid("The run {run} does not say from which round its model was made.")
-            yield MODEL.unverifiable(place, "not_said", sentence, run=run.id)
-        else:
-            yield MODEL.verified(place)
-
-
-def _finished(run: Run, finished: Line) -> list[Premise]:
-    order = [line.index for line in (run.started, *run.rounds, finished) if line is not None]
-    facts = finished.facts
-    return [
-        (run.started is not None, "no_start", msgid("The run {run} finished without having begun.")),
-        (bool(run.rounds), "no_round", msgid("The run {run} finished without any round.")),
-        (order == sorted(order), "order", msgid("The run {run} has rounds before its start or after its end.")),
-        (
-            _fitted(run, finished) is not False,
-            "other_model",
-            msgid("The run {run} names another model than it made."),
-        ),
-        (
-            set(facts["sites"]) <= set(run.facts.get("sites", ())),
-            "sites",
-            msgid("The run {run} names sites with which it did not begin."),
-        ),
-        (
-            facts["protection"] == run.facts.get("protection"),
-            "protection",
-            msgid("The run {run} ended with another protection than it began with."),
-        ),
-    ]
-
-
-def _fitted(run: Run, finished: Line) -> bool | None:
-    # Whether the model is that of the last round; None where the log does not say.
-    last = run.rounds[-1].facts.get("model") if run.rounds else None
-    if "fitted" in finished.facts:
-        return bool(last == finished.facts["fitted"])
-    return True if last == finished.facts["model"] else None

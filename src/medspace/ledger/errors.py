@@ -44,12 +44,28 @@ class MalformedBundleError(InvalidInputError):
     next_step = msgid("Export the log again with `medspace audit export`.")
 
 
+class MalformedQuestionsError(InvalidInputError):
+    """A file that does not hold a holder's questions."""
+
+    code = "ledger.questions.malformed"
+    sentence = msgid("These are not the questions of a holder: {reason}.")
+    next_step = msgid("Ask the holder to export its questions again.")
+
+
 class InconsistentLogError(ProofError):
     """The log is no longer the one that was signed before."""
 
     code = "ledger.log.inconsistent"
     sentence = msgid("The log of {origin} no longer begins with the {size} entries that it signed before.")
     next_step = msgid("Sign nothing; restore the database from a backup and tell the other members of the space.")
+
+
+class BrokenLogError(ProofError):
+    """What is kept of the log is no tree of hashes."""
+
+    code = "ledger.log.broken"
+    sentence = msgid("The database holds a hash of the log that is not {size} bytes long.")
+    next_step = msgid("Sign nothing; restore the database from a backup.")
 
 
 class NoSuchRunError(InvalidInputError):

@@ -65,10 +65,12 @@ class Frontier:
         """The frontier of a tree of `size` leaves, from the hashes of the subtrees that `nodes(size)` names.
 
         Raises:
-            ValueError: not as many hashes as there are complete subtrees.
+            ValueError: not as many hashes as there are complete subtrees, or one that is not 32 bytes.
         """
         if size < 0 or len(hashes) != size.bit_count():
             raise ValueError(f"a tree of {size} leaves is not made up of {len(hashes)} complete subtrees")
+        if any(len(one) != HASH_SIZE for one in hashes):
+            raise ValueError(f"a hash of a complete subtree is not {HASH_SIZE} bytes")
         frontier = cls()
         frontier._size = size
         frontier._hashes = list(hashes)
@@ -165,10 +167,10 @@ def _inclusion_spans(index: int, size: int) -> list[Span]:
 
 
 def _consistency_spans(size1: int, size2: int) -> list[Span]:
-    # RFC 9162 2.1.4.1 (SUBPROOF), from the root down. A consistency with the empty tree has nothing to prove.
-    if not 0 <= size1 <= size2:
-        raise ValueError(f"a tree of {size2} leaves has no earlier size {size1}")
-    if size1 in (0, size2):
+    # RFC 9162 2.1.4.1 (SUBPROOF, for 0 < m), from the root down.
+    if not 0 < size1 <= size2:
+        raise ValueError(f"a tree of {size2} leaves has no earlier size {size1} that proves anything")
+    if size1 == size2:
         return []
     spans, start, stop = [], 0, size2
     while stop != size1:
@@ -221,7 +223,7 @@ def consistency_nodes(size1: int, size2: int) -> list[Node]:
     """The complete subtrees that the consistency proof between two sizes is made from.
 
     Raises:
-        ValueError: `size1` is not between 0 and `size2`.
+        ValueError: `size1` is not between 1 and `size2`.
     """
     return _nodes(_consistency_spans(size1, size2))
 
@@ -230,7 +232,7 @@ def consistency_proof(size1: int, size2: int, hashes: Sequence[bytes]) -> tuple[
     """The consistency proof (RFC 9162 2.1.4.1), from the hashes of `consistency_nodes(size1, size2)`.
 
     Raises:
-        ValueError: `size1` is not between 0 and `size2`, or not that many hashes are needed.
+        ValueError: `size1` is not between 1 and `size2`, or not that many hashes are needed.
     """
     return _proof(_consistency_spans(size1, size2), hashes)
 
@@ -238,11 +240,12 @@ def consistency_proof(size1: int, size2: int, hashes: Sequence[bytes]) -> tuple[
 def verify_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes], root: bytes) -> bool:
     """Whether `leaf` (a leaf hash) is number `index` of the tree of `size` leaves with that root (RFC 9162 2.1.3.2).
 
-    The tree without leaves includes nothing. The walk of the standard is told apart into its two stretches: up to the
+    The tree without leaves includes nothing, and nothing empty is a hash: an empty root must not be met by an empty
+    leaf. The walk of the standard is told apart into its two stretches: up to the
     level where the paths of this leaf and of the last leaf meet, the bits of the index tell on which side a sibling
     stands; from there the path runs along the right edge, and siblings stand to the left.
     """
-    if not 0 <= index < size:
+    if not 0 <= index < size or not (leaf and root and all(proof)):
         return False
     below = (index ^ (size - 1)).bit_length()
     if len(proof) != below + (index >> below).bit_count():
@@ -259,13 +262,12 @@ def verify_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes],
 def verify_consistency(size1: int, size2: int, proof: Sequence[bytes], root1: bytes, root2: bytes) -> bool:
     """Whether the tree of `size2` leaves and `root2` begins with the tree of `size1` and `root1` (RFC 9162 2.1.4.2).
 
-    Size 0: every tree begins with the empty tree, whose root is fixed, and the proof is empty. The standard leaves
-    this case out, and forgetting it lets any first root pass.
+    From size 0 there is no proof (RFC 9162 2.1.4: 0 < m): every tree begins with the empty one, so the answer would
+    say nothing of either root, and a caller that takes it for a proof would believe any second root. Nothing empty is
+    a hash.
     """
-    if not 0 <= size1 <= size2:
+    if not 0 < size1 <= size2 or not (root1 and root2 and all(proof)):
         return False
-    if size1 == 0:
-        return not proof and root1 == EMPTY_ROOT and (size2 > 0 or root2 == EMPTY_ROOT)
     if size1 == size2:
         return not proof and root1 == root2
     return bool(proof) and _grown(size1, size2, proof, root1, root2)

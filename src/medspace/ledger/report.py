@@ -1,19 +1,38 @@
-"""What an audit says: for each check, how much of it holds, what fails, and what cannot be told."""
+"""What an audit says: for each check, how much of it holds, what fails, what cannot be told, what is not over yet."""
 
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeAlias
 
 from medspace.core.text import Fact, Text, msgid
 
 
 class Outcome(StrEnum):
-    """Verified: proven from what is signed. Failed: proven wrong. Unverifiable: what would prove it is not there."""
+    """Verified: proven from what is signed. Failed: proven wrong. Unverifiable: what would prove it is not there.
+
+    Open: it was still going on when the log was exported, so nobody can say yet. `WORST` has them from the worst to
+    the best; only the last is good news.
+    """
 
     VERIFIED = "verified"
     FAILED = "failed"
     UNVERIFIABLE = "unverifiable"
+    OPEN = "open"
+
+
+WORST = (Outcome.FAILED, Outcome.UNVERIFIABLE, Outcome.OPEN, Outcome.VERIFIED)
+
+Premise: TypeAlias = tuple[bool, str, str]  # whether it holds, the code of what is the matter if not, and a sentence
+
+NO_LOG = msgid("The log of {party} is not here, or not proven.")
+TOO_SHORT = msgid("The log of {party} ends too early to say.")
+
+
+def first_broken(premises: Iterable[Premise]) -> Premise | None:
+    """The first premise that does not hold."""
+    return next((premise for premise in premises if not premise[0]), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +77,10 @@ class Check:
         """It can be neither proven nor refuted here."""
         return self._finding(Outcome.UNVERIFIABLE, place, matter, Text(sentence, facts))
 
+    def open(self, place: Place, matter: str, sentence: str, /, **facts: Fact | Text) -> Finding:
+        """It is not over yet here."""
+        return self._finding(Outcome.OPEN, place, matter, Text(sentence, facts))
+
     def _finding(self, outcome: Outcome, place: Place, matter: str, text: Text) -> Finding:
         return Finding(self.name, outcome, f"{self.name}.{matter}", text, place.origin, place.index)
 
@@ -68,11 +91,14 @@ ROOT = Check("log.root", msgid("Each log has exactly the entries that its checkp
 HISTORY = Check("log.history", msgid("Each log begins as every other checkpoint of it says."))
 ENTRIES = Check("log.entries", msgid("Each entry has a known kind and the facts of its kind."))
 TIME = Check("log.time", msgid("No log runs backwards in time, or into the future."))
+MEMBERSHIP = Check("log.membership", msgid("Each entry was written while the signer of its log was a member."))
 AGREEMENT = Check("agreement.same", msgid("Both parties of each agreement recorded the same text."))
 RELEASE = Check(
     "release.admitted",
     msgid("Each release was admitted before it left, under an agreement that was final and had not expired."),
 )
+ENDED = Check("use.ended", msgid("Each admitted question has one end: it was released, withheld or failed."))
+QUESTION = Check("use.question", msgid("Each question that a holder shows is the one that its log noted."))
 ANSWER = Check(
     "run.answer",
     msgid(
@@ -80,57 +106,82 @@ ANSWER = Check(
     ),
 )
 ACCOUNT = Check("run.release", msgid("Each release to a training run is accounted for by the run."))
+ROUNDS = Check("run.rounds", msgid("Each run has one start, rounds that count up from one, and one end."))
 MODEL = Check(
     "run.model", msgid("Each finished run made its model from its last round, with sites that it began with.")
 )
 
-CHECKS = (MEMBERS, SIGNATURE, ROOT, HISTORY, ENTRIES, TIME, AGREEMENT, RELEASE, ANSWER, ACCOUNT, MODEL)
+CHECKS = (
+    *(MEMBERS, SIGNATURE, ROOT, HISTORY, ENTRIES, TIME, MEMBERSHIP),
+    *(AGREEMENT, RELEASE, ENDED, QUESTION, ANSWER, ACCOUNT, ROUNDS, MODEL),
+)
+
+
+def worst(outcomes: Iterable[Outcome]) -> Outcome:
+    """The worst of them; where there is none, nothing was shown."""
+    found = set(outcomes)
+    return next((outcome for outcome in WORST if outcome in found), Outcome.UNVERIFIABLE)
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How often a check held, failed, and could not be told."""
+    """How often a check held, failed, could not be told, and was not over yet."""
 
     check: str
     says: Text
     verified: int
     failed: int
     unverifiable: int
+    open: int
 
     @property
     def outcome(self) -> Outcome:
         """The worst of them; what was never looked at is not verified."""
-        if self.failed:
-            return Outcome.FAILED
-        return Outcome.UNVERIFIABLE if self.unverifiable or not self.verified else Outcome.VERIFIED
+        tally = zip(Outcome, (self.verified, self.failed, self.unverifiable, self.open), strict=True)
+        return worst(outcome for outcome, count in tally if count)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Of the questions that a holder admitted, how many it showed: those that it did not show are not wrong."""
+
+    holder: str
+    admitted: int
+    shown: int
+
+    @property
+    def not_shown(self) -> int:
+        """The questions that only the holder knows."""
+        return self.admitted - self.shown
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """The result of an audit: `counts` of every check that was asked, `findings` of what does not hold.
 
-    `logs` are the origins whose log was proven; `entries` how many entries those logs have together.
+    `logs` are the origins whose log was proven; `entries` how many entries those logs have together; `questions`
+    what the holders among them showed of the questions that they admitted.
     """
 
     counts: tuple[Count, ...]
     findings: tuple[Finding, ...]
     logs: tuple[str, ...]
     entries: int
+    questions: tuple[Shown, ...] = ()
 
     @property
     def outcome(self) -> Outcome:
         """The worst of all checks; without any log nothing is verified."""
-        outcomes = {count.outcome for count in self.counts}
-        if Outcome.FAILED in outcomes:
-            return Outcome.FAILED
-        return Outcome.VERIFIED if outcomes == {Outcome.VERIFIED} else Outcome.UNVERIFIABLE
+        return worst(count.outcome for count in self.counts)
 
     def count(self, check: Check) -> Count:
         """How a check came out; zeros where there was nothing to ask it of."""
         return next((count for count in self.counts if count.check == check.name), _count(check, Counter()))
 
 
-def summarise(findings: Iterable[Finding], logs: Iterable[str], entries: int) -> Report:
+def summarise(
+    findings: Iterable[Finding], logs: Iterable[str], entries: int, questions: Iterable[Shown] = ()
+) -> Report:
     """Count the findings; those that hold are only counted."""
     tally: Counter[tuple[str, Outcome]] = Counter()
     kept = []
@@ -138,11 +189,11 @@ def summarise(findings: Iterable[Finding], logs: Iterable[str], entries: int) ->
         tally[finding.check, finding.outcome] += 1
         if finding.outcome is not Outcome.VERIFIED:
             kept.append(finding)
-    counts = (_count(check, tally) for check in CHECKS)
-    asked = tuple(count for count in counts if count.verified or count.failed or count.unverifiable)
-    return Report(asked, tuple(kept), tuple(sorted(logs)), entries)
+    looked_at = {check for check, _ in tally}
+    asked = tuple(_count(check, tally) for check in CHECKS if check.name in looked_at)
+    return Report(asked, tuple(kept), tuple(sorted(logs)), entries, tuple(questions))
 
 
 def _count(check: Check, tally: Counter[tuple[str, Outcome]]) -> Count:
-    verified, failed, unverifiable = (tally[check.name, outcome] for outcome in Outcome)
-    return Count(check.name, Text(check.says), verified, failed, unverifiable)
+    verified, failed, unverifiable, still_open = (tally[check.name, outcome] for outcome in Outcome)
+    return Count(check.name, Text(check.says), verified, failed, unverifiable, still_open)

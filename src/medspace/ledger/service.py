@@ -8,7 +8,7 @@ from medspace.core.signing import Signer
 from medspace.core.store import Log, Transaction
 from medspace.core.text import Text, msgid
 from medspace.ledger import merkle, note
-from medspace.ledger.errors import InconsistentLogError, NoSuchEntryError
+from medspace.ledger.errors import BrokenLogError, InconsistentLogError, NoSuchEntryError
 from medspace.ledger.merkle import Node
 from medspace.ledger.model import (
     CHECKPOINTS,
@@ -83,9 +83,9 @@ def prove_consistency(tx: Transaction, size1: int, size2: int) -> ConsistencyPro
     """That the log of `size2` entries begins with the log of `size1` entries.
 
     Raises:
-        NoSuchEntryError: there are no such sizes, in this order.
+        NoSuchEntryError: there are no such sizes, in this order; from size 0 there is nothing to prove.
     """
-    if not 0 <= size1 <= size2:
+    if not 0 < size1 <= size2:
         facts = {"later": size2, "earlier": size1}
         raise NoSuchEntryError(reason=Text(msgid("a log of {later} entries had no earlier size {earlier}"), facts))
     hashes = _hashes(tx.log, merkle.consistency_nodes(size1, size2), size2)
@@ -98,6 +98,9 @@ def _hashes(log: Log, nodes: Sequence[Node], size: int) -> list[bytes]:
         raise NoSuchEntryError(reason=Text(msgid("there is no size {size}"), {"size": size}))
     last = [(0, size - 1)] if size else []
     try:
-        return log.hashes([*nodes, *last])[: len(nodes)]
+        found = log.hashes([*nodes, *last])[: len(nodes)]
     except KeyError:
         raise NoSuchEntryError(reason=Text(msgid("it does not have {size} entries yet"), {"size": size})) from None
+    if any(len(one) != merkle.HASH_SIZE for one in found):
+        raise BrokenLogError(size=merkle.HASH_SIZE)
+    return found

@@ -1,12 +1,26 @@
-"""What one log says, found again by identity: its agreements, admissions, releases and runs."""
+"""What one log says, found again by identity: its agreements, uses, admissions, releases, runs and members."""
 
+from bisect import bisect
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from medspace.core.canonical import JsonObject
+from medspace.core.clock import instant, stamp
 from medspace.ledger.model import Entry
 
 PROVIDER, CONSUMER = "provider", "consumer"
+
+# How far two honest clocks may stand apart. What differs by more is told as a difference of clocks.
+SKEW = timedelta(minutes=5)
+
+
+def later(time: str, by: timedelta) -> str:
+    """The stamp of an instant that is `by` later; the last instant there is where there is none so late."""
+    try:
+        return stamp(instant(time) + by)
+    except OverflowError:
+        return "9999-12-31T23:59:59.999Z"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +34,11 @@ class Line:
     def facts(self) -> JsonObject:
         """The facts of the entry."""
         return self.entry.facts
+
+    @property
+    def time(self) -> str:
+        """When it happened, as the owner of the log claims."""
+        return self.entry.time
 
 
 @dataclass(slots=True)
@@ -62,35 +81,81 @@ class Agreement:
 
 
 @dataclass(slots=True)
+class Transfer:
+    """One use's transfer process as a party recorded it."""
+
+    lines: list[Line] = field(default_factory=list)
+
+    def is_of(self, agreement: str, counterparty: str, kind: str) -> bool:
+        """Whether every entry names that agreement, that party and that format."""
+        wanted = (agreement, counterparty, kind)
+        return all(
+            (line.facts["agreement"], line.facts["counterparty"], line.facts["format"]) == wanted
+            for line in self.lines
+        )
+
+    def open_at(self, index: int) -> bool:
+        """Whether it was started, and neither suspended nor over, at that place of the log."""
+        before = bisect(self.lines, index, key=lambda line: line.index)
+        return before > 0 and self.lines[before - 1].entry.kind == "transfer.started"
+
+
+@dataclass(slots=True)
 class Run:
-    """One training run as its coordinator recorded it."""
+    """One training run as its coordinator recorded it; an honest log has one start and at most one end of it."""
 
     id: str
-    started: Line | None = None
+    starts: list[Line] = field(default_factory=list)
     rounds: list[Line] = field(default_factory=list)
-    finished: Line | None = None
-    failed: bool = False
+    ends: list[Line] = field(default_factory=list)
+
+    @property
+    def started(self) -> Line | None:
+        """Its start."""
+        return self.starts[0] if self.starts else None
+
+    @property
+    def finished(self) -> Line | None:
+        """Its end with a model."""
+        return next((line for line in self.ends if line.entry.kind == "run.finished"), None)
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended without a model."""
+        return any(line.entry.kind == "run.failed" for line in self.ends)
 
     @property
     def facts(self) -> JsonObject:
         """The facts of its start; empty where the log has none."""
-        return self.started.facts if self.started else {}
+        return self.starts[0].facts if self.starts else {}
+
+    def lines(self) -> list[Line]:
+        """Its entries as they must follow each other."""
+        return [*self.starts, *self.rounds, *self.ends]
 
 
 @dataclass(slots=True)
 class Statements:
-    """A log, indexed. Agreements stand under counterparty and id: two providers may have chosen the same id."""
+    """A log, indexed. Agreements stand under counterparty and id: two providers may have chosen the same id.
+
+    `last_time` is that of its latest entry; `until` the instant up to which the log speaks: the same, or a later one
+    at which it was certainly not exported yet.
+    """
 
     origin: str
+    until: str = ""
     last_time: str = ""
     negotiations: dict[str, Agreement] = field(default_factory=dict)
     agreements: dict[tuple[str, str], Agreement] = field(default_factory=dict)
     published: dict[str, list[Line]] = field(default_factory=dict)  # asset -> how it was offered, one after the other
-    transfers: dict[str, str] = field(default_factory=dict)  # own pid -> the other party's
+    transfers: dict[str, Transfer] = field(default_factory=dict)  # by own pid
+    peers: dict[str, str] = field(default_factory=dict)  # own pid of a transfer -> the other party's
     admissions: dict[str, Line] = field(default_factory=dict)
     releases: dict[str, Line] = field(default_factory=dict)
+    ends: dict[str, list[Line]] = field(default_factory=dict)  # admission -> what became of it
     repeated: list[Line] = field(default_factory=list)  # admissions and releases whose identity was taken
     runs: dict[str, Run] = field(default_factory=dict)
+    members: list[Line] = field(default_factory=list)  # admitted, removed, lists published: an authority's log
 
     def content(self, admission: Line) -> str | None:
         """The digest of the content that an asset had when its use was admitted; None where the log does not say."""
@@ -99,17 +164,18 @@ class Statements:
 
     def ends_before(self, time: str) -> bool:
         """Whether the log stops before that time, so that its silence proves nothing."""
-        return self.last_time < time
+        return self.until < time
 
 
-def read(origin: str, lines: Iterable[Line]) -> Statements:
-    """Index a log."""
-    statements = Statements(origin)
+def read(origin: str, lines: Iterable[Line], until: str = "") -> Statements:
+    """Index a log that was not exported before `until`."""
+    statements = Statements(origin, until)
     for line in lines:
-        statements.last_time = max(statements.last_time, line.entry.time)
+        statements.last_time = max(statements.last_time, line.time)
         topic, _, _ = line.entry.kind.partition(".")
         if topic in _READERS:
             _READERS[topic](statements, line)
+    statements.until = max(statements.until, statements.last_time)
     return statements
 
 
@@ -131,15 +197,22 @@ def _negotiation(statements: Statements, line: Line) -> None:
 
 
 def _transfer(statements: Statements, line: Line) -> None:
-    if "pid" in line.facts and "peer_pid" in line.facts:
-        statements.transfers[line.facts["pid"]] = line.facts["peer_pid"]
+    if "pid" not in line.facts:
+        return
+    statements.transfers.setdefault(line.facts["pid"], Transfer()).lines.append(line)
+    if "peer_pid" in line.facts:
+        statements.peers[line.facts["pid"]] = line.facts["peer_pid"]
 
 
 def _use(statements: Statements, line: Line) -> None:
-    if line.entry.kind == "use.admitted":
+    kind = line.entry.kind
+    if kind == "use.admitted":
         _keep(statements, statements.admissions, line.facts["admission"], line)
-    elif line.entry.kind == "use.released":
+        return
+    if kind == "use.released":
         _keep(statements, statements.releases, line.facts["release"], line)
+    if "admission" in line.facts:
+        statements.ends.setdefault(line.facts["admission"], []).append(line)
 
 
 def _keep(statements: Statements, lines: dict[str, Line], identity: str, line: Line) -> None:
@@ -149,15 +222,24 @@ def _keep(statements: Statements, lines: dict[str, Line], identity: str, line: L
 
 def _run(statements: Statements, line: Line) -> None:
     run = statements.runs.setdefault(line.facts["run"], Run(line.facts["run"]))
-    kind = line.entry.kind
-    if kind == "run.started":
-        run.started = run.started or line
-    elif kind == "run.round":
+    if line.entry.kind == "run.started":
+        run.starts.append(line)
+    elif line.entry.kind == "run.round":
         run.rounds.append(line)
-    elif kind == "run.finished":
-        run.finished = run.finished or line
     else:
-        run.failed = True
+        run.ends.append(line)
 
 
-_READERS = {"offer": _offer, "negotiation": _negotiation, "transfer": _transfer, "use": _use, "run": _run}
+def _member(statements: Statements, line: Line) -> None:
+    statements.members.append(line)
+
+
+_READERS = {
+    "offer": _offer,
+    "negotiation": _negotiation,
+    "transfer": _transfer,
+    "use": _use,
+    "run": _run,
+    "member": _member,
+    "members": _member,
+}

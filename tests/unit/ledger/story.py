@@ -8,6 +8,7 @@ from medspace.core.errors import ProofError
 from medspace.core.hashing import digest
 from medspace.core.signing import Ed25519Signer
 from medspace.ledger import audit, bundle, service
+from medspace.ledger.membership import MembersList
 from medspace.ledger.model import Entry
 from tests.unit.ledger.memory import MemoryTransaction
 
@@ -22,10 +23,14 @@ SIGNERS = {did: Ed25519Signer.from_seed(bytes([number] * 32)) for number, did in
 MEMBERS = "the members list"
 
 
-def read_keys(text, authority_key, now):
+AUTHORITY_DID = "did:web:authority.example"
+
+
+def read_list(text, authority_key):
     if text != MEMBERS or authority_key != AUTHORITY:
         raise ProofError(reason="it is not signed by the authority")
-    return {did: signer.public_key for did, signer in SIGNERS.items()}
+    keys = {did: signer.public_key for did, signer in SIGNERS.items()}
+    return MembersList(text, AUTHORITY_DID, BEGIN, BEGIN + timedelta(days=30), keys)
 
 
 @dataclass
@@ -71,8 +76,8 @@ class Space:
         return verify(self.bundles(without=without))
 
 
-def verify(bundles, seen=()):
-    return audit.verify(bundles, AUTHORITY, NOW, read_keys, seen)
+def verify(bundles, seen=(), shown=()):
+    return audit.verify(bundles, AUTHORITY, NOW, read_list, seen, shown)
 
 
 def negotiate(space, site, agreement, *, expires=None):
@@ -192,12 +197,18 @@ def finish(space, **facts):
         space.note(site, "transfer.completed", **use, agreement=agreement_of(site), format="medspace:train")
 
 
-def honest(*, expires=None):
-    """Two agreements, two uses, two rounds, one model."""
+def trained(*, expires=None):
+    """Two agreements, two uses, two rounds; the run is still going and the uses are open."""
     space = Space()
     for site in SITES:
         negotiate(space, site, agreement_of(site), expires=expires)
         begin_use(space, site, agreement_of(site))
     train(space)
+    return space
+
+
+def honest(*, expires=None):
+    """Two agreements, two uses, two rounds, one model."""
+    space = trained(expires=expires)
     finish(space)
     return space

@@ -3,12 +3,13 @@ import json
 import msgspec
 
 from medspace.core.clock import stamp
+from medspace.core.errors import ProofError
 from medspace.core.hashing import digest
 from medspace.ledger import audit, merkle, note
 from medspace.ledger.bundle import FORMAT, Bundle
 from medspace.ledger.model import Checkpoint, Entry
 from medspace.ledger.note import Note
-from medspace.ledger.report import CHECKS, ENTRIES, HISTORY, Outcome
+from medspace.ledger.report import CHECKS, ENTRIES, HISTORY, QUESTION, Outcome
 from tests.unit.ledger.story import AUTHORITY, BEGIN, MEMBERS, NORTH, NOW, SIGNERS, honest, verify
 
 
@@ -27,7 +28,7 @@ def test_an_honest_story_is_verified():
     assert report.findings == ()
     assert report.logs == tuple(sorted(space.logs))
     assert report.entries == sum(len(log) for log in space.logs.values())
-    asked = {check.name for check in CHECKS} - {HISTORY.name}
+    asked = {check.name for check in CHECKS} - {HISTORY.name, QUESTION.name}
     assert {count.check for count in report.counts} == asked
     assert all(count.outcome is Outcome.VERIFIED and count.verified for count in report.counts)
 
@@ -47,10 +48,11 @@ def test_earlier_checkpoints_may_travel_in_the_bundle():
     assert report.count(HISTORY).verified == 2
 
 
-def test_an_empty_log_is_verified_but_says_nothing():
+def test_an_empty_log_proves_nothing():
     report = verify([signed([])])
-    assert (report.entries, report.logs, report.outcome) == (0, (NORTH,), Outcome.VERIFIED)
+    assert (report.entries, report.logs, report.outcome) == (0, (NORTH,), Outcome.UNVERIFIABLE)
     assert report.count(ENTRIES).outcome is Outcome.UNVERIFIABLE
+    assert [finding.code for finding in report.findings] == ["log.entries.empty"]
 
 
 def test_what_a_newer_program_wrote_is_unverifiable_here():
@@ -72,15 +74,15 @@ def test_an_entry_with_personal_data_is_a_failure_even_if_signed():
     assert report.logs == (NORTH,)  # it is what the member signed all the same
 
 
-def test_the_reader_of_the_members_list_is_told_key_and_time():
+def test_the_reader_of_the_members_list_is_told_list_and_key():
     told = []
 
-    def read_keys(text, authority_key, now):
-        told.append((text, authority_key, now))
-        return {}
+    def read_list(text, authority_key):
+        told.append((text, authority_key))
+        raise ProofError(reason="no")
 
-    report = audit.verify([signed([])], AUTHORITY, NOW, read_keys)
-    assert told == [(MEMBERS, AUTHORITY, NOW)]
+    report = audit.verify([signed([])], AUTHORITY, NOW, read_list)
+    assert told == [(MEMBERS, AUTHORITY)]
     assert report.outcome is Outcome.FAILED
 
 

@@ -179,8 +179,8 @@ def test_an_inclusion_proof_holds_for_nothing_else(case, data):
 
 @st.composite
 def two_sizes(draw):
-    size2 = draw(st.integers(0, 130))
-    return draw(st.integers(0, size2)), size2
+    size2 = draw(st.integers(1, 130))
+    return draw(st.integers(1, size2)), size2
 
 
 @given(two_sizes())
@@ -190,14 +190,12 @@ def test_consistency_proofs_are_those_of_the_definition_and_hold(case):
     hashes = leaves(size2)
     tree = Tree(hashes)
     proof = merkle.consistency_proof(size1, size2, tree.hashes(merkle.consistency_nodes(size1, size2)))
-    if size1:
-        assert list(proof) == oracle_subproof(size1, hashes, whole=True)
+    assert list(proof) == oracle_subproof(size1, hashes, whole=True)
     root1, root2 = tree.root(size1), tree.root(size2)
     assert merkle.verify_consistency(size1, size2, proof, root1, root2)
     assert not merkle.verify_consistency(size1, size2, [*proof, bytes(32)], root1, root2)
     assert not merkle.verify_consistency(size1, size2, proof, bytes(32), root2)
-    if size1:
-        assert not merkle.verify_consistency(size1, size2, proof, root1, bytes(32))
+    assert not merkle.verify_consistency(size1, size2, proof, root1, bytes(32))
 
 
 @given(st.integers(1, 130), st.data())
@@ -212,14 +210,42 @@ def test_a_changed_history_is_not_consistent(size2, data):
     assert not merkle.verify_consistency(size1, size2, proof, oracle_root(hashes[:size1]), tree.root(size2))
 
 
-def test_the_empty_tree_includes_nothing_and_starts_every_tree():
+def test_the_empty_tree_includes_nothing_and_proves_nothing():
     root = oracle_root(leaves(3))
     assert not merkle.verify_inclusion(0, 0, merkle.EMPTY_ROOT, [], merkle.EMPTY_ROOT)
-    assert merkle.verify_consistency(0, 0, [], merkle.EMPTY_ROOT, merkle.EMPTY_ROOT)
-    assert merkle.verify_consistency(0, 3, [], merkle.EMPTY_ROOT, root)
-    assert not merkle.verify_consistency(0, 3, [], root, root)
-    assert not merkle.verify_consistency(0, 0, [], merkle.EMPTY_ROOT, root)
-    assert not merkle.verify_consistency(0, 3, [root], merkle.EMPTY_ROOT, root)
+    for size2, root2 in ((0, merkle.EMPTY_ROOT), (1, root), (3, root)):
+        for root1 in (merkle.EMPTY_ROOT, root, b""):
+            for proof in ([], [root], [b""]):
+                assert not merkle.verify_consistency(0, size2, proof, root1, root2)
+
+
+def test_nothing_empty_is_a_hash():
+    # A verifier that computes no hash for the smallest trees would compare nothing with nothing.
+    assert not merkle.verify_inclusion(0, 1, b"", [], b"")
+    assert not merkle.verify_consistency(1, 1, [], b"", b"")
+    hashes = leaves(3)
+    tree = Tree(hashes)
+    for proof in ([b"", hashes[2]], [hashes[1], b""], [b"", b""]):
+        assert not merkle.verify_inclusion(0, 3, hashes[0], proof, tree.root(3))
+    assert not merkle.verify_consistency(2, 3, [b""], tree.root(2), tree.root(3))
+    # What an attacker could compute with an empty sibling, if it counted as a hash:
+    assert not merkle.verify_inclusion(0, 2, hashes[0], [b""], merkle.node_hash(hashes[0], b""))
+    assert not merkle.verify_consistency(1, 2, [b""], hashes[0], merkle.node_hash(hashes[0], b""))
+
+
+def test_short_texts_in_place_of_hashes_are_compared_like_hashes():
+    # The published probes use them where a proof is refused for other reasons, and the functions need not insist.
+    leaf, other = b"a leaf", b"another"
+    root = merkle.node_hash(leaf, other)
+    assert merkle.verify_inclusion(0, 2, leaf, [other], root)
+    assert merkle.verify_consistency(1, 2, [other], leaf, root)
+    assert not merkle.verify_inclusion(0, 2, leaf, [other], b"don't care")
+
+
+@pytest.mark.parametrize("hashes", [[b"short"], [b""], [bytes(33)]])
+def test_a_frontier_is_not_restored_from_what_is_no_hash(hashes):
+    with pytest.raises(ValueError, match="32 bytes"):
+        Frontier.restore(1, hashes)
 
 
 def test_proofs_of_what_is_not_there_are_refused():
@@ -229,6 +255,8 @@ def test_proofs_of_what_is_not_there_are_refused():
         lambda: merkle.inclusion_nodes(-1, 3),
         lambda: merkle.consistency_nodes(4, 3),
         lambda: merkle.consistency_nodes(-1, 3),
+        lambda: merkle.consistency_nodes(0, 3),
+        lambda: merkle.consistency_nodes(0, 0),
         lambda: merkle.inclusion_proof(0, 3, leaves(1)),
         lambda: merkle.consistency_proof(1, 3, leaves(9)),
     ):

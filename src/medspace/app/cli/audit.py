@@ -14,8 +14,8 @@ from medspace.app.screen import Screen
 from medspace.core.canonical import JsonObject
 from medspace.core.text import Text, msgid
 
-FAILED = 5
-NOT_ALL_SEEN = 4
+# Only what is verified ends with 0: a script that asks for nothing else must not take silence for proof.
+EXIT_CODES = {"verified": 0, "failed": 5, "unverifiable": 4, "open": 4}
 
 app = typer.Typer(help="Prove from signed logs who used what, under which agreement.", no_args_is_help=True)
 
@@ -44,23 +44,28 @@ def verify(
     authority_key: Annotated[
         str, typer.Option("--authority-key", help="The authority's public key (base64url).")
     ] = "",
+    questions: Annotated[
+        list[Path] | None,
+        typer.Option("--questions", help="Questions that a holder shows, to check against its log."),
+    ] = None,
     json: JsonOption = False,
     lang: LanguageOption = "",
 ) -> None:
-    """Verify exported logs offline, each by itself and all against each other; needs no server."""
+    """Verify exported logs offline, each by itself and all against each other; needs no server.
+
+    Exit code 0: everything is verified. 5: something does not hold. 4: not proven, since something is missing or was
+    not over yet; that is no good news.
+    """
     from medspace.app.auditing import verify_files  # noqa: PLC0415 - cryptography is imported only when needed
 
     screen = Screen(as_json=json, language=spoken_language(lang))
-    report = verify_files(bundles, authority_key, screen.language)
+    report = verify_files(bundles, authority_key, screen.language, questions_files=questions or ())
     screen.show(report, lambda: _report(screen, report))
-    if report["failed"]:
-        raise typer.Exit(FAILED)
-    if report["unverifiable"]:
-        raise typer.Exit(NOT_ALL_SEEN)
+    raise typer.Exit(EXIT_CODES[report["outcome"]])
 
 
 def _report(screen: Screen, report: JsonObject) -> None:
-    marks = {"verified": "ok", "failed": "FAILED", "unverifiable": "?"}
+    marks = {"verified": "ok", "failed": "FAILED", "unverifiable": "NOT PROVEN", "open": "NOT OVER"}
     rows = [(marks[c["outcome"]], c["verified"], c["sentence"]) for c in report["checks"]]
     columns = [Text(c) for c in ("", msgid("times"), msgid("check"))]
     title = msgid("{entries} entries in {logs} logs")
@@ -70,6 +75,8 @@ def _report(screen: Screen, report: JsonObject) -> None:
         screen.line(
             Text("{mark} {code}: {sentence} ({log}{entries})", facts | {"entries": screen.say(_where(entries))})
         )
+    for shown in report["questions"]:
+        screen.line(Text(_SHOWN, {name: shown[name] for name in ("log", "admitted", "shown", "not_shown")}))
     screen.line(Text(_CONCLUSIONS[report["outcome"]]))
 
 
@@ -93,8 +100,16 @@ def _where(entries: list[int]) -> Text:
 _CONCLUSIONS = {
     "verified": msgid("Everything holds: every log is what its member signed, and the logs agree."),
     "failed": msgid("Something does not hold. Do not rely on these logs before it is cleared up."),
-    "unverifiable": msgid("Nothing is wrong, but not everything could be seen: add the bundles of the others."),
+    "unverifiable": msgid(
+        "Not proven: what would prove it is not in these files. This is no clean result: get what the lines above "
+        "name, then verify again."
+    ),
+    "open": msgid(
+        "Not proven yet: something was still going on when the logs were exported. Export them again later, then "
+        "verify again."
+    ),
 }
+_SHOWN = msgid("Questions of {log}: {admitted} admitted, {shown} shown, {not_shown} not shown.")
 
 
 @app.command("lineage")

@@ -1,0 +1,155 @@
+"""What sites say they gave to training runs, against what the runs of their user say they got.
+
+A run notes a round when all its answers are there. So of each site at most one answer can be missing in an honest
+log: that of the round in which the run was stopped, or in which the site was lost; and the run never heard of the
+site again. Any other release that no run noted is an answer that its user hides.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from medspace.core.clock import instant
+from medspace.core.text import msgid
+from medspace.ledger.report import ACCOUNT, NO_LOG, TOO_SHORT, Finding, Place
+from medspace.ledger.runs import is_silent
+from medspace.ledger.statements import SKEW, Line, Run, Statements
+
+TRAINING = "medspace:train"
+
+Logs = Mapping[str, Statements]
+
+
+@dataclass(slots=True)
+class _Noted:
+    """What the runs of one user say they got.
+
+    `releases` by site and identity; `contents` by site, task, round and digest, since a site that was asked again for
+    the same has given nothing more away; `latest` is the last round of a run that a site answered, `uses` the use in
+    which it did.
+    """
+
+    releases: set[tuple[str, str]] = field(default_factory=set)
+    contents: set[tuple[str, str, int, str]] = field(default_factory=set)
+    latest: dict[tuple[str, str], int] = field(default_factory=dict)
+    uses: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    by_task: dict[str, list[Run]] = field(default_factory=dict)
+
+
+def _noted(user: Statements) -> _Noted:
+    noted = _Noted()
+    for run in user.runs.values():
+        task = run.facts.get("task", "")
+        noted.by_task.setdefault(task, []).append(run)
+        for line in run.rounds:
+            for answer in line.facts["answers"]:
+                site, number = answer["site"], line.facts["round"]
+                noted.releases.add((site, answer["release"]))
+                noted.contents.add((site, task, number, answer["digest"]))
+                noted.latest[run.id, site] = max(number, noted.latest.get((run.id, site), 0))
+                noted.uses.setdefault((run.id, site), set()).add(answer["use"])
+    return noted
+
+
+def check(logs: Logs) -> Iterator[Finding]:
+    """Each question of a training use, released or not, belongs to a run of its user, and each release is noted."""
+    noted = {origin: _noted(user) for origin, user in logs.items()}
+    for log in logs.values():
+        accounts = _Accounts(log, logs, noted)
+        for identity, admission in log.admissions.items():
+            if admission.facts["use_kind"] == TRAINING:
+                yield from accounts.check(identity, admission)
+
+
+@dataclass(slots=True)
+class _Accounts:
+    log: Statements
+    logs: Logs
+    noted: Mapping[str, _Noted]
+    excused: set[tuple[str, str]] = field(default_factory=set)  # (user, run) whose one missing answer was met
+
+    def check(self, identity: str, admission: Line) -> Iterator[Finding]:
+        releases = [line for line in self.log.ends.get(identity, ()) if line.entry.kind == "use.released"]
+        for release in releases:
+            yield self._released(release, admission)
+        if not releases:
+            yield from self._asked(admission)
+
+    def _asked(self, admission: Line) -> Iterator[Finding]:
+        place, party = Place(self.log.origin, admission.index), admission.facts["user"]
+        user = self.logs.get(party)
+        if user is None:
+            yield ACCOUNT.unverifiable(place, "no_log", NO_LOG, party=party)
+        elif not self._runs(user, admission):
+            if user.ends_before(admission.time):
+                yield ACCOUNT.unverifiable(place, "too_short", TOO_SHORT, party=party)
+            else:
+                sentence = msgid("The question that was admitted here belongs to no run of {party}.")
+                yield ACCOUNT.failed(place, "no_run", sentence, party=party)
+
+    def _released(self, release: Line, admission: Line) -> Finding:
+        place, party = Place(self.log.origin, release.index), admission.facts["user"]
+        if party not in self.logs:
+            return ACCOUNT.unverifiable(place, "no_log", NO_LOG, party=party)
+        noted, facts = self.noted[party], release.facts
+        content = (self.log.origin, admission.facts["task"], facts["round"], facts["digest"])
+        if (self.log.origin, facts["release"]) in noted.releases or content in noted.contents:
+            return ACCOUNT.verified(place)
+        return self._unaccounted(place, release, admission, self.logs[party])
+
+    def _unaccounted(self, place: Place, release: Line, admission: Line, user: Statements) -> Finding:
+        facts = {"party": user.origin, "release": release.facts["release"]}
+        if user.ends_before(release.time):
+            return ACCOUNT.unverifiable(place, "too_short", TOO_SHORT, **facts)
+        runs = (run for run in self._runs(user, admission) if self._may_lack(user, run, release, admission))
+        run = next(runs, None)
+        if run is None:
+            sentence = msgid("No run of {party} accounts for the release {release}.")
+            return ACCOUNT.failed(place, "unaccounted", sentence, **facts)
+        self.excused.add((user.origin, run.id))
+        return _lacking(place, release, run, user)
+
+    def _runs(self, user: Statements, admission: Line) -> list[Run]:
+        """The runs of that task that name this site and its agreement."""
+        return [
+            run
+            for run in self.noted[user.origin].by_task.get(admission.facts["task"], ())
+            if self.log.origin in run.facts.get("sites", ())
+            and admission.facts["agreement"] in run.facts.get("agreements", ())
+        ]
+
+    def _may_lack(self, user: Statements, run: Run, release: Line, admission: Line) -> bool:
+        """Whether this may be the one answer of this site that the run was stopped before it noted."""
+        noted, key = self.noted[user.origin], (run.id, self.log.origin)
+        number, rounds = release.facts["round"], len(run.rounds)
+        uses = noted.uses.get(key, set())
+        same_use = not uses or any(admission.facts["transfer"] in (use, user.peers.get(use)) for use in uses)
+        used = run.finished is not None and self.log.origin in run.finished.facts["sites"]
+        return (
+            (user.origin, run.id) not in self.excused
+            and not used
+            and noted.latest.get(key, 0) < number <= rounds + 1
+            and same_use
+            and _within(run, admission)
+        )
+
+
+def _within(run: Run, admission: Line) -> bool:
+    # Whether the question was asked while the run went on, as far as the clocks of both sides agree.
+    asked = instant(admission.time)
+    begun = run.started is not None and asked >= instant(run.started.time) - SKEW
+    return begun and all(asked <= instant(end.time) + SKEW for end in run.ends)
+
+
+def _lacking(place: Place, release: Line, run: Run, user: Statements) -> Finding:
+    facts = {"party": user.origin, "release": release.facts["release"], "run": run.id}
+    if run.finished:
+        sentence = msgid("The run {run} of {party} finished without this site, and noted no use of {release}.")
+        return ACCOUNT.unverifiable(place, "excluded", sentence, **facts)
+    if run.failed:
+        sentence = msgid("The release {release} went to the run {run} of {party}, which failed before it noted it.")
+        return ACCOUNT.unverifiable(place, "failed_run", sentence, **facts)
+    if is_silent(release, user):
+        sentence = msgid("The release {release} went to the run {run} of {party}, which neither noted it nor ended.")
+        return ACCOUNT.unverifiable(place, "never_ended", sentence, **facts)
+    sentence = msgid("The release {release} went to the run {run} of {party}, which was still going.")
+    return ACCOUNT.open(place, "open", sentence, **facts)

@@ -1,0 +1,165 @@
+"""Who was a member when: the members lists of all bundles together, and what the authority's own log says.
+
+A list says who is a member when it is issued, and that until the next one; a member that was removed still has the
+list that names it, and the key with which it signs. So no list is read alone: the newest counts, wherever it comes
+from, and the authority's log, where it is among the bundles, says to the millisecond who came and who went.
+"""
+
+from bisect import bisect
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+
+from medspace.core.clock import stamp
+from medspace.core.hashing import digest_bytes
+from medspace.core.text import msgid
+from medspace.ledger.report import MEMBERS, MEMBERSHIP, SIGNATURE, Finding, Place
+from medspace.ledger.statements import SKEW, Line, Statements, later
+
+# Lists are dated to the whole second, rounded down: who was removed was a member up to that much later.
+LIST_PRECISION = timedelta(seconds=1)
+NOTED_WITHIN = timedelta(seconds=10)  # an authority notes a list when it signs it, dated a few seconds ahead at most
+
+
+@dataclass(frozen=True, slots=True)
+class MembersList:
+    """A members list that its authority signed: `text` as it was signed, `keys` the public key of each DID.
+
+    It was issued at `issued`, and says nothing from `expires` on. The authority itself is among the keys.
+    """
+
+    text: str
+    issuer: str
+    issued: datetime
+    expires: datetime
+    keys: Mapping[str, bytes]
+
+
+class Standing(Enum):
+    """What somebody was in the space at some time."""
+
+    MEMBER = "member"
+    NOT_YET = "not yet"
+    REMOVED = "removed"
+    BETWEEN = "between"  # the last list had it and the next one had not: removed at some time in between
+    EXPIRED = "expired"  # the last list that had it was no longer valid
+
+
+Since = tuple[str, Standing]  # from that instant on
+
+# What ends something, or only says no, may be noted by one who is out already. Offers bind nobody until one agrees.
+_ENDINGS = frozenset(
+    {
+        *("negotiation.terminated", "transfer.suspended", "transfer.completed", "transfer.terminated"),
+        *("transfer.refused", "use.refused", "use.withheld", "use.failed", "run.failed"),
+    }
+)
+_DEALINGS = ("negotiation.", "transfer.", "use.", "run.")
+
+_SAYS = {
+    Standing.NOT_YET: ("not_yet", msgid("The entry is dated {time}, and the authority admitted {member} later.")),
+    Standing.REMOVED: (
+        "removed",
+        msgid("The entry is dated {time}, and {member} was removed from the members at {since}."),
+    ),
+    Standing.BETWEEN: (
+        "between",
+        msgid(
+            "The entry is dated {time}; after {since} {member} was removed, and only the authority's log says when."
+        ),
+    ),
+    Standing.EXPIRED: (
+        "expired",
+        msgid("The entry is dated {time}, and the last list that names {member} expired at {since}."),
+    ),
+}
+
+
+def contradictions(mine: MembersList, lists: Sequence[MembersList], place: Place) -> Iterator[Finding]:
+    """Lists that cannot both be the authority's word: it dates no two at the same second."""
+    for other in lists:
+        if other.issuer != mine.issuer:
+            sentence = msgid("Another list with the same signature names another authority, {issuer}.")
+            yield MEMBERS.failed(place, "two_issuers", sentence, issuer=other.issuer)
+        elif other.issued == mine.issued and other.text != mine.text:
+            sentence = msgid("The authority signed two different members lists that are dated {time}.")
+            yield MEMBERS.failed(place, "contradiction", sentence, time=stamp(mine.issued))
+
+
+def not_published(mine: MembersList, authority: Statements, place: Place) -> Iterator[Finding]:
+    """A list that the authority's log does not know, though it speaks of lists and of that time."""
+    known = {line.facts["list"] for line in authority.members if "list" in line.facts}
+    noted = later(stamp(mine.issued), NOTED_WITHIN) > authority.last_time
+    if known and not noted and digest_bytes(mine.text.encode()) not in known:
+        sentence = msgid("The log of the authority does not know the members list that is dated {time}.")
+        yield MEMBERS.failed(place, "not_published", sentence, time=stamp(mine.issued))
+
+
+def replaced_key(log: Statements, key: bytes, lists: Sequence[MembersList]) -> Iterator[Finding]:
+    """A later list that gave the signer another key before the log's last entry."""
+    for one in lists:
+        if one.keys.get(log.origin, key) != key and stamp(one.issued + LIST_PRECISION) < log.last_time:
+            sentence = msgid("The log goes on after {time}, and a list of that time gives its signer another key.")
+            yield SIGNATURE.failed(Place(log.origin), "replaced_key", sentence, time=stamp(one.issued))
+
+
+def standings(did: str, lists: Sequence[MembersList], authority: Statements | None) -> list[Since]:
+    """What a DID was, from when on, in the order of time; before the first it was not a member yet.
+
+    The authority's log counts as far as it goes. Behind it, and without it, the lists say at least when somebody was
+    no longer there: before the last list that names it nothing is held against it.
+    """
+    said = list(_said(did, authority)) if authority else []
+    until = authority.last_time if authority and said else ""
+    since = said or [("", Standing.MEMBER)]
+    fresh = sorted((one for one in lists if stamp(one.issued) > until), key=lambda one: one.issued)
+    named = [number for number, one in enumerate(fresh) if did in one.keys]
+    if named and since[-1][1] is not Standing.MEMBER:
+        since.append((until, Standing.MEMBER))
+    gone = fresh[named[-1] + 1 if named else 0 :]
+    if gone and since[-1][1] is Standing.MEMBER:
+        known = stamp(fresh[named[-1]].issued) if named else until
+        since.append((later(known, timedelta(milliseconds=1)), Standing.BETWEEN))
+        since.append((stamp(gone[0].issued + LIST_PRECISION), Standing.REMOVED))
+    return [*since, *_expiry(did, lists, since[-1])]
+
+
+def _said(did: str, authority: Statements) -> Iterator[Since]:
+    # The clock of the member and that of the authority may differ, so it counts as admitted a little earlier.
+    last = ""
+    for line in authority.members:
+        if line.facts.get("member") == did:
+            came = line.entry.kind == "member.admitted"
+            time = max(last, later(line.time, -SKEW)) if came else line.time
+            yield time, Standing.MEMBER if came else Standing.REMOVED
+            last = line.time
+
+
+def _expiry(did: str, lists: Sequence[MembersList], last: Since) -> Iterator[Since]:
+    ends = [one.expires for one in lists if did in one.keys]
+    if ends and last[1] is Standing.MEMBER:
+        yield max(stamp(max(ends)), last[0]), Standing.EXPIRED
+
+
+def check(log: Statements, lines: Sequence[Line], since: Sequence[Since]) -> Iterator[Finding]:
+    """Each entry of a log lies within the membership of its signer; of many that do not, the first is named."""
+    times = [time for time, _ in since]
+    told = set()
+    for line in lines:
+        at = bisect(times, line.time)
+        standing = since[at - 1][1] if at else Standing.NOT_YET
+        if standing is Standing.MEMBER or not line.entry.kind.startswith(_DEALINGS):
+            continue
+        wrong = standing is Standing.REMOVED and line.entry.kind not in _ENDINGS
+        if (standing, wrong) not in told:
+            told.add((standing, wrong))
+            yield _outside(log.origin, line, standing, times[max(at - 1, 0)], wrong=wrong)
+    if not told:
+        yield MEMBERSHIP.verified(Place(log.origin))
+
+
+def _outside(member: str, line: Line, standing: Standing, since: str, *, wrong: bool) -> Finding:
+    say = MEMBERSHIP.failed if wrong else MEMBERSHIP.unverifiable
+    code, sentence = _SAYS[standing]
+    return say(Place(member, line.index), code, sentence, time=line.time, member=member, since=since)
