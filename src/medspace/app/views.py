@@ -32,7 +32,9 @@ _REMEDIES: Mapping[str, str] = {
     "peer.redirected": msgid("Ask the operator of the other connector for the address that needs no redirect."),
     "peer.bad_answer": msgid("Something between you answers in its place: ask the operator of the other connector."),
     "identity.not-member": msgid("Ask the authority to run `medspace admit` for you, with the key that you use now."),
-    "identity.key-mismatch": msgid("Ask the authority to run `medspace admit` for you, with the key that you use now."),
+    "identity.key-mismatch": msgid(
+        "Ask the authority to run `medspace admit` for you, with the key that you use now."
+    ),
 }
 
 
