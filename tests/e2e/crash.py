@@ -43,7 +43,12 @@ class Node:
 
     def start(self) -> None:
         """Start it; it answers a moment later."""
-        self.pid = self.zygote.fork(config=str(self.config))
+        self.pid = self.zygote.fork(config=str(self.config), log=str(self.log))
+
+    @property
+    def log(self) -> Path:
+        """What all its lives wrote to standard error."""
+        return self.config.with_name("connector.log")
 
     def kill(self) -> None:
         """`kill -9`, and start it again."""

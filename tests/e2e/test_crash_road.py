@@ -1,5 +1,9 @@
-"""`kill -9` while two connectors negotiate and transfer: nothing confirmed is lost, nothing happens twice."""
+"""`kill -9` while two connectors negotiate and transfer: nothing confirmed is lost, nothing happens twice.
 
+MEDSPACE_CRASH_RUNS=100 runs the first test a hundred times, each time with other kills.
+"""
+
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -7,7 +11,10 @@ import pytest
 from medspace.app.config import read_config
 from tests.e2e import settled
 from tests.e2e.business import Business, members
-from tests.e2e.crash import Crowd, kill_at_random, told
+from tests.e2e.crash import PATIENCE, Crowd, kill_at_random, told
+from tests.e2e.evidence import kept_if_it_fails
+
+RUNS = int(os.environ.get("MEDSPACE_CRASH_RUNS", "1"))
 
 
 @pytest.fixture
@@ -17,14 +24,20 @@ def crowd(tmp_path) -> Iterator[Crowd]:
 
 
 async def live_and_check(crowd: Crowd, kills: int, seed: int, stories: int = 6) -> None:
-    business = Business(*crowd.nodes)
-    with told([business.turn] * stories, seed) as told_stories:
-        kill_at_random(crowd.nodes, kills, seed)
-    assert all(story.turns for story in told_stories)
-    assert sum(node.kills for node in crowd.nodes) == kills
-    for node in crowd.nodes:
-        assert node.stop() == 0
-    holder, user = [await settled.kept(read_config(node.config).database_url) for node in crowd.nodes]
+    with kept_if_it_fails(crowd):
+        business = Business(*crowd.nodes)
+        with told([business.turn] * stories, seed) as told_stories:
+            kill_at_random(crowd.nodes, kills, seed)
+        assert all(story.turns for story in told_stories)
+        assert sum(node.kills for node in crowd.nodes) == kills
+        urls = [read_config(node.config).database_url for node in crowd.nodes]
+        settled.rest(urls, PATIENCE)
+        assert [node.stop() for node in crowd.nodes] == [0, 0]
+        check(business, *[await settled.kept(url) for url in urls])
+
+
+def check(business: Business, holder: settled.Kept, user: settled.Kept) -> None:
+    """What must hold once both connectors have come to rest."""
     settled.check_nothing_is_owed((holder, user))
     settled.check_processes_match(user, holder)
     settled.check_agreements_are_the_same(user, holder)
@@ -35,8 +48,9 @@ async def live_and_check(crowd: Crowd, kills: int, seed: int, stories: int = 6) 
     assert {pid: user.transfers[pid].state.value for pid in business.transfers} == business.transfers
 
 
-async def test_killed_connectors_keep_their_word(crowd):
-    await live_and_check(crowd, kills=120, seed=1)
+@pytest.mark.parametrize("seed", range(1, RUNS + 1))
+async def test_killed_connectors_keep_their_word(crowd, seed):
+    await live_and_check(crowd, kills=120, seed=seed)
 
 
 @pytest.mark.slow

@@ -6,8 +6,8 @@
     {"do": "kill", "pid": N}       SIGKILL, and wait for its end    {"status": N}
     {"do": "stop", "pid": N}       SIGTERM, and wait for its end    {"status": N}
 
-A child writes its standard output to the file that `output` in the setup names, else to standard error. When its
-input ends the zygote kills what still runs.
+A child writes its standard output to the file that `output` in the setup names, else to standard error, which goes
+to the end of the file that `log` names. When its input ends the zygote kills what still runs.
 """
 
 import gc
@@ -81,6 +81,8 @@ def _child(run: Callable[[Any], None], setup: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
+    if "log" in setup:
+        os.dup2(os.open(setup["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
     os.dup2(os.open(setup["output"], os.O_WRONLY | os.O_CREAT) if "output" in setup else 2, 1)
     code = 0
     try:

@@ -248,7 +248,7 @@ class Space:
         process = self._get(path)
         while process["state"] not in FINAL | {"STARTED"} and not process.get("problem"):
             if time.monotonic() > deadline:
-                raise WaitingError(whom=whom)
+                raise SpaceError(process["trouble"]) if process.get("trouble") else WaitingError(whom=whom)
             process = self._get(path, seen=process["version"], wait=min(SHORT_WAIT, max(wait, 0.1)))
         if process.get("problem"):
             raise SpaceError(process["problem"])

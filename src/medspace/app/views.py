@@ -25,6 +25,17 @@ PROTECTIONS: Mapping[str, str] = {
     ),
 }
 DENIED_EXIT = 3
+WAITING_EXIT = 4
+# What helps against some of the reasons for which a message is not taken.
+_REMEDIES: Mapping[str, str] = {
+    "peer.clock": msgid("Set the clocks right (NTP): `medspace doctor` compares yours with those of the others."),
+    "peer.redirected": msgid("Ask the operator of the other connector for the address that needs no redirect."),
+    "peer.bad_answer": msgid("Something between you answers in its place: ask the operator of the other connector."),
+    "identity.not-member": msgid("Ask the authority to run `medspace admit` for you, with the key that you use now."),
+    "identity.key-mismatch": msgid(
+        "Ask the authority to run `medspace admit` for you, with the key that you use now."
+    ),
+}
 
 
 def version_of(*parts: object) -> str:
@@ -63,11 +74,17 @@ def problem(failure: Failure | None, speak: Speak) -> JsonObject | None:
     return {
         "code": failure.code,
         "sentence": " ".join(_told(failure.reason)) or failure.code,
-        "next_step": speak(next_steps.get(failure.source, next_steps["us"])),
+        "next_step": speak(_REMEDIES.get(failure.code) or next_steps.get(failure.source, next_steps["us"])),
         "clause": failure.clause,
         "exit_code": DENIED_EXIT,
         "source": failure.source,
     }
+
+
+def trouble(failure: Failure | None, speak: Speak) -> JsonObject | None:
+    """Why a message is not taken yet, in the form of an error; it is repeated meanwhile."""
+    told = problem(failure, speak)
+    return told and told | {"exit_code": WAITING_EXIT}
 
 
 def _told(reasons: Sequence[str]) -> Iterator[str]:
@@ -95,6 +112,7 @@ def negotiation(record: Negotiation, speak: Speak) -> JsonObject:
         "created": record.created,
         "updated": record.updated,
         "problem": problem(record.failure, speak),
+        "trouble": trouble(record.trouble, speak),
         "version": version_of(record),
     }
 
@@ -127,6 +145,7 @@ def transfer(record: Transfer, speak: Speak) -> JsonObject:
         "format": record.format,
         "endpoint": address.get("endpoint"),
         "problem": problem(record.failure, speak),
+        "trouble": trouble(record.trouble, speak),
         "version": version_of(record),
     }
 

@@ -1,10 +1,11 @@
 """A process belongs to its authenticated counterparty, and its messages name it rightly."""
 
+from dataclasses import replace
 from typing import TypeVar
 
 from medspace.connector.errors import MessageError, UnknownProcessError
 from medspace.connector.local import pids
-from medspace.connector.model import Negotiation, Transfer
+from medspace.connector.model import Failure, Negotiation, Transfer
 from medspace.connector.wire import Incoming
 from medspace.core.text import Text, msgid
 from medspace.trust.model import Caller
@@ -62,6 +63,12 @@ def remember(process: P, incoming: Incoming, *, taken: bool = True) -> tuple[str
     if identity is None:
         return process.seen
     return (*process.seen, identity if taken else _REFUSED + identity)[-_REMEMBERED:]
+
+
+def own_reason(process: P, stated: Failure) -> Failure:
+    """What our own message gives as the reason: what made it necessary, where that was somebody else's doing."""
+    earlier = process.failure
+    return earlier if earlier is not None and earlier.code == stated.code else replace(stated, source="us")
 
 
 def _identity(incoming: Incoming) -> str | None:

@@ -43,11 +43,11 @@ class TooLargeError(MessageError):
 
 
 class FilterError(MessageError):
-    """A catalogue filter was given; this connector knows none."""
+    """A catalogue filter cannot be evaluated."""
 
     code = "catalog.filter"
-    sentence = msgid("This catalogue knows no filters.")
-    next_step = msgid("Leave the filter out and page through the catalogue.")
+    sentence = msgid("This catalogue cannot evaluate the filter: {reason}.")
+    next_step = msgid("Compare what a dataset shows by =, !=, <, >, <=, >=, in, like or contains, or leave it out.")
 
 
 class CallbackError(InvalidInputError):

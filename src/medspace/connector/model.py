@@ -122,6 +122,7 @@ class Negotiation:
     agreement: JsonObject | None = None  # as on the wire, from AGREED on (on the provider's side: once it is sent)
     failure: Failure | None = None
     seen: tuple[str, ...] = ()  # identities of the counterparty's last messages
+    trouble: Failure | None = None  # why our message is not taken yet; it is repeated
 
     @property
     def dataset(self) -> str:
@@ -173,6 +174,7 @@ class Transfer:
     suspended_by: Role | None = None
     failure: Failure | None = None
     seen: tuple[str, ...] = ()
+    trouble: Failure | None = None
 
     @property
     def initial(self) -> str | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, TypeAlias
 
@@ -16,12 +17,17 @@ from medspace.core.store import Transaction
 class Reply:
     """What the counterparty answered; `body` is decoded JSON, None where there was none or it could not be read.
 
-    `following` is the URL of the next page where the answer has one (RFC 8288, relation `next`).
+    `following` is the URL of the next page where the answer has one (RFC 8288, relation `next`). `readable` says
+    whether the body was empty or JSON, `date` what the counterparty's clock said (RFC 9110 6.6.1), `after` for how
+    many seconds it asks not to be asked again (RFC 9110 10.2.3).
     """
 
     status: int
     body: Json = None
     following: str | None = None
+    readable: bool = True
+    date: datetime | None = None
+    after: float | None = None
 
 
 class Transport(Protocol):

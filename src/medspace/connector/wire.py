@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from medspace.connector.errors import FilterError, MessageError
+from medspace.connector.errors import MessageError
 from medspace.connector.model import Failure
 from medspace.core.canonical import Json, JsonObject, canonical
 from medspace.core.text import Text, msgid
@@ -26,6 +26,9 @@ _MOST_REASONS = 10
 _DEEPEST = 16
 _POLICY_TEXTS = ("assigner", "assignee", "timestamp")
 _RULES = ("permission", "prohibition", "obligation")
+# Endpoint properties of an EDC: the address stands in them alone.
+_PLACES = ("endpoint", "endpointType")
+_ELSEWHERE = {f"https://w3id.org/edc/v0.0.1/ns/{name}": name for name in (*_PLACES, "authorization", "authType")}
 _LOGIC = ("and", "or", "xone", "andSequence")
 
 
@@ -130,16 +133,6 @@ def reason_members(code: str | None, reason: tuple[str, ...], clause: str | None
     return {name: value for name, value in given.items() if value}
 
 
-def check_filter(message: Incoming) -> None:
-    """Refuse a catalogue filter.
-
-    Raises:
-        FilterError: there is one; an unknown filter must not be ignored (DSP 2025-1, Catalog 2.1).
-    """
-    if listed(message.body.get("filter")):
-        raise FilterError
-
-
 def offer(body: JsonObject) -> JsonObject:
     """The offer of a message in strict form: identity, target, and at least one rule.
 
@@ -164,6 +157,8 @@ def agreement(body: JsonObject) -> JsonObject:
 def data_address(value: Json) -> JsonObject | None:
     """A data address in strict form, None where there is none.
 
+    What others only put into endpoint properties with names of their own (`_ELSEWHERE`) stands in its place too.
+
     Raises:
         MessageError: it has no endpointType, or an endpoint property has no name and value.
     """
@@ -171,11 +166,19 @@ def data_address(value: Json) -> JsonObject | None:
         return None
     if not isinstance(value, dict):
         raise MessageError(reason=msgid("the dataAddress is not an object"))
-    made: JsonObject = {"@type": "DataAddress", "endpointType": _text(value, "endpointType")}
-    if value.get("endpoint") is not None:
-        made["endpoint"] = _text(value, "endpoint")
     properties = [_property(item) for item in listed(value.get("endpointProperties"))]
+    elsewhere = {_ELSEWHERE[item["name"]]: item["value"] for item in properties if item["name"] in _ELSEWHERE}
+    told = {name: text for name, text in elsewhere.items() if name in _PLACES} | _without_nothing(value)
+    made: JsonObject = {"@type": "DataAddress", "endpointType": _text(told, "endpointType")}
+    if told.get("endpoint") is not None:
+        made["endpoint"] = _text(told, "endpoint")
+    named = {item["name"] for item in properties} | set(_PLACES)
+    properties += [_property({"name": name, "value": text}) for name, text in elsewhere.items() if name not in named]
     return made | ({"endpointProperties": properties} if properties else {})
+
+
+def _without_nothing(body: JsonObject) -> JsonObject:
+    return {name: value for name, value in body.items() if value is not None}
 
 
 def _property(item: Json) -> JsonObject:

@@ -196,7 +196,7 @@ async def test_a_page_is_a_bounded_look_at_the_database(provider, catalogue):
     assert asked == [{"after": "urn:asset:0100", "descending": False, "limit": 101}]
 
 
-async def test_filters_and_other_messages_are_refused(catalogue):
+async def test_unknown_filters_and_other_messages_are_refused(catalogue):
     filtered = msgspec.json.encode({"@context": CONTEXT, "@type": "CatalogRequestMessage", "filter": ["x"]})
     with pytest.raises(FilterError):
         await catalogue.request(filtered)

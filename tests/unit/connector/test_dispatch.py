@@ -1,19 +1,21 @@
 """Delivery: as often as it takes, never twice in effect, with a reason when it fails."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
 
 from medspace.adapters.memory import SeededRandomness
-from medspace.connector.dispatch.rules import Answer, Patience, meaning
-from medspace.connector.errors import UnreachableError
+from medspace.connector.dispatch.rules import Answer, Patience, explained, meaning
+from medspace.connector.errors import NotSentError, UnreachableError
 from medspace.connector.model import INTENTS
 from medspace.connector.ports import Reply
 from medspace.core.errors import StorageFullError
 from tests.unit.connector.parties import OFFER, Network, Party, settle, until
 
 ASSET = "urn:asset:1"
+T0 = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 async def begin(consumer, provider):
@@ -33,16 +35,39 @@ def posts(network, ending):
 
 
 @pytest.mark.parametrize(
-    ("status", "answer"),
+    ("reply", "answer"),
     [
-        *[(status, Answer.TAKEN) for status in (200, 201, 204)],
-        *[(status, Answer.NOT_YET) for status in (404, 408, 425, 429)],
-        *[(status, Answer.REFUSED) for status in (400, 401, 403, 409, 413, 422)],
-        *[(status, Answer.UNCLEAR) for status in (301, 500, 502, 503, 504)],
+        *[(Reply(status), Answer.TAKEN) for status in (200, 201, 202, 204)],
+        *[(Reply(status), Answer.NOT_YET) for status in (401, 404, 408, 425, 429)],
+        *[(Reply(403, {"code": code}), Answer.NOT_YET) for code in ("identity.premature", "members.expired")],
+        *[(Reply(status), Answer.BUSY) for status in (409, 423)],
+        *[(Reply(status), Answer.REFUSED) for status in (400, 403, 405, 410, 413, 415, 422)],
+        *[(Reply(status), Answer.UNCLEAR) for status in (301, 302, 303, 307, 308, 500, 502, 503, 504)],
+        (Reply(200, readable=False), Answer.UNCLEAR),  # a page of something in between
+        (Reply(403, {"code": "policy.prohibited"}), Answer.REFUSED),
     ],
 )
-def test_what_a_status_means(status, answer):
-    assert meaning(status) is answer
+def test_what_an_answer_means(reply, answer):
+    assert meaning(reply) is answer
+
+
+@pytest.mark.parametrize(
+    ("reply", "code", "words"),
+    [
+        (Reply(409, {"code": "409", "reason": ["Not now."]}), "409", "Not now."),
+        (Reply(400), "peer.unspecified", "HTTP 400"),
+        (Reply(302), "peer.redirected", "redirect"),
+        (Reply(200, readable=False), "peer.bad_answer", "not JSON"),
+        (Reply(401, {"code": "identity.premature"}, date=T0 - timedelta(seconds=20)), "peer.clock", "20 s ahead"),
+        (Reply(401, None, date=T0 + timedelta(hours=1)), "peer.clock", "3600 s behind"),
+        (Reply(401, {"code": "identity.key"}, date=T0 + timedelta(seconds=2)), "identity.key", "HTTP 401"),
+        (Reply(503, {"code": "identity.no-list"}, date=T0 - timedelta(days=1)), "identity.no-list", "HTTP 503"),
+    ],
+)
+def test_why_a_message_was_not_taken(reply, code, words):
+    failure = explained(reply, T0)
+    assert failure.code == code
+    assert words in " ".join(failure.reason)
 
 
 def test_pauses_double_with_chance_and_stay_within_bounds():
@@ -77,20 +102,172 @@ async def test_nothing_is_reached_before_it_is_acknowledged(network, provider, c
     assert await provider.negotiations.agreements() == []
 
 
-async def test_what_cannot_be_told_in_time_keeps_its_reason(network, provider, consumer):
+async def test_what_cannot_be_told_in_time_ends_on_both_sides_with_its_reason(network, provider, consumer):
     network.fault = lambda method, url, body: "500" if url.endswith("/agreement") else None
     begun = await begin(consumer, provider)
     mine = await reach(consumer, begun.id, "REQUESTED")
+    assert (await trouble(provider, mine.peer_pid)).reason == ("made up",)
 
-    async def given_up():
-        return (await provider.negotiation(mine.peer_pid)).failure is not None
+    async def over():
+        return (await consumer.negotiation(begun.id)).state == "TERMINATED"
 
-    await until(consumer.clock, given_up, 700)
-    theirs = await provider.negotiation(mine.peer_pid)
-    assert (theirs.state, theirs.failure.code, theirs.failure.reason) == ("REQUESTED", "test.fault", ("made up",))
+    await until(consumer.clock, over, 700)
+    theirs = await reach(provider, mine.peer_pid, "TERMINATED")
+    mine = await consumer.negotiation(begun.id)
+    assert (theirs.failure.code, theirs.failure.reason, theirs.failure.source) == ("test.fault", ("made up",), "peer")
+    assert (mine.failure.code, mine.failure.reason, mine.failure.source) == ("test.fault", ("made up",), "peer")
+    assert theirs.trouble is None
+    assert mine.trouble is None
+
+
+async def trouble(party, pid):
+    """What is told while a message is repeated."""
+
+    async def there():
+        return (await party.negotiation(pid)).trouble is not None
+
+    await until(party.clock, there)
+    return (await party.negotiation(pid)).trouble
+
+
+class Answers:
+    """A counterparty that answers as told: a list of replies, the last one again and again; errors are raised."""
+
+    def __init__(self, *replies):
+        self.replies = list(replies)
+        self.posts = []
+
+    async def post(self, url, message, audience):
+        self.posts.append((url, message))
+        reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    async def get(self, url, audience):
+        raise UnreachableError(address=url, reason="x")
+
+
+TAKEN = Reply(201, {"providerPid": "urn:peer:1"})
+
+
+async def ask(consumer, *replies):
+    """A request to a counterparty that answers so."""
+    consumer.dispatcher._transport = Answers(*replies)
+    begun = await consumer.negotiations.request_negotiation("did:web:x.example", "https://x", OFFER, ASSET)
+    return begun.id, consumer.dispatcher._transport
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        *[Reply(status) for status in (401, 404, 408, 409, 423, 425, 429, 500, 502, 503)],
+        Reply(403, {"code": "identity.key-mismatch"}),
+        Reply(200, readable=False),
+        NotSentError(address="x", reason="x"),
+        UnreachableError(address="x", reason="x"),
+    ],
+)
+async def test_what_may_pass_is_repeated_word_for_word(consumer, reply):
+    pid, peer = await ask(consumer, *[reply] * 8, TAKEN)
+    await reach(consumer, pid, "REQUESTED")
+    assert len(peer.posts) == 9
+    assert all(post == peer.posts[0] for post in peer.posts)
+    assert (await consumer.negotiation(pid)).trouble is None
+
+
+async def test_the_clocks_are_named_while_a_refusal_lasts_and_when_it_is_final(consumer):
+    ahead = consumer.clock.now() - timedelta(seconds=20)
+    pid, _ = await ask(consumer, Reply(401, {"code": "identity.premature"}, date=ahead))
+    found = await trouble(consumer, pid)
+    assert found.code == "peer.clock"
+    assert found.reason[0] == "identity.premature: HTTP 401."
+    assert "ahead of that of the other connector" in found.reason[1]
+    consumer.clock.advance(601)
+    ended = await reach(consumer, pid, "TERMINATED")
+    assert (ended.failure.code, ended.failure.source) == ("peer.clock", "delivery")
+
+
+@pytest.mark.parametrize(("after", "least"), [(30.0, 30.0), (1e9, 120.0), (0.0, 0.07), (-5.0, 0.07)])
+async def test_who_asks_for_a_pause_gets_it_within_bounds(consumer, after, least):
+    pid, peer = await ask(consumer, Reply(429, after=after), TAKEN)
+    await settle(consumer.clock)
+    consumer.clock.advance(least - 0.01)
+    await settle(consumer.clock)
+    assert len(peer.posts) == 1
+    consumer.clock.advance(0.2)
+    await reach(consumer, pid, "REQUESTED")
+
+
+async def test_who_says_for_too_long_that_it_does_not_fit_has_refused(consumer):
+    pid, peer = await ask(consumer, Reply(409, {"code": "409", "reason": ["Not now."]}))
+    await until(consumer.clock, lambda: len(peer.posts) > 8)
+    assert (await consumer.negotiation(pid)).state == "INITIAL"
+    consumer.clock.advance(60)
+    ended = await reach(consumer, pid, "TERMINATED")
+    assert (ended.failure.code, ended.failure.reason) == ("409", ("Not now.",))
+
+
+async def test_a_counterparty_that_is_away_for_long_learns_of_the_end_when_it_comes_back(network, provider, consumer):
+    provider.negotiating.reactions = {}
+    begun = await begin(consumer, provider)
+    mine = await reach(consumer, begun.id, "REQUESTED")
+    network.fault = lambda method, url, body: "lost"
+    await consumer.negotiations.terminate(begun.id, "negotiation.withdrawn")
+    for _ in range(80):
+        consumer.clock.advance(10)
+        await settle(consumer.clock)
+    assert (await consumer.negotiation(begun.id)).state == "TERMINATED"
+    await consumer.restart()
+    for _ in range(30):
+        consumer.clock.advance(100)
+        await settle(consumer.clock)
     network.fault = lambda method, url, body: None
-    await provider.negotiations.approve(theirs.id)
-    assert (await reach(consumer, begun.id, "FINALIZED")).failure is None
+    for _ in range(5):
+        consumer.clock.advance(100)
+        await settle(consumer.clock)
+    theirs = await reach(provider, mine.peer_pid, "TERMINATED")
+    assert theirs.failure.code == "negotiation.withdrawn"
+    assert await consumer.database.read(lambda tx: tx.find(INTENTS)) == []
+
+
+async def test_nobody_is_told_of_an_end_for_ever(network, provider, consumer):
+    provider.negotiating.reactions = {}
+    begun = await begin(consumer, provider)
+    await reach(consumer, begun.id, "REQUESTED")
+    network.fault = lambda method, url, body: "lost"
+    await consumer.negotiations.terminate(begun.id, "negotiation.withdrawn")
+    for _ in range(90):
+        consumer.clock.advance(1000)
+        await settle(consumer.clock)
+    assert await consumer.database.read(lambda tx: tx.find(INTENTS)) == []
+
+
+async def test_a_caller_that_goes_away_leaves_no_message_behind(network, provider, consumer):
+    """The unit of work is kept although nobody waits for it any more; so is what it owes."""
+    real, held = provider.database.write, asyncio.Event()
+
+    async def slow(work):
+        kept = await real(work)
+        await held.wait()
+        return kept
+
+    provider.database.write = slow
+    content = msgspec.json.encode(
+        {
+            "@context": ["https://w3id.org/dspace/2025/1/context.jsonld"],
+            "@type": "ContractRequestMessage",
+            "consumerPid": "urn:consumer:1",
+            "callbackAddress": consumer.address,
+            "offer": {**OFFER, "target": ASSET},
+        }
+    )
+    asking = asyncio.ensure_future(provider.post("/negotiations/request", content, consumer.did))
+    await settle(provider.clock)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    held.set()
+    await until(provider.clock, lambda: posts(network, "/agreement"))
 
 
 async def test_a_request_that_reaches_nobody_ends(consumer):
@@ -117,14 +294,14 @@ async def test_a_termination_that_reaches_nobody_ends_the_process_here(network, 
 
 
 async def test_a_refusal_is_kept_for_people_to_read(network, provider, consumer):
-    network.fault = lambda method, url, body: "403" if url.endswith("/negotiations/request") else None
+    network.fault = lambda method, url, body: "400" if url.endswith("/negotiations/request") else None
     begun = await begin(consumer, provider)
     ended = await reach(consumer, begun.id, "TERMINATED")
     assert (ended.failure.code, ended.failure.reason, ended.failure.source) == ("test.fault", ("made up",), "peer")
     assert len(posts(network, "/negotiations/request")) == 1
 
 
-@pytest.mark.parametrize(("taken", "state"), [(True, "FINALIZED"), (False, "AGREED")])
+@pytest.mark.parametrize(("taken", "state"), [(True, "VERIFIED"), (False, "TERMINATED")])
 async def test_a_repetition_that_is_refused_is_looked_up(network, provider, consumer, taken, state):
     # A counterparty without our identities of messages: it refuses what it took already.
     def fault(method, url, body):
@@ -145,8 +322,8 @@ async def test_a_repetition_that_is_refused_is_looked_up(network, provider, cons
 
     await until(consumer.clock, settled)
     mine = await consumer.negotiation(begun.id)
-    assert mine.state == ("VERIFIED" if taken else "AGREED")
     assert len(posts(network, "/verification")) == 2
+    await reach(consumer, mine.id, state)
 
 
 @pytest.mark.parametrize("fault", ["lost", "mute", None])

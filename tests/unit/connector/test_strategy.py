@@ -212,7 +212,11 @@ async def test_other_terms_offered_back_wait_for_a_person(network, regions):
         ({"assignee": "did:web:else"}, "TERMINATED", "agreement.mismatch"),
         ({"target": "urn:asset:2"}, "TERMINATED", "agreement.mismatch"),
         ({"permission": [{"action": "medspace:score"}]}, "AGREED", None),
-        ({"permission": [{"action": "medspace:train", "constraint": [{"and": []}]}]}, "REQUESTED", None),
+        (
+            {"permission": [{"action": "medspace:train", "constraint": [{"and": []}]}]},
+            "TERMINATED",
+            "policy.malformed",
+        ),
     ],
 )
 async def test_an_agreement_that_is_not_the_one_negotiated_is_not_verified(network, regions, change, state, code):

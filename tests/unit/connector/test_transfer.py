@@ -334,7 +334,7 @@ async def test_a_request_that_reaches_nobody_ends_with_its_reason(network, agree
 async def test_a_suspension_that_is_refused_leaves_its_reason(network, agreement, provider, consumer):
     begun = await begin(consumer, provider)
     mine, theirs = await both(consumer, provider, begun.id, "STARTED")
-    network.fault = lambda method, url, body: "409" if url.endswith("/suspension") else None
+    network.fault = lambda method, url, body: "400" if url.endswith("/suspension") else None
     await provider.transfers.suspend(theirs.id, "x.y")
     await settle(provider.clock)
     told = await provider.transfer(theirs.id)

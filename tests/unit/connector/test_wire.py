@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medspace.connector import wire
-from medspace.connector.errors import FilterError, MessageError
+from medspace.connector.errors import MessageError
 from tests.unit.connector.parties import CONTEXT
 
 TYPE = "ContractRequestMessage"
@@ -194,9 +194,43 @@ def test_reasons_of_others_are_bounded_and_cleaned():
     assert wire.stated_reason({"clause": "a b"}).clause is None
 
 
-def test_filters_are_refused_unless_empty():
-    for fine in ({}, {"filter": []}, {"filter": None}):
-        wire.check_filter(wire.read(message(**fine), TYPE))
-    for bad in ({"filter": [{}]}, {"filter": "x"}, {"filter": {"a": 1}}):
-        with pytest.raises(FilterError):
-            wire.check_filter(wire.read(message(**bad), TYPE))
+NS = "https://w3id.org/edc/v0.0.1/ns/"
+
+
+def prop(name, value="x"):
+    return {"@type": "EndpointProperty", "name": name, "value": value}
+
+
+def test_an_address_that_stands_only_in_endpoint_properties_is_read():
+    told = {
+        "@type": "DataAddress",
+        "endpointType": "https://w3id.org/idsa/v4.1/HTTP",
+        "endpointProperties": [
+            prop(f"{NS}endpoint", "http://127.0.0.1:1/public"),
+            prop(f"{NS}authorization", "secret"),
+            prop(f"{NS}authType", "bearer"),
+            prop(f"{NS}expiresIn", "300"),
+        ],
+    }
+    read = wire.data_address(told)
+    assert read["endpoint"] == "http://127.0.0.1:1/public"
+    names = {item["name"]: item["value"] for item in read["endpointProperties"]}
+    assert (names["authorization"], names["authType"], names[f"{NS}expiresIn"]) == ("secret", "bearer", "300")
+    assert wire.data_address(read) == read
+
+
+def test_what_stands_in_its_place_comes_before_endpoint_properties():
+    told = {
+        "endpointType": "t",
+        "endpoint": "http://127.0.0.1:1/a",
+        "endpointProperties": [prop(f"{NS}endpoint", "http://127.0.0.1:1/b"), prop("authorization", "own")]
+        + [prop(f"{NS}authorization", "other"), prop(f"{NS}endpointType", "other")],
+    }
+    read = wire.data_address(told)
+    assert (read["endpoint"], read["endpointType"]) == ("http://127.0.0.1:1/a", "t")
+    assert [item["value"] for item in read["endpointProperties"] if item["name"] == "authorization"] == ["own"]
+
+
+def test_the_type_of_an_address_may_stand_in_a_property_too():
+    told = {"endpointType": None, "endpointProperties": prop(f"{NS}endpointType", "https://w3id.org/idsa/v4.1/HTTP")}
+    assert wire.data_address(told)["endpointType"] == "https://w3id.org/idsa/v4.1/HTTP"

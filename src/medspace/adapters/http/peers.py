@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import msgspec
 
@@ -25,8 +27,11 @@ OK = 200
 LONGEST_REASON = 1000  # characters
 _CODE = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 PATIENCE = 10.0  # seconds, for a document or a list while a caller waits at our door
+ANSWER_TIME = 20.0  # seconds for the answer to a message; it is sent again
 BUSY = frozenset((425, 429, 500, 502, 503, 504))
 _encoder = msgspec.json.Encoder()
+LONGEST_DATE = 64  # characters
+_SECONDS = re.compile(r"[0-9]{1,9}")
 _NEXT = re.compile(r'<(?P<url>[^>]{1,2048})>\s*;[^,]*rel="?next"?')
 
 
@@ -54,9 +59,29 @@ def json_of(answer: Answer) -> Json:
 
 def _reply(answer: Answer) -> Reply:
     try:
-        return Reply(answer.status, json_of(answer), _following(answer))
+        body, readable = json_of(answer), True
     except ValueError:
-        return Reply(answer.status)
+        body, readable = None, False
+    date = http_date(answer.headers.get("date", ""))
+    return Reply(answer.status, body, _following(answer), readable, date, _after(answer.headers, date))
+
+
+def http_date(text: str) -> datetime | None:
+    """The instant of an HTTP date (RFC 9110 5.6.7), None where it is none."""
+    try:
+        read = parsedate_to_datetime(text) if len(text) <= LONGEST_DATE else None
+    except (ValueError, OverflowError):
+        return None
+    return read if read is None or read.tzinfo is not None else read.replace(tzinfo=UTC)
+
+
+def _after(headers: Mapping[str, str], date: datetime | None) -> float | None:
+    """The seconds of a Retry-After header; a date in it is counted from the server's own clock."""
+    told = headers.get("retry-after", "")
+    if _SECONDS.fullmatch(told):
+        return float(told)
+    then = http_date(told)
+    return max(0.0, (then - date).total_seconds()) if then is not None and date is not None else None
 
 
 def _following(answer: Answer) -> str | None:
@@ -79,7 +104,8 @@ class DspClient:
             UnreachableError: no answer; `NotSentError` where the message has surely not been delivered.
         """
         body = _encoder.encode(message)
-        return _reply(await self._client.request("POST", url, headers=self._token(audience), body=body))
+        headers = self._token(audience)
+        return _reply(await self._client.request("POST", url, headers=headers, body=body, timeout=ANSWER_TIME))
 
     async def get(self, url: str, audience: str) -> Reply:
         """Ask for the resource at `url`, with a token for the DID `audience`.

@@ -91,7 +91,7 @@ def _negotiation(screen: Screen, one: JsonObject) -> tuple[str, ...]:
     return (
         one["id"],
         screen.say(Text(msgid("{dataset}, as {role} with {counterparty}: {state}"), facts)),
-        (one["problem"] or {}).get("sentence", ""),
+        (one["problem"] or one.get("trouble") or {}).get("sentence", ""),
         waits,
         *terms,
     )

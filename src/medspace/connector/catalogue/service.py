@@ -1,15 +1,21 @@
 """The catalogue: publishing and withdrawing as part of a transaction, and pages of it for others."""
 
+import asyncio
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from medspace.connector import journal, wire
-from medspace.connector.catalogue import rules
-from medspace.connector.errors import UnknownDatasetError
+from medspace.connector.catalogue import query, rules
+from medspace.connector.errors import FilterError, UnknownDatasetError
 from medspace.connector.local import Local
 from medspace.connector.model import CATALOGUE, Dataset
 from medspace.core.canonical import JsonObject
 from medspace.core.store import Database, Transaction
+from medspace.core.text import Text, msgid
+
+SELECTED = 500  # datasets that a query gets at once
+SCANNED = 500  # datasets that are looked through at once
+MOST_SCANNED = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,28 +67,33 @@ class Catalogue:
     database: Database
     local: Local
     page_size: int = rules.PAGE
+    scans: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
 
     async def request(self, content: bytes, after: str | None = None, before: str | None = None) -> Page:
-        """A page of the catalogue: the first one, or the one behind or before a dataset.
+        """A page of the catalogue: the first one, the one behind or before a dataset, or what a query asks for.
 
         Raises:
             MessageError: the request cannot be read.
-            FilterError: it has a filter.
+            FilterError: its filter cannot be evaluated.
         """
-        wire.check_filter(wire.read(content, "CatalogRequestMessage"))
-        return await self.page(after, before)
+        wanted = query.read(wire.read(content, "CatalogRequestMessage").body.get("filter"))
+        if wanted.plain and wanted.limit != 0:
+            return await self.page(after, before, wanted.limit)
+        async with self.scans:
+            return await self._selected(wanted)
 
-    async def page(self, after: str | None = None, before: str | None = None) -> Page:
+    async def page(self, after: str | None = None, before: str | None = None, limit: int | None = None) -> Page:
         """A page, in the order of identities; it costs the same however large the catalogue is."""
+        size = min(limit or self.page_size, self.page_size)
         found = await self.database.read(
             lambda tx: tx.find(
                 CATALOGUE,
                 after=after if before is None else before,
                 descending=before is not None,
-                limit=self.page_size + 1,
+                limit=size + 1,
             )
         )
-        further, datasets = len(found) > self.page_size, found[: self.page_size]
+        further, datasets = len(found) > size, found[:size]
         if before is not None:
             datasets.reverse()
         more, earlier = (further, after is not None) if before is None else (True, further)
@@ -90,6 +101,24 @@ class Catalogue:
             rules.catalogue(self.local.did, self.local.address, [dataset.body for dataset in datasets]),
             rules.links(self.local.address, datasets, more=more, earlier=earlier),
         )
+
+    async def _selected(self, wanted: query.Query) -> Page:
+        """What a query asks for; nothing is kept in memory but keys, and the bodies that are shown."""
+        size = self.page_size if wanted.limit is None else min(wanted.limit, SELECTED)
+        keys: list[tuple[str, str]] = []
+        after: str | None = None
+        for _ in range(MOST_SCANNED // SCANNED):  # a read for each chunk, so that others have their turns
+            found, after = await self.database.read(lambda tx, after=after: _scan(tx, wanted, after))  # type: ignore[misc]
+            keys += found
+            if after is None:
+                break
+        else:
+            raise FilterError(reason=Text(msgid("it has more than {most} datasets"), {"most": MOST_SCANNED}))
+        keys.sort(reverse=wanted.descending)
+        chosen = [identity for _, identity in keys[wanted.offset : wanted.offset + size]]
+        shown = await self.database.read(lambda tx: [tx.get(CATALOGUE, identity) for identity in chosen])
+        bodies = [dataset.body for dataset in shown if dataset is not None]
+        return Page(rules.catalogue(self.local.did, self.local.address, bodies), None)
 
     async def dataset(self, asset: str) -> bytes:
         """One dcat:Dataset as JSON bytes.
@@ -111,3 +140,10 @@ class Catalogue:
         if found is None:
             raise UnknownDatasetError(dataset=asset)
         return found
+
+
+def _scan(tx: Transaction, wanted: query.Query, after: str | None) -> tuple[list[tuple[str, str]], str | None]:
+    """The keys of what matches among some datasets, and where the next ones begin."""
+    chunk = tx.find(CATALOGUE, after=after, limit=SCANNED)
+    keys = [wanted.key(dataset) for dataset in chunk if wanted.matches(dataset)]
+    return keys, chunk[-1].id if len(chunk) == SCANNED else None

@@ -3,9 +3,11 @@
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from medspace.connector.model import INTENTS, Intent, Negotiation, Reaction, Transfer
+from medspace.connector.model import INTENTS, Failure, Intent, Negotiation, Reaction, Transfer
 from medspace.core.decision import Decision
 from medspace.core.store import Transaction
+
+LINGERING = 100  # messages to one member that is only to be told that processes are over
 
 P = TypeVar("P", Negotiation, Transfer)
 
@@ -47,3 +49,14 @@ def remove(tx: Transaction, kept: Intent | None) -> None:
     """Forget an intent."""
     if kept is not None:
         tx.delete(INTENTS, kept)
+
+
+def linger(tx: Transaction, kept: Intent) -> None:
+    """Keep the message that ends a process which is over here; of a member that never answers only so many are."""
+    if len(tx.find(INTENTS, where={"audience": kept.audience}, limit=LINGERING + 1)) > LINGERING:
+        tx.delete(INTENTS, kept)
+
+
+def ending(failure: Failure) -> Reaction:
+    """What is told to the counterparty of a process that cannot go on."""
+    return Reaction(("terminate",), code=failure.code, reason=failure.reason, clause=failure.clause)

@@ -1,17 +1,28 @@
 """When a message is repeated, and what an answer means for it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import Enum
 
+from medspace.connector import wire
+from medspace.connector.model import Failure
+from medspace.connector.ports import Reply
 from medspace.core.clock import Randomness
+from medspace.core.text import Text, msgid
+
+CLOCK = "peer.clock"
+REDIRECTED = "peer.redirected"
+UNREADABLE = "peer.bad_answer"
+SKEW = 5.0  # seconds that two clocks may differ before it is said; a Date header has whole seconds
 
 
 class Answer(Enum):
-    """What an HTTP status says about a message."""
+    """What an answer says about a message."""
 
     TAKEN = "taken"
     NOT_YET = "not yet"  # surely not taken; worth repeating
     UNCLEAR = "unclear"  # perhaps taken; worth repeating
+    BUSY = "busy"  # it does not fit the counterparty's state now, though it fits ours; worth repeating for a while
     REFUSED = "refused"
 
 
@@ -23,25 +34,76 @@ class Patience:
     longest: float = 10.0
     deadline: float = 600.0
     settle: float = 1.0  # how long a message of the counterparty waits for the answer to ours
+    busy: float = 60.0  # how long a counterparty may say that a message does not fit its state
+    asked: float = 120.0  # the longest pause that a counterparty may ask for
+    quiet: float = 2.0  # what takes longer is shown as trouble
+    ending: float = 86_400.0  # how long a termination is repeated; its process is over here after `deadline`
+    seldom: float = 300.0  # the pause between repetitions of such a termination
+    silences: int = 3  # attempts without an answer after which a counterparty is only tried
 
     def pause(self, attempts: int, randomness: Randomness) -> float:
         """The pause after so many attempts: doubled each time, within a quarter around it by chance."""
-        doubled = self.first * 2.0 ** min(attempts - 1, 30)
+        return self._about(min(self.first * 2.0 ** min(attempts - 1, 30), self.longest), randomness)
+
+    def rarely(self, randomness: Randomness) -> float:
+        """The pause between repetitions of what only the counterparty still has to learn."""
+        return self._about(self.seldom, randomness)
+
+    def _about(self, seconds: float, randomness: Randomness) -> float:
         chance = randomness.token_bytes(1)[0] / 255
-        return min(doubled, self.longest) * (0.75 + 0.5 * chance)
+        return seconds * (0.75 + 0.5 * chance)
 
 
-_AGAIN = frozenset({404, 408, 425, 429})
+# 401: clocks are set and keys become known in time. 404: there is no such endpoint or process yet.
+_AGAIN = frozenset({401, 404, 408, 425, 429})
+_BUSY = frozenset({409, 423})
+_FORBIDDEN = 403
+# Who answers 403 with such a code could not tell who calls.
+_UNPROVEN = ("identity.", "members.")
 
 
-def meaning(status: int) -> Answer:
-    """What the status of an answer says.
+def meaning(reply: Reply) -> Answer:
+    """What an answer says.
 
-    404: the counterparty has no such endpoint or process yet (callbacks come up late), so it is repeated. Any other
-    4xx is a refusal; 5xx may stem from a proxy after the message was taken.
+    409 may pass: others acknowledge a message before they have noted it, and refuse our next one meanwhile. Any
+    other 4xx is a refusal; 5xx may stem from a proxy after the message was taken, as may a page that is not JSON.
     """
+    status = reply.status
     if status in range(200, 300):
-        return Answer.TAKEN
-    if status in _AGAIN:
+        return Answer.TAKEN if reply.readable else Answer.UNCLEAR
+    if status in _AGAIN or (status == _FORBIDDEN and wire.stated_reason(reply.body).code.startswith(_UNPROVEN)):
         return Answer.NOT_YET
+    if status in _BUSY:
+        return Answer.BUSY
     return Answer.REFUSED if status in range(400, 500) else Answer.UNCLEAR
+
+
+def explained(reply: Reply, now: datetime) -> Failure:
+    """Why a message was not taken, in the counterparty's words or, where it has none that help, in ours."""
+    stated = wire.stated_reason(reply.body)
+    failure = replace(stated, reason=stated.reason or (f"HTTP {reply.status}",))
+    if reply.status in range(300, 400):
+        return Failure(
+            REDIRECTED, (str(Text(msgid("It answers with a redirect, which is not followed."))),), "delivery"
+        )
+    if not reply.readable and reply.status in range(200, 300):
+        return Failure(UNREADABLE, (str(Text(msgid("It answers with something that is not JSON."))),), "delivery")
+    told = skew_told(reply.date, now) if reply.status in (401, _FORBIDDEN) else None
+    if told is None:
+        return failure
+    return Failure(CLOCK, (f"{failure.code}: {failure.reason[0]}.", str(told)), "delivery")
+
+
+def skew_told(theirs: datetime | None, ours: datetime) -> Text | None:
+    """How far our clock is from the counterparty's, None where that is not worth a word."""
+    if theirs is None:
+        return None
+    ahead = (ours - theirs).total_seconds()
+    if abs(ahead) < SKEW:
+        return None
+    sentence = (
+        msgid("Our clock is {seconds} s ahead of that of the other connector.")
+        if ahead > 0
+        else msgid("Our clock is {seconds} s behind that of the other connector.")
+    )
+    return Text(sentence, {"seconds": round(abs(ahead))})

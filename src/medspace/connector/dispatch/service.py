@@ -1,21 +1,26 @@
 """The dispatcher: delivers what the outbox holds, as often as it takes, and notes what became of it.
 
-Nothing is polled: what is due waits in a heap, and a new message wakes the dispatcher. What is in memory is only
-what an attempt knows (how often, with which doubt); after a restart every message in the outbox may have been sent.
+Nothing is polled: what is due waits in a heap, and a new message wakes the dispatcher; then it waits for a place, of
+which each member has a few (`places`). What is in memory is only what an attempt knows (how often, with which doubt);
+after a restart every message in the outbox may have been sent.
+
+A message is repeated while its failure may pass, and no longer than `Patience` says; then the process cannot go on,
+and its settlement ends it on both sides. A termination is repeated for longer, since only the counterparty still has
+to learn of it.
 """
 
 import asyncio
 import heapq
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from medspace.connector import wire
-from medspace.connector.dispatch.outbox import stored
-from medspace.connector.dispatch.rules import Answer, Patience, meaning
+from medspace.connector.dispatch.outbox import Outcome, P, stored
+from medspace.connector.dispatch.places import Places, Sharing
+from medspace.connector.dispatch.rules import Answer, Patience, explained, meaning
 from medspace.connector.errors import NotSentError, TransitionError, UnreachableError
 from medspace.connector.model import INTENTS, Failure, Intent, Kind
 from medspace.connector.ports import Reply, Transport
@@ -27,6 +32,7 @@ from medspace.core.store import Database, Transaction
 
 _PAGE = 500
 _LOGGER = logging.getLogger("medspace.dispatch")
+_ENDING = "terminate"  # the action of both kinds of process that ends them
 _SUPERSEDED = Failure("process.superseded", (), "us")
 
 
@@ -39,6 +45,14 @@ class Settlement(Protocol):
 
     def failed(self, tx: Transaction, intent: Intent, failure: Failure) -> Intent | None:
         """The counterparty refused it or could not be told it; returns the next one that is due."""
+        ...
+
+    def troubled(self, tx: Transaction, intent: Intent, failure: Failure) -> None:
+        """The message is not taken yet, and is repeated: people may want to know why."""
+        ...
+
+    def ended(self, tx: Transaction, intent: Intent, failure: Failure) -> None:
+        """The counterparty could not be told in time that the process is over: it is over here all the same."""
         ...
 
     def due(self, tx: Transaction, intent: Intent) -> bool:
@@ -57,6 +71,9 @@ class _Lane:
     attempts: int = 0
     launched: bool = False
     doubtful: bool = False  # some attempt remained without an answer, and none got a final one
+    fresh: bool = True  # it leaves at once, so that it need not be asked whether it still fits
+    busy: datetime | None = None  # since when the counterparty says that it does not fit its state
+    told: str = ""  # the code of the trouble that people were told of
     landed: asyncio.Event = field(default_factory=asyncio.Event)
     before: asyncio.Event | None = None  # the landing of the message whose place this one took
 
@@ -78,7 +95,7 @@ class Dispatcher:
         clock: Clock,
         randomness: Randomness,
         patience: Patience | None = None,
-        at_once: int = 64,
+        sharing: Sharing | None = None,
     ) -> None:
         self.patience = patience or Patience()
         self._database = database
@@ -90,7 +107,7 @@ class Dispatcher:
         self._heap: list[tuple[datetime, int, _Lane]] = []
         self._pushed = 0
         self._wake = asyncio.Event()
-        self._slots = asyncio.Semaphore(at_once)
+        self._places: Places[_Lane] = Places(sharing or Sharing(), self.patience, randomness)
         self._guards: dict[str, _Guard] = {}
 
     # --- what services ask for --------------------------------------------------------------------------------
@@ -107,6 +124,27 @@ class Dispatcher:
             guard.wanted -= 1
             if guard.wanted == 0:
                 del self._guards[pid]
+
+    async def commit(self, unit: Callable[[Transaction], Outcome[P]]) -> Outcome[P]:
+        """Run a unit of work, and know of the message that it owes. `launch` sends it.
+
+        A caller that goes away meanwhile leaves nothing behind: what is kept without it is sent without it.
+        """
+        work = asyncio.ensure_future(self._committed(unit))
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            work.add_done_callback(self._left_behind)
+            raise
+
+    async def _committed(self, unit: Callable[[Transaction], Outcome[P]]) -> Outcome[P]:
+        outcome = await self._database.write(unit)
+        self.register(outcome.intent)
+        return outcome
+
+    def _left_behind(self, work: "asyncio.Future[Outcome[P]]") -> None:
+        if not work.cancelled() and work.exception() is None:
+            self.launch(work.result().intent)
 
     def standing(self, intent: Intent) -> Standing:
         """What is known of a message in the outbox; one that is not known yet is about to be sent."""
@@ -131,10 +169,10 @@ class Dispatcher:
         earlier = self._lanes.get(intent.id)
         if earlier is not None and _same(earlier.intent, intent):
             return
-        standing = Standing.FLYING if instant(intent.due) <= self._clock.now() else Standing.RESTING
-        self._lanes[intent.id] = _Lane(
-            intent, standing, before=earlier.landed if earlier and earlier.attempts else None
-        )
+        fresh = instant(intent.due) <= self._clock.now()
+        standing = Standing.FLYING if fresh else Standing.RESTING
+        before = earlier.landed if earlier and earlier.attempts else None
+        self._lanes[intent.id] = _Lane(intent, standing, fresh=fresh, before=before)
 
     def launch(self, intent: Intent | None) -> None:
         """Send an intent as soon as it is due."""
@@ -151,6 +189,8 @@ class Dispatcher:
         async with asyncio.TaskGroup() as group:
             while True:
                 for lane in self._due():
+                    self._places.enter(lane.intent.audience, lane)
+                for lane in self._places.next(self._clock.now()):
                     group.create_task(self._turn(lane))
                 await self._wait()
 
@@ -160,7 +200,8 @@ class Dispatcher:
             page = await self._database.read(lambda tx, after=after: tx.find(INTENTS, after=after, limit=_PAGE))  # type: ignore[misc]
             for intent in page:
                 if intent.id not in self._lanes:
-                    lane = self._lanes[intent.id] = _Lane(intent, Standing.DOUBTFUL, attempts=1, doubtful=True)
+                    lane = _Lane(intent, Standing.DOUBTFUL, attempts=1, doubtful=True, fresh=False)
+                    self._lanes[intent.id] = lane
                     self._push(lane, instant(intent.due))
             if len(page) < _PAGE:
                 return
@@ -179,13 +220,16 @@ class Dispatcher:
         return lanes
 
     async def _wait(self) -> None:
+        # What was launched, or gave a place back, since the last look has set the event: it must not be lost.
+        if not self._wake.is_set():
+            now = self._clock.now()
+            following = self._heap[0][0] if self._heap else None
+            times = [time for time in (following, self._places.opens(now)) if time is not None]
+            if not times:
+                await self._wake.wait()
+            elif (seconds := (min(times) - now).total_seconds()) > 0:
+                await self._first(self._wake.wait(), self._clock.sleep(seconds))
         self._wake.clear()
-        if not self._heap:
-            await self._wake.wait()
-            return
-        seconds = (self._heap[0][0] - self._clock.now()).total_seconds()
-        if seconds > 0:
-            await self._first(self._wake.wait(), self._clock.sleep(seconds))
 
     async def _first(self, *waits: object) -> None:
         tasks = [asyncio.ensure_future(wait) for wait in waits]  # type: ignore[call-overload]
@@ -196,16 +240,21 @@ class Dispatcher:
                 task.cancel()
 
     async def _turn(self, lane: _Lane) -> None:
-        async with self._slots:
-            try:
-                await self._attempt(lane)
-            except StorageError as error:
-                self._note(lane, error.code)
-                self._again(lane, Standing.DOUBTFUL)
-            except Exception as error:  # noqa: BLE001 - the edge of the task: one message never stops the others
-                self._stumble(lane, error)
-            finally:
-                lane.landed.set()
+        try:
+            await self._safely(lane, self._attempt(lane))
+        finally:
+            lane.landed.set()
+            self._places.leave(lane.intent.audience)
+            self._wake.set()
+
+    async def _safely(self, lane: _Lane, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except StorageError as error:
+            self._note(lane, error.code)
+            self._again(lane, Standing.DOUBTFUL)
+        except Exception as error:  # noqa: BLE001 - the edge of the task: one message never stops the others
+            self._stumble(lane, error)
 
     def _stumble(self, lane: _Lane, error: Exception) -> None:
         """What should not happen has happened: try again for as long as patience says, then leave it to a restart."""
@@ -231,9 +280,10 @@ class Dispatcher:
             if self._lanes.get(lane.intent.id) is not lane:
                 return
             earlier, lane.standing = lane.standing, Standing.FLYING
+            fresh, lane.fresh = lane.fresh, False
             lane.attempts += 1
             lane.landed.clear()
-        if lane.attempts > 1 and not await self._wanted(lane.intent, earlier):
+        if not fresh and not await self._wanted(lane.intent, earlier):
             await self._fail(lane, _SUPERSEDED)
         else:
             await self._settle(lane, await self._send(lane.intent))
@@ -256,18 +306,44 @@ class Dispatcher:
 
     async def _settle(self, lane: _Lane, reply: Reply | UnreachableError) -> None:
         if isinstance(reply, UnreachableError):
-            surely = isinstance(reply, NotSentError)
-            failure = Failure(reply.code, (str(reply.text),), "delivery")
-            await self._postpone(lane, Standing.RESTING if surely else Standing.DOUBTFUL, failure)
+            await self._silence(lane, reply)
             return
-        match meaning(reply.status):
+        self._places.answered(lane.intent.audience)
+        failure = explained(reply, self._clock.now())
+        match meaning(reply):
             case Answer.TAKEN:
                 await self._acknowledge(lane, reply.body)
             case Answer.REFUSED:
-                await self._refuse(lane, reply)
+                await self._refuse(lane, failure)
+            case Answer.BUSY:
+                await self._hold(lane, failure)
             case answer:
                 standing = Standing.RESTING if answer is Answer.NOT_YET else Standing.DOUBTFUL
-                await self._postpone(lane, standing, _answered(reply))
+                await self._postpone(lane, standing, failure, reply.after)
+
+    async def _silence(self, lane: _Lane, error: UnreachableError) -> None:
+        standing = Standing.RESTING if isinstance(error, NotSentError) else Standing.DOUBTFUL
+        failure = Failure(error.code, (str(error.text),), "delivery")
+        late = self._places.silent(lane.intent.audience, self._clock.now(), self._overdue)
+        await self._postpone(lane, standing, failure)
+        for waiting in late:  # what waits behind it for too long could not be told either
+            await self._safely(waiting, self._postpone(waiting, waiting.standing, failure))
+
+    def _overdue(self, lane: _Lane) -> bool:
+        return self._age(lane) > self.patience.deadline and lane.intent.action != _ENDING
+
+    async def _hold(self, lane: _Lane, failure: Failure) -> None:
+        """Repeat for a while what does not fit the counterparty's state, as long as it fits ours."""
+        now = self._clock.now()
+        lane.busy = lane.busy or now
+        since = (now - lane.busy).total_seconds()
+        fits = await self._wanted(lane.intent, Standing.RESTING)
+        if since > self.patience.busy or not fits:
+            await self._refuse(lane, failure)
+        elif lane.doubtful and since > self.patience.quiet and await self._taken(lane.intent):
+            await self._acknowledge(lane, None)
+        else:
+            await self._postpone(lane, Standing.RESTING, failure)
 
     async def _acknowledge(self, lane: _Lane, reply: Json) -> None:
         settlement = self._settlements[lane.intent.kind]
@@ -283,10 +359,9 @@ class Dispatcher:
             del self._lanes[lane.intent.id]
         self.launch(following)
 
-    async def _refuse(self, lane: _Lane, reply: Reply) -> None:
+    async def _refuse(self, lane: _Lane, failure: Failure) -> None:
         # Others refuse a repetition where the first one was taken and its answer got lost: the state tells. Ours
         # know their messages again, so that a refusal is one.
-        failure = _answered(reply)
         if lane.attempts > 1 and failure.code != TransitionError.code and await self._taken(lane.intent):
             await self._acknowledge(lane, None)
         else:
@@ -304,24 +379,41 @@ class Dispatcher:
             return False
         return isinstance(reply.body, dict) and reply.body.get("state") == expected
 
-    async def _postpone(self, lane: _Lane, standing: Standing, failure: Failure) -> None:
-        if self._age(lane) > self.patience.deadline:
+    async def _postpone(self, lane: _Lane, standing: Standing, failure: Failure, asked: float | None = None) -> None:
+        if self._lanes.get(lane.intent.id) is not lane:
+            return
+        age = self._age(lane)
+        if age > self.patience.deadline and (lane.intent.action != _ENDING or age > self.patience.ending):
             await self._fail(lane, failure)
+            return
+        if age > self.patience.quiet and lane.told != failure.code:
+            await self._tell(lane, failure)
+        if age > self.patience.deadline:
+            await self._linger(lane, failure)
         else:
-            self._again(lane, standing)
+            self._again(lane, standing, asked)
 
-    def _again(self, lane: _Lane, standing: Standing) -> None:
+    async def _tell(self, lane: _Lane, failure: Failure) -> None:
+        lane.told = failure.code
+        settlement = self._settlements[lane.intent.kind]
+        self._note(lane, failure.code)
+        await self._database.write(lambda tx: settlement.troubled(tx, lane.intent, failure))
+
+    async def _linger(self, lane: _Lane, failure: Failure) -> None:
+        """A process that is over here: the counterparty is told once it can be."""
+        settlement = self._settlements[lane.intent.kind]
+        await self._database.write(lambda tx: settlement.ended(tx, lane.intent, failure))
+        lane.doubtful, lane.standing = True, Standing.DOUBTFUL
+        self._push(lane, self._clock.now() + timedelta(seconds=self.patience.rarely(self._randomness)))
+
+    def _again(self, lane: _Lane, standing: Standing, asked: float | None = None) -> None:
         # Doubt stays: what happens to a repetition tells nothing about the first attempt.
         lane.doubtful = lane.doubtful or standing is Standing.DOUBTFUL
         lane.standing = Standing.DOUBTFUL if lane.doubtful else standing
-        pause = self.patience.pause(lane.attempts, self._randomness)
+        pause = self.patience.pause(max(lane.attempts, 1), self._randomness)
+        pause = max(pause, min(asked or 0.0, self.patience.asked))
         self._push(lane, self._clock.now() + timedelta(seconds=pause))
 
 
 def _same(one: Intent, other: Intent) -> bool:
     return bool(one.message["@id"] == other.message["@id"])
-
-
-def _answered(reply: Reply) -> Failure:
-    stated = wire.stated_reason(reply.body)
-    return replace(stated, reason=stated.reason or (f"HTTP {reply.status}",))

@@ -66,9 +66,7 @@ class Negotiations:
         incoming = wire.read(content, message.value)
         self.check_callback(wire.address(incoming.body))
         _check_readable(incoming, message)
-        outcome = await self.database.write(lambda tx: self.steps.open(tx, caller, incoming, message))
-        self.dispatcher.register(outcome.intent)
-        return outcome
+        return await self.dispatcher.commit(lambda tx: self.steps.open(tx, caller, incoming, message))
 
     async def receive(self, caller: Caller, pid: str, content: bytes, *expected: Message) -> Outcome[Negotiation]:
         """Take one of the expected messages about a process.
@@ -211,7 +209,7 @@ class Negotiations:
     async def _begin(self, role: Role, did: str, address: str, offer: JsonObject, dataset: str) -> Negotiation:
         terms = wire.offer({"offer": messages.message_offer(offer, dataset)})
         check_terms(role, terms)
-        outcome = await self.database.write(lambda tx: self.steps.begin(tx, role, did, address, terms))
+        outcome = await self.dispatcher.commit(lambda tx: self.steps.begin(tx, role, did, address, terms))
         self.dispatcher.launch(outcome.intent)
         return outcome.process
 
@@ -222,9 +220,7 @@ class Negotiations:
 
     async def _guarded(self, pid: str, unit: Callable[[Transaction], Outcome[Negotiation]]) -> Outcome[Negotiation]:
         async with self.dispatcher.guard(pid):
-            outcome = await self.database.write(unit)
-            self.dispatcher.register(outcome.intent)
-        return outcome
+            return await self.dispatcher.commit(unit)
 
 
 def awaits(negotiation: Negotiation) -> str:

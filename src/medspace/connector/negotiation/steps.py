@@ -120,6 +120,7 @@ class Steps:
             state=state,
             updated=self.local.now(),
             seen=binding.remember(negotiation, incoming),
+            trouble=None,
         )
         self._keep(tx, negotiation, changed, message, caller.did)
         if standing is Standing.RESTING:
@@ -201,13 +202,35 @@ class Steps:
         outbox.remove(tx, kept)
         if not _fits(negotiation, kept):
             return None if kept.then is None else self._schedule(tx, negotiation, kept.then)
-        over = negotiation.state is TABLE.initial or ACTIONS[kept.action] is Message.TERMINATION
-        state = NegotiationState.TERMINATED if over else negotiation.state
-        changed = replace(negotiation, state=state, failure=failure, updated=self.local.now())
+        if negotiation.state is TABLE.initial or ACTIONS[kept.action] is Message.TERMINATION:
+            self._give_up(tx, negotiation, failure)
+            return None
+        # Only our message could have led on: the process ends, on both sides.
+        changed = replace(negotiation, failure=failure, trouble=None, updated=self.local.now())
         tx.replace(NEGOTIATIONS, negotiation, changed)
-        if over:
-            self._note(tx, changed, self.local.did)
-        return None
+        return self._schedule(tx, changed, outbox.ending(failure))
+
+    def ended(self, tx: Transaction, intent: Intent, failure: Failure) -> None:
+        """The counterparty could not be told in time that it is over: over here, and the message stays."""
+        kept = outbox.stored(tx, intent)
+        negotiation = tx.get(NEGOTIATIONS, intent.id)
+        if kept is not None and negotiation is not None and _fits(negotiation, kept):
+            self._give_up(tx, negotiation, failure)
+            outbox.linger(tx, kept)
+
+    def troubled(self, tx: Transaction, intent: Intent, failure: Failure) -> None:
+        """Keep for people why the message is not taken yet."""
+        negotiation = tx.get(NEGOTIATIONS, intent.id)
+        if outbox.stored(tx, intent) is not None and negotiation is not None:
+            tx.replace(NEGOTIATIONS, negotiation, replace(negotiation, trouble=failure))
+
+    def _give_up(self, tx: Transaction, negotiation: Negotiation, failure: Failure) -> None:
+        # What made the process end comes before what became of the message that says so.
+        reason = negotiation.failure or failure
+        state, now = NegotiationState.TERMINATED, self.local.now()
+        changed = replace(negotiation, state=state, failure=reason, trouble=None, updated=now)
+        tx.replace(NEGOTIATIONS, negotiation, changed)
+        self._note(tx, changed, self.local.did)
 
     def _acknowledge(
         self, tx: Transaction, negotiation: Negotiation, kept: Intent, peer: str | None
@@ -220,7 +243,7 @@ class Steps:
             return Outcome(negotiation, self._schedule(tx, negotiation, follow))
         named = replace(negotiation, peer_pid=peer)
         content = self._with_content(tx, named, message, kept.message, own=True)
-        changed = replace(content, state=state, updated=self.local.now())
+        changed = replace(content, state=state, trouble=None, updated=self.local.now())
         self._keep(tx, negotiation, changed, message, self.local.did)
         if kept.action == "request":
             reaction = self.strategy.react(tx, changed, NegotiationEvent.REQUESTED)
@@ -302,7 +325,7 @@ class Steps:
                 return replace(negotiation, agreement=self._new_agreement(tx, wire.agreement(body)), failure=None)
             case Message.TERMINATION:
                 stated = wire.stated_reason(body)
-                return replace(negotiation, failure=replace(stated, source="us") if own else stated)
+                return replace(negotiation, failure=binding.own_reason(negotiation, stated) if own else stated)
             case _:
                 return replace(negotiation, failure=None)
 

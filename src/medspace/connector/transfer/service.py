@@ -55,16 +55,15 @@ class Transfers:
         incoming = wire.read(content, Message.REQUEST.value)
         self.check_callback(wire.address(incoming.body))
         try:
-            outcome = await self.database.write(
+            outcome = await self.dispatcher.commit(
                 lambda tx: self.steps.open(tx, caller, incoming, self.dispatcher.standing)
             )
         except EarlyMessageError as early:
             await self.dispatcher.landed(str(early.facts["pid"]))
-            outcome = await self.database.write(
+            outcome = await self.dispatcher.commit(
                 lambda tx: self.steps.open(tx, caller, incoming, self.dispatcher.settled)
             )
-        self.dispatcher.register(outcome.intent)
-        return _permitted(outcome)
+        return self._permitted(outcome)
 
     async def receive(self, caller: Caller, pid: str, content: bytes, message: Message) -> Outcome[Transfer]:
         """Take a message about a process.
@@ -85,7 +84,7 @@ class Transfers:
             return self.steps.receive(tx, caller, pid, incoming, message, self.dispatcher.settled)
 
         try:
-            return _permitted(await self._settled(pid, take, insist))
+            return self._permitted(await self._settled(pid, take, insist))
         except TransitionError:
             await self.database.write(lambda tx: self.steps.decline(tx, pid, incoming))
             raise
@@ -134,7 +133,7 @@ class Transfers:
                 raise UnknownAgreementError(agreement=agreement_id)
             return self.steps.begin(tx, agreement, kind, base, pushed, pid)
 
-        outcome = await self.database.write(unit)
+        outcome = await self.dispatcher.commit(unit)
         self.dispatcher.launch(outcome.intent)
         return outcome.process
 
@@ -217,9 +216,13 @@ class Transfers:
 
     async def _guarded(self, pid: str, unit: Callable[[Transaction], Outcome[Transfer]]) -> Outcome[Transfer]:
         async with self.dispatcher.guard(pid):
-            outcome = await self.database.write(unit)
-            self.dispatcher.register(outcome.intent)
-        return outcome
+            return await self.dispatcher.commit(unit)
+
+    def _permitted(self, outcome: Outcome[Transfer]) -> Outcome[Transfer]:
+        if outcome.refusal is None:
+            return outcome
+        self.dispatcher.launch(outcome.intent)
+        raise UseRefusedError(outcome.refusal)
 
 
 def awaits(transfer: Transfer) -> str:
@@ -228,12 +231,6 @@ def awaits(transfer: Transfer) -> str:
     if owner in (Owner.NOBODY, Owner.EITHER):
         return owner.value
     return "us" if Role(owner.value) is transfer.role else "peer"
-
-
-def _permitted(outcome: Outcome[Transfer]) -> Outcome[Transfer]:
-    if outcome.refusal is None:
-        return outcome
-    raise UseRefusedError(outcome.refusal)
 
 
 def _known(tx: Transaction, pid: str) -> Transfer:

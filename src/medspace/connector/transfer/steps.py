@@ -157,9 +157,11 @@ class Steps:
         state = TABLE.step(transfer.state, message, transfer.role.other)
         refusal = self._resumption(tx, transfer, message)
         if refusal is not None:
-            return self._refuse(tx, transfer, refusal)
+            # An implied acknowledgement is kept with the refusal, and so is what it made due.
+            return replace(self._refuse(tx, transfer, refusal), intent=tx.get(INTENTS, pid))
         content = _with_content(transfer, message, incoming.body, transfer.role.other)
-        changed = replace(content, state=state, updated=self.local.now(), seen=binding.remember(transfer, incoming))
+        seen = binding.remember(transfer, incoming)
+        changed = replace(content, state=state, updated=self.local.now(), seen=seen, trouble=None)
         tx.replace(TRANSFERS, transfer, changed)
         self._note(tx, changed, caller.did)
         if standing is Standing.RESTING:
@@ -251,14 +253,37 @@ class Steps:
         outbox.remove(tx, kept)
         if not _fits(transfer, kept):
             return None if kept.then is None else self._schedule(tx, transfer, kept.then)
-        over = transfer.state is TABLE.initial or ACTIONS[kept.action] is Message.TERMINATION
-        state = TransferState.TERMINATED if over else transfer.state
-        changed = replace(transfer, state=state, failure=failure, updated=self.local.now())
+        if transfer.state is TABLE.initial or ACTIONS[kept.action] is Message.TERMINATION:
+            self._give_up(tx, transfer, failure)
+            return None
+        changed = replace(transfer, failure=failure, trouble=None, updated=self.local.now())
         tx.replace(TRANSFERS, transfer, changed)
-        if over:
-            self._note(tx, changed, self.local.did)
-            self._react(tx, changed, TransferEvent.TERMINATED)
-        return None
+        # Either side can lead a started or suspended use on; one that was never started ends, on both sides.
+        stuck = transfer.state is TransferState.REQUESTED
+        return self._schedule(tx, changed, outbox.ending(failure)) if stuck else None
+
+    def ended(self, tx: Transaction, intent: Intent, failure: Failure) -> None:
+        """The counterparty could not be told in time that it is over: over here, and the message stays."""
+        kept = outbox.stored(tx, intent)
+        transfer = tx.get(TRANSFERS, intent.id)
+        if kept is not None and transfer is not None and _fits(transfer, kept):
+            self._give_up(tx, transfer, failure)
+            outbox.linger(tx, kept)
+
+    def troubled(self, tx: Transaction, intent: Intent, failure: Failure) -> None:
+        """Keep for people why the message is not taken yet."""
+        transfer = tx.get(TRANSFERS, intent.id)
+        if outbox.stored(tx, intent) is not None and transfer is not None:
+            tx.replace(TRANSFERS, transfer, replace(transfer, trouble=failure))
+
+    def _give_up(self, tx: Transaction, transfer: Transfer, failure: Failure) -> None:
+        # What made the process end comes before what became of the message that says so.
+        reason = transfer.failure if transfer.state is TransferState.REQUESTED else None
+        state, now = TransferState.TERMINATED, self.local.now()
+        changed = replace(transfer, state=state, failure=reason or failure, trouble=None, updated=now)
+        tx.replace(TRANSFERS, transfer, changed)
+        self._note(tx, changed, self.local.did)
+        self._react(tx, changed, TransferEvent.TERMINATED)
 
     def _acknowledge(self, tx: Transaction, transfer: Transfer, kept: Intent, peer: str | None) -> Outcome[Transfer]:
         outbox.remove(tx, kept)
@@ -269,7 +294,7 @@ class Steps:
             return Outcome(transfer, self._schedule(tx, transfer, follow))
         named = replace(transfer, peer_pid=peer)
         content = _with_content(named, message, kept.message, transfer.role)
-        changed = replace(content, state=state, updated=self.local.now())
+        changed = replace(content, state=state, trouble=None, updated=self.local.now())
         tx.replace(TRANSFERS, transfer, changed)
         self._note(tx, changed, self.local.did)
         event = _EVENTS.get((transfer.role, message, True))
@@ -328,16 +353,16 @@ def _with_content(transfer: Transfer, message: Message, body: JsonObject, sender
             told = wire.data_address(body.get("dataAddress")) if transfer.role is Role.CONSUMER else None
             return replace(transfer, data_address=told or transfer.data_address, suspended_by=None, failure=None)
         case Message.SUSPENSION:
-            return replace(transfer, suspended_by=sender, failure=_reason(body, transfer.role, sender))
+            return replace(transfer, suspended_by=sender, failure=_reason(body, transfer, sender))
         case Message.TERMINATION:
-            return replace(transfer, failure=_reason(body, transfer.role, sender))
+            return replace(transfer, failure=_reason(body, transfer, sender))
         case _:
             return replace(transfer, failure=None)
 
 
-def _reason(body: JsonObject, role: Role, sender: Role) -> Failure:
+def _reason(body: JsonObject, transfer: Transfer, sender: Role) -> Failure:
     stated = wire.stated_reason(body)
-    return replace(stated, source="us") if sender is role else stated
+    return binding.own_reason(transfer, stated) if sender is transfer.role else stated
 
 
 def _fits(transfer: Transfer, intent: Intent) -> bool:

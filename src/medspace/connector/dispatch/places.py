@@ -1,0 +1,122 @@
+"""Who may send now: places for messages under way, shared out fairly among the members that they go to.
+
+A member that takes connections and never answers holds its own few places and nobody else's; after a few silences
+it is only tried, one message at a time and ever less often, until it answers again.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Generic, TypeVar
+
+from medspace.connector.dispatch.rules import Patience
+from medspace.core.clock import Randomness
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """How many messages are under way `at_once`, to one `member`, and to members that do not answer (`silent`)."""
+
+    at_once: int = 64
+    member: int = 4
+    silent: int = 32
+
+
+@dataclass(slots=True)
+class _Queue(Generic[T]):
+    waiting: deque[T] = field(default_factory=deque)
+    flying: int = 0
+    silences: int = 0  # attempts in a row that got no answer
+    opens: datetime | None = None  # before then nothing is tried
+
+
+class Places(Generic[T]):
+    """What waits for a place, by member; the state of each member is forgotten once nothing concerns it."""
+
+    def __init__(self, sharing: Sharing, patience: Patience, randomness: Randomness) -> None:
+        self._sharing = sharing
+        self._patience = patience
+        self._randomness = randomness
+        self._queues: dict[str, _Queue[T]] = {}
+        self._turns: deque[str] = deque()  # members for whom something waits, in turn
+        self._flying = 0
+        self._tried: set[str] = set()  # silent members to whom a message is under way
+
+    def enter(self, member: str, item: T) -> None:
+        """Wait for a place."""
+        queue = self._queues.setdefault(member, _Queue())
+        if not queue.waiting:
+            self._turns.append(member)
+        queue.waiting.append(item)
+
+    def next(self, now: datetime) -> list[T]:
+        """What has a place now, one of each member in turn; each item keeps its place until `leave`."""
+        found: list[T] = []
+        blocked = 0
+        while self._turns and blocked < len(self._turns) and self._flying < self._sharing.at_once:
+            member = self._turns.popleft()
+            queue = self._queues[member]
+            if self._open(queue, now):
+                found.append(queue.waiting.popleft())
+                queue.flying += 1
+                self._flying += 1
+                self._mark(member, queue)
+                blocked = 0
+            else:
+                blocked += 1
+            if queue.waiting:
+                self._turns.append(member)
+        return found
+
+    def opens(self, now: datetime) -> datetime | None:
+        """When the next member that did not answer may be tried again; None where nothing waits for that."""
+        closed = (self._queues[member].opens for member in self._turns)
+        return min((opens for opens in closed if opens is not None and opens > now), default=None)
+
+    def leave(self, member: str) -> None:
+        """Give a place back."""
+        queue = self._queues[member]
+        queue.flying -= 1
+        self._flying -= 1
+        self._mark(member, queue)
+        if not (queue.flying or queue.waiting or queue.silences):
+            del self._queues[member]
+
+    def answered(self, member: str) -> None:
+        """The member answered, whatever it said."""
+        queue = self._queues[member]
+        queue.silences, queue.opens = 0, None
+        self._mark(member, queue)
+
+    def silent(self, member: str, now: datetime, overdue: Callable[[T], bool]) -> list[T]:
+        """The member did not answer. Takes what is overdue out of its queue and gives it back."""
+        queue = self._queues[member]
+        queue.silences += 1
+        self._mark(member, queue)
+        if self._is_silent(queue):
+            pause = self._patience.pause(queue.silences - self._patience.silences + 1, self._randomness)
+            queue.opens = now + timedelta(seconds=pause)
+        late = [item for item in queue.waiting if overdue(item)]
+        if late:
+            queue.waiting = deque(item for item in queue.waiting if not overdue(item))
+            if not queue.waiting:
+                self._turns.remove(member)
+        return late
+
+    def _open(self, queue: _Queue[T], now: datetime) -> bool:
+        if not self._is_silent(queue):
+            return queue.flying < self._sharing.member
+        tried = len(self._tried) < self._sharing.silent
+        return tried and not queue.flying and (queue.opens is None or queue.opens <= now)
+
+    def _is_silent(self, queue: _Queue[T]) -> bool:
+        return queue.silences >= self._patience.silences
+
+    def _mark(self, member: str, queue: _Queue[T]) -> None:
+        if queue.flying and self._is_silent(queue):
+            self._tried.add(member)
+        else:
+            self._tried.discard(member)
