@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from medspace.adapters.quiet import Quiet
+
 SECRET_NAMES = frozenset({"authorization", "token", "password", "secret", "key", "data_address", "body"})
 HIDDEN = "[hidden]"
 ROOT = "medspace"
@@ -53,6 +55,8 @@ class _Formatter(logging.Formatter):
             "event": record.getMessage(),
             **_without_secrets(getattr(record, "facts", {})),
         }
+        if getattr(record, "omitted", 0):
+            event["omitted"] = record.omitted  # type: ignore[attr-defined]  # of this kind, since the last one
         if record.exc_info:
             event["trace"] = self.formatException(record.exc_info)
         if self._as_json:
@@ -66,6 +70,7 @@ def configure_logs(level: Literal["debug", "info", "warning", "error"] = "info",
     """Set up logging for the process; `form` is `json` or `text`. Other libraries' warnings come the same way."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Formatter(form))
+    handler.addFilter(Quiet(tell=handler.handle))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from medspace.app.bounds import LOOPBACK
 from medspace.core.canonical import JsonObject
 from medspace.core.errors import InvalidInputError
 from medspace.core.text import Text, msgid
@@ -42,7 +43,10 @@ class Participant(_Table, frozen=True):
 
 
 class Public(_Table, frozen=True):
-    """The public listener: where it is bound, and how it is reached from outside."""
+    """The public listener: where it is bound, and how it is reached from outside.
+
+    Behind a proxy, `proxies` are the networks that it calls from: only there X-Forwarded-For is believed.
+    """
 
     port: int
     host: str = "127.0.0.1"
@@ -50,6 +54,7 @@ class Public(_Table, frozen=True):
     certificate: str = ""
     certificate_key: str = ""
     behind_proxy: bool = False
+    proxies: tuple[str, ...] = LOOPBACK
 
 
 class Private(_Table, frozen=True):
@@ -199,7 +204,8 @@ def _objections(config: Config) -> Iterator[Text]:
         yield Text(msgid("space.authority_key is missing: the authority's public key, as `medspace init` shows it"))
     if len({asset.id for asset in config.assets}) != len(config.assets):
         yield Text(msgid("two assets have the same id"))
-    yield from _bad_networks(config.network.allow)
+    yield from _bad_networks("network.allow", config.network.allow)
+    yield from _bad_networks("public.proxies", config.public.proxies)
 
 
 def _protected(public: Public) -> bool:
@@ -229,9 +235,10 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _bad_networks(networks: tuple[str, ...]) -> Iterator[Text]:
+def _bad_networks(setting: str, networks: tuple[str, ...]) -> Iterator[Text]:
     for network in networks:
         try:
             ip_network(network)
         except ValueError:
-            yield Text(msgid("network.allow: {network} is not a network such as 10.1.0.0/16"), {"network": network})
+            reason = msgid("{setting}: {network} is not a network such as 10.1.0.0/16")
+            yield Text(reason, {"setting": setting, "network": network})

@@ -1,27 +1,29 @@
 """One listener: a socket, and a server that bounds what a client may send before it is anybody.
 
-uvicorn bounds neither the size of a request's head nor the time that a client takes over it; a few slow or endless
-heads would occupy every place (CWE-400, the "slow loris").
+Connections are accepted here and not by asyncio's server: a place is taken before anything else happens (TLS has to
+be paid for too), and a file limit that is reached costs one line of the log, not a trace for every attempt (CWE-400).
 """
 
 import asyncio
+import errno
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from medspace.adapters.logs import logger
+from medspace.app.bounded import Bounded, full
+from medspace.app.bounds import PUBLIC, Bounds, Network, within
+from medspace.app.places import Place, Places
 from medspace.core.errors import InvalidInputError
 from medspace.core.text import msgid
 
 BACKLOG = 512
-KEEP_ALIVE = 30  # seconds
-MOST_CONNECTIONS = 1000
 GRACE = 5  # seconds that open requests have when a connector stops
-SLOWEST_HEAD = 10.0  # seconds from connecting, or from the first byte of a further request, to the end of its head
-LARGEST_HEAD = 32 * 1024  # bytes
+PAUSE = 0.1  # seconds before the next attempt where a connection could not be accepted
+EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 
 
 class AddressError(InvalidInputError):
@@ -32,80 +34,116 @@ class AddressError(InvalidInputError):
     next_step = msgid("Stop what listens there, or change host and port in the configuration.")
 
 
-class _Bounded(HttpToolsProtocol):
-    """The HTTP protocol with bounds on the head of each request."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        super().connection_made(transport)
-        self._head_size = 0
-        self._head_timer: asyncio.TimerHandle | None = None
-        self._expect_head()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._head_arrived()
-        super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        if self._head_timer is not None:
-            self._head_size += len(data)
-        super().data_received(data)
-        if self._head_timer is not None and self._head_size > LARGEST_HEAD:
-            self._head_arrived()
-            self.transport.abort()
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        if self._head_timer is None:
-            self._expect_head()
-
-    def on_headers_complete(self) -> None:
-        self._head_arrived()
-        super().on_headers_complete()
-
-    def _expect_head(self) -> None:
-        self._head_size = 0
-        self._head_timer = asyncio.get_running_loop().call_later(SLOWEST_HEAD, self._too_slow)
-
-    def _head_arrived(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
-
-    def _too_slow(self) -> None:
-        self._head_timer = None
-        self.transport.abort()
-
-
 class Listener(uvicorn.Server):
-    """A uvicorn server that leaves signals to the process: several run in one event loop."""
+    """A uvicorn server that accepts within bounds, and leaves signals to the process: several run in one loop.
 
-    def __init__(self, app: Any, *, certificate: str = "", certificate_key: str = "") -> None:  # noqa: ANN401 - ASGI applications have no shared type
+    `proxies` are the networks from which X-Forwarded-For is believed.
+    """
+
+    def __init__(
+        self,
+        app: Any,  # noqa: ANN401 - ASGI applications have no shared type
+        *,
+        certificate: str = "",
+        certificate_key: str = "",
+        bounds: Bounds = PUBLIC,
+        proxies: tuple[Network, ...] = (),
+    ) -> None:
         settings = uvicorn.Config(
             app,
-            http=_Bounded,
+            http=Bounded,
             ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
             server_header=False,
-            timeout_keep_alive=KEEP_ALIVE,
+            proxy_headers=False,  # believed by `proxies` only
+            timeout_keep_alive=bounds.idle,  # type: ignore[arg-type]  # any number will do
             timeout_graceful_shutdown=GRACE,
-            limit_concurrency=MOST_CONNECTIONS,
             ssl_certfile=certificate or None,
             ssl_keyfile=certificate_key or None,
         )
         super().__init__(settings)
         self.ready = asyncio.Event()
+        self.bounds = bounds
+        self.places = Places(bounds)
+        self._proxies = proxies
+        self._log = logger()
+        self._accepting: list[asyncio.Task[None]] = []
+        self._greeting: set[asyncio.Task[None]] = set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer."""
-        await super().startup(sockets)
+        self.servers = []
+        self._accepting = [asyncio.create_task(self._accept(one)) for one in sockets or []]
+        self.started = True
         self.ready.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept nobody any more, and let go of who is here."""
+        tasks = [*self._accepting, *self._greeting]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave signals alone."""
         yield
+
+    async def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, address = await loop.sock_accept(listener)
+            except OSError as error:
+                await self._failed(error)
+                continue
+            place = self.places.take(address[0], proxy=within(address[0], self._proxies))
+            if place is None:
+                self._turn_away(connection)
+            else:
+                self._greet(connection, place)
+            await asyncio.sleep(0)  # a flood must not keep the loop to itself
+
+    async def _failed(self, error: OSError) -> None:
+        if error.errno in EXHAUSTED:
+            self.places.relieve()
+            self._log.error("listener.exhausted", reason=error.strerror or "")
+            await asyncio.sleep(PAUSE)
+
+    def _turn_away(self, connection: socket.socket) -> None:
+        self._log.warning("listener.full", places=self.places.taken)
+        with connection, suppress(OSError):
+            if self.config.ssl is None:
+                connection.setblocking(False)  # noqa: FBT003 - the socket's own signature
+                connection.send(full())
+                connection.shutdown(socket.SHUT_WR)
+
+    def _greet(self, connection: socket.socket, place: Place) -> None:
+        task = asyncio.create_task(self._stand(connection, place))
+        place.evict = task.cancel  # type: ignore[assignment]  # what it returns is of no use
+        self._greeting.add(task)
+        task.add_done_callback(self._greeting.discard)
+
+    async def _stand(self, connection: socket.socket, place: Place) -> None:
+        loop, tls = asyncio.get_running_loop(), self.config.ssl
+        times: dict[str, float] = {}
+        if tls is not None:
+            times = {"ssl_handshake_timeout": self.bounds.handshake, "ssl_shutdown_timeout": self.bounds.farewell}
+        try:
+            await loop.connect_accepted_socket(lambda: self._protocol(place), connection, ssl=tls, **times)  # type: ignore[arg-type]
+        except OSError:  # TLS failed, took too long, or the client went away
+            self.places.free(place)
+            connection.close()
+        except asyncio.CancelledError:
+            self.places.free(place)
+            connection.close()
+            raise
+
+    def _protocol(self, place: Place) -> Bounded:
+        return Bounded(self.config, self.server_state, self.bounds, self.places, place, self._proxies)
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from medspace.adapters.logs import configure_logs
+from medspace.app.bounds import PRIVATE, PUBLIC, affordable
 from medspace.app.compose import Connector, Parts, open_connector
 from medspace.app.config import Config, read_config
 from medspace.app.listener import Listener, bind
@@ -20,14 +21,16 @@ async def serve(connector: Connector, stop: asyncio.Event, started: Callable[[],
     config = connector.config
     async with AsyncExitStack() as stack:
         stack.push_async_callback(connector.close)
-        public = Listener(connector.public_app, **_tls(config))
+        proxies = config.public.proxies if config.public.behind_proxy else ()
+        bounds = affordable(PUBLIC)
+        public = Listener(connector.public_app, **_tls(config), bounds=bounds, proxies=proxies)
         binds = ((config.public.host, config.public.port), (config.private.host, config.private.port))
         sockets = [stack.enter_context(bind(host, port)) for host, port in binds]
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         tasks.create_task(public.serve(sockets=[sockets[0]]))
         await public.ready.wait()
         work = tasks.create_task(connector.work())
-        private = Listener(await asyncio.to_thread(lambda: connector.private_app))
+        private = Listener(await asyncio.to_thread(lambda: connector.private_app), bounds=affordable(PRIVATE))
         tasks.create_task(private.serve(sockets=[sockets[1]]))
         await private.ready.wait()
         if started is not None:

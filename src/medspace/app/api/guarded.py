@@ -5,6 +5,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from medspace.app.api.bodies import LARGEST_BODY, json_response, problem_of, request_language
+from medspace.app.api.callers import welcome
 from medspace.connector.errors import TooLargeError
 from medspace.core.errors import MedspaceError, RefusedError
 from medspace.core.hashing import same_secret
@@ -40,6 +41,7 @@ class Guarded:
         if not declared.isdigit() or int(declared) > LARGEST_BODY or "transfer-encoding" in headers:
             await _refuse(TooLargeError(limit=LARGEST_BODY), 413, scope, receive, send)
             return
+        welcome(scope)
         await self._app(scope, receive, send)
 
 

@@ -14,7 +14,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from medspace.app.api.bodies import json_response, problem_response, read_body
+from medspace.app.api.bodies import LARGEST_MESSAGE, json_response, problem_response, read_body, status_of
+from medspace.app.api.callers import Authenticate, caller_of
 from medspace.connector import wire
 from medspace.connector.catalogue.service import Catalogue
 from medspace.connector.dispatch.service import Dispatcher
@@ -42,7 +43,6 @@ BASE = "/dsp/2025-1"
 VERSIONS = "/.well-known/dspace-version"
 _WORTH_PACKING = 1000  # bytes
 
-Authenticate: TypeAlias = Callable[[str | None], Awaitable[Caller]]
 Handler: TypeAlias = Callable[[Request, Caller], Awaitable[Response]]
 
 _NEGOTIATION = "ContractNegotiationError"
@@ -171,7 +171,7 @@ def protocol_routes(door: Door) -> list[Route]:
 def _route(door: Door, method: str, path: str, kind: str, handler: Handler) -> Route:
     async def endpoint(request: Request) -> Response:
         try:
-            return await handler(request, await door.authenticate(request.headers.get("authorization")))
+            return await handler(request, await caller_of(request, door.authenticate))
         except MedspaceError as error:
             return _refusal(request, kind, error)
 

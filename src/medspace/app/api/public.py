@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from medspace.adapters.logs import ROOT
 from medspace.app.api.bodies import json_response, problem_response, read_body
+from medspace.app.api.callers import Authenticate, caller_of
 from medspace.connector.errors import MessageError
 from medspace.connector.usage.errors import (
     JobClosedError,
@@ -27,9 +28,7 @@ from medspace.core.canonical import JsonObject
 from medspace.core.errors import MedspaceError
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Release, Step
-from medspace.trust.model import Caller
 
-Authenticate = Callable[[str | None], Awaitable[Caller]]
 LONGEST_JOB_TOKEN = 256
 JOB_HEADER = "medspace-job"
 
@@ -60,12 +59,12 @@ def public_routes(
         return json_response(document)
 
     async def members_list(request: Request) -> Response:
-        await authenticate(request.headers.get("authorization"))
+        await caller_of(request, authenticate)
         text = members()
         return json_response({"members": text}) if text else json_response({"code": "members.none"}, 404)
 
     async def job(request: Request) -> Response:
-        caller = await authenticate(request.headers.get("authorization"))
+        caller = await caller_of(request, authenticate)
         step = _read_step(await read_body(request))
         token = request.headers.get(JOB_HEADER, "")[:LONGEST_JOB_TOKEN]
         release = await usage.step(Call(caller.did, request.path_params["job"], token, step))

@@ -1,0 +1,142 @@
+"""Who holds the places of a listener: so many in all, so many for one address, some for members only.
+
+A newcomer is not turned away while somebody merely waits: the connection that has kept us waiting longest makes room,
+first among those of the newcomer's own address. So many connections that send next to nothing hold nothing.
+"""
+
+import time
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from medspace.app.bounds import Bounds, neighbourhood
+
+MOST_KNOWN = 10_000
+
+
+class Guest(Protocol):
+    """A connection as the places see it."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is the client's turn: nothing of ours is being worked on."""
+        ...
+
+    @property
+    def since(self) -> float:
+        """Since when."""
+        ...
+
+    def leave(self) -> None:
+        """End at once."""
+        ...
+
+
+@dataclass(eq=False, slots=True)
+class Place:
+    """A place that is held; `guest` is None until the connection stands (TLS)."""
+
+    home: str
+    taken: float
+    guest: Guest | None = None
+    proven: bool = False
+    evict: Callable[[], None] = field(default=lambda: None)
+
+    @property
+    def standing(self) -> tuple[bool, float]:
+        """The lower, the sooner it makes room."""
+        return self.proven, self.taken if self.guest is None else self.guest.since
+
+
+class Places:
+    """The places of one listener."""
+
+    def __init__(self, bounds: Bounds, now: Callable[[], float] = time.monotonic) -> None:
+        self._bounds = bounds
+        self._now = now
+        self._homes: dict[str, set[Place]] = defaultdict(set)
+        self._count = 0
+        self._known: OrderedDict[str, float] = OrderedDict()
+        self._requests: dict[str, int] = defaultdict(int)
+
+    @property
+    def taken(self) -> int:
+        """How many places are held."""
+        return self._count
+
+    def take(self, address: str, *, proxy: bool = False) -> Place | None:
+        """A place for a connection from this address; None where nobody can make room.
+
+        A `proxy` of ours stands for many addresses and has no share; `request` counts what comes through it.
+        """
+        home, bounds = neighbourhood(address), self._bounds
+        known = proxy or self._is_known(home)
+        mine = self._homes.get(home, set())
+        if not proxy and len(mine) >= self._share(home) and not self._make_room(mine):
+            return None
+        most = bounds.places if known else bounds.places - bounds.kept
+        if self._count >= most and not self._make_room(self._largest()):
+            return None
+        place = Place(home, self._now())
+        self._homes[home].add(place)
+        self._count += 1
+        return place
+
+    def free(self, place: Place) -> None:
+        """Give a place back; a second time does nothing."""
+        held = self._homes.get(place.home)
+        if held is None or place not in held:
+            return
+        held.remove(place)
+        self._count -= 1
+        if not held:
+            del self._homes[place.home]
+
+    def prove(self, address: str) -> None:
+        """A member has proven itself from this address."""
+        home = neighbourhood(address)
+        self._known[home] = self._now()
+        self._known.move_to_end(home)
+        while len(self._known) > MOST_KNOWN:
+            self._known.popitem(last=False)
+
+    def relieve(self) -> bool:
+        """Let the one that keeps us waiting longest go, whoever it is: files have run out."""
+        return self._make_room(place for held in self._homes.values() for place in held)
+
+    @contextmanager
+    def request(self, address: str) -> Iterator[bool]:
+        """Count a request of an address that a proxy told us, while it is answered; False where they are too many."""
+        home = neighbourhood(address)
+        self._requests[home] += 1
+        try:
+            yield self._requests[home] <= self._share(home)
+        finally:
+            self._requests[home] -= 1
+            if not self._requests[home]:
+                del self._requests[home]
+
+    def _share(self, home: str) -> int:
+        return self._bounds.known_share if self._is_known(home) else self._bounds.share
+
+    def _is_known(self, home: str) -> bool:
+        proven = self._known.get(home)
+        return proven is not None and self._now() - proven <= self._bounds.memory
+
+    def _largest(self) -> set[Place]:
+        strangers = [held for home, held in self._homes.items() if not self._is_known(home)]
+        return max(strangers or self._homes.values(), key=len, default=set())
+
+    def _make_room(self, places: Iterable[Place]) -> bool:
+        waiting = [place for place in places if place.guest is None or place.guest.waits]
+        if not waiting:
+            return False
+        place = min(waiting, key=lambda one: one.standing)
+        self.free(place)
+        if place.guest is not None:
+            place.guest.leave()
+        else:
+            place.evict()
+        return True
