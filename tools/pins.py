@@ -56,7 +56,7 @@ def selected(text: str, extra: str) -> str:
 
 
 def written() -> str:
-    """The file as it is resolved now: each package in the first section that needs it, with the hashes of its files."""
+    """The file as it is resolved now: each package, with its hashes, in the first section that needs it."""
     head = _SECTION.split(PINS.read_text(encoding="utf-8"))[0]
     text, known = head, set[str]()
     for section in SELECTIONS["dev"]:
