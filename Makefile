@@ -4,7 +4,7 @@
 PYTHON ?= $(shell for each in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	if $$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$each; break; fi; done)
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --constraint constraints.txt
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --no-deps
 PYTEST_ARGS ?=
 WORKERS ?= 2
 
@@ -60,13 +60,21 @@ clean: ## remove the virtual environment and what the tools left
 	@echo "Creating .venv with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "Python cannot make virtual environments here (Debian, Ubuntu: apt install python3-venv)"; exit 2; }
 
+# What is pinned comes first, every file of it checked against its hash; then this folder, which has none, and no
+# dependency besides (tools/pins.py says why).
+define install
+@$(BIN)/python tools/pins.py $(1) > .venv/pins.txt
+@$(PIP) --require-hashes --requirement .venv/pins.txt
+@$(PIP) --no-build-isolation --editable .
+endef
+
 # The stamps: install again whenever the packages or their versions changed.
 .venv/demo: pyproject.toml constraints.txt | .venv/bin/python
 	@echo "Installing medspace and what the demo needs into .venv (about a minute)"
-	@$(PIP) --editable ".[demo]"
+	$(call install,demo)
 	@touch $@
 
 .venv/dev: pyproject.toml constraints.txt | .venv/bin/python
 	@echo "Installing medspace and its development tools into .venv (a minute or two)"
-	@$(PIP) --editable ".[demo,postgres,dev]"
+	$(call install,dev)
 	@touch $@ .venv/demo

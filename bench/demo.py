@@ -13,7 +13,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 STORIES = 3
-NEEDED = ("Makefile", "pyproject.toml", "constraints.txt", "README.md", "LICENSE", "src")
+NEEDED = ("Makefile", "pyproject.toml", "constraints.txt", "README.md", "LICENSE", "src", "tools")
 
 
 def measure() -> dict[str, dict[str, Any]]:

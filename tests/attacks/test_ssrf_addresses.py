@@ -1,9 +1,12 @@
 """A counterparty gives an address that would make the connector call something inside. It does not."""
 
+from ipaddress import ip_address, ip_network
+
 import pytest
 
+from medspace.adapters.http import guard as guarding
 from medspace.adapters.http.errors import ForbiddenAddressError
-from medspace.adapters.http.guard import Guard, check_callback
+from medspace.adapters.http.guard import Guard, check_callback, is_public
 from medspace.connector.errors import CallbackError
 
 SPELLINGS_OF_LOOPBACK = [
@@ -160,3 +163,54 @@ def test_a_public_name_with_such_an_address_is_refused(address, loopback):
 def test_localhost_is_this_machine_whatever_a_resolver_says():
     with pytest.raises(ForbiddenAddressError):
         Guard(loopback=True).check_addresses("http://localhost", "localhost", ["93.184.216.34"])
+
+
+# IANA's special-purpose address registries (IPv4 and IPv6), and what is not delegated at all.
+SPECIAL = """
+0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.2.0/24
+192.31.196.0/24 192.52.193.0/24 192.88.99.0/24 192.168.0.0/16 192.175.48.0/24 198.18.0.0/15 198.51.100.0/24
+203.0.113.0/24 224.0.0.0/4 240.0.0.0/4 255.255.255.255/32 168.63.129.16/32
+::/128 ::1/128 ::/96 ::ffff:0:0/96 ::ffff:0:0:0/96 64:ff9b::/96 64:ff9b:1::/48 100::/64 100:0:0:1::/64 2001::/23
+2001::/32 2001:2::/48 2001:10::/28 2001:20::/28 2001:db8::/32 2002::/16 2620:4f:8000::/48 3ffe::/16 3fff::/20
+4000::/3 5f00::/16 8000::/1 fc00::/7 fe80::/10 fec0::/10 ff00::/8 1::/16 1000::/4
+""".split()  # noqa: SIM905 - a list that is read as the registry is
+
+
+def ends(network):
+    network = ip_network(network)
+    return [network[0], network[1 if network.num_addresses > 1 else 0], network[-1]]
+
+
+@pytest.mark.parametrize("network", SPECIAL)
+def test_no_special_network_is_public(network):
+    assert [str(address) for address in ends(network) if is_public(address)] == []
+    for address in ends(network):
+        host = f"[{address}]" if ":" in str(address) else str(address)
+        with pytest.raises(CallbackError):
+            check_callback(f"https://{host}/", Guard())
+        with pytest.raises(ForbiddenAddressError):
+            Guard().check_addresses("https://hospital.example", "hospital.example", [str(address)])
+
+
+def test_without_the_lists_special_networks_are_called(monkeypatch):
+    monkeypatch.setattr(guarding, "CLOSED_NETWORKS", ())
+    monkeypatch.setattr(guarding, "GLOBAL_UNICAST", ip_network("::/0"))
+    # A newer Python may know some of them by itself; one of each family is not special to any.
+    assert is_public(ip_address("192.88.99.1"))
+    assert is_public(ip_address("3ffe::1"))
+
+
+@pytest.mark.parametrize(
+    "network", ["0.0.0.0/0", "::/0", "128.0.0.0/1", "169.254.0.0/16", "126.0.0.0/7", "fe80::/10"]
+)
+def test_however_wide_a_setting_is_it_opens_neither_this_machine_nor_the_metadata_of_a_cloud(network):
+    guard = Guard.of([network])
+    inside = ["127.0.0.1", "169.254.169.254", "168.63.129.16", "0.0.0.0", "224.0.0.1", "255.255.255.255"]
+    for address in (*inside, "::1", "::ffff:127.0.0.1", "fd00:ec2::254", "fe80::1", "64:ff9b::a9fe:a9fe"):
+        with pytest.raises(ForbiddenAddressError):
+            guard.check_addresses("https://hospital.example", "hospital.example", [address])
+
+
+def test_without_the_list_of_what_is_never_opened_a_wide_setting_opens_the_metadata_service(monkeypatch):
+    monkeypatch.setattr(guarding, "NEVER_OPENED", ())
+    Guard.of(["0.0.0.0/0"]).check_addresses("https://hospital.example", "hospital.example", ["169.254.169.254"])

@@ -10,6 +10,7 @@ from medspace.connector.ports import Reply, Transport
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.errors import MedspaceError, RefusedError, WaitingError
 from medspace.core.text import msgid
+from medspace.policy.contexts import governed
 from medspace.trust.errors import DocumentError
 from medspace.trust.model import DidDocument
 from medspace.trust.ports import Documents
@@ -78,7 +79,8 @@ class Finder:
             if url is None:
                 break
             reply = _checked(did, await self._transport.post(url, _REQUEST, did))
-            found += [entry for entry in _list(reply.body, "dataset") if isinstance(entry, dict)]
+            context = reply.body.get("@context") if isinstance(reply.body, dict) else None
+            found += [governed(entry, context) for entry in _list(reply.body, "dataset") if isinstance(entry, dict)]
             url = reply.following
         return found
 
@@ -142,7 +144,11 @@ def listed(did: str, dataset: JsonObject) -> JsonObject:
         "description": _text(dataset, "description"),
         "keywords": [str(word) for word in _list(dataset, "keyword")],
         "formats": [str(d.get("format")) for d in _list(dataset, "distribution") if isinstance(d, dict)],
-        "offers": [offer for offer in _list(dataset, "hasPolicy") if isinstance(offer, dict)],
+        "offers": [
+            governed(offer, dataset.get("@context"))
+            for offer in _list(dataset, "hasPolicy")
+            if isinstance(offer, dict)
+        ],
         "digest": _text(dataset, DIGEST),
         "dictionary": _literal(dataset.get(DICTIONARY)),
     }

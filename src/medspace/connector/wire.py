@@ -14,8 +14,9 @@ from medspace.connector.errors import MessageError
 from medspace.connector.model import Failure
 from medspace.core.canonical import Json, JsonObject, canonical
 from medspace.core.text import Text, msgid
+from medspace.policy.contexts import DSPACE, governed
 
-CONTEXT = "https://w3id.org/dspace/2025/1/context.jsonld"
+CONTEXT = DSPACE
 VERSION = "2025-1"
 
 # What identifies something on the wire: printable ASCII without spaces, so that it can stand in URLs and in the log.
@@ -139,7 +140,7 @@ def offer(body: JsonObject) -> JsonObject:
     Raises:
         MessageError: it is not an offer.
     """
-    return _policy(body.get("offer"), "Offer")
+    return _policy(body.get("offer"), "Offer", body.get("@context"))
 
 
 def agreement(body: JsonObject) -> JsonObject:
@@ -148,7 +149,7 @@ def agreement(body: JsonObject) -> JsonObject:
     Raises:
         MessageError: it is not an agreement.
     """
-    made = _policy(body.get("agreement"), "Agreement")
+    made = _policy(body.get("agreement"), "Agreement", body.get("@context"))
     for name in ("assigner", "assignee"):
         identifier(made, name)
     return made
@@ -208,9 +209,10 @@ def _reason(item: Json) -> str:
     return value[:_LONGEST_REASON].replace("\0", "") if isinstance(value, str) else ""
 
 
-def _policy(value: Json, kind: str) -> JsonObject:
+def _policy(value: Json, kind: str, contexts: Json) -> JsonObject:
     if not isinstance(value, dict):
         raise MessageError(reason=Text(msgid("the {kind} is missing"), {"kind": kind}))
+    value = governed(value, contexts)
     if value.get("@type", kind) != kind:
         raise MessageError(reason=Text(msgid("the policy is not of the @type {kind}"), {"kind": kind}))
     # What we do not know stays: it may change what the policy means, so the evaluator must see it.

@@ -6,7 +6,7 @@ Writing gives exactly what the schema allows.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -16,7 +16,7 @@ import msgspec
 
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.text import Text, msgid
-from medspace.policy import jsonld
+from medspace.policy import contexts, jsonld
 from medspace.policy.actions import ACTIONS, DUTIES, PROFILE
 from medspace.policy.errors import UnenforceablePolicyError
 from medspace.policy.jsonld import malformed
@@ -37,6 +37,11 @@ _MEANINGFUL = (*_PARTIES, *_RULES, "profile", "conflict", "duty", "constraint", 
 _NOTES = frozenset({"@id", "@type", "title", "description", "comment", "name", "dct:title", "dct:description"})
 _RULE = _NOTES | {"action", "constraint", "target", "assignee"}
 _RULE_ONLY = frozenset({"action", "constraint", "leftOperand", "rightOperand", "operator"})
+# Keywords that bring or move statements (JSON-LD 1.1 1.7), so that what is below says more than its names.
+_MOVING = frozenset({"@context", "@graph", "@included", "@reverse", "@nest", "@import", "@index"})
+_CLASSES = {"permission": {"Permission", "Rule"}, "prohibition": {"Prohibition", "Rule"}}
+_DUTY = {"Duty", "Rule"}
+_CONSTRAINT = {"Constraint", "LogicalConstraint"}
 _ATOMIC = _NOTES | {"leftOperand", "operator", "rightOperand"}
 
 _KINDS = {"Offer": PolicyKind.OFFER, "Agreement": PolicyKind.AGREEMENT}
@@ -101,6 +106,7 @@ class _Reader:
         rules = {name: self.rules(found.get(name, []), f"/{name}", permits=name == "permission") for name in _RULES}
         if not rules["permission"] and not rules["prohibition"]:
             raise malformed("", Text(msgid("it has neither a permission nor a prohibition")))
+        self.contexts(document, found)
         self.unread_in_policy(found)
         party = {name: self.optional(found, name) for name in _PARTIES}
         if kind is PolicyKind.AGREEMENT and not all(party[name] for name in ("target", "assigner", "assignee")):
@@ -133,12 +139,15 @@ class _Reader:
                 self.flaw("/profile", Text(msgid("the profile {name} is not known"), {"name": name}), name)
         return named
 
+    def contexts(self, document: Json, found: JsonObject) -> None:
+        # By the names of the document itself: what we read as one name may be another one in its context.
+        for context in contexts.strange(found.get("@context", []), document):
+            reason = Text(msgid("its @context could give the terms of the policy another meaning"))
+            self.flaw("/@context", reason, {"@context": context})
+
     def unread_in_policy(self, found: JsonObject) -> None:
         if jsonld.term(str(found.get("conflict", "prohibit"))) != "prohibit":
             self.flaw("/conflict", Text(msgid("only prohibitions win a conflict here")), found["conflict"])
-        for context in jsonld.items(found.get("@context", [])):
-            if not isinstance(context, str):  # it could give our terms other meanings
-                self.unread("@context", context, "")
         unknown = sorted(found.keys() - _POLICY)
         if len(unknown) > UNKNOWN:
             raise malformed("", Text(msgid("it has too many members that have no meaning here")))
@@ -155,6 +164,8 @@ class _Reader:
         action = self.action(found, clause)
         for name in sorted(found.keys() - _RULE - ({"duty"} if permits else set())):
             self.unread(name, found[name], clause)
+        place = clause.rpartition("/")[0].rpartition("/")[2]
+        self.classes(found, clause, _CLASSES.get(place, _DUTY))
         constraints = jsonld.items(found.get("constraint", []))
         duties = self.rules(found.get("duty", []), f"{clause}/duty", permits=False) if permits else ()
         return Rule(
@@ -165,6 +176,12 @@ class _Reader:
             assignee=self.optional(found, "assignee"),
             duties=duties,
         )
+
+    def classes(self, found: JsonObject, clause: str, allowed: Collection[str]) -> None:
+        """Of which class a rule or constraint says that it is: where it stands says that too."""
+        for name in jsonld.items(found.get("@type", [])):
+            if not isinstance(name, str) or jsonld.term(name) not in allowed:
+                self.unread("@type", name, clause)
 
     def action(self, found: JsonObject, clause: str) -> str:
         value = found.get("action")
@@ -182,6 +199,7 @@ class _Reader:
 
     def constraint(self, value: Json, clause: str, depth: int) -> Constraint | None:
         found = jsonld.members(value, clause)
+        self.classes(found, clause, _CONSTRAINT)
         joined = [name for name in LOGIC if name in found]
         if not joined:
             return self.atomic(found, clause, value)
@@ -224,9 +242,10 @@ def _resembles(name: str) -> bool:
 
 
 def _says_rules(value: Json) -> bool:
-    """Whether a value that we do not read has the members of a rule or a constraint, however deep."""
+    """Whether a value that we do not read has the members of a rule or a constraint, or moves any, however deep."""
     if isinstance(value, dict):
-        return bool({jsonld.term(name) for name in value} & _RULE_ONLY) or _says_rules(list(value.values()))
+        names = {jsonld.term(name) for name in value}
+        return bool(names & (_RULE_ONLY | _MOVING)) or _says_rules(list(value.values()))
     return isinstance(value, list) and any(_says_rules(item) for item in value)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import coverage_gate, docs, licences, sizes
+from tools import coverage_gate, docs, licences, pins, sizes
 
 ROOT = Path(__file__).parents[3]
 SOURCES = ROOT / "src" / "medspace"
@@ -206,11 +206,7 @@ def test_the_rest_is_what_is_not_strict_but_for_the_migrations():
 
 
 def test_every_requirement_is_pinned():
-    pinned = {
-        line.partition("==")[0]
-        for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-        if line and not line.startswith("#")
-    }
+    pinned = set(pins.pins(pins.PINS.read_text(encoding="utf-8")))
     groups = PROJECT["project"]["optional-dependencies"].values()
     wanted = [*PROJECT["project"]["dependencies"], *(name for group in groups for name in group)]
     names = {re.split(r"[\[<>=~! ]", name, maxsplit=1)[0].lower().replace("_", "-") for name in wanted}

@@ -21,24 +21,82 @@ LONGEST_URL = 2048
 LOWEST_OPEN_PORT = 1024
 LARGEST_PORT = 65535
 
-# What `is_global` does not refuse in every Python, or what only looks global:
+# IANA has given out only this part of IPv6 for unicast (RFC 4291 2.4); the rest is special, or nobody's yet.
+GLOBAL_UNICAST = ip_network("2000::/3")
+
+# The special-purpose registries of IANA (RFC 6890), written out: what Python's `is_global` says of them differs from
+# version to version. Metadata services of clouds that look global stand among them.
 CLOSED_NETWORKS: tuple[Network, ...] = tuple(
     ip_network(network)
     for network in (
+        "0.0.0.0/8",  # this network (RFC 791 3.2)
+        "10.0.0.0/8",  # private (RFC 1918)
+        "100.64.0.0/10",  # shared by carriers (RFC 6598), Alibaba's metadata
+        "127.0.0.0/8",  # loopback (RFC 1122 3.2.1.3)
         "168.63.129.16/32",  # Azure's metadata and agent endpoint
-        "192.0.0.0/24",  # IETF protocol assignments, Oracle's metadata
+        "169.254.0.0/16",  # link-local (RFC 3927), metadata of most clouds
+        "172.16.0.0/12",  # private (RFC 1918)
+        "192.0.0.0/24",  # IETF protocol assignments (RFC 6890 2.1), Oracle's metadata
+        "192.0.2.0/24",  # documentation (RFC 5737)
+        "192.31.196.0/24",  # AS112 (RFC 7535)
+        "192.52.193.0/24",  # AMT (RFC 7450)
         "192.88.99.0/24",  # 6to4 relays (RFC 7526)
-        "::/96",  # IPv4-compatible (RFC 4291 2.5.5.1)
+        "192.168.0.0/16",  # private (RFC 1918)
+        "192.175.48.0/24",  # AS112 (RFC 7534)
+        "198.18.0.0/15",  # benchmarks (RFC 2544)
+        "198.51.100.0/24",  # documentation (RFC 5737)
+        "203.0.113.0/24",  # documentation (RFC 5737)
+        "224.0.0.0/4",  # multicast (RFC 5771)
+        "240.0.0.0/4",  # reserved (RFC 1112 4), with the limited broadcast
+        "::/96",  # unspecified, loopback, IPv4-compatible (RFC 4291 2.5.5.1)
         "::ffff:0:0/96",  # IPv4-mapped (RFC 4291 2.5.5.2)
+        "::ffff:0:0:0/96",  # IPv4-translated (RFC 2765 2.1)
         "64:ff9b::/96",  # NAT64 (RFC 6052)
         "64:ff9b:1::/48",  # local NAT64 (RFC 8215)
-        "2001::/32",  # Teredo (RFC 4380)
+        "100::/64",  # discard-only (RFC 6666)
+        "100:0:0:1::/64",  # dummy prefix (RFC 9780)
+        "2001::/23",  # IETF protocol assignments (RFC 2928): Teredo, benchmarks, ORCHID
+        "2001:db8::/32",  # documentation (RFC 3849)
         "2002::/16",  # 6to4 (RFC 3056)
+        "2620:4f:8000::/48",  # AS112 (RFC 7534)
+        "3ffe::/16",  # the former 6bone (RFC 3701)
+        "3fff::/20",  # documentation (RFC 9637)
+        "5f00::/16",  # segment routing identifiers (RFC 9602)
+        "fc00::/7",  # unique local (RFC 4193), Amazon's metadata
+        "fe80::/10",  # link-local (RFC 4291 2.5.6)
         "fec0::/10",  # site-local (RFC 3879)
+        "ff00::/8",  # multicast (RFC 4291 2.7)
     )
 )
 
 LOOPBACK_NETWORKS: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+
+# What no setting opens: this machine under a name that is not its own, whatever answers on the link (the metadata
+# service of a cloud), and what is no single host.
+NEVER_OPENED: tuple[Network, ...] = (
+    *LOOPBACK_NETWORKS,
+    *(
+        ip_network(network)
+        for network in (
+            "0.0.0.0/8",
+            "100.100.100.200/32",
+            "168.63.129.16/32",
+            "169.254.0.0/16",
+            "192.0.0.0/24",
+            "224.0.0.0/4",
+            "240.0.0.0/4",
+            "::/96",
+            "::ffff:0:0/96",
+            "::ffff:0:0:0/96",
+            "64:ff9b::/96",
+            "64:ff9b:1::/48",
+            "2002::/16",
+            "fd00:ec2::/32",
+            "fe80::/10",
+            "ff00::/8",
+        )
+    ),
+)
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _NAME = re.compile(rf"(?=.{{1,253}}$)({_LABEL}\.)*{_LABEL}")
@@ -134,9 +192,14 @@ class Guard:
             # RFC 6761 6.3: localhost is this machine, whatever a resolver says.
             allowed = self.loopback and _on_this_machine(address)
         else:
-            allowed = is_public(address) or any(address in network for network in self.networks)
+            allowed = is_public(address) or self._opened(address)
         if not allowed:
             raise _forbidden(url, msgid("{address} is not a public address"), address=str(address))
+
+    def _opened(self, address: Address) -> bool:
+        if isinstance(address, IPv6Address) and address.scope_id:
+            return False
+        return _within(address, self.networks) and not _within(address, NEVER_OPENED)
 
     def check_addresses(self, url: str, host: str, addresses: Sequence[str]) -> tuple[Address, ...]:
         """All the addresses of a host; one bad address among good ones spoils them all.
@@ -164,10 +227,9 @@ def check_callback(url: str, guard: Guard) -> None:
 
 def is_public(address: Address) -> bool:
     """Whether an address is one of the public internet, and of one host, in no disguise."""
-    if isinstance(address, IPv6Address) and address.scope_id:
+    if isinstance(address, IPv6Address) and (address.scope_id or address not in GLOBAL_UNICAST):
         return False
-    closed = any(address in network for network in CLOSED_NETWORKS)
-    return address.is_global and not address.is_multicast and not closed
+    return address.is_global and not address.is_multicast and not _within(address, CLOSED_NETWORKS)
 
 
 def is_loopback(host: str) -> bool:
@@ -183,7 +245,11 @@ def is_address(host: str) -> bool:
 
 def _on_this_machine(address: Address) -> bool:
     # Not `is_loopback`: newer Pythons count IPv4-mapped addresses in.
-    return any(address in network for network in LOOPBACK_NETWORKS)
+    return _within(address, LOOPBACK_NETWORKS)
+
+
+def _within(address: Address, networks: Iterable[Network]) -> bool:
+    return any(address in network for network in networks)
 
 
 def _literal(host: str) -> Address | None:

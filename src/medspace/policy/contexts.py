@@ -1,0 +1,86 @@
+"""What a JSON-LD context may do to a policy: nothing, or the policy is not agreed to.
+
+Contexts are not processed here (dataspace.md 1.3), so a term is what its name says. A context could say otherwise:
+it may call `permission` a prohibition, make `allow` an alias of `@type`, or give every plain name another meaning
+(`@vocab`, `@import`). So only contexts whose content is known by their exact address are passed over, and of those
+that come inline only prefixes and terms that the policy does not use (JSON-LD 1.1, 4.1 and 9.3).
+"""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+
+from medspace.core.canonical import Json, JsonObject
+
+DSPACE = "https://w3id.org/dspace/2025/1/context.jsonld"
+# Contexts that give the terms of ODRL and of the Dataspace Protocol the meaning that they have here.
+KNOWN = frozenset(
+    {
+        DSPACE,
+        "https://w3id.org/dspace/2025/1",
+        "https://w3id.org/edc/dspace/v0.0.1",
+        "https://w3id.org/edc/connector/management/v0.0.1",
+        "https://w3id.org/edc/connector/management/v2",
+        "http://www.w3.org/ns/odrl.jsonld",
+        "https://www.w3.org/ns/odrl.jsonld",
+    }
+)
+# Prefixes that policies use: an inline context may repeat them, and not change them.
+PREFIXES: Mapping[str, str] = {
+    "odrl": "http://www.w3.org/ns/odrl/2/",
+    "dspace": "https://w3id.org/dspace/2025/1/",
+    "edc": "https://w3id.org/edc/v0.0.1/ns/",
+    "dct": "http://purl.org/dc/terms/",
+    "dcat": "http://www.w3.org/ns/dcat#",
+    "xsd": "http://www.w3.org/2001/XMLSchema#",
+}
+_SCHEMES = frozenset({"http", "https", "urn", "did", "data", "tag", "file", "jsonld"})
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+_IRI = re.compile(r"[a-z][a-z0-9+.-]*:[!-~]*")
+
+
+def strange(contexts: Json, policy: Json) -> list[Json]:
+    """Those of the contexts that could give a name in the policy another meaning than it has here."""
+    listed = contexts if isinstance(contexts, list) else [contexts]
+    return [context for context in listed if not _harmless(context, policy)]
+
+
+def governed(policy: JsonObject, contexts: Json) -> JsonObject:
+    """A policy, or what holds policies, under contexts outside of it: what could change it goes with it."""
+    changing = [] if contexts is None else strange(contexts, policy)
+    if not changing:
+        return policy
+    own = policy.get("@context", [])
+    return policy | {"@context": [*changing, *(own if isinstance(own, list) else [own])]}
+
+
+def _harmless(context: Json, policy: Json) -> bool:
+    if isinstance(context, str):
+        return context in KNOWN
+    if not isinstance(context, dict):
+        return False  # null clears what was said before
+    used = set(_texts(policy))
+    return all(_leaves(name, meaning, used) for name, meaning in context.items())
+
+
+def _leaves(name: str, meaning: Json, used: Collection[str]) -> bool:
+    """Whether a definition leaves the meaning of every text that the policy uses."""
+    if not _NAME.fullmatch(name) or not isinstance(meaning, str) or not _IRI.fullmatch(meaning):
+        return False  # a keyword, a keyword's alias, or a definition with members of its own
+    if name.lower() in _SCHEMES:
+        return False
+    if name in PREFIXES:
+        return PREFIXES[name] == meaning
+    return not any(text == name or text.startswith(f"{name}:") for text in used)
+
+
+def _texts(value: Json) -> Iterator[str]:
+    """Every name and every text in a value; a context that stands in it says nothing of what is used."""
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, list):
+            left += one
+        elif isinstance(one, dict):
+            left += [part for name, member in one.items() if name != "@context" for part in (name, member)]

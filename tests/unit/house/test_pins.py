@@ -1,0 +1,69 @@
+"""Nothing is installed whose hash is not written down, and what is written down is enough."""
+
+import re
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, requires, version
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tools import pins
+
+TEXT = pins.PINS.read_text(encoding="utf-8")
+
+
+def closure(wanted):
+    """Every package that these requirements bring here, by its name."""
+    found, queue = set(), [(Requirement(line), "") for line in wanted]
+    while queue:
+        requirement, _ = queue.pop()
+        name = canonicalize_name(requirement.name)
+        for extra in requirement.extras or {""}:
+            if (name, extra) in found:
+                continue
+            found.add((name, extra))
+            for line in requires(requirement.name) or ():
+                inner = Requirement(line)
+                if inner.marker is None or inner.marker.evaluate({"extra": extra}):
+                    queue.append((inner, extra))
+    return {name for name, _ in found}
+
+
+def test_every_pin_has_a_hash():
+    found = [pin for section in pins.sections(TEXT).values() for pin in section.values()]
+    assert len(found) == TEXT.count("==") - TEXT.count(" == ") > 80
+    assert [pin for pin in found if not re.search(r"--hash=sha256:[0-9a-f]{64}\b", pin)] == []
+    assert TEXT.count("sha256:") == len(re.findall(r"^    --hash=sha256:[0-9a-f]{64}( \\)?$", TEXT, re.MULTILINE))
+
+
+@pytest.mark.parametrize("extra", list(pins.SELECTIONS))
+def test_a_selection_has_all_that_its_extra_needs(extra):
+    wanted = ["hatchling", "medspace" if extra == "core" else f"medspace[{extra}]"]
+    selection = pins.pins(pins.selected(TEXT, extra))
+    assert sorted(closure(wanted) - {canonicalize_name(name) for name in selection} - {"medspace"}) == []
+
+
+def test_what_is_installed_here_is_what_is_pinned():
+    for name, pin in pins.pins(TEXT).items():
+        try:
+            here = version(name)
+        except PackageNotFoundError:  # another platform's, or a tool of the build
+            continue
+        assert f"=={here} " in pin
+
+
+def test_the_selection_is_printed_for_pip_by_the_standard_library_alone():
+    command = [sys.executable, "-I", "-S", str(pins.ROOT / "tools" / "pins.py")]
+    done = subprocess.run([*command, "core"], capture_output=True, text=True, check=True)
+    assert pins.pins(done.stdout).keys() >= {"numpy", "hatchling"}
+    assert "pytest" not in pins.pins(done.stdout)
+    assert subprocess.run([*command, "nothing"], capture_output=True, check=False).returncode == 2
+
+
+def test_make_installs_by_hash_and_nothing_else():
+    makefile = (pins.ROOT / "Makefile").read_text(encoding="utf-8")
+    assert "$(PIP) --require-hashes --requirement .venv/pins.txt" in makefile
+    assert re.search(r"^PIP := .*--no-deps", makefile, re.MULTILINE)
+    assert len(re.findall(r"^@\$\(PIP\)", makefile, re.MULTILINE)) == 2

@@ -1,0 +1,94 @@
+"""The pinned packages with the hashes of their files: a selection for pip, and the file written anew.
+
+    python tools/pins.py demo           the pins that an extra needs, as a requirements file on standard output
+    python tools/pins.py --write        resolve again and rewrite constraints.txt (needs uv; versions stay)
+
+pip checks hashes only where every requirement has one, and a project in a folder cannot have any: so the packages are
+installed first (`pip install --require-hashes --no-deps -r FILE`), and medspace afterwards without its dependencies.
+It runs in an empty environment, hence with the standard library only.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PINS = ROOT / "constraints.txt"
+# What an extra needs, by the sections of the file; `build` is what makes a package of a folder.
+SELECTIONS: Mapping[str, tuple[str, ...]] = {
+    "core": ("core", "build"),
+    "data": ("core", "build", "data"),
+    "demo": ("core", "build", "data", "demo"),
+    "postgres": ("core", "build", "postgres"),
+    "dev": ("core", "build", "data", "demo", "postgres", "dev"),
+}
+BUILD = "hatchling\neditables\n"  # hatchling makes an editable install with it, and says so only when it is asked to
+_SECTION = re.compile(r"^# --- (\w+)$", re.MULTILINE)
+_PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(?P<version>[^\s;]+).*(?:\n +.*)*", re.MULTILINE)
+_RESOLVE = (
+    "pip compile --no-config --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet "
+    "--no-emit-index-url --default-index https://pypi.org/simple --constraint constraints.txt"
+)
+
+
+def sections(text: str) -> Mapping[str, Mapping[str, str]]:
+    """The pins of each section of the file: by the name of the package, as they are written."""
+    parts = _SECTION.split(text)
+    return {name: pins(part) for name, part in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def pins(text: str) -> Mapping[str, str]:
+    """Each pin of a requirements file, with its hashes, by the name of its package."""
+    return {found["name"].lower(): found[0].rstrip(" \\\n") for found in _PIN.finditer(text)}
+
+
+def selected(text: str, extra: str) -> str:
+    """The requirements file of an extra.
+
+    Raises:
+        KeyError: there is no such extra.
+    """
+    found = sections(text)
+    return "".join(f"{pin}\n" for section in SELECTIONS[extra] for pin in found[section].values())
+
+
+def written() -> str:
+    """The file as it is resolved now: each package, with its hashes, in the first section that needs it."""
+    head = _SECTION.split(PINS.read_text(encoding="utf-8"))[0]
+    text, known = head, set[str]()
+    for section in SELECTIONS["dev"]:
+        found = {name: pin for name, pin in pins(_resolved(section)).items() if name not in known}
+        known |= found.keys()
+        text += f"# --- {section}\n" + "".join(f"{pin}\n" for pin in found.values())
+    return text
+
+
+def _resolved(section: str) -> str:
+    uv = shutil.which("uv")
+    if uv is None:
+        raise SystemExit("tools/pins.py --write needs uv: https://docs.astral.sh/uv/")
+    source, given = "pyproject.toml", None
+    if section == "build":
+        source, given = "-", BUILD
+    extra = ["--extra", section] if section not in ("core", "build") else []
+    command = [uv, *_RESOLVE.split(), *extra, source]
+    return subprocess.run(command, cwd=ROOT, input=given, capture_output=True, text=True, check=True).stdout  # noqa: S603
+
+
+def main(arguments: list[str]) -> int:
+    """Print a selection, or write the file; the exit code."""
+    if arguments == ["--write"]:
+        PINS.write_text(written(), encoding="utf-8")
+        return 0
+    if len(arguments) != 1 or arguments[0] not in SELECTIONS:
+        sys.stderr.write(f"{__doc__}\nextras: {', '.join(SELECTIONS)}\n")
+        return 2
+    sys.stdout.write(selected(PINS.read_text(encoding="utf-8"), arguments[0]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
