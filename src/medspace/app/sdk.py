@@ -20,6 +20,7 @@ import httpx
 from medspace.app.config import read_config
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.errors import InvalidInputError, MedspaceError, WaitingError
+from medspace.core.paths import path
 from medspace.core.text import msgid
 
 SHORT_WAIT = 10  # seconds that one question may hang at the connector before it is asked again
@@ -123,7 +124,7 @@ class Space:
 
     def remove(self, did: str) -> JsonObject:
         """As the authority: take a member off the list; the others hear of it within an hour."""
-        return self._send("DELETE", f"/members/{did}")
+        return self._send("DELETE", path("members", did))
 
     def refresh(self) -> list[JsonObject]:
         """Fetch the members list anew instead of waiting for the next refresh."""
@@ -148,7 +149,7 @@ class Space:
             WaitingError: no outcome within `wait` seconds (a person decides, or a connector is away).
         """
         started = self._post("/negotiations", {"participant": participant, "dataset": dataset, "offer": offer})
-        return self._wait(f"/negotiations/{started['id']}", wait, participant)
+        return self._wait(path("negotiations", str(started["id"])), wait, participant)
 
     def negotiations(self) -> list[JsonObject]:
         """All negotiations, the failed ones with their reason."""
@@ -156,7 +157,7 @@ class Space:
 
     def answer(self, negotiation: str, *, approve: bool, reason: str = "") -> JsonObject:
         """As the person whom a negotiation waits for: approve or refuse it."""
-        return self._post(f"/negotiations/{negotiation}/answer", {"approve": approve, "reason": reason})
+        return self._post(path("negotiations", negotiation, "answer"), {"approve": approve, "reason": reason})
 
     def agreements(self) -> list[JsonObject]:
         """All agreements, each with its contract in plain words."""
@@ -172,7 +173,7 @@ class Space:
             SpaceError: the holder refused; the problem holds `clause`.
         """
         started = self._post("/transfers", {"agreement": agreement, "format": kind, "address": address})
-        return self._wait(f"/transfers/{started['id']}", wait, str(started.get("counterparty", "")))
+        return self._wait(path("transfers", str(started["id"])), wait, str(started.get("counterparty", "")))
 
     def download(self, participant: str, dataset: str, *, wait: float = 30.0) -> JsonObject:
         """Ask for the rows themselves: under an agreement if there is one, else by negotiating one.
@@ -181,7 +182,7 @@ class Space:
             SpaceError: the holder refused; the problem holds `clause`.
         """
         started = self._post("/downloads", {"participant": participant, "dataset": dataset})
-        return self._wait(f"/{started['path']}/{started['id']}", wait, participant)
+        return self._wait(path(str(started["path"]), str(started["id"])), wait, participant)
 
     def transfers(self) -> list[JsonObject]:
         """All transfer processes."""
@@ -189,7 +190,7 @@ class Space:
 
     def steer(self, transfer: str, verb: str, *, reason: str = "") -> JsonObject:
         """Send `suspend`, `resume`, `complete` or `terminate` for a transfer process."""
-        return self._post(f"/transfers/{transfer}/{verb}", {"reason": reason})
+        return self._post(path("transfers", transfer, verb), {"reason": reason})
 
     def train(
         self,
@@ -210,7 +211,7 @@ class Space:
         while run["state"] not in ENDED:
             if time.monotonic() > deadline:
                 raise WaitingError(whom=f"run {run['id']}")
-            run = self._get(f"/runs/{run['id']}", seen=run["version"], wait=SHORT_WAIT)
+            run = self._get(path("runs", str(run["id"])), seen=run["version"], wait=SHORT_WAIT)
             if progress is not None:
                 progress(run)
         if run["state"] != "finished":
@@ -219,11 +220,11 @@ class Space:
 
     def run(self, run: str) -> JsonObject:
         """One training run as it stands, with its model once it is finished."""
-        return self._get(f"/runs/{run}")
+        return self._get(path("runs", run))
 
     def cancel(self, run: str) -> JsonObject:
         """Cancel a training run that is not over."""
-        return self._post(f"/runs/{run}/cancel", {})
+        return self._post(path("runs", run, "cancel"), {})
 
     def runs(self) -> list[JsonObject]:
         """All training runs."""
@@ -231,7 +232,7 @@ class Space:
 
     def model(self, model: str) -> JsonObject:
         """A trained model: coefficients, quality per hospital, protections, lineage."""
-        return self._get(f"/models/{model}")
+        return self._get(path("models", model))
 
     # --- prove -------------------------------------------------------------------------------------------------
     def audit_bundle(self) -> JsonObject:
@@ -243,26 +244,26 @@ class Space:
         return self._post("/policy/try", {"dataset": dataset, **request})
 
     # --- plumbing ----------------------------------------------------------------------------------------------
-    def _wait(self, path: str, wait: float, whom: str) -> JsonObject:
+    def _wait(self, where: str, wait: float, whom: str) -> JsonObject:
         deadline = time.monotonic() + wait
-        process = self._get(path)
+        process = self._get(where)
         while process["state"] not in FINAL | {"STARTED"} and not process.get("problem"):
             if time.monotonic() > deadline:
                 raise WaitingError(whom=whom)
-            process = self._get(path, seen=process["version"], wait=min(SHORT_WAIT, max(wait, 0.1)))
+            process = self._get(where, seen=process["version"], wait=min(SHORT_WAIT, max(wait, 0.1)))
         if process.get("problem"):
             raise SpaceError(process["problem"])
         return process
 
-    def _get(self, path: str, **query: Json) -> JsonObject:
-        return self._send("GET", path, params=query)
+    def _get(self, where: str, **query: Json) -> JsonObject:
+        return self._send("GET", where, params=query)
 
-    def _post(self, path: str, body: JsonObject) -> JsonObject:
-        return self._send("POST", path, json=body)
+    def _post(self, where: str, body: JsonObject) -> JsonObject:
+        return self._send("POST", where, json=body)
 
-    def _send(self, method: str, path: str, **what: Json) -> JsonObject:
+    def _send(self, method: str, where: str, **what: Json) -> JsonObject:
         try:
-            response = self._http.request(method, path, **what)
+            response = self._http.request(method, where, **what)
         except httpx.TransportError as error:
             raise NotRunningError(url=self.url) from error
         try:
