@@ -19,7 +19,7 @@ import httpx
 
 from medspace.app.config import read_config
 from medspace.core.canonical import Json, JsonObject
-from medspace.core.errors import InvalidInputError, MedspaceError, WaitingError
+from medspace.core.errors import InvalidInputError, MedspaceError, RefusedError, WaitingError
 from medspace.core.paths import path
 from medspace.core.text import msgid
 
@@ -41,6 +41,14 @@ class SpaceError(MedspaceError):
         self.problem = dict(problem)
         self.code = str(problem.get("code", "space.error"))  # type: ignore[misc]  # the connector's own code
         self.exit_code = int(problem.get("exit_code", 1))  # type: ignore[misc]
+
+
+class ProcessEndedError(RefusedError):
+    """The other side ended a negotiation or a transfer and gave no reason."""
+
+    code = "process.ended"
+    sentence = msgid("{whom} ended this without a reason.")
+    next_step = msgid("Ask its data office, or try again.")
 
 
 class NotRunningError(MedspaceError):
@@ -197,25 +205,34 @@ class Space:
         task: JsonObject,
         agreements: Iterable[str],
         *,
+        without_missing: bool = False,
+        patience: float = 0.0,
         progress: Callable[[JsonObject], None] | None = None,
         wait: float = 600.0,
     ) -> JsonObject:
-        """Train a model under the agreements named and wait for it; `progress` sees the run after each round.
+        """Train a model under the agreements named and wait for it.
+
+        The `sites` of the run say who took part, who did not and why. A hospital that refuses ends the run with its
+        reason, and so does one that is away for `patience` seconds (0: 300), unless `without_missing` or the task's
+        `site_faults = "exclude"` lets the run go on without them. `progress` sees the run after each round, and
+        whenever a hospital goes away or comes back.
 
         Raises:
-            SpaceError: the run failed or was cancelled; the problem says why.
+            SpaceError: the run failed or was cancelled; the problem says why, its `causes` with which sites.
             WaitingError: it has not ended within `wait` seconds; it goes on in the connector.
         """
-        run = self._post("/runs", {"task": task, "agreements": list(agreements)})
+        wish = {"agreements": list(agreements), "without_missing": without_missing, "patience": patience}
+        run = self._post("/runs", {"task": task, **wish})
         deadline = time.monotonic() + wait
         while run["state"] not in ENDED:
             if time.monotonic() > deadline:
-                raise WaitingError(whom=f"run {run['id']}")
+                raise WaitingError(whom=_awaited(run))
             run = self._get(path("runs", str(run["id"])), seen=run["version"], wait=SHORT_WAIT)
             if progress is not None:
                 progress(run)
         if run["state"] != "finished":
-            raise SpaceError(run["problem"] or CANCELLED | {"sentence": f"The run {run['id']} was cancelled."})
+            problem = run["problem"] or CANCELLED | {"sentence": f"The run {run['id']} was cancelled."}
+            raise SpaceError(problem | {"run": run["id"], "sites": run.get("sites", [])})
         return run
 
     def run(self, run: str) -> JsonObject:
@@ -253,6 +270,8 @@ class Space:
             process = self._get(where, seen=process["version"], wait=min(SHORT_WAIT, max(wait, 0.1)))
         if process.get("problem"):
             raise SpaceError(process["problem"])
+        if process["state"] == "TERMINATED":
+            raise ProcessEndedError(whom=whom)
         return process
 
     def _get(self, where: str, **query: Json) -> JsonObject:
@@ -273,3 +292,9 @@ class Space:
         if response.is_error:
             raise SpaceError(body)
         return body
+
+
+def _awaited(run: JsonObject) -> str:
+    """Whom one waits for with a run: the hospitals that have not answered yet, or else the run itself."""
+    absent = [str(site["name"]) for site in run.get("sites", ()) if site["status"] == "waited_for"]
+    return f"run {run['id']}" + (f" ({', '.join(absent)})" if absent else "")

@@ -27,6 +27,7 @@ from medspace.core.text import msgid
 LONGEST_WAIT = 30.0
 LONGEST_TEXT = 2048
 MOST_AGREEMENTS = 1000
+LONGEST_PATIENCE = 86_400.0  # seconds
 
 Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
 
@@ -97,10 +98,16 @@ class ReasonBody(_Body):
 
 
 class RunBody(_Body):
-    """What to train, under which agreements."""
+    """What to train, under which agreements.
+
+    `without_missing`: go on without hospitals that refuse or stay away. `patience`: for how many seconds one that is
+    away is waited for; 0 leaves it to the connector.
+    """
 
     task: dict[str, Json]
     agreements: Annotated[list[Text], Field(max_length=MOST_AGREEMENTS, min_length=1)]
+    without_missing: bool = False
+    patience: Annotated[float, Field(ge=0, le=LONGEST_PATIENCE)] = 0.0
 
 
 class TryBody(_Body):
@@ -290,7 +297,9 @@ def _runs(desk: Desk) -> APIRouter:
 
     @router.post("/runs")
     async def begin(request: Request, body: RunBody) -> Response:
-        run = await desk.train(body.task, body.agreements)
+        run = await desk.train(
+            body.task, body.agreements, without_missing=body.without_missing, patience=body.patience
+        )
         return json_response(await desk.run(run, speaker(request_language(request))), 201)
 
     @router.get("/runs")
