@@ -37,6 +37,7 @@ def task(**changes):
         "purpose": "research",
         "l2": 0.5,
         "evaluation": {"bins": 2, "thresholds": 2},
+        "site_faults": "exclude",
         **changes,
     }
 
@@ -181,7 +182,7 @@ async def test_the_run_fails_where_the_task_demands_every_site(name):
     step, behaviour = ATTACKS[name]
     leader = coordinator(SimulatedSites(TABLES, {BAD: only(step, behaviour)}))
     run = await leader.train(task(site_faults="fail"), seats(TABLES))
-    assert (run.state, run.failure.code, run.model) == (RunState.FAILED, "learning.site_fault", None)
+    assert (run.state, run.failure.code, run.model) == (RunState.FAILED, "learning.answer_invalid", None)
     assert BAD in str(run.failure.text)
 
 

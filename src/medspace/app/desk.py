@@ -11,6 +11,7 @@ from medspace.app.bell import Bell
 from medspace.app.config import Config
 from medspace.app.finding import Finder, NoConnectorError, listed, matching, not_found
 from medspace.app.training import Training
+from medspace.app.waiting import Waiting
 from medspace.connector.errors import OfferError, UnknownDatasetError
 from medspace.connector.model import AGREEMENTS, CATALOGUE, Agreement, Dataset, Negotiation, Transfer
 from medspace.connector.negotiation.messages import message_offer
@@ -81,6 +82,7 @@ class Desk:
     transferring: Transfers
     coordinator: Coordinator
     training: Training
+    waiting: Waiting
     kinds: frozenset[str]
 
     # --- who is here -------------------------------------------------------------------------------------------
@@ -306,14 +308,17 @@ class Desk:
             raise VerbError(verb=verb)
         return await verbs[verb](pid)
 
-    async def train(self, task: JsonObject, agreements: Sequence[str]) -> str:
+    async def train(
+        self, task: JsonObject, agreements: Sequence[str], *, without_missing: bool = False, patience: float = 0.0
+    ) -> str:
         """Begin a training run; its identity."""
-        return (await self.training.begin(task, agreements)).id
+        begun = await self.training.begin(task, agreements, without_missing=without_missing, patience=patience)
+        return begun.id
 
     async def run(self, run: str, speak: Speak) -> JsonObject:
         """A run as it stands, with its model once there is one."""
         record = await self.coordinator.run(run)
-        return views.run(record, await self.coordinator.model(run), self.names(), speak)
+        return views.run(record, await self.coordinator.model(run), self.waiting, self.names(), speak)
 
     async def runs(self, speak: Speak) -> list[JsonObject]:
         """All runs, the newest first."""
@@ -323,7 +328,7 @@ class Desk:
             return [(run, tx.get(MODELS, run.model) if run.model else None) for run in found]
 
         seen = await self.database.read(look)
-        return [views.run(run, model, self.names(), speak) for run, model in seen]
+        return [views.run(run, model, self.waiting, self.names(), speak) for run, model in seen]
 
     async def cancel(self, run: str, speak: Speak) -> JsonObject:
         """Cancel a run that is not over."""

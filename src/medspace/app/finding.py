@@ -9,6 +9,7 @@ from medspace.connector.errors import MessageError, UnknownDatasetError, Unreach
 from medspace.connector.ports import Reply, Transport
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.errors import MedspaceError, RefusedError, WaitingError
+from medspace.core.paths import path
 from medspace.core.text import msgid
 from medspace.policy.contexts import governed
 from medspace.trust.errors import DocumentError
@@ -92,7 +93,7 @@ class Finder:
             AwayError, CatalogRefusedError: it does not answer now, or not us.
         """
         base = await self.address(did)
-        reply = await self._transport.get(f"{base}{CATALOG}/datasets/{dataset}", did)
+        reply = await self._transport.get(f"{base}{CATALOG}" + path("datasets", dataset), did)
         if reply.status == NOT_FOUND:
             raise UnknownDatasetError(dataset=dataset)
         return dict(_checked(did, reply).body)

@@ -19,7 +19,8 @@ import httpx
 
 from medspace.app.config import read_config
 from medspace.core.canonical import Json, JsonObject
-from medspace.core.errors import InvalidInputError, MedspaceError, WaitingError
+from medspace.core.errors import InvalidInputError, MedspaceError, RefusedError, WaitingError
+from medspace.core.paths import path
 from medspace.core.text import msgid
 
 SHORT_WAIT = 10  # seconds that one question may hang at the connector before it is asked again
@@ -40,6 +41,14 @@ class SpaceError(MedspaceError):
         self.problem = dict(problem)
         self.code = str(problem.get("code", "space.error"))  # type: ignore[misc]  # the connector's own code
         self.exit_code = int(problem.get("exit_code", 1))  # type: ignore[misc]
+
+
+class ProcessEndedError(RefusedError):
+    """The other side ended a negotiation or a transfer and gave no reason."""
+
+    code = "process.ended"
+    sentence = msgid("{whom} ended this without a reason.")
+    next_step = msgid("Ask its data office, or try again.")
 
 
 class NotRunningError(MedspaceError):
@@ -123,7 +132,7 @@ class Space:
 
     def remove(self, did: str) -> JsonObject:
         """As the authority: take a member off the list; the others hear of it within an hour."""
-        return self._send("DELETE", f"/members/{did}")
+        return self._send("DELETE", path("members", did))
 
     def refresh(self) -> list[JsonObject]:
         """Fetch the members list anew instead of waiting for the next refresh."""
@@ -148,7 +157,7 @@ class Space:
             WaitingError: no outcome within `wait` seconds (a person decides, or a connector is away).
         """
         started = self._post("/negotiations", {"participant": participant, "dataset": dataset, "offer": offer})
-        return self._wait(f"/negotiations/{started['id']}", wait, participant)
+        return self._wait(path("negotiations", str(started["id"])), wait, participant)
 
     def negotiations(self) -> list[JsonObject]:
         """All negotiations, the failed ones with their reason."""
@@ -156,7 +165,7 @@ class Space:
 
     def answer(self, negotiation: str, *, approve: bool, reason: str = "") -> JsonObject:
         """As the person whom a negotiation waits for: approve or refuse it."""
-        return self._post(f"/negotiations/{negotiation}/answer", {"approve": approve, "reason": reason})
+        return self._post(path("negotiations", negotiation, "answer"), {"approve": approve, "reason": reason})
 
     def agreements(self) -> list[JsonObject]:
         """All agreements, each with its contract in plain words."""
@@ -172,7 +181,7 @@ class Space:
             SpaceError: the holder refused; the problem holds `clause`.
         """
         started = self._post("/transfers", {"agreement": agreement, "format": kind, "address": address})
-        return self._wait(f"/transfers/{started['id']}", wait, str(started.get("counterparty", "")))
+        return self._wait(path("transfers", str(started["id"])), wait, str(started.get("counterparty", "")))
 
     def download(self, participant: str, dataset: str, *, wait: float = 30.0) -> JsonObject:
         """Ask for the rows themselves: under an agreement if there is one, else by negotiating one.
@@ -181,7 +190,7 @@ class Space:
             SpaceError: the holder refused; the problem holds `clause`.
         """
         started = self._post("/downloads", {"participant": participant, "dataset": dataset})
-        return self._wait(f"/{started['path']}/{started['id']}", wait, participant)
+        return self._wait(path(str(started["path"]), str(started["id"])), wait, participant)
 
     def transfers(self) -> list[JsonObject]:
         """All transfer processes."""
@@ -189,41 +198,50 @@ class Space:
 
     def steer(self, transfer: str, verb: str, *, reason: str = "") -> JsonObject:
         """Send `suspend`, `resume`, `complete` or `terminate` for a transfer process."""
-        return self._post(f"/transfers/{transfer}/{verb}", {"reason": reason})
+        return self._post(path("transfers", transfer, verb), {"reason": reason})
 
     def train(
         self,
         task: JsonObject,
         agreements: Iterable[str],
         *,
+        without_missing: bool = False,
+        patience: float = 0.0,
         progress: Callable[[JsonObject], None] | None = None,
         wait: float = 600.0,
     ) -> JsonObject:
-        """Train a model under the agreements named and wait for it; `progress` sees the run after each round.
+        """Train a model under the agreements named and wait for it.
+
+        The `sites` of the run say who took part, who did not and why. A hospital that refuses ends the run with its
+        reason, and so does one that is away for `patience` seconds (0: 300), unless `without_missing` or the task's
+        `site_faults = "exclude"` lets the run go on without them. `progress` sees the run after each round, and
+        whenever a hospital goes away or comes back.
 
         Raises:
-            SpaceError: the run failed or was cancelled; the problem says why.
+            SpaceError: the run failed or was cancelled; the problem says why, its `causes` with which sites.
             WaitingError: it has not ended within `wait` seconds; it goes on in the connector.
         """
-        run = self._post("/runs", {"task": task, "agreements": list(agreements)})
+        wish = {"agreements": list(agreements), "without_missing": without_missing, "patience": patience}
+        run = self._post("/runs", {"task": task, **wish})
         deadline = time.monotonic() + wait
         while run["state"] not in ENDED:
             if time.monotonic() > deadline:
-                raise WaitingError(whom=f"run {run['id']}")
-            run = self._get(f"/runs/{run['id']}", seen=run["version"], wait=SHORT_WAIT)
+                raise WaitingError(whom=_awaited(run))
+            run = self._get(path("runs", str(run["id"])), seen=run["version"], wait=SHORT_WAIT)
             if progress is not None:
                 progress(run)
         if run["state"] != "finished":
-            raise SpaceError(run["problem"] or CANCELLED | {"sentence": f"The run {run['id']} was cancelled."})
+            problem = run["problem"] or CANCELLED | {"sentence": f"The run {run['id']} was cancelled."}
+            raise SpaceError(problem | {"run": run["id"], "sites": run.get("sites", [])})
         return run
 
     def run(self, run: str) -> JsonObject:
         """One training run as it stands, with its model once it is finished."""
-        return self._get(f"/runs/{run}")
+        return self._get(path("runs", run))
 
     def cancel(self, run: str) -> JsonObject:
         """Cancel a training run that is not over."""
-        return self._post(f"/runs/{run}/cancel", {})
+        return self._post(path("runs", run, "cancel"), {})
 
     def runs(self) -> list[JsonObject]:
         """All training runs."""
@@ -231,7 +249,7 @@ class Space:
 
     def model(self, model: str) -> JsonObject:
         """A trained model: coefficients, quality per hospital, protections, lineage."""
-        return self._get(f"/models/{model}")
+        return self._get(path("models", model))
 
     # --- prove -------------------------------------------------------------------------------------------------
     def audit_bundle(self) -> JsonObject:
@@ -243,26 +261,28 @@ class Space:
         return self._post("/policy/try", {"dataset": dataset, **request})
 
     # --- plumbing ----------------------------------------------------------------------------------------------
-    def _wait(self, path: str, wait: float, whom: str) -> JsonObject:
+    def _wait(self, where: str, wait: float, whom: str) -> JsonObject:
         deadline = time.monotonic() + wait
-        process = self._get(path)
+        process = self._get(where)
         while process["state"] not in FINAL | {"STARTED"} and not process.get("problem"):
             if time.monotonic() > deadline:
                 raise SpaceError(process["trouble"]) if process.get("trouble") else WaitingError(whom=whom)
-            process = self._get(path, seen=process["version"], wait=min(SHORT_WAIT, max(wait, 0.1)))
+            process = self._get(where, seen=process["version"], wait=min(SHORT_WAIT, max(wait, 0.1)))
         if process.get("problem"):
             raise SpaceError(process["problem"])
+        if process["state"] == "TERMINATED":
+            raise ProcessEndedError(whom=whom)
         return process
 
-    def _get(self, path: str, **query: Json) -> JsonObject:
-        return self._send("GET", path, params=query)
+    def _get(self, where: str, **query: Json) -> JsonObject:
+        return self._send("GET", where, params=query)
 
-    def _post(self, path: str, body: JsonObject) -> JsonObject:
-        return self._send("POST", path, json=body)
+    def _post(self, where: str, body: JsonObject) -> JsonObject:
+        return self._send("POST", where, json=body)
 
-    def _send(self, method: str, path: str, **what: Json) -> JsonObject:
+    def _send(self, method: str, where: str, **what: Json) -> JsonObject:
         try:
-            response = self._http.request(method, path, **what)
+            response = self._http.request(method, where, **what)
         except httpx.TransportError as error:
             raise NotRunningError(url=self.url) from error
         try:
@@ -272,3 +292,9 @@ class Space:
         if response.is_error:
             raise SpaceError(body)
         return body
+
+
+def _awaited(run: JsonObject) -> str:
+    """Whom one waits for with a run: the hospitals that have not answered yet, or else the run itself."""
+    absent = [str(site["name"]) for site in run.get("sites", ()) if site["status"] == "waited_for"]
+    return f"run {run['id']}" + (f" ({', '.join(absent)})" if absent else "")

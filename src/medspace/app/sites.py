@@ -1,5 +1,6 @@
 """The coordinator's way to the sites (port `learning.ports.Sites`): a use is a transfer, a step a call of its job."""
 
+import asyncio
 from dataclasses import dataclass
 from uuid import NAMESPACE_URL, uuid5
 
@@ -8,20 +9,23 @@ import msgspec
 from medspace.adapters.http.errors import JobBusyError, JobRefusedError
 from medspace.adapters.http.peers import JobClient
 from medspace.app.bell import Bell
-from medspace.connector.errors import UnreachableError
-from medspace.connector.model import TRANSFERS, Transfer, TransferState
+from medspace.app.finding import Finder, listed
+from medspace.connector.errors import UnknownAgreementError, UnknownDatasetError, UnreachableError
+from medspace.connector.model import AGREEMENTS, TRANSFERS, Transfer, TransferState
 from medspace.connector.transfer.service import Transfers
 from medspace.connector.usage.strategy import JOB_ENDPOINT
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.errors import RefusedError
 from medspace.core.store import Database
-from medspace.core.text import Text, msgid
+from medspace.core.text import Text, msgid, plain
 from medspace.core.usage import Step, release_digest
 from medspace.learning.errors import SiteAwayError, SiteRefusedError
 from medspace.learning.ports import Answer
 
-START_WAIT = 20.0  # seconds for a transfer to be started; then the coordinator's own patience decides
+START_WAIT = 8.0  # seconds for a transfer to be started; then the coordinator's own patience decides
 STEP_WAIT = 120.0  # seconds for one answer
+CATALOGUE_WAIT = 5.0  # seconds for what a site publishes: who is away is to be said at once
+LONGEST_REASON = 1000  # characters of another party's words
 _OVER = (TransferState.COMPLETED, TransferState.TERMINATED)
 
 
@@ -57,12 +61,13 @@ class TransferSites:
             try:
                 transfer = await self.transfers.request_transfer(agreement, kind, pid=pid)
             except RefusedError as error:
-                raise SiteRefusedError(site=agreement, reason=error.text) from error
+                told = {"refusal": error.code, "advice": str(error.advice)}
+                raise SiteRefusedError(site=agreement, reason=error.text, **told) from error
         started = await self.bell.until(lambda: self._begun(pid), START_WAIT)
         if started is None:
-            raise SiteAwayError(site=transfer.counterparty)
+            raise SiteAwayError(site=transfer.counterparty, reason=Text(msgid("it has not started the use yet")))
         if started.failure is not None or started.state in _OVER:
-            raise SiteRefusedError(site=started.counterparty, reason=_told(started))
+            raise _refused(started)
         return pid
 
     async def ask(self, use: str, step: Step) -> Answer:
@@ -79,9 +84,9 @@ class TransferSites:
         try:
             body = await self.jobs.ask(endpoint, token, step, transfer.counterparty, timeout=STEP_WAIT)
         except (UnreachableError, JobBusyError) as error:
-            raise SiteAwayError(site=transfer.counterparty) from error
+            raise SiteAwayError(site=transfer.counterparty, reason=error.text) from error
         except JobRefusedError as error:
-            raise SiteRefusedError(site=transfer.counterparty, reason=error.text) from error
+            raise _no_step(transfer.counterparty, error) from error
         return _answer(transfer.counterparty, body)
 
     async def end(self, use: str) -> None:
@@ -105,10 +110,50 @@ class TransferSites:
         return transfer if begun else None
 
 
-def _told(transfer: Transfer) -> str:
-    if transfer.failure is None:
-        return f"the transfer is {transfer.state.value}"
-    return " ".join((transfer.failure.code, *transfer.failure.reason))
+@dataclass(frozen=True, slots=True)
+class PublishedDictionaries:
+    """What the sites publish (port `learning.ports.Dictionaries`), read from their catalogues."""
+
+    finder: Finder
+    database: Database
+
+    async def dictionary(self, agreement: str) -> JsonObject | None:
+        """The data dictionary of the agreement's dataset; None where it has none, or is offered no longer.
+
+        Raises:
+            SiteAwayError: no answer within seconds.
+            SiteRefusedError: the site shows us nothing.
+        """
+        record = await self.database.read(lambda tx: tx.get(AGREEMENTS, agreement))
+        if record is None:
+            raise UnknownAgreementError(agreement=agreement)
+        site = record.provider
+        try:
+            async with asyncio.timeout(CATALOGUE_WAIT):
+                found = await self.finder.dataset(site, record.dataset)
+        except UnknownDatasetError:
+            return None  # the agreement stands: the site itself will say what becomes of it
+        except TimeoutError:
+            reason = Text(msgid("nothing came within {seconds} seconds"), {"seconds": int(CATALOGUE_WAIT)})
+            raise SiteAwayError(site=site, reason=reason) from None
+        described: JsonObject | None = listed(site, found)["dictionary"]
+        return described
+
+
+def _refused(transfer: Transfer) -> SiteRefusedError:
+    """Why a use was not started, in the site's own words."""
+    failure = transfer.failure
+    if failure is None:
+        reason = Text(msgid("the transfer is {state}"), {"state": transfer.state.value})
+        return SiteRefusedError(site=transfer.counterparty, reason=reason)
+    said = plain(" ".join(failure.reason))[:LONGEST_REASON] or failure.code
+    return SiteRefusedError(site=transfer.counterparty, reason=said, refusal=failure.code)
+
+
+def _no_step(site: str, error: JobRefusedError) -> SiteRefusedError:
+    facts = error.facts
+    reason, refusal = str(facts["reason"]), str(facts["refusal"])
+    return SiteRefusedError(site=site, reason=reason or refusal, refusal=refusal, advice=str(facts.get("advice", "")))
 
 
 def _job(site: str, address: JsonObject) -> tuple[str, str]:

@@ -37,15 +37,17 @@ class Training:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._log = logger(participant=did)
 
-    async def begin(self, task: JsonObject, agreements: Sequence[str]) -> Run:
-        """Start a run under these agreements.
+    async def begin(
+        self, task: JsonObject, agreements: Sequence[str], *, without_missing: bool = False, patience: float = 0.0
+    ) -> Run:
+        """Start a run under these agreements; see `runs.model.Run` for `without_missing` and `patience`.
 
         Raises:
             UnknownAgreementError: one of them is not ours as consumer.
             TaskInvalidError: the task cannot be run.
         """
         seats = await self._database.read(lambda tx: [self._seat(tx, agreement) for agreement in agreements])
-        run = await self._coordinator.create(task, seats)
+        run = await self._coordinator.create(task, seats, without_missing=without_missing, patience=patience)
         self._lead(run.id)
         return run
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from medspace.app import attendance
+from medspace.app.waiting import Waiting
 from medspace.connector.model import Agreement, Dataset, Failure, Negotiation, Transfer
 from medspace.connector.negotiation.service import awaits
 from medspace.core.canonical import Json, JsonObject
@@ -10,7 +12,6 @@ from medspace.core.hashing import digest_bytes
 from medspace.core.text import Text, msgid
 from medspace.learning.glm.evaluation import Quality
 from medspace.learning.glm.outcome import read
-from medspace.learning.runs.model import Failure as RunFailure
 from medspace.learning.runs.model import Model, Run
 from medspace.policy import odrl, words
 from medspace.policy.errors import InvalidPolicyError
@@ -183,34 +184,26 @@ def decision(made: Decision, speak: Speak) -> JsonObject:
     }
 
 
-def run(record: Run, made: Model | None, names: Mapping[str, str], speak: Speak) -> JsonObject:
-    """A training run; with its model once there is one."""
+def run(record: Run, made: Model | None, waiting: Waiting, names: Mapping[str, str], speak: Speak) -> JsonObject:
+    """A training run: who was asked, who is in, who not and why; with its model once there is one."""
+    sites = attendance.of_run(record, waiting, names, speak)
+    standing = [(one["site"], one["status"], one["sentence"]) for one in sites]
     return {
         "id": record.id,
         "state": record.state.value,
         "rounds": record.round,
         "max_rounds": record.task.get("max_rounds"),
         "created": record.created,
-        "sites": [{"site": seat.site, "name": names.get(seat.site, seat.site)} for seat in record.seats],
+        "without_missing": record.without_missing,
+        "sites": sites,
         "faults": [
             {"site": fault.site, "round": fault.round, "code": fault.code, "sentence": fault.text.render(speak)}
             for fault in record.faults
         ],
-        "problem": _run_problem(record.failure, speak),
+        "problem": attendance.problem(record, names, speak),
         "seconds": made.seconds if made else None,
         "model": model(made, names, speak) if made else None,
-        "version": version_of(record.state, record.round, record.faults, record.settled, made is None),
-    }
-
-
-def _run_problem(failure: RunFailure | None, speak: Speak) -> JsonObject | None:
-    if failure is None:
-        return None
-    return {
-        "code": failure.code,
-        "sentence": failure.text.render(speak),
-        "next_step": failure.advice.render(speak),
-        "exit_code": 1,
+        "version": version_of(record.state, record.round, standing, record.settled, made is None),
     }
 
 
@@ -236,11 +229,14 @@ def model(record: Model, names: Mapping[str, str], speak: Speak) -> JsonObject:
         "rounds": record.rounds,
         "quality": {"sites": sites, "pooled": {"rows": record.rows, **_quality(fitted.pooled)}},
         "measured_on": fitted.measured_on,
+        "sites": attendance.of_model(lineage, names, speak),
         "protections": [Text(PROTECTIONS.get(lineage.protection, lineage.protection)).render(speak)],
         "lineage": {
             "run": lineage.run,
             "agreements": list(lineage.agreements),
             "sites": list(lineage.sites),
+            "asked": list(lineage.asked or lineage.sites),
+            "missing": [{"site": f.site, "round": f.round, "code": f.code} for f in lineage.missing],
             "protection": lineage.protection,
             "rounds": [
                 {

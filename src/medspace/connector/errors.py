@@ -5,7 +5,8 @@ MedspaceError
  |   |- MessageError             a message cannot be read
  |   |   |- TooLargeError
  |   |   `- FilterError
- |   `- CallbackError            a callback address must not be used
+ |   |- CallbackError            a callback address must not be used
+ |   `- DatasetIdError           a dataset cannot be offered under this identity
  |- RefusedError
  |   |- TransitionError          the message or action does not fit the state
  |   |- UnknownProcessError      no such process for this counterparty
@@ -56,6 +57,14 @@ class CallbackError(InvalidInputError):
     code = "callback.refused"
     sentence = msgid("The callback address {address} cannot be used: {reason}.")
     next_step = msgid("Give an address at which this connector may reach you.")
+
+
+class DatasetIdError(InvalidInputError):
+    """A dataset cannot be offered under this identity: nobody could ask for it."""
+
+    code = "dataset.id"
+    sentence = msgid("The dataset id {asset} cannot be used: {reason}.")
+    next_step = msgid("Give it another id: letters, digits and the signs - _ . : are safe everywhere.")
 
 
 class TransitionError(RefusedError):

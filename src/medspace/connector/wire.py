@@ -92,6 +92,11 @@ def listed(value: Json) -> list[Json]:
     return value if isinstance(value, list) else [value]
 
 
+def is_identifier(text: str) -> bool:
+    """Whether a text can identify something on the wire."""
+    return _IDENTIFIER.fullmatch(text) is not None
+
+
 def identifier(body: JsonObject, name: str) -> str:
     """The member `name` as an identifier: a text, or an object with @id.
 

@@ -63,12 +63,16 @@ class Admission:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One request to a job endpoint: a task, the round it is in, and what the round needs."""
+    """One request to a job endpoint: a task, the round it is in, what the round needs, and all holders it is put to.
+
+    `sites` are DIDs, sorted, those of the run from its beginning; without them only this holder is asked.
+    """
 
     task: JsonObject
     round: int
     name: str  # what is asked for, such as moments, gradient, evaluation
     inputs: JsonObject = field(default_factory=dict)
+    sites: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

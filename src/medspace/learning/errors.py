@@ -7,13 +7,18 @@ InvalidInputError
 SiteError                  one site did not deliver
  |- SiteAwayError          it does not answer
  |- SiteRefusedError       it says no
+ |   `- CodingDiffersError what it publishes of its data does not fit the task
  `- AnswerInvalidError     its answer cannot be right
 RunError                   the whole run failed
- |- TooFewSitesError | SiteFaultError | RunCancelledError
+ |- SitesRefusedError      sites said no, and nobody said to go on without them
+ |- SitesAwayError         sites stayed away, and nobody said to go on without them
+ `- TooFewSitesError | TooFewAskedError | RunCancelledError
 """
 
+from typing import ClassVar
+
 from medspace.core.errors import InvalidInputError, MedspaceError, ProofError, RefusedError, WaitingError
-from medspace.core.text import msgid
+from medspace.core.text import Fact, Text, msgid
 
 
 class TaskInvalidError(InvalidInputError):
@@ -41,27 +46,51 @@ class RunUnknownError(InvalidInputError):
 
 
 class SiteError(MedspaceError):
-    """One site did not deliver what a round needs; `site` and `reason` say more."""
+    """One site did not deliver what a round needs; `site` and `reason` say more.
+
+    `cause` is the sentence without the site, for several sites of which the same holds.
+    """
 
     code = "learning.site"
     sentence = msgid("The site {site} did not deliver: {reason}.")
     next_step = msgid("Ask the site; the run goes on without it where the task allows.")
+    cause: ClassVar[str] = msgid("{reason}")
 
 
 class SiteAwayError(SiteError, WaitingError):
     """The site does not answer now; it will be asked again."""
 
     code = "learning.site_away"
-    sentence = msgid("The site {site} does not answer.")
-    next_step = msgid("Wait for it, or ask its data office whether the connector is up.")
+    sentence = msgid("The site {site} does not answer: {reason}.")
+    next_step = msgid("Ask its data office whether the connector is up, or train without it: --without-missing.")
+    cause = msgid("No answer: {reason}.")
+
+    def __init__(self, site: str, reason: Fact | Text | None = None) -> None:
+        super().__init__(site=site, reason=Text(msgid("nobody is there")) if reason is None else reason)
 
 
 class SiteRefusedError(SiteError, RefusedError):
-    """The site says no; asking again would not help."""
+    """The site says no; asking again would not help.
+
+    `refusal` is its own code, `advice` its own next step, as far as it told them: both are words of somebody else.
+    """
 
     code = "learning.site_refused"
     sentence = msgid("The site {site} refuses: {reason}.")
-    next_step = msgid("Read the clause that it names and agree to other terms.")
+    next_step = msgid("Mend what it names, agree to other terms, or train without it: --without-missing.")
+
+    def __init__(self, site: str, reason: Fact | Text, refusal: str = "", advice: str = "") -> None:
+        super().__init__(site=site, reason=reason)
+        self.refusal = refusal
+        self.advice_told = advice
+
+
+class CodingDiffersError(SiteRefusedError):
+    """What the site publishes of its data does not fit the task, or not what the other sites publish."""
+
+    code = "learning.coding"
+    sentence = msgid("The data of the site {site} do not fit: {reason}.")
+    next_step = msgid("Compare the dictionaries in the catalogue and mend the task, or train without the site.")
 
 
 class AnswerInvalidError(SiteError, ProofError):
@@ -70,6 +99,7 @@ class AnswerInvalidError(SiteError, ProofError):
     code = "learning.answer_invalid"
     sentence = msgid("The answer of site {site} in round {round} was not used: {reason}.")
     next_step = msgid("Ask the site to look at its data and its version.")
+    cause = msgid("The answer in round {round} was not used: {reason}.")
 
 
 class RunError(MedspaceError):
@@ -80,20 +110,39 @@ class RunError(MedspaceError):
     next_step = msgid("Read the rounds of the run.")
 
 
+class SitesRefusedError(RunError):
+    """Sites said no, and neither the task nor the run says to go on without them."""
+
+    code = "learning.sites_refused"
+    sentence = msgid("{sites}: {reason}")
+    next_step = msgid("Mend what the sites name, or train without them: --without-missing.")
+    exit_code = RefusedError.exit_code
+
+
+class SitesAwayError(RunError):
+    """Sites stayed away, and neither the task nor the run says to go on without them."""
+
+    code = "learning.sites_away"
+    sentence = msgid("{sites}: {reason}")
+    next_step = msgid("Train again when they are back, or train without them: --without-missing.")
+    exit_code = WaitingError.exit_code
+
+
 class TooFewSitesError(RunError):
     """Fewer sites are left than the task or an agreement demands."""
 
     code = "learning.too_few_sites"
     sentence = msgid("Only {answered} of {asked} sites are left; the task needs {needed}.")
-    next_step = msgid("Read the faults of the run, wait until the sites are back, and train again.")
+    next_step = msgid("Mend what the sites name or wait until they are back, and train again.")
 
 
-class SiteFaultError(RunError):
-    """A site failed and the task demands every site."""
+class TooFewAskedError(RunError):
+    """The run names fewer sites than the task or an agreement demands."""
 
-    code = "learning.site_fault"
-    sentence = msgid("The site {site} failed ({fault}) and the task demands every site.")
-    next_step = msgid('Mend the site, or let the task go on without it (`site_faults: "exclude"`).')
+    code = "learning.too_few_asked"
+    sentence = msgid("The run asks {asked} sites; the task or an agreement needs {needed}.")
+    next_step = msgid("Agree with more hospitals (`medspace negotiate`) and name their agreements too.")
+    exit_code = InvalidInputError.exit_code
 
 
 class RunCancelledError(RunError):

@@ -3,7 +3,7 @@
 The app fills the first with transfers and job endpoints; the folder of a kind of task fills the second.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -61,13 +61,46 @@ class Sites(Protocol):
         ...
 
 
+class Dictionaries(Protocol):
+    """What the sites publish of their data."""
+
+    async def dictionary(self, agreement: str) -> JsonObject | None:
+        """The data dictionary of the agreement's dataset as its holder publishes it now; None where it has none.
+
+        Raises:
+            SiteAwayError: no answer within seconds; ask again later.
+            SiteRefusedError: the site shows us nothing.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Demands:
-    """What a task demands of the sites: how many, how many persons behind each answer, and what if one fails."""
+    """What a task demands of the sites: how many, how many persons behind each answer, and what if one fails.
+
+    `site_faults`: "fail" ends the run with the reason of the site, "exclude" goes on without it.
+    """
 
     min_sites: int = 1
     min_cohort: int = 1
-    site_faults: SiteFaults = "exclude"
+    site_faults: SiteFaults = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A column that a task takes from each site: numbers, or codes with these levels.
+
+    `whole`: the levels must be all the codes that the column has.
+    """
+
+    column: str
+    levels: tuple[str, ...] = ()
+    whole: bool = True
+
+    @property
+    def coded(self) -> bool:
+        """Whether it holds codes."""
+        return bool(self.levels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +159,11 @@ class Procedure(Protocol):
     @property
     def demands(self) -> Demands:
         """What it demands of the sites."""
+        ...
+
+    @property
+    def needs(self) -> Sequence[Need]:
+        """The columns that it takes from each site, as far as that can be said beforehand."""
         ...
 
     def first(self) -> JsonObject:

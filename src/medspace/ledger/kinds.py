@@ -109,7 +109,8 @@ _TRANSFER = ("role pid counterparty:did agreement format", "peer_pid code")
 
 # `question` is what a step asked about: the digest of its inputs, fractions as exact text. In a run, `model` of a
 # round is the question that it put to every site (none where there was nothing to put), `model` of the end the digest
-# of the whole model that came out, and `fitted` the question of the last round that it was made from.
+# of the whole model that came out, and `fitted` the question of the last round that it was made from. `missing` are
+# the sites that were asked and did not take part to the end, `reasons` the code of each one's reason in that order.
 # What was admitted ends once: it was released, withheld by a rule, or failed (the engine broke, the connector stopped
 # in between); `expires` is until when its answer may leave.
 _KINDS = (
@@ -135,8 +136,12 @@ _KINDS = (
     _kind("use.failed", "admission code"),
     _kind("run.started", "run task:digest agreements:tokens sites:dids protection"),
     _kind("run.round", "run round:number step answers:answers", "model:digest"),
-    _kind("run.finished", "run model:digest rounds:number sites:dids protection", "fitted:digest"),
-    _kind("run.failed", "run code"),
+    _kind(
+        "run.finished",
+        "run model:digest rounds:number sites:dids protection",
+        "fitted:digest missing:dids reasons:tokens",
+    ),
+    _kind("run.failed", "run code", "missing:dids reasons:tokens"),
     _kind("member.admitted", "member:did"),
     _kind("member.removed", "member:did"),
     _kind("members.published", "list:digest"),

@@ -149,7 +149,7 @@ async def test_an_authority_that_does_not_hand_out_its_list_is_said(client, iden
 
 # steps
 
-STEP = Step({"kind": "glm"}, 3, "gradient", {"beta": ["0.1"]})
+STEP = Step({"kind": "glm"}, 3, "gradient", {"beta": ["0.1"]}, (HOSPITAL, "did:web:other.example"))
 
 
 async def test_a_step_carries_both_tokens(client, identity):
@@ -167,17 +167,39 @@ async def test_a_step_carries_both_tokens(client, identity):
         "round": 3,
         "name": "gradient",
         "inputs": {"beta": ["0.1"]},
+        "sites": [HOSPITAL, "did:web:other.example"],
     }
+
+
+async def test_what_the_site_advises_is_told_apart_and_within_bounds(client, identity):
+    body = b'{"code":"x","reason":["' + b"a" * 5000 + b'","mend it\\u001b[31m","soon"]}'
+    async with serving(answer(400, body)) as server:
+        with pytest.raises(JobRefusedError) as refused:
+            await JobClient(client, identity).ask(server.url(), "t", STEP, HOSPITAL)
+    assert refused.value.facts["reason"] == "a" * 1000
+    assert refused.value.facts["advice"] == "mend it [31m soon"
 
 
 @pytest.mark.parametrize(
     ("raw", "error", "refusal", "reason"),
     [
         (
-            answer(403, b'{"code":"use.cohort","reason":["too few","persons"]}'),
+            answer(403, b'{"code":"use.cohort","reason":["too few persons","ask for","more"]}'),
             JobRefusedError,
             "use.cohort",
             "too few persons",
+        ),
+        (
+            answer(403, b'{"code":"use.refused","cause":"policy.purpose","reason":["no"]}'),
+            JobRefusedError,
+            "policy.purpose",
+            "no",
+        ),
+        (
+            answer(403, b'{"code":"use.refused","cause":"\\u001b[2J","reason":["no"]}'),
+            JobRefusedError,
+            "use.refused",
+            "no",
         ),
         (answer(404, b'{"code":"job.unknown","reason":"gone"}'), JobRefusedError, "job.unknown", "gone"),
         (answer(409, b"{}"), JobRefusedError, "http.409", ""),

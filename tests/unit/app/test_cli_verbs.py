@@ -16,7 +16,25 @@ from medspace.core.errors import StorageTakenError
 from medspace.core.text import Text
 
 QUALITY = {"n": 9, "auc": 0.9, "brier": 0.1, "ece": None, "rmse": 0.3}
+NOTHING = {"code": None, "sentence": None, "next_step": None, "round": None, "seconds_left": None}
+IN = {"site": "did:web:h", "name": "H", "status": "took_part", **NOTHING}
+OUT = IN | {
+    "site": "did:web:o",
+    "name": "O\x1b[2J",
+    "status": "refused",
+    "code": "policy.count",
+    "sentence": "This is use number 21.",
+    "round": 0,
+}
+GONE = IN | {
+    "site": "did:web:g",
+    "name": "G",
+    "status": "away",
+    "code": "learning.site_away",
+    "sentence": "No answer.",
+}
 MODEL = {
+    "sites": [IN, OUT, GONE],
     "id": "urn:model",
     "digest": "sha256:00",
     "family": "binomial",
@@ -26,7 +44,15 @@ MODEL = {
     "protections": ["The coordinator saw everything."],
     "lineage": {"run": "urn:run", "sites": ["did:web:h"], "agreements": ["urn:a"]},
 }
-RUN = {"id": "urn:run", "state": "finished", "rounds": 3, "seconds": 1.0, "problem": None, "model": MODEL}
+RUN = {
+    "sites": [IN, OUT, GONE],
+    "id": "urn:run",
+    "state": "finished",
+    "rounds": 3,
+    "seconds": 1.0,
+    "problem": None,
+    "model": MODEL,
+}
 AGREEMENT = {
     "id": "urn:a",
     "role": "consumer",

@@ -90,7 +90,7 @@ async def test_a_use_is_asked_for_once():
     [
         (AgreementError(agreement="a", reason="it is over"), "it is over"),
         ({"state": TransferState.TERMINATED}, "the transfer is TERMINATED"),
-        ({"state": TransferState.REQUESTED, "failure": Failure("x.y", ("Why.",), source="peer")}, "x.y Why"),
+        ({"state": TransferState.REQUESTED, "failure": Failure("x.y", ("Why.",), source="peer")}, "Why"),
     ],
 )
 async def test_a_use_that_is_refused_or_over_is_said(outcome, said):

@@ -41,7 +41,8 @@ class Added:
 class Adding:
     document: dict
 
-    demands = Demands(min_sites=2)
+    demands = Demands(min_sites=2, site_faults="exclude")
+    needs = ()
 
     def first(self):
         return {"total": 0, "sites": []}

@@ -36,6 +36,7 @@ def task(**changes):
         "features": [{"name": "x"}, {"name": "z"}],
         "purpose": "research",
         "l2": 0.5,
+        "site_faults": "exclude",
         **changes,
     }
 
@@ -101,7 +102,7 @@ async def test_a_run_ends_with_a_model_its_lineage_and_its_ledger_entries():
         assert entry.facts["answers"] == [
             {"site": ref.site, "use": ref.use, "release": ref.release, "digest": ref.digest} for ref in one.answers
         ]
-    assert {event.event for event in events} == {"started", "answered", "round", "finished"}
+    assert {event.event for event in events} == {"started", "answered", "back", "round", "finished"}
     assert sorted(sites.ended) == sorted(f"urn:use:{site}" for site in TABLES)
 
 
@@ -317,14 +318,19 @@ async def test_a_refusal_is_not_asked_again():
 
 
 @pytest.mark.parametrize(
-    "refused", [SiteRefusedError(site=did(3), reason="expired"), InvalidInputError(reason="no such agreement")]
+    ("refused", "code"),
+    [
+        (SiteRefusedError(site=did(3), reason="expired"), "learning.site_refused"),
+        (SiteRefusedError(site=did(3), reason="used up", refusal="usage.used_up"), "usage.used_up"),
+        (InvalidInputError(reason="no such agreement"), "input.invalid"),
+    ],
 )
-async def test_a_site_that_does_not_begin_is_left_out(refused):
+async def test_a_site_that_does_not_begin_is_left_out(refused, code):
     sites = SimulatedSites(TABLES, refusing_to_begin={did(3): refused})
     leader = coordinator(sites)
     run = await leader.train(task(), seats(TABLES))
     assert (await leader.model(run.id)).lineage.sites == (did(0), did(1), did(2))
-    assert [(fault.site, fault.code) for fault in run.faults] == [(did(3), "learning.site_refused")]
+    assert [(fault.site, fault.code) for fault in run.faults] == [(did(3), code)]
 
 
 async def test_a_database_that_fails_is_not_the_sites_fault():
@@ -363,7 +369,7 @@ async def test_zero_results_are_never_a_success(count):
     tables = dict(list(TABLES.items())[:count])
     leader = coordinator(SimulatedSites(tables, dict.fromkeys(tables, refuse)))
     run = await leader.train(task(min_sites=1), seats(tables))
-    assert (run.state, run.failure.code) == (RunState.FAILED, "learning.too_few_sites")
+    assert (run.state, run.failure.code) == (RunState.FAILED, f"learning.too_few_{'sites' if count else 'asked'}")
 
 
 async def test_too_few_sites_to_measure_fail_too():
@@ -381,8 +387,8 @@ async def test_an_agreement_may_demand_more_sites_than_the_task():
     places = [replace(seat, min_sites=5) for seat in seats(TABLES)]
     leader = coordinator(SimulatedSites(TABLES))
     run = await leader.train(task(), places)
-    assert run.failure.code == "learning.too_few_sites"
-    assert run.failure.facts["needed"] == 5
+    assert run.failure.code == "learning.too_few_asked"
+    assert (run.failure.facts["needed"], run.failure.exit_code) == (5, 2)
 
 
 async def test_the_task_may_demand_every_site():
@@ -391,7 +397,7 @@ async def test_the_task_may_demand_every_site():
 
     leader = coordinator(SimulatedSites(TABLES, {did(2): refuse}))
     run = await leader.train(task(site_faults="fail"), seats(TABLES))
-    assert run.failure.code == "learning.site_fault"
+    assert run.failure.code == "learning.sites_refused"
     assert did(2) in str(run.failure.text)
 
 
@@ -409,7 +415,7 @@ async def test_separated_classes_are_no_success():
     leader = coordinator(SimulatedSites(tables))
     run = await leader.train(task(l2=0, min_sites=1, max_rounds=100), seats(tables))
     assert run.state is RunState.FAILED
-    assert run.failure.code in {"learning.singular", "learning.not_converged"}
+    assert run.failure.code in {"learning.separated"}
 
 
 async def test_a_round_that_leads_nowhere_is_on_record_and_fails_after_a_kill_too():

@@ -32,7 +32,7 @@ class ForbiddenAddressError(NotSentError):
 
 
 class JobRefusedError(RefusedError):
-    """The job endpoint refused; `refusal` is its code, `status` the HTTP status."""
+    """The job endpoint refused; `refusal` is its code, `advice` its next step, `status` the HTTP status."""
 
     code = "job.refused"
     sentence = msgid("The site refused the step ({refusal}): {reason}.")

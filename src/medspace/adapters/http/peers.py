@@ -185,6 +185,7 @@ class HttpMembers:
 
 class _Problem(msgspec.Struct, frozen=True):
     code: str = ""
+    cause: str = ""  # what is behind the code, where that says more
     reason: object = None
 
 
@@ -232,11 +233,12 @@ def _refusal(answer: Answer) -> JobRefusedError | JobBusyError:
         problem = _Problem()
     # What broke inside will break again: no patience helps.
     kind = JobBusyError if answer.status in BUSY and problem.code != UseFailedError.code else JobRefusedError
-    code = problem.code if _CODE.fullmatch(problem.code) else f"http.{answer.status}"
-    return kind(refusal=code, reason=_words(problem.reason), status=answer.status)
+    codes = (code for code in (problem.cause, problem.code) if _CODE.fullmatch(code))
+    reason, advice = _words(problem.reason)
+    return kind(refusal=next(codes, f"http.{answer.status}"), reason=reason, advice=advice, status=answer.status)
 
 
-def _words(reason: object) -> str:
-    texts = reason if isinstance(reason, list) else [reason]
-    said = " ".join(text for text in texts if isinstance(text, str))[:LONGEST_REASON]
-    return plain(said)
+def _words(reason: object) -> tuple[str, str]:
+    """What happened and what to do, in the words of the other side: the first text, and the others."""
+    texts = [text for text in (reason if isinstance(reason, list) else [reason]) if isinstance(text, str)]
+    return plain(" ".join(texts[:1])[:LONGEST_REASON]), plain(" ".join(texts[1:])[:LONGEST_REASON])

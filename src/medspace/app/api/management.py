@@ -11,6 +11,7 @@ from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
 
 from medspace import __version__
 from medspace.adapters.metrics import CONTENT_TYPE
@@ -26,6 +27,7 @@ from medspace.core.text import msgid
 LONGEST_WAIT = 30.0
 LONGEST_TEXT = 2048
 MOST_AGREEMENTS = 1000
+LONGEST_PATIENCE = 86_400.0  # seconds
 
 Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
 
@@ -35,6 +37,14 @@ class RequestError(InvalidInputError):
 
     code = "request.invalid"
     sentence = msgid("The request cannot be read: {reason}.")
+    next_step = msgid("See the API's description at /openapi.json.")
+
+
+class RouteUnknownError(InvalidInputError):
+    """The management API has no such route."""
+
+    code = "request.route"
+    sentence = msgid("There is nothing at {method} {path}.")
     next_step = msgid("See the API's description at /openapi.json.")
 
 
@@ -88,10 +98,16 @@ class ReasonBody(_Body):
 
 
 class RunBody(_Body):
-    """What to train, under which agreements."""
+    """What to train, under which agreements.
+
+    `without_missing`: go on without hospitals that refuse or stay away. `patience`: for how many seconds one that is
+    away is waited for; 0 leaves it to the connector.
+    """
 
     task: dict[str, Json]
     agreements: Annotated[list[Text], Field(max_length=MOST_AGREEMENTS, min_length=1)]
+    without_missing: bool = False
+    patience: Annotated[float, Field(ge=0, le=LONGEST_PATIENCE)] = 0.0
 
 
 class TryBody(_Body):
@@ -116,7 +132,7 @@ def management_app(desk: Desk) -> FastAPI:
         version=__version__,
         docs_url=None,  # the interactive pages would be loaded from elsewhere
         redoc_url=None,
-        exception_handlers={MedspaceError: _told, RequestValidationError: _unreadable},
+        exception_handlers={MedspaceError: _told, RequestValidationError: _unreadable, HTTPException: _unrouted},
     )
     for router in (_space(desk), _terms(desk), _uses(desk), _runs(desk), _proofs(desk)):
         app.include_router(router)
@@ -135,6 +151,12 @@ async def _unreadable(request: Request, error: Exception) -> Response:
     reasons = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in found)
     problem = RequestError(reason=reasons)
     return json_response(problem_of(problem, request_language(request)), 400)
+
+
+async def _unrouted(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    problem = RouteUnknownError(method=request.method, path=request.url.path[:LONGEST_TEXT])
+    return json_response(problem_of(problem, request_language(request)), status)
 
 
 async def _waiting(desk: Desk, seen: str, wait: float, look: Callable[[], Awaitable[JsonObject]]) -> Response:
@@ -169,7 +191,7 @@ def _space(desk: Desk) -> APIRouter:
     async def admit(body: MemberBody) -> Response:
         return json_response(views.member(await desk.admit(body.did, body.name, body.region, body.roles)), 201)
 
-    @router.delete("/members/{did}")
+    @router.delete("/members/{did:path}")
     async def remove(did: str) -> Response:
         await desk.remove(did)
         return json_response({"did": did})
@@ -210,7 +232,7 @@ def _terms(desk: Desk) -> APIRouter:
         speak = speaker(request_language(request))
         return json_response({"negotiations": [views.negotiation(n, speak) for n in await desk.negotiations()]})
 
-    @router.get("/negotiations/{pid}")
+    @router.get("/negotiations/{pid:path}")
     async def negotiation(request: Request, pid: str, seen: Seen = "", wait: Wait = 0) -> Response:
         speak = speaker(request_language(request))
 
@@ -219,7 +241,7 @@ def _terms(desk: Desk) -> APIRouter:
 
         return await _waiting(desk, seen, wait, look)
 
-    @router.post("/negotiations/{pid}/answer")
+    @router.post("/negotiations/{pid:path}/answer")
     async def answer(request: Request, pid: str, body: AnswerBody) -> Response:
         decided = await desk.answer(pid, approve=body.approve, reason=body.reason)
         return json_response(views.negotiation(decided, speaker(request_language(request))))
@@ -253,7 +275,7 @@ def _uses(desk: Desk) -> APIRouter:
         speak = speaker(request_language(request))
         return json_response({"transfers": [views.transfer(t, speak) for t in await desk.transfers()]})
 
-    @router.get("/transfers/{pid}")
+    @router.get("/transfers/{pid:path}")
     async def transfer(request: Request, pid: str, seen: Seen = "", wait: Wait = 0) -> Response:
         speak = speaker(request_language(request))
 
@@ -262,7 +284,7 @@ def _uses(desk: Desk) -> APIRouter:
 
         return await _waiting(desk, seen, wait, look)
 
-    @router.post("/transfers/{pid}/{verb}")
+    @router.post("/transfers/{pid:path}/{verb}")
     async def steer(request: Request, pid: str, verb: str, body: ReasonBody) -> Response:
         steered = await desk.steer(pid, verb, body.reason)
         return json_response(views.transfer(steered, speaker(request_language(request))))
@@ -275,23 +297,25 @@ def _runs(desk: Desk) -> APIRouter:
 
     @router.post("/runs")
     async def begin(request: Request, body: RunBody) -> Response:
-        run = await desk.train(body.task, body.agreements)
+        run = await desk.train(
+            body.task, body.agreements, without_missing=body.without_missing, patience=body.patience
+        )
         return json_response(await desk.run(run, speaker(request_language(request))), 201)
 
     @router.get("/runs")
     async def runs(request: Request) -> Response:
         return json_response({"runs": await desk.runs(speaker(request_language(request)))})
 
-    @router.get("/runs/{run}")
+    @router.get("/runs/{run:path}")
     async def run(request: Request, run: str, seen: Seen = "", wait: Wait = 0) -> Response:
         speak = speaker(request_language(request))
         return await _waiting(desk, seen, wait, lambda: desk.run(run, speak))
 
-    @router.post("/runs/{run}/cancel")
+    @router.post("/runs/{run:path}/cancel")
     async def cancel(request: Request, run: str) -> Response:
         return json_response(await desk.cancel(run, speaker(request_language(request))))
 
-    @router.get("/models/{model}")
+    @router.get("/models/{model:path}")
     async def model(request: Request, model: str) -> Response:
         return json_response(await desk.model(model, speaker(request_language(request))))
 

@@ -84,9 +84,15 @@ def _guarded(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Req
         except MedspaceError as error:
             if isinstance(error, UseFailedError):
                 logging.getLogger(ROOT).exception(error.code)
-            return problem_response(error, _STATUS.get(type(error)))
+            return problem_response(_told(error), _STATUS.get(type(error)))
 
     return guarded
+
+
+def _told(error: MedspaceError) -> MedspaceError:
+    """What the asker is told: of a step that cannot be run, what the engine said of it, under the engine's code."""
+    cause = error.__cause__
+    return cause if isinstance(error, StepError) and isinstance(cause, MedspaceError) else error
 
 
 def _read_step(body: bytes) -> Step:

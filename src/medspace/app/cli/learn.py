@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from medspace.app.cli.attendance import MISSING, counted, told
 from medspace.app.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, LanguageOption, following
 from medspace.app.cli.progress import rounds
 from medspace.app.cli.session import session
@@ -65,6 +66,13 @@ def train(
             "--dataset", "-d", help="Train under the agreements in force for this dataset id; may be repeated."
         ),
     ] = None,
+    without_missing: Annotated[
+        bool,
+        typer.Option("--without-missing", help="Go on without hospitals that refuse or stay away, and say so."),
+    ] = False,
+    patience: Annotated[
+        float, typer.Option("--patience", help="Seconds that a hospital which is away is waited for; default: 300.")
+    ] = 0.0,
     wait: Annotated[float, typer.Option("--wait", help="Seconds to wait; the run goes on without you.")] = 600.0,
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
@@ -75,7 +83,9 @@ def train(
     with session(config, json=json, language=lang) as (space, screen):
         chosen = agreement or usable(space.agreements(), set(dataset or ()))
         with rounds(screen) as progress:
-            run = space.train(wanted, chosen, progress=progress, wait=wait)
+            run = space.train(
+                wanted, chosen, without_missing=without_missing, patience=patience, progress=progress, wait=wait
+            )
         screen.show(run, lambda: show_run(screen, run))
         if not json:
             screen.line(following(f"medspace model {run['model']['id']}", config))
@@ -104,6 +114,8 @@ def show_run(screen: Screen, run: JsonObject) -> None:
         {"model": run["model"]["id"], "rounds": run["rounds"], "seconds": round(run["seconds"], 1)},
     )
     _quality(screen, title, run["model"])
+    for text in told(run["sites"]):
+        screen.line(text)
 
 
 def _quality(screen: Screen, title: Text, made: JsonObject) -> None:
@@ -130,10 +142,17 @@ def runs(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False, lang: 
     """List training runs: running, finished, failed with their reason."""
     with session(config, json=json, language=lang) as (space, screen):
         listed = space.runs()
-        rows = [(r["id"], r["state"], r["rounds"], (r["problem"] or {}).get("sentence")) for r in listed]
-        columns = [Text(c) for c in (msgid("run"), msgid("state"), msgid("rounds"), msgid("reason"))]
+        rows = [(r["id"], r["state"], r["rounds"], counted(r["sites"]), _why(r)) for r in listed]
+        names = (msgid("run"), msgid("state"), msgid("rounds"), msgid("hospitals"), msgid("reason"))
+        columns = [Text(name) for name in names]
         title = Text(msgid("{count} runs"), {"count": len(listed)})
         screen.show({"runs": listed}, lambda: screen.table(title, columns, rows))
+
+
+def _why(run: JsonObject) -> str:
+    """Why a run failed; of one that goes on or is finished, why hospitals are missing."""
+    missing = (f"{one['name']}: {one['sentence']}" for one in run["sites"] if one["status"] in MISSING)
+    return str(run["problem"]["sentence"]) if run["problem"] else " ".join(missing)
 
 
 def model(
@@ -159,4 +178,6 @@ def _model(screen: Screen, found: JsonObject) -> None:
     for site, agreement in zip(lineage["sites"], lineage["agreements"], strict=False):
         facts = {"site": site, "agreement": agreement}
         screen.line(Text(msgid("  - {site}, under the agreement {agreement}"), facts))
+    for text in told(found["sites"]):
+        screen.line(text)
     screen.line(Text(msgid("To prove it: medspace audit export, then medspace audit verify.")))

@@ -4,28 +4,64 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from medspace.app.cli.attendance import MISSING, counted, standing
 from medspace.app.screen import Screen
 from medspace.core.canonical import JsonObject
-from medspace.core.text import Text, msgid
+from medspace.core.text import Text, msgid, plain
+
+Say = Callable[[str], None]
 
 
 @contextmanager
 def rounds(screen: Screen) -> Iterator[Callable[[JsonObject], None]]:
-    """A bar that follows a training run round by round."""
-    if screen.as_json or not sys.stderr.isatty():
+    """A bar that follows a training run round by round; who is missing is said also without a terminal."""
+    if screen.as_json:
         yield lambda _: None
+        return
+    if not sys.stderr.isatty():
+        yield _Absences(screen, _write).follow
         return
     from rich.console import Console  # noqa: PLC0415 - keeps --help fast
     from rich.progress import Progress  # noqa: PLC0415
 
-    with Progress(console=Console(stderr=True)) as bar:
+    console = Console(stderr=True, markup=False, highlight=False)
+    with Progress(console=console) as bar:
         task = bar.add_task(screen.say(Text(msgid("training"))), total=None)
+        absences = _Absences(screen, console.print)
 
         def follow(run: JsonObject) -> None:
+            absences.follow(run)
             bar.update(task, completed=run["rounds"], total=run.get("max_rounds"))
-            bar.update(task, description=screen.say(Text(msgid("round {round}"), {"round": run["rounds"]})))
+            facts = {"round": run["rounds"], "hospitals": counted(run.get("sites", ()))}
+            bar.update(task, description=screen.say(Text(msgid("round {round}, hospitals {hospitals}"), facts)))
 
         yield follow
+
+
+def _write(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+class _Absences:
+    """Says of each hospital that it is waited for or lost, and for how long, whenever that has changed."""
+
+    def __init__(self, screen: Screen, say: Say) -> None:
+        self._screen = screen
+        self._say = say
+        self._said: dict[str, str] = {}
+
+    def follow(self, run: JsonObject) -> None:
+        for site in run.get("sites", ()):
+            if site["status"] in MISSING:
+                self._tell(site["site"], self._screen.say(standing(site)))
+            elif self._said.pop(site["site"], ""):
+                self._say(plain(self._screen.say(Text(msgid("  - {name} is back"), {"name": site["name"]}))))
+
+    def _tell(self, site: str, line: str) -> None:
+        if self._said.get(site) != line:
+            self._said[site] = line
+            self._say(plain(line))
 
 
 @contextmanager
@@ -37,10 +73,10 @@ def steps(screen: Screen, total: int) -> Iterator[Callable[[Text], None]]:
     from rich.console import Console  # noqa: PLC0415
     from rich.progress import Progress  # noqa: PLC0415
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with Progress(console=Console(stderr=True, markup=False), transient=True) as bar:
         task = bar.add_task("", total=total)
 
         def begin(step: Text) -> None:
-            bar.update(task, advance=1, description=screen.say(step))
+            bar.update(task, advance=1, description=plain(screen.say(step)))
 
         yield begin

@@ -18,8 +18,9 @@ from medspace.app.compose.road import Road
 from medspace.app.desk import Desk
 from medspace.app.finding import Finder
 from medspace.app.membership import Membership
-from medspace.app.sites import TransferSites
+from medspace.app.sites import PublishedDictionaries, TransferSites
 from medspace.app.training import Training
+from medspace.app.waiting import Waiting
 from medspace.learning.glm.service import GlmAlgorithm
 from medspace.learning.ports import Algorithm
 from medspace.learning.runs.service import Coordinator
@@ -49,7 +50,17 @@ class Learning:
     def __init__(self, base: Base, road: Road) -> None:
         jobs = JobClient(base.client, base.identity)
         sites = TransferSites(road.transfers, jobs, base.database, base.bell)
-        self.coordinator = Coordinator(base.database, sites, base.clock, base.randomness, base.config.did, ALGORITHMS)
+        self.waiting = Waiting(base.clock, base.bell.ring)
+        self.coordinator = Coordinator(
+            base.database,
+            sites,
+            base.clock,
+            base.randomness,
+            base.config.did,
+            ALGORITHMS,
+            dictionaries=PublishedDictionaries(Finder(base.documents, road.transport), base.database),
+            progress=self.waiting.hear,
+        )
         self.training = Training(base.config.did, self.coordinator, base.database, base.region_of, base.clock)
 
     async def work(self) -> None:
@@ -78,5 +89,6 @@ def _desk(base: Base, membership: Membership, road: Road, learning: Learning) ->
         transferring=road.transfers,
         coordinator=learning.coordinator,
         training=learning.training,
+        waiting=learning.waiting,
         kinds=road.kinds,
     )

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from urllib.parse import urlencode
 
 from medspace.connector import wire
-from medspace.connector.errors import MessageError, OfferError
+from medspace.connector.errors import DatasetIdError, MessageError, OfferError
 from medspace.connector.model import Dataset
 from medspace.core.canonical import JsonObject
 from medspace.core.text import Fact, Text, msgid
@@ -24,9 +24,11 @@ def check(dataset: Dataset, available: Collection[str]) -> None:
     `available` are the kinds of use (formats) for which there is an engine or a data plane.
 
     Raises:
+        DatasetIdError: nobody could ask for it under its identity.
         OfferError: it has no offer or no format, a format that nothing serves, or an offer with a clause that no
             enforcement point can enforce.
     """
+    _check_id(dataset.id)
     if not dataset.formats or not dataset.offers:
         raise OfferError(reason=Text(msgid("{asset} needs an offer and a format"), {"asset": dataset.id}))
     for kind in dataset.formats:
@@ -35,6 +37,16 @@ def check(dataset: Dataset, available: Collection[str]) -> None:
     identities = [_check_offer(offer, dataset) for offer in dataset.offers]
     if len(set(identities)) < len(identities):
         raise OfferError(reason=msgid("two offers have one identity"))
+
+
+def _check_id(asset: str) -> None:
+    # An offer's target must be an identifier on the wire, and the dataset's own address ends in its identity: other
+    # parties' libraries and proxies take dots alone for folders even where they are encoded (RFC 3986 6.2.2.3).
+    if not wire.is_identifier(asset):
+        reason = Text(msgid("it needs 1 to 256 printable ASCII characters, none of them a space"))
+        raise DatasetIdError(asset=asset[:100], reason=reason)
+    if {".", ".."} & set(asset.split("/")):
+        raise DatasetIdError(asset=asset, reason=Text(msgid("a part between two slashes is only dots")))
 
 
 def _check_offer(offer: JsonObject, dataset: Dataset) -> str:

@@ -1,12 +1,11 @@
 """The messages of a negotiation that we send."""
 
-from urllib.parse import quote
-
 from medspace.connector.local import Local, pids
 from medspace.connector.model import Intent, Kind, Negotiation, Reaction
 from medspace.connector.negotiation.rules import ACTIONS, Message
 from medspace.connector.wire import CONTEXT, reason_members
 from medspace.core.canonical import JsonObject
+from medspace.core.paths import path
 
 _PATHS = {
     Message.REQUEST: "request",
@@ -46,7 +45,7 @@ def url(negotiation: Negotiation, message: Message) -> str:
 
 def state_url(negotiation: Negotiation) -> str:
     """Where the counterparty tells the state of its side."""
-    return f"{negotiation.address}/negotiations/{quote(negotiation.peer_pid or '', safe=':')}"
+    return negotiation.address + path("negotiations", negotiation.peer_pid or "")
 
 
 def process(negotiation: Negotiation) -> JsonObject:

@@ -1,12 +1,11 @@
 """The messages of a transfer that we send."""
 
-from urllib.parse import quote
-
 from medspace.connector.local import Local, pids
 from medspace.connector.model import Intent, Kind, Reaction, Transfer
 from medspace.connector.transfer.rules import ACTIONS, Message
 from medspace.connector.wire import CONTEXT, reason_members
 from medspace.core.canonical import JsonObject
+from medspace.core.paths import path
 
 _PATHS = {
     Message.REQUEST: "request",
@@ -53,7 +52,7 @@ def url(transfer: Transfer, message: Message) -> str:
 
 def state_url(transfer: Transfer) -> str:
     """Where the counterparty tells the state of its side."""
-    return f"{transfer.address}/transfers/{quote(transfer.peer_pid or '', safe=':')}"
+    return transfer.address + path("transfers", transfer.peer_pid or "")
 
 
 def process(transfer: Transfer) -> JsonObject:

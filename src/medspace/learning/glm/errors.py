@@ -7,7 +7,8 @@ InvalidInputError
  `- NothingLeftError       no row can be used
 RunError
  |- NotConvergedError      the rounds were used up
- `- SingularError          no finite fit is best
+ |- SingularError          columns explain each other
+ `- SeparatedError         no finite fit is best
 """
 
 from medspace.core.errors import InvalidInputError
@@ -56,8 +57,18 @@ class NotConvergedError(RunError):
 
 
 class SingularError(RunError):
-    """The summed Hessian is singular: columns explain each other, or classes are separated perfectly."""
+    """The summed Hessian is singular: columns explain each other."""
 
     code = "learning.singular"
-    sentence = msgid("The columns of the task explain each other, or they separate the outcome perfectly.")
-    next_step = msgid("Give the task a penalty (`l2`) or leave out one of the columns.")
+    sentence = msgid("The columns of the task explain each other, so no coefficient of theirs can be told apart.")
+    next_step = msgid("Leave out one of the columns that say the same, or give the task a penalty (`l2`).")
+    exit_code = InvalidInputError.exit_code
+
+
+class SeparatedError(RunError):
+    """Columns separate the outcome perfectly, so that coefficients grow without end."""
+
+    code = "learning.separated"
+    sentence = msgid("The columns of the task separate the outcome perfectly: no finite coefficients fit best.")
+    next_step = msgid("Give the task a penalty (`l2 = 1.0`), or leave out the column that tells the outcome.")
+    exit_code = InvalidInputError.exit_code

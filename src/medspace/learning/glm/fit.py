@@ -17,12 +17,14 @@ from medspace.core.canonical import JsonObject
 from medspace.learning.glm import maths
 from medspace.learning.glm.answers import question
 from medspace.learning.glm.design import Layout, Vector
-from medspace.learning.glm.errors import SingularError
+from medspace.learning.glm.errors import SeparatedError, SingularError
 from medspace.learning.glm.evaluation import Tally, quality
 from medspace.learning.glm.maths import Curvature, Moments
 from medspace.learning.glm.model import Fit, Phase, SiteQuality
 from medspace.learning.glm.task import GlmTask
 
+PERFECT = 1e-3  # of deviance per row
+STEEPEST = 8.0  # of a coefficient for a column that was scaled by its standard deviation
 NOTHING = 1e-22  # of the objective before: a smaller gain is rounding; it happens where gaussian rows fit perfectly
 
 
@@ -53,8 +55,9 @@ def after_newton(task: GlmTask, fit: Fit, total: Curvature) -> Fit:
     """Halve, step, or step for the last time.
 
     Raises:
-        SingularError: there is no step; or steps do not shrink while standard errors grow faster, which is what
-            happens where columns separate the outcome perfectly and no finite fit is best.
+        SingularError: there is no step.
+        SeparatedError: there was one and is none any more, or steps do not shrink while standard errors grow faster,
+            which is what happens where columns separate the outcome perfectly and no finite fit is best.
     """
     if fit.layout is None:  # a fit in this phase has one
         raise SingularError
@@ -62,14 +65,35 @@ def after_newton(task: GlmTask, fit: Fit, total: Curvature) -> Fit:
     now = maths.objective(total, weights, beta)
     if not maths.no_worse(now, fit.objective):
         return replace(fit, beta=_floats((_vector(fit.base) + beta) / 2.0))
-    step = maths.newton(task, total, weights, beta)
+    step = _step(task, fit, total, weights, beta)
     moved = replace(fit, beta=_floats(step.beta), base=fit.beta, objective=now, deviance=total.deviance)
     if step.length > task.tolerance and step.gain > NOTHING * (fit.objective or 0.0):
         return moved
     if step.stride > math.sqrt(task.tolerance):
-        raise SingularError
+        raise SeparatedError
     covariance = tuple(_floats(row) for row in step.covariance)
     return replace(moved, phase=Phase.EVALUATION, covariance=covariance)
+
+
+def _step(task: GlmTask, fit: Fit, total: Curvature, weights: Vector, beta: Vector) -> maths.NewtonStep:
+    try:
+        return maths.newton(task, total, weights, beta)
+    except SingularError:
+        # Columns that explain each other do so from the first step on; what comes later comes of the coefficients.
+        if fit.objective is None or task.family == "gaussian":
+            raise
+        raise SeparatedError from None
+
+
+def separates(task: GlmTask, fit: Fit) -> bool:
+    """Whether a fit that ran out of rounds was on its way to infinity: it misses almost no row, or one standard
+    deviation of a column multiplies the odds (or the rate) by thousands.
+    """
+    if task.family == "gaussian" or task.l2 or fit.deviance is None:
+        return False
+    slopes = fit.beta[int(task.intercept) :] if task.standardise else ()
+    rows = sum(site.rows for site in fit.sites)
+    return fit.deviance < PERFECT * rows or max(map(abs, slopes), default=0.0) > STEEPEST
 
 
 def after_evaluation(fit: Fit, total: Tally, sites: tuple[SiteQuality, ...]) -> Fit:

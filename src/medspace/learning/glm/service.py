@@ -7,11 +7,11 @@ from medspace.core.hashing import digest
 from medspace.learning.glm import fit as fitting
 from medspace.learning.glm import outcome
 from medspace.learning.glm.answers import OUTPUTS
-from medspace.learning.glm.errors import NotConvergedError
+from medspace.learning.glm.errors import NotConvergedError, SeparatedError
 from medspace.learning.glm.model import Fit, Phase
 from medspace.learning.glm.tallying import GlmSums
 from medspace.learning.glm.task import GlmTask, parse
-from medspace.learning.ports import Demands, Question, Result
+from medspace.learning.ports import Demands, Need, Question, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,15 @@ class GlmProcedure:
         """What the task demands of the sites."""
         return Demands(self.task.min_sites, self.task.min_cohort, self.task.site_faults)
 
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """The outcome and every feature."""
+        target = self.task.target
+        outcome = (
+            Need(target.column, (target.level,), whole=False) if target.level is not None else Need(target.column)
+        )
+        return (outcome, *(Need(feature.name, feature.levels) for feature in self.task.features))
+
     def first(self) -> JsonObject:
         """Nothing is fitted yet."""
         return fitting.written(Fit())
@@ -34,13 +43,14 @@ class GlmProcedure:
         """The step of the fit's phase.
 
         Raises:
-            NotConvergedError: the task allows fewer rounds.
+            SeparatedError, NotConvergedError: the task allows fewer rounds.
         """
         fit = fitting.read(state)
         if fit.phase is Phase.DONE:
             return None
         if number > self.task.max_rounds:
-            raise NotConvergedError(rounds=self.task.max_rounds)
+            separated = fitting.separates(self.task, fit)
+            raise SeparatedError if separated else NotConvergedError(rounds=self.task.max_rounds)
         return Question(fit.phase.value, OUTPUTS[fit.phase.value], fitting.inputs(fit))
 
     def sums(self, state: JsonObject, number: int) -> GlmSums:

@@ -125,7 +125,7 @@ class GlmTask:
     evaluation: Evaluation = Evaluation()
     min_sites: int = 2
     min_cohort: int = 1
-    site_faults: SiteFaults = "exclude"
+    site_faults: SiteFaults = "fail"
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -194,7 +194,7 @@ class _TaskForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     evaluation: _EvaluationForm = _EvaluationForm()
     min_sites: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 2
     min_cohort: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
-    site_faults: SiteFaults = "exclude"
+    site_faults: SiteFaults = "fail"
 
 
 def parse(document: Json) -> GlmTask:

@@ -8,12 +8,13 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 from medspace.core.clock import Clock
-from medspace.core.errors import MedspaceError, StorageError
+from medspace.core.errors import MedspaceError, StorageError, WaitingError
+from medspace.core.text import Text, msgid
 from medspace.learning.errors import SiteAwayError, SiteError, SiteRefusedError
 
 T = TypeVar("T")
@@ -23,22 +24,40 @@ T = TypeVar("T")
 class Patience:
     """How long a site is waited for, in seconds: pauses grow from `first` by `factor` up to `longest`.
 
-    `deadline` counts from the first attempt of each site in each round; an attempt still open then is given up.
+    `deadline` counts from the first attempt of each site in each round; an attempt still open then is given up. One
+    that is open for `quiet` is said to be. `hurry` is what the others have left once a site has refused and the run
+    will end of it.
     """
 
     first: float = 0.5
     factor: float = 2.0
     longest: float = 15.0
     deadline: float = 300.0
+    quiet: float = 10.0
+    hurry: float = 5.0
+
+
+class Watch(Protocol):
+    """Hears while sites are asked how it goes, in whichever order it happens."""
+
+    def away(self, site: str, left: float, reason: Text) -> None:
+        """A site did not answer (yet); it is waited for `left` seconds more."""
+        ...
+
+    def back(self, site: str) -> None:
+        """A site answered."""
+        ...
 
 
 class Asking:
-    """Asks sites with patience."""
+    """Asks sites with patience; `refusal_ends` says that the first refusal is the end of waiting for the others."""
 
-    def __init__(self, clock: Clock, patience: Patience, away: Callable[[str], None]) -> None:
+    def __init__(self, clock: Clock, patience: Patience, watch: Watch, *, refusal_ends: bool = False) -> None:
         self._clock = clock
         self._patience = patience
-        self._away = away  # told of each failed attempt
+        self._watch = watch
+        self._refusal_ends = refusal_ends
+        self._refused = asyncio.Event()
 
     async def in_order(
         self,
@@ -67,36 +86,82 @@ class Asking:
         until = self._clock.now() + timedelta(seconds=self._patience.deadline)
         pause = self._patience.first
         while True:
-            left = (until - self._clock.now()).total_seconds()
             try:
-                return await self._within(left, site, attempt)
-            except SiteAwayError as error:
-                left = (until - self._clock.now()).total_seconds()
-                if left <= pause:
-                    return error
-            except SiteError as error:
-                return error
+                answer = await self._within(until, site, attempt)
+            except WaitingError as error:
+                left, away = self._left(until), _away(site, error)
+                if left <= pause or self._refused.is_set():
+                    return away
+                self._watch.away(site, left, _reason(away))
             except StorageError:
                 raise  # ours, not the site's
             except MedspaceError as error:
-                return SiteRefusedError(site=site, reason=error.text)
-            self._away(site)
-            await self._clock.sleep(pause)
+                return self._refusal(site, error)
+            else:
+                self._watch.back(site)
+                return answer
+            await self._rest(pause)
             pause = min(pause * self._patience.factor, self._patience.longest)
 
-    async def _within(self, seconds: float, site: str, attempt: Callable[[], Awaitable[T]]) -> T:
-        work = asyncio.ensure_future(attempt())
-        alarm = asyncio.ensure_future(self._clock.sleep(seconds))
+    def _refusal(self, site: str, error: MedspaceError) -> SiteError:
+        if self._refusal_ends:
+            self._refused.set()
+        if isinstance(error, SiteError):
+            return error
+        return SiteRefusedError(site=site, reason=error.text, refusal=error.code, advice=str(error.advice))
+
+    def _left(self, until: datetime) -> float:
+        return (until - self._clock.now()).total_seconds()
+
+    async def _rest(self, seconds: float) -> None:
+        """Sleep, unless the run ends of a refusal."""
+        rest = asyncio.ensure_future(self._clock.sleep(seconds))
+        ended = asyncio.ensure_future(self._refused.wait())
         try:
-            await asyncio.wait({work, alarm}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({rest, ended}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await _stop(rest, ended)
+
+    async def _within(self, until: datetime, site: str, attempt: Callable[[], Awaitable[T]]) -> T:
+        work = asyncio.ensure_future(attempt())
+        alarms = [asyncio.ensure_future(one) for one in (self._quiet(until, site), self._bound(until))]
+        try:
+            await asyncio.wait({work, alarms[1]}, return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
-                raise SiteAwayError(site=site)
+                raise SiteAwayError(site=site, reason=Text(_SILENT))
             return work.result()
         finally:
-            await _stop(work, alarm)
+            await _stop(work, *alarms)
+
+    async def _quiet(self, until: datetime, site: str) -> None:
+        await self._clock.sleep(self._patience.quiet)
+        self._watch.away(site, self._left(until), Text(_SILENT))
+
+    async def _bound(self, until: datetime) -> None:
+        """Ends when an attempt is given up: at the deadline, or soon after another site has refused."""
+        end = asyncio.ensure_future(self._clock.sleep(self._left(until)))
+        refused = asyncio.ensure_future(self._refused.wait())
+        try:
+            await asyncio.wait({end, refused}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await _stop(end, refused)
+        if self._refused.is_set():
+            await self._clock.sleep(min(self._patience.hurry, max(self._left(until), 0.0)))
 
 
-async def _stop(*tasks: "asyncio.Future[T] | asyncio.Future[None]") -> None:
+_SILENT = msgid("it has been asked and has not answered yet")
+
+
+def _away(site: str, error: WaitingError) -> SiteAwayError:
+    return error if isinstance(error, SiteAwayError) else SiteAwayError(site=site, reason=error.text)
+
+
+def _reason(error: SiteAwayError) -> Text:
+    reason = error.facts["reason"]
+    return reason if isinstance(reason, Text) else Text("{reason}", {"reason": reason})
+
+
+async def _stop(*tasks: "asyncio.Future[Any]") -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -28,7 +28,7 @@ def build(run: Run, result: Result, rounds: Sequence[Round], model_id: str, now:
 
 
 def lineage(run: Run, sites: Sequence[str], rounds: Sequence[Round]) -> Lineage:
-    """Where the model came from: the sites whose rows it was fitted on, their agreements, every round."""
+    """Where the model came from: the sites whose rows it was fitted on, who else was asked, agreements, every round."""
     return Lineage(
         run=run.id,
         task=run.task_digest,
@@ -36,4 +36,6 @@ def lineage(run: Run, sites: Sequence[str], rounds: Sequence[Round]) -> Lineage:
         sites=tuple(sites),
         rounds=tuple(LineageRound(one.round, one.step, one.question, one.answers) for one in rounds),
         protection=run.protection,
+        asked=tuple(seat.site for seat in run.seats),
+        missing=run.faults,
     )

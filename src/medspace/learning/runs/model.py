@@ -33,28 +33,47 @@ class Seat:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Why a site's answers are not used: in which round, with the code of the error and its sentence."""
+    """Why a site's answers are not used: in which round, with the code of the error and its sentence.
+
+    `code` is the site's own where it told one. `cause` is the sentence without the site and `next_step` what to do;
+    `away` says that it did not answer, rather than that it said no.
+    """
 
     site: str
     round: int
     code: str
     sentence: str
     facts: Mapping[str, str | int] = field(default_factory=dict)
+    cause: str = ""
+    next_step: str = ""
+    away: bool = False
 
     @property
     def text(self) -> Text:
         """The sentence, ready to be said in any language."""
         return Text(self.sentence, dict(self.facts))
 
+    @property
+    def reason(self) -> Text:
+        """The sentence without the site."""
+        return Text(self.cause or self.sentence, dict(self.facts))
+
+    @property
+    def advice(self) -> Text:
+        """What to do next."""
+        return Text(self.next_step, dict(self.facts))
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a run failed."""
+    """Why a run failed; `by_sites` says that the faults of its sites are why."""
 
     code: str
     sentence: str
     next_step: str
     facts: Mapping[str, str | int] = field(default_factory=dict)
+    exit_code: int = 1
+    by_sites: bool = False
 
     @property
     def text(self) -> Text:
@@ -69,7 +88,11 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One training run. `round` counts the rounds that are behind it; `settled` says that its uses are ended."""
+    """One training run. `round` counts the rounds that are behind it; `settled` says that its uses are ended.
+
+    `without_missing`: it goes on without sites that refuse or stay away, whatever the task says. `patience` is for how
+    many seconds a site that is away is waited for; 0 stands for the coordinator's own.
+    """
 
     id: str
     state: RunState
@@ -86,6 +109,8 @@ class Run:
     ended: str | None = None
     settled: str = "no"
     protection: str = COORDINATOR_SEES_SUMS
+    without_missing: bool = False
+    patience: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +163,11 @@ class LineageRound:
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """Where a model came from. `protection` says who could see what on the way."""
+    """Where a model came from. `protection` says who could see what on the way.
+
+    `asked` are all the sites of the run, `missing` why those that are not in `sites`, or that left before the model
+    was measured, are not.
+    """
 
     run: str
     task: str  # digest
@@ -146,6 +175,8 @@ class Lineage:
     sites: tuple[str, ...]
     rounds: tuple[LineageRound, ...]
     protection: str
+    asked: tuple[str, ...] = ()
+    missing: tuple[Fault, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

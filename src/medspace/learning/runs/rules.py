@@ -1,12 +1,20 @@
 """The rules of a run: which state follows which, who is still in, how many are needed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from medspace.core.errors import MedspaceError
 from medspace.core.text import Fact, Text
-from medspace.learning.errors import SiteFaultError, TooFewSitesError
+from medspace.learning.errors import (
+    RunError,
+    SiteAwayError,
+    SiteError,
+    SiteRefusedError,
+    SitesAwayError,
+    SitesRefusedError,
+    TooFewAskedError,
+    TooFewSitesError,
+)
 from medspace.learning.ports import Demands
 from medspace.learning.runs.model import Failure, Fault, Run, RunState, Seat
 
@@ -53,19 +61,57 @@ def needed(demands: Demands, seats: Sequence[Seat]) -> int:
     return max(1, demands.min_sites, *(seat.min_sites for seat in seats), 1)
 
 
+def allowed(demands: Demands, run: Run) -> Demands:
+    """What is demanded of the sites of this run: it may have been told to go on without those that are missing."""
+    return replace(demands, site_faults="exclude") if run.without_missing else demands
+
+
 def check_attendance(demands: Demands, run: Run) -> None:
     """Whether the run may go on with the sites that are in.
 
     Raises:
-        SiteFaultError: a site failed and the task demands every site.
-        TooFewSitesError: fewer are in than needed.
+        SitesRefusedError, SitesAwayError: sites are missing, and nobody said to go on without them.
+        TooFewSitesError: fewer are left than needed.
+        TooFewAskedError: fewer were asked than needed.
     """
     if run.faults and demands.site_faults == "fail":
-        raise SiteFaultError(site=run.faults[0].site, fault=run.faults[0].code)
+        refusals = [fault for fault in run.faults if not fault.away]
+        kind = SitesRefusedError if refusals else SitesAwayError
+        raise kind(**_first(refusals or run.faults))
     seats = seated(run)
     least = needed(demands, seats)
+    if not run.faults and len(seats) < least:
+        raise TooFewAskedError(asked=len(run.seats), needed=least)
     if len(seats) < least:
         raise TooFewSitesError(answered=len(seats), asked=len(run.seats), needed=least)
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What is the same at several sites."""
+
+    code: str
+    reason: Text
+    advice: Text
+    sites: tuple[str, ...]
+    away: bool
+
+
+def causes(faults: Sequence[Fault]) -> tuple[Cause, ...]:
+    """The faults by what is wrong: what sites refuse first, in the order of the faults."""
+    found: dict[tuple[bool, str, str], list[Fault]] = {}
+    for fault in faults:
+        found.setdefault((fault.away, fault.code, str(fault.reason)), []).append(fault)
+    groups = sorted(found.values(), key=lambda same: same[0].away)
+    return tuple(
+        Cause(same[0].code, same[0].reason, same[0].advice, tuple(fault.site for fault in same), same[0].away)
+        for same in groups
+    )
+
+
+def _first(faults: Sequence[Fault]) -> dict[str, Fact | Text]:
+    cause = causes(faults)[0]
+    return {"sites": ", ".join(cause.sites), "reason": cause.reason}
 
 
 def min_cohort(demands: Demands, seat: Seat) -> int:
@@ -73,14 +119,30 @@ def min_cohort(demands: Demands, seat: Seat) -> int:
     return max(demands.min_cohort, seat.min_cohort)
 
 
-def fault(seat: Seat, round_number: int, error: MedspaceError) -> Fault:
-    """The record of what went wrong at a site."""
-    return Fault(seat.site, round_number, error.code, error.sentence, _plain({**error.facts, "site": seat.site}))
+def fault(seat: Seat, round_number: int, error: SiteError) -> Fault:
+    """The record of what went wrong at a site; what it told itself is kept as its own words."""
+    told = error if isinstance(error, SiteRefusedError) else None
+    advice = told.advice_told if told else ""
+    return Fault(
+        site=seat.site,
+        round=round_number,
+        code=(told.refusal if told else "") or error.code,
+        sentence=error.sentence,
+        facts=_plain({**error.facts, "site": seat.site} | ({"advice": advice} if advice else {})),
+        cause=error.cause,
+        next_step="{advice}" if advice else error.next_step,
+        away=isinstance(error, SiteAwayError),
+    )
 
 
-def failure(error: MedspaceError) -> Failure:
-    """The record of why a run failed."""
-    return Failure(error.code, error.sentence, error.next_step, _plain(error.facts))
+def failure(error: RunError, faults: Sequence[Fault] = ()) -> Failure:
+    """The record of why a run failed: where sites refused, under the code of their one cause, if it is only one."""
+    by_sites = bool(faults) and isinstance(error, SitesRefusedError | SitesAwayError | TooFewSitesError)
+    found = (
+        {cause.code for cause in causes(faults) if not cause.away} if isinstance(error, SitesRefusedError) else set()
+    )
+    code = found.pop() if len(found) == 1 and SiteRefusedError.code not in found else error.code
+    return Failure(code, error.sentence, error.next_step, _plain(error.facts), error.exit_code, by_sites)
 
 
 def _plain(facts: Mapping[str, Fact | Text]) -> dict[str, str | int]:

@@ -20,8 +20,8 @@ from medspace.core.store import Database, Transaction
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Step
 from medspace.learning.errors import RunCancelledError, RunError, RunUnknownError, SiteError, TaskInvalidError
-from medspace.learning.ports import KIND, Algorithm, Answer, Procedure, Question, Sites
-from medspace.learning.runs import lineage, rules
+from medspace.learning.ports import KIND, Algorithm, Answer, Dictionaries, Procedure, Question, Sites
+from medspace.learning.runs import codings, lineage, rules
 from medspace.learning.runs.asking import Asking, Patience
 from medspace.learning.runs.model import (
     CHECKPOINTS,
@@ -49,7 +49,10 @@ SETTLING = 10.0  # seconds; how long the end of a run is held up by a site that 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Something happened: `event` is started, answered, away, excluded, round, finished, failed or cancelled."""
+    """Something happened: `event` is started, answered, away, back, excluded, round, finished, failed or cancelled.
+
+    Of a site that is away, `left` says for how many seconds more it is waited for, and `reason` why it is away.
+    """
 
     event: str
     run: str
@@ -59,6 +62,8 @@ class Progress:
     done: int = 0
     of: int = 0
     objective: float | None = None
+    left: float = 0.0
+    reason: Text | None = None
 
 
 def _unheard(_: Progress) -> None:
@@ -70,7 +75,7 @@ class Coordinator:
     """Leads runs. `actor` is the DID that the ledger entries name; `width` is how many sites are asked at a time.
 
     `algorithms` are the kinds of task that it can lead; a task that names none of them goes to the first, which
-    refuses what it does not know.
+    refuses what it does not know. With `dictionaries` a task is checked against what every site publishes first.
     """
 
     database: Database
@@ -79,12 +84,15 @@ class Coordinator:
     randomness: Randomness
     actor: str
     algorithms: Sequence[Algorithm]
+    dictionaries: Dictionaries | None = None
     patience: Patience = field(default_factory=Patience)
     width: int = 8
     progress: Callable[[Progress], None] = _unheard
 
-    async def create(self, task: JsonObject, seats: Sequence[Seat]) -> Run:
-        """Store a new run; nothing is asked yet.
+    async def create(
+        self, task: JsonObject, seats: Sequence[Seat], *, without_missing: bool = False, patience: float = 0.0
+    ) -> Run:
+        """Store a new run; nothing is asked yet. `without_missing` and `patience` are those of the run's record.
 
         Raises:
             TaskInvalidError: the task cannot be run, or the seats are not distinct sites.
@@ -100,6 +108,8 @@ class Coordinator:
             task_digest=digest(procedure.document),
             kind=KIND,
             seats=tuple(seats),
+            without_missing=without_missing,
+            patience=patience,
         )
         if ENTRY_KINDS["run.started"].flaw(_start_facts(run)) is not None:
             raise TaskInvalidError(reason=Text(msgid("a site is no DID, or its agreement no identifier")))
@@ -111,9 +121,9 @@ class Coordinator:
         await self.database.write(work)
         return run
 
-    async def train(self, task: JsonObject, seats: Sequence[Seat]) -> Run:
+    async def train(self, task: JsonObject, seats: Sequence[Seat], *, without_missing: bool = False) -> Run:
         """Create a run and lead it to its end."""
-        return await self.resume((await self.create(task, seats)).id)
+        return await self.resume((await self.create(task, seats, without_missing=without_missing)).id)
 
     async def resume(self, run_id: str) -> Run:
         """Lead a run to its end from wherever it stands; a run that is over is only tidied up.
@@ -173,6 +183,8 @@ class Coordinator:
         if run.state is RunState.CREATED:
             run = await self._start(run)
         saved = await self._checkpoint(run)
+        if self.dictionaries is not None and run.round == 0:
+            run, saved = await self._survey(self.dictionaries, procedure, run, saved)
         run, saved = await self._begin(procedure, run, saved, uses)
         while (question := procedure.question(saved.state, run.round + 1)) is not None:
             run, saved = await self._round(procedure, question, run, saved, uses)
@@ -203,19 +215,49 @@ class Coordinator:
                 uses[seats[position].site] = begun
 
         calls = [(seat.site, lambda s=seat: self.sites.begin(run.id, s.agreement, run.kind)) for seat in seats]
-        await self._asking(run, "begin").in_order(calls, take, DOORS)
+        await self._asking(procedure, run, "begin").in_order(calls, take, DOORS)
+        return await self._attended(procedure, run, saved, faults)
+
+    async def _survey(
+        self, dictionaries: Dictionaries, procedure: Procedure, run: Run, saved: Checkpoint
+    ) -> tuple[Run, Checkpoint]:
+        """Whether the sites are there, and whether the task fits what each publishes: before anything is asked."""
+        seats = rules.seated(run)
+        faults: list[Fault] = []
+        published: dict[str, codings.Columns] = {}
+
+        def take(position: int, found: JsonObject | None | SiteError) -> None:
+            site = seats[position].site
+            try:
+                if isinstance(found, SiteError):
+                    raise found
+                if found is not None:
+                    published[site] = codings.read(site, found)
+            except SiteError as error:
+                faults.append(rules.fault(seats[position], run.round, error))
+
+        calls = [(seat.site, lambda s=seat: dictionaries.dictionary(s.agreement)) for seat in seats]
+        await self._asking(procedure, run, "survey").in_order(calls, take, DOORS)
+        differing = codings.compare(procedure.needs, published)
+        faults += [rules.fault(seat, run.round, differing[seat.site]) for seat in seats if seat.site in differing]
+        return await self._attended(procedure, run, saved, faults)
+
+    async def _attended(
+        self, procedure: Procedure, run: Run, saved: Checkpoint, faults: Sequence[Fault]
+    ) -> tuple[Run, Checkpoint]:
+        """Keep who is missing, and go on if that is allowed."""
         if faults:
             after = replace(run, faults=run.faults + tuple(faults))
             run, saved = await self._keep(run, after, saved, procedure.without(saved.state), None)
-        rules.check_attendance(procedure.demands, run)
+        rules.check_attendance(rules.allowed(procedure.demands, run), run)
         return run, saved
 
     async def _round(
         self, procedure: Procedure, question: Question, run: Run, saved: Checkpoint, uses: dict[str, str]
     ) -> tuple[Run, Checkpoint]:
         """Ask one round, add the answers up, store where that leads."""
-        number, demands = run.round + 1, procedure.demands
-        step = Step(run.task, number, question.step, question.inputs)
+        number, demands = run.round + 1, rules.allowed(procedure.demands, run)
+        step = Step(run.task, number, question.step, question.inputs, tuple(sorted(seat.site for seat in run.seats)))
         seats = rules.seated(run)
         sums = procedure.sums(saved.state, number)
         tallying = Tallying(demands, number, question, sums, uses)
@@ -226,7 +268,7 @@ class Coordinator:
                 self.progress(Progress("answered", run.id, number, step.name, site, position + 1, len(seats)))
 
         calls = [(seat.site, lambda s=seat: self.sites.ask(uses[s.site], step)) for seat in seats]
-        await self._asking(run, step.name).in_order(calls, take, self.width)
+        await self._asking(procedure, run, step.name).in_order(calls, take, self.width)
         after = replace(run, round=number, faults=run.faults + tuple(tallying.faults))
         failed: RunError | None = None
         state = saved.state
@@ -288,6 +330,7 @@ class Coordinator:
                 "sites": list(model.lineage.sites),
                 "protection": run.protection,
                 "fitted": model.lineage.rounds[-1].question,
+                **_missing(run),
             }
             record(tx, self._entry("run.finished", facts))
 
@@ -298,11 +341,12 @@ class Coordinator:
     async def _fail(self, run: Run, error: RunError, state: RunState = RunState.FAILED) -> Run:
         if rules.over(run.state):
             return run
-        ended = replace(rules.moved(run, state), failure=rules.failure(error), ended=stamp(self.clock.now()))
+        failure = rules.failure(error, run.faults)
+        ended = replace(rules.moved(run, state), failure=failure, ended=stamp(self.clock.now()))
 
         def work(tx: Transaction) -> None:
             tx.replace(RUNS, run, ended)
-            record(tx, self._entry("run.failed", {"run": run.id, "code": error.code}))
+            record(tx, self._entry("run.failed", {"run": run.id, "code": failure.code, **_missing(run)}))
 
         await self.database.write(work)
         self.progress(Progress(state.value, run.id, run.round))
@@ -315,7 +359,8 @@ class Coordinator:
         if not uses and run.started is not None:
             await self._find_uses(run, uses)
         calls = [(site, lambda u=use: self.sites.end(u)) for site, use in uses.items()]
-        asking = self._asking(run, "end", replace(self.patience, deadline=min(self.patience.deadline, SETTLING)))
+        patience = replace(self.patience, deadline=min(self.patience.deadline, SETTLING))
+        asking = Asking(self.clock, patience, _Watched(self.progress, run, "end"))
         await asking.in_order(calls, lambda _position, _outcome: None, DOORS)
         settled = replace(run, settled="yes")
         await self.database.write(lambda tx: tx.replace(RUNS, run, settled))
@@ -331,11 +376,10 @@ class Coordinator:
         named = [algorithm for algorithm in self.algorithms if algorithm.name == task.get("task")]
         return (*named, *self.algorithms)[0].prepare(task)
 
-    def _asking(self, run: Run, step: str, patience: Patience | None = None) -> Asking:
-        def away(site: str) -> None:
-            self.progress(Progress("away", run.id, run.round, step, site))
-
-        return Asking(self.clock, patience or self.patience, away)
+    def _asking(self, procedure: Procedure, run: Run, step: str) -> Asking:
+        patience = replace(self.patience, deadline=run.patience) if run.patience else self.patience
+        ends = rules.allowed(procedure.demands, run).site_faults == "fail"
+        return Asking(self.clock, patience, _Watched(self.progress, run, step), refusal_ends=ends)
 
     def _entry(self, kind: str, facts: dict[str, Json]) -> Entry:
         return Entry(kind, stamp(self.clock.now()), self.actor, facts)
@@ -345,6 +389,28 @@ class Coordinator:
         if saved is None:
             raise RunUnknownError(run=run.id)
         return saved
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """Turns what `Asking` notices into progress of a run (`asking.Watch`)."""
+
+    progress: Callable[[Progress], None]
+    run: Run
+    step: str
+
+    def away(self, site: str, left: float, reason: Text) -> None:
+        self.progress(Progress("away", self.run.id, self.run.round, self.step, site, left=left, reason=reason))
+
+    def back(self, site: str) -> None:
+        self.progress(Progress("back", self.run.id, self.run.round, self.step, site))
+
+
+def _missing(run: Run) -> dict[str, Json]:
+    """Who did not take part to the end, and the code of each one's reason, in the same order."""
+    if not run.faults:
+        return {}
+    return {"missing": [fault.site for fault in run.faults], "reasons": [fault.code for fault in run.faults]}
 
 
 def _rounds(tx: Transaction, run_id: str) -> list[Round]:

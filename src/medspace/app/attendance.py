@@ -1,0 +1,117 @@
+"""Who was asked in a run, who took part, who not and why: as JSON for every output, in names that people know."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from medspace.app.waiting import Absence, Waiting
+from medspace.core.canonical import JsonObject
+from medspace.core.text import Text, msgid
+from medspace.learning.runs.model import Failure, Fault, Lineage, Run
+from medspace.learning.runs.rules import Cause, causes, over
+
+Speak = Callable[[str], str]
+Names = Mapping[str, str]
+
+TOOK_PART, ASKED, WAITED_FOR, REFUSED, AWAY = "took_part", "asked", "waited_for", "refused", "away"
+MOST_NAMED = 5  # sites whose names stand in one sentence
+
+
+def of_run(run: Run, waiting: Waiting, names: Names, speak: Speak) -> list[JsonObject]:
+    """Each site of a run, in its order: its agreement and how it stands with it.
+
+    `status` is `took_part` (of a run that is finished), `asked` (it is in, or the run ended before it was known),
+    `waited_for` (with `seconds_left`), `refused` or `away`; the last three come with `code`, `sentence`, `next_step`.
+    """
+    faults = {fault.site: fault for fault in run.faults}
+    absent = {} if over(run.state) else waiting.of(run.id)
+    done = TOOK_PART if run.model else ASKED
+    return [
+        _site(seat.site, names, done)
+        | {"agreement": seat.agreement}
+        | _standing(faults.get(seat.site), speak)
+        | _waited(absent.get(seat.site), waiting, speak)
+        for seat in run.seats
+    ]
+
+
+def of_model(lineage: Lineage, names: Names, speak: Speak) -> list[JsonObject]:
+    """Each site that was asked for a model; one may have taken part in the fit and left before it was measured."""
+    faults = {fault.site: fault for fault in lineage.missing}
+    return [
+        _site(site, names, ASKED)
+        | _standing(faults.get(site), speak)
+        | ({"status": TOOK_PART} if site in lineage.sites else {})
+        for site in lineage.asked or lineage.sites
+    ]
+
+
+def _site(site: str, names: Names, status: str) -> JsonObject:
+    nothing = {"code": None, "sentence": None, "next_step": None, "round": None, "seconds_left": None}
+    return {"site": site, "name": names.get(site, site), "status": status, **nothing}
+
+
+def _standing(fault: Fault | None, speak: Speak) -> JsonObject:
+    if fault is None:
+        return {}
+    return {
+        "status": AWAY if fault.away else REFUSED,
+        "code": fault.code,
+        "sentence": fault.reason.render(speak),
+        "next_step": fault.advice.render(speak),
+        "round": fault.round,
+    }
+
+
+def _waited(absence: Absence | None, waiting: Waiting, speak: Speak) -> JsonObject:
+    if absence is None:
+        return {}
+    return {
+        "status": WAITED_FOR,
+        "sentence": absence.reason.render(speak),
+        "seconds_left": waiting.left(absence),
+    }
+
+
+# --- why a run failed ---------------------------------------------------------------------------------------------
+
+
+def problem(run: Run, names: Names, speak: Speak) -> JsonObject | None:
+    """Why a run failed: the reason of its sites first, each cause once, with the sites that have it."""
+    failure = run.failure
+    if failure is None:
+        return None
+    found = causes(run.faults) if failure.by_sites else ()
+    told = [_cause(cause, len(run.seats), names, speak) for cause in found]
+    return {
+        "code": failure.code,
+        "sentence": _sentence(failure, told, speak),
+        "next_step": told[0]["next_step"] if told else failure.advice.render(speak),
+        "exit_code": failure.exit_code,
+        "causes": told,
+    }
+
+
+def _cause(cause: Cause, asked: int, names: Names, speak: Speak) -> JsonObject:
+    who = _who(cause.sites, asked, names, speak)
+    reason = cause.reason.render(speak)
+    return {
+        "code": cause.code,
+        "sentence": Text(msgid("{sites}: {reason}"), {"sites": who, "reason": reason}).render(speak),
+        "next_step": cause.advice.render(speak),
+        "sites": [{"site": site, "name": names.get(site, site)} for site in cause.sites],
+    }
+
+
+def _who(sites: Sequence[str], asked: int, names: Names, speak: Speak) -> str:
+    if len(sites) == asked > 1:
+        return Text(msgid("All {count} hospitals"), {"count": asked}).render(speak)
+    named = ", ".join(names.get(site, site) for site in sites[:MOST_NAMED])
+    if len(sites) <= MOST_NAMED:
+        return named
+    return Text(msgid("{sites} and {more} more"), {"sites": named, "more": len(sites) - MOST_NAMED}).render(speak)
+
+
+def _sentence(failure: Failure, told: Sequence[JsonObject], speak: Speak) -> str:
+    if not told:
+        return failure.text.render(speak)
+    ends = "sites" in failure.facts  # then the failure says no more than its causes
+    return " ".join([str(one["sentence"]) for one in told] + ([] if ends else [failure.text.render(speak)]))

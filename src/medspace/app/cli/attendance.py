@@ -1,0 +1,35 @@
+"""Who was asked in a run, who took part, who not and why: for people."""
+
+from collections.abc import Iterator, Sequence
+
+from medspace.core.canonical import JsonObject
+from medspace.core.text import Text, msgid
+
+MISSING = frozenset({"refused", "away", "waited_for"})
+_SENTENCES = {
+    "waited_for": msgid("  - waiting for {name}, {seconds_left} s left: {sentence}"),
+    "refused": msgid("  - {name} did not take part ({code}): {sentence}"),
+    "away": msgid("  - {name} did not take part ({code}): {sentence}"),
+    "took_part": msgid("  - {name} left in round {round}, before the model was measured ({code}): {sentence}"),
+}
+
+
+def counted(sites: Sequence[JsonObject]) -> str:
+    """How many of those that were asked are in, such as 2/3."""
+    return f"{len(sites) - sum(one['status'] in MISSING for one in sites)}/{len(sites)}"
+
+
+def told(sites: Sequence[JsonObject]) -> Iterator[Text]:
+    """How many were asked and are in, then each one that is not, with its reason."""
+    missing = [one for one in sites if one["status"] in MISSING]
+    facts = {"asked": len(sites), "answered": len(sites) - len(missing)}
+    yield Text(msgid("Asked: {asked} hospitals. Took part: {answered}."), facts)
+    for one in sites:
+        if one["status"] in MISSING or one["code"] is not None:
+            yield standing(one)
+
+
+def standing(site: JsonObject) -> Text:
+    """Why one hospital is missing, or that it left early."""
+    named = ("name", "code", "sentence", "round", "seconds_left")
+    return Text(_SENTENCES[site["status"]], {name: str(site[name]) for name in named})

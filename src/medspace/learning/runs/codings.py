@@ -1,0 +1,204 @@
+"""Do the sites' published dictionaries fit the task, and one another? Asked before any site is asked for anything.
+
+What no site would notice by itself is found here: a column in other units, a code with another meaning, a list of
+codes that the task does not name. Everything in a dictionary of somebody else is outside text: read with bounds.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from math import inf, isfinite
+
+import msgspec
+
+from medspace.core.canonical import JsonObject
+from medspace.core.text import Fact, Text, msgid, plain
+from medspace.learning.errors import CodingDiffersError
+from medspace.learning.ports import Need
+
+LONGEST_WORD = 60  # characters of an outside text that are shown
+MOST_WORDS = 5  # codes that are named one by one
+MOST_COLUMNS = 10_000
+UNKNOWN_COLUMN, UNKNOWN_LEVEL = "learning.column_unknown", "learning.level_unknown"
+
+
+class Described(msgspec.Struct, frozen=True):
+    """A column as a site publishes it (`core.dictionary.describe`); bounds are texts."""
+
+    name: str
+    type: str = ""
+    unit: str = ""
+    codes: dict[str, str] = {}
+    minimum: str | None = None
+    maximum: str | None = None
+    missing: list[str] = []
+
+    @property
+    def coded(self) -> bool:
+        """Whether it holds codes and nothing that counts as a number."""
+        return self.type == "code"
+
+    @property
+    def only_numbers(self) -> bool:
+        """Whether it holds numbers and nothing that counts as a code."""
+        return self.type in ("number", "integer")
+
+
+class _Dictionary(msgspec.Struct, frozen=True):
+    columns: list[Described]
+    person: str | None = None
+
+
+Columns = Mapping[str, Described]
+Problem = tuple[str, Text]  # code and reason
+
+
+def read(site: str, dictionary: JsonObject) -> Columns:
+    """The columns of a published dictionary by their names, without that of the pseudonyms.
+
+    Raises:
+        CodingDiffersError: it is no dictionary.
+    """
+    try:
+        read = msgspec.convert(dictionary, _Dictionary)
+    except msgspec.ValidationError:
+        raise CodingDiffersError(site=site, reason=Text(msgid("its published dictionary cannot be read"))) from None
+    return {column.name: column for column in read.columns[:MOST_COLUMNS] if column.name != read.person}
+
+
+def compare(needs: Sequence[Need], published: Mapping[str, Columns]) -> dict[str, CodingDiffersError]:
+    """What does not fit, by site; sites that are not in the answer fit.
+
+    `published` holds the columns of the sites that publish a dictionary, in the order of the run: where two differ,
+    the one that comes later is named, with the one that it differs from.
+    """
+    found: dict[str, CodingDiffersError] = {}
+    for site, columns in published.items():
+        for need in needs:
+            problem = _alone(need, columns) or _among(need, site, published)
+            if problem is not None:
+                found[site] = CodingDiffersError(site=site, reason=problem[1], refusal=problem[0])
+                break
+    return found
+
+
+# --- one site against the task ----------------------------------------------------------------------------------
+
+
+def _alone(need: Need, columns: Columns) -> Problem | None:
+    column = columns.get(need.column)
+    if column is None:
+        return UNKNOWN_COLUMN, _no_column(need.column, columns)
+    said = {"column": need.column}
+    if not need.coded:
+        reason = Text(msgid("the column {column} holds codes, and the task takes it for numbers"), said)
+        return (UNKNOWN_COLUMN, reason) if column.coded else None
+    if column.only_numbers:
+        return UNKNOWN_COLUMN, Text(msgid("the column {column} holds numbers, and the task takes it for codes"), said)
+    return _codes(need, column)
+
+
+def _no_column(name: str, columns: Columns) -> Text:
+    near = get_close_matches(name, columns, n=1)
+    if near:
+        return Text(
+            msgid("there is no column {column}, but there is {near}"), {"column": name, "near": _word(near[0])}
+        )
+    return Text(msgid("there is no column {column}"), {"column": name})
+
+
+def _codes(need: Need, column: Described) -> Problem | None:
+    listed = [code for code in column.codes if code not in column.missing]
+    if not listed:
+        return None
+    unnamed = [code for code in listed if code not in need.levels]
+    said: dict[str, Fact | Text] = {"column": need.column, "levels": _words(need.levels)}
+    if not set(listed) & set(need.levels):
+        sentence = msgid(
+            "the column {column} has the codes {codes}, and none of those that the task names ({levels})"
+        )
+        return UNKNOWN_LEVEL, Text(sentence, said | {"codes": _words(listed)})
+    if unnamed and need.whole:
+        sentence = msgid("the column {column} has the codes {codes}, which the task does not name among its levels")
+        return UNKNOWN_LEVEL, Text(sentence, said | {"codes": _words(unnamed)})
+    return None
+
+
+# --- one site against those before it ---------------------------------------------------------------------------
+
+
+def _among(need: Need, site: str, published: Mapping[str, Columns]) -> Problem | None:
+    mine = published[site][need.column]
+    for other, columns in published.items():
+        if other == site:
+            return None
+        theirs = columns.get(need.column)
+        if theirs is None:
+            continue
+        for differs in (_units, _meanings, _ranges):
+            facts = differs(mine, theirs)
+            if facts is not None:
+                said: dict[str, Fact | Text] = {"column": need.column, "other": other, **facts}
+                return CodingDiffersError.code, Text(_SENTENCES[differs], said)
+    return None
+
+
+def _units(mine: Described, theirs: Described) -> dict[str, Fact] | None:
+    if not mine.unit or not theirs.unit or mine.unit == theirs.unit:
+        return None
+    return {"here": _word(mine.unit), "there": _word(theirs.unit)}
+
+
+def _meanings(mine: Described, theirs: Described) -> dict[str, Fact] | None:
+    for code, meaning in mine.codes.items():
+        said = theirs.codes.get(code, "")
+        if meaning and said and _plainly(meaning) != _plainly(said):
+            return {"code": _word(code), "here": _word(meaning), "there": _word(said)}
+    return None
+
+
+def _ranges(mine: Described, theirs: Described) -> dict[str, Fact] | None:
+    (low, high), (other_low, other_high) = _range(mine), _range(theirs)
+    if low <= other_high and other_low <= high:
+        return None
+    return {"here": f"{low:g} - {high:g}", "there": f"{other_low:g} - {other_high:g}"}
+
+
+_Differs = Callable[[Described, Described], dict[str, Fact] | None]
+_SENTENCES: Mapping[_Differs, str] = {
+    _units: msgid("the column {column} is in {here}, but in {there} at {other}"),
+    _meanings: msgid('the code {code} of the column {column} means "{here}", but "{there}" at {other}'),
+    _ranges: msgid("the column {column} lies within {here}, but within {there} at {other}"),
+}
+
+
+def _range(column: Described) -> tuple[float, float]:
+    return _bound(column.minimum, -inf), _bound(column.maximum, inf)
+
+
+def _bound(text: str | None, otherwise: float) -> float:
+    try:
+        value = float(text) if text is not None else otherwise
+    except ValueError:  # a date: ranges of dates say nothing of units
+        return otherwise
+    return value if isfinite(value) else otherwise
+
+
+# --- outside words ----------------------------------------------------------------------------------------------
+
+
+def _plainly(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
+def _word(text: str) -> str:
+    return plain(text)[:LONGEST_WORD]
+
+
+def _words(texts: Sequence[str]) -> str:
+    return ", ".join(_shown(texts))
+
+
+def _shown(texts: Sequence[str]) -> Iterator[str]:
+    yield from (_word(text) for text in texts[:MOST_WORDS])
+    if len(texts) > MOST_WORDS:
+        yield f"+{len(texts) - MOST_WORDS}"
