@@ -110,6 +110,8 @@ _TRANSFER = ("role pid counterparty:did agreement format", "peer_pid code")
 # `question` is what a step asked about: the digest of its inputs, fractions as exact text. In a run, `model` of a
 # round is the question that it put to every site (none where there was nothing to put), `model` of the end the digest
 # of the whole model that came out, and `fitted` the question of the last round that it was made from.
+# What was admitted ends once: it was released, withheld by a rule, or failed (the engine broke, the connector stopped
+# in between); `expires` is until when its answer may leave, `sites` how many holders the run named.
 _KINDS = (
     _kind("offer.published", "asset offer policy:digest label:digest", "dataset:digest dictionary:digest"),
     _kind("offer.withdrawn", "asset"),
@@ -125,10 +127,12 @@ _KINDS = (
     _kind(
         "use.admitted",
         "admission agreement transfer user:did asset use_kind purpose task:digest round:number step question:digest",
+        "expires:time sites:number",
     ),
     _kind("use.refused", "agreement transfer user:did code", "clause"),
     _kind("use.released", "release admission output round:number digest:digest"),
     _kind("use.withheld", "admission code"),
+    _kind("use.failed", "admission code"),
     _kind("run.started", "run task:digest agreements:tokens sites:dids protection"),
     _kind("run.round", "run round:number step answers:answers", "model:digest"),
     _kind("run.finished", "run model:digest rounds:number sites:dids protection", "fitted:digest"),
