@@ -9,12 +9,12 @@ from tests.unit.connector.uses import admitted_house, call
 async def test_an_engine_that_breaks_is_noted():
     house, token = await admitted_house()
     house.engine.error = ZeroDivisionError("a bug")
-    with pytest.raises(UseFailedError) as failed:
+    with pytest.raises(UseFailedError) as broken:
         await house.control.step(call(token))
-    assert isinstance(failed.value.__cause__, ZeroDivisionError)
-    admitted, withheld = await house.log()
-    assert (admitted.kind, withheld.kind) == ("use.admitted", "use.withheld")
-    assert withheld.facts == {"admission": admitted.facts["admission"], "code": "use.failed"}
+    assert isinstance(broken.value.__cause__, ZeroDivisionError)
+    admitted, failed = await house.log()
+    assert (admitted.kind, failed.kind) == ("use.admitted", "use.failed")
+    assert failed.facts == {"admission": admitted.facts["admission"], "code": "use.failed"}
     house.engine.error = None
     assert await house.control.step(call(token))
 

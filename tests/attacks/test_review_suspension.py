@@ -4,7 +4,7 @@ import pytest
 
 from medspace.connector.model import AGREEMENTS
 from medspace.connector.usage.errors import JobClosedError, UnknownJobError
-from medspace.connector.usage.model import ANSWERED
+from medspace.connector.usage.model import KEPT
 from tests.unit.connector.parties import Network, Party, until
 from tests.unit.connector.uses import KIND, House, call
 
@@ -166,9 +166,11 @@ async def test_the_holder_resumes_with_a_new_token(use):
 
 
 @pytest.mark.parametrize("how", ["complete", "terminate"])
-async def test_no_answer_is_kept_of_a_use_that_is_over(use, how):
-    assert await use.ask(1)
-    assert await use.holder.database.read(lambda tx: tx.get(ANSWERED, use.pid))
+async def test_a_use_that_is_over_is_told_no_answer_again_and_what_is_kept_of_it_is_sealed(use, how):
+    release = await use.ask(1)
     await use.end(how)
     await use.reach("COMPLETED" if how == "complete" else "TERMINATED")
-    assert await use.holder.database.read(lambda tx: tx.get(ANSWERED, use.pid)) is None
+    with pytest.raises(JobClosedError):
+        await use.ask(1)
+    (kept,) = await use.holder.database.read(lambda tx: tx.find(KEPT))
+    assert release.digest not in repr(kept)

@@ -96,6 +96,7 @@ class Holding:
     kinds: tuple[str, ...] = ("medspace:train",)
     dictionary: str = DICTIONARY
     label: dict[str, Any] = field(default_factory=dict)
+    questions: int | None = 1000  # a year; None leaves it to the connector
 
     def toml(self) -> str:
         terms = {
@@ -111,6 +112,7 @@ id = "{ASSET}"
 title = "Heart patients"
 source = "rows.csv"
 dictionary = "dictionary.toml"
+{"" if self.questions is None else f"questions = {self.questions}"}
 
 [assets.label]
 {_lines(label)}
@@ -345,7 +347,7 @@ allow = ["127.0.0.0/8"]
 
 
 def step(name: str = "moments", number: int = 1, task: dict[str, Any] | None = None, **inputs: Any) -> dict[str, Any]:
-    """A step as it goes over the wire."""
+    """A step as it goes over the wire, but for the sites."""
     return {"task": TASK if task is None else task, "round": number, "name": name, "inputs": inputs}
 
 

@@ -17,6 +17,7 @@ from medspace.core.text import Text, msgid
 from medspace.trust.did import did_web
 
 LARGEST_FILE = 1 << 20
+FEWEST_DAYS = 366  # that questions are kept: those of the last year count
 PASSPHRASE = "MEDSPACE_KEY_PASSPHRASE"  # noqa: S105 - the variable that may hold the passphrase of the key
 
 
@@ -98,6 +99,13 @@ class Logging(_Table, frozen=True):
     format: Literal["json", "text"] = "json"
 
 
+class Questions(_Table, frozen=True):
+    """The questions that were asked of the assets: kept sealed for `keep_days`, under the secret in a file."""
+
+    secret: str = "keys/questions.secret"  # noqa: S105 - the file of the secret, not the secret
+    keep_days: int = 730
+
+
 class Offer(_Table, frozen=True):
     """One offer: a policy template and its terms."""
 
@@ -106,7 +114,10 @@ class Offer(_Table, frozen=True):
 
 
 class Asset(_Table, frozen=True):
-    """One dataset that is offered: its source, dictionary, label and offers."""
+    """One dataset that is offered: its source, dictionary, label and offers.
+
+    `questions` is how many it answers a year, all users together; a tenth of its persons where nothing is said.
+    """
 
     id: str
     title: str
@@ -117,6 +128,7 @@ class Asset(_Table, frozen=True):
     table: str = ""
     description: str = ""
     keywords: tuple[str, ...] = ()
+    questions: int | None = None
 
 
 class Config(_Table, frozen=True):
@@ -130,6 +142,7 @@ class Config(_Table, frozen=True):
     negotiations: Negotiations = Negotiations()
     network: Network = Network()
     log: Logging = Logging()
+    questions: Questions = Questions()
     assets: tuple[Asset, ...] = ()
     folder: str = ""  # where the file lies; set on reading
 
@@ -204,6 +217,13 @@ def _objections(config: Config) -> Iterator[Text]:
         yield Text(msgid("space.authority_key is missing: the authority's public key, as `medspace init` shows it"))
     if len({asset.id for asset in config.assets}) != len(config.assets):
         yield Text(msgid("two assets have the same id"))
+    if config.questions.keep_days < FEWEST_DAYS:
+        least = {"days": FEWEST_DAYS}
+        yield Text(
+            msgid("questions.keep_days is less than {days}: what was asked in a year limits what may be"), least
+        )
+    if any(asset.questions is not None and asset.questions < 0 for asset in config.assets):
+        yield Text(msgid("the questions of an asset are a number from 0 on"))
     yield from _bad_networks("network.allow", config.network.allow)
     yield from _bad_networks("public.proxies", config.public.proxies)
 

@@ -8,6 +8,7 @@ from medspace.app.config import Asset, Config, ConfigError
 from medspace.connector.catalogue.service import publish, withdraw
 from medspace.connector.local import Local
 from medspace.connector.model import CATALOGUE, Dataset
+from medspace.connector.usage import brakes
 from medspace.connector.usage.model import LABELS, Labelled
 from medspace.core.canonical import JsonObject
 from medspace.core.dictionary import Dictionary, describe, parse
@@ -30,6 +31,7 @@ class Holding:
     dataset: Dataset
     label: JsonObject
     table: "Table"
+    questions: int  # that it answers a year, all users together
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,11 @@ class Holdings:
 
         source = TableSource({holding.dataset.id: holding.table for holding in self.held})
         return {holding.dataset.id: source for holding in self.held}
+
+    @property
+    def questions(self) -> Mapping[str, int]:
+        """How many questions each asset answers a year, all users together."""
+        return {holding.dataset.id: holding.questions for holding in self.held}
 
     async def publish(self, database: Database, local: Local, kinds: Collection[str]) -> None:
         """Bring the catalogue into line with the configuration: publish what is new or changed, withdraw the rest."""
@@ -121,7 +128,8 @@ def _open(config: Config, asset: Asset) -> Holding:
         dictionary=describe(dictionary),
         digest=table.digest,
     )
-    return Holding(dataset, written, table)
+    questions = brakes.by_default(table.persons) if asset.questions is None else asset.questions
+    return Holding(dataset, written, table, questions)
 
 
 def _dictionary(config: Config, asset: Asset) -> Dictionary:

@@ -33,7 +33,7 @@ MORE = Collection("more", Thing, ("kind",))
 BROKEN = """
 import sqlalchemy as sa
 from alembic import op
-revision, down_revision = "0002", "0001"
+revision, down_revision = "9999", "{last}"
 def upgrade():
     op.create_table("half", sa.Column("id", sa.Text(), primary_key=True))
     op.execute("INSERT INTO nowhere VALUES (1)")
@@ -92,12 +92,13 @@ def test_a_newer_database_is_left_alone(url):
 def test_a_migration_that_fails_leaves_nothing(url, folder):
     upgrade(url)
     before = tables(url)
-    (folder / "versions" / "0002_broken.py").write_text(BROKEN)
-    assert pending(url) == ["0002_broken"]
+    broken = BROKEN.replace("{last}", migration.revisions()[-1][:4])
+    (folder / "versions" / "9999_broken.py").write_text(broken)
+    assert pending(url) == ["9999_broken"]
     with pytest.raises(StorageError):
         upgrade(url)
     assert tables(url) == before
-    assert pending(url) == ["0002_broken"]
+    assert pending(url) == ["9999_broken"]
 
 
 def test_the_next_migration_is_written_by_comparison(url, folder):

@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 from medspace.adapters.memory import MemoryDatabase
 from medspace.connector.model import INTENTS, Intent, Kind
 from medspace.connector.ports import TransferEvent
+from medspace.connector.usage.brakes import MOST_ROUNDS
 from medspace.connector.usage.errors import JobClosedError, NotAdmittedError, StepError, UnknownJobError
-from medspace.connector.usage.rules import MOST_STEPS
 from medspace.core.errors import MedspaceError, StorageFullError
 from medspace.core.hashing import digest
 from tests.unit.connector.uses import (
     ASSET,
+    HOLDER,
     KIND,
     LABEL,
     PURPOSE,
@@ -46,17 +47,19 @@ async def test_a_step_is_admitted_answered_and_released():
         "purpose": PURPOSE,
         "round": 1,
         "step": "sum",
+        "sites": 0,
+        "expires": "2026-11-23T13:00:00.000Z",
     }
     assert released.kind == "use.released"
     assert released.facts["admission"] == admitted.facts["admission"] == release.admission
     assert released.facts["digest"] == release.digest
-    assert (house.source.opened[0].entry, release.entry) == (0, 1)
+    assert (house.engine.asked[0].entry, release.entry) == (0, 1)
 
 
 async def test_an_admission_carries_the_limits_of_the_agreement():
     house, token = await admitted_house(outputs=["count.sum"], min_cohort=30, min_sites=2)
-    await house.control.step(call(token, task=TASK | {"min_sites": 2}))
-    (admission,) = house.source.opened
+    await house.control.step(call(token, task=TASK | {"min_sites": 2}, sites=(HOLDER, "did:web:b")))
+    (admission,) = house.engine.asked
     assert (admission.outputs, admission.min_cohort, admission.min_sites) == (("count.sum",), 30, 2)
     assert admission.expires <= house.clock.now().replace(hour=13)
 
@@ -71,7 +74,7 @@ async def test_an_agreement_without_limits_still_has_the_limits_of_the_house():
     house = House(min_cohort=None, until=None)
     await house.agree()
     await house.control.step(call(await house.start()))
-    (admission,) = house.source.opened
+    (admission,) = house.engine.asked
     assert (admission.min_cohort, admission.min_sites, admission.outputs) == (1, 1, house.engine.outputs)
 
 
@@ -181,9 +184,9 @@ async def test_another_task_is_refused():
 
 async def test_too_many_steps_are_refused():
     house, token = await admitted_house()
-    await house.change(steps=MOST_STEPS - 1)
+    await house.change(steps=MOST_ROUNDS - 1)
     await house.control.step(call(token))
-    await refused(house, token, "use.budget", "use.steps", round=2)
+    await refused(house, token, "use.budget", "use.budget", round=2)
 
 
 async def test_an_expired_agreement_is_refused():
@@ -284,7 +287,7 @@ async def test_each_use_counts_once_however_many_steps_it_takes():
     with pytest.raises(NotAdmittedError):
         await house.control.step(call(third, job="urn:job:3"))
     entry = (await house.log())[-1]
-    assert (entry.kind, entry.facts["code"]) == ("use.refused", "policy.count")
+    assert (entry.kind, entry.facts["code"]) == ("use.refused", "use.used_up")
     assert await house.control.step(call(first, round=4))  # what was admitted goes on
 
 
@@ -306,7 +309,7 @@ async def test_of_two_uses_that_begin_at_once_with_one_left_exactly_one_is_admit
     )
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["NotAdmittedError", "Release"]
     assert (await house.kinds()).count("use.admitted") == 1
-    assert len(house.source.opened) == 1
+    assert len(house.engine.asked) == 1
 
 
 async def test_a_refused_step_does_not_use_up_a_count():
@@ -326,7 +329,7 @@ async def test_a_repeated_step_gets_the_same_answer_and_no_further_entry():
     house.engine.output = None  # it would not be asked
     assert await house.control.step(call(token)) == first
     assert await house.kinds() == ["use.admitted", "use.released"]
-    assert len(house.source.opened) == 1
+    assert len(house.engine.asked) == 1
 
 
 async def test_the_same_step_asked_many_times_at_once_is_done_once():
@@ -347,7 +350,7 @@ async def test_a_step_with_other_inputs_is_another_step():
     house, token = await admitted_house()
     first = await house.control.step(call(token, inputs={"beta": [0.1]}))
     second = await house.control.step(call(token, inputs={"beta": [0.1 + 1e-18]}))
-    third = await house.control.step(call(token, inputs={"beta": [0.2]}))
+    third = await house.control.step(call(token, inputs={"beta": [0.2]}, round=2))
     assert first.id == second.id != third.id  # 0.1 + 1e-18 is 0.1
 
 
@@ -418,7 +421,7 @@ async def test_nothing_leaves_when_the_release_cannot_be_written_and_asking_agai
     assert await house.kinds() == ["use.admitted"]
     house.database.left = 10
     assert (await house.control.step(call(token))).values == {"sum": 1.5}
-    assert await house.kinds() == ["use.admitted", "use.admitted", "use.released"]
+    assert await house.kinds() == ["use.admitted", "use.failed", "use.admitted", "use.released"]
     assert (await house.job()).number == 1
 
 

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from medspace.connector.model import AGREEMENTS, INTENTS, Intent, Kind
 from medspace.connector.ports import TransferEvent
 from medspace.connector.usage import rules
+from medspace.connector.usage.calls import told
+from medspace.connector.usage.door import LONGEST_ADMISSION
 from medspace.connector.usage.errors import JobClosedError, StepError, WithheldError
-from medspace.connector.usage.service import LONGEST_ADMISSION
 from medspace.core.canonical import LARGEST_INTEGER
-from medspace.core.errors import InvalidInputError
+from medspace.core.decision import combine
+from medspace.core.errors import InvalidInputError, RefusedError
 from medspace.core.text import Text
 from medspace.core.usage import Admission, Output, release_digest
 from tests.unit.connector.uses import LABEL, NOW, House, admitted_house, call
@@ -28,6 +30,14 @@ async def withheld(house: House, token: str, code: str, error=WithheldError) -> 
     assert (noted.kind, noted.facts["code"]) == ("use.withheld", code)
     assert noted.facts["admission"] == admitted.facts["admission"]
     return refusal.value
+
+
+async def kept_back(house: House, token: str, cause: str) -> str:
+    """The output does not leave for a reason that lies in the rows: only the holder's own log knows which."""
+    error = await withheld(house, token, rules.WITHHELD)
+    assert house.told[-1] == (house.engine.asked[-1].id, cause)
+    assert cause not in str(error)
+    return str(error)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +63,10 @@ async def withheld(house: House, token: str, code: str, error=WithheldError) -> 
 async def test_an_output_that_may_not_leave_is_withheld(output, code):
     house, token = await admitted_house(outputs=["count.sum"])
     house.engine.output = output
-    await withheld(house, token, code)
+    if code == "release.output":  # nothing that lies in the rows
+        await withheld(house, token, code)
+    else:
+        await kept_back(house, token, code)
 
 
 async def test_an_output_that_is_too_deep_is_withheld():
@@ -62,15 +75,13 @@ async def test_an_output_that_is_too_deep_is_withheld():
     for _ in range(rules.DEEPEST):
         value = [value]
     house.engine.output = Output("count.sum", {"sum": value}, 50)
-    await withheld(house, token, "release.content")
+    await kept_back(house, token, "release.content")
 
 
 async def test_how_many_patients_are_too_few_is_not_said():
     house, token = await admitted_house(min_cohort=123)
     house.engine.output = Output("count.sum", {"sum": 1.0}, 77)
-    error = await withheld(house, token, "release.cohort")
-    assert "77" not in str(error)
-    assert "123" in str(error)
+    assert "77" not in await kept_back(house, token, "release.cohort")
     assert "77" not in str((await house.log())[-1])
 
 
@@ -133,12 +144,41 @@ async def test_what_an_engine_refuses_is_noted_and_told():
 async def test_after_a_withheld_output_a_better_one_may_leave():
     house, token = await admitted_house()
     good, house.engine.output = house.engine.output, Output("count.sum", {"sum": 1.0}, 3)
-    await withheld(house, token, "release.cohort")
+    await kept_back(house, token, "release.cohort")
     house.engine.output = good
     assert (await house.control.step(call(token))).values == {"sum": 1.5}
 
 
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda engine: setattr(engine, "output", Output("count.sum", {"sum": 1.0}, 3)),
+        lambda engine: setattr(engine, "output", Output("count.sum", {"sum": math.inf}, 50)),
+        lambda engine: setattr(engine, "error", PrivateError(reason=Text("a level that one has"))),
+        lambda engine: setattr(engine, "error", PrivateError(reason=Text("a level that nobody has"))),
+    ],
+)
+async def test_every_reason_that_lies_in_the_rows_is_told_alike(spoil):
+    house, token = await admitted_house()
+    spoil(house.engine)
+    error = await withheld(house, token, rules.WITHHELD)
+    plain = WithheldError(**told(rules.WITHHELD, rules.withheld()))
+    assert (str(error), error.facts) == (str(plain), plain.facts)
+
+
+class PrivateError(RefusedError):
+    """An engine's refusal that says something of the rows."""
+
+    cause_code = "engine.private"
+
+
 # --- the rules by themselves -----------------------------------------------------------------------------------
+
+
+def inspect(admission, output, now):
+    """The whole gate."""
+    return combine(rules.in_the_open(admission, output, now), rules.behind_the_gate(admission, output))
+
 
 ADMISSION = Admission(
     id="urn:a",
@@ -188,7 +228,7 @@ def is_plain(leaf) -> bool:
 @given(value=VALUES)
 def test_only_plain_values_leave_and_whatever_leaves_has_a_digest(value):
     output = Output("count.sum", {"value": value}, 10)
-    decision = rules.inspect(ADMISSION, output, NOW)
+    decision = inspect(ADMISSION, output, NOW)
     assert decision.permitted is all(map(is_plain, leaves(value)))
     if decision.permitted:
         assert release_digest(output.kind, 1, output.cohort, output.values)
@@ -200,10 +240,10 @@ def test_only_plain_values_leave_and_whatever_leaves_has_a_digest(value):
 )
 def test_every_check_of_the_gate_must_be_met(cohort, seconds, kind):
     now = ADMISSION.expires + timedelta(seconds=seconds)
-    decision = rules.inspect(ADMISSION, Output(kind, {"sum": 1}, cohort), now)
+    decision = inspect(ADMISSION, Output(kind, {"sum": 1}, cohort), now)
     assert decision.permitted is (cohort >= 10 and seconds < 0 and kind == "count.sum")
 
 
 def test_an_admission_without_outputs_lets_nothing_out():
     closed = replace(ADMISSION, outputs=())
-    assert not rules.inspect(closed, Output("", {}, 10), NOW).permitted
+    assert not inspect(closed, Output("", {}, 10), NOW).permitted

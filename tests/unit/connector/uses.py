@@ -6,14 +6,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 from medspace.adapters.memory import ManualClock, MemoryDatabase, SeededRandomness
+from medspace.adapters.system import SystemRandomness
 from medspace.connector.model import AGREEMENTS, Agreement, Role, Transfer, TransferState
 from medspace.connector.ports import TransferEvent
+from medspace.connector.usage.calls import Call, Holder
 from medspace.connector.usage.model import JOBS, LABELS, Labelled
-from medspace.connector.usage.service import Call, UsageControl
+from medspace.connector.usage.notebook import Notebook
+from medspace.connector.usage.service import ALL_BRAKES, UsageControl
 from medspace.connector.usage.strategy import UsageStrategy
 from medspace.connector.usage.tokens import JobTokens
 from medspace.core.hashing import digest
-from medspace.core.usage import Admission, Output, Step
+from medspace.core.sealing import Sealer
+from medspace.core.usage import Admission, Brakes, Output, Step
 from medspace.ledger.model import Entry, decode
 from medspace.policy import templates
 
@@ -27,15 +31,27 @@ TASK = {"task": "count", "purpose": PURPOSE, "min_sites": 1}
 LABEL = {"purposes": [PURPOSE], "regions": ["World"], "kinds": [KIND], "sensitivity": "non-public"}
 
 
+@dataclass(frozen=True)
+class Table:
+    """Rows that only tell their marks: person number k says the k-th number."""
+
+    said: tuple[int, ...]
+
+    def marks(self, key: bytes) -> tuple[list[int], list[int]]:
+        assert len(key) == 32
+        return list(range(len(self.said))), [number + 1 for number in self.said]
+
+
 class Source:
     """Rows that count how often they are opened, and for which admissions."""
 
     def __init__(self) -> None:
         self.opened: list[Admission] = []
+        self.said = tuple(range(50))  # what each person's one row says
 
-    def open(self, admission: Admission) -> list[int]:
+    def open(self, admission: Admission) -> "Table":
         self.opened.append(admission)
-        return [1, 2, 3]
+        return Table(self.said)
 
 
 @dataclass
@@ -48,12 +64,14 @@ class Engine:
     steps: tuple[str, ...] = ("sum", "mean")
     before: Callable[[], Any] = lambda: None
     error: Exception | None = None
+    asked: list[Admission] = field(default_factory=list)
 
     def check(self, task: Any) -> None:
         """Every task is fine."""
 
     def answer(self, admission: Admission, step: Step, source: Source) -> Output:
         source.open(admission)
+        self.asked.append(admission)
         self.before()
         if self.error is not None:
             raise self.error
@@ -63,7 +81,9 @@ class Engine:
 class House:
     """Usage control of one holder, with the agreements and jobs that a test asks for."""
 
-    def __init__(self, database: Any = None, **terms: Any) -> None:
+    def __init__(self, database: Any = None, limit: int = 1000, brakes: Brakes = ALL_BRAKES, **terms: Any) -> None:
+        self.limit, self.brakes, self.randomness = limit, brakes, SeededRandomness(7)
+        self.told: list[tuple[str, str]] = []
         self.clock = ManualClock(NOW)
         self.database = database or MemoryDatabase()
         self.tokens = JobTokens(b"secret")
@@ -77,15 +97,17 @@ class House:
 
     def build(self, engines: dict[str, Any] | None = None, sources: dict[str, Any] | None = None) -> None:
         """Usage control as after a start of the connector."""
+        sources = {ASSET: self.source} if sources is None else sources
+        self.notebook = Notebook(Sealer(b"secret of the questions", SystemRandomness()))
         self.control = UsageControl(
-            did=HOLDER,
+            Holder(HOLDER, sources, {ASSET: self.limit}, self.notebook, lambda *told: self.told.append(told)),
             engines={KIND: lambda: self.engine} if engines is None else engines,
-            sources={ASSET: self.source} if sources is None else sources,
             database=self.database,
             tokens=self.tokens,
             region_of=self.region_of,
             clock=self.clock,
-            randomness=SeededRandomness(7),
+            randomness=self.randomness,
+            applied=self.brakes,
         )
 
     def region_of(self, _: Any, did: str) -> str | None:
@@ -165,10 +187,10 @@ def transfer_of(job: str, agreement: str, kind: str, role: Role = Role.PROVIDER)
     )
 
 
-def call(token: str, job: str = "urn:job:1", user: str = USER, **step: Any) -> Call:
+def call(token: str, job: str = "urn:job:1", user: str = USER, sites: tuple[str, ...] = (), **step: Any) -> Call:
     """A call of a job endpoint."""
     said = {"task": TASK, "round": 1, "name": "sum"} | step
-    return Call(user, job, token, Step(**said))
+    return Call(user, job, token, Step(**said), sites)
 
 
 async def admitted_house(**terms: Any) -> tuple[House, str]:

@@ -5,6 +5,7 @@ Only the DID document is answered without a proven caller.
 
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Annotated
 
 import msgspec
 from starlette.requests import Request
@@ -15,6 +16,7 @@ from medspace.adapters.logs import ROOT
 from medspace.app.api.bodies import json_response, problem_response, read_body
 from medspace.app.api.callers import Authenticate, caller_of
 from medspace.connector.errors import MessageError
+from medspace.connector.usage.calls import Call
 from medspace.connector.usage.errors import (
     JobClosedError,
     NotAdmittedError,
@@ -23,7 +25,7 @@ from medspace.connector.usage.errors import (
     UseFailedError,
     WithheldError,
 )
-from medspace.connector.usage.service import Call, UsageControl
+from medspace.connector.usage.service import UsageControl
 from medspace.core.canonical import JsonObject
 from medspace.core.errors import MedspaceError
 from medspace.core.text import Text, msgid
@@ -31,6 +33,9 @@ from medspace.core.usage import Release, Step
 
 LONGEST_JOB_TOKEN = 256
 JOB_HEADER = "medspace-job"
+MOST_SITES = 1000  # that one run may name
+LONGEST_DID = 256
+DID = r"^did:[a-z0-9]+:[A-Za-z0-9._:%-]+$"  # DID Core 3.1
 
 _STATUS: dict[type[MedspaceError], int] = {
     UnknownJobError: 404,
@@ -43,11 +48,15 @@ _STATUS: dict[type[MedspaceError], int] = {
 }
 
 
+_Did = Annotated[str, msgspec.Meta(max_length=LONGEST_DID, pattern=DID)]
+
+
 class _Step(msgspec.Struct, frozen=True):
     task: JsonObject
     round: int
     name: str
     inputs: JsonObject = {}
+    sites: Annotated[tuple[_Did, ...], msgspec.Meta(max_length=MOST_SITES)] = ()
 
 
 def public_routes(
@@ -65,9 +74,9 @@ def public_routes(
 
     async def job(request: Request) -> Response:
         caller = await caller_of(request, authenticate)
-        step = _read_step(await read_body(request))
+        step, sites = _read_step(await read_body(request))
         token = request.headers.get(JOB_HEADER, "")[:LONGEST_JOB_TOKEN]
-        release = await usage.step(Call(caller.did, request.path_params["job"], token, step))
+        release = await usage.step(Call(caller.did, request.path_params["job"], token, step, sites))
         return json_response(_answer(release))
 
     return [
@@ -95,12 +104,12 @@ def _told(error: MedspaceError) -> MedspaceError:
     return cause if isinstance(error, StepError) and isinstance(cause, MedspaceError) else error
 
 
-def _read_step(body: bytes) -> Step:
+def _read_step(body: bytes) -> tuple[Step, tuple[str, ...]]:
     try:
         read = msgspec.json.decode(body, type=_Step)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise MessageError(reason=Text(msgid("it is not a step of a job"))) from error
-    return Step(task=read.task, round=read.round, name=read.name, inputs=read.inputs)
+    return Step(task=read.task, round=read.round, name=read.name, inputs=read.inputs), read.sites
 
 
 def _answer(release: Release) -> JsonObject:

@@ -71,6 +71,7 @@ class Connector:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._road.dispatcher.run())
             tasks.create_task(self._membership.work())
+            tasks.create_task(self._road.usage.work())
             tasks.create_task(self._lead())
 
     async def _lead(self) -> None:
@@ -79,6 +80,7 @@ class Connector:
 
     async def close(self) -> None:
         """Let go of connections and the database."""
+        await self._road.usage.close()
         await self._base.close()
 
 
@@ -111,6 +113,7 @@ async def _compose(config: Config, parts: Parts, database: ClosableDatabase) -> 
     base = Base(config, parts, database)
     await base.book.load()
     holdings = open_holdings(config)
-    road = Road(base, holdings.sources)
+    road = Road(base, holdings)
+    await road.usage.recover()
     await holdings.publish(base.database, base.local, road.kinds)
     return Connector(base, base.membership(), road)

@@ -3,7 +3,7 @@
 from medspace.adapters.http.client import HttpClient, tls_context
 from medspace.adapters.http.guard import Guard
 from medspace.adapters.http.peers import HttpDocuments, HttpMembers
-from medspace.adapters.keys import load_key, passphrase_from
+from medspace.adapters.keys import create_token, load_key, load_token, passphrase_from
 from medspace.adapters.logs import logger
 from medspace.adapters.metrics import Metrics
 from medspace.app.api.protocol import BASE
@@ -12,6 +12,7 @@ from medspace.app.compose.parts import ClosableDatabase, Parts
 from medspace.app.config import PASSPHRASE, Config, is_loopback
 from medspace.app.membership import Membership
 from medspace.connector.local import Local
+from medspace.core.sealing import Sealer
 from medspace.core.signing import Ed25519Signer
 from medspace.core.store import Transaction
 from medspace.services.membership.service import Authority
@@ -31,6 +32,7 @@ class Base:
         self.metrics = Metrics()
         self.log = logger(participant=config.did)
         self.signer: Ed25519Signer = load_key(config.path(config.participant.key), passphrase_from(PASSPHRASE))
+        self.sealer = Sealer(questions_secret(config), self.randomness)
         self.identity = Identity(config.did, self.signer, self.clock, self.randomness)
         self.guard = Guard.of(config.network.allow, loopback=_allows_loopback(config))
         authorities = config.network.certificates
@@ -69,6 +71,18 @@ class Base:
         """Let go of connections and the database."""
         await self.client.close()
         await self.raw_database.close()
+
+
+def questions_secret(config: Config) -> bytes:
+    """The secret that seals the questions; made at the first start, as older connectors have none.
+
+    Raises:
+        SecretFileError, SecretExposedError: the file is broken or readable by others.
+    """
+    file = config.path(config.questions.secret)
+    if not file.exists():
+        create_token(file)
+    return load_token(file).encode()
 
 
 def _allows_loopback(config: Config) -> bool:

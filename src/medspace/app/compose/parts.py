@@ -9,9 +9,10 @@ from medspace.adapters.sql import open_database
 from medspace.adapters.system import SystemClock, SystemRandomness
 from medspace.connector import model as connector_model
 from medspace.connector.usage import model as usage_model
+from medspace.connector.usage.service import ALL_BRAKES
 from medspace.core.clock import Clock, Randomness
 from medspace.core.store import Collection, Database
-from medspace.core.usage import Engine
+from medspace.core.usage import Brakes, Engine
 from medspace.learning.runs import model as learning_model
 from medspace.ledger.model import CHECKPOINTS
 from medspace.services.membership import model as membership_model
@@ -50,10 +51,11 @@ OpenDatabase = Callable[[str, Iterable[Collection[Any]]], ClosableDatabase]
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a connector is made of, besides its configuration."""
+    """What a connector is made of, besides its configuration. `brakes` are all on, but in the tests of attacks."""
 
     clock: Clock = field(default_factory=SystemClock)
     randomness: Randomness = field(default_factory=SystemRandomness)
     engines: Mapping[str, Callable[[], Engine]] = field(default_factory=lambda: ENGINES)
     open_database: OpenDatabase = open_database
     resolve: Resolver = system_resolver
+    brakes: Brakes = ALL_BRAKES

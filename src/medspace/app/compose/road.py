@@ -1,6 +1,7 @@
 """Catalogue, negotiations, transfers, usage control: the road from find to release, and its public door."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from medspace.adapters.http.guard import check_callback
@@ -8,6 +9,7 @@ from medspace.adapters.http.peers import DspClient
 from medspace.app.api.protocol import BASE, Door, protocol_routes
 from medspace.app.api.public import public_routes
 from medspace.app.compose.base import Base
+from medspace.app.holdings import Holdings
 from medspace.app.membership import Membership
 from medspace.connector.catalogue.service import Catalogue
 from medspace.connector.dispatch.service import Dispatcher, Settlement
@@ -17,10 +19,11 @@ from medspace.connector.negotiation.steps import Steps as NegotiationSteps
 from medspace.connector.negotiation.strategy import Answering, PolicyStrategy
 from medspace.connector.transfer.service import Transfers
 from medspace.connector.transfer.steps import Steps as TransferSteps
+from medspace.connector.usage.calls import Holder
+from medspace.connector.usage.notebook import Notebook
 from medspace.connector.usage.service import UsageControl
 from medspace.connector.usage.strategy import UsageStrategy
 from medspace.connector.usage.tokens import JobTokens
-from medspace.core.usage import RowSource
 from medspace.trust.did import base_url, build_document, document_url
 from medspace.trust.model import ServiceEntry
 
@@ -30,7 +33,7 @@ CATALOG = "/catalog"
 class Road:
     """Catalogue, negotiations, transfers, usage control: the road from find to release."""
 
-    def __init__(self, base: Base, sources: Mapping[str, RowSource]) -> None:
+    def __init__(self, base: Base, holdings: Holdings) -> None:
         self.base = base
         config, local, database = base.config, base.local, base.database
         self.kinds = frozenset(base.parts.engines)
@@ -46,15 +49,24 @@ class Road:
         self.transfers = Transfers(database, transfer_steps, self.dispatcher, self._check)
         self.catalogue = Catalogue(database, local)
         self.usage = UsageControl(
-            did=config.did,
+            self._holder(holdings),
             engines=base.parts.engines,
-            sources=sources,
             database=database,
             tokens=tokens,
             region_of=base.region_of,
             clock=base.clock,
             randomness=base.randomness,
+            applied=base.parts.brakes,
         )
+
+    def _holder(self, holdings: Holdings) -> Holder:
+        base = self.base
+        notebook = Notebook(base.sealer, timedelta(days=base.config.questions.keep_days))
+
+        def tell(admission: str, cause: str) -> None:
+            base.log.warning("use.withheld", admission=admission, cause=cause)
+
+        return Holder(base.config.did, holdings.sources, holdings.questions, notebook, tell)
 
     def _check(self, address: str) -> None:
         check_callback(address, self.base.guard)

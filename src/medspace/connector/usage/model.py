@@ -1,10 +1,11 @@
-"""What usage control keeps: labels of assets, jobs (the holder's side of started uses), the last release of each."""
+"""What usage control keeps: labels of assets, jobs (the holder's side of started uses), questions and answers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from medspace.core.canonical import JsonObject
 from medspace.core.store import Collection
-from medspace.core.usage import Release
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +20,10 @@ class Labelled:
 class Job:
     """What the job endpoint of one started transfer accepts.
 
-    The first admitted step fixes the task. `generation` counts the holder's starts: each has a token of its own, so
-    that a token from before the holder's suspension opens nothing. A user that resumes what it suspended itself goes
-    on with the token that it has. `held` is the holder's own will: only a start of its own opens the job again.
+    The first admitted step fixes the task and the sites that are named. `generation` counts the holder's starts: each
+    has a token of its own, so that a token from before the holder's suspension opens nothing. A user that resumes
+    what it suspended itself goes on with the token that it has. `held` is the holder's own will: only a start of its
+    own opens the job again.
     """
 
     id: str  # our pid of the transfer
@@ -31,22 +33,79 @@ class Job:
     kind: str
     generation: int
     open: bool
-    number: int = 0  # which use of the agreement this is, from 1; 0 until the first step is admitted
+    number: int = 0  # which use of the agreement this is, from 1; 0 until something was released to it
     task: str | None = None
-    steps: int = 0
+    steps: int = 0  # questions that were admitted, whatever became of them
     held: bool = False
+    sites: str | None = None  # digest of the holders that the first step named
+
+
+class Outcome(StrEnum):
+    """What became of a question that was admitted."""
+
+    OPEN = "open"  # it is being worked on, or the connector ended meanwhile
+    RELEASED = "released"
+    WITHHELD = "withheld"  # for a reason that the caller is not told
+    REFUSED = "refused"  # for a reason that everybody may know: no such column, the use was closed, ...
+    FAILED = "failed"  # nobody decided: the engine broke, the connector ended
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """The last release of a job and the request it answers: a repeated request gets it again."""
+class Question:
+    """One question that was admitted. What was asked is sealed: only the holder can show it."""
 
-    id: str  # the job
-    request: str  # digest
-    release: Release
+    id: str  # the admission
+    entry: int  # index of the admission in the holder's log
+    asset: str
+    agreement: str
+    user: str  # DID
+    job: str
+    time: str
+    round: int
+    step: str
+    request: str  # digest of everything that decides the answer, beside the rows
+    sealed: str  # task, round, step, inputs
+    outcome: Outcome = Outcome.OPEN
+    version: str = ""  # of the rows that it was put to; "" until that is known
+    counted: bool = True  # against the asset's questions of the year
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The answer to a question, sealed: the same question gets it again, from whomever."""
+
+    id: str  # the admission
+    asset: str
+    request: str
+    version: str
+    time: str
+    sealed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One content of an asset's rows, as keyed digests: whether, and by how many persons, another content differs."""
+
+    id: str  # the asset and the digest of the marks
+    asset: str
+    time: str  # when it was first asked
+    marks: str  # base64 of 16 bytes for each person: who, and everything that the rows say
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """How many questions an asset was asked on which day (UTC)."""
+
+    id: str  # the asset
+    days: Mapping[str, int]
 
 
 LABELS = Collection("labels", Labelled)
 JOBS = Collection("jobs", Job, keys=("agreement", "number"))
-ANSWERED = Collection("answered", Answered)
-COLLECTIONS = (LABELS, JOBS, ANSWERED)
+QUESTIONS = Collection(
+    "questions", Question, keys=("asset", "agreement", "user", "job", "outcome", "version", "time")
+)
+KEPT = Collection("kept_answers", Kept, keys=("request", "time"))
+VERSIONS = Collection("data_versions", Version, keys=("asset", "time"))
+SPENT = Collection("spent_questions", Spent)
+COLLECTIONS = (LABELS, JOBS, QUESTIONS, KEPT, VERSIONS, SPENT)

@@ -1,8 +1,7 @@
 """May it happen, may it leave? Pure decisions of usage control, over the policy room's."""
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from math import isfinite
 
@@ -16,8 +15,9 @@ from medspace.policy.actions import action_of
 from medspace.policy.model import UseRequest
 from medspace.policy.points import Point
 
-MOST_STEPS = 500  # a training has a few dozen; more are an attempt to learn rows from many answers
 DEEPEST = 8
+COUNT, USED_UP = "policy.count", "use.used_up"
+WITHHELD = "use.withheld"
 MOST_NUMBERS = 1_000_000
 LONGEST_TEXT = 100  # characters: a digest or a name of a column has room, a record has not
 HIGHEST_ROUND = 1_000_000
@@ -95,13 +95,6 @@ def not_held(*, held: bool) -> Decision:
     return _one("use.suspended", "use.held", asked, state, ok=not held)
 
 
-def within_budget(steps: int) -> Decision:
-    """Whether a job may have one more step."""
-    held = Text(msgid("{steps} steps were answered"), {"steps": steps})
-    asked = Text(msgid("at most {most} steps for one use"), {"most": MOST_STEPS})
-    return _one("use.steps", "use.budget", asked, held, ok=steps < MOST_STEPS)
-
-
 def same_task(first: str | None, now: str) -> Decision:
     """Whether the task of a step is the one that the use began with."""
     asked = Text(msgid("the task that the use began with"))
@@ -109,32 +102,50 @@ def same_task(first: str | None, now: str) -> Decision:
     return _one("use.task", "use.task_changed", asked, held, ok=first in (None, now))
 
 
-def inspect(admission: Admission, output: Output, now: datetime) -> Decision:
-    """The gate: may this output leave?"""
-    checks: tuple[Callable[[Admission, Output, datetime], Decision], ...] = (_kind, _cohort, _time, _content)
-    return combine(*(check(admission, output, now) for check in checks))
+def spoken(decision: Decision) -> Decision:
+    """The decision, a used-up agreement under the name that a use has for it."""
+    used_up = decision.code == COUNT and not decision.permitted
+    return replace(decision, code=USED_UP) if used_up else decision
 
 
-def _kind(admission: Admission, output: Output, _: datetime) -> Decision:
+def in_the_open(admission: Admission, output: Output, now: datetime) -> Decision:
+    """The part of the gate that says nothing about the rows: what kind of output it is, and when."""
+    return combine(_kind(admission, output), _time(admission, now))
+
+
+def behind_the_gate(admission: Admission, output: Output) -> Decision:
+    """The part of the gate that looks at what the rows made: its reasons are the holder's own."""
+    return combine(_cohort(admission, output), _content(output))
+
+
+def withheld() -> Premise:
+    """All that a caller is told of an output that was kept back for any reason that lies in the rows."""
+    asked = Text(msgid("an output that tells about no few patients"))
+    held = Text(msgid("it would tell about few, or nothing at all"))
+    remedy = Text(msgid("Ask for an output that the agreement allows, from enough patients."))
+    return Premise(WITHHELD, asked, held, satisfied=False, remedy=remedy)
+
+
+def _kind(admission: Admission, output: Output) -> Decision:
     asked = Text(msgid("one of the outputs {outputs}"), {"outputs": ", ".join(admission.outputs) or "-"})
     held = Text(msgid("the output is {output}"), {"output": output.kind})
     return _one("release.output", "release.output", asked, held, ok=output.kind in admission.outputs)
 
 
-def _cohort(admission: Admission, output: Output, _: datetime) -> Decision:
+def _cohort(admission: Admission, output: Output) -> Decision:
     asked = Text(msgid("at least {least} patients behind an output"), {"least": admission.min_cohort})
     # The count itself is not said: it would be the very number that the rule protects.
     held = Text(msgid("there are enough") if output.cohort >= admission.min_cohort else msgid("there are fewer"))
     return _one("release.cohort", "release.cohort", asked, held, ok=output.cohort >= admission.min_cohort)
 
 
-def _time(admission: Admission, _: Output, now: datetime) -> Decision:
+def _time(admission: Admission, now: datetime) -> Decision:
     asked = Text(msgid("before {expires}"), {"expires": admission.expires.isoformat()})
     held = Text(msgid("it is {now}"), {"now": now.isoformat()})
     return _one("release.time", "release.expired", asked, held, ok=now < admission.expires)
 
 
-def _content(_: Admission, output: Output, __: datetime) -> Decision:
+def _content(output: Output) -> Decision:
     asked = Text(msgid("finite numbers and short words, at most {most}"), {"most": MOST_NUMBERS})
     numbers = _count(dict(output.values), DEEPEST)
     held = Text(msgid("{numbers} numbers"), {"numbers": numbers}) if numbers >= 0 else Text(msgid("something else"))

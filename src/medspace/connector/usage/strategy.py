@@ -5,7 +5,8 @@ from dataclasses import replace
 from medspace.connector.model import Agreement, Reaction, Role, Transfer
 from medspace.connector.ports import RegionOf, TransferEvent
 from medspace.connector.usage import rules
-from medspace.connector.usage.model import ANSWERED, JOBS, LABELS, Job
+from medspace.connector.usage.calls import numbered
+from medspace.connector.usage.model import JOBS, LABELS, Job
 from medspace.connector.usage.tokens import JobTokens
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock
@@ -35,17 +36,17 @@ class UsageStrategy:
         """May the consumer have this use: agreement and label, and an engine that can do it."""
         labelled = tx.get(LABELS, agreement.dataset)
         job = tx.get(JOBS, transfer.id)
-        used = tx.find(JOBS, where={"agreement": agreement.id}, order_by="number", descending=True, limit=1)
-        before = job.number - 1 if job and job.number else (used[0].number if used else 0)
+        before = job.number - 1 if job and job.number else numbered(tx, agreement.id)
         region = self._region_of(tx, transfer.counterparty)
         facts = rules.Facts(transfer.counterparty, region, self._clock.now(), before)
         request = rules.request_for(transfer.format, agreement.dataset, facts, None)
         label = labelled.label if labelled else None
-        return combine(
+        decision = combine(
             rules.not_held(held=job is not None and job.held),
             rules.decide(agreement, label, request, Point.TRANSFER),
             self._offered(transfer.format),
         )
+        return rules.spoken(decision)
 
     def _offered(self, kind: str) -> Decision:
         ok = kind in self._kinds
@@ -63,8 +64,6 @@ class UsageStrategy:
         job = tx.get(JOBS, transfer.id)
         if job is not None:
             _keep(tx, job, _after(job, event))
-        if event in _OVER:
-            _forget(tx, transfer.id)
         return Reaction()
 
     def address(self, tx: Transaction, transfer: Transfer) -> JsonObject | None:
@@ -111,10 +110,3 @@ def _after(job: Job, event: TransferEvent) -> Job:
 def _keep(tx: Transaction, old: Job, new: Job) -> None:
     if new != old:
         tx.replace(JOBS, old, new)
-
-
-def _forget(tx: Transaction, job: str) -> None:
-    """Keep no answer of a use that is over: nobody may ask for it again."""
-    answered = tx.get(ANSWERED, job)
-    if answered is not None:
-        tx.delete(ANSWERED, answered)

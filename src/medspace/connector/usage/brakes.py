@@ -1,0 +1,158 @@
+"""How often it may be asked: pure decisions that slow down whoever wants to read persons out of many answers.
+
+Exact answers to freely chosen questions cannot be made safe by counting heads, so they are few: few questions for one
+use, rounds only forward, few for one asset and year over all users, few that end with nothing.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from medspace.connector.usage.model import Outcome, Question, Spent
+from medspace.connector.usage.rules import WITHHELD
+from medspace.core.canonical import JsonObject
+from medspace.core.decision import Decision, Premise, Verdict, combine
+from medspace.core.text import Text, msgid
+from medspace.core.usage import Step
+
+MOST_ROUNDS = 30  # questions of one use, whatever its task says
+MOST_WITHHELD = 3  # under one agreement: "withheld" is an answer too, and bisecting on it needs many
+MOST_WITHHELD_OF_ONE = 9  # of one user on one asset in a year, under all its agreements
+FEWEST_CHANGED = 10  # persons by which a table must have changed, if the agreement's cohort is smaller
+YEAR = timedelta(days=365)
+SHARE = 10  # persons for one question a year, where the holder sets nothing else
+
+
+def most_questions(task: JsonObject) -> int:
+    """How many questions one use with this task may put."""
+    said = task.get("max_rounds")
+    known = isinstance(said, int) and not isinstance(said, bool) and said >= 1
+    return min(said, MOST_ROUNDS) if known and isinstance(said, int) else MOST_ROUNDS
+
+
+def by_default(persons: int) -> int:
+    """How many questions an asset of so many persons answers a year where its holder sets nothing."""
+    return persons // SHARE
+
+
+def forward(asked: Collection[Question], step: Step) -> Decision:
+    """Whether a step is new and not of an earlier round than what this use was answered."""
+    answered = [question for question in asked if question.outcome is Outcome.RELEASED]
+    repeated = any((question.round, question.step) == (step.round, step.name) for question in answered)
+    highest = max((question.round for question in answered), default=0)
+    held = Text(msgid("{step} of round {round}, after round {highest}"), _place(step) | {"highest": highest})
+    asked_for = Text(msgid("one answer for each round and step of a use, rounds only forward"))
+    remedy = Text(msgid("Go on with the next round, or begin a new use."))
+    return _one("use.round", asked_for, held, remedy, ok=not repeated and step.round >= highest)
+
+
+def _place(step: Step) -> dict[str, str | int]:
+    return {"step": step.name, "round": step.round}
+
+
+def within_use(steps: int, task: JsonObject) -> Decision:
+    """Whether a use may put one more question."""
+    most = most_questions(task)
+    held = Text(msgid("{steps} questions were put"), {"steps": steps})
+    asked = Text(msgid("at most {most} questions for one use"), {"most": most})
+    remedy = Text(msgid("Begin a new use, with fewer rounds."))
+    return _one("use.budget", asked, held, remedy, ok=steps < most)
+
+
+def not_withheld(of_agreement: int, of_user: int) -> Decision:
+    """Whether answers are still given, after some that were withheld."""
+    asked = Text(msgid("fewer than {most} answers that were withheld"), {"most": MOST_WITHHELD})
+    held = Text(msgid("{count} answers were withheld"), {"count": max(of_agreement, of_user)})
+    remedy = Text(msgid("Talk to the holder: this agreement gives no further answers."))
+    ok = of_agreement < MOST_WITHHELD and of_user < MOST_WITHHELD_OF_ONE
+    return _one(WITHHELD, asked, held, remedy, ok=ok)
+
+
+def named(sites: Collection[str], holder: str, least: int) -> Decision:
+    """Whether a run names as many holders as the agreement wants, the one that is asked among them.
+
+    Nobody proves that the others are asked as well: that comes with rounds that nobody can look into.
+    """
+    found = len(set(sites)) if holder in sites else 1 if not sites else 0
+    asked = Text(msgid("a run that names at least {least} holders, this one among them"), {"least": least})
+    held = Text(msgid("it names {found}"), {"found": found})
+    remedy = Text(msgid("Train with more hospitals, and with a connector that names them in each step."))
+    return _one("use.sites", asked, held, remedy, ok=found >= least or (not sites and least <= 1))
+
+
+def same_sites(first: str | None, now: str) -> Decision:
+    """Whether the holders that a step names are those that the use began with."""
+    asked = Text(msgid("the holders that the use began with"))
+    held = Text(msgid("the holders of this step have the digest {digest}"), {"digest": now})
+    remedy = Text(msgid("Begin a new use."))
+    return _one("use.sites", asked, held, remedy, ok=first in (None, now))
+
+
+def unchanged(alike: Collection[str], least: int) -> Decision:
+    """Whether the rows may be asked something new: not while few persons tell them from rows that have answered."""
+    asked = Text(msgid("rows as they were asked before, or changed by at least {least} patients"), {"least": least})
+    held = Text(msgid("fewer changed") if alike else msgid("they are"))
+    remedy = Text(
+        msgid(
+            "Ask what was asked before, or wait until the holder offers an extract in which more patients changed: "
+            "whole extracts now and then, not single rows."
+        )
+    )
+    return _one("use.changed", asked, held, remedy, ok=not alike)
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """The questions of one asset: how many a year, how many were put, and when some come back."""
+
+    limit: int
+    used: int
+    back: date | None
+
+    @property
+    def left(self) -> int:
+        """How many are left now."""
+        return max(self.limit - self.used, 0)
+
+
+def allowance(limit: int, spent: Spent | None, now: datetime) -> Allowance:
+    """How an asset stands, over all uses of all users."""
+    days = _of_the_year(spent, now)
+    first = min(days, default=None)
+    back = None if first is None else date.fromisoformat(first) + YEAR + timedelta(days=1)
+    return Allowance(limit, sum(days.values()), back)
+
+
+def one_more(asset: str, spent: Spent | None, now: datetime) -> Spent:
+    """The count with one more question today; days that no longer count are dropped."""
+    today = now.date().isoformat()
+    days = dict(_of_the_year(spent, now))
+    return Spent(asset, days | {today: days.get(today, 0) + 1})
+
+
+def _of_the_year(spent: Spent | None, now: datetime) -> Mapping[str, int]:
+    since = (now - YEAR).date().isoformat()
+    return {day: count for day, count in spent.days.items() if day >= since} if spent else {}
+
+
+def within_year(state: Allowance) -> Decision:
+    """Whether the asset may be asked once more."""
+    asked = Text(msgid("at most {limit} questions a year, of all users together"), {"limit": state.limit})
+    held = Text(msgid("{used} were put"), {"used": state.used})
+    remedy = Text(msgid("Ask the holder to raise the limit of the dataset."))
+    if state.back is not None:
+        said = msgid(
+            "Wait until {day}, when the first come back, or ask the holder to raise the limit of the dataset."
+        )
+        remedy = Text(said, {"day": state.back.isoformat()})
+    return _one("use.questions", asked, held, remedy, ok=state.used < state.limit)
+
+
+def all_of(decisions: Sequence[Decision]) -> Decision:
+    """All must permit; without any, nothing stands against it."""
+    return combine(*decisions) if decisions else Decision(Verdict.PERMIT, "permitted")
+
+
+def _one(code: str, asked: Text, held: Text, remedy: Text, *, ok: bool) -> Decision:
+    premise = Premise(code, asked, held, ok, None if ok else remedy)
+    return Decision(Verdict.PERMIT if ok else Verdict.DENY, "permitted" if ok else code, (premise,))

@@ -1,0 +1,108 @@
+"""One call of a job endpoint on its way through usage control, as plain values."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from medspace.connector.model import INTENTS, Agreement
+from medspace.connector.usage.model import JOBS, Job, Question
+from medspace.connector.usage.notebook import Notebook
+from medspace.core.decision import Premise
+from medspace.core.errors import RefusedError
+from medspace.core.hashing import digest
+from medspace.core.store import Transaction
+from medspace.core.text import Text, msgid
+from medspace.core.usage import Admission, Release, RowSource, Step
+from medspace.policy.model import UseRequest
+
+_ENDING = frozenset({"suspend", "complete", "terminate"})
+# What the operational log of the holder is told of a use: its admission, and the reason that nobody else hears.
+Tell = Callable[[str, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a job endpoint: who (authenticated), which job, with which token, asking for what.
+
+    `sites` are the holders that the run asks, by their DIDs, as the caller says.
+    """
+
+    user: str
+    job: str
+    token: str
+    step: Step
+    sites: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What is raised once the transaction that notes it is kept."""
+
+    error: RefusedError
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One step at the door: the job and agreement it comes under, the digest of its task, what it asks for, when."""
+
+    job: Job
+    agreement: Agreement
+    step: Step
+    task: str
+    sites: tuple[str, ...]
+    request: UseRequest
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """What was admitted: the step, and the answer where the same was answered before."""
+
+    admission: Admission
+    step: Step
+    asked: Question
+    known: Release | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds the rows: its DID, its sources, how many questions a year each asset answers, its notebook."""
+
+    did: str
+    sources: Mapping[str, RowSource]
+    questions: Mapping[str, int]
+    notebook: Notebook
+    tell: Tell = field(default=lambda _admission, _cause: None)
+
+
+def is_open(tx: Transaction, job: Job) -> bool:
+    """Whether a job answers now."""
+    # What we are ending is over for us, whether or not the user acknowledges it.
+    owed = tx.get(INTENTS, job.id)
+    return job.open and (owed is None or owed.action not in _ENDING)
+
+
+def numbered(tx: Transaction, agreement: str) -> int:
+    """How many uses of an agreement something was released to."""
+    last = tx.find(JOBS, where={"agreement": agreement}, order_by="number", descending=True, limit=1)
+    return last[0].number if last else 0
+
+
+def sites_digest(sites: tuple[str, ...]) -> str:
+    """The digest of the holders that a run names, in whatever order."""
+    return digest(sorted(set(sites)))
+
+
+def told(code: str, premise: Premise | None) -> dict[str, str | Text]:
+    """What the caller is told of a refusal: the clause, what it asks, what held, what would change it."""
+    nothing = Text(msgid("nobody has said yes"))
+    if premise is None:
+        return {"decision": code, "clause": "-", "asked": nothing, "held": nothing, "remedy": nothing}
+    remedy = premise.remedy or Text(msgid("Negotiate other terms with the holder."))
+    return {
+        "decision": code,
+        "clause": premise.clause,
+        "asked": premise.asked,
+        "held": premise.held,
+        "remedy": remedy,
+    }

@@ -1,0 +1,57 @@
+"""Which content of its table an asset has now, beside those that were asked before."""
+
+import asyncio
+from datetime import datetime
+
+from medspace.connector.usage import versions
+from medspace.connector.usage.model import VERSIONS, Version
+from medspace.connector.usage.versions import Content
+from medspace.core.clock import stamp
+from medspace.core.sealing import Sealer
+from medspace.core.store import Database, Transaction
+from medspace.core.usage import Admission, RowSource
+
+MOST_VERSIONS = 8  # of one asset; the oldest is forgotten first
+
+
+class Contents:
+    """Reads the content of each asset once, when it is first asked: a running connector's tables do not change."""
+
+    def __init__(self, database: Database, sealer: Sealer) -> None:
+        self._database, self._sealer = database, sealer
+        self._known: dict[str, Content] = {}
+
+    def known(self, asset: str) -> Content | None:
+        """The content of an asset, once it was read."""
+        return self._known.get(asset)
+
+    def marks(self, source: RowSource, admission: Admission) -> str:
+        """The packed marks of the rows that are admitted. Blocking."""
+        key = self._sealer.key("marks", admission.asset)
+        return versions.packed(versions.marks_of(source.open(admission), key))
+
+    async def remember(self, asset: str, marks: str, now: datetime) -> Content:
+        """Compare a content with those before, and keep it beside them."""
+        version = versions.version_of(marks)
+        before = await self._database.read(lambda tx: _of(tx, asset))
+        others = [(_version(one), one.marks) for one in before if _version(one) != version]
+        content = await asyncio.to_thread(lambda: versions.compared(versions.unpacked(marks), version, others))
+        if len(others) == len(before):
+            made = Version(f"{asset}\n{version}", asset, stamp(now), marks)
+            await self._database.write(lambda tx: _keep(tx, made))
+        self._known[asset] = content
+        return content
+
+
+def _version(kept: Version) -> str:
+    return kept.id.rpartition("\n")[2]
+
+
+def _of(tx: Transaction, asset: str) -> list[Version]:
+    return tx.find(VERSIONS, where={"asset": asset}, order_by="time")
+
+
+def _keep(tx: Transaction, made: Version) -> None:
+    for old in _of(tx, made.asset)[: 1 - MOST_VERSIONS]:
+        tx.delete(VERSIONS, old)
+    tx.insert(VERSIONS, made)

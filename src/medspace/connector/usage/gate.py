@@ -1,0 +1,94 @@
+"""The gate: what an engine made leaves as a release, or is kept back; every admission gets its end in the log."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from medspace.connector.model import AGREEMENTS
+from medspace.connector.ports import RegionOf
+from medspace.connector.usage import rules
+from medspace.connector.usage.calls import Admitted, Holder, is_open, numbered, told
+from medspace.connector.usage.errors import JobClosedError, WithheldError
+from medspace.connector.usage.model import JOBS, LABELS, Job, Outcome
+from medspace.core.canonical import LARGEST_INTEGER
+from medspace.core.clock import Clock, stamp
+from medspace.core.decision import Decision, combine
+from medspace.core.store import Transaction
+from medspace.core.usage import Output, Release, release_digest
+from medspace.ledger.model import Entry
+from medspace.ledger.service import record
+from medspace.policy.points import Point
+
+INTERRUPTED = "use.interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Decides inside a transaction what leaves; notes what became of what was admitted."""
+
+    holder: Holder
+    region_of: RegionOf
+    clock: Clock
+
+    def release(
+        self, tx: Transaction, question: Admitted, output: Output, release_id: str, now: datetime
+    ) -> Release | JobClosedError | WithheldError | str:
+        """The release, or why it is none: in the open, or as a code that only the holder sees."""
+        admission, step = question.admission, question.step
+        job = tx.get(JOBS, admission.use)
+        if job is None or not is_open(tx, job):  # suspended or ended while the engine worked
+            self.end(tx, admission.id, Outcome.REFUSED, JobClosedError.code)
+            return JobClosedError(use=admission.use)
+        in_the_open, behind = self._may_leave(tx, job, question, output, now)
+        if not in_the_open.permitted:
+            spoken = rules.spoken(in_the_open)
+            self.end(tx, admission.id, Outcome.REFUSED, spoken.code)
+            return WithheldError(**told(spoken.code, next(iter(spoken.failures), None)))
+        if not behind.permitted:
+            return behind.code
+        said = release_digest(output.kind, step.round, output.cohort, output.values)
+        facts = {"release": release_id, "admission": admission.id, "output": output.kind}
+        entry = record(
+            tx, Entry("use.released", stamp(now), self.holder.did, facts | {"round": step.round, "digest": said})
+        )
+        release = Release(
+            release_id, admission.id, output.kind, step.round, output.values, output.cohort, said, entry
+        )
+        if not job.number:  # the first release makes it a use of the contract
+            tx.replace(JOBS, job, replace(job, number=numbered(tx, job.agreement) + 1))
+        self.holder.notebook.keep(tx, release, now)
+        return release
+
+    def _may_leave(
+        self, tx: Transaction, job: Job, question: Admitted, output: Output, now: datetime
+    ) -> tuple[Decision, Decision]:
+        """The gate, agreement and label with what is known only now: what is told openly, and what lies behind."""
+        agreement = tx.get(AGREEMENTS, job.agreement)
+        labelled = tx.get(LABELS, job.asset)
+        if agreement is None:
+            return combine(), combine()
+        used = job.number - 1 if job.number else numbered(tx, job.agreement)
+        facts = rules.Facts(job.user, self.region_of(tx, job.user), now, used)
+        request = rules.request_for(job.kind, job.asset, facts, question.step.task)
+        label = labelled.label if labelled else None
+
+        def decided(cohort: int) -> Decision:
+            return rules.decide(agreement, label, replace(request, output=output.kind, cohort=cohort), Point.RELEASE)
+
+        admission = question.admission
+        return (
+            combine(rules.in_the_open(admission, output, now), decided(LARGEST_INTEGER)),
+            combine(rules.behind_the_gate(admission, output), decided(output.cohort)),
+        )
+
+    def end(self, tx: Transaction, admission: str, outcome: Outcome, code: str) -> None:
+        """Give an admission its end in the log, other than a release."""
+        kind = "use.failed" if outcome is Outcome.FAILED else "use.withheld"
+        record(tx, Entry(kind, stamp(self.clock.now()), self.holder.did, {"admission": admission, "code": code}))
+        self.holder.notebook.settle(tx, admission, outcome)
+
+    def end_some(self, tx: Transaction) -> bool:
+        """Give some admissions of a connector that is gone their end; whether there were any."""
+        unended = self.holder.notebook.unended(tx)
+        for question in unended:
+            self.end(tx, question.id, Outcome.FAILED, INTERRUPTED)
+        return bool(unended)
