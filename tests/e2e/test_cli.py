@@ -159,7 +159,7 @@ def test_a_reader_that_goes_away_is_no_error(space):
         ["bash", "-c", f"{sys.executable} -m medspace agreements -c space/company/medspace.toml | head -1"],
         space.folder,
     )
-    assert done.stdout == "4 agreements\n"
+    assert re.fullmatch(r"\d+ agreements\n", done.stdout)
     assert done.stderr == ""
 
 
@@ -261,17 +261,17 @@ def test_the_doctor_finds_everything_in_order_or_says_what_to_do(space, tmp_path
 
 # --- find, agree, use ------------------------------------------------------------------------------------------
 def test_every_list_is_one_object_for_programs_and_readable_for_people(space):
-    assert [len(space.told(f"medspace {verb}")[verb]) for verb in ("members", "agreements", "runs")] == [6, 4, 1]
-    assert len(space.told("medspace negotiations")["negotiations"]) == 5
+    # The demo's own, and what other tests did in its space before.
+    for verb, least in (("members", 6), ("agreements", 4), ("runs", 1), ("negotiations", 5)):
+        assert len(space.told(f"medspace {verb}")[verb]) >= least
     assert len(space.told("medspace catalog")["datasets"]) == 4
     for verb in ("members", "agreements", "runs", "negotiations", "catalog"):
         shown = space(f"medspace {verb}", COLUMNS="80").stdout
-        assert max(map(len, shown.splitlines())) <= 160, shown
-    (run_,) = space.told("medspace runs")["runs"]
-    assert run_["id"] in space("medspace runs").stdout
-    assert all(
-        one["id"] in space("medspace agreements").stdout for one in space.told("medspace agreements")["agreements"]
-    )
+        tables = [line for line in shown.splitlines() if "did not answer" not in line]  # who left is said in full
+        assert max(map(len, tables)) <= 160, shown
+    for verb in ("runs", "agreements"):
+        shown = space(f"medspace {verb}").stdout
+        assert all(one["id"] in shown for one in space.told(f"medspace {verb}")[verb])
     assert space.told("medspace catalog nothing-like-it")["datasets"] == []
     assert "│" not in space("medspace catalog nothing-like-it").stdout
 
@@ -330,7 +330,7 @@ def test_a_run_that_fails_ends_with_its_reason(space, tmp_path):
 
 
 def test_a_model_is_shown_with_its_quality_and_where_it_came_from(space):
-    (found,) = [one for one in space.told("medspace runs")["runs"] if one["state"] == "finished"]
+    found = next(one for one in space.told("medspace runs")["runs"] if one["state"] == "finished")
     model = space.told(f"medspace model {found['model']['id']}")
     shown = space(f"medspace model {model['id']}").stdout
     for needle in (model["digest"], "intercept", "Cleveland Clinic Foundation", *model["lineage"]["agreements"]):
@@ -445,6 +445,7 @@ def test_the_program_on_the_page_of_the_sdk_runs(space):
     assert re.search(r"^Cleveland Clinic Foundation 304 0\.9\d+$", done.stdout, re.MULTILINE)
 
 
-def test_ctrl_c_ends_the_demo_quietly(space):
-    assert space.background.interrupt() == 0
-    assert "Traceback" not in space.background.output
+def test_ctrl_c_ends_the_demo_quietly(tmp_path):
+    with running(f"medspace demo --folder space --port {free_range(12)}", tmp_path, "Ctrl-C ends it.") as demo:
+        assert demo.interrupt() == 0
+        assert "Traceback" not in demo.output

@@ -14,6 +14,7 @@ def stage(tmp_path_factory):
         stage.add("authority", hospital(1))
         stage.add("user")
         stage.open()
+        stage.admit()
         yield stage
 
 
@@ -26,11 +27,13 @@ def connector_check(stage, key):
 
 
 def test_the_doctor_sees_who_is_a_member_and_who_is_not_yet(stage):
-    (check,) = [c for c in connector_check(stage, "user") if c["name"] == "connector"]
+    stage.add("newcomer")
+    stage.open("newcomer")
+    (check,) = [c for c in connector_check(stage, "newcomer") if c["name"] == "connector"]
     assert not check["ok"]
     assert "medspace admit" in check["next_step"]
-    stage.admit()
-    (check,) = [c for c in connector_check(stage, "user") if c["name"] == "connector"]
+    stage.admit("newcomer")
+    (check,) = [c for c in connector_check(stage, "newcomer") if c["name"] == "connector"]
     assert check["ok"]
     assert "It runs version" in check["sentence"]
     (check,) = [c for c in connector_check(stage, "authority") if c["name"] == "assets"]
@@ -83,5 +86,5 @@ def test_what_is_not_there_is_said(stage):
     with pytest.raises(MedspaceError):
         stage.run(desk(stage, "user").model("none", str))
     assert [d.id for d in stage.run(desk(stage, "authority").datasets())] == [ASSET]
-    assert stage.run(desk(stage, "user").inclusion(0))["index"] == 0
+    assert stage.run(desk(stage, "authority").inclusion(0))["index"] == 0
     assert b"medspace" in stage.run(desk(stage, "user").metrics())

@@ -273,7 +273,7 @@ def _stay(screen: Screen, configs: Mapping[str, Path]) -> None:
         f"medspace audit lineage {bundles}",
     ):
         screen.line(Text("  {command}", {"command": command}))
-    screen.line(Text(msgid("Ctrl-C ends it.")))
-    sys.stdout.flush()
-    with suppress(KeyboardInterrupt):  # the way to end it, as was just said
+    with suppress(KeyboardInterrupt):  # the way to end it, as is said here: somebody may press it at once
+        screen.line(Text(msgid("Ctrl-C ends it.")))
+        sys.stdout.flush()
         threading.Event().wait()
