@@ -371,6 +371,19 @@ def after_the_end() -> Story:
     return story
 
 
+def other_kind() -> Story:
+    """The hospital calls the probes statistics, which need no run; the company noted a use for training."""
+    story = no_run()
+    other = {"format": "medspace:statistics", "use_kind": "medspace:statistics"}
+
+    def renamed(entry: Entry) -> Entry:
+        facts = {name: other.get(name, fact) for name, fact in entry.facts.items()}
+        return Entry(entry.kind, entry.time, entry.actor, facts) if "probe" in str(facts) else entry
+
+    story.logs[HOSPITAL] = [renamed(entry) for entry in story.logs[HOSPITAL]]
+    return story
+
+
 def removed_member() -> Story:
     """The company is removed, goes on, and shows the old list."""
     story = honest()
@@ -488,19 +501,11 @@ def out_of_order() -> Story:
 WAYS: Mapping[str, Callable[[], Story]] = {
     way.__name__: way
     for way in (
-        *(no_run, endless_run, long_endless_run, failed_run, many_failed_runs, one_use_each, one_number),
-        *(invented_model, fewer_rounds, skipped_round, no_answers, no_end_in_use, no_end_at_last, no_end_yet),
-        *(
-            asked_outside_a_run,
-            two_answers,
-            backwards,
-            after_the_end,
-            removed_member,
-            removed_member_alone,
-            two_lists,
-            unpublished_list,
-        ),
-        *(replaced_key, two_histories, one_release_twice, cut_log, empty_log, no_log, dated_back, out_of_order),
+        *(no_run, endless_run, long_endless_run, failed_run, many_failed_runs, one_use_each),
+        *(one_number, invented_model, fewer_rounds, skipped_round, no_answers, no_end_in_use),
+        *(no_end_at_last, no_end_yet, asked_outside_a_run, two_answers, backwards, after_the_end),
+        *(other_kind, removed_member, removed_member_alone, two_lists, unpublished_list, replaced_key),
+        *(two_histories, one_release_twice, cut_log, empty_log, no_log, dated_back, out_of_order),
     )
 }
 

@@ -33,6 +33,7 @@ BRAKES = MappingProxyType(
     {
         "accounts": (accounts, "check", finds_nothing),
         "agreements": (crosscheck, "_agreements", finds_nothing),
+        "transfers": (crosscheck, "_transfers", finds_nothing),
         "ends": (uses, "check_ends", finds_nothing),
         "releases": (uses, "check_releases", finds_nothing),
         "turns": (uses, "_disorder", finds_nothing),
@@ -71,6 +72,7 @@ EXPECTED = MappingProxyType(
         "two_answers": (FAILED, "release.admitted.again", ["turns", "accounts"]),
         "backwards": (FAILED, "release.admitted.backwards", ["turns"]),
         "after_the_end": (FAILED, "release.admitted.closed", ["open"]),
+        "other_kind": (FAILED, "transfer.same.differs", ["transfers"]),
         "removed_member": (FAILED, "log.membership.removed", ["membership"]),
         "removed_member_alone": (FAILED, "log.membership.removed", ["membership"]),
         "two_lists": (FAILED, "log.members.contradiction", ["contradictions", "membership", "published"]),
@@ -78,9 +80,9 @@ EXPECTED = MappingProxyType(
         "replaced_key": (FAILED, "log.signature.replaced_key", ["keys"]),
         "two_histories": (FAILED, "log.history.split_view", ["history"]),
         "one_release_twice": (FAILED, "release.admitted.repeated", ["releases"]),
-        "cut_log": (UNVERIFIABLE, "run.release.too_short", ["accounts"]),
-        "empty_log": (UNVERIFIABLE, "log.entries.empty", ["accounts", "agreements", "empty"]),
-        "no_log": (UNVERIFIABLE, "run.release.no_log", ["accounts", "agreements"]),
+        "cut_log": (UNVERIFIABLE, "run.release.too_short", ["accounts", "transfers"]),
+        "empty_log": (UNVERIFIABLE, "log.entries.empty", ["accounts", "agreements", "transfers", "empty"]),
+        "no_log": (UNVERIFIABLE, "run.release.no_log", ["accounts", "agreements", "transfers"]),
         "dated_back": (UNVERIFIABLE, "run.answer.clock", ["accounts", "membership", "clocks"]),
         "out_of_order": (UNVERIFIABLE, "log.time.backwards", ["order"]),
     }
@@ -129,7 +131,7 @@ def test_every_way_is_expected_and_none_silences():
 
 def test_control_the_measure_counts_what_silences(monkeypatch):
     monkeypatch.setattr(*BRAKES["accounts"])
-    assert {"no_run", "failed_run", "cut_log"} <= set(silenced.silenced())
+    assert {"no_run", "failed_run", "fewer_rounds"} <= set(silenced.silenced())
 
 
 # -- what people and scripts are told
