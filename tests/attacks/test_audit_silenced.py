@@ -223,3 +223,44 @@ def test_an_entry_of_somebody_else_in_a_log():
     last = story.logs[COMPANY][-1]
     story.logs[COMPANY].append(type(last)("offer.withdrawn", last.time, HOSPITAL, {"asset": "heart"}))
     assert {finding.code for finding in story.audit().findings} == {"log.entries.actor"}
+
+
+# -- questions that the holder shows
+
+
+def shown(story, folder, **change):
+    """The hospital shows its first question, truly or changed."""
+    at = next(at for at, entry in enumerate(story.logs[HOSPITAL]) if entry.kind == "use.admitted")
+    asked = {"entry": at, "task": {"task": "honest"}, "round": 1, "step": "newton"}
+    question = {**asked, "inputs": {"question": ["honest", 1]}, **change}
+    file = folder / "questions.json"
+    file.write_text(json.dumps({"format": "medspace-questions-1", "origin": HOSPITAL, "questions": [question]}))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("change", "code"), [({}, None), ({"inputs": {"question": ["probe", 1]}}, "use.question.differs")]
+)
+def test_a_holder_shows_what_it_was_asked(change, code, tmp_path, monkeypatch):
+    story = honest()
+    files, now = written(story, tmp_path)
+    monkeypatch.setattr(auditing, "_now", lambda: now)
+    arguments = ["audit", "verify", *map(str, files), "--authority-key", KEY]
+    said = CliRunner().invoke(app, [*arguments, "--questions", str(shown(story, tmp_path, **change)), "--json"])
+    report = json.loads(said.stdout)
+    assert [finding["code"] for finding in report["findings"]] == ([code] if code else [])
+    assert said.exit_code == (5 if code else 0)
+    assert report["questions"] == [{"log": HOSPITAL, "admitted": 3, "shown": 1, "not_shown": 2}]
+    people = CliRunner().invoke(app, arguments)
+    assert people.exit_code == 0
+    assert f"Questions of {HOSPITAL}: 3 admitted, 0 shown, 3 not shown." in " ".join(people.stdout.split())
+
+
+@pytest.mark.parametrize(("content", "code"), [("[]", "ledger.questions.malformed"), (None, "audit.file")])
+def test_questions_that_cannot_be_read_are_said(content, code, tmp_path):
+    files, _ = written(honest(), tmp_path)
+    file = tmp_path / "questions.json"
+    if content is not None:
+        file.write_text(content)
+    arguments = ["audit", "verify", str(files[0]), "--authority-key", KEY, "--questions", str(file)]
+    assert CliRunner().invoke(app, arguments).exception.code == code
