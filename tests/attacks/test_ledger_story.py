@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from medspace.core.hashing import digest
+from medspace.ledger import statements
 from medspace.ledger.report import ACCOUNT, AGREEMENT, ANSWER, MODEL, RELEASE, Outcome
 from tests.unit.ledger import story
 from tests.unit.ledger.story import BEGIN, COMPANY, NORTH, SOUTH, honest
@@ -222,6 +223,168 @@ def test_a_round_added_after_the_end():
     assert "run.model.order" in failed(space)
 
 
+def test_a_run_that_starts_twice_or_ends_twice():
+    for kind, code in (("run.started", "two_starts"), ("run.finished", "two_ends")):
+        space = honest()
+        log = space.logs[COMPANY]
+        log.insert(space.find(COMPANY, kind), log[space.find(COMPANY, kind)])
+        assert f"run.rounds.{code}" in failed(space)
+
+
+def test_a_run_that_goes_on_after_it_failed():
+    space = honest()
+    space.drop(COMPANY, space.find(COMPANY, "run.finished"))
+    space.note(COMPANY, "run.failed", run="urn:run:1", code="run.cancelled")
+    log = space.logs[COMPANY]
+    log.append(log.pop(space.find(COMPANY, "run.round", 1)))
+    assert failed(space) == {"run.rounds.order"}
+
+
+def test_a_run_that_has_rounds_and_no_start():
+    space = without_the_last_round()
+    space.drop(COMPANY, space.find(COMPANY, "run.started"))
+    assert "run.rounds.no_start" in failed(space)
+
+
+def test_a_run_that_tells_another_number_of_rounds():
+    space = honest()
+    space.edit(COMPANY, space.find(COMPANY, "run.finished"), rounds=3)
+    assert failed(space) == {"run.model.rounds"}
+
+
+def test_a_run_that_notes_two_answers_of_a_site_in_one_round():
+    space = honest()
+    index = space.find(COMPANY, "run.round", 0)
+    answers = space.logs[COMPANY][index].facts["answers"]
+    second = {**answers[0], "release": story.release_of(NORTH, 2), "digest": story.content_of(NORTH, 2)}
+    space.edit(NORTH, space.find(NORTH, "use.admitted", 1), round=1, question=digest({"model": 1}))
+    space.edit(NORTH, space.find(NORTH, "use.released", 1), round=1)
+    space.edit(COMPANY, index, answers=[*answers, second])
+    assert "run.answer.two_answers" in failed(space)
+
+
+def test_a_run_that_used_an_agreement_with_which_it_did_not_begin():
+    space = honest()
+    space.edit(COMPANY, space.find(COMPANY, "run.started"), agreements=[story.agreement_of(SOUTH)])
+    assert failed(space) == {"run.answer.other_agreement"}
+
+
+def test_a_run_of_another_time_excuses_no_release():
+    space = without_the_last_round()
+    started = space.find(COMPANY, "run.started")
+    entry = space.logs[COMPANY][started]
+    late = story.stamp(BEGIN + timedelta(hours=3))
+    space.logs[COMPANY][started] = type(entry)(entry.kind, late, entry.actor, entry.facts)
+    assert "run.release.unaccounted" in failed(space)
+
+
+# -- uses
+
+
+def test_the_end_of_a_question_that_nobody_admitted():
+    space = honest()
+    for kind in ("use.withheld", "use.failed"):
+        space.note(NORTH, kind, admission="urn:admission:none", code="usage.interrupted")
+    assert failed(space) == {"use.ended.no_admission"}
+
+
+@pytest.mark.parametrize("kind", ["use.withheld", "use.failed"])
+def test_a_question_that_was_released_and_did_not_leave(kind):
+    space = honest()
+    admission = space.logs[NORTH][space.find(NORTH, "use.admitted")].facts["admission"]
+    space.note(NORTH, kind, admission=admission, code="usage.interrupted")
+    assert failed(space) == {"use.ended.twice"}
+
+
+@pytest.mark.parametrize("kind", ["use.withheld", "use.failed"])
+def test_a_question_may_end_without_a_release(kind):
+    space = without_the_last_round(code="too_few_sites")
+    for site in story.SITES:
+        released = space.find(site, "use.released", 1)
+        admission = space.logs[site][released].facts["admission"]
+        space.drop(site, released)
+        space.note(site, kind, admission=admission, code="usage.interrupted")
+    assert space.audit().findings == ()
+
+
+def stopped(**facts):
+    """The northern hospital stopped in the middle of the second round; `facts` stand in its admission."""
+    space = without_the_last_round(code="too_few_sites")
+    space.drop(NORTH, space.find(NORTH, "use.released", 1))
+    space.edit(NORTH, space.find(NORTH, "use.admitted", 1), **facts)
+    return space
+
+
+def ended(space):
+    return {found.code: found.outcome for found in space.audit().findings if found.check == "use.ended"}
+
+
+def test_a_question_is_open_until_its_admission_ends_and_no_longer():
+    space = stopped()
+    assert ended(space) == {"use.ended.open": Outcome.OPEN}
+    space.seconds += 3601
+    space.note(NORTH, "offer.withdrawn", asset="later")
+    assert ended(space) == {"use.ended.missing": Outcome.FAILED}
+
+
+@pytest.mark.parametrize(("says", "code"), [(timedelta(minutes=1), "missing"), (timedelta(days=9), "open")])
+def test_the_admission_says_until_when_it_is_open(says, code):
+    space = stopped(expires=story.stamp(BEGIN + says))
+    space.seconds += 7200
+    space.note(NORTH, "offer.withdrawn", asset="later")
+    assert set(ended(space)) == {f"use.ended.{code}"}
+
+
+def test_no_question_is_open_for_ever():
+    space = stopped(expires="9999-12-31T23:59:59.999Z")
+    space.seconds += 2 * 86400 - 3600
+    space.note(NORTH, "offer.withdrawn", asset="later")
+    assert ended(space) == {"use.ended.missing": Outcome.FAILED}
+
+
+def test_the_last_instant_that_there_is_has_no_later_one():
+    assert statements.later("9999-12-31T23:59:59.999Z", timedelta(days=1)) == "9999-12-31T23:59:59.999Z"
+
+
+def test_a_release_after_its_admission_had_ended():
+    space = honest()
+    index = space.find(NORTH, "use.admitted")
+    space.edit(NORTH, index, expires=space.logs[NORTH][index].time)
+    assert failed(space) == {"release.admitted.too_old"}
+
+
+def test_a_release_in_a_use_that_the_log_does_not_know():
+    space = honest()
+    space.edit(NORTH, space.find(NORTH, "use.admitted"), transfer="urn:transfer:unknown")
+    assert failed(space) == {"release.admitted.no_use", "run.answer.other_use"}
+
+
+def test_a_use_that_the_other_side_does_not_know():
+    space = honest()
+    for kind in ("requested", "started"):
+        space.drop(COMPANY, space.find(COMPANY, f"transfer.{kind}"))
+    assert "transfer.same.denied" in failed(space)
+
+
+def test_a_use_that_the_other_side_cannot_know_yet():
+    space = honest()
+    facts = {"role": "provider", "pid": "urn:transfer:late", "counterparty": COMPANY, "peer_pid": "urn:use:late"}
+    space.seconds += 60
+    for kind in ("requested", "started"):
+        what = {"agreement": story.agreement_of(NORTH), "format": "medspace:train"}
+        space.note(NORTH, f"transfer.{kind}", **facts, **what)
+    assert unverifiable(space) == {"transfer.same.too_short"}
+
+
+def test_a_question_in_a_log_that_the_user_cannot_know_yet():
+    space = stopped()
+    admission = space.logs[NORTH][space.find(NORTH, "use.admitted", 1)]
+    space.logs[COMPANY] = space.logs[COMPANY][: space.find(COMPANY, "run.started")]
+    assert admission.time > space.logs[COMPANY][-1].time
+    codes = {(f.code, f.index) for f in space.audit().findings if f.origin == NORTH}
+    assert ("run.release.too_short", space.find(NORTH, "use.admitted", 1)) in codes
+
+
 # -- time
 
 
@@ -362,6 +525,16 @@ def test_other_kinds_of_use_need_no_run():
         space.drop(COMPANY, space.find(COMPANY, kind))
     assert unverifiable(space) == set()
     assert not space.audit().count(ACCOUNT).verified
+
+
+def test_what_was_refused_or_never_started_is_no_use():
+    space = honest()
+    what = {"agreement": story.agreement_of(NORTH)}
+    space.note(NORTH, "transfer.refused", counterparty=COMPANY, format="medspace:train", code="policy.no", **what)
+    space.note(NORTH, "use.refused", transfer=story.transfer_of(NORTH), user=COMPANY, code="policy.no", **what)
+    asked = {"role": "consumer", "pid": "urn:use:refused", "counterparty": NORTH, "format": "medspace:train"}
+    space.note(COMPANY, "transfer.requested", **asked, **what)
+    assert space.audit().findings == ()
 
 
 def test_neighbours_may_stand_a_little_out_of_order():

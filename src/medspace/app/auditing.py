@@ -104,9 +104,13 @@ def verify_files(
 ) -> JsonObject:
     """What an audit of these files finds, as JSON; see `ledger.audit.verify` for what it proves."""
     shown = read_questions(questions_files)
-    at = now or datetime.now(UTC)
+    at = now or _now()
     report = audit.verify(read_bundles(files), authority_key(key), at, read_list, shown=shown)
     return told(report, language)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def told(report: Report, language: str) -> JsonObject:

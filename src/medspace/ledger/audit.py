@@ -292,10 +292,14 @@ def _check_entries(log: _Log, now: datetime) -> None:
         log.findings.append(_wrong_time(place, read.time, latest) or in_time)
         latest = max(latest, read.time)
         log.lines.append(read)
+    log.findings += _empty(log)
+    log.findings += _ahead(log, latest, now)
+
+
+def _empty(log: _Log) -> Iterator[Finding]:
     if not log.bundle.entries:
         sentence = msgid("The log holds no entry, so nothing can be checked in it.")
-        log.findings.append(ENTRIES.unverifiable(log.place, "empty", sentence))
-    log.findings += _ahead(log, latest, now)
+        yield ENTRIES.unverifiable(log.place, "empty", sentence)
 
 
 def _ahead(log: _Log, latest: str, now: datetime) -> Iterator[Finding]:

@@ -10,7 +10,17 @@ from dataclasses import dataclass, field
 from medspace.core.canonical import JsonObject
 from medspace.core.text import msgid
 from medspace.ledger import accounts, runs, uses
-from medspace.ledger.report import AGREEMENT, ANSWER, NO_LOG, TOO_SHORT, Finding, Place, Premise, first_broken
+from medspace.ledger.report import (
+    AGREEMENT,
+    ANSWER,
+    NO_LOG,
+    TOO_SHORT,
+    TRANSFER,
+    Finding,
+    Place,
+    Premise,
+    first_broken,
+)
 from medspace.ledger.runs import NOTHING
 from medspace.ledger.statements import CONSUMER, PROVIDER, SKEW, Agreement, Line, Run, Statements, later
 
@@ -25,6 +35,7 @@ def compare(logs: Logs) -> Iterator[Finding]:
     """Every check of what the proven logs say, each by itself and against the others; `logs` by origin."""
     for log in logs.values():
         yield from _agreements(log, logs)
+        yield from _transfers(log, logs)
         yield from uses.check_releases(log)
         yield from uses.check_ends(log)
         yield from _answers(log, logs)
@@ -68,6 +79,38 @@ def _same(place: Place, mine: Agreement, theirs: Agreement | None, party: Statem
     if broken:
         return AGREEMENT.failed(place, broken[1], broken[2], agreement=mine.id or "", party=party.origin)
     return AGREEMENT.verified(place)
+
+
+# -- transfers: the uses that were begun
+
+
+def _transfers(log: Statements, logs: Logs) -> Iterator[Finding]:
+    for pid, transfer in log.transfers.items():
+        started = transfer.started
+        if started is None:
+            continue
+        place, party = Place(log.origin, started.index), started.facts["counterparty"]
+        if party in logs:
+            yield _same_use(place, pid, started, log, logs[party])
+        else:
+            yield TRANSFER.unverifiable(place, "no_log", NO_LOG, party=party)
+
+
+def _same_use(place: Place, pid: str, started: Line, log: Statements, party: Statements) -> Finding:
+    facts = started.facts
+    peer = log.peers.get(pid, "")
+    theirs = party.transfers.get(peer)
+    if theirs is None and party.ends_before(started.time):
+        return TRANSFER.unverifiable(place, "too_short", TOO_SHORT, party=party.origin)
+    if theirs is None:
+        sentence = msgid("The use {use} was started here, and the log of {party} does not know it.")
+        return TRANSFER.failed(place, "denied", sentence, use=pid, party=party.origin)
+    what = (facts["agreement"], facts["format"])
+    same = theirs.is_of(what[0], log.origin, what[1]) and log.transfers[pid].is_of(what[0], party.origin, what[1])
+    if not same or party.peers.get(peer, pid) != pid:
+        sentence = msgid("{party} recorded another agreement, kind or party of the use {use}.")
+        return TRANSFER.failed(place, "differs", sentence, use=pid, party=party.origin)
+    return TRANSFER.verified(place)
 
 
 # -- answers: what a run says it got, against what its sites say they gave

@@ -14,7 +14,7 @@ from enum import Enum
 from medspace.core.clock import stamp
 from medspace.core.hashing import digest_bytes
 from medspace.core.text import msgid
-from medspace.ledger.report import MEMBERS, MEMBERSHIP, SIGNATURE, Finding, Place
+from medspace.ledger.report import MEMBERS, MEMBERSHIP, SIGNATURE, TOO_SHORT, Finding, Place
 from medspace.ledger.statements import SKEW, Line, Statements, later
 
 # Lists are dated to the whole second, rounded down: who was removed was a member up to that much later.
@@ -88,12 +88,15 @@ def contradictions(mine: MembersList, lists: Sequence[MembersList], place: Place
 
 
 def not_published(mine: MembersList, authority: Statements, place: Place) -> Iterator[Finding]:
-    """A list that the authority's log does not know, though it speaks of lists and of that time."""
+    """A list that the authority's log does not know, if it speaks of lists at all."""
     known = {line.facts["list"] for line in authority.members if "list" in line.facts}
-    noted = later(stamp(mine.issued), NOTED_WITHIN) > authority.last_time
-    if known and not noted and digest_bytes(mine.text.encode()) not in known:
-        sentence = msgid("The log of the authority does not know the members list that is dated {time}.")
-        yield MEMBERS.failed(place, "not_published", sentence, time=stamp(mine.issued))
+    if not known or digest_bytes(mine.text.encode()) in known:
+        return
+    if later(stamp(mine.issued), NOTED_WITHIN) > authority.last_time:
+        yield MEMBERS.unverifiable(place, "too_short", TOO_SHORT, party=authority.origin)
+        return
+    sentence = msgid("The log of the authority does not know the members list that is dated {time}.")
+    yield MEMBERS.failed(place, "not_published", sentence, time=stamp(mine.issued))
 
 
 def replaced_key(log: Statements, key: bytes, lists: Sequence[MembersList]) -> Iterator[Finding]:

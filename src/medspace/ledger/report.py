@@ -93,6 +93,7 @@ ENTRIES = Check("log.entries", msgid("Each entry has a known kind and the facts 
 TIME = Check("log.time", msgid("No log runs backwards in time, or into the future."))
 MEMBERSHIP = Check("log.membership", msgid("Each entry was written while the signer of its log was a member."))
 AGREEMENT = Check("agreement.same", msgid("Both parties of each agreement recorded the same text."))
+TRANSFER = Check("transfer.same", msgid("Both parties of each use recorded the same agreement and kind of use."))
 RELEASE = Check(
     "release.admitted",
     msgid("Each release was admitted before it left, under an agreement that was final and had not expired."),
@@ -113,7 +114,7 @@ MODEL = Check(
 
 CHECKS = (
     *(MEMBERS, SIGNATURE, ROOT, HISTORY, ENTRIES, TIME, MEMBERSHIP),
-    *(AGREEMENT, RELEASE, ENDED, QUESTION, ANSWER, ACCOUNT, ROUNDS, MODEL),
+    *(AGREEMENT, TRANSFER, RELEASE, ENDED, QUESTION, ANSWER, ACCOUNT, ROUNDS, MODEL),
 )
 
 

@@ -86,6 +86,11 @@ class Transfer:
 
     lines: list[Line] = field(default_factory=list)
 
+    @property
+    def started(self) -> Line | None:
+        """The entry that it was started by, for the first time."""
+        return next((line for line in self.lines if line.entry.kind == "transfer.started"), None)
+
     def is_of(self, agreement: str, counterparty: str, kind: str) -> bool:
         """Whether every entry names that agreement, that party and that format."""
         wanted = (agreement, counterparty, kind)
@@ -173,8 +178,7 @@ def read(origin: str, lines: Iterable[Line], until: str = "") -> Statements:
     for line in lines:
         statements.last_time = max(statements.last_time, line.time)
         topic, _, _ = line.entry.kind.partition(".")
-        if topic in _READERS:
-            _READERS[topic](statements, line)
+        _READERS[topic](statements, line)
     statements.until = max(statements.until, statements.last_time)
     return statements
 

@@ -4,7 +4,7 @@ import pytest
 
 from medspace.core.signing import Ed25519Signer
 from medspace.ledger import merkle, note, service
-from medspace.ledger.errors import InconsistentLogError, NoSuchEntryError
+from medspace.ledger.errors import BrokenLogError, InconsistentLogError, NoSuchEntryError
 from medspace.ledger.model import CHECKPOINTS, Entry, decode
 from tests.unit.ledger.memory import MemoryTransaction
 
@@ -92,3 +92,11 @@ def test_proofs_take_one_lookup_and_hold():
 def test_what_the_log_has_not_reached_is_not_proved(ask):
     with pytest.raises(NoSuchEntryError):
         ask(filled(3))
+
+
+def test_what_is_no_hash_is_not_put_into_a_proof():
+    tx = filled(3)
+    for wrong in (b"", b"short", bytes(33)):
+        tx.log.nodes[0, 0] = wrong
+        with pytest.raises(BrokenLogError):
+            service.prove_inclusion(tx, 1, 3)
