@@ -9,7 +9,15 @@ from medspace.adapters.metrics import Metrics
 from medspace.app import views
 from medspace.app.bell import Bell
 from medspace.app.config import Config
-from medspace.app.finding import Finder, NoConnectorError, listed, matching, not_found
+from medspace.app.finding import (
+    Finder,
+    NoConnectorError,
+    RulelessError,
+    listed,
+    matching,
+    not_found,
+    ruleless,
+)
 from medspace.app.training import Training
 from medspace.app.waiting import Waiting
 from medspace.connector.errors import OfferError, UnknownDatasetError
@@ -178,6 +186,9 @@ class Desk:
         """
         described = listed(participant, await self.finder.dataset(participant, dataset))
         chosen = [o for o in described["offers"] if offer in ("", o.get("@id"))]
+        if chosen and all(map(ruleless, chosen)):
+            raise RulelessError
+        chosen = [o for o in chosen if not ruleless(o)]
         if not chosen:
             raise OfferError(reason=Text(msgid("the dataset has no offer {offer}"), {"offer": offer or "-"}))
         held = await self._agreement_on(participant, dataset)

@@ -1,6 +1,7 @@
 """Finding what others offer: resolve a participant, page through its catalogue, show what can be agreed to."""
 
 import asyncio
+import re
 from collections.abc import Callable, Iterable
 
 from medspace.connector import wire
@@ -10,13 +11,15 @@ from medspace.connector.ports import Reply, Transport
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.errors import MedspaceError, RefusedError, WaitingError
 from medspace.core.paths import path
-from medspace.core.text import msgid
+from medspace.core.text import Text, msgid
 from medspace.policy.contexts import governed
 from medspace.trust.errors import DocumentError
 from medspace.trust.model import DidDocument
 from medspace.trust.ports import Documents
 
 CATALOG = "/catalog"
+VERSIONS = "/.well-known/dspace-version"
+_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,63}){0,16}/?")
 MOST_PAGES = 1000
 _REQUEST = {"@context": [wire.CONTEXT], "@type": "CatalogRequestMessage"}
 OK = 200
@@ -48,6 +51,14 @@ class CatalogRefusedError(RefusedError):
     next_step = msgid("Both of you must be members of the space; see `medspace members`.")
 
 
+class RulelessError(RefusedError):
+    """An offer of another participant holds no rule."""
+
+    code = "find.ruleless"
+    sentence = msgid("Nobody can agree to this offer: it permits nothing and prohibits nothing.")
+    next_step = msgid("Ask the provider to publish an offer with a permission, or choose another offer.")
+
+
 class Finder:
     """Asks other connectors for their catalogues."""
 
@@ -66,7 +77,20 @@ class Finder:
             document = await self._documents.document(did)
         except (DocumentError, UnreachableError) as error:
             raise not_found(did, error) from error
-        return catalog_base(document)
+        versions = versions_url(document)
+        return catalog_base(document) if versions is None else await self._versioned(did, versions)
+
+    async def _versioned(self, did: str, url: str) -> str:
+        """The protocol base that a version document names (DSP 2025-1, Common 4.3); it may stand below a path."""
+        try:
+            reply = _checked(did, await self._transport.get(url, did))
+        except UnreachableError as error:
+            raise AwayError(did=did, reason=error.text) from error
+        below = protocol_path(reply.body)
+        if below is None:
+            reason = Text(msgid("its version document names no {version}"), {"version": wire.VERSION})
+            raise NoConnectorError(did=did, reason=reason)
+        return url.removesuffix(VERSIONS) + below
 
     async def catalog(self, did: str) -> list[JsonObject]:
         """All datasets of a participant, as it publishes them (dcat:Dataset).
@@ -81,7 +105,8 @@ class Finder:
                 break
             reply = _checked(did, await self._transport.post(url, _REQUEST, did))
             context = reply.body.get("@context") if isinstance(reply.body, dict) else None
-            found += [governed(entry, context) for entry in _list(reply.body, "dataset") if isinstance(entry, dict)]
+            entries = _list(reply.body, "dataset", "dcat:dataset")
+            found += [governed(entry, context) for entry in entries if isinstance(entry, dict)]
             url = reply.following
         return found
 
@@ -136,23 +161,51 @@ def catalog_base(document: DidDocument) -> str:
     raise NoConnectorError(did=document.id, reason=msgid("its DID document names no catalogue"))
 
 
+def versions_url(document: DidDocument) -> str | None:
+    """The address of the version document that a DID document names, None where it names a catalogue itself."""
+    endpoints = [service.endpoint for service in document.services]
+    if any(endpoint.endswith(CATALOG) for endpoint in endpoints):
+        return None
+    return next((endpoint for endpoint in endpoints if endpoint.endswith(VERSIONS)), None)
+
+
+def protocol_path(versions: JsonObject) -> str | None:
+    """The path of this protocol version over HTTPS in a version document, None where there is none."""
+    for entry in _list(versions, "protocolVersions"):
+        if isinstance(entry, dict) and entry.get("version") == wire.VERSION:
+            below, binding = entry.get("path"), entry.get("binding", "HTTPS")
+            if binding == "HTTPS" and isinstance(below, str) and _PATH.fullmatch(below):
+                return below.rstrip("/")
+    return None
+
+
 def listed(did: str, dataset: JsonObject) -> JsonObject:
-    """A dataset of a catalogue as people choose it."""
+    """A dataset of a catalogue as people choose it; `unusable` says of which offers nobody can agree to, and why."""
+    context = dataset.get("@context")
+    policies = _list(dataset, "hasPolicy", "odrl:hasPolicy")
+    offers = [governed(offer, context) for offer in policies if isinstance(offer, dict)]
+    distributions = [d for d in _list(dataset, "distribution", "dcat:distribution") if isinstance(d, dict)]
     return {
         "participant": did,
-        "id": str(dataset.get("@id", "")),
-        "title": _text(dataset, "title"),
+        "id": str(dataset.get("@id", dataset.get("id", ""))),
+        "title": _text(dataset, "title") or _text(dataset, "name"),
         "description": _text(dataset, "description"),
-        "keywords": [str(word) for word in _list(dataset, "keyword")],
-        "formats": [str(d.get("format")) for d in _list(dataset, "distribution") if isinstance(d, dict)],
-        "offers": [
-            governed(offer, dataset.get("@context"))
-            for offer in _list(dataset, "hasPolicy")
-            if isinstance(offer, dict)
+        "keywords": [word for each in _list(dataset, "keyword", "dcat:keyword") if (word := _word(each))],
+        "formats": [kind for d in distributions if (kind := _text(d, "format"))],
+        "offers": offers,
+        "unusable": [
+            {"offer": str(offer.get("@id", "")), "code": RulelessError.code, "sentence": str(RulelessError().text)}
+            for offer in offers
+            if ruleless(offer)
         ],
         "digest": _text(dataset, DIGEST),
         "dictionary": _literal(dataset.get(DICTIONARY)),
     }
+
+
+def ruleless(offer: JsonObject) -> bool:
+    """Whether an offer permits and prohibits nothing, so that there is nothing to agree to."""
+    return not any(wire.listed(offer.get(name)) for name in ("permission", "prohibition"))
 
 
 def matching(search: str) -> Callable[[JsonObject], bool]:
@@ -176,7 +229,13 @@ def _checked(did: str, reply: Reply) -> Reply:
 
 
 def _text(body: JsonObject, name: str) -> str:
-    value = body.get(name, body.get(f"dct:{name}", ""))
+    given = (body.get(key) for key in (name, f"dct:{name}", f"edc:{name}"))
+    return next((text for value in given if (text := _word(value))), "")
+
+
+def _word(value: Json) -> str:
+    if isinstance(value, dict):
+        value = value.get("@value", value.get("@id"))
     return str(value) if isinstance(value, str | int | float) else ""
 
 
@@ -185,8 +244,8 @@ def _literal(value: Json) -> JsonObject | None:
     return found if isinstance(found, dict) else None
 
 
-def _list(body: Json, name: str) -> list[Json]:
+def _list(body: Json, *names: str) -> list[Json]:
+    """What stands under the first of these names, as a list; one object stands for a list of one."""
     if not isinstance(body, dict):
         raise MessageError(reason=msgid("it is not an object"))
-    value = body.get(name, [])
-    return value if isinstance(value, list) else [value]
+    return wire.listed(next((body[name] for name in names if name in body), None))

@@ -27,15 +27,14 @@ PROTECTIONS: Mapping[str, str] = {
 }
 DENIED_EXIT = 3
 WAITING_EXIT = 4
+_ADMIT = msgid("Ask the authority to run `medspace admit` for you, with the key that you use now.")
 # What helps against some of the reasons for which a message is not taken.
 _REMEDIES: Mapping[str, str] = {
     "peer.clock": msgid("Set the clocks right (NTP): `medspace doctor` compares yours with those of the others."),
     "peer.redirected": msgid("Ask the operator of the other connector for the address that needs no redirect."),
     "peer.bad_answer": msgid("Something between you answers in its place: ask the operator of the other connector."),
-    "identity.not-member": msgid("Ask the authority to run `medspace admit` for you, with the key that you use now."),
-    "identity.key-mismatch": msgid(
-        "Ask the authority to run `medspace admit` for you, with the key that you use now."
-    ),
+    "identity.not-member": _ADMIT,
+    "identity.key-mismatch": _ADMIT,
 }
 
 

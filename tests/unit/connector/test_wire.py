@@ -223,8 +223,12 @@ def test_what_stands_in_its_place_comes_before_endpoint_properties():
     told = {
         "endpointType": "t",
         "endpoint": "http://127.0.0.1:1/a",
-        "endpointProperties": [prop(f"{NS}endpoint", "http://127.0.0.1:1/b"), prop("authorization", "own")]
-        + [prop(f"{NS}authorization", "other"), prop(f"{NS}endpointType", "other")],
+        "endpointProperties": [
+            prop(f"{NS}endpoint", "http://127.0.0.1:1/b"),
+            prop("authorization", "own"),
+            prop(f"{NS}authorization", "other"),
+            prop(f"{NS}endpointType", "other"),
+        ],
     }
     read = wire.data_address(told)
     assert (read["endpoint"], read["endpointType"]) == ("http://127.0.0.1:1/a", "t")

@@ -42,6 +42,10 @@ def _datasets(screen: Screen, found: list[JsonObject], silent: list[JsonObject],
         (Text(msgid("dataset")), Text(msgid("title")), Text(msgid("provider")), Text(msgid("uses"))),
         ((d["id"], d["title"], d["participant"], ", ".join(d["formats"])) for d in found),
     )
+    for one in found:
+        for flaw in one.get("unusable", ()):
+            facts = {"dataset": one["id"], "offer": flaw["offer"], "sentence": flaw["sentence"]}
+            screen.line(Text(msgid("{dataset}, offer {offer}: {sentence}"), facts))
     for problem in silent:
         screen.line(Text(msgid("{participant} did not answer: {sentence}"), problem))
     if found:

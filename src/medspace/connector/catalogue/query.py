@@ -3,8 +3,8 @@
     {"@type": "QuerySpec", "limit": 50, "offset": 0, "sortField": "title", "sortOrder": "ASC",
      "filterExpression": [{"operandLeft": "keyword", "operator": "=", "operandRight": "heart"}]}
 
-It is honoured on what a dataset shows. Names may be plain, with a prefix (`edc:limit`, `dct:title`) or whole IRIs. An
-expression that cannot be evaluated is refused, since nobody may take a catalogue that was not filtered for one that was.
+It is honoured on what a dataset shows. Names may be plain, with a prefix (`edc:limit`, `dct:title`) or whole IRIs.
+An expression that cannot be evaluated is refused: nobody may take a catalogue that was not filtered for one that was.
 """
 
 import re
