@@ -84,6 +84,18 @@ class Negotiations(_Table, frozen=True):
     answers: Literal["automatic", "manual"] = "automatic"
 
 
+class Quota(_Table, frozen=True):
+    """What one member may use: open negotiations and transfers, megabytes of messages in 30 days.
+
+    What nobody moves for `idle_days` days is ended.
+    """
+
+    negotiations: int = 500
+    transfers: int = 500
+    megabytes: int = 64
+    idle_days: int = 30
+
+
 class Network(_Table, frozen=True):
     """What may be called: networks beyond the public internet, and a file of certificate authorities."""
 
@@ -129,6 +141,7 @@ class Config(_Table, frozen=True):
     database: Storage = Storage()
     negotiations: Negotiations = Negotiations()
     network: Network = Network()
+    quotas: Quota = Quota()
     log: Logging = Logging()
     assets: tuple[Asset, ...] = ()
     folder: str = ""  # where the file lies; set on reading
@@ -204,6 +217,8 @@ def _objections(config: Config) -> Iterator[Text]:
         yield Text(msgid("space.authority_key is missing: the authority's public key, as `medspace init` shows it"))
     if len({asset.id for asset in config.assets}) != len(config.assets):
         yield Text(msgid("two assets have the same id"))
+    if min(msgspec.structs.astuple(config.quotas)) < 1:
+        yield Text(msgid("each number under [quotas] is at least 1"))
     yield from _bad_networks("network.allow", config.network.allow)
     yield from _bad_networks("public.proxies", config.public.proxies)
 
