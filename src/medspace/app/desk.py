@@ -182,7 +182,7 @@ class Desk:
     async def catalog(self, participant: str, search: str) -> tuple[list[JsonObject], list[JsonObject]]:
         """Datasets of one participant or of all members, and who did not answer."""
         if participant:
-            found = [listed(participant, dataset) for dataset in await self.finder.catalog(participant)]
+            found = await self.finder.catalog(participant)
             problems: list[JsonObject] = []
         else:
             others = [member.did for member in self.members() if member.did != self.config.did]

@@ -1,7 +1,7 @@
 """What the connector needs from outside: the way to the counterparty, and who decides."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, TypeAlias
 
@@ -16,12 +16,15 @@ from medspace.core.store import Transaction
 class Reply:
     """What the counterparty answered; `body` is decoded JSON, None where there was none or it could not be read.
 
+    `size` is that of its body in bytes, unpacked.
+
     `following` is the URL of the next page where the answer has one (RFC 8288, relation `next`).
     """
 
     status: int
     body: Json = None
     following: str | None = None
+    size: int = field(default=0, compare=False)
 
 
 class Transport(Protocol):

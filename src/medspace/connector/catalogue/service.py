@@ -82,7 +82,8 @@ class Catalogue:
                 limit=self.page_size + 1,
             )
         )
-        further, datasets = len(found) > self.page_size, found[: self.page_size]
+        datasets = rules.fitting(found[: self.page_size])
+        further = len(found) > len(datasets)
         if before is not None:
             datasets.reverse()
         more, earlier = (further, after is not None) if before is None else (True, further)
