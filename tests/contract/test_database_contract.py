@@ -190,6 +190,30 @@ class DatabaseContract:
         assert keys == sorted(keys, reverse=descending)
         assert len(set(keys)) == 23
 
+    @pytest.mark.parametrize("descending", [False, True])
+    async def test_pages_by_a_key_with_ties_have_no_gaps_and_no_repeats(self, database, descending):
+        await database.write(inserter(*(Case(f"{i * 7 % 23:02}", rank=i // 6) for i in range(23))))
+        found, after, tie = [], None, None
+        while True:
+            search = {"order_by": "rank", "after": after, "after_id": tie, "descending": descending, "limit": 4}
+            page = await database.read(finder(**search))
+            found += [(record.rank, record.id) for record in page]
+            if len(page) < 4:
+                break
+            after, tie = found[-1]
+        assert found == sorted(found, reverse=descending)
+        assert len(set(found)) == 23
+
+    async def test_records_are_counted_up_to_a_bound(self, database):
+        await database.write(inserter(*(Case(f"x/{i}", rank=i % 2, due=i or None) for i in range(9))))
+        assert await database.read(lambda tx: tx.count(CASES, {"owner": "x"}, 100)) == 9
+        assert await database.read(lambda tx: tx.count(CASES, {"owner": "x", "rank": 1}, 100)) == 4
+        assert await database.read(lambda tx: tx.count(CASES, {"due": None}, 100)) == 1
+        assert await database.read(lambda tx: tx.count(CASES, {"owner": "x"}, 5)) == 5
+        assert await database.read(lambda tx: tx.count(CASES, {"owner": "y"}, 5)) == 0
+        assert await database.read(lambda tx: tx.count(CASES, {"owner": "x"}, 0)) == 0
+        assert await database.read(lambda tx: tx.count(CASES, {"owner": "a\0b"}, 5)) == 0
+
     async def test_none_comes_first_and_ties_go_by_identity(self, database):
         await database.write(inserter(Case("c", due=1), Case("b"), Case("a", due=1), Case("d")))
         assert await database.read(ids(order_by="due")) == ["b", "d", "a", "c"]

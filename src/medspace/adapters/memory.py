@@ -5,6 +5,7 @@ import heapq
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from datetime import UTC, datetime, timedelta
 
 from medspace.adapters.records import codec, known, plain, read_only
@@ -73,6 +74,7 @@ class MemoryTransaction:
         where: Mapping[str, Key] | None = None,
         order_by: str = "id",
         after: Key = None,
+        after_id: str | None = None,
         descending: bool = False,
         limit: int = 100,
     ) -> list[R]:
@@ -81,9 +83,22 @@ class MemoryTransaction:
         known(collection, [*wanted, order_by])
         rows = [row for row in self._table(collection).values() if wanted.items() <= row.keys.items()]
         if after is not None:
-            rows = [row for row in rows if _behind(row.keys[order_by], plain(after), descending=descending)]
+            behind = partial(_behind, after=plain(after), descending=descending)
+            tied = partial(_behind, after=after_id, descending=descending)
+            rows = [
+                row
+                for row in rows
+                if behind(row.keys[order_by])
+                or (after_id is not None and row.keys[order_by] == plain(after) and tied(row.keys["id"]))
+            ]
         rows.sort(key=lambda row: (_rank(row.keys[order_by]), _rank(row.keys["id"])), reverse=descending)
         return [codec(collection).decode(row.body) for row in rows[: max(limit, 0)]]
+
+    def count(self, collection: Collection[R], where: Mapping[str, Key], most: int) -> int:
+        """How many records have these keys, counted up to `most`."""
+        wanted = {name: plain(value) for name, value in where.items()}
+        known(collection, wanted)
+        return min(sum(wanted.items() <= row.keys.items() for row in self._table(collection).values()), most)
 
     def insert(self, collection: Collection[R], record: R) -> None:
         """Add a record."""

@@ -85,6 +85,18 @@ class Negotiations(_Table, frozen=True):
     answers: Literal["automatic", "manual"] = "automatic"
 
 
+class Quota(_Table, frozen=True):
+    """What one member may use: open negotiations and transfers, megabytes of messages in 30 days.
+
+    What nobody moves for `idle_days` days is ended.
+    """
+
+    negotiations: int = 500
+    transfers: int = 500
+    megabytes: int = 64
+    idle_days: int = 30
+
+
 class Network(_Table, frozen=True):
     """What may be called: networks beyond the public internet, and a file of certificate authorities."""
 
@@ -141,6 +153,7 @@ class Config(_Table, frozen=True):
     database: Storage = Storage()
     negotiations: Negotiations = Negotiations()
     network: Network = Network()
+    quotas: Quota = Quota()
     log: Logging = Logging()
     questions: Questions = Questions()
     assets: tuple[Asset, ...] = ()
@@ -224,6 +237,8 @@ def _objections(config: Config) -> Iterator[Text]:
         )
     if any(asset.questions is not None and asset.questions < 0 for asset in config.assets):
         yield Text(msgid("the questions of an asset are a number from 0 on"))
+    if min(msgspec.structs.astuple(config.quotas)) < 1:
+        yield Text(msgid("each number under [quotas] is at least 1"))
     yield from _bad_networks("network.allow", config.network.allow)
     yield from _bad_networks("public.proxies", config.public.proxies)
 

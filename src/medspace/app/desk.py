@@ -30,6 +30,7 @@ from medspace.connector.usage.model import LABELS
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock, instant
 from medspace.core.errors import InvalidInputError
+from medspace.core.paging import Place, newest, place
 from medspace.core.signing import Signer
 from medspace.core.store import Database, Transaction
 from medspace.core.text import Text, msgid
@@ -52,7 +53,8 @@ from medspace.trust.ports import Documents
 from medspace.trust.service import MembersBook
 
 DOWNLOAD = "HttpData-PULL"
-MOST = 1000  # of anything in one list
+LARGEST_PAGE = 100  # of anything in one list
+LARGEST_RUNS = 20  # a run comes with its model
 Speak = Callable[[str], str]
 
 
@@ -64,12 +66,39 @@ class VerbError(InvalidInputError):
     next_step = msgid("Use one of suspend, resume, complete, terminate.")
 
 
+class PageError(InvalidInputError):
+    """What should name where a page ended names nothing."""
+
+    code = "request.page"
+    sentence = msgid("{text} is not where a page of a list ended.")
+    next_step = msgid("Give what the page before has as `next`, or leave it out.")
+
+
 class InstantError(InvalidInputError):
     """A time cannot be read."""
 
     code = "request.instant"
     sentence = msgid("{text} is no instant.")
     next_step = msgid("Write it as 2026-01-31T12:00:00Z.")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which page of a list: so many, behind where the page before it ended."""
+
+    limit: int = LARGEST_PAGE
+    after: str = ""
+
+    def place(self) -> Place | None:
+        """Where to begin.
+
+        Raises:
+            PageError: `after` names no place.
+        """
+        try:
+            return place(self.after)
+        except ValueError:
+            raise PageError(text=self.after) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +192,7 @@ class Desk:
     async def catalog(self, participant: str, search: str) -> tuple[list[JsonObject], list[JsonObject]]:
         """Datasets of one participant or of all members, and who did not answer."""
         if participant:
-            found = [listed(participant, dataset) for dataset in await self.finder.catalog(participant)]
+            found = await self.finder.catalog(participant)
             problems: list[JsonObject] = []
         else:
             others = [member.did for member in self.members() if member.did != self.config.did]
@@ -171,9 +200,10 @@ class Desk:
         chosen = filter(matching(search), found)
         return sorted(chosen, key=lambda d: (d["title"], d["participant"], d["id"])), problems
 
-    async def datasets(self) -> list[Dataset]:
-        """One's own published datasets."""
-        return await self.database.read(lambda tx: tx.find(CATALOGUE, limit=MOST))
+    async def datasets(self, page: Page) -> list[Dataset]:
+        """A page of one's own published datasets, by identity."""
+        after = page.after or None
+        return await self.database.read(lambda tx: tx.find(CATALOGUE, after=after, limit=page.limit))
 
     async def negotiate(self, participant: str, dataset: str, offer: str = "") -> Negotiation:
         """Ask for an agreement on an offer of the dataset, exactly as it is published.
@@ -231,9 +261,9 @@ class Desk:
         )
         return found[0] if found else None
 
-    async def negotiations(self) -> list[Negotiation]:
-        """All negotiations, the newest first."""
-        return await self.negotiating.recent(limit=MOST)
+    async def negotiations(self, page: Page) -> list[Negotiation]:
+        """A page of negotiations, the newest first."""
+        return await self.negotiating.recent(after=page.place(), limit=page.limit)
 
     async def negotiation(self, pid: str) -> Negotiation:
         """One negotiation."""
@@ -245,11 +275,12 @@ class Desk:
             return await self.negotiating.approve(pid)
         return await self.negotiating.reject(pid, reason)
 
-    async def agreements(self, speak: Speak) -> list[JsonObject]:
-        """All agreements, with their contracts in plain words, and whether they are in force now."""
-        found = await self.database.read(
-            lambda tx: tx.find(AGREEMENTS, order_by="finalized", descending=True, limit=MOST)
-        )
+    async def agreements(self, page: Page) -> list[Agreement]:
+        """A page of agreements, the newest first."""
+        return await self.negotiating.agreements(page.place(), page.limit)
+
+    def agreed(self, found: Sequence[Agreement], speak: Speak) -> list[JsonObject]:
+        """Agreements with their contracts in plain words, and whether they are in force now."""
         did, now = self.config.did, self.clock.now()
         return [views.agreement(a, did, speak, in_force=in_force(a, now, self._region(a.consumer))) for a in found]
 
@@ -295,9 +326,9 @@ class Desk:
         """Ask for a use under an agreement."""
         return await self.transferring.request_transfer(agreement, kind, address)
 
-    async def transfers(self) -> list[Transfer]:
-        """All transfers, the newest first."""
-        return await self.transferring.recent(limit=MOST)
+    async def transfers(self, page: Page) -> list[Transfer]:
+        """A page of transfers, the newest first."""
+        return await self.transferring.recent(after=page.place(), limit=page.limit)
 
     async def transfer(self, pid: str) -> Transfer:
         """One transfer."""
@@ -331,15 +362,14 @@ class Desk:
         record = await self.coordinator.run(run)
         return views.run(record, await self.coordinator.model(run), self.waiting, self.names(), speak)
 
-    async def runs(self, speak: Speak) -> list[JsonObject]:
-        """All runs, the newest first."""
+    async def runs(self, page: Page) -> list[tuple[Run, Model | None]]:
+        """A page of runs with their models, the newest first."""
+        found = await newest(self.database, RUNS, {}, page.place(), min(page.limit, LARGEST_RUNS))
 
         def look(tx: Transaction) -> list[tuple[Run, Model | None]]:
-            found = tx.find(RUNS, order_by="created", descending=True, limit=MOST)
             return [(run, tx.get(MODELS, run.model) if run.model else None) for run in found]
 
-        seen = await self.database.read(look)
-        return [views.run(run, model, self.waiting, self.names(), speak) for run, model in seen]
+        return await self.database.read(look)
 
     async def cancel(self, run: str, speak: Speak) -> JsonObject:
         """Cancel a run that is not over."""

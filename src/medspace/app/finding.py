@@ -3,6 +3,9 @@
 import asyncio
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import msgspec
 
 from medspace.connector import wire
 from medspace.connector.catalogue.rules import DICTIONARY, DIGEST
@@ -11,7 +14,7 @@ from medspace.connector.ports import Reply, Transport
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.errors import MedspaceError, RefusedError, WaitingError
 from medspace.core.paths import path
-from medspace.core.text import Text, msgid
+from medspace.core.text import Fact, Text, msgid
 from medspace.policy.contexts import governed
 from medspace.trust.errors import DocumentError
 from medspace.trust.model import DidDocument
@@ -20,11 +23,22 @@ from medspace.trust.ports import Documents
 CATALOG = "/catalog"
 VERSIONS = "/.well-known/dspace-version"
 _PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,63}){0,16}/?")
-MOST_PAGES = 1000
 _REQUEST = {"@context": [wire.CONTEXT], "@type": "CatalogRequestMessage"}
 OK = 200
 NOT_FOUND = 404
 FAILING = 500  # and above: it may pass (RFC 9110 15.6)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What is read of one catalogue, and of how many at once; sizes in bytes, `seconds` for all pages together."""
+
+    page: int = 4 << 20
+    total: int = 32 << 20
+    pages: int = 500
+    datasets: int = 20_000
+    seconds: float = 60.0
+    at_once: int = 2
 
 
 class NoConnectorError(RefusedError):
@@ -59,12 +73,22 @@ class RulelessError(RefusedError):
     next_step = msgid("Ask the provider to publish an offer with a permission, or choose another offer.")
 
 
-class Finder:
-    """Asks other connectors for their catalogues."""
+class CatalogTooLargeError(RefusedError):
+    """A catalogue is larger than this connector reads."""
 
-    def __init__(self, documents: Documents, transport: Transport) -> None:
+    code = "find.too_large"
+    sentence = msgid("The catalogue of {did} is larger than this connector reads: {reason}.")
+    next_step = msgid("Ask its holder to offer less at once; a dataset whose id you know can be negotiated all the same.")
+
+
+class Finder:
+    """Asks other connectors for their catalogues; `transport` bounds each page by `budget.page`."""
+
+    def __init__(self, documents: Documents, transport: Transport, budget: Budget | None = None) -> None:
         self._documents = documents
         self._transport = transport
+        self._budget = budget or Budget()
+        self._turns = asyncio.Semaphore(self._budget.at_once)
 
     async def address(self, did: str) -> str:
         """The protocol base of a participant.
@@ -93,22 +117,40 @@ class Finder:
         return url.removesuffix(VERSIONS) + below
 
     async def catalog(self, did: str) -> list[JsonObject]:
-        """All datasets of a participant, as it publishes them (dcat:Dataset).
+        """All datasets of a participant, as people choose them (`listed`), with offers and dictionary still packed.
+
+        It is read page by page, and only this much of a page is kept: a page unpacked is many times its size.
 
         Raises:
             NoConnectorError, CatalogRefusedError, UnreachableError: it does not answer.
+            CatalogTooLargeError: there is more of it than the budget allows.
         """
         url: str | None = await self.address(did) + CATALOG + "/request"
         found: list[JsonObject] = []
-        for _ in range(MOST_PAGES):
-            if url is None:
-                break
-            reply = _checked(did, await self._transport.post(url, _REQUEST, did))
-            context = reply.body.get("@context") if isinstance(reply.body, dict) else None
-            entries = _list(reply.body, "dataset", "dcat:dataset")
-            found += [governed(entry, context) for entry in entries if isinstance(entry, dict)]
-            url = reply.following
+        try:
+            async with self._turns, asyncio.timeout(self._budget.seconds):
+                await self._read(did, url, found)
+        except TimeoutError:
+            reason = Text(msgid("it takes longer than {seconds} seconds"), {"seconds": int(self._budget.seconds)})
+            raise CatalogTooLargeError(did=did, reason=reason) from None
         return found
+
+    async def _read(self, did: str, url: str | None, found: list[JsonObject]) -> None:
+        budget, size = self._budget, 0
+        for _ in range(budget.pages):
+            if url is None:
+                return
+            reply = _checked(did, await self._transport.post(url, _REQUEST, did))
+            size += reply.size
+            entries = _datasets(reply.body)
+            if size > budget.total or len(found) + len(entries) > budget.datasets:
+                reason = Text(msgid("more than {size} bytes or {count} datasets"), _most(budget))
+                raise CatalogTooLargeError(did=did, reason=reason)
+            found += [_packed(listed(did, entry)) for entry in entries]
+            url = reply.following
+        if url is not None:
+            reason = Text(msgid("more than {count} pages"), {"count": budget.pages})
+            raise CatalogTooLargeError(did=did, reason=reason)
 
     async def dataset(self, did: str, dataset: str) -> JsonObject:
         """One dataset of a participant.
@@ -126,7 +168,7 @@ class Finder:
     async def everywhere(self, dids: Iterable[str]) -> tuple[list[JsonObject], list[JsonObject]]:
         """The datasets of all these participants, and the problems of those that did not answer."""
         wanted = list(dids)
-        answers = await asyncio.gather(*(self._listed(did) for did in wanted), return_exceptions=True)
+        answers = await asyncio.gather(*(self.catalog(did) for did in wanted), return_exceptions=True)
         datasets: list[JsonObject] = []
         problems: list[JsonObject] = []
         for did, answer in zip(wanted, answers, strict=True):
@@ -137,9 +179,6 @@ class Finder:
             else:
                 datasets += answer
         return datasets, problems
-
-    async def _listed(self, did: str) -> list[JsonObject]:
-        return [listed(did, dataset) for dataset in await self.catalog(did)]
 
 
 def not_found(did: str, error: MedspaceError) -> MedspaceError:
@@ -206,6 +245,22 @@ def listed(did: str, dataset: JsonObject) -> JsonObject:
 def ruleless(offer: JsonObject) -> bool:
     """Whether an offer permits and prohibits nothing, so that there is nothing to agree to."""
     return not any(wire.listed(offer.get(name)) for name in ("permission", "prohibition"))
+
+
+def _datasets(body: Json) -> list[JsonObject]:
+    """The datasets of one page, each read under the contexts of the page too."""
+    context = body.get("@context") if isinstance(body, dict) else None
+    entries = _list(body, "dataset", "dcat:dataset")
+    return [governed(entry, context) for entry in entries if isinstance(entry, dict)]
+
+
+def _most(budget: Budget) -> dict[str, Fact | Text]:
+    return {"size": budget.total, "count": budget.datasets}
+
+
+def _packed(shown: JsonObject) -> JsonObject:
+    """The same with its large parts as JSON text, which is how it goes on."""
+    return shown | {name: msgspec.Raw(msgspec.json.encode(shown[name])) for name in ("offers", "dictionary")}
 
 
 def matching(search: str) -> Callable[[JsonObject], bool]:

@@ -23,6 +23,7 @@ from medspace.core.errors import InvalidInputError, MedspaceError, RefusedError,
 from medspace.core.paths import path
 from medspace.core.text import msgid
 
+MOST = 1_000  # of a list, unless more are asked for
 SHORT_WAIT = 10  # seconds that one question may hang at the connector before it is asked again
 FINAL = frozenset({"FINALIZED", "TERMINATED", "COMPLETED"})
 ENDED = frozenset({"finished", "failed", "cancelled"})
@@ -159,17 +160,17 @@ class Space:
         started = self._post("/negotiations", {"participant": participant, "dataset": dataset, "offer": offer})
         return self._wait(path("negotiations", str(started["id"])), wait, participant)
 
-    def negotiations(self) -> list[JsonObject]:
-        """All negotiations, the failed ones with their reason."""
-        return list(self._get("/negotiations")["negotiations"])
+    def negotiations(self, *, most: int = MOST) -> list[JsonObject]:
+        """The newest negotiations, the failed ones with their reason; up to `most`."""
+        return self._pages("negotiations", most)
 
     def answer(self, negotiation: str, *, approve: bool, reason: str = "") -> JsonObject:
         """As the person whom a negotiation waits for: approve or refuse it."""
         return self._post(path("negotiations", negotiation, "answer"), {"approve": approve, "reason": reason})
 
-    def agreements(self) -> list[JsonObject]:
-        """All agreements, each with its contract in plain words."""
-        return list(self._get("/agreements")["agreements"])
+    def agreements(self, *, most: int = MOST) -> list[JsonObject]:
+        """The newest agreements, each with its contract in plain words; up to `most`."""
+        return self._pages("agreements", most)
 
     # --- use ---------------------------------------------------------------------------------------------------
     def request(
@@ -192,9 +193,9 @@ class Space:
         started = self._post("/downloads", {"participant": participant, "dataset": dataset})
         return self._wait(path(str(started["path"]), str(started["id"])), wait, participant)
 
-    def transfers(self) -> list[JsonObject]:
-        """All transfer processes."""
-        return list(self._get("/transfers")["transfers"])
+    def transfers(self, *, most: int = MOST) -> list[JsonObject]:
+        """The newest transfer processes; up to `most`."""
+        return self._pages("transfers", most)
 
     def steer(self, transfer: str, verb: str, *, reason: str = "") -> JsonObject:
         """Send `suspend`, `resume`, `complete` or `terminate` for a transfer process."""
@@ -243,9 +244,9 @@ class Space:
         """Cancel a training run that is not over."""
         return self._post(path("runs", run, "cancel"), {})
 
-    def runs(self) -> list[JsonObject]:
-        """All training runs."""
-        return list(self._get("/runs")["runs"])
+    def runs(self, *, most: int = MOST) -> list[JsonObject]:
+        """The newest training runs; up to `most`."""
+        return self._pages("runs", most)
 
     def model(self, model: str) -> JsonObject:
         """A trained model: coefficients, quality per hospital, protections, lineage."""
@@ -261,6 +262,16 @@ class Space:
         return self._post("/policy/try", {"dataset": dataset, **request})
 
     # --- plumbing ----------------------------------------------------------------------------------------------
+    def _pages(self, name: str, most: int) -> list[JsonObject]:
+        found: list[JsonObject] = []
+        after = ""
+        while True:
+            page = self._get(f"/{name}", **({"after": after} if after else {}))
+            found += page[name]
+            after = str(page.get("next", ""))
+            if not after or len(found) >= most:
+                return found[:most]
+
     def _wait(self, where: str, wait: float, whom: str) -> JsonObject:
         deadline = time.monotonic() + wait
         process = self._get(where)

@@ -16,6 +16,7 @@ MedspaceError
  |   |- UseRefusedError          the agreement does not allow this use
  |   `- OfferError               the offer cannot be published or agreed to
  `- WaitingError
+     |- QuotaError               a member uses as much as it may
      |- CrossedError             our own message is under way
      |   `- EarlyMessageError    and its answer will tell
      `- UnreachableError         no answer from the counterparty
@@ -126,6 +127,14 @@ class OfferError(RefusedError):
     code = "offer.refused"
     sentence = msgid("The offer cannot be used: {reason}.")
     next_step = msgid("Change the terms of the offer.")
+
+
+class QuotaError(WaitingError):
+    """A member uses as much of this connector as one member may; `seconds` says when to ask again."""
+
+    code = "quota.exceeded"
+    sentence = msgid("You use as much of this connector as one member may: {reason}.")
+    next_step = msgid("End what is open, or ask again in {seconds} seconds.")
 
 
 class CrossedError(WaitingError):

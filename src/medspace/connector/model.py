@@ -139,6 +139,12 @@ class Negotiation:
         """The counterparty's pid where it began the process: makes its initial message idempotent."""
         return None if self.initiator is self.role else self.peer_pid
 
+    @property
+    def open_for(self) -> str | None:
+        """The counterparty for which the process stands open, where it began it: what its quota counts."""
+        over = self.state in (NegotiationState.FINALIZED, NegotiationState.TERMINATED)
+        return None if over or self.initiator is self.role else self.counterparty
+
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
@@ -181,6 +187,12 @@ class Transfer:
         """The consumer's pid where we are the provider: makes the request idempotent."""
         return self.peer_pid if self.role is Role.PROVIDER else None
 
+    @property
+    def open_for(self) -> str | None:
+        """The consumer for which the process stands open, where we are the provider: what its quota counts."""
+        over = self.state in (TransferState.COMPLETED, TransferState.TERMINATED)
+        return None if over or self.role is Role.CONSUMER else self.counterparty
+
 
 @dataclass(frozen=True, slots=True)
 class Intent:
@@ -200,20 +212,31 @@ class Intent:
     then: Reaction | None = None  # what follows the acknowledgement
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """How many bytes of messages a member has sent since an instant, for its quota."""
+
+    id: str  # DID
+    since: str  # RFC 3339
+    received: int
+
+
 CATALOGUE = Collection("datasets", Dataset)
 NEGOTIATIONS = Collection(
     "negotiations",
     Negotiation,
-    keys=("role", "state", "counterparty", "initial", "agreement_id", "created"),
+    keys=("role", "state", "counterparty", "initial", "agreement_id", "created", "open_for"),
     unique=(("role", "counterparty", "initial"),),
 )
 AGREEMENTS = Collection("agreements", Agreement, keys=("provider", "consumer", "dataset", "finalized"))
 TRANSFERS = Collection(
     "transfers",
     Transfer,
-    keys=("role", "state", "counterparty", "initial", "agreement", "created"),
+    keys=("role", "state", "counterparty", "initial", "agreement", "created", "open_for"),
     unique=(("role", "counterparty", "initial"),),
 )
 INTENTS = Collection("intents", Intent, keys=("audience",))
 
-COLLECTIONS = (CATALOGUE, NEGOTIATIONS, AGREEMENTS, TRANSFERS, INTENTS)
+ACCOUNTS = Collection("accounts", Account)
+
+COLLECTIONS = (CATALOGUE, NEGOTIATIONS, AGREEMENTS, TRANSFERS, INTENTS, ACCOUNTS)

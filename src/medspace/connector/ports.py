@@ -1,7 +1,7 @@
 """What the connector needs from outside: the way to the counterparty, and who decides."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, TypeAlias
@@ -19,7 +19,7 @@ class Reply:
 
     `following` is the URL of the next page where the answer has one (RFC 8288, relation `next`). `readable` says
     whether the body was empty or JSON, `date` what the counterparty's clock said (RFC 9110 6.6.1), `after` for how
-    many seconds it asks not to be asked again (RFC 9110 10.2.3).
+    many seconds it asks not to be asked again (RFC 9110 10.2.3). `size` is that of the body in bytes, unpacked.
     """
 
     status: int
@@ -28,6 +28,7 @@ class Reply:
     readable: bool = True
     date: datetime | None = None
     after: float | None = None
+    size: int = field(default=0, compare=False)
 
 
 class Transport(Protocol):

@@ -82,14 +82,20 @@ class Transaction(Protocol):
         where: Mapping[str, Key] | None = None,
         order_by: str = "id",
         after: Key = None,
+        after_id: str | None = None,
         descending: bool = False,
         limit: int = 100,
     ) -> list[R]:
         """Records whose keys equal `where`, in the order of the key `order_by` (ties by id).
 
         `after` starts behind that value of `order_by` (before it, when descending), so that any page costs the
-        same; order by id, or by a key without ties, to page without gaps.
+        same. With `after_id`, records of that very value behind (before) that id come too: to page without gaps by
+        a key that has ties and is never None.
         """
+        ...
+
+    def count(self, collection: Collection[R], where: Mapping[str, Key], most: int) -> int:
+        """How many records have these keys, counted up to `most`; no record is read for it."""
         ...
 
     def insert(self, collection: Collection[R], record: R) -> None:

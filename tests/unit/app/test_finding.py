@@ -1,18 +1,24 @@
 """Catalogues of others: pages followed, refusals told, odd datasets shown as far as they go."""
 
+import asyncio
+import json
 from types import SimpleNamespace
 
 import pytest
 
+from medspace.app.api.bodies import json_response
 from medspace.app.finding import (
     AwayError,
+    Budget,
     CatalogRefusedError,
+    CatalogTooLargeError,
     Finder,
     NoConnectorError,
     catalog_base,
     listed,
     matching,
 )
+from medspace.connector.catalogue.rules import DICTIONARY
 from medspace.connector.errors import UnknownDatasetError
 from medspace.connector.ports import Reply
 
@@ -40,24 +46,55 @@ class Peer:
         return await self.post(url, {}, did)
 
 
-def finder(*replies):
+def finder(*replies, budget=None):
     peer = Peer(*replies)
-    return Finder(peer, peer), peer
+    return Finder(peer, peer, budget), peer
 
 
 async def test_every_page_is_read():
     found, peer = finder(
         Reply(200, {"dataset": [{"@id": "a"}, "odd"]}, f"{BASE}/next"), Reply(200, {"dataset": {"@id": "b"}})
     )
-    assert [d["@id"] for d in await found.catalog(DID)] == ["a", "b"]
+    assert [d["id"] for d in await found.catalog(DID)] == ["a", "b"]
     assert peer.asked == [f"{BASE}/catalog/request", f"{BASE}/next"]
 
 
-async def test_endless_pages_end(monkeypatch):
-    monkeypatch.setattr("medspace.app.finding.MOST_PAGES", 2)
-    found, peer = finder(*[Reply(200, {"dataset": []}, f"{BASE}/next")] * 3)
-    assert await found.catalog(DID) == []
-    assert len(peer.asked) == 2
+PAGE = {"dataset": [{"@id": "a"}, {"@id": "b"}]}
+
+
+@pytest.mark.parametrize(
+    "budget", [Budget(pages=2), Budget(total=25), Budget(datasets=5), Budget(pages=2, total=10**9)]
+)
+async def test_a_catalogue_without_end_is_read_so_far_and_no_farther(budget):
+    found, peer = finder(*[Reply(200, PAGE, f"{BASE}/next", size=10)] * 5, Reply(200, PAGE), budget=budget)
+    with pytest.raises(CatalogTooLargeError):
+        await found.catalog(DID)
+    assert len(peer.asked) <= 3
+    datasets, problems = await finder(*[Reply(200, PAGE, f"{BASE}/next", size=10)] * 5, budget=budget)[0].everywhere(
+        [DID]
+    )
+    assert (datasets, [p["code"] for p in problems]) == ([], ["find.too_large"])
+
+
+async def test_within_the_budget_the_same_catalogue_is_read():
+    found, _ = finder(*[Reply(200, PAGE, f"{BASE}/next", size=10)] * 5, Reply(200, PAGE))
+    assert len(await found.catalog(DID)) == 12
+
+
+async def test_a_catalogue_that_takes_for_ever_is_given_up():
+    class Silent(Peer):
+        async def post(self, url, _message, _did):
+            await asyncio.Event().wait()
+
+    peer = Silent()
+    with pytest.raises(CatalogTooLargeError):
+        await Finder(peer, peer, Budget(seconds=0.05)).catalog(DID)
+
+
+async def test_what_is_kept_of_a_page_is_text():
+    heavy = {"@id": "a", "hasPolicy": [{"@id": "o"}], DICTIONARY: {"@type": "@json", "@value": {"x": {}}}}
+    (shown,) = await finder(Reply(200, {"dataset": [heavy]}))[0].catalog(DID)
+    assert json.loads(json_response(shown).body) == listed(DID, heavy)
 
 
 @pytest.mark.parametrize(

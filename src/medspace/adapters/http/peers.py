@@ -24,6 +24,8 @@ from medspace.trust.service import Identity
 
 JOB_HEADER = "Medspace-Job"
 OK = 200
+LARGEST_REPLY = 1 << 20  # bytes; to a message: an acknowledgement, a state, one dataset
+LARGEST_ANSWER = 8 << 20  # bytes; to a step: the sums of some hundred columns squared
 LONGEST_REASON = 1000  # characters
 _CODE = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 PATIENCE = 10.0  # seconds, for a document or a list while a caller waits at our door
@@ -63,7 +65,7 @@ def _reply(answer: Answer) -> Reply:
     except ValueError:
         body, readable = None, False
     date = http_date(answer.headers.get("date", ""))
-    return Reply(answer.status, body, _following(answer), readable, date, _after(answer.headers, date))
+    return Reply(answer.status, body, _following(answer), readable, date, _after(answer.headers, date), len(answer.body))
 
 
 def http_date(text: str) -> datetime | None:
@@ -91,11 +93,15 @@ def _following(answer: Answer) -> str | None:
 
 
 class DspClient:
-    """The connector's `Transport`: each call carries a fresh ID token for the party that it goes to."""
+    """The connector's `Transport`: each call carries a fresh ID token for the party that it goes to.
 
-    def __init__(self, client: HttpClient, identity: Identity) -> None:
+    `limit` bounds each answer, packed and unpacked, in bytes.
+    """
+
+    def __init__(self, client: HttpClient, identity: Identity, limit: int = LARGEST_REPLY) -> None:
         self._client = client
         self._identity = identity
+        self._limit = limit
 
     async def post(self, url: str, message: JsonObject, audience: str) -> Reply:
         """Send one JSON message to `url`, with a token for the DID `audience`.
@@ -105,7 +111,8 @@ class DspClient:
         """
         body = _encoder.encode(message)
         headers = self._token(audience)
-        return _reply(await self._client.request("POST", url, headers=headers, body=body, timeout=ANSWER_TIME))
+        sent = self._client.request("POST", url, headers=headers, body=body, timeout=ANSWER_TIME, limit=self._limit)
+        return _reply(await sent)
 
     async def get(self, url: str, audience: str) -> Reply:
         """Ask for the resource at `url`, with a token for the DID `audience`.
@@ -113,7 +120,7 @@ class DspClient:
         Raises:
             UnreachableError: as for `post`.
         """
-        return _reply(await self._client.request("GET", url, headers=self._token(audience)))
+        return _reply(await self._client.request("GET", url, headers=self._token(audience), limit=self._limit))
 
     def _token(self, audience: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._identity.token_for(audience)}"}
@@ -214,7 +221,9 @@ class JobClient:
         token = self._identity.token_for(audience)
         headers = {"Authorization": f"Bearer {token}", JOB_HEADER: job_token}
         body = _encoder.encode(step)
-        answer = await self._client.request("POST", endpoint, headers=headers, body=body, timeout=timeout)
+        answer = await self._client.request(
+            "POST", endpoint, headers=headers, body=body, limit=LARGEST_ANSWER, timeout=timeout
+        )
         if answer.status != OK:
             raise _refusal(answer)
         try:

@@ -12,10 +12,12 @@ from sqlalchemy import (
     Select,
     Table,
     Update,
+    and_,
     bindparam,
     or_,
     select,
 )
+from sqlalchemy import func as functions
 from sqlalchemy.dialects import sqlite
 
 from medspace.adapters.sql.engines import POSTGRES
@@ -65,14 +67,32 @@ def clash(table: Table, group: tuple[str, ...]) -> Select[Any]:
 
 
 @lru_cache(maxsize=CACHED)
+def count(table: Table, equal: tuple[str, ...], empty: tuple[str, ...]) -> Select[Any]:
+    """How many rows have the keys `eq_...`, or None for those in `empty`, up to `limit_`."""
+    rows = select(table.c.id).where(*_same(table, equal, empty)).limit(bindparam("limit_"))
+    return select(functions.count()).select_from(rows.subquery())
+
+
+@lru_cache(maxsize=CACHED)
 def find(
-    table: Table, equal: tuple[str, ...], empty: tuple[str, ...], order_by: str, *, after: bool, descending: bool
+    table: Table,
+    equal: tuple[str, ...],
+    empty: tuple[str, ...],
+    order_by: str,
+    *,
+    after: bool,
+    tied: bool,
+    descending: bool,
 ) -> Select[Any]:
-    """Bodies whose keys are `eq_...`, or None for those in `empty`, behind `after`, up to `limit_`."""
+    """Bodies whose keys are `eq_...`, or None for those in `empty`, behind `after`, up to `limit_`.
+
+    `tied`: behind the pair of `after` and `after_id`.
+    """
     key = table.c[order_by]
-    conditions = [table.c[name] == bindparam(f"eq_{name}") for name in equal]
-    conditions += [table.c[name].is_(None) for name in empty]
-    if after:
+    conditions = _same(table, equal, empty)
+    if tied:
+        conditions.append(_behind_pair(key, table.c.id, descending=descending))
+    elif after:
         conditions.append(_behind(key, descending=descending))
     return (
         select(table.c.body).where(*conditions).order_by(*_order(table, key, descending)).limit(bindparam("limit_"))
@@ -81,6 +101,18 @@ def find(
 
 def _is(table: Table) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     return table.c.id == bindparam("by_id"), table.c.body == bindparam("by_body")
+
+
+def _same(table: Table, equal: tuple[str, ...], empty: tuple[str, ...]) -> list[ColumnElement[bool]]:
+    same = [table.c[name] == bindparam(f"eq_{name}") for name in equal]
+    return same + [table.c[name].is_(None) for name in empty]
+
+
+def _behind_pair(key: Column[Any], identity: Column[Any], *, descending: bool) -> ColumnElement[bool]:
+    value, tie = bindparam("after"), bindparam("after_id")
+    if descending:
+        return and_(key <= value, or_(key < value, identity < tie))  # the first part is what an index is searched by
+    return and_(key >= value, or_(key > value, identity > tie))
 
 
 def _behind(key: Column[Any], *, descending: bool) -> ColumnElement[bool]:

@@ -163,27 +163,38 @@ class SqlTransaction:
         where: Mapping[str, Key] | None = None,
         order_by: str = "id",
         after: Key = None,
+        after_id: str | None = None,
         descending: bool = False,
         limit: int = 100,
     ) -> list[R]:
         """Records whose keys equal `where`, in the order of the key `order_by` (ties by id)."""
         wanted = {name: plain(value) for name, value in (where or {}).items()}
         known(collection, [*wanted, order_by])
-        if limit <= 0 or not all(map(storable, [*wanted.values(), after])):
+        if limit <= 0 or not all(map(storable, [*wanted.values(), after, after_id])):
             return []
-        values: dict[str, Key] = {f"eq_{name}": value for name, value in wanted.items() if value is not None}
+        values = _values(wanted)
         statement = statements.find(
             self._table(collection),
-            tuple(name for name, value in wanted.items() if value is not None),
-            tuple(name for name, value in wanted.items() if value is None),
+            *_split(wanted),
             order_by,
             after=after is not None,
+            tied=after is not None and after_id is not None,
             descending=descending,
         )
         if after is not None:
-            values["after"] = plain(after)
+            values |= {"after": plain(after)} if after_id is None else {"after": plain(after), "after_id": after_id}
         bodies = self._session.run(statement, values | {"limit_": limit}).scalars()
         return [codec(collection).decode(body) for body in bodies]
+
+    def count(self, collection: Collection[R], where: Mapping[str, Key], most: int) -> int:
+        """How many records have these keys, counted up to `most`."""
+        wanted = {name: plain(value) for name, value in where.items()}
+        known(collection, wanted)
+        if most <= 0 or not all(map(storable, wanted.values())):
+            return 0
+        statement = statements.count(self._table(collection), *_split(wanted))
+        found: int = self._session.run(statement, _values(wanted) | {"limit_": most}).scalar_one()
+        return found
 
     def insert(self, collection: Collection[R], record: R) -> None:
         """Add a record."""
@@ -235,3 +246,13 @@ class SqlTransaction:
             values = {f"eq_{name}": value for name, value in group.items()} | {"by_id": row["id"]}
             if self._session.run(statements.clash(self._table(collection), tuple(group)), values).first() is not None:
                 raise DuplicateRecordError(id=old.id)
+
+
+def _values(wanted: Mapping[str, Key]) -> dict[str, Key]:
+    return {f"eq_{name}": value for name, value in wanted.items() if value is not None}
+
+
+def _split(wanted: Mapping[str, Key]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The keys that equal a value, and those that are None."""
+    equal = tuple(name for name, value in wanted.items() if value is not None)
+    return equal, tuple(name for name in wanted if name not in equal)

@@ -7,7 +7,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from medspace.app.language import header_language, speaker
-from medspace.connector.errors import MessageError, TooLargeError
+from medspace.connector.errors import MessageError, QuotaError, TooLargeError
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.errors import (
     InvalidInputError,
@@ -33,6 +33,7 @@ _STATUS: tuple[tuple[type[MedspaceError], int], ...] = (
     (StorageFullError, 507),
     (StorageError, 503),
     (InvalidInputError, 400),
+    (QuotaError, 429),
     (WaitingError, 503),
     (RefusedError, 403),
 )
@@ -98,7 +99,14 @@ def problem_response(error: MedspaceError, status: int | None = None, language: 
         return json_response({"code": error.code, "reason": []}, chosen, {"WWW-Authenticate": "Bearer"})
     told = problem_of(error, language)
     cause = {"cause": error.facts["decision"]} if "decision" in error.facts else {}
-    return json_response({"code": error.code, "reason": [told["sentence"], told["next_step"]], **cause}, chosen)
+    reason = [told["sentence"], told["next_step"]]
+    return json_response({"code": error.code, "reason": reason, **cause}, chosen, retry_after(error))
+
+
+def retry_after(error: MedspaceError) -> dict[str, str]:
+    """The header that says when to ask again (RFC 9110 10.2.3), where the error knows it."""
+    seconds = error.facts.get("seconds") if isinstance(error, WaitingError) else None
+    return {} if seconds is None else {"Retry-After": str(seconds)}
 
 
 def request_language(request: Request) -> str:

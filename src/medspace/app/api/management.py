@@ -17,11 +17,12 @@ from medspace import __version__
 from medspace.adapters.metrics import CONTENT_TYPE
 from medspace.app import views
 from medspace.app.api.bodies import json_response, problem_of, request_language, status_of
-from medspace.app.desk import Desk
+from medspace.app.desk import LARGEST_PAGE, LARGEST_RUNS, Desk, Page
 from medspace.app.doctor import examine_config
 from medspace.app.language import speaker
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.errors import InvalidInputError, MedspaceError
+from medspace.core.paging import Place
 from medspace.core.text import msgid
 
 LONGEST_WAIT = 30.0
@@ -121,6 +122,8 @@ class TryBody(_Body):
     at: Text = ""
 
 
+Limit = Annotated[int, Query(ge=1, le=LARGEST_PAGE)]
+After = Annotated[str, Query(max_length=512)]
 Seen = Annotated[str, Query(max_length=64)]
 Wait = Annotated[float, Query(ge=0, le=LONGEST_WAIT)]
 
@@ -168,6 +171,11 @@ async def _waiting(desk: Desk, seen: str, wait: float, look: Callable[[], Awaita
 
     shown = await desk.bell.until(changed, wait) if wait else None
     return json_response(shown or await look())
+
+
+def _following(places: list[tuple[str, str]], limit: int) -> str:
+    """Where the next page begins: behind the last one of a full page; nowhere, where the page is not full."""
+    return str(Place(*places[-1])) if len(places) == limit else ""
 
 
 def _space(desk: Desk) -> APIRouter:
@@ -218,9 +226,11 @@ def _terms(desk: Desk) -> APIRouter:
         return json_response({"datasets": datasets, "problems": problems})
 
     @router.get("/datasets")
-    async def datasets(request: Request) -> Response:
+    async def datasets(request: Request, limit: Limit = LARGEST_PAGE, after: After = "") -> Response:
         speak = speaker(request_language(request))
-        return json_response({"datasets": [views.dataset(d, speak) for d in await desk.datasets()]})
+        found = await desk.datasets(Page(limit, after))
+        following = found[-1].id if len(found) == limit else ""
+        return json_response({"datasets": [views.dataset(d, speak) for d in found], "next": following})
 
     @router.post("/negotiations")
     async def negotiate(request: Request, body: NegotiationBody) -> Response:
@@ -228,9 +238,11 @@ def _terms(desk: Desk) -> APIRouter:
         return json_response(views.negotiation(begun, speaker(request_language(request))), 201)
 
     @router.get("/negotiations")
-    async def negotiations(request: Request) -> Response:
+    async def negotiations(request: Request, limit: Limit = LARGEST_PAGE, after: After = "") -> Response:
         speak = speaker(request_language(request))
-        return json_response({"negotiations": [views.negotiation(n, speak) for n in await desk.negotiations()]})
+        found = await desk.negotiations(Page(limit, after))
+        following = _following([(n.created, n.id) for n in found], limit)
+        return json_response({"negotiations": [views.negotiation(n, speak) for n in found], "next": following})
 
     @router.get("/negotiations/{pid:path}")
     async def negotiation(request: Request, pid: str, seen: Seen = "", wait: Wait = 0) -> Response:
@@ -247,8 +259,11 @@ def _terms(desk: Desk) -> APIRouter:
         return json_response(views.negotiation(decided, speaker(request_language(request))))
 
     @router.get("/agreements")
-    async def agreements(request: Request) -> Response:
-        return json_response({"agreements": await desk.agreements(speaker(request_language(request)))})
+    async def agreements(request: Request, limit: Limit = LARGEST_PAGE, after: After = "") -> Response:
+        found = await desk.agreements(Page(limit, after))
+        following = _following([(a.finalized, a.id) for a in found], limit)
+        shown = desk.agreed(found, speaker(request_language(request)))
+        return json_response({"agreements": shown, "next": following})
 
     @router.post("/policy/try")
     async def try_policy(request: Request, body: TryBody) -> Response:
@@ -271,9 +286,11 @@ def _uses(desk: Desk) -> APIRouter:
         return json_response(views.transfer(begun, speaker(request_language(request))), 201)
 
     @router.get("/transfers")
-    async def transfers(request: Request) -> Response:
+    async def transfers(request: Request, limit: Limit = LARGEST_PAGE, after: After = "") -> Response:
         speak = speaker(request_language(request))
-        return json_response({"transfers": [views.transfer(t, speak) for t in await desk.transfers()]})
+        found = await desk.transfers(Page(limit, after))
+        following = _following([(t.created, t.id) for t in found], limit)
+        return json_response({"transfers": [views.transfer(t, speak) for t in found], "next": following})
 
     @router.get("/transfers/{pid:path}")
     async def transfer(request: Request, pid: str, seen: Seen = "", wait: Wait = 0) -> Response:
@@ -303,8 +320,12 @@ def _runs(desk: Desk) -> APIRouter:
         return json_response(await desk.run(run, speaker(request_language(request))), 201)
 
     @router.get("/runs")
-    async def runs(request: Request) -> Response:
-        return json_response({"runs": await desk.runs(speaker(request_language(request)))})
+    async def runs(request: Request, limit: Limit = LARGEST_RUNS, after: After = "") -> Response:
+        speak, most = speaker(request_language(request)), min(limit, LARGEST_RUNS)
+        found = await desk.runs(Page(most, after))
+        following = _following([(run.created, run.id) for run, _ in found], most)
+        shown = [views.run(run, model, desk.waiting, desk.names(), speak) for run, model in found]
+        return json_response({"runs": shown, "next": following})
 
     @router.get("/runs/{run:path}")
     async def run(request: Request, run: str, seen: Seen = "", wait: Wait = 0) -> Response:

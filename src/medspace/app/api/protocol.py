@@ -14,13 +14,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from medspace.app.api.bodies import LARGEST_MESSAGE, json_response, problem_response, read_body, status_of
+from medspace.app.api.bodies import LARGEST_MESSAGE, json_response, problem_response, read_body, retry_after
 from medspace.app.api.callers import Authenticate, caller_of
 from medspace.connector import wire
 from medspace.connector.catalogue.service import Catalogue
 from medspace.connector.dispatch.service import Dispatcher
 from medspace.connector.errors import (
     MessageError,
+    QuotaError,
     TooLargeError,
     UnknownDatasetError,
     UnknownProcessError,
@@ -65,7 +66,7 @@ class Door:
     async def request_catalogue(self, request: Request, _: Caller) -> Response:
         """POST /catalog/request."""
         query = request.query_params
-        page = await self.catalogue.request(await read_body(request), query.get("after"), query.get("before"))
+        page = await self.catalogue.request(await read_body(request, LARGEST_MESSAGE), query.get("after"), query.get("before"))
         return _packed(request, page.content, {} if page.links is None else {"Link": page.links})
 
     async def get_dataset(self, request: Request, _: Caller) -> Response:
@@ -195,7 +196,7 @@ def _refusal(request: Request, kind: str, error: MedspaceError) -> Response:
     body: JsonObject = {"@context": [wire.CONTEXT], "@type": kind}
     if kind != _CATALOGUE:
         body |= _named(request)
-    return json_response(body | _why(error), _status(error))
+    return json_response(body | _why(error), _status(error), retry_after(error))
 
 
 def _named(request: Request) -> JsonObject:
@@ -210,7 +211,7 @@ def _named(request: Request) -> JsonObject:
 
 
 async def _content(request: Request) -> bytes:
-    request.state.content = await read_body(request)
+    request.state.content = await read_body(request, LARGEST_MESSAGE)
     return bytes(request.state.content)
 
 
@@ -226,6 +227,8 @@ def _status(error: MedspaceError) -> int:
         return 404
     if isinstance(error, TooLargeError):
         return 413
+    if isinstance(error, QuotaError):
+        return 429
     return 400 if isinstance(error, InvalidInputError | RefusedError) else 503
 
 

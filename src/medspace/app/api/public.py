@@ -13,8 +13,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from medspace.adapters.logs import ROOT
-from medspace.app.api.bodies import json_response, problem_response, read_body
+from medspace.app.api.bodies import LARGEST_STEP, json_response, problem_response, read_body
 from medspace.app.api.callers import Authenticate, caller_of
+from medspace.app.turns import BusyError, Share, Turns
 from medspace.connector.errors import MessageError
 from medspace.connector.usage.calls import Call
 from medspace.connector.usage.errors import (
@@ -44,7 +45,7 @@ _STATUS: dict[type[MedspaceError], int] = {
     WithheldError: 403,
     UseFailedError: 500,
     StepError: 400,
-    MessageError: 400,
+    BusyError: 429,
 }
 
 
@@ -60,9 +61,15 @@ class _Step(msgspec.Struct, frozen=True):
 
 
 def public_routes(
-    document: JsonObject, path: str, members: Callable[[], str], usage: UsageControl, authenticate: Authenticate
+    document: JsonObject,
+    path: str,
+    members: Callable[[], str],
+    usage: UsageControl,
+    authenticate: Authenticate,
+    share: Share | None = None,
 ) -> list[Route]:
     """The routes; `path` is where the DID document lives, `members` gives the signed list or, without one, ""."""
+    turns = Turns(share)
 
     async def did_document(_: Request) -> Response:
         return json_response(document)
@@ -74,9 +81,10 @@ def public_routes(
 
     async def job(request: Request) -> Response:
         caller = await caller_of(request, authenticate)
-        step, sites = _read_step(await read_body(request))
+        step, sites = _read_step(await read_body(request, LARGEST_STEP))
         token = request.headers.get(JOB_HEADER, "")[:LONGEST_JOB_TOKEN]
-        release = await usage.step(Call(caller.did, request.path_params["job"], token, step, sites))
+        async with turns.turn(caller.did):
+            release = await usage.step(Call(caller.did, request.path_params["job"], token, step, sites))
         return json_response(_answer(release))
 
     return [

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from starlette.types import ASGIApp
 
-from medspace.adapters.http.peers import JobClient
+from medspace.adapters.http.peers import DspClient, JobClient
 from medspace.adapters.keys import load_token
 from medspace.app.api.counting import Counting
 from medspace.app.api.guarded import Guarded
@@ -16,7 +16,7 @@ from medspace.app.api.management import management_app
 from medspace.app.compose.base import Base
 from medspace.app.compose.road import Road
 from medspace.app.desk import Desk
-from medspace.app.finding import Finder
+from medspace.app.finding import Budget, Finder
 from medspace.app.membership import Membership
 from medspace.app.sites import PublishedDictionaries, TransferSites
 from medspace.app.training import Training
@@ -74,6 +74,7 @@ class Learning:
 
 
 def _desk(base: Base, membership: Membership, road: Road, learning: Learning) -> Desk:
+    budget = Budget()
     return Desk(
         config=base.config,
         database=base.database,
@@ -84,7 +85,7 @@ def _desk(base: Base, membership: Membership, road: Road, learning: Learning) ->
         documents=base.documents,
         book=base.book,
         authority=membership.authority,
-        finder=Finder(base.documents, road.transport),
+        finder=Finder(base.documents, DspClient(base.client, base.identity, budget.page), budget),
         negotiating=road.negotiations,
         transferring=road.transfers,
         coordinator=learning.coordinator,

@@ -12,11 +12,13 @@ from medspace.app.compose.base import Base
 from medspace.app.holdings import Holdings
 from medspace.app.membership import Membership
 from medspace.connector.catalogue.service import Catalogue
+from medspace.connector.ending import Ending
 from medspace.connector.dispatch.service import Dispatcher, Settlement
 from medspace.connector.model import Kind
 from medspace.connector.negotiation.service import Negotiations
 from medspace.connector.negotiation.steps import Steps as NegotiationSteps
 from medspace.connector.negotiation.strategy import Answering, PolicyStrategy
+from medspace.connector.quotas import Quotas
 from medspace.connector.transfer.service import Transfers
 from medspace.connector.transfer.steps import Steps as TransferSteps
 from medspace.connector.usage.calls import Holder
@@ -45,8 +47,11 @@ class Road:
         self.transport = DspClient(base.client, base.identity)
         settlements: Mapping[Kind, Settlement] = {Kind.NEGOTIATION: negotiation_steps, Kind.TRANSFER: transfer_steps}
         self.dispatcher = Dispatcher(database, self.transport, settlements, base.clock, base.randomness)
-        self.negotiations = Negotiations(database, negotiation_steps, self.dispatcher, self._check)
-        self.transfers = Transfers(database, transfer_steps, self.dispatcher, self._check)
+        quota = config.quotas
+        quotas = Quotas(quota.negotiations, quota.transfers, quota.megabytes << 20)
+        self.negotiations = Negotiations(database, negotiation_steps, self.dispatcher, self._check, quotas)
+        self.transfers = Transfers(database, transfer_steps, self.dispatcher, self._check, quotas)
+        self.ending = Ending(database, self.negotiations, self.transfers, base.clock, timedelta(days=quota.idle_days))
         self.catalogue = Catalogue(database, local)
         self.usage = UsageControl(
             self._holder(holdings),

@@ -14,6 +14,7 @@ from medspace.policy.errors import InvalidPolicyError
 from medspace.policy.rules import enforceable
 
 PAGE = 100
+LARGEST_PAGE = 2 << 20  # characters; a single dataset that has more is a page of its own
 # Terms of ours beside those of DCAT; the dictionary is a JSON literal (JSON-LD 1.1, 4.2.2).
 DICTIONARY, DIGEST = "medspace:dictionary", "medspace:digest"
 
@@ -81,6 +82,16 @@ def body(dataset: Dataset, service: str) -> JsonObject:
             {"@type": "Distribution", "format": kind, "accessService": service} for kind in dataset.formats
         ],
     }
+
+
+def fitting(datasets: list[Dataset]) -> list[Dataset]:
+    """As many of them, from the first, as fit on a page."""
+    room = LARGEST_PAGE
+    for count, dataset in enumerate(datasets):
+        room -= len(dataset.body)
+        if room < 0:
+            return datasets[: max(count, 1)]
+    return datasets
 
 
 def catalogue(participant: str, address: str, bodies: list[str]) -> bytes:

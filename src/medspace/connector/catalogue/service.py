@@ -93,7 +93,8 @@ class Catalogue:
                 limit=size + 1,
             )
         )
-        further, datasets = len(found) > size, found[:size]
+        datasets = rules.fitting(found[:size])
+        further = len(found) > len(datasets)
         if before is not None:
             datasets.reverse()
         more, earlier = (further, after is not None) if before is None else (True, further)

@@ -28,7 +28,9 @@ from medspace.connector.negotiation.rules import TABLE, Message, agreement_flaw,
 from medspace.connector.negotiation.steps import Steps
 from medspace.connector.ports import CallbackCheck
 from medspace.connector.process import Owner
+from medspace.connector.quotas import Quotas
 from medspace.core.canonical import JsonObject
+from medspace.core.paging import Place, newest
 from medspace.core.store import Database, Transaction
 from medspace.core.text import Text, msgid
 from medspace.policy import odrl
@@ -52,6 +54,7 @@ class Negotiations:
     steps: Steps
     dispatcher: Dispatcher
     check_callback: CallbackCheck
+    quotas: Quotas = Quotas()
 
     # --- the protocol's door ----------------------------------------------------------------------------------
 
@@ -62,11 +65,22 @@ class Negotiations:
             MessageError: it cannot be read.
             InvalidPolicyError: its terms cannot be read, or are too big.
             CallbackError: its callback address must not be used.
+            QuotaError: the caller has as much open, or has sent as much, as it may.
         """
         incoming = wire.read(content, message.value)
         self.check_callback(wire.address(incoming.body))
         _check_readable(incoming, message)
-        return await self.dispatcher.commit(lambda tx: self.steps.open(tx, caller, incoming, message))
+
+        def take(tx: Transaction) -> Outcome[Negotiation]:
+            role = Role.PROVIDER if message is Message.REQUEST else Role.CONSUMER
+            peer = wire.identifier(incoming.body, f"{role.other.value}Pid")
+            self.quotas.negotiation(tx, role, caller.did, peer)
+            outcome = self.steps.open(tx, caller, incoming, message)
+            if outcome.fresh:
+                self.quotas.charge(tx, caller.did, len(content), self.steps.local.now())
+            return outcome
+
+        return await self.dispatcher.commit(take)
 
     async def receive(self, caller: Caller, pid: str, content: bytes, *expected: Message) -> Outcome[Negotiation]:
         """Take one of the expected messages about a process.
@@ -78,16 +92,22 @@ class Negotiations:
             TransitionError: it does not fit the state.
             AgreementError: it brings an agreement that is taken.
             CrossedError: it crossed a message of ours; to be sent again.
+            QuotaError: the caller has sent as much as it may.
         """
         incoming = wire.read(content, *(message.value.partition(".")[0] for message in expected))
         message = _told(incoming, expected)
         _check_readable(incoming, message)
 
         def take(tx: Transaction) -> Outcome[Negotiation]:
-            return self.steps.receive(tx, caller, pid, incoming, message, self.dispatcher.standing)
+            return charged(tx, self.steps.receive(tx, caller, pid, incoming, message, self.dispatcher.standing))
 
         def insist(tx: Transaction) -> Outcome[Negotiation]:
-            return self.steps.receive(tx, caller, pid, incoming, message, self.dispatcher.settled)
+            return charged(tx, self.steps.receive(tx, caller, pid, incoming, message, self.dispatcher.settled))
+
+        def charged(tx: Transaction, outcome: Outcome[Negotiation]) -> Outcome[Negotiation]:
+            if outcome.fresh and message is not Message.TERMINATION:  # who wants out, gets out
+                self.quotas.charge(tx, caller.did, len(content), self.steps.local.now())
+            return outcome
 
         try:
             return await self._settled(pid, take, insist)
@@ -168,15 +188,11 @@ class Negotiations:
         return await self._do(pid, unit)
 
     async def recent(
-        self, state: NegotiationState | None = None, after: str | None = None, limit: int = 100
+        self, state: NegotiationState | None = None, after: Place | None = None, limit: int = 100
     ) -> list[Negotiation]:
-        """Negotiations, the newest first; `after` is the `created` of the last one seen."""
+        """Negotiations, the newest first; `after` is where the last page ended."""
         where = {} if state is None else {"state": state.value}
-        return await self.database.read(
-            lambda tx: tx.find(
-                NEGOTIATIONS, where=where, order_by="created", after=after, descending=True, limit=limit
-            )
-        )
+        return await newest(self.database, NEGOTIATIONS, where, after, limit)
 
     async def find(self, pid: str) -> Negotiation:
         """One negotiation.
@@ -186,11 +202,9 @@ class Negotiations:
         """
         return await self.database.read(lambda tx: _known(tx, pid))
 
-    async def agreements(self, after: str | None = None, limit: int = 100) -> list[Agreement]:
-        """Finalised agreements, the newest first; `after` is the `finalized` of the last one seen."""
-        return await self.database.read(
-            lambda tx: tx.find(AGREEMENTS, order_by="finalized", after=after, descending=True, limit=limit)
-        )
+    async def agreements(self, after: Place | None = None, limit: int = 100) -> list[Agreement]:
+        """Finalised agreements, the newest first; `after` is where the last page ended."""
+        return await newest(self.database, AGREEMENTS, {}, after, limit, by="finalized")
 
     # --- inside -----------------------------------------------------------------------------------------------
 

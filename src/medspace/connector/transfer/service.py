@@ -24,10 +24,12 @@ from medspace.connector.model import (
     TransferState,
 )
 from medspace.connector.ports import CallbackCheck
-from medspace.connector.process import Owner
-from medspace.connector.transfer.rules import TABLE, Message
+from medspace.connector.process import Owner, StandingOf
+from medspace.connector.quotas import Quotas
+from medspace.connector.transfer.rules import ENDINGS, TABLE, Message
 from medspace.connector.transfer.steps import Steps
 from medspace.core.canonical import JsonObject
+from medspace.core.paging import Place, newest
 from medspace.core.store import Database, Transaction
 from medspace.trust.model import Caller
 
@@ -40,6 +42,7 @@ class Transfers:
     steps: Steps
     dispatcher: Dispatcher
     check_callback: CallbackCheck
+    quotas: Quotas = Quotas()
 
     # --- the protocol's door ----------------------------------------------------------------------------------
 
@@ -51,18 +54,26 @@ class Transfers:
             CallbackError: its callback address must not be used.
             UnknownAgreementError: there is no such agreement with the caller.
             UseRefusedError: the agreement does not allow this use.
+            QuotaError: the caller has as much open, or has sent as much, as it may.
         """
         incoming = wire.read(content, Message.REQUEST.value)
         self.check_callback(wire.address(incoming.body))
+
+        def take(known: StandingOf) -> Callable[[Transaction], Outcome[Transfer]]:
+            def unit(tx: Transaction) -> Outcome[Transfer]:
+                self.quotas.transfer(tx, caller.did, wire.identifier(incoming.body, "consumerPid"))
+                outcome = self.steps.open(tx, caller, incoming, known)
+                if outcome.fresh:  # a refusal is noted too
+                    self.quotas.charge(tx, caller.did, len(content), self.steps.local.now())
+                return outcome
+
+            return unit
+
         try:
-            outcome = await self.dispatcher.commit(
-                lambda tx: self.steps.open(tx, caller, incoming, self.dispatcher.standing)
-            )
+            outcome = await self.dispatcher.commit(take(self.dispatcher.standing))
         except EarlyMessageError as early:
             await self.dispatcher.landed(str(early.facts["pid"]))
-            outcome = await self.dispatcher.commit(
-                lambda tx: self.steps.open(tx, caller, incoming, self.dispatcher.settled)
-            )
+            outcome = await self.dispatcher.commit(take(self.dispatcher.settled))
         return self._permitted(outcome)
 
     async def receive(self, caller: Caller, pid: str, content: bytes, message: Message) -> Outcome[Transfer]:
@@ -74,14 +85,20 @@ class Transfers:
             TransitionError: it does not fit the state.
             UseRefusedError: the consumer wants to resume what the agreement does not allow.
             CrossedError: it crossed a message of ours; to be sent again.
+            QuotaError: the caller has sent as much as it may.
         """
         incoming = wire.read(content, message.value)
 
         def take(tx: Transaction) -> Outcome[Transfer]:
-            return self.steps.receive(tx, caller, pid, incoming, message, self.dispatcher.standing)
+            return charged(tx, self.steps.receive(tx, caller, pid, incoming, message, self.dispatcher.standing))
 
         def insist(tx: Transaction) -> Outcome[Transfer]:
-            return self.steps.receive(tx, caller, pid, incoming, message, self.dispatcher.settled)
+            return charged(tx, self.steps.receive(tx, caller, pid, incoming, message, self.dispatcher.settled))
+
+        def charged(tx: Transaction, outcome: Outcome[Transfer]) -> Outcome[Transfer]:
+            if outcome.fresh and message not in ENDINGS:  # who wants out, gets out
+                self.quotas.charge(tx, caller.did, len(content), self.steps.local.now())
+            return outcome
 
         try:
             return self._permitted(await self._settled(pid, take, insist))
@@ -177,15 +194,13 @@ class Transfers:
         self,
         state: TransferState | None = None,
         agreement: str | None = None,
-        after: str | None = None,
+        after: Place | None = None,
         limit: int = 100,
     ) -> list[Transfer]:
-        """Transfers, the newest first; `after` is the `created` of the last one seen."""
+        """Transfers, the newest first; `after` is where the last page ended."""
         wanted = {"state": None if state is None else state.value, "agreement": agreement}
         where = {name: value for name, value in wanted.items() if value is not None}
-        return await self.database.read(
-            lambda tx: tx.find(TRANSFERS, where=where, order_by="created", after=after, descending=True, limit=limit)
-        )
+        return await newest(self.database, TRANSFERS, where, after, limit)
 
     async def find(self, pid: str) -> Transfer:
         """One transfer.

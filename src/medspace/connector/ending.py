@@ -1,0 +1,104 @@
+"""Processes that nobody moves end by themselves: what stands open for ever would use up a member's quota and ours.
+
+Each look reads by pages, the oldest first, and stops at the first process that is young. A transfer that is started is
+a use that may go on for months; its agreement ends it.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from medspace.connector.errors import CrossedError, TransitionError, UnknownProcessError
+from medspace.connector.model import NEGOTIATIONS, TRANSFERS, NegotiationState, TransferState
+from medspace.connector.negotiation.service import Negotiations
+from medspace.connector.transfer.service import Transfers
+from medspace.core.clock import Clock, stamp
+from medspace.core.errors import StorageError
+from medspace.core.store import Collection, Database, R, Transaction
+from medspace.core.text import Text, msgid
+
+EVERY = 3_600.0  # seconds
+PAGE = 100
+CODE = "process.idle"
+_LOGGER = logging.getLogger("medspace.ending")
+
+_NEGOTIATING = (
+    NegotiationState.REQUESTED,
+    NegotiationState.OFFERED,
+    NegotiationState.ACCEPTED,
+    NegotiationState.AGREED,
+    NegotiationState.VERIFIED,
+)
+_TRANSFERRING = (TransferState.REQUESTED, TransferState.SUSPENDED)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Ends what nobody has moved for so long."""
+
+    database: Database
+    negotiations: Negotiations
+    transfers: Transfers
+    clock: Clock
+    after: timedelta
+
+    async def run(self) -> None:
+        """Look every hour, until cancelled."""
+        while True:
+            await self.look()
+            await self.clock.sleep(EVERY)
+
+    async def look(self) -> int:
+        """End what is due now; how many were."""
+        count = 0
+        for state in _NEGOTIATING:
+            count += await self._end(NEGOTIATIONS, state.value, self.negotiations.terminate)
+        for phase in _TRANSFERRING:
+            count += await self._end(TRANSFERS, phase.value, self.transfers.terminate)
+        return count
+
+    async def _end(
+        self, collection: Collection[R], state: str, terminate: Callable[[str, str, str], Awaitable[object]]
+    ) -> int:
+        count, place = 0, ("", "")
+        while True:
+            oldest = await self._oldest(collection, state, place)
+            for pid, created, updated in oldest:
+                if updated <= self._due:
+                    count += await self._terminated(pid, terminate)
+                place = created, pid
+            if len(oldest) < PAGE:
+                return count
+
+    @property
+    def _due(self) -> str:
+        return stamp(self.clock.now() - self.after)
+
+    async def _oldest(
+        self, collection: Collection[R], state: str, place: tuple[str, str]
+    ) -> list[tuple[str, str, str]]:
+        """Identity, beginning and last move of those that began before what is due; none that began later."""
+        due = self._due
+
+        def view(tx: Transaction) -> list[tuple[str, str, str]]:
+            found = tx.find(
+                collection,
+                where={"state": state},
+                order_by="created",
+                after=place[0],
+                after_id=place[1],
+                limit=PAGE,
+            )
+            return [(one.id, one.created, one.updated) for one in found if one.created <= due]  # type: ignore[attr-defined]  # both kinds have them
+
+        return await self.database.read(view)
+
+    async def _terminated(self, pid: str, terminate: Callable[[str, str, str], Awaitable[object]]) -> bool:
+        days = Text(msgid("nobody moved it for {days} days"), {"days": self.after.days})
+        try:
+            await terminate(pid, CODE, str(days))
+        except (CrossedError, TransitionError, UnknownProcessError, StorageError) as error:
+            _LOGGER.warning("ending.failed", extra={"facts": {"process": pid, "code": error.code}})
+            return False
+        return True

@@ -1,0 +1,50 @@
+"""Pages of a collection, the newest records first, without gaps or repeats also where two are of one instant."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from medspace.core.store import Collection, Database, Key, R
+
+_MARK = " "  # stands in no RFC 3339 instant
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page ended: the instant and the identity of its last record."""
+
+    time: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.time}{_MARK}{self.id}"
+
+
+def place(text: str) -> Place | None:
+    """The place that a text names; None for an empty one.
+
+    Raises:
+        ValueError: it names none.
+    """
+    if not text:
+        return None
+    time, mark, identity = text.partition(_MARK)
+    if not mark or not identity:
+        raise ValueError(text)
+    return Place(time, identity)
+
+
+async def newest(
+    database: Database,
+    collection: Collection[R],
+    where: Mapping[str, Key],
+    after: Place | None,
+    limit: int,
+    by: str = "created",
+) -> list[R]:
+    """Up to `limit` records with these keys, the newest by the key `by` first, behind where the last page ended."""
+    time, identity = (None, None) if after is None else (after.time, after.id)
+    return await database.read(
+        lambda tx: tx.find(
+            collection, where=where, order_by=by, after=time, after_id=identity, descending=True, limit=limit
+        )
+    )
