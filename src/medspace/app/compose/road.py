@@ -18,6 +18,7 @@ from medspace.connector.negotiation.strategy import Answering, PolicyStrategy
 from medspace.connector.transfer.service import Transfers
 from medspace.connector.transfer.steps import Steps as TransferSteps
 from medspace.connector.usage.service import UsageControl
+from medspace.connector.usage.spent import spent
 from medspace.connector.usage.strategy import UsageStrategy
 from medspace.connector.usage.tokens import JobTokens
 from medspace.core.usage import RowSource
@@ -36,7 +37,7 @@ class Road:
         self.kinds = frozenset(base.parts.engines)
         tokens = JobTokens.of(base.signer)
         answering = Answering(config.negotiations.answers)
-        negotiation_steps = NegotiationSteps(local, PolicyStrategy(local, base.region_of, answering))
+        negotiation_steps = NegotiationSteps(local, PolicyStrategy(local, base.region_of, answering, spent))
         usage_strategy = UsageStrategy(config.base_url, self.kinds, tokens, base.region_of, base.clock)
         transfer_steps = TransferSteps(local, usage_strategy, negotiation_steps)
         self.transport = DspClient(base.client, base.identity)

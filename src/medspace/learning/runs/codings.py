@@ -71,13 +71,15 @@ def compare(needs: Sequence[Need], published: Mapping[str, Columns]) -> dict[str
     `published` holds the columns of the sites that publish a dictionary, in the order of the run: where two differ,
     the one that comes later is named, with the one that it differs from.
     """
+    fitting: dict[str, Columns] = {}
     found: dict[str, CodingDiffersError] = {}
     for site, columns in published.items():
-        for need in needs:
-            problem = _alone(need, columns) or _among(need, site, published)
-            if problem is not None:
-                found[site] = CodingDiffersError(site=site, reason=problem[1], refusal=problem[0])
-                break
+        problems = (_alone(need, columns) or _among(need, columns[need.column], fitting) for need in needs)
+        problem = next(filter(None, problems), None)
+        if problem is None:
+            fitting[site] = columns
+        else:
+            found[site] = CodingDiffersError(site=site, reason=problem[1], refusal=problem[0])
     return found
 
 
@@ -126,16 +128,10 @@ def _codes(need: Need, column: Described) -> Problem | None:
 # --- one site against those before it ---------------------------------------------------------------------------
 
 
-def _among(need: Need, site: str, published: Mapping[str, Columns]) -> Problem | None:
-    mine = published[site][need.column]
-    for other, columns in published.items():
-        if other == site:
-            return None
-        theirs = columns.get(need.column)
-        if theirs is None:
-            continue
+def _among(need: Need, mine: Described, fitting: Mapping[str, Columns]) -> Problem | None:
+    for other, columns in fitting.items():
         for differs in (_units, _meanings, _ranges):
-            facts = differs(mine, theirs)
+            facts = differs(mine, columns[need.column])
             if facts is not None:
                 said: dict[str, Fact | Text] = {"column": need.column, "other": other, **facts}
                 return CodingDiffersError.code, Text(_SENTENCES[differs], said)

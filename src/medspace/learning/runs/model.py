@@ -90,8 +90,8 @@ class Failure:
 class Run:
     """One training run. `round` counts the rounds that are behind it; `settled` says that its uses are ended.
 
-    `without_missing`: it goes on without sites that refuse or stay away, whatever the task says. `patience` is for how
-    many seconds a site that is away is waited for; 0 stands for the coordinator's own.
+    `without_missing`: it goes on without sites that refuse or stay away, whatever the task says. `patience` says for
+    how many seconds a site that is away is waited for; 0 stands for the coordinator's own.
     """
 
     id: str

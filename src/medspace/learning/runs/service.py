@@ -226,7 +226,7 @@ class Coordinator:
         faults: list[Fault] = []
         published: dict[str, codings.Columns] = {}
 
-        def take(position: int, found: JsonObject | None | SiteError) -> None:
+        def take(position: int, found: JsonObject | SiteError | None) -> None:
             site = seats[position].site
             try:
                 if isinstance(found, SiteError):
