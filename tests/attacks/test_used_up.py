@@ -1,4 +1,4 @@
-"""A bounded number of uses is not renewed by asking again; but whoever has used it up can ask, and a person decides."""
+"""A bounded number of uses is not renewed by asking again; who has used it up can ask, and a person decides."""
 
 from dataclasses import dataclass
 

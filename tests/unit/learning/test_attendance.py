@@ -201,7 +201,7 @@ async def surveyed(by_site, document=None, **options):
 
 
 async def test_a_task_that_fits_is_asked_as_ever():
-    run, sites, published = await surveyed({did(1): None})
+    run, _, published = await surveyed({did(1): None})
     assert (run.state, run.faults) == (RunState.FINISHED, ())
     assert sorted(published.asked) == sorted(TABLES)
 
