@@ -263,7 +263,7 @@ def test_progress_is_for_people_on_a_terminal_only(monkeypatch):
     for screen, stream, seen in ((people, Terminal(), True), (programs, Terminal(), False), (people, None, False)):
         monkeypatch.setattr(sys, "stderr", stream or io.StringIO())
         with rounds(screen) as follow:
-            follow({"rounds": 2, "max_rounds": 5})
+            follow({"state": "running", "rounds": 2, "max_rounds": 5})
         with steps(screen, 2) as begin:
             begin(Text("the first step"))
         assert ("round 2" in sys.stderr.getvalue()) is seen

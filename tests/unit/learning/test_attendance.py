@@ -123,6 +123,17 @@ def test_what_all_say_is_one_cause_and_refusals_come_before_absences():
     ]
 
 
+async def test_what_is_kept_of_a_fault_is_said_in_any_language():
+    database = MemoryDatabase()
+    published = Published({did(1): {**DICTIONARY, "columns": DICTIONARY["columns"][1:]}})
+    leader = coordinator(SimulatedSites(TABLES), database=database, dictionaries=published)
+    run = await leader.run((await leader.train(strict(), seats(TABLES))).id)
+    told = []
+    run.faults[0].reason.render(lambda sentence: told.append(sentence) or sentence)
+    assert told == ["The published data do not fit: {reason}.", "there is no column {column}"]
+    assert not str(run.faults[0].text).endswith("..")
+
+
 def test_a_fault_of_an_older_database_still_says_what_it_said():
     old = Fault(
         did(0), 2, "learning.site_refused", "The site {site} refuses: {reason}.", {"site": "s", "reason": "no"}
@@ -215,6 +226,16 @@ async def test_a_misspelled_column_is_said_by_all_before_any_use_begins():
         "The published data do not fit: there is no column xx, but there is x.",
     )
     assert (sites.asked, sites.ended) == ([], [])
+
+
+async def test_a_misspelled_column_is_not_kept_waiting_for_a_site_that_is_away():
+    clock = ManualClock()
+    start = clock.now()
+    published = Published({did(0): SiteAwayError(site=did(0))})
+    leader = coordinator(SimulatedSites(TABLES), clock=clock, dictionaries=published)
+    run = await drive(clock, leader.train(strict(features=[{"name": "xx"}]), seats(TABLES)), 0.5)
+    assert run.failure.code == "learning.column_unknown"
+    assert (clock.now() - start).total_seconds() < 10
 
 
 async def test_one_site_that_codes_otherwise_is_named_and_may_be_left_out():

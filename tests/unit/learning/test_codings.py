@@ -7,7 +7,7 @@ import pytest
 from medspace.learning.errors import CodingDiffersError
 from medspace.learning.glm.service import GlmAlgorithm
 from medspace.learning.ports import Need
-from medspace.learning.runs.codings import compare, read
+from medspace.learning.runs.codings import check, compare, read
 
 A, B, C = "did:web:a", "did:web:b", "did:web:c"
 
@@ -25,8 +25,13 @@ def sex(**codes):
 
 
 def said(needs, *published):
-    sites = dict(zip((A, B, C), published, strict=False))
-    found = compare(needs, {site: columns(site, *described) for site, described in sites.items()})
+    found, fitting = {}, {}
+    for site, described in zip((A, B, C), published, strict=False):
+        try:
+            fitting[site] = check(site, needs, {"columns": described})
+        except CodingDiffersError as error:
+            found[site] = error
+    found |= compare(needs, fitting)
     return {site: (error.refusal, str(error.facts["reason"])) for site, error in found.items()}
 
 

@@ -43,7 +43,7 @@ class Fault:
     round: int
     code: str
     sentence: str
-    facts: Mapping[str, str | int] = field(default_factory=dict)
+    facts: Mapping[str, str | int | Text] = field(default_factory=dict)
     cause: str = ""
     next_step: str = ""
     away: bool = False
@@ -71,7 +71,7 @@ class Failure:
     code: str
     sentence: str
     next_step: str
-    facts: Mapping[str, str | int] = field(default_factory=dict)
+    facts: Mapping[str, str | int | Text] = field(default_factory=dict)
     exit_code: int = 1
     by_sites: bool = False
 
