@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from medspace.app.auditing import lineage_of_files
 from medspace.app.cli import main
 from medspace.sdk import SpaceError, WaitingError
 from tests.e2e.space import ASSET, DICTIONARY, TASK, Holding, hospital, staged, table
@@ -213,6 +214,15 @@ def test_without_those_that_are_missing_everything_says_who_they_are(stage, said
     assert "1/3" in said("runs")[1]
     card = json.loads(said("model", model, "--json")[1])
     assert [site["status"] for site in card["sites"]] == ["took_part", "refused", "away"]
+    bundle = tmp_path / "bundle.json"
+    bundle.write_text(json.dumps(stage.space("user").audit_bundle()))
+    lineage = lineage_of_files([bundle], "en")
+    narrow, gone = stage.nodes["narrow"].did, stage.nodes["gone"].did
+    assert f"{narrow} was asked and did not take part to the end (learning.column_unknown)." in str(lineage["story"])
+    name = card["lineage"]["run"]
+    activities = lineage["prov"]["runs"][name]["activity"][name]
+    missing = [f"{narrow} learning.column_unknown", f"{gone} learning.site_away"]
+    assert activities["medspace:missing"] == missing
 
 
 # --- identifiers ---------------------------------------------------------------------------------------------------

@@ -160,7 +160,9 @@ def _words(said: str) -> Text:
 def _no_step(site: str, error: JobRefusedError) -> SiteRefusedError:
     facts = error.facts
     reason, refusal = str(facts["reason"]), str(facts["refusal"])
-    return SiteRefusedError(site=site, reason=_words(reason or refusal), refusal=refusal, advice=str(facts.get("advice", "")))
+    return SiteRefusedError(
+        site=site, reason=_words(reason or refusal), refusal=refusal, advice=str(facts.get("advice", ""))
+    )
 
 
 def _job(site: str, address: JsonObject) -> tuple[str, str]:
