@@ -21,12 +21,24 @@ from medspace.app.finding import (
 from medspace.app.training import Training
 from medspace.app.waiting import Waiting
 from medspace.connector.errors import OfferError, UnknownDatasetError
-from medspace.connector.model import AGREEMENTS, CATALOGUE, Agreement, Dataset, Negotiation, Transfer
+from medspace.connector.model import (
+    AGREEMENTS,
+    CATALOGUE,
+    NEGOTIATIONS,
+    TRANSFERS,
+    Agreement,
+    Dataset,
+    Negotiation,
+    NegotiationState,
+    Role,
+    Transfer,
+)
 from medspace.connector.negotiation.messages import message_offer
 from medspace.connector.negotiation.rules import counted
 from medspace.connector.negotiation.service import Negotiations
 from medspace.connector.transfer.service import Transfers
 from medspace.connector.usage.model import LABELS
+from medspace.connector.usage.spent import USED_UP, exhausted, spent
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock, instant
 from medspace.core.errors import InvalidInputError
@@ -208,7 +220,9 @@ class Desk:
     async def negotiate(self, participant: str, dataset: str, offer: str = "") -> Negotiation:
         """Ask for an agreement on an offer of the dataset, exactly as it is published.
 
-        Terms that bound the number of uses are agreed once: while they are in force, that negotiation is given.
+        Terms that bound the number of uses are agreed once: while they are in force and not used up, that negotiation
+        is given; so is one on these terms that is still open. A used-up agreement is never given for a new one: the
+        holder is asked again, and answers for itself whether it counts uses as we do.
 
         Raises:
             UnknownDatasetError: there is no such dataset.
@@ -221,10 +235,29 @@ class Desk:
         chosen = [o for o in chosen if not ruleless(o)]
         if not chosen:
             raise OfferError(reason=Text(msgid("the dataset has no offer {offer}"), {"offer": offer or "-"}))
+        terms = message_offer(chosen[0], dataset)
         held = await self._agreement_on(participant, dataset)
-        if held is not None and self._bounds(held, message_offer(chosen[0], dataset)):
-            return await self.negotiating.find(held.negotiation)
+        if held is not None and self._bounds(held, terms):
+            if not await self._used_up(held):
+                return await self.negotiating.find(held.negotiation)
+            asked = await self._open_on(participant, terms)
+            if asked is not None:
+                return asked
         return await self._request(participant, dataset, chosen[0])
+
+    async def _used_up(self, held: Agreement) -> bool:
+        """Whether no use of an agreement may be left: as many were begun as it allows, or the holder said so."""
+        where = {"role": Role.CONSUMER, "agreement": held.id}
+        begun = await self.database.read(lambda tx: tx.find(TRANSFERS, where=where, limit=MOST))
+        return len(begun) == MOST or exhausted(held, len(begun), self.clock.now()) or any(map(_said_used_up, begun))
+
+    async def _open_on(self, participant: str, terms: JsonObject) -> Negotiation | None:
+        """Our negotiation on these terms that waits for the participant's answer, if there is one."""
+        where = {"role": Role.CONSUMER, "counterparty": participant, "state": NegotiationState.REQUESTED}
+        open_ = await self.database.read(lambda tx: tx.find(NEGOTIATIONS, where=where, limit=MOST))
+        wanted, target = odrl.parse(terms), terms["target"]
+        same = (n for n in open_ if n.dataset == target and odrl.same_terms(odrl.parse(n.offer), wanted))
+        return next(same, None)
 
     def _bounds(self, held: Agreement, offer: JsonObject) -> bool:
         """Whether an agreement in force has the terms of the offer, and they bound the number of uses."""
@@ -282,7 +315,22 @@ class Desk:
     def agreed(self, found: Sequence[Agreement], speak: Speak) -> list[JsonObject]:
         """Agreements with their contracts in plain words, and whether they are in force now."""
         did, now = self.config.did, self.clock.now()
-        return [views.agreement(a, did, speak, in_force=in_force(a, now, self._region(a.consumer))) for a in found]
+        shown = []
+        for made in found:
+            over = await self._spent(made, now)
+            holds = in_force(made, now, self._region(made.consumer))
+            shown.append(views.agreement(made, did, speak, in_force=holds, used_up=over))
+        return shown
+
+    async def _spent(self, made: Agreement, now: datetime) -> bool:
+        """Whether an agreement is known to be used up: by our count as its holder, else by what the holder said."""
+        if not counted(odrl.parse(made.policy)):
+            return False
+        if made.provider == self.config.did:
+            return await self.database.read(lambda tx: spent(tx, made, now))
+        where = {"role": Role.CONSUMER, "agreement": made.id}
+        begun = await self.database.read(lambda tx: tx.find(TRANSFERS, where=where, limit=MOST))
+        return any(map(_said_used_up, begun))
 
     async def try_policy(self, wish: JsonObject, speak: Speak) -> JsonObject:
         """Dry run on one's own dataset, nothing written: would it be allowed, and what would change the answer.
@@ -419,6 +467,10 @@ class Desk:
             "hashes": [one.hex() for one in proof.hashes],
             "checkpoint": signed.note,
         }
+
+
+def _said_used_up(transfer: Transfer) -> bool:
+    return transfer.failure is not None and transfer.failure.code in USED_UP
 
 
 def _instant(text: str) -> datetime:

@@ -9,7 +9,7 @@ import msgspec
 from medspace.adapters.http.errors import JobBusyError, JobRefusedError
 from medspace.adapters.http.peers import JobClient
 from medspace.app.bell import Bell
-from medspace.app.finding import Finder, listed
+from medspace.app.finding import AwayError, Finder, listed
 from medspace.connector.errors import UnknownAgreementError, UnknownDatasetError, UnreachableError
 from medspace.connector.model import AGREEMENTS, TRANSFERS, Transfer, TransferState
 from medspace.connector.transfer.service import Transfers
@@ -131,6 +131,8 @@ class PublishedDictionaries:
         try:
             async with asyncio.timeout(CATALOGUE_WAIT):
                 found = await self.finder.dataset(site, record.dataset)
+        except AwayError as error:
+            raise SiteAwayError(site=site, reason=error.facts["reason"]) from error
         except UnknownDatasetError:
             return None  # the agreement stands: the site itself will say what becomes of it
         except TimeoutError:
@@ -147,13 +149,20 @@ def _refused(transfer: Transfer) -> SiteRefusedError:
         reason = Text(msgid("the transfer is {state}"), {"state": transfer.state.value})
         return SiteRefusedError(site=transfer.counterparty, reason=reason)
     said = plain(" ".join(failure.reason))[:LONGEST_REASON] or failure.code
-    return SiteRefusedError(site=transfer.counterparty, reason=said, refusal=failure.code)
+    return SiteRefusedError(site=transfer.counterparty, reason=_words(said), refusal=failure.code)
+
+
+def _words(said: str) -> Text:
+    """What somebody else said, as a sentence: it gives up its full stop inside of another one."""
+    return Text("{words}", {"words": said})
 
 
 def _no_step(site: str, error: JobRefusedError) -> SiteRefusedError:
     facts = error.facts
     reason, refusal = str(facts["reason"]), str(facts["refusal"])
-    return SiteRefusedError(site=site, reason=reason or refusal, refusal=refusal, advice=str(facts.get("advice", "")))
+    return SiteRefusedError(
+        site=site, reason=_words(reason or refusal), refusal=refusal, advice=str(facts.get("advice", ""))
+    )
 
 
 def _job(site: str, address: JsonObject) -> tuple[str, str]:

@@ -117,7 +117,7 @@ def negotiation(record: Negotiation, speak: Speak) -> JsonObject:
     }
 
 
-def agreement(record: Agreement, own: str, speak: Speak, *, in_force: bool) -> JsonObject:
+def agreement(record: Agreement, own: str, speak: Speak, *, in_force: bool, used_up: bool = False) -> JsonObject:
     """An agreement, with its contract in plain words."""
     return {
         "id": record.id,
@@ -127,6 +127,7 @@ def agreement(record: Agreement, own: str, speak: Speak, *, in_force: bool) -> J
         "digest": record.digest,
         "finalized": record.finalized,
         "in_force": in_force,
+        "used_up": used_up,
         "contract": contract(record.policy, speak),
         "policy": record.policy,
     }

@@ -1,4 +1,4 @@
-"""Identifiers in URLs: the one place that writes them there. Every server decodes a path once, so this encodes once."""
+"""Identifiers in URLs: the one place that writes them there. A server decodes a path once, so this encodes once."""
 
 from urllib.parse import quote
 

@@ -91,6 +91,7 @@ class CodingDiffersError(SiteRefusedError):
     code = "learning.coding"
     sentence = msgid("The data of the site {site} do not fit: {reason}.")
     next_step = msgid("Compare the dictionaries in the catalogue and mend the task, or train without the site.")
+    cause = msgid("The published data do not fit: {reason}.")
 
 
 class AnswerInvalidError(SiteError, ProofError):

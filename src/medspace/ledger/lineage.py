@@ -145,6 +145,15 @@ def _head(coordinator: str, run: Run) -> Iterator[Branch]:
     protection = run.facts.get("protection", "")
     said = PROTECTIONS.get(protection, msgid("Protection: {protection}."))
     yield Branch(1, Text(said, {"protection": protection}))
+    for site, code in missing(run):
+        facts = {"site": site, "code": code}
+        yield Branch(1, Text(msgid("{site} was asked and did not take part to the end ({code})."), facts))
+
+
+def missing(run: Run) -> list[tuple[str, str]]:
+    """The sites that a finished run went on without, each with the code of its reason."""
+    said = run.finished.facts if run.finished else {}
+    return list(zip(said.get("missing", ()), said.get("reasons", ()), strict=False))
 
 
 def _body(logs: Logs, run: Run) -> Iterator[Branch]:
@@ -196,6 +205,8 @@ class _Document:
         times = {"prov_startTime": run.started.entry.time if run.started else None}
         if run.finished:
             times["prov_endTime"] = run.finished.entry.time
+        if missing(run):
+            facts["medspace_missing"] = [f"{site} {code}" for site, code in missing(run)]
         self.put("activity", run.id, prov_type="medspace:Run", **times, **facts)
         self.relate("wasAssociatedWith", activity=run.id, agent=coordinator)
 

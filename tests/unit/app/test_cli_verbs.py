@@ -263,10 +263,40 @@ def test_progress_is_for_people_on_a_terminal_only(monkeypatch):
     for screen, stream, seen in ((people, Terminal(), True), (programs, Terminal(), False), (people, None, False)):
         monkeypatch.setattr(sys, "stderr", stream or io.StringIO())
         with rounds(screen) as follow:
-            follow({"rounds": 2, "max_rounds": 5})
+            follow({"state": "running", "rounds": 2, "max_rounds": 5})
         with steps(screen, 2) as begin:
             begin(Text("the first step"))
         assert ("round 2" in sys.stderr.getvalue()) is seen
+
+
+WAITED = IN | {"status": "waited_for", "sentence": "No connection.", "seconds_left": 280, "name": "W\x1b[31m"}
+
+
+@pytest.mark.parametrize("stream", [Terminal, io.StringIO])
+def test_who_is_missing_is_said_while_it_happens_once_for_each_change(monkeypatch, stream):
+    monkeypatch.setattr(sys, "stderr", stream())
+    run = {"state": "running", "rounds": 1, "max_rounds": 5, "sites": [IN | {"site": "did:web:w"}, OUT]}
+    waiting = run | {"sites": [WAITED | {"site": "did:web:w"}, OUT]}
+    with rounds(Screen(as_json=False, language="en")) as follow:
+        for seen in (run, waiting, waiting, run, run | {"state": "failed", "sites": [GONE]}):
+            follow(seen)
+    said = sys.stderr.getvalue()
+    assert said.count("- waiting for W [31m, 280 s left: No connection.") == 1
+    assert said.count("did not take part (policy.count)") == 1
+    assert said.count("is back") == 1
+    assert "G did not take part" not in said
+
+
+def test_a_model_and_the_list_of_runs_say_who_is_missing_and_drive_no_terminal(said, task):
+    for words in (["train", task], ["model", "urn:model"]):
+        out = said(*words)[1]
+        assert "Asked: 3 hospitals. Took part: 1." in out
+        assert "  - O [2J did not take part (policy.count): This is use number 21." in out
+        assert "  - G did not take part (learning.site_away): No answer." in out
+        assert "\x1b" not in out
+    out = said("runs")[1]
+    assert "1/3" in out
+    assert "use number 21" in out
 
 
 def test_a_report_names_each_finding_with_log_and_entry(capsys):

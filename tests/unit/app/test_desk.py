@@ -8,8 +8,8 @@ import pytest
 from medspace.app.desk import Desk
 from medspace.connector.catalogue.service import publish
 from medspace.connector.errors import OfferError
-from medspace.connector.model import Dataset
-from medspace.connector.negotiation.strategy import PolicyStrategy
+from medspace.connector.model import TRANSFERS, Dataset, Failure, Role, Transfer, TransferState
+from medspace.connector.negotiation.strategy import Answering, PolicyStrategy
 from medspace.policy import templates
 from tests.unit.connector.parties import Network, Party, until
 
@@ -44,8 +44,8 @@ class Shop:
     async def dataset(self, _did, asset):
         return {"@id": asset, "hasPolicy": self.offers}
 
-    async def publish(self):
-        dataset = Dataset(ASSET, "", "", (), tuple(self.offers), ("medspace:train",), "sha256:" + "0" * 64, "")
+    async def publish(self, asset=ASSET):
+        dataset = Dataset(asset, "", "", (), tuple(self.offers), ("medspace:train",), "sha256:" + "0" * 64, "")
         await self.holder.database.write(lambda tx: publish(tx, self.holder.local, dataset, ["medspace:train"]))
 
     async def negotiate(self):
@@ -80,6 +80,77 @@ async def test_terms_that_have_ended_are_asked_for_again():
     second = await shop.negotiate()
     assert first.id != second.id
     assert (second.state, second.failure.code) == ("TERMINATED", "policy.time")
+    await shop.stop()
+
+
+def begun(agreement, number, code=None):
+    """A use of ours under the agreement, refused where there is a code."""
+    stamp = "2026-01-01T00:00:00.000Z"
+    return Transfer(
+        id=f"urn:use:{number}",
+        role=Role.CONSUMER,
+        state=TransferState.COMPLETED,
+        counterparty=agreement.provider,
+        address="https://clinic.example",
+        peer_pid=None,
+        agreement=agreement.id,
+        dataset=agreement.dataset,
+        format="medspace:train",
+        created=stamp,
+        updated=stamp,
+        failure=Failure(code, (), source="peer") if code else None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("uses", "codes", "asked"),
+    [(1, [], False), (2, [], True), (0, ["policy.count"], True), (0, ["usage.used_up"], True), (0, ["x"], False)],
+)
+async def test_a_used_up_agreement_is_not_given_for_a_new_one(uses, codes, asked):
+    shop = Shop(count=2)
+    await shop.publish()
+    first = await shop.negotiate()
+    (agreement,) = await shop.company.negotiations.agreements()
+    records = [begun(agreement, at) for at in range(uses)]
+    records += [begun(agreement, uses + at, code) for at, code in enumerate(codes)]
+    await shop.company.database.write(lambda tx: [tx.insert(TRANSFERS, record) for record in records])
+    second = await shop.negotiate()
+    assert (second.id != first.id) is asked
+    assert (second.failure and second.failure.code) == ("negotiation.in_force" if asked else None)
+    (shown,) = await shop.desk.agreements(lambda sentence: sentence)
+    assert shown["used_up"] is bool({"policy.count", "usage.used_up"} & set(codes))
+    await shop.stop()
+
+
+async def test_who_has_asked_for_the_next_agreement_asks_once():
+    shop = Shop(count=1)
+    await shop.publish()
+    await shop.negotiate()
+    (agreement,) = await shop.company.negotiations.agreements()
+    await shop.company.database.write(lambda tx: tx.insert(TRANSFERS, begun(agreement, 1)))
+    shop.holder.strategy = PolicyStrategy(shop.holder.local, lambda tx, did: None, Answering.MANUAL)
+    await shop.holder.restart()
+    first = await shop.desk.negotiate(shop.holder.did, ASSET)
+
+    async def asked():
+        return (await shop.company.negotiation(first.id)).state == "REQUESTED"
+
+    await until(shop.network.clock, asked)
+    assert (await shop.desk.negotiate(shop.holder.did, ASSET)).id == first.id
+    await shop.stop()
+
+
+@pytest.mark.parametrize("asset", ["a#b?c=%2F/d", "did:web:h%3A1", "%", "a;b,c"])
+async def test_odd_identifiers_are_negotiated_like_others(asset):
+    shop = Shop()
+    await shop.publish(asset)
+    begun = await shop.desk.negotiate(shop.holder.did, asset)
+
+    async def over():
+        return (await shop.company.negotiation(begun.id)).state in ("FINALIZED", "TERMINATED")
+
+    await until(shop.network.clock, over)
+    assert (await shop.company.negotiation(begun.id)).state == "FINALIZED"
     await shop.stop()
 
 

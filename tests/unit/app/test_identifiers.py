@@ -1,4 +1,4 @@
-"""Every DID and identifier that the product accepts travels every route as it is: command line, SDK, API, protocol."""
+"""Every DID and identifier that the product accepts travels every route: command line, SDK, API, protocol."""
 
 import asyncio
 import threading
@@ -194,15 +194,14 @@ def test_a_dataset_that_is_published_is_found_under_its_id(provider, asset):
     provider, port, run = provider
     try:
         run(provider.offered(asset))
-    except DatasetIdError as error:
-        assert str(error.advice)
+    except DatasetIdError:
         return
     assert run(provider.found(port, asset))["@id"] == asset
 
 
 @pytest.mark.parametrize("asset", ["", "a b", "ä", "..", "a/../b", "./a", "a\n", "x" * 257])
 def test_an_id_that_nobody_could_ask_for_is_not_published(provider, asset):
-    with pytest.raises(DatasetIdError):
+    with pytest.raises(DatasetIdError, match="Give it another id"):
         provider[2](provider[0].offered(asset))
 
 

@@ -129,7 +129,9 @@ def _agreement(screen: Screen, one: JsonObject) -> tuple[str, ...]:
     facts = {name: str(one[name]) for name in ("dataset", "counterparty", "role")}
     holds = msgid("{dataset}, as {role} with {counterparty}: in force")
     over = msgid("{dataset}, as {role} with {counterparty}: no longer in force")
-    sentence = screen.say(Text(holds if one["in_force"] else over, facts))
+    spent = msgid("{dataset}, as {role} with {counterparty}: used up; `medspace negotiate` asks for a new one")
+    lasting = spent if one.get("used_up") else holds
+    sentence = screen.say(Text(lasting if one["in_force"] else over, facts))
     return (one["id"], sentence, *(f"- {clause}" for clause in one["contract"]))
 
 

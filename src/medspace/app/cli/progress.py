@@ -9,6 +9,7 @@ from medspace.app.screen import Screen
 from medspace.core.canonical import JsonObject
 from medspace.core.text import Text, msgid, plain
 
+OVER = frozenset({"finished", "failed", "cancelled"})
 Say = Callable[[str], None]
 
 
@@ -52,6 +53,8 @@ class _Absences:
         self._said: dict[str, str] = {}
 
     def follow(self, run: JsonObject) -> None:
+        if run["state"] in OVER:  # how it ended is told as its result
+            return
         for site in run.get("sites", ()):
             if site["status"] in MISSING:
                 self._tell(site["site"], self._screen.say(standing(site)))

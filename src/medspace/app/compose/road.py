@@ -24,6 +24,7 @@ from medspace.connector.transfer.steps import Steps as TransferSteps
 from medspace.connector.usage.calls import Holder
 from medspace.connector.usage.notebook import Notebook
 from medspace.connector.usage.service import UsageControl
+from medspace.connector.usage.spent import spent
 from medspace.connector.usage.strategy import UsageStrategy
 from medspace.connector.usage.tokens import JobTokens
 from medspace.trust.did import base_url, build_document, document_url
@@ -41,7 +42,7 @@ class Road:
         self.kinds = frozenset(base.parts.engines)
         tokens = JobTokens.of(base.signer)
         answering = Answering(config.negotiations.answers)
-        negotiation_steps = NegotiationSteps(local, PolicyStrategy(local, base.region_of, answering))
+        negotiation_steps = NegotiationSteps(local, PolicyStrategy(local, base.region_of, answering, spent))
         usage_strategy = UsageStrategy(config.base_url, self.kinds, tokens, base.region_of, base.clock)
         transfer_steps = TransferSteps(local, usage_strategy, negotiation_steps)
         self.transport = DspClient(base.client, base.identity)

@@ -5,8 +5,9 @@ consumer; then it is agreed, on the published text, and finalised once verified.
 accepted and verified; anything else waits for a person.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from medspace.connector.errors import OfferError, UnknownDatasetError
@@ -52,11 +53,15 @@ class Answering(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PolicyStrategy:
-    """The product's strategy (port `connector.ports.NegotiationStrategy`)."""
+    """The product's strategy (port `connector.ports.NegotiationStrategy`).
+
+    `spent` says whether every use that an agreement of ours allows was made; it is asked for the instant given.
+    """
 
     local: Local
     region_of: RegionOf
     answering: Answering = Answering.AUTOMATIC
+    spent: Callable[[Transaction, Agreement, datetime], bool] = lambda _tx, _agreement, _now: False
 
     def react(self, tx: Transaction, negotiation: Negotiation, event: NegotiationEvent) -> Reaction:
         """What to do now; an empty reaction holds the negotiation."""
@@ -104,13 +109,20 @@ class PolicyStrategy:
         decision = self.decide(tx, negotiation, dataset, terms)
         if not decision.permitted:
             return _refuse(decision)
+        if event is not NegotiationEvent.ACCEPTED and self._used_up(tx, negotiation, terms):
+            return Reaction()  # the count would bound nothing if it were renewed by asking: a person decides
         return Reaction(("agree",), offer=message_offer(terms, dataset.id))
 
     def _counted_already(self, tx: Transaction, negotiation: Negotiation, terms: JsonObject) -> bool:
-        """Whether terms that bound the number of uses are, or are about to be, in force with this counterparty."""
+        """Whether terms that bound the number of uses are, or are about to be, in force with this counterparty.
+
+        Those that are used up are in the way no longer.
+        """
         if not counted(odrl.parse(terms)):
             return False
-        held: list[JsonObject | None] = [agreement.policy for agreement in self._in_force(tx, negotiation)]
+        now = self.local.clock.now()
+        left = [made for made in self._in_force(tx, negotiation) if not self.spent(tx, made, now)]
+        held: list[JsonObject | None] = [agreement.policy for agreement in left]
         for state in _RUNNING:
             where = {"role": Role.PROVIDER, "counterparty": negotiation.counterparty, "state": state}
             others = tx.find(NEGOTIATIONS, where=where, limit=_MOST)
@@ -118,6 +130,14 @@ class PolicyStrategy:
                 return True  # nobody needs so many at once
             held += [_promised(tx, other) for other in others if other.id != negotiation.id]
         return any(made is not None and _same(made, terms) for made in held)
+
+    def _used_up(self, tx: Transaction, negotiation: Negotiation, terms: JsonObject) -> bool:
+        """Whether these very terms were agreed with this counterparty before, are in force, and are used up."""
+        if not counted(odrl.parse(terms)):
+            return False
+        now = self.local.clock.now()
+        same = (made for made in self._in_force(tx, negotiation) if _same(made.policy, terms))
+        return any(self.spent(tx, made, now) for made in same)
 
     def _in_force(self, tx: Transaction, negotiation: Negotiation) -> list[Agreement]:
         where = {"provider": self.local.did, "consumer": negotiation.counterparty, "dataset": negotiation.dataset}

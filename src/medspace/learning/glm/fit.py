@@ -86,8 +86,9 @@ def _step(task: GlmTask, fit: Fit, total: Curvature, weights: Vector, beta: Vect
 
 
 def separates(task: GlmTask, fit: Fit) -> bool:
-    """Whether a fit that ran out of rounds was on its way to infinity: it misses almost no row, or one standard
-    deviation of a column multiplies the odds (or the rate) by thousands.
+    """Whether a fit that ran out of rounds was on its way to infinity.
+
+    It misses almost no row, or one standard deviation of a column multiplies the odds (or the rate) by thousands.
     """
     if task.family == "gaussian" or task.l2 or fit.deviance is None:
         return False

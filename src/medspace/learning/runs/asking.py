@@ -90,9 +90,10 @@ class Asking:
                 answer = await self._within(until, site, attempt)
             except WaitingError as error:
                 left, away = self._left(until), _away(site, error)
-                if left <= pause or self._refused.is_set():
+                if left <= self._patience.first or self._refused.is_set():
                     return away
                 self._watch.away(site, left, _reason(away))
+                pause = min(pause, left - self._patience.first)  # the last attempt is just before the deadline
             except StorageError:
                 raise  # ours, not the site's
             except MedspaceError as error:

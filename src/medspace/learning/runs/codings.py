@@ -52,6 +52,18 @@ Columns = Mapping[str, Described]
 Problem = tuple[str, Text]  # code and reason
 
 
+def check(site: str, needs: Sequence[Need], dictionary: JsonObject) -> Columns:
+    """The columns that a site publishes, by their names, once they fit the task.
+
+    Raises:
+        CodingDiffersError: it is no dictionary, or a column is not what the task takes it for.
+    """
+    columns = read(site, dictionary)
+    for code, reason in filter(None, (_alone(need, columns) for need in needs)):
+        raise CodingDiffersError(site=site, reason=reason, refusal=code)
+    return columns
+
+
 def read(site: str, dictionary: JsonObject) -> Columns:
     """The columns of a published dictionary by their names, without that of the pseudonyms.
 
@@ -59,25 +71,27 @@ def read(site: str, dictionary: JsonObject) -> Columns:
         CodingDiffersError: it is no dictionary.
     """
     try:
-        read = msgspec.convert(dictionary, _Dictionary)
+        published = msgspec.convert(dictionary, _Dictionary)
     except msgspec.ValidationError:
         raise CodingDiffersError(site=site, reason=Text(msgid("its published dictionary cannot be read"))) from None
-    return {column.name: column for column in read.columns[:MOST_COLUMNS] if column.name != read.person}
+    return {column.name: column for column in published.columns[:MOST_COLUMNS] if column.name != published.person}
 
 
 def compare(needs: Sequence[Need], published: Mapping[str, Columns]) -> dict[str, CodingDiffersError]:
-    """What does not fit, by site; sites that are not in the answer fit.
+    """What differs between sites, by site; sites that are not in the answer fit.
 
-    `published` holds the columns of the sites that publish a dictionary, in the order of the run: where two differ,
-    the one that comes later is named, with the one that it differs from.
+    `published` holds the checked columns of the sites that publish a dictionary, in the order of the run: where two
+    differ, the one that comes later is named, with the one that it differs from.
     """
+    fitting: dict[str, Columns] = {}
     found: dict[str, CodingDiffersError] = {}
     for site, columns in published.items():
-        for need in needs:
-            problem = _alone(need, columns) or _among(need, site, published)
-            if problem is not None:
-                found[site] = CodingDiffersError(site=site, reason=problem[1], refusal=problem[0])
-                break
+        problems = (_among(need, columns[need.column], fitting) for need in needs)
+        problem = next(filter(None, problems), None)
+        if problem is None:
+            fitting[site] = columns
+        else:
+            found[site] = CodingDiffersError(site=site, reason=problem[1], refusal=problem[0])
     return found
 
 
@@ -126,16 +140,10 @@ def _codes(need: Need, column: Described) -> Problem | None:
 # --- one site against those before it ---------------------------------------------------------------------------
 
 
-def _among(need: Need, site: str, published: Mapping[str, Columns]) -> Problem | None:
-    mine = published[site][need.column]
-    for other, columns in published.items():
-        if other == site:
-            return None
-        theirs = columns.get(need.column)
-        if theirs is None:
-            continue
+def _among(need: Need, mine: Described, fitting: Mapping[str, Columns]) -> Problem | None:
+    for other, columns in fitting.items():
         for differs in (_units, _meanings, _ranges):
-            facts = differs(mine, theirs)
+            facts = differs(mine, columns[need.column])
             if facts is not None:
                 said: dict[str, Fact | Text] = {"column": need.column, "other": other, **facts}
                 return CodingDiffersError.code, Text(_SENTENCES[differs], said)

@@ -28,7 +28,7 @@ def build(run: Run, result: Result, rounds: Sequence[Round], model_id: str, now:
 
 
 def lineage(run: Run, sites: Sequence[str], rounds: Sequence[Round]) -> Lineage:
-    """Where the model came from: the sites whose rows it was fitted on, who else was asked, agreements, every round."""
+    """Where the model came from: the sites that it was fitted on, who else was asked, agreements, every round."""
     return Lineage(
         run=run.id,
         task=run.task_digest,

@@ -43,7 +43,7 @@ class Fault:
     round: int
     code: str
     sentence: str
-    facts: Mapping[str, str | int] = field(default_factory=dict)
+    facts: Mapping[str, str | int | Text] = field(default_factory=dict)
     cause: str = ""
     next_step: str = ""
     away: bool = False
@@ -71,7 +71,7 @@ class Failure:
     code: str
     sentence: str
     next_step: str
-    facts: Mapping[str, str | int] = field(default_factory=dict)
+    facts: Mapping[str, str | int | Text] = field(default_factory=dict)
     exit_code: int = 1
     by_sites: bool = False
 
@@ -90,8 +90,8 @@ class Failure:
 class Run:
     """One training run. `round` counts the rounds that are behind it; `settled` says that its uses are ended.
 
-    `without_missing`: it goes on without sites that refuse or stay away, whatever the task says. `patience` is for how
-    many seconds a site that is away is waited for; 0 stands for the coordinator's own.
+    `without_missing`: it goes on without sites that refuse or stay away, whatever the task says. `patience` says for
+    how many seconds a site that is away is waited for; 0 stands for the coordinator's own.
     """
 
     id: str

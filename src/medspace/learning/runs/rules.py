@@ -128,7 +128,7 @@ def fault(seat: Seat, round_number: int, error: SiteError) -> Fault:
         round=round_number,
         code=(told.refusal if told else "") or error.code,
         sentence=error.sentence,
-        facts=_plain({**error.facts, "site": seat.site} | ({"advice": advice} if advice else {})),
+        facts=_kept({**error.facts, "site": seat.site} | ({"advice": advice} if advice else {})),
         cause=error.cause,
         next_step="{advice}" if advice else error.next_step,
         away=isinstance(error, SiteAwayError),
@@ -142,8 +142,15 @@ def failure(error: RunError, faults: Sequence[Fault] = ()) -> Failure:
         {cause.code for cause in causes(faults) if not cause.away} if isinstance(error, SitesRefusedError) else set()
     )
     code = found.pop() if len(found) == 1 and SiteRefusedError.code not in found else error.code
-    return Failure(code, error.sentence, error.next_step, _plain(error.facts), error.exit_code, by_sites)
+    return Failure(code, error.sentence, error.next_step, _kept(error.facts), error.exit_code, by_sites)
 
 
-def _plain(facts: Mapping[str, Fact | Text]) -> dict[str, str | int]:
-    return {name: fact if isinstance(fact, int) else str(fact) for name, fact in facts.items()}
+def _kept(facts: Mapping[str, Fact | Text]) -> dict[str, str | int | Text]:
+    """Facts as records keep them: texts stay texts, to be said in any language; a fraction becomes text."""
+    return {name: _fact(fact) for name, fact in facts.items()}
+
+
+def _fact(fact: Fact | Text) -> str | int | Text:
+    if isinstance(fact, Text):
+        return Text(fact.msgid, dict(_kept(fact.facts)))
+    return fact if isinstance(fact, int) else str(fact)

@@ -226,17 +226,17 @@ class Coordinator:
         faults: list[Fault] = []
         published: dict[str, codings.Columns] = {}
 
-        def take(position: int, found: JsonObject | None | SiteError) -> None:
-            site = seats[position].site
-            try:
-                if isinstance(found, SiteError):
-                    raise found
-                if found is not None:
-                    published[site] = codings.read(site, found)
-            except SiteError as error:
-                faults.append(rules.fault(seats[position], run.round, error))
+        async def look(seat: Seat) -> codings.Columns | None:
+            found = await dictionaries.dictionary(seat.agreement)
+            return None if found is None else codings.check(seat.site, procedure.needs, found)
 
-        calls = [(seat.site, lambda s=seat: dictionaries.dictionary(s.agreement)) for seat in seats]
+        def take(position: int, found: codings.Columns | SiteError | None) -> None:
+            if isinstance(found, SiteError):
+                faults.append(rules.fault(seats[position], run.round, found))
+            elif found is not None:
+                published[seats[position].site] = found
+
+        calls = [(seat.site, lambda s=seat: look(s)) for seat in seats]
         await self._asking(procedure, run, "survey").in_order(calls, take, DOORS)
         differing = codings.compare(procedure.needs, published)
         faults += [rules.fault(seat, run.round, differing[seat.site]) for seat in seats if seat.site in differing]
