@@ -89,13 +89,14 @@ def status_of(error: MedspaceError) -> int:
 def problem_response(error: MedspaceError, status: int | None = None, language: str = "en") -> Response:
     """An error to another connector: `code` and `reason`, as the Dataspace Protocol's error messages have them.
 
-    Who is not authenticated learns the code and nothing more.
+    `cause` names the rule behind the code, where one decided. Who is not authenticated learns the code and no more.
     """
     chosen = status or status_of(error)
     if isinstance(error, UnauthenticatedError):
         return json_response({"code": error.code, "reason": []}, chosen, {"WWW-Authenticate": "Bearer"})
     told = problem_of(error, language)
-    return json_response({"code": error.code, "reason": [told["sentence"], told["next_step"]]}, chosen)
+    cause = {"cause": error.facts["decision"]} if "decision" in error.facts else {}
+    return json_response({"code": error.code, "reason": [told["sentence"], told["next_step"]], **cause}, chosen)
 
 
 def request_language(request: Request) -> str:

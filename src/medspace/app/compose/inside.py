@@ -78,5 +78,6 @@ def _desk(base: Base, membership: Membership, road: Road, learning: Learning) ->
         transferring=road.transfers,
         coordinator=learning.coordinator,
         training=learning.training,
+        usage=road.usage,
         kinds=road.kinds,
     )

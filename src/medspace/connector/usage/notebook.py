@@ -63,12 +63,16 @@ class Notebook:
         return None
 
     def recalled(
-        self, tx: Transaction, asset: str, request: str, versions: Collection[str], now: datetime
+        self, tx: Transaction, asset: str, request: str, versions: Collection[str] | None, now: datetime
     ) -> Release | None:
-        """The newest answer of this year that anybody got to this question on one of these versions of the rows."""
+        """The newest answer of this year that anybody got to this question on one of these versions of the rows.
+
+        On any, where no versions are named.
+        """
         where = {"request": request}
         for kept in tx.find(KEPT, where=where, order_by="time", descending=True):
-            if kept.asset == asset and kept.version in versions and kept.time > stamp(now - YEAR):
+            asked = versions is None or kept.version in versions
+            if asked and kept.asset == asset and kept.time > stamp(now - YEAR):
                 return self._release(kept)
         return None
 

@@ -1,7 +1,7 @@
 """May it happen, may it leave? Pure decisions of usage control, over the policy room's."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from math import isfinite
 
@@ -16,7 +16,6 @@ from medspace.policy.model import UseRequest
 from medspace.policy.points import Point
 
 DEEPEST = 8
-COUNT, USED_UP = "policy.count", "use.used_up"
 WITHHELD = "use.withheld"
 MOST_NUMBERS = 1_000_000
 LONGEST_TEXT = 100  # characters: a digest or a name of a column has room, a record has not
@@ -100,12 +99,6 @@ def same_task(first: str | None, now: str) -> Decision:
     asked = Text(msgid("the task that the use began with"))
     held = Text(msgid("the task of this step has the digest {digest}"), {"digest": now})
     return _one("use.task", "use.task_changed", asked, held, ok=first in (None, now))
-
-
-def spoken(decision: Decision) -> Decision:
-    """The decision, a used-up agreement under the name that a use has for it."""
-    used_up = decision.code == COUNT and not decision.permitted
-    return replace(decision, code=USED_UP) if used_up else decision
 
 
 def in_the_open(admission: Admission, output: Output, now: datetime) -> Decision:

@@ -26,6 +26,7 @@ from medspace.connector.usage.errors import (
 )
 from medspace.connector.usage.gate import INTERRUPTED, Gate
 from medspace.connector.usage.model import Outcome
+from medspace.connector.usage.notebook import Notebook
 from medspace.connector.usage.tokens import JobTokens
 from medspace.connector.usage.versions import Content
 from medspace.core.canonical import canonical, exact
@@ -66,6 +67,11 @@ class UsageControl:
         self._database, self._clock, self._randomness = database, clock, randomness
         self._answering: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # by asset
         self._going: set[asyncio.Task[Release]] = set()
+
+    @property
+    def notebook(self) -> Notebook:
+        """The questions that were asked, for those who hold the rows."""
+        return self._notebook
 
     async def step(self, call: Call) -> Release:
         """Answer one step of a use; it is answered to its end even if the caller goes away.
