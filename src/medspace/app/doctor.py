@@ -92,6 +92,13 @@ def _token(config: Config) -> Text:
     return Text(msgid("Only you can read it."))
 
 
+def _secret(config: Config) -> Text:
+    if not config.path(config.questions.secret).exists():
+        return Text(msgid("`medspace up` will make it."))
+    load_token(config.path(config.questions.secret))
+    return Text(msgid("Only you can read it; keep a copy of it with the database: neither is of use alone."))
+
+
 def _authority(config: Config) -> Text:
     facts = {"did": config.space.authority, "key": config.space.authority_key or "-"}
     return Text(msgid("The space's authority is {did} with the public key {key}."), facts)
@@ -120,6 +127,7 @@ def _disk(config: Config) -> Text:
 _LOOKS: dict[str, Callable[[Config], Text]] = {
     "key": _key,
     "private token": _token,
+    "questions secret": _secret,
     "authority": _authority,
     "database": _database,
     "assets": _assets,

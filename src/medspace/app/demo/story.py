@@ -233,9 +233,7 @@ def show(screen: Screen, result: JsonObject) -> None:
     for sentence in result["agreement"]["contract"]:
         screen.line(Text("   - {sentence}", {"sentence": sentence}))
     facts = {"rounds": training["rounds"], "seconds": f"{training['seconds']:.1f}"}
-    screen.line(
-        Text(msgid("4. Hospitals answered with sums; {rounds} rounds in {seconds} s gave this model:"), facts)
-    )
+    screen.line(Text(msgid("4. Sums left the hospitals; {rounds} rounds in {seconds} s gave this model:"), facts))
     columns = [Text(msgid("hospital")), Text(msgid("patients")), Text("AUC"), Text("Brier"), Text("ECE")]
     screen.table(Text(msgid("quality per hospital")), columns, [_row(site) for site in training["sites"]])
     facts = {"difference": f"{training['max_abs_diff_vs_pooled']:.1e}"}
@@ -264,9 +262,7 @@ def _say_limits(screen: Screen, questions: Sequence[JsonObject]) -> None:
     )
     screen.line(Text(used, {"used": max(one["used"] for one in questions), "limit": QUESTIONS}))
     screen.line(Text(msgid("   by default a dataset answers one a year for every ten of its patients.")))
-    screen.line(
-        Text(msgid("   No table left a hospital. Exact answers to freely chosen questions can still tell about"))
-    )
+    screen.line(Text(msgid("   No table left a hospital. Exact answers to free questions can still tell about")))
     screen.line(Text(msgid("   single patients: limits slow that down, they do not end it (docs/security.md).")))
 
 

@@ -102,7 +102,12 @@ class UsageControl:
         await asyncio.gather(*going, return_exceptions=True)
 
     async def recover(self) -> None:
-        """Give what a connector that is gone had admitted its end in the log; for the start."""
+        """Give what a connector that is gone had admitted its end in the log; for the start.
+
+        Raises:
+            QuestionsSealedError: the questions that were kept were sealed with another secret.
+        """
+        await self._notebook.check(self._database)
         while await self._database.write(self._gate.end_some):
             pass
         await self.tidy()
