@@ -45,7 +45,7 @@ class WithheldError(RefusedError):
 
     code = "use.withheld"
     sentence = msgid("The output was kept back. Clause: {clause}. Asked: {asked}. Found: {held}.")
-    next_step = msgid("Ask for an output that the agreement allows, from enough patients.")
+    next_step = msgid("{remedy}")
 
 
 class UseFailedError(RefusedError):

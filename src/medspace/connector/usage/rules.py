@@ -115,7 +115,12 @@ def withheld() -> Premise:
     """All that a caller is told of an output that was kept back for any reason that lies in the rows."""
     asked = Text(msgid("an output that tells about no few patients"))
     held = Text(msgid("it would tell about few, or nothing at all"))
-    remedy = Text(msgid("Ask for an output that the agreement allows, from enough patients."))
+    remedy = Text(
+        msgid(
+            "Ask about more patients: fewer and coarser features, an outcome that more of them have. "
+            "Which rule it was, only the holder sees, in its own log."
+        )
+    )
     return Premise(WITHHELD, asked, held, satisfied=False, remedy=remedy)
 
 
