@@ -138,9 +138,9 @@ class Asset(_Table, frozen=True):
     label: JsonObject
     offers: tuple[Offer, ...]
     table: str = ""
+    questions: int | None = None  # a year, over all users
     description: str = ""
     keywords: tuple[str, ...] = ()
-    questions: int | None = None
 
 
 class Config(_Table, frozen=True):

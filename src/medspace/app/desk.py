@@ -6,7 +6,7 @@ from datetime import datetime
 
 from medspace import __version__
 from medspace.adapters.metrics import Metrics
-from medspace.app import views
+from medspace.app import questions, views
 from medspace.app.bell import Bell
 from medspace.app.config import Config
 from medspace.app.finding import (
@@ -37,7 +37,10 @@ from medspace.connector.negotiation.messages import message_offer
 from medspace.connector.negotiation.rules import counted
 from medspace.connector.negotiation.service import Negotiations
 from medspace.connector.transfer.service import Transfers
+from medspace.connector.usage.brakes import Allowance
+from medspace.connector.usage.calls import numbered
 from medspace.connector.usage.model import LABELS
+from medspace.connector.usage.service import UsageControl
 from medspace.connector.usage.spent import USED_UP, exhausted, spent
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock, instant
@@ -132,6 +135,7 @@ class Desk:
     coordinator: Coordinator
     training: Training
     waiting: Waiting
+    usage: UsageControl
     kinds: frozenset[str]
 
     # --- who is here -------------------------------------------------------------------------------------------
@@ -149,7 +153,27 @@ class Desk:
             "kinds": sorted(self.kinds),
             "member": any(member.did == self.config.did for member in self.members()),
             "log_entries": entries,
+            "questions": [questions.shown(asset, one) for asset, one in sorted((await self._allowances()).items())],
         }
+
+    async def _allowances(self) -> Mapping[str, Allowance]:
+        """How many questions each published dataset was asked, and how many it still answers this year."""
+
+        def look(tx: Transaction) -> dict[str, Allowance]:
+            return {found.id: self.usage.allowance(tx, found.id) for found in tx.find(CATALOGUE, limit=MOST)}
+
+        return await self.database.read(look)
+
+    async def uses(self) -> list[JsonObject]:
+        """The agreements on our own datasets, with the number of uses that something was released to."""
+
+        def look(tx: Transaction) -> list[JsonObject]:
+            own = tx.find(AGREEMENTS, where={"provider": self.config.did}, limit=MOST)
+            return [
+                {"agreement": a.id, "user": a.consumer, "dataset": a.dataset, "uses": numbered(tx, a.id)} for a in own
+            ]
+
+        return await self.database.read(look)
 
     async def metrics(self) -> bytes:
         """Prometheus metrics."""
@@ -342,6 +366,7 @@ class Desk:
         if dataset is None:
             raise UnknownDatasetError(dataset=wish["dataset"])
         labelled = await self.database.read(lambda tx: tx.get(LABELS, dataset.id))
+        allowance = await self.database.read(lambda tx: self.usage.allowance(tx, dataset.id))
         label = labels.parse(labelled.label if labelled else None)
         request = self._wished(wish, dataset.id)
         tried = [dry_run(odrl.parse(offer), label, request) for offer in dataset.offers]
@@ -350,6 +375,7 @@ class Desk:
             **views.decision(best.decision, speak),
             "contract": [text.render(speak) for text in best.terms],
             "remedies": [text.render(speak) for text in best.remedies],
+            "questions": questions.shown(dataset.id, allowance),
         }
 
     def _wished(self, wish: JsonObject, dataset: str) -> UseRequest:
@@ -443,6 +469,11 @@ class Desk:
         members = self.book.text
         exported = await self.database.read(lambda tx: bundle.export(tx.log, signed, members))
         return bundle.render(exported)
+
+    async def questions(self, use: str, asset: str) -> JsonObject:
+        """The questions that were asked of our datasets, opened, as an auditor is shown them beside the log."""
+        shown = await self.usage.notebook.exported(self.database, use=use, asset=asset)
+        return {"format": "medspace-questions-1", "origin": self.config.did, "questions": shown}
 
     async def entries(self, after: int, limit: int) -> list[JsonObject]:
         """Entries of the log from index `after`."""

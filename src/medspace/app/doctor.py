@@ -11,6 +11,7 @@ from medspace.adapters.sql import pending
 from medspace.app.config import PASSPHRASE, Config, read_config
 from medspace.app.holdings import open_holdings
 from medspace.app.language import speaker
+from medspace.app.questions import questions_left
 from medspace.core.canonical import JsonObject
 from medspace.core.errors import MedspaceError
 from medspace.core.text import Fact, Text, msgid
@@ -63,7 +64,7 @@ def _checks(file: Path) -> Iterator[Check]:
         yield _failed("configuration", error)
         return
     yield from _config_checks(config)
-    yield _running(file)
+    yield from _running(file)
 
 
 def _config_checks(config: Config) -> Iterator[Check]:
@@ -89,6 +90,13 @@ def _key(config: Config) -> Text:
 def _token(config: Config) -> Text:
     load_token(config.path(config.private.token))
     return Text(msgid("Only you can read it."))
+
+
+def _secret(config: Config) -> Text:
+    if not config.path(config.questions.secret).exists():
+        return Text(msgid("`medspace up` will make it."))
+    load_token(config.path(config.questions.secret))
+    return Text(msgid("Only you can read it; keep a copy of it with the database: neither is of use alone."))
 
 
 def _authority(config: Config) -> Text:
@@ -119,6 +127,7 @@ def _disk(config: Config) -> Text:
 _LOOKS: dict[str, Callable[[Config], Text]] = {
     "key": _key,
     "private token": _token,
+    "questions secret": _secret,
     "authority": _authority,
     "database": _database,
     "assets": _assets,
@@ -126,16 +135,33 @@ _LOOKS: dict[str, Callable[[Config], Text]] = {
 }
 
 
-def _running(file: Path) -> Check:
+def _running(file: Path) -> Iterator[Check]:
     from medspace.app.sdk import NotRunningError, connect  # noqa: PLC0415 - httpx; a running connector has no need of it
 
     try:
         with connect(file) as space:
-            status = space.status()
+            status, uses = space.status(), space.uses()
     except NotRunningError as error:
-        return Check("connector", ok=True, found=Text(msgid("It is not running.")), next_step=error.advice)
+        yield Check("connector", ok=True, found=Text(msgid("It is not running.")), next_step=error.advice)
+        return
     except MedspaceError as error:
-        return _failed("connector", error)
+        yield _failed("connector", error)
+        return
+    yield _connector(status)
+    yield from (_asked(state) for state in status["questions"])
+    if uses:
+        facts: dict[str, Fact | Text] = {"agreements": len(uses), "uses": sum(one["uses"] for one in uses)}
+        sentence = msgid("Something was released to {uses} uses, under {agreements} agreements.")
+        yield Check("uses", ok=True, found=Text(sentence, facts))
+
+
+def _asked(state: JsonObject) -> Check:
+    """How many questions a dataset was asked; none left is in order, and said."""
+    advice = Text(msgid("Wait, or set `questions` of the dataset in the configuration: each tells a little more."))
+    return Check("questions", ok=True, found=questions_left(state), next_step=None if state["left"] else advice)
+
+
+def _connector(status: JsonObject) -> Check:
     if not status["member"]:
         advice = Text(msgid("Ask the authority to run: medspace admit {did}"), {"did": status["did"]})
         return Check("connector", ok=False, found=Text(msgid("It runs, but is no member yet.")), next_step=advice)

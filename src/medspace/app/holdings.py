@@ -31,7 +31,7 @@ class Holding:
     dataset: Dataset
     label: JsonObject
     table: "Table"
-    questions: int  # that it answers a year, all users together
+    questions: int = 0  # that it answers a year, all users together
 
 
 @dataclass(frozen=True, slots=True)

@@ -257,6 +257,14 @@ class Space:
         """This connector's whole signed log, to be verified offline by anyone."""
         return self._get("/audit/bundle")
 
+    def audit_questions(self, *, use: str = "", dataset: str = "") -> JsonObject:
+        """The questions that were asked of one's own datasets, to be shown to an auditor: of one use, or all."""
+        return self._get("/audit/questions", use=use, dataset=dataset)
+
+    def uses(self) -> list[JsonObject]:
+        """The agreements on one's own datasets, with the number of uses that something was released to."""
+        return list(self._get("/audit/uses")["uses"])
+
     def try_policy(self, dataset: str, **request: Json) -> JsonObject:
         """Dry run: would a use of one's own dataset be allowed, which clause decides, what would change it."""
         return self._post("/policy/try", {"dataset": dataset, **request})

@@ -58,7 +58,6 @@ def set_up(folder: Path, wishes: Wishes) -> JsonObject:
     make_folder(folder / "keys")
     signer = create_key(folder / "keys" / "participant.pem")
     create_token(folder / "keys" / "private.token")
-    create_token(folder / "keys" / "questions.secret")
     review = _offer(folder, wishes, dictionary) if wishes.offer else []
     key = authority_key or encode(signer.public_key)
     file.write_text(_config(wishes, key) + "".join(text for _, text in review))

@@ -77,7 +77,8 @@ DATASET = {"id": "d", "title": "T", "participant": "did:web:h", "formats": ["med
 SILENT = {"participant": "did:web:s", "sentence": "No answer."}
 MEMBER = {"did": "did:web:h", "name": "H", "region": "EU", "roles": ["holder"], "public_key": "key"}
 PREMISE = {"clause": "/c", "asked": "for research", "held": "It is marketing.", "satisfied": False, "remedy": "Ask."}
-DECIDED = {"verdict": "deny", "code": "policy.purpose", "premises": [PREMISE]}
+ASKED = {"dataset": "d", "limit": 6, "used": 6, "left": 0, "back": "2027-11-24"}
+DECIDED = {"verdict": "deny", "code": "policy.purpose", "premises": [PREMISE], "questions": ASKED}
 
 
 class Connector:
@@ -104,6 +105,7 @@ class Connector:
             "model": MODEL,
             "try_policy": DECIDED,
             "audit_bundle": {"entries": [1, 2]},
+            "audit_questions": {"format": "medspace-questions-1", "origin": "did:web:h", "questions": [{}]},
         }
         return lambda *_, **__: answers[verb]
 
@@ -165,6 +167,15 @@ def test_a_dry_run_that_denies_ends_with_3(said):
     code, out, _ = said("policy", "try", "d")
     assert code == 3
     assert "  NO for research: It is marketing.  [/c]\n     To change it: Ask.\n" in out
+    assert "d was asked 6 of the 6 questions" in out
+    assert "come back on 2027-11-24" in out
+
+
+def test_questions_are_written_or_said_not_to_be(said, tmp_path):
+    code, out, _ = said("audit", "questions", tmp_path / "q.json", "--dataset", "d")
+    assert (code, "1 questions are in" in out) == (0, True)
+    assert json.loads((tmp_path / "q.json").read_text())["questions"] == [{}]
+    assert said("audit", "questions", tmp_path)[0] == 2
 
 
 def test_a_bundle_is_written_or_said_not_to_be(said, tmp_path):

@@ -287,7 +287,7 @@ async def test_each_use_counts_once_however_many_steps_it_takes():
     with pytest.raises(NotAdmittedError):
         await house.control.step(call(third, job="urn:job:3"))
     entry = (await house.log())[-1]
-    assert (entry.kind, entry.facts["code"]) == ("use.refused", "use.used_up")
+    assert (entry.kind, entry.facts["code"]) == ("use.refused", "policy.count")
     assert await house.control.step(call(first, round=4))  # what was admitted goes on
 
 

@@ -67,7 +67,7 @@ async def test_an_asset_without_a_label_starts_nothing():
 async def test_a_used_up_agreement_starts_no_further_use_but_lets_the_last_one_resume():
     house, token = await admitted_house(count=1)
     await house.control.step(call(token))
-    assert (await examined(house)).code == "use.used_up"
+    assert (await examined(house)).code == "policy.count"
     assert (await examined(house, job="urn:job:1")).permitted
 
 

@@ -83,6 +83,7 @@ class House:
 
     def __init__(self, database: Any = None, limit: int = 1000, brakes: Brakes = ALL_BRAKES, **terms: Any) -> None:
         self.limit, self.brakes, self.randomness = limit, brakes, SeededRandomness(7)
+        self.secret = b"secret of the questions"
         self.told: list[tuple[str, str]] = []
         self.clock = ManualClock(NOW)
         self.database = database or MemoryDatabase()
@@ -98,7 +99,7 @@ class House:
     def build(self, engines: dict[str, Any] | None = None, sources: dict[str, Any] | None = None) -> None:
         """Usage control as after a start of the connector."""
         sources = {ASSET: self.source} if sources is None else sources
-        self.notebook = Notebook(Sealer(b"secret of the questions", SystemRandomness()))
+        self.notebook = Notebook(Sealer(self.secret, SystemRandomness()))
         self.control = UsageControl(
             Holder(HOLDER, sources, {ASSET: self.limit}, self.notebook, lambda *told: self.told.append(told)),
             engines={KIND: lambda: self.engine} if engines is None else engines,

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
+import msgspec
 from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
@@ -349,6 +350,17 @@ def _proofs(desk: Desk) -> APIRouter:
     @router.get("/audit/bundle")
     async def bundle() -> Response:
         return Response(await desk.bundle(), media_type="application/json")
+
+    @router.get("/audit/questions")
+    async def questions(
+        use: Annotated[str, Query(max_length=LONGEST_TEXT)] = "",
+        dataset: Annotated[str, Query(max_length=LONGEST_TEXT)] = "",
+    ) -> Response:
+        return Response(msgspec.json.encode(await desk.questions(use, dataset)), media_type="application/json")
+
+    @router.get("/audit/uses")
+    async def uses() -> Response:
+        return json_response({"uses": await desk.uses()})
 
     @router.get("/audit/entries")
     async def entries(

@@ -1,4 +1,4 @@
-"""Verbs to prove: audit export, verify, lineage."""
+"""Verbs to prove: audit export, questions, verify, lineage."""
 
 import json as jsonlib
 from pathlib import Path
@@ -36,6 +36,27 @@ def export(
             raise FileNotWrittenError(file=str(file), reason=error.strerror or str(error)) from error
         text = Text(msgid("{count} entries are in {file}."), {"count": len(bundle["entries"]), "file": str(file)})
         screen.show({"file": str(file), "entries": len(bundle["entries"])}, lambda: screen.line(text))
+
+
+@app.command("questions")
+def questions(
+    file: Annotated[Path, typer.Argument(help="Where to write the questions.")],
+    use: Annotated[str, typer.Option("--use", help="Only those of this use (a transfer of yours).")] = "",
+    dataset: Annotated[str, typer.Option("--dataset", help="Only those of this dataset.")] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+    lang: LanguageOption = "",
+) -> None:
+    """Write what your datasets were asked to a file that an auditor holds against your log; it is not sealed."""
+    with session(config, json=json, language=lang) as (space, screen):
+        shown = space.audit_questions(use=use, dataset=dataset)
+        try:
+            file.write_text(jsonlib.dumps(shown), encoding="utf-8")
+        except OSError as error:
+            raise FileNotWrittenError(file=str(file), reason=error.strerror or str(error)) from error
+        count = len(shown["questions"])
+        text = Text(msgid("{count} questions are in {file}."), {"count": count, "file": str(file)})
+        screen.show({"file": str(file), "questions": count}, lambda: screen.line(text))
 
 
 @app.command("verify")

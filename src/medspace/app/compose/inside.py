@@ -91,5 +91,6 @@ def _desk(base: Base, membership: Membership, road: Road, learning: Learning) ->
         coordinator=learning.coordinator,
         training=learning.training,
         waiting=learning.waiting,
+        usage=road.usage,
         kinds=road.kinds,
     )

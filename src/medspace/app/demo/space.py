@@ -19,6 +19,7 @@ ASSET = "heart-disease"
 PURPOSE = "ehds:HealthcareScientificResearch"
 UNTIL = "2030-06-30T00:00:00Z"
 MIN_COHORT = 10
+QUESTIONS = 60  # a year: more than a tenth of the smaller hospitals' patients, so that the demo can be run again
 LOWEST_PORT, HIGHEST_PORT = 12_000, 32_000
 
 
@@ -125,6 +126,7 @@ description = "Patients referred for angiography: findings, exercise test, vesse
 keywords = ["heart", "cardiology", "angiography"]
 source = "{hospital.file}"
 dictionary = "heart.toml"
+questions = {QUESTIONS}
 
 [assets.label]
 purposes = ["{PURPOSE}"]

@@ -19,7 +19,7 @@ from medspace.app.compose import Parts, open_connector
 from medspace.app.config import read_config
 from medspace.app.demo.data import records, split
 from medspace.app.demo.pooled import largest_difference
-from medspace.app.demo.space import ASSET, MIN_COHORT, Party, free_ports, lay_out, parties
+from medspace.app.demo.space import ASSET, MIN_COHORT, QUESTIONS, Party, free_ports, lay_out, parties
 from medspace.app.screen import Screen
 from medspace.app.sdk import Space, SpaceError, connect
 from medspace.app.serve import serve
@@ -156,6 +156,7 @@ def tell(
         "catalogue": [{"participant": d["participant"], "dataset": d["id"], "title": d["title"]} for d in found],
         "agreement": {"contract": agreed[0]["contract"], "count": len(agreed)},
         "training": _training(run),
+        "questions": [spaces[party.key].status()["questions"][0] for party in members if party.hospital],
         "model": {
             "id": run["model"]["id"],
             "digest": run["model"]["digest"],
@@ -232,7 +233,7 @@ def show(screen: Screen, result: JsonObject) -> None:
     for sentence in result["agreement"]["contract"]:
         screen.line(Text("   - {sentence}", {"sentence": sentence}))
     facts = {"rounds": training["rounds"], "seconds": f"{training['seconds']:.1f}"}
-    screen.line(Text(msgid("4. No row left a hospital; {rounds} rounds in {seconds} s gave this model:"), facts))
+    screen.line(Text(msgid("4. Sums left the hospitals; {rounds} rounds in {seconds} s gave this model:"), facts))
     columns = [Text(msgid("hospital")), Text(msgid("patients")), Text("AUC"), Text("Brier"), Text("ECE")]
     screen.table(Text(msgid("quality per hospital")), columns, [_row(site) for site in training["sites"]])
     facts = {"difference": f"{training['max_abs_diff_vs_pooled']:.1e}"}
@@ -246,11 +247,23 @@ def show(screen: Screen, result: JsonObject) -> None:
     )
     for sentence in result["model"]["protections"]:
         screen.line(Text("   {sentence}", {"sentence": sentence}))
+    _say_limits(screen, result["questions"])
     facts = {"entries": audit["entries"], "checks": audit["checks"]}
     verdict = msgid("5. Verified offline from six signed logs: {entries} entries, {checks} checks, nothing amiss.")
     wrong = msgid("5. The audit of {entries} entries found something amiss.")
     screen.line(Text(verdict if audit["verified"] else wrong, facts))
     screen.line(Text(msgid("The whole story took {seconds} s."), {"seconds": result["seconds"]["total"]}))
+
+
+def _say_limits(screen: Screen, questions: Sequence[JsonObject]) -> None:
+    """What the hospitals still answer this year, and what that is worth."""
+    used = msgid(
+        "   Each hospital has answered up to {used} of {limit} questions of this year: the demo's own setting;"
+    )
+    screen.line(Text(used, {"used": max(one["used"] for one in questions), "limit": QUESTIONS}))
+    screen.line(Text(msgid("   by default a dataset answers one a year for every ten of its patients.")))
+    screen.line(Text(msgid("   No table left a hospital. Exact answers to free questions can still tell about")))
+    screen.line(Text(msgid("   single patients: limits slow that down, they do not end it (docs/security.md).")))
 
 
 def _texts(problem: JsonObject) -> dict[str, str]:

@@ -71,14 +71,16 @@ class Door:
             return again
         self._end_stale(tx, job)
         known, unchanged = self._asked_before(tx, job.asset, request, allowed, now)
-        decision = brakes.all_of([*self._brake(tx, visit, allowed, counted=known is None), unchanged])
+        counted = known is None and not self._may_be_known(tx, job.asset, request, now)
+        decision = brakes.all_of([*self._brake(tx, visit, allowed, counted=counted), unchanged])
         if not decision.permitted:
             return self._refuse(tx, visit, decision)
         job_now = replace(job, task=visit.task, steps=job.steps + 1, sites=sites_digest(visit.sites))
         tx.replace(JOBS, job, job_now)
-        if known is None:
+        if counted:
             self._spend(tx, job.asset, now)
-        return self._question(tx, visit, self._admission(tx, visit, allowed, admission_id), request, known)
+        admission = self._admission(tx, visit, allowed, admission_id)
+        return replace(self._question(tx, visit, admission, request, counted=counted), known=known)
 
     def _visit(self, tx: Transaction, call: Call, now: datetime) -> Visit:
         job = self.job(tx, call)
@@ -154,6 +156,11 @@ class Door:
             return None, brakes.unchanged((), 0)
         return self._compare(tx, asset, request, content, max(allowed.min_cohort, brakes.FEWEST_CHANGED), now)
 
+    def _may_be_known(self, tx: Transaction, asset: str, request: str, now: datetime) -> bool:
+        """Whether the question was answered before, on rows that are not yet known to be these."""
+        unread = self.applied.changes and self.contents.known(asset) is None
+        return unread and self.holder.notebook.recalled(tx, asset, request, None, now) is not None
+
     def _compare(
         self, tx: Transaction, asset: str, request: str, content: Content, least: int, now: datetime
     ) -> tuple[Release | None, Decision]:
@@ -170,10 +177,16 @@ class Door:
             tx.replace(QUESTIONS, kept, replace(kept, version=content.version))
         least = max(admission.min_cohort, brakes.FEWEST_CHANGED)
         known, unchanged = self._compare(tx, admission.asset, question.asked.request, content, least, now)
-        if unchanged.permitted:
+        decisions = [unchanged]
+        if known is None and not question.asked.counted:
+            if self.applied.questions:
+                decisions.append(brakes.within_year(self.allowance(tx, admission.asset)))
+            self._spend(tx, admission.asset, now)
+        decision = brakes.all_of(decisions)
+        if decision.permitted:
             return known
-        self.gate.end(tx, admission.id, Outcome.REFUSED, unchanged.code)
-        return Refusal(NotAdmittedError(**told(unchanged.code, unchanged.failures[0])))
+        self.gate.end(tx, admission.id, Outcome.REFUSED, decision.code)
+        return Refusal(NotAdmittedError(**told(decision.code, decision.failures[0])))
 
     def allowance(self, tx: Transaction, asset: str) -> brakes.Allowance:
         """How many questions an asset was asked, over all users, and how many it still answers this year."""
@@ -186,8 +199,7 @@ class Door:
         else:
             tx.replace(SPENT, spent, brakes.one_more(asset, spent, now))
 
-    def _refuse(self, tx: Transaction, visit: Visit, refused: Decision) -> Refusal:
-        decision = rules.spoken(refused)
+    def _refuse(self, tx: Transaction, visit: Visit, decision: Decision) -> Refusal:
         job, premise = visit.job, next(iter(decision.failures), None)
         facts = {"agreement": job.agreement, "transfer": job.id, "user": job.user, "code": decision.code}
         clause = {"clause": premise.clause} if premise else {}
@@ -235,7 +247,7 @@ class Door:
         )
 
     def _question(
-        self, tx: Transaction, visit: Visit, admission: Admission, request: str, known: Release | None
+        self, tx: Transaction, visit: Visit, admission: Admission, request: str, *, counted: bool
     ) -> Admitted:
         """Keep the question that was admitted, sealed."""
         content = self.contents.known(admission.asset)
@@ -252,7 +264,7 @@ class Door:
             request=request,
             sealed=self.holder.notebook.sealed(visit.step, admission.id),
             version=content.version if content else "",
-            counted=known is None,
+            counted=counted,
         )
         tx.insert(QUESTIONS, asked)
-        return Admitted(admission, visit.step, asked, known)
+        return Admitted(admission, visit.step, asked)

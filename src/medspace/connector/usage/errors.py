@@ -2,6 +2,7 @@
 
 MedspaceError
  |- RefusedError
+ |   |- QuestionsSealedError  the questions that were kept were sealed with another secret
  |   |- UnknownJobError       no such job for this caller and token
  |   |- JobClosedError        the use is suspended or over
  |   |- NotAdmittedError      agreement, label or budget say no
@@ -44,7 +45,7 @@ class WithheldError(RefusedError):
 
     code = "use.withheld"
     sentence = msgid("The output was kept back. Clause: {clause}. Asked: {asked}. Found: {held}.")
-    next_step = msgid("Ask for an output that the agreement allows, from enough patients.")
+    next_step = msgid("{remedy}")
 
 
 class UseFailedError(RefusedError):
@@ -53,6 +54,14 @@ class UseFailedError(RefusedError):
     code = "use.failed"
     sentence = msgid("The use {use} failed inside the holder's connector.")
     next_step = msgid("Tell the holder: its connector's log has the trace. The same step will fail again.")
+
+
+class QuestionsSealedError(RefusedError):
+    """The questions that were kept cannot be opened: without them nothing limits what is asked next."""
+
+    code = "questions.sealed"
+    sentence = msgid("The questions that this connector has kept were sealed with another secret.")
+    next_step = msgid("Put the file of `questions.secret` back as it was: it belongs to the database.")
 
 
 class StepError(InvalidInputError):

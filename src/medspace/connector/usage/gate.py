@@ -40,9 +40,8 @@ class Gate:
             return JobClosedError(use=admission.use)
         in_the_open, behind = self._may_leave(tx, job, question, output, now)
         if not in_the_open.permitted:
-            spoken = rules.spoken(in_the_open)
-            self.end(tx, admission.id, Outcome.REFUSED, spoken.code)
-            return WithheldError(**told(spoken.code, next(iter(spoken.failures), None)))
+            self.end(tx, admission.id, Outcome.REFUSED, in_the_open.code)
+            return WithheldError(**told(in_the_open.code, next(iter(in_the_open.failures), None)))
         if not behind.permitted:
             return behind.code
         said = release_digest(output.kind, step.round, output.cohort, output.values)

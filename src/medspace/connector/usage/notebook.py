@@ -12,6 +12,7 @@ from zlib import compress, decompress
 import msgspec
 
 from medspace.connector.usage.brakes import MOST_ROUNDS, MOST_WITHHELD_OF_ONE, YEAR
+from medspace.connector.usage.errors import QuestionsSealedError
 from medspace.connector.usage.model import KEPT, QUESTIONS, Job, Kept, Outcome, Question
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import stamp
@@ -63,12 +64,16 @@ class Notebook:
         return None
 
     def recalled(
-        self, tx: Transaction, asset: str, request: str, versions: Collection[str], now: datetime
+        self, tx: Transaction, asset: str, request: str, versions: Collection[str] | None, now: datetime
     ) -> Release | None:
-        """The newest answer of this year that anybody got to this question on one of these versions of the rows."""
+        """The newest answer of this year that anybody got to this question on one of these versions of the rows.
+
+        On any, where no versions are named.
+        """
         where = {"request": request}
         for kept in tx.find(KEPT, where=where, order_by="time", descending=True):
-            if kept.asset == asset and kept.version in versions and kept.time > stamp(now - YEAR):
+            asked = versions is None or kept.version in versions
+            if asked and kept.asset == asset and kept.time > stamp(now - YEAR):
                 return self._release(kept)
         return None
 
@@ -110,6 +115,18 @@ class Notebook:
         for answer in stale:
             tx.delete(KEPT, answer)
         return PAGE in (len(old), len(stale))
+
+    async def check(self, database: Database) -> None:
+        """Whether what was kept can be opened: a secret that was lost would let everything be asked anew.
+
+        Raises:
+            QuestionsSealedError: it was sealed with another secret.
+        """
+        for question in await database.read(lambda tx: tx.find(QUESTIONS, order_by="time", descending=True, limit=1)):
+            try:
+                self.shown(question)
+            except ValueError:
+                raise QuestionsSealedError from None
 
     # --- what was asked before ---------------------------------------------------------------------------------
     async def open_history(self, database: Database, asset: str) -> None:

@@ -1,7 +1,7 @@
 """May it happen, may it leave? Pure decisions of usage control, over the policy room's."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from math import isfinite
 
@@ -16,7 +16,6 @@ from medspace.policy.model import UseRequest
 from medspace.policy.points import Point
 
 DEEPEST = 8
-COUNT, USED_UP = "policy.count", "use.used_up"
 WITHHELD = "use.withheld"
 MOST_NUMBERS = 1_000_000
 LONGEST_TEXT = 100  # characters: a digest or a name of a column has room, a record has not
@@ -102,12 +101,6 @@ def same_task(first: str | None, now: str) -> Decision:
     return _one("use.task", "use.task_changed", asked, held, ok=first in (None, now))
 
 
-def spoken(decision: Decision) -> Decision:
-    """The decision, a used-up agreement under the name that a use has for it."""
-    used_up = decision.code == COUNT and not decision.permitted
-    return replace(decision, code=USED_UP) if used_up else decision
-
-
 def in_the_open(admission: Admission, output: Output, now: datetime) -> Decision:
     """The part of the gate that says nothing about the rows: what kind of output it is, and when."""
     return combine(_kind(admission, output), _time(admission, now))
@@ -122,7 +115,12 @@ def withheld() -> Premise:
     """All that a caller is told of an output that was kept back for any reason that lies in the rows."""
     asked = Text(msgid("an output that tells about no few patients"))
     held = Text(msgid("it would tell about few, or nothing at all"))
-    remedy = Text(msgid("Ask for an output that the agreement allows, from enough patients."))
+    remedy = Text(
+        msgid(
+            "Ask about more patients: fewer and coarser features, an outcome that more of them have. "
+            "Which rule it was, only the holder sees, in its own log."
+        )
+    )
     return Premise(WITHHELD, asked, held, satisfied=False, remedy=remedy)
 
 

@@ -26,6 +26,7 @@ from medspace.connector.usage.errors import (
 )
 from medspace.connector.usage.gate import INTERRUPTED, Gate
 from medspace.connector.usage.model import Outcome
+from medspace.connector.usage.notebook import Notebook
 from medspace.connector.usage.tokens import JobTokens
 from medspace.connector.usage.versions import Content
 from medspace.core.canonical import canonical, exact
@@ -67,6 +68,11 @@ class UsageControl:
         self._answering: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # by asset
         self._going: set[asyncio.Task[Release]] = set()
 
+    @property
+    def notebook(self) -> Notebook:
+        """The questions that were asked, for those who hold the rows."""
+        return self._notebook
+
     async def step(self, call: Call) -> Release:
         """Answer one step of a use; it is answered to its end even if the caller goes away.
 
@@ -96,7 +102,12 @@ class UsageControl:
         await asyncio.gather(*going, return_exceptions=True)
 
     async def recover(self) -> None:
-        """Give what a connector that is gone had admitted its end in the log; for the start."""
+        """Give what a connector that is gone had admitted its end in the log; for the start.
+
+        Raises:
+            QuestionsSealedError: the questions that were kept were sealed with another secret.
+        """
+        await self._notebook.check(self._database)
         while await self._database.write(self._gate.end_some):
             pass
         await self.tidy()

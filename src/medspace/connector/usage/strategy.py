@@ -41,12 +41,11 @@ class UsageStrategy:
         facts = rules.Facts(transfer.counterparty, region, self._clock.now(), before)
         request = rules.request_for(transfer.format, agreement.dataset, facts, None)
         label = labelled.label if labelled else None
-        decision = combine(
+        return combine(
             rules.not_held(held=job is not None and job.held),
             rules.decide(agreement, label, request, Point.TRANSFER),
             self._offered(transfer.format),
         )
-        return rules.spoken(decision)
 
     def _offered(self, kind: str) -> Decision:
         ok = kind in self._kinds
