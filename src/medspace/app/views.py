@@ -211,7 +211,13 @@ def model(record: Model, names: Mapping[str, str], speak: Speak) -> JsonObject:
     """A model: coefficients, quality per site and pooled, protections, lineage."""
     lineage, fitted = record.lineage, read(record)
     sites = [
-        {"site": s.site, "name": names.get(s.site, s.site), "rows": s.rows, **_quality(s.quality)}
+        {
+            "site": s.site,
+            "name": names.get(s.site, s.site),
+            "rows": s.rows,
+            "persons": s.persons,
+            **_quality(s.quality),
+        }
         for s in fitted.sites
     ]
     return {
@@ -226,8 +232,17 @@ def model(record: Model, names: Mapping[str, str], speak: Speak) -> JsonObject:
         ],
         "terms": [_term(t) for t in fitted.terms],
         "rows": record.rows,
+        "persons": fitted.persons,
         "rounds": record.rounds,
-        "quality": {"sites": sites, "pooled": {"rows": record.rows, **_quality(fitted.pooled)}},
+        "quality": {
+            "sites": sites,
+            "pooled": {"rows": record.rows, "persons": fitted.persons, **_quality(fitted.pooled)},
+        },
+        "joined": [
+            {"site": j.site, "name": names.get(j.site, j.site), "feature": j.feature, "levels": j.levels}
+            for j in fitted.joined
+        ],
+        "uncarried": list(fitted.uncarried),
         "measured_on": fitted.measured_on,
         "sites": attendance.of_model(lineage, names, speak),
         "protections": [Text(PROTECTIONS.get(lineage.protection, lineage.protection)).render(speak)],
@@ -257,10 +272,20 @@ def _term(term: Json) -> JsonObject:
 
 def _quality(quality: Quality | None) -> JsonObject:
     if quality is None:
-        return {"n": 0, "auc": None, "brier": None, "ece": None, "rmse": None}
+        return {
+            "n": 0,
+            "measured_persons": 0,
+            "auc": None,
+            "auc_resolution": None,
+            "brier": None,
+            "ece": None,
+            "rmse": None,
+        }
     return {
         "n": quality.rows,
+        "measured_persons": quality.persons,
         "auc": quality.auc,
+        "auc_resolution": quality.auc_resolution,
         "brier": quality.brier,
         "ece": quality.ece,
         "rmse": quality.rmse,

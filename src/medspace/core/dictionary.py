@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
@@ -27,6 +28,9 @@ DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 CONTROL = r"[\x00-\x1f\x7f]"
 FORMULA = r"[=+@-]"  # what makes a spreadsheet run a cell (CWE-1236)
 FLAGS = {"true": True, "1": True, "false": False, "0": False}
+EPOCH = date(1970, 1, 1).toordinal()
+OUTCOME = re.compile(r"(?P<column>[^<>=]+?)\s*(?P<comparison>>=|<=|==|>|<)\s*(?P<value>" + NUMBER + ")")
+MOST_OUTCOMES = 100
 
 
 class ColumnType(StrEnum):
@@ -103,18 +107,54 @@ class Column:
         """Whether its values are numbers."""
         return self.type in (ColumnType.NUMBER, ColumnType.INTEGER)
 
+    @property
+    def span(self) -> tuple[float, float] | None:
+        """The least and the greatest number that it may hold, as rows tell it; None where the range is not bounded.
+
+        A flag is 0 or 1, a date the number of days since 1970-01-01.
+        """
+        if self.type is ColumnType.FLAG:
+            return 0.0, 1.0
+        if self.minimum is None or self.maximum is None:
+            return None
+        start = EPOCH if self.type is ColumnType.DATE else 0
+        return float(_position(self.minimum) - start), float(_position(self.maximum) - start)
+
+    @property
+    def binary(self) -> bool:
+        """Whether its numbers are 0 and 1 and nothing else."""
+        return self.type is ColumnType.FLAG or (self.type is ColumnType.INTEGER and self.span == (0.0, 1.0))
+
+
+Comparison = Literal[">", ">=", "<", "<=", "=="]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A yes or no that the holder lets others ask about: whether a number compares so with a value."""
+
+    column: str
+    comparison: Comparison
+    value: float
+
+    def __str__(self) -> str:
+        return f"{self.column} {self.comparison} {repr(self.value).removesuffix('.0')}"
+
 
 @dataclass(frozen=True, slots=True)
 class Dictionary:
     """The columns of a table, in order.
 
     `person` names the column with the pseudonym of the person, if there is one: it is counted and never released.
+    `outcomes` are the thresholds on its numbers that may be asked about; one that the asker chose would tell who lies
+    between two of them.
     """
 
     title: str
     columns: tuple[Column, ...]
     description: str = ""
     person: str | None = None
+    outcomes: tuple[Outcome, ...] = ()
 
     def column(self, name: str) -> Column:
         """The column of that name.
@@ -144,12 +184,15 @@ class Finding:
 
 def describe(dictionary: Dictionary) -> JsonObject:
     """The published form, for catalogues and digests: JSON without fractions (bounds as text)."""
-    return {
+    described: JsonObject = {
         "title": dictionary.title,
         "description": dictionary.description,
         "person": dictionary.person,
         "columns": [_describe_column(column) for column in dictionary.columns],
     }
+    if dictionary.outcomes:
+        described["outcomes"] = [str(outcome) for outcome in dictionary.outcomes]
+    return described
 
 
 def _describe_column(column: Column) -> JsonObject:
@@ -273,6 +316,7 @@ class _DictionaryForm(msgspec.Struct, forbid_unknown_fields=True):
     columns: dict[str, _ColumnForm]
     description: str = ""
     person: str | None = None
+    outcomes: list[str] = []
 
 
 def parse(text: str) -> Dictionary:
@@ -290,9 +334,22 @@ def parse(text: str) -> Dictionary:
         description=form.description,
         person=form.person,
         columns=tuple(_column(name, column) for name, column in form.columns.items()),
+        outcomes=tuple(map(outcome, form.outcomes)),
     )
     _check(dictionary)
     return dictionary
+
+
+def outcome(text: str) -> Outcome:
+    """The outcome that a text such as `num > 0` declares.
+
+    Raises:
+        DictionaryError: it declares none.
+    """
+    found = OUTCOME.fullmatch(text.strip())
+    if found is None or not math.isfinite(float(found["value"])):
+        raise DictionaryError(reason=Text(msgid("an outcome must read like `num > 0`")))
+    return Outcome(found["column"], msgspec.convert(found["comparison"], Comparison), float(found["value"]) + 0.0)
 
 
 def _column(name: str, form: _ColumnForm) -> Column:
@@ -321,6 +378,14 @@ def _check(dictionary: Dictionary) -> None:
         )
     for column in dictionary.columns:
         _check_column(column)
+    numeric = {column.name for column in dictionary.columns if column.numeric}
+    if len(dictionary.outcomes) > MOST_OUTCOMES:
+        raise DictionaryError(reason=Text(msgid("it declares more than {most} outcomes"), {"most": MOST_OUTCOMES}))
+    for declared in dictionary.outcomes:
+        if declared.column not in numeric:
+            raise DictionaryError(
+                reason=Text(msgid("an outcome needs a numeric column: {column}"), {"column": declared.column})
+            )
 
 
 def _check_column(column: Column) -> None:

@@ -127,7 +127,7 @@ class Rows(Protocol):
         """What the columns mean, which values they may hold, which outcomes the holder declares."""
         ...
 
-    def marks(self, key: bytes) -> tuple[Sequence[int], Sequence[int]]:
+    def marks(self, key: bytes) -> tuple[Iterable[int], Iterable[int]]:
         """For each row two keyed digests of 64 bits: of the person, and of everything that the row says.
 
         A person's is the same in every version of the table, wherever the row stands. Where the dictionary names no

@@ -2,18 +2,25 @@
 
 The asker chooses beta, and a beta can be chosen that gives all weight to one row. So an output's cohort is not the
 number of rows that were added up but the number that carries the sum: Kish's effective size (Kish, Survey Sampling,
-1965). What this does not prevent: comparing the answers to two well-chosen questions. Masked aggregation and
-noise do that; until they are there, the holder's means are how often it lets itself be asked, and by whom.
+1965). What several answers tell together is `exposure`'s.
 """
 
+import heapq
 import math
+from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 Persons = NDArray[np.int64]
+Labels = NDArray[np.int64]
+
+MISSING = -1  # the label of a row without a value
+FEW_VALUES = 20  # a number with so many different values, or fewer, is a code
 
 
 def effective(weights: Vector, persons: Persons) -> int:
@@ -21,8 +28,7 @@ def effective(weights: Vector, persons: Persons) -> int:
 
     Equal weights give the number of persons, one weight alone gives 1, no weight at all 0.
     """
-    _, place = np.unique(persons, return_inverse=True)
-    total = np.bincount(place, weights=np.abs(weights))
+    total = _by_person(weights, persons)
     largest = float(total.max(initial=0.0))
     if not largest > 0.0 or not math.isfinite(largest):
         return 0
@@ -30,64 +36,138 @@ def effective(weights: Vector, persons: Persons) -> int:
     return math.floor(float(shares.sum()) ** 2 / float(np.square(shares).sum()) + 1e-9)
 
 
-def coarsened(values: Matrix, widths: list[int], persons: Persons, least: int) -> Matrix:
-    """The values of one site with nothing in a column that fewer than `least` persons (but some) stand out by.
+def heaviest(weights: Vector, persons: Persons) -> float:
+    """The share of all weight that one person has at most, from 0 to 1; 1 where there is no weight at all.
 
-    `widths` says how many columns each feature has: one for a number, one or more of 0 and 1 for codes (the first
-    code has none); a feature is missing in all its columns at once. A feature that few have counts as missing; a gap
-    that few have is filled with what is usual there; a code, or one of two values, that few have joins the others.
+    Kish's number does not see it: half of the weight on one of a thousand persons leaves an effective size of four,
+    a tenth of it leaves ninety.
     """
-    made = values.copy()
-    start = 0
-    for width in widths:
-        block = made[:, start : start + width]  # a view: what is changed here is changed in `made`
-        present = ~np.isnan(block[:, 0])
-        if _few(present, persons, least):
-            block[:] = np.nan
-        elif present.any():
-            _join_rare_codes(block, present, persons, least)
-            if _few(~present, persons, least):
-                block[~present] = _usual(block[present])
-        start += width
-    return made
+    total = _by_person(weights, persons)
+    largest = float(total.max(initial=0.0))
+    if not largest > 0.0 or not math.isfinite(largest):
+        return 1.0
+    return largest / float(total.sum())
 
 
-def _usual(block: Matrix) -> Vector:
-    """The most frequent row of codes, or the mean of measurements."""
-    if np.isin(block, (0.0, 1.0)).all():
-        rows, counts = np.unique(block, axis=0, return_counts=True)
-        usual: Vector = rows[int(np.argmax(counts))]
-        return usual
-    mean: Vector = block.mean(axis=0)
-    return mean
+def _by_person(weights: Vector, persons: Persons) -> Vector:
+    _, place = np.unique(persons, return_inverse=True)
+    return np.bincount(place, weights=np.abs(weights)).astype(np.float64)
 
 
-def _few(rows: NDArray[np.bool_], persons: Persons, least: int) -> bool:
+def heads(labels: Labels, persons: Persons, width: int) -> NDArray[np.int64]:
+    """How many persons have each of the labels 0 to `width` - 1; labels below 0 are not counted."""
+    inside = labels >= 0
+    known, place = np.unique(persons[inside], return_inverse=True)
+    pairs = np.unique(labels[inside] * max(len(known), 1) + place)
+    return np.bincount(pairs // max(len(known), 1), minlength=width)[:width]
+
+
+def few(rows: Mask, persons: Persons, least: int) -> bool:
+    """Whether some persons have it, but fewer than `least`."""
     return 0 < len(np.unique(persons[rows])) < least
 
 
-def _join_rare_codes(block: Matrix, present: NDArray[np.bool_], persons: Persons, least: int) -> None:
-    if block.shape[1] == 1:
-        _join_rare_value(block[:, 0], present, persons, least)
-        return
-    for column in block.T:
-        if _few(column == 1.0, persons, least):
-            column[present] = 0.0
-    # The first code is where all columns are 0: the rarest of the others joins it until it is not rare either. There
-    # is another one as long as it is rare, since those who have the feature at all are not few.
-    while _few(present & (block == 0.0).all(axis=1), persons, least):
-        carried = [(int((column == 1.0).sum()), at) for at, column in enumerate(block.T) if (column == 1.0).any()]
-        block[present, min(carried)[1]] = 0.0
+def joined(labels: Labels, names: Sequence[str], persons: Persons, least: int, *, hide: bool = True) -> Labels:
+    """The labels of a coded column with nobody in a group of fewer than `least` persons.
+
+    `labels` are places in `names`, `len(names)` for a code that has no name, MISSING. What fewer than `least` persons
+    have gets the label `len(names)`, together. Where all of them are still too few, they count as missing, if that
+    makes enough (and `hide` allows it), else the next rarest level joins them. Nobody gets the label of a level that
+    is not theirs. A column that few have at all counts as missing; gaps that few have are filled with what most have.
+    The order of `names` does not matter.
+    """
+    other = len(names)
+    made = labels.copy()
+    if few(made != MISSING, persons, least):
+        return np.full_like(made, MISSING)
+    counts = heads(made, persons, other)
+    made[np.isin(made, np.flatnonzero((counts > 0) & (counts < least)))] = other
+    if few(made == other, persons, least):
+        gaps = (labels == MISSING) | (made == other)
+        if hide and (labels == MISSING).any() and not few(gaps, persons, least):
+            made[made == other] = MISSING
+        rarest = sorted((int(count), names[place], place) for place, count in enumerate(counts) if count >= least)
+        for _, _, place in rarest:
+            if not few(made == other, persons, least):
+                break
+            made[made == place] = other
+    if few(made == MISSING, persons, least):
+        made[made == MISSING] = _usual(made, (*names, ""), persons)
+    return made
 
 
-def _join_rare_value(column: Vector, present: NDArray[np.bool_], persons: Persons, least: int) -> None:
-    """Of just two values, a rare one becomes the other one; a measurement has more values and stays."""
-    found = np.unique(column[present])
-    if len(found) == 2:  # noqa: PLR2004 - two values
-        for value, other in ((found[0], found[1]), (found[1], found[0])):
-            if _few(column == value, persons, least):
-                column[column == value] = other
-                return
+def _usual(labels: Labels, names: Sequence[str], persons: Persons) -> int:
+    counts = heads(labels, persons, len(names))
+    return min(range(len(names)), key=lambda place: (-int(counts[place]), names[place]))
+
+
+def merged(column: Vector, persons: Persons, least: int, *, hide: bool = True) -> Vector:
+    """The values of a numeric column, NaN where missing; none, and no gap, is one that fewer than `least` have.
+
+    Numbers with few values are codes: a rare value becomes its neighbour. Of two values that would be the opposite:
+    there the whole column counts as missing (or, unless `hide`, everybody gets the mean). A column that few have
+    counts as missing; gaps that few have are filled with the mean.
+    """
+    made = column.copy()
+    gaps = np.isnan(made)
+    if few(~gaps, persons, least):
+        return np.full_like(made, np.nan)
+    values, place = np.unique(made[~gaps], return_inverse=True)
+    owners = persons[~gaps]
+    if len(values) == 2 and min(heads(place, owners, 2)) < least:  # noqa: PLR2004 - a yes or no
+        return np.full_like(made, np.nan if hide else float(made[~gaps].mean()))
+    if len(values) <= max(FEW_VALUES, len(np.unique(persons)) // max(least, 1)):
+        made[~gaps] = _neighbours(values, place.astype(np.int64), owners, least)[place]
+    if few(gaps, persons, least):
+        made[gaps] = made[~gaps].mean()
+    return made
+
+
+def _neighbours(values: Vector, place: Labels, persons: Persons, least: int) -> Vector:
+    """What each of the sorted `values` becomes: the rarest joins the nearest, until none is rare."""
+    having: list[set[int]] = [set() for _ in values]
+    for at, person in zip(place.tolist(), persons.tolist(), strict=True):
+        having[at].add(person)
+    says, members = values.tolist(), [[at] for at in range(len(values))]
+    left = list(range(-1, len(values) - 1))
+    right = [*range(1, len(values)), -1]
+    queue = [(len(who), at) for at, who in enumerate(having)]
+    heapq.heapify(queue)
+    while queue:
+        count, at = heapq.heappop(queue)
+        if not members[at] or count != len(having[at]):
+            continue
+        sides = [side for side in (left[at], right[at]) if side >= 0]
+        if count >= least or not sides:
+            break
+        near = min(sides, key=lambda side: (abs(says[side] - says[at]), -len(having[side]), says[side]))
+        having[near] |= having[at]
+        members[near] += members[at]
+        members[at] = []
+        if left[at] >= 0:
+            right[left[at]] = right[at]
+        if right[at] >= 0:
+            left[right[at]] = left[at]
+        heapq.heappush(queue, (len(having[near]), near))
+    becomes = values.copy()
+    for at, own in enumerate(members):
+        becomes[own] = says[at]
+    return becomes
+
+
+def small_cells(columns: Sequence[Labels], persons: Persons, least: int) -> int:
+    """How many cells of pairs of coded columns hold some persons, but fewer than `least`.
+
+    The first Hessian of a task tells the sum of every cell. It is for the holder to know before it offers: nothing
+    closes these cells but a budget.
+    """
+    found = 0
+    for one, other in combinations(columns, 2):
+        width = int(other.max(initial=0)) + 1
+        cells = np.where((one < 0) | (other < 0), MISSING, one * width + other)
+        counts = heads(cells, persons, int(cells.max(initial=0)) + 1)
+        found += int(((counts > 0) & (counts < least)).sum())
+    return found
 
 
 def grouped(scores: Vector, persons: Persons, least: int) -> Vector:
@@ -113,3 +193,25 @@ def grouped(scores: Vector, persons: Persons, least: int) -> Vector:
     for group in groups:
         averaged[group] = scores[group].mean() if group else 0.0
     return averaged
+
+
+def runs(places: Labels, persons: Persons, width: int, least: int) -> tuple[Labels, Labels]:
+    """The first and the last place of each place's group, shape (width,) each.
+
+    A group are neighbouring places that at least `least` persons have together. What is left at the end joins the
+    group before it.
+    """
+    having: list[set[int]] = [set() for _ in range(width)]
+    for at, person in zip(places.tolist(), persons.tolist(), strict=True):
+        having[at].add(person)
+    starts, seen = [0], set[int]()
+    for at in range(width - 1):
+        seen |= having[at]
+        if len(seen) >= least:
+            starts.append(at + 1)
+            seen = set()
+    if len(starts) > 1 and len(seen | having[width - 1]) < least:
+        starts.pop()
+    first = np.repeat(starts, np.diff([*starts, width]))
+    last = np.repeat(np.array([*starts[1:], width]) - 1, np.diff([*starts, width]))
+    return first.astype(np.int64), last.astype(np.int64)

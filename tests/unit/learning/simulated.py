@@ -1,14 +1,18 @@
 """Sites in this process: real engine, real rows, no network; each can be told to misbehave."""
 
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from hashlib import blake2b
 
 import msgspec
 import numpy as np
 
 from medspace.adapters.memory import ManualClock, MemoryDatabase, SeededRandomness
-from medspace.core.usage import Admission, Step, release_digest
+from medspace.core import dictionary as core_dictionary
+from medspace.core.dictionary import Column, ColumnType, Dictionary
+from medspace.core.usage import Admission, Brakes, Step, release_digest
 from medspace.learning.glm.engine import GlmEngine
 from medspace.learning.glm.outcome import read
 from medspace.learning.glm.service import GlmAlgorithm
@@ -20,13 +24,43 @@ PERSON = "person"  # the column that says whose a row is, where there is one
 Columns = Mapping[str, Sequence[float] | Sequence[str | None]]
 
 
+OUTCOMES = ("num > 0",)
+
+
+def dictionary_of(*tables):
+    """What a holder of these columns would say of them: whole numbers or not, their range, their codes."""
+    names = [name for name in tables[0] if name != PERSON]
+    described = tuple(described_column(name, [v for table in tables for v in table[name]]) for name in names)
+    outcomes = tuple(
+        outcome for outcome in map(core_dictionary.outcome, OUTCOMES) if outcome.column in tables[0]
+    )
+    return Dictionary("Rows", described, outcomes=outcomes)
+
+
+def described_column(name, values):
+    if any(isinstance(value, str) for value in values):
+        return Column(name, ColumnType.CODE, codes=dict.fromkeys(sorted({v for v in values if v is not None}), ""))
+    known = [float(value) for value in values if value is not None and math.isfinite(value)] or [0.0]
+    kind = ColumnType.INTEGER if all(value == round(value) for value in known) else ColumnType.NUMBER
+    return Column(name, kind, minimum=min(known), maximum=max(known))
+
+
 @dataclass(frozen=True)
 class TableRows:
     columns: Columns
     count: int
+    described: Dictionary | None = None
+
+    @property
+    def dictionary(self):
+        return self.described or dictionary_of(self.columns)
 
     def persons(self):
         return self.columns.get(PERSON, range(self.count))
+
+    def marks(self, key):
+        said = [repr(tuple(values[row] for values in self.columns.values())) for row in range(self.count)]
+        return [mark(key, str(who)) for who in self.persons()], [mark(key, row) for row in said]
 
     def numbers(self, column):
         return np.asarray(self.columns[column], dtype=np.float64)
@@ -35,16 +69,21 @@ class TableRows:
         return list(self.columns[column])
 
 
+def mark(key, text):
+    return int.from_bytes(blake2b(text.encode(), digest_size=8, key=key[:64]).digest())
+
+
 @dataclass(frozen=True)
 class TableSource:
     columns: Columns
+    described: Dictionary | None = None
 
     def open(self, admission):
         count = len(next(iter(self.columns.values())))
-        return TableRows(self.columns, count)
+        return TableRows(self.columns, count, self.described)
 
 
-def admission(task_digest="sha256:" + "0" * 64):
+def admission(task_digest="sha256:" + "0" * 64, **changes):
     return Admission(
         id="urn:uuid:admission",
         agreement="urn:uuid:agreement",
@@ -60,7 +99,12 @@ def admission(task_digest="sha256:" + "0" * 64):
         min_sites=1,
         expires=datetime(2030, 1, 1, tzinfo=UTC),
         entry=0,
+        seed=b"the holder's own",
+        **changes,
     )
+
+
+EXACT = Brakes(rounding=False)  # for what is true of the sums themselves
 
 
 Behaviour = Callable[[Step, Callable[[], Answer]], Awaitable[Answer]]
@@ -76,6 +120,7 @@ class SimulatedSites:
     asked: list[tuple[str, int, str]] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
     engine: GlmEngine = field(default_factory=GlmEngine)
+    brakes: Brakes = Brakes()
 
     async def begin(self, run, agreement, kind):
         site = agreement.removeprefix("urn:agreement:")
@@ -96,7 +141,8 @@ class SimulatedSites:
 
     def honest(self, site, step):
         travelled = msgspec.json.decode(msgspec.json.encode(step), type=Step)
-        output = self.engine.answer(admission(), travelled, TableSource(self.tables[site]))
+        source = TableSource(self.tables[site], dictionary_of(*self.tables.values()))
+        output = self.engine.answer(admission(brakes=self.brakes), travelled, source)
         values = msgspec.json.decode(msgspec.json.encode(output.values))
         return Answer(
             site=site,
@@ -129,9 +175,9 @@ def coordinator(sites, *, database=None, clock=None, **options):
     )
 
 
-async def fitted(task, tables, **options):
+async def fitted(task, tables, brakes=Brakes(), **options):
     """The model of an undisturbed run."""
-    sites = SimulatedSites(tables)
+    sites = SimulatedSites(tables, brakes=brakes)
     leader = coordinator(sites, **options)
     run = await leader.train(task, seats(tables))
     assert run.failure is None, str(run.failure.text)

@@ -1,7 +1,7 @@
 """Checked tables, and the source that opens their rows for an admission."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from hashlib import blake2b, sha256
@@ -19,6 +19,7 @@ from medspace.core.text import Text, msgid
 from medspace.core.usage import Admission, Rows
 
 EPOCH = date(1970, 1, 1)
+Marks = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Table:
     digest: str
     _connection: Connection = field(repr=False, compare=False)
     _owners: npt.NDArray[np.int64] = field(repr=False, compare=False)
+    _marks: MutableMapping[bytes, tuple[Marks, Marks]] = field(default_factory=dict, repr=False, compare=False)
 
 
 def load(path: Path, dictionary: Dictionary, table: str = "") -> Table:
@@ -64,7 +66,7 @@ def load(path: Path, dictionary: Dictionary, table: str = "") -> Table:
 def _describe(connection: Connection, dictionary: Dictionary) -> Table:
     count = connection.execute("SELECT count(*) FROM rows").fetchone()[0]
     owners = _owners(connection, dictionary, count)
-    rows = _TableRows(connection, dictionary, owners)
+    rows = _TableRows(connection, dictionary, owners, {})
     content = {
         "rows": count,
         "columns": [
@@ -95,6 +97,7 @@ class _TableRows:
     _connection: Connection
     _dictionary: Dictionary
     _owners: npt.NDArray[np.int64]
+    _marks: MutableMapping[bytes, tuple[Marks, Marks]]
 
     @property
     def count(self) -> int:
@@ -110,8 +113,15 @@ class _TableRows:
         """What the columns mean."""
         return self._dictionary
 
-    def marks(self, key: bytes) -> tuple[list[int], list[int]]:
+    def marks(self, key: bytes) -> tuple[Marks, Marks]:
         """For each row two digests of 64 bits keyed by `key`: of the person, and of everything that the row says."""
+        known = self._marks.get(key)
+        if known is None:
+            self._marks.clear()  # a holder has one key for a table: another one is a new one
+            known = self._marks[key] = self._marked(key)
+        return known
+
+    def _marked(self, key: bytes) -> tuple[Marks, Marks]:
         columns = self._dictionary.columns
         cells = ", ".join(f"CAST({_cell(self._dictionary, column.name)} AS VARCHAR)" for column in columns)
         said = self._connection.cursor().execute(f"SELECT {cells} FROM rows ORDER BY row").fetchall()  # noqa: S608 - ours
@@ -124,7 +134,7 @@ class _TableRows:
         else:
             place = [column.name for column in columns].index(self._dictionary.person)
             who = [(row[place],) for row in said]
-        return [_mark(key, "person", row) for row in who], [_mark(key, "row", row) for row in said]
+        return _all_marks(key, "person", who), _all_marks(key, "row", said)
 
     def numbers(self, column: str) -> npt.NDArray[np.float64]:
         """A column as numbers, shape (count,), NaN where missing: flags as 0 and 1, dates as days since 1970-01-01.
@@ -181,6 +191,12 @@ class _TableRows:
         return [row[0] for row in self._connection.cursor().execute(query).fetchall()]
 
 
+def _all_marks(key: bytes, use: str, rows: Sequence[Sequence[str | None]]) -> Marks:
+    marks: Marks = np.fromiter((_mark(key, use, row) for row in rows), np.uint64, len(rows))
+    marks.flags.writeable = False
+    return marks
+
+
 def _mark(key: bytes, use: str, texts: Sequence[str | None]) -> int:
     """A keyed digest of texts; a cell holds neither control character, so that the ends are where they seem to be."""
     said = "".join("\x1f" if text is None else text + "\x1e" for text in texts)
@@ -208,4 +224,4 @@ class TableSource:
         if table is None:
             reason = Text(msgid("the asset {asset} has no table here"), {"asset": admission.asset})
             raise RowsRefusedError(reason)
-        return _TableRows(table._connection, table.dictionary, table._owners)  # noqa: SLF001 - the one door
+        return _TableRows(table._connection, table.dictionary, table._owners, table._marks)  # noqa: SLF001 - the one door

@@ -26,7 +26,7 @@ OUTPUTS = {"moments": MOMENTS, "newton": NEWTON, "evaluation": EVALUATION}
 MOST_ROWS = 2**53 - 1
 PLACE = re.compile(r"\$[.\w\[\]]*")
 HUGE = 1e150  # products of two such numbers still fit a double
-SLACK = 1e-6  # relative; the rounding of sums
+SLACK = 1e-4  # relative; the rounding of released sums, each by itself
 
 Form = TypeVar("Form")
 
@@ -34,12 +34,14 @@ Form = TypeVar("Form")
 class _Echo(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     task: str
     round: int
-    n: int
+    n: int  # rows
+    persons: int
 
 
 class MomentsForm(_Echo, frozen=True, kw_only=True):
-    """Sums over the rows of the fit."""
+    """Sums over the rows of the fit; `joined` says per feature how many levels nobody of the site stands in."""
 
+    joined: list[int]
     missing: list[int]
     sums: list[float]
     squares: list[float]
@@ -87,8 +89,8 @@ def question(beta: Vector, layout: Layout) -> JsonObject:
     return inputs
 
 
-def read_moments(site: str, values: Mapping[str, Any], expected: Expected) -> Moments:
-    """The moments of one site.
+def read_moments(site: str, values: Mapping[str, Any], expected: Expected) -> tuple[Moments, MomentsForm]:
+    """The moments of one site, and all that it said with them.
 
     Raises:
         AnswerInvalidError: they cannot be right.
@@ -98,12 +100,15 @@ def read_moments(site: str, values: Mapping[str, Any], expected: Expected) -> Mo
     check.echo(form, expected)
     columns = [len(feature.columns) for feature in expected.task.features]
     check.that(
-        len(form.missing) == len(columns) and len(form.sums) == len(form.squares) == sum(columns),
+        len(form.missing) == len(form.joined) == len(columns) and len(form.sums) == len(form.squares) == sum(columns),
         msgid("it has the wrong shape"),
     )
     sums, squares = check.finite(form.sums), check.finite(form.squares)
     check.finite([form.target_sum])
     check.that(all(0 <= count <= form.n for count in form.missing), msgid("its counts are not counts"))
+    levels = [len(feature.levels) for feature in expected.task.features]
+    fits = all(0 <= count <= most for count, most in zip(form.joined, levels, strict=True))
+    check.that(fits, msgid("its counts are not counts"))
     present = form.n - np.repeat(np.asarray(form.missing, dtype=np.float64), columns)
     bound = np.square(sums) <= squares * present * (1.0 + SLACK)  # Cauchy-Schwarz
     check.that(bool((squares >= 0.0).all() and bound.all()), msgid("its sums contradict each other"))
@@ -118,7 +123,7 @@ def read_moments(site: str, values: Mapping[str, Any], expected: Expected) -> Mo
         check.that(form.target_sum >= 0.0, msgid("its counts are not counts"))
     if expected.task.missing == "drop":
         check.that(not any(form.missing), msgid("its sums contradict each other"))
-    return Moments(form.n, tuple(form.missing), sums, squares, form.target_sum)
+    return Moments(form.n, tuple(form.missing), sums, squares, form.target_sum), form
 
 
 def read_curvature(site: str, values: Mapping[str, Any], expected: Expected) -> Curvature:
@@ -174,7 +179,10 @@ def read_evaluation(site: str, values: Mapping[str, Any], expected: Expected) ->
     form = check.form(values, EvaluationForm)
     check.echo(form, expected)
     quality, counts = form.quality, form.tally
-    check.that(quality.rows == counts.rows == form.n, msgid("its counts contradict each other"))
+    check.that(
+        quality.rows == counts.rows == form.n and quality.persons == counts.persons == form.persons,
+        msgid("its counts contradict each other"),
+    )
     check.finite([quality.deviance, quality.rmse, counts.deviance, counts.squared])
     check.that(counts.squared >= 0.0 and quality.rmse >= 0.0, msgid("its sums contradict each other"))
     for share in (quality.auc, quality.brier, quality.ece):
@@ -182,29 +190,35 @@ def read_evaluation(site: str, values: Mapping[str, Any], expected: Expected) ->
     if expected.task.family == "binomial":
         _check_counts(check, expected.task, counts)
     else:
-        check.that(not counts.tp and not counts.bin_rows, msgid("it has the wrong shape"))
+        check.that(not counts.case_first and not counts.bin_rows, msgid("it has the wrong shape"))
     return quality, counts
 
 
 def _check_counts(check: "_Check", task: GlmTask, counts: Tally) -> None:
-    tables = (counts.tp, counts.fp, counts.tn, counts.fn)
+    ranks = (counts.case_first, counts.case_last, counts.control_first, counts.control_last)
     bins = (counts.bin_rows, counts.bin_targets, counts.bin_means)
     check.that(
-        all(len(table) == task.evaluation.thresholds for table in tables)
+        all(len(table) == task.evaluation.thresholds for table in ranks)
         and all(len(table) == task.evaluation.bins for table in bins),
         msgid("it has the wrong shape"),
     )
     check.that(
-        all(count >= 0 for table in (*tables, counts.bin_rows) for count in table), msgid("a count is negative")
+        all(0 <= count <= MOST_ROWS for table in (*ranks, counts.bin_rows) for count in table),
+        msgid("a count is negative"),
     )
-    cases = {tp + fn for tp, fn in zip(counts.tp, counts.fn, strict=True)}
-    controls = {fp + tn for fp, tn in zip(counts.fp, counts.tn, strict=True)}
+    cases, controls = sum(counts.case_first), sum(counts.control_first)
     check.that(
-        len(cases) == len(controls) == 1 and cases.pop() + controls.pop() == counts.rows == sum(counts.bin_rows),
+        cases == sum(counts.case_last)
+        and controls == sum(counts.control_last)
+        and cases + controls == counts.rows == sum(counts.bin_rows),
         msgid("its counts contradict each other"),
     )
-    falling = all(list(table) == sorted(table, reverse=True) for table in (counts.tp, counts.fp))
-    check.that(falling, msgid("its counts contradict each other"))
+    # Nobody's last bin comes before the first one.
+    ordered = all(
+        (np.cumsum(last) <= np.cumsum(first)).all()
+        for first, last in ((counts.case_first, counts.case_last), (counts.control_first, counts.control_last))
+    )
+    check.that(ordered, msgid("its counts contradict each other"))
     targets, means = check.finite(counts.bin_targets), check.finite(counts.bin_means)
     rows = np.asarray(counts.bin_rows) * (1.0 + SLACK)
     inside = (targets >= 0.0) & (targets <= rows) & (means >= 0.0) & (means <= rows)
@@ -243,7 +257,8 @@ class _Check:
         self.that(form.task == expected.digest, msgid("it answers another task"))
         self.that(form.round == expected.round, msgid("it answers another round"))
         self.that(0 < form.n <= MOST_ROWS, msgid("its number of rows is no number of rows"))
+        self.that(0 < form.persons <= form.n, msgid("its counts contradict each other"))
         least = expected.min_cohort
-        self.that(form.n >= least, msgid("it counts fewer than {least} rows"), least=least)
+        self.that(form.persons >= least, msgid("it counts fewer than {least} persons"), least=least)
         known = expected.rows
         self.that(known is None or form.n == known, msgid("its number of rows changed during the run"))

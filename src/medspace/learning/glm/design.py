@@ -1,23 +1,25 @@
 """From rows to matrices, the same at every site and, for scoring, at the user's.
 
-The columns of the design are named by `GlmTask.columns`: first the values of the features (one column per number, one
-0/1 column per level but the first), then one 0/1 indicator per feature that says where it is missing.
+The columns of the design are named by `GlmTask.columns`: first the values of the features (one column per number; per
+code one 0/1 column for each level but the first and one for the levels that too few have), then one 0/1 indicator per
+feature that says where it is missing.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medspace.core.usage import Rows
-from medspace.learning.glm.errors import ColumnUnknownError, LevelUnknownError, NothingLeftError, TargetInvalidError
+from medspace.learning.glm.errors import LevelUnknownError, NothingLeftError
 from medspace.learning.glm.task import Feature, GlmTask, Target
-from medspace.privacy.disclosure import coarsened
+from medspace.privacy.disclosure import MISSING, Labels, Persons, joined, merged
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-Persons = NDArray[np.int64]
+Marks = NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,79 +37,146 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """The usable rows: values (rows x value columns, NaN where missing), target, persons, and which are held out."""
+class Part:
+    """Rows that are summed together: values (rows x value columns, NaN where missing), target, persons.
+
+    `joined` has one number per feature: how many of its levels nobody here stands in, because fewer than the smallest
+    cohort have them (or nobody: which of both is not told). `rows` says which of all rows of the table these are.
+    """
 
     values: Matrix
     target: Vector
     persons: Persons
-    held_out: Mask
-
-    def part(self, chosen: Mask) -> "Sample":
-        """The rows that a mask chooses."""
-        return Sample(self.values[chosen], self.target[chosen], self.persons[chosen], self.held_out[chosen])
+    joined: tuple[int, ...]
+    rows: Mask
 
     @property
     def cohort(self) -> int:
         """How many persons the rows are of."""
         return len(np.unique(self.persons))
 
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """All rows of a site: a column per feature (numbers, or places of levels), target, persons; which can be used.
+
+    Each part is made coarser by itself: what is counted is what is summed. `least` is the smallest cohort; with
+    `apart` false, all rows are made coarser before they are chosen, as a table might be once and for all.
+    """
+
+    task: GlmTask
+    columns: tuple[Labels | Vector, ...]
+    target: Vector
+    persons: Persons
+    usable: Mask
+    held_out: Mask
+    least: int = 1
+    apart: bool = True
+    coarse_target: bool = True
+
     @property
-    def fitted(self) -> "Sample":
+    def fitted(self) -> Part:
         """The rows that the fit sees."""
-        return self.part(~self.held_out)
+        return self.part(self.usable & ~self.held_out)
 
     @property
-    def measured(self) -> "Sample":
+    def measured(self) -> Part:
         """The rows that quality is measured on: those held out, or all where none are."""
-        return self.part(self.held_out) if self.held_out.any() else self
+        chosen = self.usable & self.held_out if self.task.evaluation.holdout else self.usable
+        return self.part(chosen)
+
+    def part(self, chosen: Mask) -> Part:
+        """The rows that a mask chooses, with nothing in a column that fewer than `least` of their persons have."""
+        persons = self.persons[chosen]
+        target = self.target[chosen]
+        if self.coarse_target and self.task.family != "binomial" and len(target):
+            target = merged(target, persons, self.least, hide=False)
+        if self.apart:
+            values, absent = self._coarsened([column[chosen] for column in self.columns], persons)
+            return Part(values, target, persons, absent, chosen)
+        values, absent = self._coarsened(self.columns, self.persons)
+        return Part(values[chosen], target, persons, absent, chosen)
+
+    def _coarsened(self, columns: "list[Any] | tuple[Any, ...]", persons: Persons) -> tuple[Matrix, tuple[int, ...]]:
+        hide = self.task.missing != "drop"
+        blocks, absent = [], []
+        for feature, column in zip(self.task.features, columns, strict=True):
+            if feature.coded:
+                labels = joined(column, feature.levels, persons, self.least, hide=hide)
+                standing = np.unique(labels[(labels >= 0) & (labels < len(feature.levels))])
+                absent.append(len(feature.levels) - len(standing))
+                blocks.append(indicators(labels, len(feature.levels)))
+            else:
+                absent.append(0)
+                blocks.append(merged(column, persons, self.least, hide=hide).reshape(-1, 1))
+        return np.column_stack(blocks), tuple(absent)
 
 
-def sample(task: GlmTask, rows: Rows, *, seed: int = 0, least: int = 1) -> Sample:
-    """The usable rows of a site.
+def sample(
+    task: GlmTask,
+    rows: Rows,
+    *,
+    key: bytes = b"",
+    least: int = 1,
+    apart: bool = True,
+    coarse_target: bool = True,
+) -> Sample:
+    """The rows of a site, those without an outcome (or, where the task says so, with gaps) marked as not usable.
 
-    `seed` is the site's own and decides who is held out: an asker who could choose it would learn single persons from
-    the difference of two splits. Nothing in a column that fewer than `least` persons (but some) have stands out.
+    `key` decides with each person's mark who is held out, so that it is the same for every task and every version of
+    the table, and nobody who has not the key knows it.
 
     Raises:
-        ColumnUnknownError, LevelUnknownError, TargetInvalidError: the rows do not suit the task.
-        NothingLeftError: no row is left, or none is left for the fit.
+        NothingLeftError: no row can be used and none had to be hidden.
     """
     given = rows.persons()
     persons: Persons = np.asarray(given if isinstance(given, np.ndarray) else list(given), dtype=np.int64)
-    values = coarsened(raw(task, rows), widths(task), persons, least)
-    target = outcome(task, rows)
+    columns = tuple(
+        _places(feature, rows) if feature.coded else _numbers(feature.name, rows) for feature in task.features
+    )
+    target = _target(task.target, rows)
     usable = ~np.isnan(target)
     if task.missing == "drop":
-        usable &= ~np.isnan(values).any(axis=1)
-    held_out = holdout(persons, task.evaluation.holdout, seed)
-    found = Sample(values, target, persons, held_out).part(usable)
-    if not (~found.held_out).any():
+        for feature, column in zip(task.features, columns, strict=True):
+            usable &= (column != MISSING) if feature.coded else ~np.isnan(column)
+    if least <= 1 and not usable.any():
         raise NothingLeftError
-    return found
+    held_out = holdout(marks_of(rows, key)[0], task.evaluation.holdout)
+    return Sample(task, columns, target, persons, usable, held_out, least, apart, coarse_target)
+
+
+def marks_of(rows: Rows, key: bytes) -> tuple[Marks, Marks]:
+    """The keyed marks of the rows' persons and of their content, one each per row."""
+    persons, content = (
+        np.asarray(marks if isinstance(marks, np.ndarray) else list(marks), dtype=np.uint64)
+        for marks in rows.marks(key)
+    )
+    return persons, content
 
 
 def raw(task: GlmTask, rows: Rows) -> Matrix:
-    """The value columns as they are: rows x columns, NaN where a value is missing."""
-    return np.column_stack([_feature(feature, rows) for feature in task.features])
-
-
-def outcome(task: GlmTask, rows: Rows) -> Vector:
-    """The target of every row, NaN where it is missing.
+    """The value columns as they are: rows x columns, NaN where a value is missing.
 
     Raises:
-        TargetInvalidError: binomial needs 0 and 1, poisson needs whole numbers from 0.
+        LevelUnknownError: a code that the task does not name.
     """
-    target = _target(task.target, rows)
-    known = target[~np.isnan(target)]
-    fits = {
-        "binomial": np.isin(known, (0.0, 1.0)),
-        "poisson": (known >= 0.0) & (known == np.floor(known)) & np.isfinite(known),
-        "gaussian": np.isfinite(known),
-    }[task.family]
-    if not fits.all():
-        raise TargetInvalidError(column=task.target.column, family=task.family)
-    return target
+    blocks = []
+    for feature in task.features:
+        if not feature.coded:
+            blocks.append(_numbers(feature.name, rows).reshape(-1, 1))
+            continue
+        places = _places(feature, rows)
+        if (places == len(feature.levels)).any():
+            raise LevelUnknownError(column=feature.name)
+        blocks.append(indicators(places, len(feature.levels)))
+    return np.column_stack(blocks)
+
+
+def indicators(labels: Labels, levels: int) -> Matrix:
+    """One 0/1 column for each level but the first and one for the label `levels`; NaN where missing."""
+    made: Matrix = (labels[:, None] == np.arange(1, levels + 1)).astype(np.float64)
+    made[labels == MISSING] = np.nan
+    return made
 
 
 def design(task: GlmTask, layout: Layout, values: Matrix) -> Matrix:
@@ -133,53 +202,33 @@ def widths(task: GlmTask) -> list[int]:
     return [len(feature.columns) for feature in task.features]
 
 
-def holdout(persons: Persons, share: float, seed: int) -> Mask:
-    """Which rows are held out: a person's number and the seed alone decide, so all rows of a person share one fate.
+def holdout(marks: Marks, share: float) -> Mask:
+    """Which rows are held out: those whose person's mark is below the share of all marks.
 
-    The finaliser of SplitMix64 (Steele, Lea, Flood 2014) on the number; it is the same in every version of numpy.
+    All rows of a person share one fate; who is held out at a share is held out at every larger one; nobody's fate
+    depends on who else is there.
     """
-    state = (persons.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed << 32)
-    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    state ^= state >> np.uint64(31)
-    return (state >> np.uint64(11)).astype(np.float64) * 2.0**-53 < share
+    return (marks >> np.uint64(11)).astype(np.float64) * 2.0**-53 < share
 
 
 def _numbers(column: str, rows: Rows) -> Vector:
-    try:
-        given = rows.numbers(column)
-    except KeyError:
-        raise ColumnUnknownError(column=column, kind="numeric") from None
+    given = rows.numbers(column)
     values: Vector = np.asarray(given if isinstance(given, np.ndarray) else list(given), dtype=np.float64)
-    if np.isinf(values).any():
-        return np.where(np.isinf(values), np.nan, values)  # an infinite measurement is no measurement
-    return values
+    return np.where(np.isinf(values), np.nan, values)  # an infinite measurement is no measurement
 
 
-def _codes(column: str, rows: Rows) -> list[str | None]:
-    try:
-        return list(rows.codes(column))
-    except KeyError:
-        raise ColumnUnknownError(column=column, kind="coded") from None
-
-
-def _feature(feature: Feature, rows: Rows) -> Matrix:
-    if not feature.coded:
-        return _numbers(feature.name, rows).reshape(-1, 1)
-    codes = _codes(feature.name, rows)
-    if not set(codes) <= {None, *feature.levels}:
-        raise LevelUnknownError(column=feature.name)
-    return np.column_stack([_is(level, codes) for level in feature.levels[1:]])
-
-
-def _is(level: str, codes: list[str | None]) -> Vector:
-    """1 where a code is the level, 0 where it is another one, NaN where it is missing."""
-    return np.array([np.nan if code is None else float(code == level) for code in codes], dtype=np.float64)
+def _places(feature: Feature, rows: Rows) -> Labels:
+    """The places of the levels, their number for another code, MISSING for none."""
+    place: dict[str | None, int] = {level: at for at, level in enumerate(feature.levels)}
+    place[None] = MISSING
+    found = rows.codes(feature.name)
+    return np.fromiter((place.get(code, len(feature.levels)) for code in found), np.int64, len(found))
 
 
 def _target(target: Target, rows: Rows) -> Vector:
     if target.level is not None:
-        return _is(target.level, _codes(target.column, rows))
+        codes = rows.codes(target.column)
+        return np.array([np.nan if code is None else float(code == target.level) for code in codes], dtype=np.float64)
     values = _numbers(target.column, rows)
     if target.comparison is None:
         return values

@@ -1,10 +1,16 @@
-"""The engine of `medspace:train`: answers the rounds of a GLM beside the data. It keeps nothing between two steps.
+"""The engine of `medspace:train`: answers the rounds of a GLM beside the data.
 
-Every output is a sum over the rows of the site (or a rank statistic of all of them): no row, no prediction of a row,
-no minimum or maximum leaves. The sums of one site are still that site's own: the gate decides on the
-smallest cohort, which counts persons, however many rows each of them has.
+Every output is a sum over the rows of the site: no row, no prediction of a row, no minimum or maximum leaves. The
+sums of one site are still that site's own, so each question is held against three kinds of rules, in this order:
+
+1. public ones, decided by task, dictionary and question alone (`bounds`); each has a sentence of its own;
+2. private ones on the rows behind it (`weighing`): how many persons, and how heavy the heaviest;
+3. the audit of all answers together (`auditing`).
+
+The private ones have one error, whatever the reason. It keeps nothing between two steps but what saves time.
 """
 
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
@@ -12,8 +18,9 @@ import msgspec
 import numpy as np
 
 from medspace.core.canonical import JsonObject
+from medspace.core.errors import MedspaceError
 from medspace.core.text import Text, msgid
-from medspace.core.usage import Admission, Output, RowSource, Step
+from medspace.core.usage import Admission, Output, Rows, RowSource, Step
 from medspace.learning.errors import StepInvalidError
 from medspace.learning.glm.answers import (
     EVALUATION,
@@ -26,17 +33,24 @@ from medspace.learning.glm.answers import (
     MomentsForm,
     NewtonForm,
 )
-from medspace.learning.glm.design import Matrix, Sample, Vector, design, sample
+from medspace.learning.glm.auditing import Asked, Audit, asked
+from medspace.learning.glm.bounds import Ranges, check_columns, check_outcome, ranges
+from medspace.learning.glm.design import Part, Sample, marks_of, sample
 from medspace.learning.glm.errors import NothingLeftError
-from medspace.learning.glm.evaluation import site_quality, tally
-from medspace.learning.glm.maths import curvature, mean, moments, weights_of
+from medspace.learning.glm.evaluation import quality, scores, tally
+from medspace.learning.glm.maths import curvature, losses, moments
 from medspace.learning.glm.task import GlmTask, parse
+from medspace.learning.glm.weighing import Weighed, check_part, check_weights, weigh
 from medspace.learning.ports import KIND
-from medspace.privacy.disclosure import effective
+from medspace.privacy.errors import DisclosureError
+from medspace.privacy.rounding import Rounding, rounded, unrounded
 
 
 class GlmEngine:
     """Serves `medspace:train` for GLM tasks (`core.usage.Engine`)."""
+
+    def __init__(self) -> None:
+        self._audit = Audit()
 
     @property
     def kind(self) -> str:
@@ -66,65 +80,145 @@ class GlmEngine:
 
         Raises:
             TaskInvalidError, StepInvalidError: the question cannot be answered by anybody.
-            ColumnUnknownError, LevelUnknownError, TargetInvalidError, NothingLeftError: not on these rows.
+            ColumnUnknownError, LevelUnknownError, RangeMissingError, TargetInvalidError, OutcomeUndeclaredError: not
+                with this data dictionary.
+            DisclosureError: the answer could tell about single persons, or about nobody.
         """
+        rows = source.open(admission)
+        question = _Question.read(admission, step, rows)
+        part, weighed = question.weighed()
+        if admission.brakes.exposure and admission.min_cohort > 1:
+            self._compare(admission, step, rows, asked(weighed, part.rows, marks_of(rows, admission.seed)[0]))
+        return question.output(part, weighed)
+
+    def _compare(self, admission: Admission, step: Step, rows: Rows, new: Asked) -> None:
+        persons, content = marks_of(rows, admission.seed)
+
+        def again(earlier: Step) -> Asked | None:
+            try:
+                question = _Question.read(admission, earlier, rows)
+                part, weighed = question.summed()
+            except MedspaceError:  # it was answered from another version of the table or the dictionary
+                return None
+            return asked(weighed, part.rows, persons)
+
+        least = admission.min_cohort
+        self._audit.check(admission.asset, persons, content, step, new, admission.history, again, least)
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """One step on the rows of one site, once everything that is public has been checked."""
+
+    admission: Admission
+    step: Step
+    task: GlmTask
+    asked: BetaForm | None
+    ranges: Ranges | None
+    sample: Sample
+
+    @classmethod
+    def read(cls, admission: Admission, step: Step, rows: Rows) -> "_Question":
         task = parse(step.task)
         if step.name not in OUTPUTS or not 1 <= step.round <= task.max_rounds:
             raise _invalid(step, msgid("there is no such step"))
-        asked = None if step.name == "moments" else _beta(task, step)
-        found = sample(task, source.open(admission), seed=_seed(admission), least=admission.min_cohort)
-        part = found.measured if step.name == "evaluation" else found.fitted
+        form = None if step.name == "moments" else _beta(task, step)
+        brakes, dictionary = admission.brakes, rows.dictionary
+        check_columns(task, dictionary)
+        if brakes.outcomes:
+            check_outcome(task, dictionary)
+        allowed = ranges(task, dictionary) if brakes.bounds else None
+        if form is not None and allowed is not None and not allowed.holds(task, form):
+            raise _invalid(step, msgid("beta or layout lie outside of what the data dictionary allows"))
+        found = sample(
+            task,
+            rows,
+            key=_split_key(admission),
+            least=admission.min_cohort,
+            apart=brakes.coarsening,
+            coarse_target=brakes.outcomes,
+        )
+        return cls(admission, step, task, form, allowed, found)
+
+    def summed(self) -> tuple[Part, Weighed | None]:
+        """The rows that the step sums, and what it weighs them with, if it weighs them."""
+        part = self.sample.measured if self.step.name == "evaluation" else self.sample.fitted
         if not len(part.target):
-            raise NothingLeftError
-        echo = {"task": task.digest(), "round": step.round, "n": len(part.target)}
-        if asked is None:
-            return Output(MOMENTS, msgspec.to_builtins(_moments(task, part, echo)), part.cohort)
-        matrix = design(task, asked.layout, part.values)
-        eta = matrix @ np.asarray(asked.beta, dtype=np.float64)
-        if step.name == "evaluation":
-            form: NewtonForm | EvaluationForm = _evaluation(task, part, eta, admission.min_cohort, echo)
+            raise NothingLeftError if self.admission.min_cohort <= 1 else DisclosureError("release.cohort")
+        return part, None if self.asked is None else weigh(self.task, part, self.asked, self.ranges)
+
+    def weighed(self) -> tuple[Part, Weighed | None]:
+        """The same, if enough persons carry it.
+
+        Raises:
+            DisclosureError: too few do.
+        """
+        part, found = self.summed()
+        check_part(self.task, part, self.admission)
+        if found is not None:
+            check_weights(found, self.ranges, self.admission)
+        return part, found
+
+    def output(self, part: Part, weighed: Weighed | None) -> Output:
+        """The sums, rounded."""
+        echo = {
+            "task": self.task.digest(),
+            "round": self.step.round,
+            "n": len(part.target),
+            "persons": part.cohort,
+        }
+        near = rounded if self.admission.brakes.rounding else unrounded
+        if weighed is None or self.asked is None:
+            return Output(MOMENTS, msgspec.to_builtins(_moments(self.task, part, near, echo)), part.cohort)
+        if self.step.name == "evaluation":
+            form: NewtonForm | EvaluationForm = _evaluation(self, self.asked, weighed, near, echo)
         else:
-            form = _newton(task, step, asked, matrix, part, echo)
-        return Output(OUTPUTS[step.name], msgspec.to_builtins(form), _cohort(task, part, eta))
+            form = _newton(self, weighed, near, echo)
+        return Output(OUTPUTS[self.step.name], msgspec.to_builtins(form), weighed.cohort)
 
 
-def _seed(admission: Admission) -> int:
-    """What decides the site's split: the holder and the asset, so it is the same for every task and every asker."""
-    content = f"{admission.holder}\n{admission.asset}".encode()
-    return int.from_bytes(sha256(content).digest()[:4])
+def _split_key(admission: Admission) -> bytes:
+    """What decides the site's split: the holder's secret; without that brake, what everybody knows."""
+    if admission.brakes.split:
+        return admission.seed
+    return sha256(f"{admission.holder}\n{admission.asset}".encode()).digest()
 
 
-def _cohort(task: GlmTask, part: Sample, eta: Vector) -> int:
-    """The persons who carry the sums at this beta: one that weighs a single row makes a cohort of one."""
-    mu = mean(task.family, eta)
-    weights = weights_of(task.family, eta, mu)
-    return min(part.cohort, effective(weights, part.persons), effective(part.target - mu, part.persons))
-
-
-def _moments(task: GlmTask, part: Sample, echo: dict[str, Any]) -> MomentsForm:
+def _moments(task: GlmTask, part: Part, near: Rounding, echo: dict[str, Any]) -> MomentsForm:
     total = moments(task, part)
+    present = np.nan_to_num(np.abs(part.values), nan=0.0)
     return MomentsForm(
+        joined=list(part.joined),
         missing=list(total.missing),
-        sums=total.sums.tolist(),
-        squares=total.squares.tolist(),
-        target_sum=total.target_sum,
+        sums=near(total.sums, present.sum(axis=0)).tolist(),
+        squares=near(total.squares, total.squares).tolist(),
+        target_sum=float(near(total.target_sum, np.abs(part.target).sum())),
         **echo,
     )
 
 
-def _evaluation(task: GlmTask, part: Sample, eta: Vector, least: int, echo: dict[str, Any]) -> EvaluationForm:
-    total = tally(task, part.target, eta, part.persons, least)
-    return EvaluationForm(quality=site_quality(task, part.target, eta, total), tally=total, **echo)
+def _evaluation(
+    question: _Question, form: BetaForm, weighed: Weighed, near: Rounding, echo: dict[str, Any]
+) -> EvaluationForm:
+    task, part = question.task, weighed.part
+    made = scores(task, np.asarray(form.beta, dtype=np.float64), weighed.eta)
+    total = tally(task, part.target, made, part.persons, question.admission.min_cohort, near)
+    return EvaluationForm(quality=quality(total), tally=total, **echo)
 
 
-def _newton(
-    task: GlmTask, step: Step, asked: BetaForm, matrix: Matrix, part: Sample, echo: dict[str, Any]
-) -> NewtonForm:
-    total = curvature(task.family, matrix, part.target, np.asarray(asked.beta, dtype=np.float64))
+def _newton(question: _Question, weighed: Weighed, near: Rounding, echo: dict[str, Any]) -> NewtonForm:
+    family, part = question.task.family, weighed.part
+    total = curvature(family, weighed.matrix, part.target, weighed.eta)
     if not (np.isfinite(total.hessian).all() and np.isfinite(total.gradient).all() and np.isfinite(total.deviance)):
-        raise _invalid(step, msgid("the sums at this beta are not finite"))
+        raise _invalid(question.step, msgid("the sums at this beta are not finite"))
+    size = np.abs(weighed.matrix)
+    heavy = size * np.sqrt(weighed.weights)[:, None]
+    lost = np.abs(losses(family, weighed.eta, part.target)).sum()
     return NewtonForm(
-        deviance=total.deviance, gradient=total.gradient.tolist(), hessian=total.hessian.tolist(), **echo
+        deviance=float(near(total.deviance, lost)),
+        gradient=near(total.gradient, size.T @ np.abs(weighed.residuals)).tolist(),
+        hessian=near(total.hessian, heavy.T @ heavy).tolist(),
+        **echo,
     )
 
 

@@ -2,8 +2,10 @@
 
 InvalidInputError
  |- ColumnUnknownError     the rows have no such column
- |- LevelUnknownError      a coded column holds a code that the task does not name
+ |- LevelUnknownError      a coded column may hold a code that the task does not name
+ |- RangeMissingError      the data dictionary does not say how small and how large a number may be
  |- TargetInvalidError     the target does not suit the family
+ |- OutcomeUndeclaredError the holder does not let others ask about this threshold
  `- NothingLeftError       no row can be used
 RunError
  |- NotConvergedError      the rounds were used up
@@ -25,11 +27,29 @@ class ColumnUnknownError(InvalidInputError):
 
 
 class LevelUnknownError(InvalidInputError):
-    """A coded column holds a code that the task does not name; which code is not said."""
+    """A coded column may hold a code that the task does not name: the dictionary decides, not the rows."""
 
     code = "learning.level_unknown"
-    sentence = msgid("The column {column} holds codes that the task does not name.")
+    sentence = msgid("The data dictionary has codes of the column {column} that the task does not name.")
     next_step = msgid("Name every code of the data dictionary in the levels of this feature.")
+
+
+class RangeMissingError(InvalidInputError):
+    """The data dictionary gives a number no range; without one, nothing bounds what a question makes of it."""
+
+    code = "learning.range_missing"
+    sentence = msgid("The data dictionary does not say between which values the column {column} lies.")
+    next_step = msgid("Ask the holder to give the column a minimum and a maximum, or leave it out of the task.")
+
+
+class OutcomeUndeclaredError(InvalidInputError):
+    """A threshold on a number that the holder's dictionary does not declare."""
+
+    code = "learning.outcome_undeclared"
+    sentence = msgid("The holder does not offer {outcome} as an outcome.")
+    next_step = msgid(
+        "Take one of the outcomes of the data dictionary, or ask the holder to declare this one (docs/data.md)."
+    )
 
 
 class TargetInvalidError(InvalidInputError):

@@ -1,43 +1,56 @@
 """Quality per site and over all sites, from counts that add up.
 
-Per site: AUC by exact ranks, Brier score, expected calibration error (ECE). Over all sites only sums are used:
-TP/FP/TN/FN at thresholds and (n, sum of y, sum of p) per calibration bin, so the pooled AUC is known up to a stated
-resolution; Brier and ECE are exact. For gaussian and poisson: root mean squared error and mean deviance.
+Over all sites only sums are used: cases and controls in bins of the linear predictor, and (n, sum of y, sum of p) per
+bin of chances; so the AUC is known up to a stated resolution, Brier score and expected calibration error (ECE)
+are exact. For gaussian and poisson: root mean squared error and mean deviance.
+
+The bins of the predictor are quantiles of where the question itself lets expect it: round the intercept, as wide as
+the coefficients of scaled columns are long. A site joins neighbouring bins until enough persons are in each, and says
+of each row the first and the last bin of its group. Pairs whose groups overlap may be in either order: they count
+half, and half of them is the resolution.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from medspace.learning.glm.design import Vector
-from medspace.learning.glm.maths import deviance, mean
+from medspace.learning.glm.maths import losses, mean
 from medspace.learning.glm.task import GlmTask
-from medspace.privacy.disclosure import Persons, grouped
+from medspace.privacy.disclosure import Persons, grouped, runs
+from medspace.privacy.rounding import Rounding, rounded
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Sums over rows; the lists are per threshold and per bin, and empty where the target is not yes or no."""
+    """Sums over rows; the lists are per bin, and empty where the target is not yes or no.
+
+    `case_first` counts the cases by the first bin of their group, `case_last` by its last one; controls alike.
+    """
 
     rows: int
+    persons: int
     squared: float  # sum of (y - mu)^2
     deviance: float
-    tp: tuple[int, ...] = ()
-    fp: tuple[int, ...] = ()
-    tn: tuple[int, ...] = ()
-    fn: tuple[int, ...] = ()
+    case_first: tuple[int, ...] = ()
+    case_last: tuple[int, ...] = ()
+    control_first: tuple[int, ...] = ()
+    control_last: tuple[int, ...] = ()
     bin_rows: tuple[int, ...] = ()
     bin_targets: tuple[float, ...] = ()
     bin_means: tuple[float, ...] = ()
 
     def __add__(self, other: "Tally") -> "Tally":
+        counts = ("case_first", "case_last", "control_first", "control_last", "bin_rows")
         return Tally(
             self.rows + other.rows,
+            self.persons + other.persons,
             self.squared + other.squared,
             self.deviance + other.deviance,
-            *(_integers(self, other, name) for name in ("tp", "fp", "tn", "fn", "bin_rows")),
+            *(_integers(self, other, name) for name in counts),
             *(_fractions(self, other, name) for name in ("bin_targets", "bin_means")),
         )
 
@@ -46,10 +59,11 @@ class Tally:
 class Quality:
     """How well a model does on some rows; None where it is not defined (AUC with one class only).
 
-    `auc_resolution`: the exact AUC lies within `auc` +- this; 0 where it was computed from ranks.
+    `auc_resolution`: the exact AUC lies within `auc` +- this.
     """
 
     rows: int
+    persons: int
     deviance: float  # per row
     rmse: float
     auc: float | None = None
@@ -58,91 +72,104 @@ class Quality:
     ece: float | None = None
 
 
-def auc(target: Vector, score: Vector) -> float | None:
-    """The chance that a case scores higher than a control, ties counted half (Mann-Whitney U); None without both."""
-    cases = target == 1.0
-    positives, negatives = int(cases.sum()), int((~cases).sum())
-    if positives == 0 or negatives == 0:
-        return None
-    _, place, count = np.unique(score, return_inverse=True, return_counts=True)
-    rank = (np.cumsum(count) - (count - 1) / 2.0)[place]  # the mean rank of those that tie
-    return float((rank[cases].sum() - positives * (positives + 1) / 2.0) / (positives * negatives))
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What the rows of a site get at one question: linear predictor, expected target, and where predictors lie.
+
+    `middle` and `spread` follow from the question alone.
+    """
+
+    eta: Vector
+    mu: Vector
+    middle: float
+    spread: float
 
 
-def tally(task: GlmTask, target: Vector, eta: Vector, persons: Persons, least: int) -> Tally:
-    """The sums of one site. Counts are of scores averaged over groups of at least `least` persons."""
-    mu = mean(task.family, eta)
-    squared = float(np.square(target - mu).sum())
-    lost = deviance(task.family, eta, target)
+def scores(task: GlmTask, beta: Vector, eta: Vector) -> Scores:
+    """The scores at a question with these coefficients of scaled columns."""
+    first = int(task.intercept)
+    spread = max(float(np.linalg.norm(beta[first:])), float(np.finfo(np.float64).tiny))
+    return Scores(eta, mean(task.family, eta), float(beta[0]) if first else 0.0, spread)
+
+
+def tally(
+    task: GlmTask, target: Vector, made: Scores, persons: Persons, least: int, near: Rounding = rounded
+) -> Tally:
+    """The sums of one site, rounded by `near`. Counts are of groups of `least` or more persons with like scores."""
+    squares = np.square(target - made.mu)
+    lost = losses(task.family, made.eta, target)
+    squared, deviance = (float(near(terms.sum(), np.abs(terms).sum())) for terms in (squares, lost))
+    plain = Tally(len(target), len(np.unique(persons)), squared, deviance)
     if task.family != "binomial":
-        return Tally(len(target), squared, lost)
-    mu = grouped(mu, persons, least)
-    cases = target == 1.0
-    said = mu[:, None] >= np.asarray(thresholds(task.evaluation.thresholds))
-    place = np.minimum((mu * task.evaluation.bins).astype(int), task.evaluation.bins - 1)
-    bins = task.evaluation.bins
-    return Tally(
-        len(target),
-        squared,
-        lost,
-        tp=_counts(said[cases]),
-        fp=_counts(said[~cases]),
-        tn=_counts(~said[~cases]),
-        fn=_counts(~said[cases]),
-        bin_rows=tuple(int(count) for count in np.bincount(place, minlength=bins)),
-        bin_targets=tuple(float(value) for value in np.bincount(place, target, bins)),
-        bin_means=tuple(float(value) for value in np.bincount(place, mu, bins)),
+        return plain
+    return _with_bins(
+        _with_ranks(plain, task, target, made, persons, least), task, target, made, persons, least, near
     )
 
 
-def thresholds(count: int) -> tuple[float, ...]:
-    """`count` thresholds that cut [0, 1] into equal parts."""
-    return tuple(position / (count + 1) for position in range(1, count + 1))
+def _with_ranks(plain: Tally, task: GlmTask, target: Vector, made: Scores, persons: Persons, least: int) -> Tally:
+    count = task.evaluation.thresholds
+    # Quantiles of a Cauchy distribution: fine in the middle, and its tails are long enough for correlated columns.
+    share = 0.5 + np.arctan((made.eta - made.middle) / made.spread) / math.pi
+    place = np.minimum((share * count).astype(np.int64), count - 1)
+    first, last = runs(place, persons, count, least)
+    cases = target == 1.0
+    return replace(
+        plain,
+        case_first=_counts(first[place[cases]], count),
+        case_last=_counts(last[place[cases]], count),
+        control_first=_counts(first[place[~cases]], count),
+        control_last=_counts(last[place[~cases]], count),
+    )
 
 
-def site_quality(task: GlmTask, target: Vector, eta: Vector, total: Tally) -> Quality:
-    """The quality on one site's rows, AUC from exact ranks; `total` are its sums."""
-    pooled = quality(total)
-    if task.family != "binomial":
-        return pooled
-    exact = auc(target, mean(task.family, eta))
-    return Quality(
-        pooled.rows,
-        pooled.deviance,
-        pooled.rmse,
-        exact,
-        None if exact is None else 0.0,
-        pooled.brier,
-        pooled.ece,
+def _with_bins(
+    plain: Tally, task: GlmTask, target: Vector, made: Scores, persons: Persons, least: int, near: Rounding
+) -> Tally:
+    count = task.evaluation.bins
+    chance = grouped(made.mu, persons, least)
+    place = np.minimum((chance * count).astype(np.int64), count - 1)
+    means = np.bincount(place, chance, count).astype(np.float64)
+    return replace(
+        plain,
+        bin_rows=_counts(place, count),
+        bin_targets=tuple(float(value) for value in np.bincount(place, target, count)),
+        bin_means=tuple(float(value) for value in near(means, means)),
     )
 
 
 def quality(total: Tally) -> Quality:
     """The quality that sums tell."""
     squared = total.squared / total.rows
-    plain = Quality(total.rows, total.deviance / total.rows, math.sqrt(squared))
-    if not total.tp:
+    plain = Quality(total.rows, total.persons, total.deviance / total.rows, math.sqrt(squared))
+    if not total.case_first:
         return plain
     area, resolution = _area(total)
     gaps = (abs(y - p) for y, p in zip(total.bin_targets, total.bin_means, strict=True))
-    return Quality(plain.rows, plain.deviance, plain.rmse, area, resolution, squared, math.fsum(gaps) / total.rows)
+    return replace(plain, auc=area, auc_resolution=resolution, brier=squared, ece=math.fsum(gaps) / total.rows)
 
 
 def _area(total: Tally) -> tuple[float | None, float | None]:
-    # The trapezoidal rule counts pairs between the same two thresholds as ties; at worst all of them go one way.
-    positives, negatives = total.tp[0] + total.fn[0], total.fp[0] + total.tn[0]
-    if positives == 0 or negatives == 0:
+    """The middle between the least and the greatest AUC that the counts allow, and how far both are from it."""
+    case_first, case_last, control_first, control_last = (
+        np.asarray(counts, dtype=np.float64)
+        for counts in (total.case_first, total.case_last, total.control_first, total.control_last)
+    )
+    pairs = float(case_first.sum() * control_first.sum())
+    if not pairs > 0.0:
         return None, None
-    cases = -np.diff([positives, *total.tp, 0]).astype(np.float64)
-    controls = -np.diff([negatives, *total.fp, 0]).astype(np.float64)
-    pairs = float(positives) * negatives
-    below = np.concatenate([[0.0], np.cumsum(controls)[:-1]])
-    tied = float(cases @ controls) / pairs / 2.0
-    return float(cases @ below) / pairs + tied, tied
+    least = float(case_first @ _before(control_last)) / pairs
+    most = 1.0 - float(control_first @ _before(case_last)) / pairs
+    return (least + most) / 2.0, (most - least) / 2.0
 
 
-def _counts(said: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> tuple[int, ...]:
-    return tuple(int(count) for count in said.sum(axis=0))
+def _before(counts: Vector) -> Vector:
+    """How many are in the bins before each one."""
+    return np.concatenate([[0.0], np.cumsum(counts)[:-1]])
+
+
+def _counts(places: NDArray[np.int64], width: int) -> tuple[int, ...]:
+    return tuple(int(count) for count in np.bincount(places, minlength=width))
 
 
 def _integers(left: Tally, right: Tally, name: str) -> tuple[int, ...]:

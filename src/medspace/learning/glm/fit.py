@@ -67,7 +67,8 @@ def after_newton(task: GlmTask, fit: Fit, total: Curvature) -> Fit:
         return replace(fit, beta=_floats((_vector(fit.base) + beta) / 2.0))
     step = _step(task, fit, total, weights, beta)
     moved = replace(fit, beta=_floats(step.beta), base=fit.beta, objective=now, deviance=total.deviance)
-    if step.length > task.tolerance and step.gain > NOTHING * (fit.objective or 0.0):
+    tolerance = max(task.tolerance, maths.resolution(total.rows, len(beta)))
+    if step.length > tolerance and step.gain > NOTHING * (fit.objective or 0.0):
         return moved
     if step.stride > math.sqrt(task.tolerance):
         raise SeparatedError

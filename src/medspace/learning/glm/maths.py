@@ -6,18 +6,20 @@ and Fisher scoring are the same: gradient Z'(y - mu), Hessian Z'WZ.
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from medspace.learning.glm.design import Layout, Matrix, Sample, Vector, first_columns
+from medspace.learning.glm.design import Layout, Matrix, Part, Vector, first_columns
 from medspace.learning.glm.errors import SingularError
 from medspace.learning.glm.task import Family, GlmTask
 
-STEEPEST = 300.0  # poisson: exp(300) is about 1e130; beyond, sums of products would overflow a double
+STEEPEST = 300.0  # poisson: exp(300) is about 1e130; beyond, sums overflow a double. Sites clip far below (`bounds`)
 CONSTANT = 1e-13  # a variance below this share of the mean square is rounding, not variation
 SINGULAR = 1e-12  # a squared Cholesky pivot below this, on unit diagonal, is rounding
-NO_WORSE = 1e-10  # relative; a rise below this is rounding, not a step too far
+NO_WORSE = 1e-6  # relative; a rise below this is the rounding of released sums, not a step too far
+ROUNDING = 2.0**-24  # of released sums (`privacy.rounding`), relative
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +75,16 @@ class NewtonStep:
     covariance: Matrix
 
 
-def moments(task: GlmTask, sample: Sample) -> Moments:
+def moments(task: GlmTask, part: Part) -> Moments:
     """The moments of a site's rows."""
-    gaps = np.isnan(sample.values)
-    present = np.where(gaps, 0.0, sample.values)
+    gaps = np.isnan(part.values)
+    present = np.where(gaps, 0.0, part.values)
     return Moments(
-        rows=len(sample.target),
+        rows=len(part.target),
         missing=tuple(int(count) for count in gaps[:, first_columns(task)].sum(axis=0)),
         sums=present.sum(axis=0),
         squares=np.square(present).sum(axis=0),
-        target_sum=float(sample.target.sum()),
+        target_sum=float(part.target.sum()),
     )
 
 
@@ -108,9 +110,27 @@ def layout(task: GlmTask, total: Moments) -> Layout:
         mean = fill
     if not task.intercept:
         mean, variance = np.zeros_like(mean), power
-    kept = np.flatnonzero(variance > CONSTANT * power)
+    varies = variance > CONSTANT * power
+    varies[_stand_ins(task, fill)] = False
+    kept = np.flatnonzero(varies)
     centre, scale = mean[kept], np.sqrt(variance[kept])
     return Layout(_floats(fill), tuple(int(index) for index in kept), _floats(centre), _floats(scale))
+
+
+def without_reference(shares: Iterable[float]) -> bool:
+    """Whether the levels with these shares leave nothing to the first one."""
+    return math.fsum(shares) > 1.0 - CONSTANT
+
+
+def _stand_ins(task: GlmTask, fill: Vector) -> list[int]:
+    """The columns of the most frequent levels where nobody has the reference: each takes its place."""
+    found, first = [], 0
+    for feature in task.features:
+        shares = fill[first : first + len(feature.columns)]
+        if feature.coded and task.intercept and without_reference(shares):
+            found.append(first + int(np.argmax(shares)))
+        first += len(feature.columns)
+    return found
 
 
 def start(task: GlmTask, total: Moments, width: int) -> Vector:
@@ -148,20 +168,25 @@ def weights_of(family: Family, eta: Vector, mu: Vector) -> Vector:
     return small / np.square(1.0 + small)
 
 
-def deviance(family: Family, eta: Vector, target: Vector) -> float:
-    """Twice the log-likelihood lost against the saturated model (gaussian: the residual sum of squares)."""
+def losses(family: Family, eta: Vector, target: Vector) -> Vector:
+    """Twice the log-likelihood that each row loses against the saturated model (gaussian: the squared residual)."""
     if family == "gaussian":
-        return float(np.square(target - eta).sum())
+        squares: Vector = np.square(target - eta)
+        return squares
     if family == "binomial":
-        return float(2.0 * (np.maximum(eta, 0.0) + np.log1p(np.exp(-np.abs(eta))) - target * eta).sum())
+        return 2.0 * (np.maximum(eta, 0.0) + np.log1p(np.exp(-np.abs(eta))) - target * eta)
     bounded = np.minimum(eta, STEEPEST)
     own = target * (np.log(np.maximum(target, 1.0)) - bounded)  # y log(y / mu), 0 at y = 0
-    return float(2.0 * (own - target + np.exp(bounded)).sum())
+    return np.asarray(2.0 * (own - target + np.exp(bounded)))
 
 
-def curvature(family: Family, matrix: Matrix, target: Vector, beta: Vector) -> Curvature:
-    """The sums of one site at one beta."""
-    eta = matrix @ beta
+def deviance(family: Family, eta: Vector, target: Vector) -> float:
+    """The sum of the losses of the rows."""
+    return float(losses(family, eta, target).sum())
+
+
+def curvature(family: Family, matrix: Matrix, target: Vector, eta: Vector) -> Curvature:
+    """The sums of one site at one linear predictor."""
     mu = mean(family, eta)
     half = matrix * np.sqrt(weights_of(family, eta, mu))[:, None]
     return Curvature(
@@ -170,6 +195,15 @@ def curvature(family: Family, matrix: Matrix, target: Vector, beta: Vector) -> C
         gradient=matrix.T @ (target - mu),
         hessian=half.T @ half,  # symmetric to the last bit
     )
+
+
+def resolution(rows: int, width: int) -> float:
+    """The length of a Newton step, in standard errors, that the rounding of the sums alone may make.
+
+    A gradient of n rows is rounded to about 2^-24 n, where its standard deviation is sqrt(n): so each of `width`
+    directions has an error of 2^-24 sqrt(n) standard errors.
+    """
+    return ROUNDING * math.sqrt(rows * width)
 
 
 def penalty(task: GlmTask, layout: Layout) -> Vector:

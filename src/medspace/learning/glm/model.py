@@ -23,6 +23,8 @@ class SiteQuality:
 
     site: str
     rows: int  # of the fit
+    persons: int
+    joined: tuple[int, ...]  # per feature: levels that nobody of the site stands in
     quality: Quality | None
 
 
@@ -50,7 +52,8 @@ class Term:
     """One coefficient, for the column as it was measured; numbers are exact text.
 
     `fill` is what a missing value of the column is replaced with (None for the intercept and for indicators);
-    `mean` and `scale` are those of the fit. A column that nowhere varies has the coefficient 0 and no standard error.
+    `mean` and `scale` are those of the fit. A column that nowhere varies has the coefficient 0 and no standard error;
+    a level that nobody carried has no term.
     """
 
     name: str
@@ -62,8 +65,23 @@ class Term:
 
 
 @dataclass(frozen=True, slots=True)
+class Joined:
+    """How many levels of a feature nobody of a site stands in: too few persons have them there, or nobody has.
+
+    Who has one of them counts there as joined, in the term of that name (docs/training.md).
+    """
+
+    site: str
+    feature: str
+    levels: int
+
+
+@dataclass(frozen=True, slots=True)
 class Fitted:
-    """What a model of this kind holds; `runs.model.Model.result` is its JSON."""
+    """What a model of this kind holds; `runs.model.Model.result` is its JSON.
+
+    `uncarried` are the columns of levels that nobody at any site was counted with: the model says nothing of them.
+    """
 
     family: Family
     terms: tuple[Term, ...]
@@ -71,3 +89,6 @@ class Fitted:
     sites: tuple[SiteQuality, ...]
     pooled: Quality
     measured_on: str  # "training rows" or "held-out rows"
+    persons: int
+    joined: tuple[Joined, ...] = ()
+    uncarried: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ import numpy as np
 from medspace.learning.errors import RunError
 from medspace.learning.glm import maths
 from medspace.learning.glm.design import Layout
-from medspace.learning.glm.model import Fit, Fitted, Term
+from medspace.learning.glm.model import Fit, Fitted, Joined, Term
 from medspace.learning.glm.task import GlmTask
 from medspace.learning.ports import Result
 from medspace.learning.runs.model import Model
@@ -27,6 +27,9 @@ def result(task: GlmTask, fit: Fit) -> Result:
         sites=fit.sites,
         pooled=fit.pooled,
         measured_on="held-out rows" if task.evaluation.holdout else "training rows",
+        persons=sum(site.persons for site in fit.sites),
+        joined=joined(task, fit),
+        uncarried=uncarried(task, fit.layout),
     )
     rows = sum(site.rows for site in fit.sites)
     return Result(msgspec.to_builtins(fitted), rows, tuple(site.site for site in fit.sites))
@@ -37,6 +40,29 @@ def read(model: Model) -> Fitted:
     return msgspec.convert(model.result, Fitted)
 
 
+def joined(task: GlmTask, fit: Fit) -> tuple[Joined, ...]:
+    """Where how many levels were joined."""
+    return tuple(
+        Joined(site.site, feature.name, count)
+        for site in fit.sites
+        for feature, count in zip(task.features, site.joined, strict=True)
+        if count
+    )
+
+
+def uncarried(task: GlmTask, layout: Layout) -> tuple[str, ...]:
+    """The levels, and the columns of joined ones, that nobody at any site was counted with."""
+    found, start = [], 0
+    for feature in task.features:
+        fills = layout.fill[start : start + len(feature.columns)]
+        if feature.coded and any(fills):
+            if maths.without_reference(fills):
+                found.append(f"{feature.name}={feature.levels[0]}")
+            found += [name for name, fill in zip(feature.columns, fills, strict=True) if fill == 0.0]
+        start += len(feature.columns)
+    return tuple(found)
+
+
 def terms(task: GlmTask, fit: Fit, layout: Layout) -> tuple[Term, ...]:
     """The coefficients for the columns as they were measured, intercept first."""
     beta, errors = maths.original_scale(
@@ -45,7 +71,10 @@ def terms(task: GlmTask, fit: Fit, layout: Layout) -> tuple[Term, ...]:
     first = int(task.intercept)
     made = [Term("intercept", repr(float(beta[0])), repr(float(errors[0])), None, "0.0", "1.0")] if first else []
     place = {column: position for position, column in enumerate(layout.kept)}
+    absent = set(uncarried(task, layout))
     for column, name in enumerate(task.columns):
+        if name in absent:
+            continue
         fill = repr(layout.fill[column]) if column < len(layout.fill) else None
         if column not in place:
             made.append(Term(name, "0.0", None, fill, "0.0", "1.0"))

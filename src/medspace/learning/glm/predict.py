@@ -3,33 +3,53 @@
 import numpy as np
 
 from medspace.core.usage import Rows
-from medspace.learning.glm.design import Vector, first_columns, raw
+from medspace.learning.glm.design import Mask, Matrix, Vector, first_columns, raw
 from medspace.learning.glm.maths import mean
 from medspace.learning.glm.outcome import read
-from medspace.learning.glm.task import parse
+from medspace.learning.glm.task import GlmTask, parse
 from medspace.learning.runs.model import Model
 
 
 def linear(model: Model, rows: Rows) -> Vector:
     """The linear predictor of every row, shape (rows,).
 
-    Missing values are treated as in the fit; a model that was fitted without rows with gaps gives NaN for them.
+    Missing values are treated as in the fit; a model that was fitted without rows with gaps gives NaN for them. So
+    does any model for a level that nobody carried when it was fitted, unless others were joined there.
 
     Raises:
         ColumnUnknownError, LevelUnknownError: the rows do not suit the model.
     """
     task = parse(model.task)
-    values = raw(task, rows)
-    gaps = np.isnan(values)
-    first = int(task.intercept)
-    terms = read(model).terms
-    weights = np.array([float(term.coefficient) for term in terms])
+    fitted = read(model)
+    said = {term.name: term for term in fitted.terms}
+    values, unknown = _counted(task, raw(task, rows), fitted.uncarried)
     columns = values
     if task.missing != "drop":
-        fill = np.array([float(term.fill) for term in terms if term.fill is not None])
+        gaps = np.isnan(values)
+        fill = [float(said[name].fill or 0.0) if name in said else 0.0 for name in task.columns[: values.shape[1]]]
         columns = np.column_stack([np.where(gaps, fill, values), gaps[:, first_columns(task)]])
-    eta: Vector = columns @ weights[first:]
-    return eta + weights[0] if first else eta
+    weights = np.array([float(said[name].coefficient) if name in said else 0.0 for name in task.columns])
+    eta: Vector = np.where(unknown, np.nan, columns @ weights)
+    return eta + float(said["intercept"].coefficient) if task.intercept else eta
+
+
+def _counted(task: GlmTask, values: Matrix, uncarried: tuple[str, ...]) -> tuple[Matrix, Mask]:
+    """The values as the fit would count them, and of which rows the model knows nothing.
+
+    Who has a level that nobody carried counts as joined; where nobody was joined either, nothing is known.
+    """
+    made, unknown = values.copy(), np.zeros(len(values), dtype=np.bool_)
+    start = 0
+    for feature in task.features:
+        block = made[:, start : start + len(feature.columns)]
+        for place, level in enumerate(feature.levels):
+            if f"{feature.name}={level}" in uncarried:
+                has = block[:, place - 1] == 1.0 if place else (block == 0.0).all(axis=1)
+                unknown |= has & (feature.columns[-1] in uncarried)
+                block[has] = 0.0
+                block[has, -1] = 1.0
+        start += len(feature.columns)
+    return made, unknown
 
 
 def score(model: Model, rows: Rows) -> Vector:

@@ -1,5 +1,6 @@
 """The sums of one round: read from the answers, checked, added up in the order they come, and what they lead to."""
 
+from dataclasses import replace
 from typing import Any
 
 from medspace.core.canonical import JsonObject
@@ -42,7 +43,7 @@ class GlmSums:
             min_cohort=least,
         )
         part = self._read(answer, expected)
-        if answer.cohort > part.rows:
+        if answer.cohort > answer.values["persons"]:
             reason = Text(msgid("its counts contradict each other"))
             raise AnswerInvalidError(site=answer.site, round=self._number, reason=reason)
         self._total = part if self._total is None else self._total + part
@@ -72,12 +73,11 @@ class GlmSums:
 
     def _read(self, answer: Answer, expected: Expected) -> Moments | Curvature | Tally:
         if self._fit.phase is Phase.MOMENTS:
-            sums = read_moments(answer.site, answer.values, expected)
-            self._sites.append(SiteQuality(answer.site, sums.rows, None))
+            sums, said = read_moments(answer.site, answer.values, expected)
+            self._sites.append(SiteQuality(answer.site, said.n, said.persons, tuple(said.joined), None))
             return sums
         if self._fit.phase is Phase.NEWTON:
             return read_curvature(answer.site, answer.values, expected)
         quality, counts = read_evaluation(answer.site, answer.values, expected)
-        fitted = next((site.rows for site in self._fit.sites if site.site == answer.site), 0)
-        self._sites.append(SiteQuality(answer.site, fitted, quality))
+        self._sites.extend(replace(site, quality=quality) for site in self._fit.sites if site.site == answer.site)
         return counts

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from medspace.core.canonical import Json, JsonObject
+from medspace.core.dictionary import Comparison, Outcome
 from medspace.core.hashing import digest
 from medspace.core.text import Fact, Text, msgid
 from medspace.learning.errors import TaskInvalidError
@@ -20,11 +21,11 @@ from medspace.learning.ports import SiteFaults
 MOST_COLUMNS = 500  # of the design matrix, with indicators and intercept
 MOST_LEVELS = 100
 MOST_ROUNDS = 100
-HOLDOUTS = (0.0, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5)
+HOLDOUTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
+JOINED = "(joined)"  # stands for the levels of a site that too few of its persons have
 
 Family = Literal["binomial", "gaussian", "poisson"]
 Missing = Literal["indicator+mean", "drop"]
-Comparison = Literal[">", ">=", "<", "<=", "=="]
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 Fraction = float | str
@@ -45,6 +46,11 @@ class Target:
         """Whether it is made into 0 and 1."""
         return self.comparison is not None or self.level is not None
 
+    @property
+    def outcome(self) -> Outcome | None:
+        """The threshold on a number, if it is one."""
+        return None if self.comparison is None else Outcome(self.column, self.comparison, self.value)
+
     def document(self) -> JsonObject:
         """The canonical form."""
         if self.level is not None:
@@ -56,7 +62,11 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """A column that explains. Coded ones become one 0/1 column per level but the first, which is the reference."""
+    """A column that explains. Coded ones become one 0/1 column per level but the first, which is the reference.
+
+    One more 0/1 column of theirs stands for the levels that too few persons of a site have: nobody is counted as
+    having the reference who has it not.
+    """
 
     name: str
     levels: tuple[str, ...] = ()
@@ -69,7 +79,9 @@ class Feature:
     @property
     def columns(self) -> tuple[str, ...]:
         """The names of its columns in the design matrix, without the missing indicator."""
-        return tuple(f"{self.name}={level}" for level in self.levels[1:]) if self.levels else (self.name,)
+        if not self.levels:
+            return (self.name,)
+        return tuple(f"{self.name}={level}" for level in (*self.levels[1:], JOINED))
 
     def document(self) -> JsonObject:
         """The canonical form."""
@@ -84,11 +96,12 @@ class Evaluation:
 
     `holdout` is the share of each site's persons that is kept out of the fit and measured on (0: measured on the rows
     of the fit), each with all rows. The site decides who that is, and only a few shares can be asked for: two splits
-    that differ by one person would tell that person's row.
+    that differ by one person would tell that person's row. `thresholds` is how many bins of the linear predictor the
+    pooled AUC is counted in.
     """
 
     bins: int = 10
-    thresholds: int = 20
+    thresholds: int = 400
     holdout: float = 0.0
 
     def document(self) -> JsonObject:
@@ -175,7 +188,7 @@ class _FeatureForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 class _EvaluationForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     bins: Annotated[int, msgspec.Meta(ge=2, le=100)] = 10
-    thresholds: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 20
+    thresholds: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 400
     holdout: Fraction = 0.0
 
 
@@ -258,7 +271,7 @@ def _target(form: str | _TargetForm) -> Target:
 def _feature(form: _FeatureForm) -> Feature:
     if form.kind == "numeric" and form.levels:
         raise _refuse(msgid("the numeric feature {name} has no levels"), name=form.name)
-    if form.kind == "coded" and len(set(form.levels)) < max(2, len(form.levels)):
+    if form.kind == "coded" and (len(set(form.levels)) < max(2, len(form.levels)) or JOINED in form.levels):
         raise _refuse(msgid("the coded feature {name} needs two or more different levels"), name=form.name)
     return Feature(form.name, tuple(form.levels))
 

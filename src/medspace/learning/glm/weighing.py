@@ -1,0 +1,76 @@
+"""Whom a question weighs: the rows behind it, their linear predictor, their weights and residuals; and when it is no.
+
+Private rules: they depend on the rows, so all their refusals are one and the same to whoever asks.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from medspace.core.usage import Admission
+from medspace.learning.glm.answers import BetaForm
+from medspace.learning.glm.bounds import WIDEST, Ranges
+from medspace.learning.glm.design import Matrix, Part, Vector, design
+from medspace.learning.glm.maths import mean, weights_of
+from medspace.learning.glm.task import GlmTask
+from medspace.privacy.disclosure import effective, heaviest
+from medspace.privacy.errors import DisclosureError
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """A question on rows: `matrix` is the design, `eta` the (clipped) predictor; without beta there are only ones."""
+
+    part: Part
+    matrix: Matrix
+    eta: Vector
+    weights: Vector
+    residuals: Vector
+    straight: Vector  # the predictor as it was before it was clipped
+
+    @property
+    def cohort(self) -> int:
+        """The persons who carry the sums: one that weighs a single row makes a cohort of one."""
+        persons = self.part.persons
+        return min(self.part.cohort, effective(self.weights, persons), effective(self.residuals, persons))
+
+
+def weigh(task: GlmTask, part: Part, asked: BetaForm, ranges: Ranges | None) -> Weighed:
+    """What a Newton or evaluation question makes of the rows; without ranges nothing is clipped."""
+    matrix = design(task, asked.layout, part.values)
+    straight = matrix @ np.asarray(asked.beta, dtype=np.float64)
+    eta = straight if ranges is None else ranges.clipped(straight)
+    mu = mean(task.family, eta)
+    return Weighed(part, matrix, eta, weights_of(task.family, eta, mu), part.target - mu, straight)
+
+
+def check_part(task: GlmTask, part: Part, admission: Admission) -> None:
+    """Whether enough persons are in a part, and on either side of its outcome.
+
+    Raises:
+        DisclosureError: not enough.
+    """
+    least = admission.min_cohort
+    if part.cohort < least:
+        raise DisclosureError("release.cohort")
+    if admission.brakes.outcomes and task.family == "binomial" and least > 1:
+        sides = [len(np.unique(part.persons[part.target == side])) for side in (0.0, 1.0)]
+        if min(sides) < least:
+            raise DisclosureError("release.outcome")
+
+
+def check_weights(weighed: Weighed, ranges: Ranges | None, admission: Admission) -> None:
+    """Whether the sums of a question rest on enough persons, none of them too heavily.
+
+    Raises:
+        DisclosureError: they do not.
+    """
+    least = admission.min_cohort
+    if weighed.cohort < least:
+        raise DisclosureError("release.cohort")
+    if admission.brakes.bounds and ranges is not None and ranges.width(weighed.straight) > WIDEST:
+        raise DisclosureError("release.spread")
+    if admission.brakes.heaviest:
+        persons = weighed.part.persons
+        if max(heaviest(weighed.weights, persons), heaviest(weighed.residuals, persons)) * least > 1.0 + 1e-9:
+            raise DisclosureError("release.weight")

@@ -1,0 +1,37 @@
+"""Released sums are whole multiples of a power of two, 2^-24 of what they are bounded by.
+
+Differences of sums that only the last bits of a double tell apart are gone, and with them whoever would be hidden in
+them. The bound is the sum of the absolute terms, raised to a power of two: it does not tell more than the sum does.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+BITS = 24
+LEAST = 2.0**-900  # below, the quantum would be no number any more
+
+Numbers = NDArray[np.float64]
+Given = Numbers | float
+Rounding = Callable[[Given, Given], Numbers]  # sums and their bounds
+
+
+def quanta(bounds: Numbers) -> Numbers:
+    """The step that sums with these bounds are rounded to, of the same shape; 0 where the bound is 0."""
+    known = np.maximum(np.abs(bounds), LEAST)
+    steps: Numbers = np.where(bounds == 0.0, 0.0, np.exp2(np.ceil(np.log2(known)) - BITS))
+    return steps
+
+
+def rounded(sums: Given, bounds: Given) -> Numbers:
+    """The sums, each a multiple of its quantum; of the same shape."""
+    steps = quanta(np.asarray(bounds, dtype=np.float64))
+    safe = np.where(steps == 0.0, 1.0, steps)
+    made: Numbers = np.where(steps == 0.0, sums, np.round(sums / safe) * safe) + 0.0
+    return made
+
+
+def unrounded(sums: Given, bounds: Given) -> Numbers:  # noqa: ARG001 - what stands in for `rounded`
+    """The sums as they are."""
+    return np.asarray(sums, dtype=np.float64)
