@@ -58,6 +58,7 @@ def run(command: str | Sequence[str], folder: Path, **environment: str) -> subpr
         words(command),
         cwd=folder,
         env=ENVIRONMENT | environment,
+        stdin=subprocess.DEVNULL,  # nobody is asked anything, wherever the tests are started from
         capture_output=True,
         text=True,
         timeout=PATIENCE,
