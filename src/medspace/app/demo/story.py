@@ -273,6 +273,11 @@ def _stay(screen: Screen, configs: Mapping[str, Path]) -> None:
         f"medspace audit lineage {bundles}",
     ):
         screen.line(Text("  {command}", {"command": command}))
+    wait_for_the_end(screen)
+
+
+def wait_for_the_end(screen: Screen) -> None:
+    """Until Ctrl-C."""
     screen.line(Text(msgid("Ctrl-C ends it.")))
     sys.stdout.flush()
     with suppress(KeyboardInterrupt):  # the way to end it, as was just said
