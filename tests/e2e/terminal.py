@@ -194,6 +194,10 @@ class Background:
                 self._news.wait(left)
         return self.output
 
+    def type(self, text: str) -> None:
+        """Type at its terminal."""
+        os.write(self._terminal, text.encode())
+
     def interrupt(self) -> int:
         """Ctrl-C; its exit code."""
         self.process.send_signal(2)

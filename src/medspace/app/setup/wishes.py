@@ -36,7 +36,7 @@ class PersonUnknownError(InvalidInputError):
 
     code = "setup.person"
     sentence = msgid(
-        "Which column of {file} names the patients was not said; the offer cannot count them without it."
+        "Nobody said which column of {file} names the patients; without it they cannot be counted."
     )
     next_step = msgid(
         "Name it with --person COLUMN (it is counted and never leaves{seen}); --rows-are-persons says that each row "
