@@ -98,9 +98,7 @@ async def _ratios(folder: Path) -> dict[str, float]:
             return {name: await _ratio(name, (holder, greedy), connector, config, offer) for name in ATTACKS}
 
 
-async def _ratio(
-    name: str, files: tuple[Path, Path], user: Connector, holder: Config, offer: JsonObject
-) -> float:
+async def _ratio(name: str, files: tuple[Path, Path], user: Connector, holder: Config, offer: JsonObject) -> float:
     idle = await _p95(user, holder, offer)
     with _attack(name, *files):
         reading = asyncio.create_task(_read(user, read_config(files[1]).did)) if name == "catalogue" else None

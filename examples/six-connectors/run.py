@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from medspace.adapters.keys import create_key, create_token, make_folder
+from medspace.adapters.ownership import write_owned
 from medspace.app.config import read_config
 from medspace.app.demo.data import HOSPITALS, write_hospital
 from medspace.app.demo.space import Party
@@ -43,7 +44,7 @@ def prepare(source: Path, folder: Path) -> dict[str, Path]:
     files = {}
     for name in NAMES:
         files[name] = folder / name / "medspace.toml"
-        files[name].write_text((source / f"{name}.toml").read_text().replace(PLACEHOLDER, pinned))
+        write_owned(files[name], (source / f"{name}.toml").read_text().replace(PLACEHOLDER, pinned))
     return files
 
 

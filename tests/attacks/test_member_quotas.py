@@ -98,9 +98,7 @@ async def test_messages_about_a_process_count_too_but_for_the_way_out(hospital):
 
 
 async def test_what_nobody_moves_is_ended(hospital):
-    ending = Ending(
-        hospital.database, hospital.negotiations, hospital.transfers, hospital.clock, timedelta(days=30)
-    )
+    ending = Ending(hospital.database, hospital.negotiations, hospital.transfers, hospital.clock, timedelta(days=30))
     old = [(await ask(hospital, GREEDY)).process.id for _ in range(3)]
     hospital.clock.advance(29 * 86_400)
     young = (await ask(hospital, GREEDY)).process.id
@@ -117,7 +115,5 @@ async def test_ending_goes_through_every_page(hospital, monkeypatch):
     for _ in range(5):
         await ask(hospital, GREEDY)
     hospital.clock.advance(31 * 86_400)
-    ending = Ending(
-        hospital.database, hospital.negotiations, hospital.transfers, hospital.clock, timedelta(days=30)
-    )
+    ending = Ending(hospital.database, hospital.negotiations, hospital.transfers, hospital.clock, timedelta(days=30))
     assert await ending.look() == 5

@@ -1,7 +1,7 @@
 """A context that changes what the words of a policy mean: with a policy that permits by its letters, never a permit.
 
-What is hidden is always the same: who processes the context reads a prohibition, or nothing, where we read a permission
-without a condition.
+What is hidden is always the same: who processes the context reads a prohibition, or nothing, where we read a
+permission without a condition.
 """
 
 import copy

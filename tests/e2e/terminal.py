@@ -58,6 +58,7 @@ def run(command: str | Sequence[str], folder: Path, **environment: str) -> subpr
         words(command),
         cwd=folder,
         env=ENVIRONMENT | environment,
+        stdin=subprocess.DEVNULL,  # nobody is asked anything, wherever the tests are started from
         capture_output=True,
         text=True,
         timeout=PATIENCE,
@@ -192,6 +193,10 @@ class Background:
                 assert left > 0, f"it never said {text!r}:\n{self.output}"
                 self._news.wait(left)
         return self.output
+
+    def type(self, text: str) -> None:
+        """Type at its terminal."""
+        os.write(self._terminal, text.encode())
 
     def interrupt(self) -> int:
         """Ctrl-C; its exit code."""

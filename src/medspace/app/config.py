@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
+from medspace.adapters.http.guard import NEVER_OPENED
+from medspace.adapters.ownership import check_owned, read_owned
 from medspace.app.bounds import LOOPBACK
 from medspace.core.canonical import JsonObject
 from medspace.core.errors import InvalidInputError
@@ -21,12 +24,27 @@ FEWEST_DAYS = 366  # that questions are kept: those of the last year count
 PASSPHRASE = "MEDSPACE_KEY_PASSPHRASE"  # noqa: S105 - the variable that may hold the passphrase of the key
 
 
+_NARROW = {4: 24, 6: 64}  # the narrowest prefix that is still a network of another member
+
+
 class ConfigError(InvalidInputError):
     """The configuration cannot be used."""
 
     code = "config.invalid"
     sentence = msgid("The configuration {file} cannot be used: {reason}.")
     next_step = msgid("Mend the file, or write a new one with `medspace init`.")
+
+
+class NetworkOpenError(ConfigError):
+    """A connector that others reach may call addresses that only this machine or its network has."""
+
+    code = "config.network"
+    sentence = msgid(
+        "The configuration {file} lets other members have this connector call {network} ([network] allow): {reason}."
+    )
+    next_step = msgid(
+        "Take {network} out of [network] allow; name only networks of other members' connectors, such as 10.1.2.0/24."
+    )
 
 
 class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -171,6 +189,12 @@ class Config(_Table, frozen=True):
         return self.participant.did or did_web(self.base_url)
 
     @property
+    def in_production(self) -> bool:
+        """Whether others reach this connector; else it is tried out on one machine, and may call itself."""
+        named = urlsplit(self.public.url).hostname if self.public.url else self.public.host
+        return self.public.behind_proxy or not is_loopback(self.public.host) or not is_loopback(named or "")
+
+    @property
     def is_authority(self) -> bool:
         """Whether this connector is the authority of its space."""
         return self.did == self.space.authority
@@ -194,11 +218,13 @@ def read_config(file: Path) -> Config:
 
     Raises:
         ConfigError: it is missing, too large, not TOML, has unknown or missing names, or asks for what is refused.
+        FileExposedError, FileForeignError: others can change it, its folder, or a certificate that it names.
     """
     try:
-        if file.stat().st_size > LARGEST_FILE:
+        content = read_owned(file, LARGEST_FILE)
+        if len(content) > LARGEST_FILE:
             raise ConfigError(file=str(file), reason=Text(msgid("it is larger than 1 MiB")))
-        config = msgspec.toml.decode(file.read_bytes(), type=Config)
+        config = msgspec.toml.decode(content, type=Config)
     except OSError as error:
         raise ConfigError(file=str(file), reason=error.strerror or str(error)) from error
     except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
@@ -206,6 +232,11 @@ def read_config(file: Path) -> Config:
     config = msgspec.structs.replace(config, folder=str(file.resolve().parent))
     for reason in _objections(config):
         raise ConfigError(file=str(file), reason=reason)
+    if config.in_production:
+        _check_networks(file, config.network.allow)
+    for name in (config.public.certificate, config.public.certificate_key, config.network.certificates):
+        if name:
+            check_owned(config.path(name))
     return config
 
 
@@ -241,6 +272,16 @@ def _objections(config: Config) -> Iterator[Text]:
         yield Text(msgid("each number under [quotas] is at least 1"))
     yield from _bad_networks("network.allow", config.network.allow)
     yield from _bad_networks("public.proxies", config.public.proxies)
+    yield from _unreadable(config)
+
+
+def _unreadable(config: Config) -> Iterator[Text]:
+    """Texts that others will see, with what would drive their terminals or turn the direction of a line."""
+    shown = [("participant.name", config.participant.name), ("participant.region", config.participant.region)]
+    shown += [(f"assets.{name}", getattr(asset, name)) for asset in config.assets for name in ("id", "title")]
+    for name, text in shown:
+        if not text.isprintable():
+            yield Text(msgid("{name} holds a character that cannot be shown"), {"name": name})
 
 
 def _protected(public: Public) -> bool:
@@ -268,6 +309,20 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _check_networks(file: Path, networks: tuple[str, ...]) -> None:
+    """What a callback address of another member could otherwise reach (OWASP SSRF, CWE-918)."""
+    for network in networks:
+        read = ip_network(network)
+        reason = None
+        if any(read.overlaps(closed) for closed in NEVER_OPENED if closed.version == read.version):
+            reason = Text(msgid("services of this machine, of its link or of its cloud answer there"))
+        elif read.prefixlen < _NARROW[read.version]:
+            facts = {"v4": _NARROW[4], "v6": _NARROW[6]}
+            reason = Text(msgid("it is wider than /{v4} (IPv4) or /{v6} (IPv6), so it holds much besides"), facts)
+        if reason is not None:
+            raise NetworkOpenError(file=str(file), network=network, reason=reason)
 
 
 def _bad_networks(setting: str, networks: tuple[str, ...]) -> Iterator[Text]:

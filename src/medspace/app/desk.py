@@ -70,6 +70,7 @@ from medspace.trust.service import MembersBook
 DOWNLOAD = "HttpData-PULL"
 LARGEST_PAGE = 100  # of anything in one list
 LARGEST_RUNS = 20  # a run comes with its model
+MOST = 1_000  # records that one answer is made from
 Speak = Callable[[str], str]
 
 
@@ -336,7 +337,7 @@ class Desk:
         """A page of agreements, the newest first."""
         return await self.negotiating.agreements(page.place(), page.limit)
 
-    def agreed(self, found: Sequence[Agreement], speak: Speak) -> list[JsonObject]:
+    async def agreed(self, found: Sequence[Agreement], speak: Speak) -> list[JsonObject]:
         """Agreements with their contracts in plain words, and whether they are in force now."""
         did, now = self.config.did, self.clock.now()
         shown = []

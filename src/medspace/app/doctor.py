@@ -75,7 +75,28 @@ def _config_checks(config: Config) -> Iterator[Check]:
             yield Check(name, ok=True, found=look(config))
         except MedspaceError as error:
             yield _failed(name, error)
+    yield from _holdings(config)
     yield from _extras(config)
+
+
+def _holdings(config: Config) -> Iterator[Check]:
+    """The tables, and what the catalogue keeps back of each dictionary: by column, no value, for it may be logged."""
+    try:
+        held = open_holdings(config).held
+    except MedspaceError as error:
+        yield _failed("assets", error)
+        return
+    facts: dict[str, Fact | Text] = {"assets": len(held), "rows": sum(holding.table.count for holding in held)}
+    yield Check(
+        "assets", ok=True, found=Text(msgid("{assets} assets with {rows} rows keep to their dictionaries."), facts)
+    )
+    advice = Text(msgid("Take it out of the dictionary, or leave it: the catalogue does not show it."))
+    for holding in held:
+        for reason in holding.unpublished:
+            found = Text(
+                msgid("Not published of {asset}: {reason}."), {"asset": holding.dataset.id, "reason": reason}
+            )
+            yield Check("catalogue", ok=True, found=found, next_step=advice)
 
 
 def _failed(name: str, error: MedspaceError) -> Check:
@@ -111,13 +132,6 @@ def _database(config: Config) -> Text:
     return Text(msgid("It is up to date."))
 
 
-def _assets(config: Config) -> Text:
-    held = open_holdings(config).held
-    rows = sum(holding.table.count for holding in held)
-    facts = {"assets": len(held), "rows": rows}
-    return Text(msgid("{assets} assets with {rows} rows keep to their dictionaries."), facts)
-
-
 def _disk(config: Config) -> Text:
     free = shutil.disk_usage(config.path(".")).free
     sentence = msgid("{gib} GiB are free.") if free >= ROOM_MIN else msgid("Only {gib} GiB are free: make room soon.")
@@ -130,7 +144,6 @@ _LOOKS: dict[str, Callable[[Config], Text]] = {
     "questions secret": _secret,
     "authority": _authority,
     "database": _database,
-    "assets": _assets,
     "disk": _disk,
 }
 

@@ -4,7 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from medspace.app.config import Asset, Config, ConfigError
+from medspace.adapters.ownership import read_owned
+from medspace.app.config import LARGEST_FILE, Asset, Config, ConfigError
 from medspace.connector.catalogue.service import publish, withdraw
 from medspace.connector.local import Local
 from medspace.connector.model import CATALOGUE, Dataset
@@ -14,9 +15,11 @@ from medspace.core.canonical import JsonObject
 from medspace.core.dictionary import Dictionary, describe, parse
 from medspace.core.hashing import digest
 from medspace.core.store import Database, Transaction
+from medspace.core.text import Text, msgid
 from medspace.core.usage import RowSource
 from medspace.policy import labels, templates
 from medspace.policy.actions import COMPUTED, covers
+from medspace.privacy.publication import LEAST
 
 if TYPE_CHECKING:
     from medspace.adapters.duckdb.source import Table
@@ -26,12 +29,16 @@ PAGE = 500  # datasets read at once
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """One asset, checked: how it stands in the catalogue, under which label, with which rows."""
+    """One asset, checked: how it stands in the catalogue, under which label, with which rows.
+
+    `unpublished` says, to the holder, what of the dictionary the catalogue does not show.
+    """
 
     dataset: Dataset
     label: JsonObject
     table: "Table"
     questions: int = 0  # that it answers a year, all users together
+    unpublished: tuple[Text, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +108,8 @@ def open_holdings(config: Config) -> Holdings:
     """Read and check every asset of the configuration.
 
     Raises:
-        ConfigError: a dictionary is missing.
+        ConfigError: a dictionary is missing or too large.
+        FileExposedError, FileForeignError: others can change a dictionary, which decides what is published.
         DictionaryError, TableUnreadableError, TableRefusedError: the data are not as described.
         InvalidLabelError, UnknownTemplateError, InvalidTermsError: the terms have no meaning.
     """
@@ -109,10 +117,11 @@ def open_holdings(config: Config) -> Holdings:
 
 
 def _open(config: Config, asset: Asset) -> Holding:
+    from medspace.adapters.duckdb.publishing import published  # noqa: PLC0415 - as below
     from medspace.adapters.duckdb.source import load  # noqa: PLC0415 - who offers nothing needs neither duckdb nor numpy
 
-    dictionary = _dictionary(config, asset)
-    table = load(config.path(asset.source), dictionary, asset.table)
+    table = load(config.path(asset.source), _dictionary(config, asset), asset.table)
+    shown = published(table, _least(asset))
     label = labels.parse(dict(asset.label))
     written = labels.write(label) if label else {}
     offers = tuple(_offers(config, asset))
@@ -125,17 +134,26 @@ def _open(config: Config, asset: Asset) -> Holding:
         formats=_formats(offers),
         label=digest(written),
         published="",
-        dictionary=describe(dictionary),
+        dictionary=describe(shown.dictionary),
         digest=table.digest,
     )
     questions = brakes.by_default(table.persons) if asset.questions is None else asset.questions
-    return Holding(dataset, written, table, questions)
+    return Holding(dataset, written, table, questions, shown.unpublished)
+
+
+def _least(asset: Asset) -> int:
+    """How many persons must have what the catalogue says: as many as the strictest of the offers wants."""
+    stated = (offer.terms.get("min_cohort") for offer in asset.offers)
+    return max((number for number in stated if isinstance(number, int)), default=LEAST)
 
 
 def _dictionary(config: Config, asset: Asset) -> Dictionary:
     path = config.path(asset.dictionary)
     try:
-        return parse(path.read_text(encoding="utf-8"))
+        content = read_owned(path, LARGEST_FILE)
+        if len(content) > LARGEST_FILE:
+            raise ConfigError(file=str(path), reason=Text(msgid("it is larger than 1 MiB")))
+        return parse(content.decode("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(file=str(path), reason=str(error)) from error
 

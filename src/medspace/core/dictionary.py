@@ -88,7 +88,8 @@ class Column:
 
     `unit` is a UCUM unit; `system` the URI of a coding system; `codes` the allowed codes with their meaning (none:
     any code); `minimum` and `maximum` include themselves; `missing` are texts that stand for "not measured",
-    beside the empty cell (in a numeric column they are compared as numbers).
+    beside the empty cell (in a numeric column they are compared as numbers); `others` says that a code column may
+    hold more codes than the listed ones: those are not named, since few persons have each of them.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Column:
     maximum: float | date | None = None
     missing: tuple[str, ...] = ()
     required: bool = False
+    others: bool = False
 
     @property
     def numeric(self) -> bool:
@@ -148,6 +150,7 @@ class Dictionary:
     `person` names the column with the pseudonym of the person, if there is one: it is counted and never released.
     `outcomes` are the thresholds on its numbers that may be asked about; one that the asker chose would tell who lies
     between two of them.
+    `left_out` are columns of the file that are neither loaded nor published: names, identifiers, free text.
     """
 
     title: str
@@ -155,6 +158,7 @@ class Dictionary:
     description: str = ""
     person: str | None = None
     outcomes: tuple[Outcome, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def column(self, name: str) -> Column:
         """The column of that name.
@@ -207,6 +211,7 @@ def _describe_column(column: Column) -> JsonObject:
         "maximum": _bound(column.maximum),
         "missing": list(column.missing),
         "required": column.required,
+        "others": column.others,
     }
     return {name: value for name, value in described.items() if value not in ("", None, {}, [], False)}
 
@@ -275,8 +280,10 @@ def _position(value: float | date) -> float:
 
 
 def _check_code(column: Column, text: str) -> Reason | None:
-    if column.codes:
-        return None if text in column.codes else Reason.CODE
+    if text in column.codes:
+        return None
+    if column.codes and not column.others:
+        return Reason.CODE
     return Reason.FORMULA if re.match(FORMULA, text) else None
 
 
@@ -309,6 +316,7 @@ class _ColumnForm(msgspec.Struct, forbid_unknown_fields=True):
     maximum: date | float | None = None
     missing: list[str | int | float] = []
     required: bool = False
+    others: bool = False
 
 
 class _DictionaryForm(msgspec.Struct, forbid_unknown_fields=True):
@@ -317,6 +325,7 @@ class _DictionaryForm(msgspec.Struct, forbid_unknown_fields=True):
     description: str = ""
     person: str | None = None
     outcomes: list[str] = []
+    left_out: list[str] = []
 
 
 def parse(text: str) -> Dictionary:
@@ -333,6 +342,7 @@ def parse(text: str) -> Dictionary:
         title=form.title,
         description=form.description,
         person=form.person,
+        left_out=tuple(form.left_out),
         columns=tuple(_column(name, column) for name, column in form.columns.items()),
         outcomes=tuple(map(outcome, form.outcomes)),
     )
@@ -365,6 +375,7 @@ def _column(name: str, form: _ColumnForm) -> Column:
         maximum=form.maximum,
         missing=tuple(str(text) for text in form.missing),
         required=form.required,
+        others=form.others,
     )
 
 
@@ -376,6 +387,8 @@ def _check(dictionary: Dictionary) -> None:
         raise DictionaryError(
             reason=Text(msgid("the person column {column} is not described"), {"column": dictionary.person})
         )
+    for name in names & set(dictionary.left_out):
+        raise DictionaryError(reason=Text(msgid("the column {column} is described and left out"), {"column": name}))
     for column in dictionary.columns:
         _check_column(column)
     numeric = {column.name for column in dictionary.columns if column.numeric}
@@ -392,6 +405,7 @@ def _check_column(column: Column) -> None:
     for wrong, reason in (
         (not column.name or re.search(CONTROL, column.name), msgid("a column has no usable name")),
         (column.codes and column.type is not ColumnType.CODE, msgid("only a code column has codes: {column}")),
+        (column.others and not column.codes, msgid("only a list of codes has others besides: {column}")),
         (column.unit and not column.numeric, msgid("only a numeric column has a unit: {column}")),
         (not _bounds_fit(column), msgid("the range does not fit the type: {column}")),
         (not _in_order(column), msgid("the range is empty: {column}")),

@@ -19,6 +19,7 @@ COLUMNS = [
     Column("d", ColumnType.DATE, minimum=date(1900, 1, 1), maximum=date(2030, 1, 1), missing=("9999-99-99",)),
     Column("c", ColumnType.CODE),
     Column("l", ColumnType.CODE, codes={"a'b": "", "=x": "", "É": ""}),
+    Column("o", ColumnType.CODE, codes={"a'b": "", "=x": "", "É": ""}, others=True),
 ]
 TRICKY = [
     "",

@@ -1,11 +1,21 @@
 """A new folder: what is written can be started from, and is never overwritten."""
 
-import pytest
+from datetime import UTC, datetime
+from pathlib import Path
 
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from medspace.adapters.memory import ManualClock
 from medspace.app.config import ConfigError, read_config
 from medspace.app.doctor import examine
-from medspace.app.setup import AuthorityUnknownError, Wishes, set_up
+from medspace.app.holdings import open_holdings
+from medspace.app.setup import AuthorityUnknownError, WishError, Wishes, set_up
+from medspace.core.errors import InvalidInputError, MedspaceError
 from tests.e2e.space import table
+
+NOW = ManualClock(datetime(2026, 11, 28, 15, tzinfo=UTC))
 
 
 def test_a_first_participant_is_its_own_authority(tmp_path):
@@ -50,3 +60,119 @@ def test_the_doctor_finds_a_new_folder_in_order_and_says_what_is_not(tmp_path):
     file.write_text("no TOML")
     (only,) = examine(file, "en")["checks"]
     assert (only["name"], only["ok"]) == ("configuration", False)
+
+
+def offered(tmp_path, **more):
+    (tmp_path / "hearts.csv").write_text(table(1))
+    wishes = Wishes("H", 18_100, offer=tmp_path / "hearts.csv", **({"person": "person"} | more))
+    set_up(tmp_path / "h", wishes, clock=NOW)
+    return read_config(tmp_path / "h" / "medspace.toml")
+
+
+def test_what_is_not_said_is_the_safe_thing(tmp_path):
+    config = offered(tmp_path)
+    (asset,) = config.assets
+    (offer,) = asset.offers
+    assert config.negotiations.answers == "manual"
+    assert asset.questions == 6  # a tenth of sixty persons
+    assert {name: offer.terms[name] for name in ("until", "count", "min_cohort", "min_sites")} == {
+        "until": "2027-11-28T00:00:00Z", "count": 20, "min_cohort": 10, "min_sites": 3,
+    }  # fmt: skip
+    assert asset.label["valid_until"] == "2027-11-28T00:00:00Z"
+    (holding,) = open_holdings(config).held
+    told = str(holding.dataset.offers)
+    assert all(operand in told for operand in ("count", "dateTime", "medspace:minSites", "medspace:minCohort"))
+
+
+def test_what_is_said_is_written(tmp_path):
+    config = offered(
+        tmp_path, person="", rows_are_persons=True, until="2026-12-31", count=None, min_sites=1, questions=60,
+        answers="automatic",
+    )  # fmt: skip
+    (asset,) = config.assets
+    terms = asset.offers[0].terms
+    assert (config.negotiations.answers, asset.questions) == ("automatic", 60)
+    assert (terms["until"], terms["min_sites"], "count" in terms) == ("2027-01-01T00:00:00Z", 1, False)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "option"),
+    [
+        ({"until": "soon"}, "--until"),
+        ({"until": "2026-11-27"}, "--until"),
+        ({"until": "9999-12-31"}, "--until"),
+        ({"count": 0}, "--count"),
+        ({"min_sites": 0}, "--min-sites"),
+        ({"questions": -5}, "--questions"),
+        ({"port": 65_535}, "--port"),
+        ({"port": 0}, "--port"),
+        ({"name": "A\x7f"}, "--name"),
+        ({"name": "A\x1b[2J"}, "--name"),
+        ({"name": "A\nB"}, "--name"),
+        ({"name": "A\u202eB"}, "--name"),
+        ({"name": "\udc80"}, "--name"),
+        ({"name": "A" * 300}, "--name"),
+        ({"region": "D\x00E"}, "--region"),
+        ({"authority": "did:web:\x07"}, "--authority"),
+        ({"authority_key": "k\x85"}, "--authority-key"),
+        ({"person": "p\t"}, "--person"),
+        ({"offer": Path("/tmp/a\x1bb.csv")}, "--offer"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_written(tmp_path, wrong, option):
+    wishes = Wishes(**({"name": "A", "port": 18_100} | wrong))
+    with pytest.raises(WishError) as refused:
+        set_up(tmp_path / "a", wishes, clock=NOW)
+    assert refused.value.facts["option"] == option
+    assert not (tmp_path / "a").exists()
+
+
+ANY = st.text(st.characters(codec=None, exclude_categories=[]), max_size=20)
+FILE_NAME = ANY.filter(lambda name: name not in ("", ".", "..") and not set(name) & {"/", "\0"})
+
+
+@given(
+    name=ANY, region=ANY, authority=st.one_of(st.just("did:web:a.example"), ANY), key=ANY.filter(bool), file=FILE_NAME
+)
+@settings(max_examples=150, deadline=None)
+def test_every_text_that_is_accepted_comes_back_from_the_file(tmp_path_factory, name, region, authority, key, file):
+    folder = tmp_path_factory.mktemp("any")
+    offer = folder / file
+    try:
+        offer.write_text(table(1))
+    except (OSError, UnicodeEncodeError):
+        return
+    wishes = Wishes(name, 18_100, authority, key, region, offer, "person")
+    try:
+        set_up(folder / "new folder", wishes, clock=NOW)
+    except InvalidInputError:
+        assert not (folder / "new folder").exists()
+        return
+    config = read_config(folder / "new folder" / "medspace.toml")
+    assert (config.participant.name, config.participant.region) == (name, region)
+    assert config.space.authority == (authority or config.did)
+    assert config.space.authority_key == key
+    (asset,) = config.assets
+    assert (asset.source, asset.title) == (str(offer.resolve()), offer.stem)
+    assert len(open_holdings(config).held) == 1
+
+
+COLUMN = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
+
+
+@given(columns=st.lists(COLUMN, min_size=1, max_size=4, unique=True))
+@settings(max_examples=60, deadline=None)
+def test_every_name_of_a_column_that_is_accepted_comes_back(tmp_path_factory, columns):
+    folder = tmp_path_factory.mktemp("columns")
+    lines = [["person", *columns]] + [[f"p{row}", *(str(30 + row) for _ in columns)] for row in range(20)]
+    quoted = ((cell.replace('"', '""') for cell in line) for line in lines)
+    (folder / "t.csv").write_text(
+        "".join(",".join(f'"{cell}"' for cell in line) + "\n" for line in quoted), newline=""
+    )
+    try:
+        set_up(folder / "h", Wishes("H", 18_100, offer=folder / "t.csv", person="person"), clock=NOW)
+    except MedspaceError:
+        return
+    (holding,) = open_holdings(read_config(folder / "h" / "medspace.toml")).held
+    dictionary = holding.table.dictionary
+    assert {column.name for column in dictionary.columns} | set(dictionary.left_out) == {"person", *columns}

@@ -98,9 +98,12 @@ def _type_tests(cell: str, column: Column) -> list[tuple[str, Reason]]:
             )
             return [(wrong, Reason.DATE), *_range_tests(value, column)]
         case ColumnType.CODE:
-            if column.codes:
-                return [(f"{cell} NOT IN ({', '.join(literal(code) for code in column.codes)})", Reason.CODE)]
-            return [(f"regexp_matches({cell}, {literal('^' + FORMULA)})", Reason.FORMULA)]
+            listed = (
+                f"{cell} NOT IN ({', '.join(literal(code) for code in column.codes)})" if column.codes else "true"
+            )
+            if column.codes and not column.others:
+                return [(listed, Reason.CODE)]
+            return [(f"{listed} AND regexp_matches({cell}, {literal('^' + FORMULA)})", Reason.FORMULA)]
 
 
 def _number_tests(cell: str, column: Column) -> list[tuple[str, Reason]]:

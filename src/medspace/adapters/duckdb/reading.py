@@ -31,6 +31,8 @@ MOST_FINDINGS = 20  # named in the error
 MOST_REJECTS = 10_000  # counted, of records that are not CSV
 CHUNK = 50_000  # rows that pass from SQLite at a time
 
+DELIMITERS = (",", ";", "\t", "|")
+
 REJECTS = {
     "MISSING COLUMNS": msgid("the row has fewer cells than the header"),
     "TOO MANY COLUMNS": msgid("the row has more cells than the header"),
@@ -97,7 +99,7 @@ def columns_of(connection: Connection, path: Path, table: str) -> list[str]:
     """The names of the columns of a file."""
     form = _form(path)
     if form == "csv":
-        return _header(path)
+        return header_of(path)[0]
     if form == "sqlite":
         with _sqlite(path) as source:
             return [column[0] for column in _sqlite_rows(source, table).description]
@@ -127,6 +129,11 @@ def guarded(path: Path) -> Iterator[None]:
         raise TableUnreadableError(path.name, type(error).__name__) from None
 
 
+def is_csv(path: Path) -> bool:
+    """Whether a file shows by its first bytes to be of no other form."""
+    return _form(path) == "csv"
+
+
 def _form(path: Path) -> str:
     with path.open("rb") as file:
         start = file.read(16)
@@ -138,29 +145,35 @@ def _form(path: Path) -> str:
 
 
 def _read_csv(connection: Connection, path: Path, dictionary: Dictionary) -> None:
-    header = _header(path)
+    header, delimiter = header_of(path)
     order = _match(path.name, header, dictionary)
     columns = ", ".join(f"'h{index}': 'VARCHAR'" for index in range(len(header)))
     connection.execute(
         f"CREATE TABLE raw AS SELECT row_number() OVER () + 1 AS row, {_select([f'h{index}' for index in order])} "  # noqa: S608 - numbers only
         f"FROM read_csv({literal(str(path))}, auto_detect = false, header = true, all_varchar = true, "
-        f"columns = {{{columns}}}, delim = ',', quote = '\"', escape = '\"', strict_mode = true, "
+        f"columns = {{{columns}}}, delim = {literal(delimiter)}, quote = '\"', escape = '\"', strict_mode = true, "
         f"null_padding = false, max_line_size = {LONGEST_LINE}, store_rejects = true, rejects_limit = {MOST_REJECTS})"
     )
     _refuse_rejects(connection, path.name, header)
 
 
-def _header(path: Path) -> list[str]:
+def header_of(path: Path) -> tuple[list[str], str]:
+    """The names in the first line of a CSV file, and what stands between them: a comma, semicolon, tab or bar.
+
+    Raises:
+        TableUnreadableError: there is no such line.
+    """
     with path.open("rb") as file:
         start = file.readline(LONGEST_HEADER)
     try:
         line = re.split(r"[\r\n]", start.decode("utf-8-sig"), maxsplit=1)[0]
-        header = next(csv.reader([line], strict=True), [])
+        headers = {mark: next(csv.reader([line], strict=True, delimiter=mark), []) for mark in DELIMITERS}
     except (UnicodeDecodeError, csv.Error):
         raise TableUnreadableError(path.name, Text(msgid("its header is not a CSV header in UTF-8"))) from None
-    if not any(header):
+    delimiter = max(DELIMITERS, key=lambda mark: len(headers[mark]))  # of equals the first
+    if not any(headers[delimiter]):
         raise TableUnreadableError(path.name, Text(msgid("it is empty")))
-    return header
+    return headers[delimiter], delimiter
 
 
 def _refuse_rejects(connection: Connection, file: str, header: Sequence[str]) -> None:
@@ -250,6 +263,11 @@ def _insert(connection: Connection, columns: Sequence[Sequence[str | None]], don
 def _match(file: str, names: Sequence[str], dictionary: Dictionary) -> list[int]:
     """Where in the file each column of the dictionary stands."""
     wanted = [column.name for column in dictionary.columns]
+    known = {*wanted, *dictionary.left_out}
+    if not known & set(names):
+        # The names may be the first patient's cells, so they are not told.
+        reason = Text(msgid("its first row names none of the columns of the data dictionary"))
+        raise TableUnreadableError(file, reason)
     findings = [
         *(
             (name, msgid("the name stands twice in the header"))
@@ -257,7 +275,7 @@ def _match(file: str, names: Sequence[str], dictionary: Dictionary) -> list[int]
             if count > 1
         ),
         *((name, msgid("the column is missing in the file")) for name in wanted if name not in names),
-        *((name, msgid("the data dictionary does not describe this column")) for name in names if name not in wanted),
+        *((name, msgid("the data dictionary does not describe this column")) for name in names if name not in known),
     ]
     if findings:
         named = [Finding(1, name, Text(reason)) for name, reason in findings[:MOST_FINDINGS]]

@@ -65,7 +65,9 @@ def _reply(answer: Answer) -> Reply:
     except ValueError:
         body, readable = None, False
     date = http_date(answer.headers.get("date", ""))
-    return Reply(answer.status, body, _following(answer), readable, date, _after(answer.headers, date), len(answer.body))
+    return Reply(
+        answer.status, body, _following(answer), readable, date, _after(answer.headers, date), len(answer.body)
+    )
 
 
 def http_date(text: str) -> datetime | None:

@@ -263,7 +263,7 @@ def _terms(desk: Desk) -> APIRouter:
     async def agreements(request: Request, limit: Limit = LARGEST_PAGE, after: After = "") -> Response:
         found = await desk.agreements(Page(limit, after))
         following = _following([(a.finalized, a.id) for a in found], limit)
-        shown = desk.agreed(found, speaker(request_language(request)))
+        shown = await desk.agreed(found, speaker(request_language(request)))
         return json_response({"agreements": shown, "next": following})
 
     @router.post("/policy/try")

@@ -30,22 +30,48 @@ def init(
         Path | None, typer.Option("--offer", help="A CSV or Parquet file to offer for training only.")
     ] = None,
     person: Annotated[str, typer.Option("--person", help="The column that names the patient; it never leaves.")] = "",
+    rows_are_persons: Annotated[
+        bool, typer.Option("--rows-are-persons", help="No column names the patients: each row is one.")
+    ] = False,
+    until: Annotated[str, typer.Option("--until", help="Last day of the offer; default: in a year.")] = "",
+    count: Annotated[int, typer.Option("--count", help="Uses per agreement; default: 20; 0: without bound.")] = -1,
+    min_sites: Annotated[int, typer.Option("--min-sites", help="Hospitals in each training; default: 3.")] = -1,
+    questions: Annotated[
+        int, typer.Option("--questions", help="Questions a year, of all users; default: a tenth of the patients.")
+    ] = -1,
+    answers: Annotated[
+        str, typer.Option("--answers", help="manual: a person answers each negotiation (default); automatic.")
+    ] = "",
     json: JsonOption = False,
     lang: LanguageOption = "",
 ) -> None:
-    """Write a configuration and keys for a new connector, with safe permissions."""
-    from medspace.app.setup import Wishes, set_up  # noqa: PLC0415 - cryptography is imported only when needed
+    """Write a configuration and keys for a new connector, with safe permissions; asks what is not said."""
+    from medspace.app.cli.asking import Asked, ask  # noqa: PLC0415 - cryptography is imported only when needed
+    from medspace.app.setup import Wishes, set_up  # noqa: PLC0415
 
     screen = Screen(as_json=json, language=spoken_language(lang))
-    made = set_up(folder, Wishes(name or folder.name, port, authority, authority_key, region, offer, person))
+    named = Wishes(name or folder.resolve().name, port, authority, authority_key, region, offer)
+    made = set_up(
+        folder, ask(screen, named, Asked(person, rows_are_persons, until, count, min_sites, questions, answers))
+    )
+    made["left_out"] = [each | {"reason": screen.say(each["reason"])} for each in made["left_out"]]
     screen.show(made, lambda: _made(screen, made))
 
 
 def _made(screen: Screen, made: JsonObject) -> None:
     screen.line(Text(msgid("{did} is ready in {folder}."), {"did": made["did"], "folder": made["folder"]}))
     screen.line(Text(msgid("The authority of its space has the key {key}."), {"key": made["authority_key"]}))
+    for each in made["left_out"]:
+        screen.line(Text(msgid("Column {column} is left out of the dictionary: {reason}."), each))
+    for column in made["unbounded"]:
+        text = msgid(
+            "Column {column} needs a range that is possible in medicine: few patients lie far from the rest."
+        )
+        screen.line(Text(text, {"column": column}))
     for file in made["to_review"]:
         screen.line(Text(msgid("Review {file}: it was drafted from your data."), {"file": file}))
+    if made["to_review"] and made["answers"] == "manual":
+        screen.line(Text(msgid("A person answers each negotiation: see `medspace negotiations`.")))
     screen.line(Text(msgid("Next: {command}"), {"command": f"medspace up {made['config']}"}))
     if made["did"] != made["authority"]:
         screen.line(Text(msgid("Then the authority runs: medspace admit {did}"), {"did": made["did"]}))

@@ -19,12 +19,20 @@ def demo(
         Path | None, typer.Option("--folder", help="Keep the space here; default: a temporary folder.")
     ] = None,
     port: Annotated[int, typer.Option("--port", help="Use this port and the next eleven; default: free ones.")] = 0,
+    invented: Annotated[
+        bool, typer.Option("--invented", help="No story: four invented hospitals to try your own table with.")
+    ] = False,
     json: JsonOption = False,
     lang: LanguageOption = "",
 ) -> None:
     """Four hospitals, a company and an authority: from catalogue to trained model to proof."""
-    from medspace.app.demo.story import run_demo  # noqa: PLC0415 - the server side is heavy
-
     screen = Screen(as_json=json, language=spoken_language(lang))
     stay = not (once or json or os.environ.get("ONCE") or not sys.stdout.isatty())
+    if invented:
+        from medspace.app.demo.invented import run_invented  # noqa: PLC0415 - the server side is heavy
+
+        run_invented(screen, folder=folder, port=port, stay=stay)
+        return
+    from medspace.app.demo.story import run_demo  # noqa: PLC0415
+
     run_demo(screen, folder=folder, port=port, stay=stay, progress=steps)

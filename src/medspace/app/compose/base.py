@@ -9,7 +9,7 @@ from medspace.adapters.metrics import Metrics
 from medspace.app.api.protocol import BASE
 from medspace.app.bell import Bell, RingingDatabase
 from medspace.app.compose.parts import ClosableDatabase, Parts
-from medspace.app.config import PASSPHRASE, Config, is_loopback
+from medspace.app.config import PASSPHRASE, Config
 from medspace.app.membership import Membership
 from medspace.connector.local import Local
 from medspace.core.sealing import Sealer
@@ -34,7 +34,7 @@ class Base:
         self.signer: Ed25519Signer = load_key(config.path(config.participant.key), passphrase_from(PASSPHRASE))
         self.sealer = Sealer(questions_secret(config), self.randomness)
         self.identity = Identity(config.did, self.signer, self.clock, self.randomness)
-        self.guard = Guard.of(config.network.allow, loopback=_allows_loopback(config))
+        self.guard = Guard.of(config.network.allow, loopback=not config.in_production)
         authorities = config.network.certificates
         tls = tls_context(config.path(authorities)) if authorities else None
         self.client = HttpClient(self.guard, tls=tls, resolve=parts.resolve)
@@ -83,8 +83,3 @@ def questions_secret(config: Config) -> bytes:
     if not file.exists():
         create_token(file)
     return load_token(file).encode()
-
-
-def _allows_loopback(config: Config) -> bool:
-    # A connector that is itself reachable on loopback only is being tried out on one machine.
-    return is_loopback(config.public.host) and not config.public.behind_proxy

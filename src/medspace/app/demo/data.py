@@ -14,6 +14,7 @@ from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 
 from medspace.adapters.extras import MissingExtraError
+from medspace.adapters.ownership import write_owned
 from medspace.core.errors import ProofError
 from medspace.core.hashing import digest_bytes
 from medspace.core.text import Text, msgid
@@ -99,5 +100,6 @@ def write_hospital(hospital: Hospital, folder: Path) -> tuple[Path, Path]:
     folder.mkdir(parents=True, exist_ok=True)
     table, described = folder / hospital.file, folder / DICTIONARY
     table.write_text(split(records())[hospital.key], encoding="utf-8")
-    described.write_text(dictionary(), encoding="utf-8")
+    described.unlink(missing_ok=True)
+    write_owned(described, dictionary())
     return table, described

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medspace.adapters.keys import create_key, create_token, make_folder
+from medspace.adapters.ownership import write_owned
 from medspace.app.demo.data import HOSPITALS, Hospital, write_hospital
 from medspace.core.signing import Ed25519Signer
 from medspace.trust.did import did_web
@@ -86,7 +87,7 @@ def _write(folder: Path, party: Party, authority: str, key: str) -> Path:
     if party.hospital is not None:
         write_hospital(party.hospital, folder)
     file = folder / CONFIG
-    file.write_text(configuration(party, authority, key), encoding="utf-8")
+    write_owned(file, configuration(party, authority, key))
     return file
 
 

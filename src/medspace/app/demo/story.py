@@ -286,7 +286,12 @@ def _stay(screen: Screen, configs: Mapping[str, Path]) -> None:
         f"medspace audit lineage {bundles}",
     ):
         screen.line(Text("  {command}", {"command": command}))
-    with suppress(KeyboardInterrupt):  # the way to end it, as is said here: somebody may press it at once
+    wait_for_the_end(screen)
+
+
+def wait_for_the_end(screen: Screen) -> None:
+    """Until Ctrl-C, the way to end it as is said here: somebody may press it at once."""
+    with suppress(KeyboardInterrupt):
         screen.line(Text(msgid("Ctrl-C ends it.")))
         sys.stdout.flush()
         threading.Event().wait()
