@@ -39,6 +39,11 @@ class Column:
         """How many value columns it makes in a design."""
         return len(self.codes) - 1 if self.codes else 1
 
+    @property
+    def middle(self) -> float:
+        """The middle of its range; 0 for codes."""
+        return 0.0 if self.codes else (self.least + self.most) / 2
+
     def values(self, cell: str) -> list[float]:
         """A cell as value columns, NaN where it is missing."""
         if cell == "" or cell in self.gaps:
@@ -95,12 +100,21 @@ class View:
 
     @property
     def layout(self) -> dict[str, Any]:
-        """Fills gaps with the middle of the range, moves the middle to 0 and the ends to -1 and 1."""
+        """Fills gaps with the middle of the range, moves the middle to 0 and the ends to -1 and 1.
+
+        The columns of levels that a site joins, the last of each coded column, are left out.
+        """
         middle, half = self._frame()
+        fill: list[float] = []
+        kept: list[int] = []
+        for column in self.shown:
+            start = len(fill)
+            kept += range(start, start + column.width)
+            fill += [column.middle] * column.width + ([0.0] if column.codes else [])
         gaps = len(self.shown)
         return {
-            "fill": middle,
-            "kept": list(range(len(middle) + gaps)),
+            "fill": fill,
+            "kept": [*kept, *range(len(fill), len(fill) + gaps)],
             "centre": [*middle, *([0.0] * gaps)],
             "scale": [*half, *([1.0] * gaps)],
         }
@@ -109,7 +123,7 @@ class View:
         middle: list[float] = []
         half: list[float] = []
         for column in self.shown:
-            middle += [0.0 if column.codes else (column.least + column.most) / 2] * column.width
+            middle += [column.middle] * column.width
             half += [1.0 if column.codes else (column.most - column.least) / 2] * column.width
         return middle, half
 

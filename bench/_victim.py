@@ -11,8 +11,8 @@ import numpy as np
 from bench._patients import Column, Matrix, Vector, View, columns
 from bench._planes import Ask, between_thresholds, hessian, rare_value, task
 
-SPREADS = (4.5, 3.5, 2.5, 1.5, 1.0, 0.5)  # standard deviations of the predictor
-SHIFTS = (-2.0, 0.0, 2.0)
+SPREADS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.5, 4.5)  # standard deviations of the predictor, the gentle ones first
+SHIFTS = (0.0, -2.0, 2.0)
 RIDGE = 1e-6
 TINY = 1e-12
 HIGHEST = 300.0  # no exponential of more, so that squares stay finite
@@ -62,10 +62,11 @@ def _by_number(ask: Ask, victim: Victim, *, usual: bool, rare: bool) -> bool:
     return usual
 
 
-def by_leaning(ask: Ask, victim: Victim, others: tuple[dict[str, str], ...], *, usual: bool) -> bool:
+def by_leaning(ask: Ask, victim: Victim, others: tuple[dict[str, str], ...], *, usual: bool, lean: bool) -> bool:
     """By weights that grow towards the patient, put together so that the patient stands out of the others most.
 
     The attacker is given more than it has: it may see how much each of the others weighs (not what it weighs).
+    Without `lean` it is the guess of a regression on the other columns, which anybody may make for anybody.
     """
     view = View(tuple(column for column in columns() if column.name != "num"))
     asked = task("poisson", {"column": "num"}, view)
@@ -76,11 +77,13 @@ def by_leaning(ask: Ask, victim: Victim, others: tuple[dict[str, str], ...], *, 
     mean = first[0, 1:] / first[0, 0]
     spread = first[1:, 1:] / first[0, 0] - np.outer(mean, mean)
     own, place = view.design((victim.row,))[0], victim.at(view)
-    lean = _solved(spread, own - mean, place)
-    lean /= max(float(np.sqrt(lean @ spread @ lean)), TINY)
     explained = _solved(spread, spread[:, place], place)  # what the other columns tell of the hidden one
     expected = float(mean[place] + explained @ (own - mean))
-    surplus = _surplus(_leaning(ask, view, asked, lean, mean), own, view.design(others), (place, mean, explained))
+    if not lean:
+        return expected > victim.middle
+    slope = _solved(spread, own - mean, place)
+    slope /= max(float(np.sqrt(slope @ spread @ slope)), TINY)
+    surplus = _surplus(_leaning(ask, view, asked, slope, mean), own, view.design(others), (place, mean, explained))
     return expected + surplus > victim.middle
 
 

@@ -35,18 +35,19 @@ NOTHING: Matrix = np.empty((0, 0))
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attack on one patient: what most of the others have is the guess where nothing is learned."""
+    """One attack on one patient, who is in the data or not; `usual` is what most of the others have."""
 
     contract: Contract
     victim: Victim
     others: Rows
     usual: bool
+    present: bool
 
 
 ATTACKS: dict[str, Guess] = {
     "rare value": lambda it: _victim.by_rare_value(it.contract.ask, it.victim, usual=it.usual),
     "two thresholds": lambda it: _victim.by_thresholds(it.contract.ask, it.victim, usual=it.usual),
-    "leaning": lambda it: _victim.by_leaning(it.contract.ask, it.victim, it.others, usual=it.usual),
+    "leaning": lambda it: _victim.by_leaning(it.contract.ask, it.victim, it.others, usual=it.usual, lean=it.present),
 }
 
 
@@ -108,7 +109,7 @@ def gains(name: str, hospital: str, brakes: Brakes = ALL, victims: int = VICTIMS
         column = source.choice([each for each in hidden if not np.isnan(each.values(rows[index][each.name])[0])])
         victim = Victim(rows[index], column)
         others = rows[:index] + rows[index + 1 :]
-        right = [_guess(name, data, victim, others, brakes) == victim.answer for data in (rows, others)]
+        right = [_guess(name, present, victim, others, brakes) == victim.answer for present in (True, False)]
         made.append(int(right[0]) - int(right[1]))
     return made
 
@@ -118,10 +119,10 @@ def _usual(others: Rows, victim: Victim) -> bool:
     return float(np.nanmean(known)) > 0.5
 
 
-def _guess(name: str, data: Rows, victim: Victim, others: Rows, brakes: Brakes) -> bool:
-    contract = Contract(table(data), brakes)
+def _guess(name: str, present: bool, victim: Victim, others: Rows, brakes: Brakes) -> bool:  # noqa: FBT001
+    contract = Contract(table((victim.row, *others) if present else others), brakes)
     try:
-        return ATTACKS[name](Attempt(contract, victim, others, usual=_usual(others, victim)))
+        return ATTACKS[name](Attempt(contract, victim, others, usual=_usual(others, victim), present=present))
     finally:
         contract.close()
 

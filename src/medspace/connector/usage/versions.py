@@ -17,7 +17,7 @@ def marks_of(rows: Rows, key: bytes) -> Marks:
     """For each person, by their mark, one mark of everything that all their rows say, in whatever order."""
     said: dict[int, int] = {}
     persons, contents = rows.marks(key)
-    for person, content in zip(persons, contents, strict=True):
+    for person, content in zip(map(int, persons), map(int, contents), strict=True):
         said[person] = (said.get(person, 0) + content) % _ROUND
     return said
 
