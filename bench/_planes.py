@@ -100,7 +100,7 @@ class SoftPlanes:
     """Planes up to as steep as the bounds allow: first and second differences of neighbours."""
 
     def __init__(self, ask: Ask, family: str, target: str, seed: int = 7, shifts: int = 10) -> None:
-        self._ask, self.view = ask, without(target.split()[0])
+        self._ask, self.view = ask, without(target.split(maxsplit=1)[0])
         self._task = task(family, {"column": target} if family == "poisson" else target, self.view)
         self._random = np.random.default_rng(seed)
         self._shifts = shifts
