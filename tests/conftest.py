@@ -1,13 +1,14 @@
 """What holds for every test."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.failures import keep
 from tests.order import mixed
+from tests.sockets import left_open, open_sockets
 
 # Examples have no time limit: the machine may be busy, and time is measured in bench/. In continuous integration the
 # examples are the same at each run, so that a change is judged by what it changed; elsewhere they are drawn anew.
@@ -19,6 +20,13 @@ settings.register_profile(
     print_blob=True,
 )
 settings.load_profile("medspace")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_socket_stays_open() -> Iterator[None]:
+    before = open_sockets()
+    yield
+    assert left_open(before) == [], "close what this module opened"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

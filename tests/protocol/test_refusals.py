@@ -11,10 +11,10 @@ import pytest
 
 from tests.protocol import wire
 from tests.protocol.callback import CallbackServer
+from tests.protocol.calls import HTTP
 from tests.protocol.cases import ALL
 from tests.protocol.exchange import Target
 
-HTTP = httpx.Client(timeout=20, trust_env=False, verify=False)
 PIDS = {"consumerPid": "urn:uuid:0", "providerPid": "urn:uuid:1"}
 CASE = ALL["X_CN:01"]
 NEGOTIATION_PATHS = {kind.path: kind for kind in wire.NEGOTIATION.values()}
