@@ -67,7 +67,7 @@ migration: .venv/dev ## draft the next database migration (NAME=what_it_changes)
 	@$(BIN)/python -m medspace.adapters.sql.revise "$(NAME)"
 
 clean: ## remove the virtual environment and what the tools left
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .test-failures .coverage .coverage.* htmlcov
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "medspace needs Python 3.11 or newer: install it, or say PYTHON=/path/to/python"; exit 2; }
