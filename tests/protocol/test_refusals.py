@@ -2,7 +2,6 @@
 
 import json
 import socket
-import time
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
@@ -242,9 +241,11 @@ def test_slow_clients_keep_nobody_waiting(sut):
             connection.sendall(
                 b"POST /dsp/2025-1/catalog/request HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n{"
             )
-        started = time.monotonic()
         assert_alive(sut)
-        assert time.monotonic() - started < 2
+        for connection in slow:  # others were answered although these were still waited for
+            connection.settimeout(0)
+            with pytest.raises(BlockingIOError):
+                connection.recv(1)
     finally:
         for connection in slow:
             connection.close()
