@@ -10,7 +10,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench attacks docs soak messages migration clean
+.PHONY: help demo test orders crashes check bench attacks docs soak messages migration clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,20 @@ test: .venv/dev ## run the tests, and hold the coverage to its thresholds
 	@$(BIN)/python -m pytest -m "not slow" --cov --cov-report= $(or $(PYTEST_ARGS),-n $(WORKERS) --dist worksteal)
 	@$(if $(PYTEST_ARGS),true,$(BIN)/python -m tools.coverage_gate)
 
+orders: .venv/dev ## run all tests RUNS times (5), each time in another order; SEED=7 runs the orders 7, 8, ...
+	@seed=$(or $(SEED),$$(od -An -N3 -tu4 /dev/urandom | tr -d ' ')); last=$$((seed + $(or $(RUNS),5))); failed=; \
+	while [ $$seed -lt $$last ]; do \
+		echo "order $$seed"; \
+		$(BIN)/python -m pytest -m "not slow" -q -n $(WORKERS) --dist worksteal --order-seed $$seed $(PYTEST_ARGS) \
+			|| failed="$$failed $$seed"; \
+		seed=$$((seed + 1)); \
+	done; \
+	test -z "$$failed" || { echo "Failed in the orders$$failed: see .test-failures, run again with SEED=... RUNS=1"; exit 1; }
+
+crashes: .venv/dev ## run the crash test of the road RUNS times (100), each time with other kills
+	@MEDSPACE_CRASH_RUNS=$(or $(RUNS),100) $(BIN)/python -m pytest -q \
+		tests/e2e/test_crash_road.py -k "test_killed_connectors_keep_their_word and not long" $(PYTEST_ARGS)
+
 check: .venv/dev ## format, lint, types, imports, sizes, licences, translations, docs
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
@@ -33,8 +47,8 @@ check: .venv/dev ## format, lint, types, imports, sizes, licences, translations,
 	$(BIN)/python -m tools.messages --check
 	$(BIN)/python -m tools.docs --check
 
-bench: .venv/dev ## measure, print a table, write bench/results.json
-	@$(BIN)/python -m bench
+bench: .venv/dev ## measure, print a table, write bench/results.json (AGAINST=commit: both in turn, with the ratios)
+	@$(BIN)/python -m bench $(if $(AGAINST),--against $(AGAINST)) $(BENCH)
 
 attacks: .venv/dev ## run the attacks, print what each gets with its brake on and off (JSON=1: as JSON)
 	@$(BIN)/python -m tests.attacks.report $(if $(JSON),--json) $(PYTEST_ARGS)
@@ -53,7 +67,7 @@ migration: .venv/dev ## draft the next database migration (NAME=what_it_changes)
 	@$(BIN)/python -m medspace.adapters.sql.revise "$(NAME)"
 
 clean: ## remove the virtual environment and what the tools left
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .test-failures .coverage .coverage.* htmlcov
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "medspace needs Python 3.11 or newer: install it, or say PYTHON=/path/to/python"; exit 2; }

@@ -1,12 +1,14 @@
 """Measure everything: prints a table, writes bench/results.json.
 
     python -m bench [MODULE ...]
+    python -m bench --against COMMIT [KEY ...]    this checkout and another one in turn, and the ratios
 
 Each other module of this folder is a bench: its `measure()` returns {key: {"value": float, "unit": str,
 "reference": str}}, with "target" (text such as "<= 1.0") where there is one. Results of modules that are not run
-stay in the file.
+stay in the file. Nothing lists the benches: a module that is put here is one, unless its name begins with "_".
 """
 
+import argparse
 import json
 import os
 import platform
@@ -16,6 +18,8 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+from bench import _against
 
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "results.json"
@@ -49,12 +53,18 @@ def keep(measures: Mapping[str, Mapping[str, Any]]) -> None:
     RESULTS.write_text(json.dumps({"measures": kept}, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def main(names: list[str]) -> None:
-    """Run the benches named, or all."""
+def main(arguments: list[str]) -> None:
+    """Run the benches named, or all; or compare the keys named, or all that can be, with another commit."""
+    parser = argparse.ArgumentParser(prog="python -m bench")
+    parser.add_argument("names", nargs="*", metavar="MODULE or KEY")
+    parser.add_argument("--against", metavar="COMMIT", help="compare with this commit, in the same run")
+    asked = parser.parse_args(arguments)
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as users run it: with byte code that is kept
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    load = os.getloadavg()[0]
+    print(f"{platform.machine()}, {os.cpu_count()} cores, load {load:.1f}, Python {platform.python_version()}")
     measures = {}
-    for key, measure in measured(names or benches()):
+    run = _against.measure(asked.against, asked.names) if asked.against else measured(asked.names or benches())
+    for key, measure in run:
         print(line(key, measure), flush=True)
         measures[key] = measure
         keep(measures)

@@ -1,13 +1,14 @@
 """What holds for every test."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.failures import keep
 from tests.order import mixed
+from tests.sockets import left_open, open_sockets
 
 # What tests write decides, as in a hospital, what may leave: others must not be able to change it.
 os.umask(0o022)
@@ -22,6 +23,13 @@ settings.register_profile(
     print_blob=True,
 )
 settings.load_profile("medspace")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_socket_stays_open() -> Iterator[None]:
+    before = open_sockets()
+    yield
+    assert left_open(before) == [], "close what this module opened"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

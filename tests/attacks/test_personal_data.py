@@ -1,13 +1,12 @@
 """Planted patients: the whole road is walked, and nothing of them is found anywhere but in the hospital's table."""
 
 import json
-import logging
 import random
 
 import pytest
 
-from medspace.adapters.logs import configure_logs
 from medspace.app.sdk import SpaceError
+from tests.attacks.logs import as_a_connector_logs
 from tests.e2e.space import TASK, Holding, staged
 
 ROWS = 60
@@ -49,10 +48,8 @@ def walked(tmp_path_factory):
     heard: list[bytes] = []
     logged: list[str] = []
     with staged(tmp_path_factory.mktemp("planted")) as stage:
-        configure_logs("debug", "json")
-        (handler,) = logging.getLogger().handlers
-        handler.emit = lambda record: logged.append(handler.format(record))
-        try:
+        with as_a_connector_logs() as handler:
+            handler.emit = lambda record: logged.append(handler.format(record))
             for key, holding in (("authority", None), ("clinic", Holding(planted())), ("user", None)):
                 stage.add(key, holding, wrap=lambda app: Recorder(app, heard))
             stage.open()
@@ -65,8 +62,6 @@ def walked(tmp_path_factory):
                 stage.space("user").train(TASK | {"features": [{"name": "person"}]}, [agreement], wait=60)
             entries = [stage.entries(key) for key in stage.nodes]
             bundles = [stage.space(key).audit_bundle() for key in stage.nodes]
-        finally:
-            logging.getLogger().handlers.clear()
         kept = [file.read_bytes() for key in stage.nodes for file in stage.nodes[key].folder.glob("connector.db*")]
         yield {
             "run": [json.dumps(run).encode()],

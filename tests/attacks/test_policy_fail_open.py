@@ -5,7 +5,7 @@ policy is unenforceable, or it cannot be read at all.
 """
 
 import json
-import time
+import sys
 
 import pytest
 from hypothesis import given as generate
@@ -218,15 +218,32 @@ def test_an_empty_joint_is_not_a_yes():
             assert never_permitted(offer(rule({name: empty})))
 
 
+MOST_CALLS = 100_000
+
+
+def calls_until_refused(document):
+    """The work that a refusal takes, in calls of functions: the same on every machine, however busy."""
+    calls = 0
+
+    def tally(_frame, event, _argument):
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    sys.setprofile(tally)
+    try:
+        with pytest.raises(InvalidPolicyError):
+            odrl.parse(document)
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
 @pytest.mark.parametrize("depth", [9, 30, 5_000])
 def test_nesting_without_end_is_refused_quickly(depth):
     constraint = compare("spatial", "eq", "EU")
     for _ in range(depth):
         constraint = {"and": [constraint]}
-    started = time.monotonic()
-    with pytest.raises(InvalidPolicyError):
-        odrl.parse(offer(rule(constraint)))
-    assert time.monotonic() - started < 1
+    assert calls_until_refused(offer(rule(constraint))) < MOST_CALLS
 
 
 @pytest.mark.parametrize(
@@ -242,10 +259,7 @@ def test_nesting_without_end_is_refused_quickly(depth):
     ],
 )
 def test_a_policy_without_end_is_refused_quickly(document):
-    started = time.monotonic()
-    with pytest.raises(InvalidPolicyError):
-        odrl.parse(document)
-    assert time.monotonic() - started < 1
+    assert calls_until_refused(document) < MOST_CALLS
 
 
 @pytest.mark.parametrize("sign", ["\u202e", "\u200b", "\x1b[2K", "\x00", "\u2028", "\x85", "\ud800"])

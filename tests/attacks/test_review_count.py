@@ -64,10 +64,14 @@ async def test_terms_with_a_count_are_agreed_once(pair):
     assert await ask(holder, user, renamed) == ["negotiation.in_force"]
 
 
-async def test_terms_with_a_count_that_are_asked_for_all_at_once_are_agreed_once(pair):
+COUNTED = "count: agreements on one use, asked for five times at once"
+
+
+async def test_terms_with_a_count_that_are_asked_for_all_at_once_are_agreed_once(pair, attack_report):
     holder, user = pair
     await offered(holder, ONCE)
     outcomes = await ask(holder, user, *[ONCE] * 5)
+    attack_report(COUNTED, got=outcomes.count("FINALIZED"), of=5, unit="agreements")
     assert sorted(outcomes) == ["FINALIZED", *["negotiation.in_force"] * 4]
 
 
@@ -77,10 +81,12 @@ async def test_other_terms_are_agreed_beside_it(pair):
     assert await ask(holder, user, ONCE, offer(2)) == ["FINALIZED", "FINALIZED"]
 
 
-async def test_terms_without_a_count_are_agreed_as_often_as_anybody_asks(pair):
+async def test_terms_without_a_count_are_agreed_as_often_as_anybody_asks(pair, attack_report):
     holder, user = pair
     await offered(holder, offer(None))
-    assert await ask(holder, user, offer(None), offer(None)) == ["FINALIZED", "FINALIZED"]
+    outcomes = await ask(holder, user, *[offer(None)] * 5)
+    attack_report(COUNTED, control=outcomes.count("FINALIZED"), of=5, unit="agreements")
+    assert outcomes == ["FINALIZED"] * 5
 
 
 async def test_a_person_may_agree_again(pair):

@@ -1,13 +1,11 @@
 """Attacks on the doors of running connectors, over real HTTP."""
 
-import logging
-
 import httpx
 import pytest
 
-from medspace.adapters.logs import configure_logs
 from medspace.app.compose import COLLECTIONS
 from medspace.app.sdk import SpaceError
+from tests.attacks.logs import as_a_connector_logs
 from tests.e2e.space import ASSET, TASK, hospital, staged, step
 
 PUBLIC = [
@@ -208,14 +206,11 @@ def test_the_management_api_is_not_on_the_public_door(stage, path):
 
 
 def test_no_secret_is_in_answers_logs_or_databases(stage, tmp_path, capfd):
-    configure_logs("debug", "json")
-    try:
+    with as_a_connector_logs():
         run = stage.space("user").train(TASK, [stage.agreement], wait=60)
         assert run["state"] == "finished"
         nodes = [stage.nodes[key] for key in ("clinic", "user")]
         answers = [_everything(stage, key) for key in ("clinic", "user")]
-    finally:
-        logging.getLogger().handlers.clear()
     logged = capfd.readouterr().err
     job = stage.address("user", stage.use)["endpointProperties"][0]["value"]
     keys = {node.key: (node.folder / "keys" / "participant.pem").read_text().splitlines()[1] for node in nodes}

@@ -1,6 +1,7 @@
 """Things go wrong on the road: bad answers, sites that are away, full disks, restarts, people who take their time."""
 
 import threading
+import time
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -216,12 +217,20 @@ def test_two_connectors_on_one_database_are_one_too_many(stage):
 # --- people ----------------------------------------------------------------------------------------------------
 
 
+def arrived(holder) -> dict[str, Any]:
+    """The negotiation that waits for an answer, once it is here."""
+    end = time.monotonic() + 30
+    while not (found := [n for n in holder.negotiations() if n["state"] == "REQUESTED"]):
+        assert time.monotonic() < end, "nobody asked"
+    return found[0]
+
+
 @pytest.mark.parametrize("approve", [True, False])
 def test_a_holder_that_answers_by_hand_decides(stage, approve):
     user, slow = stage.space("user"), stage.space("slow")
     with pytest.raises(WaitingError):
         user.negotiate(stage.nodes["slow"].did, ASSET, wait=0.3)
-    waiting = next(n for n in slow.negotiations() if n["state"] == "REQUESTED")
+    waiting = arrived(slow)
     slow.answer(waiting["id"], approve=approve, reason="" if approve else "Not this year.")
     (asked, *_) = user.negotiations()
     path = f"/negotiations/{asked['id']}"

@@ -8,11 +8,11 @@ import httpx
 import pytest
 
 from tests.protocol import schemas, wire
+from tests.protocol.calls import HTTP
 from tests.protocol.exchange import Target
 from tests.protocol.process import system_under_test
 
 DATASETS = [f"dataset-{number:03}" for number in range(250)]
-HTTP = httpx.Client(timeout=20, trust_env=False, verify=False)
 LINK = re.compile(r'<([^>]+)>\s*;\s*rel="?(\w+)"?')
 
 

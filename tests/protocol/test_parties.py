@@ -17,8 +17,7 @@ from medspace.trust.service import Identity
 from tests.e2e.business import Business, members
 from tests.e2e.crash import Crowd, until
 from tests.protocol import schemas, wire
-
-HTTP = httpx.Client(timeout=20, trust_env=False, verify=False)
+from tests.protocol.calls import HTTP
 
 
 @pytest.fixture(scope="module")

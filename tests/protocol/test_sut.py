@@ -3,14 +3,13 @@
 import subprocess
 import sys
 
-import httpx
 import pytest
 
 from tests.protocol import wire
 from tests.protocol.callback import CallbackServer
+from tests.protocol.calls import HTTP
 from tests.protocol.process import REPOSITORY, system_under_test
 
-HTTP = httpx.Client(timeout=20, trust_env=False, verify=False)
 MANY = 700
 
 
