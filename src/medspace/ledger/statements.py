@@ -113,9 +113,14 @@ class Transfer:
 
 @dataclass(slots=True)
 class Run:
-    """One training run as its coordinator recorded it; an honest log has one start and at most one end of it."""
+    """One training run as its coordinator recorded it; an honest log has one start and at most one end of it.
+
+    `sites` and `agreements` are those with which it began.
+    """
 
     id: str
+    sites: frozenset[str] = frozenset()
+    agreements: frozenset[str] = frozenset()
     starts: list[Line] = field(default_factory=list)
     rounds: list[Line] = field(default_factory=list)
     ends: list[Line] = field(default_factory=list)
@@ -233,6 +238,8 @@ def _keep(statements: Statements, lines: dict[str, Line], identity: str, line: L
 def _run(statements: Statements, line: Line) -> None:
     run = statements.runs.setdefault(line.facts["run"], Run(line.facts["run"]))
     if line.entry.kind == "run.started":
+        if not run.starts:
+            run.sites, run.agreements = frozenset(line.facts["sites"]), frozenset(line.facts["agreements"])
         run.starts.append(line)
     elif line.entry.kind == "run.round":
         run.rounds.append(line)
