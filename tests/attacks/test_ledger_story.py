@@ -359,6 +359,47 @@ def test_a_release_in_a_use_that_the_log_does_not_know():
     assert failed(space) == {"release.admitted.no_use", "run.answer.other_use"}
 
 
+def moved(space, *steps):
+    """The northern hospital notes that the use came to these states before its first admission."""
+    use = {"role": "provider", "pid": story.transfer_of(NORTH), "peer_pid": story.use_of(NORTH)}
+    what = {"counterparty": COMPANY, "agreement": story.agreement_of(NORTH), "format": "medspace:train"}
+    log = space.logs[NORTH]
+    at = space.find(NORTH, "use.admitted")
+    log[at:at] = [type(log[0])(f"transfer.{step}", log[at].time, NORTH, use | what) for step in steps]
+    return space
+
+
+def started_late(space):
+    """That the use was started stands only behind its first admission."""
+    log = space.logs[NORTH]
+    at = space.find(NORTH, "use.released")
+    started = log[space.find(NORTH, "transfer.started")]
+    log.insert(at, type(started)(started.kind, log[at].time, started.actor, started.facts))
+    return space
+
+
+def test_a_use_is_open_before_its_holder_knows_that_the_start_arrived():
+    space = started_late(honest())
+    space.drop(NORTH, space.find(NORTH, "transfer.started"))
+    assert space.audit().findings == ()
+    assert started_late(moved(honest(), "suspended")).audit().findings == ()
+
+
+@pytest.mark.parametrize("steps", [["suspended"], ["completed"], ["terminated"], ["suspended", "terminated"]])
+def test_a_release_in_a_use_that_was_closed(steps):
+    assert failed(moved(honest(), *steps)) == {"release.admitted.closed"}
+    assert failed(moved(honest(), "suspended", "started")) == set()
+
+
+def test_a_release_in_a_use_that_nobody_asked_for():
+    space = honest()
+    log = space.logs[NORTH]
+    late = [log.pop(space.find(NORTH, f"transfer.{step}")) for step in ("requested", "started")]
+    at = space.find(NORTH, "use.released", -1) + 1
+    log[at:at] = late
+    assert failed(space) == {"release.admitted.closed"}
+
+
 def test_a_use_that_the_other_side_does_not_know():
     space = honest()
     for kind in ("requested", "started"):

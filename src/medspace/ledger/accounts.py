@@ -5,16 +5,19 @@ log: that of the round in which the run was stopped, or in which the site was lo
 site again. Any other release that no run noted is an answer that its user hides.
 """
 
+from bisect import bisect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 from medspace.core.clock import instant
 from medspace.core.text import msgid
 from medspace.ledger.report import ACCOUNT, NO_LOG, TOO_SHORT, Finding, Place
 from medspace.ledger.runs import is_silent
-from medspace.ledger.statements import SKEW, Line, Run, Statements
+from medspace.ledger.statements import SKEW, Line, Run, Statements, later
 
 TRAINING = "medspace:train"
+MOST_RUNS = 100  # of one task and agreement, looked at for one release: more do not go on at the same time
 
 Logs = Mapping[str, Statements]
 
@@ -25,21 +28,22 @@ class _Noted:
 
     `releases` by site and identity; `contents` by site, task, round and digest, since a site that was asked again for
     the same has given nothing more away; `latest` is the last round of a run that a site answered, `uses` the use in
-    which it did.
+    which it did. `begun` are the runs by task and agreement, in the order in which they began.
     """
 
     releases: set[tuple[str, str]] = field(default_factory=set)
     contents: set[tuple[str, str, int, str]] = field(default_factory=set)
     latest: dict[tuple[str, str], int] = field(default_factory=dict)
     uses: dict[tuple[str, str], set[str]] = field(default_factory=dict)
-    by_task: dict[str, list[Run]] = field(default_factory=dict)
+    begun: dict[tuple[str, str], list[Run]] = field(default_factory=dict)
 
 
 def _noted(user: Statements) -> _Noted:
     noted = _Noted()
     for run in user.runs.values():
         task = run.facts.get("task", "")
-        noted.by_task.setdefault(task, []).append(run)
+        for agreement in run.agreements:
+            noted.begun.setdefault((task, agreement), []).append(run)
         for line in run.rounds:
             for answer in line.facts["answers"]:
                 site, number = answer["site"], line.facts["round"]
@@ -47,7 +51,13 @@ def _noted(user: Statements) -> _Noted:
                 noted.contents.add((site, task, number, answer["digest"]))
                 noted.latest[run.id, site] = max(number, noted.latest.get((run.id, site), 0))
                 noted.uses.setdefault((run.id, site), set()).add(answer["use"])
+    for runs in noted.begun.values():
+        runs.sort(key=_start)
     return noted
+
+
+def _start(run: Run) -> str:
+    return run.started.time if run.started else ""
 
 
 def check(logs: Logs) -> Iterator[Finding]:
@@ -79,7 +89,7 @@ class _Accounts:
         user = self.logs.get(party)
         if user is None:
             yield ACCOUNT.unverifiable(place, "no_log", NO_LOG, party=party)
-        elif not self._runs(user, admission):
+        elif not any(self._runs(user, admission)):
             if user.ends_before(admission.time):
                 yield ACCOUNT.unverifiable(place, "too_short", TOO_SHORT, party=party)
             else:
@@ -108,14 +118,13 @@ class _Accounts:
         self.excused.add((user.origin, run.id))
         return _lacking(place, release, run, user)
 
-    def _runs(self, user: Statements, admission: Line) -> list[Run]:
-        """The runs of that task that name this site and its agreement."""
-        return [
-            run
-            for run in self.noted[user.origin].by_task.get(admission.facts["task"], ())
-            if self.log.origin in run.facts.get("sites", ())
-            and admission.facts["agreement"] in run.facts.get("agreements", ())
-        ]
+    def _runs(self, user: Statements, admission: Line) -> Iterator[Run]:
+        """The runs of that task that name this site and its agreement, and began before; the latest first."""
+        facts = admission.facts
+        begun = self.noted[user.origin].begun.get((facts["task"], facts["agreement"]), [])
+        before = bisect(begun, later(admission.time, SKEW), key=_start)
+        latest = (begun[at] for at in range(before - 1, -1, -1))
+        return (run for run in islice(latest, MOST_RUNS) if self.log.origin in run.sites)
 
     def _may_lack(self, user: Statements, run: Run, release: Line, admission: Line) -> bool:
         """Whether this may be the one answer of this site that the run was stopped before it noted."""
@@ -129,15 +138,12 @@ class _Accounts:
             and not used
             and noted.latest.get(key, 0) < number <= rounds + 1
             and same_use
-            and _within(run, admission)
+            and _before_its_end(run, admission)
         )
 
 
-def _within(run: Run, admission: Line) -> bool:
-    # Whether the question was asked while the run went on, as far as the clocks of both sides agree.
-    asked = instant(admission.time)
-    begun = run.started is not None and asked >= instant(run.started.time) - SKEW
-    return begun and all(asked <= instant(end.time) + SKEW for end in run.ends)
+def _before_its_end(run: Run, admission: Line) -> bool:
+    return all(instant(admission.time) <= instant(end.time) + SKEW for end in run.ends)
 
 
 def _lacking(place: Place, release: Line, run: Run, user: Statements) -> Finding:

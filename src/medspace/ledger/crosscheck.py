@@ -164,12 +164,12 @@ class _Answers:
                 msgid("The round has another answer of {party} beside the release {release}."),
             ),
             (
-                admission.facts["agreement"] in run.facts.get("agreements", ()),
+                admission.facts["agreement"] in run.agreements,
                 "other_agreement",
                 msgid("{party} admitted {release} under an agreement with which the run did not begin."),
             ),
             (
-                site.origin in run.facts.get("sites", ()),
+                site.origin in run.sites,
                 "not_a_site",
                 msgid("{party} was not among the sites with which the run began."),
             ),

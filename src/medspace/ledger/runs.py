@@ -87,7 +87,7 @@ def _finished(run: Run, finished: Line) -> list[Premise]:
             msgid("The run {run} names another model than it made."),
         ),
         (
-            set(facts["sites"]) <= set(run.facts.get("sites", ())),
+            set(facts["sites"]) <= run.sites,
             "sites",
             msgid("The run {run} names sites with which it did not begin."),
         ),

@@ -10,6 +10,7 @@ from medspace.core.clock import instant, stamp
 from medspace.ledger.model import Entry
 
 PROVIDER, CONSUMER = "provider", "consumer"
+_BEGUN = ("transfer.requested", "transfer.started")
 
 # How far two honest clocks may stand apart. What differs by more is told as a difference of clocks.
 SKEW = timedelta(minutes=5)
@@ -100,16 +101,26 @@ class Transfer:
         )
 
     def open_at(self, index: int) -> bool:
-        """Whether it was started, and neither suspended nor over, at that place of the log."""
+        """Whether it had begun, and was neither suspended nor over, at that place of the log.
+
+        The user can ask as soon as the start has reached it, and that it did is noted a little later: so a use is
+        open before its first start is noted, and so is a suspended one that is started again next.
+        """
         before = bisect(self.lines, index, key=lambda line: line.index)
-        return before > 0 and self.lines[before - 1].entry.kind == "transfer.started"
+        kinds = [line.entry.kind for line in self.lines[max(before - 1, 0) : before + 1]]
+        return before > 0 and (kinds[0] in _BEGUN or kinds == ["transfer.suspended", "transfer.started"])
 
 
 @dataclass(slots=True)
 class Run:
-    """One training run as its coordinator recorded it; an honest log has one start and at most one end of it."""
+    """One training run as its coordinator recorded it; an honest log has one start and at most one end of it.
+
+    `sites` and `agreements` are those with which it began.
+    """
 
     id: str
+    sites: frozenset[str] = frozenset()
+    agreements: frozenset[str] = frozenset()
     starts: list[Line] = field(default_factory=list)
     rounds: list[Line] = field(default_factory=list)
     ends: list[Line] = field(default_factory=list)
@@ -227,6 +238,8 @@ def _keep(statements: Statements, lines: dict[str, Line], identity: str, line: L
 def _run(statements: Statements, line: Line) -> None:
     run = statements.runs.setdefault(line.facts["run"], Run(line.facts["run"]))
     if line.entry.kind == "run.started":
+        if not run.starts:
+            run.sites, run.agreements = frozenset(line.facts["sites"]), frozenset(line.facts["agreements"])
         run.starts.append(line)
     elif line.entry.kind == "run.round":
         run.rounds.append(line)

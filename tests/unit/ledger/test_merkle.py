@@ -272,9 +272,8 @@ def probes(folder):
 
 
 def earlier_tree(path):
-    # Other subtrees, and empty ones, are questions that this room does not ask.
-    case = json.loads(path.read_text())
-    return case["start"] == 0 and case["end"] > 0
+    # Other subtrees are a question that this room does not ask.
+    return json.loads(path.read_text())["start"] == 0
 
 
 def named(path):
