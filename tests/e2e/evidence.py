@@ -26,8 +26,7 @@ def kept_if_it_fails(crowd: Crowd) -> Iterator[None]:
 
 def keep(crowd: Crowd) -> Path:
     """Stop the connectors and copy their folders; `owed.json` lists the messages that they owe."""
-    urls = [read_config(node.config).database_url for node in crowd.nodes]
-    owed = {node.name: settled.owed([url]) for node, url in zip(crowd.nodes, urls, strict=True)}
+    owed = {node.name: settled.owed(read_config(node.config).database_url) for node in crowd.nodes}
     lives = {node.name: node.stop() for node in crowd.nodes}
     parent = os.environ.get(KEEP)
     if parent:

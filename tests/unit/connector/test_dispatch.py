@@ -57,7 +57,7 @@ def test_what_an_answer_means(reply, answer):
         (Reply(409, {"code": "409", "reason": ["Not now."]}), "409", "Not now."),
         (Reply(400), "peer.unspecified", "HTTP 400"),
         (Reply(302), "peer.redirected", "redirect"),
-        (Reply(200, readable=False), "peer.bad_answer", "not JSON"),
+        (Reply(200, readable=False), "peer.bad_answer", "page for people"),
         (Reply(401, {"code": "identity.premature"}, date=T0 - timedelta(seconds=20)), "peer.clock", "20 s ahead"),
         (Reply(401, None, date=T0 + timedelta(hours=1)), "peer.clock", "3600 s behind"),
         (Reply(401, {"code": "identity.key"}, date=T0 + timedelta(seconds=2)), "identity.key", "HTTP 401"),
