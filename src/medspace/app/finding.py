@@ -4,11 +4,14 @@ import asyncio
 import re
 from collections.abc import Callable, Iterable
 
+from medspace.adapters.system import SystemClock
 from medspace.connector import wire
 from medspace.connector.catalogue.rules import DICTIONARY, DIGEST
+from medspace.connector.dispatch.rules import skew_told
 from medspace.connector.errors import MessageError, UnknownDatasetError, UnreachableError
 from medspace.connector.ports import Reply, Transport
 from medspace.core.canonical import Json, JsonObject
+from medspace.core.clock import Clock
 from medspace.core.errors import MedspaceError, RefusedError, WaitingError
 from medspace.core.text import Text, msgid
 from medspace.trust.errors import DocumentError
@@ -22,6 +25,7 @@ MOST_PAGES = 1000
 _REQUEST = {"@context": [wire.CONTEXT], "@type": "CatalogRequestMessage"}
 OK = 200
 NOT_FOUND = 404
+UNPROVEN = (401, 403)
 FAILING = 500  # and above: it may pass (RFC 9110 15.6)
 
 
@@ -49,6 +53,14 @@ class CatalogRefusedError(RefusedError):
     next_step = msgid("Both of you must be members of the space; see `medspace members`.")
 
 
+class ClockError(WaitingError):
+    """A participant does not believe who we are, and its clock is another than ours."""
+
+    code = "find.clock"
+    sentence = msgid("{did} does not recognise this connector ({code}). {told}")
+    next_step = msgid("Set the clocks right (NTP): `medspace doctor` compares yours with those of the others.")
+
+
 class RulelessError(RefusedError):
     """An offer of another participant holds no rule."""
 
@@ -60,9 +72,10 @@ class RulelessError(RefusedError):
 class Finder:
     """Asks other connectors for their catalogues."""
 
-    def __init__(self, documents: Documents, transport: Transport) -> None:
+    def __init__(self, documents: Documents, transport: Transport, clock: Clock | None = None) -> None:
         self._documents = documents
         self._transport = transport
+        self._clock = clock or SystemClock()
 
     async def address(self, did: str) -> str:
         """The protocol base of a participant.
@@ -81,7 +94,7 @@ class Finder:
     async def _versioned(self, did: str, url: str) -> str:
         """The protocol base that a version document names (DSP 2025-1, Common 4.3); it may stand below a path."""
         try:
-            reply = _checked(did, await self._transport.get(url, did))
+            reply = self._checked(did, await self._transport.get(url, did))
         except UnreachableError as error:
             raise AwayError(did=did, reason=error.text) from error
         path = protocol_path(reply.body)
@@ -101,7 +114,7 @@ class Finder:
         for _ in range(MOST_PAGES):
             if url is None:
                 break
-            reply = _checked(did, await self._transport.post(url, _REQUEST, did))
+            reply = self._checked(did, await self._transport.post(url, _REQUEST, did))
             found += [entry for entry in _list(reply.body, "dataset", "dcat:dataset") if isinstance(entry, dict)]
             url = reply.following
         return found
@@ -117,7 +130,7 @@ class Finder:
         reply = await self._transport.get(f"{base}{CATALOG}/datasets/{dataset}", did)
         if reply.status == NOT_FOUND:
             raise UnknownDatasetError(dataset=dataset)
-        return dict(_checked(did, reply).body)
+        return dict(self._checked(did, reply).body)
 
     async def everywhere(self, dids: Iterable[str]) -> tuple[list[JsonObject], list[JsonObject]]:
         """The datasets of all these participants, and the problems of those that did not answer."""
@@ -133,6 +146,17 @@ class Finder:
             else:
                 datasets += answer
         return datasets, problems
+
+    def _checked(self, did: str, reply: Reply) -> Reply:
+        if reply.status == OK and isinstance(reply.body, dict):
+            return reply
+        stated = wire.stated_reason(reply.body)
+        if reply.status >= FAILING:
+            raise AwayError(did=did, reason=stated.code)
+        told = skew_told(reply.date, self._clock.now()) if reply.status in UNPROVEN else None
+        if told is not None:
+            raise ClockError(did=did, code=stated.code, told=told)
+        raise CatalogRefusedError(did=did, status=reply.status, reason=" ".join((stated.code, *stated.reason)))
 
     async def _listed(self, did: str) -> list[JsonObject]:
         return [listed(did, dataset) for dataset in await self.catalog(did)]
@@ -211,15 +235,6 @@ def matching(search: str) -> Callable[[JsonObject], bool]:
         return all(word in text for word in wanted)
 
     return matches
-
-
-def _checked(did: str, reply: Reply) -> Reply:
-    if reply.status != OK or not isinstance(reply.body, dict):
-        stated = wire.stated_reason(reply.body)
-        if reply.status >= FAILING:
-            raise AwayError(did=did, reason=stated.code)
-        raise CatalogRefusedError(did=did, status=reply.status, reason=" ".join((stated.code, *stated.reason)))
-    return reply
 
 
 def _text(body: JsonObject, name: str) -> str:

@@ -1,5 +1,6 @@
 """Catalogues of others: pages followed, refusals told, odd datasets shown as far as they go."""
 
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from medspace.app.finding import (
     AwayError,
     CatalogRefusedError,
+    ClockError,
     Finder,
     NoConnectorError,
     catalog_base,
@@ -197,3 +199,13 @@ def test_members_of_other_makes_are_read_where_ours_are_not_there():
     )
     assert (shown["id"], shown["title"], shown["description"]) == ("a", "An asset", "Long")
     assert (shown["keywords"], shown["formats"], shown["unusable"]) == (["heart"], ["HttpData-PULL"], [])
+
+
+async def test_a_refusal_by_clocks_that_differ_says_by_how_much():
+    behind = datetime.now(UTC) - timedelta(seconds=60)
+    for reply in (Reply(401, {"code": "identity.premature"}, date=behind), Reply(403, None, date=behind)):
+        with pytest.raises(ClockError, match=r"Our clock is \d+ s ahead") as refused:
+            await finder(reply)[0].catalog(DID)
+        assert "doctor" in str(refused.value.advice)
+    with pytest.raises(CatalogRefusedError):
+        await finder(Reply(401, {"code": "identity.key"}, date=datetime.now(UTC)))[0].catalog(DID)

@@ -188,6 +188,27 @@ async def test_the_clocks_are_named_while_a_refusal_lasts_and_when_it_is_final(c
     assert (ended.failure.code, ended.failure.source) == ("peer.clock", "delivery")
 
 
+class SetBack:
+    """A clock that can be set back; sleeping takes as long as ever."""
+
+    def __init__(self, clock):
+        self.clock, self.by = clock, timedelta()
+
+    def now(self):
+        return self.clock.now() - self.by
+
+    async def sleep(self, seconds):
+        await self.clock.sleep(seconds)
+
+
+async def test_a_clock_that_is_set_back_does_not_delay_what_waits(consumer):
+    clock = consumer.dispatcher._clock = SetBack(consumer.clock)
+    pid, peer = await ask(consumer, *[Reply(401)] * 6, TAKEN)
+    await until(consumer.clock, lambda: len(peer.posts) > 2)
+    clock.by = timedelta(hours=1)
+    await reach(consumer, pid, "REQUESTED")
+
+
 @pytest.mark.parametrize(("after", "least"), [(30.0, 30.0), (1e9, 120.0), (0.0, 0.07), (-5.0, 0.07)])
 async def test_who_asks_for_a_pause_gets_it_within_bounds(consumer, after, least):
     pid, peer = await ask(consumer, Reply(429, after=after), TAKEN)

@@ -73,7 +73,7 @@ def _desk(base: Base, membership: Membership, road: Road, learning: Learning) ->
         documents=base.documents,
         book=base.book,
         authority=membership.authority,
-        finder=Finder(base.documents, road.transport),
+        finder=Finder(base.documents, road.transport, base.clock),
         negotiating=road.negotiations,
         transferring=road.transfers,
         coordinator=learning.coordinator,
