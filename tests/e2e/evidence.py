@@ -1,9 +1,10 @@
-"""What is needed to understand a run that failed: both databases, both logs, the messages that are still owed."""
+"""What is needed to understand a run that failed: what failed, both databases, both logs, the messages still owed."""
 
 import json
 import os
 import shutil
 import tempfile
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,9 @@ def kept_if_it_fails(crowd: Crowd) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise AssertionError(f"{error}\nWhat is needed to understand it is in {keep(crowd)}") from error
+        folder = keep(crowd)
+        (folder / "failure.txt").write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        raise AssertionError(f"{error}\nWhat is needed to understand it is in {folder}") from error
 
 
 def keep(crowd: Crowd) -> Path:

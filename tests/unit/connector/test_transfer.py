@@ -331,6 +331,18 @@ async def test_a_request_that_reaches_nobody_ends_with_its_reason(network, agree
     assert consumer.transferring.events == ["terminated"]
 
 
+async def test_a_termination_that_is_said_twice_keeps_its_own_reason(network, agreement, provider, consumer):
+    begun = await begin(consumer, provider)
+    await both(consumer, provider, begun.id, "STARTED")
+    network.fault = lambda method, url, body: "mute" if url.endswith("/termination") else None
+    await consumer.transfers.terminate(begun.id, "transfer.ended", "enough")
+    await settle(consumer.clock)
+    network.fault = lambda method, url, body: None
+    await consumer.transfers.terminate(begun.id, "transfer.ended", "enough")
+    mine, _ = await both(consumer, provider, begun.id, "TERMINATED")
+    assert (mine.failure.code, mine.failure.reason, mine.failure.source) == ("transfer.ended", ("enough",), "us")
+
+
 async def test_what_an_implied_acknowledgement_makes_due_is_sent_although_the_message_is_refused(
     network, agreement, provider, consumer
 ):
