@@ -12,7 +12,7 @@ from medspace.app.demo.space import free_ports
 from medspace.app.sdk import Space, SpaceError
 from medspace.app.setup import Wishes, set_up
 from medspace.connector.errors import TransitionError
-from tests.e2e.crash import FUNCTION, PATIENCE, Crowd, Node, insist, until
+from tests.e2e.crash import FUNCTION, PATIENCE, Crowd, Deadline, Node, insist, until
 from tests.e2e.zygote import Zygote
 
 KIND = "medspace:train"
@@ -118,11 +118,11 @@ class Business:
 
     def steer(self, space: Space, pid: str, verb: str) -> None:
         """Say it until it is so on this side; said twice, the second time is refused."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = Deadline(PATIENCE)
         while True:
             with suppress(TransitionRefused):
                 insist(lambda: steer(space, pid, verb))
             if (found := insist(self.looking(space, pid)))["state"] == REACHED[verb]:
                 return
-            assert time.monotonic() < deadline, f"it could not be told to {verb}: {found}"
+            assert not deadline.passed(), f"it could not be told to {verb}: {found}"
             time.sleep(0.01)
