@@ -12,7 +12,7 @@ from medspace.app.demo.space import free_ports
 from medspace.app.sdk import Space, SpaceError
 from medspace.app.setup import Wishes, set_up
 from medspace.connector.errors import TransitionError
-from tests.e2e.crash import FUNCTION, PATIENCE, Crowd, Node, insist, until
+from tests.e2e.crash import FUNCTION, PATIENCE, Crowd, Deadline, Node, insist, until
 from tests.e2e.zygote import Zygote
 
 KIND = "medspace:train"
@@ -106,30 +106,25 @@ class Business:
         look = self.looking(user, begun["id"])
         started = until(look, "STARTED", "TERMINATED")
         assert started["state"] == "STARTED", started
+        twin = started["endpoint"].rpartition("/")[2]  # a job has the holder's pid of its transfer
         by_holder = False
         for verb in chance.choice(WALKS):
             # What one side has suspended only that side resumes.
             by_holder = by_holder if verb == "resume" else chance.random() < 0.5
-            space, pid = (holder, self.at_holder(holder, agreement)) if by_holder else (user, begun["id"])
+            space, pid = (holder, twin) if by_holder else (user, begun["id"])
             self.steer(space, pid, verb)
             self.transfers[begun["id"]] = until(look, REACHED[verb])["state"]
 
     def looking(self, space: Space, pid: str) -> Callable[[], dict[str, Any]]:
         return lambda: space._get(f"/transfers/{pid}")
 
-    def at_holder(self, holder: Space, agreement: str) -> str:
-        """The holder's pid of the one transfer of this agreement that is not over."""
-        found = insist(holder.transfers)
-        over = ("COMPLETED", "TERMINATED")
-        return next(t["id"] for t in found if t["agreement"] == agreement and t["state"] not in over)
-
     def steer(self, space: Space, pid: str, verb: str) -> None:
         """Say it until it is so on this side; said twice, the second time is refused."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = Deadline(PATIENCE)
         while True:
             with suppress(TransitionRefused):
                 insist(lambda: steer(space, pid, verb))
             if (found := insist(self.looking(space, pid)))["state"] == REACHED[verb]:
                 return
-            assert time.monotonic() < deadline, f"it could not be told to {verb}: {found}"
+            assert not deadline.passed(), f"it could not be told to {verb}: {found}"
             time.sleep(0.01)

@@ -1,9 +1,10 @@
-"""What is needed to understand a run that failed: both databases, both logs, the messages that are still owed."""
+"""What is needed to understand a run that failed: what failed, both databases, both logs, the messages still owed."""
 
 import json
 import os
 import shutil
 import tempfile
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,13 +22,14 @@ def kept_if_it_fails(crowd: Crowd) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise AssertionError(f"{error}\nWhat is needed to understand it is in {keep(crowd)}") from error
+        folder = keep(crowd)
+        (folder / "failure.txt").write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        raise AssertionError(f"{error}\nWhat is needed to understand it is in {folder}") from error
 
 
 def keep(crowd: Crowd) -> Path:
     """Stop the connectors and copy their folders; `owed.json` lists the messages that they owe."""
-    urls = [read_config(node.config).database_url for node in crowd.nodes]
-    owed = {node.name: settled.owed([url]) for node, url in zip(crowd.nodes, urls, strict=True)}
+    owed = {node.name: settled.owed(read_config(node.config).database_url) for node in crowd.nodes}
     lives = {node.name: node.stop() for node in crowd.nodes}
     parent = os.environ.get(KEEP)
     if parent:

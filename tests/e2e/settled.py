@@ -80,27 +80,35 @@ def root_of(entries: list[bytes]) -> bytes:
     return sha256(b"\x01" + root_of(entries[:half]) + root_of(entries[half:])).digest()
 
 
-def owed(urls: Iterable[str]) -> list[str]:
-    """The bodies of the messages that running connectors owe each other, as their SQLite files hold them now."""
-    found: list[str] = []
-    for url in urls:
-        file = url.removeprefix("sqlite:///")
-        connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
-        try:
-            found += [str(body) for (body,) in connection.execute("SELECT body FROM intents")]
-        finally:
-            connection.close()
-    return found
+def owed(url: str) -> list[str]:
+    """The bodies of the messages that a running connector owes, as its SQLite file holds them now."""
+    return _column(url, "SELECT body FROM intents")
+
+
+def _column(url: str, statement: str) -> list[str]:
+    connection = sqlite3.connect(f"file:{url.removeprefix('sqlite:///')}?mode=ro", uri=True)
+    try:
+        return [str(value) for (value,) in connection.execute(statement)]
+    finally:
+        connection.close()
 
 
 def rest(urls: list[str], seconds: float) -> None:
     """Wait until the connectors, which run on undisturbed, owe each other nothing.
 
-    Stories end when what was confirmed has come true. A message may still be owed then: one whose answer a kill
-    took, and which fits no longer, is repeated until it is answered, after a pause of its own.
+    Stories end when what was confirmed to them has come true. Messages may be owed then all the same: those of a
+    process that was begun twice, since the first answer was lost with a kill, and which nobody watches; and those
+    whose answer was lost and which fit no longer, which are repeated until they are answered.
     """
     deadline = time.monotonic() + seconds
-    while left := owed(urls):
+    before: list[list[str]] = []
+    while True:
+        # What one side took while the other was looked at has made its log longer at the second look.
+        sizes = [_column(url, "SELECT count(*) FROM log") for url in urls]
+        left = [body for url in urls for body in owed(url)]
+        if not left and sizes == before:
+            return
+        before = [] if left else sizes
         assert time.monotonic() < deadline, f"still owed after {seconds:.0f} s: {left}"
         time.sleep(0.05)
 

@@ -4,8 +4,8 @@ What matters here: it acknowledges a message before it has noted it, and answers
 409 until it has. It names two contexts, its pids are bare UUIDs, it answers a request with 200 and not 201,
 acknowledges with empty bodies that it calls JSON, and puts the address of a pull into endpoint properties.
 
-The peer itself does no I/O and knows no time but `now`: `receive` and `read` answer, `due` says what it wants to send,
-`told` what became of that. `Served` puts it behind HTTP.
+The peer itself does no I/O and knows no time but `now`: `receive` and `read` answer, `due` says what it wants to
+send, `told` what became of that. `Served` puts it behind HTTP.
 """
 
 import asyncio

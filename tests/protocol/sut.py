@@ -66,8 +66,9 @@ COUNTERPARTY = "TCK_PARTICIPANT"
 COUNTERPARTY_DID = f"did:tck:{COUNTERPARTY}"
 FORMAT = "HTTP-PULL"
 BETWEEN_ACTIONS = 0.2  # seconds
-# A kit that has just learnt our pid from an answer needs a moment before it knows its own next step.
-OPENING = ("request", "requested", "offer")
+# A kit that has just learnt our pid from an answer, or whose message we have just acknowledged, needs a moment before
+# it knows its own next step: it changes its state only after its POST has returned.
+AFTER_A_MESSAGE = ("request", "requested", "offer", "agreement", "start", "suspension")
 
 Script = dict[str, dict[str, list[str]]]
 
@@ -133,7 +134,7 @@ class ScriptedTransfers:
 def _reaction(script: dict[str, list[str]], event: str) -> Reaction:
     actions = tuple(script.get(event, ()))
     ending = {"code": "script", "reason": ("The script says so.",)} if actions else {}
-    delay = BETWEEN_ACTIONS if len(actions) > 1 or event in OPENING else 0.0
+    delay = BETWEEN_ACTIONS if len(actions) > 1 or event in AFTER_A_MESSAGE else 0.0
     return Reaction(actions, delay, **ending)
 
 

@@ -1,6 +1,7 @@
 """Negotiations and transfers with a connector that is slow to note what it has acknowledged, in both roles."""
 
 import random
+from typing import Self
 
 import msgspec
 import pytest
@@ -28,7 +29,7 @@ class Neighbour:
         self.peer = ScriptedPeer(
             self.did,
             self.address,
-            now=lambda: (network.clock.now() - start).total_seconds(),
+            now=lambda: (network.clock.now() - start).total_seconds(),  # noqa: PLW0108 - the clock is asked each time
             slow=lambda: slow * chance.uniform(0.3, 1.0),
             seed=seed,
         )
@@ -57,7 +58,7 @@ class Road:
         self.peer = self.neighbour.peer
         self.peer.customer = self.ours.did
 
-    async def __aenter__(self) -> "Road":
+    async def __aenter__(self) -> Self:
         self.ours.start()
         return self
 

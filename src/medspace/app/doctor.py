@@ -1,5 +1,6 @@
 """`medspace doctor`: what is in order and what is not, each with a next step; the connector may run or not."""
 
+import asyncio
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -8,11 +9,14 @@ from pathlib import Path
 
 from medspace.adapters.keys import load_key, load_token, passphrase_from
 from medspace.adapters.sql import pending
+from medspace.adapters.system import SystemClock
+from medspace.app import clocks
 from medspace.app.config import PASSPHRASE, Config, read_config
 from medspace.app.holdings import open_holdings
 from medspace.app.language import speaker
 from medspace.app.questions import questions_left
 from medspace.core.canonical import JsonObject
+from medspace.core.clock import Clock
 from medspace.core.errors import MedspaceError
 from medspace.core.text import Fact, Text, msgid
 from medspace.trust.jws import encode
@@ -36,9 +40,14 @@ def examine(file: Path, language: str) -> JsonObject:
     return _told(list(_checks(file)), language)
 
 
-def examine_config(config: Config, language: str) -> JsonObject:
-    """The same for a connector that asks itself."""
-    return _told(list(_config_checks(config)), language)
+def examine_config(
+    config: Config, language: str, members: Sequence[str] = (), clock: Clock | None = None
+) -> JsonObject:
+    """The same for a connector that asks itself; not to be called where an event loop runs.
+
+    `members` are DIDs whose clocks are compared with `clock`, the operating system's where none is given.
+    """
+    return _told([*_config_checks(config), _clock(config, members, clock or SystemClock())], language)
 
 
 def _told(checks: Sequence[Check], language: str) -> JsonObject:
@@ -64,7 +73,9 @@ def _checks(file: Path) -> Iterator[Check]:
         yield _failed("configuration", error)
         return
     yield from _config_checks(config)
-    yield from _running(file)
+    found, members = _running(file)
+    yield from found
+    yield _clock(config, members, SystemClock())
 
 
 def _config_checks(config: Config) -> Iterator[Check]:
@@ -148,20 +159,23 @@ _LOOKS: dict[str, Callable[[Config], Text]] = {
 }
 
 
-def _running(file: Path) -> Iterator[Check]:
+def _running(file: Path) -> tuple[list[Check], Sequence[str]]:
+    """Whether it runs, what its datasets were asked, and which members it knows."""
     from medspace.app.sdk import NotRunningError, connect  # noqa: PLC0415 - httpx; a running connector has no need of it
 
     try:
         with connect(file) as space:
             status, uses = space.status(), space.uses()
+            members = [str(member["did"]) for member in space.members()] if status["member"] else []
     except NotRunningError as error:
-        yield Check("connector", ok=True, found=Text(msgid("It is not running.")), next_step=error.advice)
-        return
+        return [Check("connector", ok=True, found=Text(msgid("It is not running.")), next_step=error.advice)], ()
     except MedspaceError as error:
-        yield _failed("connector", error)
-        return
-    yield _connector(status)
-    yield from (_asked(state) for state in status["questions"])
+        return [_failed("connector", error)], ()
+    return [_connector(status), *(_asked(state) for state in status["questions"]), *_used(uses)], members
+
+
+def _used(uses: Sequence[JsonObject]) -> Iterator[Check]:
+    """How many uses something was released to."""
     if uses:
         facts: dict[str, Fact | Text] = {"agreements": len(uses), "uses": sum(one["uses"] for one in uses)}
         sentence = msgid("Something was released to {uses} uses, under {agreements} agreements.")
@@ -179,9 +193,26 @@ def _connector(status: JsonObject) -> Check:
         advice = Text(msgid("Ask the authority to run: medspace admit {did}"), {"did": status["did"]})
         return Check("connector", ok=False, found=Text(msgid("It runs, but is no member yet.")), next_step=advice)
     facts: dict[str, Fact | Text] = {"version": status["version"], "entries": status["log_entries"]}
-    return Check(
-        "connector", ok=True, found=Text(msgid("It runs version {version}; its log has {entries} entries."), facts)
+    found = Text(msgid("It runs version {version}; its log has {entries} entries."), facts)
+    return Check("connector", ok=True, found=found)
+
+
+def _clock(config: Config, members: Sequence[str], clock: Clock) -> Check:
+    """How far our clock is from that of the authority and of some members."""
+    others = [did for did in (config.space.authority, *members) if did and did != config.did]
+    told = [one for one in asyncio.run(clocks.compare_now(config, clock, others)) if one.ahead is not None]
+    if not told:
+        return Check("clock", ok=True, found=Text(msgid("No other clock could be asked.")))
+    worst = max(told, key=lambda one: abs(one.ahead or 0.0))
+    if worst.agrees:
+        return Check("clock", ok=True, found=Text(msgid("It agrees with {count} others."), {"count": len(told)}))
+    facts: dict[str, Fact | Text] = {"seconds": round(abs(worst.ahead or 0.0)), "did": worst.did}
+    ahead = msgid("Our clock is {seconds} s ahead of that of {did}.")
+    behind = msgid("Our clock is {seconds} s behind that of {did}.")
+    advice = Text(
+        msgid("Set this machine's clock by NTP; if it is right already, tell the operator of the other one.")
     )
+    return Check("clock", ok=False, found=Text(ahead if (worst.ahead or 0) > 0 else behind, facts), next_step=advice)
 
 
 def _extras(config: Config) -> Iterator[Check]:

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 import msgspec
 
+from medspace.adapters.system import SystemClock
 from medspace.connector import wire
 from medspace.connector.catalogue.rules import DICTIONARY, DIGEST
+from medspace.connector.dispatch.rules import skew_told
 from medspace.connector.errors import MessageError, UnknownDatasetError, UnreachableError
 from medspace.connector.ports import Reply, Transport
 from medspace.core.canonical import Json, JsonObject
+from medspace.core.clock import Clock
 from medspace.core.errors import MedspaceError, RefusedError, WaitingError
 from medspace.core.paths import path
 from medspace.core.text import Fact, Text, msgid
@@ -26,6 +29,7 @@ _PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,63}){0,16}/?")
 _REQUEST = {"@context": [wire.CONTEXT], "@type": "CatalogRequestMessage"}
 OK = 200
 NOT_FOUND = 404
+UNPROVEN = (401, 403)
 FAILING = 500  # and above: it may pass (RFC 9110 15.6)
 
 
@@ -65,6 +69,14 @@ class CatalogRefusedError(RefusedError):
     next_step = msgid("Both of you must be members of the space; see `medspace members`.")
 
 
+class ClockError(WaitingError):
+    """A participant does not believe who we are, and its clock is another than ours."""
+
+    code = "find.clock"
+    sentence = msgid("{did} does not recognise this connector ({code}). {told}")
+    next_step = msgid("Set the clocks right (NTP): `medspace doctor` compares yours with those of the others.")
+
+
 class RulelessError(RefusedError):
     """An offer of another participant holds no rule."""
 
@@ -86,11 +98,14 @@ class CatalogTooLargeError(RefusedError):
 class Finder:
     """Asks other connectors for their catalogues; `transport` bounds each page by `budget.page`."""
 
-    def __init__(self, documents: Documents, transport: Transport, budget: Budget | None = None) -> None:
+    def __init__(
+        self, documents: Documents, transport: Transport, budget: Budget | None = None, *, clock: Clock | None = None
+    ) -> None:
         self._documents = documents
         self._transport = transport
         self._budget = budget or Budget()
         self._turns = asyncio.Semaphore(self._budget.at_once)
+        self._clock = clock or SystemClock()
 
     async def address(self, did: str) -> str:
         """The protocol base of a participant.
@@ -109,7 +124,7 @@ class Finder:
     async def _versioned(self, did: str, url: str) -> str:
         """The protocol base that a version document names (DSP 2025-1, Common 4.3); it may stand below a path."""
         try:
-            reply = _checked(did, await self._transport.get(url, did))
+            reply = self._checked(did, await self._transport.get(url, did))
         except UnreachableError as error:
             raise AwayError(did=did, reason=error.text) from error
         below = protocol_path(reply.body)
@@ -142,7 +157,7 @@ class Finder:
         for _ in range(budget.pages):
             if url is None:
                 return
-            reply = _checked(did, await self._transport.post(url, _REQUEST, did))
+            reply = self._checked(did, await self._transport.post(url, _REQUEST, did))
             size += reply.size
             entries = _datasets(reply.body)
             if size > budget.total or len(found) + len(entries) > budget.datasets:
@@ -165,7 +180,7 @@ class Finder:
         reply = await self._transport.get(f"{base}{CATALOG}" + path("datasets", dataset), did)
         if reply.status == NOT_FOUND:
             raise UnknownDatasetError(dataset=dataset)
-        return dict(_checked(did, reply).body)
+        return dict(self._checked(did, reply).body)
 
     async def everywhere(self, dids: Iterable[str]) -> tuple[list[JsonObject], list[JsonObject]]:
         """The datasets of all these participants, and the problems of those that did not answer."""
@@ -181,6 +196,17 @@ class Finder:
             else:
                 datasets += answer
         return datasets, problems
+
+    def _checked(self, did: str, reply: Reply) -> Reply:
+        if reply.status == OK and isinstance(reply.body, dict):
+            return reply
+        stated = wire.stated_reason(reply.body)
+        if reply.status >= FAILING:
+            raise AwayError(did=did, reason=stated.code)
+        told = skew_told(reply.date, self._clock.now()) if reply.status in UNPROVEN else None
+        if told is not None:
+            raise ClockError(did=did, code=stated.code, told=told)
+        raise CatalogRefusedError(did=did, status=reply.status, reason=" ".join((stated.code, *stated.reason)))
 
 
 def not_found(did: str, error: MedspaceError) -> MedspaceError:
@@ -274,15 +300,6 @@ def matching(search: str) -> Callable[[JsonObject], bool]:
         return all(word in text for word in wanted)
 
     return matches
-
-
-def _checked(did: str, reply: Reply) -> Reply:
-    if reply.status != OK or not isinstance(reply.body, dict):
-        stated = wire.stated_reason(reply.body)
-        if reply.status >= FAILING:
-            raise AwayError(did=did, reason=stated.code)
-        raise CatalogRefusedError(did=did, status=reply.status, reason=" ".join((stated.code, *stated.reason)))
-    return reply
 
 
 def _text(body: JsonObject, name: str) -> str:

@@ -7,7 +7,7 @@ from medspace.app.config import Config
 from medspace.core.clock import Clock
 from medspace.core.errors import MedspaceError
 from medspace.services.membership.service import Authority
-from medspace.trust.errors import KeyMismatchError, NoMembersListError, NotMemberError
+from medspace.trust.errors import KeyMismatchError, NoMembersListError, NotMemberError, TokenKeyError
 from medspace.trust.model import Caller, Member
 from medspace.trust.service import Gatekeeper, MembersBook
 
@@ -54,7 +54,7 @@ class Membership:
         """
         try:
             return await self._gatekeeper.authenticate(authorization)
-        except (NotMemberError, NoMembersListError, KeyMismatchError):
+        except (NotMemberError, NoMembersListError, KeyMismatchError, TokenKeyError):
             if not await self._looked_again():
                 raise
         return await self._gatekeeper.authenticate(authorization)

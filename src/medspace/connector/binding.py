@@ -3,10 +3,10 @@
 from dataclasses import replace
 from typing import TypeVar
 
-from medspace.connector.errors import MessageError, UnknownProcessError
+from medspace.connector.errors import MessageError, TransitionError, UnknownProcessError
 from medspace.connector.local import pids
-from medspace.connector.model import Failure, Negotiation, Transfer
-from medspace.connector.wire import Incoming
+from medspace.connector.model import Failure, Intent, Negotiation, Transfer
+from medspace.connector.wire import Incoming, stated_reason
 from medspace.core.text import Text, msgid
 from medspace.trust.model import Caller
 
@@ -69,6 +69,13 @@ def own_reason(process: P, stated: Failure) -> Failure:
     """What our own message gives as the reason: what made it necessary, where that was somebody else's doing."""
     earlier = process.failure
     return earlier if earlier is not None and earlier.code == stated.code else replace(stated, source="us")
+
+
+def ending_reason(intent: Intent, failure: Failure) -> Failure:
+    """Why a process ends whose last message failed: a termination that comes too late there has its own reason."""
+    if intent.action == "terminate" and failure.code == TransitionError.code:
+        return replace(stated_reason(intent.message), source="us")
+    return failure
 
 
 def _identity(incoming: Incoming) -> str | None:

@@ -11,6 +11,7 @@ UNSPECIFIED = "peer.unspecified"
 _MESSAGES = """
 message.invalid message.too_large input.invalid refused waiting callback.refused catalog.filter catalog.unknown
 process.transition process.unknown process.crossed process.early process.superseded
+peer.bad_answer peer.clock peer.forbidden peer.not_sent peer.redirected peer.unreachable
 agreement.unknown agreement.mismatch offer.refused offer.not_served
 negotiation.not_offered negotiation.in_force negotiation.rejected negotiation.terminated
 transfer.refused transfer.suspended transfer.ended

@@ -17,9 +17,10 @@ from medspace.core.store import Transaction
 class Reply:
     """What the counterparty answered; `body` is decoded JSON, None where there was none or it could not be read.
 
-    `following` is the URL of the next page where the answer has one (RFC 8288, relation `next`). `readable` says
-    whether the body was empty or JSON, `date` what the counterparty's clock said (RFC 9110 6.6.1), `after` for how
-    many seconds it asks not to be asked again (RFC 9110 10.2.3). `size` is that of the body in bytes, unpacked.
+    `following` is the URL of the next page where the answer has one (RFC 8288, relation `next`). `readable` is
+    False for a page in HTML, `date` is what the counterparty's clock said (RFC 9110 6.6.1), `after` for how
+    many seconds it asks not to be asked again (RFC 9110 10.2.3). `size` is that of
+    the body in bytes, unpacked.
     """
 
     status: int

@@ -1,7 +1,7 @@
 import asyncio
 import json
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import uvicorn
@@ -21,6 +21,9 @@ from medspace.trust.model import Member, Members
 from medspace.trust.service import Gatekeeper, Identity, MembersBook
 from tests.unit.adapters.http_servers import answer, serving
 from tests.unit.trust.space import AUTHORITY, COMPANY, HOSPITAL, KEYS, list_at
+
+T0 = datetime(2026, 1, 1, 12, tzinfo=UTC)
+DATE = "Thu, 01 Jan 2026 12:00:00 GMT"
 
 
 @pytest.fixture
@@ -56,7 +59,10 @@ async def test_a_message_carries_a_fresh_token_each_time(client, identity):
         (answer(200, b""), Reply(200)),
         (answer(200, b'{"a":1}', None), Reply(200, {"a": 1})),
         (answer(200, b"[]", "application/ld+json; charset=utf-8"), Reply(200, [])),
-        (answer(200, b"<html>", "text/html"), Reply(200)),
+        (answer(200, b"<html>", "text/html"), Reply(200, readable=False)),
+        (answer(200, b"<html>", "Application/XHTML+xml"), Reply(200, readable=False)),
+        (answer(202, b""), Reply(202)),
+        (answer(200, b"null", "application/json; charset=utf-8"), Reply(200)),
         (answer(200, b'{"a":1}', "text/plain"), Reply(200)),
         (answer(200, b"{"), Reply(200)),
         (answer(200, b"[" * 100_000), Reply(200)),
@@ -64,6 +70,20 @@ async def test_a_message_carries_a_fresh_token_each_time(client, identity):
         (answer(404, b'{"code":"process.unknown"}'), Reply(404, {"code": "process.unknown"})),
         (answer(503, b"busy", "text/plain"), Reply(503)),
         (answer(302, b"", Location="http://169.254.169.254/"), Reply(302)),
+        (answer(429, b"", **{"Retry-After": "17"}), Reply(429, after=17.0)),
+        (answer(503, b"", **{"Retry-After": "-1"}), Reply(503)),
+        (answer(503, b"", **{"Retry-After": "9" * 30}), Reply(503)),
+        (answer(503, b"", **{"Retry-After": "Thu, 01 Jan 2026 12:00:30 GMT"}), Reply(503)),  # by which clock?
+        (
+            answer(503, b"", Date=DATE, **{"Retry-After": "Thu, 01 Jan 2026 12:00:30 GMT"}),
+            Reply(503, date=T0, after=30.0),
+        ),
+        (
+            answer(503, b"", Date=DATE, **{"Retry-After": "Thu, 01 Jan 2026 11:00:00 GMT"}),
+            Reply(503, date=T0, after=0.0),
+        ),
+        (answer(401, b"", Date="some day"), Reply(401)),
+        (answer(401, b"", Date=DATE), Reply(401, date=T0)),
     ],
 )
 async def test_an_answer_is_its_status_and_its_json_if_any(client, identity, raw, reply):
@@ -296,7 +316,9 @@ async def test_two_parties_recognise_each_other_over_real_http(client):
         app.gatekeeper = Gatekeeper(HOSPITAL, HttpDocuments(HttpClient(Guard(loopback=True))), book, database, clock)
         dsp = DspClient(client, Identity(did, key, clock, SeededRandomness(3)))
         for _ in range(3):
-            assert await dsp.post(f"{base}/x", {}, HOSPITAL) == Reply(200, {"caller": did})
+            reply = await dsp.post(f"{base}/x", {}, HOSPITAL)
+            assert (reply.status, reply.body) == (200, {"caller": did})
+            assert abs((reply.date - datetime.now(UTC)).total_seconds()) < 60  # the server's clock is this machine's
         token = Identity(did, key, clock, SeededRandomness(4)).token_for(AUTHORITY)
         with pytest.raises(TokenAudienceError):
             await app.gatekeeper.authenticate(f"Bearer {token}")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +13,7 @@ from medspace.app.finding import (
     Budget,
     CatalogRefusedError,
     CatalogTooLargeError,
+    ClockError,
     Finder,
     NoConnectorError,
     catalog_base,
@@ -19,7 +21,7 @@ from medspace.app.finding import (
     matching,
 )
 from medspace.connector.catalogue.rules import DICTIONARY
-from medspace.connector.errors import UnknownDatasetError
+from medspace.connector.errors import UnknownDatasetError, UnreachableError
 from medspace.connector.ports import Reply
 
 DID = "did:web:clinic.example"
@@ -132,3 +134,115 @@ def test_odd_datasets_and_documents():
     assert not matching("one two")(shown)
     with pytest.raises(NoConnectorError):
         catalog_base(SimpleNamespace(id=DID, services=[SimpleNamespace(endpoint="https://x.example")]))
+
+
+VERSIONS = "https://clinic.example/some/path/.well-known/dspace-version"
+
+
+class VersionedPeer(Peer):
+    """Its DID document names a version document below a path, and no catalogue."""
+
+    async def document(self, did):
+        return SimpleNamespace(id=did, services=[SimpleNamespace(endpoint=VERSIONS)])
+
+
+@pytest.mark.parametrize(
+    ("entries", "base"),
+    [
+        ([{"version": "2025-1", "path": "/2025-1", "binding": "HTTPS"}], "/some/path/2025-1"),
+        ({"version": "2025-1", "path": "/2025-1/", "binding": "HTTPS"}, "/some/path/2025-1"),
+        ([{"version": "v0.8", "path": "/"}, {"version": "2025-1", "path": "/"}], "/some/path"),
+        ([{"version": "2024/1", "path": "/2024/1"}, {"version": "2025-1", "path": ""}], "/some/path"),
+    ],
+)
+async def test_the_protocol_is_found_by_a_version_document_below_a_path(entries, base):
+    peer = VersionedPeer(Reply(200, {"protocolVersions": entries}))
+    assert await Finder(peer, peer).address(DID) == f"https://clinic.example{base}"
+    assert peer.asked == [VERSIONS]
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        None,
+        [],
+        "2025-1",
+        [{"version": "2024/1", "path": "/2024/1"}],
+        [{"version": "2025-1", "path": "/x", "binding": "GRPC"}],
+        *[
+            [{"version": "2025-1", "path": path}]
+            for path in (
+                "/../x",
+                "//other.example/x",
+                "@other.example/",
+                ".other.example",
+                "/x?y",
+                "/x#y",
+                "x",
+                7,
+                None,
+            )
+        ],
+    ],
+)
+async def test_a_version_document_without_this_protocol_names_nobody(entries):
+    peer = VersionedPeer(Reply(200, {"protocolVersions": entries}))
+    with pytest.raises(NoConnectorError):
+        await Finder(peer, peer).address(DID)
+
+
+async def test_a_version_document_that_does_not_come_is_said():
+    for reply, error in ((Reply(503), AwayError), (UnreachableError(address="x", reason="x"), AwayError)):
+        peer = VersionedPeer(reply)
+        with pytest.raises(error):
+            await Finder(peer, peer).address(DID)
+
+
+@pytest.mark.parametrize("rules", [{}, {"permission": []}, {"permission": None, "obligation": [{"action": "x"}]}])
+def test_an_offer_without_a_rule_is_shown_with_its_flaw(rules):
+    offers = [{"@id": "bare", **rules}, {"@id": "good", "permission": {"action": "use"}}]
+    shown = listed(DID, {"@id": "a", "hasPolicy": offers})
+    assert shown["offers"] == offers
+    assert [(flaw["offer"], flaw["code"]) for flaw in shown["unusable"]] == [("bare", "find.ruleless")]
+    assert "Nobody can agree" in shown["unusable"][0]["sentence"]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {},
+        {"@id": {"x": "y"}, "keyword": {"a": 1}, "hasPolicy": [[]], "distribution": ["x", {"format": {"y": 1}}]},
+        {"@id": None, "title": [], "description": {}, "dct:title": {"@language": "de"}, "hasPolicy": {"@id": []}},
+        {"@id": "a", "hasPolicy": [{"permission": 7}, None, 3], "distribution": None, "keyword": [None, ["x"]]},
+    ],
+)
+def test_no_dataset_is_so_odd_that_a_page_fails(odd):
+    shown = listed(DID, odd)
+    assert all(isinstance(shown[name], str) for name in ("id", "title", "description"))
+    assert matching("")(shown)
+
+
+def test_members_of_other_makes_are_read_where_ours_are_not_there():
+    shown = listed(
+        DID,
+        {
+            "id": "a",
+            "edc:name": "An asset",
+            "dct:description": {"@value": "Long", "@language": "en"},
+            "dcat:keyword": "heart",
+            "dcat:distribution": {"dct:format": {"@id": "HttpData-PULL"}},
+            "odrl:hasPolicy": {"@id": "o", "permission": {"action": "use"}},
+        },
+    )
+    assert (shown["id"], shown["title"], shown["description"]) == ("a", "An asset", "Long")
+    assert (shown["keywords"], shown["formats"], shown["unusable"]) == (["heart"], ["HttpData-PULL"], [])
+
+
+async def test_a_refusal_by_clocks_that_differ_says_by_how_much():
+    behind = datetime.now(UTC) - timedelta(seconds=60)
+    for reply in (Reply(401, {"code": "identity.premature"}, date=behind), Reply(403, None, date=behind)):
+        with pytest.raises(ClockError, match=r"Our clock is \d+ s ahead") as refused:
+            await finder(reply)[0].catalog(DID)
+        assert "doctor" in str(refused.value.advice)
+    with pytest.raises(CatalogRefusedError):
+        await finder(Reply(401, {"code": "identity.key"}, date=datetime.now(UTC)))[0].catalog(DID)

@@ -57,7 +57,7 @@ def test_what_an_answer_means(reply, answer):
         (Reply(409, {"code": "409", "reason": ["Not now."]}), "409", "Not now."),
         (Reply(400), "peer.unspecified", "HTTP 400"),
         (Reply(302), "peer.redirected", "redirect"),
-        (Reply(200, readable=False), "peer.bad_answer", "not JSON"),
+        (Reply(200, readable=False), "peer.bad_answer", "page for people"),
         (Reply(401, {"code": "identity.premature"}, date=T0 - timedelta(seconds=20)), "peer.clock", "20 s ahead"),
         (Reply(401, None, date=T0 + timedelta(hours=1)), "peer.clock", "3600 s behind"),
         (Reply(401, {"code": "identity.key"}, date=T0 + timedelta(seconds=2)), "identity.key", "HTTP 401"),
@@ -186,6 +186,27 @@ async def test_the_clocks_are_named_while_a_refusal_lasts_and_when_it_is_final(c
     consumer.clock.advance(601)
     ended = await reach(consumer, pid, "TERMINATED")
     assert (ended.failure.code, ended.failure.source) == ("peer.clock", "delivery")
+
+
+class SetBack:
+    """A clock that can be set back; sleeping takes as long as ever."""
+
+    def __init__(self, clock):
+        self.clock, self.by = clock, timedelta()
+
+    def now(self):
+        return self.clock.now() - self.by
+
+    async def sleep(self, seconds):
+        await self.clock.sleep(seconds)
+
+
+async def test_a_clock_that_is_set_back_does_not_delay_what_waits(consumer):
+    clock = consumer.dispatcher._clock = SetBack(consumer.clock)
+    pid, peer = await ask(consumer, *[Reply(401)] * 6, TAKEN)
+    await until(consumer.clock, lambda: len(peer.posts) > 2)
+    clock.by = timedelta(hours=1)
+    await reach(consumer, pid, "REQUESTED")
 
 
 @pytest.mark.parametrize(("after", "least"), [(30.0, 30.0), (1e9, 120.0), (0.0, 0.07), (-5.0, 0.07)])

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from medspace.connector.errors import CrossedError, TransitionError, UnknownAgreementError, UnknownProcessError
-from medspace.connector.model import AGREEMENTS, Agreement, Reaction, Role
+from medspace.connector.model import AGREEMENTS, INTENTS, Agreement, Reaction, Role
 from medspace.connector.transfer.service import awaits
 from medspace.core.paging import Place
 from medspace.core.decision import Decision, Premise, Verdict
@@ -330,6 +330,55 @@ async def test_a_request_that_reaches_nobody_ends_with_its_reason(network, agree
     ended = await reach(consumer, begun.id, "TERMINATED")
     assert (ended.failure.code, ended.failure.source) == ("peer.not_sent", "delivery")
     assert consumer.transferring.events == ["terminated"]
+
+
+async def test_a_termination_that_is_said_twice_keeps_its_own_reason(network, agreement, provider, consumer):
+    begun = await begin(consumer, provider)
+    await both(consumer, provider, begun.id, "STARTED")
+    network.fault = lambda method, url, body: "mute" if url.endswith("/termination") else None
+    await consumer.transfers.terminate(begun.id, "transfer.ended", "enough")
+    await settle(consumer.clock)
+    network.fault = lambda method, url, body: None
+    await consumer.transfers.terminate(begun.id, "transfer.ended", "enough")
+    mine, _ = await both(consumer, provider, begun.id, "TERMINATED")
+    assert (mine.failure.code, mine.failure.reason, mine.failure.source) == ("transfer.ended", ("enough",), "us")
+
+
+async def test_what_an_implied_acknowledgement_makes_due_is_sent_although_the_message_is_refused(
+    network, agreement, provider, consumer
+):
+    begun = await begin(consumer, provider)
+    _, theirs = await both(consumer, provider, begun.id, "STARTED")
+    network.fault = lambda method, url, body: "mute" if url.endswith("/suspension") else None
+    await provider.transfers._act(theirs.id, Reaction(("suspend", "terminate"), code="x.y"))
+
+    async def suspended():
+        return (await consumer.transfer(begun.id)).state == "SUSPENDED"
+
+    await until(consumer.clock, suspended)
+    provider.transferring.decision = Decision(Verdict.DENY, "policy.time")
+    await consumer.transfers.resume(begun.id)
+    await both(consumer, provider, begun.id, "TERMINATED")
+
+
+async def test_a_message_in_doubt_is_owed_until_it_is_answered_although_the_process_is_over(
+    network, agreement, provider, consumer
+):
+    begun = await begin(consumer, provider)
+    _, theirs = await both(consumer, provider, begun.id, "STARTED")
+    network.fault = lambda method, url, body: "void" if url.endswith("/suspension") else None
+    await provider.transfers.suspend(theirs.id, "x.y")
+    await settle(provider.clock)
+    await consumer.transfers.terminate(begun.id, "y.z")
+    await both(consumer, provider, begun.id, "TERMINATED")
+    owed = await provider.database.read(lambda tx: tx.find(INTENTS))
+    assert [intent.action for intent in owed] == ["suspend"]
+    network.fault = lambda method, url, body: None
+
+    async def nothing_is_owed():
+        return not await provider.database.read(lambda tx: tx.find(INTENTS))
+
+    await until(provider.clock, nothing_is_owed)
 
 
 async def test_a_suspension_that_is_refused_leaves_its_reason(network, agreement, provider, consumer):

@@ -60,10 +60,12 @@ def json_of(answer: Answer) -> Json:
 
 
 def _reply(answer: Answer) -> Reply:
+    # A page for people comes from something in between; other odd bodies have always been as good as none.
+    readable = "html" not in answer.headers.get("content-type", "").lower()
     try:
-        body, readable = json_of(answer), True
+        body = json_of(answer)
     except ValueError:
-        body, readable = None, False
+        body = None
     date = http_date(answer.headers.get("date", ""))
     return Reply(
         answer.status, body, _following(answer), readable, date, _after(answer.headers, date), len(answer.body)

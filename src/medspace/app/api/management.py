@@ -208,7 +208,8 @@ def _space(desk: Desk) -> APIRouter:
     @router.get("/doctor")
     async def doctor(request: Request) -> Response:
         language = request_language(request)
-        return json_response(await asyncio.to_thread(examine_config, desk.config, language))
+        members = [member.did for member in desk.members()]
+        return json_response(await asyncio.to_thread(examine_config, desk.config, language, members))
 
     @router.post("/members/refresh")
     async def refresh() -> Response:

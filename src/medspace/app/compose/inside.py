@@ -85,7 +85,7 @@ def _desk(base: Base, membership: Membership, road: Road, learning: Learning) ->
         documents=base.documents,
         book=base.book,
         authority=membership.authority,
-        finder=Finder(base.documents, DspClient(base.client, base.identity, budget.page), budget),
+        finder=Finder(base.documents, DspClient(base.client, base.identity, budget.page), budget, clock=base.clock),
         negotiating=road.negotiations,
         transferring=road.transfers,
         coordinator=learning.coordinator,

@@ -91,6 +91,11 @@ class Places(Generic[T]):
         queue.silences, queue.opens = 0, None
         self._mark(member, queue)
 
+    def set_back(self, by: timedelta) -> None:
+        """The clock was set back: what is closed does not stay so for longer."""
+        for queue in self._queues.values():
+            queue.opens = None if queue.opens is None else queue.opens - by
+
     def silent(self, member: str, now: datetime, overdue: Callable[[T], bool]) -> list[T]:
         """The member did not answer. Takes what is overdue out of its queue and gives it back."""
         queue = self._queues[member]

@@ -87,7 +87,9 @@ def explained(reply: Reply, now: datetime) -> Failure:
             REDIRECTED, (str(Text(msgid("It answers with a redirect, which is not followed."))),), "delivery"
         )
     if not reply.readable and reply.status in range(200, 300):
-        return Failure(UNREADABLE, (str(Text(msgid("It answers with something that is not JSON."))),), "delivery")
+        return Failure(
+            UNREADABLE, (str(Text(msgid("It answers with a page for people instead of a message."))),), "delivery"
+        )
     told = skew_told(reply.date, now) if reply.status in (401, _FORBIDDEN) else None
     if told is None:
         return failure

@@ -31,6 +31,7 @@ from medspace.core.errors import MedspaceError, StorageError
 from medspace.core.store import Database, Transaction
 
 _PAGE = 500
+_SET_BACK = timedelta(seconds=1)
 _LOGGER = logging.getLogger("medspace.dispatch")
 _ENDING = "terminate"  # the action of both kinds of process that ends them
 _SUPERSEDED = Failure("process.superseded", (), "us")
@@ -106,6 +107,7 @@ class Dispatcher:
         self._lanes: dict[str, _Lane] = {}
         self._heap: list[tuple[datetime, int, _Lane]] = []
         self._pushed = 0
+        self._seen = clock.now()
         self._wake = asyncio.Event()
         self._places: Places[_Lane] = Places(sharing or Sharing(), self.patience, randomness)
         self._guards: dict[str, _Guard] = {}
@@ -188,6 +190,7 @@ class Dispatcher:
         await self._load()
         async with asyncio.TaskGroup() as group:
             while True:
+                self._look_at_the_clock()
                 for lane in self._due():
                     self._places.enter(lane.intent.audience, lane)
                 for lane in self._places.next(self._clock.now()):
@@ -212,6 +215,15 @@ class Dispatcher:
         self._pushed += 1
         heapq.heappush(self._heap, (due, self._pushed, lane))
         self._wake.set()
+
+    def _look_at_the_clock(self) -> None:
+        """A clock that is set back must not delay what waits by as much."""
+        now = self._clock.now()
+        back = self._seen - now
+        self._seen = now
+        if back > _SET_BACK:
+            self._heap = [(due - back, number, lane) for due, number, lane in self._heap]
+            self._places.set_back(back)
 
     def _due(self) -> list[_Lane]:
         now, lanes = self._clock.now(), []

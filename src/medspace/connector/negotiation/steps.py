@@ -203,7 +203,7 @@ class Steps:
         if not _fits(negotiation, kept):
             return None if kept.then is None else self._schedule(tx, negotiation, kept.then)
         if negotiation.state is TABLE.initial or ACTIONS[kept.action] is Message.TERMINATION:
-            self._give_up(tx, negotiation, failure)
+            self._give_up(tx, negotiation, binding.ending_reason(kept, failure))
             return None
         # Only our message could have led on: the process ends, on both sides.
         changed = replace(negotiation, failure=failure, trouble=None, updated=self.local.now())

@@ -254,7 +254,7 @@ class Steps:
         if not _fits(transfer, kept):
             return None if kept.then is None else self._schedule(tx, transfer, kept.then)
         if transfer.state is TABLE.initial or ACTIONS[kept.action] is Message.TERMINATION:
-            self._give_up(tx, transfer, failure)
+            self._give_up(tx, transfer, binding.ending_reason(kept, failure))
             return None
         changed = replace(transfer, failure=failure, trouble=None, updated=self.local.now())
         tx.replace(TRANSFERS, transfer, changed)

@@ -1,0 +1,78 @@
+"""How far this machine's clock is from those of others: the Date of an answer (RFC 9110 6.6.1) tells theirs.
+
+Nothing is sent but the question for a DID document, which everybody may read.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from medspace.adapters.http.client import HttpClient, tls_context
+from medspace.adapters.http.guard import Guard, is_loopback
+from medspace.adapters.http.peers import http_date
+from medspace.app.config import Config
+from medspace.connector.dispatch.rules import SKEW
+from medspace.connector.errors import UnreachableError
+from medspace.core.clock import Clock
+from medspace.trust.did import LARGEST_DOCUMENT, document_url
+from medspace.trust.errors import DidError
+
+MOST_ASKED = 8  # others that are asked
+PATIENCE = 3.0  # seconds for each of them; all are asked at once
+_WHOLE = timedelta(seconds=0.5)  # a Date has whole seconds, cut off
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One other connector, and by how many seconds our clock is ahead of its; None where it did not tell."""
+
+    did: str
+    ahead: float | None
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the clocks agree, as far as it was told."""
+        return self.ahead is None or abs(self.ahead) < SKEW
+
+
+async def compare(client: HttpClient, clock: Clock, dids: Sequence[str]) -> list[Comparison]:
+    """Compare our clock with those of these participants; each is asked once, none is waited for long."""
+    asked = list(dict.fromkeys(dids))[:MOST_ASKED]
+    return list(await asyncio.gather(*(_one(client, clock, did) for did in asked)))
+
+
+async def _one(client: HttpClient, clock: Clock, did: str) -> Comparison:
+    began = clock.now()
+    try:
+        answer = await client.request("GET", document_url(did), limit=LARGEST_DOCUMENT, timeout=PATIENCE)
+    except (UnreachableError, DidError):
+        return Comparison(did, None)
+    return Comparison(did, ahead(began, clock.now(), answer.headers.get("date", "")))
+
+
+def ahead(began: datetime, ended: datetime, date: str) -> float | None:
+    """By how many seconds we are ahead of a server that told this date between these instants of our clock."""
+    theirs = http_date(date)
+    if theirs is None:
+        return None
+    # What lies within the time of the call is no difference.
+    early, late = (began - theirs - _WHOLE).total_seconds(), (ended - theirs - _WHOLE).total_seconds()
+    return min(early, late, key=abs) if early * late > 0 else 0.0
+
+
+def client_of(config: Config) -> HttpClient:
+    """A client that may go where the connector of this configuration may."""
+    local = is_loopback(config.public.host) and not config.public.behind_proxy
+    authorities = config.network.certificates
+    tls = tls_context(config.path(authorities)) if authorities else None
+    return HttpClient(Guard.of(config.network.allow, loopback=local), tls=tls)
+
+
+async def compare_now(config: Config, clock: Clock, dids: Sequence[str]) -> list[Comparison]:
+    """The same with a client that is made for it."""
+    client = client_of(config)
+    try:
+        return await compare(client, clock, dids)
+    finally:
+        await client.close()
