@@ -95,7 +95,8 @@ async def _ratios(folder: Path) -> dict[str, float]:
                 await _negotiate(connector, config, offer)
             with _attack("admitted", holder, greedy):
                 await asyncio.to_thread(_admit, holder, read_config(greedy).did)
-            return {name: await _ratio(name, (holder, greedy), connector, config, offer) for name in ATTACKS}
+            chosen = os.environ.get("EXHAUSTION_ATTACKS", " ".join(ATTACKS)).split()
+            return {name: await _ratio(name, (holder, greedy), connector, config, offer) for name in chosen}
 
 
 async def _ratio(

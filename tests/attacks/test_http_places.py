@@ -209,3 +209,39 @@ async def test_an_unfinished_handshake_holds_its_place_for_a_few_seconds_only(tm
         client.close()
         server.should_exit = True
         await serving
+
+
+def test_an_address_that_comes_again_and_again_is_slowed_down_alone():
+    now = [0.0]
+    places = Places(Bounds(burst=5, arrivals=1.0), now=lambda: now[0])
+
+    def comes(address):
+        place = places.take(address)
+        if place is not None:
+            places.free(place)
+        return place is not None
+
+    assert [comes("10.0.0.1") for _ in range(7)] == [True] * 5 + [False] * 2
+    assert comes("10.0.0.2")
+    now[0] = 2.0
+    assert [comes("10.0.0.1") for _ in range(3)] == [True, True, False]
+    endless = Places(Bounds(burst=10**9), now=lambda: 0.0)  # the control
+    assert all(endless.take("10.0.0.1") for _ in range(100))
+
+
+async def test_who_was_told_to_come_back_later_is_not_read_for_a_while():
+    async with door(pause=30.0, idle=30.0) as open_door:
+        reader, writer = await asyncio.open_connection("127.0.0.1", open_door.port)
+        writer.write(request("/later"))
+        assert (await reader.readuntil(b"later")).startswith(b"HTTP/1.1 429")
+        writer.write(request())
+        assert statuses(await open_door.say(request(fields=CLOSE))) == [200]
+        assert len(open_door.application.seen) == 1  # of the other connection
+        writer.transport.abort()
+    async with door(pause=0.0) as open_door:  # the control
+        reader, writer = await asyncio.open_connection("127.0.0.1", open_door.port)
+        writer.write(request("/later"))
+        await reader.readuntil(b"later")
+        writer.write(request())
+        assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200")
+        writer.close()

@@ -24,8 +24,8 @@ class Application:
 
     def routes(self):
         methods = ["GET", "POST", "PUT", "OPTIONS"]
-        pages = (self.hello, self.early, self.read, self.wait, self.large, self.who)
-        paths = ("/", "/early", "/read", "/wait", "/large", "/who")
+        pages = (self.hello, self.early, self.read, self.wait, self.large, self.who, self.later)
+        paths = ("/", "/early", "/read", "/wait", "/large", "/who", "/later")
         return [Route(path, page, methods=methods) for path, page in zip(paths, pages, strict=True)]
 
     async def hello(self, request):
@@ -45,6 +45,9 @@ class Application:
 
     async def large(self, _):
         return PlainTextResponse("x" * (16 << 20))
+
+    async def later(self, _):
+        return PlainTextResponse("later", 429)
 
     async def who(self, request):
         request.scope.get("medspace.proven", lambda: None)()
