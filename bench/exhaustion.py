@@ -1,7 +1,7 @@
 """What an honest member notices while somebody tries to exhaust a hospital: p95 of its negotiations, attacked / idle.
 
-The hospital is a process of its own, each attack another one (with the lowest priority, since an attacker brings its own
-machine). The honest member runs in this process; for the endless catalogue it is its own connector that reads it.
+The hospital is a process of its own, each attack another one (with the lowest priority, since an attacker brings its
+own machine). The honest member runs in this process; for the endless catalogue it is its own connector that reads it.
 """
 
 import asyncio
@@ -99,9 +99,7 @@ async def _ratios(folder: Path) -> dict[str, float]:
             return {name: await _ratio(name, (holder, greedy), connector, config, offer) for name in chosen}
 
 
-async def _ratio(
-    name: str, files: tuple[Path, Path], user: Connector, holder: Config, offer: JsonObject
-) -> float:
+async def _ratio(name: str, files: tuple[Path, Path], user: Connector, holder: Config, offer: JsonObject) -> float:
     idle = await _p95(user, holder, offer)
     with _attack(name, *files):
         reading = asyncio.create_task(_read(user, read_config(files[1]).did)) if name == "catalogue" else None

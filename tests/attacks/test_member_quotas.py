@@ -51,7 +51,7 @@ async def test_open_negotiations_of_one_member_are_bounded_and_others_go_on(hosp
     assert refused.value.facts["seconds"] > 0
     await ask(hospital, HONEST)
     await hospital.negotiations.terminate(begun[0].process.id, "enough")
-    await hospital.dispatcher._fail(hospital.dispatcher._lanes[begun[0].process.id], FAILURE)  # noqa: SLF001 - not delivered
+    await hospital.dispatcher._fail(hospital.dispatcher._lanes[begun[0].process.id], FAILURE)
     await ask(hospital, GREEDY)  # room again
 
 
@@ -98,18 +98,16 @@ async def test_messages_about_a_process_count_too_but_for_the_way_out(hospital):
 
 
 async def test_what_nobody_moves_is_ended(hospital):
-    ending = Ending(
-        hospital.database, hospital.negotiations, hospital.transfers, hospital.clock, timedelta(days=30)
-    )
+    ending = Ending(hospital.database, hospital.negotiations, hospital.transfers, hospital.clock, timedelta(days=30))
     old = [(await ask(hospital, GREEDY)).process.id for _ in range(3)]
     hospital.clock.advance(29 * 86_400)
     young = (await ask(hospital, GREEDY)).process.id
     assert await ending.look() == 0  # the control: a day before, nothing ends
     hospital.clock.advance(86_400)
     assert await ending.look() == 3
-    owed = {pid: hospital.dispatcher._lanes[pid].intent for pid in old}  # noqa: SLF001 - what is about to be sent
+    owed = {pid: hospital.dispatcher._lanes[pid].intent for pid in old}
     assert all(intent.message["code"] == CODE for intent in owed.values())
-    assert young not in hospital.dispatcher._lanes  # noqa: SLF001 - as above
+    assert young not in hospital.dispatcher._lanes
 
 
 async def test_ending_goes_through_every_page(hospital, monkeypatch):
@@ -117,7 +115,5 @@ async def test_ending_goes_through_every_page(hospital, monkeypatch):
     for _ in range(5):
         await ask(hospital, GREEDY)
     hospital.clock.advance(31 * 86_400)
-    ending = Ending(
-        hospital.database, hospital.negotiations, hospital.transfers, hospital.clock, timedelta(days=30)
-    )
+    ending = Ending(hospital.database, hospital.negotiations, hospital.transfers, hospital.clock, timedelta(days=30))
     assert await ending.look() == 5

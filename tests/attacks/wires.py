@@ -78,6 +78,13 @@ class Door:
             writer.close()
 
 
+async def until(holds):
+    """Let the loop run until something holds."""
+    async with asyncio.timeout(SOON):
+        while not holds():  # noqa: ASYNC110 - what holds is inside the server, which has no event for it
+            await asyncio.sleep(0)
+
+
 async def everything(reader):
     """What comes until the connection ends, however it ends."""
     got = b""

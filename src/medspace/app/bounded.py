@@ -1,13 +1,13 @@
 """The HTTP/1.1 protocol of a listener, with bounds on everything that a client sends and on how it takes answers.
 
-uvicorn bounds none of it, and llhttp, which parses, only the form (RFC 9112). Bytes are fed to the parser in slices, so
-that a bound is felt before much more is held. What breaks a bound is answered, where nothing else was answered
+uvicorn bounds none of it, and llhttp, which parses, only the form (RFC 9112). Bytes are fed to the parser in slices,
+so that a bound is felt before much more is held. What breaks a bound is answered, where nothing else was answered
 yet, and the connection ends: what follows on it cannot be trusted to be a request.
 """
 
 import asyncio
-from functools import cache
 from collections.abc import Callable
+from functools import cache
 from typing import Any, cast
 
 import msgspec
@@ -215,7 +215,7 @@ class Bounded(HttpToolsProtocol):
         self._deaf = True
         if self._flaw is not None:
             return
-        if self.cycle is not None and not self.cycle.response_complete:
+        if self._unanswered:
             self.cycle.keep_alive = False
         else:
             self.take_leave()

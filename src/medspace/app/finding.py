@@ -65,7 +65,9 @@ class CatalogTooLargeError(RefusedError):
 
     code = "find.too_large"
     sentence = msgid("The catalogue of {did} is larger than this connector reads: {reason}.")
-    next_step = msgid("Ask its holder to offer less at once; a dataset whose id you know can be negotiated all the same.")
+    next_step = msgid(
+        "Ask its holder to offer less at once; a dataset whose id you know can be negotiated all the same."
+    )
 
 
 class Finder:

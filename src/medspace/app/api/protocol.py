@@ -66,7 +66,9 @@ class Door:
     async def request_catalogue(self, request: Request, _: Caller) -> Response:
         """POST /catalog/request."""
         query = request.query_params
-        page = await self.catalogue.request(await read_body(request, LARGEST_MESSAGE), query.get("after"), query.get("before"))
+        page = await self.catalogue.request(
+            await read_body(request, LARGEST_MESSAGE), query.get("after"), query.get("before")
+        )
         return _packed(request, page.content, {} if page.links is None else {"Link": page.links})
 
     async def get_dataset(self, request: Request, _: Caller) -> Response:

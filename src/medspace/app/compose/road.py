@@ -11,8 +11,8 @@ from medspace.app.api.public import public_routes
 from medspace.app.compose.base import Base
 from medspace.app.membership import Membership
 from medspace.connector.catalogue.service import Catalogue
-from medspace.connector.ending import Ending
 from medspace.connector.dispatch.service import Dispatcher, Settlement
+from medspace.connector.ending import Ending
 from medspace.connector.model import Kind
 from medspace.connector.negotiation.service import Negotiations
 from medspace.connector.negotiation.steps import Steps as NegotiationSteps
