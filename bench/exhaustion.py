@@ -1,7 +1,7 @@
 """What an honest member notices while somebody tries to exhaust a hospital: p95 of its negotiations, attacked / idle.
 
-The hospital is a process of its own, each attack another one (with the lowest priority, since an attacker brings its own
-machine). The honest member runs in this process; for the endless catalogue it is its own connector that reads it.
+The hospital is a process of its own, each attack another one (with the lowest priority, since an attacker brings its
+own machine). The honest member runs in this process; for the endless catalogue it is its own connector that reads it.
 """
 
 import asyncio
@@ -95,7 +95,8 @@ async def _ratios(folder: Path) -> dict[str, float]:
                 await _negotiate(connector, config, offer)
             with _attack("admitted", holder, greedy):
                 await asyncio.to_thread(_admit, holder, read_config(greedy).did)
-            return {name: await _ratio(name, (holder, greedy), connector, config, offer) for name in ATTACKS}
+            chosen = os.environ.get("EXHAUSTION_ATTACKS", " ".join(ATTACKS)).split()
+            return {name: await _ratio(name, (holder, greedy), connector, config, offer) for name in chosen}
 
 
 async def _ratio(name: str, files: tuple[Path, Path], user: Connector, holder: Config, offer: JsonObject) -> float:

@@ -10,8 +10,8 @@ from medspace.adapters.quiet import Quiet
 from medspace.app import listener
 from medspace.app.bounds import PUBLIC, Bounds
 from medspace.app.places import Places
+from tests.attacks.wires import chunked, door, request, statuses, until
 from tests.unit.adapters.http_servers import Authority
-from tests.attacks.wires import chunked, door, request, statuses
 
 CLOSE = ("Connection: close",)
 DRIP = chunked("/read", b"1\r\na\r\n")
@@ -54,9 +54,7 @@ async def test_where_nobody_makes_room_a_newcomer_is_told_to_come_back(monkeypat
     monkeypatch.setattr("medspace.app.bounded.Bounded.waits", False)
     async with door(share=20, rate=0.0, body_seconds=60.0) as open_door:
         slow = await hold(open_door, 20)
-        async with asyncio.timeout(10):
-            while open_door.server.places.taken < 20:
-                await asyncio.sleep(0)
+        await until(lambda: open_door.server.places.taken == 20)
         answered = await open_door.say(request(fields=CLOSE))
         assert statuses(answered) in ([503], [])
         assert b"200" not in answered
@@ -66,9 +64,7 @@ async def test_where_nobody_makes_room_a_newcomer_is_told_to_come_back(monkeypat
 async def test_requests_that_are_worked_on_are_not_thrown_out():
     async with door(share=5, rate=0.0) as open_door:
         working = [asyncio.create_task(open_door.say(request("/wait", fields=CLOSE))) for _ in range(4)]
-        async with asyncio.timeout(10):
-            while sum(not c.waits for c in open_door.server.server_state.connections) < 4:
-                await asyncio.sleep(0)
+        await until(lambda: sum(not one.waits for one in open_door.server.server_state.connections) == 4)
         slow = await hold(open_door, 30)
         open_door.application.go.set()
         assert all(statuses(answered) == [200] for answered in await asyncio.gather(*working))
@@ -150,9 +146,7 @@ async def test_behind_a_proxy_each_forwarded_address_has_its_share():
         assert b"retry-after: 5" in refused
         assert b"http.crowded" in refused
         other = asyncio.create_task(open_door.say(through("10.8.8.8")))
-        async with asyncio.timeout(10):
-            while sum(one.done() for one in many) < 4:
-                await asyncio.sleep(0)
+        await until(lambda: sum(one.done() for one in many) == 4)
         open_door.application.go.set()
         assert statuses(await other) == [200]
         answered = b"".join(await asyncio.gather(*many))
@@ -166,7 +160,7 @@ async def test_a_stranger_s_forwarded_address_is_not_believed():
             assert statuses(await open_door.say(request("/who", fields=fields))) == [200]
         places = open_door.server.places
         places.prove("127.0.0.1")
-        assert not any(places._is_known(f"10.0.0.{number}") for number in range(6))  # noqa: SLF001 - what a header must not reach
+        assert not any(places._is_known(f"10.0.0.{number}") for number in range(6))
 
 
 async def test_a_file_limit_costs_one_line_and_passes(monkeypatch, caplog):
@@ -201,11 +195,44 @@ async def test_an_unfinished_handshake_holds_its_place_for_a_few_seconds_only(tm
         await server.ready.wait()
         client = socket.create_connection(bound.getsockname())
         client.setblocking(False)  # noqa: FBT003 - the socket's own signature
-        async with asyncio.timeout(10):
-            while server.places.taken == 0:
-                await asyncio.sleep(0)
-            while server.places.taken:
-                await asyncio.sleep(0.01)
+        await until(lambda: server.places.taken)
+        await until(lambda: not server.places.taken)
         client.close()
         server.should_exit = True
         await serving
+
+
+def test_an_address_that_comes_again_and_again_is_slowed_down_alone():
+    now = [0.0]
+    places = Places(Bounds(burst=5, arrivals=1.0), now=lambda: now[0])
+
+    def comes(address):
+        place = places.take(address)
+        if place is not None:
+            places.free(place)
+        return place is not None
+
+    assert [comes("10.0.0.1") for _ in range(7)] == [True] * 5 + [False] * 2
+    assert comes("10.0.0.2")
+    now[0] = 2.0
+    assert [comes("10.0.0.1") for _ in range(3)] == [True, True, False]
+    endless = Places(Bounds(burst=10**9), now=lambda: 0.0)  # the control
+    assert all(endless.take("10.0.0.1") for _ in range(100))
+
+
+async def test_who_was_told_to_come_back_later_is_not_read_for_a_while():
+    async with door(pause=30.0, idle=30.0) as open_door:
+        reader, writer = await asyncio.open_connection("127.0.0.1", open_door.port)
+        writer.write(request("/later"))
+        assert (await reader.readuntil(b"later")).startswith(b"HTTP/1.1 429")
+        writer.write(request())
+        assert statuses(await open_door.say(request(fields=CLOSE))) == [200]
+        assert len(open_door.application.seen) == 1  # of the other connection
+        writer.transport.abort()
+    async with door(pause=0.0) as open_door:  # the control
+        reader, writer = await asyncio.open_connection("127.0.0.1", open_door.port)
+        writer.write(request("/later"))
+        await reader.readuntil(b"later")
+        writer.write(request())
+        assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200")
+        writer.close()

@@ -51,7 +51,7 @@ async def test_open_negotiations_of_one_member_are_bounded_and_others_go_on(hosp
     assert refused.value.facts["seconds"] > 0
     await ask(hospital, HONEST)
     await hospital.negotiations.terminate(begun[0].process.id, "enough")
-    await hospital.dispatcher._fail(hospital.dispatcher._lanes[begun[0].process.id], FAILURE)  # noqa: SLF001 - not delivered
+    await hospital.dispatcher._fail(hospital.dispatcher._lanes[begun[0].process.id], FAILURE)
     await ask(hospital, GREEDY)  # room again
 
 
@@ -105,9 +105,9 @@ async def test_what_nobody_moves_is_ended(hospital):
     assert await ending.look() == 0  # the control: a day before, nothing ends
     hospital.clock.advance(86_400)
     assert await ending.look() == 3
-    owed = {pid: hospital.dispatcher._lanes[pid].intent for pid in old}  # noqa: SLF001 - what is about to be sent
+    owed = {pid: hospital.dispatcher._lanes[pid].intent for pid in old}
     assert all(intent.message["code"] == CODE for intent in owed.values())
-    assert young not in hospital.dispatcher._lanes  # noqa: SLF001 - as above
+    assert young not in hospital.dispatcher._lanes
 
 
 async def test_ending_goes_through_every_page(hospital, monkeypatch):

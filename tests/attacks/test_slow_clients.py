@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from medspace.app import listener
-from tests.attacks.wires import chunked, door, everything, request, statuses
+from tests.attacks.wires import chunked, door, everything, request, statuses, until
 
 QUICK = {"head_seconds": 0.2, "body_seconds": 0.2}
 CLOSE = ("Connection: close",)
@@ -90,11 +90,8 @@ async def test_an_answer_that_nobody_takes_ends_the_connection():
         _, writer = await asyncio.open_connection("127.0.0.1", open_door.port)
         writer.transport.pause_reading()
         writer.write(request("/large"))
-        async with asyncio.timeout(10):
-            while not open_door.server.server_state.connections:
-                await asyncio.sleep(0)
-            while open_door.server.server_state.connections:
-                await asyncio.sleep(0.01)
+        await until(lambda: open_door.server.server_state.connections)
+        await until(lambda: not open_door.server.server_state.connections)
         assert open_door.server.places.taken == 0
         writer.transport.abort()
 

@@ -24,8 +24,8 @@ class Application:
 
     def routes(self):
         methods = ["GET", "POST", "PUT", "OPTIONS"]
-        pages = (self.hello, self.early, self.read, self.wait, self.large, self.who)
-        paths = ("/", "/early", "/read", "/wait", "/large", "/who")
+        pages = (self.hello, self.early, self.read, self.wait, self.large, self.who, self.later)
+        paths = ("/", "/early", "/read", "/wait", "/large", "/who", "/later")
         return [Route(path, page, methods=methods) for path, page in zip(paths, pages, strict=True)]
 
     async def hello(self, request):
@@ -45,6 +45,9 @@ class Application:
 
     async def large(self, _):
         return PlainTextResponse("x" * (16 << 20))
+
+    async def later(self, _):
+        return PlainTextResponse("later", 429)
 
     async def who(self, request):
         request.scope.get("medspace.proven", lambda: None)()
@@ -73,6 +76,13 @@ class Door:
                 return await everything(reader)
         finally:
             writer.close()
+
+
+async def until(holds):
+    """Let the loop run until something holds."""
+    async with asyncio.timeout(SOON):
+        while not holds():  # noqa: ASYNC110 - what holds is inside the server, which has no event for it
+            await asyncio.sleep(0)
 
 
 async def everything(reader):

@@ -5,8 +5,8 @@ import heapq
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from medspace.adapters.records import codec, known, plain, read_only
 from medspace.adapters.tail import Tail

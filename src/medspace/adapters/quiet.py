@@ -31,7 +31,7 @@ class Quiet(logging.Filter):
         every: float = MINUTE,
         level: int = logging.WARNING,
         now: Callable[[], float] = time.monotonic,
-        tell: Callable[[logging.LogRecord], None] | None = None,
+        tell: Callable[[logging.LogRecord], object] | None = None,
     ) -> None:
         super().__init__()
         self._every = every

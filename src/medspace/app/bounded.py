@@ -1,12 +1,13 @@
 """The HTTP/1.1 protocol of a listener, with bounds on everything that a client sends and on how it takes answers.
 
-uvicorn bounds none of it, and llhttp, which parses, only the form (RFC 9112). Bytes are fed to the parser in slices, so
-that a bound is felt before much more is held. What breaks a bound is answered, where nothing else was answered
+uvicorn bounds none of it, and llhttp, which parses, only the form (RFC 9112). Bytes are fed to the parser in slices,
+so that a bound is felt before much more is held. What breaks a bound is answered, where nothing else was answered
 yet, and the connection ends: what follows on it cannot be trusted to be a request.
 """
 
 import asyncio
 from collections.abc import Callable
+from functools import cache
 from typing import Any, cast
 
 import msgspec
@@ -22,6 +23,7 @@ from medspace.core.text import Text, msgid
 
 PROVEN = "medspace.proven"  # in a scope: to be called once the caller is known to be a member
 RETRY_AFTER = 5  # seconds
+TOO_MANY = 429
 _SLICE = 16 * 1024
 _SINGLE = frozenset((b"host", b"authorization", b"content-type", b"content-encoding", b"medspace-job", b"expect"))
 _PLAIN = (b"", b"identity")
@@ -82,6 +84,8 @@ class Bounded(HttpToolsProtocol):
         self._watch: asyncio.TimerHandle | None = None
         self._farewell: asyncio.TimerHandle | None = None
         self._taking: asyncio.TimerHandle | None = None
+        self._resting: asyncio.TimerHandle | None = None
+        self._later = False  # whether the last answer said: come back later
         self._flaw: tuple[int, Text] | None = None
         self._in_head = True
         self._deaf = False  # whether what follows is in another protocol
@@ -100,7 +104,7 @@ class Bounded(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
-        for timer in (self._watch, self._farewell, self._taking):
+        for timer in (self._watch, self._farewell, self._taking, self._resting):
             if timer is not None:
                 timer.cancel()
         self.leaving = True
@@ -211,7 +215,7 @@ class Bounded(HttpToolsProtocol):
         self._deaf = True
         if self._flaw is not None:
             return
-        if self.cycle is not None and not self.cycle.response_complete:
+        if self._unanswered:
             self.cycle.keep_alive = False
         else:
             self.take_leave()
@@ -230,6 +234,7 @@ class Bounded(HttpToolsProtocol):
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
             async def told(message: Message) -> None:
                 if message["type"] == "http.response.start":
+                    self._later = message["status"] == TOO_MANY
                     self._begin_answer(cycle)
                 await send(cast("Any", message))
 
@@ -270,6 +275,9 @@ class Bounded(HttpToolsProtocol):
         self._unanswered = max(self._unanswered - 1, 0)
         self.since = self.loop.time()
         super().on_response_complete()
+        if self._later and not self.leaving and not self.pipeline:
+            self.flow.pause_reading()  # a client that asks again at once costs nothing meanwhile
+            self._resting = self.loop.call_later(self.bounds.pause, self.flow.resume_reading)
 
     # --- places -----------------------------------------------------------------------------------------------
 
@@ -363,10 +371,11 @@ async def crowded(scope: Scope, receive: Receive, send: Send) -> None:
     content = _content(CrowdedError(seconds=RETRY_AFTER))
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
     headers.append((b"retry-after", str(RETRY_AFTER).encode()))
-    await send({"type": "http.response.start", "status": 429, "headers": headers})
+    await send({"type": "http.response.start", "status": TOO_MANY, "headers": headers})
     await send({"type": "http.response.body", "body": content})
 
 
+@cache
 def full() -> bytes:
     """What a connection is told for which there is no place."""
     return _answer(503, CrowdedError(seconds=RETRY_AFTER))

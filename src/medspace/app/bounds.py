@@ -56,6 +56,9 @@ class Bounds:
     share: int = 128  # places of one address (IPv6: of one /64)
     known_share: int = 256  # the same, where a member has proven itself within `memory`
     memory: float = 3_600.0
+    arrivals: float = 50.0  # new connections a second from one address ...
+    burst: int = 2_000  # ... beyond so many at once
+    pause: float = 1.0  # before a connection is read again that was told to come back later (429)
     looks: float = 1.0  # how often a waiting connection is looked at
 
 

@@ -117,6 +117,9 @@ class Page:
             raise PageError(text=self.after) from None
 
 
+FIRST = Page()
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """Everything that the desk needs; `app.compose` fills it."""
@@ -237,7 +240,7 @@ class Desk:
         chosen = filter(matching(search), found)
         return sorted(chosen, key=lambda d: (d["title"], d["participant"], d["id"])), problems
 
-    async def datasets(self, page: Page) -> list[Dataset]:
+    async def datasets(self, page: Page = FIRST) -> list[Dataset]:
         """A page of one's own published datasets, by identity."""
         after = page.after or None
         return await self.database.read(lambda tx: tx.find(CATALOGUE, after=after, limit=page.limit))
@@ -319,7 +322,7 @@ class Desk:
         )
         return found[0] if found else None
 
-    async def negotiations(self, page: Page) -> list[Negotiation]:
+    async def negotiations(self, page: Page = FIRST) -> list[Negotiation]:
         """A page of negotiations, the newest first."""
         return await self.negotiating.recent(after=page.place(), limit=page.limit)
 
@@ -333,7 +336,7 @@ class Desk:
             return await self.negotiating.approve(pid)
         return await self.negotiating.reject(pid, reason)
 
-    async def agreements(self, page: Page) -> list[Agreement]:
+    async def agreements(self, page: Page = FIRST) -> list[Agreement]:
         """A page of agreements, the newest first."""
         return await self.negotiating.agreements(page.place(), page.limit)
 
@@ -401,7 +404,7 @@ class Desk:
         """Ask for a use under an agreement."""
         return await self.transferring.request_transfer(agreement, kind, address)
 
-    async def transfers(self, page: Page) -> list[Transfer]:
+    async def transfers(self, page: Page = FIRST) -> list[Transfer]:
         """A page of transfers, the newest first."""
         return await self.transferring.recent(after=page.place(), limit=page.limit)
 
@@ -437,7 +440,7 @@ class Desk:
         record = await self.coordinator.run(run)
         return views.run(record, await self.coordinator.model(run), self.waiting, self.names(), speak)
 
-    async def runs(self, page: Page) -> list[tuple[Run, Model | None]]:
+    async def runs(self, page: Page = FIRST) -> list[tuple[Run, Model | None]]:
         """A page of runs with their models, the newest first."""
         found = await newest(self.database, RUNS, {}, page.place(), min(page.limit, LARGEST_RUNS))
 

@@ -133,7 +133,7 @@ class Listener(uvicorn.Server):
         if tls is not None:
             times = {"ssl_handshake_timeout": self.bounds.handshake, "ssl_shutdown_timeout": self.bounds.farewell}
         try:
-            await loop.connect_accepted_socket(lambda: self._protocol(place), connection, ssl=tls, **times)  # type: ignore[arg-type]
+            await loop.connect_accepted_socket(lambda: self._protocol(place), connection, ssl=tls, **times)
         except OSError:  # TLS failed, took too long, or the client went away
             self.places.free(place)
             connection.close()

@@ -60,6 +60,7 @@ class Places:
         self._count = 0
         self._known: OrderedDict[str, float] = OrderedDict()
         self._requests: dict[str, int] = defaultdict(int)
+        self._arrived: OrderedDict[str, tuple[float, float]] = OrderedDict()  # how many of late, and when that was
 
     @property
     def taken(self) -> int:
@@ -72,6 +73,8 @@ class Places:
         A `proxy` of ours stands for many addresses and has no share; `request` counts what comes through it.
         """
         home, bounds = neighbourhood(address), self._bounds
+        if not proxy and not self._arrives(home):
+            return None
         known = proxy or self._is_known(home)
         mine = self._homes.get(home, set())
         if not proxy and len(mine) >= self._share(home) and not self._make_room(mine):
@@ -117,6 +120,18 @@ class Places:
             self._requests[home] -= 1
             if not self._requests[home]:
                 del self._requests[home]
+
+    def _arrives(self, home: str) -> bool:
+        """Whether an address may come again: a bucket of `burst` that runs out by `arrivals` a second."""
+        now, bounds = self._now(), self._bounds
+        count, when = self._arrived.get(home, (0.0, now))
+        count = max(count - (now - when) * bounds.arrivals, 0.0)
+        came = count + 1 <= bounds.burst
+        self._arrived[home] = (count + 1 if came else count, now)
+        self._arrived.move_to_end(home)
+        if len(self._arrived) > MOST_KNOWN:
+            self._arrived.popitem(last=False)
+        return came
 
     def _share(self, home: str) -> int:
         return self._bounds.known_share if self._is_known(home) else self._bounds.share

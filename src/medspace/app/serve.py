@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -13,12 +14,17 @@ from medspace.app.config import Config, read_config
 from medspace.app.listener import Listener, bind
 from medspace.core.text import Text, msgid
 
+# Seconds that a thread which computes keeps the interpreter while the event loop wants it; Python's default is ten
+# times as long, which each of the many short steps of a negotiation would wait for.
+SWITCH = 0.0005
+
 Announce = Callable[[Text], None]
 
 
 async def serve(connector: Connector, stop: asyncio.Event, started: Callable[[], None] | None = None) -> None:
     """Answer on both listeners and do the connector's own work until `stop` is set."""
     config = connector.config
+    sys.setswitchinterval(SWITCH)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(connector.close)
         proxies = config.public.proxies if config.public.behind_proxy else ()

@@ -1,7 +1,7 @@
 """Processes that nobody moves end by themselves: what stands open for ever would use up a member's quota and ours.
 
-Each look reads by pages, the oldest first, and stops at the first process that is young. A transfer that is started is
-a use that may go on for months; its agreement ends it.
+Each look reads by pages, the oldest first, and stops at the first process that is young. A transfer that is started
+is a use that may go on for months; its agreement ends it.
 """
 
 import logging

@@ -69,6 +69,7 @@ class Quotas:
             raise QuotaError(reason=reason, seconds=SOON)
 
 
+USUAL = Quotas()
 _NEGOTIATIONS = msgid("{limit} negotiations that you began are not over")
 _TRANSFERS = msgid("{limit} transfers that you began are not over")
 _RECEIVED = msgid("your messages of the last 30 days have {limit} bytes")

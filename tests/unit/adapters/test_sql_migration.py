@@ -33,7 +33,7 @@ MORE = Collection("more", Thing, ("kind",))
 BROKEN = """
 import sqlalchemy as sa
 from alembic import op
-revision, down_revision = "9999", "{last}"
+revision, down_revision = "{number}", "{before}"
 def upgrade():
     op.create_table("half", sa.Column("id", sa.Text(), primary_key=True))
     op.execute("INSERT INTO nowhere VALUES (1)")
@@ -92,13 +92,44 @@ def test_a_newer_database_is_left_alone(url):
 def test_a_migration_that_fails_leaves_nothing(url, folder):
     upgrade(url)
     before = tables(url)
-    broken = BROKEN.replace("{last}", migration.revisions()[-1][:4])
-    (folder / "versions" / "9999_broken.py").write_text(broken)
-    assert pending(url) == ["9999_broken"]
+    count = len(migration.revisions())
+    broken = f"{count + 1:04}_broken"
+    text_of_it = BROKEN.format(number=f"{count + 1:04}", before=f"{count:04}")
+    (folder / "versions" / f"{broken}.py").write_text(text_of_it)
+    assert pending(url) == [broken]
     with pytest.raises(StorageError):
         upgrade(url)
     assert tables(url) == before
-    assert pending(url) == ["9999_broken"]
+    assert pending(url) == [broken]
+
+
+OLD = """INSERT INTO {table} (id, role, state, counterparty, initial, created, body)
+VALUES (:id, :role, :state, 'did:web:peer.example', :initial, '', '{{}}')"""
+OLD_TRANSFER = OLD.replace("created,", "created, agreement,").replace("'',", "'', 'a',")
+
+
+def test_open_processes_of_an_old_database_count_for_their_members(url, folder):
+    (later,) = (path for path in (folder / "versions").glob("*_http_quotas.py"))
+    kept = {path: path.read_text() for path in (folder / "versions").glob("[0-9]*.py") if path.name >= later.name}
+    for path in kept:
+        path.unlink()
+    upgrade(url)
+    engine = create_engine(url)
+    rows = [("theirs", "REQUESTED", "c:1"), ("over", "TERMINATED", "c:2"), ("ours", "REQUESTED", None)]
+    with engine.begin() as connection:
+        for name, state, initial in rows:
+            role = "consumer" if initial is None else "provider"
+            row = {"id": name, "role": role, "state": state, "initial": initial}
+            connection.execute(text(OLD.format(table="negotiations")), row)
+            connection.execute(text(OLD_TRANSFER.format(table="transfers")), row)
+    for path, content in kept.items():
+        path.write_text(content)
+    upgrade(url)
+    with engine.begin() as connection:
+        for table in ("negotiations", "transfers"):
+            query = text(f"SELECT id FROM {table} WHERE open_for = 'did:web:peer.example'")  # noqa: S608 - two names
+            assert list(connection.execute(query).scalars()) == ["theirs"]
+    engine.dispose()
 
 
 def test_the_next_migration_is_written_by_comparison(url, folder):

@@ -8,8 +8,8 @@ import pytest
 from medspace.connector.errors import CrossedError, TransitionError, UnknownAgreementError, UnknownProcessError
 from medspace.connector.model import AGREEMENTS, INTENTS, Agreement, Reaction, Role
 from medspace.connector.transfer.service import awaits
-from medspace.core.paging import Place
 from medspace.core.decision import Decision, Premise, Verdict
+from medspace.core.paging import Place
 from medspace.core.text import Text
 from tests.unit.connector.parties import CONTEXT, OFFER, PULL, settle, until
 

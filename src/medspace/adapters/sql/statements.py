@@ -109,7 +109,8 @@ def _same(table: Table, equal: tuple[str, ...], empty: tuple[str, ...]) -> list[
 
 
 def _behind_pair(key: Column[Any], identity: Column[Any], *, descending: bool) -> ColumnElement[bool]:
-    value, tie = bindparam("after"), bindparam("after_id")
+    value: BindParameter[Any] = bindparam("after")
+    tie: BindParameter[Any] = bindparam("after_id")
     if descending:
         return and_(key <= value, or_(key < value, identity < tie))  # the first part is what an index is searched by
     return and_(key >= value, or_(key > value, identity > tie))

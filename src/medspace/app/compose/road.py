@@ -12,8 +12,8 @@ from medspace.app.compose.base import Base
 from medspace.app.holdings import Holdings
 from medspace.app.membership import Membership
 from medspace.connector.catalogue.service import Catalogue
-from medspace.connector.ending import Ending
 from medspace.connector.dispatch.service import Dispatcher, Settlement
+from medspace.connector.ending import Ending
 from medspace.connector.model import Kind
 from medspace.connector.negotiation.service import Negotiations
 from medspace.connector.negotiation.steps import Steps as NegotiationSteps

@@ -28,7 +28,7 @@ from medspace.connector.negotiation.rules import TABLE, Message, agreement_flaw,
 from medspace.connector.negotiation.steps import Steps
 from medspace.connector.ports import CallbackCheck
 from medspace.connector.process import Owner
-from medspace.connector.quotas import Quotas
+from medspace.connector.quotas import USUAL, Quotas
 from medspace.core.canonical import JsonObject
 from medspace.core.paging import Place, newest
 from medspace.core.store import Database, Transaction
@@ -54,7 +54,7 @@ class Negotiations:
     steps: Steps
     dispatcher: Dispatcher
     check_callback: CallbackCheck
-    quotas: Quotas = Quotas()
+    quotas: Quotas = USUAL
 
     # --- the protocol's door ----------------------------------------------------------------------------------
 

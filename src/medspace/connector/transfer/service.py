@@ -25,7 +25,7 @@ from medspace.connector.model import (
 )
 from medspace.connector.ports import CallbackCheck
 from medspace.connector.process import Owner, StandingOf
-from medspace.connector.quotas import Quotas
+from medspace.connector.quotas import USUAL, Quotas
 from medspace.connector.transfer.rules import ENDINGS, TABLE, Message
 from medspace.connector.transfer.steps import Steps
 from medspace.core.canonical import JsonObject
@@ -42,7 +42,7 @@ class Transfers:
     steps: Steps
     dispatcher: Dispatcher
     check_callback: CallbackCheck
-    quotas: Quotas = Quotas()
+    quotas: Quotas = USUAL
 
     # --- the protocol's door ----------------------------------------------------------------------------------
 
