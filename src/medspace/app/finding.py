@@ -190,7 +190,8 @@ class Finder:
         problems: list[JsonObject] = []
         for did, answer in zip(wanted, answers, strict=True):
             if isinstance(answer, MedspaceError):
-                problems.append({"participant": did, "code": answer.code, "sentence": str(answer.text)})
+                told = {"code": answer.code, "sentence": str(answer.text), "next_step": str(answer.advice)}
+                problems.append({"participant": did, **told})
             elif isinstance(answer, BaseException):
                 raise answer
             else:

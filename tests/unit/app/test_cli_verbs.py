@@ -84,6 +84,8 @@ DECIDED = {"verdict": "deny", "code": "policy.purpose", "premises": [PREMISE], "
 class Connector:
     """A connector that says yes to everything."""
 
+    more = ()  # agreements
+
     def __enter__(self):
         return self
 
@@ -98,7 +100,7 @@ class Connector:
             "negotiate": NEGOTIATION,
             "negotiations": [NEGOTIATION, OVER],
             "answer": NEGOTIATION,
-            "agreements": [AGREEMENT, AGREEMENT | {"in_force": False}],
+            "agreements": [AGREEMENT, AGREEMENT | {"in_force": False}, *self.more],
             "download": {"id": "urn:t", "state": "STARTED"},
             "train": RUN,
             "runs": [RUN],
@@ -247,6 +249,19 @@ def test_the_newest_agreement_in_force_with_each_provider_is_used():
     assert usable(given, {"e"}) == ["urn:b"]
     with pytest.raises(NoAgreementError):
         usable(given, {"none"})
+
+
+def test_a_hospital_whose_agreement_has_lapsed_is_not_left_out_in_silence(said, task, monkeypatch):
+    lapsed = AGREEMENT | {"id": "urn:z", "counterparty": "did:web:z", "in_force": False}
+    monkeypatch.setattr(Connector, "more", (lapsed,))
+    code, out, err = said("train", task)
+    assert (code, out) == (3, "")
+    assert err.startswith("train.agreement_lapsed: No agreement is in force any more with did:web:z.")
+    code, _, err = said("train", task, "--without-missing")
+    assert (code, err) == (0, "  - did:web:z is not asked: no agreement is in force any more\n")
+    code, out, err = said("train", task, "--without-missing", "--json")
+    assert (code, err, json.loads(out)["not_asked"]) == (0, "", ["did:web:z"])
+    assert said("train", task, "--dataset", "d", "--agreement", "urn:a")[0] == 0
 
 
 @pytest.mark.parametrize("content", ["[1]", "{", "\xff", "x" * (1 << 20) + "y"])

@@ -1,6 +1,7 @@
 """Verbs to learn: train, runs, model."""
 
 import json as jsonlib
+import sys
 import tomllib
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +15,7 @@ from medspace.app.cli.session import session
 from medspace.app.screen import Screen
 from medspace.core.canonical import JsonObject
 from medspace.core.errors import InvalidInputError, RefusedError
-from medspace.core.text import Text, msgid
+from medspace.core.text import Text, msgid, plain
 
 LARGEST_TASK = 1 << 20
 MEASURES = {"auc": "AUC", "brier": "Brier", "ece": "ECE", "rmse": "RMSE"}
@@ -34,6 +35,14 @@ class NoAgreementError(RefusedError):
     code = "train.no_agreement"
     sentence = msgid("There is no agreement in force to train under.")
     next_step = msgid("Find a dataset with `medspace catalog` and agree with `medspace negotiate`.")
+
+
+class AgreementLapsedError(RefusedError):
+    """Agreements to train under are no longer in force, and nobody said to go on without their holders."""
+
+    code = "train.agreement_lapsed"
+    sentence = msgid("No agreement is in force any more with {holders}.")
+    next_step = msgid("Agree anew with `medspace negotiate`, or train without them: --without-missing.")
 
 
 def read_task(file: Path) -> JsonObject:
@@ -81,12 +90,16 @@ def train(
     """Train a model across hospitals; no row leaves any of them."""
     wanted = read_task(task)
     with session(config, json=json, language=lang) as (space, screen):
-        chosen = agreement or usable(space.agreements(), set(dataset or ()))
+        chosen, lapsed = agreement or [], list[str]()
+        if not agreement:
+            known = space.agreements()
+            chosen, lapsed = usable(known, set(dataset or ())), lapsed_holders(known, set(dataset or ()))
+        _allow(lapsed, screen, without_missing=without_missing)
         with rounds(screen) as progress:
             run = space.train(
                 wanted, chosen, without_missing=without_missing, patience=patience, progress=progress, wait=wait
             )
-        screen.show(run, lambda: show_run(screen, run))
+        screen.show(run | {"not_asked": lapsed}, lambda: show_run(screen, run))
         if not json:
             screen.line(following(f"medspace model {run['model']['id']}", config))
 
@@ -105,6 +118,24 @@ def usable(agreements: list[JsonObject], datasets: set[str]) -> list[str]:
     if not chosen:
         raise NoAgreementError
     return list(chosen.values())
+
+
+def lapsed_holders(agreements: list[JsonObject], datasets: set[str]) -> list[str]:
+    """The holders of these datasets (of all, where none is named) with whom no agreement of ours is in force now."""
+    ours = [a for a in agreements if a["role"] == "consumer" and (not datasets or a["dataset"] in datasets)]
+    holding = {(a["counterparty"], a["dataset"]) for a in ours if a["in_force"]}
+    return sorted({a["counterparty"] for a in ours if (a["counterparty"], a["dataset"]) not in holding})
+
+
+def _allow(lapsed: list[str], screen: Screen, *, without_missing: bool) -> None:
+    """Nobody is left out in silence: who has no agreement in force any more ends it, or is said."""
+    if lapsed and not without_missing:
+        raise AgreementLapsedError(holders=", ".join(lapsed))
+    for holder in lapsed if not screen.as_json else ():
+        told = screen.say(
+            Text(msgid("  - {holder} is not asked: no agreement is in force any more"), {"holder": holder})
+        )
+        sys.stderr.write(plain(told) + "\n")
 
 
 def show_run(screen: Screen, run: JsonObject) -> None:
