@@ -7,7 +7,7 @@ never finds more persons than there are. The sums have the same size however man
 
 import struct
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
 
@@ -17,7 +17,6 @@ from medspace.core.usage import Rows
 
 BUCKETS = 1024
 WHO = ""  # the name of the sums of persons; no column has it
-_ROUND = 1 << 64
 _SPREAD = 0x9E3779B97F4A7C15  # odd, far from any pattern: 2^64 / golden ratio
 _SUMS = struct.Struct(f">{BUCKETS}Q")
 Sums = Mapping[str, Sequence[int]]
@@ -37,24 +36,27 @@ def sums_of(rows: Rows, key: bytes) -> Sums:
     return made
 
 
-def _marked(key: bytes, column: str, values: Iterable[float | str | None]) -> Iterable[int]:
-    known: dict[str, int] = {}
+def _marked(key: bytes, column: str, values: Iterable[float | str | None]) -> Iterator[int]:
+    known: dict[float | str | None, int] = {}
     for value in values:
-        said = repr(value if value is None or isinstance(value, str) else float(value))
-        if said not in known:
-            mark = blake2b(f"{column}\n{said}".encode(), digest_size=8, key=key[:64]).digest()
-            known[said] = int.from_bytes(mark)
-        yield known[said]
+        said = value if value is None or isinstance(value, str) else float(value)
+        said = said if said == said else None  # noqa: PLR0124 - NaN is not itself
+        mark = known.get(said)
+        if mark is None:
+            told = blake2b(f"{column}\n{said!r}".encode(), digest_size=8, key=key[:64]).digest()
+            mark = known[said] = int.from_bytes(told)
+        yield mark
 
 
 def _summed(persons: Sequence[int], marks: Iterable[int]) -> Sequence[int]:
-    """One sum for each bucket, of what each row says of its person."""
-    sums = [0] * BUCKETS
-    for person, mark in zip(persons, marks, strict=True):
-        place = int(person) % BUCKETS
-        bound = ((int(person) ^ mark * _SPREAD) * _SPREAD + mark) % _ROUND  # who and what, together
-        sums[place] = (sums[place] + bound) % _ROUND
-    return sums
+    """One sum for each bucket, of what each row says of its person; all modulo 2^64."""
+    import numpy as np  # noqa: PLC0415 - it is there with the rows, which are opened now
+
+    who, what = np.array(persons, dtype=np.uint64), np.fromiter(marks, dtype=np.uint64)
+    spread = np.uint64(_SPREAD)
+    sums = np.zeros(BUCKETS, dtype=np.uint64)
+    np.add.at(sums, (who % np.uint64(BUCKETS)).astype(np.intp), (who ^ what * spread) * spread + what)
+    return [int(one) for one in sums]
 
 
 def packed(sums: Sums) -> str:
