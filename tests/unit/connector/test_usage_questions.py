@@ -286,6 +286,31 @@ async def test_every_version_of_the_year_counts_not_only_the_last():
     assert await house.control.step(call(token, round=4))
 
 
+async def test_a_column_that_many_changed_in_does_not_hide_another_that_one_changed_in():
+    """An age that every extract counts anew, and one patient's new finding."""
+    house, token = await admitted_house()
+    other = TASK | {"column": "sex"}
+    jobs = [await house.start(f"urn:job:{number}") for number in range(2, 5)]
+    await house.control.step(call(token))
+    house.source.said, house.source.sex = (*range(49), 77), "m"  # all have another sex, one another number
+    house.build()
+    await refused(house, "use.changed", jobs[0], job="urn:job:2", round=2)
+    assert await house.control.step(call(jobs[1], job="urn:job:3", round=2, task=other))  # looks at sex alone
+    both = TASK | {"column": "sex", "by": "sum"}
+    await refused(house, "use.changed", jobs[2], job="urn:job:4", round=2, task=both)
+
+
+@pytest.mark.parametrize("said", [tuple(range(51)), tuple(range(49)), (*range(100, 149),)])
+async def test_one_person_who_came_or_went_is_few_whatever_else_changed(said):
+    house, token = await admitted_house()
+    await house.control.step(call(token))
+    house.source.said, house.source.sex = said, "m"
+    house.build()
+    other = await house.start("urn:job:2")
+    task = TASK | {"column": "sex"}
+    await refused(house, "use.changed", other, job="urn:job:2", round=2, task=task)
+
+
 async def test_a_wider_cohort_of_the_agreement_demands_more_changes():
     house = House(min_cohort=20)
     await house.agree()

@@ -15,6 +15,7 @@ from medspace.connector.usage.notebook import Notebook
 from medspace.connector.usage.service import ALL_BRAKES, UsageControl
 from medspace.connector.usage.strategy import UsageStrategy
 from medspace.connector.usage.tokens import JobTokens
+from medspace.core.dictionary import Column, ColumnType, Dictionary
 from medspace.core.hashing import digest
 from medspace.core.sealing import Sealer
 from medspace.core.usage import Admission, Brakes, Output, Step
@@ -27,19 +28,36 @@ ASSET = "hearts"
 KIND = "medspace:train"
 PURPOSE = "ehds:HealthcareScientificResearch"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-TASK = {"task": "count", "purpose": PURPOSE, "min_sites": 1}
+TASK = {"task": "count", "column": "sum", "purpose": PURPOSE, "min_sites": 1}
 LABEL = {"purposes": [PURPOSE], "regions": ["World"], "kinds": [KIND], "sensitivity": "non-public"}
+
+
+TABLE = Dictionary(
+    "Persons",
+    (Column("person", ColumnType.CODE), Column("sum", ColumnType.NUMBER), Column("sex", ColumnType.CODE)),
+    person="person",
+)
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows that only tell their marks: person number k says the k-th number."""
+    """One row for each person: person number k says the k-th number; all of them have one sex."""
 
     said: tuple[int, ...]
+    sex: str = "f"
+    dictionary: Dictionary = TABLE
 
     def marks(self, key: bytes) -> tuple[list[int], list[int]]:
         assert len(key) == 32
         return list(range(len(self.said))), [number + 1 for number in self.said]
+
+    def numbers(self, column: str) -> list[float]:
+        assert column == "sum"
+        return [float(number) for number in self.said]
+
+    def codes(self, column: str) -> list[str | None]:
+        assert column == "sex"
+        return [self.sex] * len(self.said)
 
 
 class Source:
@@ -48,10 +66,11 @@ class Source:
     def __init__(self) -> None:
         self.opened: list[Admission] = []
         self.said = tuple(range(50))  # what each person's one row says
+        self.sex = "f"
 
     def open(self, admission: Admission) -> "Table":
         self.opened.append(admission)
-        return Table(self.said)
+        return Table(self.said, self.sex)
 
 
 @dataclass

@@ -25,19 +25,19 @@ class Contents:
         """The content of an asset, once it was read."""
         return self._known.get(asset)
 
-    def marks(self, source: RowSource, admission: Admission) -> str:
-        """The packed marks of the rows that are admitted. Blocking."""
+    def sums(self, source: RowSource, admission: Admission) -> str:
+        """The packed sums of the rows that are admitted. Blocking."""
         key = self._sealer.key("marks", admission.asset)
-        return versions.packed(versions.marks_of(source.open(admission), key))
+        return versions.packed(versions.sums_of(source.open(admission), key))
 
-    async def remember(self, asset: str, marks: str, now: datetime) -> Content:
+    async def remember(self, asset: str, sums: str, now: datetime) -> Content:
         """Compare a content with those before, and keep it beside them."""
-        version = versions.version_of(marks)
+        version = versions.version_of(sums)
         before = await self._database.read(lambda tx: _of(tx, asset))
-        others = [(_version(one), one.marks) for one in before if _version(one) != version]
-        content = await asyncio.to_thread(lambda: versions.compared(versions.unpacked(marks), version, others))
+        others = [(_version(one), one.sums) for one in before if _version(one) != version]
+        content = await asyncio.to_thread(lambda: versions.compared(versions.unpacked(sums), version, others))
         if len(others) == len(before):
-            made = Version(f"{asset}\n{version}", asset, stamp(now), marks)
+            made = Version(f"{asset}\n{version}", asset, stamp(now), sums)
             await self._database.write(lambda tx: _keep(tx, made))
         self._known[asset] = content
         return content

@@ -70,7 +70,7 @@ class Door:
         if again is not None:
             return again
         self._end_stale(tx, job)
-        known, unchanged = self._asked_before(tx, job.asset, request, allowed, now)
+        known, unchanged = self._asked_before(tx, visit, request, allowed)
         counted = known is None and not self._may_be_known(tx, job.asset, request, now)
         decision = brakes.all_of([*self._brake(tx, visit, allowed, counted=counted), unchanged])
         if not decision.permitted:
@@ -148,13 +148,16 @@ class Door:
         return found
 
     def _asked_before(
-        self, tx: Transaction, asset: str, request: str, allowed: Limits, now: datetime
+        self, tx: Transaction, visit: Visit, request: str, allowed: Limits
     ) -> tuple[Release | None, Decision]:
         """The answer that the same question got before, or whether the rows may be asked anything new."""
+        asset = visit.job.asset
         content = self.contents.known(asset)
         if content is None or not self.applied.changes:
             return None, brakes.unchanged((), 0)
-        return self._compare(tx, asset, request, content, max(allowed.min_cohort, brakes.FEWEST_CHANGED), now)
+        least = brakes.fewest_changed(allowed.min_cohort)
+        alike = content.alike(least, brakes.words(visit.step))
+        return self._compare(tx, asset, request, content.version, alike, least, visit.now)
 
     def _may_be_known(self, tx: Transaction, asset: str, request: str, now: datetime) -> bool:
         """Whether the question was answered before, on rows that are not yet known to be these."""
@@ -162,10 +165,16 @@ class Door:
         return unread and self.holder.notebook.recalled(tx, asset, request, None, now) is not None
 
     def _compare(
-        self, tx: Transaction, asset: str, request: str, content: Content, least: int, now: datetime
+        self,
+        tx: Transaction,
+        asset: str,
+        request: str,
+        version: str,
+        alike: frozenset[str],
+        least: int,
+        now: datetime,
     ) -> tuple[Release | None, Decision]:
-        alike = content.alike(least)
-        known = self.holder.notebook.recalled(tx, asset, request, {content.version, *alike}, now)
+        known = self.holder.notebook.recalled(tx, asset, request, {version, *alike}, now)
         asked = [version for version in alike if self.holder.notebook.asked_of(tx, asset, version, now)]
         return known, brakes.unchanged(() if known else asked, least)
 
@@ -175,8 +184,9 @@ class Door:
         kept = tx.get(QUESTIONS, admission.id)
         if kept is not None:
             tx.replace(QUESTIONS, kept, replace(kept, version=content.version))
-        least = max(admission.min_cohort, brakes.FEWEST_CHANGED)
-        known, unchanged = self._compare(tx, admission.asset, question.asked.request, content, least, now)
+        least = brakes.fewest_changed(admission.min_cohort)
+        alike, request = content.alike(least, brakes.words(question.step)), question.asked.request
+        known, unchanged = self._compare(tx, admission.asset, request, content.version, alike, least, now)
         decisions = [unchanged]
         if known is None and not question.asked.counted:
             if self.applied.questions:

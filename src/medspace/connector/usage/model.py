@@ -84,12 +84,12 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One content of an asset's rows, as keyed digests: whether, and by how many persons, another content differs."""
+    """One content of an asset's rows, as keyed sums: whether, and by how many persons, another content differs."""
 
-    id: str  # the asset and the digest of the marks
+    id: str  # the asset and the digest of the sums
     asset: str
     time: str  # when it was first asked
-    marks: str  # base64 of 16 bytes for each person: who, and everything that the rows say
+    sums: str  # of `usage.versions`
 
 
 @dataclass(frozen=True, slots=True)

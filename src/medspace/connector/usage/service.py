@@ -204,8 +204,8 @@ class UsageControl:
         admission, known = question.admission, question.known
         source, engine = self._holder.sources[admission.asset], self._engines[admission.kind]
         if self._changes and self._contents.known(admission.asset) is None:
-            marks = await _computed(admission.use, self._contents.marks, source, admission)
-            content = await self._contents.remember(admission.asset, marks, self._clock.now())
+            sums = await _computed(admission.use, self._contents.sums, source, admission)
+            content = await self._contents.remember(admission.asset, sums, self._clock.now())
             known = await self._recognised(question, content)
         if known is not None:
             return Output(known.kind, known.values, known.cohort)

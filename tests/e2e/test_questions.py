@@ -1,0 +1,66 @@
+"""What a holder sees of the questions that its dataset was asked, over HTTP and offline."""
+
+import json
+
+import pytest
+
+from medspace.app.doctor import examine
+from tests.e2e.space import ASSET, TASK, hospital, staged, step
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory):
+    """A clinic of sixty patients that was asked three times in two uses: released, withheld, released again."""
+    with staged(tmp_path_factory.mktemp("asked")) as stage:
+        stage.add("authority")
+        stage.add("clinic", hospital(2))
+        stage.add("user")
+        stage.open()
+        stage.admit()
+        stage.agreement = stage.agree("user", "clinic")
+        for number in range(2):
+            stage.use = stage.space("user").request(stage.agreement, "medspace:train")["id"]
+            task = TASK | {"l2": 1.0 + number}
+            answer = stage.ask("user", "clinic", stage.use, step("moments", 1, task))
+            assert answer.status_code == 200, answer.text
+        yield stage
+
+
+def test_how_many_questions_are_left_is_in_status_dry_run_and_doctor(asked):
+    clinic = asked.space("clinic")
+    (state,) = clinic.status()["questions"]
+    assert (state["dataset"], state["limit"], state["used"], state["left"]) == (ASSET, 1000, 2, 998)
+    assert clinic.try_policy(ASSET)["questions"] == state
+    checks = {check["name"]: check for check in examine(asked.nodes["clinic"].file, "en")["checks"]}
+    assert "2 of the 1000 questions" in checks["questions"]["sentence"]
+    assert checks["questions secret"]["ok"]
+    assert checks["uses"]["sentence"] == "Something was released to 2 uses, under 1 agreements."
+
+
+def test_the_uses_of_each_agreement_are_told(asked):
+    (one,) = asked.space("clinic").uses()
+    assert one == {
+        "agreement": asked.agreement, "user": asked.nodes["user"].did, "dataset": ASSET, "uses": 2,
+    }  # fmt: skip
+    assert asked.space("user").uses() == []
+
+
+def test_the_questions_are_shown_to_the_holder_only(asked):
+    shown = asked.space("clinic").audit_questions(dataset=ASSET)
+    assert shown["origin"] == asked.nodes["clinic"].did
+    assert [(one["round"], one["step"], one["task"]["l2"]) for one in shown["questions"]] == [
+        (1, "moments", 1.0), (1, "moments", 2.0),
+    ]  # fmt: skip
+    entries = asked.entries("clinic")
+    assert all(entries[one["entry"]]["kind"] == "use.admitted" for one in shown["questions"])
+    assert asked.space("user").audit_questions()["questions"] == []
+    assert asked.space("clinic").audit_questions(use="urn:none")["questions"] == []
+
+
+def test_the_secret_is_made_at_the_first_start_and_opens_nothing_to_others(asked):
+    file = asked.nodes["clinic"].folder / "keys" / "questions.secret"
+    assert file.stat().st_mode & 0o077 == 0
+    secret = file.read_text().strip()
+    kept = b"".join(one.read_bytes() for one in asked.nodes["clinic"].folder.glob("connector.db*"))
+    assert secret.encode() not in kept
+    assert secret not in json.dumps(asked.space("clinic").status())
