@@ -31,9 +31,7 @@ def dictionary_of(*tables):
     """What a holder of these columns would say of them: whole numbers or not, their range, their codes."""
     names = [name for name in tables[0] if name != PERSON]
     described = tuple(described_column(name, [v for table in tables for v in table[name]]) for name in names)
-    outcomes = tuple(
-        outcome for outcome in map(core_dictionary.outcome, OUTCOMES) if outcome.column in tables[0]
-    )
+    outcomes = tuple(outcome for outcome in map(core_dictionary.outcome, OUTCOMES) if outcome.column in tables[0])
     return Dictionary("Rows", described, outcomes=outcomes)
 
 

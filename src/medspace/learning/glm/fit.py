@@ -23,6 +23,7 @@ from medspace.learning.glm.maths import Curvature, Moments
 from medspace.learning.glm.model import Fit, Phase, SiteQuality
 from medspace.learning.glm.task import GlmTask
 
+REACH = 0.8  # of the widest predictor; correlated columns reach farther together
 NOTHING = 1e-22  # of the objective before: a smaller gain is rounding; it happens where gaussian rows fit perfectly
 
 
@@ -63,7 +64,8 @@ def after_newton(task: GlmTask, fit: Fit, total: Curvature) -> Fit:
     if not maths.no_worse(now, fit.objective):
         return replace(fit, beta=_floats((_vector(fit.base) + beta) / 2.0))
     step = maths.newton(task, total, weights, beta)
-    moved = replace(fit, beta=_floats(step.beta), base=fit.beta, objective=now, deviance=total.deviance)
+    reached = _within_reach(task, beta, step.beta)
+    moved = replace(fit, beta=_floats(reached), base=fit.beta, objective=now, deviance=total.deviance)
     tolerance = max(task.tolerance, maths.resolution(total.rows, len(beta)))
     if step.length > tolerance and step.gain > NOTHING * (fit.objective or 0.0):
         return moved
@@ -71,6 +73,22 @@ def after_newton(task: GlmTask, fit: Fit, total: Curvature) -> Fit:
         raise SingularError
     covariance = tuple(_floats(row) for row in step.covariance)
     return replace(moved, phase=Phase.EVALUATION, covariance=covariance)
+
+
+def _within_reach(task: GlmTask, beta: Vector, following: Vector) -> Vector:
+    """The beta that a step leads to, or one on the way to it that sites still answer about.
+
+    Columns have a standard deviation of 1, so that the length of beta is about that of the predictor.
+
+    Raises:
+        SingularError: classes are separated. (A poisson step that overshoots is shortened; a logistic one does not.)
+    """
+    first = int(task.intercept)
+    if task.family == "gaussian" or np.linalg.norm(following[first:]) <= REACH * maths.WIDEST:
+        return following
+    if task.family == "binomial":
+        raise SingularError
+    return _within_reach(task, beta, (beta + following) / 2.0)
 
 
 def after_evaluation(fit: Fit, total: Tally, sites: tuple[SiteQuality, ...]) -> Fit:
