@@ -98,7 +98,7 @@ ATTACKS = {
     "moments: huge": ("moments", tampered(squares=[1e300, 1.0])),
     "moments: huger than any double": ("moments", tampered(squares=[10**400, 1.0])),
     "moments: too short": ("moments", tampered(sums=[1.0])),
-    "moments: too long": ("moments", tampered(sums=[1.0, 1.0, 1.0], squares=[1.0, 1.0, 1.0])),
+    "moments: too long": ("moments", tampered(sums=[1.0] * 4, squares=[1.0] * 4)),
     "moments: text": ("moments", tampered(sums=["1.0", "1.0"])),
     "moments: negative n": ("moments", tampered(n=-50)),
     "moments: zero n": ("moments", tampered(n=0)),
@@ -108,6 +108,8 @@ ATTACKS = {
     "moments: no n": ("moments", without_n),
     "moments: more than asked": ("moments", tampered(rows=[[63.0, 1.0]])),
     "moments: negative missing": ("moments", tampered(missing=[-1, 0])),
+    "moments: more levels joined than there are": ("moments", tampered(joined=[0, 3])),
+    "moments: more persons than rows": ("moments", tampered(persons=51)),
     "moments: more missing than rows": ("moments", tampered(missing=[51, 0])),
     "moments: negative square": ("moments", tampered(squares=[-1.0, 1.0])),
     "moments: sums without squares": ("moments", tampered(sums=[1e6, 0.0], squares=[1.0, 0.0])),
@@ -145,10 +147,13 @@ ATTACKS = {
     "evaluation: negative Brier": ("evaluation", said(brier=-0.1)),
     "evaluation: NaN ECE": ("evaluation", said(ece=nan)),
     "evaluation: infinite deviance": ("evaluation", said(deviance=inf)),
-    "evaluation: negative counts": ("evaluation", counts(tp=[-1, -1])),
-    "evaluation: too few thresholds": ("evaluation", counts(tp=[1])),
-    "evaluation: counts that contradict": ("evaluation", counts(tp=[50, 50], fp=[50, 50])),
-    "evaluation: counts that rise": ("evaluation", counts(tp=[1, 2], fn=[2, 1], fp=[1, 1], tn=[46, 46])),
+    "evaluation: negative counts": ("evaluation", counts(case_first=[-1, -1])),
+    "evaluation: too few thresholds": ("evaluation", counts(case_first=[1])),
+    "evaluation: counts that contradict": ("evaluation", counts(case_first=[50, 50], control_first=[50, 50])),
+    "evaluation: groups that end before they begin": (
+        "evaluation",
+        counts(case_first=[0, 20], case_last=[20, 0], control_first=[30, 0], control_last=[30, 0], bin_rows=[25, 25]),
+    ),
     "evaluation: bins that miss rows": ("evaluation", counts(bin_rows=[1, 1])),
     "evaluation: more cases in a bin than rows": ("evaluation", counts(bin_targets=[1e9, 1.0])),
     "evaluation: negative squares": ("evaluation", counts(squared=-1.0)),
@@ -211,7 +216,7 @@ async def test_what_a_bad_answer_says_is_not_repeated(planted):
 
 async def test_counts_for_a_target_that_is_no_yes_or_no_are_refused():
     document = task(family="gaussian", target="x", features=[{"name": "c", "kind": "coded", "levels": ["a", "b"]}])
-    leader = coordinator(SimulatedSites(TABLES, {BAD: only("evaluation", counts(tp=[1, 1]))}))
+    leader = coordinator(SimulatedSites(TABLES, {BAD: only("evaluation", counts(case_first=[1, 1]))}))
     run = await leader.train(document, seats(TABLES))
     assert [(fault.site, fault.code) for fault in run.faults] == [(BAD, "learning.answer_invalid")]
 

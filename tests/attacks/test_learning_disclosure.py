@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from medspace.connector.usage.rules import inspect
-from medspace.core.usage import Admission, Step
-from medspace.learning.errors import TaskInvalidError
+from medspace.core.usage import Admission, Brakes, Step
+from medspace.learning.errors import StepInvalidError, TaskInvalidError
 from medspace.learning.glm.engine import GlmEngine
 from medspace.learning.glm.task import parse
+from medspace.privacy.errors import DisclosureError
+from tests.unit.learning.simulated import dictionary_of, mark
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 COUNT = 303
@@ -32,6 +34,14 @@ class Patients:
     def open(self, _):
         return self
 
+    @property
+    def dictionary(self):
+        return dictionary_of({**self.columns, "age": [0.0, 120.0], "chol": [50.5, 800.0]})
+
+    def marks(self, key):
+        persons = [mark(key, str(person)) for person in range(COUNT)]
+        return persons, persons
+
     def numbers(self, column):
         return self.columns[column]
 
@@ -39,7 +49,7 @@ class Patients:
         return np.arange(COUNT)
 
 
-def admission(least=10):
+def admission(least=10, brakes=Brakes()):
     return Admission(
         id="a",
         agreement="g",
@@ -55,17 +65,19 @@ def admission(least=10):
         min_sites=1,
         expires=NOW + timedelta(hours=1),
         entry=0,
+        seed=b"secret",
+        brakes=brakes,
     )
 
 
 def question(beta, centre=(55.0, 245.0)):
-    layout = {"fill": [0.0, 0.0], "kept": [0, 1], "centre": list(centre), "scale": [1.0, 1.0]}
+    layout = {"fill": [55.0, 245.0], "kept": [0, 1], "centre": list(centre), "scale": [1.0, 1.0]}
     return {"beta": list(beta), "layout": layout}
 
 
-def ask(name, inputs, patients=None):
+def ask(name, inputs, patients=None, brakes=Brakes()):
     step = Step(TASK, 3, name, inputs)
-    return GlmEngine().answer(admission(), step, patients or Patients())
+    return GlmEngine().answer(admission(brakes=brakes), step, patients or Patients())
 
 
 # Weight mu * (1 - mu) is 0.25 at the age of 97 and nothing at every other age.
@@ -73,13 +85,16 @@ STEEP = question([0.0, 400.0, 0.0], centre=(97.0, 245.0))
 HONEST = question([0.1, 0.02, 0.001])
 
 
+UNBOUND = Brakes(bounds=False, heaviest=False, exposure=False)
+
+
 @pytest.mark.parametrize("name", ["newton", "evaluation"])
-def test_a_beta_that_weighs_one_patient_has_a_cohort_of_one_and_is_kept_back(name):
-    output = ask(name, STEEP)
-    assert output.cohort == 1
-    decision = inspect(admission(), output, NOW)
-    assert decision.code == "release.cohort"
-    assert not decision.permitted
+def test_a_beta_that_weighs_one_patient_is_kept_back(name):
+    with pytest.raises(StepInvalidError):
+        ask(name, STEEP)
+    with pytest.raises(DisclosureError) as caught:  # Kish's number alone sees it too
+        ask(name, STEEP, brakes=UNBOUND)
+    assert caught.value.cause_code == "release.cohort"
 
 
 @pytest.mark.parametrize("name", ["newton", "evaluation"])
@@ -93,9 +108,9 @@ def test_a_target_that_one_patient_has_does_not_give_that_patient_away():
     # All weights are small and equal here, but one residual is 1 and the others are nothing.
     patients = Patients()
     patients.columns["ill"] = (patients.columns["age"] == 97.0).astype(float)
-    output = ask("newton", question([-30.0, 0.0, 0.0]), patients)
-    assert output.cohort == 1
-    assert not inspect(admission(), output, NOW).permitted
+    for brakes in (Brakes(), Brakes(outcomes=False)):
+        with pytest.raises(DisclosureError):
+            ask("newton", question([-14.0, 0.0, 0.0]), patients, brakes)
 
 
 def test_a_huge_filling_of_one_gap_does_not_weigh_that_patient():
@@ -103,7 +118,9 @@ def test_a_huge_filling_of_one_gap_does_not_weigh_that_patient():
     patients.columns["chol"][7] = np.nan
     asked = question([0.0, 0.0, 0.0])
     asked["layout"]["fill"] = [0.0, 1e100]
-    hessian = np.array(ask("newton", asked, patients).values["hessian"])
+    with pytest.raises(StepInvalidError):
+        ask("newton", asked, patients)
+    hessian = np.array(ask("newton", asked, patients, Brakes(bounds=False)).values["hessian"])
     assert np.abs(hessian).max() < 1e9
     assert ask("moments", {}, patients).values["missing"] == [0, 0]
 
@@ -111,9 +128,9 @@ def test_a_huge_filling_of_one_gap_does_not_weigh_that_patient():
 def test_no_cell_of_an_evaluation_stands_for_fewer_patients_than_the_cohort():
     tally = ask("evaluation", question([0.3, 0.05, 0.004])).values["tally"]
     assert all(rows == 0 or rows >= 10 for rows in tally["bin_rows"])
-    above = np.array(tally["tp"]) + np.array(tally["fp"])
-    between = -np.diff([COUNT, *above, 0])
-    assert all(rows == 0 or rows >= 10 for rows in between)
+    groups = np.array(tally["case_first"]) + np.array(tally["control_first"])
+    assert all(rows == 0 or rows >= 10 for rows in groups)
+    assert (groups > 0).sum() > 5
 
 
 def test_a_feature_that_two_patients_have_counts_as_missing():
@@ -125,7 +142,7 @@ def test_a_feature_that_two_patients_have_counts_as_missing():
     assert values["squares"][1] == 0.0
 
 
-@pytest.mark.parametrize("share", [0.0033, 0.05, 0.11, 0.9])
+@pytest.mark.parametrize("share", [0.0033, 0.05, 0.11, 0.25, 0.9])
 def test_a_split_that_differs_by_a_hair_cannot_be_asked_for(share):
     with pytest.raises(TaskInvalidError):
         parse({**TASK, "evaluation": {"holdout": share}})

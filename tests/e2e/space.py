@@ -43,6 +43,8 @@ description = "Stands for the patient."
 [columns.age]
 type = "integer"
 description = "Age."
+minimum = 0
+maximum = 120
 
 [columns.sex]
 type = "code"
@@ -52,6 +54,8 @@ codes = { f = "female", m = "male" }
 [columns.sbp]
 type = "number"
 description = "Systolic blood pressure."
+minimum = 50
+maximum = 300
 
 [columns.disease]
 type = "flag"

@@ -119,6 +119,7 @@ class SimulatedSites:
     ended: list[str] = field(default_factory=list)
     engine: GlmEngine = field(default_factory=GlmEngine)
     brakes: Brakes = Brakes()
+    least: int = 1
 
     async def begin(self, run, agreement, kind):
         site = agreement.removeprefix("urn:agreement:")
@@ -140,7 +141,8 @@ class SimulatedSites:
     def honest(self, site, step):
         travelled = msgspec.json.decode(msgspec.json.encode(step), type=Step)
         source = TableSource(self.tables[site], dictionary_of(*self.tables.values()))
-        output = self.engine.answer(admission(brakes=self.brakes), travelled, source)
+        allowed = replace(admission(brakes=self.brakes), min_cohort=self.least, asset=site)
+        output = self.engine.answer(allowed, travelled, source)
         values = msgspec.json.decode(msgspec.json.encode(output.values))
         return Answer(
             site=site,
@@ -173,9 +175,9 @@ def coordinator(sites, *, database=None, clock=None, **options):
     )
 
 
-async def fitted(task, tables, brakes=Brakes(), **options):
+async def fitted(task, tables, brakes=Brakes(), least=1, **options):
     """The model of an undisturbed run."""
-    sites = SimulatedSites(tables, brakes=brakes)
+    sites = SimulatedSites(tables, brakes=brakes, least=least)
     leader = coordinator(sites, **options)
     run = await leader.train(task, seats(tables))
     assert run.failure is None, str(run.failure.text)

@@ -30,7 +30,7 @@ TASK = {
     "features": [{"name": "age"}, {"name": "cp", "kind": "coded", "levels": ["1", "2", "3"]}],
     "purpose": "research",
 }
-LAYOUT = {"fill": [55.0, 0.4, 0.1], "kept": [0, 1, 3], "centre": [55.0, 0.4, 0.2], "scale": [10.0, 0.5, 0.4]}
+LAYOUT = {"fill": [55.0, 0.4, 0.1, 0.0], "kept": [0, 1, 4], "centre": [55.0, 0.4, 0.2], "scale": [10.0, 0.5, 0.4]}
 
 
 def ask(name="moments", *, task=TASK, rows=ROWS, number=1, **inputs):
@@ -48,9 +48,11 @@ def test_moments():
         "task": parse(TASK).digest(),
         "round": 1,
         "n": 5,
+        "persons": 5,
+        "joined": [0, 1],  # nobody whose outcome is known has the code 3
         "missing": [1, 1],
-        "sums": [221.0, 2.0, 0.0],
-        "squares": [1600.0 + 2500.0 + 4900.0 + 3721.0, 2.0, 0.0],
+        "sums": [221.0, 2.0, 0.0, 0.0],
+        "squares": [1600.0 + 2500.0 + 4900.0 + 3721.0, 2.0, 0.0, 0.0],
         "target_sum": 3.0,
     }
 
@@ -70,7 +72,7 @@ def visits(persons, each):
 def test_a_cohort_counts_persons_and_the_gate_withholds_the_rows_of_few(name):
     inputs = {} if name == "moments" else {"beta": [0.1, 0.2, 0.3, 0.4], "layout": LAYOUT}
     few, enough = (ask(name, number=2, rows=visits(persons, 10), **inputs) for persons in (3, 20))
-    assert (few.values["n"], enough.values["n"]) == (30, 200)
+    assert [(said.values["n"], said.values["persons"]) for said in (few, enough)] == [(30, 3), (200, 20)]
     # Of sums that weigh persons differently, fewer than all carry the sum; never more.
     assert few.cohort <= 3
     assert 15 <= enough.cohort <= 20
@@ -84,7 +86,7 @@ def test_a_cohort_counts_persons_and_the_gate_withholds_the_rows_of_few(name):
 def test_no_person_is_both_fitted_and_measured(seed):
     rows = visits(40, 6)
     task = parse({**TASK, "evaluation": {"holdout": 0.3}})
-    found = sample(task, TableRows(rows, 240), seed=seed)
+    found = sample(task, TableRows(rows, 240), key=bytes([seed + 1]))
     fitted, measured = set(found.fitted.persons), set(found.measured.persons)
     assert not fitted & measured
     assert fitted | measured == set(range(40))
@@ -111,8 +113,8 @@ def test_newton_by_hand():
     y, beta = np.array([0, 1, 1, 0, 1]), np.array([0.1, 0.2, 0.3, 0.4])
     p = 1 / (1 + np.exp(-z @ beta))
     assert output.kind == NEWTON
-    assert output.values["gradient"] == pytest.approx(z.T @ (y - p))
-    assert np.array(output.values["hessian"]) == pytest.approx(z.T @ np.diag(p * (1 - p)) @ z)
+    assert output.values["gradient"] == pytest.approx(z.T @ (y - p), abs=1e-5)
+    assert np.array(output.values["hessian"]) == pytest.approx(z.T @ np.diag(p * (1 - p)) @ z, abs=1e-5)
     assert output.values["deviance"] == pytest.approx(-2 * np.log(np.where(y == 1, p, 1 - p)).sum())
 
 
@@ -181,10 +183,9 @@ def test_infinite_measurements_count_as_missing():
     assert output.values["missing"] == [2, 1]
 
 
-@pytest.mark.parametrize("rows", [{**ROWS, "num": [nan] * 6}, {name: [] for name in ROWS}])
-def test_nothing_left(rows):
+def test_nothing_left():
     with pytest.raises(NothingLeftError):
-        ask(rows=rows)
+        ask(rows={**ROWS, "num": [nan] * 6})
 
 
 @pytest.mark.parametrize(
@@ -204,8 +205,8 @@ def test_nothing_left(rows):
         lambda: at(fill=[55.0]),
         lambda: at(kept=[0, 1, 9]),
         lambda: at(kept=[0, 1, -1]),
-        lambda: at(kept=[1, 0, 3]),
-        lambda: at(kept=[0, 0, 3]),
+        lambda: at(kept=[1, 0, 4]),
+        lambda: at(kept=[0, 0, 4]),
         lambda: at("evaluation", beta=(nan, 0.0, 0.0, 0.0)),
     ],
 )

@@ -25,8 +25,8 @@ def test_defaults_and_shape():
     task = parse(document())
     assert task.target == Target("num", ">", 0.0)
     assert task.features == (Feature("age"), Feature("cp", ("1", "2", "3")))
-    assert task.columns == ("age", "cp=2", "cp=3", "age is missing", "cp is missing")
-    assert parse(document(missing="drop")).columns == ("age", "cp=2", "cp=3")
+    assert task.columns == ("age", "cp=2", "cp=3", "cp=(joined)", "age is missing", "cp is missing")
+    assert parse(document(missing="drop")).columns == ("age", "cp=2", "cp=3", "cp=(joined)")
 
 
 @pytest.mark.parametrize(

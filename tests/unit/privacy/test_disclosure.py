@@ -5,7 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medspace.privacy.disclosure import coarsened, effective, grouped
+from medspace.privacy.disclosure import (
+    MISSING,
+    effective,
+    grouped,
+    heads,
+    heaviest,
+    joined,
+    merged,
+    runs,
+    small_cells,
+)
 
 WEIGHTS = st.lists(st.floats(0.0, 1e6), min_size=1, max_size=60)
 
@@ -50,19 +60,25 @@ def test_the_scale_of_the_weights_does_not_matter(weights, scale):
     assert abs(same - effective(array, each(len(array)))) <= 1  # rounding at a whole number
 
 
-def test_a_feature_that_two_persons_have_is_hidden_and_others_stay():
-    values = np.full((40, 3), 1.5)
-    values[2:, 0] = np.nan  # two persons have it
-    values[:15, 1:] = np.nan  # twenty-five persons have it, in two columns
-    hidden = coarsened(values, [1, 2], each(40), 10)
-    assert np.isnan(hidden[:, 0]).all()
-    np.testing.assert_array_equal(hidden[:, 1:], values[:, 1:])
-    assert not np.isnan(values[:2, 0]).any()  # the rows themselves are untouched
+def test_the_heaviest_person_is_told_where_kish_sees_enough():
+    weights = np.concatenate([[0.11 * 1000 / 0.89], np.ones(1000)])
+    assert effective(weights, each(1001)) > 60
+    assert heaviest(weights, each(1001)) == pytest.approx(0.11)
+    assert heaviest(np.ones(20), np.repeat(each(2), 10)) == 0.5
+    assert heaviest(np.zeros(3), each(3)) == 1.0
 
 
-def test_a_feature_that_nobody_has_or_enough_have_stays_as_it_is():
-    values = np.column_stack([np.full(12, np.nan), np.arange(12.0)])
-    np.testing.assert_array_equal(coarsened(values, [1, 1], each(12), 10), values)
+def test_a_number_that_two_persons_have_is_missing():
+    column = np.array([1.5, 2.5] + [np.nan] * 38)
+    assert np.isnan(merged(column, each(40), 10)).all()
+    assert not np.isnan(column[:2]).any()  # the rows themselves are untouched
+
+
+def test_a_number_that_nobody_has_or_enough_have_stays_as_it_is():
+    for column in (np.full(12, np.nan), np.linspace(0.0, 1.0, 30)):
+        np.testing.assert_array_equal(merged(column, each(len(column)), 1), column)
+    measured = np.random.default_rng(1).normal(size=300)
+    np.testing.assert_array_equal(merged(measured, each(300), 10), measured)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=80), st.integers(1, 15))
@@ -88,51 +104,129 @@ def test_groups_count_persons_not_rows():
 
 
 def test_a_gap_that_two_persons_have_is_filled_with_the_mean_of_the_others():
-    values = np.arange(20.0).reshape(-1, 1)
+    values = np.random.default_rng(2).normal(size=200)
     values[:2] = np.nan
-    made = coarsened(values, [1], each(20), 10)
-    assert (made[:2] == np.arange(2.0, 20.0).mean()).all()
+    made = merged(values, each(200), 10)
+    assert (made[:2] == values[2:].mean()).all()
     np.testing.assert_array_equal(made[2:], values[2:])
 
 
+def numbers(**counts):
+    return np.concatenate([np.full(count, float(value.strip("v"))) for value, count in counts.items()])
+
+
+def test_a_rare_number_among_few_becomes_its_neighbour():
+    column = numbers(v0=30, v1=20, v2=3, v4=15)
+    made = merged(column, each(68), 10)
+    assert sorted(np.unique(made, return_counts=True)[1]) == [15, 23, 30]
+    assert made[52] == 1.0
+
+
+def test_rare_neighbours_join_until_they_are_enough():
+    made = merged(numbers(v0=4, v1=4, v2=4, v9=40), each(52), 10)
+    values, counts = np.unique(made, return_counts=True)
+    assert counts.min() >= 10
+    assert 9.0 in values
+
+
+def test_a_rare_yes_is_not_made_a_no():
+    flag = np.array([1.0] * 4 + [0.0] * 30)
+    assert np.isnan(merged(flag, each(34), 10)).all()
+    assert np.unique(merged(flag, each(34), 10, hide=False)).tolist() == [4 / 34]
+
+
+def levels(*counts, missing=0):
+    return np.concatenate([np.full(count, place) for place, count in enumerate(counts)] + [np.full(missing, MISSING)])
+
+
+def join(labels, names, least=10, **options):
+    return joined(labels, names, each(len(labels)), least, **options)
+
+
+def test_rare_levels_that_are_enough_together_get_a_level_of_their_own():
+    made = join(levels(30, 6, 7, 20), "abcd")
+    assert [(made == place).sum() for place in range(5)] == [30, 0, 0, 20, 13]
+
+
+def test_a_rare_level_is_never_the_first_one():
+    # Nine of stage IV: too few to stand alone, and not stage I.
+    made = join(levels(40, 30, 20, 9), ["I", "II", "III", "IV"])
+    assert [(made == place).sum() for place in range(5)] == [40, 30, 0, 0, 29]
+
+
+def test_a_rare_first_level_is_joined_like_any_other():
+    made = join(levels(2, 30, 12), "abc")
+    assert [(made == place).sum() for place in range(4)] == [0, 30, 0, 14]
+
+
+def test_rare_levels_count_as_missing_where_that_makes_enough():
+    labels = levels(30, 20, 3, missing=15)
+    assert [(join(labels, "abc") == place).sum() for place in (MISSING, 0, 1, 2, 3)] == [18, 30, 20, 0, 0]
+    # Where rows with gaps are dropped there is nothing to join: the next rarest level does.
+    assert (join(levels(30, 20, 3), "abc", hide=False) == 3).sum() == 23
+
+
+def test_codes_without_a_name_are_joined_and_no_error():
+    made = join(np.concatenate([levels(30, 20), np.full(3, 2)]), "ab")
+    assert [(made == place).sum() for place in range(3)] == [30, 0, 23]
+
+
 def test_a_gap_among_codes_is_filled_with_the_usual_code():
-    values = np.concatenate([codes(12, 20, 15), np.full((3, 2), np.nan)])
-    assert coarsened(values, [2], each(50), 10)[-3:].tolist() == [[1.0, 0.0]] * 3
+    assert join(levels(12, 20, 15, missing=3), "abc")[-3:].tolist() == [1, 1, 1]
 
 
-def codes(*counts):
-    """Rows of a code: counts[0] of the first one, which has no column."""
-    rows = [np.zeros((counts[0], len(counts) - 1))]
-    rows += [np.eye(len(counts) - 1)[[at] * count] for at, count in enumerate(counts[1:])]
-    return np.concatenate(rows)
+def test_a_code_that_few_have_at_all_is_missing():
+    assert (join(levels(3, 4, missing=30), "ab") == MISSING).all()
 
 
-def test_a_code_that_three_persons_have_joins_the_first_one():
-    made = coarsened(codes(20, 15, 3), [2], each(38), 10)
-    assert made.sum(axis=0).tolist() == [15, 0]
+@given(st.permutations(range(5)), st.lists(st.integers(-1, 4), min_size=1, max_size=120), st.integers(2, 12))
+def test_the_order_of_the_levels_does_not_matter(order, drawn, least):
+    names = list("abcde")
+    labels = np.array(drawn)
+    place = np.array([*order, MISSING])
+    other = join(place[labels], [names[order.index(at)] for at in range(5)], least)
+    again = np.array([*(order.index(at) for at in range(5)), 5, MISSING])[other]
+    np.testing.assert_array_equal(join(labels, names, least), again)
 
 
-def test_a_rare_first_code_is_joined_by_the_rarest_of_the_others():
-    made = coarsened(codes(2, 30, 12), [2], each(44), 10)
-    assert made.sum(axis=0).tolist() == [30, 0]
-
-
-def test_one_of_two_values_that_few_have_becomes_the_other_and_measurements_stay():
-    flag = np.array([1.0] * 4 + [0.0] * 30).reshape(-1, 1)
-    assert coarsened(flag, [1], each(34), 10).sum() == 0
-    measured = np.linspace(0, 1, 34).reshape(-1, 1)
-    np.testing.assert_array_equal(coarsened(measured, [1], each(34), 10), measured)
-
-
-@given(
-    st.lists(st.sampled_from([None, 0, 1, 2, 3]), min_size=1, max_size=90),
-    st.integers(2, 12),
-)
+@given(st.lists(st.integers(-1, 4), min_size=1, max_size=90), st.integers(2, 12))
 def test_no_code_and_no_gap_stands_for_few(drawn, least):
-    rows = [np.full(3, np.nan) if code is None else np.eye(4)[code][1:] for code in drawn]
-    made = coarsened(np.array(rows), [3], each(len(rows)), least)
-    gaps = int(np.isnan(made[:, 0]).sum())
-    counts = [int((made[:, at] == 1.0).sum()) for at in range(3)]
-    counts.append(int((made == 0.0).all(axis=1).sum()))
-    assert all(count == 0 or count >= min(least, len(rows)) for count in counts)
-    assert gaps in (0, len(rows)) or gaps >= least
+    made = join(np.array(drawn), list("abcd"), least)
+    counts = [int((made == place).sum()) for place in range(-1, 5)]
+    assert all(count == 0 or count >= min(least, len(drawn)) for count in counts)
+    labels = np.array(drawn)
+    standing = (made >= 0) & (made < 4)
+    filled = labels == MISSING
+    assert (made[standing & ~filled] == labels[standing & ~filled]).all()  # nobody has a level of others
+
+
+@given(st.lists(st.integers(0, 25), min_size=1, max_size=150), st.integers(2, 12))
+def test_no_number_among_few_stands_for_few(drawn, least):
+    made = merged(np.array(drawn, dtype=float), each(len(drawn)), least)
+    known = made[~np.isnan(made)]
+    if len(np.unique(drawn)) <= 20:
+        assert all(count >= min(least, len(drawn)) for count in np.unique(known, return_counts=True)[1])
+
+
+def test_heads_count_persons_not_rows():
+    assert heads(np.array([0, 0, 1, -1, 1]), np.array([7, 7, 7, 3, 9]), 3).tolist() == [1, 2, 0]
+
+
+def test_cells_of_two_columns_that_few_persons_have_are_counted():
+    one = np.array([0] * 20 + [1] * 20)
+    other = np.array([0] * 18 + [1] * 2 + [0] * 20)
+    assert small_cells([one, other], each(40), 10) == 1
+    assert small_cells([one, other, one], each(40), 10) == 2
+    assert small_cells([one, np.full(40, MISSING)], each(40), 10) == 0
+
+
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=100), st.integers(1, 12))
+def test_runs_of_places_hold_enough_persons_and_keep_the_order(drawn, least):
+    places = np.array(drawn)
+    first, last = runs(places, each(len(drawn)), 31, least)
+    assert (first <= np.arange(31)).all()
+    assert (np.arange(31) <= last).all()
+    assert (first[1:][first[1:] != first[:-1]] == last[:-1][first[1:] != first[:-1]] + 1).all()
+    for start in np.unique(first):
+        count = (first[places] == start).sum()
+        assert count >= min(least, len(drawn)) or (count == 0 and least == 0)

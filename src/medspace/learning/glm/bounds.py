@@ -26,7 +26,6 @@ STEEPEST = 15.0  # of the linear predictor: odds of 3 million to one
 SHARPNESS = 2.0  # of the clip: up to a predictor of 5 it changes less than 1e-9
 FARTHEST = 100.0  # how far one column may move the predictor over its whole range
 SMALLEST_SCALE = 1e-6  # of the range
-WIDEST = 5.0  # standard deviation of the predictor over the rows of a site
 SLACK = 1e-9  # relative; the rounding of means and deviations
 FLAG_CODES = ("false", "true")
 

@@ -133,7 +133,7 @@ class _Question:
         found = sample(
             task,
             rows,
-            key=_split_key(admission),
+            key=split_key(admission),
             least=admission.min_cohort,
             apart=brakes.coarsening,
             coarse_target=brakes.outcomes,
@@ -177,7 +177,7 @@ class _Question:
         return Output(OUTPUTS[self.step.name], msgspec.to_builtins(form), weighed.cohort)
 
 
-def _split_key(admission: Admission) -> bytes:
+def split_key(admission: Admission) -> bytes:
     """What decides the site's split: the holder's secret; without that brake, what everybody knows."""
     if admission.brakes.split:
         return admission.seed

@@ -25,6 +25,7 @@ from medspace.learning.glm.task import GlmTask
 
 PERFECT = 1e-3  # of deviance per row
 STEEPEST = 8.0  # of a coefficient for a column that was scaled by its standard deviation
+REACH = 0.8  # of the widest predictor; correlated columns reach farther together
 NOTHING = 1e-22  # of the objective before: a smaller gain is rounding; it happens where gaussian rows fit perfectly
 
 
@@ -66,7 +67,8 @@ def after_newton(task: GlmTask, fit: Fit, total: Curvature) -> Fit:
     if not maths.no_worse(now, fit.objective):
         return replace(fit, beta=_floats((_vector(fit.base) + beta) / 2.0))
     step = _step(task, fit, total, weights, beta)
-    moved = replace(fit, beta=_floats(step.beta), base=fit.beta, objective=now, deviance=total.deviance)
+    reached = _within_reach(task, beta, step.beta)
+    moved = replace(fit, beta=_floats(reached), base=fit.beta, objective=now, deviance=total.deviance)
     tolerance = max(task.tolerance, maths.resolution(total.rows, len(beta)))
     if step.length > tolerance and step.gain > NOTHING * (fit.objective or 0.0):
         return moved
@@ -96,6 +98,22 @@ def separates(task: GlmTask, fit: Fit) -> bool:
     slopes = fit.beta[int(task.intercept) :] if task.standardise else ()
     rows = sum(site.rows for site in fit.sites)
     return fit.deviance < PERFECT * rows or max(map(abs, slopes), default=0.0) > STEEPEST
+
+
+def _within_reach(task: GlmTask, beta: Vector, following: Vector) -> Vector:
+    """The beta that a step leads to, or one on the way to it that sites still answer about.
+
+    Columns have a standard deviation of 1, so that the length of beta is about that of the predictor.
+
+    Raises:
+        SeparatedError: classes are separated. (A poisson step that overshoots is shortened; a logistic one does not.)
+    """
+    first = int(task.intercept)
+    if task.family == "gaussian" or np.linalg.norm(following[first:]) <= REACH * maths.WIDEST:
+        return following
+    if task.family == "binomial":
+        raise SeparatedError
+    return _within_reach(task, beta, (beta + following) / 2.0)
 
 
 def after_evaluation(fit: Fit, total: Tally, sites: tuple[SiteQuality, ...]) -> Fit:

@@ -19,6 +19,7 @@ STEEPEST = 300.0  # poisson: exp(300) is about 1e130; beyond, sums overflow a do
 CONSTANT = 1e-13  # a variance below this share of the mean square is rounding, not variation
 SINGULAR = 1e-12  # a squared Cholesky pivot below this, on unit diagonal, is rounding
 NO_WORSE = 1e-6  # relative; a rise below this is the rounding of released sums, not a step too far
+WIDEST = 6.0  # the standard deviation of a predictor that sites still answer about
 ROUNDING = 2.0**-24  # of released sums (`privacy.rounding`), relative
 
 

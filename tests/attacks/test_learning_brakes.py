@@ -1,0 +1,421 @@
+"""What a member could read out of a hospital by asking: each attack, and the same attack with its brakes off.
+
+The attacks speak to the engine beside the rows of a demo hospital, under the smallest cohort of the demo's contract.
+"""
+
+import math
+
+import numpy as np
+import pytest
+
+from medspace.learning.errors import StepInvalidError
+from medspace.learning.glm.errors import LevelUnknownError, OutcomeUndeclaredError, RangeMissingError
+from medspace.learning.glm.task import parse as parse_task
+from medspace.privacy.errors import DisclosureError
+from tests.attacks.asked_hospital import (
+    CODED,
+    LEAST,
+    NUMBERS,
+    SECRET,
+    Asker,
+    cells,
+    opened,
+    patients,
+    plain,
+    reads,
+    task,
+    without,
+)
+
+WITHHELD = "privacy.withheld"
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return patients()
+
+
+@pytest.fixture(scope="module")
+def source(rows, tmp_path_factory):
+    return opened(tmp_path_factory.mktemp("hospital"), rows)
+
+
+# --- planes between two patients ------------------------------------------------------------------------------------
+MANY = ("age", "chol", "thalch")  # numbers with so many values that none is a code
+HARD = ("bounds", "exposure")  # each of them alone stops a plane; together off, it reads a patient
+
+
+def hard_planes(asker, rows):
+    """The rows between two planes with one patient between them: the difference of two sums over many patients.
+
+    The linear predictor is so steep that everybody on one side of the plane has the same weight and everybody else
+    none; how large exp() may become is known.
+    """
+    document = task("poisson", "age", ("trestbps", "chol", "thalch"))
+    truth = cells(rows, ("trestbps", "chol", "thalch"))
+    whole = ~np.isnan(truth).any(axis=1)
+    direction = np.array([1.0, math.sqrt(2.0), math.sqrt(3.0)])
+    place = np.where(whole, truth @ direction, np.nan)
+    filling = [130.0, 250.0, 150.0]
+    place = np.where(np.isnan(truth), filling, truth) @ direction
+    order = np.argsort(place)
+    victim = order[len(order) // 2]
+    low = (place[order[len(order) // 2 - 1]] + place[victim]) / 2.0
+    high = (place[order[len(order) // 2 + 1]] + place[victim]) / 2.0
+    sums = []
+    for at in (low, high):
+        steep = 1e9 * direction
+        beta = [300.0 - 1e9 * at, *steep, 0.0, 0.0, 0.0]
+        try:
+            answer = asker.newton(document, beta, fill=filling)
+        except StepInvalidError:
+            return None, truth[victim]
+        if answer is None:
+            return None, truth[victim]
+        sums.append(np.array(answer["hessian"])[0] / math.exp(300.0))
+    return (sums[0] - sums[1])[1:4], truth[victim]
+
+
+def test_two_hard_planes_do_not_isolate_the_patient_between_them(source, rows):
+    found, truth = hard_planes(Asker(source, without(*HARD)), rows)
+    assert reads(found, truth, ("trestbps", "chol", "thalch"))  # the control: this is what it read
+    for brakes in (without(), without("bounds"), without("exposure")):
+        assert hard_planes(Asker(source, brakes), rows)[0] is None
+
+
+def soft_planes(asker, rows, sign=1.0, target="exang"):
+    """Many planes as steep as they may be, and the combination of all answers that comes nearest to a patient.
+
+    The asker of this test knows all weights, so no real one does better. How many patients it reads.
+    """
+    document = task("binomial", target, MANY)
+    truth = cells(rows, MANY)
+    filling = [55.0, 250.0, 150.0]
+    full = np.where(np.isnan(truth), filling, truth)
+    spread = full.std(axis=0)
+    source_of_directions = np.random.default_rng(5)
+    weights, sums = [], []
+    for _ in range(8):
+        direction = source_of_directions.normal(size=3) * sign
+        direction *= 5.0 / (full @ (direction / spread)).std() / spread
+        middle = (full @ direction).mean()
+        for shift in np.linspace(-4.0, 4.0, 15):
+            beta = np.array([shift - middle, *direction, *[0.0] * 3])
+            try:
+                answer = asker.newton(document, beta, fill=filling)
+            except StepInvalidError:
+                return None
+            if answer is None:
+                continue
+            eta = full @ direction + beta[0]
+            weights.append(np.exp(-np.abs(eta)) / np.square(1.0 + np.exp(-np.abs(eta))))
+            sums.append(np.array(answer["hessian"])[0])
+    return read_by_combination(np.array(weights), np.array(sums), truth)
+
+
+def read_by_combination(weights, sums, truth):
+    if not len(weights):
+        return 0
+    rows = np.linalg.pinv(weights.T, rcond=1e-5).T @ sums  # for each patient the nearest to that patient alone
+    usable = np.flatnonzero(~np.isnan(truth).any(axis=1) & (rows[:, 0] > 0.5))
+    return sum(reads(rows[victim, 1:4] / rows[victim, 0], truth[victim], MANY) for victim in usable)
+
+
+@pytest.fixture(scope="module")
+def ward(rows, tmp_path_factory):
+    """Sixty patients: few enough that so many answers could tell them all apart."""
+    return opened(tmp_path_factory.mktemp("ward"), rows[:60])
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_soft_planes_within_the_bounds_read_nobody(ward, rows, sign):
+    assert soft_planes(Asker(ward, without("exposure")), rows[:60], sign) > 0  # the control
+    asker = Asker(ward)
+    assert soft_planes(asker, rows[:60], sign) == 0
+    assert 2 <= len(asker.answered) < 8 * 15
+
+
+def test_planes_through_another_target_read_nobody(ward, rows):
+    asker = Asker(ward)
+    assert soft_planes(asker, rows[:60], target="num > 0") == 0
+    answered = len(asker.answered)
+    # What one target used up is not there for another one.
+    assert soft_planes(asker, rows[:60], target="exang") == 0
+    assert len(asker.answered) <= answered + 2
+
+
+def test_a_steeper_predictor_than_the_dictionary_allows_is_a_public_error(source):
+    document = task("binomial", "exang", ("age", "chol"))
+    columns = 5
+    for changes in (
+        {"beta": [0.0, 5.0, 0.0, 0.0, 0.0]},
+        {"beta": [500.0, 0.0, 0.0, 0.0, 0.0]},
+        {"fill": [1e6, 250.0]},
+        {"centre": [-1e6, 250.0, 0.0, 0.0]},
+        {"scale": [1e-9, 1.0, 1.0, 1.0]},
+        {"scale": [1e9, 1.0, 1.0, 1.0]},
+    ):
+        beta = changes.pop("beta", [0.0] * columns)
+        layout = plain(document, **{"fill": [55.0, 250.0], **changes})
+        with pytest.raises(StepInvalidError) as caught:
+            Asker(source).ask(document, "newton", {"beta": beta, "layout": layout})
+        assert "dictionary" in str(caught.value)
+
+
+def test_a_number_without_a_range_is_not_asked_about(rows, tmp_path):
+    from medspace.app.demo.data import dictionary
+
+    described = dictionary().replace("minimum = 0\nmaximum = 120\n", "")
+    asker = Asker(opened(tmp_path, rows, described))
+    for document in (task("binomial", "exang", ("age",)), task("gaussian", "age", ("chol",))):
+        with pytest.raises(RangeMissingError):
+            asker.ask(document)
+    assert asker.ask(task("binomial", "exang", ("chol",)))["n"] > 300
+
+
+# --- outcomes of the asker's own ------------------------------------------------------------------------------------
+def alone_with_a_value(asker, value):
+    """Gradient and first column of the Hessian at beta 0: the sums over those who have the value."""
+    document = task("binomial", f"chol == {value}", ("age", "trestbps", "thalch"))
+    answer = asker.newton(document, [0.0] * 7, fill=[55.0, 130.0, 150.0])
+    return None if answer is None else np.array(answer["gradient"]) + 2.0 * np.array(answer["hessian"])[0]
+
+
+def test_a_threshold_that_the_holder_did_not_declare_is_not_answered(source, rows):
+    victim = next(row for row in rows if row["chol"] == "564")
+    found = alone_with_a_value(Asker(source, without("outcomes", "exposure")), 564)
+    assert found[0] == pytest.approx(1.0, abs=1e-3)  # the control: one patient, and the row
+    assert reads(found[1:4], cells([victim], ("age", "trestbps", "thalch"))[0], ("age", "trestbps", "thalch"))
+    for value in (564, 565):
+        with pytest.raises(OutcomeUndeclaredError):
+            alone_with_a_value(Asker(source), value)
+    assert alone_with_a_value(Asker(source, without("outcomes")), 564) is None
+
+
+def test_two_thresholds_with_many_on_both_sides_are_not_answered(source, rows):
+    def above(asker, threshold):
+        document = task("binomial", f"chol > {threshold}", ("age", "thalch"))
+        return np.array(asker.ask(document, "newton", {"beta": [0.0] * 5, "layout": plain(document, fill=[55.0, 150.0])})["gradient"])
+
+    values = sorted(float(row["chol"]) for row in rows)
+    alone = next(v for v in values[100:] if values.count(v) == 1 and v - 1 not in values)
+    victim = next(row for row in rows if float(row["chol"]) == alone)
+    asker = Asker(source, without("outcomes", "exposure"))
+    difference = above(asker, alone - 1) - above(asker, alone)
+    assert difference[1] == pytest.approx(float(victim["age"]), abs=0.01)
+    with pytest.raises(OutcomeUndeclaredError):
+        above(Asker(source), alone)
+    asker = Asker(source, without("outcomes"))
+    above(asker, alone - 1)
+    with pytest.raises(DisclosureError):
+        above(asker, alone)
+
+
+def test_a_declared_outcome_that_few_have_and_one_that_nobody_has_are_withheld_alike(rows, tmp_path):
+    from medspace.app.demo.data import dictionary
+
+    described = dictionary().replace('["num > 0"]', '["num > 0", "chol > 560", "chol > 790"]')
+    asker = Asker(opened(tmp_path, rows, described))
+    said = set()
+    for outcome in ("chol > 560", "chol > 790"):
+        with pytest.raises(DisclosureError) as caught:
+            asker.ask(task("binomial", outcome, ("age",)))
+        said.add(str(caught.value))
+        assert (caught.value.code, caught.value.cause_code) == (WITHHELD, "release.outcome")
+    assert len(said) == 1
+    assert asker.ask(task("binomial", "num > 0", ("age",)))["n"] == len(rows)
+
+
+def test_a_rare_count_is_no_outcome_of_its_own(source):
+    # Thirteen have num 4; of the fitted part fewer than ten: they count as 3.
+    document = task("poisson", "num", ("age",), evaluation={"holdout": "0.5"})
+    with_brake, without_it = (Asker(source, brakes).ask(document) for brakes in (without(), without("outcomes")))
+    assert with_brake["target_sum"] < without_it["target_sum"]
+
+
+# --- differences of sets of patients --------------------------------------------------------------------------------
+def test_dropping_rows_with_gaps_does_not_single_out_the_patient_with_a_gap(source, rows):
+    def ages(asker, *names):
+        # The gap is in `slope`, which one patient lacks.
+        document = task("binomial", "exang", ("age",), missing="drop")
+        document["features"] += [{"name": name, "kind": "coded", "levels": levels} for name, levels in names]
+        answer = asker.tried(document)
+        return None if answer is None else answer["sums"][0]
+
+    slope = ("slope", ["upsloping", "flat", "downsloping"])
+    victim = next(row for row in rows if row["slope"] == "")
+    asker = Asker(source, without("exposure"))
+    assert ages(asker) - ages(asker, slope) == float(victim["age"])  # the control
+    asker = Asker(source)
+    assert ages(asker) is not None
+    assert ages(asker, slope) is None
+
+
+def test_rows_without_an_outcome_do_not_single_out_who_lacks_it(rows, tmp_path):
+    changed = [dict(row) for row in rows]
+    changed[7]["fbs"] = ""
+    source = opened(tmp_path, changed)
+    ages = {}
+    for brakes in (without("exposure"), without()):
+        asker = Asker(source, brakes)
+        ages[brakes] = [asker.tried(task("binomial", target, ("age",))) for target in ("exang", "fbs")]
+    read, kept = ages.values()
+    assert read[0]["sums"][0] - read[1]["sums"][0] == float(rows[7]["age"])
+    assert kept[0] is not None
+    assert kept[1] is None
+
+
+def shares(asker):
+    fitted = [asker.tried(task("binomial", "exang", ("age",), evaluation={"holdout": s})) for s in ("0.0", "0.1", "0.2")]
+    return [answer["n"] for answer in fitted if answer is not None]
+
+
+def test_shares_of_the_split_are_nested_and_differ_by_many(source):
+    found = shares(Asker(source))
+    assert found == sorted(found, reverse=True)
+    assert all(a - b >= LEAST for a, b in zip(found, found[1:], strict=False))
+
+
+def test_nobody_but_the_holder_knows_who_is_held_out(source, rows):
+    from hashlib import blake2b, sha256
+
+    from medspace.learning.glm.design import sample
+    from tests.attacks.asked_hospital import admission
+
+    document = parse_task(task("binomial", "exang", ("age",), evaluation={"holdout": "0.5"}))
+    public = sha256(b"did:web:h\nheart").digest()
+
+    def guessed(key):
+        marks = [
+            blake2b((row["id"] + "\x1e").encode(), digest_size=8, key=key, person=b"person").digest() for row in rows
+        ]
+        return np.array([int.from_bytes(mark) * 2.0**-64 < 0.5 for mark in marks])
+
+    def held_out(brakes):
+        from medspace.learning.glm.engine import split_key
+
+        opened_rows = source.open(admission(brakes))
+        return sample(document, opened_rows, key=split_key(admission(brakes))).held_out
+
+    assert (guessed(public) == held_out(without("split"))).all()  # the control
+    assert (guessed(SECRET) == held_out(without())).all()
+    assert 0.35 < (guessed(public) == held_out(without())).mean() < 0.65
+
+
+def test_the_split_stays_when_rows_are_added_or_moved(rows, tmp_path):
+    from medspace.learning.glm.design import sample
+    from tests.attacks.asked_hospital import admission
+
+    document = parse_task(task("binomial", "exang", ("age",), evaluation={"holdout": "0.3"}))
+    fates = []
+    for name, listed in (("first", rows), ("second", [*rows[::-1][:-20]])):
+        table = opened(tmp_path, listed, name=name).open(admission(without()))
+        held_out = sample(document, table, key=SECRET).held_out
+        fates.append({row["id"]: bool(out) for row, out in zip(listed, held_out, strict=True)})
+    assert all(fates[0][who] == fate for who, fate in fates[1].items())
+
+
+# --- codes that few have --------------------------------------------------------------------------------------------
+def test_the_order_of_the_levels_changes_no_sum(rows, tmp_path):
+    source = opened(tmp_path, rows)
+    counts = []
+    for order in (CODED["restecg"], CODED["restecg"][::-1], [CODED["restecg"][1], *CODED["restecg"][::2]]):
+        document = task("binomial", "exang", ("age",))
+        document["features"].append({"name": "restecg", "kind": "coded", "levels": order})
+        said = Asker(source).ask(document)
+        names = [*order[1:], "joined"]
+        counts.append({name: count for name, count in zip(names, said["sums"][1:], strict=True) if count})
+    # Four have one of them: with the next rarest they are a level of their own, whatever comes first.
+    assert all(0 == count or count >= LEAST for told in counts for count in told.values())
+    assert {told["joined"] for told in counts} == {153.0}
+
+
+def test_a_code_is_counted_in_the_rows_that_are_summed(rows, tmp_path):
+    # Twelve have it; of the half that is fitted, fewer than ten.
+    changed = [{**row, "cp": "atypical angina" if at >= 12 else "typical angina"} for at, row in enumerate(rows)]
+    source = opened(tmp_path, changed)
+    document = task("binomial", "exang", ("cp",), evaluation={"holdout": "0.5"})
+    at = CODED["cp"].index("atypical angina") - 1
+    released = Asker(source, without("coarsening")).ask(document)
+    told = released["n"] - sum(released["sums"])
+    assert 0 < told < LEAST  # the control: those who have the first code
+    kept = Asker(source).ask(document)
+    assert kept["n"] - sum(kept["sums"]) == 0
+    assert kept["sums"][at] == 0.0
+    assert kept["sums"][-1] == kept["n"]
+    assert kept["joined"] == [4]
+
+
+def test_a_level_that_nobody_has_and_one_that_one_patient_has_stand_alike(rows, tmp_path):
+    answers = []
+    for name, first in (("nobody", "normal"), ("one", "st-t abnormality")):
+        changed = [{**row, "restecg": "normal" if at % 2 else "lv hypertrophy"} for at, row in enumerate(rows)]
+        changed[0]["restecg"] = first
+        source = opened(tmp_path, changed, name=name)
+        answers.append(Asker(source).ask(task("binomial", "exang", ("restecg",))))
+    assert [answer["sums"][0] for answer in answers] == [0.0, 0.0]
+    with pytest.raises(LevelUnknownError):  # the dictionary decides, whoever has the code
+        document = task("binomial", "exang", ("age",))
+        document["features"].append({"name": "restecg", "kind": "coded", "levels": CODED["restecg"][:2]})
+        Asker(source).ask(document)
+
+
+def test_an_unlisted_code_is_joined_and_no_error(rows, tmp_path):
+    from medspace.app.demo.data import dictionary
+
+    start = dictionary().index('codes = { "normal" = "normal", "st-t')
+    described = dictionary()[:start] + dictionary()[dictionary().index("\n", start) + 1 :]
+    source = opened(tmp_path, rows, described)
+    document = task("binomial", "exang", ("age",))
+    document["features"].append({"name": "restecg", "kind": "coded", "levels": ["normal", "made up"]})
+    said = Asker(source).ask(document)
+    assert said["sums"][1:] == [0.0, 153.0]
+
+
+# --- one heavy patient; last bits -----------------------------------------------------------------------------------
+def test_no_patient_carries_more_than_a_tenth_of_a_sum(source):
+    # One patient's cholesterol is 564, all others' is at most 417.
+    document = task("binomial", "exang", ("chol",))
+
+    def asked(brakes):
+        return Asker(source, brakes).newton(document, [0.0, 0.019, 0.0], fill=[250.0], centre=[564.0, 0.0])
+
+    released = asked(without("heaviest", "exposure"))
+    assert 0.25 / released["hessian"][0][0] > 0.1  # the control: Kish's number lets it pass
+    assert asked(without("exposure")) is None
+    assert asked(without("heaviest")) is None
+
+
+def test_what_the_last_bits_of_a_sum_would_tell_is_gone(source, rows):
+    document = task("binomial", "exang", ("age",))
+    tiny = 1e-9
+
+    def slope(brakes):
+        asker = Asker(source, brakes)
+        one, two = (
+            np.array(asker.newton(document, [shift, 0.02, 0.0], fill=[55.0], centre=[55.0, 0.0])["gradient"])
+            for shift in (0.1, 0.1 + tiny)
+        )
+        return (one - two)[0] / tiny
+
+    usable = [float(row["age"]) for row in rows if row["exang"]]
+    eta = 0.1 + 0.02 * (np.array(usable) - 55.0)
+    expected = (np.exp(-eta) / np.square(1.0 + np.exp(-eta))).sum()
+    assert slope(without("rounding")) == pytest.approx(expected, rel=1e-2)  # the control: a third sum out of two
+    assert abs(slope(without())) < 1e-3 or abs(slope(without())) > 1e3
+
+
+def test_every_private_refusal_is_one_and_the_same(source, rows, tmp_path):
+    asker = Asker(source)
+    said = set()
+    steep = {"beta": [0.0, 0.5, 0.0], "layout": plain(task("binomial", "exang", ("age",)), fill=[55.0], centre=[95.0, 0.0])}
+    few = opened(tmp_path, rows[:8])
+    for ask in (
+        lambda: asker.ask(task("binomial", "exang", ("age",)), "newton", steep),
+        lambda: Asker(few).ask(task("binomial", "exang", ("age",))),
+        lambda: Asker(few).ask(task("binomial", {"column": "cp", "level": "typical angina"}, ("age",))),
+    ):
+        with pytest.raises(DisclosureError) as caught:
+            ask()
+        said.add((caught.value.code, str(caught.value)))
+    assert len(said) == 1
