@@ -124,7 +124,7 @@ def test_a_table_without_header_tells_no_cell_at_the_start_either(tmp_path):
 
 @pytest.mark.parametrize("header", [("patient", "sex", ""), ("patient", " ", "age")])
 def test_a_column_without_a_name_is_named_by_its_place(tmp_path, header):
-    with pytest.raises(TableUnreadableError, match="column [23] of 3 has no usable name"):
+    with pytest.raises(TableUnreadableError, match=r"column [23] of 3 has no usable name"):
         draft(table(tmp_path, header, lambda n: patient(n)[:3]))
 
 
