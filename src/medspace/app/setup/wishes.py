@@ -35,9 +35,7 @@ class PersonUnknownError(InvalidInputError):
     """Nobody said which column names the persons."""
 
     code = "setup.person"
-    sentence = msgid(
-        "Nobody said which column of {file} names the patients; without it they cannot be counted."
-    )
+    sentence = msgid("Nobody said which column of {file} names the patients; without it they cannot be counted.")
     next_step = msgid(
         "Name it with --person COLUMN (it is counted and never leaves{seen}); --rows-are-persons says that each row "
         "is a patient of its own."
