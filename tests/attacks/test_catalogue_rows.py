@@ -20,6 +20,7 @@ from medspace.app.holdings import open_holdings
 from medspace.app.setup import FewPersonsError, PersonUnknownError, Wishes, set_up
 from medspace.core.dictionary import describe, parse
 from medspace.core.errors import MedspaceError
+from tests.e2e.space import Holding, staged
 
 PATIENTS = 30
 
@@ -124,7 +125,7 @@ def test_a_table_without_header_tells_no_cell_at_the_start_either(tmp_path):
 
 @pytest.mark.parametrize("header", [("patient", "sex", ""), ("patient", " ", "age")])
 def test_a_column_without_a_name_is_named_by_its_place(tmp_path, header):
-    with pytest.raises(TableUnreadableError, match="column [23] of 3 has no usable name"):
+    with pytest.raises(TableUnreadableError, match=r"column [23] of 3 has no usable name"):
         draft(table(tmp_path, header, lambda n: patient(n)[:3]))
 
 
@@ -223,7 +224,7 @@ def test_one_patients_extreme_value_moves_no_bound(tmp_path, extreme):
     assert load(file, parse(said(file))).count == PATIENTS
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_nothing_that_few_persons_have_is_in_a_draft(tmp_path_factory, data):
     cells = st.sampled_from(["A", "B", "zebra", "yak", "12345", "0.37", "2031-05-06", "", "?"])
@@ -342,3 +343,17 @@ def test_a_stricter_offer_shows_less(hospital):
     (holding,) = open_holdings(read_config(hospital)).held
     columns = {column["name"]: column for column in holding.dataset.dictionary["columns"]}
     assert "codes" not in columns["stage"]
+
+
+def test_another_member_reads_nothing_of_few_persons_in_the_catalogue(tmp_path):
+    rows = "".join(",".join(map(str, by_hand(n))) + "\n" for n in range(60))
+    asset = Holding("patient,remark,stage,age,seen,who\n" + rows, dictionary=BY_HAND)
+    with staged(tmp_path) as stage:
+        stage.add("authority", asset)
+        stage.add("user")
+        stage.open()
+        stage.admit()
+        (offered,) = stage.space("user").catalog(stage.nodes["authority"].did)
+    shown = json.dumps(offered["dictionary"])
+    assert '"none"' in shown
+    assert not re.search(r"Ms Example|IV|nobody|103|2001|who|letter", shown)

@@ -8,7 +8,7 @@ import pytest
 from medspace.adapters import ownership
 from medspace.adapters.http.errors import ForbiddenAddressError
 from medspace.adapters.http.guard import Guard
-from medspace.adapters.ownership import FileExposedError, FileForeignError
+from medspace.adapters.ownership import FileExposedError, FileForeignError, FileReadableError
 from medspace.app import config as configuring
 from medspace.app.config import ConfigError, NetworkOpenError, read_config
 from medspace.app.doctor import examine
@@ -68,6 +68,27 @@ def test_without_the_check_a_callback_reaches_every_port_of_this_machine(file, p
         read_config(opened(file, "127.0.0.0/8", public=public))
     monkeypatch.setattr(configuring, "_check_networks", lambda *_: None)
     assert guard_of(read_config(file)).target(CALLBACK).port == 9200
+
+
+def test_who_has_the_did_of_a_name_is_reached_by_it(file):
+    text = file.read_text().replace('name = "A"', 'name = "A"\ndid = "did:web:hospital.example"')
+    file.write_text(text)
+    with pytest.raises(NetworkOpenError):
+        read_config(file)
+
+
+def test_a_password_that_others_can_read_is_none(file):
+    url = "postgresql+psycopg://user:secret@db.example/x"
+    file.write_text(file.read_text() + f'\n[database]\nurl = "{url}"\n')
+    assert read_config(file).database.url == url
+    for mode in (0o640, 0o604, 0o644):
+        file.chmod(mode)
+        with pytest.raises(FileReadableError) as refused:
+            read_config(file)
+        assert "chmod go=" in str(refused.value.advice)
+        assert "secret" not in str(refused.value)
+    file.write_text(file.read_text().replace(":secret", ""))
+    assert read_config(file)
 
 
 def test_a_trial_on_one_machine_may_call_itself_and_production_its_neighbours(file):

@@ -30,6 +30,14 @@ class FileForeignError(RefusedError):
     next_step = msgid("Look whether it says what you want, then make it yours: chown {user} {path}")
 
 
+class FileReadableError(RefusedError):
+    """Others can read a file that holds a secret besides what it decides."""
+
+    code = "file.readable"
+    sentence = msgid("{path} holds a password, and others on this machine can read it (mode {mode}).")
+    next_step = msgid("Take their rights away with `chmod go= {path}`; change the password if they may have read it.")
+
+
 def read_owned(path: Path, largest: int) -> bytes:
     """The content of a file that only its owner and root can change, at most `largest` bytes and one more.
 
@@ -56,6 +64,17 @@ def check_owned(path: Path) -> None:
         return
     _check(path, status)
     _check_folders(path)
+
+
+def check_unread(path: Path) -> None:
+    """Whether a file that holds a password can be read by its owner and root only.
+
+    Raises:
+        FileReadableError: others can read it.
+    """
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & (stat.S_IRGRP | stat.S_IROTH):
+        raise FileReadableError(path=str(path), mode=f"{mode:04o}")
 
 
 def write_owned(path: Path, text: str) -> None:

@@ -3,6 +3,7 @@
 Unknown names are refused: a misspelt setting must not silently do nothing.
 """
 
+import re
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from medspace.adapters.http.guard import NEVER_OPENED
-from medspace.adapters.ownership import check_owned, read_owned
+from medspace.adapters.ownership import check_owned, check_unread, read_owned
 from medspace.app.bounds import LOOPBACK
 from medspace.core.canonical import JsonObject
 from medspace.core.errors import InvalidInputError
@@ -25,6 +26,9 @@ PASSPHRASE = "MEDSPACE_KEY_PASSPHRASE"  # noqa: S105 - the variable that may hol
 
 
 _NARROW = {4: 24, 6: 64}  # the narrowest prefix that is still a network of another member
+
+
+_PASSWORD = re.compile(r"[^:/]+://[^/@]*:[^/]*@")  # a database URL with one
 
 
 class ConfigError(InvalidInputError):
@@ -191,8 +195,9 @@ class Config(_Table, frozen=True):
     @property
     def in_production(self) -> bool:
         """Whether others reach this connector; else it is tried out on one machine, and may call itself."""
-        named = urlsplit(self.public.url).hostname if self.public.url else self.public.host
-        return self.public.behind_proxy or not is_loopback(self.public.host) or not is_loopback(named or "")
+        did = self.did.removeprefix("did:web:").partition(":")[0].partition("%3A")[0]
+        names = (self.public.host, urlsplit(self.base_url).hostname or "", did)
+        return self.public.behind_proxy or not all(map(is_loopback, names))
 
     @property
     def is_authority(self) -> bool:
@@ -219,6 +224,7 @@ def read_config(file: Path) -> Config:
     Raises:
         ConfigError: it is missing, too large, not TOML, has unknown or missing names, or asks for what is refused.
         FileExposedError, FileForeignError: others can change it, its folder, or a certificate that it names.
+        FileReadableError: it holds the password of a database, and others can read it.
     """
     try:
         content = read_owned(file, LARGEST_FILE)
@@ -232,6 +238,8 @@ def read_config(file: Path) -> Config:
     config = msgspec.structs.replace(config, folder=str(file.resolve().parent))
     for reason in _objections(config):
         raise ConfigError(file=str(file), reason=reason)
+    if _PASSWORD.match(config.database.url):
+        check_unread(file)
     if config.in_production:
         _check_networks(file, config.network.allow)
     for name in (config.public.certificate, config.public.certificate_key, config.network.certificates):

@@ -105,6 +105,15 @@ CELL = st.one_of(
 NAME = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1, max_size=6)
 
 
+def refusals(file, dictionary):
+    """Why a file does not keep to a dictionary; nothing where it does."""
+    try:
+        load(file, dictionary)
+    except TableRefusedError as refused:
+        return {finding.reason.msgid for finding in refused.findings}
+    return set()
+
+
 @given(data=st.data())
 @settings(max_examples=40, deadline=None)
 def test_a_file_keeps_to_its_draft(tmp_path_factory, data):
@@ -120,8 +129,5 @@ def test_a_file_keeps_to_its_draft(tmp_path_factory, data):
         return
     dictionary = parse(made.toml)
     assert {column.name for column in dictionary.columns} | set(dictionary.left_out) == set(names)
-    try:
-        assert load(file, dictionary).count == len(rows)
-    except TableRefusedError as refused:  # rare cells that no dictionary allows
-        assert {finding.reason.msgid for finding in refused.findings} == {SENTENCES[Reason.FORMULA]}
+    assert refusals(file, dictionary) <= {SENTENCES[Reason.FORMULA]}  # of rare cells that no dictionary allows
     assert all(column.type in ColumnType for column in dictionary.columns)

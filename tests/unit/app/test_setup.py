@@ -134,7 +134,7 @@ FILE_NAME = ANY.filter(lambda name: name not in ("", ".", "..") and not set(name
 @given(
     name=ANY, region=ANY, authority=st.one_of(st.just("did:web:a.example"), ANY), key=ANY.filter(bool), file=FILE_NAME
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_every_text_that_is_accepted_comes_back_from_the_file(tmp_path_factory, name, region, authority, key, file):
     folder = tmp_path_factory.mktemp("any")
     offer = folder / file

@@ -98,6 +98,8 @@ def test_the_published_form_has_no_fractions_and_gives_the_digest():
         ('title = "t"\n[columns.a]\ntype = "number"\nmaximum = 2026-01-01', "does not fit the type"),
         ('title = "t"\n[columns.a]\ntype = "date"\nminimum = 3', "does not fit the type"),
         ('title = "t"\n[columns.a]\ntype = "number"\nminimum = 2\nmaximum = 1', "range is empty"),
+        ('title = "t"\n[columns.a]\ntype = "code"\nothers = true', "only a list of codes"),
+        ('title = "t"\nleft_out = ["a"]\n[columns.a]\ntype = "code"', "described and left out"),
     ],
 )
 def test_a_wrong_dictionary_is_refused_with_the_reason(text, reason):
@@ -105,6 +107,17 @@ def test_a_wrong_dictionary_is_refused_with_the_reason(text, reason):
         parse(text)
     assert reason in str(caught.value)
     assert caught.value.code == "dictionary.invalid"
+
+
+def test_what_is_left_out_is_not_published_and_other_codes_are_said():
+    text = 'title = "t"\nleft_out = ["name"]\n[columns.a]\ntype = "code"\ncodes = ["F"]\nothers = true'
+    dictionary = parse(text)
+    assert dictionary.left_out == ("name",)
+    assert "name" not in str(describe(dictionary)["columns"]).replace("'name': 'a'", "")
+    assert describe(dictionary)["columns"] == [{"name": "a", "type": "code", "codes": {"F": ""}, "others": True}]
+    column = dictionary.column("a")
+    found = [check_cell(column, cell) for cell in ("F", "M", "", "=1")]
+    assert found == [None, None, None, Reason.FORMULA]
 
 
 NUMBER = Column("x", ColumnType.NUMBER, minimum=-1, maximum=10, missing=("-9", "NA"))

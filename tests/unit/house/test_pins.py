@@ -3,6 +3,8 @@
 import re
 import subprocess
 import sys
+import zipfile
+from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, requires, version
 
 import pytest
@@ -67,3 +69,27 @@ def test_make_installs_by_hash_and_nothing_else():
     assert "$(PIP) --require-hashes --requirement .venv/pins.txt" in makefile
     assert re.search(r"^PIP := .*--no-deps", makefile, re.MULTILINE)
     assert len(re.findall(r"^@\$\(PIP\)", makefile, re.MULTILINE)) == 2
+
+
+def wheel(folder):
+    """The smallest wheel there is."""
+    file = folder / "tiny-1-py3-none-any.whl"
+    with zipfile.ZipFile(file, "w") as made:
+        made.writestr("tiny.py", "")
+        made.writestr("tiny-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1\n")
+        made.writestr("tiny-1.dist-info/WHEEL", "Wheel-Version: 1.0\nGenerator: x\nTag: py3-none-any\n")
+        made.writestr("tiny-1.dist-info/RECORD", "")
+    return sha256(file.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_a_file_with_another_hash_is_not_installed(tmp_path, right):
+    found = wheel(tmp_path)
+    (tmp_path / "pins.txt").write_text(f"tiny==1 \\\n    --hash=sha256:{found if right else '0' * 64}\n")
+    makefile = (pins.ROOT / "Makefile").read_text(encoding="utf-8")
+    options = re.search(r"^PIP := \S+ -m pip (install .*)$", makefile, re.MULTILINE)[1].split()
+    command = [sys.executable, "-m", "pip", *options, "--require-hashes", "--requirement", str(tmp_path / "pins.txt")]
+    command += ["--isolated", "--no-index", "--find-links", str(tmp_path), "--target", str(tmp_path / "there")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode == 0) is right, done.stderr
+    assert (tmp_path / "there" / "tiny.py").exists() is right
