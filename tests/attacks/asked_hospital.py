@@ -124,10 +124,7 @@ def cells(rows, names=NUMBERS):
     """The numbers of the patients, NaN where missing (0 in trestbps and chol), shape (patients, columns)."""
     gaps = {"trestbps", "chol"}
     return np.array(
-        [
-            [np.nan if r[n] == "" or (n in gaps and float(r[n]) == 0.0) else float(r[n]) for n in names]
-            for r in rows
-        ]
+        [[np.nan if r[n] == "" or (n in gaps and float(r[n]) == 0.0) else float(r[n]) for n in names] for r in rows]
     )
 
 

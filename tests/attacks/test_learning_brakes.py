@@ -195,7 +195,11 @@ def test_a_threshold_that_the_holder_did_not_declare_is_not_answered(source, row
 def test_two_thresholds_with_many_on_both_sides_are_not_answered(source, rows):
     def above(asker, threshold):
         document = task("binomial", f"chol > {threshold}", ("age", "thalch"))
-        return np.array(asker.ask(document, "newton", {"beta": [0.0] * 5, "layout": plain(document, fill=[55.0, 150.0])})["gradient"])
+        return np.array(
+            asker.ask(document, "newton", {"beta": [0.0] * 5, "layout": plain(document, fill=[55.0, 150.0])})[
+                "gradient"
+            ]
+        )
 
     values = sorted(float(row["chol"]) for row in rows)
     alone = next(v for v in values[100:] if values.count(v) == 1 and v - 1 not in values)
@@ -266,7 +270,9 @@ def test_rows_without_an_outcome_do_not_single_out_who_lacks_it(rows, tmp_path):
 
 
 def shares(asker):
-    fitted = [asker.tried(task("binomial", "exang", ("age",), evaluation={"holdout": s})) for s in ("0.0", "0.1", "0.2")]
+    fitted = [
+        asker.tried(task("binomial", "exang", ("age",), evaluation={"holdout": s})) for s in ("0.0", "0.1", "0.2")
+    ]
     return [answer["n"] for answer in fitted if answer is not None]
 
 
@@ -408,7 +414,10 @@ def test_what_the_last_bits_of_a_sum_would_tell_is_gone(source, rows):
 def test_every_private_refusal_is_one_and_the_same(source, rows, tmp_path):
     asker = Asker(source)
     said = set()
-    steep = {"beta": [0.0, 0.5, 0.0], "layout": plain(task("binomial", "exang", ("age",)), fill=[55.0], centre=[95.0, 0.0])}
+    steep = {
+        "beta": [0.0, 0.5, 0.0],
+        "layout": plain(task("binomial", "exang", ("age",)), fill=[55.0], centre=[95.0, 0.0]),
+    }
     few = opened(tmp_path, rows[:8])
     for ask in (
         lambda: asker.ask(task("binomial", "exang", ("age",)), "newton", steep),
