@@ -7,6 +7,7 @@ steps on summed Hessians.
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -16,10 +17,12 @@ from medspace.core.canonical import JsonObject
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
-Code = tuple[float, ...]
+Rows = list[dict[str, str]]
 
 _FLAGS = {"true": 1.0, "false": 0.0}
 _ITERATIONS = 100
+JOINED = "(joined)"  # what the rare codes of a hospital become together
+FEW_VALUES = 20  # numbers with more different values than this, and many patients, are measurements
 
 
 def largest_difference(
@@ -27,70 +30,81 @@ def largest_difference(
 ) -> float:
     """The largest absolute difference between the coefficients given and those fitted on the pooled tables (CSV).
 
-    As at the hospitals, what fewer than `least` patients of a hospital have does not stand out there.
+    As at the hospitals, what fewer than `least` patients of a hospital have does not stand out there. Each patient
+    has one row.
     """
     parts = [list(csv.DictReader(io.StringIO(table))) for table in tables.values()]
-    rows = [row for part in parts for row in part]
-    names, values, first = _columns(task, rows)
-    _coarsen(values, first, [len(part) for part in parts], least)
-    target = np.array([float(float(row["num"]) > 0) for row in rows])
+    names, values, first = _columns(task, parts, least)
+    target = np.array([float(float(row["num"]) > 0) for part in parts for row in part])
     pooled = _fit(names, values, first, target, float(task["l2"]))
-    return max(abs(pooled[name] - coefficients[name]) for name in pooled)
+    return max(abs(pooled[name] - coefficients.get(name, 0.0)) for name in pooled)
 
 
-def _columns(task: JsonObject, rows: Sequence[Mapping[str, str]]) -> tuple[list[str], Matrix, list[int]]:
+def _columns(task: JsonObject, parts: Sequence[Rows], least: int) -> tuple[list[str], Matrix, list[int]]:
     """Names and values of the columns (NaN where missing), and the first column of each feature."""
     names: list[str] = []
-    columns: list[Vector] = []
+    columns: list[list[float]] = []
     first = []
     for feature in task["features"]:
         first.append(len(names))
         name, levels = feature["name"], feature.get("levels", [])
-        cells = [row[name] for row in rows]
         if not levels:
             names.append(name)
-            columns.append(np.array([_number(name, cell) for cell in cells]))
-        for level in levels[1:]:
+            columns.append([x for part in parts for x in _merged([_number(name, row[name]) for row in part], least)])
+            continue
+        codes = [code for part in parts for code in _joined([row[name] or None for row in part], least)]
+        for level in (*levels[1:], JOINED):
             names.append(f"{name}={level}")
-            columns.append(np.array([np.nan if cell == "" else float(cell == level) for cell in cells]))
-    return names, np.column_stack(columns), first
+            columns.append([np.nan if code is None else float(code == level) for code in codes])
+    return names, np.array(columns).T, first
 
 
-def _coarsen(values: Matrix, first: list[int], sizes: Sequence[int], least: int) -> None:
-    """What few patients of a hospital have does not stand out there, as at the hospitals (`privacy.disclosure`)."""
-    start = 0
-    for size in sizes:
-        part = values[start : start + size]
-        for at, following in zip(first, [*first[1:], values.shape[1]], strict=True):
-            _coarsen_feature(part[:, at:following], least)
-        start += size
+def _joined(codes: list[str | None], least: int) -> list[str | None]:
+    """Codes with the rare ones put together; gaps that few have are filled with the most frequent code."""
+    counts = Counter(code for code in codes if code is not None)
+    if counts.total() < least:
+        return [None] * len(codes)
+    rare = {code for code, count in counts.items() if count < least}
+    together, gaps = sum(counts[code] for code in rare), len(codes) - counts.total()
+    hidden = bool(0 < together < least and gaps and together + gaps >= least)
+    while 0 < together < least and not hidden and rare != set(counts):
+        count, code = min((count, code) for code, count in counts.items() if code not in rare)
+        rare, together = rare | {code}, together + count
+    made = [(None if hidden else JOINED) if code in rare else code for code in codes]
+    if not 0 < made.count(None) < least:
+        return made
+    kept = Counter(code for code in made if code is not None)
+    usual = min(kept, key=lambda code: (-kept[code], "" if code == JOINED else code))
+    return [usual if code is None else code for code in made]
 
 
-def _coarsen_feature(cells: Matrix, least: int) -> None:
-    known = ~np.isnan(cells[:, 0])
-    if known.sum() < least:
-        cells[:] = np.nan
-        return
-    codes = _join_rare([tuple(row) for row in cells[known]], cells.shape[1], least)
-    cells[known] = codes
-    if 0 < (~known).sum() < least:
-        binary = {0.0, 1.0} >= {cell for code in codes for cell in code}
-        usual = max(sorted(set(codes)), key=codes.count) if binary else cells[known].mean(axis=0)
-        cells[~known] = usual
+def _merged(numbers: list[float], least: int) -> list[float]:
+    """Numbers with the rare ones of few given to their neighbours; gaps that few have are filled with the mean."""
+    counts = Counter(number for number in numbers if not np.isnan(number))
+    two = 2
+    if counts.total() < least or (len(counts) == two and min(counts.values()) < least):
+        return [np.nan] * len(numbers)
+    becomes = {number: number for number in counts}
+    if len(counts) <= max(FEW_VALUES, len(numbers) // least):
+        becomes = _neighbours(counts, least)
+    made = [becomes.get(number, np.nan) for number in numbers]
+    if 0 < len(made) - counts.total() < least:
+        return [float(np.nanmean(made)) if np.isnan(number) else number for number in made]
+    return made
 
 
-def _join_rare(codes: list[Code], width: int, least: int) -> list[Code]:
-    """Rare codes join the first one; a rare first one is joined by the rarest of the others, until it is not rare."""
-    counts = sorted((codes.count(code), code) for code in set(codes))
-    if width == 1:
-        rare = len(counts) == 2 and counts[0][0] < least  # noqa: PLR2004 - of two values
-        return [counts[1][1]] * len(codes) if rare else codes
-    first = (0.0,) * width
-    codes = [first if codes.count(code) < least else code for code in codes]
-    while 0 < codes.count(first) < least and set(codes) != {first}:
-        rarest = min((codes.count(code), code.index(1.0), code) for code in set(codes) - {first})[2]
-        codes = [first if code == rarest else code for code in codes]
-    return codes
+def _neighbours(counts: Mapping[float, int], least: int) -> dict[float, float]:
+    groups = [(count, number, {number}) for number, count in sorted(counts.items())]
+    while len(groups) > 1:
+        place = min(range(len(groups)), key=lambda at: (groups[at][0], at))
+        count, number, members = groups[place]
+        if count >= least:
+            break
+        beside = [at for at in (place - 1, place + 1) if 0 <= at < len(groups)]
+        near = min(beside, key=lambda at: (abs(groups[at][1] - number), -groups[at][0], groups[at][1]))
+        groups[near] = (groups[near][0] + count, groups[near][1], groups[near][2] | members)
+        del groups[place]
+    return {member: number for _, number, members in groups for member in members}
 
 
 def _number(name: str, cell: str) -> float:

@@ -27,7 +27,7 @@ def sums_of(rows: Rows, key: bytes) -> Sums:
 
     Where no column names the persons, a row is a person by all that it says: the columns tell nothing more.
     """
-    persons, _ = rows.marks(key)
+    persons = [int(mark) for mark in rows.marks(key)[0]]
     made = {WHO: _summed(persons, persons)}
     for column in rows.dictionary.columns if rows.dictionary.person else ():
         if column.name != rows.dictionary.person:
