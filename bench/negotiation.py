@@ -7,7 +7,6 @@ authentication over HTTP. A negotiation counts once both sides keep it as FINALI
 import asyncio
 import os
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -24,6 +23,7 @@ import httpx
 from medspace.app.api.protocol import BASE, VERSIONS
 from medspace.app.compose import Connector, Parts, open_connector
 from medspace.app.config import Config, read_config
+from medspace.app.demo.space import free_ports
 from medspace.app.finding import listed
 from medspace.app.sdk import connect
 from medspace.app.serve import serve
@@ -93,15 +93,8 @@ def _configs(folder: Path) -> tuple[Path, Path]:
 
 
 def _free_ports() -> int:
-    while True:
-        with socket.socket() as public, socket.socket() as private:
-            public.bind(("127.0.0.1", 0))
-            port = int(public.getsockname()[1])
-            try:
-                private.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
-            return port
+    """The first of two ports that no outgoing connection takes meanwhile."""
+    return free_ports(2)[0]
 
 
 @contextmanager
