@@ -13,6 +13,14 @@ from tests.protocol.process import system_under_test
 
 DATASETS = [f"dataset-{number:03}" for number in range(250)]
 HTTP = httpx.Client(timeout=20, trust_env=False, verify=False)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _closed_at_the_end() -> Iterator[None]:
+    yield
+    HTTP.close()
+
+
 LINK = re.compile(r'<([^>]+)>\s*;\s*rel="?(\w+)"?')
 
 

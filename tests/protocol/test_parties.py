@@ -21,6 +21,12 @@ from tests.protocol import schemas, wire
 HTTP = httpx.Client(timeout=20, trust_env=False, verify=False)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _closed_at_the_end() -> Iterator[None]:
+    yield
+    HTTP.close()
+
+
 @pytest.fixture(scope="module")
 def crowd(tmp_path_factory) -> Iterator[Crowd]:
     with members(tmp_path_factory.mktemp("parties"), "user", "other") as crowd:

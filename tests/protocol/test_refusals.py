@@ -3,6 +3,7 @@
 import json
 import socket
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
@@ -15,6 +16,14 @@ from tests.protocol.cases import ALL
 from tests.protocol.exchange import Target
 
 HTTP = httpx.Client(timeout=20, trust_env=False, verify=False)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _closed_at_the_end() -> Iterator[None]:
+    yield
+    HTTP.close()
+
+
 PIDS = {"consumerPid": "urn:uuid:0", "providerPid": "urn:uuid:1"}
 CASE = ALL["X_CN:01"]
 NEGOTIATION_PATHS = {kind.path: kind for kind in wire.NEGOTIATION.values()}

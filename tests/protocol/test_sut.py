@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -11,6 +12,14 @@ from tests.protocol.callback import CallbackServer
 from tests.protocol.process import REPOSITORY, system_under_test
 
 HTTP = httpx.Client(timeout=20, trust_env=False, verify=False)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _closed_at_the_end() -> Iterator[None]:
+    yield
+    HTTP.close()
+
+
 MANY = 700
 
 
