@@ -177,10 +177,13 @@ class Dispatcher:
         self._lanes[intent.id] = _Lane(intent, standing, fresh=fresh, before=before)
 
     def launch(self, intent: Intent | None) -> None:
-        """Send an intent as soon as it is due."""
-        self.register(intent)
+        """Send a registered intent as soon as it is due; one that was answered or replaced meanwhile is over.
+
+        A reply takes its time, and its intent may be stale when this is called: it must not take the place of the
+        one that followed it, which would be sent no more.
+        """
         lane = None if intent is None else self._lanes.get(intent.id)
-        if lane is not None and not lane.launched:
+        if lane is not None and intent is not None and _same(lane.intent, intent) and not lane.launched:
             self._push(lane, instant(lane.intent.due))
 
     # --- the work ---------------------------------------------------------------------------------------------
@@ -369,6 +372,7 @@ class Dispatcher:
         following = await self._database.write(unit)
         if self._lanes.get(lane.intent.id) is lane:
             del self._lanes[lane.intent.id]
+        self.register(following)
         self.launch(following)
 
     async def _refuse(self, lane: _Lane, failure: Failure) -> None:
