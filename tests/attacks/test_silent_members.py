@@ -47,6 +47,7 @@ async def tarpit() -> AsyncIterator[tuple[str, list[asyncio.StreamWriter]]]:
     finally:
         for writer in held:
             writer.close()
+        await asyncio.gather(*(writer.wait_closed() for writer in held), return_exceptions=True)
         server.close()
         await server.wait_closed()
 
@@ -63,6 +64,7 @@ async def answering() -> AsyncIterator[tuple[str, asyncio.Event]]:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Type: application/json\r\n\r\n")
         await writer.drain()
         writer.close()
+        await writer.wait_closed()
         taken.set()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)

@@ -136,7 +136,7 @@ class Party:
         self.start()
 
     async def post(self, path: str, content: bytes, did: str) -> Reply:
-        caller = Caller(did, "token")
+        caller, began = Caller(did, "token"), self.dispatcher
         launched = None
         try:
             body, status, launched = await self._take(path.strip("/").split("/"), content, caller)
@@ -150,6 +150,8 @@ class Party:
         except MedspaceError as error:
             return Reply(503, {"code": error.code})
         finally:
+            if self.dispatcher is not began:  # restarted meanwhile; a real one would have died with this message
+                self.dispatcher.register(launched)
             self.dispatcher.launch(launched)
 
     async def _take(self, parts: list[str], content: bytes, caller: Caller):

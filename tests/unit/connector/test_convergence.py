@@ -14,7 +14,7 @@ from medspace.connector.model import AGREEMENTS, INTENTS, Agreement
 from medspace.core.errors import MedspaceError
 from tests.unit.connector.parties import OFFER, Network, Party, settle
 
-FAULTS = ["none", "none", "none", "lost", "mute", "twice", "404", "500", "slow", "late", "void"]
+FAULTS = ["none", "none", "none", "lost", "mute", "twice", "401", "404", "409", "500", "slow", "late", "void"]
 EXAMPLES = int(os.environ.get("EXAMPLES", "60"))
 PHASES = (Phase.explicit, Phase.generate)
 

@@ -252,6 +252,25 @@ async def test_a_counterparty_that_is_away_for_long_learns_of_the_end_when_it_co
     assert await consumer.database.read(lambda tx: tx.find(INTENTS)) == []
 
 
+async def test_a_launch_that_comes_late_takes_no_place_of_what_followed(network, provider, consumer):
+    """A reply takes its time: what it caused may be answered, and followed by another, before it is launched."""
+    consumer.negotiating.reactions = {}
+    provider.negotiating.reactions = {"request": "offer"}
+    gate = network.gates["held"] = asyncio.Event()
+    network.fault = lambda method, url, body: "held" if url.endswith("/offers") else None
+    begun = await begin(consumer, provider)
+    mine = await reach(consumer, begun.id, "OFFERED")
+    stale = (await provider.database.read(lambda tx: tx.find(INTENTS)))[0]
+    network.fault = lambda method, url, body: "401" if url.endswith("/termination") else None
+    await provider.negotiations.terminate(mine.peer_pid, "negotiation.rejected")
+    gate.set()
+    await until(provider.clock, lambda: posts(network, "/termination"))
+    provider.dispatcher.launch(stale)
+    network.fault = lambda method, url, body: None
+    await reach(consumer, begun.id, "TERMINATED")
+    assert await provider.database.read(lambda tx: tx.find(INTENTS)) == []
+
+
 async def test_nobody_is_told_of_an_end_for_ever(network, provider, consumer):
     provider.negotiating.reactions = {}
     begun = await begin(consumer, provider)

@@ -107,6 +107,7 @@ class Dispatcher:
         self._lanes: dict[str, _Lane] = {}
         self._heap: list[tuple[datetime, int, _Lane]] = []
         self._pushed = 0
+        self._loaded = False  # whether all that an earlier run left behind is known
         self._seen = clock.now()
         self._wake = asyncio.Event()
         self._places: Places[_Lane] = Places(sharing or Sharing(), self.patience, randomness)
@@ -174,13 +175,17 @@ class Dispatcher:
         fresh = instant(intent.due) <= self._clock.now()
         standing = Standing.FLYING if fresh else Standing.RESTING
         before = earlier.landed if earlier and earlier.attempts else None
-        self._lanes[intent.id] = _Lane(intent, standing, fresh=fresh, before=before)
+        lane = _Lane(intent, standing, fresh=fresh, before=before)
+        self._lanes[intent.id] = lane if self._loaded or earlier else _left(intent)
 
     def launch(self, intent: Intent | None) -> None:
-        """Send an intent as soon as it is due."""
-        self.register(intent)
+        """Send a registered intent as soon as it is due; one that was answered or replaced meanwhile is over.
+
+        A reply takes its time, and its intent may be stale when this is called: it must not take the place of the
+        one that followed it, which would be sent no more.
+        """
         lane = None if intent is None else self._lanes.get(intent.id)
-        if lane is not None and not lane.launched:
+        if lane is not None and intent is not None and _same(lane.intent, intent) and not lane.launched:
             self._push(lane, instant(lane.intent.due))
 
     # --- the work ---------------------------------------------------------------------------------------------
@@ -203,10 +208,10 @@ class Dispatcher:
             page = await self._database.read(lambda tx, after=after: tx.find(INTENTS, after=after, limit=_PAGE))  # type: ignore[misc]
             for intent in page:
                 if intent.id not in self._lanes:
-                    lane = _Lane(intent, Standing.DOUBTFUL, attempts=1, doubtful=True, fresh=False)
-                    self._lanes[intent.id] = lane
+                    lane = self._lanes[intent.id] = _left(intent)
                     self._push(lane, instant(intent.due))
             if len(page) < _PAGE:
+                self._loaded = True
                 return
             after = page[-1].id
 
@@ -369,6 +374,7 @@ class Dispatcher:
         following = await self._database.write(unit)
         if self._lanes.get(lane.intent.id) is lane:
             del self._lanes[lane.intent.id]
+        self.register(following)
         self.launch(following)
 
     async def _refuse(self, lane: _Lane, failure: Failure) -> None:
@@ -425,6 +431,11 @@ class Dispatcher:
         pause = self.patience.pause(max(lane.attempts, 1), self._randomness)
         pause = max(pause, min(asked or 0.0, self.patience.asked))
         self._push(lane, self._clock.now() + timedelta(seconds=pause))
+
+
+def _left(intent: Intent) -> _Lane:
+    """A message that an earlier run may have sent."""
+    return _Lane(intent, Standing.DOUBTFUL, attempts=1, doubtful=True, fresh=False)
 
 
 def _same(one: Intent, other: Intent) -> bool:
