@@ -176,7 +176,7 @@ async def test_pages_lead_forward_and_back_without_gaps(provider, catalogue):
     assert link(start, "previous") is None
 
 
-@pytest.mark.parametrize("largest", [1, 2_000, 5_000])
+@pytest.mark.parametrize("largest", [1, 800, 2_000])
 async def test_pages_of_large_datasets_are_shorter_and_have_no_gaps_either(provider, catalogue, monkeypatch, largest):
     monkeypatch.setattr("medspace.connector.catalogue.rules.LARGEST_PAGE", largest)
     names = [f"urn:asset:{number:04}" for number in range(12)]
@@ -189,7 +189,7 @@ async def test_pages_of_large_datasets_are_shorter_and_have_no_gaps_either(provi
         after = link(page, "next")
         if after is None:
             break
-    assert sum(pages, []) == names
+    assert [name for page in pages for name in page] == names
     assert len(pages) > 1
     back = await catalogue.request(REQUEST, before=pages[-1][0])
     assert ids(back) == pages[-2]
