@@ -6,6 +6,8 @@ import logging
 import socket
 from contextlib import suppress
 
+import pytest
+
 from medspace.adapters.quiet import Quiet
 from medspace.app import listener
 from medspace.app.bounds import PUBLIC, Bounds
@@ -220,8 +222,17 @@ def test_an_address_that_comes_again_and_again_is_slowed_down_alone():
     assert all(endless.take("10.0.0.1") for _ in range(100))
 
 
+def test_refusals_of_an_address_are_so_many_a_second_on_however_many_connections():
+    places = Places(Bounds(refusals=10.0, longest_rest=2.0), now=lambda: 0.0)
+    many = [places.take("10.0.0.1") for _ in range(30)]
+    rests = [places.rest(place) for place in many]
+    assert rests[:3] == pytest.approx([0.1, 0.2, 0.3])
+    assert max(rests) == 2.0
+    assert places.rest(places.take("10.0.0.2")) == pytest.approx(0.1)
+
+
 async def test_who_was_told_to_come_back_later_is_not_read_for_a_while():
-    async with door(pause=30.0, idle=30.0) as open_door:
+    async with door(refusals=0.03, longest_rest=30.0, idle=30.0) as open_door:
         reader, writer = await asyncio.open_connection("127.0.0.1", open_door.port)
         writer.write(request("/later"))
         assert (await reader.readuntil(b"later")).startswith(b"HTTP/1.1 429")
@@ -229,7 +240,7 @@ async def test_who_was_told_to_come_back_later_is_not_read_for_a_while():
         assert statuses(await open_door.say(request(fields=CLOSE))) == [200]
         assert len(open_door.application.seen) == 1  # of the other connection
         writer.transport.abort()
-    async with door(pause=0.0) as open_door:  # the control
+    async with door(refusals=1e9) as open_door:  # the control
         reader, writer = await asyncio.open_connection("127.0.0.1", open_door.port)
         writer.write(request("/later"))
         await reader.readuntil(b"later")

@@ -5,15 +5,19 @@ import uuid
 from dataclasses import replace
 from datetime import timedelta
 
+import httpx
 import pytest
 
+from medspace.app.api.bodies import LARGEST_MESSAGE
+from medspace.app.api.protocol import BASE
 from medspace.connector.ending import CODE, Ending
 from medspace.connector.errors import QuotaError
-from medspace.connector.model import ACCOUNTS, NEGOTIATIONS, Failure
+from medspace.connector.model import ACCOUNTS, AGREEMENTS, NEGOTIATIONS, Agreement, Failure
 from medspace.connector.negotiation.rules import Message
 from medspace.connector.quotas import PERIOD, Quotas
 from medspace.trust.model import Caller
 from tests.unit.connector.parties import Network, Party
+from tests.unit.connector.test_door import ASSET, app_of, use
 from tests.unit.connector.test_negotiation import request
 
 GREEDY, HONEST = Caller("did:web:greedy.example", "t"), Caller("did:web:honest.example", "t")
@@ -117,3 +121,33 @@ async def test_ending_goes_through_every_page(hospital, monkeypatch):
     hospital.clock.advance(31 * 86_400)
     ending = Ending(hospital.database, hospital.negotiations, hospital.transfers, hospital.clock, timedelta(days=30))
     assert await ending.look() == 5
+
+
+async def test_over_http_a_quota_says_its_code_and_when_to_come_back(hospital):
+    limited(hospital, negotiations=1)
+    transport = httpx.ASGITransport(app_of(hospital))
+    headers = {"Authorization": f"Bearer {GREEDY.did}"}
+    path = f"{BASE}/negotiations/request"
+    async with httpx.AsyncClient(transport=transport, base_url="http://x", headers=headers) as client:
+        assert (await client.post(path, content=message())).status_code == 201
+        refused = await client.post(path, content=message())
+        assert (refused.status_code, refused.json()["code"]) == (429, "quota.exceeded")
+        assert int(refused.headers["retry-after"]) > 0
+        assert refused.json()["@type"] == "ContractNegotiationError"
+        large = await client.post(path, content=message() + b" " * LARGEST_MESSAGE)
+        assert large.status_code == 413
+
+
+async def test_open_transfers_of_one_member_are_bounded(hospital):
+    made = Agreement("urn:g:1", "none", hospital.did, GREEDY.did, ASSET, {}, "sha256:0", "", "")
+    await hospital.database.write(lambda tx: tx.insert(AGREEMENTS, made))
+    hospital.transferring.reactions = {}
+    hospital.transfers = replace(hospital.transfers, quotas=Quotas(transfers=2))
+    for number in range(2):
+        await hospital.transfers.open(GREEDY, json.dumps(use(consumerPid=f"urn:c:{number}")).encode())
+    with pytest.raises(QuotaError):
+        await hospital.transfers.open(GREEDY, json.dumps(use(consumerPid="urn:c:3")).encode())
+    again = await hospital.transfers.open(GREEDY, json.dumps(use(consumerPid="urn:c:1")).encode())
+    assert not again.fresh
+    hospital.transfers = replace(hospital.transfers, quotas=WIDE)  # the control
+    assert (await hospital.transfers.open(GREEDY, json.dumps(use(consumerPid="urn:c:3")).encode())).fresh

@@ -277,7 +277,7 @@ class Bounded(HttpToolsProtocol):
         super().on_response_complete()
         if self._later and not self.leaving and not self.pipeline:
             self.flow.pause_reading()  # a client that asks again at once costs nothing meanwhile
-            self._resting = self.loop.call_later(self.bounds.pause, self.flow.resume_reading)
+            self._resting = self.loop.call_later(self._places.rest(self._place), self.flow.resume_reading)
 
     # --- places -----------------------------------------------------------------------------------------------
 

@@ -58,7 +58,8 @@ class Bounds:
     memory: float = 3_600.0
     arrivals: float = 50.0  # new connections a second from one address ...
     burst: int = 2_000  # ... beyond so many at once
-    pause: float = 1.0  # before a connection is read again that was told to come back later (429)
+    refusals: float = 100.0  # a second to one address that say: come back later (429); then its connections rest ...
+    longest_rest: float = 5.0  # ... so long at most
     looks: float = 1.0  # how often a waiting connection is looked at
 
 

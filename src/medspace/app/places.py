@@ -60,6 +60,7 @@ class Places:
         self._count = 0
         self._known: OrderedDict[str, float] = OrderedDict()
         self._requests: dict[str, int] = defaultdict(int)
+        self._refused: OrderedDict[str, float] = OrderedDict()  # until when its refusals of late last
         self._arrived: OrderedDict[str, tuple[float, float]] = OrderedDict()  # how many of late, and when that was
 
     @property
@@ -108,6 +109,19 @@ class Places:
     def relieve(self) -> bool:
         """Let the one that keeps us waiting longest go, whoever it is: files have run out."""
         return self._make_room(place for held in self._homes.values() for place in held)
+
+    def rest(self, place: Place) -> float:
+        """Seconds for which a connection that was told to come back later is not read.
+
+        All of one address share them, so that asking again on many connections is no faster than on one.
+        """
+        now, bounds = self._now(), self._bounds
+        free = min(max(self._refused.get(place.home, now), now) + 1 / bounds.refusals, now + bounds.longest_rest)
+        self._refused[place.home] = free
+        self._refused.move_to_end(place.home)
+        if len(self._refused) > MOST_KNOWN:
+            self._refused.popitem(last=False)
+        return free - now
 
     @contextmanager
     def request(self, address: str) -> Iterator[bool]:

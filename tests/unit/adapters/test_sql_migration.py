@@ -127,7 +127,7 @@ def test_open_processes_of_an_old_database_count_for_their_members(url, folder):
     upgrade(url)
     with engine.begin() as connection:
         for table in ("negotiations", "transfers"):
-            query = text(f"SELECT id FROM {table} WHERE open_for = 'did:web:peer.example'")  # noqa: S608 - two names
+            query = text(f"SELECT id FROM {table} WHERE open_for = 'did:web:peer.example'")
             assert list(connection.execute(query).scalars()) == ["theirs"]
     engine.dispose()
 

@@ -35,6 +35,12 @@ def read(folder, *, public="", private="", space='authority_key = "k"', more="")
         ({"space": ""}, "space.authority_key is missing"),
         ({"more": ASSET + ASSET}, "two assets have the same id"),
         ({"more": '[network]\nallow = ["10.1.0.0/99"]'}, "10.1.0.0/99 is not a network"),
+        (
+            {"public": 'behind_proxy = true\nproxies = ["10.1.0.0/99"]'},
+            "public.proxies: 10.1.0.0/99 is not a network",
+        ),
+        ({"more": "[quotas]\nnegotiations = 0"}, "each number under [quotas] is at least 1"),
+        ({"more": "[quotas]\nidle_days = -1"}, "each number under [quotas] is at least 1"),
         ({"more": "[nothing]"}, "unknown field"),
         ({"public": 'certificate_key = "x.pem"'}, "go together"),
         ({"public": 'host = "hospital.example"'}, "there is no TLS"),

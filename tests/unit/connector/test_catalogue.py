@@ -176,6 +176,25 @@ async def test_pages_lead_forward_and_back_without_gaps(provider, catalogue):
     assert link(start, "previous") is None
 
 
+@pytest.mark.parametrize("largest", [1, 800, 2_000])
+async def test_pages_of_large_datasets_are_shorter_and_have_no_gaps_either(provider, catalogue, monkeypatch, largest):
+    monkeypatch.setattr("medspace.connector.catalogue.rules.LARGEST_PAGE", largest)
+    names = [f"urn:asset:{number:04}" for number in range(12)]
+    await offer(provider, *(dataset(name) for name in names))
+    pages, after = [], None
+    while True:
+        page = await catalogue.request(REQUEST, after=after)
+        assert len(ids(page)) == 1 or len(page.content) < largest + 1_000
+        pages.append(ids(page))
+        after = link(page, "next")
+        if after is None:
+            break
+    assert [name for page in pages for name in page] == names
+    assert len(pages) > 1
+    back = await catalogue.request(REQUEST, before=pages[-1][0])
+    assert ids(back) == pages[-2]
+
+
 async def test_a_page_is_a_bounded_look_at_the_database(provider, catalogue):
     asked = []
     real = provider.database.read
