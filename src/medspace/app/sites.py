@@ -25,6 +25,7 @@ from medspace.learning.ports import Answer
 START_WAIT = 8.0  # seconds for a transfer to be started; then the coordinator's own patience decides
 STEP_WAIT = 120.0  # seconds for one answer
 CATALOGUE_WAIT = 5.0  # seconds for what a site publishes: who is away is to be said at once
+UNAUTHENTICATED = 401
 LONGEST_REASON = 1000  # characters of another party's words
 _OVER = (TransferState.COMPLETED, TransferState.TERMINATED)
 
@@ -74,7 +75,7 @@ class TransferSites:
         """One step of a use; the same step again gives the same answer.
 
         Raises:
-            SiteAwayError: no answer, or it asks for patience.
+            SiteAwayError: no answer, it asks for patience, or does not recognise us (yet).
             SiteRefusedError: the site says no, or its answer is not what it says it is.
         """
         transfer = await self._transfer(use)
@@ -157,8 +158,11 @@ def _words(said: str) -> Text:
     return Text("{words}", {"words": said})
 
 
-def _no_step(site: str, error: JobRefusedError) -> SiteRefusedError:
+def _no_step(site: str, error: JobRefusedError) -> SiteRefusedError | SiteAwayError:
     facts = error.facts
+    if facts.get("status") == UNAUTHENTICATED:  # it may pass: a clock that is off, a key or a member that is new
+        reason_told = Text(msgid("it does not recognise us ({refusal})"), {"refusal": str(facts["refusal"])})
+        return SiteAwayError(site=site, reason=reason_told)
     reason, refusal = str(facts["reason"]), str(facts["refusal"])
     return SiteRefusedError(
         site=site, reason=_words(reason or refusal), refusal=refusal, advice=str(facts.get("advice", ""))

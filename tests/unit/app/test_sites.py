@@ -1,5 +1,6 @@
 """The coordinator's way to the sites: what cannot be a job or a release is refused with its reason."""
 
+import asyncio
 from types import SimpleNamespace
 
 import pytest
@@ -7,9 +8,18 @@ import pytest
 from medspace.adapters.http.errors import JobBusyError, JobRefusedError
 from medspace.adapters.memory import MemoryDatabase
 from medspace.app.bell import Bell
-from medspace.app.sites import TransferSites
-from medspace.connector.errors import AgreementError, UnreachableError
-from medspace.connector.model import TRANSFERS, Failure, Role, Transfer, TransferState
+from medspace.app.finding import AwayError
+from medspace.app.sites import PublishedDictionaries, TransferSites
+from medspace.connector.errors import AgreementError, UnknownAgreementError, UnknownDatasetError, UnreachableError
+from medspace.connector.model import (
+    AGREEMENTS,
+    TRANSFERS,
+    Agreement,
+    Failure,
+    Role,
+    Transfer,
+    TransferState,
+)
 from medspace.core.usage import Step, release_digest
 from medspace.learning.errors import SiteAwayError, SiteRefusedError
 
@@ -125,6 +135,7 @@ async def test_without_a_job_endpoint_nothing_is_asked(record):
         (UnreachableError(address="x", reason="gone"), SiteAwayError),
         (JobBusyError(refusal="x", reason="later", status=503), SiteAwayError),
         (JobRefusedError(refusal="use.failed", reason="broke", status=500), SiteRefusedError),
+        (JobRefusedError(refusal="identity.premature", reason="", status=401), SiteAwayError),
         ({}, SiteRefusedError),
         (ANSWER | {"cohort": 21}, SiteRefusedError),
         (ANSWER | {"values": {"n": float("nan")}}, SiteRefusedError),
@@ -133,6 +144,61 @@ async def test_without_a_job_endpoint_nothing_is_asked(record):
 async def test_what_is_no_release_is_away_or_refused(reply, error):
     with pytest.raises(error):
         await (await sites_with(transfer(data_address=ADDRESS), reply)).ask("t", STEP)
+
+
+async def test_a_refusal_of_a_step_keeps_the_sites_code_words_and_advice():
+    reply = JobRefusedError(refusal="learning.column_unknown", reason="No column.", advice="Mend it.", status=400)
+    with pytest.raises(SiteRefusedError) as refused:
+        await (await sites_with(transfer(data_address=ADDRESS), reply)).ask("t", STEP)
+    error = refused.value
+    assert (error.refusal, str(error.facts["reason"]), error.advice_told) == (
+        "learning.column_unknown",
+        "No column.",
+        "Mend it.",
+    )
+    assert str(error.text) == f"The site {SITE} refuses: No column."
+
+
+async def test_words_of_a_holder_that_refuses_a_use_are_short_and_drive_no_terminal():
+    failure = Failure("policy.count", ("\x1b[2JNo.", "x" * 5000), source="peer")
+    outcome = {"state": TransferState.TERMINATED, "failure": failure}
+    with pytest.raises(SiteRefusedError) as refused:
+        await (await sites_with(outcome=outcome)).begin("run", "a", "medspace:train")
+    said = str(refused.value.facts["reason"])
+    assert (refused.value.refusal, len(said), said.isprintable()) == ("policy.count", 1000, True)
+
+
+AGREED = Agreement("a", "n", SITE, "did:web:u", "d", {}, "sha256:0", "", "")
+LISTED = {"@id": "d", "medspace:dictionary": {"@type": "@json", "@value": {"columns": []}}}
+
+
+async def published_by(found):
+    database = MemoryDatabase()
+    await database.write(lambda tx: tx.insert(AGREEMENTS, AGREED))
+
+    async def dataset(did, asset):
+        assert (did, asset) == (SITE, "d")
+        if isinstance(found, Exception):
+            raise found
+        return await found() if callable(found) else found
+
+    return PublishedDictionaries(SimpleNamespace(dataset=dataset), database)
+
+
+async def test_what_a_site_publishes_is_found_by_the_agreement():
+    assert await (await published_by(LISTED)).dictionary("a") == {"columns": []}
+    assert await (await published_by({"@id": "d"})).dictionary("a") is None
+    assert await (await published_by(UnknownDatasetError(dataset="d"))).dictionary("a") is None
+    with pytest.raises(UnknownAgreementError):
+        await (await published_by(LISTED)).dictionary("b")
+
+
+async def test_who_does_not_show_its_catalogue_in_seconds_is_away(monkeypatch):
+    monkeypatch.setattr("medspace.app.sites.CATALOGUE_WAIT", 0.01)
+    for found in (AwayError(did=SITE, reason="gone"), lambda: asyncio.Event().wait()):
+        with pytest.raises(SiteAwayError) as away:
+            await (await published_by(found)).dictionary("a")
+        assert SITE in str(away.value)
 
 
 @pytest.mark.parametrize(("state", "ended"), [(TransferState.STARTED, ["t"]), (TransferState.COMPLETED, [])])

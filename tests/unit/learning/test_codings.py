@@ -105,6 +105,24 @@ def test_what_is_no_dictionary_is_refused(odd):
         read(A, odd)
 
 
+@pytest.mark.parametrize(
+    "described",
+    [
+        [column(f"c{at}") for at in range(10_001)],
+        [column("sex", "code", codes={str(at): "" for at in range(10_001)})],
+        [column("sex", "code", missing=[str(at) for at in range(10_001)])],
+    ],
+)
+def test_a_dictionary_that_would_take_long_to_compare_is_refused(described):
+    (found,) = said([SEX], described).values()
+    assert found == ("", "its published dictionary is too large")
+
+
+def test_a_name_that_is_meant_is_looked_for_within_bounds():
+    many = [column("b" * 5000 + str(at)) for at in range(9_000)] + [column("agex")]
+    assert said([Need("agey")], many)[A][1] == "there is no column agey"
+
+
 def test_outside_words_are_short_and_drive_no_terminal():
     codes = {f"\x1b[2J{number}" + "x" * 500: "" for number in range(200)}
     (found,) = said([SEX], [column("sex", "code", codes=codes)]).values()

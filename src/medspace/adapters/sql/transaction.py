@@ -210,17 +210,30 @@ class SqlTransaction:
         if seen is None or old.id != new.id:
             raise StaleRecordError(id=old.id)
         self._check(collection, old, row)
-        values = row | {"body": body, "by_id": row["id"], "by_body": seen}
+        values = row | {"body": body, "by_id": row["id"]}
         del values["id"]
-        if self._count(statements.replace(table), values) != 1:
+        if not self._swapped(statements.replace(table), collection, seen, values):
             raise StaleRecordError(id=old.id)
 
     def delete(self, collection: Collection[R], old: R) -> None:
         """Remove `old`."""
         form, table = self._form(collection), self._table(collection)
         seen = form.seen(old)
-        if seen is None or self._count(statements.delete(table), {"by_id": old.id, "by_body": seen}) != 1:
+        if seen is None or not self._swapped(statements.delete(table), collection, seen, {"by_id": old.id}):
             raise StaleRecordError(id=old.id)
+
+    def _swapped(
+        self, statement: Executable, collection: Collection[R], seen: str, values: Mapping[str, Any]
+    ) -> bool:
+        """Whether the statement found the record that was seen."""
+        if self._count(statement, {**values, "by_body": seen}) == 1:
+            return True
+        # An older version wrote it without fields that have a default since; there is one writer, so looking is safe.
+        kept = self._session.run(statements.get(self._table(collection)), {"by_id": values["by_id"]}).scalar()
+        form = codec(collection)
+        if kept is None or kept == seen or form.seen(form.decode(kept)) != seen:
+            return False
+        return self._count(statement, {**values, "by_body": kept}) == 1
 
     def _form(self, collection: Collection[R]) -> Codec[R]:
         if not self._writable:

@@ -6,6 +6,7 @@ codes that the task does not name. Everything in a dictionary of somebody else i
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from itertools import islice
 from math import inf, isfinite
 
 import msgspec
@@ -18,6 +19,9 @@ from medspace.learning.ports import Need
 LONGEST_WORD = 60  # characters of an outside text that are shown
 MOST_WORDS = 5  # codes that are named one by one
 MOST_COLUMNS = 10_000
+MOST_CODES = 10_000  # of one column
+MOST_NEAR = 500  # columns that are looked through for a name that is meant
+LONGEST_NAME = 128  # characters of a name that may be meant
 UNKNOWN_COLUMN, UNKNOWN_LEVEL = "learning.column_unknown", "learning.level_unknown"
 
 
@@ -68,13 +72,16 @@ def read(site: str, dictionary: JsonObject) -> Columns:
     """The columns of a published dictionary by their names, without that of the pseudonyms.
 
     Raises:
-        CodingDiffersError: it is no dictionary.
+        CodingDiffersError: it is no dictionary, or too large a one.
     """
     try:
         published = msgspec.convert(dictionary, _Dictionary)
     except msgspec.ValidationError:
         raise CodingDiffersError(site=site, reason=Text(msgid("its published dictionary cannot be read"))) from None
-    return {column.name: column for column in published.columns[:MOST_COLUMNS] if column.name != published.person}
+    columns = published.columns
+    if len(columns) > MOST_COLUMNS or any(max(len(one.codes), len(one.missing)) > MOST_CODES for one in columns):
+        raise CodingDiffersError(site=site, reason=Text(msgid("its published dictionary is too large")))
+    return {column.name: column for column in columns if column.name != published.person}
 
 
 def compare(needs: Sequence[Need], published: Mapping[str, Columns]) -> dict[str, CodingDiffersError]:
@@ -112,7 +119,7 @@ def _alone(need: Need, columns: Columns) -> Problem | None:
 
 
 def _no_column(name: str, columns: Columns) -> Text:
-    near = get_close_matches(name, columns, n=1)
+    near = get_close_matches(name, [one for one in islice(columns, MOST_NEAR) if len(one) <= LONGEST_NAME], n=1)
     if near:
         return Text(
             msgid("there is no column {column}, but there is {near}"), {"column": name, "near": _word(near[0])}
@@ -121,12 +128,13 @@ def _no_column(name: str, columns: Columns) -> Text:
 
 
 def _codes(need: Need, column: Described) -> Problem | None:
-    listed = [code for code in column.codes if code not in column.missing]
+    missing, levels = set(column.missing), set(need.levels)
+    listed = [code for code in column.codes if code not in missing]
     if not listed:
         return None
-    unnamed = [code for code in listed if code not in need.levels]
+    unnamed = [code for code in listed if code not in levels]
     said: dict[str, Fact | Text] = {"column": need.column, "levels": _words(need.levels)}
-    if not set(listed) & set(need.levels):
+    if len(unnamed) == len(listed):
         sentence = msgid(
             "the column {column} has the codes {codes}, and none of those that the task names ({levels})"
         )
