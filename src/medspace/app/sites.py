@@ -65,8 +65,8 @@ class TransferSites:
             raise SiteRefusedError(site=started.counterparty, reason=_told(started))
         return pid
 
-    async def ask(self, use: str, step: Step) -> Answer:
-        """One step of a use; the same step again gives the same answer.
+    async def ask(self, use: str, step: Step, named: tuple[str, ...] = ()) -> Answer:
+        """One step of a use; the same step again gives the same answer. `named` are all sites that the run asks.
 
         Raises:
             SiteAwayError: no answer, or it asks for patience.
@@ -77,7 +77,7 @@ class TransferSites:
             raise SiteRefusedError(site=use, reason=Text(msgid("the use was never started")))
         endpoint, token = _job(transfer.counterparty, transfer.data_address)
         try:
-            body = await self.jobs.ask(endpoint, token, step, transfer.counterparty, timeout=STEP_WAIT)
+            body = await self.jobs.ask(endpoint, token, step, transfer.counterparty, named, timeout=STEP_WAIT)
         except (UnreachableError, JobBusyError) as error:
             raise SiteAwayError(site=transfer.counterparty) from error
         except JobRefusedError as error:

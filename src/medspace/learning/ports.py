@@ -43,8 +43,8 @@ class Sites(Protocol):
         """
         ...
 
-    async def ask(self, use: str, step: Step) -> Answer:
-        """One step; the same step again gives the same answer.
+    async def ask(self, use: str, step: Step, named: tuple[str, ...]) -> Answer:
+        """One step; the same step again gives the same answer. `named` are all sites that the run asks.
 
         Raises:
             SiteAwayError: no answer; ask again later.

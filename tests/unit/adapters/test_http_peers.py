@@ -155,7 +155,8 @@ STEP = Step({"kind": "glm"}, 3, "gradient", {"beta": ["0.1"]})
 async def test_a_step_carries_both_tokens(client, identity):
     async with serving(answer(body=b'{"release":"r1","values":{"a":0.5}}')) as server:
         jobs = JobClient(client, identity)
-        assert await jobs.ask(server.url("/jobs/1"), "secret", STEP, HOSPITAL) == {
+        named = (HOSPITAL, "did:web:other.example")
+        assert await jobs.ask(server.url("/jobs/1"), "secret", STEP, HOSPITAL, named) == {
             "release": "r1",
             "values": {"a": 0.5},
         }
@@ -167,6 +168,7 @@ async def test_a_step_carries_both_tokens(client, identity):
         "round": 3,
         "name": "gradient",
         "inputs": {"beta": ["0.1"]},
+        "sites": [HOSPITAL, "did:web:other.example"],
     }
 
 

@@ -83,7 +83,7 @@ class SimulatedSites:
             raise self.refusing_to_begin[site]
         return f"urn:use:{site}"
 
-    async def ask(self, use, step):
+    async def ask(self, use, step, named):
         site = use.removeprefix("urn:use:")
         self.asked.append((site, step.round, step.name))
         behaviour = self.behaviours.get(site)

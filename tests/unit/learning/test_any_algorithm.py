@@ -80,7 +80,7 @@ class Numbers:
     async def begin(self, run, agreement, kind):
         return agreement.replace("agreement", "use")
 
-    async def ask(self, use, step):
+    async def ask(self, use, step, named):
         site = use.removeprefix("urn:use:")
         self.asked.append((step.round, step.name, step.inputs))
         if self.values[site] is None:

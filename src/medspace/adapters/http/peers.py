@@ -175,9 +175,12 @@ class JobClient:
         job_token: str,
         step: Step,
         audience: str,
+        named: tuple[str, ...] = (),
         timeout: float | None = None,  # noqa: ASYNC109 - a bound of the call, kept inside
     ) -> JsonObject:
         """The site's answer to one step, as JSON. `audience` is the site's DID, `timeout` in seconds.
+
+        `named` are the DIDs of all sites that the run asks: a site refuses where its contract wants more.
 
         Raises:
             UnreachableError: no answer (`NotSentError`: surely not delivered; `BadAnswerError`: not an answer).
@@ -186,7 +189,8 @@ class JobClient:
         """
         token = self._identity.token_for(audience)
         headers = {"Authorization": f"Bearer {token}", JOB_HEADER: job_token}
-        body = _encoder.encode(step)
+        said = {"task": step.task, "round": step.round, "name": step.name, "inputs": step.inputs}
+        body = _encoder.encode(said | {"sites": named})
         answer = await self._client.request("POST", endpoint, headers=headers, body=body, timeout=timeout)
         if answer.status != OK:
             raise _refusal(answer)

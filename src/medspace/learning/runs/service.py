@@ -225,7 +225,8 @@ class Coordinator:
             if tallying.take(seats[position], answer):
                 self.progress(Progress("answered", run.id, number, step.name, site, position + 1, len(seats)))
 
-        calls = [(seat.site, lambda s=seat: self.sites.ask(uses[s.site], step)) for seat in seats]
+        named = tuple(sorted({seat.site for seat in run.seats}))
+        calls = [(seat.site, lambda s=seat: self.sites.ask(uses[s.site], step, named)) for seat in seats]
         await self._asking(run, step.name).in_order(calls, take, self.width)
         after = replace(run, round=number, faults=run.faults + tuple(tallying.faults))
         failed: RunError | None = None
