@@ -30,7 +30,13 @@ RARE = {did(at): hospital(at, (150, 120, 60, 9)) for at in range(3)}  # nine of 
 def pooled(tables, groups):
     """The coefficients that one party with all rows finds; `groups` are 0/1 columns by name."""
     target = np.concatenate([columns["y"] for columns in tables.values()])
-    return dict(zip(groups, sm.GLM(target, np.column_stack(list(groups.values())), family=sm.families.Binomial()).fit().params, strict=True))
+    return dict(
+        zip(
+            groups,
+            sm.GLM(target, np.column_stack(list(groups.values())), family=sm.families.Binomial()).fit().params,
+            strict=True,
+        )
+    )
 
 
 async def test_nine_of_stage_four_at_each_hospital_do_not_pull_the_first_stage_up():

@@ -259,7 +259,9 @@ def test_a_step_too_far_is_halved_until_the_objective_falls():
     fit = fitting.replace(fit, beta=(0.0, 0.0), base=(0.0, 0.0))
     matrix, halved = design(task, fit.layout, part.values), 0
     for _ in range(100):
-        after = fitting.after_newton(task, fit, maths.curvature("poisson", matrix, part.target, matrix @ np.array(fit.beta)))
+        after = fitting.after_newton(
+            task, fit, maths.curvature("poisson", matrix, part.target, matrix @ np.array(fit.beta))
+        )
         halved += after.base == fit.base and after.objective == fit.objective
         fit = after
         if fit.phase is Phase.EVALUATION:
@@ -285,7 +287,9 @@ def test_gradient_and_hessian_are_the_derivatives_of_the_deviance(family):
 
     slope = scipy.optimize.approx_fprime(beta, half, 1e-6)
     assert -total.gradient == pytest.approx(slope, rel=1e-3, abs=1e-3)
-    bend = np.array([maths.curvature(family, matrix, target, matrix @ (beta + step)).gradient for step in np.eye(3) * 1e-6])
+    bend = np.array(
+        [maths.curvature(family, matrix, target, matrix @ (beta + step)).gradient for step in np.eye(3) * 1e-6]
+    )
     assert (total.gradient - bend) / 1e-6 == pytest.approx(total.hessian, rel=1e-3, abs=1e-3)
 
 

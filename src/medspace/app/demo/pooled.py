@@ -7,6 +7,7 @@ steps on summed Hessians.
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -16,8 +17,9 @@ from medspace.core.canonical import JsonObject
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
-Code = tuple[float, ...]
 
+JOINED = "(joined)"
+FEW_VALUES = 20
 _FLAGS = {"true": 1.0, "false": 0.0}
 _ITERATIONS = 100
 
@@ -30,15 +32,15 @@ def largest_difference(
     As at the hospitals, what fewer than `least` patients of a hospital have does not stand out there.
     """
     parts = [list(csv.DictReader(io.StringIO(table))) for table in tables.values()]
-    rows = [row for part in parts for row in part]
-    names, values, first = _columns(task, rows)
-    _coarsen(values, first, [len(part) for part in parts], least)
-    target = np.array([float(float(row["num"]) > 0) for row in rows])
+    names, values, first = _columns(task, parts, least)
+    target = np.array([float(float(row["num"]) > 0) for part in parts for row in part])
     pooled = _fit(names, values, first, target, float(task["l2"]))
-    return max(abs(pooled[name] - coefficients[name]) for name in pooled)
+    return max(abs(pooled[name] - coefficients[name]) for name in coefficients)
 
 
-def _columns(task: JsonObject, rows: Sequence[Mapping[str, str]]) -> tuple[list[str], Matrix, list[int]]:
+def _columns(
+    task: JsonObject, parts: Sequence[Sequence[Mapping[str, str]]], least: int
+) -> tuple[list[str], Matrix, list[int]]:
     """Names and values of the columns (NaN where missing), and the first column of each feature."""
     names: list[str] = []
     columns: list[Vector] = []
@@ -46,51 +48,59 @@ def _columns(task: JsonObject, rows: Sequence[Mapping[str, str]]) -> tuple[list[
     for feature in task["features"]:
         first.append(len(names))
         name, levels = feature["name"], feature.get("levels", [])
-        cells = [row[name] for row in rows]
         if not levels:
             names.append(name)
-            columns.append(np.array([_number(name, cell) for cell in cells]))
-        for level in levels[1:]:
+            numbers = [_spread([_number(name, row[name]) for row in part], least) for part in parts]
+            columns.append(np.concatenate(numbers))
+            continue
+        codes = [code for part in parts for code in _standing([row[name] for row in part], least)]
+        for level in (*levels[1:], JOINED):
             names.append(f"{name}={level}")
-            columns.append(np.array([np.nan if cell == "" else float(cell == level) for cell in cells]))
+            columns.append(np.array([np.nan if code == "" else float(code == level) for code in codes]))
     return names, np.column_stack(columns), first
 
 
-def _coarsen(values: Matrix, first: list[int], sizes: Sequence[int], least: int) -> None:
-    """What few patients of a hospital have does not stand out there, as at the hospitals (`privacy.disclosure`)."""
-    start = 0
-    for size in sizes:
-        part = values[start : start + size]
-        for at, following in zip(first, [*first[1:], values.shape[1]], strict=True):
-            _coarsen_feature(part[:, at:following], least)
-        start += size
+def _standing(cells: list[str], least: int) -> list[str]:
+    """The codes of one hospital, "" where missing: rare ones are joined, and with them as many as it needs."""
+    count = Counter(cells)
+    gaps = count.pop("", 0)
+    if sum(count.values()) < least:
+        return [""] * len(cells)
+    rare = {code for code in count if count[code] < least}
+    together = sum(count[code] for code in rare)
+    becomes = JOINED
+    if 0 < together < least <= together + gaps and gaps:
+        becomes = ""
+    else:
+        for code in sorted(count, key=lambda code: (count[code], code)):
+            if 0 < together < least and code not in rare:
+                rare.add(code)
+                together += count[code]
+    made = [becomes if cell in rare else cell for cell in cells]
+    usual = max(sorted(set(made) - {""}), key=made.count)
+    return [usual if cell == "" and 0 < made.count("") < least else cell for cell in made]
 
 
-def _coarsen_feature(cells: Matrix, least: int) -> None:
-    known = ~np.isnan(cells[:, 0])
-    if known.sum() < least:
-        cells[:] = np.nan
-        return
-    codes = _join_rare([tuple(row) for row in cells[known]], cells.shape[1], least)
-    cells[known] = codes
-    if 0 < (~known).sum() < least:
-        binary = {0.0, 1.0} >= {cell for code in codes for cell in code}
-        usual = max(sorted(set(codes)), key=codes.count) if binary else cells[known].mean(axis=0)
-        cells[~known] = usual
-
-
-def _join_rare(codes: list[Code], width: int, least: int) -> list[Code]:
-    """Rare codes join the first one; a rare first one is joined by the rarest of the others, until it is not rare."""
-    counts = sorted((codes.count(code), code) for code in set(codes))
-    if width == 1:
-        rare = len(counts) == 2 and counts[0][0] < least  # noqa: PLR2004 - of two values
-        return [counts[1][1]] * len(codes) if rare else codes
-    first = (0.0,) * width
-    codes = [first if codes.count(code) < least else code for code in codes]
-    while 0 < codes.count(first) < least and set(codes) != {first}:
-        rarest = min((codes.count(code), code.index(1.0), code) for code in set(codes) - {first})[2]
-        codes = [first if code == rarest else code for code in codes]
-    return codes
+def _spread(cells: list[float], least: int) -> Vector:
+    """The numbers of one hospital, NaN where missing: of few values a rare one becomes the nearest."""
+    numbers = np.array(cells)
+    known = ~np.isnan(numbers)
+    count = Counter(numbers[known].tolist())
+    yes_or_no = len(count) == 2  # noqa: PLR2004 - two values
+    if known.sum() < least or (yes_or_no and min(count.values()) < least):
+        return np.full(len(cells), np.nan)
+    if len(count) <= max(FEW_VALUES, len(cells) // least):
+        said = {value: value for value in count}
+        while len(count) > 1 and min(count.values()) < least:
+            rare = min(count, key=lambda value: (count[value], value))
+            others = [value for value in count if value != rare]
+            near = min(others, key=lambda value: (abs(value - rare), -count[value], value))
+            count[near] += count.pop(rare)
+            said = {value: near if now == rare else now for value, now in said.items()}
+        numbers[known] = [said[value] for value in numbers[known].tolist()]
+    if (~known).sum() < least:
+        numbers[~known] = numbers[known].mean()
+    return numbers
 
 
 def _number(name: str, cell: str) -> float:
