@@ -13,7 +13,7 @@ from tests.unit.learning.simulated import TableSource, admission
 TASK = {"family": "binomial", "target": "y", "features": [{"name": "x"}], "purpose": "p", "max_rounds": 100}
 
 
-def table(count=40):
+def table(count=600):
     source = np.random.default_rng(3)
     x = source.normal(size=count)
     return {"x": x.tolist(), "y": (source.random(count) < 1.0 / (1.0 + np.exp(-x))).astype(float).tolist()}
@@ -21,7 +21,7 @@ def table(count=40):
 
 def question(shift, slope, number=2):
     layout = {"fill": [0.0], "kept": [0], "centre": [0.0], "scale": [1.0]}
-    return Step(TASK, number, "newton", {"beta": [shift, slope], "layout": layout})
+    return Step(TASK, number, "newton", {"beta": [float(shift), slope], "layout": layout})
 
 
 def answered(engines, steps, history=(), columns=None):
@@ -40,12 +40,12 @@ def answered(engines, steps, history=(), columns=None):
     return found, past
 
 
-STEPS = [question(shift, slope) for slope in (0.5, 1.0, 2.0) for shift in np.linspace(-2.0, 2.0, 7)]
+STEPS = [question(shift, slope) for slope in (0.5, 1.0, 1.5) for shift in np.linspace(-2.0, 2.0, 7)]
 
 
 def test_a_new_engine_decides_as_one_that_kept_what_it_computed():
     warm, past = answered([GlmEngine()], STEPS)
-    assert warm.count("answered") >= 4
+    assert warm.count("answered") >= 3
     assert "release.exposure" in warm
     cold, _ = answered([GlmEngine() for _ in STEPS], STEPS)
     several, _ = answered([GlmEngine(), GlmEngine()], STEPS)
@@ -77,8 +77,8 @@ def test_an_earlier_question_that_this_table_cannot_answer_counts_for_nothing():
 def test_the_tables_of_two_assets_are_told_apart():
     engine = GlmEngine()
     first, past = answered([engine], STEPS)
-    other, _ = answered([engine], STEPS, columns=table(41))
-    assert other.count("answered") >= 4
+    other, _ = answered([engine], STEPS, columns=table(601))
+    assert other.count("answered") >= 3
     assert answered([engine], STEPS[:1], past)[0] == ["answered"]
     assert first[0] == "answered"
 
@@ -87,7 +87,7 @@ def test_the_tables_of_two_assets_are_told_apart():
 def test_moments_and_evaluations_are_audited_too(name):
     whole = Step(TASK, 1, "moments")
     fewer = {**TASK, "features": [{"name": "z"}], "missing": "drop"}
-    columns = {**table(), "z": [np.nan, *np.linspace(0.0, 1.0, 39)]}
+    columns = {**table(), "z": [np.nan, *np.linspace(0.0, 1.0, 599)]}
     inputs = {} if name == "moments" else {**question(0.0, 0.1).inputs}
     found, _ = answered([GlmEngine()], [whole, Step(fewer, 1, name, inputs)], columns=columns)
     assert found == ["answered", "release.difference"]
