@@ -1,4 +1,4 @@
-"""One hospital of the demo, asked by hand: what a member with a valid contract can send, and what it learns from it."""
+"""One hospital of the demo, asked by hand: what a member with a contract can send, and what it learns from it."""
 
 import csv
 import io
@@ -17,6 +17,7 @@ from medspace.privacy.errors import DisclosureError
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 LEAST = 10
+ALL_ON = Brakes()
 SECRET = b"only the hospital knows it"
 NUMBERS = ("age", "trestbps", "chol", "thalch", "oldpeak")
 STEPS = {"age": 1.0, "trestbps": 1.0, "chol": 1.0, "thalch": 1.0, "oldpeak": 0.1}
@@ -29,7 +30,7 @@ CODED = {
 
 def without(*names):
     """All brakes but these."""
-    return replace(Brakes(), **dict.fromkeys(names, False))
+    return replace(ALL_ON, **dict.fromkeys(names, False))
 
 
 def features(*names):
@@ -98,7 +99,7 @@ class Asker:
     """Asks one asset, whose answers count; `answered` are the questions that it got an answer to."""
 
     source: TableSource
-    brakes: Brakes = Brakes()
+    brakes: Brakes = ALL_ON
     engine: GlmEngine = field(default_factory=GlmEngine)
     answered: list[Step] = field(default_factory=list)
 

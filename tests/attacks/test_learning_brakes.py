@@ -4,20 +4,25 @@ The attacks speak to the engine beside the rows of a demo hospital, under the sm
 """
 
 import math
+from hashlib import blake2b, sha256
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
+from medspace.app.demo.data import dictionary
 from medspace.learning.errors import StepInvalidError
+from medspace.learning.glm.design import sample
+from medspace.learning.glm.engine import split_key
 from medspace.learning.glm.errors import LevelUnknownError, OutcomeUndeclaredError, RangeMissingError
 from medspace.learning.glm.task import parse as parse_task
 from medspace.privacy.errors import DisclosureError
 from tests.attacks.asked_hospital import (
     CODED,
     LEAST,
-    NUMBERS,
     SECRET,
     Asker,
+    admission,
     cells,
     opened,
     patients,
@@ -163,8 +168,6 @@ def test_a_steeper_predictor_than_the_dictionary_allows_is_a_public_error(source
 
 
 def test_a_number_without_a_range_is_not_asked_about(rows, tmp_path):
-    from medspace.app.demo.data import dictionary
-
     described = dictionary().replace("minimum = 0\nmaximum = 120\n", "")
     asker = Asker(opened(tmp_path, rows, described))
     for document in (task("binomial", "exang", ("age",)), task("gaussian", "age", ("chol",))):
@@ -216,8 +219,6 @@ def test_two_thresholds_with_many_on_both_sides_are_not_answered(source, rows):
 
 
 def test_a_declared_outcome_that_few_have_and_one_that_nobody_has_are_withheld_alike(rows, tmp_path):
-    from medspace.app.demo.data import dictionary
-
     described = dictionary().replace('["num > 0"]', '["num > 0", "chol > 560", "chol > 790"]')
     asker = Asker(opened(tmp_path, rows, described))
     said = set()
@@ -279,15 +280,10 @@ def shares(asker):
 def test_shares_of_the_split_are_nested_and_differ_by_many(source):
     found = shares(Asker(source))
     assert found == sorted(found, reverse=True)
-    assert all(a - b >= LEAST for a, b in zip(found, found[1:], strict=False))
+    assert all(a - b >= LEAST for a, b in pairwise(found))
 
 
 def test_nobody_but_the_holder_knows_who_is_held_out(source, rows):
-    from hashlib import blake2b, sha256
-
-    from medspace.learning.glm.design import sample
-    from tests.attacks.asked_hospital import admission
-
     document = parse_task(task("binomial", "exang", ("age",), evaluation={"holdout": "0.5"}))
     public = sha256(b"did:web:h\nheart").digest()
 
@@ -298,8 +294,6 @@ def test_nobody_but_the_holder_knows_who_is_held_out(source, rows):
         return np.array([int.from_bytes(mark) * 2.0**-64 < 0.5 for mark in marks])
 
     def held_out(brakes):
-        from medspace.learning.glm.engine import split_key
-
         opened_rows = source.open(admission(brakes))
         return sample(document, opened_rows, key=split_key(admission(brakes))).held_out
 
@@ -309,9 +303,6 @@ def test_nobody_but_the_holder_knows_who_is_held_out(source, rows):
 
 
 def test_the_split_stays_when_rows_are_added_or_moved(rows, tmp_path):
-    from medspace.learning.glm.design import sample
-    from tests.attacks.asked_hospital import admission
-
     document = parse_task(task("binomial", "exang", ("age",), evaluation={"holdout": "0.3"}))
     fates = []
     for name, listed in (("first", rows), ("second", [*rows[::-1][:-20]])):
@@ -332,7 +323,7 @@ def test_the_order_of_the_levels_changes_no_sum(rows, tmp_path):
         names = [*order[1:], "joined"]
         counts.append({name: count for name, count in zip(names, said["sums"][1:], strict=True) if count})
     # Four have one of them: with the next rarest they are a level of their own, whatever comes first.
-    assert all(0 == count or count >= LEAST for told in counts for count in told.values())
+    assert all(count == 0 or count >= LEAST for told in counts for count in told.values())
     assert {told["joined"] for told in counts} == {153.0}
 
 
@@ -360,15 +351,13 @@ def test_a_level_that_nobody_has_and_one_that_one_patient_has_stand_alike(rows, 
         source = opened(tmp_path, changed, name=name)
         answers.append(Asker(source).ask(task("binomial", "exang", ("restecg",))))
     assert [answer["sums"][0] for answer in answers] == [0.0, 0.0]
+    document = task("binomial", "exang", ("age",))
+    document["features"].append({"name": "restecg", "kind": "coded", "levels": CODED["restecg"][:2]})
     with pytest.raises(LevelUnknownError):  # the dictionary decides, whoever has the code
-        document = task("binomial", "exang", ("age",))
-        document["features"].append({"name": "restecg", "kind": "coded", "levels": CODED["restecg"][:2]})
         Asker(source).ask(document)
 
 
 def test_an_unlisted_code_is_joined_and_no_error(rows, tmp_path):
-    from medspace.app.demo.data import dictionary
-
     start = dictionary().index('codes = { "normal" = "normal", "st-t')
     described = dictionary()[:start] + dictionary()[dictionary().index("\n", start) + 1 :]
     source = opened(tmp_path, rows, described)

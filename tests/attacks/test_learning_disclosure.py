@@ -15,6 +15,7 @@ from tests.unit.learning.simulated import dictionary_of, mark
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 COUNT = 303
+ALL_ON = Brakes()
 TASK = {"family": "binomial", "target": "ill", "features": [{"name": "age"}, {"name": "chol"}], "purpose": "p"}
 
 
@@ -49,7 +50,7 @@ class Patients:
         return np.arange(COUNT)
 
 
-def admission(least=10, brakes=Brakes()):
+def admission(least=10, brakes=ALL_ON):
     return Admission(
         id="a",
         agreement="g",
@@ -75,7 +76,7 @@ def question(beta, centre=(55.0, 245.0)):
     return {"beta": list(beta), "layout": layout}
 
 
-def ask(name, inputs, patients=None, brakes=Brakes()):
+def ask(name, inputs, patients=None, brakes=ALL_ON):
     step = Step(TASK, 3, name, inputs)
     return GlmEngine().answer(admission(brakes=brakes), step, patients or Patients())
 

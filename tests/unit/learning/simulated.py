@@ -102,6 +102,7 @@ def admission(task_digest="sha256:" + "0" * 64, **changes):
     )
 
 
+ALL_ON = Brakes()
 EXACT = Brakes(rounding=False)  # for what is true of the sums themselves
 
 
@@ -118,7 +119,7 @@ class SimulatedSites:
     asked: list[tuple[str, int, str]] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
     engine: GlmEngine = field(default_factory=GlmEngine)
-    brakes: Brakes = Brakes()
+    brakes: Brakes = ALL_ON
     least: int = 1
 
     async def begin(self, run, agreement, kind):
@@ -175,7 +176,7 @@ def coordinator(sites, *, database=None, clock=None, **options):
     )
 
 
-async def fitted(task, tables, brakes=Brakes(), least=1, **options):
+async def fitted(task, tables, brakes=ALL_ON, least=1, **options):
     """The model of an undisturbed run."""
     sites = SimulatedSites(tables, brakes=brakes, least=least)
     leader = coordinator(sites, **options)

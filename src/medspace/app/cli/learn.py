@@ -154,15 +154,23 @@ def _quality(screen: Screen, title: Text, made: JsonObject) -> None:
     quality = made["quality"]
     shown = ("auc", "brier", "ece") if made["family"] == "binomial" else ("rmse",)
     measures = [name for name in shown if quality["pooled"].get(name) is not None]
-    columns = [Text(msgid("hospital")), Text(msgid("patients")), *(Text(MEASURES[name]) for name in measures)]
+    columns = [Text(msgid("hospital")), Text(msgid("patients")), Text(msgid("rows"))]
+    columns += [Text(MEASURES[name]) for name in measures]
     everyone = {"name": screen.say(Text(msgid("all together"))), **quality["pooled"]}
     rows = [
-        (one["name"], one["rows"], *(_rounded(one[name]) for name in measures))
+        (one["name"], one["persons"], one["rows"], *(_measured(one, name) for name in measures))
         for one in (*quality["sites"], everyone)
     ]
     screen.table(title, columns, rows)
     for sentence in made["protections"]:
         screen.line(Text("  - {sentence}", {"sentence": sentence}))
+
+
+def _measured(one: JsonObject, name: str) -> str:
+    """A measure as text; an AUC with how far it may be off."""
+    if name == "auc" and one["auc"] is not None:
+        return f"{one['auc']:.3f} ± {one['auc_resolution']:.3f}"
+    return _rounded(one[name])
 
 
 def _rounded(value: float | str | None) -> str:

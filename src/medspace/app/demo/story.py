@@ -17,7 +17,7 @@ from medspace.adapters.logs import configure_logs
 from medspace.app.auditing import lineage_of_files, verify_files
 from medspace.app.compose import Parts, open_connector
 from medspace.app.config import read_config
-from medspace.app.demo.data import records, split
+from medspace.app.demo.data import HOSPITALS, records, split
 from medspace.app.demo.pooled import largest_difference
 from medspace.app.demo.space import ASSET, MIN_COHORT, QUESTIONS, Party, free_ports, lay_out, parties
 from medspace.app.screen import Screen
@@ -208,15 +208,17 @@ def export(spaces: Mapping[str, Space], home: Path) -> list[Path]:
 def _training(run: JsonObject) -> JsonObject:
     model = run["model"]
     coefficients = {term["name"]: float(term["value"]) for term in model["coefficients"]}
+    taking_part = {site["name"] for site in model["quality"]["sites"]}
+    tables = {hospital.key: split(records())[hospital.key] for hospital in HOSPITALS if hospital.name in taking_part}
     return {
         "rounds": run["rounds"],
         "seconds": run["seconds"],
         "sites": [
-            {"name": s["name"], "rows": s["rows"], "auc": s["auc"], "brier": s["brier"], "ece": s["ece"]}
+            {name: s[name] for name in ("name", "persons", "rows", "auc", "auc_resolution", "brier", "ece")}
             for s in model["quality"]["sites"]
         ],
         "pooled": model["quality"]["pooled"],
-        "max_abs_diff_vs_pooled": largest_difference(heart_task(), split(records()), coefficients, MIN_COHORT),
+        "max_abs_diff_vs_pooled": largest_difference(heart_task(), tables, coefficients, MIN_COHORT),
     }
 
 
@@ -272,7 +274,7 @@ def _texts(problem: JsonObject) -> dict[str, str]:
 
 def _row(site: JsonObject) -> tuple[str, ...]:
     shown = ("-" if site[name] is None else f"{site[name]:.3f}" for name in ("auc", "brier", "ece"))
-    return (site["name"], str(site["rows"]), *shown)
+    return (site["name"], str(site["persons"]), *shown)
 
 
 def _stay(screen: Screen, configs: Mapping[str, Path]) -> None:

@@ -23,6 +23,7 @@ from medspace.learning.glm.errors import (
 from medspace.learning.glm.task import GlmTask
 
 STEEPEST = 15.0  # of the linear predictor: odds of 3 million to one
+ENDLESS = 1e6
 SHARPNESS = 2.0  # of the clip: up to a predictor of 5 it changes less than 1e-9
 FARTHEST = 100.0  # how far one column may move the predictor over its whole range
 SMALLEST_SCALE = 1e-6  # of the range
@@ -82,6 +83,7 @@ class Ranges:
 
 def soft(eta: Vector) -> Vector:
     """`eta` where it is small, bending to -STEEPEST and STEEPEST; smooth everywhere."""
+    eta = np.clip(eta, -ENDLESS, ENDLESS)  # where it has long been flat
     over = np.logaddexp(0.0, SHARPNESS * (eta - STEEPEST))
     under = np.logaddexp(0.0, -SHARPNESS * (eta + STEEPEST))
     made: Vector = eta + (under - over) / SHARPNESS
