@@ -32,7 +32,7 @@ def check_heading(path: Path) -> None:
         reason = Text(
             msgid("its first row looks like data; write names of columns above it that are no values of theirs")
         )
-        raise TableUnreadableError(path.name, Text(reason))
+        raise TableUnreadableError(path.name, reason)
 
 
 def is_row(header: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
