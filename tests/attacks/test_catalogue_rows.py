@@ -225,6 +225,17 @@ def test_one_patients_extreme_value_moves_no_bound(tmp_path, extreme):
     assert load(file, parse(said(file))).count == PATIENTS
 
 
+@pytest.mark.parametrize("few", [0, 1, 9, 30])
+def test_a_yes_or_no_is_drafted_alike_however_few_say_yes(tmp_path, few):
+    file = table(tmp_path, ("patient", "age", "died"), lambda n: (f"p{n}", 30 + n, int(n < few)))
+    column = parse(said(file)).column("died")
+    assert (column.minimum, column.maximum) == (0, 1)
+    (shown,) = [c for c in published(load(file, parse(said(file))), 10).dictionary.columns if c.name == "died"]
+    assert (shown.minimum, shown.maximum) == (0, 1)
+    odd = table(tmp_path, ("patient", "age", "died"), lambda n: (f"p{n}", 30 + n, 2 if n == 3 else int(n < few)))
+    assert parse(said(odd)).column("died").maximum is None
+
+
 @settings(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_nothing_that_few_persons_have_is_in_a_draft(tmp_path_factory, data):
