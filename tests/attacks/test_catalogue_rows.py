@@ -23,6 +23,7 @@ from medspace.core.errors import MedspaceError
 from tests.e2e.space import Holding, staged
 
 PATIENTS = 30
+SMALL = "abcdefghijklmnopqrstuvwxyz"
 
 
 def table(folder, header, row, *, mark=",", rows=PATIENTS, name="t.csv"):
@@ -91,8 +92,9 @@ def test_the_first_patient_is_no_header(tmp_path, monkeypatch):
         lambda n: (f"31.01.19{n:02}", "f"),
         lambda n: (f"a{n}@example.org", "x"),
         lambda n: ("", f"{n}"),
+        lambda n: (f"A{SMALL[n % 26]}na", f"Sch{SMALL[n % 26]}dt", "Diabetes" if n % 2 == 0 else "Asthma"),
     ],
-    ids=["ids", "codes", "names", "dates", "addresses", "empty"],
+    ids=["ids", "codes", "names", "dates", "addresses", "empty", "one diagnosis"],
 )
 def test_no_first_row_becomes_names_of_columns(tmp_path, row):
     file = table(tmp_path, (), row)
@@ -111,7 +113,7 @@ def test_no_first_row_becomes_names_of_columns(tmp_path, row):
     ],
 )
 def test_a_header_is_one(header):
-    rows = [[f"p{n}", "smoker" if n % 2 else "never", str(30 + n)] for n in range(20)]
+    rows = [[f"p{n}", "current" if n % 2 else "never", str(30 + n)] for n in range(20)]
     assert not heading.is_row(header, rows)
 
 
@@ -131,7 +133,6 @@ def test_a_column_without_a_name_is_named_by_its_place(tmp_path, header):
 
 # --- names, identifiers, free text ----------------------------------------------------------------------------
 
-SMALL = "abcdefghijklmnopqrstuvwxyz"
 LEFT_OUT = {
     "name": lambda n: f"Example {n}",
     "patient_name": lambda n: f"Example{SMALL[n % 26]}{n}",
@@ -222,6 +223,17 @@ def test_one_patients_extreme_value_moves_no_bound(tmp_path, extreme):
     assert drafted.minimum in (plain.minimum, None)
     assert drafted.maximum in (plain.maximum, None)
     assert load(file, parse(said(file))).count == PATIENTS
+
+
+@pytest.mark.parametrize("few", [0, 1, 9, 30])
+def test_a_yes_or_no_is_drafted_alike_however_few_say_yes(tmp_path, few):
+    file = table(tmp_path, ("patient", "age", "died"), lambda n: (f"p{n}", 30 + n, int(n < few)))
+    column = parse(said(file)).column("died")
+    assert (column.minimum, column.maximum) == (0, 1)
+    (shown,) = [c for c in published(load(file, parse(said(file))), 10).dictionary.columns if c.name == "died"]
+    assert (shown.minimum, shown.maximum) == (0, 1)
+    odd = table(tmp_path, ("patient", "age", "died"), lambda n: (f"p{n}", 30 + n, 2 if n == 3 else int(n < few)))
+    assert parse(said(odd)).column("died").maximum is None
 
 
 @settings(max_examples=20, deadline=None)
@@ -343,6 +355,14 @@ def test_a_stricter_offer_shows_less(hospital):
     (holding,) = open_holdings(read_config(hospital)).held
     columns = {column["name"]: column for column in holding.dataset.dictionary["columns"]}
     assert "codes" not in columns["stage"]
+
+
+@pytest.mark.parametrize("least", [1, 5])
+def test_a_laxer_offer_shows_no_more_since_the_catalogue_needs_no_contract(hospital, least):
+    text = hospital.read_text()
+    hospital.write_text(text.replace("min_cohort = 10", f"min_cohort = {least}"))
+    (holding,) = open_holdings(read_config(hospital)).held
+    assert "Ms Example" not in json.dumps(holding.dataset.dictionary)
 
 
 def test_another_member_reads_nothing_of_few_persons_in_the_catalogue(tmp_path):

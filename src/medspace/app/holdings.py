@@ -142,9 +142,12 @@ def _open(config: Config, asset: Asset) -> Holding:
 
 
 def _least(asset: Asset) -> int:
-    """How many persons must have what the catalogue says: as many as the strictest of the offers wants."""
+    """How many persons must have what the catalogue says: ten, or as many as the strictest of the offers wants.
+
+    Everybody reads the catalogue, without a contract; so an offer that wants fewer does not lower it.
+    """
     stated = (offer.terms.get("min_cohort") for offer in asset.offers)
-    return max((number for number in stated if isinstance(number, int)), default=LEAST)
+    return max([LEAST, *(number for number in stated if isinstance(number, int))])
 
 
 def _dictionary(config: Config, asset: Asset) -> Dictionary:

@@ -171,7 +171,10 @@ def _bounds(counted: Counted, cell: str, filled: str) -> list[str]:
     low, high = counted.extremes(number, known)
     if low is None or high is None:
         return []
-    bounds = (("minimum", lower_bound(low), "<"), ("maximum", upper_bound(high), ">"))
+    # A yes or no has its bounds by nature, so the draft does not tell how many have either.
+    yes_or_no = {low, high} <= {0.0, 1.0}
+    least, greatest = (0.0, 1.0) if yes_or_no else (lower_bound(low), upper_bound(high))
+    bounds = (("minimum", least, "<"), ("maximum", greatest, ">"))
     return [
         f"{name} = {_plain(bound)}"
         for name, bound, beyond in bounds

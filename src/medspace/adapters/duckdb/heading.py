@@ -29,25 +29,29 @@ def check_heading(path: Path) -> None:
             facts = {"place": place, "count": len(header)}
             raise TableUnreadableError(path.name, Text(msgid("column {place} of {count} has no usable name"), facts))
     if is_row(header, _sample(path, delimiter)):
-        reason = Text(msgid("its first row looks like data; write the names of the columns above it"))
+        reason = Text(
+            msgid("its first row looks like data; write names of columns above it that are no values of theirs")
+        )
         raise TableUnreadableError(path.name, reason)
 
 
 def is_row(header: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     """Whether the first line is a row like the ones below it.
 
-    A number or a date is no name; a cell of which the column has the like is one only where most cells are not so.
+    A number or a date is no name, nor is a value of the column; a cell that has the shape of most below it is one
+    only where most cells are not so.
     """
     if any(re.fullmatch(NUMBER, cell.strip()) or _DATE.fullmatch(cell.strip()) for cell in header):
         return True
-    alike = sum(_alike(cell, [row[place] for row in rows if place < len(row)]) for place, cell in enumerate(header))
+    columns = [(cell, [row[place] for row in rows if place < len(row)]) for place, cell in enumerate(header)]
+    if any(cell in below for cell, below in columns):
+        return True
+    alike = sum(_alike(cell, below) for cell, below in columns)
     return 2 * alike >= len(header) and alike > 0
 
 
 def _alike(cell: str, below: Sequence[str]) -> bool:
-    """Whether a cell occurs below, or most below have its shape where that is one of numbered or capital words."""
-    if cell in below:
-        return True
+    """Whether most cells below have the shape of this one, and it is that of numbered or of capital words."""
     shape = _shape(cell)
     telling = "9" in shape or _CAPITALS.fullmatch(cell) is not None or "@" in shape
     return telling and 2 * sum(_shape(other) == shape for other in below) > len(below)

@@ -75,7 +75,8 @@ def _bounded(counted: Counted, column: Column, cell: str) -> tuple[Column, Itera
 
 
 def _tight(counted: Counted, cell: str, bound: float | date | None, sign: str) -> bool:
-    return bound is not None and 0 < counted.reaching(cell, f"{sign} {_literal(bound)}") < counted.least
+    """Whether a bound is few persons' own value; 0 and 1 are bounds by their nature."""
+    return bound not in (None, 0, 1) and 0 < counted.reaching(cell, f"{sign} {_literal(bound)}") < counted.least
 
 
 def _facts(column: Column, count: int) -> dict[str, str | int | Text]:

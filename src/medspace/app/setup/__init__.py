@@ -30,6 +30,7 @@ from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock
 from medspace.core.errors import InvalidInputError
 from medspace.core.text import Text, msgid
+from medspace.privacy.publication import LEAST
 from medspace.trust.did import did_web
 from medspace.trust.errors import DocumentError
 from medspace.trust.jws import encode
@@ -97,7 +98,7 @@ def _draft(wishes: Wishes, offer: Path) -> Draft:
         likely = candidates(offer)
         seen = Text(msgid("; likely: {columns}"), {"columns": ", ".join(likely)}) if likely else ""
         raise PersonUnknownError(file=offer.name, seen=seen)
-    drafted = draft(offer, wishes.person, least=wishes.min_cohort)
+    drafted = draft(offer, wishes.person, least=max(LEAST, wishes.min_cohort))
     if drafted.persons < wishes.min_cohort:
         raise FewPersonsError(file=offer.name, persons=drafted.persons, least=wishes.min_cohort)
     return drafted
