@@ -269,6 +269,14 @@ def _objections(config: Config) -> Iterator[Text]:
         yield Text(msgid("space.authority_key is missing: the authority's public key, as `medspace init` shows it"))
     if len({asset.id for asset in config.assets}) != len(config.assets):
         yield Text(msgid("two assets have the same id"))
+    yield from _bad_numbers(config)
+    yield from _bad_networks("network.allow", config.network.allow)
+    yield from _bad_networks("public.proxies", config.public.proxies)
+    yield from _unreadable(config)
+
+
+def _bad_numbers(config: Config) -> Iterator[Text]:
+    """Limits that would not limit."""
     if config.questions.keep_days < FEWEST_DAYS:
         least = {"days": FEWEST_DAYS}
         yield Text(
@@ -278,9 +286,6 @@ def _objections(config: Config) -> Iterator[Text]:
         yield Text(msgid("the questions of an asset are a number from 0 on"))
     if min(msgspec.structs.astuple(config.quotas)) < 1:
         yield Text(msgid("each number under [quotas] is at least 1"))
-    yield from _bad_networks("network.allow", config.network.allow)
-    yield from _bad_networks("public.proxies", config.public.proxies)
-    yield from _unreadable(config)
 
 
 def _unreadable(config: Config) -> Iterator[Text]:

@@ -17,7 +17,7 @@ Mask = NDArray[np.bool_]
 Marks = NDArray[np.uint64]
 
 MOST_PLACES = 4096  # more persons share places by their marks
-MOST_LEVERAGE = 0.8  # docs/decisions/0015
+MOST_LEVERAGE = 0.8  # docs/decisions/0017
 
 
 def places(marks: Marks) -> tuple[NDArray[np.int64], int]:

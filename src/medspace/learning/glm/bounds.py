@@ -155,6 +155,8 @@ def check_outcome(task: GlmTask, dictionary: Dictionary) -> None:
 
 def codes(column: Column) -> set[str]:
     """The codes that the dictionary lists for a column; none where it may hold any."""
+    if column.others:
+        return set()
     return set(FLAG_CODES) if column.type is ColumnType.FLAG else set(column.codes)
 
 

@@ -26,7 +26,10 @@ UNKNOWN_COLUMN, UNKNOWN_LEVEL = "learning.column_unknown", "learning.level_unkno
 
 
 class Described(msgspec.Struct, frozen=True):
-    """A column as a site publishes it (`core.dictionary.describe`); bounds are texts."""
+    """A column as a site publishes it (`core.dictionary.describe`); bounds are texts.
+
+    `others` says that it has codes besides those listed.
+    """
 
     name: str
     type: str = ""
@@ -35,6 +38,7 @@ class Described(msgspec.Struct, frozen=True):
     minimum: str | None = None
     maximum: str | None = None
     missing: list[str] = []
+    others: bool = False
 
     @property
     def coded(self) -> bool:
@@ -134,7 +138,7 @@ def _codes(need: Need, column: Described) -> Problem | None:
         return None
     unnamed = [code for code in listed if code not in levels]
     said: dict[str, Fact | Text] = {"column": need.column, "levels": _words(need.levels)}
-    if len(unnamed) == len(listed):
+    if len(unnamed) == len(listed) and not column.others:
         sentence = msgid(
             "the column {column} has the codes {codes}, and none of those that the task names ({levels})"
         )
