@@ -212,7 +212,11 @@ def _public(greedy: Greedy) -> None:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer((greedy.own.public.host, greedy.own.public.port), Handler)
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *_: object) -> None:
+            """Nothing: that its reader hangs up is what is measured."""
+
+    server = Server((greedy.own.public.host, greedy.own.public.port), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
 
 
