@@ -36,7 +36,7 @@ LONGEST_JOB_TOKEN = 256
 JOB_HEADER = "medspace-job"
 MOST_SITES = 1000  # that one run may name
 LONGEST_DID = 256
-DID = r"^did:[a-z0-9]+:[A-Za-z0-9._:%-]+$"  # DID Core 3.1
+DID = r"^did:[a-z0-9]+:[A-Za-z0-9._:%-]+\Z"  # DID Core 3.1
 
 _STATUS: dict[type[MedspaceError], int] = {
     UnknownJobError: 404,
