@@ -158,7 +158,7 @@ def measure() -> dict[str, dict[str, Any]]:
             "value": float(np.abs(ours - pooled(tables)).max()),
             "unit": "coefficient",
             "reference": "statsmodels GLM on the pooled rows, same run; FedAvg stays different",
-            "target": "<= 1e-8",
+            "target": "<= 1e-5 (released sums are rounded)",
         },
         "glm.rounds": {
             "value": float(model.rounds),

@@ -430,9 +430,12 @@ def test_the_demo_prints_one_object_and_ends_by_itself(tmp_path):
     result = told(run("medspace demo --once --json", tmp_path))
     assert set(result["download_refused"]) >= {"code", "clause"}
     assert set(result["training"]) >= {"rounds", "seconds", "sites", "max_abs_diff_vs_pooled"}
-    assert len(result["training"]["sites"]) == 4
-    assert all(set(site) == {"name", "rows", "auc", "brier", "ece"} for site in result["training"]["sites"])
-    assert result["training"]["max_abs_diff_vs_pooled"] < 1e-8
+    assert len(result["training"]["sites"]) == 3  # one has too few patients without the disease
+    assert all(
+        set(site) == {"name", "persons", "rows", "auc", "auc_resolution", "brier", "ece"}
+        for site in result["training"]["sites"]
+    )
+    assert result["training"]["max_abs_diff_vs_pooled"] < 1e-4  # sums are released rounded
     assert result["audit"]["verified"] is True
     assert result["audit"]["entries"] > 100
     assert result["seconds"]["total"] > 0

@@ -15,7 +15,7 @@ from medspace.app.screen import Screen
 from medspace.core.errors import StorageTakenError
 from medspace.core.text import Text
 
-QUALITY = {"n": 9, "auc": 0.9, "brier": 0.1, "ece": None, "rmse": 0.3}
+QUALITY = {"n": 9, "persons": 8, "auc": 0.9, "auc_resolution": 0.02, "brier": 0.1, "ece": None, "rmse": 0.3}
 NOTHING = {"code": None, "sentence": None, "next_step": None, "round": None, "seconds_left": None}
 IN = {"site": "did:web:h", "name": "H", "status": "took_part", **NOTHING}
 OUT = IN | {

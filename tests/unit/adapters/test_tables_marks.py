@@ -1,0 +1,50 @@
+"""Keyed marks of a table's rows: the same person in every version, nobody without the key."""
+
+import numpy as np
+
+from medspace.adapters.duckdb.source import TableSource, load
+from medspace.core.dictionary import parse
+from tests.unit.learning.simulated import admission
+
+DESCRIBED = """\
+title = "T"
+{person}
+[columns.who]
+type = "code"
+[columns.age]
+type = "integer"
+"""
+
+
+def marks(folder, lines, key=b"k", *, person=True):
+    file = folder / "t.csv"
+    file.write_text("who,age\n" + "".join(f"{line}\n" for line in lines))
+    table = load(file, parse(DESCRIBED.format(person='person = "who"' if person else "")))
+    rows = TableSource({admission().asset: table}).open(admission())
+    return [found.tolist() for found in rows.marks(key)]
+
+
+def test_a_person_has_one_mark_wherever_the_row_stands(tmp_path):
+    first, content = marks(tmp_path, ["a,40", "b,50", "a,60"])
+    second, other = marks(tmp_path, ["c,1", "b,50", "a,40"])
+    assert first[0] == first[2] == second[2]
+    assert first[1] == second[1]
+    assert len(set(content)) == 3
+    assert (content[0], content[1]) == (other[2], other[1])
+
+
+def test_another_key_marks_otherwise_and_is_not_mixed_up(tmp_path):
+    file = tmp_path / "t.csv"
+    file.write_text("who,age\na,40\nb,50\n")
+    table = load(file, parse(DESCRIBED.format(person='person = "who"')))
+    source = TableSource({admission().asset: table})
+    one, two, again = (source.open(admission()).marks(key)[0] for key in (b"one", b"two", b"one"))
+    assert not np.isin(one, two).any()
+    np.testing.assert_array_equal(one, again)
+    assert not one.flags.writeable
+
+
+def test_without_a_person_column_equal_rows_are_different_persons(tmp_path):
+    persons, content = marks(tmp_path, ["a,40", "a,40", "b,1"], person=False)
+    assert len(set(persons)) == 3
+    assert content[0] == content[1]
