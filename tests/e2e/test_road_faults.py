@@ -10,6 +10,7 @@ from medspace.adapters.sql import open_database
 from medspace.app.compose import ENGINES, Parts
 from medspace.app.sdk import SpaceError
 from medspace.core.errors import StorageFullError, StorageTakenError, WaitingError
+from medspace.core.usage import Brakes
 from tests.e2e.space import ASSET, TASK, hospital, staged, step
 
 KIND = "medspace:train"
@@ -66,6 +67,10 @@ class FullDisk:
         await self._database.close()
 
 
+# The same task is trained again and again here, and answers are spoiled on purpose: each is to be worked out anew.
+FORGETFUL = replace(Brakes(), changes=False, questions=False)
+
+
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory):
     twist = {"by": lambda output: output}
@@ -73,7 +78,7 @@ def stage(tmp_path_factory):
         stage.twist = twist
         stage.add("authority", hospital(1))
         stage.add("clinic", hospital(2), parts=Parts(open_database=FullDisk))
-        stage.add("odd", hospital(3), parts=Parts(engines={KIND: lambda: Twisted(twist)}))
+        stage.add("odd", hospital(3), parts=Parts(engines={KIND: lambda: Twisted(twist)}, brakes=FORGETFUL))
         stage.add("slow", hospital(4), more='[negotiations]\nanswers = "manual"')
         stage.add("user")
         stage.open()
