@@ -115,8 +115,8 @@ def test_a_site_whose_engine_breaks_is_given_up_at_once_with_its_reason(stage):
     (fault,) = run["faults"]
     assert fault["site"] == stage.nodes["odd"].did
     assert "use.failed" in fault["sentence"]
-    withheld = stage.entries("odd", "use.withheld")
-    assert withheld[-1]["facts"]["code"] == "use.failed"
+    failed = stage.entries("odd", "use.failed")
+    assert failed[-1]["facts"]["code"] == "use.failed"
 
 
 def test_a_task_that_demands_every_site_fails_with_the_name_of_the_one(stage):
