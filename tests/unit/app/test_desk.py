@@ -117,7 +117,7 @@ async def test_a_used_up_agreement_is_not_given_for_a_new_one(uses, codes, asked
     second = await shop.negotiate()
     assert (second.id != first.id) is asked
     assert (second.failure and second.failure.code) == ("negotiation.in_force" if asked else None)
-    (shown,) = await shop.desk.agreements(lambda sentence: sentence)
+    (shown,) = await shop.desk.agreed(await shop.desk.agreements(), lambda sentence: sentence)
     assert shown["used_up"] is bool({"policy.count", "usage.used_up"} & set(codes))
     await shop.stop()
 

@@ -3,12 +3,11 @@
 import json
 import math
 from dataclasses import replace
-from datetime import timedelta
 
 import numpy as np
 import pytest
 
-from medspace.connector.usage.rules import inspect
+from medspace.connector.usage.rules import behind_the_gate
 from medspace.core.usage import Step
 from medspace.learning.errors import StepInvalidError, TaskInvalidError
 from medspace.learning.glm.answers import EVALUATION, MOMENTS, NEWTON
@@ -77,9 +76,8 @@ def test_a_cohort_counts_persons_and_the_gate_withholds_the_rows_of_few(name):
     assert few.cohort <= 3
     assert 15 <= enough.cohort <= 20
     allowed = replace(admission(), min_cohort=10)
-    now = allowed.expires - timedelta(hours=1)
-    assert inspect(allowed, few, now).code == "release.cohort"
-    assert inspect(allowed, enough, now).permitted
+    assert behind_the_gate(allowed, few).code == "release.cohort"
+    assert behind_the_gate(allowed, enough).permitted
 
 
 @pytest.mark.parametrize("seed", range(5))
