@@ -4,7 +4,6 @@ import msgspec
 
 from medspace.learning.glm.model import Fitted
 
-
 QUALITY = {"rows": 9, "deviance": 1.0, "rmse": 0.3, "auc": 0.8, "auc_resolution": 0.0, "brier": 0.1, "ece": 0.05}
 OLD = {
     "family": "binomial",
