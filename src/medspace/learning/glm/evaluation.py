@@ -63,13 +63,13 @@ class Quality:
     """
 
     rows: int
-    persons: int
     deviance: float  # per row
     rmse: float
     auc: float | None = None
     auc_resolution: float | None = None
     brier: float | None = None
     ece: float | None = None
+    persons: int = 0  # 0 in models of versions that did not count them
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ def _with_bins(
 def quality(total: Tally) -> Quality:
     """The quality that sums tell."""
     squared = total.squared / total.rows
-    plain = Quality(total.rows, total.persons, total.deviance / total.rows, math.sqrt(squared))
+    plain = Quality(total.rows, total.deviance / total.rows, math.sqrt(squared), persons=total.persons)
     if not total.case_first:
         return plain
     area, resolution = _area(total)

@@ -23,9 +23,9 @@ class SiteQuality:
 
     site: str
     rows: int  # of the fit
-    persons: int
-    joined: tuple[int, ...]  # per feature: levels that nobody of the site stands in
     quality: Quality | None
+    persons: int = 0  # 0 in models of versions that did not count them
+    joined: tuple[int, ...] = ()  # per feature: levels that nobody of the site stands in
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,6 @@ class Fitted:
     sites: tuple[SiteQuality, ...]
     pooled: Quality
     measured_on: str  # "training rows" or "held-out rows"
-    persons: int
+    persons: int = 0
     joined: tuple[Joined, ...] = ()
     uncarried: tuple[str, ...] = ()

@@ -74,7 +74,7 @@ class GlmSums:
     def _read(self, answer: Answer, expected: Expected) -> Moments | Curvature | Tally:
         if self._fit.phase is Phase.MOMENTS:
             sums, said = read_moments(answer.site, answer.values, expected)
-            self._sites.append(SiteQuality(answer.site, said.n, said.persons, tuple(said.joined), None))
+            self._sites.append(SiteQuality(answer.site, said.n, None, said.persons, tuple(said.joined)))
             return sums
         if self._fit.phase is Phase.NEWTON:
             return read_curvature(answer.site, answer.values, expected)
