@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from medspace.connector.usage.rules import inspect
+from medspace.connector.usage.rules import behind_the_gate
 from medspace.core.usage import Admission, Brakes, Step
 from medspace.learning.errors import StepInvalidError, TaskInvalidError
 from medspace.learning.glm.engine import GlmEngine
@@ -102,7 +102,7 @@ def test_a_beta_that_weighs_one_patient_is_kept_back(name):
 def test_an_honest_beta_passes(name):
     output = ask(name, HONEST)
     assert output.cohort > 200
-    assert inspect(admission(), output, NOW).permitted
+    assert behind_the_gate(admission(), output).permitted
 
 
 def test_a_target_that_one_patient_has_does_not_give_that_patient_away():
