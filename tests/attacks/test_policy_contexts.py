@@ -146,7 +146,9 @@ def test_a_permission_does_not_say_that_it_is_something_else(kind):
     assert permitted(offer(rule(**{"@type": "odrl:Permission"})))
 
 
-@pytest.mark.parametrize("context", [*KNOWN, [DSPACE, EDC], [DSPACE, {"edc": "https://w3id.org/edc/v0.0.1/ns/"}]])
+@pytest.mark.parametrize(
+    "context", [*sorted(KNOWN), [DSPACE, EDC], [DSPACE, {"edc": "https://w3id.org/edc/v0.0.1/ns/"}]]
+)
 def test_contexts_that_are_known_and_prefixes_that_are_not_used_change_nothing(context):
     assert permitted(offer(rule(), **{"@context": context}))
     assert permitted(offer(rule(compare("count", "lteq", 3)), **{"@context": [{"x": "urn:x:", "odrl": ODRL}]}))

@@ -1,5 +1,6 @@
 """The desk: what a participant's own people ask of their connector, across the rooms."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -140,6 +141,7 @@ class Desk:
     training: Training
     waiting: Waiting
     usage: UsageControl
+    small_cells: Callable[[str], int]
     kinds: frozenset[str]
 
     # --- who is here -------------------------------------------------------------------------------------------
@@ -380,6 +382,7 @@ class Desk:
             "contract": [text.render(speak) for text in best.terms],
             "remedies": [text.render(speak) for text in best.remedies],
             "questions": questions.shown(dataset.id, allowance),
+            "small_cells": await asyncio.to_thread(self.small_cells, dataset.id),
         }
 
     def _wished(self, wish: JsonObject, dataset: str) -> UseRequest:

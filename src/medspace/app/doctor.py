@@ -12,9 +12,9 @@ from medspace.adapters.sql import pending
 from medspace.adapters.system import SystemClock
 from medspace.app import clocks
 from medspace.app.config import PASSPHRASE, Config, read_config
-from medspace.app.holdings import open_holdings
+from medspace.app.holdings import Holding, open_holdings
 from medspace.app.language import speaker
-from medspace.app.questions import questions_left
+from medspace.app.questions import cells_told, questions_left
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock
 from medspace.core.errors import MedspaceError
@@ -101,6 +101,7 @@ def _holdings(config: Config) -> Iterator[Check]:
     yield Check(
         "assets", ok=True, found=Text(msgid("{assets} assets with {rows} rows keep to their dictionaries."), facts)
     )
+    yield from _small_cells(held)
     advice = Text(msgid("Take it out of the dictionary, or leave it: the catalogue does not show it."))
     for holding in held:
         for reason in holding.unpublished:
@@ -108,6 +109,15 @@ def _holdings(config: Config) -> Iterator[Check]:
                 msgid("Not published of {asset}: {reason}."), {"asset": holding.dataset.id, "reason": reason}
             )
             yield Check("catalogue", ok=True, found=found, next_step=advice)
+
+
+def _small_cells(held: Sequence[Holding]) -> Iterator[Check]:
+    """What the first answers tell about few patients: no rule closes that yet."""
+    advice = Text(msgid("Leave out or coarsen rare codes, or offer the dataset to those only whom you would tell."))
+    for holding in held:
+        cells = holding.small_cells()
+        if cells:
+            yield Check("cells", ok=True, found=cells_told(holding.dataset.id, cells), next_step=advice)
 
 
 def _failed(name: str, error: MedspaceError) -> Check:

@@ -39,6 +39,13 @@ class Holding:
     table: "Table"
     questions: int = 0  # that it answers a year, all users together
     unpublished: tuple[Text, ...] = ()
+    least: int = LEAST  # persons that the strictest of its offers wants behind a result, ten at least
+
+    def small_cells(self) -> int:
+        """How many pairs of codes too few of its persons have; the first answer to a task tells their sums."""
+        from medspace.adapters.duckdb.publishing import small_cells  # noqa: PLC0415 - see _open
+
+        return small_cells(self.table, self.least)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,10 @@ class Holdings:
     def questions(self) -> Mapping[str, int]:
         """How many questions each asset answers a year, all users together."""
         return {holding.dataset.id: holding.questions for holding in self.held}
+
+    def small_cells(self, asset: str) -> int:
+        """How many pairs of codes too few persons of an asset have; 0 where it has no rows here."""
+        return sum(holding.small_cells() for holding in self.held if holding.dataset.id == asset)
 
     async def publish(self, database: Database, local: Local, kinds: Collection[str]) -> None:
         """Bring the catalogue into line with the configuration: publish what is new or changed, withdraw the rest."""
@@ -121,7 +132,8 @@ def _open(config: Config, asset: Asset) -> Holding:
     from medspace.adapters.duckdb.source import load  # noqa: PLC0415 - who offers nothing needs neither duckdb nor numpy
 
     table = load(config.path(asset.source), _dictionary(config, asset), asset.table)
-    shown = published(table, _least(asset))
+    least = _least(asset)
+    shown = published(table, least)
     label = labels.parse(dict(asset.label))
     written = labels.write(label) if label else {}
     offers = tuple(_offers(config, asset))
@@ -138,7 +150,7 @@ def _open(config: Config, asset: Asset) -> Holding:
         digest=table.digest,
     )
     questions = brakes.by_default(table.persons) if asset.questions is None else asset.questions
-    return Holding(dataset, written, table, questions, shown.unpublished)
+    return Holding(dataset, written, table, questions, shown.unpublished, least)
 
 
 def _least(asset: Asset) -> int:

@@ -2,7 +2,7 @@
 
 from medspace.connector.usage.brakes import Allowance
 from medspace.core.canonical import JsonObject
-from medspace.core.text import Text, msgid
+from medspace.core.text import Fact, Text, msgid
 
 
 def shown(dataset: str, allowance: Allowance) -> JsonObject:
@@ -14,6 +14,15 @@ def shown(dataset: str, allowance: Allowance) -> JsonObject:
         "left": allowance.left,
         "back": allowance.back.isoformat() if allowance.back else None,
     }
+
+
+def cells_told(dataset: str, cells: int) -> Text:
+    """What the first answer of a dataset tells about few patients, in words."""
+    facts: dict[str, Fact | Text] = {"dataset": dataset, "cells": cells}
+    sentence = msgid(
+        "{cells} pairs of codes of {dataset} have too few patients each; the first answer to a task can tell of them."
+    )
+    return Text(sentence, facts)
 
 
 def questions_left(state: JsonObject) -> Text:

@@ -164,8 +164,9 @@ def small_cells(columns: Sequence[Labels], persons: Persons, least: int) -> int:
     found = 0
     for one, other in combinations(columns, 2):
         width = int(other.max(initial=0)) + 1
-        cells = np.where((one < 0) | (other < 0), MISSING, one * width + other)
-        counts = heads(cells, persons, int(cells.max(initial=0)) + 1)
+        known = (one >= 0) & (other >= 0)
+        cells, place = np.unique((one * width + other)[known], return_inverse=True)
+        counts = heads(place, persons[known], len(cells))
         found += int(((counts > 0) & (counts < least)).sum())
     return found
 

@@ -9,10 +9,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 
+import numpy as np
+
 from medspace.adapters.duckdb.counting import Counted
 from medspace.adapters.duckdb.source import Table
 from medspace.core.dictionary import NUMBER, Column, ColumnType, Dictionary
 from medspace.core.text import Text, msgid
+from medspace.privacy import disclosure
+from medspace.privacy.disclosure import Labels
 from medspace.privacy.publication import MISSING, identifying
 
 
@@ -36,6 +40,23 @@ def published(table: Table, least: int) -> Published:
         columns += [] if shown is None else [shown]
         said += reasons
     return Published(replace(dictionary, columns=tuple(columns), left_out=()), tuple(said))
+
+
+def small_cells(table: Table, least: int) -> int:
+    """How many pairs of codes of two columns some persons have together, but fewer than `least`.
+
+    The first answer to a task tells the sum of every such pair; a holder should know before it offers the table.
+    """
+    dictionary, labels = table.dictionary, list[Labels]()
+    for index, column in enumerate(dictionary.columns):
+        if column.name != dictionary.person and column.type in (ColumnType.CODE, ColumnType.FLAG):
+            query = (
+                f"SELECT CASE WHEN c{index} IS NULL THEN -1 ELSE dense_rank() OVER (ORDER BY c{index}) END AS label"
+            )
+            cursor = table._connection.cursor()  # noqa: SLF001 - counts leave, rows do not
+            found = cursor.execute(f"SELECT label FROM ({query}, row FROM rows) ORDER BY row").fetchnumpy()["label"]  # noqa: S608 - ours
+            labels.append(np.ascontiguousarray(found, dtype=np.int64))
+    return disclosure.small_cells(labels, table._owners, least)  # noqa: SLF001 - as above
 
 
 def _shown(counted: Counted, column: Column, cell: str) -> tuple[Column | None, Iterable[Text]]:

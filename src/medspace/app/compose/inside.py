@@ -92,5 +92,6 @@ def _desk(base: Base, membership: Membership, road: Road, learning: Learning) ->
         training=learning.training,
         waiting=learning.waiting,
         usage=road.usage,
+        small_cells=road.small_cells,
         kinds=road.kinds,
     )

@@ -54,6 +54,7 @@ class Road:
         self.transfers = Transfers(database, transfer_steps, self.dispatcher, self._check, quotas)
         self.ending = Ending(database, self.negotiations, self.transfers, base.clock, timedelta(days=quota.idle_days))
         self.catalogue = Catalogue(database, local)
+        self.small_cells = holdings.small_cells
         self.usage = UsageControl(
             self._holder(holdings),
             engines=base.parts.engines,
