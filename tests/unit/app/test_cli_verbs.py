@@ -78,7 +78,7 @@ SILENT = {"participant": "did:web:s", "sentence": "No answer."}
 MEMBER = {"did": "did:web:h", "name": "H", "region": "EU", "roles": ["holder"], "public_key": "key"}
 PREMISE = {"clause": "/c", "asked": "for research", "held": "It is marketing.", "satisfied": False, "remedy": "Ask."}
 ASKED = {"dataset": "d", "limit": 6, "used": 6, "left": 0, "back": "2027-11-24"}
-DECIDED = {"verdict": "deny", "code": "policy.purpose", "premises": [PREMISE], "questions": ASKED}
+DECIDED = {"verdict": "deny", "code": "policy.purpose", "premises": [PREMISE], "questions": ASKED, "small_cells": 4}
 
 
 class Connector:
@@ -138,8 +138,10 @@ VERBS = [
     (["admit", "did:web:h"], "H is a member now"),
     (["catalog"], "did:web:s did not answer: No answer."),
     (["negotiate", "did:web:h", "d"], "  - You may train."),
+    (["negotiate", "did:web:h", "d"], "Next: medspace train TASK.toml --dataset d"),
     (["negotiations"], "next move: provider"),
-    (["answer", "urn:n", "--approve"], "urn:n is now REQUESTED"),
+    (["answer", "urn:n", "--approve"], "Approved: the agreement is on its way to did:web:h"),
+    (["answer", "urn:n", "--refuse"], "Refused: did:web:h is told."),
     (["agreements"], "no longer in force"),
     (["download", "did:web:h", "d"], "Transfer urn:t is STARTED."),
     (["runs"], "finished"),
@@ -171,6 +173,7 @@ def test_a_dry_run_that_denies_ends_with_3(said):
     assert "  NO for research: It is marketing.  [/c]\n     To change it: Ask.\n" in out
     assert "d was asked 6 of the 6 questions" in out
     assert "come back on 2027-11-24" in out
+    assert "4 pairs of codes of d have too few patients each" in out
 
 
 def test_questions_are_written_or_said_not_to_be(said, tmp_path):
