@@ -114,6 +114,13 @@ def test_a_hospital_without_the_column_is_named_and_left_out_only_where_that_is_
     assert (entry["missing"], entry["reasons"]) == ([stage.nodes["narrow"].did], ["learning.column_unknown"])
 
 
+def test_who_goes_on_without_the_missing_is_not_told_to_do_so(stage):
+    error = refused(stage, "authority", "narrow", task={"min_sites": 2}, without_missing=True)
+    assert error.code == "learning.too_few_sites"
+    assert str(error.text).startswith("Narrow: The published data do not fit: there is no column sbp.")
+    assert "--without-missing" not in str(error.advice)
+
+
 def test_a_hospital_that_codes_otherwise_is_named_with_column_and_codes(stage):
     error = refused(stage, "authority", "numbered")
     assert error.code == "learning.level_unknown"
@@ -148,12 +155,13 @@ def test_a_used_up_contract_is_said_and_the_next_one_can_be_asked_for(stage):
     assert (error.code, error.exit_code) == (COUNT, 3)
     assert str(error.text).startswith("Once: ")
     assert "use number 2" in str(error.text)
+    assert "`medspace negotiate` asks the holder for a new one" in str(error.advice)
     assert {a["id"]: a["used_up"] for a in user.agreements()}[first]
     with pytest.raises(WaitingError):
         user.negotiate(once.did, ASSET, wait=0.5)
     (held,) = [n for n in stage.space("once").negotiations() if n["state"] == "REQUESTED"]
     stage.space("once").answer(held["id"], approve=True)
-    again = user._wait(f"/negotiations/{user.negotiations()[0]['id']}", 30, "once")
+    again = user._wait(f"/negotiations/{user.negotiations()[0]['id']}", 30, WaitingError(whom="once"))
     assert again["agreement"] != first
     stage.agreements["once"] = again["agreement"]
     assert train(stage, "once")["state"] == "finished"

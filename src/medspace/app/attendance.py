@@ -13,6 +13,11 @@ Names = Mapping[str, str]
 
 TOOK_PART, ASKED, WAITED_FOR, REFUSED, AWAY = "took_part", "asked", "waited_for", "refused", "away"
 MOST_NAMED = 5  # sites whose names stand in one sentence
+USED_UP = frozenset({"policy.count", "usage.used_up"})
+_AGREE_ANEW = msgid(
+    "The agreement is used up: `medspace negotiate` asks the holder for a new one; or train without it: "
+    "--without-missing."
+)
 
 
 def of_run(run: Run, waiting: Waiting, names: Names, speak: Speak) -> list[JsonObject]:
@@ -56,7 +61,7 @@ def _standing(fault: Fault | None, speak: Speak) -> JsonObject:
         "status": AWAY if fault.away else REFUSED,
         "code": fault.code,
         "sentence": fault.reason.render(speak),
-        "next_step": fault.advice.render(speak),
+        "next_step": _advice(fault, speak),
         "round": fault.round,
     }
 
@@ -84,7 +89,7 @@ def problem(run: Run, names: Names, speak: Speak) -> JsonObject | None:
     return {
         "code": failure.code,
         "sentence": _sentence(failure, told, speak),
-        "next_step": told[0]["next_step"] if told else failure.advice.render(speak),
+        "next_step": told[0]["next_step"] if told and _ends(failure) else failure.advice.render(speak),
         "exit_code": failure.exit_code,
         "causes": told,
     }
@@ -96,7 +101,7 @@ def _cause(cause: Cause, asked: int, names: Names, speak: Speak) -> JsonObject:
     return {
         "code": cause.code,
         "sentence": Text(msgid("{sites}: {reason}"), {"sites": who, "reason": reason}).render(speak),
-        "next_step": cause.advice.render(speak),
+        "next_step": _advice(cause, speak),
         "sites": [{"site": site, "name": names.get(site, site)} for site in cause.sites],
     }
 
@@ -113,5 +118,15 @@ def _who(sites: Sequence[str], asked: int, names: Names, speak: Speak) -> str:
 def _sentence(failure: Failure, told: Sequence[JsonObject], speak: Speak) -> str:
     if not told:
         return failure.text.render(speak)
-    ends = "sites" in failure.facts  # then the failure says no more than its causes
-    return " ".join([str(one["sentence"]) for one in told] + ([] if ends else [failure.text.render(speak)]))
+    said = [] if _ends(failure) else [failure.text.render(speak)]
+    return " ".join([str(one["sentence"]) for one in told] + said)
+
+
+def _ends(failure: Failure) -> bool:
+    """Whether a failure says no more than its causes: nobody had said to go on without the sites."""
+    return "sites" in failure.facts
+
+
+def _advice(refused: Cause | Fault, speak: Speak) -> str:
+    """What to do about it: the holder may know better, but not which command agrees anew."""
+    return refused.advice.render(speak) if refused.code not in USED_UP else Text(_AGREE_ANEW).render(speak)
