@@ -283,6 +283,60 @@ def test_shares_of_the_split_are_nested_and_differ_by_many(source):
     assert all(a - b >= LEAST for a, b in pairwise(found))
 
 
+def by_code(asker, document):
+    """The sums of the rows of each code at beta 0, by name of the column, and of all rows."""
+    made = parse_task(document)
+    fill = [x for feature in made.features for x in ([0.0] * len(feature.columns) if feature.coded else [70.0])]
+    answer = asker.newton(document, [0.0] * (len(made.columns) + 1), fill=fill)
+    if answer is None:
+        return None
+    return dict(zip(("all", *made.columns), np.array(answer["hessian"]) * 4.0, strict=True))
+
+
+def alone_in_a_slice(source, brakes):
+    """Codes and ages that the shares of the split give of whoever is alone with a code among those that one adds."""
+    asker = Asker(source, brakes)
+    shares = [task("binomial", "num > 0", ("age", "cp"), evaluation={"holdout": s}) for s in ("0.3", "0.4", "0.5")]
+    answers = [found for found in (by_code(asker, document) for document in shares) if found is not None]
+    differences = [(name, *(a[name] - b[name])[:2]) for a, b in pairwise(answers) for name in a if "cp=" in name]
+    return len(answers), {(name, age) for name, count, age in differences if count == 1.0}
+
+
+def test_nobody_is_alone_with_a_code_in_what_two_answers_have_not_in_common(source, rows):
+    answers, read = alone_in_a_slice(source, without("exposure"))
+    assert answers == 3
+    assert read  # the control
+    assert read <= {(f"cp={row['cp']}", float(row["age"])) for row in rows}
+    assert alone_in_a_slice(source, without()) == (2, set())
+
+
+def rarest_slope(source, brakes):
+    """Somebody alone with a code counts as missing beside others with a gap, and with the next code where these go.
+
+    The difference of two answers about patients by the hundred.
+    """
+    asker = Asker(source, brakes)
+    levels = {"name": "slope", "kind": "coded", "levels": ["upsloping", "flat", "downsloping"]}
+    answers = []
+    for missing in ("indicator+mean", "drop"):
+        document = task("binomial", "num > 0", ("age",), missing=missing)
+        document["features"].append(levels)
+        answers.append(by_code(asker, document))
+    if None in answers:
+        return None
+    kept, dropped = answers
+    first = kept["all"] - kept["slope=flat"] - kept["slope is missing"]
+    return tuple(float(sum_) for sum_ in (dropped["slope=(joined)"][:2] - first[:2]))
+
+
+def test_whoever_is_alone_with_a_code_is_not_read_by_counting_gaps_in_two_ways(tmp_path):
+    rows = patients("hungary")
+    source = opened(tmp_path, rows)
+    victim = next(row for row in rows if row["slope"] == "downsloping")
+    assert rarest_slope(source, without("exposure")) == (1.0, float(victim["age"]))  # the control
+    assert rarest_slope(source, without()) is None
+
+
 def test_nobody_but_the_holder_knows_who_is_held_out(source, rows):
     document = parse_task(task("binomial", "exang", ("age",), evaluation={"holdout": "0.5"}))
     public = sha256(b"did:web:h\nheart").digest()
