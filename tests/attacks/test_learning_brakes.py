@@ -337,6 +337,51 @@ def test_whoever_is_alone_with_a_code_is_not_read_by_counting_gaps_in_two_ways(t
     assert rarest_slope(source, without()) is None
 
 
+def ages_of_the_rare(source, brakes):
+    """Four have a code that joins another one in a feature; as an outcome, that other one stands alone."""
+    asker = Asker(source, brakes)
+    everybody = by_code(asker, task("binomial", "num > 0", ("age", "restecg")))
+    document = task("binomial", {"column": "restecg", "level": "lv hypertrophy"}, ("age",))
+    answer = asker.newton(document, [0.0] * 3, fill=[70.0])
+    if answer is None:
+        return None
+    cases = np.array(answer["gradient"]) + 2.0 * np.array(answer["hessian"])[0]
+    return tuple(float(both) for both in (everybody["restecg=(joined)"] - [*cases[:2], *everybody["all"][2:]])[:2])
+
+
+def test_a_code_that_few_have_is_not_what_an_outcome_and_a_feature_have_not_in_common(source, rows):
+    rare = [float(row["age"]) for row in rows if row["restecg"] == "st-t abnormality"]
+    assert ages_of_the_rare(source, without("exposure")) == (len(rare), sum(rare))  # the control
+    assert ages_of_the_rare(source, without()) is None
+
+
+def unlisted(source, brakes):
+    """Where any code may stand, a task that names one more of them has the others apart."""
+    asker = Asker(source, brakes)
+    answers = []
+    for levels in (["normal", "made up"], ["normal", "lv hypertrophy"]):
+        document = task("binomial", "num > 0", ("age",))
+        document["features"].append({"name": "restecg", "kind": "coded", "levels": levels})
+        answers.append(by_code(asker, document))
+    if None in answers:
+        return None
+    one, other = answers
+    return float((one["restecg=(joined)"] - other["restecg=lv hypertrophy"])[0])
+
+
+def test_naming_one_more_code_does_not_set_the_unnamed_ones_apart(rows, tmp_path):
+    start = dictionary().index('codes = { "normal" = "normal", "st-t')
+    described = dictionary()[:start] + dictionary()[dictionary().index("\n", start) + 1 :]
+    # Enough have the reference that it joins the four whom nobody names, and `lv hypertrophy` stays alone.
+    changed = [
+        {**row, "restecg": "lv hypertrophy"} if at % 3 and row["restecg"] == "normal" else row
+        for at, row in enumerate(rows)
+    ]
+    source = opened(tmp_path, changed, described)
+    assert unlisted(source, without("exposure")) == 4.0  # the control
+    assert unlisted(source, without()) is None
+
+
 def test_nobody_but_the_holder_knows_who_is_held_out(source, rows):
     document = parse_task(task("binomial", "exang", ("age",), evaluation={"holdout": "0.5"}))
     public = sha256(b"did:web:h\nheart").digest()

@@ -48,6 +48,7 @@ class _Past:
     sets: list[Mask] = field(default_factory=list)
     basis: Matrix | None = None
     cells: dict[str, Matrix] = field(default_factory=dict)
+    codes: dict[tuple[str, bytes], list[Mask]] = field(default_factory=dict)  # by column and all persons
     known: OrderedDict[str, Asked] = field(default_factory=OrderedDict)
 
 
@@ -82,6 +83,12 @@ def cells_of(task: GlmTask, part: Part) -> dict[str, Matrix]:
     if _two_valued(part.target):
         found[task.target.column] = np.column_stack([everybody, part.target])
     return found
+
+
+def _grouped(cells: Matrix) -> tuple[bytes, list[Mask]]:
+    """All persons of the cells of a column, and the persons of each code, those of the first code last."""
+    everybody, shown = cells[:, 0] > 0.0, cells[:, 1:] > 0.0
+    return everybody.tobytes(), [*shown.T, everybody & ~shown.any(axis=1)]
 
 
 def _two_valued(values: Matrix) -> bool:
@@ -125,12 +132,24 @@ class Audit:
             if exposes(basis, extended(basis, new.vectors)):
                 raise DisclosureError("release.exposure")
             for name, found in new.cells.items():
-                before = past.cells.get(name, found[:, :0])
-                if exposes(before, extended(before, found)):
-                    raise DisclosureError("release.exposure")
+                self._check_codes(past, name, found, least)
             past.known[own] = new
             while len(past.known) > MOST_ASKED:
                 past.known.popitem(last=False)
+
+    @staticmethod
+    def _check_codes(past: _Past, name: str, found: Matrix, least: int) -> None:
+        """Whether a column is summed by code as before, and nobody is alone in what sums by its codes tell together.
+
+        A code that is an outcome, and that a rare one joins in a feature, would tell of those who have the rare one.
+        """
+        who, masks = _grouped(found)
+        others = past.codes.get((name, who), [])
+        if any(differs_by_few(mask, other, least) for mask in masks for other in others):
+            raise DisclosureError("release.difference")
+        before = past.cells.get(name, found[:, :0])
+        if exposes(before, extended(before, found)):
+            raise DisclosureError("release.exposure")
 
     def _of(self, asset: str, marks: Marks, content: Marks) -> _Past:
         identity = blake2b(asset.encode() + b"\n" + marks.tobytes() + content.tobytes()).digest()
@@ -145,7 +164,7 @@ class Audit:
         steps = {question_of(step): step for step in history}
         asked_before = list(steps)
         if asked_before[: len(past.questions)] != past.questions:
-            past.questions, past.sets, past.basis, past.cells = [], [], None, {}
+            past.questions, past.sets, past.basis, past.cells, past.codes = [], [], None, {}, {}
         for question in asked_before[len(past.questions) :]:
             found = past.known.pop(question, None) or again(steps[question])
             past.questions.append(question)
@@ -155,5 +174,8 @@ class Audit:
             past.basis = extended(basis, found.vectors)
             for name, summed in found.cells.items():
                 past.cells[name] = extended(past.cells.get(name, summed[:, :0]), summed)
+                who, masks = _grouped(summed)
+                others = past.codes.setdefault((name, who), [])
+                others += [mask for mask in masks if not any((mask == other).all() for other in others)]
             if not any((found.persons == other).all() for other in past.sets):
                 past.sets.append(found.persons)
