@@ -270,6 +270,25 @@ def test_rows_without_an_outcome_do_not_single_out_who_lacks_it(rows, tmp_path):
     assert kept[1] is None
 
 
+def asked_on_two_extracts(folder, rows, brakes):
+    """Age of whoever alone has a gap in the second extract; in the first one enough have one."""
+    extracts = []
+    for name, gaps in (("first", range(15)), ("second", [7])):
+        changed = [{**row, "exang": "" if at in gaps else row["exang"]} for at, row in enumerate(rows)]
+        extracts.append(opened(folder, changed, name=f"{name}-{brakes.exposure}"))
+    asker = Asker(extracts[0], brakes)
+    questions = [task("binomial", target, ("age",)) for target in ("num > 0", "exang")]
+    assert None not in [asker.tried(question) for question in questions]
+    asker.source = extracts[1]
+    answers = [asker.tried(question) for question in questions]
+    return None if None in answers else answers[0]["sums"][0] - answers[1]["sums"][0]
+
+
+def test_what_was_answered_on_an_extract_is_looked_at_again_on_the_next_one(rows, tmp_path):
+    assert asked_on_two_extracts(tmp_path, rows, without("exposure")) == float(rows[7]["age"])  # the control
+    assert asked_on_two_extracts(tmp_path, rows, without()) is None
+
+
 def shares(asker):
     fitted = [
         asker.tried(task("binomial", "exang", ("age",), evaluation={"holdout": s})) for s in ("0.0", "0.1", "0.2")

@@ -4,7 +4,8 @@ The question is weighed on the rows as they are now, and so is every question be
 is kept between two questions, bounded, to save time and nothing else: without it the result is the same.
 
 A sum of all rows comes with one of the rows of each code: who is alone with a code in what two sums have not in
-common stands in the difference of these. So each coded column is audited by itself too, by who has which code.
+common stands in the difference of these. So each coded column is audited by itself too, by who has which code. And a
+code that is an outcome, and that a rare one joins in a feature, would tell of the few who have the rare one.
 """
 
 from collections import OrderedDict
@@ -22,10 +23,11 @@ from medspace.learning.glm.design import Marks, Mask, Matrix, Part
 from medspace.learning.glm.task import GlmTask
 from medspace.learning.glm.weighing import Weighed
 from medspace.privacy.errors import DisclosureError
-from medspace.privacy.exposure import differs_by_few, exposes, extended, places
+from medspace.privacy.exposure import MOST_LEVERAGE, differs_by_few, exposes, extended, places
 
 MOST_TABLES = 8  # kept at a time
 MOST_ASKED = 64  # vectors kept until the history names their question
+SLACK = 1e-6  # of a leverage that was computed in another order
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,13 @@ def cells_of(task: GlmTask, part: Part) -> dict[str, Matrix]:
     return found
 
 
+def _check_span(basis: Matrix | None, vectors: Matrix, *, known: bool) -> None:
+    before = vectors[:, :0] if basis is None else basis
+    after = extended(before, vectors)
+    if exposes(before[:, :0], after, MOST_LEVERAGE + SLACK) if known else exposes(before, after):
+        raise DisclosureError("release.exposure")
+
+
 def _grouped(cells: Matrix) -> tuple[bytes, list[Mask]]:
     """All persons of the cells of a column, and the persons of each code, those of the first code last."""
     everybody, shown = cells[:, 0] > 0.0, cells[:, 1:] > 0.0
@@ -124,32 +133,22 @@ class Audit:
             past = self._of(asset, marks, content)
             self._catch_up(past, history, again)
             own = question_of(step)
-            if own in past.questions:
-                return
+            # What was answered adds nothing, but it may have been answered on other rows, where it did no harm.
+            known = own in past.questions
             if any(differs_by_few(new.persons, other, least) for other in past.sets):
                 raise DisclosureError("release.difference")
-            basis = new.vectors[:, :0] if past.basis is None else past.basis
-            if exposes(basis, extended(basis, new.vectors)):
-                raise DisclosureError("release.exposure")
+            _check_span(past.basis, new.vectors, known=known)
             for name, found in new.cells.items():
-                self._check_codes(past, name, found, least)
+                who, masks = _grouped(found)
+                others = past.codes.get((name, who), [])
+                if any(differs_by_few(mask, other, least) for mask in masks for other in others):
+                    raise DisclosureError("release.difference")
+                _check_span(past.cells.get(name), found, known=known)
+            if known:
+                return
             past.known[own] = new
             while len(past.known) > MOST_ASKED:
                 past.known.popitem(last=False)
-
-    @staticmethod
-    def _check_codes(past: _Past, name: str, found: Matrix, least: int) -> None:
-        """Whether a column is summed by code as before, and nobody is alone in what sums by its codes tell together.
-
-        A code that is an outcome, and that a rare one joins in a feature, would tell of those who have the rare one.
-        """
-        who, masks = _grouped(found)
-        others = past.codes.get((name, who), [])
-        if any(differs_by_few(mask, other, least) for mask in masks for other in others):
-            raise DisclosureError("release.difference")
-        before = past.cells.get(name, found[:, :0])
-        if exposes(before, extended(before, found)):
-            raise DisclosureError("release.exposure")
 
     def _of(self, asset: str, marks: Marks, content: Marks) -> _Past:
         identity = blake2b(asset.encode() + b"\n" + marks.tobytes() + content.tobytes()).digest()
