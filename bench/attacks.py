@@ -24,7 +24,7 @@ from medspace.core.usage import Brakes
 
 HOSPITALS = ("cleveland", "hungary", "switzerland", "long-beach")
 TARGET = "num > 0"
-VICTIMS = 60  # of each hospital
+VICTIMS = 25  # of each hospital
 YES_OR_NO = ("sex", "fbs", "exang")
 Rows = tuple[dict[str, str], ...]
 Guess = Callable[["Attempt"], bool]

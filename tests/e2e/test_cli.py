@@ -329,7 +329,8 @@ def test_a_negotiation_that_waits_for_a_person_ends_with_4_and_goes_on_when_it_i
         space.told(f"medspace admit {made['did']}", "authority")
         typed(["medspace", "members", "--config", str(config)], tmp_path)
         error = space.told(f"medspace negotiate {made['did']} patients --wait 1", code=WAITING)["error"]
-        assert error["code"] == "waiting"
+        assert error["code"] == "negotiation.unanswered"
+        space.told(f"medspace negotiate {made['did']} patients --wait 1", code=WAITING)  # asks nobody twice
         (held,) = told(typed(["medspace", "negotiations", "--config", str(config), "--json"], tmp_path))[
             "negotiations"
         ]
@@ -356,10 +357,17 @@ def test_a_run_that_fails_ends_with_its_reason(space, tmp_path):
 def test_a_model_is_shown_with_its_quality_and_where_it_came_from(space):
     found = next(one for one in space.told("medspace runs")["runs"] if one["state"] == "finished")
     model = space.told(f"medspace model {found['model']['id']}")
+    assert space.told(f"medspace model {found['id']}") == model
     shown = space(f"medspace model {model['id']}").stdout
     for needle in (model["digest"], "intercept", "Cleveland Clinic Foundation", *model["lineage"]["agreements"]):
         assert needle in shown
-    assert space.told("medspace model none", code=USAGE)["error"]["code"]
+    assert space.told("medspace model none", code=USAGE)["error"]["code"] == "learning.model_unknown"
+    unfit = space.folder / "unfit.toml"
+    unfit.write_text((FIRST_STEPS / "task.toml").read_text())
+    space(f"medspace train {unfit} --dataset heart-disease")
+    failed = next(one for one in space.told("medspace runs")["runs"] if one["state"] == "failed")
+    error = space.told(f"medspace model {failed['id']}", code=USAGE)["error"]
+    assert (error["code"], failed["id"] in error["sentence"]) == ("learning.no_model", True)
 
 
 # --- policy ------------------------------------------------------------------------------------------------------
@@ -470,6 +478,28 @@ def test_the_program_on_the_page_of_the_sdk_runs(space):
     assert done.returncode == 0, done.stderr
     assert "policy.prohibited /prohibition/0" in done.stdout
     assert re.search(r"^Cleveland Clinic Foundation 304 0\.9\d+$", done.stdout, re.MULTILINE)
+
+
+def test_an_invented_space_stays_also_without_a_terminal(tmp_path):
+    words = [
+        sys.executable,
+        "-m",
+        "medspace",
+        "demo",
+        "--invented",
+        "--folder",
+        "space",
+        "--port",
+        str(free_range(12)),
+    ]
+    with subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as demo:
+        said = [demo.stdout.readline()]
+        while said[-1] not in ("Ctrl-C ends it.\n", ""):
+            said.append(demo.stdout.readline())
+        done = run("medspace members --config space/company/medspace.toml", tmp_path)
+        demo.terminate()
+    assert said[-1] == "Ctrl-C ends it.\n"
+    assert (done.returncode, demo.returncode) == (0, 0)
 
 
 def test_ctrl_c_ends_the_demo_quietly(tmp_path):

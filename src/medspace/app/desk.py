@@ -50,7 +50,7 @@ from medspace.core.paging import Place, newest, place
 from medspace.core.signing import Signer
 from medspace.core.store import Database, Transaction
 from medspace.core.text import Text, msgid
-from medspace.learning.errors import RunUnknownError
+from medspace.learning.errors import ModelUnknownError, NoModelError
 from medspace.learning.runs.model import MODELS, RUNS, Model, Run
 from medspace.learning.runs.service import Coordinator
 from medspace.ledger import bundle, service
@@ -267,12 +267,11 @@ class Desk:
             raise OfferError(reason=Text(msgid("the dataset has no offer {offer}"), {"offer": offer or "-"}))
         terms = message_offer(chosen[0], dataset)
         held = await self._agreement_on(participant, dataset)
-        if held is not None and self._bounds(held, terms):
-            if not await self._used_up(held):
-                return await self.negotiating.find(held.negotiation)
-            asked = await self._open_on(participant, terms)
-            if asked is not None:
-                return asked
+        if held is not None and self._bounds(held, terms) and not await self._used_up(held):
+            return await self.negotiating.find(held.negotiation)
+        asked = await self._open_on(participant, terms) if counted(odrl.parse(terms)) else None
+        if asked is not None:  # a person may have to answer it; asked twice, there would be two to answer
+            return asked
         return await self._request(participant, dataset, chosen[0])
 
     async def _used_up(self, held: Agreement) -> bool:
@@ -458,14 +457,20 @@ class Desk:
         return await self.run(run, speak)
 
     async def model(self, model: str, speak: Speak) -> JsonObject:
-        """A model by its identity.
+        """A model by its identity, or by that of the run that made it.
 
         Raises:
-            RunUnknownError: there is none.
+            NoModelError: the run has none (yet).
+            ModelUnknownError: there is no such model, and no such run.
         """
-        record = await self.database.read(lambda tx: tx.get(MODELS, model))
+
+        def look(tx: Transaction) -> tuple[Model | None, Run | None]:
+            run = tx.get(RUNS, model)
+            return tx.get(MODELS, model if run is None else run.model or ""), run
+
+        record, run = await self.database.read(look)
         if record is None:
-            raise RunUnknownError(run=model)
+            raise ModelUnknownError(model=model) if run is None else NoModelError(run=model, state=run.state)
         return views.model(record, self.names(), speak)
 
     # --- prove -------------------------------------------------------------------------------------------------

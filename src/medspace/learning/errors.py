@@ -3,7 +3,9 @@
 InvalidInputError
  |- TaskInvalidError       the task cannot be run as it stands
  |- StepInvalidError       the question of a round has the wrong shape
- `- RunUnknownError        there is no such run
+ |- RunUnknownError        there is no such run
+ |- ModelUnknownError      there is no such model
+ `- NoModelError           a run has made none
 SiteError                  one site did not deliver
  |- SiteAwayError          it does not answer
  |- SiteRefusedError       it says no
@@ -43,6 +45,22 @@ class RunUnknownError(InvalidInputError):
     code = "learning.run_unknown"
     sentence = msgid("There is no training run {run}.")
     next_step = msgid("List the runs and take one of them.")
+
+
+class ModelUnknownError(InvalidInputError):
+    """There is no such model."""
+
+    code = "learning.model_unknown"
+    sentence = msgid("There is no model {model}, and no training run with that name.")
+    next_step = msgid("Take the id that `medspace train` showed, or that of a finished run from `medspace runs`.")
+
+
+class NoModelError(InvalidInputError):
+    """A run has made no model."""
+
+    code = "learning.no_model"
+    sentence = msgid("The training run {run} has no model; it is {state}.")
+    next_step = msgid("`medspace runs` says how it stands, and why where it failed.")
 
 
 class SiteError(MedspaceError):

@@ -139,6 +139,9 @@ def _head(coordinator: str, run: Run) -> Iterator[Branch]:
     if run.finished:
         facts = {"model": run.finished.facts["model"], "rounds": run.finished.facts["rounds"]}
         yield Branch(0, Text(msgid("Model {model}, made in {rounds} rounds."), facts))
+    elif run.failed:
+        facts = {"run": run.id, "code": run.ends[0].facts.get("code", "-")}
+        yield Branch(0, Text(msgid("No model: the run {run} failed ({code})."), facts))
     else:
         yield Branch(0, Text(msgid("No model yet: the run {run} has not finished."), {"run": run.id}))
     yield Branch(1, Text(msgid("Trained by {party} in the run {run}."), {"party": coordinator, "run": run.id}))
@@ -151,8 +154,9 @@ def _head(coordinator: str, run: Run) -> Iterator[Branch]:
 
 
 def missing(run: Run) -> list[tuple[str, str]]:
-    """The sites that a finished run went on without, each with the code of its reason."""
-    said = run.finished.facts if run.finished else {}
+    """The sites that a run went on or ended without, each with the code of its reason."""
+    end = run.finished or next(iter(run.ends), None)
+    said = end.facts if end else {}
     return list(zip(said.get("missing", ()), said.get("reasons", ()), strict=False))
 
 

@@ -122,6 +122,21 @@ async def test_a_used_up_agreement_is_not_given_for_a_new_one(uses, codes, asked
     await shop.stop()
 
 
+async def test_who_waits_for_a_person_to_answer_asks_once():
+    shop = Shop(count=1)
+    await shop.publish()
+    shop.holder.strategy = PolicyStrategy(shop.holder.local, lambda tx, did: None, Answering.MANUAL)
+    await shop.holder.restart()
+    first = await shop.desk.negotiate(shop.holder.did, ASSET)
+
+    async def asked():
+        return (await shop.company.negotiation(first.id)).state == "REQUESTED"
+
+    await until(shop.network.clock, asked)
+    assert (await shop.desk.negotiate(shop.holder.did, ASSET)).id == first.id
+    await shop.stop()
+
+
 async def test_who_has_asked_for_the_next_agreement_asks_once():
     shop = Shop(count=1)
     await shop.publish()

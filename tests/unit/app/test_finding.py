@@ -16,6 +16,7 @@ from medspace.app.finding import (
     ClockError,
     Finder,
     NoConnectorError,
+    UnreadyError,
     catalog_base,
     listed,
     matching,
@@ -102,7 +103,7 @@ async def test_what_is_kept_of_a_page_is_text():
 @pytest.mark.parametrize(
     ("reply", "error"),
     [
-        (Reply(503, {"code": "later"}), AwayError),
+        (Reply(503, {"code": "later"}), UnreadyError),
         (Reply(403, {"code": "no", "reason": ["No."]}), CatalogRefusedError),
         (Reply(200, ["odd"]), CatalogRefusedError),
     ],
@@ -122,7 +123,7 @@ async def test_everywhere_goes_on_without_who_is_away_but_hides_no_bug():
     datasets, problems = await finder(Reply(200, {"dataset": [{"@id": "a"}]}))[0].everywhere([DID])
     assert ([d["id"] for d in datasets], problems) == (["a"], [])
     datasets, problems = await finder(Reply(503, {}))[0].everywhere([DID])
-    assert (datasets, [p["code"] for p in problems]) == ([], ["find.away"])
+    assert (datasets, [p["code"] for p in problems]) == ([], ["find.unready"])
     with pytest.raises(ZeroDivisionError):
         await finder(ZeroDivisionError())[0].everywhere([DID])
 

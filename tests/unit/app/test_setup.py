@@ -84,6 +84,20 @@ def test_what_is_not_said_is_the_safe_thing(tmp_path):
     assert all(operand in told for operand in ("count", "dateTime", "medspace:minSites", "medspace:minCohort"))
 
 
+def test_the_doctor_says_which_numbers_nobody_can_ask_about(tmp_path):
+    (tmp_path / "h.csv").write_text("p,age\n" + "".join(f"p{n},{999 if n < 3 else n}\n" for n in range(60)))
+    made = set_up(tmp_path / "h", Wishes("H", 18_100, offer=tmp_path / "h.csv", person="p"), clock=NOW)
+    assert made["unbounded"] == ["age"]
+
+    def said():
+        return [c["sentence"] for c in examine(Path(made["config"]), "en")["checks"] if c["name"] == "ranges"]
+
+    assert said() == ["Columns of h without a range, which nobody can ask about: age."]
+    dictionary = Path(made["to_review"][0])
+    dictionary.write_text(dictionary.read_text() + "maximum = 130\nmissing = [999]\n")
+    assert said() == []
+
+
 def test_what_is_said_is_written(tmp_path):
     config = offered(
         tmp_path, person="", rows_are_persons=True, until="2026-12-31", count=None, min_sites=1, questions=60,

@@ -64,6 +64,15 @@ def test_a_run_without_an_end_has_no_model():
     assert "wasGeneratedBy" not in lineage.prov(logs, RUN)
 
 
+def test_a_run_that_failed_says_so_and_who_did_not_take_part():
+    space = honest()
+    space.drop(COMPANY, space.find(COMPANY, "run.finished"))
+    space.note(COMPANY, "run.failed", run=RUN, code="policy.count", missing=[SOUTH], reasons=["policy.count"])
+    told = said(read(space))
+    assert told[0] == f"No model: the run {RUN} failed (policy.count)."
+    assert f"  {SOUTH} was asked and did not take part to the end (policy.count)." in told
+
+
 def test_an_unknown_protection_is_shown_as_it_is():
     space = honest()
     space.edit(COMPANY, space.find(COMPANY, "run.started"), protection="new-kind")

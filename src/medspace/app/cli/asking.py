@@ -10,19 +10,17 @@ from medspace.app.screen import Screen
 from medspace.app.setup.wishes import COUNT, MIN_SITES, Answers, WishError, Wishes
 from medspace.core.text import Text, msgid, plain
 
-UNSAID = -1
-
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the options said of an offer; `UNSAID` and empty texts where they said nothing."""
+    """What the options said of an offer; None and empty texts where they said nothing."""
 
     person: str
     rows_are_persons: bool
     until: str
-    count: int
-    min_sites: int
-    questions: int
+    count: int | None
+    min_sites: int | None
+    questions: int | None
     answers: str
 
 
@@ -41,9 +39,9 @@ def ask(screen: Screen, wishes: Wishes, asked: Asked) -> Wishes:
         person=asked.person,
         rows_are_persons=asked.rows_are_persons,
         until=asked.until,
-        count={UNSAID: COUNT, 0: None}.get(asked.count, asked.count),
-        min_sites=MIN_SITES if asked.min_sites == UNSAID else asked.min_sites,
-        questions=None if asked.questions == UNSAID else asked.questions,
+        count={None: COUNT, 0: None}.get(asked.count, asked.count),
+        min_sites=MIN_SITES if asked.min_sites is None else asked.min_sites,
+        questions=asked.questions,
         answers=_answers(asked.answers),
     )
 
@@ -67,10 +65,10 @@ def _answered(screen: Screen, wishes: Wishes, asked: Asked) -> Asked:
     if not asked.until:
         question = Text(msgid("Until which day does the offer stand? (Enter: for a year)"))
         asked = replace(asked, until=str(typer.prompt(plain(screen.say(question)), default="", show_default=False)))
-    if asked.count == UNSAID:
+    if asked.count is None:
         question = Text(msgid("How often may an agreement be used? (0: without bound)"))
         asked = replace(asked, count=_number(screen, question, COUNT))
-    if asked.min_sites == UNSAID:
+    if asked.min_sites is None:
         question = Text(msgid("How many hospitals must take part in a training?"))
         asked = replace(asked, min_sites=_number(screen, question, MIN_SITES))
     if not asked.answers:

@@ -34,11 +34,16 @@ def init(
         bool, typer.Option("--rows-are-persons", help="No column names the patients: each row is one.")
     ] = False,
     until: Annotated[str, typer.Option("--until", help="Last day of the offer; default: in a year.")] = "",
-    count: Annotated[int, typer.Option("--count", help="Uses per agreement; default: 20; 0: without bound.")] = -1,
-    min_sites: Annotated[int, typer.Option("--min-sites", help="Hospitals in each training; default: 3.")] = -1,
+    count: Annotated[
+        int | None, typer.Option("--count", help="Uses per agreement; default: 20; 0: without bound.")
+    ] = None,
+    min_sites: Annotated[
+        int | None, typer.Option("--min-sites", help="Hospitals in each training; default: 3.")
+    ] = None,
     questions: Annotated[
-        int, typer.Option("--questions", help="Questions a year, of all users; default: a tenth of the patients.")
-    ] = -1,
+        int | None,
+        typer.Option("--questions", help="Questions a year, of all users; default: a tenth of the patients."),
+    ] = None,
     answers: Annotated[
         str, typer.Option("--answers", help="manual: a person answers each negotiation (default); automatic.")
     ] = "",
@@ -70,6 +75,12 @@ def _made(screen: Screen, made: JsonObject) -> None:
         screen.line(Text(text, {"column": column}))
     for file in made["to_review"]:
         screen.line(Text(msgid("Review {file}: it was drafted from your data."), {"file": file}))
+    if made["questions"] is not None:
+        text = msgid(
+            "It answers {questions} questions a year, of all users together; a training takes one for each round, "
+            "about ten."
+        )
+        screen.line(Text(text, {"questions": made["questions"]}))
     if made["to_review"] and made["answers"] == "manual":
         screen.line(Text(msgid("A person answers each negotiation: see `medspace negotiations`.")))
     screen.line(Text(msgid("Next: {command}"), {"command": f"medspace up {made['config']}"}))

@@ -27,12 +27,12 @@ def demo(
 ) -> None:
     """Four hospitals, a company and an authority: from catalogue to trained model to proof."""
     screen = Screen(as_json=json, language=spoken_language(lang))
-    stay = not (once or json or os.environ.get("ONCE") or not sys.stdout.isatty())
+    stay = not (once or json or os.environ.get("ONCE"))
     if invented:
         from medspace.app.demo.invented import run_invented  # noqa: PLC0415 - the server side is heavy
 
-        run_invented(screen, folder=folder, port=port, stay=stay)
+        run_invented(screen, folder=folder, port=port, stay=stay)  # a space to work with, so also without a terminal
         return
     from medspace.app.demo.story import run_demo  # noqa: PLC0415
 
-    run_demo(screen, folder=folder, port=port, stay=stay, progress=steps)
+    run_demo(screen, folder=folder, port=port, stay=stay and sys.stdout.isatty(), progress=steps)

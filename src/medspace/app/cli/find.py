@@ -1,5 +1,6 @@
 """Verbs to find and agree: catalog, negotiate, negotiations, answer, agreements, download."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -47,9 +48,16 @@ def _datasets(screen: Screen, found: list[JsonObject], silent: list[JsonObject],
             facts = {"dataset": one["id"], "offer": flaw["offer"], "sentence": flaw["sentence"]}
             screen.line(Text(msgid("{dataset}, offer {offer}: {sentence}"), facts))
     for problem in silent:
-        screen.line(Text(msgid("{participant} did not answer: {sentence}"), problem))
+        screen.line(_silent(problem))
     if found:
         screen.line(following("medspace negotiate PROVIDER DATASET", config))
+
+
+def _silent(problem: JsonObject) -> Text:
+    """Whose catalogue is not here, and why; most sentences name the participant themselves."""
+    if str(problem["participant"]) in str(problem["sentence"]):
+        return Text("{sentence}", problem)
+    return Text(msgid("{participant} did not answer: {sentence}"), problem)
 
 
 def negotiate(
@@ -76,7 +84,7 @@ def _outcome(screen: Screen, outcome: JsonObject, config: Path) -> None:
     )
     for sentence in outcome["contract"]:
         screen.line(Text("  - {sentence}", {"sentence": sentence}))
-    screen.line(following(f"medspace train TASK.toml --agreement {outcome['agreement']}", config))
+    screen.line(following(f"medspace train TASK.toml --dataset {shlex.quote(str(outcome['dataset']))}", config))
 
 
 def negotiations(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False, lang: LanguageOption = "") -> None:
@@ -112,7 +120,10 @@ def answer(
     """Decide a negotiation that is held for a person."""
     with session(config, json=json, language=lang) as (space, screen):
         decided = space.answer(negotiation, approve=approve, reason=reason)
-        text = Text(msgid("Negotiation {id} is now {state}."), {"id": negotiation, "state": decided["state"]})
+        # Its state is that of before: it changes once the other side has acknowledged (DSP 2025-1, states).
+        approved = msgid("Approved: the agreement is on its way to {counterparty}; `medspace agreements` shows it.")
+        refused = msgid("Refused: {counterparty} is told.")
+        text = Text(approved if approve else refused, {"counterparty": str(decided["counterparty"])})
         screen.show(decided, lambda: screen.line(text))
 
 

@@ -87,7 +87,7 @@ def train(
     json: JsonOption = False,
     lang: LanguageOption = "",
 ) -> None:
-    """Train a model across hospitals; no row leaves any of them."""
+    """Train a model across hospitals: sums leave them, no table does."""
     wanted = read_task(task)
     with session(config, json=json, language=lang) as (space, screen):
         chosen, lapsed = agreement or [], list[str]()
@@ -195,7 +195,7 @@ def _why(run: JsonObject) -> str:
 
 
 def model(
-    model: Annotated[str, typer.Argument(help="The model's id, as `medspace train` shows it.")],
+    model: Annotated[str, typer.Argument(help="The model's id, as `medspace train` shows it, or that of its run.")],
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
     lang: LanguageOption = "",

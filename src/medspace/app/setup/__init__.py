@@ -89,6 +89,7 @@ def set_up(folder: Path, wishes: Wishes, *, clock: Clock = _SYSTEM_CLOCK) -> Jso
         "public_key": encode(signer.public_key),
         "to_review": [str(dictionary), str(file)] if dictionary else [],
         "answers": config.negotiations.answers,
+        "questions": None if drafted is None else questions(wishes, drafted.persons),
         **_told(drafted),
     }
 

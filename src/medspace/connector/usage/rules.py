@@ -113,7 +113,7 @@ def behind_the_gate(admission: Admission, output: Output) -> Decision:
 
 def withheld() -> Premise:
     """All that a caller is told of an output that was kept back for any reason that lies in the rows."""
-    asked = Text(msgid("an output that tells about no few patients"))
+    asked = Text(msgid("an output that enough patients stand behind"))
     held = Text(msgid("it would tell about few, or nothing at all"))
     remedy = Text(
         msgid(
