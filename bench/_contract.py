@@ -10,6 +10,7 @@ from typing import Any
 
 from medspace.adapters.duckdb.source import TableSource, load
 from medspace.app.demo.data import dictionary
+from medspace.app.demo.space import MIN_COHORT, QUESTIONS
 from medspace.core.dictionary import parse
 from medspace.core.errors import MedspaceError
 from medspace.core.usage import Brakes
@@ -18,11 +19,10 @@ from tests.unit.connector.uses import ASSET, HOLDER, KIND, House, call
 
 USES = 20  # of the demo's contract
 TRIES = 200  # uses that are begun; the hospital counts them itself
-QUESTIONS = 60  # of an asset in a year, as the demo sets it
 HOLDERS = (HOLDER, "did:web:b.example", "did:web:c.example")  # whom the run names; nobody has to prove it
 ALL = Brakes()
 ROUNDS = 30  # questions of one use, at most
-TERMS = {"count": USES, "min_cohort": 10, "min_sites": 3, "until": "2030-06-30T00:00:00Z"}
+TERMS = {"count": USES, "min_cohort": MIN_COHORT, "min_sites": 3, "until": "2030-06-30T00:00:00Z"}
 
 
 class Contract:

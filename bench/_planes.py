@@ -18,6 +18,8 @@ PURPOSE = "ehds:HealthcareScientificResearch"
 SHARP = 1e9  # the steepest plane: everybody on one side weighs the same, the others nothing
 CLIP = 300.0  # where the predictor of a Poisson model was cut off when this attack was found
 FLAT = 1e-6
+ALONE = 1e-3  # a count is 1 within this
+CODE = 0.5  # half a step of a column of 0 and 1
 SLOPES = (1.0, 2.0, 3.0, 4.5, 7.0, 15.0)  # of the steepest coefficient, for a column of -1 .. 1
 
 
@@ -164,3 +166,46 @@ def between_sets(ask: Ask, target: str) -> tuple[View, Matrix]:
         if answer is not None:
             made.append(answer * 4.0)
     return few, rows_in(b - a for a in made for b in made if round(float(b[0, 0] - a[0, 0])) == 1)
+
+
+def slices_of_codes(ask: Ask, target: str) -> tuple[View, Matrix]:
+    """Rows of whoever is alone with a code among those that one share of the split holds out and another does not."""
+    view = without(target.split(maxsplit=1)[0])
+    width = len(view.layout["scale"]) + 1
+    made: list[Matrix] = []
+    for share in ("0.0", "0.1", "0.2", "0.3", "0.4", "0.5"):
+        answer = hessian(ask, view, task("binomial", target, view, evaluation={"holdout": share}), [0.0] * width)
+        if answer is not None:
+            made.append(answer * 4.0)
+    found = [row[1:] for a in made for b in made for row, own in _by_code(a - b) if abs(own - 1.0) < ALONE]
+    return view, np.array(found) if found else np.empty((0, 0))
+
+
+def _by_code(sums: Matrix) -> Iterable[tuple[Vector, float]]:
+    return zip(sums, np.diag(sums), strict=True)
+
+
+def pairs_of_codes(ask: Ask, target: str, questions: int = 50, seed: int = 3) -> tuple[View, Matrix]:
+    """Rows of whoever is alone with two codes: the entry of the pair is that patient's weight, and tells a predictor.
+
+    As many answers as there are columns tell the row.
+    """
+    view = without(target)
+    asked, draw = task("poisson", {"column": target}, view), np.random.default_rng(seed)
+    width = len(view.layout["scale"]) + 1
+    first = hessian(ask, view, asked, [0.0] * width)
+    if first is None:
+        return view, np.empty((0, 0))
+    codes = [at for at in range(1, width) if view.tolerance()[at - 1] >= CODE]
+    pairs = [(i, j) for i in codes for j in codes if i < j and abs(first[i, j] - 1.0) < ALONE]
+    betas: list[Vector] = []
+    told: list[list[float]] = []
+    for _ in range(questions):
+        beta = np.concatenate([[0.0], draw.normal(size=width - 1) / 4.0])
+        answer = hessian(ask, view, asked, beta)
+        if answer is not None:
+            betas.append(beta[1:])
+            told.append([math.log(max(answer[pair], FLAT)) for pair in pairs])
+    if not (pairs and betas):
+        return view, np.empty((0, 0))
+    return view, np.linalg.lstsq(np.array(betas), np.array(told), rcond=FLAT)[0].T

@@ -270,6 +270,25 @@ def test_rows_without_an_outcome_do_not_single_out_who_lacks_it(rows, tmp_path):
     assert kept[1] is None
 
 
+def asked_on_two_extracts(folder, rows, brakes):
+    """Age of whoever alone has a gap in the second extract; in the first one enough have one."""
+    extracts = []
+    for name, gaps in (("first", range(15)), ("second", [7])):
+        changed = [{**row, "exang": "" if at in gaps else row["exang"]} for at, row in enumerate(rows)]
+        extracts.append(opened(folder, changed, name=f"{name}-{brakes.exposure}"))
+    asker = Asker(extracts[0], brakes)
+    questions = [task("binomial", target, ("age",)) for target in ("num > 0", "exang")]
+    assert None not in [asker.tried(question) for question in questions]
+    asker.source = extracts[1]
+    answers = [asker.tried(question) for question in questions]
+    return None if None in answers else answers[0]["sums"][0] - answers[1]["sums"][0]
+
+
+def test_what_was_answered_on_an_extract_is_looked_at_again_on_the_next_one(rows, tmp_path):
+    assert asked_on_two_extracts(tmp_path, rows, without("exposure")) == float(rows[7]["age"])  # the control
+    assert asked_on_two_extracts(tmp_path, rows, without()) is None
+
+
 def shares(asker):
     fitted = [
         asker.tried(task("binomial", "exang", ("age",), evaluation={"holdout": s})) for s in ("0.0", "0.1", "0.2")
@@ -281,6 +300,105 @@ def test_shares_of_the_split_are_nested_and_differ_by_many(source):
     found = shares(Asker(source))
     assert found == sorted(found, reverse=True)
     assert all(a - b >= LEAST for a, b in pairwise(found))
+
+
+def by_code(asker, document):
+    """The sums of the rows of each code at beta 0, by name of the column, and of all rows."""
+    made = parse_task(document)
+    fill = [x for feature in made.features for x in ([0.0] * len(feature.columns) if feature.coded else [70.0])]
+    answer = asker.newton(document, [0.0] * (len(made.columns) + 1), fill=fill)
+    if answer is None:
+        return None
+    return dict(zip(("all", *made.columns), np.array(answer["hessian"]) * 4.0, strict=True))
+
+
+def alone_in_a_slice(source, brakes):
+    """Codes and ages that the shares of the split give of whoever is alone with a code among those that one adds."""
+    asker = Asker(source, brakes)
+    shares = [task("binomial", "num > 0", ("age", "cp"), evaluation={"holdout": s}) for s in ("0.3", "0.4", "0.5")]
+    answers = [found for found in (by_code(asker, document) for document in shares) if found is not None]
+    differences = [(name, *(a[name] - b[name])[:2]) for a, b in pairwise(answers) for name in a if "cp=" in name]
+    return len(answers), {(name, age) for name, count, age in differences if count == 1.0}
+
+
+def test_nobody_is_alone_with_a_code_in_what_two_answers_have_not_in_common(source, rows):
+    answers, read = alone_in_a_slice(source, without("exposure"))
+    assert answers == 3
+    assert read  # the control
+    assert read <= {(f"cp={row['cp']}", float(row["age"])) for row in rows}
+    assert alone_in_a_slice(source, without()) == (2, set())
+
+
+def rarest_slope(source, brakes):
+    """Somebody alone with a code counts as missing beside others with a gap, and with the next code where these go.
+
+    The difference of two answers about patients by the hundred.
+    """
+    asker = Asker(source, brakes)
+    levels = {"name": "slope", "kind": "coded", "levels": ["upsloping", "flat", "downsloping"]}
+    answers = []
+    for missing in ("indicator+mean", "drop"):
+        document = task("binomial", "num > 0", ("age",), missing=missing)
+        document["features"].append(levels)
+        answers.append(by_code(asker, document))
+    if None in answers:
+        return None
+    kept, dropped = answers
+    first = kept["all"] - kept["slope=flat"] - kept["slope is missing"]
+    return tuple(float(sum_) for sum_ in (dropped["slope=(joined)"][:2] - first[:2]))
+
+
+def test_whoever_is_alone_with_a_code_is_not_read_by_counting_gaps_in_two_ways(tmp_path):
+    rows = patients("hungary")
+    source = opened(tmp_path, rows)
+    victim = next(row for row in rows if row["slope"] == "downsloping")
+    assert rarest_slope(source, without("exposure")) == (1.0, float(victim["age"]))  # the control
+    assert rarest_slope(source, without()) is None
+
+
+def ages_of_the_rare(source, brakes):
+    """Four have a code that joins another one in a feature; as an outcome, that other one stands alone."""
+    asker = Asker(source, brakes)
+    everybody = by_code(asker, task("binomial", "num > 0", ("age", "restecg")))
+    document = task("binomial", {"column": "restecg", "level": "lv hypertrophy"}, ("age",))
+    answer = asker.newton(document, [0.0] * 3, fill=[70.0])
+    if answer is None:
+        return None
+    cases = np.array(answer["gradient"]) + 2.0 * np.array(answer["hessian"])[0]
+    return tuple(float(both) for both in (everybody["restecg=(joined)"] - [*cases[:2], *everybody["all"][2:]])[:2])
+
+
+def test_a_code_that_few_have_is_not_what_an_outcome_and_a_feature_have_not_in_common(source, rows):
+    rare = [float(row["age"]) for row in rows if row["restecg"] == "st-t abnormality"]
+    assert ages_of_the_rare(source, without("exposure")) == (len(rare), sum(rare))  # the control
+    assert ages_of_the_rare(source, without()) is None
+
+
+def unlisted(source, brakes):
+    """Where any code may stand, a task that names one more of them has the others apart."""
+    asker = Asker(source, brakes)
+    answers = []
+    for levels in (["normal", "made up"], ["normal", "lv hypertrophy"]):
+        document = task("binomial", "num > 0", ("age",))
+        document["features"].append({"name": "restecg", "kind": "coded", "levels": levels})
+        answers.append(by_code(asker, document))
+    if None in answers:
+        return None
+    one, other = answers
+    return float((one["restecg=(joined)"] - other["restecg=lv hypertrophy"])[0])
+
+
+def test_naming_one_more_code_does_not_set_the_unnamed_ones_apart(rows, tmp_path):
+    start = dictionary().index('codes = { "normal" = "normal", "st-t')
+    described = dictionary()[:start] + dictionary()[dictionary().index("\n", start) + 1 :]
+    # Enough have the reference that it joins the four whom nobody names, and `lv hypertrophy` stays alone.
+    changed = [
+        {**row, "restecg": "lv hypertrophy"} if at % 3 and row["restecg"] == "normal" else row
+        for at, row in enumerate(rows)
+    ]
+    source = opened(tmp_path, changed, described)
+    assert unlisted(source, without("exposure")) == 4.0  # the control
+    assert unlisted(source, without()) is None
 
 
 def test_nobody_but_the_holder_knows_who_is_held_out(source, rows):

@@ -1,6 +1,7 @@
 """A coordinator that asks for betas, splits or features which would single out one person."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from medspace.connector.usage.rules import behind_the_gate
 from medspace.core.usage import Admission, Brakes, Step
 from medspace.learning.errors import StepInvalidError, TaskInvalidError
+from medspace.learning.glm import evaluation
 from medspace.learning.glm.engine import GlmEngine
 from medspace.learning.glm.task import parse
 from medspace.privacy.errors import DisclosureError
@@ -132,6 +134,59 @@ def test_no_cell_of_an_evaluation_stands_for_fewer_patients_than_the_cohort():
     groups = np.array(tally["case_first"]) + np.array(tally["control_first"])
     assert all(rows == 0 or rows >= 10 for rows in groups)
     assert (groups > 0).sum() > 5
+
+
+def bins_of(scores, count, spread):
+    share = 0.5 + np.arctan(scores / spread) / np.pi
+    return np.minimum((share * count).astype(int), count - 1)
+
+
+def ended_with_bins(count, spread):
+    """Groups that begin and end with the bins that were asked for."""
+
+    def ranked(scores, _, least):
+        group, seen, found = 0, 0, np.zeros(count, dtype=np.int64)
+        for place, having in enumerate(np.bincount(bins_of(scores, count, spread), minlength=count)):
+            found[place], seen = group, seen + having
+            if seen >= least:
+                group, seen = group + 1, 0
+        return np.minimum(found, max(group - 1, 0))[bins_of(scores, count, spread)]
+
+    return ranked
+
+
+def alone_between_two_ends(patients, wire):
+    """Patients (by their score) and outcomes: counts of the same scores in other bins, and what they differ by."""
+    beta = [0.0, 0.03, 0.004]
+    spread = float(np.linalg.norm(beta[1:]))
+    scores = 0.03 * (patients.columns["age"] - 55.0) + 0.004 * (patients.columns["chol"] - 245.0)
+    ends = {-1e9: (0, 0)}
+    for count in range(400, 1001, 40):
+        wire(count, spread)
+        step = Step({**TASK, "evaluation": {"thresholds": count}}, 3, "evaluation", question(beta))
+        tally = GlmEngine().answer(admission(), step, patients).values["tally"]
+        cases, controls = np.cumsum(tally["case_last"]), np.cumsum(tally["control_last"])
+        for at in range(count - 1):
+            end = spread * np.tan(np.pi * ((at + 1) / count - 0.5))
+            if (cases + controls)[at] > (cases + controls)[at - 1] * (at > 0):
+                ends[end] = (int(cases[at] + controls[at]), int(cases[at]))
+    made = sorted(ends)
+    found = {}
+    for low, high in pairwise(made):
+        inside = np.flatnonzero((low < scores) & (scores < high))
+        if ends[high][0] - ends[low][0] == 1 and len(inside) == 1:
+            found[int(inside[0])] = ends[high][1] - ends[low][1]
+    return found
+
+
+def test_counts_in_other_bins_are_counts_of_the_same_groups(monkeypatch):
+    patients = Patients()
+    assert alone_between_two_ends(patients, lambda *_: None) == {}
+    read = alone_between_two_ends(  # the control
+        patients, lambda *bins: monkeypatch.setattr(evaluation, "ranked", ended_with_bins(*bins))
+    )
+    assert len(read) > 20
+    assert all(patients.columns["ill"][patient] == outcome for patient, outcome in read.items())
 
 
 def test_a_feature_that_two_patients_have_counts_as_missing():

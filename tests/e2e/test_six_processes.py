@@ -32,6 +32,6 @@ def test_six_processes_tell_the_story_from_catalogue_to_proof(tmp_path):
     told = json.loads(done.stdout)
     assert told["download_refused"]["code"] == "policy.prohibited"
     assert told["download_refused"]["clause"] == "/prohibition/0"
-    assert [site["rows"] for site in told["training"]["sites"]] == [304, 293, 200]
+    assert [site["rows"] for site in told["training"]["sites"]] == [304, 293, 123, 200]
     assert told["training"]["max_abs_diff_vs_pooled"] < 1e-4  # sums are released rounded
     assert told["audit"]["verified"]

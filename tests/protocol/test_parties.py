@@ -20,12 +20,6 @@ from tests.protocol import schemas, wire
 from tests.protocol.calls import HTTP
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _closed_at_the_end() -> Iterator[None]:
-    yield
-    HTTP.close()
-
-
 @pytest.fixture(scope="module")
 def crowd(tmp_path_factory) -> Iterator[Crowd]:
     with members(tmp_path_factory.mktemp("parties"), "user", "other") as crowd:

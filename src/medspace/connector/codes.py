@@ -23,7 +23,7 @@ identity.algorithm identity.audience identity.document identity.expired identity
 identity.key-mismatch identity.lifetime identity.malformed identity.missing identity.no-list identity.not-member
 identity.oversized identity.premature identity.replayed identity.signature identity.subject identity.token-id
 identity.unauthenticated did.document did.invalid members.expired members.issuer members.malformed members.premature
-members.rollback members.signature members.unavailable
+members.rollback members.signature members.unavailable quota.exceeded
 """
 
 _DECISIONS = """

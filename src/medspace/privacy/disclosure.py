@@ -171,48 +171,40 @@ def small_cells(columns: Sequence[Labels], persons: Persons, least: int) -> int:
     return found
 
 
-def grouped(scores: Vector, persons: Persons, least: int) -> Vector:
-    """The scores, averaged over neighbours in groups of at least `least` persons: whoever counts them counts groups.
+def ranked(scores: Vector, persons: Persons, least: int) -> Labels:
+    """The group of each row: neighbours by score, of `least` persons or more, from 0 upwards.
 
-    Fewer persons than that in all make one group.
+    Only the order of the scores decides, not how fine somebody would have them counted: two counts of the same scores
+    are of the same groups. What is left at the end joins the group before it.
     """
+    groups = np.zeros(len(scores), dtype=np.int64)
+    group, seen, start = 0, set[int](), 0
     order = np.argsort(scores, kind="stable")
-    groups: list[list[int]] = []
-    seen: set[int] = set()
-    current: list[int] = []
-    for row in order:
-        current.append(int(row))
+    for at, row in enumerate(order):
+        groups[row] = group
         seen.add(int(persons[row]))
         if len(seen) >= least:
-            groups.append(current)
-            current, seen = [], set()
-    if groups:
-        groups[-1] += current  # what is left is too small to stand alone
-    else:
-        groups = [current]
-    averaged = np.empty_like(scores)
-    for group in groups:
-        averaged[group] = scores[group].mean() if group else 0.0
+            group, seen, start = group + 1, set(), at + 1
+    groups[order[start:]] = max(group - 1, 0)
+    return groups
+
+
+def grouped(scores: Vector, persons: Persons, least: int) -> Vector:
+    """The scores, averaged over their groups (`ranked`): whoever counts them counts groups."""
+    groups = ranked(scores, persons, least)
+    averaged: Vector = (np.bincount(groups, scores) / np.maximum(np.bincount(groups), 1))[groups]
     return averaged
 
 
-def runs(places: Labels, persons: Persons, width: int, least: int) -> tuple[Labels, Labels]:
-    """The first and the last place of each place's group, shape (width,) each.
+def reach(places: Labels, groups: Labels, width: int) -> tuple[Labels, Labels]:
+    """The first and the last place of each group, where the order of groups is that of their places.
 
-    A group are neighbouring places that at least `least` persons have together. What is left at the end joins the
-    group before it.
+    A group begins where the one before it ended, in the same place only if the two share it.
     """
-    having: list[set[int]] = [set() for _ in range(width)]
-    for at, person in zip(places.tolist(), persons.tolist(), strict=True):
-        having[at].add(person)
-    starts, seen = [0], set[int]()
-    for at in range(width - 1):
-        seen |= having[at]
-        if len(seen) >= least:
-            starts.append(at + 1)
-            seen = set()
-    if len(starts) > 1 and len(seen | having[width - 1]) < least:
-        starts.pop()
-    first = np.repeat(starts, np.diff([*starts, width]))
-    last = np.repeat(np.array([*starts[1:], width]) - 1, np.diff([*starts, width]))
-    return first.astype(np.int64), last.astype(np.int64)
+    count = int(groups.max(initial=0)) + 1
+    low, last = np.full(count, width - 1), np.zeros(count, dtype=np.int64)
+    np.minimum.at(low, groups, places)
+    np.maximum.at(last, groups, places)
+    first = np.concatenate([[0], last[:-1] + (low[1:] > last[:-1])])
+    last[-1] = width - 1
+    return first.astype(np.int64), last

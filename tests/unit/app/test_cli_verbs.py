@@ -78,7 +78,7 @@ SILENT = {"participant": "did:web:s", "sentence": "No answer."}
 MEMBER = {"did": "did:web:h", "name": "H", "region": "EU", "roles": ["holder"], "public_key": "key"}
 PREMISE = {"clause": "/c", "asked": "for research", "held": "It is marketing.", "satisfied": False, "remedy": "Ask."}
 ASKED = {"dataset": "d", "limit": 6, "used": 6, "left": 0, "back": "2027-11-24"}
-DECIDED = {"verdict": "deny", "code": "policy.purpose", "premises": [PREMISE], "questions": ASKED, "small_cells": 4}
+DECIDED = {"verdict": "deny", "code": "policy.purpose", "premises": [PREMISE], "questions": ASKED, "small_cells": 3}
 
 
 class Connector:
@@ -173,7 +173,7 @@ def test_a_dry_run_that_denies_ends_with_3(said):
     assert "  NO for research: It is marketing.  [/c]\n     To change it: Ask.\n" in out
     assert "d was asked 6 of the 6 questions" in out
     assert "come back on 2027-11-24" in out
-    assert "4 pairs of codes of d have too few patients each" in out
+    assert "3 pairs of codes of d have too few patients each" in out
 
 
 def test_questions_are_written_or_said_not_to_be(said, tmp_path):

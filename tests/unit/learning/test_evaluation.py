@@ -118,10 +118,11 @@ def test_counts_of_bins_by_hand():
     target, eta = np.array([1.0, 0.0, 1.0, 0.0]), np.array([1.5, 0.5, 0.2, -3.0])
     found = tally_of(task(thresholds=4), target, eta)
     assert (found.case_first, found.case_last) == ((0, 1, 0, 1), (0, 0, 1, 1))
-    assert (found.control_first, found.control_last) == ((1, 1, 0, 0), (1, 0, 1, 0))
-    # By twos: the lower two are of the bins 0 to 2.
+    assert (found.control_first, found.control_last) == ((1, 0, 1, 0), (1, 0, 1, 0))
+    # By twos: the lower two are of the bins 0 to 2, the upper two of the bins 2 and 3.
     found = tally_of(task(thresholds=4), target, eta, 2)
-    assert (found.case_first, found.case_last) == ((2, 0, 0, 0), (0, 0, 0, 2))
+    assert (found.case_first, found.case_last) == ((1, 0, 1, 0), (0, 0, 1, 1))
+    assert (found.control_first, found.control_last) == ((1, 0, 1, 0), (0, 0, 1, 1))
 
 
 @pytest.mark.parametrize("family", ["gaussian", "poisson"])

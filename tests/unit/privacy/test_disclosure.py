@@ -13,7 +13,8 @@ from medspace.privacy.disclosure import (
     heaviest,
     joined,
     merged,
-    runs,
+    ranked,
+    reach,
     small_cells,
 )
 
@@ -220,13 +221,25 @@ def test_cells_of_two_columns_that_few_persons_have_are_counted():
     assert small_cells([one, np.full(40, MISSING)], each(40), 10) == 0
 
 
-@given(st.lists(st.integers(0, 30), min_size=1, max_size=100), st.integers(1, 12))
-def test_runs_of_places_hold_enough_persons_and_keep_the_order(drawn, least):
+PLACES = st.lists(st.integers(0, 30), min_size=1, max_size=100)
+
+
+@given(PLACES, st.integers(1, 12))
+def test_groups_hold_enough_persons_and_reach_where_their_members_are(drawn, least):
     places = np.array(drawn)
-    first, last = runs(places, each(len(drawn)), 31, least)
-    assert (first <= np.arange(31)).all()
-    assert (np.arange(31) <= last).all()
-    assert (first[1:][first[1:] != first[:-1]] == last[:-1][first[1:] != first[:-1]] + 1).all()
-    for start in np.unique(first):
-        count = (first[places] == start).sum()
-        assert count >= min(least, len(drawn)) or (count == 0 and least == 0)
+    groups = ranked(places.astype(float), each(len(drawn)), least)
+    assert np.bincount(groups).min() >= min(least, len(drawn))
+    assert (np.diff(places[np.argsort(groups, kind="stable")].astype(float)) >= 0).all() or least > 1
+    first, last = reach(places, groups, 31)
+    assert (first[groups] <= places).all()
+    assert (places <= last[groups]).all()
+    assert (first[0], last[-1]) == (0, 30)
+    assert (first[1:] - last[:-1] <= 1).all()
+    assert (first[1:] >= last[:-1]).all()
+
+
+@given(PLACES, st.integers(1, 12))
+def test_groups_do_not_depend_on_how_fine_scores_are_counted(drawn, least):
+    scores = np.array(drawn) / 7.0
+    found = [ranked(made, each(len(drawn)), least) for made in (scores, 3.0 * scores + 1.0, np.arctan(scores))]
+    assert all((other == found[0]).all() for other in found)

@@ -2,10 +2,14 @@
 
 The question is weighed on the rows as they are now, and so is every question before it. What was computed for those
 is kept between two questions, bounded, to save time and nothing else: without it the result is the same.
+
+A sum of all rows comes with one of the rows of each code: who is alone with a code in what two sums have not in
+common stands in the difference of these. So each coded column is audited by itself too, by who has which code. And a
+code that is an outcome, and that a rare one joins in a feature, would tell of the few who have the rare one.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from threading import Lock
@@ -15,21 +19,27 @@ import numpy as np
 from medspace.core.canonical import exact
 from medspace.core.hashing import digest
 from medspace.core.usage import Step
-from medspace.learning.glm.design import Marks, Mask, Matrix
+from medspace.learning.glm.design import Marks, Mask, Matrix, Part
+from medspace.learning.glm.task import GlmTask
 from medspace.learning.glm.weighing import Weighed
 from medspace.privacy.errors import DisclosureError
-from medspace.privacy.exposure import differs_by_few, exposes, extended, places
+from medspace.privacy.exposure import MOST_LEVERAGE, differs_by_few, exposes, extended, places
 
 MOST_TABLES = 8  # kept at a time
 MOST_ASKED = 64  # vectors kept until the history names their question
+SLACK = 1e-6  # of a leverage that was computed in another order
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Of one question: which persons of the table it sums, and with which weights; places x vectors."""
+    """Of one question: which persons of the table it sums, and with which weights; places x vectors.
+
+    `cells` are, for each column of the table that it sums by code: all rows, those of each code, and those without.
+    """
 
     persons: Mask
     vectors: Matrix
+    cells: Mapping[str, Matrix] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -39,6 +49,8 @@ class _Past:
     questions: list[str] = field(default_factory=list)
     sets: list[Mask] = field(default_factory=list)
     basis: Matrix | None = None
+    cells: dict[str, Matrix] = field(default_factory=dict)
+    codes: dict[tuple[str, bytes], list[Mask]] = field(default_factory=dict)  # by column and all persons
     known: OrderedDict[str, Asked] = field(default_factory=OrderedDict)
 
 
@@ -47,13 +59,49 @@ def question_of(step: Step) -> str:
     return digest(exact({"task": step.task, "name": step.name, "inputs": step.inputs}))
 
 
-def asked(weighed: Weighed | None, rows: Mask, marks: Marks) -> Asked:
+def asked(weighed: Weighed | None, rows: Mask, marks: Marks, cells: Mapping[str, Matrix] | None = None) -> Asked:
     """The vectors of a question: ones, or the weights and the residuals; summed for each person's place."""
     place, width = places(marks)
-    vectors = [np.ones(int(rows.sum()))] if weighed is None else [weighed.weights, weighed.residuals]
     _, person = np.unique(marks, return_inverse=True)
     present = np.bincount(person, weights=rows) > 0.0
-    return Asked(present, np.column_stack([np.bincount(place[rows], vector, width) for vector in vectors]))
+
+    def by_place(vectors: Matrix) -> Matrix:
+        return np.column_stack([np.bincount(place[rows], vector, width) for vector in vectors.T])
+
+    ones = np.ones((int(rows.sum()), 1))
+    vectors = ones if weighed is None else np.column_stack([weighed.weights, weighed.residuals])
+    return Asked(present, by_place(vectors), {name: by_place(found) for name, found in (cells or {}).items()})
+
+
+def cells_of(task: GlmTask, part: Part) -> dict[str, Matrix]:
+    """Who is summed by which code, for each column that has codes (or numbers of two values): rows x vectors."""
+    found: dict[str, Matrix] = {}
+    first, everybody = 0, np.ones(len(part.target))
+    for feature in task.features:
+        values = part.values[:, first : first + len(feature.columns)]
+        first += len(feature.columns)
+        shown = values if feature.coded or _two_valued(values) else values[:, :0]
+        found[feature.name] = np.column_stack([everybody, np.nan_to_num(shown), np.isnan(values[:, :1])])
+    if _two_valued(part.target):
+        found[task.target.column] = np.column_stack([everybody, part.target])
+    return found
+
+
+def _check_span(basis: Matrix | None, vectors: Matrix, *, known: bool) -> None:
+    before = vectors[:, :0] if basis is None else basis
+    after = extended(before, vectors)
+    if exposes(before[:, :0], after, MOST_LEVERAGE + SLACK) if known else exposes(before, after):
+        raise DisclosureError("release.exposure")
+
+
+def _grouped(cells: Matrix) -> tuple[bytes, list[Mask]]:
+    """All persons of the cells of a column, and the persons of each code, those of the first code last."""
+    everybody, shown = cells[:, 0] > 0.0, cells[:, 1:] > 0.0
+    return everybody.tobytes(), [*shown.T, everybody & ~shown.any(axis=1)]
+
+
+def _two_valued(values: Matrix) -> bool:
+    return len(np.unique(values[~np.isnan(values)])) <= 2  # noqa: PLR2004 - yes and no
 
 
 class Audit:
@@ -85,13 +133,19 @@ class Audit:
             past = self._of(asset, marks, content)
             self._catch_up(past, history, again)
             own = question_of(step)
-            if own in past.questions:
-                return
+            # What was answered adds nothing, but it may have been answered on other rows, where it did no harm.
+            known = own in past.questions
             if any(differs_by_few(new.persons, other, least) for other in past.sets):
                 raise DisclosureError("release.difference")
-            basis = new.vectors[:, :0] if past.basis is None else past.basis
-            if exposes(basis, extended(basis, new.vectors)):
-                raise DisclosureError("release.exposure")
+            _check_span(past.basis, new.vectors, known=known)
+            for name, found in new.cells.items():
+                who, masks = _grouped(found)
+                others = past.codes.get((name, who), [])
+                if any(differs_by_few(mask, other, least) for mask in masks for other in others):
+                    raise DisclosureError("release.difference")
+                _check_span(past.cells.get(name), found, known=known)
+            if known:
+                return
             past.known[own] = new
             while len(past.known) > MOST_ASKED:
                 past.known.popitem(last=False)
@@ -109,7 +163,7 @@ class Audit:
         steps = {question_of(step): step for step in history}
         asked_before = list(steps)
         if asked_before[: len(past.questions)] != past.questions:
-            past.questions, past.sets, past.basis = [], [], None
+            past.questions, past.sets, past.basis, past.cells, past.codes = [], [], None, {}, {}
         for question in asked_before[len(past.questions) :]:
             found = past.known.pop(question, None) or again(steps[question])
             past.questions.append(question)
@@ -117,5 +171,10 @@ class Audit:
                 continue
             basis = found.vectors[:, :0] if past.basis is None else past.basis
             past.basis = extended(basis, found.vectors)
+            for name, summed in found.cells.items():
+                past.cells[name] = extended(past.cells.get(name, summed[:, :0]), summed)
+                who, masks = _grouped(summed)
+                others = past.codes.setdefault((name, who), [])
+                others += [mask for mask in masks if not any((mask == other).all() for other in others)]
             if not any((found.persons == other).all() for other in past.sets):
                 past.sets.append(found.persons)

@@ -33,9 +33,9 @@ from medspace.learning.glm.answers import (
     MomentsForm,
     NewtonForm,
 )
-from medspace.learning.glm.auditing import Asked, Audit, asked
+from medspace.learning.glm.auditing import Asked, Audit, asked, cells_of
 from medspace.learning.glm.bounds import Ranges, check_columns, check_outcome, ranges
-from medspace.learning.glm.design import Part, Sample, marks_of, sample
+from medspace.learning.glm.design import Matrix, Part, Sample, marks_of, sample
 from medspace.learning.glm.errors import NothingLeftError
 from medspace.learning.glm.evaluation import quality, scores, tally
 from medspace.learning.glm.maths import curvature, losses, moments
@@ -88,7 +88,8 @@ class GlmEngine:
         question = _Question.read(admission, step, rows)
         part, weighed = question.weighed()
         if admission.brakes.exposure and admission.min_cohort > 1:
-            self._compare(admission, step, rows, asked(weighed, part.rows, marks_of(rows, admission.seed)[0]))
+            persons = marks_of(rows, admission.seed)[0]
+            self._compare(admission, step, rows, asked(weighed, part.rows, persons, question.cells(part)))
         return question.output(part, weighed)
 
     def _compare(self, admission: Admission, step: Step, rows: Rows, new: Asked) -> None:
@@ -100,7 +101,7 @@ class GlmEngine:
                 part, weighed = question.summed()
             except MedspaceError:  # it was answered from another version of the table or the dictionary
                 return None
-            return asked(weighed, part.rows, persons)
+            return asked(weighed, part.rows, persons, question.cells(part))
 
         least = admission.min_cohort
         self._audit.check(admission.asset, persons, content, step, new, admission.history, again, least)
@@ -158,6 +159,10 @@ class _Question:
         if found is not None:
             check_weights(found, self.ranges, self.admission)
         return part, found
+
+    def cells(self, part: Part) -> dict[str, Matrix]:
+        """The rows of each code, where the step sums them: the sums of an evaluation are of all rows."""
+        return {} if self.step.name == "evaluation" else cells_of(self.task, part)
 
     def output(self, part: Part, weighed: Weighed | None) -> Output:
         """The sums, rounded."""

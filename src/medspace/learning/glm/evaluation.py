@@ -5,9 +5,10 @@ bin of chances; so the AUC is known up to a stated resolution, Brier score and e
 are exact. For gaussian and poisson: root mean squared error and mean deviance.
 
 The bins of the predictor are quantiles of where the question itself lets expect it: round the intercept, as wide as
-the coefficients of scaled columns are long. A site joins neighbouring bins until enough persons are in each, and says
-of each row the first and the last bin of its group. Pairs whose groups overlap may be in either order: they count
-half, and half of them is the resolution.
+the coefficients of scaled columns are long. A site puts rows in groups of enough persons, by the order of their
+predictors alone, and says of each row the first and the last bin of its group. (Groups that began and ended with bins
+would be other groups for every number of bins; one person more in one of them would stand in the difference.) Pairs
+whose groups overlap may be in either order: they count half, and half of them is the resolution.
 """
 
 import math
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from medspace.learning.glm.design import Vector
 from medspace.learning.glm.maths import losses, mean
 from medspace.learning.glm.task import GlmTask
-from medspace.privacy.disclosure import Persons, grouped, runs
+from medspace.privacy.disclosure import Persons, grouped, ranked, reach
 from medspace.privacy.rounding import Rounding, rounded
 
 
@@ -112,14 +113,15 @@ def _with_ranks(plain: Tally, task: GlmTask, target: Vector, made: Scores, perso
     # Quantiles of a Cauchy distribution: fine in the middle, and its tails are long enough for correlated columns.
     share = 0.5 + np.arctan((made.eta - made.middle) / made.spread) / math.pi
     place = np.minimum((share * count).astype(np.int64), count - 1)
-    first, last = runs(place, persons, count, least)
+    groups = ranked(made.eta, persons, least)
+    first, last = (ends[groups] for ends in reach(place, groups, count))
     cases = target == 1.0
     return replace(
         plain,
-        case_first=_counts(first[place[cases]], count),
-        case_last=_counts(last[place[cases]], count),
-        control_first=_counts(first[place[~cases]], count),
-        control_last=_counts(last[place[~cases]], count),
+        case_first=_counts(first[cases], count),
+        case_last=_counts(last[cases], count),
+        control_first=_counts(first[~cases], count),
+        control_last=_counts(last[~cases], count),
     )
 
 
