@@ -20,6 +20,7 @@ Persons = NDArray[np.int64]
 Labels = NDArray[np.int64]
 
 MISSING = -1  # the label of a row without a value
+DENSE = 8  # numbers below so many times the rows are near together
 FEW_VALUES = 20  # a number with so many different values, or fewer, is a code
 
 
@@ -50,21 +51,41 @@ def heaviest(weights: Vector, persons: Persons) -> float:
 
 
 def _by_person(weights: Vector, persons: Persons) -> Vector:
-    _, place = np.unique(persons, return_inverse=True)
+    place, _ = _numbered(persons)
     return np.bincount(place, weights=np.abs(weights)).astype(np.float64)
 
 
 def heads(labels: Labels, persons: Persons, width: int) -> NDArray[np.int64]:
     """How many persons have each of the labels 0 to `width` - 1; labels below 0 are not counted."""
     inside = labels >= 0
-    known, place = np.unique(persons[inside], return_inverse=True)
-    pairs = np.unique(labels[inside] * max(len(known), 1) + place)
-    return np.bincount(pairs // max(len(known), 1), minlength=width)[:width]
+    place, count = _numbered(persons[inside])
+    pairs = np.sort(labels[inside] * max(count, 1) + place)
+    new = np.ones(len(pairs), dtype=np.bool_)
+    new[1:] = pairs[1:] != pairs[:-1]
+    return np.bincount(pairs[new] // max(count, 1), minlength=width)[:width]
+
+
+def _numbered(persons: Persons) -> tuple[Persons, int]:
+    """The persons by numbers below the second result; as they are where they are small already."""
+    if _dense(persons):
+        return persons, int(persons.max(initial=-1)) + 1
+    known, place = np.unique(persons, return_inverse=True)
+    return place.astype(np.int64), len(known)
+
+
+def _dense(persons: Persons) -> bool:
+    """Whether the numbers are near together, so that counting is many times faster than sorting."""
+    return not len(persons) or (int(persons.min()) >= 0 and int(persons.max()) < DENSE * len(persons))
 
 
 def few(rows: Mask, persons: Persons, least: int) -> bool:
     """Whether some persons have it, but fewer than `least`."""
-    return 0 < len(np.unique(persons[rows])) < least
+    return 0 < number(persons[rows]) < least
+
+
+def number(persons: Persons) -> int:
+    """How many different persons there are."""
+    return int(np.count_nonzero(np.bincount(persons))) if _dense(persons) else len(np.unique(persons))
 
 
 def joined(labels: Labels, names: Sequence[str], persons: Persons, least: int, *, hide: bool = True) -> Labels:
@@ -116,43 +137,66 @@ def merged(column: Vector, persons: Persons, least: int, *, hide: bool = True) -
     owners = persons[~gaps]
     if len(values) == 2 and min(heads(place, owners, 2)) < least:  # noqa: PLR2004 - a yes or no
         return np.full_like(made, np.nan if hide else float(made[~gaps].mean()))
-    if len(values) <= max(FEW_VALUES, len(np.unique(persons)) // max(least, 1)):
+    if len(values) <= max(FEW_VALUES, number(persons) // max(least, 1)):
         made[~gaps] = _neighbours(values, place.astype(np.int64), owners, least)[place]
-    if few(gaps, persons, least):
+    if few(gaps, persons, least) and not gaps.all():
         made[gaps] = made[~gaps].mean()
     return made
 
 
 def _neighbours(values: Vector, place: Labels, persons: Persons, least: int) -> Vector:
     """What each of the sorted `values` becomes: the rarest joins the nearest, until none is rare."""
-    having: list[set[int]] = [set() for _ in values]
-    for at, person in zip(place.tolist(), persons.tolist(), strict=True):
-        having[at].add(person)
+    counts = heads(place, persons, len(values)).tolist()
+    if min(counts, default=least) >= least:
+        return values.copy()
+    having = _Having(place, persons, len(values))
     says, members = values.tolist(), [[at] for at in range(len(values))]
     left = list(range(-1, len(values) - 1))
     right = [*range(1, len(values)), -1]
-    queue = [(len(who), at) for at, who in enumerate(having)]
+    queue = [(count, at) for at, count in enumerate(counts)]
     heapq.heapify(queue)
     while queue:
         count, at = heapq.heappop(queue)
-        if not members[at] or count != len(having[at]):
+        if not members[at] or count != counts[at]:
             continue
         sides = [side for side in (left[at], right[at]) if side >= 0]
         if count >= least or not sides:
             break
-        near = min(sides, key=lambda side: (abs(says[side] - says[at]), -len(having[side]), says[side]))
-        having[near] |= having[at]
+        near = min(sides, key=lambda side: (abs(says[side] - says[at]), -counts[side], says[side]))
+        counts[near] = having.joined(near, at)
         members[near] += members[at]
         members[at] = []
         if left[at] >= 0:
             right[left[at]] = right[at]
         if right[at] >= 0:
             left[right[at]] = left[at]
-        heapq.heappush(queue, (len(having[near]), near))
+        heapq.heappush(queue, (counts[near], near))
     becomes = values.copy()
     for at, own in enumerate(members):
         becomes[own] = says[at]
     return becomes
+
+
+class _Having:
+    """Who has each of the values; gathered only of those that are joined."""
+
+    def __init__(self, place: Labels, persons: Persons, width: int) -> None:
+        self._sorted = persons[np.argsort(place, kind="stable")]
+        self._ends = np.cumsum(np.bincount(place, minlength=width)).tolist()
+        self._known: dict[int, set[int]] = {}
+
+    def of(self, at: int) -> set[int]:
+        """The persons of one value."""
+        if at not in self._known:
+            start = self._ends[at - 1] if at else 0
+            self._known[at] = set(self._sorted[start : self._ends[at]].tolist())
+        return self._known[at]
+
+    def joined(self, near: int, at: int) -> int:
+        """Let `near` have the persons of `at` as well; how many it has then."""
+        who = self.of(near)
+        who |= self.of(at)
+        return len(who)
 
 
 def small_cells(columns: Sequence[Labels], persons: Persons, least: int) -> int:

@@ -48,6 +48,7 @@ class TableRows:
     columns: Columns
     count: int
     described: Dictionary | None = None
+    marked: dict[bytes, tuple[list[int], list[int]]] = field(default_factory=dict, compare=False)
 
     @property
     def dictionary(self):
@@ -57,6 +58,11 @@ class TableRows:
         return self.columns.get(PERSON, range(self.count))
 
     def marks(self, key):
+        if key not in self.marked:
+            self.marked[key] = self._marks(key)
+        return self.marked[key]
+
+    def _marks(self, key):
         said = [repr(tuple(values[row] for values in self.columns.values())) for row in range(self.count)]
         return [mark(key, str(who)) for who in self.persons()], [mark(key, row) for row in said]
 
@@ -121,6 +127,17 @@ class SimulatedSites:
     engine: GlmEngine = field(default_factory=GlmEngine)
     brakes: Brakes = ALL_ON
     least: int = 1
+    described: Dictionary | None = None
+    opened: dict[str, TableRows] = field(default_factory=dict)
+
+    def __post_init__(self):
+        self.described = dictionary_of(*self.tables.values()) if self.tables else None
+
+    def open(self, allowed):
+        """The rows of a site, made once: a holder loads its table once too."""
+        if allowed.asset not in self.opened:
+            self.opened[allowed.asset] = TableSource(self.tables[allowed.asset], self.described).open(allowed)
+        return self.opened[allowed.asset]
 
     async def begin(self, run, agreement, kind):
         site = agreement.removeprefix("urn:agreement:")
@@ -141,9 +158,8 @@ class SimulatedSites:
 
     def honest(self, site, step):
         travelled = msgspec.json.decode(msgspec.json.encode(step), type=Step)
-        source = TableSource(self.tables[site], dictionary_of(*self.tables.values()))
         allowed = replace(admission(brakes=self.brakes), min_cohort=self.least, asset=site)
-        output = self.engine.answer(allowed, travelled, source)
+        output = self.engine.answer(allowed, travelled, self)
         values = msgspec.json.decode(msgspec.json.encode(output.values))
         return Answer(
             site=site,

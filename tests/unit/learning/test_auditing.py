@@ -8,7 +8,7 @@ import pytest
 from medspace.core.usage import Step
 from medspace.learning.glm.engine import GlmEngine
 from medspace.privacy.errors import DisclosureError
-from tests.unit.learning.simulated import TableSource, admission
+from tests.unit.learning.simulated import TableRows, TableSource, admission
 
 TASK = {"family": "binomial", "target": "y", "features": [{"name": "x"}], "purpose": "p", "max_rounds": 100}
 
@@ -91,3 +91,18 @@ def test_moments_and_evaluations_are_audited_too(name):
     inputs = {} if name == "moments" else {**question(0.0, 0.1).inputs}
     found, _ = answered([GlmEngine()], [whole, Step(fewer, 1, name, inputs)], columns=columns)
     assert found == ["answered", "release.difference"]
+
+
+def test_the_rows_are_read_once_however_long_the_history_is(monkeypatch):
+    _, past = answered([GlmEngine()], STEPS)
+    assert len(past) >= 3
+    read, numbers = [], TableRows.numbers
+
+    def counted(rows, column):
+        read.append(column)
+        return numbers(rows, column)
+
+    monkeypatch.setattr(TableRows, "numbers", counted)
+    fresh = GlmEngine()  # as after the connector was started anew
+    fresh.answer(replace(admission(history=tuple(past)), min_cohort=5), past[0], TableSource(table()))
+    assert sorted(read) == ["x", "y"]

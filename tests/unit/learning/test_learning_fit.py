@@ -15,7 +15,16 @@ from medspace.learning.glm.model import Phase
 from medspace.learning.glm.outcome import read
 from medspace.learning.glm.task import parse
 from tests.unit.learning import hearts, reweighted
-from tests.unit.learning.simulated import EXACT, TableRows, coefficients, fitted, split
+from tests.unit.learning.simulated import (
+    EXACT,
+    SimulatedSites,
+    TableRows,
+    coefficients,
+    coordinator,
+    fitted,
+    seats,
+    split,
+)
 
 FAMILIES = {
     "binomial": sm.families.Binomial,
@@ -308,3 +317,53 @@ async def test_holding_rows_out_fits_on_the_others_and_measures_on_them():
     assert read(model).measured_on == "held-out rows"
     assert 250 < model.rows < 310
     assert read(model).pooled.rows + model.rows == 400
+
+
+STRONG = {
+    "one strong column": (3000, 0.0, (5.0, 0.0), 0.0),
+    "columns that nearly say the same": (3000, 0.99, (0.5, 0.5), 0.0),
+    "what differs between such columns": (3000, 0.99, (10.6, -10.6), 0.0),
+    "the same with a penalty": (3000, 0.99, (10.6, -10.6), 1.0),
+}
+
+
+@pytest.mark.parametrize("case", STRONG)
+async def test_columns_that_foretell_much_or_resemble_each_other_are_fitted_all_the_same(case):
+    count, resemblance, slopes, l2 = STRONG[case]
+    source = np.random.default_rng(11)
+    one, own = source.normal(size=(2, count))
+    matrix = np.column_stack([one, resemblance * one + np.sqrt(1.0 - resemblance**2) * own])
+    target = (source.random(count) < 1.0 / (1.0 + np.exp(-matrix @ slopes))).astype(float)
+    tables = split({"a": matrix[:, 0], "b": matrix[:, 1], "y": target}, source.integers(0, 3, count))
+    document = {
+        "family": "binomial",
+        "target": "y",
+        "features": [{"name": "a"}, {"name": "b"}],
+        "purpose": "research",
+    }
+    model = await fitted(document | {"missing": "drop", "l2": l2, "standardise": False}, tables, least=10)
+    weighed = np.column_stack([np.ones(count), matrix])
+
+    def objective(beta):
+        eta = weighed @ beta
+        return np.logaddexp(0.0, eta).sum() - target @ eta + l2 * (beta[1:] @ beta[1:]) / 2.0
+
+    def slope(beta):
+        chance = 1.0 / (1.0 + np.exp(-weighed @ beta))
+        return weighed.T @ (chance - target) + l2 * np.array([0.0, *beta[1:]])
+
+    best = scipy.optimize.minimize(objective, np.zeros(3), jac=slope, tol=1e-12).x
+    np.testing.assert_allclose(coefficients(model), best, atol=1e-4)
+    assert model.rounds <= 12
+
+
+async def test_a_sign_that_all_who_bear_it_are_cases_is_named_after_few_rounds():
+    source = np.random.default_rng(12)
+    sign = (source.random(3000) < 0.02).astype(float)
+    target = np.where(sign == 1.0, 1.0, (source.random(3000) < 0.2).astype(float))
+    columns = {"sign": sign, "other": source.normal(size=3000), "y": target}
+    sites = SimulatedSites(split(columns, source.integers(0, 3, 3000)), least=10)
+    document = {"family": "binomial", "target": "y", "features": [{"name": "sign"}, {"name": "other"}]}
+    run = await coordinator(sites).train(document | {"purpose": "research"}, seats(sites.tables))
+    assert run.failure.code == "learning.separated"
+    assert max(number for _, number, _ in sites.asked) <= 12

@@ -13,6 +13,7 @@ from medspace.privacy.disclosure import (
     heaviest,
     joined,
     merged,
+    number,
     ranked,
     reach,
     small_cells,
@@ -211,6 +212,19 @@ def test_no_number_among_few_stands_for_few(drawn, least):
 
 def test_heads_count_persons_not_rows():
     assert heads(np.array([0, 0, 1, -1, 1]), np.array([7, 7, 7, 3, 9]), 3).tolist() == [1, 2, 0]
+
+
+@given(st.data(), st.integers(1, 12))
+def test_by_which_numbers_persons_go_does_not_matter(data, least):
+    owners = np.array(data.draw(st.lists(st.integers(0, 20), min_size=1, max_size=60)), dtype=np.int64)
+    labels = np.array(data.draw(st.lists(st.integers(-1, 3), min_size=len(owners), max_size=len(owners))))
+    far = np.array([10**15 - 7 * at for at in range(21)])[owners]
+    assert heads(labels, owners, 4).tolist() == heads(labels, far, 4).tolist()
+    assert number(owners) == number(far) == len(set(owners.tolist()))
+    assert effective(labels.astype(float), owners) == effective(labels.astype(float), far)
+    for column in (labels.astype(float), np.where(labels < 0, np.nan, labels)):
+        near, away = merged(column, owners, least), merged(column, far, least)
+        np.testing.assert_array_equal(near, away)
 
 
 def test_cells_of_two_columns_that_few_persons_have_are_counted():

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from medspace.core.usage import Rows
 from medspace.learning.glm.errors import LevelUnknownError, NothingLeftError
 from medspace.learning.glm.task import Feature, GlmTask, Target
-from medspace.privacy.disclosure import MISSING, Labels, Persons, joined, merged
+from medspace.privacy.disclosure import MISSING, Labels, Persons, joined, merged, number
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -53,7 +53,7 @@ class Part:
     @property
     def cohort(self) -> int:
         """How many persons the rows are of."""
-        return len(np.unique(self.persons))
+        return number(self.persons)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,11 @@ sums of one site are still that site's own, so each question is held against thr
 The private ones have one error, whatever the reason. It keeps nothing between two steps but what saves time.
 """
 
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -39,11 +41,15 @@ from medspace.learning.glm.design import Matrix, Part, Sample, marks_of, sample
 from medspace.learning.glm.errors import NothingLeftError
 from medspace.learning.glm.evaluation import quality, scores, tally
 from medspace.learning.glm.maths import curvature, losses, moments
-from medspace.learning.glm.task import GlmTask, parse
+from medspace.learning.glm.task import Evaluation, GlmTask, parse
 from medspace.learning.glm.weighing import Weighed, check_part, check_weights, weigh
 from medspace.learning.ports import KIND
 from medspace.privacy.errors import DisclosureError
 from medspace.privacy.rounding import Rounding, rounded, unrounded
+
+Key = TypeVar("Key")
+Made = TypeVar("Made")
+MOST_PARTS = 2  # kept at a time: those that a run fits, and those that it is measured on
 
 
 class GlmEngine:
@@ -85,19 +91,21 @@ class GlmEngine:
             DisclosureError: the answer could tell about single persons, or about nobody.
         """
         rows = source.open(admission)
-        question = _Question.read(admission, step, rows)
+        parts = _Parts(admission, rows)
+        question = _Question.read(admission, step, parts)
         part, weighed = question.weighed()
         if admission.brakes.exposure and admission.min_cohort > 1:
             persons = marks_of(rows, admission.seed)[0]
-            self._compare(admission, step, rows, asked(weighed, part.rows, persons, question.cells(part)))
+            self._compare(step, parts, asked(weighed, part.rows, persons, question.cells(part)))
         return question.output(part, weighed)
 
-    def _compare(self, admission: Admission, step: Step, rows: Rows, new: Asked) -> None:
-        persons, content = marks_of(rows, admission.seed)
+    def _compare(self, step: Step, parts: "_Parts", new: Asked) -> None:
+        admission = parts.admission
+        persons, content = marks_of(parts.rows, admission.seed)
 
         def again(earlier: Step) -> Asked | None:
             try:
-                question = _Question.read(admission, earlier, rows)
+                question = _Question.read(admission, earlier, parts)
                 part, weighed = question.summed()
             except MedspaceError:  # it was answered from another version of the table or the dictionary
                 return None
@@ -105,6 +113,65 @@ class GlmEngine:
 
         least = admission.min_cohort
         self._audit.check(admission.asset, persons, content, step, new, admission.history, again, least)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The rows of a site as tasks take them; kept while one step is answered, since many questions take the same."""
+
+    admission: Admission
+    rows: Rows
+    _samples: OrderedDict[GlmTask, Sample] = field(default_factory=OrderedDict)
+    _parts: OrderedDict[tuple[GlmTask, bool], Part] = field(default_factory=OrderedDict)
+
+    def sample(self, task: GlmTask) -> Sample:
+        """The rows that a task can use."""
+        looked = _looked(task)
+        return _kept(self._samples, looked, lambda: self._sampled(looked))
+
+    def part(self, task: GlmTask, *, measured: bool) -> Part:
+        """The rows that a task fits, or is measured on."""
+        looked = _looked(task)
+        apart = measured and looked.evaluation.holdout > 0.0
+
+        def made() -> Part:
+            found = self.sample(task)
+            return found.measured if apart else found.fitted
+
+        return _kept(self._parts, (looked, apart), made)
+
+    def _sampled(self, task: GlmTask) -> Sample:
+        admission = self.admission
+        return sample(
+            task,
+            self.rows,
+            key=split_key(admission),
+            least=admission.min_cohort,
+            apart=admission.brakes.coarsening,
+            coarse_target=admission.brakes.outcomes,
+        )
+
+
+def _looked(task: GlmTask) -> GlmTask:
+    """The task with nothing left but what decides about rows."""
+    return GlmTask(
+        family=task.family,
+        target=task.target,
+        features=task.features,
+        purpose="",
+        missing=task.missing,
+        evaluation=Evaluation(holdout=task.evaluation.holdout),
+    )
+
+
+def _kept(known: OrderedDict[Key, Made], key: Key, make: Callable[[], Made]) -> Made:
+    """What is known under a key, or made now; only the last ones stay."""
+    if key not in known:
+        known[key] = make()
+    known.move_to_end(key)
+    while len(known) > MOST_PARTS:
+        known.popitem(last=False)
+    return known[key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,34 +183,27 @@ class _Question:
     task: GlmTask
     asked: BetaForm | None
     ranges: Ranges | None
-    sample: Sample
+    parts: _Parts
 
     @classmethod
-    def read(cls, admission: Admission, step: Step, rows: Rows) -> "_Question":
+    def read(cls, admission: Admission, step: Step, parts: _Parts) -> "_Question":
         task = parse(step.task)
         if step.name not in OUTPUTS or not 1 <= step.round <= task.max_rounds:
             raise _invalid(step, msgid("there is no such step"))
         form = None if step.name == "moments" else _beta(task, step)
-        brakes, dictionary = admission.brakes, rows.dictionary
+        brakes, dictionary = admission.brakes, parts.rows.dictionary
         check_columns(task, dictionary)
         if brakes.outcomes:
             check_outcome(task, dictionary)
         allowed = ranges(task, dictionary) if brakes.bounds else None
         if form is not None and allowed is not None and not allowed.holds(task, form):
             raise _invalid(step, msgid("beta or layout lie outside of what the data dictionary allows"))
-        found = sample(
-            task,
-            rows,
-            key=split_key(admission),
-            least=admission.min_cohort,
-            apart=brakes.coarsening,
-            coarse_target=brakes.outcomes,
-        )
-        return cls(admission, step, task, form, allowed, found)
+        parts.sample(task)
+        return cls(admission, step, task, form, allowed, parts)
 
     def summed(self) -> tuple[Part, Weighed | None]:
         """The rows that the step sums, and what it weighs them with, if it weighs them."""
-        part = self.sample.measured if self.step.name == "evaluation" else self.sample.fitted
+        part = self.parts.part(self.task, measured=self.step.name == "evaluation")
         if not len(part.target):
             raise NothingLeftError if self.admission.min_cohort <= 1 else DisclosureError("release.cohort")
         return part, None if self.asked is None else weigh(self.task, part, self.asked, self.ranges)

@@ -10,7 +10,7 @@ InvalidInputError
 RunError
  |- NotConvergedError      the rounds were used up
  |- SingularError          columns explain each other
- `- SeparatedError         no finite fit is best
+ `- SeparatedError         no finite fit is best, or none that sites answer about
 """
 
 from medspace.core.errors import InvalidInputError
@@ -86,9 +86,14 @@ class SingularError(RunError):
 
 
 class SeparatedError(RunError):
-    """Columns separate the outcome perfectly, so that coefficients grow without end."""
+    """Columns separate the outcome perfectly, or so nearly that sites do not answer about the best coefficients."""
 
     code = "learning.separated"
-    sentence = msgid("The columns of the task separate the outcome perfectly: no finite coefficients fit best.")
-    next_step = msgid("Give the task a penalty (`l2 = 1.0`), or leave out the column that tells the outcome.")
+    sentence = msgid(
+        "The columns of the task tell the outcome perfectly, or nearly so, of all or of some patients: the best "
+        "coefficients are infinite, or larger than hospitals answer about."
+    )
+    next_step = msgid(
+        "Give the task a penalty (`l2 = 1.0`, or a larger one), or leave out the column that tells the outcome."
+    )
     exit_code = InvalidInputError.exit_code

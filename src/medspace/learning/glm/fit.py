@@ -24,8 +24,9 @@ from medspace.learning.glm.model import Fit, Phase, SiteQuality
 from medspace.learning.glm.task import GlmTask
 
 PERFECT = 1e-3  # of deviance per row
-STEEPEST = 8.0  # of a coefficient for a column that was scaled by its standard deviation
-REACH = 0.8  # of the widest predictor; correlated columns reach farther together
+REACH = 0.9 * maths.WIDEST  # of the predictor over all rows; one site's own may be somewhat wider
+EDGE = 0.9  # of the reach: who stands here and wants to go beyond finds no best fit within it
+NEAR = 0.1  # a step of so few standard errors is among the last ones, and much shorter than the one before
 NOTHING = 1e-22  # of the objective before: a smaller gain is rounding; it happens where gaussian rows fit perfectly
 
 
@@ -67,10 +68,14 @@ def after_newton(task: GlmTask, fit: Fit, total: Curvature) -> Fit:
     if not maths.no_worse(now, fit.objective):
         return replace(fit, beta=_floats((_vector(fit.base) + beta) / 2.0))
     step = _step(task, fit, total, weights, beta)
-    reached = _within_reach(task, beta, step.beta)
-    moved = replace(fit, beta=_floats(reached), base=fit.beta, objective=now, deviance=total.deviance)
-    tolerance = max(task.tolerance, maths.resolution(total.rows, len(beta)))
-    if step.length > tolerance and step.gain > NOTHING * (fit.objective or 0.0):
+    products = fit.products or maths.products(task, total, beta)
+    reached = _within_reach(task, products, beta, step.beta)
+    moved = replace(
+        fit, beta=_floats(reached), base=fit.beta, objective=now, deviance=total.deviance, products=products
+    )
+    if step.length > max(task.tolerance, step.resolution) and step.gain > NOTHING * (fit.objective or 0.0):
+        if _runs_away(task, fit, step):
+            raise SeparatedError
         return moved
     if step.stride > math.sqrt(task.tolerance):
         raise SeparatedError
@@ -91,29 +96,39 @@ def _step(task: GlmTask, fit: Fit, total: Curvature, weights: Vector, beta: Vect
 def separates(task: GlmTask, fit: Fit) -> bool:
     """Whether a fit that ran out of rounds was on its way to infinity.
 
-    It misses almost no row, or one standard deviation of a column multiplies the odds (or the rate) by thousands.
+    It misses almost no row, or its predictor is as wide as sites answer about.
     """
     if task.family == "gaussian" or task.l2 or fit.deviance is None:
         return False
-    slopes = fit.beta[int(task.intercept) :] if task.standardise else ()
     rows = sum(site.rows for site in fit.sites)
-    return fit.deviance < PERFECT * rows or max(map(abs, slopes), default=0.0) > STEEPEST
+    spread = maths.spread(task, fit.products, _vector(fit.beta))
+    return fit.deviance < PERFECT * rows or spread > EDGE * REACH
 
 
-def _within_reach(task: GlmTask, beta: Vector, following: Vector) -> Vector:
+def _runs_away(task: GlmTask, fit: Fit, step: maths.NewtonStep) -> bool:
+    """Whether some coefficient goes on as before while nothing is left to be gained.
+
+    That is so where a column tells the outcome of some rows perfectly: each step adds 1 to their predictor. Near a
+    finite fit, steps become much shorter each time. (Sites clip the predictor, so that it would go on for ever.)
+    """
+    if task.family == "gaussian" or task.l2 or fit.objective is None or step.length > NEAR:
+        return False
+    beta = _vector(fit.beta)
+    before, now = np.abs(beta - _vector(fit.base)).max(), np.abs(step.beta - beta).max()
+    return bool(now > before / 2.0)
+
+
+def _within_reach(task: GlmTask, products: maths.Products, beta: Vector, following: Vector) -> Vector:
     """The beta that a step leads to, or one on the way to it that sites still answer about.
 
-    Columns have a standard deviation of 1, so that the length of beta is about that of the predictor.
-
     Raises:
-        SeparatedError: classes are separated. (A poisson step that overshoots is shortened; a logistic one does not.)
+        SeparatedError: it is a step from the edge outwards. (A poisson fit may still come back from there.)
     """
-    first = int(task.intercept)
-    if task.family == "gaussian" or np.linalg.norm(following[first:]) <= REACH * maths.WIDEST:
+    if task.family == "gaussian" or maths.spread(task, products, following) <= REACH:
         return following
-    if task.family == "binomial":
+    if task.family == "binomial" and maths.spread(task, products, beta) > EDGE * REACH:
         raise SeparatedError
-    return _within_reach(task, beta, (beta + following) / 2.0)
+    return _within_reach(task, products, beta, (beta + following) / 2.0)
 
 
 def after_evaluation(fit: Fit, total: Tally, sites: tuple[SiteQuality, ...]) -> Fit:

@@ -20,6 +20,7 @@ CONSTANT = 1e-13  # a variance below this share of the mean square is rounding, 
 SINGULAR = 1e-12  # a squared Cholesky pivot below this, on unit diagonal, is rounding
 NO_WORSE = 1e-6  # relative; a rise below this is the rounding of released sums, not a step too far
 WIDEST = 6.0  # the standard deviation of a predictor that sites still answer about
+Products = tuple[tuple[float, ...], ...]  # row by row; one per pair of kept columns
 ROUNDING = 2.0**-24  # of released sums (`privacy.rounding`), relative
 
 
@@ -66,13 +67,14 @@ class NewtonStep:
     """One Newton step: where it leads, and the covariance of the estimate at its start.
 
     `gain` is how much the objective should fall; `length` is in standard errors; `stride` is the largest relative
-    change of a coefficient (absolute below 1).
+    change of a coefficient (absolute below 1); `resolution` the length that the rounding of the sums alone may make.
     """
 
     beta: Vector
     gain: float
     length: float
     stride: float
+    resolution: float
     covariance: Matrix
 
 
@@ -198,13 +200,34 @@ def curvature(family: Family, matrix: Matrix, target: Vector, eta: Vector) -> Cu
     )
 
 
-def resolution(rows: int, width: int) -> float:
+def resolution(rows: int, hessian: Matrix, inverse: Matrix) -> float:
     """The length of a Newton step, in standard errors, that the rounding of the sums alone may make.
 
-    A gradient of n rows is rounded to about 2^-24 n, where its standard deviation is sqrt(n): so each of `width`
-    directions has an error of 2^-24 sqrt(n) standard errors.
+    The gradient of a column is a sum of n terms whose squares add up to about its diagonal element h of the Hessian
+    (times the dispersion), so it is rounded to about 2^-24 sqrt(n h); that is 2^-24 sqrt(n v) standard errors, where
+    v is the column's variance inflation factor: 1 for a column of its own, many where columns nearly say the same.
     """
-    return ROUNDING * math.sqrt(rows * width)
+    inflation = float((np.diag(hessian) * np.diag(inverse)).sum())
+    return ROUNDING * math.sqrt(rows * inflation)
+
+
+def products(task: GlmTask, total: Curvature, beta: Vector) -> Products:
+    """The mean products of the scaled columns, from the Hessian of the first Newton round.
+
+    There all rows have one predictor and so one weight: the Hessian is that weight times the sums of products.
+    """
+    first = int(task.intercept)
+    eta = np.asarray(beta[:first] if first else [0.0], dtype=np.float64)
+    weight = float(weights_of(task.family, eta, mean(task.family, eta))[0])
+    return tuple(_floats(row) for row in total.hessian[first:, first:] / (total.rows * weight))
+
+
+def spread(task: GlmTask, products: Products, beta: Vector) -> float:
+    """The standard deviation of the predictor over all rows (without an intercept, its root mean square)."""
+    slopes = beta[int(task.intercept) :]
+    if not products:  # of a fit that was begun without them: the length of beta is of the same order
+        return float(np.linalg.norm(slopes))
+    return math.sqrt(max(float(slopes @ np.asarray(products) @ slopes), 0.0))
 
 
 def penalty(task: GlmTask, layout: Layout) -> Vector:
@@ -238,13 +261,14 @@ def newton(task: GlmTask, total: Curvature, weights: Vector, beta: Vector) -> Ne
     gradient = total.gradient - weights * beta
     step = inverse @ gradient
     gain = max(float(gradient @ step), 0.0) / 2.0
-    spread = dispersion(task, total)
+    scatter = dispersion(task, total)
     return NewtonStep(
         beta=beta + step,
         gain=gain,
-        length=math.sqrt(2.0 * gain / spread),
+        length=math.sqrt(2.0 * gain / scatter),
         stride=float((np.abs(step) / np.maximum(1.0, np.abs(beta))).max(initial=0.0)),
-        covariance=inverse @ total.hessian @ inverse * spread,
+        resolution=resolution(total.rows, total.hessian, inverse),
+        covariance=inverse @ total.hessian @ inverse * scatter,
     )
 
 

@@ -33,7 +33,8 @@ class Fit:
     """Where the fit stands: everything that the next round needs, to the last bit.
 
     `base` is the last beta that was an improvement and `objective` its value; `beta` is the one to ask about next;
-    `covariance` (row by row, on the scale of the fit) are there once it has converged.
+    `covariance` (row by row, on the scale of the fit) are there once it has converged; `products` are the mean
+    products of the scaled columns (`maths.products`), there from the second Newton round on.
     """
 
     phase: Phase = Phase.MOMENTS
@@ -42,6 +43,7 @@ class Fit:
     base: tuple[float, ...] = ()
     objective: float | None = None
     covariance: tuple[tuple[float, ...], ...] = ()
+    products: tuple[tuple[float, ...], ...] = ()
     deviance: float | None = None
     sites: tuple[SiteQuality, ...] = ()
     pooled: Quality | None = None

@@ -13,7 +13,7 @@ from medspace.learning.glm.bounds import Ranges
 from medspace.learning.glm.design import Matrix, Part, Vector, design
 from medspace.learning.glm.maths import WIDEST, mean, weights_of
 from medspace.learning.glm.task import GlmTask
-from medspace.privacy.disclosure import effective, heaviest
+from medspace.privacy.disclosure import effective, heaviest, number
 from medspace.privacy.errors import DisclosureError
 
 
@@ -54,7 +54,7 @@ def check_part(task: GlmTask, part: Part, admission: Admission) -> None:
     if part.cohort < least:
         raise DisclosureError("release.cohort")
     if admission.brakes.outcomes and task.family == "binomial" and least > 1:
-        sides = [len(np.unique(part.persons[part.target == side])) for side in (0.0, 1.0)]
+        sides = [number(part.persons[part.target == side]) for side in (0.0, 1.0)]
         if min(sides) < least:
             raise DisclosureError("release.outcome")
 
