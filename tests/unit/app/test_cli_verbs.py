@@ -167,6 +167,13 @@ def test_the_next_command_names_the_configuration_where_it_is_not_the_usual_one(
     assert "0.900" in out
 
 
+def test_who_is_silent_is_named_once(said, monkeypatch):
+    away = SILENT | {"sentence": "did:web:s does not answer: No connection."}
+    monkeypatch.setattr(Connector, "find", lambda *_, **__: {"datasets": [], "problems": [away]}, raising=False)
+    assert "did:web:s does not answer: No connection.\n" in said("catalog")[1]
+    assert "did not answer" not in said("catalog")[1]
+
+
 def test_a_dry_run_that_denies_ends_with_3(said):
     code, out, _ = said("policy", "try", "d")
     assert code == 3
