@@ -335,6 +335,18 @@ def asked_outside_a_run() -> Story:
     return closed(story)
 
 
+def asked_beside_a_run() -> Story:
+    """Twenty questions of the honest run's task, all withheld, in a use that the run knows nothing of."""
+    story = honest()
+    move(story, "requested", "probe")
+    move(story, "started", "probe")
+    for number in range(1, PROBES + 1):
+        ask(story, "probe", TASK, number, answered=False)
+        admission = story.logs[HOSPITAL][-1].facts["admission"]
+        story.note(HOSPITAL, "use.withheld", admission=admission, code="use.withheld")
+    return closed(story)
+
+
 def with_end(entry: Entry) -> list[Entry]:
     """A question of the probe, and that its answer was withheld."""
     if entry.kind != "use.admitted" or entry.facts["task"] != PROBE:
@@ -503,8 +515,8 @@ WAYS: Mapping[str, Callable[[], Story]] = {
     for way in (
         *(no_run, endless_run, long_endless_run, failed_run, many_failed_runs, one_use_each),
         *(one_number, invented_model, fewer_rounds, skipped_round, no_answers, no_end_in_use),
-        *(no_end_at_last, no_end_yet, asked_outside_a_run, two_answers, backwards, after_the_end),
-        *(other_kind, removed_member, removed_member_alone, two_lists, unpublished_list, replaced_key),
+        *(no_end_at_last, no_end_yet, asked_outside_a_run, asked_beside_a_run, two_answers, backwards),
+        *(after_the_end, other_kind, removed_member, removed_member_alone, two_lists, unpublished_list, replaced_key),
         *(two_histories, one_release_twice, cut_log, empty_log, no_log, dated_back, out_of_order),
     )
 }

@@ -69,6 +69,7 @@ EXPECTED = MappingProxyType(
         "no_end_at_last": (FAILED, "use.ended.missing", ["ends"]),
         "no_end_yet": (OPEN, "use.ended.open", ["ends"]),
         "asked_outside_a_run": (FAILED, "run.release.no_run", ["accounts"]),
+        "asked_beside_a_run": (FAILED, "run.release.no_run", ["accounts"]),
         "two_answers": (FAILED, "release.admitted.again", ["turns", "accounts"]),
         "backwards": (FAILED, "release.admitted.backwards", ["turns"]),
         "after_the_end": (FAILED, "release.admitted.closed", ["open"]),

@@ -76,6 +76,7 @@ class _Accounts:
     logs: Logs
     noted: Mapping[str, _Noted]
     excused: set[tuple[str, str]] = field(default_factory=set)  # (user, run) whose one missing answer was met
+    strayed: set[tuple[str, str]] = field(default_factory=set)  # (user, run) that asked once in a use of no answer
 
     def check(self, identity: str, admission: Line) -> Iterator[Finding]:
         releases = [line for line in self.log.ends.get(identity, ()) if line.entry.kind == "use.released"]
@@ -89,12 +90,30 @@ class _Accounts:
         user = self.logs.get(party)
         if user is None:
             yield ACCOUNT.unverifiable(place, "no_log", NO_LOG, party=party)
-        elif not any(self._runs(user, admission)):
+        elif not any(self._may_have_asked(user, run, admission) for run in self._runs(user, admission)):
             if user.ends_before(admission.time):
                 yield ACCOUNT.unverifiable(place, "too_short", TOO_SHORT, party=party)
             else:
                 sentence = msgid("The question that was admitted here belongs to no run of {party}.")
                 yield ACCOUNT.failed(place, "no_run", sentence, party=party)
+
+    def _may_have_asked(self, user: Statements, run: Run, admission: Line) -> bool:
+        """Whether a run may have put a question that it got no answer to.
+
+        In a use that answered it, or in none yet, or once in another: a run asks a site again that lost its use.
+        """
+        if admission.facts["round"] > len(run.rounds) + 1:
+            return False
+        if self._same_use(user, run, admission):
+            return True
+        key = (user.origin, run.id)
+        fresh = key not in self.strayed
+        self.strayed.add(key)
+        return fresh
+
+    def _same_use(self, user: Statements, run: Run, admission: Line) -> bool:
+        uses = self.noted[user.origin].uses.get((run.id, self.log.origin), set())
+        return not uses or any(admission.facts["transfer"] in (use, user.peers.get(use)) for use in uses)
 
     def _released(self, release: Line, admission: Line) -> Finding:
         place, party = Place(self.log.origin, release.index), admission.facts["user"]
@@ -130,14 +149,12 @@ class _Accounts:
         """Whether this may be the one answer of this site that the run was stopped before it noted."""
         noted, key = self.noted[user.origin], (run.id, self.log.origin)
         number, rounds = release.facts["round"], len(run.rounds)
-        uses = noted.uses.get(key, set())
-        same_use = not uses or any(admission.facts["transfer"] in (use, user.peers.get(use)) for use in uses)
         used = run.finished is not None and self.log.origin in run.finished.facts["sites"]
         return (
             (user.origin, run.id) not in self.excused
             and not used
             and noted.latest.get(key, 0) < number <= rounds + 1
-            and same_use
+            and self._same_use(user, run, admission)
             and _before_its_end(run, admission)
         )
 
