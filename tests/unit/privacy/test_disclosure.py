@@ -244,3 +244,13 @@ def test_runs_of_places_hold_enough_persons_and_keep_the_order(drawn, least):
     for start in np.unique(first):
         count = (first[places] == start).sum()
         assert count >= min(least, len(drawn)) or (count == 0 and least == 0)
+
+
+@given(st.lists(st.integers(0, 12), min_size=12, max_size=150), st.integers(1, 12))
+def test_levelled_numbers_keep_their_sum_and_stand_for_enough(drawn, least):
+    column = np.array([*drawn, 50, 60, 70], dtype=float)
+    made = merged(column, each(len(column)), least, hide=False, level=True)
+    assert made.sum() == pytest.approx(column.sum())
+    assert min(np.unique(made.round(9), return_counts=True)[1]) >= min(least, len(column))
+    if least == 1:
+        assert (made == column).all()
