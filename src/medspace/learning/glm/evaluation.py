@@ -2,7 +2,8 @@
 
 Over all sites only sums are used: cases and controls in bins of the linear predictor, and (n, sum of y, sum of p) per
 bin of chances; so the AUC is known up to a stated resolution, the Brier score is exact, and the expected calibration
-error (ECE) is that of chances averaged over groups of neighbours. For gaussian and poisson: root mean squared error and mean deviance.
+error (ECE) is that of chances averaged over groups of neighbours. For gaussian and poisson: root mean squared error
+and mean deviance.
 
 The bins of the predictor are quantiles of where the question itself lets expect it: round the intercept, as wide as
 the coefficients of scaled columns are long. A site joins neighbouring bins until enough persons are in each, and says
