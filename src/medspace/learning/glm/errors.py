@@ -70,8 +70,8 @@ class BeyondRangesError(StepInvalidError):
         "say the same, or a range is very much wider than the values."
     )
     next_step = msgid(
-        "Leave out columns that nearly say the same, or whose range is very much wider than their values, or give the "
-        "task a penalty (`l2 = 1.0`)."
+        "Leave out columns that nearly say the same, or whose range is very much wider than their values, or give "
+        "the task a penalty (`l2 = 1.0`)."
     )
 
 
