@@ -6,7 +6,6 @@ yet, and the connection ends: what follows on it cannot be trusted to be a reque
 """
 
 import asyncio
-from collections.abc import Callable
 from functools import cache
 from typing import Any, cast
 
@@ -390,6 +389,3 @@ def _answer(status: int, error: MedspaceError) -> bytes:
     after = f"retry-after: {RETRY_AFTER}\r\n" if isinstance(error, CrowdedError) else ""
     head = f"content-type: application/json\r\ncontent-length: {len(content)}\r\n{after}connection: close\r\n\r\n"
     return STATUS_LINE[status] + head.encode() + content
-
-
-Factory = Callable[[Place], Bounded]

@@ -122,12 +122,13 @@ def _usual(labels: Labels, names: Sequence[str], persons: Persons) -> int:
     return min(range(len(names)), key=lambda place: (-int(counts[place]), names[place]))
 
 
-def merged(column: Vector, persons: Persons, least: int, *, hide: bool = True) -> Vector:
+def merged(column: Vector, persons: Persons, least: int, *, hide: bool = True, level: bool = False) -> Vector:
     """The values of a numeric column, NaN where missing; none, and no gap, is one that fewer than `least` have.
 
-    Numbers with few values are codes: a rare value becomes its neighbour. Of two values that would be the opposite:
-    there the whole column counts as missing (or, unless `hide`, everybody gets the mean). A column that few have
-    counts as missing; gaps that few have are filled with the mean.
+    Numbers with few values are codes: a rare value becomes its neighbour, or, with `level`, both become the mean of
+    all rows that have them, which keeps the sum (the long tail of a count would be cut off otherwise). Of two values
+    that would be the opposite: there the whole column counts as missing (or, unless `hide`, everybody gets the mean).
+    A column that few have counts as missing; gaps that few have are filled with the mean.
     """
     made = column.copy()
     gaps = np.isnan(made)
@@ -139,9 +140,20 @@ def merged(column: Vector, persons: Persons, least: int, *, hide: bool = True) -
         return np.full_like(made, np.nan if hide else float(made[~gaps].mean()))
     if len(values) <= max(FEW_VALUES, number(persons) // max(least, 1)):
         made[~gaps] = _neighbours(values, place.astype(np.int64), owners, least)[place]
+        if level:
+            made[~gaps] = _levelled(made[~gaps], column[~gaps])
     if few(gaps, persons, least) and not gaps.all():
         made[gaps] = made[~gaps].mean()
     return made
+
+
+def _levelled(groups: Vector, own: Vector) -> Vector:
+    """The mean of the own values of all rows that are in one group; a group of like values keeps them to the bit."""
+    known, place = np.unique(groups, return_inverse=True)
+    counts = np.bincount(place)
+    means = known + np.bincount(place, weights=own - groups) / counts
+    levelled: Vector = means[place]
+    return levelled
 
 
 def _neighbours(values: Vector, place: Labels, persons: Persons, least: int) -> Vector:

@@ -6,7 +6,7 @@ import statsmodels.api as sm
 
 from medspace.learning.glm.outcome import read
 from medspace.learning.glm.predict import linear
-from tests.unit.learning.simulated import TableRows, did, fitted
+from tests.unit.learning.simulated import TableRows, coefficients, did, fitted, split
 
 STAGES = ["I", "II", "III", "IV"]
 EFFECTS = {"I": 0.0, "II": 0.4, "III": 1.2, "IV": 3.0}
@@ -104,3 +104,15 @@ async def test_rows_and_persons_are_told_apart():
     assert (model.rows, read(model).persons) == (480, 240)
     assert (read(model).pooled.rows, read(model).pooled.persons) == (480, 240)
     assert [(s.rows, s.persons) for s in read(model).sites] == [(480, 240)]
+
+
+async def test_the_long_tail_of_an_outcome_is_levelled_and_not_cut_off():
+    source = np.random.default_rng(4)
+    x = source.normal(size=3000)
+    days = np.round(np.exp(1.0 + 0.5 * x + 0.5 * source.normal(size=3000)))
+    tables = split({"x": x, "y": days}, source.integers(0, 3, 3000))
+    document = {"family": "gaussian", "target": "y", "features": [{"name": "x"}], "purpose": "research"}
+    found = coefficients(await fitted(document | {"missing": "drop"}, tables, least=10))
+    oracle = sm.OLS(days, sm.add_constant(x)).fit()
+    assert abs(found[0] - oracle.params[0]) < 1e-3  # the sum stays
+    assert abs(found[1] - oracle.params[1]) < oracle.bse[1]

@@ -367,3 +367,21 @@ async def test_a_sign_that_all_who_bear_it_are_cases_is_named_after_few_rounds()
     run = await coordinator(sites).train(document | {"purpose": "research"}, seats(sites.tables))
     assert run.failure.code == "learning.separated"
     assert max(number for _, number, _ in sites.asked) <= 12
+
+
+async def test_coefficients_beyond_the_ranges_are_said_with_what_to_do():
+    source = np.random.default_rng(13)
+    one, own = source.normal(size=(2, 3000))
+    other = one + 0.03 * own
+    target = (source.random(3000) < 1.0 / (1.0 + np.exp(-1.5 * own))).astype(float)
+    sites = SimulatedSites(split({"a": one, "b": other, "y": target}, source.integers(0, 3, 3000)), least=10)
+    document = {
+        "family": "binomial",
+        "target": "y",
+        "features": [{"name": "a"}, {"name": "b"}],
+        "purpose": "research",
+    }
+    run = await coordinator(sites).train(document, seats(sites.tables))
+    said = str(run.failure.text)
+    assert "goes beyond what the ranges" in said
+    assert "columns nearly say the same" in said

@@ -49,13 +49,14 @@ def small_cells(table: Table, least: int) -> int:
     """
     dictionary, labels = table.dictionary, list[Labels]()
     for index, column in enumerate(dictionary.columns):
-        if column.name != dictionary.person and column.type in (ColumnType.CODE, ColumnType.FLAG):
+        if column.name != dictionary.person:
             query = (
                 f"SELECT CASE WHEN c{index} IS NULL THEN -1 ELSE dense_rank() OVER (ORDER BY c{index}) END AS label"
             )
             cursor = table._connection.cursor()  # noqa: SLF001 - counts leave, rows do not
             found = cursor.execute(f"SELECT label FROM ({query}, row FROM rows) ORDER BY row").fetchnumpy()["label"]  # noqa: S608 - ours
-            labels.append(np.ascontiguousarray(found, dtype=np.int64))
+            if column.type in (ColumnType.CODE, ColumnType.FLAG) or len(np.unique(found)) <= disclosure.FEW_VALUES:
+                labels.append(np.ascontiguousarray(found, dtype=np.int64))  # numbers with few values are codes
     return disclosure.small_cells(labels, table._owners, least)  # noqa: SLF001 - as above
 
 

@@ -19,6 +19,7 @@ from medspace.core.text import Text, msgid
 from medspace.core.usage import Admission, Rows
 
 EPOCH = date(1970, 1, 1)
+BATCH = 1000  # rows that are marked at a time
 Marks = npt.NDArray[np.uint64]
 
 
@@ -124,17 +125,21 @@ class _TableRows:
     def _marked(self, key: bytes) -> tuple[Marks, Marks]:
         columns = self._dictionary.columns
         cells = ", ".join(f"CAST({_cell(self._dictionary, column.name)} AS VARCHAR)" for column in columns)
-        said = self._connection.cursor().execute(f"SELECT {cells} FROM rows ORDER BY row").fetchall()  # noqa: S608 - ours
-        if self._dictionary.person is None:
-            before: Counter[tuple[str | None, ...]] = Counter()
-            who: list[tuple[str | None, ...]] = []
-            for row in said:
-                who.append((*row, str(before[row])))
-                before[row] += 1
-        else:
-            place = [column.name for column in columns].index(self._dictionary.person)
-            who = [(row[place],) for row in said]
-        return _all_marks(key, "person", who), _all_marks(key, "row", said)
+        cursor = self._connection.cursor().execute(f"SELECT {cells} FROM rows ORDER BY row")  # noqa: S608 - ours
+        person = self._dictionary.person
+        place = None if person is None else [column.name for column in columns].index(person)
+        before: Counter[int] = Counter()
+        who, content = np.empty(self.count, np.uint64), np.empty(self.count, np.uint64)
+        at = 0
+        while some := cursor.fetchmany(BATCH):  # all texts of a table at once would be many times the table
+            for row in some:
+                said = _mark(key, "row", row)
+                who[at] = _mark(key, "person", (*row, str(before[said])) if place is None else (row[place],))
+                content[at] = said
+                before[said] += place is None
+                at += 1
+        who.flags.writeable = content.flags.writeable = False
+        return who, content
 
     def numbers(self, column: str) -> npt.NDArray[np.float64]:
         """A column as numbers, shape (count,), NaN where missing: flags as 0 and 1, dates as days since 1970-01-01.
@@ -189,12 +194,6 @@ class _TableRows:
     def _texts(self, column: str) -> list[str | None]:
         query = f"SELECT CAST({_cell(self._dictionary, column)} AS VARCHAR) FROM rows ORDER BY row"  # noqa: S608 - a number
         return [row[0] for row in self._connection.cursor().execute(query).fetchall()]
-
-
-def _all_marks(key: bytes, use: str, rows: Sequence[Sequence[str | None]]) -> Marks:
-    marks: Marks = np.fromiter((_mark(key, use, row) for row in rows), np.uint64, len(rows))
-    marks.flags.writeable = False
-    return marks
 
 
 def _mark(key: bytes, use: str, texts: Sequence[str | None]) -> int:

@@ -90,7 +90,7 @@ class Sample:
         persons = self.persons[chosen]
         target = self.target[chosen]
         if self.coarse_target and self.task.family != "binomial" and len(target):
-            target = merged(target, persons, self.least, hide=False)
+            target = merged(target, persons, self.least, hide=False, level=True)
         if self.apart:
             values, absent = self._coarsened([column[chosen] for column in self.columns], persons)
             return Part(values, target, persons, absent, chosen)

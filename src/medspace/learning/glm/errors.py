@@ -6,6 +6,7 @@ InvalidInputError
  |- RangeMissingError      the data dictionary does not say how small and how large a number may be
  |- TargetInvalidError     the target does not suit the family
  |- OutcomeUndeclaredError the holder does not let others ask about this threshold
+ |- BeyondRangesError      a question goes beyond what the data dictionary allows
  `- NothingLeftError       no row can be used
 RunError
  |- NotConvergedError      the rounds were used up
@@ -15,7 +16,7 @@ RunError
 
 from medspace.core.errors import InvalidInputError
 from medspace.core.text import msgid
-from medspace.learning.errors import RunError
+from medspace.learning.errors import RunError, StepInvalidError
 
 
 class ColumnUnknownError(InvalidInputError):
@@ -58,6 +59,20 @@ class TargetInvalidError(InvalidInputError):
     code = "learning.target_invalid"
     sentence = msgid("The target {column} does not suit the family {family}.")
     next_step = msgid("Choose another family, or give the target a threshold, such as `num > 0`.")
+
+
+class BeyondRangesError(StepInvalidError):
+    """Coefficients or fillings lie outside of what the ranges of the data dictionary allow."""
+
+    code = "learning.beyond_ranges"
+    sentence = msgid(
+        "The question of round {round} goes beyond what the ranges of the data dictionary allow: columns nearly "
+        "say the same, or a range is very much wider than the values."
+    )
+    next_step = msgid(
+        "Leave out columns that nearly say the same, or whose range is very much wider than their values, or give "
+        "the task a penalty (`l2 = 1.0`)."
+    )
 
 
 class NothingLeftError(InvalidInputError):

@@ -1,8 +1,9 @@
 """Quality per site and over all sites, from counts that add up.
 
 Over all sites only sums are used: cases and controls in bins of the linear predictor, and (n, sum of y, sum of p) per
-bin of chances; so the AUC is known up to a stated resolution, Brier score and expected calibration error (ECE)
-are exact. For gaussian and poisson: root mean squared error and mean deviance.
+bin of chances; so the AUC is known up to a stated resolution, the Brier score is exact, and the expected calibration
+error (ECE) is that of chances averaged over groups of neighbours. For gaussian and poisson: root mean squared error
+and mean deviance.
 
 The bins of the predictor are quantiles of where the question itself lets expect it: round the intercept, as wide as
 the coefficients of scaled columns are long. A site puts rows in groups of enough persons, by the order of their

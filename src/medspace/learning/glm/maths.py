@@ -179,7 +179,7 @@ def losses(family: Family, eta: Vector, target: Vector) -> Vector:
     if family == "binomial":
         return 2.0 * (np.maximum(eta, 0.0) + np.log1p(np.exp(-np.abs(eta))) - target * eta)
     bounded = np.minimum(eta, STEEPEST)
-    own = target * (np.log(np.maximum(target, 1.0)) - bounded)  # y log(y / mu), 0 at y = 0
+    own = target * (np.log(np.where(target > 0.0, target, 1.0)) - bounded)  # y log(y / mu), 0 at y = 0
     return np.asarray(2.0 * (own - target + np.exp(bounded)))
 
 
