@@ -241,7 +241,6 @@ PLACES = st.lists(st.integers(0, 30), min_size=1, max_size=100)
 @given(PLACES, st.integers(1, 12))
 def test_groups_hold_enough_persons_and_reach_where_their_members_are(drawn, least):
     places = np.array(drawn)
-<<<<<<< HEAD
     groups = ranked(places.astype(float), each(len(drawn)), least)
     assert np.bincount(groups).min() >= min(least, len(drawn))
     assert (np.diff(places[np.argsort(groups, kind="stable")].astype(float)) >= 0).all() or least > 1
@@ -258,14 +257,6 @@ def test_groups_do_not_depend_on_how_fine_scores_are_counted(drawn, least):
     scores = np.array(drawn) / 7.0
     found = [ranked(made, each(len(drawn)), least) for made in (scores, 3.0 * scores + 1.0, np.arctan(scores))]
     assert all((other == found[0]).all() for other in found)
-=======
-    first, last = runs(places, each(len(drawn)), 31, least)
-    assert (first <= np.arange(31)).all()
-    assert (np.arange(31) <= last).all()
-    assert (first[1:][first[1:] != first[:-1]] == last[:-1][first[1:] != first[:-1]] + 1).all()
-    for start in np.unique(first):
-        count = (first[places] == start).sum()
-        assert count >= min(least, len(drawn)) or (count == 0 and least == 0)
 
 
 @given(st.lists(st.integers(0, 12), min_size=12, max_size=150), st.integers(1, 12))
@@ -276,4 +267,3 @@ def test_levelled_numbers_keep_their_sum_and_stand_for_enough(drawn, least):
     assert min(np.unique(made.round(9), return_counts=True)[1]) >= min(least, len(column))
     if least == 1:
         assert (made == column).all()
->>>>>>> wt-glm

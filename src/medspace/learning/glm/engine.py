@@ -37,13 +37,8 @@ from medspace.learning.glm.answers import (
 )
 from medspace.learning.glm.auditing import Asked, Audit, asked, cells_of
 from medspace.learning.glm.bounds import Ranges, check_columns, check_outcome, ranges
-<<<<<<< HEAD
 from medspace.learning.glm.design import Matrix, Part, Sample, marks_of, sample
-from medspace.learning.glm.errors import NothingLeftError
-=======
-from medspace.learning.glm.design import Part, Sample, marks_of, sample
 from medspace.learning.glm.errors import BeyondRangesError, NothingLeftError
->>>>>>> wt-glm
 from medspace.learning.glm.evaluation import quality, scores, tally
 from medspace.learning.glm.maths import curvature, losses, moments
 from medspace.learning.glm.task import Evaluation, GlmTask, parse
