@@ -25,7 +25,7 @@ from typing import Any
 
 import httpx
 
-from bench.negotiation import PATIENCE, _free_ports, _holder, _member, _negotiate
+from bench.negotiation import PATIENCE, TRIAL, _free_ports, _holder, _member, _negotiate
 from medspace.adapters.keys import load_key
 from medspace.adapters.system import SystemClock, SystemRandomness
 from medspace.app.api.protocol import BASE
@@ -76,7 +76,7 @@ def _lay_out(folder: Path) -> tuple[Path, Path, Path]:
     lines = [",".join(str((row * (at + 3)) % 17) for at in range(COLUMNS)) for row in range(ROWS)]
     rows = "\n".join(f"{row * 7 % 2},{line}" for row, line in enumerate(lines))
     table.write_text(f"disease,{','.join(names)}\n{rows}\n", encoding="utf-8")
-    holder = set_up(folder / "holder", Wishes("Hospital", _free_ports(), region="DE", offer=table))
+    holder = set_up(folder / "holder", Wishes("Hospital", _free_ports(), region="DE", offer=table, **TRIAL))
     config = Path(holder["config"])
     told = (TERMS if line.startswith("terms = ") else line for line in config.read_text("utf-8").splitlines())
     config.write_text("\n".join(told) + "\n", encoding="utf-8")
