@@ -173,7 +173,7 @@ class Finder:
             if size > budget.total or len(found) + len(entries) > budget.datasets:
                 reason = Text(msgid("more than {size} bytes or {count} datasets"), _most(budget))
                 raise CatalogTooLargeError(did=did, reason=reason)
-            found += [_packed(listed(did, entry)) for entry in entries]
+            found += await asyncio.to_thread(_summaries, did, entries)  # others are served meanwhile
             url = reply.following
         if url is not None:
             reason = Text(msgid("more than {count} pages"), {"count": budget.pages})
@@ -295,6 +295,10 @@ def _datasets(body: Json) -> list[JsonObject]:
 
 def _most(budget: Budget) -> dict[str, Fact | Text]:
     return {"size": budget.total, "count": budget.datasets}
+
+
+def _summaries(did: str, entries: Iterable[JsonObject]) -> list[JsonObject]:
+    return [_packed(listed(did, entry)) for entry in entries]
 
 
 def _packed(shown: JsonObject) -> JsonObject:
