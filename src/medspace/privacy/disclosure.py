@@ -167,7 +167,7 @@ def _neighbours(values: Vector, place: Labels, persons: Persons, least: int) -> 
     right = [*range(1, len(values)), -1]
     queue = [(count, at) for at, count in enumerate(counts)]
     heapq.heapify(queue)
-    while queue:
+    while True:  # whoever is left has nobody to join
         count, at = heapq.heappop(queue)
         if not members[at] or count != counts[at]:
             continue
