@@ -335,9 +335,9 @@ ATTACKS: dict[str, Callable[[Greedy], None]] = {
     "trailers": _trailers,
     "places": _places,
     "tarpit": _tarpit,
-    "growth": _growth,
     "catalogue": lambda _: None,
     "wide": _wide,
+    "growth": _growth,  # last, since it uses up what a member may store
 }
 
 

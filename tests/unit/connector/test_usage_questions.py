@@ -23,7 +23,7 @@ from medspace.core.canonical import exact
 from medspace.core.errors import InvalidInputError, RefusedError, StorageFullError
 from medspace.core.hashing import digest
 from medspace.core.text import Text
-from medspace.core.usage import Brakes, Output
+from medspace.core.usage import Brakes, Output, Release
 from tests.unit.connector.uses import ASSET, HOLDER, NOW, PURPOSE, TASK, House, admitted_house, call
 
 DAY = 24 * 3600
@@ -502,6 +502,27 @@ async def test_a_connector_that_ends_notes_what_it_was_answering():
         go_on.set()
     entry = (await house.log())[-1]
     assert (entry.kind, entry.facts["code"]) == ("use.failed", "use.interrupted")
+
+
+class CutOff(MemoryDatabase):
+    """A database whose caller is cut off right after a release was written."""
+
+    async def write(self, work):
+        done = await super().write(work)
+        if isinstance(done, Release):
+            raise asyncio.CancelledError
+        return done
+
+
+async def test_a_connector_that_ends_after_a_release_notes_no_second_end():
+    house = House(database=CutOff())
+    await house.agree()
+    token = await house.start()
+    with pytest.raises(asyncio.CancelledError):
+        await house.control.step(call(token))
+    assert await house.kinds() == ["use.admitted", "use.released"]
+    (question,) = await house.database.read(lambda tx: tx.find(QUESTIONS))
+    assert question.outcome == "released"
 
 
 @pytest.mark.parametrize("how", ["withheld", "refused", "broken", "closed", "public"])

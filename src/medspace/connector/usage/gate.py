@@ -80,7 +80,12 @@ class Gate:
         )
 
     def end(self, tx: Transaction, admission: str, outcome: Outcome, code: str) -> None:
-        """Give an admission its end in the log, other than a release."""
+        """Give an admission its end in the log, other than a release; one that has its end keeps it.
+
+        The connector may be told to end after an answer was released and before anybody heard of it.
+        """
+        if self.holder.notebook.ended(tx, admission):
+            return
         kind = "use.failed" if outcome is Outcome.FAILED else "use.withheld"
         record(tx, Entry(kind, stamp(self.clock.now()), self.holder.did, {"admission": admission, "code": code}))
         self.holder.notebook.settle(tx, admission, outcome)

@@ -91,6 +91,11 @@ class Notebook:
         if question is not None:
             tx.replace(QUESTIONS, question, replace(question, outcome=outcome))
 
+    def ended(self, tx: Transaction, admission: str) -> bool:
+        """Whether it is known what became of a question."""
+        question = tx.get(QUESTIONS, admission)
+        return question is not None and question.outcome is not Outcome.OPEN
+
     def keep(self, tx: Transaction, release: Release, now: datetime) -> None:
         """Keep the answer to a question that was released."""
         self.settle(tx, release.admission, Outcome.RELEASED)
