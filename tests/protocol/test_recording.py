@@ -1,6 +1,6 @@
 """What a running connector of another make was seen to send and answer, where the recording is at hand.
 
-MEDSPACE_CASES names the folder that holds `edc/edc-0.15.1.json`. The same shapes stand in `test_scripted_peer.py`.
+MEDSPACE_CASES (by default ../shared/cases) names the folder that holds `edc/edc-0.15.1.json`. The same shapes stand in `test_scripted_peer.py`.
 """
 
 import json
@@ -17,7 +17,7 @@ from medspace.connector.dispatch.rules import Answer, meaning
 from medspace.connector.ports import Reply
 from medspace.policy import odrl
 
-RECORDING = Path(os.environ.get("MEDSPACE_CASES", "/nonexistent"), "edc", "edc-0.15.1.json")
+RECORDING = Path(os.environ.get("MEDSPACE_CASES", "../shared/cases"), "edc", "edc-0.15.1.json")
 pytestmark = pytest.mark.skipif(
     not RECORDING.exists(), reason=f"MEDSPACE_CASES names no folder with {RECORDING.name}"
 )
