@@ -1,7 +1,7 @@
 """What a running connector of another make was seen to send and answer, where the recording is at hand.
 
-MEDSPACE_CASES (by default ../shared/cases) names the folder that holds `edc/edc-0.15.1.json`. The same shapes stand in
-`test_scripted_peer.py`.
+MEDSPACE_CASES (by default ../shared/cases) names the folder that holds `edc/edc-0.15.1.json`. The same shapes stand
+in `test_scripted_peer.py`.
 """
 
 import json
