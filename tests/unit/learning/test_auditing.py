@@ -1,14 +1,13 @@
 """The audit against earlier answers: what is kept saves time and decides nothing."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from medspace.core.usage import Step
 from medspace.learning.glm.engine import GlmEngine
 from medspace.privacy.errors import DisclosureError
-from tests.unit.learning.simulated import TableRows, TableSource, admission
+from tests.admissions import admission
+from tests.unit.learning.simulated import TableRows, TableSource
 
 TASK = {"family": "binomial", "target": "y", "features": [{"name": "x"}], "purpose": "p", "max_rounds": 100}
 
@@ -31,7 +30,7 @@ def answered(engines, steps, history=(), columns=None):
         engine = engines[at % len(engines)]
         source = TableSource(columns or table())
         try:
-            engine.answer(replace(admission(history=tuple(past)), min_cohort=5), step, source)
+            engine.answer(admission(history=tuple(past), min_cohort=5), step, source)
         except DisclosureError as error:
             found.append(error.cause_code)
             continue
@@ -104,5 +103,5 @@ def test_the_rows_are_read_once_however_long_the_history_is(monkeypatch):
 
     monkeypatch.setattr(TableRows, "numbers", counted)
     fresh = GlmEngine()  # as after the connector was started anew
-    fresh.answer(replace(admission(history=tuple(past)), min_cohort=5), past[0], TableSource(table()))
+    fresh.answer(admission(history=tuple(past), min_cohort=5), past[0], TableSource(table()))
     assert sorted(read) == ["x", "y"]
