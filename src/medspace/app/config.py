@@ -140,6 +140,12 @@ class Questions(_Table, frozen=True):
     keep_days: int = 730
 
 
+class Jobs(_Table, frozen=True):
+    """The uses that were started here: `secret` is the file of the secret that their tokens are derived from."""
+
+    secret: str = "keys/jobs.secret"  # noqa: S105 - the file of the secret, not the secret
+
+
 class Offer(_Table, frozen=True):
     """One offer: a policy template and its terms."""
 
@@ -178,6 +184,7 @@ class Config(_Table, frozen=True):
     quotas: Quota = Quota()
     log: Logging = Logging()
     questions: Questions = Questions()
+    jobs: Jobs = Jobs()
     assets: tuple[Asset, ...] = ()
     folder: str = ""  # where the file lies; set on reading
 
