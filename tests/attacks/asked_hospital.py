@@ -14,6 +14,7 @@ from medspace.core.usage import Admission, Brakes, Step
 from medspace.learning.glm.engine import GlmEngine
 from medspace.learning.glm.task import parse as parse_task
 from medspace.privacy.errors import DisclosureError
+from tests.workplaces import workplace
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 LEAST = 10
@@ -105,7 +106,8 @@ class Asker:
 
     def ask(self, document, name="moments", inputs=None):
         step = Step(document, 2, name, inputs or {})
-        output = self.engine.answer(admission(self.brakes, self.answered), step, self.source)
+        allowed = admission(self.brakes, self.answered)
+        output = self.engine.answer(allowed, step, workplace(self.source, allowed))
         self.answered.append(step)
         return output.values
 

@@ -14,6 +14,7 @@ from medspace.learning.glm.engine import GlmEngine
 from medspace.learning.glm.task import parse
 from medspace.privacy.errors import DisclosureError
 from tests.unit.learning.simulated import dictionary_of, mark
+from tests.workplaces import workplace
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 COUNT = 303
@@ -80,7 +81,8 @@ def question(beta, centre=(55.0, 245.0)):
 
 def ask(name, inputs, patients=None, brakes=ALL_ON):
     step = Step(TASK, 3, name, inputs)
-    return GlmEngine().answer(admission(brakes=brakes), step, patients or Patients())
+    allowed = admission(brakes=brakes)
+    return GlmEngine().answer(allowed, step, workplace(patients or Patients(), allowed))
 
 
 # Weight mu * (1 - mu) is 0.25 at the age of 97 and nothing at every other age.
@@ -164,7 +166,7 @@ def alone_between_two_ends(patients, wire):
     for count in range(400, 1001, 40):
         wire(count, spread)
         step = Step({**TASK, "evaluation": {"thresholds": count}}, 3, "evaluation", question(beta))
-        tally = GlmEngine().answer(admission(), step, patients).values["tally"]
+        tally = GlmEngine().answer(admission(), step, workplace(patients, admission())).values["tally"]
         cases, controls = np.cumsum(tally["case_last"]), np.cumsum(tally["control_last"])
         for at in range(count - 1):
             end = spread * np.tan(np.pi * ((at + 1) / count - 0.5))

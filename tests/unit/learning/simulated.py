@@ -19,6 +19,7 @@ from medspace.learning.glm.service import GlmAlgorithm
 from medspace.learning.ports import KIND, Answer
 from medspace.learning.runs.model import Seat
 from medspace.learning.runs.service import Coordinator
+from tests.workplaces import names, workplace
 
 PERSON = "person"  # the column that says whose a row is, where there is one
 Columns = Mapping[str, Sequence[float] | Sequence[str | None]]
@@ -98,7 +99,7 @@ def admission(task_digest="sha256:" + "0" * 64, **changes):
         kind=KIND,
         purpose="research",
         task=task_digest,
-        outputs=GlmEngine().outputs,
+        outputs=names(GlmEngine()),
         min_cohort=1,
         min_sites=1,
         expires=datetime(2030, 1, 1, tzinfo=UTC),
@@ -159,7 +160,7 @@ class SimulatedSites:
     def honest(self, site, step):
         travelled = msgspec.json.decode(msgspec.json.encode(step), type=Step)
         allowed = replace(admission(brakes=self.brakes), min_cohort=self.least, asset=site)
-        output = self.engine.answer(allowed, travelled, self)
+        output = self.engine.answer(allowed, travelled, workplace(self, allowed))
         values = msgspec.json.decode(msgspec.json.encode(output.values))
         return Answer(
             site=site,

@@ -39,7 +39,7 @@ class Road:
     def __init__(self, base: Base, holdings: Holdings) -> None:
         self.base = base
         config, local, database = base.config, base.local, base.database
-        self.kinds = frozenset(base.parts.engines)
+        self.kinds = frozenset(kind for kind, _ in base.parts.engines)
         tokens = JobTokens.of(base.signer)
         answering = Answering(config.negotiations.answers)
         negotiation_steps = NegotiationSteps(local, PolicyStrategy(local, base.region_of, answering, spent))
