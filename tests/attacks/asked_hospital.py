@@ -14,6 +14,7 @@ from medspace.learning.glm.engine import GlmEngine
 from medspace.learning.glm.task import parse as parse_task
 from medspace.privacy.errors import DisclosureError
 from tests.admissions import admission
+from tests.workplaces import workplace
 
 LEAST = 10
 ALL_ON = Brakes()
@@ -86,7 +87,8 @@ class Asker:
 
     def ask(self, document, name="moments", inputs=None):
         step = Step(document, 2, name, inputs or {})
-        output = self.engine.answer(admitted(self.brakes, self.answered), step, self.source)
+        allowed = admitted(self.brakes, self.answered)
+        output = self.engine.answer(allowed, step, workplace(self.source, allowed))
         self.answered.append(step)
         return output.values
 

@@ -14,6 +14,7 @@ from medspace.learning.glm.task import parse
 from medspace.privacy.errors import DisclosureError
 from tests.admissions import admission
 from tests.unit.learning.simulated import dictionary_of, mark
+from tests.workplaces import workplace
 
 COUNT = 303
 ALL_ON = Brakes()
@@ -58,7 +59,8 @@ def question(beta, centre=(55.0, 245.0)):
 
 def ask(name, inputs, patients=None, brakes=ALL_ON):
     step = Step(TASK, 3, name, inputs)
-    return GlmEngine().answer(admission(min_cohort=10, brakes=brakes), step, patients or Patients())
+    allowed = admission(min_cohort=10, brakes=brakes)
+    return GlmEngine().answer(allowed, step, workplace(patients or Patients(), allowed))
 
 
 # Weight mu * (1 - mu) is 0.25 at the age of 97 and nothing at every other age.
@@ -138,11 +140,11 @@ def alone_between_two_ends(patients, wire):
     beta = [0.0, 0.03, 0.004]
     spread = float(np.linalg.norm(beta[1:]))
     scores = 0.03 * (patients.columns["age"] - 55.0) + 0.004 * (patients.columns["chol"] - 245.0)
-    ends = {-1e9: (0, 0)}
+    ends, allowed = {-1e9: (0, 0)}, admission(min_cohort=10)
     for count in range(400, 1001, 40):
         wire(count, spread)
         step = Step({**TASK, "evaluation": {"thresholds": count}}, 3, "evaluation", question(beta))
-        tally = GlmEngine().answer(admission(min_cohort=10), step, patients).values["tally"]
+        tally = GlmEngine().answer(allowed, step, workplace(patients, allowed)).values["tally"]
         cases, controls = np.cumsum(tally["case_last"]), np.cumsum(tally["control_last"])
         for at in range(count - 1):
             end = spread * np.tan(np.pi * ((at + 1) / count - 0.5))

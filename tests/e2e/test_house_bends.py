@@ -15,7 +15,7 @@ from tests.e2e.space import PURPOSE, TASK, Holding, hospital, staged, step, tabl
 from tests.postgres import postgres  # noqa: F401 - a fixture
 
 STATISTICS = "medspace:statistics"
-WITH_COUNTING = Parts(engines={**ENGINES, STATISTICS: Counting})
+WITH_COUNTING = Parts(engines={**ENGINES, (STATISTICS, "count"): Counting})
 
 
 def verified(stage, folder) -> dict:

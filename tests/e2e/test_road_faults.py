@@ -24,14 +24,16 @@ class Twisted:
     twist: dict[str, Any]
 
     def __post_init__(self) -> None:
-        self._engine = ENGINES[KIND]()
+        self._engine = ENGINES[KIND, "glm"]()
         self.kind, self.outputs, self.steps = KIND, self._engine.outputs, self._engine.steps
+        self.task, self.forms, self.limits = "glm", self._engine.forms, self._engine.limits
+        self.protection = self._engine.protection
 
     def check(self, task) -> None:
         self._engine.check(task)
 
-    def answer(self, admission, step, source):
-        output = self._engine.answer(admission, step, source)
+    def answer(self, admission, step, workplace):
+        output = self._engine.answer(admission, step, workplace)
         return self.twist["by"](output)
 
 
@@ -80,7 +82,7 @@ def stage(tmp_path_factory):
         stage.twist = twist
         stage.add("authority", hospital(1))
         stage.add("clinic", hospital(2), parts=Parts(open_database=FullDisk))
-        stage.add("odd", hospital(3), parts=Parts(engines={KIND: lambda: Twisted(twist)}, brakes=FORGETFUL))
+        stage.add("odd", hospital(3), parts=Parts(engines={(KIND, "glm"): lambda: Twisted(twist)}, brakes=FORGETFUL))
         stage.add("slow", hospital(4), more='[negotiations]\nanswers = "manual"')
         stage.add("user")
         stage.open()

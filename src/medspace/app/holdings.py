@@ -14,9 +14,9 @@ from medspace.connector.usage.model import LABELS, Labelled
 from medspace.core.canonical import JsonObject
 from medspace.core.dictionary import Dictionary, describe, parse
 from medspace.core.hashing import digest
+from medspace.core.material import Source
 from medspace.core.store import Database, Transaction
 from medspace.core.text import Text, msgid
-from medspace.core.usage import RowSource
 from medspace.policy import labels, templates
 from medspace.policy.actions import COMPUTED, covers
 from medspace.privacy.publication import LEAST
@@ -55,7 +55,7 @@ class Holdings:
     held: tuple[Holding, ...]
 
     @property
-    def sources(self) -> Mapping[str, RowSource]:
+    def sources(self) -> Mapping[str, Source]:
         """Where the rows of each asset are opened."""
         if not self.held:
             return {}

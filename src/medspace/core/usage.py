@@ -1,17 +1,17 @@
-"""The plain words of usage control that any room may read: admission, output, release; the engine port.
+"""The plain words of usage control that any room may read: admission, grant, step, output, release.
 
-Only `connector.usage` makes an `Admission` or a `Release` (a test proves it). An engine takes an admission,
-never a table: so there is no second way to the rows.
+Only `connector.usage` makes an `Admission` or a `Release` (a test proves it). A source opens material for an
+admission only (`core.material`), an engine works where usage control lets it (`core.engine`): so there is no second
+way to the rows.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
 
 from medspace.core.canonical import Json, JsonObject, exact
-from medspace.core.dictionary import Dictionary
 from medspace.core.hashing import digest
+from medspace.core.parts import Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,45 @@ class Brakes:
     split: bool = True  # the hold-out split is keyed by a secret of the holder
     changes: bool = True  # a table that changed by a few persons answers only what it has answered before
     exposure: bool = True  # no combination of all answers rests on one person
+
+
+@dataclass(frozen=True, slots=True)
+class RowScope:
+    """Only the rows that have one of these values in a column; with `within` False, only those that have none.
+
+    A missing value is among no values.
+    """
+
+    column: str
+    values: frozenset[str]
+    within: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What one condition allows of a step; where several must agree, the stricter of each holds."""
+
+    scope: tuple[RowScope, ...] = ()  # all of them hold
+    outputs: frozenset[str] | None = None  # kinds of output; None: whatever the engine makes
+    min_cohort: int = 1
+    min_sites: int = 1
+    expires: datetime | None = None
+    budget: Mapping[str, Json] = field(default_factory=dict)  # what was set aside for this step, by condition
+
+    def narrowed(self, other: "Grant") -> "Grant":
+        """What both allow."""
+        ends = [end for end in (self.expires, other.expires) if end is not None]
+        outputs = other.outputs if self.outputs is None else self.outputs
+        if self.outputs is not None and other.outputs is not None:
+            outputs = self.outputs & other.outputs
+        return Grant(
+            scope=(*self.scope, *(one for one in other.scope if one not in self.scope)),
+            outputs=outputs,
+            min_cohort=max(self.min_cohort, other.min_cohort),
+            min_sites=max(self.min_sites, other.min_sites),
+            expires=min(ends, default=None),
+            budget={**self.budget, **other.budget},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +98,8 @@ class Admission:
     seed: bytes = field(default=b"", repr=False)
     history: "tuple[Step, ...]" = field(default=(), repr=False)
     brakes: Brakes = Brakes()
+    scope: tuple[RowScope, ...] = ()  # which rows: those that all of these let in
+    budget: Mapping[str, Json] = field(default_factory=dict)  # what conditions set aside for the step
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +114,21 @@ class Step:
     name: str  # what is asked for, such as moments, gradient, evaluation
     inputs: JsonObject = field(default_factory=dict)
     sites: tuple[str, ...] = ()
+    parts: tuple[Part, ...] = ()  # what is too big for `inputs`
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What an engine made, before the gate has seen it. Numbers in `values` may be fractions."""
+    """What an engine made, before the gate has seen it. Numbers in `values` may be fractions.
+
+    `memory` is what the use remembers from now on, if the output leaves; None leaves it as it is.
+    """
 
     kind: str
     values: Mapping[str, Json]
-    cohort: int  # persons behind it
+    cohort: int  # persons behind it; 0 behind a protocol message
+    parts: tuple[Part, ...] = ()
+    memory: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +143,7 @@ class Release:
     cohort: int
     digest: str
     entry: int  # index in the holder's log
+    parts: tuple[Part, ...] = ()
 
 
 def release_digest(kind: str, number: int, cohort: int, values: Mapping[str, Json]) -> str:
@@ -105,79 +153,3 @@ def release_digest(kind: str, number: int, cohort: int, values: Mapping[str, Jso
         ValueError: the values are not JSON with finite numbers.
     """
     return digest(exact({"kind": kind, "round": number, "cohort": cohort, "values": dict(values)}))
-
-
-class Rows(Protocol):
-    """The rows that an admission opened, column by column."""
-
-    @property
-    def count(self) -> int:
-        """How many rows."""
-        ...
-
-    def persons(self) -> Iterable[int]:
-        """Whose row each one is: equal numbers for the same person, meaningless otherwise.
-
-        The row's own number where the dictionary names no person column.
-        """
-        ...
-
-    @property
-    def dictionary(self) -> Dictionary:
-        """What the columns mean, which values they may hold, which outcomes the holder declares."""
-        ...
-
-    def marks(self, key: bytes) -> tuple[Iterable[int], Iterable[int]]:
-        """For each row two keyed digests of 64 bits: of the person, and of everything that the row says.
-
-        A person's is the same in every version of the table, wherever the row stands. Where the dictionary names no
-        person column, the row's whole content (and how many equal rows came before it) stands for the person.
-        """
-        ...
-
-    def numbers(self, column: str) -> Iterable[float]:
-        """A numeric column; NaN where the value is missing."""
-        ...
-
-    def codes(self, column: str) -> Sequence[str | None]:
-        """A coded column; None where the value is missing."""
-        ...
-
-
-class RowSource(Protocol):
-    """Opens rows, for an admission only."""
-
-    def open(self, admission: Admission) -> Rows:
-        """The rows of the admitted asset."""
-        ...
-
-
-class Engine(Protocol):
-    """Answers the steps of one kind of use beside the data."""
-
-    @property
-    def kind(self) -> str:
-        """The DSP format that this engine serves, such as `medspace:train`."""
-        ...
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """Every kind of output that it can make."""
-        ...
-
-    @property
-    def steps(self) -> tuple[str, ...]:
-        """The name of every step that it answers; a step of another name is refused before anything is noted."""
-        ...
-
-    def check(self, task: JsonObject) -> None:
-        """Refuse a task that this engine cannot run as it stands, before anything is noted; it sees no rows.
-
-        Raises:
-            InvalidInputError: with what is wrong in it.
-        """
-        ...
-
-    def answer(self, admission: Admission, step: Step, source: RowSource) -> Output:
-        """Do one step on the admitted rows. Blocking; called in a worker thread."""
-        ...

@@ -25,6 +25,7 @@ from tests.unit.connector.uses import (
     admitted_house,
     call,
 )
+from tests.workplaces import names
 
 STRANGER = "did:web:stranger.example"
 
@@ -75,7 +76,7 @@ async def test_an_agreement_without_limits_still_has_the_limits_of_the_house():
     await house.agree()
     await house.control.step(call(await house.start()))
     (admission,) = house.engine.asked
-    assert (admission.min_cohort, admission.min_sites, admission.outputs) == (1, 1, house.engine.outputs)
+    assert (admission.min_cohort, admission.min_sites, admission.outputs) == (1, 1, names(house.engine))
 
 
 # --- who has no right learns nothing ---------------------------------------------------------------------------
@@ -271,7 +272,7 @@ async def test_a_use_that_the_agreement_does_not_name_is_refused_even_with_a_job
 async def test_a_prohibited_use_is_refused_even_with_a_job():
     house = House()
     await house.agree()
-    house.build(engines={"HttpData-PULL": lambda: house.engine})
+    house.build(engines={("HttpData-PULL", "count"): lambda: house.engine})
     await refused(house, await house.start(kind="HttpData-PULL"), "policy.prohibited", "/prohibition/0")
 
 

@@ -16,7 +16,9 @@ from medspace.connector.usage.service import ALL_BRAKES, UsageControl
 from medspace.connector.usage.strategy import UsageStrategy
 from medspace.connector.usage.tokens import JobTokens
 from medspace.core.dictionary import Column, ColumnType, Dictionary
+from medspace.core.engine import COORDINATOR_SEES_SUMS, OutputForm, StepLimits, Workplace
 from medspace.core.hashing import digest
+from medspace.core.material import Form
 from medspace.core.sealing import Sealer
 from medspace.core.usage import Admission, Brakes, Output, Step
 from medspace.ledger.model import Entry, decode
@@ -79,8 +81,11 @@ class Engine:
 
     output: Output = field(default_factory=lambda: Output("count.sum", {"sum": 1.5}, 50))
     kind: str = KIND
-    outputs: tuple[str, ...] = ("count.sum", "count.mean")
+    task: str = "count"
+    outputs: tuple[OutputForm, ...] = (OutputForm("count.sum"), OutputForm("count.mean"))
     steps: tuple[str, ...] = ("sum", "mean")
+    forms: tuple[Form, ...] = (Form.TABLE,)
+    limits: StepLimits = field(default_factory=StepLimits)
     before: Callable[[], Any] = lambda: None
     error: Exception | None = None
     asked: list[Admission] = field(default_factory=list)
@@ -88,8 +93,11 @@ class Engine:
     def check(self, task: Any) -> None:
         """Every task is fine."""
 
-    def answer(self, admission: Admission, step: Step, source: Source) -> Output:
-        source.open(admission)
+    def protection(self, task: Any) -> str:
+        return COORDINATOR_SEES_SUMS
+
+    def answer(self, admission: Admission, step: Step, workplace: Workplace) -> Output:
+        assert workplace.material is not None
         self.asked.append(admission)
         self.before()
         if self.error is not None:
@@ -121,7 +129,7 @@ class House:
         self.notebook = Notebook(Sealer(self.secret, SystemRandomness()))
         self.control = UsageControl(
             Holder(HOLDER, sources, {ASSET: self.limit}, self.notebook, lambda *told: self.told.append(told)),
-            engines={KIND: lambda: self.engine} if engines is None else engines,
+            engines={(KIND, "count"): lambda: self.engine} if engines is None else engines,
             database=self.database,
             tokens=self.tokens,
             region_of=self.region_of,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from medspace.core.usage import Rows
+from medspace.core.material import Rows
 from medspace.learning.glm.design import Matrix, Vector, first_columns, sample
 from medspace.learning.glm.maths import deviance, mean
 from medspace.learning.glm.task import GlmTask

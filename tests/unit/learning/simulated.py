@@ -19,6 +19,7 @@ from medspace.learning.ports import Answer
 from medspace.learning.runs.model import Seat
 from medspace.learning.runs.service import Coordinator
 from tests.admissions import admission
+from tests.workplaces import workplace
 
 PERSON = "person"  # the column that says whose a row is, where there is one
 Columns = Mapping[str, Sequence[float] | Sequence[str | None]]
@@ -138,7 +139,7 @@ class SimulatedSites:
     def honest(self, site, step):
         travelled = msgspec.json.decode(msgspec.json.encode(step), type=Step)
         allowed = admission(brakes=self.brakes, min_cohort=self.least, asset=site)
-        output = self.engine.answer(allowed, travelled, self)
+        output = self.engine.answer(allowed, travelled, workplace(self, allowed))
         values = msgspec.json.decode(msgspec.json.encode(output.values))
         return Answer(
             site=site,

@@ -16,6 +16,7 @@ from medspace.learning.glm.errors import ColumnUnknownError, LevelUnknownError, 
 from medspace.learning.glm.task import parse
 from tests.admissions import admission
 from tests.unit.learning.simulated import TableRows, TableSource
+from tests.workplaces import names, workplace
 
 nan = math.nan
 ROWS = {
@@ -33,7 +34,9 @@ LAYOUT = {"fill": [55.0, 0.4, 0.1, 0.0], "kept": [0, 1, 4], "centre": [55.0, 0.4
 
 
 def ask(name="moments", *, task=TASK, rows=ROWS, number=1, **inputs):
-    return GlmEngine().answer(admission(), Step(task, number, name, inputs), TableSource(rows))
+    return GlmEngine().answer(
+        admission(), Step(task, number, name, inputs), workplace(TableSource(rows), admission())
+    )
 
 
 def at(name="newton", beta=(0.1, 0.2, 0.3, 0.4), **layout):
@@ -219,7 +222,7 @@ def test_check_reads_the_task_and_nothing_else():
     with pytest.raises(TaskInvalidError):
         GlmEngine().check({**TASK, "script": "x"})
     assert GlmEngine().kind == "medspace:train"
-    assert GlmEngine().outputs == (MOMENTS, NEWTON, EVALUATION)
+    assert names(GlmEngine()) == (MOMENTS, NEWTON, EVALUATION)
 
 
 def test_a_coded_target():

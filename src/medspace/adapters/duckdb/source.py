@@ -15,8 +15,9 @@ from medspace.adapters.duckdb.errors import RowsRefusedError
 from medspace.adapters.duckdb.reading import Connection, connect, guarded, read
 from medspace.core.dictionary import Column, ColumnType, Dictionary
 from medspace.core.hashing import digest
+from medspace.core.material import Form, Rows
 from medspace.core.text import Text, msgid
-from medspace.core.usage import Admission, Rows
+from medspace.core.usage import Admission
 
 EPOCH = date(1970, 1, 1)
 BATCH = 1000  # rows that are marked at a time
@@ -93,12 +94,17 @@ def _cell(dictionary: Dictionary, column: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _TableRows:
-    """The rows of a table (`core.usage.Rows`)."""
+    """The rows of a table (`core.material.Rows`)."""
 
     _connection: Connection
     _dictionary: Dictionary
     _owners: npt.NDArray[np.int64]
     _marks: MutableMapping[bytes, tuple[Marks, Marks]]
+
+    @property
+    def form(self) -> Form:
+        """A table."""
+        return Form.TABLE
 
     @property
     def count(self) -> int:
@@ -203,10 +209,15 @@ def _mark(key: bytes, use: str, texts: Sequence[str | None]) -> int:
 
 
 class TableSource:
-    """Opens the rows of its assets (`core.usage.RowSource`)."""
+    """Opens the rows of its assets (`core.material.Source`)."""
 
     def __init__(self, tables: Mapping[str, Table]) -> None:
         self._tables = dict(tables)
+
+    @property
+    def form(self) -> Form:
+        """Tables."""
+        return Form.TABLE
 
     @property
     def assets(self) -> Sequence[str]:

@@ -1,6 +1,6 @@
 """What can be swapped: the clock, randomness, the database, the resolver of host names, the engines."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -9,10 +9,11 @@ from medspace.adapters.sql import open_database
 from medspace.adapters.system import SystemClock, SystemRandomness
 from medspace.connector import model as connector_model
 from medspace.connector.usage import model as usage_model
-from medspace.connector.usage.service import ALL_BRAKES
+from medspace.connector.usage.service import ALL_BRAKES, Makers
 from medspace.core.clock import Clock, Randomness
+from medspace.core.engine import Engine
 from medspace.core.store import Collection, Database
-from medspace.core.usage import Brakes, Engine
+from medspace.core.usage import Brakes
 from medspace.learning.runs import model as learning_model
 from medspace.ledger.model import CHECKPOINTS
 from medspace.services.membership import model as membership_model
@@ -34,8 +35,8 @@ def _glm() -> Engine:
     return GlmEngine()
 
 
-# The kinds of use that are served beside the data; each engine is made for the first use of its kind.
-ENGINES: Mapping[str, Callable[[], Engine]] = {"medspace:train": _glm}
+# What is served beside the data, by DSP format and name of task; each engine is made for its first use.
+ENGINES: Makers = {("medspace:train", "glm"): _glm}
 
 
 class ClosableDatabase(Database, Protocol):
@@ -55,7 +56,7 @@ class Parts:
 
     clock: Clock = field(default_factory=SystemClock)
     randomness: Randomness = field(default_factory=SystemRandomness)
-    engines: Mapping[str, Callable[[], Engine]] = field(default_factory=lambda: ENGINES)
+    engines: Makers = field(default_factory=lambda: ENGINES)
     open_database: OpenDatabase = open_database
     resolve: Resolver = system_resolver
     brakes: Brakes = ALL_BRAKES

@@ -39,7 +39,7 @@ class Road:
     def __init__(self, base: Base, holdings: Holdings, tokens: JobTokens) -> None:
         self.base = base
         config, local, database = base.config, base.local, base.database
-        self.kinds = frozenset(base.parts.engines)
+        self.kinds = frozenset(kind for kind, _ in base.parts.engines)
         answering = Answering(config.negotiations.answers)
         negotiation_steps = NegotiationSteps(local, PolicyStrategy(local, base.region_of, answering, spent))
         usage_strategy = UsageStrategy(config.base_url, self.kinds, tokens, base.region_of, base.clock)

@@ -10,9 +10,10 @@ from medspace.connector.usage.notebook import Notebook
 from medspace.core.decision import Premise
 from medspace.core.errors import RefusedError
 from medspace.core.hashing import digest
+from medspace.core.material import Source
 from medspace.core.store import Transaction
 from medspace.core.text import Text, msgid
-from medspace.core.usage import Admission, Release, RowSource, Step
+from medspace.core.usage import Admission, Release, Step
 from medspace.policy.model import UseRequest
 
 _ENDING = frozenset({"suspend", "complete", "terminate"})
@@ -64,10 +65,16 @@ class Holder:
     """Who holds the rows: its DID, its sources, how many questions a year each asset answers, its notebook."""
 
     did: str
-    sources: Mapping[str, RowSource]
+    sources: Mapping[str, Source]
     questions: Mapping[str, int]
     notebook: Notebook
     tell: Tell = field(default=lambda _admission, _cause: None)
+
+
+def task_name(step: Step) -> str:
+    """Which kind of task a step is of; empty where its document does not say so."""
+    said = step.task.get("task")
+    return said if isinstance(said, str) else ""
 
 
 def is_open(tx: Transaction, job: Job) -> bool:

@@ -7,9 +7,10 @@ from medspace.connector.usage import versions
 from medspace.connector.usage.model import VERSIONS, Version
 from medspace.connector.usage.versions import Content
 from medspace.core.clock import stamp
+from medspace.core.material import Source
 from medspace.core.sealing import Sealer
 from medspace.core.store import Database, Transaction
-from medspace.core.usage import Admission, RowSource
+from medspace.core.usage import Admission
 
 MOST_VERSIONS = 8  # of one asset; the oldest is forgotten first
 
@@ -25,7 +26,7 @@ class Contents:
         """The content of an asset, once it was read."""
         return self._known.get(asset)
 
-    def sums(self, source: RowSource, admission: Admission) -> str:
+    def sums(self, source: Source, admission: Admission) -> str:
         """The packed sums of the rows that are admitted. Blocking."""
         key = self._sealer.key("marks", admission.asset)
         return versions.packed(versions.sums_of(source.open(admission), key))

@@ -16,6 +16,7 @@ from medspace.connector.usage.calls import (
     is_open,
     numbered,
     sites_digest,
+    task_name,
     told,
 )
 from medspace.connector.usage.contents import Contents
@@ -27,9 +28,10 @@ from medspace.connector.usage.versions import Content
 from medspace.core.canonical import exact
 from medspace.core.clock import Clock, stamp
 from medspace.core.decision import Decision, combine
+from medspace.core.engine import Engine
 from medspace.core.hashing import digest, same_secret
 from medspace.core.store import Transaction
-from medspace.core.usage import Admission, Brakes, Engine, Release
+from medspace.core.usage import Admission, Brakes, Release
 from medspace.ledger.model import Entry
 from medspace.ledger.service import record
 from medspace.policy import odrl
@@ -46,7 +48,7 @@ class Door:
     holder: Holder
     gate: Gate
     contents: Contents
-    engines: Mapping[str, Engine]  # those that were made
+    engines: Mapping[tuple[str, str], Engine]  # those that were made, by DSP format and name of task
     tokens: JobTokens
     region_of: RegionOf
     clock: Clock
@@ -127,7 +129,9 @@ class Door:
         label = labelled.label if labelled else None
         kind, asset = visit.job.kind, visit.job.asset
         return combine(
-            rules.served(kind, engine=kind in self.engines, rows=asset in self.holder.sources),
+            rules.served(
+                kind, engine=(kind, task_name(visit.step)) in self.engines, rows=asset in self.holder.sources
+            ),
             rules.decide(visit.agreement, label, visit.request, Point.COMPUTE),
             rules.same_task(visit.job.task, visit.task),
         )
@@ -246,7 +250,7 @@ class Door:
             kind=job.kind,
             purpose=purpose,
             task=visit.task,
-            outputs=self.engines[job.kind].outputs if allowed.outputs is None else allowed.outputs,
+            outputs=self._made(visit) if allowed.outputs is None else allowed.outputs,
             min_cohort=max(allowed.min_cohort, 1),
             min_sites=max(allowed.min_sites, 1),
             expires=expires,
@@ -255,6 +259,10 @@ class Door:
             history=self.holder.notebook.history(job.asset, visit.now),
             brakes=self.applied,
         )
+
+    def _made(self, visit: Visit) -> tuple[str, ...]:
+        engine = self.engines[visit.job.kind, task_name(visit.step)]
+        return tuple(form.name for form in engine.outputs)
 
     def _question(
         self, tx: Transaction, visit: Visit, admission: Admission, request: str, *, counted: bool

@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 
 from medspace.connector.ports import RegionOf
 from medspace.connector.usage import brakes, rules
-from medspace.connector.usage.calls import Admitted, Call, Holder, Refusal, told
+from medspace.connector.usage.calls import Admitted, Call, Holder, Refusal, task_name, told
 from medspace.connector.usage.contents import Contents
 from medspace.connector.usage.door import Door
 from medspace.connector.usage.errors import (
@@ -31,14 +31,17 @@ from medspace.connector.usage.tokens import JobTokens
 from medspace.connector.usage.versions import Content
 from medspace.core.canonical import canonical, exact
 from medspace.core.clock import Clock, Randomness
+from medspace.core.engine import Engine, Workplace
 from medspace.core.errors import InvalidInputError, MedspaceError, RefusedError, StorageError
 from medspace.core.hashing import digest_bytes
 from medspace.core.ids import new_id
+from medspace.core.material import Source
 from medspace.core.store import Database, Transaction
 from medspace.core.text import Text, msgid
-from medspace.core.usage import Brakes, Engine, Output, Release, Step
+from medspace.core.usage import Brakes, Output, Release, Step
 
 T = TypeVar("T")
+Makers = Mapping[tuple[str, str], Callable[[], Engine]]  # by DSP format and name of task
 DAY = 24 * 3600.0
 IN_THE_OPEN = frozenset({"rows.refused"})  # refusals of a source by its published dictionary; all others are private
 ALL_BRAKES = Brakes()
@@ -50,7 +53,7 @@ class UsageControl:
     def __init__(
         self,
         holder: Holder,
-        engines: Mapping[str, Callable[[], Engine]],
+        engines: Makers,
         database: Database,
         tokens: JobTokens,
         region_of: RegionOf,
@@ -61,7 +64,7 @@ class UsageControl:
         self._holder, self._notebook, self._changes = holder, holder.notebook, applied.changes
         self._contents = Contents(database, holder.notebook.sealer)
         self._makers = dict(engines)
-        self._engines: dict[str, Engine] = {}
+        self._engines: dict[tuple[str, str], Engine] = {}
         self._gate = Gate(holder, region_of, clock)
         self._door = Door(holder, self._gate, self._contents, self._engines, tokens, region_of, clock, applied)
         self._database, self._clock, self._randomness = database, clock, randomness
@@ -181,14 +184,17 @@ class UsageControl:
     async def _check(self, call: Call) -> str:
         """Refuse what no engine here can answer, before it is noted or counts; the asset that the call is about.
 
-        The engine is made for the first step of its kind, since it may bring heavy libraries.
+        The engine is made for the first step of its kind of task, since it may bring heavy libraries.
         """
         job = await self._database.read(lambda tx: self._door.job(tx, call))
-        if job.kind not in self._makers:
+        served = job.kind, task_name(call.step)
+        if served not in self._makers:
+            if any(kind == job.kind for kind, _ in self._makers):
+                raise StepError(reason=self._other_tasks(job.kind))
             return job.asset  # refused, and noted as refused, where it is decided
-        if job.kind not in self._engines:
-            self._engines[job.kind] = await asyncio.to_thread(self._makers[job.kind])
-        engine = self._engines[job.kind]
+        if served not in self._engines:
+            self._engines[served] = await asyncio.to_thread(self._makers[served])
+        engine = self._engines[served]
         if call.step.name not in engine.steps:
             raise StepError(
                 reason=Text(msgid("this kind of use has the steps {steps}"), {"steps": ", ".join(engine.steps)})
@@ -199,17 +205,26 @@ class UsageControl:
             raise StepError(reason=error.text) from error
         return job.asset
 
+    def _other_tasks(self, kind: str) -> Text:
+        tasks = ", ".join(sorted(task for known, task in self._makers if known == kind))
+        return Text(msgid("this kind of use has the tasks {tasks}"), {"tasks": tasks})
+
     async def _output(self, question: Admitted) -> Output:
         """What the engine makes of it, or made of it before."""
         admission, known = question.admission, question.known
-        source, engine = self._holder.sources[admission.asset], self._engines[admission.kind]
+        source = self._holder.sources[admission.asset]
+        engine = self._engines[admission.kind, task_name(question.step)]
         if self._changes and self._contents.known(admission.asset) is None:
             sums = await _computed(admission.use, self._contents.sums, source, admission)
             content = await self._contents.remember(admission.asset, sums, self._clock.now())
             known = await self._recognised(question, content)
         if known is not None:
             return Output(known.kind, known.values, known.cohort)
-        return await _computed(admission.use, engine.answer, admission, question.step, source)
+        return await _computed(admission.use, self._answer, engine, source, question)
+
+    def _answer(self, engine: Engine, source: Source, question: Admitted) -> Output:
+        material = source.open(question.admission) if engine.forms else None
+        return engine.answer(question.admission, question.step, Workplace(material, self._randomness, self._clock))
 
     async def _recognised(self, question: Admitted, content: Content) -> Release | None:
         """The answer that the question got before, if any; only now is known which rows it is put to."""

@@ -13,7 +13,7 @@ from hashlib import blake2b, sha256
 
 import msgspec
 
-from medspace.core.usage import Rows
+from medspace.core.material import Material
 
 BUCKETS = 1024
 WHO = ""  # the name of the sums of persons; no column has it
@@ -22,7 +22,7 @@ _SUMS = struct.Struct(f">{BUCKETS}Q")
 Sums = Mapping[str, Sequence[int]]
 
 
-def sums_of(rows: Rows, key: bytes) -> Sums:
+def sums_of(rows: Material, key: bytes) -> Sums:
     """The sums of a table: of who is in it, and of each column but that of the persons, whatever the rows' order.
 
     Where no column names the persons, a row is a person by all that it says: the columns tell nothing more.

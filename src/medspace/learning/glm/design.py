@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medspace.core.usage import Rows
+from medspace.core.material import Material
 from medspace.learning.glm.errors import LevelUnknownError, NothingLeftError
 from medspace.learning.glm.task import Feature, GlmTask, Target
 from medspace.privacy.disclosure import MISSING, Labels, Persons, joined, merged, number
@@ -38,7 +38,7 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Rows that are summed together: values (rows x value columns, NaN where missing), target, persons.
+    """Material that are summed together: values (rows x value columns, NaN where missing), target, persons.
 
     `joined` has one number per feature: how many of its levels nobody here stands in, because fewer than the smallest
     cohort have them (or nobody: which of both is not told). `rows` says which of all rows of the table these are.
@@ -114,7 +114,7 @@ class Sample:
 
 def sample(
     task: GlmTask,
-    rows: Rows,
+    rows: Material,
     *,
     key: bytes = b"",
     least: int = 1,
@@ -145,7 +145,7 @@ def sample(
     return Sample(task, columns, target, persons, usable, held_out, least, apart, coarse_target)
 
 
-def marks_of(rows: Rows, key: bytes) -> tuple[Marks, Marks]:
+def marks_of(rows: Material, key: bytes) -> tuple[Marks, Marks]:
     """The keyed marks of the rows' persons and of their content, one each per row."""
     persons, content = (
         np.asarray(marks if isinstance(marks, np.ndarray) else list(marks), dtype=np.uint64)
@@ -154,7 +154,7 @@ def marks_of(rows: Rows, key: bytes) -> tuple[Marks, Marks]:
     return persons, content
 
 
-def raw(task: GlmTask, rows: Rows) -> Matrix:
+def raw(task: GlmTask, rows: Material) -> Matrix:
     """The value columns as they are: rows x columns, NaN where a value is missing.
 
     Raises:
@@ -211,13 +211,13 @@ def holdout(marks: Marks, share: float) -> Mask:
     return (marks >> np.uint64(11)).astype(np.float64) * 2.0**-53 < share
 
 
-def _numbers(column: str, rows: Rows) -> Vector:
+def _numbers(column: str, rows: Material) -> Vector:
     given = rows.numbers(column)
     values: Vector = np.asarray(given if isinstance(given, np.ndarray) else list(given), dtype=np.float64)
     return np.where(np.isinf(values), np.nan, values)  # an infinite measurement is no measurement
 
 
-def _places(feature: Feature, rows: Rows) -> Labels:
+def _places(feature: Feature, rows: Material) -> Labels:
     """The places of the levels, their number for another code, MISSING for none."""
     place: dict[str | None, int] = {level: at for at, level in enumerate(feature.levels)}
     place[None] = MISSING
@@ -225,7 +225,7 @@ def _places(feature: Feature, rows: Rows) -> Labels:
     return np.fromiter((place.get(code, len(feature.levels)) for code in found), np.int64, len(found))
 
 
-def _target(target: Target, rows: Rows) -> Vector:
+def _target(target: Target, rows: Material) -> Vector:
     if target.level is not None:
         codes = rows.codes(target.column)
         return np.array([np.nan if code is None else float(code == target.level) for code in codes], dtype=np.float64)

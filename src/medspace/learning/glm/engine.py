@@ -20,9 +20,11 @@ import msgspec
 import numpy as np
 
 from medspace.core.canonical import JsonObject
+from medspace.core.engine import COORDINATOR_SEES_SUMS, OutputForm, StepLimits, Workplace
 from medspace.core.errors import MedspaceError
+from medspace.core.material import Form, Material
 from medspace.core.text import Text, msgid
-from medspace.core.usage import Admission, Output, Rows, RowSource, Step
+from medspace.core.usage import Admission, Output, Step
 from medspace.learning.errors import StepInvalidError
 from medspace.learning.glm.answers import (
     EVALUATION,
@@ -53,7 +55,7 @@ MOST_PARTS = 2  # kept at a time: those that a run fits, and those that it is me
 
 
 class GlmEngine:
-    """Serves `medspace:train` for GLM tasks (`core.usage.Engine`)."""
+    """Serves `medspace:train` for GLM tasks (`core.engine.Engine`)."""
 
     def __init__(self) -> None:
         self._audit = Audit()
@@ -64,9 +66,28 @@ class GlmEngine:
         return KIND
 
     @property
-    def outputs(self) -> tuple[str, ...]:
-        """Moments, Newton sums, evaluation."""
-        return (MOMENTS, NEWTON, EVALUATION)
+    def task(self) -> str:
+        """`glm`."""
+        return "glm"
+
+    @property
+    def outputs(self) -> tuple[OutputForm, ...]:
+        """Moments, Newton sums, evaluation: each made of persons."""
+        return tuple(OutputForm(name) for name in (MOMENTS, NEWTON, EVALUATION))
+
+    @property
+    def forms(self) -> tuple[Form, ...]:
+        """Tables, and whatever comes with a table of labels."""
+        return (Form.TABLE, Form.IMAGES)
+
+    @property
+    def limits(self) -> StepLimits:
+        """Seconds in a thread."""
+        return StepLimits()
+
+    def protection(self, task: JsonObject) -> str:  # noqa: ARG002 - the same for every GLM
+        """The coordinator adds up the sites' sums and sees each."""
+        return COORDINATOR_SEES_SUMS
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -81,7 +102,7 @@ class GlmEngine:
         """
         parse(task)
 
-    def answer(self, admission: Admission, step: Step, source: RowSource) -> Output:
+    def answer(self, admission: Admission, step: Step, workplace: Workplace) -> Output:
         """Do one step on the admitted rows.
 
         Raises:
@@ -90,7 +111,9 @@ class GlmEngine:
                 with this data dictionary.
             DisclosureError: the answer could tell about single persons, or about nobody.
         """
-        rows = source.open(admission)
+        rows = workplace.material
+        if rows is None:
+            raise NothingLeftError
         parts = _Parts(admission, rows)
         question = _Question.read(admission, step, parts)
         part, weighed = question.weighed()
@@ -120,7 +143,7 @@ class _Parts:
     """The rows of a site as tasks take them; kept while one step is answered, since many questions take the same."""
 
     admission: Admission
-    rows: Rows
+    rows: Material
     _samples: OrderedDict[GlmTask, Sample] = field(default_factory=OrderedDict)
     _parts: OrderedDict[tuple[GlmTask, bool], Part] = field(default_factory=OrderedDict)
 

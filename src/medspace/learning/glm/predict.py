@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from medspace.core.usage import Rows
+from medspace.core.material import Material
 from medspace.learning.glm.design import Mask, Matrix, Vector, first_columns, raw
 from medspace.learning.glm.maths import mean
 from medspace.learning.glm.outcome import read
@@ -10,7 +10,7 @@ from medspace.learning.glm.task import GlmTask, parse
 from medspace.learning.runs.model import Model
 
 
-def linear(model: Model, rows: Rows) -> Vector:
+def linear(model: Model, rows: Material) -> Vector:
     """The linear predictor of every row, shape (rows,).
 
     Missing values are treated as in the fit; a model that was fitted without rows with gaps gives NaN for them. So
@@ -52,6 +52,6 @@ def _counted(task: GlmTask, values: Matrix, uncarried: tuple[str, ...]) -> tuple
     return made, unknown
 
 
-def score(model: Model, rows: Rows) -> Vector:
+def score(model: Model, rows: Material) -> Vector:
     """The expected target of every row: a probability for binomial, a mean for gaussian and poisson."""
     return mean(parse(model.task).family, linear(model, rows))

@@ -1,0 +1,125 @@
+"""The engine port: one kind of task, answered beside the data, found by the format of the use and the task's name."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from medspace.core.canonical import JsonObject
+from medspace.core.clock import Clock, Randomness
+from medspace.core.material import Form, Material
+from medspace.core.parts import Blobs
+from medspace.core.usage import Admission, Output, Step
+
+COORDINATOR_SEES_SUMS = "coordinator-sees-sums"  # each site's sums are seen by whoever adds them up
+MESSAGE_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class OutputForm:
+    """One kind of output that an engine makes, and what the gate asks of it.
+
+    Made of persons, it needs a cohort. A protocol message (a public key, a share) tells nothing of persons by its
+    form: the gate holds it to its size, `most` bytes as canonical JSON.
+    """
+
+    name: str
+    message: bool = False
+    most: int = MESSAGE_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class StepLimits:
+    """What one step may take, and where it runs: in the pool of threads, or in a process of its own."""
+
+    seconds: float = 600.0
+    megabytes: int = 2048
+    runner: Literal["thread", "process"] = "thread"
+
+
+class Peers(Protocol):
+    """The keys of a run's parties, as one seat has them. Nobody but the peer opens what is sealed for it."""
+
+    @property
+    def seats(self) -> tuple[str, ...]:
+        """The DIDs of all seats of the run, sorted, this one among them."""
+        ...
+
+    def seal(self, peer: str, label: str, message: bytes) -> str:
+        """A message for one peer, under a label that the peer must name to open it; printable."""
+        ...
+
+    def open(self, peer: str, label: str, sealed: str) -> bytes:
+        """A message of one peer.
+
+        Raises:
+            InvalidInputError: the peer did not seal it for this seat, this run and this label.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """Where an engine does one step: everything that it may touch.
+
+    `memory` is what this use remembered after its last released step; what the engine wants remembered is the
+    `memory` of its `Output`, written in the transaction that lets the output go. `cancelled` says that nobody wants
+    the answer any more; a long step looks now and then.
+    """
+
+    material: Material | None
+    randomness: Randomness
+    clock: Clock
+    memory: bytes | None = None
+    keys: Peers | None = None
+    blobs: Blobs | None = None
+    cancelled: Callable[[], bool] = lambda: False
+
+
+class Engine(Protocol):
+    """Answers the steps of one kind of task under one kind of use, beside the data."""
+
+    @property
+    def kind(self) -> str:
+        """The DSP format under which it serves, such as `medspace:train`."""
+        ...
+
+    @property
+    def task(self) -> str:
+        """What the field `task` of its task documents says, such as `glm`."""
+        ...
+
+    @property
+    def outputs(self) -> tuple[OutputForm, ...]:
+        """Every kind of output that it can make."""
+        ...
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The name of every step that it answers; a step of another name is refused before anything is noted."""
+        ...
+
+    @property
+    def forms(self) -> tuple[Form, ...]:
+        """The forms of material that it takes; none where it opens nothing."""
+        ...
+
+    @property
+    def limits(self) -> StepLimits:
+        """What one of its steps may take, and where it runs."""
+        ...
+
+    def protection(self, task: JsonObject) -> str:
+        """Who can see what of a single site while this task runs, as policies name it (`COORDINATOR_SEES_SUMS`)."""
+        ...
+
+    def check(self, task: JsonObject) -> None:
+        """Refuse a task that this engine cannot run as it stands, before anything is noted; it sees no rows.
+
+        Raises:
+            InvalidInputError: with what is wrong in it.
+        """
+        ...
+
+    def answer(self, admission: Admission, step: Step, workplace: Workplace) -> Output:
+        """Do one step on the admitted material. Blocking; called by a runner."""
+        ...

@@ -1,0 +1,97 @@
+"""Material: what an admission opens beside the data. A table, FHIR resources, images, a model.
+
+Only a `Source` opens material, for an admission only, and it applies the admission's row scope itself: what lies
+outside of the scope never reaches an engine.
+"""
+
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from typing import Protocol
+
+from medspace.core.dictionary import Dictionary
+from medspace.core.usage import Admission
+
+
+class Form(StrEnum):
+    """What kind of thing an asset is. An engine says which it takes, a source which it gives."""
+
+    TABLE = "table"
+    RESOURCES = "resources"
+    IMAGES = "images"
+    MODEL = "model"
+
+
+class Material(Protocol):
+    """What every opened asset tells of itself."""
+
+    @property
+    def form(self) -> Form:
+        """Which of the forms it has."""
+        ...
+
+    @property
+    def count(self) -> int:
+        """How many rows, resources or images lie within the admission's scope."""
+        ...
+
+    @property
+    def dictionary(self) -> Dictionary:
+        """What its columns mean (of images: those of their labels), and which outcomes the holder declares."""
+        ...
+
+    def persons(self) -> Iterable[int]:
+        """Whose each one is: equal numbers for the same person, meaningless otherwise.
+
+        The row's own number where the dictionary names no person column.
+        """
+        ...
+
+    def marks(self, key: bytes) -> tuple[Iterable[int], Iterable[int]]:
+        """For each row two keyed digests of 64 bits: of the person, and of everything that the row says.
+
+        A person's is the same in every version of the table, wherever the row stands. Where the dictionary names no
+        person column, the row's whole content (and how many equal rows came before it) stands for the person.
+        """
+        ...
+
+    def numbers(self, column: str) -> Iterable[float]:
+        """A numeric column; NaN where the value is missing."""
+        ...
+
+    def codes(self, column: str) -> Sequence[str | None]:
+        """A coded column; None where the value is missing."""
+        ...
+
+
+class Rows(Material, Protocol):
+    """A table (`Form.TABLE`), column by column."""
+
+
+class Images(Material, Protocol):
+    """Images with a table of labels (`Form.IMAGES`): row k of the table is about image k."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width, channels of each image."""
+        ...
+
+    def pixels(self, index: int) -> bytes:
+        """Image `index`, from 0: its bytes row by row, channels last, 8 bits each."""
+        ...
+
+
+class Source(Protocol):
+    """Opens the material of an asset, for an admission only."""
+
+    @property
+    def form(self) -> Form:
+        """What it opens."""
+        ...
+
+    def open(self, admission: Admission) -> Material:
+        """The material of the admitted asset, narrowed to the admission's row scope. Blocking.
+
+        Raises:
+            RefusedError: it may not, or can no longer, be opened.
+        """
+        ...
