@@ -287,7 +287,7 @@ class Running:
     """A server of the product in a thread."""
 
     def __init__(self, app):
-        self.server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
+        self.server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off"))
         self.thread = threading.Thread(target=self.server.run, daemon=True)
 
     async def __aenter__(self):
