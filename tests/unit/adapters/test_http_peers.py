@@ -188,6 +188,7 @@ async def test_a_step_carries_both_tokens(client, identity):
         "name": "gradient",
         "inputs": {"beta": ["0.1"]},
         "sites": [HOSPITAL, "did:web:other.example"],
+        "parts": [],
     }
 
 
