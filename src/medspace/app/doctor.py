@@ -199,13 +199,24 @@ def _running(file: Path) -> tuple[list[Check], Sequence[str]]:
 
     try:
         with connect(file) as space:
-            status, uses = space.status(), space.uses()
+            status, uses, labels = space.status(), space.uses(), space.labels()
             members = [str(member["did"]) for member in space.members()] if status["member"] else []
     except NotRunningError as error:
         return [Check("connector", ok=True, found=Text(msgid("It is not running.")), next_step=error.advice)], ()
     except MedspaceError as error:
         return [_failed("connector", error)], ()
-    return [_connector(status), *(_asked(state) for state in status["questions"]), *_used(uses)], members
+    asked = [_asked(state) for state in status["questions"]]
+    return [_connector(status), *asked, *_used(uses), *_relabelled(labels)], members
+
+
+def _relabelled(labels: Sequence[JsonObject]) -> Iterator[Check]:
+    """Labels that are not those of the configuration, which its reader would take for them."""
+    told = msgid("The label of {dataset} is not that of the configuration: `medspace label` set it.")
+    advice = msgid("Write it into the configuration, or take it back: `medspace label {dataset} --as-configured`.")
+    for one in labels:
+        if one["source"] != "configuration":
+            facts = {"dataset": str(one["dataset"])}
+            yield Check("labels", ok=True, found=Text(told, facts), next_step=Text(advice, facts))
 
 
 def _used(uses: Sequence[JsonObject]) -> Iterator[Check]:

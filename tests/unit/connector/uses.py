@@ -112,6 +112,7 @@ class House:
         self.limit, self.brakes, self.randomness = limit, brakes, SeededRandomness(7)
         self.secret = b"secret of the questions"
         self.told: list[tuple[str, str]] = []
+        self.end: Callable[[str, Any], None] = lambda use, decision: None
         self.clock = ManualClock(NOW)
         self.database = database or MemoryDatabase()
         self.tokens = JobTokens(b"secret")
@@ -128,7 +129,9 @@ class House:
         sources = {ASSET: self.source} if sources is None else sources
         self.notebook = Notebook(Sealer(self.secret, SystemRandomness()))
         self.control = UsageControl(
-            Holder(HOLDER, sources, {ASSET: self.limit}, self.notebook, lambda *told: self.told.append(told)),
+            Holder(
+                HOLDER, sources, {ASSET: self.limit}, self.notebook, lambda *told: self.told.append(told), self.end
+            ),
             engines={(KIND, "count"): lambda: self.engine} if engines is None else engines,
             database=self.database,
             tokens=self.tokens,
