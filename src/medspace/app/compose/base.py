@@ -1,7 +1,5 @@
 """Identity, clock, database, HTTP client and members: what every other part stands on."""
 
-from medspace.adapters.http.client import HttpClient, tls_context
-from medspace.adapters.http.guard import Guard
 from medspace.adapters.http.peers import HttpDocuments, HttpMembers
 from medspace.adapters.keys import (
     create_secret,
@@ -18,6 +16,7 @@ from medspace.app.bell import Bell, RingingDatabase
 from medspace.app.compose.parts import ClosableDatabase, Parts
 from medspace.app.config import PASSPHRASE, Config
 from medspace.app.membership import Membership
+from medspace.app.outgoing import client_of, guard_of
 from medspace.connector.local import Local
 from medspace.connector.usage.model import JOBS
 from medspace.connector.usage.tokens import JobTokens, secret_of_key
@@ -43,10 +42,8 @@ class Base:
         self.signer: Ed25519Signer = load_key(config.path(config.participant.key), passphrase_from(PASSPHRASE))
         self.sealer = Sealer(questions_secret(config), self.randomness)
         self.identity = Identity(config.did, self.signer, self.clock, self.randomness)
-        self.guard = Guard.of(config.network.allow, loopback=not config.in_production)
-        authorities = config.network.certificates
-        tls = tls_context(config.path(authorities)) if authorities else None
-        self.client = HttpClient(self.guard, tls=tls, resolve=parts.resolve)
+        self.guard = guard_of(config)
+        self.client = client_of(config, parts.resolve)
         self.documents = HttpDocuments(self.client)
         self.local = Local(config.did, config.base_url + BASE, self.clock, self.randomness)
         self.book = self._members_book()
