@@ -15,6 +15,7 @@ from medspace.connector.errors import UnreachableError
 from medspace.connector.ports import Reply
 from medspace.connector.usage.errors import UseFailedError
 from medspace.core.canonical import Json, JsonObject
+from medspace.core.decoding import read_json
 from medspace.core.text import Text, msgid, plain
 from medspace.core.usage import Step
 from medspace.trust.did import LARGEST_DOCUMENT, document_url, parse_document
@@ -54,7 +55,7 @@ def json_of(answer: Answer) -> Json:
     if not is_json(answer.headers.get("content-type", "")):
         raise ValueError("not JSON")
     try:
-        return msgspec.json.decode(answer.body)
+        return read_json(answer.body)
     except RecursionError:
         raise ValueError("JSON too deep") from None
 
@@ -182,7 +183,7 @@ class HttpMembers:
             reason = Text(msgid("{url} answered with status {status}"), _facts(self._url, answer))
             raise MembersSourceError(reason=reason)
         try:
-            return msgspec.json.decode(answer.body, type=_MembersReply).members
+            return read_json(answer.body, _MembersReply).members
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             raise MembersSourceError(reason=Text(msgid("it answered with something else"))) from None
 
