@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -61,12 +62,16 @@ def json_of(answer: Answer) -> Json:
 
 
 def _reply(answer: Answer) -> Reply:
-    # A page for people comes from something in between; other odd bodies have always been as good as none.
-    readable = "html" not in answer.headers.get("content-type", "").lower()
     try:
         body = json_of(answer)
-    except ValueError:
+    except ValueError:  # odd bodies have always been as good as none
         body = None
+    return _told(answer, body)
+
+
+def _told(answer: Answer, body: Json) -> Reply:
+    # A page for people comes from something in between.
+    readable = "html" not in answer.headers.get("content-type", "").lower()
     date = http_date(answer.headers.get("date", ""))
     following = link_target(answer.headers.get("link", ""), "next")
     return Reply(answer.status, body, following, readable, date, _after(answer.headers, date), len(answer.body))
@@ -107,10 +112,18 @@ class DspClient:
         Raises:
             UnreachableError: no answer; `NotSentError` where the message has surely not been delivered.
         """
-        body = _encoder.encode(message)
-        headers = self._token(audience)
-        sent = self._client.request("POST", url, headers=headers, body=body, timeout=ANSWER_TIME, limit=self._limit)
-        return _reply(await sent)
+        return _reply(await self._post(url, message, audience))
+
+    async def page(self, url: str, message: JsonObject, audience: str) -> Reply:
+        """As `post`; JSON of status 200 stays as it came, in `Reply.packed`: it may be too much to decode at once.
+
+        Raises:
+            UnreachableError: as for `post`.
+        """
+        answer = await self._post(url, message, audience)
+        if answer.status != OK or not is_json(answer.headers.get("content-type", "")):
+            return _reply(answer)
+        return replace(_told(answer, None), packed=answer.body)
 
     async def get(self, url: str, audience: str) -> Reply:
         """Ask for the resource at `url`, with a token for the DID `audience`.
@@ -119,6 +132,12 @@ class DspClient:
             UnreachableError: as for `post`.
         """
         return _reply(await self._client.request("GET", url, headers=self._token(audience), limit=self._limit))
+
+    async def _post(self, url: str, message: JsonObject, audience: str) -> Answer:
+        headers, body = self._token(audience), _encoder.encode(message)
+        return await self._client.request(
+            "POST", url, headers=headers, body=body, timeout=ANSWER_TIME, limit=self._limit
+        )
 
     def _token(self, audience: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._identity.token_for(audience)}"}
