@@ -31,7 +31,7 @@ decision.none policy.action_unknown policy.assignee policy.constraint policy.dut
 policy.no_permission policy.prohibited policy.target policy.template_unknown policy.terms_invalid policy.unenforceable
 label.absent label.kinds label.malformed label.purposes label.regions
 use.budget use.changed use.closed use.failed use.held use.no_asset use.no_engine use.questions use.refused use.round
-use.sites use.step use.task_changed use.unknown use.withheld
+use.no_step use.over use.sites use.step use.task_changed use.too_long use.unknown use.withheld
 """
 
 KNOWN = frozenset((_MESSAGES + _IDENTITY + _DECISIONS).split()) | {operand.code for operand in OPERANDS.values()}

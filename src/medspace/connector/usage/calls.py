@@ -8,7 +8,7 @@ from medspace.connector.model import INTENTS, Agreement
 from medspace.connector.usage.model import JOBS, Job, Question
 from medspace.connector.usage.notebook import Notebook
 from medspace.core.decision import Premise
-from medspace.core.errors import RefusedError
+from medspace.core.errors import RefusedError, WaitingError
 from medspace.core.hashing import digest
 from medspace.core.material import Source
 from medspace.core.store import Transaction
@@ -39,7 +39,7 @@ class Call:
 class Refusal:
     """What is raised once the transaction that notes it is kept."""
 
-    error: RefusedError
+    error: RefusedError | WaitingError
 
 
 @dataclass(frozen=True, slots=True)
