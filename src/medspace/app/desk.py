@@ -42,7 +42,7 @@ from medspace.connector.usage.brakes import Allowance
 from medspace.connector.usage.calls import numbered
 from medspace.connector.usage.model import LABELS
 from medspace.connector.usage.service import UsageControl
-from medspace.connector.usage.spent import USED_UP, exhausted, spent
+from medspace.connector.usage.spent import COUNT, exhausted, spent
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock, instant
 from medspace.core.errors import InvalidInputError
@@ -513,7 +513,7 @@ class Desk:
 
 
 def _said_used_up(transfer: Transfer) -> bool:
-    return transfer.failure is not None and transfer.failure.code in USED_UP
+    return transfer.failure is not None and transfer.failure.code == COUNT
 
 
 def _instant(text: str) -> datetime:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from medspace.adapters.keys import load_key, load_token, passphrase_from
+from medspace.adapters.keys import load_key, load_secret, load_token, passphrase_from
 from medspace.adapters.sql import pending
 from medspace.adapters.system import SystemClock
 from medspace.app import clocks
@@ -149,10 +149,18 @@ def _token(config: Config) -> Text:
     return Text(msgid("Only you can read it."))
 
 
-def _secret(config: Config) -> Text:
-    if not config.path(config.questions.secret).exists():
+def _questions_secret(config: Config) -> Text:
+    return _secret(config.path(config.questions.secret), load_token)
+
+
+def _jobs_secret(config: Config) -> Text:
+    return _secret(config.path(config.jobs.secret), load_secret)
+
+
+def _secret(file: Path, load: Callable[[Path], str | bytes]) -> Text:
+    if not file.exists():
         return Text(msgid("`medspace up` will make it."))
-    load_token(config.path(config.questions.secret))
+    load(file)
     return Text(msgid("Only you can read it; keep a copy of it with the database: neither is of use alone."))
 
 
@@ -177,7 +185,8 @@ def _disk(config: Config) -> Text:
 _LOOKS: dict[str, Callable[[Config], Text]] = {
     "key": _key,
     "private token": _token,
-    "questions secret": _secret,
+    "questions secret": _questions_secret,
+    "jobs secret": _jobs_secret,
     "authority": _authority,
     "database": _database,
     "disk": _disk,

@@ -228,10 +228,10 @@ def transfer_of(job: str, agreement: str, kind: str, role: Role = Role.PROVIDER)
     )
 
 
-def call(token: str, job: str = "urn:job:1", user: str = USER, sites: tuple[str, ...] = (), **step: Any) -> Call:
+def call(token: str, job: str = "urn:job:1", user: str = USER, **step: Any) -> Call:
     """A call of a job endpoint."""
     said = {"task": TASK, "round": 1, "name": "sum"} | step
-    return Call(user, job, token, Step(**said), sites)
+    return Call(user, job, token, Step(**said))
 
 
 async def admitted_house(**terms: Any) -> tuple[House, str]:

@@ -12,6 +12,7 @@ import msgspec
 from medspace.adapters.http.client import HttpClient
 from medspace.adapters.http.connection import Answer
 from medspace.adapters.http.errors import BadAnswerError, JobBusyError, JobRefusedError
+from medspace.adapters.http.links import link_target
 from medspace.connector.errors import UnreachableError
 from medspace.connector.ports import Reply
 from medspace.connector.usage.errors import UseFailedError
@@ -36,7 +37,6 @@ BUSY = frozenset((425, 429, 500, 502, 503, 504))
 _encoder = msgspec.json.Encoder()
 LONGEST_DATE = 64  # characters
 _SECONDS = re.compile(r"[0-9]{1,9}")
-_NEXT = re.compile(r'<(?P<url>[^>]{1,2048})>\s*;[^,]*rel="?next"?')
 
 
 def is_json(content_type: str) -> bool:
@@ -69,9 +69,8 @@ def _reply(answer: Answer) -> Reply:
     except ValueError:
         body = None
     date = http_date(answer.headers.get("date", ""))
-    return Reply(
-        answer.status, body, _following(answer), readable, date, _after(answer.headers, date), len(answer.body)
-    )
+    following = link_target(answer.headers.get("link", ""), "next")
+    return Reply(answer.status, body, following, readable, date, _after(answer.headers, date), len(answer.body))
 
 
 def http_date(text: str) -> datetime | None:
@@ -90,12 +89,6 @@ def _after(headers: Mapping[str, str], date: datetime | None) -> float | None:
         return float(told)
     then = http_date(told)
     return max(0.0, (then - date).total_seconds()) if then is not None and date is not None else None
-
-
-def _following(answer: Answer) -> str | None:
-    """The target of the Link header's `next` relation."""
-    found = _NEXT.search(answer.headers.get("link", ""))
-    return found["url"] if found else None
 
 
 class DspClient:

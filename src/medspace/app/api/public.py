@@ -96,8 +96,7 @@ def public_routes(
 
     async def job(request: Request) -> Response:
         caller = await caller_of(request, authenticate)
-        step, sites = _read_step(await read_body(request, LARGEST_STEP))
-        asked = _call(request, caller, step, sites)
+        asked = _call(request, caller, _read_step(await read_body(request, LARGEST_STEP)))
         async with turns.turn(caller.did):
             standing = await usage.ask(asked, patience)
         return _told_of(asked.job, standing)
@@ -134,20 +133,20 @@ def _told(error: MedspaceError) -> MedspaceError:
     return cause if isinstance(error, StepError) and isinstance(cause, MedspaceError) else error
 
 
-def _read_step(body: bytes) -> tuple[Step, tuple[str, ...]]:
+def _read_step(body: bytes) -> Step:
     try:
         read = msgspec.json.decode(body, type=_Step)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise MessageError(reason=Text(msgid("it is not a step of a job"))) from error
-    return Step(task=read.task, round=read.round, name=read.name, inputs=read.inputs), read.sites
+    return Step(read.task, read.round, read.name, read.inputs, read.sites)
 
 
 NO_STEP = Step(task={}, round=0, name="")  # of a call that only looks
 
 
-def _call(request: Request, caller: Caller, step: Step = NO_STEP, sites: tuple[str, ...] = ()) -> Call:
+def _call(request: Request, caller: Caller, step: Step = NO_STEP) -> Call:
     token = request.headers.get(JOB_HEADER, "")[:LONGEST_JOB_TOKEN]
-    return Call(caller.did, request.path_params["job"], token, step, sites)
+    return Call(caller.did, request.path_params["job"], token, step)
 
 
 def _told_of(job: str, standing: Standing) -> Response:

@@ -38,11 +38,10 @@ CATALOG = "/catalog"
 class Road:
     """Catalogue, negotiations, transfers, usage control: the road from find to release."""
 
-    def __init__(self, base: Base, holdings: Holdings) -> None:
+    def __init__(self, base: Base, holdings: Holdings, tokens: JobTokens) -> None:
         self.base = base
         config, local, database = base.config, base.local, base.database
         self.kinds = frozenset(kind for kind, _ in base.parts.engines)
-        tokens = JobTokens.of(base.signer)
         answering = Answering(config.negotiations.answers)
         negotiation_steps = NegotiationSteps(local, PolicyStrategy(local, base.region_of, answering, spent))
         usage_strategy = UsageStrategy(config.base_url, self.kinds, tokens, base.region_of, base.clock)

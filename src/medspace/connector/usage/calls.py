@@ -23,16 +23,12 @@ Tell = Callable[[str, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a job endpoint: who (authenticated), which job, with which token, asking for what.
-
-    `sites` are the holders that the run asks, by their DIDs, as the caller says.
-    """
+    """One call of a job endpoint: who (authenticated), which job, with which token, asking for what."""
 
     user: str
     job: str
     token: str
     step: Step
-    sites: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +46,6 @@ class Visit:
     agreement: Agreement
     step: Step
     task: str
-    sites: tuple[str, ...]
     request: UseRequest
     now: datetime
 

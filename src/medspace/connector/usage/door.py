@@ -77,7 +77,7 @@ class Door:
         decision = brakes.all_of([*self._brake(tx, visit, allowed, counted=counted), unchanged])
         if not decision.permitted:
             return self._refuse(tx, visit, decision)
-        job_now = replace(job, task=visit.task, steps=job.steps + 1, sites=sites_digest(visit.sites))
+        job_now = replace(job, task=visit.task, steps=job.steps + 1, sites=sites_digest(visit.step.sites))
         tx.replace(JOBS, job, job_now)
         if counted:
             self._spend(tx, job.asset, now)
@@ -92,7 +92,7 @@ class Door:
         used = self._uses_before(tx, job)
         facts = rules.Facts(job.user, self.region_of(tx, job.user), now, used)
         request = rules.request_for(job.kind, job.asset, facts, call.step.task)
-        return Visit(job, agreement, call.step, digest(exact(call.step.task)), call.sites, request, now)
+        return Visit(job, agreement, call.step, digest(exact(call.step.task)), request, now)
 
     def job(self, tx: Transaction, call: Call) -> Job:
         """The open job that a call is about.
@@ -143,8 +143,8 @@ class Door:
             found.append(brakes.forward(self.holder.notebook.of_use(tx, job.id), step))
             found.append(brakes.within_use(job.steps, step.task))
         if self.applied.sites:
-            found.append(brakes.named(visit.sites, self.holder.did, allowed.min_sites))
-            found.append(brakes.same_sites(job.sites, sites_digest(visit.sites)))
+            found.append(brakes.named(visit.step.sites, self.holder.did, allowed.min_sites))
+            found.append(brakes.same_sites(job.sites, sites_digest(visit.step.sites)))
         if self.applied.questions:
             found.append(brakes.not_withheld(*self.holder.notebook.withheld(tx, job, visit.now)))
             if counted:
@@ -238,7 +238,7 @@ class Door:
             "round": step.round,
             "step": step.name,
             "question": digest(exact(step.inputs)),
-            "sites": len(set(visit.sites)),
+            "sites": len(set(step.sites)),
             "expires": stamp(expires),
         }
         entry = record(tx, Entry("use.admitted", stamp(visit.now), self.holder.did, facts))
