@@ -72,6 +72,7 @@ class Connector:
             tasks.create_task(self._road.dispatcher.run())
             tasks.create_task(self._membership.work())
             tasks.create_task(self._road.usage.work())
+            tasks.create_task(self._road.terminations.run())
             tasks.create_task(self._road.ending.run())
             tasks.create_task(self._lead())
 
@@ -115,6 +116,6 @@ async def _compose(config: Config, parts: Parts, database: ClosableDatabase) -> 
     await base.book.load()
     holdings = open_holdings(config)
     road = Road(base, holdings, await job_tokens(base))
-    await road.usage.recover()
     await holdings.publish(base.database, base.local, road.kinds)
+    await road.usage.recover()  # what goes on is judged by the labels of now
     return Connector(base, base.membership(), road)
