@@ -22,8 +22,8 @@ import statsmodels.api as sm
 
 from medspace.adapters.sql import create, open_database
 from medspace.learning.glm.outcome import read
-from medspace.learning.runs.model import COLLECTIONS, Model
-from medspace.learning.runs.service import Coordinator, Progress
+from medspace.runs.model import COLLECTIONS, Model
+from medspace.runs.service import Coordinator, Progress
 from tests.unit.learning.simulated import Columns, SimulatedSites, coordinator, did, seats
 
 NUMERIC = ("age", "trestbps", "thalch", "oldpeak")
