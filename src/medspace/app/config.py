@@ -15,7 +15,7 @@ import msgspec
 from medspace.adapters.http.dialling import Proxy
 from medspace.adapters.http.guard import NEVER_OPENED
 from medspace.adapters.ownership import check_owned, check_unread, read_owned
-from medspace.app.bounds import LOOPBACK
+from medspace.app.listener_limits import LOOPBACK
 from medspace.core.canonical import JsonObject
 from medspace.core.errors import InvalidInputError
 from medspace.core.text import Text, msgid

@@ -19,6 +19,7 @@ from medspace.app.finding import (
     not_found,
     ruleless,
 )
+from medspace.app.labels import Labels
 from medspace.app.training import Training
 from medspace.app.waiting import Waiting
 from medspace.connector.errors import OfferError, UnknownDatasetError
@@ -141,6 +142,7 @@ class Desk:
     training: Training
     waiting: Waiting
     usage: UsageControl
+    labels: Labels
     small_cells: Callable[[str], int]
     kinds: frozenset[str]
 

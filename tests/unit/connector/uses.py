@@ -116,6 +116,7 @@ class House:
         self.limit, self.brakes, self.randomness = limit, brakes, SeededRandomness(7)
         self.secret = b"secret of the questions"
         self.told: list[tuple[str, str]] = []
+        self.end: Callable[[str, Any], None] = lambda use, decision: None
         self.clock = ManualClock(NOW)
         self.bell = Bell()
         self.database = database or MemoryDatabase()
@@ -133,7 +134,9 @@ class House:
         sources = {ASSET: self.source} if sources is None else sources
         self.notebook = Notebook(Sealer(self.secret, SystemRandomness()))
         self.control = UsageControl(
-            Holder(HOLDER, sources, {ASSET: self.limit}, self.notebook, lambda *told: self.told.append(told)),
+            Holder(
+                HOLDER, sources, {ASSET: self.limit}, self.notebook, lambda *told: self.told.append(told), self.end
+            ),
             engines={(KIND, "count"): lambda: self.engine} if engines is None else engines,
             database=RingingDatabase(self.database, self.bell),
             tokens=self.tokens,

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Annotated
@@ -17,6 +17,7 @@ from medspace.connector.errors import UnreachableError
 from medspace.connector.ports import Reply
 from medspace.connector.usage.errors import UseFailedError
 from medspace.core.canonical import Json, JsonObject
+from medspace.core.decoding import read_json
 from medspace.core.text import Text, msgid, plain
 from medspace.core.usage import Step
 from medspace.trust.did import LARGEST_DOCUMENT, document_url, parse_document
@@ -56,18 +57,22 @@ def json_of(answer: Answer) -> Json:
     if not is_json(answer.headers.get("content-type", "")):
         raise ValueError("not JSON")
     try:
-        return msgspec.json.decode(answer.body)
+        return read_json(answer.body)
     except RecursionError:
         raise ValueError("JSON too deep") from None
 
 
 def _reply(answer: Answer) -> Reply:
-    # A page for people comes from something in between; other odd bodies have always been as good as none.
-    readable = "html" not in answer.headers.get("content-type", "").lower()
     try:
         body = json_of(answer)
-    except ValueError:
+    except ValueError:  # odd bodies have always been as good as none
         body = None
+    return _told(answer, body)
+
+
+def _told(answer: Answer, body: Json) -> Reply:
+    # A page for people comes from something in between.
+    readable = "html" not in answer.headers.get("content-type", "").lower()
     date = http_date(answer.headers.get("date", ""))
     following = link_target(answer.headers.get("link", ""), "next")
     return Reply(answer.status, body, following, readable, date, _after(answer.headers, date), len(answer.body))
@@ -108,10 +113,18 @@ class DspClient:
         Raises:
             UnreachableError: no answer; `NotSentError` where the message has surely not been delivered.
         """
-        body = _encoder.encode(message)
-        headers = self._token(audience)
-        sent = self._client.request("POST", url, headers=headers, body=body, timeout=ANSWER_TIME, limit=self._limit)
-        return _reply(await sent)
+        return _reply(await self._post(url, message, audience))
+
+    async def page(self, url: str, message: JsonObject, audience: str) -> Reply:
+        """As `post`; JSON of status 200 stays as it came, in `Reply.packed`: it may be too much to decode at once.
+
+        Raises:
+            UnreachableError: as for `post`.
+        """
+        answer = await self._post(url, message, audience)
+        if answer.status != OK or not is_json(answer.headers.get("content-type", "")):
+            return _reply(answer)
+        return replace(_told(answer, None), packed=answer.body)
 
     async def get(self, url: str, audience: str) -> Reply:
         """Ask for the resource at `url`, with a token for the DID `audience`.
@@ -120,6 +133,12 @@ class DspClient:
             UnreachableError: as for `post`.
         """
         return _reply(await self._client.request("GET", url, headers=self._token(audience), limit=self._limit))
+
+    async def _post(self, url: str, message: JsonObject, audience: str) -> Answer:
+        headers, body = self._token(audience), _encoder.encode(message)
+        return await self._client.request(
+            "POST", url, headers=headers, body=body, timeout=ANSWER_TIME, limit=self._limit
+        )
 
     def _token(self, audience: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._identity.token_for(audience)}"}
@@ -184,7 +203,7 @@ class HttpMembers:
             reason = Text(msgid("{url} answered with status {status}"), _facts(self._url, answer))
             raise MembersSourceError(reason=reason)
         try:
-            return msgspec.json.decode(answer.body, type=_MembersReply).members
+            return read_json(answer.body, _MembersReply).members
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             raise MembersSourceError(reason=Text(msgid("it answered with something else"))) from None
 

@@ -34,6 +34,7 @@ from medspace.connector.usage.errors import (
 from medspace.connector.usage.going import Standing
 from medspace.connector.usage.service import UsageControl
 from medspace.core.canonical import JsonObject
+from medspace.core.decoding import read_json
 from medspace.core.errors import MedspaceError
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Release, Step
@@ -135,7 +136,7 @@ def _told(error: MedspaceError) -> MedspaceError:
 
 def _read_step(body: bytes) -> Step:
     try:
-        read = msgspec.json.decode(body, type=_Step)
+        read = read_json(body, _Step)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise MessageError(reason=Text(msgid("it is not a step of a job"))) from error
     return Step(read.task, read.round, read.name, read.inputs, read.sites)

@@ -28,6 +28,7 @@ from medspace.connector.usage.ports import Runners
 from medspace.connector.usage.service import UsageControl
 from medspace.connector.usage.spent import spent
 from medspace.connector.usage.strategy import UsageStrategy
+from medspace.connector.usage.terminations import Terminations
 from medspace.connector.usage.tokens import JobTokens
 from medspace.trust.did import base_url, build_document, document_url
 from medspace.trust.model import ServiceEntry
@@ -56,6 +57,7 @@ class Road:
         self.ending = Ending(database, self.negotiations, self.transfers, base.clock, timedelta(days=quota.idle_days))
         self.catalogue = Catalogue(database, local)
         self.small_cells = holdings.small_cells
+        self.terminations = Terminations(self.transfers.terminate)
         self.usage = UsageControl(
             self._holder(holdings),
             engines=base.parts.engines,
@@ -76,7 +78,8 @@ class Road:
         def tell(admission: str, cause: str) -> None:
             base.log.warning("use.withheld", admission=admission, cause=cause)
 
-        return Holder(base.config.did, holdings.sources, holdings.questions, notebook, tell)
+        end = self.terminations.ask
+        return Holder(base.config.did, holdings.sources, holdings.questions, notebook, tell, end)
 
     def _check(self, address: str) -> None:
         check_callback(address, self.base.guard)

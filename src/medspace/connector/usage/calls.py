@@ -7,7 +7,7 @@ from datetime import datetime
 from medspace.connector.model import INTENTS, Agreement
 from medspace.connector.usage.model import JOBS, Job, Question
 from medspace.connector.usage.notebook import Notebook
-from medspace.core.decision import Premise
+from medspace.core.decision import Decision, Premise
 from medspace.core.errors import RefusedError, WaitingError
 from medspace.core.hashing import digest
 from medspace.core.material import Source
@@ -19,6 +19,8 @@ from medspace.policy.model import UseRequest
 _ENDING = frozenset({"suspend", "complete", "terminate"})
 # What the operational log of the holder is told of a use: its admission, and the reason that nobody else hears.
 Tell = Callable[[str, str], None]
+# Ends a use on both sides, by its pid, for what stands against it; soon, from the event loop.
+End = Callable[[str, Decision], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +35,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What is raised once the transaction that notes it is kept."""
+    """What is raised once the transaction that notes it is kept; `ends` is why the use is over with it, if it is."""
 
     error: RefusedError | WaitingError
+    ends: Decision | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class Holder:
     questions: Mapping[str, int]
     notebook: Notebook
     tell: Tell = field(default=lambda _admission, _cause: None)
+    end: End = field(default=lambda _use, _decision: None)
 
 
 def task_name(step: Step) -> str:

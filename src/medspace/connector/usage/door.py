@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from medspace.connector.model import AGREEMENTS
 from medspace.connector.ports import RegionOf
-from medspace.connector.usage import brakes, rules
+from medspace.connector.usage import brakes, labelling, rules
 from medspace.connector.usage.calls import (
     Admitted,
     Call,
@@ -220,7 +220,8 @@ class Door:
         facts = {"agreement": job.agreement, "transfer": job.id, "user": job.user, "code": decision.code}
         clause = {"clause": premise.clause} if premise else {}
         record(tx, Entry("use.refused", stamp(visit.now), self.holder.did, facts | clause))
-        return Refusal(NotAdmittedError(**told(decision.code, premise)))
+        ends = decision if labelling.lapsed(job, visit.task, decision) else None
+        return Refusal(NotAdmittedError(**told(decision.code, premise)), ends)
 
     def _admission(self, tx: Transaction, visit: Visit, allowed: Limits, admission_id: str) -> Admission:
         job, step, purpose = visit.job, visit.step, visit.request.purpose or "unstated"
