@@ -74,6 +74,12 @@ class Holder:
     tell: Tell = field(default=lambda _admission, _cause: None)
     end: End = field(default=lambda _use, _decision: None)
 
+    def refused(self, use: str, refusal: Refusal) -> RefusedError | WaitingError:
+        """What a refusal says; where the label allows the use no longer, the use is ended with it."""
+        if refusal.ends is not None:
+            self.end(use, refusal.ends)
+        return refusal.error
+
 
 def task_name(step: Step) -> str:
     """Which kind of task a step is of; empty where its document does not say so."""

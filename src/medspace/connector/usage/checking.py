@@ -8,8 +8,9 @@ from medspace.connector.usage.calls import Admitted, Holder, Refusal, told
 from medspace.connector.usage.errors import NotHeldError, WithheldError
 from medspace.connector.usage.gate import Gate
 from medspace.connector.usage.model import QUESTIONS, Outcome, Question
-from medspace.connector.usage.working import Working, over, said
+from medspace.connector.usage.working import Working, said
 from medspace.core.clock import Clock, Randomness
+from medspace.core.errors import MedspaceError
 from medspace.core.ids import new_id
 from medspace.core.paging import Place, newest
 from medspace.core.store import Database, Transaction
@@ -63,31 +64,32 @@ class Checking:
             JobClosedError, WithheldError: it may not leave any more, whatever the person says.
         """
         now, release_id = self._clock.now(), new_id(self._randomness)
-        waiting, _ = await self.held(step)
 
-        def work(tx: Transaction) -> Release | Refusal | None:
+        def work(tx: Transaction) -> tuple[str, Release | Refusal | MedspaceError | None]:
             question, output = self._held(tx, step)
             if not approve:
                 self._keep_back(tx, question)
-                return None
+                return question.job, None
             admission = self._holder.notebook.admission(question, self._applied, now)
             admitted = Admitted(admission, self._holder.notebook.shown(question), question)
             done = self._working.passing(admitted, replace(output, hold=False), release_id, now)(tx)
-            return self._keep_back(tx, question) if isinstance(done, str) else done
+            return question.job, self._keep_back(tx, question) if isinstance(done, str) else done
 
-        done = await self._database.write(work)
+        use, done = await self._database.write(work)
         if done is None:
             self._holder.tell(step, CHECKED)
         if isinstance(done, Refusal):
-            raise over(self._holder, waiting.job, done)
+            raise self._holder.refused(use, done)
+        if isinstance(done, MedspaceError):
+            raise done
         return done
 
-    def _keep_back(self, tx: Transaction, question: Question) -> Refusal:
+    def _keep_back(self, tx: Transaction, question: Question) -> WithheldError:
         """The user is told no more than of any other output that was kept back."""
         withheld = WithheldError(**told(rules.WITHHELD, rules.withheld()))
         self._gate.end(tx, question.id, Outcome.WITHHELD, rules.WITHHELD)
         self._holder.notebook.tell(tx, question.id, said(withheld))
-        return Refusal(withheld)
+        return withheld
 
     def expire(self, tx: Transaction, now: datetime) -> None:
         """End what nobody has looked at in time."""

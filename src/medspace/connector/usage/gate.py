@@ -31,7 +31,7 @@ class Gate:
 
     def release(
         self, tx: Transaction, question: Admitted, output: Output, release_id: str, now: datetime
-    ) -> Release | Refusal | str:
+    ) -> Release | Refusal | StepHeldError | str:
         """The release, or why it is none: in the open, or as a code that only the holder sees.
 
         An output that a person must look at is held, once everything else permits it.
@@ -51,7 +51,7 @@ class Gate:
         if output.hold:
             record(tx, Entry("use.held", stamp(now), self.holder.did, {"admission": admission.id}))
             self.holder.notebook.hold(tx, admission.id, output, now)
-            return Refusal(StepHeldError())
+            return StepHeldError()
         said = release_digest(output.kind, step.round, output.cohort, output.values)
         facts = {"release": release_id, "admission": admission.id, "output": output.kind}
         entry = record(

@@ -38,7 +38,7 @@ from medspace.connector.usage.ports import Changes, Place, Runners
 from medspace.connector.usage.recovery import Recovery
 from medspace.connector.usage.states import StepState
 from medspace.connector.usage.tokens import JobTokens
-from medspace.connector.usage.working import Working, over
+from medspace.connector.usage.working import Working
 from medspace.core.canonical import canonical, exact
 from medspace.core.clock import Clock, Randomness
 from medspace.core.engine import Engine
@@ -226,7 +226,7 @@ class UsageControl:
 
         admitted = await self._database.write(work)
         if isinstance(admitted, Refusal):
-            raise over(self._holder, call.job, admitted)
+            raise self._holder.refused(call.job, admitted)
         return admitted
 
     async def _to_the_end(self, lead: Lead, job: Job, admitted: Admitted, place: Place) -> Release:

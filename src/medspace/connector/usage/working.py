@@ -125,7 +125,7 @@ class Working:
         """The answer that the question got before, if any; only now is known which rows it is put to."""
         found = await self._database.write(lambda tx: self._door.recognise(tx, question, content))
         if isinstance(found, Refusal):
-            raise over(self._holder, question.admission.use, found)
+            raise self._holder.refused(question.admission.use, found)
         return found
 
     async def _watched(self, question: Admitted, engine: Engine, doing: Awaitable[Output], since: datetime) -> Output:
@@ -166,21 +166,22 @@ class Working:
         done = await self._database.write(self.passing(question, output, release_id, now))
         if isinstance(done, str):
             raise await self._keep_back(question, _PrivateError(cause=done))
-        if isinstance(done, Refusal) and not isinstance(done.error, StepHeldError):
-            raise over(self._holder, question.admission.use, done)
-        self._holder.notebook.remember(question.asked, question.step)  # also what waits for a person: it may leave
+        if isinstance(done, Release | StepHeldError):  # what waits for a person counts as answered: it may leave
+            self._holder.notebook.remember(question.asked, question.step)
         if isinstance(done, Refusal):
-            raise done.error
+            raise self._holder.refused(question.admission.use, done)
+        if isinstance(done, StepHeldError):
+            raise done
         return done
 
     def passing(
         self, question: Admitted, output: Output, release_id: str, now: datetime
-    ) -> "Callable[[Transaction], Release | Refusal | str]":
+    ) -> "Callable[[Transaction], Release | Refusal | StepHeldError | str]":
         """The unit of work that lets an output through the gate, or keeps what its user is told instead."""
 
-        def work(tx: Transaction) -> Release | Refusal | str:
+        def work(tx: Transaction) -> Release | Refusal | StepHeldError | str:
             done = self._gate.release(tx, question, output, release_id, now)
-            if isinstance(done, Refusal) and not isinstance(done.error, StepHeldError):
+            if isinstance(done, Refusal):
                 self._holder.notebook.tell(tx, question.admission.id, said(done.error))
             return done
 
@@ -194,13 +195,6 @@ class _PrivateError(RefusedError):
     def cause_code(self) -> str:
         """The code of the reason."""
         return str(self.facts["cause"])
-
-
-def over(holder: Holder, use: str, refusal: Refusal) -> MedspaceError:
-    """What a refusal says; where the label allows the use no longer, the use is ended with it."""
-    if refusal.ends is not None:
-        holder.end(use, refusal.ends)
-    return refusal.error
 
 
 def said(error: MedspaceError) -> Said:
