@@ -28,6 +28,6 @@ def recipe_of(factory: Callable[..., Any], **given: Any) -> Recipe:  # noqa: ANN
         ValueError: another process would not find it under its name.
     """
     module, name = getattr(factory, "__module__", ""), getattr(factory, "__qualname__", "")
-    if not name.isidentifier() or getattr(import_module(module), name, None) is not factory:
+    if module == "__main__" or not name.isidentifier() or getattr(import_module(module), name, None) is not factory:
         raise ValueError(f"{factory!r} is no function or class of a module")
     return Recipe(f"{module}:{name}", given)
