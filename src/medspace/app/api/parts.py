@@ -19,8 +19,8 @@ from medspace.adapters.blobs.flow import pieces_of, store
 from medspace.app.api.bodies import json_response
 from medspace.app.api.callers import Authenticate, caller_of
 from medspace.app.http1 import STREAMED
-from medspace.app.turns import Share, Turns
 from medspace.connector.errors import MessageError
+from medspace.connector.turns import Share, Turns
 from medspace.core.errors import InvalidInputError, RefusedError
 from medspace.core.parts import BlobStore, Keeping, Part, PartError, Receiving, flaw_of_part
 from medspace.core.text import Text, msgid
