@@ -220,7 +220,7 @@ class Finder:
         for did, answer in zip(wanted, answers, strict=True):
             if isinstance(answer, MedspaceError):
                 told = {"code": answer.code, "sentence": str(answer.text), "next_step": str(answer.advice)}
-                problems.append({"participant": did, **told})
+                problems.append({"participant": did, **told, "exit_code": answer.exit_code})
             elif isinstance(answer, BaseException):
                 raise answer
             else:

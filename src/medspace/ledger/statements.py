@@ -168,6 +168,7 @@ class Statements:
     peers: dict[str, str] = field(default_factory=dict)  # own pid of a transfer -> the other party's
     admissions: dict[str, Line] = field(default_factory=dict)
     releases: dict[str, Line] = field(default_factory=dict)
+    held: set[str] = field(default_factory=set)  # admissions whose output waited, or waits, for a person
     ends: dict[str, list[Line]] = field(default_factory=dict)  # admission -> what became of it
     repeated: list[Line] = field(default_factory=list)  # admissions and releases whose identity was taken
     runs: dict[str, Run] = field(default_factory=dict)
@@ -224,6 +225,9 @@ def _use(statements: Statements, line: Line) -> None:
     if kind == "use.admitted":
         _keep(statements, statements.admissions, line.facts["admission"], line)
         return
+    if kind == "use.held":
+        statements.held.add(line.facts["admission"])
+        return
     if kind == "use.released":
         _keep(statements, statements.releases, line.facts["release"], line)
     if "admission" in line.facts:
@@ -251,8 +255,13 @@ def _member(statements: Statements, line: Line) -> None:
     statements.members.append(line)
 
 
+def _label(_: Statements, __: Line) -> None:
+    """When a label changed is the holder's own word; no other log says anything of it."""
+
+
 _READERS = {
     "offer": _offer,
+    "label": _label,
     "negotiation": _negotiation,
     "transfer": _transfer,
     "use": _use,

@@ -203,6 +203,7 @@ async def test_a_step_carries_both_tokens(client, identity):
         "name": "gradient",
         "inputs": {"beta": ["0.1"]},
         "sites": [HOSPITAL, "did:web:other.example"],
+        "parts": [],
     }
 
 
@@ -302,7 +303,7 @@ class Running:
     """A server of the product in a thread."""
 
     def __init__(self, app):
-        self.server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
+        self.server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off"))
         self.thread = threading.Thread(target=self.server.run, daemon=True)
 
     async def __aenter__(self):

@@ -2,19 +2,22 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Annotated
 
 import msgspec
 
 from medspace.adapters.http.client import HttpClient
 from medspace.adapters.http.connection import Answer
 from medspace.adapters.http.errors import BadAnswerError, JobBusyError, JobRefusedError
+from medspace.adapters.http.links import link_target
 from medspace.connector.errors import UnreachableError
 from medspace.connector.ports import Reply
 from medspace.connector.usage.errors import UseFailedError
 from medspace.core.canonical import Json, JsonObject
+from medspace.core.decoding import read_json
 from medspace.core.text import Text, msgid, plain
 from medspace.core.usage import Step
 from medspace.trust.did import LARGEST_DOCUMENT, document_url, parse_document
@@ -24,7 +27,7 @@ from medspace.trust.model import DidDocument
 from medspace.trust.service import Identity
 
 JOB_HEADER = "Medspace-Job"
-OK = 200
+OK, ACCEPTED = 200, 202
 LARGEST_REPLY = 1 << 20  # bytes; to a message: an acknowledgement, a state, one dataset
 LARGEST_ANSWER = 8 << 20  # bytes; to a step: the sums of some hundred columns squared
 LONGEST_REASON = 1000  # characters
@@ -35,7 +38,6 @@ BUSY = frozenset((425, 429, 500, 502, 503, 504))
 _encoder = msgspec.json.Encoder()
 LONGEST_DATE = 64  # characters
 _SECONDS = re.compile(r"[0-9]{1,9}")
-_NEXT = re.compile(r'<(?P<url>[^>]{1,2048})>\s*;[^,]*rel="?next"?')
 
 
 def is_json(content_type: str) -> bool:
@@ -55,7 +57,7 @@ def json_of(answer: Answer) -> Json:
     if not is_json(answer.headers.get("content-type", "")):
         raise ValueError("not JSON")
     try:
-        return msgspec.json.decode(answer.body)
+        return read_json(answer.body)
     except RecursionError:
         raise ValueError("JSON too deep") from None
 
@@ -72,9 +74,8 @@ def _told(answer: Answer, body: Json) -> Reply:
     # A page for people comes from something in between.
     readable = "html" not in answer.headers.get("content-type", "").lower()
     date = http_date(answer.headers.get("date", ""))
-    return Reply(
-        answer.status, body, _following(answer), readable, date, _after(answer.headers, date), len(answer.body)
-    )
+    following = link_target(answer.headers.get("link", ""), "next")
+    return Reply(answer.status, body, following, readable, date, _after(answer.headers, date), len(answer.body))
 
 
 def http_date(text: str) -> datetime | None:
@@ -93,12 +94,6 @@ def _after(headers: Mapping[str, str], date: datetime | None) -> float | None:
         return float(told)
     then = http_date(told)
     return max(0.0, (then - date).total_seconds()) if then is not None and date is not None else None
-
-
-def _following(answer: Answer) -> str | None:
-    """The target of the Link header's `next` relation."""
-    found = _NEXT.search(answer.headers.get("link", ""))
-    return found["url"] if found else None
 
 
 class DspClient:
@@ -208,7 +203,7 @@ class HttpMembers:
             reason = Text(msgid("{url} answered with status {status}"), _facts(self._url, answer))
             raise MembersSourceError(reason=reason)
         try:
-            return msgspec.json.decode(answer.body, type=_MembersReply).members
+            return read_json(answer.body, _MembersReply).members
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             raise MembersSourceError(reason=Text(msgid("it answered with something else"))) from None
 
@@ -219,8 +214,26 @@ class _Problem(msgspec.Struct, frozen=True):
     reason: object = None
 
 
+@dataclass(frozen=True, slots=True)
+class Working:
+    """A step that is not done yet: its name within the use, its state in the site's word, when to ask again."""
+
+    step: str
+    state: str = ""
+    after: float | None = None  # seconds
+
+
+class _Working(msgspec.Struct, frozen=True):
+    step: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+    state: Annotated[str, msgspec.Meta(pattern=r"^[a-z]{0,20}\Z")] = ""
+
+
 class JobClient:
-    """Asks job endpoints for steps: POST of a `Step`, with the ID token and the job's own token."""
+    """Asks job endpoints for steps: POST of a `Step`, with the ID token and the job's own token.
+
+    A step that takes long is asked for again below the same endpoint, wherever the site's `Location` points to: the
+    job's token goes nowhere else.
+    """
 
     def __init__(self, client: HttpClient, identity: Identity) -> None:
         self._client = client
@@ -233,7 +246,7 @@ class JobClient:
         step: Step,
         audience: str,
         timeout: float | None = None,  # noqa: ASYNC109 - a bound of the call, kept inside
-    ) -> JsonObject:
+    ) -> JsonObject | Working:
         """The site's answer to one step, as JSON. `audience` is the site's DID, `timeout` in seconds.
 
         Raises:
@@ -241,21 +254,47 @@ class JobClient:
             JobBusyError: the site asks for patience (statuses 425, 429, 500 to 504).
             JobRefusedError: the site refuses or its engine broke, with its code and reason.
         """
-        token = self._identity.token_for(audience)
-        headers = {"Authorization": f"Bearer {token}", JOB_HEADER: job_token}
-        body = _encoder.encode(step)
+        body, headers = _encoder.encode(step), self._headers(job_token, audience)
         answer = await self._client.request(
             "POST", endpoint, headers=headers, body=body, limit=LARGEST_ANSWER, timeout=timeout
         )
-        if answer.status != OK:
-            raise _refusal(answer)
-        try:
-            read = json_of(answer)
-        except ValueError:
-            read = None
-        if not isinstance(read, dict):
-            raise BadAnswerError(address=endpoint, reason=Text(msgid("it is not a JSON object")))
-        return read
+        return _step_answer(endpoint, answer)
+
+    async def look(
+        self,
+        endpoint: str,
+        job_token: str,
+        step: str,
+        audience: str,
+        timeout: float | None = None,  # noqa: ASYNC109 - a bound of the call, kept inside
+    ) -> JsonObject | Working:
+        """The site's answer to a step that was asked for before, by its name.
+
+        Raises:
+            UnreachableError, JobBusyError, JobRefusedError: as for `ask`.
+        """
+        url, headers = f"{endpoint}/steps/{step}", self._headers(job_token, audience)
+        answer = await self._client.request("GET", url, headers=headers, limit=LARGEST_ANSWER, timeout=timeout)
+        return _step_answer(url, answer)
+
+    def _headers(self, job_token: str, audience: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._identity.token_for(audience)}", JOB_HEADER: job_token}
+
+
+def _step_answer(url: str, answer: Answer) -> JsonObject | Working:
+    if answer.status not in (OK, ACCEPTED):
+        raise _refusal(answer)
+    try:
+        read = json_of(answer)
+        if answer.status == ACCEPTED:
+            working = msgspec.convert(read, _Working)
+            after = _after(answer.headers, http_date(answer.headers.get("date", "")))
+            return Working(working.step, working.state, after)
+    except ValueError:  # msgspec's validation error is one
+        read = None
+    if not isinstance(read, dict):
+        raise BadAnswerError(address=url, reason=Text(msgid("it is not a JSON object")))
+    return read
 
 
 def _refusal(answer: Answer) -> JobRefusedError | JobBusyError:

@@ -6,6 +6,7 @@ from typing import Any
 
 from medspace.adapters.http.guard import check_callback
 from medspace.adapters.http.peers import DspClient
+from medspace.adapters.runner import ThreadPool, ThreadRunner
 from medspace.app.api.protocol import BASE, Door, protocol_routes
 from medspace.app.api.public import public_routes
 from medspace.app.compose.base import Base
@@ -23,9 +24,11 @@ from medspace.connector.transfer.service import Transfers
 from medspace.connector.transfer.steps import Steps as TransferSteps
 from medspace.connector.usage.calls import Holder
 from medspace.connector.usage.notebook import Notebook
+from medspace.connector.usage.ports import Runners
 from medspace.connector.usage.service import UsageControl
 from medspace.connector.usage.spent import spent
 from medspace.connector.usage.strategy import UsageStrategy
+from medspace.connector.usage.terminations import Terminations
 from medspace.connector.usage.tokens import JobTokens
 from medspace.trust.did import base_url, build_document, document_url
 from medspace.trust.model import ServiceEntry
@@ -36,11 +39,10 @@ CATALOG = "/catalog"
 class Road:
     """Catalogue, negotiations, transfers, usage control: the road from find to release."""
 
-    def __init__(self, base: Base, holdings: Holdings) -> None:
+    def __init__(self, base: Base, holdings: Holdings, tokens: JobTokens) -> None:
         self.base = base
         config, local, database = base.config, base.local, base.database
         self.kinds = frozenset(kind for kind, _ in base.parts.engines)
-        tokens = JobTokens.of(base.signer)
         answering = Answering(config.negotiations.answers)
         negotiation_steps = NegotiationSteps(local, PolicyStrategy(local, base.region_of, answering, spent))
         usage_strategy = UsageStrategy(config.base_url, self.kinds, tokens, base.region_of, base.clock)
@@ -55,6 +57,7 @@ class Road:
         self.ending = Ending(database, self.negotiations, self.transfers, base.clock, timedelta(days=quota.idle_days))
         self.catalogue = Catalogue(database, local)
         self.small_cells = holdings.small_cells
+        self.terminations = Terminations(self.transfers.terminate)
         self.usage = UsageControl(
             self._holder(holdings),
             engines=base.parts.engines,
@@ -63,6 +66,8 @@ class Road:
             region_of=base.region_of,
             clock=base.clock,
             randomness=base.randomness,
+            runners=Runners(ThreadPool(), {"thread": ThreadRunner()}),
+            changes=base.bell,
             applied=base.parts.brakes,
         )
 
@@ -73,7 +78,8 @@ class Road:
         def tell(admission: str, cause: str) -> None:
             base.log.warning("use.withheld", admission=admission, cause=cause)
 
-        return Holder(base.config.did, holdings.sources, holdings.questions, notebook, tell)
+        end = self.terminations.ask
+        return Holder(base.config.did, holdings.sources, holdings.questions, notebook, tell, end)
 
     def _check(self, address: str) -> None:
         check_callback(address, self.base.guard)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from medspace.connector.model import AGREEMENTS
 from medspace.connector.ports import RegionOf
-from medspace.connector.usage import brakes, rules
+from medspace.connector.usage import brakes, labelling, rules
 from medspace.connector.usage.calls import (
     Admitted,
     Call,
@@ -77,12 +77,12 @@ class Door:
         decision = brakes.all_of([*self._brake(tx, visit, allowed, counted=counted), unchanged])
         if not decision.permitted:
             return self._refuse(tx, visit, decision)
-        job_now = replace(job, task=visit.task, steps=job.steps + 1, sites=sites_digest(visit.sites))
+        job_now = replace(job, task=visit.task, steps=job.steps + 1, sites=sites_digest(visit.step.sites))
         tx.replace(JOBS, job, job_now)
         if counted:
             self._spend(tx, job.asset, now)
         admission = self._admission(tx, visit, allowed, admission_id)
-        return replace(self._question(tx, visit, admission, request, counted=counted), known=known)
+        return replace(self._question(tx, visit, admission, request, asked, counted=counted), known=known)
 
     def _visit(self, tx: Transaction, call: Call, now: datetime) -> Visit:
         job = self.job(tx, call)
@@ -92,7 +92,7 @@ class Door:
         used = self._uses_before(tx, job)
         facts = rules.Facts(job.user, self.region_of(tx, job.user), now, used)
         request = rules.request_for(job.kind, job.asset, facts, call.step.task)
-        return Visit(job, agreement, call.step, digest(exact(call.step.task)), call.sites, request, now)
+        return Visit(job, agreement, call.step, digest(exact(call.step.task)), request, now)
 
     def job(self, tx: Transaction, call: Call) -> Job:
         """The open job that a call is about.
@@ -143,8 +143,8 @@ class Door:
             found.append(brakes.forward(self.holder.notebook.of_use(tx, job.id), step))
             found.append(brakes.within_use(job.steps, step.task))
         if self.applied.sites:
-            found.append(brakes.named(visit.sites, self.holder.did, allowed.min_sites))
-            found.append(brakes.same_sites(job.sites, sites_digest(visit.sites)))
+            found.append(brakes.named(visit.step.sites, self.holder.did, allowed.min_sites))
+            found.append(brakes.same_sites(job.sites, sites_digest(visit.step.sites)))
         if self.applied.questions:
             found.append(brakes.not_withheld(*self.holder.notebook.withheld(tx, job, visit.now)))
             if counted:
@@ -186,16 +186,18 @@ class Door:
         """Once it is known which rows a question is put to: what it was answered before, or whether it may be put."""
         admission, now = question.admission, self.clock.now()
         kept = tx.get(QUESTIONS, admission.id)
-        if kept is not None:
-            tx.replace(QUESTIONS, kept, replace(kept, version=content.version))
         least = brakes.fewest_changed(admission.min_cohort)
         alike, request = content.alike(least, brakes.words(question.step)), question.asked.request
         known, unchanged = self._compare(tx, admission.asset, request, content.version, alike, least, now)
         decisions = [unchanged]
-        if known is None and not question.asked.counted:
+        counted = kept is None or kept.counted
+        if known is None and not counted:
             if self.applied.questions:
                 decisions.append(brakes.within_year(self.allowance(tx, admission.asset)))
             self._spend(tx, admission.asset, now)
+            counted = True
+        if kept is not None:
+            tx.replace(QUESTIONS, kept, replace(kept, version=content.version, counted=counted))
         decision = brakes.all_of(decisions)
         if decision.permitted:
             return known
@@ -218,11 +220,12 @@ class Door:
         facts = {"agreement": job.agreement, "transfer": job.id, "user": job.user, "code": decision.code}
         clause = {"clause": premise.clause} if premise else {}
         record(tx, Entry("use.refused", stamp(visit.now), self.holder.did, facts | clause))
-        return Refusal(NotAdmittedError(**told(decision.code, premise)))
+        ends = decision if labelling.lapsed(job, visit.task, decision) else None
+        return Refusal(NotAdmittedError(**told(decision.code, premise)), ends)
 
     def _admission(self, tx: Transaction, visit: Visit, allowed: Limits, admission_id: str) -> Admission:
         job, step, purpose = visit.job, visit.step, visit.request.purpose or "unstated"
-        latest = visit.now + LONGEST_ADMISSION
+        latest = visit.now + self._longest(visit)
         expires = min(latest, allowed.expires or latest)
         facts = {
             "admission": admission_id,
@@ -236,7 +239,7 @@ class Door:
             "round": step.round,
             "step": step.name,
             "question": digest(exact(step.inputs)),
-            "sites": len(set(visit.sites)),
+            "sites": len(set(step.sites)),
             "expires": stamp(expires),
         }
         entry = record(tx, Entry("use.admitted", stamp(visit.now), self.holder.did, facts))
@@ -260,12 +263,17 @@ class Door:
             brakes=self.applied,
         )
 
+    def _longest(self, visit: Visit) -> timedelta:
+        """How long an answer may take to leave: as long as its engine says, and a person who must look at it."""
+        limits = self.engines[visit.job.kind, task_name(visit.step)].limits
+        return max(LONGEST_ADMISSION, timedelta(seconds=limits.seconds + limits.check))
+
     def _made(self, visit: Visit) -> tuple[str, ...]:
         engine = self.engines[visit.job.kind, task_name(visit.step)]
         return tuple(form.name for form in engine.outputs)
 
     def _question(
-        self, tx: Transaction, visit: Visit, admission: Admission, request: str, *, counted: bool
+        self, tx: Transaction, visit: Visit, admission: Admission, request: str, step: str, *, counted: bool
     ) -> Admitted:
         """Keep the question that was admitted, sealed."""
         content = self.contents.known(admission.asset)
@@ -283,6 +291,8 @@ class Door:
             sealed=self.holder.notebook.sealed(visit.step, admission.id),
             version=content.version if content else "",
             counted=counted,
+            asked=step,
+            granted=self.holder.notebook.granted(admission),
         )
         tx.insert(QUESTIONS, asked)
         return Admitted(admission, visit.step, asked)
