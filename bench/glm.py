@@ -25,8 +25,8 @@ from medspace.core.usage import Step
 from medspace.learning.glm.engine import GlmEngine
 from medspace.learning.glm.outcome import read
 from medspace.runs.model import COLLECTIONS, Model
-from medspace.runs.service import Coordinator, Progress
 from medspace.runs.ports import Answer
+from medspace.runs.service import Coordinator, Progress
 from tests.unit.learning.simulated import Columns, SimulatedSites, coordinator, did, seats
 
 NUMERIC = ("age", "trestbps", "thalch", "oldpeak")
