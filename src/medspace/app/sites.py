@@ -7,7 +7,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
-from medspace.adapters.http.errors import JobBusyError, JobRefusedError
+from medspace.adapters.http.errors import AnswerTooLargeError, JobBusyError, JobRefusedError
 from medspace.adapters.http.peers import JobClient, Working
 from medspace.app.bell import Bell
 from medspace.app.finding import AwayError, Finder, listed
@@ -93,6 +93,8 @@ class TransferSites:
         endpoint, token = _job(transfer.counterparty, transfer.data_address)
         try:
             body = await self._followed(endpoint, token, step, transfer.counterparty)
+        except AnswerTooLargeError as error:  # and it will be again
+            raise SiteRefusedError(site=transfer.counterparty, reason=error.text, refusal=error.code) from error
         except (UnreachableError, JobBusyError) as error:
             raise SiteAwayError(site=transfer.counterparty, reason=error.text) from error
         except JobRefusedError as error:
