@@ -2,6 +2,8 @@
 
 InvalidInputError
  |- TaskInvalidError       the task cannot be run as it stands
+ |- ManifestInvalidError   the manifest of a run does not hold
+ |- SeatKeyInvalidError    a key of a run is not signed by its seat
  |- RunUnknownError        there is no such run
  |- ModelUnknownError      there is no such model
  `- NoModelError           a run has made none
@@ -28,6 +30,22 @@ class TaskInvalidError(InvalidInputError):
     code = "learning.task_invalid"
     sentence = msgid("The training task cannot be used: {reason}.")
     next_step = msgid("Mend the task and send it again.")
+
+
+class ManifestInvalidError(InvalidInputError):
+    """The manifest of a run does not hold."""
+
+    code = "run.manifest_invalid"
+    sentence = msgid("The manifest of the run cannot be used: {reason}.")
+    next_step = msgid("Start a new run; if it happens again, update the connector that leads it.")
+
+
+class SeatKeyInvalidError(InvalidInputError):
+    """A key of a run is not signed by its seat for this run."""
+
+    code = "run.seat_key"
+    sentence = msgid("The key of {site} for this run is not signed by it for this manifest.")
+    next_step = msgid("Do not use it: somebody on the way may have exchanged it. Start a new run.")
 
 
 class RunUnknownError(InvalidInputError):
