@@ -7,6 +7,7 @@ two sites two manifests gets two digests, which every site writes into its log w
 Both are compact JSON Web Signatures with Ed25519 (RFC 7515, RFC 8037) by the key that the members list names.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -108,14 +109,14 @@ def draw(
     run: str,
     parties: tuple[str, str],
     task: str,
-    seats: tuple[Seat, ...],
+    seats: Sequence[Seat],
     protocol: str,
     least: int,
-    chance: Randomness,
+    randomness: Randomness,
 ) -> Manifest:
     """A new manifest; `parties` are the user and the coordinator, `least` is how many sites must take part."""
     placed = tuple(sorted((Seat(seat.site, seat.agreement) for seat in seats), key=lambda seat: seat.site))
-    nonce = chance.token_bytes(NONCE_BYTES).hex()
+    nonce = randomness.token_bytes(NONCE_BYTES).hex()
     return Manifest(run, parties[0], parties[1], task, placed, protocol, least, nonce)
 
 

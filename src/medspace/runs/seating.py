@@ -41,10 +41,9 @@ def decide(manifest: Manifest, seen: Seen) -> Decision:
 
 def shown(manifest: Manifest | None) -> Decision:
     """Whether there is a manifest at all."""
+    asked = Text(msgid("a manifest of the run that its user signed"))
     held = Text(msgid("a manifest was shown") if manifest else msgid("no manifest was shown"))
-    return _one(
-        "no_manifest", Text(msgid("a manifest of the run that its user signed")), held, ok=manifest is not None
-    )
+    return _one("no_manifest", asked, held, ok=manifest is not None)
 
 
 def of_task(manifest: Manifest, task: str) -> Decision:

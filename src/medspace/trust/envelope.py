@@ -7,8 +7,8 @@ Security model: who records today and has a quantum computer tomorrow reads noth
 holds. HPKE's base mode proves no sender (RFC 9180 9.1.1), so the sender signs with Ed25519: not against a quantum
 computer, but a signature that is forged later changes nothing that was read before. What the message is about (the
 run, its manifest, sender, recipient, label) goes into the key schedule as `info`, which in a single shot binds as
-associated data does, and is signed with the suite and the ciphertext: nobody passes a message on as another one, or as
-its own. Keys are made for one run and forgotten with it, which gives forward secrecy once the run is over.
+associated data does, and is signed with the suite and the ciphertext: nobody passes a message on as another one, or
+as its own. Keys are made for one run and forgotten with it, which gives forward secrecy once the run is over.
 """
 
 from base64 import urlsafe_b64encode
@@ -122,7 +122,9 @@ def seal(message: bytes, context: Context, recipient_key: bytes, signer: Signer)
 
 
 def open_sealed(sealed: str, context: Context, key: EnvelopeKey, sender_key: bytes) -> bytes:
-    """The message, if its sender sealed it for this key in just this context; `sender_key` is the sender's Ed25519 key.
+    """The message, if its sender sealed it for this key in just this context.
+
+    `sender_key` is the sender's Ed25519 key, as the members list has it.
 
     Raises:
         EnvelopeError: in every other case; which, nobody is told.

@@ -252,9 +252,7 @@ class EnvelopeError(InvalidInputError):
     """A message that was not sealed for this party in this context, not signed by its sender, or is too large."""
 
     code = "envelope.invalid"
-    sentence = msgid(
-        "The sealed message from {sender} cannot be used: it is for somebody or something else, or damaged."
-    )
+    sentence = msgid("The sealed message from {sender} cannot be used: it is for something else, or damaged.")
     next_step = msgid("Ask the sender to send it again for this run; do not use anything of it.")
 
 
