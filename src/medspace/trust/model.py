@@ -49,13 +49,17 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A party that belongs to the space: DID, name, region (such as DE), roles, 32-byte Ed25519 key."""
+    """A party that belongs to the space: DID, name, region (such as DE), roles, 32-byte Ed25519 key.
+
+    `operator` is who runs its connector and sees what it sees, by DID or name; empty where the member does so itself.
+    """
 
     did: str
     name: str
     region: str
     roles: tuple[str, ...]
     public_key: bytes
+    operator: str = ""
 
 
 @dataclass(frozen=True, slots=True)
