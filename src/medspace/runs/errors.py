@@ -15,6 +15,7 @@ SiteError                  one site did not deliver
 RunError                   the whole run failed
  |- SitesRefusedError      sites said no, and nobody said to go on without them
  |- SitesAwayError         sites stayed away, and nobody said to go on without them
+ |- AnswersInvalidError    the answers of a round cannot be right together
  `- TooFewSitesError | TooFewAskedError | RunCancelledError
 """
 
@@ -171,6 +172,14 @@ class TooFewAskedError(RunError):
     sentence = msgid("The run asks {asked} sites; the task or an agreement needs {needed}.")
     next_step = msgid("Agree with more hospitals (`medspace negotiate`) and name their agreements too.")
     exit_code = InvalidInputError.exit_code
+
+
+class AnswersInvalidError(RunError):
+    """Answers that look right each by itself and cannot be so together; nobody can tell whose fault it is."""
+
+    code = "learning.answers_invalid"
+    sentence = msgid("The answers of round {round} do not fit together: {reason}.")
+    next_step = msgid("Start the run again; if it happens again, compare the versions of the sites.")
 
 
 class RunCancelledError(RunError):

@@ -17,7 +17,7 @@ from medspace.core import limits
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.clock import Randomness
 from medspace.core.decoding import read_json
-from medspace.core.hashing import digest
+from medspace.core.hashing import digest, digest_bytes
 from medspace.core.signing import Signer
 from medspace.core.text import Text, msgid
 from medspace.runs.errors import ManifestInvalidError, SeatKeyInvalidError
@@ -141,6 +141,16 @@ def read(text: str, user_key: bytes) -> Manifest:
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         raise ManifestInvalidError(reason=Text(msgid("a field is missing or of the wrong kind"))) from None
     return _checked(found)
+
+
+def named(text: str) -> str:
+    """The digest of a manifest that was signed here."""
+    return digest_bytes(jws.split(text).payload)
+
+
+def sites(text: str) -> set[str]:
+    """The DIDs of the seats of a manifest that was signed here."""
+    return {seat.site for seat in read_json(jws.split(text).payload, _Manifest).seats}
 
 
 def _checked(found: _Manifest) -> Manifest:

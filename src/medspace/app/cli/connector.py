@@ -127,9 +127,7 @@ def admit(
     name: Annotated[str, typer.Option("--name", help="Its name; default: its DID.")] = "",
     region: Annotated[str, typer.Option("--region", help="Where it is, such as EU or US.")] = "",
     role: Annotated[list[str] | None, typer.Option("--role", help="Such as holder or user; may be repeated.")] = None,
-    operator: Annotated[
-        str, typer.Option("--operator", help="Who runs it, by DID; default: itself.")
-    ] = "",
+    operator: Annotated[str, typer.Option("--operator", help="Who runs it, by DID; default: itself.")] = "",
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
     lang: LanguageOption = "",

@@ -58,6 +58,7 @@ class Learning:
             base.clock,
             base.randomness,
             base.config.did,
+            base.signer,
             ALGORITHMS,
             dictionaries=PublishedDictionaries(Finder(base.documents, road.transport), base.database),
             progress=self.waiting.hear,
