@@ -17,7 +17,7 @@ from medspace.core.dictionary import Column, ColumnType, Dictionary
 from medspace.core.hashing import digest
 from medspace.core.material import Form, Rows
 from medspace.core.text import Text, msgid
-from medspace.core.usage import Admission
+from medspace.core.usage import Admission, RowScope
 
 EPOCH = date(1970, 1, 1)
 BATCH = 1000  # rows that are marked at a time
@@ -114,6 +114,11 @@ class _TableRows:
     def persons(self) -> npt.NDArray[np.int64]:
         """Whose row each one is, shape (count,): equal numbers for the same person, from 0; no pseudonyms."""
         return self._owners.copy()
+
+    @property
+    def scope(self) -> tuple[RowScope, ...]:
+        """All rows: usage control lets nothing happen with them where fewer are admitted."""
+        return ()
 
     @property
     def dictionary(self) -> Dictionary:

@@ -22,6 +22,7 @@ from medspace.connector.quotas import Quotas
 from medspace.connector.transfer.service import Transfers
 from medspace.connector.transfer.steps import Steps as TransferSteps
 from medspace.connector.usage.calls import Holder
+from medspace.connector.usage.conditions import Grounds, kept_duties
 from medspace.connector.usage.notebook import Notebook
 from medspace.connector.usage.service import UsageControl
 from medspace.connector.usage.spent import spent
@@ -42,8 +43,11 @@ class Road:
         self.kinds = frozenset(kind for kind, _ in base.parts.engines)
         tokens = JobTokens.of(base.signer)
         answering = Answering(config.negotiations.answers)
-        negotiation_steps = NegotiationSteps(local, PolicyStrategy(local, base.region_of, answering, spent))
-        usage_strategy = UsageStrategy(config.base_url, self.kinds, tokens, base.region_of, base.clock)
+        holder = self._holder(holdings)
+        conditions = tuple(make(Grounds(holder, base.parts.brakes)) for make in base.parts.conditions)
+        strategy = PolicyStrategy(local, base.facts, answering, spent, kept_duties(conditions))
+        negotiation_steps = NegotiationSteps(local, strategy)
+        usage_strategy = UsageStrategy(config.base_url, self.kinds, tokens, base.facts, base.clock, conditions)
         transfer_steps = TransferSteps(local, usage_strategy, negotiation_steps)
         self.transport = DspClient(base.client, base.identity)
         settlements: Mapping[Kind, Settlement] = {Kind.NEGOTIATION: negotiation_steps, Kind.TRANSFER: transfer_steps}
@@ -56,13 +60,14 @@ class Road:
         self.catalogue = Catalogue(database, local)
         self.small_cells = holdings.small_cells
         self.usage = UsageControl(
-            self._holder(holdings),
+            holder,
             engines=base.parts.engines,
             database=database,
             tokens=tokens,
-            region_of=base.region_of,
+            facts=base.facts,
             clock=base.clock,
             randomness=base.randomness,
+            conditions=conditions,
             applied=base.parts.brakes,
         )
 

@@ -7,6 +7,7 @@ MedspaceError
  |   |- JobClosedError        the use is suspended or over
  |   |- NotAdmittedError      agreement, label or budget say no
  |   |- WithheldError         the gate kept an output back
+ |   |- ScopeError            the source does not apply the scope of the admission
  |   `- UseFailedError        the engine broke
  `- InvalidInputError
      `- StepError             the step cannot be read or run
@@ -46,6 +47,14 @@ class WithheldError(RefusedError):
     code = "use.withheld"
     sentence = msgid("The output was kept back. Clause: {clause}. Asked: {asked}. Found: {held}.")
     next_step = msgid("{remedy}")
+
+
+class ScopeError(RefusedError):
+    """The source gave rows without the scope that the admission narrows them to; nothing was done with them."""
+
+    code = "use.scope"
+    sentence = msgid("The source of {asset} cannot leave out the rows that may not be used.")
+    next_step = msgid("Offer the dataset from a source that applies row scopes.")
 
 
 class UseFailedError(RefusedError):

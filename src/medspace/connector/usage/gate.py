@@ -4,11 +4,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from medspace.connector.model import AGREEMENTS
-from medspace.connector.ports import RegionOf
 from medspace.connector.usage import rules
 from medspace.connector.usage.calls import Admitted, Holder, is_open, numbered, told
+from medspace.connector.usage.conditions import Conditions, Leaving
 from medspace.connector.usage.errors import JobClosedError, WithheldError
-from medspace.connector.usage.model import JOBS, LABELS, Job, Outcome
+from medspace.connector.usage.model import JOBS, Job, Outcome
+from medspace.connector.usage.requests import Requests
 from medspace.core.canonical import LARGEST_INTEGER
 from medspace.core.clock import Clock, stamp
 from medspace.core.decision import Decision, combine
@@ -16,7 +17,6 @@ from medspace.core.store import Transaction
 from medspace.core.usage import Output, Release, release_digest
 from medspace.ledger.model import Entry
 from medspace.ledger.service import record
-from medspace.policy.points import Point
 
 INTERRUPTED = "use.interrupted"
 
@@ -26,7 +26,8 @@ class Gate:
     """Decides inside a transaction what leaves; notes what became of what was admitted."""
 
     holder: Holder
-    region_of: RegionOf
+    conditions: Conditions
+    requests: Requests
     clock: Clock
 
     def release(
@@ -60,18 +61,16 @@ class Gate:
     def _may_leave(
         self, tx: Transaction, job: Job, question: Admitted, output: Output, now: datetime
     ) -> tuple[Decision, Decision]:
-        """The gate, agreement and label with what is known only now: what is told openly, and what lies behind."""
+        """The gate and the conditions with what is known only now: what is told openly, and what lies behind."""
         agreement = tx.get(AGREEMENTS, job.agreement)
-        labelled = tx.get(LABELS, job.asset)
         if agreement is None:
             return combine(), combine()
         used = job.number - 1 if job.number else numbered(tx, job.agreement)
-        facts = rules.Facts(job.user, self.region_of(tx, job.user), now, used)
-        request = rules.request_for(job.kind, job.asset, facts, question.step.task)
-        label = labelled.label if labelled else None
+        request = self.requests.of(tx, agreement, job.kind, now, used, question.step.task)
 
         def decided(cohort: int) -> Decision:
-            return rules.decide(agreement, label, replace(request, output=output.kind, cohort=cohort), Point.RELEASE)
+            leaving = Leaving(job, agreement, output, replace(request, output=output.kind, cohort=cohort))
+            return combine(*(condition.released(tx, leaving) for condition in self.conditions))
 
         admission = question.admission
         return (

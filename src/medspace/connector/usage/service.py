@@ -12,9 +12,11 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
-from medspace.connector.ports import RegionOf
+from medspace.connector.ports import FactsOf
 from medspace.connector.usage import brakes, rules
 from medspace.connector.usage.calls import Admitted, Call, Holder, Refusal, task_name, told
+from medspace.connector.usage.conditions import Conditions, Grounds
+from medspace.connector.usage.conditions.questions import allowance
 from medspace.connector.usage.contents import Contents
 from medspace.connector.usage.door import Door
 from medspace.connector.usage.errors import (
@@ -27,6 +29,9 @@ from medspace.connector.usage.errors import (
 from medspace.connector.usage.gate import INTERRUPTED, Gate
 from medspace.connector.usage.model import Outcome
 from medspace.connector.usage.notebook import Notebook
+from medspace.connector.usage.recollection import Recollection
+from medspace.connector.usage.requests import Requests
+from medspace.connector.usage.rows import opened
 from medspace.connector.usage.tokens import JobTokens
 from medspace.connector.usage.versions import Content
 from medspace.core.canonical import canonical, exact
@@ -56,17 +61,23 @@ class UsageControl:
         engines: Makers,
         database: Database,
         tokens: JobTokens,
-        region_of: RegionOf,
+        facts: FactsOf,
         clock: Clock,
         randomness: Randomness,
+        conditions: Conditions,
         applied: Brakes = ALL_BRAKES,
     ) -> None:
         self._holder, self._notebook, self._changes = holder, holder.notebook, applied.changes
-        self._contents = Contents(database, holder.notebook.sealer)
+        self._contents = Contents(database, holder.notebook)
         self._makers = dict(engines)
         self._engines: dict[tuple[str, str], Engine] = {}
-        self._gate = Gate(holder, region_of, clock)
-        self._door = Door(holder, self._gate, self._contents, self._engines, tokens, region_of, clock, applied)
+        requests = Requests(facts, conditions, self._engines)
+        recollection = Recollection(holder.notebook, self._contents, applied.changes)
+        self._gate = Gate(holder, conditions, requests, clock)
+        self._door = Door(
+            holder, self._gate, conditions, requests, recollection, self._engines, tokens, clock, applied
+        )
+        self._grounds = Grounds(holder, applied)
         self._database, self._clock, self._randomness = database, clock, randomness
         self._answering: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # by asset
         self._going: set[asyncio.Task[Release]] = set()
@@ -129,7 +140,7 @@ class UsageControl:
 
     def allowance(self, tx: Transaction, asset: str) -> brakes.Allowance:
         """How many questions an asset was asked, over all users, and how many it still answers this year."""
-        return self._door.allowance(tx, asset)
+        return allowance(tx, self._grounds, asset, self._clock.now())
 
     # --- one step ----------------------------------------------------------------------------------------------
     async def _step(self, call: Call) -> Release:
@@ -214,16 +225,16 @@ class UsageControl:
         admission, known = question.admission, question.known
         source = self._holder.sources[admission.asset]
         engine = self._engines[admission.kind, task_name(question.step)]
-        if self._changes and self._contents.known(admission.asset) is None:
+        if self._changes and self._contents.known(admission.asset, admission.scope) is None:
             sums = await _computed(admission.use, self._contents.sums, source, admission)
-            content = await self._contents.remember(admission.asset, sums, self._clock.now())
+            content = await self._contents.remember(admission.asset, admission.scope, sums, self._clock.now())
             known = await self._recognised(question, content)
         if known is not None:
             return Output(known.kind, known.values, known.cohort)
         return await _computed(admission.use, self._answer, engine, source, question)
 
     def _answer(self, engine: Engine, source: Source, question: Admitted) -> Output:
-        material = source.open(question.admission) if engine.forms else None
+        material = opened(source, question.admission) if engine.forms else None
         return engine.answer(question.admission, question.step, Workplace(material, self._randomness, self._clock))
 
     async def _recognised(self, question: Admitted, content: Content) -> Release | None:
