@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from medspace.adapters.system import SystemClock, SystemRandomness
 from medspace.app.api.protocol import BASE
 from medspace.app.compose import Connector
 from medspace.app.config import Config, read_config
-from medspace.app.finding import listed
+from medspace.app.finding import Budget, CatalogTooLargeError, listed
 from medspace.app.sdk import connect
 from medspace.app.setup import Wishes, set_up
 from medspace.connector import wire
@@ -48,6 +49,7 @@ WARM_UP = 20
 CONNECTIONS = 1_050
 NEGOTIATIONS = 300
 DRIP = 8.0  # seconds
+ENDLESS = TRIAL | {"questions": 1_000_000}  # a limit that is reached would end the attack
 TERMS = 'terms = { purposes = ["ehds:HealthcareScientificResearch"], min_cohort = 10, min_sites = 1 }'
 PATH = f"{BASE}/catalog/request"
 HEAD = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
@@ -76,7 +78,7 @@ def _lay_out(folder: Path) -> tuple[Path, Path, Path]:
     lines = [",".join(str((row * (at + 3)) % 17) for at in range(COLUMNS)) for row in range(ROWS)]
     rows = "\n".join(f"{row * 7 % 2},{line}" for row, line in enumerate(lines))
     table.write_text(f"disease,{','.join(names)}\n{rows}\n", encoding="utf-8")
-    holder = set_up(folder / "holder", Wishes("Hospital", _free_ports(), region="DE", offer=table, **TRIAL))
+    holder = set_up(folder / "holder", Wishes("Hospital", _free_ports(), region="DE", offer=table, **ENDLESS))
     config = Path(holder["config"])
     told = (TERMS if line.startswith("terms = ") else line for line in config.read_text("utf-8").splitlines())
     config.write_text("\n".join(told) + "\n", encoding="utf-8")
@@ -105,6 +107,7 @@ async def _ratio(name: str, files: tuple[Path, Path], user: Connector, holder: C
         reading = asyncio.create_task(_read(user, read_config(files[1]).did)) if name == "catalogue" else None
         attacked = await _p95(user, holder, offer)
         if reading is not None:
+            assert not reading.done(), reading.exception()
             reading.cancel()
     print(f"  {name}: p95 {idle * 1000:.0f} ms, attacked {attacked * 1000:.0f} ms", file=sys.stderr, flush=True)
     return attacked / idle
@@ -122,7 +125,7 @@ async def _p95(user: Connector, holder: Config, offer: JsonObject) -> float:
 
 async def _read(user: Connector, did: str) -> None:
     while True:
-        with suppress(MedspaceError):
+        with suppress(CatalogTooLargeError):  # as it must end: another end would be no attack
             await user.desk.catalog(did, "")
 
 
@@ -140,6 +143,7 @@ def _attack(name: str, holder: Path, greedy: Path) -> Iterator[None]:
         assert process.stdout.readline() == "ready\n"
         try:
             yield
+            assert process.poll() is None, f"the attack {name} ended by itself"
         finally:
             os.killpg(process.pid, signal.SIGKILL)  # and the connector that it may have started
 
@@ -188,9 +192,10 @@ class Greedy:
 
 
 def _public(greedy: Greedy) -> None:
-    """Serve the DID document, and a catalogue without end of pages of 8 MB."""
+    """Serve the DID document, and a catalogue without end of the largest pages that are read."""
     entry = {"@id": "x", "title": "x", "hasPolicy": [{"@id": "o"}], "description": "y" * 900}
-    page = json.dumps({"dataset": [entry] * 8_000}).encode()
+    most = (Budget().page - 1_000) // len(json.dumps(entry) + ", ")
+    page = json.dumps({"dataset": [entry] * most}).encode()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -296,37 +301,44 @@ def _wide(greedy: Greedy) -> None:
         "family": "binomial",
         "target": "disease > 0",
         "purpose": "ehds:HealthcareScientificResearch",
-        "l2": 1.0,
         "max_rounds": 20,
         "min_sites": 1,
+        "missing": "drop",  # else there were two columns for each feature, more than a task may have
         "features": [{"name": f"c{number:03}"} for number in range(COLUMNS)],
     }
 
+    numbers = count(1)  # a question that was answered before would cost nothing
+
+    def train(agreement: str) -> None:
+        with connect(file) as space:
+            space.train({**task, "l2": float(next(numbers))}, [agreement])
+
     def one(agreement: str) -> None:
         while True:
-            with suppress(MedspaceError), connect(file) as space:
-                space.train(task, [agreement])
+            with suppress(MedspaceError):
+                train(agreement)
 
-    for _ in range(200):
-        try:
-            with connect(file) as space:
-                space.refresh()
-                agreement = str(space.negotiate(greedy.holder.did, "heart")["agreement"])
-            break
-        except MedspaceError:
-            time.sleep(0.2)
-    else:
-        raise RuntimeError("the greedy member got no agreement")
+    agreement = _agreed(file, greedy.holder.did)
+    train(agreement)  # one that is refused would be no attack
     _in_threads(lambda: one(agreement), 4)
+
+
+def _agreed(file: Path, holder: str) -> str:
+    for _ in range(200):
+        with suppress(MedspaceError), connect(file) as space:
+            space.refresh()
+            return str(space.negotiate(holder, "heart")["agreement"])
+        time.sleep(0.2)
+    raise RuntimeError("the greedy member got no agreement")
 
 
 def _address(greedy: Greedy) -> tuple[str, int]:
     return greedy.holder.public.host, greedy.holder.public.port
 
 
-def _in_threads(work: Callable[[], None], count: int) -> None:
-    pool = ThreadPoolExecutor(count)
-    for _ in range(count):
+def _in_threads(work: Callable[[], None], times: int) -> None:
+    pool = ThreadPoolExecutor(times)
+    for _ in range(times):
         pool.submit(work)
     time.sleep(2)
 

@@ -3,20 +3,19 @@
 import csv
 import io
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
 from medspace.adapters.duckdb.source import TableSource, load
 from medspace.app.demo.data import dictionary, records, split
 from medspace.core.dictionary import parse
-from medspace.core.usage import Admission, Brakes, Step
+from medspace.core.usage import Brakes, Step
 from medspace.learning.glm.engine import GlmEngine
 from medspace.learning.glm.task import parse as parse_task
 from medspace.privacy.errors import DisclosureError
+from tests.admissions import admission
 from tests.workplaces import workplace
 
-NOW = datetime(2026, 11, 23, tzinfo=UTC)
 LEAST = 10
 ALL_ON = Brakes()
 SECRET = b"only the hospital knows it"
@@ -59,26 +58,8 @@ def plain(document, **changes):
     return {**layout, **changes}
 
 
-def admission(brakes, history=(), asset="heart"):
-    return Admission(
-        id="a",
-        agreement="g",
-        use="u",
-        holder="did:web:h",
-        user="did:web:u",
-        asset=asset,
-        kind="medspace:train",
-        purpose="p",
-        task="t",
-        outputs=("glm.moments", "glm.newton", "glm.evaluation"),
-        min_cohort=LEAST,
-        min_sites=1,
-        expires=NOW + timedelta(hours=1),
-        entry=0,
-        seed=SECRET,
-        history=tuple(history),
-        brakes=brakes,
-    )
+def admitted(brakes, history=(), asset="heart"):
+    return admission(asset=asset, min_cohort=LEAST, seed=SECRET, history=tuple(history), brakes=brakes)
 
 
 def patients(key="cleveland"):
@@ -106,7 +87,7 @@ class Asker:
 
     def ask(self, document, name="moments", inputs=None):
         step = Step(document, 2, name, inputs or {})
-        allowed = admission(self.brakes, self.answered)
+        allowed = admitted(self.brakes, self.answered)
         output = self.engine.answer(allowed, step, workplace(self.source, allowed))
         self.answered.append(step)
         return output.values

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from medspace.app.bounds import forwarded, neighbourhood
+from medspace.app.listener_limits import forwarded, neighbourhood
 from tests.attacks.wires import chunked, door, everything, request, statuses
 
 CLOSE = ("Connection: close",)

@@ -22,7 +22,7 @@ from tests.attacks.asked_hospital import (
     LEAST,
     SECRET,
     Asker,
-    admission,
+    admitted,
     cells,
     opened,
     patients,
@@ -407,7 +407,7 @@ def test_naming_one_more_code_does_not_set_the_unnamed_ones_apart(rows, tmp_path
 
 def test_nobody_but_the_holder_knows_who_is_held_out(source, rows):
     document = parse_task(task("binomial", "exang", ("age",), evaluation={"holdout": "0.5"}))
-    public = sha256(b"did:web:h\nheart").digest()
+    public = sha256(b"did:web:holder.example\nheart").digest()
 
     def guessed(key):
         marks = [
@@ -416,8 +416,8 @@ def test_nobody_but_the_holder_knows_who_is_held_out(source, rows):
         return np.array([int.from_bytes(mark) * 2.0**-64 < 0.5 for mark in marks])
 
     def held_out(brakes):
-        opened_rows = source.open(admission(brakes))
-        return sample(document, opened_rows, key=split_key(admission(brakes))).held_out
+        opened_rows = source.open(admitted(brakes))
+        return sample(document, opened_rows, key=split_key(admitted(brakes))).held_out
 
     assert (guessed(public) == held_out(without("split"))).all()  # the control
     assert (guessed(SECRET) == held_out(without())).all()
@@ -428,7 +428,7 @@ def test_the_split_stays_when_rows_are_added_or_moved(rows, tmp_path):
     document = parse_task(task("binomial", "exang", ("age",), evaluation={"holdout": "0.3"}))
     fates = []
     for name, listed in (("first", rows), ("second", [*rows[::-1][:-20]])):
-        table = opened(tmp_path, listed, name=name).open(admission(without()))
+        table = opened(tmp_path, listed, name=name).open(admitted(without()))
         held_out = sample(document, table, key=SECRET).held_out
         fates.append({row["id"]: bool(out) for row, out in zip(listed, held_out, strict=True)})
     assert all(fates[0][who] == fate for who, fate in fates[1].items())

@@ -1,22 +1,21 @@
 """A coordinator that asks for betas, splits or features which would single out one person."""
 
-from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from medspace.connector.usage.rules import behind_the_gate
-from medspace.core.usage import Admission, Brakes, Step
+from medspace.core.usage import Brakes, Step
 from medspace.learning.errors import StepInvalidError, TaskInvalidError
 from medspace.learning.glm import evaluation
 from medspace.learning.glm.engine import GlmEngine
 from medspace.learning.glm.task import parse
 from medspace.privacy.errors import DisclosureError
+from tests.admissions import admission
 from tests.unit.learning.simulated import dictionary_of, mark
 from tests.workplaces import workplace
 
-NOW = datetime(2026, 11, 23, tzinfo=UTC)
 COUNT = 303
 ALL_ON = Brakes()
 TASK = {"family": "binomial", "target": "ill", "features": [{"name": "age"}, {"name": "chol"}], "purpose": "p"}
@@ -53,27 +52,6 @@ class Patients:
         return np.arange(COUNT)
 
 
-def admission(least=10, brakes=ALL_ON):
-    return Admission(
-        id="a",
-        agreement="g",
-        use="u",
-        holder="did:web:h",
-        user="did:web:u",
-        asset="heart",
-        kind="medspace:train",
-        purpose="p",
-        task="t",
-        outputs=("glm.moments", "glm.newton", "glm.evaluation"),
-        min_cohort=least,
-        min_sites=1,
-        expires=NOW + timedelta(hours=1),
-        entry=0,
-        seed=b"secret",
-        brakes=brakes,
-    )
-
-
 def question(beta, centre=(55.0, 245.0)):
     layout = {"fill": [55.0, 245.0], "kept": [0, 1], "centre": list(centre), "scale": [1.0, 1.0]}
     return {"beta": list(beta), "layout": layout}
@@ -81,7 +59,7 @@ def question(beta, centre=(55.0, 245.0)):
 
 def ask(name, inputs, patients=None, brakes=ALL_ON):
     step = Step(TASK, 3, name, inputs)
-    allowed = admission(brakes=brakes)
+    allowed = admission(min_cohort=10, brakes=brakes)
     return GlmEngine().answer(allowed, step, workplace(patients or Patients(), allowed))
 
 
@@ -106,7 +84,7 @@ def test_a_beta_that_weighs_one_patient_is_kept_back(name):
 def test_an_honest_beta_passes(name):
     output = ask(name, HONEST)
     assert output.cohort > 200
-    assert behind_the_gate(admission(), output).permitted
+    assert behind_the_gate(admission(min_cohort=10), output).permitted
 
 
 def test_a_target_that_one_patient_has_does_not_give_that_patient_away():
@@ -162,11 +140,11 @@ def alone_between_two_ends(patients, wire):
     beta = [0.0, 0.03, 0.004]
     spread = float(np.linalg.norm(beta[1:]))
     scores = 0.03 * (patients.columns["age"] - 55.0) + 0.004 * (patients.columns["chol"] - 245.0)
-    ends = {-1e9: (0, 0)}
+    ends, allowed = {-1e9: (0, 0)}, admission(min_cohort=10)
     for count in range(400, 1001, 40):
         wire(count, spread)
         step = Step({**TASK, "evaluation": {"thresholds": count}}, 3, "evaluation", question(beta))
-        tally = GlmEngine().answer(admission(), step, workplace(patients, admission())).values["tally"]
+        tally = GlmEngine().answer(allowed, step, workplace(patients, allowed)).values["tally"]
         cases, controls = np.cumsum(tally["case_last"]), np.cumsum(tally["control_last"])
         for at in range(count - 1):
             end = spread * np.tan(np.pi * ((at + 1) / count - 0.5))

@@ -57,6 +57,8 @@ HIDING = {
     "prefix of an identifier": [{"urn": "https://evil.example/"}],
     "scheme": [{"http": "https://evil.example/"}],
     "number": [1],
+    "more terms than are read": [{f"x{number}": "https://other.example/" for number in range(65)}],
+    "longer than is read": [{"x": f"https://other.example/{'a' * 2048}"}],
     "nested list": [[FORBID]],
     "in a list object": {"@list": [FORBID]},
     "in a set object": {"@set": [FORBID]},
@@ -100,6 +102,11 @@ def test_nor_does_the_context_of_the_message_around_it(context):
     dataset = contexts.governed({"@id": "d", "hasPolicy": [offer(rule())]}, around)
     (shown,) = listed("did:web:a", dataset)["offers"]
     assert not permitted(shown)
+
+
+def test_more_contexts_than_are_read_are_not_passed_over():
+    assert permitted(offer(rule(), **{"@context": [DSPACE] * contexts.MOST_CONTEXTS}))
+    assert not permitted(offer(rule(), **{"@context": [DSPACE] * (contexts.MOST_CONTEXTS + 1)}))
 
 
 @pytest.mark.parametrize("context", HIDING.values(), ids=HIDING)

@@ -14,7 +14,7 @@ from medspace.adapters.http.guard import Guard
 from medspace.adapters.http.peers import DspClient
 from medspace.adapters.memory import MemoryDatabase, SeededRandomness
 from medspace.adapters.system import SystemClock
-from medspace.connector.dispatch.places import Sharing
+from medspace.connector.dispatch.fair_queue import Sharing
 from medspace.connector.dispatch.service import Dispatcher
 from medspace.connector.local import Local
 from medspace.connector.model import INTENTS, Kind, NegotiationState

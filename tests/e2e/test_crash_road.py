@@ -12,7 +12,6 @@ from medspace.app.config import read_config
 from tests.e2e import settled
 from tests.e2e.business import Business, members
 from tests.e2e.crash import PATIENCE, Crowd, kill_at_random, told
-from tests.e2e.evidence import kept_if_it_fails
 
 RUNS = int(os.environ.get("MEDSPACE_CRASH_RUNS", "1"))
 
@@ -24,16 +23,15 @@ def crowd(tmp_path) -> Iterator[Crowd]:
 
 
 async def live_and_check(crowd: Crowd, kills: int, seed: int, stories: int = 6) -> None:
-    with kept_if_it_fails(crowd):
-        business = Business(*crowd.nodes)
-        with told([business.turn] * stories, seed) as told_stories:
-            kill_at_random(crowd.nodes, kills, seed)
-        assert all(story.turns for story in told_stories)
-        assert sum(node.kills for node in crowd.nodes) == kills
-        urls = [read_config(node.config).database_url for node in crowd.nodes]
-        settled.rest(urls, PATIENCE)
-        assert [node.stop() for node in crowd.nodes] == [0, 0]
-        check(business, *[await settled.kept(url) for url in urls])
+    business = Business(*crowd.nodes)
+    with told([business.turn] * stories, seed) as told_stories:
+        kill_at_random(crowd.nodes, kills, seed)
+    assert all(story.turns for story in told_stories)
+    assert sum(node.kills for node in crowd.nodes) == kills
+    urls = [read_config(node.config).database_url for node in crowd.nodes]
+    settled.rest(urls, PATIENCE)
+    assert [node.stop() for node in crowd.nodes] == [0, 0]
+    check(business, *[await settled.kept(url) for url in urls])
 
 
 def check(business: Business, holder: settled.Kept, user: settled.Kept) -> None:

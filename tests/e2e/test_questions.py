@@ -34,7 +34,7 @@ def test_how_many_questions_are_left_is_in_status_dry_run_and_doctor(asked):
     checks = {check["name"]: check for check in examine(asked.nodes["clinic"].file, "en")["checks"]}
     assert "2 of the 1000 questions" in checks["questions"]["sentence"]
     assert checks["questions secret"]["ok"]
-    assert checks["uses"]["sentence"] == "Something was released to 2 uses, under 1 agreements."
+    assert checks["uses"]["sentence"] == "Something was released to 2 uses, under 1 agreement."
 
 
 def test_the_uses_of_each_agreement_are_told(asked):

@@ -125,6 +125,31 @@ def load_token(path: Path) -> str:
     return token
 
 
+def create_secret(path: Path, secret: bytes | None = None, *, randomness: Randomness = _SYSTEM_RANDOMNESS) -> None:
+    """Keep a secret in `path` as hex, as `create_key` does; 256 random bits where none is given.
+
+    Raises:
+        SecretExistsError, SecretExposedError, OSError: as `create_key`.
+    """
+    write_secret(path, f"{(secret or randomness.token_bytes(TOKEN_BYTES)).hex()}\n".encode())
+
+
+def load_secret(path: Path) -> bytes:
+    """The secret that a file holds as hex.
+
+    Raises:
+        SecretFileError: no such file, or not 32 or more bytes as hex.
+        SecretExposedError: others can read or change the file.
+    """
+    try:
+        secret = bytes.fromhex(read_secret(path).decode("ascii"))
+    except ValueError:
+        secret = b""
+    if len(secret) < TOKEN_BYTES:
+        raise _invalid(path, msgid("it does not hold 32 or more bytes as hexadecimal digits"))
+    return secret
+
+
 def read_secret(path: Path) -> bytes:
     """The content of a file that belongs to this user, and that only this user can reach.
 

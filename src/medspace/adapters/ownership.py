@@ -7,6 +7,7 @@ in: whoever may write to one of them could put another file in its place.
 import os
 import stat
 from pathlib import Path
+from secrets import token_hex
 
 from medspace.core.errors import RefusedError
 from medspace.core.text import msgid
@@ -86,6 +87,23 @@ def write_owned(path: Path, text: str) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with open(handle, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123 - by descriptor, with its mode
         file.write(text)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file in UTF-8 that only its owner can read, in place of one of that name, whatever its rights were.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    if path.exists() and not path.is_file():  # such as /dev/stdout
+        path.write_text(text, encoding="utf-8")
+        return
+    draft = path.with_name(f".{path.name}.{token_hex(8)}")
+    try:
+        write_owned(draft, text)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _check_folders(path: Path) -> None:

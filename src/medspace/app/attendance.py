@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from medspace.app.waiting import Absence, Waiting
+from medspace.connector.usage.spent import COUNT
 from medspace.core.canonical import JsonObject
 from medspace.core.text import Text, msgid
 from medspace.learning.runs.model import Failure, Fault, Lineage, Run
@@ -13,7 +14,6 @@ Names = Mapping[str, str]
 
 TOOK_PART, ASKED, WAITED_FOR, REFUSED, AWAY = "took_part", "asked", "waited_for", "refused", "away"
 MOST_NAMED = 5  # sites whose names stand in one sentence
-USED_UP = frozenset({"policy.count", "usage.used_up"})
 _AGREE_ANEW = msgid(
     "The agreement is used up: `medspace negotiate` asks the holder for a new one; or train without it: "
     "--without-missing."
@@ -129,4 +129,4 @@ def _ends(failure: Failure) -> bool:
 
 def _advice(refused: Cause | Fault, speak: Speak) -> str:
     """What to do about it: the holder may know better, but not which command agrees anew."""
-    return refused.advice.render(speak) if refused.code not in USED_UP else Text(_AGREE_ANEW).render(speak)
+    return refused.advice.render(speak) if refused.code != COUNT else Text(_AGREE_ANEW).render(speak)

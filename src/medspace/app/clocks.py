@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from medspace.adapters.http.client import HttpClient, tls_context
-from medspace.adapters.http.guard import Guard, is_loopback
+from medspace.adapters.http.client import HttpClient
 from medspace.adapters.http.peers import http_date
 from medspace.app.config import Config
+from medspace.app.outgoing import client_of
 from medspace.connector.dispatch.rules import SKEW
 from medspace.connector.errors import UnreachableError
 from medspace.core.clock import Clock
@@ -59,14 +59,6 @@ def ahead(began: datetime, ended: datetime, date: str) -> float | None:
     # What lies within the time of the call is no difference.
     early, late = (began - theirs - _WHOLE).total_seconds(), (ended - theirs - _WHOLE).total_seconds()
     return min(early, late, key=abs) if early * late > 0 else 0.0
-
-
-def client_of(config: Config) -> HttpClient:
-    """A client that may go where the connector of this configuration may."""
-    local = is_loopback(config.public.host) and not config.public.behind_proxy
-    authorities = config.network.certificates
-    tls = tls_context(config.path(authorities)) if authorities else None
-    return HttpClient(Guard.of(config.network.allow, loopback=local), tls=tls)
 
 
 async def compare_now(config: Config, clock: Clock, dids: Sequence[str]) -> list[Comparison]:

@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from medspace.adapters.http.dialling import Proxy
 from medspace.adapters.http.guard import NEVER_OPENED
 from medspace.adapters.ownership import check_owned, check_unread, read_owned
-from medspace.app.bounds import LOOPBACK
+from medspace.app.listener_limits import LOOPBACK
 from medspace.core.canonical import JsonObject
 from medspace.core.errors import InvalidInputError
 from medspace.core.text import Text, msgid
@@ -120,10 +121,15 @@ class Quota(_Table, frozen=True):
 
 
 class Network(_Table, frozen=True):
-    """What may be called: networks beyond the public internet, and a file of certificate authorities."""
+    """What may be called: networks beyond the public internet, and a file of certificate authorities.
+
+    `proxy` (`http://host:port`) is the only way out where the connector itself may not call others; nothing of the
+    environment is read.
+    """
 
     allow: tuple[str, ...] = ()
     certificates: str = ""
+    proxy: str = ""
 
 
 class Logging(_Table, frozen=True):
@@ -138,6 +144,12 @@ class Questions(_Table, frozen=True):
 
     secret: str = "keys/questions.secret"  # noqa: S105 - the file of the secret, not the secret
     keep_days: int = 730
+
+
+class Jobs(_Table, frozen=True):
+    """The uses that were started here: `secret` is the file of the secret that their tokens are derived from."""
+
+    secret: str = "keys/jobs.secret"  # noqa: S105 - the file of the secret, not the secret
 
 
 class Offer(_Table, frozen=True):
@@ -178,6 +190,7 @@ class Config(_Table, frozen=True):
     quotas: Quota = Quota()
     log: Logging = Logging()
     questions: Questions = Questions()
+    jobs: Jobs = Jobs()
     assets: tuple[Asset, ...] = ()
     folder: str = ""  # where the file lies; set on reading
 
@@ -272,6 +285,7 @@ def _objections(config: Config) -> Iterator[Text]:
     yield from _bad_numbers(config)
     yield from _bad_networks("network.allow", config.network.allow)
     yield from _bad_networks("public.proxies", config.public.proxies)
+    yield from _bad_proxy(config.network.proxy)
     yield from _unreadable(config)
 
 
@@ -336,6 +350,15 @@ def _check_networks(file: Path, networks: tuple[str, ...]) -> None:
             reason = Text(msgid("it is wider than /{v4} (IPv4) or /{v6} (IPv6), so it holds much besides"), facts)
         if reason is not None:
             raise NetworkOpenError(file=str(file), network=network, reason=reason)
+
+
+def _bad_proxy(proxy: str) -> Iterator[Text]:
+    try:
+        if proxy:
+            Proxy.of(proxy)
+    except ValueError:
+        reason = msgid("network.proxy: {proxy} is not an address such as http://proxy.example:3128")
+        yield Text(reason, {"proxy": proxy})
 
 
 def _bad_networks(setting: str, networks: tuple[str, ...]) -> Iterator[Text]:

@@ -19,6 +19,7 @@ from medspace.app.finding import (
     not_found,
     ruleless,
 )
+from medspace.app.labels import Labels
 from medspace.app.training import Training
 from medspace.app.waiting import Waiting
 from medspace.connector.errors import OfferError, UnknownDatasetError
@@ -42,7 +43,7 @@ from medspace.connector.usage.brakes import Allowance
 from medspace.connector.usage.calls import numbered
 from medspace.connector.usage.model import LABELS
 from medspace.connector.usage.service import UsageControl
-from medspace.connector.usage.spent import USED_UP, exhausted, spent
+from medspace.connector.usage.spent import COUNT, exhausted, spent
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock, instant
 from medspace.core.engine import COORDINATOR_SEES_SUMS
@@ -142,6 +143,7 @@ class Desk:
     training: Training
     waiting: Waiting
     usage: UsageControl
+    labels: Labels
     small_cells: Callable[[str], int]
     kinds: frozenset[str]
 
@@ -513,7 +515,7 @@ class Desk:
 
 
 def _said_used_up(transfer: Transfer) -> bool:
-    return transfer.failure is not None and transfer.failure.code in USED_UP
+    return transfer.failure is not None and transfer.failure.code == COUNT
 
 
 def _instant(text: str) -> datetime:

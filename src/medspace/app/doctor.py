@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from medspace.adapters.keys import load_key, load_token, passphrase_from
+from medspace.adapters.keys import load_key, load_secret, load_token, passphrase_from
 from medspace.adapters.sql import pending
 from medspace.adapters.system import SystemClock
 from medspace.app import clocks
@@ -19,7 +19,7 @@ from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock
 from medspace.core.dictionary import ColumnType
 from medspace.core.errors import MedspaceError
-from medspace.core.text import Fact, Text, msgid
+from medspace.core.text import Fact, Text, counted, msgid
 from medspace.trust.jws import encode
 
 ROOM_MIN = 1 << 30  # bytes of free disk below which the doctor warns
@@ -100,10 +100,10 @@ def _holdings(config: Config) -> Iterator[Check]:
     except MedspaceError as error:
         yield _failed("assets", error)
         return
-    facts: dict[str, Fact | Text] = {"assets": len(held), "rows": sum(holding.table.count for holding in held)}
-    yield Check(
-        "assets", ok=True, found=Text(msgid("{assets} assets with {rows} rows keep to their dictionaries."), facts)
-    )
+    assets = counted(len(held), msgid("{count} asset"), msgid("{count} assets"))
+    rows = counted(sum(holding.table.count for holding in held), msgid("{count} row"), msgid("{count} rows"))
+    sentence = msgid("Everything keeps to its dictionary: {assets} with {rows}.")
+    yield Check("assets", ok=True, found=Text(sentence, {"assets": assets, "rows": rows}))
     yield from _small_cells(held)
     yield from _without_range(held)
     advice = Text(msgid("Take it out of the dictionary, or leave it: the catalogue does not show it."))
@@ -149,10 +149,18 @@ def _token(config: Config) -> Text:
     return Text(msgid("Only you can read it."))
 
 
-def _secret(config: Config) -> Text:
-    if not config.path(config.questions.secret).exists():
+def _questions_secret(config: Config) -> Text:
+    return _secret(config.path(config.questions.secret), load_token)
+
+
+def _jobs_secret(config: Config) -> Text:
+    return _secret(config.path(config.jobs.secret), load_secret)
+
+
+def _secret(file: Path, load: Callable[[Path], str | bytes]) -> Text:
+    if not file.exists():
         return Text(msgid("`medspace up` will make it."))
-    load_token(config.path(config.questions.secret))
+    load(file)
     return Text(msgid("Only you can read it; keep a copy of it with the database: neither is of use alone."))
 
 
@@ -177,7 +185,8 @@ def _disk(config: Config) -> Text:
 _LOOKS: dict[str, Callable[[Config], Text]] = {
     "key": _key,
     "private token": _token,
-    "questions secret": _secret,
+    "questions secret": _questions_secret,
+    "jobs secret": _jobs_secret,
     "authority": _authority,
     "database": _database,
     "disk": _disk,
@@ -190,21 +199,33 @@ def _running(file: Path) -> tuple[list[Check], Sequence[str]]:
 
     try:
         with connect(file) as space:
-            status, uses = space.status(), space.uses()
+            status, uses, labels = space.status(), space.uses(), space.labels()
             members = [str(member["did"]) for member in space.members()] if status["member"] else []
     except NotRunningError as error:
         return [Check("connector", ok=True, found=Text(msgid("It is not running.")), next_step=error.advice)], ()
     except MedspaceError as error:
         return [_failed("connector", error)], ()
-    return [_connector(status), *(_asked(state) for state in status["questions"]), *_used(uses)], members
+    asked = [_asked(state) for state in status["questions"]]
+    return [_connector(status), *asked, *_used(uses), *_relabelled(labels)], members
+
+
+def _relabelled(labels: Sequence[JsonObject]) -> Iterator[Check]:
+    """Labels that are not those of the configuration, which its reader would take for them."""
+    told = msgid("The label of {dataset} is not that of the configuration: `medspace label` set it.")
+    advice = msgid("Write it into the configuration, or take it back: `medspace label {dataset} --as-configured`.")
+    for one in labels:
+        if one["source"] != "configuration":
+            facts = {"dataset": str(one["dataset"])}
+            yield Check("labels", ok=True, found=Text(told, facts), next_step=Text(advice, facts))
 
 
 def _used(uses: Sequence[JsonObject]) -> Iterator[Check]:
     """How many uses something was released to."""
     if uses:
-        facts: dict[str, Fact | Text] = {"agreements": len(uses), "uses": sum(one["uses"] for one in uses)}
-        sentence = msgid("Something was released to {uses} uses, under {agreements} agreements.")
-        yield Check("uses", ok=True, found=Text(sentence, facts))
+        agreements = counted(len(uses), msgid("{count} agreement"), msgid("{count} agreements"))
+        used = counted(sum(one["uses"] for one in uses), msgid("{count} use"), msgid("{count} uses"))
+        sentence = msgid("Something was released to {uses}, under {agreements}.")
+        yield Check("uses", ok=True, found=Text(sentence, {"uses": used, "agreements": agreements}))
 
 
 def _asked(state: JsonObject) -> Check:
@@ -217,8 +238,9 @@ def _connector(status: JsonObject) -> Check:
     if not status["member"]:
         advice = Text(msgid("Ask the authority to run: medspace admit {did}"), {"did": status["did"]})
         return Check("connector", ok=False, found=Text(msgid("It runs, but is no member yet.")), next_step=advice)
-    facts: dict[str, Fact | Text] = {"version": status["version"], "entries": status["log_entries"]}
-    found = Text(msgid("It runs version {version}; its log has {entries} entries."), facts)
+    entries = counted(int(status["log_entries"]), msgid("{count} entry"), msgid("{count} entries"))
+    facts: dict[str, Fact | Text] = {"version": status["version"], "entries": entries}
+    found = Text(msgid("It runs version {version}; its log has {entries}."), facts)
     return Check("connector", ok=True, found=found)
 
 
@@ -230,7 +252,7 @@ def _clock(config: Config, members: Sequence[str], clock: Clock) -> Check:
         return Check("clock", ok=True, found=Text(msgid("No other clock could be asked.")))
     worst = max(told, key=lambda one: abs(one.ahead or 0.0))
     if worst.agrees:
-        return Check("clock", ok=True, found=Text(msgid("It agrees with {count} others."), {"count": len(told)}))
+        return Check("clock", ok=True, found=_agreeing(len(told)))
     facts: dict[str, Fact | Text] = {"seconds": round(abs(worst.ahead or 0.0)), "did": worst.did}
     ahead = msgid("Our clock is {seconds} s ahead of that of {did}.")
     behind = msgid("Our clock is {seconds} s behind that of {did}.")
@@ -238,6 +260,10 @@ def _clock(config: Config, members: Sequence[str], clock: Clock) -> Check:
         msgid("Set this machine's clock by NTP; if it is right already, tell the operator of the other one.")
     )
     return Check("clock", ok=False, found=Text(ahead if (worst.ahead or 0) > 0 else behind, facts), next_step=advice)
+
+
+def _agreeing(others: int) -> Text:
+    return counted(others, msgid("It agrees with {count} other."), msgid("It agrees with {count} others."))
 
 
 def _extras(config: Config) -> Iterator[Check]:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import msgspec
 
 from medspace.adapters.system import SystemClock
+from medspace.app.pace import paced
+from medspace.app.pages import MOST_VALUES, HeavyPageError, Page, UnreadablePageError
 from medspace.connector import wire
 from medspace.connector.catalogue.rules import DICTIONARY, DIGEST
 from medspace.connector.dispatch.rules import skew_told
 from medspace.connector.errors import MessageError, UnknownDatasetError, UnreachableError
-from medspace.connector.ports import Reply, Transport
+from medspace.connector.ports import Pages, Reply
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.clock import Clock
 from medspace.core.errors import MedspaceError, RefusedError, WaitingError
@@ -109,7 +111,7 @@ class Finder:
     """Asks other connectors for their catalogues; `transport` bounds each page by `budget.page`."""
 
     def __init__(
-        self, documents: Documents, transport: Transport, budget: Budget | None = None, *, clock: Clock | None = None
+        self, documents: Documents, transport: Pages, budget: Budget | None = None, *, clock: Clock | None = None
     ) -> None:
         self._documents = documents
         self._transport = transport
@@ -167,17 +169,34 @@ class Finder:
         for _ in range(budget.pages):
             if url is None:
                 return
-            reply = self._checked(did, await self._transport.post(url, _REQUEST, did))
+            reply = await self._transport.page(url, _REQUEST, did)
             size += reply.size
-            entries = _datasets(reply.body)
-            if size > budget.total or len(found) + len(entries) > budget.datasets:
-                reason = Text(msgid("more than {size} bytes or {count} datasets"), _most(budget))
-                raise CatalogTooLargeError(did=did, reason=reason)
-            found += await asyncio.to_thread(_summaries, did, entries)  # others are served meanwhile
+            if size > budget.total:
+                raise self._too_much(did)
+            found += await self._shown(did, reply, budget.datasets - len(found))
             url = reply.following
         if url is not None:
             reason = Text(msgid("more than {count} pages"), {"count": budget.pages})
             raise CatalogTooLargeError(did=did, reason=reason)
+
+    async def _shown(self, did: str, reply: Reply, most: int) -> list[JsonObject]:
+        """The datasets of one page, if there are no more than `most`."""
+        if not reply.packed:
+            raise self._refused(did, reply)
+        try:
+            page = Page(reply.packed)
+            if len(page) > most:
+                raise self._too_much(did)
+            return await paced(_packed(listed(did, entry)) for entry in page)
+        except UnreadablePageError:
+            raise self._refused(did, reply) from None
+        except HeavyPageError:
+            reason = Text(msgid("one dataset holds more than {count} values"), {"count": MOST_VALUES})
+            raise CatalogTooLargeError(did=did, reason=reason) from None
+
+    def _too_much(self, did: str) -> CatalogTooLargeError:
+        most: dict[str, Fact | Text] = {"size": self._budget.total, "count": self._budget.datasets}
+        return CatalogTooLargeError(did=did, reason=Text(msgid("more than {size} bytes or {count} datasets"), most))
 
     async def dataset(self, did: str, dataset: str) -> JsonObject:
         """One dataset of a participant.
@@ -201,7 +220,7 @@ class Finder:
         for did, answer in zip(wanted, answers, strict=True):
             if isinstance(answer, MedspaceError):
                 told = {"code": answer.code, "sentence": str(answer.text), "next_step": str(answer.advice)}
-                problems.append({"participant": did, **told})
+                problems.append({"participant": did, **told, "exit_code": answer.exit_code})
             elif isinstance(answer, BaseException):
                 raise answer
             else:
@@ -211,13 +230,16 @@ class Finder:
     def _checked(self, did: str, reply: Reply) -> Reply:
         if reply.status == OK and isinstance(reply.body, dict):
             return reply
+        raise self._refused(did, reply)
+
+    def _refused(self, did: str, reply: Reply) -> MedspaceError:
         stated = wire.stated_reason(reply.body)
         if reply.status >= FAILING:
-            raise UnreadyError(did=did, status=reply.status, reason=" ".join((stated.code, *stated.reason)))
+            return UnreadyError(did=did, status=reply.status, reason=" ".join((stated.code, *stated.reason)))
         told = skew_told(reply.date, self._clock.now()) if reply.status in UNPROVEN else None
         if told is not None:
-            raise ClockError(did=did, code=stated.code, told=told)
-        raise CatalogRefusedError(did=did, status=reply.status, reason=" ".join((stated.code, *stated.reason)))
+            return ClockError(did=did, code=stated.code, told=told)
+        return CatalogRefusedError(did=did, status=reply.status, reason=" ".join((stated.code, *stated.reason)))
 
 
 def not_found(did: str, error: MedspaceError) -> MedspaceError:
@@ -284,21 +306,6 @@ def listed(did: str, dataset: JsonObject) -> JsonObject:
 def ruleless(offer: JsonObject) -> bool:
     """Whether an offer permits and prohibits nothing, so that there is nothing to agree to."""
     return not any(wire.listed(offer.get(name)) for name in ("permission", "prohibition"))
-
-
-def _datasets(body: Json) -> list[JsonObject]:
-    """The datasets of one page, each read under the contexts of the page too."""
-    context = body.get("@context") if isinstance(body, dict) else None
-    entries = _list(body, "dataset", "dcat:dataset")
-    return [governed(entry, context) for entry in entries if isinstance(entry, dict)]
-
-
-def _most(budget: Budget) -> dict[str, Fact | Text]:
-    return {"size": budget.total, "count": budget.datasets}
-
-
-def _summaries(did: str, entries: Iterable[JsonObject]) -> list[JsonObject]:
-    return [_packed(listed(did, entry)) for entry in entries]
 
 
 def _packed(shown: JsonObject) -> JsonObject:

@@ -9,8 +9,7 @@ from medspace.app.config import LARGEST_FILE, Asset, Config, ConfigError
 from medspace.connector.catalogue.service import publish, withdraw
 from medspace.connector.local import Local
 from medspace.connector.model import CATALOGUE, Dataset
-from medspace.connector.usage import brakes
-from medspace.connector.usage.model import LABELS, Labelled
+from medspace.connector.usage import brakes, labelling
 from medspace.core.canonical import JsonObject
 from medspace.core.dictionary import Dictionary, describe, parse
 from medspace.core.hashing import digest
@@ -82,12 +81,13 @@ class Holdings:
         for asset in _offered(tx):
             if asset not in wanted:
                 withdraw(tx, local, asset)
-                _relabel(tx, asset, None)
+                labelling.configure(tx, local, asset, None)
         for holding in self.held:
-            _relabel(tx, holding.dataset.id, holding.label)
-            old_dataset = tx.get(CATALOGUE, holding.dataset.id)
-            if old_dataset is None or _terms(old_dataset) != _terms(holding.dataset):
-                publish(tx, local, holding.dataset, kinds)
+            label = labelling.configure(tx, local, holding.dataset.id, holding.label)
+            dataset = replace(holding.dataset, label=digest(label))
+            old_dataset = tx.get(CATALOGUE, dataset.id)
+            if old_dataset is None or _terms(old_dataset) != _terms(dataset):
+                publish(tx, local, dataset, kinds)
 
 
 def _terms(dataset: Dataset) -> Dataset:
@@ -102,17 +102,6 @@ def _offered(tx: Transaction) -> list[str]:
         found += [dataset.id for dataset in page]
         if len(page) < PAGE:
             return found
-
-
-def _relabel(tx: Transaction, asset: str, label: JsonObject | None) -> None:
-    """Put the label of an asset in place; without one nothing is permitted, under agreements that stay either."""
-    old, new = tx.get(LABELS, asset), None if label is None else Labelled(asset, label)
-    if old is None and new is not None:
-        tx.insert(LABELS, new)
-    elif old is not None and new is None:
-        tx.delete(LABELS, old)
-    elif old is not None and new is not None and old != new:
-        tx.replace(LABELS, old, new)
 
 
 def open_holdings(config: Config) -> Holdings:

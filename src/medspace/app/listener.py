@@ -14,9 +14,9 @@ from typing import Any
 import uvicorn
 
 from medspace.adapters.logs import logger
-from medspace.app.bounded import Bounded, full
-from medspace.app.bounds import PUBLIC, Bounds, Network, within
-from medspace.app.places import Place, Places
+from medspace.app.connection_places import Place, Places
+from medspace.app.http1 import Bounded, full
+from medspace.app.listener_limits import PUBLIC, Bounds, Network, within
 from medspace.core.errors import InvalidInputError
 from medspace.core.text import msgid
 

@@ -2,7 +2,7 @@
 
 from medspace.connector.usage.brakes import Allowance
 from medspace.core.canonical import JsonObject
-from medspace.core.text import Fact, Text, msgid
+from medspace.core.text import Fact, Text, counted, msgid
 
 
 def shown(dataset: str, allowance: Allowance) -> JsonObject:
@@ -18,11 +18,11 @@ def shown(dataset: str, allowance: Allowance) -> JsonObject:
 
 def cells_told(dataset: str, cells: int) -> Text:
     """What the first answer of a dataset tells about few patients, in words."""
-    facts: dict[str, Fact | Text] = {"dataset": dataset, "cells": cells}
-    sentence = msgid(
-        "{cells} pairs of codes of {dataset} have too few patients each; the first answer to a task can tell of them."
+    pairs = counted(cells, msgid("{count} pair of codes"), msgid("{count} pairs of codes"))
+    facts: dict[str, Fact | Text] = {"dataset": dataset, "pairs": pairs}
+    return Text(
+        msgid("Too few patients of {dataset} have {pairs}; the first answer to a task can tell of them."), facts
     )
-    return Text(sentence, facts)
 
 
 def questions_left(state: JsonObject) -> Text:

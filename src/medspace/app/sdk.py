@@ -281,6 +281,25 @@ class Space:
         """Dry run: would a use of one's own dataset be allowed, which clause decides, what would change it."""
         return self._post("/policy/try", {"dataset": dataset, **request})
 
+    def labels(self, *, most: int = MOST) -> list[JsonObject]:
+        """What one's own datasets allow, whatever a contract says, and whether configuration or a person said so."""
+        return self._pages("labels", most)
+
+    def label(self, dataset: str) -> JsonObject:
+        """The label of one of one's own datasets."""
+        return self._get(path("labels", dataset))
+
+    def set_label(self, dataset: str, label: JsonObject) -> JsonObject:
+        """Change what a dataset of one's own allows, at once; uses that it allows no longer end at their next step.
+
+        It holds over restarts, until the label of the configuration is edited or `reset_label` is called.
+        """
+        return self._send("PUT", path("labels", dataset), json={"label": label})
+
+    def reset_label(self, dataset: str) -> JsonObject:
+        """Let the label of the configuration count again, at once."""
+        return self._send("DELETE", path("labels", dataset))
+
     # --- plumbing ----------------------------------------------------------------------------------------------
     def _pages(self, name: str, most: int) -> list[JsonObject]:
         found: list[JsonObject] = []

@@ -8,10 +8,10 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from medspace.adapters.logs import configure_logs
-from medspace.app.bounds import PRIVATE, PUBLIC, affordable
 from medspace.app.compose import Connector, Parts, open_connector
 from medspace.app.config import Config, read_config
 from medspace.app.listener import Listener, bind
+from medspace.app.listener_limits import PRIVATE, PUBLIC, affordable
 from medspace.core.text import Text, msgid
 
 # Seconds that a thread which computes keeps the interpreter while the event loop wants it; Python's default is ten

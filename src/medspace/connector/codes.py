@@ -29,7 +29,8 @@ members.rollback members.signature members.unavailable quota.exceeded
 _DECISIONS = """
 decision.none policy.action_unknown policy.assignee policy.constraint policy.duty_violated policy.malformed
 policy.no_permission policy.prohibited policy.target policy.template_unknown policy.terms_invalid policy.unenforceable
-label.absent label.kinds label.malformed label.purposes label.regions
+label.absent label.kinds label.malformed label.purposes label.regions label.sensitivity label.valid_from
+label.valid_until
 use.budget use.changed use.closed use.failed use.held use.no_asset use.no_engine use.questions use.refused use.round
 use.sites use.step use.task_changed use.unknown use.withheld
 """

@@ -21,7 +21,7 @@ class Reply:
     `following` is the URL of the next page where the answer has one (RFC 8288, relation `next`). `readable` is
     False for a page in HTML, `date` is what the counterparty's clock said (RFC 9110 6.6.1), `after` for how
     many seconds it asks not to be asked again (RFC 9110 10.2.3). `size` is that of
-    the body in bytes, unpacked.
+    the body in bytes, unpacked. `packed` is a body that was asked for as it came.
     """
 
     status: int
@@ -31,6 +31,7 @@ class Reply:
     date: datetime | None = None
     after: float | None = None
     size: int = field(default=0, compare=False)
+    packed: bytes = b""
 
 
 class Transport(Protocol):
@@ -46,6 +47,14 @@ class Transport(Protocol):
 
     async def get(self, url: str, audience: str) -> Reply:
         """Ask for the resource at `url`, with a token for the DID `audience`."""
+        ...
+
+
+class Pages(Transport, Protocol):
+    """A transport that also brings what is too large to decode at once."""
+
+    async def page(self, url: str, message: JsonObject, audience: str) -> Reply:
+        """As `post`; a JSON body of status 200 is left as it came, in `Reply.packed`."""
         ...
 
 

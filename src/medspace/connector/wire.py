@@ -13,6 +13,7 @@ import msgspec
 from medspace.connector.errors import MessageError
 from medspace.connector.model import Failure
 from medspace.core.canonical import Json, JsonObject, canonical
+from medspace.core.decoding import read_json
 from medspace.core.text import Text, msgid
 from medspace.policy.contexts import DSPACE, governed
 
@@ -72,7 +73,7 @@ def decode(content: bytes) -> JsonObject:
         MessageError: it is not.
     """
     try:
-        body = msgspec.json.decode(content)
+        body = read_json(content)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         raise MessageError(reason=msgid("it is not JSON")) from None
     if not isinstance(body, dict):

@@ -4,9 +4,42 @@ A part is immutable: its digest is its name, so whoever has the digest from a si
 check every byte that it is given, from wherever.
 """
 
+import re
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import BinaryIO, Protocol
+
+from medspace.core.errors import InvalidInputError, WaitingError
+from medspace.core.limits import MEDIA_TYPE, PART
+from medspace.core.text import Text, msgid
+
+_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*", re.ASCII)  # RFC 6838 4.2, small letters
+
+
+class PartError(InvalidInputError):
+    """A part is none, or is not what it says."""
+
+    code = "part.invalid"
+    sentence = msgid("The part {digest} cannot be used: {reason}.")
+    next_step = msgid("Send it again with the SHA-256 of its content, its size and its media type.")
+
+
+class PartsFullError(WaitingError):
+    """A member has as many bytes of parts here as it may."""
+
+    code = "parts.full"
+    sentence = msgid("Parts of yours take up the {limit} bytes that they may.")
+    next_step = msgid("End uses that you do not need: their parts go with them. Then send it again.")
+
+
+class PartBusyError(WaitingError):
+    """The same part is being received right now."""
+
+    code = "parts.busy"
+    sentence = msgid("The part {digest} is on its way already.")
+    next_step = msgid("Wait until it is here, or has broken off.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +49,17 @@ class Part:
     digest: str
     media_type: str
     size: int
+
+
+def flaw_of_part(part: Part) -> Text | None:
+    """What is wrong with a part that somebody named, whatever it holds."""
+    if not _DIGEST.fullmatch(part.digest):
+        return Text(msgid("its digest is not a SHA-256 in small hexadecimal letters"))
+    if len(part.media_type) > MEDIA_TYPE or not _TYPE.fullmatch(part.media_type):
+        return Text(msgid("its media type is none"))
+    if not 0 <= part.size <= PART:
+        return Text(msgid("its size is not a number of bytes from 0 to {most}"), {"most": PART})
+    return None
 
 
 class Blobs(Protocol):
@@ -30,7 +74,11 @@ class Blobs(Protocol):
         ...
 
     def create(self, media_type: str) -> "AbstractContextManager[NewPart]":
-        """Begin a part; its bytes are kept once the context ends without an error."""
+        """Begin a part; its bytes are kept once the context ends without an error.
+
+        Raises:
+            PartsFullError: on writing, where there is no room for it.
+        """
         ...
 
 
@@ -44,4 +92,74 @@ class NewPart(Protocol):
     @property
     def part(self) -> Part:
         """What was written; known once the context has ended."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """For whom parts are kept, and how long: for one use of one member, until it ends."""
+
+    member: str  # DID
+    use: str
+
+
+class Receiving(Protocol):
+    """A part that comes from elsewhere; it counts once all of it is here and has the digest that was named."""
+
+    @property
+    def offset(self) -> int:
+        """How many of its bytes are here, from its beginning."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Add bytes to its end.
+
+        Raises:
+            PartError: they are more than it was to have; nothing of it is kept.
+        """
+        ...
+
+    def finish(self) -> None:
+        """Keep it; from now on it can be opened.
+
+        Raises:
+            PartError: it has not all its bytes (what came is kept), or another digest (nothing is).
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of it; what came of it stays, to be gone on with. After `finish` nothing happens."""
+        ...
+
+
+class BlobStore(Protocol):
+    """Where parts are kept, for each use apart. Blocking, safe to be called from several threads."""
+
+    def of(self, keeping: Keeping) -> Blobs:
+        """The parts of one use, for an engine."""
+        ...
+
+    def has(self, keeping: Keeping, digest: str) -> bool:
+        """Whether all of a part is here."""
+        ...
+
+    def receive(self, keeping: Keeping, part: Part) -> Receiving:
+        """Begin to receive a part, or go on with it; its bytes count against the member from now on.
+
+        Raises:
+            PartsFullError: the member has no room for it.
+            PartBusyError: it is being received.
+        """
+        ...
+
+    def share(self, digest: str, source: Keeping, target: Keeping) -> bool:
+        """Have a use keep what another one has; False where that has it not."""
+        ...
+
+    def drop(self, keeping: Keeping) -> None:
+        """Forget the parts of a use."""
+        ...
+
+    def sweep(self, before: datetime) -> None:
+        """Forget the parts of uses that have got none since `before`, whatever became of them."""
         ...

@@ -41,6 +41,14 @@ def _within(sentence: str, name: str, inner: str) -> str:
     return inner.rstrip("".join(STOPS)) if stopped else inner
 
 
+def counted(count: int, one: str, many: str) -> Text:
+    """A number of things in the form for one or for any other number; `{count}` is the gap for it.
+
+    Both are sentences by themselves, so a language without plural translates both alike.
+    """
+    return Text(one if count == 1 else many, {"count": count})
+
+
 def plain(text: str) -> str:
     """One line as it may stand on a screen: what drives a terminal or turns the reading direction becomes a space."""
     return text if text.isprintable() else "".join(one if one.isprintable() else " " for one in text)

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from medspace.core.decoding import read_json
 from medspace.core.store import Log
 from medspace.core.text import Text, msgid
 from medspace.ledger.errors import MalformedBundleError, NoSuchEntryError
@@ -39,9 +40,6 @@ class Bundle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     members: Annotated[str, msgspec.Meta(max_length=LONGEST_MEMBERS)]
     entries: Annotated[tuple[_EntryText, ...], msgspec.Meta(max_length=MOST_ENTRIES)]
     earlier: Annotated[tuple[_NoteText, ...], msgspec.Meta(max_length=MOST_EARLIER)] = ()
-
-
-_decoder = msgspec.json.Decoder(Bundle)
 
 
 def export(log: Log, signed: SignedCheckpoint, members: str, earlier: Sequence[SignedCheckpoint] = ()) -> Bundle:
@@ -84,7 +82,7 @@ def read(content: bytes) -> Bundle:
     if len(content) > LARGEST_BUNDLE:
         raise MalformedBundleError(reason=Text(msgid("it is larger than {most} bytes"), {"most": LARGEST_BUNDLE}))
     try:
-        return _decoder.decode(content)
+        return read_json(content, Bundle)
     except msgspec.ValidationError as error:
         raise MalformedBundleError(reason=str(error)) from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):

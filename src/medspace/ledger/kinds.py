@@ -117,6 +117,7 @@ _TRANSFER = ("role pid counterparty:did agreement format", "peer_pid code")
 _KINDS = (
     _kind("offer.published", "asset offer policy:digest label:digest", "dataset:digest dictionary:digest"),
     _kind("offer.withdrawn", "asset"),
+    _kind("label.changed", "asset", "before:digest label:digest"),
     *(
         _kind(f"negotiation.{step}", *_NEGOTIATION)
         for step in ("requested", "offered", "accepted", "agreed", "verified", "finalized", "terminated")

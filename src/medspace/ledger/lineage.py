@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from medspace.core.canonical import JsonObject
-from medspace.core.text import Fact, Text, msgid
+from medspace.core.text import Fact, Text, counted, msgid
 from medspace.ledger.errors import NoSuchRunError
 from medspace.ledger.statements import Line, Run, Statements
 
@@ -88,7 +88,7 @@ def tree(logs: Logs, run_id: str) -> list[Branch]:
         NoSuchRunError: no log knows the run.
     """
     log, run = _find(logs, run_id)
-    return [*_head(log.origin, run), *_body(logs, run)]
+    return [*_head(logs, log.origin, run), *_body(logs, run)]
 
 
 def sources(logs: Logs, run_id: str) -> list[Source]:
@@ -135,7 +135,7 @@ def _admissions(site: Statements | None, user: str, run: Run) -> Iterator[Line]:
 # -- for people
 
 
-def _head(coordinator: str, run: Run) -> Iterator[Branch]:
+def _head(logs: Logs, coordinator: str, run: Run) -> Iterator[Branch]:
     if run.finished:
         facts = {"model": run.finished.facts["model"], "rounds": run.finished.facts["rounds"]}
         yield Branch(0, Text(msgid("Model {model}, made in {rounds} rounds."), facts))
@@ -145,12 +145,33 @@ def _head(coordinator: str, run: Run) -> Iterator[Branch]:
     else:
         yield Branch(0, Text(msgid("No model yet: the run {run} has not finished."), {"run": run.id}))
     yield Branch(1, Text(msgid("Trained by {party} in the run {run}."), {"party": coordinator, "run": run.id}))
-    protection = run.facts.get("protection", "")
-    said = PROTECTIONS.get(protection, msgid("Protection: {protection}."))
-    yield Branch(1, Text(said, {"protection": protection}))
+    yield Branch(1, _protection(logs, coordinator, run))
     for site, code in missing(run):
         facts = {"site": site, "code": code}
         yield Branch(1, Text(msgid("{site} was asked and did not take part to the end ({code})."), facts))
+
+
+def _protection(logs: Logs, coordinator: str, run: Run) -> Text:
+    """What the coordinator saw; of a run that nothing was released to there is nothing to protect."""
+    if not run.finished and not run.rounds and not _released(logs, coordinator, run):
+        if all(site in logs for site in run.facts.get("sites", ())):
+            return Text(msgid("Nothing was released to it."))
+        return Text(msgid("No round of it was completed; whether a site released anything is in that site's log."))
+    protection = run.facts.get("protection", "")
+    return Text(PROTECTIONS.get(protection, msgid("Protection: {protection}.")), {"protection": protection})
+
+
+def _released(logs: Logs, coordinator: str, run: Run) -> bool:
+    """Whether a site's log has a release to the run. Another run of the same task may have come before or after."""
+    begun = run.started.time if run.started else ""
+    over = run.ends[0].time if run.ends else None
+    for site in map(logs.get, run.facts.get("sites", ())):
+        admitted = {line.facts["admission"] for line in _admissions(site, coordinator, run)}
+        for line in site.releases.values() if site else ():
+            within = begun <= line.time and (over is None or line.time <= over)
+            if within and line.facts["admission"] in admitted:
+                return True
+    return False
 
 
 def missing(run: Run) -> list[tuple[str, str]]:
@@ -162,8 +183,8 @@ def missing(run: Run) -> list[tuple[str, str]]:
 
 def _body(logs: Logs, run: Run) -> Iterator[Branch]:
     for source in sources(logs, run.id):
-        facts: dict[str, Fact] = {"site": source.site, "count": source.releases}
-        yield Branch(1, Text(msgid("{site} gave {count} releases."), facts))
+        releases = counted(source.releases, msgid("{count} release"), msgid("{count} releases"))
+        yield Branch(1, Text(msgid("{site} gave {releases}."), {"site": source.site, "releases": releases}))
         for asset in source.assets:
             yield Branch(2, Text(msgid("Dataset {asset}."), {"asset": asset}))
             for digest in source.digests(asset):
@@ -181,8 +202,9 @@ def _body(logs: Logs, run: Run) -> Iterator[Branch]:
 
 
 def _round(line: Line) -> Branch:
-    facts = {"round": line.facts["round"], "step": line.facts["step"], "count": len(line.facts["answers"])}
-    return Branch(1, Text(msgid("Round {round} ({step}): {count} sites answered."), facts))
+    answered = counted(len(line.facts["answers"]), msgid("{count} site"), msgid("{count} sites"))
+    facts: dict[str, Fact | Text] = {"round": line.facts["round"], "step": line.facts["step"], "sites": answered}
+    return Branch(1, Text(msgid("Round {round} ({step}): {sites} answered."), facts))
 
 
 # -- for programs

@@ -17,6 +17,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from medspace.core.canonical import Json, JsonObject, exact
+from medspace.core.decoding import read_json
 from medspace.core.hashing import digest
 from medspace.core.text import Text, msgid
 from medspace.ledger.errors import MalformedQuestionsError
@@ -48,9 +49,6 @@ class Questions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     questions: Annotated[tuple[Question, ...], msgspec.Meta(max_length=MOST_QUESTIONS)]
 
 
-_decoder = msgspec.json.Decoder(Questions)
-
-
 def render(shown: Questions) -> bytes:
     """The questions as a file."""
     return msgspec.json.encode(shown)
@@ -65,7 +63,7 @@ def read(content: bytes) -> Questions:
     if len(content) > LARGEST_FILE:
         raise MalformedQuestionsError(reason=Text(msgid("it is larger than {most} bytes"), {"most": LARGEST_FILE}))
     try:
-        return _decoder.decode(content)
+        return read_json(content, Questions)
     except msgspec.ValidationError as error:
         raise MalformedQuestionsError(reason=str(error)) from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):

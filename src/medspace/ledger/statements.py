@@ -251,8 +251,13 @@ def _member(statements: Statements, line: Line) -> None:
     statements.members.append(line)
 
 
+def _label(_: Statements, __: Line) -> None:
+    """When a label changed is the holder's own word; no other log says anything of it."""
+
+
 _READERS = {
     "offer": _offer,
+    "label": _label,
     "negotiation": _negotiation,
     "transfer": _transfer,
     "use": _use,

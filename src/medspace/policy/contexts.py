@@ -33,14 +33,21 @@ PREFIXES: Mapping[str, str] = {
     "dcat": "http://www.w3.org/ns/dcat#",
     "xsd": "http://www.w3.org/2001/XMLSchema#",
 }
+# More, or longer, is a context that could say anything: it is read again for each policy under it.
+MOST_CONTEXTS, MOST_TERMS, LONGEST_IRI = 64, 64, 2_048
 _SCHEMES = frozenset({"http", "https", "urn", "did", "data", "tag", "file", "jsonld"})
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _IRI = re.compile(r"[a-z][a-z0-9+.-]*:[!-~]*")
 
 
 def strange(contexts: Json, policy: Json) -> list[Json]:
-    """Those of the contexts that could give a name in the policy another meaning than it has here."""
+    """Those of the contexts that could give a name in the policy another meaning than it has here.
+
+    Too many of them count as one that clears everything (null).
+    """
     listed = contexts if isinstance(contexts, list) else [contexts]
+    if len(listed) > MOST_CONTEXTS:
+        return [None]
     return [context for context in listed if not _harmless(context, policy)]
 
 
@@ -56,7 +63,7 @@ def governed(policy: JsonObject, contexts: Json) -> JsonObject:
 def _harmless(context: Json, policy: Json) -> bool:
     if isinstance(context, str):
         return context in KNOWN
-    if not isinstance(context, dict):
+    if not isinstance(context, dict) or len(context) > MOST_TERMS:
         return False  # null clears what was said before
     used = set(_texts(policy))
     return all(_leaves(name, meaning, used) for name, meaning in context.items())
@@ -64,8 +71,10 @@ def _harmless(context: Json, policy: Json) -> bool:
 
 def _leaves(name: str, meaning: Json, used: Collection[str]) -> bool:
     """Whether a definition leaves the meaning of every text that the policy uses."""
-    if not _NAME.fullmatch(name) or not isinstance(meaning, str) or not _IRI.fullmatch(meaning):
-        return False  # a keyword, a keyword's alias, or a definition with members of its own
+    if not isinstance(meaning, str) or len(meaning) > LONGEST_IRI:
+        return False  # a definition with members of its own
+    if not _NAME.fullmatch(name) or not _IRI.fullmatch(meaning):
+        return False  # a keyword, or a keyword's alias
     if name.lower() in _SCHEMES:
         return False
     if name in PREFIXES:

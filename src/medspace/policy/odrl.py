@@ -15,6 +15,7 @@ from functools import lru_cache
 import msgspec
 
 from medspace.core.canonical import Json, JsonObject
+from medspace.core.decoding import read_json
 from medspace.core.text import Text, msgid
 from medspace.policy import contexts, jsonld
 from medspace.policy.actions import ACTIONS, DUTIES, PROFILE
@@ -54,21 +55,10 @@ def read(document: bytes | str) -> Policy:
         InvalidPolicyError: it is not JSON, names a member twice, or is not a policy.
     """
     try:
-        value = json.loads(document, object_pairs_hook=_unique, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
+        value = read_json(document)
+    except (ValueError, RecursionError) as error:  # what msgspec raises is a ValueError
         raise malformed("", Text(msgid("it is not JSON that can be read one way only"))) from error
     return _parse(value)
-
-
-def _unique(pairs: list[tuple[str, Json]]) -> JsonObject:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a member is there twice")
-    return found
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(name)  # NaN and Infinity are not JSON (RFC 8259 6)
 
 
 def parse(document: Json) -> Policy:

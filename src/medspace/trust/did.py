@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from medspace.core.canonical import JsonObject, canonical
+from medspace.core.decoding import read_json
 from medspace.core.text import Text, msgid
 from medspace.trust.errors import DidError, DocumentError
 from medspace.trust.jws import JwsError, decode, encode
@@ -157,7 +158,7 @@ def parse_document(content: bytes, did: str) -> DidDocument:
             did=did, reason=Text(msgid("it is larger than {limit} bytes"), {"limit": LARGEST_DOCUMENT})
         )
     try:
-        document = msgspec.json.decode(content, type=_Document)
+        document = read_json(content, _Document)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         raise DocumentError(did=did, reason=Text(msgid("it is not a DID document"))) from None
     if document.id != did:

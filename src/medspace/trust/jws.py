@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import msgspec
 
 from medspace.core.canonical import JsonObject, canonical
+from medspace.core.decoding import read_json
 from medspace.core.signing import Signer, verify
 
 ALGORITHM = "EdDSA"
@@ -71,7 +72,7 @@ def split(text: str) -> Unverified:
 
 def _header(content: bytes) -> JsonObject:
     try:
-        header = msgspec.json.decode(content, type=JsonObject)
+        header = read_json(content, JsonObject)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         raise JwsError("malformed") from None
     if header.get("alg") != ALGORITHM:

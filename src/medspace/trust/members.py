@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from medspace.core.decoding import read_json
 from medspace.core.signing import Signer
 from medspace.core.text import Text, msgid
 from medspace.trust import jws
@@ -113,7 +114,7 @@ def read_members(text: str, authority_key: bytes) -> Members:
 
 def _members(payload: bytes) -> Members:
     try:
-        read = msgspec.json.decode(payload, type=_List)
+        read = read_json(payload, _List)
         listed = tuple(_member(entry) for entry in read.members)
         issued, expires = datetime.fromtimestamp(read.iat, UTC), datetime.fromtimestamp(read.exp, UTC)
     except DidError as error:

@@ -10,6 +10,7 @@ from hashlib import sha256
 
 import msgspec
 
+from medspace.core.decoding import read_json
 from medspace.core.signing import Signer
 from medspace.trust import jws
 from medspace.trust.did import key_id
@@ -85,7 +86,7 @@ def read(token: str) -> IdToken:
         # RFC 8725 3.11: a members list is signed too, but it is no ID token.
         if signed.typ not in (None, TYPE):
             raise TokenMalformedError
-        return IdToken(msgspec.json.decode(signed.payload, type=Claims), signed)
+        return IdToken(read_json(signed.payload, Claims), signed)
     except jws.JwsError as error:
         raise _fault(error) from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):

@@ -66,12 +66,12 @@ class Server:
 async def read_request(reader):
     try:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        first, *lines = head.strip().split("\r\n")
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+        method, path, _ = first.split(" ")
+        return Request(method, path, headers, await reader.readexactly(int(headers.get("content-length", 0))))
     except asyncio.IncompleteReadError:
         return None
-    first, *lines = head.strip().split("\r\n")
-    headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
-    method, path, _ = first.split(" ")
-    return Request(method, path, headers, await reader.readexactly(int(headers.get("content-length", 0))))
 
 
 @asynccontextmanager
@@ -86,6 +86,29 @@ async def serving(*answers, tls=None, host="127.0.0.1"):
         for task in server.tasks:
             task.cancel()
         await asyncio.gather(*server.tasks, return_exceptions=True)
+        await listener.wait_closed()
+
+
+@asynccontextmanager
+async def listening(handle):
+    """The URL of a server that does with each connection what `handle` does, and nothing else."""
+    tasks = set()
+
+    async def serve(reader, writer):
+        tasks.add(asyncio.current_task())
+        try:
+            await handle(reader, writer)
+        finally:
+            writer.transport.abort()
+
+    listener = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/"
+    finally:
+        listener.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await listener.wait_closed()
 
 
@@ -148,3 +171,54 @@ def _name(name):
         return x509.IPAddress(ip_address(name))
     except ValueError:
         return x509.DNSName(name)
+
+
+@dataclass
+class ForwardProxy:
+    """A proxy that opens every tunnel to one port of this machine, whatever was asked for, and notes what was."""
+
+    to: int = 0
+    reply: bytes = b"HTTP/1.1 200 Connection established\r\n\r\n"
+    refused: tuple[str, ...] = ()
+    asked: list[str] = field(default_factory=list)
+    port: int = 0
+    tasks: set = field(default_factory=set)
+
+    async def serve(self, reader, writer):
+        self.tasks.add(asyncio.current_task())
+        request = await read_request(reader)
+        self.asked.append(f"{request.method} {request.path}")
+        if request.path in self.refused:
+            writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+            writer.close()
+            return
+        writer.write(self.reply)
+        if not self.to:
+            writer.close()
+            return
+        there, onwards = await asyncio.open_connection("127.0.0.1", self.to)
+        await asyncio.gather(pump(reader, onwards), pump(there, writer), return_exceptions=True)
+
+
+async def pump(reader, writer):
+    try:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    finally:
+        writer.close()
+
+
+@asynccontextmanager
+async def forwarding(**settings):
+    proxy = ForwardProxy(**settings)
+    listener = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    proxy.port = listener.sockets[0].getsockname()[1]
+    try:
+        yield proxy
+    finally:
+        listener.close()
+        for task in proxy.tasks:
+            task.cancel()
+        await asyncio.gather(*proxy.tasks, return_exceptions=True)
+        await listener.wait_closed()

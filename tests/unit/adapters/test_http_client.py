@@ -371,3 +371,51 @@ async def test_headers_before_and_after_the_answer_do_not_count(client):
     async with serving(hinted, trailed) as server:
         for _ in range(2):
             assert (await client.request("GET", server.url())).body == b"{}"
+
+
+async def hang_up(_, writer):
+    writer.close()
+
+
+async def test_a_get_that_met_the_end_of_a_kept_connection_is_sent_once_more(client):
+    async with serving(answer(), hang_up, answer(body=b'"again"')) as server:
+        await client.request("GET", server.url("/1"))
+        assert (await client.request("GET", server.url("/2"))).body == b'"again"'
+    assert [request.path for request in server.requests] == ["/1", "/2", "/2"]
+    assert server.connections == 2
+
+
+async def test_it_is_not_sent_a_third_time(client):
+    async with serving(answer(), hang_up) as server:
+        await client.request("GET", server.url("/1"))
+        with pytest.raises(UnreachableError):
+            await client.request("GET", server.url("/2"))
+    assert [request.path for request in server.requests] == ["/1", "/2", "/2"]
+
+
+async def test_a_get_on_a_new_connection_is_not_repeated(client):
+    async with serving(hang_up, answer()) as server:
+        with pytest.raises(UnreachableError):
+            await client.request("GET", server.url())
+    assert len(server.requests) == 1
+
+
+async def test_a_message_is_never_sent_twice(client):
+    async with serving(answer(), hang_up, answer()) as server:
+        await client.request("POST", server.url("/1"), body=b"{}")
+        with pytest.raises(UnreachableError) as lost:
+            await client.request("POST", server.url("/2"), body=b"{}")
+        assert not isinstance(lost.value, NotSentError)
+    assert [request.path for request in server.requests] == ["/1", "/2"]
+
+
+async def test_an_answer_that_has_begun_is_not_asked_for_again(client):
+    async def begin(_, writer):
+        writer.write(b"H")
+        writer.close()
+
+    async with serving(answer(), begin, answer()) as server:
+        await client.request("GET", server.url("/1"))
+        with pytest.raises(UnreachableError):
+            await client.request("GET", server.url("/2"))
+    assert len(server.requests) == 2

@@ -92,6 +92,21 @@ async def test_an_answer_is_its_status_and_its_json_if_any(client, identity, raw
         assert len(server.requests) == 1
 
 
+async def test_a_page_stays_packed_and_a_refusal_is_read(client, identity):
+    page, refusal = b'{"dataset":[]}', answer(403, b'{"code":"no"}')
+    link = {"Link": '<https://a.example/next>; rel="next"'}
+    async with serving(answer(200, page, **link), refusal, answer(200, b"<html>", "text/html")) as server:
+        dsp = DspClient(client, identity)
+        told = [await dsp.page(server.url(), {"@type": "A"}, HOSPITAL) for _ in range(3)]
+    assert told == [
+        Reply(200, following="https://a.example/next", packed=page),
+        Reply(403, {"code": "no"}),
+        Reply(200, readable=False),
+    ]
+    assert told[0].size == len(page)
+    assert json.loads(server.requests[0].body) == {"@type": "A"}
+
+
 async def test_no_answer_is_said_as_the_port_says_it(client, identity):
     async def hang_up(_, writer):
         writer.close()
@@ -188,6 +203,7 @@ async def test_a_step_carries_both_tokens(client, identity):
         "name": "gradient",
         "inputs": {"beta": ["0.1"]},
         "sites": [HOSPITAL, "did:web:other.example"],
+        "parts": [],
     }
 
 
@@ -287,7 +303,7 @@ class Running:
     """A server of the product in a thread."""
 
     def __init__(self, app):
-        self.server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
+        self.server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off"))
         self.thread = threading.Thread(target=self.server.run, daemon=True)
 
     async def __aenter__(self):

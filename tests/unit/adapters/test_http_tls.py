@@ -1,10 +1,12 @@
+import socket
 import ssl
 
 import pytest
 
-from medspace.adapters.http.client import HttpClient, Limits, tls_context
+from medspace.adapters.http.client import HttpClient, Limits, Outgoing
+from medspace.adapters.http.dialling import tls_context
 from medspace.adapters.http.guard import Guard
-from medspace.connector.errors import NotSentError
+from medspace.connector.errors import NotSentError, UnreachableError
 from tests.unit.adapters.http_servers import Authority, answer, serving
 
 
@@ -65,3 +67,60 @@ def test_a_file_without_authorities_is_an_error(tmp_path):
     (tmp_path / "empty.pem").write_text("")
     with pytest.raises(ssl.SSLError):
         tls_context(tmp_path / "empty.pem")
+
+
+async def ends(_, writer):
+    writer.write(b"HTTP/1.0 200 OK\r\n\r\n{}")
+    await writer.drain()
+    writer.close()
+
+
+async def breaks_off(reader, writer):
+    """What somebody on the way does who cannot read the connection, but end it."""
+    writer.write(b"HTTP/1.0 200 OK\r\n\r\n{}")
+    await writer.drain()
+    writer.get_extra_info("socket").shutdown(socket.SHUT_WR)
+    await reader.read()
+
+
+async def test_a_body_that_ends_with_its_connection_is_whole_only_if_the_server_said_so(authority):
+    client = client_of(authority)
+    async with serving(ends, breaks_off, tls=authority.server_context("localhost")) as server:
+        assert (await client.request("GET", server.url(host="localhost"))).body == b"{}"
+        with pytest.raises(UnreachableError):
+            await client.request("GET", server.url(host="localhost"))
+
+
+async def test_a_body_of_known_length_needs_no_such_word(authority):
+    async def whole(reader, writer):
+        writer.write(answer(Connection="close"))
+        await writer.drain()
+        writer.get_extra_info("socket").shutdown(socket.SHUT_WR)
+        await reader.read()
+
+    client = client_of(authority)
+    async with serving(whole, tls=authority.server_context("localhost")) as server:
+        assert (await client.request("GET", server.url(host="localhost"))).body == b"{}"
+
+
+async def test_large_bodies_go_both_ways_under_tls(authority):
+    size = 3 << 20
+
+    async def pieces():
+        for _ in range(size >> 16):
+            yield bytes(1 << 16)
+
+    async def large(_, writer):
+        writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n".encode())
+        writer.write(bytes(size))
+        await writer.drain()
+
+    client = client_of(authority)
+    async with serving(large, tls=authority.server_context("localhost")) as server:
+        for _ in range(2):
+            body = Outgoing(size, pieces())
+            async with client.stream("PUT", server.url(host="localhost"), limit=size, body=body) as got:
+                assert sum([len(piece) async for piece in got.pieces]) == size
+        assert [len(request.body) for request in server.requests] == [size, size]
+        assert server.connections == 1
+    await client.close()

@@ -4,7 +4,7 @@ import csv
 import math
 import sqlite3
 import struct
-from datetime import UTC, date, datetime
+from datetime import date
 from hashlib import sha256
 
 import duckdb
@@ -16,7 +16,7 @@ from medspace.adapters.duckdb import TableSource, TableUnreadableError, load
 from medspace.adapters.duckdb.errors import RowsRefusedError
 from medspace.core.dictionary import parse
 from medspace.core.hashing import digest
-from medspace.core.usage import Admission
+from tests.admissions import admission
 
 DICTIONARY = parse("""
 title = "Clinic"
@@ -47,28 +47,8 @@ ROWS = [
 ]
 
 
-def admission(asset: str) -> Admission:
-    expires = datetime(2027, 1, 1, tzinfo=UTC)
-    return Admission(
-        "urn:a",
-        "urn:g",
-        "urn:t",
-        "did:web:h",
-        "did:web:u",
-        asset,
-        "medspace:train",
-        "p",
-        "sha256:",
-        (),
-        1,
-        1,
-        expires,
-        0,
-    )
-
-
 def rows(table):
-    return TableSource({"clinic": table}).open(admission("clinic"))
+    return TableSource({"clinic": table}).open(admission(asset="clinic"))
 
 
 @pytest.fixture
@@ -104,7 +84,7 @@ def test_rows_open_for_the_admitted_asset_only(clinic):
     source = TableSource({"clinic": clinic})
     assert source.assets == ("clinic",)
     with pytest.raises(RowsRefusedError, match="pharmacy"):
-        source.open(admission("pharmacy"))
+        source.open(admission(asset="pharmacy"))
 
 
 @pytest.mark.parametrize("column", ["patient", "nobody", "sex"])

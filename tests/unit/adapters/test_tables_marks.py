@@ -4,7 +4,7 @@ import numpy as np
 
 from medspace.adapters.duckdb.source import TableSource, load
 from medspace.core.dictionary import parse
-from tests.unit.learning.simulated import admission
+from tests.admissions import admission
 
 DESCRIBED = """\
 title = "T"

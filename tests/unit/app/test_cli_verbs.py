@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import sys
 
 import pytest
@@ -74,7 +75,7 @@ NEGOTIATION = {
 }
 OVER = NEGOTIATION | {"id": "urn:o", "state": "TERMINATED", "owner": "nobody", "problem": {"sentence": "No."}}
 DATASET = {"id": "d", "title": "T", "participant": "did:web:h", "formats": ["medspace:train"]}
-SILENT = {"participant": "did:web:s", "sentence": "No answer."}
+SILENT = {"participant": "did:web:s", "sentence": "No answer.", "exit_code": 4}
 MEMBER = {"did": "did:web:h", "name": "H", "region": "EU", "roles": ["holder"], "public_key": "key"}
 PREMISE = {"clause": "/c", "asked": "for research", "held": "It is marketing.", "satisfied": False, "remedy": "Ask."}
 ASKED = {"dataset": "d", "limit": 6, "used": 6, "left": 0, "back": "2027-11-24"}
@@ -136,7 +137,6 @@ def task(tmp_path):
 VERBS = [
     (["members"], "did:web:h"),
     (["admit", "did:web:h"], "H is a member now"),
-    (["catalog"], "did:web:s did not answer: No answer."),
     (["negotiate", "did:web:h", "d"], "  - You may train."),
     (["negotiate", "did:web:h", "d"], "Next: medspace train TASK.toml --dataset d"),
     (["negotiations"], "next move: provider"),
@@ -167,6 +167,26 @@ def test_the_next_command_names_the_configuration_where_it_is_not_the_usual_one(
     assert "0.900" in out
 
 
+@pytest.mark.parametrize(("codes", "code"), [((), 0), ((4,), 4), ((3,), 3), ((3, 4), 4)])
+def test_a_catalogue_that_is_not_whole_does_not_end_well(said, monkeypatch, codes, code):
+    problems = [SILENT | {"exit_code": each} for each in codes]
+    monkeypatch.setattr(
+        Connector, "find", lambda *_, **__: {"datasets": [DATASET], "problems": problems}, raising=False
+    )
+    for words in ((), ("--json",)):
+        ended, out, err = said("catalog", *words)
+        assert (ended, err, "did:web:h" in out) == (code, "", True)
+    assert ("did:web:s did not answer: No answer." in said("catalog")[1]) is bool(codes)
+
+
+@pytest.mark.parametrize(("lang", "one", "two"), [("en", "1 dataset on", "2 datasets on"), ("zh", "1 个", "2 个")])
+def test_one_of_a_thing_is_not_told_as_many(said, monkeypatch, lang, one, two):
+    for count, words in ((1, one), (2, two)):
+        found = {"datasets": [DATASET] * count, "problems": []}
+        monkeypatch.setattr(Connector, "find", lambda *_, found=found, **__: found, raising=False)
+        assert words in said("catalog", "--lang", lang)[1]
+
+
 def test_who_is_silent_is_named_once(said, monkeypatch):
     away = SILENT | {"sentence": "did:web:s does not answer: No connection."}
     monkeypatch.setattr(Connector, "find", lambda *_, **__: {"datasets": [], "problems": [away]}, raising=False)
@@ -180,14 +200,29 @@ def test_a_dry_run_that_denies_ends_with_3(said):
     assert "  NO for research: It is marketing.  [/c]\n     To change it: Ask.\n" in out
     assert "d was asked 6 of the 6 questions" in out
     assert "come back on 2027-11-24" in out
-    assert "3 pairs of codes of d have too few patients each" in out
+    assert "Too few patients of d have 3 pairs of codes" in out
 
 
 def test_questions_are_written_or_said_not_to_be(said, tmp_path):
     code, out, _ = said("audit", "questions", tmp_path / "q.json", "--dataset", "d")
-    assert (code, "1 questions are in" in out) == (0, True)
+    assert (code, ": 1 question." in out) == (0, True)
     assert json.loads((tmp_path / "q.json").read_text())["questions"] == [{}]
+    assert (tmp_path / "q.json").stat().st_mode & 0o777 == 0o600
+    (tmp_path / "q.json").chmod(0o644)  # as a version before wrote it
+    assert said("audit", "questions", tmp_path / "q.json")[0] == 0
+    assert (tmp_path / "q.json").stat().st_mode & 0o777 == 0o600
+    assert [file.name for file in tmp_path.iterdir()] == ["q.json"]
     assert said("audit", "questions", tmp_path)[0] == 2
+
+
+def test_questions_may_be_written_into_a_pipe(said, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert said("audit", "questions", tmp_path / "pipe")[0] == 0
+        assert json.loads(os.read(reader, 1 << 16))["questions"] == [{}]
+    finally:
+        os.close(reader)
 
 
 def test_a_bundle_is_written_or_said_not_to_be(said, tmp_path):

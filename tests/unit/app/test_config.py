@@ -35,6 +35,8 @@ def read(folder, *, public="", private="", space='authority_key = "k"', more="")
         ({"space": ""}, "space.authority_key is missing"),
         ({"more": ASSET + ASSET}, "two assets have the same id"),
         ({"more": '[network]\nallow = ["10.1.0.0/99"]'}, "10.1.0.0/99 is not a network"),
+        ({"more": '[network]\nproxy = "proxy.example:3128"'}, "proxy.example:3128 is not an address such as"),
+        ({"more": '[network]\nproxy = "http://me:word@proxy.example:3128"'}, "is not an address such as"),
         (
             {"public": 'behind_proxy = true\nproxies = ["10.1.0.0/99"]'},
             "public.proxies: 10.1.0.0/99 is not a network",

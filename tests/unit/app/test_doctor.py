@@ -37,7 +37,7 @@ def test_the_doctor_sees_who_is_a_member_and_who_is_not_yet(stage):
     assert check["ok"]
     assert "It runs version" in check["sentence"]
     (check,) = [c for c in connector_check(stage, "authority") if c["name"] == "assets"]
-    assert "1 assets with 60 rows" in check["sentence"]
+    assert "1 asset with 60 rows" in check["sentence"]
 
 
 def test_only_the_authority_admits_and_removes(stage):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -21,6 +22,8 @@ from medspace.app.finding import (
     listed,
     matching,
 )
+from medspace.app.pace import paced
+from medspace.app.pages import MOST_VALUES, Page, UnreadablePageError
 from medspace.connector.catalogue.rules import DICTIONARY
 from medspace.connector.errors import UnknownDatasetError, UnreachableError
 from medspace.connector.ports import Reply
@@ -38,15 +41,16 @@ class Peer:
     async def document(self, did):
         return SimpleNamespace(id=did, services=[SimpleNamespace(endpoint=f"{BASE}/catalog")])
 
-    async def post(self, url, _message, _did):
+    async def get(self, url, _did):
         self.asked.append(url)
         reply = self.replies.pop(0)
         if isinstance(reply, Exception):
             raise reply
         return reply
 
-    async def get(self, url, did):
-        return await self.post(url, {}, did)
+    async def page(self, url, _message, did):
+        reply = await self.get(url, did)
+        return replace(reply, body=None, packed=json.dumps(reply.body).encode()) if reply.status == 200 else reply
 
 
 def finder(*replies, budget=None):
@@ -86,7 +90,7 @@ async def test_within_the_budget_the_same_catalogue_is_read():
 
 async def test_a_catalogue_that_takes_for_ever_is_given_up():
     class Silent(Peer):
-        async def post(self, url, _message, _did):
+        async def page(self, url, _message, _did):
             await asyncio.Event().wait()
 
     peer = Silent()
@@ -98,6 +102,74 @@ async def test_what_is_kept_of_a_page_is_text():
     heavy = {"@id": "a", "hasPolicy": [{"@id": "o"}], DICTIONARY: {"@type": "@json", "@value": {"x": {}}}}
     (shown,) = await finder(Reply(200, {"dataset": [heavy]}))[0].catalog(DID)
     assert json.loads(json_response(shown).body) == listed(DID, heavy)
+
+
+@pytest.mark.parametrize(
+    "odd", ["", "[", "null", '{"dataset": [{"@id": "a"}, {"@id" 1}]}', "[" * 100_000, '"\ud800"']
+)
+def test_a_page_that_is_no_catalogue_is_unreadable(odd):
+    with pytest.raises(UnreadablePageError):
+        list(Page(odd.encode("utf-8", "surrogatepass")))
+
+
+@pytest.mark.parametrize("member", ["dataset", "@context"])
+async def test_what_takes_long_to_decode_is_not_decoded(member):
+    heavy = {"@id": "a", "x": [[[]]] * (MOST_VALUES // 3)}
+    with pytest.raises(CatalogTooLargeError):
+        await finder(Reply(200, {member: heavy}))[0].catalog(DID)
+    heavy["x"].pop()
+    await finder(Reply(200, {member: heavy}))[0].catalog(DID)
+
+
+async def test_no_dataset_but_those_that_are_objects():
+    for none in ({}, {"dataset": None}, {"dataset": []}, {"dataset": ["odd", 1, None]}, {"dataset": "odd"}):
+        assert await finder(Reply(200, none))[0].catalog(DID) == []
+    for one in ({"dataset": {"@id": "a"}}, {"dcat:dataset": [{"@id": "a"}]}):
+        assert [d["id"] for d in await finder(Reply(200, one))[0].catalog(DID)] == ["a"]
+
+
+async def test_datasets_are_read_under_the_contexts_of_their_page():
+    page = {
+        "@context": [{"permission": "https://other.example/"}],
+        "dataset": [{"@id": "a", "hasPolicy": {"permission": []}}],
+    }
+    (shown,) = await finder(Reply(200, page))[0].catalog(DID)
+    assert json.loads(bytes(shown["offers"]))[0]["@context"] == page["@context"]
+
+
+async def test_others_have_their_turn_while_a_large_page_is_read():
+    turns = 0
+
+    async def others():
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    waiting = asyncio.create_task(others())
+    page = {"dataset": [{"@id": str(number), "hasPolicy": [{"@id": "o"}]} for number in range(5_000)]}
+    assert len(await finder(Reply(200, page))[0].catalog(DID)) == 5_000
+    waiting.cancel()
+    assert turns > 5  # the page takes more than ten turns of 2 ms
+
+
+async def test_long_work_is_done_in_turns_and_in_order():
+    resting = []
+
+    def work():
+        for number in range(5):
+            resting.append(False)
+            yield number
+
+    async def others():
+        while len(resting) < 5:
+            resting.append(True)
+            await asyncio.sleep(0)
+
+    waiting = asyncio.create_task(others())
+    assert await paced(work(), turn=0.0) == [0, 1, 2, 3, 4]
+    await waiting
+    assert resting[:2] == [False, True]
 
 
 @pytest.mark.parametrize(

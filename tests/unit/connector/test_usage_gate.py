@@ -18,7 +18,8 @@ from medspace.core.canonical import LARGEST_INTEGER
 from medspace.core.decision import combine
 from medspace.core.errors import InvalidInputError, RefusedError
 from medspace.core.text import Text
-from medspace.core.usage import Admission, Output, release_digest
+from medspace.core.usage import Output, release_digest
+from tests.admissions import admission
 from tests.unit.connector.uses import LABEL, NOW, House, admitted_house, call
 
 
@@ -175,27 +176,12 @@ class PrivateError(RefusedError):
 # --- the rules by themselves -----------------------------------------------------------------------------------
 
 
-def inspect(admission, output, now):
+def inspect(allowed, output, now):
     """The whole gate."""
-    return combine(rules.in_the_open(admission, output, now), rules.behind_the_gate(admission, output))
+    return combine(rules.in_the_open(allowed, output, now), rules.behind_the_gate(allowed, output))
 
 
-ADMISSION = Admission(
-    id="urn:a",
-    agreement="urn:agreement",
-    use="urn:use",
-    holder="did:web:h",
-    user="did:web:u",
-    asset="hearts",
-    kind="medspace:train",
-    purpose="p",
-    task="sha256:" + "0" * 64,
-    outputs=("count.sum",),
-    min_cohort=10,
-    min_sites=1,
-    expires=NOW + timedelta(hours=1),
-    entry=0,
-)
+ADMISSION = admission(outputs=("count.sum",), min_cohort=10, expires=NOW + timedelta(hours=1))
 LEAVES = (
     st.none()
     | st.booleans()

@@ -5,7 +5,7 @@ import pytest
 from medspace.adapters.duckdb import TableSource, load
 from medspace.connector.usage.versions import BUCKETS, WHO, compared, distances, packed, sums_of, unpacked, version_of
 from medspace.core.dictionary import parse
-from tests.unit.adapters.test_tables_loading import admission
+from tests.admissions import admission
 
 KEY = b"k" * 32
 DICTIONARY = """\
@@ -46,7 +46,7 @@ def told(tmp_path):
         lines = [line for lines in persons.values() for line in lines]
         file.write_text("\n".join(["who,age,sex,sick,seen", *lines]) + "\n")
         table = load(file, parse(dictionary))
-        return sums_of(TableSource({"visits": table}).open(admission("visits")), key)
+        return sums_of(TableSource({"visits": table}).open(admission(asset="visits")), key)
 
     return sums
 

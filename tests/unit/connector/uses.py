@@ -132,6 +132,7 @@ class House:
         self.limit, self.brakes, self.randomness = limit, brakes, SeededRandomness(7)
         self.secret = b"secret of the questions"
         self.told: list[tuple[str, str]] = []
+        self.end: Callable[[str, Any], None] = lambda use, decision: None
         self.clock = ManualClock(NOW)
         self.database = database or MemoryDatabase()
         self.tokens = JobTokens(b"secret")
@@ -145,7 +146,9 @@ class House:
         """Usage control as after a start of the connector."""
         sources = {ASSET: self.source} if sources is None else sources
         self.notebook = Notebook(Sealer(self.secret, SystemRandomness()))
-        holder = Holder(HOLDER, sources, {ASSET: self.limit}, self.notebook, lambda *told: self.told.append(told))
+        holder = Holder(
+            HOLDER, sources, {ASSET: self.limit}, self.notebook, lambda *told: self.told.append(told), self.end
+        )
         self.grounds = Grounds(holder, self.brakes)
         conditions = [make(self.grounds) for make in (*CONDITIONS, *self.more)]
         self.strategy = UsageStrategy(
@@ -240,10 +243,10 @@ def transfer_of(job: str, agreement: str, kind: str, role: Role = Role.PROVIDER)
     )
 
 
-def call(token: str, job: str = "urn:job:1", user: str = USER, sites: tuple[str, ...] = (), **step: Any) -> Call:
+def call(token: str, job: str = "urn:job:1", user: str = USER, **step: Any) -> Call:
     """A call of a job endpoint."""
     said = {"task": TASK, "round": 1, "name": "sum"} | step
-    return Call(user, job, token, Step(**said), sites)
+    return Call(user, job, token, Step(**said))
 
 
 async def admitted_house(**terms: Any) -> tuple[House, str]:

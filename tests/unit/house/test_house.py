@@ -124,6 +124,18 @@ def test_only_usage_control_makes_admissions_and_releases(name):
     assert all(place.startswith("connector/usage/") for place in places), places
 
 
+def test_only_one_module_changes_labels():
+    """A label that changes anywhere else would change without its entry in the log."""
+    changing = {
+        module
+        for module, found in nodes().items()
+        for node in found
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("insert", "replace", "delete")
+        if any(isinstance(argument, ast.Name) and argument.id == "LABELS" for argument in node.args)
+    }
+    assert changing == {"connector/usage/labelling.py"}
+
+
 @pytest.mark.parametrize("name", ["Admission", "Release"])
 def test_admissions_and_releases_are_not_made_by_other_names_either(name):
     """No alias, no subclass, no copy with other fields, no decoding into one."""

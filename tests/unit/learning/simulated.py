@@ -3,7 +3,6 @@
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from hashlib import blake2b
 
 import msgspec
@@ -12,14 +11,15 @@ import numpy as np
 from medspace.adapters.memory import ManualClock, MemoryDatabase, SeededRandomness
 from medspace.core import dictionary as core_dictionary
 from medspace.core.dictionary import Column, ColumnType, Dictionary
-from medspace.core.usage import Admission, Brakes, Step, release_digest
+from medspace.core.usage import Brakes, Step, release_digest
 from medspace.learning.glm.engine import GlmEngine
 from medspace.learning.glm.outcome import read
 from medspace.learning.glm.service import GlmAlgorithm
-from medspace.learning.ports import KIND, Answer
+from medspace.learning.ports import Answer
 from medspace.learning.runs.model import Seat
 from medspace.learning.runs.service import Coordinator
-from tests.workplaces import names, workplace
+from tests.admissions import admission
+from tests.workplaces import workplace
 
 PERSON = "person"  # the column that says whose a row is, where there is one
 Columns = Mapping[str, Sequence[float] | Sequence[str | None]]
@@ -88,27 +88,6 @@ class TableSource:
         return TableRows(self.columns, count, self.described)
 
 
-def admission(task_digest="sha256:" + "0" * 64, **changes):
-    return Admission(
-        id="urn:uuid:admission",
-        agreement="urn:uuid:agreement",
-        use="urn:uuid:use",
-        holder="did:web:site",
-        user="did:web:user",
-        asset="urn:uuid:asset",
-        kind=KIND,
-        purpose="research",
-        task=task_digest,
-        outputs=names(GlmEngine()),
-        min_cohort=1,
-        min_sites=1,
-        expires=datetime(2030, 1, 1, tzinfo=UTC),
-        entry=0,
-        seed=b"the holder's own",
-        **changes,
-    )
-
-
 ALL_ON = Brakes()
 EXACT = Brakes(rounding=False)  # for what is true of the sums themselves
 
@@ -159,7 +138,7 @@ class SimulatedSites:
 
     def honest(self, site, step):
         travelled = msgspec.json.decode(msgspec.json.encode(step), type=Step)
-        allowed = replace(admission(brakes=self.brakes), min_cohort=self.least, asset=site)
+        allowed = admission(brakes=self.brakes, min_cohort=self.least, asset=site)
         output = self.engine.answer(allowed, travelled, workplace(self, allowed))
         values = msgspec.json.decode(msgspec.json.encode(output.values))
         return Answer(

@@ -1,14 +1,13 @@
 """The audit against earlier answers: what is kept saves time and decides nothing."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from medspace.core.usage import Step
 from medspace.learning.glm.engine import GlmEngine
 from medspace.privacy.errors import DisclosureError
-from tests.unit.learning.simulated import TableRows, TableSource, admission
+from tests.admissions import admission
+from tests.unit.learning.simulated import TableRows, TableSource
 from tests.workplaces import workplace
 
 TASK = {"family": "binomial", "target": "y", "features": [{"name": "x"}], "purpose": "p", "max_rounds": 100}
@@ -32,7 +31,7 @@ def answered(engines, steps, history=(), columns=None):
         engine = engines[at % len(engines)]
         source = TableSource(columns or table())
         try:
-            allowed = replace(admission(history=tuple(past)), min_cohort=5)
+            allowed = admission(history=tuple(past), min_cohort=5)
             engine.answer(allowed, step, workplace(source, allowed))
         except DisclosureError as error:
             found.append(error.cause_code)
@@ -106,6 +105,6 @@ def test_the_rows_are_read_once_however_long_the_history_is(monkeypatch):
 
     monkeypatch.setattr(TableRows, "numbers", counted)
     fresh = GlmEngine()  # as after the connector was started anew
-    allowed = replace(admission(history=tuple(past)), min_cohort=5)
+    allowed = admission(history=tuple(past), min_cohort=5)
     fresh.answer(allowed, past[0], workplace(TableSource(table()), allowed))
     assert sorted(read) == ["x", "y"]

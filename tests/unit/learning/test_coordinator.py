@@ -321,7 +321,7 @@ async def test_a_refusal_is_not_asked_again():
     ("refused", "code"),
     [
         (SiteRefusedError(site=did(3), reason="expired"), "learning.site_refused"),
-        (SiteRefusedError(site=did(3), reason="used up", refusal="usage.used_up"), "usage.used_up"),
+        (SiteRefusedError(site=did(3), reason="used up", refusal="policy.count"), "policy.count"),
         (InvalidInputError(reason="no such agreement"), "input.invalid"),
     ],
 )

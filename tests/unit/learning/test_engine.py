@@ -2,7 +2,6 @@
 
 import json
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +14,8 @@ from medspace.learning.glm.design import sample
 from medspace.learning.glm.engine import GlmEngine
 from medspace.learning.glm.errors import ColumnUnknownError, LevelUnknownError, NothingLeftError, TargetInvalidError
 from medspace.learning.glm.task import parse
-from tests.unit.learning.simulated import TableRows, TableSource, admission
+from tests.admissions import admission
+from tests.unit.learning.simulated import TableRows, TableSource
 from tests.workplaces import names, workplace
 
 nan = math.nan
@@ -78,7 +78,7 @@ def test_a_cohort_counts_persons_and_the_gate_withholds_the_rows_of_few(name):
     # Of sums that weigh persons differently, fewer than all carry the sum; never more.
     assert few.cohort <= 3
     assert 15 <= enough.cohort <= 20
-    allowed = replace(admission(), min_cohort=10)
+    allowed = admission(min_cohort=10)
     assert behind_the_gate(allowed, few).code == "release.cohort"
     assert behind_the_gate(allowed, enough).permitted
 

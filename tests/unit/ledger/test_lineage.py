@@ -73,6 +73,41 @@ def test_a_run_that_failed_says_so_and_who_did_not_take_part():
     assert f"  {SOUTH} was asked and did not take part to the end (policy.count)." in told
 
 
+SAW = "  Protection off: the coordinator saw the sums of each site by itself."
+
+
+def failed_at_once(space):
+    """The run failed before any round of it was completed."""
+    while any(entry.kind == "run.round" for entry in space.logs[COMPANY]):
+        space.drop(COMPANY, space.find(COMPANY, "run.round"))
+    space.drop(COMPANY, space.find(COMPANY, "run.finished"))
+    space.note(COMPANY, "run.failed", run=RUN, code="policy.count")
+    return space
+
+
+def test_a_coordinator_that_got_nothing_is_not_said_to_have_seen_sums():
+    space = failed_at_once(honest())
+    assert SAW in said(read(space))  # the control: sites released something to the round that was never completed
+    for site in SITES:
+        while any(entry.kind == "use.released" for entry in space.logs[site]):
+            space.drop(site, space.find(site, "use.released"))
+    told = said(read(space))
+    assert SAW not in told
+    assert "  Nothing was released to it." in told
+    told = said(read(space, without=[NORTH]))
+    assert SAW not in told
+    assert "  No round of it was completed; whether a site released anything is in that site's log." in told
+
+
+def test_what_was_released_to_another_run_of_the_task_was_not_released_to_this_one():
+    space = failed_at_once(honest())
+    (end,) = (entry for entry in space.logs[COMPANY] if entry.kind == "run.failed")
+    begun = space.logs[COMPANY][space.find(COMPANY, "run.started")].time
+    space.drop(COMPANY, -1)
+    space.logs[COMPANY].append(Entry(end.kind, begun, COMPANY, end.facts))  # it failed before anything was released
+    assert SAW not in said(read(space))
+
+
 def test_an_unknown_protection_is_shown_as_it_is():
     space = honest()
     space.edit(COMPANY, space.find(COMPANY, "run.started"), protection="new-kind")

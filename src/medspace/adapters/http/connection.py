@@ -1,11 +1,15 @@
 """One HTTP/1.1 connection on asyncio, parsed by llhttp (RFC 9112): one exchange at a time, everything bounded.
 
 Security model: the other side may be hostile. It gets no upgrade, no second answer to one request, and
-no more memory than the limits say. Time is bounded by the caller, redirects are answers like any other.
+no more memory than the limits say: what nobody has taken yet is not read on. Time is bounded by the caller, redirects
+are answers like any other.
 """
 
 import asyncio
+import ssl
 import zlib
+from collections import deque
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -14,6 +18,7 @@ import httptools
 from medspace.core.text import msgid
 
 MOST_HEADER_BYTES = 32 * 1024
+MOST_WAITING = 256 * 1024  # bytes of a body that wait to be taken; more is not read
 _INFORMAL = range(100, 200)
 _GZIP = 16 + zlib.MAX_WBITS
 
@@ -23,7 +28,19 @@ class BrokenAnswerError(Exception):
 
 
 class NoAnswerError(Exception):
-    """The connection ended before the whole answer was there."""
+    """The connection ended before the whole answer was there; `begun` says whether any byte of it came."""
+
+    def __init__(self, *, begun: bool) -> None:
+        super().__init__("the connection ended early")
+        self.begun = begun
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The head of an answer; header names are in lower case."""
+
+    status: int
+    headers: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +56,21 @@ class Answer:
 class _Reading:
     """An answer that is on its way."""
 
-    done: "asyncio.Future[Answer]"
     limit: int
     headers: dict[str, str] = field(default_factory=dict)
-    chunks: list[bytes] = field(default_factory=list)
+    chunks: deque[bytes] = field(default_factory=deque)
+    waiting: int = 0  # bytes in `chunks`
     head_bytes: int = 0
     body_bytes: int = 0
     all_bytes: int = 0
-    headers_complete: bool = False
+    status: int = 0  # once the head is whole
+    whole: bool = False
+    failure: Exception | None = None
+
+    @property
+    def answered(self) -> bool:
+        """Whether there is nothing more to send: the answer has begun, or never will."""
+        return bool(self.status) or self.failure is not None
 
 
 class Connection(asyncio.Protocol):
@@ -57,6 +81,9 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._reading: _Reading | None = None
         self._closed = False
+        self._ended = False  # the other side said that nothing more will come
+        self._choked = False  # the other side takes no more at the moment
+        self._news: asyncio.Future[None] | None = None
 
     @property
     def usable(self) -> bool:
@@ -72,16 +99,26 @@ class Connection(asyncio.Protocol):
             NoAnswerError: the connection ended too early.
             BrokenAnswerError: not HTTP/1.1, or larger than the limits.
         """
-        if self._transport is None or not self.usable:
-            raise NoAnswerError("the connection is closed")
-        done: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._reading = _Reading(done, limit)
         try:
-            self._transport.write(request)
-            return await done
+            asked = self.begin(request, limit)
+            head = await asked.head()
+            body = b"".join([chunk async for chunk in asked.chunks()])
+            return Answer(head.status, head.headers, unpacked(body, head.headers.get("content-encoding", ""), limit))
         except BaseException:
             self.close()
             raise
+
+    def begin(self, request: bytes, limit: int) -> "Exchange":
+        """Send a request, or its head and what is there of its body; the answer's body has at most `limit` bytes.
+
+        Raises:
+            NoAnswerError: the connection has ended.
+        """
+        if self._transport is None or not self.usable:
+            raise NoAnswerError(begun=False)
+        self._reading = _Reading(limit)
+        self._transport.write(request)
+        return Exchange(self, self._reading)
 
     def close(self) -> None:
         """End the connection at once, whatever is on its way."""
@@ -89,11 +126,65 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    # asyncio.Protocol
+    # --- what an exchange asks of it ---------------------------------------------------------------------------
+
+    async def send(self, reading: _Reading, piece: bytes) -> bool:
+        """Send more of the body, at the pace of the other side; False where the answer has begun already."""
+        if reading.answered or self._transport is None:
+            return False
+        self._transport.write(piece)
+        while self._choked and not reading.answered:
+            await self._changed()
+        return not reading.answered
+
+    def give_up_sending(self) -> None:
+        """The rest of the body is not sent; so nothing more can be asked here (RFC 9112 9.3)."""
+        self._closed = True
+
+    async def head_of(self, reading: _Reading) -> Head:
+        """The head of an answer, once it is there."""
+        while not reading.answered:
+            await self._changed()
+        if not reading.status:
+            raise cast("Exception", reading.failure)
+        return Head(reading.status, reading.headers)
+
+    async def chunk_of(self, reading: _Reading) -> bytes:
+        """The next piece of the body; empty at its end."""
+        while not reading.chunks:
+            if reading.failure is not None:
+                raise reading.failure
+            if reading.whole:
+                return b""
+            await self._changed()
+        chunk = reading.chunks.popleft()
+        reading.waiting -= len(chunk)
+        if reading.waiting <= MOST_WAITING // 2 and reading is self._reading and self._transport is not None:
+            self._transport.resume_reading()
+        return chunk
+
+    async def _changed(self) -> None:
+        self._news = asyncio.get_running_loop().create_future()
+        await self._news
+
+    def _tell(self) -> None:
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
+
+    # --- asyncio.Protocol --------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection stands."""
         self._transport = cast("asyncio.Transport", transport)  # other event loops have classes of their own
+
+    def pause_writing(self) -> None:
+        """The other side takes what we send more slowly than we send it."""
+        self._choked = True
+
+    def resume_writing(self) -> None:
+        """It has taken it."""
+        self._choked = False
+        self._tell()
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
@@ -112,23 +203,26 @@ class Connection(asyncio.Protocol):
             )
             return
         # Heads, interim answers, chunk framing and trailers count too; honest ones are no larger than the body.
-        allowed = MOST_HEADER_BYTES + (2 * reading.limit if reading.headers_complete else 0)
+        allowed = MOST_HEADER_BYTES + (2 * reading.limit if reading.status else 0)
         if reading.all_bytes > allowed and self._reading is reading:
             self._fail(BrokenAnswerError(msgid("it is too large")))
+
+    def eof_received(self) -> None:
+        """The other side sends nothing more; under TLS only what it signed counts (RFC 9112 9.8)."""
+        self._ended = _took_leave(self._transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The other side, or the network, ended it."""
         self._closed = True
         reading = self._reading
-        if reading is None or reading.done.done():
+        if reading is None:
             return
-        whole = exc is None and reading.headers_complete and _until_close(reading.headers)
-        if whole:
+        if exc is None and self._ended and reading.status and _until_close(reading.headers):
             self._finish(reading)
         else:
-            self._fail(NoAnswerError("the connection ended early"))
+            self._fail(NoAnswerError(begun=reading.all_bytes > 0))
 
-    # call-backs of the parser
+    # --- call-backs of the parser ------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
         """An answer begins."""
@@ -138,7 +232,7 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header field; fields of one name are joined (RFC 9110 5.3)."""
         reading = self._reading
-        if reading is None or reading.headers_complete:  # trailers are not for us
+        if reading is None or reading.status:  # trailers are not for us
             return
         reading.head_bytes += len(name) + len(value)
         if reading.head_bytes > MOST_HEADER_BYTES:
@@ -149,8 +243,10 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
-        if self._reading is not None and self._parser.get_status_code() not in _INFORMAL:
-            self._reading.headers_complete = True
+        status = self._parser.get_status_code()
+        if self._reading is not None and status not in _INFORMAL:
+            self._reading.status = status
+            self._tell()
 
     def on_body(self, chunk: bytes) -> None:
         """A part of the body."""
@@ -161,6 +257,10 @@ class Connection(asyncio.Protocol):
         if reading.body_bytes > reading.limit:
             raise BrokenAnswerError(msgid("it is too large"))
         reading.chunks.append(chunk)
+        reading.waiting += len(chunk)
+        if reading.waiting > MOST_WAITING and self._transport is not None:
+            self._transport.pause_reading()
+        self._tell()
 
     def on_message_complete(self) -> None:
         """The answer is whole; interim answers (RFC 9110 15.2) are passed over."""
@@ -172,31 +272,74 @@ class Connection(asyncio.Protocol):
             return
         if not self._parser.should_keep_alive():
             self._closed = True
+        if self._transport is not None:
+            self._transport.resume_reading()  # to hear of its end
         self._finish(reading)
 
     def _finish(self, reading: _Reading) -> None:
         self._reading = None
-        try:
-            body = unpacked(b"".join(reading.chunks), reading.headers.get("content-encoding", ""), reading.limit)
-        except BrokenAnswerError as error:
-            self._settle(reading, error)
-        else:
-            self._settle(reading, Answer(self._parser.get_status_code(), reading.headers, body))
+        reading.whole = True
+        self._tell()
 
     def _fail(self, error: Exception) -> None:
         reading, self._reading = self._reading, None
         if reading is not None:
-            self._settle(reading, error)
+            reading.failure = error
+            self._tell()
         self.close()
 
-    @staticmethod
-    def _settle(reading: _Reading, outcome: Answer | Exception) -> None:
-        if reading.done.done():
-            return
-        if isinstance(outcome, Answer):
-            reading.done.set_result(outcome)
-        else:
-            reading.done.set_exception(outcome)
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request that was begun, and its answer. One task awaits it, and closes the connection if it leaves early."""
+
+    _connection: Connection
+    _reading: _Reading
+
+    async def send(self, piece: bytes) -> bool:
+        """Send a piece of the request's body; False where the answer has begun, so that no more is wanted."""
+        return await self._connection.send(self._reading, piece)
+
+    def give_up_sending(self) -> None:
+        """Leave the rest of the request's body away."""
+        self._connection.give_up_sending()
+
+    async def head(self) -> Head:
+        """The head of the answer.
+
+        Raises:
+            NoAnswerError, BrokenAnswerError: as for `Connection.exchange`.
+        """
+        return await self._connection.head_of(self._reading)
+
+    async def chunk(self) -> bytes:
+        """The next piece of the answer's body as it was sent, packed or not; empty at its end.
+
+        Raises:
+            NoAnswerError, BrokenAnswerError: as for `Connection.exchange`.
+        """
+        return await self._connection.chunk_of(self._reading)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """All pieces of the answer's body."""
+        while chunk := await self.chunk():
+            yield chunk
+
+
+def _took_leave(transport: asyncio.Transport | None) -> bool:
+    """Whether the end of what came was meant: under TLS, whether it came with a close_notify (RFC 8446 6.1).
+
+    asyncio tells both ends alike: only the TLS object knows them apart.
+    """
+    tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object") if transport is not None else None
+    if tls is None:
+        return True
+    try:
+        return tls.read(1) == b""
+    except ssl.SSLZeroReturnError:
+        return True
+    except ssl.SSLError:
+        return False
 
 
 def _until_close(headers: dict[str, str]) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -10,10 +11,12 @@ import msgspec
 from medspace.adapters.http.client import HttpClient
 from medspace.adapters.http.connection import Answer
 from medspace.adapters.http.errors import BadAnswerError, JobBusyError, JobRefusedError
+from medspace.adapters.http.links import link_target
 from medspace.connector.errors import UnreachableError
 from medspace.connector.ports import Reply
 from medspace.connector.usage.errors import UseFailedError
 from medspace.core.canonical import Json, JsonObject
+from medspace.core.decoding import read_json
 from medspace.core.text import Text, msgid, plain
 from medspace.core.usage import Step
 from medspace.trust.did import LARGEST_DOCUMENT, document_url, parse_document
@@ -34,7 +37,6 @@ BUSY = frozenset((425, 429, 500, 502, 503, 504))
 _encoder = msgspec.json.Encoder()
 LONGEST_DATE = 64  # characters
 _SECONDS = re.compile(r"[0-9]{1,9}")
-_NEXT = re.compile(r'<(?P<url>[^>]{1,2048})>\s*;[^,]*rel="?next"?')
 
 
 def is_json(content_type: str) -> bool:
@@ -54,22 +56,25 @@ def json_of(answer: Answer) -> Json:
     if not is_json(answer.headers.get("content-type", "")):
         raise ValueError("not JSON")
     try:
-        return msgspec.json.decode(answer.body)
+        return read_json(answer.body)
     except RecursionError:
         raise ValueError("JSON too deep") from None
 
 
 def _reply(answer: Answer) -> Reply:
-    # A page for people comes from something in between; other odd bodies have always been as good as none.
-    readable = "html" not in answer.headers.get("content-type", "").lower()
     try:
         body = json_of(answer)
-    except ValueError:
+    except ValueError:  # odd bodies have always been as good as none
         body = None
+    return _told(answer, body)
+
+
+def _told(answer: Answer, body: Json) -> Reply:
+    # A page for people comes from something in between.
+    readable = "html" not in answer.headers.get("content-type", "").lower()
     date = http_date(answer.headers.get("date", ""))
-    return Reply(
-        answer.status, body, _following(answer), readable, date, _after(answer.headers, date), len(answer.body)
-    )
+    following = link_target(answer.headers.get("link", ""), "next")
+    return Reply(answer.status, body, following, readable, date, _after(answer.headers, date), len(answer.body))
 
 
 def http_date(text: str) -> datetime | None:
@@ -90,12 +95,6 @@ def _after(headers: Mapping[str, str], date: datetime | None) -> float | None:
     return max(0.0, (then - date).total_seconds()) if then is not None and date is not None else None
 
 
-def _following(answer: Answer) -> str | None:
-    """The target of the Link header's `next` relation."""
-    found = _NEXT.search(answer.headers.get("link", ""))
-    return found["url"] if found else None
-
-
 class DspClient:
     """The connector's `Transport`: each call carries a fresh ID token for the party that it goes to.
 
@@ -113,10 +112,18 @@ class DspClient:
         Raises:
             UnreachableError: no answer; `NotSentError` where the message has surely not been delivered.
         """
-        body = _encoder.encode(message)
-        headers = self._token(audience)
-        sent = self._client.request("POST", url, headers=headers, body=body, timeout=ANSWER_TIME, limit=self._limit)
-        return _reply(await sent)
+        return _reply(await self._post(url, message, audience))
+
+    async def page(self, url: str, message: JsonObject, audience: str) -> Reply:
+        """As `post`; JSON of status 200 stays as it came, in `Reply.packed`: it may be too much to decode at once.
+
+        Raises:
+            UnreachableError: as for `post`.
+        """
+        answer = await self._post(url, message, audience)
+        if answer.status != OK or not is_json(answer.headers.get("content-type", "")):
+            return _reply(answer)
+        return replace(_told(answer, None), packed=answer.body)
 
     async def get(self, url: str, audience: str) -> Reply:
         """Ask for the resource at `url`, with a token for the DID `audience`.
@@ -125,6 +132,12 @@ class DspClient:
             UnreachableError: as for `post`.
         """
         return _reply(await self._client.request("GET", url, headers=self._token(audience), limit=self._limit))
+
+    async def _post(self, url: str, message: JsonObject, audience: str) -> Answer:
+        headers, body = self._token(audience), _encoder.encode(message)
+        return await self._client.request(
+            "POST", url, headers=headers, body=body, timeout=ANSWER_TIME, limit=self._limit
+        )
 
     def _token(self, audience: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._identity.token_for(audience)}"}
@@ -189,7 +202,7 @@ class HttpMembers:
             reason = Text(msgid("{url} answered with status {status}"), _facts(self._url, answer))
             raise MembersSourceError(reason=reason)
         try:
-            return msgspec.json.decode(answer.body, type=_MembersReply).members
+            return read_json(answer.body, _MembersReply).members
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             raise MembersSourceError(reason=Text(msgid("it answered with something else"))) from None
 

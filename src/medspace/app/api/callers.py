@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from starlette.requests import Request
 from starlette.types import Scope
 
-from medspace.app.bounded import PROVEN
+from medspace.app.http1 import PROVEN
 from medspace.trust.model import Caller
 
 Authenticate = Callable[[str | None], Awaitable[Caller]]

@@ -112,6 +112,12 @@ class RunBody(_Body):
     patience: Annotated[float, Field(ge=0, le=LONGEST_PATIENCE)] = 0.0
 
 
+class LabelBody(_Body):
+    """What a dataset allows from now on; `{}` is nothing."""
+
+    label: dict[str, Json]
+
+
 class TryBody(_Body):
     """A use that is only thought of."""
 
@@ -138,7 +144,7 @@ def management_app(desk: Desk) -> FastAPI:
         redoc_url=None,
         exception_handlers={MedspaceError: _told, RequestValidationError: _unreadable, HTTPException: _unrouted},
     )
-    for router in (_space(desk), _terms(desk), _uses(desk), _runs(desk), _proofs(desk)):
+    for router in (_space(desk), _terms(desk), _labels(desk), _uses(desk), _runs(desk), _proofs(desk)):
         app.include_router(router)
     return app
 
@@ -271,6 +277,29 @@ def _terms(desk: Desk) -> APIRouter:
     async def try_policy(request: Request, body: TryBody) -> Response:
         speak = speaker(request_language(request))
         return json_response(await desk.try_policy(body.model_dump(), speak))
+
+    return router
+
+
+def _labels(desk: Desk) -> APIRouter:
+    router = APIRouter(tags=["labels"])
+
+    @router.get("/labels")
+    async def labels(limit: Limit = LARGEST_PAGE, after: After = "") -> Response:
+        found = await desk.labels.page(after, limit)
+        return json_response({"labels": found, "next": found[-1]["dataset"] if len(found) == limit else ""})
+
+    @router.get("/labels/{dataset:path}")
+    async def label(dataset: str) -> Response:
+        return json_response(await desk.labels.of(dataset))
+
+    @router.put("/labels/{dataset:path}")
+    async def set_label(dataset: str, body: LabelBody) -> Response:
+        return json_response(await desk.labels.put(dataset, body.label))
+
+    @router.delete("/labels/{dataset:path}")
+    async def reset_label(dataset: str) -> Response:
+        return json_response(await desk.labels.reset(dataset))
 
     return router
 

@@ -28,6 +28,7 @@ from medspace.connector.usage.errors import (
 )
 from medspace.connector.usage.service import UsageControl
 from medspace.core.canonical import JsonObject
+from medspace.core.decoding import read_json
 from medspace.core.errors import MedspaceError
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Release, Step
@@ -81,10 +82,10 @@ def public_routes(
 
     async def job(request: Request) -> Response:
         caller = await caller_of(request, authenticate)
-        step, sites = _read_step(await read_body(request, LARGEST_STEP))
+        step = _read_step(await read_body(request, LARGEST_STEP))
         token = request.headers.get(JOB_HEADER, "")[:LONGEST_JOB_TOKEN]
         async with turns.turn(caller.did):
-            release = await usage.step(Call(caller.did, request.path_params["job"], token, step, sites))
+            release = await usage.step(Call(caller.did, request.path_params["job"], token, step))
         return json_response(_answer(release))
 
     return [
@@ -112,12 +113,12 @@ def _told(error: MedspaceError) -> MedspaceError:
     return cause if isinstance(error, StepError) and isinstance(cause, MedspaceError) else error
 
 
-def _read_step(body: bytes) -> tuple[Step, tuple[str, ...]]:
+def _read_step(body: bytes) -> Step:
     try:
-        read = msgspec.json.decode(body, type=_Step)
+        read = read_json(body, _Step)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise MessageError(reason=Text(msgid("it is not a step of a job"))) from error
-    return Step(task=read.task, round=read.round, name=read.name, inputs=read.inputs), read.sites
+    return Step(read.task, read.round, read.name, read.inputs, read.sites)
 
 
 def _answer(release: Release) -> JsonObject:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from medspace.core.canonical import JsonObject
-from medspace.core.text import Text, msgid
+from medspace.core.text import Fact, Text, counted, msgid
 
 MISSING = frozenset({"refused", "away", "waited_for"})
 _SENTENCES = {
@@ -14,7 +14,7 @@ _SENTENCES = {
 }
 
 
-def counted(sites: Sequence[JsonObject]) -> str:
+def share(sites: Sequence[JsonObject]) -> str:
     """How many of those that were asked are in, such as 2/3."""
     return f"{len(sites) - sum(one['status'] in MISSING for one in sites)}/{len(sites)}"
 
@@ -22,8 +22,9 @@ def counted(sites: Sequence[JsonObject]) -> str:
 def told(sites: Sequence[JsonObject]) -> Iterator[Text]:
     """How many were asked and are in, then each one that is not, with its reason."""
     missing = [one for one in sites if one["status"] in MISSING]
-    facts = {"asked": len(sites), "answered": len(sites) - len(missing)}
-    yield Text(msgid("Asked: {asked} hospitals. Took part: {answered}."), facts)
+    asked = counted(len(sites), msgid("{count} hospital"), msgid("{count} hospitals"))
+    facts: dict[str, Fact | Text] = {"asked": asked, "answered": len(sites) - len(missing)}
+    yield Text(msgid("Asked: {asked}. Took part: {answered}."), facts)
     for one in sites:
         if one["status"] in MISSING or one["code"] is not None:
             yield standing(one)

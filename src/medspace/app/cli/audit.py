@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
+from medspace.adapters.ownership import write_private
 from medspace.app.cli.errors import FileNotWrittenError
 from medspace.app.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, LanguageOption
 from medspace.app.cli.session import session
 from medspace.app.language import spoken_language
 from medspace.app.screen import Screen
 from medspace.core.canonical import JsonObject
-from medspace.core.text import Text, msgid
+from medspace.core.text import Text, counted, msgid
 
 # Only what is verified ends with 0: a script that asks for nothing else must not take silence for proof.
 EXIT_CODES = {"verified": 0, "failed": 5, "unverifiable": 4, "open": 4}
@@ -34,7 +35,8 @@ def export(
             file.write_text(jsonlib.dumps(bundle), encoding="utf-8")
         except OSError as error:
             raise FileNotWrittenError(file=str(file), reason=error.strerror or str(error)) from error
-        text = Text(msgid("{count} entries are in {file}."), {"count": len(bundle["entries"]), "file": str(file)})
+        entries = counted(len(bundle["entries"]), msgid("{count} entry"), msgid("{count} entries"))
+        text = Text(msgid("Written to {file}: {what}."), {"what": entries, "file": str(file)})
         screen.show({"file": str(file), "entries": len(bundle["entries"])}, lambda: screen.line(text))
 
 
@@ -51,11 +53,12 @@ def questions(
     with session(config, json=json, language=lang) as (space, screen):
         shown = space.audit_questions(use=use, dataset=dataset)
         try:
-            file.write_text(jsonlib.dumps(shown), encoding="utf-8")
+            write_private(file, jsonlib.dumps(shown))
         except OSError as error:
             raise FileNotWrittenError(file=str(file), reason=error.strerror or str(error)) from error
         count = len(shown["questions"])
-        text = Text(msgid("{count} questions are in {file}."), {"count": count, "file": str(file)})
+        what = counted(count, msgid("{count} question"), msgid("{count} questions"))
+        text = Text(msgid("Written to {file}: {what}."), {"what": what, "file": str(file)})
         screen.show({"file": str(file), "questions": count}, lambda: screen.line(text))
 
 
@@ -89,8 +92,9 @@ def _report(screen: Screen, report: JsonObject) -> None:
     marks = {"verified": "ok", "failed": "FAILED", "unverifiable": "NOT PROVEN", "open": "NOT OVER"}
     rows = [(marks[c["outcome"]], c["verified"], c["sentence"]) for c in report["checks"]]
     columns = [Text(c) for c in ("", msgid("times"), msgid("check"))]
-    title = msgid("{entries} entries in {logs} logs")
-    screen.table(Text(title, {"entries": report["entries"], "logs": len(report["logs"])}), columns, rows)
+    count = counted(int(report["entries"]), msgid("{count} entry"), msgid("{count} entries"))
+    logs = counted(len(report["logs"]), msgid("{count} log"), msgid("{count} logs"))
+    screen.table(Text(msgid("{entries} in {logs}"), {"entries": count, "logs": logs}), columns, rows)
     for (outcome, code, sentence, log), entries in _grouped(report["findings"]).items():
         facts = {"mark": marks[outcome], "code": code, "sentence": sentence, "log": log}
         screen.line(

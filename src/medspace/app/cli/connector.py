@@ -10,7 +10,7 @@ from medspace.app.cli.session import session
 from medspace.app.language import spoken_language
 from medspace.app.screen import Screen
 from medspace.core.canonical import JsonObject
-from medspace.core.text import Text, msgid
+from medspace.core.text import Text, counted, msgid
 
 NOT_IN_ORDER = 1
 
@@ -118,7 +118,7 @@ def members(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False, lan
         listed = space.members()
         columns = [Text(c) for c in (msgid("name"), msgid("region"), msgid("roles"), "DID")]
         rows = [(m["name"], m["region"], ", ".join(m["roles"]), m["did"]) for m in listed]
-        title = Text(msgid("{count} members"), {"count": len(listed)})
+        title = counted(len(listed), msgid("{count} member"), msgid("{count} members"))
         screen.show({"members": listed}, lambda: screen.table(title, columns, rows))
 
 

@@ -17,9 +17,10 @@ from medspace.app.cli.options import (
 from medspace.app.cli.session import session
 from medspace.app.screen import Screen
 from medspace.core.canonical import JsonObject
-from medspace.core.text import Text, msgid
+from medspace.core.text import Text, counted, msgid
 
 ENDED = frozenset({"FINALIZED", "TERMINATED"})
+AWAY = 4
 ParticipantArgument = Annotated[str, typer.Argument(help="The provider's DID, as the catalog shows it.")]
 DatasetArgument = Annotated[str, typer.Argument(help="The dataset's id, as the catalog shows it.")]
 
@@ -31,15 +32,26 @@ def catalog(
     json: JsonOption = False,
     lang: LanguageOption = "",
 ) -> None:
-    """Search what the members of the space offer."""
+    """Search what the members of the space offer.
+
+    Exit code 4 where a member does not answer: what it offers is not shown. 3 where one refuses.
+    """
     with session(config, json=json, language=lang) as (space, screen):
         found = space.find(participant or None, search=search)
         screen.show(found, lambda: _datasets(screen, found["datasets"], found["problems"], config))
+    if found["problems"]:
+        raise typer.Exit(_silence(found["problems"]))
+
+
+def _silence(problems: list[JsonObject]) -> int:
+    """How a search ends that not everybody answered: whoever is away may have what is looked for."""
+    codes = {int(one["exit_code"]) for one in problems}
+    return AWAY if AWAY in codes else max(codes)
 
 
 def _datasets(screen: Screen, found: list[JsonObject], silent: list[JsonObject], config: Path) -> None:
     screen.table(
-        Text(msgid("{count} datasets on offer"), {"count": len(found)}),
+        counted(len(found), msgid("{count} dataset on offer"), msgid("{count} datasets on offer")),
         (Text(msgid("dataset")), Text(msgid("title")), Text(msgid("provider")), Text(msgid("uses"))),
         ((d["id"], d["title"], d["participant"], ", ".join(d["formats"])) for d in found),
     )
@@ -91,7 +103,7 @@ def negotiations(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False
     """List negotiations: whose move it is, and why the failed ones failed."""
     with session(config, json=json, language=lang) as (space, screen):
         listed = space.negotiations()
-        title = Text(msgid("{count} negotiations"), {"count": len(listed)})
+        title = counted(len(listed), msgid("{count} negotiation"), msgid("{count} negotiations"))
         blocks = [_negotiation(screen, one) for one in listed]
         screen.show({"negotiations": listed}, lambda: screen.blocks(title, blocks))
 
@@ -131,7 +143,7 @@ def agreements(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False, 
     """List agreements with their contracts in plain words."""
     with session(config, json=json, language=lang) as (space, screen):
         listed = space.agreements()
-        title = Text(msgid("{count} agreements"), {"count": len(listed)})
+        title = counted(len(listed), msgid("{count} agreement"), msgid("{count} agreements"))
         blocks = [_agreement(screen, one) for one in listed]
         screen.show({"agreements": listed}, lambda: screen.blocks(title, blocks))
 

@@ -8,14 +8,14 @@ from typing import Annotated
 
 import typer
 
-from medspace.app.cli.attendance import MISSING, counted, told
+from medspace.app.cli.attendance import MISSING, share, told
 from medspace.app.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, LanguageOption, following
 from medspace.app.cli.progress import rounds
 from medspace.app.cli.session import session
 from medspace.app.screen import Screen
 from medspace.core.canonical import JsonObject
 from medspace.core.errors import InvalidInputError, RefusedError
-from medspace.core.text import Text, msgid, plain
+from medspace.core.text import Text, counted, msgid, plain
 
 LARGEST_TASK = 1 << 20
 MEASURES = {"auc": "AUC", "brier": "Brier", "ece": "ECE", "rmse": "RMSE"}
@@ -181,10 +181,10 @@ def runs(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False, lang: 
     """List training runs: running, finished, failed with their reason."""
     with session(config, json=json, language=lang) as (space, screen):
         listed = space.runs()
-        rows = [(r["id"], r["state"], r["rounds"], counted(r["sites"]), _why(r)) for r in listed]
+        rows = [(r["id"], r["state"], r["rounds"], share(r["sites"]), _why(r)) for r in listed]
         names = (msgid("run"), msgid("state"), msgid("rounds"), msgid("hospitals"), msgid("reason"))
         columns = [Text(name) for name in names]
-        title = Text(msgid("{count} runs"), {"count": len(listed)})
+        title = counted(len(listed), msgid("{count} run"), msgid("{count} runs"))
         screen.show({"runs": listed}, lambda: screen.table(title, columns, rows))
 
 

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 
 from medspace.adapters.sql import pending, upgrade
 from medspace.app.api.counting import Counting
-from medspace.app.compose.base import Base
+from medspace.app.compose.base import Base, job_tokens
 from medspace.app.compose.parts import COLLECTIONS, ENGINES, ClosableDatabase, Parts
 from medspace.app.compose.road import Road
 from medspace.app.config import Config
@@ -72,6 +72,7 @@ class Connector:
             tasks.create_task(self._road.dispatcher.run())
             tasks.create_task(self._membership.work())
             tasks.create_task(self._road.usage.work())
+            tasks.create_task(self._road.terminations.run())
             tasks.create_task(self._road.ending.run())
             tasks.create_task(self._lead())
 
@@ -114,7 +115,7 @@ async def _compose(config: Config, parts: Parts, database: ClosableDatabase) -> 
     base = Base(config, parts, database)
     await base.book.load()
     holdings = open_holdings(config)
-    road = Road(base, holdings)
+    road = Road(base, holdings, await job_tokens(base))
     await road.usage.recover()
     await holdings.publish(base.database, base.local, road.kinds)
     return Connector(base, base.membership(), road)

@@ -1,9 +1,14 @@
 """Identity, clock, database, HTTP client and members: what every other part stands on."""
 
-from medspace.adapters.http.client import HttpClient, tls_context
-from medspace.adapters.http.guard import Guard
 from medspace.adapters.http.peers import HttpDocuments, HttpMembers
-from medspace.adapters.keys import create_token, load_key, load_token, passphrase_from
+from medspace.adapters.keys import (
+    create_secret,
+    create_token,
+    load_key,
+    load_secret,
+    load_token,
+    passphrase_from,
+)
 from medspace.adapters.logs import logger
 from medspace.adapters.metrics import Metrics
 from medspace.app.api.protocol import BASE
@@ -11,7 +16,10 @@ from medspace.app.bell import Bell, RingingDatabase
 from medspace.app.compose.parts import ClosableDatabase, Parts
 from medspace.app.config import PASSPHRASE, Config
 from medspace.app.membership import Membership
+from medspace.app.outgoing import client_of, guard_of
 from medspace.connector.local import Local
+from medspace.connector.usage.model import JOBS
+from medspace.connector.usage.tokens import JobTokens, secret_of_key
 from medspace.core.sealing import Sealer
 from medspace.core.signing import Ed25519Signer
 from medspace.core.store import Transaction
@@ -35,10 +43,8 @@ class Base:
         self.signer: Ed25519Signer = load_key(config.path(config.participant.key), passphrase_from(PASSPHRASE))
         self.sealer = Sealer(questions_secret(config), self.randomness)
         self.identity = Identity(config.did, self.signer, self.clock, self.randomness)
-        self.guard = Guard.of(config.network.allow, loopback=not config.in_production)
-        authorities = config.network.certificates
-        tls = tls_context(config.path(authorities)) if authorities else None
-        self.client = HttpClient(self.guard, tls=tls, resolve=parts.resolve)
+        self.guard = guard_of(config)
+        self.client = client_of(config, parts.resolve)
         self.documents = HttpDocuments(self.client)
         self.local = Local(config.did, config.base_url + BASE, self.clock, self.randomness)
         self.book = self._members_book()
@@ -82,3 +88,18 @@ def questions_secret(config: Config) -> bytes:
     if not file.exists():
         create_token(file)
     return load_token(file).encode()
+
+
+async def job_tokens(base: Base) -> JobTokens:
+    """What makes the tokens of started uses, from a secret of their own; the file is made at the first start.
+
+    Where an older connector has started uses, it keeps the secret that their tokens came from: they stay valid.
+
+    Raises:
+        SecretFileError, SecretExposedError: the file is broken or readable by others.
+    """
+    file = base.config.path(base.config.jobs.secret)
+    if not file.exists():
+        started = await base.database.read(lambda tx: tx.find(JOBS, limit=1))
+        create_secret(file, secret_of_key(base.signer) if started else None)
+    return JobTokens(load_secret(file))

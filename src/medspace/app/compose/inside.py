@@ -17,6 +17,7 @@ from medspace.app.compose.base import Base
 from medspace.app.compose.road import Road
 from medspace.app.desk import Desk
 from medspace.app.finding import Budget, Finder
+from medspace.app.labels import Labels
 from medspace.app.membership import Membership
 from medspace.app.sites import PublishedDictionaries, TransferSites
 from medspace.app.training import Training
@@ -92,6 +93,7 @@ def _desk(base: Base, membership: Membership, road: Road, learning: Learning) ->
         training=learning.training,
         waiting=learning.waiting,
         usage=road.usage,
+        labels=Labels(base.database, base.local),
         small_cells=road.small_cells,
         kinds=road.kinds,
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from medspace.adapters.http.client import Resolver, system_resolver
+from medspace.adapters.http.dialling import Resolver, system_resolver
 from medspace.adapters.sql import open_database
 from medspace.adapters.system import SystemClock, SystemRandomness
 from medspace.app.compose.conditions import CONDITIONS

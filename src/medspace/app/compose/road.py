@@ -27,7 +27,9 @@ from medspace.connector.usage.notebook import Notebook
 from medspace.connector.usage.service import UsageControl
 from medspace.connector.usage.spent import spent
 from medspace.connector.usage.strategy import UsageStrategy
+from medspace.connector.usage.terminations import Terminations
 from medspace.connector.usage.tokens import JobTokens
+from medspace.core.decision import Decision
 from medspace.trust.did import base_url, build_document, document_url
 from medspace.trust.model import ServiceEntry
 
@@ -37,11 +39,10 @@ CATALOG = "/catalog"
 class Road:
     """Catalogue, negotiations, transfers, usage control: the road from find to release."""
 
-    def __init__(self, base: Base, holdings: Holdings) -> None:
+    def __init__(self, base: Base, holdings: Holdings, tokens: JobTokens) -> None:
         self.base = base
         config, local, database = base.config, base.local, base.database
         self.kinds = frozenset(kind for kind, _ in base.parts.engines)
-        tokens = JobTokens.of(base.signer)
         answering = Answering(config.negotiations.answers)
         holder = self._holder(holdings)
         conditions = tuple(make(Grounds(holder, base.parts.brakes)) for make in base.parts.conditions)
@@ -59,6 +60,7 @@ class Road:
         self.ending = Ending(database, self.negotiations, self.transfers, base.clock, timedelta(days=quota.idle_days))
         self.catalogue = Catalogue(database, local)
         self.small_cells = holdings.small_cells
+        self.terminations = Terminations(self.transfers.terminate)
         self.usage = UsageControl(
             holder,
             engines=base.parts.engines,
@@ -78,7 +80,10 @@ class Road:
         def tell(admission: str, cause: str) -> None:
             base.log.warning("use.withheld", admission=admission, cause=cause)
 
-        return Holder(base.config.did, holdings.sources, holdings.questions, notebook, tell)
+        def end(use: str, decision: Decision) -> None:
+            self.terminations.ask(use, decision)  # which needs transfers, which need the holder's conditions
+
+        return Holder(base.config.did, holdings.sources, holdings.questions, notebook, tell, end)
 
     def _check(self, address: str) -> None:
         check_callback(address, self.base.guard)

@@ -1,8 +1,8 @@
 """The dispatcher: delivers what the outbox holds, as often as it takes, and notes what became of it.
 
 Nothing is polled: what is due waits in a heap, and a new message wakes the dispatcher; then it waits for a place, of
-which each member has a few (`places`). What is in memory is only what an attempt knows (how often, with which doubt);
-after a restart every message in the outbox may have been sent.
+which each member has a few (`fair_queue`). What is in memory is only what an attempt knows (how often, with which
+doubt); after a restart every message in the outbox may have been sent.
 
 A message is repeated while its failure may pass, and no longer than `Patience` says; then the process cannot go on,
 and its settlement ends it on both sides. A termination is repeated for longer, since only the counterparty still has
@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from medspace.connector.dispatch.fair_queue import FairQueue, Sharing
 from medspace.connector.dispatch.outbox import Outcome, P, stored
-from medspace.connector.dispatch.places import Places, Sharing
 from medspace.connector.dispatch.rules import Answer, Patience, explained, meaning
 from medspace.connector.errors import NotSentError, TransitionError, UnreachableError
 from medspace.connector.model import INTENTS, Failure, Intent, Kind
@@ -110,7 +110,7 @@ class Dispatcher:
         self._loaded = False  # whether all that an earlier run left behind is known
         self._seen = clock.now()
         self._wake = asyncio.Event()
-        self._places: Places[_Lane] = Places(sharing or Sharing(), self.patience, randomness)
+        self._queue: FairQueue[_Lane] = FairQueue(sharing or Sharing(), self.patience, randomness)
         self._guards: dict[str, _Guard] = {}
 
     # --- what services ask for --------------------------------------------------------------------------------
@@ -197,8 +197,8 @@ class Dispatcher:
             while True:
                 self._look_at_the_clock()
                 for lane in self._due():
-                    self._places.enter(lane.intent.audience, lane)
-                for lane in self._places.next(self._clock.now()):
+                    self._queue.enter(lane.intent.audience, lane)
+                for lane in self._queue.next(self._clock.now()):
                     group.create_task(self._turn(lane))
                 await self._wait()
 
@@ -228,7 +228,7 @@ class Dispatcher:
         self._seen = now
         if back > _SET_BACK:
             self._heap = [(due - back, number, lane) for due, number, lane in self._heap]
-            self._places.set_back(back)
+            self._queue.set_back(back)
 
     def _due(self) -> list[_Lane]:
         now, lanes = self._clock.now(), []
@@ -241,7 +241,7 @@ class Dispatcher:
         if not self._wake.is_set():
             now = self._clock.now()
             following = self._heap[0][0] if self._heap else None
-            times = [time for time in (following, self._places.opens(now)) if time is not None]
+            times = [time for time in (following, self._queue.opens(now)) if time is not None]
             if not times:
                 await self._wake.wait()
             elif (seconds := (min(times) - now).total_seconds()) > 0:
@@ -261,7 +261,7 @@ class Dispatcher:
             await self._safely(lane, self._attempt(lane))
         finally:
             lane.landed.set()
-            self._places.leave(lane.intent.audience)
+            self._queue.leave(lane.intent.audience)
             self._wake.set()
 
     async def _safely(self, lane: _Lane, work: Awaitable[None]) -> None:
@@ -325,7 +325,7 @@ class Dispatcher:
         if isinstance(reply, UnreachableError):
             await self._silence(lane, reply)
             return
-        self._places.answered(lane.intent.audience)
+        self._queue.answered(lane.intent.audience)
         failure = explained(reply, self._clock.now())
         match meaning(reply):
             case Answer.TAKEN:
@@ -341,7 +341,7 @@ class Dispatcher:
     async def _silence(self, lane: _Lane, error: UnreachableError) -> None:
         standing = Standing.RESTING if isinstance(error, NotSentError) else Standing.DOUBTFUL
         failure = Failure(error.code, (str(error.text),), "delivery")
-        late = self._places.silent(lane.intent.audience, self._clock.now(), self._overdue)
+        late = self._queue.silent(lane.intent.audience, self._clock.now(), self._overdue)
         await self._postpone(lane, standing, failure)
         for waiting in late:  # what waits behind it for too long could not be told either
             await self._safely(waiting, self._postpone(waiting, waiting.standing, failure))

@@ -7,7 +7,7 @@ from datetime import datetime
 from medspace.connector.model import INTENTS, Agreement
 from medspace.connector.usage.model import JOBS, Job, Question
 from medspace.connector.usage.notebook import Notebook
-from medspace.core.decision import Premise
+from medspace.core.decision import Decision, Premise
 from medspace.core.errors import RefusedError
 from medspace.core.hashing import digest
 from medspace.core.material import Source
@@ -19,27 +19,26 @@ from medspace.policy.model import UseRequest
 _ENDING = frozenset({"suspend", "complete", "terminate"})
 # What the operational log of the holder is told of a use: its admission, and the reason that nobody else hears.
 Tell = Callable[[str, str], None]
+# Ends a use on both sides, by its pid, for what stands against it; soon, from the event loop.
+End = Callable[[str, Decision], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a job endpoint: who (authenticated), which job, with which token, asking for what.
-
-    `sites` are the holders that the run asks, by their DIDs, as the caller says.
-    """
+    """One call of a job endpoint: who (authenticated), which job, with which token, asking for what."""
 
     user: str
     job: str
     token: str
     step: Step
-    sites: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What is raised once the transaction that notes it is kept."""
+    """What is raised once the transaction that notes it is kept; `ends` is why the use is over with it, if it is."""
 
     error: RefusedError
+    ends: Decision | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +86,7 @@ class Holder:
     questions: Mapping[str, int]
     notebook: Notebook
     tell: Tell = field(default=lambda _admission, _cause: None)
+    end: End = field(default=lambda _use, _decision: None)
 
 
 def task_name(step: Step) -> str:

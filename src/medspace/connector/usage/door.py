@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from medspace.connector.model import AGREEMENTS, Agreement
-from medspace.connector.usage import rules
+from medspace.connector.usage import labelling, rules
 from medspace.connector.usage.calls import (
     Admitted,
     Asking,
@@ -94,7 +94,7 @@ class Door:
         agreement = tx.get(AGREEMENTS, job.agreement)
         if agreement is None:
             raise UnknownJobError(use=call.job)
-        return self._visited(tx, job, agreement, replace(call.step, sites=call.sites), now)
+        return self._visited(tx, job, agreement, call.step, now)
 
     def _visited(self, tx: Transaction, job: Job, agreement: Agreement, step: Step, now: datetime) -> Visit:
         used = self._uses_before(tx, job)
@@ -188,7 +188,8 @@ class Door:
         facts = {"agreement": job.agreement, "transfer": job.id, "user": job.user, "code": decision.code}
         clause = {"clause": premise.clause} if premise else {}
         record(tx, Entry("use.refused", stamp(visit.now), self.holder.did, facts | clause))
-        return Refusal(NotAdmittedError(**told(decision.code, premise)))
+        ends = decision if labelling.lapsed(job, visit.task, decision) else None
+        return Refusal(NotAdmittedError(**told(decision.code, premise)), ends)
 
     def _admission(self, tx: Transaction, asking: Asking, admission_id: str) -> Admission:
         visit, grant = asking.visit, asking.grant

@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from medspace.connector.model import AGREEMENTS
-from medspace.connector.usage import rules
-from medspace.connector.usage.calls import Admitted, Holder, is_open, numbered, told
+from medspace.connector.usage import labelling, rules
+from medspace.connector.usage.calls import Admitted, Holder, Refusal, is_open, numbered, told
 from medspace.connector.usage.conditions import Conditions, Leaving
 from medspace.connector.usage.errors import JobClosedError, WithheldError
 from medspace.connector.usage.model import JOBS, Job, Outcome
@@ -32,17 +32,18 @@ class Gate:
 
     def release(
         self, tx: Transaction, question: Admitted, output: Output, release_id: str, now: datetime
-    ) -> Release | JobClosedError | WithheldError | str:
+    ) -> Release | Refusal | str:
         """The release, or why it is none: in the open, or as a code that only the holder sees."""
         admission, step = question.admission, question.step
         job = tx.get(JOBS, admission.use)
         if job is None or not is_open(tx, job):  # suspended or ended while the engine worked
             self.end(tx, admission.id, Outcome.REFUSED, JobClosedError.code)
-            return JobClosedError(use=admission.use)
+            return Refusal(JobClosedError(use=admission.use))
         in_the_open, behind = self._may_leave(tx, job, question, output, now)
         if not in_the_open.permitted:
             self.end(tx, admission.id, Outcome.REFUSED, in_the_open.code)
-            return WithheldError(**told(in_the_open.code, next(iter(in_the_open.failures), None)))
+            error = WithheldError(**told(in_the_open.code, next(iter(in_the_open.failures), None)))
+            return Refusal(error, in_the_open if labelling.against(in_the_open) else None)
         if not behind.permitted:
             return behind.code
         said = release_digest(output.kind, step.round, output.cohort, output.values)

@@ -10,10 +10,11 @@ from medspace.core.store import Collection
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """The label of an asset, as the holder wrote it."""
+    """The label of an asset that is in force, as the holder wrote it."""
 
     id: str  # the asset
     label: JsonObject
+    configured: JsonObject | None = None  # what the configuration says, where a person has said something else since
 
 
 @dataclass(frozen=True, slots=True)

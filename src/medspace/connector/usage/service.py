@@ -154,7 +154,7 @@ class UsageControl:
             if isinstance(admitted, Release):
                 return admitted
             if isinstance(admitted, Refusal):
-                raise admitted.error
+                raise self._over(call.job, admitted)
             return await self._to_the_end(admitted)
 
     async def _to_the_end(self, question: Admitted) -> Release:
@@ -182,6 +182,12 @@ class UsageControl:
         except MedspaceError:
             await self._end(question, Outcome.FAILED, UseFailedError.code)
             raise
+
+    def _over(self, use: str, refusal: Refusal) -> RefusedError:
+        """What a refusal says; where the label allows the use no longer, the use is ended with it."""
+        if refusal.ends is not None:
+            self._holder.end(use, refusal.ends)
+        return refusal.error
 
     async def _end(self, question: Admitted, outcome: Outcome, code: str) -> None:
         await self._database.write(lambda tx: self._gate.end(tx, question.admission.id, outcome, code))
@@ -247,8 +253,8 @@ class UsageControl:
     async def _released(self, question: Admitted, output: Output) -> Release:
         now, release_id = self._clock.now(), new_id(self._randomness)
         done = await self._database.write(lambda tx: self._gate.release(tx, question, output, release_id, now))
-        if isinstance(done, WithheldError | JobClosedError):
-            raise done
+        if isinstance(done, Refusal):
+            raise self._over(question.admission.use, done)
         if isinstance(done, str):
             raise await self._keep_back(question, _PrivateError(cause=done))
         self._notebook.remember(question.asked, question.step)

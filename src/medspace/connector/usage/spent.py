@@ -10,8 +10,7 @@ from medspace.policy.model import UseRequest
 from medspace.policy.points import Point
 from medspace.policy.rules import decide
 
-COUNT = "policy.count"  # the code of a decision that the number of uses made
-USED_UP = frozenset({COUNT, "usage.used_up"})  # codes by which a holder says that no use is left
+COUNT = "policy.count"  # the code by which a holder says that no use is left
 
 
 def exhausted(agreement: Agreement, used: int, now: datetime) -> bool:

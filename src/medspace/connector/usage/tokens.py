@@ -5,7 +5,7 @@ acknowledged. A token alone opens nothing: each call is also signed with the use
 """
 
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 
 from medspace.core.signing import Signer
@@ -17,13 +17,17 @@ _PURPOSE = b"medspace job tokens, version 1"
 class JobTokens:
     """Makes the token of each start of each job from one secret."""
 
-    _secret: bytes
-
-    @classmethod
-    def of(cls, signer: Signer) -> "JobTokens":
-        """From the participant's key: its signature of a fixed text (RFC 8032), which is never shown."""
-        return cls(sha256(signer.sign(_PURPOSE)).digest())
+    _secret: bytes = field(repr=False)
 
     def token(self, job: str, generation: int) -> str:
         """The token of the job's start of that generation."""
         return hmac.new(self._secret, f"{job}\n{generation}".encode(), sha256).hexdigest()
+
+
+def secret_of_key(signer: Signer) -> bytes:
+    """The secret that connectors before 0.2 had: their signature of a fixed text, which was never shown.
+
+    It is asked for once, where such a connector has started uses, and kept from then on: a key that signs the same
+    text differently each time (RFC 8032 does not, hardware may) would give another secret at each start.
+    """
+    return sha256(signer.sign(_PURPOSE)).digest()

@@ -38,11 +38,11 @@ from medspace.learning.glm.answers import (
     NewtonForm,
 )
 from medspace.learning.glm.auditing import Asked, Audit, asked, cells_of
-from medspace.learning.glm.bounds import Ranges, check_columns, check_outcome, ranges
 from medspace.learning.glm.design import Matrix, Part, Sample, marks_of, sample
 from medspace.learning.glm.errors import BeyondRangesError, NothingLeftError
 from medspace.learning.glm.evaluation import quality, scores, tally
 from medspace.learning.glm.maths import curvature, losses, moments
+from medspace.learning.glm.ranges import Ranges, check_columns, check_outcome, ranges
 from medspace.learning.glm.task import Evaluation, GlmTask, parse
 from medspace.learning.glm.weighing import Weighed, check_part, check_weights, weigh
 from medspace.learning.ports import KIND

@@ -9,9 +9,9 @@ import numpy as np
 
 from medspace.core.usage import Admission
 from medspace.learning.glm.answers import BetaForm
-from medspace.learning.glm.bounds import Ranges
 from medspace.learning.glm.design import Matrix, Part, Vector, design
 from medspace.learning.glm.maths import WIDEST, mean, weights_of
+from medspace.learning.glm.ranges import Ranges
 from medspace.learning.glm.task import GlmTask
 from medspace.privacy.disclosure import effective, heaviest, number
 from medspace.privacy.errors import DisclosureError

@@ -15,8 +15,8 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from medspace.app.bounds import Bounds, CrowdedError, Network, RequestRefusedError, forwarded, within
-from medspace.app.places import Place, Places
+from medspace.app.connection_places import Place, Places
+from medspace.app.listener_limits import Bounds, CrowdedError, Network, RequestRefusedError, forwarded, within
 from medspace.core.errors import MedspaceError
 from medspace.core.text import Text, msgid
 

@@ -33,7 +33,7 @@ class _Queue(Generic[T]):
     opens: datetime | None = None  # before then nothing is tried
 
 
-class Places(Generic[T]):
+class FairQueue(Generic[T]):
     """What waits for a place, by member; the state of each member is forgotten once nothing concerns it."""
 
     def __init__(self, sharing: Sharing, patience: Patience, randomness: Randomness) -> None:

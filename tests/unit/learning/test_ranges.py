@@ -5,7 +5,6 @@ import pytest
 
 from medspace.core.dictionary import Column, ColumnType, Dictionary, outcome
 from medspace.learning.glm.answers import BetaForm
-from medspace.learning.glm.bounds import STEEPEST, check_columns, check_outcome, ranges, soft
 from medspace.learning.glm.design import Layout
 from medspace.learning.glm.errors import (
     ColumnUnknownError,
@@ -14,6 +13,7 @@ from medspace.learning.glm.errors import (
     RangeMissingError,
     TargetInvalidError,
 )
+from medspace.learning.glm.ranges import STEEPEST, check_columns, check_outcome, ranges, soft
 from medspace.learning.glm.task import parse
 
 DICTIONARY = Dictionary(

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medspace.adapters.memory import SeededRandomness
-from medspace.connector.dispatch.places import Places, Sharing
+from medspace.connector.dispatch.fair_queue import FairQueue, Sharing
 from medspace.connector.dispatch.rules import Patience
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
@@ -14,7 +14,7 @@ SHARING = Sharing(at_once=8, member=2, silent=3)
 
 
 def places(sharing=SHARING):
-    return Places(sharing, Patience(), SeededRandomness(1))
+    return FairQueue(sharing, Patience(), SeededRandomness(1))
 
 
 def nothing_is_overdue(_item):

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from medspace.app.bounds import Bounds, neighbourhood
+from medspace.app.listener_limits import Bounds, neighbourhood
 
 MOST_KNOWN = 10_000
 

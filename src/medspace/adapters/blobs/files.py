@@ -1,0 +1,274 @@
+"""Parts as files: `FOLDER/<member>/<use>/<digest>`, each written beside its place, synced, and then put there.
+
+A file under its digest is whole and has that digest. What is on its way is `<digest>.<size>.partial` or, made by an
+engine, `<random>.new`; a connector that was killed leaves such files behind, to be gone on with or swept. Names of
+members and uses are hashed, so that no name of theirs becomes a path.
+"""
+
+import os
+import secrets
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from errno import EDQUOT, ENOSPC
+from hashlib import sha256
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, NoReturn, Self
+
+from medspace.core.errors import StorageError, StorageFullError
+from medspace.core.parts import Keeping, Part, PartBusyError, PartError, PartsFullError
+from medspace.core.text import Text, msgid
+
+REREAD = 1 << 20  # bytes at once
+_USED = "used"  # its time is that of the last part
+
+
+@dataclass(frozen=True, slots=True)
+class FileBlobStore:
+    """Parts under one folder, at most `most` bytes for each member; `now` gives seconds since 1970."""
+
+    folder: Path
+    most: int
+    now: Callable[[], float]
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _busy: set[Path] = field(default_factory=set, repr=False)
+
+    def of(self, keeping: Keeping) -> "FileBlobs":
+        """The parts of one use, for an engine; can be sent to another process."""
+        self._touch(keeping)
+        return FileBlobs(self._of_use(keeping), self.most)
+
+    def has(self, keeping: Keeping, digest: str) -> bool:
+        """Whether all of a part is here."""
+        return (self._of_use(keeping) / digest).is_file()
+
+    def receive(self, keeping: Keeping, part: Part) -> "_Receiving":
+        """Begin to receive a part, or go on with it.
+
+        Raises:
+            PartsFullError, PartBusyError: as the port says.
+        """
+        self._touch(keeping)
+        folder = self._of_use(keeping)
+        path = folder / f"{part.digest}.{part.size}.partial"
+        with self._lock:
+            if path in self._busy:
+                raise PartBusyError(digest=part.digest)
+            if not path.exists():
+                if taken(folder.parent) + part.size > self.most:
+                    raise PartsFullError(limit=self.most)
+                with _room():
+                    os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+            self._busy.add(path)
+        try:
+            return _Receiving(path, part, lambda: self._busy.discard(path))
+        except BaseException:
+            self._busy.discard(path)
+            raise
+
+    def share(self, digest: str, source: Keeping, target: Keeping) -> bool:
+        """Have a use keep what another one has; the bytes lie on the disk once."""
+        self._touch(target)
+        with _room(), suppress(FileExistsError):
+            try:
+                os.link(self._of_use(source) / digest, self._of_use(target) / digest)
+            except FileNotFoundError:
+                return False
+        return True
+
+    def drop(self, keeping: Keeping) -> None:
+        """Forget the parts of a use."""
+        _remove(self._of_use(keeping))
+
+    def sweep(self, before: datetime) -> None:
+        """Forget the parts of uses that have got none since `before`."""
+        for use in self.folder.glob("*/*"):
+            used = use / _USED
+            if not used.exists() or used.stat().st_mtime < before.timestamp():
+                _remove(use)
+
+    def _of_use(self, keeping: Keeping) -> Path:
+        return self.folder / _hashed(keeping.member) / _hashed(keeping.use)
+
+    def _touch(self, keeping: Keeping) -> None:
+        folder = self._of_use(keeping)
+        with _room():
+            for each in (self.folder, folder.parent, folder):
+                each.mkdir(mode=0o700, exist_ok=True)
+            used = folder / _USED
+            used.touch(mode=0o600)
+            os.utime(used, (self.now(), self.now()))
+
+
+@dataclass(frozen=True, slots=True)
+class FileBlobs:
+    """The parts of one use in its folder."""
+
+    folder: Path
+    most: int
+
+    def open(self, part: Part) -> BinaryIO:
+        """The bytes of a part.
+
+        Raises:
+            KeyError: this use has no such part.
+        """
+        try:
+            opened = (self.folder / part.digest).open("rb")
+        except FileNotFoundError:
+            raise KeyError(part.digest) from None
+        if os.fstat(opened.fileno()).st_size == part.size:
+            return opened
+        opened.close()
+        raise KeyError(part.digest)
+
+    def create(self, media_type: str) -> AbstractContextManager["_New"]:
+        """Begin a part."""
+        return _New(self.folder, media_type, self.most)
+
+
+class _New:
+    """A part that an engine writes."""
+
+    def __init__(self, folder: Path, media_type: str, most: int) -> None:
+        self._folder, self._media_type = folder, media_type
+        self._path = folder / f"{secrets.token_hex(16)}.new"
+        self._room = most - taken(folder.parent)
+        self._limit = most
+        self._size, self._hash = 0, sha256()
+        self._part: Part | None = None
+
+    def __enter__(self) -> Self:
+        with _room():
+            self._file = open(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb")  # noqa: PTH123
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._file.close()
+            self._path.unlink(missing_ok=True)
+            return
+        digest = self._hash.hexdigest()
+        _settle(self._file, self._path, self._folder / digest)
+        self._part = Part(digest, self._media_type, self._size)
+
+    def write(self, data: bytes) -> None:
+        """Add bytes to its end.
+
+        Raises:
+            PartsFullError: there is no room for them.
+        """
+        self._size += len(data)
+        if self._size > self._room:
+            raise PartsFullError(limit=self._limit)
+        self._hash.update(data)
+        with _room():
+            self._file.write(data)
+
+    @property
+    def part(self) -> Part:
+        """What was written; known once the context has ended."""
+        if self._part is None:
+            raise ValueError("the part is not whole yet")
+        return self._part
+
+
+class _Receiving:
+    """A part on its way here."""
+
+    def __init__(self, path: Path, part: Part, free: Callable[[], None]) -> None:
+        self._path, self._part, self._free = path, part, free
+        self._hash, self.offset = sha256(), 0
+        self._file = path.open("r+b")
+        while piece := self._file.read(REREAD):  # a hash cannot be kept: what is here is read again
+            self._hash.update(piece)
+            self.offset += len(piece)
+
+    def write(self, data: bytes) -> None:
+        """Add bytes to its end."""
+        if self.offset + len(data) > self._part.size:
+            self._discard(msgid("it has more bytes than were named"))
+        self._hash.update(data)
+        with _room():
+            self._file.write(data)
+        self.offset += len(data)
+
+    def finish(self) -> None:
+        """Keep it."""
+        if self.offset < self._part.size:
+            self.close()
+            raise PartError(digest=self._part.digest, reason=Text(msgid("not all of its bytes came")))
+        if self._hash.hexdigest() != self._part.digest:
+            self._discard(msgid("its content has another digest"))
+        try:
+            _settle(self._file, self._path, self._path.parent / self._part.digest)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Let go of it."""
+        try:
+            with _room():
+                self._file.close()
+        finally:
+            self._free()
+
+    def _discard(self, reason: str) -> NoReturn:
+        self.close()
+        self._path.unlink(missing_ok=True)
+        raise PartError(digest=self._part.digest, reason=Text(reason))
+
+
+def taken(member: Path) -> int:
+    """The bytes that a member's parts take up, with those that are still to come."""
+    total = 0
+    for path in member.glob("*/*"):
+        if path.suffix == ".partial":
+            total += int(path.name.split(".")[1])
+        else:
+            with suppress(FileNotFoundError):
+                total += path.stat().st_size
+    return total
+
+
+def _settle(file: BinaryIO, path: Path, place: Path) -> None:
+    """Put a whole file under its name, such that neither a kill nor a power cut leaves half of it there."""
+    with _room():
+        file.flush()
+        os.fsync(file.fileno())
+        file.close()
+        path.replace(place)
+        folder = os.open(place.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        folder.parent.rmdir()  # of the member, once it is empty
+
+
+def _hashed(name: str) -> str:
+    return sha256(name.encode()).hexdigest()[:32]
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    """What the disk refuses, in the connector's words."""
+    try:
+        yield
+    except (FileNotFoundError, FileExistsError):
+        raise
+    except OSError as error:
+        if error.errno in (ENOSPC, EDQUOT):
+            raise StorageFullError from error
+        raise StorageError(reason=error.strerror or str(error)) from error

@@ -1,0 +1,227 @@
+"""Making connections: the first address of a host that answers wins (RFC 8305), directly or through a proxy.
+
+Every address of a host is checked by the guard before the first is tried, and the checked ones are connected to. A
+proxy is asked for a checked address, never for a name: what a name points to would otherwise be its decision.
+"""
+
+import asyncio
+import os
+import re
+import ssl
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from ipaddress import ip_address
+from itertools import zip_longest
+from pathlib import Path
+from socket import AF_INET, AF_INET6, IPPROTO_TCP, SOCK_STREAM, socket
+
+from medspace.adapters.http.connection import Connection
+from medspace.adapters.http.guard import LARGEST_PORT, Address, Guard, Target, is_address, is_loopback
+from medspace.connector.errors import NotSentError
+from medspace.core.text import Text, msgid
+
+# Host name and port to the texts of its addresses.
+Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
+Attempt = Callable[[], Awaitable[socket]]
+
+STAGGER = 0.25  # seconds between two attempts (RFC 8305 8, Connection Attempt Delay)
+PATIENCE = 5.0  # seconds for resolving, connecting and TLS
+LARGEST_HEAD = 8 * 1024  # bytes of a proxy's answer
+_STATUS = re.compile(rb"HTTP/1\.[01] (?P<status>[1-5][0-9]{2})(?: [^\r\n]*)?\r\n")
+_PROXY = re.compile(r"http://(?P<host>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]{1,253}):(?P<port>[1-9][0-9]{0,4})/?")
+
+
+class ProxyError(OSError):
+    """The proxy gave no way to the other side; `reason` says how it answered."""
+
+    def __init__(self, reason: Text) -> None:
+        super().__init__()
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A forward proxy that opens tunnels (CONNECT, RFC 9110 9.3.6); the operator names it, so it is not guarded."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def of(cls, url: str) -> "Proxy":
+        """Read from `http://host:port`.
+
+        Raises:
+            ValueError: it is something else; users, passwords and TLS to the proxy are not supported.
+        """
+        read = _PROXY.fullmatch(url)
+        if read is None or int(read["port"]) > LARGEST_PORT:
+            raise ValueError("not http://host:port")
+        return cls(read["host"].strip("[]").lower(), int(read["port"]))
+
+
+async def system_resolver(host: str, port: int) -> Sequence[str]:
+    """The addresses that the operating system gives for a host, of both families, in its order (RFC 6724)."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=SOCK_STREAM)
+    return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def tls_context(authorities: Path | None = None) -> ssl.SSLContext:
+    """Verifying TLS 1.2 or newer; `authorities` is a PEM file used instead of the system's authorities.
+
+    Raises:
+        OSError: the file cannot be read or holds no certificate.
+    """
+    context = ssl.create_default_context(cafile=None if authorities is None else str(authorities))
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+@dataclass(slots=True)
+class Dialler:
+    """Makes connections; `tls` is the system's where none is given, `proxy` is for all but this machine."""
+
+    guard: Guard
+    tls: ssl.SSLContext | None = None
+    resolve: Resolver = system_resolver
+    patience: float = PATIENCE
+    stagger: float = STAGGER
+    proxy: Proxy | None = None
+
+    async def dial(self, url: str, target: Target) -> Connection:
+        """A connection to the target of a URL.
+
+        Raises:
+            ForbiddenAddressError: an address of the host must not be called; none was.
+            NotSentError: there is no connection, for another reason.
+        """
+        try:
+            async with asyncio.timeout(self.patience):
+                return await self._dial(url, target)
+        except TimeoutError:
+            raise NotSentError(address=url, reason=Text(msgid("no connection in time"))) from None
+        except ssl.SSLError as error:
+            reason = Text(msgid("TLS failed ({reason})"), {"reason": error.reason or "?"})
+            raise NotSentError(address=url, reason=reason) from None
+        except ProxyError as error:
+            raise NotSentError(address=url, reason=error.reason) from None
+        except OSError as error:
+            raise NotSentError(address=url, reason=_reason(error)) from None
+
+    async def _dial(self, url: str, target: Target) -> Connection:
+        addresses = self.guard.check_addresses(url, target.host, await self._addresses(target.host, target.port))
+        reach = partial(reached, port=target.port) if self._directly(target) else partial(self._tunnel, target.port)
+        sock = await first_of([partial(reach, address) for address in interleaved(addresses)], self.stagger)
+        tls, name = (self._context(), target.host) if target.secure else (None, None)
+        loop = asyncio.get_running_loop()
+        _, connection = await loop.create_connection(Connection, sock=sock, ssl=tls, server_hostname=name)
+        return connection
+
+    def _directly(self, target: Target) -> bool:
+        return self.proxy is None or is_loopback(target.host)
+
+    async def _addresses(self, host: str, port: int) -> Sequence[str]:
+        return (host,) if is_address(host) else await self.resolve(host, port)
+
+    async def _tunnel(self, port: int, address: Address) -> socket:
+        """A socket to an address through the proxy."""
+        assert self.proxy is not None  # noqa: S101 - for the type checker: `_directly` said so
+        found = await self._addresses(self.proxy.host, self.proxy.port)
+        ways = [partial(reached, ip_address(one), self.proxy.port) for one in found]
+        sock = await first_of(ways, self.stagger)
+        try:
+            await _connect(sock, f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}")  # noqa: PLR2004
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    def _context(self) -> ssl.SSLContext:
+        if self.tls is None:  # reading the system's authorities takes 50 ms
+            self.tls = tls_context()
+        return self.tls
+
+
+def _reason(error: OSError) -> str:
+    """In the system's words; asyncio's own name an address, and a resolver's errors have numbers of their own."""
+    number = error.errno or 0
+    return os.strerror(number) if number > 0 else error.strerror or type(error).__name__
+
+
+def interleaved(addresses: Iterable[Address]) -> list[Address]:
+    """Addresses of the two families in turn, beginning with the family that the resolver prefers (RFC 8305 4)."""
+    known = list(addresses)
+    first = [address for address in known if address.version == known[0].version]
+    second = [address for address in known if address.version != known[0].version]
+    return [address for pair in zip_longest(first, second) for address in pair if address is not None]
+
+
+async def first_of(attempts: Sequence[Attempt], stagger: float) -> socket:
+    """The first socket that connects; another attempt begins every `stagger` seconds, or when one fails (RFC 8305 5).
+
+    Raises:
+        OSError: all failed; the failure that came last.
+    """
+    waiting, running = deque(attempts), set[asyncio.Future[socket]]()
+    failure = OSError(0, "no address")
+    try:
+        while waiting or running:
+            if waiting:
+                running.add(asyncio.ensure_future(waiting.popleft()()))
+            pause = stagger if waiting else None
+            done, _ = await asyncio.wait(running, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+            for attempt in done:
+                running.discard(attempt)
+                try:
+                    return attempt.result()
+                except OSError as error:
+                    failure = error
+        raise failure
+    finally:
+        await _let_go(running)
+
+
+async def _let_go(attempts: set["asyncio.Future[socket]"]) -> None:
+    """Nobody wants them any more, connected or not."""
+    for attempt in attempts:
+        attempt.cancel()
+    for ended in await asyncio.gather(*attempts, return_exceptions=True):
+        if isinstance(ended, socket):
+            ended.close()
+
+
+async def reached(address: Address, port: int) -> socket:
+    """A socket that is connected to an address.
+
+    Raises:
+        OSError: it cannot be.
+    """
+    # asyncio turns Nagle's algorithm off only where TCP is named.
+    sock = socket(AF_INET if address.version == 4 else AF_INET6, SOCK_STREAM, IPPROTO_TCP)  # noqa: PLR2004 - IPv4
+    try:
+        sock.setblocking(False)  # noqa: FBT003 - the socket's own signature
+        await asyncio.get_running_loop().sock_connect(sock, (str(address), port))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+async def _connect(sock: socket, authority: str) -> None:
+    """Have the proxy open a tunnel; whatever it sends beyond its head would be taken for the other side's words."""
+    loop = asyncio.get_running_loop()
+    await loop.sock_sendall(sock, f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n".encode())
+    head = b""
+    while b"\r\n\r\n" not in head:
+        more = await loop.sock_recv(sock, LARGEST_HEAD)
+        head += more
+        if not more or len(head) > LARGEST_HEAD:
+            raise ProxyError(Text(msgid("the proxy gives no answer to CONNECT")))
+    read = _STATUS.match(head)
+    if read is None or not head.endswith(b"\r\n\r\n") or head.count(b"\r\n\r\n") > 1:
+        raise ProxyError(Text(msgid("the proxy gives no answer to CONNECT")))
+    if not read["status"].startswith(b"2"):
+        status = {"status": read["status"].decode()}
+        raise ProxyError(Text(msgid("the proxy refuses with status {status}"), status))

@@ -1,0 +1,78 @@
+"""The verb on the labels of one's own datasets: what they allow, whatever a contract says."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import typer
+
+from medspace.app.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, LanguageOption
+from medspace.app.cli.session import session
+from medspace.app.screen import Screen
+from medspace.core.canonical import JsonObject
+from medspace.core.errors import InvalidInputError
+from medspace.core.text import Text, msgid
+
+_LISTS = ("purposes", "kinds", "regions")
+_SOURCES = {"configuration": msgid("configuration"), "person": msgid("`medspace label`")}
+
+
+class LabelWishError(InvalidInputError):
+    """What should become of a label was said in two ways, or of no dataset."""
+
+    code = "label.wish"
+    sentence = msgid("What should become of the label is not clear.")
+    next_step = msgid("Name a dataset, and either what it allows, or --nothing, or --as-configured.")
+
+
+def label(
+    dataset: Annotated[str, typer.Argument(help="One of your own datasets; without it, all are listed.")] = "",
+    purpose: Annotated[
+        list[str] | None, typer.Option("--purpose", help="A purpose that is allowed; may be repeated.")
+    ] = None,
+    use: Annotated[
+        list[str] | None, typer.Option("--use", help="A kind of use that is allowed; may be repeated.")
+    ] = None,
+    region: Annotated[list[str] | None, typer.Option("--region", help="Where users may be; may be repeated.")] = None,
+    begin: Annotated[str | None, typer.Option("--from", help="Since when; '' for always.")] = None,
+    until: Annotated[str | None, typer.Option("--until", help="Until when; '' for always.")] = None,
+    nothing: Annotated[bool, typer.Option("--nothing", help="Allow nothing from now on.")] = False,
+    as_configured: Annotated[
+        bool, typer.Option("--as-configured", help="Take back what was said here: the configuration counts again.")
+    ] = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+    lang: LanguageOption = "",
+) -> None:
+    """Show or change what your datasets allow; takes effect at once, and ends uses that are allowed no longer."""
+    said = {"purposes": purpose, "kinds": use, "regions": region, "valid_from": begin, "valid_until": until}
+    changes = {name: value for name, value in said.items() if value is not None}
+    ways = sum((bool(changes), nothing, as_configured))
+    if ways > 1 or (ways and not dataset):
+        raise LabelWishError
+    with session(config, json=json, language=lang) as (space, screen):
+        if as_configured:
+            found = [space.reset_label(dataset)]
+        elif ways:
+            old = {} if nothing else space.label(dataset)["label"]
+            found = [space.set_label(dataset, changed(old, changes))]
+        else:
+            found = [space.label(dataset)] if dataset else space.labels()
+        screen.show({"labels": found}, lambda: _show(screen, found))
+
+
+def changed(old: JsonObject, changes: Mapping[str, object]) -> JsonObject:
+    """A label with what was said put in place of what it said; an empty instant takes the bound away."""
+    new: JsonObject = dict(old) | dict(changes)
+    return {name: value for name, value in new.items() if value != ""}
+
+
+def _show(screen: Screen, found: list[JsonObject]) -> None:
+    heads = [Text(msgid("dataset")), Text(msgid("purposes")), Text(msgid("uses")), Text(msgid("regions"))]
+    heads += [Text(msgid("from")), Text(msgid("until")), Text(msgid("said by"))]
+    rows = []
+    for one in found:
+        said = one["label"]
+        lists = (", ".join(said.get(name, ())) or "-" for name in _LISTS)
+        source = screen.say(Text(_SOURCES[one["source"]]))
+        rows.append((one["dataset"], *lists, said.get("valid_from", ""), said.get("valid_until", ""), source))
+    screen.table(Text(msgid("What your datasets allow, whatever a contract says")), heads, rows)

@@ -1,0 +1,47 @@
+"""JSON of others that can be read in one way only.
+
+RFC 8259 4 leaves open what an object means in which a name stands twice: one program takes the first, another one the
+last, and what was checked is then not what was done. Such an object is refused here.
+"""
+
+import re
+from typing import TypeVar, overload
+
+import msgspec
+
+from medspace.core.canonical import Json
+
+T = TypeVar("T")
+_TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+
+
+@overload
+def read_json(content: bytes | str) -> Json: ...
+@overload
+def read_json(content: bytes | str, form: type[T]) -> T: ...
+
+
+def read_json(content: bytes | str, form: type[T] | None = None) -> T | Json:
+    """What a JSON text says; in a form, where one is given.
+
+    Raises:
+        msgspec.DecodeError: it is not JSON, an object in it names a member twice, or it has another form.
+        RecursionError: it is deeper than the decoder goes.
+        UnicodeDecodeError: it is not UTF-8.
+    """
+    value = msgspec.json.decode(content)
+    raw = content.encode() if isinstance(content, str) else content
+    # In valid JSON there is one colon for each member, beside those in texts.
+    if _TEXT.sub(b"", raw).count(b":") != _members(value):
+        raise msgspec.DecodeError("an object names a member twice")
+    return value if form is None else msgspec.convert(value, form)
+
+
+def _members(value: Json) -> int:
+    """How many members the objects in a value have."""
+    kind = type(value)
+    if kind is not dict and kind is not list:
+        return 0
+    within = value.values() if kind is dict else value
+    found = sum(_members(item) for item in within if type(item) is dict or type(item) is list)
+    return found + len(value) if kind is dict else found

@@ -1,0 +1,22 @@
+"""What fits over a job endpoint. All limits of questions and answers stand here, since each depends on the others.
+
+What the gate lets through, the door can send and the client takes: a release whose values have at most `RELEASE`
+bytes fits, with all that is said beside them (`ENVELOPE`), into an answer of `ANSWER` bytes. Larger things are parts.
+Sizes are in bytes; values count as compact JSON.
+"""
+
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+
+ANSWER = 8 * MIB  # the body of an answer to a step, as the client takes it
+ENVELOPE = 64 * KIB  # identities, digests and the list of parts in it
+RELEASE = ANSWER - ENVELOPE  # the values of one release
+LEAVES = 1_000_000  # numbers, words, truth values in them
+DEEPEST = 8  # lists and objects within each other
+STEP = 256 * KIB  # the body of a question: its task, what it asks, the list of parts
+
+PARTS = 64  # of one question or answer
+PART = 4 * GIB  # of each of them
+MEDIA_TYPE = 100  # characters
+LISTED_PART = 256  # of one part in a list: digest, size, media type, names, signs
+
+assert PARTS * LISTED_PART <= ENVELOPE // 2  # noqa: S101 - the other half is for identities and digests

@@ -1,0 +1,70 @@
+"""JSON of others: read as the field's own decoder reads it, unless an object names a member twice."""
+
+import json
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medspace.core.decoding import read_json
+
+TEXTS = st.text(alphabet='ab":{}[],\\ \n\u00e9\u2028', max_size=6)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**40), 2**40) | TEXTS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+class Pair(msgspec.Struct, frozen=True):
+    a: int
+    b: tuple[str, ...] = ()
+
+
+@given(value=VALUES, indent=st.sampled_from([None, 2]), ascii_only=st.booleans())
+def test_what_names_each_member_once_is_read_as_it_stands(value, indent, ascii_only):
+    text = json.dumps(value, indent=indent, ensure_ascii=ascii_only)
+    assert read_json(text) == read_json(text.encode()) == value
+
+
+def members(value):
+    """Every object in a value with at least one member."""
+    if isinstance(value, dict):
+        yield from ([value] if value else [])
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from members(item)
+
+
+def written(value, twice, again):
+    """JSON in which the object `twice` has its first member once more, at its end."""
+    if isinstance(value, dict):
+        pairs = [f"{json.dumps(name)} : {written(item, twice, again)}" for name, item in value.items()]
+        if value is twice:
+            pairs.append(f"{json.dumps(next(iter(value)))}: {json.dumps(again)}")
+        return "{" + ", ".join(pairs) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(written(item, twice, again) for item in value) + "]"
+    return json.dumps(value)
+
+
+@given(value=VALUES, again=VALUES, data=st.data())
+def test_an_object_that_names_a_member_twice_is_no_json_wherever_it_stands(value, again, data):
+    found = list(members(value))
+    if found:
+        text = written(value, data.draw(st.sampled_from(found)), again)
+        assert msgspec.json.decode(text) is not ...  # the decoder itself takes it
+        with pytest.raises(msgspec.DecodeError):
+            read_json(text)
+
+
+def test_a_form_is_held_to():
+    assert read_json(b'{"a": 1, "b": ["x"], "c": {}}', Pair) == Pair(1, ("x",))
+    for bad in (b'{"a": "1"}', b'{"b": []}', b"[]", b'{"a": 1, "a": 2}', b'{"a": 1, "c": 1, "c": 2}', b'{"a"', b""):
+        with pytest.raises(msgspec.DecodeError):
+            read_json(bad, Pair)
+
+
+def test_one_name_spelt_in_two_ways_is_one_name():
+    with pytest.raises(msgspec.DecodeError):
+        read_json(b'{"a": 1, "\\u0061": 2}')
