@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from medspace.app.turns import BusyError, Share, Turns
+from medspace.connector.turns import BusyError, Share, Turns
 
 
 class Work:

@@ -102,6 +102,8 @@ class Admission:
     brakes: Brakes = Brakes()
     scope: tuple[RowScope, ...] = ()  # which rows: those that all of these let in
     budget: Mapping[str, Json] = field(default_factory=dict)  # what conditions set aside for the step
+    protection: str = ""  # what the engine gives to the task, as policies name it
+    messages: Mapping[str, int] = field(default_factory=dict)  # outputs not made of persons: how many bytes at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,7 @@ class Output:
     cohort: int  # persons behind it; 0 behind a protocol message
     parts: tuple[Part, ...] = ()
     memory: bytes | None = field(default=None, repr=False)
+    hold: bool = False  # a person of the holder must look at it before it leaves
 
 
 @dataclass(frozen=True, slots=True)

@@ -343,9 +343,10 @@ async def test_a_content_that_has_answered_is_not_forgotten_for_those_that_have_
 
 async def test_what_is_kept_in_memory_of_many_scopes_is_bounded():
     house, condition, token = await scripted()
-    contents = house.control._contents
+    contents = house.control._door.recollection.contents
     for number in range(MOST_KNOWN + 5):
-        await contents.remember(ASSET, (only(number),), contents.sums(house.source, AnyAdmission()), NOW)
+        admission = AnyAdmission(scope=(only(number),))
+        await contents.remember(admission, contents.sums(house.source, admission), NOW)
     assert len(contents._known) == MOST_KNOWN
     assert contents.known(ASSET, (only(0),)) is None
     assert condition.spent == []
@@ -355,6 +356,7 @@ async def test_what_is_kept_in_memory_of_many_scopes_is_bounded():
 @dataclass
 class AnyAdmission:
     asset: str = ASSET
+    use: str = "urn:job:1"
     scope: tuple = ()
 
 

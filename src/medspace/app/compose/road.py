@@ -6,6 +6,7 @@ from typing import Any
 
 from medspace.adapters.http.guard import check_callback
 from medspace.adapters.http.peers import DspClient
+from medspace.adapters.runner import ThreadPool, ThreadRunner
 from medspace.app.api.protocol import BASE, Door, protocol_routes
 from medspace.app.api.public import public_routes
 from medspace.app.compose.base import Base
@@ -24,6 +25,7 @@ from medspace.connector.transfer.steps import Steps as TransferSteps
 from medspace.connector.usage.calls import Holder
 from medspace.connector.usage.conditions import Grounds, kept_duties
 from medspace.connector.usage.notebook import Notebook
+from medspace.connector.usage.ports import Runners
 from medspace.connector.usage.service import UsageControl
 from medspace.connector.usage.spent import spent
 from medspace.connector.usage.strategy import UsageStrategy
@@ -70,6 +72,8 @@ class Road:
             clock=base.clock,
             randomness=base.randomness,
             conditions=conditions,
+            runners=Runners(ThreadPool(), {"thread": ThreadRunner()}),
+            changes=base.bell,
             applied=base.parts.brakes,
         )
 

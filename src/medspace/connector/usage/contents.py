@@ -1,12 +1,12 @@
 """Which content the rows of an asset have now, within one scope, beside those that were asked before."""
 
-import asyncio
 from dataclasses import replace
 from datetime import datetime
 
 from medspace.connector.usage import versions
 from medspace.connector.usage.model import VERSIONS, Version
 from medspace.connector.usage.notebook import Notebook
+from medspace.connector.usage.ports import Threads
 from medspace.connector.usage.rows import opened
 from medspace.connector.usage.versions import Content
 from medspace.core.clock import stamp
@@ -22,8 +22,8 @@ Scope = tuple[RowScope, ...]
 class Contents:
     """Reads the content of each asset and scope once, when it is first asked: what is open does not change."""
 
-    def __init__(self, database: Database, notebook: Notebook) -> None:
-        self._database, self._notebook = database, notebook
+    def __init__(self, database: Database, notebook: Notebook, threads: Threads) -> None:
+        self._database, self._notebook, self._threads = database, notebook, threads
         self._known: dict[tuple[str, Scope], Content] = {}
 
     def known(self, asset: str, scope: Scope) -> Content | None:
@@ -39,16 +39,17 @@ class Contents:
         key = self._notebook.sealer.key("marks", admission.asset)
         return versions.packed(versions.sums_of(opened(source, admission), key))
 
-    async def remember(self, asset: str, scope: Scope, sums: str, now: datetime) -> Content:
+    async def remember(self, admission: Admission, sums: str, now: datetime) -> Content:
         """Compare a content with those before, and keep it beside them."""
+        asset, use = admission.asset, admission.use
         version = versions.version_of(sums)
         before = await self._database.read(lambda tx: _of(tx, asset))
         others = [(_version(one), one.sums) for one in before if _version(one) != version]
-        content = await asyncio.to_thread(lambda: versions.compared(versions.unpacked(sums), version, others))
+        content = await self._threads.call(use, lambda: versions.compared(versions.unpacked(sums), version, others))
         if len(others) == len(before):
             made = Version(f"{asset}\n{version}", asset, stamp(now), sums)
             await self._database.write(lambda tx: self._keep(tx, made, now))
-        self._add(asset, scope, content)
+        self._add(asset, admission.scope, content)
         return content
 
     def _add(self, asset: str, scope: Scope, content: Content) -> None:

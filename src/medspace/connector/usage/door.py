@@ -24,13 +24,13 @@ from medspace.connector.usage.errors import JobClosedError, NotAdmittedError, Un
 from medspace.connector.usage.gate import INTERRUPTED, Gate
 from medspace.connector.usage.model import JOBS, QUESTIONS, Job, Outcome, Question
 from medspace.connector.usage.recollection import Recollection, Sought
-from medspace.connector.usage.requests import Requests
+from medspace.connector.usage.requests import Asked, Requests
 from medspace.connector.usage.tokens import JobTokens
 from medspace.connector.usage.versions import Content
 from medspace.core.canonical import JsonObject, exact
 from medspace.core.clock import Clock, stamp
 from medspace.core.decision import Decision, combine
-from medspace.core.engine import Engine
+from medspace.core.engine import Engine, OutputForm
 from medspace.core.hashing import digest, same_secret
 from medspace.core.store import Transaction
 from medspace.core.usage import Admission, Brakes, Grant, Release, RowScope, Step
@@ -78,16 +78,16 @@ class Door:
         decision = combine(self._judged(tx, asking), recalled.unchanged)
         if not decision.permitted:
             return self._refuse(tx, visit, decision)
-        return self._admitted(tx, asking, admission_id, recalled.known)
-
-    def _admitted(self, tx: Transaction, asking: Asking, admission_id: str, known: Release | None) -> Admitted:
-        visit, job = asking.visit, asking.visit.job
-        job_now = replace(job, task=visit.task, steps=job.steps + 1, sites=sites_digest(visit.step.sites))
-        tx.replace(JOBS, job, job_now)
+        self._enrol(tx, visit)
         if asking.new:
             self._spend(tx, asking)
         admission = self._admission(tx, asking, admission_id)
-        return Admitted(admission, visit.step, self._keep(tx, asking, admission), known)
+        return Admitted(admission, visit.step, self._keep(tx, asking, admission, asked), recalled.known)
+
+    def _enrol(self, tx: Transaction, visit: Visit) -> None:
+        job = visit.job
+        job_now = replace(job, task=visit.task, steps=job.steps + 1, sites=sites_digest(visit.step.sites))
+        tx.replace(JOBS, job, job_now)
 
     def _visit(self, tx: Transaction, call: Call, now: datetime) -> Visit:
         job = self.job(tx, call)
@@ -97,9 +97,13 @@ class Door:
         return self._visited(tx, job, agreement, call.step, now)
 
     def _visited(self, tx: Transaction, job: Job, agreement: Agreement, step: Step, now: datetime) -> Visit:
-        used = self._uses_before(tx, job)
-        request = self.requests.of(tx, agreement, job.kind, now, used, step.task)
+        asked = Asked(now, self._uses_before(tx, job), step.task, self._protection(job.kind, step))
+        request = self.requests.of(tx, agreement, job.kind, asked)
         return Visit(job, agreement, step, digest(exact(step.task)), request, now)
+
+    def _protection(self, kind: str, step: Step) -> str | None:
+        engine = self.engines.get((kind, task_name(step)))
+        return None if engine is None else engine.protection(step.task)
 
     def job(self, tx: Transaction, call: Call) -> Job:
         """The open job that a call is about.
@@ -193,8 +197,8 @@ class Door:
 
     def _admission(self, tx: Transaction, asking: Asking, admission_id: str) -> Admission:
         visit, grant = asking.visit, asking.grant
-        job, notebook = visit.job, self.holder.notebook
-        latest = visit.now + LONGEST_ADMISSION
+        job, notebook, made = visit.job, self.holder.notebook, (form.name for form in self._forms(visit))
+        latest = visit.now + self._longest(visit)
         expires = min(latest, grant.expires or latest)
         facts = self._noted(asking, admission_id) | {"expires": stamp(expires)}
         return Admission(
@@ -207,7 +211,7 @@ class Door:
             kind=job.kind,
             purpose=visit.request.purpose or "unstated",
             task=visit.task,
-            outputs=self._made(visit) if grant.outputs is None else tuple(sorted(grant.outputs)),
+            outputs=tuple(made if grant.outputs is None else sorted(grant.outputs)),
             min_cohort=grant.min_cohort,
             min_sites=grant.min_sites,
             expires=expires,
@@ -217,6 +221,8 @@ class Door:
             brakes=self.applied,
             scope=grant.scope,
             budget=grant.budget,
+            protection=visit.request.protection or "",
+            messages={form.name: form.most for form in self._forms(visit) if form.message},
         )
 
     def _noted(self, asking: Asking, admission_id: str) -> JsonObject:
@@ -237,21 +243,25 @@ class Door:
             "round": step.round,
             "step": step.name,
             "question": digest(exact(step.inputs)),
-            "sites": len(set(visit.step.sites)),
+            "sites": len(set(step.sites)),
         }
 
     def _scope_digest(self, asset: str, scope: tuple[RowScope, ...]) -> str:
         key = self.holder.notebook.sealer.key("scope", asset)
         return digest([key.hex(), *_told(scope)])
 
-    def _made(self, visit: Visit) -> tuple[str, ...]:
-        engine = self.engines[visit.job.kind, task_name(visit.step)]
-        return tuple(form.name for form in engine.outputs)
+    def _longest(self, visit: Visit) -> timedelta:
+        """How long an answer may take to leave: as long as its engine says, and a person who must look at it."""
+        limits = self.engines[visit.job.kind, task_name(visit.step)].limits
+        return max(LONGEST_ADMISSION, timedelta(seconds=limits.seconds + limits.check))
 
-    def _keep(self, tx: Transaction, asking: Asking, admission: Admission) -> Question:
+    def _forms(self, visit: Visit) -> tuple[OutputForm, ...]:
+        return self.engines[visit.job.kind, task_name(visit.step)].outputs
+
+    def _keep(self, tx: Transaction, asking: Asking, admission: Admission, asked: str) -> Question:
         """Keep the question that was admitted, sealed."""
         content = self.recollection.contents.known(admission.asset, admission.scope)
-        asked = Question(
+        question = Question(
             id=admission.id,
             entry=admission.entry,
             asset=admission.asset,
@@ -265,9 +275,11 @@ class Door:
             sealed=self.holder.notebook.sealed(asking.visit.step, admission.id),
             version=content.version if content else "",
             counted=asking.new,
+            asked=asked,
+            granted=self.holder.notebook.granted(admission),
         )
-        tx.insert(QUESTIONS, asked)
-        return asked
+        tx.insert(QUESTIONS, question)
+        return question
 
 
 def _granted_to(admission: Admission) -> Grant:

@@ -1,6 +1,5 @@
 """What a use asks for at each point of the road, with the facts that are known there."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,9 +8,18 @@ from medspace.connector.ports import FactsOf
 from medspace.connector.usage import rules
 from medspace.connector.usage.conditions import Conditions
 from medspace.core.canonical import JsonObject
-from medspace.core.engine import Engine
 from medspace.core.store import Transaction
 from medspace.policy.model import UseRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """When it is asked, after how many uses; the task with what protects it, once they are known."""
+
+    now: datetime
+    used: int
+    task: JsonObject | None = None
+    protection: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,19 +28,11 @@ class Requests:
 
     facts: FactsOf
     conditions: Conditions
-    engines: Mapping[tuple[str, str], Engine]  # those that were made, by DSP format and name of task
 
-    def of(
-        self, tx: Transaction, agreement: Agreement, kind: str, now: datetime, used: int, task: JsonObject | None
-    ) -> UseRequest:
-        """What the consumer of an agreement asks for; `task` None where it is not known yet."""
+    def of(self, tx: Transaction, agreement: Agreement, kind: str, asked: Asked) -> UseRequest:
+        """What the consumer of an agreement asks for."""
         user = agreement.consumer
         violated = (condition.violated(tx, agreement, user) for condition in self.conditions)
-        case = rules.Case(
-            self.facts(tx, user), now, used, self._protection(kind, task), frozenset[str]().union(*violated)
-        )
-        return rules.request_for(kind, agreement.dataset, case, task)
-
-    def _protection(self, kind: str, task: JsonObject | None) -> str | None:
-        engine = None if task is None else self.engines.get((kind, str(task.get("task"))))
-        return None if engine is None or task is None else engine.protection(task)
+        broken = frozenset[str]().union(*violated)
+        case = rules.Case(self.facts(tx, user), asked.now, asked.used, asked.protection, broken)
+        return rules.request_for(kind, agreement.dataset, case, asked.task)

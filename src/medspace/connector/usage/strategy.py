@@ -8,7 +8,7 @@ from medspace.connector.usage import rules
 from medspace.connector.usage.calls import numbered
 from medspace.connector.usage.conditions import Conditions, Wish
 from medspace.connector.usage.model import JOBS, Job
-from medspace.connector.usage.requests import Requests
+from medspace.connector.usage.requests import Asked, Requests
 from medspace.connector.usage.tokens import JobTokens
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock
@@ -37,14 +37,14 @@ class UsageStrategy:
         self._kinds = kinds
         self._tokens = tokens
         self._conditions = conditions
-        self._requests = Requests(facts, conditions, {})
+        self._requests = Requests(facts, conditions)
         self._clock = clock
 
     def examine(self, tx: Transaction, agreement: Agreement, transfer: Transfer) -> Decision:
         """May the consumer have this use: all conditions, and an engine that can do it."""
         job = tx.get(JOBS, transfer.id)
         before = job.number - 1 if job and job.number else numbered(tx, agreement.id)
-        request = self._requests.of(tx, agreement, transfer.format, self._clock.now(), before, None)
+        request = self._requests.of(tx, agreement, transfer.format, Asked(self._clock.now(), before))
         wish = Wish(transfer, agreement, request)
         return combine(
             rules.not_held(held=job is not None and job.held),
