@@ -8,20 +8,21 @@ from medspace.connector.model import Agreement, Dataset, Failure, Negotiation, T
 from medspace.connector.negotiation.service import awaits
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.decision import Decision
+from medspace.core.engine import COORDINATOR_SEES_SUMS
 from medspace.core.hashing import digest_bytes
 from medspace.core.text import Text, msgid
 from medspace.learning.glm.evaluation import Quality
 from medspace.learning.glm.outcome import read
-from medspace.learning.runs.model import Model, Run
 from medspace.policy import odrl, words
 from medspace.policy.errors import InvalidPolicyError
+from medspace.runs.model import Model, Run
 from medspace.trust.jws import encode
 from medspace.trust.model import Member
 
 Speak = Callable[[str], str]
 
 PROTECTIONS: Mapping[str, str] = {
-    "coordinator-sees-sums": msgid(
+    COORDINATOR_SEES_SUMS: msgid(
         "The coordinator saw the sums of each hospital one by one; masked aggregation was not used."
     ),
 }

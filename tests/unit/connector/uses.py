@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from medspace.adapters.memory import ManualClock, MemoryDatabase, SeededRandomness
+from medspace.adapters.memory import ManualClock, MemoryDatabase, MemoryUseKeys, SeededRandomness
 from medspace.adapters.runner import ThreadPool, ThreadRunner
 from medspace.adapters.system import SystemRandomness
 from medspace.app.bell import Bell, RingingDatabase
@@ -145,6 +145,7 @@ class House:
         self.regions: dict[str, str | None] = {USER: "DE"}
         self.terms = {"purposes": [PURPOSE], "until": "2027-01-01T00:00:00Z", "min_cohort": 10} | terms
         self.more = more  # conditions beside those of the product
+        self.keys = MemoryUseKeys(SeededRandomness(8))
         self.build()
 
     def build(self, engines: dict[str, Any] | None = None, sources: dict[str, Any] | None = None) -> None:
@@ -168,6 +169,7 @@ class House:
             clock=self.clock,
             randomness=self.randomness,
             conditions=conditions,
+            keys=self.keys,
             runners=Runners(ThreadPool(), {"thread": ThreadRunner()}),
             changes=self.bell,
             applied=self.brakes,

@@ -22,6 +22,7 @@ from medspace.connector.usage.calls import (
 from medspace.connector.usage.conditions import Conditions
 from medspace.connector.usage.errors import JobClosedError, NotAdmittedError, UnknownJobError
 from medspace.connector.usage.gate import INTERRUPTED, Gate
+from medspace.connector.usage.memory import remembers
 from medspace.connector.usage.model import JOBS, QUESTIONS, Job, Outcome, Question
 from medspace.connector.usage.recollection import Recollection, Sought
 from medspace.connector.usage.requests import Asked, Requests
@@ -72,7 +73,8 @@ class Door:
             return again
         self._end_stale(tx, visit.job)
         asking = Asking(visit, grant, request, new=True)
-        sought = Sought(visit.job.asset, grant.scope, grant.min_cohort, request, visit.step)
+        alone = remembers(tx, visit.job.id)
+        sought = Sought(visit.job.asset, grant.scope, grant.min_cohort, request, visit.step, alone)
         recalled = self.recollection.of(tx, sought, now)
         asking = replace(asking, new=recalled.known is None and not recalled.perhaps)
         decision = combine(self._judged(tx, asking), recalled.unchanged)
@@ -161,7 +163,8 @@ class Door:
         """
         now, admission = self.clock.now(), question.admission
         kept = tx.get(QUESTIONS, admission.id) or question.asked
-        sought = Sought(admission.asset, admission.scope, admission.min_cohort, kept.request, question.step)
+        alone = remembers(tx, admission.use)
+        sought = Sought(admission.asset, admission.scope, admission.min_cohort, kept.request, question.step, alone)
         known, decision = self.recollection.on(tx, sought, content, now)
         late = known is None and not kept.counted
         if late and decision.permitted:

@@ -9,7 +9,8 @@ MedspaceError
  |   |- WithheldError         the gate kept an output back
  |   |- ScopeError            the source does not apply the scope of the admission
  |   |- UseFailedError        the engine broke
- |   |   `- StepTooLongError  it took longer than it may
+ |   |   |- StepTooLongError  it took longer than it may
+ |   |   `- UseMemoryError    what it remembers cannot be opened or kept
  |   |- StepUnknownError      no such step of this use
  |   |- StepOverError         it has ended without a release; what was said then
  |   `- NotHeldError          a person decided about what waits for nobody
@@ -118,6 +119,14 @@ class StepOverError(RefusedError):
     code = "use.over"
     sentence = msgid("{words}")
     next_step = msgid("{advice}")
+
+
+class UseMemoryError(UseFailedError):
+    """What a use remembers cannot be opened, or cannot be kept."""
+
+    code = "use.memory"
+    sentence = msgid("What the use {use} remembers between its steps is not to be had: {reason}.")
+    next_step = msgid("Begin a new use.")
 
 
 class StepTooLongError(UseFailedError):

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from medspace.connector.model import AGREEMENTS
-from medspace.connector.usage import labelling, rules
+from medspace.connector.usage import labelling, memory, rules
 from medspace.connector.usage.calls import Admitted, Holder, Refusal, is_open, numbered, told
 from medspace.connector.usage.conditions import Conditions, Leaving
 from medspace.connector.usage.errors import JobClosedError, StepHeldError, WithheldError
@@ -31,11 +31,18 @@ class Gate:
     clock: Clock
 
     def release(
-        self, tx: Transaction, question: Admitted, output: Output, release_id: str, now: datetime
+        self,
+        tx: Transaction,
+        question: Admitted,
+        output: Output,
+        release_id: str,
+        now: datetime,
+        remembered: str | None = None,
     ) -> Release | Refusal | StepHeldError | str:
         """The release, or why it is none: in the open, or as a code that only the holder sees.
 
-        An output that a person must look at is held, once everything else permits it.
+        An output that a person must look at is held, once everything else permits it. `remembered` is the use's new
+        memory, sealed.
         """
         admission, step = question.admission, question.step
         job = tx.get(JOBS, admission.use)
@@ -52,6 +59,7 @@ class Gate:
         if output.hold:
             record(tx, Entry("use.held", stamp(now), self.holder.did, {"admission": admission.id}))
             self.holder.notebook.hold(tx, admission.id, output, now)
+            memory.hold(tx, admission.use, admission.id, remembered)
             return StepHeldError()
         said = release_digest(output.kind, step.round, output.cohort, output.values)
         facts = {"release": release_id, "admission": admission.id, "output": output.kind}
@@ -63,7 +71,10 @@ class Gate:
         )
         if not job.number:  # the first release makes it a use of the contract
             tx.replace(JOBS, job, replace(job, number=numbered(tx, job.agreement) + 1))
-        self.holder.notebook.keep(tx, release, now)
+        remembers = memory.remember(tx, admission.use, admission.id, remembered)
+        # What a use's own memory decides, and every message of a protocol, is an answer to this use alone.
+        alone = remembers or output.kind in admission.messages
+        self.holder.notebook.keep(tx, release, now, alone=alone)
         return release
 
     def _may_leave(
@@ -82,9 +93,10 @@ class Gate:
             return combine(*(condition.released(tx, leaving) for condition in self.conditions))
 
         admission = question.admission
+        cohort = LARGEST_INTEGER if output.kind in admission.messages else output.cohort
         return (
             combine(rules.in_the_open(admission, output, now), decided(LARGEST_INTEGER)),
-            combine(rules.behind_the_gate(admission, output), decided(output.cohort)),
+            combine(rules.behind_the_gate(admission, output), decided(cohort)),
         )
 
     def end(self, tx: Transaction, admission: str, outcome: Outcome, code: str) -> None:

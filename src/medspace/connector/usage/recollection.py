@@ -5,6 +5,7 @@ contents, like two extracts. So of two scopes that few persons tell apart, the s
 digest of a question says its scope, no answer that was made under another one is given.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -26,6 +27,7 @@ class Sought:
     min_cohort: int
     request: str
     step: Step
+    alone: bool  # what the use remembers decides the answer as well: no other use's answer is its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class Recollection:
             return Recalled(None, perhaps=False, unchanged=brakes.unchanged((), 0))
         content = self.contents.known(sought.asset, sought.scope)
         if content is None:
-            perhaps = self.notebook.recalled(tx, sought.asset, sought.request, None, now) is not None
+            perhaps = self._recalled(tx, sought, None, now) is not None
             return Recalled(None, perhaps, brakes.unchanged((), 0))
         known, unchanged = self.on(tx, sought, content, now)
         return Recalled(known, perhaps=False, unchanged=unchanged)
@@ -60,6 +62,13 @@ class Recollection:
         """The answer that the question got on these rows, and whether they may be asked anything new."""
         least = brakes.fewest_changed(sought.min_cohort)
         alike = content.alike(least, brakes.words(sought.step))
-        known = self.notebook.recalled(tx, sought.asset, sought.request, {content.version, *alike}, now)
+        known = self._recalled(tx, sought, {content.version, *alike}, now)
         asked = [version for version in alike if self.notebook.asked_of(tx, sought.asset, version, now)]
         return known, brakes.unchanged(() if known else asked, least)
+
+    def _recalled(
+        self, tx: Transaction, sought: Sought, versions: Collection[str] | None, now: datetime
+    ) -> Release | None:
+        if sought.alone:
+            return None
+        return self.notebook.recalled(tx, sought.asset, sought.request, versions, now)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from math import isfinite
 
-from medspace.core.canonical import LARGEST_INTEGER, Json, JsonObject
+from medspace.core.canonical import LARGEST_INTEGER, Json, JsonObject, canonical, exact
 from medspace.core.decision import Decision, Premise, Verdict, combine
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Admission, Output, Step
@@ -102,6 +102,8 @@ def in_the_open(admission: Admission, output: Output, now: datetime) -> Decision
 
 def behind_the_gate(admission: Admission, output: Output) -> Decision:
     """The part of the gate that looks at what the rows made: its reasons are the holder's own."""
+    if output.kind in admission.messages:
+        return _message(output, admission.messages[output.kind])
     return combine(_cohort(admission, output), _content(output))
 
 
@@ -144,21 +146,30 @@ def _content(output: Output) -> Decision:
     return _one("release.content", "release.content", asked, held, ok=0 <= numbers <= MOST_NUMBERS)
 
 
-def _count(value: Json, depth: int) -> int:
+def _message(output: Output, most: int) -> Decision:
+    """What a message of a protocol may be: its form and size, since no person stands behind a key or a share."""
+    asked = Text(msgid("a protocol message of at most {most} bytes: finite numbers and short words"), {"most": most})
+    plain = output.cohort == 0 and _count(dict(output.values), DEEPEST, most) >= 0
+    size = len(canonical(exact(dict(output.values)))) + sum(part.size for part in output.parts) if plain else 0
+    held = Text(msgid("{size} bytes"), {"size": size}) if plain else Text(msgid("something else"))
+    return _one("release.message", "release.message", asked, held, ok=plain and size <= most)
+
+
+def _count(value: Json, depth: int, longest: int = LONGEST_TEXT) -> int:
     """How many leaves a value has; negative where it holds something that must not leave."""
     if isinstance(value, dict | list | tuple):
         if depth == 0:
             return -1
         if isinstance(value, dict) and not all(_is_word(name) for name in value):
             return -1
-        counts = [_count(item, depth - 1) for item in (value.values() if isinstance(value, dict) else value)]
+        counts = [_count(item, depth - 1, longest) for item in (value.values() if isinstance(value, dict) else value)]
         return -1 if any(count < 0 for count in counts) else sum(counts)
-    fine = value is None or _is_word(value) or _is_finite(value)
+    fine = value is None or _is_word(value, longest) or _is_finite(value)
     return 1 if fine else -1
 
 
-def _is_word(value: Json) -> bool:
-    return isinstance(value, str) and len(value) <= LONGEST_TEXT
+def _is_word(value: Json, longest: int = LONGEST_TEXT) -> bool:
+    return isinstance(value, str) and len(value) <= longest
 
 
 def _is_finite(value: Json) -> bool:

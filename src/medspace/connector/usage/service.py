@@ -34,6 +34,7 @@ from medspace.connector.usage.errors import (
 )
 from medspace.connector.usage.gate import INTERRUPTED, Gate
 from medspace.connector.usage.going import MOST_OF_ONE, Going, Lead, Standing
+from medspace.connector.usage.memory import Memories, UseKeys
 from medspace.connector.usage.model import JOBS, Job, Outcome, Question
 from medspace.connector.usage.notebook import Notebook
 from medspace.connector.usage.ports import Changes, Place, Runners
@@ -72,6 +73,7 @@ class UsageControl:
         clock: Clock,
         randomness: Randomness,
         conditions: Conditions,
+        keys: UseKeys,
         runners: Runners,
         changes: Changes,
         applied: Brakes = ALL_BRAKES,
@@ -80,6 +82,7 @@ class UsageControl:
         self._makers, self._runners = dict(engines), runners
         self._engines: dict[tuple[str, str], Engine] = {}
         self._grounds = Grounds(holder, applied)
+        self._memories = Memories(keys, database, runners.threads, changes, clock, randomness)
         contents = Contents(database, holder.notebook, runners.threads)
         requests = Requests(facts, conditions)
         recollection = Recollection(holder.notebook, contents, applied.changes)
@@ -90,6 +93,7 @@ class UsageControl:
             gate,
             self._door,
             contents,
+            self._memories,
             runners.threads,
             database,
             clock,
@@ -161,6 +165,7 @@ class UsageControl:
             QuestionsSealedError: the questions that were kept were sealed with another secret.
         """
         await self._notebook.check(self._database)
+        await self._memories.sweep()
         left = await self._recovery.left()
         for runner in self._runners.named.values():
             await runner.sweep([question.id for question in left])
@@ -170,7 +175,12 @@ class UsageControl:
         await self.tidy()
 
     async def work(self) -> None:
-        """Forget once a day what was kept for its time; until cancelled."""
+        """Forget once a day what was kept for its time, and at once what a use remembered that ends."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._memories.work())
+            tasks.create_task(self._tidy_daily())
+
+    async def _tidy_daily(self) -> None:
         while True:
             await self._clock.sleep(DAY)
             await self.tidy()

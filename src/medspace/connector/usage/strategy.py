@@ -106,7 +106,8 @@ class UsageStrategy:
 
 def _after(job: Job, event: TransferEvent) -> Job:
     if event in _CLOSING:
-        return replace(job, open=False, held=job.held or event is TransferEvent.CLOSING)
+        held, over = job.held or event is TransferEvent.CLOSING, job.over or event in _OVER
+        return replace(job, open=False, held=held, over=over)
     # The user goes on with what it suspended itself; `examine` was asked before.
     return replace(job, open=True) if event is TransferEvent.STARTED and not job.held else job
 
