@@ -113,8 +113,9 @@ _TRANSFER = ("role pid counterparty:did agreement format", "peer_pid code")
 # the sites that were asked and did not take part to the end, `reasons` the code of each one's reason in that order.
 # What was admitted ends once: it was released, withheld by a rule, or failed (the engine broke, the connector stopped
 # in between), and may be held for a person before that; `expires` is until when its answer may leave, `sites` how
-# many holders the run names. `manifest` is what the user signed of the run: the same at all sites, and in each round.
-# An answer to another question than that of the round has its own `step` and `question`.
+# many holders the run names, `scope` the digest of the rows that it was narrowed to, keyed by the holder. `manifest`
+# is what the user signed of the run: the same at all sites, and in each round. An answer to another question than that
+# of the round has its own `step` and `question`.
 _KINDS = (
     _kind("offer.published", "asset offer policy:digest label:digest", "dataset:digest dictionary:digest"),
     _kind("offer.withdrawn", "asset"),
@@ -131,7 +132,7 @@ _KINDS = (
     _kind(
         "use.admitted",
         "admission agreement transfer user:did asset use_kind purpose task:digest round:number step question:digest",
-        "expires:time sites:number run manifest:digest",
+        "expires:time sites:number scope:digest run manifest:digest",
     ),
     _kind("use.refused", "agreement transfer user:did code", "clause"),
     _kind("use.released", "release admission output round:number digest:digest"),
