@@ -114,8 +114,8 @@ _TRANSFER = ("role pid counterparty:did agreement format", "peer_pid code")
 # What was admitted ends once: it was released, withheld by a rule, or failed (the engine broke, the connector stopped
 # in between), and may be held for a person before that; `expires` is until when its answer may leave, `sites` how
 # many holders the run names, `scope` the digest of the rows that it was narrowed to, keyed by the holder. `manifest`
-# is what the user signed of the run: the same at all sites, and in each round. An answer to another question than that
-# of the round has its own `step` and `question`.
+# is what the user signed of the run: the same at all sites, and in each round. An answer to another question than
+# that of the round has its own `step` and `question`.
 _KINDS = (
     _kind("offer.published", "asset offer policy:digest label:digest", "dataset:digest dictionary:digest"),
     _kind("offer.withdrawn", "asset"),

@@ -7,7 +7,7 @@ two sites two manifests gets two digests, which every site writes into its log w
 Both are compact JSON Web Signatures with Ed25519 (RFC 7515, RFC 8037) by the key that the members list names.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -75,6 +75,11 @@ class Manifest:
     def digest(self) -> str:
         """By what everybody names it."""
         return digest(self.claims)
+
+    @property
+    def parties(self) -> tuple[str, ...]:
+        """Everybody who has a part in the run, each once."""
+        return tuple(dict.fromkeys((*self.sites, self.user, self.coordinator)))
 
     def agreement(self, site: str) -> str | None:
         """The agreement under which a site has its seat; None where it has none."""
@@ -148,9 +153,9 @@ def named(text: str) -> str:
     return digest_bytes(jws.split(text).payload)
 
 
-def sites(text: str) -> set[str]:
-    """The DIDs of the seats of a manifest that was signed here."""
-    return {seat.site for seat in read_json(jws.split(text).payload, _Manifest).seats}
+def kept(text: str) -> Manifest:
+    """A manifest that was proven, or signed, before it was kept."""
+    return _checked(read_json(jws.split(text).payload, _Manifest))
 
 
 def _checked(found: _Manifest) -> Manifest:
@@ -213,6 +218,26 @@ def read_key(text: str, manifest: Manifest, site: str, site_key: bytes) -> SeatK
     if made_for != (manifest.run, manifest.task, manifest.digest, site):
         raise SeatKeyInvalidError(site=site)
     return SeatKey(site, public, text)
+
+
+def read_keys(texts: Sequence[str], manifest: Manifest, keys: Callable[[str], bytes]) -> tuple[SeatKey, ...]:
+    """The keys of all seats, in the order of the seats; `keys` has the 32-byte public key of each seat.
+
+    Raises:
+        SeatKeyInvalidError: a seat has none, or not one that it signed for this manifest.
+    """
+    given = {_site(text): text for text in texts[: len(manifest.seats)]}
+    if len(given) < len(texts):
+        raise SeatKeyInvalidError(site=next((site for site in given if site not in manifest.sites), ""))
+    return tuple(read_key(given.get(site, ""), manifest, site, keys(site)) for site in manifest.sites)
+
+
+def _site(text: str) -> str:
+    """Whose key it says to be; proves nothing."""
+    try:
+        return read_json(jws.split(text[: limits.SEAT_KEY]).payload, _Key).site
+    except (jws.JwsError, msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return ""
 
 
 def _proven(text: str, typ: str, key: bytes) -> bytes | None:

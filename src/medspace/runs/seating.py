@@ -1,6 +1,6 @@
 """May a site take its seat? What every site checks of a manifest itself, whatever the coordinator says."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from medspace.core.decision import Decision, Premise, Verdict, combine
@@ -12,17 +12,15 @@ from medspace.runs.manifest import Manifest
 class Seen:
     """What a site knows by itself of the use that a manifest is shown for.
 
-    `operators` has the operator of each party of the manifest that is a member now. `holders` are those with whom
-    the agreement lets this one take part in runs; None where it names none.
+    `operators` has the operator of each party of the manifest that is a member now. `protection` is None before the
+    task is known.
     """
 
     holder: str  # DID of the site itself
     agreement: str
     user: str
     operators: Mapping[str, str]
-    protection: str
-    min_sites: int = 1
-    holders: Collection[str] | None = None
+    protection: str | None = None
 
 
 def decide(manifest: Manifest, seen: Seen) -> Decision:
@@ -31,11 +29,9 @@ def decide(manifest: Manifest, seen: Seen) -> Decision:
         _user(manifest, seen),
         _seat(manifest, seen),
         _protocol(manifest, seen),
-        enough(manifest, seen.min_sites),
         _members(manifest, seen),
         _own(manifest, seen),
         _operators(manifest, seen),
-        _holders(manifest, seen),
     )
 
 
@@ -44,6 +40,18 @@ def shown(manifest: Manifest | None) -> Decision:
     asked = Text(msgid("a manifest of the run that its user signed"))
     held = Text(msgid("a manifest was shown") if manifest else msgid("no manifest was shown"))
     return _one("no_manifest", asked, held, ok=manifest is not None)
+
+
+def another(manifest: Manifest) -> Decision:
+    """Nothing more is admitted of a use that began under another manifest."""
+    held = Text(msgid("this one has the digest {digest}"), {"digest": manifest.digest})
+    return _one("other_manifest", Text(msgid("the manifest that the use began with")), held, ok=False)
+
+
+def other_keys() -> Decision:
+    """The keys of a run do not change."""
+    asked = Text(msgid("the keys that the run began with, this holder's own among them"))
+    return _one("other_keys", asked, Text(msgid("others were shown")), ok=False)
 
 
 def of_task(manifest: Manifest, task: str) -> Decision:
@@ -75,9 +83,10 @@ def _seat(manifest: Manifest, seen: Seen) -> Decision:
 
 
 def _protocol(manifest: Manifest, seen: Seen) -> Decision:
-    asked = Text(msgid("the protection {protection}, which the task gets here"), {"protection": seen.protection})
+    given = seen.protection or manifest.protocol
+    asked = Text(msgid("the protection {protection}, which the task gets here"), {"protection": given})
     held = Text(msgid("the manifest says {protection}"), {"protection": manifest.protocol})
-    return _one("protocol", asked, held, ok=manifest.protocol == seen.protection)
+    return _one("protocol", asked, held, ok=manifest.protocol == given)
 
 
 def _members(manifest: Manifest, seen: Seen) -> Decision:
@@ -103,14 +112,6 @@ def _operators(manifest: Manifest, seen: Seen) -> Decision:
     twice = sorted({operator for operator in found if found.count(operator) > 1})
     held = Text(msgid("more than one seat: {operators}"), {"operators": ", ".join(twice[:3]) or "-"})
     return _one("operator", asked, held, ok=not twice)
-
-
-def _holders(manifest: Manifest, seen: Seen) -> Decision:
-    asked = Text(msgid("only data holders that the agreement names"))
-    allowed = None if seen.holders is None else {*seen.holders, seen.holder}
-    others = [] if allowed is None else [site for site in manifest.sites if site not in allowed]
-    held = Text(msgid("others: {sites}"), {"sites": ", ".join(others[:3]) or "-"})
-    return _one("holders", asked, held, ok=not others)
 
 
 def _one(

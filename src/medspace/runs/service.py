@@ -260,7 +260,7 @@ class Coordinator:
     async def _manifest(self, procedure: Procedure, run: Run) -> Run:
         """The run with its manifest: a new one as long as nothing was asked and a seat was lost."""
         seats = rules.seated(run)
-        if run.manifest and (run.round or manifests.sites(run.manifest) == {seat.site for seat in seats}):
+        if run.manifest and (run.round or set(manifests.kept(run.manifest).sites) == {seat.site for seat in seats}):
             return run
         least, parties = min(rules.needed(procedure.demands, seats), len(seats)), (self.actor, self.actor)
         drawn = manifests.draw(run.id, parties, run.task_digest, seats, run.protection, least, self.randomness)

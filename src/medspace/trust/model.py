@@ -83,12 +83,13 @@ class Facts:
     did: str
     region: str | None = None  # such as DE
     roles: tuple[str, ...] = ()
+    operator: str | None = None  # who sees what its connector sees: mostly the member itself; None of a stranger
 
 
 def facts(members: Members | None, did: str) -> Facts:
     """What the members list says of a participant."""
     member = members.find(did) if members is not None else None
-    return Facts(did) if member is None else Facts(did, member.region or None, member.roles)
+    return Facts(did) if member is None else Facts(did, member.region or None, member.roles, member.operator or did)
 
 
 @dataclass(frozen=True, slots=True)

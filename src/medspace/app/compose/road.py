@@ -28,6 +28,7 @@ from medspace.connector.usage.calls import Holder
 from medspace.connector.usage.conditions import Grounds, kept_duties
 from medspace.connector.usage.notebook import Notebook
 from medspace.connector.usage.ports import Runners
+from medspace.connector.usage.seats import Identity
 from medspace.connector.usage.service import UsageControl
 from medspace.connector.usage.spent import spent
 from medspace.connector.usage.strategy import UsageStrategy
@@ -51,7 +52,7 @@ class Road:
         self.kinds = frozenset(kind for kind, _ in base.parts.engines)
         answering = Answering(config.negotiations.answers)
         holder = self._holder(holdings)
-        conditions = tuple(make(Grounds(holder, base.parts.brakes)) for make in base.parts.conditions)
+        conditions = tuple(make(Grounds(holder, base.parts.brakes, base.facts)) for make in base.parts.conditions)
         strategy = PolicyStrategy(local, base.facts, answering, spent, kept_duties(conditions))
         negotiation_steps = NegotiationSteps(local, strategy)
         usage_strategy = UsageStrategy(config.base_url, self.kinds, tokens, base.facts, base.clock, conditions)
@@ -77,6 +78,7 @@ class Road:
             randomness=base.randomness,
             conditions=conditions,
             keys=FileUseKeys(config.path(USE_KEYS), base.randomness),
+            identity=Identity(base.signer, base.book),
             runners=self._runners(holdings),
             changes=base.bell,
             applied=base.parts.brakes,

@@ -61,19 +61,27 @@ class Gate:
             self.holder.notebook.hold(tx, admission.id, output, now)
             memory.hold(tx, admission.use, admission.id, remembered)
             return StepHeldError()
-        said = release_digest(output.kind, step.round, output.cohort, output.values)
+        said = release_digest(output.kind, step.round, output.cohort, output.values, output.outbox)
         facts = {"release": release_id, "admission": admission.id, "output": output.kind}
         entry = record(
             tx, Entry("use.released", stamp(now), self.holder.did, facts | {"round": step.round, "digest": said})
         )
         release = Release(
-            release_id, admission.id, output.kind, step.round, output.values, output.cohort, said, entry
+            release_id,
+            admission.id,
+            output.kind,
+            step.round,
+            output.values,
+            output.cohort,
+            said,
+            entry,
+            outbox=output.outbox,
         )
         if not job.number:  # the first release makes it a use of the contract
             tx.replace(JOBS, job, replace(job, number=numbered(tx, job.agreement) + 1))
         remembers = memory.remember(tx, admission.use, admission.id, remembered)
         # What a use's own memory decides, and every message of a protocol, is an answer to this use alone.
-        alone = remembers or output.kind in admission.messages
+        alone = remembers or output.kind in admission.messages or bool(output.outbox)
         self.holder.notebook.keep(tx, release, now, alone=alone)
         return release
 

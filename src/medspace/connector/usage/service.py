@@ -41,6 +41,7 @@ from medspace.connector.usage.ports import Changes, Place, Runners
 from medspace.connector.usage.recollection import Recollection
 from medspace.connector.usage.recovery import Recovery
 from medspace.connector.usage.requests import Requests
+from medspace.connector.usage.seats import Identity, Seats
 from medspace.connector.usage.states import StepState
 from medspace.connector.usage.tokens import JobTokens
 from medspace.connector.usage.working import Working
@@ -74,6 +75,7 @@ class UsageControl:
         randomness: Randomness,
         conditions: Conditions,
         keys: UseKeys,
+        identity: Identity,
         runners: Runners,
         changes: Changes,
         applied: Brakes = ALL_BRAKES,
@@ -81,19 +83,21 @@ class UsageControl:
         self._holder, self._notebook = holder, holder.notebook
         self._makers, self._runners = dict(engines), runners
         self._engines: dict[tuple[str, str], Engine] = {}
-        self._grounds = Grounds(holder, applied)
+        self._grounds = Grounds(holder, applied, facts)
         self._memories = Memories(keys, database, runners.threads, changes, clock, randomness)
         contents = Contents(database, holder.notebook, runners.threads)
         requests = Requests(facts, conditions)
         recollection = Recollection(holder.notebook, contents, applied.changes)
         gate = Gate(holder, conditions, requests, clock)
         self._door = Door(holder, gate, conditions, requests, recollection, self._engines, tokens, clock, applied)
+        self.seats = Seats(self._grounds, self._door, identity, self._memories, database, clock, randomness)
         self._working = Working(
             holder,
             gate,
             self._door,
             contents,
             self._memories,
+            self.seats,
             runners.threads,
             database,
             clock,
@@ -306,7 +310,8 @@ def _step_digest(step: Step) -> str:
     if flaw is not None:
         raise StepError(reason=flaw)
     parts = {"parts": [[part.digest, part.media_type, part.size] for part in step.parts]} if step.parts else {}
-    asked = {"task": step.task, "round": step.round, "name": step.name, "inputs": step.inputs} | parts
+    mail = {"inbox": dict(step.inbox)} if step.inbox else {}
+    asked = {"task": step.task, "round": step.round, "name": step.name, "inputs": step.inputs} | parts | mail
     try:
         return digest_bytes(canonical(exact(asked)))
     except (ValueError, RecursionError) as error:

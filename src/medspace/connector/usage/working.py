@@ -24,6 +24,7 @@ from medspace.connector.usage.memory import Memories
 from medspace.connector.usage.model import JOBS, Outcome
 from medspace.connector.usage.notebook import Said
 from medspace.connector.usage.ports import Changes, Place, Threads, Work
+from medspace.connector.usage.seats import Seats
 from medspace.connector.usage.versions import Content
 from medspace.core.clock import Clock, Randomness
 from medspace.core.engine import Engine
@@ -47,6 +48,7 @@ class Working:
         door: Door,
         contents: Contents,
         memories: Memories,
+        seats: Seats,
         threads: Threads,
         database: Database,
         clock: Clock,
@@ -56,7 +58,7 @@ class Working:
         compares: bool,
     ) -> None:
         self._holder, self._gate, self._door, self._contents = holder, gate, door, contents
-        self._memories = memories
+        self._memories, self._seats = memories, seats
         self._threads, self._database, self._changes = threads, database, changes
         self._clock, self._randomness, self._compares = clock, randomness, compares
 
@@ -122,8 +124,8 @@ class Working:
             known = await self._recognised(question, content)
         if known is not None:
             return Output(known.kind, known.values, known.cohort)
-        memory = await self._memories.opened(admission.use)
-        work = Work(admission, question.step, engine, source, self._randomness, self._clock, memory)
+        memory, peers = await self._memories.opened(admission.use), await self._seats.peers(admission.use)
+        work = Work(admission, question.step, engine, source, self._randomness, self._clock, memory, peers)
         return await self._watched(question, engine, place.do(work), since)
 
     async def _recognised(self, question: Admitted, content: Content) -> Release | None:
