@@ -17,7 +17,7 @@ BROAD_EXCEPTS = {
     "app/cli/__init__.py": "people are shown sentences, no tracebacks",
     "app/demo/story.py": "what the thread of the connectors raises goes to the thread that waits for it",
     "connector/dispatch/service.py": "one message that cannot be dealt with never stops the others",
-    "connector/usage/service.py": "what an engine does not foresee ends its use with a code, and is raised",
+    "adapters/runner/thread.py": "what an engine does not foresee ends its use with a code, and is raised",
 }
 MOST_BROAD_EXCEPTS = 5
 BROAD = ("Exception", "BaseException")

@@ -28,6 +28,7 @@ PUBLIC = [
     ("POST", "/dsp/2025-1/transfers/urn:uuid:1/termination"),
     ("GET", "/members"),
     ("POST", "/jobs/urn:uuid:1"),
+    ("GET", "/jobs/urn:uuid:1/steps/0"),
 ]
 OPEN = ["/.well-known/dspace-version", "/.well-known/did.json"]
 PRIVATE = [
@@ -77,7 +78,7 @@ def test_every_public_route_is_in_this_list(stage):
     known = {path for _, path in PUBLIC} | set(OPEN)
     for route in app.routes:
         path = route.path.rstrip("/")
-        for name, value in (("{pid}", "urn:uuid:1"), ("{job}", "urn:uuid:1"), ("{id:path}", ASSET)):
+        for name, value in (("{pid}", "urn:uuid:1"), ("{job}", "urn:uuid:1"), ("{step}", "0"), ("{id:path}", ASSET)):
             path = path.replace(name, value)
         assert path in known
 

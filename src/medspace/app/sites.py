@@ -1,29 +1,35 @@
-"""The coordinator's way to the sites (port `learning.ports.Sites`): a use is a transfer, a step a call of its job."""
+"""The coordinator's way to the sites (port `runs.ports.Sites`): a use is a transfer, a step a call of its job."""
 
 import asyncio
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
-from medspace.adapters.http.errors import JobBusyError, JobRefusedError
-from medspace.adapters.http.peers import JobClient
+from medspace.adapters.http.errors import AnswerTooLargeError, JobBusyError, JobRefusedError
+from medspace.adapters.http.peers import JobClient, Working
 from medspace.app.bell import Bell
 from medspace.app.finding import AwayError, Finder, listed
 from medspace.connector.errors import UnknownAgreementError, UnknownDatasetError, UnreachableError
 from medspace.connector.model import AGREEMENTS, TRANSFERS, Transfer, TransferState
 from medspace.connector.transfer.service import Transfers
+from medspace.connector.usage.errors import StepUnknownError
 from medspace.connector.usage.strategy import JOB_ENDPOINT
 from medspace.core.canonical import Json, JsonObject
+from medspace.core.clock import Clock
 from medspace.core.errors import RefusedError
 from medspace.core.store import Database
 from medspace.core.text import Text, msgid, plain
 from medspace.core.usage import Step, release_digest
-from medspace.learning.errors import SiteAwayError, SiteRefusedError
-from medspace.learning.ports import Answer
+from medspace.runs.errors import SiteAwayError, SiteRefusedError
+from medspace.runs.ports import Answer
 
 START_WAIT = 8.0  # seconds for a transfer to be started; then the coordinator's own patience decides
-STEP_WAIT = 120.0  # seconds for one answer
+STEP_WAIT = 120.0  # seconds for one answer: a site that needs longer says so
+HOUR = timedelta(hours=1)
+STEP_LIMIT = 24 * HOUR  # for all answers about one step; before that, the coordinator's own patience decides
+FIRST_PAUSE, LONGEST_PAUSE = 0.25, 15.0  # seconds between two answers about one step
 CATALOGUE_WAIT = 5.0  # seconds for what a site publishes: who is away is to be said at once
 UNAUTHENTICATED = 401
 LONGEST_REASON = 1000  # characters of another party's words
@@ -47,6 +53,7 @@ class TransferSites:
     jobs: JobClient
     database: Database
     bell: Bell
+    clock: Clock
 
     async def begin(self, run: str, agreement: str, kind: str) -> str:
         """The transfer of this run under the agreement, started; the same one however often it is asked for.
@@ -72,7 +79,9 @@ class TransferSites:
         return pid
 
     async def ask(self, use: str, step: Step) -> Answer:
-        """One step of a use; the same step again gives the same answer.
+        """One step of a use; the same step again is the same step, and gives the same answer.
+
+        A site that needs long is asked again and again, at most for `STEP_LIMIT`.
 
         Raises:
             SiteAwayError: no answer, it asks for patience, or does not recognise us (yet).
@@ -83,12 +92,27 @@ class TransferSites:
             raise SiteRefusedError(site=use, reason=Text(msgid("the use was never started")))
         endpoint, token = _job(transfer.counterparty, transfer.data_address)
         try:
-            body = await self.jobs.ask(endpoint, token, step, transfer.counterparty, timeout=STEP_WAIT)
+            body = await self._followed(endpoint, token, step, transfer.counterparty)
+        except AnswerTooLargeError as error:  # and it will be again
+            raise SiteRefusedError(site=transfer.counterparty, reason=error.text, refusal=error.code) from error
         except (UnreachableError, JobBusyError) as error:
             raise SiteAwayError(site=transfer.counterparty, reason=error.text) from error
         except JobRefusedError as error:
             raise _no_step(transfer.counterparty, error) from error
         return _answer(transfer.counterparty, body)
+
+    async def _followed(self, endpoint: str, token: str, step: Step, site: str) -> JsonObject:
+        """The answer to a step, however long the site works on it; between two questions it has a rest."""
+        answer = await self.jobs.ask(endpoint, token, step, site, timeout=STEP_WAIT)
+        until, pause = self.clock.now() + STEP_LIMIT, FIRST_PAUSE
+        while isinstance(answer, Working):
+            if self.clock.now() >= until:
+                said = Text(msgid("it has worked on the step for {hours} hours"), {"hours": STEP_LIMIT // HOUR})
+                raise SiteAwayError(site=site, reason=said)
+            await self.clock.sleep(min(max(answer.after or 0.0, pause), LONGEST_PAUSE))
+            pause = min(2 * pause, LONGEST_PAUSE)
+            answer = await self.jobs.look(endpoint, token, answer.step, site, timeout=STEP_WAIT)
+        return answer
 
     async def end(self, use: str) -> None:
         """Complete the use.
@@ -113,7 +137,7 @@ class TransferSites:
 
 @dataclass(frozen=True, slots=True)
 class PublishedDictionaries:
-    """What the sites publish (port `learning.ports.Dictionaries`), read from their catalogues."""
+    """What the sites publish (port `runs.ports.Dictionaries`), read from their catalogues."""
 
     finder: Finder
     database: Database
@@ -160,6 +184,8 @@ def _words(said: str) -> Text:
 
 def _no_step(site: str, error: JobRefusedError) -> SiteRefusedError | SiteAwayError:
     facts = error.facts
+    if facts.get("refusal") == StepUnknownError.code:  # it was cut off: the step is to be sent again
+        return SiteAwayError(site=site, reason=_words(str(facts["reason"])))
     if facts.get("status") == UNAUTHENTICATED:  # it may pass: a clock that is off, a key or a member that is new
         reason_told = Text(msgid("it does not recognise us ({refusal})"), {"refusal": str(facts["refusal"])})
         return SiteAwayError(site=site, reason=reason_told)

@@ -29,11 +29,19 @@ class OutputForm:
 
 @dataclass(frozen=True, slots=True)
 class StepLimits:
-    """What one step may take, and where it runs: in the pool of threads, or in a process of its own."""
+    """What one step may take, and where it runs: in the pool of threads, or in a process of its own.
+
+    Both limits on memory and on processor time bind in a process only; a thread that takes too long is not waited
+    for, and keeps its place until it ends. `repeatable`: a step that a kill cut off may be done again under the same
+    admission, as nothing of it had left. `check` is for how many seconds a person may look at an output that waits
+    for one (`Output.hold`).
+    """
 
     seconds: float = 600.0
     megabytes: int = 2048
     runner: Literal["thread", "process"] = "thread"
+    repeatable: bool = True
+    check: float = 0.0
 
 
 class Peers(Protocol):

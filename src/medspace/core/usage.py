@@ -129,6 +129,7 @@ class Output:
     cohort: int  # persons behind it; 0 behind a protocol message
     parts: tuple[Part, ...] = ()
     memory: bytes | None = field(default=None, repr=False)
+    hold: bool = False  # a person of the holder must look at it before it leaves
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,8 @@ _TRANSFER = ("role pid counterparty:did agreement format", "peer_pid code")
 # of the whole model that came out, and `fitted` the question of the last round that it was made from. `missing` are
 # the sites that were asked and did not take part to the end, `reasons` the code of each one's reason in that order.
 # What was admitted ends once: it was released, withheld by a rule, or failed (the engine broke, the connector stopped
-# in between); `expires` is until when its answer may leave, `sites` how many holders the run named.
+# in between), and may be held for a person before that; `expires` is until when its answer may leave, `sites` how
+# many holders the run named.
 _KINDS = (
     _kind("offer.published", "asset offer policy:digest label:digest", "dataset:digest dictionary:digest"),
     _kind("offer.withdrawn", "asset"),
@@ -133,6 +134,7 @@ _KINDS = (
     ),
     _kind("use.refused", "agreement transfer user:did code", "clause"),
     _kind("use.released", "release admission output round:number digest:digest"),
+    _kind("use.held", "admission"),
     _kind("use.withheld", "admission code"),
     _kind("use.failed", "admission code"),
     _kind("run.started", "run task:digest agreements:tokens sites:dids protection"),

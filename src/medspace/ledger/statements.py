@@ -168,6 +168,7 @@ class Statements:
     peers: dict[str, str] = field(default_factory=dict)  # own pid of a transfer -> the other party's
     admissions: dict[str, Line] = field(default_factory=dict)
     releases: dict[str, Line] = field(default_factory=dict)
+    held: set[str] = field(default_factory=set)  # admissions whose output waited, or waits, for a person
     ends: dict[str, list[Line]] = field(default_factory=dict)  # admission -> what became of it
     repeated: list[Line] = field(default_factory=list)  # admissions and releases whose identity was taken
     runs: dict[str, Run] = field(default_factory=dict)
@@ -223,6 +224,9 @@ def _use(statements: Statements, line: Line) -> None:
     kind = line.entry.kind
     if kind == "use.admitted":
         _keep(statements, statements.admissions, line.facts["admission"], line)
+        return
+    if kind == "use.held":
+        statements.held.add(line.facts["admission"])
         return
     if kind == "use.released":
         _keep(statements, statements.releases, line.facts["release"], line)

@@ -9,6 +9,7 @@ from medspace.ledger.statements import PROVIDER, Line, Statements, later
 
 LONGEST_USE = timedelta(hours=1)  # how long an answer may take where the log does not say until when it may leave
 LONGEST_SAID = timedelta(days=1)  # a later end than this says nothing: no question is open for ever
+LONGEST_HELD = timedelta(days=30)  # the same, where a person must look at the answer
 
 
 def check_releases(log: Statements) -> Iterator[Finding]:
@@ -34,9 +35,9 @@ def check_ends(log: Statements) -> Iterator[Finding]:
             yield from (_of_nothing(log, end) for end in ends if end.entry.kind != "use.released")
 
 
-def open_until(admission: Line) -> str:
+def open_until(admission: Line, *, held: bool = False) -> str:
     """Until when the answer to an admitted question may leave."""
-    longest = later(admission.time, LONGEST_SAID)
+    longest = later(admission.time, LONGEST_HELD if held else LONGEST_SAID)
     return min(admission.facts.get("expires") or later(admission.time, LONGEST_USE), longest)
 
 
@@ -48,7 +49,8 @@ def _ended(log: Statements, admission: Line, ends: list[Line], *, followed: bool
         return ENDED.failed(place, "too_early", msgid("The end of the question was recorded before its admission."))
     if ends:
         return ENDED.verified(place)
-    if followed or open_until(admission) < log.until:
+    held = admission.facts["admission"] in log.held
+    if followed or open_until(admission, held=held) < log.until:
         sentence = msgid("The question was admitted and has no end: neither released, nor withheld, nor failed.")
         return ENDED.failed(place, "missing", sentence)
     sentence = msgid("The question was still being answered when the log was exported.")

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from medspace.adapters.http.errors import JobBusyError, JobRefusedError
-from medspace.adapters.memory import MemoryDatabase
+from medspace.adapters.memory import ManualClock, MemoryDatabase
 from medspace.app.bell import Bell
 from medspace.app.finding import AwayError
 from medspace.app.sites import PublishedDictionaries, TransferSites
@@ -21,7 +21,7 @@ from medspace.connector.model import (
     TransferState,
 )
 from medspace.core.usage import Step, release_digest
-from medspace.learning.errors import SiteAwayError, SiteRefusedError
+from medspace.runs.errors import SiteAwayError, SiteRefusedError
 
 SITE = "did:web:clinic.example"
 STEP = Step(task={}, round=1, name="sum")
@@ -85,7 +85,7 @@ async def sites_with(record=None, reply=None, outcome=None):
             raise reply
         return reply
 
-    return TransferSites(Transfers(database, outcome), SimpleNamespace(ask=ask), database, Bell())
+    return TransferSites(Transfers(database, outcome), SimpleNamespace(ask=ask), database, Bell(), ManualClock())
 
 
 async def test_a_use_is_asked_for_once():

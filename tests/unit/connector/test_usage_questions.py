@@ -20,6 +20,7 @@ from medspace.connector.usage.errors import (
 )
 from medspace.connector.usage.model import KEPT, QUESTIONS, VERSIONS, Spent
 from medspace.core.canonical import exact
+from medspace.core.engine import StepLimits
 from medspace.core.errors import InvalidInputError, RefusedError, StorageFullError
 from medspace.core.hashing import digest
 from medspace.core.text import Text
@@ -214,7 +215,9 @@ async def test_a_use_that_is_being_answered_holds_its_place():
         await house.control.step(call(first))
     house.database.left = 100
     await refused(house, "policy.count", second, job="urn:job:2")
+    house.engine.limits = StepLimits(repeatable=False)
     await house.control.recover()
+    await house.settled()
     assert await house.control.step(call(second, job="urn:job:2"))
 
 
@@ -441,8 +444,10 @@ async def test_the_history_is_that_of_a_year():
 # --- every admission has an end --------------------------------------------------------------------------------
 
 
-async def test_what_was_admitted_when_a_connector_was_killed_gets_its_end_at_the_next_start():
+async def cut_off(**limits):
+    """A house as after a kill: one step was admitted, and has no end."""
     house = House(FullDatabase())
+    house.engine.limits = StepLimits(**limits)
     await house.agree()
     token = await house.start()
     house.database.left = 3
@@ -450,7 +455,13 @@ async def test_what_was_admitted_when_a_connector_was_killed_gets_its_end_at_the
         await house.control.step(call(token))
     house.database.left = 100
     house.build()
+    return house, token
+
+
+async def test_what_cannot_be_repeated_gets_its_end_when_a_killed_connector_starts_again():
+    house, _ = await cut_off(repeatable=False)
     await house.control.recover()
+    await house.settled()
     admitted, failed = await house.log()
     assert (failed.kind, failed.facts) == (
         "use.failed",

@@ -1,17 +1,21 @@
 """A holder's usage control with real collections, a clock that stands still, and an engine that does as told."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from medspace.adapters.memory import ManualClock, MemoryDatabase, SeededRandomness
+from medspace.adapters.runner import ThreadPool, ThreadRunner
 from medspace.adapters.system import SystemRandomness
+from medspace.app.bell import Bell, RingingDatabase
 from medspace.connector.model import AGREEMENTS, Agreement, Role, Transfer, TransferState
 from medspace.connector.ports import TransferEvent
 from medspace.connector.usage.calls import Call, Holder
 from medspace.connector.usage.model import JOBS, LABELS, Labelled
 from medspace.connector.usage.notebook import Notebook
+from medspace.connector.usage.ports import Runners
 from medspace.connector.usage.service import ALL_BRAKES, UsageControl
 from medspace.connector.usage.strategy import UsageStrategy
 from medspace.connector.usage.tokens import JobTokens
@@ -114,6 +118,7 @@ class House:
         self.told: list[tuple[str, str]] = []
         self.end: Callable[[str, Any], None] = lambda use, decision: None
         self.clock = ManualClock(NOW)
+        self.bell = Bell()
         self.database = database or MemoryDatabase()
         self.tokens = JobTokens(b"secret")
         self.engine, self.source = Engine(), Source()
@@ -133,13 +138,20 @@ class House:
                 HOLDER, sources, {ASSET: self.limit}, self.notebook, lambda *told: self.told.append(told), self.end
             ),
             engines={(KIND, "count"): lambda: self.engine} if engines is None else engines,
-            database=self.database,
+            database=RingingDatabase(self.database, self.bell),
             tokens=self.tokens,
             region_of=self.region_of,
             clock=self.clock,
             randomness=self.randomness,
+            runners=Runners(ThreadPool(), {"thread": ThreadRunner()}),
+            changes=self.bell,
             applied=self.brakes,
         )
+
+    async def settled(self) -> None:
+        """Wait until no step is on its way."""
+        while self.control._going._leads:
+            await asyncio.gather(*(lead.task for lead in self.control._going._leads.values()), return_exceptions=True)
 
     def region_of(self, _: Any, did: str) -> str | None:
         return self.regions.get(did)
@@ -173,6 +185,7 @@ class House:
     async def tell(self, event: TransferEvent, job: str = "urn:job:1") -> None:
         transfer = transfer_of(job, "urn:agreement:1", KIND)
         await self.database.write(lambda tx: self.strategy.react(tx, transfer, event))
+        self.bell.ring()
 
     async def relabel(self, label: dict[str, Any] | None) -> None:
         def work(tx: Any) -> None:

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Annotated
 
 import msgspec
 
@@ -12,11 +13,14 @@ from medspace.adapters.http.client import HttpClient
 from medspace.adapters.http.connection import Answer
 from medspace.adapters.http.errors import BadAnswerError, JobBusyError, JobRefusedError
 from medspace.adapters.http.links import link_target
+from medspace.adapters.http.parts import PartClient
 from medspace.connector.errors import UnreachableError
 from medspace.connector.ports import Reply
 from medspace.connector.usage.errors import UseFailedError
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.decoding import read_json
+from medspace.core.limits import ANSWER
+from medspace.core.parts import Blobs, BlobStore, Keeping, Part
 from medspace.core.text import Text, msgid, plain
 from medspace.core.usage import Step
 from medspace.trust.did import LARGEST_DOCUMENT, document_url, parse_document
@@ -26,9 +30,9 @@ from medspace.trust.model import DidDocument
 from medspace.trust.service import Identity
 
 JOB_HEADER = "Medspace-Job"
-OK = 200
+OK, ACCEPTED = 200, 202
 LARGEST_REPLY = 1 << 20  # bytes; to a message: an acknowledgement, a state, one dataset
-LARGEST_ANSWER = 8 << 20  # bytes; to a step: the sums of some hundred columns squared
+LARGEST_ANSWER = ANSWER  # bytes; to a step
 LONGEST_REASON = 1000  # characters
 _CODE = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 PATIENCE = 10.0  # seconds, for a document or a list while a caller waits at our door
@@ -213,12 +217,31 @@ class _Problem(msgspec.Struct, frozen=True):
     reason: object = None
 
 
+@dataclass(frozen=True, slots=True)
+class Working:
+    """A step that is not done yet: its name within the use, its state in the site's word, when to ask again."""
+
+    step: str
+    state: str = ""
+    after: float | None = None  # seconds
+
+
+class _Working(msgspec.Struct, frozen=True):
+    step: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+    state: Annotated[str, msgspec.Meta(pattern=r"^[a-z]{0,20}\Z")] = ""
+
+
 class JobClient:
-    """Asks job endpoints for steps: POST of a `Step`, with the ID token and the job's own token."""
+    """Asks job endpoints for steps: POST of a `Step`, with the ID token and the job's own token.
+
+    A step that takes long is asked for again below the same endpoint, wherever the site's `Location` points to: the
+    job's token goes nowhere else.
+    """
 
     def __init__(self, client: HttpClient, identity: Identity) -> None:
         self._client = client
         self._identity = identity
+        self._parts = PartClient(client, _refusal)
 
     async def ask(
         self,
@@ -227,7 +250,7 @@ class JobClient:
         step: Step,
         audience: str,
         timeout: float | None = None,  # noqa: ASYNC109 - a bound of the call, kept inside
-    ) -> JsonObject:
+    ) -> JsonObject | Working:
         """The site's answer to one step, as JSON. `audience` is the site's DID, `timeout` in seconds.
 
         Raises:
@@ -235,21 +258,69 @@ class JobClient:
             JobBusyError: the site asks for patience (statuses 425, 429, 500 to 504).
             JobRefusedError: the site refuses or its engine broke, with its code and reason.
         """
-        token = self._identity.token_for(audience)
-        headers = {"Authorization": f"Bearer {token}", JOB_HEADER: job_token}
-        body = _encoder.encode(step)
+        body, headers = _encoder.encode(step), self._headers(job_token, audience)
         answer = await self._client.request(
             "POST", endpoint, headers=headers, body=body, limit=LARGEST_ANSWER, timeout=timeout
         )
-        if answer.status != OK:
-            raise _refusal(answer)
-        try:
-            read = json_of(answer)
-        except ValueError:
-            read = None
-        if not isinstance(read, dict):
-            raise BadAnswerError(address=endpoint, reason=Text(msgid("it is not a JSON object")))
-        return read
+        return _step_answer(endpoint, answer)
+
+    async def look(
+        self,
+        endpoint: str,
+        job_token: str,
+        step: str,
+        audience: str,
+        timeout: float | None = None,  # noqa: ASYNC109 - a bound of the call, kept inside
+    ) -> JsonObject | Working:
+        """The site's answer to a step that was asked for before, by its name.
+
+        Raises:
+            UnreachableError, JobBusyError, JobRefusedError: as for `ask`.
+        """
+        url, headers = f"{endpoint}/steps/{step}", self._headers(job_token, audience)
+        answer = await self._client.request("GET", url, headers=headers, limit=LARGEST_ANSWER, timeout=timeout)
+        return _step_answer(url, answer)
+
+    async def put_part(self, endpoint: str, job_token: str, part: Part, blobs: Blobs, audience: str) -> None:
+        """Bring a part of a question, before the step that names it; it goes on where it broke off.
+
+        Raises:
+            KeyError: `blobs` has no such part.
+            UnreachableError, JobBusyError, JobRefusedError: as for `ask`.
+        """
+        url = f"{endpoint}/parts/{part.digest}"
+        await self._parts.put(url, lambda: self._headers(job_token, audience), part, blobs)
+
+    async def fetch_part(
+        self, endpoint: str, job_token: str, part: Part, store: BlobStore, keeping: Keeping, audience: str
+    ) -> None:
+        """Fetch a part that a release names into our own store; it goes on where it broke off.
+
+        Raises:
+            BadAnswerError: its content has another digest.
+            UnreachableError, JobBusyError, JobRefusedError: as for `ask`.
+        """
+        url = f"{endpoint}/parts/{part.digest}"
+        await self._parts.fetch(url, lambda: self._headers(job_token, audience), part, store, keeping)
+
+    def _headers(self, job_token: str, audience: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._identity.token_for(audience)}", JOB_HEADER: job_token}
+
+
+def _step_answer(url: str, answer: Answer) -> JsonObject | Working:
+    if answer.status not in (OK, ACCEPTED):
+        raise _refusal(answer)
+    try:
+        read = json_of(answer)
+        if answer.status == ACCEPTED:
+            working = msgspec.convert(read, _Working)
+            after = _after(answer.headers, http_date(answer.headers.get("date", "")))
+            return Working(working.step, working.state, after)
+    except ValueError:  # msgspec's validation error is one
+        read = None
+    if not isinstance(read, dict):
+        raise BadAnswerError(address=url, reason=Text(msgid("it is not a JSON object")))
+    return read
 
 
 def _refusal(answer: Answer) -> JobRefusedError | JobBusyError:

@@ -1,6 +1,11 @@
 """The public listener beside the Dataspace Protocol: the DID document, the members list, the job endpoints.
 
 Only the DID document is answered without a proven caller.
+
+    POST /jobs/{job}                a step: 200 with its release, or 202 with `Location` and `Retry-After`
+    GET  /jobs/{job}/steps/{step}   the same for a step that was asked for before
+    PUT  /jobs/{job}/parts/{digest} a part of a question (`parts.py`)
+    GET  /jobs/{job}/parts/{digest} a part of a release
 """
 
 import logging
@@ -15,25 +20,39 @@ from starlette.routing import Route
 from medspace.adapters.logs import ROOT
 from medspace.app.api.bodies import LARGEST_STEP, json_response, problem_response, read_body
 from medspace.app.api.callers import Authenticate, caller_of
-from medspace.app.turns import BusyError, Share, Turns
+from medspace.app.api.parts import (
+    PartEndpoint,
+    PartLengthError,
+    PartOffsetError,
+    PartRangeError,
+    UnknownPartError,
+)
 from medspace.connector.errors import MessageError
+from medspace.connector.turns import BusyError, Share, Turns
 from medspace.connector.usage.calls import Call
 from medspace.connector.usage.errors import (
     JobClosedError,
     NotAdmittedError,
     StepError,
+    StepTooLongError,
+    StepUnknownError,
     UnknownJobError,
     UseFailedError,
     WithheldError,
 )
+from medspace.connector.usage.going import Standing
 from medspace.connector.usage.service import UsageControl
 from medspace.core.canonical import JsonObject
 from medspace.core.decoding import read_json
 from medspace.core.errors import MedspaceError
+from medspace.core.parts import PartBusyError, PartsFullError
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Release, Step
+from medspace.trust.model import Caller
 
 LONGEST_JOB_TOKEN = 256
+PATIENCE = 5.0  # seconds for a step, before the caller hears where to ask for it later
+SHA256 = "sha256:"
 JOB_HEADER = "medspace-job"
 MOST_SITES = 1000  # that one run may name
 LONGEST_DID = 256
@@ -41,12 +60,20 @@ DID = r"^did:[a-z0-9]+:[A-Za-z0-9._:%-]+\Z"  # DID Core 3.1
 
 _STATUS: dict[type[MedspaceError], int] = {
     UnknownJobError: 404,
+    StepUnknownError: 404,
     JobClosedError: 409,
     NotAdmittedError: 403,
     WithheldError: 403,
     UseFailedError: 500,
+    StepTooLongError: 500,
     StepError: 400,
     BusyError: 429,
+    UnknownPartError: 404,
+    PartLengthError: 411,
+    PartOffsetError: 409,
+    PartBusyError: 409,
+    PartRangeError: 416,
+    PartsFullError: 429,
 }
 
 
@@ -68,8 +95,12 @@ def public_routes(
     usage: UsageControl,
     authenticate: Authenticate,
     share: Share | None = None,
+    patience: float = PATIENCE,
 ) -> list[Route]:
-    """The routes; `path` is where the DID document lives, `members` gives the signed list or, without one, ""."""
+    """The routes; `path` is where the DID document lives, `members` gives the signed list or, without one, "".
+
+    Who asks for a step is answered with what came of it after at most `patience` seconds, or hears where to ask.
+    """
     turns = Turns(share)
 
     async def did_document(_: Request) -> Response:
@@ -82,16 +113,31 @@ def public_routes(
 
     async def job(request: Request) -> Response:
         caller = await caller_of(request, authenticate)
-        step = _read_step(await read_body(request, LARGEST_STEP))
-        token = request.headers.get(JOB_HEADER, "")[:LONGEST_JOB_TOKEN]
+        asked = _call(request, caller, _read_step(await read_body(request, LARGEST_STEP)))
         async with turns.turn(caller.did):
-            release = await usage.step(Call(caller.did, request.path_params["job"], token, step))
-        return json_response(_answer(release))
+            standing = await usage.ask(asked, patience)
+        return _told_of(asked.job, standing)
+
+    async def job_step(request: Request) -> Response:
+        caller = await caller_of(request, authenticate)
+        asked = _call(request, caller)
+        standing = await usage.look(asked, f"{SHA256}{request.path_params['step']}", patience)
+        return _told_of(asked.job, standing)
 
     return [
         Route(path, did_document, methods=["GET"]),
         Route("/members", _guarded(members_list), methods=["GET"]),
         Route("/jobs/{job}", _guarded(job), methods=["POST"]),
+        Route("/jobs/{job}/steps/{step}", _guarded(job_step), methods=["GET"]),
+    ]
+
+
+def part_routes(parts: PartEndpoint) -> list[Route]:
+    """The routes of the parts of questions and releases."""
+    path = "/jobs/{job}/parts/{digest}"
+    return [
+        Route(path, _guarded(parts.put), methods=["PUT"]),
+        Route(path, _guarded(parts.get), methods=["GET"]),
     ]
 
 
@@ -119,6 +165,23 @@ def _read_step(body: bytes) -> Step:
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise MessageError(reason=Text(msgid("it is not a step of a job"))) from error
     return Step(read.task, read.round, read.name, read.inputs, read.sites)
+
+
+NO_STEP = Step(task={}, round=0, name="")  # of a call that only looks
+
+
+def _call(request: Request, caller: Caller, step: Step = NO_STEP) -> Call:
+    token = request.headers.get(JOB_HEADER, "")[:LONGEST_JOB_TOKEN]
+    return Call(caller.did, request.path_params["job"], token, step)
+
+
+def _told_of(job: str, standing: Standing) -> Response:
+    """200 with the release, or 202 with where it will be, and when to ask there (RFC 9110 15.3.3)."""
+    if standing.release is not None:
+        return json_response(_answer(standing.release))
+    step = standing.step.removeprefix(SHA256)
+    headers = {"Location": f"/jobs/{job}/steps/{step}", "Retry-After": str(standing.seconds)}
+    return json_response({"step": step, "state": standing.state.value}, 202, headers)
 
 
 def _answer(release: Release) -> JsonObject:

@@ -116,6 +116,6 @@ async def _compose(config: Config, parts: Parts, database: ClosableDatabase) -> 
     await base.book.load()
     holdings = open_holdings(config)
     road = Road(base, holdings, await job_tokens(base))
-    await road.usage.recover()
     await holdings.publish(base.database, base.local, road.kinds)
+    await road.usage.recover()  # what goes on is judged by the labels of now
     return Connector(base, base.membership(), road)

@@ -8,7 +8,7 @@ from medspace.connector.model import INTENTS, Agreement
 from medspace.connector.usage.model import JOBS, Job, Question
 from medspace.connector.usage.notebook import Notebook
 from medspace.core.decision import Decision, Premise
-from medspace.core.errors import RefusedError
+from medspace.core.errors import RefusedError, WaitingError
 from medspace.core.hashing import digest
 from medspace.core.material import Source
 from medspace.core.store import Transaction
@@ -37,7 +37,7 @@ class Call:
 class Refusal:
     """What is raised once the transaction that notes it is kept; `ends` is why the use is over with it, if it is."""
 
-    error: RefusedError
+    error: RefusedError | WaitingError
     ends: Decision | None = None
 
 
@@ -73,6 +73,12 @@ class Holder:
     notebook: Notebook
     tell: Tell = field(default=lambda _admission, _cause: None)
     end: End = field(default=lambda _use, _decision: None)
+
+    def refused(self, use: str, refusal: Refusal) -> RefusedError | WaitingError:
+        """What a refusal says; where the label allows the use no longer, the use is ended with it."""
+        if refusal.ends is not None:
+            self.end(use, refusal.ends)
+        return refusal.error
 
 
 def task_name(step: Step) -> str:

@@ -82,7 +82,7 @@ class Door:
         if counted:
             self._spend(tx, job.asset, now)
         admission = self._admission(tx, visit, allowed, admission_id)
-        return replace(self._question(tx, visit, admission, request, counted=counted), known=known)
+        return replace(self._question(tx, visit, admission, request, asked, counted=counted), known=known)
 
     def _visit(self, tx: Transaction, call: Call, now: datetime) -> Visit:
         job = self.job(tx, call)
@@ -186,16 +186,18 @@ class Door:
         """Once it is known which rows a question is put to: what it was answered before, or whether it may be put."""
         admission, now = question.admission, self.clock.now()
         kept = tx.get(QUESTIONS, admission.id)
-        if kept is not None:
-            tx.replace(QUESTIONS, kept, replace(kept, version=content.version))
         least = brakes.fewest_changed(admission.min_cohort)
         alike, request = content.alike(least, brakes.words(question.step)), question.asked.request
         known, unchanged = self._compare(tx, admission.asset, request, content.version, alike, least, now)
         decisions = [unchanged]
-        if known is None and not question.asked.counted:
+        counted = kept is None or kept.counted
+        if known is None and not counted:
             if self.applied.questions:
                 decisions.append(brakes.within_year(self.allowance(tx, admission.asset)))
             self._spend(tx, admission.asset, now)
+            counted = True
+        if kept is not None:
+            tx.replace(QUESTIONS, kept, replace(kept, version=content.version, counted=counted))
         decision = brakes.all_of(decisions)
         if decision.permitted:
             return known
@@ -223,7 +225,7 @@ class Door:
 
     def _admission(self, tx: Transaction, visit: Visit, allowed: Limits, admission_id: str) -> Admission:
         job, step, purpose = visit.job, visit.step, visit.request.purpose or "unstated"
-        latest = visit.now + LONGEST_ADMISSION
+        latest = visit.now + self._longest(visit)
         expires = min(latest, allowed.expires or latest)
         facts = {
             "admission": admission_id,
@@ -261,12 +263,17 @@ class Door:
             brakes=self.applied,
         )
 
+    def _longest(self, visit: Visit) -> timedelta:
+        """How long an answer may take to leave: as long as its engine says, and a person who must look at it."""
+        limits = self.engines[visit.job.kind, task_name(visit.step)].limits
+        return max(LONGEST_ADMISSION, timedelta(seconds=limits.seconds + limits.check))
+
     def _made(self, visit: Visit) -> tuple[str, ...]:
         engine = self.engines[visit.job.kind, task_name(visit.step)]
         return tuple(form.name for form in engine.outputs)
 
     def _question(
-        self, tx: Transaction, visit: Visit, admission: Admission, request: str, *, counted: bool
+        self, tx: Transaction, visit: Visit, admission: Admission, request: str, step: str, *, counted: bool
     ) -> Admitted:
         """Keep the question that was admitted, sealed."""
         content = self.contents.known(admission.asset)
@@ -284,6 +291,8 @@ class Door:
             sealed=self.holder.notebook.sealed(visit.step, admission.id),
             version=content.version if content else "",
             counted=counted,
+            asked=step,
+            granted=self.holder.notebook.granted(admission),
         )
         tx.insert(QUESTIONS, asked)
         return Admitted(admission, visit.step, asked)

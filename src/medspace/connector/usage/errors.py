@@ -7,12 +7,19 @@ MedspaceError
  |   |- JobClosedError        the use is suspended or over
  |   |- NotAdmittedError      agreement, label or budget say no
  |   |- WithheldError         the gate kept an output back
- |   `- UseFailedError        the engine broke
+ |   |- UseFailedError        the engine broke
+ |   |   `- StepTooLongError  it took longer than it may
+ |   |- StepUnknownError      no such step of this use
+ |   |- StepOverError         it has ended without a release; what was said then
+ |   `- NotHeldError          a person decided about what waits for nobody
+ |- WaitingError
+ |   |- StepHeldError         a person must look at the answer first
+ |   `- UseWaitsError         a person must look at an earlier answer to this use first
  `- InvalidInputError
      `- StepError             the step cannot be read or run
 """
 
-from medspace.core.errors import InvalidInputError, RefusedError
+from medspace.core.errors import InvalidInputError, RefusedError, WaitingError
 from medspace.core.text import msgid
 
 
@@ -70,3 +77,51 @@ class StepError(InvalidInputError):
     code = "use.step"
     sentence = msgid("The step cannot be run: {reason}.")
     next_step = msgid("Mend the task and start again.")
+
+
+class StepHeldError(WaitingError):
+    """The output of a step waits for a person of the holder; so does what the same use asks next."""
+
+    code = "use.held_for_person"
+    sentence = msgid("A person of the holder must look at the answer before it leaves.")
+    next_step = msgid("Ask for the step again later: the answer comes once somebody there has approved it.")
+
+
+class UseWaitsError(WaitingError):
+    """A use asks on while an answer to it waits for a person."""
+
+    code = "use.waits"
+    sentence = msgid("An earlier answer to the use {use} waits for a person of the holder.")
+    next_step = msgid("Ask again later: a use is answered one step after the other.")
+
+
+class StepUnknownError(RefusedError):
+    """The use has no such step, or it was cut off before it came to an end."""
+
+    code = "use.no_step"
+    sentence = msgid("There is no such step of the use {use} here.")
+    next_step = msgid("Send the step again.")
+
+
+class StepOverError(RefusedError):
+    """A step has ended without a release; this is what was said then."""
+
+    code = "use.over"
+    sentence = msgid("{words}")
+    next_step = msgid("{advice}")
+
+
+class StepTooLongError(UseFailedError):
+    """A step took longer than its engine allows."""
+
+    code = "use.too_long"
+    sentence = msgid("The step of the use {use} was ended: it took longer than {limit} seconds.")
+    next_step = msgid("Ask for less, or ask the holder to allow more time.")
+
+
+class NotHeldError(RefusedError):
+    """A person decided about a step that waits for nobody."""
+
+    code = "step.not_held"
+    sentence = msgid("The step {step} does not wait for a person.")
+    next_step = msgid("See `medspace steps` for those that do.")

@@ -7,7 +7,7 @@ from medspace.connector.model import AGREEMENTS
 from medspace.connector.ports import RegionOf
 from medspace.connector.usage import labelling, rules
 from medspace.connector.usage.calls import Admitted, Holder, Refusal, is_open, numbered, told
-from medspace.connector.usage.errors import JobClosedError, WithheldError
+from medspace.connector.usage.errors import JobClosedError, StepHeldError, WithheldError
 from medspace.connector.usage.model import JOBS, LABELS, Job, Outcome
 from medspace.core.canonical import LARGEST_INTEGER
 from medspace.core.clock import Clock, stamp
@@ -31,8 +31,11 @@ class Gate:
 
     def release(
         self, tx: Transaction, question: Admitted, output: Output, release_id: str, now: datetime
-    ) -> Release | Refusal | str:
-        """The release, or why it is none: in the open, or as a code that only the holder sees."""
+    ) -> Release | Refusal | StepHeldError | str:
+        """The release, or why it is none: in the open, or as a code that only the holder sees.
+
+        An output that a person must look at is held, once everything else permits it.
+        """
         admission, step = question.admission, question.step
         job = tx.get(JOBS, admission.use)
         if job is None or not is_open(tx, job):  # suspended or ended while the engine worked
@@ -45,6 +48,10 @@ class Gate:
             return Refusal(error, in_the_open if labelling.against(in_the_open) else None)
         if not behind.permitted:
             return behind.code
+        if output.hold:
+            record(tx, Entry("use.held", stamp(now), self.holder.did, {"admission": admission.id}))
+            self.holder.notebook.hold(tx, admission.id, output, now)
+            return StepHeldError()
         said = release_digest(output.kind, step.round, output.cohort, output.values)
         facts = {"release": release_id, "admission": admission.id, "output": output.kind}
         entry = record(
@@ -89,11 +96,4 @@ class Gate:
             return
         kind = "use.failed" if outcome is Outcome.FAILED else "use.withheld"
         record(tx, Entry(kind, stamp(self.clock.now()), self.holder.did, {"admission": admission, "code": code}))
-        self.holder.notebook.settle(tx, admission, outcome)
-
-    def end_some(self, tx: Transaction) -> bool:
-        """Give some admissions of a connector that is gone their end; whether there were any."""
-        unended = self.holder.notebook.unended(tx)
-        for question in unended:
-            self.end(tx, question.id, Outcome.FAILED, INTERRUPTED)
-        return bool(unended)
+        self.holder.notebook.settle(tx, admission, outcome, code)

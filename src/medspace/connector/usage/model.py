@@ -45,6 +45,7 @@ class Outcome(StrEnum):
     """What became of a question that was admitted."""
 
     OPEN = "open"  # it is being worked on, or the connector ended meanwhile
+    HELD = "held"  # it was worked out, and waits for a person of the holder
     RELEASED = "released"
     WITHHELD = "withheld"  # for a reason that the caller is not told
     REFUSED = "refused"  # for a reason that everybody may know: no such column, the use was closed, ...
@@ -53,7 +54,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question that was admitted. What was asked is sealed: only the holder can show it."""
+    """One question that was admitted, and the record of the step that it is (`usage.states`).
+
+    What was asked, and what the caller was told in the end, is sealed: only the holder can show it.
+    """
 
     id: str  # the admission
     entry: int  # index of the admission in the holder's log
@@ -69,11 +73,19 @@ class Question:
     outcome: Outcome = Outcome.OPEN
     version: str = ""  # of the rows that it was put to; "" until that is known
     counted: bool = True  # against the asset's questions of the year
+    asked: str = ""  # digest of task, round, step and inputs: the name of the step within its use
+    granted: str = ""  # the admission, sealed, but for what is found anew: seed and history
+    repeats: int = 0  # how often it was done again after the connector was killed
+    code: str = ""  # why it ended, where it was not released
+    told: str = ""  # what the caller was told then, sealed
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The answer to a question, sealed: the same question gets it again, from whomever."""
+    """The answer to a question, sealed: the same question gets it again, from whomever.
+
+    An output that waits for a person is kept so too, under no request: nobody is answered with it.
+    """
 
     id: str  # the admission
     asset: str
@@ -104,7 +116,7 @@ class Spent:
 LABELS = Collection("labels", Labelled)
 JOBS = Collection("jobs", Job, keys=("agreement", "number"))
 QUESTIONS = Collection(
-    "questions", Question, keys=("asset", "agreement", "user", "job", "outcome", "version", "time")
+    "questions", Question, keys=("asset", "agreement", "user", "job", "outcome", "version", "time", "asked")
 )
 KEPT = Collection("kept_answers", Kept, keys=("request", "time"))
 VERSIONS = Collection("data_versions", Version, keys=("asset", "time"))

@@ -11,6 +11,7 @@ from zlib import compress, decompress
 
 import msgspec
 
+from medspace.connector.usage import states
 from medspace.connector.usage.brakes import MOST_ROUNDS, MOST_WITHHELD_OF_ONE, YEAR
 from medspace.connector.usage.errors import QuestionsSealedError
 from medspace.connector.usage.model import KEPT, QUESTIONS, Job, Kept, Outcome, Question
@@ -18,11 +19,22 @@ from medspace.core.canonical import JsonObject
 from medspace.core.clock import stamp
 from medspace.core.sealing import Sealer
 from medspace.core.store import Database, Transaction
-from medspace.core.usage import Release, Step
+from medspace.core.usage import Admission, Brakes, Output, Release, Step
 
 PAGE = 200
 RETENTION = timedelta(days=730)  # how long questions are kept where the holder sets nothing else
-_ASKED, _ANSWER = "question", "answer"
+_ASKED, _ANSWER, _OUTPUT, _TOLD, _GRANTED = "question", "answer", "output", "told", "granted"
+_ANSWERS = (Outcome.RELEASED, Outcome.HELD)  # what waits for a person counts as answered: it may still leave
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a caller was told of a step that was not released: the code, the rule behind it, what happened, advice."""
+
+    code: str
+    cause: str = ""
+    sentence: str = ""
+    advice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +55,17 @@ class Notebook:
         return tx.find(QUESTIONS, where={"job": job}, limit=10 * MOST_ROUNDS)
 
     def open_elsewhere(self, tx: Transaction, job: Job) -> set[str]:
-        """The other uses of the same agreement that are being answered right now."""
-        where = {"agreement": job.agreement, "outcome": Outcome.OPEN.value}
-        return {question.job for question in tx.find(QUESTIONS, where=where)} - {job.id}
+        """The other uses of the same agreement that are being answered right now, or wait for a person."""
+        found: set[str] = set()
+        for outcome in (Outcome.OPEN, Outcome.HELD):
+            where = {"agreement": job.agreement, "outcome": outcome.value}
+            found |= {question.job for question in tx.find(QUESTIONS, where=where)}
+        return found - {job.id}
+
+    def named(self, tx: Transaction, job: str, asked: str) -> Question | None:
+        """The last question of a use that asked just this."""
+        found = tx.find(QUESTIONS, where={"job": job, "asked": asked}, limit=10 * MOST_ROUNDS)
+        return max(found, key=lambda question: question.entry, default=None)
 
     def withheld(self, tx: Transaction, job: Job, now: datetime) -> tuple[int, int]:
         """How many answers were withheld under the job's agreement, and from its user on its asset in a year."""
@@ -85,16 +105,19 @@ class Notebook:
                 return True
         return False
 
-    def settle(self, tx: Transaction, admission: str, outcome: Outcome) -> None:
-        """Note what became of a question."""
+    def settle(self, tx: Transaction, admission: str, outcome: Outcome, code: str = "") -> None:
+        """Note what became of a question, and by which code."""
         question = tx.get(QUESTIONS, admission)
-        if question is not None:
-            tx.replace(QUESTIONS, question, replace(question, outcome=outcome))
+        if question is None or not states.may_become(question.outcome, outcome):
+            return
+        if question.outcome is Outcome.HELD:
+            self._drop(tx, admission)
+        tx.replace(QUESTIONS, question, replace(question, outcome=outcome, code=code))
 
     def ended(self, tx: Transaction, admission: str) -> bool:
         """Whether it is known what became of a question."""
         question = tx.get(QUESTIONS, admission)
-        return question is not None and question.outcome is not Outcome.OPEN
+        return question is not None and question.outcome not in (Outcome.OPEN, Outcome.HELD)
 
     def keep(self, tx: Transaction, release: Release, now: datetime) -> None:
         """Keep the answer to a question that was released."""
@@ -105,9 +128,60 @@ class Notebook:
         sealed = self._seal(_ANSWER, question.id, release)
         tx.insert(KEPT, Kept(question.id, question.asset, question.request, question.version, stamp(now), sealed))
 
-    def unended(self, tx: Transaction) -> list[Question]:
-        """Some questions that nothing has become of yet."""
-        return tx.find(QUESTIONS, where={"outcome": Outcome.OPEN.value}, limit=PAGE)
+    def hold(self, tx: Transaction, admission: str, output: Output, now: datetime) -> None:
+        """Keep an output that waits for a person."""
+        self.settle(tx, admission, Outcome.HELD)
+        question = tx.get(QUESTIONS, admission)
+        if question is not None:
+            sealed = self._seal(_OUTPUT, admission, output)
+            tx.insert(KEPT, Kept(admission, question.asset, "", question.version, stamp(now), sealed))
+
+    def held(self, tx: Transaction, admission: str) -> Output | None:
+        """The output of a question that waits for a person."""
+        kept = tx.get(KEPT, admission)
+        return None if kept is None else msgspec.json.decode(self._open(_OUTPUT, kept.id, kept.sealed), type=Output)
+
+    def _drop(self, tx: Transaction, admission: str) -> None:
+        kept = tx.get(KEPT, admission)
+        if kept is not None:
+            tx.delete(KEPT, kept)
+
+    def tell(self, tx: Transaction, admission: str, said: Said) -> None:
+        """Keep what the caller was told of a step that was not released, for who comes back for it later."""
+        question = tx.get(QUESTIONS, admission)
+        if question is not None:
+            sealed = self._seal(_TOLD, admission, said)
+            tx.replace(QUESTIONS, question, replace(question, told=sealed))
+
+    def said(self, question: Question) -> Said:
+        """What the caller was told of a step that was not released."""
+        if not question.told:
+            return Said(question.code)
+        return msgspec.json.decode(self._open(_TOLD, question.id, question.told), type=Said)
+
+    # --- admissions --------------------------------------------------------------------------------------------
+    def granted(self, admission: Admission) -> str:
+        """An admission as it is kept, so that its step can be done again."""
+        return self._seal(_GRANTED, admission.id, replace(admission, seed=b"", history=()))
+
+    def admission(self, question: Question, brakes: Brakes, now: datetime) -> Admission:
+        """The admission of a question, as its engine would get it now.
+
+        Raises:
+            ValueError: none was kept, or it was sealed with another secret.
+        """
+        kept = msgspec.json.decode(self._open(_GRANTED, question.id, question.granted), type=Admission)
+        history = self.history(question.asset, now)
+        return replace(kept, seed=self.sealer.key("seed", question.asset), history=history, brakes=brakes)
+
+    def unended(self, tx: Transaction, after: str | None) -> list[Question]:
+        """Some questions that nothing has become of yet, behind the one of this identity."""
+        return tx.find(QUESTIONS, where={"outcome": Outcome.OPEN.value}, after=after, limit=PAGE)
+
+    def waiting(self, tx: Transaction, job: str | None = None) -> list[Question]:
+        """Some questions whose output waits for a person; those of one use only, where one is named."""
+        where = {"outcome": Outcome.HELD.value} | ({} if job is None else {"job": job})
+        return tx.find(QUESTIONS, where=where, limit=PAGE)
 
     def forget(self, tx: Transaction, now: datetime) -> bool:
         """Delete some of what was kept for its time; whether there may be more."""
@@ -138,7 +212,7 @@ class Notebook:
         """Open what an asset has answered, once; `history` gives it from then on."""
         if asset in self._before:
             return
-        found = [question async for question in _pages(database, asset) if question.outcome is Outcome.RELEASED]
+        found = [question async for question in _pages(database, asset) if question.outcome in _ANSWERS]
         found.sort(key=lambda question: question.entry)
         self._before[asset] = {}
         for question in found:
@@ -176,7 +250,7 @@ class Notebook:
     def _release(self, kept: Kept) -> Release:
         return msgspec.json.decode(self._open(_ANSWER, kept.id, kept.sealed), type=Release)
 
-    def _seal(self, what: str, name: str, content: Step | Release) -> str:
+    def _seal(self, what: str, name: str, content: Step | Release | Output | Admission | Said) -> str:
         return self.sealer.seal(compress(msgspec.json.encode(content)), f"{what} {name}")
 
     def _open(self, what: str, name: str, sealed: str) -> bytes:

@@ -2,49 +2,57 @@
 
 Each step is three transactions with an entry each, written before what it allows: `use.admitted` before the rows
 are opened, `use.released` before the answer leaves (or `use.refused`, `use.withheld`, `use.failed`). What was
-admitted comes to its end whether or not the caller waits for it. A step that is repeated after its answer was lost
-gets the same answer again, and nothing twice in the log. The steps on one asset are answered one after the other, so
-that each is decided upon with all that was answered before it.
+admitted comes to its end whether or not the caller waits for it, nor whether this connector lives on. A step that is
+asked for again is the same step: it is worked on once, it gets the same answer, and nothing stands twice in the log.
+
+The steps on one asset are answered one after the other, so that each is decided upon with all that was answered
+before it; users have their turn, and a place to work is taken before anything is admitted.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from contextlib import suppress
+from functools import partial
 from weakref import WeakValueDictionary
 
 from medspace.connector.ports import RegionOf
+from medspace.connector.turns import Share, Turns
 from medspace.connector.usage import brakes, rules
-from medspace.connector.usage.calls import Admitted, Call, Holder, Refusal, task_name, told
+from medspace.connector.usage.calls import Admitted, Call, Holder, Refusal, task_name
+from medspace.connector.usage.checking import Checking
 from medspace.connector.usage.contents import Contents
 from medspace.connector.usage.door import Door
 from medspace.connector.usage.errors import (
-    JobClosedError,
-    NotAdmittedError,
     StepError,
+    StepHeldError,
+    StepOverError,
+    StepUnknownError,
     UseFailedError,
-    WithheldError,
+    UseWaitsError,
 )
 from medspace.connector.usage.gate import INTERRUPTED, Gate
-from medspace.connector.usage.model import Outcome
+from medspace.connector.usage.going import MOST_OF_ONE, Going, Lead, Standing
+from medspace.connector.usage.model import JOBS, Job, Outcome, Question
 from medspace.connector.usage.notebook import Notebook
+from medspace.connector.usage.ports import Changes, Place, Runners
+from medspace.connector.usage.recovery import Recovery
+from medspace.connector.usage.states import StepState
 from medspace.connector.usage.tokens import JobTokens
-from medspace.connector.usage.versions import Content
+from medspace.connector.usage.working import Working
 from medspace.core.canonical import canonical, exact
 from medspace.core.clock import Clock, Randomness
-from medspace.core.engine import Engine, Workplace
-from medspace.core.errors import InvalidInputError, MedspaceError, RefusedError, StorageError
+from medspace.core.engine import Engine
+from medspace.core.errors import InvalidInputError
 from medspace.core.hashing import digest_bytes
 from medspace.core.ids import new_id
-from medspace.core.material import Source
 from medspace.core.store import Database, Transaction
 from medspace.core.text import Text, msgid
-from medspace.core.usage import Brakes, Output, Release, Step
+from medspace.core.usage import Brakes, Release, Step
 
-T = TypeVar("T")
 Makers = Mapping[tuple[str, str], Callable[[], Engine]]  # by DSP format and name of task
 DAY = 24 * 3600.0
-IN_THE_OPEN = frozenset({"rows.refused"})  # refusals of a source by its published dictionary; all others are private
 ALL_BRAKES = Brakes()
+ONE_BY_ONE = Share(at_once=1, member=1, waiting=16)  # on one asset
 
 
 class UsageControl:
@@ -59,23 +67,40 @@ class UsageControl:
         region_of: RegionOf,
         clock: Clock,
         randomness: Randomness,
+        runners: Runners,
+        changes: Changes,
         applied: Brakes = ALL_BRAKES,
     ) -> None:
-        self._holder, self._notebook, self._changes = holder, holder.notebook, applied.changes
-        self._contents = Contents(database, holder.notebook.sealer)
-        self._makers = dict(engines)
+        self._holder, self._notebook = holder, holder.notebook
+        self._makers, self._runners = dict(engines), runners
         self._engines: dict[tuple[str, str], Engine] = {}
-        self._gate = Gate(holder, region_of, clock)
-        self._door = Door(holder, self._gate, self._contents, self._engines, tokens, region_of, clock, applied)
+        contents = Contents(database, holder.notebook.sealer, runners.threads)
+        gate = Gate(holder, region_of, clock)
+        self._door = Door(holder, gate, contents, self._engines, tokens, region_of, clock, applied)
+        self._working = Working(
+            holder,
+            gate,
+            self._door,
+            contents,
+            runners.threads,
+            database,
+            clock,
+            randomness,
+            changes,
+            compares=applied.changes,
+        )
+        self._recovery = Recovery(holder, gate, self._working, database, clock, applied)
+        self.checking = Checking(holder, gate, self._working, database, clock, randomness, applied)
         self._database, self._clock, self._randomness = database, clock, randomness
-        self._answering: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # by asset
-        self._going: set[asyncio.Task[Release]] = set()
+        self._answering: WeakValueDictionary[str, Turns] = WeakValueDictionary()  # by asset
+        self._going = Going(clock)
 
     @property
     def notebook(self) -> Notebook:
         """The questions that were asked, for those who hold the rows."""
         return self._notebook
 
+    # --- asking ------------------------------------------------------------------------------------------------
     async def step(self, call: Call) -> Release:
         """Answer one step of a use; it is answered to its end even if the caller goes away.
 
@@ -85,34 +110,55 @@ class UsageControl:
             NotAdmittedError: agreement, label or brakes say no.
             StepError: the engine cannot run it.
             WithheldError: the output may not leave.
-            UseFailedError: the engine broke; what it raised is the cause.
+            UseFailedError: the engine broke or took too long; what it raised is the cause.
+            StepHeldError, UseWaitsError: a person must look first.
+            BusyError: too many steps of the caller wait.
         """
-        task = asyncio.ensure_future(self._step(call))
-        self._going.add(task)
-        task.add_done_callback(self._gone)
-        return await asyncio.shield(task)
+        return await asyncio.shield((await self._begun(call)).task)
 
-    def _gone(self, task: "asyncio.Task[Release]") -> None:
-        self._going.discard(task)
-        if not task.cancelled():
-            task.exception()  # the caller has heard it, or is not there any more
+    async def ask(self, call: Call, seconds: float) -> Standing:
+        """The same, for who waits no longer than so many seconds: how the step stands then."""
+        return await self._going.within(await self._begun(call), seconds)
 
-    async def close(self) -> None:
-        """End what is being answered; it is noted as failed."""
-        going = list(self._going)
-        for task in going:
-            task.cancel()
-        await asyncio.gather(*going, return_exceptions=True)
+    async def look(self, call: Call, step: str, seconds: float) -> Standing:
+        """How a step stands that was asked for before, or its release; `call` says who looks at which use.
 
+        Raises:
+            StepUnknownError: there is none, or it was cut off.
+            StepOverError: it ended without a release.
+            ...: as for `step`.
+        """
+        lead = self._going.get(call.job, step)
+        job, question = await self._database.read(lambda tx: self._named(tx, call, step))
+        lead = lead or self._going.get(job.id, step)
+        if lead is not None:
+            return await self._going.within(lead, seconds)
+        if question is None or question.outcome is Outcome.OPEN or question.code == INTERRUPTED:
+            raise StepUnknownError(use=job.id)
+        if question.outcome is Outcome.HELD:
+            return Standing(step, StepState.HELD)
+        if question.outcome is Outcome.RELEASED:
+            return await self.ask(Call(call.user, call.job, call.token, self._notebook.shown(question)), seconds)
+        said = self._notebook.said(question)
+        raise StepOverError(decision=said.cause or said.code, words=said.sentence or said.code, advice=said.advice)
+
+    def _named(self, tx: Transaction, call: Call, asked: str) -> tuple[Job, Question | None]:
+        return self._door.job(tx, call), self._notebook.named(tx, call.job, asked)
+
+    # --- the connector's own -----------------------------------------------------------------------------------
     async def recover(self) -> None:
-        """Give what a connector that is gone had admitted its end in the log; for the start.
+        """Take up what a connector that is gone had admitted, or give it its end in the log; for the start.
 
         Raises:
             QuestionsSealedError: the questions that were kept were sealed with another secret.
         """
         await self._notebook.check(self._database)
-        while await self._database.write(self._gate.end_some):
-            pass
+        left = await self._recovery.left()
+        for runner in self._runners.named.values():
+            await runner.sweep([question.id for question in left])
+        for question in left:
+            resumed = partial(self._resumed, question=question)
+            self._going.join(Lead(question.job, question.asked, question.user), resumed)
         await self.tidy()
 
     async def work(self) -> None:
@@ -122,164 +168,129 @@ class UsageControl:
             await self.tidy()
 
     async def tidy(self) -> None:
-        """Forget what was kept for its time."""
+        """Forget what was kept for its time, end what nobody has looked at in time."""
         now = self._clock.now()
+        await self._database.write(lambda tx: self.checking.expire(tx, now))
         while await self._database.write(lambda tx: self._notebook.forget(tx, now)):
             pass
+
+    async def close(self) -> None:
+        """End what is being answered; it is noted as failed."""
+        await self._going.close()
+        await self._runners.close()
 
     def allowance(self, tx: Transaction, asset: str) -> brakes.Allowance:
         """How many questions an asset was asked, over all users, and how many it still answers this year."""
         return self._door.allowance(tx, asset)
 
     # --- one step ----------------------------------------------------------------------------------------------
-    async def _step(self, call: Call) -> Release:
+    async def _begun(self, call: Call) -> Lead:
+        """The step, on its way: from now on, or since somebody asked for the same."""
         asked = _step_digest(call.step)
-        asset = await self._check(call)
-        lock = self._answering.setdefault(asset, asyncio.Lock())
-        async with lock:
-            await self._notebook.open_history(self._database, asset)
-            now, admission_id = self._clock.now(), new_id(self._randomness)
-            admitted = await self._database.write(lambda tx: self._door.admit(tx, call, asked, admission_id, now))
+        job, before = await self._database.read(lambda tx: self._named(tx, call, asked))
+        engine = await self._engine(job, call.step)
+        if engine is not None:
+            await self._check(job, engine, call.step)
+        known = {Outcome.RELEASED: self._again, Outcome.HELD: self._held}
+        work = self._first if before is None else known.get(before.outcome, self._first)
+        lead = Lead(job.id, asked, call.user)
+        return self._going.join(lead, lambda lead: work(lead, call, job, engine), most=MOST_OF_ONE)
+
+    async def _again(self, lead: Lead, call: Call, job: Job, engine: Engine | None) -> Release:
+        """What was released before is given at once, whatever is being worked on, if it still may be."""
+        admitted = await self._admit(lead, call, engine)
+        if isinstance(admitted, Release):
+            return admitted
+        async with self._runners.of(engine).place() as place:  # its answer is kept no longer
+            return await self._to_the_end(lead, job, admitted, place)
+
+    async def _held(self, lead: Lead, call: Call, job: Job, engine: Engine | None) -> Release:  # noqa: ARG002
+        raise StepHeldError
+
+    async def _first(self, lead: Lead, call: Call, job: Job, engine: Engine | None) -> Release:
+        turns = self._turns(job.asset)
+        async with turns.turn(call.user), self._runners.of(engine).place() as place:
+            await self._notebook.open_history(self._database, job.asset)
+            admitted = await self._admit(lead, call, engine)
             if isinstance(admitted, Release):
                 return admitted
-            if isinstance(admitted, Refusal):
-                raise self._over(call.job, admitted)
-            return await self._to_the_end(admitted)
+            return await self._to_the_end(lead, job, admitted, place)
 
-    async def _to_the_end(self, question: Admitted) -> Release:
-        """Answer what was admitted; whatever happens, it has an end in the log."""
-        try:
-            return await self._released(question, await self._output(question))
-        except asyncio.CancelledError:
-            await self._end(question, Outcome.FAILED, INTERRUPTED)
-            raise
-        except (NotAdmittedError, WithheldError, JobClosedError):
-            raise  # noted where they were decided
-        except UseFailedError:
-            await self._end(question, Outcome.FAILED, UseFailedError.code)
-            raise
-        except RefusedError as error:
-            if error.code not in IN_THE_OPEN:
-                raise await self._keep_back(question, error) from error
-            await self._end(question, Outcome.REFUSED, error.code)
-            raise StepError(reason=error.text) from error
-        except InvalidInputError as error:
-            await self._end(question, Outcome.REFUSED, error.code)
-            raise StepError(reason=error.text) from error
-        except StorageError:
-            raise  # nothing can be noted; the next step of this use, or the next start, will
-        except MedspaceError:
-            await self._end(question, Outcome.FAILED, UseFailedError.code)
-            raise
+    async def _admit(self, lead: Lead, call: Call, engine: Engine | None) -> Admitted | Release:
+        now, admission = self._clock.now(), new_id(self._randomness)
 
-    def _over(self, use: str, refusal: Refusal) -> RefusedError:
-        """What a refusal says; where the label allows the use no longer, the use is ended with it."""
-        if refusal.ends is not None:
-            self._holder.end(use, refusal.ends)
-        return refusal.error
+        def work(tx: Transaction) -> Admitted | Release | Refusal:
+            if engine is not None and engine.limits.check and self._notebook.waiting(tx, call.job):
+                return Refusal(UseWaitsError(use=call.job))
+            return self._door.admit(tx, call, lead.asked, admission, now)
 
-    async def _end(self, question: Admitted, outcome: Outcome, code: str) -> None:
-        await self._database.write(lambda tx: self._gate.end(tx, question.admission.id, outcome, code))
+        admitted = await self._database.write(work)
+        if isinstance(admitted, Refusal):
+            raise self._holder.refused(call.job, admitted)
+        return admitted
 
-    async def _keep_back(self, question: Admitted, error: RefusedError) -> WithheldError:
-        """All reasons that lie in the rows are told alike; the holder's own log has the true one."""
-        self._holder.tell(question.admission.id, str(getattr(error, "cause_code", "") or error.code))
-        await self._end(question, Outcome.WITHHELD, rules.WITHHELD)
-        return WithheldError(**told(rules.WITHHELD, rules.withheld()))
+    async def _to_the_end(self, lead: Lead, job: Job, admitted: Admitted, place: Place) -> Release:
+        lead.state = StepState.WORKING
+        engine = self._engines[job.kind, task_name(admitted.step)]
+        return await self._working.to_the_end(admitted, engine, place, self._clock.now())
 
-    async def _check(self, call: Call) -> str:
-        """Refuse what no engine here can answer, before it is noted or counts; the asset that the call is about.
+    async def _resumed(self, lead: Lead, question: Question) -> Release:
+        """Go on with what was cut off."""
+        turns, step = self._turns(question.asset), self._notebook.shown(question)
+        lead.state = StepState.ADMITTED
+        async with turns.turn(question.user):
+            job = await self._database.read(lambda tx: tx.get(JOBS, question.job))
+            engine = None
+            with suppress(StepError, UseFailedError):  # nothing here answers it any more
+                engine = None if job is None else await self._engine(job, step)
+            runner = self._runners.of(engine)
+            async with runner.place() as place:
+                lead.state = StepState.WORKING
+                return await self._recovery.go_on(question, engine, runner, place)
 
-        The engine is made for the first step of its kind of task, since it may bring heavy libraries.
+    def _turns(self, asset: str) -> Turns:
+        return self._answering.setdefault(asset, Turns(ONE_BY_ONE))
+
+    # --- engines -----------------------------------------------------------------------------------------------
+    async def _engine(self, job: Job, step: Step) -> Engine | None:
+        """What answers a step, made for the first of its kind, since it may bring heavy libraries.
+
+        None where nothing here answers this kind of use: that is refused, and noted, where it is decided.
         """
-        job = await self._database.read(lambda tx: self._door.job(tx, call))
-        served = job.kind, task_name(call.step)
+        served = job.kind, task_name(step)
         if served not in self._makers:
             if any(kind == job.kind for kind, _ in self._makers):
                 raise StepError(reason=self._other_tasks(job.kind))
-            return job.asset  # refused, and noted as refused, where it is decided
+            return None
         if served not in self._engines:
-            self._engines[served] = await asyncio.to_thread(self._makers[served])
-        engine = self._engines[served]
-        if call.step.name not in engine.steps:
+            self._engines[served] = await self._runners.threads.call(job.id, self._makers[served])
+        return self._engines[served]
+
+    async def _check(self, job: Job, engine: Engine, step: Step) -> None:
+        """Refuse what the engine cannot answer, before it is noted or counts."""
+        if step.name not in engine.steps:
             raise StepError(
                 reason=Text(msgid("this kind of use has the steps {steps}"), {"steps": ", ".join(engine.steps)})
             )
         try:
-            await _computed(job.id, engine.check, call.step.task)
+            await self._runners.threads.call(job.id, lambda: engine.check(step.task))
         except InvalidInputError as error:
             raise StepError(reason=error.text) from error
-        return job.asset
 
     def _other_tasks(self, kind: str) -> Text:
         tasks = ", ".join(sorted(task for known, task in self._makers if known == kind))
         return Text(msgid("this kind of use has the tasks {tasks}"), {"tasks": tasks})
 
-    async def _output(self, question: Admitted) -> Output:
-        """What the engine makes of it, or made of it before."""
-        admission, known = question.admission, question.known
-        source = self._holder.sources[admission.asset]
-        engine = self._engines[admission.kind, task_name(question.step)]
-        if self._changes and self._contents.known(admission.asset) is None:
-            sums = await _computed(admission.use, self._contents.sums, source, admission)
-            content = await self._contents.remember(admission.asset, sums, self._clock.now())
-            known = await self._recognised(question, content)
-        if known is not None:
-            return Output(known.kind, known.values, known.cohort)
-        return await _computed(admission.use, self._answer, engine, source, question)
-
-    def _answer(self, engine: Engine, source: Source, question: Admitted) -> Output:
-        material = source.open(question.admission) if engine.forms else None
-        return engine.answer(question.admission, question.step, Workplace(material, self._randomness, self._clock))
-
-    async def _recognised(self, question: Admitted, content: Content) -> Release | None:
-        """The answer that the question got before, if any; only now is known which rows it is put to."""
-        found = await self._database.write(lambda tx: self._door.recognise(tx, question, content))
-        if isinstance(found, Refusal):
-            raise found.error
-        return found
-
-    async def _released(self, question: Admitted, output: Output) -> Release:
-        now, release_id = self._clock.now(), new_id(self._randomness)
-        done = await self._database.write(lambda tx: self._gate.release(tx, question, output, release_id, now))
-        if isinstance(done, Refusal):
-            raise self._over(question.admission.use, done)
-        if isinstance(done, str):
-            raise await self._keep_back(question, _PrivateError(cause=done))
-        self._notebook.remember(question.asked, question.step)
-        return done
-
-
-class _PrivateError(RefusedError):
-    """A reason that lies in the rows; only its code is kept, and only by the holder."""
-
-    @property
-    def cause_code(self) -> str:
-        """The code of the reason."""
-        return str(self.facts["cause"])
-
-
-async def _computed(use: str, work: Callable[..., T], *given: object) -> T:
-    """What an engine makes of it, in a worker thread.
-
-    Raises:
-        UseFailedError: the engine broke in a way that it does not foresee.
-    """
-    try:
-        return await asyncio.to_thread(work, *given)
-    except MedspaceError:
-        raise
-    except Exception as error:
-        raise UseFailedError(use=use) from error
-
 
 def _step_digest(step: Step) -> str:
+    """The name of a step within its use: the digest of everything that it says."""
     flaw = rules.flaw(step)
     if flaw is not None:
         raise StepError(reason=flaw)
-    said = {"task": step.task, "round": step.round, "name": step.name, "inputs": step.inputs}
+    parts = {"parts": [[part.digest, part.media_type, part.size] for part in step.parts]} if step.parts else {}
+    asked = {"task": step.task, "round": step.round, "name": step.name, "inputs": step.inputs} | parts
     try:
-        return digest_bytes(canonical(exact(said)))
+        return digest_bytes(canonical(exact(asked)))
     except (ValueError, RecursionError) as error:
         reason = msgid("it is deeper than any task, or a number in it is too large or not finite")
         raise StepError(reason=Text(reason)) from error

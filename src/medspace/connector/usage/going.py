@@ -1,0 +1,100 @@
+"""The steps that are going on in this connector: each is led once, however often and by whomever it is asked for."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from medspace.connector.turns import SECONDS, BusyError
+from medspace.connector.usage.errors import StepHeldError
+from medspace.connector.usage.states import StepState
+from medspace.core.clock import Clock
+from medspace.core.usage import Release
+
+MOST_OF_ONE = 64  # steps of one user that are going on or wait at a time, over all assets
+SOON, LATE = 1, 60  # seconds after which to ask again: for what is computed, and for what a person must look at
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a step stands: `step` is its name within the use; the release, once there is one."""
+
+    step: str
+    state: StepState
+    release: Release | None = None
+
+    @property
+    def seconds(self) -> int:
+        """After how many seconds it is worth while to ask again."""
+        return LATE if self.state is StepState.HELD else SOON
+
+
+@dataclass(slots=True, eq=False)
+class Lead:
+    """One step on its way."""
+
+    use: str
+    asked: str  # digest of the step
+    user: str
+    state: StepState = StepState.WAITING
+    task: "asyncio.Task[Release]" = field(init=False)
+
+
+class Going:
+    """All steps on their way."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._leads: dict[tuple[str, str], Lead] = {}
+
+    def get(self, use: str, asked: str) -> Lead | None:
+        """The step, if it is on its way."""
+        return self._leads.get((use, asked))
+
+    def join(self, lead: Lead, work: Callable[[Lead], Awaitable[Release]], most: int | None = None) -> Lead:
+        """The same step where it is on its way already; else this one, from now on.
+
+        Raises:
+            BusyError: `most` steps of this user, or more, are on their way.
+        """
+        key = (lead.use, lead.asked)
+        known = self._leads.get(key)
+        if known is not None:
+            return known
+        count = sum(other.user == lead.user for other in self._leads.values())
+        if most is not None and count >= most:
+            raise BusyError(count=count, seconds=SECONDS)
+        lead.task = asyncio.ensure_future(work(lead))
+        self._leads[key] = lead
+        lead.task.add_done_callback(lambda task: self._gone(key, task))
+        return lead
+
+    def _gone(self, key: tuple[str, str], task: "asyncio.Task[Release]") -> None:
+        self._leads.pop(key, None)
+        if not task.cancelled():
+            task.exception()  # whoever waits has heard it, or is not there any more
+
+    async def within(self, lead: Lead, seconds: float) -> Standing:
+        """How a step stands once it has ended, or after so many seconds on the clock.
+
+        Raises:
+            MedspaceError: why it ended without a release.
+        """
+        if not lead.task.done():
+            pause = asyncio.ensure_future(self._clock.sleep(seconds))
+            try:
+                await asyncio.wait({lead.task, pause}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                pause.cancel()
+        if not lead.task.done():
+            return Standing(lead.asked, lead.state)
+        try:
+            return Standing(lead.asked, StepState.RELEASED, lead.task.result())
+        except StepHeldError:
+            return Standing(lead.asked, StepState.HELD)
+
+    async def close(self) -> None:
+        """End them all; each is noted as failed."""
+        tasks = [lead.task for lead in self._leads.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

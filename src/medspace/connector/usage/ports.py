@@ -1,0 +1,114 @@
+"""What usage control needs from outside: where engines run, and word that something has changed.
+
+A `Runner` does one admitted step. Both kinds have a bounded number of places; a place is taken before a step is
+admitted, so that nothing is admitted that cannot begin.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from medspace.core.clock import Clock, Randomness
+from medspace.core.engine import Engine, Peers, Workplace
+from medspace.core.material import Source
+from medspace.core.parts import Blobs
+from medspace.core.usage import Admission, Output, Step
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One admitted step, with all that its engine may touch."""
+
+    admission: Admission
+    step: Step
+    engine: Engine
+    source: Source
+    randomness: Randomness = field(repr=False)
+    clock: Clock
+    memory: bytes | None = field(default=None, repr=False)
+    keys: Peers | None = field(default=None, repr=False)
+    blobs: Blobs | None = None
+
+    def done(self, cancelled: Callable[[], bool]) -> Output:
+        """Open the material and have the engine answer. Blocking; raises whatever the engine raises."""
+        material = self.source.open(self.admission) if self.engine.forms else None
+        workplace = Workplace(
+            material, self.randomness, self.clock, self.memory, self.keys, self.blobs, cancelled=cancelled
+        )
+        return self.engine.answer(self.admission, self.step, workplace)
+
+
+class Place(Protocol):
+    """A place where one step is worked on."""
+
+    async def do(self, work: Work) -> Output:
+        """What the engine makes of it. Asked again for the same admission, a runner that still has it goes on.
+
+        Whoever is cancelled here ends the work: its result is dropped.
+
+        Raises:
+            MedspaceError: what the engine raised of its own.
+            UseFailedError: it broke, or was ended by a limit of the runner; the cause says how.
+        """
+        ...
+
+
+class Runner(Protocol):
+    """Does the steps of engines."""
+
+    def place(self) -> AbstractAsyncContextManager[Place]:
+        """Wait for a free place, and hold it."""
+        ...
+
+    async def holds(self, admission: str) -> bool:
+        """Whether it still has the work of an admission, or its result, from before this connector started."""
+        ...
+
+    async def sweep(self, keep: Collection[str]) -> None:
+        """End and remove everything that it has from before, but for these admissions."""
+        ...
+
+    async def close(self) -> None:
+        """End what it does, and let go of it."""
+        ...
+
+
+class Threads(Protocol):
+    """Runs what blocks beside the event loop, apart from what the rest of the connector waits for."""
+
+    async def call(self, use: str, work: Callable[[], T]) -> T:
+        """What a function returns.
+
+        Raises:
+            MedspaceError: what it raised of its own.
+            UseFailedError: it broke; what it raised is the cause.
+        """
+        ...
+
+
+class Changes(Protocol):
+    """Tells that something was written."""
+
+    async def until(self, look: Callable[[], Awaitable[T | None]], seconds: float) -> T | None:
+        """What `look` sees, as soon as it sees something; it is asked now and after each write. None after that."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Runners:
+    """Where engines run, by the name that their limits say, and the threads for everything else that blocks."""
+
+    threads: Threads
+    named: Mapping[str, Runner]
+
+    def of(self, engine: Engine | None) -> Runner:
+        """Where an engine runs; what no engine answers needs no more than a thread."""
+        return self.named["thread" if engine is None else engine.limits.runner]
+
+    async def close(self) -> None:
+        """End whatever is being done."""
+        for runner in self.named.values():
+            await runner.close()

@@ -1,0 +1,214 @@
+"""From admitted to the end: the runner does the step, the gate decides; the log has an end of it, come what may."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any
+
+from medspace.connector.usage import rules
+from medspace.connector.usage.calls import Admitted, Holder, Refusal, is_open, told
+from medspace.connector.usage.contents import Contents
+from medspace.connector.usage.door import Door
+from medspace.connector.usage.errors import (
+    JobClosedError,
+    NotAdmittedError,
+    StepError,
+    StepHeldError,
+    StepTooLongError,
+    UseFailedError,
+    WithheldError,
+)
+from medspace.connector.usage.gate import INTERRUPTED, Gate
+from medspace.connector.usage.model import JOBS, Outcome
+from medspace.connector.usage.notebook import Said
+from medspace.connector.usage.ports import Changes, Place, Threads, Work
+from medspace.connector.usage.versions import Content
+from medspace.core.clock import Clock, Randomness
+from medspace.core.engine import Engine
+from medspace.core.errors import InvalidInputError, MedspaceError, RefusedError, StorageError
+from medspace.core.ids import new_id
+from medspace.core.store import Database, Transaction
+from medspace.core.usage import Output, Release
+
+IN_THE_OPEN = frozenset({"rows.refused"})  # refusals of a source by its published dictionary; all others are private
+QUICK = 0.2  # seconds of the machine after which a step is watched: most have ended before
+HOUR = 3600.0
+
+
+class Working:
+    """Leads admitted steps to their ends. `compares`: a table that changed a little answers nothing new."""
+
+    def __init__(
+        self,
+        holder: Holder,
+        gate: Gate,
+        door: Door,
+        contents: Contents,
+        threads: Threads,
+        database: Database,
+        clock: Clock,
+        randomness: Randomness,
+        changes: Changes,
+        *,
+        compares: bool,
+    ) -> None:
+        self._holder, self._gate, self._door, self._contents = holder, gate, door, contents
+        self._threads, self._database, self._changes = threads, database, changes
+        self._clock, self._randomness, self._compares = clock, randomness, compares
+
+    async def to_the_end(self, question: Admitted, engine: Engine, place: Place, since: datetime) -> Release:
+        """Do what was admitted, from `since` on; whatever happens, it has an end in the log.
+
+        Raises:
+            StepHeldError: it waits for a person; that is no end.
+        """
+        try:
+            return await self._released(question, await self._output(question, engine, place, since))
+        except asyncio.CancelledError:
+            await self.end(question, Outcome.FAILED, INTERRUPTED)
+            raise
+        except (NotAdmittedError, WithheldError, JobClosedError, StepHeldError):
+            raise  # noted where they were decided
+        except UseFailedError as error:
+            await self.end(question, Outcome.FAILED, error.code, error)
+            raise
+        except RefusedError as error:
+            if error.code not in IN_THE_OPEN:
+                raise await self._keep_back(question, error) from error
+            raise await self._not_run(question, error) from error
+        except InvalidInputError as error:
+            raise await self._not_run(question, error) from error
+        except StorageError:
+            raise  # nothing can be noted; the next step of this use, or the next start, will
+        except MedspaceError:
+            await self.end(question, Outcome.FAILED, UseFailedError.code)
+            raise
+
+    async def end(self, question: Admitted, outcome: Outcome, code: str, error: MedspaceError | None = None) -> None:
+        """Give an admission an end that is no release, and keep what its user is told of it."""
+        admission = question.admission.id
+
+        def work(tx: Transaction) -> None:
+            self._gate.end(tx, admission, outcome, code)
+            if error is not None:
+                self._holder.notebook.tell(tx, admission, said(error))
+
+        await self._database.write(work)
+
+    async def _not_run(self, question: Admitted, error: MedspaceError) -> StepError:
+        """Why a step cannot be run is told as the engine said it."""
+        await self.end(question, Outcome.REFUSED, error.code, error)
+        return StepError(reason=error.text)
+
+    async def _keep_back(self, question: Admitted, error: RefusedError) -> WithheldError:
+        """All reasons that lie in the rows are told alike; the holder's own log has the true one."""
+        self._holder.tell(question.admission.id, str(getattr(error, "cause_code", "") or error.code))
+        withheld = WithheldError(**told(rules.WITHHELD, rules.withheld()))
+        await self.end(question, Outcome.WITHHELD, rules.WITHHELD, withheld)
+        return withheld
+
+    # --- the work ----------------------------------------------------------------------------------------------
+    async def _output(self, question: Admitted, engine: Engine, place: Place, since: datetime) -> Output:
+        """What the engine makes of it, or made of it before."""
+        admission, known = question.admission, question.known
+        source = self._holder.sources[admission.asset]
+        if self._compares and self._contents.known(admission.asset) is None:
+            sums = await self._threads.call(admission.use, lambda: self._contents.sums(source, admission))
+            content = await self._contents.remember(admission.use, admission.asset, sums, self._clock.now())
+            known = await self._recognised(question, content)
+        if known is not None:
+            return Output(known.kind, known.values, known.cohort)
+        work = Work(admission, question.step, engine, source, self._randomness, self._clock)
+        return await self._watched(question, engine, place.do(work), since)
+
+    async def _recognised(self, question: Admitted, content: Content) -> Release | None:
+        """The answer that the question got before, if any; only now is known which rows it is put to."""
+        found = await self._database.write(lambda tx: self._door.recognise(tx, question, content))
+        if isinstance(found, Refusal):
+            raise self._holder.refused(question.admission.use, found)
+        return found
+
+    async def _watched(self, question: Admitted, engine: Engine, doing: Awaitable[Output], since: datetime) -> Output:
+        """The output, unless it takes too long or the use is ended meanwhile: then nobody waits for it."""
+        work = asyncio.ensure_future(doing)
+        guards: list[asyncio.Future[None]] = []
+        try:
+            await asyncio.wait({work}, timeout=QUICK)
+            if not work.done():
+                left = engine.limits.seconds - (self._clock.now() - since).total_seconds()
+                guards.append(asyncio.ensure_future(self._clock.sleep(max(left, 0.0))))
+                guards.append(asyncio.ensure_future(self._closed(question.admission.use)))
+                await _first(work, *guards)
+            if work.done():
+                return work.result()
+            late = not guards[1].done()
+        finally:
+            await _stop(work, *guards)
+        if late:
+            raise StepTooLongError(use=question.admission.use, limit=engine.limits.seconds)
+        closed = JobClosedError(use=question.admission.use)
+        await self.end(question, Outcome.REFUSED, closed.code, closed)
+        raise closed
+
+    async def _closed(self, use: str) -> None:
+        """Ends once a use is suspended or over."""
+
+        def look(tx: Transaction) -> bool | None:
+            job = tx.get(JOBS, use)
+            return None if job is not None and is_open(tx, job) else True
+
+        while await self._changes.until(lambda: self._database.read(look), HOUR) is None:
+            pass
+
+    # --- the gate ----------------------------------------------------------------------------------------------
+    async def _released(self, question: Admitted, output: Output) -> Release:
+        now, release_id = self._clock.now(), new_id(self._randomness)
+        done = await self._database.write(self.passing(question, output, release_id, now))
+        if isinstance(done, str):
+            raise await self._keep_back(question, _PrivateError(cause=done))
+        if isinstance(done, Release | StepHeldError):  # what waits for a person counts as answered: it may leave
+            self._holder.notebook.remember(question.asked, question.step)
+        if isinstance(done, Refusal):
+            raise self._holder.refused(question.admission.use, done)
+        if isinstance(done, StepHeldError):
+            raise done
+        return done
+
+    def passing(
+        self, question: Admitted, output: Output, release_id: str, now: datetime
+    ) -> "Callable[[Transaction], Release | Refusal | StepHeldError | str]":
+        """The unit of work that lets an output through the gate, or keeps what its user is told instead."""
+
+        def work(tx: Transaction) -> Release | Refusal | StepHeldError | str:
+            done = self._gate.release(tx, question, output, release_id, now)
+            if isinstance(done, Refusal):
+                self._holder.notebook.tell(tx, question.admission.id, said(done.error))
+            return done
+
+        return work
+
+
+class _PrivateError(RefusedError):
+    """A reason that lies in the rows; only its code is kept, and only by the holder."""
+
+    @property
+    def cause_code(self) -> str:
+        """The code of the reason."""
+        return str(self.facts["cause"])
+
+
+def said(error: MedspaceError) -> Said:
+    """What the user of a step is told of its end."""
+    return Said(error.code, str(error.facts.get("decision", "")), str(error.text), str(error.advice))
+
+
+async def _first(*tasks: "asyncio.Future[Any]") -> None:
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+
+
+async def _stop(*tasks: "asyncio.Future[Any]") -> None:
+    waiting = [task for task in tasks if not task.done()]
+    for task in waiting:
+        task.cancel()
+    if waiting:
+        await asyncio.gather(*waiting, return_exceptions=True)

@@ -1,0 +1,51 @@
+"""The state machine of a step: every state has one owner, every transition one rule."""
+
+from itertools import product
+
+import pytest
+
+from medspace.connector.usage import states
+from medspace.connector.usage.model import Outcome
+from medspace.connector.usage.states import MOVES, OWNERS, Owner, StepEvent, StepState
+
+ENDS = {StepState.RELEASED, StepState.WITHHELD, StepState.REFUSED, StepState.FAILED}
+
+
+def test_every_state_has_one_owner_and_every_transition_one_rule():
+    assert set(OWNERS) == set(StepState)
+    assert set(OWNERS.values()) == set(Owner)
+    assert all(move.rule for move in MOVES.values())
+    assert {event for _, event in MOVES} == set(StepEvent)
+
+
+def test_what_has_ended_is_left_by_nothing_and_everything_else_can_end():
+    assert {state for state, owner in OWNERS.items() if owner is Owner.NOBODY} == ENDS
+    assert not ENDS & {state for state, _ in MOVES}
+    reached = {StepState.WAITING}
+    while more := {MOVES[state, event].state for state, event in MOVES if state in reached} - reached:
+        reached |= more
+    assert reached == set(StepState)
+    for start in set(StepState) - ENDS:
+        found = {start}
+        while more := {MOVES[state, event].state for state, event in MOVES if state in found} - found:
+            found |= more
+        assert found & ENDS
+
+
+@pytest.mark.parametrize(("state", "event"), list(product(StepState, StepEvent)))
+def test_an_event_leads_where_the_table_says_or_nowhere(state, event):
+    move = MOVES.get((state, event))
+    assert states.after(state, event) is (move.state if move else None)
+
+
+def test_what_is_kept_changes_only_as_the_table_allows():
+    legal = {(old, new) for old, new in product(Outcome, Outcome) if states.may_become(old, new)}
+    ends = (Outcome.RELEASED, Outcome.WITHHELD, Outcome.REFUSED, Outcome.FAILED)
+    assert {(Outcome.OPEN, end) for end in ends} <= legal
+    assert (Outcome.OPEN, Outcome.HELD) in legal
+    assert not [pair for pair in legal if pair[0] in ends]
+    assert (Outcome.HELD, Outcome.FAILED) not in legal
+
+
+def test_the_diagram_shows_every_transition():
+    assert len(states.diagram().splitlines()) == 2 + len(MOVES) + len(ENDS)

@@ -1,0 +1,443 @@
+"""Steps are durable: done once, told while they last, held for a person, ended by limits, resumed after a kill."""
+
+import asyncio
+import threading
+from dataclasses import replace
+
+import pytest
+
+from medspace.adapters.memory import MemoryDatabase
+from medspace.connector.ports import TransferEvent
+from medspace.connector.turns import BusyError
+from medspace.connector.usage import going, rules
+from medspace.connector.usage.calls import Call
+from medspace.connector.usage.errors import (
+    JobClosedError,
+    NotHeldError,
+    StepError,
+    StepHeldError,
+    StepOverError,
+    StepTooLongError,
+    StepUnknownError,
+    UnknownJobError,
+    UseFailedError,
+    UseWaitsError,
+    WithheldError,
+)
+from medspace.connector.usage.model import KEPT, QUESTIONS, SPENT, Outcome
+from medspace.connector.usage.states import StepState
+from medspace.core.engine import StepLimits
+from medspace.core.errors import InvalidInputError, RefusedError, StorageFullError
+from medspace.core.text import Text
+from medspace.core.usage import Output, Step
+from tests.unit.connector.uses import House, admitted_house, call
+
+DAY = 24 * 3600.0
+SUM = Output("count.sum", {"sum": 1.5}, 50)
+
+
+class Gate:
+    """Holds the engine's thread until it is let go."""
+
+    def __init__(self, house: House) -> None:
+        self.begun, self._go = asyncio.Event(), threading.Event()
+        loop = asyncio.get_running_loop()
+
+        def before() -> None:
+            loop.call_soon_threadsafe(self.begun.set)
+            assert self._go.wait(30)
+
+        house.engine.before = before
+
+    def open(self) -> None:
+        self._go.set()
+
+
+async def working(**limits):
+    """A house whose engine is at work on a step that was asked for, and the standing of that."""
+    house, token = await admitted_house()
+    house.engine.limits = StepLimits(**limits)
+    gate = Gate(house)
+    standing = await asked(house, token, gate)
+    return house, token, gate, standing
+
+
+async def asked(house: House, token: str, gate: Gate, **step):
+    """Ask, wait until the engine works, and until the patience of the caller is over."""
+    asking = asyncio.create_task(house.control.ask(call(token, **step), 5.0))
+    await gate.begun.wait()
+    while not asking.done():
+        house.clock.advance(5.0)
+        await asyncio.sleep(0.001)
+    return asking.result()
+
+
+def seen(token: str, job: str = "urn:job:1") -> Call:
+    return Call("did:web:company.example", job, token, Step({}, 0, ""))
+
+
+# --- while it is worked on -------------------------------------------------------------------------------------
+
+
+async def test_a_quick_step_is_answered_at_once():
+    house, token = await admitted_house()
+    standing = await house.control.ask(call(token), 5.0)
+    assert (standing.state, standing.release.values) == (StepState.RELEASED, {"sum": 1.5})
+    await asyncio.sleep(0)
+    assert house.clock.sleepers == 0
+
+
+async def test_a_step_that_takes_long_is_told_and_delivered_later():
+    house, token, gate, standing = await working()
+    assert (standing.state, standing.release, standing.seconds) == (StepState.WORKING, None, going.SOON)
+    gate.open()
+    later = await house.control.look(seen(token), standing.step, 5.0)
+    assert later.release.values == {"sum": 1.5}
+    again = await house.control.look(seen(token), standing.step, 5.0)
+    assert again.release == later.release
+    assert await house.kinds() == ["use.admitted", "use.released"]
+
+
+async def test_the_same_step_asked_for_while_it_is_worked_on_is_one_step():
+    house, token, gate, standing = await working()
+    others = [asyncio.create_task(house.control.step(call(token))) for _ in range(5)]
+    await asyncio.sleep(0)
+    gate.open()
+    assert len({release.id for release in await asyncio.gather(*others)}) == 1
+    assert len(house.engine.asked) == 1
+    assert await house.kinds() == ["use.admitted", "use.released"]
+    assert (await house.job()).steps == 1
+    assert (await house.control.look(seen(token), standing.step, 5.0)).release
+
+
+async def test_the_release_of_one_user_is_told_again_while_the_step_of_another_one_is_worked_on():
+    house, token = await admitted_house()
+    other = await house.start("urn:job:2")
+    first = await house.control.ask(call(token), 5.0)
+    gate = Gate(house)
+    await asked(house, other, gate, job="urn:job:2", round=2)
+    assert await house.control.step(call(token)) == first.release
+    assert (await house.control.look(seen(token), first.step, 5.0)).release == first.release
+    gate.open()
+    await house.settled()
+
+
+async def test_who_waits_behind_a_long_step_is_told_so():
+    house, token = await admitted_house()
+    other = await house.start("urn:job:2")
+    gate = Gate(house)
+    long = asyncio.create_task(house.control.step(call(token)))
+    await gate.begun.wait()
+    standing = await asked(house, other, gate, job="urn:job:2", round=2)
+    assert standing.state is StepState.WAITING
+    assert (await house.kinds()).count("use.admitted") == 1  # nothing is admitted that cannot begin
+    gate.open()
+    assert (await house.control.look(seen(other, "urn:job:2"), standing.step, 5.0)).release
+    await long
+
+
+async def test_too_many_steps_that_wait_are_refused_with_the_time_to_come_back(monkeypatch):
+    house, token, gate, _ = await working()
+    monkeypatch.setattr("medspace.connector.usage.service.MOST_OF_ONE", 3)
+    waiting = [asyncio.create_task(house.control.step(call(token, round=number))) for number in (2, 3)]
+    await asyncio.sleep(0.05)
+    with pytest.raises(BusyError) as busy:
+        await house.control.step(call(token, round=4))
+    assert busy.value.facts["seconds"] > 0
+    gate.open()
+    await asyncio.gather(*waiting)
+
+
+async def test_nobody_else_looks_at_a_step():
+    house, token, gate, standing = await working()
+    for who in (replace(seen(token), user="did:web:other.example"), seen("wrong"), seen(token, "urn:job:9")):
+        with pytest.raises(UnknownJobError):
+            await house.control.look(who, standing.step, 5.0)
+    with pytest.raises(StepUnknownError):
+        await house.control.look(seen(token), "sha256:" + "0" * 64, 5.0)
+    gate.open()
+    await house.settled()
+
+
+# --- ends ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("event", [TransferEvent.SUSPENDED, TransferEvent.COMPLETED, TransferEvent.TERMINATED])
+async def test_what_is_worked_on_is_ended_at_once_when_the_use_is(event):
+    house, _, gate, standing = await working()
+    lead = house.control._going.get("urn:job:1", standing.step)
+    await house.tell(event)
+    with pytest.raises(JobClosedError):
+        await lead.task  # the engine has not come back
+    admitted, ended = await house.log()
+    assert (ended.kind, ended.facts["code"]) == ("use.withheld", "use.closed")
+    assert ended.facts["admission"] == admitted.facts["admission"]
+    gate.open()
+
+
+async def test_a_step_that_takes_longer_than_its_engine_allows_fails_and_its_result_is_dropped():
+    house, token, gate, standing = await working(seconds=60)
+    lead = house.control._going.get("urn:job:1", standing.step)
+    house.clock.advance(60)
+    with pytest.raises(StepTooLongError):
+        await lead.task
+    gate.open()
+    entry = (await house.log())[-1]
+    assert (entry.kind, entry.facts["code"]) == ("use.failed", "use.too_long")
+    with pytest.raises(StepOverError) as over:
+        await house.control.look(seen(token), standing.step, 5.0)
+    assert (over.value.facts["decision"], "60" in str(over.value)) == ("use.too_long", True)
+    house.engine.before = lambda: None
+    assert await house.control.step(call(token))
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (ZeroDivisionError("a bug"), "use.failed", UseFailedError),
+        (InvalidInputError(reason=Text("there is no column x")), "input.invalid", StepError),
+        (RefusedError(reason=Text("few persons")), rules.WITHHELD, WithheldError),
+    ],
+)
+async def test_what_was_told_of_the_end_is_told_again_after_a_restart_too(error, code, told):
+    house, token = await admitted_house()
+    house.engine.error = error
+    with pytest.raises(told) as first:
+        await house.control.ask(call(token), 5.0)
+    (question,) = await house.database.read(lambda tx: tx.find(QUESTIONS))
+    house.build()
+    with pytest.raises(StepOverError) as over:
+        await house.control.look(seen(token), question.asked, 5.0)
+    assert (question.code, over.value.facts["decision"]) == (code, code)
+    assert str(first.value.facts.get("reason", "")) in str(over.value)
+    assert "few persons" not in repr(question)
+    assert "no column" not in repr(question)
+
+
+async def test_a_place_that_never_comes_free_admits_nothing():
+    house, token = await admitted_house()
+    runner = house.control._runners.named["thread"]
+    while not runner._free.locked():
+        await runner._free.acquire()
+    asking = asyncio.create_task(house.control.ask(call(token), 5.0))
+    while not asking.done():
+        house.clock.advance(1.0)
+        await asyncio.sleep(0.001)
+    assert asking.result().state is StepState.WAITING
+    assert await house.log() == []
+    await house.control.close()
+
+
+# --- a person looks --------------------------------------------------------------------------------------------
+
+
+async def held_house(**terms):
+    house, token = await admitted_house(**terms)
+    house.engine.limits = StepLimits(check=7 * DAY)
+    house.engine.output = replace(SUM, hold=True, memory=b"m")
+    standing = await house.control.ask(call(token), 5.0)
+    assert (standing.state, standing.seconds) == (StepState.HELD, going.LATE)
+    return house, token, standing
+
+
+async def one(house) -> str:
+    (question,) = await house.control.checking.steps(Outcome.HELD, None, 10)
+    return question.id
+
+
+async def test_an_output_that_a_person_must_see_waits_for_it_and_leaves_when_approved():
+    house, token, standing = await held_house()
+    assert await house.kinds() == ["use.admitted", "use.held"]
+    with pytest.raises(StepHeldError):
+        await house.control.step(call(token))
+    assert await house.control.ask(call(token), 5.0) == standing
+    house.clock.advance(3 * DAY)
+    step = await one(house)
+    _, output = await house.control.checking.held(step)
+    assert (output.values, output.memory) == ({"sum": 1.5}, b"m")
+    release = await house.control.checking.decide(step, approve=True)
+    assert (await house.control.look(seen(token), standing.step, 5.0)).release == release
+    assert await house.kinds() == ["use.admitted", "use.held", "use.released"]
+    with pytest.raises(NotHeldError):
+        await house.control.checking.decide(step, approve=True)
+
+
+async def test_what_a_person_keeps_back_is_told_like_everything_that_is_kept_back():
+    house, token, standing = await held_house()
+    step = await one(house)
+    assert await house.control.checking.decide(step, approve=False) is None
+    assert (await house.log())[-1].facts["code"] == rules.WITHHELD
+    assert house.told[-1] == (step, "checked")
+    assert await house.database.read(lambda tx: tx.find(KEPT)) == []
+    with pytest.raises(StepOverError) as over:
+        await house.control.look(seen(token), standing.step, 5.0)
+    assert over.value.facts["decision"] == rules.WITHHELD
+
+
+async def test_a_use_asks_nothing_more_while_an_answer_to_it_waits():
+    house, token, _ = await held_house()
+    with pytest.raises(UseWaitsError):
+        await house.control.step(call(token, round=2))
+    assert await house.kinds() == ["use.admitted", "use.held"]
+    await house.control.checking.decide(await one(house), approve=True)
+    house.engine.output = SUM
+    assert await house.control.step(call(token, round=2))
+
+
+async def test_what_waits_counts_among_what_was_answered():
+    house, _, _ = await held_house()
+    other = await house.start("urn:job:2")
+    house.engine.output = SUM
+    for _ in range(2):
+        await house.control.step(call(other, job="urn:job:2", round=2))
+        assert [step.round for step in house.engine.asked[-1].history][:1] == [1]
+        house.build()
+
+
+async def test_approval_does_not_open_what_is_closed_or_over():
+    house, _, _ = await held_house()
+    await house.tell(TransferEvent.TERMINATED)
+    with pytest.raises(JobClosedError):
+        await house.control.checking.decide(await one(house), approve=True)
+    assert (await house.log())[-1].facts["code"] == "use.closed"
+    assert await house.control.checking.steps(Outcome.HELD, None, 10) == []
+    assert (await house.control.checking.steps(None, None, 10))[0].code == "use.closed"
+
+
+async def test_what_nobody_looks_at_in_time_is_over():
+    house, token, standing = await held_house()
+    house.clock.advance(6 * DAY)
+    await house.control.tidy()
+    assert await one(house)
+    house.clock.advance(2 * DAY)
+    await house.control.tidy()
+    assert (await house.log())[-1].facts["code"] == "release.expired"
+    with pytest.raises(StepOverError):
+        await house.control.look(seen(token), standing.step, 5.0)
+
+
+async def test_a_held_answer_is_kept_sealed_and_survives_a_restart():
+    house, token, standing = await held_house()
+    (kept,) = await house.database.read(lambda tx: tx.find(KEPT))
+    assert "1.5" not in repr(kept)
+    house.build()
+    await house.control.recover()
+    assert (await house.control.look(seen(token), standing.step, 5.0)).state is StepState.HELD
+    assert await house.control.checking.decide(await one(house), approve=True)
+
+
+# --- after a kill ----------------------------------------------------------------------------------------------
+
+
+class Full(MemoryDatabase):
+    """A database that has no room left once `left` units were kept."""
+
+    left = 1000
+
+    async def write(self, work):
+        if self.left <= 0:
+            raise StorageFullError
+        self.left -= 1
+        return await super().write(work)
+
+
+async def cut_off(left=3, **limits):
+    """A house as after a kill between admission and release."""
+    house = House(Full())
+    house.engine.limits = StepLimits(**limits)
+    await house.agree()
+    token = await house.start()
+    house.database.left = left
+    with pytest.raises(StorageFullError):
+        await house.control.step(call(token))
+    house.database.left = 1000
+    house.build()
+    return house, token
+
+
+@pytest.mark.parametrize("left", [1, 2, 3])
+async def test_a_step_that_was_cut_off_is_done_again_without_a_second_admission_or_count(left):
+    house, token = await cut_off(left)
+    assert await house.kinds() == ["use.admitted"]
+    await house.control.recover()
+    release = await house.control.step(call(token))  # joins what was taken up
+    assert release.values == {"sum": 1.5}
+    assert await house.kinds() == ["use.admitted", "use.released"]
+    assert (await house.job()).steps == 1
+    (spent,) = await house.database.read(lambda tx: tx.find(SPENT))
+    assert sum(spent.days.values()) == 1
+
+
+async def test_what_may_be_known_is_counted_once_also_when_it_is_done_again():
+    """A question that was answered on other rows is counted only when the rows are known; a kill comes in between."""
+    house = House(Full())
+    await house.agree()
+    token, other = await house.start(), await house.start("urn:job:2")
+    await house.control.step(call(token))
+    house.source.said = tuple(range(100, 150))
+    house.build()
+    house.database.left = 3
+    with pytest.raises(StorageFullError):
+        await house.control.step(call(other, job="urn:job:2"))
+    house.database.left = 1000
+    house.build()
+    await house.control.recover()
+    assert await house.control.step(call(other, job="urn:job:2"))
+    (spent,) = await house.database.read(lambda tx: tx.find(SPENT))
+    assert sum(spent.days.values()) == 2
+
+
+async def test_a_step_that_takes_the_connector_down_is_not_done_again_at_every_start():
+    house, token = await cut_off()
+    house.database.left = 5  # for all that comes before the release
+    await house.control.recover()
+    await house.settled()
+    house.database.left = 1000
+    house.build()
+    await house.control.recover()
+    await house.settled()
+    entry = (await house.log())[-1]
+    assert (entry.kind, entry.facts["code"]) == ("use.failed", "use.interrupted")
+    (question,) = await house.database.read(lambda tx: tx.find(QUESTIONS))
+    with pytest.raises(StepUnknownError):
+        await house.control.look(seen(token), question.asked, 5.0)
+    assert await house.control.step(call(token))  # sent again, it is another admission
+
+
+async def test_a_step_whose_use_was_ended_meanwhile_is_not_done_again():
+    house, _ = await cut_off()
+    await house.change(open=False)
+    await house.control.recover()
+    await house.settled()
+    admitted, ended = await house.log()
+    assert (ended.kind, ended.facts["code"]) == ("use.withheld", "use.closed")
+    assert len(house.engine.asked) == 1
+    assert admitted.kind == "use.admitted"
+
+
+@pytest.mark.parametrize("gone", ["engine", "step", "asset", "grant"])
+async def test_a_step_that_nobody_can_answer_any_more_is_ended(gone):
+    house, _ = await cut_off()
+    if gone == "engine":
+        house.build(engines={})
+    elif gone == "step":
+        house.build(engines={("medspace:train", "other"): lambda: house.engine})
+    elif gone == "asset":
+        house.build(sources={})
+    else:
+        (question,) = await house.database.read(lambda tx: tx.find(QUESTIONS))
+        await house.database.write(lambda tx: tx.replace(QUESTIONS, question, replace(question, granted="")))
+    await house.control.recover()
+    await house.settled()
+    entry = (await house.log())[-1]
+    assert (entry.kind, entry.facts["code"]) == ("use.failed", "use.interrupted")
+
+
+async def test_the_step_of_an_older_version_has_no_name_and_is_ended():
+    house, token = await cut_off()
+    (question,) = await house.database.read(lambda tx: tx.find(QUESTIONS))
+    old = replace(question, asked="", granted="")
+    await house.database.write(lambda tx: tx.replace(QUESTIONS, question, old))
+    await house.control.recover()
+    assert (await house.log())[-1].facts["code"] == "use.interrupted"
+    assert (await house.control.step(call(token))).values == {"sum": 1.5}
