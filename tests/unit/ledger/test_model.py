@@ -22,6 +22,7 @@ EXAMPLES = {
     Form.NUMBER: 3,
     Form.TOKENS: ["a", "b"],
     Form.DIDS: [DID],
+    Form.DIGESTS: [DIGEST],
     Form.ANSWERS: [{"site": DID, "use": "u", "release": "r", "digest": DIGEST}],
 }
 

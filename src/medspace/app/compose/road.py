@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from medspace.adapters.blobs.files import FileBlobStore
 from medspace.adapters.http.guard import check_callback
 from medspace.adapters.http.peers import DspClient
 from medspace.adapters.runner import ThreadPool, ThreadRunner
+from medspace.app.api.parts import PartEndpoint
 from medspace.app.api.protocol import BASE, Door, protocol_routes
-from medspace.app.api.public import public_routes
+from medspace.app.api.public import part_routes, public_routes
 from medspace.app.compose.base import Base
 from medspace.app.holdings import Holdings
 from medspace.app.membership import Membership
@@ -68,8 +70,15 @@ class Road:
             randomness=base.randomness,
             runners=Runners(ThreadPool(), {"thread": ThreadRunner()}),
             changes=base.bell,
+            blobs=self._blobs(),
+            keep_parts=timedelta(days=config.parts.keep_days),
             applied=base.parts.brakes,
         )
+
+    def _blobs(self) -> FileBlobStore:
+        config, clock = self.base.config, self.base.clock
+        most = config.quotas.part_megabytes << 20
+        return FileBlobStore(config.path(config.parts.folder), most, lambda: clock.now().timestamp())
 
     def _holder(self, holdings: Holdings) -> Holder:
         base = self.base
@@ -94,4 +103,5 @@ class Road:
         return [
             *protocol_routes(door),
             *public_routes(document, path, membership.signed_list, self.usage, membership.authenticate),
+            *part_routes(PartEndpoint(self.usage.parts, self.usage.parts.store, membership.authenticate)),
         ]
