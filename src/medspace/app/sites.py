@@ -1,4 +1,4 @@
-"""The coordinator's way to the sites (port `learning.ports.Sites`): a use is a transfer, a step a call of its job."""
+"""The coordinator's way to the sites (port `runs.ports.Sites`): a use is a transfer, a step a call of its job."""
 
 import asyncio
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ from medspace.core.parts import Part
 from medspace.core.store import Database
 from medspace.core.text import Text, msgid, plain
 from medspace.core.usage import Step, release_digest
-from medspace.learning.errors import SiteAwayError, SiteRefusedError
-from medspace.learning.ports import Answer
+from medspace.runs.errors import SiteAwayError, SiteRefusedError
+from medspace.runs.ports import Answer
 
 START_WAIT = 8.0  # seconds for a transfer to be started; then the coordinator's own patience decides
 STEP_WAIT = 120.0  # seconds for one answer: a site that needs longer says so
@@ -139,7 +139,7 @@ class TransferSites:
 
 @dataclass(frozen=True, slots=True)
 class PublishedDictionaries:
-    """What the sites publish (port `learning.ports.Dictionaries`), read from their catalogues."""
+    """What the sites publish (port `runs.ports.Dictionaries`), read from their catalogues."""
 
     finder: Finder
     database: Database
