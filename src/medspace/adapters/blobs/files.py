@@ -44,7 +44,7 @@ class FileBlobStore:
         folder, now = self._of_use(keeping), self.now()
         with suppress(FileNotFoundError):
             os.utime(folder / _USED, (now, now))
-        return FileBlobs(keeping, folder, self.most, now)
+        return FileBlobs(keeping, str(folder), self.most, now)
 
     def has(self, keeping: Keeping, digest: str) -> bool:
         """Whether all of a part is here."""
@@ -112,9 +112,14 @@ class FileBlobs:
     """The parts of one use in its folder, which is made for the first of them; `now` is when it was asked for."""
 
     keeping: Keeping
-    folder: Path
+    place: str
     most: int
     now: float
+
+    @property
+    def folder(self) -> Path:
+        """Where they lie."""
+        return Path(self.place)
 
     def open(self, part: Part) -> BinaryIO:
         """The bytes of a part.
