@@ -20,6 +20,7 @@ from medspace.connector.usage.strategy import JOB_ENDPOINT
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.clock import Clock
 from medspace.core.errors import RefusedError
+from medspace.core.parts import Part
 from medspace.core.store import Database
 from medspace.core.text import Text, msgid, plain
 from medspace.core.usage import Step, release_digest
@@ -45,6 +46,7 @@ class _Answered(msgspec.Struct, frozen=True):
     cohort: int
     values: dict[str, Json]
     digest: str
+    parts: tuple[Part, ...] = ()
     outbox: dict[str, str] = {}
 
 
@@ -238,7 +240,7 @@ def _job(site: str, address: JsonObject) -> tuple[str, str]:
 def _answer(site: str, body: JsonObject) -> Answer:
     try:
         read = msgspec.convert(body, _Answered)
-        said = release_digest(read.kind, read.round, read.cohort, read.values, read.outbox)
+        said = release_digest(read.kind, read.round, read.cohort, read.values, read.parts, read.outbox)
     except ValueError as error:  # msgspec's validation error is one, so is a number that is not finite
         raise SiteRefusedError(site=site, reason=Text(msgid("its answer is not a release"))) from error
     if said != read.digest:
@@ -251,5 +253,6 @@ def _answer(site: str, body: JsonObject) -> Answer:
         values=read.values,
         cohort=read.cohort,
         digest=read.digest,
+        parts=read.parts,
         outbox=read.outbox,
     )

@@ -5,7 +5,7 @@ admission only (`core.material`), an engine works where usage control lets it (`
 way to the rows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -155,13 +155,27 @@ class Release:
     outbox: Mapping[str, str] = field(default_factory=dict)
 
 
+def listed(parts: Sequence[Part]) -> list[Json]:
+    """Parts as digests name them."""
+    return [[part.digest, part.media_type, part.size] for part in parts]
+
+
 def release_digest(
-    kind: str, number: int, cohort: int, values: Mapping[str, Json], outbox: Mapping[str, str] | None = None
+    kind: str,
+    number: int,
+    cohort: int,
+    values: Mapping[str, Json],
+    parts: Sequence[Part] = (),
+    outbox: Mapping[str, str] | None = None,
 ) -> str:
     """The digest by which the logs of both sides name a release; `number` is the round; fractions as exact text.
+
+    Parts enter it where there are any.
 
     Raises:
         ValueError: the values are not JSON with finite numbers.
     """
-    mail: JsonObject = {"outbox": dict(outbox)} if outbox else {}
-    return digest(exact({"kind": kind, "round": number, "cohort": cohort, "values": dict(values)} | mail))
+    said: dict[str, Json] = {"kind": kind, "round": number, "cohort": cohort, "values": dict(values)}
+    said |= {"parts": listed(parts)} if parts else {}
+    said |= {"outbox": dict(outbox)} if outbox else {}
+    return digest(exact(said))

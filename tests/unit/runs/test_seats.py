@@ -156,8 +156,8 @@ class Post:
         kind, cohort = ("own.deal", 0) if step.name == "deal" else ("own.value", 5)
         outbox = self.boxes.get(site, {C: f"from {site}"}) if step.name == "deal" else {}
         values = {"value": self.values.get(site, 2)}
-        said = release_digest(kind, step.round, cohort, values, outbox)
-        return Answer(site, f"urn:release:{site}:{step.round}", step.round, kind, values, cohort, said, outbox)
+        said = release_digest(kind, step.round, cohort, values, outbox=outbox)
+        return Answer(site, f"urn:release:{site}:{step.round}", step.round, kind, values, cohort, said, outbox=outbox)
 
 
 async def led(post, database=None):

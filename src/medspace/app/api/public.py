@@ -48,7 +48,8 @@ from medspace.core import limits
 from medspace.core.canonical import JsonObject
 from medspace.core.decoding import read_json
 from medspace.core.errors import MedspaceError
-from medspace.core.parts import PartBusyError, PartsFullError
+from medspace.core.limits import PARTS
+from medspace.core.parts import Part, PartBusyError, PartsFullError
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Release, Step
 from medspace.trust.model import Caller
@@ -88,6 +89,7 @@ class _Step(msgspec.Struct, frozen=True):
     round: int
     name: str
     inputs: JsonObject = {}
+    parts: Annotated[tuple[Part, ...], msgspec.Meta(max_length=PARTS)] = ()
     inbox: Annotated[dict[_Did, str], msgspec.Meta(max_length=limits.SEATS)] = {}
 
 
@@ -195,7 +197,7 @@ def _read_step(body: bytes) -> Step:
     read = _read(body, _Step)
     if sum(map(len, read.inbox.values())) > limits.MAIL:
         raise MessageError(reason=Text(msgid("its messages are larger than {most} bytes"), {"most": limits.MAIL}))
-    return Step(read.task, read.round, read.name, read.inputs, inbox=read.inbox)
+    return Step(read.task, read.round, read.name, read.inputs, read.parts, read.inbox)
 
 
 NO_STEP = Step(task={}, round=0, name="")  # of a call that only looks
@@ -216,13 +218,17 @@ def _told_of(job: str, standing: Standing) -> Response:
 
 
 def _answer(release: Release) -> JsonObject:
-    return {
-        "release": release.id,
-        "round": release.round,
-        "kind": release.kind,
-        "cohort": release.cohort,
-        "values": dict(release.values),
-        "digest": release.digest,
-        "entry": release.entry,
-        **({"outbox": dict(release.outbox)} if release.outbox else {}),
-    }
+    parts = [{"digest": part.digest, "media_type": part.media_type, "size": part.size} for part in release.parts]
+    return (
+        {
+            "release": release.id,
+            "round": release.round,
+            "kind": release.kind,
+            "cohort": release.cohort,
+            "values": dict(release.values),
+            "digest": release.digest,
+            "entry": release.entry,
+        }
+        | ({"parts": parts} if parts else {})
+        | ({"outbox": dict(release.outbox)} if release.outbox else {})
+    )
