@@ -208,7 +208,7 @@ class Stage:
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._live, name="stage")
         self._spaces: dict[str, Space] = {}
-        self._seated: dict[str, httpx.Response] = {}  # what the holder said to the manifest, by transfer
+        self._seated: dict[str, Any] = {}  # the task whose manifest a holder was shown last, by transfer
         self._thread.start()
 
     def _live(self) -> None:
@@ -317,12 +317,12 @@ allow = ["127.0.0.0/8"]
             self._spaces[key] = connect(self.nodes[key].file)
         return self._spaces[key]
 
-    def admit(self, *keys: str) -> None:
-        """Have the authority admit participants, and everybody hear of it."""
+    def admit(self, *keys: str, operator: str = "") -> None:
+        """Have the authority admit participants, and everybody hear of it; `operator` runs them, if not they."""
         first, *others = self.nodes
         for key in keys or others:
             node = self.nodes[key]
-            self.space(first).admit(node.did, name=key.title(), region=node.region)
+            self.space(first).admit(node.did, name=key.title(), region=node.region, operator=operator)
         for key in others:
             if self.nodes[key].task is not None:
                 self.space(key).refresh()
@@ -340,8 +340,9 @@ allow = ["127.0.0.0/8"]
 
     def ask(self, user: str, holder: str, transfer: str, step: dict[str, Any], **headers: str) -> httpx.Response:
         """One call of the job endpoint of a started transfer, made by hand; its seat is taken before the first."""
-        if transfer not in self._seated and isinstance(step.get("task"), dict):
-            self._seated[transfer] = self.sit(user, holder, transfer, step["task"])
+        task = step.get("task")
+        if isinstance(task, dict) and self._seated.get(transfer) != task:  # refused where another one was admitted
+            self.sit(user, holder, transfer, task)
         return self.post(user, holder, transfer, "", step, **headers)
 
     def post(self, user: str, holder: str, transfer: str, path: str, body: Any, **headers: str) -> httpx.Response:
@@ -361,6 +362,7 @@ allow = ["127.0.0.0/8"]
         **changes: Any,
     ) -> httpx.Response:
         """Show the holder a manifest of the task, with these others at the table as well."""
+        self._seated[transfer] = task
         connector = self.nodes[user].connector
         assert connector is not None
         agreement = self.run(connector.desk.transfer(transfer)).agreement

@@ -348,6 +348,7 @@ async def cut_off(left=3, **limits):
     house.engine.limits = StepLimits(**limits)
     await house.agree()
     token = await house.start()
+    await house.sit(call(token))
     house.database.left = left
     with pytest.raises(StorageFullError):
         await house.control.step(call(token))
