@@ -12,7 +12,7 @@ from medspace.app.compose import Connector, Parts, open_connector
 from medspace.app.config import Config, read_config
 from medspace.app.listener import Listener, bind
 from medspace.app.listener_limits import PRIVATE, PUBLIC, affordable
-from medspace.core.text import Text, msgid
+from medspace.core.text import Fact, Text, msgid
 
 # Seconds that a thread which computes keeps the interpreter while the event loop wants it; Python's default is ten
 # times as long, which each of the many short steps of a negotiation would wait for.
@@ -39,11 +39,18 @@ async def serve(connector: Connector, stop: asyncio.Event, started: Callable[[],
         private = Listener(await asyncio.to_thread(lambda: connector.private_app), bounds=affordable(PRIVATE))
         tasks.create_task(private.serve(sockets=[sockets[1]]))
         await private.ready.wait()
-        if started is not None:
-            started()
+        telling = tasks.create_task(_tell(connector, started))
         await stop.wait()
+        telling.cancel()
         public.should_exit = private.should_exit = True
         work.cancel()
+
+
+async def _tell(connector: Connector, started: Callable[[], None] | None) -> None:
+    """Say that it runs once both doors answer and every asset was tried."""
+    await connector.assets.tried()
+    if started is not None:
+        started()
 
 
 def _tls(config: Config) -> dict[str, str]:
@@ -69,7 +76,15 @@ async def _run(configs: Sequence[Config], announce: Announce) -> None:
     async with asyncio.TaskGroup() as tasks:
         for config in configs:
             connector = await open_connector(config, Parts(), announce)
-            tasks.create_task(serve(connector, stop, lambda c=config: announce(_ready(c))))  # type: ignore[misc]
+            tasks.create_task(serve(connector, stop, lambda c=connector: _announce(c, announce)))  # type: ignore[misc]
+
+
+def _announce(connector: Connector, announce: Announce) -> None:
+    announce(_ready(connector.config))
+    for state in connector.assets.states:
+        if state.error is not None:
+            facts: dict[str, Fact | Text] = {"asset": state.id, "why": state.error.text, "advice": state.error.advice}
+            announce(Text(msgid("But {asset} is not open: {why} {advice}"), facts))
 
 
 def _ready(config: Config) -> Text:

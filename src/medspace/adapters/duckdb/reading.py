@@ -130,6 +130,19 @@ def guarded(name: str) -> Iterator[None]:
         raise TableUnreadableError(name, type(error).__name__) from None
 
 
+def check_form(path: Path, form: str) -> None:
+    """Refuse a file that shows by its first bytes to be of another form: csv, parquet, sqlite or duckdb.
+
+    Raises:
+        TableUnreadableError: it is.
+        OSError: it cannot be read.
+    """
+    found = _form(path)
+    if found != form:
+        facts = {"form": form, "found": found}
+        raise TableUnreadableError(path.name, Text(msgid("it is no {form} file but looks like {found}"), facts))
+
+
 def is_csv(path: Path) -> bool:
     """Whether a file shows by its first bytes to be of no other form."""
     return _form(path) == "csv"

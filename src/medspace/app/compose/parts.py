@@ -1,12 +1,13 @@
-"""What can be swapped: the clock, randomness, the database, the resolver of host names, the engines."""
+"""What can be swapped: the clock, randomness, the database, the resolver of host names, the engines, the sources."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from medspace.adapters.http.dialling import Resolver, system_resolver
 from medspace.adapters.sql import open_database
 from medspace.adapters.system import SystemClock, SystemRandomness
+from medspace.app.sources import SCHEMES, Scheme
 from medspace.connector import model as connector_model
 from medspace.connector.usage import model as usage_model
 from medspace.connector.usage.service import ALL_BRAKES, Makers
@@ -60,3 +61,4 @@ class Parts:
     open_database: OpenDatabase = open_database
     resolve: Resolver = system_resolver
     brakes: Brakes = ALL_BRAKES
+    sources: Mapping[str, Scheme] = field(default_factory=lambda: SCHEMES)

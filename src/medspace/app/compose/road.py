@@ -9,8 +9,8 @@ from medspace.adapters.http.peers import DspClient
 from medspace.adapters.runner import ThreadPool, ThreadRunner
 from medspace.app.api.protocol import BASE, Door, protocol_routes
 from medspace.app.api.public import public_routes
+from medspace.app.assets import Assets
 from medspace.app.compose.base import Base
-from medspace.app.holdings import Holdings
 from medspace.app.membership import Membership
 from medspace.connector.catalogue.service import Catalogue
 from medspace.connector.dispatch.service import Dispatcher, Settlement
@@ -39,10 +39,10 @@ CATALOG = "/catalog"
 class Road:
     """Catalogue, negotiations, transfers, usage control: the road from find to release."""
 
-    def __init__(self, base: Base, holdings: Holdings, tokens: JobTokens) -> None:
+    def __init__(self, base: Base, assets: Assets, tokens: JobTokens) -> None:
         self.base = base
         config, local, database = base.config, base.local, base.database
-        self.kinds = frozenset(kind for kind, _ in base.parts.engines)
+        self.assets, self.kinds = assets, assets.kinds
         answering = Answering(config.negotiations.answers)
         negotiation_steps = NegotiationSteps(local, PolicyStrategy(local, base.region_of, answering, spent))
         usage_strategy = UsageStrategy(config.base_url, self.kinds, tokens, base.region_of, base.clock)
@@ -56,10 +56,9 @@ class Road:
         self.transfers = Transfers(database, transfer_steps, self.dispatcher, self._check, quotas)
         self.ending = Ending(database, self.negotiations, self.transfers, base.clock, timedelta(days=quota.idle_days))
         self.catalogue = Catalogue(database, local)
-        self.small_cells = holdings.small_cells
         self.terminations = Terminations(self.transfers.terminate)
         self.usage = UsageControl(
-            self._holder(holdings),
+            self._holder(),
             engines=base.parts.engines,
             database=database,
             tokens=tokens,
@@ -71,7 +70,7 @@ class Road:
             applied=base.parts.brakes,
         )
 
-    def _holder(self, holdings: Holdings) -> Holder:
+    def _holder(self) -> Holder:
         base = self.base
         notebook = Notebook(base.sealer, timedelta(days=base.config.questions.keep_days))
 
@@ -79,7 +78,10 @@ class Road:
             base.log.warning("use.withheld", admission=admission, cause=cause)
 
         end = self.terminations.ask
-        return Holder(base.config.did, holdings.sources, holdings.questions, notebook, tell, end)
+        assets = self.assets
+        return Holder(
+            base.config.did, assets.sources, assets.questions, notebook, tell, end, assets.away, assets.settled
+        )
 
     def _check(self, address: str) -> None:
         check_callback(address, self.base.guard)
