@@ -100,6 +100,7 @@ class Assets:
         self._tried = asyncio.Event()
         self.kinds = frozenset(kind for kind, _ in makers)
         self.sources: dict[str, Source] = {one.id: Unopened(one.id, one.form) for one in wanted}
+        self.digests: dict[str, str] = {}  # of the content of each that is open
         self.questions = {one.id: one.questions for one in wanted if one.questions is not None}
 
     @property
@@ -190,6 +191,7 @@ class Assets:
             await self._refuse(state, error)
         else:
             self.sources[state.id], self.questions[state.id] = holding.checked.source, holding.questions
+            self.digests[state.id] = holding.checked.digest
             state.standing, state.holding, state.error = Standing.OPEN, holding, None
             self._log.info("asset.open", asset=state.id, count=holding.checked.count)
             state.settled.set()

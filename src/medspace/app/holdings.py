@@ -103,7 +103,7 @@ def open_holdings(config: Config, schemes: Mapping[str, Scheme] = SCHEMES) -> tu
 
 
 def _prepare(config: Config, asset: Asset, schemes: Mapping[str, Scheme]) -> Prepared:
-    scheme, location = locate(config, asset, schemes)
+    scheme, location = locate(asset, config.path, schemes)
     dictionary, least = _dictionary(config, asset), _least(asset)
     label = labels.parse(dict(asset.label))
     written = labels.write(label) if label else {}

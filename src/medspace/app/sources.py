@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from medspace.app.config import Asset, Config
+from medspace.app.config import Asset
 from medspace.core.dictionary import Dictionary
 from medspace.core.errors import InvalidInputError
 from medspace.core.material import Checked, Form
@@ -73,7 +73,7 @@ SCHEMES: Mapping[str, Scheme] = {
 }
 
 
-def locate(config: Config, asset: Asset, schemes: Mapping[str, Scheme]) -> tuple[Scheme, Location]:
+def locate(asset: Asset, path: Callable[[str], Path], schemes: Mapping[str, Scheme]) -> tuple[Scheme, Location]:
     """What opens an asset, and where it is. A file whose name looks like an address is a file.
 
     Raises:
@@ -82,8 +82,8 @@ def locate(config: Config, asset: Asset, schemes: Mapping[str, Scheme]) -> tuple
     found = _SCHEME.match(asset.source)
     scheme, address = (found[1], asset.source[found.end() :]) if found else (PATH, asset.source)
     if scheme not in schemes:
-        if not config.path(asset.source).exists():
+        if not path(asset.source).exists():
             known = ", ".join(f"{name}:" for name in schemes if name)
             raise SchemeUnknownError(asset=asset.id, scheme=scheme, known=known)
         scheme, address = PATH, asset.source
-    return schemes[scheme], Location(asset.id, asset.source, address, config.path, asset.table, asset.password)
+    return schemes[scheme], Location(asset.id, asset.source, address, path, asset.table, asset.password)

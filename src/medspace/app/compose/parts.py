@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from medspace.adapters.http.dialling import Resolver, system_resolver
+from medspace.adapters.runner import SYSTEM_CLOCK, Recipe
 from medspace.adapters.sql import open_database
 from medspace.adapters.system import SystemClock, SystemRandomness
 from medspace.app.sources import SCHEMES, Scheme
@@ -15,8 +16,8 @@ from medspace.core.clock import Clock, Randomness
 from medspace.core.engine import Engine
 from medspace.core.store import Collection, Database
 from medspace.core.usage import Brakes
-from medspace.learning.runs import model as learning_model
 from medspace.ledger.model import CHECKPOINTS
+from medspace.runs import model as learning_model
 from medspace.services.membership import model as membership_model
 from medspace.trust import model as trust_model
 
@@ -62,3 +63,4 @@ class Parts:
     resolve: Resolver = system_resolver
     brakes: Brakes = ALL_BRAKES
     sources: Mapping[str, Scheme] = field(default_factory=lambda: SCHEMES)
+    clock_again: Recipe = SYSTEM_CLOCK  # how the process of a step makes the clock
