@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 from medspace.adapters.logs import configure_logs
@@ -17,6 +17,10 @@ from medspace.core.text import Fact, Text, msgid
 # Seconds that a thread which computes keeps the interpreter while the event loop wants it; Python's default is ten
 # times as long, which each of the many short steps of a negotiation would wait for.
 SWITCH = 0.0005
+
+# Seconds that the private door waits for assets to be opened, so that whoever comes in finds them; not for a server
+# that does not answer, or for a large table: meanwhile `medspace doctor` says that it is being opened.
+MOMENT = 5.0
 
 Announce = Callable[[Text], None]
 
@@ -37,6 +41,8 @@ async def serve(connector: Connector, stop: asyncio.Event, started: Callable[[],
         await public.ready.wait()
         work = tasks.create_task(connector.work())
         private = Listener(await asyncio.to_thread(lambda: connector.private_app), bounds=affordable(PRIVATE))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(connector.assets.tried(), MOMENT)
         tasks.create_task(private.serve(sockets=[sockets[1]]))
         await private.ready.wait()
         telling = tasks.create_task(_tell(connector, started))
