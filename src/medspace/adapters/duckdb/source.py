@@ -23,7 +23,7 @@ from medspace.core.dictionary import Column, ColumnType, Dictionary
 from medspace.core.hashing import digest
 from medspace.core.material import Form, Rows
 from medspace.core.text import Text, msgid
-from medspace.core.usage import Admission
+from medspace.core.usage import Admission, RowScope
 
 EPOCH = date(1970, 1, 1)
 BATCH = 1000  # rows that are marked at a time
@@ -167,6 +167,7 @@ class TableRows:
     """
 
     table: Table
+    scope: tuple[RowScope, ...] = ()
     selected: npt.NDArray[np.int64] | None = None
 
     @property
@@ -250,7 +251,8 @@ def open_rows(table: Table, admission: Admission) -> TableRows:
     """
     if not admission.scope:
         return TableRows(table)
-    return TableRows(table, admitted(table._connection.cursor(), table.dictionary, admission.scope))  # noqa: SLF001 - one module
+    selected = admitted(table._connection.cursor(), table.dictionary, admission.scope)  # noqa: SLF001 - one module
+    return TableRows(table, admission.scope, selected)
 
 
 def _marked(table: Table, key: bytes) -> tuple[Marks, Marks]:
