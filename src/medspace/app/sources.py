@@ -64,12 +64,22 @@ def _file(form: str) -> Open:
     return opened
 
 
+def _postgresql(location: Location, dictionary: Dictionary) -> Checked:
+    from medspace.adapters.keys import read_secret  # noqa: PLC0415 - as for files
+    from medspace.adapters.postgresql import load  # noqa: PLC0415 - duckdb and the driver come with it
+
+    file = location.path(location.password) if location.password else None
+    password = read_secret(file).decode("utf-8", "replace").strip("\r\n") if file else ""
+    return load(location.asset, location.source, location.table, dictionary, password)
+
+
 SCHEMES: Mapping[str, Scheme] = {
     PATH: Scheme(Form.TABLE, _file("")),  # of a file, its first bytes tell its form
     "csv": Scheme(Form.TABLE, _file("csv")),
     "parquet": Scheme(Form.TABLE, _file("parquet")),
     "duckdb": Scheme(Form.TABLE, _file("duckdb")),
     "sqlite": Scheme(Form.TABLE, _file("sqlite")),
+    "postgresql": Scheme(Form.TABLE, _postgresql),
 }
 
 
