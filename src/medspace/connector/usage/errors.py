@@ -15,6 +15,7 @@ MedspaceError
  |   |- StepOverError         it has ended without a release; what was said then
  |   `- NotHeldError          a person decided about what waits for nobody
  |- WaitingError
+ |   |- AssetAwayError        its content is not open yet
  |   |- StepHeldError         a person must look at the answer first
  |   `- UseWaitsError         a person must look at an earlier answer to this use first
  `- InvalidInputError
@@ -143,6 +144,14 @@ class NotHeldError(RefusedError):
     code = "step.not_held"
     sentence = msgid("The step {step} does not wait for a person.")
     next_step = msgid("See `medspace steps` for those that do.")
+
+
+class AssetAwayError(WaitingError):
+    """The content of an asset is being opened, or its server does not answer."""
+
+    code = "asset.away"
+    sentence = msgid("The content of {asset} is not open at its holder now.")
+    next_step = msgid("Try again in {seconds} seconds; the holder's `medspace doctor` says why.")
 
 
 class ReleaseTooLargeError(InvalidInputError):

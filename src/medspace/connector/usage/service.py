@@ -133,6 +133,7 @@ class UsageControl:
             WithheldError: the output may not leave.
             UseFailedError: the engine broke or took too long; what it raised is the cause.
             StepHeldError, UseWaitsError: a person must look first.
+            AssetAwayError: its content is not open yet.
             BusyError: too many steps of the caller wait.
         """
         return await asyncio.shield((await self._begun(call)).task)
@@ -236,6 +237,9 @@ class UsageControl:
         raise StepHeldError
 
     async def _first(self, lead: Lead, call: Call, job: Job, engine: Engine | None) -> Release:
+        away = self._holder.away(job.asset)
+        if away is not None:
+            raise away  # before it is noted or counts
         turns = self._turns(job.asset)
         async with turns.turn(call.user), self._runners.of(engine).place() as place:
             await self._look_for_parts(call)
@@ -275,6 +279,7 @@ class UsageControl:
         """Go on with what was cut off."""
         turns, step = self._turns(question.asset), self._notebook.shown(question)
         lead.state = StepState.ADMITTED
+        await self._holder.settled(question.asset)
         async with turns.turn(question.user):
             job = await self._database.read(lambda tx: tx.get(JOBS, question.job))
             engine = None
