@@ -11,6 +11,7 @@ MedspaceError
  |   |   `- StepTooLongError  it took longer than it may
  |   |- StepUnknownError      no such step of this use
  |   |- StepOverError         it has ended without a release; what was said then
+ |   |- NoStepError           a person asks for a step that there is not
  |   `- NotHeldError          a person decided about what waits for nobody
  |- WaitingError
  |   |- StepHeldError         a person must look at the answer first
@@ -117,6 +118,14 @@ class StepTooLongError(UseFailedError):
     code = "use.too_long"
     sentence = msgid("The step of the use {use} was ended: it took longer than {limit} seconds.")
     next_step = msgid("Ask for less, or ask the holder to allow more time.")
+
+
+class NoStepError(RefusedError):
+    """There is no step of this identity."""
+
+    code = "step.unknown"
+    sentence = msgid("There is no step {step} here.")
+    next_step = msgid("See `medspace steps` for those that there are.")
 
 
 class NotHeldError(RefusedError):
