@@ -15,8 +15,8 @@ from medspace.core.clock import Clock, Randomness
 from medspace.core.engine import Engine
 from medspace.core.store import Collection, Database
 from medspace.core.usage import Brakes
-from medspace.learning.runs import model as learning_model
 from medspace.ledger.model import CHECKPOINTS
+from medspace.runs import model as learning_model
 from medspace.services.membership import model as membership_model
 from medspace.trust import model as trust_model
 
