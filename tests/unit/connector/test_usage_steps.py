@@ -175,6 +175,27 @@ async def test_what_is_worked_on_is_ended_at_once_when_the_use_is(event):
     gate.open()
 
 
+async def test_rows_that_an_ended_thread_still_reads_are_not_asked_by_the_next():
+    house, token, gate, _ = await working()
+    other = await house.start("urn:job:2")
+    await house.tell(TransferEvent.SUSPENDED)
+    await house.settled()
+    standing = await asked(house, other, gate, job="urn:job:2", round=2)
+    assert standing.state is StepState.WAITING
+    assert len(house.engine.asked) == 1
+    gate.open()
+    assert (await house.control.look(seen(other, "urn:job:2"), standing.step, 5.0)).release
+    assert token
+
+
+async def test_a_connector_that_ends_does_not_wait_for_a_thread_that_does_not():
+    house, _, gate, _ = await working(seconds=60)
+    house.clock.advance(60)
+    await house.settled()
+    await house.control.close()
+    gate.open()
+
+
 async def test_a_step_that_takes_longer_than_its_engine_allows_fails_and_its_result_is_dropped():
     house, token, gate, standing = await working(seconds=60)
     lead = house.control._going.get("urn:job:1", standing.step)
@@ -253,7 +274,7 @@ async def test_an_output_that_a_person_must_see_waits_for_it_and_leaves_when_app
     assert await house.control.ask(call(token), 5.0) == standing
     house.clock.advance(3 * DAY)
     step = await one(house)
-    _, output = await house.control.checking.held(step)
+    _, _, output = await house.control.checking.step(step)
     assert (output.values, output.memory) == ({"sum": 1.5}, b"m")
     release = await house.control.checking.decide(step, approve=True)
     assert (await house.control.look(seen(token), standing.step, 5.0)).release == release

@@ -13,10 +13,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
-from weakref import WeakValueDictionary
 
 from medspace.connector.ports import RegionOf
-from medspace.connector.turns import Share, Turns
 from medspace.connector.usage import brakes, rules
 from medspace.connector.usage.calls import Admitted, Call, Holder, Refusal, task_name
 from medspace.connector.usage.checking import Checking
@@ -34,6 +32,7 @@ from medspace.connector.usage.gate import INTERRUPTED, Gate
 from medspace.connector.usage.going import MOST_OF_ONE, Going, Lead, Standing
 from medspace.connector.usage.model import JOBS, Job, Outcome, Question
 from medspace.connector.usage.notebook import Notebook
+from medspace.connector.usage.ordering import Ordering
 from medspace.connector.usage.ports import Changes, Place, Runners
 from medspace.connector.usage.recovery import Recovery
 from medspace.connector.usage.states import StepState
@@ -52,7 +51,6 @@ from medspace.core.usage import Brakes, Release, Step
 Makers = Mapping[tuple[str, str], Callable[[], Engine]]  # by DSP format and name of task
 DAY = 24 * 3600.0
 ALL_BRAKES = Brakes()
-ONE_BY_ONE = Share(at_once=1, member=1, waiting=16)  # on one asset
 
 
 class UsageControl:
@@ -92,8 +90,7 @@ class UsageControl:
         self._recovery = Recovery(holder, gate, self._working, database, clock, applied)
         self.checking = Checking(holder, gate, self._working, database, clock, randomness, applied)
         self._database, self._clock, self._randomness = database, clock, randomness
-        self._answering: WeakValueDictionary[str, Turns] = WeakValueDictionary()  # by asset
-        self._going = Going(clock)
+        self._ordering, self._going = Ordering(), Going(clock)
 
     @property
     def notebook(self) -> Notebook:
@@ -177,6 +174,7 @@ class UsageControl:
     async def close(self) -> None:
         """End what is being answered; it is noted as failed."""
         await self._going.close()
+        await self._ordering.close()
         await self._runners.close()
 
     def allowance(self, tx: Transaction, asset: str) -> brakes.Allowance:
@@ -208,8 +206,7 @@ class UsageControl:
         raise StepHeldError
 
     async def _first(self, lead: Lead, call: Call, job: Job, engine: Engine | None) -> Release:
-        turns = self._turns(job.asset)
-        async with turns.turn(call.user), self._runners.of(engine).place() as place:
+        async with self._ordering.turn(job.asset, call.user) as turn, turn.place(self._runners.of(engine)) as place:
             await self._notebook.open_history(self._database, job.asset)
             admitted = await self._admit(lead, call, engine)
             if isinstance(admitted, Release):
@@ -236,20 +233,17 @@ class UsageControl:
 
     async def _resumed(self, lead: Lead, question: Question) -> Release:
         """Go on with what was cut off."""
-        turns, step = self._turns(question.asset), self._notebook.shown(question)
+        step = self._notebook.shown(question)
         lead.state = StepState.ADMITTED
-        async with turns.turn(question.user):
+        async with self._ordering.turn(question.asset, question.user) as turn:
             job = await self._database.read(lambda tx: tx.get(JOBS, question.job))
             engine = None
             with suppress(StepError, UseFailedError):  # nothing here answers it any more
                 engine = None if job is None else await self._engine(job, step)
             runner = self._runners.of(engine)
-            async with runner.place() as place:
+            async with turn.place(runner) as place:
                 lead.state = StepState.WORKING
                 return await self._recovery.go_on(question, engine, runner, place)
-
-    def _turns(self, asset: str) -> Turns:
-        return self._answering.setdefault(asset, Turns(ONE_BY_ONE))
 
     # --- engines -----------------------------------------------------------------------------------------------
     async def _engine(self, job: Job, step: Step) -> Engine | None:
