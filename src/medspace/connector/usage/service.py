@@ -199,7 +199,8 @@ class UsageControl:
         admitted = await self._admit(lead, call, engine)
         if isinstance(admitted, Release):
             return admitted
-        async with self._runners.of(engine).place() as place:  # its answer is kept no longer
+        # Its answer is kept no longer.
+        async with self._ordering.turn(job.asset, call.user) as turn, turn.place(self._runners.of(engine)) as place:
             return await self._to_the_end(lead, job, admitted, place)
 
     async def _held(self, lead: Lead, call: Call, job: Job, engine: Engine | None) -> Release:  # noqa: ARG002
