@@ -66,7 +66,7 @@ def test_it_goes_from_the_work_to_the_result(tmp_path, monkeypatch):
     lock = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
     monkeypatch.setattr(child.sys, "argv", ["child", str(lock)])
     limited, handled = [], {}
-    monkeypatch.setattr(child, "limit", limited.append)
+    monkeypatch.setattr(child, "limit", lambda limits, _largest: limited.append(limits))
     monkeypatch.setattr(child.signal, "signal", handled.__setitem__)
     child.main()
     assert limited == [ORDER.limits]

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from medspace.adapters.blobs.files import FileBlobStore
 from medspace.adapters.http.guard import check_callback
 from medspace.adapters.http.peers import DspClient
 from medspace.adapters.runner import ProcessRunner, ThreadPool, ThreadRunner
 from medspace.adapters.usekeys import FileUseKeys
+from medspace.app.api.parts import PartEndpoint
 from medspace.app.api.protocol import BASE, Door, protocol_routes
-from medspace.app.api.public import public_routes
+from medspace.app.api.public import part_routes, public_routes
 from medspace.app.aside import sources_of
 from medspace.app.compose.base import Base
 from medspace.app.holdings import Holdings
@@ -79,8 +81,15 @@ class Road:
             keys=FileUseKeys(config.path(USE_KEYS), base.randomness),
             runners=self._runners(holdings),
             changes=base.bell,
+            blobs=self._blobs(),
+            keep_parts=timedelta(days=config.parts.keep_days),
             applied=base.parts.brakes,
         )
+
+    def _blobs(self) -> FileBlobStore:
+        config, clock = self.base.config, self.base.clock
+        most = config.quotas.part_megabytes << 20
+        return FileBlobStore(config.path(config.parts.folder), most, lambda: clock.now().timestamp())
 
     def _runners(self, holdings: Holdings) -> Runners:
         """Where engines run; threads and processes are made once they are needed."""
@@ -114,4 +123,5 @@ class Road:
         return [
             *protocol_routes(door),
             *public_routes(document, path, membership.signed_list, self.usage, membership.authenticate),
+            *part_routes(PartEndpoint(self.usage.parts, self.usage.parts.store, membership.authenticate)),
         ]

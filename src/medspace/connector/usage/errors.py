@@ -152,3 +152,27 @@ class NotHeldError(RefusedError):
     code = "step.not_held"
     sentence = msgid("The step {step} does not wait for a person.")
     next_step = msgid("See `medspace steps` for those that do.")
+
+
+class ReleaseTooLargeError(InvalidInputError):
+    """An output is larger than a release may be; it was not released."""
+
+    code = "release.too_large"
+    sentence = msgid("The answer has {leaves} numbers and {size} bytes; at most {most} and {limit} may leave.")
+    next_step = msgid("Ask for less at once: fewer columns, fewer groups. What is large leaves as parts.")
+
+
+class PartMissingError(InvalidInputError):
+    """A step names a part that is not here."""
+
+    code = "part.missing"
+    sentence = msgid("The part {digest} is not here.")
+    next_step = msgid("Bring it to the job endpoint before the step that names it.")
+
+
+class PartsForgottenError(RefusedError):
+    """An answer that was given before has parts that are kept no longer."""
+
+    code = "parts.forgotten"
+    sentence = msgid("This question was answered before, and the parts of that answer are kept no longer.")
+    next_step = msgid("Use the parts as they were fetched then: the question gets no other answer.")

@@ -12,6 +12,7 @@ before it; users have their turn, and a place to work is taken before anything i
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 
 from medspace.connector.ports import FactsOf
@@ -36,6 +37,7 @@ from medspace.connector.usage.memory import Memories, UseKeys
 from medspace.connector.usage.model import JOBS, Job, Outcome, Question
 from medspace.connector.usage.notebook import Notebook
 from medspace.connector.usage.ordering import Ordering
+from medspace.connector.usage.parts import PartsDoor, UseParts
 from medspace.connector.usage.ports import Changes, Place, Runners
 from medspace.connector.usage.recollection import Recollection
 from medspace.connector.usage.recovery import Recovery
@@ -49,12 +51,14 @@ from medspace.core.engine import Engine
 from medspace.core.errors import InvalidInputError
 from medspace.core.hashing import digest_bytes
 from medspace.core.ids import new_id
+from medspace.core.parts import BlobStore
 from medspace.core.store import Database, Transaction
 from medspace.core.text import Text, msgid
-from medspace.core.usage import Brakes, Release, Step
+from medspace.core.usage import Brakes, Release, Step, listed
 
 Makers = Mapping[tuple[str, str], Callable[[], Engine]]  # by DSP format and name of task
 DAY = 24 * 3600.0
+KEEP_PARTS = timedelta(days=30)  # since the last one of a use came or was asked for
 ALL_BRAKES = Brakes()
 
 
@@ -74,7 +78,9 @@ class UsageControl:
         keys: UseKeys,
         runners: Runners,
         changes: Changes,
+        blobs: BlobStore,
         applied: Brakes = ALL_BRAKES,
+        keep_parts: timedelta = KEEP_PARTS,
     ) -> None:
         self._holder, self._notebook = holder, holder.notebook
         self._makers, self._runners = dict(engines), runners
@@ -86,6 +92,8 @@ class UsageControl:
         recollection = Recollection(holder.notebook, contents, applied.changes)
         gate = Gate(holder, conditions, requests, clock)
         self._door = Door(holder, gate, conditions, requests, recollection, self._engines, tokens, clock, applied)
+        self.parts = PartsDoor(blobs, self._door, database, clock, keep_parts)
+        self._parts = UseParts(blobs)
         self._working = Working(
             holder,
             gate,
@@ -97,6 +105,7 @@ class UsageControl:
             clock,
             randomness,
             changes,
+            self._parts,
             compares=applied.changes,
         )
         self._recovery = Recovery(holder, gate, self._working, database, clock, applied)
@@ -202,7 +211,8 @@ class UsageControl:
     # --- one step ----------------------------------------------------------------------------------------------
     async def _begun(self, call: Call) -> Lead:
         """The step, on its way: from now on, or since somebody asked for the same."""
-        asked = _step_digest(call.step)
+        await self._database.read(lambda tx: self._door.job(tx, call))  # who has no right costs nothing more
+        asked = await self._runners.threads.call(call.job, lambda: _step_digest(call.step))
         job, before = await self._database.read(lambda tx: self._named(tx, call, asked))
         engine = await self._engine(job, call.step)
         if engine is not None:
@@ -226,11 +236,21 @@ class UsageControl:
 
     async def _first(self, lead: Lead, call: Call, job: Job, engine: Engine | None) -> Release:
         async with self._ordering.turn(job.asset, call.user) as turn, turn.place(self._runners.of(engine)) as place:
+            if call.step.parts:
+                await self._look_for_parts(call)
             await self._notebook.open_history(self._database, job.asset)
             admitted = await self._admit(lead, call, engine)
             if isinstance(admitted, Release):
                 return admitted
             return await self._to_the_end(lead, job, admitted, place)
+
+    async def _look_for_parts(self, call: Call) -> None:
+        """Refuse a step whose parts are not here, before it is noted or counts."""
+        named = call.step.parts
+        try:
+            await self._runners.threads.call(call.job, lambda: self._parts.check_brought(call.user, call.job, named))
+        except InvalidInputError as error:
+            raise StepError(reason=error.text) from error
 
     async def _admit(self, lead: Lead, call: Call, engine: Engine | None) -> Admitted | Release:
         now, admission = self._clock.now(), new_id(self._randomness)
@@ -300,7 +320,7 @@ def _step_digest(step: Step) -> str:
     flaw = rules.flaw(step)
     if flaw is not None:
         raise StepError(reason=flaw)
-    parts = {"parts": [[part.digest, part.media_type, part.size] for part in step.parts]} if step.parts else {}
+    parts = {"parts": listed(step.parts)} if step.parts else {}
     asked = {"task": step.task, "round": step.round, "name": step.name, "inputs": step.inputs} | parts
     try:
         return digest_bytes(canonical(exact(asked)))
