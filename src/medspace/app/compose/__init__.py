@@ -67,12 +67,13 @@ class Connector:
         return self.inside.desk
 
     async def work(self) -> None:
-        """Deliver messages, refresh the members list, end what nobody moves, lead training runs; until cancelled."""
+        """Deliver messages, refresh the members list, sign checkpoints, end what nobody moves, lead runs."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._road.dispatcher.run())
             tasks.create_task(self._membership.work())
             tasks.create_task(self._road.usage.work())
             tasks.create_task(self._road.terminations.run())
+            tasks.create_task(self._base.anchoring().run())
             tasks.create_task(self._road.ending.run())
             tasks.create_task(self._lead())
 
