@@ -13,6 +13,7 @@ import numpy.typing as npt
 from medspace.adapters.duckdb.checks import check, convert
 from medspace.adapters.duckdb.errors import RowsRefusedError
 from medspace.adapters.duckdb.reading import Connection, connect, guarded, read
+from medspace.core.columns import ColumnUnknownError
 from medspace.core.dictionary import Column, ColumnType, Dictionary
 from medspace.core.hashing import digest
 from medspace.core.material import Form, Rows
@@ -151,9 +152,10 @@ class _TableRows:
         """A column as numbers, shape (count,), NaN where missing: flags as 0 and 1, dates as days since 1970-01-01.
 
         Raises:
-            RowsRefusedError: there is no such column, it holds codes, or it is the column of the pseudonyms.
+            ColumnUnknownError: there is no such column.
+            RowsRefusedError: it holds codes, or it is the column of the pseudonyms.
         """
-        described = self._open(column)
+        described = self._open(column, coded=False)
         if described.type is ColumnType.CODE:
             raise RowsRefusedError(Text(msgid("the column {column} holds codes, not numbers"), {"column": column}))
         return self._numbers(column)
@@ -162,9 +164,10 @@ class _TableRows:
         """A column as texts, None where missing: codes, `true` and `false`, ISO dates.
 
         Raises:
-            RowsRefusedError: there is no such column, it holds numbers, or it is the column of the pseudonyms.
+            ColumnUnknownError: there is no such column.
+            RowsRefusedError: it holds numbers, or it is the column of the pseudonyms.
         """
-        described = self._open(column)
+        described = self._open(column, coded=True)
         if described.numeric:
             raise RowsRefusedError(Text(msgid("the column {column} holds numbers, not codes"), {"column": column}))
         return self._texts(column)
@@ -181,13 +184,13 @@ class _TableRows:
         numbers = self._numbers(column) + 0.0
         return sha256(np.where(np.isnan(numbers), np.nan, numbers).astype(">f8").tobytes()).hexdigest()
 
-    def _open(self, column: str) -> Column:
+    def _open(self, column: str, *, coded: bool) -> Column:
         if column == self._dictionary.person:
             raise RowsRefusedError(Text(msgid("the column {column} names persons"), {"column": column}))
         try:
             return self._dictionary.column(column)
         except KeyError:
-            raise RowsRefusedError(Text(msgid("there is no column {column}"), {"column": column})) from None
+            raise ColumnUnknownError(column, coded=coded) from None
 
     def _numbers(self, column: str) -> npt.NDArray[np.float64]:
         cell = _cell(self._dictionary, column)
