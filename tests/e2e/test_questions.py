@@ -91,6 +91,7 @@ def test_a_misspelt_column_is_named_with_those_that_the_catalogue_shows(tmp_path
         assert sentence == "The data have no numeric column agee, but age, disease, sbp."
         assert "data dictionary" in advice
         coded = {"name": "seks", "kind": "coded", "levels": ["f", "m"]}
-        told = stage.ask("user", "authority", use, step(task=TASK | {"features": [coded]})).text
+        other = stage.space("user").request(stage.space("user").agreements()[0]["id"], "medspace:train")["id"]
+        told = stage.ask("user", "authority", other, step(task=TASK | {"features": [coded]})).text
         assert "but sex, disease." in told
         assert "remark" not in told  # the holder's own dictionary has it, the catalogue does not
