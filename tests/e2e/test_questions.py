@@ -67,18 +67,14 @@ def test_the_secret_is_made_at_the_first_start_and_opens_nothing_to_others(asked
 
 
 HIDDEN = """
-[columns.remark]
+[columns.who]
 type = "code"
-codes = { none = "nothing to remark" }
-others = true
 """
 
 
 def test_a_misspelt_column_is_named_with_those_that_the_catalogue_shows(tmp_path):
     rows = table(2).splitlines()
-    written = "\n".join(
-        [f"{rows[0]},remark", *(f"{row},Ms Example {at} fell in ward 7" for at, row in enumerate(rows[1:]))]
-    )
+    written = "\n".join([f"{rows[0]},who", *(f"{row},Name {at}" for at, row in enumerate(rows[1:]))])
     with staged(tmp_path) as stage:
         stage.add("authority", Holding(written + "\n", dictionary=DICTIONARY + HIDDEN))
         stage.add("user")
@@ -94,4 +90,4 @@ def test_a_misspelt_column_is_named_with_those_that_the_catalogue_shows(tmp_path
         other = stage.space("user").request(stage.space("user").agreements()[0]["id"], "medspace:train")["id"]
         told = stage.ask("user", "authority", other, step(task=TASK | {"features": [coded]})).text
         assert "but sex, disease." in told
-        assert "remark" not in told  # the holder's own dictionary has it, the catalogue does not
+        assert "who" not in told  # the holder's own dictionary has it, the catalogue does not
