@@ -5,6 +5,7 @@ of one is followed by the same figure of the other, the first now this one, now 
 of the ratios of such pairs.
 """
 
+import os
 import statistics
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from bench._single import FIGURES
 
 ROOT = Path(__file__).resolve().parents[1]
 SINGLE = Path(__file__).with_name("_single.py")
-PAIRS = 5
+PAIRS = int(os.environ.get("BENCH_PAIRS", "5"))
 WORSE = 1.10
 LONGEST = 600.0  # seconds for one figure
 Figure = Callable[[Path, str], float]

@@ -7,11 +7,12 @@ import pytest
 
 from medspace.connector.usage.rules import behind_the_gate
 from medspace.core.usage import Brakes, Step
-from medspace.learning.errors import StepInvalidError, TaskInvalidError
+from medspace.learning.errors import StepInvalidError
 from medspace.learning.glm import evaluation
 from medspace.learning.glm.engine import GlmEngine
 from medspace.learning.glm.task import parse
 from medspace.privacy.errors import DisclosureError
+from medspace.runs.errors import TaskInvalidError
 from tests.admissions import admission
 from tests.unit.learning.simulated import dictionary_of, mark
 from tests.workplaces import workplace

@@ -51,9 +51,6 @@ from medspace.core.paging import Place, newest, place
 from medspace.core.signing import Signer
 from medspace.core.store import Database, Transaction
 from medspace.core.text import Text, msgid
-from medspace.learning.errors import ModelUnknownError, NoModelError
-from medspace.learning.runs.model import MODELS, RUNS, Model, Run
-from medspace.learning.runs.service import Coordinator
 from medspace.ledger import bundle, service
 from medspace.ledger.model import CHECKPOINTS, decode
 from medspace.policy import labels, odrl, rules, templates
@@ -61,6 +58,9 @@ from medspace.policy.actions import action_of
 from medspace.policy.model import UseRequest
 from medspace.policy.points import Point
 from medspace.policy.service import dry_run
+from medspace.runs.errors import ModelUnknownError, NoModelError
+from medspace.runs.model import MODELS, RUNS, Model, Run
+from medspace.runs.service import Coordinator
 from medspace.services.membership.errors import NotAuthorityError
 from medspace.services.membership.service import Authority
 from medspace.trust.errors import DocumentError

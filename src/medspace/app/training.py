@@ -11,13 +11,13 @@ from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock
 from medspace.core.errors import DuplicateRecordError, MedspaceError, StaleRecordError, StorageError
 from medspace.core.store import Database, Transaction
-from medspace.learning.ports import KIND
-from medspace.learning.runs.model import Run, Seat
-from medspace.learning.runs.service import Coordinator
+from medspace.learning.model import KIND
 from medspace.policy import odrl
 from medspace.policy.limits import limits
 from medspace.policy.model import UseRequest
 from medspace.policy.points import Point
+from medspace.runs.model import Run, Seat
+from medspace.runs.service import Coordinator
 
 PAUSE = 1.0  # seconds before a run goes on after the database failed; it doubles up to the longest
 LONGEST_PAUSE = 60.0

@@ -12,9 +12,9 @@ from medspace.core.hashing import digest_bytes
 from medspace.core.text import Text, msgid
 from medspace.learning.glm.evaluation import Quality
 from medspace.learning.glm.outcome import read
-from medspace.learning.runs.model import Model, Run
 from medspace.policy import odrl, words
 from medspace.policy.errors import InvalidPolicyError
+from medspace.runs.model import Model, Run
 from medspace.trust.jws import encode
 from medspace.trust.model import Member
 

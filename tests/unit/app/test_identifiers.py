@@ -27,7 +27,7 @@ from medspace.connector.model import Dataset, Negotiation, NegotiationState, Rol
 from medspace.connector.negotiation.messages import state_url as negotiation_url
 from medspace.connector.transfer.messages import state_url as transfer_url
 from medspace.core.paths import path
-from medspace.learning.errors import RunUnknownError
+from medspace.runs.errors import RunUnknownError
 from medspace.sdk import Space, SpaceError
 from medspace.trust.did import base_url
 from medspace.trust.errors import DidError

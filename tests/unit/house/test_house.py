@@ -204,7 +204,7 @@ def test_a_package_with_another_licence_must_be_listed():
         ("connector/transfer/service.py", False),
         ("trust/service.py", True),
         ("app/compose.py", False),
-        ("learning/runs/rules.py", False),
+        ("runs/rules.py", False),
     ],
 )
 def test_where_every_branch_must_be_covered(module, strict):

@@ -23,8 +23,8 @@ from medspace.app.sites import PublishedDictionaries, TransferSites
 from medspace.app.training import Training
 from medspace.app.waiting import Waiting
 from medspace.learning.glm.service import GlmAlgorithm
-from medspace.learning.ports import Algorithm
-from medspace.learning.runs.service import Coordinator
+from medspace.runs.ports import Algorithm
+from medspace.runs.service import Coordinator
 
 # What runs can learn: a kind of task is a folder in `learning` and its line here. The first reads what names none.
 ALGORITHMS: tuple[Algorithm, ...] = (GlmAlgorithm(),)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from medspace.adapters.http.dialling import Resolver, system_resolver
+from medspace.adapters.runner import SYSTEM_CLOCK, Recipe
 from medspace.adapters.sql import open_database
 from medspace.adapters.system import SystemClock, SystemRandomness
 from medspace.connector import model as connector_model
@@ -14,8 +15,8 @@ from medspace.core.clock import Clock, Randomness
 from medspace.core.engine import Engine
 from medspace.core.store import Collection, Database
 from medspace.core.usage import Brakes
-from medspace.learning.runs import model as learning_model
 from medspace.ledger.model import CHECKPOINTS
+from medspace.runs import model as learning_model
 from medspace.services.membership import model as membership_model
 from medspace.trust import model as trust_model
 
@@ -60,3 +61,4 @@ class Parts:
     open_database: OpenDatabase = open_database
     resolve: Resolver = system_resolver
     brakes: Brakes = ALL_BRAKES
+    clock_again: Recipe = SYSTEM_CLOCK  # how the process of a step makes the clock

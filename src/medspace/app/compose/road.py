@@ -6,9 +6,10 @@ from typing import Any
 
 from medspace.adapters.http.guard import check_callback
 from medspace.adapters.http.peers import DspClient
-from medspace.adapters.runner import ThreadPool, ThreadRunner
+from medspace.adapters.runner import ProcessRunner, ThreadPool, ThreadRunner
 from medspace.app.api.protocol import BASE, Door, protocol_routes
 from medspace.app.api.public import public_routes
+from medspace.app.aside import sources_of
 from medspace.app.compose.base import Base
 from medspace.app.holdings import Holdings
 from medspace.app.membership import Membership
@@ -34,6 +35,7 @@ from medspace.trust.did import base_url, build_document, document_url
 from medspace.trust.model import ServiceEntry
 
 CATALOG = "/catalog"
+STEPS = "steps"  # the folder where processes do their steps, beside the configuration
 
 
 class Road:
@@ -66,10 +68,17 @@ class Road:
             region_of=base.region_of,
             clock=base.clock,
             randomness=base.randomness,
-            runners=Runners(ThreadPool(), {"thread": ThreadRunner()}),
+            runners=self._runners(holdings),
             changes=base.bell,
             applied=base.parts.brakes,
         )
+
+    def _runners(self, holdings: Holdings) -> Runners:
+        """Where engines run; threads and processes are made once they are needed."""
+        base = self.base
+        sources = sources_of(base.config, {held.dataset.id: held.dataset.digest for held in holdings.held})
+        processes = ProcessRunner(base.config.path(STEPS), base.parts.engines, sources, base.parts.clock_again)
+        return Runners(ThreadPool(), {"thread": ThreadRunner(), "process": processes})
 
     def _holder(self, holdings: Holdings) -> Holder:
         base = self.base

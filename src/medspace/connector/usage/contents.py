@@ -1,5 +1,6 @@
 """Which content of its table an asset has now, beside those that were asked before."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from medspace.connector.usage import versions
@@ -27,9 +28,12 @@ class Contents:
         return self._known.get(asset)
 
     def sums(self, source: Source, admission: Admission) -> str:
-        """The packed sums of the rows that are admitted. Blocking."""
+        """The packed sums of all rows of the admitted asset, also of those outside of the scope. Blocking.
+
+        What the asset holds is compared, whoever may see how much of it.
+        """
         key = self._sealer.key("marks", admission.asset)
-        return versions.packed(versions.sums_of(source.open(admission), key))
+        return versions.packed(versions.sums_of(source.open(replace(admission, scope=())), key))
 
     async def remember(self, use: str, asset: str, sums: str, now: datetime) -> Content:
         """Compare a content with those before, and keep it beside them."""

@@ -27,6 +27,7 @@ from medspace.privacy.exposure import MOST_LEVERAGE, differs_by_few, exposes, ex
 
 MOST_TABLES = 8  # kept at a time
 MOST_ASKED = 64  # vectors kept until the history names their question
+MOST_DIGESTS = 4096  # of questions of the histories
 SLACK = 1e-6  # of a leverage that was computed in another order
 
 
@@ -57,6 +58,11 @@ class _Past:
 def question_of(step: Step) -> str:
     """The digest by which a question is the same again, in whatever round it is asked."""
     return digest(exact({"task": step.task, "name": step.name, "inputs": step.inputs}))
+
+
+def identity(asset: str, marks: Marks, content: Marks) -> bytes:
+    """What one version of one table is known by: a digest of the keyed marks of its rows."""
+    return blake2b(asset.encode() + b"\n" + marks.tobytes() + content.tobytes()).digest()
 
 
 def asked(weighed: Weighed | None, rows: Mask, marks: Marks, cells: Mapping[str, Matrix] | None = None) -> Asked:
@@ -109,6 +115,7 @@ class Audit:
 
     def __init__(self) -> None:
         self._past: OrderedDict[bytes, _Past] = OrderedDict()
+        self._digests: OrderedDict[int, tuple[Step, str]] = OrderedDict()
         self._lock = Lock()
 
     def check(
@@ -150,17 +157,28 @@ class Audit:
             while len(past.known) > MOST_ASKED:
                 past.known.popitem(last=False)
 
+    def _digest(self, step: Step) -> str:
+        """The digest of a question of the history, whose steps are the same objects each time."""
+        known, said = self._digests.get(id(step), (None, ""))
+        if known is not step:  # kept with its digest, so that no other has its id
+            said = question_of(step)
+            self._digests[id(step)] = (step, said)
+        self._digests.move_to_end(id(step))
+        while len(self._digests) > MOST_DIGESTS:
+            self._digests.popitem(last=False)
+        return said
+
     def _of(self, asset: str, marks: Marks, content: Marks) -> _Past:
-        identity = blake2b(asset.encode() + b"\n" + marks.tobytes() + content.tobytes()).digest()
-        past = self._past.setdefault(identity, _Past())
-        self._past.move_to_end(identity)
+        table = identity(asset, marks, content)
+        past = self._past.setdefault(table, _Past())
+        self._past.move_to_end(table)
         while len(self._past) > MOST_TABLES:
             self._past.popitem(last=False)
         return past
 
     def _catch_up(self, past: _Past, history: tuple[Step, ...], again: Callable[[Step], Asked | None]) -> None:
         """Bring what is kept to the state of the history; begin anew where the history is not longer than it."""
-        steps = {question_of(step): step for step in history}
+        steps = {self._digest(step): step for step in history}
         asked_before = list(steps)
         if asked_before[: len(past.questions)] != past.questions:
             past.questions, past.sets, past.basis, past.cells, past.codes = [], [], None, {}, {}

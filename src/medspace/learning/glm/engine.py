@@ -37,15 +37,16 @@ from medspace.learning.glm.answers import (
     MomentsForm,
     NewtonForm,
 )
-from medspace.learning.glm.auditing import Asked, Audit, asked, cells_of
+from medspace.learning.glm.auditing import Asked, Audit, asked, cells_of, identity
 from medspace.learning.glm.design import Matrix, Part, Sample, marks_of, sample
 from medspace.learning.glm.errors import BeyondRangesError, NothingLeftError
 from medspace.learning.glm.evaluation import quality, scores, tally
 from medspace.learning.glm.maths import curvature, losses, moments
 from medspace.learning.glm.ranges import Ranges, check_columns, check_outcome, ranges
+from medspace.learning.glm.samples import Samples
 from medspace.learning.glm.task import Evaluation, GlmTask, parse
 from medspace.learning.glm.weighing import Weighed, check_part, check_weights, weigh
-from medspace.learning.ports import KIND
+from medspace.learning.model import KIND
 from medspace.privacy.errors import DisclosureError
 from medspace.privacy.rounding import Rounding, rounded, unrounded
 
@@ -59,6 +60,7 @@ class GlmEngine:
 
     def __init__(self) -> None:
         self._audit = Audit()
+        self._samples = Samples()
 
     @property
     def kind(self) -> str:
@@ -114,7 +116,7 @@ class GlmEngine:
         rows = workplace.material
         if rows is None:
             raise NothingLeftError
-        parts = _Parts(admission, rows)
+        parts = _Parts(admission, rows, self._samples)
         question = _Question.read(admission, step, parts)
         part, weighed = question.weighed()
         if admission.brakes.exposure and admission.min_cohort > 1:
@@ -144,6 +146,7 @@ class _Parts:
 
     admission: Admission
     rows: Material
+    samples: Samples
     _samples: OrderedDict[GlmTask, Sample] = field(default_factory=OrderedDict)
     _parts: OrderedDict[tuple[GlmTask, bool], Part] = field(default_factory=OrderedDict)
 
@@ -165,14 +168,15 @@ class _Parts:
 
     def _sampled(self, task: GlmTask) -> Sample:
         admission = self.admission
-        return sample(
-            task,
-            self.rows,
-            key=split_key(admission),
-            least=admission.min_cohort,
-            apart=admission.brakes.coarsening,
-            coarse_target=admission.brakes.outcomes,
-        )
+        least, brakes, key = admission.min_cohort, admission.brakes, split_key(admission)
+
+        def made() -> Sample:
+            return sample(
+                task, self.rows, key=key, least=least, apart=brakes.coarsening, coarse_target=brakes.outcomes
+            )
+
+        rules = (least, brakes.coarsening, brakes.outcomes, key)
+        return self.samples.of((identity(admission.asset, *marks_of(self.rows, admission.seed)), task, rules), made)
 
 
 def _looked(task: GlmTask) -> GlmTask:
