@@ -110,7 +110,7 @@ class Negotiations(_Table, frozen=True):
 
 
 class Quota(_Table, frozen=True):
-    """What one member may use: open negotiations and transfers, megabytes of messages in 30 days.
+    """What one member may use: open negotiations and transfers, megabytes of messages in 30 days, and of parts.
 
     What nobody moves for `idle_days` days is ended.
     """
@@ -119,6 +119,7 @@ class Quota(_Table, frozen=True):
     transfers: int = 500
     megabytes: int = 64
     idle_days: int = 30
+    part_megabytes: int = 4096
 
 
 class Network(_Table, frozen=True):
@@ -131,6 +132,13 @@ class Network(_Table, frozen=True):
     allow: tuple[str, ...] = ()
     certificates: str = ""
     proxy: str = ""
+
+
+class PartStore(_Table, frozen=True):
+    """Where parts of questions and answers are kept, until their use ends or nobody has used them for `keep_days`."""
+
+    folder: str = "parts"
+    keep_days: int = 30
 
 
 class Logging(_Table, frozen=True):
@@ -199,6 +207,7 @@ class Config(_Table, frozen=True):
     negotiations: Negotiations = Negotiations()
     network: Network = Network()
     quotas: Quota = Quota()
+    parts: PartStore = PartStore()
     log: Logging = Logging()
     questions: Questions = Questions()
     jobs: Jobs = Jobs()
@@ -313,6 +322,8 @@ def _bad_numbers(config: Config) -> Iterator[Text]:
     if not 1 <= config.checkpoints.minutes <= LONGEST_MINUTES:
         most = {"most": LONGEST_MINUTES}
         yield Text(msgid("checkpoints.minutes is a number from 1 to {most}"), most)
+    if config.parts.keep_days < 1:
+        yield Text(msgid("parts.keep_days is at least 1"))
     if min(msgspec.structs.astuple(config.quotas)) < 1:
         yield Text(msgid("each number under [quotas] is at least 1"))
 

@@ -72,6 +72,7 @@ class Connector:
             tasks.create_task(self._road.dispatcher.run())
             tasks.create_task(self._membership.work())
             tasks.create_task(self._road.usage.work())
+            tasks.create_task(self._road.usage.parts.work())
             tasks.create_task(self._road.terminations.run())
             tasks.create_task(self._base.anchoring().run())
             tasks.create_task(self._road.ending.run())

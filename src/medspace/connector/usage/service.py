@@ -12,14 +12,17 @@ before it; users have their turn, and a place to work is taken before anything i
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 from weakref import WeakValueDictionary
 
-from medspace.connector.ports import RegionOf
+from medspace.connector.ports import FactsOf
 from medspace.connector.turns import Share, Turns
 from medspace.connector.usage import brakes, rules
 from medspace.connector.usage.calls import Admitted, Call, Holder, Refusal, task_name
 from medspace.connector.usage.checking import Checking
+from medspace.connector.usage.conditions import Conditions, Grounds
+from medspace.connector.usage.conditions.questions import allowance
 from medspace.connector.usage.contents import Contents
 from medspace.connector.usage.door import Door
 from medspace.connector.usage.errors import (
@@ -32,10 +35,14 @@ from medspace.connector.usage.errors import (
 )
 from medspace.connector.usage.gate import INTERRUPTED, Gate
 from medspace.connector.usage.going import MOST_OF_ONE, Going, Lead, Standing
+from medspace.connector.usage.memory import Memories, UseKeys
 from medspace.connector.usage.model import JOBS, Job, Outcome, Question
 from medspace.connector.usage.notebook import Notebook
+from medspace.connector.usage.parts import PartsDoor, UseParts
 from medspace.connector.usage.ports import Changes, Place, Runners
+from medspace.connector.usage.recollection import Recollection
 from medspace.connector.usage.recovery import Recovery
+from medspace.connector.usage.requests import Requests
 from medspace.connector.usage.states import StepState
 from medspace.connector.usage.tokens import JobTokens
 from medspace.connector.usage.working import Working
@@ -45,12 +52,14 @@ from medspace.core.engine import Engine
 from medspace.core.errors import InvalidInputError
 from medspace.core.hashing import digest_bytes
 from medspace.core.ids import new_id
+from medspace.core.parts import BlobStore
 from medspace.core.store import Database, Transaction
 from medspace.core.text import Text, msgid
-from medspace.core.usage import Brakes, Release, Step
+from medspace.core.usage import Brakes, Release, Step, listed
 
 Makers = Mapping[tuple[str, str], Callable[[], Engine]]  # by DSP format and name of task
 DAY = 24 * 3600.0
+KEEP_PARTS = timedelta(days=30)  # since the last one of a use came or was asked for
 ALL_BRAKES = Brakes()
 ONE_BY_ONE = Share(at_once=1, member=1, waiting=16)  # on one asset
 
@@ -64,29 +73,41 @@ class UsageControl:
         engines: Makers,
         database: Database,
         tokens: JobTokens,
-        region_of: RegionOf,
+        facts: FactsOf,
         clock: Clock,
         randomness: Randomness,
+        conditions: Conditions,
+        keys: UseKeys,
         runners: Runners,
         changes: Changes,
+        blobs: BlobStore,
         applied: Brakes = ALL_BRAKES,
+        keep_parts: timedelta = KEEP_PARTS,
     ) -> None:
         self._holder, self._notebook = holder, holder.notebook
         self._makers, self._runners = dict(engines), runners
         self._engines: dict[tuple[str, str], Engine] = {}
-        contents = Contents(database, holder.notebook.sealer, runners.threads)
-        gate = Gate(holder, region_of, clock)
-        self._door = Door(holder, gate, contents, self._engines, tokens, region_of, clock, applied)
+        self._grounds = Grounds(holder, applied)
+        self._memories = Memories(keys, database, runners.threads, changes, clock, randomness)
+        contents = Contents(database, holder.notebook, runners.threads)
+        requests = Requests(facts, conditions)
+        recollection = Recollection(holder.notebook, contents, applied.changes)
+        gate = Gate(holder, conditions, requests, clock)
+        self._door = Door(holder, gate, conditions, requests, recollection, self._engines, tokens, clock, applied)
+        self.parts = PartsDoor(blobs, self._door, database, clock, keep_parts)
+        self._parts = UseParts(blobs)
         self._working = Working(
             holder,
             gate,
             self._door,
             contents,
+            self._memories,
             runners.threads,
             database,
             clock,
             randomness,
             changes,
+            self._parts,
             compares=applied.changes,
         )
         self._recovery = Recovery(holder, gate, self._working, database, clock, applied)
@@ -153,6 +174,7 @@ class UsageControl:
             QuestionsSealedError: the questions that were kept were sealed with another secret.
         """
         await self._notebook.check(self._database)
+        await self._memories.sweep()
         left = await self._recovery.left()
         for runner in self._runners.named.values():
             await runner.sweep([question.id for question in left])
@@ -162,7 +184,12 @@ class UsageControl:
         await self.tidy()
 
     async def work(self) -> None:
-        """Forget once a day what was kept for its time; until cancelled."""
+        """Forget once a day what was kept for its time, and at once what a use remembered that ends."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._memories.work())
+            tasks.create_task(self._tidy_daily())
+
+    async def _tidy_daily(self) -> None:
         while True:
             await self._clock.sleep(DAY)
             await self.tidy()
@@ -181,12 +208,13 @@ class UsageControl:
 
     def allowance(self, tx: Transaction, asset: str) -> brakes.Allowance:
         """How many questions an asset was asked, over all users, and how many it still answers this year."""
-        return self._door.allowance(tx, asset)
+        return allowance(tx, self._grounds, asset, self._clock.now())
 
     # --- one step ----------------------------------------------------------------------------------------------
     async def _begun(self, call: Call) -> Lead:
         """The step, on its way: from now on, or since somebody asked for the same."""
-        asked = _step_digest(call.step)
+        await self._database.read(lambda tx: self._door.job(tx, call))  # who has no right costs nothing more
+        asked = await self._runners.threads.call(call.job, lambda: _step_digest(call.step))
         job, before = await self._database.read(lambda tx: self._named(tx, call, asked))
         engine = await self._engine(job, call.step)
         if engine is not None:
@@ -210,11 +238,20 @@ class UsageControl:
     async def _first(self, lead: Lead, call: Call, job: Job, engine: Engine | None) -> Release:
         turns = self._turns(job.asset)
         async with turns.turn(call.user), self._runners.of(engine).place() as place:
+            await self._look_for_parts(call)
             await self._notebook.open_history(self._database, job.asset)
             admitted = await self._admit(lead, call, engine)
             if isinstance(admitted, Release):
                 return admitted
             return await self._to_the_end(lead, job, admitted, place)
+
+    async def _look_for_parts(self, call: Call) -> None:
+        """Refuse a step whose parts are not here, before it is noted or counts."""
+        named = call.step.parts
+        try:
+            await self._runners.threads.call(call.job, lambda: self._parts.check_brought(call.user, call.job, named))
+        except InvalidInputError as error:
+            raise StepError(reason=error.text) from error
 
     async def _admit(self, lead: Lead, call: Call, engine: Engine | None) -> Admitted | Release:
         now, admission = self._clock.now(), new_id(self._randomness)
@@ -287,7 +324,7 @@ def _step_digest(step: Step) -> str:
     flaw = rules.flaw(step)
     if flaw is not None:
         raise StepError(reason=flaw)
-    parts = {"parts": [[part.digest, part.media_type, part.size] for part in step.parts]} if step.parts else {}
+    parts = {"parts": listed(step.parts)} if step.parts else {}
     asked = {"task": step.task, "round": step.round, "name": step.name, "inputs": step.inputs} | parts
     try:
         return digest_bytes(canonical(exact(asked)))
