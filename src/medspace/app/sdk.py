@@ -286,6 +286,10 @@ class Space:
         """This connector's whole signed log, to be verified offline by anyone."""
         return self._get("/audit/bundle")
 
+    def checkpoints(self) -> list[JsonObject]:
+        """What was signed of the log lately, the newest first, with the receipts of the anchors that keep it."""
+        return list(self._get("/audit/checkpoints")["checkpoints"])
+
     def audit_questions(self, *, use: str = "", dataset: str = "") -> JsonObject:
         """The questions that were asked of one's own datasets, to be shown to an auditor: of one use, or all."""
         return self._get("/audit/questions", use=use, dataset=dataset)

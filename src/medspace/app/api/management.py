@@ -429,6 +429,10 @@ def _proofs(desk: Desk) -> APIRouter:
     async def uses() -> Response:
         return json_response({"uses": await desk.uses()})
 
+    @router.get("/audit/checkpoints")
+    async def checkpoints(limit: Limit = LARGEST_PAGE) -> Response:
+        return json_response({"checkpoints": await desk.checkpoints(limit)})
+
     @router.get("/audit/entries")
     async def entries(
         after: Annotated[int, Query(ge=0)] = 0, limit: Annotated[int, Query(ge=1, le=1000)] = 100

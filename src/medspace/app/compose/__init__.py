@@ -73,7 +73,7 @@ class Connector:
         return self.inside.desk
 
     async def work(self) -> None:
-        """Open assets, deliver messages, refresh the members list, end what is idle, lead runs; until cancelled."""
+        """Open assets, deliver messages, refresh the members list, sign checkpoints, end what is idle, lead runs."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.assets.run())
             tasks.create_task(self._road.dispatcher.run())
@@ -81,6 +81,7 @@ class Connector:
             tasks.create_task(self._road.usage.work())
             tasks.create_task(self._road.usage.parts.work())
             tasks.create_task(self._road.terminations.run())
+            tasks.create_task(self._base.anchoring().run())
             tasks.create_task(self._road.ending.run())
             tasks.create_task(self._lead())
 
