@@ -24,9 +24,9 @@ from medspace.adapters.sql import create, open_database
 from medspace.core.usage import Step
 from medspace.learning.glm.engine import GlmEngine
 from medspace.learning.glm.outcome import read
-from medspace.learning.ports import Answer
-from medspace.learning.runs.model import COLLECTIONS, Model
-from medspace.learning.runs.service import Coordinator, Progress
+from medspace.runs.model import COLLECTIONS, Model
+from medspace.runs.ports import Answer
+from medspace.runs.service import Coordinator, Progress
 from tests.unit.learning.simulated import Columns, SimulatedSites, coordinator, did, seats
 
 NUMERIC = ("age", "trestbps", "thalch", "oldpeak")

@@ -41,7 +41,7 @@ def _number(name: str, value: float) -> float | int:
     plain = value.item() if hasattr(value, "item") else value  # numpy's numbers are no JSON
     if not isinstance(plain, int | float) or not math.isfinite(plain):
         raise ValueError(f"{name} is not a finite number: {value!r}")
-    return plain
+    return int(plain) if isinstance(plain, bool) else plain  # whether it was got: once, or not at all
 
 
 def append(path: Path, line: Mapping[str, Any]) -> None:

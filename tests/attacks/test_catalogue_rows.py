@@ -74,13 +74,16 @@ def test_decimal_commas_are_no_codes(tmp_path):
 # --- no header -------------------------------------------------------------------------------------------------
 
 
-def test_the_first_patient_is_no_header(tmp_path, monkeypatch):
+def test_the_first_patient_is_no_header(tmp_path, monkeypatch, attack_report):
     file = table(tmp_path, (), patient)
     with pytest.raises(TableUnreadableError, match="looks like data") as refused:
         draft(file, "p000")
-    assert "p000" not in str(refused.value)
+    got = "p000" in str(refused.value)
+    assert not got
     monkeypatch.setattr(drafting, "check_heading", lambda _: None)
-    assert "p000" in said(file, "p000")
+    control = "p000" in said(file, "p000")
+    attack_report("catalogue rows: patients taken for the header", got=got, control=control, of=1, unit="patients")
+    assert control
 
 
 @pytest.mark.parametrize(
@@ -321,9 +324,14 @@ def hospital(tmp_path):
     return tmp_path / "h" / "medspace.toml"
 
 
-def test_a_dictionary_written_by_hand_is_published_without_what_few_persons_have(hospital):
+SHOWN = "catalogue rows: what few patients have that a dictionary written by hand shows"
+FEW = ("Ms Example fell", "IV", "103", "2001-02-03")
+
+
+def test_a_dictionary_written_by_hand_is_published_without_what_few_persons_have(hospital, attack_report):
     (holding,) = open_holdings(read_config(hospital)).held
     shown = json.dumps(holding.dataset.dictionary)
+    attack_report(SHOWN, got=sum(secret in shown for secret in FEW), of=len(FEW), unit="values")
     for secret in ("Ms Example", "IV", "nobody", "103", "2001", "who", "letter"):
         assert secret not in shown
     columns = {column["name"]: column for column in holding.dataset.dictionary["columns"]}
@@ -343,10 +351,11 @@ def test_the_doctor_says_what_is_not_published_and_no_value(hospital):
     assert not re.search(r"Example|103|2001|IV", text)
 
 
-def test_without_the_counting_all_of_it_is_published(hospital):
+def test_without_the_counting_all_of_it_is_published(hospital, attack_report):
     (holding,) = open_holdings(read_config(hospital)).held
     shown = json.dumps(describe(published(holding.table, 1).dictionary))
-    assert all(secret in shown for secret in ("Ms Example fell", "IV", "103", "2001-02-03"))
+    attack_report(SHOWN, control=sum(secret in shown for secret in FEW), of=len(FEW), unit="values")
+    assert all(secret in shown for secret in FEW)
 
 
 def test_a_stricter_offer_shows_less(hospital):

@@ -31,13 +31,17 @@ async def flood(open_door, head, piece, most=32 << 20):
     return sent, await listening
 
 
+TRAILERS = "trailers: megabytes taken of endless ones"
+
+
 @pytest.mark.parametrize("path", ["/early", "/read"])
-async def test_endless_trailers_are_cut_off_before_and_after_the_answer(path):
+async def test_endless_trailers_are_cut_off_before_and_after_the_answer(path, attack_report):
     async with door() as open_door:
         tracemalloc.start()
         sent, _ = await flood(open_door, chunked(path, END), TRAILER)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
+        attack_report(TRAILERS, got=sent / (1 << 20), of=32, unit="MB")
         assert sent < 16 << 20  # what the kernel's buffers and the farewell take; never kept
         assert peak < 8 << 20
         assert statuses(await open_door.say(request(fields=("Connection: close",)))) == [200]
@@ -50,10 +54,11 @@ async def test_one_trailer_without_end_is_cut_off():
         assert statuses(answered) in ([400], [])
 
 
-async def test_without_the_bounds_the_same_trailers_are_all_taken():
+async def test_without_the_bounds_the_same_trailers_are_all_taken(attack_report):
     unbounded = {"trailers": True, "framing": HUGE, "unread": True, "rate": 0.0, "body_seconds": 60.0}
     async with door(**unbounded) as open_door:
         sent, _ = await flood(open_door, chunked("/early", END), TRAILER)
+        attack_report(TRAILERS, control=sent / (1 << 20), of=32, unit="MB")
         assert sent >= 32 << 20
 
 
@@ -120,11 +125,15 @@ async def test_a_body_is_bounded_whoever_reads_it():
         assert statuses(await open_door.say(chunked("/read", *rest))) == [200]
 
 
-async def test_requests_that_wait_on_one_connection_are_bounded():
+async def test_requests_that_wait_on_one_connection_are_bounded(attack_report):
     async with door(pipelined=4) as open_door:
         answered = await open_door.say(request("/wait"), request() * 50)
-        assert b"hello" not in answered
+        got = answered.count(b"hello")
+        assert got == 0
     async with door(pipelined=100) as open_door:
         open_door.application.go.set()
         answered = await open_door.say(request("/wait"), request() * 49, request(fields=("Connection: close",)))
-        assert answered.count(b"hello") == 50
+        control = answered.count(b"hello")
+        attack = "pipelining: requests behind one that is worked on that are kept and answered"
+        attack_report(attack, got=got, control=control, of=50, unit="requests")
+        assert control == 50

@@ -35,11 +35,15 @@ def release(writers):
         writer.transport.abort()
 
 
-async def test_slow_connections_make_room_for_an_honest_client_of_the_same_address():
+HONEST = "places: honest requests of five that are kept out by slow connections"
+
+
+async def test_slow_connections_make_room_for_an_honest_client_of_the_same_address(attack_report):
     async with door(share=20, rate=0.0, body_seconds=60.0) as open_door:
         slow = await hold(open_door, 60)
-        for _ in range(5):
-            assert statuses(await open_door.say(request(fields=CLOSE))) == [200]
+        answers = [statuses(await open_door.say(request(fields=CLOSE))) for _ in range(5)]
+        attack_report(HONEST, got=sum(answer != [200] for answer in answers), of=5, unit="requests")
+        assert answers == [[200]] * 5
         assert open_door.server.places.taken <= 20
         release(slow)
 
@@ -51,15 +55,16 @@ async def test_slow_connections_of_all_places_make_room():
         release(slow)
 
 
-async def test_where_nobody_makes_room_a_newcomer_is_told_to_come_back(monkeypatch):
+async def test_where_nobody_makes_room_a_newcomer_is_told_to_come_back(monkeypatch, attack_report):
     """The control: with no connection ever counted as waiting, slow ones hold every place, as they did."""
     monkeypatch.setattr("medspace.app.http1.Bounded.waits", False)
     async with door(share=20, rate=0.0, body_seconds=60.0) as open_door:
         slow = await hold(open_door, 20)
         await until(lambda: open_door.server.places.taken == 20)
-        answered = await open_door.say(request(fields=CLOSE))
-        assert statuses(answered) in ([503], [])
-        assert b"200" not in answered
+        answers = [await open_door.say(request(fields=CLOSE)) for _ in range(5)]
+        attack_report(HONEST, control=sum(b"200" not in answer for answer in answers), of=5, unit="requests")
+        assert all(statuses(answer) in ([503], []) for answer in answers)
+        assert not any(b"200" in answer for answer in answers)
         release(slow)
 
 
@@ -204,7 +209,7 @@ async def test_an_unfinished_handshake_holds_its_place_for_a_few_seconds_only(tm
         await serving
 
 
-def test_an_address_that_comes_again_and_again_is_slowed_down_alone():
+def test_an_address_that_comes_again_and_again_is_slowed_down_alone(attack_report):
     now = [0.0]
     places = Places(Bounds(burst=5, arrivals=1.0), now=lambda: now[0])
 
@@ -218,8 +223,14 @@ def test_an_address_that_comes_again_and_again_is_slowed_down_alone():
     assert comes("10.0.0.2")
     now[0] = 2.0
     assert [comes("10.0.0.1") for _ in range(3)] == [True, True, False]
-    endless = Places(Bounds(burst=10**9), now=lambda: 0.0)  # the control
-    assert all(endless.take("10.0.0.1") for _ in range(100))
+    endless = Places(Bounds(burst=10**9, share=10**9, places=10**9), now=lambda: 0.0)  # the control
+    control = sum(endless.take("10.0.0.1") is not None for _ in range(100))
+    bounded = Places(Bounds(burst=5, arrivals=1.0, share=10**9, places=10**9), now=lambda: 0.0)
+    got = sum(bounded.take("10.0.0.1") is not None for _ in range(100))
+    attack_report(
+        "arrivals: connections of one address at once", got=got, control=control, of=100, unit="connections"
+    )
+    assert (got, control) == (5, 100)
 
 
 def test_refusals_of_an_address_are_so_many_a_second_on_however_many_connections():

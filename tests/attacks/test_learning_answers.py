@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from medspace.learning.glm.outcome import read
-from medspace.learning.runs.model import RunState
+from medspace.runs.model import RunState
 from tests.unit.learning.simulated import SimulatedSites, coefficients, coordinator, did, fitted, seats, tampered
 
 nan, inf = math.nan, math.inf

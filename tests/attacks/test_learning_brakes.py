@@ -81,9 +81,15 @@ def hard_planes(asker, rows):
     return (sums[0] - sums[1])[1:4], truth[victim]
 
 
-def test_two_hard_planes_do_not_isolate_the_patient_between_them(source, rows):
-    found, truth = hard_planes(Asker(source, without(*HARD)), rows)
-    assert reads(found, truth, ("trestbps", "chol", "thalch"))  # the control: this is what it read
+def test_two_hard_planes_do_not_isolate_the_patient_between_them(source, rows, attack_report):
+    def read(brakes):
+        found, truth = hard_planes(Asker(source, brakes), rows)
+        return found is not None and reads(found, truth, ("trestbps", "chol", "thalch"))
+
+    control = read(without(*HARD))
+    got = any(map(read, (without(), without("bounds"), without("exposure"))))
+    attack_report("planes, two hard ones: patients read", got=got, control=control, of=1, unit="patients")
+    assert control  # this is what it read
     for brakes in (without(), without("bounds"), without("exposure")):
         assert hard_planes(Asker(source, brakes), rows)[0] is None
 
@@ -133,10 +139,13 @@ def ward(rows, tmp_path_factory):
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
-def test_soft_planes_within_the_bounds_read_nobody(ward, rows, sign):
-    assert soft_planes(Asker(ward, without("exposure")), rows[:60], sign) > 0  # the control
+def test_soft_planes_within_the_bounds_read_nobody(ward, rows, sign, attack_report):
+    control = soft_planes(Asker(ward, without("exposure")), rows[:60], sign)
+    assert control > 0
     asker = Asker(ward)
-    assert soft_planes(asker, rows[:60], sign) == 0
+    got = soft_planes(asker, rows[:60], sign)
+    attack_report("planes, 120 within the bounds: patients read", got=got, control=control, of=60, unit="patients")
+    assert got == 0
     assert 2 <= len(asker.answered) < 8 * 15
 
 
@@ -184,18 +193,25 @@ def alone_with_a_value(asker, value):
     return None if answer is None else np.array(answer["gradient"]) + 2.0 * np.array(answer["hessian"])[0]
 
 
-def test_a_threshold_that_the_holder_did_not_declare_is_not_answered(source, rows):
+def test_a_threshold_that_the_holder_did_not_declare_is_not_answered(source, rows, attack_report):
     victim = next(row for row in rows if row["chol"] == "564")
     found = alone_with_a_value(Asker(source, without("outcomes", "exposure")), 564)
     assert found[0] == pytest.approx(1.0, abs=1e-3)  # the control: one patient, and the row
-    assert reads(found[1:4], cells([victim], ("age", "trestbps", "thalch"))[0], ("age", "trestbps", "thalch"))
+    read = reads(found[1:4], cells([victim], ("age", "trestbps", "thalch"))[0], ("age", "trestbps", "thalch"))
+    assert read
+    answered = 0
     for value in (564, 565):
-        with pytest.raises(OutcomeUndeclaredError):
+        try:
             alone_with_a_value(Asker(source), value)
+            answered += 1
+        except OutcomeUndeclaredError:
+            continue
+    attack_report("single answer: patients read by a value", got=answered, control=read, of=1, unit="patients")
+    assert answered == 0
     assert alone_with_a_value(Asker(source, without("outcomes")), 564) is None
 
 
-def test_two_thresholds_with_many_on_both_sides_are_not_answered(source, rows):
+def test_two_thresholds_with_many_on_both_sides_are_not_answered(source, rows, attack_report):
     def above(asker, threshold):
         document = task("binomial", f"chol > {threshold}", ("age", "thalch"))
         return np.array(
@@ -209,13 +225,15 @@ def test_two_thresholds_with_many_on_both_sides_are_not_answered(source, rows):
     victim = next(row for row in rows if float(row["chol"]) == alone)
     asker = Asker(source, without("outcomes", "exposure"))
     difference = above(asker, alone - 1) - above(asker, alone)
-    assert difference[1] == pytest.approx(float(victim["age"]), abs=0.01)
+    control = difference[1] == pytest.approx(float(victim["age"]), abs=0.01)
+    assert control
     with pytest.raises(OutcomeUndeclaredError):
         above(Asker(source), alone)
     asker = Asker(source, without("outcomes"))
-    above(asker, alone - 1)
+    answers = [above(asker, alone - 1)]
     with pytest.raises(DisclosureError):
-        above(asker, alone)
+        answers.append(above(asker, alone))
+    attack_report("thresholds, two: patients read", got=len(answers) // 2, control=control, of=1, unit="patients")
 
 
 def test_a_declared_outcome_that_few_have_and_one_that_nobody_has_are_withheld_alike(rows, tmp_path):
@@ -243,7 +261,7 @@ def test_a_rare_count_is_no_outcome_of_its_own(source):
 
 
 # --- differences of sets of patients --------------------------------------------------------------------------------
-def test_dropping_rows_with_gaps_does_not_single_out_the_patient_with_a_gap(source, rows):
+def test_dropping_rows_with_gaps_does_not_single_out_the_patient_with_a_gap(source, rows, attack_report):
     def ages(asker, *names):
         # The gap is in `slope`, which one patient lacks.
         document = task("binomial", "exang", ("age",), missing="drop")
@@ -254,10 +272,14 @@ def test_dropping_rows_with_gaps_does_not_single_out_the_patient_with_a_gap(sour
     slope = ("slope", ["upsloping", "flat", "downsloping"])
     victim = next(row for row in rows if row["slope"] == "")
     asker = Asker(source, without("exposure"))
-    assert ages(asker) - ages(asker, slope) == float(victim["age"])  # the control
+    read = ages(asker) - ages(asker, slope) == float(victim["age"])
+    assert read  # the control
     asker = Asker(source)
-    assert ages(asker) is not None
-    assert ages(asker, slope) is None
+    answers = [ages(asker), ages(asker, slope)]
+    got = None not in answers and answers[0] - answers[1] == float(victim["age"])
+    attack_report("drop: ages read of who alone has a gap", got=got, control=read, of=1, unit="patients")
+    assert answers[0] is not None
+    assert answers[1] is None
 
 
 def test_rows_without_an_outcome_do_not_single_out_who_lacks_it(rows, tmp_path):
@@ -288,9 +310,12 @@ def asked_on_two_extracts(folder, rows, brakes):
     return None if None in answers else answers[0]["sums"][0] - answers[1]["sums"][0]
 
 
-def test_what_was_answered_on_an_extract_is_looked_at_again_on_the_next_one(rows, tmp_path):
-    assert asked_on_two_extracts(tmp_path, rows, without("exposure")) == float(rows[7]["age"])  # the control
-    assert asked_on_two_extracts(tmp_path, rows, without()) is None
+def test_what_was_answered_on_an_extract_is_looked_at_again_on_the_next_one(rows, tmp_path, attack_report):
+    control, got = (asked_on_two_extracts(tmp_path, rows, on) for on in (without("exposure"), without()))
+    truth = float(rows[7]["age"])
+    numbers = {"got": got == truth, "control": control == truth, "of": 1}
+    attack_report("two extracts: ages read of who alone has a gap", **numbers, unit="patients")
+    assert (control, got) == (truth, None)
 
 
 def shares(asker):
@@ -325,8 +350,16 @@ def alone_in_a_slice(source, brakes):
     return len(answers), {(name, age) for name, count, age in differences if count == 1.0}
 
 
-def test_nobody_is_alone_with_a_code_in_what_two_answers_have_not_in_common(source, rows):
+def test_nobody_is_alone_with_a_code_in_what_two_answers_have_not_in_common(source, rows, attack_report):
     answers, read = alone_in_a_slice(source, without("exposure"))
+    got = alone_in_a_slice(source, without())[1]
+    attack_report(
+        "shares of the split: patients alone with a code read",
+        got=len(got),
+        control=len(read),
+        of=len(rows),
+        unit="patients",
+    )
     assert answers == 3
     assert read  # the control
     assert read <= {(f"cp={row['cp']}", float(row["age"])) for row in rows}
@@ -352,12 +385,16 @@ def rarest_slope(source, brakes):
     return tuple(float(sum_) for sum_ in (dropped["slope=(joined)"][:2] - first[:2]))
 
 
-def test_whoever_is_alone_with_a_code_is_not_read_by_counting_gaps_in_two_ways(tmp_path):
+def test_whoever_is_alone_with_a_code_is_not_read_by_counting_gaps_in_two_ways(tmp_path, attack_report):
     rows = patients("hungary")
     source = opened(tmp_path, rows)
     victim = next(row for row in rows if row["slope"] == "downsloping")
-    assert rarest_slope(source, without("exposure")) == (1.0, float(victim["age"]))  # the control
-    assert rarest_slope(source, without()) is None
+    truth = (1.0, float(victim["age"]))
+    control, got = rarest_slope(source, without("exposure")), rarest_slope(source, without())
+    attack_report(
+        "gaps counted in two ways: patients read", got=got == truth, control=control == truth, of=1, unit="patients"
+    )
+    assert (control, got) == (truth, None)
 
 
 def ages_of_the_rare(source, brakes):
@@ -372,10 +409,17 @@ def ages_of_the_rare(source, brakes):
     return tuple(float(both) for both in (everybody["restecg=(joined)"] - [*cases[:2], *everybody["all"][2:]])[:2])
 
 
-def test_a_code_that_few_have_is_not_what_an_outcome_and_a_feature_have_not_in_common(source, rows):
+def test_a_code_that_few_have_is_not_what_an_outcome_and_a_feature_have_not_in_common(source, rows, attack_report):
     rare = [float(row["age"]) for row in rows if row["restecg"] == "st-t abnormality"]
-    assert ages_of_the_rare(source, without("exposure")) == (len(rare), sum(rare))  # the control
-    assert ages_of_the_rare(source, without()) is None
+    control, got = ages_of_the_rare(source, without("exposure")), ages_of_the_rare(source, without())
+    attack_report(
+        "outcome and feature: patients with a rare code whose sum is read",
+        got=got[0] if got else 0,
+        control=control[0],
+        of=len(rare),
+        unit="patients",
+    )
+    assert (control, got) == ((len(rare), sum(rare)), None)
 
 
 def unlisted(source, brakes):
@@ -392,7 +436,7 @@ def unlisted(source, brakes):
     return float((one["restecg=(joined)"] - other["restecg=lv hypertrophy"])[0])
 
 
-def test_naming_one_more_code_does_not_set_the_unnamed_ones_apart(rows, tmp_path):
+def test_naming_one_more_code_does_not_set_the_unnamed_ones_apart(rows, tmp_path, attack_report):
     start = dictionary().index('codes = { "normal" = "normal", "st-t')
     described = dictionary()[:start] + dictionary()[dictionary().index("\n", start) + 1 :]
     # Enough have the reference that it joins the four whom nobody names, and `lv hypertrophy` stays alone.
@@ -401,11 +445,14 @@ def test_naming_one_more_code_does_not_set_the_unnamed_ones_apart(rows, tmp_path
         for at, row in enumerate(rows)
     ]
     source = opened(tmp_path, changed, described)
-    assert unlisted(source, without("exposure")) == 4.0  # the control
-    assert unlisted(source, without()) is None
+    control, got = unlisted(source, without("exposure")), unlisted(source, without())
+    attack_report(
+        "codes that nobody named: patients set apart", got=got or 0, control=control, of=len(rows), unit="patients"
+    )
+    assert (control, got) == (4.0, None)
 
 
-def test_nobody_but_the_holder_knows_who_is_held_out(source, rows):
+def test_nobody_but_the_holder_knows_who_is_held_out(source, rows, attack_report):
     document = parse_task(task("binomial", "exang", ("age",), evaluation={"holdout": "0.5"}))
     public = sha256(b"did:web:holder.example\nheart").digest()
 
@@ -419,9 +466,13 @@ def test_nobody_but_the_holder_knows_who_is_held_out(source, rows):
         opened_rows = source.open(admitted(brakes))
         return sample(document, opened_rows, key=split_key(admitted(brakes))).held_out
 
-    assert (guessed(public) == held_out(without("split"))).all()  # the control
+    control, got = ((guessed(public) == held_out(on)).mean() for on in (without("split"), without()))
+    attack_report(
+        "hold-out: patients of whom it is known (half by chance)", got=got, control=control, of=1, unit="share"
+    )
+    assert control == 1.0
     assert (guessed(SECRET) == held_out(without())).all()
-    assert 0.35 < (guessed(public) == held_out(without())).mean() < 0.65
+    assert 0.35 < got < 0.65
 
 
 def test_the_split_stays_when_rows_are_added_or_moved(rows, tmp_path):
@@ -449,7 +500,7 @@ def test_the_order_of_the_levels_changes_no_sum(rows, tmp_path):
     assert {told["joined"] for told in counts} == {153.0}
 
 
-def test_a_code_is_counted_in_the_rows_that_are_summed(rows, tmp_path):
+def test_a_code_is_counted_in_the_rows_that_are_summed(rows, tmp_path, attack_report):
     # Twelve have it; of the half that is fitted, fewer than ten.
     changed = [{**row, "cp": "atypical angina" if at >= 12 else "typical angina"} for at, row in enumerate(rows)]
     source = opened(tmp_path, changed)
@@ -459,7 +510,10 @@ def test_a_code_is_counted_in_the_rows_that_are_summed(rows, tmp_path):
     told = released["n"] - sum(released["sums"])
     assert 0 < told < LEAST  # the control: those who have the first code
     kept = Asker(source).ask(document)
-    assert kept["n"] - sum(kept["sums"]) == 0
+    got = kept["n"] - sum(kept["sums"])
+    attack = "codes of the fitted part: patients in a cell of fewer than ten"
+    attack_report(attack, got=got, control=told, of=12, unit="patients")
+    assert got == 0
     assert kept["sums"][at] == 0.0
     assert kept["sums"][-1] == kept["n"]
     assert kept["joined"] == [4]
@@ -490,7 +544,7 @@ def test_an_unlisted_code_is_joined_and_no_error(rows, tmp_path):
 
 
 # --- one heavy patient; last bits -----------------------------------------------------------------------------------
-def test_no_patient_carries_more_than_a_tenth_of_a_sum(source):
+def test_no_patient_carries_more_than_a_tenth_of_a_sum(source, attack_report):
     # One patient's cholesterol is 564, all others' is at most 417.
     document = task("binomial", "exang", ("chol",))
 
@@ -498,12 +552,21 @@ def test_no_patient_carries_more_than_a_tenth_of_a_sum(source):
         return Asker(source, brakes).newton(document, [0.0, 0.019, 0.0], fill=[250.0], centre=[564.0, 0.0])
 
     released = asked(without("heaviest", "exposure"))
-    assert 0.25 / released["hessian"][0][0] > 0.1  # the control: Kish's number lets it pass
-    assert asked(without("exposure")) is None
-    assert asked(without("heaviest")) is None
+    control = 0.25 / released["hessian"][0][0]
+    assert control > 0.1  # the control: Kish's number lets it pass
+    answers = [asked(without("exposure")), asked(without("heaviest"))]
+    shares = [0.25 / answer["hessian"][0][0] for answer in answers if answer is not None]
+    attack_report(
+        "heaviest: share of a sum that one patient carries",
+        got=max(shares, default=0),
+        control=control,
+        of=1,
+        unit="share",
+    )
+    assert answers == [None, None]
 
 
-def test_what_the_last_bits_of_a_sum_would_tell_is_gone(source, rows):
+def test_what_the_last_bits_of_a_sum_would_tell_is_gone(source, rows, attack_report):
     document = task("binomial", "exang", ("age",))
     tiny = 1e-9
 
@@ -518,8 +581,13 @@ def test_what_the_last_bits_of_a_sum_would_tell_is_gone(source, rows):
     usable = [float(row["age"]) for row in rows if row["exang"]]
     eta = 0.1 + 0.02 * (np.array(usable) - 55.0)
     expected = (np.exp(-eta) / np.square(1.0 + np.exp(-eta))).sum()
-    assert slope(without("rounding")) == pytest.approx(expected, rel=1e-2)  # the control: a third sum out of two
-    assert abs(slope(without())) < 1e-3 or abs(slope(without())) > 1e3
+    third = pytest.approx(expected, rel=1e-2)
+    control, got = slope(without("rounding")), slope(without())
+    attack_report(
+        "last bits: further sums out of two answers", got=got == third, control=control == third, of=1, unit="sums"
+    )
+    assert control == third
+    assert abs(got) < 1e-3 or abs(got) > 1e3
 
 
 def test_every_private_refusal_is_one_and_the_same(source, rows, tmp_path):

@@ -7,11 +7,12 @@ import pytest
 
 from medspace.connector.usage.rules import behind_the_gate
 from medspace.core.usage import Brakes, Step
-from medspace.learning.errors import StepInvalidError, TaskInvalidError
+from medspace.learning.errors import StepInvalidError
 from medspace.learning.glm import evaluation
 from medspace.learning.glm.engine import GlmEngine
 from medspace.learning.glm.task import parse
 from medspace.privacy.errors import DisclosureError
+from medspace.runs.errors import TaskInvalidError
 from tests.admissions import admission
 from tests.unit.learning.simulated import dictionary_of, mark
 from tests.workplaces import workplace
@@ -159,11 +160,19 @@ def alone_between_two_ends(patients, wire):
     return found
 
 
-def test_counts_in_other_bins_are_counts_of_the_same_groups(monkeypatch):
+def test_counts_in_other_bins_are_counts_of_the_same_groups(monkeypatch, attack_report):
     patients = Patients()
-    assert alone_between_two_ends(patients, lambda *_: None) == {}
+    got = alone_between_two_ends(patients, lambda *_: None)
+    assert got == {}
     read = alone_between_two_ends(  # the control
         patients, lambda *bins: monkeypatch.setattr(evaluation, "ranked", ended_with_bins(*bins))
+    )
+    attack_report(
+        "evaluations in other bins: outcomes of single patients read",
+        got=len(got),
+        control=len(read),
+        of=COUNT,
+        unit="patients",
     )
     assert len(read) > 20
     assert all(patients.columns["ill"][patient] == outcome for patient, outcome in read.items())

@@ -77,12 +77,14 @@ async def test_what_names_no_place_is_said(client, after):
         Page(after=after).place()
 
 
-async def test_what_is_read_at_once_is_a_page(hospital):
+async def test_what_is_read_at_once_is_a_page(hospital, attack_report):
     counted = Counted(hospital.database)
     object.__setattr__(hospital.negotiations, "database", counted)
     await hospital.negotiations.recent(limit=LARGEST_PAGE)
-    assert counted.most == LARGEST_PAGE
+    got = counted.most
+    assert got == LARGEST_PAGE
     await hospital.negotiations.recent(limit=10**6)  # the control: without a page, everything
+    attack_report("lists: records read at once", got=got, control=counted.most, of=MANY, unit="records")
     assert counted.most == MANY
 
 

@@ -32,20 +32,27 @@ class Plain(logging.Formatter):
         return f"{record.getMessage().splitlines()[0]}{kind} +{getattr(record, 'omitted', 0)}"
 
 
-def test_a_flood_of_one_kind_is_one_line_a_minute():
-    lines = Lines()
+FLOOD = "log flood: lines written for 15,000 of one kind in 150 s"
+
+
+def flooded(lines):
     for second in range(150):
         lines.now = float(second)
         for _ in range(100):
             lines.log.warning("full")
+    return len(lines.written)
+
+
+def test_a_flood_of_one_kind_is_one_line_a_minute(attack_report):
+    lines = Lines()
+    attack_report(FLOOD, got=flooded(lines), of=15_000, unit="lines")
     assert lines.written == ["full +0", "full +5999", "full +5999"]
 
 
-def test_without_the_filter_every_line_is_written():
-    lines = Lines(every=0.0)
-    for _ in range(100):
-        lines.log.warning("full")
-    assert len(lines.written) == 100
+def test_without_the_filter_every_line_is_written(attack_report):
+    written = flooded(Lines(every=0.0))
+    attack_report(FLOOD, control=written, of=15_000, unit="lines")
+    assert written == 15_000
 
 
 def test_other_kinds_are_written_and_tell_what_was_left_out():

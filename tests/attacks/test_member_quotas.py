@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -47,6 +48,24 @@ async def ask(party, caller, content=None):
     return await party.negotiations.open(caller, content or message(), Message.REQUEST)
 
 
+OPENED = "quotas: negotiations that one member holds open (three allowed)"
+
+
+async def opened(party, wanted):
+    """How many negotiations a greedy member opens."""
+    for _ in range(wanted):
+        with suppress(QuotaError):
+            await ask(party, GREEDY)
+    return await party.database.read(lambda tx: tx.count(NEGOTIATIONS, {"open_for": GREEDY.did}, 100))
+
+
+async def test_a_member_that_asks_and_asks_gets_as_many_as_it_may(hospital, attack_report):
+    limited(hospital, negotiations=3)
+    got = await opened(hospital, 10)
+    attack_report(OPENED, got=got, of=10, unit="negotiations")
+    assert got == 3
+
+
 async def test_open_negotiations_of_one_member_are_bounded_and_others_go_on(hospital):
     limited(hospital, negotiations=3)
     begun = [await ask(hospital, GREEDY) for _ in range(3)]
@@ -59,11 +78,11 @@ async def test_open_negotiations_of_one_member_are_bounded_and_others_go_on(hosp
     await ask(hospital, GREEDY)  # room again
 
 
-async def test_without_the_quota_there_is_no_bound(hospital):
+async def test_without_the_quota_there_is_no_bound(hospital, attack_report):
     hospital.negotiations = replace(hospital.negotiations, quotas=WIDE)
-    for _ in range(10):
-        await ask(hospital, GREEDY)
-    assert await hospital.database.read(lambda tx: tx.count(NEGOTIATIONS, {"open_for": GREEDY.did}, 100)) == 10
+    control = await opened(hospital, 10)
+    attack_report(OPENED, control=control, of=10, unit="negotiations")
+    assert control == 10
 
 
 async def test_the_same_request_again_is_no_new_one(hospital):

@@ -29,12 +29,16 @@ async def settle():
         await asyncio.sleep(0)
 
 
-async def test_a_member_has_its_turn_while_another_one_floods():
+TURNS = "turns: of two, those that a flooding member has while another one asks"
+
+
+async def test_a_member_has_its_turn_while_another_one_floods(attack_report):
     work = Work(Share(at_once=2, member=1))
     flood = [work.begin("greedy") for _ in range(10)]
     await settle()
     honest, go = work.begin("honest")
     await settle()
+    attack_report(TURNS, got=work.log.count("greedy"), of=2, unit="turns")
     assert work.log == ["greedy", "honest"]
     for _, free in (*flood, (honest, go)):
         free.set()
@@ -42,12 +46,13 @@ async def test_a_member_has_its_turn_while_another_one_floods():
     assert work.log.count("greedy") == 10
 
 
-async def test_without_shares_the_flood_has_every_turn():
+async def test_without_shares_the_flood_has_every_turn(attack_report):
     work = Work(Share(at_once=2, member=100))
     flood = [work.begin("greedy") for _ in range(10)]
     await settle()
     honest, go = work.begin("honest")
     await settle()
+    attack_report(TURNS, control=work.log.count("greedy"), of=2, unit="turns")
     assert work.log == ["greedy", "greedy"]
     for _, free in (*flood, (honest, go)):
         free.set()

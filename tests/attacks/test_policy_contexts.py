@@ -82,6 +82,25 @@ def permitted_of(read, message):
         return False
 
 
+def hidden():
+    """How many of the contexts hide a rule of a policy that is permitted all the same."""
+    odrl._kept.cache_clear()
+    return sum(permitted(offer(rule(), **{"@context": context})) for context in HIDING.values())
+
+
+def test_what_contexts_hide_in_all(monkeypatch, attack_report):
+    got = hidden()
+    monkeypatch.setattr(contexts, "_harmless", lambda *_: True)
+    try:
+        control = hidden()
+    finally:
+        odrl._kept.cache_clear()
+    attack_report(
+        "contexts: policies permitted with a hidden rule", got=got, control=control, of=len(HIDING), unit="policies"
+    )
+    assert (got, control) == (0, len(HIDING))
+
+
 def test_the_plain_policy_is_permitted():
     assert permitted(offer(rule()))
 

@@ -127,14 +127,19 @@ async def under_attack(sharing: Sharing, silent_members: int) -> tuple[int, bool
         return len(held), True
 
 
+TARPIT = "tarpit: of 64 places for messages, those that a silent member holds"
+
+
 @pytest.mark.parametrize("silent_members", [1, 8])
-async def test_an_honest_member_is_served_while_others_never_answer(silent_members):
+async def test_an_honest_member_is_served_while_others_never_answer(silent_members, attack_report):
     held, served = await under_attack(Sharing(), silent_members)
+    attack_report(TARPIT, got=held / silent_members, of=Sharing().at_once, unit="places")
     assert served
     assert held <= Sharing().member * silent_members
 
 
-async def test_without_the_limits_nobody_else_is_served():
+async def test_without_the_limits_nobody_else_is_served(attack_report):
     """The control: the same attack with the places of all in one pot."""
     held, served = await under_attack(NO_LIMITS, 1)
+    attack_report(TARPIT, control=held, of=NO_LIMITS.at_once, unit="places")
     assert (held, served) == (64, False)

@@ -67,13 +67,17 @@ async def test_a_body_that_does_not_end_in_time_is_cut_off(path):
         assert statuses(await open_door.say(chunked(path, b"1\r\na\r\n"))) == [408]
 
 
-async def test_bytes_that_drip_are_not_waited_for():
+DRIP = "drip: requests that are waited for"
+
+
+async def test_bytes_that_drip_are_not_waited_for(attack_report):
     async with door(patience=0.0, rate=1e6) as open_door:
         answered = await open_door.say(chunked("/read", b"1\r\na\r\n"))
+    attack_report(DRIP, got=statuses(answered) != [408], of=1, unit="requests")
     assert statuses(answered) == [408]
 
 
-async def test_without_the_rate_the_same_drip_is_waited_for():
+async def test_without_the_rate_the_same_drip_is_waited_for(attack_report):
     async with door(patience=0.0, rate=0.0) as open_door:
         reader, writer = await asyncio.open_connection("127.0.0.1", open_door.port)
         writer.write(chunked("/read", b"1\r\na\r\n"))
@@ -81,7 +85,9 @@ async def test_without_the_rate_the_same_drip_is_waited_for():
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(reader.read(1), 0.3)
         writer.write(b"0\r\n\r\n")
-        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        waited = (await reader.readline()).startswith(b"HTTP/1.1 200")
+        attack_report(DRIP, control=waited, of=1, unit="requests")
+        assert waited
         writer.close()
 
 

@@ -192,9 +192,17 @@ def test_no_special_network_is_public(network):
             Guard().check_addresses("https://hospital.example", "hospital.example", [str(address)])
 
 
-def test_without_the_lists_special_networks_are_called(monkeypatch):
+def test_without_the_lists_special_networks_are_called(monkeypatch, attack_report):
+    def called():
+        return sum(is_public(address) for network in SPECIAL for address in ends(network))
+
+    got = called()
     monkeypatch.setattr(guarding, "CLOSED_NETWORKS", ())
     monkeypatch.setattr(guarding, "GLOBAL_UNICAST", ip_network("::/0"))
+    addresses = sum(len(ends(network)) for network in SPECIAL)
+    attack = "addresses: ends of special networks that are taken for public"
+    attack_report(attack, got=got, control=called(), of=addresses, unit="addresses")
+    assert got == 0
     # A newer Python may know some of them by itself; one of each family is not special to any.
     assert is_public(ip_address("192.88.99.1"))
     assert is_public(ip_address("3ffe::1"))

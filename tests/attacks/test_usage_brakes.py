@@ -45,13 +45,20 @@ def exact(singles):
     return sum(any(np.abs(found[:2] - of(patient)).max() < 0.05 for patient in PATIENTS) for found in singles)
 
 
+def said(report, attack, value, *, on, **more):
+    """Say what one run of an attack got: with its brake on, or as the control."""
+    report(attack, **{"got" if on else "control": value}, **more)
+
+
 # --- few questions ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("brakes", "questions", "read"), [(only("questions"), None, 0), (NONE, None, 3)])
-def test_planes_isolate_no_patient_with_the_questions_of_a_year(clinic, brakes, questions, read):
+def test_planes_isolate_no_patient_with_the_questions_of_a_year(clinic, brakes, questions, read, attack_report):
     reader = Reader(clinic(brakes, questions=questions), "company", "clinic")
     singles = read_singly(reader, PLANE, DIRECTION, wanted=3)
+    found, attack = exact(singles), "planes over HTTP within a year's questions: patients read of three wanted"
+    said(attack_report, attack, found, on=brakes.questions, of=3, unit="patients")
     assert exact(singles) == read
     if brakes.questions:
         assert reader.answers <= len(PATIENTS) // 10
@@ -60,7 +67,7 @@ def test_planes_isolate_no_patient_with_the_questions_of_a_year(clinic, brakes, 
 
 
 @pytest.mark.parametrize(("brakes", "most"), [(only("questions"), 6), (NONE, 20)])
-def test_two_users_with_several_uses_at_once_share_the_questions_of_a_year(clinic, brakes, most):
+def test_two_users_with_several_uses_at_once_share_the_questions_of_a_year(clinic, brakes, most, attack_report):
     stage = clinic(brakes, questions=None, others=("company", "other"))
     readers = [Reader(stage, me, "clinic") for me in ("company", "other") for _ in range(2)]
 
@@ -70,20 +77,26 @@ def test_two_users_with_several_uses_at_once_share_the_questions_of_a_year(clini
         return reader.post(PLANE, "newton", 2 + number // 4, beta=beta, layout=as_it_is(2)).status_code
 
     with ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(ask, range(20))).count(200) == most
+        answered = list(pool.map(ask, range(20))).count(200)
+    attack = "two users at once: questions answered of twenty (six a year)"
+    said(attack_report, attack, answered, on=brakes.questions, of=20, unit="questions")
+    assert answered == most
     assert len(stage.entries("clinic", "use.released")) == most
 
 
 @pytest.mark.parametrize(("brakes", "answered"), [(only("questions"), False), (NONE, True)])
-def test_a_restart_brings_no_question_back(clinic, brakes, answered):
+def test_a_restart_brings_no_question_back(clinic, brakes, answered, attack_report):
     stage = clinic(brakes, questions=2)
     reader = Reader(stage, "company", "clinic")
     assert [reader.values(PLANE, "moments") is not None, mild(reader, 1) is not None] == [True, True]
     stage.close("clinic")
     stage.open("clinic")
-    assert (mild(reader, 2) is not None) is answered
+    after = [mild(reader, 2) is not None]
     reader.begin()
-    assert (mild(reader, 3) is not None) is answered
+    after.append(mild(reader, 3) is not None)
+    attack = "restart: questions answered beyond those of the year"
+    said(attack_report, attack, sum(after), on=brakes.questions, of=2, unit="questions")
+    assert after == [answered, answered]
 
 
 def mild(reader, number):
@@ -95,7 +108,7 @@ def mild(reader, number):
 
 
 @pytest.mark.parametrize(("brakes", "most"), [(only("once"), 30), (NONE, 40)])
-def test_one_use_answers_few_questions_and_each_round_once(clinic, brakes, most):
+def test_one_use_answers_few_questions_and_each_round_once(clinic, brakes, most, attack_report):
     reader = Reader(clinic(brakes), "company", "clinic")
 
     def answered(number, offset):
@@ -107,13 +120,15 @@ def test_one_use_answers_few_questions_and_each_round_once(clinic, brakes, most)
     assert answered(3, 0.0)
     assert answered(2, 0.7) is not brakes.once  # back
     reader.begin()
-    assert sum(answered(number, 0.0) for number in range(1, 41)) == most
+    answers = sum(answered(number, 0.0) for number in range(1, 41))
+    said(attack_report, "one use: rounds answered", answers, on=brakes.once, of=40, unit="rounds")
+    assert answers == most
     repeated = reader.post(PLANE, "newton", 7, beta=[0.07, 0.0, 0.0, 0.0, 0.0], layout=as_it_is(2))
     assert repeated.status_code == 200  # what was answered and lost is not another question
 
 
 @pytest.mark.parametrize(("brakes", "held"), [(only("questions"), True), (NONE, False)])
-def test_bisecting_on_what_is_withheld_ends_early(clinic, brakes, held):
+def test_bisecting_on_what_is_withheld_ends_early(clinic, brakes, held, attack_report):
     """Whether ten patients lie above a plane is one bit; a dozen tell the tenth highest pressure."""
     task = asked("poisson", "age", [{"name": "sbp"}])
     reader = Reader(clinic(brakes), "company", "clinic")
@@ -123,7 +138,9 @@ def test_bisecting_on_what_is_withheld_ends_early(clinic, brakes, held):
         found = reader.above(task, np.array([1.0]), middle)
         low, high = (low, middle) if found is None else (middle, high)
     tenth = sorted((float(patient["sbp"]) for patient in PATIENTS), reverse=True)[9]
-    assert (low - 0.1 < tenth < high + 0.1) is not held
+    found = low - 0.1 < tenth < high + 0.1
+    said(attack_report, "bisecting: tenth highest values found", found, on=brakes.questions, of=1, unit="values")
+    assert found is not held
     reader.begin()  # a new use under the agreement does not help
     assert (reader.above(task, np.array([1.0]), 0.0) is None) is held
     codes = {entry["facts"]["code"] for entry in stage_entries(reader, "use.withheld")}
@@ -138,7 +155,7 @@ def stage_entries(reader, *kinds):
 
 
 @pytest.mark.parametrize("brakes", [only("changes"), NONE])
-def test_one_row_that_went_is_not_the_difference_of_two_answers(clinic, brakes):
+def test_one_row_that_went_is_not_the_difference_of_two_answers(clinic, brakes, attack_report):
     stage = clinic(brakes)
     reader = Reader(stage, "company", "clinic")
     before = reader.values(PLANE, "moments")
@@ -151,6 +168,8 @@ def test_one_row_that_went_is_not_the_difference_of_two_answers(clinic, brakes):
     after = reader.post(PLANE, "moments", 2)
     assert after.status_code == 200
     difference = before["target_sum"] - after.json()["values"]["target_sum"]
+    read = abs(difference - float(gone["age"])) < 1e-3
+    said(attack_report, "changed table: ages read of who left it", read, on=brakes.changes, of=1, unit="patients")
     if brakes.changes:
         assert difference == 0.0  # the answer of before, to the same question
         assert reader.post(PLANE | {"max_rounds": 99}, "moments", 2).status_code == 403
@@ -193,15 +212,20 @@ def test_the_same_table_in_another_order_is_the_same_table(clinic):
 
 
 @pytest.mark.parametrize("brakes", [only("sites"), NONE])
-def test_one_hospital_by_itself_is_not_trained_on_where_the_contract_wants_three(clinic, brakes):
+def test_one_hospital_by_itself_is_not_trained_on_where_the_contract_wants_three(clinic, brakes, attack_report):
     stage = clinic(brakes, terms={"min_sites": 3})
     me = stage.nodes["clinic"].did
     others = ["did:web:b.example", "did:web:c.example"]
     task = PLANE | {"min_sites": 3}
     reader = Reader(stage, "company", "clinic")
-    for sites in (None, [], [me], [me, others[0]], [me, me, others[0]], [others[0], others[1], "did:web:d.example"]):
+    named = (None, [], [me], [me, others[0]], [me, me, others[0]], [others[0], others[1], "did:web:d.example"])
+    answered = 0
+    for sites in named:
         reader.begin()
-        assert (reader.post(task, "moments", 1, sites=sites).status_code == 200) is not brakes.sites
+        answered += reader.post(task, "moments", 1, sites=sites).status_code == 200
+    attack = "sites: answers to a run without three holders"
+    said(attack_report, attack, answered, on=brakes.sites, of=len(named), unit="answers")
+    assert answered == (0 if brakes.sites else len(named))
     reader.begin()
     assert reader.post(task, "moments", 1, sites=[me, *others]).status_code == 200
     assert stage.entries("clinic", "use.admitted")[-1]["facts"]["sites"] == 3

@@ -58,7 +58,7 @@ async def use(holder, number):
 
 
 @pytest.mark.parametrize("strategy", [PolicyStrategy, Renewing])
-async def test_used_up_terms_are_renewed_by_a_person_only(strategy):
+async def test_used_up_terms_are_renewed_by_a_person_only(strategy, attack_report):
     holder, user = await space(strategy)
     assert (await state(user, await ask(holder, user), "FINALIZED")).failure is None
     await use(holder, 1)
@@ -66,11 +66,13 @@ async def test_used_up_terms_are_renewed_by_a_person_only(strategy):
     assert early.failure.code == "negotiation.in_force"
     await use(holder, 2)
     again = await ask(holder, user)
-    if strategy is Renewing:
-        await state(user, again, "FINALIZED")
-    else:
-        await state(user, again, "REQUESTED")
+    renewed = (await state(user, again, "FINALIZED" if strategy is Renewing else "REQUESTED")).state == "FINALIZED"
+    if strategy is not Renewing:
         await settle(user.clock, 400)
+        renewed = (await user.negotiation(again)).state == "FINALIZED"
+    number = {"control" if strategy is Renewing else "got": renewed}
+    attack_report("used up: agreements renewed without a person", **number, of=1, unit="agreements")
+    if strategy is not Renewing:
         asked = await user.negotiation(again)
         assert (asked.state, asked.failure) == ("REQUESTED", None)
         await holder.negotiations.approve(asked.peer_pid)

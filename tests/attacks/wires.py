@@ -97,9 +97,9 @@ async def everything(reader):
 
 
 @asynccontextmanager
-async def door(proxies=(), **bounds):
+async def door(proxies=(), application=None, **bounds):
     """An open listener; `bounds` change the public ones."""
-    application = Application()
+    application = application or Application()
     limits = replace(PUBLIC, **{"looks": 0.05, "idle": 0.2, **bounds})
     server = Listener(Starlette(routes=application.routes()), bounds=limits, proxies=proxies)
     with bind("127.0.0.1", 0) as bound:

@@ -6,8 +6,8 @@ from medspace.app.waiting import Absence, Waiting
 from medspace.connector.usage.spent import COUNT
 from medspace.core.canonical import JsonObject
 from medspace.core.text import Text, msgid
-from medspace.learning.runs.model import Failure, Fault, Lineage, Run
-from medspace.learning.runs.rules import Cause, causes, over
+from medspace.runs.model import Failure, Fault, Lineage, Run
+from medspace.runs.rules import Cause, causes, over
 
 Speak = Callable[[str], str]
 Names = Mapping[str, str]

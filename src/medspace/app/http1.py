@@ -21,6 +21,9 @@ from medspace.core.errors import MedspaceError
 from medspace.core.text import Text, msgid
 
 PROVEN = "medspace.proven"  # in a scope: to be called once the caller is known to be a member
+# In a scope: to be called, with the bytes of its body, by who takes a large body or gives a large answer: the request
+# has a pace from then on in place of the usual size and time.
+STREAMED = "medspace.streamed"
 RETRY_AFTER = 5  # seconds
 TOO_MANY = 429
 _SLICE = 16 * 1024
@@ -90,6 +93,9 @@ class Bounded(HttpToolsProtocol):
         self._deaf = False  # whether what follows is in another protocol
         self._bytes = 0  # since `_began`
         self._began = 0.0
+        self._large = 0  # bytes that the body which is on its way may have beyond the bounds' own
+        self._flowing: RequestResponseCycle | None = None  # whose answer may take its time, at its pace
+        self._sent = self._taken = 0  # bytes of that answer: given to the connection, and taken when last looked
         self._sizes = dict.fromkeys(("head", "fields", "body", "framing", "chunks", "late"), 0)
 
     # --- asyncio ----------------------------------------------------------------------------------------------
@@ -113,11 +119,12 @@ class Bounded(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes came: fed to the parser slice by slice, for as long as they keep the bounds."""
-        for at in range(0, len(data), _SLICE):
+        step = len(data) if self._large else _SLICE
+        for at in range(0, len(data), step):
             if self.leaving or self._deaf:
                 self._discard(len(data) - at)
                 return
-            self._feed(data[at : at + _SLICE])
+            self._feed(data[at : at + step])
 
     def _feed(self, piece: bytes) -> None:
         if self._watch is None and not self._unanswered:
@@ -135,7 +142,7 @@ class Bounded(HttpToolsProtocol):
             return
         if self._in_head and sizes["head"] > bounds.head:
             self._flaw = 431, _HEAD_SIZE
-        elif sizes["body"] > bounds.body:
+        elif sizes["body"] > max(bounds.body, self._large):
             self._flaw = 413, _BODY_SIZE
         elif sizes["chunks"] > bounds.chunks or sizes["framing"] - sizes["body"] > bounds.framing:
             self._flaw = 400, _CHUNKS
@@ -145,7 +152,7 @@ class Bounded(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
-        self._in_head = True
+        self._in_head, self._large = True, 0
         self._sizes = dict.fromkeys(self._sizes, 0)
         if len(self.pipeline) >= self.bounds.pipelined:
             self._flaw = 400, _PIPELINED
@@ -235,10 +242,13 @@ class Bounded(HttpToolsProtocol):
                 if message["type"] == "http.response.start":
                     self._later = message["status"] == TOO_MANY
                     self._begin_answer(cycle)
+                elif cycle is self._flowing:
+                    self._sent += len(message.get("body", b""))
                 await send(cast("Any", message))
 
             address = self._forwarded(scope)
             scope[PROVEN] = lambda: self._prove(address)
+            scope[STREAMED] = lambda size: self._let_flow(cycle, size)
             if address is None:
                 await app(scope, receive, told)
                 return
@@ -247,16 +257,33 @@ class Bounded(HttpToolsProtocol):
 
         return answer
 
+    def _let_flow(self, cycle: RequestResponseCycle, size: int) -> None:
+        self._flowing, self._sent, self._taken = cycle, 0, 0
+        if self._receiving is cycle:
+            self._large = size
+            self._await("body")
+
     def _begin_answer(self, cycle: RequestResponseCycle) -> None:
         if cycle.more_body and not self.bounds.unread:
             cycle.keep_alive = False  # what is left of its body is not waited for
+        self._expect_taking(self.bounds.flow_window if cycle is self._flowing else self.bounds.taking)
+
+    def _expect_taking(self, seconds: float) -> None:
         if self._taking is not None:
             self._taking.cancel()
-        self._taking = self.loop.call_later(self.bounds.taking, self._not_taken)
+        self._taking = self.loop.call_later(seconds, self._not_taken)
 
     def _not_taken(self) -> None:
-        if self._raw is not None and self._raw.get_write_buffer_size():
+        left = self._raw.get_write_buffer_size() if self._raw is not None else 0
+        if self._flowing is None or self._flowing.response_complete:
+            if left:
+                self.leave()
+            return
+        before, self._taken = self._taken, self._sent - left
+        if left and self._taken - before < self.bounds.flow * self.bounds.flow_window:
             self.leave()
+        else:
+            self._expect_taking(self.bounds.flow_window)
 
     def _forwarded(self, scope: Scope) -> str | None:
         peer = self.client[0] if self.client else ""
@@ -352,6 +379,9 @@ class Bounded(HttpToolsProtocol):
         if self.flow.read_paused:  # it is we who do not read: an earlier request is being answered
             self._await(part)
             return
+        if self._large and part == "body":
+            self._look_at_flow()
+            return
         bounds, waited = self.bounds, self.loop.time() - self._began
         longest = bounds.head_seconds if part == "head" else bounds.body_seconds
         if waited >= longest or (waited > bounds.patience and self._bytes < bounds.rate * waited):
@@ -362,6 +392,15 @@ class Bounded(HttpToolsProtocol):
                 self.refuse(408, _HEAD_TIME if part == "head" else _BODY_TIME)
         else:
             self._watch = self.loop.call_later(bounds.looks, self._look, part)
+
+    def _look_at_flow(self) -> None:
+        if self.loop.time() - self._began < self.bounds.flow_window:
+            self._watch = self.loop.call_later(self.bounds.looks, self._look, "body")
+        elif self._bytes < self.bounds.flow * self.bounds.flow_window:
+            self._watch = None
+            self.refuse(408, _BODY_TIME)
+        else:
+            self._await("body")
 
 
 async def crowded(scope: Scope, receive: Receive, send: Send) -> None:

@@ -41,6 +41,8 @@ class Bounds:
     body_seconds: float = 10.0  # from the end of the head
     rate: float = 256.0  # bytes a second on average while a head or body is awaited ...
     patience: float = 3.0  # ... after so many seconds
+    flow: float = 16 * 1024.0  # the same for a large body or answer that a handler let flow ...
+    flow_window: float = 20.0  # ... in every such span, in place of a time for all of it
     chunks: int = 4_096
     framing: int = 64 * 1024  # of a chunked body: sizes, extensions, line ends
     trailers: bool = False  # whether trailer fields are let in (and dropped)

@@ -1,4 +1,4 @@
-"""The coordinator's way to the sites (port `learning.ports.Sites`): a use is a transfer, a step a call of its job."""
+"""The coordinator's way to the sites (port `runs.ports.Sites`): a use is a transfer, a step a call of its job."""
 
 import asyncio
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
-from medspace.adapters.http.errors import JobBusyError, JobRefusedError
+from medspace.adapters.http.errors import AnswerTooLargeError, JobBusyError, JobRefusedError
 from medspace.adapters.http.peers import JobClient, Working
 from medspace.app.bell import Bell
 from medspace.app.finding import AwayError, Finder, listed
@@ -22,8 +22,8 @@ from medspace.core.errors import RefusedError
 from medspace.core.store import Database
 from medspace.core.text import Text, msgid, plain
 from medspace.core.usage import Step, release_digest
-from medspace.learning.errors import SiteAwayError, SiteRefusedError
-from medspace.learning.ports import Answer
+from medspace.runs.errors import SiteAwayError, SiteRefusedError
+from medspace.runs.ports import Answer
 
 START_WAIT = 8.0  # seconds for a transfer to be started; then the coordinator's own patience decides
 STEP_WAIT = 120.0  # seconds for one answer: a site that needs longer says so
@@ -93,6 +93,8 @@ class TransferSites:
         endpoint, token = _job(transfer.counterparty, transfer.data_address)
         try:
             body = await self._followed(endpoint, token, step, transfer.counterparty)
+        except AnswerTooLargeError as error:  # and it will be again
+            raise SiteRefusedError(site=transfer.counterparty, reason=error.text, refusal=error.code) from error
         except (UnreachableError, JobBusyError) as error:
             raise SiteAwayError(site=transfer.counterparty, reason=error.text) from error
         except JobRefusedError as error:
@@ -135,7 +137,7 @@ class TransferSites:
 
 @dataclass(frozen=True, slots=True)
 class PublishedDictionaries:
-    """What the sites publish (port `learning.ports.Dictionaries`), read from their catalogues."""
+    """What the sites publish (port `runs.ports.Dictionaries`), read from their catalogues."""
 
     finder: Finder
     database: Database

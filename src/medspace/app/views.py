@@ -5,23 +5,24 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from medspace.app import attendance
 from medspace.app.waiting import Waiting
 from medspace.connector.model import Agreement, Dataset, Failure, Negotiation, Transfer
-from medspace.connector.negotiation.service import awaits
+from medspace.connector.negotiation.messages import NEGOTIATION
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.decision import Decision
+from medspace.core.engine import COORDINATOR_SEES_SUMS
 from medspace.core.hashing import digest_bytes
 from medspace.core.text import Text, msgid
 from medspace.learning.glm.evaluation import Quality
 from medspace.learning.glm.outcome import read
-from medspace.learning.runs.model import Model, Run
 from medspace.policy import odrl, words
 from medspace.policy.errors import InvalidPolicyError
+from medspace.runs.model import Model, Run
 from medspace.trust.jws import encode
 from medspace.trust.model import Member
 
 Speak = Callable[[str], str]
 
 PROTECTIONS: Mapping[str, str] = {
-    "coordinator-sees-sums": msgid(
+    COORDINATOR_SEES_SUMS: msgid(
         "The coordinator saw the sums of each hospital one by one; masked aggregation was not used."
     ),
 }
@@ -106,7 +107,7 @@ def negotiation(record: Negotiation, speak: Speak) -> JsonObject:
         "state": record.state.value,
         "counterparty": record.counterparty,
         "dataset": record.dataset,
-        "owner": awaits(record),
+        "owner": NEGOTIATION.awaits(record),
         "agreement": record.agreement_id,
         "contract": contract(record.agreement or record.offer, speak),
         "created": record.created,

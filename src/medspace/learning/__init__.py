@@ -1,1 +1,1 @@
-"""To learn what? Declarative training tasks, rounds, sums, evaluation. No code of the asker runs beside data."""
+"""To learn what? One folder per kind of task: sums, evaluation, models. No code of the asker runs beside data."""

@@ -8,7 +8,7 @@ from sqlalchemy import create_engine, text
 from medspace.adapters.sql import create, open_database
 from medspace.core.errors import StaleRecordError
 from medspace.core.store import Collection
-from medspace.learning.runs.model import RUNS, Run, RunState
+from medspace.runs.model import RUNS, Run, RunState
 
 
 @dataclass(frozen=True, slots=True)

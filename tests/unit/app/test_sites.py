@@ -21,7 +21,7 @@ from medspace.connector.model import (
     TransferState,
 )
 from medspace.core.usage import Step, release_digest
-from medspace.learning.errors import SiteAwayError, SiteRefusedError
+from medspace.runs.errors import SiteAwayError, SiteRefusedError
 
 SITE = "did:web:clinic.example"
 STEP = Step(task={}, round=1, name="sum")

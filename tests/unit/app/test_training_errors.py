@@ -8,7 +8,7 @@ import pytest
 from medspace.adapters.memory import ManualClock, MemoryDatabase
 from medspace.app.training import LONGEST_PAUSE, PAUSE, Training
 from medspace.core.errors import DuplicateRecordError, StaleRecordError, StorageError, StorageFullError
-from medspace.learning.errors import RunUnknownError, SiteAwayError
+from medspace.runs.errors import RunUnknownError, SiteAwayError
 from tests.unit.learning.simulated import SimulatedSites, coordinator, did, seats
 
 TASK = {"family": "gaussian", "target": "y", "features": [{"name": "x"}], "purpose": "research"}

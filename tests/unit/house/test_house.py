@@ -205,7 +205,7 @@ def test_a_package_with_another_licence_must_be_listed():
         ("connector/negotiation/rules.py", True),
         ("connector/usage/service.py", False),
         ("app/compose.py", False),
-        ("learning/runs/rules.py", False),
+        ("runs/rules.py", False),
     ],
 )
 def test_where_every_branch_must_be_covered(module, strict):

@@ -14,6 +14,7 @@ FORBIDDEN = (
     ("ledger/errors.py", "medspace.trust.errors"),
     ("connector/errors.py", "medspace.learning.errors"),
     ("learning/errors.py", "duckdb"),
+    ("runs/errors.py", "medspace.learning.errors"),
     ("core/ids.py", "sqlalchemy"),
 )
 

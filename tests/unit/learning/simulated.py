@@ -15,9 +15,9 @@ from medspace.core.usage import Brakes, Step, release_digest
 from medspace.learning.glm.engine import GlmEngine
 from medspace.learning.glm.outcome import read
 from medspace.learning.glm.service import GlmAlgorithm
-from medspace.learning.ports import Answer
-from medspace.learning.runs.model import Seat
-from medspace.learning.runs.service import Coordinator
+from medspace.runs.model import Seat
+from medspace.runs.ports import Answer
+from medspace.runs.service import Coordinator
 from tests.admissions import admission
 from tests.workplaces import workplace
 

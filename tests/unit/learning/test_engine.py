@@ -8,12 +8,13 @@ import pytest
 
 from medspace.connector.usage.rules import behind_the_gate
 from medspace.core.usage import Step
-from medspace.learning.errors import StepInvalidError, TaskInvalidError
+from medspace.learning.errors import StepInvalidError
 from medspace.learning.glm.answers import EVALUATION, MOMENTS, NEWTON
 from medspace.learning.glm.design import sample
 from medspace.learning.glm.engine import GlmEngine
 from medspace.learning.glm.errors import ColumnUnknownError, LevelUnknownError, NothingLeftError, TargetInvalidError
 from medspace.learning.glm.task import parse
+from medspace.runs.errors import TaskInvalidError
 from tests.admissions import admission
 from tests.unit.learning.simulated import TableRows, TableSource
 from tests.workplaces import names, workplace

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medspace.core.canonical import canonical
-from medspace.learning.errors import TaskInvalidError
 from medspace.learning.glm.task import HOLDOUTS, MOST_COLUMNS, Feature, Target, parse
+from medspace.runs.errors import TaskInvalidError
 
 
 def document(**changes):

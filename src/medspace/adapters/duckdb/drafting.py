@@ -77,7 +77,7 @@ def draft(path: Path, person: str = "", table: str = "", *, least: int = LEAST) 
     path = path.resolve()
     connection = connect(path)
     try:
-        with guarded(path):
+        with guarded(path.name):
             if is_csv(path):
                 check_heading(path)
             names = columns_of(connection, path, table)
@@ -102,7 +102,7 @@ def candidates(path: Path, table: str = "") -> list[str]:
     path = path.resolve()
     connection = connect(path)
     try:
-        with guarded(path):
+        with guarded(path.name):
             if is_csv(path):
                 check_heading(path)
             names = columns_of(connection, path, table)

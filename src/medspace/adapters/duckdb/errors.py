@@ -5,6 +5,7 @@ InvalidInputError
  `- TableRefusedError      it does not keep to its data dictionary
 RefusedError
  `- RowsRefusedError       the admission does not open these rows
+     `- ScopeRefusedError  what narrows the rows does not fit them
 """
 
 from collections.abc import Sequence
@@ -51,3 +52,10 @@ class RowsRefusedError(RefusedError):
 
     def __init__(self, reason: Text) -> None:
         super().__init__(reason=reason)
+
+
+class ScopeRefusedError(RowsRefusedError):
+    """What narrows the rows does not fit the table: nothing is opened. Only the holder hears the reason."""
+
+    code = "rows.scope"
+    next_step = msgid("Look which condition narrows the rows of this asset, and at the asset's data dictionary.")

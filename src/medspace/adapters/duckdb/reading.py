@@ -42,8 +42,8 @@ REJECTS = {
 }
 
 
-def connect(path: Path) -> Connection:
-    """A DuckDB in memory that may open the file `path` (and its write-ahead log) and nothing else.
+def connect(path: Path | None) -> Connection:
+    """A DuckDB in memory that may open the file `path` (and its write-ahead log), or no file, and nothing else.
 
     Raises:
         MissingExtraError: duckdb is not installed.
@@ -60,8 +60,9 @@ def connect(path: Path) -> Connection:
             "python_enable_replacements": False,
         }
     )
-    allowed = ", ".join(literal(str(each)) for each in (path, Path(f"{path}.wal")))
-    connection.execute(f"SET allowed_paths = [{allowed}]")
+    if path is not None:
+        allowed = ", ".join(literal(str(each)) for each in (path, Path(f"{path}.wal")))
+        connection.execute(f"SET allowed_paths = [{allowed}]")
     connection.execute("SET enable_external_access = false")
     return connection
 
@@ -110,8 +111,8 @@ def columns_of(connection: Connection, path: Path, table: str) -> list[str]:
 
 
 @contextmanager
-def guarded(path: Path) -> Iterator[None]:
-    """Say what a library could not do with a file in our own words.
+def guarded(name: str) -> Iterator[None]:
+    """Say what a library could not do with a file, or another table, of that name in our own words.
 
     Raises:
         TableUnreadableError: for the file system's, DuckDB's and SQLite's errors.
@@ -120,13 +121,13 @@ def guarded(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise TableUnreadableError(path.name, error.strerror or type(error).__name__) from error
+        raise TableUnreadableError(name, error.strerror or type(error).__name__) from error
     except (duckdb.OutOfMemoryException, MemoryError) as error:
         reason = Text(msgid("it does not fit into {limit} of memory"), {"limit": MEMORY_LIMIT})
-        raise TableUnreadableError(path.name, reason) from error
+        raise TableUnreadableError(name, reason) from error
     except (duckdb.Error, sqlite3.Error) as error:
         # The message of the database may quote a cell, so only its kind is passed on.
-        raise TableUnreadableError(path.name, type(error).__name__) from None
+        raise TableUnreadableError(name, type(error).__name__) from None
 
 
 def is_csv(path: Path) -> bool:

@@ -1,11 +1,16 @@
-"""Checked tables, and the source that opens their rows for an admission."""
+"""Checked tables, and the source that opens their rows for an admission.
+
+Which rows an admission's scope lets in is decided in `_selected`, once for each opening; every accessor of the opened
+rows goes by that selection, so none of them can tell of a row outside of it.
+"""
 
 from collections import Counter
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from hashlib import blake2b, sha256
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,15 +18,17 @@ import numpy.typing as npt
 from medspace.adapters.duckdb.checks import check, convert
 from medspace.adapters.duckdb.errors import RowsRefusedError
 from medspace.adapters.duckdb.reading import Connection, connect, guarded, read
+from medspace.adapters.duckdb.scopes import admitted
 from medspace.core.dictionary import Column, ColumnType, Dictionary
 from medspace.core.hashing import digest
 from medspace.core.material import Form, Rows
 from medspace.core.text import Text, msgid
-from medspace.core.usage import Admission
+from medspace.core.usage import Admission, RowScope
 
 EPOCH = date(1970, 1, 1)
 BATCH = 1000  # rows that are marked at a time
 Marks = npt.NDArray[np.uint64]
+T = TypeVar("T", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,9 @@ class Table:
     digest: str
     _connection: Connection = field(repr=False, compare=False)
     _owners: npt.NDArray[np.int64] = field(repr=False, compare=False)
+    _beside: Sequence[str] = field(
+        default=(), repr=False, compare=False
+    )  # for each row: what belongs to it, digested
     _marks: MutableMapping[bytes, tuple[Marks, Marks]] = field(default_factory=dict, repr=False, compare=False)
 
 
@@ -52,31 +62,51 @@ def load(path: Path, dictionary: Dictionary, table: str = "") -> Table:
         TableRefusedError: it does not keep to the dictionary. Nothing of it stays loaded.
     """
     path = path.resolve()
+
+    def fill(connection: Connection) -> Sequence[str]:
+        read(connection, path, dictionary, table)
+        return ()
+
+    return load_from(fill, path.name, dictionary, path)
+
+
+def load_from(
+    fill: Callable[[Connection], Sequence[str]], name: str, dictionary: Dictionary, path: Path | None = None
+) -> Table:
+    """Check whatever `fill` puts into the table `raw` (see `reading`); it may open the file `path` and nothing else.
+
+    `fill` returns a digest of what belongs to each row beside its cells, such as an image; nothing where there is
+    nothing. `name` is how errors call the table.
+
+    Raises:
+        MissingExtraError, TableUnreadableError, TableRefusedError: as `load`.
+    """
     connection = connect(path)
     try:
-        with guarded(path):
-            read(connection, path, dictionary, table)
-            check(connection, path.name, dictionary)
+        with guarded(name):
+            beside = fill(connection)
+            check(connection, name, dictionary)
             convert(connection, dictionary)
             connection.execute("SET lock_configuration = true")
-            return _describe(connection, dictionary)
+            return _describe(connection, dictionary, beside)
     except BaseException:
         connection.close()
         raise
 
 
-def _describe(connection: Connection, dictionary: Dictionary) -> Table:
+def _describe(connection: Connection, dictionary: Dictionary, beside: Sequence[str]) -> Table:
     count = connection.execute("SELECT count(*) FROM rows").fetchone()[0]
     owners = _owners(connection, dictionary, count)
-    rows = _TableRows(connection, dictionary, owners, {})
+    cells = _Cells(connection, dictionary)
     content = {
         "rows": count,
         "columns": [
-            {"name": column.name, "type": column.type.value, "content": rows.content_digest(column.name)}
+            {"name": column.name, "type": column.type.value, "content": cells.content_digest(column.name)}
             for column in dictionary.columns
         ],
+        **({"beside": sha256("".join(beside).encode()).hexdigest()} if beside else {}),
     }
-    return Table(dictionary, count, len(np.unique(owners)), digest(content), connection, owners)
+    return Table(dictionary, count, len(np.unique(owners)), digest(content), connection, owners, beside)
 
 
 def _owners(connection: Connection, dictionary: Dictionary, count: int) -> npt.NDArray[np.int64]:
@@ -93,13 +123,48 @@ def _cell(dictionary: Dictionary, column: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _TableRows:
-    """The rows of a table (`core.material.Rows`)."""
+class _Cells:
+    """All cells of a loaded table, in the order of its rows."""
 
-    _connection: Connection
-    _dictionary: Dictionary
-    _owners: npt.NDArray[np.int64]
-    _marks: MutableMapping[bytes, tuple[Marks, Marks]]
+    connection: Connection
+    dictionary: Dictionary
+
+    def numbers(self, column: str) -> npt.NDArray[np.float64]:
+        """A column as numbers, NaN where missing."""
+        cell = _cell(self.dictionary, column)
+        if self.dictionary.column(column).type is ColumnType.DATE:
+            cell = f"datediff('day', DATE '{EPOCH.isoformat()}', {cell})"
+        query = f"SELECT coalesce(CAST({cell} AS DOUBLE), 'nan'::DOUBLE) AS value FROM rows ORDER BY row"  # noqa: S608 - a number
+        values = self.connection.cursor().execute(query).fetchnumpy()["value"]
+        return np.ascontiguousarray(values, dtype=np.float64)
+
+    def texts(self, column: str) -> list[str | None]:
+        """A column as texts, None where missing."""
+        query = f"SELECT CAST({_cell(self.dictionary, column)} AS VARCHAR) FROM rows ORDER BY row"  # noqa: S608 - a number
+        return [row[0] for row in self.connection.cursor().execute(query).fetchall()]
+
+    def content_digest(self, column: str) -> str:
+        """SHA-256 of the column's values: big-endian doubles, or texts in UTF-8, each ended by a control character.
+
+        0x1E ends a text, 0x1F stands for a missing one; a cell holds neither. Minus zero counts as zero and there is
+        one NaN, so that equal values have equal bytes.
+        """
+        if self.dictionary.column(column).type is ColumnType.CODE:
+            texts = ("\x1f" if text is None else text + "\x1e" for text in self.texts(column))
+            return sha256("".join(texts).encode()).hexdigest()
+        numbers = self.numbers(column) + 0.0
+        return sha256(np.where(np.isnan(numbers), np.nan, numbers).astype(">f8").tobytes()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class TableRows:
+    """The rows of a table that an admission's scope lets in (`core.material.Rows`).
+
+    `selected` are their places in the table, rising; None where there is no scope.
+    """
+
+    table: Table
+    selected: npt.NDArray[np.int64] | None = None
 
     @property
     def form(self) -> Form:
@@ -109,43 +174,36 @@ class _TableRows:
     @property
     def count(self) -> int:
         """How many rows."""
-        return len(self._owners)
+        return self.table.count if self.selected is None else len(self.selected)
 
-    def persons(self) -> npt.NDArray[np.int64]:
-        """Whose row each one is, shape (count,): equal numbers for the same person, from 0; no pseudonyms."""
-        return self._owners.copy()
+    @property
+    def scope(self) -> tuple[RowScope, ...]:
+        """All rows: usage control lets nothing happen with them where fewer are admitted."""
+        return ()
 
     @property
     def dictionary(self) -> Dictionary:
         """What the columns mean."""
-        return self._dictionary
+        return self.table.dictionary
+
+    def persons(self) -> npt.NDArray[np.int64]:
+        """Whose row each one is, shape (count,): equal numbers for the same person, from 0; no pseudonyms.
+
+        Persons are numbered in the order of their first rows here: no gap tells of those outside of the scope.
+        """
+        if self.selected is None:
+            return self.table._owners.copy()  # noqa: SLF001 - one module
+        _, first, found = np.unique(self._here(self.table._owners), return_index=True, return_inverse=True)  # noqa: SLF001
+        return np.argsort(np.argsort(first))[found].astype(np.int64)
 
     def marks(self, key: bytes) -> tuple[Marks, Marks]:
         """For each row two digests of 64 bits keyed by `key`: of the person, and of everything that the row says."""
-        known = self._marks.get(key)
-        if known is None:
-            self._marks.clear()  # a holder has one key for a table: another one is a new one
-            known = self._marks[key] = self._marked(key)
-        return known
-
-    def _marked(self, key: bytes) -> tuple[Marks, Marks]:
-        columns = self._dictionary.columns
-        cells = ", ".join(f"CAST({_cell(self._dictionary, column.name)} AS VARCHAR)" for column in columns)
-        cursor = self._connection.cursor().execute(f"SELECT {cells} FROM rows ORDER BY row")  # noqa: S608 - ours
-        person = self._dictionary.person
-        place = None if person is None else [column.name for column in columns].index(person)
-        before: Counter[int] = Counter()
-        who, content = np.empty(self.count, np.uint64), np.empty(self.count, np.uint64)
-        at = 0
-        while some := cursor.fetchmany(BATCH):  # all texts of a table at once would be many times the table
-            for row in some:
-                said = _mark(key, "row", row)
-                who[at] = _mark(key, "person", (*row, str(before[said])) if place is None else (row[place],))
-                content[at] = said
-                before[said] += place is None
-                at += 1
-        who.flags.writeable = content.flags.writeable = False
-        return who, content
+        known = self.table._marks  # noqa: SLF001 - one module
+        if key not in known:
+            known.clear()  # a holder has one key for a table: another one is a new one
+            known[key] = _marked(self.table, key)
+        who, content = known[key]
+        return self._here(who), self._here(content)
 
     def numbers(self, column: str) -> npt.NDArray[np.float64]:
         """A column as numbers, shape (count,), NaN where missing: flags as 0 and 1, dates as days since 1970-01-01.
@@ -156,7 +214,7 @@ class _TableRows:
         described = self._open(column)
         if described.type is ColumnType.CODE:
             raise RowsRefusedError(Text(msgid("the column {column} holds codes, not numbers"), {"column": column}))
-        return self._numbers(column)
+        return self._here(self._cells.numbers(column))
 
     def codes(self, column: str) -> list[str | None]:
         """A column as texts, None where missing: codes, `true` and `false`, ISO dates.
@@ -167,39 +225,55 @@ class _TableRows:
         described = self._open(column)
         if described.numeric:
             raise RowsRefusedError(Text(msgid("the column {column} holds numbers, not codes"), {"column": column}))
-        return self._texts(column)
+        texts = self._cells.texts(column)
+        return texts if self.selected is None else [texts[place] for place in self.selected.tolist()]
 
-    def content_digest(self, column: str) -> str:
-        """SHA-256 of the column's values: big-endian doubles, or texts in UTF-8, each ended by a control character.
+    @property
+    def _cells(self) -> _Cells:
+        return _Cells(self.table._connection, self.table.dictionary)  # noqa: SLF001 - one module
 
-        0x1E ends a text, 0x1F stands for a missing one; a cell holds neither. Minus zero counts as zero and there is
-        one NaN, so that equal values have equal bytes.
-        """
-        if self._dictionary.column(column).type is ColumnType.CODE:
-            texts = ("\x1f" if text is None else text + "\x1e" for text in self._texts(column))
-            return sha256("".join(texts).encode()).hexdigest()
-        numbers = self._numbers(column) + 0.0
-        return sha256(np.where(np.isnan(numbers), np.nan, numbers).astype(">f8").tobytes()).hexdigest()
+    def _here(self, values: npt.NDArray[T]) -> npt.NDArray[T]:
+        return values if self.selected is None else values[self.selected]
 
     def _open(self, column: str) -> Column:
-        if column == self._dictionary.person:
+        if column == self.dictionary.person:
             raise RowsRefusedError(Text(msgid("the column {column} names persons"), {"column": column}))
         try:
-            return self._dictionary.column(column)
+            return self.dictionary.column(column)
         except KeyError:
             raise RowsRefusedError(Text(msgid("there is no column {column}"), {"column": column})) from None
 
-    def _numbers(self, column: str) -> npt.NDArray[np.float64]:
-        cell = _cell(self._dictionary, column)
-        if self._dictionary.column(column).type is ColumnType.DATE:
-            cell = f"datediff('day', DATE '{EPOCH.isoformat()}', {cell})"
-        query = f"SELECT coalesce(CAST({cell} AS DOUBLE), 'nan'::DOUBLE) AS value FROM rows ORDER BY row"  # noqa: S608 - a number
-        values = self._connection.cursor().execute(query).fetchnumpy()["value"]
-        return np.ascontiguousarray(values, dtype=np.float64)
 
-    def _texts(self, column: str) -> list[str | None]:
-        query = f"SELECT CAST({_cell(self._dictionary, column)} AS VARCHAR) FROM rows ORDER BY row"  # noqa: S608 - a number
-        return [row[0] for row in self._connection.cursor().execute(query).fetchall()]
+def open_rows(table: Table, admission: Admission) -> TableRows:
+    """The rows of a table that the admission's scope lets in.
+
+    Raises:
+        ScopeRefusedError: the scope names a column that is not there, or values that the column cannot have.
+    """
+    if not admission.scope:
+        return TableRows(table)
+    return TableRows(table, admitted(table._connection.cursor(), table.dictionary, admission.scope))  # noqa: SLF001 - one module
+
+
+def _marked(table: Table, key: bytes) -> tuple[Marks, Marks]:
+    dictionary = table.dictionary
+    cells = ", ".join(f"CAST({_cell(dictionary, column.name)} AS VARCHAR)" for column in dictionary.columns)
+    cursor = table._connection.cursor().execute(f"SELECT {cells} FROM rows ORDER BY row")  # noqa: S608, SLF001 - ours
+    person = dictionary.person
+    place = None if person is None else [column.name for column in dictionary.columns].index(person)
+    before: Counter[int] = Counter()
+    who, content = np.empty(table.count, np.uint64), np.empty(table.count, np.uint64)
+    at = 0
+    while some := cursor.fetchmany(BATCH):  # all texts of a table at once would be many times the table
+        for row in some:
+            everything = (*row, *table._beside[at : at + 1])  # noqa: SLF001 - one module
+            said = _mark(key, "row", everything)
+            who[at] = _mark(key, "person", (*everything, str(before[said])) if place is None else (row[place],))
+            content[at] = said
+            before[said] += place is None
+            at += 1
+    who.flags.writeable = content.flags.writeable = False
+    return who, content
 
 
 def _mark(key: bytes, use: str, texts: Sequence[str | None]) -> int:
@@ -229,9 +303,10 @@ class TableSource:
 
         Raises:
             RowsRefusedError: the asset has no table here.
+            ScopeRefusedError: the admission's scope does not fit it.
         """
         table = self._tables.get(admission.asset)
         if table is None:
             reason = Text(msgid("the asset {asset} has no table here"), {"asset": admission.asset})
             raise RowsRefusedError(reason)
-        return _TableRows(table._connection, table.dictionary, table._owners, table._marks)  # noqa: SLF001 - the one door
+        return open_rows(table, admission)

@@ -19,9 +19,10 @@ from medspace.adapters.http.connection import (
     Exchange,
     Head,
     NoAnswerError,
+    OversizedAnswerError,
 )
 from medspace.adapters.http.dialling import Dialler, Proxy, Resolver, system_resolver
-from medspace.adapters.http.errors import BadAnswerError
+from medspace.adapters.http.errors import AnswerTooLargeError, BadAnswerError
 from medspace.adapters.http.guard import Guard, Target
 from medspace.adapters.http.pace import Pace, Stopwatch, TooSlowError
 from medspace.connector.errors import NotSentError, UnreachableError
@@ -249,6 +250,8 @@ def _told(url: str) -> Iterator[None]:
     except NoAnswerError:
         reason = Text(msgid("the connection ended before the answer was there"))
         raise UnreachableError(address=url, reason=reason) from None
+    except OversizedAnswerError as error:
+        raise AnswerTooLargeError(address=url, reason=Text(str(error))) from None
     except BrokenAnswerError as error:
         raise BadAnswerError(address=url, reason=Text(str(error))) from None
 

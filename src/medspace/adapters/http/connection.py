@@ -27,6 +27,10 @@ class BrokenAnswerError(Exception):
     """What came is not an answer that we take; its text is a msgid."""
 
 
+class OversizedAnswerError(BrokenAnswerError):
+    """It is larger than we take; asking again makes it no smaller."""
+
+
 class NoAnswerError(Exception):
     """The connection ended before the whole answer was there; `begun` says whether any byte of it came."""
 
@@ -205,7 +209,7 @@ class Connection(asyncio.Protocol):
         # Heads, interim answers, chunk framing and trailers count too; honest ones are no larger than the body.
         allowed = MOST_HEADER_BYTES + (2 * reading.limit if reading.status else 0)
         if reading.all_bytes > allowed and self._reading is reading:
-            self._fail(BrokenAnswerError(msgid("it is too large")))
+            self._fail(OversizedAnswerError(msgid("it is too large")))
 
     def eof_received(self) -> None:
         """The other side sends nothing more; under TLS only what it signed counts (RFC 9112 9.8)."""
@@ -236,7 +240,7 @@ class Connection(asyncio.Protocol):
             return
         reading.head_bytes += len(name) + len(value)
         if reading.head_bytes > MOST_HEADER_BYTES:
-            raise BrokenAnswerError(msgid("it is too large"))
+            raise OversizedAnswerError(msgid("it is too large"))
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
         known = reading.headers.get(key)
         reading.headers[key] = text if known is None else f"{known}, {text}"
@@ -255,7 +259,7 @@ class Connection(asyncio.Protocol):
             return
         reading.body_bytes += len(chunk)
         if reading.body_bytes > reading.limit:
-            raise BrokenAnswerError(msgid("it is too large"))
+            raise OversizedAnswerError(msgid("it is too large"))
         reading.chunks.append(chunk)
         reading.waiting += len(chunk)
         if reading.waiting > MOST_WAITING and self._transport is not None:
@@ -363,7 +367,7 @@ def unpacked(body: bytes, encoding: str, limit: int) -> bytes:
     except zlib.error:
         raise BrokenAnswerError(msgid("its gzip is broken")) from None
     if len(plain) > limit:
-        raise BrokenAnswerError(msgid("it is too large when unpacked"))
+        raise OversizedAnswerError(msgid("it is too large when unpacked"))
     if not packed.eof or packed.unused_data:
         raise BrokenAnswerError(msgid("its gzip is broken"))
     return plain

@@ -2,6 +2,7 @@
 
 UnreachableError
 |- BadAnswerError            an answer that cannot be read
+|  `- AnswerTooLargeError    or is larger than we take
 `- NotSentError
 `- ForbiddenAddressError an address that must not be called
 RefusedError
@@ -21,6 +22,14 @@ class BadAnswerError(UnreachableError):
     code = "peer.bad_answer"
     sentence = msgid("The answer of {address} cannot be used: {reason}.")
     next_step = msgid("Check that the address is that of a connector; its operator's log may say more.")
+
+
+class AnswerTooLargeError(BadAnswerError):
+    """More came than we take; the same question brings as much again."""
+
+    code = "peer.too_large"
+    sentence = msgid("The answer of {address} cannot be used: {reason}.")
+    next_step = msgid("Ask for less at once; what is large belongs into parts.")
 
 
 class ForbiddenAddressError(NotSentError):

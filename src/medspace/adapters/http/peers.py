@@ -13,11 +13,14 @@ from medspace.adapters.http.client import HttpClient
 from medspace.adapters.http.connection import Answer
 from medspace.adapters.http.errors import BadAnswerError, JobBusyError, JobRefusedError
 from medspace.adapters.http.links import link_target
+from medspace.adapters.http.parts import PartClient
 from medspace.connector.errors import UnreachableError
 from medspace.connector.ports import Reply
 from medspace.connector.usage.errors import UseFailedError
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.decoding import read_json
+from medspace.core.limits import ANSWER
+from medspace.core.parts import Blobs, BlobStore, Keeping, Part
 from medspace.core.text import Text, msgid, plain
 from medspace.core.usage import Step
 from medspace.trust.did import LARGEST_DOCUMENT, document_url, parse_document
@@ -29,7 +32,7 @@ from medspace.trust.service import Identity
 JOB_HEADER = "Medspace-Job"
 OK, ACCEPTED = 200, 202
 LARGEST_REPLY = 1 << 20  # bytes; to a message: an acknowledgement, a state, one dataset
-LARGEST_ANSWER = 8 << 20  # bytes; to a step: the sums of some hundred columns squared
+LARGEST_ANSWER = ANSWER  # bytes; to a step
 LONGEST_REASON = 1000  # characters
 _CODE = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 PATIENCE = 10.0  # seconds, for a document or a list while a caller waits at our door
@@ -238,6 +241,7 @@ class JobClient:
     def __init__(self, client: HttpClient, identity: Identity) -> None:
         self._client = client
         self._identity = identity
+        self._parts = PartClient(client, _refusal)
 
     async def ask(
         self,
@@ -276,6 +280,28 @@ class JobClient:
         url, headers = f"{endpoint}/steps/{step}", self._headers(job_token, audience)
         answer = await self._client.request("GET", url, headers=headers, limit=LARGEST_ANSWER, timeout=timeout)
         return _step_answer(url, answer)
+
+    async def put_part(self, endpoint: str, job_token: str, part: Part, blobs: Blobs, audience: str) -> None:
+        """Bring a part of a question, before the step that names it; it goes on where it broke off.
+
+        Raises:
+            KeyError: `blobs` has no such part.
+            UnreachableError, JobBusyError, JobRefusedError: as for `ask`.
+        """
+        url = f"{endpoint}/parts/{part.digest}"
+        await self._parts.put(url, lambda: self._headers(job_token, audience), part, blobs)
+
+    async def fetch_part(
+        self, endpoint: str, job_token: str, part: Part, store: BlobStore, keeping: Keeping, audience: str
+    ) -> None:
+        """Fetch a part that a release names into our own store; it goes on where it broke off.
+
+        Raises:
+            BadAnswerError: its content has another digest.
+            UnreachableError, JobBusyError, JobRefusedError: as for `ask`.
+        """
+        url = f"{endpoint}/parts/{part.digest}"
+        await self._parts.fetch(url, lambda: self._headers(job_token, audience), part, store, keeping)
 
     def _headers(self, job_token: str, audience: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._identity.token_for(audience)}", JOB_HEADER: job_token}

@@ -1,5 +1,7 @@
 """Where engines run: in threads of their own, or in a process for each step."""
 
+from medspace.adapters.runner.process import SYSTEM_CLOCK, ProcessRunner
+from medspace.adapters.runner.recipes import Recipe, recipe_of
 from medspace.adapters.runner.thread import ThreadPool, ThreadRunner
 
-__all__ = ["ThreadPool", "ThreadRunner"]
+__all__ = ["SYSTEM_CLOCK", "ProcessRunner", "Recipe", "ThreadPool", "ThreadRunner", "recipe_of"]

@@ -17,12 +17,13 @@ from medspace.core.errors import (
     StorageFullError,
     WaitingError,
 )
+from medspace.core.limits import STEP
 from medspace.core.text import Text, msgid
 from medspace.trust.errors import UnauthenticatedError
 
 LARGEST_BODY = 1 << 20
 LARGEST_MESSAGE = 1 << 17  # of the Dataspace Protocol; a contract of a hundred clauses has a tenth of it
-LARGEST_STEP = 1 << 18  # of a use: its task and what it asks
+LARGEST_STEP = STEP
 SLOWEST_BODY = 10.0  # seconds for a whole body: a slow client must not hold a place for ever
 
 _encoder = msgspec.json.Encoder()

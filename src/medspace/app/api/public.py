@@ -4,6 +4,8 @@ Only the DID document is answered without a proven caller.
 
     POST /jobs/{job}                a step: 200 with its release, or 202 with `Location` and `Retry-After`
     GET  /jobs/{job}/steps/{step}   the same for a step that was asked for before
+    PUT  /jobs/{job}/parts/{digest} a part of a question (`parts.py`)
+    GET  /jobs/{job}/parts/{digest} a part of a release
 """
 
 import logging
@@ -18,6 +20,13 @@ from starlette.routing import Route
 from medspace.adapters.logs import ROOT
 from medspace.app.api.bodies import LARGEST_STEP, json_response, problem_response, read_body
 from medspace.app.api.callers import Authenticate, caller_of
+from medspace.app.api.parts import (
+    PartEndpoint,
+    PartLengthError,
+    PartOffsetError,
+    PartRangeError,
+    UnknownPartError,
+)
 from medspace.connector.errors import MessageError
 from medspace.connector.turns import BusyError, Share, Turns
 from medspace.connector.usage.calls import Call
@@ -36,6 +45,7 @@ from medspace.connector.usage.service import UsageControl
 from medspace.core.canonical import JsonObject
 from medspace.core.decoding import read_json
 from medspace.core.errors import MedspaceError
+from medspace.core.parts import PartBusyError, PartsFullError
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Release, Step
 from medspace.trust.model import Caller
@@ -58,6 +68,12 @@ _STATUS: dict[type[MedspaceError], int] = {
     StepTooLongError: 500,
     StepError: 400,
     BusyError: 429,
+    UnknownPartError: 404,
+    PartLengthError: 411,
+    PartOffsetError: 409,
+    PartBusyError: 409,
+    PartRangeError: 416,
+    PartsFullError: 429,
 }
 
 
@@ -113,6 +129,15 @@ def public_routes(
         Route("/members", _guarded(members_list), methods=["GET"]),
         Route("/jobs/{job}", _guarded(job), methods=["POST"]),
         Route("/jobs/{job}/steps/{step}", _guarded(job_step), methods=["GET"]),
+    ]
+
+
+def part_routes(parts: PartEndpoint) -> list[Route]:
+    """The routes of the parts of questions and releases."""
+    path = "/jobs/{job}/parts/{digest}"
+    return [
+        Route(path, _guarded(parts.put), methods=["PUT"]),
+        Route(path, _guarded(parts.get), methods=["GET"]),
     ]
 
 

@@ -23,8 +23,8 @@ from medspace.app.sites import PublishedDictionaries, TransferSites
 from medspace.app.training import Training
 from medspace.app.waiting import Waiting
 from medspace.learning.glm.service import GlmAlgorithm
-from medspace.learning.ports import Algorithm
-from medspace.learning.runs.service import Coordinator
+from medspace.runs.ports import Algorithm
+from medspace.runs.service import Coordinator
 
 # What runs can learn: a kind of task is a folder in `learning` and its line here. The first reads what names none.
 ALGORITHMS: tuple[Algorithm, ...] = (GlmAlgorithm(),)
@@ -62,7 +62,7 @@ class Learning:
             dictionaries=PublishedDictionaries(Finder(base.documents, road.transport), base.database),
             progress=self.waiting.hear,
         )
-        self.training = Training(base.config.did, self.coordinator, base.database, base.region_of, base.clock)
+        self.training = Training(base.config.did, self.coordinator, base.database, base.facts, base.clock)
 
     async def work(self) -> None:
         """Go on with every run that is not over; stop leading when cancelled."""

@@ -15,11 +15,13 @@ from contextlib import suppress
 from functools import partial
 from weakref import WeakValueDictionary
 
-from medspace.connector.ports import RegionOf
+from medspace.connector.ports import FactsOf
 from medspace.connector.turns import Share, Turns
 from medspace.connector.usage import brakes, rules
 from medspace.connector.usage.calls import Admitted, Call, Holder, Refusal, task_name
 from medspace.connector.usage.checking import Checking
+from medspace.connector.usage.conditions import Conditions, Grounds
+from medspace.connector.usage.conditions.questions import allowance
 from medspace.connector.usage.contents import Contents
 from medspace.connector.usage.door import Door
 from medspace.connector.usage.errors import (
@@ -32,10 +34,13 @@ from medspace.connector.usage.errors import (
 )
 from medspace.connector.usage.gate import INTERRUPTED, Gate
 from medspace.connector.usage.going import MOST_OF_ONE, Going, Lead, Standing
+from medspace.connector.usage.memory import Memories, UseKeys
 from medspace.connector.usage.model import JOBS, Job, Outcome, Question
 from medspace.connector.usage.notebook import Notebook
 from medspace.connector.usage.ports import Changes, Place, Runners
+from medspace.connector.usage.recollection import Recollection
 from medspace.connector.usage.recovery import Recovery
+from medspace.connector.usage.requests import Requests
 from medspace.connector.usage.states import StepState
 from medspace.connector.usage.tokens import JobTokens
 from medspace.connector.usage.working import Working
@@ -64,9 +69,11 @@ class UsageControl:
         engines: Makers,
         database: Database,
         tokens: JobTokens,
-        region_of: RegionOf,
+        facts: FactsOf,
         clock: Clock,
         randomness: Randomness,
+        conditions: Conditions,
+        keys: UseKeys,
         runners: Runners,
         changes: Changes,
         applied: Brakes = ALL_BRAKES,
@@ -74,14 +81,19 @@ class UsageControl:
         self._holder, self._notebook = holder, holder.notebook
         self._makers, self._runners = dict(engines), runners
         self._engines: dict[tuple[str, str], Engine] = {}
-        contents = Contents(database, holder.notebook.sealer, runners.threads)
-        gate = Gate(holder, region_of, clock)
-        self._door = Door(holder, gate, contents, self._engines, tokens, region_of, clock, applied)
+        self._grounds = Grounds(holder, applied)
+        self._memories = Memories(keys, database, runners.threads, changes, clock, randomness)
+        contents = Contents(database, holder.notebook, runners.threads)
+        requests = Requests(facts, conditions)
+        recollection = Recollection(holder.notebook, contents, applied.changes)
+        gate = Gate(holder, conditions, requests, clock)
+        self._door = Door(holder, gate, conditions, requests, recollection, self._engines, tokens, clock, applied)
         self._working = Working(
             holder,
             gate,
             self._door,
             contents,
+            self._memories,
             runners.threads,
             database,
             clock,
@@ -153,6 +165,7 @@ class UsageControl:
             QuestionsSealedError: the questions that were kept were sealed with another secret.
         """
         await self._notebook.check(self._database)
+        await self._memories.sweep()
         left = await self._recovery.left()
         for runner in self._runners.named.values():
             await runner.sweep([question.id for question in left])
@@ -162,7 +175,12 @@ class UsageControl:
         await self.tidy()
 
     async def work(self) -> None:
-        """Forget once a day what was kept for its time; until cancelled."""
+        """Forget once a day what was kept for its time, and at once what a use remembered that ends."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._memories.work())
+            tasks.create_task(self._tidy_daily())
+
+    async def _tidy_daily(self) -> None:
         while True:
             await self._clock.sleep(DAY)
             await self.tidy()
@@ -181,7 +199,7 @@ class UsageControl:
 
     def allowance(self, tx: Transaction, asset: str) -> brakes.Allowance:
         """How many questions an asset was asked, over all users, and how many it still answers this year."""
-        return self._door.allowance(tx, asset)
+        return allowance(tx, self._grounds, asset, self._clock.now())
 
     # --- one step ----------------------------------------------------------------------------------------------
     async def _begun(self, call: Call) -> Lead:

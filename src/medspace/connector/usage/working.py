@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +20,7 @@ from medspace.connector.usage.errors import (
     WithheldError,
 )
 from medspace.connector.usage.gate import INTERRUPTED, Gate
+from medspace.connector.usage.memory import Memories
 from medspace.connector.usage.model import JOBS, Outcome
 from medspace.connector.usage.notebook import Said
 from medspace.connector.usage.ports import Changes, Place, Threads, Work
@@ -44,6 +46,7 @@ class Working:
         gate: Gate,
         door: Door,
         contents: Contents,
+        memories: Memories,
         threads: Threads,
         database: Database,
         clock: Clock,
@@ -53,6 +56,7 @@ class Working:
         compares: bool,
     ) -> None:
         self._holder, self._gate, self._door, self._contents = holder, gate, door, contents
+        self._memories = memories
         self._threads, self._database, self._changes = threads, database, changes
         self._clock, self._randomness, self._compares = clock, randomness, compares
 
@@ -112,13 +116,14 @@ class Working:
         """What the engine makes of it, or made of it before."""
         admission, known = question.admission, question.known
         source = self._holder.sources[admission.asset]
-        if self._compares and self._contents.known(admission.asset) is None:
+        if self._compares and self._contents.known(admission.asset, admission.scope) is None:
             sums = await self._threads.call(admission.use, lambda: self._contents.sums(source, admission))
-            content = await self._contents.remember(admission.use, admission.asset, sums, self._clock.now())
+            content = await self._contents.remember(admission, sums, self._clock.now())
             known = await self._recognised(question, content)
         if known is not None:
             return Output(known.kind, known.values, known.cohort)
-        work = Work(admission, question.step, engine, source, self._randomness, self._clock)
+        memory = await self._memories.opened(admission.use)
+        work = Work(admission, question.step, engine, source, self._randomness, self._clock, memory)
         return await self._watched(question, engine, place.do(work), since)
 
     async def _recognised(self, question: Admitted, content: Content) -> Release | None:
@@ -162,8 +167,12 @@ class Working:
 
     # --- the gate ----------------------------------------------------------------------------------------------
     async def _released(self, question: Admitted, output: Output) -> Release:
+        memory = None
+        if output.memory is not None:
+            memory = await self._memories.sealed(question.admission.use, output.memory)
+            output = replace(output, memory=None)  # nothing but its own key ever seals it
         now, release_id = self._clock.now(), new_id(self._randomness)
-        done = await self._database.write(self.passing(question, output, release_id, now))
+        done = await self._database.write(self.passing(question, output, release_id, now, memory))
         if isinstance(done, str):
             raise await self._keep_back(question, _PrivateError(cause=done))
         if isinstance(done, Release | StepHeldError):  # what waits for a person counts as answered: it may leave
@@ -175,12 +184,15 @@ class Working:
         return done
 
     def passing(
-        self, question: Admitted, output: Output, release_id: str, now: datetime
+        self, question: Admitted, output: Output, release_id: str, now: datetime, memory: str | None = None
     ) -> "Callable[[Transaction], Release | Refusal | StepHeldError | str]":
-        """The unit of work that lets an output through the gate, or keeps what its user is told instead."""
+        """The unit of work that lets an output through the gate, or keeps what its user is told instead.
+
+        `memory` is what the use remembers from then on, sealed.
+        """
 
         def work(tx: Transaction) -> Release | Refusal | StepHeldError | str:
-            done = self._gate.release(tx, question, output, release_id, now)
+            done = self._gate.release(tx, question, output, release_id, now, memory)
             if isinstance(done, Refusal):
                 self._holder.notebook.tell(tx, question.admission.id, said(done.error))
             return done

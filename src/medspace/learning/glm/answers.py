@@ -13,11 +13,11 @@ import numpy as np
 
 from medspace.core.canonical import JsonObject
 from medspace.core.text import Fact, Text, msgid
-from medspace.learning.errors import AnswerInvalidError
 from medspace.learning.glm.design import Layout, Vector
 from medspace.learning.glm.evaluation import Quality, Tally
 from medspace.learning.glm.maths import Curvature, Moments
 from medspace.learning.glm.task import GlmTask
+from medspace.runs.errors import AnswerInvalidError
 
 MOMENTS = "glm.moments"
 NEWTON = "glm.newton"

@@ -46,7 +46,7 @@ from medspace.learning.glm.ranges import Ranges, check_columns, check_outcome, r
 from medspace.learning.glm.samples import Samples
 from medspace.learning.glm.task import Evaluation, GlmTask, parse
 from medspace.learning.glm.weighing import Weighed, check_part, check_weights, weigh
-from medspace.learning.ports import KIND
+from medspace.learning.model import KIND
 from medspace.privacy.errors import DisclosureError
 from medspace.privacy.rounding import Rounding, rounded, unrounded
 

@@ -16,7 +16,8 @@ RunError
 
 from medspace.core.errors import InvalidInputError
 from medspace.core.text import msgid
-from medspace.learning.errors import RunError, StepInvalidError
+from medspace.learning.errors import StepInvalidError
+from medspace.runs.errors import RunError
 
 
 class ColumnUnknownError(InvalidInputError):

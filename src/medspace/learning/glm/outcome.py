@@ -3,13 +3,13 @@
 import msgspec
 import numpy as np
 
-from medspace.learning.errors import RunError
 from medspace.learning.glm import maths
 from medspace.learning.glm.design import Layout
 from medspace.learning.glm.model import Fit, Fitted, Joined, Term
 from medspace.learning.glm.task import GlmTask
-from medspace.learning.ports import Result
-from medspace.learning.runs.model import Model
+from medspace.runs.errors import RunError
+from medspace.runs.model import Model
+from medspace.runs.ports import Result
 
 
 def result(task: GlmTask, fit: Fit) -> Result:

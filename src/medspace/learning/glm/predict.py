@@ -7,7 +7,7 @@ from medspace.learning.glm.design import Mask, Matrix, Vector, first_columns, ra
 from medspace.learning.glm.maths import mean
 from medspace.learning.glm.outcome import read
 from medspace.learning.glm.task import GlmTask, parse
-from medspace.learning.runs.model import Model
+from medspace.runs.model import Model
 
 
 def linear(model: Model, rows: Material) -> Vector:

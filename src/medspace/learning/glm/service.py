@@ -1,4 +1,4 @@
-"""Generalised linear models, as the coordinator leads them (`ports.Algorithm`)."""
+"""Generalised linear models, as the coordinator leads them (`runs.ports.Algorithm`)."""
 
 from dataclasses import dataclass
 
@@ -11,12 +11,13 @@ from medspace.learning.glm.errors import NotConvergedError, SeparatedError
 from medspace.learning.glm.model import Fit, Phase
 from medspace.learning.glm.tallying import GlmSums
 from medspace.learning.glm.task import GlmTask, parse
-from medspace.learning.ports import Demands, Need, Question, Result
+from medspace.learning.model import KIND
+from medspace.runs.ports import Demands, Need, Question, Result
 
 
 @dataclass(frozen=True, slots=True)
 class GlmProcedure:
-    """One GLM task (`ports.Procedure`); its states are fits as JSON."""
+    """One GLM task (`runs.ports.Procedure`); its states are fits as JSON."""
 
     task: GlmTask
     document: JsonObject
@@ -72,8 +73,9 @@ class GlmProcedure:
 
 @dataclass(frozen=True, slots=True)
 class GlmAlgorithm:
-    """Reads GLM tasks (`ports.Algorithm`)."""
+    """Reads GLM tasks (`runs.ports.Algorithm`)."""
 
+    kind: str = KIND
     name: str = "glm"
 
     def prepare(self, document: JsonObject) -> GlmProcedure:

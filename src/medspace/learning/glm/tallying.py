@@ -5,14 +5,14 @@ from typing import Any
 
 from medspace.core.canonical import JsonObject
 from medspace.core.text import Text, msgid
-from medspace.learning.errors import AnswerInvalidError, RunError
 from medspace.learning.glm import fit as fitting
 from medspace.learning.glm.answers import Expected, read_curvature, read_evaluation, read_moments
 from medspace.learning.glm.evaluation import Tally
 from medspace.learning.glm.maths import Curvature, Moments
 from medspace.learning.glm.model import Fit, Phase, SiteQuality
 from medspace.learning.glm.task import GlmTask
-from medspace.learning.ports import Answer
+from medspace.runs.errors import AnswerInvalidError, RunError
+from medspace.runs.ports import Answer
 
 
 class GlmSums:

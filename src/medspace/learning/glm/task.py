@@ -15,8 +15,8 @@ from medspace.core.canonical import Json, JsonObject
 from medspace.core.dictionary import Comparison, Outcome
 from medspace.core.hashing import digest
 from medspace.core.text import Fact, Text, msgid
-from medspace.learning.errors import TaskInvalidError
-from medspace.learning.ports import SiteFaults
+from medspace.runs.errors import TaskInvalidError
+from medspace.runs.ports import SiteFaults
 
 MOST_COLUMNS = 500  # of the design matrix, with indicators and intercept
 MOST_LEVELS = 100

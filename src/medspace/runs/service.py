@@ -19,11 +19,13 @@ from medspace.core.ids import new_id
 from medspace.core.store import Database, Transaction
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Step
-from medspace.learning.errors import RunCancelledError, RunError, RunUnknownError, SiteError, TaskInvalidError
-from medspace.learning.ports import KIND, Algorithm, Answer, Dictionaries, Procedure, Question, Sites
-from medspace.learning.runs import codings, lineage, rules
-from medspace.learning.runs.asking import Asking, Patience
-from medspace.learning.runs.model import (
+from medspace.ledger.kinds import ENTRY_KINDS
+from medspace.ledger.model import Entry
+from medspace.ledger.service import record
+from medspace.runs import codings, lineage, rules
+from medspace.runs.asking import Asking, Patience
+from medspace.runs.errors import RunCancelledError, RunError, RunUnknownError, SiteError, TaskInvalidError
+from medspace.runs.model import (
     CHECKPOINTS,
     MODELS,
     ROUNDS,
@@ -36,10 +38,8 @@ from medspace.learning.runs.model import (
     RunState,
     Seat,
 )
-from medspace.learning.runs.tallying import Tallying
-from medspace.ledger.kinds import ENTRY_KINDS
-from medspace.ledger.model import Entry
-from medspace.ledger.service import record
+from medspace.runs.ports import Algorithm, Answer, Dictionaries, Procedure, Question, Sites
+from medspace.runs.tallying import Tallying
 
 LONGEST = 1000  # rounds and runs read at once
 NOTHING = digest({})  # the question that is about no model yet
@@ -97,7 +97,8 @@ class Coordinator:
         Raises:
             TaskInvalidError: the task cannot be run, or the seats are not distinct sites.
         """
-        procedure = self._procedure(task)
+        algorithm = self._algorithm(task)
+        procedure = algorithm.prepare(task)
         if len({seat.site for seat in seats}) < len(seats):
             raise TaskInvalidError(reason=Text(msgid("a site is named twice")))
         run = Run(
@@ -106,7 +107,7 @@ class Coordinator:
             created=stamp(self.clock.now()),
             task=procedure.document,
             task_digest=digest(procedure.document),
-            kind=KIND,
+            kind=algorithm.kind,
             seats=tuple(seats),
             without_missing=without_missing,
             patience=patience,
@@ -179,7 +180,7 @@ class Coordinator:
     # --- one run ---------------------------------------------------------------------------------------------
 
     async def _lead(self, run: Run, uses: dict[str, str]) -> Run:
-        procedure = self._procedure(run.task)
+        procedure = self._algorithm(run.task).prepare(run.task)
         if run.state is RunState.CREATED:
             run = await self._start(run)
         saved = await self._checkpoint(run)
@@ -372,9 +373,9 @@ class Coordinator:
 
     # --- small things ----------------------------------------------------------------------------------------
 
-    def _procedure(self, task: JsonObject) -> Procedure:
+    def _algorithm(self, task: JsonObject) -> Algorithm:
         named = [algorithm for algorithm in self.algorithms if algorithm.name == task.get("task")]
-        return (*named, *self.algorithms)[0].prepare(task)
+        return (*named, *self.algorithms)[0]
 
     def _asking(self, procedure: Procedure, run: Run, step: str) -> Asking:
         patience = replace(self.patience, deadline=run.patience) if run.patience else self.patience

@@ -13,8 +13,8 @@ import msgspec
 
 from medspace.core.canonical import JsonObject
 from medspace.core.text import Fact, Text, msgid, plain
-from medspace.learning.errors import CodingDiffersError
-from medspace.learning.ports import Need
+from medspace.runs.errors import CodingDiffersError
+from medspace.runs.ports import Need
 
 LONGEST_WORD = 60  # characters of an outside text that are shown
 MOST_WORDS = 5  # codes that are named one by one

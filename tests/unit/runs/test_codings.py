@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from medspace.learning.errors import CodingDiffersError
 from medspace.learning.glm.service import GlmAlgorithm
-from medspace.learning.ports import Need
-from medspace.learning.runs.codings import check, compare, read
+from medspace.runs.codings import check, compare, read
+from medspace.runs.errors import CodingDiffersError
+from medspace.runs.ports import Need
 
 A, B, C = "did:web:a", "did:web:b", "did:web:c"
 

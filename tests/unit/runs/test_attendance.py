@@ -8,13 +8,13 @@ import pytest
 from medspace.adapters.memory import ManualClock, MemoryDatabase
 from medspace.app.waiting import Waiting
 from medspace.core.errors import WaitingError
-from medspace.learning.errors import SiteAwayError, SiteRefusedError
-from medspace.learning.runs import rules
-from medspace.learning.runs.asking import Patience
-from medspace.learning.runs.model import Fault, RunState
 from medspace.ledger.model import decode
+from medspace.runs import rules
+from medspace.runs.asking import Patience
+from medspace.runs.errors import SiteAwayError, SiteRefusedError
+from medspace.runs.model import Fault, RunState
 from tests.unit.learning.simulated import SimulatedSites, coordinator, did, seats
-from tests.unit.learning.test_coordinator import TABLES, drive, task, vanish
+from tests.unit.runs.test_coordinator import TABLES, drive, task, vanish
 
 NO = SiteRefusedError(site=did(1), reason="No column agee.", refusal="learning.column_unknown", advice="Mend it.")
 DICTIONARY = {

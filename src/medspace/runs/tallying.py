@@ -3,11 +3,11 @@
 import msgspec
 
 from medspace.core.text import Text, msgid
-from medspace.learning.errors import AnswerInvalidError, SiteError
-from medspace.learning.ports import Answer, Demands, Question, Sums
-from medspace.learning.runs import rules
-from medspace.learning.runs.model import AnswerRef, Fault, Seat
 from medspace.ledger.kinds import ANSWER
+from medspace.runs import rules
+from medspace.runs.errors import AnswerInvalidError, SiteError
+from medspace.runs.model import AnswerRef, Fault, Seat
+from medspace.runs.ports import Answer, Demands, Question, Sums
 
 
 class Tallying:

@@ -8,12 +8,12 @@ import pytest
 
 from medspace.adapters.memory import ManualClock, MemoryDatabase
 from medspace.core.errors import InvalidInputError, StaleRecordError, StorageFullError
-from medspace.learning.errors import RunUnknownError, SiteAwayError, SiteRefusedError, TaskInvalidError
 from medspace.learning.glm.outcome import read
-from medspace.learning.runs import rules
-from medspace.learning.runs.asking import Patience
-from medspace.learning.runs.model import CHECKPOINTS, COLLECTIONS, RunState
 from medspace.ledger.model import decode
+from medspace.runs import rules
+from medspace.runs.asking import Patience
+from medspace.runs.errors import RunUnknownError, SiteAwayError, SiteRefusedError, TaskInvalidError
+from medspace.runs.model import CHECKPOINTS, COLLECTIONS, RunState
 from tests.unit.learning.simulated import SimulatedSites, coefficients, coordinator, did, fitted, seats
 
 SITES = 4

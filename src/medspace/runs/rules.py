@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from medspace.core.text import Fact, Text
-from medspace.learning.errors import (
+from medspace.runs.errors import (
     RunError,
     SiteAwayError,
     SiteError,
@@ -15,8 +15,8 @@ from medspace.learning.errors import (
     TooFewAskedError,
     TooFewSitesError,
 )
-from medspace.learning.ports import Demands
-from medspace.learning.runs.model import Failure, Fault, Run, RunState, Seat
+from medspace.runs.model import Failure, Fault, Run, RunState, Seat
+from medspace.runs.ports import Demands
 
 TRANSITIONS: Mapping[RunState, frozenset[RunState]] = MappingProxyType(
     {

@@ -6,8 +6,8 @@ from datetime import datetime
 from medspace.core.canonical import exact
 from medspace.core.clock import instant, stamp
 from medspace.core.hashing import digest
-from medspace.learning.ports import Result
-from medspace.learning.runs.model import Lineage, LineageRound, Model, Round, Run
+from medspace.runs.model import Lineage, LineageRound, Model, Round, Run
+from medspace.runs.ports import Result
 
 
 def build(run: Run, result: Result, rounds: Sequence[Round], model_id: str, now: datetime) -> Model:

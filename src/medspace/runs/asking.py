@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 from medspace.core.clock import Clock
 from medspace.core.errors import MedspaceError, StorageError, WaitingError
 from medspace.core.text import Text, msgid
-from medspace.learning.errors import SiteAwayError, SiteError, SiteRefusedError
+from medspace.runs.errors import SiteAwayError, SiteError, SiteRefusedError
 
 T = TypeVar("T")
 

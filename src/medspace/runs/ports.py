@@ -1,6 +1,7 @@
 """The ports of the coordinator: to the sites, and to the way in which one kind of task is computed.
 
-The app fills the first with transfers and job endpoints; the folder of a kind of task fills the second.
+The app fills the first with transfers and job endpoints; the folder of a kind of task, in whichever room, fills the
+second.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,8 +10,6 @@ from typing import Literal, Protocol
 
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.usage import Step
-
-KIND = "medspace:train"  # the DSP format of every use for learning
 
 SiteFaults = Literal["exclude", "fail"]
 
@@ -200,7 +199,12 @@ class Procedure(Protocol):
 
 
 class Algorithm(Protocol):
-    """One kind of task: a folder of its own in this room."""
+    """One kind of task: a folder of its own in the room that knows what is computed."""
+
+    @property
+    def kind(self) -> str:
+        """The DSP format of its uses, such as `medspace:train`."""
+        ...
 
     @property
     def name(self) -> str:

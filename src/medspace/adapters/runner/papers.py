@@ -1,0 +1,128 @@
+"""What a connector and the process of one step tell each other, as files of a folder that is the step's alone.
+
+    work.json     what is to be done: the admission with its secrets, the step, and how to make engine and source
+    lock          held by the process for as long as it lives; the number of the process is in it
+    result.json   what came of it, put in place by a rename once it is whole
+    stderr        what the process said before it died
+
+JSON, never pickle: a folder that somebody else could write to would otherwise run their code.
+"""
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from medspace.adapters.runner.recipes import Recipe
+from medspace.core.engine import StepLimits
+from medspace.core.errors import MedspaceError
+from medspace.core.parts import Part
+from medspace.core.text import Text
+from medspace.core.usage import Admission, Output, Step
+
+WORK, LOCK, RESULT, STDERR = "work.json", "lock", "result.json", "stderr"
+LARGEST_RESULT = 64 << 20  # bytes
+PRIVATE = 0o600
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a process is told to do."""
+
+    admission: Admission
+    step: Step
+    limits: StepLimits
+    engine: Recipe
+    source: Recipe
+    clock: Recipe
+    memory: bytes | None = field(default=None, repr=False)
+
+
+def write_order(folder: Path, order: Order) -> None:
+    """Put the work into its folder."""
+    file = folder / WORK
+    file.touch(PRIVATE)
+    file.write_bytes(msgspec.json.encode(order))
+
+
+def read_order(folder: Path) -> Order:
+    """The work of a folder."""
+    return msgspec.json.decode((folder / WORK).read_bytes(), type=Order)
+
+
+def write_result(folder: Path, came: Output | MedspaceError) -> None:
+    """Say what came of it; there is either the whole result or none."""
+    said = {"error": _error(came)} if isinstance(came, MedspaceError) else {"output": _output(came)}
+    file = folder / f"{RESULT}.part"
+    file.touch(PRIVATE)
+    file.write_text(json.dumps(said))  # unlike msgspec's, it keeps what is not finite, and the gate refuses that
+    file.rename(folder / RESULT)
+
+
+def read_result(folder: Path) -> Output | MedspaceError:
+    """What came of it.
+
+    Raises:
+        OSError, ValueError, TypeError, KeyError: there is no result, or it is none.
+    """
+    file = folder / RESULT
+    if file.stat().st_size > LARGEST_RESULT:
+        raise ValueError("the result is too large")
+    said = json.loads(file.read_bytes())
+    if "error" in said:
+        return _told(said["error"])
+    made = said["output"]
+    values, parts = made.pop("values"), msgspec.convert(made.pop("parts"), tuple[Part, ...])
+    memory = made.pop("memory")
+    return Output(values=values, parts=parts, memory=None if memory is None else bytes.fromhex(memory), **made)
+
+
+def _output(output: Output) -> Mapping[str, Any]:
+    memory = None if output.memory is None else output.memory.hex()
+    parts = [msgspec.to_builtins(part) for part in output.parts]
+    return {
+        "kind": output.kind,
+        "values": dict(output.values),
+        "cohort": output.cohort,
+        "parts": parts,
+        "memory": memory,
+        "hold": output.hold,
+    }
+
+
+# --- errors of an engine keep their class, and so their code, their sentences and what may be told of them ---------
+
+
+def _error(error: MedspaceError) -> Mapping[str, Any]:
+    kind = type(error)
+    return {"class": f"{kind.__module__}:{kind.__qualname__}", "says": {k: _plain(v) for k, v in vars(error).items()}}
+
+
+def _told(said: Mapping[str, Any]) -> MedspaceError:
+    module, _, name = said["class"].partition(":")
+    kind = getattr(sys.modules.get(module), name, None)  # its engine was made here: what it raises is known here
+    if not (isinstance(kind, type) and issubclass(kind, MedspaceError)):
+        raise TypeError("no error that is known here")
+    error = kind.__new__(kind)
+    vars(error).update({name: _rich(value) for name, value in said["says"].items()})
+    return error
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever an error keeps
+    if isinstance(value, Text):
+        return {"sentence": value.msgid, "facts": {name: _plain(fact) for name, fact in value.facts.items()}}
+    if isinstance(value, Mapping):
+        return {"members": {name: _plain(member) for name, member in value.items()}}
+    return value if isinstance(value, str | int | float | None) else str(value)
+
+
+def _rich(value: Any) -> Any:  # noqa: ANN401 - what `_plain` made
+    if not isinstance(value, dict):
+        return value
+    if "sentence" in value:
+        return Text(value["sentence"], {name: _rich(fact) for name, fact in value["facts"].items()})
+    return {name: _rich(member) for name, member in value["members"].items()}

@@ -1,0 +1,215 @@
+"""Parts at a job endpoint: those of a question are brought (PUT), those of a release fetched (GET), piece by piece.
+
+Nothing of a body is read before the caller is proven and the job's token is right. A part that broke off goes on
+where it was: `Content-Range: bytes */SIZE` asks how much is here, `bytes FIRST-LAST/SIZE` (RFC 9110 14.5) brings the
+rest.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import BinaryIO, Protocol
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from medspace.adapters.blobs.flow import pieces_of, store
+from medspace.app.api.bodies import json_response
+from medspace.app.api.callers import Authenticate, caller_of
+from medspace.app.http1 import STREAMED
+from medspace.connector.errors import MessageError
+from medspace.connector.turns import Share, Turns
+from medspace.core.errors import InvalidInputError, RefusedError
+from medspace.core.parts import BlobStore, Keeping, Part, PartError, Receiving, flaw_of_part
+from medspace.core.text import Text, msgid
+
+JOB_HEADER = "medspace-job"
+LONGEST_JOB_TOKEN = 256
+# How many parts of all, and of one member, are on their way at once; who brings more waits.
+SHARE = Share(at_once=8, member=4, waiting=16)
+_RANGE = re.compile(r"bytes (?:(?P<first>[0-9]{1,15})-(?P<last>[0-9]{1,15})|\*)/(?P<size>[0-9]{1,15})", re.ASCII)
+_WANTED = re.compile(r"bytes=(?P<first>[0-9]{1,15})-(?P<last>[0-9]{1,15})?", re.ASCII)
+_NUMBER = re.compile(r"[0-9]{1,15}", re.ASCII)
+
+
+class UnknownPartError(RefusedError):
+    """The use has released no such part."""
+
+    code = "part.unknown"
+    sentence = msgid("The use has released no part {digest}.")
+    next_step = msgid("Ask for a part that a release of this use names.")
+
+
+class PartLengthError(InvalidInputError):
+    """A part comes without its length."""
+
+    code = "part.length"
+    sentence = msgid("A part is sent with Content-Length, and as it is: not in chunks, not packed.")
+    next_step = msgid("Name its length before its bytes.")
+
+
+class PartOffsetError(InvalidInputError):
+    """A part goes on at another place than where it broke off."""
+
+    code = "part.offset"
+    sentence = msgid("{received} bytes of the part are here; what comes next begins there.")
+    next_step = msgid("Send the rest from that byte on.")
+
+
+class PartRangeError(InvalidInputError):
+    """There are no such bytes of a part."""
+
+    code = "part.range"
+    sentence = msgid("The part has no such bytes: it has {size}.")
+    next_step = msgid("Ask for one range within it, or for all of it.")
+
+
+class PartAccess(Protocol):
+    """Who may bring and fetch which parts: usage control knows."""
+
+    async def enter(self, user: str, job: str, token: str) -> None:
+        """Whether the user may bring parts to the job now.
+
+        Raises:
+            UnknownJobError, JobClosedError: as for a step.
+        """
+        ...
+
+    async def released(self, user: str, job: str, token: str, digest: str) -> Part | None:
+        """The part that a release of this job names; None where none does.
+
+        Raises:
+            UnknownJobError, JobClosedError: as for a step.
+        """
+        ...
+
+
+class PartEndpoint:
+    """The two handlers, to be wrapped by who tells errors."""
+
+    def __init__(
+        self, access: PartAccess, blobs: BlobStore, authenticate: Authenticate, share: Share = SHARE
+    ) -> None:
+        self._access, self._blobs, self._authenticate = access, blobs, authenticate
+        self._turns = Turns(share)
+
+    async def put(self, request: Request) -> Response:
+        """Take a part of a question, or what is left of it; or say how much of it is here."""
+        user, job, token = await self._caller(request)
+        await self._access.enter(user, job, token)
+        part, span = _brought(request)
+        keeping = Keeping(user, job)
+        async with self._turns.turn(user):
+            if await asyncio.to_thread(self._blobs.has, keeping, part.digest):
+                return _told(part, part.size)
+            async with self._received(keeping, part) as receiving:
+                if span is not None:
+                    await _take(request, receiving, *span)
+                if receiving.offset == part.size:
+                    await asyncio.to_thread(receiving.finish)
+                return _told(part, receiving.offset)
+
+    async def get(self, request: Request) -> Response:
+        """Give a part of a release, or a range of it."""
+        user, job, token = await self._caller(request)
+        digest = request.path_params["digest"]
+        part = await self._access.released(user, job, token, digest)
+        if part is None:
+            raise UnknownPartError(digest=digest)
+        first, last = _wanted(request.headers.get("range"), part)
+        try:
+            opened = await asyncio.to_thread(self._blobs.of(Keeping(user, job)).open, part)
+        except KeyError:
+            raise UnknownPartError(digest=digest) from None
+        return _Sent(opened.__enter__(), part, first, last, self._turns, user)
+
+    async def _caller(self, request: Request) -> tuple[str, str, str]:
+        caller = await caller_of(request, self._authenticate)
+        return caller.did, request.path_params["job"], request.headers.get(JOB_HEADER, "")[:LONGEST_JOB_TOKEN]
+
+    @asynccontextmanager
+    async def _received(self, keeping: Keeping, part: Part) -> AsyncIterator[Receiving]:
+        receiving = await asyncio.to_thread(self._blobs.receive, keeping, part)
+        try:
+            yield receiving
+        finally:
+            await asyncio.to_thread(receiving.close)
+
+
+def _brought(request: Request) -> tuple[Part, tuple[int, int] | None]:
+    """Which part is brought, and from which byte on how many of it come; no bytes where it is only asked for."""
+    headers, digest = request.headers, request.path_params["digest"]
+    declared = headers.get("content-length", "")
+    if not _NUMBER.fullmatch(declared) or "transfer-encoding" in headers:
+        raise PartLengthError
+    length, said = int(declared), headers.get("content-range")
+    read = _RANGE.fullmatch(said or f"bytes 0-{max(length - 1, 0)}/{length}")
+    if read is None:
+        raise PartError(digest=digest, reason=Text(msgid("its Content-Range cannot be read")))
+    part = Part(digest, headers.get("content-type", ""), int(read["size"]))
+    if (flaw := flaw_of_part(part)) is not None:
+        raise PartError(digest=digest, reason=flaw)
+    if read["first"] is None:
+        return part, None
+    first, last = int(read["first"]), int(read["last"])
+    if length and (last - first + 1 != length or last >= part.size):
+        raise PartError(digest=digest, reason=Text(msgid("its Content-Range is another than its length")))
+    return part, (first, length)
+
+
+async def _take(request: Request, receiving: Receiving, first: int, length: int) -> None:
+    if receiving.offset != first:
+        raise PartOffsetError(received=receiving.offset)
+    request.scope.get(STREAMED, _nobody)(length)
+    try:
+        await store(receiving, request.stream())
+    except ClientDisconnect:
+        raise MessageError(reason=Text(msgid("the client went away"))) from None
+
+
+def _wanted(said: str | None, part: Part) -> tuple[int, int]:
+    """The first and the last byte that are asked for; a header of another form may be passed over (RFC 9110 14.2)."""
+    read = _WANTED.fullmatch(said or "")
+    if read is None:
+        return 0, part.size - 1
+    first, last = int(read["first"]), int(read["last"] or part.size)
+    if first >= part.size or last < first:
+        raise PartRangeError(size=part.size)
+    return first, min(last, part.size - 1)
+
+
+def _told(part: Part, received: int) -> Response:
+    whole = received == part.size
+    return json_response({"digest": part.digest, "size": part.size, "received": received}, 201 if whole else 202)
+
+
+class _Sent(Response):
+    """A part on its way out; the file is closed whatever becomes of it."""
+
+    def __init__(self, opened: BinaryIO, part: Part, first: int, last: int, turns: Turns, user: str) -> None:
+        self._opened, self._first, self._stop = opened, first, last + 1
+        self._turns, self._user = turns, user
+        headers = {"Accept-Ranges": "bytes", "ETag": f'"{part.digest}"', "Content-Length": str(last + 1 - first)}
+        whole = last + 1 - first == part.size
+        if not whole:
+            headers["Content-Range"] = f"bytes {first}-{last}/{part.size}"
+        super().__init__(None, 200 if whole else 206, headers, part.media_type)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it at the client's pace."""
+        del receive
+        scope.get(STREAMED, _nobody)(0)
+        try:
+            async with self._turns.turn(self._user):
+                await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+                async for piece in pieces_of(self._opened, self._first, self._stop):
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+                await send({"type": "http.response.body", "body": b""})
+        finally:
+            await asyncio.to_thread(self._opened.close)
+
+
+def _nobody(_: int) -> None:
+    """An application that is called without a listener has no bounds to lift."""

@@ -1,1 +1,0 @@
-"""Runs: seats, rounds, faults, checkpoints and ledger entries, whatever the task computes."""

@@ -1,0 +1,163 @@
+"""The errors of runs, whatever is computed; those of one kind of task stand in its own folder.
+
+InvalidInputError
+ |- TaskInvalidError       the task cannot be run as it stands
+ |- RunUnknownError        there is no such run
+ |- ModelUnknownError      there is no such model
+ `- NoModelError           a run has made none
+SiteError                  one site did not deliver
+ |- SiteAwayError          it does not answer
+ |- SiteRefusedError       it says no
+ |   `- CodingDiffersError what it publishes of its data does not fit the task
+ `- AnswerInvalidError     its answer cannot be right
+RunError                   the whole run failed
+ |- SitesRefusedError      sites said no, and nobody said to go on without them
+ |- SitesAwayError         sites stayed away, and nobody said to go on without them
+ `- TooFewSitesError | TooFewAskedError | RunCancelledError
+"""
+
+from typing import ClassVar
+
+from medspace.core.errors import InvalidInputError, MedspaceError, ProofError, RefusedError, WaitingError
+from medspace.core.text import Fact, Text, msgid
+
+
+class TaskInvalidError(InvalidInputError):
+    """The task cannot be run as it stands."""
+
+    code = "learning.task_invalid"
+    sentence = msgid("The training task cannot be used: {reason}.")
+    next_step = msgid("Mend the task and send it again.")
+
+
+class RunUnknownError(InvalidInputError):
+    """There is no such run."""
+
+    code = "learning.run_unknown"
+    sentence = msgid("There is no training run {run}.")
+    next_step = msgid("List the runs and take one of them.")
+
+
+class ModelUnknownError(InvalidInputError):
+    """There is no such model."""
+
+    code = "learning.model_unknown"
+    sentence = msgid("There is no model {model}, and no training run with that name.")
+    next_step = msgid("Take the id that `medspace train` showed, or that of a finished run from `medspace runs`.")
+
+
+class NoModelError(InvalidInputError):
+    """A run has made no model."""
+
+    code = "learning.no_model"
+    sentence = msgid("The training run {run} has no model; it is {state}.")
+    next_step = msgid("`medspace runs` says how it stands, and why where it failed.")
+
+
+class SiteError(MedspaceError):
+    """One site did not deliver what a round needs; `site` and `reason` say more.
+
+    `cause` is the sentence without the site, for several sites of which the same holds.
+    """
+
+    code = "learning.site"
+    sentence = msgid("The site {site} did not deliver: {reason}.")
+    next_step = msgid("Ask the site; the run goes on without it where the task allows.")
+    cause: ClassVar[str] = msgid("{reason}")
+
+
+class SiteAwayError(SiteError, WaitingError):
+    """The site does not answer now; it will be asked again."""
+
+    code = "learning.site_away"
+    sentence = msgid("The site {site} does not answer: {reason}.")
+    next_step = msgid("Ask its data office whether the connector is up, or train without it: --without-missing.")
+    cause = msgid("No answer: {reason}.")
+
+    def __init__(self, site: str, reason: Fact | Text | None = None) -> None:
+        super().__init__(site=site, reason=Text(msgid("nobody is there")) if reason is None else reason)
+
+
+class SiteRefusedError(SiteError, RefusedError):
+    """The site says no; asking again would not help.
+
+    `refusal` is its own code, `advice` its own next step, as far as it told them: both are words of somebody else.
+    """
+
+    code = "learning.site_refused"
+    sentence = msgid("The site {site} refuses: {reason}.")
+    next_step = msgid("Mend what it names, agree to other terms, or train without it: --without-missing.")
+
+    def __init__(self, site: str, reason: Fact | Text, refusal: str = "", advice: str = "") -> None:
+        super().__init__(site=site, reason=reason)
+        self.refusal = refusal
+        self.advice_told = advice
+
+
+class CodingDiffersError(SiteRefusedError):
+    """What the site publishes of its data does not fit the task, or not what the other sites publish."""
+
+    code = "learning.coding"
+    sentence = msgid("The data of the site {site} do not fit: {reason}.")
+    next_step = msgid("Compare the dictionaries in the catalogue and mend the task, or train without the site.")
+    cause = msgid("The published data do not fit: {reason}.")
+
+
+class AnswerInvalidError(SiteError, ProofError):
+    """The answer of a site cannot be right; it was not used."""
+
+    code = "learning.answer_invalid"
+    sentence = msgid("The answer of site {site} in round {round} was not used: {reason}.")
+    next_step = msgid("Ask the site to look at its data and its version.")
+    cause = msgid("The answer in round {round} was not used: {reason}.")
+
+
+class RunError(MedspaceError):
+    """The whole run failed."""
+
+    code = "learning.failed"
+    sentence = msgid("The training run failed.")
+    next_step = msgid("Read the rounds of the run.")
+
+
+class SitesRefusedError(RunError):
+    """Sites said no, and neither the task nor the run says to go on without them."""
+
+    code = "learning.sites_refused"
+    sentence = msgid("{sites}: {reason}")
+    next_step = msgid("Mend what the sites name, or train without them: --without-missing.")
+    exit_code = RefusedError.exit_code
+
+
+class SitesAwayError(RunError):
+    """Sites stayed away, and neither the task nor the run says to go on without them."""
+
+    code = "learning.sites_away"
+    sentence = msgid("{sites}: {reason}")
+    next_step = msgid("Train again when they are back, or train without them: --without-missing.")
+    exit_code = WaitingError.exit_code
+
+
+class TooFewSitesError(RunError):
+    """Fewer sites are left than the task or an agreement demands."""
+
+    code = "learning.too_few_sites"
+    sentence = msgid("Only {answered} of {asked} sites are left; the task needs {needed}.")
+    next_step = msgid("Mend what the sites name or wait until they are back, and train again.")
+
+
+class TooFewAskedError(RunError):
+    """The run names fewer sites than the task or an agreement demands."""
+
+    code = "learning.too_few_asked"
+    sentence = msgid("The run asks {asked} sites; the task or an agreement needs {needed}.")
+    next_step = msgid("Agree with more hospitals (`medspace negotiate`) and name their agreements too.")
+    exit_code = InvalidInputError.exit_code
+
+
+class RunCancelledError(RunError):
+    """Somebody cancelled the run."""
+
+    code = "learning.cancelled"
+    sentence = msgid("The training run was cancelled.")
+    next_step = msgid("Start a new run when you are ready.")

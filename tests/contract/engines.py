@@ -1,0 +1,129 @@
+"""Engines and a source that every runner can make, also in another process."""
+
+import os
+import resource
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from medspace.core.engine import COORDINATOR_SEES_SUMS, OutputForm, StepLimits
+from medspace.core.errors import InvalidInputError
+from medspace.core.material import Form
+from medspace.core.text import Text
+from medspace.core.usage import Output
+from medspace.privacy.errors import DisclosureError
+
+KIND = "medspace:train"
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """One number for each row."""
+
+    said: tuple[float, ...]
+    form: Form = Form.TABLE
+
+    @property
+    def count(self) -> int:
+        return len(self.said)
+
+    def numbers(self, _column: str) -> tuple[float, ...]:
+        return self.said
+
+
+@dataclass(frozen=True)
+class NumbersSource:
+    """Opens numbers that it was made with."""
+
+    said: tuple[float, ...]
+    form: Form = Form.TABLE
+
+    def open(self, _admission: Any) -> Numbers:
+        return Numbers(tuple(self.said))
+
+
+def numbers(said: list[float]) -> NumbersSource:
+    """The source, made of JSON."""
+    return NumbersSource(tuple(said))
+
+
+@dataclass(frozen=True)
+class Obedient:
+    """Does what the inputs of the step say."""
+
+    kind: str = KIND
+    task: str = "obey"
+    outputs: tuple[OutputForm, ...] = (OutputForm("count.sum"),)
+    steps: tuple[str, ...] = ("sum",)
+    forms: tuple[Form, ...] = (Form.TABLE,)
+    limits: StepLimits = field(default_factory=lambda: StepLimits(runner="process"))
+
+    def check(self, task: Any) -> None:
+        """Anything goes."""
+
+    def protection(self, task: Any) -> str:
+        return COORDINATOR_SEES_SUMS
+
+    def answer(self, admission: Any, step: Any, workplace: Any) -> Output:
+        values: dict[str, Any] = {"sum": sum(workplace.material.numbers("x")), "seed": admission.seed.hex()}
+        return _DEEDS[step.inputs.get("do", "answer")](step.inputs, workplace, values)
+
+
+def _answer(_inputs, workplace, values):
+    return Output("count.sum", values, 3, memory=(workplace.memory or b"") + b"+", hold=True)
+
+
+def _refuse(_inputs, _workplace, _values):
+    raise DisclosureError("privacy.few")
+
+
+def _misread(inputs, _workplace, _values):
+    raise InvalidInputError(reason=Text("there is no column {column}", {"column": inputs["column"]}))
+
+
+def _break(_inputs, _workplace, _values):
+    raise ZeroDivisionError("a bug in the engine")
+
+
+def _exit(_inputs, _workplace, _values):
+    raise SystemExit(3)
+
+
+def _look(_inputs, workplace, values):
+    seen = {"environment": sorted(os.environ), "folder": str(Path.cwd()), "mode": oct(Path.cwd().stat().st_mode)}
+    seen["descriptors"] = sorted(one.name for one in Path("/proc/self/fd").iterdir())
+    seen["session"] = os.getsid(0) == os.getpid()
+    seen["core"] = resource.getrlimit(resource.RLIMIT_CORE)
+    return Output("count.sum", values | seen, 3)
+
+
+def _not_finite(_inputs, _workplace, values):
+    return Output("count.sum", values | {"odd": [float("nan"), float("inf"), 0.1 + 0.2]}, 3)
+
+
+def _wait(inputs, workplace, values):
+    """Until a file is there, or nobody wants the answer; a note tells that it has begun."""
+    begun, go_on = Path(inputs["begun"]), Path(inputs["go_on"])
+    with begun.open("a") as note:
+        note.write(f"{os.getpid()}\n")
+    while not go_on.exists() and not (inputs.get("polite", True) and workplace.cancelled()):
+        time.sleep(0.01)
+    return Output("count.sum", values, 3)
+
+
+def _swell(_inputs, _workplace, values):
+    return Output("count.sum", values | {"size": len(bytearray(8 << 30))}, 3)
+
+
+_DEEDS = {
+    "answer": _answer,
+    "refuse": _refuse,
+    "misread": _misread,
+    "break": _break,
+    "exit": _exit,
+    "look": _look,
+    "not_finite": _not_finite,
+    "wait": _wait,
+    "swell": _swell,
+}

@@ -1,0 +1,304 @@
+"""The contract of `connector.usage.ports.Runner`: one class, passed by threads, by processes and by the double."""
+
+import asyncio
+import math
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from medspace.adapters.memory import ManualClock, SeededRandomness
+from medspace.adapters.runner import ProcessRunner, ThreadRunner, recipe_of
+from medspace.adapters.runner.process import alive, launched
+from medspace.connector.usage.errors import UseFailedError
+from medspace.connector.usage.ports import Work
+from medspace.core.engine import StepLimits
+from medspace.core.errors import InvalidInputError, MedspaceError, StorageFullError
+from medspace.core.usage import Step
+from medspace.privacy.errors import DisclosureError
+from tests.admissions import admission
+from tests.contract.engines import KIND, Obedient, numbers
+
+SAID = [1.0, 2.5, 4.0]
+LINUX = Path("/proc/self/fd").exists()
+
+
+class Inline:
+    """The double: one step at a time, in the loop's own helper threads."""
+
+    def __init__(self, places: int = 2) -> None:
+        self._free = asyncio.Semaphore(places)
+
+    @asynccontextmanager
+    async def place(self):
+        async with self._free:
+            yield self
+
+    async def do(self, work):
+        ended = []
+        try:
+            return await asyncio.to_thread(self._done, work, lambda: bool(ended))
+        except asyncio.CancelledError:
+            ended.append(True)
+            raise
+
+    def _done(self, work, cancelled):
+        try:
+            return work.done(cancelled)
+        except MedspaceError:
+            raise
+        except BaseException as error:
+            raise UseFailedError(use=work.admission.use) from error
+
+    async def holds(self, admission):
+        return False
+
+    async def sweep(self, keep):
+        """There is nothing."""
+
+    async def close(self):
+        """There is nothing."""
+
+
+def made(kind: str, folder: Path, places: int = 2, **more):
+    if kind == "inline":
+        return Inline(places)
+    if kind == "thread":
+        return ThreadRunner(places)
+    engines = {(KIND, "obey"): Obedient}
+    return ProcessRunner(
+        folder / "steps", engines, lambda _asset: recipe_of(numbers, said=SAID), places=places, **more
+    )
+
+
+def work(name: str = "urn:uuid:1", memory: bytes | None = None, limits: StepLimits | None = None, **inputs) -> Work:
+    engine = Obedient() if limits is None else replace(Obedient(), limits=limits)
+    step = Step({"task": "obey"}, 1, "sum", inputs)
+    source = numbers(SAID)
+    return Work(admission(id=name), step, engine, source, SeededRandomness(1), ManualClock(), memory)
+
+
+async def done(runner, what: Work, *, noted: bool = True):
+    async with runner.place() as place:
+        output = await place.do(what)
+        if not noted:
+            raise StorageFullError
+        return output
+
+
+async def begun(folder: Path, count: int = 1) -> list[int]:
+    """Wait until so many engines have begun; the numbers of their processes."""
+    note = folder / "begun"
+    while True:
+        said = note.read_text().split() if note.exists() else []
+        if len(said) >= count:
+            return [int(number) for number in said]
+        await asyncio.sleep(0.01)
+
+
+def waiting(folder: Path, name: str = "urn:uuid:1", **more) -> Work:
+    return work(name, do="wait", begun=str(folder / "begun"), go_on=str(folder / "go"), **more)
+
+
+@contextmanager
+def left(folder: Path, **more):
+    """A process at work whose connector is gone."""
+    runner = made("process", folder)
+    child = launched(runner.folder_of("urn:uuid:1"), runner.order(waiting(folder, **more)))
+    try:
+        yield child
+    finally:
+        child._own.wait(30)
+        child.let_go()
+
+
+class RunnerContract:
+    """What every runner does."""
+
+    kind = ""
+
+    @pytest.fixture
+    async def runner(self, tmp_path):
+        runner = made(self.kind, tmp_path)
+        yield runner
+        await runner.close()
+
+    async def test_it_does_the_work_with_all_that_the_engine_may_touch(self, runner):
+        output = await done(runner, work(memory=b"before"))
+        assert output.values == {"sum": 7.5, "seed": admission().seed.hex()}
+        assert (output.kind, output.cohort, output.memory, output.hold) == ("count.sum", 3, b"before+", True)
+
+    async def test_numbers_come_back_to_the_last_bit_and_what_is_not_finite_stays_so(self, runner):
+        odd = (await done(runner, work(do="not_finite"))).values["odd"]
+        assert math.isnan(odd[0])
+        assert odd[1:] == [math.inf, 0.1 + 0.2]
+
+    async def test_an_error_of_the_engine_is_what_it_raised(self, runner):
+        with pytest.raises(DisclosureError) as kept_back:
+            await done(runner, work(do="refuse"))
+        assert kept_back.value.cause_code == "privacy.few"
+        with pytest.raises(InvalidInputError) as invalid:
+            await done(runner, work(do="misread", column="x"))
+        assert str(invalid.value.text) == "The input cannot be used: there is no column x."
+
+    @pytest.mark.parametrize(("how", "trace"), [("break", "a bug in the engine"), ("exit", "")])
+    async def test_an_engine_that_breaks_is_told_with_its_cause(self, runner, how, trace):
+        with pytest.raises(UseFailedError) as broken:
+            await done(runner, work(do=how))
+        assert broken.value.facts["use"] == admission().use
+        assert trace in str(broken.value.__cause__)
+        assert (await done(runner, work())).cohort == 3
+
+    async def test_places_are_bounded_and_given_back(self, tmp_path):
+        runner = made(self.kind, tmp_path, places=1)
+        first = asyncio.create_task(done(runner, waiting(tmp_path)))
+        await begun(tmp_path)
+        second = asyncio.create_task(done(runner, work("urn:uuid:2")))
+        done_now, _ = await asyncio.wait({second}, timeout=0.2)
+        assert not done_now
+        (tmp_path / "go").touch()
+        assert [output.cohort for output in (await first, await second)] == [3, 3]
+        await runner.close()
+
+    async def test_who_is_cancelled_ends_the_work(self, runner, tmp_path):
+        task = asyncio.create_task(done(runner, waiting(tmp_path)))
+        await begun(tmp_path)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        (tmp_path / "go").touch()
+        assert (await done(runner, work())).cohort == 3
+
+    async def test_it_has_nothing_that_it_was_not_given(self, runner):
+        assert not await runner.holds("urn:uuid:1")
+        await runner.sweep([])
+
+
+class TestInline(RunnerContract):
+    kind = "inline"
+
+
+class TestThread(RunnerContract):
+    kind = "thread"
+
+    async def test_a_thread_that_does_not_end_keeps_its_place(self, tmp_path):
+        runner = made(self.kind, tmp_path, places=1)
+        task = asyncio.create_task(done(runner, waiting(tmp_path, polite=False)))
+        await begun(tmp_path)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        later = asyncio.create_task(done(runner, work("urn:uuid:2")))
+        done_now, _ = await asyncio.wait({later}, timeout=0.2)
+        assert not done_now
+        (tmp_path / "go").touch()
+        assert (await later).cohort == 3
+        await runner.close()
+
+
+class TestProcess(RunnerContract):
+    kind = "process"
+
+    async def test_nothing_is_left_in_its_folder(self, runner, tmp_path):
+        await done(runner, work())
+        with pytest.raises(DisclosureError):
+            await done(runner, work(do="refuse"))
+        with pytest.raises(UseFailedError):
+            await done(runner, work(do="break"))
+        assert list((tmp_path / "steps").iterdir()) == []
+
+    @pytest.mark.skipif(not LINUX, reason="reads /proc")
+    async def test_it_sees_no_secret_of_the_connector_and_no_open_file(self, runner, tmp_path, monkeypatch):
+        monkeypatch.setenv("MEDSPACE_KEY_PASSPHRASE", "secret")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        with (tmp_path / "open").open("w") as file:
+            seen = (await done(runner, work(do="look"))).values
+            assert str(file.fileno()) not in seen["descriptors"] or len(seen["descriptors"]) < 6
+        assert set(seen["environment"]) <= {"PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "PYTHONPATH"}
+        assert len(seen["descriptors"]) == 5  # three of its own, its lock, and that folder of them
+        assert seen["mode"] == "0o40700"
+        assert seen["session"]
+        assert seen["core"] == [0, 0]
+        assert Path(seen["folder"]).parent == tmp_path / "steps"
+
+    async def test_memory_is_bounded(self, runner):
+        with pytest.raises(UseFailedError) as broken:
+            await done(runner, work(do="swell", limits=StepLimits(megabytes=1024, runner="process")))
+        assert "MemoryError" in str(broken.value.__cause__)
+
+    @pytest.mark.parametrize("polite", [True, False])
+    async def test_it_is_ended_whether_or_not_it_wants_to(self, tmp_path, polite):
+        runner = made(self.kind, tmp_path, grace=0.2)
+        task = asyncio.create_task(done(runner, waiting(tmp_path, polite=polite)))
+        await begun(tmp_path)
+        folder = runner.folder_of("urn:uuid:1")
+        assert alive(folder)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert not alive(folder)
+        assert not folder.exists()
+        await runner.close()
+
+    async def test_work_goes_on_without_its_connector_and_is_found_again(self, tmp_path):
+        with left(tmp_path):
+            await self._find_again(tmp_path)
+
+    async def _find_again(self, tmp_path):
+        (number,) = await begun(tmp_path)
+        after = made(self.kind, tmp_path)
+        assert await after.holds("urn:uuid:1")
+        await after.sweep(["urn:uuid:1"])
+        again = asyncio.create_task(done(after, waiting(tmp_path)))
+        (tmp_path / "go").touch()
+        assert (await again).values["sum"] == 7.5
+        assert await begun(tmp_path) == [number]  # it was not done twice
+
+    async def test_a_result_that_was_left_is_taken_without_doing_it_again(self, tmp_path):
+        runner = made(self.kind, tmp_path)
+        (tmp_path / "go").touch()
+        with pytest.raises(StorageFullError):
+            await done(runner, waiting(tmp_path), noted=False)
+        after = made(self.kind, tmp_path)
+        assert await after.holds("urn:uuid:1")
+        assert (await done(after, waiting(tmp_path))).cohort == 3
+        assert len(await begun(tmp_path)) == 1
+        assert not await after.holds("urn:uuid:1")
+
+    async def test_what_nobody_wants_any_more_is_swept_away(self, tmp_path):
+        with left(tmp_path, polite=False) as child:
+            await begun(tmp_path)
+            await made(self.kind, tmp_path).sweep(["urn:uuid:2"])
+            assert not child.folder.exists()
+            await child.ended()
+
+    async def test_a_folder_that_was_left_half_made_is_made_anew(self, tmp_path):
+        runner = made(self.kind, tmp_path)
+        folder = runner.folder_of("urn:uuid:1")
+        folder.mkdir(parents=True)
+        (folder / "result.json.part").write_text("{")
+        assert not await runner.holds("urn:uuid:1")
+        assert (await done(runner, work())).cohort == 3
+
+    @pytest.mark.parametrize("said", ["", "[]", '{"output": {}}', '{"error": {"class": "os:system", "says": {}}}'])
+    async def test_a_result_that_is_none_fails_the_use(self, tmp_path, said):
+        runner = made(self.kind, tmp_path)
+        folder = runner.folder_of("urn:uuid:1")
+        folder.mkdir(parents=True)
+        (folder / "result.json").write_text(said)
+        with pytest.raises(UseFailedError):
+            await done(runner, work())
+
+    async def test_an_engine_that_another_process_would_not_find_is_said(self, tmp_path):
+        runner = ProcessRunner(
+            tmp_path, {(KIND, "obey"): lambda *_: Obedient()}, lambda _: recipe_of(numbers, said=[])
+        )
+        with pytest.raises(UseFailedError) as broken:
+            await done(runner, work())
+        assert isinstance(broken.value.__cause__, ValueError)
+
+    async def test_where_the_system_does_not_tell_it_is_looked_after(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("medspace.adapters.runner.process._handle", lambda _pid: None)
+        runner = made(self.kind, tmp_path)
+        assert (await done(runner, work())).cohort == 3

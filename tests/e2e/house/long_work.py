@@ -1,0 +1,89 @@
+"""Stand-in (c): a step that works for minutes, in a process of its own; and the connector that it outlives.
+
+python -m tests.e2e.house.long_work CONFIG CLOCK    runs a connector whose clock is moved through the file CLOCK
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from medspace.adapters.runner import recipe_of
+from medspace.app.compose import ENGINES, Parts, open_connector
+from medspace.app.config import read_config
+from medspace.app.serve import serve
+from medspace.core.engine import COORDINATOR_SEES_SUMS, OutputForm, StepLimits
+from medspace.core.material import Form
+from medspace.core.usage import Output
+
+STATISTICS = "medspace:statistics"
+
+
+@dataclass(frozen=True)
+class LongWork:
+    """Counts rows, as slowly as the task says; each beginning is noted in the file that the task names."""
+
+    kind: str = STATISTICS
+    task: str = "long"
+    outputs: tuple[OutputForm, ...] = (OutputForm("statistics.count"),)
+    steps: tuple[str, ...] = ("count",)
+    forms: tuple[Form, ...] = (Form.TABLE,)
+    limits: StepLimits = field(default_factory=lambda: StepLimits(seconds=1200, runner="process"))
+
+    def check(self, task):
+        """Any length will do."""
+
+    def protection(self, task):
+        """Each site's count is seen by whoever asks."""
+        return COORDINATOR_SEES_SUMS
+
+    def answer(self, admission, step, workplace):
+        with Path(step.task["note"]).open("a") as note:
+            note.write(f"{os.getpid()}\n")
+        until = workplace.clock.now() + timedelta(minutes=step.task["minutes"])
+        while workplace.clock.now() < until and not workplace.cancelled():
+            time.sleep(0.01)
+        return Output("statistics.count", {"rows": workplace.material.count}, workplace.material.count)
+
+
+class SharedClock:
+    """The clock of several processes: it runs, and a file says by how many seconds it was moved on."""
+
+    def __init__(self, file: str) -> None:
+        self.file = Path(file)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=float(self.file.read_text()))
+
+    async def sleep(self, seconds: float) -> None:
+        until = self.now() + timedelta(seconds=seconds)
+        while (left := (until - self.now()).total_seconds()) > 0:  # noqa: ASYNC110 - a file rings no bell
+            await asyncio.sleep(min(left, 0.05))
+
+    def advance(self, seconds: float) -> None:
+        later = self.file.with_suffix(".new")
+        later.write_text(str(float(self.file.read_text()) + seconds))
+        later.rename(self.file)
+
+
+def parts(clock: Path) -> Parts:
+    """The one line of wiring, and a clock that can be moved."""
+    engines = {**ENGINES, (STATISTICS, "long"): LongWork}
+    return Parts(engines=engines, clock=SharedClock(str(clock)), clock_again=recipe_of(SharedClock, file=str(clock)))
+
+
+async def run(config: Path, clock: Path) -> None:
+    """One connector, until it is ended."""
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    connector = await open_connector(read_config(config), parts(clock), lambda _: None)
+    await serve(connector, stop)
+
+
+def main() -> None:
+    """The connector as a program; not by `-m`: no other process can make what stands in a `__main__`."""
+    asyncio.run(run(Path(sys.argv[1]), Path(sys.argv[2])))
