@@ -109,7 +109,7 @@ class Negotiations(_Table, frozen=True):
 
 
 class Quota(_Table, frozen=True):
-    """What one member may use: open negotiations and transfers, megabytes of messages in 30 days.
+    """What one member may use: open negotiations and transfers, megabytes of messages in 30 days, and of parts.
 
     What nobody moves for `idle_days` days is ended.
     """
@@ -118,6 +118,7 @@ class Quota(_Table, frozen=True):
     transfers: int = 500
     megabytes: int = 64
     idle_days: int = 30
+    part_megabytes: int = 4096
 
 
 class Network(_Table, frozen=True):
@@ -130,6 +131,13 @@ class Network(_Table, frozen=True):
     allow: tuple[str, ...] = ()
     certificates: str = ""
     proxy: str = ""
+
+
+class PartStore(_Table, frozen=True):
+    """Where parts of questions and answers are kept, until their use ends or nobody has used them for `keep_days`."""
+
+    folder: str = "parts"
+    keep_days: int = 30
 
 
 class Logging(_Table, frozen=True):
@@ -162,7 +170,9 @@ class Offer(_Table, frozen=True):
 class Asset(_Table, frozen=True):
     """One dataset that is offered: its source, dictionary, label and offers.
 
-    `questions` is how many it answers a year, all users together; a tenth of its persons where nothing is said.
+    `source` is a path, or an address that begins with its scheme, such as `csv:`, `postgresql:` or `images:`; `table`
+    is the table of a database. `password` is the file of the password that the address needs. `questions` is how many
+    it answers a year, all users together; a tenth of its persons where nothing is said.
     """
 
     id: str
@@ -172,6 +182,7 @@ class Asset(_Table, frozen=True):
     label: JsonObject
     offers: tuple[Offer, ...]
     table: str = ""
+    password: str = ""  # the file of the password, not the password
     questions: int | None = None  # a year, over all users
     description: str = ""
     keywords: tuple[str, ...] = ()
@@ -188,6 +199,7 @@ class Config(_Table, frozen=True):
     negotiations: Negotiations = Negotiations()
     network: Network = Network()
     quotas: Quota = Quota()
+    parts: PartStore = PartStore()
     log: Logging = Logging()
     questions: Questions = Questions()
     jobs: Jobs = Jobs()
@@ -237,7 +249,7 @@ def read_config(file: Path) -> Config:
     Raises:
         ConfigError: it is missing, too large, not TOML, has unknown or missing names, or asks for what is refused.
         FileExposedError, FileForeignError: others can change it, its folder, or a certificate that it names.
-        FileReadableError: it holds the password of a database, and others can read it.
+        FileReadableError: it holds the password of a database, its own or an asset's, and others can read it.
     """
     try:
         content = read_owned(file, LARGEST_FILE)
@@ -251,7 +263,7 @@ def read_config(file: Path) -> Config:
     config = msgspec.structs.replace(config, folder=str(file.resolve().parent))
     for reason in _objections(config):
         raise ConfigError(file=str(file), reason=reason)
-    if _PASSWORD.match(config.database.url):
+    if any(map(_PASSWORD.match, (config.database.url, *(asset.source for asset in config.assets)))):
         check_unread(file)
     if config.in_production:
         _check_networks(file, config.network.allow)
@@ -298,6 +310,8 @@ def _bad_numbers(config: Config) -> Iterator[Text]:
         )
     if any(asset.questions is not None and asset.questions < 0 for asset in config.assets):
         yield Text(msgid("the questions of an asset are a number from 0 on"))
+    if config.parts.keep_days < 1:
+        yield Text(msgid("parts.keep_days is at least 1"))
     if min(msgspec.structs.astuple(config.quotas)) < 1:
         yield Text(msgid("each number under [quotas] is at least 1"))
 

@@ -133,6 +133,10 @@ class Space:
         """What is in order and what is not: `{ok, checks: [{name, ok, sentence, next_step}]}`."""
         return self._get("/doctor")
 
+    def asset_checks(self) -> list[JsonObject]:
+        """How the datasets of this connector stand: checks as those of `doctor`."""
+        return list(self._get("/doctor/assets")["checks"])
+
     def members(self) -> list[JsonObject]:
         """The members of the space, as the authority signed them."""
         return list(self._get("/members")["members"])

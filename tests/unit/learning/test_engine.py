@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from medspace.connector.usage.rules import behind_the_gate
+from medspace.connector.usage.rules import behind_the_gate, measured
 from medspace.core.usage import Step
 from medspace.learning.errors import StepInvalidError
 from medspace.learning.glm.answers import EVALUATION, MOMENTS, NEWTON
@@ -80,8 +80,8 @@ def test_a_cohort_counts_persons_and_the_gate_withholds_the_rows_of_few(name):
     assert few.cohort <= 3
     assert 15 <= enough.cohort <= 20
     allowed = admission(min_cohort=10)
-    assert behind_the_gate(allowed, few).code == "release.cohort"
-    assert behind_the_gate(allowed, enough).permitted
+    assert behind_the_gate(allowed, few, measured(allowed, few, 0)).code == "release.cohort"
+    assert behind_the_gate(allowed, enough, measured(allowed, enough, 0)).permitted
 
 
 @pytest.mark.parametrize("seed", range(5))

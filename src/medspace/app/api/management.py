@@ -18,6 +18,7 @@ from medspace import __version__
 from medspace.adapters.metrics import CONTENT_TYPE
 from medspace.app import views
 from medspace.app.api.bodies import json_response, problem_of, request_language, status_of
+from medspace.app.asset_checks import asset_checks
 from medspace.app.desk import LARGEST_PAGE, LARGEST_RUNS, Desk, Page
 from medspace.app.doctor import examine_config
 from medspace.app.language import speaker
@@ -215,7 +216,15 @@ def _space(desk: Desk) -> APIRouter:
     async def doctor(request: Request) -> Response:
         language = request_language(request)
         members = [member.did for member in desk.members()]
-        return json_response(await asyncio.to_thread(examine_config, desk.config, language, members))
+        return json_response(
+            await asyncio.to_thread(examine_config, desk.config, language, members, None, desk.assets.states)
+        )
+
+    @router.get("/doctor/assets")
+    async def assets(request: Request) -> Response:
+        speak = speaker(request_language(request))
+        found = await asyncio.to_thread(lambda: list(asset_checks(desk.assets.states)))
+        return json_response({"checks": [check.told(speak) for check in found]})
 
     @router.post("/members/refresh")
     async def refresh() -> Response:

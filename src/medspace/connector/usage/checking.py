@@ -63,7 +63,10 @@ class Checking:
             NotHeldError: it waits for nobody.
             JobClosedError, WithheldError: it may not leave any more, whatever the person says.
         """
+        asked, output = await self.held(step)
         now, release_id = self._clock.now(), new_id(self._randomness)
+        held = self._holder.notebook.admission(asked, self._applied, now)
+        found = await self._working.measured(held, self._holder.notebook.shown(asked), output)
 
         def work(tx: Transaction) -> tuple[str, Release | Refusal | MedspaceError | None]:
             question, output = self._held(tx, step)
@@ -72,7 +75,7 @@ class Checking:
                 return question.job, None
             admission = self._holder.notebook.admission(question, self._applied, now)
             admitted = Admitted(admission, self._holder.notebook.shown(question), question)
-            done = self._working.passing(admitted, replace(output, hold=False), release_id, now)(tx)
+            done = self._working.passing(admitted, replace(output, hold=False), found, release_id, now)(tx)
             return question.job, self._keep_back(tx, question) if isinstance(done, str) else done
 
         use, done = await self._database.write(work)

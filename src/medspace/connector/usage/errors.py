@@ -15,6 +15,7 @@ MedspaceError
  |   |- StepOverError         it has ended without a release; what was said then
  |   `- NotHeldError          a person decided about what waits for nobody
  |- WaitingError
+ |   |- AssetAwayError        its content is not open yet
  |   |- StepHeldError         a person must look at the answer first
  |   `- UseWaitsError         a person must look at an earlier answer to this use first
  `- InvalidInputError
@@ -143,3 +144,35 @@ class NotHeldError(RefusedError):
     code = "step.not_held"
     sentence = msgid("The step {step} does not wait for a person.")
     next_step = msgid("See `medspace steps` for those that do.")
+
+
+class AssetAwayError(WaitingError):
+    """The content of an asset is being opened, or its server does not answer."""
+
+    code = "asset.away"
+    sentence = msgid("The content of {asset} is not open at its holder now.")
+    next_step = msgid("Try again in {seconds} seconds; the holder's `medspace doctor` says why.")
+
+
+class ReleaseTooLargeError(InvalidInputError):
+    """An output is larger than a release may be; it was not released."""
+
+    code = "release.too_large"
+    sentence = msgid("The answer has {leaves} numbers and {size} bytes; at most {most} and {limit} may leave.")
+    next_step = msgid("Ask for less at once: fewer columns, fewer groups. What is large leaves as parts.")
+
+
+class PartMissingError(InvalidInputError):
+    """A step names a part that is not here."""
+
+    code = "part.missing"
+    sentence = msgid("The part {digest} is not here.")
+    next_step = msgid("Bring it to the job endpoint before the step that names it.")
+
+
+class PartsForgottenError(RefusedError):
+    """An answer that was given before has parts that are kept no longer."""
+
+    code = "parts.forgotten"
+    sentence = msgid("This question was answered before, and the parts of that answer are kept no longer.")
+    next_step = msgid("Use the parts as they were fetched then: the question gets no other answer.")

@@ -125,6 +125,8 @@ class Notebook:
         question = tx.get(QUESTIONS, release.admission)
         if question is None:
             return
+        if release.parts:
+            tx.replace(QUESTIONS, question, replace(question, parts=release.parts))
         sealed = self._seal(_ANSWER, question.id, release)
         request = "" if alone else question.request
         tx.insert(KEPT, Kept(question.id, question.asset, request, question.version, stamp(now), sealed))

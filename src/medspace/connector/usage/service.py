@@ -12,6 +12,7 @@ before it; users have their turn, and a place to work is taken before anything i
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 from weakref import WeakValueDictionary
 
@@ -37,6 +38,7 @@ from medspace.connector.usage.going import MOST_OF_ONE, Going, Lead, Standing
 from medspace.connector.usage.memory import Memories, UseKeys
 from medspace.connector.usage.model import JOBS, Job, Outcome, Question
 from medspace.connector.usage.notebook import Notebook
+from medspace.connector.usage.parts import PartsDoor, UseParts
 from medspace.connector.usage.ports import Changes, Place, Runners
 from medspace.connector.usage.recollection import Recollection
 from medspace.connector.usage.recovery import Recovery
@@ -50,12 +52,14 @@ from medspace.core.engine import Engine
 from medspace.core.errors import InvalidInputError
 from medspace.core.hashing import digest_bytes
 from medspace.core.ids import new_id
+from medspace.core.parts import BlobStore
 from medspace.core.store import Database, Transaction
 from medspace.core.text import Text, msgid
-from medspace.core.usage import Brakes, Release, Step
+from medspace.core.usage import Brakes, Release, Step, listed
 
 Makers = Mapping[tuple[str, str], Callable[[], Engine]]  # by DSP format and name of task
 DAY = 24 * 3600.0
+KEEP_PARTS = timedelta(days=30)  # since the last one of a use came or was asked for
 ALL_BRAKES = Brakes()
 ONE_BY_ONE = Share(at_once=1, member=1, waiting=16)  # on one asset
 
@@ -76,7 +80,9 @@ class UsageControl:
         keys: UseKeys,
         runners: Runners,
         changes: Changes,
+        blobs: BlobStore,
         applied: Brakes = ALL_BRAKES,
+        keep_parts: timedelta = KEEP_PARTS,
     ) -> None:
         self._holder, self._notebook = holder, holder.notebook
         self._makers, self._runners = dict(engines), runners
@@ -88,6 +94,8 @@ class UsageControl:
         recollection = Recollection(holder.notebook, contents, applied.changes)
         gate = Gate(holder, conditions, requests, clock)
         self._door = Door(holder, gate, conditions, requests, recollection, self._engines, tokens, clock, applied)
+        self.parts = PartsDoor(blobs, self._door, database, clock, keep_parts)
+        self._parts = UseParts(blobs)
         self._working = Working(
             holder,
             gate,
@@ -99,6 +107,7 @@ class UsageControl:
             clock,
             randomness,
             changes,
+            self._parts,
             compares=applied.changes,
         )
         self._recovery = Recovery(holder, gate, self._working, database, clock, applied)
@@ -124,6 +133,7 @@ class UsageControl:
             WithheldError: the output may not leave.
             UseFailedError: the engine broke or took too long; what it raised is the cause.
             StepHeldError, UseWaitsError: a person must look first.
+            AssetAwayError: its content is not open yet.
             BusyError: too many steps of the caller wait.
         """
         return await asyncio.shield((await self._begun(call)).task)
@@ -204,7 +214,8 @@ class UsageControl:
     # --- one step ----------------------------------------------------------------------------------------------
     async def _begun(self, call: Call) -> Lead:
         """The step, on its way: from now on, or since somebody asked for the same."""
-        asked = _step_digest(call.step)
+        await self._database.read(lambda tx: self._door.job(tx, call))  # who has no right costs nothing more
+        asked = await self._runners.threads.call(call.job, lambda: _step_digest(call.step))
         job, before = await self._database.read(lambda tx: self._named(tx, call, asked))
         engine = await self._engine(job, call.step)
         if engine is not None:
@@ -226,13 +237,25 @@ class UsageControl:
         raise StepHeldError
 
     async def _first(self, lead: Lead, call: Call, job: Job, engine: Engine | None) -> Release:
+        away = self._holder.away(job.asset)
+        if away is not None:
+            raise away  # before it is noted or counts
         turns = self._turns(job.asset)
         async with turns.turn(call.user), self._runners.of(engine).place() as place:
+            await self._look_for_parts(call)
             await self._notebook.open_history(self._database, job.asset)
             admitted = await self._admit(lead, call, engine)
             if isinstance(admitted, Release):
                 return admitted
             return await self._to_the_end(lead, job, admitted, place)
+
+    async def _look_for_parts(self, call: Call) -> None:
+        """Refuse a step whose parts are not here, before it is noted or counts."""
+        named = call.step.parts
+        try:
+            await self._runners.threads.call(call.job, lambda: self._parts.check_brought(call.user, call.job, named))
+        except InvalidInputError as error:
+            raise StepError(reason=error.text) from error
 
     async def _admit(self, lead: Lead, call: Call, engine: Engine | None) -> Admitted | Release:
         now, admission = self._clock.now(), new_id(self._randomness)
@@ -256,6 +279,7 @@ class UsageControl:
         """Go on with what was cut off."""
         turns, step = self._turns(question.asset), self._notebook.shown(question)
         lead.state = StepState.ADMITTED
+        await self._holder.settled(question.asset)
         async with turns.turn(question.user):
             job = await self._database.read(lambda tx: tx.get(JOBS, question.job))
             engine = None
@@ -305,7 +329,7 @@ def _step_digest(step: Step) -> str:
     flaw = rules.flaw(step)
     if flaw is not None:
         raise StepError(reason=flaw)
-    parts = {"parts": [[part.digest, part.media_type, part.size] for part in step.parts]} if step.parts else {}
+    parts = {"parts": listed(step.parts)} if step.parts else {}
     asked = {"task": step.task, "round": step.round, "name": step.name, "inputs": step.inputs} | parts
     try:
         return digest_bytes(canonical(exact(asked)))
