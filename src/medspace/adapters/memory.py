@@ -10,7 +10,9 @@ from functools import partial
 
 from medspace.adapters.records import codec, known, plain, read_only
 from medspace.adapters.tail import Tail
+from medspace.core.clock import Randomness
 from medspace.core.errors import DuplicateRecordError, StaleRecordError
+from medspace.core.sealing import KEY_BYTES
 from medspace.core.store import Collection, Key, R, T, Transaction
 
 
@@ -228,6 +230,32 @@ class SeededRandomness:
     def token_bytes(self, count: int) -> bytes:
         """The next `count` bytes of the sequence."""
         return self._source.randbytes(count)
+
+
+class MemoryUseKeys:
+    """Keys of uses in memory (port `connector.usage.memory.UseKeys`)."""
+
+    def __init__(self, randomness: Randomness) -> None:
+        self._randomness = randomness
+        self._keys: dict[str, bytes] = {}
+
+    def key(self, use: str) -> bytes | None:
+        """The key of a use; None where it has none, or no longer."""
+        return self._keys.get(use)
+
+    def make(self, use: str) -> bytes:
+        """The key of a use; made where there is none."""
+        if use not in self._keys:
+            self._keys[use] = self._randomness.token_bytes(KEY_BYTES)
+        return self._keys[use]
+
+    def forget(self, use: str) -> None:
+        """Delete the key of a use, if it has one."""
+        self._keys.pop(use, None)
+
+    def uses(self) -> list[str]:
+        """The uses that have a key."""
+        return list(self._keys)
 
 
 def _rank(key: Key) -> tuple[bool, str | int]:

@@ -46,6 +46,7 @@ from medspace.connector.usage.service import UsageControl
 from medspace.connector.usage.spent import COUNT, exhausted, spent
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock, instant
+from medspace.core.engine import COORDINATOR_SEES_SUMS
 from medspace.core.errors import InvalidInputError
 from medspace.core.paging import Place, newest, place
 from medspace.core.signing import Signer
@@ -65,7 +66,7 @@ from medspace.services.membership.errors import NotAuthorityError
 from medspace.services.membership.service import Authority
 from medspace.trust.errors import DocumentError
 from medspace.trust.jws import encode
-from medspace.trust.model import Member
+from medspace.trust.model import Member, facts
 from medspace.trust.ports import Documents
 from medspace.trust.service import MembersBook
 
@@ -395,13 +396,12 @@ class Desk:
             time=_instant(wish["at"]) if wish["at"] else self.clock.now(),
             count=0,
             target=dataset,
-            protection="coordinator-sees-sums",
+            protection=COORDINATOR_SEES_SUMS,
         )
 
     def _region(self, did: str) -> str | None:
         """Where a member is, as the authority signed it."""
-        member = self.book.current.find(did) if self.book.current else None
-        return member.region or None if member else None
+        return facts(self.book.current, did).region
 
     # --- use ---------------------------------------------------------------------------------------------------
     async def request(self, agreement: str, kind: str, address: JsonObject | None = None) -> Transfer:

@@ -8,6 +8,7 @@ from medspace.connector.model import Agreement, Dataset, Failure, Negotiation, T
 from medspace.connector.negotiation.service import awaits
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.decision import Decision
+from medspace.core.engine import COORDINATOR_SEES_SUMS
 from medspace.core.hashing import digest_bytes
 from medspace.core.text import Text, msgid
 from medspace.learning.glm.evaluation import Quality
@@ -21,7 +22,7 @@ from medspace.trust.model import Member
 Speak = Callable[[str], str]
 
 PROTECTIONS: Mapping[str, str] = {
-    "coordinator-sees-sums": msgid(
+    COORDINATOR_SEES_SUMS: msgid(
         "The coordinator saw the sums of each hospital one by one; masked aggregation was not used."
     ),
 }

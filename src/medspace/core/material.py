@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from medspace.core.dictionary import Dictionary
-from medspace.core.usage import Admission
+from medspace.core.usage import Admission, RowScope
 
 
 class Form(StrEnum):
@@ -32,6 +32,11 @@ class Material(Protocol):
     @property
     def count(self) -> int:
         """How many rows, resources or images lie within the admission's scope."""
+        ...
+
+    @property
+    def scope(self) -> tuple[RowScope, ...]:
+        """The scope that it was narrowed to: that of the admission, or nothing of it is worked on."""
         ...
 
     @property

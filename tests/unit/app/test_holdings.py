@@ -14,6 +14,7 @@ from medspace.ledger.model import decode
 from medspace.policy import templates
 from medspace.policy.labels import decide, parse
 from medspace.policy.points import Point
+from medspace.trust.model import Facts
 
 DID = "did:web:holder.example"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -57,8 +58,8 @@ def test_what_is_configured_no_longer_is_withdrawn_and_loses_its_label():
 
 
 def test_without_its_label_an_asset_is_not_used_under_agreements_that_stay():
-    facts = rules.Facts("did:web:user.example", "FR", NOW, 0)
-    request = rules.request_for("medspace:train", "a", facts, {"purpose": PURPOSE})
+    case = rules.Case(Facts("did:web:user.example", "FR"), NOW, 0)
+    request = rules.request_for("medspace:train", "a", case, {"purpose": PURPOSE})
     assert decide(parse(LABEL), request, Point.COMPUTE).permitted
     assert not decide(parse(None), request, Point.COMPUTE).permitted
 

@@ -254,8 +254,9 @@ async def test_an_output_that_a_person_must_see_waits_for_it_and_leaves_when_app
     house.clock.advance(3 * DAY)
     step = await one(house)
     _, output = await house.control.checking.held(step)
-    assert (output.values, output.memory) == ({"sum": 1.5}, b"m")
+    assert (output.values, output.memory) == ({"sum": 1.5}, None)  # what it is to remember is under its own key
     release = await house.control.checking.decide(step, approve=True)
+    assert await house.control._memories.opened("urn:job:1") == b"m"
     assert (await house.control.look(seen(token), standing.step, 5.0)).release == release
     assert await house.kinds() == ["use.admitted", "use.held", "use.released"]
     with pytest.raises(NotHeldError):

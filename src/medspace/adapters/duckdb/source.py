@@ -23,7 +23,7 @@ from medspace.core.dictionary import Column, ColumnType, Dictionary
 from medspace.core.hashing import digest
 from medspace.core.material import Form, Rows
 from medspace.core.text import Text, msgid
-from medspace.core.usage import Admission
+from medspace.core.usage import Admission, RowScope
 
 EPOCH = date(1970, 1, 1)
 BATCH = 1000  # rows that are marked at a time
@@ -175,6 +175,11 @@ class TableRows:
     def count(self) -> int:
         """How many rows."""
         return self.table.count if self.selected is None else len(self.selected)
+
+    @property
+    def scope(self) -> tuple[RowScope, ...]:
+        """All rows: usage control lets nothing happen with them where fewer are admitted."""
+        return ()
 
     @property
     def dictionary(self) -> Dictionary:

@@ -26,6 +26,7 @@ from medspace.core.store import Transaction
 from medspace.services.membership.service import Authority
 from medspace.trust.did import base_url
 from medspace.trust.jws import decode
+from medspace.trust.model import Facts, facts
 from medspace.trust.service import Gatekeeper, Identity, MembersBook
 
 
@@ -67,11 +68,9 @@ class Base:
             authority = Authority(config.did, self.signer, self.book, self.database, self.clock)
         return Membership(config, self.signer.public_key, self.book, gatekeeper, authority, self.clock, self.log)
 
-    def region_of(self, _: Transaction, did: str) -> str | None:
-        """The region of a member, as the authority signed it."""
-        current = self.book.current
-        member = current.find(did) if current else None
-        return member.region or None if member else None
+    def facts(self, _: Transaction, did: str) -> Facts:
+        """What is known of a participant, as the authority signed it."""
+        return facts(self.book.current, did)
 
     async def close(self) -> None:
         """Let go of connections and the database."""

@@ -62,7 +62,7 @@ class Learning:
             dictionaries=PublishedDictionaries(Finder(base.documents, road.transport), base.database),
             progress=self.waiting.hear,
         )
-        self.training = Training(base.config.did, self.coordinator, base.database, base.region_of, base.clock)
+        self.training = Training(base.config.did, self.coordinator, base.database, base.facts, base.clock)
 
     async def work(self) -> None:
         """Go on with every run that is not over; stop leading when cancelled."""

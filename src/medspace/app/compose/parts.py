@@ -8,8 +8,10 @@ from medspace.adapters.http.dialling import Resolver, system_resolver
 from medspace.adapters.runner import SYSTEM_CLOCK, Recipe
 from medspace.adapters.sql import open_database
 from medspace.adapters.system import SystemClock, SystemRandomness
+from medspace.app.compose.conditions import CONDITIONS
 from medspace.connector import model as connector_model
 from medspace.connector.usage import model as usage_model
+from medspace.connector.usage.conditions import Maker
 from medspace.connector.usage.service import ALL_BRAKES, Makers
 from medspace.core.clock import Clock, Randomness
 from medspace.core.engine import Engine
@@ -58,6 +60,7 @@ class Parts:
     clock: Clock = field(default_factory=SystemClock)
     randomness: Randomness = field(default_factory=SystemRandomness)
     engines: Makers = field(default_factory=lambda: ENGINES)
+    conditions: tuple[Maker, ...] = CONDITIONS
     open_database: OpenDatabase = open_database
     resolve: Resolver = system_resolver
     brakes: Brakes = ALL_BRAKES

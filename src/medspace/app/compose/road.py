@@ -8,6 +8,7 @@ from medspace.adapters.blobs.files import FileBlobStore
 from medspace.adapters.http.guard import check_callback
 from medspace.adapters.http.peers import DspClient
 from medspace.adapters.runner import ProcessRunner, ThreadPool, ThreadRunner
+from medspace.adapters.usekeys import FileUseKeys
 from medspace.app.api.parts import PartEndpoint
 from medspace.app.api.protocol import BASE, Door, protocol_routes
 from medspace.app.api.public import part_routes, public_routes
@@ -26,6 +27,7 @@ from medspace.connector.quotas import Quotas
 from medspace.connector.transfer.service import Transfers
 from medspace.connector.transfer.steps import Steps as TransferSteps
 from medspace.connector.usage.calls import Holder
+from medspace.connector.usage.conditions import Grounds, kept_duties
 from medspace.connector.usage.notebook import Notebook
 from medspace.connector.usage.ports import Runners
 from medspace.connector.usage.service import UsageControl
@@ -33,10 +35,12 @@ from medspace.connector.usage.spent import spent
 from medspace.connector.usage.strategy import UsageStrategy
 from medspace.connector.usage.terminations import Terminations
 from medspace.connector.usage.tokens import JobTokens
+from medspace.core.decision import Decision
 from medspace.trust.did import base_url, build_document, document_url
 from medspace.trust.model import ServiceEntry
 
 CATALOG = "/catalog"
+USE_KEYS = "keys/uses"  # the folder of the keys of uses, beside the configuration; no part of a backup
 STEPS = "steps"  # the folder where processes do their steps, beside the configuration
 
 
@@ -48,8 +52,11 @@ class Road:
         config, local, database = base.config, base.local, base.database
         self.kinds = frozenset(kind for kind, _ in base.parts.engines)
         answering = Answering(config.negotiations.answers)
-        negotiation_steps = NegotiationSteps(local, PolicyStrategy(local, base.region_of, answering, spent))
-        usage_strategy = UsageStrategy(config.base_url, self.kinds, tokens, base.region_of, base.clock)
+        holder = self._holder(holdings)
+        conditions = tuple(make(Grounds(holder, base.parts.brakes)) for make in base.parts.conditions)
+        strategy = PolicyStrategy(local, base.facts, answering, spent, kept_duties(conditions))
+        negotiation_steps = NegotiationSteps(local, strategy)
+        usage_strategy = UsageStrategy(config.base_url, self.kinds, tokens, base.facts, base.clock, conditions)
         transfer_steps = TransferSteps(local, usage_strategy, negotiation_steps)
         self.transport = DspClient(base.client, base.identity)
         settlements: Mapping[Kind, Settlement] = {Kind.NEGOTIATION: negotiation_steps, Kind.TRANSFER: transfer_steps}
@@ -63,13 +70,15 @@ class Road:
         self.small_cells = holdings.small_cells
         self.terminations = Terminations(self.transfers.terminate)
         self.usage = UsageControl(
-            self._holder(holdings),
+            holder,
             engines=base.parts.engines,
             database=database,
             tokens=tokens,
-            region_of=base.region_of,
+            facts=base.facts,
             clock=base.clock,
             randomness=base.randomness,
+            conditions=conditions,
+            keys=FileUseKeys(config.path(USE_KEYS), base.randomness),
             runners=self._runners(holdings),
             changes=base.bell,
             blobs=self._blobs(),
@@ -96,7 +105,9 @@ class Road:
         def tell(admission: str, cause: str) -> None:
             base.log.warning("use.withheld", admission=admission, cause=cause)
 
-        end = self.terminations.ask
+        def end(use: str, decision: Decision) -> None:
+            self.terminations.ask(use, decision)  # which needs transfers, which need the holder's conditions
+
         return Holder(base.config.did, holdings.sources, holdings.questions, notebook, tell, end)
 
     def _check(self, address: str) -> None:

@@ -13,7 +13,7 @@ from medspace.core.hashing import digest
 from medspace.core.material import Source
 from medspace.core.store import Transaction
 from medspace.core.text import Text, msgid
-from medspace.core.usage import Admission, Release, Step
+from medspace.core.usage import Admission, Grant, Release, Step
 from medspace.policy.model import UseRequest
 
 _ENDING = frozenset({"suspend", "complete", "terminate"})
@@ -51,6 +51,21 @@ class Visit:
     task: str
     request: UseRequest
     now: datetime
+    inputs: str = ""  # digest of what the step asks for
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A step that all conditions admit: what they grant together, and whether the rows are asked something new.
+
+    It is nothing new where the answer to the very same question, under the same scope, was kept. `request` is the
+    digest of everything that decides the answer, beside the rows.
+    """
+
+    visit: Visit
+    grant: Grant
+    request: str
+    new: bool
 
 
 @dataclass(frozen=True, slots=True)

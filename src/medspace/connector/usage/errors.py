@@ -7,8 +7,10 @@ MedspaceError
  |   |- JobClosedError        the use is suspended or over
  |   |- NotAdmittedError      agreement, label or budget say no
  |   |- WithheldError         the gate kept an output back
+ |   |- ScopeError            the source does not apply the scope of the admission
  |   |- UseFailedError        the engine broke
- |   |   `- StepTooLongError  it took longer than it may
+ |   |   |- StepTooLongError  it took longer than it may
+ |   |   `- UseMemoryError    what it remembers cannot be opened or kept
  |   |- StepUnknownError      no such step of this use
  |   |- StepOverError         it has ended without a release; what was said then
  |   `- NotHeldError          a person decided about what waits for nobody
@@ -53,6 +55,14 @@ class WithheldError(RefusedError):
     code = "use.withheld"
     sentence = msgid("The output was kept back. Clause: {clause}. Asked: {asked}. Found: {held}.")
     next_step = msgid("{remedy}")
+
+
+class ScopeError(RefusedError):
+    """The source gave rows without the scope that the admission narrows them to; nothing was done with them."""
+
+    code = "use.scope"
+    sentence = msgid("The source of {asset} cannot leave out the rows that may not be used.")
+    next_step = msgid("Offer the dataset from a source that applies row scopes.")
 
 
 class UseFailedError(RefusedError):
@@ -109,6 +119,14 @@ class StepOverError(RefusedError):
     code = "use.over"
     sentence = msgid("{words}")
     next_step = msgid("{advice}")
+
+
+class UseMemoryError(UseFailedError):
+    """What a use remembers cannot be opened, or cannot be kept."""
+
+    code = "use.memory"
+    sentence = msgid("What the use {use} remembers between its steps is not to be had: {reason}.")
+    next_step = msgid("Begin a new use.")
 
 
 class StepTooLongError(UseFailedError):

@@ -119,8 +119,8 @@ class Notebook:
         question = tx.get(QUESTIONS, admission)
         return question is not None and question.outcome not in (Outcome.OPEN, Outcome.HELD)
 
-    def keep(self, tx: Transaction, release: Release, now: datetime) -> None:
-        """Keep the answer to a question that was released."""
+    def keep(self, tx: Transaction, release: Release, now: datetime, *, alone: bool = False) -> None:
+        """Keep the answer to a question that was released; `alone`, for the use that asked and for no other."""
         self.settle(tx, release.admission, Outcome.RELEASED)
         question = tx.get(QUESTIONS, release.admission)
         if question is None:
@@ -128,7 +128,8 @@ class Notebook:
         if release.parts:
             tx.replace(QUESTIONS, question, replace(question, parts=release.parts))
         sealed = self._seal(_ANSWER, question.id, release)
-        tx.insert(KEPT, Kept(question.id, question.asset, question.request, question.version, stamp(now), sealed))
+        request = "" if alone else question.request
+        tx.insert(KEPT, Kept(question.id, question.asset, request, question.version, stamp(now), sealed))
 
     def hold(self, tx: Transaction, admission: str, output: Output, now: datetime) -> None:
         """Keep an output that waits for a person."""

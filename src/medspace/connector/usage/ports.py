@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
+from medspace.connector.usage.rows import opened
 from medspace.core.clock import Clock, Randomness
 from medspace.core.engine import Engine, Peers, Workplace
 from medspace.core.material import Source
@@ -34,7 +35,7 @@ class Work:
 
     def done(self, cancelled: Callable[[], bool]) -> Output:
         """Open the material and have the engine answer. Blocking; raises whatever the engine raises."""
-        material = self.source.open(self.admission) if self.engine.forms else None
+        material = opened(self.source, self.admission) if self.engine.forms else None
         workplace = Workplace(
             material, self.randomness, self.clock, self.memory, self.keys, self.blobs, cancelled=cancelled
         )

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +22,7 @@ from medspace.connector.usage.errors import (
     WithheldError,
 )
 from medspace.connector.usage.gate import INTERRUPTED, Gate
+from medspace.connector.usage.memory import Memories
 from medspace.connector.usage.model import JOBS, QUESTIONS, Outcome
 from medspace.connector.usage.notebook import Said
 from medspace.connector.usage.parts import UseParts
@@ -49,6 +51,7 @@ class Working:
         gate: Gate,
         door: Door,
         contents: Contents,
+        memories: Memories,
         threads: Threads,
         database: Database,
         clock: Clock,
@@ -59,6 +62,7 @@ class Working:
         compares: bool,
     ) -> None:
         self._holder, self._gate, self._door, self._contents = holder, gate, door, contents
+        self._memories = memories
         self._threads, self._database, self._changes = threads, database, changes
         self._clock, self._randomness, self._compares = clock, randomness, compares
         self._parts = parts
@@ -119,14 +123,14 @@ class Working:
         """What the engine makes of it, or made of it before."""
         admission, known = question.admission, question.known
         source = self._holder.sources[admission.asset]
-        if self._compares and self._contents.known(admission.asset) is None:
+        if self._compares and self._contents.known(admission.asset, admission.scope) is None:
             sums = await self._threads.call(admission.use, lambda: self._contents.sums(source, admission))
-            content = await self._contents.remember(admission.use, admission.asset, sums, self._clock.now())
+            content = await self._contents.remember(admission, sums, self._clock.now())
             known = await self._recognised(question, content)
         if known is not None:
             return await self._given_again(question, known)
-        blobs = self._parts.of(admission)
-        work = Work(admission, question.step, engine, source, self._randomness, self._clock, blobs=blobs)
+        memory, blobs = await self._memories.opened(admission.use), self._parts.of(admission)
+        work = Work(admission, question.step, engine, source, self._randomness, self._clock, memory, blobs=blobs)
         return await self._watched(question, engine, place.do(work), since)
 
     async def _given_again(self, question: Admitted, known: Release) -> Output:
@@ -177,9 +181,13 @@ class Working:
 
     # --- the gate ----------------------------------------------------------------------------------------------
     async def _released(self, question: Admitted, output: Output) -> Release:
+        memory = None
+        if output.memory is not None:
+            memory = await self._memories.sealed(question.admission.use, output.memory)
+            output = replace(output, memory=None)  # nothing but its own key ever seals it
         found = await self.measured(question.admission, question.step, output)
         now, release_id = self._clock.now(), new_id(self._randomness)
-        done = await self._database.write(self.passing(question, output, found, release_id, now))
+        done = await self._database.write(self.passing(question, output, found, release_id, now, memory))
         if isinstance(done, str):
             raise await self._keep_back(question, _PrivateError(cause=done))
         if isinstance(done, Release | StepHeldError):  # what waits for a person counts as answered: it may leave
@@ -197,7 +205,7 @@ class Working:
             ReleaseTooLargeError: it is more than a release may be.
             UseFailedError: it names parts that are not there.
         """
-        found = await self._threads.call(admission.use, lambda: rules.measured(output, step.round))
+        found = await self._threads.call(admission.use, lambda: rules.measured(admission, output, step.round))
         if rules.oversized(found):
             facts = {"leaves": found.leaves, "size": found.size, "most": LEAVES, "limit": RELEASE}
             raise ReleaseTooLargeError(**facts)
@@ -205,12 +213,21 @@ class Working:
         return found
 
     def passing(
-        self, question: Admitted, output: Output, found: rules.Measured, release_id: str, now: datetime
+        self,
+        question: Admitted,
+        output: Output,
+        found: rules.Measured,
+        release_id: str,
+        now: datetime,
+        memory: str | None = None,
     ) -> "Callable[[Transaction], Release | Refusal | StepHeldError | str]":
-        """The unit of work that lets an output through the gate, or keeps what its user is told instead."""
+        """The unit of work that lets an output through the gate, or keeps what its user is told instead.
+
+        `memory` is what the use remembers from then on, sealed.
+        """
 
         def work(tx: Transaction) -> Release | Refusal | StepHeldError | str:
-            done = self._gate.release(tx, question, output, found, release_id, now)
+            done = self._gate.release(tx, question, output, found, release_id, now, memory)
             if isinstance(done, Refusal):
                 self._holder.notebook.tell(tx, question.admission.id, said(done.error))
             return done
