@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from medspace.app import attendance
 from medspace.app.waiting import Waiting
 from medspace.connector.model import Agreement, Dataset, Failure, Negotiation, Transfer
-from medspace.connector.negotiation.service import awaits
+from medspace.connector.negotiation.messages import NEGOTIATION
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.decision import Decision
 from medspace.core.engine import COORDINATOR_SEES_SUMS
@@ -107,7 +107,7 @@ def negotiation(record: Negotiation, speak: Speak) -> JsonObject:
         "state": record.state.value,
         "counterparty": record.counterparty,
         "dataset": record.dataset,
-        "owner": awaits(record),
+        "owner": NEGOTIATION.awaits(record),
         "agreement": record.agreement_id,
         "contract": contract(record.agreement or record.offer, speak),
         "created": record.created,

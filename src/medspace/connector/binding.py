@@ -1,16 +1,14 @@
 """A process belongs to its authenticated counterparty, and its messages name it rightly."""
 
 from dataclasses import replace
-from typing import TypeVar
 
 from medspace.connector.errors import MessageError, TransitionError, UnknownProcessError
 from medspace.connector.local import pids
-from medspace.connector.model import Failure, Intent, Negotiation, Transfer
+from medspace.connector.model import Failure, Intent, P, Process, Role
 from medspace.connector.wire import Incoming, stated_reason
+from medspace.core.canonical import JsonObject
 from medspace.core.text import Text, msgid
 from medspace.trust.model import Caller
-
-P = TypeVar("P", Negotiation, Transfer)
 
 _REMEMBERED = 16  # identities of messages; a repetition comes soon after the original
 _REFUSED = "refused "
@@ -27,7 +25,7 @@ def owned(process: P | None, pid: str, caller: Caller) -> P:
     return process
 
 
-def check_pids(process: P, incoming: Incoming) -> None:
+def check_pids(process: Process, incoming: Incoming) -> None:
     """Check that the pids in a message are those of the process; the peer's may be news in the first one.
 
     Raises:
@@ -41,23 +39,23 @@ def check_pids(process: P, incoming: Incoming) -> None:
         raise MessageError(reason=msgid("it does not name both pids"))
 
 
-def peer_pid(process: P, incoming: Incoming) -> str | None:
+def peer_pid(process: Process, incoming: Incoming) -> str | None:
     """The counterparty's pid in a message."""
     return getattr(incoming, f"{process.role.other.value}_pid") or process.peer_pid
 
 
-def repeated(process: P, incoming: Incoming) -> bool:
+def repeated(process: Process, incoming: Incoming) -> bool:
     """Whether this very message was taken before. Identities that merely repeat a pid tell nothing."""
     return _identity(incoming) in process.seen
 
 
-def declined(process: P, incoming: Incoming) -> bool:
+def declined(process: Process, incoming: Incoming) -> bool:
     """Whether this very message was refused before; a copy that comes late must not be taken after all."""
     identity = _identity(incoming)
     return identity is not None and _REFUSED + identity in process.seen
 
 
-def remember(process: P, incoming: Incoming, *, taken: bool = True) -> tuple[str, ...]:
+def remember(process: Process, incoming: Incoming, *, taken: bool = True) -> tuple[str, ...]:
     """The identities that the process remembers once this message is taken, or refused."""
     identity = _identity(incoming)
     if identity is None:
@@ -65,9 +63,11 @@ def remember(process: P, incoming: Incoming, *, taken: bool = True) -> tuple[str
     return (*process.seen, identity if taken else _REFUSED + identity)[-_REMEMBERED:]
 
 
-def own_reason(process: P, stated: Failure) -> Failure:
-    """What our own message gives as the reason: what made it necessary, where that was somebody else's doing."""
-    earlier = process.failure
+def reason(process: Process, body: JsonObject, sender: Role) -> Failure:
+    """What a message gives as the reason; ours gives what made it necessary, where that was another's doing."""
+    stated, earlier = stated_reason(body), process.failure
+    if sender is not process.role:
+        return stated
     return earlier if earlier is not None and earlier.code == stated.code else replace(stated, source="us")
 
 

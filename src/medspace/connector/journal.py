@@ -3,7 +3,7 @@
 import re
 
 from medspace.connector.codes import noted
-from medspace.connector.model import Dataset, Negotiation, Transfer
+from medspace.connector.model import Dataset, Negotiation, Process, Transfer
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import stamp
 from medspace.core.hashing import digest
@@ -17,8 +17,8 @@ from medspace.policy.limits import last_end
 _CODE = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)+")
 
 
-def note_negotiation(tx: Transaction, step: str, actor: str, negotiation: Negotiation) -> None:
-    """Note that the negotiation came to a state; `step` is requested, offered, ... as the entry kinds say."""
+def note_negotiation(tx: Transaction, actor: str, negotiation: Negotiation) -> None:
+    """Note that the negotiation came to its state."""
     agreement = negotiation.agreement
     facts = {
         "role": negotiation.role.value,
@@ -32,11 +32,11 @@ def note_negotiation(tx: Transaction, step: str, actor: str, negotiation: Negoti
         "expires": None if agreement is None else _end_of(agreement),
         "code": _code(negotiation),
     }
-    _note(tx, f"negotiation.{step}", negotiation.updated, actor, facts)
+    _note(tx, f"negotiation.{negotiation.state.lower()}", negotiation.updated, actor, facts)
 
 
-def note_transfer(tx: Transaction, step: str, actor: str, transfer: Transfer) -> None:
-    """Note that the transfer came to a state."""
+def note_transfer(tx: Transaction, actor: str, transfer: Transfer) -> None:
+    """Note that the transfer came to its state."""
     facts = {
         "role": transfer.role.value,
         "pid": transfer.id,
@@ -46,7 +46,7 @@ def note_transfer(tx: Transaction, step: str, actor: str, transfer: Transfer) ->
         "format": transfer.format,
         "code": _code(transfer),
     }
-    _note(tx, f"transfer.{step}", transfer.updated, actor, facts)
+    _note(tx, f"transfer.{transfer.state.lower()}", transfer.updated, actor, facts)
 
 
 def note_refusal(tx: Transaction, actor: str, transfer: Transfer, code: str, clause: str | None) -> None:
@@ -88,7 +88,7 @@ def _end_of(agreement: JsonObject) -> str | None:
     return None if end is None else stamp(end)
 
 
-def _code(process: Negotiation | Transfer) -> str | None:
+def _code(process: Process) -> str | None:
     failure = process.failure
     if failure is None:
         return None

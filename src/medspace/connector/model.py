@@ -5,8 +5,9 @@ under way (its `Intent`, which has the identity of the process); an `Agreement` 
 FINALIZED and never changes.
 """
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from enum import StrEnum
+from typing import TypeVar
 
 from medspace.core.canonical import JsonObject
 from medspace.core.store import Collection
@@ -105,24 +106,35 @@ class Dataset:
 
 
 @dataclass(frozen=True, slots=True)
-class Negotiation:
-    """One contract negotiation, as this connector sees it. Times are RFC 3339 in UTC."""
+class Process:
+    """What this connector keeps of a process of either kind. Times are RFC 3339 in UTC."""
 
     id: str  # our pid
     role: Role
-    state: NegotiationState
-    initiator: Role
+    state: StrEnum
     counterparty: str  # DID
     address: str  # base URL of the counterparty's messages, without trailing slash
     peer_pid: str | None  # None until the counterparty told it
-    offer: JsonObject  # the offer on the table, with target
-    asked: JsonObject | None  # the terms that the consumer asked for last
     created: str
     updated: str
-    agreement: JsonObject | None = None  # as on the wire, from AGREED on (on the provider's side: once it is sent)
+    _: KW_ONLY
     failure: Failure | None = None
     seen: tuple[str, ...] = ()  # identities of the counterparty's last messages
     trouble: Failure | None = None  # why our message is not taken yet; it is repeated
+
+
+P = TypeVar("P", bound=Process)
+
+
+@dataclass(frozen=True, slots=True)
+class Negotiation(Process):
+    """One contract negotiation, as this connector sees it."""
+
+    state: NegotiationState
+    initiator: Role
+    offer: JsonObject  # the offer on the table, with target
+    asked: JsonObject | None  # the terms that the consumer asked for last
+    agreement: JsonObject | None = None  # as on the wire, from AGREED on (on the provider's side: once it is sent)
 
     @property
     def dataset(self) -> str:
@@ -162,25 +174,15 @@ class Agreement:
 
 
 @dataclass(frozen=True, slots=True)
-class Transfer:
+class Transfer(Process):
     """One transfer process: one use of an agreement."""
 
-    id: str  # our pid
-    role: Role
     state: TransferState
-    counterparty: str  # DID
-    address: str
-    peer_pid: str | None
     agreement: str
     dataset: str
     format: str
-    created: str
-    updated: str
     data_address: JsonObject | None = None  # where the data are: given by the provider (pull) or the consumer (push)
     suspended_by: Role | None = None
-    failure: Failure | None = None
-    seen: tuple[str, ...] = ()
-    trouble: Failure | None = None
 
     @property
     def initial(self) -> str | None:

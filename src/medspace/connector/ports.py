@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Protocol, TypeAlias
 
 from medspace.connector.model import Agreement, Negotiation, Reaction, Transfer
-from medspace.connector.process import StandingOf
+from medspace.connector.states import StandingOf
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.decision import Decision
 from medspace.core.store import Transaction

@@ -24,8 +24,8 @@ from medspace.connector.catalogue.service import Catalogue, publish
 from medspace.connector.errors import DatasetIdError
 from medspace.connector.local import Local
 from medspace.connector.model import Dataset, Negotiation, NegotiationState, Role, Transfer, TransferState
-from medspace.connector.negotiation.messages import state_url as negotiation_url
-from medspace.connector.transfer.messages import state_url as transfer_url
+from medspace.connector.negotiation.messages import NEGOTIATION
+from medspace.connector.transfer.messages import TRANSFER
 from medspace.core.paths import path
 from medspace.runs.errors import RunUnknownError
 from medspace.sdk import Space, SpaceError
@@ -209,11 +209,13 @@ def test_an_id_that_nobody_could_ask_for_is_not_published(provider, asset):
 def test_a_pid_of_a_counterparty_stays_one_segment_of_its_addresses(pid):
     stamp, address = "2026-01-01T00:00:00.000Z", "https://clinic.example/dsp"
     who = {"counterparty": "did:web:c", "address": address, "peer_pid": pid, "created": stamp, "updated": stamp}
-    negotiation = Negotiation(
-        "n", Role.CONSUMER, NegotiationState.REQUESTED, Role.CONSUMER, offer={}, asked=None, **who
-    )
+    state, began = NegotiationState.REQUESTED, Role.CONSUMER
+    negotiation = Negotiation("n", Role.CONSUMER, state, initiator=began, offer={}, asked=None, **who)
     transfer = Transfer("t", Role.CONSUMER, TransferState.REQUESTED, agreement="a", dataset="d", format="f", **who)
-    for url, folder in ((negotiation_url(negotiation), "negotiations"), (transfer_url(transfer), "transfers")):
+    for url, folder in (
+        (NEGOTIATION.state_url(negotiation), "negotiations"),
+        (TRANSFER.state_url(transfer), "transfers"),
+    ):
         Guard().target(url)  # not forbidden: no fragment, no odd character
         assert url.startswith(f"{address}/{folder}/")
         rest = url.removeprefix(f"{address}/{folder}/")

@@ -18,12 +18,12 @@ from medspace.connector.errors import (
 )
 from medspace.connector.local import Local
 from medspace.connector.model import CATALOGUE, Dataset, Kind, Negotiation, Reaction, Transfer
-from medspace.connector.negotiation import messages as negotiation_messages
+from medspace.connector.negotiation.messages import NEGOTIATION
 from medspace.connector.negotiation.rules import Message as N
 from medspace.connector.negotiation.service import Negotiations
 from medspace.connector.negotiation.steps import Steps as NegotiationSteps
 from medspace.connector.ports import Reply
-from medspace.connector.transfer import messages as transfer_messages
+from medspace.connector.transfer.messages import TRANSFER
 from medspace.connector.transfer.rules import Message as T
 from medspace.connector.transfer.service import Transfers
 from medspace.connector.transfer.steps import Steps as TransferSteps
@@ -161,19 +161,19 @@ class Party:
             else:
                 expected = NEGOTIATION_PATHS["/".join(parts[2:])]
                 outcome = await self.negotiations.receive(caller, parts[1], content, *expected)
-            return negotiation_messages.process(outcome.process), 200, outcome.intent
+            return NEGOTIATION.shown(outcome.process), 200, outcome.intent
         if len(parts) == 2:
             outcome = await self.transfers.open(caller, content)
         else:
             outcome = await self.transfers.receive(caller, parts[1], content, TRANSFER_PATHS[parts[2]])
-        return transfer_messages.process(outcome.process), 200, outcome.intent
+        return TRANSFER.shown(outcome.process), 200, outcome.intent
 
     async def get(self, path: str, did: str) -> Reply:
         kind, pid = path.strip("/").split("/")
         try:
             if kind == "negotiations":
-                return Reply(200, negotiation_messages.process(await self.negotiations.get(Caller(did, "t"), pid)))
-            return Reply(200, transfer_messages.process(await self.transfers.get(Caller(did, "t"), pid)))
+                return Reply(200, NEGOTIATION.shown(await self.negotiations.get(Caller(did, "t"), pid)))
+            return Reply(200, TRANSFER.shown(await self.transfers.get(Caller(did, "t"), pid)))
         except UnknownProcessError as error:
             return Reply(404, {"code": error.code})
 

@@ -14,7 +14,7 @@ from medspace.connector.errors import (
     UnknownProcessError,
 )
 from medspace.connector.model import AGREEMENTS, Agreement, Reaction
-from medspace.connector.negotiation.service import awaits
+from medspace.connector.negotiation.messages import NEGOTIATION
 from medspace.core.paging import Place
 from medspace.policy.errors import InvalidPolicyError
 from tests.unit.connector.parties import CONTEXT, OFFER, settle, until
@@ -56,9 +56,9 @@ async def test_a_held_request_waits_for_a_person_and_is_then_agreed(provider, co
     begun = await begin(consumer, provider)
     mine = await reach(consumer, begun.id, "REQUESTED")
     theirs = await provider.negotiation(mine.peer_pid)
-    assert (awaits(mine), awaits(theirs)) == ("peer", "us")
+    assert (NEGOTIATION.awaits(mine), NEGOTIATION.awaits(theirs)) == ("peer", "us")
     await provider.negotiations.approve(theirs.id)
-    assert awaits(await reach(consumer, begun.id, "FINALIZED")) == "nobody"
+    assert NEGOTIATION.awaits(await reach(consumer, begun.id, "FINALIZED")) == "nobody"
 
 
 async def test_a_person_says_no_and_the_other_side_reads_why(provider, consumer):
@@ -99,7 +99,7 @@ async def settled(party, pid, state):
 
 async def test_a_provider_may_begin(provider, consumer):
     begun = await provider.negotiations.offer_to(consumer.did, consumer.address, OFFER, ASSET)
-    assert awaits(begun) == "us"
+    assert NEGOTIATION.awaits(begun) == "us"
     done = await reach(provider, begun.id, "FINALIZED")
     theirs = await reach(consumer, done.peer_pid, "FINALIZED")
     assert theirs.role == "consumer"

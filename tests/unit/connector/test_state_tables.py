@@ -7,7 +7,7 @@ import pytest
 from medspace.connector.errors import TransitionError
 from medspace.connector.model import NegotiationState, Role, TransferState
 from medspace.connector.negotiation import rules as negotiation
-from medspace.connector.process import Crossing, Meeting, Owner, Standing, crossing
+from medspace.connector.states import Crossing, Meeting, Owner, Standing, crossing
 from medspace.connector.transfer import rules as transfer
 
 TABLES = [(negotiation, NegotiationState), (transfer, TransferState)]
@@ -104,16 +104,14 @@ def test_the_diagram_shows_every_transition(rules, states):
 
 
 def test_only_a_termination_yields_and_never_to_a_final_message():
-    assert [m for m in N if negotiation.yields(m, N.OFFER)] == [N.TERMINATION]
-    assert [m for m in N if negotiation.yields(m, N.FINALIZED)] == []
-    assert [m for m in T if transfer.yields(m, T.START)] == [T.TERMINATION]
-    assert [m for m in T if transfer.yields(m, T.COMPLETION)] == []
+    assert [m for m in N if negotiation.TABLE.yields(m, N.OFFER)] == [N.TERMINATION]
+    assert [m for m in N if negotiation.TABLE.yields(m, N.FINALIZED)] == []
+    assert [m for m in T if transfer.TABLE.yields(m, T.START)] == [T.TERMINATION]
+    assert [m for m in T if transfer.TABLE.yields(m, T.COMPLETION)] == []
 
 
 def met(role, state, received, own, standing):
-    return crossing(
-        transfer.TABLE, Meeting(role, state, received, own, standing, yields=transfer.yields(received, own))
-    )
+    return crossing(transfer.TABLE, Meeting(role, state, received, own, standing))
 
 
 @pytest.mark.parametrize("standing", [Standing.NONE, Standing.RESTING])
@@ -148,7 +146,7 @@ def test_what_fits_neither_before_nor_after_is_left_to_the_state():
 
 def test_before_the_first_acknowledgement_nothing_fits_as_it_is():
     table = negotiation.TABLE
-    early = Meeting(C, S.INITIAL, N.OFFER, N.REQUEST, Standing.FLYING, yields=False)
+    early = Meeting(C, S.INITIAL, N.OFFER, N.REQUEST, Standing.FLYING)
     assert not early.fits(table)
     assert early.fits_after(table)
     assert crossing(table, early) is Crossing.WAIT

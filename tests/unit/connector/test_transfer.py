@@ -7,7 +7,7 @@ import pytest
 
 from medspace.connector.errors import CrossedError, TransitionError, UnknownAgreementError, UnknownProcessError
 from medspace.connector.model import AGREEMENTS, INTENTS, Agreement, Reaction, Role
-from medspace.connector.transfer.service import awaits
+from medspace.connector.transfer.messages import TRANSFER
 from medspace.core.decision import Decision, Premise, Verdict
 from medspace.core.paging import Place
 from medspace.core.text import Text
@@ -84,7 +84,7 @@ async def test_either_side_suspends_resumes_completes(agreement, provider, consu
     mine, theirs = await both(consumer, provider, begun.id, "SUSPENDED")
     assert mine.suspended_by == theirs.suspended_by == Role(side)
     assert {mine.failure.source, theirs.failure.source} == {"us", "peer"}
-    assert awaits(mine) == "either"
+    assert TRANSFER.awaits(mine) == "either"
     with pytest.raises(TransitionError):
         await party.transfers.complete(pid)
     await party.transfers.resume(pid)
@@ -93,7 +93,7 @@ async def test_either_side_suspends_resumes_completes(agreement, provider, consu
     assert mine.data_address == PULL
     await party.transfers.complete(pid)
     mine, theirs = await both(consumer, provider, begun.id, "COMPLETED")
-    assert awaits(mine) == "nobody"
+    assert TRANSFER.awaits(mine) == "nobody"
     for other, own in ((provider, theirs.id), (consumer, mine.id)):
         with pytest.raises(TransitionError):
             await other.transfers.terminate(own, "x.y")
@@ -104,7 +104,7 @@ async def test_either_side_terminates_a_request(agreement, provider, consumer, s
     provider.transferring.reactions = {}
     begun = await begin(consumer, provider)
     mine, theirs = await both(consumer, provider, begun.id, "REQUESTED")
-    assert (awaits(mine), awaits(theirs)) == ("peer", "us")
+    assert (TRANSFER.awaits(mine), TRANSFER.awaits(theirs)) == ("peer", "us")
     party, pid = (provider, theirs.id) if side == "provider" else (consumer, mine.id)
     await party.transfers.terminate(pid, "use.over")
     await both(consumer, provider, begun.id, "TERMINATED")

@@ -28,11 +28,11 @@ from medspace.connector.errors import (
     UseRefusedError,
 )
 from medspace.connector.model import Intent, Negotiation, Transfer
-from medspace.connector.negotiation import messages as negotiation_messages
+from medspace.connector.negotiation.messages import NEGOTIATION
 from medspace.connector.negotiation.rules import Message as NegotiationMessage
 from medspace.connector.negotiation.service import Negotiations
 from medspace.connector.reasons import sentences
-from medspace.connector.transfer import messages as transfer_messages
+from medspace.connector.transfer.messages import TRANSFER
 from medspace.connector.transfer.rules import Message as TransferMessage
 from medspace.connector.transfer.service import Transfers
 from medspace.core.canonical import JsonObject
@@ -82,7 +82,7 @@ class Door:
 
         async def handle(request: Request, caller: Caller) -> Response:
             outcome = await self.negotiations.open(caller, await _content(request), message)
-            return self._reply(negotiation_messages.process(outcome.process), outcome.intent, created=outcome.fresh)
+            return self._reply(NEGOTIATION.shown(outcome.process), outcome.intent, created=outcome.fresh)
 
         return handle
 
@@ -92,21 +92,21 @@ class Door:
         async def handle(request: Request, caller: Caller) -> Response:
             pid, content = request.path_params["pid"], await _content(request)
             outcome = await self.negotiations.receive(caller, pid, content, *expected)
-            return self._reply(negotiation_messages.process(outcome.process), outcome.intent)
+            return self._reply(NEGOTIATION.shown(outcome.process), outcome.intent)
 
         return handle
 
     async def get_negotiation(self, request: Request, caller: Caller) -> Response:
         """GET /negotiations/{pid}."""
         negotiation: Negotiation = await self.negotiations.get(caller, request.path_params["pid"])
-        return json_response(negotiation_messages.process(negotiation))
+        return json_response(NEGOTIATION.shown(negotiation))
 
     # --- transfers --------------------------------------------------------------------------------------------
 
     async def open_transfer(self, request: Request, caller: Caller) -> Response:
         """POST /transfers/request."""
         outcome = await self.transfers.open(caller, await _content(request))
-        return self._reply(transfer_messages.process(outcome.process), outcome.intent, created=outcome.fresh)
+        return self._reply(TRANSFER.shown(outcome.process), outcome.intent, created=outcome.fresh)
 
     def receive_transfer(self, message: TransferMessage) -> Handler:
         """POST /transfers/{pid}/..."""
@@ -114,14 +114,14 @@ class Door:
         async def handle(request: Request, caller: Caller) -> Response:
             pid, content = request.path_params["pid"], await _content(request)
             outcome = await self.transfers.receive(caller, pid, content, message)
-            return self._reply(transfer_messages.process(outcome.process), outcome.intent)
+            return self._reply(TRANSFER.shown(outcome.process), outcome.intent)
 
         return handle
 
     async def get_transfer(self, request: Request, caller: Caller) -> Response:
         """GET /transfers/{pid}."""
         transfer: Transfer = await self.transfers.get(caller, request.path_params["pid"])
-        return json_response(transfer_messages.process(transfer))
+        return json_response(TRANSFER.shown(transfer))
 
     def _reply(self, body: JsonObject, intent: Intent | None, *, created: bool = False) -> Response:
         return _ReplyFirst(wire.encode(body), 201 if created else 200, self.dispatcher, intent)

@@ -1,15 +1,13 @@
 """The outbox as a unit of work sees it: at most one message of a process is under way."""
 
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from typing import Generic
 
-from medspace.connector.model import INTENTS, Failure, Intent, Negotiation, Reaction, Transfer
+from medspace.connector.model import INTENTS, Failure, Intent, P, Reaction
 from medspace.core.decision import Decision
 from medspace.core.store import Transaction
 
 LINGERING = 100  # messages to one member that is only to be told that processes are over
-
-P = TypeVar("P", Negotiation, Transfer)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,12 +19,12 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from medspace.connector.dispatch.fair_queue import FairQueue, Sharing
-from medspace.connector.dispatch.outbox import Outcome, P, stored
+from medspace.connector.dispatch.outbox import Outcome, stored
 from medspace.connector.dispatch.rules import Answer, Patience, explained, meaning
 from medspace.connector.errors import NotSentError, TransitionError, UnreachableError
-from medspace.connector.model import INTENTS, Failure, Intent, Kind
+from medspace.connector.model import INTENTS, Failure, Intent, Kind, P
 from medspace.connector.ports import Reply, Transport
-from medspace.connector.process import Standing
+from medspace.connector.states import Standing
 from medspace.core.canonical import Json
 from medspace.core.clock import Clock, Randomness, instant
 from medspace.core.errors import MedspaceError, StorageError

@@ -1,61 +1,40 @@
 """The messages of a negotiation that we send."""
 
-from medspace.connector.local import Local, pids
-from medspace.connector.model import Intent, Kind, Negotiation, Reaction
-from medspace.connector.negotiation.rules import ACTIONS, Message
-from medspace.connector.wire import CONTEXT, reason_members
-from medspace.core.canonical import JsonObject
-from medspace.core.paths import path
+from types import MappingProxyType
 
-_PATHS = {
-    Message.REQUEST: "request",
-    Message.OFFER: "offers",
-    Message.AGREEMENT: "agreement",
-    Message.VERIFICATION: "agreement/verification",
-    Message.ACCEPTED: "events",
-    Message.FINALIZED: "events",
-    Message.TERMINATION: "termination",
-}
+from medspace.connector.journal import note_negotiation
+from medspace.connector.local import Local
+from medspace.connector.model import NEGOTIATIONS, Kind, Negotiation, Reaction
+from medspace.connector.negotiation.rules import ACTIONS, RUNNING, TABLE, Message
+from medspace.connector.process.description import Description
+from medspace.connector.wire import reason_members
+from medspace.core.canonical import JsonObject
+
 _TERMS = ("profile", "permission", "prohibition", "obligation")
 
 
-def intent(local: Local, negotiation: Negotiation, action: str, reaction: Reaction, then: Reaction | None) -> Intent:
-    """The intent to send what the action names, with everything fixed that its repetitions must share."""
-    message = ACTIONS[action]
-    body = {"@context": [CONTEXT], "@id": local.new_id(), "@type": message.value.partition(".")[0]}
-    body |= pids(negotiation.role, negotiation.id, negotiation.peer_pid)
-    return Intent(
-        id=negotiation.id,
-        kind=Kind.NEGOTIATION,
-        action=action,
-        url=url(negotiation, message),
-        audience=negotiation.counterparty,
-        message=body | _content(local, negotiation, message, reaction),
-        due=local.now(after=reaction.delay),
-        created=local.now(),
-        then=then,
-    )
-
-
-def url(negotiation: Negotiation, message: Message) -> str:
-    """Where the message goes; the initial ones go to the counterparty's collection."""
-    collection = f"{negotiation.address}/negotiations"
-    return f"{collection if negotiation.peer_pid is None else state_url(negotiation)}/{_PATHS[message]}"
-
-
-def state_url(negotiation: Negotiation) -> str:
-    """Where the counterparty tells the state of its side."""
-    return negotiation.address + path("negotiations", negotiation.peer_pid or "")
-
-
-def process(negotiation: Negotiation) -> JsonObject:
-    """The negotiation as the counterparty sees it."""
-    return {
-        "@context": [CONTEXT],
-        "@type": "ContractNegotiation",
-        **pids(negotiation.role, negotiation.id, negotiation.peer_pid),
-        "state": negotiation.state.value,
-    }
+NEGOTIATION: Description[Negotiation, Message] = Description(
+    kind=Kind.NEGOTIATION,
+    type="ContractNegotiation",
+    folder="negotiations",
+    collection=NEGOTIATIONS,
+    table=TABLE,
+    actions=ACTIONS,
+    paths=MappingProxyType(
+        {
+            Message.REQUEST: "request",
+            Message.OFFER: "offers",
+            Message.AGREEMENT: "agreement",
+            Message.VERIFICATION: "agreement/verification",
+            Message.ACCEPTED: "events",
+            Message.FINALIZED: "events",
+            Message.TERMINATION: "termination",
+        }
+    ),
+    ours=frozenset(RUNNING),
+    leaving=frozenset({Message.TERMINATION}),
+    note=note_negotiation,
+)
 
 
 def agreed(local: Local, negotiation: Negotiation, terms: JsonObject) -> JsonObject:
@@ -76,7 +55,8 @@ def message_offer(offer: JsonObject, dataset: str) -> JsonObject:
     return {**offer, "@type": "Offer", "target": dataset}
 
 
-def _content(local: Local, negotiation: Negotiation, message: Message, reaction: Reaction) -> JsonObject:
+def content(local: Local, negotiation: Negotiation, message: Message, reaction: Reaction) -> JsonObject:
+    """What a message of ours holds besides its identity and the pids."""
     terms = reaction.offer or negotiation.offer
     match message:
         case Message.REQUEST | Message.OFFER:

@@ -6,8 +6,8 @@ from types import MappingProxyType
 from medspace.connector.errors import OfferError
 from medspace.connector.model import Negotiation, Role
 from medspace.connector.model import NegotiationState as State
-from medspace.connector.process import Owner, StateTable, Transition
 from medspace.connector.reasons import clause_of
+from medspace.connector.states import Owner, StateTable, Transition
 from medspace.core.canonical import JsonObject
 from medspace.core.text import Fact, Text, msgid
 from medspace.policy import odrl
@@ -31,10 +31,13 @@ _CONSUMER = frozenset({Role.CONSUMER})
 _PROVIDER = frozenset({Role.PROVIDER})
 _EITHER = _CONSUMER | _PROVIDER
 
-_RUNNING = (State.REQUESTED, State.OFFERED, State.ACCEPTED, State.AGREED, State.VERIFIED)
+RUNNING = (State.REQUESTED, State.OFFERED, State.ACCEPTED, State.AGREED, State.VERIFIED)
 
 TABLE: StateTable[State, Message] = StateTable(
     initial=State.INITIAL,
+    terminated=State.TERMINATED,
+    termination=Message.TERMINATION,
+    conclusion=Message.FINALIZED,
     transitions=MappingProxyType(
         {
             (State.INITIAL, Message.REQUEST): Transition(State.REQUESTED, _CONSUMER),
@@ -47,7 +50,7 @@ TABLE: StateTable[State, Message] = StateTable(
             (State.AGREED, Message.VERIFICATION): Transition(State.VERIFIED, _CONSUMER),
             (State.VERIFIED, Message.FINALIZED): Transition(State.FINALIZED, _PROVIDER),
             # The text says "at any state"; the picture names fewer. Whoever wants out, gets out.
-            **{(state, Message.TERMINATION): Transition(State.TERMINATED, _EITHER) for state in _RUNNING},
+            **{(state, Message.TERMINATION): Transition(State.TERMINATED, _EITHER) for state in RUNNING},
         }
     ),
     owners=MappingProxyType(
@@ -77,11 +80,6 @@ ACTIONS = MappingProxyType(
         "terminate": Message.TERMINATION,
     }
 )
-
-
-def yields(received: Message, own: Message) -> bool:
-    """Whether a message may be taken while the own one may be taken too: a termination, unless ours is final."""
-    return received is Message.TERMINATION and own is not Message.FINALIZED
 
 
 def agreement_flaw(did: str, negotiation: Negotiation) -> str | None:

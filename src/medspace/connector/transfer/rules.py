@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from medspace.connector.model import Role
 from medspace.connector.model import TransferState as State
-from medspace.connector.process import Owner, StateTable, Transition
+from medspace.connector.states import Owner, StateTable, Transition
 
 
 class Message(StrEnum):
@@ -26,6 +26,9 @@ _RUNNING = (State.REQUESTED, State.STARTED, State.SUSPENDED)
 
 TABLE: StateTable[State, Message] = StateTable(
     initial=State.INITIAL,
+    terminated=State.TERMINATED,
+    termination=Message.TERMINATION,
+    conclusion=Message.COMPLETION,
     transitions=MappingProxyType(
         {
             (State.INITIAL, Message.REQUEST): Transition(State.REQUESTED, _CONSUMER),
@@ -61,8 +64,3 @@ ACTIONS = MappingProxyType(
 
 # After these the consumer has no use of the data, for good or until the next start.
 ENDINGS = frozenset({Message.SUSPENSION, Message.COMPLETION, Message.TERMINATION})
-
-
-def yields(received: Message, own: Message) -> bool:
-    """Whether a message may be taken while the own one may be taken too: a termination, unless ours is final."""
-    return received is Message.TERMINATION and own is not Message.COMPLETION

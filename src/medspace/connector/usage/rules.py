@@ -7,7 +7,7 @@ from math import isfinite
 
 import msgspec
 
-from medspace.core.canonical import LARGEST_INTEGER, Json, JsonObject, canonical, exact
+from medspace.core.canonical import LARGEST_INTEGER, Json, JsonObject
 from medspace.core.decision import Decision, Premise, Verdict, combine
 from medspace.core.limits import DEEPEST, LEAVES, PARTS, RELEASE
 from medspace.core.parts import flaw_of_part
@@ -115,15 +115,13 @@ class Measured:
 
 def measured(admission: Admission, output: Output, number: int) -> Measured:
     """Count and digest an output of the round `number`. Blocking: a large one takes a second."""
-    message = output.kind in admission.messages
     leaves = _count(dict(output.values), DEEPEST, admission.messages.get(output.kind, LONGEST_TEXT))
     if leaves < 0:
         return Measured(leaves)
-    size = len(canonical(exact(dict(output.values)))) if message else len(msgspec.json.encode(output.values))
+    size = len(msgspec.json.encode(output.values))
     if leaves > LEAVES or size > RELEASE:
         return Measured(leaves, size)
-    said = release_digest(output.kind, number, output.cohort, output.values, parts=output.parts)
-    return Measured(leaves, size, said)
+    return Measured(leaves, size, release_digest(output.kind, number, output.cohort, output.values, output.parts))
 
 
 def oversized(found: Measured) -> bool:
@@ -134,7 +132,7 @@ def oversized(found: Measured) -> bool:
 def behind_the_gate(admission: Admission, output: Output, found: Measured) -> Decision:
     """The part of the gate that looks at what the rows made: its reasons are the holder's own."""
     if output.kind in admission.messages:
-        return _message(output, admission.messages[output.kind], found)
+        return _message(output, found, admission.messages[output.kind])
     return combine(_cohort(admission, output), _content(found))
 
 
@@ -177,11 +175,11 @@ def _content(found: Measured) -> Decision:
     return _one("release.content", "release.content", asked, held, ok=bool(found.digest))
 
 
-def _message(output: Output, most: int, found: Measured) -> Decision:
+def _message(output: Output, found: Measured, most: int) -> Decision:
     """What a message of a protocol may be: its form and size, since no person stands behind a key or a share."""
     asked = Text(msgid("a protocol message of at most {most} bytes: finite numbers and short words"), {"most": most})
     plain = output.cohort == 0 and bool(found.digest)
-    size = found.size + sum(part.size for part in output.parts) if plain else 0
+    size = found.size + sum(part.size for part in output.parts)
     held = Text(msgid("{size} bytes"), {"size": size}) if plain else Text(msgid("something else"))
     return _one("release.message", "release.message", asked, held, ok=plain and size <= most)
 

@@ -40,9 +40,15 @@ class Transition(Generic[S]):
 
 @dataclass(frozen=True, slots=True)
 class StateTable(Generic[S, M]):
-    """A state machine as a table: (state, message) -> (state, senders); each state has one owner."""
+    """A state machine as a table: (state, message) -> (state, senders); each state has one owner.
+
+    `termination` leads to `terminated` from wherever it is legal; `conclusion` is the message that ends it well.
+    """
 
     initial: S
+    terminated: S
+    termination: M
+    conclusion: M
     transitions: Mapping[tuple[S, M], Transition[S]]
     owners: Mapping[S, Owner]
 
@@ -65,6 +71,19 @@ class StateTable(Generic[S, M]):
     def final(self, state: S) -> bool:
         """Whether nothing can follow."""
         return self.owners[state] is Owner.NOBODY
+
+    def yields(self, received: M, own: M) -> bool:
+        """Whether a message may be taken while the own one may be taken too: a termination, unless ours is final."""
+        return received is self.termination and own is not self.conclusion
+
+    def awaits(self, state: S, role: Role) -> str:
+        """Who moves next, as our `role` sees it: "us", "peer", "either" or "nobody"."""
+        owner = self.owners[state]
+        if state is self.initial:
+            return "us"  # nobody else knows of it
+        if owner in (Owner.NOBODY, Owner.EITHER):
+            return owner.value
+        return "us" if owner.value == role.value else "peer"
 
     def diagram(self) -> str:
         """The table as a mermaid state diagram (C: by the consumer, P: by the provider)."""
@@ -101,17 +120,13 @@ class Crossing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Meeting(Generic[S, M]):
-    """A message of the counterparty that meets an own message of the same process.
-
-    `yields` says whether it may be taken even though the own one may be taken too, since both orders end alike.
-    """
+    """A message of the counterparty that meets an own message of the same process."""
 
     role: Role  # ours
     state: S
     received: M
     own: M
     standing: Standing
-    yields: bool
 
     def fits(self, table: StateTable[S, M]) -> bool:
         """Whether it is legal in the state as it is; before the first acknowledgement nothing is."""
@@ -134,4 +149,4 @@ def crossing(table: StateTable[S, M], met: Meeting[S, M]) -> Crossing:
         return Crossing.WAIT
     if not fits:
         return Crossing.IMPLY
-    return Crossing.TAKE if met.yields else Crossing.LATER
+    return Crossing.TAKE if table.yields(met.received, met.own) else Crossing.LATER  # both orders end alike

@@ -1,0 +1,196 @@
+"""What both kinds of process offer the rest of the connector: the protocol's door, and what people decide."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeAlias
+
+from medspace.connector import wire
+from medspace.connector.binding import owned
+from medspace.connector.dispatch.outbox import Outcome
+from medspace.connector.dispatch.service import Dispatcher
+from medspace.connector.errors import (
+    EarlyMessageError,
+    MessageError,
+    TransitionError,
+    UnknownProcessError,
+    UseRefusedError,
+)
+from medspace.connector.model import P, Reaction
+from medspace.connector.ports import CallbackCheck
+from medspace.connector.process.description import Description, type_of
+from medspace.connector.process.steps import Steps
+from medspace.connector.quotas import USUAL, Quotas
+from medspace.connector.states import M, StandingOf
+from medspace.connector.wire import Incoming
+from medspace.core.paging import Place, newest
+from medspace.core.store import Database, Transaction
+from medspace.core.text import msgid
+from medspace.trust.model import Caller
+
+Unit: TypeAlias = Callable[[Transaction], Outcome[P]]
+Begin: TypeAlias = Callable[[Transaction, StandingOf], Outcome[P]]
+
+
+@dataclass(frozen=True, slots=True)
+class Processes(Generic[P, M]):
+    """The use cases. Methods that answer a message return an outcome: reply first, then `dispatcher.launch` it."""
+
+    database: Database
+    steps: Steps[P, M]
+    dispatcher: Dispatcher
+    check_callback: CallbackCheck
+    quotas: Quotas = USUAL
+
+    def check(self, _incoming: Incoming, _message: M) -> None:
+        """Refuse a message that nobody could do anything with, before anything is kept of it."""
+
+    # --- the protocol's door ----------------------------------------------------------------------------------
+
+    async def receive(self, caller: Caller, pid: str, content: bytes, *expected: M) -> Outcome[P]:
+        """Take one of the expected messages about a process.
+
+        Raises:
+            MessageError: it cannot be read, or names other pids.
+            InvalidPolicyError: its terms cannot be read, or are too big.
+            UnknownProcessError: no such process of this caller.
+            TransitionError: it does not fit the state.
+            AgreementError: it brings an agreement that is taken.
+            UseRefusedError: the consumer wants to resume what the agreement does not allow.
+            CrossedError: it crossed a message of ours; to be sent again.
+            QuotaError: the caller has sent as much as it may.
+        """
+        incoming, message = self._read(content, expected)
+
+        def take(known: StandingOf) -> Unit[P]:
+            def unit(tx: Transaction) -> Outcome[P]:
+                outcome = self.steps.receive(tx, caller, pid, incoming, message, known)
+                if message not in self._described.leaving:
+                    self._charge(tx, caller, content, outcome)
+                return outcome
+
+            return unit
+
+        try:
+            return self._permitted(await self._settled(pid, take))
+        except TransitionError:
+            await self.database.write(lambda tx: self.steps.decline(tx, pid, incoming))
+            raise
+
+    async def get(self, caller: Caller, pid: str) -> P:
+        """The process, for its counterparty: what it has acknowledged a moment ago has happened.
+
+        Raises:
+            UnknownProcessError: no such process of this caller, or it has not begun.
+        """
+        await self.dispatcher.landed(pid)
+        process = owned(await self.database.read(lambda tx: tx.get(self._described.collection, pid)), pid, caller)
+        if process.state is self._described.table.initial:
+            raise UnknownProcessError(pid=pid)
+        return process
+
+    # --- what people and the other rooms want -----------------------------------------------------------------
+
+    async def terminate(self, pid: str, code: str, *reason: str) -> P:
+        """End the process; in place of a message that is under way.
+
+        Raises:
+            TransitionError: it is over.
+            CrossedError: the message that ends it well is under way.
+        """
+        return await self._act(pid, Reaction(("terminate",), code=code, reason=reason))
+
+    async def find(self, pid: str) -> P:
+        """One process.
+
+        Raises:
+            UnknownProcessError: there is none.
+        """
+        return await self.database.read(lambda tx: self._known(tx, pid))
+
+    # --- for the kinds ----------------------------------------------------------------------------------------
+
+    def _read(self, content: bytes, expected: tuple[M, ...]) -> tuple[Incoming, M]:
+        incoming = wire.read(content, *(type_of(message) for message in expected))
+        message = _told(incoming, expected)
+        self.check(incoming, message)
+        return incoming, message
+
+    async def _open(self, caller: Caller, content: bytes, incoming: Incoming, begin: Begin[P]) -> Outcome[P]:
+        """Take an initial message by `begin`."""
+        self.check_callback(wire.address(incoming.body))
+
+        def take(known: StandingOf) -> Unit[P]:
+            return lambda tx: self._charge(tx, caller, content, begin(tx, known))
+
+        try:
+            outcome = await self.dispatcher.commit(take(self.dispatcher.standing))
+        except EarlyMessageError as early:
+            await self.dispatcher.landed(str(early.facts["pid"]))
+            outcome = await self.dispatcher.commit(take(self.dispatcher.settled))
+        return self._permitted(outcome)
+
+    async def _begin(self, unit: Unit[P]) -> P:
+        outcome = await self.dispatcher.commit(unit)
+        self.dispatcher.launch(outcome.intent)
+        return outcome.process
+
+    async def _act(self, pid: str, reaction: Reaction) -> P:
+        return await self._decide(pid, lambda _tx, _process: reaction)
+
+    async def _decide(self, pid: str, decide: Callable[[Transaction, P], Reaction]) -> P:
+        """Do what `decide` says, in the transaction in which it looks at the process."""
+
+        def unit(tx: Transaction) -> Outcome[P]:
+            process = self._known(tx, pid)
+            return self.steps.act(tx, process, decide(tx, process))
+
+        outcome = await self._guarded(pid, unit)
+        self.dispatcher.launch(outcome.intent)
+        return outcome.process
+
+    async def _recent(self, after: Place | None, limit: int, **wanted: str | None) -> list[P]:
+        where = {name: value for name, value in wanted.items() if value is not None}
+        return await newest(self.database, self._described.collection, where, after, limit)
+
+    # --- inside -----------------------------------------------------------------------------------------------
+
+    @property
+    def _described(self) -> Description[P, M]:
+        return self.steps.described
+
+    def _known(self, tx: Transaction, pid: str) -> P:
+        process = tx.get(self._described.collection, pid)
+        if process is None:
+            raise UnknownProcessError(pid=pid)
+        return process
+
+    def _charge(self, tx: Transaction, caller: Caller, content: bytes, outcome: Outcome[P]) -> Outcome[P]:
+        if outcome.fresh:  # a refusal is noted too
+            self.quotas.charge(tx, caller.did, len(content), self.steps.local.now())
+        return outcome
+
+    async def _settled(self, pid: str, take: Callable[[StandingOf], Unit[P]]) -> Outcome[P]:
+        try:
+            return await self._guarded(pid, take(self.dispatcher.standing))
+        except EarlyMessageError:
+            await self.dispatcher.landed(pid)
+        return await self._guarded(pid, take(self.dispatcher.settled))
+
+    async def _guarded(self, pid: str, unit: Unit[P]) -> Outcome[P]:
+        async with self.dispatcher.guard(pid):
+            return await self.dispatcher.commit(unit)
+
+    def _permitted(self, outcome: Outcome[P]) -> Outcome[P]:
+        if outcome.refusal is None:
+            return outcome
+        self.dispatcher.launch(outcome.intent)
+        raise UseRefusedError(outcome.refusal)
+
+
+def _told(incoming: Incoming, expected: tuple[M, ...]) -> M:
+    # Events share one type; their eventType tells them apart.
+    names = {incoming.type, f"{incoming.type}.{incoming.body.get('eventType')}"}
+    told = next((message for message in expected if message.value in names), None)
+    if told is None:
+        raise MessageError(reason=msgid("its eventType does not belong here"))
+    return told

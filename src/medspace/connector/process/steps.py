@@ -1,0 +1,263 @@
+"""One step of a process as a unit of work: state, log entry, reaction and what we owe next, all or none."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import Generic
+
+from medspace.connector import binding, wire
+from medspace.connector.dispatch import outbox
+from medspace.connector.dispatch.outbox import Outcome
+from medspace.connector.errors import CrossedError, EarlyMessageError, MessageError, TransitionError
+from medspace.connector.local import Local
+from medspace.connector.model import INTENTS, Failure, Intent, P, Reaction, Role
+from medspace.connector.process.description import Description
+from medspace.connector.states import Crossing, M, Meeting, Standing, StandingOf, crossing
+from medspace.connector.wire import Incoming
+from medspace.core.canonical import Json, JsonObject
+from medspace.core.decision import Decision
+from medspace.core.store import Transaction
+from medspace.trust.model import Caller
+
+_NOTHING = Reaction()
+
+
+@dataclass(frozen=True, slots=True)
+class Steps(ABC, Generic[P, M]):
+    """The steps that both kinds of process take alike; a kind adds what its messages hold and who answers them."""
+
+    local: Local
+
+    # --- what a kind of process adds --------------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def described(self) -> Description[P, M]:
+        """The kind of process."""
+        ...
+
+    @abstractmethod
+    def content(self, tx: Transaction, process: P, message: M, reaction: Reaction) -> JsonObject:
+        """What a message of ours holds besides its identity and the pids."""
+        ...
+
+    @abstractmethod
+    def told(self, tx: Transaction, process: P, message: M, body: JsonObject, sender: Role) -> P:
+        """The process with what a message says, ours or the counterparty's; its state comes later."""
+        ...
+
+    @abstractmethod
+    def received(self, tx: Transaction, process: P, message: M) -> Reaction:
+        """What the strategy answers to a message of the counterparty; the process is the one after it."""
+        ...
+
+    @abstractmethod
+    def delivered(self, tx: Transaction, process: P, action: str) -> Reaction:
+        """What the strategy does once the counterparty took what our action sent, or it is over without that."""
+        ...
+
+    def objection(self, _tx: Transaction, _process: P, _message: M) -> Decision | None:
+        """The decision, already noted, that keeps a message from being taken though it fits the state."""
+        return None
+
+    def entered(self, _tx: Transaction, _process: P, _message: M) -> None:
+        """Keep what comes with the state that a message led to."""
+
+    def owed(self, _tx: Transaction, _process: P, _message: M) -> None:
+        """Do what holds from the moment in which we owe a message, not from its acknowledgement."""
+
+    # --- begun by the counterparty ----------------------------------------------------------------------------
+
+    def known(self, tx: Transaction, caller: Caller, role: Role, peer: str) -> P | None:
+        """The process that the caller began before under its pid `peer`; `role` is ours."""
+        where = {"role": role, "counterparty": caller.did, "initial": peer}
+        return next(iter(tx.find(self.described.collection, where=where, limit=1)), None)
+
+    # --- what comes in ----------------------------------------------------------------------------------------
+
+    def receive(
+        self, tx: Transaction, caller: Caller, pid: str, incoming: Incoming, message: M, known: StandingOf
+    ) -> Outcome[P]:
+        """Take a message of the counterparty; `known` tells what is known of our own message."""
+        process = binding.owned(tx.get(self.described.collection, pid), pid, caller)
+        binding.check_pids(process, incoming)
+        if binding.repeated(process, incoming):
+            return Outcome(process, fresh=False)
+        if binding.declined(process, incoming):
+            sender = process.role.other.value
+            raise TransitionError(message=message.value, sender=sender, state=process.state.value)
+        kept = tx.get(INTENTS, pid)
+        standing = Standing.NONE if kept is None else known(kept)
+        if kept is not None:
+            process = self._meet(tx, process, kept, incoming, message, standing)
+        state = self.described.table.step(process.state, message, process.role.other)
+        refusal = self.objection(tx, process, message)
+        if refusal is not None:
+            # An implied acknowledgement is kept with the refusal, and so is what it made due.
+            return Outcome(process, tx.get(INTENTS, pid), refusal=refusal)
+        taken = replace(
+            self.told(tx, process, message, incoming.body, process.role.other),
+            state=state,
+            updated=self.local.now(),
+            seen=binding.remember(process, incoming),
+            trouble=None,
+        )
+        self._keep(tx, process, taken, message, caller.did)
+        if standing is Standing.RESTING:
+            self._drop_unfit(tx, taken)
+        owed = self.schedule(tx, taken, self.received(tx, taken, message))
+        # An implied acknowledgement may have brought up a message of its own.
+        return Outcome(taken, owed if kept is None else tx.get(INTENTS, pid))
+
+    def decline(self, tx: Transaction, pid: str, incoming: Incoming) -> None:
+        """Remember that a message was refused, so that a late copy of it is refused too."""
+        process = tx.get(self.described.collection, pid)
+        if process is not None and not binding.declined(process, incoming):
+            seen = binding.remember(process, incoming, taken=False)
+            tx.replace(self.described.collection, process, replace(process, seen=seen))
+
+    def _meet(
+        self, tx: Transaction, process: P, kept: Intent, incoming: Incoming, message: M, standing: Standing
+    ) -> P:
+        own = self.described.actions[kept.action]
+        met = Meeting(process.role, process.state, message, own, standing)
+        match crossing(self.described.table, met):
+            case Crossing.WAIT:
+                raise EarlyMessageError(pid=process.id)
+            case Crossing.LATER:
+                raise CrossedError(pid=process.id)
+            case Crossing.IMPLY:
+                return self.acknowledge(tx, process, kept, binding.peer_pid(process, incoming)).process
+            case _:
+                return process
+
+    def _drop_unfit(self, tx: Transaction, process: P) -> None:
+        # What surely was not taken and fits no longer is not sent at all; anything else is repeated until answered.
+        kept = tx.get(INTENTS, process.id)
+        if kept is not None and not self.described.fits(process, kept.action):
+            outbox.remove(tx, kept)
+
+    # --- what becomes of our messages -------------------------------------------------------------------------
+
+    def due(self, tx: Transaction, intent: Intent) -> bool:
+        """Whether the message still fits the state."""
+        process = tx.get(self.described.collection, intent.id)
+        return process is not None and self.described.fits(process, intent.action)
+
+    def question(self, tx: Transaction, intent: Intent) -> tuple[str, str] | None:
+        """Where to ask for the counterparty's state, and the state that says that the message was taken."""
+        process, described = tx.get(self.described.collection, intent.id), self.described
+        if process is None or process.peer_pid is None:
+            return None
+        reached = described.table.after(process.state, described.actions[intent.action], process.role)
+        return None if reached is None else (described.state_url(process), reached.value)
+
+    def acknowledged(self, tx: Transaction, intent: Intent, reply: Json) -> Intent | None:
+        """The counterparty took the message: the state is reached, and what follows is due."""
+        kept = outbox.stored(tx, intent)
+        process = tx.get(self.described.collection, intent.id)
+        if kept is None or process is None:
+            return None
+        peer = process.peer_pid
+        if peer is None:
+            try:
+                peer = wire.identifier(reply if isinstance(reply, dict) else {}, f"{process.role.other.value}Pid")
+            except MessageError as error:
+                return self.failed(tx, intent, Failure(error.code, (str(error.text),), "delivery"))
+        return self.acknowledge(tx, process, kept, peer).intent
+
+    def failed(self, tx: Transaction, intent: Intent, failure: Failure) -> Intent | None:
+        """The counterparty refused the message, or could not be told it in time: the reason is kept for people."""
+        kept, described = outbox.stored(tx, intent), self.described
+        process = tx.get(described.collection, intent.id)
+        if kept is None or process is None:
+            return None
+        outbox.remove(tx, kept)
+        if not described.fits(process, kept.action):
+            return self.schedule(tx, process, kept.then or _NOTHING)
+        table = described.table
+        if process.state is table.initial or described.actions[kept.action] is table.termination:
+            self._give_up(tx, process, binding.ending_reason(kept, failure))
+            return None
+        stuck = replace(process, failure=failure, trouble=None, updated=self.local.now())
+        tx.replace(described.collection, process, stuck)
+        # Where either side can lead it on it stays; otherwise it ends, on both sides.
+        return self.schedule(tx, stuck, outbox.ending(failure)) if process.state in described.ours else None
+
+    def ended(self, tx: Transaction, intent: Intent, failure: Failure) -> None:
+        """The counterparty could not be told in time that it is over: over here, and the message stays."""
+        kept = outbox.stored(tx, intent)
+        process = tx.get(self.described.collection, intent.id)
+        if kept is not None and process is not None and self.described.fits(process, kept.action):
+            self._give_up(tx, process, failure)
+            outbox.linger(tx, kept)
+
+    def troubled(self, tx: Transaction, intent: Intent, failure: Failure) -> None:
+        """Keep for people why the message is not taken yet."""
+        process = tx.get(self.described.collection, intent.id)
+        if outbox.stored(tx, intent) is not None and process is not None:
+            tx.replace(self.described.collection, process, replace(process, trouble=failure))
+
+    def acknowledge(self, tx: Transaction, process: P, kept: Intent, peer: str | None) -> Outcome[P]:
+        """Our message was taken, by a counterparty whose pid is `peer`: by its answer, or by what it did since."""
+        outbox.remove(tx, kept)
+        message, follow = self.described.actions[kept.action], kept.then or _NOTHING
+        state = self.described.table.after(process.state, message, process.role)
+        if state is None:
+            return Outcome(process, self.schedule(tx, process, follow))
+        told = self.told(tx, replace(process, peer_pid=peer), message, kept.message, process.role)
+        taken = replace(told, state=state, trouble=None, updated=self.local.now())
+        self._keep(tx, process, taken, message, self.local.did)
+        reaction = self.delivered(tx, taken, kept.action)
+        return Outcome(taken, self.schedule(tx, taken, follow if follow.actions else reaction))
+
+    def _give_up(self, tx: Transaction, process: P, failure: Failure) -> None:
+        # What made the process end comes before what became of the message that says so.
+        reason = process.failure if process.state in self.described.ours else None
+        state, now = self.described.table.terminated, self.local.now()
+        over = replace(process, state=state, failure=reason or failure, trouble=None, updated=now)
+        self._keep(tx, process, over, self.described.table.termination, self.local.did)
+        self.schedule(tx, over, self.delivered(tx, over, "terminate"))
+
+    # --- common to both directions ----------------------------------------------------------------------------
+
+    def act(self, tx: Transaction, process: P, reaction: Reaction) -> Outcome[P]:
+        """Do what a person or another room decided; a termination takes the place of a message under way.
+
+        Raises:
+            TransitionError: the first action does not fit the state.
+            CrossedError: another message is under way.
+        """
+        table, actions = self.described.table, self.described.actions
+        message = actions[reaction.actions[0]]
+        kept = tx.get(INTENTS, process.id)
+        if process.state is table.initial and kept is not None and message is table.termination:
+            return Outcome(process, outbox.lead(tx, kept, reaction))
+        table.step(process.state, message, process.role)
+        if kept is not None and not table.yields(message, actions[kept.action]):
+            raise CrossedError(pid=process.id)
+        outbox.remove(tx, kept)
+        return Outcome(process, self.schedule(tx, process, reaction))
+
+    def schedule(self, tx: Transaction, process: P, reaction: Reaction) -> Intent | None:
+        """Owe the counterparty what the reaction says, behind what is owed already; the message to send, if any."""
+        if not reaction.actions:
+            return None
+        kept = tx.get(INTENTS, process.id)
+        if kept is not None:
+            return outbox.follow(tx, kept, reaction)
+        first, rest = reaction.actions[0], reaction.actions[1:]
+        if not self.described.fits(process, first):
+            return None
+        message = self.described.actions[first]
+        blank = self.described.intent(
+            self.local, process, reaction, replace(reaction, actions=rest) if rest else None
+        )
+        intent = replace(blank, message=blank.message | self.content(tx, process, message, reaction))
+        tx.insert(INTENTS, intent)
+        self.owed(tx, process, message)
+        return intent
+
+    def _keep(self, tx: Transaction, old: P, new: P, message: M, actor: str) -> None:
+        tx.replace(self.described.collection, old, new)
+        self.described.note(tx, actor, new)
+        self.entered(tx, new, message)
