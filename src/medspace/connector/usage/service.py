@@ -16,7 +16,7 @@ from datetime import timedelta
 from functools import partial
 
 from medspace.connector.ports import FactsOf
-from medspace.connector.usage import brakes, rules
+from medspace.connector.usage import brakes
 from medspace.connector.usage.calls import Admitted, Call, Holder, Refusal, task_name
 from medspace.connector.usage.checking import Checking
 from medspace.connector.usage.conditions import Conditions, Grounds
@@ -35,6 +35,7 @@ from medspace.connector.usage.gate import INTERRUPTED, Gate
 from medspace.connector.usage.going import MOST_OF_ONE, Going, Lead, Standing
 from medspace.connector.usage.memory import Memories, UseKeys
 from medspace.connector.usage.model import JOBS, Job, Outcome, Question
+from medspace.connector.usage.naming import Digests, digests_of
 from medspace.connector.usage.notebook import Notebook
 from medspace.connector.usage.ordering import Ordering
 from medspace.connector.usage.parts import PartsDoor, UseParts
@@ -45,16 +46,14 @@ from medspace.connector.usage.requests import Requests
 from medspace.connector.usage.states import StepState
 from medspace.connector.usage.tokens import JobTokens
 from medspace.connector.usage.working import Working
-from medspace.core.canonical import canonical, exact
 from medspace.core.clock import Clock, Randomness
 from medspace.core.engine import Engine
 from medspace.core.errors import InvalidInputError
-from medspace.core.hashing import digest_bytes
 from medspace.core.ids import new_id
 from medspace.core.parts import BlobStore
 from medspace.core.store import Database, Transaction
 from medspace.core.text import Text, msgid
-from medspace.core.usage import Brakes, Release, Step, listed
+from medspace.core.usage import Brakes, Release, Step
 
 Makers = Mapping[tuple[str, str], Callable[[], Engine]]  # by DSP format and name of task
 DAY = 24 * 3600.0
@@ -213,29 +212,29 @@ class UsageControl:
     async def _begun(self, call: Call) -> Lead:
         """The step, on its way: from now on, or since somebody asked for the same."""
         await self._database.read(lambda tx: self._door.job(tx, call))  # who has no right costs nothing more
-        asked = await self._runners.threads.call(call.job, lambda: _step_digest(call.step))
-        job, before = await self._database.read(lambda tx: self._named(tx, call, asked))
+        said = await self._runners.threads.call(call.job, lambda: digests_of(call.step))
+        job, before = await self._database.read(lambda tx: self._named(tx, call, said.step))
         engine = await self._engine(job, call.step)
         if engine is not None:
             await self._check(job, engine, call.step)
         known = {Outcome.RELEASED: self._again, Outcome.HELD: self._held}
         work = self._first if before is None else known.get(before.outcome, self._first)
-        lead = Lead(job.id, asked, call.user)
-        return self._going.join(lead, lambda lead: work(lead, call, job, engine), most=MOST_OF_ONE)
+        lead = Lead(job.id, said.step, call.user)
+        return self._going.join(lead, lambda lead: work(lead, call, said, job, engine), most=MOST_OF_ONE)
 
-    async def _again(self, lead: Lead, call: Call, job: Job, engine: Engine | None) -> Release:
+    async def _again(self, lead: Lead, call: Call, said: Digests, job: Job, engine: Engine | None) -> Release:
         """What was released before is given at once, whatever is being worked on, if it still may be."""
-        admitted = await self._admit(lead, call, engine)
+        admitted = await self._admit(call, said, engine)
         if isinstance(admitted, Release):
             return admitted
         # Its answer is kept no longer.
         async with self._ordering.turn(job.asset, call.user) as turn, turn.place(self._runners.of(engine)) as place:
             return await self._to_the_end(lead, job, admitted, place)
 
-    async def _held(self, lead: Lead, call: Call, job: Job, engine: Engine | None) -> Release:  # noqa: ARG002
+    async def _held(self, lead: Lead, call: Call, said: Digests, job: Job, engine: Engine | None) -> Release:  # noqa: ARG002
         raise StepHeldError
 
-    async def _first(self, lead: Lead, call: Call, job: Job, engine: Engine | None) -> Release:
+    async def _first(self, lead: Lead, call: Call, said: Digests, job: Job, engine: Engine | None) -> Release:
         away = self._holder.away(job.asset)
         if away is not None:
             raise away  # before it is noted or counts
@@ -243,7 +242,7 @@ class UsageControl:
             if call.step.parts:
                 await self._look_for_parts(call)
             await self._notebook.open_history(self._database, job.asset)
-            admitted = await self._admit(lead, call, engine)
+            admitted = await self._admit(call, said, engine)
             if isinstance(admitted, Release):
                 return admitted
             return await self._to_the_end(lead, job, admitted, place)
@@ -256,13 +255,13 @@ class UsageControl:
         except InvalidInputError as error:
             raise StepError(reason=error.text) from error
 
-    async def _admit(self, lead: Lead, call: Call, engine: Engine | None) -> Admitted | Release:
+    async def _admit(self, call: Call, said: Digests, engine: Engine | None) -> Admitted | Release:
         now, admission = self._clock.now(), new_id(self._randomness)
 
         def work(tx: Transaction) -> Admitted | Release | Refusal:
             if engine is not None and engine.limits.check and self._notebook.waiting(tx, call.job):
                 return Refusal(UseWaitsError(use=call.job))
-            return self._door.admit(tx, call, lead.asked, admission, now)
+            return self._door.admit(tx, call, said, admission, now)
 
         admitted = await self._database.write(work)
         if isinstance(admitted, Refusal):
@@ -318,17 +317,3 @@ class UsageControl:
     def _other_tasks(self, kind: str) -> Text:
         tasks = ", ".join(sorted(task for known, task in self._makers if known == kind))
         return Text(msgid("this kind of use has the tasks {tasks}"), {"tasks": tasks})
-
-
-def _step_digest(step: Step) -> str:
-    """The name of a step within its use: the digest of everything that it says."""
-    flaw = rules.flaw(step)
-    if flaw is not None:
-        raise StepError(reason=flaw)
-    parts = {"parts": listed(step.parts)} if step.parts else {}
-    asked = {"task": step.task, "round": step.round, "name": step.name, "inputs": step.inputs} | parts
-    try:
-        return digest_bytes(canonical(exact(asked)))
-    except (ValueError, RecursionError) as error:
-        reason = msgid("it is deeper than any task, or a number in it is too large or not finite")
-        raise StepError(reason=Text(reason)) from error
