@@ -247,14 +247,14 @@ BAD = [{}, {"manifest": 1}, {"manifest": "a.b.c"}, {"manifest": "x" * 250_000}, 
 
 
 def test_manifests_that_cannot_be_read_are_refused(clinic):
-    reader = Reader(clinic(only()), "company", "clinic")
+    reader = Reader(clinic(only("sites")), "company", "clinic")
     for body in BAD:
         assert reader.stage.post("company", "clinic", reader.use, "/manifest", body).status_code == 400
     for body in ({}, {"keys": "all"}, {"keys": [1]}, {"keys": [""] * 300}):
         assert reader.stage.post("company", "clinic", reader.use, "/seats", body).status_code == 400
     step = {"task": PLANE, "round": 1, "name": "moments", "inputs": {}}
     answer = reader.stage.post("company", "clinic", reader.use, "", step)
-    assert answer.json()["cause"] == "run.no_manifest", answer.text
+    assert answer.json().get("cause") == "run.no_manifest", answer.text
     for inbox in ("all", {"not a did": "m"}, {"did:web:a": 1}, {"did:web:a": "m" * 200_000}):
         answer = reader.stage.post("company", "clinic", reader.use, "", step | {"inbox": inbox})
         assert answer.status_code == 400

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from medspace.core.canonical import Json, JsonObject
+from medspace.core.engine import COORDINATOR_SEES_SUMS
 from medspace.core.parts import Part
 from medspace.core.usage import Step
 
@@ -98,12 +99,14 @@ class Dictionaries(Protocol):
 class Demands:
     """What a task demands of the sites: how many, how many persons behind each answer, and what if one fails.
 
-    `site_faults`: "fail" ends the run with the reason of the site, "exclude" goes on without it.
+    `site_faults`: "fail" ends the run with the reason of the site, "exclude" goes on without it. `protection` is what
+    the engines of the sites give the task, as policies name it.
     """
 
     min_sites: int = 1
     min_cohort: int = 1
     site_faults: SiteFaults = "fail"
+    protection: str = COORDINATOR_SEES_SUMS
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,7 @@ class Coordinator:
             task_digest=digest(procedure.document),
             kind=algorithm.kind,
             seats=tuple(seats),
+            protection=procedure.demands.protection,
             without_missing=without_missing,
             patience=patience,
         )
