@@ -22,6 +22,7 @@ from medspace.core.text import Text, msgid
 from medspace.trust.did import did_web
 
 LARGEST_FILE = 1 << 20
+LONGEST_MINUTES = 7 * 24 * 60  # between two checkpoints
 FEWEST_DAYS = 366  # that questions are kept: those of the last year count
 PASSPHRASE = "MEDSPACE_KEY_PASSPHRASE"  # noqa: S105 - the variable that may hold the passphrase of the key
 
@@ -160,6 +161,16 @@ class Jobs(_Table, frozen=True):
     secret: str = "keys/jobs.secret"  # noqa: S105 - the file of the secret, not the secret
 
 
+class Checkpoints(_Table, frozen=True):
+    """How often the log is signed by itself, and the file that keeps what was signed, where one is named.
+
+    The file is only added to; put it where nobody who can change the database can write over it.
+    """
+
+    minutes: int = 60
+    file: str = ""
+
+
 class Offer(_Table, frozen=True):
     """One offer: a policy template and its terms."""
 
@@ -203,6 +214,7 @@ class Config(_Table, frozen=True):
     log: Logging = Logging()
     questions: Questions = Questions()
     jobs: Jobs = Jobs()
+    checkpoints: Checkpoints = Checkpoints()
     assets: tuple[Asset, ...] = ()
     folder: str = ""  # where the file lies; set on reading
 
@@ -310,6 +322,9 @@ def _bad_numbers(config: Config) -> Iterator[Text]:
         )
     if any(asset.questions is not None and asset.questions < 0 for asset in config.assets):
         yield Text(msgid("the questions of an asset are a number from 0 on"))
+    if not 1 <= config.checkpoints.minutes <= LONGEST_MINUTES:
+        most = {"most": LONGEST_MINUTES}
+        yield Text(msgid("checkpoints.minutes is a number from 1 to {most}"), most)
     if config.parts.keep_days < 1:
         yield Text(msgid("parts.keep_days is at least 1"))
     if min(msgspec.structs.astuple(config.quotas)) < 1:

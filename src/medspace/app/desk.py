@@ -54,7 +54,7 @@ from medspace.core.signing import Signer
 from medspace.core.store import Database, Transaction
 from medspace.core.text import Text, msgid
 from medspace.ledger import bundle, service
-from medspace.ledger.model import decode
+from medspace.ledger.model import CHECKPOINTS, decode
 from medspace.policy import labels, odrl, rules, templates
 from medspace.policy.actions import action_of
 from medspace.policy.model import UseRequest
@@ -487,6 +487,21 @@ class Desk:
         members = self.book.text
         exported = await self.database.read(lambda tx: bundle.export(tx.log, signed, members))
         return bundle.render(exported)
+
+    async def checkpoints(self, limit: int) -> list[JsonObject]:
+        """What was signed of the log, the newest first, with the receipts of the anchors that keep it."""
+        found = await self.database.read(
+            lambda tx: tx.find(CHECKPOINTS, order_by="size", descending=True, limit=limit)
+        )
+        return [
+            {
+                "size": one.size,
+                "time": one.time,
+                "note": one.note,
+                "receipts": [{"anchor": r.anchor, "time": r.time, "proof": r.proof} for r in one.receipts],
+            }
+            for one in found
+        ]
 
     async def questions(self, use: str, asset: str) -> JsonObject:
         """The questions that were asked of our datasets, opened, as an auditor is shown them beside the log."""

@@ -1,6 +1,7 @@
 """Whatever the gate lets through fits through the door and into the client; what is larger is refused before."""
 
 import random
+import threading
 
 import msgspec
 import pytest
@@ -13,11 +14,12 @@ from medspace.adapters.http.guard import Guard
 from medspace.adapters.http.peers import LARGEST_ANSWER, JobClient
 from medspace.app.api.bodies import LARGEST_STEP
 from medspace.app.api.public import _answer
-from medspace.connector.usage import rules
-from medspace.connector.usage.errors import ReleaseTooLargeError, StepError
+from medspace.connector.usage import rules, service
+from medspace.connector.usage.errors import ReleaseTooLargeError, StepError, UnknownJobError
 from medspace.core.limits import ANSWER, DEEPEST, ENVELOPE, LEAVES, PART, PARTS, RELEASE, STEP
 from medspace.core.parts import Part, flaw_of_part
 from medspace.core.usage import Output, Release, Step, release_digest
+from tests.admissions import admission
 from tests.unit.adapters.http_servers import answer, serving
 from tests.unit.adapters.test_http_parts import Named
 from tests.unit.connector.uses import admitted_house, call
@@ -42,7 +44,7 @@ trees = st.recursive(
 def released(values, parts=()):
     """The release that the gate makes of values, or None."""
     output = Output("count.sum", values, 50, parts)
-    found = rules.measured(output, 1)
+    found = rules.measured(admission(), output, 1)
     if rules.oversized(found) or not found.digest:
         return None
     return Release("urn:uuid:" + "0" * 36, "a" * 36, output.kind, 10**6, values, 2**53, found.digest, 2**53, parts)
@@ -122,3 +124,40 @@ async def test_what_is_too_large_is_refused_and_said_before_it_is_logged(values)
     assert ended.facts["admission"] == admitted.facts["admission"]
     house.engine.output = Output("count.sum", {"v": [1.0] * 1000}, 50)  # the control
     await house.control.step(call(token, round=2))
+
+
+async def test_a_step_is_digested_for_who_has_a_right_to_ask_and_for_nobody_else():
+    house, token = await admitted_house()
+    for shown, error in (("guessed", UnknownJobError), (token, StepError)):
+        with pytest.raises(error):
+            await house.control.step(call(shown, inputs={"x": float("nan")}))
+
+
+async def test_counting_and_digesting_hold_up_neither_the_loop_nor_the_log(monkeypatch):
+    house, token = await admitted_house()
+    here, seen = threading.get_ident(), []
+
+    def noted(module, name):
+        work = getattr(module, name)
+
+        def note(*given):
+            seen.append((name, threading.get_ident() == here, house.writing))
+            return work(*given)
+
+        monkeypatch.setattr(module, name, note)
+
+    write = house.database.write
+
+    async def writing(work):
+        house.writing = True
+        try:
+            return await write(work)
+        finally:
+            house.writing = False
+
+    house.writing = False
+    monkeypatch.setattr(house.database, "write", writing)
+    noted(rules, "measured")
+    noted(service, "digests_of")
+    await house.control.step(call(token))
+    assert seen == [("digests_of", False, False), ("measured", False, False)]

@@ -19,6 +19,7 @@ from medspace.adapters.duckdb.checks import check, convert
 from medspace.adapters.duckdb.errors import RowsRefusedError
 from medspace.adapters.duckdb.reading import Connection, check_form, connect, guarded, read
 from medspace.adapters.duckdb.scopes import admitted
+from medspace.core.columns import ColumnUnknownError
 from medspace.core.dictionary import Column, ColumnType, Dictionary
 from medspace.core.hashing import digest
 from medspace.core.material import Form, Rows
@@ -208,9 +209,10 @@ class TableRows:
         """A column as numbers, shape (count,), NaN where missing: flags as 0 and 1, dates as days since 1970-01-01.
 
         Raises:
-            RowsRefusedError: there is no such column, it holds codes, or it is the column of the pseudonyms.
+            ColumnUnknownError: there is no such column.
+            RowsRefusedError: it holds codes, or it is the column of the pseudonyms.
         """
-        described = self._open(column)
+        described = self._open(column, coded=False)
         if described.type is ColumnType.CODE:
             raise RowsRefusedError(Text(msgid("the column {column} holds codes, not numbers"), {"column": column}))
         return self._here(self._cells.numbers(column))
@@ -219,9 +221,10 @@ class TableRows:
         """A column as texts, None where missing: codes, `true` and `false`, ISO dates.
 
         Raises:
-            RowsRefusedError: there is no such column, it holds numbers, or it is the column of the pseudonyms.
+            ColumnUnknownError: there is no such column.
+            RowsRefusedError: it holds numbers, or it is the column of the pseudonyms.
         """
-        described = self._open(column)
+        described = self._open(column, coded=True)
         if described.numeric:
             raise RowsRefusedError(Text(msgid("the column {column} holds numbers, not codes"), {"column": column}))
         texts = self._cells.texts(column)
@@ -234,13 +237,13 @@ class TableRows:
     def _here(self, values: npt.NDArray[T]) -> npt.NDArray[T]:
         return values if self.selected is None else values[self.selected]
 
-    def _open(self, column: str) -> Column:
+    def _open(self, column: str, *, coded: bool) -> Column:
         if column == self.dictionary.person:
             raise RowsRefusedError(Text(msgid("the column {column} names persons"), {"column": column}))
         try:
             return self.dictionary.column(column)
         except KeyError:
-            raise RowsRefusedError(Text(msgid("there is no column {column}"), {"column": column})) from None
+            raise ColumnUnknownError(column, coded=coded) from None
 
 
 def open_rows(table: Table, admission: Admission) -> TableRows:

@@ -1,7 +1,8 @@
 """The only place that wires rooms and adapters together.
 
-To swap a part, pass other `Parts`: a database, a clock, randomness, a resolver, or more engines. A new kind of use is
-an engine and its line in `parts.ENGINES`.
+To swap a part, pass other `Parts`: a database, a clock, randomness, a resolver, more engines, conditions. A new kind of
+use or task is an engine and its line in `parts.ENGINES`, and one in `parts.ALGORITHMS` where runs lead it; a new
+condition is a line in `conditions.CONDITIONS`.
 """
 
 import asyncio
@@ -17,7 +18,8 @@ from medspace.adapters.sql import pending, upgrade
 from medspace.app.api.counting import Counting
 from medspace.app.assets import Assets
 from medspace.app.compose.base import Base, job_tokens
-from medspace.app.compose.parts import COLLECTIONS, ENGINES, ClosableDatabase, Parts
+from medspace.app.compose.conditions import CONDITIONS
+from medspace.app.compose.parts import ALGORITHMS, COLLECTIONS, ENGINES, ClosableDatabase, Parts
 from medspace.app.compose.road import Road
 from medspace.app.config import Config
 from medspace.app.holdings import prepare
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from medspace.app.compose.inside import Inside
     from medspace.app.desk import Desk
 
-__all__ = ["COLLECTIONS", "ENGINES", "Connector", "Parts", "migrate", "open_connector"]
+__all__ = ["ALGORITHMS", "COLLECTIONS", "CONDITIONS", "ENGINES", "Connector", "Parts", "migrate", "open_connector"]
 
 
 class Connector:
@@ -73,7 +75,7 @@ class Connector:
         return self.inside.desk
 
     async def work(self) -> None:
-        """Open assets, deliver messages, refresh the members list, end what is idle, lead runs; until cancelled."""
+        """Open assets, deliver messages, refresh the members list, sign checkpoints, end what is idle, lead runs."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.assets.run())
             tasks.create_task(self._road.dispatcher.run())
@@ -81,6 +83,7 @@ class Connector:
             tasks.create_task(self._road.usage.work())
             tasks.create_task(self._road.usage.parts.work())
             tasks.create_task(self._road.terminations.run())
+            tasks.create_task(self._base.anchoring().run())
             tasks.create_task(self._road.ending.run())
             tasks.create_task(self._lead())
 

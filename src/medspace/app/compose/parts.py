@@ -20,6 +20,7 @@ from medspace.core.store import Collection, Database
 from medspace.core.usage import Brakes
 from medspace.ledger.model import CHECKPOINTS
 from medspace.runs import model as learning_model
+from medspace.runs.ports import Algorithm
 from medspace.services.membership import model as membership_model
 from medspace.trust import model as trust_model
 
@@ -43,6 +44,16 @@ def _glm() -> Engine:
 ENGINES: Makers = {("medspace:train", "glm"): _glm}
 
 
+def _glm_algorithm() -> Algorithm:
+    from medspace.learning.glm.service import GlmAlgorithm  # noqa: PLC0415 - numpy comes with it, and the inside
+
+    return GlmAlgorithm()
+
+
+# What runs can compute: each kind of task of its own room, and its line here. The first reads what names none.
+ALGORITHMS: tuple[Callable[[], Algorithm], ...] = (_glm_algorithm,)
+
+
 class ClosableDatabase(Database, Protocol):
     """A database that is closed at the end."""
 
@@ -61,6 +72,7 @@ class Parts:
     clock: Clock = field(default_factory=SystemClock)
     randomness: Randomness = field(default_factory=SystemRandomness)
     engines: Makers = field(default_factory=lambda: ENGINES)
+    algorithms: tuple[Callable[[], Algorithm], ...] = ALGORITHMS
     conditions: tuple[Maker, ...] = CONDITIONS
     open_database: OpenDatabase = open_database
     resolve: Resolver = system_resolver

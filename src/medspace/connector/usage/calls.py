@@ -59,6 +59,7 @@ class Visit:
     task: str
     request: UseRequest
     now: datetime
+    inputs: str = ""  # digest of what the step asks for
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ MedspaceError
  |   |   `- UseMemoryError    what it remembers cannot be opened or kept
  |   |- StepUnknownError      no such step of this use
  |   |- StepOverError         it has ended without a release; what was said then
+ |   |- NoStepError           a person asks for a step that there is not
  |   `- NotHeldError          a person decided about what waits for nobody
  |- WaitingError
  |   |- AssetAwayError        its content is not open yet
@@ -136,6 +137,14 @@ class StepTooLongError(UseFailedError):
     code = "use.too_long"
     sentence = msgid("The step of the use {use} was ended: it took longer than {limit} seconds.")
     next_step = msgid("Ask for less, or ask the holder to allow more time.")
+
+
+class NoStepError(RefusedError):
+    """There is no step of this identity."""
+
+    code = "step.unknown"
+    sentence = msgid("There is no step {step} here.")
+    next_step = msgid("See `medspace steps` for those that there are.")
 
 
 class NotHeldError(RefusedError):
