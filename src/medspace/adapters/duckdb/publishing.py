@@ -14,7 +14,7 @@ import numpy as np
 from medspace.adapters.duckdb.counting import Counted
 from medspace.adapters.duckdb.source import Table, TableSource
 from medspace.core.dictionary import NUMBER, Column, ColumnType, Dictionary
-from medspace.core.material import Published
+from medspace.core.material import Published, Source
 from medspace.core.text import Text, msgid
 from medspace.privacy import disclosure
 from medspace.privacy.disclosure import Labels
@@ -30,7 +30,7 @@ class CheckedTable:
     warnings: tuple[Text, ...] = ()
 
     @property
-    def source(self) -> TableSource:
+    def source(self) -> Source:
         """Opens its rows."""
         return TableSource({self.asset: self.table})
 
