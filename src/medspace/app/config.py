@@ -181,7 +181,9 @@ class Offer(_Table, frozen=True):
 class Asset(_Table, frozen=True):
     """One dataset that is offered: its source, dictionary, label and offers.
 
-    `questions` is how many it answers a year, all users together; a tenth of its persons where nothing is said.
+    `source` is a path, or an address that begins with its scheme, such as `csv:`, `postgresql:` or `images:`; `table`
+    is the table of a database. `password` is the file of the password that the address needs. `questions` is how many
+    it answers a year, all users together; a tenth of its persons where nothing is said.
     """
 
     id: str
@@ -191,6 +193,7 @@ class Asset(_Table, frozen=True):
     label: JsonObject
     offers: tuple[Offer, ...]
     table: str = ""
+    password: str = ""  # the file of the password, not the password
     questions: int | None = None  # a year, over all users
     description: str = ""
     keywords: tuple[str, ...] = ()
@@ -258,7 +261,7 @@ def read_config(file: Path) -> Config:
     Raises:
         ConfigError: it is missing, too large, not TOML, has unknown or missing names, or asks for what is refused.
         FileExposedError, FileForeignError: others can change it, its folder, or a certificate that it names.
-        FileReadableError: it holds the password of a database, and others can read it.
+        FileReadableError: it holds the password of a database, its own or an asset's, and others can read it.
     """
     try:
         content = read_owned(file, LARGEST_FILE)
@@ -272,7 +275,7 @@ def read_config(file: Path) -> Config:
     config = msgspec.structs.replace(config, folder=str(file.resolve().parent))
     for reason in _objections(config):
         raise ConfigError(file=str(file), reason=reason)
-    if _PASSWORD.match(config.database.url):
+    if any(map(_PASSWORD.match, (config.database.url, *(asset.source for asset in config.assets)))):
         check_unread(file)
     if config.in_production:
         _check_networks(file, config.network.allow)

@@ -8,6 +8,7 @@ from datetime import datetime
 from medspace import __version__
 from medspace.adapters.metrics import Metrics
 from medspace.app import questions, views
+from medspace.app.assets import Assets
 from medspace.app.bell import Bell
 from medspace.app.config import Config
 from medspace.app.finding import (
@@ -144,7 +145,7 @@ class Desk:
     waiting: Waiting
     usage: UsageControl
     labels: Labels
-    small_cells: Callable[[str], int]
+    assets: Assets
     kinds: frozenset[str]
 
     # --- who is here -------------------------------------------------------------------------------------------
@@ -162,6 +163,7 @@ class Desk:
             "kinds": sorted(self.kinds),
             "member": any(member.did == self.config.did for member in self.members()),
             "log_entries": entries,
+            "assets": list(self.assets.shown()),
             "questions": [questions.shown(asset, one) for asset, one in sorted((await self._allowances()).items())],
         }
 
@@ -169,7 +171,9 @@ class Desk:
         """How many questions each published dataset was asked, and how many it still answers this year."""
 
         def look(tx: Transaction) -> dict[str, Allowance]:
-            return {found.id: self.usage.allowance(tx, found.id) for found in tx.find(CATALOGUE, limit=MOST)}
+            # How many an asset answers may depend on its persons: it is known once the asset was opened.
+            published = [found.id for found in tx.find(CATALOGUE, limit=MOST) if found.id in self.assets.questions]
+            return {asset: self.usage.allowance(tx, asset) for asset in published}
 
         return await self.database.read(look)
 
@@ -384,7 +388,7 @@ class Desk:
             "contract": [text.render(speak) for text in best.terms],
             "remedies": [text.render(speak) for text in best.remedies],
             "questions": questions.shown(dataset.id, allowance),
-            "small_cells": await asyncio.to_thread(self.small_cells, dataset.id),
+            "small_cells": await asyncio.to_thread(self.assets.small_cells, dataset.id),
         }
 
     def _wished(self, wish: JsonObject, dataset: str) -> UseRequest:

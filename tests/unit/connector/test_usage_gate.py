@@ -179,7 +179,7 @@ class PrivateError(RefusedError):
 
 def inspect(allowed, output, now):
     """The whole gate."""
-    found = rules.measured(output, 0)
+    found = rules.measured(allowed, output, 0)
     return combine(rules.in_the_open(allowed, output, now), rules.behind_the_gate(allowed, output, found))
 
 

@@ -18,6 +18,7 @@ from medspace.connector.usage.errors import ReleaseTooLargeError, StepError
 from medspace.core.limits import ANSWER, DEEPEST, ENVELOPE, LEAVES, PART, PARTS, RELEASE, STEP
 from medspace.core.parts import Part, flaw_of_part
 from medspace.core.usage import Output, Release, Step, release_digest
+from tests.admissions import admission
 from tests.unit.adapters.http_servers import answer, serving
 from tests.unit.adapters.test_http_parts import Named
 from tests.unit.connector.uses import admitted_house, call
@@ -42,7 +43,7 @@ trees = st.recursive(
 def released(values, parts=()):
     """The release that the gate makes of values, or None."""
     output = Output("count.sum", values, 50, parts)
-    found = rules.measured(output, 1)
+    found = rules.measured(admission(), output, 1)
     if rules.oversized(found) or not found.digest:
         return None
     return Release("urn:uuid:" + "0" * 36, "a" * 36, output.kind, 10**6, values, 2**53, found.digest, 2**53, parts)

@@ -81,8 +81,8 @@ def test_a_cohort_counts_persons_and_the_gate_withholds_the_rows_of_few(name):
     assert few.cohort <= 3
     assert 15 <= enough.cohort <= 20
     allowed = admission(min_cohort=10)
-    assert behind_the_gate(allowed, few, measured(few, 0)).code == "release.cohort"
-    assert behind_the_gate(allowed, enough, measured(enough, 0)).permitted
+    assert behind_the_gate(allowed, few, measured(allowed, few, 0)).code == "release.cohort"
+    assert behind_the_gate(allowed, enough, measured(allowed, enough, 0)).permitted
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from medspace.adapters.duckdb.checks import check, convert
 from medspace.adapters.duckdb.errors import RowsRefusedError
-from medspace.adapters.duckdb.reading import Connection, connect, guarded, read
+from medspace.adapters.duckdb.reading import Connection, check_form, connect, guarded, read
 from medspace.adapters.duckdb.scopes import admitted
 from medspace.core.columns import ColumnUnknownError
 from medspace.core.dictionary import Column, ColumnType, Dictionary
@@ -52,10 +52,11 @@ class Table:
     _marks: MutableMapping[bytes, tuple[Marks, Marks]] = field(default_factory=dict, repr=False, compare=False)
 
 
-def load(path: Path, dictionary: Dictionary, table: str = "") -> Table:
+def load(path: Path, dictionary: Dictionary, table: str = "", form: str = "") -> Table:
     """Read and check a CSV, Parquet, DuckDB or SQLite file (of the last two: the table or view named `table`).
 
-    The file is read once, into memory, and not opened again: what was checked is what is used.
+    The file is read once, into memory, and not opened again: what was checked is what is used. It must have the
+    `form` (csv, parquet, duckdb, sqlite) where one is named.
 
     Raises:
         MissingExtraError: duckdb is not installed.
@@ -65,6 +66,8 @@ def load(path: Path, dictionary: Dictionary, table: str = "") -> Table:
     path = path.resolve()
 
     def fill(connection: Connection) -> Sequence[str]:
+        if form:
+            check_form(path, form)
         read(connection, path, dictionary, table)
         return ()
 
@@ -165,6 +168,7 @@ class TableRows:
     """
 
     table: Table
+    scope: tuple[RowScope, ...] = ()
     selected: npt.NDArray[np.int64] | None = None
 
     @property
@@ -176,11 +180,6 @@ class TableRows:
     def count(self) -> int:
         """How many rows."""
         return self.table.count if self.selected is None else len(self.selected)
-
-    @property
-    def scope(self) -> tuple[RowScope, ...]:
-        """All rows: usage control lets nothing happen with them where fewer are admitted."""
-        return ()
 
     @property
     def dictionary(self) -> Dictionary:
@@ -255,7 +254,8 @@ def open_rows(table: Table, admission: Admission) -> TableRows:
     """
     if not admission.scope:
         return TableRows(table)
-    return TableRows(table, admitted(table._connection.cursor(), table.dictionary, admission.scope))  # noqa: SLF001 - one module
+    selected = admitted(table._connection.cursor(), table.dictionary, admission.scope)  # noqa: SLF001 - one module
+    return TableRows(table, admission.scope, selected)
 
 
 def _marked(table: Table, key: bytes) -> tuple[Marks, Marks]:

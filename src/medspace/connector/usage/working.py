@@ -220,7 +220,8 @@ class Working:
         if rules.oversized(found):
             facts = {"leaves": found.leaves, "size": found.size, "most": LEAVES, "limit": RELEASE}
             raise ReleaseTooLargeError(**facts)
-        await self._threads.call(admission.use, lambda: self._parts.check_made(admission, output.parts))
+        if output.parts:
+            await self._threads.call(admission.use, lambda: self._parts.check_made(admission, output.parts))
         return found
 
     def passing(
