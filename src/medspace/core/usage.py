@@ -5,7 +5,7 @@ admission only (`core.material`), an engine works where usage control lets it (`
 way to the rows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -151,10 +151,20 @@ class Release:
     parts: tuple[Part, ...] = ()
 
 
-def release_digest(kind: str, number: int, cohort: int, values: Mapping[str, Json]) -> str:
+def listed(parts: Sequence[Part]) -> list[Json]:
+    """Parts as digests name them."""
+    return [[part.digest, part.media_type, part.size] for part in parts]
+
+
+def release_digest(
+    kind: str, number: int, cohort: int, values: Mapping[str, Json], parts: Sequence[Part] = ()
+) -> str:
     """The digest by which the logs of both sides name a release; `number` is the round; fractions as exact text.
+
+    Parts enter it where there are any.
 
     Raises:
         ValueError: the values are not JSON with finite numbers.
     """
-    return digest(exact({"kind": kind, "round": number, "cohort": cohort, "values": dict(values)}))
+    said: dict[str, Json] = {"kind": kind, "round": number, "cohort": cohort, "values": dict(values)}
+    return digest(exact(said | {"parts": listed(parts)} if parts else said))

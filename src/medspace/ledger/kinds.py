@@ -51,6 +51,7 @@ class Form(Enum):
     NUMBER = "number", _number
     TOKENS = "tokens", _list(TOKEN[1])
     DIDS = "dids", _list(DID[1])
+    DIGESTS = "digests", _list(DIGEST[1])
     ANSWERS = "answers", _list(_answer)
 
     def __init__(self, word: str, accepts: Accepts) -> None:
@@ -133,7 +134,7 @@ _KINDS = (
         "expires:time sites:number scope:digest",
     ),
     _kind("use.refused", "agreement transfer user:did code", "clause"),
-    _kind("use.released", "release admission output round:number digest:digest"),
+    _kind("use.released", "release admission output round:number digest:digest", "parts:digests"),
     _kind("use.held", "admission"),
     _kind("use.withheld", "admission code"),
     _kind("use.failed", "admission code"),

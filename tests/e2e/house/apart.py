@@ -1,71 +1,77 @@
-"""A connector in a process of its own, which can be killed: for stand-ins that must survive it."""
+"""Two connectors in processes of their own, and exchanges of tensors between them: for a test and a bench."""
 
-import asyncio
+import json
 import os
-import signal
 import subprocess
 import sys
-import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-import httpx
-
-from medspace.app.api.protocol import VERSIONS
-from medspace.app.compose import open_connector
-from medspace.app.config import read_config
-from medspace.app.serve import serve
+from tests.e2e.house.big_tensor import STATISTICS, Memory
+from tests.e2e.space import PURPOSE, Holding, Stage, staged, table
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-PATIENCE = 90.0
 
 
-class Apart:
-    """The connector of a node, run by `python -m PROGRAM CONFIG`."""
+class Pair:
+    """A clinic that scales tensors, and a user who asks it to."""
 
-    def __init__(self, node, program: str) -> None:
-        self.node, self.program = node, program
-        self.process: subprocess.Popen | None = None
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        stage.add("authority")
+        stage.add("clinic", Holding(table(2), "statistics-only", kinds=(STATISTICS,)))
+        stage.add("user")
+        stage.open("authority")
+        self.clinic, self.user = self._start("clinic", "hold"), self._start("user", "ask")
+        stage.admit()
+        for name in ("clinic", "user"):
+            stage.space(name).refresh()
+        self.agreement = stage.agree("user", "clinic")
 
-    def start(self) -> None:
-        command = [sys.executable, "-m", self.program, str(self.node.file)]
-        with (self.node.folder.parent / f"{self.node.key}.stderr").open("a") as log:
-            self.process = subprocess.Popen(command, cwd=REPOSITORY, env=dict(os.environ), stderr=log)
-        eventually(self.answers)
+    def _start(self, name: str, program: str) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-c", f"from tests.e2e.house.big_tensor import {program}; {program}()"]
+        process = subprocess.Popen(
+            [*command, str(self.stage.nodes[name].file)],
+            env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert json.loads(_line(process)) == {"ready": True}
+        return process
 
-    def answers(self) -> bool:
-        assert self.process.poll() is None, "the connector has ended by itself"
-        with suppress(httpx.TransportError):
-            return httpx.get(self.node.url + VERSIONS, trust_env=False).status_code == 200
-        return False
+    def exchange(self, size: int, factor: float) -> dict[str, Any]:
+        """One tensor there and one back, in a use of its own; with the memory of both sides."""
+        transfer = self.stage.space("user").request(self.agreement, STATISTICS)["id"]
+        task = {"task": "scale", "factor": factor, "purpose": PURPOSE, "min_sites": 1}
+        holder = self.stage.nodes["clinic"].did
+        assert self.user.stdin is not None
+        clinic = Memory(self.clinic.pid)
+        self.user.stdin.write(json.dumps({"holder": holder, "size": size, "transfer": transfer, "task": task}) + "\n")
+        self.user.stdin.flush()
+        said: dict[str, Any] = json.loads(_line(self.user))
+        return said | {"clinic": clinic.more()}
 
-    def kill(self) -> None:
-        """`kill -9`."""
-        self.process.kill()
-        self.process.wait(PATIENCE)
-
-    def stop(self) -> None:
-        """As an administrator stops it, if it runs."""
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            assert self.process.wait(PATIENCE) == 0
-
-
-def eventually(seen) -> None:
-    """Wait for another process, by looking."""
-    deadline = time.monotonic() + PATIENCE
-    while not seen():
-        assert time.monotonic() < deadline, seen
-        time.sleep(0.02)
+    def end(self) -> None:
+        """Stop both."""
+        for process in (self.clinic, self.user):
+            process.terminate()
+            process.communicate(timeout=30)
 
 
-def live(parts) -> None:
-    """Be the connector of the configuration that the command line names, until told to end."""
+def _line(process: "subprocess.Popen[str]") -> str:
+    assert process.stdout is not None
+    return process.stdout.readline()
 
-    async def run() -> None:
-        stop = asyncio.Event()
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-        connector = await open_connector(read_config(Path(sys.argv[1])), parts, lambda _: None)
-        await serve(connector, stop, lambda: None)
 
-    asyncio.run(run())
+@contextmanager
+def pair(folder: Path) -> Iterator[Pair]:
+    """Both connectors, until the end."""
+    with staged(folder) as stage:
+        both = Pair(stage)
+        try:
+            yield both
+        finally:
+            both.end()

@@ -18,8 +18,8 @@ from medspace.core.material import Form
 from medspace.core.store import Collection
 from medspace.core.text import Text
 from medspace.core.usage import Grant, Output
-from tests.e2e.house.apart import live
 from tests.e2e.house.coin import hold
+from tests.e2e.house.killable import live
 
 STATISTICS = "medspace:statistics"
 ALL = 5  # of one agreement

@@ -17,7 +17,7 @@ from medspace.core.errors import InvalidInputError
 from medspace.core.material import Form
 from medspace.core.text import Text
 from medspace.core.usage import Output
-from tests.e2e.house.apart import live
+from tests.e2e.house.killable import live
 
 STATISTICS = "medspace:statistics"
 SECRET_BYTES = 33  # the first tells the side, the others hide it

@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.house.apart import Apart, eventually
 from tests.e2e.house.budget import STATISTICS, WITH_BUDGET
+from tests.e2e.house.killable import Killable, eventually
 from tests.e2e.space import PURPOSE, Holding, staged, step, table
 
 TASK = {"task": "slow", "purpose": PURPOSE, "min_sites": 1}
@@ -23,7 +23,7 @@ def stage(tmp_path):
         stage.add("user")
         stage.add("clinic", Holding(table(2), "statistics-only", kinds=(STATISTICS,)), parts=WITH_BUDGET)
         stage.open("authority", "user")
-        stage.clinic = Apart(stage.nodes["clinic"], "tests.e2e.house.budget")
+        stage.clinic = Killable(stage.nodes["clinic"], "tests.e2e.house.budget")
         stage.clinic.start()
         try:
             stage.admit()

@@ -19,8 +19,8 @@ from medspace.app.compose import COLLECTIONS
 from medspace.connector.usage.errors import UseMemoryError
 from medspace.connector.usage.memory import Memories
 from medspace.connector.usage.model import MEMORIES
-from tests.e2e.house.apart import Apart, eventually
 from tests.e2e.house.coin import STATISTICS, WITH_COIN, Coin
+from tests.e2e.house.killable import Killable, eventually
 from tests.e2e.space import PURPOSE, Holding, staged, step, table
 from tests.workplaces import workplace
 
@@ -34,7 +34,7 @@ def stage(tmp_path_factory):
         stage.add("user")
         stage.add("clinic", Holding(table(2), "statistics-only", kinds=(STATISTICS,)), parts=WITH_COIN)
         stage.open("authority", "user")
-        stage.clinic = Apart(stage.nodes["clinic"], "tests.e2e.house.coin")
+        stage.clinic = Killable(stage.nodes["clinic"], "tests.e2e.house.coin")
         stage.clinic.start()
         try:
             stage.admit()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from medspace.adapters.blobs.memory import MemoryBlobStore
 from medspace.adapters.memory import ManualClock, MemoryDatabase, MemoryUseKeys, SeededRandomness
 from medspace.adapters.runner import ThreadPool, ThreadRunner
 from medspace.adapters.system import SystemRandomness
@@ -139,6 +140,7 @@ class House:
         self.end: Callable[[str, Any], None] = lambda use, decision: None
         self.clock = ManualClock(NOW)
         self.bell = Bell()
+        self.blobs = MemoryBlobStore(1 << 20, lambda: self.clock.now().timestamp())
         self.database = database or MemoryDatabase()
         self.tokens = JobTokens(b"secret")
         self.engine, self.source = Engine(), Source()
@@ -172,6 +174,7 @@ class House:
             keys=self.keys,
             runners=Runners(ThreadPool(), {"thread": ThreadRunner()}),
             changes=self.bell,
+            blobs=self.blobs,
             applied=self.brakes,
         )
 

@@ -89,6 +89,6 @@ def _desk(base: Base, membership: Membership, road: Road, learning: Learning) ->
         waiting=learning.waiting,
         usage=road.usage,
         labels=Labels(base.database, base.local),
-        small_cells=road.small_cells,
+        assets=road.assets,
         kinds=road.kinds,
     )

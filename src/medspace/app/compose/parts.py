@@ -1,6 +1,6 @@
-"""What can be swapped: the clock, randomness, the database, the resolver of host names, the engines."""
+"""What can be swapped: the clock, randomness, the database, the resolver of host names, the engines, the sources."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -9,6 +9,7 @@ from medspace.adapters.runner import SYSTEM_CLOCK, Recipe
 from medspace.adapters.sql import open_database
 from medspace.adapters.system import SystemClock, SystemRandomness
 from medspace.app.compose.conditions import CONDITIONS
+from medspace.app.sources import SCHEMES, Scheme
 from medspace.connector import model as connector_model
 from medspace.connector.usage import model as usage_model
 from medspace.connector.usage.conditions import Maker
@@ -76,4 +77,5 @@ class Parts:
     open_database: OpenDatabase = open_database
     resolve: Resolver = system_resolver
     brakes: Brakes = ALL_BRAKES
+    sources: Mapping[str, Scheme] = field(default_factory=lambda: SCHEMES)
     clock_again: Recipe = SYSTEM_CLOCK  # how the process of a step makes the clock

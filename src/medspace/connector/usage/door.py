@@ -24,11 +24,12 @@ from medspace.connector.usage.errors import JobClosedError, NotAdmittedError, Un
 from medspace.connector.usage.gate import INTERRUPTED, Gate
 from medspace.connector.usage.memory import remembers
 from medspace.connector.usage.model import JOBS, QUESTIONS, Job, Outcome, Question
+from medspace.connector.usage.naming import Digests
 from medspace.connector.usage.recollection import Recollection, Sought
 from medspace.connector.usage.requests import Asked, Requests
 from medspace.connector.usage.tokens import JobTokens
 from medspace.connector.usage.versions import Content
-from medspace.core.canonical import JsonObject, exact
+from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock, stamp
 from medspace.core.decision import Decision, combine
 from medspace.core.engine import Engine, OutputForm
@@ -56,18 +57,18 @@ class Door:
     applied: Brakes
 
     def admit(
-        self, tx: Transaction, call: Call, asked: str, admission_id: str, now: datetime
+        self, tx: Transaction, call: Call, said: Digests, admission_id: str, now: datetime
     ) -> Admitted | Release | Refusal:
         """Admit a step, give the answer that the use already got to it, or refuse; each as the log says it.
 
         Raises:
             UnknownJobError, JobClosedError: there is nothing to ask here; not noted.
         """
-        visit = self._visit(tx, call, now)
+        visit = self._visit(tx, call, said, now)
         decision, grant = self._granted(tx, visit)
         if not decision.permitted:
             return self._refuse(tx, visit, decision)
-        request = request_digest(visit.job.kind, grant, asked)
+        request = request_digest(visit.job.kind, grant, said.step)
         again = self.holder.notebook.answered(tx, visit.job.id, request)
         if again is not None:
             return again
@@ -84,24 +85,26 @@ class Door:
         if asking.new:
             self._spend(tx, asking)
         admission = self._admission(tx, asking, admission_id)
-        return Admitted(admission, visit.step, self._keep(tx, asking, admission, asked), recalled.known)
+        return Admitted(admission, visit.step, self._keep(tx, asking, admission, said.step), recalled.known)
 
     def _enrol(self, tx: Transaction, visit: Visit) -> None:
         job = visit.job
         job_now = replace(job, task=visit.task, steps=job.steps + 1, sites=sites_digest(visit.step.sites))
         tx.replace(JOBS, job, job_now)
 
-    def _visit(self, tx: Transaction, call: Call, now: datetime) -> Visit:
+    def _visit(self, tx: Transaction, call: Call, said: Digests, now: datetime) -> Visit:
         job = self.job(tx, call)
         agreement = tx.get(AGREEMENTS, job.agreement)
         if agreement is None:
             raise UnknownJobError(use=call.job)
-        return self._visited(tx, job, agreement, call.step, now)
+        return replace(self._visited(tx, job, agreement, call.step, said.task, now), inputs=said.inputs)
 
-    def _visited(self, tx: Transaction, job: Job, agreement: Agreement, step: Step, now: datetime) -> Visit:
+    def _visited(
+        self, tx: Transaction, job: Job, agreement: Agreement, step: Step, task: str, now: datetime
+    ) -> Visit:
         asked = Asked(now, self._uses_before(tx, job), step.task, self._protection(job.kind, step))
         request = self.requests.of(tx, agreement, job.kind, asked)
-        return Visit(job, agreement, step, digest(exact(step.task)), request, now)
+        return Visit(job, agreement, step, task, request, now)
 
     def _protection(self, kind: str, step: Step) -> str | None:
         engine = self.engines.get((kind, task_name(step)))
@@ -182,7 +185,7 @@ class Door:
         if job is None or agreement is None:
             return combine()
         before = replace(job, steps=job.steps - 1)  # this step does not stand against itself
-        visit = self._visited(tx, before, agreement, question.step, now)
+        visit = self._visited(tx, before, agreement, question.step, question.admission.task, now)
         asking = Asking(visit, _granted_to(admission), request, new=True)
         decision = self._judged(tx, asking)
         if decision.permitted:
@@ -245,7 +248,7 @@ class Door:
             "task": visit.task,
             "round": step.round,
             "step": step.name,
-            "question": digest(exact(step.inputs)),
+            "question": visit.inputs,
             "sites": len(set(step.sites)),
         }
 

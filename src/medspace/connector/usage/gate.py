@@ -10,11 +10,12 @@ from medspace.connector.usage.conditions import Conditions, Leaving
 from medspace.connector.usage.errors import JobClosedError, StepHeldError, WithheldError
 from medspace.connector.usage.model import JOBS, Job, Outcome
 from medspace.connector.usage.requests import Asked, Requests
+from medspace.connector.usage.rules import Measured
 from medspace.core.canonical import LARGEST_INTEGER
 from medspace.core.clock import Clock, stamp
 from medspace.core.decision import Decision, combine
 from medspace.core.store import Transaction
-from medspace.core.usage import Output, Release, release_digest
+from medspace.core.usage import Output, Release
 from medspace.ledger.model import Entry
 from medspace.ledger.service import record
 
@@ -35,6 +36,7 @@ class Gate:
         tx: Transaction,
         question: Admitted,
         output: Output,
+        found: Measured,
         release_id: str,
         now: datetime,
         remembered: str | None = None,
@@ -49,7 +51,7 @@ class Gate:
         if job is None or not is_open(tx, job):  # suspended or ended while the engine worked
             self.end(tx, admission.id, Outcome.REFUSED, JobClosedError.code)
             return Refusal(JobClosedError(use=admission.use))
-        in_the_open, behind = self._may_leave(tx, job, question, output, now)
+        in_the_open, behind = self._may_leave(tx, job, question, output, found, now)
         if not in_the_open.permitted:
             self.end(tx, admission.id, Outcome.REFUSED, in_the_open.code)
             error = WithheldError(**told(in_the_open.code, next(iter(in_the_open.failures), None)))
@@ -61,13 +63,20 @@ class Gate:
             self.holder.notebook.hold(tx, admission.id, output, now)
             memory.hold(tx, admission.use, admission.id, remembered)
             return StepHeldError()
-        said = release_digest(output.kind, step.round, output.cohort, output.values)
         facts = {"release": release_id, "admission": admission.id, "output": output.kind}
-        entry = record(
-            tx, Entry("use.released", stamp(now), self.holder.did, facts | {"round": step.round, "digest": said})
-        )
+        more = {"round": step.round, "digest": found.digest}
+        parts = {"parts": [f"sha256:{part.digest}" for part in output.parts]} if output.parts else {}
+        entry = record(tx, Entry("use.released", stamp(now), self.holder.did, facts | more | parts))
         release = Release(
-            release_id, admission.id, output.kind, step.round, output.values, output.cohort, said, entry
+            release_id,
+            admission.id,
+            output.kind,
+            step.round,
+            output.values,
+            output.cohort,
+            found.digest,
+            entry,
+            output.parts,
         )
         if not job.number:  # the first release makes it a use of the contract
             tx.replace(JOBS, job, replace(job, number=numbered(tx, job.agreement) + 1))
@@ -78,7 +87,7 @@ class Gate:
         return release
 
     def _may_leave(
-        self, tx: Transaction, job: Job, question: Admitted, output: Output, now: datetime
+        self, tx: Transaction, job: Job, question: Admitted, output: Output, found: Measured, now: datetime
     ) -> tuple[Decision, Decision]:
         """The gate and the conditions with what is known only now: what is told openly, and what lies behind."""
         agreement = tx.get(AGREEMENTS, job.agreement)
@@ -96,7 +105,7 @@ class Gate:
         cohort = LARGEST_INTEGER if output.kind in admission.messages else output.cohort
         return (
             combine(rules.in_the_open(admission, output, now), decided(LARGEST_INTEGER)),
-            combine(rules.behind_the_gate(admission, output), decided(cohort)),
+            combine(rules.behind_the_gate(admission, output, found), decided(cohort)),
         )
 
     def end(self, tx: Transaction, admission: str, outcome: Outcome, code: str) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from medspace.core.canonical import JsonObject
+from medspace.core.parts import Part
 from medspace.core.store import Collection
 
 
@@ -79,6 +80,7 @@ class Question:
     repeats: int = 0  # how often it was done again after the connector was killed
     code: str = ""  # why it ended, where it was not released
     told: str = ""  # what the caller was told then, sealed
+    parts: tuple[Part, ...] = ()  # of its release
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from medspace.connector.model import CATALOGUE
 from medspace.connector.usage import rules
 from medspace.connector.usage.calls import Admitted, Holder, Refusal, is_open, told
 from medspace.connector.usage.contents import Contents
@@ -13,6 +14,8 @@ from medspace.connector.usage.door import Door
 from medspace.connector.usage.errors import (
     JobClosedError,
     NotAdmittedError,
+    PartsForgottenError,
+    ReleaseTooLargeError,
     StepError,
     StepHeldError,
     StepTooLongError,
@@ -21,18 +24,22 @@ from medspace.connector.usage.errors import (
 )
 from medspace.connector.usage.gate import INTERRUPTED, Gate
 from medspace.connector.usage.memory import Memories
-from medspace.connector.usage.model import JOBS, Outcome
+from medspace.connector.usage.model import JOBS, QUESTIONS, Outcome
 from medspace.connector.usage.notebook import Said
+from medspace.connector.usage.parts import UseParts
 from medspace.connector.usage.ports import Changes, Place, Threads, Work
 from medspace.connector.usage.versions import Content
 from medspace.core.clock import Clock, Randomness
+from medspace.core.columns import ColumnUnknownError
 from medspace.core.engine import Engine
 from medspace.core.errors import InvalidInputError, MedspaceError, RefusedError, StorageError
 from medspace.core.ids import new_id
+from medspace.core.limits import LEAVES, RELEASE
 from medspace.core.store import Database, Transaction
-from medspace.core.usage import Output, Release
+from medspace.core.usage import Admission, Output, Release, Step
 
-IN_THE_OPEN = frozenset({"rows.refused"})  # refusals of a source by its published dictionary; all others are private
+# Refusals of a source by its published dictionary, and of an answer that was given before; all others are private.
+IN_THE_OPEN = frozenset({"rows.refused", PartsForgottenError.code})
 QUICK = 0.2  # seconds of the machine after which a step is watched: most have ended before
 HOUR = 3600.0
 
@@ -52,6 +59,7 @@ class Working:
         clock: Clock,
         randomness: Randomness,
         changes: Changes,
+        parts: UseParts,
         *,
         compares: bool,
     ) -> None:
@@ -59,6 +67,7 @@ class Working:
         self._memories = memories
         self._threads, self._database, self._changes = threads, database, changes
         self._clock, self._randomness, self._compares = clock, randomness, compares
+        self._parts = parts
 
     async def to_the_end(self, question: Admitted, engine: Engine, place: Place, since: datetime) -> Release:
         """Do what was admitted, from `since` on; whatever happens, it has an end in the log.
@@ -81,7 +90,8 @@ class Working:
                 raise await self._keep_back(question, error) from error
             raise await self._not_run(question, error) from error
         except InvalidInputError as error:
-            raise await self._not_run(question, error) from error
+            named = await self._named(question.admission.asset, error)
+            raise await self._not_run(question, named) from named
         except StorageError:
             raise  # nothing can be noted; the next step of this use, or the next start, will
         except MedspaceError:
@@ -104,6 +114,14 @@ class Working:
         await self.end(question, Outcome.REFUSED, error.code, error)
         return StepError(reason=error.text)
 
+    async def _named(self, asset: str, error: InvalidInputError) -> InvalidInputError:
+        """An error about a column, with the columns that everybody may know of."""
+        if not isinstance(error, ColumnUnknownError):
+            return error
+        offered = await self._database.read(lambda tx: tx.get(CATALOGUE, asset))
+        published = (offered.dictionary if offered else None) or {}
+        return error.among(published.get("columns", ()), published.get("person"))
+
     async def _keep_back(self, question: Admitted, error: RefusedError) -> WithheldError:
         """All reasons that lie in the rows are told alike; the holder's own log has the true one."""
         self._holder.tell(question.admission.id, str(getattr(error, "cause_code", "") or error.code))
@@ -121,10 +139,17 @@ class Working:
             content = await self._contents.remember(admission, sums, self._clock.now())
             known = await self._recognised(question, content)
         if known is not None:
-            return Output(known.kind, known.values, known.cohort)
-        memory = await self._memories.opened(admission.use)
-        work = Work(admission, question.step, engine, source, self._randomness, self._clock, memory)
+            return await self._given_again(question, known)
+        memory, blobs = await self._memories.opened(admission.use), self._parts.of(admission)
+        work = Work(admission, question.step, engine, source, self._randomness, self._clock, memory, blobs=blobs)
         return await self._watched(question, engine, place.do(work), since)
+
+    async def _given_again(self, question: Admitted, known: Release) -> Output:
+        use = question.admission.use
+        if known.parts:
+            asker = await self._database.read(lambda tx: tx.get(QUESTIONS, known.admission))
+            await self._threads.call(use, lambda: self._parts.give_again(known.parts, asker, question.admission))
+        return Output(known.kind, known.values, known.cohort, known.parts)
 
     async def _recognised(self, question: Admitted, content: Content) -> Release | None:
         """The answer that the question got before, if any; only now is known which rows it is put to."""
@@ -171,8 +196,9 @@ class Working:
         if output.memory is not None:
             memory = await self._memories.sealed(question.admission.use, output.memory)
             output = replace(output, memory=None)  # nothing but its own key ever seals it
+        found = await self.measured(question.admission, question.step, output)
         now, release_id = self._clock.now(), new_id(self._randomness)
-        done = await self._database.write(self.passing(question, output, release_id, now, memory))
+        done = await self._database.write(self.passing(question, output, found, release_id, now, memory))
         if isinstance(done, str):
             raise await self._keep_back(question, _PrivateError(cause=done))
         if isinstance(done, Release | StepHeldError):  # what waits for a person counts as answered: it may leave
@@ -183,8 +209,29 @@ class Working:
             raise done
         return done
 
+    async def measured(self, admission: Admission, step: Step, output: Output) -> rules.Measured:
+        """Count and digest an output, beside the event loop and before the transaction that lets it go.
+
+        Raises:
+            ReleaseTooLargeError: it is more than a release may be.
+            UseFailedError: it names parts that are not there.
+        """
+        found = await self._threads.call(admission.use, lambda: rules.measured(admission, output, step.round))
+        if rules.oversized(found):
+            facts = {"leaves": found.leaves, "size": found.size, "most": LEAVES, "limit": RELEASE}
+            raise ReleaseTooLargeError(**facts)
+        if output.parts:
+            await self._threads.call(admission.use, lambda: self._parts.check_made(admission, output.parts))
+        return found
+
     def passing(
-        self, question: Admitted, output: Output, release_id: str, now: datetime, memory: str | None = None
+        self,
+        question: Admitted,
+        output: Output,
+        found: rules.Measured,
+        release_id: str,
+        now: datetime,
+        memory: str | None = None,
     ) -> "Callable[[Transaction], Release | Refusal | StepHeldError | str]":
         """The unit of work that lets an output through the gate, or keeps what its user is told instead.
 
@@ -192,7 +239,7 @@ class Working:
         """
 
         def work(tx: Transaction) -> Release | Refusal | StepHeldError | str:
-            done = self._gate.release(tx, question, output, release_id, now, memory)
+            done = self._gate.release(tx, question, output, found, release_id, now, memory)
             if isinstance(done, Refusal):
                 self._holder.notebook.tell(tx, question.admission.id, said(done.error))
             return done
