@@ -11,6 +11,7 @@ from datetime import date
 
 import numpy as np
 
+from medspace.adapters.duckdb.cells import opened
 from medspace.adapters.duckdb.counting import Counted
 from medspace.adapters.duckdb.source import Table
 from medspace.core.dictionary import NUMBER, Column, ColumnType, Dictionary
@@ -33,12 +34,15 @@ def published(table: Table, least: int) -> Published:
     dictionary = table.dictionary
     names = [column.name for column in dictionary.columns]
     owner = "row" if dictionary.person is None else f"c{names.index(dictionary.person)}"
-    counted = Counted(table._connection.cursor(), "rows", owner, least)  # noqa: SLF001 - counts leave, rows do not
     columns, said = list[Column](), list[Text]()
-    for index, column in enumerate(dictionary.columns):
-        shown, reasons = (column, ()) if column.name == dictionary.person else _shown(counted, column, f"c{index}")
-        columns += [] if shown is None else [shown]
-        said += reasons
+    with opened(table._cells) as connection:  # noqa: SLF001 - counts leave, rows do not
+        counted = Counted(connection, "rows", owner, least)
+        for index, column in enumerate(dictionary.columns):
+            shown, reasons = (
+                (column, ()) if column.name == dictionary.person else _shown(counted, column, f"c{index}")
+            )
+            columns += [] if shown is None else [shown]
+            said += reasons
     return Published(replace(dictionary, columns=tuple(columns), left_out=()), tuple(said))
 
 
@@ -48,15 +52,11 @@ def small_cells(table: Table, least: int) -> int:
     The first answer to a task tells the sum of every such pair; a holder should know before it offers the table.
     """
     dictionary, labels = table.dictionary, list[Labels]()
-    for index, column in enumerate(dictionary.columns):
+    for column in dictionary.columns:
         if column.name != dictionary.person:
-            query = (
-                f"SELECT CASE WHEN c{index} IS NULL THEN -1 ELSE dense_rank() OVER (ORDER BY c{index}) END AS label"
-            )
-            cursor = table._connection.cursor()  # noqa: SLF001 - counts leave, rows do not
-            found = cursor.execute(f"SELECT label FROM ({query}, row FROM rows) ORDER BY row").fetchnumpy()["label"]  # noqa: S608 - ours
+            found = table._cells.labels(column.name)  # noqa: SLF001 - counts leave, rows do not
             if column.type in (ColumnType.CODE, ColumnType.FLAG) or len(np.unique(found)) <= disclosure.FEW_VALUES:
-                labels.append(np.ascontiguousarray(found, dtype=np.int64))  # numbers with few values are codes
+                labels.append(found)  # numbers with few values are codes
     return disclosure.small_cells(labels, table._owners, least)  # noqa: SLF001 - as above
 
 
