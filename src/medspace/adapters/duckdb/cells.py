@@ -73,6 +73,16 @@ class Cells:
         labels[np.isnan(kept)] = _NEVER
         return labels
 
+    def holders(self, column: str, owners: npt.NDArray[np.int64]) -> dict[str, int]:
+        """How many different owners have each text of a column of codes; `owners` names that of each row."""
+        kept = self.kept[column]
+        if not isinstance(kept, Texts):
+            raise TypeError(column)
+        known = kept.places != _NEVER
+        places = np.unique(np.stack([kept.places[known].astype(np.int64), owners[known]]), axis=1)[0]
+        counts = np.bincount(places, minlength=len(kept.levels)).tolist()
+        return dict(zip(kept.levels.tolist(), counts, strict=True))
+
     def among(self, column: str, values: Collection[str | float]) -> npt.NDArray[np.bool_]:
         """For each row whether its value, a code as text and anything else as number, is one of these."""
         kept = self.kept[column]
