@@ -8,6 +8,7 @@ from medspace.connector.catalogue.service import publish, withdraw
 from medspace.connector.errors import OfferError, UnknownDatasetError
 from medspace.connector.model import Dataset
 from medspace.connector.negotiation.strategy import Answering, PolicyStrategy
+from medspace.trust.model import Facts
 from tests.unit.connector.parties import Network, Party, settle, until
 
 ASSET = "urn:asset:1"
@@ -30,7 +31,7 @@ class Space:
         self.regions = {"did:web:company.example": "DE"}
         self.holder, self.company = Party("clinic", self.network), Party("company", self.network)
         for party, answering in ((self.holder, Answering.MANUAL), (self.company, Answering.AUTOMATIC)):
-            party.strategy = PolicyStrategy(party.local, lambda tx, did: self.regions.get(did), answering)
+            party.strategy = PolicyStrategy(party.local, lambda tx, did: Facts(did, self.regions.get(did)), answering)
             party.build()
             party.start()
 

@@ -12,6 +12,7 @@ from medspace.core.hashing import digest
 from medspace.ledger.report import Outcome
 from medspace.policy import odrl, templates
 from medspace.policy.limits import last_end
+from medspace.trust.model import Facts
 from tests.unit.connector.parties import Network, Party, until
 from tests.unit.connector.uses import PURPOSE, admitted_house, call
 from tests.unit.ledger import story
@@ -41,7 +42,7 @@ async def test_both_sides_note_when_an_agreement_ends():
     network = Network()
     holder, user = Party("clinic", network), Party("company", network)
     for party in (holder, user):
-        party.strategy = PolicyStrategy(party.local, lambda tx, did: "DE")
+        party.strategy = PolicyStrategy(party.local, lambda tx, did: Facts(did, "DE"))
         party.build()
         party.start()
     offer = templates.build("train-only", offer_id="urn:offer:1", purposes=[PURPOSE], until="2027-01-01T00:00:00Z")

@@ -5,6 +5,7 @@ import pytest
 from medspace.connector.catalogue.service import publish
 from medspace.connector.model import Dataset
 from medspace.connector.negotiation.strategy import Answering, PolicyStrategy
+from medspace.trust.model import Facts
 from tests.unit.connector.parties import Network, Party, until
 
 ASSET = "urn:asset:1"
@@ -29,7 +30,7 @@ async def pair():
     network = Network()
     holder, user = Party("clinic", network), Party("company", network)
     for party, answering in ((holder, Answering.AUTOMATIC), (user, Answering.AUTOMATIC)):
-        party.strategy = PolicyStrategy(party.local, lambda tx, did: "DE", answering)
+        party.strategy = PolicyStrategy(party.local, lambda tx, did: Facts(did, "DE"), answering)
         party.build()
         party.start()
     yield holder, user
@@ -93,7 +94,7 @@ async def test_a_person_may_agree_again(pair):
     holder, user = pair
     await offered(holder, ONCE)
     assert await ask(holder, user, ONCE) == ["FINALIZED"]
-    holder.strategy = PolicyStrategy(holder.local, lambda tx, did: "DE", Answering.MANUAL)
+    holder.strategy = PolicyStrategy(holder.local, lambda tx, did: Facts(did, "DE"), Answering.MANUAL)
     await holder.restart()
     begun = await user.negotiations.request_negotiation(holder.did, holder.address, ONCE, ASSET)
 

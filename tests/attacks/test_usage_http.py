@@ -29,6 +29,8 @@ PUBLIC = [
     ("GET", "/members"),
     ("POST", "/jobs/urn:uuid:1"),
     ("GET", "/jobs/urn:uuid:1/steps/0"),
+    ("PUT", "/jobs/urn:uuid:1/parts/0"),
+    ("GET", "/jobs/urn:uuid:1/parts/0"),
 ]
 OPEN = ["/.well-known/dspace-version", "/.well-known/did.json"]
 PRIVATE = [
@@ -78,7 +80,13 @@ def test_every_public_route_is_in_this_list(stage):
     known = {path for _, path in PUBLIC} | set(OPEN)
     for route in app.routes:
         path = route.path.rstrip("/")
-        for name, value in (("{pid}", "urn:uuid:1"), ("{job}", "urn:uuid:1"), ("{step}", "0"), ("{id:path}", ASSET)):
+        for name, value in (
+            ("{pid}", "urn:uuid:1"),
+            ("{job}", "urn:uuid:1"),
+            ("{step}", "0"),
+            ("{digest}", "0"),
+            ("{id:path}", ASSET),
+        ):
             path = path.replace(name, value)
         assert path in known
 

@@ -178,6 +178,14 @@ class BlobStoreContract:
         assert not store.has(USE, part.digest)
         assert read(store, STRANGER, part) == b"content"
 
+    def test_it_is_known_for_which_uses_parts_are_kept(self, store):
+        assert store.kept() == []
+        received(store, USE, b"content")
+        received(store, STRANGER, b"content")
+        assert set(store.kept()) == {USE, STRANGER}
+        store.drop(USE)
+        assert store.kept() == [STRANGER]
+
     def test_a_use_that_is_dropped_twice_is_gone(self, store):
         received(store, USE, b"content")
         store.drop(USE)
@@ -222,6 +230,15 @@ class TestFiles(BlobStoreContract):
         assert all(path.is_relative_to(store.folder) for path in files)
         assert {path.stat().st_mode & 0o077 for path in [store.folder, *store.folder.rglob("*")]} == {0}
 
+    def test_a_folder_that_does_not_say_for_whom_it_is_is_swept_by_its_time(self, store, clock):
+        received(store, USE, b"content")
+        used = store.of(USE).folder / "used"
+        used.write_text("nothing")
+        os.utime(used, (clock(), clock()))
+        assert store.kept() == []
+        store.sweep(START + timedelta(seconds=1))
+        assert not store.has(USE, part_of(b"content").digest)
+
     def test_what_a_killed_connector_left_is_gone_on_with(self, store, clock):
         part = part_of(b"content")
         left = store.receive(USE, part)  # what the system has of it counts
@@ -234,6 +251,7 @@ class TestFiles(BlobStoreContract):
 
     def test_what_an_engine_that_was_killed_left_counts_and_is_swept(self, store, clock):
         blobs = store.of(USE)
+        received(store, USE, b"")
         (blobs.folder / "left.new").write_bytes(bytes(600))
         with pytest.raises(PartsFullError):
             store.receive(OTHER, part_of(bytes(401)))

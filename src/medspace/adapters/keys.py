@@ -196,6 +196,19 @@ def write_secret(path: Path, content: bytes) -> None:
     _sync_folder(path.parent)
 
 
+def remove_secret(path: Path) -> None:
+    """Delete a secret file, durably; one that is not there is fine.
+
+    Raises:
+        OSError: it cannot be deleted.
+    """
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return
+    _sync_folder(path.parent)
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder of mode 0700 unless it is there.
 

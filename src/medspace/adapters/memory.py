@@ -10,8 +10,29 @@ from functools import partial
 
 from medspace.adapters.records import codec, known, plain, read_only
 from medspace.adapters.tail import Tail
+from medspace.core.clock import Clock, Randomness, stamp
 from medspace.core.errors import DuplicateRecordError, StaleRecordError
+from medspace.core.hashing import digest_bytes
+from medspace.core.sealing import KEY_BYTES
 from medspace.core.store import Collection, Key, R, T, Transaction
+from medspace.ledger.model import Receipt, SignedCheckpoint
+
+
+class MemoryAnchor:
+    """An anchor in memory (port `ledger.ports.Anchor`)."""
+
+    def __init__(self, clock: Clock, name: str = "memory") -> None:
+        self.name, self._clock = name, clock
+        self._kept: dict[str, Receipt] = {}
+
+    async def anchor(self, checkpoint: SignedCheckpoint) -> Receipt:
+        """Keep a checkpoint; the same one again has the receipt that it had."""
+        made = Receipt(self.name, stamp(self._clock.now()), digest_bytes(checkpoint.note.encode()))
+        return self._kept.setdefault(checkpoint.note, made)
+
+    async def verify(self, checkpoint: SignedCheckpoint, receipt: Receipt) -> bool:
+        """Whether it is kept under that receipt."""
+        return self._kept.get(checkpoint.note) == receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +249,32 @@ class SeededRandomness:
     def token_bytes(self, count: int) -> bytes:
         """The next `count` bytes of the sequence."""
         return self._source.randbytes(count)
+
+
+class MemoryUseKeys:
+    """Keys of uses in memory (port `connector.usage.memory.UseKeys`)."""
+
+    def __init__(self, randomness: Randomness) -> None:
+        self._randomness = randomness
+        self._keys: dict[str, bytes] = {}
+
+    def key(self, use: str) -> bytes | None:
+        """The key of a use; None where it has none, or no longer."""
+        return self._keys.get(use)
+
+    def make(self, use: str) -> bytes:
+        """The key of a use; made where there is none."""
+        if use not in self._keys:
+            self._keys[use] = self._randomness.token_bytes(KEY_BYTES)
+        return self._keys[use]
+
+    def forget(self, use: str) -> None:
+        """Delete the key of a use, if it has one."""
+        self._keys.pop(use, None)
+
+    def uses(self) -> list[str]:
+        """The uses that have a key."""
+        return list(self._keys)
 
 
 def _rank(key: Key) -> tuple[bool, str | int]:

@@ -19,6 +19,7 @@ from medspace.connector.usage.strategy import JOB_ENDPOINT
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.clock import Clock
 from medspace.core.errors import RefusedError
+from medspace.core.parts import Part
 from medspace.core.store import Database
 from medspace.core.text import Text, msgid, plain
 from medspace.core.usage import Step, release_digest
@@ -43,6 +44,7 @@ class _Answered(msgspec.Struct, frozen=True):
     cohort: int
     values: dict[str, Json]
     digest: str
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +208,7 @@ def _job(site: str, address: JsonObject) -> tuple[str, str]:
 def _answer(site: str, body: JsonObject) -> Answer:
     try:
         read = msgspec.convert(body, _Answered)
-        said = release_digest(read.kind, read.round, read.cohort, read.values)
+        said = release_digest(read.kind, read.round, read.cohort, read.values, read.parts)
     except ValueError as error:  # msgspec's validation error is one, so is a number that is not finite
         raise SiteRefusedError(site=site, reason=Text(msgid("its answer is not a release"))) from error
     if said != read.digest:
@@ -219,4 +221,5 @@ def _answer(site: str, body: JsonObject) -> Answer:
         values=read.values,
         cohort=read.cohort,
         digest=read.digest,
+        parts=read.parts,
     )

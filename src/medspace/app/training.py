@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from medspace.adapters.logs import logger
 from medspace.connector.errors import UnknownAgreementError
 from medspace.connector.model import AGREEMENTS, Agreement
-from medspace.connector.ports import RegionOf
+from medspace.connector.ports import FactsOf
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock
 from medspace.core.errors import DuplicateRecordError, MedspaceError, StaleRecordError, StorageError
@@ -26,11 +26,9 @@ LONGEST_PAUSE = 60.0
 class Training:
     """Keeps a task for each run that is not over."""
 
-    def __init__(
-        self, did: str, coordinator: Coordinator, database: Database, region_of: RegionOf, clock: Clock
-    ) -> None:
+    def __init__(self, did: str, coordinator: Coordinator, database: Database, facts: FactsOf, clock: Clock) -> None:
         self._did = did
-        self._region_of = region_of
+        self._facts = facts
         self._clock = clock
         self._coordinator = coordinator
         self._database = database
@@ -100,7 +98,7 @@ class Training:
         request = UseRequest(
             action=KIND,
             assignee=agreement.consumer,
-            region=self._region_of(tx, self._did),
+            region=self._facts(tx, self._did).region,
             time=self._clock.now(),
             target=agreement.dataset,
         )

@@ -11,6 +11,7 @@ from medspace.connector.states import StandingOf
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.decision import Decision
 from medspace.core.store import Transaction
+from medspace.trust.model import Facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,5 +143,5 @@ class Agreements(Protocol):
 # Raises an error of `medspace.core.errors` where a callback address must not be used.
 CallbackCheck: TypeAlias = Callable[[str], None]
 
-# The region of a member by its DID, None where it is not known.
-RegionOf: TypeAlias = Callable[[Transaction, str], str | None]
+# What is known of a participant by its DID.
+FactsOf: TypeAlias = Callable[[Transaction, str], Facts]

@@ -156,6 +156,10 @@ class BlobStore(Protocol):
         """Have a use keep what another one has; False where that has it not."""
         ...
 
+    def kept(self) -> list[Keeping]:
+        """The uses that parts are kept for."""
+        ...
+
     def drop(self, keeping: Keeping) -> None:
         """Forget the parts of a use."""
         ...

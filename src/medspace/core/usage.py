@@ -5,7 +5,7 @@ admission only (`core.material`), an engine works where usage control lets it (`
 way to the rows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -55,7 +55,8 @@ class Grant:
     min_cohort: int = 1
     min_sites: int = 1
     expires: datetime | None = None
-    budget: Mapping[str, Json] = field(default_factory=dict)  # what was set aside for this step, by condition
+    budget: Mapping[str, Json] = field(default_factory=dict)  # what is set aside for this step, by condition
+    noted: Mapping[str, Json] = field(default_factory=dict)  # what the entry `use.admitted` says of it
 
     def narrowed(self, other: "Grant") -> "Grant":
         """What both allow."""
@@ -70,6 +71,7 @@ class Grant:
             min_sites=max(self.min_sites, other.min_sites),
             expires=min(ends, default=None),
             budget={**self.budget, **other.budget},
+            noted={**self.noted, **other.noted},
         )
 
 
@@ -100,6 +102,8 @@ class Admission:
     brakes: Brakes = Brakes()
     scope: tuple[RowScope, ...] = ()  # which rows: those that all of these let in
     budget: Mapping[str, Json] = field(default_factory=dict)  # what conditions set aside for the step
+    protection: str = ""  # what the engine gives to the task, as policies name it
+    messages: Mapping[str, int] = field(default_factory=dict)  # outputs not made of persons: how many bytes at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +151,20 @@ class Release:
     parts: tuple[Part, ...] = ()
 
 
-def release_digest(kind: str, number: int, cohort: int, values: Mapping[str, Json]) -> str:
+def listed(parts: Sequence[Part]) -> list[Json]:
+    """Parts as digests name them."""
+    return [[part.digest, part.media_type, part.size] for part in parts]
+
+
+def release_digest(
+    kind: str, number: int, cohort: int, values: Mapping[str, Json], parts: Sequence[Part] = ()
+) -> str:
     """The digest by which the logs of both sides name a release; `number` is the round; fractions as exact text.
+
+    Parts enter it where there are any.
 
     Raises:
         ValueError: the values are not JSON with finite numbers.
     """
-    return digest(exact({"kind": kind, "round": number, "cohort": cohort, "values": dict(values)}))
+    said: dict[str, Json] = {"kind": kind, "round": number, "cohort": cohort, "values": dict(values)}
+    return digest(exact(said | {"parts": listed(parts)} if parts else said))

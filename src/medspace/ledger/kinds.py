@@ -51,6 +51,7 @@ class Form(Enum):
     NUMBER = "number", _number
     TOKENS = "tokens", _list(TOKEN[1])
     DIDS = "dids", _list(DID[1])
+    DIGESTS = "digests", _list(DIGEST[1])
     ANSWERS = "answers", _list(_answer)
 
     def __init__(self, word: str, accepts: Accepts) -> None:
@@ -113,7 +114,7 @@ _TRANSFER = ("role pid counterparty:did agreement format", "peer_pid code")
 # the sites that were asked and did not take part to the end, `reasons` the code of each one's reason in that order.
 # What was admitted ends once: it was released, withheld by a rule, or failed (the engine broke, the connector stopped
 # in between), and may be held for a person before that; `expires` is until when its answer may leave, `sites` how
-# many holders the run named.
+# many holders the run named, `scope` the digest of the rows that it was narrowed to, keyed by the holder.
 _KINDS = (
     _kind("offer.published", "asset offer policy:digest label:digest", "dataset:digest dictionary:digest"),
     _kind("offer.withdrawn", "asset"),
@@ -130,10 +131,10 @@ _KINDS = (
     _kind(
         "use.admitted",
         "admission agreement transfer user:did asset use_kind purpose task:digest round:number step question:digest",
-        "expires:time sites:number",
+        "expires:time sites:number scope:digest",
     ),
     _kind("use.refused", "agreement transfer user:did code", "clause"),
-    _kind("use.released", "release admission output round:number digest:digest"),
+    _kind("use.released", "release admission output round:number digest:digest", "parts:digests"),
     _kind("use.held", "admission"),
     _kind("use.withheld", "admission code"),
     _kind("use.failed", "admission code"),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from medspace.core.canonical import JsonObject
+from medspace.core.engine import COORDINATOR_SEES_SUMS
 from medspace.core.text import Fact, Text, counted, msgid
 from medspace.ledger.errors import NoSuchRunError
 from medspace.ledger.statements import Line, Run, Statements
@@ -19,7 +20,7 @@ Logs = Mapping[str, Statements]
 # What a run's protection means to the people whose data it used. A code that is not here is shown as it is.
 PROTECTIONS = MappingProxyType(
     {
-        "coordinator-sees-sums": msgid("Protection off: the coordinator saw the sums of each site by itself."),
+        COORDINATOR_SEES_SUMS: msgid("Protection off: the coordinator saw the sums of each site by itself."),
         "masked-sums": msgid("Protection on: the coordinator saw only sums over all sites together."),
     }
 )

@@ -43,8 +43,12 @@ COMPUTED = frozenset(ACTIONS.ancestors) - {USE, "read", DOWNLOAD}
 # Nothing is narrower than these: a request for anything at all is a request for one of them.
 LEAVES = tuple(sorted(COMPUTED | {DOWNLOAD}))
 
-# Duties that the space carries out by itself: every use is an entry of the ledger before it begins.
-DUTIES: Mapping[str, Text] = {"medspace:log": Text(msgid("Every use is written to the log of the data holder."))}
+# The duties that have words. Whether anything keeps one is up to the conditions of the connector that is asked to
+# agree to it (`connector.usage.conditions`): what nothing keeps is refused at negotiation.
+DUTIES: Mapping[str, Text] = {
+    "medspace:log": Text(msgid("Every use is written to the log of the data holder.")),
+    "inform": Text(msgid("The data holder is told what became of each use.")),  # ODRL Vocabulary 3.9
+}
 
 _BYTES = frozenset({"HttpData-PULL", "HttpData-PUSH"})
 

@@ -14,6 +14,7 @@ from itertools import repeat
 from typing import Any
 
 from medspace.core.clock import instant
+from medspace.core.engine import COORDINATOR_SEES_SUMS
 from medspace.core.text import Fact, Text, msgid
 from medspace.policy import purposes
 from medspace.policy.logic import any_of, negated
@@ -149,7 +150,7 @@ _PLACE = _terms(REGIONS.within, isPartOf=REGIONS.within)
 # --- saying ---------------------------------------------------------------------------------------------------
 
 PROTECTIONS: Mapping[str, Text] = {
-    "coordinator-sees-sums": Text(msgid("the coordinator sees the sums of each data holder")),
+    COORDINATOR_SEES_SUMS: Text(msgid("the coordinator sees the sums of each data holder")),
 }
 
 _PLACES = {

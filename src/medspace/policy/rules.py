@@ -17,7 +17,7 @@ from typing import NamedTuple
 from medspace.core.decision import Decision, Premise, Verdict
 from medspace.core.text import Text, msgid
 from medspace.policy import words
-from medspace.policy.actions import ACTIONS, LEAVES, USE, covers, last_point, touches
+from medspace.policy.actions import ACTIONS, DUTIES, LEAVES, USE, covers, last_point, touches
 from medspace.policy.logic import (
     ELSEWHERE,
     LOGIC,
@@ -93,8 +93,12 @@ def _decide_any(policy: Policy, request: UseRequest, point: Point) -> Decision:
     return next((decision for decision in decisions if decision.permitted), decisions[0])
 
 
-def enforceable(policy: Policy, points: Collection[Point] = ROAD) -> Decision:
+def enforceable(
+    policy: Policy, points: Collection[Point] = ROAD, duties: Collection[str] = frozenset(DUTIES)
+) -> Decision:
     """Whether these points can enforce every clause of the policy; asked when it is offered, agreed and used.
+
+    `duties` are those that somebody keeps, or sees kept.
 
     What is only known of a result is a condition of a permission, which the admission carries to the gate; a
     prohibition cannot wait for it.
@@ -113,9 +117,16 @@ def enforceable(policy: Policy, points: Collection[Point] = ROAD) -> Decision:
         for leaf in leaves(rule.constraints)
         if OPERANDS[leaf.operand].since is Point.RELEASE
     ]
+    premises += [_kept_by_nobody(duty) for duty in _duties(policy) if duty.action not in duties]
     if premises:
         return Decision(Verdict.UNENFORCEABLE, "policy.unenforceable", tuple(premises))
     return Decision(Verdict.PERMIT, "policy.enforceable")
+
+
+def _duties(policy: Policy) -> Iterator[Rule]:
+    yield from policy.obligations
+    for rule in policy.permissions:
+        yield from rule.duties
 
 
 def leaves(constraints: tuple[Constraint, ...]) -> Iterator[Atomic]:
@@ -258,6 +269,12 @@ def _out_of_reach(leaf: Atomic) -> Premise:
     held = Text(msgid("No point that this kind of use passes can check it."))
     remedy = Text(msgid("Offer a kind of use that runs beside the data, or leave this condition out."))
     return Premise(leaf.clause, leaf.asked, held, satisfied=False, remedy=remedy)
+
+
+def _kept_by_nobody(duty: Rule) -> Premise:
+    held = Text(msgid("Nothing here sees to it that this duty is fulfilled."))
+    remedy = Text(msgid("Ask for terms without this clause."))
+    return Premise(duty.clause, words.duty(duty), held, satisfied=False, remedy=remedy)
 
 
 def _too_late(leaf: Atomic) -> Premise:

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import stamp
+from medspace.core.engine import COORDINATOR_SEES_SUMS
 from medspace.core.text import Text, msgid
 from medspace.policy import odrl, purposes
 from medspace.policy.actions import DOWNLOAD, PROFILE, USE
@@ -33,7 +34,7 @@ class Template:
 
 # The coordinator of a joint computation adds up what the sites send; until their answers are masked it sees each of
 # them, and the contract says so.
-_JOINT: Mapping[str, Given] = {"protection": "coordinator-sees-sums"}
+_JOINT: Mapping[str, Given] = {"protection": COORDINATOR_SEES_SUMS}
 
 TEMPLATES: Mapping[str, Template] = {
     template.name: template

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from medspace.core.canonical import Json, JsonObject
+from medspace.core.parts import Part
 from medspace.core.usage import Step
 
 SiteFaults = Literal["exclude", "fail"]
@@ -25,6 +26,7 @@ class Answer:
     values: Mapping[str, Json]
     cohort: int
     digest: str  # of the release, as it stands in the site's log
+    parts: tuple[Part, ...] = ()  # that the release names; they lie at the site until they are fetched
 
 
 class Sites(Protocol):

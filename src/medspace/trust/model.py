@@ -73,6 +73,21 @@ class Members:
 
 
 @dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a participant, from what others have signed: of somebody unknown, nothing but the DID."""
+
+    did: str
+    region: str | None = None  # such as DE
+    roles: tuple[str, ...] = ()
+
+
+def facts(members: Members | None, did: str) -> Facts:
+    """What the members list says of a participant."""
+    member = members.find(did) if members is not None else None
+    return Facts(did) if member is None else Facts(did, member.region or None, member.roles)
+
+
+@dataclass(frozen=True, slots=True)
 class SeenToken:
     """An ID token that was used: `id` is the hash of issuer and jti, `expires` in seconds since 1970."""
 

@@ -11,6 +11,7 @@ from medspace.connector.errors import OfferError
 from medspace.connector.model import TRANSFERS, Dataset, Failure, Role, Transfer, TransferState
 from medspace.connector.negotiation.strategy import Answering, PolicyStrategy
 from medspace.policy import templates
+from medspace.trust.model import Facts
 from tests.unit.connector.parties import Network, Party, until
 
 ASSET = "urn:asset:1"
@@ -23,7 +24,7 @@ class Shop:
         self.network = Network()
         self.holder, self.company = Party("clinic", self.network), Party("company", self.network)
         for party in (self.holder, self.company):
-            party.strategy = PolicyStrategy(party.local, lambda tx, did: None)
+            party.strategy = PolicyStrategy(party.local, lambda tx, did: Facts(did))
             party.build()
             party.start()
         self.offers = [templates.build("train-only", offer_id="urn:offer:1", **terms)]
@@ -125,7 +126,7 @@ async def test_a_used_up_agreement_is_not_given_for_a_new_one(uses, codes, asked
 async def test_who_waits_for_a_person_to_answer_asks_once():
     shop = Shop(count=1)
     await shop.publish()
-    shop.holder.strategy = PolicyStrategy(shop.holder.local, lambda tx, did: None, Answering.MANUAL)
+    shop.holder.strategy = PolicyStrategy(shop.holder.local, lambda tx, did: Facts(did), Answering.MANUAL)
     await shop.holder.restart()
     first = await shop.desk.negotiate(shop.holder.did, ASSET)
 
@@ -143,7 +144,7 @@ async def test_who_has_asked_for_the_next_agreement_asks_once():
     await shop.negotiate()
     (agreement,) = await shop.company.negotiations.agreements()
     await shop.company.database.write(lambda tx: tx.insert(TRANSFERS, begun(agreement, 1)))
-    shop.holder.strategy = PolicyStrategy(shop.holder.local, lambda tx, did: None, Answering.MANUAL)
+    shop.holder.strategy = PolicyStrategy(shop.holder.local, lambda tx, did: Facts(did), Answering.MANUAL)
     await shop.holder.restart()
     first = await shop.desk.negotiate(shop.holder.did, ASSET)
 

@@ -6,6 +6,7 @@ import pytest
 from medspace.connector.catalogue.service import publish
 from medspace.connector.model import CATALOGUE, Dataset
 from medspace.connector.negotiation.strategy import Answering, PolicyStrategy
+from medspace.trust.model import Facts
 from tests.unit.connector.parties import CONTEXT, Party, settle, until
 
 ASSET = "urn:asset:1"
@@ -29,7 +30,7 @@ def regions():
 
 
 def product(party, regions, answering=Answering.AUTOMATIC):
-    party.strategy = PolicyStrategy(party.local, lambda tx, did: regions.get(did), answering)
+    party.strategy = PolicyStrategy(party.local, lambda tx, did: Facts(did, regions.get(did)), answering)
     party.build()
 
 

@@ -1,18 +1,21 @@
 """A holder's usage control with real collections, a clock that stands still, and an engine that does as told."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from medspace.adapters.memory import ManualClock, MemoryDatabase, SeededRandomness
+from medspace.adapters.blobs.memory import MemoryBlobStore
+from medspace.adapters.memory import ManualClock, MemoryDatabase, MemoryUseKeys, SeededRandomness
 from medspace.adapters.runner import ThreadPool, ThreadRunner
 from medspace.adapters.system import SystemRandomness
 from medspace.app.bell import Bell, RingingDatabase
+from medspace.app.compose.conditions import CONDITIONS
 from medspace.connector.model import AGREEMENTS, Agreement, Role, Transfer, TransferState
 from medspace.connector.ports import TransferEvent
 from medspace.connector.usage.calls import Call, Holder
+from medspace.connector.usage.conditions import Grounds, Maker
 from medspace.connector.usage.model import JOBS, LABELS, Labelled
 from medspace.connector.usage.notebook import Notebook
 from medspace.connector.usage.ports import Runners
@@ -24,9 +27,10 @@ from medspace.core.engine import COORDINATOR_SEES_SUMS, OutputForm, StepLimits, 
 from medspace.core.hashing import digest
 from medspace.core.material import Form
 from medspace.core.sealing import Sealer
-from medspace.core.usage import Admission, Brakes, Output, Step
+from medspace.core.usage import Admission, Brakes, Output, RowScope, Step
 from medspace.ledger.model import Entry, decode
 from medspace.policy import templates
+from medspace.trust.model import Facts
 
 HOLDER = "did:web:clinic.example"
 USER = "did:web:company.example"
@@ -51,19 +55,28 @@ class Table:
 
     said: tuple[int, ...]
     sex: str = "f"
+    scope: tuple[RowScope, ...] = ()
     dictionary: Dictionary = TABLE
+
+    @property
+    def who(self) -> list[int]:
+        """The persons whom the scope lets in."""
+        everybody = range(len(self.said))
+        return [
+            person for person in everybody if all((str(person) in one.values) is one.within for one in self.scope)
+        ]
 
     def marks(self, key: bytes) -> tuple[list[int], list[int]]:
         assert len(key) == 32
-        return list(range(len(self.said))), [number + 1 for number in self.said]
+        return self.who, [self.said[person] + 1 for person in self.who]
 
     def numbers(self, column: str) -> list[float]:
         assert column == "sum"
-        return [float(number) for number in self.said]
+        return [float(self.said[person]) for person in self.who]
 
     def codes(self, column: str) -> list[str | None]:
         assert column == "sex"
-        return [self.sex] * len(self.said)
+        return [self.sex] * len(self.who)
 
 
 class Source:
@@ -73,10 +86,11 @@ class Source:
         self.opened: list[Admission] = []
         self.said = tuple(range(50))  # what each person's one row says
         self.sex = "f"
+        self.scopes = True  # whether it applies the scope of an admission
 
     def open(self, admission: Admission) -> "Table":
         self.opened.append(admission)
-        return Table(self.said, self.sex)
+        return Table(self.said, self.sex, admission.scope if self.scopes else ())
 
 
 @dataclass
@@ -112,39 +126,55 @@ class Engine:
 class House:
     """Usage control of one holder, with the agreements and jobs that a test asks for."""
 
-    def __init__(self, database: Any = None, limit: int = 1000, brakes: Brakes = ALL_BRAKES, **terms: Any) -> None:
+    def __init__(
+        self,
+        database: Any = None,
+        limit: int = 1000,
+        brakes: Brakes = ALL_BRAKES,
+        more: Sequence[Maker] = (),
+        **terms: Any,
+    ) -> None:
         self.limit, self.brakes, self.randomness = limit, brakes, SeededRandomness(7)
         self.secret = b"secret of the questions"
         self.told: list[tuple[str, str]] = []
         self.end: Callable[[str, Any], None] = lambda use, decision: None
         self.clock = ManualClock(NOW)
         self.bell = Bell()
+        self.blobs = MemoryBlobStore(1 << 20, lambda: self.clock.now().timestamp())
         self.database = database or MemoryDatabase()
         self.tokens = JobTokens(b"secret")
         self.engine, self.source = Engine(), Source()
         self.regions: dict[str, str | None] = {USER: "DE"}
         self.terms = {"purposes": [PURPOSE], "until": "2027-01-01T00:00:00Z", "min_cohort": 10} | terms
-        self.strategy = UsageStrategy(
-            "https://clinic.example", frozenset({KIND}), self.tokens, self.region_of, self.clock
-        )
+        self.more = more  # conditions beside those of the product
+        self.keys = MemoryUseKeys(SeededRandomness(8))
         self.build()
 
     def build(self, engines: dict[str, Any] | None = None, sources: dict[str, Any] | None = None) -> None:
         """Usage control as after a start of the connector."""
         sources = {ASSET: self.source} if sources is None else sources
         self.notebook = Notebook(Sealer(self.secret, SystemRandomness()))
+        holder = Holder(
+            HOLDER, sources, {ASSET: self.limit}, self.notebook, lambda *told: self.told.append(told), self.end
+        )
+        self.grounds = Grounds(holder, self.brakes)
+        conditions = [make(self.grounds) for make in (*CONDITIONS, *self.more)]
+        self.strategy = UsageStrategy(
+            "https://clinic.example", frozenset({KIND}), self.tokens, self.facts, self.clock, conditions
+        )
         self.control = UsageControl(
-            Holder(
-                HOLDER, sources, {ASSET: self.limit}, self.notebook, lambda *told: self.told.append(told), self.end
-            ),
+            holder,
             engines={(KIND, "count"): lambda: self.engine} if engines is None else engines,
             database=RingingDatabase(self.database, self.bell),
             tokens=self.tokens,
-            region_of=self.region_of,
+            facts=self.facts,
             clock=self.clock,
             randomness=self.randomness,
+            conditions=conditions,
+            keys=self.keys,
             runners=Runners(ThreadPool(), {"thread": ThreadRunner()}),
             changes=self.bell,
+            blobs=self.blobs,
             applied=self.brakes,
         )
 
@@ -153,8 +183,8 @@ class House:
         while self.control._going._leads:
             await asyncio.gather(*(lead.task for lead in self.control._going._leads.values()), return_exceptions=True)
 
-    def region_of(self, _: Any, did: str) -> str | None:
-        return self.regions.get(did)
+    def facts(self, _: Any, did: str) -> Facts:
+        return Facts(did, self.regions.get(did))
 
     async def agree(self, template: str = "train-only", label: dict[str, Any] | None = LABEL, name: str = "1") -> str:
         policy = templates.build(template, **self.terms) | {

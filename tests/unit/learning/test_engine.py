@@ -6,13 +6,14 @@ import math
 import numpy as np
 import pytest
 
-from medspace.connector.usage.rules import behind_the_gate
+from medspace.connector.usage.rules import behind_the_gate, measured
+from medspace.core.columns import ColumnUnknownError
 from medspace.core.usage import Step
 from medspace.learning.errors import StepInvalidError
 from medspace.learning.glm.answers import EVALUATION, MOMENTS, NEWTON
 from medspace.learning.glm.design import sample
 from medspace.learning.glm.engine import GlmEngine
-from medspace.learning.glm.errors import ColumnUnknownError, LevelUnknownError, NothingLeftError, TargetInvalidError
+from medspace.learning.glm.errors import LevelUnknownError, NothingLeftError, TargetInvalidError
 from medspace.learning.glm.task import parse
 from medspace.runs.errors import TaskInvalidError
 from tests.admissions import admission
@@ -80,8 +81,8 @@ def test_a_cohort_counts_persons_and_the_gate_withholds_the_rows_of_few(name):
     assert few.cohort <= 3
     assert 15 <= enough.cohort <= 20
     allowed = admission(min_cohort=10)
-    assert behind_the_gate(allowed, few).code == "release.cohort"
-    assert behind_the_gate(allowed, enough).permitted
+    assert behind_the_gate(allowed, few, measured(allowed, few, 0)).code == "release.cohort"
+    assert behind_the_gate(allowed, enough, measured(allowed, enough, 0)).permitted
 
 
 @pytest.mark.parametrize("seed", range(5))

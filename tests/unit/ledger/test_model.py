@@ -22,6 +22,7 @@ EXAMPLES = {
     Form.NUMBER: 3,
     Form.TOKENS: ["a", "b"],
     Form.DIDS: [DID],
+    Form.DIGESTS: [DIGEST],
     Form.ANSWERS: [{"site": DID, "use": "u", "release": "r", "digest": DIGEST}],
 }
 
@@ -125,6 +126,7 @@ FORMS = {
     Form.NUMBER: st.integers(0, 2**53 - 1),
     Form.TOKENS: st.lists(st.just("a") | st.just('"\\')),
     Form.DIDS: st.lists(st.just(DID), max_size=3).map(tuple),
+    Form.DIGESTS: st.lists(st.just(DIGEST), max_size=3),
     Form.ANSWERS: st.lists(st.permutations(list(EXAMPLES[Form.ANSWERS][0].items())).map(dict), max_size=3),
 }
 

@@ -5,6 +5,7 @@ engine, `<random>.new`; a connector that was killed leaves such files behind, to
 members and uses are hashed, so that no name of theirs becomes a path.
 """
 
+import json
 import os
 import secrets
 import shutil
@@ -24,7 +25,8 @@ from medspace.core.parts import Keeping, Part, PartBusyError, PartError, PartsFu
 from medspace.core.text import Text, msgid
 
 REREAD = 1 << 20  # bytes at once
-_USED = "used"  # its time is that of the last part
+_USED = "used"  # says for whom the folder is; its time is that of the last part
+_NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,10 @@ class FileBlobStore:
 
     def of(self, keeping: Keeping) -> "FileBlobs":
         """The parts of one use, for an engine; can be sent to another process."""
-        self._touch(keeping)
-        return FileBlobs(self._of_use(keeping), self.most)
+        folder, now = self._of_use(keeping), self.now()
+        with suppress(FileNotFoundError):
+            os.utime(folder / _USED, (now, now))
+        return FileBlobs(keeping, str(folder), self.most, now)
 
     def has(self, keeping: Keeping, digest: str) -> bool:
         """Whether all of a part is here."""
@@ -52,8 +56,8 @@ class FileBlobStore:
         Raises:
             PartsFullError, PartBusyError: as the port says.
         """
-        self._touch(keeping)
         folder = self._of_use(keeping)
+        _make(folder, keeping, self.now())
         path = folder / f"{part.digest}.{part.size}.partial"
         with self._lock:
             if path in self._busy:
@@ -72,13 +76,21 @@ class FileBlobStore:
 
     def share(self, digest: str, source: Keeping, target: Keeping) -> bool:
         """Have a use keep what another one has; the bytes lie on the disk once."""
-        self._touch(target)
+        _make(self._of_use(target), target, self.now())
         with _room(), suppress(FileExistsError):
             try:
                 os.link(self._of_use(source) / digest, self._of_use(target) / digest)
             except FileNotFoundError:
                 return False
         return True
+
+    def kept(self) -> list[Keeping]:
+        """The uses that parts are kept for."""
+        found = []
+        for used in self.folder.glob(f"*/*/{_USED}"):
+            with suppress(OSError, ValueError, TypeError):
+                found.append(Keeping(*json.loads(used.read_text())))
+        return found
 
     def drop(self, keeping: Keeping) -> None:
         """Forget the parts of a use."""
@@ -94,22 +106,20 @@ class FileBlobStore:
     def _of_use(self, keeping: Keeping) -> Path:
         return self.folder / _hashed(keeping.member) / _hashed(keeping.use)
 
-    def _touch(self, keeping: Keeping) -> None:
-        folder = self._of_use(keeping)
-        with _room():
-            for each in (self.folder, folder.parent, folder):
-                each.mkdir(mode=0o700, exist_ok=True)
-            used = folder / _USED
-            used.touch(mode=0o600)
-            os.utime(used, (self.now(), self.now()))
-
 
 @dataclass(frozen=True, slots=True)
 class FileBlobs:
-    """The parts of one use in its folder."""
+    """The parts of one use in its folder, which is made for the first of them; `now` is when it was asked for."""
 
-    folder: Path
+    keeping: Keeping
+    place: str
     most: int
+    now: float
+
+    @property
+    def folder(self) -> Path:
+        """Where they lie."""
+        return Path(self.place)
 
     def open(self, part: Part) -> BinaryIO:
         """The bytes of a part.
@@ -128,6 +138,7 @@ class FileBlobs:
 
     def create(self, media_type: str) -> AbstractContextManager["_New"]:
         """Begin a part."""
+        _make(self.folder, self.keeping, self.now)
         return _New(self.folder, media_type, self.most)
 
 
@@ -144,7 +155,7 @@ class _New:
 
     def __enter__(self) -> Self:
         with _room():
-            self._file = open(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb")  # noqa: PTH123
+            self._file = open(os.open(self._path, _NEW, 0o600), "wb")  # noqa: PTH123
         return self
 
     def __exit__(
@@ -229,6 +240,8 @@ def taken(member: Path) -> int:
     """The bytes that a member's parts take up, with those that are still to come."""
     total = 0
     for path in member.glob("*/*"):
+        if path.name == _USED:
+            continue
         if path.suffix == ".partial":
             total += int(path.name.split(".")[1])
         else:
@@ -249,6 +262,19 @@ def _settle(file: BinaryIO, path: Path, place: Path) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _make(folder: Path, keeping: Keeping, now: float) -> None:
+    """The folder of a use, which is used now."""
+    with _room():
+        for each in (folder.parent.parent, folder.parent, folder):
+            each.mkdir(mode=0o700, exist_ok=True)
+        used = folder / _USED
+        if not used.exists():
+            said = json.dumps([keeping.member, keeping.use]).encode()
+            with suppress(FileExistsError), open(os.open(used, _NEW, 0o600), "wb") as written:  # noqa: PTH123
+                written.write(said)
+        os.utime(used, (now, now))
 
 
 def _remove(folder: Path) -> None:

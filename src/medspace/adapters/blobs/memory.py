@@ -64,6 +64,10 @@ class MemoryBlobStore:
         self.shelf(target).whole[digest] = self._shelves[source].whole[digest]
         return True
 
+    def kept(self) -> list[Keeping]:
+        """The uses that parts are kept for."""
+        return list(self._shelves)
+
     def drop(self, keeping: Keeping) -> None:
         """Forget the parts of a use."""
         self._shelves.pop(keeping, None)

@@ -18,13 +18,14 @@ import numpy.typing as npt
 from medspace.adapters.duckdb.cells import Cells, opened, taken
 from medspace.adapters.duckdb.checks import check, convert
 from medspace.adapters.duckdb.errors import RowsRefusedError
-from medspace.adapters.duckdb.reading import Connection, connect, guarded, read
+from medspace.adapters.duckdb.reading import Connection, check_form, connect, guarded, read
 from medspace.adapters.duckdb.scopes import admitted
+from medspace.core.columns import ColumnUnknownError
 from medspace.core.dictionary import Column, ColumnType, Dictionary
 from medspace.core.hashing import digest
 from medspace.core.material import Form, Rows
 from medspace.core.text import Text, msgid
-from medspace.core.usage import Admission
+from medspace.core.usage import Admission, RowScope
 
 BATCH = 1000  # rows that are marked at a time
 Marks = npt.NDArray[np.uint64]
@@ -51,10 +52,11 @@ class Table:
     _marks: MutableMapping[bytes, tuple[Marks, Marks]] = field(default_factory=dict, repr=False, compare=False)
 
 
-def load(path: Path, dictionary: Dictionary, table: str = "") -> Table:
+def load(path: Path, dictionary: Dictionary, table: str = "", form: str = "") -> Table:
     """Read and check a CSV, Parquet, DuckDB or SQLite file (of the last two: the table or view named `table`).
 
-    The file is read once, into memory, and not opened again: what was checked is what is used.
+    The file is read once, into memory, and not opened again: what was checked is what is used. It must have the
+    `form` (csv, parquet, duckdb, sqlite) where one is named.
 
     Raises:
         MissingExtraError: duckdb is not installed.
@@ -64,6 +66,8 @@ def load(path: Path, dictionary: Dictionary, table: str = "") -> Table:
     path = path.resolve()
 
     def fill(connection: Connection) -> Sequence[str]:
+        if form:
+            check_form(path, form)
         read(connection, path, dictionary, table)
         return ()
 
@@ -123,6 +127,7 @@ class TableRows:
     """
 
     table: Table
+    scope: tuple[RowScope, ...] = ()
     selected: npt.NDArray[np.int64] | None = None
 
     @property
@@ -163,9 +168,10 @@ class TableRows:
         """A column as numbers, shape (count,), NaN where missing: flags as 0 and 1, dates as days since 1970-01-01.
 
         Raises:
-            RowsRefusedError: there is no such column, it holds codes, or it is the column of the pseudonyms.
+            ColumnUnknownError: there is no such column.
+            RowsRefusedError: it holds codes, or it is the column of the pseudonyms.
         """
-        described = self._open(column)
+        described = self._open(column, coded=False)
         if described.type is ColumnType.CODE:
             raise RowsRefusedError(Text(msgid("the column {column} holds codes, not numbers"), {"column": column}))
         return self._here(self.table._cells.numbers(column))  # noqa: SLF001 - one module
@@ -174,9 +180,10 @@ class TableRows:
         """A column as texts, None where missing: codes, `true` and `false`, ISO dates.
 
         Raises:
-            RowsRefusedError: there is no such column, it holds numbers, or it is the column of the pseudonyms.
+            ColumnUnknownError: there is no such column.
+            RowsRefusedError: it holds numbers, or it is the column of the pseudonyms.
         """
-        described = self._open(column)
+        described = self._open(column, coded=True)
         if described.numeric:
             raise RowsRefusedError(Text(msgid("the column {column} holds numbers, not codes"), {"column": column}))
         texts = self.table._cells.texts(column)  # noqa: SLF001 - one module
@@ -185,13 +192,13 @@ class TableRows:
     def _here(self, values: npt.NDArray[T]) -> npt.NDArray[T]:
         return values if self.selected is None else values[self.selected]
 
-    def _open(self, column: str) -> Column:
+    def _open(self, column: str, *, coded: bool) -> Column:
         if column == self.dictionary.person:
             raise RowsRefusedError(Text(msgid("the column {column} names persons"), {"column": column}))
         try:
             return self.dictionary.column(column)
         except KeyError:
-            raise RowsRefusedError(Text(msgid("there is no column {column}"), {"column": column})) from None
+            raise ColumnUnknownError(column, coded=coded) from None
 
 
 def open_rows(table: Table, admission: Admission) -> TableRows:
@@ -202,7 +209,8 @@ def open_rows(table: Table, admission: Admission) -> TableRows:
     """
     if not admission.scope:
         return TableRows(table)
-    return TableRows(table, admitted(table._cells, admission.scope))  # noqa: SLF001 - one module
+    selected = admitted(table._cells, admission.scope)  # noqa: SLF001 - one module
+    return TableRows(table, admission.scope, selected)
 
 
 def _marked(table: Table, key: bytes) -> tuple[Marks, Marks]:

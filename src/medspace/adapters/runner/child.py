@@ -26,15 +26,15 @@ MOST_FILES = 256
 LATE = 60  # seconds after which it ends itself, if its connector is not there to do so
 
 
-def limit(limits: StepLimits) -> None:
-    """Bound memory, processor time, files; leave no image of the memory behind."""
+def limit(limits: StepLimits, largest: int = LARGEST_RESULT) -> None:
+    """Bound memory, processor time, files (`largest` bytes each); leave no image of the memory behind."""
     processors = os.cpu_count() or 1
     seconds = ceil(limits.seconds)
     for which, most in (
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_AS, limits.megabytes << 20),
         (resource.RLIMIT_CPU, seconds * processors),
-        (resource.RLIMIT_FSIZE, LARGEST_RESULT),
+        (resource.RLIMIT_FSIZE, largest),
         (resource.RLIMIT_NOFILE, MOST_FILES),
     ):
         _, hard = resource.getrlimit(which)
@@ -53,6 +53,7 @@ def do(order: Order, cancelled: Callable[[], bool]) -> Output | MedspaceError:
         SystemRandomness(),
         order.clock.made(),
         order.memory,
+        blobs=order.blobs,
     )
     try:
         return work.done(cancelled)
@@ -73,7 +74,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who runs a connector by hand ends the connector
     order = read_order(folder)
-    limit(order.limits)
+    limit(order.limits, LARGEST_RESULT if order.blobs is None else max(LARGEST_RESULT, order.blobs.most))
     came = do(order, ended.is_set)
     if not ended.is_set():
         write_result(folder, came)

@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from medspace.adapters.blobs.files import FileBlobs
 from medspace.adapters.runner.recipes import Recipe
 from medspace.core.engine import StepLimits
 from medspace.core.errors import MedspaceError
@@ -40,6 +41,7 @@ class Order:
     source: Recipe
     clock: Recipe
     memory: bytes | None = field(default=None, repr=False)
+    blobs: FileBlobs | None = None
 
 
 def write_order(folder: Path, order: Order) -> None:

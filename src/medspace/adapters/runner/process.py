@@ -18,6 +18,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
+from medspace.adapters.blobs.files import FileBlobs
 from medspace.adapters.runner.papers import LOCK, PRIVATE, RESULT, STDERR, Order, read_result, write_order
 from medspace.adapters.runner.recipes import Recipe, recipe_of
 from medspace.adapters.runner.thread import ThreadPool
@@ -110,7 +111,8 @@ class ProcessRunner:
         """What the process is told."""
         engine = recipe_of(self._engines[work.engine.kind, work.engine.task])
         source = self._source_of(work.admission.asset)
-        return Order(work.admission, work.step, work.engine.limits, engine, source, self._clock, work.memory)
+        blobs = work.blobs if isinstance(work.blobs, FileBlobs) else None  # others are not for another process
+        return Order(work.admission, work.step, work.engine.limits, engine, source, self._clock, work.memory, blobs)
 
 
 class ProcessPlace:
@@ -137,6 +139,11 @@ class ProcessPlace:
         if isinstance(came, MedspaceError):
             raise came
         return came
+
+    @property
+    def rest(self) -> "asyncio.Future[Output] | None":
+        """Nothing: whoever is cancelled has waited for its end."""
+        return None
 
     def _take(self, work: Work) -> None:
         folder = self._runner.folder_of(work.admission.id)

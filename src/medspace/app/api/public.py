@@ -45,7 +45,8 @@ from medspace.connector.usage.service import UsageControl
 from medspace.core.canonical import JsonObject
 from medspace.core.decoding import read_json
 from medspace.core.errors import MedspaceError
-from medspace.core.parts import PartBusyError, PartsFullError
+from medspace.core.limits import PARTS
+from medspace.core.parts import Part, PartBusyError, PartsFullError
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Release, Step
 from medspace.trust.model import Caller
@@ -86,6 +87,7 @@ class _Step(msgspec.Struct, frozen=True):
     name: str
     inputs: JsonObject = {}
     sites: Annotated[tuple[_Did, ...], msgspec.Meta(max_length=MOST_SITES)] = ()
+    parts: Annotated[tuple[Part, ...], msgspec.Meta(max_length=PARTS)] = ()
 
 
 def public_routes(
@@ -164,7 +166,7 @@ def _read_step(body: bytes) -> Step:
         read = read_json(body, _Step)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise MessageError(reason=Text(msgid("it is not a step of a job"))) from error
-    return Step(read.task, read.round, read.name, read.inputs, read.sites)
+    return Step(read.task, read.round, read.name, read.inputs, read.sites, read.parts)
 
 
 NO_STEP = Step(task={}, round=0, name="")  # of a call that only looks
@@ -185,6 +187,7 @@ def _told_of(job: str, standing: Standing) -> Response:
 
 
 def _answer(release: Release) -> JsonObject:
+    parts = [{"digest": part.digest, "media_type": part.media_type, "size": part.size} for part in release.parts]
     return {
         "release": release.id,
         "round": release.round,
@@ -193,4 +196,4 @@ def _answer(release: Release) -> JsonObject:
         "values": dict(release.values),
         "digest": release.digest,
         "entry": release.entry,
-    }
+    } | ({"parts": parts} if parts else {})

@@ -4,14 +4,17 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from medspace.adapters.blobs.files import FileBlobStore
 from medspace.adapters.http.guard import check_callback
 from medspace.adapters.http.peers import DspClient
 from medspace.adapters.runner import ProcessRunner, ThreadPool, ThreadRunner
+from medspace.adapters.usekeys import FileUseKeys
+from medspace.app.api.parts import PartEndpoint
 from medspace.app.api.protocol import BASE, Door, protocol_routes
-from medspace.app.api.public import public_routes
+from medspace.app.api.public import part_routes, public_routes
 from medspace.app.aside import sources_of
+from medspace.app.assets import Assets
 from medspace.app.compose.base import Base
-from medspace.app.holdings import Holdings
 from medspace.app.membership import Membership
 from medspace.connector.catalogue.service import Catalogue
 from medspace.connector.dispatch.service import Dispatcher, Settlement
@@ -24,6 +27,7 @@ from medspace.connector.quotas import Quotas
 from medspace.connector.transfer.service import Transfers
 from medspace.connector.transfer.steps import Steps as TransferSteps
 from medspace.connector.usage.calls import Holder
+from medspace.connector.usage.conditions import Grounds, kept_duties
 from medspace.connector.usage.notebook import Notebook
 from medspace.connector.usage.ports import Runners
 from medspace.connector.usage.service import UsageControl
@@ -31,23 +35,28 @@ from medspace.connector.usage.spent import spent
 from medspace.connector.usage.strategy import UsageStrategy
 from medspace.connector.usage.terminations import Terminations
 from medspace.connector.usage.tokens import JobTokens
+from medspace.core.decision import Decision
 from medspace.trust.did import base_url, build_document, document_url
 from medspace.trust.model import ServiceEntry
 
 CATALOG = "/catalog"
+USE_KEYS = "keys/uses"  # the folder of the keys of uses, beside the configuration; no part of a backup
 STEPS = "steps"  # the folder where processes do their steps, beside the configuration
 
 
 class Road:
     """Catalogue, negotiations, transfers, usage control: the road from find to release."""
 
-    def __init__(self, base: Base, holdings: Holdings, tokens: JobTokens) -> None:
+    def __init__(self, base: Base, assets: Assets, tokens: JobTokens) -> None:
         self.base = base
         config, local, database = base.config, base.local, base.database
-        self.kinds = frozenset(kind for kind, _ in base.parts.engines)
+        self.assets, self.kinds = assets, assets.kinds
         answering = Answering(config.negotiations.answers)
-        negotiation_steps = NegotiationSteps(local, PolicyStrategy(local, base.region_of, answering, spent))
-        usage_strategy = UsageStrategy(config.base_url, self.kinds, tokens, base.region_of, base.clock)
+        holder = self._holder()
+        conditions = tuple(make(Grounds(holder, base.parts.brakes)) for make in base.parts.conditions)
+        strategy = PolicyStrategy(local, base.facts, answering, spent, kept_duties(conditions))
+        negotiation_steps = NegotiationSteps(local, strategy)
+        usage_strategy = UsageStrategy(config.base_url, self.kinds, tokens, base.facts, base.clock, conditions)
         transfer_steps = TransferSteps(local, usage_strategy, negotiation_steps)
         self.transport = DspClient(base.client, base.identity)
         settlements: Mapping[Kind, Settlement] = {Kind.NEGOTIATION: negotiation_steps, Kind.TRANSFER: transfer_steps}
@@ -58,37 +67,50 @@ class Road:
         self.transfers = Transfers(database, transfer_steps, self.dispatcher, self._check, quotas)
         self.ending = Ending(database, self.negotiations, self.transfers, base.clock, timedelta(days=quota.idle_days))
         self.catalogue = Catalogue(database, local)
-        self.small_cells = holdings.small_cells
         self.terminations = Terminations(self.transfers.terminate)
         self.usage = UsageControl(
-            self._holder(holdings),
+            holder,
             engines=base.parts.engines,
             database=database,
             tokens=tokens,
-            region_of=base.region_of,
+            facts=base.facts,
             clock=base.clock,
             randomness=base.randomness,
-            runners=self._runners(holdings),
+            conditions=conditions,
+            keys=FileUseKeys(config.path(USE_KEYS), base.randomness),
+            runners=self._runners(),
             changes=base.bell,
+            blobs=self._blobs(),
+            keep_parts=timedelta(days=config.parts.keep_days),
             applied=base.parts.brakes,
         )
 
-    def _runners(self, holdings: Holdings) -> Runners:
+    def _blobs(self) -> FileBlobStore:
+        config, clock = self.base.config, self.base.clock
+        most = config.quotas.part_megabytes << 20
+        return FileBlobStore(config.path(config.parts.folder), most, lambda: clock.now().timestamp())
+
+    def _runners(self) -> Runners:
         """Where engines run; threads and processes are made once they are needed."""
-        base = self.base
-        sources = sources_of(base.config, {held.dataset.id: held.dataset.digest for held in holdings.held})
+        base, assets = self.base, self.assets
+        sources = sources_of(base.config, assets.digests)
         processes = ProcessRunner(base.config.path(STEPS), base.parts.engines, sources, base.parts.clock_again)
         return Runners(ThreadPool(), {"thread": ThreadRunner(), "process": processes})
 
-    def _holder(self, holdings: Holdings) -> Holder:
+    def _holder(self) -> Holder:
         base = self.base
         notebook = Notebook(base.sealer, timedelta(days=base.config.questions.keep_days))
 
         def tell(admission: str, cause: str) -> None:
             base.log.warning("use.withheld", admission=admission, cause=cause)
 
-        end = self.terminations.ask
-        return Holder(base.config.did, holdings.sources, holdings.questions, notebook, tell, end)
+        def end(use: str, decision: Decision) -> None:
+            self.terminations.ask(use, decision)  # which needs transfers, which need the holder's conditions
+
+        assets = self.assets
+        return Holder(
+            base.config.did, assets.sources, assets.questions, notebook, tell, end, assets.away, assets.settled
+        )
 
     def _check(self, address: str) -> None:
         check_callback(address, self.base.guard)
@@ -103,4 +125,5 @@ class Road:
         return [
             *protocol_routes(door),
             *public_routes(document, path, membership.signed_list, self.usage, membership.authenticate),
+            *part_routes(PartEndpoint(self.usage.parts, self.usage.parts.store, membership.authenticate)),
         ]

@@ -26,14 +26,14 @@ from medspace.connector.model import (
 from medspace.connector.model import NegotiationState as State
 from medspace.connector.negotiation.messages import message_offer
 from medspace.connector.negotiation.rules import agreement_flaw, counted
-from medspace.connector.ports import NegotiationEvent, RegionOf
+from medspace.connector.ports import FactsOf, NegotiationEvent
 from medspace.connector.reasons import clause_of, sentences
 from medspace.core.canonical import JsonObject
 from medspace.core.decision import Decision, Premise, Verdict, combine
 from medspace.core.store import Transaction
 from medspace.core.text import Fact, Text, msgid
 from medspace.policy import odrl
-from medspace.policy.actions import action_of, covers, points_of
+from medspace.policy.actions import DUTIES, action_of, covers, points_of
 from medspace.policy.errors import InvalidPolicyError
 from medspace.policy.model import Policy, Rule, UseRequest
 from medspace.policy.points import Point
@@ -56,12 +56,14 @@ class PolicyStrategy:
     """The product's strategy (port `connector.ports.NegotiationStrategy`).
 
     `spent` says whether every use that an agreement of ours allows was made; it is asked for the instant given.
+    `duties` are those that somebody here keeps: of others nothing is agreed to as provider.
     """
 
     local: Local
-    region_of: RegionOf
+    facts: FactsOf
     answering: Answering = Answering.AUTOMATIC
     spent: Callable[[Transaction, Agreement, datetime], bool] = lambda _tx, _agreement, _now: False
+    duties: Collection[str] = frozenset(DUTIES)
 
     def react(self, tx: Transaction, negotiation: Negotiation, event: NegotiationEvent) -> Reaction:
         """What to do now; an empty reaction holds the negotiation."""
@@ -142,7 +144,7 @@ class PolicyStrategy:
     def _in_force(self, tx: Transaction, negotiation: Negotiation) -> list[Agreement]:
         where = {"provider": self.local.did, "consumer": negotiation.counterparty, "dataset": negotiation.dataset}
         found = tx.find(AGREEMENTS, where=where, order_by="finalized", descending=True, limit=_MOST)
-        time, region = self.local.clock.now(), self.region_of(tx, negotiation.counterparty)
+        time, region = self.local.clock.now(), self.facts(tx, negotiation.counterparty).region
         request = UseRequest(assignee=negotiation.counterparty, region=region, time=time, target=negotiation.dataset)
         return [a for a in found if decide(odrl.parse(a.policy), request, Point.NEGOTIATION).permitted]
 
@@ -158,7 +160,7 @@ class PolicyStrategy:
         """Whether these terms may be agreed to with this counterparty."""
         policy = odrl.parse(message_offer(terms, dataset.id))
         request = self._request(tx, negotiation, dataset)
-        enforced = enforceable(policy, points_of(dataset.formats))
+        enforced = enforceable(policy, points_of(dataset.formats), self.duties)
         offered = () if _published(dataset, message_offer(terms, dataset.id)) else (_within(policy, dataset.formats),)
         return combine(enforced, *offered, decide(policy, request, Point.NEGOTIATION))
 
@@ -168,7 +170,7 @@ class PolicyStrategy:
         return UseRequest(
             action=action,
             assignee=negotiation.counterparty,
-            region=self.region_of(tx, negotiation.counterparty),
+            region=self.facts(tx, negotiation.counterparty).region,
             time=self.local.clock.now(),
             target=dataset.id,
         )

@@ -1,10 +1,10 @@
 """One call of a job endpoint on its way through usage control, as plain values."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from medspace.connector.model import INTENTS, Agreement
+from medspace.connector.model import Agreement
 from medspace.connector.usage.model import JOBS, Job, Question
 from medspace.connector.usage.notebook import Notebook
 from medspace.core.decision import Decision, Premise
@@ -13,14 +13,21 @@ from medspace.core.hashing import digest
 from medspace.core.material import Source
 from medspace.core.store import Transaction
 from medspace.core.text import Text, msgid
-from medspace.core.usage import Admission, Release, Step
+from medspace.core.usage import Admission, Grant, Release, Step
 from medspace.policy.model import UseRequest
 
-_ENDING = frozenset({"suspend", "complete", "terminate"})
 # What the operational log of the holder is told of a use: its admission, and the reason that nobody else hears.
 Tell = Callable[[str, str], None]
 # Ends a use on both sides, by its pid, for what stands against it; soon, from the event loop.
 End = Callable[[str, Decision], None]
+# Why an asset that is held cannot be opened now, but later; None where it is open.
+Away = Callable[[str], WaitingError | None]
+# Waits until an asset is open, or will not be.
+Settled = Callable[[str], Awaitable[None]]
+
+
+async def _at_once(_asset: str) -> None:
+    """An asset that is open from the start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,21 @@ class Visit:
     task: str
     request: UseRequest
     now: datetime
+    inputs: str = ""  # digest of what the step asks for
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A step that all conditions admit: what they grant together, and whether the rows are asked something new.
+
+    It is nothing new where the answer to the very same question, under the same scope, was kept. `request` is the
+    digest of everything that decides the answer, beside the rows.
+    """
+
+    visit: Visit
+    grant: Grant
+    request: str
+    new: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +87,10 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds the rows: its DID, its sources, how many questions a year each asset answers, its notebook."""
+    """Who holds the rows: its DID, its sources, how many questions a year each asset answers, its notebook.
+
+    Sources and questions are looked at whenever they are needed: assets are opened while the connector runs.
+    """
 
     did: str
     sources: Mapping[str, Source]
@@ -73,6 +98,8 @@ class Holder:
     notebook: Notebook
     tell: Tell = field(default=lambda _admission, _cause: None)
     end: End = field(default=lambda _use, _decision: None)
+    away: Away = field(default=lambda _asset: None)
+    settled: Settled = field(default=_at_once)
 
     def refused(self, use: str, refusal: Refusal) -> RefusedError | WaitingError:
         """What a refusal says; where the label allows the use no longer, the use is ended with it."""
@@ -85,13 +112,6 @@ def task_name(step: Step) -> str:
     """Which kind of task a step is of; empty where its document does not say so."""
     said = step.task.get("task")
     return said if isinstance(said, str) else ""
-
-
-def is_open(tx: Transaction, job: Job) -> bool:
-    """Whether a job answers now."""
-    # What we are ending is over for us, whether or not the user acknowledges it.
-    owed = tx.get(INTENTS, job.id)
-    return job.open and (owed is None or owed.action not in _ENDING)
 
 
 def numbered(tx: Transaction, agreement: str) -> int:

@@ -1,51 +1,75 @@
-"""Which content of its table an asset has now, beside those that were asked before."""
+"""Which content the rows of an asset have now, within one scope, beside those that were asked before."""
 
 from dataclasses import replace
 from datetime import datetime
 
 from medspace.connector.usage import versions
 from medspace.connector.usage.model import VERSIONS, Version
+from medspace.connector.usage.notebook import Notebook
 from medspace.connector.usage.ports import Threads
+from medspace.connector.usage.rows import opened
 from medspace.connector.usage.versions import Content
 from medspace.core.clock import stamp
 from medspace.core.material import Source
-from medspace.core.sealing import Sealer
 from medspace.core.store import Database, Transaction
-from medspace.core.usage import Admission
+from medspace.core.usage import Admission, RowScope
 
-MOST_VERSIONS = 8  # of one asset; the oldest is forgotten first
+MOST_VERSIONS = 8  # of one asset; of those that have answered nothing the oldest is forgotten first
+MOST_KNOWN = 64  # contents of all assets whose comparison is kept in memory
+Scope = tuple[RowScope, ...]
 
 
 class Contents:
-    """Reads the content of each asset once, when it is first asked: a running connector's tables do not change."""
+    """Reads the content of each asset and scope once, when it is first asked: what is open does not change."""
 
-    def __init__(self, database: Database, sealer: Sealer, threads: Threads) -> None:
-        self._database, self._sealer, self._threads = database, sealer, threads
-        self._known: dict[str, Content] = {}
+    def __init__(self, database: Database, notebook: Notebook, threads: Threads) -> None:
+        self._database, self._notebook, self._threads = database, notebook, threads
+        self._known: dict[tuple[str, Scope], Content] = {}
 
-    def known(self, asset: str) -> Content | None:
-        """The content of an asset, once it was read."""
-        return self._known.get(asset)
+    def known(self, asset: str, scope: Scope) -> Content | None:
+        """The content of an asset within a scope, once it was read."""
+        return self._known.get((asset, scope))
 
     def sums(self, source: Source, admission: Admission) -> str:
-        """The packed sums of all rows of the admitted asset, also of those outside of the scope. Blocking.
+        """The packed sums of the rows that are admitted. Blocking.
 
-        What the asset holds is compared, whoever may see how much of it.
+        Raises:
+            ScopeError: the source does not apply the scope.
         """
-        key = self._sealer.key("marks", admission.asset)
-        return versions.packed(versions.sums_of(source.open(replace(admission, scope=())), key))
+        key = self._notebook.sealer.key("marks", admission.asset)
+        return versions.packed(versions.sums_of(opened(source, admission), key))
 
-    async def remember(self, use: str, asset: str, sums: str, now: datetime) -> Content:
+    async def remember(self, admission: Admission, sums: str, now: datetime) -> Content:
         """Compare a content with those before, and keep it beside them."""
+        asset, use = admission.asset, admission.use
         version = versions.version_of(sums)
         before = await self._database.read(lambda tx: _of(tx, asset))
         others = [(_version(one), one.sums) for one in before if _version(one) != version]
         content = await self._threads.call(use, lambda: versions.compared(versions.unpacked(sums), version, others))
         if len(others) == len(before):
             made = Version(f"{asset}\n{version}", asset, stamp(now), sums)
-            await self._database.write(lambda tx: _keep(tx, made))
-        self._known[asset] = content
+            await self._database.write(lambda tx: self._keep(tx, made, now))
+        self._add(asset, admission.scope, content)
         return content
+
+    def _add(self, asset: str, scope: Scope, content: Content) -> None:
+        """Know a content, and tell it to those of other scopes: what differs from them by few, they differ from."""
+        for (other, within), known in list(self._known.items()):
+            persons = content.others.get(known.version)
+            if other == asset and persons is not None:
+                seen = replace(known, others={**known.others, content.version: persons})
+                self._known[other, within] = seen
+        if len(self._known) == MOST_KNOWN:
+            del self._known[next(iter(self._known))]
+        self._known[asset, scope] = content
+
+    def _keep(self, tx: Transaction, made: Version, now: datetime) -> None:
+        before = _of(tx, made.asset)
+        # One that was asked is needed as long as its answers count: those that were not make room first.
+        before.sort(key=lambda one: self._notebook.asked_of(tx, one.asset, _version(one), now))
+        for old in before[: max(len(before) + 1 - MOST_VERSIONS, 0)]:
+            tx.delete(VERSIONS, old)
+        tx.insert(VERSIONS, made)
 
 
 def _version(kept: Version) -> str:
@@ -54,9 +78,3 @@ def _version(kept: Version) -> str:
 
 def _of(tx: Transaction, asset: str) -> list[Version]:
     return tx.find(VERSIONS, where={"asset": asset}, order_by="time")
-
-
-def _keep(tx: Transaction, made: Version) -> None:
-    for old in _of(tx, made.asset)[: 1 - MOST_VERSIONS]:
-        tx.delete(VERSIONS, old)
-    tx.insert(VERSIONS, made)

@@ -1,42 +1,42 @@
-"""The door: whether a step is admitted, under which limits; every question that is admitted is kept."""
+"""The door: finds the job, asks all conditions, and writes down what they allow; every admitted question is kept."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from medspace.connector.model import AGREEMENTS
-from medspace.connector.ports import RegionOf
-from medspace.connector.usage import brakes, labelling, rules
+from medspace.connector.model import AGREEMENTS, Agreement
+from medspace.connector.usage import labelling, rules
 from medspace.connector.usage.calls import (
     Admitted,
+    Asking,
     Call,
     Holder,
     Refusal,
     Visit,
-    is_open,
     numbered,
     sites_digest,
     task_name,
     told,
 )
-from medspace.connector.usage.contents import Contents
+from medspace.connector.usage.conditions import Conditions
 from medspace.connector.usage.errors import JobClosedError, NotAdmittedError, UnknownJobError
 from medspace.connector.usage.gate import INTERRUPTED, Gate
-from medspace.connector.usage.model import JOBS, LABELS, QUESTIONS, SPENT, Job, Outcome, Question
+from medspace.connector.usage.memory import remembers
+from medspace.connector.usage.model import JOBS, QUESTIONS, Job, Outcome, Question
+from medspace.connector.usage.naming import Digests
+from medspace.connector.usage.recollection import Recollection, Sought
+from medspace.connector.usage.requests import Asked, Requests
 from medspace.connector.usage.tokens import JobTokens
 from medspace.connector.usage.versions import Content
-from medspace.core.canonical import exact
+from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock, stamp
 from medspace.core.decision import Decision, combine
-from medspace.core.engine import Engine
+from medspace.core.engine import Engine, OutputForm
 from medspace.core.hashing import digest, same_secret
 from medspace.core.store import Transaction
-from medspace.core.usage import Admission, Brakes, Release
+from medspace.core.usage import Admission, Brakes, Grant, Release, RowScope, Step
 from medspace.ledger.model import Entry
 from medspace.ledger.service import record
-from medspace.policy import odrl
-from medspace.policy.limits import Limits, limits
-from medspace.policy.points import Point
 
 LONGEST_ADMISSION = timedelta(hours=1)
 
@@ -47,52 +47,67 @@ class Door:
 
     holder: Holder
     gate: Gate
-    contents: Contents
+    conditions: Conditions
+    requests: Requests
+    recollection: Recollection
     engines: Mapping[tuple[str, str], Engine]  # those that were made, by DSP format and name of task
     tokens: JobTokens
-    region_of: RegionOf
     clock: Clock
     applied: Brakes
 
     def admit(
-        self, tx: Transaction, call: Call, asked: str, admission_id: str, now: datetime
+        self, tx: Transaction, call: Call, said: Digests, admission_id: str, now: datetime
     ) -> Admitted | Release | Refusal:
         """Admit a step, give the answer that the use already got to it, or refuse; each as the log says it.
 
         Raises:
             UnknownJobError, JobClosedError: there is nothing to ask here; not noted.
         """
-        visit = self._visit(tx, call, now)
-        decision, job = self._decide(tx, visit), visit.job
-        allowed = limits(odrl.parse(visit.agreement.policy), visit.request)
-        if not decision.permitted or allowed is None:
-            return self._refuse(tx, visit, decision)
-        request = digest({"kind": job.kind, "min_cohort": max(allowed.min_cohort, 1), "step": asked})
-        again = self.holder.notebook.answered(tx, job.id, request)
-        if again is not None:
-            return again
-        self._end_stale(tx, job)
-        known, unchanged = self._asked_before(tx, visit, request, allowed)
-        counted = known is None and not self._may_be_known(tx, job.asset, request, now)
-        decision = brakes.all_of([*self._brake(tx, visit, allowed, counted=counted), unchanged])
+        visit = self._visit(tx, call, said, now)
+        decision, grant = self._granted(tx, visit)
         if not decision.permitted:
             return self._refuse(tx, visit, decision)
+        request = request_digest(visit.job.kind, grant, said.step)
+        again = self.holder.notebook.answered(tx, visit.job.id, request)
+        if again is not None:
+            return again
+        self._end_stale(tx, visit.job)
+        asking = Asking(visit, grant, request, new=True)
+        alone = remembers(tx, visit.job.id)
+        sought = Sought(visit.job.asset, grant.scope, grant.min_cohort, request, visit.step, alone)
+        recalled = self.recollection.of(tx, sought, now)
+        asking = replace(asking, new=recalled.known is None and not recalled.perhaps)
+        decision = combine(self._judged(tx, asking), recalled.unchanged)
+        if not decision.permitted:
+            return self._refuse(tx, visit, decision)
+        self._enrol(tx, visit)
+        if asking.new:
+            self._spend(tx, asking)
+        admission = self._admission(tx, asking, admission_id)
+        return Admitted(admission, visit.step, self._keep(tx, asking, admission, said.step), recalled.known)
+
+    def _enrol(self, tx: Transaction, visit: Visit) -> None:
+        job = visit.job
         job_now = replace(job, task=visit.task, steps=job.steps + 1, sites=sites_digest(visit.step.sites))
         tx.replace(JOBS, job, job_now)
-        if counted:
-            self._spend(tx, job.asset, now)
-        admission = self._admission(tx, visit, allowed, admission_id)
-        return replace(self._question(tx, visit, admission, request, asked, counted=counted), known=known)
 
-    def _visit(self, tx: Transaction, call: Call, now: datetime) -> Visit:
+    def _visit(self, tx: Transaction, call: Call, said: Digests, now: datetime) -> Visit:
         job = self.job(tx, call)
         agreement = tx.get(AGREEMENTS, job.agreement)
         if agreement is None:
             raise UnknownJobError(use=call.job)
-        used = self._uses_before(tx, job)
-        facts = rules.Facts(job.user, self.region_of(tx, job.user), now, used)
-        request = rules.request_for(job.kind, job.asset, facts, call.step.task)
-        return Visit(job, agreement, call.step, digest(exact(call.step.task)), request, now)
+        return replace(self._visited(tx, job, agreement, call.step, said.task, now), inputs=said.inputs)
+
+    def _visited(
+        self, tx: Transaction, job: Job, agreement: Agreement, step: Step, task: str, now: datetime
+    ) -> Visit:
+        asked = Asked(now, self._uses_before(tx, job), step.task, self._protection(job.kind, step))
+        request = self.requests.of(tx, agreement, job.kind, asked)
+        return Visit(job, agreement, step, task, request, now)
+
+    def _protection(self, kind: str, step: Step) -> str | None:
+        engine = self.engines.get((kind, task_name(step)))
+        return None if engine is None else engine.protection(step.task)
 
     def job(self, tx: Transaction, call: Call) -> Job:
         """The open job that a call is about.
@@ -107,7 +122,7 @@ class Door:
             raise UnknownJobError(use=call.job)
         if not same_secret(call.token, self.tokens.token(job.id, job.generation)):
             raise UnknownJobError(use=call.job)
-        if not is_open(tx, job):
+        if not job.open:
             raise JobClosedError(use=call.job)
         return job
 
@@ -124,97 +139,59 @@ class Door:
         others = (tx.get(JOBS, other) for other in self.holder.notebook.open_elsewhere(tx, job))
         return numbered(tx, job.agreement) + sum(other is not None and not other.number for other in others)
 
-    def _decide(self, tx: Transaction, visit: Visit) -> Decision:
-        labelled = tx.get(LABELS, visit.job.asset)
-        label = labelled.label if labelled else None
+    # --- conditions --------------------------------------------------------------------------------------------
+    def _granted(self, tx: Transaction, visit: Visit) -> tuple[Decision, Grant]:
+        """What all conditions allow together; nothing, where this connector cannot serve the use any more."""
         kind, asset = visit.job.kind, visit.job.asset
-        return combine(
-            rules.served(
-                kind, engine=(kind, task_name(visit.step)) in self.engines, rows=asset in self.holder.sources
-            ),
-            rules.decide(visit.agreement, label, visit.request, Point.COMPUTE),
-            rules.same_task(visit.job.task, visit.task),
-        )
+        engine = (kind, task_name(visit.step)) in self.engines
+        decisions, grant = [rules.served(kind, engine=engine, rows=asset in self.holder.sources)], Grant()
+        for condition in self.conditions:
+            decision, granted = condition.admit(tx, visit)
+            decisions.append(decision)
+            grant = grant.narrowed(granted)
+        return combine(*decisions), grant
 
-    def _brake(self, tx: Transaction, visit: Visit, allowed: Limits, *, counted: bool) -> list[Decision]:
-        """What stands against one more question, whatever it asks."""
-        job, step, found = visit.job, visit.step, []
-        if self.applied.once:
-            found.append(brakes.forward(self.holder.notebook.of_use(tx, job.id), step))
-            found.append(brakes.within_use(job.steps, step.task))
-        if self.applied.sites:
-            found.append(brakes.named(visit.step.sites, self.holder.did, allowed.min_sites))
-            found.append(brakes.same_sites(job.sites, sites_digest(visit.step.sites)))
-        if self.applied.questions:
-            found.append(brakes.not_withheld(*self.holder.notebook.withheld(tx, job, visit.now)))
-            if counted:
-                found.append(brakes.within_year(self.allowance(tx, job.asset)))
-        return found
+    def _judged(self, tx: Transaction, asking: Asking) -> Decision:
+        return combine(*(condition.judge(tx, asking) for condition in self.conditions))
 
-    def _asked_before(
-        self, tx: Transaction, visit: Visit, request: str, allowed: Limits
-    ) -> tuple[Release | None, Decision]:
-        """The answer that the same question got before, or whether the rows may be asked anything new."""
-        asset = visit.job.asset
-        content = self.contents.known(asset)
-        if content is None or not self.applied.changes:
-            return None, brakes.unchanged((), 0)
-        least = brakes.fewest_changed(allowed.min_cohort)
-        alike = content.alike(least, brakes.words(visit.step))
-        return self._compare(tx, asset, request, content.version, alike, least, visit.now)
-
-    def _may_be_known(self, tx: Transaction, asset: str, request: str, now: datetime) -> bool:
-        """Whether the question was answered before, on rows that are not yet known to be these."""
-        unread = self.applied.changes and self.contents.known(asset) is None
-        return unread and self.holder.notebook.recalled(tx, asset, request, None, now) is not None
-
-    def _compare(
-        self,
-        tx: Transaction,
-        asset: str,
-        request: str,
-        version: str,
-        alike: frozenset[str],
-        least: int,
-        now: datetime,
-    ) -> tuple[Release | None, Decision]:
-        known = self.holder.notebook.recalled(tx, asset, request, {version, *alike}, now)
-        asked = [version for version in alike if self.holder.notebook.asked_of(tx, asset, version, now)]
-        return known, brakes.unchanged(() if known else asked, least)
+    def _spend(self, tx: Transaction, asking: Asking) -> None:
+        for condition in self.conditions:
+            condition.spend(tx, asking)
 
     def recognise(self, tx: Transaction, question: Admitted, content: Content) -> Release | Refusal | None:
-        """Once it is known which rows a question is put to: what it was answered before, or whether it may be put."""
-        admission, now = question.admission, self.clock.now()
-        kept = tx.get(QUESTIONS, admission.id)
-        least = brakes.fewest_changed(admission.min_cohort)
-        alike, request = content.alike(least, brakes.words(question.step)), question.asked.request
-        known, unchanged = self._compare(tx, admission.asset, request, content.version, alike, least, now)
-        decisions = [unchanged]
-        counted = kept is None or kept.counted
-        if known is None and not counted:
-            if self.applied.questions:
-                decisions.append(brakes.within_year(self.allowance(tx, admission.asset)))
-            self._spend(tx, admission.asset, now)
-            counted = True
-        if kept is not None:
-            tx.replace(QUESTIONS, kept, replace(kept, version=content.version, counted=counted))
-        decision = brakes.all_of(decisions)
+        """Once it is known which rows a question is put to: what it was answered before, or whether it may be put.
+
+        What was taken for a question that has its answer and turns out to be new is paid for now.
+        """
+        now, admission = self.clock.now(), question.admission
+        kept = tx.get(QUESTIONS, admission.id) or question.asked
+        alone = remembers(tx, admission.use)
+        sought = Sought(admission.asset, admission.scope, admission.min_cohort, kept.request, question.step, alone)
+        known, decision = self.recollection.on(tx, sought, content, now)
+        late = known is None and not kept.counted
+        if late and decision.permitted:
+            decision = self._paid(tx, question, kept.request, now)
+        tx.replace(QUESTIONS, kept, replace(kept, version=content.version, counted=kept.counted or late))
         if decision.permitted:
             return known
         self.gate.end(tx, admission.id, Outcome.REFUSED, decision.code)
-        return Refusal(NotAdmittedError(**told(decision.code, decision.failures[0])))
+        return Refusal(NotAdmittedError(**told(decision.code, next(iter(decision.failures), None))))
 
-    def allowance(self, tx: Transaction, asset: str) -> brakes.Allowance:
-        """How many questions an asset was asked, over all users, and how many it still answers this year."""
-        return brakes.allowance(self.holder.questions.get(asset, 0), tx.get(SPENT, asset), self.clock.now())
+    def _paid(self, tx: Transaction, question: Admitted, request: str, now: datetime) -> Decision:
+        """Whether a step that was admitted for nothing may be asked as something new; if so, it is paid for."""
+        admission = question.admission
+        job, agreement = tx.get(JOBS, admission.use), tx.get(AGREEMENTS, admission.agreement)
+        if job is None or agreement is None:
+            return combine()
+        before = replace(job, steps=job.steps - 1)  # this step does not stand against itself
+        visit = self._visited(tx, before, agreement, question.step, question.admission.task, now)
+        asking = Asking(visit, _granted_to(admission), request, new=True)
+        decision = self._judged(tx, asking)
+        if decision.permitted:
+            self._spend(tx, asking)
+        return decision
 
-    def _spend(self, tx: Transaction, asset: str, now: datetime) -> None:
-        spent = tx.get(SPENT, asset)
-        if spent is None:
-            tx.insert(SPENT, brakes.one_more(asset, None, now))
-        else:
-            tx.replace(SPENT, spent, brakes.one_more(asset, spent, now))
-
+    # --- what is written ---------------------------------------------------------------------------------------
     def _refuse(self, tx: Transaction, visit: Visit, decision: Decision) -> Refusal:
         job, premise = visit.job, next(iter(decision.failures), None)
         facts = {"agreement": job.agreement, "transfer": job.id, "user": job.user, "code": decision.code}
@@ -223,26 +200,12 @@ class Door:
         ends = decision if labelling.lapsed(job, visit.task, decision) else None
         return Refusal(NotAdmittedError(**told(decision.code, premise)), ends)
 
-    def _admission(self, tx: Transaction, visit: Visit, allowed: Limits, admission_id: str) -> Admission:
-        job, step, purpose = visit.job, visit.step, visit.request.purpose or "unstated"
+    def _admission(self, tx: Transaction, asking: Asking, admission_id: str) -> Admission:
+        visit, grant = asking.visit, asking.grant
+        job, notebook, made = visit.job, self.holder.notebook, (form.name for form in self._forms(visit))
         latest = visit.now + self._longest(visit)
-        expires = min(latest, allowed.expires or latest)
-        facts = {
-            "admission": admission_id,
-            "agreement": job.agreement,
-            "transfer": job.id,
-            "user": job.user,
-            "asset": job.asset,
-            "use_kind": job.kind,
-            "purpose": purpose,
-            "task": visit.task,
-            "round": step.round,
-            "step": step.name,
-            "question": digest(exact(step.inputs)),
-            "sites": len(set(step.sites)),
-            "expires": stamp(expires),
-        }
-        entry = record(tx, Entry("use.admitted", stamp(visit.now), self.holder.did, facts))
+        expires = min(latest, grant.expires or latest)
+        facts = self._noted(asking, admission_id) | {"expires": stamp(expires)}
         return Admission(
             id=admission_id,
             agreement=job.agreement,
@@ -251,48 +214,96 @@ class Door:
             user=job.user,
             asset=job.asset,
             kind=job.kind,
-            purpose=purpose,
+            purpose=visit.request.purpose or "unstated",
             task=visit.task,
-            outputs=self._made(visit) if allowed.outputs is None else allowed.outputs,
-            min_cohort=max(allowed.min_cohort, 1),
-            min_sites=max(allowed.min_sites, 1),
+            outputs=tuple(made if grant.outputs is None else sorted(grant.outputs)),
+            min_cohort=grant.min_cohort,
+            min_sites=grant.min_sites,
             expires=expires,
-            entry=entry,
-            seed=self.holder.notebook.sealer.key("seed", job.asset),
-            history=self.holder.notebook.history(job.asset, visit.now),
+            entry=record(tx, Entry("use.admitted", stamp(visit.now), self.holder.did, facts)),
+            seed=notebook.sealer.key("seed", job.asset),
+            history=notebook.history(job.asset, visit.now),
             brakes=self.applied,
+            scope=grant.scope,
+            budget=grant.budget,
+            protection=visit.request.protection or "",
+            messages={form.name: form.most for form in self._forms(visit) if form.message},
         )
+
+    def _noted(self, asking: Asking, admission_id: str) -> JsonObject:
+        """What the log says of an admission. A scope may tell who consents: only the holder can open its digest."""
+        visit, job, step = asking.visit, asking.visit.job, asking.visit.step
+        scope = {"scope": self._scope_digest(job.asset, asking.grant.scope)} if asking.grant.scope else {}
+        return {
+            **asking.grant.noted,
+            **scope,
+            "admission": admission_id,
+            "agreement": job.agreement,
+            "transfer": job.id,
+            "user": job.user,
+            "asset": job.asset,
+            "use_kind": job.kind,
+            "purpose": visit.request.purpose or "unstated",
+            "task": visit.task,
+            "round": step.round,
+            "step": step.name,
+            "question": visit.inputs,
+            "sites": len(set(step.sites)),
+        }
+
+    def _scope_digest(self, asset: str, scope: tuple[RowScope, ...]) -> str:
+        key = self.holder.notebook.sealer.key("scope", asset)
+        return digest([key.hex(), *_told(scope)])
 
     def _longest(self, visit: Visit) -> timedelta:
         """How long an answer may take to leave: as long as its engine says, and a person who must look at it."""
         limits = self.engines[visit.job.kind, task_name(visit.step)].limits
         return max(LONGEST_ADMISSION, timedelta(seconds=limits.seconds + limits.check))
 
-    def _made(self, visit: Visit) -> tuple[str, ...]:
-        engine = self.engines[visit.job.kind, task_name(visit.step)]
-        return tuple(form.name for form in engine.outputs)
+    def _forms(self, visit: Visit) -> tuple[OutputForm, ...]:
+        return self.engines[visit.job.kind, task_name(visit.step)].outputs
 
-    def _question(
-        self, tx: Transaction, visit: Visit, admission: Admission, request: str, step: str, *, counted: bool
-    ) -> Admitted:
+    def _keep(self, tx: Transaction, asking: Asking, admission: Admission, asked: str) -> Question:
         """Keep the question that was admitted, sealed."""
-        content = self.contents.known(admission.asset)
-        asked = Question(
+        content = self.recollection.contents.known(admission.asset, admission.scope)
+        question = Question(
             id=admission.id,
             entry=admission.entry,
             asset=admission.asset,
             agreement=admission.agreement,
             user=admission.user,
             job=admission.use,
-            time=stamp(visit.now),
-            round=visit.step.round,
-            step=visit.step.name,
-            request=request,
-            sealed=self.holder.notebook.sealed(visit.step, admission.id),
+            time=stamp(asking.visit.now),
+            round=asking.visit.step.round,
+            step=asking.visit.step.name,
+            request=asking.request,
+            sealed=self.holder.notebook.sealed(asking.visit.step, admission.id),
             version=content.version if content else "",
-            counted=counted,
-            asked=step,
+            counted=asking.new,
+            asked=asked,
             granted=self.holder.notebook.granted(admission),
         )
-        tx.insert(QUESTIONS, asked)
-        return Admitted(admission, visit.step, asked)
+        tx.insert(QUESTIONS, question)
+        return question
+
+
+def _granted_to(admission: Admission) -> Grant:
+    return Grant(
+        admission.scope,
+        frozenset(admission.outputs),
+        admission.min_cohort,
+        admission.min_sites,
+        admission.expires,
+        admission.budget,
+    )
+
+
+def request_digest(kind: str, grant: Grant, asked: str) -> str:
+    """The digest of everything that decides the answer to a step, beside the rows: the scope is part of it."""
+    said: JsonObject = {"kind": kind, "min_cohort": grant.min_cohort, "step": asked}
+    return digest(said | ({"scope": _told(grant.scope)} if grant.scope else {}))
+
+
+def _told(scope: tuple[RowScope, ...]) -> list[JsonObject]:
+    said = ({"column": one.column, "values": sorted(one.values), "within": one.within} for one in scope)
+    return sorted(said, key=str)

@@ -7,12 +7,16 @@ MedspaceError
  |   |- JobClosedError        the use is suspended or over
  |   |- NotAdmittedError      agreement, label or budget say no
  |   |- WithheldError         the gate kept an output back
+ |   |- ScopeError            the source does not apply the scope of the admission
  |   |- UseFailedError        the engine broke
- |   |   `- StepTooLongError  it took longer than it may
+ |   |   |- StepTooLongError  it took longer than it may
+ |   |   `- UseMemoryError    what it remembers cannot be opened or kept
  |   |- StepUnknownError      no such step of this use
  |   |- StepOverError         it has ended without a release; what was said then
+ |   |- NoStepError           a person asks for a step that there is not
  |   `- NotHeldError          a person decided about what waits for nobody
  |- WaitingError
+ |   |- AssetAwayError        its content is not open yet
  |   |- StepHeldError         a person must look at the answer first
  |   `- UseWaitsError         a person must look at an earlier answer to this use first
  `- InvalidInputError
@@ -53,6 +57,14 @@ class WithheldError(RefusedError):
     code = "use.withheld"
     sentence = msgid("The output was kept back. Clause: {clause}. Asked: {asked}. Found: {held}.")
     next_step = msgid("{remedy}")
+
+
+class ScopeError(RefusedError):
+    """The source gave rows without the scope that the admission narrows them to; nothing was done with them."""
+
+    code = "use.scope"
+    sentence = msgid("The source of {asset} cannot leave out the rows that may not be used.")
+    next_step = msgid("Offer the dataset from a source that applies row scopes.")
 
 
 class UseFailedError(RefusedError):
@@ -111,6 +123,14 @@ class StepOverError(RefusedError):
     next_step = msgid("{advice}")
 
 
+class UseMemoryError(UseFailedError):
+    """What a use remembers cannot be opened, or cannot be kept."""
+
+    code = "use.memory"
+    sentence = msgid("What the use {use} remembers between its steps is not to be had: {reason}.")
+    next_step = msgid("Begin a new use.")
+
+
 class StepTooLongError(UseFailedError):
     """A step took longer than its engine allows."""
 
@@ -119,9 +139,49 @@ class StepTooLongError(UseFailedError):
     next_step = msgid("Ask for less, or ask the holder to allow more time.")
 
 
+class NoStepError(RefusedError):
+    """There is no step of this identity."""
+
+    code = "step.unknown"
+    sentence = msgid("There is no step {step} here.")
+    next_step = msgid("See `medspace steps` for those that there are.")
+
+
 class NotHeldError(RefusedError):
     """A person decided about a step that waits for nobody."""
 
     code = "step.not_held"
     sentence = msgid("The step {step} does not wait for a person.")
     next_step = msgid("See `medspace steps` for those that do.")
+
+
+class AssetAwayError(WaitingError):
+    """The content of an asset is being opened, or its server does not answer."""
+
+    code = "asset.away"
+    sentence = msgid("The content of {asset} is not open at its holder now.")
+    next_step = msgid("Try again in {seconds} seconds; the holder's `medspace doctor` says why.")
+
+
+class ReleaseTooLargeError(InvalidInputError):
+    """An output is larger than a release may be; it was not released."""
+
+    code = "release.too_large"
+    sentence = msgid("The answer has {leaves} numbers and {size} bytes; at most {most} and {limit} may leave.")
+    next_step = msgid("Ask for less at once: fewer columns, fewer groups. What is large leaves as parts.")
+
+
+class PartMissingError(InvalidInputError):
+    """A step names a part that is not here."""
+
+    code = "part.missing"
+    sentence = msgid("The part {digest} is not here.")
+    next_step = msgid("Bring it to the job endpoint before the step that names it.")
+
+
+class PartsForgottenError(RefusedError):
+    """An answer that was given before has parts that are kept no longer."""
+
+    code = "parts.forgotten"
+    sentence = msgid("This question was answered before, and the parts of that answer are kept no longer.")
+    next_step = msgid("Use the parts as they were fetched then: the question gets no other answer.")

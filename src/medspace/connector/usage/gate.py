@@ -4,19 +4,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from medspace.connector.model import AGREEMENTS
-from medspace.connector.ports import RegionOf
-from medspace.connector.usage import labelling, rules
-from medspace.connector.usage.calls import Admitted, Holder, Refusal, is_open, numbered, told
+from medspace.connector.usage import labelling, memory, rules
+from medspace.connector.usage.calls import Admitted, Holder, Refusal, numbered, told
+from medspace.connector.usage.conditions import Conditions, Leaving
 from medspace.connector.usage.errors import JobClosedError, StepHeldError, WithheldError
-from medspace.connector.usage.model import JOBS, LABELS, Job, Outcome
+from medspace.connector.usage.model import JOBS, Job, Outcome
+from medspace.connector.usage.requests import Asked, Requests
+from medspace.connector.usage.rules import Measured
 from medspace.core.canonical import LARGEST_INTEGER
 from medspace.core.clock import Clock, stamp
 from medspace.core.decision import Decision, combine
 from medspace.core.store import Transaction
-from medspace.core.usage import Output, Release, release_digest
+from medspace.core.usage import Output, Release
 from medspace.ledger.model import Entry
 from medspace.ledger.service import record
-from medspace.policy.points import Point
 
 INTERRUPTED = "use.interrupted"
 
@@ -26,22 +27,31 @@ class Gate:
     """Decides inside a transaction what leaves; notes what became of what was admitted."""
 
     holder: Holder
-    region_of: RegionOf
+    conditions: Conditions
+    requests: Requests
     clock: Clock
 
     def release(
-        self, tx: Transaction, question: Admitted, output: Output, release_id: str, now: datetime
+        self,
+        tx: Transaction,
+        question: Admitted,
+        output: Output,
+        found: Measured,
+        release_id: str,
+        now: datetime,
+        remembered: str | None = None,
     ) -> Release | Refusal | StepHeldError | str:
         """The release, or why it is none: in the open, or as a code that only the holder sees.
 
-        An output that a person must look at is held, once everything else permits it.
+        An output that a person must look at is held, once everything else permits it. `remembered` is the use's new
+        memory, sealed.
         """
         admission, step = question.admission, question.step
         job = tx.get(JOBS, admission.use)
-        if job is None or not is_open(tx, job):  # suspended or ended while the engine worked
+        if job is None or not job.open:  # suspended or ended while the engine worked
             self.end(tx, admission.id, Outcome.REFUSED, JobClosedError.code)
             return Refusal(JobClosedError(use=admission.use))
-        in_the_open, behind = self._may_leave(tx, job, question, output, now)
+        in_the_open, behind = self._may_leave(tx, job, question, output, found, now)
         if not in_the_open.permitted:
             self.end(tx, admission.id, Outcome.REFUSED, in_the_open.code)
             error = WithheldError(**told(in_the_open.code, next(iter(in_the_open.failures), None)))
@@ -51,40 +61,51 @@ class Gate:
         if output.hold:
             record(tx, Entry("use.held", stamp(now), self.holder.did, {"admission": admission.id}))
             self.holder.notebook.hold(tx, admission.id, output, now)
+            memory.hold(tx, admission.use, admission.id, remembered)
             return StepHeldError()
-        said = release_digest(output.kind, step.round, output.cohort, output.values)
         facts = {"release": release_id, "admission": admission.id, "output": output.kind}
-        entry = record(
-            tx, Entry("use.released", stamp(now), self.holder.did, facts | {"round": step.round, "digest": said})
-        )
+        more = {"round": step.round, "digest": found.digest}
+        parts = {"parts": [f"sha256:{part.digest}" for part in output.parts]} if output.parts else {}
+        entry = record(tx, Entry("use.released", stamp(now), self.holder.did, facts | more | parts))
         release = Release(
-            release_id, admission.id, output.kind, step.round, output.values, output.cohort, said, entry
+            release_id,
+            admission.id,
+            output.kind,
+            step.round,
+            output.values,
+            output.cohort,
+            found.digest,
+            entry,
+            output.parts,
         )
         if not job.number:  # the first release makes it a use of the contract
             tx.replace(JOBS, job, replace(job, number=numbered(tx, job.agreement) + 1))
-        self.holder.notebook.keep(tx, release, now)
+        remembers = memory.remember(tx, admission.use, admission.id, remembered)
+        # What a use's own memory decides, and every message of a protocol, is an answer to this use alone.
+        alone = remembers or output.kind in admission.messages
+        self.holder.notebook.keep(tx, release, now, alone=alone)
         return release
 
     def _may_leave(
-        self, tx: Transaction, job: Job, question: Admitted, output: Output, now: datetime
+        self, tx: Transaction, job: Job, question: Admitted, output: Output, found: Measured, now: datetime
     ) -> tuple[Decision, Decision]:
-        """The gate, agreement and label with what is known only now: what is told openly, and what lies behind."""
+        """The gate and the conditions with what is known only now: what is told openly, and what lies behind."""
         agreement = tx.get(AGREEMENTS, job.agreement)
-        labelled = tx.get(LABELS, job.asset)
         if agreement is None:
             return combine(), combine()
         used = job.number - 1 if job.number else numbered(tx, job.agreement)
-        facts = rules.Facts(job.user, self.region_of(tx, job.user), now, used)
-        request = rules.request_for(job.kind, job.asset, facts, question.step.task)
-        label = labelled.label if labelled else None
+        asked = Asked(now, used, question.step.task, question.admission.protection or None)
+        request = self.requests.of(tx, agreement, job.kind, asked)
 
         def decided(cohort: int) -> Decision:
-            return rules.decide(agreement, label, replace(request, output=output.kind, cohort=cohort), Point.RELEASE)
+            leaving = Leaving(job, agreement, output, replace(request, output=output.kind, cohort=cohort))
+            return combine(*(condition.released(tx, leaving) for condition in self.conditions))
 
         admission = question.admission
+        cohort = LARGEST_INTEGER if output.kind in admission.messages else output.cohort
         return (
             combine(rules.in_the_open(admission, output, now), decided(LARGEST_INTEGER)),
-            combine(rules.behind_the_gate(admission, output), decided(output.cohort)),
+            combine(rules.behind_the_gate(admission, output, found), decided(cohort)),
         )
 
     def end(self, tx: Transaction, admission: str, outcome: Outcome, code: str) -> None:

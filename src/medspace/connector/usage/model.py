@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from medspace.core.canonical import JsonObject
+from medspace.core.parts import Part
 from medspace.core.store import Collection
 
 
@@ -39,6 +40,7 @@ class Job:
     steps: int = 0  # questions that were admitted, whatever became of them
     held: bool = False
     sites: str | None = None  # digest of the holders that the first step named
+    over: bool = False  # it was completed or terminated: nothing opens it again
 
 
 class Outcome(StrEnum):
@@ -78,6 +80,7 @@ class Question:
     repeats: int = 0  # how often it was done again after the connector was killed
     code: str = ""  # why it ended, where it was not released
     told: str = ""  # what the caller was told then, sealed
+    parts: tuple[Part, ...] = ()  # of its release
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,19 @@ class Spent:
     days: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What one use remembers, sealed under its own key; "" while it remembers nothing.
+
+    `waiting` is what goes with the output that waits for a person, of the admission `step`.
+    """
+
+    id: str  # the use
+    sealed: str = ""
+    waiting: str = ""
+    step: str = ""
+
+
 LABELS = Collection("labels", Labelled)
 JOBS = Collection("jobs", Job, keys=("agreement", "number"))
 QUESTIONS = Collection(
@@ -121,4 +137,5 @@ QUESTIONS = Collection(
 KEPT = Collection("kept_answers", Kept, keys=("request", "time"))
 VERSIONS = Collection("data_versions", Version, keys=("asset", "time"))
 SPENT = Collection("spent_questions", Spent)
-COLLECTIONS = (LABELS, JOBS, QUESTIONS, KEPT, VERSIONS, SPENT)
+MEMORIES = Collection("use_memories", Memory)
+COLLECTIONS = (LABELS, JOBS, QUESTIONS, KEPT, VERSIONS, SPENT, MEMORIES)

@@ -7,7 +7,7 @@ told what the asset has answered before.
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from zlib import compress, decompress
+from zlib import Z_BEST_SPEED, compress, decompress
 
 import msgspec
 
@@ -119,14 +119,17 @@ class Notebook:
         question = tx.get(QUESTIONS, admission)
         return question is not None and question.outcome not in (Outcome.OPEN, Outcome.HELD)
 
-    def keep(self, tx: Transaction, release: Release, now: datetime) -> None:
-        """Keep the answer to a question that was released."""
+    def keep(self, tx: Transaction, release: Release, now: datetime, *, alone: bool = False) -> None:
+        """Keep the answer to a question that was released; `alone`, for the use that asked and for no other."""
         self.settle(tx, release.admission, Outcome.RELEASED)
         question = tx.get(QUESTIONS, release.admission)
         if question is None:
             return
+        if release.parts:
+            tx.replace(QUESTIONS, question, replace(question, parts=release.parts))
         sealed = self._seal(_ANSWER, question.id, release)
-        tx.insert(KEPT, Kept(question.id, question.asset, question.request, question.version, stamp(now), sealed))
+        request = "" if alone else question.request
+        tx.insert(KEPT, Kept(question.id, question.asset, request, question.version, stamp(now), sealed))
 
     def hold(self, tx: Transaction, admission: str, output: Output, now: datetime) -> None:
         """Keep an output that waits for a person."""
@@ -251,7 +254,8 @@ class Notebook:
         return msgspec.json.decode(self._open(_ANSWER, kept.id, kept.sealed), type=Release)
 
     def _seal(self, what: str, name: str, content: Step | Release | Output | Admission | Said) -> str:
-        return self.sealer.seal(compress(msgspec.json.encode(content)), f"{what} {name}")
+        # The fastest level: the usual one makes digits 6 % smaller, and keeps the writer eight times as long.
+        return self.sealer.seal(compress(msgspec.json.encode(content), Z_BEST_SPEED), f"{what} {name}")
 
     def _open(self, what: str, name: str, sealed: str) -> bytes:
         return decompress(self.sealer.open(sealed, f"{what} {name}"))

@@ -4,11 +4,13 @@ A `Runner` does one admitted step. Both kinds have a bounded number of places; a
 admitted, so that nothing is admitted that cannot begin.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
+from medspace.connector.usage.rows import opened
 from medspace.core.clock import Clock, Randomness
 from medspace.core.engine import Engine, Peers, Workplace
 from medspace.core.material import Source
@@ -34,7 +36,7 @@ class Work:
 
     def done(self, cancelled: Callable[[], bool]) -> Output:
         """Open the material and have the engine answer. Blocking; raises whatever the engine raises."""
-        material = self.source.open(self.admission) if self.engine.forms else None
+        material = opened(self.source, self.admission) if self.engine.forms else None
         workplace = Workplace(
             material, self.randomness, self.clock, self.memory, self.keys, self.blobs, cancelled=cancelled
         )
@@ -53,6 +55,11 @@ class Place(Protocol):
             MedspaceError: what the engine raised of its own.
             UseFailedError: it broke, or was ended by a limit of the runner; the cause says how.
         """
+        ...
+
+    @property
+    def rest(self) -> "asyncio.Future[Output] | None":
+        """What is still being worked on though nobody waits for it any more; None where nothing is."""
         ...
 
 

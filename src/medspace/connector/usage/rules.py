@@ -5,50 +5,52 @@ from dataclasses import dataclass
 from datetime import datetime
 from math import isfinite
 
-from medspace.connector.model import Agreement
+import msgspec
+
 from medspace.core.canonical import LARGEST_INTEGER, Json, JsonObject
 from medspace.core.decision import Decision, Premise, Verdict, combine
+from medspace.core.limits import DEEPEST, LEAVES, PARTS, RELEASE
+from medspace.core.parts import flaw_of_part
 from medspace.core.text import Text, msgid
-from medspace.core.usage import Admission, Output, Step
-from medspace.policy import labels, odrl, rules
+from medspace.core.usage import Admission, Output, Step, release_digest
 from medspace.policy.actions import action_of
 from medspace.policy.model import UseRequest
-from medspace.policy.points import Point
+from medspace.trust.model import Facts
 
-DEEPEST = 8
 WITHHELD = "use.withheld"
-MOST_NUMBERS = 1_000_000
 LONGEST_TEXT = 100  # characters: a digest or a name of a column has room, a record has not
 HIGHEST_ROUND = 1_000_000
 _STEP_NAME = re.compile(r"[a-z][a-z0-9_.-]{0,63}", re.ASCII)
 
-# What a job endpoint gives: the coordinator adds up the sites' answers and sees each of them.
-PROTECTION = "coordinator-sees-sums"
-
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """What is the case when somebody asks: who, where, when, and how much was used before."""
+class Case:
+    """What is the case when somebody asks: who, when, how much was used before, and which duties were violated.
 
-    user: str
-    region: str | None
+    `protection` is what the engine gives to the task; None where the task is not known yet.
+    """
+
+    user: Facts
     now: datetime
     used: int  # uses under the agreement before this one
+    protection: str | None = None
+    violated: frozenset[str] = frozenset()
 
 
-def request_for(kind: str, dataset: str, facts: Facts, task: JsonObject | None) -> UseRequest:
+def request_for(kind: str, dataset: str, case: Case, task: JsonObject | None) -> UseRequest:
     """What a use asks for, as the policy room reads it; the purpose is the task's own word."""
     said = task or {}
     return UseRequest(
         action=action_of(kind),
-        assignee=facts.user,
+        assignee=case.user.did,
         purpose=_text(said.get("purpose")),
-        region=facts.region,
-        time=facts.now,
-        count=facts.used,
+        region=case.user.region,
+        time=case.now,
+        count=case.used,
         target=dataset,
         sites=_number(said.get("min_sites")),
-        protection=PROTECTION,
+        protection=case.protection,
+        violated=case.violated,
     )
 
 
@@ -60,19 +62,15 @@ def _number(value: Json) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def decide(agreement: Agreement, label: JsonObject | None, request: UseRequest, point: Point) -> Decision:
-    """The agreement and the label must both permit; an asset without a label permits nothing."""
-    policy = odrl.parse(agreement.policy)
-    return combine(rules.decide(policy, request, point), labels.decide(labels.parse(label), request, point))
-
-
 def flaw(step: Step) -> Text | None:
     """What is wrong with a step whatever it asks for: its name and its round go into the log."""
     if not _STEP_NAME.fullmatch(step.name):
         return Text(msgid("its name is not a short word in small letters"))
     if not 0 <= step.round <= HIGHEST_ROUND:
         return Text(msgid("its round is not a number from 0 to {most}"), {"most": HIGHEST_ROUND})
-    return None
+    if len(step.parts) > PARTS:
+        return Text(msgid("it has more than {most} parts"), {"most": PARTS})
+    return next((flaw for flaw in map(flaw_of_part, step.parts) if flaw is not None), None)
 
 
 def served(kind: str, *, engine: bool, rows: bool) -> Decision:
@@ -106,9 +104,36 @@ def in_the_open(admission: Admission, output: Output, now: datetime) -> Decision
     return combine(_kind(admission, output), _time(admission, now))
 
 
-def behind_the_gate(admission: Admission, output: Output) -> Decision:
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What an output holds, found before the gate: counting and digesting take long, and the log waits for nobody."""
+
+    leaves: int  # numbers, words, truth values; negative where it holds something that must not leave
+    size: int = 0  # bytes of its values as compact JSON
+    digest: str = ""  # of the release that it would be, where it may be one
+
+
+def measured(admission: Admission, output: Output, number: int) -> Measured:
+    """Count and digest an output of the round `number`. Blocking: a large one takes a second."""
+    leaves = _count(dict(output.values), DEEPEST, admission.messages.get(output.kind, LONGEST_TEXT))
+    if leaves < 0:
+        return Measured(leaves)
+    size = len(msgspec.json.encode(output.values))
+    if leaves > LEAVES or size > RELEASE:
+        return Measured(leaves, size)
+    return Measured(leaves, size, release_digest(output.kind, number, output.cohort, output.values, output.parts))
+
+
+def oversized(found: Measured) -> bool:
+    """Whether an output is more than a release may be: it would be logged, and could never be fetched."""
+    return found.leaves > LEAVES or found.size > RELEASE
+
+
+def behind_the_gate(admission: Admission, output: Output, found: Measured) -> Decision:
     """The part of the gate that looks at what the rows made: its reasons are the holder's own."""
-    return combine(_cohort(admission, output), _content(output))
+    if output.kind in admission.messages:
+        return _message(output, found, admission.messages[output.kind])
+    return combine(_cohort(admission, output), _content(found))
 
 
 def withheld() -> Premise:
@@ -143,28 +168,37 @@ def _time(admission: Admission, now: datetime) -> Decision:
     return _one("release.time", "release.expired", asked, held, ok=now < admission.expires)
 
 
-def _content(output: Output) -> Decision:
-    asked = Text(msgid("finite numbers and short words, at most {most}"), {"most": MOST_NUMBERS})
-    numbers = _count(dict(output.values), DEEPEST)
+def _content(found: Measured) -> Decision:
+    asked = Text(msgid("finite numbers and short words, at most {most}"), {"most": LEAVES})
+    numbers = found.leaves
     held = Text(msgid("{numbers} numbers"), {"numbers": numbers}) if numbers >= 0 else Text(msgid("something else"))
-    return _one("release.content", "release.content", asked, held, ok=0 <= numbers <= MOST_NUMBERS)
+    return _one("release.content", "release.content", asked, held, ok=bool(found.digest))
 
 
-def _count(value: Json, depth: int) -> int:
+def _message(output: Output, found: Measured, most: int) -> Decision:
+    """What a message of a protocol may be: its form and size, since no person stands behind a key or a share."""
+    asked = Text(msgid("a protocol message of at most {most} bytes: finite numbers and short words"), {"most": most})
+    plain = output.cohort == 0 and bool(found.digest)
+    size = found.size + sum(part.size for part in output.parts)
+    held = Text(msgid("{size} bytes"), {"size": size}) if plain else Text(msgid("something else"))
+    return _one("release.message", "release.message", asked, held, ok=plain and size <= most)
+
+
+def _count(value: Json, depth: int, longest: int = LONGEST_TEXT) -> int:
     """How many leaves a value has; negative where it holds something that must not leave."""
     if isinstance(value, dict | list | tuple):
         if depth == 0:
             return -1
         if isinstance(value, dict) and not all(_is_word(name) for name in value):
             return -1
-        counts = [_count(item, depth - 1) for item in (value.values() if isinstance(value, dict) else value)]
+        counts = [_count(item, depth - 1, longest) for item in (value.values() if isinstance(value, dict) else value)]
         return -1 if any(count < 0 for count in counts) else sum(counts)
-    fine = value is None or _is_word(value) or _is_finite(value)
+    fine = value is None or _is_word(value, longest) or _is_finite(value)
     return 1 if fine else -1
 
 
-def _is_word(value: Json) -> bool:
-    return isinstance(value, str) and len(value) <= LONGEST_TEXT
+def _is_word(value: Json, longest: int = LONGEST_TEXT) -> bool:
+    return isinstance(value, str) and len(value) <= longest
 
 
 def _is_finite(value: Json) -> bool:

@@ -12,14 +12,15 @@ before it; users have their turn, and a place to work is taken before anything i
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import timedelta
 from functools import partial
-from weakref import WeakValueDictionary
 
-from medspace.connector.ports import RegionOf
-from medspace.connector.turns import Share, Turns
-from medspace.connector.usage import brakes, rules
+from medspace.connector.ports import FactsOf
+from medspace.connector.usage import brakes
 from medspace.connector.usage.calls import Admitted, Call, Holder, Refusal, task_name
 from medspace.connector.usage.checking import Checking
+from medspace.connector.usage.conditions import Conditions, Grounds
+from medspace.connector.usage.conditions.questions import allowance
 from medspace.connector.usage.contents import Contents
 from medspace.connector.usage.door import Door
 from medspace.connector.usage.errors import (
@@ -32,27 +33,32 @@ from medspace.connector.usage.errors import (
 )
 from medspace.connector.usage.gate import INTERRUPTED, Gate
 from medspace.connector.usage.going import MOST_OF_ONE, Going, Lead, Standing
+from medspace.connector.usage.memory import Memories, UseKeys
 from medspace.connector.usage.model import JOBS, Job, Outcome, Question
+from medspace.connector.usage.naming import Digests, digests_of
 from medspace.connector.usage.notebook import Notebook
+from medspace.connector.usage.ordering import Ordering
+from medspace.connector.usage.parts import PartsDoor, UseParts
 from medspace.connector.usage.ports import Changes, Place, Runners
+from medspace.connector.usage.recollection import Recollection
 from medspace.connector.usage.recovery import Recovery
+from medspace.connector.usage.requests import Requests
 from medspace.connector.usage.states import StepState
 from medspace.connector.usage.tokens import JobTokens
 from medspace.connector.usage.working import Working
-from medspace.core.canonical import canonical, exact
 from medspace.core.clock import Clock, Randomness
 from medspace.core.engine import Engine
 from medspace.core.errors import InvalidInputError
-from medspace.core.hashing import digest_bytes
 from medspace.core.ids import new_id
+from medspace.core.parts import BlobStore
 from medspace.core.store import Database, Transaction
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Brakes, Release, Step
 
 Makers = Mapping[tuple[str, str], Callable[[], Engine]]  # by DSP format and name of task
 DAY = 24 * 3600.0
+KEEP_PARTS = timedelta(days=30)  # since the last one of a use came or was asked for
 ALL_BRAKES = Brakes()
-ONE_BY_ONE = Share(at_once=1, member=1, waiting=16)  # on one asset
 
 
 class UsageControl:
@@ -64,36 +70,47 @@ class UsageControl:
         engines: Makers,
         database: Database,
         tokens: JobTokens,
-        region_of: RegionOf,
+        facts: FactsOf,
         clock: Clock,
         randomness: Randomness,
+        conditions: Conditions,
+        keys: UseKeys,
         runners: Runners,
         changes: Changes,
+        blobs: BlobStore,
         applied: Brakes = ALL_BRAKES,
+        keep_parts: timedelta = KEEP_PARTS,
     ) -> None:
         self._holder, self._notebook = holder, holder.notebook
         self._makers, self._runners = dict(engines), runners
         self._engines: dict[tuple[str, str], Engine] = {}
-        contents = Contents(database, holder.notebook.sealer, runners.threads)
-        gate = Gate(holder, region_of, clock)
-        self._door = Door(holder, gate, contents, self._engines, tokens, region_of, clock, applied)
+        self._grounds = Grounds(holder, applied)
+        self._memories = Memories(keys, database, runners.threads, changes, clock, randomness)
+        contents = Contents(database, holder.notebook, runners.threads)
+        requests = Requests(facts, conditions)
+        recollection = Recollection(holder.notebook, contents, applied.changes)
+        gate = Gate(holder, conditions, requests, clock)
+        self._door = Door(holder, gate, conditions, requests, recollection, self._engines, tokens, clock, applied)
+        self.parts = PartsDoor(blobs, self._door, database, clock, keep_parts)
+        self._parts = UseParts(blobs)
         self._working = Working(
             holder,
             gate,
             self._door,
             contents,
+            self._memories,
             runners.threads,
             database,
             clock,
             randomness,
             changes,
+            self._parts,
             compares=applied.changes,
         )
         self._recovery = Recovery(holder, gate, self._working, database, clock, applied)
         self.checking = Checking(holder, gate, self._working, database, clock, randomness, applied)
         self._database, self._clock, self._randomness = database, clock, randomness
-        self._answering: WeakValueDictionary[str, Turns] = WeakValueDictionary()  # by asset
-        self._going = Going(clock)
+        self._ordering, self._going = Ordering(), Going(clock)
 
     @property
     def notebook(self) -> Notebook:
@@ -112,6 +129,7 @@ class UsageControl:
             WithheldError: the output may not leave.
             UseFailedError: the engine broke or took too long; what it raised is the cause.
             StepHeldError, UseWaitsError: a person must look first.
+            AssetAwayError: its content is not open yet.
             BusyError: too many steps of the caller wait.
         """
         return await asyncio.shield((await self._begun(call)).task)
@@ -153,6 +171,7 @@ class UsageControl:
             QuestionsSealedError: the questions that were kept were sealed with another secret.
         """
         await self._notebook.check(self._database)
+        await self._memories.sweep()
         left = await self._recovery.left()
         for runner in self._runners.named.values():
             await runner.sweep([question.id for question in left])
@@ -162,7 +181,12 @@ class UsageControl:
         await self.tidy()
 
     async def work(self) -> None:
-        """Forget once a day what was kept for its time; until cancelled."""
+        """Forget once a day what was kept for its time, and at once what a use remembered that ends."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._memories.work())
+            tasks.create_task(self._tidy_daily())
+
+    async def _tidy_daily(self) -> None:
         while True:
             await self._clock.sleep(DAY)
             await self.tidy()
@@ -177,52 +201,67 @@ class UsageControl:
     async def close(self) -> None:
         """End what is being answered; it is noted as failed."""
         await self._going.close()
+        await self._ordering.close()
         await self._runners.close()
 
     def allowance(self, tx: Transaction, asset: str) -> brakes.Allowance:
         """How many questions an asset was asked, over all users, and how many it still answers this year."""
-        return self._door.allowance(tx, asset)
+        return allowance(tx, self._grounds, asset, self._clock.now())
 
     # --- one step ----------------------------------------------------------------------------------------------
     async def _begun(self, call: Call) -> Lead:
         """The step, on its way: from now on, or since somebody asked for the same."""
-        asked = _step_digest(call.step)
-        job, before = await self._database.read(lambda tx: self._named(tx, call, asked))
+        await self._database.read(lambda tx: self._door.job(tx, call))  # who has no right costs nothing more
+        said = await self._runners.threads.call(call.job, lambda: digests_of(call.step))
+        job, before = await self._database.read(lambda tx: self._named(tx, call, said.step))
         engine = await self._engine(job, call.step)
         if engine is not None:
             await self._check(job, engine, call.step)
         known = {Outcome.RELEASED: self._again, Outcome.HELD: self._held}
         work = self._first if before is None else known.get(before.outcome, self._first)
-        lead = Lead(job.id, asked, call.user)
-        return self._going.join(lead, lambda lead: work(lead, call, job, engine), most=MOST_OF_ONE)
+        lead = Lead(job.id, said.step, call.user)
+        return self._going.join(lead, lambda lead: work(lead, call, said, job, engine), most=MOST_OF_ONE)
 
-    async def _again(self, lead: Lead, call: Call, job: Job, engine: Engine | None) -> Release:
+    async def _again(self, lead: Lead, call: Call, said: Digests, job: Job, engine: Engine | None) -> Release:
         """What was released before is given at once, whatever is being worked on, if it still may be."""
-        admitted = await self._admit(lead, call, engine)
+        admitted = await self._admit(call, said, engine)
         if isinstance(admitted, Release):
             return admitted
-        async with self._runners.of(engine).place() as place:  # its answer is kept no longer
+        # Its answer is kept no longer.
+        async with self._ordering.turn(job.asset, call.user) as turn, turn.place(self._runners.of(engine)) as place:
             return await self._to_the_end(lead, job, admitted, place)
 
-    async def _held(self, lead: Lead, call: Call, job: Job, engine: Engine | None) -> Release:  # noqa: ARG002
+    async def _held(self, lead: Lead, call: Call, said: Digests, job: Job, engine: Engine | None) -> Release:  # noqa: ARG002
         raise StepHeldError
 
-    async def _first(self, lead: Lead, call: Call, job: Job, engine: Engine | None) -> Release:
-        turns = self._turns(job.asset)
-        async with turns.turn(call.user), self._runners.of(engine).place() as place:
+    async def _first(self, lead: Lead, call: Call, said: Digests, job: Job, engine: Engine | None) -> Release:
+        away = self._holder.away(job.asset)
+        if away is not None:
+            raise away  # before it is noted or counts
+        async with self._ordering.turn(job.asset, call.user) as turn, turn.place(self._runners.of(engine)) as place:
+            if call.step.parts:
+                await self._look_for_parts(call)
             await self._notebook.open_history(self._database, job.asset)
-            admitted = await self._admit(lead, call, engine)
+            admitted = await self._admit(call, said, engine)
             if isinstance(admitted, Release):
                 return admitted
             return await self._to_the_end(lead, job, admitted, place)
 
-    async def _admit(self, lead: Lead, call: Call, engine: Engine | None) -> Admitted | Release:
+    async def _look_for_parts(self, call: Call) -> None:
+        """Refuse a step whose parts are not here, before it is noted or counts."""
+        named = call.step.parts
+        try:
+            await self._runners.threads.call(call.job, lambda: self._parts.check_brought(call.user, call.job, named))
+        except InvalidInputError as error:
+            raise StepError(reason=error.text) from error
+
+    async def _admit(self, call: Call, said: Digests, engine: Engine | None) -> Admitted | Release:
         now, admission = self._clock.now(), new_id(self._randomness)
 
         def work(tx: Transaction) -> Admitted | Release | Refusal:
             if engine is not None and engine.limits.check and self._notebook.waiting(tx, call.job):
                 return Refusal(UseWaitsError(use=call.job))
-            return self._door.admit(tx, call, lead.asked, admission, now)
+            return self._door.admit(tx, call, said, admission, now)
 
         admitted = await self._database.write(work)
         if isinstance(admitted, Refusal):
@@ -236,20 +275,18 @@ class UsageControl:
 
     async def _resumed(self, lead: Lead, question: Question) -> Release:
         """Go on with what was cut off."""
-        turns, step = self._turns(question.asset), self._notebook.shown(question)
+        step = self._notebook.shown(question)
         lead.state = StepState.ADMITTED
-        async with turns.turn(question.user):
+        await self._holder.settled(question.asset)
+        async with self._ordering.turn(question.asset, question.user) as turn:
             job = await self._database.read(lambda tx: tx.get(JOBS, question.job))
             engine = None
             with suppress(StepError, UseFailedError):  # nothing here answers it any more
                 engine = None if job is None else await self._engine(job, step)
             runner = self._runners.of(engine)
-            async with runner.place() as place:
+            async with turn.place(runner) as place:
                 lead.state = StepState.WORKING
                 return await self._recovery.go_on(question, engine, runner, place)
-
-    def _turns(self, asset: str) -> Turns:
-        return self._answering.setdefault(asset, Turns(ONE_BY_ONE))
 
     # --- engines -----------------------------------------------------------------------------------------------
     async def _engine(self, job: Job, step: Step) -> Engine | None:
@@ -280,17 +317,3 @@ class UsageControl:
     def _other_tasks(self, kind: str) -> Text:
         tasks = ", ".join(sorted(task for known, task in self._makers if known == kind))
         return Text(msgid("this kind of use has the tasks {tasks}"), {"tasks": tasks})
-
-
-def _step_digest(step: Step) -> str:
-    """The name of a step within its use: the digest of everything that it says."""
-    flaw = rules.flaw(step)
-    if flaw is not None:
-        raise StepError(reason=flaw)
-    parts = {"parts": [[part.digest, part.media_type, part.size] for part in step.parts]} if step.parts else {}
-    asked = {"task": step.task, "round": step.round, "name": step.name, "inputs": step.inputs} | parts
-    try:
-        return digest_bytes(canonical(exact(asked)))
-    except (ValueError, RecursionError) as error:
-        reason = msgid("it is deeper than any task, or a number in it is too large or not finite")
-        raise StepError(reason=Text(reason)) from error

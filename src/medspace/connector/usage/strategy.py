@@ -3,17 +3,18 @@
 from dataclasses import replace
 
 from medspace.connector.model import Agreement, Reaction, Role, Transfer
-from medspace.connector.ports import RegionOf, TransferEvent
+from medspace.connector.ports import FactsOf, TransferEvent
 from medspace.connector.usage import rules
 from medspace.connector.usage.calls import numbered
-from medspace.connector.usage.model import JOBS, LABELS, Job
+from medspace.connector.usage.conditions import Conditions, Wish
+from medspace.connector.usage.model import JOBS, Job
+from medspace.connector.usage.requests import Asked, Requests
 from medspace.connector.usage.tokens import JobTokens
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock
 from medspace.core.decision import Decision, Premise, Verdict, combine
 from medspace.core.store import Transaction
 from medspace.core.text import Text, msgid
-from medspace.policy.points import Point
 
 JOB_ENDPOINT = "urn:medspace:job:1"
 _OVER = (TransferEvent.COMPLETED, TransferEvent.TERMINATED)
@@ -24,26 +25,30 @@ class UsageStrategy:
     """The transfer strategy of the product (port `connector.ports.TransferStrategy`)."""
 
     def __init__(
-        self, base_url: str, kinds: frozenset[str], tokens: JobTokens, region_of: RegionOf, clock: Clock
+        self,
+        base_url: str,
+        kinds: frozenset[str],
+        tokens: JobTokens,
+        facts: FactsOf,
+        clock: Clock,
+        conditions: Conditions,
     ) -> None:
         self._base_url = base_url
         self._kinds = kinds
         self._tokens = tokens
-        self._region_of = region_of
+        self._conditions = conditions
+        self._requests = Requests(facts, conditions)
         self._clock = clock
 
     def examine(self, tx: Transaction, agreement: Agreement, transfer: Transfer) -> Decision:
-        """May the consumer have this use: agreement and label, and an engine that can do it."""
-        labelled = tx.get(LABELS, agreement.dataset)
+        """May the consumer have this use: all conditions, and an engine that can do it."""
         job = tx.get(JOBS, transfer.id)
         before = job.number - 1 if job and job.number else numbered(tx, agreement.id)
-        region = self._region_of(tx, transfer.counterparty)
-        facts = rules.Facts(transfer.counterparty, region, self._clock.now(), before)
-        request = rules.request_for(transfer.format, agreement.dataset, facts, None)
-        label = labelled.label if labelled else None
+        request = self._requests.of(tx, agreement, transfer.format, Asked(self._clock.now(), before))
+        wish = Wish(transfer, agreement, request)
         return combine(
             rules.not_held(held=job is not None and job.held),
-            rules.decide(agreement, label, request, Point.TRANSFER),
+            *(condition.examine(tx, wish) for condition in self._conditions),
             self._offered(transfer.format),
         )
 
@@ -101,7 +106,8 @@ class UsageStrategy:
 
 def _after(job: Job, event: TransferEvent) -> Job:
     if event in _CLOSING:
-        return replace(job, open=False, held=job.held or event is TransferEvent.CLOSING)
+        held, over = job.held or event is TransferEvent.CLOSING, job.over or event in _OVER
+        return replace(job, open=False, held=held, over=over)
     # The user goes on with what it suspended itself; `examine` was asked before.
     return replace(job, open=True) if event is TransferEvent.STARTED and not job.held else job
 

@@ -2,16 +2,20 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from medspace.connector.model import CATALOGUE
 from medspace.connector.usage import rules
-from medspace.connector.usage.calls import Admitted, Holder, Refusal, is_open, told
+from medspace.connector.usage.calls import Admitted, Holder, Refusal, told
 from medspace.connector.usage.contents import Contents
 from medspace.connector.usage.door import Door
 from medspace.connector.usage.errors import (
     JobClosedError,
     NotAdmittedError,
+    PartsForgottenError,
+    ReleaseTooLargeError,
     StepError,
     StepHeldError,
     StepTooLongError,
@@ -19,18 +23,23 @@ from medspace.connector.usage.errors import (
     WithheldError,
 )
 from medspace.connector.usage.gate import INTERRUPTED, Gate
-from medspace.connector.usage.model import JOBS, Outcome
+from medspace.connector.usage.memory import Memories
+from medspace.connector.usage.model import JOBS, QUESTIONS, Outcome
 from medspace.connector.usage.notebook import Said
+from medspace.connector.usage.parts import UseParts
 from medspace.connector.usage.ports import Changes, Place, Threads, Work
 from medspace.connector.usage.versions import Content
 from medspace.core.clock import Clock, Randomness
+from medspace.core.columns import ColumnUnknownError
 from medspace.core.engine import Engine
 from medspace.core.errors import InvalidInputError, MedspaceError, RefusedError, StorageError
 from medspace.core.ids import new_id
+from medspace.core.limits import LEAVES, RELEASE
 from medspace.core.store import Database, Transaction
-from medspace.core.usage import Output, Release
+from medspace.core.usage import Admission, Output, Release, Step
 
-IN_THE_OPEN = frozenset({"rows.refused"})  # refusals of a source by its published dictionary; all others are private
+# Refusals of a source by its published dictionary, and of an answer that was given before; all others are private.
+IN_THE_OPEN = frozenset({"rows.refused", PartsForgottenError.code})
 QUICK = 0.2  # seconds of the machine after which a step is watched: most have ended before
 HOUR = 3600.0
 
@@ -44,17 +53,21 @@ class Working:
         gate: Gate,
         door: Door,
         contents: Contents,
+        memories: Memories,
         threads: Threads,
         database: Database,
         clock: Clock,
         randomness: Randomness,
         changes: Changes,
+        parts: UseParts,
         *,
         compares: bool,
     ) -> None:
         self._holder, self._gate, self._door, self._contents = holder, gate, door, contents
+        self._memories = memories
         self._threads, self._database, self._changes = threads, database, changes
         self._clock, self._randomness, self._compares = clock, randomness, compares
+        self._parts = parts
 
     async def to_the_end(self, question: Admitted, engine: Engine, place: Place, since: datetime) -> Release:
         """Do what was admitted, from `since` on; whatever happens, it has an end in the log.
@@ -77,7 +90,8 @@ class Working:
                 raise await self._keep_back(question, error) from error
             raise await self._not_run(question, error) from error
         except InvalidInputError as error:
-            raise await self._not_run(question, error) from error
+            named = await self._named(question.admission.asset, error)
+            raise await self._not_run(question, named) from named
         except StorageError:
             raise  # nothing can be noted; the next step of this use, or the next start, will
         except MedspaceError:
@@ -100,6 +114,14 @@ class Working:
         await self.end(question, Outcome.REFUSED, error.code, error)
         return StepError(reason=error.text)
 
+    async def _named(self, asset: str, error: InvalidInputError) -> InvalidInputError:
+        """An error about a column, with the columns that everybody may know of."""
+        if not isinstance(error, ColumnUnknownError):
+            return error
+        offered = await self._database.read(lambda tx: tx.get(CATALOGUE, asset))
+        published = (offered.dictionary if offered else None) or {}
+        return error.among(published.get("columns", ()), published.get("person"))
+
     async def _keep_back(self, question: Admitted, error: RefusedError) -> WithheldError:
         """All reasons that lie in the rows are told alike; the holder's own log has the true one."""
         self._holder.tell(question.admission.id, str(getattr(error, "cause_code", "") or error.code))
@@ -112,14 +134,22 @@ class Working:
         """What the engine makes of it, or made of it before."""
         admission, known = question.admission, question.known
         source = self._holder.sources[admission.asset]
-        if self._compares and self._contents.known(admission.asset) is None:
+        if self._compares and self._contents.known(admission.asset, admission.scope) is None:
             sums = await self._threads.call(admission.use, lambda: self._contents.sums(source, admission))
-            content = await self._contents.remember(admission.use, admission.asset, sums, self._clock.now())
+            content = await self._contents.remember(admission, sums, self._clock.now())
             known = await self._recognised(question, content)
         if known is not None:
-            return Output(known.kind, known.values, known.cohort)
-        work = Work(admission, question.step, engine, source, self._randomness, self._clock)
+            return await self._given_again(question, known)
+        memory, blobs = await self._memories.opened(admission.use), self._parts.of(admission)
+        work = Work(admission, question.step, engine, source, self._randomness, self._clock, memory, blobs=blobs)
         return await self._watched(question, engine, place.do(work), since)
+
+    async def _given_again(self, question: Admitted, known: Release) -> Output:
+        use = question.admission.use
+        if known.parts:
+            asker = await self._database.read(lambda tx: tx.get(QUESTIONS, known.admission))
+            await self._threads.call(use, lambda: self._parts.give_again(known.parts, asker, question.admission))
+        return Output(known.kind, known.values, known.cohort, known.parts)
 
     async def _recognised(self, question: Admitted, content: Content) -> Release | None:
         """The answer that the question got before, if any; only now is known which rows it is put to."""
@@ -155,15 +185,20 @@ class Working:
 
         def look(tx: Transaction) -> bool | None:
             job = tx.get(JOBS, use)
-            return None if job is not None and is_open(tx, job) else True
+            return None if job is not None and job.open else True
 
         while await self._changes.until(lambda: self._database.read(look), HOUR) is None:
             pass
 
     # --- the gate ----------------------------------------------------------------------------------------------
     async def _released(self, question: Admitted, output: Output) -> Release:
+        memory = None
+        if output.memory is not None:
+            memory = await self._memories.sealed(question.admission.use, output.memory)
+            output = replace(output, memory=None)  # nothing but its own key ever seals it
+        found = await self.measured(question.admission, question.step, output)
         now, release_id = self._clock.now(), new_id(self._randomness)
-        done = await self._database.write(self.passing(question, output, release_id, now))
+        done = await self._database.write(self.passing(question, output, found, release_id, now, memory))
         if isinstance(done, str):
             raise await self._keep_back(question, _PrivateError(cause=done))
         if isinstance(done, Release | StepHeldError):  # what waits for a person counts as answered: it may leave
@@ -174,13 +209,37 @@ class Working:
             raise done
         return done
 
+    async def measured(self, admission: Admission, step: Step, output: Output) -> rules.Measured:
+        """Count and digest an output, beside the event loop and before the transaction that lets it go.
+
+        Raises:
+            ReleaseTooLargeError: it is more than a release may be.
+            UseFailedError: it names parts that are not there.
+        """
+        found = await self._threads.call(admission.use, lambda: rules.measured(admission, output, step.round))
+        if rules.oversized(found):
+            facts = {"leaves": found.leaves, "size": found.size, "most": LEAVES, "limit": RELEASE}
+            raise ReleaseTooLargeError(**facts)
+        if output.parts:
+            await self._threads.call(admission.use, lambda: self._parts.check_made(admission, output.parts))
+        return found
+
     def passing(
-        self, question: Admitted, output: Output, release_id: str, now: datetime
+        self,
+        question: Admitted,
+        output: Output,
+        found: rules.Measured,
+        release_id: str,
+        now: datetime,
+        memory: str | None = None,
     ) -> "Callable[[Transaction], Release | Refusal | StepHeldError | str]":
-        """The unit of work that lets an output through the gate, or keeps what its user is told instead."""
+        """The unit of work that lets an output through the gate, or keeps what its user is told instead.
+
+        `memory` is what the use remembers from then on, sealed.
+        """
 
         def work(tx: Transaction) -> Release | Refusal | StepHeldError | str:
-            done = self._gate.release(tx, question, output, release_id, now)
+            done = self._gate.release(tx, question, output, found, release_id, now, memory)
             if isinstance(done, Refusal):
                 self._holder.notebook.tell(tx, question.admission.id, said(done.error))
             return done

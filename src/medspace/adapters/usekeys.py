@@ -1,0 +1,77 @@
+"""Keys of uses as files, each of mode 0600 in a folder of their own: port `connector.usage.memory.UseKeys`.
+
+They are no part of a backup (docs/operations.md). To forget a key is to delete its file: what a disk keeps of deleted
+files is for the disk's own encryption to cover.
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from medspace.adapters.keys import (
+    SecretExistsError,
+    SecretFileError,
+    read_secret,
+    remove_secret,
+    write_secret,
+)
+from medspace.core.clock import Randomness
+from medspace.core.sealing import KEY_BYTES
+
+SUFFIX = ".key"
+
+
+@dataclass(frozen=True, slots=True)
+class FileUseKeys:
+    """The keys in the files of one folder, which is made with the first of them."""
+
+    folder: Path
+    _randomness: Randomness = field(repr=False)
+
+    def key(self, use: str) -> bytes | None:
+        """The key of a use; None where it has none, or no longer.
+
+        Raises:
+            SecretFileError: its file does not hold a key, or cannot be read.
+            SecretExposedError: others can reach the file.
+        """
+        file = self._file(use)
+        if not file.exists():
+            return None
+        content = read_secret(file)
+        if len(content) != KEY_BYTES:
+            raise SecretFileError(path=str(file), reason=f"{len(content)} bytes")
+        return content
+
+    def make(self, use: str) -> bytes:
+        """The key of a use; made where there is none.
+
+        Raises:
+            SecretFileError, SecretExposedError: as `key`.
+            OSError: it cannot be written.
+        """
+        known = self.key(use)
+        if known is not None:
+            return known
+        made = self._randomness.token_bytes(KEY_BYTES)
+        with suppress(SecretExistsError):  # somebody was faster
+            write_secret(self._file(use), made)
+        return read_secret(self._file(use))
+
+    def forget(self, use: str) -> None:
+        """Delete the key of a use, if it has one.
+
+        Raises:
+            OSError: it cannot be deleted.
+        """
+        remove_secret(self._file(use))
+
+    def uses(self) -> Iterator[str]:
+        """The uses that have a key."""
+        for file in self.folder.glob(f"[!.]*{SUFFIX}"):
+            yield unquote(file.name.removesuffix(SUFFIX))
+
+    def _file(self, use: str) -> Path:
+        return self.folder / f"{quote(use, safe='')}{SUFFIX}"

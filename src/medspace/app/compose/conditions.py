@@ -1,0 +1,19 @@
+"""The conditions of every use, in the order in which their reasons are told: a new one is a line here."""
+
+from medspace.connector.usage.conditions import Condition, Grounds, Maker
+from medspace.connector.usage.conditions.agreement import AgreementCondition
+from medspace.connector.usage.conditions.label import LabelCondition
+from medspace.connector.usage.conditions.questions import QuestionsCondition
+from medspace.connector.usage.conditions.sites import SitesCondition
+from medspace.connector.usage.conditions.step import StepCondition
+
+
+def _agreement(_: Grounds) -> Condition:
+    return AgreementCondition()
+
+
+def _label(_: Grounds) -> Condition:
+    return LabelCondition()
+
+
+CONDITIONS: tuple[Maker, ...] = (_agreement, _label, StepCondition, SitesCondition, QuestionsCondition)

@@ -1,0 +1,32 @@
+"""The brakes of one use: one task, rounds forward, few questions, few answers that are withheld."""
+
+from dataclasses import dataclass
+
+from medspace.connector.usage import brakes, rules
+from medspace.connector.usage.calls import Asking, Visit
+from medspace.connector.usage.conditions import PERMITTED, Grounds, Neutral
+from medspace.core.decision import Decision, combine
+from medspace.core.store import Transaction
+from medspace.core.usage import Grant
+
+
+@dataclass(frozen=True, slots=True)
+class StepCondition(Neutral):
+    """Slows down a single use."""
+
+    grounds: Grounds
+
+    def admit(self, tx: Transaction, visit: Visit) -> tuple[Decision, Grant]:
+        """The task is the one that the use began with."""
+        return rules.same_task(visit.job.task, visit.task), Grant()
+
+    def judge(self, tx: Transaction, asking: Asking) -> Decision:
+        """One answer for each round and step, rounds only forward, few questions; few that were withheld."""
+        visit, on, notebook = asking.visit, self.grounds.brakes, self.grounds.holder.notebook
+        found = [PERMITTED]
+        if on.once:
+            found.append(brakes.forward(notebook.of_use(tx, visit.job.id), visit.step))
+            found.append(brakes.within_use(visit.job.steps, visit.step.task))
+        if on.questions:
+            found.append(brakes.not_withheld(*notebook.withheld(tx, visit.job, visit.now)))
+        return combine(*found)

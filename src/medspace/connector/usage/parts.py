@@ -1,0 +1,126 @@
+"""The parts of uses: who may bring and fetch which, what engines see of them, when they are forgotten."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from medspace.connector.model import TRANSFERS, TransferState
+from medspace.connector.usage.calls import Call
+from medspace.connector.usage.door import Door
+from medspace.connector.usage.errors import PartMissingError, PartsForgottenError
+from medspace.connector.usage.model import Outcome, Question
+from medspace.core.clock import Clock
+from medspace.core.limits import PARTS
+from medspace.core.parts import Blobs, BlobStore, Keeping, Part, flaw_of_part
+from medspace.core.store import Database, Transaction
+from medspace.core.usage import Admission, Step
+
+LOOK = 60.0  # seconds between two looks for uses that are over
+_OVER = frozenset((TransferState.COMPLETED, TransferState.TERMINATED))
+NO_STEP = Step(task={}, round=0, name="")
+
+
+@dataclass(frozen=True, slots=True)
+class UseParts:
+    """The parts of all uses of this holder's assets. What blocks says so: it is called in threads."""
+
+    store: BlobStore
+
+    def of(self, admission: Admission) -> Blobs:
+        """What an engine sees of them. Blocking."""
+        return self.store.of(Keeping(admission.user, admission.use))
+
+    def check_brought(self, user: str, use: str, parts: Sequence[Part]) -> None:
+        """Whether everything that a step names is here. Blocking.
+
+        Raises:
+            PartMissingError: it is not, or of another size.
+        """
+        if not parts:
+            return
+        blobs = self.store.of(Keeping(user, use))
+        for part in parts:
+            try:
+                with blobs.open(part):
+                    pass
+            except KeyError:
+                raise PartMissingError(digest=part.digest) from None
+
+    def check_made(self, admission: Admission, parts: Sequence[Part]) -> None:
+        """Whether what an engine says that it made is there. Blocking; what it raises is the engine's fault."""
+        if len(parts) > PARTS:
+            raise ValueError("too many parts")
+        for part in parts:
+            if (flaw := flaw_of_part(part)) is not None:
+                raise ValueError(str(flaw))
+            with self.of(admission).open(part):
+                pass
+
+    def give_again(self, parts: Sequence[Part], asked: Question | None, admission: Admission) -> None:
+        """Have a use keep the parts of an answer that another one got before. Blocking.
+
+        Raises:
+            PartsForgottenError: they are kept no longer.
+        """
+        target = Keeping(admission.user, admission.use)
+        for part in parts:
+            if self.store.has(target, part.digest):
+                continue
+            if asked is None or not self.store.share(part.digest, Keeping(asked.user, asked.job), target):
+                raise PartsForgottenError
+
+
+@dataclass(frozen=True, slots=True)
+class PartsDoor:
+    """Who may bring and fetch parts, and until when they are kept."""
+
+    store: BlobStore
+    door: Door
+    database: Database
+    clock: Clock
+    keep: timedelta
+
+    async def enter(self, user: str, job: str, token: str) -> None:
+        """Whether the user may bring parts to the job now.
+
+        Raises:
+            UnknownJobError, JobClosedError: as for a step.
+        """
+        await self.database.read(lambda tx: self.door.job(tx, Call(user, job, token, NO_STEP)))
+
+    async def released(self, user: str, job: str, token: str, digest: str) -> Part | None:
+        """The part that a release of this job names; None where none does.
+
+        Raises:
+            UnknownJobError, JobClosedError: as for a step.
+        """
+
+        def find(tx: Transaction) -> Part | None:
+            self.door.job(tx, Call(user, job, token, NO_STEP))
+            for question in self.door.holder.notebook.of_use(tx, job):
+                if question.outcome is Outcome.RELEASED:
+                    for part in question.parts:
+                        if part.digest == digest:
+                            return part
+            return None
+
+        return await self.database.read(find)
+
+    async def work(self) -> None:
+        """Forget the parts of uses that are over, and what nobody has used for long; until cancelled."""
+        while True:
+            await self.tidy()
+            await self.clock.sleep(LOOK)
+
+    async def tidy(self) -> None:
+        """Forget the parts of uses that are over, and what nobody has used for long."""
+        for keeping in await asyncio.to_thread(self.store.kept):
+            if await self.database.read(lambda tx: self._is_over(tx, keeping)):  # noqa: B023
+                await asyncio.to_thread(self.store.drop, keeping)
+        await asyncio.to_thread(self.store.sweep, self.clock.now() - self.keep)
+
+    @staticmethod
+    def _is_over(tx: Transaction, keeping: Keeping) -> bool:
+        transfer = tx.get(TRANSFERS, keeping.use)
+        return transfer is not None and transfer.state in _OVER
