@@ -100,7 +100,13 @@ def _free_ports() -> int:
 @contextmanager
 def _holder(config: Path, datasets: int) -> Iterator[None]:
     """The holder as a process of its own, with so many datasets besides its own one."""
-    command = [sys.executable, "-m", "bench.negotiation", str(config), str(datasets)]
+    with _started([sys.executable, "-m", "bench.negotiation", str(config), str(datasets)]):
+        yield
+
+
+@contextmanager
+def _started(command: list[str]) -> Iterator[None]:
+    """A process, from when it says that it is ready until the end."""
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"

@@ -22,6 +22,7 @@ from medspace.app.config import Asset, Config, Offer
 from medspace.app.language import CHINESE, speaker
 from medspace.connector.negotiation.rules import TABLE as NEGOTIATION
 from medspace.connector.transfer.rules import TABLE as TRANSFER
+from medspace.connector.usage import states as steps
 from medspace.core.errors import MedspaceError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,7 +66,19 @@ def states() -> str:
     for title, table in (("Contract negotiation", NEGOTIATION), ("Transfer process", TRANSFER)):
         owners = "".join(f"| {state.value} | {owner.value} |\n" for state, owner in table.owners.items())
         text += f"\n## {title}\n\n```mermaid\n{table.diagram()}```\n\n| state | waits for |\n|---|---|\n{owners}"
-    return text
+    return text + _step_states()
+
+
+def _step_states() -> str:
+    owners = "".join(f"| {state.value} | {owner.value} |\n" for state, owner in steps.OWNERS.items())
+    rules = "".join(
+        f"| {state.value} | {event.value} | {move.state.value} | {move.rule} |\n"
+        for (state, event), move in steps.MOVES.items()
+    )
+    return (
+        f"\n## Step of a use\n\n```mermaid\n{steps.diagram()}```\n\n| state | waits for |\n|---|---|\n{owners}"
+        f"\n| from | event | to | rule |\n|---|---|---|---|\n{rules}"
+    )
 
 
 def commands() -> str:

@@ -329,7 +329,7 @@ FEW = ("Ms Example fell", "IV", "103", "2001-02-03")
 
 
 def test_a_dictionary_written_by_hand_is_published_without_what_few_persons_have(hospital, attack_report):
-    (holding,) = open_holdings(read_config(hospital)).held
+    (holding,) = open_holdings(read_config(hospital))
     shown = json.dumps(holding.dataset.dictionary)
     attack_report(SHOWN, got=sum(secret in shown for secret in FEW), of=len(FEW), unit="values")
     for secret in ("Ms Example", "IV", "nobody", "103", "2001", "who", "letter"):
@@ -338,7 +338,7 @@ def test_a_dictionary_written_by_hand_is_published_without_what_few_persons_have
     assert columns["stage"] == {"name": "stage", "type": "code", "codes": {"I": "one", "II": "two"}, "others": True}
     assert (columns["age"]["minimum"], columns["age"]["missing"]) == ("0.0", ["-9"])
     # what the connector itself goes by is what was written
-    assert holding.table.dictionary == parse(BY_HAND)
+    assert holding.checked.dictionary == parse(BY_HAND)
 
 
 def test_the_doctor_says_what_is_not_published_and_no_value(hospital):
@@ -352,8 +352,8 @@ def test_the_doctor_says_what_is_not_published_and_no_value(hospital):
 
 
 def test_without_the_counting_all_of_it_is_published(hospital, attack_report):
-    (holding,) = open_holdings(read_config(hospital)).held
-    shown = json.dumps(describe(published(holding.table, 1).dictionary))
+    (holding,) = open_holdings(read_config(hospital))
+    shown = json.dumps(describe(holding.checked.published(1).dictionary))
     attack_report(SHOWN, control=sum(secret in shown for secret in FEW), of=len(FEW), unit="values")
     assert all(secret in shown for secret in FEW)
 
@@ -361,7 +361,7 @@ def test_without_the_counting_all_of_it_is_published(hospital, attack_report):
 def test_a_stricter_offer_shows_less(hospital):
     text = hospital.read_text()
     hospital.write_text(text.replace("min_cohort = 10", "min_cohort = 30"))
-    (holding,) = open_holdings(read_config(hospital)).held
+    (holding,) = open_holdings(read_config(hospital))
     columns = {column["name"]: column for column in holding.dataset.dictionary["columns"]}
     assert "codes" not in columns["stage"]
 
@@ -370,7 +370,7 @@ def test_a_stricter_offer_shows_less(hospital):
 def test_a_laxer_offer_shows_no_more_since_the_catalogue_needs_no_contract(hospital, least):
     text = hospital.read_text()
     hospital.write_text(text.replace("min_cohort = 10", f"min_cohort = {least}"))
-    (holding,) = open_holdings(read_config(hospital)).held
+    (holding,) = open_holdings(read_config(hospital))
     assert "Ms Example" not in json.dumps(holding.dataset.dictionary)
 
 

@@ -121,7 +121,7 @@ def test_what_others_can_write_decides_nothing(tmp_path, name, mode, monkeypatch
     checks = [check for check in examine(file, "en")["checks"] if not check["ok"]]
     assert any(f"chmod go-w {exposed}" in check["next_step"] for check in checks)
     monkeypatch.setattr(ownership, "_WRITE", 0)
-    assert len(open_holdings(read_config(file)).held) == 1
+    assert len(open_holdings(read_config(file))) == 1
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o770, 0o707])
@@ -160,7 +160,7 @@ def test_what_belongs_to_another_decides_nothing(tmp_path, name, monkeypatch):
     assert "chown" in str(refused.value.advice)
     monkeypatch.setattr(os, "geteuid", lambda: 12345)  # the owner's own, and what root owns
     os.chown(file.parent, 12345, 12345)
-    assert open_holdings(read_config(file)).held
+    assert open_holdings(read_config(file))
 
 
 @pytest.mark.parametrize("setting", ["certificate", "certificate_key", "certificates"])

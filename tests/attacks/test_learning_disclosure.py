@@ -85,7 +85,8 @@ def test_a_beta_that_weighs_one_patient_is_kept_back(name):
 def test_an_honest_beta_passes(name):
     output = ask(name, HONEST)
     assert output.cohort > 200
-    assert behind_the_gate(admission(min_cohort=10), output, measured(admission(min_cohort=10), output, 0)).permitted
+    allowed = admission(min_cohort=10)
+    assert behind_the_gate(allowed, output, measured(allowed, output, 0)).permitted
 
 
 def test_a_target_that_one_patient_has_does_not_give_that_patient_away():

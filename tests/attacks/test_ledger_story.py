@@ -335,6 +335,26 @@ def test_the_admission_says_until_when_it_is_open(says, code):
     assert set(ended(space)) == {f"use.ended.{code}"}
 
 
+def test_an_answer_that_waits_for_a_person_is_open_for_days_but_not_for_ever():
+    space = stopped(expires="9999-12-31T23:59:59.999Z")
+    admission = space.logs[NORTH][space.find(NORTH, "use.admitted", 1)].facts["admission"]
+    space.note(NORTH, "use.held", admission=admission)
+    space.seconds += 20 * 86400
+    space.note(NORTH, "offer.withdrawn", asset="later")
+    assert ended(space) == {"use.ended.open": Outcome.OPEN}
+    space.seconds += 11 * 86400
+    space.note(NORTH, "offer.withdrawn", asset="last")
+    assert ended(space) == {"use.ended.missing": Outcome.FAILED}
+
+
+def test_an_answer_that_waited_may_leave_or_be_kept_back():
+    space = stopped(expires="9999-12-31T23:59:59.999Z")
+    admission = space.logs[NORTH][space.find(NORTH, "use.admitted", 1)].facts["admission"]
+    space.note(NORTH, "use.held", admission=admission)
+    space.note(NORTH, "use.withheld", admission=admission, code="use.withheld")
+    assert ended(space) == {}
+
+
 def test_no_question_is_open_for_ever():
     space = stopped(expires="9999-12-31T23:59:59.999Z")
     space.seconds += 2 * 86400 - 3600

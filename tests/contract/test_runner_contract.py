@@ -29,6 +29,8 @@ LINUX = Path("/proc/self/fd").exists()
 class Inline:
     """The double: one step at a time, in the loop's own helper threads."""
 
+    rest = None
+
     def __init__(self, places: int = 2) -> None:
         self._free = asyncio.Semaphore(places)
 

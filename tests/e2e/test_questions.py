@@ -5,7 +5,7 @@ import json
 import pytest
 
 from medspace.app.doctor import examine
-from tests.e2e.space import ASSET, TASK, hospital, staged, step
+from tests.e2e.space import ASSET, DICTIONARY, TASK, Holding, hospital, staged, step, table
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +64,30 @@ def test_the_secret_is_made_at_the_first_start_and_opens_nothing_to_others(asked
     kept = b"".join(one.read_bytes() for one in asked.nodes["clinic"].folder.glob("connector.db*"))
     assert secret.encode() not in kept
     assert secret not in json.dumps(asked.space("clinic").status())
+
+
+HIDDEN = """
+[columns.who]
+type = "code"
+"""
+
+
+def test_a_misspelt_column_is_named_with_those_that_the_catalogue_shows(tmp_path):
+    rows = table(2).splitlines()
+    written = "\n".join([f"{rows[0]},who", *(f"{row},Name {at}" for at, row in enumerate(rows[1:]))])
+    with staged(tmp_path) as stage:
+        stage.add("authority", Holding(written + "\n", dictionary=DICTIONARY + HIDDEN))
+        stage.add("user")
+        stage.open()
+        stage.admit()
+        use = stage.space("user").request(stage.agree("user", "authority"), "medspace:train")["id"]
+        answer = stage.ask("user", "authority", use, step(task=TASK | {"features": [{"name": "agee"}]}))
+        assert (answer.status_code, answer.json()["code"]) == (400, "learning.column_unknown")
+        (sentence, advice) = answer.json()["reason"][:2]
+        assert sentence == "The data have no numeric column agee, but age, disease, sbp."
+        assert "data dictionary" in advice
+        coded = {"name": "seks", "kind": "coded", "levels": ["f", "m"]}
+        other = stage.space("user").request(stage.space("user").agreements()[0]["id"], "medspace:train")["id"]
+        told = stage.ask("user", "authority", other, step(task=TASK | {"features": [coded]})).text
+        assert "but sex, disease." in told
+        assert "who" not in told  # the holder's own dictionary has it, the catalogue does not

@@ -10,10 +10,29 @@ from functools import partial
 
 from medspace.adapters.records import codec, known, plain, read_only
 from medspace.adapters.tail import Tail
-from medspace.core.clock import Randomness
+from medspace.core.clock import Clock, Randomness, stamp
 from medspace.core.errors import DuplicateRecordError, StaleRecordError
+from medspace.core.hashing import digest_bytes
 from medspace.core.sealing import KEY_BYTES
 from medspace.core.store import Collection, Key, R, T, Transaction
+from medspace.ledger.model import Receipt, SignedCheckpoint
+
+
+class MemoryAnchor:
+    """An anchor in memory (port `ledger.ports.Anchor`)."""
+
+    def __init__(self, clock: Clock, name: str = "memory") -> None:
+        self.name, self._clock = name, clock
+        self._kept: dict[str, Receipt] = {}
+
+    async def anchor(self, checkpoint: SignedCheckpoint) -> Receipt:
+        """Keep a checkpoint; the same one again has the receipt that it had."""
+        made = Receipt(self.name, stamp(self._clock.now()), digest_bytes(checkpoint.note.encode()))
+        return self._kept.setdefault(checkpoint.note, made)
+
+    async def verify(self, checkpoint: SignedCheckpoint, receipt: Receipt) -> bool:
+        """Whether it is kept under that receipt."""
+        return self._kept.get(checkpoint.note) == receipt
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The source of an asset, opened again in the process of one step: from the file, as the connector read it."""
+"""The source of an asset, opened again in the process of one step, where its content is what the connector read."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -7,6 +7,7 @@ import msgspec
 
 from medspace.adapters.runner import Recipe, recipe_of
 from medspace.app.config import Asset, Config
+from medspace.app.sources import SCHEMES, locate
 from medspace.core.canonical import JsonObject
 from medspace.core.dictionary import parse
 from medspace.core.errors import MedspaceError
@@ -15,27 +16,26 @@ from medspace.core.text import msgid
 
 
 class RowsChangedError(MedspaceError):
-    """The file of an asset has another content than when the connector was started: nothing was checked about it."""
+    """An asset has another content than when the connector was started: nothing was checked about it."""
 
     code = "rows.changed"
     sentence = msgid("The data of {asset} are not those that the connector was started with.")
-    next_step = msgid("Put the file back as it was, or start the connector again.")
+    next_step = msgid("Put them back as they were, or start the connector again.")
 
 
-def table_source(folder: str, asset: JsonObject, content: str) -> Source:
-    """The source of one asset of the configuration in `folder`; `content` is the digest that its rows must have.
+def source_again(folder: str, asset: JsonObject, content: str) -> Source:
+    """The source of one asset of the configuration in `folder`; `content` is the digest that it must have.
 
     Raises:
-        RowsChangedError: they have another one.
+        RowsChangedError: it has another one.
     """
-    from medspace.adapters.duckdb.source import TableSource, load  # noqa: PLC0415 - not in every connector
-
     described, root = msgspec.convert(asset, Asset), Path(folder)
     dictionary = parse((root / described.dictionary).read_text(encoding="utf-8"))
-    table = load(root / described.source, dictionary, described.table)
-    if table.digest != content:
+    scheme, location = locate(described, root.joinpath, SCHEMES)
+    checked = scheme.open(location, dictionary)
+    if checked.digest != content:
         raise RowsChangedError(asset=described.id)
-    return TableSource({described.id: table})
+    return checked.source
 
 
 def sources_of(config: Config, contents: Mapping[str, str]) -> Callable[[str], Recipe]:
@@ -44,6 +44,6 @@ def sources_of(config: Config, contents: Mapping[str, str]) -> Callable[[str], R
 
     def source_of(asset: str) -> Recipe:
         described = msgspec.to_builtins(assets[asset])
-        return recipe_of(table_source, folder=folder, asset=described, content=contents[asset])
+        return recipe_of(source_again, folder=folder, asset=described, content=contents[asset])
 
     return source_of

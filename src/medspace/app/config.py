@@ -22,6 +22,7 @@ from medspace.core.text import Text, msgid
 from medspace.trust.did import did_web
 
 LARGEST_FILE = 1 << 20
+LONGEST_MINUTES = 7 * 24 * 60  # between two checkpoints
 FEWEST_DAYS = 366  # that questions are kept: those of the last year count
 PASSPHRASE = "MEDSPACE_KEY_PASSPHRASE"  # noqa: S105 - the variable that may hold the passphrase of the key
 
@@ -160,6 +161,16 @@ class Jobs(_Table, frozen=True):
     secret: str = "keys/jobs.secret"  # noqa: S105 - the file of the secret, not the secret
 
 
+class Checkpoints(_Table, frozen=True):
+    """How often the log is signed by itself, and the file that keeps what was signed, where one is named.
+
+    The file is only added to; put it where nobody who can change the database can write over it.
+    """
+
+    minutes: int = 60
+    file: str = ""
+
+
 class Offer(_Table, frozen=True):
     """One offer: a policy template and its terms."""
 
@@ -170,7 +181,9 @@ class Offer(_Table, frozen=True):
 class Asset(_Table, frozen=True):
     """One dataset that is offered: its source, dictionary, label and offers.
 
-    `questions` is how many it answers a year, all users together; a tenth of its persons where nothing is said.
+    `source` is a path, or an address that begins with its scheme, such as `csv:`, `postgresql:` or `images:`; `table`
+    is the table of a database. `password` is the file of the password that the address needs. `questions` is how many
+    it answers a year, all users together; a tenth of its persons where nothing is said.
     """
 
     id: str
@@ -180,6 +193,7 @@ class Asset(_Table, frozen=True):
     label: JsonObject
     offers: tuple[Offer, ...]
     table: str = ""
+    password: str = ""  # the file of the password, not the password
     questions: int | None = None  # a year, over all users
     description: str = ""
     keywords: tuple[str, ...] = ()
@@ -200,6 +214,7 @@ class Config(_Table, frozen=True):
     log: Logging = Logging()
     questions: Questions = Questions()
     jobs: Jobs = Jobs()
+    checkpoints: Checkpoints = Checkpoints()
     assets: tuple[Asset, ...] = ()
     folder: str = ""  # where the file lies; set on reading
 
@@ -246,7 +261,7 @@ def read_config(file: Path) -> Config:
     Raises:
         ConfigError: it is missing, too large, not TOML, has unknown or missing names, or asks for what is refused.
         FileExposedError, FileForeignError: others can change it, its folder, or a certificate that it names.
-        FileReadableError: it holds the password of a database, and others can read it.
+        FileReadableError: it holds the password of a database, its own or an asset's, and others can read it.
     """
     try:
         content = read_owned(file, LARGEST_FILE)
@@ -260,7 +275,7 @@ def read_config(file: Path) -> Config:
     config = msgspec.structs.replace(config, folder=str(file.resolve().parent))
     for reason in _objections(config):
         raise ConfigError(file=str(file), reason=reason)
-    if _PASSWORD.match(config.database.url):
+    if any(map(_PASSWORD.match, (config.database.url, *(asset.source for asset in config.assets)))):
         check_unread(file)
     if config.in_production:
         _check_networks(file, config.network.allow)
@@ -307,6 +322,9 @@ def _bad_numbers(config: Config) -> Iterator[Text]:
         )
     if any(asset.questions is not None and asset.questions < 0 for asset in config.assets):
         yield Text(msgid("the questions of an asset are a number from 0 on"))
+    if not 1 <= config.checkpoints.minutes <= LONGEST_MINUTES:
+        most = {"most": LONGEST_MINUTES}
+        yield Text(msgid("checkpoints.minutes is a number from 1 to {most}"), most)
     if config.parts.keep_days < 1:
         yield Text(msgid("parts.keep_days is at least 1"))
     if min(msgspec.structs.astuple(config.quotas)) < 1:

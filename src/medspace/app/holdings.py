@@ -1,128 +1,110 @@
-"""The assets of the configuration: tables checked against their dictionaries, labels and offers made, published."""
+"""The assets of the configuration: labels and offers made, content checked against dictionaries, published.
+
+All that needs no content is understood before anything is opened, and refused at once; opening may take long.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from medspace.adapters.ownership import read_owned
 from medspace.app.config import LARGEST_FILE, Asset, Config, ConfigError
+from medspace.app.sources import SCHEMES, Location, Open, Scheme, locate
+from medspace.connector.catalogue.rules import check
 from medspace.connector.catalogue.service import publish, withdraw
 from medspace.connector.local import Local
 from medspace.connector.model import CATALOGUE, Dataset
 from medspace.connector.usage import brakes, labelling
+from medspace.connector.usage.model import LABELS
 from medspace.core.canonical import JsonObject
 from medspace.core.dictionary import Dictionary, describe, parse
 from medspace.core.hashing import digest
-from medspace.core.material import Source
-from medspace.core.store import Database, Transaction
+from medspace.core.material import Checked, Form
+from medspace.core.store import Transaction
 from medspace.core.text import Text, msgid
 from medspace.policy import labels, templates
 from medspace.policy.actions import COMPUTED, covers
 from medspace.privacy.publication import LEAST
-
-if TYPE_CHECKING:
-    from medspace.adapters.duckdb.source import Table
 
 PAGE = 500  # datasets read at once
 
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """One asset, checked: how it stands in the catalogue, under which label, with which rows.
+    """One asset, checked: how it stands in the catalogue, under which label, with which content.
 
     `unpublished` says, to the holder, what of the dictionary the catalogue does not show.
     """
 
     dataset: Dataset
     label: JsonObject
-    table: "Table"
+    checked: Checked
     questions: int = 0  # that it answers a year, all users together
     unpublished: tuple[Text, ...] = ()
     least: int = LEAST  # persons that the strictest of its offers wants behind a result, ten at least
 
     def small_cells(self) -> int:
         """How many pairs of codes too few of its persons have; the first answer to a task tells their sums."""
-        from medspace.adapters.duckdb.publishing import small_cells  # noqa: PLC0415 - see _open
-
-        return small_cells(self.table, self.least)
+        return self.checked.small_cells(self.least)
 
 
 @dataclass(frozen=True, slots=True)
-class Holdings:
-    """All assets of a connector."""
+class Prepared:
+    """One asset as the configuration has it, understood, before anything of its content is opened.
 
-    held: tuple[Holding, ...]
+    `dataset` has no dictionary and no digest of the content yet; `described` names what they will be made from.
+    """
+
+    dataset: Dataset
+    label: JsonObject
+    form: Form
+    dictionary: Dictionary
+    least: int
+    questions: int | None
+    location: Location
+    opener: Open
 
     @property
-    def sources(self) -> Mapping[str, Source]:
-        """Where the rows of each asset are opened."""
-        if not self.held:
-            return {}
-        from medspace.adapters.duckdb.source import TableSource  # noqa: PLC0415 - see _open
+    def id(self) -> str:
+        """The asset."""
+        return self.dataset.id
 
-        source = TableSource({holding.dataset.id: holding.table for holding in self.held})
-        return {holding.dataset.id: source for holding in self.held}
+    def open(self) -> Holding:
+        """Read and check its content. Blocking.
 
-    @property
-    def questions(self) -> Mapping[str, int]:
-        """How many questions each asset answers a year, all users together."""
-        return {holding.dataset.id: holding.questions for holding in self.held}
-
-    def small_cells(self, asset: str) -> int:
-        """How many pairs of codes too few persons of an asset have; 0 where it has no rows here."""
-        return sum(holding.small_cells() for holding in self.held if holding.dataset.id == asset)
-
-    async def publish(self, database: Database, local: Local, kinds: Collection[str]) -> None:
-        """Bring the catalogue into line with the configuration: publish what is new or changed, withdraw the rest."""
-        await database.write(lambda tx: self._publish(tx, local, kinds))
-
-    def _publish(self, tx: Transaction, local: Local, kinds: Collection[str]) -> None:
-        wanted = {holding.dataset.id for holding in self.held}
-        for asset in _offered(tx):
-            if asset not in wanted:
-                withdraw(tx, local, asset)
-                labelling.configure(tx, local, asset, None)
-        for holding in self.held:
-            label = labelling.configure(tx, local, holding.dataset.id, holding.label)
-            dataset = replace(holding.dataset, label=digest(label))
-            old_dataset = tx.get(CATALOGUE, dataset.id)
-            if old_dataset is None or _terms(old_dataset) != _terms(dataset):
-                publish(tx, local, dataset, kinds)
+        Raises:
+            MedspaceError: it cannot be used as it is; a `WaitingError` where it may come back by itself.
+        """
+        checked = self.opener(self.location, self.dictionary)
+        shown = checked.published(self.least)
+        dataset = replace(self.dataset, dictionary=describe(shown.dictionary), digest=checked.digest)
+        questions = brakes.by_default(checked.persons) if self.questions is None else self.questions
+        return Holding(dataset, self.label, checked, questions, shown.unpublished, self.least)
 
 
-def _terms(dataset: Dataset) -> Dataset:
-    return replace(dataset, published="", body="")
-
-
-def _offered(tx: Transaction) -> list[str]:
-    """The identities of all published datasets."""
-    found: list[str] = []
-    while True:
-        page = tx.find(CATALOGUE, after=found[-1] if found else None, limit=PAGE)
-        found += [dataset.id for dataset in page]
-        if len(page) < PAGE:
-            return found
-
-
-def open_holdings(config: Config) -> Holdings:
-    """Read and check every asset of the configuration.
+def prepare(config: Config, schemes: Mapping[str, Scheme] = SCHEMES) -> tuple[Prepared, ...]:
+    """Understand every asset of the configuration; no content is opened.
 
     Raises:
         ConfigError: a dictionary is missing or too large.
         FileExposedError, FileForeignError: others can change a dictionary, which decides what is published.
-        DictionaryError, TableUnreadableError, TableRefusedError: the data are not as described.
+        DictionaryError, SchemeUnknownError: a dictionary or an address has no meaning.
         InvalidLabelError, UnknownTemplateError, InvalidTermsError: the terms have no meaning.
     """
-    return Holdings(tuple(_open(config, asset) for asset in config.assets))
+    return tuple(_prepare(config, asset, schemes) for asset in config.assets)
 
 
-def _open(config: Config, asset: Asset) -> Holding:
-    from medspace.adapters.duckdb.publishing import published  # noqa: PLC0415 - as below
-    from medspace.adapters.duckdb.source import load  # noqa: PLC0415 - who offers nothing needs neither duckdb nor numpy
+def open_holdings(config: Config, schemes: Mapping[str, Scheme] = SCHEMES) -> tuple[Holding, ...]:
+    """Read and check every asset of the configuration. Blocking.
 
-    table = load(config.path(asset.source), _dictionary(config, asset), asset.table)
-    least = _least(asset)
-    shown = published(table, least)
+    Raises:
+        MedspaceError: of `prepare` and of `Prepared.open`.
+    """
+    return tuple(prepared.open() for prepared in prepare(config, schemes))
+
+
+def _prepare(config: Config, asset: Asset, schemes: Mapping[str, Scheme]) -> Prepared:
+    scheme, location = locate(asset, config.path, schemes)
+    dictionary, least = _dictionary(config, asset), _least(asset)
     label = labels.parse(dict(asset.label))
     written = labels.write(label) if label else {}
     offers = tuple(_offers(config, asset))
@@ -135,13 +117,78 @@ def _open(config: Config, asset: Asset) -> Holding:
         formats=_formats(offers),
         label=digest(written),
         published="",
-        dictionary=describe(shown.dictionary),
-        digest=table.digest,
+        described=digest({"dictionary": dictionary.digest, "left_out": list(dictionary.left_out), "least": least}),
     )
-    questions = brakes.by_default(table.persons) if asset.questions is None else asset.questions
-    return Holding(dataset, written, table, questions, shown.unpublished, least)
+    return Prepared(dataset, written, scheme.form, dictionary, least, asset.questions, location, scheme.open)
 
 
+# --- the catalogue --------------------------------------------------------------------------------------------------
+def arrange(tx: Transaction, local: Local, wanted: Sequence[Prepared], kinds: Collection[str]) -> None:
+    """Bring labels and catalogue into line with the configuration, as far as no content is needed for it.
+
+    What is not configured any more is withdrawn. What was published before stays, on the terms of now; where its
+    dictionary was written anew, it is withdrawn until it is known what of that may be shown.
+
+    Raises:
+        OfferError, DatasetIdError: an asset could not be served as its offers promise.
+    """
+    for prepared in wanted:
+        check(prepared.dataset, kinds)
+    ids = {prepared.id for prepared in wanted}
+    for asset in _offered(tx):
+        if asset not in ids:
+            withdraw(tx, local, asset)
+            labelling.configure(tx, local, asset, None)
+    for prepared in wanted:
+        label = labelling.configure(tx, local, prepared.id, prepared.label)
+        old = tx.get(CATALOGUE, prepared.id)
+        if old is not None and old.described not in ("", prepared.dataset.described):
+            withdraw(tx, local, prepared.id)
+        elif old is not None:
+            shown = replace(prepared.dataset, dictionary=old.dictionary, digest=old.digest)
+            _offer(tx, local, shown, label, kinds)
+
+
+def offer(tx: Transaction, local: Local, holding: Holding, kinds: Collection[str]) -> None:
+    """Publish an asset that was checked, where anything of it is new.
+
+    Raises:
+        OfferError, DatasetIdError: it could not be served as its offers promise.
+    """
+    labelled = tx.get(LABELS, holding.dataset.id)
+    _offer(tx, local, holding.dataset, labelled.label if labelled else {}, kinds)
+
+
+def refuse(tx: Transaction, local: Local, asset: str) -> None:
+    """Take an asset off the catalogue whose content cannot be used; its label and agreements stay."""
+    if tx.get(CATALOGUE, asset) is not None:
+        withdraw(tx, local, asset)
+
+
+def _offer(tx: Transaction, local: Local, dataset: Dataset, label: JsonObject | None, kinds: Collection[str]) -> None:
+    dataset = replace(dataset, label=digest(label))
+    old = tx.get(CATALOGUE, dataset.id)
+    if old is None or _terms(old) != _terms(dataset):
+        publish(tx, local, dataset, kinds)
+    elif old.described != dataset.described:
+        tx.replace(CATALOGUE, old, replace(old, described=dataset.described))
+
+
+def _terms(dataset: Dataset) -> Dataset:
+    return replace(dataset, published="", body="", described="")
+
+
+def _offered(tx: Transaction) -> list[str]:
+    """The identities of all published datasets."""
+    found: list[str] = []
+    while True:
+        page = tx.find(CATALOGUE, after=found[-1] if found else None, limit=PAGE)
+        found += [dataset.id for dataset in page]
+        if len(page) < PAGE:
+            return found
+
+
+# --- what the configuration says ------------------------------------------------------------------------------------
 def _least(asset: Asset) -> int:
     """How many persons must have what the catalogue says: ten, or as many as the strictest of the offers wants.
 

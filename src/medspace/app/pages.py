@@ -1,17 +1,19 @@
 """A page of another's catalogue, unpacked dataset by dataset: at once, it would take longer than others wait."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import msgspec
 
 from medspace.core.canonical import Json, JsonObject
+from medspace.core.decoding import read_json, read_members
 from medspace.policy.contexts import governed
 
 MOST_VALUES = 250_000  # of one dataset: a tenth of a second to decode
+_DATASETS = ("dataset", "dcat:dataset")
 _OBJECT, _LIST = b"{", b"["
 T = TypeVar("T")
-_UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+_PACKED = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class UnreadablePageError(ValueError):
@@ -20,12 +22,6 @@ class UnreadablePageError(ValueError):
 
 class HeavyPageError(ValueError):
     """A page has a dataset or a context that is larger than this connector decodes."""
-
-
-class _Frame(msgspec.Struct, frozen=True):
-    plain: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="dataset")
-    prefixed: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="dcat:dataset")
-    context: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="@context")
 
 
 class Page:
@@ -37,10 +33,9 @@ class Page:
     """
 
     def __init__(self, content: bytes) -> None:
-        frame = _decode(content, _Frame)
-        context = bytes(frame.context)
-        self._context: Json = _unpacked(context) if context else None
-        self._entries = _entries(bytes(frame.plain) or bytes(frame.prefixed))
+        frame = _read(read_members, content)
+        self._context: Json = _unpacked(frame["@context"]) if "@context" in frame else None
+        self._entries = _entries(next((frame[name] for name in _DATASETS if name in frame), b""))
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -61,18 +56,18 @@ def _entries(datasets: bytes) -> list[msgspec.Raw]:
     """The datasets that stand there, still packed; one object stands for a list of one."""
     if datasets[:1] == _OBJECT:
         return [msgspec.Raw(datasets)]
-    return _decode(datasets, list[msgspec.Raw]) if datasets[:1] == _LIST else []
+    return _read(_PACKED.decode, datasets) if datasets[:1] == _LIST else []
 
 
 def _unpacked(content: bytes) -> Json:
     """A part, if it is no heavier than what may be decoded at once."""
     if sum(map(content.count, (b",", _LIST, _OBJECT))) > MOST_VALUES:
         raise HeavyPageError
-    return _decode(content, object)
+    return _read(read_json, content)
 
 
-def _decode(content: bytes, kind: type[T]) -> T:
+def _read(read: Callable[[bytes], T], content: bytes) -> T:
     try:
-        return msgspec.json.decode(content, type=kind)
-    except _UNREADABLE:
+        return read(content)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         raise UnreadablePageError from None

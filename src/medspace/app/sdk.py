@@ -133,6 +133,10 @@ class Space:
         """What is in order and what is not: `{ok, checks: [{name, ok, sentence, next_step}]}`."""
         return self._get("/doctor")
 
+    def asset_checks(self) -> list[JsonObject]:
+        """How the datasets of this connector stand: checks as those of `doctor`."""
+        return list(self._get("/doctor/assets")["checks"])
+
     def members(self) -> list[JsonObject]:
         """The members of the space, as the authority signed them."""
         return list(self._get("/members")["members"])
@@ -181,6 +185,19 @@ class Space:
     def agreements(self, *, most: int = MOST) -> list[JsonObject]:
         """The newest agreements, each with its contract in plain words; up to `most`."""
         return self._pages("agreements", most)
+
+    # --- steps of others on one's own datasets -----------------------------------------------------------------
+    def steps(self, state: str = "", *, most: int = MOST) -> list[JsonObject]:
+        """The newest steps that were admitted; those in one state only, such as `held`, where one is named."""
+        return self._pages("steps", most, state=state)
+
+    def step(self, step: str) -> JsonObject:
+        """One step: what was asked, how it stands, and the output that waits for a person."""
+        return self._get(path("steps", step))
+
+    def check(self, step: str, *, approve: bool) -> JsonObject:
+        """As the person whom an output waits for: let it go, or keep it back."""
+        return self._post(path("steps", step, "check"), {"approve": approve})
 
     # --- use ---------------------------------------------------------------------------------------------------
     def request(
@@ -269,6 +286,10 @@ class Space:
         """This connector's whole signed log, to be verified offline by anyone."""
         return self._get("/audit/bundle")
 
+    def checkpoints(self) -> list[JsonObject]:
+        """What was signed of the log lately, the newest first, with the receipts of the anchors that keep it."""
+        return list(self._get("/audit/checkpoints")["checkpoints"])
+
     def audit_questions(self, *, use: str = "", dataset: str = "") -> JsonObject:
         """The questions that were asked of one's own datasets, to be shown to an auditor: of one use, or all."""
         return self._get("/audit/questions", use=use, dataset=dataset)
@@ -301,11 +322,11 @@ class Space:
         return self._send("DELETE", path("labels", dataset))
 
     # --- plumbing ----------------------------------------------------------------------------------------------
-    def _pages(self, name: str, most: int) -> list[JsonObject]:
+    def _pages(self, name: str, most: int, **which: str) -> list[JsonObject]:
         found: list[JsonObject] = []
         after = ""
         while True:
-            page = self._get(f"/{name}", **({"after": after} if after else {}))
+            page = self._get(f"/{name}", **which, **({"after": after} if after else {}))
             found += page[name]
             after = str(page.get("next", ""))
             if not after or len(found) >= most:

@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 from medspace.adapters.logs import configure_logs
@@ -12,11 +12,15 @@ from medspace.app.compose import Connector, Parts, open_connector
 from medspace.app.config import Config, read_config
 from medspace.app.listener import Listener, bind
 from medspace.app.listener_limits import PRIVATE, PUBLIC, affordable
-from medspace.core.text import Text, msgid
+from medspace.core.text import Fact, Text, msgid
 
 # Seconds that a thread which computes keeps the interpreter while the event loop wants it; Python's default is ten
 # times as long, which each of the many short steps of a negotiation would wait for.
 SWITCH = 0.0005
+
+# Seconds that the private door waits for assets to be opened, so that whoever comes in finds them; not for a server
+# that does not answer, or for a large table: meanwhile `medspace doctor` says that it is being opened.
+MOMENT = 5.0
 
 Announce = Callable[[Text], None]
 
@@ -37,13 +41,22 @@ async def serve(connector: Connector, stop: asyncio.Event, started: Callable[[],
         await public.ready.wait()
         work = tasks.create_task(connector.work())
         private = Listener(await asyncio.to_thread(lambda: connector.private_app), bounds=affordable(PRIVATE))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(connector.assets.tried(), MOMENT)
         tasks.create_task(private.serve(sockets=[sockets[1]]))
         await private.ready.wait()
-        if started is not None:
-            started()
+        telling = tasks.create_task(_tell(connector, started))
         await stop.wait()
+        telling.cancel()
         public.should_exit = private.should_exit = True
         work.cancel()
+
+
+async def _tell(connector: Connector, started: Callable[[], None] | None) -> None:
+    """Say that it runs once both doors answer and every asset was tried."""
+    await connector.assets.tried()
+    if started is not None:
+        started()
 
 
 def _tls(config: Config) -> dict[str, str]:
@@ -69,7 +82,15 @@ async def _run(configs: Sequence[Config], announce: Announce) -> None:
     async with asyncio.TaskGroup() as tasks:
         for config in configs:
             connector = await open_connector(config, Parts(), announce)
-            tasks.create_task(serve(connector, stop, lambda c=config: announce(_ready(c))))  # type: ignore[misc]
+            tasks.create_task(serve(connector, stop, lambda c=connector: _announce(c, announce)))  # type: ignore[misc]
+
+
+def _announce(connector: Connector, announce: Announce) -> None:
+    announce(_ready(connector.config))
+    for state in connector.assets.states:
+        if state.error is not None:
+            facts: dict[str, Fact | Text] = {"asset": state.id, "why": state.error.text, "advice": state.error.advice}
+            announce(Text(msgid("But {asset} is not open: {why} {advice}"), facts))
 
 
 def _ready(config: Config) -> Text:

@@ -26,6 +26,7 @@ PROTECTIONS: Mapping[str, str] = {
         "The coordinator saw the sums of each hospital one by one; masked aggregation was not used."
     ),
 }
+GLM = "glm"
 DENIED_EXIT = 3
 WAITING_EXIT = 4
 _ADMIT = msgid("Ask the authority to run `medspace admit` for you, with the key that you use now.")
@@ -209,42 +210,18 @@ def run(record: Run, made: Model | None, waiting: Waiting, names: Mapping[str, s
 
 
 def model(record: Model, names: Mapping[str, str], speak: Speak) -> JsonObject:
-    """A model: coefficients, quality per site and pooled, protections, lineage."""
-    lineage, fitted = record.lineage, read(record)
-    sites = [
-        {
-            "site": s.site,
-            "name": names.get(s.site, s.site),
-            "rows": s.rows,
-            "persons": s.persons,
-            **_quality(s.quality),
-        }
-        for s in fitted.sites
-    ]
+    """A model: what was learned, protections, lineage."""
+    lineage = record.lineage
+    glm = record.task.get("task", GLM) == GLM
     return {
         "id": record.id,
         "digest": record.digest,
-        "family": fitted.family,
         "created": record.created,
         "task": record.task,
         "task_digest": record.task_digest,
-        "coefficients": [
-            {"name": t.name, "value": t.coefficient, "standard_error": t.standard_error} for t in fitted.terms
-        ],
-        "terms": [_term(t) for t in fitted.terms],
         "rows": record.rows,
-        "persons": fitted.persons,
         "rounds": record.rounds,
-        "quality": {
-            "sites": sites,
-            "pooled": {"rows": record.rows, "persons": fitted.persons, **_quality(fitted.pooled)},
-        },
-        "joined": [
-            {"site": j.site, "name": names.get(j.site, j.site), "feature": j.feature, "levels": j.levels}
-            for j in fitted.joined
-        ],
-        "uncarried": list(fitted.uncarried),
-        "measured_on": fitted.measured_on,
+        **(_fitted(record, names) if glm else {"result": dict(record.result)}),
         "sites": attendance.of_model(lineage, names, speak),
         "protections": [Text(PROTECTIONS.get(lineage.protection, lineage.protection)).render(speak)],
         "lineage": {
@@ -264,6 +241,39 @@ def model(record: Model, names: Mapping[str, str], speak: Speak) -> JsonObject:
                 for past in lineage.rounds
             ],
         },
+    }
+
+
+def _fitted(record: Model, names: Mapping[str, str]) -> JsonObject:
+    """A generalised linear model: coefficients, quality per site and pooled."""
+    fitted = read(record)
+    sites = [
+        {
+            "site": s.site,
+            "name": names.get(s.site, s.site),
+            "rows": s.rows,
+            "persons": s.persons,
+            **_quality(s.quality),
+        }
+        for s in fitted.sites
+    ]
+    return {
+        "family": fitted.family,
+        "coefficients": [
+            {"name": t.name, "value": t.coefficient, "standard_error": t.standard_error} for t in fitted.terms
+        ],
+        "terms": [_term(t) for t in fitted.terms],
+        "persons": fitted.persons,
+        "quality": {
+            "sites": sites,
+            "pooled": {"rows": record.rows, "persons": fitted.persons, **_quality(fitted.pooled)},
+        },
+        "joined": [
+            {"site": j.site, "name": names.get(j.site, j.site), "feature": j.feature, "levels": j.levels}
+            for j in fitted.joined
+        ],
+        "uncarried": list(fitted.uncarried),
+        "measured_on": fitted.measured_on,
     }
 
 

@@ -32,7 +32,9 @@ policy.no_permission policy.prohibited policy.target policy.template_unknown pol
 label.absent label.kinds label.malformed label.purposes label.regions label.sensitivity label.valid_from
 label.valid_until
 use.budget use.changed use.closed use.failed use.held use.no_asset use.no_engine use.questions use.refused use.round
-use.no_step use.over use.sites use.step use.task_changed use.too_long use.unknown use.withheld
+use.held_for_person use.no_step use.over use.sites use.step use.task_changed use.too_long use.unknown use.waits
+job.crowded part.invalid part.missing parts.busy parts.forgotten parts.full release.too_large tensor.invalid
+use.memory use.scope use.withheld
 """
 
 KNOWN = frozenset((_MESSAGES + _IDENTITY + _DECISIONS).split()) | {operand.code for operand in OPERANDS.values()}

@@ -129,6 +129,14 @@ class OfferError(RefusedError):
     next_step = msgid("Change the terms of the offer.")
 
 
+class FormError(OfferError):
+    """An asset is offered for a use that cannot take what it is, such as images for a regression on tables."""
+
+    code = "offer.form"
+    sentence = msgid("{asset} holds {form} and is offered for {format}, which takes {forms} here.")
+    next_step = msgid("Offer it for a kind of use that takes {form}, or name a source of {forms}.")
+
+
 class QuotaError(WaitingError):
     """A member uses as much of this connector as one member may; `seconds` says when to ask again."""
 

@@ -89,7 +89,8 @@ class Dataset:
     """An asset in the catalogue. `offers` are ODRL policies as on the wire, without target; `label` is a digest.
 
     `dictionary` describes its columns (`core.dictionary.describe`) and `digest` names its very content, where it has
-    them. `body` is the dcat:Dataset as JSON text, made once when it is published.
+    them. `body` is the dcat:Dataset as JSON text, made once when it is published. `described` is the digest of what
+    `dictionary` was made from besides the content; empty where an older connector published it.
     """
 
     id: str
@@ -103,6 +104,7 @@ class Dataset:
     body: str = ""
     dictionary: JsonObject | None = None
     digest: str = ""
+    described: str = ""
 
 
 @dataclass(frozen=True, slots=True)

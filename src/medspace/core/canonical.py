@@ -18,6 +18,7 @@ LARGEST_INTEGER = 2**53 - 1  # RFC 8785 3.2.2.3: larger integers do not survive 
 DEEPEST = 64
 
 _encoder = msgspec.json.Encoder()
+_TEXT = {str}
 
 
 def canonical(value: Json) -> bytes:
@@ -39,6 +40,8 @@ def _ordered(value: Json, depth: int) -> Json:
     if kind is dict:
         return {name: _ordered(value[name], depth - 1) for name in _names(value)}
     if kind is list:
+        if depth > 1 and {*map(type, value)} == _TEXT:  # exact sums, by the hundred thousand
+            return value
         return [_ordered(item, depth - 1) for item in value]
     return _ordered_rest(value, depth)
 

@@ -12,6 +12,9 @@ import msgspec
 from medspace.core.canonical import Json
 
 T = TypeVar("T")
+# The name of the next member of an object, behind its brace or the comma after the member before.
+_KEY = re.compile(rb'[ \t\r\n]*[{,][ \t\r\n]*("[^"\\]*(?:\\.[^"\\]*)*")[ \t\r\n]*:[ \t\r\n]*')
+_END = re.compile(rb"[ \t\r\n]*\{?[ \t\r\n]*\}[ \t\r\n]*")
 _TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 
 
@@ -35,6 +38,27 @@ def read_json(content: bytes | str, form: type[T] | None = None) -> T | Json:
     if _TEXT.sub(b"", raw).count(b":") != _members(value):
         raise msgspec.DecodeError("an object names a member twice")
     return value if form is None else msgspec.convert(value, form)
+
+
+def read_members(content: bytes) -> dict[str, bytes]:
+    """The members of an object, each still packed: for what is too large to be decoded at once.
+
+    Raises:
+        msgspec.DecodeError: it is not a JSON object, or it names a member twice; within a member only the
+            syntax was looked at.
+        RecursionError, UnicodeDecodeError: as for `read_json`.
+    """
+    found = {name: bytes(value) for name, value in msgspec.json.decode(content, type=dict[str, msgspec.Raw]).items()}
+    at, seen = 0, set[str]()
+    while (key := _KEY.match(content, at)) is not None:
+        name = msgspec.json.decode(key[1], type=str)
+        if name in seen or not content.startswith(found[name], key.end()):
+            raise msgspec.DecodeError("an object names a member twice")
+        seen.add(name)
+        at = key.end() + len(found[name])
+    if not _END.fullmatch(content, at):  # a value that only begins like the last one of its name
+        raise msgspec.DecodeError("an object names a member twice")
+    return found
 
 
 def _members(value: Json) -> int:

@@ -5,10 +5,12 @@ outside of the scope never reaches an engine.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from medspace.core.dictionary import Dictionary
+from medspace.core.text import Text
 from medspace.core.usage import Admission, RowScope
 
 
@@ -99,4 +101,58 @@ class Source(Protocol):
         Raises:
             RefusedError: it may not, or can no longer, be opened.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a catalogue shows of a dictionary; what it does not, for its holder: columns and reasons, no values."""
+
+    dictionary: Dictionary
+    unpublished: tuple[Text, ...] = ()
+
+
+class Checked(Protocol):
+    """The content of an asset, held against its dictionary: what its holder may know of it, and its source.
+
+    What an adapter makes of an address in the configuration. It tells counts and digests; what it counted is opened
+    through `source` only, for an admission.
+    """
+
+    @property
+    def source(self) -> Source:
+        """Opens it."""
+        ...
+
+    @property
+    def dictionary(self) -> Dictionary:
+        """As the holder wrote it."""
+        ...
+
+    @property
+    def count(self) -> int:
+        """How many rows, resources or images."""
+        ...
+
+    @property
+    def persons(self) -> int:
+        """Of how many persons."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """The same for the same content, whatever form it is kept in; `sha256:` and hex digits."""
+        ...
+
+    @property
+    def warnings(self) -> Sequence[Text]:
+        """What the holder should know of the place where it is kept."""
+        ...
+
+    def published(self, least: int) -> Published:
+        """Its dictionary without what fewer than `least` persons have. Blocking."""
+        ...
+
+    def small_cells(self, least: int) -> int:
+        """How many pairs of codes of two columns some persons have, but fewer than `least`. Blocking."""
         ...

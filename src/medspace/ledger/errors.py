@@ -1,6 +1,6 @@
 """What can go wrong in the ledger."""
 
-from medspace.core.errors import InvalidInputError, ProofError
+from medspace.core.errors import InvalidInputError, ProofError, WaitingError
 from medspace.core.text import msgid
 
 
@@ -66,6 +66,14 @@ class BrokenLogError(ProofError):
     code = "ledger.log.broken"
     sentence = msgid("The database holds a hash of the log that is not {size} bytes long.")
     next_step = msgid("Sign nothing; restore the database from a backup.")
+
+
+class AnchorUnavailableError(WaitingError):
+    """An anchor cannot keep a checkpoint, or cannot be asked about one, now."""
+
+    code = "ledger.anchor.unavailable"
+    sentence = msgid("The anchor {anchor} cannot be reached: {reason}.")
+    next_step = msgid("See that it can be read and written; the next checkpoint is given to it again.")
 
 
 class NoSuchRunError(InvalidInputError):

@@ -102,6 +102,15 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Receipt:
+    """That an anchor keeps a checkpoint: which one, since when, and what it needs to find it again (`proof`)."""
+
+    anchor: str
+    time: str
+    proof: str
+
+
+@dataclass(frozen=True, slots=True)
 class SignedCheckpoint:
     """A checkpoint of this log as it was signed: `note` is the text of the signed note; `time` when it was made."""
 
@@ -109,6 +118,7 @@ class SignedCheckpoint:
     size: int
     time: str
     note: str
+    receipts: tuple[Receipt, ...] = ()  # of the anchors that keep it
 
 
 CHECKPOINTS = Collection("ledger_checkpoints", SignedCheckpoint, keys=("size",), unique=(("size",),))

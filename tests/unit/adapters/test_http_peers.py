@@ -9,7 +9,7 @@ import uvicorn
 from medspace.adapters.http.client import HttpClient
 from medspace.adapters.http.errors import BadAnswerError, JobBusyError, JobRefusedError
 from medspace.adapters.http.guard import Guard
-from medspace.adapters.http.peers import DspClient, HttpDocuments, HttpMembers, JobClient
+from medspace.adapters.http.peers import DspClient, HttpDocuments, HttpMembers, JobClient, Working
 from medspace.adapters.memory import ManualClock, MemoryDatabase, SeededRandomness
 from medspace.connector.errors import NotSentError, UnreachableError
 from medspace.connector.ports import Reply
@@ -207,6 +207,41 @@ async def test_a_step_carries_both_tokens(client, identity):
     }
 
 
+NAME = "ab" * 32
+
+
+async def test_a_step_that_takes_long_is_asked_for_below_its_own_endpoint_wherever_the_site_points(client, identity):
+    working = json.dumps({"step": NAME, "state": "working"}).encode()
+    away = {"Location": "http://127.0.0.1:1/elsewhere", "Retry-After": "7"}
+    async with serving(answer(202, working, **away), answer(200, b'{"release":"r1"}')) as server:
+        jobs = JobClient(client, identity)
+        endpoint = server.url("/jobs/1")
+        told = await jobs.ask(endpoint, "secret", STEP, HOSPITAL)
+        assert told == Working(NAME, "working", 7.0)
+        assert await jobs.look(endpoint, "secret", told.step, HOSPITAL) == {"release": "r1"}
+    post, get = server.requests
+    assert (get.method, get.path, get.body) == ("GET", f"/jobs/1/steps/{NAME}", b"")
+    assert get.headers["medspace-job"] == "secret"
+    assert get.headers["authorization"] != post.headers["authorization"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"step":"../../members"}',
+        b'{"step":7}',
+        json.dumps({"step": NAME, "state": "\x1b["}).encode(),
+    ],
+)
+async def test_a_step_that_has_no_name_is_no_answer(client, identity, body):
+    async with serving(answer(202, body)) as server:
+        with pytest.raises(BadAnswerError):
+            await JobClient(client, identity).ask(server.url(), "t", STEP, HOSPITAL)
+
+
 async def test_what_the_site_advises_is_told_apart_and_within_bounds(client, identity):
     body = b'{"code":"x","reason":["' + b"a" * 5000 + b'","mend it\\u001b[31m","soon"]}'
     async with serving(answer(400, body)) as server:
@@ -244,6 +279,8 @@ async def test_what_the_site_advises_is_told_apart_and_within_bounds(client, ide
         (answer(403, b'{"code":7}'), JobRefusedError, "http.403", ""),
         (answer(503, b'{"code":"busy","reason":[1,"later"]}'), JobBusyError, "busy", "later"),
         (answer(500, b""), JobBusyError, "http.500", ""),
+        (answer(500, b'{"code":"use.failed"}'), JobRefusedError, "use.failed", ""),
+        (answer(500, b'{"code":"use.too_long"}'), JobRefusedError, "use.too_long", ""),
         (
             answer(403, b'{"code":"a b","reason":"\\u001b[2Jall \\u202ewell"}'),
             JobRefusedError,

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 
@@ -53,22 +54,19 @@ def test_a_result_is_read_as_it_was_written(tmp_path, output):
 
 
 def test_what_it_does_is_an_output_or_an_error():
-    assert child.do(ORDER, lambda: False).values["sum"] == 1.0
-    refused = Order(**{**_fields(ORDER), "step": Step({"task": "obey"}, 1, "sum", {"do": "refuse"})})
+    order = replace(ORDER, admission=admission())
+    assert child.do(order, lambda: False).values["sum"] == 1.0
+    refused = replace(order, step=Step({"task": "obey"}, 1, "sum", {"do": "refuse"}))
     assert isinstance(child.do(refused, lambda: False), DisclosureError)
 
 
-def _fields(order):
-    return {name: getattr(order, name) for name in order.__dataclass_fields__}
-
-
 def test_it_goes_from_the_work_to_the_result(tmp_path, monkeypatch):
-    write_order(tmp_path, ORDER)
+    write_order(tmp_path, replace(ORDER, admission=admission()))
     monkeypatch.chdir(tmp_path)
     lock = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
     monkeypatch.setattr(child.sys, "argv", ["child", str(lock)])
     limited, handled = [], {}
-    monkeypatch.setattr(child, "limit", limited.append)
+    monkeypatch.setattr(child, "limit", lambda limits, _largest: limited.append(limits))
     monkeypatch.setattr(child.signal, "signal", handled.__setitem__)
     child.main()
     assert limited == [ORDER.limits]

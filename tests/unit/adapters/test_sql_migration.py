@@ -2,10 +2,11 @@
 
 import importlib
 import importlib.util
+import json
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from sqlalchemy import create_engine, inspect, text
 
 from medspace.adapters.sql import create, migration, open_database, pending, revise, upgrade
 from medspace.adapters.sql.errors import DatabaseUrlError, SchemaAheadError, SchemaBehindError
+from medspace.app.compose import COLLECTIONS
+from medspace.connector.usage.model import QUESTIONS, Outcome
 from medspace.core.errors import StorageError
 from medspace.core.store import Collection
 from tests.postgres import postgres
@@ -130,6 +133,48 @@ def test_open_processes_of_an_old_database_count_for_their_members(url, folder):
             query = text(f"SELECT id FROM {table} WHERE open_for = 'did:web:peer.example'")
             assert list(connection.execute(query).scalars()) == ["theirs"]
     engine.dispose()
+
+
+OLD_QUESTION = {
+    "id": "urn:old",
+    "entry": 0,
+    "asset": "a",
+    "agreement": "g",
+    "user": "u",
+    "job": "j",
+    "time": "2026-01-01T00:00:00.000Z",
+    "round": 1,
+    "step": "sum",
+    "request": "sha256:0",
+    "sealed": "x",
+    "outcome": "open",
+    "version": "",
+    "counted": True,
+}
+
+
+async def test_the_questions_of_an_old_database_are_steps_without_a_name(url, folder):
+    (later,) = (path for path in (folder / "versions").glob("*_steps_by_name.py"))
+    kept = {path: path.read_text() for path in (folder / "versions").glob("[0-9]*.py") if path.name >= later.name}
+    for path in kept:
+        path.unlink()
+    upgrade(url)
+    keys = ("id", "asset", "agreement", "user", "job", "outcome", "version", "time")
+    columns, values = ", ".join(f'"{key}"' for key in keys), ", ".join(f":{key}" for key in keys)
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        row = {key: OLD_QUESTION[key] for key in keys} | {"body": json.dumps(OLD_QUESTION)}
+        connection.execute(text(f"INSERT INTO questions ({columns}, body) VALUES ({values}, :body)"), row)
+    engine.dispose()
+    for path, content in kept.items():
+        path.write_text(content)
+    upgrade(url)
+    database = open_database(url, COLLECTIONS)
+    (old,) = await database.read(lambda tx: tx.find(QUESTIONS, where={"asked": ""}))
+    assert (old.asked, old.granted, old.repeats, old.code, old.told) == ("", "", 0, "", "")
+    await database.write(lambda tx: tx.replace(QUESTIONS, old, replace(old, outcome=Outcome.FAILED)))
+    assert await database.read(lambda tx: tx.find(QUESTIONS, where={"outcome": "open"})) == []
+    await database.close()
 
 
 def test_the_next_migration_is_written_by_comparison(url, folder):

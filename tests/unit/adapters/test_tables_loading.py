@@ -14,6 +14,7 @@ import pytest
 from medspace.adapters import extras
 from medspace.adapters.duckdb import TableSource, TableUnreadableError, load
 from medspace.adapters.duckdb.errors import RowsRefusedError
+from medspace.core.columns import ColumnUnknownError
 from medspace.core.dictionary import parse
 from medspace.core.hashing import digest
 from tests.admissions import admission
@@ -87,7 +88,13 @@ def test_rows_open_for_the_admitted_asset_only(clinic):
         source.open(admission(asset="pharmacy"))
 
 
-@pytest.mark.parametrize("column", ["patient", "nobody", "sex"])
+def test_a_column_that_is_not_there_is_named(clinic):
+    for read in (rows(clinic).numbers, rows(clinic).codes):
+        with pytest.raises(ColumnUnknownError, match="nobody"):
+            read("nobody")
+
+
+@pytest.mark.parametrize("column", ["patient", "sex"])
 def test_numbers_are_refused_where_there_are_none(clinic, column):
     with pytest.raises(RowsRefusedError, match=column):
         rows(clinic).numbers(column)

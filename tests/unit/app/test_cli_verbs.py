@@ -73,6 +73,16 @@ NEGOTIATION = {
     "problem": None,
     "agreement": "urn:a",
 }
+STEP = {
+    "id": "urn:step",
+    "state": "held",
+    "dataset": "d",
+    "user": "did:web:u",
+    "step": "moments",
+    "round": 2,
+    "time": "2026-11-28T12:00:00.000Z",
+    "code": "",
+}
 OVER = NEGOTIATION | {"id": "urn:o", "state": "TERMINATED", "owner": "nobody", "problem": {"sentence": "No."}}
 DATASET = {"id": "d", "title": "T", "participant": "did:web:h", "formats": ["medspace:train"]}
 SILENT = {"participant": "did:web:s", "sentence": "No answer.", "exit_code": 4}
@@ -102,6 +112,9 @@ class Connector:
             "negotiations": [NEGOTIATION, OVER],
             "answer": NEGOTIATION,
             "agreements": [AGREEMENT, AGREEMENT | {"in_force": False}, *self.more],
+            "steps": [STEP, STEP | {"state": "refused", "code": "use.closed"}],
+            "step": STEP | {"asked": {"task": {"task": "glm"}}, "output": {"kind": "sum", "values": {"n": 7}}},
+            "check": STEP | {"state": "released", "asked": {"task": {}}, "output": None},
             "download": {"id": "urn:t", "state": "STARTED"},
             "train": RUN,
             "runs": [RUN],
@@ -138,6 +151,11 @@ VERBS = [
     (["members"], "did:web:h"),
     (["admit", "did:web:h"], "H is a member now"),
     (["negotiate", "did:web:h", "d"], "  - You may train."),
+    (["steps"], "it was refused (use.closed)"),
+    (["steps", "--state", "held"], "moments of round 2 on d, asked by did:web:u"),
+    (["steps", "urn:step"], "Output that waits: "),
+    (["steps", "urn:step", "--approve"], "it was released"),
+    (["steps", "urn:step", "--refuse"], "urn:step"),
     (["negotiate", "did:web:h", "d"], "Next: medspace train TASK.toml --dataset d"),
     (["negotiations"], "next move: provider"),
     (["answer", "urn:n", "--approve"], "Approved: the agreement is on its way to did:web:h"),

@@ -43,6 +43,8 @@ def read(folder, *, public="", private="", space='authority_key = "k"', more="")
         ),
         ({"more": "[quotas]\nnegotiations = 0"}, "each number under [quotas] is at least 1"),
         ({"more": "[quotas]\nidle_days = -1"}, "each number under [quotas] is at least 1"),
+        ({"more": "[checkpoints]\nminutes = 0"}, "checkpoints.minutes is a number from 1 to 10080"),
+        ({"more": "[checkpoints]\nminutes = 10081"}, "checkpoints.minutes is a number from 1 to 10080"),
         ({"more": "[nothing]"}, "unknown field"),
         ({"public": 'certificate_key = "x.pem"'}, "go together"),
         ({"public": 'host = "hospital.example"'}, "there is no TLS"),

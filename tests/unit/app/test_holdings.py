@@ -1,15 +1,18 @@
 """The catalogue follows the configuration: what is no longer configured is neither offered nor permitted."""
 
 import asyncio
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from medspace.adapters.memory import ManualClock, MemoryDatabase, SeededRandomness
 from medspace.app.config import read_config
-from medspace.app.holdings import PAGE, Holding, Holdings, open_holdings
+from medspace.app.holdings import PAGE, Prepared, arrange, offer, open_holdings, prepare
 from medspace.connector.local import Local
 from medspace.connector.model import CATALOGUE, Dataset
 from medspace.connector.usage import rules
 from medspace.connector.usage.model import LABELS
+from medspace.core.dictionary import Dictionary
+from medspace.core.material import Form, Published
 from medspace.ledger.model import decode
 from medspace.policy import templates
 from medspace.policy.labels import decide, parse
@@ -17,6 +20,7 @@ from medspace.policy.points import Point
 from medspace.trust.model import Facts
 
 DID = "did:web:holder.example"
+KINDS = {"medspace:train"}
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PURPOSE = "ehds:HealthcareScientificResearch"
 LABEL = {"purposes": [PURPOSE], "kinds": ["medspace:train"], "regions": ["World"], "sensitivity": "non-public"}
@@ -25,10 +29,32 @@ LABEL = {"purposes": [PURPOSE], "kinds": ["medspace:train"], "regions": ["World"
 LOCAL = Local(DID, "https://holder.example/dsp", ManualClock(NOW), SeededRandomness())
 
 
-def holding(asset):
-    offer = templates.build("train-only", offer_id=f"{DID}:offer:{asset}")
-    dataset = Dataset(asset, asset, "", (), (offer,), ("medspace:train",), "sha256:" + 64 * "0", "")
-    return Holding(dataset, LABEL, None)
+@dataclass(frozen=True)
+class Nothing:
+    """The content of an asset of which the test wants none."""
+
+    source: None = None
+    count: int = 0
+    persons: int = 50
+    digest: str = "sha256:" + 64 * "0"
+    warnings: tuple = ()
+
+    def published(self, least):
+        return Published(Dictionary("Nothing", ()))
+
+
+def prepared(asset):
+    terms = templates.build("train-only", offer_id=f"{DID}:offer:{asset}")
+    dataset = Dataset(asset, asset, "", (), (terms,), ("medspace:train",), "sha256:" + 64 * "0", "", described="d")
+    return Prepared(dataset, LABEL, Form.TABLE, Dictionary("Nothing", ()), 10, None, None, lambda *_: Nothing())
+
+
+async def started(database, wanted):
+    """What a start writes: first what needs no content, then each asset as it was opened."""
+    await database.write(lambda tx: arrange(tx, LOCAL, wanted, KINDS))
+    for one in wanted:
+        held = one.open()
+        await database.write(lambda tx, held=held: offer(tx, LOCAL, held, KINDS))
 
 
 def published(*configurations):
@@ -37,8 +63,7 @@ def published(*configurations):
 
     async def work():
         for assets in configurations:
-            held = Holdings(tuple(holding(asset) for asset in assets))
-            await held.publish(database, LOCAL, {"medspace:train"})
+            await started(database, [prepared(asset) for asset in assets])
         return await database.read(
             lambda tx: (
                 [dataset.id for dataset in tx.find(CATALOGUE, limit=10 * PAGE)],
@@ -53,7 +78,7 @@ def published(*configurations):
 def test_what_is_configured_no_longer_is_withdrawn_and_loses_its_label():
     offered, labelled, entries = published(("a", "b"), ("b",))
     assert offered == labelled == ["b"]
-    started = ["label.changed", "offer.published"] * 2
+    started = ["label.changed"] * 2 + ["offer.published"] * 2
     assert entries == [*started, "offer.withdrawn", "label.changed"]
 
 
@@ -88,18 +113,23 @@ authority_key = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
 """.replace("LABEL", f'{{purposes = ["{PURPOSE}"], kinds = ["medspace:train"], regions = ["World"]}}')
 
 
-def opened(folder, rows):
-    """The only dataset of a configuration, with these rows."""
+def write(folder, rows):
+    """A configuration with one dataset of these rows."""
     (folder / "c.toml").write_text(CONFIG)
     (folder / "clinic.toml").write_text('title = "Clinic"\n[columns.age]\ntype = "integer"\nunit = "a"\n')
     (folder / "rows.csv").write_text("age\n" + "".join(f"{row}\n" for row in rows))
-    (held,) = open_holdings(read_config(folder / "c.toml")).held
+
+
+def opened(folder, rows):
+    """The only dataset of a configuration, with these rows."""
+    write(folder, rows)
+    (held,) = open_holdings(read_config(folder / "c.toml"))
     return held
 
 
 def test_a_dataset_carries_its_dictionary_and_names_its_content(tmp_path):
     held = opened(tmp_path, [60, 70])
-    assert held.dataset.digest == held.table.digest
+    assert held.dataset.digest == held.checked.digest
     assert [column["name"] for column in held.dataset.dictionary["columns"]] == ["age"]
     assert opened(tmp_path, [60, 70]).dataset == held.dataset
     assert opened(tmp_path, [60, 71]).dataset.digest != held.dataset.digest
@@ -109,8 +139,8 @@ def test_other_rows_are_published_anew(tmp_path):
     database = MemoryDatabase()
 
     async def work(rows):
-        held = Holdings((opened(tmp_path, rows),))
-        await held.publish(database, LOCAL, {"medspace:train"})
+        write(tmp_path, rows)
+        await started(database, prepare(read_config(tmp_path / "c.toml")))
         entries = await database.read(lambda tx: [decode(entry) for entry in tx.log.entries(0, tx.log.size())])
         return [entry.facts["dataset"] for entry in entries if entry.kind == "offer.published"]
 

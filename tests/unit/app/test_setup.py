@@ -79,7 +79,7 @@ def test_what_is_not_said_is_the_safe_thing(tmp_path):
         "until": "2027-11-28T00:00:00Z", "count": 20, "min_cohort": 10, "min_sites": 3,
     }  # fmt: skip
     assert asset.label["valid_until"] == "2027-11-28T00:00:00Z"
-    (holding,) = open_holdings(config).held
+    (holding,) = open_holdings(config)
     told = str(holding.dataset.offers)
     assert all(operand in told for operand in ("count", "dateTime", "medspace:minSites", "medspace:minCohort"))
 
@@ -168,7 +168,7 @@ def test_every_text_that_is_accepted_comes_back_from_the_file(tmp_path_factory, 
     assert config.space.authority_key == key
     (asset,) = config.assets
     assert (asset.source, asset.title) == (str(offer.resolve()), offer.stem)
-    assert len(open_holdings(config).held) == 1
+    assert len(open_holdings(config)) == 1
 
 
 COLUMN = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
@@ -187,6 +187,6 @@ def test_every_name_of_a_column_that_is_accepted_comes_back(tmp_path_factory, co
         set_up(folder / "h", Wishes("H", 18_100, offer=folder / "t.csv", person="person"), clock=NOW)
     except MedspaceError:
         return
-    (holding,) = open_holdings(read_config(folder / "h" / "medspace.toml")).held
-    dictionary = holding.table.dictionary
+    (holding,) = open_holdings(read_config(folder / "h" / "medspace.toml"))
+    dictionary = holding.checked.dictionary
     assert {column.name for column in dictionary.columns} | set(dictionary.left_out) == {"person", *columns}

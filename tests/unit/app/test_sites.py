@@ -1,15 +1,18 @@
 """The coordinator's way to the sites: what cannot be a job or a release is refused with its reason."""
 
 import asyncio
+from dataclasses import replace
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
 
 from medspace.adapters.http.errors import AnswerTooLargeError, BadAnswerError, JobBusyError, JobRefusedError
+from medspace.adapters.http.peers import Working
 from medspace.adapters.memory import ManualClock, MemoryDatabase
 from medspace.app.bell import Bell
 from medspace.app.finding import AwayError
-from medspace.app.sites import PublishedDictionaries, TransferSites
+from medspace.app.sites import LONGEST_PAUSE, STEP_LIMIT, PublishedDictionaries, TransferSites
 from medspace.connector.errors import AgreementError, UnknownAgreementError, UnknownDatasetError, UnreachableError
 from medspace.connector.model import (
     AGREEMENTS,
@@ -145,6 +148,63 @@ async def test_without_a_job_endpoint_nothing_is_asked(record):
 async def test_what_is_no_release_is_away_or_refused(reply, error):
     with pytest.raises(error):
         await (await sites_with(transfer(data_address=ADDRESS), reply)).ask("t", STEP)
+
+
+async def following(*told):
+    """A site that says in turn what it is told to; the clock moves while it is waited for."""
+    said, asked = list(told), []
+    sites = await sites_with(transfer(data_address=ADDRESS), said.pop(0))
+    sites = replace(sites, clock=Moving())
+
+    async def look(endpoint, token, step, site, **_):
+        asked.append((endpoint, token, step, site))
+        found = said.pop(0) if len(said) > 1 else said[0]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    sites.jobs.look = look
+    return sites, asked
+
+
+class Moving(ManualClock):
+    """A clock that is moved on by whoever waits for it; it keeps how long that was."""
+
+    def __init__(self):
+        super().__init__()
+        self.pauses = []
+
+    async def sleep(self, seconds):
+        self.pauses.append(seconds)
+        self.advance(seconds)
+        await asyncio.sleep(0)
+
+
+async def test_a_site_that_needs_long_is_asked_again_with_longer_pauses():
+    working = Working("ab", "working")
+    sites, asked = await following(
+        working, working, Working("ab", "working", 4.0), Working("ab", "held", 600.0), ANSWER
+    )
+    assert (await sites.ask("t", STEP)).cohort == 20
+    assert asked[0] == (ADDRESS["endpoint"], "token", "ab", SITE)
+    assert sites.clock.pauses == [0.25, 0.5, 4.0, 15.0]
+
+
+@pytest.mark.parametrize(
+    ("told", "error"),
+    [
+        (Working("ab"), SiteAwayError),  # for a day
+        (UnreachableError(address="x", reason="gone"), SiteAwayError),
+        (JobRefusedError(refusal="use.no_step", reason="No such step.", status=404), SiteAwayError),
+        (JobRefusedError(refusal="use.closed", reason="It is over.", status=409), SiteRefusedError),
+    ],
+)
+async def test_a_site_that_does_not_come_to_an_end_is_away_and_one_that_ended_it_refuses(told, error):
+    sites, _ = await following(Working("ab", "working"), told)
+    begun = sites.clock.now()
+    with pytest.raises(error):
+        await sites.ask("t", STEP)
+    assert sites.clock.now() - begun <= STEP_LIMIT + timedelta(seconds=LONGEST_PAUSE)
 
 
 async def test_a_refusal_of_a_step_keeps_the_sites_code_words_and_advice():

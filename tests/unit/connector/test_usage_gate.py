@@ -16,7 +16,7 @@ from medspace.connector.usage.door import LONGEST_ADMISSION
 from medspace.connector.usage.errors import JobClosedError, StepError, WithheldError
 from medspace.core.canonical import LARGEST_INTEGER
 from medspace.core.decision import combine
-from medspace.core.errors import InvalidInputError, RefusedError
+from medspace.core.errors import InvalidInputError, MedspaceError, RefusedError
 from medspace.core.text import Text
 from medspace.core.usage import Output, release_digest
 from tests.admissions import admission
@@ -30,6 +30,9 @@ async def withheld(house: House, token: str, code: str, error=WithheldError) -> 
     admitted, noted = await house.log()
     assert (noted.kind, noted.facts["code"]) == ("use.withheld", code)
     assert noted.facts["admission"] == admitted.facts["admission"]
+    with pytest.raises(MedspaceError):
+        await house.control.step(call(token))
+    assert "use.released" not in await house.kinds()
     return refusal.value
 
 

@@ -2,8 +2,6 @@
 
 from itertools import product
 
-import pytest
-
 from medspace.connector.usage import states
 from medspace.connector.usage.model import Outcome
 from medspace.connector.usage.states import MOVES, OWNERS, Owner, StepEvent, StepState
@@ -30,12 +28,6 @@ def test_what_has_ended_is_left_by_nothing_and_everything_else_can_end():
         while more := {MOVES[state, event].state for state, event in MOVES if state in found} - found:
             found |= more
         assert found & ENDS
-
-
-@pytest.mark.parametrize(("state", "event"), list(product(StepState, StepEvent)))
-def test_an_event_leads_where_the_table_says_or_nowhere(state, event):
-    move = MOVES.get((state, event))
-    assert states.after(state, event) is (move.state if move else None)
 
 
 def test_what_is_kept_changes_only_as_the_table_allows():

@@ -7,12 +7,14 @@ from dataclasses import replace
 import pytest
 
 from medspace.adapters.memory import MemoryDatabase
+from medspace.adapters.runner import ThreadRunner
 from medspace.connector.ports import TransferEvent
 from medspace.connector.turns import BusyError
 from medspace.connector.usage import going, rules
 from medspace.connector.usage.calls import Call
 from medspace.connector.usage.errors import (
     JobClosedError,
+    NoStepError,
     NotHeldError,
     StepError,
     StepHeldError,
@@ -25,14 +27,22 @@ from medspace.connector.usage.errors import (
     WithheldError,
 )
 from medspace.connector.usage.model import KEPT, QUESTIONS, SPENT, Outcome
+from medspace.connector.usage.notebook import Said
 from medspace.connector.usage.states import StepState
+from medspace.core.decision import Decision, Verdict
 from medspace.core.engine import StepLimits
-from medspace.core.errors import InvalidInputError, RefusedError, StorageFullError
+from medspace.core.errors import InvalidInputError, RefusedError, StorageFullError, WaitingError
 from medspace.core.text import Text
-from medspace.core.usage import Output, Step
+from medspace.core.usage import Brakes, Output, Release, Step
 from tests.unit.connector.uses import House, admitted_house, call
 
 DAY = 24 * 3600.0
+
+
+class InTheOpenError(RefusedError):
+    code = "rows.refused"
+
+
 SUM = Output("count.sum", {"sum": 1.5}, 50)
 
 
@@ -175,6 +185,27 @@ async def test_what_is_worked_on_is_ended_at_once_when_the_use_is(event):
     gate.open()
 
 
+async def test_rows_that_an_ended_thread_still_reads_are_not_asked_by_the_next():
+    house, token, gate, _ = await working()
+    other = await house.start("urn:job:2")
+    await house.tell(TransferEvent.SUSPENDED)
+    await house.settled()
+    standing = await asked(house, other, gate, job="urn:job:2", round=2)
+    assert standing.state is StepState.WAITING
+    assert len(house.engine.asked) == 1
+    gate.open()
+    assert (await house.control.look(seen(other, "urn:job:2"), standing.step, 5.0)).release
+    assert token
+
+
+async def test_a_connector_that_ends_does_not_wait_for_a_thread_that_does_not():
+    house, _, gate, _ = await working(seconds=60)
+    house.clock.advance(60)
+    await house.settled()
+    await house.control.close()
+    gate.open()
+
+
 async def test_a_step_that_takes_longer_than_its_engine_allows_fails_and_its_result_is_dropped():
     house, token, gate, standing = await working(seconds=60)
     lead = house.control._going.get("urn:job:1", standing.step)
@@ -253,7 +284,7 @@ async def test_an_output_that_a_person_must_see_waits_for_it_and_leaves_when_app
     assert await house.control.ask(call(token), 5.0) == standing
     house.clock.advance(3 * DAY)
     step = await one(house)
-    _, output = await house.control.checking.held(step)
+    _, _, output = await house.control.checking.step(step)
     assert (output.values, output.memory) == ({"sum": 1.5}, None)  # what it is to remember is under its own key
     release = await house.control.checking.decide(step, approve=True)
     assert await house.control._memories.opened("urn:job:1") == b"m"
@@ -442,3 +473,124 @@ async def test_the_step_of_an_older_version_has_no_name_and_is_ended():
     await house.control.recover()
     assert (await house.log())[-1].facts["code"] == "use.interrupted"
     assert (await house.control.step(call(token))).values == {"sum": 1.5}
+
+
+# --- at the edges ----------------------------------------------------------------------------------------------
+
+
+class Remembering(ThreadRunner):
+    """A runner that still has what it was given before a kill."""
+
+    async def holds(self, admission):
+        return True
+
+
+async def test_what_a_runner_still_has_goes_on_without_counting_as_a_repeat():
+    house, token = await cut_off(seconds=60)
+    house.control._runners = replace(house.control._runners, named={"thread": Remembering()})
+    house.clock.advance(30)
+    await house.control.recover()
+    assert await house.control.step(call(token))
+    (question,) = await house.database.read(lambda tx: tx.find(QUESTIONS))
+    assert question.repeats == 0
+
+
+async def test_what_a_runner_still_has_of_an_engine_that_is_gone_is_no_release():
+    house, token = await cut_off()
+    house.build(engines={})
+    house.control._runners = replace(house.control._runners, named={"thread": Remembering()})
+    await house.control.recover()
+    await house.settled()
+    assert (await house.log())[-1].facts["code"] == "use.interrupted"
+    assert token
+
+
+@pytest.mark.parametrize(
+    ("error", "told", "kind", "code"),
+    [
+        (InTheOpenError(reason="no such column"), StepError, "use.withheld", "rows.refused"),
+        (WaitingError(whom="a server"), WaitingError, "use.failed", "use.failed"),
+    ],
+)
+async def test_every_way_in_which_an_engine_says_no_has_its_end(error, told, kind, code):
+    house, token = await admitted_house()
+    house.engine.error = error
+    with pytest.raises(told):
+        await house.control.step(call(token))
+    entry = (await house.log())[-1]
+    assert (entry.kind, entry.facts["code"]) == (kind, code)
+
+
+async def test_a_use_is_looked_after_for_as_long_as_its_step_is_worked_on():
+    house, token = await admitted_house()
+    looked = []
+
+    class Hourly:
+        async def until(self, look, seconds):
+            looked.append(seconds)
+            return await look() if len(looked) > 1 else None
+
+    house.control._working._changes = Hourly()
+    gate = Gate(house)
+    working = asyncio.create_task(house.control.step(call(token)))
+    await gate.begun.wait()
+    await house.change(open=False)
+    with pytest.raises(JobClosedError):
+        await working
+    assert len(looked) == 2
+    gate.open()
+
+
+async def test_what_a_person_approves_still_passes_every_rule(monkeypatch):
+    house, _, _ = await held_house()
+    refused = Decision(Verdict.DENY, "release.cohort")
+    monkeypatch.setattr(rules, "behind_the_gate", lambda *_: refused)
+    with pytest.raises(WithheldError):
+        await house.control.checking.decide(await one(house), approve=True)
+    assert (await house.log())[-1].facts["code"] == rules.WITHHELD
+    with pytest.raises(NoStepError):
+        await house.control.checking.step("urn:none")
+    with pytest.raises(NotHeldError):
+        await house.control.checking.decide("urn:none", approve=True)
+
+
+async def test_an_answer_that_is_kept_no_longer_is_worked_out_again():
+    """Beyond the rule that a use is answered once, which has its own tests."""
+    house, token = await admitted_house(brakes=Brakes(once=False), until="2030-01-01T00:00:00Z")
+    first = await house.control.step(call(token))
+    house.clock.advance(366 * DAY)
+    await house.control.tidy()
+    second = await house.control.step(call(token))
+    assert (second.id != first.id, second.values) == (True, first.values)
+
+
+async def test_once_a_day_it_is_tidied_up():
+    house, _ = await admitted_house()
+    working = asyncio.create_task(house.control.work())
+    await asyncio.sleep(0)
+    house.clock.advance(DAY)
+    await asyncio.sleep(0)
+    assert not working.done()
+    working.cancel()
+
+
+async def test_nothing_is_kept_of_what_was_never_admitted():
+    house, _ = await admitted_house()
+    notebook, output = house.control.notebook, SUM
+
+    def work(tx):
+        notebook.settle(tx, "urn:none", Outcome.FAILED)
+        notebook.hold(tx, "urn:none", output, house.clock.now())
+        notebook.tell(tx, "urn:none", Said("x"))
+        notebook.keep(tx, Release("r", "urn:none", "k", 1, {}, 1, "d", 0), house.clock.now())
+        return tx.find(KEPT), tx.find(QUESTIONS), notebook.held(tx, "urn:none"), notebook.ended(tx, "urn:none")
+
+    assert await house.database.write(work) == ([], [], None, False)
+
+
+async def test_what_has_ended_does_not_end_again():
+    house, token = await admitted_house()
+    await house.control.step(call(token))
+    (question,) = await house.database.read(lambda tx: tx.find(QUESTIONS))
+    await house.database.write(lambda tx: house.control.notebook.settle(tx, question.id, Outcome.FAILED))
+    assert (await house.database.read(lambda tx: tx.find(QUESTIONS))) == [question]

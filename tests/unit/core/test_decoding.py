@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medspace.core.decoding import read_json
+from medspace.core.decoding import read_json, read_members
 
 TEXTS = st.text(alphabet='ab":{}[],\\ \n\u00e9\u2028', max_size=6)
 VALUES = st.recursive(
@@ -68,3 +68,31 @@ def test_a_form_is_held_to():
 def test_one_name_spelt_in_two_ways_is_one_name():
     with pytest.raises(msgspec.DecodeError):
         read_json(b'{"a": 1, "\\u0061": 2}')
+
+
+# --- member by member ------------------------------------------------------------------------------------------
+
+OBJECTS = st.dictionaries(TEXTS, VALUES, max_size=4)
+
+
+@given(value=OBJECTS, indent=st.sampled_from([None, 2]), ascii_only=st.booleans())
+def test_the_members_of_an_object_are_what_it_has(value, indent, ascii_only):
+    text = json.dumps(value, indent=indent, ensure_ascii=ascii_only).encode()
+    assert {name: json.loads(packed) for name, packed in read_members(text).items()} == value
+
+
+@given(value=OBJECTS.filter(bool), again=VALUES, data=st.data())
+def test_a_member_that_stands_there_twice_is_found_without_decoding_it(value, again, data):
+    again = data.draw(st.sampled_from([again, *value.values(), 1, 12]))
+    with pytest.raises(msgspec.DecodeError):
+        read_members(written(value, value, again).encode())
+
+
+def test_what_begins_alike_is_not_the_same():
+    for bad in (b'{"a":12,"a":1}', b'{"a":1,"a":12}', b'{"a":1,"\\u0061":1}', b'{"a":[],"b":1,"a":[]}'):
+        with pytest.raises(msgspec.DecodeError):
+            read_members(bad)
+    assert read_members(b" { } ") == {}
+    for none in (b"[]", b"1", b"", b'{"a"', b"null"):
+        with pytest.raises(msgspec.DecodeError):
+            read_members(none)

@@ -1,11 +1,8 @@
 """The house is in the order that its papers say."""
 
 import ast
-import json
-import os
 import re
 import subprocess
-import sys
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -203,7 +200,9 @@ def test_a_package_with_another_licence_must_be_listed():
         ("ledger/merkle.py", True),
         ("privacy/disclosure.py", True),
         ("connector/negotiation/rules.py", True),
-        ("connector/usage/service.py", False),
+        ("connector/usage/service.py", True),
+        ("connector/transfer/service.py", False),
+        ("trust/service.py", True),
         ("app/compose.py", False),
         ("runs/rules.py", False),
     ],
@@ -232,30 +231,3 @@ def test_the_lean_core_has_nothing_that_is_not_used():
         name: re.compile(rf"^\s*(import|from) {name.replace('-', '_')}\b", flags=re.MULTILINE) for name in names
     }
     assert [name for name, pattern in imports.items() if not any(map(pattern.search, texts))] == []
-
-
-READMES = sorted(ROOT.glob("README*.md"))
-
-
-def runnable(page: Path):
-    """The fenced shell blocks that a reader is told to run, marked `sh run`, with what they must say."""
-    return re.findall(r"^```sh run\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-
-
-@pytest.mark.parametrize("page", READMES, ids=lambda page: page.name)
-def test_the_commands_of_the_readme_run(page, tmp_path):
-    blocks = runnable(page)
-    if not blocks:
-        pytest.skip(f"{page.name} marks no block with `sh run`")
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    script = "set -eu\n" + "\n".join(blocks)
-    run = subprocess.run(
-        ["bash", "-c", script],
-        cwd=tmp_path, env=os.environ | {"PATH": path, "REPOSITORY": str(ROOT)}, stdin=subprocess.DEVNULL,
-        check=False, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-    assert run.returncode == 0, run.stdout + run.stderr
-
-
-def test_both_readmes_run_the_same_commands():
-    assert len({json.dumps(runnable(page)) for page in READMES}) <= 1

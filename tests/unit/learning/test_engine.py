@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from medspace.connector.usage.rules import behind_the_gate, measured
+from medspace.core.columns import ColumnUnknownError
 from medspace.core.usage import Step
 from medspace.learning.errors import StepInvalidError
 from medspace.learning.glm.answers import EVALUATION, MOMENTS, NEWTON
 from medspace.learning.glm.design import sample
 from medspace.learning.glm.engine import GlmEngine
-from medspace.learning.glm.errors import ColumnUnknownError, LevelUnknownError, NothingLeftError, TargetInvalidError
+from medspace.learning.glm.errors import LevelUnknownError, NothingLeftError, TargetInvalidError
 from medspace.learning.glm.task import parse
 from medspace.runs.errors import TaskInvalidError
 from tests.admissions import admission

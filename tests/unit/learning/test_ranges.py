@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from medspace.core.columns import ColumnUnknownError
 from medspace.core.dictionary import Column, ColumnType, Dictionary, outcome
 from medspace.learning.glm.answers import BetaForm
 from medspace.learning.glm.design import Layout
 from medspace.learning.glm.errors import (
-    ColumnUnknownError,
     LevelUnknownError,
     OutcomeUndeclaredError,
     RangeMissingError,

@@ -238,6 +238,38 @@ async def test_a_newer_list_takes_the_place_of_the_older(space):
         space.book.member(COMPANY)
 
 
+class Overtaken:
+    """A database whose first unit of work is kept at once, and whose caller hears of it once `heard` is set."""
+
+    def __init__(self, database):
+        self._database, self.kept, self.heard = database, asyncio.Event(), asyncio.Event()
+
+    async def write(self, work):
+        first, done = not self.kept.is_set(), await self._database.write(work)
+        self.kept.set()
+        if first:
+            await self.heard.wait()
+        return done
+
+    def __getattr__(self, name):
+        return getattr(self._database, name)
+
+
+async def test_of_two_lists_that_come_at_once_the_newer_one_stays(space):
+    space.clock.advance(1)
+    older = list_at(space.clock.now(), COMPANY)
+    space.clock.advance(1)
+    newer = list_at(space.clock.now(), STRANGER)
+    space.book._database = overtaken = Overtaken(space.database)
+    first = asyncio.create_task(space.book.install(older))
+    await overtaken.kept.wait()
+    await space.book.install(newer)
+    overtaken.heard.set()
+    await first
+    assert space.book.text == newer
+    assert space.book.member(STRANGER)
+
+
 async def test_a_list_of_another_authority_is_refused_though_its_key_is_the_same(space):
     now = space.clock.now() + timedelta(seconds=1)
     text = sign_members(KEYS[AUTHORITY], Members(STRANGER, now, now + timedelta(days=1), ()))

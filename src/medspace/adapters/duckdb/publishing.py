@@ -12,8 +12,9 @@ from datetime import date
 import numpy as np
 
 from medspace.adapters.duckdb.counting import Counted
-from medspace.adapters.duckdb.source import Table
+from medspace.adapters.duckdb.source import Table, TableSource
 from medspace.core.dictionary import NUMBER, Column, ColumnType, Dictionary
+from medspace.core.material import Published
 from medspace.core.text import Text, msgid
 from medspace.privacy import disclosure
 from medspace.privacy.disclosure import Labels
@@ -21,11 +22,45 @@ from medspace.privacy.publication import MISSING, identifying
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
-    """What a catalogue shows of a dictionary; what it does not, for its holder: columns and reasons, no values."""
+class CheckedTable:
+    """A loaded table as an asset (`core.material.Checked`)."""
 
-    dictionary: Dictionary
-    unpublished: tuple[Text, ...]
+    asset: str
+    table: Table
+    warnings: tuple[Text, ...] = ()
+
+    @property
+    def source(self) -> TableSource:
+        """Opens its rows."""
+        return TableSource({self.asset: self.table})
+
+    @property
+    def dictionary(self) -> Dictionary:
+        """As the holder wrote it."""
+        return self.table.dictionary
+
+    @property
+    def count(self) -> int:
+        """How many rows."""
+        return self.table.count
+
+    @property
+    def persons(self) -> int:
+        """Of how many persons."""
+        return self.table.persons
+
+    @property
+    def digest(self) -> str:
+        """Of its content."""
+        return self.table.digest
+
+    def published(self, least: int) -> Published:
+        """Its dictionary without what fewer than `least` persons have."""
+        return published(self.table, least)
+
+    def small_cells(self, least: int) -> int:
+        """See `small_cells`."""
+        return small_cells(self.table, least)
 
 
 def published(table: Table, least: int) -> Published:

@@ -9,7 +9,7 @@ import csv
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -130,6 +130,19 @@ def guarded(name: str) -> Iterator[None]:
         raise TableUnreadableError(name, type(error).__name__) from None
 
 
+def check_form(path: Path, form: str) -> None:
+    """Refuse a file that shows by its first bytes to be of another form: csv, parquet, sqlite or duckdb.
+
+    Raises:
+        TableUnreadableError: it is.
+        OSError: it cannot be read.
+    """
+    found = _form(path)
+    if found != form:
+        facts = {"form": form, "found": found}
+        raise TableUnreadableError(path.name, Text(msgid("it is no {form} file but looks like {found}"), facts))
+
+
 def is_csv(path: Path) -> bool:
     """Whether a file shows by its first bytes to be of no other form."""
     return _form(path) == "csv"
@@ -147,7 +160,7 @@ def _form(path: Path) -> str:
 
 def _read_csv(connection: Connection, path: Path, dictionary: Dictionary) -> None:
     header, delimiter = header_of(path)
-    order = _match(path.name, header, dictionary)
+    order = match(path.name, header, dictionary)
     columns = ", ".join(f"'h{index}': 'VARCHAR'" for index in range(len(header)))
     connection.execute(
         f"CREATE TABLE raw AS SELECT row_number() OVER () + 1 AS row, {_select([f'h{index}' for index in order])} "  # noqa: S608 - numbers only
@@ -213,7 +226,7 @@ def _names(connection: Connection, relation: str) -> list[str]:
 
 def _copy(connection: Connection, path: Path, dictionary: Dictionary, relation: str) -> None:
     names = _names(connection, relation)
-    order = _match(path.name, names, dictionary)
+    order = match(path.name, names, dictionary)
     cells = _select([identifier(names[index]) for index in order])
     connection.execute(f"CREATE TABLE raw AS SELECT row_number() OVER () AS row, {cells} FROM {relation}")  # noqa: S608 - quoted
 
@@ -237,13 +250,21 @@ def _sqlite_rows(source: sqlite3.Connection, table: str) -> sqlite3.Cursor:
 def _read_sqlite(connection: Connection, path: Path, dictionary: Dictionary, table: str) -> None:
     with _sqlite(path) as source:
         rows = _sqlite_rows(source, table)
-        order = _match(path.name, [column[0] for column in rows.description], dictionary)
-        cells = ", ".join(f"c{index} VARCHAR" for index in range(len(order)))
-        connection.execute(f"CREATE TABLE raw (row BIGINT, {cells})")
-        done = 0
-        while chunk := rows.fetchmany(CHUNK):
-            _insert(connection, [[_text(row[index]) for row in chunk] for index in order], done)
-            done += len(chunk)
+        order = match(path.name, [column[0] for column in rows.description], dictionary)
+        chunks = iter(lambda: rows.fetchmany(CHUNK), [])
+        fill_raw(
+            connection, len(order), ([[_text(row[index]) for row in chunk] for index in order] for chunk in chunks)
+        )
+
+
+def fill_raw(connection: Connection, columns: int, chunks: Iterable[Sequence[Sequence[str | None]]]) -> None:
+    """Make `raw` of chunks of texts, each chunk by columns: column k is that of the dictionary."""
+    cells = ", ".join(f"c{index} VARCHAR" for index in range(columns))
+    connection.execute(f"CREATE TABLE raw (row BIGINT, {cells})")
+    done = 0
+    for chunk in chunks:
+        _insert(connection, chunk, done)
+        done += len(chunk[0])
 
 
 def _text(value: float | str | bytes | None) -> str | None:
@@ -261,8 +282,12 @@ def _insert(connection: Connection, columns: Sequence[Sequence[str | None]], don
     connection.unregister("chunk")
 
 
-def _match(file: str, names: Sequence[str], dictionary: Dictionary) -> list[int]:
-    """Where in the file each column of the dictionary stands."""
+def match(file: str, names: Sequence[str], dictionary: Dictionary) -> list[int]:
+    """Where in the file each column of the dictionary stands; `names` are the file's.
+
+    Raises:
+        TableUnreadableError, TableRefusedError: they are not the columns of the dictionary.
+    """
     wanted = [column.name for column in dictionary.columns]
     known = {*wanted, *dictionary.left_out}
     if not known & set(names):

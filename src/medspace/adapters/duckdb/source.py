@@ -17,8 +17,9 @@ import numpy.typing as npt
 
 from medspace.adapters.duckdb.checks import check, convert
 from medspace.adapters.duckdb.errors import RowsRefusedError
-from medspace.adapters.duckdb.reading import Connection, connect, guarded, read
+from medspace.adapters.duckdb.reading import Connection, check_form, connect, guarded, read
 from medspace.adapters.duckdb.scopes import admitted
+from medspace.core.columns import ColumnUnknownError
 from medspace.core.dictionary import Column, ColumnType, Dictionary
 from medspace.core.hashing import digest
 from medspace.core.material import Form, Rows
@@ -51,10 +52,11 @@ class Table:
     _marks: MutableMapping[bytes, tuple[Marks, Marks]] = field(default_factory=dict, repr=False, compare=False)
 
 
-def load(path: Path, dictionary: Dictionary, table: str = "") -> Table:
+def load(path: Path, dictionary: Dictionary, table: str = "", form: str = "") -> Table:
     """Read and check a CSV, Parquet, DuckDB or SQLite file (of the last two: the table or view named `table`).
 
-    The file is read once, into memory, and not opened again: what was checked is what is used.
+    The file is read once, into memory, and not opened again: what was checked is what is used. It must have the
+    `form` (csv, parquet, duckdb, sqlite) where one is named.
 
     Raises:
         MissingExtraError: duckdb is not installed.
@@ -64,6 +66,8 @@ def load(path: Path, dictionary: Dictionary, table: str = "") -> Table:
     path = path.resolve()
 
     def fill(connection: Connection) -> Sequence[str]:
+        if form:
+            check_form(path, form)
         read(connection, path, dictionary, table)
         return ()
 
@@ -164,6 +168,7 @@ class TableRows:
     """
 
     table: Table
+    scope: tuple[RowScope, ...] = ()
     selected: npt.NDArray[np.int64] | None = None
 
     @property
@@ -175,11 +180,6 @@ class TableRows:
     def count(self) -> int:
         """How many rows."""
         return self.table.count if self.selected is None else len(self.selected)
-
-    @property
-    def scope(self) -> tuple[RowScope, ...]:
-        """All rows: usage control lets nothing happen with them where fewer are admitted."""
-        return ()
 
     @property
     def dictionary(self) -> Dictionary:
@@ -209,9 +209,10 @@ class TableRows:
         """A column as numbers, shape (count,), NaN where missing: flags as 0 and 1, dates as days since 1970-01-01.
 
         Raises:
-            RowsRefusedError: there is no such column, it holds codes, or it is the column of the pseudonyms.
+            ColumnUnknownError: there is no such column.
+            RowsRefusedError: it holds codes, or it is the column of the pseudonyms.
         """
-        described = self._open(column)
+        described = self._open(column, coded=False)
         if described.type is ColumnType.CODE:
             raise RowsRefusedError(Text(msgid("the column {column} holds codes, not numbers"), {"column": column}))
         return self._here(self._cells.numbers(column))
@@ -220,9 +221,10 @@ class TableRows:
         """A column as texts, None where missing: codes, `true` and `false`, ISO dates.
 
         Raises:
-            RowsRefusedError: there is no such column, it holds numbers, or it is the column of the pseudonyms.
+            ColumnUnknownError: there is no such column.
+            RowsRefusedError: it holds numbers, or it is the column of the pseudonyms.
         """
-        described = self._open(column)
+        described = self._open(column, coded=True)
         if described.numeric:
             raise RowsRefusedError(Text(msgid("the column {column} holds numbers, not codes"), {"column": column}))
         texts = self._cells.texts(column)
@@ -235,13 +237,13 @@ class TableRows:
     def _here(self, values: npt.NDArray[T]) -> npt.NDArray[T]:
         return values if self.selected is None else values[self.selected]
 
-    def _open(self, column: str) -> Column:
+    def _open(self, column: str, *, coded: bool) -> Column:
         if column == self.dictionary.person:
             raise RowsRefusedError(Text(msgid("the column {column} names persons"), {"column": column}))
         try:
             return self.dictionary.column(column)
         except KeyError:
-            raise RowsRefusedError(Text(msgid("there is no column {column}"), {"column": column})) from None
+            raise ColumnUnknownError(column, coded=coded) from None
 
 
 def open_rows(table: Table, admission: Admission) -> TableRows:
@@ -252,7 +254,8 @@ def open_rows(table: Table, admission: Admission) -> TableRows:
     """
     if not admission.scope:
         return TableRows(table)
-    return TableRows(table, admitted(table._connection.cursor(), table.dictionary, admission.scope))  # noqa: SLF001 - one module
+    selected = admitted(table._connection.cursor(), table.dictionary, admission.scope)  # noqa: SLF001 - one module
+    return TableRows(table, admission.scope, selected)
 
 
 def _marked(table: Table, key: bytes) -> tuple[Marks, Marks]:

@@ -16,7 +16,7 @@ from medspace.adapters.http.links import link_target
 from medspace.adapters.http.parts import PartClient
 from medspace.connector.errors import UnreachableError
 from medspace.connector.ports import Reply
-from medspace.connector.usage.errors import UseFailedError
+from medspace.connector.usage.errors import StepTooLongError, UseFailedError
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.decoding import read_json
 from medspace.core.limits import ANSWER
@@ -38,6 +38,7 @@ _CODE = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 PATIENCE = 10.0  # seconds, for a document or a list while a caller waits at our door
 ANSWER_TIME = 20.0  # seconds for the answer to a message; it is sent again
 BUSY = frozenset((425, 429, 500, 502, 503, 504))
+BROKEN = frozenset((UseFailedError.code, StepTooLongError.code))  # will break again: no patience helps
 _encoder = msgspec.json.Encoder()
 LONGEST_DATE = 64  # characters
 _SECONDS = re.compile(r"[0-9]{1,9}")
@@ -328,8 +329,7 @@ def _refusal(answer: Answer) -> JobRefusedError | JobBusyError:
         problem = msgspec.convert(json_of(answer), _Problem)
     except ValueError:
         problem = _Problem()
-    # What broke inside will break again: no patience helps.
-    kind = JobBusyError if answer.status in BUSY and problem.code != UseFailedError.code else JobRefusedError
+    kind = JobBusyError if answer.status in BUSY and problem.code not in BROKEN else JobRefusedError
     codes = (code for code in (problem.cause, problem.code) if _CODE.fullmatch(code))
     reason, advice = _words(problem.reason)
     return kind(refusal=next(codes, f"http.{answer.status}"), reason=reason, advice=advice, status=answer.status)

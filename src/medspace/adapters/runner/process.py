@@ -140,6 +140,11 @@ class ProcessPlace:
             raise came
         return came
 
+    @property
+    def rest(self) -> "asyncio.Future[Output] | None":
+        """Nothing: whoever is cancelled has waited for its end."""
+        return None
+
     def _take(self, work: Work) -> None:
         folder = self._runner.folder_of(work.admission.id)
         self._child = found(folder) or launched(folder, self._runner.order(work))

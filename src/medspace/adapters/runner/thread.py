@@ -126,6 +126,11 @@ class ThreadPlace:
             cancelled.set()
             raise
 
+    @property
+    def rest(self) -> "asyncio.Future[Output] | None":
+        """A thread that has not ended, though its step has."""
+        return None if self.working is None or self.working.done() else self.working
+
 
 class ThreadRunner:
     """Steps in threads (port `connector.usage.ports.Runner`)."""
@@ -142,10 +147,11 @@ class ThreadRunner:
         try:
             yield place
         finally:
-            if place.working is None or place.working.done():
+            rest = place.rest
+            if rest is None:
                 self._free.release()
             else:
-                place.working.add_done_callback(lambda _: self._free.release())
+                rest.add_done_callback(lambda _: self._free.release())
 
     async def holds(self, admission: str) -> bool:  # noqa: ARG002 - threads end with their connector
         """Never."""

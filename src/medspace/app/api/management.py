@@ -5,7 +5,7 @@ Every call carries the private token. Answers are JSON; sentences come in the la
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from fastapi import APIRouter, FastAPI, Query, Request
@@ -16,8 +16,9 @@ from starlette.exceptions import HTTPException
 
 from medspace import __version__
 from medspace.adapters.metrics import CONTENT_TYPE
-from medspace.app import views
+from medspace.app import steps, views
 from medspace.app.api.bodies import json_response, problem_of, request_language, status_of
+from medspace.app.asset_checks import asset_checks
 from medspace.app.desk import LARGEST_PAGE, LARGEST_RUNS, Desk, Page
 from medspace.app.doctor import examine_config
 from medspace.app.language import speaker
@@ -85,6 +86,12 @@ class AnswerBody(_Body):
     reason: Text = ""
 
 
+class CheckBody(_Body):
+    """What a person decides about an output that waits."""
+
+    approve: bool
+
+
 class TransferBody(_Body):
     """A use under an agreement; `address` asks for a push."""
 
@@ -132,6 +139,7 @@ class TryBody(_Body):
 Limit = Annotated[int, Query(ge=1, le=LARGEST_PAGE)]
 After = Annotated[str, Query(max_length=512)]
 Seen = Annotated[str, Query(max_length=64)]
+State = Literal["", "working", "held", "released", "withheld", "refused", "failed"]
 Wait = Annotated[float, Query(ge=0, le=LONGEST_WAIT)]
 
 
@@ -144,7 +152,7 @@ def management_app(desk: Desk) -> FastAPI:
         redoc_url=None,
         exception_handlers={MedspaceError: _told, RequestValidationError: _unreadable, HTTPException: _unrouted},
     )
-    for router in (_space(desk), _terms(desk), _labels(desk), _uses(desk), _runs(desk), _proofs(desk)):
+    for router in (_space(desk), _terms(desk), _labels(desk), _uses(desk), _steps(desk), _runs(desk), _proofs(desk)):
         app.include_router(router)
     return app
 
@@ -215,7 +223,15 @@ def _space(desk: Desk) -> APIRouter:
     async def doctor(request: Request) -> Response:
         language = request_language(request)
         members = [member.did for member in desk.members()]
-        return json_response(await asyncio.to_thread(examine_config, desk.config, language, members))
+        return json_response(
+            await asyncio.to_thread(examine_config, desk.config, language, members, None, desk.assets.states)
+        )
+
+    @router.get("/doctor/assets")
+    async def assets(request: Request) -> Response:
+        speak = speaker(request_language(request))
+        found = await asyncio.to_thread(lambda: list(asset_checks(desk.assets.states)))
+        return json_response({"checks": [check.told(speak) for check in found]})
 
     @router.post("/members/refresh")
     async def refresh() -> Response:
@@ -340,6 +356,27 @@ def _uses(desk: Desk) -> APIRouter:
     return router
 
 
+def _steps(desk: Desk) -> APIRouter:
+    router = APIRouter(tags=["steps"])
+
+    @router.get("/steps")
+    async def listed(state: State = "", limit: Limit = LARGEST_PAGE, after: After = "") -> Response:
+        found = await desk.usage.checking.steps(steps.KEPT.get(state), Page(limit, after).place(), limit)
+        following = _following([(question.time, question.id) for question in found], limit)
+        return json_response({"steps": [steps.shown(question) for question in found], "next": following})
+
+    @router.get("/steps/{step:path}")
+    async def one(step: str) -> Response:
+        return json_response(steps.opened(*await desk.usage.checking.step(step)))
+
+    @router.post("/steps/{step:path}/check")
+    async def check(step: str, body: CheckBody) -> Response:
+        await desk.usage.checking.decide(step, approve=body.approve)
+        return json_response(steps.opened(*await desk.usage.checking.step(step)))
+
+    return router
+
+
 def _runs(desk: Desk) -> APIRouter:
     router = APIRouter(tags=["runs"])
 
@@ -391,6 +428,10 @@ def _proofs(desk: Desk) -> APIRouter:
     @router.get("/audit/uses")
     async def uses() -> Response:
         return json_response({"uses": await desk.uses()})
+
+    @router.get("/audit/checkpoints")
+    async def checkpoints(limit: Limit = LARGEST_PAGE) -> Response:
+        return json_response({"checkpoints": await desk.checkpoints(limit)})
 
     @router.get("/audit/entries")
     async def entries(

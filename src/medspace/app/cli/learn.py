@@ -144,7 +144,10 @@ def show_run(screen: Screen, run: JsonObject) -> None:
         msgid("Model {model}: {rounds} rounds, {seconds} s"),
         {"model": run["model"]["id"], "rounds": run["rounds"], "seconds": round(run["seconds"], 1)},
     )
-    _quality(screen, title, run["model"])
+    if "quality" in run["model"]:
+        _quality(screen, title, run["model"])
+    else:
+        screen.line(title)
     for text in told(run["sites"]):
         screen.line(text)
 
@@ -206,11 +209,20 @@ def model(
         screen.show(found, lambda: _model(screen, found))
 
 
-def _model(screen: Screen, found: JsonObject) -> None:
+def _coefficients(screen: Screen, found: JsonObject) -> None:
     columns = [Text(c) for c in (msgid("term"), msgid("coefficient"), msgid("standard error"))]
     rows = [(c["name"], f"{float(c['value']):+.4f}", _rounded(c["standard_error"])) for c in found["coefficients"]]
     screen.table(Text(msgid("Model {id}"), {"id": found["id"]}), columns, rows)
     _quality(screen, Text(msgid("Its quality:")), found)
+
+
+def _model(screen: Screen, found: JsonObject) -> None:
+    if "coefficients" in found:
+        _coefficients(screen, found)
+    else:
+        columns = [Text(c) for c in (msgid("part"), msgid("value"))]
+        parts = [(name, jsonlib.dumps(value)) for name, value in sorted(found["result"].items())]
+        screen.table(Text(msgid("Model {id}"), {"id": found["id"]}), columns, parts)
     lineage = found["lineage"]
     facts = {"run": lineage["run"], "rounds": found["rounds"], "digest": found["digest"]}
     screen.line(Text(msgid("Made by the run {run} in {rounds} rounds; its digest is {digest}."), facts))

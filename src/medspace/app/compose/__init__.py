@@ -1,7 +1,8 @@
 """The only place that wires rooms and adapters together.
 
-To swap a part, pass other `Parts`: a database, a clock, randomness, a resolver, or more engines. A new kind of use is
-an engine and its line in `parts.ENGINES`.
+To swap a part, pass other `Parts`: a database, a clock, randomness, a resolver, more engines, conditions. A new kind of
+use or task is an engine and its line in `parts.ENGINES`, and one in `parts.ALGORITHMS` where runs lead it; a new
+condition is a line in `conditions.CONDITIONS`.
 """
 
 import asyncio
@@ -15,11 +16,13 @@ from starlette.types import ASGIApp
 
 from medspace.adapters.sql import pending, upgrade
 from medspace.app.api.counting import Counting
+from medspace.app.assets import Assets
 from medspace.app.compose.base import Base, job_tokens
-from medspace.app.compose.parts import COLLECTIONS, ENGINES, ClosableDatabase, Parts
+from medspace.app.compose.conditions import CONDITIONS
+from medspace.app.compose.parts import ALGORITHMS, COLLECTIONS, ENGINES, ClosableDatabase, Parts
 from medspace.app.compose.road import Road
 from medspace.app.config import Config
-from medspace.app.holdings import open_holdings
+from medspace.app.holdings import prepare
 from medspace.app.membership import Membership
 from medspace.connector.usage.service import UsageControl
 from medspace.core.text import Text, msgid
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     from medspace.app.compose.inside import Inside
     from medspace.app.desk import Desk
 
-__all__ = ["COLLECTIONS", "ENGINES", "Connector", "Parts", "migrate", "open_connector"]
+__all__ = ["ALGORITHMS", "COLLECTIONS", "CONDITIONS", "ENGINES", "Connector", "Parts", "migrate", "open_connector"]
 
 
 class Connector:
@@ -45,6 +48,11 @@ class Connector:
     def usage(self) -> UsageControl:
         """Usage control: the one door to the rows."""
         return self._road.usage
+
+    @property
+    def assets(self) -> Assets:
+        """What it holds, and how each of them stands."""
+        return self._road.assets
 
     @property
     def inside(self) -> "Inside":
@@ -67,13 +75,15 @@ class Connector:
         return self.inside.desk
 
     async def work(self) -> None:
-        """Deliver messages, refresh the members list, end what nobody moves, lead training runs; until cancelled."""
+        """Open assets, deliver messages, refresh the members list, sign checkpoints, end what is idle, lead runs."""
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.assets.run())
             tasks.create_task(self._road.dispatcher.run())
             tasks.create_task(self._membership.work())
             tasks.create_task(self._road.usage.work())
             tasks.create_task(self._road.usage.parts.work())
             tasks.create_task(self._road.terminations.run())
+            tasks.create_task(self._base.anchoring().run())
             tasks.create_task(self._road.ending.run())
             tasks.create_task(self._lead())
 
@@ -84,6 +94,7 @@ class Connector:
     async def close(self) -> None:
         """Let go of connections and the database."""
         await self._road.usage.close()
+        self.assets.close()
         await self._base.close()
 
 
@@ -101,7 +112,8 @@ async def open_connector(config: Config, parts: Parts, announce: Callable[[Text]
     Raises:
         SecretFileError, SecretExposedError: a key or token file is missing, broken or readable by others.
         StorageTakenError: another connector runs on the database.
-        TableRefusedError, DictionaryError, InvalidTermsError, ...: an asset cannot be offered as configured.
+        DictionaryError, InvalidTermsError, OfferError, ...: an asset cannot be offered as configured. Its content
+            is opened later, once the public door answers.
     """
     migrate(config, announce)
     database = parts.open_database(config.database_url, COLLECTIONS)
@@ -115,8 +127,9 @@ async def open_connector(config: Config, parts: Parts, announce: Callable[[Text]
 async def _compose(config: Config, parts: Parts, database: ClosableDatabase) -> Connector:
     base = Base(config, parts, database)
     await base.book.load()
-    holdings = open_holdings(config)
-    road = Road(base, holdings, await job_tokens(base))
-    await holdings.publish(base.database, base.local, road.kinds)
+    wanted = prepare(config, parts.sources)
+    assets = Assets(wanted, parts.engines, base.database, base.local, base.clock, base.log)
+    road = Road(base, assets, await job_tokens(base))
+    await assets.arrange()
     await road.usage.recover()  # what goes on is judged by the labels of now
     return Connector(base, base.membership(), road)

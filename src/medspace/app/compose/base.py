@@ -1,5 +1,8 @@
 """Identity, clock, database, HTTP client and members: what every other part stands on."""
 
+from datetime import timedelta
+
+from medspace.adapters.anchors import FileAnchor
 from medspace.adapters.http.peers import HttpDocuments, HttpMembers
 from medspace.adapters.keys import (
     create_secret,
@@ -23,6 +26,7 @@ from medspace.connector.usage.tokens import JobTokens, secret_of_key
 from medspace.core.sealing import Sealer
 from medspace.core.signing import Ed25519Signer
 from medspace.core.store import Transaction
+from medspace.ledger.anchoring import Anchoring
 from medspace.services.membership.service import Authority
 from medspace.trust.did import base_url
 from medspace.trust.jws import decode
@@ -67,6 +71,13 @@ class Base:
         if config.is_authority:
             authority = Authority(config.did, self.signer, self.book, self.database, self.clock)
         return Membership(config, self.signer.public_key, self.book, gatekeeper, authority, self.clock, self.log)
+
+    def anchoring(self) -> Anchoring:
+        """The checkpoints that are signed by themselves, and who keeps them."""
+        told = self.config.checkpoints
+        anchors = [FileAnchor(self.config.path(told.file), self.clock)] if told.file else []
+        every = timedelta(minutes=told.minutes)
+        return Anchoring(self.database, self.signer, self.config.did, self.clock, every, anchors)
 
     def facts(self, _: Transaction, did: str) -> Facts:
         """What is known of a participant, as the authority signed it."""

@@ -22,12 +22,7 @@ from medspace.app.membership import Membership
 from medspace.app.sites import PublishedDictionaries, TransferSites
 from medspace.app.training import Training
 from medspace.app.waiting import Waiting
-from medspace.learning.glm.service import GlmAlgorithm
-from medspace.runs.ports import Algorithm
 from medspace.runs.service import Coordinator
-
-# What runs can learn: a kind of task is a folder in `learning` and its line here. The first reads what names none.
-ALGORITHMS: tuple[Algorithm, ...] = (GlmAlgorithm(),)
 
 
 class Inside:
@@ -58,7 +53,7 @@ class Learning:
             base.clock,
             base.randomness,
             base.config.did,
-            ALGORITHMS,
+            tuple(make() for make in base.parts.algorithms),
             dictionaries=PublishedDictionaries(Finder(base.documents, road.transport), base.database),
             progress=self.waiting.hear,
         )
@@ -94,6 +89,6 @@ def _desk(base: Base, membership: Membership, road: Road, learning: Learning) ->
         waiting=learning.waiting,
         usage=road.usage,
         labels=Labels(base.database, base.local),
-        small_cells=road.small_cells,
+        assets=road.assets,
         kinds=road.kinds,
     )

@@ -1,6 +1,6 @@
-"""What can be swapped: the clock, randomness, the database, the resolver of host names, the engines."""
+"""What can be swapped: the clock, randomness, the database, the resolver of host names, the engines, the sources."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -9,6 +9,7 @@ from medspace.adapters.runner import SYSTEM_CLOCK, Recipe
 from medspace.adapters.sql import open_database
 from medspace.adapters.system import SystemClock, SystemRandomness
 from medspace.app.compose.conditions import CONDITIONS
+from medspace.app.sources import SCHEMES, Scheme
 from medspace.connector import model as connector_model
 from medspace.connector.usage import model as usage_model
 from medspace.connector.usage.conditions import Maker
@@ -19,6 +20,7 @@ from medspace.core.store import Collection, Database
 from medspace.core.usage import Brakes
 from medspace.ledger.model import CHECKPOINTS
 from medspace.runs import model as learning_model
+from medspace.runs.ports import Algorithm
 from medspace.services.membership import model as membership_model
 from medspace.trust import model as trust_model
 
@@ -42,6 +44,16 @@ def _glm() -> Engine:
 ENGINES: Makers = {("medspace:train", "glm"): _glm}
 
 
+def _glm_algorithm() -> Algorithm:
+    from medspace.learning.glm.service import GlmAlgorithm  # noqa: PLC0415 - numpy comes with it, and the inside
+
+    return GlmAlgorithm()
+
+
+# What runs can compute: each kind of task of its own room, and its line here. The first reads what names none.
+ALGORITHMS: tuple[Callable[[], Algorithm], ...] = (_glm_algorithm,)
+
+
 class ClosableDatabase(Database, Protocol):
     """A database that is closed at the end."""
 
@@ -60,8 +72,10 @@ class Parts:
     clock: Clock = field(default_factory=SystemClock)
     randomness: Randomness = field(default_factory=SystemRandomness)
     engines: Makers = field(default_factory=lambda: ENGINES)
+    algorithms: tuple[Callable[[], Algorithm], ...] = ALGORITHMS
     conditions: tuple[Maker, ...] = CONDITIONS
     open_database: OpenDatabase = open_database
     resolve: Resolver = system_resolver
     brakes: Brakes = ALL_BRAKES
+    sources: Mapping[str, Scheme] = field(default_factory=lambda: SCHEMES)
     clock_again: Recipe = SYSTEM_CLOCK  # how the process of a step makes the clock

@@ -13,8 +13,8 @@ from medspace.app.api.parts import PartEndpoint
 from medspace.app.api.protocol import BASE, Door, protocol_routes
 from medspace.app.api.public import part_routes, public_routes
 from medspace.app.aside import sources_of
+from medspace.app.assets import Assets
 from medspace.app.compose.base import Base
-from medspace.app.holdings import Holdings
 from medspace.app.membership import Membership
 from medspace.connector.catalogue.service import Catalogue
 from medspace.connector.dispatch.service import Dispatcher, Settlement
@@ -47,12 +47,12 @@ STEPS = "steps"  # the folder where processes do their steps, beside the configu
 class Road:
     """Catalogue, negotiations, transfers, usage control: the road from find to release."""
 
-    def __init__(self, base: Base, holdings: Holdings, tokens: JobTokens) -> None:
+    def __init__(self, base: Base, assets: Assets, tokens: JobTokens) -> None:
         self.base = base
         config, local, database = base.config, base.local, base.database
-        self.kinds = frozenset(kind for kind, _ in base.parts.engines)
+        self.assets, self.kinds = assets, assets.kinds
         answering = Answering(config.negotiations.answers)
-        holder = self._holder(holdings)
+        holder = self._holder()
         conditions = tuple(make(Grounds(holder, base.parts.brakes)) for make in base.parts.conditions)
         strategy = PolicyStrategy(local, base.facts, answering, spent, kept_duties(conditions))
         negotiation_steps = NegotiationSteps(local, strategy)
@@ -67,7 +67,6 @@ class Road:
         self.transfers = Transfers(database, transfer_steps, self.dispatcher, self._check, quotas)
         self.ending = Ending(database, self.negotiations, self.transfers, base.clock, timedelta(days=quota.idle_days))
         self.catalogue = Catalogue(database, local)
-        self.small_cells = holdings.small_cells
         self.terminations = Terminations(self.transfers.terminate)
         self.usage = UsageControl(
             holder,
@@ -79,7 +78,7 @@ class Road:
             randomness=base.randomness,
             conditions=conditions,
             keys=FileUseKeys(config.path(USE_KEYS), base.randomness),
-            runners=self._runners(holdings),
+            runners=self._runners(),
             changes=base.bell,
             blobs=self._blobs(),
             keep_parts=timedelta(days=config.parts.keep_days),
@@ -91,14 +90,14 @@ class Road:
         most = config.quotas.part_megabytes << 20
         return FileBlobStore(config.path(config.parts.folder), most, lambda: clock.now().timestamp())
 
-    def _runners(self, holdings: Holdings) -> Runners:
+    def _runners(self) -> Runners:
         """Where engines run; threads and processes are made once they are needed."""
-        base = self.base
-        sources = sources_of(base.config, {held.dataset.id: held.dataset.digest for held in holdings.held})
+        base, assets = self.base, self.assets
+        sources = sources_of(base.config, assets.digests)
         processes = ProcessRunner(base.config.path(STEPS), base.parts.engines, sources, base.parts.clock_again)
         return Runners(ThreadPool(), {"thread": ThreadRunner(), "process": processes})
 
-    def _holder(self, holdings: Holdings) -> Holder:
+    def _holder(self) -> Holder:
         base = self.base
         notebook = Notebook(base.sealer, timedelta(days=base.config.questions.keep_days))
 
@@ -108,7 +107,10 @@ class Road:
         def end(use: str, decision: Decision) -> None:
             self.terminations.ask(use, decision)  # which needs transfers, which need the holder's conditions
 
-        return Holder(base.config.did, holdings.sources, holdings.questions, notebook, tell, end)
+        assets = self.assets
+        return Holder(
+            base.config.did, assets.sources, assets.questions, notebook, tell, end, assets.away, assets.settled
+        )
 
     def _check(self, address: str) -> None:
         check_callback(address, self.base.guard)

@@ -1,12 +1,13 @@
 """Which datasets may be offered, and how they stand in the catalogue."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from urllib.parse import urlencode
 
 from medspace.connector import wire
-from medspace.connector.errors import DatasetIdError, MessageError, OfferError
+from medspace.connector.errors import DatasetIdError, FormError, MessageError, OfferError
 from medspace.connector.model import Dataset
 from medspace.core.canonical import JsonObject
+from medspace.core.material import Form
 from medspace.core.text import Fact, Text, msgid
 from medspace.policy import odrl
 from medspace.policy.actions import points_of
@@ -38,6 +39,21 @@ def check(dataset: Dataset, available: Collection[str]) -> None:
     identities = [_check_offer(offer, dataset) for offer in dataset.offers]
     if len(set(identities)) < len(identities):
         raise OfferError(reason=msgid("two offers have one identity"))
+
+
+def check_form(dataset: Dataset, form: Form, taken: Mapping[str, Collection[Form]]) -> None:
+    """Refuse a dataset whose content no engine of one of its formats can take.
+
+    `taken` are the forms that the engines of each format take together; a format without any opens nothing.
+
+    Raises:
+        FormError: which format, and what its engines take.
+    """
+    for kind in dataset.formats:
+        forms = taken.get(kind, ())
+        if forms and form not in forms:
+            known = ", ".join(sorted(forms))
+            raise FormError(asset=dataset.id, form=form.value, format=kind, forms=known)
 
 
 def _check_id(asset: str) -> None:

@@ -1,6 +1,6 @@
 """One call of a job endpoint on its way through usage control, as plain values."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -21,6 +21,14 @@ _ENDING = frozenset({"suspend", "complete", "terminate"})
 Tell = Callable[[str, str], None]
 # Ends a use on both sides, by its pid, for what stands against it; soon, from the event loop.
 End = Callable[[str, Decision], None]
+# Why an asset that is held cannot be opened now, but later; None where it is open.
+Away = Callable[[str], WaitingError | None]
+# Waits until an asset is open, or will not be.
+Settled = Callable[[str], Awaitable[None]]
+
+
+async def _at_once(_asset: str) -> None:
+    """An asset that is open from the start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +88,10 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds the rows: its DID, its sources, how many questions a year each asset answers, its notebook."""
+    """Who holds the rows: its DID, its sources, how many questions a year each asset answers, its notebook.
+
+    Sources and questions are looked at whenever they are needed: assets are opened while the connector runs.
+    """
 
     did: str
     sources: Mapping[str, Source]
@@ -88,6 +99,8 @@ class Holder:
     notebook: Notebook
     tell: Tell = field(default=lambda _admission, _cause: None)
     end: End = field(default=lambda _use, _decision: None)
+    away: Away = field(default=lambda _asset: None)
+    settled: Settled = field(default=_at_once)
 
     def refused(self, use: str, refusal: Refusal) -> RefusedError | WaitingError:
         """What a refusal says; where the label allows the use no longer, the use is ended with it."""

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from medspace.connector.usage import rules
 from medspace.connector.usage.calls import Admitted, Holder, Refusal, told
-from medspace.connector.usage.errors import NotHeldError, WithheldError
+from medspace.connector.usage.errors import NoStepError, NotHeldError, WithheldError
 from medspace.connector.usage.gate import Gate
 from medspace.connector.usage.model import QUESTIONS, Outcome, Question
 from medspace.connector.usage.working import Working, said
@@ -14,7 +14,7 @@ from medspace.core.errors import MedspaceError
 from medspace.core.ids import new_id
 from medspace.core.paging import Place, newest
 from medspace.core.store import Database, Transaction
-from medspace.core.usage import Brakes, Output, Release
+from medspace.core.usage import Brakes, Output, Release, Step
 
 EXPIRED = "release.expired"
 CHECKED = "checked"  # the reason that only the holder's own log has
@@ -41,13 +41,21 @@ class Checking:
         where = {} if outcome is None else {"outcome": outcome.value}
         return await newest(self._database, QUESTIONS, where, after, limit, by="time")
 
-    async def held(self, step: str) -> tuple[Question, Output]:
-        """A step that waits, and the output that may leave.
+    async def step(self, step: str) -> tuple[Question, Step, Output | None]:
+        """One step, what was asked, and its output where that waits for a person.
 
         Raises:
-            NotHeldError: it waits for nobody.
+            NoStepError: there is none.
         """
-        return await self._database.read(lambda tx: self._held(tx, step))
+
+        def look(tx: Transaction) -> tuple[Question, Output | None]:
+            question = tx.get(QUESTIONS, step)
+            if question is None:
+                raise NoStepError(step=step)
+            return question, self._holder.notebook.held(tx, step) if question.outcome is Outcome.HELD else None
+
+        question, output = await self._database.read(look)
+        return question, self._holder.notebook.shown(question), output
 
     def _held(self, tx: Transaction, step: str) -> tuple[Question, Output]:
         question = tx.get(QUESTIONS, step)
@@ -63,7 +71,7 @@ class Checking:
             NotHeldError: it waits for nobody.
             JobClosedError, WithheldError: it may not leave any more, whatever the person says.
         """
-        asked, output = await self.held(step)
+        asked, output = await self._database.read(lambda tx: self._held(tx, step))
         now, release_id = self._clock.now(), new_id(self._randomness)
         held = self._holder.notebook.admission(asked, self._applied, now)
         found = await self._working.measured(held, self._holder.notebook.shown(asked), output)

@@ -13,8 +13,10 @@ MedspaceError
  |   |   `- UseMemoryError    what it remembers cannot be opened or kept
  |   |- StepUnknownError      no such step of this use
  |   |- StepOverError         it has ended without a release; what was said then
+ |   |- NoStepError           a person asks for a step that there is not
  |   `- NotHeldError          a person decided about what waits for nobody
  |- WaitingError
+ |   |- AssetAwayError        its content is not open yet
  |   |- StepHeldError         a person must look at the answer first
  |   `- UseWaitsError         a person must look at an earlier answer to this use first
  `- InvalidInputError
@@ -137,12 +139,28 @@ class StepTooLongError(UseFailedError):
     next_step = msgid("Ask for less, or ask the holder to allow more time.")
 
 
+class NoStepError(RefusedError):
+    """There is no step of this identity."""
+
+    code = "step.unknown"
+    sentence = msgid("There is no step {step} here.")
+    next_step = msgid("See `medspace steps` for those that there are.")
+
+
 class NotHeldError(RefusedError):
     """A person decided about a step that waits for nobody."""
 
     code = "step.not_held"
     sentence = msgid("The step {step} does not wait for a person.")
     next_step = msgid("See `medspace steps` for those that do.")
+
+
+class AssetAwayError(WaitingError):
+    """The content of an asset is being opened, or its server does not answer."""
+
+    code = "asset.away"
+    sentence = msgid("The content of {asset} is not open at its holder now.")
+    next_step = msgid("Try again in {seconds} seconds; the holder's `medspace doctor` says why.")
 
 
 class ReleaseTooLargeError(InvalidInputError):

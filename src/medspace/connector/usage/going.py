@@ -79,12 +79,11 @@ class Going:
         Raises:
             MedspaceError: why it ended without a release.
         """
-        if not lead.task.done():
-            pause = asyncio.ensure_future(self._clock.sleep(seconds))
-            try:
-                await asyncio.wait({lead.task, pause}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                pause.cancel()
+        pause = asyncio.ensure_future(self._clock.sleep(seconds))
+        try:
+            await asyncio.wait({lead.task, pause}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            pause.cancel()
         if not lead.task.done():
             return Standing(lead.asked, lead.state)
         try:

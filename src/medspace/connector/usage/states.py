@@ -106,12 +106,6 @@ def kept_as(outcome: Outcome) -> StepState:
     return _KEPT[outcome]
 
 
-def after(state: StepState, event: StepEvent) -> StepState | None:
-    """The state that an event leads to; None where it is not legal."""
-    move = MOVES.get((state, event))
-    return None if move is None else move.state
-
-
 def may_become(old: Outcome, new: Outcome) -> bool:
     """Whether what is kept of a step may change so, in one move of the table or in two where a kill lay between."""
     sources = {kept_as(old)} | ({StepState.ADMITTED} if old is Outcome.OPEN else set())

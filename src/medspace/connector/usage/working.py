@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from medspace.connector.model import CATALOGUE
 from medspace.connector.usage import rules
 from medspace.connector.usage.calls import Admitted, Holder, Refusal, is_open, told
 from medspace.connector.usage.contents import Contents
@@ -29,6 +30,7 @@ from medspace.connector.usage.parts import UseParts
 from medspace.connector.usage.ports import Changes, Place, Threads, Work
 from medspace.connector.usage.versions import Content
 from medspace.core.clock import Clock, Randomness
+from medspace.core.columns import ColumnUnknownError
 from medspace.core.engine import Engine
 from medspace.core.errors import InvalidInputError, MedspaceError, RefusedError, StorageError
 from medspace.core.ids import new_id
@@ -88,7 +90,8 @@ class Working:
                 raise await self._keep_back(question, error) from error
             raise await self._not_run(question, error) from error
         except InvalidInputError as error:
-            raise await self._not_run(question, error) from error
+            named = await self._named(question.admission.asset, error)
+            raise await self._not_run(question, named) from named
         except StorageError:
             raise  # nothing can be noted; the next step of this use, or the next start, will
         except MedspaceError:
@@ -110,6 +113,14 @@ class Working:
         """Why a step cannot be run is told as the engine said it."""
         await self.end(question, Outcome.REFUSED, error.code, error)
         return StepError(reason=error.text)
+
+    async def _named(self, asset: str, error: InvalidInputError) -> InvalidInputError:
+        """An error about a column, with the columns that everybody may know of."""
+        if not isinstance(error, ColumnUnknownError):
+            return error
+        offered = await self._database.read(lambda tx: tx.get(CATALOGUE, asset))
+        published = (offered.dictionary if offered else None) or {}
+        return error.among(published.get("columns", ()), published.get("person"))
 
     async def _keep_back(self, question: Admitted, error: RefusedError) -> WithheldError:
         """All reasons that lie in the rows are told alike; the holder's own log has the true one."""
@@ -209,7 +220,8 @@ class Working:
         if rules.oversized(found):
             facts = {"leaves": found.leaves, "size": found.size, "most": LEAVES, "limit": RELEASE}
             raise ReleaseTooLargeError(**facts)
-        await self._threads.call(admission.use, lambda: self._parts.check_made(admission, output.parts))
+        if output.parts:
+            await self._threads.call(admission.use, lambda: self._parts.check_made(admission, output.parts))
         return found
 
     def passing(

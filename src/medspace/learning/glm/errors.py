@@ -1,7 +1,6 @@
 """The errors of generalised linear models.
 
 InvalidInputError
- |- ColumnUnknownError     the rows have no such column
  |- LevelUnknownError      a coded column may hold a code that the task does not name
  |- RangeMissingError      the data dictionary does not say how small and how large a number may be
  |- TargetInvalidError     the target does not suit the family
@@ -18,14 +17,6 @@ from medspace.core.errors import InvalidInputError
 from medspace.core.text import msgid
 from medspace.learning.errors import StepInvalidError
 from medspace.runs.errors import RunError
-
-
-class ColumnUnknownError(InvalidInputError):
-    """The rows have no such column, or not of that kind."""
-
-    code = "learning.column_unknown"
-    sentence = msgid("The data have no {kind} column {column}.")
-    next_step = msgid("Look at the data dictionary in the catalogue and mend the task.")
 
 
 class LevelUnknownError(InvalidInputError):

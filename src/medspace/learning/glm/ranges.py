@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from medspace.core.columns import ColumnUnknownError
 from medspace.core.dictionary import Column, ColumnType, Dictionary
 from medspace.learning.glm.answers import BetaForm
 from medspace.learning.glm.design import Vector, first_columns, widths
 from medspace.learning.glm.errors import (
-    ColumnUnknownError,
     LevelUnknownError,
     OutcomeUndeclaredError,
     RangeMissingError,
@@ -161,11 +161,10 @@ def codes(column: Column) -> set[str]:
 
 
 def _column(dictionary: Dictionary, name: str, *, coded: bool) -> Column:
-    kind = "coded" if coded else "numeric"
     try:
         column = dictionary.column(name)
     except KeyError:
-        raise ColumnUnknownError(column=name, kind=kind) from None
+        raise ColumnUnknownError(name, coded=coded) from None
     if name == dictionary.person or (column.numeric if coded else column.type is ColumnType.CODE):
-        raise ColumnUnknownError(column=name, kind=kind)
+        raise ColumnUnknownError(name, coded=coded)
     return column

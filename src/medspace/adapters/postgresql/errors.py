@@ -1,0 +1,27 @@
+"""What can stand between a connector and a table of a PostgreSQL server.
+
+MedspaceError
+ |- InvalidInputError
+ |   `- AddressError      the address of the table cannot be used
+ `- WaitingError
+     `- ServerAwayError   the server does not answer, or does not let us in
+"""
+
+from medspace.core.errors import InvalidInputError, WaitingError
+from medspace.core.text import msgid
+
+
+class AddressError(InvalidInputError):
+    """The address of a table names nothing that can be read."""
+
+    code = "table.address"
+    sentence = msgid("The address of the table {table} cannot be used: {reason}.")
+    next_step = msgid("Write postgresql://user@host/database as `source`, and schema.table as `table`.")
+
+
+class ServerAwayError(WaitingError):
+    """The server does not answer, or does not let us in."""
+
+    code = "table.away"
+    sentence = msgid("The PostgreSQL server of the table {table} does not open it now: {reason}.")
+    next_step = msgid("Look at the server, the role and its password; the connector tries again by itself.")

@@ -1,0 +1,33 @@
+"""Steps as the people of the holder see them: what was asked of their rows, how it stands, what waits for them."""
+
+from medspace.connector.usage.model import Outcome, Question
+from medspace.connector.usage.states import kept_as
+from medspace.core.canonical import JsonObject
+from medspace.core.usage import Output, Step
+
+KEPT = {kept_as(outcome).value: outcome for outcome in Outcome}  # by the state that people see
+
+
+def shown(question: Question) -> JsonObject:
+    """One step, without what was asked."""
+    return {
+        "id": question.id,
+        "state": kept_as(question.outcome).value,
+        "dataset": question.asset,
+        "user": question.user,
+        "agreement": question.agreement,
+        "use": question.job,
+        "round": question.round,
+        "step": question.step,
+        "time": question.time,
+        "entry": question.entry,
+        "repeats": question.repeats,
+        "code": question.code,
+    }
+
+
+def opened(question: Question, step: Step, output: Output | None) -> JsonObject:
+    """One step with what was asked, and with the output that waits for a person."""
+    held = None if output is None else {"kind": output.kind, "cohort": output.cohort, "values": dict(output.values)}
+    asked = {"task": step.task, "inputs": step.inputs, "sites": list(step.sites)}
+    return shown(question) | {"asked": asked, "output": held, "waits": question.outcome is Outcome.HELD}

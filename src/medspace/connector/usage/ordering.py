@@ -1,0 +1,76 @@
+"""One step at a time on each asset, users in turn: each answer is decided upon with all that was answered before.
+
+A turn lasts until the work has really ended. A thread that nobody waits for any more, since its use was suspended or
+it took too long, still reads the rows and changes what its engine remembers of them.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from weakref import WeakValueDictionary
+
+from medspace.connector.turns import Share, Turns
+from medspace.connector.usage.ports import Place, Runner
+from medspace.core.usage import Output
+
+ONE_BY_ONE = Share(at_once=1, member=1, waiting=16)
+
+
+class Turn:
+    """The turn of one step at its asset."""
+
+    def __init__(self) -> None:
+        self.rest: asyncio.Future[Output] | None = None
+
+    @asynccontextmanager
+    async def place(self, runner: Runner) -> AsyncIterator[Place]:
+        """A place to work, as soon as there is one."""
+        async with runner.place() as place:
+            try:
+                yield place
+            finally:
+                self.rest = place.rest
+
+
+class Ordering:
+    """Whose turn it is at each asset."""
+
+    def __init__(self) -> None:
+        self._turns: WeakValueDictionary[str, Turns] = WeakValueDictionary()
+        self._lingering: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def turn(self, asset: str, user: str) -> AsyncIterator[Turn]:
+        """Hold the turn of a user's step.
+
+        Raises:
+            BusyError: too many of the user's steps wait for this asset.
+        """
+        turns = self._turns.setdefault(asset, Turns(ONE_BY_ONE))
+        async with AsyncExitStack() as held:
+            await held.enter_async_context(turns.turn(user))
+            turn = Turn()
+            try:
+                yield turn
+            finally:
+                if turn.rest is not None:
+                    self._linger(turn.rest, held.pop_all())
+
+    def _linger(self, rest: "asyncio.Future[Output]", held: AsyncExitStack) -> None:
+        task = asyncio.ensure_future(_let_go(rest, held))
+        self._lingering.add(task)
+        task.add_done_callback(self._lingering.discard)
+
+    async def close(self) -> None:
+        """Wait for nobody any more."""
+        lingering = list(self._lingering)
+        for task in lingering:
+            task.cancel()
+        await asyncio.gather(*lingering, return_exceptions=True)
+
+
+async def _let_go(rest: "asyncio.Future[Output]", held: AsyncExitStack) -> None:
+    try:
+        await asyncio.wait({rest})
+    finally:
+        await held.aclose()
