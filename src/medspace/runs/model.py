@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from medspace.core.canonical import JsonObject
+from medspace.core.engine import COORDINATOR_SEES_SUMS
 from medspace.core.store import Collection
 from medspace.core.text import Text
-
-COORDINATOR_SEES_SUMS = "coordinator-sees-sums"
 
 
 class RunState(StrEnum):
