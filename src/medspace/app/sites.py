@@ -240,7 +240,7 @@ def _job(site: str, address: JsonObject) -> tuple[str, str]:
 def _answer(site: str, body: JsonObject) -> Answer:
     try:
         read = msgspec.convert(body, _Answered)
-        said = release_digest(read.kind, read.round, read.cohort, read.values, read.parts, read.outbox)
+        said = release_digest(read.kind, read.round, read.cohort, read.values, parts=read.parts, outbox=read.outbox)
     except ValueError as error:  # msgspec's validation error is one, so is a number that is not finite
         raise SiteRefusedError(site=site, reason=Text(msgid("its answer is not a release"))) from error
     if said != read.digest:
