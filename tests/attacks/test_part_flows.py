@@ -1,6 +1,8 @@
 """Large bodies and answers have a pace in place of a time: whoever drips is cut off, whoever flows is not."""
 
 import asyncio
+from io import BytesIO
+from types import SimpleNamespace
 
 import pytest
 
@@ -18,6 +20,32 @@ def put(part, fields=None):
 
 def get(part):
     return request(f"/jobs/{JOB}/parts/{part.digest}", "GET", [f"{n}: {v}" for n, v in headers().items()])
+
+
+class Watched(BytesIO):
+    """A file that counts how often it is read."""
+
+    read_count = 0
+
+    def read(self, count=-1):
+        self.read_count += 1
+        return super().read(count)
+
+
+def watched(application):
+    """The files that are opened from now on."""
+    opened, of = [], application.blobs.of
+
+    class Blobs:
+        def __init__(self, keeping):
+            self.blobs = of(keeping)
+
+        def open(self, part):
+            opened.append(Watched(self.blobs.open(part).read()))
+            return opened[-1]
+
+    application.blobs = SimpleNamespace(of=Blobs)
+    return opened
 
 
 @pytest.mark.parametrize("drip", [b"", b"x"])
@@ -40,7 +68,7 @@ async def test_a_large_body_that_stops_or_drips_is_cut_off(drip):
 async def test_a_large_body_that_flows_has_more_time_than_any_other():
     """The control: what it may not exceed, an ordinary body may not either."""
     application, part = PartApplication(), part_of(bytes(SIZE))
-    bounds = {"flow_window": 0.1, "looks": 0.02, "body_seconds": 0.2, "flow": 1024.0}
+    bounds = {"flow_window": 5.0, "looks": 0.02, "body_seconds": 0.2, "flow": 1.0}
     async with part_door(application, **bounds) as door:
         reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
         writer.write(put(part))
@@ -63,6 +91,7 @@ async def test_nobody_else_gets_a_large_body_in():
 async def test_a_large_answer_that_nobody_takes_ends_the_connection_and_its_file():
     application = PartApplication()
     part = application.release(bytes(32 << 20))
+    opened = watched(application)
     async with part_door(application, **QUICK) as door:
         _, writer = await asyncio.open_connection("127.0.0.1", door.port)
         writer.transport.pause_reading()
@@ -70,7 +99,22 @@ async def test_a_large_answer_that_nobody_takes_ends_the_connection_and_its_file
         await until(lambda: door.server.server_state.connections)
         await until(lambda: not door.server.server_state.connections)
         assert door.server.places.taken == 0
+        await until(lambda: opened[0].closed)
         writer.transport.abort()
+
+
+async def test_nothing_is_read_for_a_client_that_has_gone():
+    application = PartApplication()
+    part = application.release(bytes(32 << 20))
+    opened = watched(application)
+    async with part_door(application) as door:
+        _, writer = await asyncio.open_connection("127.0.0.1", door.port)
+        writer.transport.pause_reading()
+        writer.write(get(part))
+        await until(lambda: opened and opened[0].read_count > 1)
+        writer.transport.abort()
+        await until(lambda: opened[0].closed)
+        assert opened[0].read_count < 16
 
 
 async def test_a_large_answer_that_is_taken_slowly_is_given_to_its_end():

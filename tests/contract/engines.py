@@ -10,6 +10,7 @@ from typing import Any
 from medspace.core.engine import COORDINATOR_SEES_SUMS, OutputForm, StepLimits
 from medspace.core.errors import InvalidInputError
 from medspace.core.material import Form
+from medspace.core.parts import Part
 from medspace.core.text import Text
 from medspace.core.usage import Output
 from medspace.privacy.errors import DisclosureError
@@ -74,6 +75,13 @@ def _answer(_inputs, workplace, values):
     return Output("count.sum", values, 3, memory=(workplace.memory or b"") + b"+", hold=True)
 
 
+def _copy(inputs, workplace, values):
+    """The part that the inputs name, twice."""
+    with workplace.blobs.open(Part(**inputs["part"])) as asked, workplace.blobs.create("text/plain") as made:
+        made.write(asked.read() * 2)
+    return Output("count.sum", values, 3, parts=(made.part,))
+
+
 def _refuse(_inputs, _workplace, _values):
     raise DisclosureError("privacy.few")
 
@@ -118,6 +126,7 @@ def _swell(_inputs, _workplace, values):
 
 _DEEDS = {
     "answer": _answer,
+    "copy": _copy,
     "refuse": _refuse,
     "misread": _misread,
     "break": _break,

@@ -14,7 +14,7 @@ from medspace.adapters.blobs.memory import MemoryBlobStore
 from medspace.core.errors import StorageError, StorageFullError
 from medspace.core.parts import Keeping, Part, PartBusyError, PartError, PartsFullError
 
-MOST = 1000
+MOST, COUNT = 1000, 5
 USE = Keeping("did:web:company.example", "urn:uuid:1")
 OTHER = Keeping("did:web:company.example", "urn:uuid:2")
 STRANGER = Keeping("did:web:stranger.example", "urn:uuid:1")
@@ -136,6 +136,17 @@ class BlobStoreContract:
         store.drop(USE)
         received(store, OTHER, bytes(400))
 
+    def test_a_member_has_so_many_parts_however_small(self, store):
+        for number in range(COUNT):
+            received(store, (USE, OTHER)[number % 2], bytes([number]))
+        with pytest.raises(PartsFullError):
+            store.receive(USE, part_of(b""))
+        with pytest.raises(PartsFullError), store.of(OTHER).create("text/plain"):
+            pass
+        received(store, STRANGER, b"")
+        store.drop(USE)
+        received(store, OTHER, b"")
+
     def test_an_engine_writes_a_part_and_reads_it(self, store):
         with store.of(USE).create("text/plain") as new:
             new.write(b"con")
@@ -216,13 +227,13 @@ class BlobStoreContract:
 class TestMemory(BlobStoreContract):
     @pytest.fixture
     def store(self, clock):
-        return MemoryBlobStore(MOST, clock)
+        return MemoryBlobStore(MOST, clock, COUNT)
 
 
 class TestFiles(BlobStoreContract):
     @pytest.fixture
     def store(self, tmp_path, clock):
-        return FileBlobStore(tmp_path / "parts", MOST, clock)
+        return FileBlobStore(tmp_path / "parts", MOST, clock, COUNT)
 
     def test_no_name_of_others_becomes_a_path_and_nobody_else_may_read(self, store, tmp_path):
         received(store, Keeping("../../../etc", "/etc/passwd"), b"content")
@@ -258,7 +269,7 @@ class TestFiles(BlobStoreContract):
         clock.seconds += 100
         received(store, OTHER, bytes(400))
         store.sweep(START + timedelta(seconds=50))
-        assert taken(blobs.folder.parent) == 400
+        assert taken(blobs.folder.parent) == (1, 400)
 
     def test_the_parts_of_a_use_can_be_sent_to_another_process(self, store):
         part = received(store, USE, b"content")

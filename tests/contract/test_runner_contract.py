@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from medspace.adapters.blobs.files import FileBlobStore
 from medspace.adapters.memory import ManualClock, SeededRandomness
 from medspace.adapters.runner import ProcessRunner, ThreadRunner, recipe_of
 from medspace.adapters.runner.process import alive, launched
@@ -15,6 +16,7 @@ from medspace.connector.usage.errors import UseFailedError
 from medspace.connector.usage.ports import Work
 from medspace.core.engine import StepLimits
 from medspace.core.errors import InvalidInputError, MedspaceError, StorageFullError
+from medspace.core.parts import Keeping
 from medspace.core.usage import Step
 from medspace.privacy.errors import DisclosureError
 from tests.admissions import admission
@@ -130,6 +132,15 @@ class RunnerContract:
         output = await done(runner, work(memory=b"before"))
         assert output.values == {"sum": 7.5, "seed": admission().seed.hex()}
         assert (output.kind, output.cohort, output.memory, output.hold) == ("count.sum", 3, b"before+", True)
+
+    async def test_it_reads_and_makes_parts(self, runner, tmp_path):
+        blobs = FileBlobStore(tmp_path / "parts", 1 << 20, lambda: 0.0).of(Keeping("did:web:x", "urn:uuid:1"))
+        with blobs.create("text/plain") as asked:
+            asked.write(b"content")
+        part = {"digest": asked.part.digest, "media_type": "text/plain", "size": 7}
+        (made,) = (await done(runner, replace(work(do="copy", part=part), blobs=blobs))).parts
+        with blobs.open(made) as opened:
+            assert opened.read() == b"contentcontent"
 
     async def test_numbers_come_back_to_the_last_bit_and_what_is_not_finite_stays_so(self, runner):
         odd = (await done(runner, work(do="not_finite"))).values["odd"]

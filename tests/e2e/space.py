@@ -101,6 +101,8 @@ class Holding:
     dictionary: str = DICTIONARY
     label: dict[str, Any] = field(default_factory=dict)
     questions: int | None = 1000  # a year; None leaves it to the connector
+    source: str = "rows.csv"
+    more: str = ""  # lines of the asset's own
 
     def toml(self) -> str:
         terms = {
@@ -114,8 +116,9 @@ class Holding:
 [[assets]]
 id = "{ASSET}"
 title = "Heart patients"
-source = "rows.csv"
+source = "{self.source}"
 dictionary = "dictionary.toml"
+{self.more}
 {"" if self.questions is None else f"questions = {self.questions}"}
 
 [assets.label]

@@ -208,7 +208,7 @@ def _job(site: str, address: JsonObject) -> tuple[str, str]:
 def _answer(site: str, body: JsonObject) -> Answer:
     try:
         read = msgspec.convert(body, _Answered)
-        said = release_digest(read.kind, read.round, read.cohort, read.values, read.parts)
+        said = release_digest(read.kind, read.round, read.cohort, read.values, parts=read.parts)
     except ValueError as error:  # msgspec's validation error is one, so is a number that is not finite
         raise SiteRefusedError(site=site, reason=Text(msgid("its answer is not a release"))) from error
     if said != read.digest:

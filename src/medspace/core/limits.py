@@ -16,6 +16,7 @@ STEP = 256 * KIB  # the body of a question: its task, what it asks, the list of 
 
 PARTS = 64  # of one question or answer
 PART = 4 * GIB  # of each of them
+KEPT_PARTS = 4096  # of one member at once, however small
 MEDIA_TYPE = 100  # characters
 LISTED_PART = 256  # of one part in a list: digest, size, media type, names, signs
 

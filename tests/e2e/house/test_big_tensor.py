@@ -1,9 +1,11 @@
 """A tensor of 64 MB is asked and answered; neither side ever holds more than a part of it in memory."""
 
+import json
 import sys
 
 import pytest
 
+from medspace.app.auditing import verify_files
 from tests.e2e.house.apart import pair
 
 MB = 1 << 20
@@ -32,3 +34,12 @@ def test_the_log_says_which_part_left(both):
     (digest,) = released["facts"]["parts"]
     assert digest.startswith("sha256:")
     assert released["facts"]["admission"] == admitted["facts"]["admission"]
+
+
+def test_the_logs_of_it_are_verified(both, tmp_path):
+    bundles = []
+    for name in both.stage.nodes:
+        bundles.append(tmp_path / f"{name}.log.json")
+        bundles[-1].write_text(json.dumps(both.stage.space(name).audit_bundle()))
+    report = verify_files(bundles, both.stage.space("user").status()["authority_key"], "en")
+    assert report["outcome"] == "verified", report["findings"]

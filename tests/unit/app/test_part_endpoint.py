@@ -205,3 +205,22 @@ async def test_nothing_of_a_body_is_read_before_caller_and_token_are_right(field
         assert b" 100 " in await reader.readline()
         writer.close()
         await until(lambda: not application.blobs.shelf(KEEPING).busy)
+
+
+async def test_who_fetches_too_much_at_once_is_asked_to_wait(http):
+    application = PartApplication()
+    part = application.release(bytes(8 << 20))
+    waiting = []
+    async with part_door(application) as door:
+        for _ in range(4 + 16):
+            _, writer = await asyncio.open_connection("127.0.0.1", door.port, limit=1)
+            writer.transport.pause_reading()
+            lines = [f"{name}: {value}" for name, value in headers().items()]
+            writer.write(request(f"/jobs/{JOB}/parts/{part.digest}", "GET", lines))
+            waiting.append(writer)
+        await until(lambda: len(application.gate.asked) == 20)
+        got = await http.get(url(door.port, part.digest), headers=headers())
+        assert (got.status_code, got.json()["code"]) == (429, "job.crowded")
+        for writer in waiting:
+            writer.transport.abort()
+        await until(lambda: not door.server.server_state.connections)

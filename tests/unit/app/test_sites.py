@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from medspace.adapters.http.errors import JobBusyError, JobRefusedError
+from medspace.adapters.http.errors import AnswerTooLargeError, BadAnswerError, JobBusyError, JobRefusedError
 from medspace.adapters.http.peers import Working
 from medspace.adapters.memory import ManualClock, MemoryDatabase
 from medspace.app.bell import Bell
@@ -23,6 +23,7 @@ from medspace.connector.model import (
     Transfer,
     TransferState,
 )
+from medspace.core.parts import Part
 from medspace.core.usage import Step, release_digest
 from medspace.runs.errors import SiteAwayError, SiteRefusedError
 
@@ -267,3 +268,26 @@ async def test_only_what_runs_is_completed(state, ended):
     await sites.end("t")
     await sites.end("none")
     assert sites.transfers.completed == ended
+
+
+async def test_an_answer_that_is_too_large_is_a_refusal_and_no_absence():
+    """Asked again, it would be as large: nobody waits for that."""
+    error = AnswerTooLargeError(address="https://clinic.example/jobs/1", reason="it is too large")
+    sites = await sites_with(transfer(data_address=ADDRESS), error)
+    with pytest.raises(SiteRefusedError, match="too large") as refused:
+        await sites.ask("t", STEP)
+    assert refused.value.refusal == "peer.too_large"
+    control = await sites_with(transfer(data_address=ADDRESS), BadAnswerError(address="x", reason="it is no JSON"))
+    with pytest.raises(SiteAwayError):
+        await control.ask("t", STEP)
+
+
+async def test_the_parts_of_an_answer_belong_to_its_digest():
+    part = {"digest": "a" * 64, "media_type": "text/plain", "size": 3}
+    parts = (Part("a" * 64, "text/plain", 3),)
+    said = ANSWER | {"parts": [part], "digest": release_digest("sum", 1, 20, {"n": 1.0}, parts=parts)}
+    answered = await (await sites_with(transfer(data_address=ADDRESS), said)).ask("t", STEP)
+    assert answered.parts == parts
+    for other in (ANSWER | {"parts": [part]}, said | {"parts": [part | {"size": 4}]}, said | {"parts": []}):
+        with pytest.raises(SiteRefusedError, match="digest"):
+            await (await sites_with(transfer(data_address=ADDRESS), other)).ask("t", STEP)

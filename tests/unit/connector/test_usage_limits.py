@@ -75,7 +75,7 @@ def test_what_the_gate_lets_through_is_what_arrives(values):
         return
     said = msgspec.json.decode(sent(release))
     parts = msgspec.convert(said["parts"], tuple[Part, ...])
-    assert release_digest(said["kind"], 1, 50, said["values"], parts) == release.digest
+    assert release_digest(said["kind"], 1, 50, said["values"], parts=parts) == release.digest
 
 
 @settings(max_examples=4)

@@ -56,7 +56,7 @@ async def test_an_engine_reads_the_parts_of_the_question_and_releases_its_own():
     release = await house.control.step(call(token, parts=(asked,)))
     made = Part(sha256(b"CONTENT").hexdigest(), "text/plain", 7)
     assert release.parts == (made,)
-    assert release.digest == release_digest(release.kind, 1, release.cohort, release.values, (made,))
+    assert release.digest == release_digest(release.kind, 1, release.cohort, release.values, parts=(made,))
     assert release.digest != release_digest(release.kind, 1, release.cohort, release.values)
     assert (await house.log())[-1].facts["parts"] == [f"sha256:{made.digest}"]
     assert await house.control.step(call(token, parts=(asked,))) == release

@@ -57,6 +57,7 @@ class Table:
     sex: str = "f"
     scope: tuple[RowScope, ...] = ()
     dictionary: Dictionary = TABLE
+    form: Form = Form.TABLE
 
     @property
     def who(self) -> list[int]:

@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import BinaryIO, NoReturn, Self
 
 from medspace.core.errors import StorageError, StorageFullError
+from medspace.core.limits import KEPT_PARTS
 from medspace.core.parts import Keeping, Part, PartBusyError, PartError, PartsFullError
 from medspace.core.text import Text, msgid
 
@@ -31,11 +32,12 @@ _NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY
 
 @dataclass(frozen=True, slots=True)
 class FileBlobStore:
-    """Parts under one folder, at most `most` bytes for each member; `now` gives seconds since 1970."""
+    """Parts under one folder, at most `most` bytes in `count` parts of a member; `now` gives seconds since 1970."""
 
     folder: Path
     most: int
     now: Callable[[], float]
+    count: int = KEPT_PARTS
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _busy: set[Path] = field(default_factory=set, repr=False)
 
@@ -44,7 +46,7 @@ class FileBlobStore:
         folder, now = self._of_use(keeping), self.now()
         with suppress(FileNotFoundError):
             os.utime(folder / _USED, (now, now))
-        return FileBlobs(keeping, str(folder), self.most, now)
+        return FileBlobs(keeping, str(folder), self.most, self.count, now)
 
     def has(self, keeping: Keeping, digest: str) -> bool:
         """Whether all of a part is here."""
@@ -63,8 +65,7 @@ class FileBlobStore:
             if path in self._busy:
                 raise PartBusyError(digest=part.digest)
             if not path.exists():
-                if taken(folder.parent) + part.size > self.most:
-                    raise PartsFullError(limit=self.most)
+                _check_room(folder.parent, part.size, self.most, self.count)
                 with _room():
                     os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
             self._busy.add(path)
@@ -114,6 +115,7 @@ class FileBlobs:
     keeping: Keeping
     place: str
     most: int
+    count: int
     now: float
 
     @property
@@ -139,6 +141,7 @@ class FileBlobs:
     def create(self, media_type: str) -> AbstractContextManager["_New"]:
         """Begin a part."""
         _make(self.folder, self.keeping, self.now)
+        _check_room(self.folder.parent, 0, self.most, self.count)
         return _New(self.folder, media_type, self.most)
 
 
@@ -148,7 +151,7 @@ class _New:
     def __init__(self, folder: Path, media_type: str, most: int) -> None:
         self._folder, self._media_type = folder, media_type
         self._path = folder / f"{secrets.token_hex(16)}.new"
-        self._room = most - taken(folder.parent)
+        self._room = most - taken(folder.parent)[1]
         self._limit = most
         self._size, self._hash = 0, sha256()
         self._part: Part | None = None
@@ -236,18 +239,25 @@ class _Receiving:
         raise PartError(digest=self._part.digest, reason=Text(reason))
 
 
-def taken(member: Path) -> int:
-    """The bytes that a member's parts take up, with those that are still to come."""
-    total = 0
+def taken(member: Path) -> tuple[int, int]:
+    """How many parts a member has, and the bytes that they take up, with those that are still to come."""
+    count = total = 0
     for path in member.glob("*/*"):
         if path.name == _USED:
             continue
+        count += 1
         if path.suffix == ".partial":
             total += int(path.name.split(".")[1])
         else:
             with suppress(FileNotFoundError):
                 total += path.stat().st_size
-    return total
+    return count, total
+
+
+def _check_room(member: Path, more: int, most: int, most_parts: int) -> None:
+    count, total = taken(member)
+    if count >= most_parts or total + more > most:
+        raise PartsFullError(limit=most)
 
 
 def _settle(file: BinaryIO, path: Path, place: Path) -> None:

@@ -1,7 +1,7 @@
 """Parts on their way between disk and network: in threads, the next piece while the one before is dealt with."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable
 from typing import BinaryIO
 
 from medspace.core.parts import Receiving
@@ -38,7 +38,7 @@ def _write(receiving: Receiving, batch: list[bytes]) -> "asyncio.Future[None]":
     return asyncio.ensure_future(asyncio.to_thread(lambda: receiving.write(b"".join(batch))))
 
 
-async def pieces_of(opened: BinaryIO, start: int, stop: int) -> AsyncIterator[bytes]:
+async def pieces_of(opened: BinaryIO, start: int, stop: int) -> AsyncGenerator[bytes, None]:
     """The bytes from `start` to `stop`, read ahead by one piece. The file stays open."""
     await asyncio.to_thread(opened.seek, start)
     ahead = _read(opened, min(BATCH, stop - start))

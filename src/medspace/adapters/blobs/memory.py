@@ -9,6 +9,7 @@ from hashlib import sha256
 from io import BytesIO
 from typing import BinaryIO
 
+from medspace.core.limits import KEPT_PARTS
 from medspace.core.parts import Keeping, Part, PartBusyError, PartError, PartsFullError
 from medspace.core.text import Text, msgid
 
@@ -29,10 +30,11 @@ class _Shelf:
 
 @dataclass(slots=True)
 class MemoryBlobStore:
-    """Parts in memory, at most `most` bytes for each member; `now` gives seconds since 1970."""
+    """Parts in memory, at most `most` bytes in `count` parts of a member; `now` gives seconds since 1970."""
 
     most: int
     now: Callable[[], float]
+    count: int = KEPT_PARTS
     _shelves: dict[Keeping, _Shelf] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -86,8 +88,9 @@ class MemoryBlobStore:
 
     def check(self, keeping: Keeping, more: int) -> None:
         """Whether there is room for more of a member."""
-        taken = sum(shelf.taken() for known, shelf in self._shelves.items() if known.member == keeping.member)
-        if taken + more > self.most:
+        shelves = [shelf for known, shelf in self._shelves.items() if known.member == keeping.member]
+        parts = sum(len(shelf.whole) + len(shelf.partial) for shelf in shelves)
+        if parts >= self.count or sum(shelf.taken() for shelf in shelves) + more > self.most:
             raise PartsFullError(limit=self.most)
 
 
@@ -108,6 +111,7 @@ class MemoryBlobs:
     @contextmanager
     def create(self, media_type: str) -> Iterator["_New"]:
         """Begin a part."""
+        self.store.check(self.keeping, 0)
         new = _New(self.store, self.keeping, media_type)
         yield new
         content = bytes(new.content)

@@ -8,7 +8,7 @@ rest.
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import BinaryIO, Protocol
 
 from starlette.requests import ClientDisconnect, Request
@@ -119,11 +119,14 @@ class PartEndpoint:
         if part is None:
             raise UnknownPartError(digest=digest)
         first, last = _wanted(request.headers.get("range"), part)
-        try:
-            opened = await asyncio.to_thread(self._blobs.of(Keeping(user, job)).open, part)
-        except KeyError:
-            raise UnknownPartError(digest=digest) from None
-        return _Sent(opened.__enter__(), part, first, last, self._turns, user)
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._turns.turn(user))
+            try:
+                opened = await asyncio.to_thread(self._blobs.of(Keeping(user, job)).open, part)
+            except KeyError:
+                raise UnknownPartError(digest=digest) from None
+            file = stack.enter_context(opened)
+            return _Sent(file, part, first, last, stack.pop_all())
 
     async def _caller(self, request: Request) -> tuple[str, str, str]:
         caller = await caller_of(request, self._authenticate)
@@ -186,11 +189,10 @@ def _told(part: Part, received: int) -> Response:
 
 
 class _Sent(Response):
-    """A part on its way out; the file is closed whatever becomes of it."""
+    """A part on its way out; `held` is let go of whatever becomes of it."""
 
-    def __init__(self, opened: BinaryIO, part: Part, first: int, last: int, turns: Turns, user: str) -> None:
-        self._opened, self._first, self._stop = opened, first, last + 1
-        self._turns, self._user = turns, user
+    def __init__(self, opened: BinaryIO, part: Part, first: int, last: int, held: AsyncExitStack) -> None:
+        self._opened, self._first, self._stop, self._held = opened, first, last + 1, held
         headers = {"Accept-Ranges": "bytes", "ETag": f'"{part.digest}"', "Content-Length": str(last + 1 - first)}
         whole = last + 1 - first == part.size
         if not whole:
@@ -198,17 +200,25 @@ class _Sent(Response):
         super().__init__(None, 200 if whole else 206, headers, part.media_type)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it at the client's pace."""
-        del receive
+        """Send it at the client's pace, for as long as there is a client."""
         scope.get(STREAMED, _nobody)(0)
-        try:
-            async with self._turns.turn(self._user):
+        gone = asyncio.ensure_future(_left(receive))
+        async with self._held, aclosing(pieces_of(self._opened, self._first, self._stop)) as pieces:
+            try:
                 await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-                async for piece in pieces_of(self._opened, self._first, self._stop):
+                async for piece in pieces:
+                    if gone.done():
+                        return
                     await send({"type": "http.response.body", "body": piece, "more_body": True})
                 await send({"type": "http.response.body", "body": b""})
-        finally:
-            await asyncio.to_thread(self._opened.close)
+            finally:
+                gone.cancel()
+
+
+async def _left(receive: Receive) -> None:
+    """Until the client has gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _nobody(_: int) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from medspace.connector.model import INTENTS, Agreement
+from medspace.connector.model import Agreement
 from medspace.connector.usage.model import JOBS, Job, Question
 from medspace.connector.usage.notebook import Notebook
 from medspace.core.decision import Decision, Premise
@@ -16,7 +16,6 @@ from medspace.core.text import Text, msgid
 from medspace.core.usage import Admission, Grant, Release, Step
 from medspace.policy.model import UseRequest
 
-_ENDING = frozenset({"suspend", "complete", "terminate"})
 # What the operational log of the holder is told of a use: its admission, and the reason that nobody else hears.
 Tell = Callable[[str, str], None]
 # Ends a use on both sides, by its pid, for what stands against it; soon, from the event loop.
@@ -113,13 +112,6 @@ def task_name(step: Step) -> str:
     """Which kind of task a step is of; empty where its document does not say so."""
     said = step.task.get("task")
     return said if isinstance(said, str) else ""
-
-
-def is_open(tx: Transaction, job: Job) -> bool:
-    """Whether a job answers now."""
-    # What we are ending is over for us, whether or not the user acknowledges it.
-    owed = tx.get(INTENTS, job.id)
-    return job.open and (owed is None or owed.action not in _ENDING)
 
 
 def numbered(tx: Transaction, agreement: str) -> int:

@@ -13,7 +13,6 @@ from medspace.connector.usage.calls import (
     Holder,
     Refusal,
     Visit,
-    is_open,
     numbered,
     sites_digest,
     task_name,
@@ -123,7 +122,7 @@ class Door:
             raise UnknownJobError(use=call.job)
         if not same_secret(call.token, self.tokens.token(job.id, job.generation)):
             raise UnknownJobError(use=call.job)
-        if not is_open(tx, job):
+        if not job.open:
             raise JobClosedError(use=call.job)
         return job
 

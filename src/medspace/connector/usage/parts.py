@@ -37,8 +37,6 @@ class UseParts:
         Raises:
             PartMissingError: it is not, or of another size.
         """
-        if not parts:
-            return
         blobs = self.store.of(Keeping(user, use))
         for part in parts:
             try:

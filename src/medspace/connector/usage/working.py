@@ -8,7 +8,7 @@ from typing import Any
 
 from medspace.connector.model import CATALOGUE
 from medspace.connector.usage import rules
-from medspace.connector.usage.calls import Admitted, Holder, Refusal, is_open, told
+from medspace.connector.usage.calls import Admitted, Holder, Refusal, told
 from medspace.connector.usage.contents import Contents
 from medspace.connector.usage.door import Door
 from medspace.connector.usage.errors import (
@@ -185,7 +185,7 @@ class Working:
 
         def look(tx: Transaction) -> bool | None:
             job = tx.get(JOBS, use)
-            return None if job is not None and is_open(tx, job) else True
+            return None if job is not None and job.open else True
 
         while await self._changes.until(lambda: self._database.read(look), HOUR) is None:
             pass
