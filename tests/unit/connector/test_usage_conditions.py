@@ -18,10 +18,10 @@ from medspace.core.decision import Decision, Premise, Verdict
 from medspace.core.errors import StorageFullError
 from medspace.core.hashing import digest, digest_bytes
 from medspace.core.text import Text
-from medspace.core.usage import Grant, RowScope
+from medspace.core.usage import Brakes, Grant, RowScope
 from medspace.policy.templates import build
 from medspace.trust.model import Facts, Member, Members, facts
-from tests.unit.connector.uses import ASSET, KIND, NOW, USER, House, call, transfer_of
+from tests.unit.connector.uses import ASSET, KIND, NOW, TASK, USER, House, call, transfer_of
 
 
 def no(code):
@@ -255,6 +255,17 @@ async def test_what_is_spent_is_spent_in_the_transaction_of_the_admission():
     assert await house.kinds() == []
     await house.control.step(call(token))
     assert (await house.database.read(lambda tx: house.control.allowance(tx, ASSET))).used == 1
+
+
+async def test_each_brake_can_be_off_by_itself_where_an_attack_is_tested():
+    house = House(limit=0, brakes=Brakes(once=False, sites=False, questions=False, changes=False), min_sites=3)
+    await house.agree()
+    token = await house.start()
+    task = TASK | {"min_sites": 3}
+    await house.control.step(call(token, task=task))
+    await house.control.step(call(token, task=task, inputs={"other": 1}))
+    assert (await house.kinds()).count("use.released") == 2
+    assert await house.database.read(lambda tx: tx.find(VERSIONS)) == []
 
 
 # --- scopes ----------------------------------------------------------------------------------------------------

@@ -4,14 +4,14 @@ Exact answers to freely chosen questions cannot be made safe by counting heads, 
 use, rounds only forward, few for one asset and year over all users, few that end with nothing.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from medspace.connector.usage.model import Outcome, Question, Spent
 from medspace.connector.usage.rules import WITHHELD
 from medspace.core.canonical import Json, JsonObject
-from medspace.core.decision import Decision, Premise, Verdict, combine
+from medspace.core.decision import Decision, Premise, Verdict
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Step
 
@@ -148,11 +148,6 @@ def within_year(state: Allowance) -> Decision:
         )
         remedy = Text(said, {"day": state.back.isoformat()})
     return _one("use.questions", asked, held, remedy, ok=state.used < state.limit)
-
-
-def all_of(decisions: Sequence[Decision]) -> Decision:
-    """All must permit; without any, nothing stands against it."""
-    return combine(*decisions) if decisions else Decision(Verdict.PERMIT, "permitted")
 
 
 def _one(code: str, asked: Text, held: Text, remedy: Text, *, ok: bool) -> Decision:

@@ -76,12 +76,16 @@ class Asking:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """What was admitted: the step, and the answer where the same was answered before."""
+    """What was admitted: the step, and the answer where the same was answered before.
+
+    `memory` is what the use remembers, sealed; "" where it remembers nothing, None where nobody has looked.
+    """
 
     admission: Admission
     step: Step
     asked: Question
     known: Release | None = None
+    memory: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

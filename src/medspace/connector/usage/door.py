@@ -21,7 +21,7 @@ from medspace.connector.usage.conditions import Conditions
 from medspace.connector.usage.conditions.seats import manifest_of
 from medspace.connector.usage.errors import JobClosedError, NotAdmittedError, UnknownJobError
 from medspace.connector.usage.gate import INTERRUPTED, Gate
-from medspace.connector.usage.memory import remembers
+from medspace.connector.usage.memory import remembered
 from medspace.connector.usage.model import JOBS, QUESTIONS, Job, Outcome, Question
 from medspace.connector.usage.naming import Digests
 from medspace.connector.usage.recollection import Recollection, Sought
@@ -73,8 +73,8 @@ class Door:
             return again
         self._end_stale(tx, visit.job)
         asking = Asking(visit, grant, request, new=True)
-        alone = remembers(tx, visit.job.id)
-        sought = Sought(visit.job.asset, grant.scope, grant.min_cohort, request, visit.step, alone)
+        memory = remembered(tx, visit.job.id)
+        sought = Sought(visit.job.asset, grant.scope, grant.min_cohort, request, visit.step, memory is not None)
         recalled = self.recollection.of(tx, sought, now)
         asking = replace(asking, new=recalled.known is None and not recalled.perhaps)
         decision = combine(self._judged(tx, asking), recalled.unchanged)
@@ -168,7 +168,7 @@ class Door:
         """
         now, admission = self.clock.now(), question.admission
         kept = tx.get(QUESTIONS, admission.id) or question.asked
-        alone = remembers(tx, admission.use)
+        alone = remembered(tx, admission.use) is not None
         sought = Sought(admission.asset, admission.scope, admission.min_cohort, kept.request, question.step, alone)
         known, decision = self.recollection.on(tx, sought, content, now)
         late = known is None and not kept.counted

@@ -69,16 +69,17 @@ class Memories:
         self._kept: set[str] = set()  # the uses that have a key, as far as this connector has seen them
 
     # --- outside of transactions -------------------------------------------------------------------------------
-    async def opened(self, use: str) -> bytes | None:
-        """What a use remembers; None while it remembers nothing.
+    async def opened(self, use: str, sealed: str | None = None) -> bytes | None:
+        """What a use remembers, None while it remembers nothing; `sealed` where it was looked up before.
 
         Raises:
             UseMemoryError: its key is gone, or is not the one that sealed it.
         """
-        memory = await self._database.read(lambda tx: tx.get(MEMORIES, use))
-        if memory is None or not memory.sealed:
+        if sealed is None:
+            sealed = await self._database.read(lambda tx: remembered(tx, use)) or ""
+        if not sealed:
             return None
-        return await self._threads.call(use, lambda: self.unsealed(use, memory.sealed))
+        return await self._threads.call(use, lambda: self.unsealed(use, sealed))
 
     def unsealed(self, use: str, sealed: str, name: str = "memory") -> bytes:
         """What was sealed for a use under a name. Blocking.
@@ -137,9 +138,10 @@ def over(tx: Transaction, use: str) -> bool:
     return job is None or job.over or (owed is not None and owed.action in _OVER)
 
 
-def remembers(tx: Transaction, use: str) -> bool:
-    """Whether a use remembers something: its answers are its own."""
-    return tx.get(MEMORIES, use) is not None
+def remembered(tx: Transaction, use: str) -> str | None:
+    """What a use remembers, sealed, "" if that is nothing yet; None of a use whose engine remembers nothing."""
+    memory = tx.get(MEMORIES, use)
+    return None if memory is None else memory.sealed
 
 
 def remember(tx: Transaction, use: str, step: str, sealed: str | None) -> bool:

@@ -142,7 +142,7 @@ class Working:
             known = await self._recognised(question, content)
         if known is not None:
             return await self._given_again(question, known)
-        memory, blobs = await self._memories.opened(admission.use), self._parts.of(admission)
+        memory, blobs = await self._memories.opened(admission.use, question.memory), self._parts.of(admission)
         peers = await self._seats.peers(admission.use)
         work = Work(admission, question.step, engine, source, self._randomness, self._clock, memory, peers, blobs)
         return await self._watched(question, engine, place.do(work), since)
