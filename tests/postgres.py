@@ -21,23 +21,68 @@ from sqlalchemy.schema import CreateSchema
 SETTINGS = ("listen_addresses=''", "max_connections=40", "shared_buffers=16MB", "autovacuum=off", "fsync=off")
 
 
+class Server:
+    """A server in a folder of its own; it can be stopped as if its machine failed, and started again."""
+
+    def __init__(self) -> None:
+        self.programs = _programs()
+        self.folder = Path(tempfile.mkdtemp(prefix="medspace-pg-"))
+        if os.geteuid() == 0:
+            owner = pwd.getpwnam("postgres")
+            os.chown(self.folder, owner.pw_uid, owner.pw_gid)
+        how = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
+        _run([self.programs / "initdb", "-D", self.folder / "data", *how])
+
+    def start(self) -> None:
+        options = " ".join(f"-c {setting}" for setting in (*SETTINGS, f"unix_socket_directories={self.folder}"))
+        _run([*self._control, "-o", options, "-l", self.folder / "log", "-w", "start"])
+
+    def stop(self) -> None:
+        _run([*self._control, "-m", "immediate", "-w", "stop"])
+
+    def remove(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def url(self) -> str:
+        return f"postgresql+psycopg://postgres@/postgres?host={self.folder}"
+
+    def schema(self, name: str) -> str:
+        """The URL that leads to a new, empty schema."""
+        engine = create_engine(self.url)
+        with engine.begin() as connection:
+            connection.execute(CreateSchema(name))
+        engine.dispose()
+        return f"{self.url}&options=-csearch_path%3D{name}"
+
+    @property
+    def _control(self) -> list[str | Path]:
+        return [self.programs / "pg_ctl", "-D", self.folder / "data"]
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Callable[[], str]]:
-    programs = _programs()
     pytest.importorskip("psycopg", reason="the extra postgres is not installed")
-    folder = Path(tempfile.mkdtemp(prefix="medspace-pg-"))
-    if os.geteuid() == 0:
-        owner = pwd.getpwnam("postgres")
-        os.chown(folder, owner.pw_uid, owner.pw_gid)
+    server, numbers = Server(), count()
     try:
-        _run([programs / "initdb", "-D", folder / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"])
-        options = " ".join(f"-c {setting}" for setting in (*SETTINGS, f"unix_socket_directories={folder}"))
-        _run([programs / "pg_ctl", "-D", folder / "data", "-o", options, "-l", folder / "log", "-w", "start"])
-        numbers = count()
-        yield lambda: _create(folder, f"test{next(numbers)}")
-        _run([programs / "pg_ctl", "-D", folder / "data", "-m", "immediate", "-w", "stop"])
+        server.start()
+        yield lambda: server.schema(f"test{next(numbers)}")
+        server.stop()
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        server.remove()
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[Server]:
+    """A running server that the test may stop and start."""
+    pytest.importorskip("psycopg", reason="the extra postgres is not installed")
+    server = Server()
+    try:
+        server.start()
+        yield server
+        server.stop()
+    finally:
+        server.remove()
 
 
 def _programs() -> Path:
@@ -46,15 +91,6 @@ def _programs() -> Path:
     if not found and on_path is None:
         pytest.skip("no PostgreSQL server is installed")
     return found[-1].parent if found else Path(on_path).parent
-
-
-def _create(folder: Path, name: str) -> str:
-    server = f"postgresql+psycopg://postgres@/postgres?host={folder}"
-    engine = create_engine(server)
-    with engine.begin() as connection:
-        connection.execute(CreateSchema(name))
-    engine.dispose()
-    return f"{server}&options=-csearch_path%3D{name}"
 
 
 def _run(command: list[str | Path]) -> None:

@@ -8,6 +8,7 @@ from medspace.connector.model import AGREEMENTS
 from medspace.connector.negotiation.strategy import Answering, PolicyStrategy
 from medspace.connector.usage.model import JOBS, Job
 from medspace.connector.usage.spent import spent
+from medspace.trust.model import Facts
 from tests.attacks.test_review_count import ASSET, offer, offered
 from tests.unit.connector.parties import Network, Party, settle, until
 
@@ -26,7 +27,7 @@ async def space(strategy=PolicyStrategy):
     network = Network()
     holder, user = Party("clinic", network), Party("company", network)
     for party in (holder, user):
-        party.strategy = strategy(party.local, lambda tx, did: "DE", Answering.AUTOMATIC, spent)
+        party.strategy = strategy(party.local, lambda tx, did: Facts(did, "DE"), Answering.AUTOMATIC, spent)
         party.build()
         party.start()
     await offered(holder, TWICE)

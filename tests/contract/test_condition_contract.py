@@ -1,4 +1,4 @@
-"""What every condition does: one class, run on all conditions of the product."""
+"""What every condition does: one class, run on all conditions of the product and on a budget beside them."""
 
 from dataclasses import dataclass
 
@@ -11,6 +11,7 @@ from medspace.connector.usage.model import COLLECTIONS
 from medspace.core.decision import Decision
 from medspace.core.usage import Grant
 from medspace.policy.actions import DUTIES
+from tests.e2e.house.budget import ACCOUNTS, BudgetCondition
 from tests.unit.connector.uses import ASSET, KIND, USER, House, call, transfer_of
 
 
@@ -38,7 +39,7 @@ class Watching(Neutral):
 async def watched():
     """A house whose transfer was examined and whose step was answered, and what its conditions were shown."""
     seen = Watching()
-    house = House(more=[lambda _: seen])
+    house = House(more=[BudgetCondition, lambda _: seen])
     await house.agree()
     token = await house.start()
     transfer = transfer_of("urn:job:9", "urn:agreement:1", KIND)
@@ -47,7 +48,10 @@ async def watched():
     return house, seen
 
 
-@pytest.fixture(params=[*CONDITIONS, lambda _: Neutral()], ids=[*(make.__name__ for make in CONDITIONS), "neutral"])
+MAKERS = {make.__name__: make for make in (*CONDITIONS, BudgetCondition)} | {"neutral": lambda _: Neutral()}
+
+
+@pytest.fixture(params=MAKERS.values(), ids=MAKERS.keys())
 def make(request):
     return request.param
 
@@ -72,7 +76,7 @@ class TestConditions:
         condition = make(house.grounds)
 
         def kept(tx):
-            return [tx.find(collection) for collection in COLLECTIONS]
+            return [tx.find(collection) for collection in (*COLLECTIONS, ACCOUNTS)]
 
         def fail(tx):
             condition.spend(tx, seen.asking)

@@ -1,6 +1,6 @@
 """A kind of use that the product does not have: counting patients by the levels of a coded column."""
 
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 from medspace.core.engine import COORDINATOR_SEES_SUMS, OutputForm, StepLimits
@@ -27,6 +27,24 @@ class Counting:
         """Any column will do."""
 
     def answer(self, admission, step, workplace):
-        rows = workplace.material
-        counted = Counter(str(code) for code in rows.codes(step.task["column"]))
-        return Output("statistics.counts", dict(counted), rows.count)
+        rows, having = workplace.material, defaultdict(set)
+        for person, code in zip(rows.persons(), rows.codes(step.task["column"]), strict=True):
+            having[str(code)].add(int(person))
+        counted = {code: len(persons) for code, persons in having.items()}
+        shown = suppressed(counted, admission.min_cohort)
+        behind = set().union(*(having[code] for code in shown))
+        return Output("statistics.counts", dict(shown), len(behind))
+
+
+def suppressed(counted, least):
+    """The cells that may be told: none of fewer than `least` persons.
+
+    What is left out tells nothing by its difference from all that is known elsewhere, such as the size of the table:
+    either nothing is left out, or at least two cells of at least `least` persons together.
+    """
+    small = {code for code, persons in counted.items() if persons < least}
+    for code in sorted(counted, key=counted.get):
+        if not small or (len(small) > 1 and sum(counted[one] for one in small) >= least):
+            break
+        small.add(code)
+    return {code: persons for code, persons in counted.items() if code not in small}

@@ -10,8 +10,8 @@ from medspace.app.auditing import verify_files
 from medspace.app.compose import ENGINES, Parts
 from medspace.app.sdk import SpaceError
 from medspace.connector.errors import OfferError
-from tests.e2e.counting import Counting
-from tests.e2e.space import PURPOSE, TASK, Holding, hospital, staged, step, table
+from tests.e2e.counting import Counting, suppressed
+from tests.e2e.space import DICTIONARY, PURPOSE, TASK, Holding, hospital, staged, step, table
 from tests.postgres import postgres  # noqa: F401 - a fixture
 
 STATISTICS = "medspace:statistics"
@@ -64,6 +64,57 @@ def test_a_new_kind_of_use_goes_the_whole_road(counters, holder, tmp_path):
     assert (released["facts"]["output"], released["facts"]["digest"]) == ("statistics.counts", said["digest"])
     report = verified(counters, tmp_path)
     assert report["outcome"] == "verified", report["findings"]
+
+
+CELLS = "person,age,sex,sbp,disease\n" + "".join(
+    f"p{person},{50 + person % 3},{'f' if person < 41 else 'm'},120,{int(person < 3)}\n"
+    for person in range(60)
+    for _visit in range(1 + person % 2)
+)
+
+
+@pytest.fixture(scope="module")
+def visited(tmp_path_factory):
+    """A hospital whose patients have come once or twice; three of them are ill."""
+    with staged(tmp_path_factory.mktemp("visited")) as stage:
+        dictionary = DICTIONARY.replace('type = "flag"', 'type = "code"\ncodes = { 0 = "no", 1 = "yes" }')
+        holding = Holding(CELLS, "statistics-only", kinds=(STATISTICS,), dictionary=dictionary)
+        stage.add("authority", holding, parts=WITH_COUNTING)
+        stage.add("user")
+        stage.open()
+        stage.admit()
+        yield stage
+
+
+def asked(stage, column, number=1):
+    started = stage.space("user").request(stage.agree("user", "authority"), STATISTICS)
+    task = {"task": "count", "column": column, "purpose": PURPOSE, "min_sites": 1}
+    return stage.ask("user", "authority", started["id"], step("counts", number, task=task))
+
+
+def test_the_example_counts_persons_and_not_their_rows(visited):
+    said = asked(visited, "sex").json()
+    assert (said["values"], said["cohort"]) == ({"f": 41, "m": 19}, 60)
+
+
+def test_the_example_tells_no_small_cell_and_none_by_its_difference(visited):
+    answer = asked(visited, "disease")
+    assert (answer.status_code, answer.json()["code"]) == (403, "use.withheld")
+
+
+@pytest.mark.parametrize(
+    ("counted", "told"),
+    [
+        ({"a": 40, "b": 20}, {"a", "b"}),
+        ({"a": 40, "b": 3}, set()),  # b would be the difference
+        ({"a": 40, "b": 20, "c": 3}, {"a"}),
+        ({"a": 40, "b": 20, "c": 6, "d": 6}, {"a", "b"}),
+        ({"a": 40, "b": 20, "c": 3, "d": 3}, {"a"}),
+        ({}, set()),
+    ],
+)
+def test_what_the_example_leaves_out_stays_hidden_among_enough_persons(counted, told):
+    assert set(suppressed(counted, 10)) == told
 
 
 def test_training_goes_on_beside_it(counters):

@@ -39,7 +39,9 @@ def asset_checks(states: Sequence[AssetState]) -> Iterator[Check]:
     """How assets stand, those first that somebody has to do something about. Blocking: codes are counted."""
     for state in states:
         if state.error is not None:
-            yield failed(NAME, state.error)
+            facts: dict[str, Fact | Text] = {"asset": state.id, "why": state.error.text}
+            found = Text(msgid("{asset} is not open: {why}"), facts)
+            yield Check(NAME, ok=False, found=found, next_step=state.error.advice)
     waiting = [state.id for state in states if state.standing is Standing.OPENING]
     if waiting:
         yield Check(NAME, ok=True, found=Text(msgid("Still being opened: {assets}."), {"assets": ", ".join(waiting)}))

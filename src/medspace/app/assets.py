@@ -152,12 +152,13 @@ class Assets:
             MedspaceError: not one can be used as it is; why the first one cannot.
         """
         async with asyncio.TaskGroup() as tasks:
-            first = [tasks.create_task(self._try(state)) for state in self.states]
-            if first:
-                await asyncio.wait(first)
-            if self.states and all(state.standing is Standing.REFUSED for state in self.states):
-                raise self.states[0].error or AssetBrokenError(asset=self.states[0].id, kind="unknown")
-            self._tried.set()
+            for state in self.states:
+                tasks.create_task(self._try(state))
+        errors = [state.error for state in self.states if state.error and state.standing is Standing.REFUSED]
+        if errors and len(errors) == len(self.states):
+            raise errors[0]
+        self._tried.set()
+        async with asyncio.TaskGroup() as tasks:
             for state in self.states:
                 if not state.settled.is_set():
                     tasks.create_task(self._try_again(state))

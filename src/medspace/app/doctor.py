@@ -220,7 +220,8 @@ def _agreeing(others: int) -> Text:
 
 def _extras(config: Config) -> Iterator[Check]:
     needed = {"data"} if config.assets else set()
-    needed |= {"postgres"} if config.database.url.startswith("postgresql") else set()
+    urls = (config.database.url, *(asset.source for asset in config.assets))
+    needed |= {"postgres"} if any(url.startswith("postgresql") for url in urls) else set()
     for extra, package in EXTRAS.items():
         there = find_spec(package) is not None
         found = Text(

@@ -5,11 +5,12 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 TURN = 0.002  # seconds
+REST = 3.0  # times as long for the others
 T = TypeVar("T")
 
 
 async def paced(work: Iterable[T], turn: float = TURN) -> list[T]:
-    """The items of a lazy iterable; after each turn of so many seconds others have as long as it took.
+    """The items of a lazy iterable; after each turn of so many seconds others have REST times as long as it took.
 
     A thread would not do: as long as it runs Python code, every other thread waits 5 ms (`sys.getswitchinterval`)
     whenever it wants to go on, and one negotiation wants that some dozen times.
@@ -21,6 +22,6 @@ async def paced(work: Iterable[T], turn: float = TURN) -> list[T]:
         found.append(item)
         taken = loop.time() - began
         if taken >= turn:
-            await asyncio.sleep(taken)
+            await asyncio.sleep(REST * taken)
             began = loop.time()
     return found

@@ -90,7 +90,7 @@ def _announce(connector: Connector, announce: Announce) -> None:
     for state in connector.assets.states:
         if state.error is not None:
             facts: dict[str, Fact | Text] = {"asset": state.id, "why": state.error.text, "advice": state.error.advice}
-            announce(Text(msgid("But {asset} is not open: {why} {advice}"), facts))
+            announce(Text(msgid("{asset} is not open: {why} {advice}"), facts))
 
 
 def _ready(config: Config) -> Text:

@@ -73,6 +73,12 @@ def _postgresql(location: Location, dictionary: Dictionary) -> Checked:
     return load(location.asset, location.source, location.table, dictionary, password)
 
 
+def _images(location: Location, dictionary: Dictionary) -> Checked:
+    from medspace.adapters.images import load  # noqa: PLC0415 - as for files
+
+    return load(location.asset, location.path(location.address), dictionary)
+
+
 SCHEMES: Mapping[str, Scheme] = {
     PATH: Scheme(Form.TABLE, _file("")),  # of a file, its first bytes tell its form
     "csv": Scheme(Form.TABLE, _file("csv")),
@@ -80,6 +86,7 @@ SCHEMES: Mapping[str, Scheme] = {
     "duckdb": Scheme(Form.TABLE, _file("duckdb")),
     "sqlite": Scheme(Form.TABLE, _file("sqlite")),
     "postgresql": Scheme(Form.TABLE, _postgresql),
+    "images": Scheme(Form.IMAGES, _images),
 }
 
 

@@ -1,13 +1,15 @@
 """A record that an older version wrote, without fields that have a default since, is changed like every other."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from sqlalchemy import create_engine, text
 
 from medspace.adapters.sql import create, open_database
+from medspace.connector.usage.model import LABELS, Labelled
 from medspace.core.errors import StaleRecordError
 from medspace.core.store import Collection
+from medspace.ledger.model import CHECKPOINTS, Receipt, SignedCheckpoint
 from medspace.runs.model import RUNS, Run, RunState
 
 
@@ -90,3 +92,35 @@ async def test_a_run_of_the_last_version_goes_on(opened):
     )
     await database.write(lambda tx: tx.replace(RUNS, seen, run))
     assert await database.read(lambda tx: tx.get(RUNS, "r")) == run
+
+
+OLD_LABEL = '{"id":"hearts","label":{"kinds":[],"purposes":[],"regions":[],"sensitivity":"non-public"}}'
+OLD_CHECKPOINT = '{"id":"0000000000000001","note":"n","size":1,"time":"2026-01-01T00:00:00.000Z"}'
+
+
+@pytest.mark.parametrize(
+    ("collection", "record", "body", "change"),
+    [
+        (LABELS, Labelled("hearts", {}), OLD_LABEL, {"configured": {"kinds": ["medspace:train"]}}),
+        (
+            CHECKPOINTS,
+            SignedCheckpoint("0000000000000001", 1, "2026-01-01T00:00:00.000Z", "n"),
+            OLD_CHECKPOINT,
+            {"receipts": (Receipt("file:a", "2026-01-01T00:00:00.000Z", "sha256:0"),)},
+        ),
+    ],
+    ids=["label", "checkpoint"],
+)
+async def test_a_label_and_a_checkpoint_of_the_last_version_are_changed_like_others(
+    tmp_path, collection, record, body, change
+):
+    url = f"sqlite:///{tmp_path}/connector.db"
+    create(url, (collection,))
+    database = open_database(url, (collection,))
+    await database.write(lambda tx: tx.insert(collection, record))
+    write_as_before(url, collection.name, body)
+    seen = await database.read(lambda tx: tx.get(collection, record.id))
+    changed = replace(seen, **change)
+    await database.write(lambda tx: tx.replace(collection, seen, changed))
+    assert await database.read(lambda tx: tx.get(collection, record.id)) == changed
+    await database.close()

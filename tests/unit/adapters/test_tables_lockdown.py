@@ -4,6 +4,7 @@ import duckdb
 import pytest
 
 from medspace.adapters.duckdb import TableUnreadableError, load
+from medspace.adapters.duckdb.cells import opened
 from medspace.adapters.duckdb.reading import connect
 from medspace.core.dictionary import parse
 
@@ -53,11 +54,16 @@ def test_a_view_in_a_database_file_cannot_read_other_files(tmp_path):
         load(tmp_path / "trap.duckdb", DICTIONARY, "v")
 
 
-def test_the_configuration_is_locked_once_the_rows_are_loaded(tmp_path):
+@pytest.mark.parametrize(
+    "statement", ["SET threads = 4", "SELECT * FROM read_csv('{folder}/mine.csv')", "SELECT * FROM raw"]
+)
+def test_what_counts_a_loaded_table_opens_no_file_and_its_configuration_is_locked(tmp_path, statement):
     (tmp_path / "mine.csv").write_text("a\nx\n")
     table = load(tmp_path / "mine.csv", DICTIONARY)
-    with pytest.raises(duckdb.Error, match="locked"):
-        table._connection.execute("SET threads = 4")
+    with opened(table._cells) as connection:
+        assert connection.execute("SELECT c0 FROM rows").fetchall() == [("x",)]
+        with pytest.raises(duckdb.Error):
+            connection.execute(statement.format(folder=tmp_path)).fetchall()
 
 
 def test_a_quotation_mark_in_a_path_is_no_way_out(tmp_path):

@@ -48,3 +48,16 @@ def test_without_a_person_column_equal_rows_are_different_persons(tmp_path):
     persons, content = marks(tmp_path, ["a,40", "a,40", "b,1"], person=False)
     assert len(set(persons)) == 3
     assert content[0] == content[1]
+
+
+def test_marks_are_compared_for_years_so_numbers_are_told_as_ever(tmp_path):
+    said = 'title = "T"\n[columns.x]\ntype = "number"\n[columns.i]\ntype = "integer"\n[columns.d]\ntype = "date"\n'
+    file = tmp_path / "t.csv"
+    file.write_text("x,i,d\n-0.0,1,2020-02-29\n1e22,900719925474099,\n0.0000001,,0001-01-01\n123456789.125,0,\n")
+    rows = TableSource({admission().asset: load(file, parse(said))}).open(admission())
+    assert [f"{mark:016x}" for mark in rows.marks(b"k")[1].tolist()] == [
+        "5b3f8a4dd6aead35",
+        "53002320d30d62ca",
+        "2e81dc0030cb6516",
+        "81bdb5f448706e18",
+    ]

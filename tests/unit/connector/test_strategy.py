@@ -70,6 +70,21 @@ async def test_what_is_offered_is_agreed_on_the_published_text(pair):
     assert (done.agreement["assigner"], done.agreement["assignee"]) == (provider.did, consumer.did)
 
 
+@pytest.mark.parametrize(("kept", "state"), [({"medspace:log"}, "TERMINATED"), ({"inform"}, "FINALIZED")])
+async def test_a_duty_is_agreed_to_only_where_somebody_keeps_it(pair, regions, kept, state):
+    provider, consumer = pair
+    provider.strategy = PolicyStrategy(
+        provider.local, lambda tx, did: Facts(did, regions.get(did)), duties=frozenset(kept)
+    )
+    await provider.restart()
+    dutiful = TRAIN | {"permission": [TRAIN["permission"][0] | {"duty": [{"action": "inform"}]}]}
+    await offered(provider, dutiful)
+    done = await ask(consumer, provider, dutiful)
+    assert done.state == state
+    if state == "TERMINATED":
+        assert (done.failure.code, done.failure.clause) == ("policy.unenforceable", "/permission/0/duty/0")
+
+
 async def test_other_terms_are_not_agreed(pair):
     provider, consumer = pair
     wider = {**TRAIN, "permission": [{"action": "medspace:train"}]}

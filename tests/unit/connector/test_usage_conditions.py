@@ -18,10 +18,10 @@ from medspace.core.decision import Decision, Premise, Verdict
 from medspace.core.errors import StorageFullError
 from medspace.core.hashing import digest, digest_bytes
 from medspace.core.text import Text
-from medspace.core.usage import Grant, RowScope
+from medspace.core.usage import Brakes, Grant, RowScope
 from medspace.policy.templates import build
 from medspace.trust.model import Facts, Member, Members, facts
-from tests.unit.connector.uses import ASSET, KIND, NOW, USER, House, call, transfer_of
+from tests.unit.connector.uses import ASSET, KIND, NOW, TASK, USER, House, call, transfer_of
 
 
 def no(code):
@@ -257,6 +257,17 @@ async def test_what_is_spent_is_spent_in_the_transaction_of_the_admission():
     assert (await house.database.read(lambda tx: house.control.allowance(tx, ASSET))).used == 1
 
 
+async def test_each_brake_can_be_off_by_itself_where_an_attack_is_tested():
+    house = House(limit=0, brakes=Brakes(once=False, sites=False, questions=False, changes=False), min_sites=3)
+    await house.agree()
+    token = await house.start()
+    task = TASK | {"min_sites": 3}
+    await house.control.step(call(token, task=task))
+    await house.control.step(call(token, task=task, inputs={"other": 1}))
+    assert (await house.kinds()).count("use.released") == 2
+    assert await house.database.read(lambda tx: tx.find(VERSIONS)) == []
+
+
 # --- scopes ----------------------------------------------------------------------------------------------------
 
 
@@ -429,6 +440,8 @@ def test_the_duties_that_are_kept_are_those_of_all_conditions():
 def test_of_a_participant_is_known_what_the_authority_signed():
     member = Member(USER, "A company", "DE", ("user",), b"")
     listed = Members("did:web:authority.example", NOW, NOW, (member, replace(member, did="did:web:b", region="")))
-    assert facts(listed, USER) == Facts(USER, "DE", ("user",))
+    assert facts(listed, USER) == Facts(USER, "DE", ("user",), USER)
+    run_by = Members("did:web:authority.example", NOW, NOW, (replace(member, operator="did:web:chain"),))
+    assert facts(run_by, USER).operator == "did:web:chain"
     assert facts(listed, "did:web:b").region is None
     assert facts(listed, "did:web:nobody") == facts(None, "did:web:nobody") == Facts("did:web:nobody")

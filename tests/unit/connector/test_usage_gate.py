@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medspace.connector.model import AGREEMENTS, INTENTS, Intent, Kind
+from medspace.connector.model import AGREEMENTS
 from medspace.connector.ports import TransferEvent
 from medspace.connector.usage import rules
 from medspace.connector.usage.calls import told
@@ -110,8 +110,7 @@ async def test_nothing_leaves_when_the_use_was_ended_meanwhile(event):
 
 async def test_nothing_leaves_while_the_holder_is_ending_the_use():
     house, token = await admitted_house()
-    intent = Intent("urn:job:1", Kind.TRANSFER, "terminate", "https://x.example", "did:web:x", {}, "now", "now")
-    house.engine.before = lambda: _now(house.database.write(lambda tx: tx.insert(INTENTS, intent)))
+    house.engine.before = lambda: _now(house.tell(TransferEvent.CLOSING))
     await withheld(house, token, "use.closed", JobClosedError)
 
 

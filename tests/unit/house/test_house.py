@@ -121,6 +121,14 @@ def test_only_usage_control_makes_admissions_and_releases(name):
     assert all(place.startswith("connector/usage/") for place in places), places
 
 
+def test_the_name_of_a_protection_stands_in_one_place():
+    """Two places would drift apart, and a policy would name what no engine gives."""
+    said = {
+        path.relative_to(SOURCES).as_posix() for path in SOURCES.rglob("*.py") if '"coordinator-' in path.read_text()
+    }
+    assert said == {"core/engine.py"}
+
+
 def test_only_one_module_changes_labels():
     """A label that changes anywhere else would change without its entry in the log."""
     changing = {

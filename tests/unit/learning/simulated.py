@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
@@ -10,8 +11,12 @@ import numpy as np
 
 from medspace.adapters.memory import ManualClock, MemoryDatabase, SeededRandomness
 from medspace.core import dictionary as core_dictionary
+from medspace.core.columns import ColumnUnknownError
 from medspace.core.dictionary import Column, ColumnType, Dictionary
-from medspace.core.usage import Brakes, Step, release_digest
+from medspace.core.errors import RefusedError
+from medspace.core.material import Form
+from medspace.core.signing import Ed25519Signer
+from medspace.core.usage import Brakes, RowScope, Step, release_digest
 from medspace.learning.glm.engine import GlmEngine
 from medspace.learning.glm.outcome import read
 from medspace.learning.glm.service import GlmAlgorithm
@@ -25,6 +30,7 @@ PERSON = "person"  # the column that says whose a row is, where there is one
 Columns = Mapping[str, Sequence[float] | Sequence[str | None]]
 
 
+SIGNER = Ed25519Signer.from_seed(b"researcher".ljust(32))
 OUTCOMES = ("num > 0",)
 
 
@@ -49,14 +55,19 @@ class TableRows:
     columns: Columns
     count: int
     described: Dictionary | None = None
+    scope: tuple[RowScope, ...] = ()
     marked: dict[bytes, tuple[list[int], list[int]]] = field(default_factory=dict, compare=False)
+
+    @property
+    def form(self):
+        return Form.TABLE
 
     @property
     def dictionary(self):
         return self.described or dictionary_of(self.columns)
 
     def persons(self):
-        return self.columns.get(PERSON, range(self.count))
+        return copy(self.columns.get(PERSON, range(self.count)))
 
     def marks(self, key):
         if key not in self.marked:
@@ -68,10 +79,25 @@ class TableRows:
         return [mark(key, str(who)) for who in self.persons()], [mark(key, row) for row in said]
 
     def numbers(self, column):
-        return np.asarray(self.columns[column], dtype=np.float64)
+        if column in self.columns and self._coded(column):
+            raise RefusedError(reason=f"{column} holds codes")
+        return np.asarray(self._open(column, coded=False), dtype=np.float64)
 
     def codes(self, column):
-        return list(self.columns[column])
+        values = self._open(column, coded=True)
+        if any(isinstance(value, float) for value in values):
+            raise RefusedError(reason=f"{column} holds numbers")
+        return list(values)
+
+    def _coded(self, column):
+        return any(isinstance(value, str) for value in self.columns[column])
+
+    def _open(self, column, *, coded):
+        if column == self.dictionary.person:
+            raise RefusedError(reason="it names persons")
+        if column not in self.columns:
+            raise ColumnUnknownError(column, coded=coded)
+        return self.columns[column]
 
 
 def mark(key, text):
@@ -83,9 +109,22 @@ class TableSource:
     columns: Columns
     described: Dictionary | None = None
 
-    def open(self, admission):
+    @property
+    def form(self):
+        return Form.TABLE
+
+    def open(self, allowed):
         count = len(next(iter(self.columns.values())))
-        return TableRows(self.columns, count, self.described)
+        if not allowed.scope:
+            return TableRows(self.columns, count, self.described)
+        if {one.column for one in allowed.scope} - self.columns.keys():
+            raise RefusedError(reason="the scope names a column that is not there")
+        kept = [row for row in range(count) if all(self._lets_in(one, row) for one in allowed.scope)]
+        columns = {name: [values[row] for row in kept] for name, values in self.columns.items()}
+        return TableRows(columns, len(kept), self.described, allowed.scope)
+
+    def _lets_in(self, scope, row):
+        return (self.columns[scope.column][row] in scope.values) is scope.within
 
 
 ALL_ON = Brakes()
@@ -104,6 +143,8 @@ class SimulatedSites:
     refusing_to_begin: dict[str, Exception] = field(default_factory=dict)
     asked: list[tuple[str, int, str]] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
+    shown: list[tuple[str, str]] = field(default_factory=list)  # (site, manifest)
+    keys: dict[str, tuple[str, ...]] = field(default_factory=dict)  # of all seats, as each site got them
     engine: GlmEngine = field(default_factory=GlmEngine)
     brakes: Brakes = ALL_ON
     least: int = 1
@@ -124,6 +165,13 @@ class SimulatedSites:
         if site in self.refusing_to_begin:
             raise self.refusing_to_begin[site]
         return f"urn:use:{site}"
+
+    async def seat(self, use, manifest):
+        self.shown.append((use.removeprefix("urn:use:"), manifest))
+        return f"key of {use}"
+
+    async def seated(self, use, keys):
+        self.keys[use.removeprefix("urn:use:")] = tuple(keys)
 
     async def ask(self, use, step):
         site = use.removeprefix("urn:use:")
@@ -167,6 +215,7 @@ def coordinator(sites, *, database=None, clock=None, **options):
         clock=clock or ManualClock(),
         randomness=SeededRandomness(),
         actor="did:web:researcher",
+        signer=SIGNER,
         algorithms=(GlmAlgorithm(),),
         **options,
     )

@@ -289,6 +289,19 @@ class TestEnforceable:
             assert decision.failures
             assert decision.failures[0].clause.startswith("/")
 
+    @pytest.mark.parametrize(
+        ("terms", "clause"),
+        [
+            (policy(rule(duty=[{"action": "inform"}])), "/permission/0/duty/0"),
+            (policy(rule(), obligation=[{"action": "inform"}]), "/obligation/0"),
+        ],
+    )
+    def test_a_duty_that_nobody_keeps_is_refused_by_its_clause(self, terms, clause):
+        decision = enforceable(terms, ROAD, {"medspace:log"})
+        assert (decision.code, decision.failures[0].clause) == ("policy.unenforceable", clause)
+        assert enforceable(terms, ROAD, {"medspace:log", "inform"}).permitted
+        assert enforceable(terms).permitted  # who asks is not the one that keeps it
+
     def test_a_condition_of_the_use_cannot_be_kept_by_a_download(self):
         terms = policy(rule(compare("purpose", "isA", "dpv:ScientificResearch"), action="medspace:download"))
         decision = enforceable(terms)

@@ -49,11 +49,6 @@ class Counted:
             years=self._years(cell, filled) if kind is ColumnType.DATE else 0.0,
         )
 
-    def common(self, cell: str, filled: str) -> frozenset[str]:
-        """The values that enough persons have."""
-        held = f"{self._values(cell, filled)} SELECT v FROM held WHERE n >= {self.least}"  # noqa: S608 - our own names
-        return frozenset(row[0] for row in self._all(held))
-
     def extremes(self, number: str, known: str) -> tuple[float | None, float | None]:
         """The `least`-th person from below and from above, by the least and the greatest number; None: too few."""
         return self._outermost(number, known, "min", "ASC"), self._outermost(number, known, "max", "DESC")
@@ -61,11 +56,6 @@ class Counted:
     def outside(self, number: str, known: str, bound: str) -> bool:
         """Whether a number meets the condition `bound`, such as `> 5`."""
         return bool(self._one(f"SELECT count(*) FROM {self.relation} WHERE {known} AND {number} {bound}")[0])  # noqa: S608 - our own names
-
-    def reaching(self, number: str, bound: str) -> int:
-        """How many persons have a number that meets the condition `bound`."""
-        query = f"SELECT count(DISTINCT {self.owner}) FROM {self.relation} WHERE {number} {bound}"  # noqa: S608 - our own names
-        return int(self._one(query)[0])
 
     def _outermost(self, number: str, known: str, most: str, order: str) -> float | None:
         row = self.connection.execute(

@@ -5,16 +5,18 @@ persons' own value, no column that names persons or holds free text (`privacy.pu
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
+import numpy.typing as npt
 
+from medspace.adapters.duckdb.cells import EPOCH, opened
 from medspace.adapters.duckdb.counting import Counted
 from medspace.adapters.duckdb.source import Table, TableSource
 from medspace.core.dictionary import NUMBER, Column, ColumnType, Dictionary
-from medspace.core.material import Published
+from medspace.core.material import Published, Source
 from medspace.core.text import Text, msgid
 from medspace.privacy import disclosure
 from medspace.privacy.disclosure import Labels
@@ -30,7 +32,7 @@ class CheckedTable:
     warnings: tuple[Text, ...] = ()
 
     @property
-    def source(self) -> TableSource:
+    def source(self) -> Source:
         """Opens its rows."""
         return TableSource({self.asset: self.table})
 
@@ -66,12 +68,10 @@ class CheckedTable:
 def published(table: Table, least: int) -> Published:
     """The dictionary of a loaded table without what fewer than `least` persons have."""
     dictionary = table.dictionary
-    names = [column.name for column in dictionary.columns]
-    owner = "row" if dictionary.person is None else f"c{names.index(dictionary.person)}"
-    counted = Counted(table._connection.cursor(), "rows", owner, least)  # noqa: SLF001 - counts leave, rows do not
     columns, said = list[Column](), list[Text]()
-    for index, column in enumerate(dictionary.columns):
-        shown, reasons = (column, ()) if column.name == dictionary.person else _shown(counted, column, f"c{index}")
+    free = _free(table, least)
+    for column in dictionary.columns:
+        shown, reasons = (column, ()) if column.name == dictionary.person else _shown(table, column, least, free)
         columns += [] if shown is None else [shown]
         said += reasons
     return Published(replace(dictionary, columns=tuple(columns), left_out=()), tuple(said))
@@ -83,35 +83,52 @@ def small_cells(table: Table, least: int) -> int:
     The first answer to a task tells the sum of every such pair; a holder should know before it offers the table.
     """
     dictionary, labels = table.dictionary, list[Labels]()
-    for index, column in enumerate(dictionary.columns):
+    for column in dictionary.columns:
         if column.name != dictionary.person:
-            query = (
-                f"SELECT CASE WHEN c{index} IS NULL THEN -1 ELSE dense_rank() OVER (ORDER BY c{index}) END AS label"
-            )
-            cursor = table._connection.cursor()  # noqa: SLF001 - counts leave, rows do not
-            found = cursor.execute(f"SELECT label FROM ({query}, row FROM rows) ORDER BY row").fetchnumpy()["label"]  # noqa: S608 - ours
+            found = table._cells.labels(column.name)  # noqa: SLF001 - counts leave, rows do not
             if column.type in (ColumnType.CODE, ColumnType.FLAG) or len(np.unique(found)) <= disclosure.FEW_VALUES:
-                labels.append(np.ascontiguousarray(found, dtype=np.int64))  # numbers with few values are codes
+                labels.append(found)  # numbers with few values are codes
     return disclosure.small_cells(labels, table._owners, least)  # noqa: SLF001 - as above
 
 
-def _shown(counted: Counted, column: Column, cell: str) -> tuple[Column | None, Iterable[Text]]:
+def _free(table: Table, least: int) -> Mapping[str, Text]:
+    """The columns of codes without a list or a system of them that would tell who somebody is, and why."""
+    columns = {
+        f"c{index}": column.name
+        for index, column in enumerate(table.dictionary.columns)
+        if column.type is ColumnType.CODE and not (column.codes or column.system)
+        if column.name != table.dictionary.person
+    }
+    if not columns:
+        return {}
+    names = [column.name for column in table.dictionary.columns]
+    owner = "row" if table.dictionary.person is None else f"c{names.index(table.dictionary.person)}"
+    with opened(table._cells) as connection:  # noqa: SLF001 - counts leave, rows do not
+        counted = Counted(connection, "rows", owner, least)
+        profiles = [
+            counted.profile(name, ColumnType.CODE, cell, f"{cell} IS NOT NULL") for cell, name in columns.items()
+        ]
+    told = {profile.name: identifying(profile) for profile in profiles}
+    return {name: reason for name, reason in told.items() if reason is not None}
+
+
+def _shown(
+    table: Table, column: Column, least: int, free: Mapping[str, Text]
+) -> tuple[Column | None, Iterable[Text]]:
     column = replace(column, missing=tuple(mark for mark in column.missing if _plain_mark(mark)))
-    if column.type is ColumnType.CODE:
-        return _code(counted, column, cell)
-    if column.type is ColumnType.FLAG:
+    if column.name in free:
+        facts: dict[str, str | Text] = {"column": column.name, "reason": free[column.name]}
+        return None, (Text(msgid("column {column}: {reason}"), facts),)
+    if column.codes:
+        return _coded(table, column, least)
+    if column.type in (ColumnType.CODE, ColumnType.FLAG):
         return column, ()
-    return _bounded(counted, column, cell)
+    return _bounded(table, column, least)
 
 
-def _code(counted: Counted, column: Column, cell: str) -> tuple[Column | None, Iterable[Text]]:
-    filled = f"{cell} IS NOT NULL"
-    if not column.codes:
-        reason = None if column.system else identifying(counted.profile(column.name, column.type, cell, filled))
-        facts: dict[str, str | Text] = {"column": column.name, "reason": reason or ""}
-        return (column, ()) if reason is None else (None, (Text(msgid("column {column}: {reason}"), facts),))
-    common = counted.common(cell, filled)
-    codes = {code: meaning for code, meaning in column.codes.items() if code in common}
+def _coded(table: Table, column: Column, least: int) -> tuple[Column, Iterable[Text]]:
+    holders = table._cells.holders(column.name, table._owners)  # noqa: SLF001 - counts leave, rows do not
+    codes = {code: meaning for code, meaning in column.codes.items() if holders.get(code, 0) >= least}
     rare = len(column.codes) - len(codes)
     if not rare:
         return column, ()
@@ -119,9 +136,11 @@ def _code(counted: Counted, column: Column, cell: str) -> tuple[Column | None, I
     return replace(column, codes=codes, others=bool(codes)), (said,)
 
 
-def _bounded(counted: Counted, column: Column, cell: str) -> tuple[Column, Iterable[Text]]:
+def _bounded(table: Table, column: Column, least: int) -> tuple[Column, Iterable[Text]]:
     """Without a bound that is the very value of few persons: it was taken from the data."""
-    low, high = _tight(counted, cell, column.minimum, "<="), _tight(counted, cell, column.maximum, ">=")
+    numbers = table._cells.numbers(column.name)  # noqa: SLF001 - counts leave, rows do not
+    low = column.minimum is not None and _tight(table, numbers <= _number(column.minimum), column.minimum, least)
+    high = column.maximum is not None and _tight(table, numbers >= _number(column.maximum), column.maximum, least)
     if not (low or high):
         return column, ()
     said = Text(
@@ -131,17 +150,17 @@ def _bounded(counted: Counted, column: Column, cell: str) -> tuple[Column, Itera
     return replace(column, minimum=minimum, maximum=maximum), (said,)
 
 
-def _tight(counted: Counted, cell: str, bound: float | date | None, sign: str) -> bool:
+def _tight(table: Table, reaching: npt.NDArray[np.bool_], bound: float | date, least: int) -> bool:
     """Whether a bound is few persons' own value; 0 and 1 are bounds by their nature."""
-    return bound not in (None, 0, 1) and 0 < counted.reaching(cell, f"{sign} {_literal(bound)}") < counted.least
+    return bound not in (0, 1) and 0 < len(np.unique(table._owners[reaching])) < least  # noqa: SLF001 - as above
+
+
+def _number(bound: float | date) -> float:
+    return float(bound.toordinal() - EPOCH.toordinal()) if isinstance(bound, date) else float(bound)
 
 
 def _facts(column: Column, count: int) -> dict[str, str | int | Text]:
     return {"column": column.name, "count": count}
-
-
-def _literal(bound: float | date) -> str:
-    return f"DATE '{bound.isoformat()}'" if isinstance(bound, date) else f"{float(bound)!r}::DOUBLE"
 
 
 def _plain_mark(mark: str) -> bool:

@@ -5,9 +5,9 @@ rows goes by that selection, so none of them can tell of a row outside of it.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import date
 from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +15,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from medspace.adapters.duckdb.cells import Cells, opened, taken
 from medspace.adapters.duckdb.checks import check, convert
 from medspace.adapters.duckdb.errors import RowsRefusedError
 from medspace.adapters.duckdb.reading import Connection, check_form, connect, guarded, read
@@ -26,7 +27,6 @@ from medspace.core.material import Form, Rows
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Admission, RowScope
 
-EPOCH = date(1970, 1, 1)
 BATCH = 1000  # rows that are marked at a time
 Marks = npt.NDArray[np.uint64]
 T = TypeVar("T", bound=np.generic)
@@ -44,7 +44,7 @@ class Table:
     count: int
     persons: int
     digest: str
-    _connection: Connection = field(repr=False, compare=False)
+    _cells: Cells = field(repr=False, compare=False)
     _owners: npt.NDArray[np.int64] = field(repr=False, compare=False)
     _beside: Sequence[str] = field(
         default=(), repr=False, compare=False
@@ -85,32 +85,25 @@ def load_from(
     Raises:
         MissingExtraError, TableUnreadableError, TableRefusedError: as `load`.
     """
-    connection = connect(path)
-    try:
-        with guarded(name):
-            beside = fill(connection)
-            check(connection, name, dictionary)
-            convert(connection, dictionary)
-            connection.execute("SET lock_configuration = true")
-            return _describe(connection, dictionary, beside)
-    except BaseException:
-        connection.close()
-        raise
+    with closing(connect(path)) as connection, guarded(name):
+        beside = fill(connection)
+        check(connection, name, dictionary)
+        convert(connection, dictionary)
+        cells = taken(connection, dictionary)
+        return _described(cells, _owners(connection, dictionary, cells.count), beside)
 
 
-def _describe(connection: Connection, dictionary: Dictionary, beside: Sequence[str]) -> Table:
-    count = connection.execute("SELECT count(*) FROM rows").fetchone()[0]
-    owners = _owners(connection, dictionary, count)
-    cells = _Cells(connection, dictionary)
+def _described(cells: Cells, owners: npt.NDArray[np.int64], beside: Sequence[str]) -> Table:
     content = {
-        "rows": count,
+        "rows": cells.count,
         "columns": [
             {"name": column.name, "type": column.type.value, "content": cells.content_digest(column.name)}
-            for column in dictionary.columns
+            for column in cells.dictionary.columns
         ],
         **({"beside": sha256("".join(beside).encode()).hexdigest()} if beside else {}),
     }
-    return Table(dictionary, count, len(np.unique(owners)), digest(content), connection, owners, beside)
+    persons = len(np.unique(owners))
+    return Table(cells.dictionary, cells.count, persons, digest(content), cells, owners, beside)
 
 
 def _owners(connection: Connection, dictionary: Dictionary, count: int) -> npt.NDArray[np.int64]:
@@ -124,40 +117,6 @@ def _owners(connection: Connection, dictionary: Dictionary, count: int) -> npt.N
 
 def _cell(dictionary: Dictionary, column: str) -> str:
     return f"c{[described.name for described in dictionary.columns].index(column)}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Cells:
-    """All cells of a loaded table, in the order of its rows."""
-
-    connection: Connection
-    dictionary: Dictionary
-
-    def numbers(self, column: str) -> npt.NDArray[np.float64]:
-        """A column as numbers, NaN where missing."""
-        cell = _cell(self.dictionary, column)
-        if self.dictionary.column(column).type is ColumnType.DATE:
-            cell = f"datediff('day', DATE '{EPOCH.isoformat()}', {cell})"
-        query = f"SELECT coalesce(CAST({cell} AS DOUBLE), 'nan'::DOUBLE) AS value FROM rows ORDER BY row"  # noqa: S608 - a number
-        values = self.connection.cursor().execute(query).fetchnumpy()["value"]
-        return np.ascontiguousarray(values, dtype=np.float64)
-
-    def texts(self, column: str) -> list[str | None]:
-        """A column as texts, None where missing."""
-        query = f"SELECT CAST({_cell(self.dictionary, column)} AS VARCHAR) FROM rows ORDER BY row"  # noqa: S608 - a number
-        return [row[0] for row in self.connection.cursor().execute(query).fetchall()]
-
-    def content_digest(self, column: str) -> str:
-        """SHA-256 of the column's values: big-endian doubles, or texts in UTF-8, each ended by a control character.
-
-        0x1E ends a text, 0x1F stands for a missing one; a cell holds neither. Minus zero counts as zero and there is
-        one NaN, so that equal values have equal bytes.
-        """
-        if self.dictionary.column(column).type is ColumnType.CODE:
-            texts = ("\x1f" if text is None else text + "\x1e" for text in self.texts(column))
-            return sha256("".join(texts).encode()).hexdigest()
-        numbers = self.numbers(column) + 0.0
-        return sha256(np.where(np.isnan(numbers), np.nan, numbers).astype(">f8").tobytes()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +174,7 @@ class TableRows:
         described = self._open(column, coded=False)
         if described.type is ColumnType.CODE:
             raise RowsRefusedError(Text(msgid("the column {column} holds codes, not numbers"), {"column": column}))
-        return self._here(self._cells.numbers(column))
+        return self._here(self.table._cells.numbers(column))  # noqa: SLF001 - one module
 
     def codes(self, column: str) -> list[str | None]:
         """A column as texts, None where missing: codes, `true` and `false`, ISO dates.
@@ -227,12 +186,8 @@ class TableRows:
         described = self._open(column, coded=True)
         if described.numeric:
             raise RowsRefusedError(Text(msgid("the column {column} holds numbers, not codes"), {"column": column}))
-        texts = self._cells.texts(column)
+        texts = self.table._cells.texts(column)  # noqa: SLF001 - one module
         return texts if self.selected is None else [texts[place] for place in self.selected.tolist()]
-
-    @property
-    def _cells(self) -> _Cells:
-        return _Cells(self.table._connection, self.table.dictionary)  # noqa: SLF001 - one module
 
     def _here(self, values: npt.NDArray[T]) -> npt.NDArray[T]:
         return values if self.selected is None else values[self.selected]
@@ -254,29 +209,33 @@ def open_rows(table: Table, admission: Admission) -> TableRows:
     """
     if not admission.scope:
         return TableRows(table)
-    selected = admitted(table._connection.cursor(), table.dictionary, admission.scope)  # noqa: SLF001 - one module
+    selected = admitted(table._cells, admission.scope)  # noqa: SLF001 - one module
     return TableRows(table, admission.scope, selected)
 
 
 def _marked(table: Table, key: bytes) -> tuple[Marks, Marks]:
     dictionary = table.dictionary
     cells = ", ".join(f"CAST({_cell(dictionary, column.name)} AS VARCHAR)" for column in dictionary.columns)
-    cursor = table._connection.cursor().execute(f"SELECT {cells} FROM rows ORDER BY row")  # noqa: S608, SLF001 - ours
     person = dictionary.person
     place = None if person is None else [column.name for column in dictionary.columns].index(person)
     before: Counter[int] = Counter()
     who, content = np.empty(table.count, np.uint64), np.empty(table.count, np.uint64)
-    at = 0
-    while some := cursor.fetchmany(BATCH):  # all texts of a table at once would be many times the table
-        for row in some:
+    # Marks are kept and compared for years: numbers are told as DuckDB tells them, as they always were.
+    with opened(table._cells) as connection:  # noqa: SLF001 - one module
+        rows = connection.execute(f"SELECT {cells} FROM rows ORDER BY row")  # noqa: S608 - ours
+        for at, row in enumerate(_each(rows)):
             everything = (*row, *table._beside[at : at + 1])  # noqa: SLF001 - one module
             said = _mark(key, "row", everything)
             who[at] = _mark(key, "person", (*everything, str(before[said])) if place is None else (row[place],))
             content[at] = said
             before[said] += place is None
-            at += 1
     who.flags.writeable = content.flags.writeable = False
     return who, content
+
+
+def _each(rows: Connection) -> Iterator[tuple[str | None, ...]]:
+    while some := rows.fetchmany(BATCH):  # all texts of a table at once would be many times the table
+        yield from some
 
 
 def _mark(key: bytes, use: str, texts: Sequence[str | None]) -> int:

@@ -29,6 +29,9 @@ SILENCE_MILLISECONDS = 30_000  # of a server that is gone without a word
 LOCK_MILLISECONDS = 30_000
 LONGEST_MILLISECONDS = 10 * 60_000  # of one statement; a fetch from the cursor is one
 LONGEST_REASON = 200  # characters of what the server says
+# What passes by itself (PostgreSQL 17, appendix A): no connection, too few resources, a lock or a statement that took
+# too long, a conflict with a recovery, a server that is stopped.
+AWAY = ("08", "53", "55P03", "40", "57")
 DRIVER = "postgresql+psycopg"
 BINARY = "bytea"  # what is no cell: the check finds the control character
 # Every setting by which the text of a value could depend on the server or the role (PostgreSQL 17, 19.11).
@@ -142,7 +145,7 @@ def _reading(place: _Place) -> Iterator[sa.Connection]:
             yield connection
     except DBAPIError as error:
         state = getattr(error.orig, "sqlstate", None)
-        if state is None or error.connection_invalidated or state.startswith(("08", "57P")):  # appendix A, classes
+        if state is None or error.connection_invalidated or state.startswith(AWAY):
             raise ServerAwayError(table=place.shown, reason=_said(error)) from None
         raise TableUnreadableError(place.shown, f"SQLSTATE {state}") from None  # the message may quote a cell
 

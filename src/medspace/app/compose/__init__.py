@@ -1,8 +1,8 @@
 """The only place that wires rooms and adapters together.
 
-To swap a part, pass other `Parts`: a database, a clock, randomness, a resolver, more engines, conditions. A new kind of
-use or task is an engine and its line in `parts.ENGINES`, and one in `parts.ALGORITHMS` where runs lead it; a new
-condition is a line in `conditions.CONDITIONS`.
+To swap a part, pass other `Parts`: a database, a clock, randomness, a resolver, more engines, conditions, sources. A
+new kind of use or task is an engine and its line in `parts.ENGINES`, and one in `parts.ALGORITHMS` where runs lead
+it; a new condition is a line in `conditions.CONDITIONS`, a new place for data one in `sources.SCHEMES`.
 """
 
 import asyncio

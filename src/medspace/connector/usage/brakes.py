@@ -4,14 +4,14 @@ Exact answers to freely chosen questions cannot be made safe by counting heads, 
 use, rounds only forward, few for one asset and year over all users, few that end with nothing.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from medspace.connector.usage.model import Outcome, Question, Spent
 from medspace.connector.usage.rules import WITHHELD
 from medspace.core.canonical import Json, JsonObject
-from medspace.core.decision import Decision, Premise, Verdict, combine
+from medspace.core.decision import Decision, Premise, Verdict
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Step
 
@@ -66,26 +66,6 @@ def not_withheld(of_agreement: int, of_user: int) -> Decision:
     remedy = Text(msgid("Talk to the holder: this agreement gives no further answers."))
     ok = of_agreement < MOST_WITHHELD and of_user < MOST_WITHHELD_OF_ONE
     return _one(WITHHELD, asked, held, remedy, ok=ok)
-
-
-def named(sites: Collection[str], holder: str, least: int) -> Decision:
-    """Whether a run names as many holders as the agreement wants, the one that is asked among them.
-
-    Nobody proves that the others are asked as well: that comes with rounds that nobody can look into.
-    """
-    found = len(set(sites)) if holder in sites else 1 if not sites else 0
-    asked = Text(msgid("a run that names at least {least} holders, this one among them"), {"least": least})
-    held = Text(msgid("it names {found}"), {"found": found})
-    remedy = Text(msgid("Train with more hospitals, and with a connector that names them in each step."))
-    return _one("use.sites", asked, held, remedy, ok=found >= least or (not sites and least <= 1))
-
-
-def same_sites(first: str | None, now: str) -> Decision:
-    """Whether the holders that a step names are those that the use began with."""
-    asked = Text(msgid("the holders that the use began with"))
-    held = Text(msgid("the holders of this step have the digest {digest}"), {"digest": now})
-    remedy = Text(msgid("Begin a new use."))
-    return _one("use.sites", asked, held, remedy, ok=first in (None, now))
 
 
 def fewest_changed(min_cohort: int) -> int:
@@ -168,11 +148,6 @@ def within_year(state: Allowance) -> Decision:
         )
         remedy = Text(said, {"day": state.back.isoformat()})
     return _one("use.questions", asked, held, remedy, ok=state.used < state.limit)
-
-
-def all_of(decisions: Sequence[Decision]) -> Decision:
-    """All must permit; without any, nothing stands against it."""
-    return combine(*decisions) if decisions else Decision(Verdict.PERMIT, "permitted")
 
 
 def _one(code: str, asked: Text, held: Text, remedy: Text, *, ok: bool) -> Decision:

@@ -4,19 +4,17 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from medspace.connector.model import INTENTS, Agreement
+from medspace.connector.model import Agreement
 from medspace.connector.usage.model import JOBS, Job, Question
 from medspace.connector.usage.notebook import Notebook
 from medspace.core.decision import Decision, Premise
 from medspace.core.errors import RefusedError, WaitingError
-from medspace.core.hashing import digest
 from medspace.core.material import Source
 from medspace.core.store import Transaction
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Admission, Grant, Release, Step
 from medspace.policy.model import UseRequest
 
-_ENDING = frozenset({"suspend", "complete", "terminate"})
 # What the operational log of the holder is told of a use: its admission, and the reason that nobody else hears.
 Tell = Callable[[str, str], None]
 # Ends a use on both sides, by its pid, for what stands against it; soon, from the event loop.
@@ -78,12 +76,16 @@ class Asking:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """What was admitted: the step, and the answer where the same was answered before."""
+    """What was admitted: the step, and the answer where the same was answered before.
+
+    `memory` is what the use remembers, sealed; "" where it remembers nothing, None where nobody has looked.
+    """
 
     admission: Admission
     step: Step
     asked: Question
     known: Release | None = None
+    memory: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,22 +117,10 @@ def task_name(step: Step) -> str:
     return said if isinstance(said, str) else ""
 
 
-def is_open(tx: Transaction, job: Job) -> bool:
-    """Whether a job answers now."""
-    # What we are ending is over for us, whether or not the user acknowledges it.
-    owed = tx.get(INTENTS, job.id)
-    return job.open and (owed is None or owed.action not in _ENDING)
-
-
 def numbered(tx: Transaction, agreement: str) -> int:
     """How many uses of an agreement something was released to."""
     last = tx.find(JOBS, where={"agreement": agreement}, order_by="number", descending=True, limit=1)
     return last[0].number if last else 0
-
-
-def sites_digest(sites: tuple[str, ...]) -> str:
-    """The digest of the holders that a run names, in whatever order."""
-    return digest(sorted(set(sites)))
 
 
 def told(code: str, premise: Premise | None) -> dict[str, str | Text]:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from medspace.connector.model import AGREEMENTS
 from medspace.connector.usage import labelling, memory, rules
-from medspace.connector.usage.calls import Admitted, Holder, Refusal, is_open, numbered, told
+from medspace.connector.usage.calls import Admitted, Holder, Refusal, numbered, told
 from medspace.connector.usage.conditions import Conditions, Leaving
 from medspace.connector.usage.errors import JobClosedError, StepHeldError, WithheldError
 from medspace.connector.usage.model import JOBS, Job, Outcome
@@ -48,7 +48,7 @@ class Gate:
         """
         admission, step = question.admission, question.step
         job = tx.get(JOBS, admission.use)
-        if job is None or not is_open(tx, job):  # suspended or ended while the engine worked
+        if job is None or not job.open:  # suspended or ended while the engine worked
             self.end(tx, admission.id, Outcome.REFUSED, JobClosedError.code)
             return Refusal(JobClosedError(use=admission.use))
         in_the_open, behind = self._may_leave(tx, job, question, output, found, now)
@@ -77,12 +77,13 @@ class Gate:
             found.digest,
             entry,
             output.parts,
+            output.outbox,
         )
         if not job.number:  # the first release makes it a use of the contract
             tx.replace(JOBS, job, replace(job, number=numbered(tx, job.agreement) + 1))
         remembers = memory.remember(tx, admission.use, admission.id, remembered)
         # What a use's own memory decides, and every message of a protocol, is an answer to this use alone.
-        alone = remembers or output.kind in admission.messages
+        alone = remembers or output.kind in admission.messages or bool(output.outbox)
         self.holder.notebook.keep(tx, release, now, alone=alone)
         return release
 

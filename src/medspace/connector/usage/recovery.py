@@ -7,7 +7,7 @@ down with it must not do so at every start.
 
 from dataclasses import replace
 
-from medspace.connector.usage.calls import Admitted, Holder, is_open
+from medspace.connector.usage.calls import Admitted, Holder
 from medspace.connector.usage.errors import JobClosedError, StepUnknownError
 from medspace.connector.usage.gate import INTERRUPTED, Gate
 from medspace.connector.usage.model import JOBS, QUESTIONS, Outcome, Question
@@ -42,7 +42,7 @@ class Recovery:
 
     def _lives(self, tx: Transaction, question: Question) -> bool:
         job = tx.get(JOBS, question.job)
-        if job is None or not is_open(tx, job):
+        if job is None or not job.open:
             self._gate.end(tx, question.id, Outcome.REFUSED, JobClosedError.code)
             return False
         if not question.granted or question.asset not in self._holder.sources:

@@ -13,7 +13,7 @@ from hashlib import blake2b, sha256
 
 import msgspec
 
-from medspace.core.material import Material
+from medspace.core.material import Form, Material
 
 BUCKETS = 1024
 WHO = ""  # the name of the sums of persons; no column has it
@@ -25,10 +25,11 @@ Sums = Mapping[str, Sequence[int]]
 def sums_of(rows: Material, key: bytes) -> Sums:
     """The sums of a table: of who is in it, and of each column but that of the persons, whatever the rows' order.
 
-    Where no column names the persons, a row is a person by all that it says: the columns tell nothing more.
+    Where no column names the persons, a row is a person by all that it says: the columns tell nothing more. What is
+    more than its columns, such as an image, counts as who is in it: whatever is asked may look at that.
     """
-    persons = [int(mark) for mark in rows.marks(key)[0]]
-    made = {WHO: _summed(persons, persons)}
+    persons, contents = ([int(mark) for mark in marks] for marks in rows.marks(key))
+    made = {WHO: _summed(persons, persons if rows.form is Form.TABLE else contents)}
     for column in rows.dictionary.columns if rows.dictionary.person else ():
         if column.name != rows.dictionary.person:
             values = rows.numbers(column.name) if column.numeric else rows.codes(column.name)
