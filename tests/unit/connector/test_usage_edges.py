@@ -9,7 +9,7 @@ from medspace.adapters.memory import ManualClock
 from medspace.connector.model import AGREEMENTS
 from medspace.connector.usage import notebook
 from medspace.connector.usage.calls import Holder
-from medspace.connector.usage.errors import StepError
+from medspace.connector.usage.errors import StepError, WithheldError
 from medspace.connector.usage.model import KEPT
 from medspace.connector.usage.service import DAY
 from medspace.connector.usage.spent import exhausted, spent
@@ -127,11 +127,16 @@ async def test_each_of_several_parts_of_an_answer_is_found():
             made.append(being.part)
         return replace(house.engine.output, parts=tuple(made))
 
-    house.engine.answer = answer
-    release = await house.control.step(call(token))
+    few, house.engine.output = house.engine.output, replace(house.engine.output, cohort=1)
+    house.engine.answer = lambda *_: house.engine.output
+    with pytest.raises(WithheldError):
+        await house.control.step(call(token))  # what was kept back has no parts to fetch
+    house.engine.answer, house.engine.output = answer, few
+    release = await house.control.step(call(token, round=2))
     found = [await house.control.parts.released(USER, "urn:job:1", token, part.digest) for part in release.parts]
     assert found == list(release.parts)
     assert len(found) == 2
+    assert await house.control.parts.released(USER, "urn:job:1", token, "0" * 64) is None
 
 
 async def test_what_waits_for_a_person_is_dropped_with_its_end_also_where_it_is_not_there_any_more():
