@@ -43,6 +43,7 @@ from medspace.connector.usage.ports import Changes, Place, Runners
 from medspace.connector.usage.recollection import Recollection
 from medspace.connector.usage.recovery import Recovery
 from medspace.connector.usage.requests import Requests
+from medspace.connector.usage.seats import Identity, Seats
 from medspace.connector.usage.states import StepState
 from medspace.connector.usage.tokens import JobTokens
 from medspace.connector.usage.working import Working
@@ -75,6 +76,7 @@ class UsageControl:
         randomness: Randomness,
         conditions: Conditions,
         keys: UseKeys,
+        identity: Identity,
         runners: Runners,
         changes: Changes,
         blobs: BlobStore,
@@ -84,13 +86,14 @@ class UsageControl:
         self._holder, self._notebook = holder, holder.notebook
         self._makers, self._runners = dict(engines), runners
         self._engines: dict[tuple[str, str], Engine] = {}
-        self._grounds = Grounds(holder, applied)
+        self._grounds = Grounds(holder, applied, facts)
         self._memories = Memories(keys, database, runners.threads, changes, clock, randomness)
         contents = Contents(database, holder.notebook, runners.threads)
         requests = Requests(facts, conditions)
         recollection = Recollection(holder.notebook, contents, applied.changes)
         gate = Gate(holder, conditions, requests, clock)
         self._door = Door(holder, gate, conditions, requests, recollection, self._engines, tokens, clock, applied)
+        self.seats = Seats(self._grounds, self._door, identity, self._memories, database, clock, randomness)
         self.parts = PartsDoor(blobs, self._door, database, clock, keep_parts)
         self._parts = UseParts(blobs)
         self._working = Working(
@@ -99,6 +102,7 @@ class UsageControl:
             self._door,
             contents,
             self._memories,
+            self.seats,
             runners.threads,
             database,
             clock,
