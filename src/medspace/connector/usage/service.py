@@ -219,14 +219,17 @@ class UsageControl:
         engine = await self._engine(job, call.step)
         said = await self._runners.threads.call(call.job, lambda: _checked(engine, call.step))
         work = self._first
-        if not (
-            self._ordering.idle(job.asset) and self._runners.of(engine).free
-        ):  # what was released before waits for nobody
+        if not self._at_once(job.asset, engine):  # what was released before waits for nobody
             job, before = await self._database.read(lambda tx: self._named(tx, call, said.step))
             if before is not None and before.outcome is Outcome.RELEASED:
                 work = self._again
         lead = Lead(job.id, said.step, call.user)
         return self._going.join(lead, lambda lead: work(lead, call, said, job, engine), most=MOST_OF_ONE)
+
+    def _at_once(self, asset: str, engine: Engine | None) -> bool:
+        """Whether a step on the asset could be worked on now."""
+        free = self._ordering.idle(asset) and self._runners.of(engine).free
+        return free and self._holder.away(asset) is None
 
     async def _again(self, lead: Lead, call: Call, said: Digests, job: Job, engine: Engine | None) -> Release:
         """What was released before is given at once, whatever is being worked on, if it still may be."""
@@ -253,8 +256,6 @@ class UsageControl:
     async def _look_for_parts(self, call: Call) -> None:
         """Refuse a step whose parts are not here, before it is noted or counts."""
         named = call.step.parts
-        if not named:
-            return
         try:
             await self._runners.threads.call(call.job, lambda: self._parts.check_brought(call.user, call.job, named))
         except InvalidInputError as error:
