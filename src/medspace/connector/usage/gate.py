@@ -7,7 +7,7 @@ from medspace.connector.model import AGREEMENTS
 from medspace.connector.usage import labelling, memory, rules
 from medspace.connector.usage.calls import Admitted, Holder, Refusal, numbered, told
 from medspace.connector.usage.conditions import Conditions, Leaving
-from medspace.connector.usage.errors import JobClosedError, StepHeldError, WithheldError
+from medspace.connector.usage.errors import JobClosedError, StepHeldError, StepUnknownError, WithheldError
 from medspace.connector.usage.model import JOBS, Job, Outcome
 from medspace.connector.usage.requests import Asked, Requests
 from medspace.connector.usage.rules import Measured
@@ -47,6 +47,8 @@ class Gate:
         memory, sealed.
         """
         admission, step = question.admission, question.step
+        if self.holder.notebook.ended(tx, admission.id):  # what has its end gets no other one
+            return Refusal(StepUnknownError(use=admission.use))
         job = tx.get(JOBS, admission.use)
         if job is None or not job.open:  # suspended or ended while the engine worked
             self.end(tx, admission.id, Outcome.REFUSED, JobClosedError.code)

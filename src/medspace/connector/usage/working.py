@@ -19,6 +19,7 @@ from medspace.connector.usage.errors import (
     StepError,
     StepHeldError,
     StepTooLongError,
+    StepUnknownError,
     UseFailedError,
     WithheldError,
 )
@@ -80,7 +81,7 @@ class Working:
         except asyncio.CancelledError:
             await self.end(question, Outcome.FAILED, INTERRUPTED)
             raise
-        except (NotAdmittedError, WithheldError, JobClosedError, StepHeldError):
+        except (NotAdmittedError, WithheldError, JobClosedError, StepHeldError, StepUnknownError):
             raise  # noted where they were decided
         except UseFailedError as error:
             await self.end(question, Outcome.FAILED, error.code, error)
@@ -94,7 +95,7 @@ class Working:
             raise await self._not_run(question, named) from named
         except StorageError:
             raise  # nothing can be noted; the next step of this use, or the next start, will
-        except MedspaceError:
+        except Exception:  # whatever it is, a fault of ours too: an admission has its end in the log
             await self.end(question, Outcome.FAILED, UseFailedError.code)
             raise
 
@@ -142,7 +143,10 @@ class Working:
             return await self._given_again(question, known)
         memory, blobs = await self._memories.opened(admission.use), self._parts.of(admission)
         work = Work(admission, question.step, engine, source, self._randomness, self._clock, memory, blobs=blobs)
-        return await self._watched(question, engine, place.do(work), since)
+        output = await self._watched(question, engine, place.do(work), since)
+        if not rules.is_output(output):
+            raise UseFailedError(use=admission.use) from TypeError("what the engine gave back is no output")
+        return output
 
     async def _given_again(self, question: Admitted, known: Release) -> Output:
         use = question.admission.use
