@@ -1,15 +1,18 @@
 """Whatever an engine gives back, and whoever asks meanwhile, each admission has one end in the log."""
 
 import asyncio
+import threading
 from collections import Counter
+from dataclasses import dataclass
 
 import pytest
 
+from medspace.connector.usage.conditions import PERMITTED, Neutral
 from medspace.connector.usage.errors import StepUnknownError
 from medspace.connector.usage.gate import INTERRUPTED
-from medspace.connector.usage.model import Outcome
+from medspace.connector.usage.model import QUESTIONS, Outcome
 from medspace.core.errors import MedspaceError
-from medspace.core.usage import Output
+from medspace.core.usage import Grant, Output
 from tests.unit.connector.test_usage_steps import cut_off
 from tests.unit.connector.uses import ASSET, admitted_house, call
 
@@ -47,6 +50,43 @@ async def test_an_output_of_any_form_leaves_no_admission_without_an_end(output):
     with pytest.raises(MedspaceError):
         await house.control.step(call(token))
     assert await ends(house) == [1]
+
+
+@dataclass
+class Narrowing(Neutral):
+    """A condition that says something else from one step to the next, as consents come and go."""
+
+    least: int = 1
+
+    def admit(self, tx, visit):
+        return PERMITTED, Grant(min_cohort=self.least)
+
+
+async def test_who_asks_again_for_what_was_answered_under_other_conditions_ends_no_other_step():
+    narrowing = Narrowing()
+    house, token = await admitted_house(more=[lambda _: narrowing])
+    await house.control.step(call(token))
+    narrowing.least = 11
+    began, go_on = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def before():
+        loop.call_soon_threadsafe(began.set)
+        go_on.wait(30)
+
+    house.engine.before = before
+    working = asyncio.create_task(house.control.step(call(token, round=2)))
+    await began.wait()
+    again = asyncio.create_task(
+        house.control.ask(call(token), 0.0)
+    )  # answered long ago, under less strict conditions
+    standing = await asyncio.gather(again, return_exceptions=True)
+    open_now = [question.outcome for question in await house.database.read(lambda tx: tx.find(QUESTIONS))]
+    go_on.set()
+    await working
+    await house.settled()
+    assert Outcome.FAILED not in open_now, standing
+    assert await ends(house) == [1, 1]
 
 
 async def test_a_fault_of_ours_leaves_no_admission_without_an_end(monkeypatch):

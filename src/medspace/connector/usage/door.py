@@ -63,10 +63,9 @@ class Door:
         Raises:
             UnknownJobError, JobClosedError: there is nothing to ask here; not noted.
         """
-        visit = self._visit(tx, call, said, now)
-        decision, grant = self._granted(tx, visit)
-        if not decision.permitted:
-            return self._refuse(tx, visit, decision)
+        visit, grant = self._let_in(tx, call, said, now)
+        if isinstance(grant, Refusal):
+            return grant
         request = request_digest(visit.job.kind, grant, said.step)
         again = self.holder.notebook.answered(tx, visit.job.id, request)
         if again is not None:
@@ -85,6 +84,24 @@ class Door:
             self._spend(tx, asking)
         admission = self._admission(tx, asking, admission_id)
         return Admitted(admission, visit.step, self._keep(tx, asking, admission, said.step), recalled.known)
+
+    def again(self, tx: Transaction, call: Call, said: Digests, now: datetime) -> Release | Refusal | None:
+        """The answer that the use already got to a step, where it may still have it; nothing is admitted.
+
+        None where there is none: what the conditions grant may have changed.
+
+        Raises:
+            UnknownJobError, JobClosedError: as `admit`.
+        """
+        visit, grant = self._let_in(tx, call, said, now)
+        if isinstance(grant, Refusal):
+            return grant
+        return self.holder.notebook.answered(tx, visit.job.id, request_digest(visit.job.kind, grant, said.step))
+
+    def _let_in(self, tx: Transaction, call: Call, said: Digests, now: datetime) -> tuple[Visit, Grant | Refusal]:
+        visit = self._visit(tx, call, said, now)
+        decision, grant = self._granted(tx, visit)
+        return visit, grant if decision.permitted else self._refuse(tx, visit, decision)
 
     def _enrol(self, tx: Transaction, visit: Visit) -> None:
         job = visit.job
