@@ -1,12 +1,16 @@
 """Parts: who brings them slowly or to a use that is over, and who fetches them when the answer is not given again."""
 
+from datetime import UTC, datetime
 from hashlib import sha256
 
 import pytest
 
 from medspace.adapters.blobs import files
 from medspace.adapters.blobs.files import FileBlobStore
+from medspace.connector.usage.errors import NotAdmittedError
 from medspace.core.parts import Keeping, Part, PartError
+from tests.unit.connector.test_usage_parts import JOB, bring, upper
+from tests.unit.connector.uses import LABEL, USER, admitted_house, call
 
 CONTENT = b"x" * (4 << 20)
 PART = Part(sha256(CONTENT).hexdigest(), "application/octet-stream", len(CONTENT))
@@ -80,3 +84,38 @@ def test_a_part_of_a_use_that_is_over_takes_no_room_any_more(tmp_path):
     with pytest.raises(PartError, match="use is over"):
         late.finish()
     assert not parts.has(KEEPING, PART.digest)
+
+
+async def released():
+    """A use that was answered with a part: its house, its token, the part."""
+    house, token = await admitted_house()
+    upper(house)
+    release = await house.control.step(call(token, parts=(bring(house, b"content"),)))
+    return house, token, release.parts[0]
+
+
+async def test_a_part_of_an_answer_is_not_fetched_under_a_label_that_allows_it_no_longer():
+    """The answer itself is not given again then; its parts were, for as long as nobody asked anything else."""
+    house, token, part = await released()
+    ended = []
+    house.end = lambda use, decision: ended.append(use)
+    house.build()
+    await house.relabel(LABEL | {"regions": ["FR"]})
+    for _ in range(2):
+        with pytest.raises(NotAdmittedError, match="label"):
+            await house.control.parts.released(USER, JOB, token, part.digest)
+    assert (await house.kinds())[-1] == "use.refused"
+    assert ended == [JOB, JOB]
+
+
+async def test_a_part_of_an_answer_is_not_fetched_under_terms_that_have_run_out():
+    house, token, part = await released()
+    house.clock.advance((datetime(2027, 2, 1, tzinfo=UTC) - house.clock.now()).total_seconds())
+    with pytest.raises(NotAdmittedError):
+        await house.control.parts.released(USER, JOB, token, part.digest)
+
+
+async def test_a_part_of_an_answer_is_fetched_after_a_restart():
+    house, token, part = await released()
+    house.build()
+    assert await house.control.parts.released(USER, JOB, token, part.digest) == part

@@ -98,6 +98,31 @@ class Door:
             return grant
         return self.holder.notebook.answered(tx, visit.job.id, request_digest(visit.job.kind, grant, said.step))
 
+    def parted(self, tx: Transaction, call: Call, question: Question, now: datetime) -> Refusal | None:
+        """Why what belongs to an answer of this use may leave no longer; noted, as for the answer itself.
+
+        Raises:
+            UnknownJobError, JobClosedError: as `admit`.
+        """
+        visit, decision = self.stands(tx, call, question, now)
+        return None if decision.permitted else self._refuse(tx, visit, decision)
+
+    def stands(self, tx: Transaction, call: Call, question: Question, now: datetime) -> tuple[Visit, Decision]:
+        """What the conditions say now of an answer that was released: it was made under those of then.
+
+        Raises:
+            UnknownJobError, JobClosedError: as `admit`.
+        """
+        job, notebook = self.job(tx, call), self.holder.notebook
+        agreement = tx.get(AGREEMENTS, job.agreement)
+        if agreement is None:
+            raise UnknownJobError(use=call.job)
+        admission, step = notebook.admission(question, self.applied, now), notebook.shown(question)
+        asked = Asked(now, self._uses_before(tx, job), step.task, admission.protection or None)
+        visit = Visit(job, agreement, step, admission.task, self.requests.of(tx, agreement, job.kind, asked), now)
+        release = notebook.answered(tx, job.id, question.request)
+        return visit, combine() if release is None else self.gate.again(tx, visit, release)
+
     def _let_in(self, tx: Transaction, call: Call, said: Digests, now: datetime) -> tuple[Visit, Grant | Refusal]:
         visit = self._visit(tx, call, said, now)
         decision, grant = self._granted(tx, visit)
