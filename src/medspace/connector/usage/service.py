@@ -233,12 +233,13 @@ class UsageControl:
 
     async def _again(self, lead: Lead, call: Call, said: Digests, job: Job, engine: Engine | None) -> Release:
         """What was released before is given at once, whatever is being worked on, if it still may be."""
-        admitted = await self._admit(call, said, engine)
-        if isinstance(admitted, Release):
-            return admitted
-        # Its answer is kept no longer.
-        async with self._ordering.turn(job.asset, call.user) as turn, turn.place(self._runners.of(engine)) as place:
-            return await self._to_the_end(lead, job, admitted, place)
+        now = self._clock.now()
+        given = await self._database.write(lambda tx: self._door.again(tx, call, said, now))
+        if given is None:  # kept no longer, or under what was granted then: to be admitted in its turn, as any other
+            return await self._first(lead, call, said, job, engine)
+        if isinstance(given, Refusal):
+            raise self._holder.refused(call.job, given)
+        return given
 
     async def _first(self, lead: Lead, call: Call, said: Digests, job: Job, engine: Engine | None) -> Release:
         away = self._holder.away(job.asset)
