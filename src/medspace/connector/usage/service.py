@@ -256,8 +256,6 @@ class UsageControl:
     async def _look_for_parts(self, call: Call) -> None:
         """Refuse a step whose parts are not here, before it is noted or counts."""
         named = call.step.parts
-        if not named:
-            return
         try:
             await self._runners.threads.call(call.job, lambda: self._parts.check_brought(call.user, call.job, named))
         except InvalidInputError as error:
