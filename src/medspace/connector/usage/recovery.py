@@ -57,7 +57,7 @@ class Recovery:
             StepUnknownError: it cannot be done again; it was noted as failed.
         """
         held = engine is not None and await runner.holds(question.id)
-        if not held:
+        if not held or question.asset not in self._holder.sources:  # whose content cannot be used any more
             question = await self._database.write(lambda tx: self._again(tx, question, engine))
         if engine is None or question.outcome is not Outcome.OPEN:
             raise StepUnknownError(use=question.job)
@@ -70,7 +70,8 @@ class Recovery:
 
     def _again(self, tx: Transaction, question: Question, engine: Engine | None) -> Question:
         """The question with one more repeat, or ended where it cannot be repeated."""
-        repeatable = engine is not None and engine.limits.repeatable
+        there = question.asset in self._holder.sources
+        repeatable = there and engine is not None and engine.limits.repeatable
         if not repeatable or question.repeats >= MOST_REPEATS:
             self._gate.end(tx, question.id, Outcome.FAILED, INTERRUPTED)
             return tx.get(QUESTIONS, question.id) or question

@@ -219,9 +219,8 @@ class UsageControl:
         engine = await self._engine(job, call.step)
         said = await self._runners.threads.call(call.job, lambda: _checked(engine, call.step))
         work = self._first
-        if not (
-            self._ordering.idle(job.asset) and self._runners.of(engine).free
-        ):  # what was released before waits for nobody
+        free = self._ordering.idle(job.asset) and self._runners.of(engine).free
+        if not free or self._holder.away(job.asset) is not None:  # what was released before waits for nothing
             job, before = await self._database.read(lambda tx: self._named(tx, call, said.step))
             if before is not None and before.outcome is Outcome.RELEASED:
                 work = self._again
