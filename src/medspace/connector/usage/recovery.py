@@ -73,9 +73,10 @@ class Recovery:
         While it waited for its turn, the next step of its use may have given it its end.
         """
         question = tx.get(QUESTIONS, question.id) or question
-        if held or question.outcome is not Outcome.OPEN:
+        there = question.asset in self._holder.sources  # its content may have turned out to be of no use
+        if (held and there) or question.outcome is not Outcome.OPEN:
             return question
-        repeatable = engine is not None and engine.limits.repeatable
+        repeatable = there and engine is not None and engine.limits.repeatable
         if not repeatable or question.repeats >= MOST_REPEATS:
             self._gate.end(tx, question.id, Outcome.FAILED, INTERRUPTED)
             return tx.get(QUESTIONS, question.id) or question
