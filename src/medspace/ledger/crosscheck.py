@@ -214,6 +214,7 @@ class _Answers:
 
 
 def _asked(line: Line, answer: JsonObject, admission: Line) -> list[Premise]:
+    noted = line.facts.get("manifest")
     return [
         (
             admission.facts["step"] == answer.get("step", line.facts["step"]),
@@ -226,7 +227,8 @@ def _asked(line: Line, answer: JsonObject, admission: Line) -> list[Premise]:
             msgid("{party} was asked about another model than the run noted for {release}."),
         ),
         (
-            admission.facts.get("manifest") == line.facts.get("manifest"),
+            # A holder notes none whose version knew no manifests; a round that began under it may end under this one.
+            admission.facts.get("manifest", noted) == noted,
             "other_manifest",
             msgid("{party} was shown another manifest than the run noted for {release}."),
         ),

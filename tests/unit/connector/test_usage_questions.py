@@ -8,7 +8,7 @@ import pytest
 
 from medspace.adapters.memory import MemoryDatabase
 from medspace.connector.ports import TransferEvent
-from medspace.connector.usage import brakes
+from medspace.connector.usage import brakes, contents
 from medspace.connector.usage.brakes import MOST_WITHHELD, MOST_WITHHELD_OF_ONE
 from medspace.connector.usage.contents import MOST_VERSIONS
 from medspace.connector.usage.errors import (
@@ -324,7 +324,8 @@ async def test_a_wider_cohort_of_the_agreement_demands_more_changes():
     await refused(house, "use.changed", token, round=2)
 
 
-async def test_the_versions_that_are_kept_are_few_and_say_nothing():
+async def test_the_versions_that_are_kept_are_few_and_say_nothing(monkeypatch):
+    monkeypatch.setattr(contents, "MOST_ANSWERED", MOST_VERSIONS)
     house, token = await admitted_house()
     for number in range(1, MOST_VERSIONS + 3):
         house.source.said = tuple(range(number * 100, number * 100 + 50))

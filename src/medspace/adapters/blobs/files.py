@@ -194,21 +194,26 @@ class _New:
 
 
 class _Receiving:
-    """A part on its way here."""
+    """A part on its way here.
+
+    A hash cannot be kept: what came before is read again, but only once all is here. Whoever asks how much is here,
+    or brings a part byte by byte, would otherwise have gigabytes read for each word.
+    """
 
     def __init__(self, path: Path, part: Part, free: Callable[[], None]) -> None:
         self._path, self._part, self._free = path, part, free
-        self._hash, self.offset = sha256(), 0
+        self._hash, self._hashed = sha256(), 0
         self._file = path.open("r+b")
-        while piece := self._file.read(REREAD):  # a hash cannot be kept: what is here is read again
-            self._hash.update(piece)
-            self.offset += len(piece)
+        self.offset = self._file.seek(0, os.SEEK_END)
 
     def write(self, data: bytes) -> None:
         """Add bytes to its end."""
+        self._check_place()
         if self.offset + len(data) > self._part.size:
             self._discard(msgid("it has more bytes than were named"))
-        self._hash.update(data)
+        if self._hashed == self.offset:
+            self._hash.update(data)
+            self._hashed += len(data)
         with _room():
             self._file.write(data)
         self.offset += len(data)
@@ -218,7 +223,8 @@ class _Receiving:
         if self.offset < self._part.size:
             self.close()
             raise PartError(digest=self._part.digest, reason=Text(msgid("not all of its bytes came")))
-        if self._hash.hexdigest() != self._part.digest:
+        self._check_place()
+        if self._digest() != self._part.digest:
             self._discard(msgid("its content has another digest"))
         try:
             _settle(self._file, self._path, self._path.parent / self._part.digest)
@@ -232,6 +238,21 @@ class _Receiving:
                 self._file.close()
         finally:
             self._free()
+
+    def _digest(self) -> str:
+        if self._hashed < self.offset:
+            with _room():
+                self._file.flush()
+                self._file.seek(self._hashed)
+                while piece := self._file.read(REREAD):
+                    self._hash.update(piece)
+            self._hashed = self.offset
+        return self._hash.hexdigest()
+
+    def _check_place(self) -> None:
+        """Bytes of a file that was forgotten with its use lie on the disk, and count against nobody."""
+        if not self._path.exists():
+            self._discard(msgid("its use is over"))
 
     def _discard(self, reason: str) -> NoReturn:
         self.close()

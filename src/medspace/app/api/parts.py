@@ -78,10 +78,11 @@ class PartAccess(Protocol):
         ...
 
     async def released(self, user: str, job: str, token: str, digest: str) -> Part | None:
-        """The part that a release of this job names; None where none does.
+        """The part that a release of this job names, while that may leave; None where none does.
 
         Raises:
             UnknownJobError, JobClosedError: as for a step.
+            NotAdmittedError: agreement or label do not allow the answer any more.
         """
         ...
 

@@ -14,7 +14,8 @@ from medspace.core.material import Source
 from medspace.core.store import Database, Transaction
 from medspace.core.usage import Admission, RowScope
 
-MOST_VERSIONS = 8  # of one asset; of those that have answered nothing the oldest is forgotten first
+MOST_VERSIONS = 8  # of one asset, as long as it has not answered on more
+MOST_ANSWERED = 64  # of those that have answered; about 11 KB for each column
 MOST_KNOWN = 64  # contents of all assets whose comparison is kept in memory
 Scope = tuple[RowScope, ...]
 
@@ -65,9 +66,11 @@ class Contents:
 
     def _keep(self, tx: Transaction, made: Version, now: datetime) -> None:
         before = _of(tx, made.asset)
-        # One that was asked is needed as long as its answers count: those that were not make room first.
-        before.sort(key=lambda one: self._notebook.asked_of(tx, one.asset, _version(one), now))
-        for old in before[: max(len(before) + 1 - MOST_VERSIONS, 0)]:
+        answered = [one for one in before if self._notebook.asked_of(tx, one.asset, _version(one), now)]
+        others = [one for one in before if one not in answered]
+        # One that has answered is needed as long as its answers count: those that have not make room first.
+        left = max(len(before) + 1 - MOST_VERSIONS, 0)
+        for old in (*others[:left], *answered[: max(len(answered) + 1 - MOST_ANSWERED, 0)]):
             tx.delete(VERSIONS, old)
         tx.insert(VERSIONS, made)
 
@@ -77,4 +80,4 @@ def _version(kept: Version) -> str:
 
 
 def _of(tx: Transaction, asset: str) -> list[Version]:
-    return tx.find(VERSIONS, where={"asset": asset}, order_by="time")
+    return tx.find(VERSIONS, where={"asset": asset}, order_by="time", limit=MOST_ANSWERED + MOST_VERSIONS)

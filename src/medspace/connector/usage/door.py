@@ -63,10 +63,9 @@ class Door:
         Raises:
             UnknownJobError, JobClosedError: there is nothing to ask here; not noted.
         """
-        visit = self._visit(tx, call, said, now)
-        decision, grant = self._granted(tx, visit)
-        if not decision.permitted:
-            return self._refuse(tx, visit, decision)
+        visit, grant = self._let_in(tx, call, said, now)
+        if isinstance(grant, Refusal):
+            return grant
         request = request_digest(visit.job.kind, grant, said.step)
         again = self.holder.notebook.answered(tx, visit.job.id, request)
         if again is not None:
@@ -85,6 +84,49 @@ class Door:
             self._spend(tx, asking)
         admission = self._admission(tx, asking, admission_id)
         return Admitted(admission, visit.step, self._keep(tx, asking, admission, said.step), recalled.known)
+
+    def again(self, tx: Transaction, call: Call, said: Digests, now: datetime) -> Release | Refusal | None:
+        """The answer that the use already got to a step, where it may still have it; nothing is admitted.
+
+        None where there is none: what the conditions grant may have changed.
+
+        Raises:
+            UnknownJobError, JobClosedError: as `admit`.
+        """
+        visit, grant = self._let_in(tx, call, said, now)
+        if isinstance(grant, Refusal):
+            return grant
+        return self.holder.notebook.answered(tx, visit.job.id, request_digest(visit.job.kind, grant, said.step))
+
+    def parted(self, tx: Transaction, call: Call, question: Question, now: datetime) -> Refusal | None:
+        """Why what belongs to an answer of this use may leave no longer; noted, as for the answer itself.
+
+        Raises:
+            UnknownJobError, JobClosedError: as `admit`.
+        """
+        visit, decision = self.stands(tx, call, question, now)
+        return None if decision.permitted else self._refuse(tx, visit, decision)
+
+    def stands(self, tx: Transaction, call: Call, question: Question, now: datetime) -> tuple[Visit, Decision]:
+        """What the conditions say now of an answer that was released: it was made under those of then.
+
+        Raises:
+            UnknownJobError, JobClosedError: as `admit`.
+        """
+        job, notebook = self.job(tx, call), self.holder.notebook
+        agreement = tx.get(AGREEMENTS, job.agreement)
+        if agreement is None:
+            raise UnknownJobError(use=call.job)
+        admission, step = notebook.admission(question, self.applied, now), notebook.shown(question)
+        asked = Asked(now, self._uses_before(tx, job), step.task, admission.protection or None)
+        visit = Visit(job, agreement, step, admission.task, self.requests.of(tx, agreement, job.kind, asked), now)
+        release = notebook.answered(tx, job.id, question.request)
+        return visit, combine() if release is None else self.gate.again(tx, visit, release)
+
+    def _let_in(self, tx: Transaction, call: Call, said: Digests, now: datetime) -> tuple[Visit, Grant | Refusal]:
+        visit = self._visit(tx, call, said, now)
+        decision, grant = self._granted(tx, visit)
+        return visit, grant if decision.permitted else self._refuse(tx, visit, decision)
 
     def _enrol(self, tx: Transaction, visit: Visit) -> None:
         job = visit.job

@@ -5,9 +5,9 @@ from datetime import datetime
 
 from medspace.connector.model import AGREEMENTS
 from medspace.connector.usage import labelling, memory, rules
-from medspace.connector.usage.calls import Admitted, Holder, Refusal, numbered, told
+from medspace.connector.usage.calls import Admitted, Holder, Refusal, Visit, numbered, told
 from medspace.connector.usage.conditions import Conditions, Leaving
-from medspace.connector.usage.errors import JobClosedError, StepHeldError, WithheldError
+from medspace.connector.usage.errors import JobClosedError, StepHeldError, StepUnknownError, WithheldError
 from medspace.connector.usage.model import JOBS, Job, Outcome
 from medspace.connector.usage.requests import Asked, Requests
 from medspace.connector.usage.rules import Measured
@@ -47,6 +47,8 @@ class Gate:
         memory, sealed.
         """
         admission, step = question.admission, question.step
+        if self.holder.notebook.ended(tx, admission.id):  # what has its end gets no other one
+            return Refusal(StepUnknownError(use=admission.use))
         job = tx.get(JOBS, admission.use)
         if job is None or not job.open:  # suspended or ended while the engine worked
             self.end(tx, admission.id, Outcome.REFUSED, JobClosedError.code)
@@ -108,6 +110,13 @@ class Gate:
             combine(rules.in_the_open(admission, output, now), decided(LARGEST_INTEGER)),
             combine(rules.behind_the_gate(admission, output, found), decided(cohort)),
         )
+
+    def again(self, tx: Transaction, visit: Visit, release: Release) -> Decision:
+        """What the conditions say of an answer that has left, where it is to leave once more; nothing of the rows."""
+        output = Output(release.kind, release.values, release.cohort, release.parts)
+        request = replace(visit.request, output=release.kind, cohort=LARGEST_INTEGER)
+        leaving = Leaving(visit.job, visit.agreement, output, request)
+        return combine(*(condition.released(tx, leaving) for condition in self.conditions))
 
     def end(self, tx: Transaction, admission: str, outcome: Outcome, code: str) -> None:
         """Give an admission its end in the log, other than a release; one that has its end keeps it.

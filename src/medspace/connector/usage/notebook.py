@@ -98,8 +98,8 @@ class Notebook:
         return None
 
     def asked_of(self, tx: Transaction, asset: str, version: str, now: datetime) -> bool:
-        """Whether a version of the rows has answered, or withheld, something in the year before."""
-        for outcome in (Outcome.RELEASED, Outcome.WITHHELD):
+        """Whether a version of the rows has answered, or withheld, something in the year before, or may yet."""
+        for outcome in (*_ANSWERS, Outcome.WITHHELD):
             where = {"asset": asset, "version": version, "outcome": outcome.value}
             if tx.find(QUESTIONS, where=where, order_by="time", after=stamp(now - YEAR), limit=1):
                 return True

@@ -1,7 +1,7 @@
 """The parts of uses: who may bring and fetch which, what engines see of them, when they are forgotten."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -88,22 +88,27 @@ class PartsDoor:
         await self.database.read(lambda tx: self.door.job(tx, Call(user, job, token, NO_STEP)))
 
     async def released(self, user: str, job: str, token: str, digest: str) -> Part | None:
-        """The part that a release of this job names; None where none does.
+        """The part that a release of this job names, while that may leave; None where none does.
 
         Raises:
             UnknownJobError, JobClosedError: as for a step.
+            NotAdmittedError: agreement or label do not allow the answer any more.
         """
+        call, now = Call(user, job, token, NO_STEP), self.clock.now()
 
-        def find(tx: Transaction) -> Part | None:
-            self.door.job(tx, Call(user, job, token, NO_STEP))
-            for question in self.door.holder.notebook.of_use(tx, job):
-                if question.outcome is Outcome.RELEASED:
-                    for part in question.parts:
-                        if part.digest == digest:
-                            return part
+        def find(tx: Transaction) -> tuple[Part, Question, bool] | None:
+            self.door.job(tx, call)
+            named = _named(self.door.holder.notebook.of_use(tx, job), digest)
+            return None if named is None else (*named, self.door.stands(tx, call, named[1], now)[1].permitted)
+
+        found = await self.database.read(find)
+        if found is None:
             return None
-
-        return await self.database.read(find)
+        part, question, stands = found
+        refusal = None if stands else await self.database.write(lambda tx: self.door.parted(tx, call, question, now))
+        if refusal is not None:
+            raise self.door.holder.refused(job, refusal)
+        return part
 
     async def work(self) -> None:
         """Forget the parts of uses that are over, and what nobody has used for long; until cancelled."""
@@ -122,3 +127,13 @@ class PartsDoor:
     def _is_over(tx: Transaction, keeping: Keeping) -> bool:
         transfer = tx.get(TRANSFERS, keeping.use)
         return transfer is not None and transfer.state in _OVER
+
+
+def _named(questions: Iterable[Question], digest: str) -> tuple[Part, Question] | None:
+    """The part of this digest that one of the answers has, and the question to it."""
+    for question in questions:
+        if question.outcome is Outcome.RELEASED:
+            for part in question.parts:
+                if part.digest == digest:
+                    return part, question
+    return None

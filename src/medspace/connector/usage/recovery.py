@@ -57,8 +57,7 @@ class Recovery:
             StepUnknownError: it cannot be done again; it was noted as failed.
         """
         held = engine is not None and await runner.holds(question.id)
-        if not held:
-            question = await self._database.write(lambda tx: self._again(tx, question, engine))
+        question = await self._database.write(lambda tx: self._taken_up(tx, question, engine, held=held))
         if engine is None or question.outcome is not Outcome.OPEN:
             raise StepUnknownError(use=question.job)
         await self._holder.notebook.open_history(self._database, question.asset)
@@ -68,8 +67,14 @@ class Recovery:
         since = instant(question.time) if held else now
         return await self._working.to_the_end(admitted, engine, place, since)
 
-    def _again(self, tx: Transaction, question: Question, engine: Engine | None) -> Question:
-        """The question with one more repeat, or ended where it cannot be repeated."""
+    def _taken_up(self, tx: Transaction, question: Question, engine: Engine | None, *, held: bool) -> Question:
+        """The question as it stands, with one more repeat where it must be; or ended where it cannot be repeated.
+
+        While it waited for its turn, the next step of its use may have given it its end.
+        """
+        question = tx.get(QUESTIONS, question.id) or question
+        if held or question.outcome is not Outcome.OPEN:
+            return question
         repeatable = engine is not None and engine.limits.repeatable
         if not repeatable or question.repeats >= MOST_REPEATS:
             self._gate.end(tx, question.id, Outcome.FAILED, INTERRUPTED)

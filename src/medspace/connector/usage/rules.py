@@ -1,6 +1,7 @@
 """May it happen, may it leave? Pure decisions of usage control, over the policy room's."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from math import isfinite
@@ -20,6 +21,7 @@ from medspace.trust.model import Facts
 WITHHELD = "use.withheld"
 LONGEST_TEXT = 100  # characters: a digest or a name of a column has room, a record has not
 HIGHEST_ROUND = 1_000_000
+_FORM = {"kind": str, "values": Mapping, "cohort": int, "parts": tuple, "memory": bytes | None, "hold": bool}
 _STEP_NAME = re.compile(r"[a-z][a-z0-9_.-]{0,63}", re.ASCII)
 
 
@@ -102,6 +104,11 @@ def same_task(first: str | None, now: str) -> Decision:
 def in_the_open(admission: Admission, output: Output, now: datetime) -> Decision:
     """The part of the gate that says nothing about the rows: what kind of output it is, and when."""
     return combine(_kind(admission, output), _time(admission, now))
+
+
+def is_output(output: object) -> bool:
+    """Whether what an engine gave back has the form of an output; what it says is for the gate."""
+    return isinstance(output, Output) and all(isinstance(getattr(output, name), form) for name, form in _FORM.items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -219,23 +219,27 @@ class UsageControl:
         engine = await self._engine(job, call.step)
         said = await self._runners.threads.call(call.job, lambda: _checked(engine, call.step))
         work = self._first
-        if not (
-            self._ordering.idle(job.asset) and self._runners.of(engine).free
-        ):  # what was released before waits for nobody
+        if not self._at_once(job.asset, engine):  # what was released before waits for nobody
             job, before = await self._database.read(lambda tx: self._named(tx, call, said.step))
             if before is not None and before.outcome is Outcome.RELEASED:
                 work = self._again
         lead = Lead(job.id, said.step, call.user)
         return self._going.join(lead, lambda lead: work(lead, call, said, job, engine), most=MOST_OF_ONE)
 
+    def _at_once(self, asset: str, engine: Engine | None) -> bool:
+        """Whether a step on the asset could be worked on now."""
+        free = self._ordering.idle(asset) and self._runners.of(engine).free
+        return free and self._holder.away(asset) is None
+
     async def _again(self, lead: Lead, call: Call, said: Digests, job: Job, engine: Engine | None) -> Release:
         """What was released before is given at once, whatever is being worked on, if it still may be."""
-        admitted = await self._admit(call, said, engine)
-        if isinstance(admitted, Release):
-            return admitted
-        # Its answer is kept no longer.
-        async with self._ordering.turn(job.asset, call.user) as turn, turn.place(self._runners.of(engine)) as place:
-            return await self._to_the_end(lead, job, admitted, place)
+        now = self._clock.now()
+        given = await self._database.write(lambda tx: self._door.again(tx, call, said, now))
+        if given is None:  # kept no longer, or under what was granted then: to be admitted in its turn, as any other
+            return await self._first(lead, call, said, job, engine)
+        if isinstance(given, Refusal):
+            raise self._holder.refused(call.job, given)
+        return given
 
     async def _first(self, lead: Lead, call: Call, said: Digests, job: Job, engine: Engine | None) -> Release:
         away = self._holder.away(job.asset)
@@ -253,8 +257,6 @@ class UsageControl:
     async def _look_for_parts(self, call: Call) -> None:
         """Refuse a step whose parts are not here, before it is noted or counts."""
         named = call.step.parts
-        if not named:
-            return
         try:
             await self._runners.threads.call(call.job, lambda: self._parts.check_brought(call.user, call.job, named))
         except InvalidInputError as error:

@@ -19,6 +19,7 @@ from medspace.connector.usage.errors import (
     StepError,
     StepHeldError,
     StepTooLongError,
+    StepUnknownError,
     UseFailedError,
     WithheldError,
 )
@@ -82,7 +83,7 @@ class Working:
         except asyncio.CancelledError:
             await self.end(question, Outcome.FAILED, INTERRUPTED)
             raise
-        except (NotAdmittedError, WithheldError, JobClosedError, StepHeldError):
+        except (NotAdmittedError, WithheldError, JobClosedError, StepHeldError, StepUnknownError):
             raise  # noted where they were decided
         except UseFailedError as error:
             await self.end(question, Outcome.FAILED, error.code, error)
@@ -96,7 +97,7 @@ class Working:
             raise await self._not_run(question, named) from named
         except StorageError:
             raise  # nothing can be noted; the next step of this use, or the next start, will
-        except MedspaceError:
+        except Exception:  # whatever it is, a fault of ours too: an admission has its end in the log
             await self.end(question, Outcome.FAILED, UseFailedError.code)
             raise
 
@@ -145,7 +146,10 @@ class Working:
         memory, blobs = await self._memories.opened(admission.use, question.memory), self._parts.of(admission)
         peers = await self._seats.peers(admission.use)
         work = Work(admission, question.step, engine, source, self._randomness, self._clock, memory, peers, blobs)
-        return await self._watched(question, engine, place.do(work), since)
+        output = await self._watched(question, engine, place.do(work), since)
+        if not rules.is_output(output):
+            raise UseFailedError(use=admission.use) from TypeError("what the engine gave back is no output")
+        return output
 
     async def _given_again(self, question: Admitted, known: Release) -> Output:
         use = question.admission.use
