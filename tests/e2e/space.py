@@ -365,7 +365,6 @@ allow = ["127.0.0.0/8"]
         **changes: Any,
     ) -> httpx.Response:
         """Show the holder a manifest of the task, with these others at the table as well."""
-        self._seated[transfer] = task
         connector = self.nodes[user].connector
         assert connector is not None
         agreement = self.run(connector.desk.transfer(transfer)).agreement
@@ -373,7 +372,10 @@ allow = ["127.0.0.0/8"]
         seats |= {self.nodes[holder].did: agreement}
         manifest = manifest_of(self.nodes[user].did, task, seats, **{"run": f"urn:run:of:{transfer}"} | changes)
         text = signed(manifest, self.nodes[user].signer)
-        return self.post(user, holder, transfer, "/manifest", {"manifest": text})
+        answer = self.post(user, holder, transfer, "/manifest", {"manifest": text})
+        if answer.status_code == httpx.codes.OK:
+            self._seated[transfer] = task
+        return answer
 
     def address(self, user: str, transfer: str) -> dict[str, Any]:
         """The data address of a transfer, which only the user's database holds."""

@@ -1,5 +1,6 @@
 """Seats in runs: taken under a manifest that holds, kept for the use, gone with it; what peers seal."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -87,6 +88,12 @@ async def test_the_same_manifest_again_gives_the_same_key():
     key = await seated(house, token)
     assert await seated(house, token) == key
     assert manifests.read_key(key, manifest(), HOLDER, signer_of(HOLDER).public_key).site == HOLDER
+
+
+async def test_a_manifest_shown_twice_at_once_is_taken_once():
+    house, token = await house_of()
+    first, second = await asyncio.gather(seated(house, token), seated(house, token))
+    assert first == second == await seated(house, token)
 
 
 async def test_another_manifest_is_taken_until_something_is_admitted_under_the_first():
