@@ -15,11 +15,11 @@ from medspace.core.dictionary import parse
 from medspace.core.errors import MedspaceError
 from medspace.core.usage import Brakes
 from medspace.learning.glm.engine import GlmEngine
-from tests.unit.connector.uses import ASSET, HOLDER, KIND, House, call
+from tests.unit.connector.uses import ASSET, KIND, House, call
 
 USES = 20  # of the demo's contract
 TRIES = 200  # uses that are begun; the hospital counts them itself
-HOLDERS = (HOLDER, "did:web:b.example", "did:web:c.example")  # whom the run names; nobody has to prove it
+OTHERS = ("did:web:b.example", "did:web:c.example")  # who has a seat beside the hospital
 ALL = Brakes()
 ROUNDS = 30  # questions of one use, at most
 TERMS = {"count": USES, "min_cohort": MIN_COHORT, "min_sites": 3, "until": "2030-06-30T00:00:00Z"}
@@ -34,7 +34,8 @@ class Contract:
         path.write_text(csv_text, encoding="utf-8")
         self._loop = asyncio.new_event_loop()
         self._house = House(limit=QUESTIONS, brakes=brakes, **TERMS)
-        self._house.build({KIND: GlmEngine}, {ASSET: TableSource({ASSET: load(path, parse(dictionary()))})})
+        self._house.others = OTHERS
+        self._house.build({(KIND, "glm"): GlmEngine}, {ASSET: TableSource({ASSET: load(path, parse(dictionary()))})})
         self._loop.run_until_complete(self._house.agree())
         self.uses = self.answers = self.refused = 0
         self._left = 0
@@ -55,7 +56,6 @@ class Contract:
             round=ROUNDS - self._left,
             name=name,
             inputs=inputs,
-            sites=HOLDERS,
         )
         try:
             release = self._loop.run_until_complete(self._house.control.step(said))

@@ -58,11 +58,13 @@ class Reader:
         self.use = self.stage.space(self.me).request(self.agreement, "medspace:train")["id"]
         self.round = 1
 
-    def post(self, task: dict[str, Any], name: str, number: int, sites: Any = None, **inputs: Any) -> Any:
+    def sit(self, task: dict[str, Any], others: tuple[str, ...], **changes: Any) -> Any:
+        """Show the holder a manifest that seats these others as well."""
+        return self.stage.sit(self.me, self.holder, self.use, task, others, **changes)
+
+    def post(self, task: dict[str, Any], name: str, number: int, **inputs: Any) -> Any:
         """One question in the use that is going on."""
         said: dict[str, Any] = {"task": task, "round": number, "name": name, "inputs": inputs}
-        if sites is not None:
-            said["sites"] = sites
         answer = self.stage.ask(self.me, self.holder, self.use, said)
         if answer.status_code == 200:
             self.answers += 1

@@ -6,7 +6,8 @@ import pytest
 
 from medspace.core.hashing import digest
 from medspace.ledger import statements
-from medspace.ledger.report import ACCOUNT, AGREEMENT, ANSWER, MODEL, RELEASE, Outcome
+from medspace.ledger.model import Entry
+from medspace.ledger.report import ACCOUNT, AGREEMENT, ANSWER, MANIFEST, MODEL, RELEASE, Outcome
 from tests.unit.ledger import story
 from tests.unit.ledger.story import BEGIN, COMPANY, NORTH, SOUTH, honest
 
@@ -78,6 +79,54 @@ def test_a_run_claims_another_release_than_it_got(change, code):
     answers = space.logs[COMPANY][index].facts["answers"]
     space.edit(COMPANY, index, answers=[{**answers[0], **change}, answers[1]])
     assert f"run.answer.{code}" in failed(space)
+
+
+def without_manifests(space):
+    """The logs as a version before manifests wrote them."""
+    for entries in space.logs.values():
+        for index, entry in enumerate(entries):
+            if entry.kind in ("use.admitted", "run.round"):
+                dropped = ("manifest",) if entry.kind == "run.round" else ("manifest", "run")
+                kept = {name: fact for name, fact in entry.facts.items() if name not in dropped}
+                entries[index] = Entry(entry.kind, entry.time, entry.actor, kept)
+    return space
+
+
+def test_logs_from_before_there_were_manifests_are_verified():
+    report = without_manifests(honest()).audit()
+    assert report.outcome is Outcome.VERIFIED
+    assert report.count(MANIFEST).verified == 0
+
+
+@pytest.mark.parametrize("without", [(), (COMPANY,)])
+def test_a_user_that_shows_two_manifests_of_one_run(without):
+    space = honest()
+    assert "run.manifest.two" not in {finding.code for finding in space.audit(without=without).findings}
+    for number in (0, 1):
+        space.edit(SOUTH, space.find(SOUTH, "use.admitted", number), manifest=OTHER)
+    found = {finding.code for finding in space.audit(without=without).findings}
+    assert "run.manifest.two" in found
+    assert ("run.answer.other_manifest" in found) is (COMPANY not in without)
+
+
+def test_a_run_that_does_not_note_the_manifest_that_it_showed():
+    space = honest()
+    index = space.find(COMPANY, "run.round", 0)
+    kept = {name: fact for name, fact in space.logs[COMPANY][index].facts.items() if name != "manifest"}
+    old = space.logs[COMPANY][index]
+    space.logs[COMPANY][index] = Entry(old.kind, old.time, old.actor, kept)
+    assert failed(space) == {"run.answer.other_manifest"}
+
+
+def test_an_answer_to_a_question_of_its_own_is_noted_with_it():
+    space = honest()
+    asked = {"step": "share", "question": digest({"own": 1})}
+    space.edit(NORTH, space.find(NORTH, "use.admitted"), **asked)
+    assert {"run.answer.other_step"} <= failed(space)
+    index = space.find(COMPANY, "run.round", 0)
+    first, *others = space.logs[COMPANY][index].facts["answers"]
+    space.edit(COMPANY, index, answers=[first | asked, *others])
+    assert failed(space) == set()
 
 
 def test_a_run_counts_a_release_twice():

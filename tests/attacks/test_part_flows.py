@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.attacks.wires import request, statuses, until
-from tests.unit.app.part_door import BINARY, JOB, KEEPING, PartApplication, headers, part_door, part_of
+from tests.attacks.wires import request, statuses
+from tests.unit.app.part_door import BINARY, JOB, KEEPING, PartApplication, headers, part_door, part_of, patiently
 
 SIZE = 4 << 20
 QUICK = {"flow_window": 0.2, "looks": 0.02}
@@ -61,7 +61,7 @@ async def test_a_large_body_that_stops_or_drips_is_cut_off(drip):
                 await asyncio.wait([answered], timeout=0.01)
         assert statuses(answered.result()) == [408]
         writer.close()
-        await until(lambda: not application.blobs.shelf(KEEPING).busy)
+        await patiently(lambda: not application.blobs.shelf(KEEPING).busy)
         assert len(next(iter(application.blobs.shelf(KEEPING).partial.values()))) >= SIZE // 2
 
 
@@ -96,10 +96,10 @@ async def test_a_large_answer_that_nobody_takes_ends_the_connection_and_its_file
         _, writer = await asyncio.open_connection("127.0.0.1", door.port)
         writer.transport.pause_reading()
         writer.write(get(part))
-        await until(lambda: door.server.server_state.connections)
-        await until(lambda: not door.server.server_state.connections)
+        await patiently(lambda: door.server.server_state.connections)
+        await patiently(lambda: not door.server.server_state.connections)
         assert door.server.places.taken == 0
-        await until(lambda: opened[0].closed)
+        await patiently(lambda: opened[0].closed)
         writer.transport.abort()
 
 
@@ -111,16 +111,16 @@ async def test_nothing_is_read_for_a_client_that_has_gone():
         _, writer = await asyncio.open_connection("127.0.0.1", door.port)
         writer.transport.pause_reading()
         writer.write(get(part))
-        await until(lambda: opened and opened[0].read_count > 1)
+        await patiently(lambda: opened and opened[0].read_count > 1)
         writer.transport.abort()
-        await until(lambda: opened[0].closed)
+        await patiently(lambda: opened[0].closed)
         assert opened[0].read_count < 16
 
 
 async def test_a_large_answer_that_is_taken_slowly_is_given_to_its_end():
     application = PartApplication()
     part = application.release(bytes(16 << 20))
-    async with part_door(application, flow_window=0.1, taking=0.1, flow=1024.0) as door:
+    async with part_door(application, flow_window=0.1, taking=0.1, flow=0.0) as door:
         reader, writer = await asyncio.open_connection("127.0.0.1", door.port, limit=1 << 16)
         writer.write(get(part))
         got = 0
@@ -140,8 +140,8 @@ async def test_one_member_has_so_many_parts_on_their_way_at_once():
             _, writer = await asyncio.open_connection("127.0.0.1", door.port)
             writer.write(put(part) + b"x")
             writers.append(writer)
-        await until(lambda: len(application.gate.asked) == 8)
-        await until(lambda: len(application.blobs.shelf(KEEPING).busy) == 4)
+        await patiently(lambda: len(application.gate.asked) == 8)
+        await patiently(lambda: len(application.blobs.shelf(KEEPING).busy) == 4)
         for writer in writers:
             writer.transport.abort()
-        await until(lambda: not application.blobs.shelf(KEEPING).busy)
+        await patiently(lambda: not application.blobs.shelf(KEEPING).busy)

@@ -211,34 +211,53 @@ def test_the_same_table_in_another_order_is_the_same_table(clinic):
 # --- other holders ---------------------------------------------------------------------------------------------
 
 
+TABLES = {
+    "alone": ((), {}),
+    "two of three": (("north",), {}),
+    "goes on with two": (("north", "south"), {"min_sites": 2}),
+    "the user itself": (("north", "company"), {}),
+    "two of one operator": (("north", "twin"), {}),
+}
+
+
 @pytest.mark.parametrize("brakes", [only("sites"), NONE])
 def test_one_hospital_by_itself_is_not_trained_on_where_the_contract_wants_three(clinic, brakes, attack_report):
-    stage = clinic(brakes, terms={"min_sites": 3})
-    me = stage.nodes["clinic"].did
-    others = ["did:web:b.example", "did:web:c.example"]
+    stage = clinic(brakes, terms={"min_sites": 3}, others=("company", "north", "south", "twin"))
+    stage.admit("twin", operator=stage.nodes["north"].did)
+    stage.space("clinic").refresh()
     task = PLANE | {"min_sites": 3}
     reader = Reader(stage, "company", "clinic")
-    named = (None, [], [me], [me, others[0]], [me, me, others[0]], [others[0], others[1], "did:web:d.example"])
     answered = 0
-    for sites in named:
+    for others, changes in TABLES.values():
         reader.begin()
-        answered += reader.post(task, "moments", 1, sites=sites).status_code == 200
+        reader.sit(task, others, **changes)
+        answered += reader.post(task, "moments", 1).status_code == 200
     attack = "sites: answers to a run without three holders"
-    said(attack_report, attack, answered, on=brakes.sites, of=len(named), unit="answers")
-    assert answered == (0 if brakes.sites else len(named))
+    said(attack_report, attack, answered, on=brakes.sites, of=len(TABLES), unit="answers")
+    assert answered == (0 if brakes.sites else len(TABLES))
     reader.begin()
-    assert reader.post(task, "moments", 1, sites=[me, *others]).status_code == 200
+    assert reader.sit(task, ("north", "south")).status_code == 200
+    assert reader.post(task, "moments", 1).status_code == 200
     assert stage.entries("clinic", "use.admitted")[-1]["facts"]["sites"] == 3
-    again = reader.post(task | {}, "newton", 2, sites=[me, "did:web:x.example", "did:web:y.example"])
-    if brakes.sites:
-        assert (again.status_code, again.json()["cause"]) == (403, "use.sites")
+    again = reader.sit(task, ("south", "twin"))
+    assert (again.status_code, again.json()["cause"]) == (403, "run.other_manifest")
 
 
-def test_sites_that_cannot_be_read_are_refused(clinic):
-    reader = Reader(clinic(only()), "company", "clinic")
-    long = ["did:web:" + "a" * 300]
-    for sites in ("all", [1], ["not a did"], ["did:web:a\n"], ["did:web:a"] * 1001, long, {}):
-        assert reader.post(PLANE, "moments", 1, sites=sites).status_code == 400
+BAD = [{}, {"manifest": 1}, {"manifest": "a.b.c"}, {"manifest": "x" * 250_000}, [], {"manifest": ""}]
+
+
+def test_manifests_that_cannot_be_read_are_refused(clinic):
+    reader = Reader(clinic(only("sites")), "company", "clinic")
+    for body in BAD:
+        assert reader.stage.post("company", "clinic", reader.use, "/manifest", body).status_code == 400
+    for body in ({}, {"keys": "all"}, {"keys": [1]}, {"keys": [""] * 300}):
+        assert reader.stage.post("company", "clinic", reader.use, "/seats", body).status_code == 400
+    step = {"task": PLANE, "round": 1, "name": "moments", "inputs": {}}
+    answer = reader.stage.post("company", "clinic", reader.use, "", step)
+    assert answer.json().get("cause") == "run.no_manifest", answer.text
+    for inbox in ("all", {"not a did": "m"}, {"did:web:a": 1}, {"did:web:a": "m" * 200_000}):
+        answer = reader.stage.post("company", "clinic", reader.use, "", step | {"inbox": inbox})
+        assert answer.status_code == 400
     assert reader.stage.entries("clinic", "use.admitted") == []
 
 

@@ -28,6 +28,8 @@ PUBLIC = [
     ("POST", "/dsp/2025-1/transfers/urn:uuid:1/termination"),
     ("GET", "/members"),
     ("POST", "/jobs/urn:uuid:1"),
+    ("POST", "/jobs/urn:uuid:1/manifest"),
+    ("POST", "/jobs/urn:uuid:1/seats"),
     ("GET", "/jobs/urn:uuid:1/steps/0"),
     ("PUT", "/jobs/urn:uuid:1/parts/0"),
     ("GET", "/jobs/urn:uuid:1/parts/0"),

@@ -34,6 +34,10 @@ class Inline:
     def __init__(self, places: int = 2) -> None:
         self._free = asyncio.Semaphore(places)
 
+    @property
+    def free(self):
+        return not self._free.locked()
+
     @asynccontextmanager
     async def place(self):
         async with self._free:
@@ -167,6 +171,7 @@ class RunnerContract:
         runner = made(self.kind, tmp_path, places=1)
         first = asyncio.create_task(done(runner, waiting(tmp_path)))
         await begun(tmp_path)
+        assert not runner.free
         second = asyncio.create_task(done(runner, work("urn:uuid:2")))
         done_now, _ = await asyncio.wait({second}, timeout=0.2)
         assert not done_now

@@ -26,6 +26,7 @@ from medspace.core.signing import Ed25519Signer
 from medspace.trust.did import did_web
 from medspace.trust.jws import encode
 from medspace.trust.service import Identity
+from tests.runs import manifest_of, signed
 
 PATIENCE = 60.0  # seconds for one connector to come up or to end, on a loaded machine
 PURPOSE = "ehds:HealthcareScientificResearch"
@@ -210,6 +211,7 @@ class Stage:
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._live, name="stage")
         self._spaces: dict[str, Space] = {}
+        self._seated: dict[str, Any] = {}  # the task whose manifest a holder was shown last, by transfer
         self._thread.start()
 
     def _live(self) -> None:
@@ -318,12 +320,12 @@ allow = ["127.0.0.0/8"]
             self._spaces[key] = connect(self.nodes[key].file)
         return self._spaces[key]
 
-    def admit(self, *keys: str) -> None:
-        """Have the authority admit participants, and everybody hear of it."""
+    def admit(self, *keys: str, operator: str = "") -> None:
+        """Have the authority admit participants, and everybody hear of it; `operator` runs them, if not they."""
         first, *others = self.nodes
         for key in keys or others:
             node = self.nodes[key]
-            self.space(first).admit(node.did, name=key.title(), region=node.region)
+            self.space(first).admit(node.did, name=key.title(), region=node.region, operator=operator)
         for key in others:
             if self.nodes[key].task is not None:
                 self.space(key).refresh()
@@ -340,11 +342,38 @@ allow = ["127.0.0.0/8"]
         return [entry for entry in found if not kinds or entry["kind"] in kinds]
 
     def ask(self, user: str, holder: str, transfer: str, step: dict[str, Any], **headers: str) -> httpx.Response:
-        """One call of the job endpoint of a started transfer, made by hand."""
+        """One call of the job endpoint of a started transfer, made by hand; its seat is taken before the first."""
+        task = step.get("task")
+        if isinstance(task, dict) and self._seated.get(transfer) != task:  # refused where another one was admitted
+            self.sit(user, holder, transfer, task)
+        return self.post(user, holder, transfer, "", step, **headers)
+
+    def post(self, user: str, holder: str, transfer: str, path: str, body: Any, **headers: str) -> httpx.Response:
+        """A call of the job endpoint of a started transfer, or of a path below it."""
         address = self.address(user, transfer)
         token = address["endpointProperties"][0]["value"]
         sent = self.nodes[user].bearer(self.nodes[holder]) | {"Medspace-Job": token} | headers
-        return httpx.post(address["endpoint"], json=step, headers=sent, timeout=30)
+        return httpx.post(f"{address['endpoint']}{path}", json=body, headers=sent, timeout=30)
+
+    def sit(
+        self,
+        user: str,
+        holder: str,
+        transfer: str,
+        task: dict[str, Any],
+        others: tuple[str, ...] = (),
+        **changes: Any,
+    ) -> httpx.Response:
+        """Show the holder a manifest of the task, with these others at the table as well."""
+        self._seated[transfer] = task
+        connector = self.nodes[user].connector
+        assert connector is not None
+        agreement = self.run(connector.desk.transfer(transfer)).agreement
+        seats = {self.nodes[key].did: f"urn:agreement:of:{key}" for key in others}
+        seats |= {self.nodes[holder].did: agreement}
+        manifest = manifest_of(self.nodes[user].did, task, seats, **{"run": f"urn:run:of:{transfer}"} | changes)
+        text = signed(manifest, self.nodes[user].signer)
+        return self.post(user, holder, transfer, "/manifest", {"manifest": text})
 
     def address(self, user: str, transfer: str) -> dict[str, Any]:
         """The data address of a transfer, which only the user's database holds."""

@@ -6,12 +6,15 @@ what came since from those of a run that is on its way.
 
 import json
 import sqlite3
+from dataclasses import replace
 
 from alembic import command
 from alembic.config import Config as Alembic
 
 from medspace.adapters.sql import engines, migration
 from medspace.app.auditing import verify_files
+from medspace.ledger.merkle import Frontier, leaf_hash
+from medspace.ledger.model import decode
 from tests.e2e.house.pausing import Pausing
 from tests.e2e.space import TASK, hospital, staged
 
@@ -26,6 +29,8 @@ SINCE = {  # fields of records, and of what they hold, that came later
     "learning_checkpoints": {"mail"},
     "ledger_checkpoints": {"receipts"},
 }
+LATER = {"use.admitted": {"run", "manifest"}, "run.round": {"manifest"}}  # facts of entries that came later
+SIGNED_ANEW = {"ledger_checkpoints"}  # what was signed of a log that reads differently
 
 
 def emptied(file, folder):
@@ -44,10 +49,12 @@ def as_before(file):
     emptied(old, migration.FOLDER)
     with sqlite3.connect(old) as before, sqlite3.connect(file) as now:
         tables = {name for (name,) in before.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        for name in tables - {"alembic_version"}:
+        for name in tables - SIGNED_ANEW - {"alembic_version"}:
             columns = [column[1] for column in before.execute(f"PRAGMA table_info({name})")]
             before.execute(f"DELETE FROM {name}")
             rows = now.execute(f"SELECT {', '.join(columns)} FROM {name}").fetchall()
+            if name == "log":
+                rows = relogged(entry for (entry,) in now.execute("SELECT entry FROM log ORDER BY id"))
             marks = ", ".join("?" * len(columns))
             before.executemany(f"INSERT INTO {name} VALUES ({marks})", [written(name, columns, row) for row in rows])
     before.close()
@@ -55,6 +62,16 @@ def as_before(file):
     for suffix in ("-wal", "-shm"):
         file.with_name(file.name + suffix).unlink(missing_ok=True)
     old.replace(file)
+
+
+def relogged(entries):
+    """The rows of a log with the entries as the version before wrote them."""
+    frontier = Frontier()
+    for number, kept in enumerate(entries):
+        entry = decode(kept)
+        facts = {name: fact for name, fact in entry.facts.items() if name not in LATER.get(entry.kind, ())}
+        old = replace(entry, facts=facts).encode()
+        yield number, b"".join(found for _, found in frontier.append(leaf_hash(old))), old
 
 
 def written(table_name, columns, row):

@@ -201,7 +201,7 @@ class Desk:
         """The name of each member by its DID."""
         return {member.did: member.name for member in self.members()}
 
-    async def admit(self, did: str, name: str, region: str, roles: Sequence[str]) -> Member:
+    async def admit(self, did: str, name: str, region: str, roles: Sequence[str], operator: str = "") -> Member:
         """As the authority: put a participant on the list, with the key that its DID document shows now.
 
         Raises:
@@ -217,7 +217,7 @@ class Desk:
             raise not_found(did, error) from error
         if not document.keys:
             raise NoConnectorError(did=did, reason=Text(msgid("its DID document shows no key")))
-        member = Member(did, name, region, tuple(roles), document.keys[0].public_key)
+        member = Member(did, name, region, tuple(roles), document.keys[0].public_key, operator)
         await self.authority.admit(member)
         return member
 

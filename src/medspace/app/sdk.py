@@ -141,9 +141,12 @@ class Space:
         """The members of the space, as the authority signed them."""
         return list(self._get("/members")["members"])
 
-    def admit(self, did: str, *, name: str, region: str = "", roles: Iterable[str] = ()) -> JsonObject:
-        """As the authority: put a participant on the members list."""
-        return self._post("/members", {"did": did, "name": name, "region": region, "roles": list(roles)})
+    def admit(
+        self, did: str, *, name: str, region: str = "", roles: Iterable[str] = (), operator: str = ""
+    ) -> JsonObject:
+        """As the authority: put a participant on the members list; `operator` runs its connector, if not itself."""
+        said = {"did": did, "name": name, "region": region, "roles": list(roles), "operator": operator}
+        return self._post("/members", said)
 
     def remove(self, did: str) -> JsonObject:
         """As the authority: take a member off the list; the others hear of it within an hour."""

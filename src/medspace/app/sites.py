@@ -1,6 +1,7 @@
 """The coordinator's way to the sites (port `runs.ports.Sites`): a use is a transfer, a step a call of its job."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import NAMESPACE_URL, uuid5
@@ -27,6 +28,7 @@ from medspace.runs.errors import SiteAwayError, SiteRefusedError
 from medspace.runs.ports import Answer
 
 START_WAIT = 8.0  # seconds for a transfer to be started; then the coordinator's own patience decides
+SEAT_WAIT = 30.0  # seconds for what a site says to a manifest
 STEP_WAIT = 120.0  # seconds for one answer: a site that needs longer says so
 HOUR = timedelta(hours=1)
 STEP_LIMIT = 24 * HOUR  # for all answers about one step; before that, the coordinator's own patience decides
@@ -45,6 +47,11 @@ class _Answered(msgspec.Struct, frozen=True):
     values: dict[str, Json]
     digest: str
     parts: tuple[Part, ...] = ()
+    outbox: dict[str, str] = {}
+
+
+class _SeatKey(msgspec.Struct, frozen=True):
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,26 @@ class TransferSites:
             raise _refused(started)
         return pid
 
+    async def seat(self, use: str, manifest: str) -> str:
+        """The site's signed key, once it has taken its seat under the manifest.
+
+        Raises:
+            SiteAwayError, SiteRefusedError: as for `ask`.
+        """
+        body = await self._called(use, lambda url, token, site: self.jobs.seat(url, token, manifest, site, SEAT_WAIT))
+        try:
+            return msgspec.convert(body, _SeatKey).key
+        except msgspec.ValidationError:
+            raise SiteRefusedError(site=use, reason=Text(msgid("its answer is not a key"))) from None
+
+    async def seated(self, use: str, keys: Sequence[str]) -> None:
+        """Hand the site the keys of all seats.
+
+        Raises:
+            SiteAwayError, SiteRefusedError: as for `ask`.
+        """
+        await self._called(use, lambda url, token, site: self.jobs.seated(url, token, keys, site, SEAT_WAIT))
+
     async def ask(self, use: str, step: Step) -> Answer:
         """One step of a use; the same step again is the same step, and gives the same answer.
 
@@ -90,18 +117,23 @@ class TransferSites:
             SiteRefusedError: the site says no, or its answer is not what it says it is.
         """
         transfer = await self._transfer(use)
+        body = await self._called(use, lambda url, token, site: self._followed(url, token, step, site))
+        return _answer(use if transfer is None else transfer.counterparty, body)
+
+    async def _called(self, use: str, call: Callable[[str, str, str], Awaitable[JsonObject]]) -> JsonObject:
+        """What the job endpoint of a use says to a call of it, with its token, at a site."""
+        transfer = await self._transfer(use)
         if transfer is None or transfer.data_address is None:
             raise SiteRefusedError(site=use, reason=Text(msgid("the use was never started")))
         endpoint, token = _job(transfer.counterparty, transfer.data_address)
         try:
-            body = await self._followed(endpoint, token, step, transfer.counterparty)
+            return await call(endpoint, token, transfer.counterparty)
         except AnswerTooLargeError as error:  # and it will be again
             raise SiteRefusedError(site=transfer.counterparty, reason=error.text, refusal=error.code) from error
         except (UnreachableError, JobBusyError) as error:
             raise SiteAwayError(site=transfer.counterparty, reason=error.text) from error
         except JobRefusedError as error:
             raise _no_step(transfer.counterparty, error) from error
-        return _answer(transfer.counterparty, body)
 
     async def _followed(self, endpoint: str, token: str, step: Step, site: str) -> JsonObject:
         """The answer to a step, however long the site works on it; between two questions it has a rest."""
@@ -208,7 +240,7 @@ def _job(site: str, address: JsonObject) -> tuple[str, str]:
 def _answer(site: str, body: JsonObject) -> Answer:
     try:
         read = msgspec.convert(body, _Answered)
-        said = release_digest(read.kind, read.round, read.cohort, read.values, parts=read.parts)
+        said = release_digest(read.kind, read.round, read.cohort, read.values, parts=read.parts, outbox=read.outbox)
     except ValueError as error:  # msgspec's validation error is one, so is a number that is not finite
         raise SiteRefusedError(site=site, reason=Text(msgid("its answer is not a release"))) from error
     if said != read.digest:
@@ -222,4 +254,5 @@ def _answer(site: str, body: JsonObject) -> Answer:
         cohort=read.cohort,
         digest=read.digest,
         parts=read.parts,
+        outbox=read.outbox,
     )

@@ -26,8 +26,8 @@ def shown(question: Question) -> JsonObject:
     }
 
 
-def opened(question: Question, step: Step, output: Output | None) -> JsonObject:
+def opened(question: Question, step: Step, output: Output | None, sites: tuple[str, ...]) -> JsonObject:
     """One step with what was asked, and with the output that waits for a person."""
     held = None if output is None else {"kind": output.kind, "cohort": output.cohort, "values": dict(output.values)}
-    asked = {"task": step.task, "inputs": step.inputs, "sites": list(step.sites)}
+    asked = {"task": step.task, "inputs": step.inputs, "sites": list(sites)}
     return shown(question) | {"asked": asked, "output": held, "waits": question.outcome is Outcome.HELD}

@@ -60,6 +60,7 @@ def member(record: Member) -> JsonObject:
         "name": record.name,
         "region": record.region,
         "roles": list(record.roles),
+        "operator": record.operator,
         "public_key": encode(record.public_key),
     }
 

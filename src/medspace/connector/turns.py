@@ -40,6 +40,11 @@ class Turns:
         self._working: Counter[str] = Counter()
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
 
+    @property
+    def idle(self) -> bool:
+        """Whether nobody works and nobody waits."""
+        return not self._working and not self._waiting
+
     @asynccontextmanager
     async def turn(self, member: str) -> AsyncIterator[None]:
         """Hold a turn of the member.

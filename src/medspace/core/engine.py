@@ -64,6 +64,13 @@ class Peers(Protocol):
         """
         ...
 
+    def pair(self, peer: str, label: str, seed: bytes, sealed: str) -> bytes:
+        """The 32-byte secret of this seat and a peer, bound to the run, the keys of both and what was sent.
+
+        The seat with the lower DID draws the seed and sends it, sealed under the label; both call this with it.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Workplace:

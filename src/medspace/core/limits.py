@@ -1,7 +1,8 @@
 """What fits over a job endpoint. All limits of questions and answers stand here, since each depends on the others.
 
 What the gate lets through, the door can send and the client takes: a release whose values have at most `RELEASE`
-bytes fits, with all that is said beside them (`ENVELOPE`), into an answer of `ANSWER` bytes. Larger things are parts.
+bytes fits, with all that is said beside them (`ENVELOPE`, `MAIL`), into an answer of `ANSWER` bytes. Larger things
+are parts.
 Sizes are in bytes; values count as compact JSON.
 """
 
@@ -9,10 +10,16 @@ KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 
 ANSWER = 8 * MIB  # the body of an answer to a step, as the client takes it
 ENVELOPE = 64 * KIB  # identities, digests and the list of parts in it
-RELEASE = ANSWER - ENVELOPE  # the values of one release
+MAIL = 128 * KIB  # the sealed messages of the peers beside one question or answer
+RELEASE = ANSWER - ENVELOPE - MAIL  # the values of one release
 LEAVES = 1_000_000  # numbers, words, truth values in them
 DEEPEST = 8  # lists and objects within each other
-STEP = 256 * KIB  # the body of a question: its task, what it asks, the list of parts
+STEP = 256 * KIB  # the body of a question: its task, what it asks, the mail of its peers, the list of parts
+
+SEATS = 256  # of one run
+MANIFEST = 192 * KIB  # characters, as it is signed
+SEAT_KEY = 4 * KIB  # characters of a seat's key of a run, as it is signed
+SEAT_KEYS = SEATS * SEAT_KEY + ENVELOPE  # the body with the keys of all seats
 
 PARTS = 64  # of one question or answer
 PART = 4 * GIB  # of each of them

@@ -108,24 +108,26 @@ class Admission:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One request to a job endpoint: a task, the round it is in, what the round needs, and all holders it is put to.
+    """One request to a job endpoint: a task, the round it is in, what the round needs.
 
-    `sites` are DIDs, sorted, those of the run from its beginning; without them only this holder is asked.
+    `inbox` has the messages that other seats of the run sealed for this one, by their DIDs; whoever carries them
+    cannot open them.
     """
 
     task: JsonObject
     round: int
     name: str  # what is asked for, such as moments, gradient, evaluation
     inputs: JsonObject = field(default_factory=dict)
-    sites: tuple[str, ...] = ()
     parts: tuple[Part, ...] = ()  # what is too big for `inputs`
+    inbox: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
     """What an engine made, before the gate has seen it. Numbers in `values` may be fractions.
 
-    `memory` is what the use remembers from now on, if the output leaves; None leaves it as it is.
+    `memory` is what the use remembers from now on, if the output leaves; None leaves it as it is. `outbox` has the
+    messages that were sealed for other seats of the run (`core.engine.Peers`), by their DIDs.
     """
 
     kind: str
@@ -134,11 +136,12 @@ class Output:
     parts: tuple[Part, ...] = ()
     memory: bytes | None = field(default=None, repr=False)
     hold: bool = False  # a person of the holder must look at it before it leaves
+    outbox: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """An output that passed the gate and may leave. `digest` is over kind, round, cohort and values as text."""
+    """An output that passed the gate and may leave. `digest` is over all that it says, numbers as text."""
 
     id: str
     admission: str
@@ -149,6 +152,7 @@ class Release:
     digest: str
     entry: int  # index in the holder's log
     parts: tuple[Part, ...] = ()
+    outbox: Mapping[str, str] = field(default_factory=dict)
 
 
 def listed(parts: Sequence[Part]) -> list[Json]:
@@ -157,7 +161,12 @@ def listed(parts: Sequence[Part]) -> list[Json]:
 
 
 def release_digest(
-    kind: str, number: int, cohort: int, values: Mapping[str, Json], parts: Sequence[Part] = ()
+    kind: str,
+    number: int,
+    cohort: int,
+    values: Mapping[str, Json],
+    parts: Sequence[Part] = (),
+    outbox: Mapping[str, str] | None = None,
 ) -> str:
     """The digest by which the logs of both sides name a release; `number` is the round; fractions as exact text.
 
@@ -167,4 +176,6 @@ def release_digest(
         ValueError: the values are not JSON with finite numbers.
     """
     said: dict[str, Json] = {"kind": kind, "round": number, "cohort": cohort, "values": dict(values)}
-    return digest(exact(said | {"parts": listed(parts)} if parts else said))
+    said |= {"parts": listed(parts)} if parts else {}
+    said |= {"outbox": dict(outbox)} if outbox else {}
+    return digest(exact(said))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from medspace.core.canonical import JsonObject
 from medspace.core.text import msgid
-from medspace.ledger import accounts, runs, uses
+from medspace.ledger import accounts, manifests, runs, uses
 from medspace.ledger.report import (
     AGREEMENT,
     ANSWER,
@@ -41,6 +41,7 @@ def compare(logs: Logs) -> Iterator[Finding]:
         yield from _answers(log, logs)
         yield from runs.check_rounds(log)
         yield from runs.check_models(log)
+    yield from manifests.check(logs.values())
     yield from accounts.check(logs)
 
 
@@ -152,7 +153,7 @@ class _Answers:
             return [(False, "no_admission", msgid("{party} did not admit the use behind the release {release}."))]
         return [
             *_matching(line, answer, release),
-            *_asked(line, admission),
+            *_asked(line, answer, admission),
             (
                 (site.origin, answer["release"]) not in self.used,
                 "repeated",
@@ -212,17 +213,24 @@ class _Answers:
         ]
 
 
-def _asked(line: Line, admission: Line) -> list[Premise]:
+def _asked(line: Line, answer: JsonObject, admission: Line) -> list[Premise]:
+    noted = line.facts.get("manifest")
     return [
         (
-            admission.facts["step"] == line.facts["step"],
+            admission.facts["step"] == answer.get("step", line.facts["step"]),
             "other_step",
             msgid("{party} was asked for another step than the run noted for {release}."),
         ),
         (
-            admission.facts["question"] == line.facts.get("model", NOTHING),
+            admission.facts["question"] == answer.get("question", line.facts.get("model", NOTHING)),
             "other_question",
             msgid("{party} was asked about another model than the run noted for {release}."),
+        ),
+        (
+            # A holder notes none whose version knew no manifests; a round that began under it may end under this one.
+            admission.facts.get("manifest", noted) == noted,
+            "other_manifest",
+            msgid("{party} was shown another manifest than the run noted for {release}."),
         ),
     ]
 

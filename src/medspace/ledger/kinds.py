@@ -100,7 +100,7 @@ def _forms(declared: str) -> Mapping[str, Form]:
     return MappingProxyType({name: FORMS[form or "token"] for name, _, form in pairs})
 
 
-ANSWER: EntryKind = _kind("answer", "site:did use release digest:digest")
+ANSWER: EntryKind = _kind("answer", "site:did use release digest:digest", "step question:digest")
 
 _NEGOTIATION = (
     "role pid counterparty:did",
@@ -114,7 +114,9 @@ _TRANSFER = ("role pid counterparty:did agreement format", "peer_pid code")
 # the sites that were asked and did not take part to the end, `reasons` the code of each one's reason in that order.
 # What was admitted ends once: it was released, withheld by a rule, or failed (the engine broke, the connector stopped
 # in between), and may be held for a person before that; `expires` is until when its answer may leave, `sites` how
-# many holders the run named, `scope` the digest of the rows that it was narrowed to, keyed by the holder.
+# many holders the run names, `scope` the digest of the rows that it was narrowed to, keyed by the holder. `manifest`
+# is what the user signed of the run: the same at all sites, and in each round. An answer to another question than
+# that of the round has its own `step` and `question`.
 _KINDS = (
     _kind("offer.published", "asset offer policy:digest label:digest", "dataset:digest dictionary:digest"),
     _kind("offer.withdrawn", "asset"),
@@ -131,7 +133,7 @@ _KINDS = (
     _kind(
         "use.admitted",
         "admission agreement transfer user:did asset use_kind purpose task:digest round:number step question:digest",
-        "expires:time sites:number scope:digest",
+        "expires:time sites:number scope:digest run manifest:digest",
     ),
     _kind("use.refused", "agreement transfer user:did code", "clause"),
     _kind("use.released", "release admission output round:number digest:digest", "parts:digests"),
@@ -139,7 +141,7 @@ _KINDS = (
     _kind("use.withheld", "admission code"),
     _kind("use.failed", "admission code"),
     _kind("run.started", "run task:digest agreements:tokens sites:dids protection"),
-    _kind("run.round", "run round:number step answers:answers", "model:digest"),
+    _kind("run.round", "run round:number step answers:answers", "model:digest manifest:digest"),
     _kind(
         "run.finished",
         "run model:digest rounds:number sites:dids protection",

@@ -106,6 +106,7 @@ ANSWER = Check(
         "Each answer that a run used is a release that its site recorded for it, under an agreement of both sides."
     ),
 )
+MANIFEST = Check("run.manifest", msgid("Each run was shown to all of its sites by one manifest."))
 ACCOUNT = Check("run.release", msgid("Each release to a training run is accounted for by the run."))
 ROUNDS = Check("run.rounds", msgid("Each run has one start, rounds that count up from one, and one end."))
 MODEL = Check(
@@ -114,7 +115,7 @@ MODEL = Check(
 
 CHECKS = (
     *(MEMBERS, SIGNATURE, ROOT, HISTORY, ENTRIES, TIME, MEMBERSHIP),
-    *(AGREEMENT, TRANSFER, RELEASE, ENDED, QUESTION, ANSWER, ACCOUNT, ROUNDS, MODEL),
+    *(AGREEMENT, TRANSFER, RELEASE, ENDED, QUESTION, MANIFEST, ANSWER, ACCOUNT, ROUNDS, MODEL),
 )
 
 

@@ -2,6 +2,8 @@
 
 InvalidInputError
  |- TaskInvalidError       the task cannot be run as it stands
+ |- ManifestInvalidError   the manifest of a run does not hold
+ |- SeatKeyInvalidError    a key of a run is not signed by its seat
  |- RunUnknownError        there is no such run
  |- ModelUnknownError      there is no such model
  `- NoModelError           a run has made none
@@ -13,6 +15,7 @@ SiteError                  one site did not deliver
 RunError                   the whole run failed
  |- SitesRefusedError      sites said no, and nobody said to go on without them
  |- SitesAwayError         sites stayed away, and nobody said to go on without them
+ |- AnswersInvalidError    the answers of a round cannot be right together
  `- TooFewSitesError | TooFewAskedError | RunCancelledError
 """
 
@@ -28,6 +31,22 @@ class TaskInvalidError(InvalidInputError):
     code = "learning.task_invalid"
     sentence = msgid("The training task cannot be used: {reason}.")
     next_step = msgid("Mend the task and send it again.")
+
+
+class ManifestInvalidError(InvalidInputError):
+    """The manifest of a run does not hold."""
+
+    code = "run.manifest_invalid"
+    sentence = msgid("The manifest of the run cannot be used: {reason}.")
+    next_step = msgid("Start a new run; if it happens again, update the connector that leads it.")
+
+
+class SeatKeyInvalidError(InvalidInputError):
+    """A key of a run is not signed by its seat for this run."""
+
+    code = "run.seat_key"
+    sentence = msgid("The key of {site} for this run is not signed by it for this manifest.")
+    next_step = msgid("Do not use it: somebody on the way may have exchanged it. Start a new run.")
 
 
 class RunUnknownError(InvalidInputError):
@@ -153,6 +172,14 @@ class TooFewAskedError(RunError):
     sentence = msgid("The run asks {asked} sites; the task or an agreement needs {needed}.")
     next_step = msgid("Agree with more hospitals (`medspace negotiate`) and name their agreements too.")
     exit_code = InvalidInputError.exit_code
+
+
+class AnswersInvalidError(RunError):
+    """Answers that look right each by itself and cannot be so together; nobody can tell whose fault it is."""
+
+    code = "learning.answers_invalid"
+    sentence = msgid("The answers of round {round} do not fit together: {reason}.")
+    next_step = msgid("Start the run again; if it happens again, compare the versions of the sites.")
 
 
 class RunCancelledError(RunError):

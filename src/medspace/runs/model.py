@@ -110,6 +110,7 @@ class Run:
     protection: str = COORDINATOR_SEES_SUMS
     without_missing: bool = False
     patience: float = 0.0
+    manifest: str = ""  # as it was signed; drawn anew while a seat is lost before the first round
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +120,28 @@ class Checkpoint:
     id: str
     round: int
     state: JsonObject  # `ports.Procedure` alone knows what is in it
+    mail: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # sealed messages, by recipient and sender
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerRef:
-    """Where a number came from: the site, its use, its release and the digest that stands in the site's log."""
+    """Where a number came from: the site, its use, its release and the digest that stands in the site's log.
+
+    `step` and `question` where the site was asked another question than the other seats.
+    """
 
     site: str
     use: str
     release: str
     digest: str
+    step: str = ""
+    question: str = ""  # digest
+
+    @property
+    def facts(self) -> JsonObject:
+        """What the log says of it."""
+        said = {"site": self.site, "use": self.use, "release": self.release, "digest": self.digest}
+        return said | ({"step": self.step, "question": self.question} if self.step else {})
 
 
 @dataclass(frozen=True, slots=True)

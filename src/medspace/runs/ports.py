@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from medspace.core.canonical import Json, JsonObject
+from medspace.core.engine import COORDINATOR_SEES_SUMS
 from medspace.core.parts import Part
 from medspace.core.usage import Step
 
@@ -27,12 +28,13 @@ class Answer:
     cohort: int
     digest: str  # of the release, as it stands in the site's log
     parts: tuple[Part, ...] = ()  # that the release names; they lie at the site until they are fetched
+    outbox: Mapping[str, str] = field(default_factory=dict)  # messages that it sealed for other seats, by DID
 
 
 class Sites(Protocol):
     """Where rounds are asked.
 
-    All three are idempotent, so that a coordinator that was killed can do again whatever it does not remember.
+    All are idempotent, so that a coordinator that was killed can do again whatever it does not remember.
     """
 
     async def begin(self, run: str, agreement: str, kind: str) -> str:
@@ -41,6 +43,24 @@ class Sites(Protocol):
         Raises:
             SiteAwayError: no answer; ask again later.
             SiteRefusedError: the site says no.
+        """
+        ...
+
+    async def seat(self, use: str, manifest: str) -> str:
+        """Show the site of a use the signed manifest of its run; its key of the run, signed (`runs.manifest`).
+
+        Raises:
+            SiteAwayError: no answer; ask again later.
+            SiteRefusedError: the site takes no seat under it.
+        """
+        ...
+
+    async def seated(self, use: str, keys: Sequence[str]) -> None:
+        """Hand the site of a use the keys of all seats.
+
+        Raises:
+            SiteAwayError: no answer; ask again later.
+            SiteRefusedError: a key is not signed by its seat.
         """
         ...
 
@@ -79,12 +99,14 @@ class Dictionaries(Protocol):
 class Demands:
     """What a task demands of the sites: how many, how many persons behind each answer, and what if one fails.
 
-    `site_faults`: "fail" ends the run with the reason of the site, "exclude" goes on without it.
+    `site_faults`: "fail" ends the run with the reason of the site, "exclude" goes on without it. `protection` is what
+    the engines of the sites give the task, as policies name it.
     """
 
     min_sites: int = 1
     min_cohort: int = 1
     site_faults: SiteFaults = "fail"
+    protection: str = COORDINATOR_SEES_SUMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +130,13 @@ class Need:
 class Question:
     """What a round asks: the name of the step, the kind of output that answers it, what a site needs to know.
 
-    Without `inputs` the question is about no state of a model yet.
+    Without `inputs` the question is about no state of a model yet. A `message` is not made of persons.
     """
 
     step: str
     output: str
     inputs: JsonObject = field(default_factory=dict)
+    message: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,24 +148,32 @@ class Result:
     sites: tuple[str, ...]
 
 
-class Sums(Protocol):
-    """Takes the answers of one round, in the order of the sites."""
+class Gathering(Protocol):
+    """Gathers the answers of one round, in the order of the sites; what they mean, only the whole set may show.
+
+    Sums (`learning.glm.tallying`) look at each answer as it comes. Masked answers mean nothing each by itself: they
+    are judged by `state`, which leads nowhere while one is lost.
+    """
 
     def add(self, answer: Answer, least: int) -> int:
-        """Add one answer; `least` persons must stand behind it. How many rows it is from.
+        """Take one answer; `least` persons must stand behind it. How many rows it is from, as far as it says; else 0.
 
         Raises:
-            AnswerInvalidError: it cannot be right; nothing of it was added.
+            AnswerInvalidError: it cannot be right, which can be seen from it alone; nothing of it was taken.
         """
         ...
 
     def state(self, *, lost: bool) -> JsonObject:
-        """Where the round leads; `lost` says that a site failed in it.
+        """Where the whole set leads; `lost` says that a site failed in the round.
 
         Raises:
+            AnswersInvalidError: the answers cannot be right together.
             RunError: nowhere.
         """
         ...
+
+
+Questions = Question | Mapping[str, Question]  # one for all seats, or one for each that is asked, by its DID
 
 
 class Procedure(Protocol):
@@ -171,16 +202,16 @@ class Procedure(Protocol):
         """The state before the first round."""
         ...
 
-    def question(self, state: JsonObject, number: int) -> Question | None:
-        """What round `number` asks in this state; None where the run is done.
+    def questions(self, state: JsonObject, number: int) -> Questions | None:
+        """What round `number` asks in this state: every seat the same, or each its own; None where the run is done.
 
         Raises:
             RunError: so many rounds are not allowed.
         """
         ...
 
-    def sums(self, state: JsonObject, number: int) -> Sums:
-        """Takes the answers to that question."""
+    def gathering(self, state: JsonObject, number: int) -> Gathering:
+        """Takes the answers to these questions."""
         ...
 
     def without(self, state: JsonObject) -> JsonObject:

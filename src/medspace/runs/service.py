@@ -8,14 +8,16 @@ A model is the fit of exactly the sites that it names. What a round asks, how an
 happens when a site drops out is the task's `ports.Procedure`; nothing here knows what is learned.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
-from medspace.core.canonical import Json, JsonObject, exact
+from medspace.core.canonical import Json, JsonObject
 from medspace.core.clock import Clock, Randomness, stamp
 from medspace.core.errors import StaleRecordError
 from medspace.core.hashing import digest
 from medspace.core.ids import new_id
+from medspace.core.signing import Signer
 from medspace.core.store import Database, Transaction
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Step
@@ -23,6 +25,7 @@ from medspace.ledger.kinds import ENTRY_KINDS
 from medspace.ledger.model import Entry
 from medspace.ledger.service import record
 from medspace.runs import codings, lineage, rules
+from medspace.runs import manifest as manifests
 from medspace.runs.asking import Asking, Patience
 from medspace.runs.errors import RunCancelledError, RunError, RunUnknownError, SiteError, TaskInvalidError
 from medspace.runs.model import (
@@ -39,11 +42,13 @@ from medspace.runs.model import (
     Seat,
 )
 from medspace.runs.ports import Algorithm, Answer, Dictionaries, Procedure, Question, Sites
-from medspace.runs.tallying import Tallying
+from medspace.runs.tallying import Asked, Tallying
 
+T = TypeVar("T")
 LONGEST = 1000  # rounds and runs read at once
 NOTHING = digest({})  # the question that is about no model yet
 DOORS = 64  # uses begun or ended at a time: small messages, so more than `width`
+NO_MAIL: Mapping[str, Mapping[str, str]] = {}
 SETTLING = 10.0  # seconds; how long the end of a run is held up by a site that is away
 
 
@@ -72,7 +77,9 @@ def _unheard(_: Progress) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Coordinator:
-    """Leads runs. `actor` is the DID that the ledger entries name; `width` is how many sites are asked at a time.
+    """Leads runs. `actor` is the DID that the ledger entries name, and `signer` has its key.
+
+    `width` is how many sites are asked at a time.
 
     `algorithms` are the kinds of task that it can lead; a task that names none of them goes to the first, which
     refuses what it does not know. With `dictionaries` a task is checked against what every site publishes first.
@@ -83,6 +90,7 @@ class Coordinator:
     clock: Clock
     randomness: Randomness
     actor: str
+    signer: Signer
     algorithms: Sequence[Algorithm]
     dictionaries: Dictionaries | None = None
     patience: Patience = field(default_factory=Patience)
@@ -109,6 +117,7 @@ class Coordinator:
             task_digest=digest(procedure.document),
             kind=algorithm.kind,
             seats=tuple(seats),
+            protection=procedure.demands.protection,
             without_missing=without_missing,
             patience=patience,
         )
@@ -187,8 +196,9 @@ class Coordinator:
         if self.dictionaries is not None and run.round == 0:
             run, saved = await self._survey(self.dictionaries, procedure, run, saved)
         run, saved = await self._begin(procedure, run, saved, uses)
-        while (question := procedure.question(saved.state, run.round + 1)) is not None:
-            run, saved = await self._round(procedure, question, run, saved, uses)
+        run, saved = await self._sit(procedure, run, saved, uses)
+        while (questions := procedure.questions(saved.state, run.round + 1)) is not None:
+            run, saved = await self._round(procedure, Asked(questions, rules.seated(run)), run, saved, uses)
         return await self._finish(procedure, run, saved.state)
 
     async def _start(self, run: Run) -> Run:
@@ -218,6 +228,46 @@ class Coordinator:
         calls = [(seat.site, lambda s=seat: self.sites.begin(run.id, s.agreement, run.kind)) for seat in seats]
         await self._asking(procedure, run, "begin").in_order(calls, take, DOORS)
         return await self._attended(procedure, run, saved, faults)
+
+    async def _sit(
+        self, procedure: Procedure, run: Run, saved: Checkpoint, uses: dict[str, str]
+    ) -> tuple[Run, Checkpoint]:
+        """Show every site the manifest, gather the keys that they add, and hand all of them to each."""
+        while True:
+            run = await self._manifest(procedure, run)
+            keys, faults = await self._each(procedure, run, lambda use: self.sites.seat(use, run.manifest), uses)  # noqa: B023
+            if not faults:
+                _, faults = await self._each(procedure, run, lambda use: self.sites.seated(use, keys), uses)  # noqa: B023
+            run, saved = await self._attended(procedure, run, saved, faults)
+            if not faults or run.round:  # those that are left have one another's keys already
+                return run, saved
+
+    async def _each(
+        self, procedure: Procedure, run: Run, call: Callable[[str], Awaitable[T]], uses: Mapping[str, str]
+    ) -> tuple[list[T], list[Fault]]:
+        """What every site that is in says, by its use; and the faults of those that do not."""
+        seats, found, faults = rules.seated(run), list[T](), list[Fault]()
+
+        def take(position: int, outcome: T | SiteError) -> None:
+            if isinstance(outcome, SiteError):
+                faults.append(rules.fault(seats[position], run.round, outcome))
+            else:
+                found.append(outcome)
+
+        calls = [(seat.site, lambda s=seat: call(uses[s.site])) for seat in seats]
+        await self._asking(procedure, run, "seat").in_order(calls, take, DOORS)
+        return found, faults
+
+    async def _manifest(self, procedure: Procedure, run: Run) -> Run:
+        """The run with its manifest: a new one as long as nothing was asked and a seat was lost."""
+        seats = rules.seated(run)
+        if run.manifest and (run.round or set(manifests.kept(run.manifest).sites) == {seat.site for seat in seats}):
+            return run
+        least, parties = min(rules.needed(procedure.demands, seats), len(seats)), (self.actor, self.actor)
+        drawn = manifests.draw(run.id, parties, run.task_digest, seats, run.protection, least, self.randomness)
+        signed = replace(run, manifest=manifests.sign(drawn, self.signer))
+        await self.database.write(lambda tx: tx.replace(RUNS, run, signed))
+        return signed
 
     async def _survey(
         self, dictionaries: Dictionaries, procedure: Procedure, run: Run, saved: Checkpoint
@@ -254,50 +304,56 @@ class Coordinator:
         return run, saved
 
     async def _round(
-        self, procedure: Procedure, question: Question, run: Run, saved: Checkpoint, uses: dict[str, str]
+        self, procedure: Procedure, asked: Asked, run: Run, saved: Checkpoint, uses: dict[str, str]
     ) -> tuple[Run, Checkpoint]:
-        """Ask one round, add the answers up, store where that leads."""
+        """Ask one round, gather the answers, store where that leads."""
         number, demands = run.round + 1, rules.allowed(procedure.demands, run)
-        step = Step(run.task, number, question.step, question.inputs, tuple(sorted(seat.site for seat in run.seats)))
-        seats = rules.seated(run)
-        sums = procedure.sums(saved.state, number)
-        tallying = Tallying(demands, number, question, sums, uses)
+        seats, name = asked.seats, asked.step
+        gathering = procedure.gathering(saved.state, number)
+        tallying = Tallying(demands, number, asked, gathering, uses)
 
         def take(position: int, answer: Answer | SiteError) -> None:
             site = seats[position].site
             if tallying.take(seats[position], answer):
-                self.progress(Progress("answered", run.id, number, step.name, site, position + 1, len(seats)))
+                self.progress(Progress("answered", run.id, number, name, site, position + 1, len(seats)))
 
-        calls = [(seat.site, lambda s=seat: self.sites.ask(uses[s.site], step)) for seat in seats]
-        await self._asking(procedure, run, step.name).in_order(calls, take, self.width)
+        steps = {seat.site: _step(run, number, asked.of(seat.site), saved.mail.get(seat.site, {})) for seat in seats}
+        calls = [(seat.site, lambda s=seat: self.sites.ask(uses[s.site], steps[s.site])) for seat in seats]
+        await self._asking(procedure, run, name).in_order(calls, take, self.width)
         after = replace(run, round=number, faults=run.faults + tuple(tallying.faults))
         failed: RunError | None = None
         state = saved.state
         try:
             rules.check_attendance(demands, after)
-            state = sums.state(lost=bool(tallying.faults))
+            state = gathering.state(lost=bool(tallying.faults))
         except RunError as error:  # the round is on record all the same: its answers have left the sites
             failed = error
         past = Round(
             id=f"{run.id}/{number:04d}",
             run=run.id,
             round=number,
-            step=step.name,
-            question=digest(exact(step.inputs)),
+            step=name,
+            question=asked.digest,
             answers=tuple(tallying.answers),
             rows=tallying.rows,
             objective=procedure.objective(state),
             time=stamp(self.clock.now()),
         )
-        run, saved = await self._keep(run, after, saved, state, past)
+        run, saved = await self._keep(run, after, saved, state, past, tallying.mail)
         if failed:
             raise failed
         return run, saved
 
     async def _keep(
-        self, before: Run, after: Run, saved: Checkpoint, state: JsonObject, past: Round | None
+        self,
+        before: Run,
+        after: Run,
+        saved: Checkpoint,
+        state: JsonObject,
+        past: Round | None,
+        mail: Mapping[str, Mapping[str, str]] = NO_MAIL,
     ) -> tuple[Run, Checkpoint]:
-        reached = Checkpoint(saved.id, after.round, state)
+        reached = Checkpoint(saved.id, after.round, state, mail)
 
         def work(tx: Transaction) -> None:
             if after != before:
@@ -305,7 +361,7 @@ class Coordinator:
             tx.replace(CHECKPOINTS, saved, reached)
             if past is not None:
                 tx.insert(ROUNDS, past)
-                record(tx, self._entry("run.round", _round_facts(past)))
+                record(tx, self._entry("run.round", _round_facts(past, after.manifest)))
 
         await self.database.write(work)
         for fault in after.faults[len(before.faults) :]:
@@ -428,9 +484,12 @@ def _start_facts(run: Run) -> dict[str, Json]:
     }
 
 
-def _round_facts(past: Round) -> dict[str, Json]:
-    answers = [
-        {"site": one.site, "use": one.use, "release": one.release, "digest": one.digest} for one in past.answers
-    ]
+def _step(run: Run, number: int, question: Question, inbox: Mapping[str, str]) -> Step:
+    return Step(run.task, number, question.step, question.inputs, inbox=inbox)
+
+
+def _round_facts(past: Round, manifest: str) -> dict[str, Json]:
+    answers = [one.facts for one in past.answers]
     facts: dict[str, Json] = {"run": past.run, "round": past.round, "step": past.step, "answers": answers}
+    facts |= {"manifest": manifests.named(manifest)} if manifest else {}
     return facts if past.question == NOTHING else {**facts, "model": past.question}

@@ -1,27 +1,64 @@
-"""One round's answers: each is what was asked for, counts once, or names its site with what is wrong with it."""
+"""One round's answers: each is what its seat was asked for, counts once, or names its site with what is wrong."""
 
-import msgspec
+from collections.abc import Mapping
 
+from medspace.core import limits
+from medspace.core.canonical import exact
+from medspace.core.hashing import digest
 from medspace.core.text import Text, msgid
 from medspace.ledger.kinds import ANSWER
 from medspace.runs import rules
 from medspace.runs.errors import AnswerInvalidError, SiteError
 from medspace.runs.model import AnswerRef, Fault, Seat
-from medspace.runs.ports import Answer, Demands, Question, Sums
+from medspace.runs.ports import Answer, Demands, Gathering, Question, Questions
+
+
+class Asked:
+    """What a round asks: of each seat the same, or of some of them each its own question."""
+
+    def __init__(self, questions: Questions, seats: tuple[Seat, ...]) -> None:
+        self._questions = questions
+        self.seats = tuple(seat for seat in seats if isinstance(questions, Question) or seat.site in questions)
+
+    def of(self, site: str) -> Question:
+        """What one of these seats is asked."""
+        return self._questions if isinstance(self._questions, Question) else self._questions[site]
+
+    @property
+    def step(self) -> str:
+        """The name of the round: that of its steps, in the order of the seats."""
+        return "+".join(dict.fromkeys(self.of(seat.site).step for seat in self.seats))
+
+    @property
+    def digest(self) -> str:
+        """The digest of what is asked."""
+        if isinstance(self._questions, Question):
+            return digest(exact(self._questions.inputs))
+        return digest(exact({seat.site: self.of(seat.site).inputs for seat in self.seats}))
+
+    def noted(self, site: str) -> Mapping[str, str]:
+        """What is noted of the question of one seat, where it has its own."""
+        if isinstance(self._questions, Question):
+            return {}
+        own = self.of(site)
+        return {"step": own.step, "question": digest(exact(own.inputs))}
 
 
 class Tallying:
-    """Takes the answers of a round. `answers`, `faults` and `rows` say what came."""
+    """Takes the answers of a round. `answers`, `faults`, `rows` and `mail` say what came."""
 
-    def __init__(self, demands: Demands, number: int, question: Question, sums: Sums, uses: dict[str, str]) -> None:
+    def __init__(
+        self, demands: Demands, number: int, asked: Asked, gathering: Gathering, uses: Mapping[str, str]
+    ) -> None:
         self._demands = demands
         self._number = number
-        self._question = question
-        self._sums = sums
+        self._asked = asked
+        self._gathering = gathering
         self._uses = uses
         self.answers: list[AnswerRef] = []
         self.faults: list[Fault] = []
         self.rows = 0
+        self.mail: dict[str, dict[str, str]] = {}  # by recipient and sender
 
     def take(self, seat: Seat, answer: Answer | SiteError) -> bool:
         """One site's outcome; what cannot be right becomes a fault and is not added. Whether it was added."""
@@ -30,23 +67,30 @@ class Tallying:
                 raise answer
             least = rules.min_cohort(self._demands, seat)
             self._check(seat, answer, least)
-            self.rows += self._sums.add(answer, least)
+            self.rows += self._gathering.add(answer, least)
         except SiteError as error:
             self.faults.append(rules.fault(seat, self._number, error))
             return False
         self.answers.append(self._reference(seat, answer))
+        for recipient, message in answer.outbox.items():
+            self.mail.setdefault(recipient, {})[seat.site] = message
         return True
 
     def _reference(self, seat: Seat, answer: Answer) -> AnswerRef:
-        return AnswerRef(seat.site, self._uses[seat.site], answer.release, answer.digest)
+        use = self._uses[seat.site]
+        return AnswerRef(seat.site, use, answer.release, answer.digest, **self._asked.noted(seat.site))
 
     def _check(self, seat: Seat, answer: Answer, least: int) -> None:
-        if (answer.site, answer.round, answer.kind) != (seat.site, self._number, self._question.output):
+        question = self._asked.of(seat.site)
+        if (answer.site, answer.round, answer.kind) != (seat.site, self._number, question.output):
             raise self._invalid(seat, msgid("it answers another question"))
-        if ANSWER.flaw(msgspec.to_builtins(self._reference(seat, answer))) is not None:
+        if ANSWER.flaw(self._reference(seat, answer).facts) is not None:
             raise self._invalid(seat, msgid("its release has no identity or no digest"))
-        if type(answer.cohort) is not int or answer.cohort < least:
+        if type(answer.cohort) is not int or answer.cohort < (0 if question.message else least):
             raise self._invalid(seat, msgid("it stands for too few persons"))
+        known = self._uses.keys() - {seat.site}
+        if answer.outbox.keys() - known or sum(map(len, answer.outbox.values())) > limits.MAIL:
+            raise self._invalid(seat, msgid("its messages are too large, or for nobody in the run"))
 
     def _invalid(self, seat: Seat, sentence: str) -> AnswerInvalidError:
         return AnswerInvalidError(site=seat.site, round=self._number, reason=Text(sentence))

@@ -1,7 +1,9 @@
 """What goes wrong with identities.
 
     InvalidInputError
-     `- DidError                  not a DID that medspace resolves
+     |- DidError                  not a DID that medspace resolves
+     |- EnvelopeError             a sealed message that does not open
+     `- EnvelopeKeyError          not a public key for sealed messages
     ProofError
      |- DocumentError             a DID document that cannot be had or used
      `- MembersListError          a members list that does not hold (one subclass per reason)
@@ -244,3 +246,19 @@ class NoMembersListError(UnauthenticatedError):
     sentence = msgid("This connector has no valid members list, so it can recognise nobody.")
     next_step = msgid("Look whether the authority's connector can be reached; nobody is let in until then.")
     temporary = True
+
+
+class EnvelopeError(InvalidInputError):
+    """A message that was not sealed for this party in this context, not signed by its sender, or is too large."""
+
+    code = "envelope.invalid"
+    sentence = msgid("The sealed message from {sender} cannot be used: it is for something else, or damaged.")
+    next_step = msgid("Ask the sender to send it again for this run; do not use anything of it.")
+
+
+class EnvelopeKeyError(InvalidInputError):
+    """Not a public key of ML-KEM-768 and X25519."""
+
+    code = "envelope.key"
+    sentence = msgid("That is not a public key for sealed messages.")
+    next_step = msgid("Ask the party for its key of this run again.")

@@ -34,6 +34,7 @@ class _Entry(msgspec.Struct, frozen=True):
     region: str
     roles: list[str]
     public_key: str
+    operator: str = ""
 
 
 class _List(msgspec.Struct, frozen=True):
@@ -67,6 +68,7 @@ def _entry(member: Member) -> dict[str, object]:
         "region": member.region,
         "roles": list(member.roles),
         "public_key": jws.encode(member.public_key),
+        **({"operator": member.operator} if member.operator else {}),
     }
 
 
@@ -131,4 +133,4 @@ def _member(entry: _Entry) -> Member:
     public_key = jws.decode(entry.public_key)
     if len(public_key) != PUBLIC_KEY_BYTES:
         raise ValueError(f"the key of {entry.did} is not 32 bytes")
-    return Member(entry.did, entry.name, entry.region, tuple(entry.roles), public_key)
+    return Member(entry.did, entry.name, entry.region, tuple(entry.roles), public_key, entry.operator)

@@ -49,13 +49,17 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A party that belongs to the space: DID, name, region (such as DE), roles, 32-byte Ed25519 key."""
+    """A party that belongs to the space: DID, name, region (such as DE), roles, 32-byte Ed25519 key.
+
+    `operator` is who runs its connector and sees what it sees, by DID or name; empty where the member does so itself.
+    """
 
     did: str
     name: str
     region: str
     roles: tuple[str, ...]
     public_key: bytes
+    operator: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +83,13 @@ class Facts:
     did: str
     region: str | None = None  # such as DE
     roles: tuple[str, ...] = ()
+    operator: str | None = None  # who sees what its connector sees: mostly the member itself; None of a stranger
 
 
 def facts(members: Members | None, did: str) -> Facts:
     """What the members list says of a participant."""
     member = members.find(did) if members is not None else None
-    return Facts(did) if member is None else Facts(did, member.region or None, member.roles)
+    return Facts(did) if member is None else Facts(did, member.region or None, member.roles, member.operator or did)
 
 
 @dataclass(frozen=True, slots=True)

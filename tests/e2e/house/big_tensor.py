@@ -22,6 +22,7 @@ from medspace.core.material import Form
 from medspace.core.parts import Blobs, Keeping, Part
 from medspace.core.tensors import MEDIA_TYPE, blocks, head, read_head
 from medspace.core.usage import Output, Step
+from tests.runs import manifest_of, signed
 
 STATISTICS = "medspace:statistics"
 BLOCK = 1 << 20  # bytes
@@ -100,9 +101,13 @@ def is_scaled(blobs: Blobs, part: Part, factor: float) -> bool:
 async def exchange(user: Connector, asked: dict) -> dict:
     """Make a tensor, bring it, ask, fetch the answer; seconds of both ways, and our memory while they lasted."""
     holder, size, factor = asked["holder"], asked["size"], asked["task"]["factor"]
-    address = (await user.desk.transfer(asked["transfer"])).data_address
+    transfer = await user.desk.transfer(asked["transfer"])
+    address = transfer.data_address
     job = address["endpoint"], address["endpointProperties"][0]["value"]
     jobs, store = JobClient(user._base.client, user._base.identity), user.usage.parts.store
+    seats, run = {holder: transfer.agreement}, f"urn:run:of:{transfer.id}"
+    manifest = manifest_of(user.config.did, asked["task"], seats, run=run)
+    await jobs.seat(*job, signed(manifest, user._base.signer), holder, timeout=30)
     ours, theirs = Keeping(holder, "asked"), Keeping(holder, "answered")
     part = await asyncio.to_thread(make, store.of(ours), size)
     said = Memory()

@@ -6,15 +6,14 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
-import httpx
-
-from medspace.app.api.protocol import VERSIONS
 from medspace.app.compose import open_connector
 from medspace.app.config import read_config
+from medspace.app.sdk import connect
 from medspace.app.serve import serve
+from medspace.core.errors import MedspaceError
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 PATIENCE = 90.0
@@ -34,9 +33,10 @@ class Killable:
         eventually(self.answers)
 
     def answers(self) -> bool:
+        """Whether it is up, with its assets open."""
         assert self.process.poll() is None, "the connector has ended by itself"
-        with suppress(httpx.TransportError):
-            return httpx.get(self.node.url + VERSIONS, trust_env=False).status_code == 200
+        with suppress(MedspaceError), closing(connect(self.node.file)) as space:
+            return all(asset["state"] == "open" for asset in space.status()["assets"])
         return False
 
     def kill(self) -> None:

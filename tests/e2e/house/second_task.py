@@ -96,8 +96,6 @@ class MeanProcedure:
         content = {"mean": state["sum"] / state["persons"]}
         return Result(content, state["persons"], tuple(state["sites"]))
 
-    question, sums = questions, gathering
-
 
 @dataclass(frozen=True)
 class MeanAlgorithm:

@@ -184,7 +184,7 @@ async def test_an_authority_that_does_not_hand_out_its_list_is_said(client, iden
 
 # steps
 
-STEP = Step({"kind": "glm"}, 3, "gradient", {"beta": ["0.1"]}, (HOSPITAL, "did:web:other.example"))
+STEP = Step({"kind": "glm"}, 3, "gradient", {"beta": ["0.1"]}, inbox={"did:web:other.example": "sealed"})
 
 
 async def test_a_step_carries_both_tokens(client, identity):
@@ -202,9 +202,28 @@ async def test_a_step_carries_both_tokens(client, identity):
         "round": 3,
         "name": "gradient",
         "inputs": {"beta": ["0.1"]},
-        "sites": [HOSPITAL, "did:web:other.example"],
         "parts": [],
+        "inbox": {"did:web:other.example": "sealed"},
     }
+
+
+async def test_a_manifest_and_keys_go_below_the_job_with_both_tokens(client, identity):
+    async with serving(answer(body=b'{"key":"k"}'), answer(body=b'{"manifest":"d"}')) as server:
+        jobs, url = JobClient(client, identity), server.url("/jobs/1")
+        assert await jobs.seat(url, "secret", "signed", HOSPITAL, 5.0) == {"key": "k"}
+        assert await jobs.seated(url, "secret", ["one", "two"], HOSPITAL, 5.0) == {"manifest": "d"}
+    assert [(request.path, json.loads(request.body)) for request in server.requests] == [
+        ("/jobs/1/manifest", {"manifest": "signed"}),
+        ("/jobs/1/seats", {"keys": ["one", "two"]}),
+    ]
+    assert {request.headers["medspace-job"] for request in server.requests} == {"secret"}
+
+
+@pytest.mark.parametrize("said", [answer(body=b"[]"), answer(status=202, body=b'{"step":"' + b"ab" * 32 + b'"}')])
+async def test_what_is_no_answer_to_a_manifest_is_none(client, identity, said):
+    async with serving(said) as server:
+        with pytest.raises(BadAnswerError):
+            await JobClient(client, identity).seat(server.url("/jobs/1"), "secret", "signed", HOSPITAL, 5.0)
 
 
 NAME = "ab" * 32

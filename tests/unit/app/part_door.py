@@ -74,3 +74,10 @@ def headers(user=USER, token=TOKEN, **more):
 
 def url(port, digest, job=JOB):
     return f"http://127.0.0.1:{port}/jobs/{job}/parts/{digest}"
+
+
+async def patiently(holds):
+    """Let the loop and the threads run until something holds, on however busy a machine."""
+    async with asyncio.timeout(60):
+        while not holds():  # noqa: ASYNC110 - what holds is inside the server, which has no event for it
+            await asyncio.sleep(0.002)

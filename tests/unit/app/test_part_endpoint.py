@@ -5,7 +5,7 @@ import httpx
 import pytest
 
 from medspace.core.parts import Part
-from tests.attacks.wires import request, statuses, until
+from tests.attacks.wires import request, statuses
 from tests.unit.app.part_door import (
     BINARY,
     JOB,
@@ -14,6 +14,7 @@ from tests.unit.app.part_door import (
     headers,
     part_door,
     part_of,
+    patiently,
     url,
 )
 
@@ -71,9 +72,9 @@ async def test_what_came_before_a_connection_broke_is_kept():
         writer.write(head + LARGE[: 3 << 20])
         await writer.drain()
         receiving = application.blobs.shelf(KEEPING).partial
-        await until(lambda: sum(map(len, receiving.values())) >= 2 << 20)
+        await patiently(lambda: sum(map(len, receiving.values())) >= 2 << 20)
         writer.transport.abort()
-        await until(lambda: not application.blobs.shelf(KEEPING).busy)
+        await patiently(lambda: not application.blobs.shelf(KEEPING).busy)
         (came,) = receiving.values()
         assert came == LARGE[: len(came)]
         async with httpx.AsyncClient() as http:
@@ -204,7 +205,7 @@ async def test_nothing_of_a_body_is_read_before_caller_and_token_are_right(field
         writer.write(request(path, "PUT", (*lines, "Content-Length: 7", "Expect: 100-continue")))
         assert b" 100 " in await reader.readline()
         writer.close()
-        await until(lambda: not application.blobs.shelf(KEEPING).busy)
+        await patiently(lambda: not application.blobs.shelf(KEEPING).busy)
 
 
 async def test_who_fetches_too_much_at_once_is_asked_to_wait(http):
@@ -218,9 +219,9 @@ async def test_who_fetches_too_much_at_once_is_asked_to_wait(http):
             lines = [f"{name}: {value}" for name, value in headers().items()]
             writer.write(request(f"/jobs/{JOB}/parts/{part.digest}", "GET", lines))
             waiting.append(writer)
-        await until(lambda: len(application.gate.asked) == 20)
+        await patiently(lambda: len(application.gate.asked) == 20)
         got = await http.get(url(door.port, part.digest), headers=headers())
         assert (got.status_code, got.json()["code"]) == (429, "job.crowded")
         for writer in waiting:
             writer.transport.abort()
-        await until(lambda: not door.server.server_state.connections)
+        await patiently(lambda: not door.server.server_state.connections)

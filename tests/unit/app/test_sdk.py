@@ -157,7 +157,7 @@ def test_a_run_that_takes_longer_goes_on_in_the_connector(monkeypatch):
     [
         (lambda s: s.status(), "GET", "/status"),
         (lambda s: s.doctor(), "GET", "/doctor"),
-        (lambda s: s.admit("did:web:h", name="H"), "POST", "/members"),
+        (lambda s: s.admit("did:web:h", name="H", operator="did:web:o"), "POST", "/members"),
         (lambda s: s.remove("did:web:h"), "DELETE", "/members/did:web:h"),
         (lambda s: s.remove("did:web:127.0.0.1%3A9140"), "DELETE", "/members/did:web:127.0.0.1%253A9140"),
         (lambda s: s.model("a/../b#c?d e"), "GET", "/models/a%2F..%2Fb%23c%3Fd%20e"),

@@ -89,7 +89,8 @@ async def sites_with(record=None, reply=None, outcome=None):
             raise reply
         return reply
 
-    return TransferSites(Transfers(database, outcome), SimpleNamespace(ask=ask), database, Bell(), ManualClock())
+    jobs = SimpleNamespace(ask=ask, seat=ask, seated=ask)
+    return TransferSites(Transfers(database, outcome), jobs, database, Bell(), ManualClock())
 
 
 async def test_a_use_is_asked_for_once():
@@ -291,3 +292,24 @@ async def test_the_parts_of_an_answer_belong_to_its_digest():
     for other in (ANSWER | {"parts": [part]}, said | {"parts": [part | {"size": 4}]}, said | {"parts": []}):
         with pytest.raises(SiteRefusedError, match="digest"):
             await (await sites_with(transfer(data_address=ADDRESS), other)).ask("t", STEP)
+
+
+async def test_a_seat_is_taken_and_told_by_its_key():
+    sites = await sites_with(transfer(data_address=ADDRESS), {"key": "signed"})
+    assert await sites.seat("t", "manifest") == "signed"
+    await sites.seated("t", ["signed"])
+
+
+@pytest.mark.parametrize("reply", [{}, {"key": 1}])
+async def test_an_answer_without_a_key_is_refused(reply):
+    with pytest.raises(SiteRefusedError):
+        await (await sites_with(transfer(data_address=ADDRESS), reply)).seat("t", "manifest")
+
+
+async def test_a_site_that_takes_no_seat_says_why():
+    refused = JobRefusedError(refusal="run.own_seat", reason="No.", advice="", status=403)
+    sites = await sites_with(transfer(data_address=ADDRESS), refused)
+    for asking in (lambda: sites.seat("t", "manifest"), lambda: sites.seated("t", [])):
+        with pytest.raises(SiteRefusedError) as told:
+            await asking()
+        assert told.value.refusal == "run.own_seat"

@@ -13,6 +13,7 @@ from medspace.connector.usage.brakes import MOST_ROUNDS
 from medspace.connector.usage.errors import JobClosedError, NotAdmittedError, StepError, UnknownJobError
 from medspace.core.errors import MedspaceError, StorageFullError
 from medspace.core.hashing import digest
+from tests.runs import manifest_of
 from tests.unit.connector.uses import (
     ASSET,
     HOLDER,
@@ -28,6 +29,10 @@ from tests.unit.connector.uses import (
 from tests.workplaces import names
 
 STRANGER = "did:web:stranger.example"
+
+
+async def taken(_):
+    """The seat of a use is taken already."""
 
 
 async def test_a_step_is_admitted_answered_and_released():
@@ -48,7 +53,9 @@ async def test_a_step_is_admitted_answered_and_released():
         "purpose": PURPOSE,
         "round": 1,
         "step": "sum",
-        "sites": 0,
+        "sites": 1,
+        "run": "urn:run:by-hand",
+        "manifest": manifest_of(USER, TASK, {HOLDER: "urn:agreement:1"}).digest,
         "expires": "2026-11-23T13:00:00.000Z",
     }
     assert released.kind == "use.released"
@@ -59,7 +66,8 @@ async def test_a_step_is_admitted_answered_and_released():
 
 async def test_an_admission_carries_the_limits_of_the_agreement():
     house, token = await admitted_house(outputs=["count.sum"], min_cohort=30, min_sites=2)
-    await house.control.step(call(token, task=TASK | {"min_sites": 2}, sites=(HOLDER, "did:web:b")))
+    house.others = ("did:web:b.example",)
+    await house.control.step(call(token, task=TASK | {"min_sites": 2}))
     (admission,) = house.engine.asked
     assert (admission.outputs, admission.min_cohort, admission.min_sites) == (("count.sum",), 30, 2)
     assert admission.expires <= house.clock.now().replace(hour=13)
@@ -414,6 +422,8 @@ async def test_nothing_leaves_when_the_release_cannot_be_written_and_asking_agai
     house = House(FullDatabase())
     await house.agree()
     token = await house.start()
+    await house.sit(call(token))
+    house.sit = taken
     house.database.left = 1
     with pytest.raises(StorageFullError):
         await house.control.step(call(token))

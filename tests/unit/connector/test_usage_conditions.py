@@ -440,6 +440,8 @@ def test_the_duties_that_are_kept_are_those_of_all_conditions():
 def test_of_a_participant_is_known_what_the_authority_signed():
     member = Member(USER, "A company", "DE", ("user",), b"")
     listed = Members("did:web:authority.example", NOW, NOW, (member, replace(member, did="did:web:b", region="")))
-    assert facts(listed, USER) == Facts(USER, "DE", ("user",))
+    assert facts(listed, USER) == Facts(USER, "DE", ("user",), USER)
+    run_by = Members("did:web:authority.example", NOW, NOW, (replace(member, operator="did:web:chain"),))
+    assert facts(run_by, USER).operator == "did:web:chain"
     assert facts(listed, "did:web:b").region is None
     assert facts(listed, "did:web:nobody") == facts(None, "did:web:nobody") == Facts("did:web:nobody")

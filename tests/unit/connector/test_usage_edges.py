@@ -9,7 +9,7 @@ from medspace.adapters.memory import ManualClock
 from medspace.connector.model import AGREEMENTS
 from medspace.connector.usage import notebook
 from medspace.connector.usage.calls import Holder
-from medspace.connector.usage.errors import StepError
+from medspace.connector.usage.errors import StepError, WithheldError
 from medspace.connector.usage.model import KEPT
 from medspace.connector.usage.service import DAY
 from medspace.connector.usage.spent import exhausted, spent
@@ -102,6 +102,41 @@ async def test_parts_of_an_answer_that_a_use_has_already_are_given_again():
     doors = house.control.parts
     assert await doors.released(USER, "urn:job:1", token, first.parts[0].digest) == first.parts[0]
     assert await doors.released(USER, "urn:job:1", token, "0" * 64) is None
+
+
+async def test_a_use_that_has_the_parts_of_a_known_answer_needs_no_other_copy():
+    house, token = await admitted_house(count=5)
+    upper(house)
+    first = await house.control.step(call(token, parts=(bring(house, b"content"),)))
+    other = await house.start("urn:job:2")
+    asked = bring(house, b"content", job="urn:job:2")
+    bring(house, b"CONTENT", job="urn:job:2")
+    again = await house.control.step(call(other, job="urn:job:2", parts=(asked,)))
+    assert (again.values, len(house.engine.asked)) == (first.values, 1)
+    assert [part.digest for part in again.parts] == [part.digest for part in first.parts]
+
+
+async def test_each_of_several_parts_of_an_answer_is_found():
+    house, token = await admitted_house()
+
+    def answer(admission, step, workplace):
+        made = []
+        for content in (b"one", b"two"):
+            with workplace.blobs.create("text/plain") as being:
+                being.write(content)
+            made.append(being.part)
+        return replace(house.engine.output, parts=tuple(made))
+
+    few, house.engine.output = house.engine.output, replace(house.engine.output, cohort=1)
+    house.engine.answer = lambda *_: house.engine.output
+    with pytest.raises(WithheldError):
+        await house.control.step(call(token))  # what was kept back has no parts to fetch
+    house.engine.answer, house.engine.output = answer, few
+    release = await house.control.step(call(token, round=2))
+    found = [await house.control.parts.released(USER, "urn:job:1", token, part.digest) for part in release.parts]
+    assert found == list(release.parts)
+    assert len(found) == 2
+    assert await house.control.parts.released(USER, "urn:job:1", token, "0" * 64) is None
 
 
 async def test_what_waits_for_a_person_is_dropped_with_its_end_also_where_it_is_not_there_any_more():

@@ -16,7 +16,7 @@ from medspace.app.api.bodies import LARGEST_STEP
 from medspace.app.api.public import _answer
 from medspace.connector.usage import rules, service
 from medspace.connector.usage.errors import ReleaseTooLargeError, StepError, UnknownJobError
-from medspace.core.limits import ANSWER, DEEPEST, ENVELOPE, LEAVES, PART, PARTS, RELEASE, STEP
+from medspace.core.limits import ANSWER, DEEPEST, ENVELOPE, LEAVES, MAIL, PART, PARTS, RELEASE, STEP
 from medspace.core.parts import Part, flaw_of_part
 from medspace.core.usage import Output, Release, Step, release_digest
 from tests.admissions import admission
@@ -61,7 +61,7 @@ def filled(leaf, size=RELEASE):
 
 
 def test_the_limits_agree():
-    assert (LARGEST_ANSWER, LARGEST_STEP, RELEASE + ENVELOPE) == (ANSWER, STEP, ANSWER)
+    assert (LARGEST_ANSWER, LARGEST_STEP, RELEASE + MAIL + ENVELOPE) == (ANSWER, STEP, ANSWER)
     assert flaw_of_part(LONGEST_PART) is None
     assert len(msgspec.json.encode([LONGEST_PART] * PARTS)) < ENVELOPE // 2
     step = Step({}, 1, "a" * 64, parts=(LONGEST_PART,) * PARTS)

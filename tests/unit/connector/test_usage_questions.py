@@ -25,7 +25,7 @@ from medspace.core.errors import InvalidInputError, RefusedError, StorageFullErr
 from medspace.core.hashing import digest
 from medspace.core.text import Text
 from medspace.core.usage import Brakes, Output, Release
-from tests.unit.connector.uses import ASSET, HOLDER, NOW, PURPOSE, TASK, House, admitted_house, call
+from tests.unit.connector.uses import ASSET, NOW, PURPOSE, TASK, House, admitted_house, call
 
 DAY = 24 * 3600
 
@@ -557,31 +557,3 @@ def _now(coroutine):
     """Run a coroutine that never waits; the engine's thread has no loop."""
     with pytest.raises(StopIteration):
         coroutine.send(None)
-
-
-# --- the holders of a run --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("sites", "least", "ok"),
-    [
-        ((), 1, True),
-        ((), 2, False),
-        ((HOLDER,), 1, True),
-        ((HOLDER, HOLDER), 2, False),
-        ((HOLDER, "did:web:b"), 2, True),
-        (("did:web:a", "did:web:b"), 1, False),
-    ],
-)
-def test_a_run_names_enough_holders_with_the_one_that_is_asked(sites, least, ok):
-    assert brakes.named(sites, HOLDER, least).permitted is ok
-
-
-async def test_the_holders_are_those_that_the_use_began_with():
-    house, token = await admitted_house(min_sites=2)
-    task = TASK | {"min_sites": 2}
-    sites = (HOLDER, "did:web:b.example")
-    await house.control.step(call(token, task=task, sites=sites))
-    await house.control.step(call(token, task=task, round=2, sites=tuple(reversed(sites))))
-    await refused(house, "use.sites", token, task=task, round=3, sites=(HOLDER, "did:web:c.example"))
-    await refused(house, "use.sites", token, task=task, round=3, sites=(HOLDER,))

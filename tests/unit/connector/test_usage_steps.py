@@ -34,7 +34,7 @@ from medspace.core.engine import StepLimits
 from medspace.core.errors import InvalidInputError, RefusedError, StorageFullError, WaitingError
 from medspace.core.text import Text
 from medspace.core.usage import Brakes, Output, Release, Step
-from tests.unit.connector.uses import House, admitted_house, call
+from tests.unit.connector.uses import HOLDER, House, admitted_house, call
 
 DAY = 24 * 3600.0
 
@@ -284,7 +284,8 @@ async def test_an_output_that_a_person_must_see_waits_for_it_and_leaves_when_app
     assert await house.control.ask(call(token), 5.0) == standing
     house.clock.advance(3 * DAY)
     step = await one(house)
-    _, _, output = await house.control.checking.step(step)
+    _, _, output, sites = await house.control.checking.step(step)
+    assert sites == (HOLDER,)
     assert (output.values, output.memory) == ({"sum": 1.5}, None)  # what it is to remember is under its own key
     release = await house.control.checking.decide(step, approve=True)
     assert await house.control._memories.opened("urn:job:1") == b"m"
@@ -379,6 +380,7 @@ async def cut_off(left=3, **limits):
     house.engine.limits = StepLimits(**limits)
     await house.agree()
     token = await house.start()
+    await house.sit(call(token))
     house.database.left = left
     with pytest.raises(StorageFullError):
         await house.control.step(call(token))
@@ -560,7 +562,11 @@ async def test_an_answer_that_is_kept_no_longer_is_worked_out_again():
     first = await house.control.step(call(token))
     house.clock.advance(366 * DAY)
     await house.control.tidy()
-    second = await house.control.step(call(token))
+    other, gate = await house.start("urn:job:2"), Gate(house)
+    await asked(house, other, gate, job="urn:job:2", round=2)
+    working = asyncio.create_task(house.control.step(call(token)))
+    gate.open()
+    second = await working
     assert (second.id != first.id, second.values) == (True, first.values)
 
 

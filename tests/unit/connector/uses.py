@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -16,14 +17,17 @@ from medspace.connector.model import AGREEMENTS, Agreement, Role, Transfer, Tran
 from medspace.connector.ports import TransferEvent
 from medspace.connector.usage.calls import Call, Holder
 from medspace.connector.usage.conditions import Grounds, Maker
-from medspace.connector.usage.model import JOBS, LABELS, Labelled
+from medspace.connector.usage.going import Lead
+from medspace.connector.usage.model import JOBS, LABELS, SEATS, Labelled
 from medspace.connector.usage.notebook import Notebook
 from medspace.connector.usage.ports import Runners
+from medspace.connector.usage.seats import Identity
 from medspace.connector.usage.service import ALL_BRAKES, UsageControl
 from medspace.connector.usage.strategy import UsageStrategy
 from medspace.connector.usage.tokens import JobTokens
 from medspace.core.dictionary import Column, ColumnType, Dictionary
 from medspace.core.engine import COORDINATOR_SEES_SUMS, OutputForm, StepLimits, Workplace
+from medspace.core.errors import MedspaceError
 from medspace.core.hashing import digest
 from medspace.core.material import Form
 from medspace.core.sealing import Sealer
@@ -31,6 +35,7 @@ from medspace.core.usage import Admission, Brakes, Output, RowScope, Step
 from medspace.ledger.model import Entry, decode
 from medspace.policy import templates
 from medspace.trust.model import Facts
+from tests.runs import Everybody, manifest_of, signed, signer_of
 
 HOLDER = "did:web:clinic.example"
 USER = "did:web:company.example"
@@ -124,6 +129,18 @@ class Engine:
         return self.output
 
 
+class Seated(UsageControl):
+    """Usage control whose uses are shown a manifest of their task before they are asked anything."""
+
+    def __init__(self, house: "House", *parts: Any, **more: Any) -> None:
+        super().__init__(*parts, **more)
+        self._house = house
+
+    async def _begun(self, call: Call) -> Lead:
+        await self._house.sit(call)
+        return await super()._begun(call)
+
+
 class House:
     """Usage control of one holder, with the agreements and jobs that a test asks for."""
 
@@ -146,6 +163,9 @@ class House:
         self.tokens = JobTokens(b"secret")
         self.engine, self.source = Engine(), Source()
         self.regions: dict[str, str | None] = {USER: "DE"}
+        self.operators: dict[str, str | None] = {}  # of those who do not operate themselves; None: a stranger
+        self.members = Everybody()
+        self.others: tuple[str, ...] = ()  # who has a seat beside this holder in the runs of its uses
         self.terms = {"purposes": [PURPOSE], "until": "2027-01-01T00:00:00Z", "min_cohort": 10} | terms
         self.more = more  # conditions beside those of the product
         self.keys = MemoryUseKeys(SeededRandomness(8))
@@ -158,12 +178,13 @@ class House:
         holder = Holder(
             HOLDER, sources, {ASSET: self.limit}, self.notebook, lambda *told: self.told.append(told), self.end
         )
-        self.grounds = Grounds(holder, self.brakes)
+        self.grounds = Grounds(holder, self.brakes, self.facts)
         conditions = [make(self.grounds) for make in (*CONDITIONS, *self.more)]
         self.strategy = UsageStrategy(
             "https://clinic.example", frozenset({KIND}), self.tokens, self.facts, self.clock, conditions
         )
-        self.control = UsageControl(
+        self.control = Seated(
+            self,
             holder,
             engines={(KIND, "count"): lambda: self.engine} if engines is None else engines,
             database=RingingDatabase(self.database, self.bell),
@@ -173,6 +194,7 @@ class House:
             randomness=self.randomness,
             conditions=conditions,
             keys=self.keys,
+            identity=Identity(signer_of(HOLDER), self.members),
             runners=Runners(ThreadPool(), {"thread": ThreadRunner()}),
             changes=self.bell,
             blobs=self.blobs,
@@ -185,7 +207,7 @@ class House:
             await asyncio.gather(*(lead.task for lead in self.control._going._leads.values()), return_exceptions=True)
 
     def facts(self, _: Any, did: str) -> Facts:
-        return Facts(did, self.regions.get(did))
+        return Facts(did, self.regions.get(did), operator=self.operators.get(did, did))
 
     async def agree(self, template: str = "train-only", label: dict[str, Any] | None = LABEL, name: str = "1") -> str:
         policy = templates.build(template, **self.terms) | {
@@ -212,6 +234,15 @@ class House:
         transfer = transfer_of(job, agreement, kind)
         address = await self.database.write(lambda tx: self.strategy.address(tx, transfer))
         return str(address["endpointProperties"][0]["value"])
+
+    async def sit(self, call: Call) -> None:
+        """Show a use that was asked nothing a manifest of the task that it will be asked about."""
+        job, seat = await self.database.read(lambda tx: (tx.get(JOBS, call.job), tx.get(SEATS, call.job)))
+        if job is None or (seat is not None and job.steps) or not isinstance(call.step.task, dict):
+            return
+        seats = {other: f"urn:agreement:of:{other}" for other in self.others} | {HOLDER: job.agreement}
+        with suppress(MedspaceError, ValueError, RecursionError):  # the step itself will say what is wrong
+            await self.control.seats.take(call, signed(manifest_of(job.user, call.step.task, seats)))
 
     async def tell(self, event: TransferEvent, job: str = "urn:job:1") -> None:
         transfer = transfer_of(job, "urn:agreement:1", KIND)

@@ -15,6 +15,7 @@ from medspace.core.columns import ColumnUnknownError
 from medspace.core.dictionary import Column, ColumnType, Dictionary
 from medspace.core.errors import RefusedError
 from medspace.core.material import Form
+from medspace.core.signing import Ed25519Signer
 from medspace.core.usage import Brakes, RowScope, Step, release_digest
 from medspace.learning.glm.engine import GlmEngine
 from medspace.learning.glm.outcome import read
@@ -29,6 +30,7 @@ PERSON = "person"  # the column that says whose a row is, where there is one
 Columns = Mapping[str, Sequence[float] | Sequence[str | None]]
 
 
+SIGNER = Ed25519Signer.from_seed(b"researcher".ljust(32))
 OUTCOMES = ("num > 0",)
 
 
@@ -141,6 +143,8 @@ class SimulatedSites:
     refusing_to_begin: dict[str, Exception] = field(default_factory=dict)
     asked: list[tuple[str, int, str]] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
+    shown: list[tuple[str, str]] = field(default_factory=list)  # (site, manifest)
+    keys: dict[str, tuple[str, ...]] = field(default_factory=dict)  # of all seats, as each site got them
     engine: GlmEngine = field(default_factory=GlmEngine)
     brakes: Brakes = ALL_ON
     least: int = 1
@@ -161,6 +165,13 @@ class SimulatedSites:
         if site in self.refusing_to_begin:
             raise self.refusing_to_begin[site]
         return f"urn:use:{site}"
+
+    async def seat(self, use, manifest):
+        self.shown.append((use.removeprefix("urn:use:"), manifest))
+        return f"key of {use}"
+
+    async def seated(self, use, keys):
+        self.keys[use.removeprefix("urn:use:")] = tuple(keys)
 
     async def ask(self, use, step):
         site = use.removeprefix("urn:use:")
@@ -204,6 +215,7 @@ def coordinator(sites, *, database=None, clock=None, **options):
         clock=clock or ManualClock(),
         randomness=SeededRandomness(),
         actor="did:web:researcher",
+        signer=SIGNER,
         algorithms=(GlmAlgorithm(),),
         **options,
     )

@@ -19,6 +19,8 @@ SITES = (NORTH, SOUTH)
 AUTHORITY = b"authority's public key".ljust(32)
 TASK = digest({"task": "glm"})
 MODEL = digest({"model": 2})
+MANIFEST = digest({"manifest": 1})
+RUN = "urn:run:1"
 SIGNERS = {did: Ed25519Signer.from_seed(bytes([number] * 32)) for number, did in enumerate((COMPANY, NORTH, SOUTH))}
 MEMBERS = "the members list"
 
@@ -143,6 +145,8 @@ def release(space, site, number, *, identity=None, agreement=None):
         round=number,
         step="gradient",
         question=digest({"model": number}),
+        run=RUN,
+        manifest=MANIFEST,
     )
     space.note(
         site,
@@ -159,7 +163,7 @@ def train(space, sites=SITES, rounds=2):
     space.note(
         COMPANY,
         "run.started",
-        run="urn:run:1",
+        run=RUN,
         task=TASK,
         agreements=[agreement_of(site) for site in sites],
         sites=list(sites),
@@ -171,10 +175,11 @@ def train(space, sites=SITES, rounds=2):
         space.note(
             COMPANY,
             "run.round",
-            run="urn:run:1",
+            run=RUN,
             round=number,
             step="gradient",
             model=digest({"model": number}),
+            manifest=MANIFEST,
             answers=[answer(site, number) for site in sites],
         )
 
@@ -189,7 +194,7 @@ def answer(site, number):
 
 
 def finish(space, **facts):
-    said = {"run": "urn:run:1", "model": digest({"whole": 1}), "rounds": 2, "sites": list(SITES)}
+    said = {"run": RUN, "model": digest({"whole": 1}), "rounds": 2, "sites": list(SITES)}
     said |= {"protection": "coordinator-sees-sums", "fitted": MODEL}
     space.note(COMPANY, "run.finished", **{**said, **facts})
     for site in SITES:

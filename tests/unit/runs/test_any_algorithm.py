@@ -15,7 +15,7 @@ from medspace.runs.errors import AnswerInvalidError, RunError, SiteRefusedError,
 from medspace.runs.model import RunState
 from medspace.runs.ports import Answer, Demands, Question, Result
 from medspace.runs.service import Coordinator
-from tests.unit.learning.simulated import did, seats
+from tests.unit.learning.simulated import SIGNER, did, seats
 
 
 @dataclass
@@ -47,13 +47,13 @@ class Adding:
     def first(self):
         return {"total": 0, "sites": []}
 
-    def question(self, state, number):
+    def questions(self, state, number):
         if number > 9:
             raise RunError
         inputs = {"total": state["total"]} if number > 1 else {}
         return None if state["total"] >= self.document["enough"] else Question("add", "add.value", inputs)
 
-    def sums(self, state, number):
+    def gathering(self, state, number):
         return Added(number, state, [])
 
     def without(self, state):
@@ -82,6 +82,12 @@ class Numbers:
     async def begin(self, run, agreement, kind):
         return agreement.replace("agreement", "use")
 
+    async def seat(self, use, manifest):
+        return f"key of {use}"
+
+    async def seated(self, use, keys):
+        pass
+
     async def ask(self, use, step):
         site = use.removeprefix("urn:use:")
         self.asked.append((step.round, step.name, step.inputs))
@@ -98,7 +104,7 @@ class Numbers:
 def leader(values, algorithms):
     sites, clock = Numbers(values), ManualClock()
     actor = "did:web:researcher"
-    return Coordinator(MemoryDatabase(), sites, clock, SeededRandomness(), actor, algorithms)
+    return Coordinator(MemoryDatabase(), sites, clock, SeededRandomness(), actor, SIGNER, algorithms)
 
 
 BOTH = (GlmAlgorithm(), AddingAlgorithm())

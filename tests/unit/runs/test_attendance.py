@@ -259,21 +259,3 @@ async def test_a_site_that_is_away_before_the_first_round_is_found_so_before_any
 async def test_a_dictionary_that_is_none_is_no_dictionary():
     run, _, _ = await surveyed({did(0): {"columns": "x"}})
     assert [(fault.site, fault.code) for fault in run.faults] == [(did(0), "learning.coding")]
-
-
-# --- what each site is told ----------------------------------------------------------------------------------------
-
-
-async def test_every_step_names_all_holders_that_the_run_asks_also_those_that_are_gone():
-    told = []
-
-    async def listen(step, honest):
-        told.append(step.sites)
-        return honest()
-
-    sites = SimulatedSites(TABLES, {did(0): listen, did(1): refuse})
-    reverse = list(reversed(seats(TABLES)))
-    run = await coordinator(sites).train(task(site_faults="exclude"), reverse)
-    assert run.state is RunState.FINISHED
-    assert set(told) == {tuple(sorted(TABLES))}
-    assert len(told) == run.round

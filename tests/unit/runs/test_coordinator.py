@@ -167,8 +167,9 @@ class MortalDatabase(MemoryDatabase):
 
 
 def told(log):
-    """What a log says, without times and without identities that are drawn anew."""
-    return [(entry.kind, entry.facts) for entry in log]
+    """What a log says, without times and without what is drawn anew; of one manifest is whatever was asked."""
+    assert len({entry.facts["manifest"] for entry in log if "manifest" in entry.facts}) <= 1
+    return [(entry.kind, {**entry.facts, "manifest": "manifest" in entry.facts}) for entry in log]
 
 
 async def undisturbed():

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -30,6 +31,13 @@ def test_a_list_may_be_empty_and_names_may_be_in_any_script():
     for members in ((), (member,)):
         listed = Members(AUTHORITY, NOW, NOW + timedelta(days=1), members)
         assert verify_members(sign_members(KEYS[AUTHORITY], listed), KEY, NOW) == listed
+
+
+def test_who_operates_a_member_is_part_of_the_list():
+    member = replace(member_of(HOSPITAL), operator="did:web:chain.example")
+    listed = Members(AUTHORITY, NOW, NOW + timedelta(days=1), (member, member_of(COMPANY)))
+    read = verify_members(sign_members(KEYS[AUTHORITY], listed), KEY, NOW)
+    assert [one.operator for one in read.members] == ["did:web:chain.example", ""]
 
 
 def test_a_list_is_valid_until_before_it_expires():

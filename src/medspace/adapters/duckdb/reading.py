@@ -140,7 +140,7 @@ def check_form(path: Path, form: str) -> None:
     found = _form(path)
     if found != form:
         facts = {"form": form, "found": found}
-        raise TableUnreadableError(path.name, Text(msgid("it is no {form} file but looks like {found}"), facts))
+        raise TableUnreadableError(path.name, Text(msgid("it looks like {found}, not like {form}"), facts))
 
 
 def is_csv(path: Path) -> bool:

@@ -18,6 +18,7 @@ from medspace.adapters.http.connection import Answer
 from medspace.adapters.http.errors import BadAnswerError
 from medspace.adapters.http.pace import Pace
 from medspace.connector.errors import UnreachableError
+from medspace.core.decoding import read_json
 from medspace.core.parts import Blobs, BlobStore, Keeping, Part, PartError, Receiving
 from medspace.core.text import Text, msgid
 
@@ -124,7 +125,7 @@ class PartClient:
         if got.status not in (CREATED, ACCEPTED):
             raise self.refused(Answer(got.status, got.headers, content))
         try:
-            there = msgspec.json.decode(content, type=_Received).received
+            there = read_json(content, _Received).received
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             there = -1
         if not 0 <= there <= part.size or (there == part.size) != (got.status == CREATED):

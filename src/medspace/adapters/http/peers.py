@@ -1,7 +1,7 @@
 """What medspace asks of other parties, over the one HTTP client: messages, documents, members, steps."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -17,6 +17,7 @@ from medspace.adapters.http.parts import PartClient
 from medspace.connector.errors import UnreachableError
 from medspace.connector.ports import Reply
 from medspace.connector.usage.errors import StepTooLongError, UseFailedError
+from medspace.core import limits
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.decoding import read_json
 from medspace.core.limits import ANSWER
@@ -264,6 +265,39 @@ class JobClient:
             "POST", endpoint, headers=headers, body=body, limit=LARGEST_ANSWER, timeout=timeout
         )
         return _step_answer(endpoint, answer)
+
+    async def seat(self, endpoint: str, job_token: str, manifest: str, audience: str, timeout: float) -> JsonObject:  # noqa: ASYNC109 - a bound of the call, kept inside
+        """The site's answer to a manifest of a run.
+
+        Raises:
+            UnreachableError, JobBusyError, JobRefusedError: as for `ask`.
+        """
+        return await self._told(f"{endpoint}/manifest", job_token, {"manifest": manifest}, audience, timeout)
+
+    async def seated(
+        self,
+        endpoint: str,
+        job_token: str,
+        keys: Sequence[str],
+        audience: str,
+        timeout: float,  # noqa: ASYNC109 - a bound of the call, kept inside
+    ) -> JsonObject:
+        """The site's answer to the keys of all seats.
+
+        Raises:
+            UnreachableError, JobBusyError, JobRefusedError: as for `ask`.
+        """
+        return await self._told(f"{endpoint}/seats", job_token, {"keys": list(keys)}, audience, timeout)
+
+    async def _told(self, url: str, job_token: str, said: JsonObject, audience: str, timeout: float) -> JsonObject:  # noqa: ASYNC109
+        body, headers = _encoder.encode(said), self._headers(job_token, audience)
+        answer = await self._client.request(
+            "POST", url, headers=headers, body=body, limit=limits.ENVELOPE, timeout=timeout
+        )
+        read = _step_answer(url, answer)
+        if isinstance(read, Working):
+            raise BadAnswerError(address=url, reason=Text(msgid("it is not a JSON object")))
+        return read
 
     async def look(
         self,

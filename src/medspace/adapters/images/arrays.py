@@ -61,4 +61,4 @@ def _array(path: Path, file: IO[bytes], size: int) -> Array:
 
 
 def _broken(path: Path) -> TableUnreadableError:
-    return TableUnreadableError(path.name, Text(msgid("it is no .npz of plain arrays")))
+    return TableUnreadableError(path.name, Text(msgid("it is not an .npz of plain arrays")))

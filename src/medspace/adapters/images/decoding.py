@@ -40,7 +40,7 @@ def decode(content: bytes) -> Pixels:
     channels = {b"5": 1, b"6": 3}[found[1]]
     width, height, most = (int(found[place]) for place in (2, 3, 4))
     if most != 255:  # noqa: PLR2004 - eight bits
-        raise ImageFormatError(msgid("it has not 8 bits a channel"))
+        raise ImageFormatError(msgid("it does not have 8 bits a channel"))
     _check_size(width, height)
     size = width * height * channels
     if len(content) - found.end() != size:

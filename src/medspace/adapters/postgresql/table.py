@@ -109,7 +109,7 @@ def _placed(address: str, table: str, password: str) -> _Place:
     try:
         url = sa.make_url(address)
     except (ArgumentError, ValueError):  # whose message would quote the password
-        raise AddressError(table=table, reason=Text(msgid("it is no address of a server"))) from None
+        raise AddressError(table=table, reason=Text(msgid("it is not the address of a server"))) from None
     schema, _, name = table.rpartition(".")
     if not name:
         raise AddressError(table=table or "-", reason=Text(msgid("it names no table")))

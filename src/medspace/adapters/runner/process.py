@@ -63,6 +63,11 @@ class ProcessRunner:
         self._free, self._threads = asyncio.Semaphore(places), ThreadPool(places, "process")
         self.grace = grace
 
+    @property
+    def free(self) -> bool:
+        """Whether there is a place for whoever comes now."""
+        return not self._free.locked()
+
     @asynccontextmanager
     async def place(self) -> AsyncIterator["ProcessPlace"]:
         """Hold a place; what lies in the folder of its step goes at the end, but for what could not be noted."""

@@ -139,6 +139,11 @@ class ThreadRunner:
         self._pool = ThreadPool(places, "step")
         self._free = asyncio.Semaphore(self._pool.most)
 
+    @property
+    def free(self) -> bool:
+        """Whether there is a place for whoever comes now."""
+        return not self._free.locked()
+
     @asynccontextmanager
     async def place(self) -> AsyncIterator[ThreadPlace]:
         """Hold a place; it is given back once its thread has ended."""

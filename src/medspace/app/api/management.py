@@ -62,6 +62,7 @@ class MemberBody(_Body):
     name: Text
     region: Text = ""
     roles: list[Text] = []
+    operator: Text = ""
 
 
 class NegotiationBody(_Body):
@@ -212,7 +213,8 @@ def _space(desk: Desk) -> APIRouter:
 
     @router.post("/members")
     async def admit(body: MemberBody) -> Response:
-        return json_response(views.member(await desk.admit(body.did, body.name, body.region, body.roles)), 201)
+        admitted = await desk.admit(body.did, body.name, body.region, body.roles, body.operator)
+        return json_response(views.member(admitted), 201)
 
     @router.delete("/members/{did:path}")
     async def remove(did: str) -> Response:

@@ -2,6 +2,8 @@
 
 Only the DID document is answered without a proven caller.
 
+    POST /jobs/{job}/manifest       the signed manifest of the run: 200 with this seat's signed key
+    POST /jobs/{job}/seats          the signed keys of all seats: 200 with the digest of the manifest
     POST /jobs/{job}                a step: 200 with its release, or 202 with `Location` and `Retry-After`
     GET  /jobs/{job}/steps/{step}   the same for a step that was asked for before
     PUT  /jobs/{job}/parts/{digest} a part of a question (`parts.py`)
@@ -10,7 +12,7 @@ Only the DID document is answered without a proven caller.
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 from starlette.requests import Request
@@ -42,6 +44,7 @@ from medspace.connector.usage.errors import (
 )
 from medspace.connector.usage.going import Standing
 from medspace.connector.usage.service import UsageControl
+from medspace.core import limits
 from medspace.core.canonical import JsonObject
 from medspace.core.decoding import read_json
 from medspace.core.errors import MedspaceError
@@ -51,11 +54,11 @@ from medspace.core.text import Text, msgid
 from medspace.core.usage import Release, Step
 from medspace.trust.model import Caller
 
+T = TypeVar("T")
 LONGEST_JOB_TOKEN = 256
 PATIENCE = 5.0  # seconds for a step, before the caller hears where to ask for it later
 SHA256 = "sha256:"
 JOB_HEADER = "medspace-job"
-MOST_SITES = 1000  # that one run may name
 LONGEST_DID = 256
 DID = r"^did:[a-z0-9]+:[A-Za-z0-9._:%-]+\Z"  # DID Core 3.1
 
@@ -86,8 +89,16 @@ class _Step(msgspec.Struct, frozen=True):
     round: int
     name: str
     inputs: JsonObject = {}
-    sites: Annotated[tuple[_Did, ...], msgspec.Meta(max_length=MOST_SITES)] = ()
     parts: Annotated[tuple[Part, ...], msgspec.Meta(max_length=PARTS)] = ()
+    inbox: Annotated[dict[_Did, str], msgspec.Meta(max_length=limits.SEATS)] = {}
+
+
+class _Manifest(msgspec.Struct, frozen=True):
+    manifest: str
+
+
+class _Keys(msgspec.Struct, frozen=True):
+    keys: Annotated[list[str], msgspec.Meta(max_length=limits.SEATS)]
 
 
 def public_routes(
@@ -120,6 +131,18 @@ def public_routes(
             standing = await usage.ask(asked, patience)
         return _told_of(asked.job, standing)
 
+    async def job_manifest(request: Request) -> Response:
+        caller = await caller_of(request, authenticate)
+        shown = _read(await read_body(request, LARGEST_STEP), _Manifest)
+        async with turns.turn(caller.did):
+            return json_response({"key": await usage.seats.take(_call(request, caller), shown.manifest)})
+
+    async def job_seats(request: Request) -> Response:
+        caller = await caller_of(request, authenticate)
+        handed = _read(await read_body(request, limits.SEAT_KEYS), _Keys)
+        async with turns.turn(caller.did):
+            return json_response({"manifest": await usage.seats.seat(_call(request, caller), handed.keys)})
+
     async def job_step(request: Request) -> Response:
         caller = await caller_of(request, authenticate)
         asked = _call(request, caller)
@@ -130,6 +153,8 @@ def public_routes(
         Route(path, did_document, methods=["GET"]),
         Route("/members", _guarded(members_list), methods=["GET"]),
         Route("/jobs/{job}", _guarded(job), methods=["POST"]),
+        Route("/jobs/{job}/manifest", _guarded(job_manifest), methods=["POST"]),
+        Route("/jobs/{job}/seats", _guarded(job_seats), methods=["POST"]),
         Route("/jobs/{job}/steps/{step}", _guarded(job_step), methods=["GET"]),
     ]
 
@@ -161,12 +186,18 @@ def _told(error: MedspaceError) -> MedspaceError:
     return cause if isinstance(error, StepError) and isinstance(cause, MedspaceError) else error
 
 
-def _read_step(body: bytes) -> Step:
+def _read(body: bytes, kind: type[T]) -> T:
     try:
-        read = read_json(body, _Step)
+        return read_json(body, kind)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise MessageError(reason=Text(msgid("it is not a step of a job"))) from error
-    return Step(read.task, read.round, read.name, read.inputs, read.sites, read.parts)
+        raise MessageError(reason=Text(msgid("it is not what a job is asked"))) from error
+
+
+def _read_step(body: bytes) -> Step:
+    read = _read(body, _Step)
+    if sum(map(len, read.inbox.values())) > limits.MAIL:
+        raise MessageError(reason=Text(msgid("its messages are larger than {most} bytes"), {"most": limits.MAIL}))
+    return Step(read.task, read.round, read.name, read.inputs, read.parts, read.inbox)
 
 
 NO_STEP = Step(task={}, round=0, name="")  # of a call that only looks
@@ -188,12 +219,16 @@ def _told_of(job: str, standing: Standing) -> Response:
 
 def _answer(release: Release) -> JsonObject:
     parts = [{"digest": part.digest, "media_type": part.media_type, "size": part.size} for part in release.parts]
-    return {
-        "release": release.id,
-        "round": release.round,
-        "kind": release.kind,
-        "cohort": release.cohort,
-        "values": dict(release.values),
-        "digest": release.digest,
-        "entry": release.entry,
-    } | ({"parts": parts} if parts else {})
+    return (
+        {
+            "release": release.id,
+            "round": release.round,
+            "kind": release.kind,
+            "cohort": release.cohort,
+            "values": dict(release.values),
+            "digest": release.digest,
+            "entry": release.entry,
+        }
+        | ({"parts": parts} if parts else {})
+        | ({"outbox": dict(release.outbox)} if release.outbox else {})
+    )

@@ -127,13 +127,14 @@ def admit(
     name: Annotated[str, typer.Option("--name", help="Its name; default: its DID.")] = "",
     region: Annotated[str, typer.Option("--region", help="Where it is, such as EU or US.")] = "",
     role: Annotated[list[str] | None, typer.Option("--role", help="Such as holder or user; may be repeated.")] = None,
+    operator: Annotated[str, typer.Option("--operator", help="Who runs it, by DID; default: itself.")] = "",
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
     lang: LanguageOption = "",
 ) -> None:
     """As the authority: put a running participant on the signed members list."""
     with session(config, json=json, language=lang) as (space, screen):
-        member = space.admit(did, name=name or did, region=region, roles=role or ())
+        member = space.admit(did, name=name or did, region=region, roles=role or (), operator=operator)
         text = Text(
             msgid("{name} is a member now; its key is {key}."),
             {"name": member["name"], "key": member["public_key"]},

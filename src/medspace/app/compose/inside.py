@@ -53,6 +53,7 @@ class Learning:
             base.clock,
             base.randomness,
             base.config.did,
+            base.signer,
             tuple(make() for make in base.parts.algorithms),
             dictionaries=PublishedDictionaries(Finder(base.documents, road.transport), base.database),
             progress=self.waiting.hear,

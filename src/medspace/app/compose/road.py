@@ -30,6 +30,7 @@ from medspace.connector.usage.calls import Holder
 from medspace.connector.usage.conditions import Grounds, kept_duties
 from medspace.connector.usage.notebook import Notebook
 from medspace.connector.usage.ports import Runners
+from medspace.connector.usage.seats import Identity
 from medspace.connector.usage.service import UsageControl
 from medspace.connector.usage.spent import spent
 from medspace.connector.usage.strategy import UsageStrategy
@@ -53,7 +54,7 @@ class Road:
         self.assets, self.kinds = assets, assets.kinds
         answering = Answering(config.negotiations.answers)
         holder = self._holder()
-        conditions = tuple(make(Grounds(holder, base.parts.brakes)) for make in base.parts.conditions)
+        conditions = tuple(make(Grounds(holder, base.parts.brakes, base.facts)) for make in base.parts.conditions)
         strategy = PolicyStrategy(local, base.facts, answering, spent, kept_duties(conditions))
         negotiation_steps = NegotiationSteps(local, strategy)
         usage_strategy = UsageStrategy(config.base_url, self.kinds, tokens, base.facts, base.clock, conditions)
@@ -78,6 +79,7 @@ class Road:
             randomness=base.randomness,
             conditions=conditions,
             keys=FileUseKeys(config.path(USE_KEYS), base.randomness),
+            identity=Identity(base.signer, base.book),
             runners=self._runners(),
             changes=base.bell,
             blobs=self._blobs(),

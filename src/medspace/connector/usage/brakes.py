@@ -68,26 +68,6 @@ def not_withheld(of_agreement: int, of_user: int) -> Decision:
     return _one(WITHHELD, asked, held, remedy, ok=ok)
 
 
-def named(sites: Collection[str], holder: str, least: int) -> Decision:
-    """Whether a run names as many holders as the agreement wants, the one that is asked among them.
-
-    Nobody proves that the others are asked as well: that comes with rounds that nobody can look into.
-    """
-    found = len(set(sites)) if holder in sites else 1 if not sites else 0
-    asked = Text(msgid("a run that names at least {least} holders, this one among them"), {"least": least})
-    held = Text(msgid("it names {found}"), {"found": found})
-    remedy = Text(msgid("Train with more hospitals, and with a connector that names them in each step."))
-    return _one("use.sites", asked, held, remedy, ok=found >= least or (not sites and least <= 1))
-
-
-def same_sites(first: str | None, now: str) -> Decision:
-    """Whether the holders that a step names are those that the use began with."""
-    asked = Text(msgid("the holders that the use began with"))
-    held = Text(msgid("the holders of this step have the digest {digest}"), {"digest": now})
-    remedy = Text(msgid("Begin a new use."))
-    return _one("use.sites", asked, held, remedy, ok=first in (None, now))
-
-
 def fewest_changed(min_cohort: int) -> int:
     """By how many persons a table must differ from one that has answered."""
     return max(min_cohort, FEWEST_CHANGED)

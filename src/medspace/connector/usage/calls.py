@@ -9,7 +9,6 @@ from medspace.connector.usage.model import JOBS, Job, Question
 from medspace.connector.usage.notebook import Notebook
 from medspace.core.decision import Decision, Premise
 from medspace.core.errors import RefusedError, WaitingError
-from medspace.core.hashing import digest
 from medspace.core.material import Source
 from medspace.core.store import Transaction
 from medspace.core.text import Text, msgid
@@ -77,12 +76,16 @@ class Asking:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """What was admitted: the step, and the answer where the same was answered before."""
+    """What was admitted: the step, and the answer where the same was answered before.
+
+    `memory` is what the use remembers, sealed; "" where it remembers nothing, None where nobody has looked.
+    """
 
     admission: Admission
     step: Step
     asked: Question
     known: Release | None = None
+    memory: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +121,6 @@ def numbered(tx: Transaction, agreement: str) -> int:
     """How many uses of an agreement something was released to."""
     last = tx.find(JOBS, where={"agreement": agreement}, order_by="number", descending=True, limit=1)
     return last[0].number if last else 0
-
-
-def sites_digest(sites: tuple[str, ...]) -> str:
-    """The digest of the holders that a run names, in whatever order."""
-    return digest(sorted(set(sites)))
 
 
 def told(code: str, premise: Premise | None) -> dict[str, str | Text]:

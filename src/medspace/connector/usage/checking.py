@@ -5,6 +5,7 @@ from datetime import datetime
 
 from medspace.connector.usage import rules
 from medspace.connector.usage.calls import Admitted, Holder, Refusal, told
+from medspace.connector.usage.conditions.seats import manifest_of
 from medspace.connector.usage.errors import NoStepError, NotHeldError, WithheldError
 from medspace.connector.usage.gate import Gate
 from medspace.connector.usage.model import QUESTIONS, Outcome, Question
@@ -41,21 +42,23 @@ class Checking:
         where = {} if outcome is None else {"outcome": outcome.value}
         return await newest(self._database, QUESTIONS, where, after, limit, by="time")
 
-    async def step(self, step: str) -> tuple[Question, Step, Output | None]:
-        """One step, what was asked, and its output where that waits for a person.
+    async def step(self, step: str) -> tuple[Question, Step, Output | None, tuple[str, ...]]:
+        """One step, what was asked, its output where that waits for a person, and who has a seat in its run.
 
         Raises:
             NoStepError: there is none.
         """
 
-        def look(tx: Transaction) -> tuple[Question, Output | None]:
+        def look(tx: Transaction) -> tuple[Question, Output | None, tuple[str, ...]]:
             question = tx.get(QUESTIONS, step)
             if question is None:
                 raise NoStepError(step=step)
-            return question, self._holder.notebook.held(tx, step) if question.outcome is Outcome.HELD else None
+            output = self._holder.notebook.held(tx, step) if question.outcome is Outcome.HELD else None
+            manifest = manifest_of(tx, question.job)
+            return question, output, manifest.sites if manifest else ()
 
-        question, output = await self._database.read(look)
-        return question, self._holder.notebook.shown(question), output
+        question, output, sites = await self._database.read(look)
+        return question, self._holder.notebook.shown(question), output, sites
 
     def _held(self, tx: Transaction, step: str) -> tuple[Question, Output]:
         question = tx.get(QUESTIONS, step)

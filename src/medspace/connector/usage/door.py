@@ -14,14 +14,14 @@ from medspace.connector.usage.calls import (
     Refusal,
     Visit,
     numbered,
-    sites_digest,
     task_name,
     told,
 )
 from medspace.connector.usage.conditions import Conditions
+from medspace.connector.usage.conditions.seats import manifest_of
 from medspace.connector.usage.errors import JobClosedError, NotAdmittedError, UnknownJobError
 from medspace.connector.usage.gate import INTERRUPTED, Gate
-from medspace.connector.usage.memory import remembers
+from medspace.connector.usage.memory import remembered
 from medspace.connector.usage.model import JOBS, QUESTIONS, Job, Outcome, Question
 from medspace.connector.usage.naming import Digests
 from medspace.connector.usage.recollection import Recollection, Sought
@@ -72,8 +72,8 @@ class Door:
             return again
         self._end_stale(tx, visit.job)
         asking = Asking(visit, grant, request, new=True)
-        alone = remembers(tx, visit.job.id)
-        sought = Sought(visit.job.asset, grant.scope, grant.min_cohort, request, visit.step, alone)
+        memory = remembered(tx, visit.job.id)
+        sought = Sought(visit.job.asset, grant.scope, grant.min_cohort, request, visit.step, memory is not None)
         recalled = self.recollection.of(tx, sought, now)
         asking = replace(asking, new=recalled.known is None and not recalled.perhaps)
         decision = combine(self._judged(tx, asking), recalled.unchanged)
@@ -130,8 +130,7 @@ class Door:
 
     def _enrol(self, tx: Transaction, visit: Visit) -> None:
         job = visit.job
-        job_now = replace(job, task=visit.task, steps=job.steps + 1, sites=sites_digest(visit.step.sites))
-        tx.replace(JOBS, job, job_now)
+        tx.replace(JOBS, job, replace(job, task=visit.task, steps=job.steps + 1))
 
     def _visit(self, tx: Transaction, call: Call, said: Digests, now: datetime) -> Visit:
         job = self.job(tx, call)
@@ -151,8 +150,8 @@ class Door:
         engine = self.engines.get((kind, task_name(step)))
         return None if engine is None else engine.protection(step.task)
 
-    def job(self, tx: Transaction, call: Call) -> Job:
-        """The open job that a call is about.
+    def job(self, tx: Transaction, call: Call, coordinator: str = "") -> Job:
+        """The open job that a call is about: of its user, or of the coordinator whom the user has named.
 
         Raises:
             UnknownJobError: no such job for this caller and token.
@@ -160,13 +159,17 @@ class Door:
         """
         job = tx.get(JOBS, call.job)
         # One answer for "no such job", "not yours" and "wrong token": who has no right learns nothing.
-        if job is None or job.user != call.user:
+        if job is None or call.user not in (job.user, coordinator or self._coordinator(tx, job)):
             raise UnknownJobError(use=call.job)
         if not same_secret(call.token, self.tokens.token(job.id, job.generation)):
             raise UnknownJobError(use=call.job)
         if not job.open:
             raise JobClosedError(use=call.job)
         return job
+
+    def _coordinator(self, tx: Transaction, job: Job) -> str:
+        manifest = manifest_of(tx, job.id)
+        return job.user if manifest is None else manifest.coordinator
 
     def _end_stale(self, tx: Transaction, job: Job) -> None:
         """What this use was admitted to and never got to an end: nothing of it is going on any more."""
@@ -207,7 +210,7 @@ class Door:
         """
         now, admission = self.clock.now(), question.admission
         kept = tx.get(QUESTIONS, admission.id) or question.asked
-        alone = remembers(tx, admission.use)
+        alone = remembered(tx, admission.use) is not None
         sought = Sought(admission.asset, admission.scope, admission.min_cohort, kept.request, question.step, alone)
         known, decision = self.recollection.on(tx, sought, content, now)
         late = known is None and not kept.counted
@@ -290,7 +293,6 @@ class Door:
             "round": step.round,
             "step": step.name,
             "question": visit.inputs,
-            "sites": len(set(step.sites)),
         }
 
     def _scope_digest(self, asset: str, scope: tuple[RowScope, ...]) -> str:

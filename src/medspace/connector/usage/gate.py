@@ -79,12 +79,13 @@ class Gate:
             found.digest,
             entry,
             output.parts,
+            output.outbox,
         )
         if not job.number:  # the first release makes it a use of the contract
             tx.replace(JOBS, job, replace(job, number=numbered(tx, job.agreement) + 1))
         remembers = memory.remember(tx, admission.use, admission.id, remembered)
         # What a use's own memory decides, and every message of a protocol, is an answer to this use alone.
-        alone = remembers or output.kind in admission.messages
+        alone = remembers or output.kind in admission.messages or bool(output.outbox)
         self.holder.notebook.keep(tx, release, now, alone=alone)
         return release
 

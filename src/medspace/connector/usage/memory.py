@@ -17,7 +17,7 @@ from typing import Protocol
 
 from medspace.connector.model import INTENTS
 from medspace.connector.usage.errors import UseMemoryError
-from medspace.connector.usage.model import JOBS, MEMORIES, Memory
+from medspace.connector.usage.model import JOBS, MEMORIES, SEATS, Memory
 from medspace.connector.usage.ports import Changes, Threads
 from medspace.core.clock import Clock, Randomness
 from medspace.core.errors import MedspaceError
@@ -69,24 +69,32 @@ class Memories:
         self._kept: set[str] = set()  # the uses that have a key, as far as this connector has seen them
 
     # --- outside of transactions -------------------------------------------------------------------------------
-    async def opened(self, use: str) -> bytes | None:
-        """What a use remembers; None while it remembers nothing.
+    async def opened(self, use: str, sealed: str | None = None) -> bytes | None:
+        """What a use remembers, None while it remembers nothing; `sealed` where it was looked up before.
 
         Raises:
             UseMemoryError: its key is gone, or is not the one that sealed it.
         """
-        memory = await self._database.read(lambda tx: tx.get(MEMORIES, use))
-        if memory is None or not memory.sealed:
+        if sealed is None:
+            sealed = await self._database.read(lambda tx: remembered(tx, use)) or ""
+        if not sealed:
             return None
-        key = await self._threads.call(use, lambda: self._keys.key(use))
+        return await self._threads.call(use, lambda: self.unsealed(use, sealed))
+
+    def unsealed(self, use: str, sealed: str, name: str = "memory") -> bytes:
+        """What was sealed for a use under a name. Blocking.
+
+        Raises:
+            UseMemoryError: its key is gone, or is not the one that sealed it.
+        """
         try:
-            return Sealer(key or b"", self._randomness).open(memory.sealed, _name(use))
+            return Sealer(self._keys.key(use) or b"", self._randomness).open(sealed, _name(use, name))
         except ValueError:
             reason = msgid("its key is gone, or another one")
             raise UseMemoryError(use=use, reason=Text(reason)) from None
 
-    async def sealed(self, use: str, content: bytes) -> str:
-        """What a use is to remember, sealed under its key, which is there from now on.
+    async def sealed(self, use: str, content: bytes, name: str = "memory") -> str:
+        """What a use is to remember, sealed under its key and this name; its key is there from now on.
 
         Raises:
             UseMemoryError: it is too large.
@@ -96,7 +104,7 @@ class Memories:
             raise UseMemoryError(use=use, reason=reason)
         key = await self._threads.call(use, lambda: self._keys.make(use))
         self._kept.add(use)
-        return Sealer(key, self._randomness).seal(content, _name(use))
+        return Sealer(key, self._randomness).seal(content, _name(use, name))
 
     # --- the end -----------------------------------------------------------------------------------------------
     async def sweep(self) -> None:
@@ -130,9 +138,10 @@ def over(tx: Transaction, use: str) -> bool:
     return job is None or job.over or (owed is not None and owed.action in _OVER)
 
 
-def remembers(tx: Transaction, use: str) -> bool:
-    """Whether a use remembers something: its answers are its own."""
-    return tx.get(MEMORIES, use) is not None
+def remembered(tx: Transaction, use: str) -> str | None:
+    """What a use remembers, sealed, "" if that is nothing yet; None of a use whose engine remembers nothing."""
+    memory = tx.get(MEMORIES, use)
+    return None if memory is None else memory.sealed
 
 
 def remember(tx: Transaction, use: str, step: str, sealed: str | None) -> bool:
@@ -163,10 +172,12 @@ def _put(tx: Transaction, old: Memory | None, new: Memory) -> None:
 
 
 def _drop(tx: Transaction, use: str) -> None:
-    memory = tx.get(MEMORIES, use)
+    memory, seat = tx.get(MEMORIES, use), tx.get(SEATS, use)
     if memory is not None:
         tx.delete(MEMORIES, memory)
+    if seat is not None:
+        tx.delete(SEATS, seat)
 
 
-def _name(use: str) -> str:
-    return f"memory of {use}"
+def _name(use: str, what: str) -> str:
+    return f"{what} of {use}"

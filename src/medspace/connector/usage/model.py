@@ -22,7 +22,7 @@ class Labelled:
 class Job:
     """What the job endpoint of one started transfer accepts.
 
-    The first admitted step fixes the task and the sites that are named. `generation` counts the holder's starts: each
+    The first admitted step fixes the task. `generation` counts the holder's starts: each
     has a token of its own, so that a token from before the holder's suspension opens nothing. A user that resumes
     what it suspended itself goes on with the token that it has. `held` is the holder's own will: only a start of its
     own opens the job again.
@@ -39,7 +39,6 @@ class Job:
     task: str | None = None
     steps: int = 0  # questions that were admitted, whatever became of them
     held: bool = False
-    sites: str | None = None  # digest of the holders that the first step named
     over: bool = False  # it was completed or terminated: nothing opens it again
 
 
@@ -137,5 +136,22 @@ QUESTIONS = Collection(
 KEPT = Collection("kept_answers", Kept, keys=("request", "time"))
 VERSIONS = Collection("data_versions", Version, keys=("asset", "time"))
 SPENT = Collection("spent_questions", Spent)
+
+
+@dataclass(frozen=True, slots=True)
+class TakenSeat:
+    """The seat of a use in a run: the manifest that its user signed, and the keys that all seats added to it.
+
+    `secret` is the private part of this seat's own key, sealed under the key of the use: gone with it.
+    """
+
+    id: str  # the use
+    manifest: str  # as it was signed
+    key: str  # this seat's, as it was signed
+    secret: str
+    keys: tuple[str, ...] = ()  # of all seats, as they were signed; none until they came
+
+
 MEMORIES = Collection("use_memories", Memory)
-COLLECTIONS = (LABELS, JOBS, QUESTIONS, KEPT, VERSIONS, SPENT, MEMORIES)
+SEATS = Collection("taken_seats", TakenSeat)
+COLLECTIONS = (LABELS, JOBS, QUESTIONS, KEPT, VERSIONS, SPENT, MEMORIES, SEATS)

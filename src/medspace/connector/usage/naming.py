@@ -29,7 +29,8 @@ def digests_of(step: Step) -> Digests:
     if flaw is not None:
         raise StepError(reason=flaw)
     parts = {"parts": listed(step.parts)} if step.parts else {}
-    asked = {"task": step.task, "round": step.round, "name": step.name, "inputs": step.inputs} | parts
+    mail = {"inbox": dict(step.inbox)} if step.inbox else {}
+    asked = {"task": step.task, "round": step.round, "name": step.name, "inputs": step.inputs} | parts | mail
     try:
         named = digest_bytes(canonical(exact(asked)))
         return Digests(named, digest(exact(step.task)), digest(exact(step.inputs)))

@@ -39,6 +39,11 @@ class Ordering:
         self._turns: WeakValueDictionary[str, Turns] = WeakValueDictionary()
         self._lingering: set[asyncio.Task[None]] = set()
 
+    def idle(self, asset: str) -> bool:
+        """Whether whoever comes now has the turn at once."""
+        turns = self._turns.get(asset)
+        return turns is None or turns.idle
+
     @asynccontextmanager
     async def turn(self, asset: str, user: str) -> AsyncIterator[Turn]:
         """Hold the turn of a user's step.

@@ -66,6 +66,11 @@ class Place(Protocol):
 class Runner(Protocol):
     """Does the steps of engines."""
 
+    @property
+    def free(self) -> bool:
+        """Whether there is a place for whoever comes now."""
+        ...
+
     def place(self) -> AbstractAsyncContextManager[Place]:
         """Wait for a free place, and hold it."""
         ...

@@ -128,7 +128,8 @@ def measured(admission: Admission, output: Output, number: int) -> Measured:
     size = len(msgspec.json.encode(output.values))
     if leaves > LEAVES or size > RELEASE:
         return Measured(leaves, size)
-    return Measured(leaves, size, release_digest(output.kind, number, output.cohort, output.values, output.parts))
+    said = release_digest(output.kind, number, output.cohort, output.values, output.parts, output.outbox)
+    return Measured(leaves, size, said)
 
 
 def oversized(found: Measured) -> bool:

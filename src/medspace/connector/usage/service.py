@@ -43,6 +43,7 @@ from medspace.connector.usage.ports import Changes, Place, Runners
 from medspace.connector.usage.recollection import Recollection
 from medspace.connector.usage.recovery import Recovery
 from medspace.connector.usage.requests import Requests
+from medspace.connector.usage.seats import Identity, Seats
 from medspace.connector.usage.states import StepState
 from medspace.connector.usage.tokens import JobTokens
 from medspace.connector.usage.working import Working
@@ -75,6 +76,7 @@ class UsageControl:
         randomness: Randomness,
         conditions: Conditions,
         keys: UseKeys,
+        identity: Identity,
         runners: Runners,
         changes: Changes,
         blobs: BlobStore,
@@ -84,13 +86,14 @@ class UsageControl:
         self._holder, self._notebook = holder, holder.notebook
         self._makers, self._runners = dict(engines), runners
         self._engines: dict[tuple[str, str], Engine] = {}
-        self._grounds = Grounds(holder, applied)
+        self._grounds = Grounds(holder, applied, facts)
         self._memories = Memories(keys, database, runners.threads, changes, clock, randomness)
         contents = Contents(database, holder.notebook, runners.threads)
         requests = Requests(facts, conditions)
         recollection = Recollection(holder.notebook, contents, applied.changes)
         gate = Gate(holder, conditions, requests, clock)
         self._door = Door(holder, gate, conditions, requests, recollection, self._engines, tokens, clock, applied)
+        self.seats = Seats(self._grounds, self._door, identity, self._memories, database, clock, randomness)
         self.parts = PartsDoor(blobs, self._door, database, clock, keep_parts)
         self._parts = UseParts(blobs)
         self._working = Working(
@@ -99,6 +102,7 @@ class UsageControl:
             self._door,
             contents,
             self._memories,
+            self.seats,
             runners.threads,
             database,
             clock,
@@ -214,11 +218,18 @@ class UsageControl:
         job = await self._database.read(lambda tx: self._door.job(tx, call))  # who has no right costs nothing more
         engine = await self._engine(job, call.step)
         said = await self._runners.threads.call(call.job, lambda: _checked(engine, call.step))
-        job, before = await self._database.read(lambda tx: self._named(tx, call, said.step))
-        known = {Outcome.RELEASED: self._again, Outcome.HELD: self._held}
-        work = self._first if before is None else known.get(before.outcome, self._first)
+        work = self._first
+        if not self._at_once(job.asset, engine):  # what was released before waits for nobody
+            job, before = await self._database.read(lambda tx: self._named(tx, call, said.step))
+            if before is not None and before.outcome is Outcome.RELEASED:
+                work = self._again
         lead = Lead(job.id, said.step, call.user)
         return self._going.join(lead, lambda lead: work(lead, call, said, job, engine), most=MOST_OF_ONE)
+
+    def _at_once(self, asset: str, engine: Engine | None) -> bool:
+        """Whether a step on the asset could be worked on now."""
+        free = self._ordering.idle(asset) and self._runners.of(engine).free
+        return free and self._holder.away(asset) is None
 
     async def _again(self, lead: Lead, call: Call, said: Digests, job: Job, engine: Engine | None) -> Release:
         """What was released before is given at once, whatever is being worked on, if it still may be."""
@@ -229,9 +240,6 @@ class UsageControl:
         if isinstance(given, Refusal):
             raise self._holder.refused(call.job, given)
         return given
-
-    async def _held(self, lead: Lead, call: Call, said: Digests, job: Job, engine: Engine | None) -> Release:  # noqa: ARG002
-        raise StepHeldError
 
     async def _first(self, lead: Lead, call: Call, said: Digests, job: Job, engine: Engine | None) -> Release:
         away = self._holder.away(job.asset)
@@ -249,8 +257,6 @@ class UsageControl:
     async def _look_for_parts(self, call: Call) -> None:
         """Refuse a step whose parts are not here, before it is noted or counts."""
         named = call.step.parts
-        if not named:
-            return
         try:
             await self._runners.threads.call(call.job, lambda: self._parts.check_brought(call.user, call.job, named))
         except InvalidInputError as error:
@@ -260,8 +266,9 @@ class UsageControl:
         now, admission = self._clock.now(), new_id(self._randomness)
 
         def work(tx: Transaction) -> Admitted | Release | Refusal:
-            if engine is not None and engine.limits.check and self._notebook.waiting(tx, call.job):
-                return Refusal(UseWaitsError(use=call.job))
+            if engine is not None and engine.limits.check:
+                for held in self._notebook.waiting(tx, call.job):
+                    return Refusal(StepHeldError() if held.asked == said.step else UseWaitsError(use=call.job))
             return self._door.admit(tx, call, said, admission, now)
 
         admitted = await self._database.write(work)

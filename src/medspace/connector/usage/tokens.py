@@ -25,7 +25,7 @@ class JobTokens:
 
 
 def secret_of_key(signer: Signer) -> bytes:
-    """The secret that connectors before 0.2 had: their signature of a fixed text, which was never shown.
+    """The secret that older connectors had: their signature of a fixed text, which was never shown.
 
     It is asked for once, where such a connector has started uses, and kept from then on: a key that signs the same
     text differently each time (RFC 8032 does not, hardware may) would give another secret at each start.

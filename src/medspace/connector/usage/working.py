@@ -29,6 +29,7 @@ from medspace.connector.usage.model import JOBS, QUESTIONS, Outcome
 from medspace.connector.usage.notebook import Said
 from medspace.connector.usage.parts import UseParts
 from medspace.connector.usage.ports import Changes, Place, Threads, Work
+from medspace.connector.usage.seats import Seats
 from medspace.connector.usage.versions import Content
 from medspace.core.clock import Clock, Randomness
 from medspace.core.columns import ColumnUnknownError
@@ -55,6 +56,7 @@ class Working:
         door: Door,
         contents: Contents,
         memories: Memories,
+        seats: Seats,
         threads: Threads,
         database: Database,
         clock: Clock,
@@ -65,7 +67,7 @@ class Working:
         compares: bool,
     ) -> None:
         self._holder, self._gate, self._door, self._contents = holder, gate, door, contents
-        self._memories = memories
+        self._memories, self._seats = memories, seats
         self._threads, self._database, self._changes = threads, database, changes
         self._clock, self._randomness, self._compares = clock, randomness, compares
         self._parts = parts
@@ -141,8 +143,9 @@ class Working:
             known = await self._recognised(question, content)
         if known is not None:
             return await self._given_again(question, known)
-        memory, blobs = await self._memories.opened(admission.use), self._parts.of(admission)
-        work = Work(admission, question.step, engine, source, self._randomness, self._clock, memory, blobs=blobs)
+        memory, blobs = await self._memories.opened(admission.use, question.memory), self._parts.of(admission)
+        peers = await self._seats.peers(admission.use)
+        work = Work(admission, question.step, engine, source, self._randomness, self._clock, memory, peers, blobs)
         output = await self._watched(question, engine, place.do(work), since)
         if not rules.is_output(output):
             raise UseFailedError(use=admission.use) from TypeError("what the engine gave back is no output")

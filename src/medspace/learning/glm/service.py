@@ -40,7 +40,7 @@ class GlmProcedure:
         """Nothing is fitted yet."""
         return fitting.written(Fit())
 
-    def question(self, state: JsonObject, number: int) -> Question | None:
+    def questions(self, state: JsonObject, number: int) -> Question | None:
         """The step of the fit's phase.
 
         Raises:
@@ -54,7 +54,7 @@ class GlmProcedure:
             raise SeparatedError if separated else NotConvergedError(rounds=self.task.max_rounds)
         return Question(fit.phase.value, OUTPUTS[fit.phase.value], fitting.inputs(fit))
 
-    def sums(self, state: JsonObject, number: int) -> GlmSums:
+    def gathering(self, state: JsonObject, number: int) -> GlmSums:
         """Takes the answers of the sites."""
         return GlmSums(self.task, digest(self.document), number, fitting.read(state))
 

@@ -16,7 +16,7 @@ from medspace.runs.ports import Answer
 
 
 class GlmSums:
-    """Takes the answers of one round of a GLM (`ports.Sums`)."""
+    """Takes the answers of one round of a GLM (`runs.ports.Gathering`)."""
 
     def __init__(self, task: GlmTask, digest: str, number: int, fit: Fit) -> None:
         self._task = task

@@ -41,7 +41,7 @@ class Authority:
         self._publishing = asyncio.Lock()
 
     async def admit(self, member: Member) -> None:
-        """Put a member on the list and publish it; admitting the same member again changes name, region, roles.
+        """Put a member on the list and publish it; admitting the same again changes name, region, roles, operator.
 
         Raises:
             KeyChangedError: it was admitted with another key before.

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from medspace.connector.model import Agreement, Transfer
+from medspace.connector.ports import FactsOf
 from medspace.connector.usage.calls import Asking, Holder, Visit
 from medspace.connector.usage.model import Job
 from medspace.core.decision import Decision, Verdict
@@ -115,10 +116,11 @@ class Neutral:
 
 @dataclass(frozen=True, slots=True)
 class Grounds:
-    """What conditions are made of: who holds the rows, with its notebook, and which brakes are on."""
+    """What conditions are made of: who holds the rows, with its notebook, which brakes are on, who others are."""
 
     holder: Holder
     brakes: Brakes
+    facts: FactsOf
 
 
 Conditions = Sequence[Condition]

@@ -1,0 +1,222 @@
+"""Taking a seat in a run: a use is shown the manifest, adds its key, gets the keys of all seats, and seals with them.
+
+The manifest of a use can be another one until something is admitted under it, never after that. The private key of
+the seat is sealed under the key of the use, outside of the database: it is gone when the use is over.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from medspace.connector.usage.calls import Call, Holder, Refusal, told
+from medspace.connector.usage.conditions import Grounds
+from medspace.connector.usage.conditions.seats import operators
+from medspace.connector.usage.door import Door
+from medspace.connector.usage.errors import NotAdmittedError
+from medspace.connector.usage.memory import Memories
+from medspace.connector.usage.model import JOBS, SEATS, Job, TakenSeat
+from medspace.core.clock import Clock, Randomness, stamp
+from medspace.core.decision import Decision
+from medspace.core.signing import Signer
+from medspace.core.store import Database, Transaction
+from medspace.ledger.model import Entry
+from medspace.ledger.service import record
+from medspace.runs import manifest as manifests
+from medspace.runs import seating
+from medspace.runs.manifest import Manifest, SeatKey
+from medspace.runs.seating import Seen
+from medspace.trust import envelope
+from medspace.trust.envelope import Context, EnvelopeKey
+from medspace.trust.errors import EnvelopeError
+from medspace.trust.ports import Directory
+
+_SEALED_AS = "seat"  # the name under which a private key is sealed
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """This holder among the others: the key that its DID document shows, and the list of all members."""
+
+    signer: Signer
+    members: Directory
+
+    def key(self, did: str) -> bytes:
+        """The Ed25519 public key of a member, 32 bytes.
+
+        Raises:
+            UnauthenticatedError: not a member, or there is no valid list.
+        """
+        return self.members.member(did).public_key
+
+
+@dataclass(frozen=True)
+class Seats:
+    """Takes seats for uses; gives what was taken to those who work in them."""
+
+    grounds: Grounds
+    door: Door
+    identity: Identity
+    memories: Memories
+    database: Database
+    clock: Clock
+    randomness: Randomness
+
+    @property
+    def holder(self) -> Holder:
+        """Who holds the rows."""
+        return self.grounds.holder
+
+    async def take(self, call: Call, text: str) -> str:
+        """Take the seat that a manifest gives to a use; this seat's key, signed. Again: the same key.
+
+        Raises:
+            UnknownJobError, JobClosedError: as for a step.
+            ManifestInvalidError: the manifest is not signed by the user of the agreement.
+            NotAdmittedError: it gives no seat here, or not in such a run, or steps were admitted under another one.
+        """
+        manifest, known = await self.database.read(lambda tx: self._read(tx, call, text))
+        if known is not None and known.manifest == text:
+            return known.key
+        key = EnvelopeKey.generate(self.randomness)
+        secret = await self.memories.sealed(call.job, key.seed, _SEALED_AS)
+        signed = manifests.sign_key(manifest, self.holder.did, key.public, self.identity.signer)
+        seat = TakenSeat(call.job, text, signed, secret)
+        taken = await self.database.write(lambda tx: self._take(tx, call, manifest, seat))
+        if isinstance(taken, Refusal):
+            raise taken.error
+        return taken.key
+
+    async def seat(self, call: Call, keys: Sequence[str]) -> str:
+        """Take up the keys of all seats; the digest of the manifest that they belong to.
+
+        Raises:
+            UnknownJobError, JobClosedError: as for a step.
+            NotAdmittedError: no manifest was shown.
+            SeatKeyInvalidError: a seat has none, or not one that it signed for this manifest.
+            UnauthenticatedError: a seat is no member any more.
+        """
+        done = await self.database.write(lambda tx: self._seat(tx, call, tuple(keys)))
+        if isinstance(done, Refusal):
+            raise done.error
+        return done
+
+    async def peers(self, use: str) -> "SeatPeers | None":
+        """What the engine of a use seals and opens with; None where the seats have no keys."""
+        seat = await self.database.read(lambda tx: tx.get(SEATS, use))
+        if seat is None or not seat.keys:
+            return None
+        secret = seat.secret
+        return SeatPeers(
+            self.holder.did,
+            manifests.kept(seat.manifest),
+            seat.keys,
+            self.identity,
+            lambda: EnvelopeKey(self.memories.unsealed(use, secret, _SEALED_AS)),
+        )
+
+    # --- inside transactions -----------------------------------------------------------------------------------
+    def _read(self, tx: Transaction, call: Call, text: str) -> tuple[Manifest, TakenSeat | None]:
+        job = tx.get(JOBS, call.job)
+        # Whoever shows a manifest of another user proves nothing: the door answers as for any stranger.
+        user = call.user if job is None else job.user
+        manifest = manifests.read(text, self.identity.key(user))
+        self.door.job(tx, call, manifest.coordinator)
+        return manifest, tx.get(SEATS, call.job)
+
+    def _take(self, tx: Transaction, call: Call, manifest: Manifest, seat: TakenSeat) -> TakenSeat | Refusal:
+        job, known = self.door.job(tx, call, manifest.coordinator), tx.get(SEATS, call.job)
+        if known is not None and known.manifest == seat.manifest:
+            return known
+        decision = seating.decide(manifest, self._seen(tx, job, manifest))
+        if self.grounds.brakes.sites and not decision.permitted:
+            return self._refuse(tx, job, decision)
+        if known is not None and job.steps:
+            return self._refuse(tx, job, seating.another(manifest))
+        if known is None:
+            tx.insert(SEATS, seat)
+        else:
+            tx.replace(SEATS, known, seat)
+        return seat
+
+    def _seat(self, tx: Transaction, call: Call, keys: tuple[str, ...]) -> str | Refusal:
+        job, seat = self.door.job(tx, call), tx.get(SEATS, call.job)
+        if seat is None:
+            return self._refuse(tx, job, seating.shown(None))
+        manifest = manifests.kept(seat.manifest)
+        if seat.keys and set(keys) <= set(seat.keys):  # again, perhaps by those who are left
+            return manifest.digest
+        read = manifests.read_keys(keys, manifest, self.identity.key)
+        own = next(key for key in read if key.site == self.holder.did)
+        if seat.keys or own.text != seat.key:
+            return self._refuse(tx, job, seating.other_keys())
+        tx.replace(SEATS, seat, replace(seat, keys=tuple(key.text for key in read)))
+        return manifest.digest
+
+    def _seen(self, tx: Transaction, job: Job, manifest: Manifest) -> Seen:
+        known = operators(tx, self.grounds.facts, manifest)
+        return Seen(self.holder.did, job.agreement, job.user, known)
+
+    def _refuse(self, tx: Transaction, job: Job, decision: Decision) -> Refusal:
+        premise = decision.failures[0]
+        facts = {"agreement": job.agreement, "transfer": job.id, "user": job.user, "code": decision.code}
+        entry = Entry("use.refused", stamp(self.clock.now()), self.holder.did, facts | {"clause": premise.clause})
+        record(tx, entry)
+        return Refusal(NotAdmittedError(**told(decision.code, premise)))
+
+
+@dataclass(frozen=True)
+class SeatPeers:
+    """The keys of a run as one seat has them (`core.engine.Peers`); its own is opened when it is needed first."""
+
+    holder: str
+    manifest: Manifest
+    texts: tuple[str, ...]  # the keys of all seats, as they signed them
+    identity: Identity
+    secret: Callable[[], EnvelopeKey]
+
+    @property
+    def seats(self) -> tuple[str, ...]:
+        """The DIDs of all seats, sorted."""
+        return self.manifest.sites
+
+    def seal(self, peer: str, label: str, message: bytes) -> str:
+        """A message for one peer.
+
+        Raises:
+            EnvelopeError: it is too large, or the peer has no seat.
+        """
+        context = Context(self.manifest.run, self.manifest.digest, self.holder, peer, label)
+        return envelope.seal(message, context, self._public(peer), self.identity.signer)
+
+    def open(self, peer: str, label: str, sealed: str) -> bytes:
+        """A message of one peer.
+
+        Raises:
+            EnvelopeError: the peer did not seal it for this seat, this run and this label.
+        """
+        context = Context(self.manifest.run, self.manifest.digest, peer, self.holder, label)
+        self._public(peer)
+        return envelope.open_sealed(sealed, context, self._secret, self.identity.key(peer))
+
+    def pair(self, peer: str, label: str, seed: bytes, sealed: str) -> bytes:
+        """The secret with one peer: the seat with the lower DID drew the seed and sealed it for the other.
+
+        Raises:
+            EnvelopeError: the peer has no seat.
+        """
+        lower, higher = sorted((self.holder, peer))
+        context = Context(self.manifest.run, self.manifest.digest, lower, higher, label)
+        return envelope.pair_secret(seed, context, (self._public(lower), self._public(higher)), sealed)
+
+    def _public(self, site: str) -> bytes:
+        if site not in self._keys:
+            raise EnvelopeError(sender=site)
+        return self._keys[site].public
+
+    @cached_property
+    def _keys(self) -> Mapping[str, SeatKey]:
+        return {key.site: key for key in manifests.read_keys(self.texts, self.manifest, self.identity.key)}
+
+    @cached_property
+    def _secret(self) -> EnvelopeKey:
+        return self.secret()

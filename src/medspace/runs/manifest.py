@@ -1,0 +1,248 @@
+"""The manifest of a run: what the user signs, the same for every site, and the keys that its seats add to it.
+
+A seat signs a key of this run together with the run, the task and the digest of the manifest, so a key proves for
+which seats and which task it was made: nobody puts a key of another run, or of its own, in a seat's place. Who shows
+two sites two manifests gets two digests, which every site writes into its log with what it admits.
+
+Both are compact JSON Web Signatures with Ed25519 (RFC 7515, RFC 8037) by the key that the members list names.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import msgspec
+
+from medspace.core import limits
+from medspace.core.canonical import Json, JsonObject
+from medspace.core.clock import Randomness
+from medspace.core.decoding import read_json
+from medspace.core.hashing import digest, digest_bytes
+from medspace.core.signing import Signer
+from medspace.core.text import Text, msgid
+from medspace.runs.errors import ManifestInvalidError, SeatKeyInvalidError
+from medspace.runs.model import Seat
+from medspace.trust import jws
+from medspace.trust.did import key_id
+from medspace.trust.envelope import public_key
+from medspace.trust.errors import EnvelopeKeyError
+
+TYPE, KEY_TYPE = "medspace-manifest+jwt", "medspace-seat+jwt"
+NONCE_BYTES = 32
+
+_Did = Annotated[str, msgspec.Meta(pattern=r"^did:[a-z0-9]+:[A-Za-z0-9._:%-]+\Z", max_length=256)]  # DID Core 3.1
+_Token = Annotated[str, msgspec.Meta(pattern=r"^[!-~]+\Z", max_length=256)]
+_Digest = Annotated[str, msgspec.Meta(pattern=r"^sha256:[0-9a-f]{64}\Z")]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The user's statement of one run: which task, at which seats, by which protocol, with how many sites at least.
+
+    A seat is a site with the agreement that admits the use there. `coordinator` leads the run: the user itself, or
+    another member. The nonce makes two runs of one task two.
+    """
+
+    run: str
+    user: str  # DID
+    coordinator: str  # DID
+    task: str  # digest
+    seats: tuple[Seat, ...]  # in the order of their DIDs
+    protocol: str  # the protection that the task gets, such as coordinator-sees-sums
+    min_sites: int
+    nonce: str
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """The DIDs of the seats, sorted."""
+        return tuple(seat.site for seat in self.seats)
+
+    @property
+    def claims(self) -> JsonObject:
+        """What is signed."""
+        return {
+            "run": self.run,
+            "user": self.user,
+            "coordinator": self.coordinator,
+            "task": self.task,
+            "seats": [{"site": seat.site, "agreement": seat.agreement} for seat in self.seats],
+            "protocol": self.protocol,
+            "min_sites": self.min_sites,
+            "nonce": self.nonce,
+        }
+
+    @property
+    def digest(self) -> str:
+        """By what everybody names it."""
+        return digest(self.claims)
+
+    @property
+    def parties(self) -> tuple[str, ...]:
+        """Everybody who has a part in the run, each once."""
+        return tuple(dict.fromkeys((*self.sites, self.user, self.coordinator)))
+
+    def agreement(self, site: str) -> str | None:
+        """The agreement under which a site has its seat; None where it has none."""
+        return next((seat.agreement for seat in self.seats if seat.site == site), None)
+
+
+class _Seat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    site: _Did
+    agreement: _Token
+
+
+class _Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    run: _Token
+    user: _Did
+    coordinator: _Did
+    task: _Digest
+    seats: Annotated[list[_Seat], msgspec.Meta(min_length=1, max_length=limits.SEATS)]
+    protocol: _Token
+    min_sites: Annotated[int, msgspec.Meta(ge=1, le=limits.SEATS)]
+    nonce: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+
+
+class _Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    run: str
+    task: str
+    manifest: str
+    site: str
+    key: str
+
+
+def draw(
+    run: str,
+    parties: tuple[str, str],
+    task: str,
+    seats: Sequence[Seat],
+    protocol: str,
+    least: int,
+    randomness: Randomness,
+) -> Manifest:
+    """A new manifest; `parties` are the user and the coordinator, `least` is how many sites must take part."""
+    placed = tuple(sorted((Seat(seat.site, seat.agreement) for seat in seats), key=lambda seat: seat.site))
+    nonce = randomness.token_bytes(NONCE_BYTES).hex()
+    return Manifest(run, parties[0], parties[1], task, placed, protocol, least, nonce)
+
+
+def sign(manifest: Manifest, signer: Signer) -> str:
+    """The manifest as its user signs it."""
+    return jws.sign(signer, kid=key_id(manifest.user, signer.public_key), typ=TYPE, claims=manifest.claims)
+
+
+def read(text: str, user_key: bytes) -> Manifest:
+    """The manifest, proven by the user's 32-byte public key.
+
+    Raises:
+        ManifestInvalidError: malformed, too large, or not signed by that key.
+    """
+    if len(text) > limits.MANIFEST:
+        raise ManifestInvalidError(reason=Text(msgid("it is too large")))
+    said = _proven(text, TYPE, user_key)
+    if said is None:
+        raise ManifestInvalidError(reason=Text(msgid("it is not signed by the user of the agreement")))
+    try:
+        found = read_json(said, _Manifest)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        raise ManifestInvalidError(reason=Text(msgid("a field is missing or of the wrong kind"))) from None
+    return _checked(found)
+
+
+def named(text: str) -> str:
+    """The digest of a manifest that was signed here."""
+    return digest_bytes(jws.split(text).payload)
+
+
+def kept(text: str) -> Manifest:
+    """A manifest that was proven, or signed, before it was kept."""
+    return _checked(read_json(jws.split(text).payload, _Manifest))
+
+
+def _checked(found: _Manifest) -> Manifest:
+    seats = tuple(Seat(seat.site, seat.agreement) for seat in found.seats)
+    sites = [seat.site for seat in seats]
+    if sites != sorted(set(sites)) or len({seat.agreement for seat in seats}) < len(seats):
+        raise ManifestInvalidError(reason=Text(msgid("its seats are not in order, or one is there twice")))
+    if found.min_sites > len(seats):
+        raise ManifestInvalidError(reason=Text(msgid("it wants more sites than it names")))
+    return Manifest(
+        found.run,
+        found.user,
+        found.coordinator,
+        found.task,
+        seats,
+        found.protocol,
+        found.min_sites,
+        found.nonce,
+    )
+
+
+# --- the keys of the seats ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SeatKey:
+    """A seat's public key of this run (`trust.envelope`), with the signed text that says so."""
+
+    site: str
+    public: bytes = field(repr=False)
+    text: str = field(repr=False)
+
+
+def sign_key(manifest: Manifest, site: str, public: bytes, signer: Signer) -> str:
+    """A seat's key of this run, as the seat signs it."""
+    claims: dict[str, Json] = {
+        "run": manifest.run,
+        "task": manifest.task,
+        "manifest": manifest.digest,
+        "site": site,
+        "key": jws.encode(public),
+    }
+    return jws.sign(signer, kid=key_id(site, signer.public_key), typ=KEY_TYPE, claims=claims)
+
+
+def read_key(text: str, manifest: Manifest, site: str, site_key: bytes) -> SeatKey:
+    """The key that a seat added to a manifest, proven by the seat's 32-byte public key.
+
+    Raises:
+        SeatKeyInvalidError: not signed by that seat, or for another run, task, manifest or seat, or no key at all.
+    """
+    said = _proven(text, KEY_TYPE, site_key) if len(text) <= limits.SEAT_KEY else None
+    try:
+        found = read_json(said or b"", _Key)
+        public = jws.decode(found.key)
+        public_key(public)
+    except (msgspec.DecodeError, RecursionError, ValueError, EnvelopeKeyError):
+        raise SeatKeyInvalidError(site=site) from None
+    made_for = (found.run, found.task, found.manifest, found.site)
+    if made_for != (manifest.run, manifest.task, manifest.digest, site):
+        raise SeatKeyInvalidError(site=site)
+    return SeatKey(site, public, text)
+
+
+def read_keys(texts: Sequence[str], manifest: Manifest, keys: Callable[[str], bytes]) -> tuple[SeatKey, ...]:
+    """The keys of all seats, in the order of the seats; `keys` has the 32-byte public key of each seat.
+
+    Raises:
+        SeatKeyInvalidError: a seat has none, or not one that it signed for this manifest.
+    """
+    given = {_site(text): text for text in texts[: len(manifest.seats)]}
+    if len(given) < len(texts):
+        raise SeatKeyInvalidError(site=next((site for site in given if site not in manifest.sites), ""))
+    return tuple(read_key(given.get(site, ""), manifest, site, keys(site)) for site in manifest.sites)
+
+
+def _site(text: str) -> str:
+    """Whose key it says to be; proves nothing."""
+    try:
+        return read_json(jws.split(text[: limits.SEAT_KEY]).payload, _Key).site
+    except (jws.JwsError, msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return ""
+
+
+def _proven(text: str, typ: str, key: bytes) -> bytes | None:
+    try:
+        signed = jws.split(text)
+    except jws.JwsError:
+        return None
+    return signed.payload if signed.typ == typ and signed.holds(key) else None

@@ -1,0 +1,360 @@
+"""Seats in runs: taken under a manifest that holds, kept for the use, gone with it; what peers seal."""
+
+from dataclasses import replace
+
+import pytest
+
+from medspace.adapters.memory import SeededRandomness
+from medspace.connector.usage.errors import (
+    JobClosedError,
+    NotAdmittedError,
+    UnknownJobError,
+    UseMemoryError,
+    WithheldError,
+)
+from medspace.connector.usage.model import SEATS
+from medspace.core import limits
+from medspace.core.errors import InvalidInputError
+from medspace.core.usage import Brakes, Output
+from medspace.runs import manifest as manifests
+from medspace.runs.errors import ManifestInvalidError, SeatKeyInvalidError
+from medspace.trust.envelope import EnvelopeKey
+from medspace.trust.errors import NotMemberError
+from tests.runs import manifest_of, signed, signer_of
+from tests.unit.connector.uses import HOLDER, TASK, USER, House, call
+
+B, C = "did:web:b.example", "did:web:z.example"  # one on either side of the holder, by their DIDs
+AGREEMENTS = {HOLDER: "urn:agreement:1", B: "urn:agreement:b", C: "urn:agreement:z"}
+THREE = TASK | {"min_sites": 3}
+
+
+async def house_of(least=3, *, on=True):
+    """A holder whose agreement wants three at the table, with a started use; and its token."""
+    house = House(min_sites=least, brakes=Brakes(sites=on))
+    house.sit = _nothing
+    await house.agree()
+    return house, await house.start()
+
+
+async def _nothing(_):
+    """Tests here take the seats themselves."""
+
+
+def manifest(**changes):
+    return manifest_of(USER, THREE, AGREEMENTS, **changes)
+
+
+async def seated(house, token, shown=None, user=USER):
+    """Take the seat; the holder's own key."""
+    return await house.control.seats.take(call(token, user=user), signed(shown or manifest()))
+
+
+async def asked(house, token, user=USER, **step):
+    return await house.control.step(call(token, user=user, **{"task": THREE, **step}))
+
+
+async def refusal(work):
+    with pytest.raises(NotAdmittedError) as caught:
+        await work
+    return caught.value.facts["decision"]
+
+
+async def admissions(house):
+    return [entry.facts for entry in await house.log() if entry.kind == "use.admitted"]
+
+
+# --- what is shown --------------------------------------------------------------------------------------------------
+
+
+async def test_a_step_under_a_manifest_is_admitted_and_its_digest_noted():
+    house, token = await house_of()
+    await seated(house, token)
+    await asked(house, token)
+    (admitted,) = await admissions(house)
+    shown = manifest()
+    assert (admitted["run"], admitted["manifest"], admitted["sites"]) == (shown.run, shown.digest, 3)
+
+
+async def test_without_a_manifest_nothing_is_admitted():
+    house, token = await house_of(least=1)
+    assert await refusal(asked(house, token)) == "run.no_manifest"
+    assert await house.kinds() == ["use.refused"]
+    assert house.source.opened == []
+
+
+async def test_the_same_manifest_again_gives_the_same_key():
+    house, token = await house_of()
+    key = await seated(house, token)
+    assert await seated(house, token) == key
+    assert manifests.read_key(key, manifest(), HOLDER, signer_of(HOLDER).public_key).site == HOLDER
+
+
+async def test_another_manifest_is_taken_until_something_is_admitted_under_the_first():
+    house, token = await house_of()
+    first, other = await seated(house, token), manifest(nonce="1" * 64)
+    second = await seated(house, token, other)
+    assert second != first
+    await asked(house, token)
+    assert await refusal(seated(house, token)) == "run.other_manifest"
+    assert await seated(house, token, other) == second
+
+
+GROUP = {B: "did:web:group.example", C: "did:web:group.example"}
+TABLES = {
+    "run.own_seat": (AGREEMENTS | {USER: "urn:agreement:u"}, {}),
+    "run.operator": (AGREEMENTS, GROUP),
+    "run.members": (AGREEMENTS, {B: None}),
+    "run.seat": (AGREEMENTS | {HOLDER: "urn:agreement:2"}, {}),
+}
+CONTROL = pytest.mark.parametrize("on", [True, False], ids=["brake on", "control"])
+
+
+@pytest.mark.parametrize("code", TABLES)
+@CONTROL
+async def test_a_table_that_this_holder_does_not_sit_at(code, on):
+    """With the brake off the same manifest is taken, and a step of it answered."""
+    house, token = await house_of(on=on)
+    seats, house.operators = TABLES[code]
+    shown = manifest_of(USER, THREE, seats)
+    if on:
+        assert await refusal(seated(house, token, shown)) == code
+        assert await house.kinds() == ["use.refused"]
+    else:
+        await seated(house, token, shown)
+        assert (await asked(house, token)).cohort == 50
+
+
+FEWER = {HOLDER: AGREEMENTS[HOLDER], B: AGREEMENTS[B]}
+
+
+@CONTROL
+@pytest.mark.parametrize("seats", [FEWER, AGREEMENTS], ids=["fewer seats", "fewer are enough"])
+async def test_a_manifest_that_promises_fewer_sites_than_the_agreement_wants(seats, on):
+    house, token = await house_of(on=on)
+    await seated(house, token, manifest_of(USER, THREE, seats, min_sites=2))
+    if on:
+        assert await refusal(asked(house, token)) == "use.sites"
+    else:
+        assert (await asked(house, token)).cohort == 50
+
+
+@CONTROL
+async def test_the_manifest_of_another_run_opens_no_task_of_this_one(on):
+    house, token = await house_of(on=on)
+    await seated(house, token, manifest_of(USER, THREE | {"column": "other"}, AGREEMENTS))
+    if on:
+        assert await refusal(asked(house, token)) == "run.task"
+    else:
+        assert (await asked(house, token)).cohort == 50
+
+
+async def test_a_manifest_that_promises_more_protection_than_the_task_gets_is_refused():
+    house, token = await house_of()
+    await seated(house, token, manifest(protocol="masked-sums"))
+    assert await refusal(asked(house, token)) == "run.protocol"
+
+
+async def test_a_seat_whose_member_is_removed_ends_the_run_here():
+    house, token = await house_of()
+    await seated(house, token)
+    await asked(house, token)
+    house.operators[B] = None
+    assert await refusal(asked(house, token, round=2)) == "run.members"
+
+
+@pytest.mark.parametrize("text", [signed(manifest(), signer_of(B)), "", "x" * 200_000], ids=["other", "none", "long"])
+async def test_a_manifest_that_the_user_did_not_sign_is_refused(text):
+    house, token = await house_of()
+    with pytest.raises(ManifestInvalidError):
+        await house.control.seats.take(call(token), text)
+
+
+async def test_only_who_may_use_the_job_shows_it_manifests():
+    house, token = await house_of()
+    for caller, held, job in ((B, token, "urn:job:1"), (USER, "wrong", "urn:job:1"), (USER, token, "urn:job:9")):
+        with pytest.raises(UnknownJobError):
+            await house.control.seats.take(call(held, user=caller, job=job), signed(manifest()))
+    await house.change(open=False)
+    with pytest.raises(JobClosedError):
+        await seated(house, token)
+
+
+async def test_a_coordinator_whom_the_manifest_names_leads_for_the_user():
+    house, token = await house_of()
+    other = "did:web:coordinator.example"
+    with pytest.raises(UnknownJobError):
+        await seated(house, token, user=other)  # this manifest names nobody else
+    await seated(house, token, manifest(coordinator=other), user=other)
+    await asked(house, token, user=other)
+    assert [facts["user"] for facts in await admissions(house)] == [USER]
+    house.operators[other] = None
+    assert await refusal(asked(house, token, user=other, round=2)) == "run.members"
+
+
+# --- the keys of the seats ------------------------------------------------------------------------------------------
+
+
+SECRETS = {site: EnvelopeKey.generate(SeededRandomness(number)) for number, site in enumerate((B, C), 20)}
+
+
+def key_by(site, secret, signer=None, shown=None):
+    return manifests.sign_key(shown or manifest(), site, SECRETS[secret].public, signer_of(signer or site))
+
+
+async def keys_of(house, token):
+    """The keys of all seats, each signed by its own: that of this holder, and those of two that tests play."""
+    return {HOLDER: await seated(house, token), B: key_by(B, B), C: key_by(C, C)}
+
+
+async def hand(house, token, keys):
+    return await house.control.seats.seat(call(token), list(keys))
+
+
+async def test_the_keys_of_all_seats_are_taken_once_and_again():
+    house, token = await house_of()
+    keys = await keys_of(house, token)
+    for handed in (keys.values(), keys.values(), [keys[B]]):  # again, also by those who are left of a run
+        assert await hand(house, token, handed) == manifest().digest
+
+
+async def test_keys_without_a_manifest_are_refused():
+    house, token = await house_of()
+    assert await refusal(hand(house, token, [])) == "run.no_manifest"
+    assert await house.control.seats.peers("urn:job:1") is None
+
+
+BEFORE = manifest_of(USER, THREE, AGREEMENTS, run="urn:run:before")
+FORGERIES = {
+    "forged by the coordinator": lambda keys: keys | {B: key_by(B, C, USER)},
+    "swapped": lambda keys: keys | {B: key_by(B, C, C), C: key_by(C, B, B)},
+    "of another run": lambda keys: keys | {B: key_by(B, B, shown=BEFORE)},
+    "missing": lambda keys: {site: key for site, key in keys.items() if site != B},
+    "twice": lambda keys: keys | {C: keys[B]},
+    "one too many": lambda keys: keys | {"more": key_by("did:web:more.example", B)},
+    "something else": lambda keys: keys | {B: "a.b.c"},
+}
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+async def test_a_key_that_its_seat_did_not_sign_for_this_manifest_is_refused(forgery):
+    house, token = await house_of()
+    keys = await keys_of(house, token)
+    with pytest.raises(SeatKeyInvalidError):
+        await hand(house, token, FORGERIES[forgery](keys).values())
+    assert await house.control.seats.peers("urn:job:1") is None
+    await hand(house, token, keys.values())  # the control: as their seats signed them they are taken
+    assert await house.control.seats.peers("urn:job:1") is not None
+
+
+async def test_keys_do_not_change_nor_this_seats_own():
+    house, token = await house_of()
+    keys = await keys_of(house, token)
+    own = keys | {HOLDER: key_by(HOLDER, B)}
+    assert await refusal(hand(house, token, own.values())) == "run.other_keys"
+    await hand(house, token, keys.values())
+    others = keys | {B: key_by(B, C)}
+    assert await refusal(hand(house, token, others.values())) == "run.other_keys"
+
+
+async def test_a_key_of_a_seat_that_is_no_member_is_refused():
+    house, token = await house_of()
+    keys = await keys_of(house, token)
+    house.members.strangers.add(B)
+    with pytest.raises(NotMemberError):
+        await hand(house, token, keys.values())
+
+
+# --- peers ----------------------------------------------------------------------------------------------------------
+
+
+async def table():
+    """A holder at a table, what its engine gets, and what that of B gets, which tests play."""
+    house, token = await house_of()
+    await hand(house, token, (await keys_of(house, token)).values())
+    ours = await house.control.seats.peers("urn:job:1")
+    theirs = replace(ours, holder=B, identity=replace(ours.identity, signer=signer_of(B)), secret=lambda: SECRETS[B])
+    return house, token, ours, theirs
+
+
+async def test_peers_seal_and_open_for_each_other_and_nobody_else():
+    _, _, ours, theirs = await table()
+    assert ours.seats == tuple(sorted(AGREEMENTS))
+    sealed = ours.seal(B, "round 1", b"a share")
+    assert theirs.open(HOLDER, "round 1", sealed) == b"a share"
+    assert ours.open(B, "answer", theirs.seal(HOLDER, "answer", b"another")) == b"another"
+    for peer, label in ((HOLDER, "round 2"), (C, "round 1"), ("did:web:stranger", "round 1")):
+        with pytest.raises(InvalidInputError):
+            theirs.open(peer, label, sealed)
+    with pytest.raises(InvalidInputError):
+        ours.seal("did:web:stranger", "round 1", b"a share")
+
+
+async def test_a_pair_has_one_secret_of_what_both_saw():
+    _, _, ours, theirs = await table()
+    seed, sealed = b"s" * 32, theirs.seal(HOLDER, "pair", b"s" * 32)  # B has the lower DID
+    assert theirs.pair(HOLDER, "pair", seed, sealed) == ours.pair(B, "pair", ours.open(B, "pair", sealed), sealed)
+    assert ours.pair(B, "pair", seed, sealed) != ours.pair(C, "pair", seed, sealed)
+    with pytest.raises(InvalidInputError):
+        ours.pair("did:web:stranger", "pair", seed, sealed)
+
+
+async def test_the_engine_gets_the_peers_of_its_run():
+    house, token, _, _ = await table()
+    seen = []
+    house.engine.answer = lambda _admission, _step, workplace: seen.append(workplace.keys) or house.engine.output
+    await asked(house, token)
+    assert seen[0].seats == tuple(sorted(AGREEMENTS))
+
+
+async def test_the_private_key_is_gone_with_the_key_of_the_use():
+    house, _, ours, theirs = await table()
+    sealed = theirs.seal(HOLDER, "label", b"m")
+    house.keys.forget("urn:job:1")
+    assert ours.manifest == theirs.manifest
+    with pytest.raises(UseMemoryError):
+        (await house.control.seats.peers("urn:job:1")).open(B, "label", sealed)
+
+
+async def test_the_seat_is_gone_with_the_use():
+    house, _, _, _ = await table()
+    await house.change(over=True)
+    await house.control.recover()
+    assert await house.database.read(lambda tx: tx.get(SEATS, "urn:job:1")) is None
+    assert list(house.keys.uses()) == []
+
+
+# --- mail -----------------------------------------------------------------------------------------------------------
+
+
+async def test_mail_leaves_with_the_release_and_is_in_its_digest():
+    house, token = await house_of()
+    await seated(house, token)
+    house.engine.output = Output("count.sum", {"sum": 1.5}, 50, outbox={B: "sealed"})
+    release = await asked(house, token)
+    assert release.outbox == {B: "sealed"}
+    assert await asked(house, token) == release  # the same step again is the same answer, mail and all
+    house.engine.output = Output("count.sum", {"sum": 1.5}, 50, outbox={B: "other"})
+    assert (await asked(house, token, name="mean")).digest != release.digest
+
+
+@pytest.mark.parametrize(
+    "outbox",
+    [{USER: "m"}, {HOLDER: "m"}, {"did:web:stranger": "m"}, {B: "m" * (limits.MAIL + 1)}],
+    ids=["user", "itself", "stranger", "long"],
+)
+async def test_mail_for_nobody_at_the_table_does_not_leave(outbox):
+    house, token = await house_of()
+    await seated(house, token)
+    house.engine.output = Output("count.sum", {"sum": 1.5}, 50, outbox=outbox)
+    with pytest.raises(WithheldError) as caught:
+        await asked(house, token)
+    assert caught.value.facts["decision"] == "release.outbox"
+
+
+async def test_a_step_with_other_mail_is_another_step():
+    house, token = await house_of()
+    await seated(house, token)
+    for _ in range(2):
+        await asked(house, token, inbox={B: "one"})
+    assert len(house.engine.asked) == 1
+    assert (await refusal(asked(house, token, inbox={B: "two"}))).startswith("use.")

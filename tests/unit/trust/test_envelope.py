@@ -1,0 +1,225 @@
+"""Sealed messages: they open for the peer, in their context, as their sender signed them, and never otherwise.
+
+The oracle is HPKE written once more from RFC 9180 and X-Wing's combiner, of primitives only; it opens the published
+vector (KEM 0x647a) and what the module seals, and the module opens what it seals.
+"""
+
+import json
+from dataclasses import replace
+from hashlib import sha3_256, shake_256
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+
+from medspace.adapters.memory import SeededRandomness
+from medspace.core.errors import InvalidInputError
+from medspace.core.signing import Ed25519Signer
+from medspace.trust import envelope, jws
+from medspace.trust.envelope import Context, EnvelopeKey, open_sealed, pair_secret, seal
+from medspace.trust.errors import EnvelopeError, EnvelopeKeyError
+
+A, B, C = "did:web:a.example", "did:web:b.example", "did:web:c.example"
+CONTEXT = Context("urn:run:1", "sha256:" + "1" * 64, A, B, "round 1")
+SIGNER, OTHER = Ed25519Signer.from_seed(b"a" * 32), Ed25519Signer.from_seed(b"c" * 32)
+KEY = EnvelopeKey.generate(SeededRandomness(1))
+VECTOR = json.loads((Path(__file__).parent / "hpke_vector.json").read_text())["vector"]
+
+
+# --- the oracle -----------------------------------------------------------------------------------------------------
+
+
+def extract(salt, material):
+    mac = HMAC(salt or bytes(32), SHA256())
+    mac.update(material)
+    return mac.finalize()
+
+
+class Hpke:
+    """RFC 9180, base mode, of HKDF-SHA256, one AEAD and the KEM of ML-KEM-768 and X25519."""
+
+    def __init__(self, aead_id, aead):
+        self.aead = aead
+        self.suite = b"HPKE" + (0x647A).to_bytes(2, "big") + (1).to_bytes(2, "big") + aead_id.to_bytes(2, "big")
+
+    def labeled(self, salt, label, material):
+        return extract(salt, b"HPKE-v1" + self.suite + label + material)
+
+    def expand(self, key, label, info, length):
+        said = length.to_bytes(2, "big") + b"HPKE-v1" + self.suite + label + info
+        return HKDFExpand(algorithm=SHA256(), length=length, info=said).derive(key)
+
+    def schedule(self, shared, info):
+        context = b"\0" + self.labeled(b"", b"psk_id_hash", b"") + self.labeled(b"", b"info_hash", info)
+        secret = self.labeled(shared, b"secret", b"")
+        return self.expand(secret, b"key", context, 32), self.expand(secret, b"base_nonce", context, 12)
+
+
+def combined(lattice, curve, ephemeral, static):
+    return sha3_256(lattice + curve + ephemeral + static + b"\\.//^\\").digest()
+
+
+def decapsulated(seed, enc):
+    lattice, curve = MLKEM768PrivateKey.from_seed_bytes(seed[:64]), X25519PrivateKey.from_private_bytes(seed[64:])
+    shared = curve.exchange(X25519PublicKey.from_public_bytes(enc[1088:]))
+    return combined(lattice.decapsulate(enc[:1088]), shared, enc[1088:], curve.public_key().public_bytes_raw())
+
+
+def encapsulated(public):
+    shared, ciphertext = MLKEM768PublicKey.from_public_bytes(public[:1184]).encapsulate()
+    ephemeral = X25519PrivateKey.generate()
+    point, static = ephemeral.public_key().public_bytes_raw(), public[1184:]
+    curve = ephemeral.exchange(X25519PublicKey.from_public_bytes(static))
+    return combined(shared, curve, point, static), ciphertext + point
+
+
+def test_the_oracle_opens_the_published_vector():
+    hpke, info = Hpke(3, ChaCha20Poly1305), bytes.fromhex(VECTOR["info"])
+    seed, enc = shake_256(bytes.fromhex(VECTOR["skRm"])).digest(96), bytes.fromhex(VECTOR["enc"])
+    assert EnvelopeKey(seed).public.hex() == VECTOR["pkRm"]
+    shared = decapsulated(seed, enc)
+    key, nonce = hpke.schedule(shared, info)
+    assert (shared.hex(), key.hex(), nonce.hex()) == (VECTOR["shared_secret"], VECTOR["key"], VECTOR["base_nonce"])
+    first = VECTOR["encryptions"][0]
+    text = ChaCha20Poly1305(key).decrypt(nonce, bytes.fromhex(first["ct"]), bytes.fromhex(first["aad"]))
+    assert text.hex() == first["pt"]
+
+
+def test_the_oracle_opens_what_is_sealed():
+    sealed = seal(b"a share", CONTEXT, KEY.public, SIGNER)
+    content = jws.decode(sealed.split(".")[1])
+    key, nonce = Hpke(2, AESGCM).schedule(decapsulated(KEY.seed, content[:1120]), CONTEXT.header())
+    assert AESGCM(key).decrypt(nonce, content[1120:], b"") == b"a share"
+
+
+def test_what_the_oracle_seals_is_opened():
+    shared, enc = encapsulated(KEY.public)
+    key, nonce = Hpke(2, AESGCM).schedule(shared, CONTEXT.header())
+    content = enc + AESGCM(key).encrypt(nonce, b"a share", b"")
+    assert open_sealed(signed(CONTEXT.header(), content), CONTEXT, KEY, SIGNER.public_key) == b"a share"
+
+
+def signed(header, content, signer=SIGNER):
+    text = f"{jws.encode(header)}.{jws.encode(content)}"
+    return f"{text}.{jws.encode(signer.sign(text.encode()))}"
+
+
+# --- what it promises -----------------------------------------------------------------------------------------------
+
+
+def refused(sealed, context=CONTEXT, key=KEY, sender=SIGNER.public_key):
+    with pytest.raises(EnvelopeError) as caught:
+        open_sealed(sealed, context, key, sender)
+    assert isinstance(caught.value, InvalidInputError)
+
+
+@pytest.mark.parametrize("message", [b"", b"x", b"m" * 100_000])
+def test_a_message_opens_for_its_peer(message):
+    sealed = seal(message, CONTEXT, KEY.public, SIGNER)
+    assert sealed.isascii()
+    assert len(jws.decode(sealed.split(".")[1])) == len(message) + envelope.OVERHEAD
+    assert open_sealed(sealed, CONTEXT, KEY, SIGNER.public_key) == message
+
+
+def test_the_header_names_the_suite_and_everybody():
+    header = json.loads(jws.decode(seal(b"", CONTEXT, KEY.public, SIGNER).split(".")[0]))
+    assert header["suite"] == "647a-0001-0002"
+    assert (header["from"], header["to"], header["run"], header["label"]) == (A, B, "urn:run:1", "round 1")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"run": "urn:run:2"}, {"manifest": "sha256:" + "2" * 64}, {"sender": C}, {"recipient": C},
+        {"label": "round 2"},
+    ],
+)  # fmt: skip
+def test_a_message_opens_in_its_context_only(change):
+    sealed, other = seal(b"m", CONTEXT, KEY.public, SIGNER), replace(CONTEXT, **change)
+    refused(sealed, other)
+    # Not either where a new header and signature are put to the old ciphertext: the key schedule binds it too.
+    refused(signed(other.header(), jws.decode(sealed.split(".")[1])), other)
+
+
+def test_nobody_passes_the_message_of_another_as_its_own():
+    stolen = jws.decode(seal(b"m", CONTEXT, KEY.public, SIGNER).split(".")[1])
+    theirs = replace(CONTEXT, sender=C)
+    refused(signed(theirs.header(), stolen, OTHER), theirs, sender=OTHER.public_key)
+    refused(signed(CONTEXT.header(), stolen, OTHER))  # signed by somebody else than its sender
+
+
+def test_another_key_opens_nothing():
+    refused(seal(b"m", CONTEXT, KEY.public, SIGNER), key=EnvelopeKey.generate(SeededRandomness(2)))
+
+
+def test_a_weaker_suite_is_not_taken():
+    header = json.loads(CONTEXT.header()) | {"suite": "0020-0001-0002"}
+    content = jws.decode(seal(b"m", CONTEXT, KEY.public, SIGNER).split(".")[1])
+    refused(signed(json.dumps(header, separators=(",", ":")).encode(), content))
+
+
+@pytest.mark.parametrize("part", [0, 1, 2])
+def test_no_byte_may_change(part):
+    parts = seal(b"m", CONTEXT, KEY.public, SIGNER).split(".")
+    content = bytearray(jws.decode(parts[part]))
+    content[len(content) // 2] ^= 1
+    parts[part] = jws.encode(bytes(content))
+    refused(".".join(parts))
+
+
+@pytest.mark.parametrize("text", ["", ".", "..", "a.b", "é.b.c", "x" * (envelope.LARGEST_SEALED + 1)])
+def test_something_else_is_refused(text):
+    refused(text)
+    assert not envelope.addressed(text, CONTEXT)
+
+
+def test_a_truncated_ciphertext_is_refused_although_it_is_signed():
+    for length in (0, 10, 1120, 1130):
+        refused(signed(CONTEXT.header(), bytes(length)))
+
+
+def test_whom_it_is_for_can_be_seen():
+    sealed = seal(b"m", CONTEXT, KEY.public, SIGNER)
+    assert envelope.addressed(sealed, CONTEXT)
+    assert not envelope.addressed(sealed, replace(CONTEXT, recipient=C))
+
+
+def test_a_message_has_a_largest_size():
+    with pytest.raises(EnvelopeError):
+        seal(bytes(envelope.LARGEST_MESSAGE + 1), CONTEXT, KEY.public, SIGNER)
+
+
+@pytest.mark.parametrize("content", [b"", bytes(1215), bytes(1217), b"\xff" * 1216, KEY.public[:1184] + bytes(32)])
+def test_what_is_no_key_seals_nothing(content):
+    with pytest.raises(EnvelopeKeyError):
+        seal(b"m", CONTEXT, content, SIGNER)
+
+
+def test_a_key_is_made_of_its_seed_and_shows_nothing_of_it():
+    assert EnvelopeKey.generate(SeededRandomness(1)) == KEY
+    assert EnvelopeKey(KEY.seed).public == KEY.public
+    assert KEY.seed.hex() not in repr(KEY)
+    assert "seed" not in repr(KEY)
+
+
+def test_the_secret_of_a_pair_depends_on_all_that_both_saw():
+    theirs = EnvelopeKey.generate(SeededRandomness(2)).public
+    base = (b"s" * 32, CONTEXT, (KEY.public, theirs), "sealed")
+    variants = [
+        base,
+        (b"t" * 32, *base[1:]),
+        (base[0], replace(CONTEXT, manifest="sha256:" + "3" * 64), *base[2:]),
+        (base[0], base[1], (theirs, KEY.public), base[3]),
+        (*base[:3], "other"),
+    ]
+    secrets = [pair_secret(*variant) for variant in variants]
+    assert len(set(secrets)) == len(variants)
+    assert pair_secret(*base).hex() == FIXED
+
+
+FIXED = "3d5e66504deb496a25c89ca8ac41857a9afc7f098b6c884089335bda846c1c05"
