@@ -12,8 +12,9 @@ as its own. Keys are made for one run and forgotten with it, which gives forward
 """
 
 from base64 import urlsafe_b64encode
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -145,6 +146,20 @@ def addressed(sealed: str, context: Context) -> bool:
     """Whether a message says that it is about this; proves nothing."""
     header = jws.encode(context.header())
     return len(sealed) <= LARGEST_SEALED and sealed.isascii() and sealed.startswith(f"{header}.")
+
+
+def is_sealed(sealed: str, context: Context, sender_key: bytes) -> bool:
+    """Whether the sender sealed a message in this context, whatever its label is."""
+    signed, _, signature = sealed.rpartition(".")
+    header = signed.partition(".")[0]
+    if len(sealed) > LARGEST_SEALED or not sealed.isascii():
+        return False
+    try:
+        label = str(msgspec.json.decode(jws.decode(header), type=dict[str, str])["label"])
+        named = jws.encode(replace(context, label=label).header())
+        return header == named and verify(sender_key, signed.encode(), jws.decode(signature))
+    except (ValueError, KeyError, RecursionError):
+        return False
 
 
 def public_key(content: bytes) -> MLKEM768X25519PublicKey:

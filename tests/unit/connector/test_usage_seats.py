@@ -334,13 +334,13 @@ async def test_the_seat_is_gone_with_the_use():
 
 
 async def test_mail_leaves_with_the_release_and_is_in_its_digest():
-    house, token = await house_of()
-    await seated(house, token)
-    house.engine.output = Output("count.sum", {"sum": 1.5}, 50, outbox={B: "sealed"})
+    house, token, ours, _ = await table()
+    first, second = ours.seal(B, "first", b"m"), ours.seal(B, "second", b"m")
+    house.engine.output = Output("count.sum", {"sum": 1.5}, 50, outbox={B: first})
     release = await asked(house, token)
-    assert release.outbox == {B: "sealed"}
+    assert release.outbox == {B: first}
     assert await asked(house, token) == release  # the same step again is the same answer, mail and all
-    house.engine.output = Output("count.sum", {"sum": 1.5}, 50, outbox={B: "other"})
+    house.engine.output = Output("count.sum", {"sum": 1.5}, 50, outbox={B: second})
     assert (await asked(house, token, name="mean")).digest != release.digest
 
 

@@ -107,7 +107,7 @@ class Gate:
         admission = question.admission
         cohort = LARGEST_INTEGER if output.kind in admission.messages else output.cohort
         return (
-            combine(rules.in_the_open(admission, output, now), decided(LARGEST_INTEGER)),
+            combine(rules.in_the_open(admission, output, now), decided(LARGEST_INTEGER), rules.mail(found)),
             combine(rules.behind_the_gate(admission, output, found), decided(cohort)),
         )
 

@@ -21,7 +21,15 @@ from medspace.trust.model import Facts
 WITHHELD = "use.withheld"
 LONGEST_TEXT = 100  # characters: a digest or a name of a column has room, a record has not
 HIGHEST_ROUND = 1_000_000
-_FORM = {"kind": str, "values": Mapping, "cohort": int, "parts": tuple, "memory": bytes | None, "hold": bool}
+_FORM = {
+    "kind": str,
+    "values": Mapping,
+    "cohort": int,
+    "parts": tuple,
+    "memory": bytes | None,
+    "hold": bool,
+    "outbox": Mapping,
+}
 _STEP_NAME = re.compile(r"[a-z][a-z0-9_.-]{0,63}", re.ASCII)
 
 
@@ -118,6 +126,7 @@ class Measured:
     leaves: int  # numbers, words, truth values; negative where it holds something that must not leave
     size: int = 0  # bytes of its values as compact JSON
     digest: str = ""  # of the release that it would be, where it may be one
+    sealed: bool = True  # whether its messages were sealed here, each for its seat
 
 
 def measured(admission: Admission, output: Output, number: int) -> Measured:
@@ -155,6 +164,13 @@ def withheld() -> Premise:
         )
     )
     return Premise(WITHHELD, asked, held, satisfied=False, remedy=remedy)
+
+
+def mail(found: Measured) -> Decision:
+    """What leaves for other seats passes through the coordinator: it was sealed here."""
+    asked = Text(msgid("messages that this holder sealed for other seats of the run"))
+    held = Text(msgid("they were") if found.sealed else msgid("one of them is not sealed"))
+    return _one("release.outbox", "release.outbox", asked, held, ok=found.sealed)
 
 
 def _kind(admission: Admission, output: Output) -> Decision:

@@ -114,6 +114,19 @@ class Seats:
             lambda: EnvelopeKey(self.memories.unsealed(use, secret, _SEALED_AS)),
         )
 
+    async def sealed(self, use: str, outbox: Mapping[str, str]) -> bool:
+        """Whether every message for another seat was sealed here for that seat; others are not looked at."""
+        seat = await self.database.read(lambda tx: tx.get(SEATS, use))
+        if seat is None:
+            return True
+        manifest, own = manifests.kept(seat.manifest), self.identity.signer.public_key
+
+        def holds(peer: str, message: str) -> bool:
+            context = Context(manifest.run, manifest.digest, self.holder.did, peer, "")
+            return peer not in manifest.sites or envelope.is_sealed(message, context, own)
+
+        return all(holds(peer, message) for peer, message in outbox.items())
+
     # --- inside transactions -----------------------------------------------------------------------------------
     def _read(self, tx: Transaction, call: Call, text: str) -> tuple[Manifest, TakenSeat | None]:
         job = tx.get(JOBS, call.job)

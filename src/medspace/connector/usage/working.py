@@ -227,6 +227,8 @@ class Working:
         if rules.oversized(found):
             facts = {"leaves": found.leaves, "size": found.size, "most": LEAVES, "limit": RELEASE}
             raise ReleaseTooLargeError(**facts)
+        if output.outbox:
+            found = replace(found, sealed=await self._seats.sealed(admission.use, output.outbox))
         if output.parts:
             await self._threads.call(admission.use, lambda: self._parts.check_made(admission, output.parts))
         return found
