@@ -54,7 +54,7 @@ async def test_bad_terms_are_refused_at_once_and_leave_nothing(party, offer, sid
     body = message(kind, offer=offer, callbackAddress="https://x.example", **{pid: "urn:p"})
     began = time.thread_time()  # work, not waiting: the machine may be busy with others
     reply = await party.post(f"/negotiations/{side}", body, "did:web:rogue.example")
-    assert time.thread_time() - began < 0.5
+    assert time.thread_time() - began < 1.5  # minutes without a bound; the measuring of coverage doubles it
     assert reply.status == 400
     assert await party.negotiations.recent() == []
     assert await party.log() == []

@@ -55,12 +55,12 @@ class Membership:
         try:
             return await self._gatekeeper.authenticate(authorization)
         except (NotMemberError, NoMembersListError, KeyMismatchError, TokenKeyError):
-            if not await self._looked_again():
+            if not await self.look_again():
                 raise
         return await self._gatekeeper.authenticate(authorization)
 
-    async def _looked_again(self) -> bool:
-        """Whether the list was fetched anew within the last second."""
+    async def look_again(self) -> bool:
+        """Fetch the list anew, but once a second; whether the last look brought one."""
         if self.authority is not None:
             return False
         async with self._looking:

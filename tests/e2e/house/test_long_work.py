@@ -199,6 +199,7 @@ def test_a_connector_that_is_stopped_ends_what_it_does(stage, use):
 def test_a_coordinator_follows_a_site_that_needs_minutes(stage, use):
     sites = stage.nodes["user"].connector.inside.learning.coordinator.sites
     asked = Step(use.step["task"], 1, "count", {})
+    stage.sit("user", "clinic", use.transfer, use.step["task"])
     answers = []
     asking = threading.Thread(target=lambda: answers.append(stage.run(sites.ask(use.transfer, asked), PATIENCE)))
     asking.start()

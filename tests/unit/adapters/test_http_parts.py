@@ -33,7 +33,7 @@ class Named:
 async def jobs():
     client = HttpClient(Guard(loopback=True))
     jobs = JobClient(client, Named())
-    jobs._parts = replace(jobs._parts, pause=0.0)
+    jobs._parts = replace(jobs._parts, pause=0.05)
     yield jobs
     await client.close()
 

@@ -18,7 +18,7 @@ def node(tmp_path):
 
 def test_the_same_rows_are_opened_again_and_others_are_not(node):
     config = read_config(node.file)
-    (held,) = open_holdings(config).held
+    (held,) = open_holdings(config)
     recipe = sources_of(config, {ASSET: held.dataset.digest})(ASSET)
     rows = recipe.made().open(admission(asset=ASSET))
     assert (rows.count, len(rows.codes("sex"))) == (60, 60)

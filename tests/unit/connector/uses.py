@@ -194,7 +194,7 @@ class House:
             randomness=self.randomness,
             conditions=conditions,
             keys=self.keys,
-            identity=Identity(signer_of(HOLDER), self.members),
+            identity=Identity(signer_of(HOLDER), self.members, self.look_again),
             runners=Runners(ThreadPool(), {"thread": ThreadRunner()}),
             changes=self.bell,
             blobs=self.blobs,
@@ -205,6 +205,9 @@ class House:
         """Wait until no step is on its way."""
         while self.control._going._leads:
             await asyncio.gather(*(lead.task for lead in self.control._going._leads.values()), return_exceptions=True)
+
+    async def look_again(self) -> bool:
+        return False
 
     def facts(self, _: Any, did: str) -> Facts:
         return Facts(did, self.regions.get(did), operator=self.operators.get(did, did))

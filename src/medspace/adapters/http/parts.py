@@ -26,7 +26,7 @@ ATTEMPTS = 4  # that moved nothing, one after the other
 PAUSE = 0.5  # seconds before the next of them, twice as long each time
 LARGEST_REPLY = 64 * 1024  # bytes
 PACE = Pace()
-WHOLE, CREATED, ACCEPTED, PARTIAL = 200, 201, 202, 206
+WHOLE, CREATED, ACCEPTED, PARTIAL, CONFLICT = 200, 201, 202, 206, 409
 _RANGE = re.compile(r"bytes (?P<first>[0-9]{1,15})-(?P<last>[0-9]{1,15})/(?P<size>[0-9]{1,15})", re.ASCII)
 
 # The headers of one call, with a token that is good for once; what an answer that refuses means.
@@ -122,6 +122,10 @@ class PartClient:
 
     async def _received(self, url: str, got: Streamed, part: Part) -> int:
         content = b"".join([piece async for piece in got.pieces])
+        if got.status == CONFLICT:  # the connection that broke is not over for the other side yet
+            raise UnreachableError(
+                address=url, reason=Text(msgid("it still takes the part from an earlier connection"))
+            )
         if got.status not in (CREATED, ACCEPTED):
             raise self.refused(Answer(got.status, got.headers, content))
         try:

@@ -129,7 +129,8 @@ async def _compose(config: Config, parts: Parts, database: ClosableDatabase) -> 
     await base.book.load()
     wanted = prepare(config, parts.sources)
     assets = Assets(wanted, parts.engines, base.database, base.local, base.clock, base.log)
-    road = Road(base, assets, await job_tokens(base))
+    membership = base.membership()
+    road = Road(base, assets, await job_tokens(base), membership.look_again)
     await assets.arrange()
     await road.usage.recover()  # what goes on is judged by the labels of now
-    return Connector(base, base.membership(), road)
+    return Connector(base, membership, road)

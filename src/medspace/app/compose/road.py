@@ -1,6 +1,6 @@
 """Catalogue, negotiations, transfers, usage control: the road from find to release, and its public door."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -48,7 +48,9 @@ STEPS = "steps"  # the folder where processes do their steps, beside the configu
 class Road:
     """Catalogue, negotiations, transfers, usage control: the road from find to release."""
 
-    def __init__(self, base: Base, assets: Assets, tokens: JobTokens) -> None:
+    def __init__(
+        self, base: Base, assets: Assets, tokens: JobTokens, look_again: Callable[[], Awaitable[bool]]
+    ) -> None:
         self.base = base
         config, local, database = base.config, base.local, base.database
         self.assets, self.kinds = assets, assets.kinds
@@ -79,7 +81,7 @@ class Road:
             randomness=base.randomness,
             conditions=conditions,
             keys=FileUseKeys(config.path(USE_KEYS), base.randomness),
-            identity=Identity(base.signer, base.book),
+            identity=Identity(base.signer, base.book, look_again),
             runners=self._runners(),
             changes=base.bell,
             blobs=self._blobs(),

@@ -123,7 +123,8 @@ class Memories:
                 await self._clock.sleep(AGAIN)
 
     async def _over(self) -> Names[str] | None:
-        return await self._database.read(lambda tx: {use for use in self._kept if over(tx, use)}) or None
+        kept = tuple(self._kept)  # other uses may begin to remember meanwhile
+        return await self._database.read(lambda tx: {use for use in kept if over(tx, use)}) or None
 
     async def _forget(self) -> None:
         for use in await self._over() or ():

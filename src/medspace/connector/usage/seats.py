@@ -4,7 +4,7 @@ The manifest of a use can be another one until something is admitted under it, n
 the seat is sealed under the key of the use, outside of the database: it is gone when the use is over.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -27,7 +27,7 @@ from medspace.runs.manifest import Manifest, SeatKey
 from medspace.runs.seating import Seen
 from medspace.trust import envelope
 from medspace.trust.envelope import Context, EnvelopeKey
-from medspace.trust.errors import EnvelopeError
+from medspace.trust.errors import EnvelopeError, UnauthenticatedError
 from medspace.trust.ports import Directory
 
 _SEALED_AS = "seat"  # the name under which a private key is sealed
@@ -39,6 +39,16 @@ class Identity:
 
     signer: Signer
     members: Directory
+    look_again: Callable[[], Awaitable[bool]]  # fetches the list anew, if that was not done just now
+
+    async def meet(self, parties: Iterable[str]) -> None:
+        """Look at the list again where one of these is not on it yet: who was admitted last is heard of last."""
+        for party in parties:
+            try:
+                self.members.member(party)
+            except UnauthenticatedError:
+                await self.look_again()
+                return
 
     def key(self, did: str) -> bytes:
         """The Ed25519 public key of a member, 32 bytes.
@@ -77,6 +87,7 @@ class Seats:
         manifest, known = await self.database.read(lambda tx: self._read(tx, call, text))
         if known is not None and known.manifest == text:
             return known.key
+        await self.identity.meet(manifest.parties)
         key = EnvelopeKey.generate(self.randomness)
         secret = await self.memories.sealed(call.job, key.seed, _SEALED_AS)
         signed = manifests.sign_key(manifest, self.holder.did, key.public, self.identity.signer)
