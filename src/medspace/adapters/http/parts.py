@@ -27,6 +27,7 @@ PAUSE = 0.5  # seconds before the next of them, twice as long each time
 LARGEST_REPLY = 64 * 1024  # bytes
 PACE = Pace()
 WHOLE, CREATED, ACCEPTED, PARTIAL, CONFLICT = 200, 201, 202, 206, 409
+_TAKING = msgid("it still takes the part from an earlier connection")
 _RANGE = re.compile(r"bytes (?P<first>[0-9]{1,15})-(?P<last>[0-9]{1,15})/(?P<size>[0-9]{1,15})", re.ASCII)
 
 # The headers of one call, with a token that is good for once; what an answer that refuses means.
