@@ -3,7 +3,7 @@
 import asyncio
 import math
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from medspace.adapters.blobs.files import FileBlobStore
 from medspace.adapters.memory import ManualClock, SeededRandomness
 from medspace.adapters.runner import ProcessRunner, ThreadRunner, recipe_of
+from medspace.adapters.runner.peers import PeersAbsentError
 from medspace.adapters.runner.process import alive, launched
 from medspace.connector.usage.errors import UseFailedError
 from medspace.connector.usage.ports import Work
@@ -21,6 +22,17 @@ from medspace.core.usage import Step
 from medspace.privacy.errors import DisclosureError
 from tests.admissions import admission
 from tests.contract.engines import KIND, Obedient, numbers
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys of a run's parties."""
+
+    seats: tuple[str, ...] = ("did:web:a.example", "did:web:b.example")
+
+    def seal(self, _peer, label, message):
+        return f"{label} {message.hex()}"
+
 
 SAID = [1.0, 2.5, 4.0]
 LINUX = Path("/proc/self/fd").exists()
@@ -150,6 +162,19 @@ class RunnerContract:
         odd = (await done(runner, work(do="not_finite"))).values["odd"]
         assert math.isnan(odd[0])
         assert odd[1:] == [math.inf, 0.1 + 0.2]
+
+    async def test_mail_for_other_seats_comes_back_with_the_output(self, runner):
+        mail = {"did:web:b.example": "sealed"}
+        assert (await done(runner, work(do="mail", outbox=mail))).outbox == mail
+
+    async def test_an_engine_seals_for_its_peers_or_is_told_that_it_cannot(self, runner):
+        keys = Keys()
+        what = replace(work(do="seal", peer="did:web:b.example"), keys=keys)
+        if self.kind == "process":
+            with pytest.raises(PeersAbsentError):
+                await done(runner, what)
+        else:
+            assert (await done(runner, what)).outbox == {"did:web:b.example": "seed 31"}
 
     async def test_an_error_of_the_engine_is_what_it_raised(self, runner):
         with pytest.raises(DisclosureError) as kept_back:

@@ -42,6 +42,7 @@ class Order:
     clock: Recipe
     memory: bytes | None = field(default=None, repr=False)
     blobs: FileBlobs | None = None
+    seats: tuple[str, ...] | None = None  # of the run; the keys of its parties stay with the connector
 
 
 def write_order(folder: Path, order: Order) -> None:
@@ -93,6 +94,7 @@ def _output(output: Output) -> Mapping[str, Any]:
         "parts": parts,
         "memory": memory,
         "hold": output.hold,
+        "outbox": dict(output.outbox),
     }
 
 

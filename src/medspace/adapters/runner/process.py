@@ -117,7 +117,9 @@ class ProcessRunner:
         engine = recipe_of(self._engines[work.engine.kind, work.engine.task])
         source = self._source_of(work.admission.asset)
         blobs = work.blobs if isinstance(work.blobs, FileBlobs) else None  # others are not for another process
-        return Order(work.admission, work.step, work.engine.limits, engine, source, self._clock, work.memory, blobs)
+        seats = None if work.keys is None else tuple(work.keys.seats)
+        limits = work.engine.limits
+        return Order(work.admission, work.step, limits, engine, source, self._clock, work.memory, blobs, seats)
 
 
 class ProcessPlace:
