@@ -177,11 +177,3 @@ class PartMissingError(InvalidInputError):
     code = "part.missing"
     sentence = msgid("The part {digest} is not here.")
     next_step = msgid("Bring it to the job endpoint before the step that names it.")
-
-
-class PartsForgottenError(RefusedError):
-    """An answer that was given before has parts that are kept no longer."""
-
-    code = "parts.forgotten"
-    sentence = msgid("This question was answered before, and the parts of that answer are kept no longer.")
-    next_step = msgid("Use the parts as they were fetched then: the question gets no other answer.")

@@ -8,7 +8,7 @@ from datetime import timedelta
 from medspace.connector.model import TRANSFERS, TransferState
 from medspace.connector.usage.calls import Call
 from medspace.connector.usage.door import Door
-from medspace.connector.usage.errors import PartMissingError, PartsForgottenError
+from medspace.connector.usage.errors import PartMissingError
 from medspace.connector.usage.model import Outcome, Question
 from medspace.core.clock import Clock
 from medspace.core.limits import PARTS
@@ -55,18 +55,15 @@ class UseParts:
             with self.of(admission).open(part):
                 pass
 
-    def give_again(self, parts: Sequence[Part], asked: Question | None, admission: Admission) -> None:
-        """Have a use keep the parts of an answer that another one got before. Blocking.
-
-        Raises:
-            PartsForgottenError: they are kept no longer.
-        """
+    def give_again(self, parts: Sequence[Part], asked: Question | None, admission: Admission) -> bool:
+        """Have a use keep the parts of an answer that another one got before; False where they are gone. Blocking."""
         target = Keeping(admission.user, admission.use)
         for part in parts:
             if self.store.has(target, part.digest):
                 continue
             if asked is None or not self.store.share(part.digest, Keeping(asked.user, asked.job), target):
-                raise PartsForgottenError
+                return False
+        return True
 
 
 @dataclass(frozen=True, slots=True)
