@@ -1,6 +1,7 @@
 """Seats in runs: taken under a manifest that holds, kept for the use, gone with it; what peers seal."""
 
 import asyncio
+import threading
 from dataclasses import replace
 
 import pytest
@@ -9,11 +10,13 @@ from medspace.adapters.memory import SeededRandomness
 from medspace.connector.usage.errors import (
     JobClosedError,
     NotAdmittedError,
+    SeatKeysTriedError,
     UnknownJobError,
     UseMemoryError,
     WithheldError,
 )
 from medspace.connector.usage.model import SEATS
+from medspace.connector.usage.seats import MOST_TRIES
 from medspace.core import limits
 from medspace.core.errors import InvalidInputError
 from medspace.core.usage import Brakes, Output
@@ -261,6 +264,57 @@ async def test_keys_do_not_change_nor_this_seats_own():
     await hand(house, token, keys.values())
     others = keys | {B: key_by(B, C)}
     assert await refusal(hand(house, token, others.values())) == "run.other_keys"
+
+
+@pytest.mark.parametrize("shown", [True, False], ids=["a manifest shown", "none shown"])
+async def test_keys_that_are_not_taken_up_are_not_brought_without_end(shown):
+    """Each time cost a signature and a lattice key for every seat, and where it was refused an entry in the log."""
+    house, token = await house_of()
+    keys = (await keys_of(house, token)) if shown else {}
+    wrong = keys | {HOLDER: key_by(HOLDER, B)}
+    for _ in range(MOST_TRIES):
+        await refusal(hand(house, token, wrong.values()))
+    with pytest.raises(SeatKeysTriedError):
+        await hand(house, token, wrong.values())
+    assert await house.kinds() == ["use.refused"] * MOST_TRIES
+
+
+async def test_keys_that_were_taken_up_are_brought_as_often_as_one_likes():
+    house, token = await house_of()
+    keys = await keys_of(house, token)
+    for _ in range(MOST_TRIES + 1):
+        assert await hand(house, token, keys.values()) == manifest().digest
+
+
+async def test_keys_are_verified_where_nobody_waits_for_the_writer():
+    house, token = await house_of()
+    keys, threads = await keys_of(house, token), []
+    known = house.control.seats.identity.members
+    member = known.member
+
+    def seen(did):
+        threads.append(threading.current_thread().name.partition("-")[0])
+        return member(did)
+
+    known.member = seen
+    await hand(house, token, keys.values())
+    assert set(threads) == {"beside"}
+
+
+async def test_keys_for_a_manifest_that_is_another_one_by_now_are_refused(monkeypatch):
+    house, token = await house_of()
+    keys = await keys_of(house, token)
+    seats = house.control.seats
+    real, other = type(seats)._verified, manifest(nonce="1" * 64)
+
+    async def slow(self, *what):
+        read = await real(self, *what)
+        await seated(house, token, other)
+        return read
+
+    monkeypatch.setattr(type(seats), "_verified", slow)
+    assert await refusal(hand(house, token, keys.values())) == "run.other_keys"
+    assert await seats.peers("urn:job:1") is None
 
 
 async def test_a_key_of_a_seat_that_is_no_member_is_refused():

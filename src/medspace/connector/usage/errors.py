@@ -177,3 +177,11 @@ class PartMissingError(InvalidInputError):
     code = "part.missing"
     sentence = msgid("The part {digest} is not here.")
     next_step = msgid("Bring it to the job endpoint before the step that names it.")
+
+
+class SeatKeysTriedError(RefusedError):
+    """A use has brought seat keys again and again that were not taken up."""
+
+    code = "run.keys_tried"
+    sentence = msgid("Keys of seats were brought {most} times to this use, and each time they were others or none.")
+    next_step = msgid("Begin another use, and bring the keys as the holders signed them.")

@@ -93,7 +93,9 @@ class UsageControl:
         recollection = Recollection(holder.notebook, contents, applied.changes)
         gate = Gate(holder, conditions, requests, clock)
         self._door = Door(holder, gate, conditions, requests, recollection, self._engines, tokens, clock, applied)
-        self.seats = Seats(self._grounds, self._door, identity, self._memories, database, clock, randomness)
+        self.seats = Seats(
+            self._grounds, self._door, identity, self._memories, database, runners.threads, clock, randomness
+        )
         self.parts = PartsDoor(blobs, self._door, database, clock, keep_parts)
         self._parts = UseParts(blobs)
         self._working = Working(
