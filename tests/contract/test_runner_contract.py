@@ -34,6 +34,7 @@ class Keys:
         return f"{label} {message.hex()}"
 
 
+USER = "did:web:company.example"
 SAID = [1.0, 2.5, 4.0]
 LINUX = Path("/proc/self/fd").exists()
 
@@ -46,12 +47,11 @@ class Inline:
     def __init__(self, places: int = 2) -> None:
         self._free = asyncio.Semaphore(places)
 
-    @property
-    def free(self):
+    def free(self, member):
         return not self._free.locked()
 
     @asynccontextmanager
-    async def place(self):
+    async def place(self, member):
         async with self._free:
             yield self
 
@@ -99,8 +99,8 @@ def work(name: str = "urn:uuid:1", memory: bytes | None = None, limits: StepLimi
     return Work(admission(id=name), step, engine, source, SeededRandomness(1), ManualClock(), memory)
 
 
-async def done(runner, what: Work, *, noted: bool = True):
-    async with runner.place() as place:
+async def done(runner, what: Work, *, noted: bool = True, member: str = USER):
+    async with runner.place(member) as place:
         output = await place.do(what)
         if not noted:
             raise StorageFullError
@@ -196,7 +196,7 @@ class RunnerContract:
         runner = made(self.kind, tmp_path, places=1)
         first = asyncio.create_task(done(runner, waiting(tmp_path)))
         await begun(tmp_path)
-        assert not runner.free
+        assert not runner.free(USER)
         second = asyncio.create_task(done(runner, work("urn:uuid:2")))
         done_now, _ = await asyncio.wait({second}, timeout=0.2)
         assert not done_now
@@ -308,6 +308,23 @@ class TestProcess(RunnerContract):
         assert (await done(after, waiting(tmp_path))).cohort == 3
         assert len(await begun(tmp_path)) == 1
         assert not await after.holds("urn:uuid:1")
+
+    async def test_one_member_does_not_hold_all_places(self, tmp_path):
+        """With two places, two long steps of one member had everybody else wait for their ends."""
+        runner = made(self.kind, tmp_path, places=2)
+        (tmp_path / "b").mkdir()
+        first = asyncio.create_task(done(runner, waiting(tmp_path)))
+        await begun(tmp_path)
+        second = asyncio.create_task(done(runner, waiting(tmp_path / "b", "urn:uuid:2")))
+        assert not runner.free(USER)
+        assert runner.free("did:web:other.example")
+        other = await done(runner, work("urn:uuid:3"), member="did:web:other.example")
+        assert other.cohort == 3
+        assert not (tmp_path / "b" / "begun").exists()
+        for folder in (tmp_path, tmp_path / "b"):
+            (folder / "go").touch()
+        assert [output.cohort for output in (await first, await second)] == [3, 3]
+        await runner.close()
 
     async def test_what_nobody_wants_any_more_is_swept_away(self, tmp_path):
         with left(tmp_path, polite=False) as child:

@@ -23,6 +23,7 @@ from medspace.adapters.runner.papers import LOCK, PRIVATE, RESULT, STDERR, Order
 from medspace.adapters.runner.recipes import Recipe, recipe_of
 from medspace.adapters.runner.thread import ThreadPool
 from medspace.adapters.system import SystemClock
+from medspace.connector.turns import Share, Turns
 from medspace.connector.usage.errors import UseFailedError
 from medspace.connector.usage.ports import Work
 from medspace.core.errors import MedspaceError, StorageError
@@ -60,18 +61,20 @@ class ProcessRunner:
         grace: float = GRACE,
     ) -> None:
         self._folder, self._engines, self._source_of, self._clock = folder, engines, source_of, clock
-        self._free, self._threads = asyncio.Semaphore(places), ThreadPool(places, "process")
+        share = Share(
+            at_once=places, member=max(places // 2, 1), waiting=sys.maxsize
+        )  # usage control bounds who waits
+        self._turns, self._threads = Turns(share), ThreadPool(places, "process")
         self.grace = grace
 
-    @property
-    def free(self) -> bool:
-        """Whether there is a place for whoever comes now."""
-        return not self._free.locked()
+    def free(self, member: str) -> bool:
+        """Whether there is a place for a step of this member that comes now."""
+        return self._turns.free(member)
 
     @asynccontextmanager
-    async def place(self) -> AsyncIterator["ProcessPlace"]:
+    async def place(self, member: str) -> AsyncIterator["ProcessPlace"]:
         """Hold a place; what lies in the folder of its step goes at the end, but for what could not be noted."""
-        async with self._free:
+        async with self._turns.turn(member):
             place = ProcessPlace(self)
             try:
                 yield place

@@ -66,13 +66,12 @@ class Place(Protocol):
 class Runner(Protocol):
     """Does the steps of engines."""
 
-    @property
-    def free(self) -> bool:
-        """Whether there is a place for whoever comes now."""
+    def free(self, member: str) -> bool:
+        """Whether there is a place for a step of this member that comes now."""
         ...
 
-    def place(self) -> AbstractAsyncContextManager[Place]:
-        """Wait for a free place, and hold it."""
+    def place(self, member: str) -> AbstractAsyncContextManager[Place]:
+        """Wait for a free place for a step of this member, and hold it."""
         ...
 
     async def holds(self, admission: str) -> bool:

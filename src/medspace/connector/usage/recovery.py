@@ -50,6 +50,10 @@ class Recovery:
             return False
         return True
 
+    async def end(self, question: Question, outcome: Outcome, code: str) -> None:
+        """Give it its end, if it has none."""
+        await self._database.write(lambda tx: self._gate.end(tx, question.id, outcome, code))
+
     async def go_on(self, question: Question, engine: Engine | None, runner: Runner, place: Place) -> Release:
         """Lead a step that was cut off to its end.
 

@@ -24,6 +24,7 @@ from medspace.connector.usage.conditions.questions import allowance
 from medspace.connector.usage.contents import Contents
 from medspace.connector.usage.door import Door
 from medspace.connector.usage.errors import (
+    JobClosedError,
     StepError,
     StepHeldError,
     StepOverError,
@@ -221,16 +222,16 @@ class UsageControl:
         engine = await self._engine(job, call.step)
         said = await self._runners.threads.call(call.job, lambda: _checked(engine, call.step))
         work = self._first
-        if not self._at_once(job.asset, engine):  # what was released before waits for nobody
+        if not self._at_once(job.asset, call.user, engine):  # what was released before waits for nobody
             job, before = await self._database.read(lambda tx: self._named(tx, call, said.step))
             if before is not None and before.outcome is Outcome.RELEASED:
                 work = self._again
         lead = Lead(job.id, said.step, call.user)
         return self._going.join(lead, lambda lead: work(lead, call, said, job, engine), most=MOST_OF_ONE)
 
-    def _at_once(self, asset: str, engine: Engine | None) -> bool:
-        """Whether a step on the asset could be worked on now."""
-        free = self._ordering.idle(asset) and self._runners.of(engine).free
+    def _at_once(self, asset: str, user: str, engine: Engine | None) -> bool:
+        """Whether a step of this user on the asset could be worked on now."""
+        free = self._ordering.idle(asset) and self._runners.of(engine).free(user)
         return free and self._holder.away(asset) is None
 
     async def _again(self, lead: Lead, call: Call, said: Digests, job: Job, engine: Engine | None) -> Release:
@@ -247,7 +248,11 @@ class UsageControl:
         away = self._holder.away(job.asset)
         if away is not None:
             raise away  # before it is noted or counts
-        async with self._ordering.turn(job.asset, call.user) as turn, turn.place(self._runners.of(engine)) as place:
+        runner, closed = self._runners.of(engine), self._working.closed
+        async with (
+            self._ordering.turn(job.asset, call.user) as turn,
+            turn.place(runner, call.user, job.id, closed) as place,
+        ):
             if call.step.parts:
                 await self._look_for_parts(call)
             await self._notebook.open_history(self._database, job.asset)
@@ -294,9 +299,13 @@ class UsageControl:
             with suppress(StepError, UseFailedError):  # nothing here answers it any more
                 engine = None if job is None else await self._engine(job, step)
             runner = self._runners.of(engine)
-            async with turn.place(runner) as place:
-                lead.state = StepState.WORKING
-                return await self._recovery.go_on(question, engine, runner, place)
+            try:
+                async with turn.place(runner, question.user, question.job, self._working.closed) as place:
+                    lead.state = StepState.WORKING
+                    return await self._recovery.go_on(question, engine, runner, place)
+            except JobClosedError as error:  # while it waited for a place; one that has its end keeps it
+                await self._recovery.end(question, Outcome.REFUSED, error.code)
+                raise
 
     # --- engines -----------------------------------------------------------------------------------------------
     async def _engine(self, job: Job, step: Step) -> Engine | None:

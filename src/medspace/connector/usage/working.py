@@ -195,20 +195,20 @@ class Working:
             if not work.done():
                 left = engine.limits.seconds - (self._clock.now() - since).total_seconds()
                 guards.append(asyncio.ensure_future(self._clock.sleep(max(left, 0.0))))
-                guards.append(asyncio.ensure_future(self._closed(question.admission.use)))
-                await _first(work, *guards)
+                guards.append(asyncio.ensure_future(self.closed(question.admission.use)))
+                await first(work, *guards)
             if work.done():
                 return work.result()
             late = not guards[1].done()
         finally:
-            await _stop(work, *guards)
+            await stop(work, *guards)
         if late:
             raise StepTooLongError(use=question.admission.use, limit=engine.limits.seconds)
         closed = JobClosedError(use=question.admission.use)
         await self.end(question, Outcome.REFUSED, closed.code, closed)
         raise closed
 
-    async def _closed(self, use: str) -> None:
+    async def closed(self, use: str) -> None:
         """Ends once a use is suspended or over."""
 
         def look(tx: Transaction) -> bool | None:
@@ -291,11 +291,13 @@ def said(error: MedspaceError) -> Said:
     return Said(error.code, str(error.facts.get("decision", "")), str(error.text), str(error.advice))
 
 
-async def _first(*tasks: "asyncio.Future[Any]") -> None:
+async def first(*tasks: "asyncio.Future[Any]") -> None:
+    """Wait until one of them has ended."""
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
 
 
-async def _stop(*tasks: "asyncio.Future[Any]") -> None:
+async def stop(*tasks: "asyncio.Future[Any]") -> None:
+    """End those that have not ended."""
     waiting = [task for task in tasks if not task.done()]
     for task in waiting:
         task.cancel()
