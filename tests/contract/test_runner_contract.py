@@ -11,6 +11,7 @@ import pytest
 from medspace.adapters.blobs.files import FileBlobStore
 from medspace.adapters.memory import ManualClock, SeededRandomness
 from medspace.adapters.runner import ProcessRunner, ThreadRunner, recipe_of
+from medspace.adapters.runner.papers import write_order
 from medspace.adapters.runner.peers import PeersAbsentError
 from medspace.adapters.runner.process import alive, launched
 from medspace.connector.usage.errors import UseFailedError
@@ -326,6 +327,30 @@ class TestProcess(RunnerContract):
         assert [output.cohort for output in (await first, await second)] == [3, 3]
         await runner.close()
 
+    @pytest.mark.parametrize("version", ["new", "old"])
+    async def test_a_result_of_other_rows_is_not_taken_for_one_of_these(self, tmp_path, version):
+        """It was filed under the version that the file had after the kill; the control is the same version."""
+        runner = made(self.kind, tmp_path)
+        (tmp_path / "go").touch()
+        with pytest.raises(StorageFullError):
+            await done(runner, replace(waiting(tmp_path), version="old"), noted=False)
+        assert (await done(made(self.kind, tmp_path), replace(waiting(tmp_path), version=version))).cohort == 3
+        assert len(await begun(tmp_path)) == (2 if version == "new" else 1)
+
+    async def test_what_is_not_repeatable_is_not_done_on_other_rows(self, tmp_path):
+        once = StepLimits(runner="process", repeatable=False)
+        with left(tmp_path, limits=once):
+            await begun(tmp_path)
+            with pytest.raises(UseFailedError):
+                await done(made(self.kind, tmp_path), replace(waiting(tmp_path, limits=once), version="new"))
+            assert len(await begun(tmp_path)) == 1
+
+    async def test_a_process_on_other_rows_is_ended(self, tmp_path):
+        with left(tmp_path, polite=False) as child:
+            await begun(tmp_path)
+            assert (await done(made(self.kind, tmp_path), replace(work(), version="new"))).cohort == 3
+            await child.ended()
+
     async def test_what_nobody_wants_any_more_is_swept_away(self, tmp_path):
         with left(tmp_path, polite=False) as child:
             await begun(tmp_path)
@@ -347,6 +372,7 @@ class TestProcess(RunnerContract):
         folder = runner.folder_of("urn:uuid:1")
         folder.mkdir(parents=True)
         (folder / "result.json").write_text(said)
+        write_order(folder, runner.order(work()))
         with pytest.raises(UseFailedError):
             await done(runner, work())
 

@@ -42,6 +42,7 @@ class Order:
     clock: Recipe
     memory: bytes | None = field(default=None, repr=False)
     blobs: FileBlobs | None = None
+    version: str = ""  # of the rows that it is done on
     seats: tuple[str, ...] | None = None  # of the run; the keys of its parties stay with the connector
 
 

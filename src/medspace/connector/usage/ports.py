@@ -33,6 +33,7 @@ class Work:
     memory: bytes | None = field(default=None, repr=False)
     keys: Peers | None = field(default=None, repr=False)
     blobs: Blobs | None = None
+    version: str = ""  # of the rows; "" where nothing compares them
 
     def done(self, cancelled: Callable[[], bool]) -> Output:
         """Open the material and have the engine answer. Blocking; raises whatever the engine raises."""
@@ -48,6 +49,8 @@ class Place(Protocol):
 
     async def do(self, work: Work) -> Output:
         """What the engine makes of it. Asked again for the same admission, a runner that still has it goes on.
+
+        Not so where it was made of other rows: what came of them is dropped, and the step is done anew.
 
         Whoever is cancelled here ends the work: its result is dropped.
 

@@ -145,7 +145,19 @@ class Working:
             known = await self._recalled_otherwise(question, known)
         memory, blobs = await self._memories.opened(admission.use, question.memory), self._parts.of(admission)
         peers = await self._seats.peers(admission.use)
-        work = Work(admission, question.step, engine, source, self._randomness, self._clock, memory, peers, blobs)
+        rows = self._contents.known(admission.asset, admission.scope) if self._compares else None
+        work = Work(
+            admission,
+            question.step,
+            engine,
+            source,
+            self._randomness,
+            self._clock,
+            memory,
+            peers,
+            blobs,
+            "" if rows is None else rows.version,
+        )
         output = await self._watched(question, engine, place.do(work), since)
         if not rules.is_output(output):
             raise UseFailedError(use=admission.use) from TypeError("what the engine gave back is no output")
