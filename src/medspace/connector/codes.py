@@ -35,7 +35,7 @@ use.budget use.changed use.closed use.failed use.held use.no_asset use.no_engine
 use.held_for_person use.no_step use.over use.sites use.step use.task_changed use.too_long use.unknown use.waits
 asset.away envelope.invalid envelope.key learning.column_unknown offer.form
 job.crowded part.invalid part.missing parts.busy parts.full release.too_large step.peers tensor.invalid
-run.keys_tried use.memory use.scope use.withheld
+run.keys_tried use.memory use.scope use.scope_narrowed use.withheld
 """
 
 KNOWN = frozenset((_MESSAGES + _IDENTITY + _DECISIONS).split()) | {operand.code for operand in OPERANDS.values()}
