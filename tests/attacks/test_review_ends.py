@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections import Counter
 from dataclasses import dataclass, replace
+from zlib import compress
 
 import pytest
 
@@ -11,6 +12,7 @@ from medspace.adapters.runner import ThreadRunner
 from medspace.connector.usage.conditions import PERMITTED, Neutral
 from medspace.connector.usage.errors import JobClosedError, StepUnknownError
 from medspace.connector.usage.gate import INTERRUPTED
+from medspace.connector.usage.going import Lead
 from medspace.connector.usage.model import QUESTIONS, Outcome
 from medspace.core.errors import MedspaceError
 from medspace.core.usage import Grant, Output
@@ -184,3 +186,31 @@ async def test_a_step_that_was_cut_off_has_its_end_where_its_use_is_closed_befor
         house.bell.ring()
         await house.settled()
         assert await ends(house) == [1]
+
+
+@pytest.mark.parametrize("how", ["spoilt", "other"])
+@pytest.mark.parametrize("spoilt", ["granted", "sealed"])
+async def test_a_step_that_was_cut_off_and_cannot_be_opened_has_its_end(spoilt, how):
+    """What it was admitted to stood open for good, and nobody was told."""
+    house, token = await cut_off()
+
+    def spoil(tx):
+        (question,) = tx.find(QUESTIONS)
+        what = {"granted": "granted", "sealed": "question"}[spoilt]
+        other = house.notebook.sealer.seal(compress(b"[]"), f"{what} {question.id}")
+        contents = {"spoilt": "c3BvaWx0", "other": other}
+        tx.replace(QUESTIONS, question, replace(question, **{spoilt: contents[how]}))
+
+    await house.database.write(spoil)
+    await resume(house)
+    assert await ends(house) == [1]
+    assert (await house.log())[-1].facts["code"] == INTERRUPTED
+    assert token
+
+
+async def resume(house):
+    """Take up what was cut off, without the look at the newest question that the start begins with."""
+    for question in await house.control._recovery.left():
+        lead = Lead(question.job, question.asked, question.user)
+        with pytest.raises(StepUnknownError):
+            await house.control._resumed(lead, question)

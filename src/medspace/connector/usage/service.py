@@ -290,7 +290,11 @@ class UsageControl:
 
     async def _resumed(self, lead: Lead, question: Question) -> Release:
         """Go on with what was cut off."""
-        step = self._notebook.shown(question)
+        try:
+            step = self._notebook.shown(question)
+        except ValueError as error:
+            await self._recovery.end(question, Outcome.FAILED, INTERRUPTED)
+            raise StepUnknownError(use=question.job) from error
         lead.state = StepState.ADMITTED
         await self._holder.settled(question.asset)
         async with self._ordering.turn(question.asset, question.user) as turn:
