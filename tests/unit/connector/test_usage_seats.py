@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from dataclasses import replace
+from hashlib import sha256
 
 import pytest
 
@@ -19,6 +20,7 @@ from medspace.connector.usage.model import SEATS
 from medspace.connector.usage.seats import MOST_TRIES
 from medspace.core import limits
 from medspace.core.errors import InvalidInputError
+from medspace.core.parts import Keeping, Part
 from medspace.core.usage import Brakes, Output
 from medspace.runs import manifest as manifests
 from medspace.runs.errors import ManifestInvalidError, SeatKeyInvalidError
@@ -170,6 +172,29 @@ async def test_a_seat_whose_member_is_removed_ends_the_run_here():
     await asked(house, token)
     house.operators[B] = None
     assert await refusal(asked(house, token, round=2)) == "run.members"
+
+
+async def test_the_parts_that_a_coordinator_brings_are_kept_where_the_engine_looks():
+    """They were kept under the coordinator, and the engine looked under the user: the step failed."""
+    house, token = await house_of()
+    other = "did:web:coordinator.example"
+    await seated(house, token, manifest(coordinator=other), user=other)
+    content, seen = b"content", []
+    part = Part(sha256(content).hexdigest(), "application/octet-stream", len(content))
+    keeping = await house.control.parts.enter(other, "urn:job:1", token)
+    assert keeping == await house.control.parts.enter(USER, "urn:job:1", token) == Keeping(USER, "urn:job:1")
+    receiving = house.blobs.receive(keeping, part)
+    receiving.write(content)
+    receiving.finish()
+
+    def answer(_admission, step, workplace):
+        with workplace.blobs.open(step.parts[0]) as opened:
+            seen.append(opened.read())
+        return house.engine.output
+
+    house.engine.answer = answer
+    assert await asked(house, token, user=other, parts=(part,))
+    assert seen == [content]
 
 
 @pytest.mark.parametrize("text", [signed(manifest(), signer_of(B)), "", "x" * 200_000], ids=["other", "none", "long"])

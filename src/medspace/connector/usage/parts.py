@@ -76,13 +76,16 @@ class PartsDoor:
     clock: Clock
     keep: timedelta
 
-    async def enter(self, user: str, job: str, token: str) -> None:
-        """Whether the user may bring parts to the job now.
+    async def enter(self, user: str, job: str, token: str) -> Keeping:
+        """For whom the parts of the job are kept, if the caller may bring parts to it now.
+
+        It is the job's user also where a coordinator whom the user has named brings them: there its engine looks.
 
         Raises:
             UnknownJobError, JobClosedError: as for a step.
         """
-        await self.database.read(lambda tx: self.door.job(tx, Call(user, job, token, NO_STEP)))
+        use = await self.database.read(lambda tx: self.door.job(tx, Call(user, job, token, NO_STEP)))
+        return Keeping(use.user, use.id)
 
     async def released(self, user: str, job: str, token: str, digest: str) -> Part | None:
         """The part that a release of this job names, while that may leave; None where none does.

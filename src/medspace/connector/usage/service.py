@@ -10,7 +10,7 @@ before it; users have their turn, and a place to work is taken before anything i
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
@@ -52,7 +52,7 @@ from medspace.core.clock import Clock, Randomness
 from medspace.core.engine import Engine
 from medspace.core.errors import InvalidInputError
 from medspace.core.ids import new_id
-from medspace.core.parts import BlobStore
+from medspace.core.parts import BlobStore, Part
 from medspace.core.store import Database, Transaction
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Brakes, Release, Step
@@ -254,18 +254,17 @@ class UsageControl:
             turn.place(runner, call.user, job.id, closed) as place,
         ):
             if call.step.parts:
-                await self._look_for_parts(call)
+                await self._look_for_parts(job, call.step.parts)
             await self._notebook.open_history(self._database, job.asset)
             admitted = await self._admit(call, said, engine)
             if isinstance(admitted, Release):
                 return admitted
             return await self._to_the_end(lead, job, admitted, place)
 
-    async def _look_for_parts(self, call: Call) -> None:
+    async def _look_for_parts(self, job: Job, named: Sequence[Part]) -> None:
         """Refuse a step whose parts are not here, before it is noted or counts."""
-        named = call.step.parts
         try:
-            await self._runners.threads.call(call.job, lambda: self._parts.check_brought(call.user, call.job, named))
+            await self._runners.threads.call(job.id, lambda: self._parts.check_brought(job.user, job.id, named))
         except InvalidInputError as error:
             raise StepError(reason=error.text) from error
 
