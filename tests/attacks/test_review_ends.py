@@ -3,18 +3,21 @@
 import asyncio
 import threading
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from zlib import compress
 
 import pytest
 
+from medspace.adapters.runner import ThreadRunner
 from medspace.connector.usage.conditions import PERMITTED, Neutral
-from medspace.connector.usage.errors import StepUnknownError
+from medspace.connector.usage.errors import JobClosedError, StepUnknownError
 from medspace.connector.usage.gate import INTERRUPTED
+from medspace.connector.usage.going import Lead
 from medspace.connector.usage.model import QUESTIONS, Outcome
 from medspace.core.errors import MedspaceError
 from medspace.core.usage import Grant, Output
 from tests.unit.connector.test_usage_steps import cut_off
-from tests.unit.connector.uses import ASSET, admitted_house, call
+from tests.unit.connector.uses import ASSET, USER, admitted_house, call
 
 ENDS = ("use.released", "use.refused", "use.withheld", "use.failed")
 
@@ -140,8 +143,74 @@ async def test_a_step_that_got_its_end_while_it_waited_to_be_taken_up_is_not_don
         lambda tx: house.control._working._gate.end(tx, question.id, Outcome.FAILED, INTERRUPTED)
     )
     runner = house.control._runners.of(house.engine)
-    async with runner.place() as place:
+    async with runner.place(question.user) as place:
         with pytest.raises(StepUnknownError):
             await house.control._recovery.go_on(question, house.engine, runner, place)
     assert await ends(house) == [1]
     assert len(house.engine.asked) == asked
+
+
+async def turn_taken(house):
+    """Let the loop run until a step has the turn at the asset."""
+    async with asyncio.timeout(60):
+        while house.control._ordering.idle(ASSET):  # noqa: ASYNC110 - a turn has no event
+            await asyncio.sleep(0)
+
+
+async def test_a_step_that_waits_for_a_place_gives_its_turn_back_when_its_use_is_closed():
+    """The asset was held for everybody by a use that was suspended, for as long as others had all places."""
+    house, token = await admitted_house()
+    other = await house.start("urn:job:2")
+    runner = ThreadRunner(1)
+    house.control._runners = replace(house.control._runners, named={"thread": runner})
+    async with runner.place(USER):
+        waiting = asyncio.create_task(house.control.step(call(token)))
+        await turn_taken(house)
+        await house.change(open=False)
+        house.bell.ring()
+        with pytest.raises(JobClosedError):
+            await asyncio.wait_for(waiting, 30)
+        assert house.control._ordering.idle(ASSET)
+    assert await house.kinds() == []
+    assert await house.control.step(call(other, job="urn:job:2"))  # the control: the place was given back
+
+
+async def test_a_step_that_was_cut_off_has_its_end_where_its_use_is_closed_before_it_has_a_place():
+    house, _ = await cut_off()
+    runner = ThreadRunner(1)
+    house.control._runners = replace(house.control._runners, named={"thread": runner})
+    async with runner.place(USER):
+        await house.control.recover()
+        await turn_taken(house)
+        await house.change(open=False)
+        house.bell.ring()
+        await house.settled()
+        assert await ends(house) == [1]
+
+
+@pytest.mark.parametrize("how", ["spoilt", "other"])
+@pytest.mark.parametrize("spoilt", ["granted", "sealed"])
+async def test_a_step_that_was_cut_off_and_cannot_be_opened_has_its_end(spoilt, how):
+    """What it was admitted to stood open for good, and nobody was told."""
+    house, token = await cut_off()
+
+    def spoil(tx):
+        (question,) = tx.find(QUESTIONS)
+        what = {"granted": "granted", "sealed": "question"}[spoilt]
+        other = house.notebook.sealer.seal(compress(b"[]"), f"{what} {question.id}")
+        contents = {"spoilt": "c3BvaWx0", "other": other}
+        tx.replace(QUESTIONS, question, replace(question, **{spoilt: contents[how]}))
+
+    await house.database.write(spoil)
+    await resume(house)
+    assert await ends(house) == [1]
+    assert (await house.log())[-1].facts["code"] == INTERRUPTED
+    assert token
+
+
+async def resume(house):
+    """Take up what was cut off, without the look at the newest question that the start begins with."""
+    for question in await house.control._recovery.left():
+        lead = Lead(question.job, question.asked, question.user)
+        with pytest.raises(StepUnknownError):
+            await house.control._resumed(lead, question)

@@ -120,6 +120,14 @@ def _wait(inputs, workplace, values):
     return Output("count.sum", values, 3)
 
 
+def _mail(inputs, _workplace, values):
+    return Output("count.sum", values, 3, outbox=inputs["outbox"])
+
+
+def _seal(inputs, workplace, values):
+    return Output("count.sum", values, 3, outbox={inputs["peer"]: workplace.keys.seal(inputs["peer"], "seed", b"1")})
+
+
 def _swell(_inputs, _workplace, values):
     return Output("count.sum", values | {"size": len(bytearray(8 << 30))}, 3)
 
@@ -128,6 +136,8 @@ _DEEDS = {
     "answer": _answer,
     "copy": _copy,
     "refuse": _refuse,
+    "seal": _seal,
+    "mail": _mail,
     "misread": _misread,
     "break": _break,
     "exit": _exit,

@@ -3,7 +3,7 @@
 import asyncio
 import math
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,8 @@ import pytest
 from medspace.adapters.blobs.files import FileBlobStore
 from medspace.adapters.memory import ManualClock, SeededRandomness
 from medspace.adapters.runner import ProcessRunner, ThreadRunner, recipe_of
+from medspace.adapters.runner.papers import write_order
+from medspace.adapters.runner.peers import PeersAbsentError
 from medspace.adapters.runner.process import alive, launched
 from medspace.connector.usage.errors import UseFailedError
 from medspace.connector.usage.ports import Work
@@ -22,6 +24,18 @@ from medspace.privacy.errors import DisclosureError
 from tests.admissions import admission
 from tests.contract.engines import KIND, Obedient, numbers
 
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys of a run's parties."""
+
+    seats: tuple[str, ...] = ("did:web:a.example", "did:web:b.example")
+
+    def seal(self, _peer, label, message):
+        return f"{label} {message.hex()}"
+
+
+USER = "did:web:company.example"
 SAID = [1.0, 2.5, 4.0]
 LINUX = Path("/proc/self/fd").exists()
 
@@ -34,12 +48,11 @@ class Inline:
     def __init__(self, places: int = 2) -> None:
         self._free = asyncio.Semaphore(places)
 
-    @property
-    def free(self):
+    def free(self, member):
         return not self._free.locked()
 
     @asynccontextmanager
-    async def place(self):
+    async def place(self, member):
         async with self._free:
             yield self
 
@@ -87,8 +100,8 @@ def work(name: str = "urn:uuid:1", memory: bytes | None = None, limits: StepLimi
     return Work(admission(id=name), step, engine, source, SeededRandomness(1), ManualClock(), memory)
 
 
-async def done(runner, what: Work, *, noted: bool = True):
-    async with runner.place() as place:
+async def done(runner, what: Work, *, noted: bool = True, member: str = USER):
+    async with runner.place(member) as place:
         output = await place.do(what)
         if not noted:
             raise StorageFullError
@@ -151,6 +164,19 @@ class RunnerContract:
         assert math.isnan(odd[0])
         assert odd[1:] == [math.inf, 0.1 + 0.2]
 
+    async def test_mail_for_other_seats_comes_back_with_the_output(self, runner):
+        mail = {"did:web:b.example": "sealed"}
+        assert (await done(runner, work(do="mail", outbox=mail))).outbox == mail
+
+    async def test_an_engine_seals_for_its_peers_or_is_told_that_it_cannot(self, runner):
+        keys = Keys()
+        what = replace(work(do="seal", peer="did:web:b.example"), keys=keys)
+        if self.kind == "process":
+            with pytest.raises(PeersAbsentError):
+                await done(runner, what)
+        else:
+            assert (await done(runner, what)).outbox == {"did:web:b.example": "seed 31"}
+
     async def test_an_error_of_the_engine_is_what_it_raised(self, runner):
         with pytest.raises(DisclosureError) as kept_back:
             await done(runner, work(do="refuse"))
@@ -171,7 +197,7 @@ class RunnerContract:
         runner = made(self.kind, tmp_path, places=1)
         first = asyncio.create_task(done(runner, waiting(tmp_path)))
         await begun(tmp_path)
-        assert not runner.free
+        assert not runner.free(USER)
         second = asyncio.create_task(done(runner, work("urn:uuid:2")))
         done_now, _ = await asyncio.wait({second}, timeout=0.2)
         assert not done_now
@@ -284,6 +310,47 @@ class TestProcess(RunnerContract):
         assert len(await begun(tmp_path)) == 1
         assert not await after.holds("urn:uuid:1")
 
+    async def test_one_member_does_not_hold_all_places(self, tmp_path):
+        """With two places, two long steps of one member had everybody else wait for their ends."""
+        runner = made(self.kind, tmp_path, places=2)
+        (tmp_path / "b").mkdir()
+        first = asyncio.create_task(done(runner, waiting(tmp_path)))
+        await begun(tmp_path)
+        second = asyncio.create_task(done(runner, waiting(tmp_path / "b", "urn:uuid:2")))
+        assert not runner.free(USER)
+        assert runner.free("did:web:other.example")
+        other = await done(runner, work("urn:uuid:3"), member="did:web:other.example")
+        assert other.cohort == 3
+        assert not (tmp_path / "b" / "begun").exists()
+        for folder in (tmp_path, tmp_path / "b"):
+            (folder / "go").touch()
+        assert [output.cohort for output in (await first, await second)] == [3, 3]
+        await runner.close()
+
+    @pytest.mark.parametrize("version", ["new", "old"])
+    async def test_a_result_of_other_rows_is_not_taken_for_one_of_these(self, tmp_path, version):
+        """It was filed under the version that the file had after the kill; the control is the same version."""
+        runner = made(self.kind, tmp_path)
+        (tmp_path / "go").touch()
+        with pytest.raises(StorageFullError):
+            await done(runner, replace(waiting(tmp_path), version="old"), noted=False)
+        assert (await done(made(self.kind, tmp_path), replace(waiting(tmp_path), version=version))).cohort == 3
+        assert len(await begun(tmp_path)) == (2 if version == "new" else 1)
+
+    async def test_what_is_not_repeatable_is_not_done_on_other_rows(self, tmp_path):
+        once = StepLimits(runner="process", repeatable=False)
+        with left(tmp_path, limits=once):
+            await begun(tmp_path)
+            with pytest.raises(UseFailedError):
+                await done(made(self.kind, tmp_path), replace(waiting(tmp_path, limits=once), version="new"))
+            assert len(await begun(tmp_path)) == 1
+
+    async def test_a_process_on_other_rows_is_ended(self, tmp_path):
+        with left(tmp_path, polite=False) as child:
+            await begun(tmp_path)
+            assert (await done(made(self.kind, tmp_path), replace(work(), version="new"))).cohort == 3
+            await child.ended()
+
     async def test_what_nobody_wants_any_more_is_swept_away(self, tmp_path):
         with left(tmp_path, polite=False) as child:
             await begun(tmp_path)
@@ -305,6 +372,7 @@ class TestProcess(RunnerContract):
         folder = runner.folder_of("urn:uuid:1")
         folder.mkdir(parents=True)
         (folder / "result.json").write_text(said)
+        write_order(folder, runner.order(work()))
         with pytest.raises(UseFailedError):
             await done(runner, work())
 

@@ -34,8 +34,8 @@ label.valid_until
 use.budget use.changed use.closed use.failed use.held use.no_asset use.no_engine use.questions use.refused use.round
 use.held_for_person use.no_step use.over use.sites use.step use.task_changed use.too_long use.unknown use.waits
 asset.away envelope.invalid envelope.key learning.column_unknown offer.form
-job.crowded part.invalid part.missing parts.busy parts.forgotten parts.full release.too_large tensor.invalid
-use.memory use.scope use.withheld
+job.crowded part.invalid part.missing parts.busy parts.full release.too_large step.peers tensor.invalid
+run.keys_tried use.memory use.scope use.scope_narrowed use.withheld
 """
 
 KNOWN = frozenset((_MESSAGES + _IDENTITY + _DECISIONS).split()) | {operand.code for operand in OPERANDS.values()}

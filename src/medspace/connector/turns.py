@@ -45,6 +45,10 @@ class Turns:
         """Whether nobody works and nobody waits."""
         return not self._working and not self._waiting
 
+    def free(self, member: str) -> bool:
+        """Whether a member that comes now has its turn at once."""
+        return member not in self._waiting and self._has_room(member)
+
     @asynccontextmanager
     async def turn(self, member: str) -> AsyncIterator[None]:
         """Hold a turn of the member.
@@ -59,7 +63,7 @@ class Turns:
             self._leave(member)
 
     async def _enter(self, member: str) -> None:
-        if member not in self._waiting and self._free(member):
+        if self.free(member):
             self._working[member] += 1
             return
         queue = self._waiting.setdefault(member, deque())
@@ -76,7 +80,7 @@ class Turns:
                 self._forget(member, called)
             raise
 
-    def _free(self, member: str) -> bool:
+    def _has_room(self, member: str) -> bool:
         share, working = self._share, self._working
         return working.total() < share.at_once and working[member] < share.member
 
@@ -90,7 +94,7 @@ class Turns:
 
     def _call(self) -> None:
         for member in list(self._waiting):
-            if not self._free(member):
+            if not self._has_room(member):
                 continue
             called = self._waiting[member].popleft()  # waits still: who gave up has left the queue
             self._working[member] += 1

@@ -8,6 +8,7 @@ import pytest
 
 from medspace.adapters.runner import child, recipe_of
 from medspace.adapters.runner.papers import Order, read_order, read_result, write_order, write_result
+from medspace.adapters.runner.peers import AbsentPeers, PeersAbsentError
 from medspace.adapters.system import SystemClock
 from medspace.core.engine import StepLimits
 from medspace.core.parts import Part
@@ -46,6 +47,7 @@ def test_an_order_is_read_as_it_was_written_and_nobody_else_reads_it(tmp_path):
             "count.sum", {"a": [1, 2.5, None, "x"]}, 4, (Part("0" * 64, "application/json", 3),), b"\x00", hold=True
         ),
         Output("count.sum", {}, 0),
+        Output("count.sum", {}, 0, outbox={"did:web:b.example": "sealed"}),
     ],
 )
 def test_a_result_is_read_as_it_was_written(tmp_path, output):
@@ -58,6 +60,20 @@ def test_what_it_does_is_an_output_or_an_error():
     assert child.do(order, lambda: False).values["sum"] == 1.0
     refused = replace(order, step=Step({"task": "obey"}, 1, "sum", {"do": "refuse"}))
     assert isinstance(child.do(refused, lambda: False), DisclosureError)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda keys: keys.seal("did:web:b.example", "seed", b""),
+        lambda keys: keys.open("did:web:b.example", "seed", ""),
+        lambda keys: keys.pair("did:web:b.example", "seed", b"", ""),
+    ],
+)
+def test_without_keys_nothing_is_sealed_or_opened_and_it_is_said(use):
+    absent = AbsentPeers(("did:web:a.example", "did:web:b.example"))
+    with pytest.raises(PeersAbsentError, match="process of its own"):
+        use(absent)
 
 
 def test_it_goes_from_the_work_to_the_result(tmp_path, monkeypatch):

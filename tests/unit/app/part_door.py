@@ -29,14 +29,19 @@ class Gate:
 
     released_parts: dict = field(default_factory=dict)
     asked: list = field(default_factory=list)
+    keeping: Keeping = KEEPING
 
     async def enter(self, user, job, token):
         self.asked.append((user, job, token))
+        return self._let_in(user, job, token)
+
+    def _let_in(self, user, job, token):
         if (user, job, token) != (USER, JOB, TOKEN):
             raise UnknownJobError(use=job)
+        return self.keeping
 
     async def released(self, user, job, token, digest):
-        await self.enter(user, job, token)
+        self._let_in(user, job, token)
         return self.released_parts.get(digest)
 
 

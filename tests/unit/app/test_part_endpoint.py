@@ -4,12 +4,13 @@ import random
 import httpx
 import pytest
 
-from medspace.core.parts import Part
+from medspace.core.parts import Keeping, Part
 from tests.attacks.wires import request, statuses
 from tests.unit.app.part_door import (
     BINARY,
     JOB,
     KEEPING,
+    Gate,
     PartApplication,
     headers,
     part_door,
@@ -46,6 +47,19 @@ async def test_a_part_is_brought_and_counts_once_it_is_whole(http, content):
         again = await put(http, door.port, part, content)
         assert (again.status_code, again.json()["received"]) == (201, len(content))
     assert kept(application, part) == content
+
+
+async def test_parts_are_kept_and_found_where_the_door_says(http):
+    """A coordinator brings and fetches the parts of the user that has named it."""
+    other = Keeping("did:web:hospital.example", JOB)
+    application, part = PartApplication(gate=Gate(keeping=other)), part_of(b"content")
+    application.gate.released_parts[part.digest] = part
+    async with part_door(application) as door:
+        assert (await put(http, door.port, part, b"content")).status_code == 201
+        with application.blobs.of(other).open(part) as opened:
+            assert opened.read() == b"content"
+        fetched = await http.get(url(door.port, part.digest), headers=headers())
+        assert (fetched.status_code, fetched.content) == (200, b"content")
 
 
 async def test_a_part_goes_on_where_it_was(http):

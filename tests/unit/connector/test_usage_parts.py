@@ -10,12 +10,13 @@ import pytest
 from medspace.connector.model import TRANSFERS, TransferState
 from medspace.connector.usage.errors import (
     JobClosedError,
+    NotAdmittedError,
     PartMissingError,
-    PartsForgottenError,
     StepError,
     UnknownJobError,
     UseFailedError,
 )
+from medspace.connector.usage.model import QUESTIONS
 from medspace.core.limits import PARTS
 from medspace.core.parts import Keeping, Part
 from medspace.core.usage import Output, release_digest
@@ -167,13 +168,39 @@ async def test_the_parts_of_an_answer_are_given_to_who_asks_the_same():
         assert kept.read() == b"CONTENT"
 
 
-async def test_where_they_are_forgotten_the_question_gets_no_other_answer():
+async def test_where_they_are_forgotten_it_is_a_new_question():
+    """Whoever got an answer with parts and ended the use had nobody answered to the same question for a year."""
     house = await both_asked()
     house.blobs.drop(Keeping(USER, JOB))
-    with pytest.raises(StepError) as refused:
+    again = await house.control.step(call(house.second, "urn:job:2", parts=(house.asked,)))
+    assert (again.digest, again.parts) == (house.first.digest, house.first.parts)
+    assert len(house.engine.asked) == 2
+    (question,) = await house.database.read(lambda tx: tx.find(QUESTIONS, where={"job": "urn:job:2"}))
+    assert question.counted
+    third = await house.start("urn:job:3")
+    bring(house, b"content", "urn:job:3")
+    await house.control.step(call(third, "urn:job:3", parts=(house.asked,)))  # the control: these parts are there
+    assert len(house.engine.asked) == 2
+
+
+async def test_a_question_whose_parts_are_forgotten_is_refused_where_no_more_are_answered():
+    house = await both_asked()
+    house.blobs.drop(Keeping(USER, JOB))
+    house.limit = 1
+    house.build()
+    with pytest.raises(NotAdmittedError):
         await house.control.step(call(house.second, "urn:job:2", parts=(house.asked,)))
-    assert isinstance(refused.value.__cause__, PartsForgottenError)
-    assert (await house.log())[-1].facts["code"] == "parts.forgotten"
+    assert len(house.engine.asked) == 1
+
+
+async def test_another_use_that_still_has_the_parts_gives_them():
+    house = await both_asked()
+    await house.control.step(call(house.second, "urn:job:2", parts=(house.asked,)))
+    third = await house.start("urn:job:3")
+    bring(house, b"content", "urn:job:3")
+    house.blobs.drop(Keeping(USER, "urn:job:2"))  # the newest answer has lost them, the first one not
+    again = await house.control.step(call(third, "urn:job:3", parts=(house.asked,)))
+    assert again.parts == house.first.parts
     assert len(house.engine.asked) == 1
 
 

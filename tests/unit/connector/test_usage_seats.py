@@ -1,7 +1,9 @@
 """Seats in runs: taken under a manifest that holds, kept for the use, gone with it; what peers seal."""
 
 import asyncio
+import threading
 from dataclasses import replace
+from hashlib import sha256
 
 import pytest
 
@@ -9,13 +11,16 @@ from medspace.adapters.memory import SeededRandomness
 from medspace.connector.usage.errors import (
     JobClosedError,
     NotAdmittedError,
+    SeatKeysTriedError,
     UnknownJobError,
     UseMemoryError,
     WithheldError,
 )
 from medspace.connector.usage.model import SEATS
+from medspace.connector.usage.seats import MOST_TRIES
 from medspace.core import limits
 from medspace.core.errors import InvalidInputError
+from medspace.core.parts import Keeping, Part
 from medspace.core.usage import Brakes, Output
 from medspace.runs import manifest as manifests
 from medspace.runs.errors import ManifestInvalidError, SeatKeyInvalidError
@@ -169,6 +174,29 @@ async def test_a_seat_whose_member_is_removed_ends_the_run_here():
     assert await refusal(asked(house, token, round=2)) == "run.members"
 
 
+async def test_the_parts_that_a_coordinator_brings_are_kept_where_the_engine_looks():
+    """They were kept under the coordinator, and the engine looked under the user: the step failed."""
+    house, token = await house_of()
+    other = "did:web:coordinator.example"
+    await seated(house, token, manifest(coordinator=other), user=other)
+    content, seen = b"content", []
+    part = Part(sha256(content).hexdigest(), "application/octet-stream", len(content))
+    keeping = await house.control.parts.enter(other, "urn:job:1", token)
+    assert keeping == await house.control.parts.enter(USER, "urn:job:1", token) == Keeping(USER, "urn:job:1")
+    receiving = house.blobs.receive(keeping, part)
+    receiving.write(content)
+    receiving.finish()
+
+    def answer(_admission, step, workplace):
+        with workplace.blobs.open(step.parts[0]) as opened:
+            seen.append(opened.read())
+        return house.engine.output
+
+    house.engine.answer = answer
+    assert await asked(house, token, user=other, parts=(part,))
+    assert seen == [content]
+
+
 @pytest.mark.parametrize("text", [signed(manifest(), signer_of(B)), "", "x" * 200_000], ids=["other", "none", "long"])
 async def test_a_manifest_that_the_user_did_not_sign_is_refused(text):
     house, token = await house_of()
@@ -261,6 +289,57 @@ async def test_keys_do_not_change_nor_this_seats_own():
     await hand(house, token, keys.values())
     others = keys | {B: key_by(B, C)}
     assert await refusal(hand(house, token, others.values())) == "run.other_keys"
+
+
+@pytest.mark.parametrize("shown", [True, False], ids=["a manifest shown", "none shown"])
+async def test_keys_that_are_not_taken_up_are_not_brought_without_end(shown):
+    """Each time cost a signature and a lattice key for every seat, and where it was refused an entry in the log."""
+    house, token = await house_of()
+    keys = (await keys_of(house, token)) if shown else {}
+    wrong = keys | {HOLDER: key_by(HOLDER, B)}
+    for _ in range(MOST_TRIES):
+        await refusal(hand(house, token, wrong.values()))
+    with pytest.raises(SeatKeysTriedError):
+        await hand(house, token, wrong.values())
+    assert await house.kinds() == ["use.refused"] * MOST_TRIES
+
+
+async def test_keys_that_were_taken_up_are_brought_as_often_as_one_likes():
+    house, token = await house_of()
+    keys = await keys_of(house, token)
+    for _ in range(MOST_TRIES + 1):
+        assert await hand(house, token, keys.values()) == manifest().digest
+
+
+async def test_keys_are_verified_where_nobody_waits_for_the_writer():
+    house, token = await house_of()
+    keys, threads = await keys_of(house, token), []
+    known = house.control.seats.identity.members
+    member = known.member
+
+    def seen(did):
+        threads.append(threading.current_thread().name.partition("-")[0])
+        return member(did)
+
+    known.member = seen
+    await hand(house, token, keys.values())
+    assert set(threads) == {"beside"}
+
+
+async def test_keys_for_a_manifest_that_is_another_one_by_now_are_refused(monkeypatch):
+    house, token = await house_of()
+    keys = await keys_of(house, token)
+    seats = house.control.seats
+    real, other = type(seats)._verified, manifest(nonce="1" * 64)
+
+    async def slow(self, *what):
+        read = await real(self, *what)
+        await seated(house, token, other)
+        return read
+
+    monkeypatch.setattr(type(seats), "_verified", slow)
+    assert await refusal(hand(house, token, keys.values())) == "run.other_keys"
+    assert await seats.peers("urn:job:1") is None
 
 
 async def test_a_key_of_a_seat_that_is_no_member_is_refused():

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 from medspace.adapters.runner.papers import LARGEST_RESULT, Order, read_order, write_result
+from medspace.adapters.runner.peers import AbsentPeers
 from medspace.adapters.system import SystemRandomness
 from medspace.connector.usage.ports import Work
 from medspace.core.engine import StepLimits
@@ -53,6 +54,7 @@ def do(order: Order, cancelled: Callable[[], bool]) -> Output | MedspaceError:
         SystemRandomness(),
         order.clock.made(),
         order.memory,
+        None if order.seats is None else AbsentPeers(order.seats),
         blobs=order.blobs,
     )
     try:

@@ -42,6 +42,8 @@ class Order:
     clock: Recipe
     memory: bytes | None = field(default=None, repr=False)
     blobs: FileBlobs | None = None
+    version: str = ""  # of the rows that it is done on
+    seats: tuple[str, ...] | None = None  # of the run; the keys of its parties stay with the connector
 
 
 def write_order(folder: Path, order: Order) -> None:
@@ -93,6 +95,7 @@ def _output(output: Output) -> Mapping[str, Any]:
         "parts": parts,
         "memory": memory,
         "hold": output.hold,
+        "outbox": dict(output.outbox),
     }
 
 

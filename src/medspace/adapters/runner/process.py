@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from medspace.adapters.blobs.files import FileBlobs
-from medspace.adapters.runner.papers import LOCK, PRIVATE, RESULT, STDERR, Order, read_result, write_order
+from medspace.adapters.runner.papers import LOCK, PRIVATE, RESULT, STDERR, Order, read_order, read_result, write_order
 from medspace.adapters.runner.recipes import Recipe, recipe_of
 from medspace.adapters.runner.thread import ThreadPool
 from medspace.adapters.system import SystemClock
+from medspace.connector.turns import Share, Turns
 from medspace.connector.usage.errors import UseFailedError
 from medspace.connector.usage.ports import Work
 from medspace.core.errors import MedspaceError, StorageError
@@ -60,18 +61,20 @@ class ProcessRunner:
         grace: float = GRACE,
     ) -> None:
         self._folder, self._engines, self._source_of, self._clock = folder, engines, source_of, clock
-        self._free, self._threads = asyncio.Semaphore(places), ThreadPool(places, "process")
+        share = Share(
+            at_once=places, member=max(places // 2, 1), waiting=sys.maxsize
+        )  # usage control bounds who waits
+        self._turns, self._threads = Turns(share), ThreadPool(places, "process")
         self.grace = grace
 
-    @property
-    def free(self) -> bool:
-        """Whether there is a place for whoever comes now."""
-        return not self._free.locked()
+    def free(self, member: str) -> bool:
+        """Whether there is a place for a step of this member that comes now."""
+        return self._turns.free(member)
 
     @asynccontextmanager
-    async def place(self) -> AsyncIterator["ProcessPlace"]:
+    async def place(self, member: str) -> AsyncIterator["ProcessPlace"]:
         """Hold a place; what lies in the folder of its step goes at the end, but for what could not be noted."""
-        async with self._free:
+        async with self._turns.turn(member):
             place = ProcessPlace(self)
             try:
                 yield place
@@ -117,7 +120,18 @@ class ProcessRunner:
         engine = recipe_of(self._engines[work.engine.kind, work.engine.task])
         source = self._source_of(work.admission.asset)
         blobs = work.blobs if isinstance(work.blobs, FileBlobs) else None  # others are not for another process
-        return Order(work.admission, work.step, work.engine.limits, engine, source, self._clock, work.memory, blobs)
+        return Order(
+            work.admission,
+            work.step,
+            work.engine.limits,
+            engine,
+            source,
+            self._clock,
+            work.memory,
+            blobs,
+            work.version,
+            None if work.keys is None else tuple(work.keys.seats),
+        )
 
 
 class ProcessPlace:
@@ -152,6 +166,10 @@ class ProcessPlace:
 
     def _take(self, work: Work) -> None:
         folder = self._runner.folder_of(work.admission.id)
+        if not of_rows(folder, work.version):
+            drop(folder)
+            if not work.engine.limits.repeatable:
+                raise ProcessEndedError("the rows have changed since, and it is not done twice")
         self._child = found(folder) or launched(folder, self._runner.order(work))
 
     def _taken(self) -> "Child":
@@ -265,6 +283,27 @@ def found(folder: Path) -> Child | None:
     return Child(folder, 0) if (folder / RESULT).exists() else None
 
 
+def of_rows(folder: Path, version: str) -> bool:
+    """Whether what lies in a folder, if anything, was ordered for this version of the rows."""
+    try:
+        return read_order(folder).version == version
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError):
+        return False
+
+
+def drop(folder: Path) -> None:
+    """End the process of a folder, if it lives, and remove both."""
+    if alive(folder):
+        child = found(folder)
+        if child is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            child.let_go()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def launched(folder: Path, order: Order) -> Child:
     """A new process for a step; what another one left in the folder goes."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -304,12 +343,5 @@ def _sweep(folder: Path, keep: Collection[str]) -> None:
     if not folder.is_dir():
         return
     for left in folder.iterdir():
-        if left.name in keep:
-            continue
-        if alive(left):
-            child = found(left)
-            if child is not None:
-                with suppress(ProcessLookupError):
-                    os.killpg(child.pid, signal.SIGKILL)
-                child.let_go()
-        shutil.rmtree(left, ignore_errors=True)
+        if left.name not in keep:
+            drop(left)

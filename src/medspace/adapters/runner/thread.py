@@ -139,13 +139,12 @@ class ThreadRunner:
         self._pool = ThreadPool(places, "step")
         self._free = asyncio.Semaphore(self._pool.most)
 
-    @property
-    def free(self) -> bool:
+    def free(self, member: str) -> bool:  # noqa: ARG002 - threads are for short steps: who comes first, is first
         """Whether there is a place for whoever comes now."""
         return not self._free.locked()
 
     @asynccontextmanager
-    async def place(self) -> AsyncIterator[ThreadPlace]:
+    async def place(self, member: str) -> AsyncIterator[ThreadPlace]:  # noqa: ARG002
         """Hold a place; it is given back once its thread has ended."""
         await self._free.acquire()
         place = ThreadPlace(self._pool)

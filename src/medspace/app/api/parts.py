@@ -69,8 +69,8 @@ class PartRangeError(InvalidInputError):
 class PartAccess(Protocol):
     """Who may bring and fetch which parts: usage control knows."""
 
-    async def enter(self, user: str, job: str, token: str) -> None:
-        """Whether the user may bring parts to the job now.
+    async def enter(self, user: str, job: str, token: str) -> Keeping:
+        """For whom the parts of the job are kept, if the caller may bring parts to it now.
 
         Raises:
             UnknownJobError, JobClosedError: as for a step.
@@ -99,9 +99,8 @@ class PartEndpoint:
     async def put(self, request: Request) -> Response:
         """Take a part of a question, or what is left of it; or say how much of it is here."""
         user, job, token = await self._caller(request)
-        await self._access.enter(user, job, token)
+        keeping = await self._access.enter(user, job, token)
         part, span = _brought(request)
-        keeping = Keeping(user, job)
         async with self._turns.turn(user):
             if await asyncio.to_thread(self._blobs.has, keeping, part.digest):
                 return _told(part, part.size)
@@ -116,6 +115,7 @@ class PartEndpoint:
         """Give a part of a release, or a range of it."""
         user, job, token = await self._caller(request)
         digest = request.path_params["digest"]
+        keeping = await self._access.enter(user, job, token)
         part = await self._access.released(user, job, token, digest)
         if part is None:
             raise UnknownPartError(digest=digest)
@@ -123,7 +123,7 @@ class PartEndpoint:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._turns.turn(user))
             try:
-                opened = await asyncio.to_thread(self._blobs.of(Keeping(user, job)).open, part)
+                opened = await asyncio.to_thread(self._blobs.of(keeping).open, part)
             except KeyError:
                 raise UnknownPartError(digest=digest) from None
             file = stack.enter_context(opened)

@@ -179,9 +179,9 @@ class PartMissingError(InvalidInputError):
     next_step = msgid("Bring it to the job endpoint before the step that names it.")
 
 
-class PartsForgottenError(RefusedError):
-    """An answer that was given before has parts that are kept no longer."""
+class SeatKeysTriedError(RefusedError):
+    """A use has brought seat keys again and again that were not taken up."""
 
-    code = "parts.forgotten"
-    sentence = msgid("This question was answered before, and the parts of that answer are kept no longer.")
-    next_step = msgid("Use the parts as they were fetched then: the question gets no other answer.")
+    code = "run.keys_tried"
+    sentence = msgid("Keys of seats were brought {most} times to this use, and each time they were others or none.")
+    next_step = msgid("Begin another use, and bring the keys as the holders signed them.")

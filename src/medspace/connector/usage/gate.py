@@ -105,9 +105,16 @@ class Gate:
             return combine(*(condition.released(tx, leaving) for condition in self.conditions))
 
         admission = question.admission
+        visit = Visit(job, agreement, question.step, admission.task, request, now)
+        granted = [one for condition in self.conditions for one in condition.admit(tx, visit)[1].scope]
         cohort = LARGEST_INTEGER if output.kind in admission.messages else output.cohort
         return (
-            combine(rules.in_the_open(admission, output, now), decided(LARGEST_INTEGER), rules.mail(found)),
+            combine(
+                rules.in_the_open(admission, output, now),
+                decided(LARGEST_INTEGER),
+                rules.mail(found),
+                rules.same_rows(admission, granted),
+            ),
             combine(rules.behind_the_gate(admission, output, found), decided(cohort)),
         )
 

@@ -97,6 +97,12 @@ class Notebook:
                 return self._release(kept)
         return None
 
+    def recall_no_more(self, tx: Transaction, admission: str) -> None:
+        """Keep an answer for the use that got it only: what belongs to it is gone."""
+        kept = tx.get(KEPT, admission)
+        if kept is not None:
+            tx.replace(KEPT, kept, replace(kept, request=""))
+
     def asked_of(self, tx: Transaction, asset: str, version: str, now: datetime) -> bool:
         """Whether a version of the rows has answered, or withheld, something in the year before, or may yet."""
         for outcome in (*_ANSWERS, Outcome.WITHHELD):

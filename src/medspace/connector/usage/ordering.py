@@ -5,14 +5,17 @@ it took too long, still reads the rows and changes what its engine remembers of 
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from weakref import WeakValueDictionary
 
 from medspace.connector.turns import Share, Turns
+from medspace.connector.usage.errors import JobClosedError
 from medspace.connector.usage.ports import Place, Runner
+from medspace.connector.usage.working import QUICK, first, stop
 from medspace.core.usage import Output
 
+Closed = Callable[[str], Awaitable[None]]  # ends once a use is suspended or over
 ONE_BY_ONE = Share(at_once=1, member=1, waiting=16)
 
 
@@ -23,9 +26,14 @@ class Turn:
         self.rest: asyncio.Future[Output] | None = None
 
     @asynccontextmanager
-    async def place(self, runner: Runner) -> AsyncIterator[Place]:
-        """A place to work, as soon as there is one."""
-        async with runner.place() as place:
+    async def place(self, runner: Runner, user: str, use: str, closed: Closed) -> AsyncIterator[Place]:
+        """A place to work, as soon as there is one; the others at this asset wait no longer than the use is open.
+
+        Raises:
+            JobClosedError: it was suspended or ended meanwhile.
+        """
+        async with AsyncExitStack() as held:
+            place = await _entered(held, runner.place(user), use, closed)
             try:
                 yield place
             finally:
@@ -72,6 +80,22 @@ class Ordering:
         for task in lingering:
             task.cancel()
         await asyncio.gather(*lingering, return_exceptions=True)
+
+
+async def _entered(held: AsyncExitStack, free: AbstractAsyncContextManager[Place], use: str, closed: Closed) -> Place:
+    entering = asyncio.ensure_future(held.enter_async_context(free))
+    over: asyncio.Future[None] | None = None
+    try:
+        await asyncio.wait({entering}, timeout=QUICK)
+        if not entering.done():
+            over = asyncio.ensure_future(closed(use))
+            await first(entering, over)
+        if over is None or entering.done():
+            return entering.result()
+        over.result()
+    finally:
+        await stop(entering, *([] if over is None else [over]))
+    raise JobClosedError(use=use)
 
 
 async def _let_go(rest: "asyncio.Future[Output]", held: AsyncExitStack) -> None:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from medspace.connector.model import TRANSFERS, TransferState
 from medspace.connector.usage.calls import Call
 from medspace.connector.usage.door import Door
-from medspace.connector.usage.errors import PartMissingError, PartsForgottenError
+from medspace.connector.usage.errors import PartMissingError
 from medspace.connector.usage.model import Outcome, Question
 from medspace.core.clock import Clock
 from medspace.core.limits import PARTS
@@ -55,18 +55,15 @@ class UseParts:
             with self.of(admission).open(part):
                 pass
 
-    def give_again(self, parts: Sequence[Part], asked: Question | None, admission: Admission) -> None:
-        """Have a use keep the parts of an answer that another one got before. Blocking.
-
-        Raises:
-            PartsForgottenError: they are kept no longer.
-        """
+    def give_again(self, parts: Sequence[Part], asked: Question | None, admission: Admission) -> bool:
+        """Have a use keep the parts of an answer that another one got before; False where they are gone. Blocking."""
         target = Keeping(admission.user, admission.use)
         for part in parts:
             if self.store.has(target, part.digest):
                 continue
             if asked is None or not self.store.share(part.digest, Keeping(asked.user, asked.job), target):
-                raise PartsForgottenError
+                return False
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +76,16 @@ class PartsDoor:
     clock: Clock
     keep: timedelta
 
-    async def enter(self, user: str, job: str, token: str) -> None:
-        """Whether the user may bring parts to the job now.
+    async def enter(self, user: str, job: str, token: str) -> Keeping:
+        """For whom the parts of the job are kept, if the caller may bring parts to it now.
+
+        It is the job's user also where a coordinator whom the user has named brings them: there its engine looks.
 
         Raises:
             UnknownJobError, JobClosedError: as for a step.
         """
-        await self.database.read(lambda tx: self.door.job(tx, Call(user, job, token, NO_STEP)))
+        use = await self.database.read(lambda tx: self.door.job(tx, Call(user, job, token, NO_STEP)))
+        return Keeping(use.user, use.id)
 
     async def released(self, user: str, job: str, token: str, digest: str) -> Part | None:
         """The part that a release of this job names, while that may leave; None where none does.

@@ -33,6 +33,7 @@ class Work:
     memory: bytes | None = field(default=None, repr=False)
     keys: Peers | None = field(default=None, repr=False)
     blobs: Blobs | None = None
+    version: str = ""  # of the rows; "" where nothing compares them
 
     def done(self, cancelled: Callable[[], bool]) -> Output:
         """Open the material and have the engine answer. Blocking; raises whatever the engine raises."""
@@ -48,6 +49,8 @@ class Place(Protocol):
 
     async def do(self, work: Work) -> Output:
         """What the engine makes of it. Asked again for the same admission, a runner that still has it goes on.
+
+        Not so where it was made of other rows: what came of them is dropped, and the step is done anew.
 
         Whoever is cancelled here ends the work: its result is dropped.
 
@@ -66,13 +69,12 @@ class Place(Protocol):
 class Runner(Protocol):
     """Does the steps of engines."""
 
-    @property
-    def free(self) -> bool:
-        """Whether there is a place for whoever comes now."""
+    def free(self, member: str) -> bool:
+        """Whether there is a place for a step of this member that comes now."""
         ...
 
-    def place(self) -> AbstractAsyncContextManager[Place]:
-        """Wait for a free place, and hold it."""
+    def place(self, member: str) -> AbstractAsyncContextManager[Place]:
+        """Wait for a free place for a step of this member, and hold it."""
         ...
 
     async def holds(self, admission: str) -> bool:

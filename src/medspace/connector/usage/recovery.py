@@ -6,6 +6,7 @@ down with it must not do so at every start.
 """
 
 from dataclasses import replace
+from datetime import datetime
 
 from medspace.connector.usage.calls import Admitted, Holder
 from medspace.connector.usage.errors import JobClosedError, StepUnknownError
@@ -50,6 +51,10 @@ class Recovery:
             return False
         return True
 
+    async def end(self, question: Question, outcome: Outcome, code: str) -> None:
+        """Give it its end, if it has none."""
+        await self._database.write(lambda tx: self._gate.end(tx, question.id, outcome, code))
+
     async def go_on(self, question: Question, engine: Engine | None, runner: Runner, place: Place) -> Release:
         """Lead a step that was cut off to its end.
 
@@ -60,12 +65,19 @@ class Recovery:
         question = await self._database.write(lambda tx: self._taken_up(tx, question, engine, held=held))
         if engine is None or question.outcome is not Outcome.OPEN:
             raise StepUnknownError(use=question.job)
-        await self._holder.notebook.open_history(self._database, question.asset)
         now = self._clock.now()
-        admission = self._holder.notebook.admission(question, self._applied, now)
-        admitted = Admitted(admission, self._holder.notebook.shown(question), question)
+        try:
+            admitted = await self._admitted(question, now)
+        except ValueError as error:  # sealed with another secret, spoilt, or written in another form
+            await self.end(question, Outcome.FAILED, INTERRUPTED)
+            raise StepUnknownError(use=question.job) from error
         since = instant(question.time) if held else now
         return await self._working.to_the_end(admitted, engine, place, since)
+
+    async def _admitted(self, question: Question, now: datetime) -> Admitted:
+        await self._holder.notebook.open_history(self._database, question.asset)
+        admission = self._holder.notebook.admission(question, self._applied, now)
+        return Admitted(admission, self._holder.notebook.shown(question), question)
 
     def _taken_up(self, tx: Transaction, question: Question, engine: Engine | None, *, held: bool) -> Question:
         """The question as it stands, with one more repeat where it must be; or ended where it cannot be repeated.

@@ -1,7 +1,7 @@
 """May it happen, may it leave? Pure decisions of usage control, over the policy room's."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import isfinite
@@ -13,7 +13,7 @@ from medspace.core.decision import Decision, Premise, Verdict, combine
 from medspace.core.limits import DEEPEST, LEAVES, PARTS, RELEASE
 from medspace.core.parts import flaw_of_part
 from medspace.core.text import Text, msgid
-from medspace.core.usage import Admission, Output, Step, release_digest
+from medspace.core.usage import Admission, Output, RowScope, Step, release_digest
 from medspace.policy.actions import action_of
 from medspace.policy.model import UseRequest
 from medspace.trust.model import Facts
@@ -171,6 +171,27 @@ def mail(found: Measured) -> Decision:
     asked = Text(msgid("messages that this holder sealed for other seats of the run"))
     held = Text(msgid("they were") if found.sealed else msgid("one of them is not sealed"))
     return _one("release.outbox", "release.outbox", asked, held, ok=found.sealed)
+
+
+def same_rows(admission: Admission, granted: Sequence[RowScope]) -> Decision:
+    """Whether every row that an output may have been made of may still be used; a consent may have been withdrawn."""
+    asked = Text(msgid("rows that may still be used"))
+    kept = all(any(_lets_in(wide, narrow) for narrow in admission.scope) for wide in granted)
+    held = Text(msgid("all of them may") if kept else msgid("fewer may be used than when the step was admitted"))
+    remedy = Text(msgid("Ask again: the step is then answered on the rows that may still be used."))
+    premise = Premise("use.scope", asked, held, kept, remedy=None if kept else remedy)
+    return Decision(
+        Verdict.PERMIT if kept else Verdict.DENY, "permitted" if kept else "use.scope_narrowed", (premise,)
+    )
+
+
+def _lets_in(wide: RowScope, narrow: RowScope) -> bool:
+    """Whether a scope lets in whatever another one does."""
+    if wide.column != narrow.column:
+        return False
+    if narrow.within:
+        return narrow.values <= wide.values if wide.within else narrow.values.isdisjoint(wide.values)
+    return not wide.within and wide.values <= narrow.values
 
 
 def _kind(admission: Admission, output: Output) -> Decision:

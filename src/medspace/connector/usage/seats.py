@@ -5,16 +5,17 @@ the seat is sealed under the key of the use, outside of the database: it is gone
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from medspace.connector.usage.calls import Call, Holder, Refusal, told
 from medspace.connector.usage.conditions import Grounds
 from medspace.connector.usage.conditions.seats import operators
 from medspace.connector.usage.door import Door
-from medspace.connector.usage.errors import NotAdmittedError
+from medspace.connector.usage.errors import NotAdmittedError, SeatKeysTriedError
 from medspace.connector.usage.memory import Memories
 from medspace.connector.usage.model import JOBS, SEATS, Job, TakenSeat
+from medspace.connector.usage.ports import Threads
 from medspace.core.clock import Clock, Randomness, stamp
 from medspace.core.decision import Decision
 from medspace.core.signing import Signer
@@ -30,6 +31,7 @@ from medspace.trust.envelope import Context, EnvelopeKey
 from medspace.trust.errors import EnvelopeError, UnauthenticatedError
 from medspace.trust.ports import Directory
 
+MOST_TRIES = 16  # of one use, since this connector started: a run brings its keys once
 _SEALED_AS = "seat"  # the name under which a private key is sealed
 
 
@@ -68,8 +70,10 @@ class Seats:
     identity: Identity
     memories: Memories
     database: Database
+    threads: Threads
     clock: Clock
     randomness: Randomness
+    _tried: dict[str, int] = field(default_factory=dict, repr=False)  # by use: keys that had to be verified
 
     @property
     def holder(self) -> Holder:
@@ -103,13 +107,34 @@ class Seats:
         Raises:
             UnknownJobError, JobClosedError: as for a step.
             NotAdmittedError: no manifest was shown.
+            SeatKeysTriedError: other keys were brought too often.
             SeatKeyInvalidError: a seat has none, or not one that it signed for this manifest.
             UnauthenticatedError: a seat is no member any more.
         """
-        done = await self.database.write(lambda tx: self._seat(tx, call, tuple(keys)))
+        seat = await self.database.read(lambda tx: self._shown(tx, call))
+        read: tuple[SeatKey, ...] = ()
+        if seat is None or not seat.keys or not set(keys) <= set(seat.keys):
+            read = await self._verified(call.job, seat, tuple(keys))
+        done = await self.database.write(lambda tx: self._seat(tx, call, seat, read))
         if isinstance(done, Refusal):
             raise done.error
+        self._tried.pop(call.job, None)
         return done
+
+    async def _verified(self, use: str, seat: TakenSeat | None, keys: tuple[str, ...]) -> tuple[SeatKey, ...]:
+        """The keys of all seats. They are as many signatures and lattice keys: beside the loop and the writer.
+
+        Raises:
+            SeatKeysTriedError: this use has brought keys too often that were not taken up.
+        """
+        tried = self._tried.get(use, 0)
+        if tried >= MOST_TRIES:
+            raise SeatKeysTriedError(most=MOST_TRIES)
+        self._tried[use] = tried + 1
+        if seat is None:
+            return ()
+        manifest = manifests.kept(seat.manifest)
+        return await self.threads.call(use, lambda: manifests.read_keys(keys, manifest, self.identity.key))
 
     async def peers(self, use: str) -> "SeatPeers | None":
         """What the engine of a use seals and opens with; None where the seats have no keys."""
@@ -162,18 +187,22 @@ class Seats:
             tx.replace(SEATS, known, seat)
         return seat
 
-    def _seat(self, tx: Transaction, call: Call, keys: tuple[str, ...]) -> str | Refusal:
+    def _shown(self, tx: Transaction, call: Call) -> TakenSeat | None:
+        self.door.job(tx, call)
+        return tx.get(SEATS, call.job)
+
+    def _seat(self, tx: Transaction, call: Call, shown: TakenSeat | None, read: tuple[SeatKey, ...]) -> str | Refusal:
+        """Take up keys that were verified for the seat as it was `shown`; none, where it has them already."""
         job, seat = self.door.job(tx, call), tx.get(SEATS, call.job)
         if seat is None:
             return self._refuse(tx, job, seating.shown(None))
-        manifest = manifests.kept(seat.manifest)
-        if seat.keys and set(keys) <= set(seat.keys):  # again, perhaps by those who are left
+        manifest, texts = manifests.kept(seat.manifest), tuple(key.text for key in read)
+        same = shown is not None and shown.manifest == seat.manifest
+        if same and seat.keys and set(texts) <= set(seat.keys):  # again, perhaps by those who are left
             return manifest.digest
-        read = manifests.read_keys(keys, manifest, self.identity.key)
-        own = next(key for key in read if key.site == self.holder.did)
-        if seat.keys or own.text != seat.key:
+        if not same or seat.keys or seat.key not in texts:
             return self._refuse(tx, job, seating.other_keys())
-        tx.replace(SEATS, seat, replace(seat, keys=tuple(key.text for key in read)))
+        tx.replace(SEATS, seat, replace(seat, keys=texts))
         return manifest.digest
 
     def _seen(self, tx: Transaction, job: Job, manifest: Manifest) -> Seen:

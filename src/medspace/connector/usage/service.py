@@ -10,7 +10,7 @@ before it; users have their turn, and a place to work is taken before anything i
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
@@ -24,6 +24,7 @@ from medspace.connector.usage.conditions.questions import allowance
 from medspace.connector.usage.contents import Contents
 from medspace.connector.usage.door import Door
 from medspace.connector.usage.errors import (
+    JobClosedError,
     StepError,
     StepHeldError,
     StepOverError,
@@ -51,7 +52,7 @@ from medspace.core.clock import Clock, Randomness
 from medspace.core.engine import Engine
 from medspace.core.errors import InvalidInputError
 from medspace.core.ids import new_id
-from medspace.core.parts import BlobStore
+from medspace.core.parts import BlobStore, Part
 from medspace.core.store import Database, Transaction
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Brakes, Release, Step
@@ -93,7 +94,9 @@ class UsageControl:
         recollection = Recollection(holder.notebook, contents, applied.changes)
         gate = Gate(holder, conditions, requests, clock)
         self._door = Door(holder, gate, conditions, requests, recollection, self._engines, tokens, clock, applied)
-        self.seats = Seats(self._grounds, self._door, identity, self._memories, database, clock, randomness)
+        self.seats = Seats(
+            self._grounds, self._door, identity, self._memories, database, runners.threads, clock, randomness
+        )
         self.parts = PartsDoor(blobs, self._door, database, clock, keep_parts)
         self._parts = UseParts(blobs)
         self._working = Working(
@@ -219,16 +222,16 @@ class UsageControl:
         engine = await self._engine(job, call.step)
         said = await self._runners.threads.call(call.job, lambda: _checked(engine, call.step))
         work = self._first
-        if not self._at_once(job.asset, engine):  # what was released before waits for nobody
+        if not self._at_once(job.asset, call.user, engine):  # what was released before waits for nobody
             job, before = await self._database.read(lambda tx: self._named(tx, call, said.step))
             if before is not None and before.outcome is Outcome.RELEASED:
                 work = self._again
         lead = Lead(job.id, said.step, call.user)
         return self._going.join(lead, lambda lead: work(lead, call, said, job, engine), most=MOST_OF_ONE)
 
-    def _at_once(self, asset: str, engine: Engine | None) -> bool:
-        """Whether a step on the asset could be worked on now."""
-        free = self._ordering.idle(asset) and self._runners.of(engine).free
+    def _at_once(self, asset: str, user: str, engine: Engine | None) -> bool:
+        """Whether a step of this user on the asset could be worked on now."""
+        free = self._ordering.idle(asset) and self._runners.of(engine).free(user)
         return free and self._holder.away(asset) is None
 
     async def _again(self, lead: Lead, call: Call, said: Digests, job: Job, engine: Engine | None) -> Release:
@@ -245,20 +248,23 @@ class UsageControl:
         away = self._holder.away(job.asset)
         if away is not None:
             raise away  # before it is noted or counts
-        async with self._ordering.turn(job.asset, call.user) as turn, turn.place(self._runners.of(engine)) as place:
+        runner, closed = self._runners.of(engine), self._working.closed
+        async with (
+            self._ordering.turn(job.asset, call.user) as turn,
+            turn.place(runner, call.user, job.id, closed) as place,
+        ):
             if call.step.parts:
-                await self._look_for_parts(call)
+                await self._look_for_parts(job, call.step.parts)
             await self._notebook.open_history(self._database, job.asset)
             admitted = await self._admit(call, said, engine)
             if isinstance(admitted, Release):
                 return admitted
             return await self._to_the_end(lead, job, admitted, place)
 
-    async def _look_for_parts(self, call: Call) -> None:
+    async def _look_for_parts(self, job: Job, named: Sequence[Part]) -> None:
         """Refuse a step whose parts are not here, before it is noted or counts."""
-        named = call.step.parts
         try:
-            await self._runners.threads.call(call.job, lambda: self._parts.check_brought(call.user, call.job, named))
+            await self._runners.threads.call(job.id, lambda: self._parts.check_brought(job.user, job.id, named))
         except InvalidInputError as error:
             raise StepError(reason=error.text) from error
 
@@ -283,7 +289,11 @@ class UsageControl:
 
     async def _resumed(self, lead: Lead, question: Question) -> Release:
         """Go on with what was cut off."""
-        step = self._notebook.shown(question)
+        try:
+            step = self._notebook.shown(question)
+        except ValueError as error:
+            await self._recovery.end(question, Outcome.FAILED, INTERRUPTED)
+            raise StepUnknownError(use=question.job) from error
         lead.state = StepState.ADMITTED
         await self._holder.settled(question.asset)
         async with self._ordering.turn(question.asset, question.user) as turn:
@@ -292,9 +302,13 @@ class UsageControl:
             with suppress(StepError, UseFailedError):  # nothing here answers it any more
                 engine = None if job is None else await self._engine(job, step)
             runner = self._runners.of(engine)
-            async with turn.place(runner) as place:
-                lead.state = StepState.WORKING
-                return await self._recovery.go_on(question, engine, runner, place)
+            try:
+                async with turn.place(runner, question.user, question.job, self._working.closed) as place:
+                    lead.state = StepState.WORKING
+                    return await self._recovery.go_on(question, engine, runner, place)
+            except JobClosedError as error:  # while it waited for a place; one that has its end keeps it
+                await self._recovery.end(question, Outcome.REFUSED, error.code)
+                raise
 
     # --- engines -----------------------------------------------------------------------------------------------
     async def _engine(self, job: Job, step: Step) -> Engine | None:

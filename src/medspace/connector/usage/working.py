@@ -14,7 +14,6 @@ from medspace.connector.usage.door import Door
 from medspace.connector.usage.errors import (
     JobClosedError,
     NotAdmittedError,
-    PartsForgottenError,
     ReleaseTooLargeError,
     StepError,
     StepHeldError,
@@ -40,8 +39,7 @@ from medspace.core.limits import LEAVES, RELEASE
 from medspace.core.store import Database, Transaction
 from medspace.core.usage import Admission, Output, Release, Step
 
-# Refusals of a source by its published dictionary, and of an answer that was given before; all others are private.
-IN_THE_OPEN = frozenset({"rows.refused", PartsForgottenError.code})
+IN_THE_OPEN = frozenset({"rows.refused"})  # refusals of a source by its published dictionary; all others are private
 QUICK = 0.2  # seconds of the machine after which a step is watched: most have ended before
 HOUR = 3600.0
 
@@ -141,22 +139,57 @@ class Working:
             sums = await self._threads.call(admission.use, lambda: self._contents.sums(source, admission))
             content = await self._contents.remember(admission, sums, self._clock.now())
             known = await self._recognised(question, content)
-        if known is not None:
-            return await self._given_again(question, known)
+        while known is not None:
+            if (given := await self._given_again(question, known)) is not None:
+                return given
+            known = await self._recalled_otherwise(question, known)
         memory, blobs = await self._memories.opened(admission.use, question.memory), self._parts.of(admission)
         peers = await self._seats.peers(admission.use)
-        work = Work(admission, question.step, engine, source, self._randomness, self._clock, memory, peers, blobs)
+        rows = self._contents.known(admission.asset, admission.scope) if self._compares else None
+        work = Work(
+            admission,
+            question.step,
+            engine,
+            source,
+            self._randomness,
+            self._clock,
+            memory,
+            peers,
+            blobs,
+            "" if rows is None else rows.version,
+        )
         output = await self._watched(question, engine, place.do(work), since)
         if not rules.is_output(output):
             raise UseFailedError(use=admission.use) from TypeError("what the engine gave back is no output")
         return output
 
-    async def _given_again(self, question: Admitted, known: Release) -> Output:
+    async def _given_again(self, question: Admitted, known: Release) -> Output | None:
+        """An answer of before with its parts; None where they went with the use that got it."""
         use = question.admission.use
         if known.parts:
             asker = await self._database.read(lambda tx: tx.get(QUESTIONS, known.admission))
-            await self._threads.call(use, lambda: self._parts.give_again(known.parts, asker, question.admission))
+            give = self._parts.give_again
+            if not await self._threads.call(use, lambda: give(known.parts, asker, question.admission)):
+                return None
         return Output(known.kind, known.values, known.cohort, known.parts)
+
+    async def _recalled_otherwise(self, question: Admitted, gone: Release) -> Release | None:
+        """Another answer in place of one without its parts; where there is none, the question is new and counts.
+
+        Raises:
+            NotAdmittedError: it may not be asked anew.
+        """
+        admission = question.admission
+
+        def work(tx: Transaction) -> Release | Refusal | None:
+            self._holder.notebook.recall_no_more(tx, gone.admission)
+            content = self._contents.known(admission.asset, admission.scope)
+            return None if content is None else self._door.recognise(tx, question, content)
+
+        found = await self._database.write(work)
+        if isinstance(found, Refusal):
+            raise self._holder.refused(admission.use, found)
+        return found
 
     async def _recognised(self, question: Admitted, content: Content) -> Release | None:
         """The answer that the question got before, if any; only now is known which rows it is put to."""
@@ -174,20 +207,20 @@ class Working:
             if not work.done():
                 left = engine.limits.seconds - (self._clock.now() - since).total_seconds()
                 guards.append(asyncio.ensure_future(self._clock.sleep(max(left, 0.0))))
-                guards.append(asyncio.ensure_future(self._closed(question.admission.use)))
-                await _first(work, *guards)
+                guards.append(asyncio.ensure_future(self.closed(question.admission.use)))
+                await first(work, *guards)
             if work.done():
                 return work.result()
             late = not guards[1].done()
         finally:
-            await _stop(work, *guards)
+            await stop(work, *guards)
         if late:
             raise StepTooLongError(use=question.admission.use, limit=engine.limits.seconds)
         closed = JobClosedError(use=question.admission.use)
         await self.end(question, Outcome.REFUSED, closed.code, closed)
         raise closed
 
-    async def _closed(self, use: str) -> None:
+    async def closed(self, use: str) -> None:
         """Ends once a use is suspended or over."""
 
         def look(tx: Transaction) -> bool | None:
@@ -270,11 +303,13 @@ def said(error: MedspaceError) -> Said:
     return Said(error.code, str(error.facts.get("decision", "")), str(error.text), str(error.advice))
 
 
-async def _first(*tasks: "asyncio.Future[Any]") -> None:
+async def first(*tasks: "asyncio.Future[Any]") -> None:
+    """Wait until one of them has ended."""
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
 
 
-async def _stop(*tasks: "asyncio.Future[Any]") -> None:
+async def stop(*tasks: "asyncio.Future[Any]") -> None:
+    """End those that have not ended."""
     waiting = [task for task in tasks if not task.done()]
     for task in waiting:
         task.cancel()
