@@ -358,11 +358,12 @@ class TestProcess(RunnerContract):
             assert not child.folder.exists()
             await child.ended()
 
-    async def test_a_folder_that_was_left_half_made_is_made_anew(self, tmp_path):
+    @pytest.mark.parametrize("part", ["result.json.part", "work.json"])
+    async def test_a_folder_that_was_left_half_made_is_made_anew(self, tmp_path, part):
         runner = made(self.kind, tmp_path)
         folder = runner.folder_of("urn:uuid:1")
         folder.mkdir(parents=True)
-        (folder / "result.json.part").write_text("{")
+        (folder / part).write_text("{")
         assert not await runner.holds("urn:uuid:1")
         assert (await done(runner, work())).cohort == 3
 

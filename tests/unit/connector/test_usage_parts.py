@@ -16,7 +16,7 @@ from medspace.connector.usage.errors import (
     UnknownJobError,
     UseFailedError,
 )
-from medspace.connector.usage.model import QUESTIONS
+from medspace.connector.usage.model import KEPT, QUESTIONS
 from medspace.core.limits import PARTS
 from medspace.core.parts import Keeping, Part
 from medspace.core.usage import Output, release_digest
@@ -202,6 +202,20 @@ async def test_another_use_that_still_has_the_parts_gives_them():
     again = await house.control.step(call(third, "urn:job:3", parts=(house.asked,)))
     assert again.parts == house.first.parts
     assert len(house.engine.asked) == 1
+
+
+async def test_an_answer_that_is_forgotten_with_its_parts_is_a_new_question():
+    house = await both_asked()
+    kept = house.control._working._recalled_otherwise
+
+    async def late(question, gone):
+        await house.database.write(lambda tx: [tx.delete(KEPT, one) for one in tx.find(KEPT)])
+        return await kept(question, gone)
+
+    house.control._working._recalled_otherwise = late
+    house.blobs.drop(Keeping(USER, JOB))
+    assert await house.control.step(call(house.second, "urn:job:2", parts=(house.asked,)))
+    assert len(house.engine.asked) == 2
 
 
 @pytest.mark.parametrize("state", [TransferState.COMPLETED, TransferState.TERMINATED])
