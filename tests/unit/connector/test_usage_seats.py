@@ -444,3 +444,11 @@ async def test_a_step_with_other_mail_is_another_step():
         await asked(house, token, inbox={B: "one"})
     assert len(house.engine.asked) == 1
     assert (await refusal(asked(house, token, inbox={B: "two"}))).startswith("use.")
+
+
+async def test_a_member_that_was_admitted_just_now_is_heard_of_before_it_is_refused():
+    house, token = await house_of()
+    house.members.strangers.add(C)
+    house.control.seats.identity.members.strangers.add(C)
+    assert await seated(house, token)
+    assert C not in house.members.strangers

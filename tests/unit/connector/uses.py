@@ -207,7 +207,9 @@ class House:
             await asyncio.gather(*(lead.task for lead in self.control._going._leads.values()), return_exceptions=True)
 
     async def look_again(self) -> bool:
-        return False
+        """The authority's list, fetched anew, has whoever was admitted last."""
+        self.members.strangers.clear()
+        return True
 
     def facts(self, _: Any, did: str) -> Facts:
         return Facts(did, self.regions.get(did), operator=self.operators.get(did, did))

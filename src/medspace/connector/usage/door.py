@@ -83,7 +83,8 @@ class Door:
         if asking.new:
             self._spend(tx, asking)
         admission = self._admission(tx, asking, admission_id)
-        return Admitted(admission, visit.step, self._keep(tx, asking, admission, said.step), recalled.known)
+        kept = self._keep(tx, asking, admission, said.step)
+        return Admitted(admission, visit.step, kept, recalled.known, memory or "")
 
     def again(self, tx: Transaction, call: Call, said: Digests, now: datetime) -> Release | Refusal | None:
         """The answer that the use already got to a step, where it may still have it; nothing is admitted.
