@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from medspace.connector.usage.errors import AssetAwayError
+from medspace.connector.usage.errors import AssetAwayError, NotAdmittedError
 from medspace.connector.usage.model import QUESTIONS, SPENT, Outcome
 from tests.unit.connector.test_usage_steps import cut_off
-from tests.unit.connector.uses import ASSET, House, call
+from tests.unit.connector.uses import ASSET, LABEL, House, call
 
 
 class Opening:
@@ -71,3 +71,14 @@ async def test_what_was_cut_off_has_an_end_where_its_asset_cannot_be_used_any_mo
     assert await house.kinds() == ["use.admitted", "use.failed"]
     (question,) = await house.database.read(lambda tx: tx.find(QUESTIONS))
     assert question.outcome is Outcome.FAILED
+
+
+async def test_what_was_answered_before_is_not_told_again_once_the_label_forbids_it():
+    house = House()
+    await house.agree()
+    token = await house.start()
+    await house.control.step(call(token))
+    Opening(house)
+    await house.relabel(LABEL | {"kinds": ["medspace:statistics"]})
+    with pytest.raises(NotAdmittedError):
+        await house.control.step(call(token))

@@ -452,3 +452,8 @@ async def test_a_member_that_was_admitted_just_now_is_heard_of_before_it_is_refu
     house.control.seats.identity.members.strangers.add(C)
     assert await seated(house, token)
     assert C not in house.members.strangers
+
+
+async def test_a_use_without_a_seat_has_no_peers_whose_mail_could_be_looked_at():
+    house, _ = await house_of()
+    assert await house.control.seats.sealed("urn:job:1", {B: "in clear"})
