@@ -27,6 +27,7 @@ from medspace.core.canonical import JsonObject
 from medspace.core.engine import COORDINATOR_SEES_SUMS, OutputForm, StepLimits, Workplace
 from medspace.core.material import Form
 from medspace.core.usage import Admission, Output, Step
+from tests.runs import manifest_of, signed
 
 KIND, TASK, STEP = "medspace:train", "headcount", "count"
 USES = int(os.environ.get("USAGE_USES", "8"))  # of MOST_ROUNDS steps each; the first one warms up
@@ -106,10 +107,13 @@ async def _agreed(user: Connector, holder: Config) -> str:
 async def _use(user: Connector, agreement: str, holder: str) -> list[float]:
     """Seconds of each step of one use."""
     sites = user.desk.coordinator.sites
-    use = await sites.begin(uuid.uuid4().urn, agreement, KIND)
+    run = uuid.uuid4().urn
+    use = await sites.begin(run, agreement, KIND)
+    manifest = manifest_of(user.desk.config.did, QUESTION, {holder: agreement}, run=run)
+    await sites.seat(use, signed(manifest, user.desk.signer))
     taken = []
     for number in range(1, MOST_ROUNDS + 1):
-        step = Step(QUESTION, number, STEP, {"nonce": uuid.uuid4().hex}, (holder,))
+        step = Step(QUESTION, number, STEP, {"nonce": uuid.uuid4().hex})
         started = perf_counter()
         answer = await sites.ask(use, step)
         taken.append(perf_counter() - started)
