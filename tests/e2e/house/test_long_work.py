@@ -70,7 +70,7 @@ def lives(number: int) -> bool:
         return False
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def stage(tmp_path_factory):
     folder = tmp_path_factory.mktemp("long")
     clock = SharedClock(str(folder / "clock"))

@@ -35,12 +35,12 @@ class Watched(MaskedEngine):
         return output
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def engines():
     return {key: Watched() for key in HOSPITALS}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def stage(tmp_path_factory, engines):
     with staged(tmp_path_factory.mktemp("masked")) as stage:
         algorithms = (*ALGORITHMS, MaskedAlgorithm)
