@@ -1,6 +1,6 @@
 """The engine port: one kind of task, answered beside the data, found by the format of the use and the task's name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -11,6 +11,7 @@ from medspace.core.parts import Blobs
 from medspace.core.usage import Admission, Output, Step
 
 COORDINATOR_SEES_SUMS = "coordinator-sees-sums"  # each site's sums are seen by whoever adds them up
+MASKED_SUMS = "masked-sums"  # only sums over all sites are ever opened, and only among the sites
 MESSAGE_BYTES = 64 * 1024
 
 
@@ -19,12 +20,14 @@ class OutputForm:
     """One kind of output that an engine makes, and what the gate asks of it.
 
     Made of persons, it needs a cohort. A protocol message (a public key, a share) tells nothing of persons by its
-    form: the gate holds it to its size, `most` bytes as canonical JSON.
+    form: the gate holds it to its size, `most` bytes as canonical JSON. A `masked` output is made of persons and
+    shows nothing of them: the gate wants the cohort, and does not tell it.
     """
 
     name: str
     message: bool = False
     most: int = MESSAGE_BYTES
+    masked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,8 @@ class StepLimits:
     Both limits on memory and on processor time bind in a process only; a thread that takes too long is not waited
     for, and keeps its place until it ends. `repeatable`: a step that a kill cut off may be done again under the same
     admission, as nothing of it had left. `check` is for how many seconds a person may look at an output that waits
-    for one (`Output.hold`).
+    for one (`Output.hold`). `rowless` names the steps that only carry a protocol on: they get no rows, so they are no
+    question that is counted.
     """
 
     seconds: float = 600.0
@@ -42,6 +46,21 @@ class StepLimits:
     runner: Literal["thread", "process"] = "thread"
     repeatable: bool = True
     check: float = 0.0
+    rowless: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class RunTerms:
+    """What a seat needs to know of the manifest of its run: its digest, and on what terms sums are opened.
+
+    `colluders`: so many seats may tell one another everything, and learn no more than the sum of the others.
+    `leaving` are the seats whose own terms let the run go on without them.
+    """
+
+    manifest: str  # digest
+    min_sites: int
+    colluders: int = 1
+    leaving: frozenset[str] = frozenset()
 
 
 class Peers(Protocol):
@@ -50,6 +69,32 @@ class Peers(Protocol):
     @property
     def seats(self) -> tuple[str, ...]:
         """The DIDs of all seats of the run, sorted, this one among them."""
+        ...
+
+    @property
+    def holder(self) -> str:
+        """The DID of this seat."""
+        ...
+
+    @property
+    def terms(self) -> "RunTerms":
+        """What the manifest of the run says, beside its task."""
+        ...
+
+    def seal_all(self, label: str, messages: Mapping[str, bytes]) -> Mapping[str, str]:
+        """A message for each of several peers, by their DIDs, signed once."""
+        ...
+
+    def sign(self, label: str, content: bytes) -> str:
+        """What this seat says to all, signed for this run and this label; printable."""
+        ...
+
+    def proven(self, peer: str, label: str, text: str) -> bytes:
+        """What a seat said to all.
+
+        Raises:
+            InvalidInputError: it did not sign it for this run and this label.
+        """
         ...
 
     def seal(self, peer: str, label: str, message: bytes) -> str:

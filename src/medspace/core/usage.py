@@ -104,6 +104,7 @@ class Admission:
     budget: Mapping[str, Json] = field(default_factory=dict)  # what conditions set aside for the step
     protection: str = ""  # what the engine gives to the task, as policies name it
     messages: Mapping[str, int] = field(default_factory=dict)  # outputs not made of persons: how many bytes at most
+    masked: Mapping[str, int] = field(default_factory=dict)  # outputs that show nothing of persons: the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,9 @@ class Output:
     """What an engine made, before the gate has seen it. Numbers in `values` may be fractions.
 
     `memory` is what the use remembers from now on, if the output leaves; None leaves it as it is. `outbox` has the
-    messages that were sealed for other seats of the run (`core.engine.Peers`), by their DIDs.
+    messages that were sealed for other seats of the run (`core.engine.Peers`), by their DIDs. `noted` are digests
+    that the log keeps with the release, by the names of its facts. `worded` is the question in the words of the task,
+    where the step itself does not say what was asked of the rows.
     """
 
     kind: str
@@ -137,6 +140,8 @@ class Output:
     memory: bytes | None = field(default=None, repr=False)
     hold: bool = False  # a person of the holder must look at it before it leaves
     outbox: Mapping[str, str] = field(default_factory=dict)
+    noted: Mapping[str, str] = field(default_factory=dict)
+    worded: "Step | None" = None
 
 
 @dataclass(frozen=True, slots=True)

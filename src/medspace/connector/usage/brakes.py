@@ -16,6 +16,7 @@ from medspace.core.text import Text, msgid
 from medspace.core.usage import Step
 
 MOST_ROUNDS = 30  # questions of one use, whatever its task says
+PROTOCOL_STEPS = 6  # of one use for each of its questions, the question itself among them
 MOST_WITHHELD = 3  # under one agreement: "withheld" is an answer too, and bisecting on it needs many
 MOST_WITHHELD_OF_ONE = 9  # of one user on one asset in a year, under all its agreements
 FEWEST_CHANGED = 10  # persons by which a table must have changed, if the agreement's cohort is smaller
@@ -55,6 +56,15 @@ def within_use(steps: int, task: JsonObject) -> Decision:
     most = most_questions(task)
     held = Text(msgid("{steps} questions were put"), {"steps": steps})
     asked = Text(msgid("at most {most} questions for one use"), {"most": most})
+    remedy = Text(msgid("Begin a new use, with fewer rounds."))
+    return _one("use.budget", asked, held, remedy, ok=steps < most)
+
+
+def within_protocol(steps: int, task: JsonObject) -> Decision:
+    """Whether a use may have one more step that only carries a protocol on: so many for each of its questions."""
+    most = PROTOCOL_STEPS * (most_questions(task) + 1)
+    held = Text(msgid("{steps} steps were made"), {"steps": steps})
+    asked = Text(msgid("at most {most} steps for one use"), {"most": most})
     remedy = Text(msgid("Begin a new use, with fewer rounds."))
     return _one("use.budget", asked, held, remedy, ok=steps < most)
 

@@ -64,14 +64,16 @@ class Visit:
 class Asking:
     """A step that all conditions admit: what they grant together, and whether the rows are asked something new.
 
-    It is nothing new where the answer to the very same question, under the same scope, was kept. `request` is the
-    digest of everything that decides the answer, beside the rows.
+    It is nothing new where the answer to the very same question, under the same scope, was kept, nor where the step
+    is `rowless`: it only carries a protocol on. `request` is the digest of everything that decides the answer, beside
+    the rows.
     """
 
     visit: Visit
     grant: Grant
     request: str
     new: bool
+    rowless: bool = False
 
 
 @dataclass(frozen=True, slots=True)

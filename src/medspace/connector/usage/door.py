@@ -73,9 +73,11 @@ class Door:
         self._end_stale(tx, visit.job)
         asking = Asking(visit, grant, request, new=True)
         memory = remembered(tx, visit.job.id)
-        sought = Sought(visit.job.asset, grant.scope, grant.min_cohort, request, visit.step, memory is not None)
+        alone, rowless = memory is not None, self._rowless(visit)
+        sought = Sought(visit.job.asset, grant.scope, grant.min_cohort, request, visit.step, alone, rowless)
         recalled = self.recollection.of(tx, sought, now)
-        asking = replace(asking, new=recalled.known is None and not recalled.perhaps)
+        new = not rowless and recalled.known is None and not recalled.perhaps
+        asking = replace(asking, new=new, rowless=rowless)
         decision = combine(self._judged(tx, asking), recalled.unchanged)
         if not decision.permitted:
             return self._refuse(tx, visit, decision)
@@ -131,7 +133,8 @@ class Door:
 
     def _enrol(self, tx: Transaction, visit: Visit) -> None:
         job = visit.job
-        tx.replace(JOBS, job, replace(job, task=visit.task, steps=job.steps + 1))
+        steps = job.steps if self._rowless(visit) else job.steps + 1
+        tx.replace(JOBS, job, replace(job, task=visit.task, steps=steps))
 
     def _visit(self, tx: Transaction, call: Call, said: Digests, now: datetime) -> Visit:
         job = self.job(tx, call)
@@ -274,6 +277,7 @@ class Door:
             budget=grant.budget,
             protection=visit.request.protection or "",
             messages={form.name: form.most for form in self._forms(visit) if form.message},
+            masked={form.name: form.most for form in self._forms(visit) if form.masked},
         )
 
     def _noted(self, asking: Asking, admission_id: str) -> JsonObject:
@@ -308,9 +312,14 @@ class Door:
     def _forms(self, visit: Visit) -> tuple[OutputForm, ...]:
         return self.engines[visit.job.kind, task_name(visit.step)].outputs
 
+    def _rowless(self, visit: Visit) -> bool:
+        """Whether a step only carries a protocol on."""
+        return visit.step.name in self.engines[visit.job.kind, task_name(visit.step)].limits.rowless
+
     def _keep(self, tx: Transaction, asking: Asking, admission: Admission, asked: str) -> Question:
         """Keep the question that was admitted, sealed."""
-        content = self.recollection.contents.known(admission.asset, admission.scope)
+        rowless = asking.rowless
+        content = None if rowless else self.recollection.contents.known(admission.asset, admission.scope)
         question = Question(
             id=admission.id,
             entry=admission.entry,
@@ -327,6 +336,7 @@ class Door:
             counted=asking.new,
             asked=asked,
             granted=self.holder.notebook.granted(admission),
+            rowless=rowless,
         )
         tx.insert(QUESTIONS, question)
         return question

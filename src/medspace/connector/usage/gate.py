@@ -68,14 +68,15 @@ class Gate:
         facts = {"release": release_id, "admission": admission.id, "output": output.kind}
         more = {"round": step.round, "digest": found.digest}
         parts = {"parts": [f"sha256:{part.digest}" for part in output.parts]} if output.parts else {}
-        entry = record(tx, Entry("use.released", stamp(now), self.holder.did, facts | more | parts))
+        said = facts | more | parts | dict(output.noted)
+        entry = record(tx, Entry("use.released", stamp(now), self.holder.did, said))
         release = Release(
             release_id,
             admission.id,
             output.kind,
             step.round,
             output.values,
-            output.cohort,
+            rules.told_cohort(admission, output),
             found.digest,
             entry,
             output.parts,
@@ -85,8 +86,9 @@ class Gate:
             tx.replace(JOBS, job, replace(job, number=numbered(tx, job.agreement) + 1))
         remembers = memory.remember(tx, admission.use, admission.id, remembered)
         # What a use's own memory decides, and every message of a protocol, is an answer to this use alone.
-        alone = remembers or output.kind in admission.messages or bool(output.outbox)
-        self.holder.notebook.keep(tx, release, now, alone=alone)
+        protocol = output.kind in admission.messages or output.kind in admission.masked
+        alone = remembers or protocol or bool(output.outbox)
+        self.holder.notebook.keep(tx, release, now, alone=alone, worded=output.worded)
         return release
 
     def _may_leave(

@@ -80,6 +80,8 @@ class Question:
     code: str = ""  # why it ended, where it was not released
     told: str = ""  # what the caller was told then, sealed
     parts: tuple[Part, ...] = ()  # of its release
+    worded: str = ""  # what was asked in the words of the task, sealed, where the step does not say it
+    rowless: bool = False  # it carried a protocol on: no rows were opened for it
 
 
 @dataclass(frozen=True, slots=True)

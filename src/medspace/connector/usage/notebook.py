@@ -24,6 +24,7 @@ from medspace.core.usage import Admission, Brakes, Output, Release, Step
 PAGE = 200
 RETENTION = timedelta(days=730)  # how long questions are kept where the holder sets nothing else
 _ASKED, _ANSWER, _OUTPUT, _TOLD, _GRANTED = "question", "answer", "output", "told", "granted"
+_WORDED = "worded"
 _ANSWERS = (Outcome.RELEASED, Outcome.HELD)  # what waits for a person counts as answered: it may still leave
 
 
@@ -125,14 +126,20 @@ class Notebook:
         question = tx.get(QUESTIONS, admission)
         return question is not None and question.outcome not in (Outcome.OPEN, Outcome.HELD)
 
-    def keep(self, tx: Transaction, release: Release, now: datetime, *, alone: bool = False) -> None:
-        """Keep the answer to a question that was released; `alone`, for the use that asked and for no other."""
+    def keep(
+        self, tx: Transaction, release: Release, now: datetime, *, alone: bool = False, worded: Step | None = None
+    ) -> None:
+        """Keep the answer to a question that was released; `alone`, for the use that asked and for no other.
+
+        `worded` is what was asked in the words of the task, where the step did not say it.
+        """
         self.settle(tx, release.admission, Outcome.RELEASED)
         question = tx.get(QUESTIONS, release.admission)
         if question is None:
             return
-        if release.parts:
-            tx.replace(QUESTIONS, question, replace(question, parts=release.parts))
+        if release.parts or worded is not None:
+            said = "" if worded is None else self._seal(_WORDED, question.id, worded)
+            tx.replace(QUESTIONS, question, replace(question, parts=release.parts, worded=said))
         sealed = self._seal(_ANSWER, question.id, release)
         request = "" if alone else question.request
         tx.insert(KEPT, Kept(question.id, question.asset, request, question.version, stamp(now), sealed))
@@ -225,7 +232,8 @@ class Notebook:
         found.sort(key=lambda question: question.entry)
         self._before[asset] = {}
         for question in found:
-            self.remember(question, self.shown(question))
+            if not question.rowless:
+                self.remember(question, self.worded(question))
 
     def remember(self, question: Question, step: Step) -> None:
         """Count a question that was answered among those before."""
@@ -243,7 +251,7 @@ class Notebook:
         found = [question async for question in _pages(database, asset) if use in ("", question.job)]
         shown = []
         for question in sorted(found, key=lambda one: one.entry):
-            step = self.shown(question)
+            step = self.worded(question)
             said = {"task": step.task, "round": step.round, "step": step.name, "inputs": step.inputs}
             shown.append({"entry": question.entry, **said})
         return shown
@@ -255,6 +263,16 @@ class Notebook:
             ValueError: it was sealed with another secret.
         """
         return msgspec.json.decode(self._open(_ASKED, question.id, question.sealed), type=Step)
+
+    def worded(self, question: Question) -> Step:
+        """What was asked of the rows, in the words of the task.
+
+        Raises:
+            ValueError: it was sealed with another secret.
+        """
+        if not question.worded:
+            return self.shown(question)
+        return msgspec.json.decode(self._open(_WORDED, question.id, question.worded), type=Step)
 
     def _release(self, kept: Kept) -> Release:
         return msgspec.json.decode(self._open(_ANSWER, kept.id, kept.sealed), type=Release)

@@ -34,10 +34,11 @@ class Work:
     keys: Peers | None = field(default=None, repr=False)
     blobs: Blobs | None = None
     version: str = ""  # of the rows; "" where nothing compares them
+    opens: bool = True  # whether the step gets rows
 
     def done(self, cancelled: Callable[[], bool]) -> Output:
         """Open the material and have the engine answer. Blocking; raises whatever the engine raises."""
-        material = opened(self.source, self.admission) if self.engine.forms else None
+        material = opened(self.source, self.admission) if self.opens and self.engine.forms else None
         workplace = Workplace(
             material, self.randomness, self.clock, self.memory, self.keys, self.blobs, cancelled=cancelled
         )

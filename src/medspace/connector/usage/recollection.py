@@ -28,6 +28,7 @@ class Sought:
     request: str
     step: Step
     alone: bool  # what the use remembers decides the answer as well: no other use's answer is its own
+    rowless: bool = False  # it is put to no rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Recollection:
 
     def of(self, tx: Transaction, sought: Sought, now: datetime) -> Recalled:
         """What is known of a question before its rows are opened."""
-        if not self.changes:
+        if sought.rowless or not self.changes:
             return Recalled(None, perhaps=False, unchanged=brakes.unchanged((), 0))
         content = self.contents.known(sought.asset, sought.scope)
         if content is None:

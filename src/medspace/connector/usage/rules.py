@@ -29,6 +29,8 @@ _FORM = {
     "memory": bytes | None,
     "hold": bool,
     "outbox": Mapping,
+    "noted": Mapping,
+    "worded": Step | None,
 }
 _STEP_NAME = re.compile(r"[a-z][a-z0-9_.-]{0,63}", re.ASCII)
 
@@ -131,14 +133,22 @@ class Measured:
 
 def measured(admission: Admission, output: Output, number: int) -> Measured:
     """Count and digest an output of the round `number`. Blocking: a large one takes a second."""
-    leaves = _count(dict(output.values), DEEPEST, admission.messages.get(output.kind, LONGEST_TEXT))
+    longest = {**admission.messages, **admission.masked}.get(output.kind, LONGEST_TEXT)
+    leaves = _count(dict(output.values), DEEPEST, longest)
     if leaves < 0:
         return Measured(leaves)
     size = len(msgspec.json.encode(output.values))
     if leaves > LEAVES or size > RELEASE:
         return Measured(leaves, size)
-    said = release_digest(output.kind, number, output.cohort, output.values, output.parts, output.outbox)
+    said = release_digest(
+        output.kind, number, told_cohort(admission, output), output.values, output.parts, output.outbox
+    )
     return Measured(leaves, size, said)
+
+
+def told_cohort(admission: Admission, output: Output) -> int:
+    """How many persons a release says to stand behind it: of what is masked, nothing is told."""
+    return 0 if output.kind in admission.masked else output.cohort
 
 
 def oversized(found: Measured) -> bool:
@@ -150,6 +160,8 @@ def behind_the_gate(admission: Admission, output: Output, found: Measured) -> De
     """The part of the gate that looks at what the rows made: its reasons are the holder's own."""
     if output.kind in admission.messages:
         return _message(output, found, admission.messages[output.kind])
+    if output.kind in admission.masked:
+        return combine(_cohort(admission, output), _small(found, output, admission.masked[output.kind]))
     return combine(_cohort(admission, output), _content(found))
 
 
@@ -222,8 +234,12 @@ def _content(found: Measured) -> Decision:
 
 def _message(output: Output, found: Measured, most: int) -> Decision:
     """What a message of a protocol may be: its form and size, since no person stands behind a key or a share."""
+    return _small(found, output, most, plain=output.cohort == 0)
+
+
+def _small(found: Measured, output: Output, most: int, *, plain: bool = True) -> Decision:
     asked = Text(msgid("a protocol message of at most {most} bytes: finite numbers and short words"), {"most": most})
-    plain = output.cohort == 0 and bool(found.digest)
+    plain = plain and bool(found.digest)
     size = found.size + sum(part.size for part in output.parts)
     held = Text(msgid("{size} bytes"), {"size": size}) if plain else Text(msgid("something else"))
     return _one("release.message", "release.message", asked, held, ok=plain and size <= most)

@@ -135,7 +135,8 @@ class Working:
         """What the engine makes of it, or made of it before."""
         admission, known = question.admission, question.known
         source = self._holder.sources[admission.asset]
-        if self._compares and self._contents.known(admission.asset, admission.scope) is None:
+        opens = not question.asked.rowless
+        if opens and self._compares and self._contents.known(admission.asset, admission.scope) is None:
             sums = await self._threads.call(admission.use, lambda: self._contents.sums(source, admission))
             content = await self._contents.remember(admission, sums, self._clock.now())
             known = await self._recognised(question, content)
@@ -145,7 +146,7 @@ class Working:
             known = await self._recalled_otherwise(question, known)
         memory, blobs = await self._memories.opened(admission.use, question.memory), self._parts.of(admission)
         peers = await self._seats.peers(admission.use)
-        rows = self._contents.known(admission.asset, admission.scope) if self._compares else None
+        rows = self._contents.known(admission.asset, admission.scope) if opens and self._compares else None
         work = Work(
             admission,
             question.step,
@@ -157,6 +158,7 @@ class Working:
             peers,
             blobs,
             "" if rows is None else rows.version,
+            opens,
         )
         output = await self._watched(question, engine, place.do(work), since)
         if not rules.is_output(output):
@@ -242,7 +244,8 @@ class Working:
         if isinstance(done, str):
             raise await self._keep_back(question, _PrivateError(cause=done))
         if isinstance(done, Release | StepHeldError):  # what waits for a person counts as answered: it may leave
-            self._holder.notebook.remember(question.asked, question.step)
+            if not question.asked.rowless:
+                self._holder.notebook.remember(question.asked, output.worded or question.step)
         if isinstance(done, Refusal):
             raise self._holder.refused(question.admission.use, done)
         if isinstance(done, StepHeldError):

@@ -26,7 +26,11 @@ class StepCondition(Neutral):
         found = [PERMITTED]
         if on.once:
             found.append(brakes.forward(notebook.of_use(tx, visit.job.id), visit.step))
-            found.append(brakes.within_use(visit.job.steps, visit.step.task))
+            if asking.rowless:
+                asked = len(notebook.of_use(tx, visit.job.id))
+                found.append(brakes.within_protocol(asked, visit.step.task))
+            else:
+                found.append(brakes.within_use(visit.job.steps, visit.step.task))
         if on.questions:
             found.append(brakes.not_withheld(*notebook.withheld(tx, visit.job, visit.now)))
         return combine(*found)
