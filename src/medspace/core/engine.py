@@ -11,6 +11,7 @@ from medspace.core.parts import Blobs
 from medspace.core.usage import Admission, Output, Step
 
 COORDINATOR_SEES_SUMS = "coordinator-sees-sums"  # each site's sums are seen by whoever adds them up
+MASKED_SUMS = "masked-sums"  # nobody sees more than the total over all sites
 MESSAGE_BYTES = 64 * 1024
 
 
