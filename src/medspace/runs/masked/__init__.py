@@ -1,0 +1,1 @@
+"""Runs whose sums nobody sees but in total."""
