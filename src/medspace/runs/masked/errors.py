@@ -3,9 +3,14 @@
 RunError
  |- TotalInvalidError     the total of a round cannot be right; nobody can tell whose fault it is
  `- ProposalInvalidError  the next question does not follow from the total; whoever proposed it is named
+InvalidInputError
+ `- MaskedError           a site does not go on
+     |- MaskedKeysError | OutOfTurnError | SurvivorsError | OpeningsMissingError
+     `- MessageInvalidError   what another site sent cannot be used; it is named
+         `- FalseOpeningError
 """
 
-from medspace.core.errors import ProofError
+from medspace.core.errors import InvalidInputError, ProofError
 from medspace.core.text import Fact, Text, msgid
 from medspace.runs.errors import RunError
 
@@ -39,3 +44,63 @@ class ProposalInvalidError(RunError, ProofError):
     def of(self, site: str) -> "ProposalInvalidError":
         """The same error with the DID of who proposed it."""
         return ProposalInvalidError(self._round, self._reason, site)
+
+
+class MaskedError(InvalidInputError):
+    """A site does not go on with a masked round, as it was brought to it."""
+
+    code = "masked.refused"
+    sentence = msgid("This site does not go on with the masked round: {reason}.")
+    next_step = msgid("Start a new run; if it happens again, look at the log for whom it names.")
+
+
+class MaskedKeysError(MaskedError):
+    """The seats of the run have no keys."""
+
+    code = "masked.keys"
+    sentence = msgid("The seats of the run have no keys for one another.")
+    next_step = msgid("Start the run with a connector that hands the seats their keys.")
+
+
+class OutOfTurnError(MaskedError):
+    """A step is left out, repeated or forked."""
+
+    code = "masked.turn"
+    sentence = msgid("This step is out of turn: the last one of this site was {turn}.")
+    next_step = msgid("Steps follow one another once, in one order. Start a new run.")
+
+
+class SurvivorsError(MaskedError):
+    """The list of those who are in a total cannot be agreed to."""
+
+    code = "masked.survivors"
+    sentence = msgid("The list of the sites in this total cannot be agreed to: {reason}.")
+    next_step = msgid("Wait for the sites that are missing, or start a new run without them.")
+
+
+class OpeningsMissingError(MaskedError):
+    """Too few sites have given what opens a total."""
+
+    code = "masked.openings"
+    sentence = msgid("Of {site}, too few sites gave what opens its part of the total.")
+    next_step = msgid("The coordinator did not carry all messages: resume the run, or start a new one.")
+
+
+class MessageInvalidError(MaskedError):
+    """A message of a site is not what its step asks for; the site is named."""
+
+    code = "masked.message"
+    sentence = msgid("What {site} sent cannot be used: {reason}.")
+    next_step = msgid("Do not run with this hospital until it can say what happened; its name stands in the log.")
+
+    @property
+    def named(self) -> str:
+        """The DID of who sent it."""
+        return str(self.facts["site"])
+
+
+class FalseOpeningError(MessageInvalidError):
+    """What a site opened is not what it had committed to; the site is named."""
+
+    code = "masked.opening"
+    sentence = msgid("What {site} opened is not what it had committed to: {reason}.")

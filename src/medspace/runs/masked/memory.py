@@ -1,0 +1,81 @@
+"""What a site remembers of a masked run, from one step to the next: sealed, and gone with the use."""
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from medspace.core.canonical import JsonObject
+from medspace.runs.masked.errors import OutOfTurnError
+from medspace.runs.masked.messages import Opening
+
+
+class Turn(StrEnum):
+    """What a site has done last of the question that it is in; what may come next follows (`AFTER`)."""
+
+    SHARED = "shared"
+    CONTRIBUTED = "contributed"
+    AGREED = "agreed"
+    OPENED = "opened"
+    PROPOSED = "proposed"
+    ENDED = "ended"
+
+
+class Masks(msgspec.Struct, frozen=True):
+    """The secrets of one question: gone with the next one."""
+
+    own: bytes  # the seed of the site's own mask
+    pairs: dict[str, bytes]  # the round seeds, by peer
+    contribution: str  # the hash of what was contributed
+    share: bytes  # the site's own share of its own seed
+
+
+class Agreed(msgspec.Struct, frozen=True):
+    """A total, masked, with what is needed to open it and to tell who lies in opening it."""
+
+    survivors: dict[str, str]  # the hash of each one's contribution
+    lost: tuple[str, ...]
+    total: bytes  # the words of the masked total
+    signed: str  # the bytes of the list, as everybody must sign it
+    own: dict[str, str]  # the hash of each survivor's own seed
+    pairs: dict[str, dict[str, str]]  # for each survivor: the hashes of its round seeds with the lost
+    shares: dict[str, dict[str, str]]  # for each survivor: the hash of each seat's share of its own seed
+    held: dict[str, bytes]  # the shares that this site holds of the survivors
+
+
+class Remembered(msgspec.Struct, frozen=True):
+    """All of it. `state` is that of the task before the question; `following` the one after, where it is known."""
+
+    turn: Turn
+    seeds: dict[str, tuple[bytes, str]] = {}  # drawn here for peers: the seed, and how it was sealed
+    secrets: dict[str, bytes] = {}  # with each peer
+    question: int = 0
+    state: JsonObject = {}
+    masks: Masks | None = None
+    agreed: Agreed | None = None
+    opening: Opening | None = None  # what this site gave
+    following: JsonObject | None = None
+    objectives: list[str | None] = []  # of the questions so far
+    took: list[list[str]] = []  # who was in the total of each
+
+
+def kept(memory: Remembered) -> bytes:
+    """As it is sealed."""
+    return msgspec.msgpack.encode(memory)
+
+
+def recalled(content: bytes | None, *turns: Turn) -> Remembered:
+    """What the site remembers, if it is in one of these turns.
+
+    Raises:
+        OutOfTurnError: it is not: a step was left out, or is asked for twice.
+    """
+    memory = Remembered(Turn.ENDED) if content is None else msgspec.msgpack.decode(content, type=Remembered)
+    if content is None or memory.turn not in turns:
+        raise OutOfTurnError(turn=memory.turn.value if content else "-")
+    return memory
+
+
+def changed(memory: Remembered, **fields: Any) -> Remembered:  # noqa: ANN401 - any of its fields
+    """The memory with other fields."""
+    return msgspec.structs.replace(memory, **fields)

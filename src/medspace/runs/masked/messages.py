@@ -1,0 +1,121 @@
+"""What sites say to one another in masked rounds: the forms, and how they are read.
+
+All comes from somebody else, through somebody else's hands: signatures and seals (`core.engine.Peers`) say from
+whom, for which run and for which question; here it is read within bounds.
+"""
+
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import Annotated, TypeVar
+
+import msgspec
+
+from medspace.core import limits
+from medspace.core.canonical import JsonObject
+from medspace.core.decoding import read_json
+from medspace.core.hashing import digest_bytes
+from medspace.core.text import Text, msgid
+from medspace.runs.masked.errors import MessageInvalidError
+
+SHARE, CONTRIBUTE, AGREE, OPEN, PROPOSE, RESULT = "share", "contribute", "agree", "open", "propose", "result"
+STEPS = (SHARE, CONTRIBUTE, AGREE, OPEN, PROPOSE, RESULT)
+ROWLESS = frozenset({SHARE, AGREE, OPEN, PROPOSE, RESULT})
+
+Form = TypeVar("Form")
+_Hash = Annotated[str, msgspec.Meta(pattern=r"^sha256:[0-9a-f]{64}\Z")]
+_Words = Annotated[str, msgspec.Meta(max_length=limits.STEP)]
+_Number = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+Hex = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{0,256}\Z")]
+
+
+def label(question: int, step: str) -> str:
+    """Under what a message is sealed or signed: never the same for two messages of a sender to a peer."""
+    return f"{question}/{step}"
+
+
+class Contribution(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A site's masked vector, and the hashes of everything that may ever be opened of its masks.
+
+    `words` are the bytes of the vector (base64); `pairs` has the hash of the round seed with each peer, `own` that of
+    the seed of the site's own mask, `shares` that of the share of it which each seat holds.
+    """
+
+    question: _Number
+    words: _Words
+    own: _Hash
+    pairs: dict[str, _Hash]
+    shares: dict[str, _Hash]
+
+
+class SurvivorList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who is in the total of a question, each with the hash of its signed contribution."""
+
+    question: _Number
+    sites: dict[str, _Hash]
+
+
+class Opening(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one site gives to open a total: its shares of the survivors' own masks, its round seeds with lost sites."""
+
+    shares: dict[str, Hex]
+    pairs: dict[str, Hex]
+
+
+class Proposal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the next question is to be, with the opening of the site that proposes it."""
+
+    opening: Opening
+    proposal: JsonObject
+
+
+class SharedSeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One seat's share of the seed of a peer's own mask."""
+
+    share: Hex
+
+
+def written(message: msgspec.Struct) -> bytes:
+    """A message as it is signed or sealed: one spelling."""
+    return msgspec.json.encode(message, order="deterministic")
+
+
+def read(content: bytes, form: type[Form], site: str) -> Form:
+    """A message of a site.
+
+    Raises:
+        MessageInvalidError: it has not that form.
+    """
+    try:
+        return read_json(content, form)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        raise MessageInvalidError(site=site, reason=Text(msgid("it has not the form of its step"))) from None
+
+
+def hashed(text: str) -> str:
+    """The hash by which a signed message is named."""
+    return digest_bytes(text.encode())
+
+
+class Texts(msgspec.Struct, frozen=True):
+    """What the coordinator carries beside sealed messages: the question's number, signed texts by site."""
+
+    question: _Number = 1
+    texts: dict[str, Annotated[str, msgspec.Meta(max_length=limits.STEP)]] = {}
+
+
+def carried(inputs: Mapping[str, object]) -> Texts:
+    """The inputs of a step.
+
+    Raises:
+        MessageInvalidError: they are no such thing.
+    """
+    try:
+        return msgspec.convert(inputs, Texts)
+    except msgspec.ValidationError:
+        raise MessageInvalidError(site="-", reason=Text(msgid("the inputs have not the form of the step"))) from None
+
+
+def proposer(manifest: str, question: int, survivors: Sequence[str]) -> str:
+    """Who proposes what to ask after a question: nobody chooses it."""
+    place = sha256(f"medspace proposer\n{manifest}\n{question}".encode()).digest()
+    return sorted(survivors)[int.from_bytes(place) % len(survivors)]

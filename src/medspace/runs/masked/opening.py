@@ -1,0 +1,205 @@
+"""Agreeing on who is in a total, and opening it: pure checks, each of which names whom it catches.
+
+`Table` is what all of them need to know of the run: who sits at it, on what terms, under which manifest.
+"""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from medspace.core.hashing import digest
+from medspace.core.text import Text, msgid
+from medspace.privacy.masking.errors import ShareInvalidError
+from medspace.privacy.masking.masks import unmasked
+from medspace.privacy.masking.ring import Ring
+from medspace.privacy.masking.seeds import Kind, commitment, committed
+from medspace.privacy.masking.shamir import Share, join
+from medspace.privacy.masking.thresholds import Thresholds
+from medspace.runs.masked.errors import (
+    FalseOpeningError,
+    MessageInvalidError,
+    OpeningsMissingError,
+    SurvivorsError,
+)
+from medspace.runs.masked.memory import Agreed, Masks
+from medspace.runs.masked.messages import Contribution, Opening, hashed
+
+PART = "sum"  # a question has one masked vector
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The seats of a run, sorted; the one at which this site sits; the digest of the manifest."""
+
+    seats: tuple[str, ...]
+    me: str
+    manifest: str
+    thresholds: Thresholds
+    leaving: frozenset[str]
+
+    def point(self, site: str) -> int:
+        """The point of a seat's shares."""
+        return self.seats.index(site) + 1
+
+    def committed(self, said: str, kind: Kind, value: bytes, question: int, *names: str) -> bool:
+        """Whether a commitment of a question is to this value."""
+        return committed(said, kind, value, self.manifest, question, PART, *names)
+
+    def commitment(self, kind: Kind, value: bytes, question: int, *names: str) -> str:
+        """The commitment to a value of a question."""
+        return commitment(kind, value, self.manifest, question, PART, *names)
+
+    def pair(self, one: str, other: str) -> tuple[str, str]:
+        """The lower name, then the higher one."""
+        return (one, other) if one < other else (other, one)
+
+
+def check_survivors(table: Table, contributions: Mapping[str, Contribution]) -> tuple[str, ...]:
+    """Who is lost, if a total of the others may be opened.
+
+    Raises:
+        SurvivorsError: it may not: too few are left, or one is lost whose own terms do not let the run go on.
+    """
+    lost = tuple(site for site in table.seats if site not in contributions)
+    if len(contributions) + len(lost) != len(table.seats) or table.me not in contributions:
+        raise SurvivorsError(reason=Text(msgid("it names others than the seats of the run, or not this site")))
+    too_few = table.thresholds.lost_too_many(len(contributions))
+    if too_few is not None:
+        raise SurvivorsError(reason=too_few)
+    bound = [site for site in lost if site not in table.leaving]
+    if bound:
+        sentence = msgid("{site} is missing, and its own terms do not let the run go on without it")
+        raise SurvivorsError(reason=Text(sentence, {"site": bound[0]}))
+    return lost
+
+
+def check_contributions(
+    table: Table, question: int, contributions: Mapping[str, Contribution], own: Masks, held: Mapping[str, bytes]
+) -> None:
+    """Whether what all contributed fits together, and what was shared with this site fits what its sender says.
+
+    Raises:
+        MessageInvalidError: it does not; who is named has lied, or shares a lie with this site.
+    """
+    peers = set(table.seats)
+    for site, said in contributions.items():
+        if said.question != question or said.pairs.keys() != peers - {site} or said.shares.keys() != peers:
+            raise _invalid(site, msgid("it belongs to another question, or to other seats"))
+    for site, said in contributions.items():
+        if site == table.me:
+            continue
+        seed = own.pairs[site]
+        if not table.committed(said.pairs[table.me], Kind.PAIR, seed, question, *table.pair(site, table.me)):
+            raise _invalid(site, msgid("its mask with this site is another one than agreed"))
+        if not table.committed(said.shares[table.me], Kind.SHARE, held[site], question, site, table.me):
+            raise _invalid(site, msgid("the share that it gave this site is not the one that it had committed to"))
+        for other in contributions.keys() - {site, table.me}:
+            if said.pairs[other] != contributions[other].pairs[site]:
+                facts = {"other": other}
+                raise _invalid(site, msgid("its mask with {other} is another one than that says"), **facts)
+
+
+def agreed(
+    table: Table,
+    contributions: Mapping[str, Contribution],
+    texts: Mapping[str, str],
+    total: bytes,
+    signed: bytes,
+    held: Mapping[str, bytes],
+) -> Agreed:
+    """What is remembered of an agreement."""
+    lost = tuple(site for site in table.seats if site not in contributions)
+    return Agreed(
+        survivors={site: hashed(texts[site]) for site in contributions},
+        lost=lost,
+        total=total,
+        signed=base64.b64encode(signed).decode(),
+        own={site: said.own for site, said in contributions.items()},
+        pairs={site: {gone: said.pairs[gone] for gone in lost} for site, said in contributions.items()},
+        shares={site: dict(said.shares) for site, said in contributions.items()},
+        held={site: held[site] for site in contributions},
+    )
+
+
+def given(known: Agreed, masks: Masks) -> Opening:
+    """What this site gives to open a total: shares of those who are in it, seeds with those who are not."""
+    shares = {site: share.hex() for site, share in known.held.items()}
+    return Opening(shares, {gone: masks.pairs[gone].hex() for gone in known.lost})
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A total, and the digest of everything that was opened for it: the same at every site."""
+
+    numbers: list[int]
+    digest: str
+
+
+def opened(
+    table: Table, question: int, known: Agreed, openings: Mapping[str, Opening], ring: Ring, count: int
+) -> Opened:
+    """The total that the openings of at least the threshold open.
+
+    Raises:
+        FalseOpeningError: one gave something else than it, or whose share it is, had committed to.
+        MessageInvalidError: one gave too much, or too little.
+        OpeningsMissingError: too few gave anything.
+    """
+    for site, given_ in openings.items():
+        if given_.shares.keys() != known.survivors.keys() or set(given_.pairs) != set(known.lost):
+            raise _invalid(site, msgid("it opens more or less than this list of sites asks for"))
+    seeds = {site: _own_seed(table, question, known, openings, site) for site in known.survivors}
+    pairs = {
+        (site, gone): _pair_seed(table, question, known, openings, site, gone)
+        for site in known.survivors
+        for gone in known.lost
+    }
+    words = unmasked(ring.from_bytes(known.total, count), ring, seeds, pairs)
+    said = {site: seed.hex() for site, seed in seeds.items()} | {
+        f"{site} {gone}": seed.hex() for (site, gone), seed in pairs.items()
+    }
+    numbers = ring.decode(words)
+    # The seeds are nobody's to guess, so that the digest tells nothing of the total to those who see the log.
+    return Opened(numbers, digest({"seeds": said, "total": [str(number) for number in numbers]}))
+
+
+def _own_seed(table: Table, question: int, known: Agreed, openings: Mapping[str, Opening], site: str) -> bytes:
+    shares = []
+    for opener, given_ in openings.items():
+        value = bytes.fromhex(given_.shares[site]) if _is_hex(given_.shares[site]) else b""
+        if not table.committed(known.shares[site][opener], Kind.SHARE, value, question, site, opener):
+            raise FalseOpeningError(site=opener, reason=_of(site))
+        shares.append(Share(table.point(opener), value))
+    if len(shares) < table.thresholds.opening:
+        raise OpeningsMissingError(site=site)
+    try:
+        seed = join(shares, table.thresholds.opening, len(table.seats))
+    except ShareInvalidError as error:  # each share is as its dealer gave it out
+        raise FalseOpeningError(site=site, reason=error.text) from error
+    if not table.committed(known.own[site], Kind.SELF, seed, question, site):
+        raise FalseOpeningError(site=site, reason=Text(msgid("its shares lead to another seed")))
+    return seed
+
+
+def _pair_seed(
+    table: Table, question: int, known: Agreed, openings: Mapping[str, Opening], site: str, gone: str
+) -> bytes:
+    if site not in openings:
+        raise OpeningsMissingError(site=site)
+    text = openings[site].pairs[gone]
+    seed = bytes.fromhex(text) if _is_hex(text) else b""
+    if not table.committed(known.pairs[site][gone], Kind.PAIR, seed, question, *table.pair(site, gone)):
+        raise FalseOpeningError(site=site, reason=Text(msgid("its seed with {other}"), {"other": gone}))
+    return seed
+
+
+def _is_hex(text: str) -> bool:
+    return len(text) % 2 == 0
+
+
+def _of(site: str) -> Text:
+    return Text(msgid("its share of the seed of {other}"), {"other": site})
+
+
+def _invalid(site: str, sentence: str, **facts: str) -> MessageInvalidError:
+    return MessageInvalidError(site=site, reason=Text(sentence, dict(facts)))

@@ -1,0 +1,420 @@
+"""A site's side of masked rounds: what its engine does for each step, whatever is computed.
+
+A site answers a question once, opens a total once and for one list, and asks itself: whoever coordinates chooses the
+task and carries messages. All that must be remembered from one step to the next is in the memory of the use, which
+changes in the transaction that lets an answer go.
+"""
+
+import base64
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from medspace.core.canonical import JsonObject
+from medspace.core.engine import OutputForm, Peers, Workplace
+from medspace.core.errors import InvalidInputError
+from medspace.core.hashing import digest, digest_bytes
+from medspace.core.limits import MIB, STEP
+from medspace.core.text import Text, msgid
+from medspace.core.usage import Admission, Output, Step
+from medspace.privacy.masking import fixed
+from medspace.privacy.masking.masks import masked
+from medspace.privacy.masking.ring import Ring
+from medspace.privacy.masking.seeds import SEED_BYTES, Kind, round_seed
+from medspace.privacy.masking.shamir import split
+from medspace.privacy.masking.thresholds import Thresholds
+from medspace.runs.errors import RunError
+from medspace.runs.masked import messages, opening
+from medspace.runs.masked.errors import (
+    MaskedKeysError,
+    MessageInvalidError,
+    OpeningsMissingError,
+    OutOfTurnError,
+    ProposalInvalidError,
+    SurvivorsError,
+)
+from medspace.runs.masked.memory import Agreed, Masks, Remembered, Turn, changed, kept, recalled
+from medspace.runs.masked.messages import (
+    AGREE,
+    CONTRIBUTE,
+    OPEN,
+    PROPOSE,
+    RESULT,
+    SHARE,
+    Contribution,
+    Opening,
+    Proposal,
+    SharedSeed,
+    SurvivorList,
+    label,
+)
+from medspace.runs.masked.opening import Opened, Table
+from medspace.runs.masked.ports import Asked, MaskedTask, Shape, Summed
+
+RING = Ring(192)  # 96 bits behind the point, and room for sums of squares: no scale has to be agreed on
+SHARED, CONTRIBUTED, AGREED_TO, OPENED = "masked.share", "masked.contribution", "masked.agreement", "masked.opening"
+MESSAGES = (
+    OutputForm(SHARED, message=True),
+    OutputForm(CONTRIBUTED, masked=True, most=STEP),
+    OutputForm(AGREED_TO, message=True),
+    OutputForm(OPENED, message=True),
+)
+MOST_NUMBERS = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedSite:
+    """Answers the steps of masked runs of one kind of task."""
+
+    task: MaskedTask
+
+    @property
+    def progress(self) -> str:
+        """The output that says how far a run is."""
+        return f"{self.task.name}.progress"
+
+    @property
+    def outcome(self) -> str:
+        """The output that has the model."""
+        return f"{self.task.name}.model"
+
+    @property
+    def quality(self) -> str:
+        """The output that has a site's own quality: part of the model's, where the terms list it."""
+        return f"{self.task.name}.quality"
+
+    @property
+    def outputs(self) -> tuple[OutputForm, ...]:
+        """Every kind of output."""
+        return (*MESSAGES, OutputForm(self.progress), OutputForm(self.outcome))
+
+    def answer(self, admission: Admission, step: Step, workplace: Workplace) -> Output:
+        """Do one step.
+
+        Raises:
+            MaskedKeysError: the seats have no keys.
+            OutOfTurnError: a step is left out, repeated or forked.
+            MaskedError: what others sent cannot be used; who is to blame is named, where that can be known.
+            ThresholdsInvalidError: there are too few seats.
+        """
+        if workplace.keys is None:
+            raise MaskedKeysError
+        sitting = _Sitting(self, admission, step, workplace, workplace.keys)
+        return _STEPS[step.name](sitting)
+
+
+@dataclass(frozen=True)
+class _Sitting:
+    """One step at one seat."""
+
+    site: MaskedSite
+    admission: Admission
+    step: Step
+    workplace: Workplace
+    keys: Peers
+
+    @property
+    def summed(self) -> Summed:
+        return self.site.task.summed(self.step.task)
+
+    @property
+    def table(self) -> Table:
+        keys, terms = self.keys, self.keys.terms
+        thresholds = Thresholds.for_seats(len(keys.seats), terms.colluders, max(terms.min_sites, opening.LEAST))
+        thresholds.check()
+        return Table(keys.seats, keys.holder, terms.manifest, thresholds, terms.leaving)
+
+    @property
+    def peers(self) -> tuple[str, ...]:
+        return tuple(site for site in self.keys.seats if site != self.keys.holder)
+
+    # --- share -----------------------------------------------------------------------------------------------------
+    def share(self) -> Output:
+        """Draw the seeds of the secrets with those peers that come later."""
+        if self.workplace.memory is not None:
+            raise OutOfTurnError(turn=Turn.SHARED.value)
+        _ = self.table  # too few seats end it here
+        drawn = {peer: self.workplace.randomness.token_bytes(SEED_BYTES) for peer in self.peers if peer > self.keys.holder}
+        sealed = self.keys.seal_all(label(0, SHARE), drawn)
+        memory = Remembered(Turn.SHARED, seeds={peer: (seed, sealed[peer]) for peer, seed in drawn.items()})
+        return Output(SHARED, {"sent": len(drawn)}, 0, memory=kept(memory), outbox=sealed)
+
+    def _secrets(self, memory: Remembered) -> dict[str, bytes]:
+        """The secret with each peer; whoever comes first has drawn its seed."""
+        found = {}
+        for peer in self.peers:
+            if peer in memory.seeds:
+                seed, sealed = memory.seeds[peer]
+            else:
+                sealed = self._sent(peer)
+                seed = self.keys.open(peer, label(0, SHARE), sealed)
+            found[peer] = self.keys.pair(peer, label(0, SHARE), seed, sealed)
+        return found
+
+    # --- contribute --------------------------------------------------------------------------------------------------
+    def contribute(self) -> Output:
+        """Add up the site's own rows for the question that is due, and hide the sum."""
+        memory, noted = self._advanced(recalled(self.workplace.memory, Turn.SHARED, Turn.OPENED, Turn.PROPOSED))
+        asked = self.summed.asked(memory.state)
+        if asked is None:
+            raise OutOfTurnError(turn=Turn.ENDED.value)
+        shape = self.summed.shape(memory.state)
+        numbers, persons = self._sums(asked, shape, memory.question)
+        masks, contribution, shares = self._masked(memory, numbers)
+        text = self.keys.sign(label(memory.question, CONTRIBUTE), messages.written(contribution))
+        sealed = self.keys.seal_all(label(memory.question, CONTRIBUTE), shares)
+        remembered = changed(
+            memory, turn=Turn.CONTRIBUTED, masks=replace_contribution(masks, messages.hashed(text)), agreed=None
+        )
+        worded = Step(self.step.task, memory.question, asked.name, asked.inputs)
+        said = {"question": memory.question, "signed": text}
+        return Output(
+            CONTRIBUTED, said, persons, memory=kept(remembered), outbox=sealed, worded=worded, noted=noted
+        )
+
+    def _sums(self, asked: Asked, shape: Shape, question: int) -> tuple[list[int], int]:
+        if shape.count > MOST_NUMBERS or not fixed.fits(shape.largest, len(self.keys.seats), RING):
+            raise InvalidInputError(reason=Text(msgid("its sums have no place under the masks")))
+        numbers, persons = self.site.task.summing.sums(
+            self.admission, self.step.task, asked, shape, self.workplace.material, question
+        )
+        if len(numbers) != shape.count or not fixed.in_range(numbers, shape.largest, 1):
+            raise InvalidInputError(reason=Text(msgid("a sum is larger than the ranges of the columns allow")))
+        return numbers, persons
+
+    def _masked(self, memory: Remembered, numbers: list[int]) -> tuple[Masks, Contribution, dict[str, bytes]]:
+        table, question, me = self.table, memory.question, self.keys.holder
+        pairs = {
+            peer: round_seed(secret, table.manifest, question, opening.PART, *table.pair(me, peer))
+            for peer, secret in memory.secrets.items()
+        }
+        own = self.workplace.randomness.token_bytes(SEED_BYTES)
+        dealt = split(own, table.thresholds.opening, len(table.seats), self.workplace.randomness)
+        shares = {site: share.value for site, share in zip(table.seats, dealt, strict=True)}
+        words = masked(RING.encode(numbers), RING, me, pairs, own)
+        contribution = Contribution(
+            question=question,
+            words=base64.b64encode(RING.to_bytes(words)).decode(),
+            own=table.commitment(Kind.SELF, own, question, me),
+            pairs={
+                peer: table.commitment(Kind.PAIR, seed, question, *table.pair(me, peer))
+                for peer, seed in pairs.items()
+            },
+            shares={site: table.commitment(Kind.SHARE, value, question, me, site) for site, value in shares.items()},
+        )
+        sent = {
+            peer: messages.written(SharedSeed(share.hex())) for peer, share in shares.items() if peer != me
+        }
+        return Masks(own, pairs, "", shares[me]), contribution, sent
+
+    # --- agree -------------------------------------------------------------------------------------------------------
+    def agree(self) -> Output:
+        """Check what all contributed, add it up, and sign who is in the total."""
+        memory = recalled(self.workplace.memory, Turn.CONTRIBUTED)
+        masks, question, table = memory.masks, memory.question, self.table
+        if masks is None:
+            raise OutOfTurnError(turn=memory.turn.value)
+        texts = dict(messages.carried(self.step.inputs).texts)
+        if messages.hashed(texts.get(table.me, "")) != masks.contribution:
+            raise SurvivorsError(reason=Text(msgid("what it says this site contributed is not what it did")))
+        contributions = {site: self._contribution(site, text, question) for site, text in texts.items()}
+        opening.check_survivors(table, contributions)
+        held = {site: self._share(site, question) for site in contributions if site != table.me}
+        opening.check_contributions(table, question, contributions, masks, held)
+        total = self._total(contributions, self.summed.shape(memory.state).count)
+        listed = SurvivorList(question, {site: messages.hashed(text) for site, text in texts.items()})
+        content = messages.written(listed)
+        known = opening.agreed(table, contributions, texts, total, content, held | {table.me: masks.share})
+        text = self.keys.sign(label(question, AGREE), content)
+        remembered = changed(memory, turn=Turn.AGREED, agreed=known)
+        noted = {"survivors": digest_bytes(content)}
+        return Output(
+            AGREED_TO, {"question": question, "signed": text}, 0, memory=kept(remembered), noted=noted
+        )
+
+    def _contribution(self, site: str, text: str, question: int) -> Contribution:
+        if site not in self.keys.seats:
+            raise SurvivorsError(reason=Text(msgid("it names others than the seats of the run")))
+        content = self.keys.proven(site, label(question, CONTRIBUTE), text)
+        return messages.read(content, Contribution, site)
+
+    def _share(self, site: str, question: int) -> bytes:
+        content = self.keys.open(site, label(question, CONTRIBUTE), self._sent(site))
+        share = messages.read(content, SharedSeed, site).share
+        return bytes.fromhex(share) if len(share) % 2 == 0 else b""
+
+    def _total(self, contributions: Mapping[str, Contribution], count: int) -> bytes:
+        def words(site: str) -> "opening.Words":
+            try:
+                return RING.from_bytes(base64.b64decode(contributions[site].words, validate=True), count)
+            except (ValueError, InvalidInputError):
+                reason = Text(msgid("it has more or fewer numbers than the question asks for"))
+                raise MessageInvalidError(site=site, reason=reason) from None
+
+        return RING.to_bytes(RING.total(words(site) for site in sorted(contributions)))
+
+    # --- open --------------------------------------------------------------------------------------------------------
+    def open(self) -> Output:
+        """Under the signatures of all on one list, give the others what opens the total."""
+        memory = recalled(self.workplace.memory, Turn.AGREED)
+        known, masks, question = memory.agreed, memory.masks, memory.question
+        if known is None or masks is None:
+            raise OutOfTurnError(turn=memory.turn.value)
+        texts, content = messages.carried(self.step.inputs).texts, base64.b64decode(known.signed)
+        if texts.keys() != known.survivors.keys():
+            raise SurvivorsError(reason=Text(msgid("not all of those who are in it have signed it")))
+        for site, text in texts.items():
+            if self.keys.proven(site, label(question, AGREE), text) != content:
+                raise SurvivorsError(reason=Text(msgid("{site} has signed another one"), {"site": site}))
+        gift = opening.given(known, masks)
+        receivers = [site for site in known.survivors if site != self.keys.holder]
+        sealed = self.keys.seal_all(label(question, OPEN), dict.fromkeys(receivers, messages.written(gift)))
+        chosen = messages.proposer(self.keys.terms.manifest, question, list(known.survivors))
+        remembered = changed(memory, turn=Turn.OPENED, opening=gift)
+        noted = {"survivors": digest_bytes(content)}
+        said = {"question": question, "proposer": chosen}
+        return Output(OPENED, said, 0, memory=kept(remembered), outbox=sealed, noted=noted)
+
+    # --- propose -----------------------------------------------------------------------------------------------------
+    def propose(self) -> Output:
+        """Open the total, say what it leads to: sealed for the other sites, and as progress for the user."""
+        memory = recalled(self.workplace.memory, Turn.OPENED)
+        known, gift, question = memory.agreed, memory.opening, memory.question
+        if known is None or gift is None or self._proposer(known, question) != self.keys.holder:
+            raise OutOfTurnError(turn=memory.turn.value)
+        shown = self._opened(memory, known)
+        noted = {"survivors": digest_bytes(base64.b64decode(known.signed)), "openings": shown.digest}
+        try:
+            following, proposal = self._followed(memory, known, shown)
+        except RunError as error:  # the total leads nowhere: that is what the user hears
+            said = {"question": question, "next": "", "code": error.code, "facts": _numbers(error.facts)}
+            return Output(self.site.progress, said, self._persons(memory, shown), noted=noted)
+        message = messages.written(Proposal(gift, proposal))
+        receivers = [site for site in known.survivors if site != self.keys.holder]
+        sealed = self.keys.seal_all(label(question, PROPOSE), dict.fromkeys(receivers, message))
+        ended = self.summed.asked(following) is None
+        said = {
+            "question": question,
+            "next": RESULT if ended else CONTRIBUTE,
+            "objective": self.summed.objective(following) or "",
+            "sites": len(known.survivors),
+        }
+        remembered = changed(memory, turn=Turn.PROPOSED, following=following)
+        persons = self.summed.persons(following)
+        return Output(
+            self.site.progress, said, persons, memory=kept(remembered), outbox=sealed, noted=noted
+        )
+
+    def _persons(self, memory: Remembered, shown: Opened) -> int:
+        return self.summed.persons(memory.state) or 0
+
+    def _proposer(self, known: Agreed, question: int) -> str:
+        return messages.proposer(self.keys.terms.manifest, question, list(known.survivors))
+
+    # --- the total ---------------------------------------------------------------------------------------------------
+    def _advanced(self, memory: Remembered) -> tuple[Remembered, dict[str, str]]:
+        """The memory at the next question, and what the log says of how it came to it."""
+        if memory.turn is Turn.SHARED:
+            secrets = self._secrets(memory)
+            first = changed(memory, secrets=secrets, seeds={}, question=1, state=self.summed.first())
+            return first, {}
+        known = memory.agreed
+        if known is None:
+            raise OutOfTurnError(turn=memory.turn.value)
+        noted = {"survivors": digest_bytes(base64.b64decode(known.signed))}
+        if memory.following is not None:
+            following = memory.following
+        else:
+            shown = self._opened(memory, known)
+            following, _ = self._followed(memory, known, shown)
+            noted["openings"] = shown.digest
+        after = changed(
+            memory,
+            turn=Turn.OPENED,
+            question=memory.question + 1,
+            state=following,
+            following=None,
+            masks=None,
+            agreed=None,
+            opening=None,
+            objectives=[*memory.objectives, self.summed.objective(following)],
+            took=[*memory.took, sorted(known.survivors)],
+        )
+        return after, noted
+
+    def _opened(self, memory: Remembered, known: Agreed) -> Opened:
+        question, me = memory.question, self.keys.holder
+        openings: dict[str, Opening] = {} if memory.opening is None else {me: memory.opening}
+        for site in known.survivors:
+            sent = self.step.inbox.get(site)
+            if site != me and sent is not None:
+                openings[site] = self._opening_of(site, question, known, sent)
+        count = self.summed.shape(memory.state).count
+        shown = opening.opened(self.table, question, known, openings, RING, count)
+        self.summed.check(memory.state, shown.numbers, len(known.survivors))
+        return shown
+
+    def _opening_of(self, site: str, question: int, known: Agreed, sent: str) -> Opening:
+        if site == self._proposer(known, question):  # what it proposes has its opening with it
+            return self._proposal(site, question, sent).opening
+        return messages.read(self.keys.open(site, label(question, OPEN), sent), Opening, site)
+
+    def _proposal(self, site: str, question: int, sent: str) -> Proposal:
+        return messages.read(self.keys.open(site, label(question, PROPOSE), sent), Proposal, site)
+
+    def _followed(self, memory: Remembered, known: Agreed, shown: Opened) -> tuple[JsonObject, JsonObject]:
+        """The state that the total leads to, and what was proposed: by this site, or by the one whose turn it was."""
+        site = self._proposer(known, memory.question)
+        if site == self.keys.holder:
+            proposal = self.summed.propose(memory.state, shown.numbers)
+        else:
+            sent = self.step.inbox.get(site)
+            if sent is None:
+                raise OpeningsMissingError(site=site)
+            proposal = self._proposal(site, memory.question, sent).proposal
+        try:
+            return self.summed.follow(memory.state, shown.numbers, proposal), proposal
+        except ProposalInvalidError as error:
+            raise error.of(site) from error
+
+    # --- result ------------------------------------------------------------------------------------------------------
+    def result(self) -> Output:
+        """What the user gets: the same from all, each signs it; a site's own quality, where its terms list it."""
+        memory, noted = self._advanced(recalled(self.workplace.memory, Turn.OPENED, Turn.PROPOSED))
+        asked = self.summed.asked(memory.state)
+        if asked is not None:
+            raise OutOfTurnError(turn=memory.turn.value)
+        outcome = {
+            "model": self.summed.outcome(memory.state),
+            "objectives": [one or "" for one in memory.objectives],
+            "took": memory.took,
+        }
+        content = messages.digest_of(outcome)
+        signed = self.keys.sign(label(memory.question, RESULT), content.encode())
+        said = {"outcome": outcome, "digest": content, "signed": signed}
+        persons = self.summed.persons(memory.state)
+        return Output(self.site.outcome, said, persons, memory=kept(changed(memory, turn=Turn.ENDED)), noted=noted)
+
+    def _sent(self, site: str) -> str:
+        sent = self.step.inbox.get(site)
+        if sent is None:
+            raise OpeningsMissingError(site=site)
+        return sent
+
+
+def replace_contribution(masks: Masks, contribution: str) -> Masks:
+    """The masks, once it is known what was contributed under them."""
+    return Masks(masks.own, masks.pairs, contribution, masks.share)
+
+
+def _numbers(facts: Mapping[str, object]) -> dict[str, int]:
+    return {name: value for name, value in facts.items() if isinstance(value, int)}
+
+
+_STEPS: Mapping[str, Callable[[_Sitting], Output]] = {
+    SHARE: _Sitting.share,
+    CONTRIBUTE: _Sitting.contribute,
+    AGREE: _Sitting.agree,
+    OPEN: _Sitting.open,
+    PROPOSE: _Sitting.propose,
+    RESULT: _Sitting.result,
+}
