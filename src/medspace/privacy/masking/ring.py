@@ -7,7 +7,6 @@ through: limbs that were added one by one would show how often each of them went
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from operator import index
 from typing import Any, TypeAlias
 
@@ -105,9 +104,8 @@ class Ring:
         if self.limbs == 1:
             signed: list[int] = words.view(f"<i{self.size}").tolist()
             return signed
-        raw, size = words.tobytes(), self.size
-        read = partial(int.from_bytes, byteorder="little", signed=True)
-        return [read(raw[at : at + size]) for at in range(0, len(raw), size)]
+        read = int.from_bytes
+        return [read(raw, "little", signed=True) for raw in np.frombuffer(words.tobytes(), f"V{self.size}").tolist()]
 
     def add(self, left: Words, right: Words) -> Words:
         """The sums, number by number.

@@ -97,8 +97,8 @@ class Thresholds:
             return Text(sentence, facts)
         sentence = msgid(
             "{seats} sites are too few where {colluders} may collude: a sum must be over {min_sites} others at "
-            "least, so {fewest} sites are the fewest, and none of them may be lost; {seats} can run only where no more than "
-            "{trusted} may collude, which the contract must say"
+            "least, so {fewest} sites are the fewest, and none of them may be lost; {seats} can run only where no "
+            "more than {trusted} may collude, which the contract must say"
         )
         return Text(sentence, facts)
 
