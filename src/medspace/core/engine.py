@@ -53,11 +53,13 @@ class StepLimits:
 class RunTerms:
     """What a seat needs to know of the manifest of its run: its digest, and on what terms sums are opened.
 
+    `coordinator` is the DID of whoever carries the messages.
     `colluders`: so many seats may tell one another everything, and learn no more than the sum of the others.
     `leaving` are the seats whose own terms let the run go on without them.
     """
 
     manifest: str  # digest
+    coordinator: str
     min_sites: int
     colluders: int = 1
     leaving: frozenset[str] = frozenset()

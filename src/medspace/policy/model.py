@@ -109,6 +109,9 @@ class Label:
     sensitivity: Sensitivity = Sensitivity.NON_PUBLIC
 
 
+PROTOCOL = "-"  # stands for the kind of an output that is no result: terms cannot name it, and do not speak of it
+
+
 @dataclass(frozen=True, slots=True)
 class UseRequest:
     """What is asked for, and the facts known of it. None is "not known", which never becomes a permission.

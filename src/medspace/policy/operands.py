@@ -18,7 +18,7 @@ from medspace.core.engine import COORDINATOR_SEES_SUMS
 from medspace.core.text import Fact, Text, msgid
 from medspace.policy import purposes
 from medspace.policy.logic import any_of, negated
-from medspace.policy.model import Atomic, UseRequest, Value
+from medspace.policy.model import PROTOCOL, Atomic, UseRequest, Value
 from medspace.policy.points import Point
 from medspace.policy.purposes import PURPOSES
 from medspace.policy.regions import REGIONS, WORLD
@@ -323,7 +323,7 @@ _ROWS = (
         since=Point.RELEASE,
         read=_one_of(_OUTPUT),
         fact=lambda request: request.output,
-        tests={"isAnyOf": _any(operator.eq)},
+        tests={"isAnyOf": lambda held, listed: held == PROTOCOL or _any(operator.eq)(held, listed)},
         show=str,
         phrases={"isAnyOf": msgid("with no other results leaving the data holder than {value}")},
         states=msgid("The result is of the kind {held}."),

@@ -28,6 +28,7 @@ from medspace.trust.envelope import public_key
 from medspace.trust.errors import EnvelopeKeyError
 
 TYPE, KEY_TYPE = "medspace-manifest+jwt", "medspace-seat+jwt"
+STATEMENT_TYPE = "medspace-statement+jwt"
 NONCE_BYTES = 32
 
 _Did = Annotated[str, msgspec.Meta(pattern=r"^did:[a-z0-9]+:[A-Za-z0-9._:%-]+\Z", max_length=256)]  # DID Core 3.1
@@ -51,6 +52,7 @@ class Manifest:
     protocol: str  # the protection that the task gets, such as coordinator-sees-sums
     min_sites: int
     nonce: str
+    colluders: int | None = None  # seats that may tell one another everything; under masks only
 
     @property
     def sites(self) -> tuple[str, ...]:
@@ -69,7 +71,7 @@ class Manifest:
             "protocol": self.protocol,
             "min_sites": self.min_sites,
             "nonce": self.nonce,
-        }
+        } | ({} if self.colluders is None else {"colluders": self.colluders})
 
     @property
     def digest(self) -> str:
@@ -100,6 +102,7 @@ class _Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     protocol: _Token
     min_sites: Annotated[int, msgspec.Meta(ge=1, le=limits.SEATS)]
     nonce: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+    colluders: Annotated[int, msgspec.Meta(ge=0, le=limits.SEATS)] | None = None
 
 
 class _Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -108,6 +111,7 @@ class _Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     manifest: str
     site: str
     key: str
+    leaves: bool = False
 
 
 def draw(
@@ -118,11 +122,12 @@ def draw(
     protocol: str,
     least: int,
     randomness: Randomness,
+    colluders: int | None = None,
 ) -> Manifest:
     """A new manifest; `parties` are the user and the coordinator, `least` is how many sites must take part."""
     placed = tuple(sorted((Seat(seat.site, seat.agreement) for seat in seats), key=lambda seat: seat.site))
     nonce = randomness.token_bytes(NONCE_BYTES).hex()
-    return Manifest(run, parties[0], parties[1], task, placed, protocol, least, nonce)
+    return Manifest(run, parties[0], parties[1], task, placed, protocol, least, nonce, colluders)
 
 
 def sign(manifest: Manifest, signer: Signer) -> str:
@@ -174,6 +179,7 @@ def _checked(found: _Manifest) -> Manifest:
         found.protocol,
         found.min_sites,
         found.nonce,
+        found.colluders,
     )
 
 
@@ -182,14 +188,18 @@ def _checked(found: _Manifest) -> Manifest:
 
 @dataclass(frozen=True, slots=True)
 class SeatKey:
-    """A seat's public key of this run (`trust.envelope`), with the signed text that says so."""
+    """A seat's public key of this run (`trust.envelope`), with the signed text that says so.
+
+    `leaves`: the seat's own terms let the run go on without it, which gives away its part of the difference.
+    """
 
     site: str
     public: bytes = field(repr=False)
     text: str = field(repr=False)
+    leaves: bool = False
 
 
-def sign_key(manifest: Manifest, site: str, public: bytes, signer: Signer) -> str:
+def sign_key(manifest: Manifest, site: str, public: bytes, signer: Signer, *, leaves: bool = False) -> str:
     """A seat's key of this run, as the seat signs it."""
     claims: dict[str, Json] = {
         "run": manifest.run,
@@ -197,7 +207,7 @@ def sign_key(manifest: Manifest, site: str, public: bytes, signer: Signer) -> st
         "manifest": manifest.digest,
         "site": site,
         "key": jws.encode(public),
-    }
+    } | ({"leaves": True} if leaves else {})
     return jws.sign(signer, kid=key_id(site, signer.public_key), typ=KEY_TYPE, claims=claims)
 
 
@@ -217,7 +227,7 @@ def read_key(text: str, manifest: Manifest, site: str, site_key: bytes) -> SeatK
     made_for = (found.run, found.task, found.manifest, found.site)
     if made_for != (manifest.run, manifest.task, manifest.digest, site):
         raise SeatKeyInvalidError(site=site)
-    return SeatKey(site, public, text)
+    return SeatKey(site, public, text, found.leaves)
 
 
 def read_keys(texts: Sequence[str], manifest: Manifest, keys: Callable[[str], bytes]) -> tuple[SeatKey, ...]:
@@ -230,6 +240,38 @@ def read_keys(texts: Sequence[str], manifest: Manifest, keys: Callable[[str], by
     if len(given) < len(texts):
         raise SeatKeyInvalidError(site=next((site for site in given if site not in manifest.sites), ""))
     return tuple(read_key(given.get(site, ""), manifest, site, keys(site)) for site in manifest.sites)
+
+
+class _Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    run: str
+    manifest: str
+    site: str
+    label: str
+    content: str
+
+
+def sign_statement(manifest: Manifest, site: str, label: str, content: bytes, signer: Signer) -> str:
+    """What a seat says to all the others, for this run and this label only."""
+    claims: dict[str, Json] = {
+        "run": manifest.run,
+        "manifest": manifest.digest,
+        "site": site,
+        "label": label,
+        "content": jws.encode(content),
+    }
+    return jws.sign(signer, kid=key_id(site, signer.public_key), typ=STATEMENT_TYPE, claims=claims)
+
+
+def read_statement(text: str, manifest: Manifest, site: str, label: str, site_key: bytes) -> bytes | None:
+    """What a seat said to all, proven by its 32-byte public key; None where it did not say it so."""
+    said = _proven(text, STATEMENT_TYPE, site_key) if len(text) <= limits.STEP else None
+    try:
+        found = read_json(said or b"", _Statement)
+        content = jws.decode(found.content)
+    except (msgspec.DecodeError, RecursionError, ValueError):
+        return None
+    about = (found.run, found.manifest, found.site, found.label)
+    return content if about == (manifest.run, manifest.digest, site, label) else None
 
 
 def _site(text: str) -> str:

@@ -265,7 +265,8 @@ class Door:
             kind=job.kind,
             purpose=visit.request.purpose or "unstated",
             task=visit.task,
-            outputs=tuple(made if grant.outputs is None else sorted(grant.outputs)),
+            outputs=tuple(made if grant.outputs is None else sorted(grant.outputs | self._protocol(visit))),
+            listed=grant.outputs or frozenset(),
             min_cohort=grant.min_cohort,
             min_sites=grant.min_sites,
             expires=expires,
@@ -308,6 +309,10 @@ class Door:
         """How long an answer may take to leave: as long as its engine says, and a person who must look at it."""
         limits = self.engines[visit.job.kind, task_name(visit.step)].limits
         return max(LONGEST_ADMISSION, timedelta(seconds=limits.seconds + limits.check))
+
+    def _protocol(self, visit: Visit) -> frozenset[str]:
+        """The kinds of output that are no result: terms that list results do not speak of them."""
+        return frozenset(form.name for form in self._forms(visit) if form.message or form.masked)
 
     def _forms(self, visit: Visit) -> tuple[OutputForm, ...]:
         return self.engines[visit.job.kind, task_name(visit.step)].outputs

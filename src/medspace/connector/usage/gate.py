@@ -18,6 +18,7 @@ from medspace.core.store import Transaction
 from medspace.core.usage import Output, Release
 from medspace.ledger.model import Entry
 from medspace.ledger.service import record
+from medspace.policy.model import PROTOCOL
 
 INTERRUPTED = "use.interrupted"
 
@@ -102,8 +103,11 @@ class Gate:
         asked = Asked(now, used, question.step.task, question.admission.protection or None)
         request = self.requests.of(tx, agreement, job.kind, asked)
 
+        protocol = output.kind in question.admission.messages or output.kind in question.admission.masked
+        kind = PROTOCOL if protocol else output.kind
+
         def decided(cohort: int) -> Decision:
-            leaving = Leaving(job, agreement, output, replace(request, output=output.kind, cohort=cohort))
+            leaving = Leaving(job, agreement, output, replace(request, output=kind, cohort=cohort))
             return combine(*(condition.released(tx, leaving) for condition in self.conditions))
 
         admission = question.admission

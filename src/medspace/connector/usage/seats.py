@@ -18,6 +18,7 @@ from medspace.connector.usage.model import JOBS, SEATS, Job, TakenSeat
 from medspace.connector.usage.ports import Threads
 from medspace.core.clock import Clock, Randomness, stamp
 from medspace.core.decision import Decision
+from medspace.core.engine import RunTerms
 from medspace.core.signing import Signer
 from medspace.core.store import Database, Transaction
 from medspace.ledger.model import Entry
@@ -231,6 +232,38 @@ class SeatPeers:
     def seats(self) -> tuple[str, ...]:
         """The DIDs of all seats, sorted."""
         return self.manifest.sites
+
+    @property
+    def terms(self) -> RunTerms:
+        """On what terms sums are opened."""
+        manifest = self.manifest
+        leaving = frozenset(site for site, key in self._keys.items() if key.leaves)
+        colluders = 1 if manifest.colluders is None else manifest.colluders
+        return RunTerms(manifest.digest, manifest.coordinator, manifest.min_sites, colluders, leaving)
+
+    def seal_all(self, label: str, messages: Mapping[str, bytes]) -> Mapping[str, str]:
+        """A message for each of several peers.
+
+        Raises:
+            EnvelopeError: one is too large, or a peer has no seat.
+        """
+        return {peer: self.seal(peer, label, message) for peer, message in messages.items()}
+
+    def sign(self, label: str, content: bytes) -> str:
+        """What this seat says to all."""
+        return manifests.sign_statement(self.manifest, self.holder, label, content, self.identity.signer)
+
+    def proven(self, peer: str, label: str, text: str) -> bytes:
+        """What a seat said to all.
+
+        Raises:
+            EnvelopeError: it did not sign it for this run and this label.
+        """
+        self._public(peer)
+        content = manifests.read_statement(text, self.manifest, peer, label, self.identity.key(peer))
+        if content is None:
+            raise EnvelopeError(sender=peer)
+        return content
 
     def seal(self, peer: str, label: str, message: bytes) -> str:
         """A message for one peer.

@@ -243,9 +243,9 @@ class Working:
         done = await self._database.write(self.passing(question, output, found, release_id, now, memory))
         if isinstance(done, str):
             raise await self._keep_back(question, _PrivateError(cause=done))
-        if isinstance(done, Release | StepHeldError):  # what waits for a person counts as answered: it may leave
-            if not question.asked.rowless:
-                self._holder.notebook.remember(question.asked, output.worded or question.step)
+        # What waits for a person counts as answered: it may leave.
+        if isinstance(done, Release | StepHeldError) and not question.asked.rowless:
+            self._holder.notebook.remember(question.asked, output.worded or question.step)
         if isinstance(done, Refusal):
             raise self._holder.refused(question.admission.use, done)
         if isinstance(done, StepHeldError):

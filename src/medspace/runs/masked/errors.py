@@ -49,6 +49,8 @@ class ProposalInvalidError(RunError, ProofError):
 class MaskedError(InvalidInputError):
     """A site does not go on with a masked round, as it was brought to it."""
 
+    named = ""  # the DID of whom the log names for it
+
     code = "masked.refused"
     sentence = msgid("This site does not go on with the masked round: {reason}.")
     next_step = msgid("Start a new run; if it happens again, look at the log for whom it names.")
@@ -93,10 +95,9 @@ class MessageInvalidError(MaskedError):
     sentence = msgid("What {site} sent cannot be used: {reason}.")
     next_step = msgid("Do not run with this hospital until it can say what happened; its name stands in the log.")
 
-    @property
-    def named(self) -> str:
-        """The DID of who sent it."""
-        return str(self.facts["site"])
+    def __init__(self, site: str, reason: Fact | Text, **facts: Fact | Text) -> None:
+        super().__init__(site=site, reason=reason, **facts)
+        self.named = site
 
 
 class FalseOpeningError(MessageInvalidError):
@@ -104,3 +105,11 @@ class FalseOpeningError(MessageInvalidError):
 
     code = "masked.opening"
     sentence = msgid("What {site} opened is not what it had committed to: {reason}.")
+
+
+class FalseProposalError(MessageInvalidError):
+    """The next question that a site proposed does not follow from the total; the site is named."""
+
+    code = ProposalInvalidError.code
+    sentence = ProposalInvalidError.sentence
+    next_step = ProposalInvalidError.next_step

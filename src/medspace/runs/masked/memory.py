@@ -55,6 +55,7 @@ class Remembered(msgspec.Struct, frozen=True):
     agreed: Agreed | None = None
     opening: Opening | None = None  # what this site gave
     following: JsonObject | None = None
+    own: JsonObject = {}  # the site's own quality, where its terms let it leave
     objectives: list[str | None] = []  # of the questions so far
     took: list[list[str]] = []  # who was in the total of each
 

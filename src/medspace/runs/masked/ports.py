@@ -84,6 +84,10 @@ class Summed(Protocol):
         """
         ...
 
+    def persons(self, state: State) -> int:
+        """How many persons stand behind the totals so far; 0 before the first."""
+        ...
+
     def objective(self, state: State) -> str | None:
         """How good the state is, less is better: the exact text of a number, for people; None where not known."""
         ...

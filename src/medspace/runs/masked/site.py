@@ -7,24 +7,29 @@ changes in the transaction that lets an answer go.
 
 import base64
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
 
 from medspace.core.canonical import JsonObject
 from medspace.core.engine import OutputForm, Peers, Workplace
 from medspace.core.errors import InvalidInputError
 from medspace.core.hashing import digest, digest_bytes
-from medspace.core.limits import MIB, STEP
+from medspace.core.limits import STEP
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Admission, Output, Step
 from medspace.privacy.masking import fixed
 from medspace.privacy.masking.masks import masked
-from medspace.privacy.masking.ring import Ring
+from medspace.privacy.masking.ring import Ring, Words
 from medspace.privacy.masking.seeds import SEED_BYTES, Kind, round_seed
 from medspace.privacy.masking.shamir import split
-from medspace.privacy.masking.thresholds import Thresholds
+from medspace.privacy.masking.thresholds import LEAST_SITES, Thresholds
 from medspace.runs.errors import RunError
 from medspace.runs.masked import messages, opening
 from medspace.runs.masked.errors import (
+    FalseProposalError,
+    MaskedError,
     MaskedKeysError,
     MessageInvalidError,
     OpeningsMissingError,
@@ -52,11 +57,13 @@ from medspace.runs.masked.ports import Asked, MaskedTask, Shape, Summed
 
 RING = Ring(192)  # 96 bits behind the point, and room for sums of squares: no scale has to be agreed on
 SHARED, CONTRIBUTED, AGREED_TO, OPENED = "masked.share", "masked.contribution", "masked.agreement", "masked.opening"
+ENDED = "masked.end"  # a total that leads nowhere: a code in place of a proposal
 MESSAGES = (
     OutputForm(SHARED, message=True),
     OutputForm(CONTRIBUTED, masked=True, most=STEP),
     OutputForm(AGREED_TO, message=True),
     OutputForm(OPENED, message=True),
+    OutputForm(ENDED, message=True, most=1024),
 )
 MOST_NUMBERS = 1 << 16
 
@@ -85,7 +92,7 @@ class MaskedSite:
     @property
     def outputs(self) -> tuple[OutputForm, ...]:
         """Every kind of output."""
-        return (*MESSAGES, OutputForm(self.progress), OutputForm(self.outcome))
+        return (*MESSAGES, OutputForm(self.progress), OutputForm(self.outcome), OutputForm(self.quality))
 
     def answer(self, admission: Admission, step: Step, workplace: Workplace) -> Output:
         """Do one step.
@@ -99,7 +106,15 @@ class MaskedSite:
         if workplace.keys is None:
             raise MaskedKeysError
         sitting = _Sitting(self, admission, step, workplace, workplace.keys)
-        return _STEPS[step.name](sitting)
+        try:
+            return _STEPS[step.name](sitting)
+        except MaskedError as error:  # what was left out, repeated or exchanged, was so by who carries it all
+            error.named = error.named or workplace.keys.terms.coordinator
+            raise
+        except ProposalInvalidError as error:
+            raise FalseProposalError(**_said(error)) from error
+        except RunError as error:  # the total is no good: nobody can tell whose fault it is
+            raise InvalidInputError(reason=error.text) from error
 
 
 @dataclass(frozen=True)
@@ -119,7 +134,7 @@ class _Sitting:
     @property
     def table(self) -> Table:
         keys, terms = self.keys, self.keys.terms
-        thresholds = Thresholds.for_seats(len(keys.seats), terms.colluders, max(terms.min_sites, opening.LEAST))
+        thresholds = Thresholds.for_seats(len(keys.seats), terms.colluders, max(terms.min_sites, LEAST_SITES))
         thresholds.check()
         return Table(keys.seats, keys.holder, terms.manifest, thresholds, terms.leaving)
 
@@ -127,13 +142,15 @@ class _Sitting:
     def peers(self) -> tuple[str, ...]:
         return tuple(site for site in self.keys.seats if site != self.keys.holder)
 
-    # --- share -----------------------------------------------------------------------------------------------------
+    # --- share -------------------------------------------------------------------------------------------------------
     def share(self) -> Output:
         """Draw the seeds of the secrets with those peers that come later."""
         if self.workplace.memory is not None:
             raise OutOfTurnError(turn=Turn.SHARED.value)
         _ = self.table  # too few seats end it here
-        drawn = {peer: self.workplace.randomness.token_bytes(SEED_BYTES) for peer in self.peers if peer > self.keys.holder}
+        drawn = {
+            peer: self.workplace.randomness.token_bytes(SEED_BYTES) for peer in self.peers if peer > self.keys.holder
+        }
         sealed = self.keys.seal_all(label(0, SHARE), drawn)
         memory = Remembered(Turn.SHARED, seeds={peer: (seed, sealed[peer]) for peer, seed in drawn.items()})
         return Output(SHARED, {"sent": len(drawn)}, 0, memory=kept(memory), outbox=sealed)
@@ -159,17 +176,19 @@ class _Sitting:
             raise OutOfTurnError(turn=Turn.ENDED.value)
         shape = self.summed.shape(memory.state)
         numbers, persons = self._sums(asked, shape, memory.question)
+        own = self._own(asked, memory.question)
         masks, contribution, shares = self._masked(memory, numbers)
         text = self.keys.sign(label(memory.question, CONTRIBUTE), messages.written(contribution))
         sealed = self.keys.seal_all(label(memory.question, CONTRIBUTE), shares)
         remembered = changed(
-            memory, turn=Turn.CONTRIBUTED, masks=replace_contribution(masks, messages.hashed(text)), agreed=None
+            memory,
+            turn=Turn.CONTRIBUTED,
+            masks=msgspec.structs.replace(masks, contribution=messages.hashed(text)),
+            own=own or memory.own,
         )
         worded = Step(self.step.task, memory.question, asked.name, asked.inputs)
         said = {"question": memory.question, "signed": text}
-        return Output(
-            CONTRIBUTED, said, persons, memory=kept(remembered), outbox=sealed, worded=worded, noted=noted
-        )
+        return Output(CONTRIBUTED, said, persons, memory=kept(remembered), outbox=sealed, worded=worded, noted=noted)
 
     def _sums(self, asked: Asked, shape: Shape, question: int) -> tuple[list[int], int]:
         if shape.count > MOST_NUMBERS or not fixed.fits(shape.largest, len(self.keys.seats), RING):
@@ -180,6 +199,15 @@ class _Sitting:
         if len(numbers) != shape.count or not fixed.in_range(numbers, shape.largest, 1):
             raise InvalidInputError(reason=Text(msgid("a sum is larger than the ranges of the columns allow")))
         return numbers, persons
+
+    def _own(self, asked: Asked, question: int) -> JsonObject:
+        """The site's own quality, where its terms list it as something that may leave."""
+        if self.site.quality not in self.admission.listed:
+            return {}
+        found = self.site.task.summing.own_quality(
+            self.admission, self.step.task, asked, self.workplace.material, question
+        )
+        return found[0]
 
     def _masked(self, memory: Remembered, numbers: list[int]) -> tuple[Masks, Contribution, dict[str, bytes]]:
         table, question, me = self.table, memory.question, self.keys.holder
@@ -201,9 +229,7 @@ class _Sitting:
             },
             shares={site: table.commitment(Kind.SHARE, value, question, me, site) for site, value in shares.items()},
         )
-        sent = {
-            peer: messages.written(SharedSeed(share.hex())) for peer, share in shares.items() if peer != me
-        }
+        sent = {peer: messages.written(SharedSeed(share.hex())) for peer, share in shares.items() if peer != me}
         return Masks(own, pairs, "", shares[me]), contribution, sent
 
     # --- agree -------------------------------------------------------------------------------------------------------
@@ -227,9 +253,7 @@ class _Sitting:
         text = self.keys.sign(label(question, AGREE), content)
         remembered = changed(memory, turn=Turn.AGREED, agreed=known)
         noted = {"survivors": digest_bytes(content)}
-        return Output(
-            AGREED_TO, {"question": question, "signed": text}, 0, memory=kept(remembered), noted=noted
-        )
+        return Output(AGREED_TO, {"question": question, "signed": text}, 0, memory=kept(remembered), noted=noted)
 
     def _contribution(self, site: str, text: str, question: int) -> Contribution:
         if site not in self.keys.seats:
@@ -243,7 +267,7 @@ class _Sitting:
         return bytes.fromhex(share) if len(share) % 2 == 0 else b""
 
     def _total(self, contributions: Mapping[str, Contribution], count: int) -> bytes:
-        def words(site: str) -> "opening.Words":
+        def words(site: str) -> Words:
             try:
                 return RING.from_bytes(base64.b64decode(contributions[site].words, validate=True), count)
             except (ValueError, InvalidInputError):
@@ -284,14 +308,15 @@ class _Sitting:
         shown = self._opened(memory, known)
         noted = {"survivors": digest_bytes(base64.b64decode(known.signed)), "openings": shown.digest}
         try:
+            self.summed.check(memory.state, shown.numbers, len(known.survivors))
             following, proposal = self._followed(memory, known, shown)
-        except RunError as error:  # the total leads nowhere: that is what the user hears
-            said = {"question": question, "next": "", "code": error.code, "facts": _numbers(error.facts)}
-            return Output(self.site.progress, said, self._persons(memory, shown), noted=noted)
+            ended = self.summed.asked(following) is None
+        except RunError as error:  # the total leads nowhere: that is all that the user hears
+            said: JsonObject = {"question": question, "code": error.code, "facts": _numbers(error.facts)}
+            return Output(ENDED, said, 0, noted=noted)
         message = messages.written(Proposal(gift, proposal))
         receivers = [site for site in known.survivors if site != self.keys.holder]
         sealed = self.keys.seal_all(label(question, PROPOSE), dict.fromkeys(receivers, message))
-        ended = self.summed.asked(following) is None
         said = {
             "question": question,
             "next": RESULT if ended else CONTRIBUTE,
@@ -300,12 +325,7 @@ class _Sitting:
         }
         remembered = changed(memory, turn=Turn.PROPOSED, following=following)
         persons = self.summed.persons(following)
-        return Output(
-            self.site.progress, said, persons, memory=kept(remembered), outbox=sealed, noted=noted
-        )
-
-    def _persons(self, memory: Remembered, shown: Opened) -> int:
-        return self.summed.persons(memory.state) or 0
+        return Output(self.site.progress, said, persons, memory=kept(remembered), outbox=sealed, noted=noted)
 
     def _proposer(self, known: Agreed, question: int) -> str:
         return messages.proposer(self.keys.terms.manifest, question, list(known.survivors))
@@ -325,6 +345,7 @@ class _Sitting:
             following = memory.following
         else:
             shown = self._opened(memory, known)
+            self.summed.check(memory.state, shown.numbers, len(known.survivors))
             following, _ = self._followed(memory, known, shown)
             noted["openings"] = shown.digest
         after = changed(
@@ -349,9 +370,7 @@ class _Sitting:
             if site != me and sent is not None:
                 openings[site] = self._opening_of(site, question, known, sent)
         count = self.summed.shape(memory.state).count
-        shown = opening.opened(self.table, question, known, openings, RING, count)
-        self.summed.check(memory.state, shown.numbers, len(known.survivors))
-        return shown
+        return opening.opened(self.table, question, known, openings, RING, count)
 
     def _opening_of(self, site: str, question: int, known: Agreed, sent: str) -> Opening:
         if site == self._proposer(known, question):  # what it proposes has its opening with it
@@ -388,9 +407,9 @@ class _Sitting:
             "objectives": [one or "" for one in memory.objectives],
             "took": memory.took,
         }
-        content = messages.digest_of(outcome)
-        signed = self.keys.sign(label(memory.question, RESULT), content.encode())
-        said = {"outcome": outcome, "digest": content, "signed": signed}
+        named = digest(outcome)
+        signed = self.keys.sign(label(memory.question, RESULT), named.encode())
+        said = {"outcome": outcome, "digest": named, "signed": signed, "own": memory.own}
         persons = self.summed.persons(memory.state)
         return Output(self.site.outcome, said, persons, memory=kept(changed(memory, turn=Turn.ENDED)), noted=noted)
 
@@ -401,9 +420,8 @@ class _Sitting:
         return sent
 
 
-def replace_contribution(masks: Masks, contribution: str) -> Masks:
-    """The masks, once it is known what was contributed under them."""
-    return Masks(masks.own, masks.pairs, contribution, masks.share)
+def _said(error: ProposalInvalidError) -> dict[str, Any]:
+    return dict(error.facts)
 
 
 def _numbers(facts: Mapping[str, object]) -> dict[str, int]:

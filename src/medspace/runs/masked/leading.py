@@ -1,0 +1,209 @@
+"""The coordinator's side of masked rounds: which step comes next, and what is carried from whom to whom.
+
+It opens nothing and decides nothing: every site checks by itself whatever it is brought. So nothing here protects
+anybody; what is wrong here makes a run stop.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from medspace.core.canonical import JsonObject
+from medspace.core.text import Text, msgid
+from medspace.runs.errors import AnswerInvalidError, AnswersInvalidError, RunError
+from medspace.runs.masked.messages import AGREE, CONTRIBUTE, OPEN, PROPOSE, RESULT, SHARE
+from medspace.runs.masked.ports import Summed
+from medspace.runs.masked.site import AGREED_TO, CONTRIBUTED, ENDED, OPENED, SHARED
+from medspace.runs.ports import Answer, Demands, Need, Question, Questions, Result
+
+LONGEST_DID = 256
+
+
+class Carried(msgspec.Struct, frozen=True):
+    """Where a run stands. `texts` are the signed messages that the next step brings, by site."""
+
+    next: str = SHARE
+    question: int = 1
+    texts: dict[str, str] = {}
+    proposer: str = ""
+    objective: float | None = None
+    answers: dict[str, JsonObject] = {}  # at the end
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """The kinds of output of one task that are results."""
+
+    progress: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedProcedure:
+    """One task under masks (`runs.ports.Procedure`)."""
+
+    summed: Summed
+    kinds: Kinds
+    document: JsonObject
+    demands: Demands
+    needs: Sequence[Need]
+
+    def first(self) -> JsonObject:
+        """Nothing has been asked."""
+        return _written(Carried())
+
+    def questions(self, state: JsonObject, number: int) -> Questions | None:  # noqa: ARG002 - sites count questions
+        """The next step of the protocol."""
+        carried = _read(state)
+        question = {"question": carried.question}
+        if carried.next == PROPOSE:
+            return {carried.proposer: Question(PROPOSE, self.kinds.progress, question, message=True)}
+        asked = {
+            SHARE: Question(SHARE, SHARED, {}, message=True),
+            CONTRIBUTE: Question(CONTRIBUTE, CONTRIBUTED, question, message=True),
+            AGREE: Question(AGREE, AGREED_TO, question | {"texts": carried.texts}, message=True),
+            OPEN: Question(OPEN, OPENED, question | {"texts": carried.texts}, message=True),
+            RESULT: Question(RESULT, self.kinds.outcome, question),
+        }
+        return asked.get(carried.next)
+
+    def gathering(self, state: JsonObject, number: int) -> "Gathered":
+        """Takes what the sites say."""
+        return Gathered(_read(state), number)
+
+    def without(self, state: JsonObject) -> JsonObject:
+        """The sites decide for themselves whether they go on without one."""
+        return state
+
+    def objective(self, state: JsonObject) -> float | None:
+        """What the sites have said of the last question."""
+        return _read(state).objective
+
+    def result(self, state: JsonObject) -> Result:
+        """What all sites have signed.
+
+        Raises:
+            RunError: they have not.
+        """
+        answers = _read(state).answers
+        if not answers:
+            raise RunError
+        first = next(iter(answers.values()))
+        own = {site: said["own"] for site, said in answers.items() if said.get("own")}
+        made = self.summed.result(first["outcome"]["model"], sorted(answers), own)
+        signed = {site: said["signed"] for site, said in answers.items()}
+        proof = {"outcome": first["outcome"], "digest": first["digest"], "signed": signed}
+        return Result({**made.content, "opened": proof}, made.rows, made.sites)
+
+
+@dataclass
+class Gathered:
+    """What came of one step (`runs.ports.Gathering`)."""
+
+    before: Carried
+    number: int
+    said: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def add(self, answer: Answer, least: int) -> int:  # noqa: ARG002 - how many stand behind it, nobody tells
+        """Take what one site says.
+
+        Raises:
+            AnswerInvalidError: it is not what the step asks for.
+        """
+        values = answer.values
+        wanted = {CONTRIBUTE: "signed", AGREE: "signed", OPEN: "proposer", RESULT: "outcome"}.get(self.before.next)
+        if answer.kind == ENDED or wanted is None or wanted in values:
+            self.said[answer.site] = {**values, "ended": answer.kind == ENDED}
+            return 0
+        raise AnswerInvalidError(
+            site=answer.site, round=self.number, reason=Text(msgid("it lacks what was asked for"))
+        )
+
+    def state(self, *, lost: bool) -> JsonObject:  # noqa: ARG002 - the sites say who is lost
+        """Which step comes next.
+
+        Raises:
+            AnswersInvalidError: the sites do not say the same.
+            RunError: the total leads nowhere, in the words of the task.
+        """
+        made = _AFTER[self.before.next](self)
+        return _written(made)
+
+    def _with_texts(self, step: str) -> Carried:
+        texts = {site: str(said["signed"]) for site, said in self.said.items()}
+        return msgspec.structs.replace(self.before, next=step, texts=texts)
+
+    def contribute(self) -> Carried:
+        """All have their secrets."""
+        return msgspec.structs.replace(self.before, next=CONTRIBUTE)
+
+    def agree(self) -> Carried:
+        """All contributions are there."""
+        return self._with_texts(AGREE)
+
+    def open(self) -> Carried:
+        """All have signed who is in the total."""
+        return self._with_texts(OPEN)
+
+    def propose(self) -> Carried:
+        """All have opened, each for the others."""
+        chosen = str(self._same("proposer"))
+        if chosen not in self.said:
+            reason = Text(msgid("the site whose turn it is to propose is gone"))
+            raise AnswersInvalidError(round=self.number, reason=reason)
+        return msgspec.structs.replace(self.before, next=PROPOSE, texts={}, proposer=chosen)
+
+    def following(self) -> Carried:
+        """The next question is known among the sites, or there is none."""
+        (said,) = self.said.values()
+        if said["ended"]:
+            raise _named(str(said.get("code")), said.get("facts"))
+        step = RESULT if said.get("next") == RESULT else CONTRIBUTE
+        question = self.before.question + (step == CONTRIBUTE)
+        objective = said.get("objective")
+        reached = float(objective) if objective else self.before.objective
+        return msgspec.structs.replace(self.before, next=step, question=question, objective=reached, proposer="")
+
+    def done(self) -> Carried:
+        """All have said what came of it."""
+        self._same("digest")
+        return msgspec.structs.replace(self.before, next="", answers=dict(self.said))
+
+    def _same(self, name: str) -> object:
+        found = {str(said.get(name)) for said in self.said.values()}
+        if len(found) != 1:
+            raise AnswersInvalidError(round=self.number, reason=Text(msgid("the sites do not say the same")))
+        return found.pop()
+
+
+_AFTER = {
+    SHARE: Gathered.contribute,
+    CONTRIBUTE: Gathered.agree,
+    AGREE: Gathered.open,
+    OPEN: Gathered.propose,
+    PROPOSE: Gathered.following,
+    RESULT: Gathered.done,
+}
+
+
+def _named(code: str, facts: object) -> RunError:
+    """The error of a run that has this code; what no error here has is one of sites of another version."""
+    waiting: list[type[RunError]] = [RunError]
+    while waiting:
+        kind = waiting.pop()
+        if kind.code == code:
+            given = facts if isinstance(facts, dict) else {}
+            return kind(**{name: value for name, value in given.items() if isinstance(value, int)})
+        waiting += kind.__subclasses__()
+    return AnswersInvalidError(round=0, reason=Text("{code}", {"code": code}))
+
+
+def _written(carried: Carried) -> JsonObject:
+    state: JsonObject = msgspec.to_builtins(carried)
+    return state
+
+
+def _read(state: JsonObject) -> Carried:
+    return msgspec.convert(state, Carried)
