@@ -586,7 +586,7 @@ async def test_nothing_is_kept_of_what_was_never_admitted():
 
     def work(tx):
         notebook.settle(tx, "urn:none", Outcome.FAILED)
-        notebook.hold(tx, "urn:none", output, house.clock.now())
+        notebook.hold(tx, "urn:none", output, house.clock.now(), ["use.engine"])
         notebook.tell(tx, "urn:none", Said("x"))
         notebook.keep(tx, Release("r", "urn:none", "k", 1, {}, 1, "d", 0), house.clock.now())
         return tx.find(KEPT), tx.find(QUESTIONS), notebook.held(tx, "urn:none"), notebook.ended(tx, "urn:none")
