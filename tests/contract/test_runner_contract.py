@@ -295,6 +295,43 @@ class TestThread(RunnerContract):
         assert (await later).cohort == 3
         await runner.close()
 
+    async def test_one_member_leaves_a_place_for_the_others(self, tmp_path):
+        """All places were held by one member's steps, and whoever came later waited behind all of them."""
+        runner = made(self.kind, tmp_path, places=2)
+        folders = [tmp_path / str(number) for number in range(3)]
+        for folder in folders:
+            folder.mkdir()
+        steps = [asyncio.create_task(done(runner, waiting(folder, str(folder)))) for folder in folders]
+        for folder in folders[:2]:
+            await begun(folder)
+        assert not runner.free(USER)
+        other = await done(runner, work("urn:uuid:4"), member="did:web:other.example")
+        assert other.cohort == 3
+        assert not (folders[2] / "begun").exists()
+        for folder in folders:
+            (folder / "go").touch()
+        assert [output.cohort for output in await asyncio.gather(*steps)] == [3, 3, 3]
+        await runner.close()
+
+    async def test_members_that_wait_have_places_in_turn(self, tmp_path):
+        runner = made(self.kind, tmp_path, places=1)
+        holds = [asyncio.create_task(done(runner, waiting(tmp_path), member=name)) for name in ("a", "b")]
+        await begun(tmp_path, 2)
+        order = []
+
+        async def wait(name):
+            async with runner.place(name):
+                order.append(name)
+
+        waits = []
+        for name in ("c", "c", "c", "d"):  # one comes with much, and another one after it
+            waits.append(asyncio.create_task(wait(name)))
+            await asyncio.sleep(0)
+        (tmp_path / "go").touch()
+        await asyncio.gather(*holds, *waits)
+        assert order.index("d") < 2
+        await runner.close()
+
 
 class TestProcess(RunnerContract):
     kind = "process"

@@ -5,7 +5,7 @@ without it, and with the key the memory is gone for good, whatever copies of the
 part of a backup; a use whose key is lost begins anew.
 
 A database that was restored from a backup remembers what was so then, and a secret that was used since would be used
-again. So beside the key lies which step of the use has begun last; a use that would begin one again as another is over.
+again. So beside the key lies which step of the use began last; a use that would begin one again as another is over.
 (Who copies back both, the whole machine, is not found out so.)
 
 The memory changes in the transaction that lets an output go, with it or not at all. What an output that waits for a
