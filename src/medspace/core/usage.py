@@ -57,6 +57,7 @@ class Grant:
     expires: datetime | None = None
     budget: Mapping[str, Json] = field(default_factory=dict)  # what is set aside for this step, by condition
     noted: Mapping[str, Json] = field(default_factory=dict)  # what the entry `use.admitted` says of it
+    hold: tuple[str, ...] = ()  # why a person must look at outputs that are made of persons, as codes; none: nobody
 
     def narrowed(self, other: "Grant") -> "Grant":
         """What both allow."""
@@ -70,6 +71,7 @@ class Grant:
             min_cohort=max(self.min_cohort, other.min_cohort),
             min_sites=max(self.min_sites, other.min_sites),
             expires=min(ends, default=None),
+            hold=(*self.hold, *(one for one in other.hold if one not in self.hold)),
             budget={**self.budget, **other.budget},
             noted={**self.noted, **other.noted},
         )
@@ -106,6 +108,7 @@ class Admission:
     messages: Mapping[str, int] = field(default_factory=dict)  # outputs not made of persons: how many bytes at most
     masked: Mapping[str, int] = field(default_factory=dict)  # outputs that show nothing of persons: the same
     listed: frozenset[str] = frozenset()  # kinds of output that the terms name; none where they leave it open
+    hold: tuple[str, ...] = ()  # why a person of the holder must look at an output made of persons
 
 
 @dataclass(frozen=True, slots=True)

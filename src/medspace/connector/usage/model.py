@@ -40,6 +40,7 @@ class Job:
     steps: int = 0  # questions that were admitted, whatever became of them
     held: bool = False
     over: bool = False  # it was completed or terminated: nothing opens it again
+    manifests: int = 0  # how many were shown that were not the one before, whatever became of them
 
 
 class Outcome(StrEnum):
@@ -82,6 +83,7 @@ class Question:
     parts: tuple[Part, ...] = ()  # of its release
     worded: str = ""  # what was asked in the words of the task, sealed, where the step does not say it
     rowless: bool = False  # it carried a protocol on: no rows were opened for it
+    held_for: tuple[str, ...] = ()  # why a person had to look at its output, as codes
 
 
 @dataclass(frozen=True, slots=True)
