@@ -54,7 +54,7 @@ def do(order: Order, cancelled: Callable[[], bool], line: Line) -> Output | Meds
         SystemRandomness(),
         order.clock.made(),
         order.memory,
-        None if order.seats is None else LinePeers(order.seats, line),
+        None if order.seats is None else LinePeers(*order.seats, line),
         blobs=order.blobs,
         progress=line.tell,
     )

@@ -21,7 +21,7 @@ import msgspec
 import medspace.trust.errors  # noqa: F401 - what sealing and opening raise is known at both ends
 from medspace.adapters.runner.papers import error_read, error_said
 from medspace.connector.usage.ports import Work
-from medspace.core.engine import Peers
+from medspace.core.engine import Peers, RunTerms
 from medspace.core.errors import InvalidInputError, MedspaceError
 from medspace.core.limits import LINE
 from medspace.core.text import msgid
@@ -47,12 +47,13 @@ class PeersAbsentError(InvalidInputError):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One line of the process. `message` is what to seal, or the seed of a pair."""
+    """One line of the process. `message` is what to seal or to sign, or the seed of a pair."""
 
-    do: Literal["seal", "open", "pair", "progress"]
+    do: Literal["seal", "seal_all", "open", "pair", "sign", "proven", "progress"]
     peer: str = ""
     label: str = ""
     message: bytes = field(default=b"", repr=False)
+    messages: dict[str, bytes] = field(default_factory=dict, repr=False)
     sealed: str = ""
     done: float = 0.0
     of: float = 0.0
@@ -63,6 +64,7 @@ class Told:
     """One line of the connector: what was sealed; or what was opened, or the secret; or why neither."""
 
     sealed: str = ""
+    all: dict[str, str] = field(default_factory=dict)
     opened: bytes = field(default=b"", repr=False)
     error: Mapping[str, Any] | None = None
 
@@ -124,6 +126,9 @@ def _absent() -> Told:
 
 _DEEDS: Mapping[str, Callable[[Peers, Asked], Told]] = {
     "seal": lambda keys, asked: Told(sealed=keys.seal(asked.peer, asked.label, asked.message)),
+    "seal_all": lambda keys, asked: Told(all=dict(keys.seal_all(asked.label, asked.messages))),
+    "sign": lambda keys, asked: Told(sealed=keys.sign(asked.label, asked.message)),
+    "proven": lambda keys, asked: Told(opened=keys.proven(asked.peer, asked.label, asked.sealed)),
     "open": lambda keys, asked: Told(opened=keys.open(asked.peer, asked.label, asked.sealed)),
     "pair": lambda keys, asked: Told(opened=keys.pair(asked.peer, asked.label, asked.message, asked.sealed)),
 }
@@ -238,7 +243,35 @@ class LinePeers:
     """The keys of a run's parties as an engine in a process has them (`core.engine.Peers`): over the line."""
 
     seats: tuple[str, ...]
+    holder: str
+    terms: RunTerms
     line: Line
+
+    def seal_all(self, label: str, messages: Mapping[str, bytes]) -> Mapping[str, str]:
+        """A message for each of several peers.
+
+        Raises:
+            EnvelopeError: one is too large, or a peer has no seat.
+            PeersAbsentError: the connector does not do it.
+        """
+        return self.line.ask(Asked("seal_all", label=label, messages=dict(messages))).all
+
+    def sign(self, label: str, content: bytes) -> str:
+        """What this seat says to all.
+
+        Raises:
+            PeersAbsentError: the connector does not do it.
+        """
+        return self.line.ask(Asked("sign", label=label, message=content)).sealed
+
+    def proven(self, peer: str, label: str, text: str) -> bytes:
+        """What a seat said to all.
+
+        Raises:
+            EnvelopeError: it did not sign it for this run and this label.
+            PeersAbsentError: the connector does not do it.
+        """
+        return self.line.ask(Asked("proven", peer, label, sealed=text)).opened
 
     def seal(self, peer: str, label: str, message: bytes) -> str:
         """A message for one peer.

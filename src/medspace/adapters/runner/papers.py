@@ -20,7 +20,7 @@ import msgspec
 
 from medspace.adapters.blobs.files import FileBlobs
 from medspace.adapters.runner.recipes import Recipe
-from medspace.core.engine import StepLimits
+from medspace.core.engine import RunTerms, StepLimits
 from medspace.core.errors import MedspaceError
 from medspace.core.parts import Part
 from medspace.core.text import Text
@@ -44,7 +44,9 @@ class Order:
     memory: bytes | None = field(default=None, repr=False)
     blobs: FileBlobs | None = None
     version: str = ""  # of the rows that it is done on
-    seats: tuple[str, ...] | None = None  # of the run; the keys of its parties stay with the connector
+    seats: tuple[tuple[str, ...], str, RunTerms] | None = (
+        None  # of the run, its own, its terms; the keys of its parties stay with the connector
+    )
 
 
 def write_order(folder: Path, order: Order) -> None:

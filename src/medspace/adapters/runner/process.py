@@ -131,7 +131,7 @@ class ProcessRunner:
             work.memory,
             blobs,
             work.version,
-            None if work.keys is None else tuple(work.keys.seats),
+            None if work.keys is None else (tuple(work.keys.seats), work.keys.holder, work.keys.terms),
         )
 
 

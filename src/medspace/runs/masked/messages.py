@@ -55,7 +55,7 @@ class SurvivorList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Opening(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What one site gives to open a total: shares of the survivors' own masks, round seeds with those who are lost."""
+    """What one site gives to open a total: shares of the survivors' own masks, round seeds with the lost ones."""
 
     shares: dict[str, Hex]
     pairs: dict[str, Hex]

@@ -142,7 +142,7 @@ class _Sitting:
     def peers(self) -> tuple[str, ...]:
         return tuple(site for site in self.keys.seats if site != self.keys.holder)
 
-    # --- share -------------------------------------------------------------------------------------------------------
+    # --- share ------------------------------------------------------------------------------------------------------
     def share(self) -> Output:
         """Draw the seeds of the secrets with those peers that come later."""
         if self.workplace.memory is not None:
@@ -167,7 +167,7 @@ class _Sitting:
             found[peer] = self.keys.pair(peer, label(0, SHARE), seed, sealed)
         return found
 
-    # --- contribute --------------------------------------------------------------------------------------------------
+    # --- contribute -------------------------------------------------------------------------------------------------
     def contribute(self) -> Output:
         """Add up the site's own rows for the question that is due, and hide the sum."""
         memory, noted = self._advanced(recalled(self.workplace.memory, Turn.SHARED, Turn.OPENED, Turn.PROPOSED))
@@ -232,7 +232,7 @@ class _Sitting:
         sent = {peer: messages.written(SharedSeed(share.hex())) for peer, share in shares.items() if peer != me}
         return Masks(own, pairs, "", shares[me]), contribution, sent
 
-    # --- agree -------------------------------------------------------------------------------------------------------
+    # --- agree ------------------------------------------------------------------------------------------------------
     def agree(self) -> Output:
         """Check what all contributed, add it up, and sign who is in the total."""
         memory = recalled(self.workplace.memory, Turn.CONTRIBUTED)
@@ -276,7 +276,7 @@ class _Sitting:
 
         return RING.to_bytes(RING.total(words(site) for site in sorted(contributions)))
 
-    # --- open --------------------------------------------------------------------------------------------------------
+    # --- open -------------------------------------------------------------------------------------------------------
     def open(self) -> Output:
         """Under the signatures of all on one list, give the others what opens the total."""
         memory = recalled(self.workplace.memory, Turn.AGREED)
@@ -298,7 +298,7 @@ class _Sitting:
         said = {"question": question, "proposer": chosen}
         return Output(OPENED, said, 0, memory=kept(remembered), outbox=sealed, noted=noted)
 
-    # --- propose -----------------------------------------------------------------------------------------------------
+    # --- propose ----------------------------------------------------------------------------------------------------
     def propose(self) -> Output:
         """Open the total, say what it leads to: sealed for the other sites, and as progress for the user."""
         memory = recalled(self.workplace.memory, Turn.OPENED)
@@ -330,7 +330,7 @@ class _Sitting:
     def _proposer(self, known: Agreed, question: int) -> str:
         return messages.proposer(self.keys.terms.manifest, question, list(known.survivors))
 
-    # --- the total ---------------------------------------------------------------------------------------------------
+    # --- the total --------------------------------------------------------------------------------------------------
     def _advanced(self, memory: Remembered) -> tuple[Remembered, dict[str, str]]:
         """The memory at the next question, and what the log says of how it came to it."""
         if memory.turn is Turn.SHARED:
@@ -395,7 +395,7 @@ class _Sitting:
         except ProposalInvalidError as error:
             raise error.of(site) from error
 
-    # --- result ------------------------------------------------------------------------------------------------------
+    # --- result -----------------------------------------------------------------------------------------------------
     def result(self) -> Output:
         """What the user gets: the same from all, each signs it; a site's own quality, where its terms list it."""
         memory, noted = self._advanced(recalled(self.workplace.memory, Turn.OPENED, Turn.PROPOSED))
