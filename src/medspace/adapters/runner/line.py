@@ -298,4 +298,4 @@ class LinePeers:
             EnvelopeError: the peer has no seat.
             PeersAbsentError: the connector does not do it.
         """
-        return self.line.ask(Asked("pair", peer, label, seed, sealed)).opened
+        return self.line.ask(Asked("pair", peer, label, seed, sealed=sealed)).opened

@@ -27,6 +27,7 @@ class Carried(msgspec.Struct, frozen=True):
     next: str = SHARE
     question: int = 1
     texts: dict[str, str] = {}
+    contributions: dict[str, str] = {}  # the signed texts of a question, for as long as its list is not signed by all
     proposer: str = ""
     objective: float | None = None
     answers: dict[str, JsonObject] = {}  # at the end
@@ -57,7 +58,8 @@ class MaskedProcedure:
     def questions(self, state: JsonObject, number: int) -> Questions | None:  # noqa: ARG002 - sites count questions
         """The next step of the protocol."""
         carried = _read(state)
-        question = {"question": carried.question}
+        question: JsonObject = {"question": carried.question}
+        question |= {"proposer": carried.proposer} if carried.proposer else {}
         if carried.next == PROPOSE:
             return {carried.proposer: Question(PROPOSE, self.kinds.progress, question, message=True)}
         asked = {
@@ -131,9 +133,9 @@ class Gathered:
         made = _AFTER[self.before.next](self)
         return _written(made)
 
-    def _with_texts(self, step: str) -> Carried:
-        texts = {site: str(said["signed"]) for site, said in self.said.items()}
-        return msgspec.structs.replace(self.before, next=step, texts=texts)
+    @property
+    def _signed(self) -> dict[str, str]:
+        return {site: str(said["signed"]) for site, said in self.said.items()}
 
     def contribute(self) -> Carried:
         """All have their secrets."""
@@ -141,22 +143,25 @@ class Gathered:
 
     def agree(self) -> Carried:
         """All contributions are there."""
-        return self._with_texts(AGREE)
+        return msgspec.structs.replace(self.before, next=AGREE, texts=self._signed, contributions=self._signed)
 
     def open(self) -> Carried:
-        """All have signed who is in the total."""
-        return self._with_texts(OPEN)
+        """All have signed who is in the total; or some are gone, and the others agree anew."""
+        left = {site: text for site, text in self.before.contributions.items() if site in self.said}
+        if len(left) < len(self.before.contributions):
+            return msgspec.structs.replace(self.before, texts=left, contributions=left)
+        return msgspec.structs.replace(self.before, next=OPEN, texts=self._signed, contributions={})
 
     def propose(self) -> Carried:
         """All have opened, each for the others."""
-        chosen = str(self._same("proposer"))
-        if chosen not in self.said:
-            reason = Text(msgid("the site whose turn it is to propose is gone"))
-            raise AnswersInvalidError(round=self.number, reason=reason)
+        due = str(self._same("proposer"))
+        chosen = due if due in self.said else min(self.said)
         return msgspec.structs.replace(self.before, next=PROPOSE, texts={}, proposer=chosen)
 
     def following(self) -> Carried:
         """The next question is known among the sites, or there is none."""
+        if not self.said:  # it is gone: another one's turn
+            raise AnswersInvalidError(round=self.number, reason=Text(msgid("the site that was to propose is gone")))
         (said,) = self.said.values()
         if said["ended"]:
             raise _named(str(said.get("code")), said.get("facts"))
@@ -164,7 +169,7 @@ class Gathered:
         question = self.before.question + (step == CONTRIBUTE)
         objective = said.get("objective")
         reached = float(objective) if objective else self.before.objective
-        return msgspec.structs.replace(self.before, next=step, question=question, objective=reached, proposer="")
+        return msgspec.structs.replace(self.before, next=step, question=question, objective=reached)
 
     def done(self) -> Carried:
         """All have said what came of it."""

@@ -97,9 +97,13 @@ def hashed(text: str) -> str:
 
 
 class Texts(msgspec.Struct, frozen=True):
-    """What the coordinator carries beside sealed messages: the question's number, signed texts by site."""
+    """What the coordinator carries beside sealed messages: the question's number, signed texts by site.
+
+    `proposer` is who has said what follows, where it is not whose turn it was.
+    """
 
     question: _Number = 1
+    proposer: str = ""
     texts: dict[str, Annotated[str, msgspec.Meta(max_length=limits.STEP)]] = {}
 
 

@@ -235,7 +235,7 @@ class _Sitting:
     # --- agree ------------------------------------------------------------------------------------------------------
     def agree(self) -> Output:
         """Check what all contributed, add it up, and sign who is in the total."""
-        memory = recalled(self.workplace.memory, Turn.CONTRIBUTED)
+        memory = recalled(self.workplace.memory, Turn.CONTRIBUTED, Turn.AGREED)
         masks, question, table = memory.masks, memory.question, self.table
         if masks is None:
             raise OutOfTurnError(turn=memory.turn.value)
@@ -244,7 +244,8 @@ class _Sitting:
             raise SurvivorsError(reason=Text(msgid("what it says this site contributed is not what it did")))
         contributions = {site: self._contribution(site, text, question) for site, text in texts.items()}
         opening.check_survivors(table, contributions)
-        held = {site: self._share(site, question) for site in contributions if site != table.me}
+        self._check_fewer(memory.agreed, texts)
+        held = self._held(memory.agreed, contributions, question)
         opening.check_contributions(table, question, contributions, masks, held)
         total = self._total(contributions, self.summed.shape(memory.state).count)
         listed = SurvivorList(question, {site: messages.hashed(text) for site, text in texts.items()})
@@ -254,6 +255,26 @@ class _Sitting:
         remembered = changed(memory, turn=Turn.AGREED, agreed=known)
         noted = {"survivors": digest_bytes(content)}
         return Output(AGREED_TO, {"question": question, "signed": text}, 0, memory=kept(remembered), noted=noted)
+
+    def _check_fewer(self, before: Agreed | None, texts: Mapping[str, str]) -> None:
+        """Where somebody of a list did not sign it, another one may follow: of fewer sites, with the same said.
+
+        However many are signed, a site opens one. (Of two lists at most one is opened: `privacy.masking.thresholds`.)
+        """
+        if before is None:
+            return
+        same = all(before.survivors.get(site) == messages.hashed(text) for site, text in texts.items())
+        if not same or len(texts) >= len(before.survivors):
+            raise OutOfTurnError(turn=Turn.AGREED.value)
+
+    def _held(
+        self, before: Agreed | None, contributions: Mapping[str, Contribution], question: int
+    ) -> dict[str, bytes]:
+        """The shares that the others gave this site."""
+        others = [site for site in contributions if site != self.keys.holder]
+        if before is not None:
+            return {site: before.held[site] for site in others}
+        return {site: self._share(site, question) for site in others}
 
     def _contribution(self, site: str, text: str, question: int) -> Contribution:
         if site not in self.keys.seats:
@@ -328,7 +349,10 @@ class _Sitting:
         return Output(self.site.progress, said, persons, memory=kept(remembered), outbox=sealed, noted=noted)
 
     def _proposer(self, known: Agreed, question: int) -> str:
-        return messages.proposer(self.keys.terms.manifest, question, list(known.survivors))
+        """Whose turn it is to propose; another one's where that one may leave, since every site checks what it says."""
+        due = messages.proposer(self.keys.terms.manifest, question, list(known.survivors))
+        other = messages.carried(self.step.inputs).proposer
+        return other if other in known.survivors and due in self.keys.terms.leaving else due
 
     # --- the total --------------------------------------------------------------------------------------------------
     def _advanced(self, memory: Remembered) -> tuple[Remembered, dict[str, str]]:
