@@ -1,19 +1,17 @@
 """Steps over HTTP as the two sides see them: told while they last, held for a person, refused when too many wait."""
 
-import json
 import threading
 from dataclasses import dataclass, field
 
 import httpx
 import pytest
 
-from medspace.app.auditing import verify_files
 from medspace.app.compose import ENGINES, Parts
 from medspace.app.sdk import SpaceError
 from medspace.core.engine import StepLimits
 from medspace.core.usage import Output
 from tests.e2e.counting import Counting
-from tests.e2e.space import PURPOSE, Holding, staged, step, table
+from tests.e2e.space import PURPOSE, Holding, audited, staged, step, table
 
 STATISTICS = "medspace:statistics"
 DAY = 24 * 3600.0
@@ -132,7 +130,7 @@ def test_an_output_that_is_held_leaves_with_a_persons_leave(stage, ask, tmp_path
     checked = clinic.check(waiting["id"], approve=True)
     assert (checked["state"], checked["output"]) == ("released", None)
     assert asked.look(told.headers["location"]).json()["cohort"] == 60
-    assert verified(stage, tmp_path)["outcome"] == "verified"
+    assert audited(stage, tmp_path)["outcome"] == "verified"
     with pytest.raises(SpaceError) as refused:
         clinic.check(waiting["id"], approve=False)
     assert refused.value.code == "step.not_held"
@@ -145,7 +143,7 @@ def test_what_a_person_keeps_back_stays(stage, ask, tmp_path):
     assert clinic.check(waiting["id"], approve=False)["state"] == "withheld"
     answer = asked.look(location)
     assert (answer.status_code, answer.json()["cause"]) == (403, "use.withheld")
-    assert verified(stage, tmp_path)["outcome"] == "verified"
+    assert audited(stage, tmp_path)["outcome"] == "verified"
 
 
 def test_steps_come_by_pages_and_only_to_their_holder(stage, ask):
@@ -160,11 +158,3 @@ def test_steps_come_by_pages_and_only_to_their_holder(stage, ask):
         with pytest.raises(SpaceError) as refused:
             ask_for()
         assert refused.value.code in ("step.unknown", "request.invalid")
-
-
-def verified(stage, folder) -> dict:
-    files = []
-    for key in stage.nodes:
-        files.append(folder / f"{key}.log.json")
-        files[-1].write_text(json.dumps(stage.space(key).audit_bundle()))
-    return verify_files(files, stage.space("user").status()["authority_key"], "en")

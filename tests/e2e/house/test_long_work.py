@@ -1,6 +1,5 @@
 """A step of minutes outlives `kill -9` of its connector, and is ended at once when its use is."""
 
-import json
 import os
 import signal
 import subprocess
@@ -14,10 +13,9 @@ import httpx
 import pytest
 
 from medspace.app.api.protocol import VERSIONS
-from medspace.app.auditing import verify_files
 from medspace.core.usage import Step
 from tests.e2e.house.long_work import STATISTICS, SharedClock, parts
-from tests.e2e.space import PURPOSE, Holding, staged, step, table
+from tests.e2e.space import PURPOSE, Holding, audited, staged, step, table
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 PATIENCE = 90.0
@@ -156,7 +154,7 @@ def test_a_step_of_minutes_outlives_its_connector_and_its_answer_is_fetched_late
     assert [entry["kind"] for entry in use.entries()] == ["use.admitted", "use.released"]
     eventually(lambda: not lives(number))
     eventually(lambda: not list((stage.nodes["clinic"].folder / "steps").iterdir()))
-    assert verified(stage, tmp_path)["outcome"] == "verified"
+    assert audited(stage, tmp_path)["outcome"] == "verified"
 
 
 def test_a_step_whose_process_died_with_its_connector_is_done_again_under_the_same_admission(stage, use):
@@ -209,12 +207,3 @@ def test_a_coordinator_follows_a_site_that_needs_minutes(stage, use):
         asking.join(0.05)
     (answer,) = answers
     assert (answer.values, answer.cohort) == ({"rows": 60}, 60)
-
-
-def verified(stage, folder: Path) -> dict:
-    """The audit of all logs."""
-    files = []
-    for key in stage.nodes:
-        files.append(folder / f"{key}.log.json")
-        files[-1].write_text(json.dumps(stage.space(key).audit_bundle()))
-    return verify_files(files, stage.space("user").status()["authority_key"], "en")
