@@ -2,61 +2,19 @@
 
 import os
 import signal
-import subprocess
-import sys
 import threading
-import time
-from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
 
-from medspace.app.api.protocol import VERSIONS
 from medspace.core.usage import Step
+from tests.e2e.house.killable import PATIENCE, Killable, eventually
 from tests.e2e.house.long_work import STATISTICS, SharedClock, parts
 from tests.e2e.space import PURPOSE, Holding, audited, staged, step, table
 
-REPOSITORY = Path(__file__).resolve().parents[3]
-PATIENCE = 90.0
 MINUTE = 60.0
 PROGRAM = "from tests.e2e.house.long_work import main; main()"
-
-
-class Clinic:
-    """A connector in a process of its own, that can be killed."""
-
-    def __init__(self, stage, clock: SharedClock) -> None:
-        self.node, self.clock = stage.nodes["clinic"], clock
-        self.process: subprocess.Popen | None = None
-
-    def start(self) -> None:
-        command = [sys.executable, "-c", PROGRAM, str(self.node.file), str(self.clock.file)]
-        with (self.node.folder / "connector.log").open("a") as log:
-            self.process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(REPOSITORY)}, stderr=log)
-        eventually(self.answers)
-
-    def answers(self) -> bool:
-        assert self.process.poll() is None, (self.node.folder / "connector.log").read_text()
-        with suppress(httpx.TransportError):
-            return httpx.get(self.node.url + VERSIONS, trust_env=False).status_code == 200
-        return False
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait(PATIENCE)
-
-    def stop(self) -> None:
-        self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(PATIENCE) == 0
-
-
-def eventually(seen) -> None:
-    """Wait for another process, by looking."""
-    deadline = time.monotonic() + PATIENCE
-    while not seen():
-        assert time.monotonic() < deadline, seen
-        time.sleep(0.02)
 
 
 def lives(number: int) -> bool:
@@ -79,7 +37,7 @@ def stage(tmp_path_factory):
             stage.add(name, parts=parts(clock.file))
         stage.add("clinic", Holding(table(2), "statistics-only", kinds=(STATISTICS,)))
         stage.open("authority", "user")
-        stage.clinic = Clinic(stage, clock)
+        stage.clinic = Killable(stage.nodes["clinic"], "-c", PROGRAM, str(clock.file))
         stage.clinic.start()
         try:
             stage.admit()
@@ -87,8 +45,7 @@ def stage(tmp_path_factory):
             stage.agreement = stage.agree("user", "clinic")
             yield stage
         finally:
-            if stage.clinic.process.poll() is None:
-                stage.clinic.stop()
+            stage.clinic.stop()
 
 
 class Use:
