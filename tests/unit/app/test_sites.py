@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from medspace.adapters.http.errors import AnswerTooLargeError, BadAnswerError, JobBusyError, JobRefusedError
-from medspace.adapters.http.peers import Working
+from medspace.adapters.http.peers import PendingStep
 from medspace.adapters.memory import ManualClock, MemoryDatabase
 from medspace.app.bell import Bell
 from medspace.app.finding import AwayError
@@ -182,9 +182,9 @@ class Moving(ManualClock):
 
 
 async def test_a_site_that_needs_long_is_asked_again_with_longer_pauses():
-    working = Working("ab", "working")
+    working = PendingStep("ab", "working")
     sites, asked = await following(
-        working, working, Working("ab", "working", 4.0), Working("ab", "held", 600.0), ANSWER
+        working, working, PendingStep("ab", "working", 4.0), PendingStep("ab", "held", 600.0), ANSWER
     )
     assert (await sites.ask("t", STEP)).cohort == 20
     assert asked[0] == (ADDRESS["endpoint"], "token", "ab", SITE)
@@ -194,14 +194,14 @@ async def test_a_site_that_needs_long_is_asked_again_with_longer_pauses():
 @pytest.mark.parametrize(
     ("told", "error"),
     [
-        (Working("ab"), SiteAwayError),  # for a day
+        (PendingStep("ab"), SiteAwayError),  # for a day
         (UnreachableError(address="x", reason="gone"), SiteAwayError),
         (JobRefusedError(refusal="use.no_step", reason="No such step.", status=404), SiteAwayError),
         (JobRefusedError(refusal="use.closed", reason="It is over.", status=409), SiteRefusedError),
     ],
 )
 async def test_a_site_that_does_not_come_to_an_end_is_away_and_one_that_ended_it_refuses(told, error):
-    sites, _ = await following(Working("ab", "working"), told)
+    sites, _ = await following(PendingStep("ab", "working"), told)
     begun = sites.clock.now()
     with pytest.raises(error):
         await sites.ask("t", STEP)

@@ -10,7 +10,7 @@ RefusedError
 
 from collections.abc import Sequence
 
-from medspace.core.dictionary import Finding
+from medspace.core.dictionary import TableFlaw
 from medspace.core.errors import InvalidInputError, RefusedError
 from medspace.core.text import Text, msgid
 
@@ -36,7 +36,7 @@ class TableRefusedError(InvalidInputError):
     )
     next_step = msgid("Mend these cells or the dictionary; nothing of the table was loaded.")
 
-    def __init__(self, file: str, findings: Sequence[Finding], count: int) -> None:
+    def __init__(self, file: str, findings: Sequence[TableFlaw], count: int) -> None:
         first = findings[0]
         super().__init__(file=file, count=count, row=first.row, column=first.column, reason=first.reason)
         self.findings = tuple(findings)

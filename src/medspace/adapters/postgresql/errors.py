@@ -2,16 +2,16 @@
 
 MedspaceError
  |- InvalidInputError
- |   `- AddressError      the address of the table cannot be used
+ |   `- TableAddressError  the address of the table cannot be used
  `- WaitingError
-     `- ServerAwayError   the server does not answer, or does not let us in
+     `- ServerAwayError    the server does not answer, or does not let us in
 """
 
 from medspace.core.errors import InvalidInputError, WaitingError
 from medspace.core.text import msgid
 
 
-class AddressError(InvalidInputError):
+class TableAddressError(InvalidInputError):
     """The address of a table names nothing that can be read."""
 
     code = "table.address"

@@ -15,7 +15,7 @@ SOON, LATE = 1, 60  # seconds after which to ask again: for what is computed, an
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class StepStatus:
     """How a step stands: `step` is its name within the use; the release, once there is one."""
 
     step: str
@@ -73,7 +73,7 @@ class Going:
         if not task.cancelled():
             task.exception()  # whoever waits has heard it, or is not there any more
 
-    async def within(self, lead: Lead, seconds: float) -> Standing:
+    async def within(self, lead: Lead, seconds: float) -> StepStatus:
         """How a step stands once it has ended, or after so many seconds on the clock.
 
         Raises:
@@ -85,11 +85,11 @@ class Going:
         finally:
             pause.cancel()
         if not lead.task.done():
-            return Standing(lead.asked, lead.state)
+            return StepStatus(lead.asked, lead.state)
         try:
-            return Standing(lead.asked, StepState.RELEASED, lead.task.result())
+            return StepStatus(lead.asked, StepState.RELEASED, lead.task.result())
         except StepHeldError:
-            return Standing(lead.asked, StepState.HELD)
+            return StepStatus(lead.asked, StepState.HELD)
 
     async def close(self) -> None:
         """End them all; each is noted as failed."""
