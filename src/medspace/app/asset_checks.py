@@ -59,7 +59,9 @@ def asset_checks(states: Sequence[AssetState]) -> Iterator[HealthCheck]:
 def _kept(held: Sequence[Holding]) -> Text:
     assets = counted(len(held), msgid("{count} asset"), msgid("{count} assets"))
     rows = counted(sum(holding.checked.count for holding in held), msgid("{count} row"), msgid("{count} rows"))
-    return Text(msgid("Everything keeps to its dictionary: {assets} with {rows}."), {"assets": assets, "rows": rows})
+    return Text(
+        msgid("Everything conforms to its dictionary: {assets} with {rows}."), {"assets": assets, "rows": rows}
+    )
 
 
 def _warnings(held: Sequence[Holding]) -> Iterator[HealthCheck]:

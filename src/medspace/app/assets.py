@@ -45,8 +45,8 @@ class AssetBrokenError(MedspaceError):
     """An asset could not be opened, for a reason that nobody foresaw."""
 
     code = "asset.broken"
-    sentence = msgid("{asset} could not be opened, for a reason that medspace does not foresee ({kind}).")
-    next_step = msgid("Look at its file, and report this; the other assets are not touched.")
+    sentence = msgid("{asset} could not be opened because of an unexpected error ({kind}).")
+    next_step = msgid("Look at its file, and report this; the other assets are not affected.")
 
 
 @dataclass(slots=True)

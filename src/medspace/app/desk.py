@@ -98,7 +98,7 @@ class InstantError(InvalidInputError):
     """A time cannot be read."""
 
     code = "request.instant"
-    sentence = msgid("{text} is no instant.")
+    sentence = msgid("{text} is not a valid time.")
     next_step = msgid("Write it as 2026-01-31T12:00:00Z.")
 
 

@@ -192,7 +192,7 @@ def _connector(status: JsonObject) -> HealthCheck:
     if not status["member"]:
         advice = Text(msgid("Ask the authority to run: medspace admit {did}"), {"did": status["did"]})
         return HealthCheck(
-            "connector", ok=False, found=Text(msgid("It runs, but is no member yet.")), next_step=advice
+            "connector", ok=False, found=Text(msgid("It runs, but is not a member yet.")), next_step=advice
         )
     entries = counted(int(status["log_entries"]), msgid("{count} entry"), msgid("{count} entries"))
     facts: dict[str, Fact | Text] = {"version": status["version"], "entries": entries}

@@ -79,7 +79,7 @@ class DictionaryError(InvalidInputError):
 
     code = "dictionary.invalid"
     sentence = msgid("The data dictionary cannot be used: {reason}.")
-    next_step = msgid("Mend the dictionary; docs/data.md says what it may hold.")
+    next_step = msgid("Fix the dictionary; docs/data.md says what it may hold.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ def count(log: Statements, shown: Sequence[Questions]) -> Shown:
 def _checked(origin: str, question: Question, admission: Line | None) -> Finding:
     place = LogPosition(origin, question.entry)
     if admission is None:
-        sentence = msgid("A question is shown for an entry that is no admission.")
+        sentence = msgid("A question is shown for an entry that is not an admission.")
         return QUESTION.failed(place, "no_admission", sentence)
     broken = first_broken(_as_noted(question, admission))
     return QUESTION.failed(place, broken[1], broken[2]) if broken else QUESTION.verified(place)

@@ -209,14 +209,14 @@ async def test_a_site_that_does_not_come_to_an_end_is_away_and_one_that_ended_it
 
 
 async def test_a_refusal_of_a_step_keeps_the_sites_code_words_and_advice():
-    reply = JobRefusedError(refusal="learning.column_unknown", reason="No column.", advice="Mend it.", status=400)
+    reply = JobRefusedError(refusal="learning.column_unknown", reason="No column.", advice="Fix it.", status=400)
     with pytest.raises(SiteRefusedError) as refused:
         await (await sites_with(transfer(data_address=ADDRESS), reply)).ask("t", STEP)
     error = refused.value
     assert (error.refusal, str(error.facts["reason"]), error.advice_told) == (
         "learning.column_unknown",
         "No column.",
-        "Mend it.",
+        "Fix it.",
     )
     assert str(error.text) == f"The site {SITE} refuses: No column."
 

@@ -258,7 +258,7 @@ def _told(url: str) -> Iterator[None]:
 
 def _plain(head: Head) -> Head:
     if head.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
-        raise BrokenAnswerError(msgid("it is packed, though it was asked for as it is"))
+        raise BrokenAnswerError(msgid("it is compressed, though it was asked for uncompressed"))
     return head
 
 

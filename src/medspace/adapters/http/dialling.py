@@ -218,10 +218,10 @@ async def _connect(sock: socket, authority: str) -> None:
         more = await loop.sock_recv(sock, LARGEST_HEAD)
         head += more
         if not more or len(head) > LARGEST_HEAD:
-            raise ProxyError(Text(msgid("the proxy gives no answer to CONNECT")))
+            raise ProxyError(Text(msgid("the proxy does not answer CONNECT")))
     read = _STATUS.match(head)
     if read is None or not head.endswith(b"\r\n\r\n") or head.count(b"\r\n\r\n") > 1:
-        raise ProxyError(Text(msgid("the proxy gives no answer to CONNECT")))
+        raise ProxyError(Text(msgid("the proxy does not answer CONNECT")))
     if not read["status"].startswith(b"2"):
         status = {"status": read["status"].decode()}
         raise ProxyError(Text(msgid("the proxy refuses with status {status}"), status))

@@ -332,7 +332,7 @@ class JobClient:
         """Fetch a part that a release names into our own store; it goes on where it broke off.
 
         Raises:
-            BadAnswerError: its content has another digest.
+            BadAnswerError: its content has a different digest.
             UnreachableError, JobBusyError, JobRefusedError: as for `ask`.
         """
         url = f"{endpoint}/parts/{part.digest}"

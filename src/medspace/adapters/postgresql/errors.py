@@ -23,5 +23,5 @@ class ServerAwayError(WaitingError):
     """The server does not answer, or does not let us in."""
 
     code = "table.away"
-    sentence = msgid("The PostgreSQL server of the table {table} does not open it now: {reason}.")
+    sentence = msgid("The PostgreSQL server cannot open the table {table} now: {reason}.")
     next_step = msgid("Look at the server, the role and its password; the connector tries again by itself.")

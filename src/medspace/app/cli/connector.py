@@ -152,4 +152,4 @@ def remove(
     """As the authority: take a member off the signed list; the others hear of it within an hour."""
     with session(config, json=json, language=lang) as (space, screen):
         removed = space.remove(did)
-        screen.show(removed, lambda: screen.line(Text(msgid("{did} is no member any more."), {"did": did})))
+        screen.show(removed, lambda: screen.line(Text(msgid("{did} is no longer a member."), {"did": did})))
