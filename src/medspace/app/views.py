@@ -190,7 +190,7 @@ def decision(made: Decision, speak: Speak) -> JsonObject:
 def run(record: Run, made: Model | None, waiting: Waiting, names: Mapping[str, str], speak: Speak) -> JsonObject:
     """A training run: who was asked, who is in, who not and why; with its model once there is one."""
     sites = attendance.of_run(record, waiting, names, speak)
-    standing = [(one["site"], one["status"], one["sentence"]) for one in sites]
+    standing = [(one["site"], one["status"], one["sentence"], one["percent"]) for one in sites]
     return {
         "id": record.id,
         "state": record.state.value,

@@ -22,6 +22,7 @@ from medspace.app.asset_checks import asset_checks
 from medspace.app.desk import LARGEST_PAGE, LARGEST_RUNS, Desk, PageRequest
 from medspace.app.doctor import examine_config
 from medspace.app.language import speaker
+from medspace.connector.usage.model import Question
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.errors import InvalidInputError, MedspaceError
 from medspace.core.paging import Cursor
@@ -361,20 +362,27 @@ def _uses(desk: Desk) -> APIRouter:
 def _steps(desk: Desk) -> APIRouter:
     router = APIRouter(tags=["steps"])
 
+    def shown(question: Question) -> JsonObject:
+        return steps.shown(question, desk.usage.progress(question), desk.clock.now())
+
+    async def whole(step: str) -> Response:
+        found = await desk.usage.checking.step(step)
+        return json_response(shown(found[0]) | steps.opened(*found))
+
     @router.get("/steps")
     async def listed(state: State = "", limit: Limit = LARGEST_PAGE, after: After = "") -> Response:
         found = await desk.usage.checking.steps(steps.KEPT.get(state), PageRequest(limit, after).cursor(), limit)
         following = _following([(question.time, question.id) for question in found], limit)
-        return json_response({"steps": [steps.shown(question) for question in found], "next": following})
+        return json_response({"steps": [shown(question) for question in found], "next": following})
 
     @router.get("/steps/{step:path}")
     async def one(step: str) -> Response:
-        return json_response(steps.opened(*await desk.usage.checking.step(step)))
+        return await whole(step)
 
     @router.post("/steps/{step:path}/check")
     async def check(step: str, body: CheckBody) -> Response:
         await desk.usage.checking.decide(step, approve=body.approve)
-        return json_response(steps.opened(*await desk.usage.checking.step(step)))
+        return await whole(step)
 
     return router
 

@@ -78,7 +78,8 @@ class AdmissibleStep:
 class Admitted:
     """What was admitted: the step, and the answer where the same was answered before.
 
-    `memory` is what the use remembers, sealed; "" where it remembers nothing, None where nobody has looked.
+    `memory` is what the use remembers, sealed; "" where it remembers nothing, None where nobody has looked. `looked`:
+    a person of the holder has looked at its output, and let it go.
     """
 
     admission: Admission
@@ -86,6 +87,7 @@ class Admitted:
     asked: Question
     known: Release | None = None
     memory: str | None = field(default=None, repr=False)
+    looked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,13 @@ from medspace.connector.usage.calls import (
 )
 from medspace.connector.usage.conditions import Conditions
 from medspace.connector.usage.conditions.seats import manifest_of
-from medspace.connector.usage.errors import JobClosedError, NotAdmittedError, UnknownJobError
+from medspace.connector.usage.errors import (
+    JobClosedError,
+    NotAdmittedError,
+    StepHeldError,
+    UnknownJobError,
+    UseWaitsError,
+)
 from medspace.connector.usage.gate import INTERRUPTED, Gate
 from medspace.connector.usage.memory import remembered
 from medspace.connector.usage.model import JOBS, QUESTIONS, Job, Outcome, Question
@@ -39,6 +45,7 @@ from medspace.ledger.model import Entry
 from medspace.ledger.service import record
 
 LONGEST_ADMISSION = timedelta(hours=1)
+LONGEST_LOOK = timedelta(days=7)  # for a person who must look, where a condition asks for one
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +77,9 @@ class Door:
         again = self.holder.notebook.answered(tx, visit.job.id, request)
         if again is not None:
             return again
-        self._end_stale(tx, visit.job)
+        waits = self._end_stale(tx, visit.job, said.step)
+        if waits is not None:
+            return waits
         asking = AdmissibleStep(visit, grant, request, new=True)
         memory = remembered(tx, visit.job.id)
         sought = Sought(visit.job.asset, grant.scope, grant.min_cohort, request, visit.step, memory is not None)
@@ -172,11 +181,18 @@ class Door:
         manifest = manifest_of(tx, job.id)
         return job.user if manifest is None else manifest.coordinator
 
-    def _end_stale(self, tx: Transaction, job: Job) -> None:
-        """What this use was admitted to and never got to an end: nothing of it is going on any more."""
+    def _end_stale(self, tx: Transaction, job: Job, asked: str) -> Refusal | None:
+        """What this use was admitted to and never got to an end: nothing of it is going on any more.
+
+        Where an output of it waits for a person, so does what it asks next: its rounds stay in the order of the log.
+        """
+        waits = None
         for question in self.holder.notebook.of_use(tx, job.id):
             if question.outcome is Outcome.OPEN:
                 self.gate.end(tx, question.id, Outcome.FAILED, INTERRUPTED)
+            elif question.outcome is Outcome.HELD:
+                waits = Refusal(StepHeldError() if question.asked == asked else UseWaitsError(use=job.id))
+        return waits
 
     def _uses_before(self, tx: Transaction, job: Job) -> int:
         """How many other uses of the agreement got something before this one, or are being answered."""
@@ -249,7 +265,7 @@ class Door:
     def _admission(self, tx: Transaction, asking: AdmissibleStep, admission_id: str) -> Admission:
         visit, grant = asking.visit, asking.grant
         job, notebook, made = visit.job, self.holder.notebook, (form.name for form in self._forms(visit))
-        latest = visit.now + self._longest(visit)
+        latest = visit.now + self._longest(visit) + (LONGEST_LOOK if grant.hold else timedelta())
         expires = min(latest, grant.expires or latest)
         facts = self._noted(asking, admission_id) | {"expires": stamp(expires)}
         return Admission(
@@ -273,6 +289,7 @@ class Door:
             scope=grant.scope,
             budget=grant.budget,
             protection=visit.request.protection or "",
+            hold=grant.hold,
             messages={form.name: form.most for form in self._forms(visit) if form.message},
         )
 
@@ -340,6 +357,7 @@ def _granted_to(admission: Admission) -> Grant:
         admission.min_sites,
         admission.expires,
         admission.budget,
+        hold=admission.hold,
     )
 
 
