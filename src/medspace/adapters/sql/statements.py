@@ -30,7 +30,7 @@ CACHED = 1024
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A statement in the words of one backend; `names` are its parameters in their order, None where they have names."""
+    """A statement in the words of one backend; `names` orders its parameters, None where the driver takes names."""
 
     sql: str
     names: tuple[str, ...] | None

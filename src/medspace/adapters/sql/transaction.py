@@ -6,6 +6,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from sqlalchemy import Connection, Table
+from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import SQLAlchemyError
 
 from medspace.adapters.records import Codec, codec, known, plain, read_only, storable
@@ -54,14 +55,14 @@ class Session:
         self._dialect = connection.dialect
         self._before = before
 
-    def rows(self, statement: Statement, values: Mapping[str, Any]) -> list[Any]:
+    def rows(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Any]:
         """The rows that one statement finds.
 
         Raises:
             StorageError: the database refused; the transaction cannot go on, even if somebody catches this.
         """
         said = statement.said(self._dialect)
-        return self._ran(said.sql, said.parameters(values)).fetchall()  # type: ignore[no-any-return]
+        return self._ran(said.sql, said.parameters(values)).fetchall()
 
     def changed(self, statement: Statement, values: Mapping[str, Any]) -> int:
         """How many rows one statement changes.
@@ -70,7 +71,7 @@ class Session:
             StorageError: as for `rows`.
         """
         said = statement.said(self._dialect)
-        return self._ran(said.sql, said.parameters(values)).rowcount  # type: ignore[no-any-return]
+        return self._ran(said.sql, said.parameters(values)).rowcount
 
     def log_size(self) -> int:
         """How many entries the table of the log holds: ids count from 0 and have no gaps.
@@ -78,8 +79,8 @@ class Session:
         Raises:
             StorageError: as for `rows`.
         """
-        size: int = self._ran(_SIZE, ()).fetchone()[0]
-        return size
+        ((size,),) = self._ran(_SIZE, ()).fetchall()
+        return int(size)
 
     def rows_of(self, leaves: AbstractSet[int]) -> dict[int, bytes]:
         """The hashes in the rows of these entries; those that are not there are left out.
@@ -90,7 +91,7 @@ class Session:
         named = list(leaves) if self.backend == POSTGRES else json.dumps(list(leaves))
         return {row[0]: row[1] for row in self._ran(_HASHES[self.backend], (named,)).fetchall()}
 
-    def _ran(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any]) -> Any:
+    def _ran(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any]) -> DBAPICursor:
         """A cursor of the driver behind one statement: SQLAlchemy makes and keeps the connection, and that is all."""
         if self.failure is not None:
             raise self.failure

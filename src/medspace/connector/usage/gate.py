@@ -106,7 +106,8 @@ class Gate:
 
         admission = question.admission
         visit = Visit(job, agreement, question.step, admission.task, request, now)
-        granted = [one for condition in self.conditions for one in condition.admit(tx, visit)[1].scope]
+        narrowing = (condition for condition in self.conditions if condition.scopes)
+        granted = [one for condition in narrowing for one in condition.admit(tx, visit)[1].scope]
         cohort = LARGEST_INTEGER if output.kind in admission.messages else output.cohort
         return (
             combine(

@@ -144,7 +144,7 @@ class Working:
                 return given
             known = await self._recalled_otherwise(question, known)
         memory, blobs = await self._memories.opened(admission.use, question.memory), self._parts.of(admission)
-        peers = await self._seats.peers(admission.use)
+        peers = await self._seats.peers(admission.use, question.seat, looked=question.memory is not None)
         rows = self._contents.known(admission.asset, admission.scope) if self._compares else None
         work = Work(
             admission,

@@ -47,6 +47,11 @@ class Condition(Protocol):
     """Has a say in uses. Every method but `spend` only reads."""
 
     @property
+    def scopes(self) -> bool:
+        """Whether what it grants may narrow the rows. It is asked again at the gate: fewer may be used by then."""
+        ...
+
+    @property
     def duties(self) -> frozenset[str]:
         """The duties of agreements that it keeps, or sees kept, by their actions."""
         ...
@@ -84,6 +89,7 @@ class Neutral:
     """Has nothing against anything: what a condition has no say in, it takes from here."""
 
     duties: frozenset[str] = frozenset()
+    scopes: bool = True
 
     def violated(self, tx: Transaction, agreement: Agreement, user: str) -> frozenset[str]:
         """Nothing was."""

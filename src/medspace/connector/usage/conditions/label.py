@@ -14,6 +14,8 @@ from medspace.policy.points import Point
 class LabelCondition(Neutral):
     """Decides by the label as it is now: one that was narrowed ends what goes on. An asset without one is closed."""
 
+    scopes = False
+
     def examine(self, tx: Transaction, wish: Wish) -> Decision:
         """As far as it is known at the transfer."""
         return _decide(tx, wish.agreement.dataset, wish.request, Point.TRANSFER)
