@@ -138,9 +138,12 @@ class Seats:
         manifest = manifests.kept(seat.manifest)
         return await self.threads.call(use, lambda: manifests.read_keys(keys, manifest, self.identity.key))
 
-    async def peers(self, use: str) -> "SeatPeers | None":
-        """What the engine of a use seals and opens with; None where the seats have no keys."""
-        seat = await self.database.read(lambda tx: tx.get(SEATS, use))
+    async def peers(self, use: str, seat: TakenSeat | None = None, *, looked: bool = False) -> "SeatPeers | None":
+        """What the engine of a use seals and opens with; None where the seats have no keys.
+
+        `seat` is what the use was seated with, where somebody has `looked`.
+        """
+        seat = seat if looked else await self.database.read(lambda tx: tx.get(SEATS, use))
         if seat is None or not seat.keys:
             return None
         secret = seat.secret
