@@ -9,7 +9,7 @@ from uuid import NAMESPACE_URL, uuid5
 import msgspec
 
 from medspace.adapters.http.errors import AnswerTooLargeError, JobBusyError, JobRefusedError
-from medspace.adapters.http.peers import JobClient, Working
+from medspace.adapters.http.peers import JobClient, PendingStep
 from medspace.app.bell import Bell
 from medspace.app.finding import AwayError, Finder, listed
 from medspace.app.waiting import Waiting
@@ -151,7 +151,7 @@ class TransferSites:
         """Between two questions the site has a rest."""
         answer = await self.jobs.ask(endpoint, token, step, site, timeout=STEP_WAIT)
         until, pause = self.clock.now() + STEP_LIMIT, FIRST_PAUSE
-        while isinstance(answer, Working):
+        while isinstance(answer, PendingStep):
             if self.clock.now() >= until:
                 said = Text(msgid("it has worked on the step for {hours} hours"), {"hours": STEP_LIMIT // HOUR})
                 raise SiteAwayError(site=site, reason=said)

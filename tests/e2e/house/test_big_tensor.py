@@ -1,12 +1,11 @@
 """A tensor of 64 MB is asked and answered; neither side ever holds more than a part of it in memory."""
 
-import json
 import sys
 
 import pytest
 
-from medspace.app.auditing import verify_files
 from tests.e2e.house.apart import pair
+from tests.e2e.space import audited
 
 MB = 1 << 20
 SIZE = 64 * MB
@@ -37,9 +36,5 @@ def test_the_log_says_which_part_left(both):
 
 
 def test_the_logs_of_it_are_verified(both, tmp_path):
-    bundles = []
-    for name in both.stage.nodes:
-        bundles.append(tmp_path / f"{name}.log.json")
-        bundles[-1].write_text(json.dumps(both.stage.space(name).audit_bundle()))
-    report = verify_files(bundles, both.stage.space("user").status()["authority_key"], "en")
+    report = audited(both.stage, tmp_path)
     assert report["outcome"] == "verified", report["findings"]

@@ -1,4 +1,4 @@
-"""Masks that are made in processes of their own: what goes to peers is sealed by the connector with the keys."""
+"""Masks made in processes of their own: what goes to peers is sealed by the connector, which has the keys."""
 
 import os
 from dataclasses import dataclass, field

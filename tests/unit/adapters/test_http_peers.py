@@ -9,7 +9,7 @@ import uvicorn
 from medspace.adapters.http.client import HttpClient
 from medspace.adapters.http.errors import BadAnswerError, JobBusyError, JobRefusedError
 from medspace.adapters.http.guard import Guard
-from medspace.adapters.http.peers import DspClient, HttpDocuments, HttpMembers, JobClient, Working
+from medspace.adapters.http.peers import DspClient, HttpDocuments, HttpMembers, JobClient, PendingStep
 from medspace.adapters.memory import ManualClock, MemoryDatabase, SeededRandomness
 from medspace.connector.errors import NotSentError, UnreachableError
 from medspace.connector.ports import Reply
@@ -236,7 +236,7 @@ async def test_a_step_that_takes_long_is_asked_for_below_its_own_endpoint_wherev
         jobs = JobClient(client, identity)
         endpoint = server.url("/jobs/1")
         told = await jobs.ask(endpoint, "secret", STEP, HOSPITAL)
-        assert told == Working(NAME, "working", 7.0, 40, 90)
+        assert told == PendingStep(NAME, "working", 7.0, 40, 90)
         assert await jobs.look(endpoint, "secret", told.step, HOSPITAL) == {"release": "r1"}
     post, get = server.requests
     assert (get.method, get.path, get.body) == ("GET", f"/jobs/1/steps/{NAME}", b"")

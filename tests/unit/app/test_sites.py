@@ -9,7 +9,7 @@ from uuid import NAMESPACE_URL, uuid5
 import pytest
 
 from medspace.adapters.http.errors import AnswerTooLargeError, BadAnswerError, JobBusyError, JobRefusedError
-from medspace.adapters.http.peers import Working
+from medspace.adapters.http.peers import PendingStep
 from medspace.adapters.memory import ManualClock, MemoryDatabase
 from medspace.app.bell import Bell
 from medspace.app.finding import AwayError
@@ -186,9 +186,9 @@ class Moving(ManualClock):
 
 
 async def test_a_site_that_needs_long_is_asked_again_with_longer_pauses():
-    working = Working("ab", "working")
+    working = PendingStep("ab", "working")
     sites, asked = await following(
-        working, working, Working("ab", "working", 4.0), Working("ab", "held", 600.0), ANSWER
+        working, working, PendingStep("ab", "working", 4.0), PendingStep("ab", "held", 600.0), ANSWER
     )
     assert (await sites.ask("t", STEP)).cohort == 20
     assert asked[0] == (ADDRESS["endpoint"], "token", "ab", SITE)
@@ -198,14 +198,14 @@ async def test_a_site_that_needs_long_is_asked_again_with_longer_pauses():
 @pytest.mark.parametrize(
     ("told", "error"),
     [
-        (Working("ab"), SiteAwayError),  # for a day
+        (PendingStep("ab"), SiteAwayError),  # for a day
         (UnreachableError(address="x", reason="gone"), SiteAwayError),
         (JobRefusedError(refusal="use.no_step", reason="No such step.", status=404), SiteAwayError),
         (JobRefusedError(refusal="use.closed", reason="It is over.", status=409), SiteRefusedError),
     ],
 )
 async def test_a_site_that_does_not_come_to_an_end_is_away_and_one_that_ended_it_refuses(told, error):
-    sites, _ = await following(Working("ab", "working"), told)
+    sites, _ = await following(PendingStep("ab", "working"), told)
     begun = sites.clock.now()
     with pytest.raises(error):
         await sites.ask("t", STEP)
@@ -214,8 +214,8 @@ async def test_a_site_that_does_not_come_to_an_end_is_away_and_one_that_ended_it
 
 async def test_how_far_a_site_is_is_known_while_it_works_and_no_longer():
     pid = uuid5(NAMESPACE_URL, "urn:run\na\nmedspace:train").urn
-    half = Working("ab", "working", None, 50, 60)
-    sites, _ = await following(Working("ab", "working"), half, half, ANSWER, pid=pid)
+    half = PendingStep("ab", "working", None, 50, 60)
+    sites, _ = await following(PendingStep("ab", "working"), half, half, ANSWER, pid=pid)
     await sites.begin("urn:run", "a", "medspace:train")
     seen = []
 
@@ -232,14 +232,14 @@ async def test_how_far_a_site_is_is_known_while_it_works_and_no_longer():
 
 
 async def test_a_refusal_of_a_step_keeps_the_sites_code_words_and_advice():
-    reply = JobRefusedError(refusal="learning.column_unknown", reason="No column.", advice="Mend it.", status=400)
+    reply = JobRefusedError(refusal="learning.column_unknown", reason="No column.", advice="Fix it.", status=400)
     with pytest.raises(SiteRefusedError) as refused:
         await (await sites_with(transfer(data_address=ADDRESS), reply)).ask("t", STEP)
     error = refused.value
     assert (error.refusal, str(error.facts["reason"]), error.advice_told) == (
         "learning.column_unknown",
         "No column.",
-        "Mend it.",
+        "Fix it.",
     )
     assert str(error.text) == f"The site {SITE} refuses: No column."
 

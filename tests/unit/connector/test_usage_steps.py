@@ -349,7 +349,7 @@ async def far(house, token, standing):
 
 def test_a_step_that_takes_long_is_asked_for_more_seldom():
     working = StepState.WORKING
-    asks = [going.Standing("s", working, left=left).seconds for left in (None, 0, 9, 50, 3600)]
+    asks = [going.StepStatus("s", working, left=left).seconds for left in (None, 0, 9, 50, 3600)]
     assert asks == [1, 1, 1, 5, going.SELDOM]
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from socket import AF_INET, AF_INET6, IPPROTO_TCP, SOCK_STREAM, socket
 
 from medspace.adapters.http.connection import Connection
-from medspace.adapters.http.guard import LARGEST_PORT, Address, Guard, Target, is_address, is_loopback
+from medspace.adapters.http.guard import LARGEST_PORT, Address, Guard, ParsedUrl, is_address, is_loopback
 from medspace.connector.errors import NotSentError
 from medspace.core.text import Text, msgid
 
@@ -90,7 +90,7 @@ class Dialler:
     stagger: float = STAGGER
     proxy: Proxy | None = None
 
-    async def dial(self, url: str, target: Target) -> Connection:
+    async def dial(self, url: str, target: ParsedUrl) -> Connection:
         """A connection to the target of a URL.
 
         Raises:
@@ -110,7 +110,7 @@ class Dialler:
         except OSError as error:
             raise NotSentError(address=url, reason=_reason(error)) from None
 
-    async def _dial(self, url: str, target: Target) -> Connection:
+    async def _dial(self, url: str, target: ParsedUrl) -> Connection:
         addresses = self.guard.check_addresses(url, target.host, await self._addresses(target.host, target.port))
         reach = partial(reached, port=target.port) if self._directly(target) else partial(self._tunnel, target.port)
         sock = await first_of([partial(reach, address) for address in interleaved(addresses)], self.stagger)
@@ -119,7 +119,7 @@ class Dialler:
         _, connection = await loop.create_connection(Connection, sock=sock, ssl=tls, server_hostname=name)
         return connection
 
-    def _directly(self, target: Target) -> bool:
+    def _directly(self, target: ParsedUrl) -> bool:
         return self.proxy is None or is_loopback(target.host)
 
     async def _addresses(self, host: str, port: int) -> Sequence[str]:
@@ -218,10 +218,10 @@ async def _connect(sock: socket, authority: str) -> None:
         more = await loop.sock_recv(sock, LARGEST_HEAD)
         head += more
         if not more or len(head) > LARGEST_HEAD:
-            raise ProxyError(Text(msgid("the proxy gives no answer to CONNECT")))
+            raise ProxyError(Text(msgid("the proxy does not answer CONNECT")))
     read = _STATUS.match(head)
     if read is None or not head.endswith(b"\r\n\r\n") or head.count(b"\r\n\r\n") > 1:
-        raise ProxyError(Text(msgid("the proxy gives no answer to CONNECT")))
+        raise ProxyError(Text(msgid("the proxy does not answer CONNECT")))
     if not read["status"].startswith(b"2"):
         status = {"status": read["status"].decode()}
         raise ProxyError(Text(msgid("the proxy refuses with status {status}"), status))

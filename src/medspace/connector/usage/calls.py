@@ -61,7 +61,7 @@ class Visit:
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class AdmissibleStep:
     """A step that all conditions admit: what they grant together, and whether the rows are asked something new.
 
     It is nothing new where the answer to the very same question, under the same scope, was kept. `request` is the

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from medspace.connector.model import AGREEMENTS, Agreement
 from medspace.connector.usage import labelling, rules
 from medspace.connector.usage.calls import (
+    AdmissibleStep,
     Admitted,
-    Asking,
     Call,
     Holder,
     Refusal,
@@ -31,7 +31,7 @@ from medspace.connector.usage.memory import remembered
 from medspace.connector.usage.model import JOBS, QUESTIONS, Job, Outcome, Question
 from medspace.connector.usage.naming import Digests
 from medspace.connector.usage.recollection import Recollection, Sought
-from medspace.connector.usage.requests import Asked, Requests
+from medspace.connector.usage.requests import Requests, UseContext
 from medspace.connector.usage.tokens import JobTokens
 from medspace.connector.usage.versions import Content
 from medspace.core.canonical import JsonObject
@@ -80,7 +80,7 @@ class Door:
         waits = self._end_stale(tx, visit.job, said.step)
         if waits is not None:
             return waits
-        asking = Asking(visit, grant, request, new=True)
+        asking = AdmissibleStep(visit, grant, request, new=True)
         memory = remembered(tx, visit.job.id)
         sought = Sought(visit.job.asset, grant.scope, grant.min_cohort, request, visit.step, memory is not None)
         recalled = self.recollection.of(tx, sought, now)
@@ -128,7 +128,7 @@ class Door:
         if agreement is None:
             raise UnknownJobError(use=call.job)
         admission, step = notebook.admission(question, self.applied, now), notebook.shown(question)
-        asked = Asked(now, self._uses_before(tx, job), step.task, admission.protection or None)
+        asked = UseContext(now, self._uses_before(tx, job), step.task, admission.protection or None)
         visit = Visit(job, agreement, step, admission.task, self.requests.of(tx, agreement, job.kind, asked), now)
         release = notebook.answered(tx, job.id, question.request)
         return visit, combine() if release is None else self.gate.again(tx, visit, release)
@@ -152,7 +152,7 @@ class Door:
     def _visited(
         self, tx: Transaction, job: Job, agreement: Agreement, step: Step, task: str, now: datetime
     ) -> Visit:
-        asked = Asked(now, self._uses_before(tx, job), step.task, self._protection(job.kind, step))
+        asked = UseContext(now, self._uses_before(tx, job), step.task, self._protection(job.kind, step))
         request = self.requests.of(tx, agreement, job.kind, asked)
         return Visit(job, agreement, step, task, request, now)
 
@@ -213,10 +213,10 @@ class Door:
             grant = grant.narrowed(granted)
         return combine(*decisions), grant
 
-    def _judged(self, tx: Transaction, asking: Asking) -> Decision:
+    def _judged(self, tx: Transaction, asking: AdmissibleStep) -> Decision:
         return combine(*(condition.judge(tx, asking) for condition in self.conditions))
 
-    def _spend(self, tx: Transaction, asking: Asking) -> None:
+    def _spend(self, tx: Transaction, asking: AdmissibleStep) -> None:
         for condition in self.conditions:
             condition.spend(tx, asking)
 
@@ -247,7 +247,7 @@ class Door:
             return combine()
         before = replace(job, steps=job.steps - 1)  # this step does not stand against itself
         visit = self._visited(tx, before, agreement, question.step, question.admission.task, now)
-        asking = Asking(visit, _granted_to(admission), request, new=True)
+        asking = AdmissibleStep(visit, _granted_to(admission), request, new=True)
         decision = self._judged(tx, asking)
         if decision.permitted:
             self._spend(tx, asking)
@@ -262,7 +262,7 @@ class Door:
         ends = decision if labelling.lapsed(job, visit.task, decision) else None
         return Refusal(NotAdmittedError(**told(decision.code, premise)), ends)
 
-    def _admission(self, tx: Transaction, asking: Asking, admission_id: str) -> Admission:
+    def _admission(self, tx: Transaction, asking: AdmissibleStep, admission_id: str) -> Admission:
         visit, grant = asking.visit, asking.grant
         job, notebook, made = visit.job, self.holder.notebook, (form.name for form in self._forms(visit))
         latest = visit.now + self._longest(visit) + (LONGEST_LOOK if grant.hold else timedelta())
@@ -293,7 +293,7 @@ class Door:
             messages={form.name: form.most for form in self._forms(visit) if form.message},
         )
 
-    def _noted(self, asking: Asking, admission_id: str) -> JsonObject:
+    def _noted(self, asking: AdmissibleStep, admission_id: str) -> JsonObject:
         """What the log says of an admission. A scope may tell who consents: only the holder can open its digest."""
         visit, job, step = asking.visit, asking.visit.job, asking.visit.step
         scope = {"scope": self._scope_digest(job.asset, asking.grant.scope)} if asking.grant.scope else {}
@@ -325,7 +325,7 @@ class Door:
     def _forms(self, visit: Visit) -> tuple[OutputForm, ...]:
         return self.engines[visit.job.kind, task_name(visit.step)].outputs
 
-    def _keep(self, tx: Transaction, asking: Asking, admission: Admission, asked: str) -> Question:
+    def _keep(self, tx: Transaction, asking: AdmissibleStep, admission: Admission, asked: str) -> Question:
         """Keep the question that was admitted, sealed."""
         content = self.recollection.contents.known(admission.asset, admission.scope)
         question = Question(

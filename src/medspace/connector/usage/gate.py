@@ -9,7 +9,7 @@ from medspace.connector.usage.calls import Admitted, Holder, Refusal, Visit, num
 from medspace.connector.usage.conditions import Conditions, Leaving
 from medspace.connector.usage.errors import JobClosedError, StepHeldError, StepUnknownError, WithheldError
 from medspace.connector.usage.model import JOBS, Job, Outcome
-from medspace.connector.usage.requests import Asked, Requests
+from medspace.connector.usage.requests import Requests, UseContext
 from medspace.connector.usage.rules import Measured
 from medspace.core.canonical import LARGEST_INTEGER
 from medspace.core.clock import Clock, stamp
@@ -101,7 +101,7 @@ class Gate:
         if agreement is None:
             return combine(), combine(), []
         used = job.number - 1 if job.number else numbered(tx, job.agreement)
-        asked = Asked(now, used, question.step.task, question.admission.protection or None)
+        asked = UseContext(now, used, question.step.task, question.admission.protection or None)
         request = self.requests.of(tx, agreement, job.kind, asked)
 
         def decided(cohort: int) -> Decision:
