@@ -118,7 +118,7 @@ def abreast(sources: Sequence[tuple[BinaryIO, int]], name: str, most: int) -> It
     However large the tensors are, one piece of each file is in memory, of at most `most` bytes.
 
     Raises:
-        TensorError: a file is not in the format, has no such tensor, or it has another type or shape than in the first.
+        TensorError: a file is not in the format, or its tensor is none, or of another type or shape than the first.
     """
     found = [read_head(source, size).get(name) for source, size in sources]
     tensors = [tensor for tensor in found if tensor is not None]

@@ -11,6 +11,7 @@ from typing import Literal, Protocol, Self, runtime_checkable
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.engine import COORDINATOR_SEES_SUMS
 from medspace.core.parts import Blobs, BlobStore, Keeping, Part
+from medspace.core.text import Text
 from medspace.core.usage import Step
 
 SiteFaults = Literal["exclude", "fail"]
@@ -170,6 +171,25 @@ class Result:
     sites: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table for people; whatever is a text is said in the reader's language."""
+
+    columns: tuple[Text, ...]
+    rows: tuple[tuple[str | int | Text, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a model is: for people a title, its coefficients, how well it does and sentences; for programs, facts."""
+
+    title: Text
+    facts: JsonObject
+    coefficients: Table | None = None
+    quality: Table | None = None
+    sentences: tuple[Text, ...] = ()
+
+
 class Gathering(Protocol):
     """Gathers the answers of one round, in the order of the sites; what they mean, only the whole set may show.
 
@@ -257,8 +277,9 @@ class Procedure(Protocol):
 class Parted(Protocol):
     """What a `Procedure` has besides, if its questions, answers or states have parts.
 
-    Its `questions` and `result`, and `add` and `state` of its gatherings, are then called in a thread. The parts of each answer lie
-    in the `blobs` until `state` is back: they may be read there one by one, or all abreast (`core.tensors.abreast`).
+    Its `questions` and `result`, and `add` and `state` of its gatherings, are then called in a thread. The parts of
+    each answer lie in the `blobs` until `state` is back: they may be read there one by one, or all abreast
+    (`core.tensors.abreast`).
     """
 
     def within(self, blobs: Blobs) -> Self:
@@ -267,6 +288,15 @@ class Parted(Protocol):
 
     def kept(self, state: JsonObject) -> Sequence[Part]:
         """The parts that a state names; all others are forgotten when its round is over."""
+        ...
+
+
+@runtime_checkable
+class Describing(Protocol):
+    """What a `Procedure` has besides, if it can say what came of it; otherwise the plain content is shown."""
+
+    def describe(self, result: Result, names: Mapping[str, str]) -> Description:
+        """What a model is that a run of this task came to; `names` are those of the sites, by their DIDs."""
         ...
 
 

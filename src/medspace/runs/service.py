@@ -50,7 +50,18 @@ from medspace.runs.model import (
     Seat,
 )
 from medspace.runs.parts import Placed, RunParts, seconds
-from medspace.runs.ports import Algorithm, Answer, Dictionaries, Parted, Procedure, Question, Sites
+from medspace.runs.ports import (
+    Algorithm,
+    Answer,
+    Describing,
+    Description,
+    Dictionaries,
+    Parted,
+    Procedure,
+    Question,
+    Result,
+    Sites,
+)
 from medspace.runs.tallying import Asked, Tallying
 
 T = TypeVar("T")
@@ -192,6 +203,15 @@ class Coordinator:
         """The model that came of a run; None where none did (yet)."""
         run = await self.run(run_id)
         return None if run.model is None else await self.database.read(lambda tx: tx.get(MODELS, run.model or ""))
+
+    def describe(self, model: Model, names: Mapping[str, str]) -> Description | None:
+        """What a model is, in the words of its kind of task; None where that has none. `names` are of sites by DID."""
+        try:
+            procedure = self._algorithm(model.task).prepare(model.task)
+        except TaskInvalidError:  # of a kind that is not led here (any more)
+            return None
+        result = Result(model.result, model.rows, model.lineage.sites)
+        return procedure.describe(result, names) if isinstance(procedure, Describing) else None
 
     async def rounds(self, run_id: str) -> list[Round]:
         """The rounds of a run so far."""

@@ -11,7 +11,7 @@ from medspace.adapters.blobs.memory import MemoryBlobStore
 from medspace.adapters.memory import ManualClock, MemoryDatabase, SeededRandomness
 from medspace.core.parts import Blobs, Keeping, Part
 from medspace.core.tensors import MEDIA_TYPE, abreast, blocks, head, read_head
-from medspace.core.usage import listed, release_digest
+from medspace.core.usage import release_digest
 from medspace.ledger.model import decode
 from medspace.runs.errors import SiteRefusedError
 from medspace.runs.model import RUNS, RunState
