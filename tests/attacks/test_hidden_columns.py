@@ -8,7 +8,7 @@ taken to before, and gives everybody away.
 
 import math
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -33,7 +33,7 @@ class Told:
     outputs: tuple = ()
     steps: tuple = ("remember", "sum")
     forms: tuple = ()
-    limits: StepLimits = StepLimits()
+    limits: StepLimits = field(default_factory=StepLimits)
 
     def check(self, task):
         """Every task is fine."""
