@@ -205,7 +205,7 @@ class Coordinator:
         return None if run.model is None else await self.database.read(lambda tx: tx.get(MODELS, run.model or ""))
 
     def describe(self, model: Model, names: Mapping[str, str]) -> Description | None:
-        """What a model is, as its kind of task says; None where that says nothing. `names` are those of sites by DID."""
+        """What a model is, as its kind of task says; None where that says nothing. `names`: of sites, by DID."""
         try:
             procedure = self._algorithm(model.task).prepare(model.task)
         except TaskInvalidError:  # of a kind that is not led here (any more)
