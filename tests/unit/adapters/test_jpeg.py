@@ -110,7 +110,7 @@ def test_a_folder_of_jpeg_is_an_asset(tmp_path):
     images = checked.source.open(admission(asset="retinas"))
     assert (images.count, images.shape) == (2, RGB.shape)
     (tmp_path / "1.jpg").write_bytes(jpeg(RGB)[:-9])
-    with pytest.raises(ImageRefusedError, match="row 3.*cut off"):
+    with pytest.raises(ImageRefusedError, match=r"row 3.*cut off"):
         load("retinas", tmp_path, DICTIONARY)
 
 
