@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import httpx
 
 from medspace.adapters.keys import create_key, create_token, make_folder
+from medspace.app.auditing import verify_files
 from medspace.app.compose import Connector, Parts, open_connector
 from medspace.app.config import Config, read_config
 from medspace.app.sdk import Space, connect
@@ -371,6 +372,16 @@ allow = ["127.0.0.0/8"]
 def step(name: str = "moments", number: int = 1, task: dict[str, Any] | None = None, **inputs: Any) -> dict[str, Any]:
     """A step as it goes over the wire, but for the sites."""
     return {"task": TASK if task is None else task, "round": number, "name": name, "inputs": inputs}
+
+
+def audited(stage: Stage, folder: Path, *, without: tuple[str, ...] = ()) -> dict[str, Any]:
+    """What the audit of the logs of all participants finds, or of all but some; the logs go to the folder."""
+    files = []
+    for key in stage.nodes:
+        if key not in without:
+            files.append(folder / f"{key}.log.json")
+            files[-1].write_text(json.dumps(stage.space(key).audit_bundle()))
+    return dict(verify_files(files, stage.space("user").status()["authority_key"], "en"))
 
 
 @contextmanager

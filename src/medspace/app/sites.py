@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeVar
 from uuid import NAMESPACE_URL, uuid5
@@ -10,9 +10,10 @@ from uuid import NAMESPACE_URL, uuid5
 import msgspec
 
 from medspace.adapters.http.errors import AnswerTooLargeError, BadAnswerError, JobBusyError, JobRefusedError
-from medspace.adapters.http.peers import JobClient, Working
+from medspace.adapters.http.peers import JobClient, PendingStep
 from medspace.app.bell import Bell
 from medspace.app.finding import AwayError, Finder, listed
+from medspace.app.waiting import Waiting
 from medspace.connector.errors import UnknownAgreementError, UnknownDatasetError, UnreachableError
 from medspace.connector.model import AGREEMENTS, TRANSFERS, Transfer, TransferState
 from medspace.connector.transfer.service import Transfers
@@ -65,6 +66,8 @@ class TransferSites:
     database: Database
     bell: Bell
     clock: Clock
+    waiting: Waiting
+    _runs: dict[str, str] = field(default_factory=dict)  # whose uses are being asked, by use
 
     async def begin(self, run: str, agreement: str, kind: str) -> str:
         """The transfer of this run under the agreement, started; the same one however often it is asked for.
@@ -76,6 +79,7 @@ class TransferSites:
         # The run names the transfer: a coordinator that was killed after asking finds what it asked for.
         pid = uuid5(NAMESPACE_URL, f"{run}\n{agreement}\n{kind}").urn
         transfer = await self._transfer(pid)
+        self._runs[pid] = run
         if transfer is None:
             try:
                 transfer = await self.transfers.request_transfer(agreement, kind, pid=pid)
@@ -119,7 +123,7 @@ class TransferSites:
             SiteRefusedError: the site says no, or its answer is not what it says it is.
         """
         transfer = await self._transfer(use)
-        body = await self._called(use, lambda url, token, site: self._followed(url, token, step, site))
+        body = await self._called(use, lambda url, token, site: self._followed(use, url, token, step, site))
         return _answer(use if transfer is None else transfer.counterparty, body)
 
     async def bring(self, use: str, part: Part, blobs: Blobs) -> None:
@@ -161,14 +165,24 @@ class TransferSites:
         except JobRefusedError as error:
             raise _no_step(transfer.counterparty, error) from error
 
-    async def _followed(self, endpoint: str, token: str, step: Step, site: str) -> JsonObject:
-        """The answer to a step, however long the site works on it; between two questions it has a rest."""
+    async def _followed(self, use: str, endpoint: str, token: str, step: Step, site: str) -> JsonObject:
+        """The answer to a step, however long the site works on it; what it says of its progress is passed on."""
+        run = self._runs.get(use, "")
+        try:
+            return await self._worked_on(run, endpoint, token, step, site)
+        finally:
+            self.waiting.answered(run, site)
+
+    async def _worked_on(self, run: str, endpoint: str, token: str, step: Step, site: str) -> JsonObject:
+        """Between two questions the site has a rest."""
         answer = await self.jobs.ask(endpoint, token, step, site, timeout=STEP_WAIT)
         until, pause = self.clock.now() + STEP_LIMIT, FIRST_PAUSE
-        while isinstance(answer, Working):
+        while isinstance(answer, PendingStep):
             if self.clock.now() >= until:
                 said = Text(msgid("it has worked on the step for {hours} hours"), {"hours": STEP_LIMIT // HOUR})
                 raise SiteAwayError(site=site, reason=said)
+            if answer.percent is not None:
+                self.waiting.works(run, site, answer.percent, answer.left)
             await self.clock.sleep(min(max(answer.after or 0.0, pause), LONGEST_PAUSE))
             pause = min(2 * pause, LONGEST_PAUSE)
             answer = await self.jobs.look(endpoint, token, answer.step, site, timeout=STEP_WAIT)
@@ -180,6 +194,7 @@ class TransferSites:
         Raises:
             SiteAwayError: no answer.
         """
+        self._runs.pop(use, None)
         transfer = await self._transfer(use)
         if transfer is not None and transfer.state is TransferState.STARTED:
             await self.transfers.complete(use)

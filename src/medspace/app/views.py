@@ -191,7 +191,7 @@ def run(
 ) -> JsonObject:
     """A training run: who was asked, who is in, who not and why; with its model once there is one."""
     sites = attendance.of_run(record, waiting, names, speak)
-    standing = [(one["site"], one["status"], one["sentence"]) for one in sites]
+    standing = [(one["site"], one["status"], one["sentence"], one["percent"]) for one in sites]
     return {
         "id": record.id,
         "state": record.state.value,

@@ -79,6 +79,9 @@ class Workplace:
     `memory` is what this use remembered after its last released step; what the engine wants remembered is the
     `memory` of its `Output`, written in the transaction that lets the output go. `cancelled` says that nobody wants
     the answer any more; a long step looks now and then.
+
+    `progress(done, of)` tells how far a long step is, in units of work of the engine's own; as often as it likes. Of
+    both only the share is told to whoever asked, in whole hundredths, since a number of rows would tell of the rows.
     """
 
     material: Material | None
@@ -88,6 +91,7 @@ class Workplace:
     keys: Peers | None = None
     blobs: Blobs | None = None
     cancelled: Callable[[], bool] = lambda: False
+    progress: Callable[[float, float], None] = lambda _done, _of: None
 
 
 class Engine(Protocol):

@@ -157,7 +157,7 @@ def _naturals(value: Json) -> bool:
 
 def _check_cover(spans: list[tuple[int, int]], size: int) -> None:
     if spans[-1][1] != size or any(before[1] != after[0] for before, after in pairwise(spans)):
-        raise TensorError(reason=Text(msgid("its tensors have gaps between them, or lie on each other")))
+        raise TensorError(reason=Text(msgid("its tensors have gaps between them, or overlap")))
 
 
 def _object(text: bytes) -> dict[str, Json]:

@@ -41,7 +41,7 @@ def _answer(value: Json) -> bool:
     return isinstance(value, dict) and ANSWER.flaw(value) is None
 
 
-class Form(Enum):
+class FactType(Enum):
     """What a fact looks like: the word for it, and what it accepts."""
 
     TOKEN = "token", _text(r"[!-~]+")  # printable ASCII without spaces: URNs, codes, formats, dates, JSON pointers
@@ -59,10 +59,10 @@ class Form(Enum):
         self.accepts = accepts
 
 
-FORMS: Mapping[str, Form] = MappingProxyType({form.word: form for form in Form})
+FORMS: Mapping[str, FactType] = MappingProxyType({form.word: form for form in FactType})
 
 
-def fits(form: Form, value: Json) -> bool:
+def fits(form: FactType, value: Json) -> bool:
     """Whether a value has that form."""
     return form.accepts(value)
 
@@ -72,8 +72,8 @@ class EntryKind:
     """A kind of entry: its dotted name, the facts it must have and those it may have."""
 
     name: str
-    required: Mapping[str, Form]
-    optional: Mapping[str, Form]
+    required: Mapping[str, FactType]
+    optional: Mapping[str, FactType]
 
     def flaw(self, facts: Mapping[str, Json]) -> Text | None:
         """What is wrong with these facts, as a phrase that repeats none of their content; None if nothing is."""
@@ -94,7 +94,7 @@ def _kind(name: str, required: str, optional: str = "") -> EntryKind:
     return EntryKind(name, _forms(required), _forms(optional))
 
 
-def _forms(declared: str) -> Mapping[str, Form]:
+def _forms(declared: str) -> Mapping[str, FactType]:
     # "round:number digest:digest run" -> forms by name; a token where nothing is said
     pairs = (word.partition(":") for word in declared.split())
     return MappingProxyType({name: FORMS[form or "token"] for name, _, form in pairs})

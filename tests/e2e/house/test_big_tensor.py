@@ -1,13 +1,12 @@
 """A run hands a tensor of 64 MB to three hospitals and adds up theirs; nobody ever holds more than a part of one."""
 
-import json
 import sys
 
 import pytest
 
-from medspace.app.auditing import verify_files
 from medspace.core.paths import path
 from tests.e2e.house.apart import apart
+from tests.e2e.space import audited
 
 MB = 1 << 20
 SIZE = 64 * MB
@@ -59,9 +58,5 @@ def test_the_log_of_the_round_names_what_left_each_site(parties, run):
 
 
 def test_the_logs_of_it_are_verified(parties, run, tmp_path):
-    bundles = []
-    for name in parties.stage.nodes:
-        bundles.append(tmp_path / f"{name}.log.json")
-        bundles[-1].write_text(json.dumps(parties.stage.space(name).audit_bundle()))
-    report = verify_files(bundles, parties.stage.space("user").status()["authority_key"], "en")
+    report = audited(parties.stage, tmp_path)
     assert report["outcome"] == "verified", report["findings"]

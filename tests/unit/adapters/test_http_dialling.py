@@ -5,7 +5,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from medspace.adapters.http.client import HttpClient, Limits
+from medspace.adapters.http.client import ClientLimits, HttpClient
 from medspace.adapters.http.dialling import first_of, interleaved, tls_context
 from medspace.adapters.http.guard import Guard
 from medspace.adapters.http.proxy import Proxy
@@ -42,7 +42,9 @@ def dead(port):
 
 
 async def test_one_dead_address_does_not_make_a_host_unreachable():
-    client = HttpClient(Guard(loopback=True), resolve=addresses("127.0.0.2", "127.0.0.1"), limits=Limits(connect=5))
+    client = HttpClient(
+        Guard(loopback=True), resolve=addresses("127.0.0.2", "127.0.0.1"), limits=ClientLimits(connect=5)
+    )
     async with serving(answer()) as server:
         with dead(server.port):
             assert (await client.request("GET", server.url(host="localhost"))).status == 200
@@ -50,7 +52,7 @@ async def test_one_dead_address_does_not_make_a_host_unreachable():
 
 
 async def test_a_host_whose_only_address_is_dead_is_given_up():
-    client = HttpClient(Guard(loopback=True), resolve=addresses("127.0.0.2"), limits=Limits(connect=0.5))
+    client = HttpClient(Guard(loopback=True), resolve=addresses("127.0.0.2"), limits=ClientLimits(connect=0.5))
     async with serving(answer()) as server:
         with dead(server.port), pytest.raises(NotSentError, match="in time"):
             await client.request("GET", server.url(host="localhost"))
@@ -141,7 +143,7 @@ def proxied(authority, proxy, *found, way=None, **limits):
     tls = tls_context(authority.file)
     resolve = addresses(*found or (PUBLIC,))
     way = way or Proxy("127.0.0.1", proxy.port)
-    return HttpClient(Guard(loopback=True), tls=tls, resolve=resolve, limits=Limits(**limits), proxy=way)
+    return HttpClient(Guard(loopback=True), tls=tls, resolve=resolve, limits=ClientLimits(**limits), proxy=way)
 
 
 async def test_a_proxy_is_asked_for_the_checked_address_and_the_certificate_is_the_hosts(authority):

@@ -18,7 +18,7 @@ from socket import AF_INET, AF_INET6, IPPROTO_TCP, SOCK_STREAM, socket
 from typing import TypeVar
 
 from medspace.adapters.http.connection import Connection
-from medspace.adapters.http.guard import Address, Guard, Target, is_address, is_loopback
+from medspace.adapters.http.guard import Address, Guard, ParsedUrl, is_address, is_loopback
 from medspace.adapters.http.proxy import Proxy, ProxyError, tunnel
 from medspace.connector.errors import NotSentError
 from medspace.core.text import Text, msgid
@@ -61,7 +61,7 @@ class Dialler:
     stagger: float = STAGGER
     proxy: Proxy | None = None
 
-    async def dial(self, url: str, target: Target) -> Connection:
+    async def dial(self, url: str, target: ParsedUrl) -> Connection:
         """A connection to the target of a URL.
 
         Raises:
@@ -81,7 +81,7 @@ class Dialler:
         except OSError as error:
             raise NotSentError(address=url, reason=_reason(error)) from None
 
-    async def _dial(self, url: str, target: Target) -> Connection:
+    async def _dial(self, url: str, target: ParsedUrl) -> Connection:
         addresses = self.guard.check_addresses(url, target.host, await self._addresses(target.host, target.port))
         tls = self._context() if target.secure else None
         if self.proxy is None or is_loopback(target.host):

@@ -21,7 +21,7 @@ _STATUS = re.compile(rb"HTTP/1\.[01] (?P<status>[1-5][0-9]{2})(?: [^\r\n]*)?\r\n
 _PROXY = re.compile(
     r"(?P<scheme>https?)://(?P<host>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]{1,253}):(?P<port>[1-9][0-9]{0,4})/?"
 )
-_NO_ANSWER = msgid("the proxy gives no answer to CONNECT")
+_NO_ANSWER = msgid("the proxy does not answer CONNECT")
 
 
 class ProxyError(OSError):

@@ -1,7 +1,7 @@
-"""JPEG files into bytes, through Pillow (extra `images`): its JPEG decoder alone, bounded before anything is unpacked.
+"""JPEG files into bytes by Pillow (extra `images`): its JPEG decoder alone, bounded before anything is unpacked.
 
 Grey and RGB of 8 bits a channel, as the file has them: nothing is rotated by what EXIF says, and no other mode is
-turned into one of these, since what a conversion makes of it is nobody's image. A file holds one picture and all of it.
+turned into one of these, since what a conversion makes of it is nobody's image. A file holds one whole picture.
 """
 
 import struct

@@ -206,7 +206,9 @@ def _labels(path: Path, array: arrays.Array, count: int) -> arrays.Array:
     """One label for each image; N x 1 is as good as N."""
     flat = array.reshape(-1) if array.shape == (count, 1) else array
     if flat.shape != (count,):
-        raise TableUnreadableError(path.name, Text(msgid("an array of labels has not one for each image")))
+        raise TableUnreadableError(
+            path.name, Text(msgid("an array of labels does not have one label for each image"))
+        )
     return flat
 
 

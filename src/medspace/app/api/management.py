@@ -21,13 +21,14 @@ from medspace.adapters.metrics import CONTENT_TYPE
 from medspace.app import steps, views
 from medspace.app.api.bodies import json_response, problem_of, request_language, status_of
 from medspace.app.asset_checks import asset_checks
-from medspace.app.desk import LARGEST_PAGE, LARGEST_RUNS, Desk, Page
+from medspace.app.desk import LARGEST_PAGE, LARGEST_RUNS, Desk, PageRequest
 from medspace.app.doctor import examine_config
 from medspace.app.language import speaker
+from medspace.connector.usage.model import Question
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.decoding import read_json
 from medspace.core.errors import InvalidInputError, MedspaceError
-from medspace.core.paging import Place
+from medspace.core.paging import Cursor
 from medspace.core.text import msgid
 
 LONGEST_WAIT = 30.0
@@ -222,7 +223,7 @@ async def _waiting(desk: Desk, seen: str, wait: float, look: Callable[[], Awaita
 
 def _following(places: list[tuple[str, str]], limit: int) -> str:
     """Where the next page begins: behind the last one of a full page; nowhere, where the page is not full."""
-    return str(Place(*places[-1])) if len(places) == limit else ""
+    return str(Cursor(*places[-1])) if len(places) == limit else ""
 
 
 def _space(desk: Desk) -> APIRouter:
@@ -285,7 +286,7 @@ def _terms(desk: Desk) -> APIRouter:
     @router.get("/datasets")
     async def datasets(request: Request, limit: Limit = LARGEST_PAGE, after: After = "") -> Response:
         speak = speaker(request_language(request))
-        found = await desk.datasets(Page(limit, after))
+        found = await desk.datasets(PageRequest(limit, after))
         following = found[-1].id if len(found) == limit else ""
         return json_response({"datasets": [views.dataset(d, speak) for d in found], "next": following})
 
@@ -297,7 +298,7 @@ def _terms(desk: Desk) -> APIRouter:
     @router.get("/negotiations")
     async def negotiations(request: Request, limit: Limit = LARGEST_PAGE, after: After = "") -> Response:
         speak = speaker(request_language(request))
-        found = await desk.negotiations(Page(limit, after))
+        found = await desk.negotiations(PageRequest(limit, after))
         following = _following([(n.created, n.id) for n in found], limit)
         return json_response({"negotiations": [views.negotiation(n, speak) for n in found], "next": following})
 
@@ -317,7 +318,7 @@ def _terms(desk: Desk) -> APIRouter:
 
     @router.get("/agreements")
     async def agreements(request: Request, limit: Limit = LARGEST_PAGE, after: After = "") -> Response:
-        found = await desk.agreements(Page(limit, after))
+        found = await desk.agreements(PageRequest(limit, after))
         following = _following([(a.finalized, a.id) for a in found], limit)
         shown = await desk.agreed(found, speaker(request_language(request)))
         return json_response({"agreements": shown, "next": following})
@@ -368,7 +369,7 @@ def _uses(desk: Desk) -> APIRouter:
     @router.get("/transfers")
     async def transfers(request: Request, limit: Limit = LARGEST_PAGE, after: After = "") -> Response:
         speak = speaker(request_language(request))
-        found = await desk.transfers(Page(limit, after))
+        found = await desk.transfers(PageRequest(limit, after))
         following = _following([(t.created, t.id) for t in found], limit)
         return json_response({"transfers": [views.transfer(t, speak) for t in found], "next": following})
 
@@ -392,20 +393,27 @@ def _uses(desk: Desk) -> APIRouter:
 def _steps(desk: Desk) -> APIRouter:
     router = _router("steps")
 
+    def shown(question: Question) -> JsonObject:
+        return steps.shown(question, desk.usage.progress(question), desk.clock.now())
+
+    async def whole(step: str) -> Response:
+        found = await desk.usage.checking.step(step)
+        return json_response(shown(found[0]) | steps.opened(*found))
+
     @router.get("/steps")
     async def listed(state: State = "", limit: Limit = LARGEST_PAGE, after: After = "") -> Response:
-        found = await desk.usage.checking.steps(steps.KEPT.get(state), Page(limit, after).place(), limit)
+        found = await desk.usage.checking.steps(steps.KEPT.get(state), PageRequest(limit, after).cursor(), limit)
         following = _following([(question.time, question.id) for question in found], limit)
-        return json_response({"steps": [steps.shown(question) for question in found], "next": following})
+        return json_response({"steps": [shown(question) for question in found], "next": following})
 
     @router.get("/steps/{step:path}")
     async def one(step: str) -> Response:
-        return json_response(steps.opened(*await desk.usage.checking.step(step)))
+        return await whole(step)
 
     @router.post("/steps/{step:path}/check")
     async def check(step: str, body: CheckBody) -> Response:
         await desk.usage.checking.decide(step, approve=body.approve)
-        return json_response(steps.opened(*await desk.usage.checking.step(step)))
+        return await whole(step)
 
     return router
 
@@ -423,7 +431,7 @@ def _runs(desk: Desk) -> APIRouter:
     @router.get("/runs")
     async def runs(request: Request, limit: Limit = LARGEST_RUNS, after: After = "") -> Response:
         speak, most = speaker(request_language(request)), min(limit, LARGEST_RUNS)
-        found = await desk.runs(Page(most, after))
+        found = await desk.runs(PageRequest(most, after))
         following = _following([(run.created, run.id) for run, _ in found], most)
         shown = [desk.shown(run, model, speak) for run, model in found]
         return json_response({"runs": shown, "next": following})

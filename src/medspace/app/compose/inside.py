@@ -45,8 +45,8 @@ class Learning:
 
     def __init__(self, base: Base, road: Road) -> None:
         jobs = JobClient(base.client, base.identity)
-        sites = TransferSites(road.transfers, jobs, base.database, base.bell, base.clock)
         self.waiting = Waiting(base.clock, base.bell.ring)
+        sites = TransferSites(road.transfers, jobs, base.database, base.bell, base.clock, self.waiting)
         self.coordinator = Coordinator(
             base.database,
             sites,

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from medspace.connector.model import AGREEMENTS, Agreement
 from medspace.connector.usage import labelling, rules
 from medspace.connector.usage.calls import (
+    AdmissibleStep,
     Admitted,
-    Asking,
     Call,
     Holder,
     Refusal,
@@ -19,13 +19,19 @@ from medspace.connector.usage.calls import (
 )
 from medspace.connector.usage.conditions import Conditions
 from medspace.connector.usage.conditions.seats import manifest_of
-from medspace.connector.usage.errors import JobClosedError, NotAdmittedError, UnknownJobError
+from medspace.connector.usage.errors import (
+    JobClosedError,
+    NotAdmittedError,
+    StepHeldError,
+    UnknownJobError,
+    UseWaitsError,
+)
 from medspace.connector.usage.gate import INTERRUPTED, Gate
 from medspace.connector.usage.memory import remembered
 from medspace.connector.usage.model import JOBS, QUESTIONS, Job, Outcome, Question
 from medspace.connector.usage.naming import Digests
 from medspace.connector.usage.recollection import Recollection, Sought
-from medspace.connector.usage.requests import Asked, Requests
+from medspace.connector.usage.requests import Requests, UseContext
 from medspace.connector.usage.tokens import JobTokens
 from medspace.connector.usage.versions import Content
 from medspace.core.canonical import JsonObject
@@ -39,6 +45,7 @@ from medspace.ledger.model import Entry
 from medspace.ledger.service import record
 
 LONGEST_ADMISSION = timedelta(hours=1)
+LONGEST_LOOK = timedelta(days=7)  # for a person who must look, where a condition asks for one
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +77,10 @@ class Door:
         again = self.holder.notebook.answered(tx, visit.job.id, request)
         if again is not None:
             return again
-        self._end_stale(tx, visit.job)
-        asking = Asking(visit, grant, request, new=True)
+        waits = self._end_stale(tx, visit.job, said.step)
+        if waits is not None:
+            return waits
+        asking = AdmissibleStep(visit, grant, request, new=True)
         memory = remembered(tx, visit.job.id)
         looked_at = columns_of(self.engines[visit.job.kind, task_name(visit.step)], visit.step)
         sought = Sought(visit.job.asset, grant.scope, grant.min_cohort, request, looked_at, memory is not None)
@@ -120,7 +129,7 @@ class Door:
         if agreement is None:
             raise UnknownJobError(use=call.job)
         admission, step = notebook.admission(question, self.applied, now), notebook.shown(question)
-        asked = Asked(now, self._uses_before(tx, job), step.task, admission.protection or None)
+        asked = UseContext(now, self._uses_before(tx, job), step.task, admission.protection or None)
         visit = Visit(job, agreement, step, admission.task, self.requests.of(tx, agreement, job.kind, asked), now)
         release = notebook.answered(tx, job.id, question.request)
         return visit, combine() if release is None else self.gate.again(tx, visit, release)
@@ -144,7 +153,7 @@ class Door:
     def _visited(
         self, tx: Transaction, job: Job, agreement: Agreement, step: Step, task: str, now: datetime
     ) -> Visit:
-        asked = Asked(now, self._uses_before(tx, job), step.task, self._protection(job.kind, step))
+        asked = UseContext(now, self._uses_before(tx, job), step.task, self._protection(job.kind, step))
         request = self.requests.of(tx, agreement, job.kind, asked)
         return Visit(job, agreement, step, task, request, now)
 
@@ -173,11 +182,18 @@ class Door:
         manifest = manifest_of(tx, job.id)
         return job.user if manifest is None else manifest.coordinator
 
-    def _end_stale(self, tx: Transaction, job: Job) -> None:
-        """What this use was admitted to and never got to an end: nothing of it is going on any more."""
+    def _end_stale(self, tx: Transaction, job: Job, asked: str) -> Refusal | None:
+        """What this use was admitted to and never got to an end: nothing of it is going on any more.
+
+        Where an output of it waits for a person, so does what it asks next: its rounds stay in the order of the log.
+        """
+        waits = None
         for question in self.holder.notebook.of_use(tx, job.id):
             if question.outcome is Outcome.OPEN:
                 self.gate.end(tx, question.id, Outcome.FAILED, INTERRUPTED)
+            elif question.outcome is Outcome.HELD:
+                waits = Refusal(StepHeldError() if question.asked == asked else UseWaitsError(use=job.id))
+        return waits
 
     def _uses_before(self, tx: Transaction, job: Job) -> int:
         """How many other uses of the agreement got something before this one, or are being answered."""
@@ -198,10 +214,10 @@ class Door:
             grant = grant.narrowed(granted)
         return combine(*decisions), grant
 
-    def _judged(self, tx: Transaction, asking: Asking) -> Decision:
+    def _judged(self, tx: Transaction, asking: AdmissibleStep) -> Decision:
         return combine(*(condition.judge(tx, asking) for condition in self.conditions))
 
-    def _spend(self, tx: Transaction, asking: Asking) -> None:
+    def _spend(self, tx: Transaction, asking: AdmissibleStep) -> None:
         for condition in self.conditions:
             condition.spend(tx, asking)
 
@@ -233,7 +249,7 @@ class Door:
             return combine()
         before = replace(job, steps=job.steps - 1)  # this step does not stand against itself
         visit = self._visited(tx, before, agreement, question.step, question.admission.task, now)
-        asking = Asking(visit, _granted_to(admission), request, new=True)
+        asking = AdmissibleStep(visit, _granted_to(admission), request, new=True)
         decision = self._judged(tx, asking)
         if decision.permitted:
             self._spend(tx, asking)
@@ -248,10 +264,10 @@ class Door:
         ends = decision if labelling.lapsed(job, visit.task, decision) else None
         return Refusal(NotAdmittedError(**told(decision.code, premise)), ends)
 
-    def _admission(self, tx: Transaction, asking: Asking, admission_id: str) -> Admission:
+    def _admission(self, tx: Transaction, asking: AdmissibleStep, admission_id: str) -> Admission:
         visit, grant = asking.visit, asking.grant
         job, notebook, made = visit.job, self.holder.notebook, (form.name for form in self._forms(visit))
-        latest = visit.now + self._longest(visit)
+        latest = visit.now + self._longest(visit) + (LONGEST_LOOK if grant.hold else timedelta())
         expires = min(latest, grant.expires or latest)
         facts = self._noted(asking, admission_id) | {"expires": stamp(expires)}
         return Admission(
@@ -275,10 +291,11 @@ class Door:
             scope=grant.scope,
             budget=grant.budget,
             protection=visit.request.protection or "",
+            hold=grant.hold,
             messages={form.name: form.most for form in self._forms(visit) if form.message},
         )
 
-    def _noted(self, asking: Asking, admission_id: str) -> JsonObject:
+    def _noted(self, asking: AdmissibleStep, admission_id: str) -> JsonObject:
         """What the log says of an admission. A scope may tell who consents: only the holder can open its digest."""
         visit, job, step = asking.visit, asking.visit.job, asking.visit.step
         scope = {"scope": self._scope_digest(job.asset, asking.grant.scope)} if asking.grant.scope else {}
@@ -310,7 +327,7 @@ class Door:
     def _forms(self, visit: Visit) -> tuple[OutputForm, ...]:
         return self.engines[visit.job.kind, task_name(visit.step)].outputs
 
-    def _keep(self, tx: Transaction, asking: Asking, admission: Admission, asked: str) -> Question:
+    def _keep(self, tx: Transaction, asking: AdmissibleStep, admission: Admission, asked: str) -> Question:
         """Keep the question that was admitted, sealed."""
         content = self.recollection.contents.known(admission.asset, admission.scope)
         question = Question(
@@ -342,6 +359,7 @@ def _granted_to(admission: Admission) -> Grant:
         admission.min_sites,
         admission.expires,
         admission.budget,
+        hold=admission.hold,
     )
 
 
