@@ -37,7 +37,7 @@ from medspace.connector.usage.versions import Content
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock, stamp
 from medspace.core.decision import Decision, combine
-from medspace.core.engine import Engine, OutputForm
+from medspace.core.engine import Engine, OutputForm, columns_of
 from medspace.core.hashing import digest, same_secret
 from medspace.core.store import Transaction
 from medspace.core.usage import Admission, Brakes, Grant, Release, RowScope, Step
@@ -82,7 +82,8 @@ class Door:
             return waits
         asking = AdmissibleStep(visit, grant, request, new=True)
         memory = remembered(tx, visit.job.id)
-        sought = Sought(visit.job.asset, grant.scope, grant.min_cohort, request, visit.step, memory is not None)
+        looked_at = columns_of(self.engines[visit.job.kind, task_name(visit.step)], visit.step)
+        sought = Sought(visit.job.asset, grant.scope, grant.min_cohort, request, looked_at, memory is not None)
         recalled = self.recollection.of(tx, sought, now)
         asking = replace(asking, new=recalled.known is None and not recalled.perhaps)
         decision = combine(self._judged(tx, asking), recalled.unchanged)
@@ -228,7 +229,8 @@ class Door:
         now, admission = self.clock.now(), question.admission
         kept = tx.get(QUESTIONS, admission.id) or question.asked
         alone = remembered(tx, admission.use) is not None
-        sought = Sought(admission.asset, admission.scope, admission.min_cohort, kept.request, question.step, alone)
+        looked_at = columns_of(self.engines[admission.kind, task_name(question.step)], question.step)
+        sought = Sought(admission.asset, admission.scope, admission.min_cohort, kept.request, looked_at, alone)
         known, decision = self.recollection.on(tx, sought, content, now)
         late = known is None and not kept.counted
         if late and decision.permitted:
