@@ -36,7 +36,7 @@ def coined(folder):
         stage.add("user")
         stage.add("clinic", Holding(table(2), "statistics-only", kinds=(STATISTICS,)), parts=WITH_COIN)
         stage.open("authority", "user")
-        stage.clinic = Killable(stage.nodes["clinic"], "tests.e2e.house.coin")
+        stage.clinic = Killable(stage.nodes["clinic"], "-m", "tests.e2e.house.coin")
         stage.clinic.start()
         try:
             stage.admit()

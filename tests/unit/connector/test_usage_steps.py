@@ -329,7 +329,7 @@ async def test_how_far_a_long_step_is_is_told_to_whoever_waits():
     for done, of in ((500, 400), (-1, 400), (float("nan"), 1), (1, float("inf")), (0, 0)):
         tell(done, of)
     assert house.control.progress(question) == progress
-    house.clock.advance(1000.0)
+    house.clock.advance(200.0)
     assert (await far(house, token, standing))[1] == 0
     gate.open()
     await house.settled()
@@ -349,7 +349,7 @@ async def far(house, token, standing):
 
 def test_a_step_that_takes_long_is_asked_for_more_seldom():
     working = StepState.WORKING
-    asks = [going.Standing("s", working, left=left).seconds for left in (None, 0, 9, 50, 3600)]
+    asks = [going.StepStatus("s", working, left=left).seconds for left in (None, 0, 9, 50, 3600)]
     assert asks == [1, 1, 1, 5, going.SELDOM]
 
 

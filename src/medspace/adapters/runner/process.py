@@ -45,7 +45,7 @@ SourceOf = Callable[[str], Recipe]  # how to make the source of an asset
 T = TypeVar("T")
 
 
-class ProcessEndedError(RuntimeError):
+class WorkerEndedError(RuntimeError):
     """The process of a step died without a result; what it had said."""
 
 
@@ -156,7 +156,7 @@ class ProcessPlace:
             raise
         came = await runner.beside(use, child.result)
         if isinstance(came, str):
-            raise UseFailedError(use=use) from ProcessEndedError(came)
+            raise UseFailedError(use=use) from WorkerEndedError(came)
         if isinstance(came, MedspaceError):
             raise came
         return came
@@ -171,12 +171,12 @@ class ProcessPlace:
         if not of_rows(folder, work.version):
             drop(folder)
             if not work.engine.limits.repeatable:
-                raise ProcessEndedError("the rows have changed since, and it is not done twice")
+                raise WorkerEndedError("the rows have changed since, and it is not done twice")
         self._child = found(folder) or launched(folder, self._runner.order(work))
 
     def _taken(self) -> "Child":
         if self._child is None:
-            raise ProcessEndedError("there is none")
+            raise WorkerEndedError("there is none")
         return self._child
 
     async def clear(self) -> None:
@@ -280,7 +280,7 @@ def found(folder: Path) -> Child | None:
         if number:
             return Child(folder, int(number))
         if time.monotonic() > until:  # it holds the lock and says nothing: it cannot be ended by its number
-            raise ProcessEndedError("a process of this step has no number")
+            raise WorkerEndedError("a process of this step has no number")
         time.sleep(PAUSE)
     return Child(folder, 0) if (folder / RESULT).exists() else None
 

@@ -43,7 +43,7 @@ from medspace.connector.usage.errors import (
     UseRestoredError,
     WithheldError,
 )
-from medspace.connector.usage.going import Standing
+from medspace.connector.usage.going import StepStatus
 from medspace.connector.usage.service import UsageControl
 from medspace.core import limits
 from medspace.core.canonical import JsonObject
@@ -210,7 +210,7 @@ def _call(request: Request, caller: Caller, step: Step = NO_STEP) -> Call:
     return Call(caller.did, request.path_params["job"], token, step)
 
 
-def _told_of(job: str, standing: Standing) -> Response:
+def _told_of(job: str, standing: StepStatus) -> Response:
     """200 with the release, or 202 with where it will be, and when to ask there (RFC 9110 15.3.3)."""
     if standing.release is not None:
         return json_response(_answer(standing.release))

@@ -20,7 +20,7 @@ class LabelWishError(InvalidInputError):
     """What should become of a label was said in two ways, or of no dataset."""
 
     code = "label.wish"
-    sentence = msgid("What should become of the label is not clear.")
+    sentence = msgid("It is not clear how the label should change.")
     next_step = msgid("Name a dataset, and either what it allows, or --nothing, or --as-configured.")
 
 

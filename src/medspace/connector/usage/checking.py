@@ -12,7 +12,7 @@ from medspace.connector.usage.working import Working, said
 from medspace.core.clock import Clock, Randomness
 from medspace.core.errors import MedspaceError
 from medspace.core.ids import new_id
-from medspace.core.paging import Place, newest
+from medspace.core.paging import Cursor, newest
 from medspace.core.store import Database, Transaction
 from medspace.core.usage import Brakes, Output, Release, Step
 
@@ -36,7 +36,7 @@ class Checking:
         self._holder, self._gate, self._working, self._database = holder, gate, working, database
         self._clock, self._randomness, self._applied = clock, randomness, applied
 
-    async def steps(self, outcome: Outcome | None, after: Place | None, limit: int) -> list[Question]:
+    async def steps(self, outcome: Outcome | None, after: Cursor | None, limit: int) -> list[Question]:
         """A page of steps, the newest first; those of one outcome only, where one is named."""
         where = {} if outcome is None else {"outcome": outcome.value}
         return await newest(self._database, QUESTIONS, where, after, limit, by="time")

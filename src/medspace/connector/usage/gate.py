@@ -9,7 +9,7 @@ from medspace.connector.usage.calls import Admitted, Holder, Refusal, Visit, num
 from medspace.connector.usage.conditions import Conditions, Leaving
 from medspace.connector.usage.errors import JobClosedError, StepHeldError, StepUnknownError, WithheldError
 from medspace.connector.usage.model import JOBS, Job, Outcome
-from medspace.connector.usage.requests import Asked, Requests
+from medspace.connector.usage.requests import Requests, UseContext
 from medspace.connector.usage.rules import Measured
 from medspace.core.canonical import LARGEST_INTEGER
 from medspace.core.clock import Clock, stamp
@@ -104,7 +104,7 @@ class Gate:
         if agreement is None:
             return combine(), combine(), []
         used = job.number - 1 if job.number else numbered(tx, job.agreement)
-        asked = Asked(now, used, question.step.task, question.admission.protection or None)
+        asked = UseContext(now, used, question.step.task, question.admission.protection or None)
         request = self.requests.of(tx, agreement, job.kind, asked)
 
         protocol = output.kind in question.admission.messages or output.kind in question.admission.masked
@@ -116,7 +116,8 @@ class Gate:
 
         admission = question.admission
         visit = Visit(job, agreement, question.step, admission.task, request, now)
-        now_granted = [condition.admit(tx, visit)[1] for condition in self.conditions]
+        narrowing = (condition for condition in self.conditions if condition.narrows)
+        now_granted = [condition.admit(tx, visit)[1] for condition in narrowing]
         granted = [one for grant in now_granted for one in grant.scope]
         looks = () if output.kind in admission.messages else (admission.hold, *(grant.hold for grant in now_granted))
         reasons = [*([ENGINE] if output.hold else []), *(one for look in looks for one in look)]

@@ -46,7 +46,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class StepStatus:
     """How a step stands: `step` is its name within the use; the release, once there is one.
 
     While it is worked on, `percent` and `left` (seconds) tell how far it is, where its engine says so.
@@ -120,7 +120,7 @@ class Going:
         if not task.cancelled():
             task.exception()  # whoever waits has heard it, or is not there any more
 
-    async def within(self, lead: Lead, seconds: float) -> Standing:
+    async def within(self, lead: Lead, seconds: float) -> StepStatus:
         """How a step stands once it has ended, or after so many seconds on the clock.
 
         Raises:
@@ -134,11 +134,11 @@ class Going:
         if not lead.task.done():
             told = lead.progress
             percent, left = (None, None) if told is None else (told.percent, told.left(self._clock.now()))
-            return Standing(lead.asked, lead.state, percent=percent, left=left)
+            return StepStatus(lead.asked, lead.state, percent=percent, left=left)
         try:
-            return Standing(lead.asked, StepState.RELEASED, lead.task.result())
+            return StepStatus(lead.asked, StepState.RELEASED, lead.task.result())
         except StepHeldError:
-            return Standing(lead.asked, StepState.HELD)
+            return StepStatus(lead.asked, StepState.HELD)
 
     async def close(self) -> None:
         """End them all; each is noted as failed."""

@@ -31,7 +31,7 @@ from medspace.connector.usage.errors import (
     UseFailedError,
 )
 from medspace.connector.usage.gate import INTERRUPTED, Gate
-from medspace.connector.usage.going import MOST_OF_ONE, Going, Lead, Progress, Standing
+from medspace.connector.usage.going import MOST_OF_ONE, Going, Lead, Progress, StepStatus
 from medspace.connector.usage.memory import Memories, UseKeys
 from medspace.connector.usage.model import JOBS, Job, Outcome, Question
 from medspace.connector.usage.naming import Digests, digests_of
@@ -139,11 +139,11 @@ class UsageControl:
         """
         return await asyncio.shield((await self._begun(call)).task)
 
-    async def ask(self, call: Call, seconds: float) -> Standing:
+    async def ask(self, call: Call, seconds: float) -> StepStatus:
         """The same, for who waits no longer than so many seconds: how the step stands then."""
         return await self._going.within(await self._begun(call), seconds)
 
-    async def look(self, call: Call, step: str, seconds: float) -> Standing:
+    async def look(self, call: Call, step: str, seconds: float) -> StepStatus:
         """How a step stands that was asked for before, or its release; `call` says who looks at which use.
 
         Raises:
@@ -159,7 +159,7 @@ class UsageControl:
         if question is None or question.outcome is Outcome.OPEN or question.code == INTERRUPTED:
             raise StepUnknownError(use=job.id)
         if question.outcome is Outcome.HELD:
-            return Standing(step, StepState.HELD)
+            return StepStatus(step, StepState.HELD)
         if question.outcome is Outcome.RELEASED:
             return await self.ask(Call(call.user, call.job, call.token, self._notebook.shown(question)), seconds)
         said = self._notebook.said(question)

@@ -349,7 +349,7 @@ class _Sitting:
         return Output(self.site.progress, said, persons, memory=kept(remembered), outbox=sealed, noted=noted)
 
     def _proposer(self, known: Agreed, question: int) -> str:
-        """Whose turn it is to propose; another one's where that one may leave, since every site checks what it says."""
+        """Whose turn it is to propose; another one's where that one may leave, since every site checks it."""
         due = messages.proposer(self.keys.terms.manifest, question, list(known.survivors))
         other = messages.carried(self.step.inputs).proposer
         return other if other in known.survivors and due in self.keys.terms.leaving else due
