@@ -37,7 +37,7 @@ from medspace.connector.usage.versions import Content
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock, stamp
 from medspace.core.decision import Decision, combine
-from medspace.core.engine import Engine, OutputForm, columns_of
+from medspace.core.engine import MASKED_SUMS, Engine, OutputForm, columns_of
 from medspace.core.hashing import digest, same_secret
 from medspace.core.store import Transaction
 from medspace.core.usage import Admission, Brakes, Grant, Release, RowScope, Step
@@ -330,7 +330,9 @@ class Door:
         return max(LONGEST_ADMISSION, timedelta(seconds=limits.seconds + limits.check))
 
     def _protocol(self, visit: Visit) -> frozenset[str]:
-        """The kinds of output that are no result: terms that list results do not speak of them."""
+        """The kinds of output that masks are made of: terms that ask for masks allow them, whatever else they list."""
+        if visit.request.protection != MASKED_SUMS:
+            return frozenset()
         return frozenset(form.name for form in self._forms(visit) if form.message or form.masked)
 
     def _forms(self, visit: Visit) -> tuple[OutputForm, ...]:

@@ -14,6 +14,7 @@ from medspace.connector.usage.rules import Measured
 from medspace.core.canonical import LARGEST_INTEGER
 from medspace.core.clock import Clock, stamp
 from medspace.core.decision import Decision, combine
+from medspace.core.engine import MASKED_SUMS
 from medspace.core.store import Transaction
 from medspace.core.usage import Output, Release
 from medspace.ledger.model import Entry
@@ -107,7 +108,8 @@ class Gate:
         asked = UseContext(now, used, question.step.task, question.admission.protection or None)
         request = self.requests.of(tx, agreement, job.kind, asked)
 
-        protocol = output.kind in question.admission.messages or output.kind in question.admission.masked
+        given = question.admission
+        protocol = given.protection == MASKED_SUMS and (output.kind in given.messages or output.kind in given.masked)
         kind = PROTOCOL if protocol else output.kind
 
         def decided(cohort: int) -> Decision:
