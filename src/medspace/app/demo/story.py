@@ -14,6 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from medspace.adapters.logs import configure_logs
+from medspace.app.attendance import TOOK_PART
 from medspace.app.auditing import lineage_of_files, verify_files
 from medspace.app.compose import Parts, open_connector
 from medspace.app.config import read_config
@@ -208,7 +209,7 @@ def export(spaces: Mapping[str, Space], home: Path) -> list[Path]:
 def _training(run: JsonObject) -> JsonObject:
     model = run["model"]
     coefficients = {term["name"]: float(term["value"]) for term in model["coefficients"]}
-    taking_part = {site["name"] for site in model["quality"]["sites"]}
+    taking_part = {site["name"] for site in model["sites"] if site["status"] == TOOK_PART}
     tables = {hospital.key: split(records())[hospital.key] for hospital in HOSPITALS if hospital.name in taking_part}
     return {
         "rounds": run["rounds"],

@@ -3,6 +3,7 @@
 InvalidInputError
  |- LevelUnknownError      a coded column may hold a code that the task does not name
  |- RangeMissingError      the data dictionary does not say how small and how large a number may be
+ |- TooLargeError          a number may be larger than masked sums carry
  |- TargetInvalidError     the target does not suit the family
  |- OutcomeUndeclaredError the holder does not let others ask about this threshold
  |- BeyondRangesError      a question goes beyond what the data dictionary allows
@@ -33,6 +34,14 @@ class RangeMissingError(InvalidInputError):
     code = "learning.range_missing"
     sentence = msgid("The data dictionary does not say between which values the column {column} lies.")
     next_step = msgid("Ask the holder to give the column a minimum and a maximum, or leave it out of the task.")
+
+
+class TooLargeError(InvalidInputError):
+    """The data dictionary allows numbers that are larger than masked sums carry."""
+
+    code = "learning.too_large"
+    sentence = msgid("The column {column} may hold numbers beyond {most}, and masked sums carry none so large.")
+    next_step = msgid("Ask the holder to publish the column in a larger unit, or with a narrower range.")
 
 
 class OutcomeUndeclaredError(InvalidInputError):

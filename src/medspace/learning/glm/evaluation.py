@@ -86,6 +86,15 @@ class Scores:
     middle: float
     spread: float
 
+    def places(self, count: int) -> NDArray[np.int64]:
+        """In which of so many bins of the predictor each row lies.
+
+        They are quantiles of a Cauchy distribution: fine in the middle, and its tails are long enough for correlated
+        columns.
+        """
+        share = 0.5 + np.arctan((self.eta - self.middle) / self.spread) / math.pi
+        return np.minimum((share * count).astype(np.int64), count - 1)
+
 
 def scores(task: GlmTask, beta: Vector, eta: Vector) -> Scores:
     """The scores at a question with these coefficients of scaled columns."""
@@ -111,9 +120,7 @@ def tally(
 
 def _with_ranks(plain: Tally, task: GlmTask, target: Vector, made: Scores, persons: Persons, least: int) -> Tally:
     count = task.evaluation.thresholds
-    # Quantiles of a Cauchy distribution: fine in the middle, and its tails are long enough for correlated columns.
-    share = 0.5 + np.arctan((made.eta - made.middle) / made.spread) / math.pi
-    place = np.minimum((share * count).astype(np.int64), count - 1)
+    place = made.places(count)
     groups = ranked(made.eta, persons, least)
     first, last = (ends[groups] for ends in reach(place, groups, count))
     cases = target == 1.0

@@ -111,6 +111,11 @@ def layout(task: GlmTask, total: Moments) -> Layout:
         variance = np.concatenate([variance, share * (1.0 - share)])
     else:
         mean = fill
+    return arranged(task, fill, mean, variance, power)
+
+
+def arranged(task: GlmTask, fill: Vector, mean: Vector, variance: Vector, power: Vector) -> Layout:
+    """The layout by mean, variance and mean square of each column of the design; elementwise, as `exact` wants it."""
     if not task.intercept:
         mean, variance = np.zeros_like(mean), power
     varies = variance > CONSTANT * power

@@ -26,7 +26,8 @@ class GlmProcedure:
     @property
     def demands(self) -> Demands:
         """What the task demands of the sites."""
-        return Demands(self.task.min_sites, self.task.min_cohort, self.task.site_faults)
+        task = self.task
+        return Demands(task.min_sites, task.min_cohort, task.site_faults, task.protection)
 
     @property
     def needs(self) -> tuple[Need, ...]:

@@ -13,6 +13,7 @@ import msgspec
 
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.dictionary import Comparison, OutcomeDefinition
+from medspace.core.engine import COORDINATOR_SEES_SUMS
 from medspace.core.hashing import digest
 from medspace.core.text import Fact, Text, msgid
 from medspace.runs.errors import TaskInvalidError
@@ -26,6 +27,7 @@ JOINED = "(joined)"  # stands for the levels of a site that too few of its perso
 
 Family = Literal["binomial", "gaussian", "poisson"]
 Missing = Literal["indicator+mean", "drop"]
+Protection = Literal["coordinator-sees-sums", "masked-sums"]  # `core.engine` says who sees what
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 Fraction = float | str
@@ -122,7 +124,8 @@ class GlmTask:
     coefficients are those of the columns scaled by the federation's means and standard deviations, else those of the
     columns as measured. `tolerance` is the length of the Newton step, in standard errors, at which the fit has
     converged. `max_rounds` counts every round: moments, Newton and evaluation. `min_cohort` is the fewest persons
-    behind a site's sums; `site_faults` says whether the run goes on without a site that fails.
+    behind a site's sums; `site_faults` says whether the run goes on without a site that fails. `protection` says who
+    sees a site's sums; a document without it is of a version whose coordinators saw them.
     """
 
     family: Family
@@ -139,6 +142,7 @@ class GlmTask:
     min_sites: int = 2
     min_cohort: int = 1
     site_faults: SiteFaults = "fail"
+    protection: Protection = "coordinator-sees-sums"
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -149,7 +153,11 @@ class GlmTask:
         return values + tuple(f"{feature.name} is missing" for feature in self.features)
 
     def document(self) -> JsonObject:
-        """The canonical form: JSON without fractions, every field said."""
+        """The canonical form: JSON without fractions; every field said but `protection` where there is none.
+
+        So a task has the digest that versions without masks gave it.
+        """
+        protection = {} if self.protection == COORDINATOR_SEES_SUMS else {"protection": self.protection}
         return {
             "task": "glm",
             "family": self.family,
@@ -166,6 +174,7 @@ class GlmTask:
             "min_sites": self.min_sites,
             "min_cohort": self.min_cohort,
             "site_faults": self.site_faults,
+            **protection,
         }
 
     def digest(self) -> str:
@@ -208,6 +217,7 @@ class _TaskForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     min_sites: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 2
     min_cohort: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
     site_faults: SiteFaults = "fail"
+    protection: Protection = "coordinator-sees-sums"
 
 
 def parse(document: Json) -> GlmTask:
@@ -235,6 +245,7 @@ def parse(document: Json) -> GlmTask:
         min_sites=form.min_sites,
         min_cohort=form.min_cohort,
         site_faults=form.site_faults,
+        protection=form.protection,
     )
     _check(task)
     return task

@@ -1,0 +1,229 @@
+"""Generalised linear models under masks (`runs.masked.ports`): nobody sees more than the total of the sites' sums."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from medspace.core.canonical import JsonObject, exact
+from medspace.core.text import Text, msgid
+from medspace.learning.glm import following
+from medspace.learning.glm.answers import BetaForm
+from medspace.learning.glm.design import Layout
+from medspace.learning.glm.evaluation import Quality
+from medspace.learning.glm.following import Stand
+from medspace.learning.glm.model import Fit, Fitted, Phase, SiteQuality
+from medspace.learning.glm.outcome import terms, uncarried
+from medspace.learning.glm.proposals import empty
+from medspace.learning.glm.summing import GlmSumming
+from medspace.learning.glm.task import GlmTask, parse
+from medspace.learning.glm.totals import (
+    Check,
+    evaluation_shape,
+    evaluation_total,
+    moments_shape,
+    moments_total,
+    newton_shape,
+    newton_total,
+)
+from medspace.runs.errors import AnswerInvalidError, RunError
+from medspace.runs.masked.ports import Asked, Shape, State
+from medspace.runs.ports import Result
+
+
+class _Outcome(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """What the sites of a run hand over; fractions are text. `covariance` is the upper triangle, row by row."""
+
+    rows: int
+    persons: int
+    layout: Layout
+    beta: list[float]
+    covariance: list[float]
+    deviance: float
+    objectives: list[float]
+    quality: Quality
+
+
+class _Own(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """What a site says of itself, if its offer lists it."""
+
+    rows: int
+    persons: int
+    quality: Quality
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedGlm:
+    """One GLM task under masks (`runs.masked.ports.Summed`)."""
+
+    task: GlmTask
+
+    def first(self) -> State:
+        """Nothing is fitted yet."""
+        return Stand().written()
+
+    def asked(self, state: State) -> Asked | None:
+        """Moments; then beta and layout, as floats."""
+        stand = following.read(state)
+        if stand.phase is Phase.DONE:
+            return None
+        if stand.layout is None:
+            return Asked(stand.phase.value, {})
+        return Asked(stand.phase.value, msgspec.to_builtins(BetaForm(stand.asked, stand.layout)))
+
+    def shape(self, state: State) -> Shape:
+        """The vector of the phase; see `totals`."""
+        return self._shape(following.read(state))
+
+    def _shape(self, stand: Stand) -> Shape:
+        if stand.phase is Phase.MOMENTS:
+            return moments_shape(self.task)
+        if stand.phase is Phase.NEWTON:
+            return newton_shape(self.task, len(stand.beta), stand.rows)
+        return evaluation_shape(self.task, stand.rows)
+
+    def check(self, state: State, total: Sequence[int], sites: int) -> None:
+        """Whether a total can be right.
+
+        Raises:
+            TotalInvalidError: it cannot.
+        """
+        stand = following.read(state)
+        check = Check(self.task, stand.round + 1, sites)
+        check.within(self._shape(stand), total)
+        if stand.phase is Phase.MOMENTS:
+            check.moments(total)
+        elif stand.phase is Phase.NEWTON:
+            check.newton(total, len(stand.beta), stand.rows)
+        else:
+            check.evaluation(total)
+
+    def propose(self, state: State, total: Sequence[int]) -> JsonObject:
+        """The step of a Newton round that takes one; else nothing."""
+        stand = following.read(state)
+        if stand.phase is not Phase.NEWTON:
+            return {}
+        return following.proposed(self.task, stand, newton_total(len(stand.beta), total))
+
+    def follow(self, state: State, total: Sequence[int], proposal: JsonObject) -> State:
+        """The next state.
+
+        Raises:
+            ProposalInvalidError: the proposal does not follow from the total.
+            SingularError, SeparatedError, NotConvergedError: nothing follows.
+        """
+        stand = following.read(state)
+        if stand.phase is Phase.NEWTON:
+            found = newton_total(len(stand.beta), total)
+            return following.after_newton(self.task, stand, found, proposal).written()
+        empty(proposal, stand.round + 1)
+        if stand.phase is Phase.MOMENTS:
+            return following.after_moments(self.task, stand, moments_total(self.task, total)).written()
+        return following.after_evaluation(stand, evaluation_total(self.task, total)).written()
+
+    def objective(self, state: State) -> str | None:
+        """Half the deviance and half the penalty."""
+        found = following.read(state).objective
+        return None if found is None else repr(found)
+
+    def outcome(self, state: State) -> JsonObject:
+        """Coefficients, their covariance, the layout, the objective of each round, quality over all sites.
+
+        Raises:
+            RunError: the fit is not done.
+        """
+        stand = following.read(state)
+        if stand.layout is None or stand.quality is None or stand.deviance is None:  # a fit that is done has them
+            raise RunError
+        made = _Outcome(
+            rows=stand.rows,
+            persons=stand.persons,
+            layout=stand.layout,
+            beta=stand.asked,
+            covariance=list(stand.covariance),
+            deviance=stand.deviance,
+            objectives=list(stand.objectives),
+            quality=stand.quality,
+        )
+        said: JsonObject = exact(msgspec.to_builtins(made))
+        return said
+
+    def result(self, outcome: JsonObject, sites: Sequence[str], own: Mapping[str, JsonObject]) -> Result:
+        """What a model of this task holds; sites are in `own` as far as they release something of themselves.
+
+        Raises:
+            RunError: it is no outcome of this task.
+            AnswerInvalidError: what a site says of itself is not of that form.
+        """
+        made = self._read(outcome)
+        fit = Fit(
+            phase=Phase.DONE,
+            layout=made.layout,
+            beta=tuple(made.beta),
+            covariance=_symmetric(made.covariance, len(made.beta)),
+            deviance=made.deviance,
+            pooled=made.quality,
+        )
+        fitted = Fitted(
+            family=self.task.family,
+            terms=terms(self.task, fit, made.layout),
+            deviance=repr(made.deviance),
+            sites=tuple(self._own(site, own[site]) for site in sites if site in own),
+            pooled=made.quality,
+            measured_on="held-out rows" if self.task.evaluation.holdout else "training rows",
+            persons=made.persons,
+            uncarried=uncarried(self.task, made.layout),
+        )
+        return Result(msgspec.to_builtins(fitted), made.rows, tuple(sites))
+
+    def _read(self, outcome: JsonObject) -> _Outcome:
+        try:
+            made = msgspec.convert(outcome, _Outcome, strict=False)
+        except msgspec.ValidationError:
+            raise RunError from None
+        width, layout, columns = len(made.beta), made.layout, len(self.task.columns)
+        kept = list(layout.kept)
+        fits = (
+            len(made.covariance) == width * (width + 1) // 2
+            and width == len(kept) + self.task.intercept
+            and len(kept) == len(layout.centre) == len(layout.scale)
+            and len(layout.fill) == sum(len(feature.columns) for feature in self.task.features)
+            and kept == sorted(set(kept) & set(range(columns)))
+            and all(scale > 0.0 for scale in layout.scale)
+        )
+        if not fits:
+            raise RunError
+        return made
+
+    def _own(self, site: str, said: JsonObject) -> SiteQuality:
+        try:
+            own = msgspec.convert(said, _Own, strict=False)
+        except msgspec.ValidationError:
+            reason = Text(msgid("it is no quality of a model"))
+            raise AnswerInvalidError(site=site, round=self.task.max_rounds, reason=reason) from None
+        return SiteQuality(site, own.rows, own.quality, own.persons)
+
+
+def _symmetric(triangle: Sequence[float], width: int) -> tuple[tuple[float, ...], ...]:
+    rows = [[0.0] * width for _ in range(width)]
+    numbers = iter(triangle)
+    for k in range(width):
+        for j in range(k, width):
+            rows[k][j] = rows[j][k] = next(numbers)
+    return tuple(map(tuple, rows))
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedGlms:
+    """GLM tasks under masks (`runs.masked.ports.MaskedTask`)."""
+
+    summing: GlmSumming = field(default_factory=GlmSumming)
+    name: str = "glm"
+
+    def summed(self, task: JsonObject) -> MaskedGlm:
+        """Read a GLM task.
+
+        Raises:
+            TaskInvalidError: with the field and what is wrong with it.
+        """
+        return MaskedGlm(parse(task))
