@@ -233,20 +233,24 @@ class Ring:
 
 def _carry(words: Words, wraps: NDArray[np.uint8]) -> None:
     """Add to each limb, in place, how often the one before it went over; the last one's are multiples of 2**bits."""
+    last = words.shape[1] - 1
     over: NDArray[np.uint64] = wraps[:, 0].astype(np.uint64)
-    for limb in range(1, words.shape[1]):
+    for limb in range(1, last):
         words[:, limb] += over
         over = np.add(wraps[:, limb], words[:, limb] < over, dtype=np.uint64)
+    words[:, last] += over
 
 
 def _borrow(words: Words, under: NDArray[np.bool_]) -> None:
     """Take one from each limb whose neighbour went below zero, in place."""
+    last = words.shape[1] - 1
     owed = under[:, 0]
-    for limb in range(1, words.shape[1]):
+    for limb in range(1, last):
         # A limb that went below zero by itself is at least 1 now, so nobody is owed twice.
         next_owed = under[:, limb] | (owed & (words[:, limb] == 0))
-        words[:, limb] -= owed.astype(np.uint64)
+        words[:, limb] -= owed
         owed = next_owed
+    words[:, last] -= owed
 
 
 def _unlike() -> WordsInvalidError:

@@ -26,7 +26,7 @@ from medspace.privacy.masking.errors import SeedInvalidError
 from medspace.privacy.masking.ring import Ring, Words
 
 SEED_BYTES = 32
-BLOCK_BYTES = 192 * 1024  # whole numbers of every ring; the buffers of a block stay in the processor's cache
+BLOCK_BYTES = 384 * 1024  # whole numbers of every ring; the buffers of a block stay in the processor's cache
 _VERSION = "medspace masking, version 1"
 _ZEROS = bytes(64 * 1024)
 _FIRST = bytes(16)  # counter block
