@@ -137,9 +137,12 @@ def _checking() -> tuple[float, float]:
         for holder, share in zip(one.names, one.shares[name], strict=True)
     }
 
+    def read(name: str) -> Words:
+        assert name not in said or sha256(content[name]).digest() == said[name]
+        return WIDE.from_bytes(content[name], MOST_NUMBERS)
+
     def check() -> None:
-        assert all(sha256(content[name]).digest() == digest for name, digest in said.items())
-        total = WIDE.total(WIDE.from_bytes(raw, MOST_NUMBERS) for raw in content.values())
+        total = WIDE.total(read(name) for name in one.names)
         for (name, holder), commitment in shares.items():
             share = one.shares[name][one.names.index(holder)]
             assert seeds.committed(commitment, Kind.SHARE, share.value, DIGEST, 1, PART, name, holder)

@@ -110,6 +110,11 @@ def test_no_integer_is_above_the_bound_of_its_value(largest, share, fraction):
     assert abs(fixed.integer(-value, fraction)) <= fixed.bound(abs(largest), fraction)
 
 
+def test_a_bound_is_rounded_up():
+    assert [fixed.bound(value, 0) for value in (0, 0.6, 1, 1.0000001)] == [0, 1, 1, 2]
+    assert fixed.integer(0.6, 0) == 1
+
+
 def test_a_bound_is_not_negative():
     with pytest.raises(NumberInvalidError):
         fixed.bound(-1e-9, 8)

@@ -78,6 +78,7 @@ def test_a_commitment_to_one_thing_is_none_to_another():
     said = [commitment(*context) for context in contexts]
     assert len(set(said)) == len(said)
     assert not any(committed(said[0], *context) for context in contexts[1:])
+    assert not any(committed(wrong, *contexts[0]) for wrong in ("", said[0][:-1], said[0] + "0", "\ud800", "é"))
 
 
 def test_a_pair_is_in_order():

@@ -167,3 +167,5 @@ def test_secrets_have_32_bytes(secret):
 def test_at_least_one_and_at_most_all_open(opening, seats):
     with pytest.raises(ValueError):
         split(bytes(32), opening, seats, SeededRandomness())
+    with pytest.raises(ValueError):
+        join([Share(1, bytes(VALUE_BYTES))], opening, seats)

@@ -155,7 +155,7 @@ class Ring:
             self._check_alike(found, vector)
             found += vector
             np.less(found, vector, out=over)
-            wraps += over
+            wraps += over.view(np.uint8)  # as they are: numpy would convert them first
             if number % MOST_WRAPS == 0:
                 _carry(found, wraps)
                 wraps[:] = 0
@@ -244,10 +244,10 @@ def _carry(words: Words, wraps: NDArray[np.uint8]) -> None:
 def _borrow(words: Words, under: NDArray[np.bool_]) -> None:
     """Take one from each limb whose neighbour went below zero, in place."""
     last = words.shape[1] - 1
-    owed = under[:, 0]
+    owed: NDArray[np.uint64] = under[:, 0].astype(np.uint64)
     for limb in range(1, last):
         # A limb that went below zero by itself is at least 1 now, so nobody is owed twice.
-        next_owed = under[:, limb] | (owed & (words[:, limb] == 0))
+        next_owed = np.add(under[:, limb], words[:, limb] < owed, dtype=np.uint64)
         words[:, limb] -= owed
         owed = next_owed
     words[:, last] -= owed

@@ -69,7 +69,7 @@ def commitment(kind: Kind, value: bytes, manifest_digest: str, round: int, part:
 
 def committed(said: str, kind: Kind, value: bytes, manifest_digest: str, round: int, part: str, *names: str) -> bool:  # noqa: A002
     """Whether a commitment is the one to this value; takes as long for wrong ones as for right ones."""
-    return same_secret(said, commitment(kind, value, manifest_digest, round, part, *names))
+    return said.isascii() and same_secret(said, commitment(kind, value, manifest_digest, round, part, *names))
 
 
 class Keystream:
