@@ -113,7 +113,7 @@ def _applied(blocks: Iterable[Words], ring: Ring, plus: Sequence[bytes], minus: 
 
 def _block(block: Words, ring: Ring, added: list[Keystream], taken: list[Keystream]) -> Words:
     room = np.empty(block.shape, block.dtype)
-    found = ring.total(chain((block,), _filled(room, added)))
+    found = ring.total(chain((block,), _filled(room, added))) if added else block
     return ring.subtract(found, ring.total(_filled(room, taken))) if taken else found
 
 

@@ -5,7 +5,7 @@ integers stand in it as two's complement. A masked number is uniform over all of
 through: limbs that were added one by one would show how often each of them went over.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import index
 from typing import Any, TypeAlias
@@ -21,6 +21,7 @@ Words: TypeAlias = NDArray[np.unsignedinteger[Any]]
 WIDTHS = (32, 64, 128, 192, 256)
 LIMB = 64
 MOST_NUMBERS = 1 << 16  # of a vector that every site gets whole
+MOST_WRAPS = 255  # that are counted in a byte
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,18 +140,26 @@ class Ring:
             raise WordsInvalidError(reason=Text(msgid("there is nothing to add up")))
         self.check(first)
         found = first.copy()
-        if self.limbs == 1:
-            for vector in rest:
-                self._check_alike(found, vector)
-                found += vector
+        if self.limbs > 1:
+            self._add_all(found, rest)
             return found
-        wraps = np.zeros(found.shape, np.uint32)  # how often each limb went over; counted now, carried once
         for vector in rest:
             self._check_alike(found, vector)
             found += vector
-            wraps += found < vector
-        _carry(found, wraps)
         return found
+
+    def _add_all(self, found: Words, vectors: Iterator[Words]) -> None:
+        """Add limb by limb, count how often each went over, and carry that at the end: once, not for each vector."""
+        over, wraps = np.empty(found.shape, np.bool_), np.zeros(found.shape, np.uint8)
+        for number, vector in enumerate(vectors, 1):
+            self._check_alike(found, vector)
+            found += vector
+            np.less(found, vector, out=over)
+            wraps += over.view(np.uint8)  # as they are: numpy would convert them first
+            if number % MOST_WRAPS == 0:
+                _carry(found, wraps)
+                wraps[:] = 0
+        _carry(found, wraps)
 
     def within(self, words: Words, largest: int) -> bool:
         """Whether all signed integers have an absolute value of at most `largest`; decodes none of them.
@@ -163,10 +172,18 @@ class Ring:
             return True
         if largest < 0:
             return False
+        if self.limbs > 1:
+            words = words[self._undecided(words, largest)]
         bound = np.broadcast_to(self.encode([largest]), words.shape)
         shifted = self.add(words, bound)  # then what is within lies, unsigned, between 0 and 2 * largest
         limit = self.encode([largest * 2 - (1 << self.bits if largest * 2 > self.largest else 0)])
         return not bool(self._above(shifted, limit).any())
+
+    def _undecided(self, words: Words, largest: int) -> NDArray[np.bool_]:
+        """Which numbers are not within by their last limb alone; few, where there is room above the numbers."""
+        last, limit = words[:, -1].view("<i8"), largest >> (LIMB * (self.limbs - 1))
+        undecided: NDArray[np.bool_] = (last < -limit) | (last >= limit)
+        return undecided
 
     def _above(self, words: Words, limit: Words) -> NDArray[np.bool_]:
         if self.limbs == 1:
@@ -214,22 +231,26 @@ class Ring:
             raise _unlike()
 
 
-def _carry(words: Words, wraps: NDArray[np.uint32]) -> None:
+def _carry(words: Words, wraps: NDArray[np.uint8]) -> None:
     """Add to each limb, in place, how often the one before it went over; the last one's are multiples of 2**bits."""
+    last = words.shape[1] - 1
     over: NDArray[np.uint64] = wraps[:, 0].astype(np.uint64)
-    for limb in range(1, words.shape[1]):
+    for limb in range(1, last):
         words[:, limb] += over
         over = np.add(wraps[:, limb], words[:, limb] < over, dtype=np.uint64)
+    words[:, last] += over
 
 
 def _borrow(words: Words, under: NDArray[np.bool_]) -> None:
     """Take one from each limb whose neighbour went below zero, in place."""
-    owed = under[:, 0]
-    for limb in range(1, words.shape[1]):
+    last = words.shape[1] - 1
+    owed: NDArray[np.uint64] = under[:, 0].astype(np.uint64)
+    for limb in range(1, last):
         # A limb that went below zero by itself is at least 1 now, so nobody is owed twice.
-        next_owed = under[:, limb] | (owed & (words[:, limb] == 0))
-        words[:, limb] -= owed.astype(np.uint64)
+        next_owed = np.add(under[:, limb], words[:, limb] < owed, dtype=np.uint64)
+        words[:, limb] -= owed
         owed = next_owed
+    words[:, last] -= owed
 
 
 def _unlike() -> WordsInvalidError:

@@ -26,7 +26,7 @@ from medspace.privacy.masking.errors import SeedInvalidError
 from medspace.privacy.masking.ring import Ring, Words
 
 SEED_BYTES = 32
-BLOCK_BYTES = 192 * 1024  # whole numbers of every ring; the buffers of a block stay in the processor's cache
+BLOCK_BYTES = 384 * 1024  # whole numbers of every ring; the buffers of a block stay in the processor's cache
 _VERSION = "medspace masking, version 1"
 _ZEROS = bytes(64 * 1024)
 _FIRST = bytes(16)  # counter block
@@ -69,7 +69,7 @@ def commitment(kind: Kind, value: bytes, manifest_digest: str, round: int, part:
 
 def committed(said: str, kind: Kind, value: bytes, manifest_digest: str, round: int, part: str, *names: str) -> bool:  # noqa: A002
     """Whether a commitment is the one to this value; takes as long for wrong ones as for right ones."""
-    return same_secret(said, commitment(kind, value, manifest_digest, round, part, *names))
+    return said.isascii() and same_secret(said, commitment(kind, value, manifest_digest, round, part, *names))
 
 
 class Keystream:

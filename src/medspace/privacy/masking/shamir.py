@@ -35,8 +35,7 @@ def split(secret: bytes, opening: int, seats: int, randomness: Randomness) -> tu
         ShareInvalidError: the secret has not 32 bytes.
         ValueError: there are fewer seats than open, or more than 1000.
     """
-    if not 1 <= opening <= seats <= MOST_SEATS:
-        raise ValueError(f"of 1 to {MOST_SEATS} seats at least one and at most all open")
+    _check_numbers(opening, seats)
     if len(secret) != SECRET_BYTES:
         raise ShareInvalidError(reason=Text(msgid("a secret has {due} bytes"), {"due": SECRET_BYTES}))
     # The highest coefficient may be 0: only so do t - 1 shares fit every secret equally well.
@@ -50,7 +49,9 @@ def join(shares: Iterable[Share], opening: int, seats: int) -> bytes:
 
     Raises:
         ShareInvalidError: they are too few, of no seat's point, twice of one, of another field, or not of one secret.
+        ValueError: there are fewer seats than open, or more than 1000.
     """
+    _check_numbers(opening, seats)
     values = _values(shares, seats)
     if len(values) < opening:
         facts = {"found": len(values), "due": opening}
@@ -63,6 +64,11 @@ def join(shares: Iterable[Share], opening: int, seats: int) -> bytes:
     if secret >> (8 * SECRET_BYTES):
         raise ShareInvalidError(reason=Text(msgid("they are not of one secret")))
     return secret.to_bytes(SECRET_BYTES, "big")
+
+
+def _check_numbers(opening: int, seats: int) -> None:
+    if not 1 <= opening <= seats <= MOST_SEATS:
+        raise ValueError(f"of 1 to {MOST_SEATS} seats at least one and at most all open")
 
 
 def _values(shares: Iterable[Share], seats: int) -> dict[int, int]:
