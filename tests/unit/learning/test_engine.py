@@ -236,7 +236,7 @@ def test_check_reads_the_task_and_nothing_else():
     with pytest.raises(TaskInvalidError):
         GlmEngine().check({**TASK, "script": "x"})
     assert GlmEngine().kind == "medspace:train"
-    assert names(GlmEngine()) == (MOMENTS, NEWTON, EVALUATION)
+    assert set(names(GlmEngine())) >= {MOMENTS, NEWTON, EVALUATION}
 
 
 def test_a_coded_target():

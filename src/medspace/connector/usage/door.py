@@ -330,7 +330,7 @@ class Door:
         return max(LONGEST_ADMISSION, timedelta(seconds=limits.seconds + limits.check))
 
     def _protocol(self, visit: Visit) -> frozenset[str]:
-        """The kinds of output that masks are made of: terms that ask for masks allow them, whatever else they list."""
+        """The kinds of output that masks are made of: terms that ask for masks allow them."""
         if visit.request.protection != MASKED_SUMS:
             return frozenset()
         return frozenset(form.name for form in self._forms(visit) if form.message or form.masked)

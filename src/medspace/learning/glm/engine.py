@@ -28,11 +28,15 @@ from medspace.learning.glm.answers import (
 from medspace.learning.glm.design import DesignBlock
 from medspace.learning.glm.evaluation import quality, scores, tally
 from medspace.learning.glm.judging import Judge, Question, invalid
+from medspace.learning.glm.masked import MaskedGlms
 from medspace.learning.glm.maths import curvature, losses, moments
+from medspace.learning.glm.summing import GlmSumming
 from medspace.learning.glm.task import GlmTask, parse
 from medspace.learning.glm.weighing import Weighed
 from medspace.learning.model import KIND
 from medspace.privacy.rounding import Rounding, rounded, unrounded
+from medspace.runs.masked.messages import ROWLESS, STEPS
+from medspace.runs.masked.site import MaskedSite
 
 
 class GlmEngine:
@@ -40,6 +44,7 @@ class GlmEngine:
 
     def __init__(self) -> None:
         self.judge = Judge()
+        self.masked = MaskedSite(MaskedGlms(GlmSumming(self.judge)))
 
     @property
     def kind(self) -> str:
@@ -53,8 +58,9 @@ class GlmEngine:
 
     @property
     def outputs(self) -> tuple[OutputForm, ...]:
-        """Moments, Newton sums, evaluation: each made of persons."""
-        return tuple(OutputForm(name) for name in (MOMENTS, NEWTON, EVALUATION))
+        """Moments, Newton sums, evaluation: each made of persons. Under masks, what the protocol says."""
+        plain = tuple(OutputForm(name) for name in (MOMENTS, NEWTON, EVALUATION))
+        return (*plain, *self.masked.outputs)
 
     @property
     def forms(self) -> tuple[Form, ...]:
@@ -64,7 +70,7 @@ class GlmEngine:
     @property
     def limits(self) -> StepLimits:
         """Seconds in a thread."""
-        return StepLimits()
+        return StepLimits(rowless=ROWLESS)
 
     def protection(self, task: JsonObject) -> str:
         """What the task says: the coordinator sees each site's sums, or nobody sees more than the total.
@@ -75,8 +81,8 @@ class GlmEngine:
 
     @property
     def steps(self) -> tuple[str, ...]:
-        """moments, newton, evaluation."""
-        return tuple(OUTPUTS)
+        """moments, newton, evaluation; under masks, those of the protocol."""
+        return (*OUTPUTS, *STEPS)
 
     def check(self, task: JsonObject) -> None:
         """Refuse what is no GLM task.
@@ -100,8 +106,11 @@ class GlmEngine:
                 with this data dictionary.
             DisclosureError: the answer could tell about single persons, or about nobody.
         """
-        if parse(step.task).protection == MASKED_SUMS:
-            raise invalid(step, msgid("the sums of this task leave under masks only"))
+        masked = parse(step.task).protection == MASKED_SUMS
+        if masked != (step.name in STEPS):
+            raise invalid(step, msgid("the task has another protection than this step belongs to"))
+        if masked:
+            return self.masked.answer(admission, step, workplace)
         return _output(*self.judge.judged(admission, step, workplace.material))
 
 

@@ -121,6 +121,10 @@ class MaskedGlm:
             return following.after_moments(self.task, stand, moments_total(self.task, total)).written()
         return following.after_evaluation(stand, evaluation_total(self.task, total)).written()
 
+    def persons(self, state: State) -> int:
+        """Those of the fit, at all sites."""
+        return following.read(state).persons
+
     def objective(self, state: State) -> str | None:
         """Half the deviance and half the penalty."""
         found = following.read(state).objective

@@ -4,15 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from medspace.core.canonical import JsonObject
+from medspace.core.engine import MASKED_SUMS
 from medspace.core.hashing import digest
 from medspace.learning.glm import description, outcome
 from medspace.learning.glm import fit as fitting
 from medspace.learning.glm.answers import OUTPUTS
 from medspace.learning.glm.errors import NotConvergedError, SeparatedError
+from medspace.learning.glm.masked import MaskedGlm
 from medspace.learning.glm.model import Fit, Phase
 from medspace.learning.glm.tallying import GlmSums
 from medspace.learning.glm.task import GlmTask, parse
 from medspace.learning.model import KIND
+from medspace.runs.masked.leading import MaskedProcedure, kinds
 from medspace.runs.ports import Demands, Description, Need, Question, Result
 
 
@@ -84,11 +87,16 @@ class GlmAlgorithm:
     kind: str = KIND
     name: str = "glm"
 
-    def prepare(self, document: JsonObject) -> GlmProcedure:
+    def prepare(self, document: JsonObject) -> GlmProcedure | MaskedProcedure:
         """Read a GLM task.
 
         Raises:
             TaskInvalidError: with the field and what is wrong with it.
         """
         task = parse(document)
-        return GlmProcedure(task, task.document())
+        plain = GlmProcedure(task, task.document())
+        if task.protection != MASKED_SUMS:
+            return plain
+        return MaskedProcedure(
+            MaskedGlm(task), kinds(self.name), plain.document, plain.demands, plain.needs, description.describe
+        )

@@ -60,16 +60,20 @@ class GlmSumming:
 
     def own_quality(
         self, admission: Admission, task: JsonObject, asked: Asked, material: Material | None, step_round: int
-    ) -> tuple[JsonObject, int]:
+    ) -> tuple[JsonObject, int] | None:
         """How good the model is at this site, by counts of groups of persons, and the persons behind it.
+
+        None where that is not what is asked.
 
         Raises:
             InvalidInputError, DisclosureError: as `sums`.
         """
         step = Step(task, step_round, asked.name, asked.inputs)
+        if step.name != "evaluation":
+            return None
         question, part, weighed = self._judge.judged(admission, step, material)
-        if weighed is None or step.name != "evaluation":
-            raise invalid(step, msgid("there is no such step"))
+        if weighed is None:
+            return None
         near = rounded if admission.brakes.rounding else unrounded
         counts = tally(
             question.task, part.target, _scores(question, weighed), part.persons, admission.min_cohort, near

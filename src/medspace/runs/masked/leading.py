@@ -4,7 +4,7 @@ It opens nothing and decides nothing: every site checks by itself whatever it is
 anybody; what is wrong here makes a run stop.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ from medspace.runs.errors import AnswerInvalidError, AnswersInvalidError, RunErr
 from medspace.runs.masked.messages import AGREE, CONTRIBUTE, OPEN, PROPOSE, RESULT, SHARE
 from medspace.runs.masked.ports import Summed
 from medspace.runs.masked.site import AGREED_TO, CONTRIBUTED, ENDED, OPENED, SHARED
-from medspace.runs.ports import Answer, Demands, Need, Question, Questions, Result
+from medspace.runs.ports import Answer, Demands, Description, Need, Question, Questions, Result
 
 LONGEST_DID = 256
 
@@ -41,6 +41,11 @@ class Kinds:
     outcome: str
 
 
+def kinds(task: str) -> Kinds:
+    """Those of a task, by its name."""
+    return Kinds(f"{task}.progress", f"{task}.model")
+
+
 @dataclass(frozen=True, slots=True)
 class MaskedProcedure:
     """One task under masks (`runs.ports.Procedure`)."""
@@ -50,6 +55,11 @@ class MaskedProcedure:
     document: JsonObject
     demands: Demands
     needs: Sequence[Need]
+    described: Callable[[Result, Mapping[str, str]], Description]
+
+    def describe(self, result: Result, names: Mapping[str, str]) -> Description:
+        """What came of it, in the words of the task (`runs.ports.Describing`)."""
+        return self.described(result, names)
 
     def first(self) -> JsonObject:
         """Nothing has been asked."""

@@ -136,10 +136,10 @@ class Summing(Protocol):
 
     def own_quality(
         self, admission: Admission, task: JsonObject, asked: Asked, material: Material | None, step_round: int
-    ) -> tuple[JsonObject, int]:
+    ) -> tuple[JsonObject, int] | None:
         """How good the outcome is at this site by itself, coarsened, and the persons behind that; no part of a total.
 
-        It may leave only where the site's offer lists it. `asked` is the last question (evaluation).
+        It may leave only where the site's offer lists it. None where the question is not about quality.
 
         Raises:
             InvalidInputError, DisclosureError: as `sums`.

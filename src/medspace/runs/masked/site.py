@@ -207,7 +207,7 @@ class _Sitting:
         found = self.site.task.summing.own_quality(
             self.admission, self.step.task, asked, self.workplace.material, question
         )
-        return found[0]
+        return {} if found is None else found[0]
 
     def _masked(self, memory: Remembered, numbers: list[int]) -> tuple[Masks, Contribution, dict[str, bytes]]:
         table, question, me = self.table, memory.question, self.keys.holder

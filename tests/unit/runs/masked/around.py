@@ -136,7 +136,9 @@ class Seated:
 
     def answer(self, step: Step) -> Output:
         """Do a step without its end: nothing is remembered yet."""
-        workplace = Workplace(None, self.randomness, ManualClock(datetime(2029, 1, 1, tzinfo=UTC)), self.memory, self.keys)
+        workplace = Workplace(
+            None, self.randomness, ManualClock(datetime(2029, 1, 1, tzinfo=UTC)), self.memory, self.keys
+        )
         from dataclasses import replace  # noqa: PLC0415
 
         return self.engine.answer(replace(ADMISSION, holder=self.did, listed=self.listed), step, workplace)
@@ -207,7 +209,9 @@ class Coordinated:
     carry: Callable[[str, Step], Step] = lambda _site, step: step
     gone: Callable[[str, str, int], bool] = lambda _site, _step, _question: False
     procedure: MaskedProcedure = field(
-        default_factory=lambda: MaskedProcedure(Toy(), Kinds("toy.progress", "toy.model"), {"task": "toy"}, Demands(), ())
+        default_factory=lambda: MaskedProcedure(
+            Toy(), Kinds("toy.progress", "toy.model"), {"task": "toy"}, Demands(), (), None
+        )
     )
     mail: dict[str, dict[str, str]] = field(default_factory=dict)
     number: int = 0
