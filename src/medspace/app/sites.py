@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from urllib.parse import unquote
 from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
@@ -16,16 +17,23 @@ from medspace.connector.errors import UnknownAgreementError, UnknownDatasetError
 from medspace.connector.model import AGREEMENTS, TRANSFERS, Transfer, TransferState
 from medspace.connector.transfer.service import Transfers
 from medspace.connector.usage.errors import StepUnknownError
+from medspace.connector.usage.naming import digests_of
+from medspace.connector.usage.seats import Identity
 from medspace.connector.usage.strategy import JOB_ENDPOINT
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.clock import Clock
-from medspace.core.errors import RefusedError
+from medspace.core.errors import InvalidInputError, RefusedError
 from medspace.core.parts import Part
 from medspace.core.store import Database
 from medspace.core.text import Text, msgid, plain
 from medspace.core.usage import Step, release_digest
+from medspace.runs import manifest as manifests
+from medspace.runs import statements
 from medspace.runs.errors import SiteAwayError, SiteRefusedError
+from medspace.runs.manifest import Manifest
 from medspace.runs.ports import Answer
+from medspace.runs.statements import Asked
+from medspace.trust.errors import MldsaKeyUnknownError, UnauthenticatedError
 
 START_WAIT = 8.0  # seconds for a transfer to be started; then the coordinator's own patience decides
 SEAT_WAIT = 30.0  # seconds for what a site says to a manifest
@@ -48,6 +56,7 @@ class _Answered(msgspec.Struct, frozen=True):
     digest: str
     parts: tuple[Part, ...] = ()
     outbox: dict[str, str] = {}
+    signature: str = ""
 
 
 class _SeatKey(msgspec.Struct, frozen=True):
@@ -63,6 +72,9 @@ class TransferSites:
     database: Database
     bell: Bell
     clock: Clock
+    did: str
+    identity: Identity
+    _masked: dict[str, Manifest] = field(default_factory=dict, repr=False)  # by use: questions and answers are signed
 
     async def begin(self, run: str, agreement: str, kind: str) -> str:
         """The transfer of this run under the agreement, started; the same one however often it is asked for.
@@ -93,6 +105,9 @@ class TransferSites:
         Raises:
             SiteAwayError, SiteRefusedError: as for `ask`.
         """
+        shown = manifests.kept(manifest)
+        if shown.hybrid:
+            self._masked[use] = shown
         body = await self._called(use, lambda url, token, site: self.jobs.seat(url, token, manifest, site, SEAT_WAIT))
         try:
             return msgspec.convert(body, _SeatKey).key
@@ -117,8 +132,42 @@ class TransferSites:
             SiteRefusedError: the site says no, or its answer is not what it says it is.
         """
         transfer = await self._transfer(use)
-        body = await self._called(use, lambda url, token, site: self._followed(url, token, step, site))
-        return _answer(use if transfer is None else transfer.counterparty, body)
+        asked = await self._asked(use, transfer, step)
+        signature = "" if asked is None else statements.sign_question(asked, self.identity.signer)
+        body = await self._called(use, lambda url, token, site: self._followed(url, token, step, site, signature))
+        answer, signed = _answer(use if transfer is None else transfer.counterparty, body)
+        if asked is not None:
+            await self._check_signed(asked, answer, signed)
+        return answer
+
+    async def _asked(self, use: str, transfer: Transfer | None, step: Step) -> Asked | None:
+        """What is signed of a question; None where the run wants no signatures."""
+        manifest = self._masked.get(use)
+        if manifest is None or transfer is None or transfer.data_address is None:
+            return None
+        endpoint, _ = _job(transfer.counterparty, transfer.data_address)
+        job, digests = unquote(endpoint.rpartition("/")[2]), await asyncio.to_thread(digests_of, step)
+        return Asked(manifest.digest, job, step.round, digests.step, self.did, transfer.counterparty)
+
+    async def _check_signed(self, asked: Asked, answer: Answer, signature: str) -> None:
+        """Take an answer only where its site signed it, to this question, with a key that counts now.
+
+        Raises:
+            SiteRefusedError: it did not.
+        """
+        try:
+            try:
+                self._check(asked, answer, signature)
+            except MldsaKeyUnknownError:  # changed just now, perhaps
+                await self.identity.look_again()
+                self._check(asked, answer, signature)
+        except (InvalidInputError, UnauthenticatedError) as error:
+            told = {"refusal": error.code, "advice": str(error.advice)}
+            raise SiteRefusedError(site=asked.site, reason=error.text, **told) from error
+
+    def _check(self, asked: Asked, answer: Answer, signature: str) -> None:
+        site = self.identity.member(asked.site)
+        statements.check_answer(signature, asked, answer.digest, site, self.clock.now())
 
     async def _called(self, use: str, call: Callable[[str, str, str], Awaitable[JsonObject]]) -> JsonObject:
         """What the job endpoint of a use says to a call of it, with its token, at a site."""
@@ -135,9 +184,9 @@ class TransferSites:
         except JobRefusedError as error:
             raise _no_step(transfer.counterparty, error) from error
 
-    async def _followed(self, endpoint: str, token: str, step: Step, site: str) -> JsonObject:
+    async def _followed(self, endpoint: str, token: str, step: Step, site: str, signature: str) -> JsonObject:
         """The answer to a step, however long the site works on it; between two questions it has a rest."""
-        answer = await self.jobs.ask(endpoint, token, step, site, timeout=STEP_WAIT)
+        answer = await self.jobs.ask(endpoint, token, step, site, timeout=STEP_WAIT, signature=signature)
         until, pause = self.clock.now() + STEP_LIMIT, FIRST_PAUSE
         while isinstance(answer, Working):
             if self.clock.now() >= until:
@@ -154,6 +203,7 @@ class TransferSites:
         Raises:
             SiteAwayError: no answer.
         """
+        self._masked.pop(use, None)
         transfer = await self._transfer(use)
         if transfer is not None and transfer.state is TransferState.STARTED:
             await self.transfers.complete(use)
@@ -237,7 +287,8 @@ def _job(site: str, address: JsonObject) -> tuple[str, str]:
     return endpoint, token
 
 
-def _answer(site: str, body: JsonObject) -> Answer:
+def _answer(site: str, body: JsonObject) -> tuple[Answer, str]:
+    """The answer and the signature of its site, if any."""
     try:
         read = msgspec.convert(body, _Answered)
         said = release_digest(read.kind, read.round, read.cohort, read.values, parts=read.parts, outbox=read.outbox)
@@ -245,7 +296,7 @@ def _answer(site: str, body: JsonObject) -> Answer:
         raise SiteRefusedError(site=site, reason=Text(msgid("its answer is not a release"))) from error
     if said != read.digest:
         raise SiteRefusedError(site=site, reason=Text(msgid("its answer has another digest than it says")))
-    return Answer(
+    answer = Answer(
         site=site,
         release=read.release,
         round=read.round,
@@ -256,3 +307,4 @@ def _answer(site: str, body: JsonObject) -> Answer:
         parts=read.parts,
         outbox=read.outbox,
     )
+    return answer, read.signature

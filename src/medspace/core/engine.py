@@ -1,6 +1,6 @@
 """The engine port: one kind of task, answered beside the data, found by the format of the use and the task's name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -11,6 +11,7 @@ from medspace.core.parts import Blobs
 from medspace.core.usage import Admission, Output, Step
 
 COORDINATOR_SEES_SUMS = "coordinator-sees-sums"  # each site's sums are seen by whoever adds them up
+MASKED_SUMS = "masked-sums"  # nobody sees more than the sum over all sites
 MESSAGE_BYTES = 64 * 1024
 
 
@@ -56,11 +57,27 @@ class Peers(Protocol):
         """A message for one peer, under a label that the peer must name to open it; printable."""
         ...
 
+    def seal_all(self, messages: Mapping[str, bytes], label: str) -> dict[str, str]:
+        """Messages for several peers, by their DIDs, under one label; signed once, so cheaper than each by itself."""
+        ...
+
     def open(self, peer: str, label: str, sealed: str) -> bytes:
-        """A message of one peer.
+        """A message of one peer, whether it was sealed alone or with others.
 
         Raises:
             InvalidInputError: the peer did not seal it for this seat, this run and this label.
+        """
+        ...
+
+    def sign(self, label: str, content: bytes) -> str:
+        """A message for everybody, signed under a label for this run and not sealed; printable."""
+        ...
+
+    def proven(self, peer: str, label: str, text: str) -> bytes:
+        """What a peer, or this seat itself, signed for everybody.
+
+        Raises:
+            InvalidInputError: the peer did not sign it for this run under this label.
         """
         ...
 

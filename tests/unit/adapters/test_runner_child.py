@@ -66,6 +66,9 @@ def test_what_it_does_is_an_output_or_an_error():
     "use",
     [
         lambda keys: keys.seal("did:web:b.example", "seed", b""),
+        lambda keys: keys.seal_all({"did:web:b.example": b""}, "seed"),
+        lambda keys: keys.sign("seed", b""),
+        lambda keys: keys.proven("did:web:b.example", "seed", ""),
         lambda keys: keys.open("did:web:b.example", "seed", ""),
         lambda keys: keys.pair("did:web:b.example", "seed", b"", ""),
     ],

@@ -23,11 +23,14 @@ from medspace.connector.model import (
     Transfer,
     TransferState,
 )
+from medspace.connector.usage.seats import Identity
 from medspace.core.parts import Part
 from medspace.core.usage import Step, release_digest
 from medspace.runs.errors import SiteAwayError, SiteRefusedError
+from tests.runs import Everybody, manifest_of, signed
+from tests.signing import hybrid_of
 
-SITE = "did:web:clinic.example"
+SITE, USER = "did:web:clinic.example", "did:web:user.example"
 STEP = Step(task={}, round=1, name="sum")
 ADDRESS = {
     "endpointType": "urn:medspace:job:1",
@@ -79,6 +82,15 @@ class Transfers:
         self.completed.append(pid)
 
 
+def identity_of(did):
+    """A party that signs twice, among members."""
+
+    async def look_again():
+        return True
+
+    return Identity(hybrid_of(did), Everybody(), look_again, ManualClock())
+
+
 async def sites_with(record=None, reply=None, outcome=None):
     database = MemoryDatabase()
     if record is not None:
@@ -90,7 +102,7 @@ async def sites_with(record=None, reply=None, outcome=None):
         return reply
 
     jobs = SimpleNamespace(ask=ask, seat=ask, seated=ask)
-    return TransferSites(Transfers(database, outcome), jobs, database, Bell(), ManualClock())
+    return TransferSites(Transfers(database, outcome), jobs, database, Bell(), ManualClock(), USER, identity_of(USER))
 
 
 async def test_a_use_is_asked_for_once():
@@ -296,7 +308,8 @@ async def test_the_parts_of_an_answer_belong_to_its_digest():
 
 async def test_a_seat_is_taken_and_told_by_its_key():
     sites = await sites_with(transfer(data_address=ADDRESS), {"key": "signed"})
-    assert await sites.seat("t", "manifest") == "signed"
+    manifest = manifest_of(USER, {}, {SITE: "urn:agreement:1"})
+    assert await sites.seat("t", signed(manifest)) == "signed"
     await sites.seated("t", ["signed"])
 
 

@@ -31,6 +31,7 @@ from medspace.core.errors import MedspaceError
 from medspace.core.hashing import digest
 from medspace.core.material import Form
 from medspace.core.sealing import Sealer
+from medspace.core.signing import Signer
 from medspace.core.usage import Admission, Brakes, Output, RowScope, Step
 from medspace.ledger.model import Entry, decode
 from medspace.policy import templates
@@ -165,6 +166,7 @@ class House:
         self.regions: dict[str, str | None] = {USER: "DE"}
         self.operators: dict[str, str | None] = {}  # of those who do not operate themselves; None: a stranger
         self.members = Everybody()
+        self.signer: Signer = signer_of(HOLDER)
         self.others: tuple[str, ...] = ()  # who has a seat beside this holder in the runs of its uses
         self.terms = {"purposes": [PURPOSE], "until": "2027-01-01T00:00:00Z", "min_cohort": 10} | terms
         self.more = more  # conditions beside those of the product
@@ -194,7 +196,7 @@ class House:
             randomness=self.randomness,
             conditions=conditions,
             keys=self.keys,
-            identity=Identity(signer_of(HOLDER), self.members, self.look_again),
+            identity=Identity(self.signer, self.members, self.look_again, self.clock),
             runners=Runners(ThreadPool(), {"thread": ThreadRunner()}),
             changes=self.bell,
             blobs=self.blobs,

@@ -4,6 +4,7 @@ A process of a step has the rights of an engine: the private key of the seat sta
 that seals for its peers has to run in a thread, and is told so instead of losing its mail.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -36,6 +37,15 @@ class AbsentPeers:
         del peer, label, message
         raise PeersAbsentError
 
+    def seal_all(self, messages: Mapping[str, bytes], label: str) -> NoReturn:
+        """Refuse.
+
+        Raises:
+            PeersAbsentError: always.
+        """
+        del messages, label
+        raise PeersAbsentError
+
     def open(self, peer: str, label: str, sealed: str) -> NoReturn:
         """Refuse.
 
@@ -52,4 +62,22 @@ class AbsentPeers:
             PeersAbsentError: always.
         """
         del peer, label, seed, sealed
+        raise PeersAbsentError
+
+    def sign(self, label: str, content: bytes) -> NoReturn:
+        """Refuse.
+
+        Raises:
+            PeersAbsentError: always.
+        """
+        del label, content
+        raise PeersAbsentError
+
+    def proven(self, peer: str, label: str, text: str) -> NoReturn:
+        """Refuse.
+
+        Raises:
+            PeersAbsentError: always.
+        """
+        del peer, label, text
         raise PeersAbsentError
