@@ -19,6 +19,7 @@ import httpx
 
 from medspace.adapters.keys import create_key, create_token, make_folder
 from medspace.adapters.mldsa import open_mldsa_keys
+from medspace.adapters.system import SystemRandomness
 from medspace.app.compose import Connector, Parts, open_connector
 from medspace.app.config import Config, read_config
 from medspace.app.sdk import Space, connect
@@ -241,8 +242,7 @@ class Stage:
         make_folder(folder)
         make_folder(folder / "keys")
         file = folder / "keys" / "participant.pem"
-        made = parts or Parts()
-        mldsa = open_mldsa_keys(file, None, clock=made.clock, randomness=made.randomness)
+        mldsa = open_mldsa_keys(file, None, clock=(parts or Parts()).clock, randomness=SystemRandomness())
         signer = HybridSigner(create_key(file), mldsa)
         create_token(folder / "keys" / "private.token")
         ports = free_ports(2)

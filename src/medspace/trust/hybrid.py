@@ -79,7 +79,7 @@ def check(signature: str, member: Member, typ: str, content: bytes, at: datetime
     hybrid = header.alg == ALGORITHM
     if both and not member.mldsa:
         raise MldsaKeyMissingError(did=member.did)
-    if not hybrid and member.mldsa:
+    if header.alg == jws.ALGORITHM and member.mldsa:
         raise SignatureSingleError(did=member.did)
     # The header is not believed but compared: there is one spelling of what a signature of this member is.
     names = [key_id(member.did, member.public_key), *(header.kid[1:] if hybrid else [])]
