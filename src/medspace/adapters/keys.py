@@ -197,7 +197,7 @@ def write_secret(path: Path, content: bytes) -> None:
 
 
 def replace_secret(path: Path, content: bytes) -> None:
-    """As `write_secret`, in place of what is there: for lists that name secrets, not for secrets.
+    """Write a file of mode 0600 in place of what may be there, whole and durable, or not at all.
 
     Raises:
         SecretExposedError: others can write to the folder.
@@ -209,8 +209,7 @@ def replace_secret(path: Path, content: bytes) -> None:
         _write_new(draft, content)
         draft.replace(path)
     finally:
-        with suppress(FileNotFoundError):
-            draft.unlink()
+        draft.unlink(missing_ok=True)
     _sync_folder(path.parent)
 
 

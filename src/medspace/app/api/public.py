@@ -41,9 +41,10 @@ from medspace.connector.usage.errors import (
     StepUnsignedError,
     UnknownJobError,
     UseFailedError,
+    UseRestoredError,
     WithheldError,
 )
-from medspace.connector.usage.going import Standing
+from medspace.connector.usage.going import StepStatus
 from medspace.connector.usage.service import UsageControl
 from medspace.core import limits
 from medspace.core.canonical import JsonObject
@@ -72,6 +73,7 @@ _STATUS: dict[type[MedspaceError], int] = {
     NotAdmittedError: 403,
     WithheldError: 403,
     UseFailedError: 500,
+    UseRestoredError: 409,
     StepTooLongError: 500,
     StepError: 400,
     BusyError: 429,
@@ -136,7 +138,7 @@ def public_routes(
             standing = await usage.ask(asked, patience)
         return await told_of(asked, standing)
 
-    async def told_of(asked: Call, standing: Standing) -> Response:
+    async def told_of(asked: Call, standing: StepStatus) -> Response:
         release = standing.release
         signature = "" if release is None else await usage.seats.sign_answer(asked, standing.step, release)
         return _told_of(asked.job, standing, signature)
@@ -219,13 +221,15 @@ def _call(request: Request, caller: Caller, step: Step = NO_STEP, signature: str
     return Call(caller.did, request.path_params["job"], token, step, signature)
 
 
-def _told_of(job: str, standing: Standing, signature: str) -> Response:
+def _told_of(job: str, standing: StepStatus, signature: str) -> Response:
     """200 with the release, or 202 with where it will be, and when to ask there (RFC 9110 15.3.3)."""
     if standing.release is not None:
         return json_response(_answer(standing.release) | ({"signature": signature} if signature else {}))
     step = standing.step.removeprefix(SHA256)
     headers = {"Location": f"/jobs/{job}/steps/{step}", "Retry-After": str(standing.seconds)}
-    return json_response({"step": step, "state": standing.state.value}, 202, headers)
+    far = {"percent": standing.percent, "left": standing.left}
+    told = {name: value for name, value in far.items() if value is not None}
+    return json_response({"step": step, "state": standing.state.value} | told, 202, headers)
 
 
 def _answer(release: Release) -> JsonObject:

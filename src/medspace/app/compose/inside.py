@@ -46,10 +46,11 @@ class Learning:
 
     def __init__(self, base: Base, road: Road) -> None:
         jobs = JobClient(base.client, base.identity)
-        sites = TransferSites(
-            road.transfers, jobs, base.database, base.bell, base.clock, base.config.did, road.identity
-        )
         self.waiting = Waiting(base.clock, base.bell.ring)
+        did, identity = base.config.did, road.identity
+        sites = TransferSites(
+            road.transfers, jobs, base.database, base.bell, base.clock, self.waiting, did, identity
+        )
         self.coordinator = Coordinator(
             base.database,
             sites,
@@ -60,6 +61,7 @@ class Learning:
             tuple(make() for make in base.parts.algorithms),
             dictionaries=PublishedDictionaries(Finder(base.documents, road.transport), base.database),
             progress=self.waiting.hear,
+            blobs=road.usage.parts.store,
         )
         self.training = Training(base.config.did, self.coordinator, base.database, base.facts, base.clock)
 
