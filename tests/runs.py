@@ -7,12 +7,13 @@ from typing import Any
 from medspace.core.canonical import exact
 from medspace.core.engine import COORDINATOR_SEES_SUMS
 from medspace.core.hashing import digest
-from medspace.core.signing import Ed25519Signer
+from medspace.core.signing import Ed25519Signer, Signer
 from medspace.runs import manifest as manifests
 from medspace.runs.manifest import Manifest
 from medspace.runs.model import Seat
 from medspace.trust.errors import NotMemberError
 from medspace.trust.model import Member
+from tests.signing import Ring, ring_of
 
 
 def signer_of(did: str) -> Ed25519Signer:
@@ -21,15 +22,20 @@ def signer_of(did: str) -> Ed25519Signer:
 
 
 class Everybody:
-    """A members list (`trust.ports.Directory`) of whoever is asked for, but for strangers."""
+    """A members list (`trust.ports.Directory`) of whoever is asked for, but for strangers.
 
-    def __init__(self, strangers: Sequence[str] = ()) -> None:
-        self.strangers = set(strangers)
+    `hybrid` members have keys of ML-DSA-65, those in `rings` others than `hybrid_of` signs with.
+    """
+
+    def __init__(self, strangers: Sequence[str] = (), *, hybrid: bool = False) -> None:
+        self.strangers, self.hybrid = set(strangers), hybrid
+        self.rings: dict[str, Ring] = {}
 
     def member(self, did: str) -> Member:
         if did in self.strangers:
             raise NotMemberError(did=did)
-        return Member(did, did, "DE", (), signer_of(did).public_key)
+        mldsa = self.rings.get(did, ring_of(did)).known if self.hybrid else ()
+        return Member(did, did, "DE", (), signer_of(did).public_key, mldsa=mldsa)
 
 
 def manifest_of(
@@ -42,6 +48,6 @@ def manifest_of(
     return Manifest(run=run, user=user, task=digest(exact(task)), seats=placed, **said)
 
 
-def signed(manifest: Manifest, signer: Ed25519Signer | None = None) -> str:
+def signed(manifest: Manifest, signer: Signer | None = None) -> str:
     """As its user signs it."""
     return manifests.sign(manifest, signer or signer_of(manifest.user))

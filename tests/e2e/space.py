@@ -17,12 +17,14 @@ from typing import Any, TypeVar
 import httpx
 
 from medspace.adapters.keys import create_key, create_token, make_folder
+from medspace.adapters.mldsa import open_mldsa_keys
+from medspace.adapters.system import SystemRandomness
 from medspace.app.auditing import verify_files
 from medspace.app.compose import Connector, Parts, open_connector
 from medspace.app.config import Config, read_config
 from medspace.app.sdk import Space, connect
 from medspace.app.serve import serve
-from medspace.core.signing import Ed25519Signer
+from medspace.core.signing import HybridSigner
 from medspace.trust.did import did_web
 from medspace.trust.jws import encode
 from medspace.trust.service import Identity
@@ -152,7 +154,7 @@ class Node:
     region: str
     did: str
     parts: Parts
-    signer: Ed25519Signer
+    signer: HybridSigner
     wrap: Callable[[Any], Any] | None = None
     connector: Connector | None = None
     stop: asyncio.Event | None = None
@@ -224,7 +226,9 @@ class Stage:
         folder = self.folder / key
         make_folder(folder)
         make_folder(folder / "keys")
-        signer = create_key(folder / "keys" / "participant.pem")
+        file = folder / "keys" / "participant.pem"
+        mldsa = open_mldsa_keys(file, None, clock=(parts or Parts()).clock, randomness=SystemRandomness())
+        signer = HybridSigner(create_key(file), mldsa)
         create_token(folder / "keys" / "private.token")
         ports = claim(2)
         authority = next(iter(self.nodes.values()), None)

@@ -150,11 +150,11 @@ def load_secret(path: Path) -> bytes:
     return secret
 
 
-def read_secret(path: Path) -> bytes:
+def read_secret(path: Path, largest: int = LARGEST_FILE) -> bytes:
     """The content of a file that belongs to this user, and that only this user can reach.
 
     Raises:
-        SecretFileError: no such regular file, or larger than 16 KiB.
+        SecretFileError: no such regular file, or larger than `largest` bytes.
         SecretExposedError: others can read or change it.
     """
     try:
@@ -162,14 +162,14 @@ def read_secret(path: Path) -> bytes:
     except OSError as error:
         raise SecretFileError(path=str(path), reason=error.strerror or type(error).__name__) from None
     try:
-        _check_private(path, os.fstat(handle))  # of what was opened: it is what is read
-        return os.read(handle, LARGEST_FILE)
+        _check_private(path, os.fstat(handle), largest)  # of what was opened: it is what is read
+        return os.read(handle, largest)
     finally:
         os.close(handle)
 
 
-def _check_private(path: Path, status: os.stat_result) -> None:
-    if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST_FILE:
+def _check_private(path: Path, status: os.stat_result, largest: int) -> None:
+    if not stat.S_ISREG(status.st_mode) or status.st_size > largest:
         raise _invalid(path, msgid("it is not a small regular file"))
     if status.st_mode & _OTHERS or status.st_uid not in (os.geteuid(), 0):
         raise SecretExposedError(path=str(path), mode=f"{stat.S_IMODE(status.st_mode):04o}")

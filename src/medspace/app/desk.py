@@ -21,6 +21,7 @@ from medspace.app.finding import (
     ruleless,
 )
 from medspace.app.labels import Labels
+from medspace.app.signing import SigningKeys
 from medspace.app.training import Training
 from medspace.app.waiting import Waiting
 from medspace.connector.errors import OfferError, UnknownDatasetError
@@ -145,6 +146,7 @@ class Desk:
     waiting: Waiting
     usage: UsageControl
     labels: Labels
+    signing: SigningKeys
     assets: Assets
     kinds: frozenset[str]
 
@@ -217,7 +219,8 @@ class Desk:
             raise not_found(did, error) from error
         if not document.keys:
             raise NoConnectorError(did=did, reason=Text(msgid("its DID document shows no key")))
-        member = Member(did, name, region, tuple(roles), document.keys[0].public_key, operator)
+        key = document.keys[0].public_key
+        member = Member(did, name, region, tuple(roles), key, operator, document.mldsa)
         await self.authority.admit(member)
         return member
 

@@ -6,6 +6,7 @@ from medspace.adapters.logs import EventLogger
 from medspace.app.config import Config
 from medspace.core.clock import Clock
 from medspace.core.errors import MedspaceError
+from medspace.core.signing import HybridSigner
 from medspace.services.membership.service import Authority
 from medspace.trust.errors import KeyMismatchError, NoMembersListError, NotMemberError, TokenKeyError
 from medspace.trust.model import Caller, Member
@@ -23,7 +24,7 @@ class Membership:
     def __init__(
         self,
         config: Config,
-        own_key: bytes,
+        own: HybridSigner,
         book: MembersBook,
         gatekeeper: Gatekeeper,
         authority: Authority | None,
@@ -32,7 +33,7 @@ class Membership:
     ) -> None:
         self.authority = authority
         self._config = config
-        self._own_key = own_key
+        self._own = own
         self._book = book
         self._gatekeeper = gatekeeper
         self._clock = clock
@@ -102,7 +103,8 @@ class Membership:
         """Whether the authority is on its own list and the list is fresh; what stands against it is logged."""
         participant = self._config.participant
         roles = tuple(dict.fromkeys((*participant.roles, "authority")))
-        own = Member(self._config.did, participant.name, participant.region, roles, self._own_key)
+        key, mldsa = self._own.public_key, self._own.mldsa.known
+        own = Member(self._config.did, participant.name, participant.region, roles, key, mldsa=mldsa)
         try:
             await authority.admit(own)
             await authority.renew()

@@ -152,6 +152,22 @@ class Space:
         """As the authority: take a member off the list; the others hear of it within an hour."""
         return self._send("DELETE", path("members", did))
 
+    def keys(self) -> list[JsonObject]:
+        """One's own ML-DSA-65 keys, the oldest first, with their times and whether the others know them."""
+        return list(self._get("/keys")["keys"])
+
+    def rotate_key(self) -> JsonObject:
+        """Make a new ML-DSA-65 key; the ones before count for a day more, until the authority has taken it up."""
+        return self._post("/keys", {})
+
+    def revoke_key(self, key: str) -> JsonObject:
+        """From now on one of the ML-DSA-65 keys counts for nothing."""
+        return self._send("DELETE", path("keys", key))
+
+    def take_keys(self, did: str) -> JsonObject:
+        """As the authority: take up the ML-DSA-65 keys that a member shows now."""
+        return self._post("/members/keys", {"did": did})
+
     def refresh(self) -> list[JsonObject]:
         """Fetch the members list anew instead of waiting for the next refresh."""
         return list(self._post("/members/refresh", {})["members"])

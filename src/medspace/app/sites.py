@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeVar
+from urllib.parse import unquote
 from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
@@ -18,16 +19,23 @@ from medspace.connector.errors import UnknownAgreementError, UnknownDatasetError
 from medspace.connector.model import AGREEMENTS, TRANSFERS, Transfer, TransferState
 from medspace.connector.transfer.service import Transfers
 from medspace.connector.usage.errors import StepUnknownError
+from medspace.connector.usage.naming import digests_of
+from medspace.connector.usage.seats import Identity
 from medspace.connector.usage.strategy import JOB_ENDPOINT
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.clock import Clock
-from medspace.core.errors import RefusedError
+from medspace.core.errors import InvalidInputError, RefusedError
 from medspace.core.parts import Blobs, BlobStore, Keeping, Part
 from medspace.core.store import Database
 from medspace.core.text import Text, msgid, plain
 from medspace.core.usage import Step, release_digest
+from medspace.runs import manifest as manifests
+from medspace.runs import statements
 from medspace.runs.errors import SiteAwayError, SiteRefusedError
+from medspace.runs.manifest import Manifest
 from medspace.runs.ports import Answer
+from medspace.runs.statements import Asked
+from medspace.trust.errors import MldsaKeyUnknownError, UnauthenticatedError
 
 T = TypeVar("T")
 START_WAIT = 8.0  # seconds for a transfer to be started; then the coordinator's own patience decides
@@ -51,6 +59,7 @@ class _Answered(msgspec.Struct, frozen=True):
     digest: str
     parts: tuple[Part, ...] = ()
     outbox: dict[str, str] = {}
+    signature: str = ""
 
 
 class _SeatKey(msgspec.Struct, frozen=True):
@@ -67,7 +76,10 @@ class TransferSites:
     bell: Bell
     clock: Clock
     waiting: Waiting
+    did: str
+    identity: Identity
     _runs: dict[str, str] = field(default_factory=dict)  # whose uses are being asked, by use
+    _masked: dict[str, Manifest] = field(default_factory=dict, repr=False)  # by use: questions and answers are signed
 
     async def begin(self, run: str, agreement: str, kind: str) -> str:
         """The transfer of this run under the agreement, started; the same one however often it is asked for.
@@ -99,6 +111,9 @@ class TransferSites:
         Raises:
             SiteAwayError, SiteRefusedError: as for `ask`.
         """
+        shown = manifests.kept(manifest)
+        if shown.hybrid:
+            self._masked[use] = shown
         body = await self._called(use, lambda url, token, site: self.jobs.seat(url, token, manifest, site, SEAT_WAIT))
         try:
             return msgspec.convert(body, _SeatKey).key
@@ -123,8 +138,44 @@ class TransferSites:
             SiteRefusedError: the site says no, or its answer is not what it says it is.
         """
         transfer = await self._transfer(use)
-        body = await self._called(use, lambda url, token, site: self._followed(use, url, token, step, site))
-        return _answer(use if transfer is None else transfer.counterparty, body)
+        asked = await self._asked(use, transfer, step)
+        signature = "" if asked is None else statements.sign_question(asked, self.identity.signer)
+        body = await self._called(
+            use, lambda url, token, site: self._followed(use, url, token, step, site, signature)
+        )
+        answer, signed = _answer(use if transfer is None else transfer.counterparty, body)
+        if asked is not None:
+            await self._check_signed(asked, answer, signed)
+        return answer
+
+    async def _asked(self, use: str, transfer: Transfer | None, step: Step) -> Asked | None:
+        """What is signed of a question; None where the run wants no signatures."""
+        manifest = self._masked.get(use)
+        if manifest is None or transfer is None or transfer.data_address is None:
+            return None
+        endpoint, _ = _job(transfer.counterparty, transfer.data_address)
+        job, digests = unquote(endpoint.rpartition("/")[2]), await asyncio.to_thread(digests_of, step)
+        return Asked(manifest.digest, job, step.round, digests.step, self.did, transfer.counterparty)
+
+    async def _check_signed(self, asked: Asked, answer: Answer, signature: str) -> None:
+        """Take an answer only where its site signed it, to this question, with a key that counts now.
+
+        Raises:
+            SiteRefusedError: it did not.
+        """
+        try:
+            try:
+                self._check(asked, answer, signature)
+            except MldsaKeyUnknownError:  # changed just now, perhaps
+                await self.identity.look_again()
+                self._check(asked, answer, signature)
+        except (InvalidInputError, UnauthenticatedError) as error:
+            told = {"refusal": error.code, "advice": str(error.advice)}
+            raise SiteRefusedError(site=asked.site, reason=error.text, **told) from error
+
+    def _check(self, asked: Asked, answer: Answer, signature: str) -> None:
+        site = self.identity.member(asked.site)
+        statements.check_answer(signature, asked, answer.digest, site, self.clock.now())
 
     async def bring(self, use: str, part: Part, blobs: Blobs) -> None:
         """Bring the site a part of a question.
@@ -165,17 +216,21 @@ class TransferSites:
         except JobRefusedError as error:
             raise _no_step(transfer.counterparty, error) from error
 
-    async def _followed(self, use: str, endpoint: str, token: str, step: Step, site: str) -> JsonObject:
+    async def _followed(
+        self, use: str, endpoint: str, token: str, step: Step, site: str, signature: str
+    ) -> JsonObject:
         """The answer to a step, however long the site works on it; what it says of its progress is passed on."""
         run = self._runs.get(use, "")
         try:
-            return await self._worked_on(run, endpoint, token, step, site)
+            return await self._worked_on(run, endpoint, token, step, site, signature)
         finally:
             self.waiting.answered(run, site)
 
-    async def _worked_on(self, run: str, endpoint: str, token: str, step: Step, site: str) -> JsonObject:
+    async def _worked_on(
+        self, run: str, endpoint: str, token: str, step: Step, site: str, signature: str
+    ) -> JsonObject:
         """Between two questions the site has a rest."""
-        answer = await self.jobs.ask(endpoint, token, step, site, timeout=STEP_WAIT)
+        answer = await self.jobs.ask(endpoint, token, step, site, timeout=STEP_WAIT, signature=signature)
         until, pause = self.clock.now() + STEP_LIMIT, FIRST_PAUSE
         while isinstance(answer, PendingStep):
             if self.clock.now() >= until:
@@ -195,6 +250,7 @@ class TransferSites:
             SiteAwayError: no answer.
         """
         self._runs.pop(use, None)
+        self._masked.pop(use, None)
         transfer = await self._transfer(use)
         if transfer is not None and transfer.state is TransferState.STARTED:
             await self.transfers.complete(use)
@@ -278,7 +334,8 @@ def _job(site: str, address: JsonObject) -> tuple[str, str]:
     return endpoint, token
 
 
-def _answer(site: str, body: JsonObject) -> Answer:
+def _answer(site: str, body: JsonObject) -> tuple[Answer, str]:
+    """The answer and the signature of its site, if any."""
     try:
         read = msgspec.convert(body, _Answered)
         said = release_digest(read.kind, read.round, read.cohort, read.values, parts=read.parts, outbox=read.outbox)
@@ -286,7 +343,7 @@ def _answer(site: str, body: JsonObject) -> Answer:
         raise SiteRefusedError(site=site, reason=Text(msgid("its answer is not a release"))) from error
     if said != read.digest:
         raise SiteRefusedError(site=site, reason=Text(msgid("its answer has another digest than it says")))
-    return Answer(
+    answer = Answer(
         site=site,
         release=read.release,
         round=read.round,
@@ -297,3 +354,4 @@ def _answer(site: str, body: JsonObject) -> Answer:
         parts=read.parts,
         outbox=read.outbox,
     )
+    return answer, read.signature

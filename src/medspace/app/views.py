@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from medspace.app import attendance
+from medspace.app.signing import shown
 from medspace.app.waiting import Waiting
 from medspace.connector.model import Agreement, Dataset, Failure, Negotiation, Transfer
 from medspace.connector.negotiation.messages import NEGOTIATION
@@ -61,6 +62,7 @@ def member(record: Member) -> JsonObject:
         "roles": list(record.roles),
         "operator": record.operator,
         "public_key": encode(record.public_key),
+        "mldsa": [shown(key) for key in record.mldsa],
     }
 
 

@@ -83,31 +83,31 @@ class Peers(Protocol):
         """What the manifest of the run says, beside its task."""
         ...
 
-    def seal_all(self, label: str, messages: Mapping[str, bytes]) -> Mapping[str, str]:
-        """A message for each of several peers, by their DIDs, signed once."""
-        ...
-
-    def sign(self, label: str, content: bytes) -> str:
-        """What this seat says to all, signed for this run and this label; printable."""
-        ...
-
-    def proven(self, peer: str, label: str, text: str) -> bytes:
-        """What a seat said to all.
-
-        Raises:
-            InvalidInputError: it did not sign it for this run and this label.
-        """
-        ...
-
     def seal(self, peer: str, label: str, message: bytes) -> str:
         """A message for one peer, under a label that the peer must name to open it; printable."""
         ...
 
+    def seal_all(self, messages: Mapping[str, bytes], label: str) -> dict[str, str]:
+        """Messages for several peers, by their DIDs, under one label; signed once, so cheaper than each by itself."""
+        ...
+
     def open(self, peer: str, label: str, sealed: str) -> bytes:
-        """A message of one peer.
+        """A message of one peer, whether it was sealed alone or with others.
 
         Raises:
             InvalidInputError: the peer did not seal it for this seat, this run and this label.
+        """
+        ...
+
+    def sign(self, label: str, content: bytes) -> str:
+        """A message for everybody, signed under a label for this run and not sealed; printable."""
+        ...
+
+    def proven(self, peer: str, label: str, text: str) -> bytes:
+        """What a peer, or this seat itself, signed for everybody.
+
+        Raises:
+            InvalidInputError: the peer did not sign it for this run under this label.
         """
         ...
 

@@ -8,17 +8,17 @@ Sizes are in bytes; values count as compact JSON.
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 
-ANSWER = 8 * MIB  # the body of an answer to a step, as the client takes it
+ANSWER = 10 * MIB  # the body of an answer to a step, as the client takes it
 ENVELOPE = 64 * KIB  # identities, digests and the list of parts in it
-MAIL = 128 * KIB  # the sealed messages of the peers beside one question or answer
+MAIL = 2 * MIB  # the sealed messages of the peers beside one question or answer: of 100 seats, 12 KiB for each
 RELEASE = ANSWER - ENVELOPE - MAIL  # the values of one release
 LEAVES = 1_000_000  # numbers, words, truth values in them
 DEEPEST = 8  # lists and objects within each other
-STEP = 256 * KIB  # the body of a question: its task, what it asks, the mail of its peers, the list of parts
+STEP = MAIL + 256 * KIB  # the body of a question: its task, what it asks, the mail of its peers, the list of parts
 
 SEATS = 256  # of one run
 MANIFEST = 192 * KIB  # characters, as it is signed
-SEAT_KEY = 4 * KIB  # characters of a seat's key of a run, as it is signed
+SEAT_KEY = 8 * KIB  # characters of a seat's key of a run, as it is signed
 SEAT_KEYS = SEATS * SEAT_KEY + ENVELOPE  # the body with the keys of all seats
 
 LINE = 8 * MIB  # what the process of a step asks its connector at once, or is told: a sealed message of 4 MiB

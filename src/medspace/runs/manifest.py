@@ -4,11 +4,13 @@ A seat signs a key of this run together with the run, the task and the digest of
 which seats and which task it was made: nobody puts a key of another run, or of its own, in a seat's place. Who shows
 two sites two manifests gets two digests, which every site writes into its log with what it admits.
 
-Both are compact JSON Web Signatures with Ed25519 (RFC 7515, RFC 8037) by the key that the members list names.
+Both are signed with Ed25519 and ML-DSA-65 (`trust.hybrid`) by the keys that the members list names. A run of masked
+sums takes nothing less; in others a party that has no ML-DSA-65 key yet signs with Ed25519 alone.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property, lru_cache
 from typing import Annotated
 
@@ -18,18 +20,18 @@ from medspace.core import limits
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.clock import Randomness
 from medspace.core.decoding import read_json
+from medspace.core.engine import MASKED_SUMS
 from medspace.core.hashing import digest, digest_bytes
 from medspace.core.signing import Signer
 from medspace.core.text import Text, msgid
 from medspace.runs.errors import ManifestInvalidError, SeatKeyInvalidError
 from medspace.runs.model import Seat
-from medspace.trust import jws
-from medspace.trust.did import key_id
+from medspace.trust import hybrid, jws
 from medspace.trust.envelope import public_key
-from medspace.trust.errors import EnvelopeKeyError
+from medspace.trust.errors import EnvelopeKeyError, SignatureError
+from medspace.trust.model import Member
 
 TYPE, KEY_TYPE = "medspace-manifest+jwt", "medspace-seat+jwt"
-STATEMENT_TYPE = "medspace-statement+jwt"
 NONCE_BYTES = 32
 KEPT = 64  # manifests that stay read: each step of a run looks at its own several times
 
@@ -85,6 +87,11 @@ class Manifest:
         """Everybody who has a part in the run, each once."""
         return tuple(dict.fromkeys((*self.sites, self.user, self.coordinator)))
 
+    @property
+    def hybrid(self) -> bool:
+        """Whether Ed25519 alone is never enough in this run."""
+        return self.protocol == MASKED_SUMS
+
     def agreement(self, site: str) -> str | None:
         """The agreement under which a site has its seat; None where it has none."""
         return next((seat.agreement for seat in self.seats if seat.site == site), None)
@@ -134,36 +141,45 @@ def draw(
 
 def sign(manifest: Manifest, signer: Signer) -> str:
     """The manifest as its user signs it."""
-    return jws.sign(signer, kid=key_id(manifest.user, signer.public_key), typ=TYPE, claims=manifest.claims)
+    return hybrid.signed(signer, manifest.user, TYPE, manifest.claims)
 
 
-def read(text: str, user_key: bytes) -> Manifest:
-    """The manifest, proven by the user's 32-byte public key.
+def read(text: str, user: Member, at: datetime) -> Manifest:
+    """The manifest, proven by the user's keys, as they count at that time.
 
     Raises:
-        ManifestInvalidError: malformed, too large, or not signed by that key.
+        ManifestInvalidError: malformed, too large, or not signed by that user.
+        SignatureSingleError, MldsaKeyMissingError, MldsaKeyUnknownError, ...: the keys do not count
+            (`trust.hybrid.check`).
     """
     if len(text) > limits.MANIFEST:
         raise ManifestInvalidError(reason=Text(msgid("it is too large")))
-    said = _proven(text, TYPE, user_key)
-    if said is None:
-        raise ManifestInvalidError(reason=Text(msgid("it is not signed by the user of the agreement")))
     try:
-        found = read_json(said, _Manifest)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        raise ManifestInvalidError(reason=Text(msgid("a field is missing or of the wrong kind"))) from None
-    return _checked(found)
+        manifest = _read(hybrid.proven(text, user, TYPE, at))
+    except SignatureError:
+        raise ManifestInvalidError(reason=Text(msgid("it is not signed by the user of the agreement"))) from None
+    if manifest.hybrid:
+        hybrid.proven(text, user, TYPE, at, both=True)
+    return manifest
 
 
 def named(text: str) -> str:
     """The digest of a manifest that was signed here."""
-    return digest_bytes(jws.split(text).payload)
+    return digest_bytes(hybrid.unproven(text))
 
 
 @lru_cache(maxsize=KEPT)
 def kept(text: str) -> Manifest:
     """A manifest that was proven, or signed, before it was kept."""
-    return _checked(read_json(jws.split(text).payload, _Manifest))
+    return _checked(read_json(hybrid.unproven(text), _Manifest))
+
+
+def _read(said: bytes) -> Manifest:
+    try:
+        found = read_json(said, _Manifest)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        raise ManifestInvalidError(reason=Text(msgid("a field is missing or of the wrong kind"))) from None
+    return _checked(found)
 
 
 def _checked(found: _Manifest) -> Manifest:
@@ -210,22 +226,27 @@ def sign_key(manifest: Manifest, site: str, public: bytes, signer: Signer, *, le
         "manifest": manifest.digest,
         "site": site,
         "key": jws.encode(public),
-    } | ({"leaves": True} if leaves else {})
-    return jws.sign(signer, kid=key_id(site, signer.public_key), typ=KEY_TYPE, claims=claims)
+    }
+    claims |= {"leaves": True} if leaves else {}
+    return hybrid.signed(signer, site, KEY_TYPE, claims)
 
 
-def read_key(text: str, manifest: Manifest, site: str, site_key: bytes) -> SeatKey:
-    """The key that a seat added to a manifest, proven by the seat's 32-byte public key.
+def read_key(text: str, manifest: Manifest, seat: Member, at: datetime) -> SeatKey:
+    """The key that a seat added to a manifest, proven by the seat's keys, as they count at that time.
 
     Raises:
         SeatKeyInvalidError: not signed by that seat, or for another run, task, manifest or seat, or no key at all.
+        SignatureSingleError, MldsaKeyMissingError, MldsaKeyUnknownError, ...: the keys do not count
+            (`trust.hybrid.check`).
     """
-    said = _proven(text, KEY_TYPE, site_key) if len(text) <= limits.SEAT_KEY else None
+    site = seat.did
     try:
-        found = read_json(said or b"", _Key)
+        if len(text) > limits.SEAT_KEY:
+            raise SeatKeyInvalidError(site=site)
+        found = read_json(hybrid.proven(text, seat, KEY_TYPE, at, both=manifest.hybrid), _Key)
         public = jws.decode(found.key)
         public_key(public)
-    except (msgspec.DecodeError, RecursionError, ValueError, EnvelopeKeyError):
+    except (msgspec.DecodeError, RecursionError, ValueError, EnvelopeKeyError, SignatureError):
         raise SeatKeyInvalidError(site=site) from None
     made_for = (found.run, found.task, found.manifest, found.site)
     if made_for != (manifest.run, manifest.task, manifest.digest, site):
@@ -233,61 +254,24 @@ def read_key(text: str, manifest: Manifest, site: str, site_key: bytes) -> SeatK
     return SeatKey(site, public, text, found.leaves)
 
 
-def read_keys(texts: Sequence[str], manifest: Manifest, keys: Callable[[str], bytes]) -> tuple[SeatKey, ...]:
-    """The keys of all seats, in the order of the seats; `keys` has the 32-byte public key of each seat.
+def read_keys(
+    texts: Sequence[str], manifest: Manifest, member: Callable[[str], Member], at: datetime
+) -> tuple[SeatKey, ...]:
+    """The keys of all seats, in the order of the seats; `member` knows each seat by its DID.
 
     Raises:
         SeatKeyInvalidError: a seat has none, or not one that it signed for this manifest.
+        SignatureSingleError, ...: as `read_key`.
     """
     given = {_site(text): text for text in texts[: len(manifest.seats)]}
     if len(given) < len(texts):
         raise SeatKeyInvalidError(site=next((site for site in given if site not in manifest.sites), ""))
-    return tuple(read_key(given.get(site, ""), manifest, site, keys(site)) for site in manifest.sites)
-
-
-class _Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    run: str
-    manifest: str
-    site: str
-    label: str
-    content: str
-
-
-def sign_statement(manifest: Manifest, site: str, label: str, content: bytes, signer: Signer) -> str:
-    """What a seat says to all the others, for this run and this label only."""
-    claims: dict[str, Json] = {
-        "run": manifest.run,
-        "manifest": manifest.digest,
-        "site": site,
-        "label": label,
-        "content": jws.encode(content),
-    }
-    return jws.sign(signer, kid=key_id(site, signer.public_key), typ=STATEMENT_TYPE, claims=claims)
-
-
-def read_statement(text: str, manifest: Manifest, site: str, label: str, site_key: bytes) -> bytes | None:
-    """What a seat said to all, proven by its 32-byte public key; None where it did not say it so."""
-    said = _proven(text, STATEMENT_TYPE, site_key) if len(text) <= limits.STEP else None
-    try:
-        found = read_json(said or b"", _Statement)
-        content = jws.decode(found.content)
-    except (msgspec.DecodeError, RecursionError, ValueError):
-        return None
-    about = (found.run, found.manifest, found.site, found.label)
-    return content if about == (manifest.run, manifest.digest, site, label) else None
+    return tuple(read_key(given.get(site, ""), manifest, member(site), at) for site in manifest.sites)
 
 
 def _site(text: str) -> str:
     """Whose key it says to be; proves nothing."""
     try:
-        return read_json(jws.split(text[: limits.SEAT_KEY]).payload, _Key).site
-    except (jws.JwsError, msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return read_json(hybrid.unproven(text[: limits.SEAT_KEY]), _Key).site
+    except (ValueError, RecursionError):
         return ""
-
-
-def _proven(text: str, typ: str, key: bytes) -> bytes | None:
-    try:
-        signed = jws.split(text)
-    except jws.JwsError:
-        return None
-    return signed.payload if signed.typ == typ and signed.holds(key) else None

@@ -12,8 +12,8 @@ from medspace.runs.manifest import Manifest
 class Seen:
     """What a site knows by itself of the use that a manifest is shown for.
 
-    `operators` has the operator of each party of the manifest that is a member now. `protection` is None before the
-    task is known.
+    `operators` has the operator of each party of the manifest that is a member now, `hybrid` the parties that have a
+    key of ML-DSA-65. `protection` is None before the task is known.
     """
 
     holder: str  # DID of the site itself
@@ -21,6 +21,7 @@ class Seen:
     user: str
     operators: Mapping[str, str]
     protection: str | None = None
+    hybrid: frozenset[str] = frozenset()
 
 
 def decide(manifest: Manifest, seen: Seen) -> Decision:
@@ -32,6 +33,7 @@ def decide(manifest: Manifest, seen: Seen) -> Decision:
         _members(manifest, seen),
         _own(manifest, seen),
         _operators(manifest, seen),
+        _signing(manifest, seen),
     )
 
 
@@ -114,6 +116,14 @@ def _operators(manifest: Manifest, seen: Seen) -> Decision:
     twice = sorted({operator for operator in found if found.count(operator) > 1})
     held = Text(msgid("more than one seat: {operators}"), {"operators": ", ".join(twice[:3]) or "-"})
     return _one("operator", asked, held, ok=not twice)
+
+
+def _signing(manifest: Manifest, seen: Seen) -> Decision:
+    asked = Text(msgid("parties whose ML-DSA-65 keys are on the members list, where sums are masked"))
+    missing = [party for party in manifest.parties if manifest.hybrid and party not in seen.hybrid]
+    held = Text(msgid("no such key: {parties}"), {"parties": ", ".join(missing[:3]) or "-"})
+    remedy = Text(msgid("The authority takes up the keys of a member with `medspace keys take`, once it runs."))
+    return _one("signing", asked, held, ok=not missing, remedy=remedy)
 
 
 def _one(

@@ -1,4 +1,4 @@
-"""The DID method `web` and DID documents (W3C did:web 2023, DID Core 1.0), with Ed25519 keys.
+"""The DID method `web` and DID documents (W3C did:web 2023, DID Core 1.0), with keys of Ed25519 and ML-DSA-65.
 
 Lenient in what a document may hold besides, strict in what is used of it: the document must be the one of its DID,
 and a key counts for a purpose only where the document lists it for that purpose.
@@ -6,18 +6,22 @@ and a key counts for a purpose only where the document lists it for that purpose
 
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import sha256
 from urllib.parse import urlsplit
 
 import msgspec
 
 from medspace.core.canonical import JsonObject, canonical
+from medspace.core.clock import instant
 from medspace.core.decoding import read_json
+from medspace.core.signing import MLDSA_PUBLIC_BYTES, MldsaKey
 from medspace.core.text import Text, msgid
 from medspace.trust.errors import DidError, DocumentError
 from medspace.trust.jws import JwsError, decode, encode
-from medspace.trust.model import PURPOSES, DidDocument, ServiceEntry, VerificationKey
+from medspace.trust.model import ASSERTION_METHOD, PURPOSES, DidDocument, ServiceEntry, VerificationKey
 
 CONTEXTS = (
     "https://www.w3.org/ns/did/v1",
@@ -29,6 +33,8 @@ LONGEST_DID = 512
 LARGEST_DOCUMENT = 64 * 1024  # bytes
 MOST_ENTRIES = 64  # keys, services or references of one document
 PUBLIC_KEY_BYTES = 32
+MOST_KEYS = 16  # of ML-DSA-65 of one party, over time
+MLDSA = "ML-DSA-65"
 
 _PREFIX = "did:web:"
 _HOST = re.compile(r"(?=.{1,253}(%3A|$))([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -106,8 +112,23 @@ def _jwk(public_key: bytes) -> JsonObject:
     return {"crv": "Ed25519", "kty": "OKP", "x": encode(public_key)}
 
 
-def build_document(did: str, public_key: bytes, services: Iterable[ServiceEntry] = ()) -> JsonObject:
-    """The DID document of a party with one Ed25519 key, as JSON.
+@lru_cache(maxsize=1024)
+def mldsa_id(did: str, public_key: bytes) -> str:
+    """The DID URL of an ML-DSA-65 key, by its JWK thumbprint as well."""
+    return f"{did}#{encode(sha256(canonical(_akp(public_key))).digest())}"
+
+
+def _akp(public_key: bytes) -> JsonObject:
+    return {"alg": MLDSA, "kty": "AKP", "pub": encode(public_key)}  # draft-ietf-cose-dilithium 3, JWK
+
+
+def build_document(
+    did: str, public_key: bytes, services: Iterable[ServiceEntry] = (), mldsa: Sequence[MldsaKey] = ()
+) -> JsonObject:
+    """The DID document of a party with one Ed25519 key and its ML-DSA-65 keys over time, as JSON.
+
+    An ML-DSA-65 key says for which time it counts, by the words of Controlled Identifiers 1.0 2.2 (`expires`,
+    `revoked`) and by `validFrom`.
 
     Raises:
         DidError: not a did:web.
@@ -119,11 +140,20 @@ def build_document(did: str, public_key: bytes, services: Iterable[ServiceEntry]
         "@context": list(CONTEXTS),
         "id": did,
         "verificationMethod": [
-            {"id": method, "type": "JsonWebKey2020", "controller": did, "publicKeyJwk": _jwk(public_key)}
+            {"id": method, "type": "JsonWebKey2020", "controller": did, "publicKeyJwk": _jwk(public_key)},
+            *(_mldsa_method(did, key) for key in mldsa),
         ],
         **{purpose: [method] for purpose in PURPOSES},
+        ASSERTION_METHOD: [method, *(mldsa_id(did, key.public) for key in mldsa if not key.revoked)],
         "service": [_service(entry) for entry in services],
     }
+
+
+def _mldsa_method(did: str, key: MldsaKey) -> JsonObject:
+    times = {"validFrom": key.since, "expires": key.until, "revoked": key.revoked}
+    said = {name: datetime.fromtimestamp(time, UTC).isoformat() for name, time in times.items() if time}
+    named = {"id": mldsa_id(did, key.public), "type": "JsonWebKey2020", "controller": did}
+    return {**named, "publicKeyJwk": _akp(key.public), **said}
 
 
 def _service(entry: ServiceEntry) -> JsonObject:
@@ -136,6 +166,9 @@ class _Method(msgspec.Struct, frozen=True):
     id: str
     controller: str
     publicKeyJwk: dict[str, object] = {}  # noqa: N815 - the name on the wire
+    validFrom: str = ""  # noqa: N815 - the name on the wire
+    expires: str = ""
+    revoked: str = ""
 
 
 class _Document(msgspec.Struct, frozen=True):
@@ -148,7 +181,7 @@ class _Document(msgspec.Struct, frozen=True):
 
 
 def parse_document(content: bytes, did: str) -> DidDocument:
-    """Read the document of `did`. Keys other than Ed25519 and foreign services are left out.
+    """Read the document of `did`. Keys other than Ed25519 and ML-DSA-65 and foreign services are left out.
 
     Raises:
         DocumentError: too large, not a DID document, the document of another DID, or without any Ed25519 key.
@@ -168,7 +201,7 @@ def parse_document(content: bytes, did: str) -> DidDocument:
         raise DocumentError(
             did=did, reason=Text(msgid("it has more than {limit} entries of one sort"), {"limit": MOST_ENTRIES})
         )
-    return DidDocument(did, _keys(document), _services(document))
+    return DidDocument(did, _keys(document), _services(document), _mldsa_keys(document))
 
 
 def _keys(document: _Document) -> tuple[VerificationKey, ...]:
@@ -210,6 +243,37 @@ def _public_key(did: str, method: _Method) -> bytes | None:
     if len(public_key) != PUBLIC_KEY_BYTES:
         raise DocumentError(did=did, reason=Text(msgid("its Ed25519 key is not 32 bytes in base64url")))
     return public_key
+
+
+def _mldsa_keys(document: _Document) -> tuple[MldsaKey, ...]:
+    did, found = document.id, []
+    listed = {_absolute(did, name) for name in document.assertionMethod}
+    for method in document.verificationMethod:
+        jwk = method.publicKeyJwk
+        if jwk.get("kty") != "AKP" or jwk.get("alg") != MLDSA:
+            continue
+        if "priv" in jwk:
+            raise DocumentError(did=did, reason=Text(msgid("it publishes a private key")))
+        key = _mldsa_key(did, method)
+        if _absolute(did, method.id) != mldsa_id(did, key.public) or method.controller != did:
+            raise DocumentError(did=did, reason=Text(msgid("it holds a key of somebody else")))
+        if key.revoked or mldsa_id(did, key.public) in listed:
+            found.append(key)
+    if len(found) > MOST_KEYS or len({key.public for key in found}) != len(found):
+        raise DocumentError(did=did, reason=Text(msgid("it has too many ML-DSA-65 keys, or one of them twice")))
+    return tuple(found)
+
+
+def _mldsa_key(did: str, method: _Method) -> MldsaKey:
+    try:
+        public = decode(str(method.publicKeyJwk.get("pub")))
+        times = [int(instant(text).timestamp()) if text else 0 for text in (method.expires, method.revoked)]
+        key = MldsaKey(public, int(instant(method.validFrom).timestamp()), *times)
+    except (ValueError, OverflowError, OSError):
+        raise DocumentError(did=did, reason=Text(msgid("an ML-DSA-65 key has no time, or is none"))) from None
+    if len(key.public) != MLDSA_PUBLIC_BYTES or min(key.since, key.until, key.revoked) < 0:
+        raise DocumentError(did=did, reason=Text(msgid("an ML-DSA-65 key has no time, or is none")))
+    return key
 
 
 def _services(document: _Document) -> tuple[ServiceEntry, ...]:

@@ -4,15 +4,22 @@ Suite: KEM MLKEM768-X25519 (0x647a; ML-KEM-768 and X25519 combined as in X-Wing)
 (0x0002), all from `cryptography`. There is no choice of suite, so none can be talked down to a weaker one.
 
 Security model: who records today and has a quantum computer tomorrow reads nothing, as long as ML-KEM-768 or X25519
-holds. HPKE's base mode proves no sender (RFC 9180 9.1.1), so the sender signs with Ed25519: not against a quantum
-computer, but a signature that is forged later changes nothing that was read before. What the message is about (the
-run, its manifest, sender, recipient, label) goes into the key schedule as `info`, which in a single shot binds as
-associated data does, and is signed with the suite and the ciphertext: nobody passes a message on as another one, or
-as its own. Keys are made for one run and forgotten with it, which gives forward secrecy once the run is over.
+holds. HPKE's base mode proves no sender (RFC 9180 9.1.1), so the sender signs, with Ed25519 and ML-DSA-65
+(`trust.hybrid`). What the message is about (the run, its manifest, sender, recipient, label) goes into the key schedule
+as `info`, which in a single shot binds as associated data does, and is signed with the suite and the ciphertext: nobody
+passes a message on as another one, or as its own. A label that holds round and step keeps it from being replayed.
+
+A signature costs as much as ten seals, so messages for several peers are sealed one by one and signed once: what is
+signed is the list of their digests, and each peer gets the list. It learns how many messages there were.
+
+Keys are made for one run and forgotten with it, which gives forward secrecy once the run is over.
 """
 
 from base64 import urlsafe_b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from hashlib import sha256
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -31,19 +38,24 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from medspace.core.canonical import canonical
 from medspace.core.clock import Randomness
-from medspace.core.signing import Signer, verify
-from medspace.trust import jws
-from medspace.trust.errors import EnvelopeError, EnvelopeKeyError
+from medspace.core.errors import InvalidInputError
+from medspace.core.signing import Signer
+from medspace.trust import hybrid, jws
+from medspace.trust.errors import EnvelopeError, EnvelopeKeyError, SignatureError
+from medspace.trust.model import Member
 
 SUITE = "647a-0001-0002"  # KEM, KDF, AEAD (RFC 9180 7, draft-ietf-hpke-pq)
-TYPE = "medspace-sealed"
+TYPE, SAID_TYPE = "medspace-sealed", "medspace-said"
 MLKEM_SEED, X25519_SEED = 64, 32
 SEED_BYTES = MLKEM_SEED + X25519_SEED
 MLKEM_PUBLIC, X25519_PUBLIC = 1184, 32
 PUBLIC_BYTES = MLKEM_PUBLIC + X25519_PUBLIC
 OVERHEAD = 1088 + 32 + 16  # both encapsulations and the tag
 LARGEST_MESSAGE = 4 * 1024 * 1024  # bytes
-LARGEST_SEALED = (LARGEST_MESSAGE + OVERHEAD) * 4 // 3 + 4096  # characters
+MOST_MESSAGES = 256  # signed at once
+DIGEST_BYTES = 32
+LARGEST_SEALED = (LARGEST_MESSAGE + OVERHEAD + MOST_MESSAGES * DIGEST_BYTES) * 4 // 3 + 4096 + hybrid.LONGEST
+LARGEST_HEADER = 4096  # characters
 SECRET_BYTES = 32
 _SUITE = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
@@ -59,18 +71,20 @@ class Context:
     label: str
 
     def header(self) -> bytes:
-        """What is signed beside the ciphertext; the one spelling of it."""
-        said = {
-            "alg": jws.ALGORITHM,
-            "from": self.sender,
-            "label": self.label,
-            "manifest": self.manifest,
-            "run": self.run,
-            "suite": SUITE,
-            "to": self.recipient,
-            "typ": TYPE,
-        }
-        return canonical(said)
+        """What enters the key schedule and is signed beside the ciphertext; the one spelling of it."""
+        return canonical(self._said(TYPE) | {"suite": SUITE, "to": self.recipient})
+
+    def batch(self) -> bytes:
+        """What is signed beside the digests of all messages that were sealed together."""
+        return canonical(self._said(TYPE) | {"suite": SUITE})
+
+    def broadcast(self) -> bytes:
+        """What is signed beside a message for everybody; it has no recipient."""
+        return canonical(self._said(SAID_TYPE))
+
+    def _said(self, typ: str) -> dict[str, str]:
+        said = {"from": self.sender, "label": self.label, "manifest": self.manifest, "run": self.run}
+        return said | {"typ": typ}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,62 +118,152 @@ class EnvelopeKey:
 
 
 def seal(message: bytes, context: Context, recipient_key: bytes, signer: Signer) -> str:
-    """The message sealed for the holder of a public key and signed: header, ciphertext, signature (base64url).
+    """The message sealed for the holder of a public key, and signed; printable. As `seal_all` of one.
 
     Raises:
-        EnvelopeError: the message is too large.
+        EnvelopeError, EnvelopeKeyError: as `seal_all`.
+    """
+    peer = context.recipient
+    return seal_all({peer: message}, context, {peer: recipient_key}, signer)[peer]
+
+
+def seal_all(
+    messages: Mapping[str, bytes], context: Context, keys: Mapping[str, bytes], signer: Signer
+) -> dict[str, str]:
+    """Each message sealed for its recipient, by DID, and one signature under all of them; printable.
+
+    Of the context the recipient does not count. Each text is header, ciphertext, the digests of all, and the
+    signature (two parts), in base64url. `keys` has the public key of each recipient.
+
+    Raises:
+        EnvelopeError: a message is too large, or there are too many.
         EnvelopeKeyError: that is not a public key.
     """
-    if len(message) > LARGEST_MESSAGE:
+    if len(messages) > MOST_MESSAGES or any(len(message) > LARGEST_MESSAGE for message in messages.values()):
         raise EnvelopeError(sender=context.sender)
+    sealed = {peer: _sealed(messages[peer], replace(context, recipient=peer), keys[peer]) for peer in messages}
+    digests = b"".join(_digest(sealed[peer]) for peer in sorted(sealed))
+    signature = hybrid.sign(signer, context.sender, TYPE, _batch(context, digests))
+    return {peer: f"{text}.{jws.encode(digests)}.{signature}" for peer, text in sealed.items()}
+
+
+def _sealed(message: bytes, context: Context, recipient_key: bytes) -> str:
     header = context.header()
-    key = public_key(recipient_key)
     try:
-        ciphertext = _SUITE.encrypt(message, key, info=header)
+        ciphertext = _SUITE.encrypt(message, public_key(recipient_key), info=header)
     except ValueError:  # a point of small order (RFC 7748 6.1)
         raise EnvelopeKeyError from None
-    signed = f"{jws.encode(header)}.{jws.encode(ciphertext)}"
-    return f"{signed}.{jws.encode(signer.sign(signed.encode()))}"
+    return f"{jws.encode(header)}.{jws.encode(ciphertext)}"
 
 
-def open_sealed(sealed: str, context: Context, key: EnvelopeKey, sender_key: bytes) -> bytes:
-    """The message, if its sender sealed it for this key in just this context.
+def _digest(text: str) -> bytes:
+    return sha256(text.encode()).digest()
 
-    `sender_key` is the sender's Ed25519 key, as the members list has it.
+
+def _batch(context: Context, digests: bytes) -> bytes:
+    return context.batch() + b"\n" + digests  # canonical JSON has no line feed
+
+
+def open_sealed(
+    sealed: str, context: Context, key: EnvelopeKey, sender: Member, at: datetime, *, both: bool = False
+) -> bytes:
+    """The message, if its sender sealed it for this key in just this context. `sender` is as the members list has it.
+
+    With `both` a sender without ML-DSA-65 is refused.
 
     Raises:
+        SignatureSingleError, MldsaKeyMissingError, MldsaKeyUnknownError, ...: the key of the sender does not count
+            (`trust.hybrid.check`).
         EnvelopeError: in every other case; which, nobody is told.
     """
-    signed, _, signature = sealed.rpartition(".")
-    header, _, ciphertext = signed.partition(".")
-    # The header is not read but compared: there is one spelling of what this message must be about.
-    fits = len(sealed) <= LARGEST_SEALED and sealed.isascii() and header == jws.encode(context.header())
     try:
-        if fits and verify(sender_key, signed.encode(), jws.decode(signature)):
-            return key.opened(jws.decode(ciphertext), context.header())
-    except (InvalidTag, ValueError):
-        pass
-    raise EnvelopeError(sender=context.sender)
+        found = _Sealed.read(sealed, context)
+        hybrid.check(found.signature, sender, TYPE, _batch(context, found.digests), at, both=both)
+        return key.opened(jws.decode(found.ciphertext), context.header())
+    except (InvalidTag, ValueError, SignatureError):
+        raise EnvelopeError(sender=context.sender) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Sealed:
+    """A sealed text taken apart; it is about what it must be, and its digest is in the list. Nothing is proven yet."""
+
+    ciphertext: str
+    digests: bytes
+    signature: str
+
+    @classmethod
+    def read(cls, sealed: str, context: Context) -> "_Sealed":
+        """Raises ValueError where the text is about something else, or none."""
+        if not addressed(sealed, context):
+            raise ValueError("about something else")
+        header, ciphertext, listed, signature = sealed.split(".", 3)
+        digests = jws.decode(listed)
+        own = _digest(f"{header}.{ciphertext}")
+        if own not in {digests[at : at + DIGEST_BYTES] for at in range(0, len(digests), DIGEST_BYTES)}:
+            raise ValueError("not in the list")
+        return cls(ciphertext, digests, signature)
 
 
 def addressed(sealed: str, context: Context) -> bool:
     """Whether a message says that it is about this; proves nothing."""
+    # The header is not read but compared: there is one spelling of what this message must be about.
     header = jws.encode(context.header())
     return len(sealed) <= LARGEST_SEALED and sealed.isascii() and sealed.startswith(f"{header}.")
 
 
-def is_sealed(sealed: str, context: Context, sender_key: bytes) -> bool:
-    """Whether the sender sealed a message in this context, whatever its label is."""
-    signed, _, signature = sealed.rpartition(".")
-    header = signed.partition(".")[0]
-    if len(sealed) > LARGEST_SEALED or not sealed.isascii():
-        return False
+def all_sealed(
+    outbox: Mapping[str, str], context: Context, sender: Member, at: datetime, *, both: bool = False
+) -> bool:
+    """Whether the sender sealed every message for the recipient that it is under, whatever its label is."""
+    proven: set[tuple[str, bytes, str]] = set()
     try:
-        label = str(msgspec.json.decode(jws.decode(header), type=dict[str, str])["label"])
-        named = jws.encode(replace(context, label=label).header())
-        return header == named and verify(sender_key, signed.encode(), jws.decode(signature))
-    except (ValueError, KeyError, RecursionError):
+        for peer, sealed in outbox.items():
+            named = replace(context, recipient=peer, label=_label(sealed))
+            found = _Sealed.read(sealed, named)
+            batch = (named.label, found.digests, found.signature)
+            if batch not in proven:
+                hybrid.check(found.signature, sender, TYPE, _batch(named, found.digests), at, both=both)
+            proven.add(batch)
+    except (ValueError, KeyError, RecursionError, InvalidInputError):
         return False
+    return True
+
+
+def _label(sealed: str) -> str:
+    header = sealed[:LARGEST_HEADER].partition(".")[0]
+    return msgspec.json.decode(jws.decode(header), type=dict[str, str])["label"]
+
+
+def sign(content: bytes, context: Context, signer: Signer) -> str:
+    """A message for everybody, signed and not sealed: header, content, and the signature (two parts), in base64url.
+
+    Raises:
+        EnvelopeError: it is too large.
+    """
+    if len(content) > LARGEST_MESSAGE:
+        raise EnvelopeError(sender=context.sender)
+    header = context.broadcast()
+    signature = hybrid.sign(signer, context.sender, SAID_TYPE, header + b"\n" + content)
+    return f"{jws.encode(header)}.{jws.encode(content)}.{signature}"
+
+
+def proven(text: str, context: Context, sender: Member, at: datetime, *, both: bool = False) -> bytes:
+    """What the sender signed for everybody in just this context; of the context the recipient does not count.
+
+    Raises:
+        SignatureSingleError, MldsaKeyMissingError, EnvelopeError, ...: as `open_sealed`.
+    """
+    said = context.broadcast()
+    try:
+        if len(text) > LARGEST_SEALED or not text.isascii() or not text.startswith(f"{jws.encode(said)}."):
+            raise EnvelopeError(sender=context.sender)
+        _, encoded, signature = text.split(".", 2)
+        content = jws.decode(encoded)
+        hybrid.check(signature, sender, SAID_TYPE, said + b"\n" + content, at, both=both)
+    except (ValueError, SignatureError):
+        raise EnvelopeError(sender=context.sender) from None
+    return content
 
 
 def public_key(content: bytes) -> MLKEM768X25519PublicKey:

@@ -262,3 +262,51 @@ class EnvelopeKeyError(InvalidInputError):
     code = "envelope.key"
     sentence = msgid("That is not a public key for sealed messages.")
     next_step = msgid("Ask the party for its key of this run again.")
+
+
+class SignatureError(InvalidInputError):
+    """Not signed by this party, for this, with what it must be signed with."""
+
+    code = "signature.invalid"
+    sentence = msgid("That is not signed by {did}, or it was signed for something else.")
+    next_step = msgid("Ask {did} for it again; do not use anything of it.")
+
+
+class SignatureSingleError(InvalidInputError):
+    """Signed with one algorithm, by a party that has keys for two or where two are needed."""
+
+    code = "signature.single"
+    sentence = msgid("{did} signed with Ed25519 alone, where Ed25519 and ML-DSA-65 must both hold.")
+    next_step = msgid("Ask {did} to bring its connector up to date; do not use anything of it.")
+
+
+class MldsaKeyMissingError(InvalidInputError):
+    """The members list names no ML-DSA-65 key of a party."""
+
+    code = "signature.no-key"
+    sentence = msgid("The members list names no ML-DSA-65 key of {did}, so its signatures do not hold twice.")
+    next_step = msgid("The authority takes the key up with `medspace keys take {did}`, once that connector runs.")
+
+
+class MldsaKeyUnknownError(InvalidInputError):
+    """Signed with an ML-DSA-65 key that the members list does not name."""
+
+    code = "signature.key-unknown"
+    sentence = msgid("{did} signed with an ML-DSA-65 key that the members list does not name.")
+    next_step = msgid("Where {did} has changed its key, the authority takes it up with `medspace keys take {did}`.")
+
+
+class MldsaKeyEndedError(InvalidInputError):
+    """Signed with an ML-DSA-65 key at a time that it does not count for."""
+
+    code = "signature.key-ended"
+    sentence = msgid("The ML-DSA-65 key of {did} is not valid at this time.")
+    next_step = msgid("{did} makes a new one with `medspace keys rotate`, and the run is started again.")
+
+
+class MldsaKeyRevokedError(InvalidInputError):
+    """Signed with an ML-DSA-65 key that was revoked."""
+
+    code = "signature.key-revoked"
+    sentence = msgid("The ML-DSA-65 key of {did} was revoked: what is signed with it proves nothing.")
+    next_step = msgid("Ask {did} what happened; once the list names its new key, start the run again.")

@@ -6,14 +6,15 @@ authority closes when its list expires (fail closed).
 """
 
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
 
 import msgspec
 
 from medspace.core.decoding import read_json
-from medspace.core.signing import Signer
+from medspace.core.signing import MLDSA_PUBLIC_BYTES, MldsaKey, Signer
 from medspace.core.text import Text, msgid
 from medspace.trust import jws
-from medspace.trust.did import PUBLIC_KEY_BYTES, base_url, key_id
+from medspace.trust.did import MOST_KEYS, PUBLIC_KEY_BYTES, base_url, key_id
 from medspace.trust.errors import (
     DidError,
     MembersExpiredError,
@@ -26,6 +27,14 @@ from medspace.trust.model import Member, Members
 TYPE = "medspace-members+jwt"
 LARGEST_LIST = 8 * 1024 * 1024  # bytes
 LEEWAY = timedelta(seconds=10)
+_Time = Annotated[int, msgspec.Meta(ge=0, le=1 << 40)]  # seconds since 1970
+
+
+class _Mldsa(msgspec.Struct, frozen=True):
+    key: str
+    since: _Time
+    until: _Time = 0
+    revoked: _Time = 0
 
 
 class _Entry(msgspec.Struct, frozen=True):
@@ -35,6 +44,7 @@ class _Entry(msgspec.Struct, frozen=True):
     roles: list[str]
     public_key: str
     operator: str = ""
+    mldsa: Annotated[list[_Mldsa], msgspec.Meta(max_length=MOST_KEYS)] = []
 
 
 class _List(msgspec.Struct, frozen=True):
@@ -69,7 +79,13 @@ def _entry(member: Member) -> dict[str, object]:
         "roles": list(member.roles),
         "public_key": jws.encode(member.public_key),
         **({"operator": member.operator} if member.operator else {}),
+        **({"mldsa": [_said(key) for key in member.mldsa]} if member.mldsa else {}),
     }
+
+
+def _said(key: MldsaKey) -> dict[str, object]:
+    times = {"until": key.until, "revoked": key.revoked}
+    return {"key": jws.encode(key.public), "since": key.since} | {name: time for name, time in times.items() if time}
 
 
 def verify_members(text: str, authority_key: bytes, now: datetime) -> Members:
@@ -133,4 +149,7 @@ def _member(entry: _Entry) -> Member:
     public_key = jws.decode(entry.public_key)
     if len(public_key) != PUBLIC_KEY_BYTES:
         raise ValueError(f"the key of {entry.did} is not 32 bytes")
-    return Member(entry.did, entry.name, entry.region, tuple(entry.roles), public_key, entry.operator)
+    mldsa = tuple(MldsaKey(jws.decode(one.key), one.since, one.until, one.revoked) for one in entry.mldsa)
+    if any(len(key.public) != MLDSA_PUBLIC_BYTES for key in mldsa) or len({key.public for key in mldsa}) < len(mldsa):
+        raise ValueError(f"an ML-DSA-65 key of {entry.did} is none, or there twice")
+    return Member(entry.did, entry.name, entry.region, tuple(entry.roles), public_key, entry.operator, mldsa)

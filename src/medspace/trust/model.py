@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from medspace.core.signing import MldsaKey
 from medspace.core.store import Collection
 
 # DCP 1.0 4.3.3: the key that signs an ID token stands under `capabilityInvocation`.
@@ -37,6 +38,7 @@ class DidDocument:
     id: str
     keys: tuple[VerificationKey, ...]
     services: tuple[ServiceEntry, ...] = ()
+    mldsa: tuple[MldsaKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Member:
     """A party that belongs to the space: DID, name, region (such as DE), roles, 32-byte Ed25519 key.
 
     `operator` is who runs its connector and sees what it sees, by DID or name; empty where the member does so itself.
+    `mldsa` are its keys of ML-DSA-65 over time; none where the authority has not taken them up.
     """
 
     did: str
@@ -60,6 +63,7 @@ class Member:
     roles: tuple[str, ...]
     public_key: bytes
     operator: str = ""
+    mldsa: tuple[MldsaKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +88,16 @@ class Facts:
     region: str | None = None  # such as DE
     roles: tuple[str, ...] = ()
     operator: str | None = None  # who sees what its connector sees: mostly the member itself; None of a stranger
+    hybrid: bool = False  # whether it has a key of ML-DSA-65 that was not revoked
 
 
 def facts(members: Members | None, did: str) -> Facts:
     """What the members list says of a participant."""
     member = members.find(did) if members is not None else None
-    return Facts(did) if member is None else Facts(did, member.region or None, member.roles, member.operator or did)
+    if member is None:
+        return Facts(did)
+    hybrid = any(not key.revoked for key in member.mldsa)
+    return Facts(did, member.region or None, member.roles, member.operator or did, hybrid)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,11 +25,19 @@ from medspace.connector.model import (
     Transfer,
     TransferState,
 )
+from medspace.connector.usage.naming import digests_of
+from medspace.connector.usage.seats import Identity
+from medspace.core.engine import MASKED_SUMS
 from medspace.core.parts import Part
+from medspace.core.signing import HybridSigner
 from medspace.core.usage import Step, release_digest
 from medspace.runs.errors import SiteAwayError, SiteRefusedError
+from medspace.runs.statements import Asked, check_question, sign_answer
+from tests.runs import Everybody, manifest_of, signed, signer_of
+from tests.signing import hybrid_of, ring_of
 
-SITE = "did:web:clinic.example"
+SITE, USER = "did:web:clinic.example", "did:web:user.example"
+MANIFEST = signed(manifest_of(USER, {}, {SITE: "urn:agreement:1"}))
 STEP = Step(task={}, round=1, name="sum")
 ADDRESS = {
     "endpointType": "urn:medspace:job:1",
@@ -81,6 +89,15 @@ class Transfers:
         self.completed.append(pid)
 
 
+def identity_of(did):
+    """A party that signs twice, among members."""
+
+    async def look_again():
+        return True
+
+    return Identity(hybrid_of(did), Everybody(), look_again, ManualClock())
+
+
 async def sites_with(record=None, reply=None, outcome=None):
     database = MemoryDatabase()
     if record is not None:
@@ -94,7 +111,8 @@ async def sites_with(record=None, reply=None, outcome=None):
     jobs = SimpleNamespace(ask=ask, seat=ask, seated=ask)
     clock, rung = ManualClock(), []
     waiting = Waiting(clock, lambda: rung.append(1))
-    return TransferSites(Transfers(database, outcome), jobs, database, Bell(), clock, waiting)
+    parties = USER, identity_of(USER)
+    return TransferSites(Transfers(database, outcome), jobs, database, Bell(), clock, waiting, *parties)
 
 
 async def test_a_use_is_asked_for_once():
@@ -319,20 +337,106 @@ async def test_the_parts_of_an_answer_belong_to_its_digest():
 
 async def test_a_seat_is_taken_and_told_by_its_key():
     sites = await sites_with(transfer(data_address=ADDRESS), {"key": "signed"})
-    assert await sites.seat("t", "manifest") == "signed"
+    assert await sites.seat("t", MANIFEST) == "signed"
     await sites.seated("t", ["signed"])
 
 
 @pytest.mark.parametrize("reply", [{}, {"key": 1}])
 async def test_an_answer_without_a_key_is_refused(reply):
     with pytest.raises(SiteRefusedError):
-        await (await sites_with(transfer(data_address=ADDRESS), reply)).seat("t", "manifest")
+        await (await sites_with(transfer(data_address=ADDRESS), reply)).seat("t", MANIFEST)
 
 
 async def test_a_site_that_takes_no_seat_says_why():
     refused = JobRefusedError(refusal="run.own_seat", reason="No.", advice="", status=403)
     sites = await sites_with(transfer(data_address=ADDRESS), refused)
-    for asking in (lambda: sites.seat("t", "manifest"), lambda: sites.seated("t", [])):
+    for asking in (lambda: sites.seat("t", MANIFEST), lambda: sites.seated("t", [])):
         with pytest.raises(SiteRefusedError) as told:
             await asking()
         assert told.value.refusal == "run.own_seat"
+
+
+# --- runs of masked sums: questions and answers are signed ----------------------------------------------------------
+
+MASKED = manifest_of(USER, {}, {SITE: "urn:agreement:1"}, protocol=MASKED_SUMS)
+JOB = "urn:job:1"
+
+
+def asked_of(of=STEP, **changes):
+    said = {"manifest": MASKED.digest, "use": JOB, "round": of.round, "step": digests_of(of).step}
+    return Asked(**(said | {"user": USER, "site": SITE} | changes))
+
+
+async def masked_sites(reply, members=None):
+    """The sites of a run of masked sums, whose one site answers as told; and what it was asked with."""
+    sites, seen = await sites_with(transfer(data_address=address_of(JOB)), {"key": "signed"}), []
+    sites = replace(sites, identity=replace(sites.identity, members=members or Everybody(hybrid=True)))
+    await sites.seat("t", signed(MASKED, hybrid_of(USER)))
+
+    async def ask(_endpoint, _token, step, _site, timeout, signature):
+        seen.append((step, signature))
+        return reply
+
+    sites.jobs.ask = ask
+    return sites, seen
+
+
+def address_of(job):
+    return ADDRESS | {"endpoint": f"https://clinic.example/jobs/{job}"}
+
+
+def answered(signer=None, **changes):
+    signature = sign_answer(asked_of(**changes), ANSWER["digest"], signer or hybrid_of(SITE))
+    return ANSWER | {"signature": signature}
+
+
+async def test_under_masks_a_question_is_signed_and_so_must_be_its_answer():
+    sites, seen = await masked_sites(answered())
+    assert (await sites.ask("t", STEP)).cohort == 20
+    ((step, signature),) = seen
+    check_question(signature, asked_of(step), Everybody(hybrid=True).member(USER), sites.clock.now())
+    await sites.end("t")
+    assert sites._masked == {}
+
+
+@pytest.mark.parametrize(
+    ("reply", "code"),
+    [
+        (ANSWER, "signature.invalid"),
+        (answered(hybrid_of(USER)), "signature.invalid"),
+        (answered(use="urn:job:2"), "signature.invalid"),
+        (answered(round=2), "signature.invalid"),
+        (answered(manifest="sha256:" + "0" * 64), "signature.invalid"),
+        (answered(step="sha256:" + "0" * 64), "signature.invalid"),
+        (answered(user=SITE), "signature.invalid"),
+        (answered(signer_of(SITE)), "signature.single"),
+        (answered(HybridSigner(signer_of(SITE), ring_of("another"))), "signature.key-unknown"),
+    ],
+)
+async def test_under_masks_an_answer_that_is_not_signed_so_is_refused(reply, code):
+    sites, _ = await masked_sites(reply)
+    with pytest.raises(SiteRefusedError) as refused:
+        await sites.ask("t", STEP)
+    assert refused.value.refusal == code
+    control, _ = await masked_sites(answered())
+    assert (await control.ask("t", STEP)).site == SITE
+
+
+async def test_a_site_that_is_no_member_any_more_is_refused():
+    sites, _ = await masked_sites(answered(), Everybody([SITE], hybrid=True))
+    with pytest.raises(SiteRefusedError) as refused:
+        await sites.ask("t", STEP)
+    assert refused.value.refusal == "identity.not-member"
+
+
+async def test_a_key_that_was_changed_just_now_is_looked_up():
+    members = Everybody(hybrid=True)
+    members.rings[SITE] = ring_of("another")
+    sites, _ = await masked_sites(answered(), members)
+
+    async def look_again():
+        members.rings.clear()
+        return True
+
+    sites = replace(sites, identity=replace(sites.identity, look_again=look_again))
+    assert (await sites.ask("t", STEP)).site == SITE

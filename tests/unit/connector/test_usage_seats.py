@@ -27,8 +27,8 @@ from medspace.runs import manifest as manifests
 from medspace.runs.errors import ManifestInvalidError, SeatKeyInvalidError
 from medspace.trust.envelope import EnvelopeKey
 from medspace.trust.errors import NotMemberError
-from tests.runs import manifest_of, signed, signer_of
-from tests.unit.connector.uses import HOLDER, TASK, USER, House, call
+from tests.runs import Everybody, manifest_of, signed, signer_of
+from tests.unit.connector.uses import HOLDER, NOW, TASK, USER, House, call
 
 B, C = "did:web:b.example", "did:web:z.example"  # one on either side of the holder, by their DIDs
 AGREEMENTS = {HOLDER: "urn:agreement:1", B: "urn:agreement:b", C: "urn:agreement:z"}
@@ -126,7 +126,7 @@ async def test_the_same_manifest_again_gives_the_same_key():
     house, token = await house_of()
     key = await seated(house, token)
     assert await seated(house, token) == key
-    assert manifests.read_key(key, manifest(), HOLDER, signer_of(HOLDER).public_key).site == HOLDER
+    assert manifests.read_key(key, manifest(), Everybody().member(HOLDER), NOW).site == HOLDER
 
 
 async def test_a_manifest_shown_twice_at_once_is_taken_once():
@@ -196,7 +196,7 @@ async def test_the_manifest_of_another_run_opens_no_task_of_this_one(on):
 
 async def test_a_manifest_that_promises_more_protection_than_the_task_gets_is_refused():
     house, token = await house_of()
-    await seated(house, token, manifest(protocol="masked-sums"))
+    await seated(house, token, manifest(protocol="noised-sums"))
     assert await refusal(asked(house, token)) == "run.protocol"
 
 

@@ -31,11 +31,13 @@ from medspace.core.errors import MedspaceError
 from medspace.core.hashing import digest
 from medspace.core.material import Form
 from medspace.core.sealing import Sealer
+from medspace.core.signing import Signer
 from medspace.core.usage import Admission, Brakes, Output, RowScope, Step
 from medspace.ledger.model import Entry, decode
 from medspace.policy import templates
 from medspace.trust.model import Facts
 from tests.runs import Everybody, manifest_of, signed, signer_of
+from tests.signing import hybrid_of
 
 HOLDER = "did:web:clinic.example"
 USER = "did:web:company.example"
@@ -153,6 +155,7 @@ class House:
         limit: int = 1000,
         brakes: Brakes = ALL_BRAKES,
         more: Sequence[Maker] = (),
+        hybrid: bool = False,
         **terms: Any,
     ) -> None:
         self.limit, self.brakes, self.randomness = limit, brakes, SeededRandomness(7)
@@ -167,7 +170,8 @@ class House:
         self.engine, self.source = Engine(), Source()
         self.regions: dict[str, str | None] = {USER: "DE"}
         self.operators: dict[str, str | None] = {}  # of those who do not operate themselves; None: a stranger
-        self.members = Everybody()
+        self.members = Everybody(hybrid=hybrid)
+        self.signer: Signer = hybrid_of(HOLDER) if hybrid else signer_of(HOLDER)
         self.others: tuple[str, ...] = ()  # who has a seat beside this holder in the runs of its uses
         self.terms = {"purposes": [PURPOSE], "until": "2027-01-01T00:00:00Z", "min_cohort": 10} | terms
         self.more = more  # conditions beside those of the product
@@ -197,7 +201,7 @@ class House:
             randomness=self.randomness,
             conditions=conditions,
             keys=self.keys,
-            identity=Identity(signer_of(HOLDER), self.members, self.look_again),
+            identity=Identity(self.signer, self.members, self.look_again, self.clock),
             runners=Runners(ThreadPool(), {"thread": ThreadRunner()}),
             changes=self.bell,
             blobs=self.blobs,
@@ -215,7 +219,8 @@ class House:
         return True
 
     def facts(self, _: Any, did: str) -> Facts:
-        return Facts(did, self.regions.get(did), operator=self.operators.get(did, did))
+        hybrid = self.members.hybrid and any(not key.revoked for key in self.members.member(did).mldsa)
+        return Facts(did, self.regions.get(did), operator=self.operators.get(did, did), hybrid=hybrid)
 
     async def agree(self, template: str = "train-only", label: dict[str, Any] | None = LABEL, name: str = "1") -> str:
         policy = templates.build(template, **self.terms) | {

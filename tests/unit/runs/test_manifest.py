@@ -1,6 +1,7 @@
 """The manifest of a run and the keys of its seats: signed by whom they must be, for this run, or not taken."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -15,10 +16,12 @@ from medspace.runs.model import Seat
 from medspace.runs.seating import Seen
 from medspace.trust import jws
 from medspace.trust.envelope import EnvelopeKey
+from medspace.trust.model import Member
 
 USER, A, B, C = (f"did:web:{name}.example" for name in ("user", "a", "b", "c"))
 SIGNERS = {did: Ed25519Signer.from_seed(bytes([number]) * 32) for number, did in enumerate((USER, A, B, C), 1)}
 SEATS = (Seat(A, "urn:agreement:a"), Seat(B, "urn:agreement:b"), Seat(C, "urn:agreement:c"))
+NOW = datetime(2026, 11, 28, tzinfo=UTC)
 TASK = "sha256:" + "7" * 64
 PROTOCOL = "coordinator-sees-sums"
 MANIFEST = manifests.draw("urn:run:1", (USER, USER), TASK, SEATS[::-1], PROTOCOL, 3, SeededRandomness(1))
@@ -26,12 +29,12 @@ PUBLIC = EnvelopeKey.generate(SeededRandomness(2)).public
 
 
 def key_of(did):
-    return SIGNERS[did].public_key
+    return Member(did, "", "", (), SIGNERS[did].public_key)
 
 
 def test_a_manifest_is_read_as_it_was_signed():
     text = manifests.sign(MANIFEST, SIGNERS[USER])
-    assert manifests.read(text, key_of(USER)) == MANIFEST
+    assert manifests.read(text, key_of(USER), NOW) == MANIFEST
     assert MANIFEST.sites == (A, B, C)
     assert (MANIFEST.agreement(B), MANIFEST.agreement(USER)) == ("urn:agreement:b", None)
 
@@ -70,12 +73,12 @@ LISTED = CLAIMS["seats"]
 )  # fmt: skip
 def test_what_is_no_manifest_of_the_user_is_refused(text):
     with pytest.raises(ManifestInvalidError):
-        manifests.read(text, key_of(USER))
+        manifests.read(text, key_of(USER), NOW)
 
 
 def test_a_key_is_read_as_its_seat_signed_it():
     text = manifests.sign_key(MANIFEST, A, PUBLIC, SIGNERS[A])
-    read = manifests.read_key(text, MANIFEST, A, key_of(A))
+    read = manifests.read_key(text, MANIFEST, key_of(A), NOW)
     assert (read.site, read.public, read.text) == (A, PUBLIC, text)
 
 
@@ -105,11 +108,11 @@ OTHERS = [
 )  # fmt: skip
 def test_a_key_that_is_not_signed_so_is_refused(text):
     with pytest.raises(SeatKeyInvalidError):
-        manifests.read_key(text, MANIFEST, A, key_of(A))
+        manifests.read_key(text, MANIFEST, key_of(A), NOW)
 
 
 def test_the_digest_is_that_of_the_claims():
-    assert canonical(MANIFEST.claims) == canonical(manifests.read(signed(CLAIMS), key_of(USER)).claims)
+    assert canonical(MANIFEST.claims) == canonical(manifests.read(signed(CLAIMS), key_of(USER), NOW).claims)
     assert {other.digest for other in OTHERS}.isdisjoint({MANIFEST.digest})
 
 

@@ -6,7 +6,8 @@ vector (KEM 0x647a) and what the module seals, and the module opens what it seal
 
 import json
 from dataclasses import replace
-from hashlib import sha3_256, shake_256
+from datetime import UTC, datetime
+from hashlib import sha3_256, sha256, shake_256
 from pathlib import Path
 
 import pytest
@@ -19,14 +20,17 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from medspace.adapters.memory import SeededRandomness
 from medspace.core.errors import InvalidInputError
-from medspace.core.signing import Ed25519Signer
-from medspace.trust import envelope, jws
+from medspace.trust import envelope, hybrid, jws
 from medspace.trust.envelope import Context, EnvelopeKey, open_sealed, pair_secret, seal
-from medspace.trust.errors import EnvelopeError, EnvelopeKeyError
+from medspace.trust.errors import EnvelopeError, EnvelopeKeyError, MldsaKeyMissingError, SignatureSingleError
+from tests.runs import signer_of
+from tests.signing import hybrid_of, member_of
 
 A, B, C = "did:web:a.example", "did:web:b.example", "did:web:c.example"
 CONTEXT = Context("urn:run:1", "sha256:" + "1" * 64, A, B, "round 1")
-SIGNER, OTHER = Ed25519Signer.from_seed(b"a" * 32), Ed25519Signer.from_seed(b"c" * 32)
+NOW = datetime(2026, 11, 28, tzinfo=UTC)
+SIGNER, OTHER = hybrid_of(A), hybrid_of(C)
+SENDER = member_of(A)
 KEY = EnvelopeKey.generate(SeededRandomness(1))
 VECTOR = json.loads((Path(__file__).parent / "hpke_vector.json").read_text())["vector"]
 
@@ -43,8 +47,8 @@ def extract(salt, material):
 class Hpke:
     """RFC 9180, base mode, of HKDF-SHA256, one AEAD and the KEM of ML-KEM-768 and X25519."""
 
-    def __init__(self, aead_id, aead):
-        self.aead = aead
+    def __init__(self, aead_id, aead, key_bytes=32):
+        self.aead, self.key_bytes = aead, key_bytes
         self.suite = b"HPKE" + (0x647A).to_bytes(2, "big") + (1).to_bytes(2, "big") + aead_id.to_bytes(2, "big")
 
     def labeled(self, salt, label, material):
@@ -57,7 +61,7 @@ class Hpke:
     def schedule(self, shared, info):
         context = b"\0" + self.labeled(b"", b"psk_id_hash", b"") + self.labeled(b"", b"info_hash", info)
         secret = self.labeled(shared, b"secret", b"")
-        return self.expand(secret, b"key", context, 32), self.expand(secret, b"base_nonce", context, 12)
+        return self.expand(secret, b"key", context, self.key_bytes), self.expand(secret, b"base_nonce", context, 12)
 
 
 def combined(lattice, curve, ephemeral, static):
@@ -101,20 +105,23 @@ def test_what_the_oracle_seals_is_opened():
     shared, enc = encapsulated(KEY.public)
     key, nonce = Hpke(2, AESGCM).schedule(shared, CONTEXT.header())
     content = enc + AESGCM(key).encrypt(nonce, b"a share", b"")
-    assert open_sealed(signed(CONTEXT.header(), content), CONTEXT, KEY, SIGNER.public_key) == b"a share"
+    assert open_sealed(signed(CONTEXT.header(), content), CONTEXT, KEY, SENDER, NOW) == b"a share"
 
 
-def signed(header, content, signer=SIGNER):
+def signed(header, content, signer=SIGNER, context=CONTEXT, **more):
+    """A text as its sender makes it, of whatever header and ciphertext."""
     text = f"{jws.encode(header)}.{jws.encode(content)}"
-    return f"{text}.{jws.encode(signer.sign(text.encode()))}"
+    digests = more.get("digests", sha256(text.encode()).digest())
+    signature = hybrid.sign(signer, context.sender, envelope.TYPE, context.batch() + b"\n" + digests)
+    return f"{text}.{jws.encode(digests)}.{signature}"
 
 
 # --- what it promises -----------------------------------------------------------------------------------------------
 
 
-def refused(sealed, context=CONTEXT, key=KEY, sender=SIGNER.public_key):
+def refused(sealed, context=CONTEXT, key=KEY, sender=SENDER):
     with pytest.raises(EnvelopeError) as caught:
-        open_sealed(sealed, context, key, sender)
+        open_sealed(sealed, context, key, sender, NOW)
     assert isinstance(caught.value, InvalidInputError)
 
 
@@ -123,7 +130,7 @@ def test_a_message_opens_for_its_peer(message):
     sealed = seal(message, CONTEXT, KEY.public, SIGNER)
     assert sealed.isascii()
     assert len(jws.decode(sealed.split(".")[1])) == len(message) + envelope.OVERHEAD
-    assert open_sealed(sealed, CONTEXT, KEY, SIGNER.public_key) == message
+    assert open_sealed(sealed, CONTEXT, KEY, SENDER, NOW) == message
 
 
 def test_the_header_names_the_suite_and_everybody():
@@ -143,13 +150,13 @@ def test_a_message_opens_in_its_context_only(change):
     sealed, other = seal(b"m", CONTEXT, KEY.public, SIGNER), replace(CONTEXT, **change)
     refused(sealed, other)
     # Not either where a new header and signature are put to the old ciphertext: the key schedule binds it too.
-    refused(signed(other.header(), jws.decode(sealed.split(".")[1])), other)
+    refused(signed(other.header(), jws.decode(sealed.split(".")[1]), context=other), other)
 
 
 def test_nobody_passes_the_message_of_another_as_its_own():
     stolen = jws.decode(seal(b"m", CONTEXT, KEY.public, SIGNER).split(".")[1])
     theirs = replace(CONTEXT, sender=C)
-    refused(signed(theirs.header(), stolen, OTHER), theirs, sender=OTHER.public_key)
+    refused(signed(theirs.header(), stolen, OTHER, theirs), theirs, sender=member_of(C))
     refused(signed(CONTEXT.header(), stolen, OTHER))  # signed by somebody else than its sender
 
 
@@ -163,7 +170,7 @@ def test_a_weaker_suite_is_not_taken():
     refused(signed(json.dumps(header, separators=(",", ":")).encode(), content))
 
 
-@pytest.mark.parametrize("part", [0, 1, 2])
+@pytest.mark.parametrize("part", range(5))
 def test_no_byte_may_change(part):
     parts = seal(b"m", CONTEXT, KEY.public, SIGNER).split(".")
     content = bytearray(jws.decode(parts[part]))
@@ -222,4 +229,104 @@ def test_the_secret_of_a_pair_depends_on_all_that_both_saw():
     assert pair_secret(*base).hex() == FIXED
 
 
-FIXED = "3d5e66504deb496a25c89ca8ac41857a9afc7f098b6c884089335bda846c1c05"
+FIXED = "9da558adf370159772cbae2091e842a751515a0a06c34af3a25b5fb645e39340"
+
+
+# --- several at once, and for everybody -----------------------------------------------------------------------------
+
+KEYS = {B: KEY, C: EnvelopeKey.generate(SeededRandomness(3))}
+PUBLIC = {peer: key.public for peer, key in KEYS.items()}
+MESSAGES = {B: b"for b", C: b"for c"}
+
+
+def of(peer, **changes):
+    return replace(CONTEXT, recipient=peer, **changes)
+
+
+def test_messages_sealed_together_open_each_for_its_own_peer():
+    sealed = envelope.seal_all(MESSAGES, CONTEXT, PUBLIC, SIGNER)
+    for peer, message in MESSAGES.items():
+        assert open_sealed(sealed[peer], of(peer), KEYS[peer], SENDER, NOW, both=True) == message
+    refused(sealed[C], of(C))  # B has not the key
+    refused(sealed[C], of(B))
+    assert envelope.seal_all({}, CONTEXT, {}, SIGNER) == {}
+
+
+def test_a_message_outside_of_the_signed_list_is_refused():
+    """Who carries them may put a message of one signed list to the list of another: none opens."""
+    first = envelope.seal_all(MESSAGES, CONTEXT, PUBLIC, SIGNER)[B].split(".")
+    second = envelope.seal_all(MESSAGES, CONTEXT, PUBLIC, SIGNER)[B].split(".")
+    refused(".".join([*first[:2], *second[2:]]))
+    refused(".".join([*first[:2], first[2] + "AAAA", *first[3:]]))
+    refused(signed(CONTEXT.header(), jws.decode(first[1]), digests=b""))
+    assert open_sealed(".".join(first), CONTEXT, KEY, SENDER, NOW) == b"for b"
+
+
+def test_too_many_are_not_signed_at_once():
+    many = {f"did:web:{number}.example": b"" for number in range(envelope.MOST_MESSAGES + 1)}
+    with pytest.raises(EnvelopeError):
+        envelope.seal_all(many, CONTEXT, dict.fromkeys(many, KEY.public), SIGNER)
+
+
+def test_the_sealer_knows_its_messages_again():
+    sealed = envelope.seal_all(MESSAGES, CONTEXT, PUBLIC, SIGNER)
+    assert envelope.all_sealed(sealed, replace(CONTEXT, label="", recipient=""), SENDER, NOW, both=True)
+    for wrong in (
+        {B: sealed[C]}, {B: "in clear"}, {B: ""}, sealed | {B: seal(b"m", CONTEXT, KEY.public, OTHER)},
+        {B: jws.encode(b"[1]") + ".a.b.c.d"}, {B: jws.encode(b"{}") + ".a.b.c.d"}, {B: "é"},
+        {B: jws.encode(b"[" * 3000) + ".a.b.c.d"},
+    ):  # fmt: skip
+        assert not envelope.all_sealed(wrong, replace(CONTEXT, label=""), SENDER, NOW)
+    assert not envelope.all_sealed(sealed, replace(CONTEXT, run="urn:run:2"), SENDER, NOW)
+
+
+@pytest.mark.parametrize("content", [b"", b"numbers", b"\n" * 100_000])
+def test_what_is_signed_for_everybody_is_read_by_everybody(content):
+    text = envelope.sign(content, CONTEXT, SIGNER)
+    for recipient in ("", B, C):
+        assert envelope.proven(text, of(recipient), SENDER, NOW, both=True) == content
+
+
+@pytest.mark.parametrize(
+    "change", [{"run": "urn:run:2"}, {"manifest": "sha256:" + "2" * 64}, {"sender": C}, {"label": "round 2"}]
+)
+def test_what_is_signed_for_everybody_is_proven_in_its_context_only(change):
+    text = envelope.sign(b"numbers", CONTEXT, SIGNER)
+    with pytest.raises(EnvelopeError):
+        envelope.proven(text, replace(CONTEXT, **change), SENDER, NOW)
+    header, content, *signature = text.split(".")
+    other = jws.encode(replace(CONTEXT, **change).broadcast())
+    with pytest.raises(EnvelopeError):
+        envelope.proven(".".join([other, content, *signature]), replace(CONTEXT, **change), SENDER, NOW)
+
+
+def test_a_changed_or_foreign_text_proves_nothing():
+    text, theirs = envelope.sign(b"numbers", CONTEXT, SIGNER), envelope.sign(b"numbers", CONTEXT, OTHER)
+    header, content, *signature = text.split(".")
+    texts = ["", "a.b.c.d", "é", text[:-4], theirs, f"{header}.{jws.encode(b'others')}.{'.'.join(signature)}"]
+    texts += [f"{header}.?.{'.'.join(signature)}", f"{header}.", "x" * (envelope.LARGEST_SEALED + 1)]
+    for wrong in texts:
+        with pytest.raises(EnvelopeError):
+            envelope.proven(wrong, CONTEXT, SENDER, NOW)
+    with pytest.raises(EnvelopeError):
+        envelope.sign(bytes(envelope.LARGEST_MESSAGE + 1), CONTEXT, SIGNER)
+
+
+def test_what_was_sealed_is_nothing_that_was_said_and_the_other_way_round():
+    said, sealed = envelope.sign(b"m", CONTEXT, SIGNER), seal(b"m", CONTEXT, KEY.public, SIGNER)
+    refused(said)
+    with pytest.raises(EnvelopeError):
+        envelope.proven(sealed, CONTEXT, SENDER, NOW)
+
+
+def test_who_has_keys_for_two_does_not_sign_with_one():
+    once = signer_of(A)
+    for text, read in (
+        (seal(b"m", CONTEXT, KEY.public, once), lambda text, by, **more: open_sealed(text, CONTEXT, KEY, by, NOW, **more)),
+        (envelope.sign(b"m", CONTEXT, once), lambda text, by, **more: envelope.proven(text, CONTEXT, by, NOW, **more)),
+    ):  # fmt: skip
+        assert read(text, member_of(A, once)) == b"m"  # the control: a member of an older version
+        with pytest.raises(SignatureSingleError):
+            read(text, SENDER)
+        with pytest.raises(MldsaKeyMissingError):
+            read(text, member_of(A, once), both=True)

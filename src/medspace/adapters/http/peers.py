@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Annotated
@@ -257,15 +257,21 @@ class JobClient:
         step: Step,
         audience: str,
         timeout: float | None = None,  # noqa: ASYNC109 - a bound of the call, kept inside
+        signature: str = "",
     ) -> JsonObject | PendingStep:
         """The site's answer to one step, as JSON. `audience` is the site's DID, `timeout` in seconds.
+
+        `signature` is that of who asks (`runs.statements`), where the run wants one.
 
         Raises:
             UnreachableError: no answer (`NotSentError`: surely not delivered; `BadAnswerError`: not an answer).
             JobBusyError: the site asks for patience (statuses 425, 429, 500 to 504).
             JobRefusedError: the site refuses or its engine broke, with its code and reason.
         """
-        body, headers = _encoder.encode(step), self._headers(job_token, audience)
+        said: object = step
+        if signature:
+            said = {field.name: getattr(step, field.name) for field in fields(step)} | {"signature": signature}
+        body, headers = _encoder.encode(said), self._headers(job_token, audience)
         answer = await self._client.request(
             "POST", endpoint, headers=headers, body=body, limit=LARGEST_ANSWER, timeout=timeout
         )

@@ -1,6 +1,6 @@
 """The line between a connector and the process of one step: a Unix socket in the folder of the step.
 
-Over it the process asks for what only its connector can do, which has the keys: to seal, to open, to pair. It also
+Over it the process asks for what only its connector can do, which has the keys: to seal, to open, to pair, to sign. It also
 tells how far it is. Each is a line of JSON and answered by one. It is a socket with a name in the folder and no pipe,
 so that a connector that starts again answers the process that the one before has left behind.
 """
@@ -47,7 +47,7 @@ class PeersAbsentError(InvalidInputError):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One line of the process. `message` is what to seal or to sign, or the seed of a pair."""
+    """One line of the process. `message` is what to seal or sign, or the seed of a pair; `messages` go by peer."""
 
     do: Literal["seal", "seal_all", "open", "pair", "sign", "proven", "progress"]
     peer: str = ""
@@ -61,10 +61,10 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One line of the connector: what was sealed; or what was opened, or the secret; or why neither."""
+    """One line of the connector: what was sealed or signed; or what was opened, or the secret; or why neither."""
 
     sealed: str = ""
-    all: dict[str, str] = field(default_factory=dict)
+    all_sealed: dict[str, str] = field(default_factory=dict)
     opened: bytes = field(default=b"", repr=False)
     error: Mapping[str, Any] | None = None
 
@@ -126,10 +126,10 @@ def _absent() -> Told:
 
 _DEEDS: Mapping[str, Callable[[Peers, Asked], Told]] = {
     "seal": lambda keys, asked: Told(sealed=keys.seal(asked.peer, asked.label, asked.message)),
-    "seal_all": lambda keys, asked: Told(all=dict(keys.seal_all(asked.label, asked.messages))),
+    "open": lambda keys, asked: Told(opened=keys.open(asked.peer, asked.label, asked.sealed)),
+    "seal_all": lambda keys, asked: Told(all_sealed=keys.seal_all(asked.messages, asked.label)),
     "sign": lambda keys, asked: Told(sealed=keys.sign(asked.label, asked.message)),
     "proven": lambda keys, asked: Told(opened=keys.proven(asked.peer, asked.label, asked.sealed)),
-    "open": lambda keys, asked: Told(opened=keys.open(asked.peer, asked.label, asked.sealed)),
     "pair": lambda keys, asked: Told(opened=keys.pair(asked.peer, asked.label, asked.message, asked.sealed)),
 }
 
@@ -247,32 +247,6 @@ class LinePeers:
     terms: RunTerms
     line: Line
 
-    def seal_all(self, label: str, messages: Mapping[str, bytes]) -> Mapping[str, str]:
-        """A message for each of several peers.
-
-        Raises:
-            EnvelopeError: one is too large, or a peer has no seat.
-            PeersAbsentError: the connector does not do it.
-        """
-        return self.line.ask(Asked("seal_all", label=label, messages=dict(messages))).all
-
-    def sign(self, label: str, content: bytes) -> str:
-        """What this seat says to all.
-
-        Raises:
-            PeersAbsentError: the connector does not do it.
-        """
-        return self.line.ask(Asked("sign", label=label, message=content)).sealed
-
-    def proven(self, peer: str, label: str, text: str) -> bytes:
-        """What a seat said to all.
-
-        Raises:
-            EnvelopeError: it did not sign it for this run and this label.
-            PeersAbsentError: the connector does not do it.
-        """
-        return self.line.ask(Asked("proven", peer, label, sealed=text)).opened
-
     def seal(self, peer: str, label: str, message: bytes) -> str:
         """A message for one peer.
 
@@ -299,3 +273,30 @@ class LinePeers:
             PeersAbsentError: the connector does not do it.
         """
         return self.line.ask(Asked("pair", peer, label, seed, sealed=sealed)).opened
+
+    def seal_all(self, messages: Mapping[str, bytes], label: str) -> dict[str, str]:
+        """Messages for several peers under one label and one signature.
+
+        Raises:
+            EnvelopeError: one is too large, or a peer has no seat.
+            PeersAbsentError: the connector does not do it, or they are too much at once.
+        """
+        return self.line.ask(Asked("seal_all", label=label, messages=dict(messages))).all_sealed
+
+    def sign(self, label: str, content: bytes) -> str:
+        """A message for everybody, signed and not sealed.
+
+        Raises:
+            EnvelopeError: it is too large.
+            PeersAbsentError: the connector does not do it.
+        """
+        return self.line.ask(Asked("sign", label=label, message=content)).sealed
+
+    def proven(self, peer: str, label: str, text: str) -> bytes:
+        """What a seat signed for everybody.
+
+        Raises:
+            EnvelopeError: it did not sign it for this run under this label.
+            PeersAbsentError: the connector does not do it.
+        """
+        return self.line.ask(Asked("proven", peer, label, sealed=text)).opened

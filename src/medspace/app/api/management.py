@@ -69,6 +69,12 @@ class MemberBody(_Body):
     operator: Text = ""
 
 
+class MemberKeysBody(_Body):
+    """Whose ML-DSA-65 keys the authority takes up."""
+
+    did: Text
+
+
 class NegotiationBody(_Body):
     """What to negotiate: a dataset of a participant, by one of its offers (the first, where none is named)."""
 
@@ -247,6 +253,22 @@ def _space(desk: Desk) -> APIRouter:
     async def admit(body: MemberBody) -> Response:
         admitted = await desk.admit(body.did, body.name, body.region, body.roles, body.operator)
         return json_response(views.member(admitted), 201)
+
+    @router.post("/members/keys")
+    async def take_keys(body: MemberKeysBody) -> Response:
+        return json_response(views.member(await desk.signing.take(body.did)))
+
+    @router.get("/keys")
+    async def keys() -> Response:
+        return json_response({"keys": desk.signing.show()})
+
+    @router.post("/keys")
+    async def rotate() -> Response:
+        return json_response(await desk.signing.rotate(), 201)
+
+    @router.delete("/keys/{key}")
+    async def revoke(key: str) -> Response:
+        return json_response(await desk.signing.revoke(key))
 
     @router.delete("/members/{did:path}")
     async def remove(did: str) -> Response:

@@ -38,6 +38,7 @@ from medspace.connector.usage.errors import (
     StepError,
     StepTooLongError,
     StepUnknownError,
+    StepUnsignedError,
     UnknownJobError,
     UseFailedError,
     UseRestoredError,
@@ -53,6 +54,7 @@ from medspace.core.limits import PARTS
 from medspace.core.parts import Part, PartBusyError, PartsFullError
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Release, Step
+from medspace.runs.statements import SIGNATURE
 from medspace.trust.model import Caller
 
 T = TypeVar("T")
@@ -66,6 +68,7 @@ DID = r"^did:[a-z0-9]+:[A-Za-z0-9._:%-]+\Z"  # DID Core 3.1
 _STATUS: dict[type[MedspaceError], int] = {
     UnknownJobError: 404,
     StepUnknownError: 404,
+    StepUnsignedError: 403,
     JobClosedError: 409,
     NotAdmittedError: 403,
     WithheldError: 403,
@@ -93,6 +96,7 @@ class _Step(msgspec.Struct, frozen=True):
     inputs: JsonObject = {}
     parts: Annotated[tuple[Part, ...], msgspec.Meta(max_length=PARTS)] = ()
     inbox: Annotated[dict[_Did, str], msgspec.Meta(max_length=limits.SEATS)] = {}
+    signature: Annotated[str, msgspec.Meta(max_length=SIGNATURE)] = ""
 
 
 class _Manifest(msgspec.Struct, frozen=True):
@@ -104,7 +108,7 @@ class _Keys(msgspec.Struct, frozen=True):
 
 
 def public_routes(
-    document: JsonObject,
+    document: Callable[[], JsonObject],
     path: str,
     members: Callable[[], str],
     usage: UsageControl,
@@ -112,14 +116,14 @@ def public_routes(
     share: Share | None = None,
     patience: float = PATIENCE,
 ) -> list[Route]:
-    """The routes; `path` is where the DID document lives, `members` gives the signed list or, without one, "".
+    """The routes; `path` is where the `document` of the DID lives, `members` gives the signed list or, without one, "".
 
     Who asks for a step is answered with what came of it after at most `patience` seconds, or hears where to ask.
     """
     turns = Turns(share)
 
     async def did_document(_: Request) -> Response:
-        return json_response(document)
+        return json_response(document())
 
     async def members_list(request: Request) -> Response:
         await caller_of(request, authenticate)
@@ -128,10 +132,16 @@ def public_routes(
 
     async def job(request: Request) -> Response:
         caller = await caller_of(request, authenticate)
-        asked = _call(request, caller, _read_step(await read_body(request, LARGEST_STEP)))
+        step, signature = _read_step(await read_body(request, LARGEST_STEP))
+        asked = _call(request, caller, step, signature)
         async with turns.turn(caller.did):
             standing = await usage.ask(asked, patience)
-        return _told_of(asked.job, standing)
+        return await told_of(asked, standing)
+
+    async def told_of(asked: Call, standing: StepStatus) -> Response:
+        release = standing.release
+        signature = "" if release is None else await usage.seats.sign_answer(asked, standing.step, release)
+        return _told_of(asked.job, standing, signature)
 
     async def job_manifest(request: Request) -> Response:
         caller = await caller_of(request, authenticate)
@@ -149,7 +159,7 @@ def public_routes(
         caller = await caller_of(request, authenticate)
         asked = _call(request, caller)
         standing = await usage.look(asked, f"{SHA256}{request.path_params['step']}", patience)
-        return _told_of(asked.job, standing)
+        return await told_of(asked, standing)
 
     return [
         Route(path, did_document, methods=["GET"]),
@@ -195,25 +205,26 @@ def _read(body: bytes, kind: type[T]) -> T:
         raise MessageError(reason=Text(msgid("it is not what a job is asked"))) from error
 
 
-def _read_step(body: bytes) -> Step:
+def _read_step(body: bytes) -> tuple[Step, str]:
+    """The question and its signature, if any."""
     read = _read(body, _Step)
     if sum(map(len, read.inbox.values())) > limits.MAIL:
         raise MessageError(reason=Text(msgid("its messages are larger than {most} bytes"), {"most": limits.MAIL}))
-    return Step(read.task, read.round, read.name, read.inputs, read.parts, read.inbox)
+    return Step(read.task, read.round, read.name, read.inputs, read.parts, read.inbox), read.signature
 
 
 NO_STEP = Step(task={}, round=0, name="")  # of a call that only looks
 
 
-def _call(request: Request, caller: Caller, step: Step = NO_STEP) -> Call:
+def _call(request: Request, caller: Caller, step: Step = NO_STEP, signature: str = "") -> Call:
     token = request.headers.get(JOB_HEADER, "")[:LONGEST_JOB_TOKEN]
-    return Call(caller.did, request.path_params["job"], token, step)
+    return Call(caller.did, request.path_params["job"], token, step, signature)
 
 
-def _told_of(job: str, standing: StepStatus) -> Response:
+def _told_of(job: str, standing: StepStatus, signature: str) -> Response:
     """200 with the release, or 202 with where it will be, and when to ask there (RFC 9110 15.3.3)."""
     if standing.release is not None:
-        return json_response(_answer(standing.release))
+        return json_response(_answer(standing.release) | ({"signature": signature} if signature else {}))
     step = standing.step.removeprefix(SHA256)
     headers = {"Location": f"/jobs/{job}/steps/{step}", "Retry-After": str(standing.seconds)}
     far = {"percent": standing.percent, "left": standing.left}

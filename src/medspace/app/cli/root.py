@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from medspace import __version__
-from medspace.app.cli import audit, connector, demo, find, label, learn, policy, steps
+from medspace.app.cli import audit, connector, demo, find, keys, label, learn, policy, steps
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 
@@ -36,6 +36,7 @@ app.command("runs")(learn.runs)
 app.command("model")(learn.model)
 app.add_typer(audit.app, name="audit")
 app.add_typer(policy.app, name="policy")
+app.add_typer(keys.app, name="keys")
 
 
 def _version(wanted: bool) -> None:

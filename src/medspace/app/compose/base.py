@@ -14,6 +14,7 @@ from medspace.adapters.keys import (
 )
 from medspace.adapters.logs import logger
 from medspace.adapters.metrics import Metrics
+from medspace.adapters.mldsa import open_mldsa_keys
 from medspace.app.api.protocol import BASE
 from medspace.app.bell import Bell, RingingDatabase
 from medspace.app.compose.parts import ClosableDatabase, Parts
@@ -24,7 +25,7 @@ from medspace.connector.local import Local
 from medspace.connector.usage.model import JOBS
 from medspace.connector.usage.tokens import JobTokens, secret_of_key
 from medspace.core.sealing import Sealer
-from medspace.core.signing import Ed25519Signer
+from medspace.core.signing import Ed25519Signer, HybridSigner
 from medspace.core.store import Transaction
 from medspace.ledger.anchoring import Anchoring
 from medspace.services.membership.service import Authority
@@ -45,6 +46,13 @@ class Base:
         self.metrics = Metrics()
         self.log = logger(participant=config.did)
         self.signer: Ed25519Signer = load_key(config.path(config.participant.key), passphrase_from(PASSPHRASE))
+        self.mldsa = open_mldsa_keys(
+            config.path(config.participant.key),
+            passphrase_from(PASSPHRASE),
+            clock=self.clock,
+            randomness=self.randomness,
+        )
+        self.signing = HybridSigner(self.signer, self.mldsa)  # what must hold twice
         self.sealer = Sealer(questions_secret(config), self.randomness)
         self.identity = Identity(config.did, self.signer, self.clock, self.randomness)
         self.guard = guard_of(config)
@@ -52,11 +60,17 @@ class Base:
         self.documents = HttpDocuments(self.client)
         self.local = Local(config.did, config.base_url + BASE, self.clock, self.randomness)
         self.book = self._members_book()
+        self.mldsa.listed = self._listed
 
     def _members_book(self) -> MembersBook:
         space = self.config.space
         source = HttpMembers(self.client, self.identity, authority=space.authority, url=base_url(space.authority))
         return MembersBook(space.authority, self._authority_key(), source, self.database, self.clock)
+
+    def _listed(self) -> frozenset[bytes]:
+        """The ML-DSA-65 keys of this connector that the others can know."""
+        listed = None if self.book.current is None else self.book.current.find(self.config.did)
+        return frozenset(key.public for key in listed.mldsa) if listed is not None else frozenset()
 
     def _authority_key(self) -> bytes:
         if self.config.is_authority:
@@ -70,7 +84,7 @@ class Base:
         authority = None
         if config.is_authority:
             authority = Authority(config.did, self.signer, self.book, self.database, self.clock)
-        return Membership(config, self.signer.public_key, self.book, gatekeeper, authority, self.clock, self.log)
+        return Membership(config, self.signing, self.book, gatekeeper, authority, self.clock, self.log)
 
     def anchoring(self) -> Anchoring:
         """The checkpoints that are signed by themselves, and who keeps them."""

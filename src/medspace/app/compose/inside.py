@@ -19,6 +19,7 @@ from medspace.app.desk import Desk
 from medspace.app.finding import Budget, Finder
 from medspace.app.labels import Labels
 from medspace.app.membership import Membership
+from medspace.app.signing import SigningKeys
 from medspace.app.sites import PublishedDictionaries, TransferSites
 from medspace.app.training import Training
 from medspace.app.waiting import Waiting
@@ -46,14 +47,15 @@ class Learning:
     def __init__(self, base: Base, road: Road) -> None:
         jobs = JobClient(base.client, base.identity)
         self.waiting = Waiting(base.clock, base.bell.ring)
-        sites = TransferSites(road.transfers, jobs, base.database, base.bell, base.clock, self.waiting)
+        did, identity = base.config.did, road.identity
+        sites = TransferSites(road.transfers, jobs, base.database, base.bell, base.clock, self.waiting, did, identity)
         self.coordinator = Coordinator(
             base.database,
             sites,
             base.clock,
             base.randomness,
             base.config.did,
-            base.signer,
+            base.signing,
             tuple(make() for make in base.parts.algorithms),
             dictionaries=PublishedDictionaries(Finder(base.documents, road.transport), base.database),
             progress=self.waiting.hear,
@@ -78,7 +80,7 @@ def _desk(base: Base, membership: Membership, road: Road, learning: Learning) ->
         database=base.database,
         bell=base.bell,
         clock=base.clock,
-        signer=base.signer,
+        signer=base.signing,
         metrics_of=base.metrics,
         documents=base.documents,
         book=base.book,
@@ -91,6 +93,7 @@ def _desk(base: Base, membership: Membership, road: Road, learning: Learning) ->
         waiting=learning.waiting,
         usage=road.usage,
         labels=Labels(base.database, base.local),
+        signing=SigningKeys(base.config, base.mldsa, base.documents, membership.authority),
         assets=road.assets,
         kinds=road.kinds,
     )

@@ -36,6 +36,7 @@ from medspace.connector.usage.spent import spent
 from medspace.connector.usage.strategy import UsageStrategy
 from medspace.connector.usage.terminations import Terminations
 from medspace.connector.usage.tokens import JobTokens
+from medspace.core.canonical import JsonObject
 from medspace.core.decision import Decision
 from medspace.trust.did import base_url, build_document, document_url
 from medspace.trust.model import ServiceEntry
@@ -61,6 +62,7 @@ class Road:
         negotiation_steps = NegotiationSteps(local, strategy)
         usage_strategy = UsageStrategy(config.base_url, self.kinds, tokens, base.facts, base.clock, conditions)
         transfer_steps = TransferSteps(local, usage_strategy, negotiation_steps)
+        self.identity = Identity(base.signing, base.book, look_again, base.clock)
         self.transport = DspClient(base.client, base.identity)
         settlements: Mapping[Kind, Settlement] = {Kind.NEGOTIATION: negotiation_steps, Kind.TRANSFER: transfer_steps}
         self.dispatcher = Dispatcher(database, self.transport, settlements, base.clock, base.randomness)
@@ -81,7 +83,7 @@ class Road:
             randomness=base.randomness,
             conditions=conditions,
             keys=FileUseKeys(config.path(USE_KEYS), base.randomness),
-            identity=Identity(base.signer, base.book, look_again),
+            identity=self.identity,
             runners=self._runners(),
             changes=base.bell,
             blobs=self._blobs(),
@@ -126,7 +128,10 @@ class Road:
             membership.authenticate, self.catalogue, self.negotiations, self.transfers, self.dispatcher
         )
         service = ServiceEntry(f"{config.did}#catalog", "CatalogService", f"{config.base_url}{BASE}{CATALOG}")
-        document = build_document(config.did, base.signer.public_key, [service])
+
+        def document() -> JsonObject:  # with the keys of now
+            return build_document(config.did, base.signer.public_key, [service], base.mldsa.known)
+
         path = document_url(config.did).removeprefix(base_url(config.did).removesuffix("/")) or "/did.json"
         return [
             *protocol_routes(door),

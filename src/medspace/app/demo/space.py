@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medspace.adapters.keys import create_key, create_token, make_folder
+from medspace.adapters.mldsa import open_mldsa_keys
 from medspace.adapters.ownership import write_owned
+from medspace.adapters.system import SystemClock, SystemRandomness
 from medspace.app.demo.data import HOSPITALS, Hospital, write_hospital
 from medspace.core.signing import Ed25519Signer
 from medspace.trust.did import did_web
@@ -80,7 +82,10 @@ def lay_out(folder: Path, members: Sequence[Party]) -> dict[str, Path]:
 def _keys(folder: Path) -> Ed25519Signer:
     make_folder(folder)
     create_token(folder / "keys" / "private.token")
-    return create_key(folder / "keys" / "participant.pem")
+    key = folder / "keys" / "participant.pem"
+    signer = create_key(key)
+    open_mldsa_keys(key, None, clock=SystemClock(), randomness=SystemRandomness())
+    return signer
 
 
 def _write(folder: Path, party: Party, authority: str, key: str) -> Path:

@@ -13,8 +13,9 @@ from medspace.adapters.http.client import HttpClient
 from medspace.adapters.http.guard import Guard
 from medspace.adapters.http.peers import HttpDocuments
 from medspace.adapters.keys import create_key, create_token, make_folder
+from medspace.adapters.mldsa import open_mldsa_keys
 from medspace.adapters.ownership import write_owned
-from medspace.adapters.system import SystemClock
+from medspace.adapters.system import SystemClock, SystemRandomness
 from medspace.app.config import ConfigError, read_config
 from medspace.app.setup.wishes import (
     FewPersonsError,
@@ -70,7 +71,9 @@ def set_up(folder: Path, wishes: Wishes, *, clock: Clock = _SYSTEM_CLOCK) -> Jso
     authority_key = wishes.authority_key or _authority_key(wishes)
     make_folder(folder)
     make_folder(folder / "keys")
-    signer = create_key(folder / "keys" / "participant.pem")
+    key = folder / "keys" / "participant.pem"
+    signer = create_key(key)
+    open_mldsa_keys(key, None, clock=clock, randomness=SystemRandomness())
     create_token(folder / "keys" / "private.token")
     text = _config(wishes, authority_key or encode(signer.public_key))
     dictionary = None

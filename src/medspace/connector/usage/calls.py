@@ -31,12 +31,17 @@ async def _at_once(_asset: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a job endpoint: who (authenticated), which job, with which token, asking for what."""
+    """One call of a job endpoint: who (authenticated), which job, with which token, asking for what.
+
+    `signature` is that of who asks under the question (`runs.statements`); None where this connector itself repeats
+    what was asked.
+    """
 
     user: str
     job: str
     token: str
     step: Step
+    signature: str | None = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

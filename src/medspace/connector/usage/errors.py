@@ -107,6 +107,14 @@ class UseWaitsError(WaitingError):
     next_step = msgid("Ask again later: the steps of a use are answered one at a time.")
 
 
+class StepUnsignedError(RefusedError):
+    """A question of a run of masked sums is not signed."""
+
+    code = "step.unsigned"
+    sentence = msgid("The question is not signed, as each question of a run of masked sums must be.")
+    next_step = msgid("Ask whoever leads the run to bring its connector up to date, then to go on.")
+
+
 class StepUnknownError(RefusedError):
     """The use has no such step, or it was cut off before it came to an end."""
 

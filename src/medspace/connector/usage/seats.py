@@ -6,30 +6,39 @@ the seat is sealed under the key of the use, outside of the database: it is gone
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cached_property
 
 from medspace.connector.usage.calls import Call, Holder, Refusal, told
 from medspace.connector.usage.conditions import Grounds
-from medspace.connector.usage.conditions.seats import operators
+from medspace.connector.usage.conditions.seats import hybrid, operators
 from medspace.connector.usage.door import Door
-from medspace.connector.usage.errors import ManifestsTriedError, NotAdmittedError, SeatKeysTriedError
+from medspace.connector.usage.errors import (
+    ManifestsTriedError,
+    NotAdmittedError,
+    SeatKeysTriedError,
+    StepUnsignedError,
+)
 from medspace.connector.usage.memory import Memories
 from medspace.connector.usage.model import JOBS, SEATS, Job, TakenSeat
 from medspace.connector.usage.ports import Threads
 from medspace.core.clock import Clock, Randomness, stamp
 from medspace.core.decision import Decision
 from medspace.core.engine import RunTerms
-from medspace.core.signing import Signer
+from medspace.core.signing import HybridSigner, Signer
 from medspace.core.store import Database, Transaction
+from medspace.core.usage import Release
 from medspace.ledger.model import Entry
 from medspace.ledger.service import record
 from medspace.runs import manifest as manifests
-from medspace.runs import seating
+from medspace.runs import seating, statements
 from medspace.runs.manifest import Manifest, SeatKey
 from medspace.runs.seating import Seen
+from medspace.runs.statements import Asked
 from medspace.trust import envelope
 from medspace.trust.envelope import Context, EnvelopeKey
-from medspace.trust.errors import EnvelopeError, UnauthenticatedError
+from medspace.trust.errors import EnvelopeError, MldsaKeyUnknownError, UnauthenticatedError
+from medspace.trust.model import Member
 from medspace.trust.ports import Directory
 
 MOST_MANIFESTS = 32  # of one use that are refused, or replace one: a run that loses sites makes as many tables
@@ -44,6 +53,7 @@ class Identity:
     signer: Signer
     members: Directory
     look_again: Callable[[], Awaitable[bool]]  # fetches the list anew, if that was not done just now
+    clock: Clock
 
     async def meet(self, parties: Iterable[str]) -> None:
         """Look at the list again where one of these is not on it yet: who was admitted last is heard of last."""
@@ -54,13 +64,18 @@ class Identity:
                 await self.look_again()
                 return
 
-    def key(self, did: str) -> bytes:
-        """The Ed25519 public key of a member, 32 bytes.
+    def member(self, did: str) -> Member:
+        """A member with its public keys.
 
         Raises:
             UnauthenticatedError: not a member, or there is no valid list.
         """
-        return self.members.member(did).public_key
+        return self.members.member(did)
+
+    def own(self, did: str) -> Member:
+        """This holder by its own keys, also those that the list does not name yet."""
+        mldsa = self.signer.mldsa.known if isinstance(self.signer, HybridSigner) else ()
+        return Member(did, "", "", (), self.signer.public_key, mldsa=mldsa)
 
 
 @dataclass(frozen=True)
@@ -137,7 +152,8 @@ class Seats:
         if seat is None:
             return ()
         manifest = manifests.kept(seat.manifest)
-        return await self.threads.call(use, lambda: manifests.read_keys(keys, manifest, self.identity.key))
+        now = self.clock.now()
+        return await self.threads.call(use, lambda: manifests.read_keys(keys, manifest, self.identity.member, now))
 
     async def peers(self, use: str, seat: TakenSeat | None = None, *, looked: bool = False) -> "SeatPeers | None":
         """What the engine of a use seals and opens with; None where the seats have no keys.
@@ -161,20 +177,54 @@ class Seats:
         seat = await self.database.read(lambda tx: tx.get(SEATS, use))
         if seat is None:
             return True
-        manifest, own = manifests.kept(seat.manifest), self.identity.signer.public_key
+        manifest, own = manifests.kept(seat.manifest), self.identity.own(self.holder.did)
+        mail = {peer: message for peer, message in outbox.items() if peer in manifest.sites}
+        context = Context(manifest.run, manifest.digest, self.holder.did, "", "")
+        now, both = self.clock.now(), manifest.hybrid
+        return await self.threads.call(use, lambda: envelope.all_sealed(mail, context, own, now, both=both))
 
-        def holds(peer: str, message: str) -> bool:
-            context = Context(manifest.run, manifest.digest, self.holder.did, peer, "")
-            return peer not in manifest.sites or envelope.is_sealed(message, context, own)
+    async def check_asked(self, call: Call, step: str) -> None:
+        """Refuse a question of a run of masked sums, by its digest, that who asks did not sign.
 
-        return all(holds(peer, message) for peer, message in outbox.items())
+        Raises:
+            StepUnsignedError: it is not signed.
+            SignatureError, MldsaKeyRevokedError, ...: it is signed by somebody else, for something else, or with a
+                key that does not count (`trust.hybrid.check`).
+        """
+        if call.signature is None or (manifest := await self._masked(call.job)) is None:
+            return
+        if not call.signature:
+            raise StepUnsignedError
+        asked = Asked(manifest.digest, call.job, call.step.round, step, call.user, self.holder.did)
+        try:
+            self._check(asked, call.signature)
+        except MldsaKeyUnknownError:  # changed just now, perhaps
+            await self.identity.look_again()
+            self._check(asked, call.signature)
+
+    def _check(self, asked: Asked, signature: str) -> None:
+        statements.check_question(signature, asked, self.identity.member(asked.user), self.clock.now())
+
+    async def sign_answer(self, call: Call, step: str, release: Release) -> str:
+        """This holder's signature under an answer to the question of that digest; "" where the run wants none."""
+        manifest = await self._masked(call.job)
+        if manifest is None:
+            return ""
+        asked = Asked(manifest.digest, call.job, release.round, step, call.user, self.holder.did)
+        return statements.sign_answer(asked, release.digest, self.identity.signer)
+
+    async def _masked(self, use: str) -> Manifest | None:
+        """The manifest of a use, where its questions and answers are signed."""
+        seat = await self.database.read(lambda tx: tx.get(SEATS, use))
+        manifest = None if seat is None else manifests.kept(seat.manifest)
+        return manifest if manifest is not None and manifest.hybrid else None
 
     # --- inside transactions -----------------------------------------------------------------------------------
     def _read(self, tx: Transaction, call: Call, text: str) -> tuple[Manifest, TakenSeat | None]:
         job = tx.get(JOBS, call.job)
         # Whoever shows a manifest of another user proves nothing: the door answers as for any stranger.
         user = call.user if job is None else job.user
-        manifest = manifests.read(text, self.identity.key(user))
+        manifest = manifests.read(text, self.identity.member(user), self.clock.now())
         job, seat = self.door.job(tx, call, manifest.coordinator), tx.get(SEATS, call.job)
         if job.manifests >= MOST_MANIFESTS and (seat is None or seat.manifest != text):
             raise ManifestsTriedError(most=MOST_MANIFESTS)  # before a key is made, and without an entry
@@ -224,7 +274,8 @@ class Seats:
 
     def _seen(self, tx: Transaction, job: Job, manifest: Manifest) -> Seen:
         known = operators(tx, self.grounds.facts, manifest)
-        return Seen(self.holder.did, job.agreement, job.user, known)
+        signing = hybrid(tx, self.grounds.facts, manifest)
+        return Seen(self.holder.did, job.agreement, job.user, known, hybrid=signing)
 
     def _refuse(self, tx: Transaction, job: Job, decision: Decision) -> Refusal:
         premise = decision.failures[0]
@@ -257,48 +308,52 @@ class SeatPeers:
         colluders = 1 if manifest.colluders is None else manifest.colluders
         return RunTerms(manifest.digest, manifest.coordinator, manifest.min_sites, colluders, leaving)
 
-    def seal_all(self, label: str, messages: Mapping[str, bytes]) -> Mapping[str, str]:
-        """A message for each of several peers.
-
-        Raises:
-            EnvelopeError: one is too large, or a peer has no seat.
-        """
-        return {peer: self.seal(peer, label, message) for peer, message in messages.items()}
-
-    def sign(self, label: str, content: bytes) -> str:
-        """What this seat says to all."""
-        return manifests.sign_statement(self.manifest, self.holder, label, content, self.identity.signer)
-
-    def proven(self, peer: str, label: str, text: str) -> bytes:
-        """What a seat said to all.
-
-        Raises:
-            EnvelopeError: it did not sign it for this run and this label.
-        """
-        self._public(peer)
-        content = manifests.read_statement(text, self.manifest, peer, label, self.identity.key(peer))
-        if content is None:
-            raise EnvelopeError(sender=peer)
-        return content
-
     def seal(self, peer: str, label: str, message: bytes) -> str:
         """A message for one peer.
 
         Raises:
             EnvelopeError: it is too large, or the peer has no seat.
         """
-        context = Context(self.manifest.run, self.manifest.digest, self.holder, peer, label)
-        return envelope.seal(message, context, self._public(peer), self.identity.signer)
+        return self.seal_all({peer: message}, label)[peer]
+
+    def seal_all(self, messages: Mapping[str, bytes], label: str) -> dict[str, str]:
+        """Messages for several peers under one label and one signature.
+
+        Raises:
+            EnvelopeError: one is too large, or a peer has no seat.
+        """
+        keys = {peer: self._public(peer) for peer in messages}
+        return envelope.seal_all(messages, self._context(self.holder, label), keys, self.identity.signer)
 
     def open(self, peer: str, label: str, sealed: str) -> bytes:
         """A message of one peer.
 
         Raises:
             EnvelopeError: the peer did not seal it for this seat, this run and this label.
+            MldsaKeyUnknownError, MldsaKeyRevokedError, ...: the key of the peer does not count.
         """
-        context = Context(self.manifest.run, self.manifest.digest, peer, self.holder, label)
         self._public(peer)
-        return envelope.open_sealed(sealed, context, self._secret, self.identity.key(peer))
+        context, sender = self._context(peer, label, self.holder), self.identity.member(peer)
+        return envelope.open_sealed(sealed, context, self._secret, sender, self._now, both=self.manifest.hybrid)
+
+    def sign(self, label: str, content: bytes) -> str:
+        """A message for everybody, signed and not sealed.
+
+        Raises:
+            EnvelopeError: it is too large.
+        """
+        return envelope.sign(content, self._context(self.holder, label), self.identity.signer)
+
+    def proven(self, peer: str, label: str, text: str) -> bytes:
+        """What a seat signed for everybody.
+
+        Raises:
+            EnvelopeError: it did not sign it for this run under this label.
+            MldsaKeyUnknownError, MldsaKeyRevokedError, ...: the key of the peer does not count.
+        """
+        self._public(peer)
+        sender = self.identity.own(peer) if peer == self.holder else self.identity.member(peer)
+        return envelope.proven(text, self._context(peer, label), sender, self._now, both=self.manifest.hybrid)
 
     def pair(self, peer: str, label: str, seed: bytes, sealed: str) -> bytes:
         """The secret with one peer: the seat with the lower DID drew the seed and sealed it for the other.
@@ -307,8 +362,15 @@ class SeatPeers:
             EnvelopeError: the peer has no seat.
         """
         lower, higher = sorted((self.holder, peer))
-        context = Context(self.manifest.run, self.manifest.digest, lower, higher, label)
+        context = self._context(lower, label, higher)
         return envelope.pair_secret(seed, context, (self._public(lower), self._public(higher)), sealed)
+
+    def _context(self, sender: str, label: str, recipient: str = "") -> Context:
+        return Context(self.manifest.run, self.manifest.digest, sender, recipient, label)
+
+    @property
+    def _now(self) -> datetime:
+        return self.identity.clock.now()
 
     def _public(self, site: str) -> bytes:
         if site not in self._keys:
@@ -317,7 +379,8 @@ class SeatPeers:
 
     @cached_property
     def _keys(self) -> Mapping[str, SeatKey]:
-        return {key.site: key for key in manifests.read_keys(self.texts, self.manifest, self.identity.key)}
+        read = manifests.read_keys(self.texts, self.manifest, self.identity.member, self._now)
+        return {key.site: key for key in read}
 
     @cached_property
     def _secret(self) -> EnvelopeKey:

@@ -12,6 +12,7 @@ before it; users have their turn, and a place to work is taken before anything i
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -161,7 +162,8 @@ class UsageControl:
         if question.outcome is Outcome.HELD:
             return StepStatus(step, StepState.HELD)
         if question.outcome is Outcome.RELEASED:
-            return await self.ask(Call(call.user, call.job, call.token, self._notebook.shown(question)), seconds)
+            again = replace(call, step=self._notebook.shown(question), signature=None)
+            return await self.ask(again, seconds)
         said = self._notebook.said(question)
         raise StepOverError(decision=said.cause or said.code, words=said.sentence or said.code, advice=said.advice)
 
@@ -224,6 +226,7 @@ class UsageControl:
         job = await self._database.read(lambda tx: self._door.job(tx, call))  # who has no right costs nothing more
         engine = await self._engine(job, call.step)
         said = await self._runners.threads.call(call.job, lambda: _checked(engine, call.step))
+        await self.seats.check_asked(call, said.step)
         work = self._first
         if not self._at_once(job.asset, call.user, engine):  # what was released before waits for nobody
             job, before = await self._database.read(lambda tx: self._named(tx, call, said.step))

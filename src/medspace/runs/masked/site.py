@@ -151,7 +151,7 @@ class _Sitting:
         drawn = {
             peer: self.workplace.randomness.token_bytes(SEED_BYTES) for peer in self.peers if peer > self.keys.holder
         }
-        sealed = self.keys.seal_all(label(0, SHARE), drawn)
+        sealed = self.keys.seal_all(drawn, label(0, SHARE))
         memory = Remembered(Turn.SHARED, seeds={peer: (seed, sealed[peer]) for peer, seed in drawn.items()})
         return Output(SHARED, {"sent": len(drawn)}, 0, memory=kept(memory), outbox=sealed)
 
@@ -179,7 +179,7 @@ class _Sitting:
         own = self._own(asked, memory.question)
         masks, contribution, shares = self._masked(memory, numbers)
         text = self.keys.sign(label(memory.question, CONTRIBUTE), messages.written(contribution))
-        sealed = self.keys.seal_all(label(memory.question, CONTRIBUTE), shares)
+        sealed = self.keys.seal_all(shares, label(memory.question, CONTRIBUTE))
         remembered = changed(
             memory,
             turn=Turn.CONTRIBUTED,
@@ -312,7 +312,7 @@ class _Sitting:
                 raise SurvivorsError(reason=Text(msgid("{site} has signed another one"), {"site": site}))
         gift = opening.given(known, masks)
         receivers = [site for site in known.survivors if site != self.keys.holder]
-        sealed = self.keys.seal_all(label(question, OPEN), dict.fromkeys(receivers, messages.written(gift)))
+        sealed = self.keys.seal_all(dict.fromkeys(receivers, messages.written(gift)), label(question, OPEN))
         chosen = messages.proposer(self.keys.terms.manifest, question, list(known.survivors))
         remembered = changed(memory, turn=Turn.OPENED, opening=gift)
         noted = {"survivors": digest_bytes(content)}
@@ -337,7 +337,7 @@ class _Sitting:
             return Output(ENDED, said, 0, noted=noted)
         message = messages.written(Proposal(gift, proposal))
         receivers = [site for site in known.survivors if site != self.keys.holder]
-        sealed = self.keys.seal_all(label(question, PROPOSE), dict.fromkeys(receivers, message))
+        sealed = self.keys.seal_all(dict.fromkeys(receivers, message), label(question, PROPOSE))
         said = {
             "question": question,
             "next": RESULT if ended else CONTRIBUTE,

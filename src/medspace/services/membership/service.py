@@ -6,17 +6,19 @@ that would date them in the future, which no connector takes, the authority wait
 """
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 
 from medspace.core.clock import Clock, stamp
-from medspace.core.signing import Signer
+from medspace.core.signing import MldsaKey, Signer
 from medspace.core.store import Database, Transaction
 from medspace.ledger.model import Entry
 from medspace.ledger.service import record
 from medspace.services.membership.errors import KeyChangedError, UnknownMemberError
 from medspace.services.membership.model import REGISTER, Enrolled
 from medspace.trust.errors import MembersPrematureError
+from medspace.trust.hybrid import merged
 from medspace.trust.members import LEEWAY, sign_members
 from medspace.trust.model import Member, Members
 from medspace.trust.service import MembersBook
@@ -43,14 +45,29 @@ class Authority:
     async def admit(self, member: Member) -> None:
         """Put a member on the list and publish it; admitting the same again changes name, region, roles, operator.
 
+        Its ML-DSA-65 keys are taken up beside those that it had: none that has ended or was revoked comes back.
+
         Raises:
             KeyChangedError: it was admitted with another key before.
         """
         now = self._clock.now()
-        await self._database.write(lambda tx: self._enroll(tx, member, now))
+        enrolled = await self._database.write(lambda tx: self._enroll(tx, member, now))
         current = self._book.current
-        if current is None or current.find(member.did) != member:  # also after a crash between the two
+        if current is None or current.find(member.did) != enrolled:  # also after a crash between the two
             await self.publish()
+
+    async def take_keys(self, did: str, shown: tuple[MldsaKey, ...]) -> Member:
+        """Take up the ML-DSA-65 keys that a member shows now, and publish them; the member as it is listed then.
+
+        Raises:
+            UnknownMemberError: it is not on the list.
+        """
+        known = await self._database.read(lambda tx: tx.get(REGISTER, did))
+        if known is None:
+            raise UnknownMemberError(did=did)
+        await self.admit(replace(known.member, mldsa=shown))
+        found = await self._database.read(lambda tx: tx.get(REGISTER, did))
+        return known.member if found is None else found.member
 
     async def remove(self, did: str) -> None:
         """Take a member off the list and publish it.
@@ -101,11 +118,12 @@ class Authority:
         await self._clock.sleep(max((following - AHEAD - now).total_seconds(), 0.0))
         return following
 
-    def _enroll(self, tx: Transaction, member: Member, now: datetime) -> None:
+    def _enroll(self, tx: Transaction, member: Member, now: datetime) -> Member:
         old = tx.get(REGISTER, member.did)
-        new = Enrolled(member.did, member)
+        keys = merged(() if old is None else old.member.mldsa, member.mldsa, now)
+        new = Enrolled(member.did, replace(member, mldsa=keys))
         if old == new:
-            return
+            return new.member
         if old is not None and old.member.public_key != member.public_key:
             raise KeyChangedError(did=member.did)
         self._note(tx, "member.admitted", now, member=member.did)
@@ -113,6 +131,7 @@ class Authority:
             tx.insert(REGISTER, new)
         else:
             tx.replace(REGISTER, old, new)
+        return new.member
 
     def _strike(self, tx: Transaction, did: str, now: datetime) -> None:
         old = tx.get(REGISTER, did)

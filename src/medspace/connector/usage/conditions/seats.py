@@ -57,6 +57,7 @@ class SeatsCondition(Neutral):
             user=visit.job.user,
             operators=operators(tx, self.grounds.facts, manifest),
             protection=visit.request.protection,
+            hybrid=hybrid(tx, self.grounds.facts, manifest),
         )
 
 
@@ -70,6 +71,11 @@ def operators(tx: Transaction, facts: FactsOf, manifest: Manifest) -> dict[str, 
     """Who operates each party of a manifest that is a member."""
     known = ((party, facts(tx, party).operator) for party in manifest.parties)
     return {party: operator for party, operator in known if operator is not None}
+
+
+def hybrid(tx: Transaction, facts: FactsOf, manifest: Manifest) -> frozenset[str]:
+    """The parties of a manifest that have a key of ML-DSA-65."""
+    return frozenset(party for party in manifest.parties if facts(tx, party).hybrid)
 
 
 def _noted(manifest: Manifest) -> dict[str, str | int]:

@@ -1,0 +1,206 @@
+"""Signatures that hold by two kinds of mathematics: Ed25519 (RFC 8032) and ML-DSA-65 (FIPS 204), over one message.
+
+Security model: a signature holds where both hold, so who breaks one of the two, by a quantum computer or by a flaw of
+a young scheme, forges nothing. Which algorithms and which keys is in what both sign, and there is no choice: of a
+member whose ML-DSA-65 keys the authority's list names, nothing counts that is signed with less (no downgrade). Of a
+member without any (a connector of an older version, a signer that has none) Ed25519 alone counts, but not where `both`
+must hold. Each message is signed as something (`typ`): a signature under one is none under another, nor is one of its
+halves a JSON Web Signature. What is signed is the SHA-512 of the content, so that both read a long one once.
+
+A key counts for what is signed in its time. It is looked at on the list as it is now: a revoked key counts for nothing.
+"""
+
+from datetime import datetime, timedelta
+from hashlib import sha512
+from typing import Annotated
+
+import msgspec
+
+from medspace.core.canonical import JsonObject, canonical
+from medspace.core.decoding import read_json
+from medspace.core.signing import (
+    ED25519_SIGNATURE_BYTES,
+    MLDSA_SIGNATURE_BYTES,
+    HybridSigner,
+    MldsaKey,
+    Signer,
+    verify,
+    verify_mldsa,
+)
+from medspace.trust import jws
+from medspace.trust.did import MOST_KEYS, key_id, mldsa_id
+from medspace.trust.errors import (
+    MldsaKeyEndedError,
+    MldsaKeyMissingError,
+    MldsaKeyRevokedError,
+    MldsaKeyUnknownError,
+    SignatureError,
+    SignatureSingleError,
+)
+from medspace.trust.model import Member
+
+ALGORITHM = "Ed25519+ML-DSA-65"
+LEEWAY = timedelta(minutes=1)  # between the clocks of two parties
+LONGEST = 6 * 1024  # characters of a signature without what is signed: 4 497 and its header
+_PREFIX = b"medspace signature, version 1\n"
+
+
+class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    alg: str
+    by: str
+    kid: Annotated[list[str], msgspec.Meta(min_length=1, max_length=2)]
+    typ: str
+
+
+def sign(signer: Signer, did: str, typ: str, content: bytes) -> str:
+    """The signature of some content that stands elsewhere: header and signature, both base64url.
+
+    Raises:
+        MedspaceError: the signer has ML-DSA-65 keys, and none of them is valid now.
+    """
+    mldsa = signer.mldsa.current() if isinstance(signer, HybridSigner) else None
+    keys = [key_id(did, signer.public_key), *([mldsa_id(did, mldsa.public_key)] if mldsa else [])]
+    header = _header(ALGORITHM if mldsa else jws.ALGORITHM, did, keys, typ)
+    message = _message(header, content)
+    signature = signer.sign(message) + (mldsa.sign(message) if mldsa else b"")
+    return f"{header}.{jws.encode(signature)}"
+
+
+def check(signature: str, member: Member, typ: str, content: bytes, at: datetime, *, both: bool = False) -> None:
+    """Whether a member signed this content as this at that time. With `both`, Ed25519 alone is never enough.
+
+    Raises:
+        SignatureError: it did not.
+        SignatureSingleError, MldsaKeyMissingError: it has signed, or could only sign, with one algorithm.
+        MldsaKeyUnknownError, MldsaKeyEndedError, MldsaKeyRevokedError: the list does not vouch for the key.
+    """
+    text, _, encoded = signature.partition(".")
+    header = _read(signature, text, member)
+    hybrid = header.alg == ALGORITHM
+    if both and not member.mldsa:
+        raise MldsaKeyMissingError(did=member.did)
+    if header.alg == jws.ALGORITHM and member.mldsa:
+        raise SignatureSingleError(did=member.did)
+    # The header is not believed but compared: there is one spelling of what a signature of this member is.
+    names = [key_id(member.did, member.public_key), *(header.kid[1:] if hybrid else [])]
+    if text != _header(ALGORITHM if hybrid else jws.ALGORITHM, member.did, names, typ):
+        raise SignatureError(did=member.did)
+    key = _key(member, names[-1], at) if hybrid and member.mldsa else None
+    if not _holds(_message(text, content), _raw(encoded, member), member, key, hybrid=hybrid):
+        raise SignatureError(did=member.did)
+
+
+def signed(signer: Signer, did: str, typ: str, claims: JsonObject) -> str:
+    """Claims with their signature, as one text; of a signer without ML-DSA-65 a JSON Web Signature (RFC 7515)."""
+    if not isinstance(signer, HybridSigner):
+        return jws.sign(signer, kid=key_id(did, signer.public_key), typ=typ, claims=claims)
+    payload = canonical(claims)
+    header, _, signature = sign(signer, did, typ, payload).partition(".")
+    return f"{header}.{jws.encode(payload)}.{signature}"
+
+
+def proven(text: str, member: Member, typ: str, at: datetime, *, both: bool = False) -> bytes:
+    """The claims that a member signed as this, as canonical JSON.
+
+    Raises:
+        SignatureError, ...: as `check`.
+    """
+    try:
+        header, payload, signature = text.split(".")
+        if len(header) > LONGEST or not text.isascii():
+            raise SignatureError(did=member.did)
+        content = jws.decode(payload)
+        if _plain(header):
+            return _proven_alone(text, member, typ, both=both)
+    except ValueError:  # also of a JSON Web Signature that is none
+        raise SignatureError(did=member.did) from None
+    check(f"{header}.{signature}", member, typ, content, at, both=both)
+    return content
+
+
+def unproven(text: str) -> bytes:
+    """The claims of a signed text, whoever signed it.
+
+    Raises:
+        ValueError: it is none.
+    """
+    _, payload, _ = text.split(".")
+    return jws.decode(payload)
+
+
+def _plain(header: str) -> bool:
+    """Whether it is the header of a JSON Web Signature."""
+    try:
+        return "by" not in read_json(jws.decode(header), JsonObject)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return False
+
+
+def _proven_alone(text: str, member: Member, typ: str, *, both: bool) -> bytes:
+    if member.mldsa:
+        raise SignatureSingleError(did=member.did)
+    if both:
+        raise MldsaKeyMissingError(did=member.did)
+    found = jws.split(text)
+    if found.typ != typ or not found.holds(member.public_key):
+        raise SignatureError(did=member.did)
+    return found.payload
+
+
+def _header(algorithm: str, did: str, keys: list[str], typ: str) -> str:
+    return jws.encode(canonical({"alg": algorithm, "by": did, "kid": list(keys), "typ": typ}))
+
+
+def _message(header: str, content: bytes) -> bytes:
+    return _PREFIX + header.encode() + b"." + sha512(content).digest()
+
+
+def _read(signature: str, header: str, member: Member) -> _Header:
+    try:
+        if len(signature) <= LONGEST and signature.isascii():
+            return read_json(jws.decode(header), _Header)
+    except (ValueError, RecursionError):
+        pass
+    raise SignatureError(did=member.did)
+
+
+def _raw(encoded: str, member: Member) -> bytes:
+    try:
+        return jws.decode(encoded)
+    except jws.JwsError:
+        raise SignatureError(did=member.did) from None
+
+
+def _key(member: Member, name: str, at: datetime) -> MldsaKey:
+    """The ML-DSA-65 key of that name, if it counts at that time."""
+    key = next((key for key in member.mldsa if mldsa_id(member.did, key.public) == name), None)
+    if key is None:
+        raise MldsaKeyUnknownError(did=member.did)
+    if key.revoked:
+        raise MldsaKeyRevokedError(did=member.did)
+    if not any(key.valid((at + shift).timestamp()) for shift in (timedelta(0), LEEWAY, -LEEWAY)):
+        raise MldsaKeyEndedError(did=member.did)
+    return key
+
+
+def _holds(message: bytes, signature: bytes, member: Member, key: MldsaKey | None, *, hybrid: bool) -> bool:
+    first, second = signature[:ED25519_SIGNATURE_BYTES], signature[ED25519_SIGNATURE_BYTES:]
+    if len(second) != (MLDSA_SIGNATURE_BYTES if hybrid else 0):
+        return False
+    return verify(member.public_key, message, first) and (key is None or verify_mldsa(key.public, message, second))
+
+
+def merged(known: tuple[MldsaKey, ...], shown: tuple[MldsaKey, ...], at: datetime) -> tuple[MldsaKey, ...]:
+    """What counts of a member's keys once it shows them anew: nothing that has ended or was revoked comes back.
+
+    A key that it shows no longer ends with that; the oldest go where they are too many.
+    """
+    seconds, new = int(at.timestamp()), {key.public: key for key in shown}
+    kept = [_later(old, new.pop(old.public, None), seconds) for old in known]
+    return tuple(sorted([*kept, *new.values()], key=lambda key: (key.since, key.public))[-MOST_KEYS:])
+
+
+def _later(old: MldsaKey, new: MldsaKey | None, seconds: int) -> MldsaKey:
+    ends = [end for end in (old.until, seconds if new is None else new.until) if end]
+    revoked = [time for time in (old.revoked, new.revoked if new else 0) if time]
+    return MldsaKey(old.public, old.since, min(ends, default=0), min(revoked, default=0))
