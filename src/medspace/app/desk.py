@@ -48,7 +48,7 @@ from medspace.connector.usage.service import UsageControl
 from medspace.connector.usage.spent import COUNT, exhausted, spent
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock, instant
-from medspace.core.engine import COORDINATOR_SEES_SUMS
+from medspace.core.engine import MASKED_SUMS
 from medspace.core.errors import InvalidInputError
 from medspace.core.paging import Cursor, cursor, newest
 from medspace.core.signing import Signer
@@ -403,7 +403,7 @@ class Desk:
             time=_instant(wish["at"]) if wish["at"] else self.clock.now(),
             count=0,
             target=dataset,
-            protection=COORDINATOR_SEES_SUMS,
+            protection=MASKED_SUMS,
         )
 
     def _region(self, did: str) -> str | None:

@@ -110,4 +110,11 @@ def _seat(agreement: Agreement, request: UseRequest) -> Seat:
     allowed = limits(odrl.parse(agreement.policy), request, Point.NEGOTIATION)
     if allowed is None:
         return Seat(agreement.provider, agreement.id)
-    return Seat(agreement.provider, agreement.id, max(allowed.min_cohort, 1), max(allowed.min_sites, 1))
+    return Seat(
+        agreement.provider,
+        agreement.id,
+        max(allowed.min_cohort, 1),
+        max(allowed.min_sites, 1),
+        allowed.colluders,
+        allowed.protection,
+    )

@@ -9,7 +9,7 @@ from medspace.connector.model import Agreement, Dataset, Failure, Negotiation, T
 from medspace.connector.negotiation.messages import NEGOTIATION
 from medspace.core.canonical import JsonObject
 from medspace.core.decision import Decision
-from medspace.core.engine import COORDINATOR_SEES_SUMS
+from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_SUMS
 from medspace.core.hashing import digest_bytes
 from medspace.core.text import Text, msgid
 from medspace.policy import odrl, words
@@ -25,6 +25,10 @@ Describe = Callable[[Model, Mapping[str, str]], Description | None]  # of a mode
 PROTECTIONS: Mapping[str, str] = {
     COORDINATOR_SEES_SUMS: msgid(
         "The coordinator saw the sums of each hospital one by one; masked aggregation was not used."
+    ),
+    MASKED_SUMS: msgid(
+        "No hospital's numbers left it except in the sum over all; whoever asked chose the task and nothing else, and "
+        "saw only the model."
     ),
 }
 DENIED_EXIT = 3

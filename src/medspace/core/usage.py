@@ -54,6 +54,7 @@ class Grant:
     outputs: frozenset[str] | None = None  # kinds of output; None: whatever the engine makes
     min_cohort: int = 1
     min_sites: int = 1
+    colluders: int = 0  # seats that masks must withstand, at least
     expires: datetime | None = None
     budget: Mapping[str, Json] = field(default_factory=dict)  # what is set aside for this step, by condition
     noted: Mapping[str, Json] = field(default_factory=dict)  # what the entry `use.admitted` says of it
@@ -70,6 +71,7 @@ class Grant:
             outputs=outputs,
             min_cohort=max(self.min_cohort, other.min_cohort),
             min_sites=max(self.min_sites, other.min_sites),
+            colluders=max(self.colluders, other.colluders),
             expires=min(ends, default=None),
             hold=(*self.hold, *(one for one in other.hold if one not in self.hold)),
             budget={**self.budget, **other.budget},

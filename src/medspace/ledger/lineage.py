@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from medspace.core.canonical import JsonObject
-from medspace.core.engine import COORDINATOR_SEES_SUMS
+from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_SUMS
 from medspace.core.text import Fact, Text, counted, msgid
 from medspace.ledger.errors import NoSuchRunError
 from medspace.ledger.statements import Line, Run, Statements
@@ -21,7 +21,9 @@ Logs = Mapping[str, Statements]
 PROTECTIONS = MappingProxyType(
     {
         COORDINATOR_SEES_SUMS: msgid("Protection off: the coordinator saw the sums of each site by itself."),
-        "masked-sums": msgid("Protection on: the coordinator saw only sums over all sites together."),
+        MASKED_SUMS: msgid(
+            "Protection on: sums were opened over all sites only, among the sites; the user saw the model."
+        ),
     }
 )
 

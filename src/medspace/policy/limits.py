@@ -12,6 +12,9 @@ from medspace.policy.rules import decide, leaves
 KEPT = 256  # permissions whose limits stay known
 
 
+COLLUDERS = 1  # where the terms do not say how many sites may tell one another everything
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """`clause` is the permission; `outputs` None allows every kind; `expires` None has no end."""
@@ -21,6 +24,8 @@ class Limits:
     min_cohort: int
     min_sites: int
     expires: datetime | None
+    colluders: int = COLLUDERS  # under masks
+    protection: str = ""  # "" where it is left open
 
 
 def limits(
@@ -58,9 +63,18 @@ def _limits(rule: Rule) -> Limits:
         outputs=tuple(sorted(set.intersection(*outputs))) if outputs else None,
         min_cohort=_largest(found, "medspace:minCohort"),
         min_sites=_largest(found, "medspace:minSites"),
+        colluders=_largest(found, "medspace:colluders", COLLUDERS),
+        protection=next((leaf.right[0] for leaf in found if leaf.operand == "medspace:protection"), ""),
         expires=min((end for end in ends if isinstance(end, datetime)), default=None),
     )
 
 
-def _largest(found: list[Atomic], operand: str) -> int:
-    return max((int(leaf.right[0]) for leaf in found if leaf.operand == operand), default=0)
+def listed(policy: Policy) -> frozenset[str]:
+    """The kinds of output that every permission of the policy names; none where one leaves it open."""
+    found = [limit.outputs for limit in map(_limits, policy.permissions)]
+    named = [frozenset(outputs or ()) for outputs in found]
+    return frozenset.intersection(*named) if named else frozenset()
+
+
+def _largest(found: list[Atomic], operand: str, default: int = 0) -> int:
+    return max((int(leaf.right[0]) for leaf in found if leaf.operand == operand), default=default)

@@ -120,7 +120,7 @@ class UseRequest:
 
     `action` None asks before any use is chosen (catalogue and negotiation): is there something that is allowed?
     `count` is the number of uses under the agreement before this one, `cohort` the persons behind the
-    result, `sites` the holders that take part, `violated` the clauses of the duties that were violated.
+    result, `sites` the holders that take part, `colluders` those among them that masks withstand, `violated` the clauses of the duties that were violated.
     `time` is aware.
     """
 
@@ -135,4 +135,5 @@ class UseRequest:
     cohort: int | None = None
     sites: int | None = None
     protection: str | None = None
+    colluders: int | None = None
     violated: frozenset[str] = frozenset()

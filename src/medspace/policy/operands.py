@@ -14,7 +14,7 @@ from itertools import repeat
 from typing import Any
 
 from medspace.core.clock import instant
-from medspace.core.engine import COORDINATOR_SEES_SUMS
+from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_SUMS
 from medspace.core.text import Fact, Text, msgid
 from medspace.policy import purposes
 from medspace.policy.logic import any_of, negated
@@ -151,6 +151,12 @@ _PLACE = _terms(REGIONS.within, isPartOf=REGIONS.within)
 
 PROTECTIONS: Mapping[str, Text] = {
     COORDINATOR_SEES_SUMS: Text(msgid("the coordinator sees the sums of each data holder")),
+    MASKED_SUMS: Text(
+        msgid(
+            "nobody sees numbers of one data holder, only sums over all of them, and the other holders alone see those; "
+            "this holds as long as the other holders of the list do not tell one another, or anybody, what they see"
+        )
+    ),
 }
 
 _PLACES = {
@@ -315,6 +321,20 @@ _ROWS = (
         show=int,
         phrases={"gteq": msgid("with at least {value} data holders taking part")},
         states=msgid("The number of data holders taking part is {held}."),
+        remedy=msgid("Run the task over more data holders."),
+    ),
+    Operand(
+        name="medspace:colluders",
+        code="policy.colluders",
+        since=Point.COMPUTE,
+        read=_read_number,
+        fact=lambda request: request.colluders,
+        tests={"gteq": operator.ge},
+        show=int,
+        phrases={
+            "gteq": msgid("under masks that hide each data holder even if {value} others tell all they see"),
+        },
+        states=msgid("The masks withstand {held} data holders that tell all they see."),
         remedy=msgid("Run the task over more data holders."),
     ),
     Operand(

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import stamp
-from medspace.core.engine import COORDINATOR_SEES_SUMS
+from medspace.core.engine import MASKED_SUMS
 from medspace.core.text import Text, msgid
 from medspace.policy import odrl, purposes
 from medspace.policy.actions import DOWNLOAD, PROFILE, USE
@@ -32,9 +32,8 @@ class Template:
     presets: Mapping[str, Given] | None = None
 
 
-# The coordinator of a joint computation adds up what the sites send; until their answers are masked it sees each of
-# them, and the contract says so.
-_JOINT: Mapping[str, Given] = {"protection": COORDINATOR_SEES_SUMS}
+# What sites send is masked unless the contract says that the coordinator sees it.
+_JOINT: Mapping[str, Given] = {"protection": MASKED_SUMS}
 
 TEMPLATES: Mapping[str, Template] = {
     template.name: template
@@ -77,6 +76,7 @@ TERMS: Mapping[str, tuple[str, str]] = {
     "min_sites": ("medspace:minSites", "gteq"),
     "outputs": ("medspace:output", "isAnyOf"),
     "protection": ("medspace:protection", "eq"),
+    "colluders": ("medspace:colluders", "gteq"),
 }
 
 
@@ -84,8 +84,8 @@ def build(name: str, *, offer_id: str | None = None, **terms: Given | None) -> J
     """The catalogue offer of a template, as ODRL JSON.
 
     Terms: `purposes`, `regions` (country codes, EU, EEA), `recipients` (DIDs) and `outputs` are lists;
-    `not_before` and `until` are aware datetimes or RFC 3339 texts with a zone; `count`, `min_cohort` and
-    `min_sites` are whole numbers; `protection` is a name. None leaves a term out, a preset too.
+    `not_before` and `until` are aware datetimes or RFC 3339 texts with a zone; `count`, `min_cohort`,
+    `min_sites` and `colluders` are whole numbers; `protection` is a name. None leaves a term out, a preset too.
 
     Raises:
         UnknownTemplateError: there is no such template.

@@ -28,6 +28,8 @@ class Seat:
     agreement: str
     min_cohort: int = 1
     min_sites: int = 1
+    colluders: int = 1  # that the site wants the masks to withstand, at least
+    protection: str = ""  # that its agreement names; "" where it leaves it open
 
 
 @dataclass(frozen=True, slots=True)

@@ -320,3 +320,13 @@ class Algorithm(Protocol):
             TaskInvalidError: with the field and what is wrong with it.
         """
         ...
+
+
+@runtime_checkable
+class Protecting(Protocol):
+    """What an `Algorithm` has besides, if its tasks say how they are protected, in their field `protection`."""
+
+    @property
+    def protections(self) -> tuple[str, ...]:
+        """What they may say."""
+        ...

@@ -4,7 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from medspace.core.canonical import JsonObject
+from medspace.core.engine import MASKED_SUMS
 from medspace.core.text import Fact, Text
+from medspace.privacy.masking.thresholds import LEAST_SITES
 from medspace.runs.errors import (
     RunError,
     SiteAwayError,
@@ -16,7 +19,7 @@ from medspace.runs.errors import (
     TooFewSitesError,
 )
 from medspace.runs.model import Failure, Fault, Run, RunState, Seat
-from medspace.runs.ports import Demands
+from medspace.runs.ports import Algorithm, Demands, Protecting
 
 TRANSITIONS: Mapping[RunState, frozenset[RunState]] = MappingProxyType(
     {
@@ -59,6 +62,37 @@ def seated(run: Run) -> tuple[Seat, ...]:
 def needed(demands: Demands, seats: Sequence[Seat]) -> int:
     """How many sites must answer: what the task and every agreement of those that are in demand; at least one."""
     return max(1, demands.min_sites, *(seat.min_sites for seat in seats), 1)
+
+
+def protected(algorithm: Algorithm, task: JsonObject, seats: Sequence[Seat]) -> JsonObject:
+    """The task with the protection that the agreements name, where it says none and its kind has a choice.
+
+    Without a word of anybody it is masked.
+    """
+    if "protection" in task or not isinstance(algorithm, Protecting):
+        return task
+    named = {seat.protection for seat in seats} - {""}
+    return {**task, "protection": named.pop() if len(named) == 1 else MASKED_SUMS}
+
+
+def promised(demands: Demands, seats: Sequence[Seat]) -> int:
+    """With how many sites at least the manifest says that the run goes on; under masks, how many a total hides among.
+
+    How many sites the task wants besides is looked at here and is nothing that protects them (`check_attendance`).
+    """
+    if demands.protection == MASKED_SUMS:
+        return max(LEAST_SITES, *(seat.min_sites for seat in seats), 1)
+    return min(needed(demands, seats), len(seats))
+
+
+def undelivered(
+    before: Mapping[str, Mapping[str, str]], asked: Sequence[str], new: Mapping[str, Mapping[str, str]]
+) -> dict[str, dict[str, str]]:
+    """The messages that are carried to the next round, by recipient and sender: those who were asked have theirs."""
+    left = {site: dict(mail) for site, mail in before.items() if site not in asked}
+    for site, mail in new.items():
+        left[site] = left.get(site, {}) | mail
+    return left
 
 
 def allowed(demands: Demands, run: Run) -> Demands:

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from medspace.core.decision import Decision, Premise, Verdict, combine
+from medspace.core.engine import MASKED_SUMS
 from medspace.core.text import Text, msgid
+from medspace.privacy.masking.thresholds import LEAST_SITES, Thresholds
 from medspace.runs.manifest import Manifest
 
 
@@ -70,6 +72,19 @@ def enough(manifest: Manifest, least: int) -> Decision:
     remedy = Text(msgid("Agree with more data holders, and start the run with all of their agreements."))
     ok = len(manifest.seats) >= least and manifest.min_sites >= least
     return _one("sites", asked, held, ok=ok, remedy=remedy, code="use.sites")
+
+
+def masks(manifest: Manifest, colluders: int) -> Decision:
+    """Whether the masks of a run under masks withstand as many colluders as the agreement wants."""
+    if manifest.protocol != MASKED_SUMS:
+        return _one("masks", Text(msgid("no masks")), Text(msgid("there are none")), ok=True)
+    given = manifest.colluders or 0
+    asked = Text(msgid("masks that withstand {least} sites that tell one another everything"), {"least": colluders})
+    thresholds = Thresholds.for_seats(len(manifest.seats), given, max(manifest.min_sites, LEAST_SITES))
+    held = thresholds.problem or Text(msgid("they withstand {given}"), {"given": given})
+    remedy = Text(msgid("Agree with more data holders, and start the run with all of their agreements."))
+    ok = thresholds.problem is None and given >= colluders
+    return _one("masks", asked, held, ok=ok, remedy=remedy)
 
 
 def _user(manifest: Manifest, seen: Seen) -> Decision:

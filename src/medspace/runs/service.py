@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.clock import Clock, Randomness, stamp
+from medspace.core.engine import MASKED_SUMS
 from medspace.core.errors import InvalidInputError, StaleRecordError
 from medspace.core.hashing import digest
 from medspace.core.ids import new_id
@@ -128,7 +129,7 @@ class Coordinator:
             TaskInvalidError: the task cannot be run, or the seats are not distinct sites.
         """
         algorithm = self._algorithm(task)
-        procedure = algorithm.prepare(task)
+        procedure = algorithm.prepare(rules.protected(algorithm, task, seats))
         if len({seat.site for seat in seats}) < len(seats):
             raise TaskInvalidError(reason=Text(msgid("a site is named twice")))
         run = Run(
@@ -304,8 +305,11 @@ class Coordinator:
         seats = rules.seated(run)
         if run.manifest and (run.round or set(manifests.kept(run.manifest).sites) == {seat.site for seat in seats}):
             return run
-        least, parties = min(rules.needed(procedure.demands, seats), len(seats)), (self.actor, self.actor)
-        drawn = manifests.draw(run.id, parties, run.task_digest, seats, run.protection, least, self.randomness)
+        least, parties = rules.promised(procedure.demands, seats), (self.actor, self.actor)
+        colluders = max(seat.colluders for seat in seats) if run.protection == MASKED_SUMS else None
+        drawn = manifests.draw(
+            run.id, parties, run.task_digest, seats, run.protection, least, self.randomness, colluders
+        )
         signed = replace(run, manifest=manifests.sign(drawn, self.signer))
         await self.database.write(lambda tx: tx.replace(RUNS, run, signed))
         return signed
@@ -382,7 +386,8 @@ class Coordinator:
             time=stamp(self.clock.now()),
             parts=asked.parts,
         )
-        run, saved = await self._keep(run, after, saved, state, past, tallying.mail)
+        mail = rules.undelivered(saved.mail, [seat.site for seat in seats], tallying.mail)
+        run, saved = await self._keep(run, after, saved, state, past, mail)
         if failed:
             raise failed
         return run, saved

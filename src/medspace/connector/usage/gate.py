@@ -142,13 +142,17 @@ class Gate:
         leaving = Leaving(visit.job, visit.agreement, output, request)
         return combine(*(condition.released(tx, leaving) for condition in self.conditions))
 
-    def end(self, tx: Transaction, admission: str, outcome: Outcome, code: str) -> None:
+    def end(self, tx: Transaction, admission: str, outcome: Outcome, code: str, *, named: str = "") -> None:
         """Give an admission its end in the log, other than a release; one that has its end keeps it.
+
+        `named` is the DID of whom the engine says that it has broken the protocol of the run.
 
         The connector may be told to end after an answer was released and before anybody heard of it.
         """
         if self.holder.notebook.ended(tx, admission):
             return
         kind = "use.failed" if outcome is Outcome.FAILED else "use.withheld"
-        record(tx, Entry(kind, stamp(self.clock.now()), self.holder.did, {"admission": admission, "code": code}))
+        facts = {"admission": admission, "code": code}
+        facts |= {"named": named} if named and kind == "use.withheld" else {}
+        record(tx, Entry(kind, stamp(self.clock.now()), self.holder.did, facts))
         self.holder.notebook.settle(tx, admission, outcome, code)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
+from medspace.connector.model import AGREEMENTS
 from medspace.connector.usage.calls import Call, Holder, Refusal, told
 from medspace.connector.usage.conditions import Grounds
 from medspace.connector.usage.conditions.seats import hybrid, operators
@@ -30,6 +31,8 @@ from medspace.core.store import Database, Transaction
 from medspace.core.usage import Release
 from medspace.ledger.model import Entry
 from medspace.ledger.service import record
+from medspace.policy import odrl
+from medspace.policy.limits import listed
 from medspace.runs import manifest as manifests
 from medspace.runs import seating, statements
 from medspace.runs.manifest import Manifest, SeatKey
@@ -43,6 +46,7 @@ from medspace.trust.ports import Directory
 
 MOST_MANIFESTS = 32  # of one use that are refused, or replace one: a run that loses sites makes as many tables
 MOST_TRIES = 16  # of one use, since this connector started: a run brings its keys once
+DEPARTURE = "run.departure"  # what the difference tells of who has left: an output, where the terms list it
 _SEALED_AS = "seat"  # the name under which a private key is sealed
 
 
@@ -112,7 +116,8 @@ class Seats:
         await self.identity.meet(manifest.parties)
         key = EnvelopeKey.generate(self.randomness)
         secret = await self.memories.sealed(call.job, key.seed, _SEALED_AS)
-        signed = manifests.sign_key(manifest, self.holder.did, key.public, self.identity.signer)
+        leaves = await self.database.read(lambda tx: self._leaves(tx, call))
+        signed = manifests.sign_key(manifest, self.holder.did, key.public, self.identity.signer, leaves=leaves)
         seat = TakenSeat(call.job, text, signed, secret)
         taken = await self.database.write(lambda tx: self._take(tx, call, manifest, seat))
         if isinstance(taken, Refusal):
@@ -229,6 +234,12 @@ class Seats:
         if job.manifests >= MOST_MANIFESTS and (seat is None or seat.manifest != text):
             raise ManifestsTriedError(most=MOST_MANIFESTS)  # before a key is made, and without an entry
         return manifest, seat
+
+    def _leaves(self, tx: Transaction, call: Call) -> bool:
+        """Whether the agreement lists it as an output that the run goes on without this holder."""
+        job = tx.get(JOBS, call.job)
+        agreement = None if job is None else tx.get(AGREEMENTS, job.agreement)
+        return agreement is not None and DEPARTURE in listed(odrl.parse(agreement.policy))
 
     def _take(self, tx: Transaction, call: Call, manifest: Manifest, seat: TakenSeat) -> TakenSeat | Refusal:
         job, known = self.door.job(tx, call, manifest.coordinator), tx.get(SEATS, call.job)

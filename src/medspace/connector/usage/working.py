@@ -117,7 +117,7 @@ class Working:
         admission = question.admission.id
 
         def work(tx: Transaction) -> None:
-            self._gate.end(tx, admission, outcome, code)
+            self._gate.end(tx, admission, outcome, code, named=str(getattr(error, "named", "") or ""))
             if error is not None:
                 self._holder.notebook.tell(tx, admission, said(error))
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from medspace.core.canonical import JsonObject
-from medspace.core.engine import MASKED_SUMS
+from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_SUMS
 from medspace.core.hashing import digest
 from medspace.learning.glm import description, outcome
 from medspace.learning.glm import fit as fitting
@@ -86,6 +86,7 @@ class GlmAlgorithm:
 
     kind: str = KIND
     name: str = "glm"
+    protections: tuple[str, ...] = (MASKED_SUMS, COORDINATOR_SEES_SUMS)
 
     def prepare(self, document: JsonObject) -> GlmProcedure | MaskedProcedure:
         """Read a GLM task.

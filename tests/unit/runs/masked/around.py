@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,12 +21,14 @@ from medspace.runs.masked.ports import Asked, Shape
 from medspace.runs.masked.site import MaskedSite
 from medspace.runs.ports import Answer, Demands, Question, Result
 from medspace.trust.envelope import EnvelopeKey
-from tests.runs import Everybody, manifest_of, signer_of
+from tests.runs import Everybody, manifest_of
+from tests.signing import hybrid_of
 
 USER = "did:web:user"
 COORDINATOR = "did:web:coordinator"
 FRACTION = 8
 QUESTIONS = 3
+CLOCK = ManualClock(datetime(2029, 1, 1, tzinfo=UTC))
 
 
 class LeadsNowhereError(RunError):
@@ -139,8 +141,6 @@ class Seated:
         workplace = Workplace(
             None, self.randomness, ManualClock(datetime(2029, 1, 1, tzinfo=UTC)), self.memory, self.keys
         )
-        from dataclasses import replace  # noqa: PLC0415
-
         return self.engine.answer(replace(ADMISSION, holder=self.did, listed=self.listed), step, workplace)
 
     def do(self, step: Step) -> Output:
@@ -164,7 +164,7 @@ def seated(
     leaving: Sequence[int] = (),
     nonce: str = "0" * 64,
     toy: Toy | None = None,
-    signers: Callable[[str], Any] = signer_of,
+    signers: Callable[[str], Any] = hybrid_of,
 ) -> dict[str, Seated]:
     """Sites with these numbers, each with the keys of the run."""
     sites = names(len(numbers))
@@ -187,7 +187,7 @@ def seated(
     )
     found = {}
     for number, site in enumerate(sites):
-        identity = Identity(signers(site), Everybody(), _nobody)
+        identity = Identity(signers(site), Everybody(hybrid=True), _nobody, CLOCK)
         peers = SeatPeers(site, manifest, texts, identity, lambda key=keys[site]: key)
         line = ToyTask(ToySums(numbers[number]), toy or Toy())
         found[site] = Seated(site, MaskedSite(line), peers, SeededRandomness(1000 + number))

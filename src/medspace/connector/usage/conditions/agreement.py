@@ -38,5 +38,6 @@ def _granted(allowed: Limits | None) -> Grant:
         outputs=None if allowed.outputs is None else frozenset(allowed.outputs),
         min_cohort=max(allowed.min_cohort, 1),
         min_sites=max(allowed.min_sites, 1),
+        colluders=allowed.colluders,
         expires=allowed.expires,
     )

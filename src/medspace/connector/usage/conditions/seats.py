@@ -40,7 +40,8 @@ class SeatsCondition(Neutral):
         manifest = manifest_of(tx, asking.visit.job.id)
         if manifest is None or not self.grounds.brakes.sites:
             return PERMITTED
-        return seating.enough(manifest, asking.grant.min_sites)
+        grant = asking.grant
+        return combine(seating.enough(manifest, grant.min_sites), seating.masks(manifest, grant.colluders))
 
     def released(self, tx: Transaction, leaving: Leaving) -> Decision:
         """Messages go to other seats of the run only."""
