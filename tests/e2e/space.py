@@ -114,6 +114,7 @@ class Holding:
             "until": "2030-06-30T00:00:00Z",
             "min_cohort": 10,
             "min_sites": 1,
+            "protection": "coordinator-sees-sums",  # masks need four hospitals; where they are on, terms say so
         } | self.terms
         label = {"purposes": [PURPOSE], "regions": ["World"], "kinds": list(self.kinds)} | self.label
         return f"""

@@ -27,8 +27,8 @@ PROTECTIONS: Mapping[str, str] = {
         "The coordinator saw the sums of each hospital one by one; masked aggregation was not used."
     ),
     MASKED_SUMS: msgid(
-        "No hospital's numbers left it except in the sum over all; whoever asked chose the task and nothing else, and "
-        "saw only the model."
+        "No hospital's numbers left it except in the sum over all; the company chose the task and nothing else, "
+        "and saw only the model."
     ),
 }
 DENIED_EXIT = 3

@@ -13,6 +13,7 @@ from medspace.core.usage import Admission, Output, Step
 COORDINATOR_SEES_SUMS = "coordinator-sees-sums"  # each site's sums are seen by whoever adds them up
 MASKED_SUMS = "masked-sums"  # only sums over all sites are ever opened, and only among the sites
 MESSAGE_BYTES = 64 * 1024
+WORD = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +22,15 @@ class OutputForm:
 
     Made of persons, it needs a cohort. A protocol message (a public key, a share) tells nothing of persons by its
     form: the gate holds it to its size, `most` bytes as canonical JSON. A `masked` output is made of persons and
-    shows nothing of them: the gate wants the cohort, and does not tell it.
+    shows nothing of them: the gate wants the cohort, and does not tell it. `longest` is how many characters a word of
+    an output made of persons may have: a digest or a name has room, a record has not, a signature needs more.
     """
 
     name: str
     message: bool = False
     most: int = MESSAGE_BYTES
     masked: bool = False
+    longest: int = WORD
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,7 @@ class Admission:
     protection: str = ""  # what the engine gives to the task, as policies name it
     messages: Mapping[str, int] = field(default_factory=dict)  # outputs not made of persons: how many bytes at most
     masked: Mapping[str, int] = field(default_factory=dict)  # outputs that show nothing of persons: the same
+    longest: Mapping[str, int] = field(default_factory=dict)  # characters of a word, of outputs with long ones
     listed: frozenset[str] = frozenset()  # kinds of output that the terms name; none where they leave it open
     hold: tuple[str, ...] = ()  # why a person of the holder must look at an output made of persons
 

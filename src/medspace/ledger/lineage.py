@@ -21,9 +21,7 @@ Logs = Mapping[str, Statements]
 PROTECTIONS = MappingProxyType(
     {
         COORDINATOR_SEES_SUMS: msgid("Protection off: the coordinator saw the sums of each site by itself."),
-        MASKED_SUMS: msgid(
-            "Protection on: sums were opened over all sites only, among the sites; the user saw the model."
-        ),
+        MASKED_SUMS: msgid("Protection on: sums were opened over all sites together, by the sites alone."),
     }
 )
 

@@ -120,7 +120,8 @@ class UseRequest:
 
     `action` None asks before any use is chosen (catalogue and negotiation): is there something that is allowed?
     `count` is the number of uses under the agreement before this one, `cohort` the persons behind the
-    result, `sites` the holders that take part, `colluders` those among them that masks withstand, `violated` the clauses of the duties that were violated.
+    result, `sites` the holders that take part, `colluders` those among them that masks withstand, `violated` the
+    clauses of the duties that were violated.
     `time` is aware.
     """
 

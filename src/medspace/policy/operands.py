@@ -153,8 +153,8 @@ PROTECTIONS: Mapping[str, Text] = {
     COORDINATOR_SEES_SUMS: Text(msgid("the coordinator sees the sums of each data holder")),
     MASKED_SUMS: Text(
         msgid(
-            "nobody sees numbers of one data holder, only sums over all of them, and the other holders alone see those; "
-            "this holds as long as the other holders of the list do not tell one another, or anybody, what they see"
+            "nobody sees numbers of one data holder, only sums over all of them, and only the holders see those; "
+            "it is safe as long as every other holder of the list is honest, but for as many as the masks withstand"
         )
     ),
 }

@@ -91,7 +91,7 @@ def undelivered(
     """The messages that are carried to the next round, by recipient and sender: those who were asked have theirs."""
     left = {site: dict(mail) for site, mail in before.items() if site not in asked}
     for site, mail in new.items():
-        left[site] = left.get(site, {}) | mail
+        left[site] = {**left.get(site, {}), **mail}
     return left
 
 

@@ -16,6 +16,7 @@ from medspace.connector.usage.door import LONGEST_ADMISSION
 from medspace.connector.usage.errors import JobClosedError, StepError, WithheldError
 from medspace.core.canonical import LARGEST_INTEGER
 from medspace.core.decision import combine
+from medspace.core.engine import WORD
 from medspace.core.errors import InvalidInputError, MedspaceError, RefusedError
 from medspace.core.text import Text
 from medspace.core.usage import Output, release_digest
@@ -57,8 +58,8 @@ async def kept_back(house: House, token: str, cause: str) -> str:
         (Output("count.sum", {"sum": 2**53}, 50), "release.content"),
         (Output("count.sum", {"sum": b"bytes"}, 50), "release.content"),
         (Output("count.sum", {"sum": {1, 2}}, 50), "release.content"),
-        (Output("count.sum", {"note": "x" * (rules.LONGEST_TEXT + 1)}, 50), "release.content"),
-        (Output("count.sum", {"x" * (rules.LONGEST_TEXT + 1): 1}, 50), "release.content"),
+        (Output("count.sum", {"note": "x" * (WORD + 1)}, 50), "release.content"),
+        (Output("count.sum", {"x" * (WORD + 1): 1}, 50), "release.content"),
         (Output("count.sum", {"sums": {7: 1}}, 50), "release.content"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -209,7 +210,7 @@ def is_plain(leaf) -> bool:
         return math.isfinite(leaf)
     if isinstance(leaf, int):
         return abs(leaf) <= LARGEST_INTEGER
-    return leaf is None or (isinstance(leaf, str) and len(leaf) <= rules.LONGEST_TEXT)
+    return leaf is None or (isinstance(leaf, str) and len(leaf) <= WORD)
 
 
 @settings(max_examples=100, deadline=None)

@@ -16,6 +16,7 @@ from medspace.app.api.bodies import LARGEST_STEP
 from medspace.app.api.public import _answer
 from medspace.connector.usage import rules, service
 from medspace.connector.usage.errors import ReleaseTooLargeError, StepError, UnknownJobError
+from medspace.core.engine import WORD
 from medspace.core.limits import ANSWER, DEEPEST, ENVELOPE, LEAVES, MAIL, PART, PARTS, RELEASE, STEP
 from medspace.core.parts import Part, flaw_of_part
 from medspace.core.usage import Output, Release, Step, release_digest
@@ -32,7 +33,7 @@ leaves = st.one_of(
     st.integers(-(2**53) + 1, 2**53 - 1),
     st.booleans(),
     st.none(),
-    st.text(max_size=rules.LONGEST_TEXT),
+    st.text(max_size=WORD),
 )
 trees = st.recursive(
     leaves,
@@ -68,7 +69,7 @@ def test_the_limits_agree():
     assert len(msgspec.json.encode(step)) < STEP // 4
 
 
-@given(st.dictionaries(st.text(max_size=rules.LONGEST_TEXT), trees, max_size=5))
+@given(st.dictionaries(st.text(max_size=WORD), trees, max_size=5))
 def test_what_the_gate_lets_through_is_what_arrives(values):
     release = released(values, (LONGEST_PART,))
     if release is None:

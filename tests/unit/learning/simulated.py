@@ -13,6 +13,7 @@ from medspace.adapters.memory import ManualClock, MemoryDatabase, SeededRandomne
 from medspace.core import dictionary as core_dictionary
 from medspace.core.columns import ColumnUnknownError
 from medspace.core.dictionary import Column, ColumnType, Dictionary
+from medspace.core.engine import COORDINATOR_SEES_SUMS
 from medspace.core.errors import RefusedError
 from medspace.core.material import Form
 from medspace.core.signing import Ed25519Signer
@@ -205,7 +206,7 @@ def did(index):
 
 
 def seats(sites):
-    return [Seat(site, f"urn:agreement:{site}") for site in sites]
+    return [Seat(site, f"urn:agreement:{site}", protection=COORDINATOR_SEES_SUMS) for site in sites]
 
 
 def coordinator(sites, *, database=None, clock=None, **options):

@@ -73,7 +73,15 @@ def test_each_half_must_hold():
         changed = bytearray(raw)
         changed[at] ^= 1
         refused(f"{header}.{jws.encode(bytes(changed))}")
-    for cut in (raw[:64], raw[64:], raw + b"\0", b"", raw[64:] + raw[:64], bytes(64) + raw[64:], raw[:64] + bytes(3309)):
+    for cut in (
+        raw[:64],
+        raw[64:],
+        raw + b"\0",
+        b"",
+        raw[64:] + raw[:64],
+        bytes(64) + raw[64:],
+        raw[:64] + bytes(3309),
+    ):
         refused(f"{header}.{jws.encode(cut)}")
     check(f"{header}.{jws.encode(raw)}")
 
@@ -208,7 +216,9 @@ def test_a_key_that_nobody_vouches_for_counts_for_nothing():
     refused(sign(hybrid_of(A)), MldsaKeyUnknownError, member=CHANGED)
 
 
-@pytest.mark.parametrize("error", [MldsaKeyEndedError, MldsaKeyMissingError, MldsaKeyRevokedError, MldsaKeyUnknownError])
+@pytest.mark.parametrize(
+    "error", [MldsaKeyEndedError, MldsaKeyMissingError, MldsaKeyRevokedError, MldsaKeyUnknownError]
+)
 def test_each_says_what_to_do(error):
     told = error(did=A)
     assert told.code.startswith("signature.")
@@ -242,7 +252,7 @@ def test_a_key_that_is_shown_no_longer_ends_with_that():
 
 def test_the_oldest_go_where_they_are_too_many():
     many = tuple(MldsaKey(number.to_bytes(2, "big") * 976, number) for number in range(1, MOST_KEYS + 4))
-    kept = hybrid.merged(many[: MOST_KEYS], many, NOW)
+    kept = hybrid.merged(many[:MOST_KEYS], many, NOW)
     assert kept == many[-MOST_KEYS:]
 
 

@@ -37,7 +37,7 @@ from medspace.connector.usage.versions import Content
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock, stamp
 from medspace.core.decision import Decision, combine
-from medspace.core.engine import MASKED_SUMS, Engine, OutputForm, columns_of
+from medspace.core.engine import MASKED_SUMS, WORD, Engine, OutputForm, columns_of
 from medspace.core.hashing import digest, same_secret
 from medspace.core.store import Transaction
 from medspace.core.usage import Admission, Brakes, Grant, Release, RowScope, Step
@@ -143,8 +143,8 @@ class Door:
 
     def _enrol(self, tx: Transaction, visit: Visit) -> None:
         job = visit.job
-        steps = job.steps if self._rowless(visit) else job.steps + 1
-        tx.replace(JOBS, job, replace(job, task=visit.task, steps=steps))
+        rowless = job.rowless + self._rowless(visit)
+        tx.replace(JOBS, job, replace(job, task=visit.task, steps=job.steps + 1, rowless=rowless))
 
     def _visit(self, tx: Transaction, call: Call, said: Digests, now: datetime) -> Visit:
         job = self.job(tx, call)
@@ -298,6 +298,7 @@ class Door:
             hold=grant.hold,
             messages={form.name: form.most for form in self._forms(visit) if form.message},
             masked={form.name: form.most for form in self._forms(visit) if form.masked},
+            longest={form.name: form.longest for form in self._forms(visit) if form.longest != WORD},
         )
 
     def _noted(self, asking: AdmissibleStep, admission_id: str) -> JsonObject:
@@ -370,12 +371,12 @@ class Door:
 
 def _granted_to(admission: Admission) -> Grant:
     return Grant(
-        admission.scope,
-        frozenset(admission.outputs),
-        admission.min_cohort,
-        admission.min_sites,
-        admission.expires,
-        admission.budget,
+        scope=admission.scope,
+        outputs=frozenset(admission.outputs),
+        min_cohort=admission.min_cohort,
+        min_sites=admission.min_sites,
+        expires=admission.expires,
+        budget=admission.budget,
         hold=admission.hold,
     )
 

@@ -37,7 +37,8 @@ class Job:
     open: bool
     number: int = 0  # which use of the agreement this is, from 1; 0 until something was released to it
     task: str | None = None
-    steps: int = 0  # questions that were admitted, whatever became of them
+    steps: int = 0  # steps that were admitted, whatever became of them
+    rowless: int = 0  # those among them that only carried a protocol on; all others are questions
     held: bool = False
     over: bool = False  # it was completed or terminated: nothing opens it again
     manifests: int = 0  # how many were refused, or took the place of another one

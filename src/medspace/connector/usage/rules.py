@@ -10,6 +10,7 @@ import msgspec
 
 from medspace.core.canonical import LARGEST_INTEGER, Json, JsonObject
 from medspace.core.decision import Decision, Premise, Verdict, combine
+from medspace.core.engine import WORD
 from medspace.core.limits import DEEPEST, LEAVES, PARTS, RELEASE
 from medspace.core.parts import flaw_of_part
 from medspace.core.text import Text, msgid
@@ -19,7 +20,6 @@ from medspace.policy.model import UseRequest
 from medspace.trust.model import Facts
 
 WITHHELD = "use.withheld"
-LONGEST_TEXT = 100  # characters: a digest or a name of a column has room, a record has not
 HIGHEST_ROUND = 1_000_000
 _FORM = {
     "kind": str,
@@ -140,7 +140,7 @@ class Measured:
 
 def measured(admission: Admission, output: Output, number: int) -> Measured:
     """Count and digest an output of the round `number`. Blocking: a large one takes a second."""
-    longest = {**admission.messages, **admission.masked}.get(output.kind, LONGEST_TEXT)
+    longest = {**admission.longest, **admission.messages, **admission.masked}.get(output.kind, WORD)
     leaves = _count(dict(output.values), DEEPEST, longest)
     if leaves < 0:
         return Measured(leaves)
@@ -252,7 +252,7 @@ def _small(found: Measured, output: Output, most: int, *, plain: bool = True) ->
     return _one("release.message", "release.message", asked, held, ok=plain and size <= most)
 
 
-def _count(value: Json, depth: int, longest: int = LONGEST_TEXT) -> int:
+def _count(value: Json, depth: int, longest: int = WORD) -> int:
     """How many leaves a value has; negative where it holds something that must not leave."""
     if isinstance(value, dict | list | tuple):
         if depth == 0:
@@ -265,7 +265,7 @@ def _count(value: Json, depth: int, longest: int = LONGEST_TEXT) -> int:
     return 1 if fine else -1
 
 
-def _is_word(value: Json, longest: int = LONGEST_TEXT) -> bool:
+def _is_word(value: Json, longest: int = WORD) -> bool:
     return isinstance(value, str) and len(value) <= longest
 
 

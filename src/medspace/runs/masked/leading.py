@@ -4,21 +4,33 @@ It opens nothing and decides nothing: every site checks by itself whatever it is
 anybody; what is wrong here makes a run stop.
 """
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import msgspec
 
 from medspace.core.canonical import JsonObject
+from medspace.core.limits import KIB
+from medspace.core.parts import Blobs, Part
 from medspace.core.text import Text, msgid
 from medspace.runs.errors import AnswerInvalidError, AnswersInvalidError, RunError
 from medspace.runs.masked.messages import AGREE, CONTRIBUTE, OPEN, PROPOSE, RESULT, SHARE
 from medspace.runs.masked.ports import Summed
-from medspace.runs.masked.site import AGREED_TO, CONTRIBUTED, ENDED, OPENED, SHARED
+from medspace.runs.masked.site import (
+    AGREED_TO,
+    CONTRIBUTED,
+    ENDED,
+    MEDIA_TYPE,
+    MOST_NUMBERS,
+    OPENED,
+    RING,
+    SHARED,
+)
 from medspace.runs.ports import Answer, Demands, Description, Need, Question, Questions, Result
 
-LONGEST_DID = 256
+BLOCK = 256 * KIB
 
 
 class Carried(msgspec.Struct, frozen=True):
@@ -27,6 +39,8 @@ class Carried(msgspec.Struct, frozen=True):
     next: str = SHARE
     question: int = 1
     texts: dict[str, str] = {}
+    parts: dict[str, tuple[str, int]] = {}  # digest and size of each one's vector, where it is no part of the text
+    beside: tuple[str, int] | None = None  # the vectors one after the other, as they are brought to each site
     contributions: dict[str, str] = {}  # the signed texts of a question, for as long as its list is not signed by all
     proposer: str = ""
     objective: float | None = None
@@ -56,6 +70,16 @@ class MaskedProcedure:
     demands: Demands
     needs: Sequence[Need]
     described: Callable[[Result, Mapping[str, str]], Description]
+    blobs: Blobs | None = None
+
+    def within(self, blobs: Blobs) -> Self:
+        """The same, where it may read and write parts (`runs.ports.Parted`)."""
+        return replace(self, blobs=blobs)
+
+    def kept(self, state: JsonObject) -> Sequence[Part]:
+        """The vectors of a question, until all have agreed."""
+        carried = _read(state)
+        return [_part(*said) for said in (*carried.parts.values(), *([carried.beside] if carried.beside else []))]
 
     def describe(self, result: Result, names: Mapping[str, str]) -> Description:
         """What came of it, in the words of the task (`runs.ports.Describing`)."""
@@ -74,8 +98,14 @@ class MaskedProcedure:
             return {carried.proposer: Question(PROPOSE, self.kinds.progress, question, message=True)}
         asked = {
             SHARE: Question(SHARE, SHARED, {}, message=True),
-            CONTRIBUTE: Question(CONTRIBUTE, CONTRIBUTED, question, message=True),
-            AGREE: Question(AGREE, AGREED_TO, question | {"texts": carried.texts}, message=True),
+            CONTRIBUTE: Question(CONTRIBUTE, CONTRIBUTED, question, message=True, most=MOST_NUMBERS * RING.size),
+            AGREE: Question(
+                AGREE,
+                AGREED_TO,
+                question | {"texts": carried.texts},
+                message=True,
+                parts=() if carried.beside is None else (_part(*carried.beside),),
+            ),
             OPEN: Question(OPEN, OPENED, question | {"texts": carried.texts}, message=True),
             RESULT: Question(RESULT, self.kinds.outcome, question),
         }
@@ -83,7 +113,7 @@ class MaskedProcedure:
 
     def gathering(self, state: JsonObject, number: int) -> "Gathered":
         """Takes what the sites say."""
-        return Gathered(_read(state), number)
+        return Gathered(_read(state), number, self.blobs)
 
     def without(self, state: JsonObject) -> JsonObject:
         """The sites decide for themselves whether they go on without one."""
@@ -116,6 +146,8 @@ class Gathered:
 
     before: Carried
     number: int
+    blobs: Blobs | None = None
+    parts: dict[str, tuple[str, int]] = field(default_factory=dict)
     said: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def add(self, answer: Answer, least: int) -> int:  # noqa: ARG002 - how many stand behind it, nobody tells
@@ -127,6 +159,8 @@ class Gathered:
         values = answer.values
         wanted = {CONTRIBUTE: "signed", AGREE: "signed", OPEN: "proposer", RESULT: "outcome"}.get(self.before.next)
         if answer.kind == ENDED or wanted is None or wanted in values:
+            if answer.parts:
+                self.parts[answer.site] = (answer.parts[0].digest, answer.parts[0].size)
             self.said[answer.site] = {**values, "ended": answer.kind == ENDED}
             return 0
         raise AnswerInvalidError(
@@ -153,14 +187,35 @@ class Gathered:
 
     def agree(self) -> Carried:
         """All contributions are there."""
-        return msgspec.structs.replace(self.before, next=AGREE, texts=self._signed, contributions=self._signed)
+        return msgspec.structs.replace(
+            self.before,
+            next=AGREE,
+            texts=self._signed,
+            contributions=self._signed,
+            parts=self.parts,
+            beside=self._beside(self.parts),
+        )
+
+    def _beside(self, parts: Mapping[str, tuple[str, int]]) -> tuple[str, int] | None:
+        """The vectors one after the other, by the names of their sites."""
+        if not parts or self.blobs is None:
+            return None
+        with self.blobs.create(MEDIA_TYPE) as made:
+            for site in sorted(parts):
+                with self.blobs.open(_part(*parts[site])) as vector:
+                    shutil.copyfileobj(vector, made, BLOCK)
+        return made.part.digest, made.part.size
 
     def open(self) -> Carried:
         """All have signed who is in the total; or some are gone, and the others agree anew."""
         left = {site: text for site, text in self.before.contributions.items() if site in self.said}
         if len(left) < len(self.before.contributions):
-            return msgspec.structs.replace(self.before, texts=left, contributions=left)
-        return msgspec.structs.replace(self.before, next=OPEN, texts=self._signed, contributions={})
+            parts = {site: said for site, said in self.before.parts.items() if site in left}
+            beside = self._beside(parts)
+            return msgspec.structs.replace(self.before, texts=left, contributions=left, parts=parts, beside=beside)
+        return msgspec.structs.replace(
+            self.before, next=OPEN, texts=self._signed, contributions={}, parts={}, beside=None
+        )
 
     def propose(self) -> Carried:
         """All have opened, each for the others."""
@@ -213,6 +268,10 @@ def _named(code: str, facts: object) -> RunError:
             return kind(**{name: value for name, value in given.items() if isinstance(value, int)})
         waiting += kind.__subclasses__()
     return AnswersInvalidError(round=0, reason=Text("{code}", {"code": code}))
+
+
+def _part(digest: str, size: int) -> Part:
+    return Part(digest, MEDIA_TYPE, size)
 
 
 def _written(carried: Carried) -> JsonObject:

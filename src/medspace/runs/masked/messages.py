@@ -36,11 +36,13 @@ def label(question: int, step: str) -> str:
 class Contribution(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A site's masked vector, and the hashes of everything that may ever be opened of its masks.
 
-    `words` are the bytes of the vector (base64); `pairs` has the hash of the round seed with each peer, `own` that of
+    `digest` is that of the bytes of the vector, `words` these themselves (base64), or "" where they are a part beside
+    it; `pairs` has the hash of the round seed with each peer, `own` that of
     the seed of the site's own mask, `shares` that of the share of it which each seat holds.
     """
 
     question: _Number
+    digest: _Hash
     words: _Words
     own: _Hash
     pairs: dict[str, _Hash]

@@ -7,6 +7,7 @@ changes in the transaction that lets an answer go.
 
 import base64
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,8 @@ from medspace.core.canonical import JsonObject
 from medspace.core.engine import OutputForm, Peers, Workplace
 from medspace.core.errors import InvalidInputError
 from medspace.core.hashing import digest, digest_bytes
-from medspace.core.limits import STEP
+from medspace.core.limits import KIB, STEP
+from medspace.core.parts import Part
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Admission, Output, Step
 from medspace.privacy.masking import fixed
@@ -66,6 +68,9 @@ MESSAGES = (
     OutputForm(ENDED, message=True, most=1024),
 )
 MOST_NUMBERS = 1 << 16
+INLINE = 128 * KIB  # of all masked vectors together: larger ones are parts
+SIGNATURE = 8192  # characters
+MEDIA_TYPE = "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,12 @@ class MaskedSite:
     @property
     def outputs(self) -> tuple[OutputForm, ...]:
         """Every kind of output."""
-        return (*MESSAGES, OutputForm(self.progress), OutputForm(self.outcome), OutputForm(self.quality))
+        return (
+            *MESSAGES,
+            OutputForm(self.progress),
+            OutputForm(self.outcome, longest=SIGNATURE),
+            OutputForm(self.quality),
+        )
 
     def answer(self, admission: Admission, step: Step, workplace: Workplace) -> Output:
         """Do one step.
@@ -177,7 +187,7 @@ class _Sitting:
         shape = self.summed.shape(memory.state)
         numbers, persons = self._sums(asked, shape, memory.question)
         own = self._own(asked, memory.question)
-        masks, contribution, shares = self._masked(memory, numbers)
+        masks, contribution, shares, vector = self._masked(memory, numbers)
         text = self.keys.sign(label(memory.question, CONTRIBUTE), messages.written(contribution))
         sealed = self.keys.seal_all(shares, label(memory.question, CONTRIBUTE))
         remembered = changed(
@@ -186,9 +196,23 @@ class _Sitting:
             masks=msgspec.structs.replace(masks, contribution=messages.hashed(text)),
             own=own or memory.own,
         )
-        worded = Step(self.step.task, memory.question, asked.name, asked.inputs)
-        said = {"question": memory.question, "signed": text}
-        return Output(CONTRIBUTED, said, persons, memory=kept(remembered), outbox=sealed, worded=worded, noted=noted)
+        return Output(
+            CONTRIBUTED,
+            {"question": memory.question, "signed": text},
+            persons,
+            parts=() if contribution.words else (self._part(vector),),
+            memory=kept(remembered),
+            outbox=sealed,
+            worded=Step(self.step.task, memory.question, asked.name, asked.inputs),
+            noted=noted,
+        )
+
+    def _part(self, vector: bytes) -> Part:
+        if self.workplace.blobs is None:
+            raise InvalidInputError(reason=Text(msgid("there is no place for the parts of this run")))
+        with self.workplace.blobs.create(MEDIA_TYPE) as made:
+            made.write(vector)
+        return made.part
 
     def _sums(self, asked: Asked, shape: Shape, question: int) -> tuple[list[int], int]:
         if shape.count > MOST_NUMBERS or not fixed.fits(shape.largest, len(self.keys.seats), RING):
@@ -209,7 +233,8 @@ class _Sitting:
         )
         return {} if found is None else found[0]
 
-    def _masked(self, memory: Remembered, numbers: list[int]) -> tuple[Masks, Contribution, dict[str, bytes]]:
+    def _masked(self, memory: Remembered, numbers: list[int]) -> tuple[Masks, Contribution, dict[str, bytes], bytes]:
+        """The secrets of the masks, what is said of them, the shares for the peers, and the masked vector."""
         table, question, me = self.table, memory.question, self.keys.holder
         pairs = {
             peer: round_seed(secret, table.manifest, question, opening.PART, *table.pair(me, peer))
@@ -218,10 +243,12 @@ class _Sitting:
         own = self.workplace.randomness.token_bytes(SEED_BYTES)
         dealt = split(own, table.thresholds.opening, len(table.seats), self.workplace.randomness)
         shares = {site: share.value for site, share in zip(table.seats, dealt, strict=True)}
-        words = masked(RING.encode(numbers), RING, me, pairs, own)
+        vector = RING.to_bytes(masked(RING.encode(numbers), RING, me, pairs, own))
+        inline = len(vector) <= INLINE // len(table.seats)
         contribution = Contribution(
             question=question,
-            words=base64.b64encode(RING.to_bytes(words)).decode(),
+            digest=digest_bytes(vector),
+            words=base64.b64encode(vector).decode() if inline else "",
             own=table.commitment(Kind.SELF, own, question, me),
             pairs={
                 peer: table.commitment(Kind.PAIR, seed, question, *table.pair(me, peer))
@@ -230,7 +257,7 @@ class _Sitting:
             shares={site: table.commitment(Kind.SHARE, value, question, me, site) for site, value in shares.items()},
         )
         sent = {peer: messages.written(SharedSeed(share.hex())) for peer, share in shares.items() if peer != me}
-        return Masks(own, pairs, "", shares[me]), contribution, sent
+        return Masks(own, pairs, "", shares[me]), contribution, sent, vector
 
     # --- agree ------------------------------------------------------------------------------------------------------
     def agree(self) -> Output:
@@ -288,14 +315,23 @@ class _Sitting:
         return bytes.fromhex(share) if len(share) % 2 == 0 else b""
 
     def _total(self, contributions: Mapping[str, Contribution], count: int) -> bytes:
-        def words(site: str) -> Words:
-            try:
-                return RING.from_bytes(base64.b64decode(contributions[site].words, validate=True), count)
-            except (ValueError, InvalidInputError):
-                reason = Text(msgid("it has more or fewer numbers than the question asks for"))
-                raise MessageInvalidError(site=site, reason=reason) from None
+        """The masked total. Vectors that are not in the contributions lie one after the other in the part beside."""
+        with ExitStack() as stack:
+            beside = None
+            if self.step.parts and self.workplace.blobs is not None:
+                beside = stack.enter_context(self.workplace.blobs.open(self.step.parts[0]))
 
-        return RING.to_bytes(RING.total(words(site) for site in sorted(contributions)))
+            def words(site: str) -> Words:
+                said = contributions[site]
+                if said.words or beside is None:
+                    content = _decoded(said.words)
+                else:
+                    content = beside.read(count * RING.size)
+                if digest_bytes(content) != said.digest or len(content) != count * RING.size:
+                    raise MessageInvalidError(site=site, reason=Text(msgid("its vector is not what it has signed")))
+                return RING.from_bytes(content, count)
+
+            return RING.to_bytes(RING.total(words(site) for site in sorted(contributions)))
 
     # --- open -------------------------------------------------------------------------------------------------------
     def open(self) -> Output:
@@ -442,6 +478,13 @@ class _Sitting:
         if sent is None:
             raise OpeningsMissingError(site=site)
         return sent
+
+
+def _decoded(words: str) -> bytes:
+    try:
+        return base64.b64decode(words, validate=True)
+    except ValueError:
+        return b""
 
 
 def _said(error: ProposalInvalidError) -> dict[str, Any]:

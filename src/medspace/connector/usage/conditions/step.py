@@ -30,7 +30,7 @@ class StepCondition(Neutral):
             if asking.rowless:
                 found.append(brakes.within_protocol(len(visit.asked), visit.step.task))
             else:
-                found.append(brakes.within_use(visit.job.steps, visit.step.task))
+                found.append(brakes.within_use(visit.job.steps - visit.job.rowless, visit.step.task))
         if on.questions:
             found.append(brakes.not_withheld(*notebook.withheld(tx, visit.job, visit.now)))
         return combine(*found)

@@ -1,0 +1,53 @@
+"""A GLM over four hospitals under masks, over HTTP: the model is the pooled one, and nobody saw a hospital's numbers."""
+
+import numpy as np
+import pytest
+import statsmodels.api as sm
+
+from tests.e2e.space import TASK, audited, hospital, staged, table
+
+HOSPITALS = ("north", "south", "west", "east")
+MASKED = {**TASK, "l2": 0.0, "min_sites": 3}  # that masks are on is what contracts say by themselves
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory):
+    with staged(tmp_path_factory.mktemp("masked")) as stage:
+        stage.add("authority")
+        for seed, key in enumerate(HOSPITALS, 1):
+            stage.add(key, hospital(seed, min_sites=3, protection=None))
+        stage.add("user")
+        stage.open()
+        stage.admit()
+        yield stage
+
+
+@pytest.fixture(scope="module")
+def run(stage):
+    agreements = [stage.agree("user", key) for key in HOSPITALS]
+    return stage.space("user").train(MASKED, agreements, wait=120)
+
+
+def pooled():
+    rows = [line.split(",") for seed in range(1, 5) for line in table(seed).splitlines()[1:]]
+    design = np.column_stack(
+        [
+            np.ones(len(rows)),
+            [float(r[1]) for r in rows],
+            [float(r[3]) for r in rows],
+            [float(r[2] == "m") for r in rows],
+        ]
+    )
+    return sm.GLM([float(r[4]) for r in rows], design, family=sm.families.Binomial()).fit(tol=1e-14)
+
+
+def test_the_model_is_that_of_all_rows_together(run):
+    assert run["state"] == "finished", run
+    terms = {term["name"]: float(term["value"]) for term in run["model"]["coefficients"]}
+    truth = pooled()
+    found = [terms["intercept"], terms["age"], terms["sbp"], terms["sex=m"]]
+    assert np.abs(np.asarray(found) - truth.params).max() <= 1e-8
+
+
+def test_the_logs_verify(run, stage, tmp_path):
+    assert audited(stage, tmp_path)["outcome"] == "verified"
