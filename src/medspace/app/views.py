@@ -201,7 +201,7 @@ def run(
     return {
         "id": record.id,
         "state": record.state.value,
-        "rounds": record.round,
+        "rounds": record.asked or record.round,
         "max_rounds": record.task.get("max_rounds"),
         "created": record.created,
         "without_missing": record.without_missing,

@@ -20,7 +20,7 @@ def build(run: Run, result: Result, rounds: Sequence[Round], model_id: str, now:
         task_digest=run.task_digest,
         result=result.content,
         rows=result.rows,
-        rounds=run.round,
+        rounds=run.asked or run.round,
         seconds=(now - instant(run.started or run.created)).total_seconds(),
         lineage=lineage(run, result.sites, rounds),
         digest=digest(exact(content)),

@@ -112,6 +112,7 @@ class Run:
     protection: str = COORDINATOR_SEES_SUMS
     without_missing: bool = False
     patience: float = 0.0
+    asked: int = 0  # questions of the task, where each takes several rounds
     manifest: str = ""  # as it was signed; drawn anew while a seat is lost before the first round
 
 

@@ -292,6 +292,15 @@ class Parted(Protocol):
 
 
 @runtime_checkable
+class Numbering(Protocol):
+    """What a `Procedure` has besides, if one question of its task takes several rounds."""
+
+    def number(self, state: JsonObject) -> int:
+        """Which question of the task is due, from 1."""
+        ...
+
+
+@runtime_checkable
 class Describing(Protocol):
     """What a `Procedure` has besides, if it can say what came of it; otherwise the plain content is shown."""
 

@@ -57,6 +57,7 @@ from medspace.runs.ports import (
     Describing,
     Description,
     Dictionaries,
+    Numbering,
     Parted,
     Procedure,
     Question,
@@ -364,7 +365,7 @@ class Coordinator:
                 self.progress(Progress("answered", run.id, number, name, seat.site, position + 1, len(seats)))
 
         await self._ask(placed, run, saved, asked, take, uses)
-        after = replace(run, round=number, faults=run.faults + tuple(tallying.faults))
+        after = replace(run, round=number, faults=run.faults + tuple(tallying.faults), asked=_asked(procedure, saved))
         failed: RunError | None = None
         state = saved.state
         try:
@@ -534,6 +535,11 @@ class _Watched:
 
     def back(self, site: str) -> None:
         self.progress(Progress("back", self.run.id, self.run.round, self.step, site))
+
+
+def _asked(procedure: Procedure, saved: Checkpoint) -> int:
+    """Which question of the task a round belongs to; 0 where each round is one."""
+    return procedure.number(saved.state) if isinstance(procedure, Numbering) else 0
 
 
 def _missing(run: Run) -> dict[str, Json]:

@@ -151,4 +151,5 @@ until = "{UNTIL}"
 count = 20
 min_cohort = {MIN_COHORT}
 min_sites = 3
+outputs = ["glm.progress", "glm.model", "glm.quality"]
 """

@@ -265,8 +265,10 @@ def _say_limits(screen: Screen, questions: Sequence[JsonObject]) -> None:
     )
     screen.line(Text(used, {"used": max(one["used"] for one in questions), "limit": QUESTIONS}))
     screen.line(Text(msgid("   by default a dataset answers one a year for every ten of its patients.")))
-    screen.line(Text(msgid("   No table left a hospital. Exact answers to free questions can still tell about")))
-    screen.line(Text(msgid("   single patients: limits slow that down, they do not end it (docs/security.md).")))
+    screen.line(
+        Text(msgid("   The hospitals asked themselves each next question. Nothing adds noise to what the model"))
+    )
+    screen.line(Text(msgid("   tells of all patients together: what is left to be read is in docs/security.md.")))
 
 
 def _texts(problem: JsonObject) -> dict[str, str]:

@@ -134,7 +134,7 @@ class Door:
         asked = UseContext(now, self._uses_before(tx, job), step.task, admission.protection or None)
         visit = Visit(job, agreement, step, admission.task, self.requests.of(tx, agreement, job.kind, asked), now)
         release = notebook.answered(tx, [question], question.request)
-        return visit, combine() if release is None else self.gate.again(tx, visit, release)
+        return visit, combine() if release is None else self.gate.again(tx, visit, admission, release)
 
     def _let_in(self, tx: Transaction, call: Call, said: Digests, now: datetime) -> tuple[Visit, Grant | Refusal]:
         visit = self._visit(tx, call, said, now)

@@ -16,7 +16,7 @@ from medspace.core.clock import Clock, stamp
 from medspace.core.decision import Decision, combine
 from medspace.core.engine import MASKED_SUMS
 from medspace.core.store import Transaction
-from medspace.core.usage import Output, Release
+from medspace.core.usage import Admission, Output, Release
 from medspace.ledger.model import Entry
 from medspace.ledger.service import record
 from medspace.policy.model import PROTOCOL
@@ -108,9 +108,7 @@ class Gate:
         asked = UseContext(now, used, question.step.task, question.admission.protection or None)
         request = self.requests.of(tx, agreement, job.kind, asked)
 
-        given = question.admission
-        protocol = given.protection == MASKED_SUMS and (output.kind in given.messages or output.kind in given.masked)
-        kind = PROTOCOL if protocol else output.kind
+        kind = _kind(question.admission, output.kind)
 
         def decided(cohort: int) -> Decision:
             leaving = Leaving(job, agreement, output, replace(request, output=kind, cohort=cohort))
@@ -135,10 +133,10 @@ class Gate:
             list(dict.fromkeys(reasons)),
         )
 
-    def again(self, tx: Transaction, visit: Visit, release: Release) -> Decision:
+    def again(self, tx: Transaction, visit: Visit, admission: Admission, release: Release) -> Decision:
         """What the conditions say of an answer that has left, where it is to leave once more; nothing of the rows."""
         output = Output(release.kind, release.values, release.cohort, release.parts)
-        request = replace(visit.request, output=release.kind, cohort=LARGEST_INTEGER)
+        request = replace(visit.request, output=_kind(admission, release.kind), cohort=LARGEST_INTEGER)
         leaving = Leaving(visit.job, visit.agreement, output, request)
         return combine(*(condition.released(tx, leaving) for condition in self.conditions))
 
@@ -156,3 +154,9 @@ class Gate:
         facts |= {"named": named} if named and kind == "use.withheld" else {}
         record(tx, Entry(kind, stamp(self.clock.now()), self.holder.did, facts))
         self.holder.notebook.settle(tx, admission, outcome, code)
+
+
+def _kind(admission: Admission, kind: str) -> str:
+    """A kind of output as terms that list results know it: what masks are made of is none, where they ask for masks."""
+    protocol = kind in admission.messages or kind in admission.masked
+    return PROTOCOL if protocol and admission.protection == MASKED_SUMS else kind

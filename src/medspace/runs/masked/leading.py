@@ -119,6 +119,10 @@ class MaskedProcedure:
         """The sites decide for themselves whether they go on without one."""
         return state
 
+    def number(self, state: JsonObject) -> int:
+        """The question that is due (`runs.ports.Numbering`)."""
+        return _read(state).question
+
     def objective(self, state: JsonObject) -> float | None:
         """What the sites have said of the last question."""
         return _read(state).objective

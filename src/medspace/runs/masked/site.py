@@ -323,9 +323,8 @@ class _Sitting:
 
             def words(site: str) -> Words:
                 said = contributions[site]
-                if said.words or beside is None:
-                    content = _decoded(said.words)
-                else:
+                content = _decoded(said.words)
+                if not said.words and beside is not None:
                     content = beside.read(count * RING.size)
                 if digest_bytes(content) != said.digest or len(content) != count * RING.size:
                     raise MessageInvalidError(site=site, reason=Text(msgid("its vector is not what it has signed")))
