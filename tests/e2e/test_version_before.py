@@ -21,8 +21,8 @@ REVISION = "0003"
 SINCE = {  # fields of records, and of what they hold, that came later
     "datasets": {"described"},
     "labels": {"configured"},
-    "jobs": {"over"},
-    "questions": {"parts", "repeats", "granted", "asked", "told", "code"},
+    "jobs": {"over", "manifests"},
+    "questions": {"parts", "repeats", "granted", "asked", "told", "code", "held_for"},
     "register": {"operator"},
     "learning_runs": {"manifest"},
     "learning_checkpoints": {"mail"},

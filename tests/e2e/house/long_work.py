@@ -42,8 +42,9 @@ class LongWork:
     def answer(self, admission, step, workplace):
         with Path(step.task["note"]).open("a") as note:
             note.write(f"{os.getpid()}\n")
-        until = workplace.clock.now() + timedelta(minutes=step.task["minutes"])
-        while workplace.clock.now() < until and not workplace.cancelled():
+        began, long = workplace.clock.now(), timedelta(minutes=step.task["minutes"])
+        while (worked := workplace.clock.now() - began) < long and not workplace.cancelled():
+            workplace.progress(worked.total_seconds(), long.total_seconds())
             time.sleep(0.01)
         return Output("statistics.count", {"rows": workplace.material.count}, workplace.material.count)
 

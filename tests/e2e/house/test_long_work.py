@@ -102,6 +102,13 @@ def test_a_step_of_minutes_outlives_its_connector_and_its_answer_is_fetched_late
     stage.clinic.start()
     again = use.look(location)
     assert (again.status_code, again.json()["state"]) == (202, "working")
+    eventually(lambda: 33 <= use.look(location).json().get("percent", 0) < 66)  # of the same process
+    (listed,) = stage.space("clinic").steps("working")
+    assert 60 <= listed["progress"]["done"] < 120
+    assert listed["progress"]["of"] == 180
+    stage.clock.advance(0.5 * MINUTE)
+    eventually(lambda: "left" in use.look(location).json())
+    assert use.look(location).json()["left"] <= 3 * MINUTE
     stage.clock.advance(3 * MINUTE)
     eventually(lambda: use.look(location).status_code == 200)
     answer = use.look(location)

@@ -41,6 +41,7 @@ ANSWER_TIME = 20.0  # seconds for the answer to a message; it is sent again
 BUSY = frozenset((425, 429, 500, 502, 503, 504))
 BROKEN = frozenset((UseFailedError.code, StepTooLongError.code))  # will break again: no patience helps
 _encoder = msgspec.json.Encoder()
+LONGEST_LEFT = 10**9  # seconds that a site may say it still needs
 LONGEST_DATE = 64  # characters
 _SECONDS = re.compile(r"[0-9]{1,9}")
 
@@ -226,11 +227,15 @@ class PendingStep:
     step: str
     state: str = ""
     after: float | None = None  # seconds
+    percent: int | None = None  # how much of it is done, where the site says so
+    left: int | None = None  # seconds that it may still take
 
 
 class _Working(msgspec.Struct, frozen=True):
     step: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
     state: Annotated[str, msgspec.Meta(pattern=r"^[a-z]{0,20}\Z")] = ""
+    percent: Annotated[int, msgspec.Meta(ge=0, le=100)] | None = None
+    left: Annotated[int, msgspec.Meta(ge=0, le=LONGEST_LEFT)] | None = None
 
 
 class JobClient:
@@ -350,7 +355,7 @@ def _step_answer(url: str, answer: HttpResponse) -> JsonObject | PendingStep:
         if answer.status == ACCEPTED:
             working = msgspec.convert(read, _Working)
             after = _after(answer.headers, http_date(answer.headers.get("date", "")))
-            return PendingStep(working.step, working.state, after)
+            return PendingStep(working.step, working.state, after, working.percent, working.left)
     except ValueError:  # msgspec's validation error is one
         read = None
     if not isinstance(read, dict):

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from medspace.adapters.blobs.files import FileBlobs
+from medspace.adapters.runner.line import answered
 from medspace.adapters.runner.papers import LOCK, PRIVATE, RESULT, STDERR, Order, read_order, read_result, write_order
 from medspace.adapters.runner.recipes import Recipe, recipe_of
 from medspace.adapters.runner.thread import ThreadPool
@@ -147,7 +148,8 @@ class ProcessPlace:
         try:
             await runner.beside(use, lambda: self._take(work))
             child = self._taken()
-            await child.ended()
+            async with answered(child.folder, work, runner.beside):
+                await child.ended()
         except asyncio.CancelledError:
             if self._child is not None:
                 await asyncio.shield(self._child.end(runner.grace))

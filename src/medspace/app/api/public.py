@@ -40,6 +40,7 @@ from medspace.connector.usage.errors import (
     StepUnknownError,
     UnknownJobError,
     UseFailedError,
+    UseRestoredError,
     WithheldError,
 )
 from medspace.connector.usage.going import StepStatus
@@ -69,6 +70,7 @@ _STATUS: dict[type[MedspaceError], int] = {
     NotAdmittedError: 403,
     WithheldError: 403,
     UseFailedError: 500,
+    UseRestoredError: 409,
     StepTooLongError: 500,
     StepError: 400,
     BusyError: 429,
@@ -214,7 +216,9 @@ def _told_of(job: str, standing: StepStatus) -> Response:
         return json_response(_answer(standing.release))
     step = standing.step.removeprefix(SHA256)
     headers = {"Location": f"/jobs/{job}/steps/{step}", "Retry-After": str(standing.seconds)}
-    return json_response({"step": step, "state": standing.state.value}, 202, headers)
+    far = {"percent": standing.percent, "left": standing.left}
+    told = {name: value for name, value in far.items() if value is not None}
+    return json_response({"step": step, "state": standing.state.value} | told, 202, headers)
 
 
 def _answer(release: Release) -> JsonObject:

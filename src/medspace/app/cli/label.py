@@ -48,6 +48,10 @@ def label(
     until: Annotated[
         str | None, typer.Option("--until", help="Until when, such as 2026-01-31T12:00:00Z; '' for always.")
     ] = None,
+    review: Annotated[
+        bool | None,
+        typer.Option("--review/--no-review", help="A person looks at each result first, or not."),
+    ] = None,
     nothing: Annotated[bool, typer.Option("--nothing", help="Allow nothing from now on.")] = False,
     as_configured: Annotated[
         bool, typer.Option("--as-configured", help="Take back what was said here: the configuration counts again.")
@@ -57,7 +61,14 @@ def label(
     lang: LanguageOption = "",
 ) -> None:
     """Show or change what your datasets allow; takes effect at once, and ends uses that are allowed no longer."""
-    said = {"purposes": purpose, "kinds": use, "regions": region, "valid_from": begin, "valid_until": until}
+    said = {
+        "purposes": purpose,
+        "kinds": use,
+        "regions": region,
+        "valid_from": begin,
+        "valid_until": until,
+        "review": review,
+    }
     changes = {name: value for name, value in said.items() if value is not None}
     ways = sum((bool(changes), nothing, as_configured))
     if ways > 1 or (ways and not dataset):
@@ -92,11 +103,12 @@ def changed(old: JsonObject, changes: Mapping[str, object]) -> JsonObject:
 
 def _show(screen: Screen, found: list[JsonObject]) -> None:
     heads = [Text(msgid("dataset")), Text(msgid("purposes")), Text(msgid("uses")), Text(msgid("regions"))]
-    heads += [Text(msgid("from")), Text(msgid("until")), Text(msgid("set by"))]
+    heads += [Text(msgid("from")), Text(msgid("until")), Text(msgid("review")), Text(msgid("set by"))]
     rows = []
     for one in found:
         said = one["label"]
         lists = (", ".join(said.get(name, ())) or "-" for name in _LISTS)
         source = screen.say(Text(_SOURCES[one["source"]]))
-        rows.append((one["dataset"], *lists, said.get("valid_from", ""), said.get("valid_until", ""), source))
+        review = screen.say(Text(msgid("each result"))) if said.get("review") else "-"
+        rows.append((one["dataset"], *lists, said.get("valid_from", ""), said.get("valid_until", ""), review, source))
     screen.table(Text(msgid("What your datasets allow, whatever a contract says")), heads, rows)

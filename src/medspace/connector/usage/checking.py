@@ -1,6 +1,5 @@
 """Outputs that a person of the holder must look at: listed, let go, kept back, or too late."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from medspace.connector.usage import rules
@@ -85,8 +84,8 @@ class Checking:
                 self._keep_back(tx, question)
                 return question.job, None
             admission = self._holder.notebook.admission(question, self._applied, now)
-            admitted = Admitted(admission, self._holder.notebook.shown(question), question)
-            done = self._working.passing(admitted, replace(output, hold=False), found, release_id, now)(tx)
+            admitted = Admitted(admission, self._holder.notebook.shown(question), question, looked=True)
+            done = self._working.passing(admitted, output, found, release_id, now)(tx)
             return question.job, self._keep_back(tx, question) if isinstance(done, str) else done
 
         use, done = await self._database.write(work)

@@ -131,6 +131,14 @@ class UseMemoryError(UseFailedError):
     next_step = msgid("Begin a new use.")
 
 
+class UseRestoredError(UseMemoryError):
+    """The database is older than what this use did: what was drawn for one step would be used for another."""
+
+    code = "use.restored"
+    sentence = msgid("The use {use} did more than this connector's database knows: a backup was restored meanwhile.")
+    next_step = msgid("Begin a new use.")
+
+
 class StepTooLongError(UseFailedError):
     """A step took longer than its engine allows."""
 
@@ -177,6 +185,14 @@ class PartMissingError(InvalidInputError):
     code = "part.missing"
     sentence = msgid("The part {digest} is not here.")
     next_step = msgid("Send it to the job endpoint before the step that names it.")
+
+
+class ManifestsTriedError(RefusedError):
+    """A use was shown one manifest after the other."""
+
+    code = "run.manifests_tried"
+    sentence = msgid("This use was shown {most} manifests already.")
+    next_step = msgid("Begin another use, and show it the manifest of its run.")
 
 
 class SeatKeysTriedError(RefusedError):
