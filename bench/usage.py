@@ -20,7 +20,7 @@ from bench.negotiation import TRIAL, _begin, _finalized, _free_ports, _member, _
 from medspace.app.compose import ENGINES, Connector, Parts, open_connector
 from medspace.app.config import Config, read_config
 from medspace.app.finding import listed
-from medspace.app.serve import serve
+from medspace.app.serve import serve, settle
 from medspace.app.setup import Wishes, set_up
 from medspace.connector.usage.brakes import MOST_ROUNDS
 from medspace.core.canonical import JsonObject
@@ -122,12 +122,17 @@ async def _use(user: Connector, agreement: str, holder: str) -> list[float]:
     return taken
 
 
+def _ready() -> None:
+    settle()
+    print("ready", flush=True)
+
+
 async def _serve(config: Path) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     parts = Parts(engines={**ENGINES, (KIND, TASK): Headcount})
     connector = await open_connector(read_config(config), parts, lambda _: None)
-    await serve(connector, stop, lambda: print("ready", flush=True))
+    await serve(connector, stop, _ready)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Running connectors: two listeners each, in one event loop; any number of connectors in one process."""
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -21,6 +22,9 @@ SWITCH = 0.0005
 # Seconds that the private door waits for assets to be opened, so that whoever comes in finds them; not for a server
 # that does not answer, or for a large table: meanwhile `medspace doctor` says that it is being opened.
 MOMENT = 5.0
+
+# Objects that are new before they are looked at for cycles, and how many such looks go before one at older ones.
+COLLECT = (5_000, 10, 10)
 
 Announce = Callable[[Text], None]
 
@@ -68,6 +72,16 @@ def _tls(config: Config) -> dict[str, str]:
     }
 
 
+def settle() -> None:
+    """Leave what the start has made to itself: the collector of cycles looks at what comes and goes, and seldom.
+
+    For processes that do nothing else than run connectors until their end.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT)
+
+
 def run_connector(file: Path, announce: Announce) -> None:
     """Run the connector of a configuration file until SIGINT or SIGTERM."""
     config = read_config(file)
@@ -86,6 +100,7 @@ async def _run(configs: Sequence[Config], announce: Announce) -> None:
 
 
 def _announce(connector: Connector, announce: Announce) -> None:
+    settle()
     announce(_ready(connector.config))
     for state in connector.assets.states:
         if state.error is not None:

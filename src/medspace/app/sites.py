@@ -93,7 +93,9 @@ class TransferSites:
         Raises:
             SiteAwayError, SiteRefusedError: as for `ask`.
         """
-        body = await self._called(use, lambda url, token, site: self.jobs.seat(url, token, manifest, site, SEAT_WAIT))
+        _, body = await self._called(
+            use, lambda url, token, site: self.jobs.seat(url, token, manifest, site, SEAT_WAIT)
+        )
         try:
             return msgspec.convert(body, _SeatKey).key
         except msgspec.ValidationError:
@@ -116,18 +118,19 @@ class TransferSites:
             SiteAwayError: no answer, it asks for patience, or does not recognise us (yet).
             SiteRefusedError: the site says no, or its answer is not what it says it is.
         """
-        transfer = await self._transfer(use)
-        body = await self._called(use, lambda url, token, site: self._followed(url, token, step, site))
-        return _answer(use if transfer is None else transfer.counterparty, body)
+        site, body = await self._called(use, lambda url, token, site: self._followed(url, token, step, site))
+        return _answer(site, body)
 
-    async def _called(self, use: str, call: Callable[[str, str, str], Awaitable[JsonObject]]) -> JsonObject:
-        """What the job endpoint of a use says to a call of it, with its token, at a site."""
+    async def _called(
+        self, use: str, call: Callable[[str, str, str], Awaitable[JsonObject]]
+    ) -> tuple[str, JsonObject]:
+        """The site of a use, and what its job endpoint says to a call of it, with its token."""
         transfer = await self._transfer(use)
         if transfer is None or transfer.data_address is None:
             raise SiteRefusedError(site=use, reason=Text(msgid("the use was never started")))
         endpoint, token = _job(transfer.counterparty, transfer.data_address)
         try:
-            return await call(endpoint, token, transfer.counterparty)
+            return transfer.counterparty, await call(endpoint, token, transfer.counterparty)
         except AnswerTooLargeError as error:  # and it will be again
             raise SiteRefusedError(site=transfer.counterparty, reason=error.text, refusal=error.code) from error
         except (UnreachableError, JobBusyError) as error:

@@ -1,6 +1,7 @@
 """Ed25519 signatures (RFC 8032) by `cryptography`."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature
@@ -20,7 +21,7 @@ class Signer(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ed25519Signer:
     """A signer whose private key is in memory."""
 
@@ -31,7 +32,7 @@ class Ed25519Signer:
         """The signer of a 32-byte private key (RFC 8032 5.1.5)."""
         return cls(Ed25519PrivateKey.from_private_bytes(seed))
 
-    @property
+    @cached_property
     def public_key(self) -> bytes:
         """The 32 bytes of the public key."""
         return self._key.public_key().public_bytes_raw()

@@ -126,7 +126,8 @@ def public_routes(
 
     async def job(request: Request) -> Response:
         caller = await caller_of(request, authenticate)
-        asked = _call(request, caller, _read_step(await read_body(request, LARGEST_STEP)))
+        body = await read_body(request, LARGEST_STEP)
+        asked = _call(request, caller, _read_step(body), small=len(body) <= limits.SMALL)
         async with turns.turn(caller.did):
             standing = await usage.ask(asked, patience)
         return _told_of(asked.job, standing)
@@ -203,9 +204,9 @@ def _read_step(body: bytes) -> Step:
 NO_STEP = Step(task={}, round=0, name="")  # of a call that only looks
 
 
-def _call(request: Request, caller: Caller, step: Step = NO_STEP) -> Call:
+def _call(request: Request, caller: Caller, step: Step = NO_STEP, *, small: bool = False) -> Call:
     token = request.headers.get(JOB_HEADER, "")[:LONGEST_JOB_TOKEN]
-    return Call(caller.did, request.path_params["job"], token, step)
+    return Call(caller.did, request.path_params["job"], token, step, small)
 
 
 def _told_of(job: str, standing: Standing) -> Response:

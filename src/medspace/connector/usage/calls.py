@@ -31,12 +31,16 @@ async def _at_once(_asset: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a job endpoint: who (authenticated), which job, with which token, asking for what."""
+    """One call of a job endpoint: who (authenticated), which job, with which token, asking for what.
+
+    `small`: it came in so few bytes (`core.limits.SMALL`) that looking through it takes no time.
+    """
 
     user: str
     job: str
     token: str
     step: Step
+    small: bool = False
 
 
 @dataclass(frozen=True, slots=True)

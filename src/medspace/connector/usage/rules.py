@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import isfinite
+from types import NoneType
 
 import msgspec
 
 from medspace.core.canonical import LARGEST_INTEGER, Json, JsonObject
 from medspace.core.decision import Decision, Premise, Verdict, combine
-from medspace.core.limits import DEEPEST, LEAVES, PARTS, RELEASE
+from medspace.core.limits import DEEPEST, FEW, LEAVES, PARTS, RELEASE
 from medspace.core.parts import flaw_of_part
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Admission, Output, RowScope, Step, release_digest
@@ -30,6 +31,8 @@ _FORM = {
     "hold": bool,
     "outbox": Mapping,
 }
+_HOLDING = frozenset((dict, list, tuple))
+_PLAIN = frozenset((str, int, float, bool, NoneType))
 _STEP_NAME = re.compile(r"[a-z][a-z0-9_.-]{0,63}", re.ASCII)
 
 
@@ -139,6 +142,23 @@ def measured(admission: Admission, output: Output, number: int) -> Measured:
         return Measured(leaves, size)
     said = release_digest(output.kind, number, output.cohort, output.values, output.parts, output.outbox)
     return Measured(leaves, size, said)
+
+
+def is_small(output: Output) -> bool:
+    """Whether an output is measured in no time: few plain leaves and nothing beside them."""
+    waiting: list[Json] = [output.values]
+    left = FEW
+    while waiting:
+        value = waiting.pop()
+        kind = type(value)
+        if kind in _HOLDING:
+            left -= len(value)
+            if left < 0:
+                return False
+            waiting += [*value, *value.values()] if kind is dict else value
+        elif kind not in _PLAIN or (kind is str and len(value) > LONGEST_TEXT):
+            return False
+    return not output.parts and not output.outbox
 
 
 def oversized(found: Measured) -> bool:
