@@ -16,11 +16,11 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from bench.negotiation import TRIAL, _begin, _finalized, _free_ports, _member, _started
+from bench.negotiation import TRIAL, _begin, _finalized, _free_ports, _member, _ready, _started
 from medspace.app.compose import ENGINES, Connector, Parts, open_connector
 from medspace.app.config import Config, read_config
 from medspace.app.finding import listed
-from medspace.app.serve import serve, settle
+from medspace.app.serve import serve
 from medspace.app.setup import Wishes, set_up
 from medspace.connector.usage.brakes import MOST_ROUNDS
 from medspace.core.canonical import JsonObject
@@ -120,11 +120,6 @@ async def _use(user: Connector, agreement: str, holder: str) -> list[float]:
         assert answer.values == {"rows": 600}
     await sites.end(use)
     return taken
-
-
-def _ready() -> None:
-    settle()
-    print("ready", flush=True)
 
 
 async def _serve(config: Path) -> None:

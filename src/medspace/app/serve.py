@@ -1,7 +1,6 @@
 """Running connectors: two listeners each, in one event loop; any number of connectors in one process."""
 
 import asyncio
-import gc
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from medspace.adapters.logs import configure_logs
 from medspace.app.compose import Connector, Parts, open_connector
 from medspace.app.config import Config, read_config
+from medspace.app.cycles import settle, watch
 from medspace.app.listener import Listener, bind
 from medspace.app.listener_limits import PRIVATE, PUBLIC, affordable
 from medspace.core.text import Fact, Text, msgid
@@ -22,9 +22,6 @@ SWITCH = 0.0005
 # Seconds that the private door waits for assets to be opened, so that whoever comes in finds them; not for a server
 # that does not answer, or for a large table: meanwhile `medspace doctor` says that it is being opened.
 MOMENT = 5.0
-
-# Objects that are new before they are looked at for cycles, and how many such looks go before one at older ones.
-COLLECT = (5_000, 10, 10)
 
 Announce = Callable[[Text], None]
 
@@ -72,16 +69,6 @@ def _tls(config: Config) -> dict[str, str]:
     }
 
 
-def settle() -> None:
-    """Leave what the start has made to itself: the collector of cycles looks at what comes and goes, and seldom.
-
-    For processes that do nothing else than run connectors until their end.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECT)
-
-
 def run_connector(file: Path, announce: Announce) -> None:
     """Run the connector of a configuration file until SIGINT or SIGTERM."""
     config = read_config(file)
@@ -96,6 +83,7 @@ async def _run(configs: Sequence[Config], announce: Announce) -> None:
     async with asyncio.TaskGroup() as tasks:
         for config in configs:
             connector = await open_connector(config, Parts(), announce)
+            watch()
             tasks.create_task(serve(connector, stop, lambda c=connector: _announce(c, announce)))  # type: ignore[misc]
 
 
