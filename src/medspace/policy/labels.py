@@ -86,7 +86,7 @@ def parse(document: Json) -> Label | None:
     """The label that this JSON says; None stays None: the asset has no label.
 
     Members: `purposes`, `regions`, `kinds` (lists of text), `valid_from`, `valid_until` (RFC 3339 with a zone),
-    `sensitivity` (public, restricted, non-public).
+    `sensitivity` (public, restricted, non-public), `review` (true: a person looks at each result before it leaves).
 
     Raises:
         InvalidLabelError: a member is unknown, of the wrong type, or names something that the vocabularies lack.
@@ -142,4 +142,4 @@ def write(label: Label) -> JsonObject:
     for name, instant in (("valid_from", label.valid_from), ("valid_until", label.valid_until)):
         if instant is not None:
             written[name] = stamp(instant)
-    return written
+    return written | ({"review": True} if label.review else {})

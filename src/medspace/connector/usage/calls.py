@@ -66,7 +66,7 @@ class Visit:
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class AdmissibleStep:
     """A step that all conditions admit: what they grant together, and whether the rows are asked something new.
 
     It is nothing new where the answer to the very same question, under the same scope, was kept. `request` is the
@@ -84,7 +84,8 @@ class Admitted:
     """What was admitted: the step, and the answer where the same was answered before.
 
     `memory` is what the use remembers, sealed; "" where it remembers nothing, None where nobody has looked. `seat` is
-    what it was seated with, as was looked up with the memory.
+    what it was seated with, as was looked up with the memory. `looked`: a person of the holder has looked at its
+    output, and let it go.
     """
 
     admission: Admission
@@ -92,6 +93,7 @@ class Admitted:
     asked: Question
     known: Release | None = None
     memory: str | None = field(default=None, repr=False)
+    looked: bool = False
     seat: TakenSeat | None = field(default=None, repr=False)
 
 

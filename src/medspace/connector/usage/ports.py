@@ -36,12 +36,20 @@ class Work:
     keys: Peers | None = field(default=None, repr=False)
     blobs: Blobs | None = None
     version: str = ""  # of the rows; "" where nothing compares them
+    progress: Callable[[float, float], None] = lambda _done, _of: None  # may be called from another thread
 
     def done(self, cancelled: Callable[[], bool]) -> Output:
         """Open the material and have the engine answer. Blocking; raises whatever the engine raises."""
         material = opened(self.source, self.admission) if self.engine.forms else None
         workplace = Workplace(
-            material, self.randomness, self.clock, self.memory, self.keys, self.blobs, cancelled=cancelled
+            material,
+            self.randomness,
+            self.clock,
+            self.memory,
+            self.keys,
+            self.blobs,
+            cancelled=cancelled,
+            progress=self.progress,
         )
         return self.engine.answer(self.admission, self.step, workplace)
 

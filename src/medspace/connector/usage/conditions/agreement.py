@@ -13,7 +13,7 @@ from medspace.policy.points import Point
 class AgreementCondition(Neutral):
     """Decides by the agreement at each point of the road, and grants what it sets. It sees that uses are logged."""
 
-    scopes = False
+    narrows = False
     duties = frozenset({"medspace:log"})  # the door writes an entry before any use begins
 
     def examine(self, tx: Transaction, wish: Wish) -> Decision:
