@@ -99,9 +99,7 @@ class TransferSites:
         Raises:
             SiteAwayError, SiteRefusedError: as for `ask`.
         """
-        _, body = await self._called(
-            use, lambda url, token, site: self.jobs.seat(url, token, manifest, site, SEAT_WAIT)
-        )
+        body = await self._called(use, lambda url, token, site: self.jobs.seat(url, token, manifest, site, SEAT_WAIT))
         try:
             return msgspec.convert(body, _SeatKey).key
         except msgspec.ValidationError:
