@@ -23,6 +23,7 @@ import httpx
 from medspace.app.api.protocol import BASE, VERSIONS
 from medspace.app.compose import Connector, Parts, open_connector
 from medspace.app.config import Config, read_config
+from medspace.app.cycles import settle
 from medspace.app.finding import listed
 from medspace.app.sdk import connect
 from medspace.app.serve import serve
@@ -309,12 +310,17 @@ def _resident_mb(pid: int) -> float:
 # --- the holder's process -------------------------------------------------------------------------------------
 
 
+def _ready() -> None:
+    settle()  # as `medspace up` does
+    print("ready", flush=True)
+
+
 async def _serve(config: Path, datasets: int) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     connector = await open_connector(read_config(config), Parts(), lambda _: None)
     await _fill(connector, datasets)
-    await serve(connector, stop, lambda: print("ready", flush=True))
+    await serve(connector, stop, _ready)
 
 
 if __name__ == "__main__":

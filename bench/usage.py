@@ -16,7 +16,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from bench.negotiation import TRIAL, _begin, _finalized, _free_ports, _member, _started
+from bench.negotiation import TRIAL, _begin, _finalized, _free_ports, _member, _ready, _started
 from medspace.app.compose import ENGINES, Connector, Parts, open_connector
 from medspace.app.config import Config, read_config
 from medspace.app.finding import listed
@@ -127,7 +127,7 @@ async def _serve(config: Path) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     parts = Parts(engines={**ENGINES, (KIND, TASK): Headcount})
     connector = await open_connector(read_config(config), parts, lambda _: None)
-    await serve(connector, stop, lambda: print("ready", flush=True))
+    await serve(connector, stop, _ready)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pathlib import Path
 from medspace.adapters.logs import configure_logs
 from medspace.app.compose import Connector, Parts, open_connector
 from medspace.app.config import Config, read_config
+from medspace.app.cycles import settle, watch
 from medspace.app.listener import Listener, bind
 from medspace.app.listener_limits import PRIVATE, PUBLIC, affordable
 from medspace.core.text import Fact, Text, msgid
@@ -82,10 +83,12 @@ async def _run(configs: Sequence[Config], announce: Announce) -> None:
     async with asyncio.TaskGroup() as tasks:
         for config in configs:
             connector = await open_connector(config, Parts(), announce)
+            watch()
             tasks.create_task(serve(connector, stop, lambda c=connector: _announce(c, announce)))  # type: ignore[misc]
 
 
 def _announce(connector: Connector, announce: Announce) -> None:
+    settle()
     announce(_ready(connector.config))
     for state in connector.assets.states:
         if state.error is not None:

@@ -14,6 +14,8 @@ MAIL = 2 * MIB  # the sealed messages of the peers beside one question or answer
 RELEASE = ANSWER - ENVELOPE - MAIL  # the values of one release
 LEAVES = 1_000_000  # numbers, words, truth values in them
 DEEPEST = 8  # lists and objects within each other
+SMALL = 4 * KIB  # JSON that is looked through on the spot; what is larger, beside the event loop
+FEW = 256  # leaves that are
 STEP = MAIL + 256 * KIB  # the body of a question: its task, what it asks, the mail of its peers, the list of parts
 
 SEATS = 256  # of one run

@@ -1,6 +1,7 @@
 """Signatures by `cryptography`: Ed25519 (RFC 8032), ML-DSA-65 (FIPS 204), and a signer that has keys of both."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature
@@ -77,7 +78,7 @@ class HybridSigner:
         return self.ed25519.sign(message)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ed25519Signer:
     """A signer whose private key is in memory."""
 
@@ -88,7 +89,7 @@ class Ed25519Signer:
         """The signer of a 32-byte private key (RFC 8032 5.1.5)."""
         return cls(Ed25519PrivateKey.from_private_bytes(seed))
 
-    @property
+    @cached_property
     def public_key(self) -> bytes:
         """The 32 bytes of the public key."""
         return self._key.public_key().public_bytes_raw()

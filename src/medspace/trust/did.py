@@ -35,6 +35,7 @@ MOST_ENTRIES = 64  # keys, services or references of one document
 PUBLIC_KEY_BYTES = 32
 MOST_KEYS = 16  # of ML-DSA-65 of one party, over time
 MLDSA = "ML-DSA-65"
+KEPT = 1024  # DIDs, hosts and keys whose forms are remembered: every call asks for those of a few parties again
 
 _PREFIX = "did:web:"
 _HOST = re.compile(r"(?=.{1,253}(%3A|$))([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -43,6 +44,7 @@ _SEGMENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 _LARGEST_PORT = 65535
 
 
+@lru_cache(maxsize=KEPT)
 def is_loopback(host: str) -> bool:
     """Whether a host name is this machine: `localhost`, or an address of 127.0.0.0/8 or ::1 in its usual form."""
     try:
@@ -51,6 +53,7 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+@lru_cache(maxsize=KEPT)
 def base_url(did: str) -> str:
     """Where a did:web lives: `https://HOST[:PORT][/PATH]`; plain http on this machine only.
 
@@ -103,6 +106,7 @@ def did_web(url: str) -> str:
     return did
 
 
+@lru_cache(maxsize=KEPT)
 def key_id(did: str, public_key: bytes) -> str:
     """The DID URL of a key: its fragment is the key's JWK thumbprint (RFC 7638, RFC 8037 2)."""
     return f"{did}#{encode(sha256(canonical(_jwk(public_key))).digest())}"

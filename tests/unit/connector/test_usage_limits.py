@@ -2,6 +2,7 @@
 
 import random
 import threading
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -12,18 +13,21 @@ from medspace.adapters.http.client import HttpClient
 from medspace.adapters.http.errors import AnswerTooLargeError
 from medspace.adapters.http.guard import Guard
 from medspace.adapters.http.peers import LARGEST_ANSWER, JobClient
+from medspace.adapters.runner.thread import ThreadPool
 from medspace.app.api.bodies import LARGEST_STEP
 from medspace.app.api.public import _answer
-from medspace.connector.usage import rules, service
+from medspace.connector.usage import legible, rules
 from medspace.connector.usage.errors import ReleaseTooLargeError, StepError, UnknownJobError
 from medspace.core.engine import WORD
-from medspace.core.limits import ANSWER, DEEPEST, ENVELOPE, LEAVES, MAIL, PART, PARTS, RELEASE, STEP
+from medspace.core.errors import InvalidInputError
+from medspace.core.limits import ANSWER, DEEPEST, ENVELOPE, FEW, LEAVES, MAIL, PART, PARTS, RELEASE, STEP
 from medspace.core.parts import Part, flaw_of_part
+from medspace.core.text import Text
 from medspace.core.usage import Output, Release, Step, release_digest
 from tests.admissions import admission
 from tests.unit.adapters.http_servers import answer, serving
 from tests.unit.adapters.test_http_parts import Named
-from tests.unit.connector.uses import admitted_house, call
+from tests.unit.connector.uses import TASK, admitted_house, call
 
 HOLDER = "did:web:hospital.example"
 LONGEST_PART = Part("f" * 64, f"{'a' * 49}/{'b' * 50}", PART)
@@ -134,8 +138,12 @@ async def test_a_step_is_digested_for_who_has_a_right_to_ask_and_for_nobody_else
             await house.control.step(call(shown, inputs={"x": float("nan")}))
 
 
-async def test_counting_and_digesting_hold_up_neither_the_loop_nor_the_log(monkeypatch):
+@pytest.mark.parametrize("small", [False, True])
+async def test_counting_and_digesting_hold_up_neither_the_loop_nor_the_log(monkeypatch, small):
+    """What is large is never looked through in the loop; nothing is, within the transaction."""
     house, token = await admitted_house()
+    if not small:
+        house.engine.output = Output("count.sum", {"v": list(range(FEW + 1))}, 50)
     here, seen = threading.get_ident(), []
 
     def noted(module, name):
@@ -159,6 +167,61 @@ async def test_counting_and_digesting_hold_up_neither_the_loop_nor_the_log(monke
     house.writing = False
     monkeypatch.setattr(house.database, "write", writing)
     noted(rules, "measured")
-    noted(service, "digests_of")
-    await house.control.step(call(token))
-    assert seen == [("digests_of", False, False), ("measured", False, False)]
+    noted(legible, "digests_of")
+    await house.control.step(replace(call(token), small=small))
+    assert seen == [("digests_of", small, False), ("measured", small, False)]
+
+
+async def test_a_small_task_is_shown_to_its_engine_once_and_what_it_cannot_run_each_time():
+    house, token = await admitted_house(count=5)
+    looked = []
+
+    def check(task):
+        looked.append(task)
+        if "moon" in task:
+            raise InvalidInputError(reason=Text("it asks for the moon"))
+
+    house.engine.check = check
+    for number in (1, 2):
+        assert await house.control.step(replace(call(token, round=number), small=True))
+    assert looked == [TASK]
+    with pytest.raises(StepError, match="sum, mean"):
+        await house.control.step(replace(call(token, round=3, name="median"), small=True))
+    moon = TASK | {"moon": 1.5}
+    for _ in range(2):
+        with pytest.raises(StepError, match="the moon"):
+            await house.control.step(replace(call(token, round=3, task=moon), small=True))
+    assert looked == [TASK, moon, moon]
+
+
+async def test_of_small_tasks_the_last_are_remembered_by_what_they_say(monkeypatch):
+    monkeypatch.setattr(legible, "KEPT", 1)
+    house, _ = await admitted_house()
+    looked = []
+    house.engine.check = looked.append
+    read = legible.Legible(ThreadPool())
+    for number in (1.5, 1.5, "1.5", 1.5):
+        await read.digests(house.engine, replace(call("", task={"x": number}), small=True))
+    assert looked == [{"x": 1.5}, {"x": "1.5"}, {"x": 1.5}]
+
+
+SMALL_VALUES = {"a": [1, 2.5, True, None, "word"], "b": ({"c": -1},)}
+
+
+@pytest.mark.parametrize(
+    ("values", "more", "small"),
+    [
+        (SMALL_VALUES, {}, True),
+        ({"v": [0] * (FEW - 1)}, {}, True),
+        ({"v": [0] * FEW}, {}, False),
+        ({str(number): [] for number in range(FEW + 1)}, {}, False),
+        ({"v": "x" * (rules.LONGEST_TEXT + 1)}, {}, False),
+        ({"x" * (rules.LONGEST_TEXT + 1): 1}, {}, False),
+        ({"v": b"bytes"}, {}, False),
+        ({"v": {1, 2}}, {}, False),
+        (SMALL_VALUES, {"outbox": {HOLDER: "sealed"}}, False),
+        (SMALL_VALUES, {"parts": (LONGEST_PART,)}, False),
+    ],
+)
+def test_only_few_plain_leaves_are_small(values, more, small):
+    assert rules.is_small(Output("count.sum", values, 50, **more)) is small

@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from errno import EDQUOT, ENOSPC
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +27,7 @@ from medspace.core.parts import Keeping, Part, PartBusyError, PartError, PartsFu
 from medspace.core.text import Text, msgid
 
 REREAD = 1 << 20  # bytes at once
+FOLDERS = 256  # uses whose folders are remembered by name
 _USED = "used"  # says for whom the folder is; its time is that of the last part
 _NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY
 
@@ -105,7 +107,7 @@ class FileBlobStore:
                 _remove(use)
 
     def _of_use(self, keeping: Keeping) -> Path:
-        return self.folder / _hashed(keeping.member) / _hashed(keeping.use)
+        return _folder(self.folder, keeping)
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,6 +314,11 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     with suppress(OSError):
         folder.parent.rmdir()  # of the member, once it is empty
+
+
+@lru_cache(maxsize=FOLDERS)
+def _folder(root: Path, keeping: Keeping) -> Path:
+    return root / _hashed(keeping.member) / _hashed(keeping.use)
 
 
 def _hashed(name: str) -> str:

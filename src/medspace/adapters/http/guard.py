@@ -8,6 +8,7 @@ connected to: a name that points elsewhere a moment later (DNS rebinding) gains 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from medspace.adapters.http.errors import ForbiddenAddressError
@@ -18,6 +19,7 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 LONGEST_URL = 2048
+KEPT = 256  # hosts that were read
 LOWEST_OPEN_PORT = 1024
 LARGEST_PORT = 65535
 
@@ -253,6 +255,7 @@ def _within(address: Address, networks: Iterable[Network]) -> bool:
     return any(address in network for network in networks)
 
 
+@lru_cache(maxsize=KEPT)
 def _literal(host: str) -> Address | None:
     try:
         return ip_address(host)

@@ -38,10 +38,13 @@ def keep_rows(connection: Connection, rows: Sequence[Row]) -> None:
     Raises:
         StorageError: the database refused.
     """
+    dialect = connection.dialect
     try:
-        connection.exec_driver_sql(_APPEND[connection.dialect.name], list(rows))
-    except SQLAlchemyError as error:
-        raise translated(error) from error
+        connection.connection.cursor().executemany(_APPEND[dialect.name], rows)
+    except dialect.loaded_dbapi.Error as error:
+        if dialect.is_disconnect(error, connection.connection.dbapi_connection, None):
+            connection.invalidate(error)
+        raise refused(error) from error
 
 
 class Session:

@@ -132,8 +132,9 @@ def public_routes(
 
     async def job(request: Request) -> Response:
         caller = await caller_of(request, authenticate)
-        step, signature = _read_step(await read_body(request, LARGEST_STEP))
-        asked = _call(request, caller, step, signature)
+        body = await read_body(request, LARGEST_STEP)
+        step, signature = _read_step(body)
+        asked = _call(request, caller, step, signature, small=len(body) <= limits.SMALL)
         async with turns.turn(caller.did):
             standing = await usage.ask(asked, patience)
         return await told_of(asked, standing)
@@ -216,9 +217,11 @@ def _read_step(body: bytes) -> tuple[Step, str]:
 NO_STEP = Step(task={}, round=0, name="")  # of a call that only looks
 
 
-def _call(request: Request, caller: Caller, step: Step = NO_STEP, signature: str = "") -> Call:
+def _call(
+    request: Request, caller: Caller, step: Step = NO_STEP, signature: str = "", *, small: bool = False
+) -> Call:
     token = request.headers.get(JOB_HEADER, "")[:LONGEST_JOB_TOKEN]
-    return Call(caller.did, request.path_params["job"], token, step, signature)
+    return Call(caller.did, request.path_params["job"], token, step, signature, small)
 
 
 def _told_of(job: str, standing: StepStatus, signature: str) -> Response:

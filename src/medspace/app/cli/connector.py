@@ -7,6 +7,7 @@ import typer
 
 from medspace.app.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, LanguageOption
 from medspace.app.cli.session import session
+from medspace.app.cycles import unwatched
 from medspace.app.language import spoken_language
 from medspace.app.screen import Screen
 from medspace.core.canonical import JsonObject
@@ -94,10 +95,11 @@ def up(
     lang: LanguageOption = "",
 ) -> None:
     """Run a connector until Ctrl-C; brings its database up to date first, and says so."""
-    from medspace.app.serve import run_connector  # noqa: PLC0415 - the server side is heavy
+    with unwatched():
+        from medspace.app.serve import run_connector  # noqa: PLC0415 - the server side is heavy
 
-    screen = Screen(as_json=False, language=spoken_language(lang))
-    run_connector(config, announce=screen.line)
+        screen = Screen(as_json=False, language=spoken_language(lang))
+        run_connector(config, announce=screen.line)
 
 
 def doctor(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False, lang: LanguageOption = "") -> None:

@@ -34,7 +34,7 @@ class Call:
     """One call of a job endpoint: who (authenticated), which job, with which token, asking for what.
 
     `signature` is that of who asks under the question (`runs.statements`); None where this connector itself repeats
-    what was asked.
+    what was asked. `small`: it came in so few bytes (`core.limits.SMALL`) that looking through it takes no time.
     """
 
     user: str
@@ -42,6 +42,7 @@ class Call:
     token: str
     step: Step
     signature: str | None = field(default="", repr=False)
+    small: bool = False
 
 
 @dataclass(frozen=True, slots=True)

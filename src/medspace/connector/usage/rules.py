@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import isfinite
+from types import NoneType
 
 import msgspec
 
 from medspace.core.canonical import LARGEST_INTEGER, Json, JsonObject
 from medspace.core.decision import Decision, Premise, Verdict, combine
 from medspace.core.engine import WORD
-from medspace.core.limits import DEEPEST, LEAVES, PARTS, RELEASE
+from medspace.core.limits import DEEPEST, FEW, LEAVES, PARTS, RELEASE
 from medspace.core.parts import flaw_of_part
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Admission, Output, RowScope, Step, release_digest
@@ -32,6 +33,8 @@ _FORM = {
     "noted": Mapping,
     "worded": Step | None,
 }
+_HOLDING = frozenset((dict, list, tuple))
+_PLAIN = frozenset((str, int, float, bool, NoneType))
 _STEP_NAME = re.compile(r"[a-z][a-z0-9_.-]{0,63}", re.ASCII)
 
 
@@ -156,6 +159,23 @@ def measured(admission: Admission, output: Output, number: int) -> Measured:
 def told_cohort(admission: Admission, output: Output) -> int:
     """How many persons a release says to stand behind it: of what is masked, nothing is told."""
     return 0 if output.kind in admission.masked else output.cohort
+
+
+def is_small(output: Output) -> bool:
+    """Whether an output is measured in no time: few plain leaves and nothing beside them."""
+    waiting: list[Json] = [output.values]
+    left = FEW
+    while waiting:
+        value = waiting.pop()
+        kind = type(value)
+        if kind in _HOLDING:
+            left -= len(value)
+            if left < 0:
+                return False
+            waiting += [*value, *value.values()] if kind is dict else value
+        elif kind not in _PLAIN or (kind is str and len(value) > WORD):
+            return False
+    return not output.parts and not output.outbox
 
 
 def oversized(found: Measured) -> bool:

@@ -33,9 +33,10 @@ from medspace.connector.usage.errors import (
 )
 from medspace.connector.usage.gate import INTERRUPTED, Gate
 from medspace.connector.usage.going import MOST_OF_ONE, Going, Lead, Progress, StepStatus
+from medspace.connector.usage.legible import Legible
 from medspace.connector.usage.memory import Memories, UseKeys
 from medspace.connector.usage.model import JOBS, Job, Outcome, Question
-from medspace.connector.usage.naming import Digests, digests_of
+from medspace.connector.usage.naming import Digests
 from medspace.connector.usage.notebook import Notebook
 from medspace.connector.usage.ordering import Ordering
 from medspace.connector.usage.parts import PartsDoor, UseParts
@@ -116,7 +117,7 @@ class UsageControl:
         self._recovery = Recovery(holder, gate, self._working, database, clock, applied)
         self.checking = Checking(holder, gate, self._working, database, clock, randomness, applied)
         self._database, self._clock, self._randomness = database, clock, randomness
-        self._ordering, self._going = Ordering(), Going(clock)
+        self._ordering, self._going, self._legible = Ordering(), Going(clock), Legible(runners.threads)
 
     @property
     def notebook(self) -> Notebook:
@@ -225,7 +226,7 @@ class UsageControl:
         """The step, on its way: from now on, or since somebody asked for the same."""
         job = await self._database.read(lambda tx: self._door.job(tx, call))  # who has no right costs nothing more
         engine = await self._engine(job, call.step)
-        said = await self._runners.threads.call(call.job, lambda: _checked(engine, call.step))
+        said = await self._legible.digests(engine, call)
         await self.seats.check_asked(call, said.step)
         work = self._first
         if not self._at_once(job.asset, call.user, engine):  # what was released before waits for nobody
@@ -332,23 +333,3 @@ class UsageControl:
     def _other_tasks(self, kind: str) -> Text:
         tasks = ", ".join(sorted(task for known, task in self._makers if known == kind))
         return Text(msgid("this kind of use has the tasks {tasks}"), {"tasks": tasks})
-
-
-def _checked(engine: Engine | None, step: Step) -> Digests:
-    """The digests of a step that its engine can answer: what it cannot is refused before it is noted or counts.
-
-    Raises:
-        StepError: with what is wrong in it.
-    """
-    said = digests_of(step)
-    if engine is None:
-        return said
-    if step.name not in engine.steps:
-        raise StepError(
-            reason=Text(msgid("this kind of use has the steps {steps}"), {"steps": ", ".join(engine.steps)})
-        )
-    try:
-        engine.check(step.task)
-    except InvalidInputError as error:
-        raise StepError(reason=error.text) from error
-    return said
