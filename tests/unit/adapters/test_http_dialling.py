@@ -276,7 +276,7 @@ async def test_a_proxy_that_refuses_is_said(authority):
 )
 async def test_a_proxy_that_says_something_else_gives_no_connection(authority, reply):
     async with forwarding(reply=reply) as proxy:
-        with pytest.raises(NotSentError, match="no answer to CONNECT"):
+        with pytest.raises(NotSentError, match="does not answer CONNECT"):
             await proxied(authority, proxy).request("GET", "https://hospital.example/")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from medspace.adapters.extras import require
-from medspace.adapters.images.decoding import Pixels, check_size
+from medspace.adapters.images.bounds import Pixels, check_size
 from medspace.adapters.images.errors import ImageFormatError
 from medspace.core.text import msgid
 
