@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
+from medspace.app.cli import main
 from medspace.app.compose import ENGINES, Parts
 from medspace.app.sdk import SpaceError
 from medspace.core.engine import StepLimits
@@ -134,6 +135,34 @@ def test_an_output_that_is_held_leaves_with_a_persons_leave(stage, ask, tmp_path
     with pytest.raises(SpaceError) as refused:
         clinic.check(waiting["id"], approve=False)
     assert refused.value.code == "step.not_held"
+
+
+def test_a_label_can_have_a_person_look_at_each_result(stage, ask, tmp_path):
+    clinic = stage.space("clinic")
+    (dataset,) = [one["dataset"] for one in clinic.labels()]
+    config = str(stage.nodes["clinic"].file)
+    try:
+        assert verb("label", dataset, "--review", "--config", config) == 0
+        assert clinic.label(dataset)["label"]["review"] is True
+        asked = ask(looked=1)
+        told = asked.ask()
+        assert (told.status_code, told.json()["state"]) == (202, "held")
+        (waiting,) = clinic.steps("held")
+        assert waiting["held_for"] == ["label.review"]
+        assert verb("steps", waiting["id"], "--approve", "--config", config) == 0
+        assert asked.look(told.headers["location"]).json()["cohort"] == 60
+        assert verb("label", dataset, "--no-review", "--config", config) == 0
+        assert ask(looked=2).ask().status_code == 200  # the control
+    finally:
+        clinic.reset_label(dataset)
+    assert audited(stage, tmp_path)["outcome"] == "verified"
+
+
+def verb(*words):
+    """How a command ends."""
+    with pytest.raises(SystemExit) as end:
+        main(list(words))
+    return int(end.value.code or 0)
 
 
 def test_what_a_person_keeps_back_stays(stage, ask, tmp_path):

@@ -120,8 +120,8 @@ class Connector:
             "negotiations": [NEGOTIATION, OVER],
             "answer": NEGOTIATION,
             "agreements": [AGREEMENT, AGREEMENT | {"in_force": False}, *self.more],
-            "steps": [AT_WORK, STEP | {"state": "refused", "code": "use.closed"}],
-            "step": STEP | {"asked": {"task": {"task": "glm"}}, "output": {"kind": "sum", "values": {"n": 7}}},
+            "steps": [STEP | FAR, STEP | {"state": "refused", "code": "use.closed"}],
+            "step": AT_WORK | {"asked": {"task": {"task": "glm"}}, "output": {"kind": "sum", "values": {"n": 7}}},
             "check": STEP | {"state": "released", "asked": {"task": {}}, "output": None},
             "download": {"id": "urn:t", "state": "STARTED"},
             "train": RUN,
@@ -366,7 +366,6 @@ def test_progress_is_for_people_on_a_terminal_only(monkeypatch):
         with rounds(screen) as follow:
             follow({"state": "running", "rounds": 2, "max_rounds": 5})
             far = {"site": "did:web:h", "name": "H\x1b", "status": "asked", "percent": 40, "seconds_left": None}
-            follow({"state": "running", "rounds": 2, "sites": [far, far | {"percent": 30, "seconds_left": 90}]})
             follow({"state": "running", "rounds": 2, "sites": [far]})
         with steps(screen, 2) as begin:
             begin(Text("the first step"))

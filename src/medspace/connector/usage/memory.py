@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Protocol
 
-from medspace.connector.model import INTENTS
+from medspace.connector.model import INTENTS, TRANSFERS
 from medspace.connector.usage.errors import UseMemoryError, UseRestoredError
 from medspace.connector.usage.model import JOBS, MEMORIES, SEATS, Memory
 from medspace.connector.usage.ports import Changes, Threads
@@ -34,6 +34,7 @@ LOOK = 3600.0  # seconds, where nothing is written
 AGAIN = 60.0  # seconds until what failed is tried again
 _LOGGER = logging.getLogger("medspace.memory")
 _OVER = frozenset({"complete", "terminate"})
+_ENDING = (TRANSFERS, INTENTS)  # a use ends with its transfer, or with the will to end that
 
 
 class UseKeys(Protocol):
@@ -141,7 +142,7 @@ class Memories:
         """Forget the memory of each use when it ends; until cancelled."""
         while True:
             try:
-                await self._changes.until(self._over, LOOK)
+                await self._changes.until(self._over, LOOK, _ENDING)
                 await self._forget()
             except MedspaceError as error:  # a full disk, a key file that cannot be deleted: it is tried again
                 _LOGGER.warning("memory.kept", extra={"facts": {"code": error.code}})

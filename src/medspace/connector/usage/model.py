@@ -40,7 +40,7 @@ class Job:
     steps: int = 0  # questions that were admitted, whatever became of them
     held: bool = False
     over: bool = False  # it was completed or terminated: nothing opens it again
-    manifests: int = 0  # how many were shown that were not the one before, whatever became of them
+    manifests: int = 0  # how many were refused, or took the place of another one
 
 
 class Outcome(StrEnum):

@@ -158,7 +158,7 @@ class Working:
             known = await self._recalled_otherwise(question, known)
         await self._memories.begin(admission.use, admission.id)
         memory, blobs = await self._memories.opened(admission.use, question.memory), self._parts.of(admission)
-        peers = await self._seats.peers(admission.use)
+        peers = await self._seats.peers(admission.use, question.seat, looked=question.memory is not None)
         rows = self._contents.known(admission.asset, admission.scope) if self._compares else None
         work = Work(
             admission,
