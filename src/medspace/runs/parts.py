@@ -83,12 +83,13 @@ class RunParts:
 
         Raises:
             AnswerInvalidError: the answer has other parts than the question wants.
+            PartsLostError: a part of the question is gone.
             PartsRoomError: we have no room for them.
             SiteAwayError, SiteRefusedError: as for the step.
         """
         if placed.blobs is not None:
             for part in step.parts:
-                await self.sites.bring(use, part, placed.blobs)
+                await self._bring(placed.blobs, use, part)
         answer = await self.sites.ask(use, step)
         reason = _flaw(answer.parts, question.most)
         if reason is not None:
@@ -97,6 +98,12 @@ class RunParts:
             for part in answer.parts:
                 await self._fetch(self.store, placed.keeping, use, part)
         return answer
+
+    async def _bring(self, blobs: Blobs, use: str, part: Part) -> None:
+        try:
+            await self.sites.bring(use, part, blobs)
+        except KeyError:  # ours is gone: the site has nothing to do with it
+            raise PartsLostError(digest=part.digest) from None
 
     async def _fetch(self, store: BlobStore, keeping: Keeping, use: str, part: Part) -> None:
         try:

@@ -46,6 +46,12 @@ class Apart:
         self.processes[name] = process
         assert json.loads(_line(process)) == {"ready": True}
 
+    def kill(self, name: str) -> None:
+        """End a connector in the middle of whatever it does."""
+        process = self.processes.pop(name)
+        process.kill()
+        process.communicate(timeout=30)
+
     def task(self, size: int, factors: dict[str, int]) -> dict[str, Any]:
         """To scale a tensor of about so many bytes, at each clinic by its factor."""
         by_holder = {self.stage.nodes[name].did: factor for name, factor in factors.items()}

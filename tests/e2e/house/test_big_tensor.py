@@ -1,6 +1,7 @@
 """A run hands a tensor of 64 MB to three hospitals and adds up theirs; nobody ever holds more than a part of one."""
 
 import sys
+import time
 
 import pytest
 
@@ -55,6 +56,25 @@ def test_the_log_of_the_round_names_what_left_each_site(parties, run):
         assert answer["parts"] == left["parts"]
     assert len({tuple(answer["parts"]) for answer in answers.values()}) == len(CLINICS)
     assert len(entry["facts"]["parts"]) == 1
+
+
+def test_a_user_who_was_killed_while_parts_came_goes_on_with_the_run(parties):
+    task = parties.task(SIZE, {"north": 3, "south": 5, "west": 7})
+    body = {"task": task, "agreements": list(parties.agreements.values())}
+    run = parties.stage.space("user")._post("/runs", body)
+    folder = parties.stage.nodes["user"].folder / "parts"
+    until = time.monotonic() + 60
+    while len(list(folder.rglob("*.partial"))) < 1:  # of an answer: what is asked is written here under another name
+        assert time.monotonic() < until
+    parties.kill("user")
+    left = [file for file in folder.rglob("*") if file.is_file() and file.name != "used"]
+    assert left
+    parties.start("user")
+    where = path("runs", run["id"])
+    while run["state"] in ("created", "running"):
+        run = parties.stage.space("user")._get(where, seen=run["version"], wait=30)
+    assert run["state"] == "finished", run
+    assert run["model"]["result"]["right"]
 
 
 def test_the_logs_of_it_are_verified(parties, run, tmp_path):

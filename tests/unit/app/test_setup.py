@@ -145,6 +145,14 @@ def test_what_cannot_be_is_refused_before_anything_is_written(tmp_path, wrong, o
     assert not (tmp_path / "a").exists()
 
 
+def test_a_folder_of_images_is_not_offered_yet_and_that_is_said(tmp_path):
+    (tmp_path / "scans").mkdir()
+    with pytest.raises(WishError, match="it is a folder") as refused:
+        set_up(tmp_path / "x", Wishes("X", 8200, offer=tmp_path / "scans", person="patient"))
+    assert refused.value.facts["option"] == "--offer"
+    assert not (tmp_path / "x").exists()
+
+
 ANY = st.text(st.characters(codec=None, exclude_categories=[]), max_size=20)
 FILE_NAME = ANY.filter(lambda name: name not in ("", ".", "..") and not set(name) & {"/", "\0"})
 

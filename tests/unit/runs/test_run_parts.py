@@ -274,6 +274,20 @@ async def test_a_run_whose_parts_are_gone_ends_with_the_reason(store):
     assert (await database.read(lambda tx: tx.get(RUNS, run.id))).settled == "yes"
 
 
+async def test_a_part_of_a_question_that_was_never_written_ends_the_run(store):
+    class Forgetful(TriplingAlgorithm):
+        def prepare(self, document):
+            return Empty(dict(document))
+
+    class Empty(Tripling):
+        def questions(self, state, number):
+            return replace(super().questions(state, number), parts=(Part("0" * 64, MEDIA_TYPE, 9),))
+
+    leading = replace(leader(Vectors(), store), algorithms=(Forgetful(),))
+    run = await leading.train(TASK, seats(SITES))
+    assert (run.state, run.failure.code, run.faults) == (RunState.FAILED, "learning.parts_lost", ())
+
+
 BROKEN = {
     "larger": (lambda part: replace(part, size=9001), "more than 9000 bytes"),
     "no digest": (lambda part: replace(part, digest="../../etc"), "not a SHA-256"),

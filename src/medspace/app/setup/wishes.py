@@ -81,7 +81,8 @@ def check(wishes: Wishes) -> None:
     """Refuse what could not be written, or not be read back as it was meant.
 
     Raises:
-        WishError: a text that cannot be shown or is too long, a number out of its range, a key that is none.
+        WishError: a text that cannot be shown or is too long, a number out of its range, a key that is none, a folder
+            to offer.
         DidError: the authority is no did:web.
     """
     for option, text in _texts(wishes):
@@ -99,6 +100,11 @@ def check(wishes: Wishes) -> None:
         if number is not None and not least <= number <= most:
             facts = {"least": least, "most": most}
             raise WishError(option=option, reason=Text(msgid("it is not between {least} and {most}"), facts))
+    if wishes.offer is not None and wishes.offer.is_dir():
+        told = msgid(
+            "it is a folder; a folder of images is offered by hand (docs/data.md), once a kind of use takes them"
+        )
+        raise WishError(option="--offer", reason=Text(told))
     if wishes.authority:
         base_url(wishes.authority)
     if wishes.authority_key and not _is_key(wishes.authority_key):

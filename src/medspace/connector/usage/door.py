@@ -1,6 +1,6 @@
 """The door: finds the job, asks all conditions, and writes down what they allow; every admitted question is kept."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -83,7 +83,7 @@ class Door:
         asking = AdmissibleStep(visit, grant, request, new=True)
         memory = remembered(tx, visit.job.id)
         alone, rowless = memory is not None, self._rowless(visit)
-        looked_at = columns_of(self.engines[visit.job.kind, task_name(visit.step)], visit.step)
+        looked_at = self._looked_at(visit.job.kind, visit.step)
         sought = Sought(visit.job.asset, grant.scope, grant.min_cohort, request, looked_at, alone, rowless)
         recalled = self.recollection.of(tx, sought, now)
         new = not rowless and recalled.known is None and not recalled.perhaps
@@ -232,7 +232,7 @@ class Door:
         now, admission = self.clock.now(), question.admission
         kept = tx.get(QUESTIONS, admission.id) or question.asked
         alone = remembered(tx, admission.use) is not None
-        looked_at = columns_of(self.engines[admission.kind, task_name(question.step)], question.step)
+        looked_at = self._looked_at(admission.kind, question.step)
         sought = Sought(admission.asset, admission.scope, admission.min_cohort, kept.request, looked_at, alone)
         known, decision = self.recollection.on(tx, sought, content, now)
         late = known is None and not kept.counted
@@ -243,6 +243,10 @@ class Door:
             return known
         self.gate.end(tx, admission.id, Outcome.REFUSED, decision.code)
         return Refusal(NotAdmittedError(**told(decision.code, next(iter(decision.failures), None))))
+
+    def _looked_at(self, kind: str, step: Step) -> Callable[[], frozenset[str] | None]:
+        """What tells the columns that the answer to a step can depend on."""
+        return lambda: columns_of(self.engines[kind, task_name(step)], step)
 
     def _paid(self, tx: Transaction, question: Admitted, request: str, now: datetime) -> Decision:
         """Whether a step that was admitted for nothing may be asked as something new; if so, it is paid for."""

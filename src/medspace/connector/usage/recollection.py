@@ -5,7 +5,7 @@ contents, like two extracts. So of two scopes that few persons tell apart, the s
 digest of a question says its scope, no answer that was made under another one is given.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -26,7 +26,7 @@ class Sought:
     scope: Scope
     min_cohort: int
     request: str
-    columns: frozenset[str] | None  # that the answer can depend on; None: on every one
+    columns: Callable[[], frozenset[str] | None]  # that the answer can depend on; None: on every one
     alone: bool  # what the use remembers decides the answer as well: no other use's answer is its own
     rowless: bool = False  # it is put to no rows
 

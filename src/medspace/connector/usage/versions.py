@@ -7,7 +7,7 @@ never finds more persons than there are. The sums have the same size however man
 
 import struct
 from base64 import b64decode, b64encode
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
 
@@ -90,19 +90,23 @@ class Content:
     version: str
     others: Mapping[str, Mapping[str, int]]
 
-    def alike(self, least: int, columns: Collection[str] | None) -> frozenset[str]:
+    def alike(self, least: int, columns: Callable[[], Collection[str] | None]) -> frozenset[str]:
         """The versions that fewer than `least` persons tell from this one, but some, where a question looks.
 
-        It looks at who is in the table, and at these columns; None: at all of them.
+        It looks at who is in the table, and at the `columns`; None: at all of them. They are asked for only if they
+        matter.
         """
+        few = {
+            version: [name for name, count in persons.items() if 0 < count < least]
+            for version, persons in self.others.items()
+        }
+        if not any(few.values()):
+            return frozenset()
+        looked_at = columns()
         return frozenset(
             version
-            for version, persons in self.others.items()
-            if any(
-                0 < count < least
-                for name, count in persons.items()
-                if columns is None or name == WHO or name in columns
-            )
+            for version, names in few.items()
+            if any(looked_at is None or name == WHO or name in looked_at for name in names)
         )
 
 
