@@ -13,7 +13,7 @@ from medspace.connector.usage.errors import JobClosedError, StepUnknownError
 from medspace.connector.usage.gate import INTERRUPTED, Gate
 from medspace.connector.usage.model import JOBS, QUESTIONS, Outcome, Question
 from medspace.connector.usage.ports import Place, Runner
-from medspace.connector.usage.working import Tell, Working, unheard
+from medspace.connector.usage.working import Tell, Working
 from medspace.core.clock import Clock, instant
 from medspace.core.engine import Engine
 from medspace.core.store import Database, Transaction
@@ -56,9 +56,9 @@ class Recovery:
         await self._database.write(lambda tx: self._gate.end(tx, question.id, outcome, code))
 
     async def go_on(
-        self, question: Question, engine: Engine | None, runner: Runner, place: Place, tell: Tell = unheard
+        self, question: Question, engine: Engine | None, runner: Runner, place: Place, tell: Tell
     ) -> Release:
-        """Lead a step that was cut off to its end.
+        """Lead a step that was cut off to its end; `tell` hears how far it is.
 
         Raises:
             StepUnknownError: it cannot be done again; it was noted as failed.

@@ -13,7 +13,7 @@ from medspace.connector.usage.conditions import Grounds
 from medspace.connector.usage.conditions.seats import operators
 from medspace.connector.usage.door import Door
 from medspace.connector.usage.errors import ManifestsTriedError, NotAdmittedError, SeatKeysTriedError
-from medspace.connector.usage.memory import Memories
+from medspace.connector.usage.memory import Memories, steps_of
 from medspace.connector.usage.model import JOBS, SEATS, Job, TakenSeat
 from medspace.connector.usage.ports import Threads
 from medspace.core.clock import Clock, Randomness, stamp
@@ -138,9 +138,9 @@ class Seats:
         manifest = manifests.kept(seat.manifest)
         return await self.threads.call(use, lambda: manifests.read_keys(keys, manifest, self.identity.key))
 
-    async def peers(self, use: str) -> "SeatPeers | None":
-        """What the engine of a use seals and opens with; None where the seats have no keys."""
-        seat = await self.database.read(lambda tx: tx.get(SEATS, use))
+    async def peers(self, use: str, admission: str) -> "SeatPeers | None":
+        """What the engine of a use seals and opens with in one step; None where the seats have no keys."""
+        seat, number = await self.database.read(lambda tx: (tx.get(SEATS, use), steps_of(tx, use)))
         if seat is None or not seat.keys:
             return None
         secret = seat.secret
@@ -150,6 +150,7 @@ class Seats:
             seat.keys,
             self.identity,
             lambda: EnvelopeKey(self.memories.unsealed(use, secret, _SEALED_AS)),
+            lambda: self.memories.begin(use, number, admission),
         )
 
     async def sealed(self, use: str, outbox: Mapping[str, str]) -> bool:
@@ -239,6 +240,7 @@ class SeatPeers:
     texts: tuple[str, ...]  # the keys of all seats, as they signed them
     identity: Identity
     secret: Callable[[], EnvelopeKey]
+    begin: Callable[[], None]  # before anything is done with keys: whether this step may (`Memories.begin`)
 
     @property
     def seats(self) -> tuple[str, ...]:
@@ -281,6 +283,7 @@ class SeatPeers:
 
     @cached_property
     def _keys(self) -> Mapping[str, SeatKey]:
+        self.begin()
         return {key.site: key for key in manifests.read_keys(self.texts, self.manifest, self.identity.key)}
 
     @cached_property

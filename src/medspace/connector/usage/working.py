@@ -46,11 +46,6 @@ HOUR = 3600.0
 Tell = Callable[[float, float, datetime], None]  # how far an engine is: done, of, when
 
 
-def unheard(done: float, of: float, now: datetime) -> None:
-    """Nobody wants to know how far it is."""
-    del done, of, now
-
-
 class Working:
     """Leads admitted steps to their ends. `compares`: a table that changed a little answers nothing new."""
 
@@ -78,7 +73,7 @@ class Working:
         self._parts = parts
 
     async def to_the_end(
-        self, question: Admitted, engine: Engine, place: Place, since: datetime, tell: Tell = unheard
+        self, question: Admitted, engine: Engine, place: Place, since: datetime, tell: Tell
     ) -> Release:
         """Do what was admitted, from `since` on; whatever happens, it has an end in the log.
 
@@ -156,9 +151,8 @@ class Working:
             if (given := await self._given_again(question, known)) is not None:
                 return given
             known = await self._recalled_otherwise(question, known)
-        await self._memories.begin(admission.use, admission.id)
-        memory, blobs = await self._memories.opened(admission.use, question.memory), self._parts.of(admission)
-        peers = await self._seats.peers(admission.use)
+        memory = await self._memories.opened(admission.use, question.memory, admission.id)
+        peers, blobs = await self._seats.peers(admission.use, admission.id), self._parts.of(admission)
         rows = self._contents.known(admission.asset, admission.scope) if self._compares else None
         work = Work(
             admission,
