@@ -7,7 +7,6 @@ stopped, opened again on its database, and made of other parts.
 import asyncio
 import json
 import random
-import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ from medspace.core.signing import Ed25519Signer
 from medspace.trust.did import did_web
 from medspace.trust.jws import encode
 from medspace.trust.service import Identity
+from tests.ports import claim
 from tests.runs import manifest_of, signed
 
 PATIENCE = 60.0  # seconds for one connector to come up or to end, on a loaded machine
@@ -143,22 +143,6 @@ def hospital(seed: int = 1, **terms: Any) -> Holding:
     return Holding(table(seed), terms=terms)
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on, and below those that the system gives to outgoing connections."""
-    chance = random.SystemRandom()
-    found: list[int] = []
-    while len(found) < count:
-        port = chance.randrange(15_000, 32_000)
-        with socket.socket() as trial:
-            try:
-                trial.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        if port not in found:
-            found.append(port)
-    return found
-
-
 @dataclass
 class Node:
     """One participant: its configuration, and its connector while it runs."""
@@ -242,7 +226,7 @@ class Stage:
         make_folder(folder / "keys")
         signer = create_key(folder / "keys" / "participant.pem")
         create_token(folder / "keys" / "private.token")
-        ports = free_ports(2)
+        ports = claim(2)
         authority = next(iter(self.nodes.values()), None)
         text = f"""\
 [participant]

@@ -446,7 +446,11 @@ class Desk:
     async def run(self, run: str, speak: Speak) -> JsonObject:
         """A run as it stands, with its model once there is one."""
         record = await self.coordinator.run(run)
-        return views.run(record, await self.coordinator.model(run), self.waiting, self.names(), speak)
+        return self.shown(record, await self.coordinator.model(run), speak)
+
+    def shown(self, record: Run, made: Model | None, speak: Speak) -> JsonObject:
+        """A run with its model, as people and programs see it."""
+        return views.run(record, made, self.coordinator.describe, self.waiting, self.names(), speak)
 
     async def runs(self, page: PageRequest = FIRST) -> list[tuple[Run, Model | None]]:
         """A page of runs with their models, the newest first."""
@@ -477,7 +481,7 @@ class Desk:
         record, run = await self.database.read(look)
         if record is None:
             raise ModelUnknownError(model=model) if run is None else NoModelError(run=model, state=run.state)
-        return views.model(record, self.names(), speak)
+        return views.model(record, self.coordinator.describe, self.names(), speak)
 
     # --- prove -------------------------------------------------------------------------------------------------
     async def bundle(self) -> bytes:

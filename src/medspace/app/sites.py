@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import TypeVar
 from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
-from medspace.adapters.http.errors import AnswerTooLargeError, JobBusyError, JobRefusedError
+from medspace.adapters.http.errors import AnswerTooLargeError, BadAnswerError, JobBusyError, JobRefusedError
 from medspace.adapters.http.peers import JobClient, PendingStep
 from medspace.app.bell import Bell
 from medspace.app.finding import AwayError, Finder, listed
@@ -21,13 +22,14 @@ from medspace.connector.usage.strategy import JOB_ENDPOINT
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.clock import Clock
 from medspace.core.errors import RefusedError
-from medspace.core.parts import Part
+from medspace.core.parts import Blobs, BlobStore, Keeping, Part
 from medspace.core.store import Database
 from medspace.core.text import Text, msgid, plain
 from medspace.core.usage import Step, release_digest
 from medspace.runs.errors import SiteAwayError, SiteRefusedError
 from medspace.runs.ports import Answer
 
+T = TypeVar("T")
 START_WAIT = 8.0  # seconds for a transfer to be started; then the coordinator's own patience decides
 SEAT_WAIT = 30.0  # seconds for what a site says to a manifest
 STEP_WAIT = 120.0  # seconds for one answer: a site that needs longer says so
@@ -124,7 +126,31 @@ class TransferSites:
         body = await self._called(use, lambda url, token, site: self._followed(use, url, token, step, site))
         return _answer(use if transfer is None else transfer.counterparty, body)
 
-    async def _called(self, use: str, call: Callable[[str, str, str], Awaitable[JsonObject]]) -> JsonObject:
+    async def bring(self, use: str, part: Part, blobs: Blobs) -> None:
+        """Bring the site a part of a question.
+
+        Raises:
+            SiteAwayError, SiteRefusedError: as for `ask`.
+        """
+        await self._called(use, lambda url, token, site: self.jobs.put_part(url, token, part, blobs, site))
+
+    async def fetch(self, use: str, part: Part, store: BlobStore, keeping: Keeping) -> None:
+        """Fetch a part of an answer.
+
+        Raises:
+            SiteAwayError, SiteRefusedError: as for `ask`; it refuses as well if it gives something else.
+            PartsFullError: the store has no room for it.
+        """
+
+        async def fetched(url: str, token: str, site: str) -> None:
+            try:
+                await self.jobs.fetch_part(url, token, part, store, keeping, site)
+            except BadAnswerError as error:  # nothing of it is kept
+                raise SiteRefusedError(site=site, reason=error.text, refusal=error.code) from error
+
+        await self._called(use, fetched)
+
+    async def _called(self, use: str, call: Callable[[str, str, str], Awaitable[T]]) -> T:
         """What the job endpoint of a use says to a call of it, with its token, at a site."""
         transfer = await self._transfer(use)
         if transfer is None or transfer.data_address is None:

@@ -100,7 +100,7 @@ def _forms(declared: str) -> Mapping[str, FactType]:
     return MappingProxyType({name: FORMS[form or "token"] for name, _, form in pairs})
 
 
-ANSWER: EntryKind = _kind("answer", "site:did use release digest:digest", "step question:digest")
+ANSWER: EntryKind = _kind("answer", "site:did use release digest:digest", "step question:digest parts:digests")
 
 _NEGOTIATION = (
     "role pid counterparty:did",
@@ -116,7 +116,8 @@ _TRANSFER = ("role pid counterparty:did agreement format", "peer_pid code")
 # in between), and may be held for a person before that; `expires` is until when its answer may leave, `sites` how
 # many holders the run names, `scope` the digest of the rows that it was narrowed to, keyed by the holder. `manifest`
 # is what the user signed of the run: the same at all sites, and in each round. An answer to another question than
-# that of the round has its own `step` and `question`.
+# that of the round has its own `step` and `question`. `parts` are the digests of what travelled beside the JSON: of
+# what was answered in an answer, of what was asked in a round.
 _KINDS = (
     _kind("offer.published", "asset offer policy:digest label:digest", "dataset:digest dictionary:digest"),
     _kind("offer.withdrawn", "asset"),
@@ -141,7 +142,7 @@ _KINDS = (
     _kind("use.withheld", "admission code"),
     _kind("use.failed", "admission code"),
     _kind("run.started", "run task:digest agreements:tokens sites:dids protection"),
-    _kind("run.round", "run round:number step answers:answers", "model:digest manifest:digest"),
+    _kind("run.round", "run round:number step answers:answers", "model:digest manifest:digest parts:digests"),
     _kind(
         "run.finished",
         "run model:digest rounds:number sites:dids protection",

@@ -16,6 +16,7 @@ RunError                   the whole run failed
  |- SitesRefusedError      sites said no, and nobody said to go on without them
  |- SitesAwayError         sites stayed away, and nobody said to go on without them
  |- AnswersInvalidError    the answers of a round cannot be right together
+ |- PartsLostError | PartsRoomError
  `- TooFewSitesError | TooFewAskedError | RunCancelledError
 """
 
@@ -180,6 +181,22 @@ class AnswersInvalidError(RunError):
     code = "learning.answers_invalid"
     sentence = msgid("The answers of round {round} do not fit together: {reason}.")
     next_step = msgid("Start the run again; if it happens again, compare the versions of the sites.")
+
+
+class PartsLostError(RunError):
+    """Parts that the state of a run names are gone."""
+
+    code = "learning.parts_lost"
+    sentence = msgid("The part {digest}, which the run needs to go on, is gone.")
+    next_step = msgid("Start the run again, and leave the folder of parts alone while it lasts.")
+
+
+class PartsRoomError(RunError):
+    """The parts of a run do not fit."""
+
+    code = "learning.parts_room"
+    sentence = msgid("The parts of the run need more than the {limit} bytes that they may take up here.")
+    next_step = msgid("Ask for less at once, or raise quotas.part_megabytes, and train again.")
 
 
 class RunCancelledError(RunError):

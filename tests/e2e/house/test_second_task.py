@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from medspace.app.cli.root import root
 from medspace.app.compose import ALGORITHMS, ENGINES, Parts
 from medspace.app.sdk import SpaceError
 from tests.e2e.house.second_task import MEAN, TRAIN, MeanAlgorithm, MeanEngine
@@ -42,6 +43,18 @@ def test_the_new_task_is_run_and_its_result_is_shown_and_proven(stage, tmp_path)
     assert stage.space("user").model(run["id"])["result"] == run["model"]["result"]
     report = audited(stage, tmp_path)
     assert report["outcome"] == "verified", report["findings"]
+
+
+def test_people_see_it_as_its_folder_says(stage, capsys):
+    user = stage.space("user")
+    run = user.train(MEAN_OF_AGES, agreements(stage, "authority", "clinic"), wait=60)
+    mean = f"{run['model']['result']['mean']:.2f}"
+    said = user.model(run["id"])["described"]
+    assert said["title"] == "A mean"
+    assert said["coefficients"] == {"columns": ["column", "mean"], "rows": [["age", mean]]}
+    assert root(["model", run["id"], "--config", str(stage.nodes["user"].file)]) == 0
+    shown = capsys.readouterr().out
+    assert all(words in shown for words in ("A mean", "column", mean, "of Authority, Clinic"))
 
 
 def test_the_first_task_goes_on_beside_it(stage):

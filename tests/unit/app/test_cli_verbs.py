@@ -17,7 +17,6 @@ from medspace.app.screen import Screen
 from medspace.core.errors import StorageTakenError
 from medspace.core.text import Text
 
-QUALITY = {"n": 9, "persons": 8, "auc": 0.9, "auc_resolution": 0.02, "brier": 0.1, "ece": None, "rmse": 0.3}
 NOTHING = {"code": None, "sentence": None, "next_step": None, "round": None, "seconds_left": None, "percent": None}
 WHY = ["use.engine", "label.review", "ethics.board"]
 FAR = {"progress": {"done": 300.0, "of": 400.0, "seconds_left": 20}, "held_for": WHY}
@@ -41,10 +40,13 @@ MODEL = {
     "sites": [IN, OUT, GONE],
     "id": "urn:model",
     "digest": "sha256:00",
-    "family": "binomial",
     "rounds": 3,
-    "coefficients": [{"name": "age", "value": "0.5", "standard_error": None}],
-    "quality": {"sites": [{"name": "H", "rows": 9, **QUALITY}], "pooled": {"rows": 9, **QUALITY}},
+    "described": {
+        "title": "A model",
+        "coefficients": {"columns": ["term", "coefficient"], "rows": [["age", "+0.5000"]]},
+        "quality": {"columns": ["hospital", "AUC"], "rows": [["H", "0.900 ± 0.020"]]},
+        "sentences": ["It was measured."],
+    },
     "protections": ["The coordinator saw everything."],
     "lineage": {"run": "urn:run", "sites": ["did:web:h"], "agreements": ["urn:a"]},
 }

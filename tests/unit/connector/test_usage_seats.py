@@ -19,6 +19,7 @@ from medspace.connector.usage.errors import (
     UseRestoredError,
     WithheldError,
 )
+from medspace.connector.usage.memory import Numbered
 from medspace.connector.usage.model import SEATS
 from medspace.connector.usage.seats import MOST_MANIFESTS, MOST_TRIES
 from medspace.core import limits
@@ -34,6 +35,7 @@ from tests.unit.connector.uses import HOLDER, TASK, USER, House, call
 
 B, C = "did:web:b.example", "did:web:z.example"  # one on either side of the holder, by their DIDs
 AGREEMENTS = {HOLDER: "urn:agreement:1", B: "urn:agreement:b", C: "urn:agreement:z"}
+FIRST = Numbered(1, "urn:uuid:a")
 THREE = TASK | {"min_sites": 3}
 
 
@@ -291,7 +293,7 @@ async def test_the_keys_of_all_seats_are_taken_once_and_again():
 async def test_keys_without_a_manifest_are_refused():
     house, token = await house_of()
     assert await refusal(hand(house, token, [])) == "run.no_manifest"
-    assert await house.control.seats.peers("urn:job:1", "urn:uuid:a") is None
+    assert await house.control.seats.peers("urn:job:1", FIRST) is None
 
 
 BEFORE = manifest_of(USER, THREE, AGREEMENTS, run="urn:run:before")
@@ -312,9 +314,9 @@ async def test_a_key_that_its_seat_did_not_sign_for_this_manifest_is_refused(for
     keys = await keys_of(house, token)
     with pytest.raises(SeatKeyInvalidError):
         await hand(house, token, FORGERIES[forgery](keys).values())
-    assert await house.control.seats.peers("urn:job:1", "urn:uuid:a") is None
+    assert await house.control.seats.peers("urn:job:1", FIRST) is None
     await hand(house, token, keys.values())  # the control: as their seats signed them they are taken
-    assert await house.control.seats.peers("urn:job:1", "urn:uuid:a") is not None
+    assert await house.control.seats.peers("urn:job:1", FIRST) is not None
 
 
 async def test_keys_do_not_change_nor_this_seats_own():
@@ -375,7 +377,7 @@ async def test_keys_for_a_manifest_that_is_another_one_by_now_are_refused(monkey
 
     monkeypatch.setattr(type(seats), "_verified", slow)
     assert await refusal(hand(house, token, keys.values())) == "run.other_keys"
-    assert await seats.peers("urn:job:1", "urn:uuid:a") is None
+    assert await seats.peers("urn:job:1", FIRST) is None
 
 
 async def test_a_key_of_a_seat_that_is_no_member_is_refused():
@@ -393,7 +395,7 @@ async def table():
     """A holder at a table, what its engine gets, and what that of B gets, which tests play."""
     house, token = await house_of()
     await hand(house, token, (await keys_of(house, token)).values())
-    ours = await house.control.seats.peers("urn:job:1", "urn:uuid:a")
+    ours = await house.control.seats.peers("urn:job:1", FIRST)
     theirs = replace(ours, holder=B, identity=replace(ours.identity, signer=signer_of(B)), secret=lambda: SECRETS[B])
     return house, token, ours, theirs
 
@@ -475,7 +477,7 @@ async def test_the_private_key_is_gone_with_the_key_of_the_use():
     house.keys.forget("urn:job:1")
     assert ours.manifest == theirs.manifest
     with pytest.raises(UseMemoryError):
-        (await house.control.seats.peers("urn:job:1", "urn:uuid:a")).open(B, "label", sealed)
+        (await house.control.seats.peers("urn:job:1", FIRST)).open(B, "label", sealed)
 
 
 async def test_the_seat_is_gone_with_the_use():

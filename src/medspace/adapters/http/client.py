@@ -21,10 +21,11 @@ from medspace.adapters.http.connection import (
     NoAnswerError,
     OversizedAnswerError,
 )
-from medspace.adapters.http.dialling import Dialler, Proxy, Resolver, system_resolver
+from medspace.adapters.http.dialling import Dialler, Resolver, system_resolver
 from medspace.adapters.http.errors import AnswerTooLargeError, BadAnswerError
 from medspace.adapters.http.guard import Guard, ParsedUrl
 from medspace.adapters.http.pace import Pace, Stopwatch, TooSlowError
+from medspace.adapters.http.proxy import Proxy
 from medspace.connector.errors import NotSentError, UnreachableError
 from medspace.core.text import Text, msgid
 

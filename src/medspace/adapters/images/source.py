@@ -106,7 +106,7 @@ def load(asset: str, path: Path, dictionary: Dictionary) -> CheckedImages:
     each column of the dictionary.
 
     Raises:
-        MissingExtraError: duckdb is not installed.
+        MissingExtraError: duckdb is not installed, or Pillow for JPEG.
         TableUnreadableError, TableRefusedError: the labels cannot be read, or do not keep to the dictionary.
         ImageRefusedError: an image cannot be read, or has another shape than the first.
     """

@@ -4,13 +4,15 @@ Every call carries the private token. Answers are JSON; sentences come in the la
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Literal
+from collections.abc import Awaitable, Callable, Coroutine
+from json import JSONDecodeError
+from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
@@ -24,6 +26,7 @@ from medspace.app.doctor import examine_config
 from medspace.app.language import speaker
 from medspace.connector.usage.model import Question
 from medspace.core.canonical import Json, JsonObject
+from medspace.core.decoding import read_json
 from medspace.core.errors import InvalidInputError, MedspaceError
 from medspace.core.paging import Cursor
 from medspace.core.text import msgid
@@ -145,6 +148,30 @@ State = Literal["", "working", "held", "released", "withheld", "refused", "faile
 Wait = Annotated[float, Query(ge=0, le=LONGEST_WAIT)]
 
 
+class _OneWay(Request):
+    """A request whose body can be read in one way only, as at the public door (`core.decoding`)."""
+
+    async def json(self) -> Json:
+        try:
+            return read_json(await self.body())
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            raise JSONDecodeError(str(error), "", 0) from error  # FastAPI knows no other
+
+
+class _Route(APIRoute):
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handled(request: Request) -> Response:
+            return await handle(_OneWay(request.scope, request.receive))
+
+        return handled
+
+
+def _router(tag: str) -> APIRouter:
+    return APIRouter(tags=[tag], route_class=_Route)
+
+
 def management_app(desk: Desk) -> FastAPI:
     """The application of the private listener, to be put behind `guarded.Guarded`."""
     app = FastAPI(
@@ -168,9 +195,13 @@ async def _told(request: Request, error: Exception) -> Response:
 
 async def _unreadable(request: Request, error: Exception) -> Response:
     found = error.errors() if isinstance(error, RequestValidationError) else []
-    reasons = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in found)
+    reasons = "; ".join(f"{'.'.join(map(str, one['loc']))}: {_flaw(one)}" for one in found)
     problem = RequestError(reason=reasons)
     return json_response(problem_of(problem, request_language(request)), 400)
+
+
+def _flaw(one: dict[str, Any]) -> str:
+    return str(one["ctx"]["error"] if one["type"] == "json_invalid" else one["msg"])
 
 
 async def _unrouted(request: Request, error: Exception) -> Response:
@@ -196,7 +227,7 @@ def _following(places: list[tuple[str, str]], limit: int) -> str:
 
 
 def _space(desk: Desk) -> APIRouter:
-    router = APIRouter(tags=["space"])
+    router = _router("space")
 
     @router.get("/status")
     async def status() -> Response:
@@ -245,7 +276,7 @@ def _space(desk: Desk) -> APIRouter:
 
 
 def _terms(desk: Desk) -> APIRouter:
-    router = APIRouter(tags=["terms"])
+    router = _router("terms")
 
     @router.get("/catalog")
     async def catalog(search: Annotated[str, Query(max_length=200)] = "", participant: str = "") -> Response:
@@ -301,7 +332,7 @@ def _terms(desk: Desk) -> APIRouter:
 
 
 def _labels(desk: Desk) -> APIRouter:
-    router = APIRouter(tags=["labels"])
+    router = _router("labels")
 
     @router.get("/labels")
     async def labels(limit: Limit = LARGEST_PAGE, after: After = "") -> Response:
@@ -324,7 +355,7 @@ def _labels(desk: Desk) -> APIRouter:
 
 
 def _uses(desk: Desk) -> APIRouter:
-    router = APIRouter(tags=["uses"])
+    router = _router("uses")
 
     @router.post("/downloads")
     async def download(body: DownloadBody) -> Response:
@@ -360,7 +391,7 @@ def _uses(desk: Desk) -> APIRouter:
 
 
 def _steps(desk: Desk) -> APIRouter:
-    router = APIRouter(tags=["steps"])
+    router = _router("steps")
 
     def shown(question: Question) -> JsonObject:
         return steps.shown(question, desk.usage.progress(question), desk.clock.now())
@@ -388,7 +419,7 @@ def _steps(desk: Desk) -> APIRouter:
 
 
 def _runs(desk: Desk) -> APIRouter:
-    router = APIRouter(tags=["runs"])
+    router = _router("runs")
 
     @router.post("/runs")
     async def begin(request: Request, body: RunBody) -> Response:
@@ -402,7 +433,7 @@ def _runs(desk: Desk) -> APIRouter:
         speak, most = speaker(request_language(request)), min(limit, LARGEST_RUNS)
         found = await desk.runs(PageRequest(most, after))
         following = _following([(run.created, run.id) for run, _ in found], most)
-        shown = [views.run(run, model, desk.waiting, desk.names(), speak) for run, model in found]
+        shown = [desk.shown(run, model, speak) for run, model in found]
         return json_response({"runs": shown, "next": following})
 
     @router.get("/runs/{run:path}")
@@ -422,7 +453,7 @@ def _runs(desk: Desk) -> APIRouter:
 
 
 def _proofs(desk: Desk) -> APIRouter:
-    router = APIRouter(tags=["proofs"])
+    router = _router("proofs")
 
     @router.get("/audit/bundle")
     async def bundle() -> Response:

@@ -57,6 +57,7 @@ class Learning:
             tuple(make() for make in base.parts.algorithms),
             dictionaries=PublishedDictionaries(Finder(base.documents, road.transport), base.database),
             progress=self.waiting.hear,
+            blobs=road.usage.parts.store,
         )
         self.training = Training(base.config.did, self.coordinator, base.database, base.facts, base.clock)
 

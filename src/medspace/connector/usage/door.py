@@ -28,7 +28,7 @@ from medspace.connector.usage.errors import (
 )
 from medspace.connector.usage.gate import INTERRUPTED, Gate
 from medspace.connector.usage.memory import remembered
-from medspace.connector.usage.model import JOBS, QUESTIONS, Job, Outcome, Question
+from medspace.connector.usage.model import JOBS, QUESTIONS, SEATS, Job, Outcome, Question
 from medspace.connector.usage.naming import Digests
 from medspace.connector.usage.recollection import Recollection, Sought
 from medspace.connector.usage.requests import Requests, UseContext
@@ -37,7 +37,7 @@ from medspace.connector.usage.versions import Content
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock, stamp
 from medspace.core.decision import Decision, combine
-from medspace.core.engine import Engine, OutputForm
+from medspace.core.engine import Engine, OutputForm, columns_of
 from medspace.core.hashing import digest, same_secret
 from medspace.core.store import Transaction
 from medspace.core.usage import Admission, Brakes, Grant, Release, RowScope, Step
@@ -74,15 +74,16 @@ class Door:
         if isinstance(grant, Refusal):
             return grant
         request = request_digest(visit.job.kind, grant, said.step)
-        again = self.holder.notebook.answered(tx, visit.job.id, request)
+        again = self.holder.notebook.answered(tx, visit.asked, request)
         if again is not None:
             return again
-        waits = self._end_stale(tx, visit.job, said.step)
+        waits = self._end_stale(tx, visit, said.step)
         if waits is not None:
             return waits
         asking = AdmissibleStep(visit, grant, request, new=True)
         memory = remembered(tx, visit.job.id)
-        sought = Sought(visit.job.asset, grant.scope, grant.min_cohort, request, visit.step, memory is not None)
+        looked_at = columns_of(self.engines[visit.job.kind, task_name(visit.step)], visit.step)
+        sought = Sought(visit.job.asset, grant.scope, grant.min_cohort, request, looked_at, memory is not None)
         recalled = self.recollection.of(tx, sought, now)
         asking = replace(asking, new=recalled.known is None and not recalled.perhaps)
         decision = combine(self._judged(tx, asking), recalled.unchanged)
@@ -93,7 +94,15 @@ class Door:
             self._spend(tx, asking)
         admission = self._admission(tx, asking, admission_id)
         kept = self._keep(tx, asking, admission, said.step)
-        return Admitted(admission, visit.step, kept, recalled.known, memory or "")
+        return Admitted(
+            admission,
+            visit.step,
+            kept,
+            recalled.known,
+            memory or "",
+            seat=tx.get(SEATS, visit.job.id),
+            number=visit.job.steps + 1,
+        )
 
     def again(self, tx: Transaction, call: Call, said: Digests, now: datetime) -> Release | Refusal | None:
         """The answer that the use already got to a step, where it may still have it; nothing is admitted.
@@ -106,7 +115,7 @@ class Door:
         visit, grant = self._let_in(tx, call, said, now)
         if isinstance(grant, Refusal):
             return grant
-        return self.holder.notebook.answered(tx, visit.job.id, request_digest(visit.job.kind, grant, said.step))
+        return self.holder.notebook.answered(tx, visit.asked, request_digest(visit.job.kind, grant, said.step))
 
     def parted(self, tx: Transaction, call: Call, question: Question, now: datetime) -> Refusal | None:
         """Why what belongs to an answer of this use may leave no longer; noted, as for the answer itself.
@@ -130,7 +139,7 @@ class Door:
         admission, step = notebook.admission(question, self.applied, now), notebook.shown(question)
         asked = UseContext(now, self._uses_before(tx, job), step.task, admission.protection or None)
         visit = Visit(job, agreement, step, admission.task, self.requests.of(tx, agreement, job.kind, asked), now)
-        release = notebook.answered(tx, job.id, question.request)
+        release = notebook.answered(tx, [question], question.request)
         return visit, combine() if release is None else self.gate.again(tx, visit, release)
 
     def _let_in(self, tx: Transaction, call: Call, said: Digests, now: datetime) -> tuple[Visit, Grant | Refusal]:
@@ -154,7 +163,7 @@ class Door:
     ) -> Visit:
         asked = UseContext(now, self._uses_before(tx, job), step.task, self._protection(job.kind, step))
         request = self.requests.of(tx, agreement, job.kind, asked)
-        return Visit(job, agreement, step, task, request, now)
+        return Visit(job, agreement, step, task, request, now, asked=tuple(self.holder.notebook.of_use(tx, job.id)))
 
     def _protection(self, kind: str, step: Step) -> str | None:
         engine = self.engines.get((kind, task_name(step)))
@@ -169,7 +178,7 @@ class Door:
         """
         job = tx.get(JOBS, call.job)
         # One answer for "no such job", "not yours" and "wrong token": who has no right learns nothing.
-        if job is None or call.user not in (job.user, coordinator or self._coordinator(tx, job)):
+        if job is None or (call.user != job.user and call.user != (coordinator or self._coordinator(tx, job))):
             raise UnknownJobError(use=call.job)
         if not same_secret(call.token, self.tokens.token(job.id, job.generation)):
             raise UnknownJobError(use=call.job)
@@ -181,17 +190,17 @@ class Door:
         manifest = manifest_of(tx, job.id)
         return job.user if manifest is None else manifest.coordinator
 
-    def _end_stale(self, tx: Transaction, job: Job, asked: str) -> Refusal | None:
+    def _end_stale(self, tx: Transaction, visit: Visit, asked: str) -> Refusal | None:
         """What this use was admitted to and never got to an end: nothing of it is going on any more.
 
         Where an output of it waits for a person, so does what it asks next: its rounds stay in the order of the log.
         """
         waits = None
-        for question in self.holder.notebook.of_use(tx, job.id):
+        for question in visit.asked:
             if question.outcome is Outcome.OPEN:
                 self.gate.end(tx, question.id, Outcome.FAILED, INTERRUPTED)
             elif question.outcome is Outcome.HELD:
-                waits = Refusal(StepHeldError() if question.asked == asked else UseWaitsError(use=job.id))
+                waits = Refusal(StepHeldError() if question.asked == asked else UseWaitsError(use=visit.job.id))
         return waits
 
     def _uses_before(self, tx: Transaction, job: Job) -> int:
@@ -228,7 +237,8 @@ class Door:
         now, admission = self.clock.now(), question.admission
         kept = tx.get(QUESTIONS, admission.id) or question.asked
         alone = remembered(tx, admission.use) is not None
-        sought = Sought(admission.asset, admission.scope, admission.min_cohort, kept.request, question.step, alone)
+        looked_at = columns_of(self.engines[admission.kind, task_name(question.step)], question.step)
+        sought = Sought(admission.asset, admission.scope, admission.min_cohort, kept.request, looked_at, alone)
         known, decision = self.recollection.on(tx, sought, content, now)
         late = known is None and not kept.counted
         if late and decision.permitted:

@@ -110,7 +110,8 @@ class Gate:
 
         admission = question.admission
         visit = Visit(job, agreement, question.step, admission.task, request, now)
-        now_granted = [condition.admit(tx, visit)[1] for condition in self.conditions]
+        narrowing = (condition for condition in self.conditions if condition.narrows)
+        now_granted = [condition.admit(tx, visit)[1] for condition in narrowing]
         granted = [one for grant in now_granted for one in grant.scope]
         looks = () if output.kind in admission.messages else (admission.hold, *(grant.hold for grant in now_granted))
         reasons = [*([ENGINE] if output.hold else []), *(one for look in looks for one in look)]

@@ -16,10 +16,10 @@ import asyncio
 import logging
 from collections.abc import Collection as Names
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from medspace.connector.model import INTENTS
+from medspace.connector.model import INTENTS, TRANSFERS
 from medspace.connector.usage.errors import UseMemoryError, UseRestoredError
 from medspace.connector.usage.model import JOBS, MEMORIES, SEATS, Memory
 from medspace.connector.usage.ports import Changes, Threads
@@ -34,6 +34,7 @@ LOOK = 3600.0  # seconds, where nothing is written
 AGAIN = 60.0  # seconds until what failed is tried again
 _LOGGER = logging.getLogger("medspace.memory")
 _OVER = frozenset({"complete", "terminate"})
+_ENDING = (TRANSFERS, INTENTS)  # a use ends with its transfer, or with the will to end that
 
 
 class UseKeys(Protocol):
@@ -64,6 +65,14 @@ class UseKeys(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """A step of a use: which of those that were admitted, from 1, and its admission."""
+
+    number: int
+    admission: str
+
+
 class Memories:
     """Seals and opens what uses remember; forgets the keys of those that are over."""
 
@@ -81,19 +90,19 @@ class Memories:
         self._kept: set[str] = set()  # the uses that have a key, as far as this connector has seen them
 
     # --- outside of transactions -------------------------------------------------------------------------------
-    def begin(self, use: str, number: int, admission: str) -> None:
+    def begin(self, use: str, step: Numbered) -> None:
         """Hold the database against what its use has done, before a step uses a secret of it. Blocking.
 
         Raises:
             UseRestoredError: another step of this number, or a later one, did so before: a backup was restored.
         """
-        if not self._keys.begin(use, number, admission):
+        if not self._keys.begin(use, step.number, step.admission):
             raise UseRestoredError(use=use)
 
-    async def opened(self, use: str, sealed: str | None = None, admission: str = "") -> bytes | None:
+    async def opened(self, use: str, sealed: str | None = None, step: Numbered | None = None) -> bytes | None:
         """What a use remembers, None while it remembers nothing; `sealed` where it was looked up before.
 
-        With an `admission` it is opened for a step of the use.
+        Where it is opened for a `step` of the use, that is held against what began before.
 
         Raises:
             UseMemoryError: its key is gone, or is not the one that sealed it.
@@ -103,9 +112,8 @@ class Memories:
             sealed = await self._database.read(lambda tx: remembered(tx, use)) or ""
         if not sealed:
             return None
-        if admission:
-            number = await self._database.read(lambda tx: steps_of(tx, use))
-            await self._threads.call(use, lambda: self.begin(use, number, admission))
+        if step is not None:
+            await self._threads.call(use, lambda: self.begin(use, step))
         return await self._threads.call(use, lambda: self.unsealed(use, sealed))
 
     def unsealed(self, use: str, sealed: str, name: str = "memory") -> bytes:
@@ -143,7 +151,7 @@ class Memories:
         """Forget the memory of each use when it ends; until cancelled."""
         while True:
             try:
-                await self._changes.until(self._over, LOOK)
+                await self._changes.until(self._over, LOOK, _ENDING)
                 await self._forget()
             except MedspaceError as error:  # a full disk, a key file that cannot be deleted: it is tried again
                 _LOGGER.warning("memory.kept", extra={"facts": {"code": error.code}})

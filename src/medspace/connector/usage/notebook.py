@@ -4,7 +4,7 @@ A question that is asked again gets the answer that it got; an auditor can be sh
 told what the asset has answered before.
 """
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from zlib import Z_BEST_SPEED, compress, decompress
@@ -75,9 +75,9 @@ class Notebook:
         recent = tx.find(QUESTIONS, where=where, order_by="time", after=stamp(now - YEAR), limit=MOST_WITHHELD_OF_ONE)
         return len(under), len(recent)
 
-    def answered(self, tx: Transaction, job: str, request: str) -> Release | None:
-        """What this use was answered to this very question, if its answer was lost and it asks again."""
-        for question in self.of_use(tx, job):
+    def answered(self, tx: Transaction, asked: Iterable[Question], request: str) -> Release | None:
+        """What a use, having asked these, was answered to this very question: its answer was lost, it asks again."""
+        for question in asked:
             if question.request == request and question.outcome is Outcome.RELEASED:
                 kept = tx.get(KEPT, question.id)
                 return self._release(kept) if kept else None

@@ -13,7 +13,7 @@ from medspace.connector.usage.conditions import Grounds
 from medspace.connector.usage.conditions.seats import operators
 from medspace.connector.usage.door import Door
 from medspace.connector.usage.errors import ManifestsTriedError, NotAdmittedError, SeatKeysTriedError
-from medspace.connector.usage.memory import Memories, steps_of
+from medspace.connector.usage.memory import Memories, Numbered
 from medspace.connector.usage.model import JOBS, SEATS, Job, TakenSeat
 from medspace.connector.usage.ports import Threads
 from medspace.core.clock import Clock, Randomness, stamp
@@ -138,9 +138,14 @@ class Seats:
         manifest = manifests.kept(seat.manifest)
         return await self.threads.call(use, lambda: manifests.read_keys(keys, manifest, self.identity.key))
 
-    async def peers(self, use: str, admission: str) -> "SeatPeers | None":
-        """What the engine of a use seals and opens with in one step; None where the seats have no keys."""
-        seat, number = await self.database.read(lambda tx: (tx.get(SEATS, use), steps_of(tx, use)))
+    async def peers(
+        self, use: str, step: Numbered, seat: TakenSeat | None = None, *, looked: bool = False
+    ) -> "SeatPeers | None":
+        """What the engine of a use seals and opens with in one step; None where the seats have no keys.
+
+        `seat` is what the use was seated with, where somebody has `looked`.
+        """
+        seat = seat if looked else await self.database.read(lambda tx: tx.get(SEATS, use))
         if seat is None or not seat.keys:
             return None
         secret = seat.secret
@@ -150,7 +155,7 @@ class Seats:
             seat.keys,
             self.identity,
             lambda: EnvelopeKey(self.memories.unsealed(use, secret, _SEALED_AS)),
-            lambda: self.memories.begin(use, number, admission),
+            lambda: self.memories.begin(use, step),
         )
 
     async def sealed(self, use: str, outbox: Mapping[str, str]) -> bool:

@@ -24,7 +24,7 @@ from medspace.connector.usage.errors import (
     WithheldError,
 )
 from medspace.connector.usage.gate import INTERRUPTED, Gate
-from medspace.connector.usage.memory import Memories
+from medspace.connector.usage.memory import Memories, Numbered
 from medspace.connector.usage.model import JOBS, QUESTIONS, Outcome
 from medspace.connector.usage.notebook import Said
 from medspace.connector.usage.parts import UseParts
@@ -151,8 +151,9 @@ class Working:
             if (given := await self._given_again(question, known)) is not None:
                 return given
             known = await self._recalled_otherwise(question, known)
-        memory = await self._memories.opened(admission.use, question.memory, admission.id)
-        peers, blobs = await self._seats.peers(admission.use, admission.id), self._parts.of(admission)
+        step = Numbered(question.number, admission.id)
+        memory, blobs = await self._memories.opened(admission.use, question.memory, step), self._parts.of(admission)
+        peers = await self._seats.peers(admission.use, step, question.seat, looked=question.memory is not None)
         rows = self._contents.known(admission.asset, admission.scope) if self._compares else None
         work = Work(
             admission,

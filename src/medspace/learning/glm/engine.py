@@ -104,6 +104,11 @@ class GlmEngine:
         """
         parse(task)
 
+    def columns(self, step: Step) -> frozenset[str]:
+        """Outcome and features of the task; what is asked in a round names no others (`core.engine.Reading`)."""
+        task = parse(step.task)
+        return frozenset((task.target.column, *(feature.name for feature in task.features)))
+
     def answer(self, admission: Admission, step: Step, workplace: Workplace) -> Output:
         """Do one step on the admitted rows.
 

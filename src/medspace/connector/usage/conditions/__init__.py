@@ -47,6 +47,11 @@ class Condition(Protocol):
     """Has a say in uses. Every method but `spend` only reads."""
 
     @property
+    def narrows(self) -> bool:
+        """Whether what it grants may narrow the rows, or want a person to look: it is asked again at the gate."""
+        ...
+
+    @property
     def duties(self) -> frozenset[str]:
         """The duties of agreements that it keeps, or sees kept, by their actions."""
         ...
@@ -84,6 +89,7 @@ class Neutral:
     """Has nothing against anything: what a condition has no say in, it takes from here."""
 
     duties: frozenset[str] = frozenset()
+    narrows: bool = True
 
     def violated(self, tx: Transaction, agreement: Agreement, user: str) -> frozenset[str]:
         """Nothing was."""

@@ -15,6 +15,7 @@ from medspace.core.store import Transaction
 class QuestionsCondition(Neutral):
     """Counts what an asset is asked anew."""
 
+    narrows = False
     grounds: Grounds
 
     def judge(self, tx: Transaction, asking: AdmissibleStep) -> Decision:

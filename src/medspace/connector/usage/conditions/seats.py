@@ -21,6 +21,7 @@ from medspace.runs.seating import Seen
 class SeatsCondition(Neutral):
     """Whether the run is one that this holder has a seat in, with whom, and whom its messages go to."""
 
+    narrows = False
     grounds: Grounds
 
     def admit(self, tx: Transaction, visit: Visit) -> tuple[Decision, Grant]:

@@ -14,6 +14,7 @@ from medspace.core.usage import Grant
 class StepCondition(Neutral):
     """Slows down a single use."""
 
+    narrows = False
     grounds: Grounds
 
     def admit(self, tx: Transaction, visit: Visit) -> tuple[Decision, Grant]:
@@ -25,7 +26,7 @@ class StepCondition(Neutral):
         visit, on, notebook = asking.visit, self.grounds.brakes, self.grounds.holder.notebook
         found = [PERMITTED]
         if on.once:
-            found.append(brakes.forward(notebook.of_use(tx, visit.job.id), visit.step))
+            found.append(brakes.forward(visit.asked, visit.step))
             found.append(brakes.within_use(visit.job.steps, visit.step.task))
         if on.questions:
             found.append(brakes.not_withheld(*notebook.withheld(tx, visit.job, visit.now)))
