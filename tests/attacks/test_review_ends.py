@@ -145,7 +145,7 @@ async def test_a_step_that_got_its_end_while_it_waited_to_be_taken_up_is_not_don
     runner = house.control._runners.of(house.engine)
     async with runner.place(question.user) as place:
         with pytest.raises(StepUnknownError):
-            await house.control._recovery.go_on(question, house.engine, runner, place)
+            await house.control._recovery.go_on(question, house.engine, runner, place, lambda *_: None)
     assert await ends(house) == [1]
     assert len(house.engine.asked) == asked
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from copy import deepcopy
 from dataclasses import replace
 from hashlib import sha256
 
@@ -15,8 +16,10 @@ from medspace.connector.usage.errors import (
     SeatKeysTriedError,
     UnknownJobError,
     UseMemoryError,
+    UseRestoredError,
     WithheldError,
 )
+from medspace.connector.usage.memory import Numbered
 from medspace.connector.usage.model import SEATS
 from medspace.connector.usage.seats import MOST_MANIFESTS, MOST_TRIES
 from medspace.core import limits
@@ -32,6 +35,7 @@ from tests.unit.connector.uses import HOLDER, NOW, TASK, USER, House, call
 
 B, C = "did:web:b.example", "did:web:z.example"  # one on either side of the holder, by their DIDs
 AGREEMENTS = {HOLDER: "urn:agreement:1", B: "urn:agreement:b", C: "urn:agreement:z"}
+FIRST = Numbered(1, "urn:uuid:a")
 THREE = TASK | {"min_sites": 3}
 
 
@@ -289,7 +293,7 @@ async def test_the_keys_of_all_seats_are_taken_once_and_again():
 async def test_keys_without_a_manifest_are_refused():
     house, token = await house_of()
     assert await refusal(hand(house, token, [])) == "run.no_manifest"
-    assert await house.control.seats.peers("urn:job:1") is None
+    assert await house.control.seats.peers("urn:job:1", FIRST) is None
 
 
 BEFORE = manifest_of(USER, THREE, AGREEMENTS, run="urn:run:before")
@@ -310,9 +314,9 @@ async def test_a_key_that_its_seat_did_not_sign_for_this_manifest_is_refused(for
     keys = await keys_of(house, token)
     with pytest.raises(SeatKeyInvalidError):
         await hand(house, token, FORGERIES[forgery](keys).values())
-    assert await house.control.seats.peers("urn:job:1") is None
+    assert await house.control.seats.peers("urn:job:1", FIRST) is None
     await hand(house, token, keys.values())  # the control: as their seats signed them they are taken
-    assert await house.control.seats.peers("urn:job:1") is not None
+    assert await house.control.seats.peers("urn:job:1", FIRST) is not None
 
 
 async def test_keys_do_not_change_nor_this_seats_own():
@@ -373,7 +377,7 @@ async def test_keys_for_a_manifest_that_is_another_one_by_now_are_refused(monkey
 
     monkeypatch.setattr(type(seats), "_verified", slow)
     assert await refusal(hand(house, token, keys.values())) == "run.other_keys"
-    assert await seats.peers("urn:job:1") is None
+    assert await seats.peers("urn:job:1", FIRST) is None
 
 
 async def test_a_key_of_a_seat_that_is_no_member_is_refused():
@@ -391,7 +395,7 @@ async def table():
     """A holder at a table, what its engine gets, and what that of B gets, which tests play."""
     house, token = await house_of()
     await hand(house, token, (await keys_of(house, token)).values())
-    ours = await house.control.seats.peers("urn:job:1")
+    ours = await house.control.seats.peers("urn:job:1", FIRST)
     theirs = replace(ours, holder=B, identity=replace(ours.identity, signer=signer_of(B)), secret=lambda: SECRETS[B])
     return house, token, ours, theirs
 
@@ -426,13 +430,54 @@ async def test_the_engine_gets_the_peers_of_its_run():
     assert seen[0].seats == tuple(sorted(AGREEMENTS))
 
 
+class Sealing:
+    """An engine that masks with what it has in common with a peer, and remembers nothing."""
+
+    def __init__(self, engine):
+        self.engine, self.made = engine, []
+
+    def __getattr__(self, name):
+        return getattr(self.engine, name)
+
+    def answer(self, admission, step, workplace):
+        self.made.append(workplace.keys.pair(C, "mask", b"s" * 32, "sealed"))
+        return self.engine.output
+
+
+@pytest.mark.parametrize("rolled", ["database", "both", "nothing"])
+async def test_a_seat_whose_steps_a_restored_database_forgot_uses_its_keys_no_more(rolled):
+    """With both rolled back nobody can tell (the control), and nothing is refused where nothing was."""
+    house, token, _, _ = await table()
+    sealing = house.engine = Sealing(house.engine)
+    house.ended = []
+    house.end = lambda use, decision: house.ended.append((use, decision.code))
+    house.build()
+    before, keys = deepcopy(house.database._state), deepcopy(house.keys)
+    await asked(house, token)
+    if rolled != "nothing":
+        house.database._state = before
+    if rolled == "both":
+        house.keys = keys
+    house.build()
+    if rolled == "database":
+        with pytest.raises(UseRestoredError):
+            await asked(house, token, name="mean")
+        assert (await house.log())[-1].facts["code"] == "use.restored"
+        assert house.ended == [("urn:job:1", "use.restored")]
+        assert len(sealing.made) == 1
+    else:
+        await asked(house, token, round=2)
+        assert len(sealing.made) == 2
+        assert house.ended == []
+
+
 async def test_the_private_key_is_gone_with_the_key_of_the_use():
     house, _, ours, theirs = await table()
     sealed = theirs.seal(HOLDER, "label", b"m")
     house.keys.forget("urn:job:1")
     assert ours.manifest == theirs.manifest
     with pytest.raises(UseMemoryError):
-        (await house.control.seats.peers("urn:job:1")).open(B, "label", sealed)
+        (await house.control.seats.peers("urn:job:1", FIRST)).open(B, "label", sealed)
 
 
 async def test_the_seat_is_gone_with_the_use():

@@ -89,7 +89,7 @@ class Admitted:
 
     `memory` is what the use remembers, sealed; "" where it remembers nothing, None where nobody has looked. `seat` is
     what it was seated with, as was looked up with the memory. `looked`: a person of the holder has looked at its
-    output, and let it go.
+    output, and let it go. `number` is which of the use's steps it is, from 1.
     """
 
     admission: Admission
@@ -98,6 +98,7 @@ class Admitted:
     known: Release | None = None
     memory: str | None = field(default=None, repr=False)
     looked: bool = False
+    number: int = 0
     seat: TakenSeat | None = field(default=None, repr=False)
 
 

@@ -96,7 +96,15 @@ class Door:
             self._spend(tx, asking)
         admission = self._admission(tx, asking, admission_id)
         kept = self._keep(tx, asking, admission, said.step)
-        return Admitted(admission, visit.step, kept, recalled.known, memory or "", seat=tx.get(SEATS, visit.job.id))
+        return Admitted(
+            admission,
+            visit.step,
+            kept,
+            recalled.known,
+            memory or "",
+            seat=tx.get(SEATS, visit.job.id),
+            number=visit.job.steps + 1,
+        )
 
     def again(self, tx: Transaction, call: Call, said: Digests, now: datetime) -> Release | Refusal | None:
         """The answer that the use already got to a step, where it may still have it; nothing is admitted.

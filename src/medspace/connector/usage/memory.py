@@ -5,8 +5,8 @@ without it, and with the key the memory is gone for good, whatever copies of the
 part of a backup; a use whose key is lost begins anew.
 
 A database that was restored from a backup remembers what was so then, and a secret that was used since would be used
-again. So beside the key lies which step of the use began last; a use that would begin one again as another is over.
-(Who copies back both, the whole machine, is not found out so.)
+again. So beside the key lies which step used a secret of the use last: one that it remembers, or the key of its seat.
+A use that would have another step in its place is over. (Who copies back both, the whole machine, is not found out.)
 
 The memory changes in the transaction that lets an output go, with it or not at all. What an output that waits for a
 person would have remembered waits with it.
@@ -16,7 +16,7 @@ import asyncio
 import logging
 from collections.abc import Collection as Names
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from medspace.connector.model import INTENTS, TRANSFERS
@@ -65,6 +65,14 @@ class UseKeys(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """A step of a use: which of those that were admitted, from 1, and its admission."""
+
+    number: int
+    admission: str
+
+
 class Memories:
     """Seals and opens what uses remember; forgets the keys of those that are over."""
 
@@ -82,29 +90,30 @@ class Memories:
         self._kept: set[str] = set()  # the uses that have a key, as far as this connector has seen them
 
     # --- outside of transactions -------------------------------------------------------------------------------
-    async def begin(self, use: str, admission: str) -> None:
-        """Hold the database against what its use has done, before a step is worked on.
+    def begin(self, use: str, step: Numbered) -> None:
+        """Hold the database against what its use has done, before a step uses a secret of it. Blocking.
 
         Raises:
-            UseRestoredError: another step of this number, or a later one, has begun before: a backup was restored.
+            UseRestoredError: another step of this number, or a later one, did so before: a backup was restored.
         """
-        if use not in self._kept:
-            return
-        job = await self._database.read(lambda tx: tx.get(JOBS, use))
-        number = 0 if job is None else job.steps
-        if not await self._threads.call(use, lambda: self._keys.begin(use, number, admission)):
+        if not self._keys.begin(use, step.number, step.admission):
             raise UseRestoredError(use=use)
 
-    async def opened(self, use: str, sealed: str | None = None) -> bytes | None:
+    async def opened(self, use: str, sealed: str | None = None, step: Numbered | None = None) -> bytes | None:
         """What a use remembers, None while it remembers nothing; `sealed` where it was looked up before.
+
+        Where it is opened for a `step` of the use, that is held against what began before.
 
         Raises:
             UseMemoryError: its key is gone, or is not the one that sealed it.
+            UseRestoredError: as `begin`.
         """
         if sealed is None:
             sealed = await self._database.read(lambda tx: remembered(tx, use)) or ""
         if not sealed:
             return None
+        if step is not None:
+            await self._threads.call(use, lambda: self.begin(use, step))
         return await self._threads.call(use, lambda: self.unsealed(use, sealed))
 
     def unsealed(self, use: str, sealed: str, name: str = "memory") -> bytes:
@@ -163,6 +172,12 @@ def over(tx: Transaction, use: str) -> bool:
     """Whether a use has come to its end; one that is suspended has not."""
     job, owed = tx.get(JOBS, use), tx.get(INTENTS, use)
     return job is None or job.over or (owed is not None and owed.action in _OVER)
+
+
+def steps_of(tx: Transaction, use: str) -> int:
+    """How many steps of a use were admitted."""
+    job = tx.get(JOBS, use)
+    return 0 if job is None else job.steps
 
 
 def remembered(tx: Transaction, use: str) -> str | None:

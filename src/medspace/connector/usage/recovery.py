@@ -11,9 +11,10 @@ from datetime import datetime
 from medspace.connector.usage.calls import Admitted, Holder
 from medspace.connector.usage.errors import JobClosedError, StepUnknownError
 from medspace.connector.usage.gate import INTERRUPTED, Gate
+from medspace.connector.usage.memory import steps_of
 from medspace.connector.usage.model import JOBS, QUESTIONS, Outcome, Question
 from medspace.connector.usage.ports import Place, Runner
-from medspace.connector.usage.working import Tell, Working, unheard
+from medspace.connector.usage.working import Tell, Working
 from medspace.core.clock import Clock, instant
 from medspace.core.engine import Engine
 from medspace.core.store import Database, Transaction
@@ -56,9 +57,9 @@ class Recovery:
         await self._database.write(lambda tx: self._gate.end(tx, question.id, outcome, code))
 
     async def go_on(
-        self, question: Question, engine: Engine | None, runner: Runner, place: Place, tell: Tell = unheard
+        self, question: Question, engine: Engine | None, runner: Runner, place: Place, tell: Tell
     ) -> Release:
-        """Lead a step that was cut off to its end.
+        """Lead a step that was cut off to its end; `tell` hears how far it is.
 
         Raises:
             StepUnknownError: it cannot be done again; it was noted as failed.
@@ -79,7 +80,8 @@ class Recovery:
     async def _admitted(self, question: Question, now: datetime) -> Admitted:
         await self._holder.notebook.open_history(self._database, question.asset)
         admission = self._holder.notebook.admission(question, self._applied, now)
-        return Admitted(admission, self._holder.notebook.shown(question), question)
+        number = await self._database.read(lambda tx: steps_of(tx, question.job))
+        return Admitted(admission, self._holder.notebook.shown(question), question, number=number)
 
     def _taken_up(self, tx: Transaction, question: Question, engine: Engine | None, *, held: bool) -> Question:
         """The question as it stands, with one more repeat where it must be; or ended where it cannot be repeated.

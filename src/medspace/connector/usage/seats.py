@@ -20,7 +20,7 @@ from medspace.connector.usage.errors import (
     SeatKeysTriedError,
     StepUnsignedError,
 )
-from medspace.connector.usage.memory import Memories
+from medspace.connector.usage.memory import Memories, Numbered
 from medspace.connector.usage.model import JOBS, SEATS, Job, TakenSeat
 from medspace.connector.usage.ports import Threads
 from medspace.core.clock import Clock, Randomness, stamp
@@ -160,8 +160,10 @@ class Seats:
         now = self.clock.now()
         return await self.threads.call(use, lambda: manifests.read_keys(keys, manifest, self.identity.member, now))
 
-    async def peers(self, use: str, seat: TakenSeat | None = None, *, looked: bool = False) -> "SeatPeers | None":
-        """What the engine of a use seals and opens with; None where the seats have no keys.
+    async def peers(
+        self, use: str, step: Numbered, seat: TakenSeat | None = None, *, looked: bool = False
+    ) -> "SeatPeers | None":
+        """What the engine of a use seals and opens with in one step; None where the seats have no keys.
 
         `seat` is what the use was seated with, where somebody has `looked`.
         """
@@ -175,6 +177,7 @@ class Seats:
             seat.keys,
             self.identity,
             lambda: EnvelopeKey(self.memories.unsealed(use, secret, _SEALED_AS)),
+            lambda: self.memories.begin(use, step),
         )
 
     async def sealed(self, use: str, outbox: Mapping[str, str]) -> bool:
@@ -305,6 +308,7 @@ class SeatPeers:
     texts: tuple[str, ...]  # the keys of all seats, as they signed them
     identity: Identity
     secret: Callable[[], EnvelopeKey]
+    begin: Callable[[], None]  # before anything is done with keys: whether this step may (`Memories.begin`)
 
     @property
     def seats(self) -> tuple[str, ...]:
@@ -390,6 +394,7 @@ class SeatPeers:
 
     @cached_property
     def _keys(self) -> Mapping[str, SeatKey]:
+        self.begin()
         read = manifests.read_keys(self.texts, self.manifest, self.identity.member, self._now)
         return {key.site: key for key in read}
 

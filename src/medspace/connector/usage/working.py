@@ -24,7 +24,7 @@ from medspace.connector.usage.errors import (
     WithheldError,
 )
 from medspace.connector.usage.gate import INTERRUPTED, Gate
-from medspace.connector.usage.memory import Memories
+from medspace.connector.usage.memory import Memories, Numbered
 from medspace.connector.usage.model import JOBS, QUESTIONS, Outcome
 from medspace.connector.usage.notebook import Said
 from medspace.connector.usage.parts import UseParts
@@ -44,11 +44,6 @@ IN_THE_OPEN = frozenset({"rows.refused"})  # refusals of a source by its publish
 QUICK = 0.2  # seconds of the machine after which a step is watched: most have ended before
 HOUR = 3600.0
 Tell = Callable[[float, float, datetime], None]  # how far an engine is: done, of, when
-
-
-def unheard(done: float, of: float, now: datetime) -> None:
-    """Nobody wants to know how far it is."""
-    del done, of, now
 
 
 class Working:
@@ -78,7 +73,7 @@ class Working:
         self._parts = parts
 
     async def to_the_end(
-        self, question: Admitted, engine: Engine, place: Place, since: datetime, tell: Tell = unheard
+        self, question: Admitted, engine: Engine, place: Place, since: datetime, tell: Tell
     ) -> Release:
         """Do what was admitted, from `since` on; whatever happens, it has an end in the log.
 
@@ -157,9 +152,9 @@ class Working:
             if (given := await self._given_again(question, known)) is not None:
                 return given
             known = await self._recalled_otherwise(question, known)
-        await self._memories.begin(admission.use, admission.id)
-        memory, blobs = await self._memories.opened(admission.use, question.memory), self._parts.of(admission)
-        peers = await self._seats.peers(admission.use, question.seat, looked=question.memory is not None)
+        step = Numbered(question.number, admission.id)
+        memory, blobs = await self._memories.opened(admission.use, question.memory, step), self._parts.of(admission)
+        peers = await self._seats.peers(admission.use, step, question.seat, looked=question.memory is not None)
         rows = self._contents.known(admission.asset, admission.scope) if opens and self._compares else None
         work = Work(
             admission,
