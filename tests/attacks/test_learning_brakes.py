@@ -13,8 +13,8 @@ import pytest
 from medspace.app.demo.data import dictionary
 from medspace.learning.errors import StepInvalidError
 from medspace.learning.glm.design import sample
-from medspace.learning.glm.judging import split_key
 from medspace.learning.glm.errors import LevelUnknownError, OutcomeUndeclaredError, RangeMissingError
+from medspace.learning.glm.judging import split_key
 from medspace.learning.glm.task import parse as parse_task
 from medspace.privacy.errors import DisclosureError
 from tests.attacks.asked_hospital import (

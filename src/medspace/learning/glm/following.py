@@ -46,6 +46,7 @@ from medspace.privacy.rounding import BITS
 
 FINE = 48  # bits behind the point of the mean products; they lie between -1 and 1 and fit an integer of JSON
 REFINED = 8  # refinements of a step at most; each gains four digits or more
+SHORTEST = 64  # halvings of a step; what is left of it is nothing
 NEARLY_NONE, NEARLY_ALL = 1e-3, 1.0 - 1e-3  # between these the fit starts, as in `maths.start`
 
 
@@ -225,7 +226,7 @@ def after_newton(task: GlmTask, stand: Stand, total: NewtonTotal, proposal: Json
     after = stand.round + 1
     if not maths.no_worse(equations.objective, stand.objective):
         empty(proposal, after)
-        middle = tuple(before + after >> 1 for before, after in zip(stand.base, stand.beta, strict=True))
+        middle = tuple(base + beta >> 1 for base, beta in zip(stand.base, stand.beta, strict=True))
         return _allowed(task, replace(stand, round=after, beta=middle))
     apart = factor(equations.rows, maths.SINGULAR)
     if apart is None:
@@ -275,7 +276,7 @@ def _within_reach(task: GlmTask, products: Rows, beta: tuple[int, ...], step: li
     """As `fit._within_reach`: the spread of beta + step / 2^k has three parts, which are computed once.
 
     Raises:
-        SeparatedError: it is a step from the edge outwards.
+        SeparatedError: it is a step from the edge outwards, or nothing of it is left.
     """
     if task.family == "gaussian":
         return tuple(map(sum, zip(beta, step, strict=True)))
@@ -286,7 +287,7 @@ def _within_reach(task: GlmTask, products: Rows, beta: tuple[int, ...], step: li
     both, moving = product(turned, at), product(turned, move)
     halvings = 0
     while _spread(still * 4**halvings + (both << halvings + 1) + moving, halvings) > REACH:
-        if task.family == "binomial" and _spread(still, 0) > EDGE * REACH:
+        if halvings == SHORTEST or (task.family == "binomial" and _spread(still, 0) > EDGE * REACH):
             raise SeparatedError
         halvings += 1
     return tuple(value + (change >> halvings) for value, change in zip(beta, step, strict=True))
