@@ -8,20 +8,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medspace.learning.glm.design import Layout
+from medspace.learning.glm.errors import SingularError
 from medspace.learning.glm.exact import (
     FRACTION,
     ONE,
+    Factor,
     factor,
     fixed,
     logarithm,
     number,
-    residuals,
+    solution,
     solves,
     symmetric,
     times,
     triangle,
 )
+from medspace.learning.glm.following import Stand
+from medspace.learning.glm.masked import MaskedGlms
 from medspace.learning.glm.maths import SINGULAR
+from medspace.learning.glm.model import Phase
+from medspace.runs.masked.errors import ProposalInvalidError
 
 FLOATS = st.floats(-1e27, 1e27).filter(lambda value: value == 0.0 or abs(value) > 1e-12)
 
@@ -84,15 +91,60 @@ def test_no_factor_where_columns_explain_each_other_or_are_empty():
 def test_only_what_solves_the_equations_passes(resemblance):
     matrix, vector = scattered(12, 5, resemblance)
     rows, gradient = exactly(matrix), [fixed(value) for value in vector.tolist()]
-    apart, step = factor(rows, SINGULAR), [0] * 12
-    assert not solves(rows, step, gradient)
-    for _ in range(4):
-        rest = np.array([value / ONE**2 for value in residuals(rows, step, gradient)])
-        step = [value + fixed(change) for value, change in zip(step, apart.solved(rest).tolist(), strict=True)]
+    assert not solves(rows, [0] * 12, gradient)
+    step = solution(rows, factor(rows, SINGULAR), gradient)
     assert solves(rows, step, gradient)
     size = np.sqrt(np.diag(matrix))
     largest = max(abs(number(value)) * own for value, own in zip(step, size, strict=True))
     for place in range(12):
         wrong = list(step)
-        wrong[place] += fixed(largest / size[place] * 2.0**-30)
+        wrong[place] += fixed(largest / size[place] * 2.0**-55)
         assert not solves(rows, wrong, gradient)
+
+
+def test_where_columns_all_but_explain_each_other_nobody_is_free_to_choose_a_step():
+    # The smallest pivot that passes: what the other column leaves of this one is a millionth of it.
+    rows = [[ONE, ONE - fixed(6e-13)], [ONE - fixed(6e-13), ONE]]
+    gradient = [ONE, 2 * ONE]
+    step = solution(rows, factor(rows, SINGULAR), gradient)
+    assert solves(rows, step, gradient)
+    for share in (1e-6, 1.0, 1e6):  # along the direction that hardly changes the sums
+        change = fixed(number(step[0]) * share)
+        assert not solves(rows, [step[0] + change, step[1] - change], gradient)
+
+
+def kahan(width, cosine):
+    """Each pivot is large enough by itself, and all together leave nothing of the last digits (Kahan 1966)."""
+    sine = np.sqrt(1.0 - cosine**2)
+    upper = np.diag(sine ** np.arange(width)) @ (np.eye(width) - cosine * np.triu(np.ones((width, width)), 1))
+    return upper.T @ upper
+
+
+@pytest.mark.parametrize(("width", "solvable"), [(60, True), (90, False)])
+def test_what_refinement_does_not_solve_has_no_step(width, solvable):
+    rows, gradient = exactly(kahan(width, 0.285)), [ONE] * width
+    apart = factor(rows, SINGULAR)
+    assert apart is not None
+    assert (solution(rows, apart, gradient) is not None) is solvable
+
+
+def test_a_factor_that_is_none_has_no_step():
+    for wrong in (np.inf, 0.0):
+        assert solution([[ONE, 0], [0, ONE]], Factor(np.full((2, 2), wrong), np.ones(2)), [ONE, ONE]) is None
+
+
+@pytest.mark.parametrize(("width", "solvable"), [(60, True), (90, False)])
+def test_whoever_has_no_step_to_propose_is_not_blamed(width, solvable):
+    features = [{"name": f"x{place}"} for place in range(width)]
+    document = {"family": "gaussian", "target": "y", "features": features, "purpose": "p", "missing": "drop"}
+    summed = MaskedGlms().summed(document | {"intercept": False, "standardise": False, "l2": 1e-20})
+    ones, none = (1.0,) * width, (0,) * width
+    layout = Layout(none, tuple(range(width)), none, ones)
+    state = Stand(phase=Phase.NEWTON, round=1, rows=9, layout=layout, beta=none, base=none).written()
+    total = [9 * ONE, ONE, *[ONE] * width, *triangle(exactly(kahan(width, 0.285)))]
+    proposal = summed.propose(state, total)
+    assert bool(proposal) is solvable
+    with pytest.raises(ProposalInvalidError if solvable else SingularError):
+        summed.follow(state, total, {})
+    if solvable:
+        assert summed.follow(state, total, proposal)["round"] == 2

@@ -31,7 +31,7 @@ from medspace.learning.glm.exact import (
     logarithm,
     number,
     product,
-    residuals,
+    solution,
     solves,
     symmetric,
     times,
@@ -45,7 +45,7 @@ from medspace.learning.glm.totals import EvaluationTotal, MomentsTotal, NewtonTo
 from medspace.privacy.rounding import BITS
 
 FINE = 48  # bits behind the point of the mean products; they lie between -1 and 1 and fit an integer of JSON
-REFINED = 8  # refinements of a step at most; each gains four digits or more
+SHORTEST = 64  # halvings of a step; what is left of it is nothing
 NEARLY_NONE, NEARLY_ALL = 1e-3, 1.0 - 1e-3  # between these the fit starts, as in `maths.start`
 
 
@@ -186,22 +186,10 @@ def _link(task: GlmTask, total: MomentsTotal) -> int:
 
 
 def proposed(task: GlmTask, stand: Stand, total: NewtonTotal) -> JsonObject:
-    """The step of a Newton round; nothing where the round takes none.
-
-    Found in floating point, and refined with exact residuals until it solves its equations.
-    """
+    """The step of a Newton round; nothing where the round takes none."""
     found = _taken(task, stand, total)
-    if found is None:
-        return {}
-    equations, apart = found
-    step = [0] * len(stand.beta)
-    for _ in range(REFINED):
-        rest = residuals(equations.rows, step, equations.gradient)
-        more = apart.solved(np.array([value / (ONE * ONE) for value in rest], dtype=np.float64))
-        step = [value + fixed(change) for value, change in zip(step, more.tolist(), strict=True)]
-        if solves(equations.rows, step, equations.gradient):
-            break
-    return written_step(step)
+    step = None if found is None else solution(found[0].rows, found[1], found[0].gradient)
+    return {} if step is None else written_step(step)
 
 
 def _taken(task: GlmTask, stand: Stand, total: NewtonTotal) -> tuple[_Equations, Factor] | None:
@@ -225,10 +213,10 @@ def after_newton(task: GlmTask, stand: Stand, total: NewtonTotal, proposal: Json
     after = stand.round + 1
     if not maths.no_worse(equations.objective, stand.objective):
         empty(proposal, after)
-        middle = tuple(before + after >> 1 for before, after in zip(stand.base, stand.beta, strict=True))
+        middle = tuple(base + beta >> 1 for base, beta in zip(stand.base, stand.beta, strict=True))
         return _allowed(task, replace(stand, round=after, beta=middle))
     apart = factor(equations.rows, maths.SINGULAR)
-    if apart is None:
+    if apart is None or (proposal == {} and solution(equations.rows, apart, equations.gradient) is None):
         raise SingularError if stand.objective is None or task.family == "gaussian" else SeparatedError
     given = step_of(proposal, len(stand.beta), after)
     given.that(solves(equations.rows, given.step, equations.gradient), msgid("the step does not solve its equations"))
@@ -275,7 +263,7 @@ def _within_reach(task: GlmTask, products: Rows, beta: tuple[int, ...], step: li
     """As `fit._within_reach`: the spread of beta + step / 2^k has three parts, which are computed once.
 
     Raises:
-        SeparatedError: it is a step from the edge outwards.
+        SeparatedError: it is a step from the edge outwards, or nothing of it is left.
     """
     if task.family == "gaussian":
         return tuple(map(sum, zip(beta, step, strict=True)))
@@ -286,7 +274,7 @@ def _within_reach(task: GlmTask, products: Rows, beta: tuple[int, ...], step: li
     both, moving = product(turned, at), product(turned, move)
     halvings = 0
     while _spread(still * 4**halvings + (both << halvings + 1) + moving, halvings) > REACH:
-        if task.family == "binomial" and _spread(still, 0) > EDGE * REACH:
+        if halvings == SHORTEST or (task.family == "binomial" and _spread(still, 0) > EDGE * REACH):
             raise SeparatedError
         halvings += 1
     return tuple(value + (change >> halvings) for value, change in zip(beta, step, strict=True))

@@ -13,7 +13,7 @@ import msgspec
 
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.dictionary import Comparison, OutcomeDefinition
-from medspace.core.engine import COORDINATOR_SEES_SUMS
+from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_SUMS
 from medspace.core.hashing import digest
 from medspace.core.text import Fact, Text, msgid
 from medspace.runs.errors import TaskInvalidError
@@ -22,12 +22,12 @@ from medspace.runs.ports import SiteFaults
 MOST_COLUMNS = 500  # of the design matrix, with indicators and intercept
 MOST_LEVELS = 100
 MOST_ROUNDS = 100
+PROTECTIONS = (COORDINATOR_SEES_SUMS, MASKED_SUMS)
 HOLDOUTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 JOINED = "(joined)"  # stands for the levels of a site that too few of its persons have
 
 Family = Literal["binomial", "gaussian", "poisson"]
 Missing = Literal["indicator+mean", "drop"]
-Protection = Literal["coordinator-sees-sums", "masked-sums"]  # `core.engine` says who sees what
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 Fraction = float | str
@@ -142,7 +142,7 @@ class GlmTask:
     min_sites: int = 2
     min_cohort: int = 1
     site_faults: SiteFaults = "fail"
-    protection: Protection = "coordinator-sees-sums"
+    protection: str = COORDINATOR_SEES_SUMS
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -217,7 +217,7 @@ class _TaskForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     min_sites: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 2
     min_cohort: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
     site_faults: SiteFaults = "fail"
-    protection: Protection = "coordinator-sees-sums"
+    protection: str = COORDINATOR_SEES_SUMS
 
 
 def parse(document: Json) -> GlmTask:
@@ -299,6 +299,8 @@ def _evaluation(form: _EvaluationForm) -> Evaluation:
 
 
 def _check(task: GlmTask) -> None:
+    if task.protection not in PROTECTIONS:
+        raise _refuse(msgid("protection must be one of {names}"), names=", ".join(PROTECTIONS))
     names = [feature.name for feature in task.features]
     if len(set(names)) < len(names):
         raise _refuse(msgid("a feature is named twice"))
