@@ -3,8 +3,8 @@
     participant.mldsa.json        which keys there are, and for which time each counts; holds no secret
     participant.mldsa-<name>.pem  the private key (PEM, PKCS #8), under the same passphrase as the Ed25519 key
 
-The private key is written before the list names it, so that a kill between the two leaves a file that nobody uses. The
-private key of a key that is over is deleted: nothing is ever signed with it again.
+The private key is written before the list names it, so that a kill between the two leaves a file that nobody uses.
+The private key of a key that is over is deleted: nothing is ever signed with it again.
 """
 
 from collections.abc import Callable, Collection
@@ -183,9 +183,7 @@ class FileMldsaKeys:
 LARGEST_LIST = 64 * 1024  # bytes
 
 
-def open_mldsa_keys(
-    beside: Path, passphrase: bytes | None, *, clock: Clock, randomness: Randomness
-) -> FileMldsaKeys:
+def open_mldsa_keys(beside: Path, passphrase: bytes | None, *, clock: Clock, randomness: Randomness) -> FileMldsaKeys:
     """The ML-DSA-65 keys beside the file of an Ed25519 key; the first is made where there is none.
 
     Raises:

@@ -140,7 +140,9 @@ class TransferSites:
         transfer = await self._transfer(use)
         asked = await self._asked(use, transfer, step)
         signature = "" if asked is None else statements.sign_question(asked, self.identity.signer)
-        body = await self._called(use, lambda url, token, site: self._followed(use, url, token, step, site, signature))
+        body = await self._called(
+            use, lambda url, token, site: self._followed(use, url, token, step, site, signature)
+        )
         answer, signed = _answer(use if transfer is None else transfer.counterparty, body)
         if asked is not None:
             await self._check_signed(asked, answer, signed)

@@ -1,4 +1,4 @@
-"""Runs of masked sums: everything is signed twice, and what is not, or is for something else, is refused with a code."""
+"""Runs of masked sums: everything is signed twice; what is not, or is for something else, is refused with a code."""
 
 from dataclasses import replace
 
@@ -228,7 +228,11 @@ async def test_messages_for_all_peers_are_signed_once_and_open_for_each(run):
     sealed = theirs.seal_all({HOLDER: b"for us", C: b"for c"}, "round 1")
     assert ours.open(B, "round 1", sealed[HOLDER]) == b"for us"
     assert sealed[HOLDER].rsplit(".", 3)[1:] == sealed[C].rsplit(".", 3)[1:]
-    for peer, label, text in ((B, "round 2", sealed[HOLDER]), (C, "round 1", sealed[HOLDER]), (B, "round 1", sealed[C])):
+    for peer, label, text in (
+        (B, "round 2", sealed[HOLDER]),
+        (C, "round 1", sealed[HOLDER]),
+        (B, "round 1", sealed[C]),
+    ):
         with pytest.raises(EnvelopeError):
             ours.open(peer, label, text)
     with pytest.raises(EnvelopeError):

@@ -73,7 +73,15 @@ def test_each_half_must_hold():
         changed = bytearray(raw)
         changed[at] ^= 1
         refused(f"{header}.{jws.encode(bytes(changed))}")
-    for cut in (raw[:64], raw[64:], raw + b"\0", b"", raw[64:] + raw[:64], bytes(64) + raw[64:], raw[:64] + bytes(3309)):
+    for cut in (
+        raw[:64],
+        raw[64:],
+        raw + b"\0",
+        b"",
+        raw[64:] + raw[:64],
+        bytes(64) + raw[64:],
+        raw[:64] + bytes(3309),
+    ):
         refused(f"{header}.{jws.encode(cut)}")
     check(f"{header}.{jws.encode(raw)}")
 
@@ -119,7 +127,7 @@ def test_something_else_is_refused(text):
 
 def test_who_can_sign_twice_does_not_sign_once():
     refused(sign(ONCE), SignatureSingleError)
-    header, raw = parts()
+    _, raw = parts()
     stripped = header_of(alg="EdDSA", kid=[key_id(A, ONCE.public_key)])
     refused(f"{stripped}.{jws.encode(raw[:64])}", SignatureSingleError)
     refused(f"{stripped}.{jws.encode(raw[:64])}", member=OLD)  # nor does a half hold as a whole elsewhere
@@ -146,7 +154,7 @@ def test_a_half_is_no_json_web_signature_and_the_other_way_round():
 def test_claims_are_proven_as_they_were_signed():
     text = hybrid.signed(BOTH, A, TYP, {"b": 1, "a": [True]})
     assert hybrid.proven(text, MEMBER, TYP, NOW, both=True) == hybrid.unproven(text) == b'{"a":[true],"b":1}'
-    header, payload, signature = text.split(".")
+    header, _, signature = text.split(".")
     for wrong in (f"{header}.{jws.encode(b'{}')}.{signature}", f"{text}.x", f"{header}.?.{signature}"):
         with pytest.raises(SignatureError):
             hybrid.proven(wrong, MEMBER, TYP, NOW)
@@ -208,7 +216,9 @@ def test_a_key_that_nobody_vouches_for_counts_for_nothing():
     refused(sign(hybrid_of(A)), MldsaKeyUnknownError, member=CHANGED)
 
 
-@pytest.mark.parametrize("error", [MldsaKeyEndedError, MldsaKeyMissingError, MldsaKeyRevokedError, MldsaKeyUnknownError])
+@pytest.mark.parametrize(
+    "error", [MldsaKeyEndedError, MldsaKeyMissingError, MldsaKeyRevokedError, MldsaKeyUnknownError]
+)
 def test_each_says_what_to_do(error):
     told = error(did=A)
     assert told.code.startswith("signature.")
@@ -242,7 +252,7 @@ def test_a_key_that_is_shown_no_longer_ends_with_that():
 
 def test_the_oldest_go_where_they_are_too_many():
     many = tuple(MldsaKey(number.to_bytes(2, "big") * 976, number) for number in range(1, MOST_KEYS + 4))
-    kept = hybrid.merged(many[: MOST_KEYS], many, NOW)
+    kept = hybrid.merged(many[:MOST_KEYS], many, NOW)
     assert kept == many[-MOST_KEYS:]
 
 

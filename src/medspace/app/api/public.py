@@ -116,7 +116,7 @@ def public_routes(
     share: Share | None = None,
     patience: float = PATIENCE,
 ) -> list[Route]:
-    """The routes; `path` is where the `document` of the DID lives, `members` gives the signed list or, without one, "".
+    """The routes; `document` is the DID's, at `path`; `members` gives the signed list or, without one, "".
 
     Who asks for a step is answered with what came of it after at most `patience` seconds, or hears where to ask.
     """

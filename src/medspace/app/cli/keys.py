@@ -34,7 +34,9 @@ def rotate(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False, lang
     """Make a new key. The ones before count for a day more: by then the authority must have taken it up."""
     with session(config, json=json, language=lang) as (space, screen):
         made, did = space.rotate_key(), space.status()["did"]
-        screen.show(made, lambda: _told(screen, Text(msgid("The new key is {key}."), {"key": made["key"]}), made, did))
+        screen.show(
+            made, lambda: _told(screen, Text(msgid("The new key is {key}."), {"key": made["key"]}), made, did)
+        )
 
 
 @app.command("revoke")

@@ -48,9 +48,7 @@ class Learning:
         jobs = JobClient(base.client, base.identity)
         self.waiting = Waiting(base.clock, base.bell.ring)
         did, identity = base.config.did, road.identity
-        sites = TransferSites(
-            road.transfers, jobs, base.database, base.bell, base.clock, self.waiting, did, identity
-        )
+        sites = TransferSites(road.transfers, jobs, base.database, base.bell, base.clock, self.waiting, did, identity)
         self.coordinator = Coordinator(
             base.database,
             sites,
