@@ -128,13 +128,18 @@ class FileMldsaKeys:
             SecretFileError, SecretExposedError: the list is broken, or readable by others.
             OSError: it cannot be written.
         """
-        if not self._list.exists():
+        if not self.exist:
             self._add(())
             return
         try:
             self.known = msgspec.json.decode(read_secret(self._list, LARGEST_LIST), type=_Kept).keys
         except (msgspec.DecodeError, RecursionError):
             raise SecretFileError(path=str(self._list), reason=Text(msgid("it is no list of keys"))) from None
+
+    @property
+    def exist(self) -> bool:
+        """Whether there are any yet."""
+        return self._list.exists()
 
     @property
     def _list(self) -> Path:

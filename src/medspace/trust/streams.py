@@ -23,7 +23,7 @@ from medspace.trust.envelope import Context, EnvelopeKey
 from medspace.trust.errors import EnvelopeError
 from medspace.trust.model import Member
 
-CHUNK = 256 * 1024  # bytes: what a processor keeps near while it works on it
+CHUNK = 128 * 1024  # bytes: what a processor keeps near while it works on it
 TAG = 16
 KEY_BYTES = 32
 _LENGTH = 4

@@ -75,7 +75,9 @@ def test_no_private_key_of_a_seat_is_left_anywhere(stage, tmp_path, monkeypatch)
     """The control: the copy that has the key of the use too opens the private key, in the middle of the run."""
     made, generate = [], EnvelopeKey.generate.__func__
     monkeypatch.setattr(
-        EnvelopeKey, "generate", classmethod(lambda cls, randomness: made.append(generate(cls, randomness)) or made[-1])
+        EnvelopeKey,
+        "generate",
+        classmethod(lambda cls, randomness: made.append(generate(cls, randomness)) or made[-1]),
     )
     folders = {key: stage.nodes[key].folder for key in HOSPITALS}
     stage.copying.place[:] = [folders["north"], tmp_path]

@@ -136,12 +136,7 @@ def public_routes(
         asked = _call(request, caller, step, signature)
         async with turns.turn(caller.did):
             standing = await usage.ask(asked, patience)
-        return await told_of(asked, standing)
-
-    async def told_of(asked: Call, standing: StepStatus) -> Response:
-        release = standing.release
-        signature = "" if release is None else await usage.seats.sign_answer(asked, standing.step, release)
-        return _told_of(asked.job, standing, signature)
+        return await _told_of(usage, asked, standing)
 
     async def job_manifest(request: Request) -> Response:
         caller = await caller_of(request, authenticate)
@@ -159,7 +154,7 @@ def public_routes(
         caller = await caller_of(request, authenticate)
         asked = _call(request, caller)
         standing = await usage.look(asked, f"{SHA256}{request.path_params['step']}", patience)
-        return await told_of(asked, standing)
+        return await _told_of(usage, asked, standing)
 
     return [
         Route(path, did_document, methods=["GET"]),
@@ -221,12 +216,13 @@ def _call(request: Request, caller: Caller, step: Step = NO_STEP, signature: str
     return Call(caller.did, request.path_params["job"], token, step, signature)
 
 
-def _told_of(job: str, standing: StepStatus, signature: str) -> Response:
+async def _told_of(usage: UsageControl, asked: Call, standing: StepStatus) -> Response:
     """200 with the release, or 202 with where it will be, and when to ask there (RFC 9110 15.3.3)."""
     if standing.release is not None:
+        signature = await usage.seats.sign_answer(asked, standing.step, standing.release)
         return json_response(_answer(standing.release) | ({"signature": signature} if signature else {}))
     step = standing.step.removeprefix(SHA256)
-    headers = {"Location": f"/jobs/{job}/steps/{step}", "Retry-After": str(standing.seconds)}
+    headers = {"Location": f"/jobs/{asked.job}/steps/{step}", "Retry-After": str(standing.seconds)}
     far = {"percent": standing.percent, "left": standing.left}
     told = {name: value for name, value in far.items() if value is not None}
     return json_response({"step": step, "state": standing.state.value} | told, 202, headers)
