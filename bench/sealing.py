@@ -1,4 +1,4 @@
-"""What seals and signatures cost: 50 MiB for one peer against AES-GCM alone, and the fixed cost of a signed message."""
+"""What seals and signatures cost: 50 MiB for one peer against AES-GCM alone, and what each signed message costs."""
 
 import statistics
 from collections.abc import Callable

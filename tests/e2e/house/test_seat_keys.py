@@ -4,6 +4,7 @@ And the keys that sign: shown by the document, listed by the authority, changed 
 """
 
 import base64
+import json
 import shutil
 from dataclasses import dataclass, field
 
@@ -179,3 +180,18 @@ def test_over_the_wire_a_question_of_masked_sums_must_be_signed(stage):
         assert answer.json()["reason"]
     long = stage.ask("user", "north", use, body | {"signature": "x" * 10_000})
     assert long.status_code == 400
+
+
+def test_the_keys_and_the_mail_of_many_seats_arrive(stage):
+    """More than a listener takes of strangers; what is in them is looked at, so they are refused for that."""
+    use = stage.space("user").request(stage.agreements[1], TRAIN)["id"]
+    assert stage.sit("user", "south", use, SUM_OF_AGES, ("north", "west")).status_code == 200
+    keys = stage.post("user", "south", use, "/seats", {"keys": [f"{number:04}" * 2000 for number in range(250)]})
+    assert (keys.status_code, keys.json()["code"]) == (400, "run.seat_key")
+    inbox = {f"did:web:{number}.example": "x" * 12_000 for number in range(170)}
+    asked = stage.ask("user", "south", use, step("share", task=SUM_OF_AGES) | {"inbox": inbox})
+    assert asked.status_code in (200, 400, 403)
+    more = inbox | {"did:web:more.example": "x" * 100_000}
+    refused = stage.ask("user", "south", use, step("share", task=SUM_OF_AGES) | {"inbox": more})
+    assert refused.status_code == 400
+    assert "2097152" in json.dumps(refused.json())
