@@ -5,6 +5,7 @@ import pytest
 
 from medspace.app.compose import COLLECTIONS
 from medspace.app.sdk import SpaceError
+from medspace.core import limits
 from tests.attacks.logs import as_a_connector_logs
 from tests.e2e.space import ASSET, TASK, hospital, staged, step
 
@@ -166,7 +167,7 @@ def test_a_download_under_a_train_only_agreement_is_refused_by_its_clause(stage)
         (b'{"task": {}, "round": -1, "name": "moments"}', 400),
         (b'{"task": {}, "round": 1, "name": "Erika Mustermann"}', 400),
         (b'{"task": {}, "round": 1, "name": "moments"}', 400),
-        (b'{"task": {"purpose": "x"}, "round": 1, "name": "' + b"x" * (1 << 20) + b'"}', 413),
+        (b'{"task": {"purpose": "x"}, "round": 1, "name": "' + b"x" * limits.STEP + b'"}', 413),
     ],
     ids=range(12),
 )

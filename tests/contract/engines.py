@@ -135,6 +135,14 @@ def _seal(inputs, workplace, values):
     return Output("count.sum", values | said, 3, outbox={peer: sealed})
 
 
+def _sign(inputs, workplace, values):
+    keys, label = workplace.keys, inputs["label"]
+    outbox = keys.seal_all(dict.fromkeys(inputs["peers"], b"m"), label)
+    said = keys.sign(label, b"m")
+    proven = keys.proven(keys.seats[1], label, said).decode()
+    return Output("count.sum", values | {"said": said, "proven": proven}, 3, outbox=outbox)
+
+
 def _seal_many(inputs, workplace, values):
     sealed = [workplace.keys.seal(inputs["peer"], "", b"") for _ in range(inputs["count"])]
     sealed.append(workplace.keys.seal(inputs["peer"], "", b"." * inputs["size"])[1:])
@@ -157,6 +165,7 @@ _DEEDS = {
     "refuse": _refuse,
     "seal": _seal,
     "seal_many": _seal_many,
+    "sign": _sign,
     "boast": _boast,
     "mail": _mail,
     "misread": _misread,

@@ -48,6 +48,15 @@ class Keys:
             raise EnvelopeError(sender=peer)
         return bytes.fromhex(sealed.removeprefix(label))
 
+    def seal_all(self, messages, label):
+        return {peer: self.seal(peer, label, message) for peer, message in messages.items()}
+
+    def sign(self, label, content):
+        return self.seal(self.seats[0], label, content)
+
+    def proven(self, peer, label, text):
+        return self.open(peer, label, text)
+
     def pair(self, peer, label, seed, sealed):
         return sha256(f"{peer} {label} {seed.hex()} {sealed}".encode()).digest()
 
@@ -194,6 +203,14 @@ class RunnerContract:
         assert output.values["pair"] == keys.pair(peer, "seed", b"1", "seed 31").hex()
         assert output.values["seats"] == list(keys.seats)
         assert keys.used == [os.getpid()]
+
+    async def test_an_engine_seals_for_all_at_once_signs_and_proves(self, runner):
+        keys = Keys()
+        output = await done(runner, replace(work(do="sign", peers=list(keys.seats), label="said"), keys=keys))
+        assert output.outbox == dict.fromkeys(keys.seats, "said 6d")
+        assert (output.values["said"], output.values["proven"]) == ("said 6d", "m")
+        with pytest.raises(EnvelopeError):
+            await done(runner, replace(work(do="sign", peers=["did:web:x.example"], label="said"), keys=keys))
 
     async def test_many_messages_and_a_large_one_are_sealed(self, runner):
         what = replace(work(do="seal_many", peer="did:web:b.example", count=300, size=1 << 20), keys=Keys())

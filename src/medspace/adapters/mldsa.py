@@ -3,8 +3,8 @@
     participant.mldsa.json        which keys there are, and for which time each counts; holds no secret
     participant.mldsa-<name>.pem  the private key (PEM, PKCS #8), under the same passphrase as the Ed25519 key
 
-The private key is written before the list names it, so that a kill between the two leaves a file that nobody uses. The
-private key of a key that is over is deleted: nothing is ever signed with it again.
+The private key is written before the list names it, so that a kill between the two leaves a file that nobody uses.
+The private key of a key that is over is deleted: nothing is ever signed with it again.
 """
 
 from collections.abc import Callable, Collection
@@ -128,13 +128,18 @@ class FileMldsaKeys:
             SecretFileError, SecretExposedError: the list is broken, or readable by others.
             OSError: it cannot be written.
         """
-        if not self._list.exists():
+        if not self.exist:
             self._add(())
             return
         try:
             self.known = msgspec.json.decode(read_secret(self._list, LARGEST_LIST), type=_Kept).keys
         except (msgspec.DecodeError, RecursionError):
             raise SecretFileError(path=str(self._list), reason=Text(msgid("it is no list of keys"))) from None
+
+    @property
+    def exist(self) -> bool:
+        """Whether there are any yet."""
+        return self._list.exists()
 
     @property
     def _list(self) -> Path:

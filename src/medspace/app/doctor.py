@@ -3,12 +3,14 @@
 import asyncio
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 
 from medspace.adapters.keys import load_key, load_secret, load_token, passphrase_from
+from medspace.adapters.mldsa import FileMldsaKeys, name_of
 from medspace.adapters.sql import pending
-from medspace.adapters.system import SystemClock
+from medspace.adapters.system import SystemClock, SystemRandomness
 from medspace.app import clocks
 from medspace.app.asset_checks import asset_checks, unopened_checks
 from medspace.app.assets import AssetState
@@ -17,7 +19,7 @@ from medspace.app.config import PASSPHRASE, Config, read_config
 from medspace.app.language import speaker
 from medspace.app.questions import questions_left
 from medspace.core.canonical import JsonObject
-from medspace.core.clock import Clock
+from medspace.core.clock import Clock, stamp
 from medspace.core.errors import MedspaceError
 from medspace.core.text import Fact, Text, counted, msgid
 from medspace.trust.jws import encode
@@ -82,6 +84,18 @@ def _key(config: Config) -> Text:
     return Text(msgid("Only you can read it; its public key is {key}."), {"key": encode(signer.public_key)})
 
 
+def _mldsa(config: Config) -> Text:
+    beside = config.path(config.participant.key)
+    keys = FileMldsaKeys(beside, SystemClock(), SystemRandomness(), passphrase_from(PASSPHRASE))
+    if not keys.exist:
+        return Text(msgid("`medspace up` will make it."))
+    keys.load()
+    keys.current()
+    key = keys.known[-1]
+    facts = {"key": name_of(key.public), "until": stamp(datetime.fromtimestamp(key.until, UTC))}
+    return Text(msgid("Only you can read it; the key {key} signs until {until}."), facts)
+
+
 def _token(config: Config) -> Text:
     load_token(config.path(config.private.token))
     return Text(msgid("Only you can read it."))
@@ -122,6 +136,7 @@ def _disk(config: Config) -> Text:
 
 _LOOKS: dict[str, Callable[[Config], Text]] = {
     "key": _key,
+    "signing key": _mldsa,
     "private token": _token,
     "questions secret": _questions_secret,
     "jobs secret": _jobs_secret,

@@ -1,4 +1,4 @@
-"""The ML-DSA-65 keys of a participant as its people see them: shown, renewed, revoked, and taken up by the authority."""
+"""The ML-DSA-65 keys of a participant as its people see them: shown, renewed, revoked, taken up by the authority."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime

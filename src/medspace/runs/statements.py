@@ -1,6 +1,6 @@
 """What the parties of a run sign of each question and each answer, so that neither can be put to another use.
 
-Both are bound to the manifest, the use, the round, the sender and the receiver; a question by the digest of everything
+Both are bound to the manifest, the use, the round, the sender and the receiver; a question by the digest of all
 that it asks (its name, inputs, parts and mail), an answer by the digest of that question and of all that it says.
 """
 

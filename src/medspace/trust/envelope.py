@@ -5,9 +5,10 @@ Suite: KEM MLKEM768-X25519 (0x647a; ML-KEM-768 and X25519 combined as in X-Wing)
 
 Security model: who records today and has a quantum computer tomorrow reads nothing, as long as ML-KEM-768 or X25519
 holds. HPKE's base mode proves no sender (RFC 9180 9.1.1), so the sender signs, with Ed25519 and ML-DSA-65
-(`trust.hybrid`). What the message is about (the run, its manifest, sender, recipient, label) goes into the key schedule
-as `info`, which in a single shot binds as associated data does, and is signed with the suite and the ciphertext: nobody
-passes a message on as another one, or as its own. A label that holds round and step keeps it from being replayed.
+(`trust.hybrid`). What the message is about (the run, its manifest, sender, recipient, label) goes into the key
+schedule as `info`, which in a single shot binds as associated data does, and is signed with the suite and the
+ciphertext: nobody passes a message on as another one, or as its own. A label that holds round and step keeps it from
+being replayed.
 
 A signature costs as much as ten seals, so messages for several peers are sealed one by one and signed once: what is
 signed is the list of their digests, and each peer gets the list. It learns how many messages there were.
@@ -186,7 +187,7 @@ def open_sealed(
 
 @dataclass(frozen=True, slots=True)
 class _Sealed:
-    """A sealed text taken apart; it is about what it must be, and its digest is in the list. Nothing is proven yet."""
+    """A sealed text taken apart: it is about what it must be, and its digest is in the list. Nothing is proven."""
 
     ciphertext: str
     digests: bytes

@@ -3,11 +3,11 @@
 Security model: a signature holds where both hold, so who breaks one of the two, by a quantum computer or by a flaw of
 a young scheme, forges nothing. Which algorithms and which keys is in what both sign, and there is no choice: of a
 member whose ML-DSA-65 keys the authority's list names, nothing counts that is signed with less (no downgrade). Of a
-member without any (a connector of an older version, a signer that has none) Ed25519 alone counts, but not where `both`
-must hold. Each message is signed as something (`typ`): a signature under one is none under another, nor is one of its
-halves a JSON Web Signature. What is signed is the SHA-512 of the content, so that both read a long one once.
+member without any (a connector of an older version, a signer that has none) Ed25519 alone counts, but not where
+`both` must hold. Each message is signed as something (`typ`): a signature under one is none under another, nor is one
+of its halves a JSON Web Signature. What is signed is the SHA-512 of the content, so that a long one is read once.
 
-A key counts for what is signed in its time. It is looked at on the list as it is now: a revoked key counts for nothing.
+A key counts for what is signed in its time. The list of now says so: a revoked key counts for nothing.
 """
 
 from datetime import datetime, timedelta

@@ -23,7 +23,7 @@ from medspace.trust.envelope import Context, EnvelopeKey
 from medspace.trust.errors import EnvelopeError
 from medspace.trust.model import Member
 
-CHUNK = 256 * 1024  # bytes: what a processor keeps near while it works on it
+CHUNK = 128 * 1024  # bytes: what a processor keeps near while it works on it
 TAG = 16
 KEY_BYTES = 32
 _LENGTH = 4
@@ -41,10 +41,9 @@ def seal_stream(
     secret = randomness.token_bytes(KEY_BYTES)
     start = envelope.seal(secret + CHUNK.to_bytes(_LENGTH, "big"), context, recipient_key, signer).encode()
     yield len(start).to_bytes(_LENGTH, "big") + start
-    cipher, number = AESGCM(secret), 0
-    for chunk, last in _chunks(pieces, CHUNK):
+    cipher = AESGCM(secret)
+    for number, (chunk, last) in enumerate(_chunks(pieces, CHUNK)):
         yield cipher.encrypt(_nonce(number, last=last), chunk, None)
-        number += 1
 
 
 def open_stream(
@@ -61,13 +60,13 @@ def open_stream(
     opened = envelope.open_sealed(start, context, key, sender, at, both=both)
     if len(opened) != KEY_BYTES + _LENGTH or int.from_bytes(opened[KEY_BYTES:]) != CHUNK:
         raise EnvelopeError(sender=context.sender)
-    cipher, number = AESGCM(opened[:KEY_BYTES]), 0
-    try:
-        for chunk, last in _chunks(_after(rest, source), CHUNK + TAG):
-            yield cipher.decrypt(_nonce(number, last=last), chunk, None)
-            number += 1
-    except (InvalidTag, ValueError):
-        raise EnvelopeError(sender=context.sender) from None
+    cipher = AESGCM(opened[:KEY_BYTES])
+    for number, (chunk, last) in enumerate(_chunks(_after(rest, source), CHUNK + TAG)):
+        try:
+            piece = cipher.decrypt(_nonce(number, last=last), chunk, None)
+        except (InvalidTag, ValueError):
+            raise EnvelopeError(sender=context.sender) from None
+        yield piece
 
 
 def _nonce(number: int, *, last: bool) -> bytes:
@@ -78,6 +77,9 @@ def _chunks(pieces: Iterable[bytes], size: int) -> Iterator[tuple[bytes | memory
     """Chunks of `size` bytes, and whether each is the last: that one is the rest, perhaps nothing."""
     held = bytearray()
     for piece in pieces:
+        if not held and len(piece) == size:  # as they mostly come
+            yield piece, False
+            continue
         at, view = 0, memoryview(piece)
         if held:
             at = min(size - len(held), len(view))

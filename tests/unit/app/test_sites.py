@@ -373,7 +373,7 @@ async def masked_sites(reply, members=None):
     sites = replace(sites, identity=replace(sites.identity, members=members or Everybody(hybrid=True)))
     await sites.seat("t", signed(MASKED, hybrid_of(USER)))
 
-    async def ask(_endpoint, _token, step, _site, timeout, signature):
+    async def ask(_endpoint, _token, step, _site, *, signature, **_more):
         seen.append((step, signature))
         return reply
 

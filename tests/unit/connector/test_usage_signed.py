@@ -1,4 +1,4 @@
-"""Runs of masked sums: everything is signed twice, and what is not, or is for something else, is refused with a code."""
+"""Runs of masked sums: everything is signed twice; what is not, or is for something else, is refused with a code."""
 
 from dataclasses import replace
 

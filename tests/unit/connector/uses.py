@@ -155,6 +155,7 @@ class House:
         limit: int = 1000,
         brakes: Brakes = ALL_BRAKES,
         more: Sequence[Maker] = (),
+        *,
         hybrid: bool = False,
         **terms: Any,
     ) -> None:

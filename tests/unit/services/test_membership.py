@@ -1,6 +1,7 @@
 """The authority: whoever was admitted is on the list that follows, and the list is one that others take."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from medspace.trust.errors import MembersPrematureError
 from medspace.trust.members import LEEWAY, verify_members
 from medspace.trust.model import Member
 from medspace.trust.service import MembersBook
+from tests.signing import ring_of
 from tests.unit.trust.space import AUTHORITY, COMPANY, HOSPITAL, KEYS, PublishedList, member_of, signer
 
 KEY = KEYS[AUTHORITY]
@@ -116,3 +118,48 @@ async def test_a_list_of_many_pages_holds_everybody(monkeypatch):
     for number in range(1, 8):
         await office.authority.admit(hospital(number))
     assert len(office.listed()) == 7
+
+
+# --- ML-DSA-65 keys -------------------------------------------------------------------------------------------------
+
+
+def keyed(*names):
+    return tuple(key for name in names for key in ring_of(name).known)
+
+
+async def test_keys_are_taken_up_beside_those_before_and_a_revocation_is_for_good():
+    office = Office()
+    await office.authority.admit(replace(member_of(HOSPITAL), mldsa=keyed("first")))
+    (first,), second = keyed("first"), keyed("second")[0]
+    taken = await office.authority.take_keys(HOSPITAL, (replace(first, revoked=5), second))
+    listed = verify_members(office.book.text, KEY.public_key, office.clock.now()).find(HOSPITAL)
+    assert listed == taken
+    assert {key.revoked for key in taken.mldsa} == {0, 5}
+    text = office.book.text
+    again = await office.authority.take_keys(HOSPITAL, (first, second))  # who asks for it back gets nothing
+    assert again == taken
+    assert office.book.text == text
+    with pytest.raises(UnknownMemberError):
+        await office.authority.take_keys(COMPANY, ())
+
+
+async def test_who_was_admitted_by_an_older_version_gets_its_keys():
+    office = Office()
+    await office.authority.admit(member_of(HOSPITAL))
+    taken = await office.authority.take_keys(HOSPITAL, keyed("first"))
+    assert taken == replace(member_of(HOSPITAL), mldsa=keyed("first"))
+    assert await office.entries() == ["member.admitted", "members.published"] * 2
+
+
+async def test_a_member_that_is_removed_meanwhile_is_not_listed_again():
+    office = Office()
+    await office.authority.admit(member_of(HOSPITAL))
+    known = office.authority.admit
+
+    async def removed(member):
+        await known(member)
+        await office.authority.remove(HOSPITAL)
+
+    office.authority.admit = removed
+    assert (await office.authority.take_keys(HOSPITAL, keyed("first"))).did == HOSPITAL
+    assert office.listed() == []

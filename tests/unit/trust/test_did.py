@@ -5,10 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from joserfc.jwk import OKPKey
 
-from medspace.trust.did import base_url, build_document, did_web, document_url, key_id, parse_document
+from medspace.core.signing import MldsaKey
+from medspace.trust.did import MOST_KEYS, base_url, build_document, did_web, document_url, key_id, parse_document
 from medspace.trust.errors import DidError, DocumentError
-from medspace.trust.jws import decode
+from medspace.trust.jws import decode, encode
 from medspace.trust.model import PURPOSES, ServiceEntry
+from tests.signing import ring_of
 from tests.unit.trust.space import COMPANY, KEYS
 
 PUBLIC_KEY = KEYS[COMPANY].public_key
@@ -195,3 +197,68 @@ def test_names_may_be_relative_and_foreign_entries_are_passed_over():
 def test_reading_ends_in_a_document_or_in_its_error(content):
     with pytest.raises(DocumentError):
         parse_document(content, COMPANY)
+
+
+# --- ML-DSA-65 keys -------------------------------------------------------------------------------------------------
+
+FIRST, SECOND = (ring_of(name).known[0].public for name in ("first", "second"))
+MLDSA = (MldsaKey(FIRST, 1_700_000_000, 1_800_000_000), MldsaKey(SECOND, 1_750_000_000, 0, 1_760_000_000))
+
+
+def with_mldsa(*keys):
+    return build_document(COMPANY, PUBLIC_KEY, mldsa=keys or MLDSA)
+
+
+def read(document):
+    return parse_document(json.dumps(document).encode(), COMPANY)
+
+
+def test_the_keys_of_a_document_are_read_with_their_times():
+    document = with_mldsa()
+    assert read(document).mldsa == MLDSA
+    (key,) = read(document).keys  # and its Ed25519 key as ever
+    assert key.public_key == PUBLIC_KEY
+    assert [len(document[purpose]) for purpose in PURPOSES] == [1, 2, 1]  # they sign statements, no tokens
+    method = document["verificationMethod"][1]
+    assert method["publicKeyJwk"] == {"kty": "AKP", "alg": "ML-DSA-65", "pub": encode(FIRST)}
+    assert (method["validFrom"], method["expires"]) == ("2023-11-14T22:13:20+00:00", "2027-01-15T08:00:00+00:00")
+    assert "revoked" not in method
+
+
+def changed(**changes):
+    document = with_mldsa(MLDSA[0])
+    document["verificationMethod"][1] |= changes
+    return document
+
+
+def test_a_key_that_is_not_for_statements_counts_for_nothing():
+    document = with_mldsa(MLDSA[0])
+    document["assertionMethod"] = document["assertionMethod"][:1]
+    assert read(document).mldsa == ()
+    other = changed(publicKeyJwk={"kty": "AKP", "alg": "ML-DSA-44", "pub": "AA"})
+    assert read(other).mldsa == ()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"validFrom": ""}, {"validFrom": "soon"}, {"expires": "late"}, {"revoked": "9999999999"},
+        {"controller": "did:web:x"},
+        {"id": f"{COMPANY}#other"}, {"validFrom": "1900-01-01T00:00:00Z"},
+        {"publicKeyJwk": {"kty": "AKP", "alg": "ML-DSA-65", "pub": encode(FIRST), "priv": "AA"}},
+        {"publicKeyJwk": {"kty": "AKP", "alg": "ML-DSA-65", "pub": encode(FIRST[1:])}},
+        {"publicKeyJwk": {"kty": "AKP", "alg": "ML-DSA-65", "pub": "?"}},
+        {"publicKeyJwk": {"kty": "AKP", "alg": "ML-DSA-65"}},
+    ],
+)  # fmt: skip
+def test_a_key_that_is_none_or_of_somebody_else_spoils_the_document(changes):
+    with pytest.raises(DocumentError):
+        read(changed(**changes))
+
+
+def test_a_document_has_each_key_once_and_not_too_many():
+    many = tuple(MldsaKey(number.to_bytes(2, "big") * 976, 1) for number in range(MOST_KEYS + 1))
+    assert len(read(with_mldsa(*many[1:])).mldsa) == MOST_KEYS
+    for keys in (many, (MLDSA[0], MLDSA[0])):
+        with pytest.raises(DocumentError):
+            read(with_mldsa(*keys))

@@ -294,7 +294,7 @@ def test_what_is_signed_for_everybody_is_proven_in_its_context_only(change):
     text = envelope.sign(b"numbers", CONTEXT, SIGNER)
     with pytest.raises(EnvelopeError):
         envelope.proven(text, replace(CONTEXT, **change), SENDER, NOW)
-    header, content, *signature = text.split(".")
+    _, content, *signature = text.split(".")
     other = jws.encode(replace(CONTEXT, **change).broadcast())
     with pytest.raises(EnvelopeError):
         envelope.proven(".".join([other, content, *signature]), replace(CONTEXT, **change), SENDER, NOW)
@@ -302,7 +302,7 @@ def test_what_is_signed_for_everybody_is_proven_in_its_context_only(change):
 
 def test_a_changed_or_foreign_text_proves_nothing():
     text, theirs = envelope.sign(b"numbers", CONTEXT, SIGNER), envelope.sign(b"numbers", CONTEXT, OTHER)
-    header, content, *signature = text.split(".")
+    header, _, *signature = text.split(".")
     texts = ["", "a.b.c.d", "é", text[:-4], theirs, f"{header}.{jws.encode(b'others')}.{'.'.join(signature)}"]
     texts += [f"{header}.?.{'.'.join(signature)}", f"{header}.", "x" * (envelope.LARGEST_SEALED + 1)]
     for wrong in texts:
@@ -321,10 +321,15 @@ def test_what_was_sealed_is_nothing_that_was_said_and_the_other_way_round():
 
 def test_who_has_keys_for_two_does_not_sign_with_one():
     once = signer_of(A)
-    for text, read in (
-        (seal(b"m", CONTEXT, KEY.public, once), lambda text, by, **more: open_sealed(text, CONTEXT, KEY, by, NOW, **more)),
-        (envelope.sign(b"m", CONTEXT, once), lambda text, by, **more: envelope.proven(text, CONTEXT, by, NOW, **more)),
-    ):  # fmt: skip
+
+    def opened(text, by, **more):
+        return open_sealed(text, CONTEXT, KEY, by, NOW, **more)
+
+    def proven(text, by, **more):
+        return envelope.proven(text, CONTEXT, by, NOW, **more)
+
+    sealed, said = seal(b"m", CONTEXT, KEY.public, once), envelope.sign(b"m", CONTEXT, once)
+    for text, read in ((sealed, opened), (said, proven)):
         assert read(text, member_of(A, once)) == b"m"  # the control: a member of an older version
         with pytest.raises(SignatureSingleError):
             read(text, SENDER)

@@ -127,7 +127,7 @@ def test_something_else_is_refused(text):
 
 def test_who_can_sign_twice_does_not_sign_once():
     refused(sign(ONCE), SignatureSingleError)
-    header, raw = parts()
+    _, raw = parts()
     stripped = header_of(alg="EdDSA", kid=[key_id(A, ONCE.public_key)])
     refused(f"{stripped}.{jws.encode(raw[:64])}", SignatureSingleError)
     refused(f"{stripped}.{jws.encode(raw[:64])}", member=OLD)  # nor does a half hold as a whole elsewhere
@@ -154,7 +154,7 @@ def test_a_half_is_no_json_web_signature_and_the_other_way_round():
 def test_claims_are_proven_as_they_were_signed():
     text = hybrid.signed(BOTH, A, TYP, {"b": 1, "a": [True]})
     assert hybrid.proven(text, MEMBER, TYP, NOW, both=True) == hybrid.unproven(text) == b'{"a":[true],"b":1}'
-    header, payload, signature = text.split(".")
+    header, _, signature = text.split(".")
     for wrong in (f"{header}.{jws.encode(b'{}')}.{signature}", f"{text}.x", f"{header}.?.{signature}"):
         with pytest.raises(SignatureError):
             hybrid.proven(wrong, MEMBER, TYP, NOW)

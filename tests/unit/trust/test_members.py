@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from medspace.core.signing import MldsaKey
 from medspace.trust import jws
 from medspace.trust import members as members_module
 from medspace.trust.errors import (
@@ -13,6 +14,7 @@ from medspace.trust.errors import (
 )
 from medspace.trust.members import LARGEST_LIST, TYPE, read_members, sign_members, verify_members
 from medspace.trust.model import Member, Members
+from tests.signing import ring_of
 from tests.unit.trust.space import AUTHORITY, COMPANY, HOSPITAL, KEYS, list_at, member_of, members_at
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -121,3 +123,43 @@ def test_clocks_may_differ_a_little():
 
 def test_the_shape_that_the_refusals_start_from_is_good():
     assert verify_members(signed(GOOD), KEY, NOW).members == ()
+
+
+# --- ML-DSA-65 keys -------------------------------------------------------------------------------------------------
+
+PUBLIC = ring_of("hospital").known[0].public
+SECONDS = int(NOW.timestamp())
+
+
+def with_mldsa(*keys):
+    return Members(AUTHORITY, NOW, NOW + timedelta(days=1), (replace(member_of(HOSPITAL), mldsa=keys),))
+
+
+def test_the_keys_of_a_member_are_part_of_the_list_with_their_times():
+    other = ring_of("other").known[0].public
+    keys = (MldsaKey(PUBLIC, SECONDS, SECONDS + 9), MldsaKey(other, SECONDS + 1), MldsaKey(bytes(1952), 5, 0, 7))
+    read = verify_members(sign_members(KEYS[AUTHORITY], with_mldsa(*keys)), KEY, NOW)
+    assert read.members[0].mldsa == keys
+
+
+def test_a_list_of_an_older_authority_names_none():
+    assert verify_members(list_at(NOW, HOSPITAL), KEY, NOW).members[0].mldsa == ()
+
+
+@pytest.mark.parametrize(
+    "mldsa",
+    [
+        [{"key": jws.encode(PUBLIC)}], [{"key": jws.encode(PUBLIC), "since": -1}],
+        [{"key": jws.encode(PUBLIC[1:]), "since": 1}], [{"key": "?", "since": 1}], [{"since": 1}], "keys",
+        [{"key": jws.encode(PUBLIC), "since": 1}] * 2,
+        [{"key": jws.encode(number.to_bytes(2, "big") * 976), "since": 1} for number in range(17)],
+        [{"key": jws.encode(PUBLIC), "since": 1, "until": "never"}],
+    ],
+)  # fmt: skip
+def test_a_key_that_is_none_spoils_the_list(mldsa):
+    claims = {"iss": AUTHORITY, "iat": SECONDS, "exp": SECONDS + 9}
+    member = {"did": HOSPITAL, "name": "", "region": "", "roles": []}
+    entry = member | {"public_key": jws.encode(KEYS[HOSPITAL].public_key), "mldsa": mldsa}
+    text = jws.sign(KEYS[AUTHORITY], kid="k", typ=TYPE, claims=claims | {"members": [entry]})
+    with pytest.raises(MembersListError):
+        read_members(text, KEY)

@@ -1,7 +1,7 @@
 """Known answers of the algorithms, from the vectors that `cryptography` publishes (cryptography-vectors, dev extra).
 
-X-Wing may be said of the envelope's KEM because these hold: HPKE's KEM 0x647a is X-Wing (draft-connolly-cfrg-xwing-kem,
-draft-ietf-hpke-pq), and the secrets of its vectors come out of our keys.
+X-Wing may be said of the envelope's KEM because these hold: HPKE's KEM 0x647a is X-Wing (draft-ietf-hpke-pq,
+draft-connolly-cfrg-xwing-kem), and the secrets of its vectors come out of our keys.
 """
 
 import json

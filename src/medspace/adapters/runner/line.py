@@ -1,8 +1,8 @@
 """The line between a connector and the process of one step: a Unix socket in the folder of the step.
 
-Over it the process asks for what only its connector can do, which has the keys: to seal, to open, to pair, to sign. It also
-tells how far it is. Each is a line of JSON and answered by one. It is a socket with a name in the folder and no pipe,
-so that a connector that starts again answers the process that the one before has left behind.
+Over it the process asks for what only its connector can do, which has the keys: to seal, to open, to pair, to sign.
+It also tells how far it is. Each is a line of JSON and answered by one. It is a socket with a name in the folder and
+no pipe, so that a connector that starts again answers the process that the one before has left behind.
 """
 
 import asyncio

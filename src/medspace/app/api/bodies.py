@@ -6,6 +6,7 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from medspace.app.http1 import STREAMED
 from medspace.app.language import header_language, speaker
 from medspace.connector.errors import MessageError, QuotaError, TooLargeError
 from medspace.core.canonical import Json, JsonObject
@@ -41,7 +42,7 @@ _STATUS: tuple[tuple[type[MedspaceError], int], ...] = (
 
 
 async def read_body(request: Request, largest: int = LARGEST_BODY) -> bytes:
-    """The whole body.
+    """The whole body; one that is larger than the listener's bounds has a pace instead, for callers that are known.
 
     Raises:
         TooLargeError: more than `largest` bytes.
@@ -50,6 +51,8 @@ async def read_body(request: Request, largest: int = LARGEST_BODY) -> bytes:
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > largest:
         raise TooLargeError(limit=largest)
+    if declared.isdigit() and int(declared) > LARGEST_BODY and STREAMED in request.scope:
+        request.scope[STREAMED](int(declared))
     parts: list[bytes] = []
     size = 0
     try:

@@ -187,7 +187,8 @@ def management_app(desk: Desk) -> FastAPI:
         redoc_url=None,
         exception_handlers={MedspaceError: _told, RequestValidationError: _unreadable, HTTPException: _unrouted},
     )
-    for router in (_space(desk), _terms(desk), _labels(desk), _uses(desk), _steps(desk), _runs(desk), _proofs(desk)):
+    makers = (_space, _keys, _terms, _labels, _uses, _steps, _runs, _proofs)
+    for router in (make(desk) for make in makers):
         app.include_router(router)
     return app
 
@@ -254,22 +255,6 @@ def _space(desk: Desk) -> APIRouter:
         admitted = await desk.admit(body.did, body.name, body.region, body.roles, body.operator)
         return json_response(views.member(admitted), 201)
 
-    @router.post("/members/keys")
-    async def take_keys(body: MemberKeysBody) -> Response:
-        return json_response(views.member(await desk.signing.take(body.did)))
-
-    @router.get("/keys")
-    async def keys() -> Response:
-        return json_response({"keys": desk.signing.show()})
-
-    @router.post("/keys")
-    async def rotate() -> Response:
-        return json_response(await desk.signing.rotate(), 201)
-
-    @router.delete("/keys/{key}")
-    async def revoke(key: str) -> Response:
-        return json_response(await desk.signing.revoke(key))
-
     @router.delete("/members/{did:path}")
     async def remove(did: str) -> Response:
         await desk.remove(did)
@@ -293,6 +278,28 @@ def _space(desk: Desk) -> APIRouter:
     async def refresh() -> Response:
         await desk.refresh()
         return json_response({"members": [views.member(member) for member in desk.members()]})
+
+    return router
+
+
+def _keys(desk: Desk) -> APIRouter:
+    router = _router("space")
+
+    @router.post("/members/keys")
+    async def take_keys(body: MemberKeysBody) -> Response:
+        return json_response(views.member(await desk.signing.take(body.did)))
+
+    @router.get("/keys")
+    async def keys() -> Response:
+        return json_response({"keys": desk.signing.show()})
+
+    @router.post("/keys")
+    async def rotate() -> Response:
+        return json_response(await desk.signing.rotate(), 201)
+
+    @router.delete("/keys/{key}")
+    async def revoke(key: str) -> Response:
+        return json_response(await desk.signing.revoke(key))
 
     return router
 

@@ -116,7 +116,7 @@ def public_routes(
     share: Share | None = None,
     patience: float = PATIENCE,
 ) -> list[Route]:
-    """The routes; `path` is where the `document` of the DID lives, `members` gives the signed list or, without one, "".
+    """The routes; `document` is the DID's, at `path`; `members` gives the signed list or, without one, "".
 
     Who asks for a step is answered with what came of it after at most `patience` seconds, or hears where to ask.
     """
@@ -137,12 +137,7 @@ def public_routes(
         asked = _call(request, caller, step, signature, small=len(body) <= limits.SMALL)
         async with turns.turn(caller.did):
             standing = await usage.ask(asked, patience)
-        return await told_of(asked, standing)
-
-    async def told_of(asked: Call, standing: StepStatus) -> Response:
-        release = standing.release
-        signature = "" if release is None else await usage.seats.sign_answer(asked, standing.step, release)
-        return _told_of(asked.job, standing, signature)
+        return await _told_of(usage, asked, standing)
 
     async def job_manifest(request: Request) -> Response:
         caller = await caller_of(request, authenticate)
@@ -160,7 +155,7 @@ def public_routes(
         caller = await caller_of(request, authenticate)
         asked = _call(request, caller)
         standing = await usage.look(asked, f"{SHA256}{request.path_params['step']}", patience)
-        return await told_of(asked, standing)
+        return await _told_of(usage, asked, standing)
 
     return [
         Route(path, did_document, methods=["GET"]),
@@ -224,12 +219,13 @@ def _call(
     return Call(caller.did, request.path_params["job"], token, step, signature, small)
 
 
-def _told_of(job: str, standing: StepStatus, signature: str) -> Response:
+async def _told_of(usage: UsageControl, asked: Call, standing: StepStatus) -> Response:
     """200 with the release, or 202 with where it will be, and when to ask there (RFC 9110 15.3.3)."""
     if standing.release is not None:
+        signature = await usage.seats.sign_answer(asked, standing.step, standing.release)
         return json_response(_answer(standing.release) | ({"signature": signature} if signature else {}))
     step = standing.step.removeprefix(SHA256)
-    headers = {"Location": f"/jobs/{job}/steps/{step}", "Retry-After": str(standing.seconds)}
+    headers = {"Location": f"/jobs/{asked.job}/steps/{step}", "Retry-After": str(standing.seconds)}
     far = {"percent": standing.percent, "left": standing.left}
     told = {name: value for name, value in far.items() if value is not None}
     return json_response({"step": step, "state": standing.state.value} | told, 202, headers)
