@@ -188,7 +188,7 @@ def seated(
     found = {}
     for number, site in enumerate(sites):
         identity = Identity(signers(site), Everybody(hybrid=True), _nobody, CLOCK)
-        peers = SeatPeers(site, manifest, texts, identity, lambda key=keys[site]: key)
+        peers = SeatPeers(site, manifest, texts, identity, lambda key=keys[site]: key, lambda: None)
         line = ToyTask(ToySums(numbers[number]), toy or Toy())
         found[site] = Seated(site, MaskedSite(line), peers, SeededRandomness(1000 + number))
     return found
