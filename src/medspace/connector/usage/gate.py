@@ -157,6 +157,6 @@ class Gate:
 
 
 def _kind(admission: Admission, kind: str) -> str:
-    """A kind of output as terms that list results know it: what masks are made of is none, where they ask for masks."""
+    """A kind of output as terms that list results know it: what masks are made of is no result."""
     protocol = kind in admission.messages or kind in admission.masked
     return PROTOCOL if protocol and admission.protection == MASKED_SUMS else kind
