@@ -13,8 +13,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from medspace.adapters.images import jpeg
-from medspace.adapters.images.bounds import Pixels, check_size
 from medspace.adapters.images.errors import ImageFormatError
+from medspace.adapters.images.pixels import Pixels, check_size
 from medspace.core.text import msgid
 
 PNG = b"\x89PNG\r\n\x1a\n"

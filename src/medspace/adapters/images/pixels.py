@@ -1,4 +1,4 @@
-"""How large an image may be, whatever its format."""
+"""What an image is once it is decoded, and how large it may be."""
 
 import numpy as np
 import numpy.typing as npt
