@@ -81,8 +81,7 @@ def check(wishes: Wishes) -> None:
     """Refuse what could not be written, or not be read back as it was meant.
 
     Raises:
-        WishError: a text that cannot be shown or is too long, a number out of its range, a key that is none, a folder
-            to offer.
+        WishError: a text that cannot be shown or is too long, a number out of range, a bad key, a folder.
         DidError: the authority is no did:web.
     """
     for option, text in _texts(wishes):
