@@ -2,16 +2,18 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import TypeVar
 from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
-from medspace.adapters.http.errors import AnswerTooLargeError, JobBusyError, JobRefusedError
-from medspace.adapters.http.peers import JobClient, Working
+from medspace.adapters.http.errors import AnswerTooLargeError, BadAnswerError, JobBusyError, JobRefusedError
+from medspace.adapters.http.peers import JobClient, PendingStep
 from medspace.app.bell import Bell
 from medspace.app.finding import AwayError, Finder, listed
+from medspace.app.waiting import Waiting
 from medspace.connector.errors import UnknownAgreementError, UnknownDatasetError, UnreachableError
 from medspace.connector.model import AGREEMENTS, TRANSFERS, Transfer, TransferState
 from medspace.connector.transfer.service import Transfers
@@ -20,13 +22,14 @@ from medspace.connector.usage.strategy import JOB_ENDPOINT
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.clock import Clock
 from medspace.core.errors import RefusedError
-from medspace.core.parts import Part
+from medspace.core.parts import Blobs, BlobStore, Keeping, Part
 from medspace.core.store import Database
 from medspace.core.text import Text, msgid, plain
 from medspace.core.usage import Step, release_digest
 from medspace.runs.errors import SiteAwayError, SiteRefusedError
 from medspace.runs.ports import Answer
 
+T = TypeVar("T")
 START_WAIT = 8.0  # seconds for a transfer to be started; then the coordinator's own patience decides
 SEAT_WAIT = 30.0  # seconds for what a site says to a manifest
 STEP_WAIT = 120.0  # seconds for one answer: a site that needs longer says so
@@ -63,6 +66,8 @@ class TransferSites:
     database: Database
     bell: Bell
     clock: Clock
+    waiting: Waiting
+    _runs: dict[str, str] = field(default_factory=dict)  # whose uses are being asked, by use
 
     async def begin(self, run: str, agreement: str, kind: str) -> str:
         """The transfer of this run under the agreement, started; the same one however often it is asked for.
@@ -74,6 +79,7 @@ class TransferSites:
         # The run names the transfer: a coordinator that was killed after asking finds what it asked for.
         pid = uuid5(NAMESPACE_URL, f"{run}\n{agreement}\n{kind}").urn
         transfer = await self._transfer(pid)
+        self._runs[pid] = run
         if transfer is None:
             try:
                 transfer = await self.transfers.request_transfer(agreement, kind, pid=pid)
@@ -117,10 +123,34 @@ class TransferSites:
             SiteRefusedError: the site says no, or its answer is not what it says it is.
         """
         transfer = await self._transfer(use)
-        body = await self._called(use, lambda url, token, site: self._followed(url, token, step, site))
+        body = await self._called(use, lambda url, token, site: self._followed(use, url, token, step, site))
         return _answer(use if transfer is None else transfer.counterparty, body)
 
-    async def _called(self, use: str, call: Callable[[str, str, str], Awaitable[JsonObject]]) -> JsonObject:
+    async def bring(self, use: str, part: Part, blobs: Blobs) -> None:
+        """Bring the site a part of a question.
+
+        Raises:
+            SiteAwayError, SiteRefusedError: as for `ask`.
+        """
+        await self._called(use, lambda url, token, site: self.jobs.put_part(url, token, part, blobs, site))
+
+    async def fetch(self, use: str, part: Part, store: BlobStore, keeping: Keeping) -> None:
+        """Fetch a part of an answer.
+
+        Raises:
+            SiteAwayError, SiteRefusedError: as for `ask`; it refuses as well if it gives something else.
+            PartsFullError: the store has no room for it.
+        """
+
+        async def fetched(url: str, token: str, site: str) -> None:
+            try:
+                await self.jobs.fetch_part(url, token, part, store, keeping, site)
+            except BadAnswerError as error:  # nothing of it is kept
+                raise SiteRefusedError(site=site, reason=error.text, refusal=error.code) from error
+
+        await self._called(use, fetched)
+
+    async def _called(self, use: str, call: Callable[[str, str, str], Awaitable[T]]) -> T:
         """What the job endpoint of a use says to a call of it, with its token, at a site."""
         transfer = await self._transfer(use)
         if transfer is None or transfer.data_address is None:
@@ -135,14 +165,24 @@ class TransferSites:
         except JobRefusedError as error:
             raise _no_step(transfer.counterparty, error) from error
 
-    async def _followed(self, endpoint: str, token: str, step: Step, site: str) -> JsonObject:
-        """The answer to a step, however long the site works on it; between two questions it has a rest."""
+    async def _followed(self, use: str, endpoint: str, token: str, step: Step, site: str) -> JsonObject:
+        """The answer to a step, however long the site works on it; what it says of its progress is passed on."""
+        run = self._runs.get(use, "")
+        try:
+            return await self._worked_on(run, endpoint, token, step, site)
+        finally:
+            self.waiting.answered(run, site)
+
+    async def _worked_on(self, run: str, endpoint: str, token: str, step: Step, site: str) -> JsonObject:
+        """Between two questions the site has a rest."""
         answer = await self.jobs.ask(endpoint, token, step, site, timeout=STEP_WAIT)
         until, pause = self.clock.now() + STEP_LIMIT, FIRST_PAUSE
-        while isinstance(answer, Working):
+        while isinstance(answer, PendingStep):
             if self.clock.now() >= until:
                 said = Text(msgid("it has worked on the step for {hours} hours"), {"hours": STEP_LIMIT // HOUR})
                 raise SiteAwayError(site=site, reason=said)
+            if answer.percent is not None:
+                self.waiting.works(run, site, answer.percent, answer.left)
             await self.clock.sleep(min(max(answer.after or 0.0, pause), LONGEST_PAUSE))
             pause = min(2 * pause, LONGEST_PAUSE)
             answer = await self.jobs.look(endpoint, token, answer.step, site, timeout=STEP_WAIT)
@@ -154,6 +194,7 @@ class TransferSites:
         Raises:
             SiteAwayError: no answer.
         """
+        self._runs.pop(use, None)
         transfer = await self._transfer(use)
         if transfer is not None and transfer.state is TransferState.STARTED:
             await self.transfers.complete(use)

@@ -21,6 +21,8 @@ MANIFEST = 192 * KIB  # characters, as it is signed
 SEAT_KEY = 4 * KIB  # characters of a seat's key of a run, as it is signed
 SEAT_KEYS = SEATS * SEAT_KEY + ENVELOPE  # the body with the keys of all seats
 
+LINE = 8 * MIB  # what the process of a step asks its connector at once, or is told: a sealed message of 4 MiB
+
 PARTS = 64  # of one question or answer
 PART = 4 * GIB  # of each of them
 KEPT_PARTS = 4096  # of one member at once, however small

@@ -27,7 +27,7 @@ PROTECTIONS = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class Contribution:
     """What one site gave to a run: agreements, datasets, purposes, and the number of releases that the run used.
 
     `contents` are digests of what the datasets held when their uses were admitted: (asset, digest).
@@ -92,7 +92,7 @@ def tree(logs: Logs, run_id: str) -> list[Branch]:
     return [*_head(logs, log.origin, run), *_body(logs, run)]
 
 
-def sources(logs: Logs, run_id: str) -> list[Source]:
+def sources(logs: Logs, run_id: str) -> list[Contribution]:
     """What each site gave to a run, in the order of the sites.
 
     Raises:
@@ -109,7 +109,7 @@ def _find(logs: Logs, run_id: str) -> tuple[Statements, Run]:
     raise NoSuchRunError(run=run_id)
 
 
-def _source(logs: Logs, log: Statements, run: Run, site: str) -> Source:
+def _source(logs: Logs, log: Statements, run: Run, site: str) -> Contribution:
     named = set(run.facts["agreements"])
     agreed = {identity for party, identity in log.agreements if party == site and identity in named}
     assets = {asset for identity in agreed for asset in log.agreements[site, identity].assets}
@@ -117,7 +117,7 @@ def _source(logs: Logs, log: Statements, run: Run, site: str) -> Source:
     lines = list(_admissions(theirs, log.origin, run))
     admitted = [line.facts for line in lines]
     contents = {(line.facts["asset"], theirs.content(line)) for line in lines} if theirs else set()
-    return Source(
+    return Contribution(
         site,
         tuple(sorted(agreed | {facts["agreement"] for facts in admitted})),
         tuple(sorted(assets | {facts["asset"] for facts in admitted})),
@@ -237,7 +237,7 @@ class _Document:
         self.put("activity", run.id, prov_type="medspace:Run", **times, **facts)
         self.relate("wasAssociatedWith", activity=run.id, agent=coordinator)
 
-    def source(self, run: Run, source: Source) -> None:
+    def source(self, run: Run, source: Contribution) -> None:
         self.put("agent", source.site, prov_type="prov:Organization")
         for asset in source.assets:
             dataset = dataset_id(source.site, asset)

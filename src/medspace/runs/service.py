@@ -14,9 +14,10 @@ from typing import TypeVar
 
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.clock import Clock, Randomness, stamp
-from medspace.core.errors import StaleRecordError
+from medspace.core.errors import InvalidInputError, StaleRecordError
 from medspace.core.hashing import digest
 from medspace.core.ids import new_id
+from medspace.core.parts import BlobStore
 from medspace.core.signing import Signer
 from medspace.core.store import Database, Transaction
 from medspace.core.text import Text, msgid
@@ -27,7 +28,14 @@ from medspace.ledger.service import record
 from medspace.runs import codings, lineage, rules
 from medspace.runs import manifest as manifests
 from medspace.runs.asking import Asking, Patience
-from medspace.runs.errors import RunCancelledError, RunError, RunUnknownError, SiteError, TaskInvalidError
+from medspace.runs.errors import (
+    AnswersInvalidError,
+    RunCancelledError,
+    RunError,
+    RunUnknownError,
+    SiteError,
+    TaskInvalidError,
+)
 from medspace.runs.model import (
     CHECKPOINTS,
     MODELS,
@@ -41,7 +49,19 @@ from medspace.runs.model import (
     RunState,
     Seat,
 )
-from medspace.runs.ports import Algorithm, Answer, Dictionaries, Procedure, Question, Sites
+from medspace.runs.parts import Placed, RunParts, seconds
+from medspace.runs.ports import (
+    Algorithm,
+    Answer,
+    Describing,
+    Description,
+    Dictionaries,
+    Parted,
+    Procedure,
+    Question,
+    Result,
+    Sites,
+)
 from medspace.runs.tallying import Asked, Tallying
 
 T = TypeVar("T")
@@ -83,6 +103,7 @@ class Coordinator:
 
     `algorithms` are the kinds of task that it can lead; a task that names none of them goes to the first, which
     refuses what it does not know. With `dictionaries` a task is checked against what every site publishes first.
+    `blobs` keeps the parts of runs; without it, no run has any.
     """
 
     database: Database
@@ -96,6 +117,7 @@ class Coordinator:
     patience: Patience = field(default_factory=Patience)
     width: int = 8
     progress: Callable[[Progress], None] = _unheard
+    blobs: BlobStore | None = None
 
     async def create(
         self, task: JsonObject, seats: Sequence[Seat], *, without_missing: bool = False, patience: float = 0.0
@@ -182,6 +204,15 @@ class Coordinator:
         run = await self.run(run_id)
         return None if run.model is None else await self.database.read(lambda tx: tx.get(MODELS, run.model or ""))
 
+    def describe(self, model: Model, names: Mapping[str, str]) -> Description | None:
+        """What a model is, as its kind of task says; None where that says nothing. `names`: of sites, by DID."""
+        try:
+            procedure = self._algorithm(model.task).prepare(model.task)
+        except TaskInvalidError:  # of a kind that is not led here (any more)
+            return None
+        result = Result(model.result, model.rows, model.lineage.sites)
+        return procedure.describe(result, names) if isinstance(procedure, Describing) else None
+
     async def rounds(self, run_id: str) -> list[Round]:
         """The rounds of a run so far."""
         return await self.database.read(lambda tx: _rounds(tx, run_id))
@@ -197,9 +228,19 @@ class Coordinator:
             run, saved = await self._survey(self.dictionaries, procedure, run, saved)
         run, saved = await self._begin(procedure, run, saved, uses)
         run, saved = await self._sit(procedure, run, saved, uses)
-        while (questions := procedure.questions(saved.state, run.round + 1)) is not None:
-            run, saved = await self._round(procedure, Asked(questions, rules.seated(run)), run, saved, uses)
-        return await self._finish(procedure, run, saved.state)
+        while True:
+            placed = await self._place(procedure, run, saved)
+            number, state = run.round + 1, saved.state
+            questions = await placed.do(lambda: placed.procedure.questions(state, number))  # noqa: B023 - waited for
+            if questions is None:
+                return await self._finish(placed, run, saved.state)
+            run, saved = await self._round(placed, Asked(questions, rules.seated(run)), run, saved, uses)
+
+    async def _place(self, procedure: Procedure, run: Run, saved: Checkpoint) -> Placed:
+        """The procedure as it works in the next round, with the parts that its state names."""
+        if isinstance(procedure, Parted):
+            await self._parts.carry(procedure.kept(saved.state), run.id, run.round + 1)
+        return await self._parts.place(procedure, run.id, run.round + 1)
 
     async def _start(self, run: Run) -> Run:
         started = replace(rules.moved(run, RunState.RUNNING), started=stamp(self.clock.now()))
@@ -304,30 +345,31 @@ class Coordinator:
         return run, saved
 
     async def _round(
-        self, procedure: Procedure, asked: Asked, run: Run, saved: Checkpoint, uses: dict[str, str]
+        self, placed: Placed, asked: Asked, run: Run, saved: Checkpoint, uses: dict[str, str]
     ) -> tuple[Run, Checkpoint]:
         """Ask one round, gather the answers, store where that leads."""
+        procedure = placed.procedure
         number, demands = run.round + 1, rules.allowed(procedure.demands, run)
         seats, name = asked.seats, asked.step
         gathering = procedure.gathering(saved.state, number)
         tallying = Tallying(demands, number, asked, gathering, uses)
 
-        def take(position: int, answer: Answer | SiteError) -> None:
-            site = seats[position].site
-            if tallying.take(seats[position], answer):
-                self.progress(Progress("answered", run.id, number, name, site, position + 1, len(seats)))
+        async def take(position: int, answer: Answer | SiteError) -> None:
+            seat = seats[position]
+            if await placed.do(lambda: tallying.take(seat, answer)):
+                self.progress(Progress("answered", run.id, number, name, seat.site, position + 1, len(seats)))
 
-        steps = {seat.site: _step(run, number, asked.of(seat.site), saved.mail.get(seat.site, {})) for seat in seats}
-        calls = [(seat.site, lambda s=seat: self.sites.ask(uses[s.site], steps[s.site])) for seat in seats]
-        await self._asking(procedure, run, name).in_order(calls, take, self.width)
+        await self._ask(placed, run, saved, asked, take, uses)
         after = replace(run, round=number, faults=run.faults + tuple(tallying.faults))
         failed: RunError | None = None
         state = saved.state
         try:
             rules.check_attendance(demands, after)
-            state = gathering.state(lost=bool(tallying.faults))
+            state = await placed.do(lambda: gathering.state(lost=bool(tallying.faults)))
         except RunError as error:  # the round is on record all the same: its answers have left the sites
             failed = error
+        except InvalidInputError as error:
+            failed = AnswersInvalidError(round=number, reason=error.text)
         past = Round(
             id=f"{run.id}/{number:04d}",
             run=run.id,
@@ -338,11 +380,32 @@ class Coordinator:
             rows=tallying.rows,
             objective=procedure.objective(state),
             time=stamp(self.clock.now()),
+            parts=asked.parts,
         )
         run, saved = await self._keep(run, after, saved, state, past, tallying.mail)
         if failed:
             raise failed
         return run, saved
+
+    async def _ask(
+        self,
+        placed: Placed,
+        run: Run,
+        saved: Checkpoint,
+        asked: Asked,
+        take: Callable[[int, Answer | SiteError], Awaitable[None]],
+        uses: Mapping[str, str],
+    ) -> None:
+        """Put the questions of a round, each to its seat, with what they and their answers carry."""
+
+        def ask(site: str) -> Awaitable[Answer]:
+            question = asked.of(site)
+            step = _step(run, run.round + 1, question, saved.mail.get(site, {}))
+            return self._parts.ask(placed, uses[site], step, question)
+
+        more = max((seconds(asked.of(seat.site)) for seat in asked.seats), default=0.0)
+        calls = [(seat.site, lambda s=seat: ask(s.site)) for seat in asked.seats]
+        await self._asking(placed.procedure, run, asked.step, more).in_order(calls, take, self.width)
 
     async def _keep(
         self,
@@ -370,10 +433,10 @@ class Coordinator:
             self.progress(Progress("round", after.id, past.round, past.step, objective=past.objective))
         return after, reached
 
-    async def _finish(self, procedure: Procedure, run: Run, state: JsonObject) -> Run:
+    async def _finish(self, placed: Placed, run: Run, state: JsonObject) -> Run:
         now = self.clock.now()
         model_id = new_id(self.randomness)
-        result = procedure.result(state)
+        result = await placed.do(lambda: placed.procedure.result(state))
         ended = replace(rules.moved(run, RunState.FINISHED), model=model_id, ended=stamp(now))
 
         def work(tx: Transaction) -> None:
@@ -419,6 +482,7 @@ class Coordinator:
         patience = replace(self.patience, deadline=min(self.patience.deadline, SETTLING))
         asking = Asking(self.clock, patience, _Watched(self.progress, run, "end"))
         await asking.in_order(calls, lambda _position, _outcome: None, DOORS)
+        await self._parts.drop(run.id)
         settled = replace(run, settled="yes")
         await self.database.write(lambda tx: tx.replace(RUNS, run, settled))
         return settled
@@ -433,8 +497,12 @@ class Coordinator:
         named = [algorithm for algorithm in self.algorithms if algorithm.name == task.get("task")]
         return (*named, *self.algorithms)[0]
 
-    def _asking(self, procedure: Procedure, run: Run, step: str) -> Asking:
-        patience = replace(self.patience, deadline=run.patience) if run.patience else self.patience
+    @property
+    def _parts(self) -> RunParts:
+        return RunParts(self.sites, self.actor, self.blobs)
+
+    def _asking(self, procedure: Procedure, run: Run, step: str, more: float = 0.0) -> Asking:
+        patience = replace(self.patience, deadline=(run.patience or self.patience.deadline) + more)
         ends = rules.allowed(procedure.demands, run).site_faults == "fail"
         return Asking(self.clock, patience, _Watched(self.progress, run, step), refusal_ends=ends)
 
@@ -485,11 +553,12 @@ def _start_facts(run: Run) -> dict[str, Json]:
 
 
 def _step(run: Run, number: int, question: Question, inbox: Mapping[str, str]) -> Step:
-    return Step(run.task, number, question.step, question.inputs, inbox=inbox)
+    return Step(run.task, number, question.step, question.inputs, question.parts, inbox)
 
 
 def _round_facts(past: Round, manifest: str) -> dict[str, Json]:
     answers = [one.facts for one in past.answers]
     facts: dict[str, Json] = {"run": past.run, "round": past.round, "step": past.step, "answers": answers}
     facts |= {"manifest": manifests.named(manifest)} if manifest else {}
+    facts |= {"parts": list(past.parts)} if past.parts else {}
     return facts if past.question == NOTHING else {**facts, "model": past.question}

@@ -17,8 +17,9 @@ from medspace.adapters.duckdb.publishing import CheckedTable
 from medspace.adapters.duckdb.reading import CHUNK, Connection, fill_raw, match, read
 from medspace.adapters.duckdb.source import TableRows, load_from, open_rows
 from medspace.adapters.images import arrays
-from medspace.adapters.images.decoding import Pixels, decode
+from medspace.adapters.images.decoding import decode
 from medspace.adapters.images.errors import ImageFormatError, ImageRefusedError
+from medspace.adapters.images.pixels import Pixels
 from medspace.core.dictionary import Column, ColumnType, Dictionary
 from medspace.core.material import Form
 from medspace.core.text import Text, msgid
@@ -106,7 +107,7 @@ def load(asset: str, path: Path, dictionary: Dictionary) -> CheckedImages:
     each column of the dictionary.
 
     Raises:
-        MissingExtraError: duckdb is not installed.
+        MissingExtraError: duckdb is not installed, or Pillow for JPEG.
         TableUnreadableError, TableRefusedError: the labels cannot be read, or do not keep to the dictionary.
         ImageRefusedError: an image cannot be read, or has another shape than the first.
     """
@@ -206,7 +207,9 @@ def _labels(path: Path, array: arrays.Array, count: int) -> arrays.Array:
     """One label for each image; N x 1 is as good as N."""
     flat = array.reshape(-1) if array.shape == (count, 1) else array
     if flat.shape != (count,):
-        raise TableUnreadableError(path.name, Text(msgid("an array of labels has not one for each image")))
+        raise TableUnreadableError(
+            path.name, Text(msgid("an array of labels does not have one label for each image"))
+        )
     return flat
 
 

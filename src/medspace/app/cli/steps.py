@@ -22,6 +22,11 @@ _STATES = {
     "failed": msgid("it failed"),
 }
 
+_REASONS = {
+    "use.engine": msgid("held: its engine wants a person to look"),
+    "label.review": msgid("held: the label of the dataset wants a person to look at each result"),
+}
+
 
 class StepWishError(InvalidInputError):
     """A decision names no step."""
@@ -31,11 +36,17 @@ class StepWishError(InvalidInputError):
     next_step = msgid("Name one: `medspace steps --state held` lists those that wait.")
 
 
+class StepStateError(InvalidInputError):
+    """A state that no step has."""
+
+    code = "step.state"
+    sentence = msgid("{state} is not a state of a step.")
+    next_step = msgid("Use one of these: {states}.")
+
+
 def steps(
     step: Annotated[str, typer.Argument(help="One step; without it, the newest are listed.")] = "",
-    state: Annotated[
-        str, typer.Option("--state", help="Only those in this state: working, held, released, withheld, ...")
-    ] = "",
+    state: Annotated[str, typer.Option("--state", help=f"Only those in one state: {', '.join(_STATES)}.")] = "",
     approve: Annotated[
         bool | None, typer.Option("--approve/--refuse", help="Let the output go that waits for you, or keep it back.")
     ] = None,
@@ -46,6 +57,8 @@ def steps(
     """Show what others asked of your datasets, step by step; approve or refuse an output that waits for a person."""
     if approve is not None and not step:
         raise StepWishError
+    if state and state not in _STATES:
+        raise StepStateError(state=state, states=", ".join(_STATES))
     with session(config, json=json, language=lang) as (space, screen):
         if approve is not None:
             found = space.check(step, approve=approve)
@@ -67,7 +80,18 @@ def _block(screen: Screen, one: JsonObject) -> tuple[str, ...]:
     facts = {name: one[name] for name in ("dataset", "user", "step", "round", "time")}
     what = Text(msgid("{step} of round {round} on {dataset}, asked by {user} at {time}"), facts)
     stands = screen.say(Text(_STATES[one["state"]]))
-    return (one["id"], screen.say(what), f"{stands} ({one['code']})" if one["code"] else stands)
+    more = [Text(_REASONS[reason]) if reason in _REASONS else Text(reason) for reason in one["held_for"]]
+    far = [] if one["progress"] is None else [_far(one["progress"])]
+    stood = f"{stands} ({one['code']})" if one["code"] else stands
+    return (one["id"], screen.say(what), stood, *(screen.say(text) for text in (*far, *more)))
+
+
+def _far(progress: JsonObject) -> Text:
+    """How far a step is, and how long it may take still."""
+    facts = {name: f"{progress[name]:g}" for name in ("done", "of")}
+    if progress["seconds_left"] is None:
+        return Text(msgid("{done} of {of} done"), facts)
+    return Text(msgid("{done} of {of} done, about {seconds} s left"), facts | {"seconds": progress["seconds_left"]})
 
 
 def _one(screen: Screen, one: JsonObject) -> None:

@@ -45,8 +45,8 @@ class Learning:
 
     def __init__(self, base: Base, road: Road) -> None:
         jobs = JobClient(base.client, base.identity)
-        sites = TransferSites(road.transfers, jobs, base.database, base.bell, base.clock)
         self.waiting = Waiting(base.clock, base.bell.ring)
+        sites = TransferSites(road.transfers, jobs, base.database, base.bell, base.clock, self.waiting)
         self.coordinator = Coordinator(
             base.database,
             sites,
@@ -57,6 +57,7 @@ class Learning:
             tuple(make() for make in base.parts.algorithms),
             dictionaries=PublishedDictionaries(Finder(base.documents, road.transport), base.database),
             progress=self.waiting.hear,
+            blobs=road.usage.parts.store,
         )
         self.training = Training(base.config.did, self.coordinator, base.database, base.facts, base.clock)
 

@@ -13,7 +13,7 @@ from medspace.policy.model import UseRequest
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class UseContext:
     """When it is asked, after how many uses; the task with what protects it, once they are known."""
 
     now: datetime
@@ -29,7 +29,7 @@ class Requests:
     facts: FactsOf
     conditions: Conditions
 
-    def of(self, tx: Transaction, agreement: Agreement, kind: str, asked: Asked) -> UseRequest:
+    def of(self, tx: Transaction, agreement: Agreement, kind: str, asked: UseContext) -> UseRequest:
         """What the consumer of an agreement asks for."""
         user = agreement.consumer
         violated = (condition.violated(tx, agreement, user) for condition in self.conditions)

@@ -25,7 +25,7 @@ from medspace.learning.glm.answers import (
     MomentsForm,
     NewtonForm,
 )
-from medspace.learning.glm.design import Part
+from medspace.learning.glm.design import DesignBlock
 from medspace.learning.glm.evaluation import quality, scores, tally
 from medspace.learning.glm.judging import Judge, Question, invalid
 from medspace.learning.glm.maths import curvature, losses, moments
@@ -86,6 +86,11 @@ class GlmEngine:
         """
         parse(task)
 
+    def columns(self, step: Step) -> frozenset[str]:
+        """Outcome and features of the task; what is asked in a round names no others (`core.engine.Reading`)."""
+        task = parse(step.task)
+        return frozenset((task.target.column, *(feature.name for feature in task.features)))
+
     def answer(self, admission: Admission, step: Step, workplace: Workplace) -> Output:
         """Do one step on the admitted rows.
 
@@ -100,7 +105,7 @@ class GlmEngine:
         return _output(*self.judge.judged(admission, step, workplace.material))
 
 
-def _output(question: Question, part: Part, weighed: Weighed | None) -> Output:
+def _output(question: Question, part: DesignBlock, weighed: Weighed | None) -> Output:
     """The sums, rounded."""
     echo = {
         "task": question.task.digest(),
@@ -118,7 +123,7 @@ def _output(question: Question, part: Part, weighed: Weighed | None) -> Output:
     return Output(OUTPUTS[question.step.name], msgspec.to_builtins(form), weighed.cohort)
 
 
-def _moments(task: GlmTask, part: Part, near: Rounding, echo: dict[str, Any]) -> MomentsForm:
+def _moments(task: GlmTask, part: DesignBlock, near: Rounding, echo: dict[str, Any]) -> MomentsForm:
     total = moments(task, part)
     present = np.nan_to_num(np.abs(part.values), nan=0.0)
     return MomentsForm(

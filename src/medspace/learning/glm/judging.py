@@ -24,8 +24,8 @@ from medspace.core.text import Text, msgid
 from medspace.core.usage import Admission, Step
 from medspace.learning.errors import StepInvalidError
 from medspace.learning.glm.answers import HUGE, OUTPUTS, BetaForm
-from medspace.learning.glm.auditing import Asked, Audit, asked, cells_of, identity
-from medspace.learning.glm.design import Matrix, Part, Sample, marks_of, sample
+from medspace.learning.glm.auditing import Audit, SumQuery, asked, cells_of, identity
+from medspace.learning.glm.design import DesignBlock, Matrix, Sample, marks_of, sample
 from medspace.learning.glm.errors import BeyondRangesError, NothingLeftError
 from medspace.learning.glm.ranges import Ranges, check_columns, check_outcome, ranges
 from medspace.learning.glm.samples import Samples
@@ -47,7 +47,7 @@ class Judge:
 
     def judged(
         self, admission: Admission, step: Step, rows: Material | None
-    ) -> "tuple[Question, Part, Weighed | None]":
+    ) -> "tuple[Question, DesignBlock, Weighed | None]":
         """A question that may be answered, the rows that it sums, and what it weighs them with, if it weighs them.
 
         Raises:
@@ -66,11 +66,11 @@ class Judge:
             self._compare(step, parts, asked(weighed, part.rows, persons, question.cells(part)))
         return question, part, weighed
 
-    def _compare(self, step: Step, parts: "Parts", new: Asked) -> None:
+    def _compare(self, step: Step, parts: "Parts", new: SumQuery) -> None:
         admission = parts.admission
         persons, content = marks_of(parts.rows, admission.seed)
 
-        def again(earlier: Step) -> Asked | None:
+        def again(earlier: Step) -> SumQuery | None:
             try:
                 question = Question.read(admission, earlier, parts)
                 part, weighed = question.summed()
@@ -90,19 +90,19 @@ class Parts:
     rows: Material
     samples: Samples
     _samples: OrderedDict[GlmTask, Sample] = field(default_factory=OrderedDict)
-    _parts: OrderedDict[tuple[GlmTask, bool], Part] = field(default_factory=OrderedDict)
+    _parts: OrderedDict[tuple[GlmTask, bool], DesignBlock] = field(default_factory=OrderedDict)
 
     def sample(self, task: GlmTask) -> Sample:
         """The rows that a task can use."""
         looked = _looked(task)
         return _kept(self._samples, looked, lambda: self._sampled(looked))
 
-    def part(self, task: GlmTask, *, measured: bool) -> Part:
+    def part(self, task: GlmTask, *, measured: bool) -> DesignBlock:
         """The rows that a task fits, or is measured on."""
         looked = _looked(task)
         apart = measured and looked.evaluation.holdout > 0.0
 
-        def made() -> Part:
+        def made() -> DesignBlock:
             found = self.sample(task)
             return found.measured if apart else found.fitted
 
@@ -175,14 +175,14 @@ class Question:
         parts.sample(task)
         return cls(admission, step, task, form, allowed, parts)
 
-    def summed(self) -> tuple[Part, Weighed | None]:
+    def summed(self) -> tuple[DesignBlock, Weighed | None]:
         """The rows that the step sums, and what it weighs them with, if it weighs them."""
         part = self.parts.part(self.task, measured=self.step.name == "evaluation")
         if not len(part.target):
             raise NothingLeftError if self.admission.min_cohort <= 1 else DisclosureError("release.cohort")
         return part, None if self.asked is None else weigh(self.task, part, self.asked, self.ranges)
 
-    def weighed(self) -> tuple[Part, Weighed | None]:
+    def weighed(self) -> tuple[DesignBlock, Weighed | None]:
         """The same, if enough persons carry it.
 
         Raises:
@@ -194,7 +194,7 @@ class Question:
             check_weights(found, self.ranges, self.admission)
         return part, found
 
-    def cells(self, part: Part) -> dict[str, Matrix]:
+    def cells(self, part: DesignBlock) -> dict[str, Matrix]:
         """The rows of each code, where the step sums them: the sums of an evaluation are of all rows."""
         return {} if self.step.name == "evaluation" else cells_of(self.task, part)
 

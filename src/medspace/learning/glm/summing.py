@@ -15,7 +15,7 @@ from medspace.core.dictionary import Dictionary
 from medspace.core.material import Material
 from medspace.core.text import msgid
 from medspace.core.usage import Admission, Step
-from medspace.learning.glm.design import Part
+from medspace.learning.glm.design import DesignBlock
 from medspace.learning.glm.errors import TooLargeError
 from medspace.learning.glm.evaluation import Scores, quality, scores, tally
 from medspace.learning.glm.exact import FRACTION, fixed
@@ -95,7 +95,7 @@ def check_sizes(task: GlmTask, dictionary: Dictionary) -> None:
             raise TooLargeError(column=name, most=bound)
 
 
-def _moments(task: GlmTask, part: Part) -> list[int]:
+def _moments(task: GlmTask, part: DesignBlock) -> list[int]:
     total = moments(task, part)
     counts = _counts([total.rows, part.cohort, *total.missing])
     return counts + _numbers([*total.sums.tolist(), *total.squares.tolist(), total.target_sum])
