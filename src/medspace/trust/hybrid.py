@@ -131,7 +131,8 @@ def unproven(text: str) -> bytes:
 def _plain(header: str) -> bool:
     """Whether it is the header of a JSON Web Signature."""
     try:
-        return "by" not in read_json(jws.decode(header), JsonObject)
+        said = read_json(jws.decode(header), JsonObject)
+        return said.get("alg") == jws.ALGORITHM and "by" not in said
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return False
 

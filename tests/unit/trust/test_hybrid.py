@@ -115,7 +115,7 @@ def test_a_header_has_one_spelling():
     check(resigned(header_of()))  # the control
 
 
-@pytest.mark.parametrize("text", ["", ".", "a.b", "é.b", "x" * 10_000, "e30.e30", "W10.W10"])
+@pytest.mark.parametrize("text", ["", ".", "a.b", "é.b", "x" * 10_000, "e30.e30", "W10.W10", "W10.e30.e30", "e30.e30.e30"])
 def test_something_else_is_refused(text):
     refused(text)
     with pytest.raises(SignatureError):
