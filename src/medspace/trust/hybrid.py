@@ -18,11 +18,11 @@ import msgspec
 
 from medspace.core.canonical import JsonObject, canonical
 from medspace.core.decoding import read_json
+from medspace.core.keys import MldsaKey
 from medspace.core.signing import (
     ED25519_SIGNATURE_BYTES,
     MLDSA_SIGNATURE_BYTES,
     HybridSigner,
-    MldsaKey,
     Signer,
     verify,
     verify_mldsa,
