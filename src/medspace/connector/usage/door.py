@@ -221,6 +221,8 @@ class Door:
         decisions, grant = [rules.served(kind, engine=engine, rows=asset in self.holder.sources)], Grant()
         for condition in self.conditions:
             decision, granted = condition.admit(tx, visit)
+            if granted.scope and not condition.narrows:  # the gate would not ask it again
+                raise ValueError(f"{type(condition).__name__} narrows the rows, and says that it never does")
             decisions.append(decision)
             grant = grant.narrowed(granted)
         return combine(*decisions), grant
