@@ -401,6 +401,7 @@ class Desk:
             count=0,
             target=dataset,
             protection=COORDINATOR_SEES_SUMS,
+            holders=tuple(wish["holders"]) or None,
         )
 
     def _region(self, did: str) -> str | None:

@@ -133,7 +133,7 @@ _KINDS = (
     _kind(
         "use.admitted",
         "admission agreement transfer user:did asset use_kind purpose task:digest round:number step question:digest",
-        "expires:time sites:number scope:digest run manifest:digest",
+        "expires:time sites:number scope:digest run manifest:digest coordinator:did",
     ),
     _kind("use.refused", "agreement transfer user:did code", "clause"),
     _kind("use.released", "release admission output round:number digest:digest", "parts:digests"),

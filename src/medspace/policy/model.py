@@ -115,7 +115,8 @@ class UseRequest:
 
     `action` None asks before any use is chosen (catalogue and negotiation): is there something that is allowed?
     `count` is the number of uses under the agreement before this one, `cohort` the persons behind the
-    result, `sites` the holders that take part, `violated` the clauses of the duties that were violated.
+    result, `sites` how many holders take part, `holders` the DIDs of the others among them, `violated` the clauses of
+    the duties that were violated.
     `time` is aware.
     """
 
@@ -130,4 +131,5 @@ class UseRequest:
     cohort: int | None = None
     sites: int | None = None
     protection: str | None = None
+    holders: tuple[str, ...] | None = None
     violated: frozenset[str] = frozenset()

@@ -58,6 +58,11 @@ class Manifest:
         return tuple(seat.site for seat in self.seats)
 
     @property
+    def delegated(self) -> bool:
+        """Whether another member than the user leads the run."""
+        return self.coordinator != self.user
+
+    @property
     def claims(self) -> JsonObject:
         """What is signed."""
         return {

@@ -135,6 +135,7 @@ class TryBody(_Body):
     place: Text = ""
     format: Text = "medspace:train"
     at: Text = ""
+    holders: Annotated[list[Text], Field(max_length=MOST_AGREEMENTS)] = []
 
 
 Limit = Annotated[int, Query(ge=1, le=LARGEST_PAGE)]

@@ -97,7 +97,7 @@ class Gate:
         if agreement is None:
             return combine(), combine()
         used = job.number - 1 if job.number else numbered(tx, job.agreement)
-        asked = Asked(now, used, question.step.task, question.admission.protection or None)
+        asked = Asked(now, used, question.step.task, question.admission.protection or None, job.id)
         request = self.requests.of(tx, agreement, job.kind, asked)
 
         def decided(cohort: int) -> Decision:
