@@ -438,11 +438,17 @@ class Desk:
         return await verbs[verb](pid)
 
     async def train(
-        self, task: JsonObject, agreements: Sequence[str], *, without_missing: bool = False, patience: float = 0.0
+        self,
+        task: JsonObject,
+        agreements: Sequence[str],
+        *,
+        without_missing: bool = False,
+        patience: float = 0.0,
+        coordinator: str = "",
     ) -> str:
         """Begin a training run; its identity."""
-        begun = await self.training.begin(task, agreements, without_missing=without_missing, patience=patience)
-        return begun.id
+        how = {"without_missing": without_missing, "patience": patience, "coordinator": coordinator}
+        return (await self.training.begin(task, agreements, **how)).id
 
     async def run(self, run: str, speak: Speak) -> JsonObject:
         """A run as it stands, with its model once there is one."""

@@ -28,6 +28,7 @@ from medspace.trust.envelope import public_key
 from medspace.trust.errors import EnvelopeKeyError
 
 TYPE, KEY_TYPE = "medspace-manifest+jwt", "medspace-seat+jwt"
+COORDINATOR_KEY_TYPE = "medspace-coordinator+jwt"  # of the key that a run is handed over with
 NONCE_BYTES = 32
 
 _Did = Annotated[str, msgspec.Meta(pattern=r"^did:[a-z0-9]+:[A-Za-z0-9._:%-]+\Z", max_length=256)]  # DID Core 3.1
@@ -194,8 +195,8 @@ class SeatKey:
     text: str = field(repr=False)
 
 
-def sign_key(manifest: Manifest, site: str, public: bytes, signer: Signer) -> str:
-    """A seat's key of this run, as the seat signs it."""
+def sign_key(manifest: Manifest, site: str, public: bytes, signer: Signer, typ: str = KEY_TYPE) -> str:
+    """A seat's key of this run, as the seat signs it; of another type, the coordinator's."""
     claims: dict[str, Json] = {
         "run": manifest.run,
         "task": manifest.task,
@@ -203,16 +204,16 @@ def sign_key(manifest: Manifest, site: str, public: bytes, signer: Signer) -> st
         "site": site,
         "key": jws.encode(public),
     }
-    return jws.sign(signer, kid=key_id(site, signer.public_key), typ=KEY_TYPE, claims=claims)
+    return jws.sign(signer, kid=key_id(site, signer.public_key), typ=typ, claims=claims)
 
 
-def read_key(text: str, manifest: Manifest, site: str, site_key: bytes) -> SeatKey:
+def read_key(text: str, manifest: Manifest, site: str, site_key: bytes, typ: str = KEY_TYPE) -> SeatKey:
     """The key that a seat added to a manifest, proven by the seat's 32-byte public key.
 
     Raises:
         SeatKeyInvalidError: not signed by that seat, or for another run, task, manifest or seat, or no key at all.
     """
-    said = _proven(text, KEY_TYPE, site_key) if len(text) <= limits.SEAT_KEY else None
+    said = _proven(text, typ, site_key) if len(text) <= limits.SEAT_KEY else None
     try:
         found = read_json(said or b"", _Key)
         public = jws.decode(found.key)

@@ -1,5 +1,8 @@
 """The coordinator: leads a run from its first round to a model, and goes on where it stopped after any kill.
 
+Whose run it is makes no difference to how it is led: one that another member handed over (`coordinating`) is asked at
+the places that came with it, and one that is handed over from here (`delegation`) is led elsewhere and followed.
+
 After each round, where its sums lead is stored with its ledger entry, in one transaction; the answers themselves
 are not kept. What was asked but not stored is asked again: sites give the same answer to the same step, answers are
 summed in the order of the sites, so the model is the same to the last bit, however often the run was interrupted.
@@ -12,6 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from medspace.core import limits
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.clock import Clock, Randomness, stamp
 from medspace.core.errors import StaleRecordError
@@ -27,13 +31,22 @@ from medspace.ledger.service import record
 from medspace.runs import codings, lineage, rules
 from medspace.runs import manifest as manifests
 from medspace.runs.asking import Asking, Patience
-from medspace.runs.errors import RunCancelledError, RunError, RunUnknownError, SiteError, TaskInvalidError
+from medspace.runs.delegation import Delegation
+from medspace.runs.errors import (
+    CoordinatorRefusedError,
+    RunCancelledError,
+    RunError,
+    RunUnknownError,
+    SiteError,
+    TaskInvalidError,
+)
 from medspace.runs.model import (
     CHECKPOINTS,
     MODELS,
     ROUNDS,
     RUNS,
     Checkpoint,
+    Failure,
     Fault,
     Model,
     Round,
@@ -41,11 +54,11 @@ from medspace.runs.model import (
     RunState,
     Seat,
 )
-from medspace.runs.ports import Algorithm, Answer, Dictionaries, Procedure, Question, Sites
+from medspace.runs.ports import Algorithm, Answer, Dictionaries, LedSites, Procedure, Question, Sites
 from medspace.runs.tallying import Asked, Tallying
 
 T = TypeVar("T")
-LONGEST = 1000  # rounds and runs read at once
+LONGEST = limits.ROUNDS  # rounds and runs read at once
 NOTHING = digest({})  # the question that is about no model yet
 DOORS = 64  # uses begun or ended at a time: small messages, so more than `width`
 NO_MAIL: Mapping[str, Mapping[str, str]] = {}
@@ -83,6 +96,9 @@ class Coordinator:
 
     `algorithms` are the kinds of task that it can lead; a task that names none of them goes to the first, which
     refuses what it does not know. With `dictionaries` a task is checked against what every site publishes first.
+
+    `led` is where the sites of runs are asked that others handed over; `delegation` hands over those that name another
+    coordinator. Without them there are no such runs.
     """
 
     database: Database
@@ -96,11 +112,39 @@ class Coordinator:
     patience: Patience = field(default_factory=Patience)
     width: int = 8
     progress: Callable[[Progress], None] = _unheard
+    led: LedSites | None = None
+    delegation: Delegation | None = None
 
     async def create(
-        self, task: JsonObject, seats: Sequence[Seat], *, without_missing: bool = False, patience: float = 0.0
+        self,
+        task: JsonObject,
+        seats: Sequence[Seat],
+        *,
+        without_missing: bool = False,
+        patience: float = 0.0,
+        coordinator: str = "",
     ) -> Run:
-        """Store a new run; nothing is asked yet. `without_missing` and `patience` are those of the run's record.
+        """Store a new run; nothing is asked yet. The last three are those of the run's record.
+
+        Raises:
+            TaskInvalidError: the task cannot be run, or the seats are not distinct sites.
+        """
+        run, begun = self.drawn(task, seats, without_missing=without_missing, patience=patience)
+        run = replace(run, coordinator=coordinator)
+        if ENTRY_KINDS[_start_kind(run)].flaw(_start_facts(run)) is not None:
+            raise TaskInvalidError(reason=Text(msgid("a site is no DID, or its agreement no identifier")))
+
+        def work(tx: Transaction) -> None:
+            tx.insert(RUNS, run)
+            tx.insert(CHECKPOINTS, begun)
+
+        await self.database.write(work)
+        return run
+
+    def drawn(
+        self, task: JsonObject, seats: Sequence[Seat], *, without_missing: bool = False, patience: float = 0.0
+    ) -> tuple[Run, Checkpoint]:
+        """A run as it would begin; nothing is stored.
 
         Raises:
             TaskInvalidError: the task cannot be run, or the seats are not distinct sites.
@@ -121,15 +165,7 @@ class Coordinator:
             without_missing=without_missing,
             patience=patience,
         )
-        if ENTRY_KINDS["run.started"].flaw(_start_facts(run)) is not None:
-            raise TaskInvalidError(reason=Text(msgid("a site is no DID, or its agreement no identifier")))
-
-        def work(tx: Transaction) -> None:
-            tx.insert(RUNS, run)
-            tx.insert(CHECKPOINTS, Checkpoint(run.id, 0, procedure.first()))
-
-        await self.database.write(work)
-        return run
+        return run, Checkpoint(run.id, 0, procedure.first())
 
     async def train(self, task: JsonObject, seats: Sequence[Seat], *, without_missing: bool = False) -> Run:
         """Create a run and lead it to its end."""
@@ -193,8 +229,11 @@ class Coordinator:
         if run.state is RunState.CREATED:
             run = await self._start(run)
         saved = await self._checkpoint(run)
-        if self.dictionaries is not None and run.round == 0:
+        own = not run.user and not run.handed  # what others hand over they have looked at
+        if self.dictionaries is not None and run.round == 0 and own:
             run, saved = await self._survey(self.dictionaries, procedure, run, saved)
+        if run.coordinator:
+            return await self._delegate(procedure, run, saved, uses)
         run, saved = await self._begin(procedure, run, saved, uses)
         run, saved = await self._sit(procedure, run, saved, uses)
         while (questions := procedure.questions(saved.state, run.round + 1)) is not None:
@@ -206,17 +245,38 @@ class Coordinator:
 
         def work(tx: Transaction) -> None:
             tx.replace(RUNS, run, started)
-            record(tx, self._entry("run.started", _start_facts(run)))
+            record(tx, self._entry(_start_kind(run), _start_facts(run)))
 
         await self.database.write(work)
         self.progress(Progress("started", run.id, of=len(run.seats)))
         return started
 
+    async def _delegate(self, procedure: Procedure, run: Run, saved: Checkpoint, uses: dict[str, str]) -> Run:
+        """Begin the uses, hand the run over, and follow it until it is over."""
+        if self.delegation is None:
+            reason = Text(msgid("this connector hands no runs over"))
+            raise CoordinatorRefusedError(coordinator=run.coordinator, reason=reason)
+        if not run.handed:
+            run, saved = await self._begin(procedure, run, saved, uses)
+            run = await self._manifest(procedure, run)
+            run = await self.delegation.hand_over(run, uses, self._asking(procedure, run, "hand-over"))
+        run, failure = await self.delegation.follow(run, self._asking(procedure, run, "follow"), self._noticed)
+        if run.state is RunState.FINISHED:
+            self.progress(Progress("finished", run.id, run.round))
+        return run if failure is None else await self._end(run, failure, RunState.FAILED)
+
+    def _noticed(self, before: Run, after: Run) -> None:
+        """Say what a coordinator elsewhere has told."""
+        for fault in after.faults[len(before.faults) :]:
+            self.progress(Progress("excluded", after.id, fault.round, site=fault.site))
+        if after.round > before.round:
+            self.progress(Progress("round", after.id, after.round))
+
     async def _begin(
         self, procedure: Procedure, run: Run, saved: Checkpoint, uses: dict[str, str]
     ) -> tuple[Run, Checkpoint]:
         """Find or start a use at every site that is in."""
-        seats = rules.seated(run)
+        seats, asked = rules.seated(run), self._sites(run)
         faults: list[Fault] = []
 
         def take(position: int, begun: str | SiteError) -> None:
@@ -225,7 +285,7 @@ class Coordinator:
             else:
                 uses[seats[position].site] = begun
 
-        calls = [(seat.site, lambda s=seat: self.sites.begin(run.id, s.agreement, run.kind)) for seat in seats]
+        calls = [(seat.site, lambda s=seat: asked.begin(run.id, s.agreement, run.kind)) for seat in seats]
         await self._asking(procedure, run, "begin").in_order(calls, take, DOORS)
         return await self._attended(procedure, run, saved, faults)
 
@@ -233,12 +293,15 @@ class Coordinator:
         self, procedure: Procedure, run: Run, saved: Checkpoint, uses: dict[str, str]
     ) -> tuple[Run, Checkpoint]:
         """Show every site the manifest, gather the keys that they add, and hand all of them to each."""
+        asked = self._sites(run)
         while True:
             run = await self._manifest(procedure, run)
-            keys, faults = await self._each(procedure, run, lambda use: self.sites.seat(use, run.manifest), uses)  # noqa: B023
+            keys, faults = await self._each(procedure, run, lambda use: asked.seat(use, run.manifest), uses)  # noqa: B023
             if not faults:
-                _, faults = await self._each(procedure, run, lambda use: self.sites.seated(use, keys), uses)  # noqa: B023
+                _, faults = await self._each(procedure, run, lambda use: asked.seated(use, keys), uses)  # noqa: B023
             run, saved = await self._attended(procedure, run, saved, faults)
+            if run.user and run.faults and not run.round:  # only its user could sign another manifest
+                rules.check_attendance(replace(procedure.demands, site_faults="fail"), run)
             if not faults or run.round:  # those that are left have one another's keys already
                 return run, saved
 
@@ -261,9 +324,9 @@ class Coordinator:
     async def _manifest(self, procedure: Procedure, run: Run) -> Run:
         """The run with its manifest: a new one as long as nothing was asked and a seat was lost."""
         seats = rules.seated(run)
-        if run.manifest and (run.round or set(manifests.kept(run.manifest).sites) == {seat.site for seat in seats}):
+        if run.manifest and (run.user or run.handed or run.round or set(manifests.kept(run.manifest).sites) == {seat.site for seat in seats}):
             return run
-        least, parties = min(rules.needed(procedure.demands, seats), len(seats)), (self.actor, self.actor)
+        least, parties = min(rules.needed(procedure.demands, seats), len(seats)), (self.actor, run.coordinator or self.actor)
         drawn = manifests.draw(run.id, parties, run.task_digest, seats, run.protection, least, self.randomness)
         signed = replace(run, manifest=manifests.sign(drawn, self.signer))
         await self.database.write(lambda tx: tx.replace(RUNS, run, signed))
@@ -307,7 +370,7 @@ class Coordinator:
         self, procedure: Procedure, asked: Asked, run: Run, saved: Checkpoint, uses: dict[str, str]
     ) -> tuple[Run, Checkpoint]:
         """Ask one round, gather the answers, store where that leads."""
-        number, demands = run.round + 1, rules.allowed(procedure.demands, run)
+        number, demands, sites = run.round + 1, rules.allowed(procedure.demands, run), self._sites(run)
         seats, name = asked.seats, asked.step
         gathering = procedure.gathering(saved.state, number)
         tallying = Tallying(demands, number, asked, gathering, uses)
@@ -318,7 +381,7 @@ class Coordinator:
                 self.progress(Progress("answered", run.id, number, name, site, position + 1, len(seats)))
 
         steps = {seat.site: _step(run, number, asked.of(seat.site), saved.mail.get(seat.site, {})) for seat in seats}
-        calls = [(seat.site, lambda s=seat: self.sites.ask(uses[s.site], steps[s.site])) for seat in seats]
+        calls = [(seat.site, lambda s=seat: sites.ask(uses[s.site], steps[s.site])) for seat in seats]
         await self._asking(procedure, run, name).in_order(calls, take, self.width)
         after = replace(run, round=number, faults=run.faults + tuple(tallying.faults))
         failed: RunError | None = None
@@ -398,7 +461,9 @@ class Coordinator:
     async def _fail(self, run: Run, error: RunError, state: RunState = RunState.FAILED) -> Run:
         if rules.over(run.state):
             return run
-        failure = rules.failure(error, run.faults)
+        return await self._end(run, rules.failure(error, run.faults), state)
+
+    async def _end(self, run: Run, failure: Failure, state: RunState) -> Run:
         ended = replace(rules.moved(run, state), failure=failure, ended=stamp(self.clock.now()))
 
         def work(tx: Transaction) -> None:
@@ -413,21 +478,34 @@ class Coordinator:
         """End the uses of a run that is over. A site that is away finds out when its agreement or use expires."""
         if run.settled == "yes" or not rules.over(run.state):
             return run
+        if not run.user:
+            await self._end_uses(run, uses)
+        elif self.led is not None:  # they are its user's to end
+            await self.led.forget(run.id)
+        settled = replace(run, settled="yes")
+        await self.database.write(lambda tx: tx.replace(RUNS, run, settled))
+        return settled
+
+    async def _end_uses(self, run: Run, uses: dict[str, str]) -> None:
         if not uses and run.started is not None:
             await self._find_uses(run, uses)
         calls = [(site, lambda u=use: self.sites.end(u)) for site, use in uses.items()]
         patience = replace(self.patience, deadline=min(self.patience.deadline, SETTLING))
         asking = Asking(self.clock, patience, _Watched(self.progress, run, "end"))
+        if self.delegation is not None and run.handed and run.state is not RunState.FINISHED:
+            await self.delegation.cancel(run, asking)
         await asking.in_order(calls, lambda _position, _outcome: None, DOORS)
-        settled = replace(run, settled="yes")
-        await self.database.write(lambda tx: tx.replace(RUNS, run, settled))
-        return settled
 
     async def _find_uses(self, run: Run, uses: dict[str, str]) -> None:
+        if run.coordinator and self.delegation is not None:
+            uses.update(await self.delegation.begun(run))
         rounds = await self.rounds(run.id)
         uses.update({answer.site: answer.use for past in rounds for answer in past.answers})
 
     # --- small things ----------------------------------------------------------------------------------------
+
+    def _sites(self, run: Run) -> Sites:
+        return self.sites if not run.user or self.led is None else self.led
 
     def _algorithm(self, task: JsonObject) -> Algorithm:
         named = [algorithm for algorithm in self.algorithms if algorithm.name == task.get("task")]
@@ -474,8 +552,13 @@ def _rounds(tx: Transaction, run_id: str) -> list[Round]:
     return tx.find(ROUNDS, where={"run": run_id}, order_by="round", limit=LONGEST)
 
 
+def _start_kind(run: Run) -> str:
+    return "run.delegated" if run.coordinator else "run.started"
+
+
 def _start_facts(run: Run) -> dict[str, Json]:
-    return {
+    parties = {"user": run.user, "coordinator": run.coordinator}
+    return {name: did for name, did in parties.items() if did} | {
         "run": run.id,
         "task": run.task_digest,
         "agreements": [seat.agreement for seat in run.seats],

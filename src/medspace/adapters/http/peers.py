@@ -294,10 +294,7 @@ class JobClient:
         answer = await self._client.request(
             "POST", url, headers=headers, body=body, limit=limits.ENVELOPE, timeout=timeout
         )
-        read = _step_answer(url, answer)
-        if isinstance(read, Working):
-            raise BadAnswerError(address=url, reason=Text(msgid("it is not a JSON object")))
-        return read
+        return answered(url, answer)
 
     async def look(
         self,
@@ -340,6 +337,19 @@ class JobClient:
 
     def _headers(self, job_token: str, audience: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._identity.token_for(audience)}", JOB_HEADER: job_token}
+
+
+def answered(url: str, answer: Answer) -> JsonObject:
+    """The JSON object that an answer holds.
+
+    Raises:
+        BadAnswerError: it is none.
+        JobBusyError, JobRefusedError: the other side asks for patience, or refuses.
+    """
+    read = _step_answer(url, answer)
+    if isinstance(read, Working):
+        raise BadAnswerError(address=url, reason=Text(msgid("it is not a JSON object")))
+    return read
 
 
 def _step_answer(url: str, answer: Answer) -> JsonObject | Working:

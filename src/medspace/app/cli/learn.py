@@ -82,6 +82,9 @@ def train(
     patience: Annotated[
         float, typer.Option("--patience", help="Seconds that a hospital which is away is waited for; default: 300.")
     ] = 0.0,
+    coordinator: Annotated[
+        str, typer.Option("--coordinator", help="The DID of another member that leads the training for you.")
+    ] = "",
     wait: Annotated[float, typer.Option("--wait", help="Seconds to wait; the run goes on without you.")] = 600.0,
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
@@ -97,7 +100,13 @@ def train(
         _allow(lapsed, screen, without_missing=without_missing)
         with rounds(screen) as progress:
             run = space.train(
-                wanted, chosen, without_missing=without_missing, patience=patience, progress=progress, wait=wait
+                wanted,
+                chosen,
+                without_missing=without_missing,
+                patience=patience,
+                coordinator=coordinator,
+                progress=progress,
+                wait=wait,
             )
         screen.show(run | {"not_asked": lapsed}, lambda: show_run(screen, run))
         if not json:
