@@ -1,4 +1,4 @@
-"""Runs that are handed over: nobody leads what it was not asked to, and nobody is led to prove itself to a stranger."""
+"""Runs that are handed over: nobody leads what it was not asked to, or proves itself to a stranger."""
 
 import threading
 from contextlib import contextmanager, suppress
@@ -97,7 +97,9 @@ def test_a_user_who_names_an_address_of_its_own_gets_no_proof_of_the_coordinator
 ):
     got = stolen(stage, agreement, monkeypatch, on=True)
     control = stolen(stage, agreement, monkeypatch, on=False)
-    attack_report("hand-over: proofs of the coordinator's identity", got=got, control=min(control, 1), of=1, unit="proofs")
+    attack_report(
+        "hand-over: proofs of the coordinator's identity", got=got, control=min(control, 1), of=1, unit="proofs"
+    )
     assert got == 0
     assert control > 0
 
@@ -234,8 +236,10 @@ def test_the_client_of_coordinators_says_what_went_wrong(stage):
     connector = stage.nodes["user"].connector
     coordinators = connector.desk.coordinator.delegation.coordinators
     assert isinstance(coordinators, HttpCoordinators)
-    for coordinator, code in (("did:web:127.0.0.1%3A1", "learning.site_away"), ("did:key:x", "learning.site_refused")):
+    for coordinator, code in (
+        ("did:web:127.0.0.1%3A1", "learning.site_away"),
+        ("did:key:x", "learning.site_refused"),
+    ):
         with pytest.raises(MedspaceError) as caught:
             stage.run(coordinators.cancel(coordinator, "urn:run:1"))
         assert caught.value.code == code
-

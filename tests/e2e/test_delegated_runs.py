@@ -1,4 +1,4 @@
-"""A run that its user hands over: another member's connector leads it, and everybody can see afterwards who did what."""
+"""A run that its user hands over: another member's connector leads it, and everybody can see who did what."""
 
 import json
 
@@ -78,7 +78,7 @@ def test_the_coordinator_leads_and_the_user_gets_the_same_model(stage, pausing, 
     own = stage.space("user").train(THREE, agreements, wait=60)
     assert own["model"]["digest"] == run["model"]["digest"]  # to the last bit
     assert own["coordinator"] is None
-    (led,) = [one for one in stage.space("coordinator").runs()]
+    (led,) = stage.space("coordinator").runs()
     assert (led["id"], led["user"]["did"], led["state"]) == (run["id"], user, "finished")
     for key in HOSPITALS:
         noted = [entry["facts"] for entry in stage.entries(key, "use.admitted")]
@@ -181,7 +181,7 @@ def test_a_coordinator_that_is_no_member_is_refused_before_anything_begins(stage
 def test_a_hospital_that_is_lost_on_the_way_is_lost_for_the_user_too(stage, pausing, agreements, tmp_path):
     run = begin(stage, agreements, without_missing=True)
     assert pausing.reached.wait(LONGEST)
-    (use,) = [one for one in kept(stage, "south", TRANSFERS)]
+    (use,) = kept(stage, "south", TRANSFERS)
     stage.space("south").steer(use.id, "terminate")
     pausing.go.set()
     found = ended(stage, run)

@@ -172,7 +172,7 @@ class Checkpoints(_Table, frozen=True):
 
 
 class Coordination(_Table, frozen=True):
-    """For which members this connector leads runs that they hand over to it: those named, or everybody; else nobody."""
+    """For which members this connector leads runs that they hand over: those named, or everybody; else nobody."""
 
     members: tuple[str, ...] = ()
     everybody: bool = False

@@ -401,7 +401,7 @@ class Desk:
             count=0,
             target=dataset,
             protection=COORDINATOR_SEES_SUMS,
-            holders=tuple(wish["holders"]) or None,
+            holders=tuple(wish.get("holders", ())) or None,
         )
 
     def _region(self, did: str) -> str | None:
@@ -447,8 +447,10 @@ class Desk:
         coordinator: str = "",
     ) -> str:
         """Begin a training run; its identity."""
-        how = {"without_missing": without_missing, "patience": patience, "coordinator": coordinator}
-        return (await self.training.begin(task, agreements, **how)).id
+        begun = await self.training.begin(
+            task, agreements, without_missing=without_missing, patience=patience, coordinator=coordinator
+        )
+        return begun.id
 
     async def run(self, run: str, speak: Speak) -> JsonObject:
         """A run as it stands, with its model once there is one."""

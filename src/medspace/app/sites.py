@@ -248,8 +248,11 @@ class HandedSites(JobSites):
         await self.handovers.forget(run)
 
     async def _is_there(self, place: Place) -> bool:
-        """Whether the site itself says that it answers there. We prove who we are with each question: whoever gets
-        that somewhere else could show it to the site in our place."""
+        """Whether the site itself says that it answers there.
+
+        We prove who we are with each question: whoever gets that somewhere else could show it to the site in our
+        place.
+        """
         where = _origin(place.endpoint)
         if where == _origin(base_url(place.site)):
             return True

@@ -1,4 +1,4 @@
-"""What sites say they gave to training runs, against what the runs say they got: of their user, or of its coordinator.
+"""What sites say they gave to training runs, against what the runs say they got: in the log of whoever led them.
 
 A run notes a round when all its answers are there. So of each site at most one answer can be missing in an honest
 log: that of the round in which the run was stopped, or in which the site was lost; and the run never heard of the

@@ -150,7 +150,7 @@ class _Answers:
     def _premises(
         self, run: Run, line: Line, answer: JsonObject, parties: tuple[Statements, Statements], release: Line | None
     ) -> list[Premise]:
-        site, user = parties
+        site, _ = parties
         if release is None:
             return [(False, "denied", msgid("The log of {party} has no release {release}."))]
         admission = site.admissions.get(release.facts["admission"])

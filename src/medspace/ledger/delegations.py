@@ -49,7 +49,7 @@ def _other_leader(log: Statements, run: Run, logs: Logs) -> tuple[str, str] | No
     for site in filter(None, map(logs.get, sorted(run.sites))):
         for line in site.admissions.values():
             facts = line.facts
-            leader = facts.get("coordinator", facts["user"])
+            leader = str(facts.get("coordinator", facts["user"]))
             if (facts["user"], facts.get("run")) == (run.user, run.id) and leader != log.origin:
                 return site.origin, leader
     return None
@@ -111,7 +111,11 @@ def _in_order(log: Statements, identity: str, delegation: Delegation) -> list[Pr
         (len(delegation.lines) == 1, "order", msgid("The run {run} was not delegated once.")),
         (places == sorted(places), "order", msgid("The run {run} ended before it was delegated.")),
         (len(delegation.ends) < 2, "two_ends", msgid("The run {run} ended twice.")),  # noqa: PLR2004
-        (identity not in log.runs, "led_itself", msgid("The run {run} was delegated to {party} and led here all the same.")),
+        (
+            identity not in log.runs,
+            "led_itself",
+            msgid("The run {run} was delegated to {party} and led here all the same."),
+        ),
         (
             received is None or all(_coordinator(one) == _coordinator(received) for one in delegation.lines),
             "other_coordinator",
@@ -127,4 +131,6 @@ def _ended(place: Place, identity: str, delegation: Delegation, log: Statements)
         sentence = msgid("The run {run} never ended: its log went on without it since {time}.")
         time = delegation.lines[0].time
         return DELEGATED.unverifiable(place, "never_ended", sentence, run=identity, time=time)
-    return DELEGATED.open(place, "open", msgid("The run {run} was still going when the log was exported."), run=identity)
+    return DELEGATED.open(
+        place, "open", msgid("The run {run} was still going when the log was exported."), run=identity
+    )

@@ -116,9 +116,9 @@ _TRANSFER = ("role pid counterparty:did agreement format", "peer_pid code")
 # in between), and may be held for a person before that; `expires` is until when its answer may leave, `sites` how
 # many holders the run names, `scope` the digest of the rows that it was narrowed to, keyed by the holder. `manifest`
 # is what the user signed of the run: the same at all sites, and in each round. An answer to another question than
-# that of the round has its own `step` and `question`. A run that its user (`user`) has handed over is led in the log of
-# its coordinator, and in the user's it is delegated, then received or failed; a holder notes a `coordinator` that is
-# not the user.
+# that of the round has its own `step` and `question`. A run that its `user` has handed over is led in the log of its
+# coordinator, and in the user's it is delegated, then received or failed; a holder notes a `coordinator` that is not
+# the user.
 _KINDS = (
     _kind("offer.published", "asset offer policy:digest label:digest", "dataset:digest dictionary:digest"),
     _kind("offer.withdrawn", "asset"),

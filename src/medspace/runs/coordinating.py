@@ -86,7 +86,7 @@ class Handovers:
 
     async def sweep(self) -> None:
         """Forget the keys of runs of which nothing is kept any more; for the start."""
-        kept = await self.database.read(lambda tx: _all(tx))
+        kept = await self.database.read(_all)
         for name in set(await asyncio.to_thread(lambda: list(self.keys.uses()))) - {_file(one) for one in kept}:
             await asyncio.to_thread(self.keys.forget, name)
 

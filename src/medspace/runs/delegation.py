@@ -18,7 +18,13 @@ from medspace.ledger.service import record
 from medspace.runs import handover, rules, telling
 from medspace.runs import manifest as manifests
 from medspace.runs.asking import Asking
-from medspace.runs.errors import CoordinatorAwayError, CoordinatorRefusedError, RunUnknownError, SiteAwayError, SiteError
+from medspace.runs.errors import (
+    CoordinatorAwayError,
+    CoordinatorRefusedError,
+    RunUnknownError,
+    SiteAwayError,
+    SiteError,
+)
 from medspace.runs.handover import Mandate
 from medspace.runs.model import MODELS, RUNS, Failure, Model, Run, RunState
 from medspace.runs.ports import Coordinators, OwnSites
@@ -26,6 +32,7 @@ from medspace.runs.telling import Told
 from medspace.trust.ports import Directory
 
 T = TypeVar("T")
+PAUSE = 0.2  # seconds between two questions, whatever the coordinator says; it waits for a change itself
 NO_MODEL = msgid("what it says of the run does not fit together")
 
 
@@ -69,6 +76,7 @@ class Delegation:
             if told.over:
                 return await self._over(run, told)
             seen = told.version
+            await self.clock.sleep(PAUSE)
         return await self._now(run), None
 
     async def cancel(self, run: Run, asking: Asking) -> None:

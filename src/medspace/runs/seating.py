@@ -61,7 +61,7 @@ def of_task(manifest: Manifest, task: str) -> Decision:
 
 
 def asked_by(manifest: Manifest, caller: str) -> Decision:
-    """Whether who leads the run asks, and nobody beside it: the log names the coordinator as the one who got answers."""
+    """Whether who leads the run asks, and nobody else: the log names the coordinator as the one who was answered."""
     asked = Text(msgid("a step that the coordinator {coordinator} asks"), {"coordinator": manifest.coordinator})
     held = Text(msgid("{caller} asks"), {"caller": caller or "-"})
     return _one("coordinator", asked, held, ok=caller in ("", manifest.coordinator))

@@ -97,8 +97,8 @@ class Coordinator:
     `algorithms` are the kinds of task that it can lead; a task that names none of them goes to the first, which
     refuses what it does not know. With `dictionaries` a task is checked against what every site publishes first.
 
-    `led` is where the sites of runs are asked that others handed over; `delegation` hands over those that name another
-    coordinator. Without them there are no such runs.
+    `led` is where the sites of runs are asked that others handed over; `delegation` hands over those that name
+    another coordinator. Without them there are no such runs.
     """
 
     database: Database
@@ -324,9 +324,17 @@ class Coordinator:
     async def _manifest(self, procedure: Procedure, run: Run) -> Run:
         """The run with its manifest: a new one as long as nothing was asked and a seat was lost."""
         seats = rules.seated(run)
-        if run.manifest and (run.user or run.handed or run.round or set(manifests.kept(run.manifest).sites) == {seat.site for seat in seats}):
+        if run.manifest and (
+            run.user
+            or run.handed
+            or run.round
+            or set(manifests.kept(run.manifest).sites) == {seat.site for seat in seats}
+        ):
             return run
-        least, parties = min(rules.needed(procedure.demands, seats), len(seats)), (self.actor, run.coordinator or self.actor)
+        least, parties = (
+            min(rules.needed(procedure.demands, seats), len(seats)),
+            (self.actor, run.coordinator or self.actor),
+        )
         drawn = manifests.draw(run.id, parties, run.task_digest, seats, run.protection, least, self.randomness)
         signed = replace(run, manifest=manifests.sign(drawn, self.signer))
         await self.database.write(lambda tx: tx.replace(RUNS, run, signed))

@@ -1,4 +1,4 @@
-"""What a coordinator tells the user of a run, and what the user makes of it: words of somebody else, read with bounds."""
+"""What a coordinator tells the user of a run, and what the user makes of it: outside words, read with bounds."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -91,26 +91,25 @@ def tell(run: Run, model: Model | None) -> Told:
     """What the user of a run is told of it."""
     faults = [_fault(fault) for fault in run.faults]
     failure = None if run.failure is None else _failure(run.failure)
-    version = digest([run.state.value, run.round, len(faults), model is None])
-    made = model if run.state is RunState.FINISHED else None
-    return Told(run.state.value, run.round, version, faults, failure, made and _model(made))
+    version = digest([run.state.value, run.round, len(faults)]).removeprefix("sha256:")
+    made = None if model is None or run.state is not RunState.FINISHED else _model(model)
+    return Told(run.state.value, run.round, version, faults, failure, made)
 
 
 def _fault(fault: Fault) -> ToldFault:
-    said = [_words(str(text)) for text in (fault.text, fault.reason, fault.advice)]
-    return ToldFault(fault.site, fault.round, fault.code, *said, fault.away)
+    sentence, reason, advice = (_words(str(text)) for text in (fault.text, fault.reason, fault.advice))
+    return ToldFault(fault.site, fault.round, fault.code, sentence, reason, advice, fault.away)
 
 
 def _failure(failure: Failure) -> ToldFailure:
-    said = [_words(str(text)) for text in (failure.text, failure.advice)]
-    return ToldFailure(failure.code, *said, failure.exit_code, failure.by_sites, "sites" in failure.facts)
+    sentence, advice = (_words(str(text)) for text in (failure.text, failure.advice))
+    by_causes = "sites" in failure.facts
+    return ToldFailure(failure.code, sentence, advice, failure.exit_code, failure.by_sites, by_causes)
 
 
 def _model(model: Model) -> ToldModel:
     lineage = model.lineage
-    return ToldModel(
-        model.result, model.rows, list(lineage.sites), list(lineage.rounds), model.seconds, model.digest
-    )
+    return ToldModel(model.result, model.rows, list(lineage.sites), list(lineage.rounds), model.seconds, model.digest)
 
 
 # --- the user's side ------------------------------------------------------------------------------------------------

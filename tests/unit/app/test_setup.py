@@ -194,8 +194,8 @@ def test_every_name_of_a_column_that_is_accepted_comes_back(tmp_path_factory, co
 
 def test_the_holders_who_may_sit_beside_it_are_written_into_the_offer(tmp_path):
     partners = ("did:web:b.example", "did:web:c.example")
-    config = offered(tmp_path, holders=partners)
-    assert config.assets[0].offers[0].terms["holders"] == list(partners)
+    assert offered(tmp_path, holders=partners).assets[0].offers[0].terms["holders"] == list(partners)
+    (tmp_path / "alone").mkdir()
     assert "holders" not in offered(tmp_path / "alone").assets[0].offers[0].terms
 
 
@@ -203,4 +203,4 @@ def test_the_holders_who_may_sit_beside_it_are_written_into_the_offer(tmp_path):
 def test_a_holder_that_is_no_did_is_refused(tmp_path, wrong):
     with pytest.raises(MedspaceError):
         offered(tmp_path, holders=(wrong,))
-    assert not (tmp_path / "site").exists()
+    assert not (tmp_path / "h").exists()

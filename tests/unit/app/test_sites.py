@@ -90,7 +90,7 @@ async def sites_with(record=None, reply=None, outcome=None):
         return reply
 
     jobs = SimpleNamespace(ask=ask, seat=ask, seated=ask)
-    return TransferSites(Transfers(database, outcome), jobs, database, Bell(), ManualClock())
+    return TransferSites(jobs, ManualClock(), Transfers(database, outcome), database, Bell())
 
 
 async def test_a_use_is_asked_for_once():

@@ -1,9 +1,9 @@
 """The public door of runs that others hand over to this connector; every caller is proven first.
 
-    POST /runs                 the user's signed manifest: 200 with the key to hand the run over with
-    POST /runs/{run}/mandate   what the run is led with, sealed for that key: 200, and it is led
-    GET  /runs/{run}           how it stands: at once, or once it is no longer as `seen` says
-    POST /runs/{run}/cancel    it is over
+POST /runs                 the user's signed manifest: 200 with the key to hand the run over with
+POST /runs/{run}/mandate   what the run is led with, sealed for that key: 200, and it is led
+GET  /runs/{run}           how it stands: at once, or once it is no longer as `seen` says
+POST /runs/{run}/cancel    it is over
 """
 
 from collections.abc import Awaitable, Callable

@@ -157,6 +157,8 @@ def show_run(screen: Screen, run: JsonObject) -> None:
         _quality(screen, title, run["model"])
     else:
         screen.line(title)
+    if run.get("coordinator"):
+        screen.line(Text(msgid("Led by {name}, at its own connector."), {"name": run["coordinator"]["name"]}))
     for text in told(run["sites"]):
         screen.line(text)
 
@@ -193,11 +195,19 @@ def runs(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False, lang: 
     """List training runs: running, finished, failed with their reason."""
     with session(config, json=json, language=lang) as (space, screen):
         listed = space.runs()
-        rows = [(r["id"], r["state"], r["rounds"], share(r["sites"]), _why(r)) for r in listed]
+        rows = [(_whose(screen, r), r["state"], r["rounds"], share(r["sites"]), _why(r)) for r in listed]
         names = (msgid("run"), msgid("state"), msgid("rounds"), msgid("hospitals"), msgid("reason"))
         columns = [Text(name) for name in names]
         title = counted(len(listed), msgid("{count} run"), msgid("{count} runs"))
         screen.show({"runs": listed}, lambda: screen.table(title, columns, rows))
+
+
+def _whose(screen: Screen, run: JsonObject) -> str:
+    """The identity of a run; whose it is or who leads it, where that is somebody else."""
+    for party, text in (("user", msgid("{run} for {name}")), ("coordinator", msgid("{run} led by {name}"))):
+        if run.get(party):
+            return screen.say(Text(text, {"run": run["id"], "name": run[party]["name"]}))
+    return str(run["id"])
 
 
 def _why(run: JsonObject) -> str:
@@ -238,6 +248,8 @@ def _model(screen: Screen, found: JsonObject) -> None:
     for site, agreement in zip(lineage["sites"], lineage["agreements"], strict=False):
         facts = {"site": site, "agreement": agreement}
         screen.line(Text(msgid("  - {site}, under the agreement {agreement}"), facts))
+    if lineage.get("coordinator"):
+        screen.line(Text(msgid("Led by {name}, at its own connector."), {"name": lineage["coordinator"]}))
     for text in told(found["sites"]):
         screen.line(text)
     screen.line(Text(msgid("To prove it: medspace audit export, then medspace audit verify.")))

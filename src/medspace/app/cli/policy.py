@@ -38,7 +38,9 @@ def try_policy(
 ) -> None:
     """Dry run: would this use be allowed, which clause decides, what would change it. Nothing is written."""
     with session(config, json=json, language=lang) as (space, screen):
-        decided = space.try_policy(dataset, user=who, purpose=purpose, place=place, format=use, at=at, holders=holder or [])
+        decided = space.try_policy(
+            dataset, user=who, purpose=purpose, place=place, format=use, at=at, holders=holder or []
+        )
         screen.show(decided, lambda: _show(screen, decided))
     if decided["verdict"] != "permit":
         raise typer.Exit(DENIED)

@@ -56,7 +56,8 @@ class Wishes:
 
     `until` is a day or an instant (empty: a year from now), `count` the uses per agreement and `questions` those a
     year of all users together (None: as many as a tenth of the persons). `rows_are_persons` says that no column names
-    the persons, since each row is one. `holders` are the DIDs of those who may sit in a run beside it; all, if none is.
+    the persons, since each row is one. `holders` are the DIDs of those who may sit in a run beside it: all,
+    if none is named.
     """
 
     name: str

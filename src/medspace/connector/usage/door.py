@@ -138,7 +138,9 @@ class Door:
         agreement = tx.get(AGREEMENTS, job.agreement)
         if agreement is None:
             raise UnknownJobError(use=call.job)
-        return replace(self._visited(tx, job, agreement, call.step, said.task, now), inputs=said.inputs, caller=call.user)
+        return replace(
+            self._visited(tx, job, agreement, call.step, said.task, now), inputs=said.inputs, caller=call.user
+        )
 
     def _visited(
         self, tx: Transaction, job: Job, agreement: Agreement, step: Step, task: str, now: datetime

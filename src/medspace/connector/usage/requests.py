@@ -40,7 +40,9 @@ class Requests:
         user = agreement.consumer
         violated = (condition.violated(tx, agreement, user) for condition in self.conditions)
         broken = frozenset[str]().union(*violated)
-        case = rules.Case(self.facts(tx, user), asked.now, asked.used, asked.protection, broken, self._others(tx, agreement, asked))
+        case = rules.Case(
+            self.facts(tx, user), asked.now, asked.used, asked.protection, broken, self._others(tx, agreement, asked)
+        )
         return rules.request_for(kind, agreement.dataset, case, asked.task)
 
     def _others(self, tx: Transaction, agreement: Agreement, asked: Asked) -> tuple[str, ...] | None:
