@@ -23,7 +23,6 @@ import httpx
 from medspace.app.api.protocol import BASE, VERSIONS
 from medspace.app.compose import Connector, Parts, open_connector
 from medspace.app.config import Config, read_config
-from medspace.app.demo.space import free_ports
 from medspace.app.finding import listed
 from medspace.app.sdk import connect
 from medspace.app.serve import serve
@@ -36,6 +35,7 @@ from medspace.core.canonical import JsonObject
 from medspace.core.hashing import digest
 from medspace.core.store import Transaction
 from medspace.policy import templates
+from tests.ports import claim
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 60.0  # seconds
@@ -94,7 +94,7 @@ def _configs(folder: Path) -> tuple[Path, Path]:
 
 def _free_ports() -> int:
     """The first of two ports that no outgoing connection takes meanwhile."""
-    return free_ports(2)[0]
+    return claim(2)[0]
 
 
 @contextmanager

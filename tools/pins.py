@@ -23,7 +23,8 @@ SELECTIONS: Mapping[str, tuple[str, ...]] = {
     "data": ("core", "build", "data"),
     "demo": ("core", "build", "data", "demo"),
     "postgres": ("core", "build", "postgres"),
-    "dev": ("core", "build", "data", "demo", "postgres", "dev"),
+    "images": ("core", "build", "data", "images"),
+    "dev": ("core", "build", "data", "demo", "postgres", "images", "dev"),
 }
 BUILD = "hatchling\neditables\n"  # hatchling makes an editable install with it, and says so only when it is asked to
 _SECTION = re.compile(r"^# --- (\w+)$", re.MULTILINE)

@@ -18,10 +18,15 @@ from medspace.app import auditing
 from medspace.app.cli.root import app
 from medspace.core.clock import stamp
 from medspace.ledger import accounts, audit, bundle, crosscheck, membership, runs, uses
-from medspace.ledger.report import Outcome
+from medspace.ledger.report import AuditOutcome
 from medspace.trust.jws import encode
 
-FAILED, UNVERIFIABLE, OPEN, VERIFIED = Outcome.FAILED, Outcome.UNVERIFIABLE, Outcome.OPEN, Outcome.VERIFIED
+FAILED, UNVERIFIABLE, OPEN, VERIFIED = (
+    AuditOutcome.FAILED,
+    AuditOutcome.UNVERIFIABLE,
+    AuditOutcome.OPEN,
+    AuditOutcome.VERIFIED,
+)
 
 
 def finds_nothing(*_, **__):

@@ -10,7 +10,7 @@ import pytest
 
 from medspace.adapters.quiet import Quiet
 from medspace.app import listener
-from medspace.app.connection_places import Places
+from medspace.app.connection_places import ConnectionPlaces
 from medspace.app.listener_limits import PUBLIC, Bounds
 from tests.attacks.wires import chunked, door, request, statuses, until
 from tests.unit.adapters.http_servers import Authority
@@ -104,19 +104,19 @@ def seat(places, address, since, *, waits=True):
 
 
 def test_places_are_kept_for_addresses_of_members():
-    places = Places(Bounds(places=10, kept=4, share=10), now=lambda: 0.0)
+    places = ConnectionPlaces(Bounds(places=10, kept=4, share=10), now=lambda: 0.0)
     places.prove("10.0.0.1")
     strangers = [seat(places, f"10.1.0.{number}", number, waits=False) for number in range(8)]
     assert sum(place is not None for place in strangers) == 6
     assert seat(places, "10.0.0.1", 0) is not None
-    without = Places(Bounds(places=10, kept=0, share=10), now=lambda: 0.0)  # the control
+    without = ConnectionPlaces(Bounds(places=10, kept=0, share=10), now=lambda: 0.0)  # the control
     without.prove("10.0.0.1")
     assert all(seat(without, f"10.1.0.{number}", number, waits=False) for number in range(10))
     assert seat(without, "10.0.0.1", 0) is None
 
 
 def test_a_stranger_makes_room_before_a_member_of_the_same_address():
-    places = Places(Bounds(share=2, known_share=2), now=lambda: 0.0)
+    places = ConnectionPlaces(Bounds(share=2, known_share=2), now=lambda: 0.0)
     member, stranger = seat(places, "10.0.0.1", 0), seat(places, "10.0.0.1", 5)
     member.proven = True
     assert seat(places, "10.0.0.1", 9) is not None
@@ -124,7 +124,7 @@ def test_a_stranger_makes_room_before_a_member_of_the_same_address():
 
 
 def test_the_address_with_most_connections_makes_room_first():
-    places = Places(Bounds(places=10, kept=0, share=8), now=lambda: 0.0)
+    places = ConnectionPlaces(Bounds(places=10, kept=0, share=8), now=lambda: 0.0)
     alone = seat(places, "10.0.0.1", 0)
     many = [seat(places, "10.0.0.2", 10 + number) for number in range(8)]
     assert seat(places, "10.0.0.3", 50) is not None
@@ -135,7 +135,7 @@ def test_the_address_with_most_connections_makes_room_first():
 
 def test_what_a_member_proved_is_forgotten_after_a_while():
     now = [0.0]
-    places = Places(Bounds(places=4, kept=4, share=4, memory=60.0), now=lambda: now[0])
+    places = ConnectionPlaces(Bounds(places=4, kept=4, share=4, memory=60.0), now=lambda: now[0])
     places.prove("10.0.0.1")
     assert seat(places, "10.0.0.1", 0, waits=False) is not None
     now[0] = 61.0
@@ -211,7 +211,7 @@ async def test_an_unfinished_handshake_holds_its_place_for_a_few_seconds_only(tm
 
 def test_an_address_that_comes_again_and_again_is_slowed_down_alone(attack_report):
     now = [0.0]
-    places = Places(Bounds(burst=5, arrivals=1.0), now=lambda: now[0])
+    places = ConnectionPlaces(Bounds(burst=5, arrivals=1.0), now=lambda: now[0])
 
     def comes(address):
         place = places.take(address)
@@ -223,9 +223,9 @@ def test_an_address_that_comes_again_and_again_is_slowed_down_alone(attack_repor
     assert comes("10.0.0.2")
     now[0] = 2.0
     assert [comes("10.0.0.1") for _ in range(3)] == [True, True, False]
-    endless = Places(Bounds(burst=10**9, share=10**9, places=10**9), now=lambda: 0.0)  # the control
+    endless = ConnectionPlaces(Bounds(burst=10**9, share=10**9, places=10**9), now=lambda: 0.0)  # the control
     control = sum(endless.take("10.0.0.1") is not None for _ in range(100))
-    bounded = Places(Bounds(burst=5, arrivals=1.0, share=10**9, places=10**9), now=lambda: 0.0)
+    bounded = ConnectionPlaces(Bounds(burst=5, arrivals=1.0, share=10**9, places=10**9), now=lambda: 0.0)
     got = sum(bounded.take("10.0.0.1") is not None for _ in range(100))
     attack_report(
         "arrivals: connections of one address at once", got=got, control=control, of=100, unit="connections"
@@ -234,7 +234,7 @@ def test_an_address_that_comes_again_and_again_is_slowed_down_alone(attack_repor
 
 
 def test_refusals_of_an_address_are_so_many_a_second_on_however_many_connections():
-    places = Places(Bounds(refusals=10.0, longest_rest=2.0), now=lambda: 0.0)
+    places = ConnectionPlaces(Bounds(refusals=10.0, longest_rest=2.0), now=lambda: 0.0)
     many = [places.take("10.0.0.1") for _ in range(30)]
     rests = [places.rest(place) for place in many]
     assert rests[:3] == pytest.approx([0.1, 0.2, 0.3])

@@ -1,15 +1,18 @@
 """A member that stands twice: whoever checks the first and does the second can be had. Each door refuses it."""
 
+import asyncio
 import base64
 import json
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
+import httpx
 import msgspec
 import pytest
 
 from medspace.adapters.http.peers import json_of
 from medspace.app.api import public
+from medspace.app.api.management import management_app
 from medspace.connector import wire
 from medspace.connector.errors import MessageError
 from medspace.core import decoding
@@ -22,6 +25,7 @@ from medspace.policy.errors import InvalidPolicyError
 from medspace.trust import members, tokens
 from medspace.trust.did import build_document, key_id, parse_document
 from medspace.trust.errors import DocumentError, MembersListError, UnauthenticatedError
+from medspace.trust.model import Member
 from tests.unit.trust.space import AUTHORITY, COMPANY, HOSPITAL, KEYS, list_at
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -62,6 +66,27 @@ def answered(content):
     return json_of(SimpleNamespace(body=content, headers={"content-type": "application/json"}))
 
 
+def managed(content):
+    """The members that a call of the management API has the authority admit."""
+    admitted = []
+
+    async def admit(did, *_):
+        admitted.append(did)
+        return Member(did, "", "", (), KEYS[COMPANY].public_key)
+
+    async def call():
+        transport = httpx.ASGITransport(management_app(SimpleNamespace(admit=admit)))
+        async with httpx.AsyncClient(transport=transport, base_url="http://private") as client:
+            return await client.post("/members", content=content, headers={"content-type": "application/json"})
+
+    answer = asyncio.run(call())
+    if answer.status_code == httpx.codes.BAD_REQUEST:
+        assert answer.json()["code"] == "request.invalid"
+        assert "an object names a member twice" in answer.json()["sentence"]
+        raise ValueError(answer.text)
+    return admitted
+
+
 # door -> (how it reads, an honest document, the member that a liar says twice, the refusal)
 DOORS = {
     "a message of the protocol": (wire.decode, MESSAGE, "@type", MessageError),
@@ -74,6 +99,7 @@ DOORS = {
     "questions that are shown": (questions.read, QUESTIONS, "origin", MalformedQuestionsError),
     "a policy": (odrl.read, POLICY, "@type", InvalidPolicyError),
     "an answer of another connector": (answered, MESSAGE, "@type", ValueError),
+    "a call of the management API": (managed, canonical({"did": COMPANY, "name": "Company"}), "did", ValueError),
 }
 
 

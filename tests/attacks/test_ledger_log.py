@@ -9,7 +9,7 @@ from medspace.core.signing import Ed25519Signer
 from medspace.ledger import note
 from medspace.ledger.model import Checkpoint
 from medspace.ledger.note import Note
-from medspace.ledger.report import ANSWER, HISTORY, MEMBERS, ROOT, SIGNATURE, Outcome
+from medspace.ledger.report import ANSWER, HISTORY, MEMBERS, ROOT, SIGNATURE, AuditOutcome
 from tests.unit.ledger import story
 from tests.unit.ledger.story import COMPANY, NORTH, SOUTH, honest, verify
 from tests.unit.ledger.story import MEMBERS as LIST
@@ -18,7 +18,7 @@ STRANGER = Ed25519Signer.from_seed(bytes([9] * 32))
 
 
 def codes(report):
-    return {finding.code for finding in report.findings if finding.outcome is Outcome.FAILED}
+    return {finding.code for finding in report.findings if finding.outcome is AuditOutcome.FAILED}
 
 
 def attack(**changes):
@@ -31,7 +31,7 @@ def attack(**changes):
 
 
 def assert_caught(report, check, code):
-    assert report.outcome is Outcome.FAILED
+    assert report.outcome is AuditOutcome.FAILED
     assert f"{check.name}.{code}" in codes(report)
     assert NORTH not in report.logs
     assert report.count(ANSWER).verified == 2  # the southern hospital's two; nothing is taken from the forged log
@@ -104,7 +104,7 @@ def test_another_members_checkpoint_over_the_same_entries():
 
 def test_a_log_passed_off_as_another_members():
     report = verify([*honest().bundles(without=[NORTH, SOUTH]), honest().bundle(SOUTH)])
-    assert report.outcome is Outcome.UNVERIFIABLE
+    assert report.outcome is AuditOutcome.UNVERIFIABLE
     stolen = msgspec.structs.replace(honest().bundle(NORTH), origin=SOUTH)
     assert codes(verify([stolen])) == {"log.signature.wrong_key"}
 
@@ -188,7 +188,7 @@ def test_a_log_cut_before_its_releases_hides_behind_no_old_checkpoint():
     space = honest()
     size = space.find(NORTH, "use.admitted")
     report = verify([*space.bundles(without=[NORTH]), space.bundle(NORTH, size=size)])
-    assert report.outcome is Outcome.UNVERIFIABLE
+    assert report.outcome is AuditOutcome.UNVERIFIABLE
     assert report.count(ANSWER).unverifiable == 2
     assert {finding.code for finding in report.findings} == {"run.answer.too_short"}
 
@@ -197,7 +197,7 @@ def test_checkpoints_of_others_prove_nothing_against_a_log():
     forged_note = forged(STRANGER)(None)
     other = honest().checkpoint(SOUTH, size=3).note
     report = verify([honest().bundle(NORTH)], [forged_note, other, "no note at all"])
-    assert report.outcome is Outcome.UNVERIFIABLE  # for want of the other logs
+    assert report.outcome is AuditOutcome.UNVERIFIABLE  # for want of the other logs
     assert report.count(HISTORY) == verify([honest().bundle(NORTH)]).count(HISTORY)
 
 
@@ -209,5 +209,5 @@ def test_earlier_checkpoints_in_a_bundle_must_be_its_own(text):
 def test_the_longer_of_two_consistent_logs_is_believed():
     space = honest()
     report = verify([*space.bundles(), space.bundle(COMPANY, size=9)])
-    assert report.outcome is Outcome.VERIFIED
+    assert report.outcome is AuditOutcome.VERIFIED
     assert report.entries == sum(len(log) for log in space.logs.values())

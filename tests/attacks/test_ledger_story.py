@@ -7,7 +7,7 @@ import pytest
 from medspace.core.hashing import digest
 from medspace.ledger import statements
 from medspace.ledger.model import Entry
-from medspace.ledger.report import ACCOUNT, AGREEMENT, ANSWER, MANIFEST, MODEL, RELEASE, Outcome
+from medspace.ledger.report import ACCOUNT, AGREEMENT, ANSWER, MANIFEST, MODEL, RELEASE, AuditOutcome
 from tests.unit.ledger import story
 from tests.unit.ledger.story import BEGIN, COMPANY, NORTH, SOUTH, honest
 
@@ -16,12 +16,12 @@ OTHER = digest("something else")
 
 def failed(space):
     report = space.audit()
-    return {finding.code for finding in report.findings if finding.outcome is Outcome.FAILED}
+    return {finding.code for finding in report.findings if finding.outcome is AuditOutcome.FAILED}
 
 
 def unverifiable(space, **options):
     report = space.audit(**options)
-    assert not [finding for finding in report.findings if finding.outcome is Outcome.FAILED]
+    assert not [finding for finding in report.findings if finding.outcome is AuditOutcome.FAILED]
     return {finding.code for finding in report.findings}
 
 
@@ -94,7 +94,7 @@ def without_manifests(space):
 
 def test_logs_from_before_there_were_manifests_are_verified():
     report = without_manifests(honest()).audit()
-    assert report.outcome is Outcome.VERIFIED
+    assert report.outcome is AuditOutcome.VERIFIED
     assert report.count(MANIFEST).verified == 0
 
 
@@ -370,10 +370,10 @@ def ended(space):
 
 def test_a_question_is_open_until_its_admission_ends_and_no_longer():
     space = stopped()
-    assert ended(space) == {"use.ended.open": Outcome.OPEN}
+    assert ended(space) == {"use.ended.open": AuditOutcome.OPEN}
     space.seconds += 3601
     space.note(NORTH, "offer.withdrawn", asset="later")
-    assert ended(space) == {"use.ended.missing": Outcome.FAILED}
+    assert ended(space) == {"use.ended.missing": AuditOutcome.FAILED}
 
 
 @pytest.mark.parametrize(("says", "code"), [(timedelta(minutes=1), "missing"), (timedelta(days=9), "open")])
@@ -390,10 +390,10 @@ def test_an_answer_that_waits_for_a_person_is_open_for_days_but_not_for_ever():
     space.note(NORTH, "use.held", admission=admission)
     space.seconds += 20 * 86400
     space.note(NORTH, "offer.withdrawn", asset="later")
-    assert ended(space) == {"use.ended.open": Outcome.OPEN}
+    assert ended(space) == {"use.ended.open": AuditOutcome.OPEN}
     space.seconds += 11 * 86400
     space.note(NORTH, "offer.withdrawn", asset="last")
-    assert ended(space) == {"use.ended.missing": Outcome.FAILED}
+    assert ended(space) == {"use.ended.missing": AuditOutcome.FAILED}
 
 
 def test_an_answer_that_waited_may_leave_or_be_kept_back():
@@ -408,7 +408,7 @@ def test_no_question_is_open_for_ever():
     space = stopped(expires="9999-12-31T23:59:59.999Z")
     space.seconds += 2 * 86400 - 3600
     space.note(NORTH, "offer.withdrawn", asset="later")
-    assert ended(space) == {"use.ended.missing": Outcome.FAILED}
+    assert ended(space) == {"use.ended.missing": AuditOutcome.FAILED}
 
 
 def test_the_last_instant_that_there_is_has_no_later_one():
@@ -503,8 +503,8 @@ def test_a_log_that_runs_backwards():
     log = space.logs[NORTH]
     log.insert(0, log.pop())
     report = space.audit()  # a clock that was set back is no forgery, but proves nothing about the order
-    assert "log.time.backwards" in {f.code for f in report.findings if f.outcome is Outcome.UNVERIFIABLE}
-    assert report.outcome is not Outcome.VERIFIED
+    assert "log.time.backwards" in {f.code for f in report.findings if f.outcome is AuditOutcome.UNVERIFIABLE}
+    assert report.outcome is not AuditOutcome.VERIFIED
 
 
 def test_an_entry_from_the_future_is_a_question_of_clocks():
@@ -523,17 +523,17 @@ def test_an_entry_from_the_future_is_a_question_of_clocks():
 @pytest.mark.parametrize("party", [COMPANY, NORTH, SOUTH])
 def test_the_log_of_a_party_is_missing(party):
     report = honest().audit(without=[party])
-    assert report.outcome is Outcome.UNVERIFIABLE
+    assert report.outcome is AuditOutcome.UNVERIFIABLE
     assert {finding.code.rpartition(".")[2] for finding in report.findings} == {"no_log"}
     check = ACCOUNT if party == COMPANY else ANSWER
-    assert report.count(check).outcome is Outcome.UNVERIFIABLE
-    assert report.count(AGREEMENT).outcome is Outcome.UNVERIFIABLE
+    assert report.count(check).outcome is AuditOutcome.UNVERIFIABLE
+    assert report.count(AGREEMENT).outcome is AuditOutcome.UNVERIFIABLE
 
 
 def test_no_logs_prove_nothing():
     report = story.verify([])
-    assert report.outcome is Outcome.UNVERIFIABLE
-    assert report.count(RELEASE).outcome is Outcome.UNVERIFIABLE
+    assert report.outcome is AuditOutcome.UNVERIFIABLE
+    assert report.count(RELEASE).outcome is AuditOutcome.UNVERIFIABLE
 
 
 def without_the_last_round(**end):
@@ -549,7 +549,7 @@ def without_the_last_round(**end):
 def test_a_run_that_is_still_going_may_account_later():
     space = without_the_last_round()
     assert unverifiable(space) == {"run.release.open", "run.rounds.open"}
-    assert space.audit().outcome is Outcome.OPEN
+    assert space.audit().outcome is AuditOutcome.OPEN
 
 
 def test_a_run_that_never_ends_is_not_still_going():
@@ -557,7 +557,7 @@ def test_a_run_that_never_ends_is_not_still_going():
     space.seconds += 2 * 3600
     space.note(COMPANY, "offer.withdrawn", asset="still-later")
     assert unverifiable(space) == {"run.release.never_ended", "run.rounds.never_ended"}
-    assert space.audit().outcome is Outcome.UNVERIFIABLE
+    assert space.audit().outcome is AuditOutcome.UNVERIFIABLE
 
 
 def test_a_run_that_failed_may_not_have_noted_its_last_answers():
@@ -587,7 +587,7 @@ def test_a_run_that_went_on_without_a_site_may_not_have_used_its_last_answer(rou
     report = space.audit()
     codes = {finding.code for finding in report.findings}
     assert codes == {"run.release.excluded"} | ({"run.release.unaccounted"} if rounds > 1 else set())
-    assert report.outcome is (Outcome.UNVERIFIABLE if rounds == 1 else Outcome.FAILED)
+    assert report.outcome is (AuditOutcome.UNVERIFIABLE if rounds == 1 else AuditOutcome.FAILED)
 
 
 def test_a_run_that_does_not_say_what_its_model_was_made_from():
@@ -599,7 +599,7 @@ def test_a_run_that_does_not_say_what_its_model_was_made_from():
     )
     assert unverifiable(space) == {"run.model.not_said"}
     space.edit(COMPANY, index, model=story.MODEL)
-    assert space.audit().count(MODEL).outcome is Outcome.VERIFIED
+    assert space.audit().count(MODEL).outcome is AuditOutcome.VERIFIED
 
 
 def test_an_agreement_that_the_other_side_has_not_received_yet():
@@ -651,4 +651,4 @@ def test_neighbours_may_stand_a_little_out_of_order():
     space = honest()
     log = space.logs[NORTH]
     log[0], log[1] = log[1], log[0]
-    assert space.audit().outcome is Outcome.VERIFIED
+    assert space.audit().outcome is AuditOutcome.VERIFIED

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from medspace.app.api.management import management_app
-from medspace.app.desk import LARGEST_PAGE, Page, PageError
+from medspace.app.desk import LARGEST_PAGE, PageError, PageRequest
 from medspace.connector.negotiation.rules import Message
 from medspace.sdk import Space
 from medspace.trust.model import Caller
@@ -45,7 +45,7 @@ async def hospital():
 @pytest.fixture
 def client(hospital):
     async def negotiations(page):
-        return await hospital.negotiations.recent(after=page.place(), limit=page.limit)
+        return await hospital.negotiations.recent(after=page.cursor(), limit=page.limit)
 
     transport = httpx.ASGITransport(management_app(SimpleNamespace(negotiations=negotiations)))
     return httpx.AsyncClient(transport=transport, base_url="http://x")
@@ -74,7 +74,7 @@ async def test_what_names_no_place_is_said(client, after):
     answered = await client.get("/negotiations", params={"after": after})
     assert (answered.status_code, answered.json()["code"]) == (400, PageError.code)
     with pytest.raises(PageError):
-        Page(after=after).place()
+        PageRequest(after=after).cursor()
 
 
 async def test_what_is_read_at_once_is_a_page(hospital, attack_report):

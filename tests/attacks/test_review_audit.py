@@ -9,7 +9,7 @@ from medspace.connector.model import AGREEMENTS, Dataset
 from medspace.connector.negotiation.strategy import PolicyStrategy
 from medspace.core.canonical import exact
 from medspace.core.hashing import digest
-from medspace.ledger.report import Outcome
+from medspace.ledger.report import AuditOutcome
 from medspace.policy import odrl, templates
 from medspace.policy.limits import last_end
 from medspace.trust.model import Facts
@@ -22,7 +22,7 @@ ASSET = "urn:asset:1"
 
 
 def failed(space):
-    return {finding.code for finding in space.audit().findings if finding.outcome is Outcome.FAILED}
+    return {finding.code for finding in space.audit().findings if finding.outcome is AuditOutcome.FAILED}
 
 
 # --- what the logs say ------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from medspace.adapters.http.client import HttpClient, Limits
+from medspace.adapters.http.client import ClientLimits, HttpClient
 from medspace.adapters.http.guard import Guard
 from medspace.adapters.http.peers import DspClient
 from medspace.adapters.memory import MemoryDatabase, SeededRandomness
@@ -81,7 +81,7 @@ async def hospital(sharing: Sharing) -> AsyncIterator[Negotiations]:
     database, clock, chance = MemoryDatabase(), SystemClock(), SeededRandomness(1)
     local = Local("did:web:hospital.example", "http://127.0.0.1:1/dsp", clock, chance)
     steps = Steps(local, Script(dict(AUTOMATIC)))
-    client = HttpClient(Guard.of(loopback=True), limits=Limits(connections=1000))
+    client = HttpClient(Guard.of(loopback=True), limits=ClientLimits(connections=1000))
     transport, settlements = DspClient(client, Sender()), {Kind.NEGOTIATION: steps}
     dispatcher = Dispatcher(database, transport, settlements, clock, chance, sharing=sharing)
     running = asyncio.create_task(dispatcher.run())

@@ -103,6 +103,6 @@ async def test_an_answer_that_nobody_takes_ends_the_connection():
 
 
 def test_a_taken_port_is_said_plainly():
-    with listener.bind("127.0.0.1", 0) as bound, pytest.raises(listener.AddressError) as refused:
+    with listener.bind("127.0.0.1", 0) as bound, pytest.raises(listener.ListenAddressError) as refused:
         listener.bind("127.0.0.1", bound.getsockname()[1])
     assert refused.value.code == "listener.address"

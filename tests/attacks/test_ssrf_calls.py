@@ -6,10 +6,10 @@ import pytest
 
 from medspace.adapters.http import dialling
 from medspace.adapters.http.client import HttpClient
-from medspace.adapters.http.dialling import Proxy
 from medspace.adapters.http.errors import ForbiddenAddressError
 from medspace.adapters.http.guard import Guard
 from medspace.adapters.http.peers import DspClient, HttpDocuments
+from medspace.adapters.http.proxy import Proxy
 from medspace.adapters.memory import ManualClock, SeededRandomness
 from medspace.connector.errors import NotSentError, UnreachableError
 from medspace.trust.errors import DocumentError

@@ -115,9 +115,12 @@ def _wait(inputs, workplace, values):
     begun, go_on = Path(inputs["begun"]), Path(inputs["go_on"])
     with begun.open("a") as note:
         note.write(f"{os.getpid()}\n")
+    done, of = inputs.get("progress", (0, 1))
+    workplace.progress(done, of)
     while not go_on.exists() and not (inputs.get("polite", True) and workplace.cancelled()):
         time.sleep(0.01)
-    return Output("count.sum", values, 3)
+    workplace.progress(of, of)
+    return _seal(inputs["then"], workplace, values) if "then" in inputs else Output("count.sum", values, 3)
 
 
 def _mail(inputs, _workplace, values):
@@ -125,7 +128,23 @@ def _mail(inputs, _workplace, values):
 
 
 def _seal(inputs, workplace, values):
-    return Output("count.sum", values, 3, outbox={inputs["peer"]: workplace.keys.seal(inputs["peer"], "seed", b"1")})
+    keys, peer, label = workplace.keys, inputs["peer"], inputs["label"]
+    sealed = keys.seal(peer, label, b"1")
+    opened = keys.open(peer, label, inputs.get("sealed", f"{label} "))
+    said = {"opened": opened.decode(), "pair": keys.pair(peer, label, b"1", sealed).hex(), "seats": list(keys.seats)}
+    return Output("count.sum", values | said, 3, outbox={peer: sealed})
+
+
+def _seal_many(inputs, workplace, values):
+    sealed = [workplace.keys.seal(inputs["peer"], "", b"") for _ in range(inputs["count"])]
+    sealed.append(workplace.keys.seal(inputs["peer"], "", b"." * inputs["size"])[1:])
+    return Output("count.sum", values | {"sealed": sum(map(len, sealed))}, 3)
+
+
+def _boast(_inputs, workplace, values):
+    for done, of in ((float("nan"), 1), (2, 1), (0, 0), (-1, 1), ("much", "more")):
+        workplace.progress(done, of)
+    return Output("count.sum", values, 3)
 
 
 def _swell(_inputs, _workplace, values):
@@ -137,6 +156,8 @@ _DEEDS = {
     "copy": _copy,
     "refuse": _refuse,
     "seal": _seal,
+    "seal_many": _seal_many,
+    "boast": _boast,
     "mail": _mail,
     "misread": _misread,
     "break": _break,

@@ -2,8 +2,10 @@
 
 import asyncio
 import math
+import os
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,8 @@ import pytest
 from medspace.adapters.blobs.files import FileBlobStore
 from medspace.adapters.memory import ManualClock, SeededRandomness
 from medspace.adapters.runner import ProcessRunner, ThreadRunner, recipe_of
+from medspace.adapters.runner.line import PeersAbsentError
 from medspace.adapters.runner.papers import write_order
-from medspace.adapters.runner.peers import PeersAbsentError
 from medspace.adapters.runner.process import alive, launched
 from medspace.connector.usage.errors import UseFailedError
 from medspace.connector.usage.ports import Work
@@ -21,18 +23,33 @@ from medspace.core.errors import InvalidInputError, MedspaceError, StorageFullEr
 from medspace.core.parts import Keeping
 from medspace.core.usage import Step
 from medspace.privacy.errors import DisclosureError
+from medspace.trust.errors import EnvelopeError
 from tests.admissions import admission
 from tests.contract.engines import KIND, Obedient, numbers
 
 
 @dataclass(frozen=True)
 class Keys:
-    """The keys of a run's parties."""
+    """The keys of a run's parties, which never leave this process; `used` notes in which they were."""
 
     seats: tuple[str, ...] = ("did:web:a.example", "did:web:b.example")
+    used: list = field(default_factory=list)
 
-    def seal(self, _peer, label, message):
+    def seal(self, peer, label, message):
+        self.used.append(os.getpid())
+        if peer not in self.seats:
+            raise EnvelopeError(sender=peer)
+        if label == "break":
+            raise OSError("the file of the key is gone")
         return f"{label} {message.hex()}"
+
+    def open(self, peer, label, sealed):
+        if not sealed.startswith(label):
+            raise EnvelopeError(sender=peer)
+        return bytes.fromhex(sealed.removeprefix(label))
+
+    def pair(self, peer, label, seed, sealed):
+        return sha256(f"{peer} {label} {seed.hex()} {sealed}".encode()).digest()
 
 
 USER = "did:web:company.example"
@@ -123,10 +140,10 @@ def waiting(folder: Path, name: str = "urn:uuid:1", **more) -> Work:
 
 
 @contextmanager
-def left(folder: Path, **more):
+def left(folder: Path, keys: Keys | None = None, **more):
     """A process at work whose connector is gone."""
     runner = made("process", folder)
-    child = launched(runner.folder_of("urn:uuid:1"), runner.order(waiting(folder, **more)))
+    child = launched(runner.folder_of("urn:uuid:1"), runner.order(replace(waiting(folder, **more), keys=keys)))
     try:
         yield child
     finally:
@@ -168,14 +185,52 @@ class RunnerContract:
         mail = {"did:web:b.example": "sealed"}
         assert (await done(runner, work(do="mail", outbox=mail))).outbox == mail
 
-    async def test_an_engine_seals_for_its_peers_or_is_told_that_it_cannot(self, runner):
-        keys = Keys()
-        what = replace(work(do="seal", peer="did:web:b.example"), keys=keys)
-        if self.kind == "process":
-            with pytest.raises(PeersAbsentError):
-                await done(runner, what)
-        else:
-            assert (await done(runner, what)).outbox == {"did:web:b.example": "seed 31"}
+    async def test_an_engine_seals_opens_and_pairs_with_the_keys_that_stay_with_the_connector(self, runner):
+        keys, peer = Keys(), "did:web:b.example"
+        what = replace(work(do="seal", peer=peer, label="seed", sealed="seed 3132"), keys=keys)
+        output = await done(runner, what)
+        assert output.outbox == {peer: "seed 31"}
+        assert output.values["opened"] == "12"
+        assert output.values["pair"] == keys.pair(peer, "seed", b"1", "seed 31").hex()
+        assert output.values["seats"] == list(keys.seats)
+        assert keys.used == [os.getpid()]
+
+    async def test_many_messages_and_a_large_one_are_sealed(self, runner):
+        what = replace(work(do="seal_many", peer="did:web:b.example", count=300, size=1 << 20), keys=Keys())
+        assert (await done(runner, what)).values["sealed"] == 300 + (2 << 20)
+
+    async def test_what_the_keys_refuse_is_what_the_engine_hears(self, runner):
+        with pytest.raises(EnvelopeError) as refused:
+            await done(runner, replace(work(do="seal", peer="did:web:x.example", label="seed"), keys=Keys()))
+        assert refused.value.facts == {"sender": "did:web:x.example"}
+        with pytest.raises(UseFailedError):
+            await done(runner, replace(work(do="seal", peer="did:web:b.example", label="break"), keys=Keys()))
+
+    async def test_without_a_run_there_are_no_keys(self, runner):
+        with pytest.raises(UseFailedError):
+            await done(runner, work(do="seal", peer="did:web:b.example", label="seed"))
+
+    async def test_how_far_a_long_step_is_is_heard_while_it_works(self, runner, tmp_path):
+        heard, half = [], asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def hear(done, of):
+            heard.append((done, of))
+            loop.call_soon_threadsafe(half.set)
+
+        what = waiting(tmp_path, progress=[1, 2])
+        task = asyncio.create_task(done(runner, replace(what, progress=hear)))
+        async with asyncio.timeout(60):
+            await half.wait()
+        assert not task.done()
+        (tmp_path / "go").touch()
+        await task
+        assert heard[0] == (1, 2)
+        assert heard[-1] == (2, 2)
+
+    async def test_what_makes_no_sense_as_progress_harms_nobody(self, runner):
+        output = await done(runner, replace(work(do="boast"), progress=lambda done, of: None))
+        assert output.cohort == 3
 
     async def test_an_error_of_the_engine_is_what_it_raised(self, runner):
         with pytest.raises(DisclosureError) as kept_back:
@@ -238,6 +293,43 @@ class TestThread(RunnerContract):
         assert not done_now
         (tmp_path / "go").touch()
         assert (await later).cohort == 3
+        await runner.close()
+
+    async def test_one_member_leaves_a_place_for_the_others(self, tmp_path):
+        """All places were held by one member's steps, and whoever came later waited behind all of them."""
+        runner = made(self.kind, tmp_path, places=2)
+        folders = [tmp_path / str(number) for number in range(3)]
+        for folder in folders:
+            folder.mkdir()
+        steps = [asyncio.create_task(done(runner, waiting(folder, str(folder)))) for folder in folders]
+        for folder in folders[:2]:
+            await begun(folder)
+        assert not runner.free(USER)
+        other = await done(runner, work("urn:uuid:4"), member="did:web:other.example")
+        assert other.cohort == 3
+        assert not (folders[2] / "begun").exists()
+        for folder in folders:
+            (folder / "go").touch()
+        assert [output.cohort for output in await asyncio.gather(*steps)] == [3, 3, 3]
+        await runner.close()
+
+    async def test_members_that_wait_have_places_in_turn(self, tmp_path):
+        runner = made(self.kind, tmp_path, places=1)
+        holds = [asyncio.create_task(done(runner, waiting(tmp_path), member=name)) for name in ("a", "b")]
+        await begun(tmp_path, 2)
+        order = []
+
+        async def wait(name):
+            async with runner.place(name):
+                order.append(name)
+
+        waits = []
+        for name in ("c", "c", "c", "d"):  # one comes with much, and another one after it
+            waits.append(asyncio.create_task(wait(name)))
+            await asyncio.sleep(0)
+        (tmp_path / "go").touch()
+        await asyncio.gather(*holds, *waits)
+        assert order.index("d") < 2
         await runner.close()
 
 
@@ -389,3 +481,41 @@ class TestProcess(RunnerContract):
         monkeypatch.setattr("medspace.adapters.runner.process._handle", lambda _pid: None)
         runner = made(self.kind, tmp_path)
         assert (await done(runner, work())).cohort == 3
+
+    async def test_who_asks_without_a_connector_waits_for_the_next_one(self, tmp_path):
+        """The connector was killed before the engine wanted to seal; the next one answers the same process."""
+        keys = Keys()
+        seal = {"peer": "did:web:b.example", "label": "seed", "sealed": "seed 3132"}
+        with left(tmp_path, keys=keys, then=seal) as child:
+            (number,) = await begun(tmp_path)
+            (tmp_path / "go").touch()
+            assert alive(child.folder)
+            after = made(self.kind, tmp_path)
+            output = await done(after, replace(waiting(tmp_path, then=seal), keys=keys))
+            assert output.outbox == {"did:web:b.example": "seed 31"}
+            assert await begun(tmp_path) == [number]
+
+    async def test_messages_of_one_step_are_bounded(self, runner, monkeypatch):
+        monkeypatch.setattr("medspace.adapters.runner.line.MOST_ASKED", 3)
+        few = replace(work(do="seal_many", peer="did:web:b.example", count=2, size=1), keys=Keys())
+        assert (await done(runner, few)).cohort == 3
+        with pytest.raises(PeersAbsentError):
+            await done(runner, replace(work(do="seal_many", peer="did:web:b.example", count=4, size=1), keys=Keys()))
+
+    async def test_a_message_that_is_too_large_is_not_asked_for(self, runner):
+        with pytest.raises(PeersAbsentError):
+            await done(
+                runner, replace(work(do="seal_many", peer="did:web:b.example", count=1, size=8 << 20), keys=Keys())
+            )
+
+    async def test_what_is_no_question_is_refused(self, runner):
+        with pytest.raises(PeersAbsentError):
+            await done(runner, replace(work(do="seal", peer=7, label="seed"), keys=Keys()))
+
+    async def test_in_a_folder_with_a_long_name_it_speaks_as_well(self, tmp_path):
+        folder = tmp_path.joinpath("a" * 60, "b" * 60)
+        folder.mkdir(parents=True)
+        runner = made(self.kind, folder)
+        what = replace(work(do="seal_many", peer="did:web:b.example", count=1, size=1), keys=Keys())
+        assert (await done(runner, what)).cohort == 3
+        await runner.close()

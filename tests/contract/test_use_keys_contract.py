@@ -34,6 +34,24 @@ class TestUseKeys:
         assert keys.key(OTHER) == other
         assert keys.make(USE) != made
 
+    def test_a_step_that_began_begins_no_second_time_as_another(self, keys):
+        assert keys.begin(USE, 1, "urn:uuid:a")
+        assert keys.begin(USE, 1, "urn:uuid:a")  # cut off, and done again
+        assert not keys.begin(USE, 1, "urn:uuid:b")
+        assert keys.begin(USE, 3, "urn:uuid:c")
+        assert not keys.begin(USE, 2, "urn:uuid:d")
+        assert not keys.begin(USE, 1, "urn:uuid:a")
+        assert keys.begin(USE, 3, "urn:uuid:c")
+        assert keys.begin(OTHER, 1, "urn:uuid:b")
+
+    def test_which_step_began_is_forgotten_with_the_key(self, keys):
+        keys.make(USE)
+        keys.begin(USE, 2, "urn:uuid:a")
+        assert list(keys.uses()) == [USE]
+        keys.forget(USE)
+        assert list(keys.uses()) == []
+        assert keys.begin(USE, 1, "urn:uuid:b")
+
     def test_forgetting_what_is_not_there_is_fine(self, keys):
         keys.forget(USE)
         keys.make(USE)

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from medspace.app.config import read_config
-from medspace.app.demo.space import free_ports
 from medspace.app.sdk import Space, SpaceError
 from medspace.app.setup import Wishes, set_up
 from medspace.connector.errors import TransitionError
 from tests.e2e.crash import FUNCTION, PATIENCE, Crowd, Deadline, Node, insist, until
 from tests.e2e.zygote import Zygote
+from tests.ports import claim
 
 KIND = "medspace:train"
 # The terms alone answer, as often as they are asked, and one holder is enough.
@@ -51,10 +51,10 @@ def table(folder: Path) -> Path:
 
 def configs(folder: Path, users: tuple[str, ...]) -> dict[str, Path]:
     """A holder, who is the authority too, and users."""
-    holder = set_up(folder / "holder", Wishes("Holder", free_ports(2)[0], region="DE", offer=table(folder), **TRIAL))
+    holder = set_up(folder / "holder", Wishes("Holder", claim(2)[0], region="DE", offer=table(folder), **TRIAL))
     made = {"holder": Path(holder["config"])}
     for name in users:
-        wishes = Wishes(name, free_ports(2)[0], holder["did"], holder["public_key"], region="DE")
+        wishes = Wishes(name, claim(2)[0], holder["did"], holder["public_key"], region="DE")
         made[name] = Path(set_up(folder / name, wishes)["config"])
     return made
 

@@ -7,7 +7,6 @@ stopped, opened again on its database, and made of other parts.
 import asyncio
 import json
 import random
-import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from typing import Any, TypeVar
 import httpx
 
 from medspace.adapters.keys import create_key, create_token, make_folder
+from medspace.app.auditing import verify_files
 from medspace.app.compose import Connector, Parts, open_connector
 from medspace.app.config import Config, read_config
 from medspace.app.sdk import Space, connect
@@ -26,6 +26,7 @@ from medspace.core.signing import Ed25519Signer
 from medspace.trust.did import did_web
 from medspace.trust.jws import encode
 from medspace.trust.service import Identity
+from tests.ports import claim
 from tests.runs import manifest_of, signed
 
 PATIENCE = 60.0  # seconds for one connector to come up or to end, on a loaded machine
@@ -142,22 +143,6 @@ def hospital(seed: int = 1, **terms: Any) -> Holding:
     return Holding(table(seed), terms=terms)
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on, and below those that the system gives to outgoing connections."""
-    chance = random.SystemRandom()
-    found: list[int] = []
-    while len(found) < count:
-        port = chance.randrange(15_000, 32_000)
-        with socket.socket() as trial:
-            try:
-                trial.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        if port not in found:
-            found.append(port)
-    return found
-
-
 @dataclass
 class Node:
     """One participant: its configuration, and its connector while it runs."""
@@ -241,7 +226,7 @@ class Stage:
         make_folder(folder / "keys")
         signer = create_key(folder / "keys" / "participant.pem")
         create_token(folder / "keys" / "private.token")
-        ports = free_ports(2)
+        ports = claim(2)
         authority = next(iter(self.nodes.values()), None)
         text = f"""\
 [participant]
@@ -387,6 +372,16 @@ allow = ["127.0.0.0/8"]
 def step(name: str = "moments", number: int = 1, task: dict[str, Any] | None = None, **inputs: Any) -> dict[str, Any]:
     """A step as it goes over the wire, but for the sites."""
     return {"task": TASK if task is None else task, "round": number, "name": name, "inputs": inputs}
+
+
+def audited(stage: Stage, folder: Path, *, without: tuple[str, ...] = ()) -> dict[str, Any]:
+    """What the audit of the logs of all participants finds, or of all but some; the logs go to the folder."""
+    files = []
+    for key in stage.nodes:
+        if key not in without:
+            files.append(folder / f"{key}.log.json")
+            files[-1].write_text(json.dumps(stage.space(key).audit_bundle()))
+    return dict(verify_files(files, stage.space("user").status()["authority_key"], "en"))
 
 
 @contextmanager

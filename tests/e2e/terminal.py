@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-from medspace.app.demo.space import free_ports
+from tests.ports import claim
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120.0  # seconds, on a loaded machine
@@ -31,7 +31,7 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in 
 
 def free_range(count: int) -> int:
     """The first of so many ports in a row that nobody listens on now."""
-    return free_ports(count)[0]
+    return claim(count)[0]
 
 
 def blocks(page: Path, kind: str) -> list[str]:

@@ -1,30 +1,19 @@
 """The house bends: another kind of use, another database, another clock; each is one line of wiring."""
 
-import json
 from datetime import UTC, datetime
 
 import pytest
 
 from medspace.adapters.memory import MemoryDatabase
-from medspace.app.auditing import verify_files
 from medspace.app.compose import ENGINES, Parts
 from medspace.app.sdk import SpaceError
 from medspace.connector.errors import OfferError
 from tests.e2e.counting import Counting, suppressed
-from tests.e2e.space import DICTIONARY, PURPOSE, TASK, Holding, hospital, staged, step, table
+from tests.e2e.space import DICTIONARY, PURPOSE, TASK, Holding, audited, hospital, staged, step, table
 from tests.postgres import postgres  # noqa: F401 - a fixture
 
 STATISTICS = "medspace:statistics"
 WITH_COUNTING = Parts(engines={**ENGINES, (STATISTICS, "count"): Counting})
-
-
-def verified(stage, folder) -> dict:
-    """The audit of all logs."""
-    files = []
-    for key in stage.nodes:
-        files.append(folder / f"{key}.log.json")
-        files[-1].write_text(json.dumps(stage.space(key).audit_bundle()))
-    return verify_files(files, stage.space("user").status()["authority_key"], "en")
 
 
 # --- another kind of use ---------------------------------------------------------------------------------------
@@ -62,7 +51,7 @@ def test_a_new_kind_of_use_goes_the_whole_road(counters, holder, tmp_path):
     admitted, released = [entry for entry in added if entry["kind"] in ("use.admitted", "use.released")]
     assert (admitted["facts"]["use_kind"], admitted["facts"]["step"]) == (STATISTICS, "counts")
     assert (released["facts"]["output"], released["facts"]["digest"]) == ("statistics.counts", said["digest"])
-    report = verified(counters, tmp_path)
+    report = audited(counters, tmp_path)
     assert report["outcome"] == "verified", report["findings"]
 
 
@@ -160,7 +149,7 @@ def short_road(folder, parts, more="") -> None:
         stage.close("user")
         stage.open("user")
         assert [kept["state"] for kept in stage.space("user").runs()] == ["finished"]
-        assert verified(stage, folder)["outcome"] == "verified"
+        assert audited(stage, folder)["outcome"] == "verified"
 
 
 def test_everything_runs_on_a_database_in_memory(tmp_path):

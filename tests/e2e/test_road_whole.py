@@ -1,11 +1,8 @@
 """The whole road, from catalogue to proof, between connectors that speak HTTP."""
 
-import json
-
 import pytest
 
-from medspace.app.auditing import verify_files
-from tests.e2e.space import TASK, hospital, staged
+from tests.e2e.space import TASK, audited, hospital, staged
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +24,5 @@ def test_from_catalogue_to_proof(stage, tmp_path):
     run = user.train(TASK, agreements, wait=60)
     assert run["state"] == "finished", run
     assert run["model"]["rows"] == 120
-    files = []
-    for key in stage.nodes:
-        file = tmp_path / f"{key}.json"
-        file.write_text(json.dumps(stage.space(key).audit_bundle()))
-        files.append(file)
-    report = verify_files(files, user.status()["authority_key"], "en")
+    report = audited(stage, tmp_path)
     assert report["outcome"] == "verified", report

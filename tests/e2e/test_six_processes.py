@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from medspace.app.demo.space import configuration, free_ports, parties
+from medspace.app.demo.space import configuration, parties
+from tests.ports import claim
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "six-connectors"
 STANDARD_PORTS = range(8100, 8112)
@@ -23,7 +24,7 @@ def test_the_configuration_files_are_those_of_the_demo(party):
 def test_six_processes_tell_the_story_from_catalogue_to_proof(tmp_path):
     configs = tmp_path / "configs"
     configs.mkdir()
-    members = parties(free_ports(12))
+    members = parties(claim(12))
     for party in members:
         (configs / f"{party.key}.toml").write_text(configuration(party, members[0].did, "@AUTHORITY_KEY@"))
     command = [sys.executable, EXAMPLE / "run.py", "--json", "--folder", tmp_path / "space", "--configs", configs]

@@ -1,19 +1,18 @@
 """Steps over HTTP as the two sides see them: told while they last, held for a person, refused when too many wait."""
 
-import json
 import threading
 from dataclasses import dataclass, field
 
 import httpx
 import pytest
 
-from medspace.app.auditing import verify_files
+from medspace.app.cli import main
 from medspace.app.compose import ENGINES, Parts
 from medspace.app.sdk import SpaceError
 from medspace.core.engine import StepLimits
 from medspace.core.usage import Output
 from tests.e2e.counting import Counting
-from tests.e2e.space import PURPOSE, Holding, staged, step, table
+from tests.e2e.space import PURPOSE, Holding, audited, staged, step, table
 
 STATISTICS = "medspace:statistics"
 DAY = 24 * 3600.0
@@ -38,17 +37,26 @@ BEGUN, GO_ON = threading.Event(), threading.Event()
 TASK = {"task": "count", "column": "sex", "purpose": PURPOSE, "min_sites": 1}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def stage(tmp_path_factory):
+    """A space of each test: its audit tells that test's steps and no others."""
     with staged(tmp_path_factory.mktemp("steps")) as stage:
         parts = Parts(engines={**ENGINES, (STATISTICS, "count"): Slow})
         stage.add("authority")
         stage.add("clinic", Holding(table(2), "statistics-only", kinds=(STATISTICS,)), parts=parts)
         stage.add("user")
-        stage.add("other")
         stage.open()
         stage.admit()
         yield stage
+
+
+@pytest.fixture
+def other(stage):
+    """A second user; only of the tests that have it act, since an audit can tell nothing of an empty log."""
+    node = stage.add("other")
+    stage.open("other")
+    stage.admit("other")
+    return node
 
 
 @pytest.fixture
@@ -96,16 +104,16 @@ def test_a_step_that_takes_long_is_accepted_and_its_release_fetched_where_it_say
     assert asked.ask().json() == answer.json()
 
 
-def test_somebody_else_does_not_see_it(stage, ask):
+def test_somebody_else_does_not_see_it(stage, other, ask):
     asked = ask(slow=2)
     location = asked.ask().headers["location"]
-    stranger = stage.nodes["other"].bearer(stage.nodes["clinic"])
+    stranger = other.bearer(stage.nodes["clinic"])
     assert asked.look(location, **stranger).status_code == 404
     assert asked.look(location.rpartition("/")[0] + "/" + "0" * 64).json()["code"] == "use.no_step"
 
 
-def test_who_waits_behind_a_long_step_of_another_user_is_told_within_seconds(stage, ask):
-    long, short = ask(slow=3), ask("other", quick=1)
+def test_who_waits_behind_a_long_step_of_another_user_is_told_within_seconds(stage, other, ask):
+    long, short = ask(slow=3), ask(other.key, quick=1)
     assert long.ask().json()["state"] == "working"
     told = short.ask()
     assert (told.status_code, told.json()["state"]) == (202, "waiting")
@@ -123,10 +131,38 @@ def test_an_output_that_is_held_leaves_with_a_persons_leave(stage, ask, tmp_path
     checked = clinic.check(waiting["id"], approve=True)
     assert (checked["state"], checked["output"]) == ("released", None)
     assert asked.look(told.headers["location"]).json()["cohort"] == 60
-    assert verified(stage, tmp_path)["outcome"] == "verified"
+    assert audited(stage, tmp_path)["outcome"] == "verified"
     with pytest.raises(SpaceError) as refused:
         clinic.check(waiting["id"], approve=False)
     assert refused.value.code == "step.not_held"
+
+
+def test_a_label_can_have_a_person_look_at_each_result(stage, ask, tmp_path):
+    clinic = stage.space("clinic")
+    (dataset,) = [one["dataset"] for one in clinic.labels()]
+    config = str(stage.nodes["clinic"].file)
+    try:
+        assert verb("label", dataset, "--review", "--config", config) == 0
+        assert clinic.label(dataset)["label"]["review"] is True
+        asked = ask(looked=1)
+        told = asked.ask()
+        assert (told.status_code, told.json()["state"]) == (202, "held")
+        (waiting,) = clinic.steps("held")
+        assert waiting["held_for"] == ["label.review"]
+        assert verb("steps", waiting["id"], "--approve", "--config", config) == 0
+        assert asked.look(told.headers["location"]).json()["cohort"] == 60
+        assert verb("label", dataset, "--no-review", "--config", config) == 0
+        assert ask(looked=2).ask().status_code == 200  # the control
+    finally:
+        clinic.reset_label(dataset)
+    assert audited(stage, tmp_path)["outcome"] == "verified"
+
+
+def verb(*words):
+    """How a command ends."""
+    with pytest.raises(SystemExit) as end:
+        main(list(words))
+    return int(end.value.code or 0)
 
 
 def test_what_a_person_keeps_back_stays(stage, ask, tmp_path):
@@ -136,12 +172,12 @@ def test_what_a_person_keeps_back_stays(stage, ask, tmp_path):
     assert clinic.check(waiting["id"], approve=False)["state"] == "withheld"
     answer = asked.look(location)
     assert (answer.status_code, answer.json()["cause"]) == (403, "use.withheld")
-    assert verified(stage, tmp_path)["outcome"] == "verified"
+    assert audited(stage, tmp_path)["outcome"] == "verified"
 
 
 def test_steps_come_by_pages_and_only_to_their_holder(stage, ask):
     clinic = stage.space("clinic")
-    for number in range(3):
+    for number in range(4):
         assert ask(number=number).ask().status_code == 200
     first = clinic._get("/steps", limit=2)
     second = clinic._get("/steps", limit=2, after=first["next"])
@@ -151,11 +187,3 @@ def test_steps_come_by_pages_and_only_to_their_holder(stage, ask):
         with pytest.raises(SpaceError) as refused:
             ask_for()
         assert refused.value.code in ("step.unknown", "request.invalid")
-
-
-def verified(stage, folder) -> dict:
-    files = []
-    for key in stage.nodes:
-        files.append(folder / f"{key}.log.json")
-        files[-1].write_text(json.dumps(stage.space(key).audit_bundle()))
-    return verify_files(files, stage.space("user").status()["authority_key"], "en")

@@ -12,18 +12,17 @@ from alembic import command
 from alembic.config import Config as Alembic
 
 from medspace.adapters.sql import engines, migration
-from medspace.app.auditing import verify_files
 from medspace.ledger.merkle import Frontier, leaf_hash
 from medspace.ledger.model import decode
 from tests.e2e.house.pausing import Pausing
-from tests.e2e.space import TASK, hospital, staged
+from tests.e2e.space import TASK, audited, hospital, staged
 
 REVISION = "0003"
 SINCE = {  # fields of records, and of what they hold, that came later
     "datasets": {"described"},
     "labels": {"configured"},
-    "jobs": {"over"},
-    "questions": {"parts", "repeats", "granted", "asked", "told", "code"},
+    "jobs": {"over", "manifests"},
+    "questions": {"parts", "repeats", "granted", "asked", "told", "code", "held_for"},
     "register": {"operator"},
     "learning_runs": {"manifest"},
     "learning_checkpoints": {"mail"},
@@ -114,9 +113,5 @@ def test_a_run_of_the_version_before_goes_on(tmp_path):
         stage.open()
         ended = ended_run(stage.space("user"), run)
         assert ended["state"] == "finished", ended
-        files = []
-        for key in stage.nodes:
-            files.append(tmp_path / f"{key}.log.json")
-            files[-1].write_text(json.dumps(stage.space(key).audit_bundle()))
-        report = verify_files(files, stage.space("user").status()["authority_key"], "en")
+        report = audited(stage, tmp_path)
         assert report["outcome"] == "verified", report["findings"]

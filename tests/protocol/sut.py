@@ -34,7 +34,7 @@ from medspace.adapters.http.guard import Guard, check_callback
 from medspace.adapters.http.peers import DspClient
 from medspace.adapters.sql import create, open_database
 from medspace.adapters.system import SystemClock, SystemRandomness
-from medspace.app.api.protocol import BASE, Door, protocol_routes
+from medspace.app.api.protocol import BASE, ProtocolEndpoints, protocol_routes
 from medspace.app.listener import Listener, bind
 from medspace.connector.catalogue.service import Catalogue, publish
 from medspace.connector.dispatch.service import Dispatcher
@@ -187,7 +187,7 @@ def _agreement(local: Local, agreement: str) -> Agreement:
 class Connector:
     """The connector's parts, as far as the protocol needs them."""
 
-    door: Door
+    door: ProtocolEndpoints
     dispatcher: Dispatcher
 
     async def begin_negotiation(self, request: Request) -> Response:
@@ -234,7 +234,7 @@ def compose(catalogue: Catalogue, transport: Transport, script: dict[str, Script
     settlements = {Kind.NEGOTIATION: negotiation_steps, Kind.TRANSFER: transfer_steps}
     dispatcher = Dispatcher(database, transport, settlements, local.clock, local.randomness)
     check = partial(check_callback, guard=Guard.of(loopback=True))
-    door = Door(
+    door = ProtocolEndpoints(
         NobodyInParticular().authenticate,
         catalogue,
         Negotiations(database, negotiation_steps, dispatcher, check),

@@ -14,7 +14,7 @@ import pytest
 from medspace.app.finding import listed, protocol_path
 from medspace.connector import wire
 from medspace.connector.catalogue import query
-from medspace.connector.dispatch.rules import Answer, meaning
+from medspace.connector.dispatch.rules import DeliveryResult, meaning
 from medspace.connector.ports import Reply
 from medspace.policy import odrl
 
@@ -51,7 +51,7 @@ def test_every_message_is_read(recorded):
 def test_every_answer_means_what_it_should(recorded):
     answers = [one["answer"] for one in recorded["as_provider"] if "answer" in one]
     found = {answer["status"]: meaning(Reply(answer["status"], answer["body"])) for answer in answers}
-    assert found == {200: Answer.TAKEN, 404: Answer.NOT_YET, 409: Answer.BUSY}
+    assert found == {200: DeliveryResult.TAKEN, 404: DeliveryResult.NOT_YET, 409: DeliveryResult.BUSY}
 
 
 def test_its_catalogue_and_its_versions_are_read(recorded):

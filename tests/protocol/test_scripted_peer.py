@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from medspace.app.finding import listed
-from medspace.connector.dispatch.rules import Patience
+from medspace.connector.dispatch.rules import RetryPolicy
 from medspace.connector.model import AGREEMENTS, INTENTS, Agreement
 from medspace.connector.ports import Reply
 from tests.protocol.scripted_peer import FINAL, ScriptedPeer
@@ -15,7 +15,7 @@ from tests.unit.connector.parties import Network, Party, settle
 
 TARGET = "urn:asset:1"
 OFFER = {"@id": "usable", "@type": "Offer", "permission": [{"action": "use"}]}
-NO_PATIENCE = Patience(busy=-1.0)  # as it was: 409 is final
+NO_PATIENCE = RetryPolicy(busy=-1.0)  # as it was: 409 is final
 
 
 class Neighbour:
@@ -51,7 +51,7 @@ class Neighbour:
 class Road:
     """The product on one side and the scripted peer on the other; time passes only here."""
 
-    def __init__(self, slow: float = 0.5, patience: Patience | None = None, seed: int = 1) -> None:
+    def __init__(self, slow: float = 0.5, patience: RetryPolicy | None = None, seed: int = 1) -> None:
         self.network = Network()
         self.ours = Party("ours", self.network, patience)
         self.neighbour = Neighbour(self.network, slow, seed)

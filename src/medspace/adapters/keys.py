@@ -196,6 +196,23 @@ def write_secret(path: Path, content: bytes) -> None:
     _sync_folder(path.parent)
 
 
+def replace_secret(path: Path, content: bytes) -> None:
+    """Write a file of mode 0600 in place of what may be there, whole and durable, or not at all.
+
+    Raises:
+        SecretExposedError: others can write to the folder.
+        OSError: it cannot be written.
+    """
+    make_folder(path.parent)
+    draft = path.with_name(f".{path.name}.{token_hex(8)}")
+    try:
+        _write_new(draft, content)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
 def remove_secret(path: Path) -> None:
     """Delete a secret file, durably; one that is not there is fine.
 

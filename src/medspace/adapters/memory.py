@@ -257,6 +257,7 @@ class MemoryUseKeys:
     def __init__(self, randomness: Randomness) -> None:
         self._randomness = randomness
         self._keys: dict[str, bytes] = {}
+        self._begun: dict[str, tuple[int, str]] = {}
 
     def key(self, use: str) -> bytes | None:
         """The key of a use; None where it has none, or no longer."""
@@ -268,9 +269,18 @@ class MemoryUseKeys:
             self._keys[use] = self._randomness.token_bytes(KEY_BYTES)
         return self._keys[use]
 
+    def begin(self, use: str, number: int, step: str) -> bool:
+        """Note that a step of a use begins; False where a later one has begun, or another one of this number."""
+        last, known = self._begun.get(use, (-1, ""))
+        if number < last or (number == last and step != known):
+            return False
+        self._begun[use] = (number, step)
+        return True
+
     def forget(self, use: str) -> None:
         """Delete the key of a use, if it has one."""
         self._keys.pop(use, None)
+        self._begun.pop(use, None)
 
     def uses(self) -> list[str]:
         """The uses that have a key."""

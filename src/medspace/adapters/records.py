@@ -45,12 +45,19 @@ class Codec(Generic[R]):
         Raises:
             StorageError: the record could not be read back, for instance because a number in it is not finite.
         """
+        return self.written(record)[0]
+
+    def written(self, record: R) -> tuple[str, R]:
+        """The body of a record, and the record as it will be read back.
+
+        Raises:
+            StorageError: as for `encode`.
+        """
         try:
             body = _encoder.encode(record)
-            self.decoder.decode(body)
+            return body.decode(), self.decoder.decode(body)
         except (msgspec.MsgspecError, TypeError, ValueError) as error:
             raise _unwritable(self.collection.name) from error
-        return body.decode()
 
     def seen(self, record: R) -> str | None:
         """The body that must be stored if `record` was once read; None if it never can have been."""

@@ -23,7 +23,7 @@ _FLAMBY = "https://raw.githubusercontent.com/owkin/FLamby/edacf54d5211/flamby/da
 Downloader = Callable[[str, Any, Any], None]
 
 
-class UnknownDatasetError(InvalidInputError):
+class UnregisteredDatasetError(InvalidInputError):
     """The registry does not know it."""
 
     code = "registry.unknown"
@@ -137,7 +137,7 @@ def fetch(
     """The path of a registered file, its checksum verified.
 
     Raises:
-        UnknownDatasetError: it is not registered.
+        UnregisteredDatasetError: it is not registered.
         AlteredDatasetError: the file is another one than the registered.
         UnavailableDatasetError: it is not here and could not be fetched.
         MissingExtraError: it is not here, and what would fetch it is not installed.
@@ -145,7 +145,7 @@ def fetch(
     try:
         entry = REGISTRY[dataset].files[file]
     except KeyError:
-        raise UnknownDatasetError(dataset=dataset, file=file) from None
+        raise UnregisteredDatasetError(dataset=dataset, file=file) from None
     folder = (os.environ if environment is None else environment).get(FOLDER_VARIABLE)
     path = Path(folder, dataset, file) if folder else None
     if path is None or not path.exists():

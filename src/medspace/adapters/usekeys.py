@@ -15,12 +15,13 @@ from medspace.adapters.keys import (
     SecretFileError,
     read_secret,
     remove_secret,
+    replace_secret,
     write_secret,
 )
 from medspace.core.clock import Randomness
 from medspace.core.sealing import KEY_BYTES
 
-SUFFIX = ".key"
+SUFFIX, BEGUN = ".key", ".begun"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +61,33 @@ class FileUseKeys:
             write_secret(self._file(use), made)
         return read_secret(self._file(use))
 
+    def begin(self, use: str, number: int, step: str) -> bool:
+        """Note durably that a step of a use begins; False where a later one has, or another one of this number.
+
+        Raises:
+            SecretFileError: what was noted before cannot be read.
+            OSError: it cannot be written.
+        """
+        file, now = self._file(use, BEGUN), f"{number} {step}"
+        if file.exists():
+            said = read_secret(file).decode(errors="replace")
+            last, _, known = said.partition(" ")
+            if not last.isdecimal():
+                raise SecretFileError(path=str(file), reason=said[:20])
+            if number < int(last) or (number == int(last) and step != known):
+                return False
+            if said == now:
+                return True
+        replace_secret(file, now.encode())
+        return True
+
     def forget(self, use: str) -> None:
         """Delete the key of a use, if it has one.
 
         Raises:
             OSError: it cannot be deleted.
         """
+        remove_secret(self._file(use, BEGUN))
         remove_secret(self._file(use))
 
     def uses(self) -> Iterator[str]:
@@ -73,5 +95,5 @@ class FileUseKeys:
         for file in self.folder.glob(f"[!.]*{SUFFIX}"):
             yield unquote(file.name.removesuffix(SUFFIX))
 
-    def _file(self, use: str) -> Path:
-        return self.folder / f"{quote(use, safe='')}{SUFFIX}"
+    def _file(self, use: str, suffix: str = SUFFIX) -> Path:
+        return self.folder / f"{quote(use, safe='')}{suffix}"

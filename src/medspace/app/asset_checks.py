@@ -6,8 +6,8 @@ its assets; nothing is opened a second time.
 
 from collections.abc import Iterator, Sequence
 
-from medspace.app.assets import AssetState, Standing
-from medspace.app.checks import Check, failed
+from medspace.app.assets import AssetPhase, AssetState
+from medspace.app.checks import HealthCheck, failed
 from medspace.app.config import Config
 from medspace.app.holdings import Holding, prepare
 from medspace.app.questions import cells_told
@@ -19,7 +19,7 @@ NAME = "assets"
 MEASURED = (ColumnType.NUMBER, ColumnType.INTEGER, ColumnType.DATE)
 
 
-def unopened_checks(config: Config) -> Iterator[Check]:
+def unopened_checks(config: Config) -> Iterator[HealthCheck]:
     """The checks of a connector that does not run: its assets are opened for them, one after the other. Blocking."""
     try:
         states = [AssetState(prepared) for prepared in prepare(config)]
@@ -28,26 +28,28 @@ def unopened_checks(config: Config) -> Iterator[Check]:
         return
     for state in states:
         try:
-            state.holding, state.standing = state.prepared.open(), Standing.OPEN
+            state.holding, state.standing = state.prepared.open(), AssetPhase.OPEN
         except MedspaceError as error:
             away = isinstance(error, WaitingError)
-            state.standing, state.error = Standing.AWAY if away else Standing.REFUSED, error
+            state.standing, state.error = AssetPhase.AWAY if away else AssetPhase.REFUSED, error
     yield from asset_checks(states)
 
 
-def asset_checks(states: Sequence[AssetState]) -> Iterator[Check]:
+def asset_checks(states: Sequence[AssetState]) -> Iterator[HealthCheck]:
     """How assets stand, those first that somebody has to do something about. Blocking: codes are counted."""
     for state in states:
         if state.error is not None:
             facts: dict[str, Fact | Text] = {"asset": state.id, "why": state.error.text}
             found = Text(msgid("{asset} is not open: {why}"), facts)
-            yield Check(NAME, ok=False, found=found, next_step=state.error.advice)
-    waiting = [state.id for state in states if state.standing is Standing.OPENING]
+            yield HealthCheck(NAME, ok=False, found=found, next_step=state.error.advice)
+    waiting = [state.id for state in states if state.standing is AssetPhase.OPENING]
     if waiting:
-        yield Check(NAME, ok=True, found=Text(msgid("Still being opened: {assets}."), {"assets": ", ".join(waiting)}))
+        yield HealthCheck(
+            NAME, ok=True, found=Text(msgid("Still being opened: {assets}."), {"assets": ", ".join(waiting)})
+        )
     held = [state.holding for state in states if state.holding is not None]
     if held or not states:
-        yield Check(NAME, ok=True, found=_kept(held))
+        yield HealthCheck(NAME, ok=True, found=_kept(held))
     yield from _warnings(held)
     yield from _small_cells(held)
     yield from _without_range(held)
@@ -57,27 +59,29 @@ def asset_checks(states: Sequence[AssetState]) -> Iterator[Check]:
 def _kept(held: Sequence[Holding]) -> Text:
     assets = counted(len(held), msgid("{count} asset"), msgid("{count} assets"))
     rows = counted(sum(holding.checked.count for holding in held), msgid("{count} row"), msgid("{count} rows"))
-    return Text(msgid("Everything keeps to its dictionary: {assets} with {rows}."), {"assets": assets, "rows": rows})
+    return Text(
+        msgid("Everything conforms to its dictionary: {assets} with {rows}."), {"assets": assets, "rows": rows}
+    )
 
 
-def _warnings(held: Sequence[Holding]) -> Iterator[Check]:
+def _warnings(held: Sequence[Holding]) -> Iterator[HealthCheck]:
     """What is not as it should be where the content is kept."""
     for holding in held:
         for warning in holding.checked.warnings:
             facts: dict[str, Fact | Text] = {"asset": holding.dataset.id, "warning": warning}
-            yield Check("source", ok=True, found=Text(msgid("{asset}: {warning}."), facts))
+            yield HealthCheck("source", ok=True, found=Text(msgid("{asset}: {warning}."), facts))
 
 
-def _small_cells(held: Sequence[Holding]) -> Iterator[Check]:
+def _small_cells(held: Sequence[Holding]) -> Iterator[HealthCheck]:
     """What the first answers tell about few patients: no rule closes that yet."""
     advice = Text(msgid("Leave out or coarsen rare codes, or offer the dataset to those only whom you would tell."))
     for holding in held:
         cells = holding.small_cells()
         if cells:
-            yield Check("cells", ok=True, found=cells_told(holding.dataset.id, cells), next_step=advice)
+            yield HealthCheck("cells", ok=True, found=cells_told(holding.dataset.id, cells), next_step=advice)
 
 
-def _without_range(held: Sequence[Holding]) -> Iterator[Check]:
+def _without_range(held: Sequence[Holding]) -> Iterator[HealthCheck]:
     """Numbers that are offered and that nobody can ask about: the holder would hear of it from nobody."""
     advice = Text(msgid("Write a minimum and a maximum that are possible in medicine into the dictionary."))
     for holding in held:
@@ -85,14 +89,14 @@ def _without_range(held: Sequence[Holding]) -> Iterator[Check]:
         if columns:
             facts = {"asset": holding.dataset.id, "columns": ", ".join(columns)}
             found = Text(msgid("Columns of {asset} without a range, which nobody can ask about: {columns}."), facts)
-            yield Check("ranges", ok=True, found=found, next_step=advice)
+            yield HealthCheck("ranges", ok=True, found=found, next_step=advice)
 
 
-def _unpublished(held: Sequence[Holding]) -> Iterator[Check]:
+def _unpublished(held: Sequence[Holding]) -> Iterator[HealthCheck]:
     """What of a dictionary the catalogue does not show."""
     advice = Text(msgid("Take it out of the dictionary, or leave it: the catalogue does not show it."))
     for holding in held:
         for reason in holding.unpublished:
             facts: dict[str, Fact | Text] = {"asset": holding.dataset.id, "reason": reason}
             found = Text(msgid("Not published of {asset}: {reason}."), facts)
-            yield Check("catalogue", ok=True, found=found, next_step=advice)
+            yield HealthCheck("catalogue", ok=True, found=found, next_step=advice)

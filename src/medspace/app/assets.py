@@ -32,7 +32,7 @@ FIRST_RETRY, LAST_RETRY = 1.0, 60.0  # seconds until one that is away is tried a
 PATIENCE = 5  # seconds after which somebody who asked may ask again
 
 
-class Standing(StrEnum):
+class AssetPhase(StrEnum):
     """How an asset stands."""
 
     OPENING = "opening"
@@ -45,8 +45,8 @@ class AssetBrokenError(MedspaceError):
     """An asset could not be opened, for a reason that nobody foresaw."""
 
     code = "asset.broken"
-    sentence = msgid("{asset} could not be opened, for a reason that medspace does not foresee ({kind}).")
-    next_step = msgid("Look at its file, and report this; the other assets are not touched.")
+    sentence = msgid("{asset} could not be opened because of an unexpected error ({kind}).")
+    next_step = msgid("Look at its file, and report this; the other assets are not affected.")
 
 
 @dataclass(slots=True)
@@ -54,7 +54,7 @@ class AssetState:
     """One asset, as it stands: with what was found where it is open, with why it is not where it is not."""
 
     prepared: Prepared
-    standing: Standing = Standing.OPENING
+    standing: AssetPhase = AssetPhase.OPENING
     holding: Holding | None = None
     error: MedspaceError | None = None
     settled: asyncio.Event = field(default_factory=asyncio.Event)  # it is open or refused
@@ -154,7 +154,7 @@ class Assets:
         async with asyncio.TaskGroup() as tasks:
             for state in self.states:
                 tasks.create_task(self._try(state))
-        errors = [state.error for state in self.states if state.error and state.standing is Standing.REFUSED]
+        errors = [state.error for state in self.states if state.error and state.standing is AssetPhase.REFUSED]
         if errors and len(errors) == len(self.states):
             raise errors[0]
         self._tried.set()
@@ -180,7 +180,7 @@ class Assets:
             await self._open_or_refuse(state)
         except (WaitingError, StorageError) as error:
             self._log.warning("asset.away", asset=state.id, code=error.code, cause=str(error.text))
-            state.standing, state.error = Standing.AWAY, error
+            state.standing, state.error = AssetPhase.AWAY, error
 
     async def _open_or_refuse(self, state: AssetState) -> None:
         try:
@@ -193,7 +193,7 @@ class Assets:
         else:
             self.sources[state.id], self.questions[state.id] = holding.checked.source, holding.questions
             self.digests[state.id] = holding.checked.digest
-            state.standing, state.holding, state.error = Standing.OPEN, holding, None
+            state.standing, state.holding, state.error = AssetPhase.OPEN, holding, None
             self._log.info("asset.open", asset=state.id, count=holding.checked.count)
             state.settled.set()
 
@@ -224,5 +224,5 @@ class Assets:
         self._log.error("asset.refused", asset=state.id, code=error.code, cause=str(error.text))
         await self._database.write(lambda tx: refuse(tx, self._local, state.id))
         del self.sources[state.id]
-        state.standing, state.error = Standing.REFUSED, error
+        state.standing, state.error = AssetPhase.REFUSED, error
         state.settled.set()

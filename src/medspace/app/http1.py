@@ -15,7 +15,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from medspace.app.connection_places import Place, Places
+from medspace.app.connection_places import ConnectionPlace, ConnectionPlaces
 from medspace.app.listener_limits import Bounds, CrowdedError, Network, RequestRefusedError, forwarded, within
 from medspace.core.errors import MedspaceError
 from medspace.core.text import Text, msgid
@@ -70,8 +70,8 @@ class Bounded(HttpToolsProtocol):
         config: Config,
         server_state: ServerState,
         bounds: Bounds,
-        places: Places,
-        place: Place,
+        places: ConnectionPlaces,
+        place: ConnectionPlace,
         proxies: tuple[Network, ...] = (),
     ) -> None:
         super().__init__(config, server_state, {})

@@ -14,7 +14,7 @@ from typing import Any
 import uvicorn
 
 from medspace.adapters.logs import logger
-from medspace.app.connection_places import Place, Places
+from medspace.app.connection_places import ConnectionPlace, ConnectionPlaces
 from medspace.app.http1 import Bounded, full
 from medspace.app.listener_limits import PUBLIC, Bounds, Network, within
 from medspace.core.errors import InvalidInputError
@@ -26,7 +26,7 @@ PAUSE = 0.1  # seconds before the next attempt where a connection could not be a
 EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 
 
-class AddressError(InvalidInputError):
+class ListenAddressError(InvalidInputError):
     """An address cannot be listened on."""
 
     code = "listener.address"
@@ -66,7 +66,7 @@ class Listener(uvicorn.Server):
         super().__init__(settings)
         self.ready = asyncio.Event()
         self.bounds = bounds
-        self.places = Places(bounds)
+        self.places = ConnectionPlaces(bounds)
         self._proxies = proxies
         self._log = logger()
         self._accepting: list[asyncio.Task[None]] = []
@@ -121,13 +121,13 @@ class Listener(uvicorn.Server):
                 connection.send(full())
                 connection.shutdown(socket.SHUT_WR)
 
-    def _greet(self, connection: socket.socket, place: Place) -> None:
+    def _greet(self, connection: socket.socket, place: ConnectionPlace) -> None:
         task = asyncio.create_task(self._stand(connection, place))
         place.evict = task.cancel  # type: ignore[assignment]  # what it returns is of no use
         self._greeting.add(task)
         task.add_done_callback(self._greeting.discard)
 
-    async def _stand(self, connection: socket.socket, place: Place) -> None:
+    async def _stand(self, connection: socket.socket, place: ConnectionPlace) -> None:
         loop, tls = asyncio.get_running_loop(), self.config.ssl
         times: dict[str, float] = {}
         if tls is not None:
@@ -142,7 +142,7 @@ class Listener(uvicorn.Server):
             connection.close()
             raise
 
-    def _protocol(self, place: Place) -> Bounded:
+    def _protocol(self, place: ConnectionPlace) -> Bounded:
         return Bounded(self.config, self.server_state, self.bounds, self.places, place, self._proxies)
 
 
@@ -150,7 +150,7 @@ def bind(host: str, port: int) -> socket.socket:
     """A listening socket; port 0 takes a free one.
 
     Raises:
-        AddressError: the address is taken or not ours.
+        ListenAddressError: the address is taken or not ours.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio turns Nagle's algorithm off only where TCP is named; with it, each answer, sent as head and body,
@@ -161,7 +161,7 @@ def bind(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise AddressError(address=f"{host}:{port}", reason=str(error.strerror)) from error
+        raise ListenAddressError(address=f"{host}:{port}", reason=str(error.strerror)) from error
     listener.listen(BACKLOG)
     listener.setblocking(False)  # noqa: FBT003 - the socket's own signature
     return listener

@@ -1,9 +1,21 @@
 """The one HTTP client of a connector, as its configuration has it."""
 
 from medspace.adapters.http.client import HttpClient
-from medspace.adapters.http.dialling import Proxy, Resolver, system_resolver, tls_context
+from medspace.adapters.http.dialling import Resolver, system_resolver, tls_context
 from medspace.adapters.http.guard import Guard
+from medspace.adapters.http.proxy import Proxy
+from medspace.adapters.keys import read_secret
 from medspace.app.config import Config
+from medspace.core.errors import InvalidInputError
+from medspace.core.text import msgid
+
+
+class ProxyPasswordError(InvalidInputError):
+    """The password for the proxy cannot be sent."""
+
+    code = "config.proxy_password"
+    sentence = msgid("The file {file} holds no password that can be sent to a proxy.")
+    next_step = msgid("Write the password into its first line, at most 256 characters, and nothing else.")
 
 
 def guard_of(config: Config) -> Guard:
@@ -15,5 +27,22 @@ def client_of(config: Config, resolve: Resolver = system_resolver) -> HttpClient
     """A client that goes where the connector may, on the way that the configuration names."""
     network = config.network
     tls = tls_context(config.path(network.certificates)) if network.certificates else None
-    proxy = Proxy.of(network.proxy) if network.proxy else None
-    return HttpClient(guard_of(config), tls=tls, resolve=resolve, proxy=proxy)
+    return HttpClient(guard_of(config), tls=tls, resolve=resolve, proxy=proxy_of(config))
+
+
+def proxy_of(config: Config) -> Proxy | None:
+    """The proxy that the configuration names, with the password from its file.
+
+    Raises:
+        SecretFileError, SecretExposedError: the file is missing or readable by others.
+        ProxyPasswordError: it holds no password that can be sent.
+    """
+    network = config.network
+    if not network.proxy:
+        return None
+    file = config.path(network.proxy_password) if network.proxy_password else None
+    password = read_secret(file).decode("utf-8", "replace").rstrip("\r\n") if file else ""
+    try:
+        return Proxy.of(network.proxy, network.proxy_user, password)
+    except ValueError:
+        raise ProxyPasswordError(file=str(file)) from None

@@ -24,7 +24,7 @@ class HeavyPageError(ValueError):
     """A page has a dataset or a context that is larger than this connector decodes."""
 
 
-class Page:
+class PeerPage:
     """One page as it came: what stands in it is decoded as it is asked for.
 
     Raises:

@@ -75,7 +75,7 @@ class ConnectorFailedError(MedspaceError):
 
     code = "connector.failed"
     sentence = msgid("What answers at {url} failed at this (HTTP {status}).")
-    next_step = msgid("Read the log of the connector; if something else listens there, mend the configuration.")
+    next_step = msgid("Read the log of the connector; if something else listens there, fix the configuration.")
 
 
 class TokenUnreadableError(InvalidInputError):

@@ -6,17 +6,19 @@ A use of a run of one's own is a transfer; one of a run that was handed over com
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import timedelta
+from typing import TypeVar
 from urllib.parse import urlsplit
 from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
-from medspace.adapters.http.errors import AnswerTooLargeError, JobBusyError, JobRefusedError
-from medspace.adapters.http.peers import JobClient, Working
+from medspace.adapters.http.errors import AnswerTooLargeError, BadAnswerError, JobBusyError, JobRefusedError
+from medspace.adapters.http.peers import JobClient, PendingStep
 from medspace.app.bell import Bell
 from medspace.app.finding import AwayError, Finder, listed
+from medspace.app.waiting import Waiting
 from medspace.connector.errors import UnknownAgreementError, UnknownDatasetError, UnreachableError
 from medspace.connector.model import AGREEMENTS, TRANSFERS, Transfer, TransferState
 from medspace.connector.transfer.service import Transfers
@@ -25,7 +27,7 @@ from medspace.connector.usage.strategy import JOB_ENDPOINT
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.clock import Clock
 from medspace.core.errors import RefusedError
-from medspace.core.parts import Part
+from medspace.core.parts import Blobs, BlobStore, Keeping, Part
 from medspace.core.store import Database
 from medspace.core.text import Text, msgid, plain
 from medspace.core.usage import Step, release_digest
@@ -36,6 +38,7 @@ from medspace.runs.ports import Answer
 from medspace.trust.did import base_url
 from medspace.trust.ports import Documents
 
+T = TypeVar("T")
 START_WAIT = 8.0  # seconds for a transfer to be started; then the coordinator's own patience decides
 SEAT_WAIT = 30.0  # seconds for what a site says to a manifest
 STEP_WAIT = 120.0  # seconds for one answer: a site that needs longer says so
@@ -69,6 +72,8 @@ class JobSites:
 
     jobs: JobClient
     clock: Clock
+    waiting: Waiting
+    _runs: dict[str, str] = field(default_factory=dict)  # whose uses are being asked, by use
 
     async def place(self, use: str) -> Place:
         """Where a use is asked.
@@ -107,10 +112,35 @@ class JobSites:
             SiteAwayError: no answer, it asks for patience, or does not recognise us (yet).
             SiteRefusedError: the site says no, or its answer is not what it says it is.
         """
-        body = await self._called(use, lambda url, token, site: self._followed(url, token, step, site))
-        return _answer((await self.place(use)).site, body)
+        place = await self.place(use)
+        body = await self._called(use, lambda url, token, site: self._followed(use, url, token, step, site))
+        return _answer(place.site, body)
 
-    async def _called(self, use: str, call: Callable[[str, str, str], Awaitable[JsonObject]]) -> JsonObject:
+    async def bring(self, use: str, part: Part, blobs: Blobs) -> None:
+        """Bring the site a part of a question.
+
+        Raises:
+            SiteAwayError, SiteRefusedError: as for `ask`.
+        """
+        await self._called(use, lambda url, token, site: self.jobs.put_part(url, token, part, blobs, site))
+
+    async def fetch(self, use: str, part: Part, store: BlobStore, keeping: Keeping) -> None:
+        """Fetch a part of an answer.
+
+        Raises:
+            SiteAwayError, SiteRefusedError: as for `ask`; it refuses as well if it gives something else.
+            PartsFullError: the store has no room for it.
+        """
+
+        async def fetched(url: str, token: str, site: str) -> None:
+            try:
+                await self.jobs.fetch_part(url, token, part, store, keeping, site)
+            except BadAnswerError as error:  # nothing of it is kept
+                raise SiteRefusedError(site=site, reason=error.text, refusal=error.code) from error
+
+        await self._called(use, fetched)
+
+    async def _called(self, use: str, call: Callable[[str, str, str], Awaitable[T]]) -> T:
         """What the job endpoint of a use says to a call of it, with its token, at a site."""
         place = await self.place(use)
         try:
@@ -122,14 +152,24 @@ class JobSites:
         except JobRefusedError as error:
             raise _no_step(place.site, error) from error
 
-    async def _followed(self, endpoint: str, token: str, step: Step, site: str) -> JsonObject:
-        """The answer to a step, however long the site works on it; between two questions it has a rest."""
+    async def _followed(self, use: str, endpoint: str, token: str, step: Step, site: str) -> JsonObject:
+        """The answer to a step, however long the site works on it; what it says of its progress is passed on."""
+        run = self._runs.get(use, "")
+        try:
+            return await self._worked_on(run, endpoint, token, step, site)
+        finally:
+            self.waiting.answered(run, site)
+
+    async def _worked_on(self, run: str, endpoint: str, token: str, step: Step, site: str) -> JsonObject:
+        """Between two questions the site has a rest."""
         answer = await self.jobs.ask(endpoint, token, step, site, timeout=STEP_WAIT)
         until, pause = self.clock.now() + STEP_LIMIT, FIRST_PAUSE
-        while isinstance(answer, Working):
+        while isinstance(answer, PendingStep):
             if self.clock.now() >= until:
                 said = Text(msgid("it has worked on the step for {hours} hours"), {"hours": STEP_LIMIT // HOUR})
                 raise SiteAwayError(site=site, reason=said)
+            if answer.percent is not None:
+                self.waiting.works(run, site, answer.percent, answer.left)
             await self.clock.sleep(min(max(answer.after or 0.0, pause), LONGEST_PAUSE))
             pause = min(2 * pause, LONGEST_PAUSE)
             answer = await self.jobs.look(endpoint, token, answer.step, site, timeout=STEP_WAIT)
@@ -140,6 +180,7 @@ class JobSites:
 class TransferSites(JobSites):
     """The sites of this connector's own runs: their uses are its started transfers."""
 
+    _: KW_ONLY
     transfers: Transfers
     database: Database
     bell: Bell
@@ -153,6 +194,7 @@ class TransferSites(JobSites):
         """
         pid = _pid(run, agreement, kind)
         transfer = await self._transfer(pid)
+        self._runs[pid] = run
         if transfer is None:
             try:
                 transfer = await self.transfers.request_transfer(agreement, kind, pid=pid)
@@ -189,6 +231,7 @@ class TransferSites(JobSites):
         Raises:
             SiteAwayError: no answer.
         """
+        self._runs.pop(use, None)
         transfer = await self._transfer(use)
         if transfer is not None and transfer.state is TransferState.STARTED:
             await self.transfers.complete(use)
@@ -208,6 +251,7 @@ class TransferSites(JobSites):
 class HandedSites(JobSites):
     """The sites of runs that others handed over (port `runs.ports.LedSites`): their uses began elsewhere."""
 
+    _: KW_ONLY
     handovers: Handovers
     documents: Documents
     _places: dict[str, Place] = field(default_factory=dict, repr=False)  # of the runs that are led now, by use
@@ -224,7 +268,7 @@ class HandedSites(JobSites):
         if not await self._is_there(place):
             reason = Text(msgid("the place where it is to be asked is not one of its own"))
             raise SiteRefusedError(site=place.site, reason=reason)
-        self._places[place.use] = place
+        self._places[place.use], self._runs[place.use] = place, run
         return place.use
 
     async def place(self, use: str) -> Place:

@@ -6,27 +6,26 @@ from medspace.app import attendance
 from medspace.app.waiting import Waiting
 from medspace.connector.model import Agreement, Dataset, Failure, Negotiation, Transfer
 from medspace.connector.negotiation.messages import NEGOTIATION
-from medspace.core.canonical import Json, JsonObject
+from medspace.core.canonical import JsonObject
 from medspace.core.decision import Decision
 from medspace.core.engine import COORDINATOR_SEES_SUMS
 from medspace.core.hashing import digest_bytes
 from medspace.core.text import Text, msgid
-from medspace.learning.glm.evaluation import Quality
-from medspace.learning.glm.outcome import read
 from medspace.policy import odrl, words
 from medspace.policy.errors import InvalidPolicyError
 from medspace.runs.model import Model, Run
+from medspace.runs.ports import Description, Table
 from medspace.trust.jws import encode
 from medspace.trust.model import Member
 
 Speak = Callable[[str], str]
+Describe = Callable[[Model, Mapping[str, str]], Description | None]  # of a model, with the names of sites
 
 PROTECTIONS: Mapping[str, str] = {
     COORDINATOR_SEES_SUMS: msgid(
         "The coordinator saw the sums of each hospital one by one; masked aggregation was not used."
     ),
 }
-GLM = "glm"
 DENIED_EXIT = 3
 WAITING_EXIT = 4
 _ADMIT = msgid("Ask the authority to run `medspace admit` for you, with the key that you use now.")
@@ -187,14 +186,16 @@ def decision(made: Decision, speak: Speak) -> JsonObject:
     }
 
 
-def run(record: Run, made: Model | None, waiting: Waiting, names: Mapping[str, str], speak: Speak) -> JsonObject:
+def run(
+    record: Run, made: Model | None, describe: Describe, waiting: Waiting, names: Mapping[str, str], speak: Speak
+) -> JsonObject:
     """A training run: who was asked, who is in, who not and why; with its model once there is one.
 
     `user` is the member that handed it over to this connector, `coordinator` the one that it was handed over to.
     """
     sites = attendance.of_run(record, waiting, names, speak)
     coordinator = attendance.coordinator(record, waiting, names, speak)
-    standing = [(one["site"], one["status"], one["sentence"]) for one in sites]
+    standing = [(one["site"], one["status"], one["sentence"], one["percent"]) for one in sites]
     return {
         "id": record.id,
         "state": record.state.value,
@@ -211,15 +212,18 @@ def run(record: Run, made: Model | None, waiting: Waiting, names: Mapping[str, s
         ],
         "problem": attendance.problem(record, names, speak),
         "seconds": made.seconds if made else None,
-        "model": model(made, names, speak) if made else None,
+        "model": model(made, describe, names, speak) if made else None,
         "version": version_of(record.state, record.round, standing, coordinator, record.settled, made is None),
     }
 
 
-def model(record: Model, names: Mapping[str, str], speak: Speak) -> JsonObject:
-    """A model: what was learned, protections, lineage."""
+def model(record: Model, describe: Describe, names: Mapping[str, str], speak: Speak) -> JsonObject:
+    """A model: what was learned, in the words of its kind of task; protections, lineage."""
     lineage = record.lineage
-    glm = record.task.get("task", GLM) == GLM
+    found = describe(record, names)
+    learned = (
+        {"result": dict(record.result)} if found is None else found.facts | {"described": _described(found, speak)}
+    )
     return {
         "id": record.id,
         "digest": record.digest,
@@ -228,7 +232,7 @@ def model(record: Model, names: Mapping[str, str], speak: Speak) -> JsonObject:
         "task_digest": record.task_digest,
         "rows": record.rows,
         "rounds": record.rounds,
-        **(_fitted(record, names) if glm else {"result": dict(record.result)}),
+        **learned,
         "sites": attendance.of_model(lineage, names, speak),
         "protections": [Text(PROTECTIONS.get(lineage.protection, lineage.protection)).render(speak)],
         "lineage": {
@@ -252,60 +256,16 @@ def model(record: Model, names: Mapping[str, str], speak: Speak) -> JsonObject:
     }
 
 
-def _fitted(record: Model, names: Mapping[str, str]) -> JsonObject:
-    """A generalised linear model: coefficients, quality per site and pooled."""
-    fitted = read(record)
-    sites = [
-        {
-            "site": s.site,
-            "name": names.get(s.site, s.site),
-            "rows": s.rows,
-            "persons": s.persons,
-            **_quality(s.quality),
-        }
-        for s in fitted.sites
-    ]
+def _described(found: Description, speak: Speak) -> JsonObject:
+    """A description as people read it."""
+    tables = {"coefficients": found.coefficients, "quality": found.quality}
     return {
-        "family": fitted.family,
-        "coefficients": [
-            {"name": t.name, "value": t.coefficient, "standard_error": t.standard_error} for t in fitted.terms
-        ],
-        "terms": [_term(t) for t in fitted.terms],
-        "persons": fitted.persons,
-        "quality": {
-            "sites": sites,
-            "pooled": {"rows": record.rows, "persons": fitted.persons, **_quality(fitted.pooled)},
-        },
-        "joined": [
-            {"site": j.site, "name": names.get(j.site, j.site), "feature": j.feature, "levels": j.levels}
-            for j in fitted.joined
-        ],
-        "uncarried": list(fitted.uncarried),
-        "measured_on": fitted.measured_on,
+        "title": found.title.render(speak),
+        "sentences": [text.render(speak) for text in found.sentences],
+        **{name: None if shown is None else _table(shown, speak) for name, shown in tables.items()},
     }
 
 
-def _term(term: Json) -> JsonObject:
-    return {name: getattr(term, name) for name in ("name", "coefficient", "standard_error", "fill", "mean", "scale")}
-
-
-def _quality(quality: Quality | None) -> JsonObject:
-    if quality is None:
-        return {
-            "n": 0,
-            "measured_persons": 0,
-            "auc": None,
-            "auc_resolution": None,
-            "brier": None,
-            "ece": None,
-            "rmse": None,
-        }
-    return {
-        "n": quality.rows,
-        "measured_persons": quality.persons,
-        "auc": quality.auc,
-        "auc_resolution": quality.auc_resolution,
-        "brier": quality.brier,
-        "ece": quality.ece,
-        "rmse": quality.rmse,
-    }
+def _table(shown: Table, speak: Speak) -> JsonObject:
+    rows = [[cell.render(speak) if isinstance(cell, Text) else cell for cell in row] for row in shown.rows]
+    return {"columns": [column.render(speak) for column in shown.columns], "rows": rows}

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from medspace.core.clock import Clock
 from medspace.core.text import Text, msgid
-from medspace.runs.service import Progress
+from medspace.runs.progress import Progress
 
 OVER = frozenset({"finished", "failed", "cancelled"})
 
@@ -20,13 +20,22 @@ class Absence:
     until: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class AtWork:
+    """A site that works on a long step: how much of it is done, in hundredths, and when it may be, if it says so."""
+
+    percent: int
+    until: datetime | None = None
+
+
 class Waiting:
-    """Hears the progress of runs; rings when somebody goes away or comes back."""
+    """Hears the progress of runs; rings when somebody goes away, comes back, or gets on."""
 
     def __init__(self, clock: Clock, ring: Callable[[], None]) -> None:
         self._clock = clock
         self._ring = ring
         self._absences: dict[str, dict[str, Absence]] = {}
+        self._at_work: dict[tuple[str, str], AtWork] = {}  # by run and site, while a step is asked for
 
     def hear(self, progress: Progress) -> None:
         """Take what the coordinator says (`Coordinator.progress`)."""
@@ -46,6 +55,22 @@ class Waiting:
         """The sites that a run waits for now, by DID."""
         return dict(self._absences.get(run, {}))
 
-    def left(self, absence: Absence) -> int:
-        """For how many whole seconds more a site is waited for."""
-        return max(0, round((absence.until - self._clock.now()).total_seconds()))
+    def works(self, run: str, site: str, percent: int, left: int | None) -> None:
+        """Hear from a site how much of a step is done, and how many seconds it may still take."""
+        until = None if left is None else self._clock.now() + timedelta(seconds=left)
+        before = self._at_work.get((run, site))
+        self._at_work[run, site] = AtWork(percent, until)
+        if before is None or before.percent != percent:
+            self._ring()
+
+    def answered(self, run: str, site: str) -> None:
+        """The step is done, or not asked for any more."""
+        self._at_work.pop((run, site), None)
+
+    def at_work(self, run: str, site: str) -> AtWork | None:
+        """How far a site is with the step that a run waits for, if it says so."""
+        return self._at_work.get((run, site))
+
+    def left(self, what: Absence | AtWork) -> int | None:
+        """How many whole seconds more a site is waited for, or may need."""
+        return None if what.until is None else max(0, round((what.until - self._clock.now()).total_seconds()))

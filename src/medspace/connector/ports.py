@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Protocol, TypeAlias
 
 from medspace.connector.model import Agreement, Negotiation, Reaction, Transfer
-from medspace.connector.states import StandingOf
+from medspace.connector.states import DeliveryStateOf
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.decision import Decision
 from medspace.core.store import Transaction
@@ -131,7 +131,7 @@ class TransferStrategy(Protocol):
 class Agreements(Protocol):
     """Finalised agreements, as transfers see them."""
 
-    def usable(self, tx: Transaction, agreement_id: str, consumer: str, known: StandingOf) -> Agreement | None:
+    def usable(self, tx: Transaction, agreement_id: str, consumer: str, known: DeliveryStateOf) -> Agreement | None:
         """The agreement of that identity with that consumer.
 
         Raises:

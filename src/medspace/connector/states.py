@@ -96,7 +96,7 @@ class StateTable(Generic[S, M]):
         return "\n".join(lines) + "\n"
 
 
-class Standing(Enum):
+class DeliveryState(Enum):
     """What is known about the own message of a process."""
 
     NONE = "none"  # there is none
@@ -106,7 +106,7 @@ class Standing(Enum):
 
 
 # Tells what is known of an own message.
-StandingOf: TypeAlias = Callable[[Intent], Standing]
+DeliveryStateOf: TypeAlias = Callable[[Intent], DeliveryState]
 
 
 class Crossing(Enum):
@@ -126,7 +126,7 @@ class Meeting(Generic[S, M]):
     state: S
     received: M
     own: M
-    standing: Standing
+    standing: DeliveryState
 
     def fits(self, table: StateTable[S, M]) -> bool:
         """Whether it is legal in the state as it is; before the first acknowledgement nothing is."""
@@ -141,11 +141,11 @@ class Meeting(Generic[S, M]):
 def crossing(table: StateTable[S, M], met: Meeting[S, M]) -> Crossing:
     """What to do with the message, so that both ends come to the same state."""
     fits, fits_after = met.fits(table), met.fits_after(table)
-    if met.standing in (Standing.NONE, Standing.RESTING) or not (fits or fits_after):
+    if met.standing in (DeliveryState.NONE, DeliveryState.RESTING) or not (fits or fits_after):
         return Crossing.TAKE  # and refuse, where it is legal in neither
     if fits and met.role is Role.CONSUMER:
         return Crossing.TAKE
-    if met.standing is Standing.FLYING:
+    if met.standing is DeliveryState.FLYING:
         return Crossing.WAIT
     if not fits:
         return Crossing.IMPLY

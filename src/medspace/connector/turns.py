@@ -56,13 +56,18 @@ class Turns:
         Raises:
             BusyError: too many of its steps wait.
         """
-        await self._enter(member)
+        await self.enter(member)
         try:
             yield
         finally:
-            self._leave(member)
+            self.leave(member)
 
-    async def _enter(self, member: str) -> None:
+    async def enter(self, member: str) -> None:
+        """Wait for a turn of the member, and take it; whoever takes it lets it go with `leave`.
+
+        Raises:
+            BusyError: too many of its steps wait.
+        """
         if self.free(member):
             self._working[member] += 1
             return
@@ -75,7 +80,7 @@ class Turns:
             await called
         except asyncio.CancelledError:
             if called.done() and not called.cancelled():
-                self._leave(member)  # it was called, and goes without
+                self.leave(member)  # it was called, and goes without
             else:
                 self._forget(member, called)
             raise
@@ -84,7 +89,8 @@ class Turns:
         share, working = self._share, self._working
         return working.total() < share.at_once and working[member] < share.member
 
-    def _leave(self, member: str) -> None:
+    def leave(self, member: str) -> None:
+        """Let a turn of the member go."""
         self._working[member] -= 1
         if not self._working[member]:
             del self._working[member]

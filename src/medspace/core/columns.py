@@ -22,7 +22,7 @@ class ColumnUnknownError(InvalidInputError):
 
     code = "learning.column_unknown"
     sentence = msgid("The data have no {kind} column {column}{others}.")
-    next_step = msgid("Look at the data dictionary in the catalogue and mend the task.")
+    next_step = msgid("Look at the data dictionary in the catalogue and fix the task.")
 
     def __init__(self, column: str, *, coded: bool, others: Text | str = "") -> None:
         super().__init__(column=column, kind=Text(_KINDS[coded]), others=others)

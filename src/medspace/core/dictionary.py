@@ -79,7 +79,7 @@ class DictionaryError(InvalidInputError):
 
     code = "dictionary.invalid"
     sentence = msgid("The data dictionary cannot be used: {reason}.")
-    next_step = msgid("Mend the dictionary; docs/data.md says what it may hold.")
+    next_step = msgid("Fix the dictionary; docs/data.md says what it may hold.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ Comparison = Literal[">", ">=", "<", "<=", "=="]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class OutcomeDefinition:
     """A yes or no that the holder lets others ask about: whether a number compares so with a value."""
 
     column: str
@@ -157,7 +157,7 @@ class Dictionary:
     columns: tuple[Column, ...]
     description: str = ""
     person: str | None = None
-    outcomes: tuple[Outcome, ...] = ()
+    outcomes: tuple[OutcomeDefinition, ...] = ()
     left_out: tuple[str, ...] = ()
 
     def column(self, name: str) -> Column:
@@ -178,7 +178,7 @@ class Dictionary:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class TableFlaw:
     """What is wrong with a table: `row` counts as a spreadsheet does (the header is row 1); never the cell itself."""
 
     row: int
@@ -350,7 +350,7 @@ def parse(text: str) -> Dictionary:
     return dictionary
 
 
-def outcome(text: str) -> Outcome:
+def outcome(text: str) -> OutcomeDefinition:
     """The outcome that a text such as `num > 0` declares.
 
     Raises:
@@ -359,7 +359,9 @@ def outcome(text: str) -> Outcome:
     found = OUTCOME.fullmatch(text.strip())
     if found is None or not math.isfinite(float(found["value"])):
         raise DictionaryError(reason=Text(msgid("an outcome must read like `num > 0`")))
-    return Outcome(found["column"], msgspec.convert(found["comparison"], Comparison), float(found["value"]) + 0.0)
+    return OutcomeDefinition(
+        found["column"], msgspec.convert(found["comparison"], Comparison), float(found["value"]) + 0.0
+    )
 
 
 def _column(name: str, form: _ColumnForm) -> Column:

@@ -1,8 +1,8 @@
 """The engine port: one kind of task, answered beside the data, found by the format of the use and the task's name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock, Randomness
@@ -79,6 +79,9 @@ class Workplace:
     `memory` is what this use remembered after its last released step; what the engine wants remembered is the
     `memory` of its `Output`, written in the transaction that lets the output go. `cancelled` says that nobody wants
     the answer any more; a long step looks now and then.
+
+    `progress(done, of)` tells how far a long step is, in units of work of the engine's own; as often as it likes. Of
+    both only the share is told to whoever asked, in whole hundredths, since a number of rows would tell of the rows.
     """
 
     material: Material | None
@@ -88,6 +91,7 @@ class Workplace:
     keys: Peers | None = None
     blobs: Blobs | None = None
     cancelled: Callable[[], bool] = lambda: False
+    progress: Callable[[float, float], None] = lambda _done, _of: None
 
 
 class Engine(Protocol):
@@ -138,3 +142,24 @@ class Engine(Protocol):
     def answer(self, admission: Admission, step: Step, workplace: Workplace) -> Output:
         """Do one step on the admitted material. Blocking; called by a runner."""
         ...
+
+
+@runtime_checkable
+class Reading(Protocol):
+    """What an engine has besides that looks at some columns only, and can say at which before it opens anything.
+
+    An engine without it counts as looking at every column, since what it looks at may be said by a part, by what its
+    use remembers or by nobody: rows that few persons changed in, wherever, are then asked nothing new.
+    """
+
+    def columns(self, step: Step) -> Collection[str]:
+        """Every column that its answer to this step can depend on, beside that of the persons.
+
+        The task has passed `check`. Columns that a part, a message of a peer or the memory may name are among them.
+        """
+        ...
+
+
+def columns_of(engine: Engine, step: Step) -> frozenset[str] | None:
+    """The columns that the answer to a step can depend on; None: on every one."""
+    return frozenset(engine.columns(step)) if isinstance(engine, Reading) else None

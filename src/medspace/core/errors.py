@@ -50,7 +50,7 @@ class InvalidInputError(MedspaceError):
 
     code = "input.invalid"
     sentence = msgid("The input cannot be used: {reason}.")
-    next_step = msgid("Mend it and send it again.")
+    next_step = msgid("Fix it and send it again.")
     exit_code = 2
 
 

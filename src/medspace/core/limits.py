@@ -25,6 +25,8 @@ PLACE = 4 * KIB  # of each seat in what a run is handed over with: its address, 
 MANDATE = SEATS * PLACE + STEP  # what a run is handed over with: its places, its task
 HANDOVER = 2 * MANDATE  # the body that brings it, sealed (base64url) and signed
 
+LINE = 8 * MIB  # what the process of a step asks its connector at once, or is told: a sealed message of 4 MiB
+
 PARTS = 64  # of one question or answer
 PART = 4 * GIB  # of each of them
 KEPT_PARTS = 4096  # of one member at once, however small

@@ -9,7 +9,7 @@ _MARK = " "  # stands in no RFC 3339 instant
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Cursor:
     """Where a page ended: the instant and the identity of its last record."""
 
     time: str
@@ -19,25 +19,25 @@ class Place:
         return f"{self.time}{_MARK}{self.id}"
 
 
-def place(text: str) -> Place | None:
-    """The place that a text names; None for an empty one.
+def cursor(text: str) -> Cursor | None:
+    """The cursor that a text holds; None for an empty one.
 
     Raises:
-        ValueError: it names none.
+        ValueError: it holds none.
     """
     if not text:
         return None
     time, mark, identity = text.partition(_MARK)
     if not mark or not identity:
         raise ValueError(text)
-    return Place(time, identity)
+    return Cursor(time, identity)
 
 
 async def newest(
     database: Database,
     collection: Collection[R],
     where: Mapping[str, Key],
-    after: Place | None,
+    after: Cursor | None,
     limit: int,
     by: str = "created",
 ) -> list[R]:

@@ -38,7 +38,7 @@ class PartBusyError(WaitingError):
     """The same part is being received right now."""
 
     code = "parts.busy"
-    sentence = msgid("The part {digest} is on its way already.")
+    sentence = msgid("The part {digest} is already being sent.")
     next_step = msgid("Wait until it is here, or has broken off.")
 
 
@@ -54,9 +54,9 @@ class Part:
 def flaw_of_part(part: Part) -> Text | None:
     """What is wrong with a part that somebody named, whatever it holds."""
     if not _DIGEST.fullmatch(part.digest):
-        return Text(msgid("its digest is not a SHA-256 in small hexadecimal letters"))
+        return Text(msgid("its digest is not a SHA-256 in lower-case hexadecimal digits"))
     if len(part.media_type) > MEDIA_TYPE or not _TYPE.fullmatch(part.media_type):
-        return Text(msgid("its media type is none"))
+        return Text(msgid("its media type is invalid"))
     if not 0 <= part.size <= PART:
         return Text(msgid("its size is not a number of bytes from 0 to {most}"), {"most": PART})
     return None

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from medspace.core.clock import Randomness
 
 KEY_BYTES = 32
+KEPT = 1024  # derived keys that a sealer remembers: each question needs those of its asset
 NONCE_BYTES = 12  # SP 800-38D 8.2.2: random nonces of 96 bits, good for 2^32 texts under one key
 _VERSION = "medspace sealing, version 1"
 
@@ -22,10 +23,17 @@ class Sealer:
 
     _secret: bytes = field(repr=False)
     _randomness: Randomness = field(repr=False)
+    _keys: dict[str, bytes] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def key(self, use: str, subject: str = "") -> bytes:
         """The key of 32 bytes for one use of the secret, on one subject; keys tell nothing of each other."""
-        info = f"{_VERSION}\n{use}\n{subject}".encode()
+        name = f"{_VERSION}\n{use}\n{subject}"
+        if name not in self._keys and len(self._keys) < KEPT:
+            self._keys[name] = self._derived(name)
+        return self._keys.get(name) or self._derived(name)
+
+    def _derived(self, name: str) -> bytes:
+        info = name.encode()
         return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=info).derive(self._secret)
 
     @cached_property

@@ -6,7 +6,7 @@ reader is strict where the format leaves it open: every byte belongs to exactly 
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
@@ -112,6 +112,23 @@ def blocks(source: BinaryIO, tensor: Tensor, most: int) -> Iterator[bytes]:
         yield _exactly(source, min(step, tensor.stop - at))
 
 
+def abreast(sources: Sequence[tuple[BinaryIO, int]], name: str, most: int) -> Iterator[tuple[bytes, ...]]:
+    """The bytes of one tensor of several files, given with their sizes, piece by piece: the same piece of each.
+
+    However large the tensors are, one piece of each file is in memory, of at most `most` bytes.
+
+    Raises:
+        TensorError: a file is not in the format, or its tensor is none, or of another type or shape than the first.
+    """
+    found = [read_head(source, size).get(name) for source, size in sources]
+    tensors = [tensor for tensor in found if tensor is not None]
+    if len(tensors) < len(found) or len({(tensor.dtype, tensor.shape) for tensor in tensors}) > 1:
+        said = msgid("the tensor {name} is not in all of them, or not of one type and shape")
+        raise TensorError(reason=Text(said, {"name": name}))
+    readers = [blocks(source, tensor, most) for (source, _), tensor in zip(sources, tensors, strict=True)]
+    yield from zip(*readers, strict=True)
+
+
 def _tensor(name: str, said: Json, begin: int) -> Tensor:
     if not isinstance(said, dict) or said.keys() != {"dtype", "shape", "data_offsets"}:
         raise _broken()
@@ -140,7 +157,7 @@ def _naturals(value: Json) -> bool:
 
 def _check_cover(spans: list[tuple[int, int]], size: int) -> None:
     if spans[-1][1] != size or any(before[1] != after[0] for before, after in pairwise(spans)):
-        raise TensorError(reason=Text(msgid("its tensors have gaps between them, or lie on each other")))
+        raise TensorError(reason=Text(msgid("its tensors have gaps between them, or overlap")))
 
 
 def _object(text: bytes) -> dict[str, Json]:

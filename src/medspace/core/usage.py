@@ -57,6 +57,7 @@ class Grant:
     expires: datetime | None = None
     budget: Mapping[str, Json] = field(default_factory=dict)  # what is set aside for this step, by condition
     noted: Mapping[str, Json] = field(default_factory=dict)  # what the entry `use.admitted` says of it
+    hold: tuple[str, ...] = ()  # why a person must look at outputs that are made of persons, as codes; none: nobody
 
     def narrowed(self, other: "Grant") -> "Grant":
         """What both allow."""
@@ -70,6 +71,7 @@ class Grant:
             min_cohort=max(self.min_cohort, other.min_cohort),
             min_sites=max(self.min_sites, other.min_sites),
             expires=min(ends, default=None),
+            hold=(*self.hold, *(one for one in other.hold if one not in self.hold)),
             budget={**self.budget, **other.budget},
             noted={**self.noted, **other.noted},
         )
@@ -104,6 +106,7 @@ class Admission:
     budget: Mapping[str, Json] = field(default_factory=dict)  # what conditions set aside for the step
     protection: str = ""  # what the engine gives to the task, as policies name it
     messages: Mapping[str, int] = field(default_factory=dict)  # outputs not made of persons: how many bytes at most
+    hold: tuple[str, ...] = ()  # why a person of the holder must look at an output made of persons
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from itertools import islice
 
 from medspace.core.clock import instant
 from medspace.core.text import msgid
-from medspace.ledger.report import ACCOUNT, NO_LOG, TOO_SHORT, Finding, Place
+from medspace.ledger.report import ACCOUNT, NO_LOG, TOO_SHORT, Finding, LogPosition
 from medspace.ledger.runs import is_silent
 from medspace.ledger.statements import SKEW, Line, Run, Statements, later
 
@@ -91,7 +91,7 @@ class _Accounts:
             yield from self._asked(admission)
 
     def _asked(self, admission: Line) -> Iterator[Finding]:
-        place, party = Place(self.log.origin, admission.index), _leader(admission)
+        place, party = LogPosition(self.log.origin, admission.index), _leader(admission)
         user = self.logs.get(party)
         if user is None:
             yield ACCOUNT.unverifiable(place, "no_log", NO_LOG, party=party)
@@ -121,7 +121,7 @@ class _Accounts:
         return not uses or any(admission.facts["transfer"] in (use, user.peers.get(use)) for use in uses)
 
     def _released(self, release: Line, admission: Line) -> Finding:
-        place, party = Place(self.log.origin, release.index), _leader(admission)
+        place, party = LogPosition(self.log.origin, release.index), _leader(admission)
         if party not in self.logs:
             return ACCOUNT.unverifiable(place, "no_log", NO_LOG, party=party)
         noted, facts = self.noted[party], release.facts
@@ -130,7 +130,7 @@ class _Accounts:
             return ACCOUNT.verified(place)
         return self._unaccounted(place, release, admission, self.logs[party])
 
-    def _unaccounted(self, place: Place, release: Line, admission: Line, user: Statements) -> Finding:
+    def _unaccounted(self, place: LogPosition, release: Line, admission: Line, user: Statements) -> Finding:
         facts = {"party": user.origin, "release": release.facts["release"]}
         if user.ends_before(release.time):
             return ACCOUNT.unverifiable(place, "too_short", TOO_SHORT, **facts)
@@ -170,7 +170,7 @@ def _before_its_end(run: Run, admission: Line) -> bool:
     return all(instant(admission.time) <= instant(end.time) + SKEW for end in run.ends)
 
 
-def _lacking(place: Place, release: Line, run: Run, user: Statements) -> Finding:
+def _lacking(place: LogPosition, release: Line, run: Run, user: Statements) -> Finding:
     facts = {"party": user.origin, "release": release.facts["release"], "run": run.id}
     if run.finished:
         sentence = msgid("The run {run} of {party} finished without this site, and noted no use of {release}.")

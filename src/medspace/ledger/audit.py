@@ -31,9 +31,9 @@ from medspace.ledger.report import (
     ROOT,
     SIGNATURE,
     TIME,
+    AuditOutcome,
     Finding,
-    Outcome,
-    Place,
+    LogPosition,
     Report,
     summarise,
 )
@@ -66,8 +66,8 @@ class _Log:
     lines: list[Line] = field(default_factory=list)
 
     @property
-    def place(self) -> Place:
-        return Place(self.bundle.origin)
+    def place(self) -> LogPosition:
+        return LogPosition(self.bundle.origin)
 
 
 def verify(
@@ -94,7 +94,7 @@ def verify(
         _check_root(log)
     for log in logs:
         _check_history(log, logs, seen)
-        log.proven = log.tree is not None and not any(one.outcome is Outcome.FAILED for one in log.findings)
+        log.proven = log.tree is not None and not any(one.outcome is AuditOutcome.FAILED for one in log.findings)
         if log.proven:
             _check_entries(log, now)
     proven = _longest(logs)
@@ -273,10 +273,10 @@ def _line(origin: str, index: int, text: str) -> Line | Finding:
         return Line(index, decode(text.encode(errors="replace")))
     except UnknownEntryKindError as error:
         sentence = msgid("This program cannot read the entry: {reason}")
-        return ENTRIES.unverifiable(Place(origin, index), "unknown_kind", sentence, reason=error.text)
+        return ENTRIES.unverifiable(LogPosition(origin, index), "unknown_kind", sentence, reason=error.text)
     except MalformedEntryError as error:
         sentence = msgid("The entry is not one that a log may hold: {reason}")
-        return ENTRIES.failed(Place(origin, index), "malformed", sentence, reason=error.text)
+        return ENTRIES.failed(LogPosition(origin, index), "malformed", sentence, reason=error.text)
 
 
 def _check_entries(log: _Log, now: datetime) -> None:
@@ -287,7 +287,7 @@ def _check_entries(log: _Log, now: datetime) -> None:
         if isinstance(read, Finding):
             log.findings.append(read)
             continue
-        place = Place(log.bundle.origin, read.index)
+        place = LogPosition(log.bundle.origin, read.index)
         log.findings.append(_wrong_actor(place, read) or known)
         log.findings.append(_wrong_time(place, read.time, latest) or in_time)
         latest = max(latest, read.time)
@@ -305,18 +305,18 @@ def _empty(log: _Log) -> Iterator[Finding]:
 def _ahead(log: _Log, latest: str, now: datetime) -> Iterator[Finding]:
     # Of many entries from the future only the latest is named: it says how far the two clocks are apart at least.
     if latest > stamp(now + SKEW):
-        place = Place(log.bundle.origin, next(line.index for line in log.lines if line.time == latest))
+        place = LogPosition(log.bundle.origin, next(line.index for line in log.lines if line.time == latest))
         yield TIME.unverifiable(place, "clock", ENTRY_AHEAD, time=latest, now=stamp(now))
 
 
-def _wrong_actor(place: Place, line: Line) -> Finding | None:
+def _wrong_actor(place: LogPosition, line: Line) -> Finding | None:
     # A process has two parties, and either moves it; whatever else a log notes, its own member did.
     if line.entry.actor in (place.origin, line.facts.get("counterparty")):
         return None
     return ENTRIES.failed(place, "actor", msgid("The entry says that somebody did it who has no part in it."))
 
 
-def _wrong_time(place: Place, time: str, latest: str) -> Finding | None:
+def _wrong_time(place: LogPosition, time: str, latest: str) -> Finding | None:
     if latest and time < latest and instant(latest) - instant(time) > TOLERANCE:
         sentence = msgid("The entry is dated {time}, and one before it {latest}.")
         return TIME.unverifiable(place, "backwards", sentence, time=time, latest=latest)  # a clock was set back

@@ -17,7 +17,7 @@ from medspace.ledger.report import (
     TOO_SHORT,
     TRANSFER,
     Finding,
-    Place,
+    LogPosition,
     Premise,
     first_broken,
 )
@@ -53,7 +53,7 @@ def _agreements(log: Statements, logs: Logs) -> Iterator[Finding]:
     for (party, identity), agreement in log.agreements.items():
         if agreement.since is None or (agreement.terminated and agreement.final is None):
             continue
-        place = Place(log.origin, agreement.since.index)
+        place = LogPosition(log.origin, agreement.since.index)
         if party not in logs:
             yield AGREEMENT.unverifiable(place, "no_log", NO_LOG, party=party)
         else:
@@ -61,7 +61,7 @@ def _agreements(log: Statements, logs: Logs) -> Iterator[Finding]:
             yield _same(place, agreement, other, logs[party])
 
 
-def _same(place: Place, mine: Agreement, theirs: Agreement | None, party: Statements) -> Finding:
+def _same(place: LogPosition, mine: Agreement, theirs: Agreement | None, party: Statements) -> Finding:
     if theirs is None:
         if mine.final is None or party.ends_before(mine.final.time):
             return AGREEMENT.unverifiable(place, "too_short", TOO_SHORT, party=party.origin)
@@ -91,14 +91,14 @@ def _transfers(log: Statements, logs: Logs) -> Iterator[Finding]:
         started = transfer.started
         if started is None:
             continue
-        place, party = Place(log.origin, started.index), started.facts["counterparty"]
+        place, party = LogPosition(log.origin, started.index), started.facts["counterparty"]
         if party in logs:
             yield _same_use(place, pid, started, log, logs[party])
         else:
             yield TRANSFER.unverifiable(place, "no_log", NO_LOG, party=party)
 
 
-def _same_use(place: Place, pid: str, started: Line, log: Statements, party: Statements) -> Finding:
+def _same_use(place: LogPosition, pid: str, started: Line, log: Statements, party: Statements) -> Finding:
     facts = started.facts
     peer = log.peers.get(pid, "")
     theirs = party.transfers.get(peer)
@@ -126,7 +126,7 @@ class _Answers:
     heard: set[tuple[int, str]] = field(default_factory=set)  # (round's entry, site)
 
     def check(self, run: Run, line: Line, answer: JsonObject) -> Finding:
-        place, party = Place(self.log.origin, line.index), answer["site"]
+        place, party = LogPosition(self.log.origin, line.index), answer["site"]
         site = self.logs.get(party)
         if site is None:
             return ANSWER.unverifiable(place, "no_log", NO_LOG, party=party)

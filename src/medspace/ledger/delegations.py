@@ -7,7 +7,7 @@ shown a manifest of the user that names it, and the model that it made is the on
 from collections.abc import Iterator, Mapping
 
 from medspace.core.text import msgid
-from medspace.ledger.report import DELEGATED, NO_LOG, TOO_SHORT, Finding, Place, Premise, first_broken
+from medspace.ledger.report import DELEGATED, NO_LOG, TOO_SHORT, Finding, LogPosition, Premise, first_broken
 from medspace.ledger.runs import is_silent
 from medspace.ledger.statements import Delegation, Line, Run, Statements
 
@@ -29,7 +29,7 @@ def check(logs: Logs) -> Iterator[Finding]:
 
 
 def _led(log: Statements, run: Run, started: Line, logs: Logs) -> Finding:
-    place, user = Place(log.origin, started.index), logs.get(run.user)
+    place, user = LogPosition(log.origin, started.index), logs.get(run.user)
     facts = {"run": run.id, "party": run.user}
     other = _other_leader(log, run, logs)
     if other is not None:
@@ -83,7 +83,7 @@ def _as_delegated(log: Statements, run: Run, started: Line, delegation: Delegati
 
 def _delegated(log: Statements, identity: str, delegation: Delegation, logs: Logs) -> Iterator[Finding]:
     line = (*delegation.lines, *delegation.ends)[0]
-    place, party = Place(log.origin, line.index), _coordinator(line)
+    place, party = LogPosition(log.origin, line.index), _coordinator(line)
     facts = {"run": identity, "party": party}
     broken = first_broken(_in_order(log, identity, delegation))
     if broken:
@@ -124,7 +124,7 @@ def _in_order(log: Statements, identity: str, delegation: Delegation) -> list[Pr
     ]
 
 
-def _ended(place: Place, identity: str, delegation: Delegation, log: Statements) -> Finding:
+def _ended(place: LogPosition, identity: str, delegation: Delegation, log: Statements) -> Finding:
     if delegation.ends:
         return DELEGATED.verified(place)
     if is_silent(delegation.lines[0], log):

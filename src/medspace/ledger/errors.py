@@ -73,7 +73,7 @@ class AnchorUnavailableError(WaitingError):
 
     code = "ledger.anchor.unavailable"
     sentence = msgid("The anchor {anchor} cannot be reached: {reason}.")
-    next_step = msgid("See that it can be read and written; the next checkpoint is given to it again.")
+    next_step = msgid("Make sure that it can be read and written; the next checkpoint will be sent to it.")
 
 
 class NoSuchRunError(InvalidInputError):

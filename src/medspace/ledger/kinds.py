@@ -41,7 +41,7 @@ def _answer(value: Json) -> bool:
     return isinstance(value, dict) and ANSWER.flaw(value) is None
 
 
-class Form(Enum):
+class FactType(Enum):
     """What a fact looks like: the word for it, and what it accepts."""
 
     TOKEN = "token", _text(r"[!-~]+")  # printable ASCII without spaces: URNs, codes, formats, dates, JSON pointers
@@ -59,10 +59,10 @@ class Form(Enum):
         self.accepts = accepts
 
 
-FORMS: Mapping[str, Form] = MappingProxyType({form.word: form for form in Form})
+FORMS: Mapping[str, FactType] = MappingProxyType({form.word: form for form in FactType})
 
 
-def fits(form: Form, value: Json) -> bool:
+def fits(form: FactType, value: Json) -> bool:
     """Whether a value has that form."""
     return form.accepts(value)
 
@@ -72,8 +72,8 @@ class EntryKind:
     """A kind of entry: its dotted name, the facts it must have and those it may have."""
 
     name: str
-    required: Mapping[str, Form]
-    optional: Mapping[str, Form]
+    required: Mapping[str, FactType]
+    optional: Mapping[str, FactType]
 
     def flaw(self, facts: Mapping[str, Json]) -> Text | None:
         """What is wrong with these facts, as a phrase that repeats none of their content; None if nothing is."""
@@ -94,13 +94,13 @@ def _kind(name: str, required: str, optional: str = "") -> EntryKind:
     return EntryKind(name, _forms(required), _forms(optional))
 
 
-def _forms(declared: str) -> Mapping[str, Form]:
+def _forms(declared: str) -> Mapping[str, FactType]:
     # "round:number digest:digest run" -> forms by name; a token where nothing is said
     pairs = (word.partition(":") for word in declared.split())
     return MappingProxyType({name: FORMS[form or "token"] for name, _, form in pairs})
 
 
-ANSWER: EntryKind = _kind("answer", "site:did use release digest:digest", "step question:digest")
+ANSWER: EntryKind = _kind("answer", "site:did use release digest:digest", "step question:digest parts:digests")
 
 _NEGOTIATION = (
     "role pid counterparty:did",
@@ -116,9 +116,10 @@ _TRANSFER = ("role pid counterparty:did agreement format", "peer_pid code")
 # in between), and may be held for a person before that; `expires` is until when its answer may leave, `sites` how
 # many holders the run names, `scope` the digest of the rows that it was narrowed to, keyed by the holder. `manifest`
 # is what the user signed of the run: the same at all sites, and in each round. An answer to another question than
-# that of the round has its own `step` and `question`. A run that its `user` has handed over is led in the log of its
-# coordinator, and in the user's it is delegated, then received or failed; a holder notes a `coordinator` that is not
-# the user.
+# that of the round has its own `step` and `question`. `parts` are the digests of what travelled beside the JSON: of
+# what was answered in an answer, of what was asked in a round. A run that its `user` has handed over is led in the
+# log of its coordinator, and in the user's it is delegated, then received or failed; a holder notes a `coordinator`
+# that is not the user.
 _KINDS = (
     _kind("offer.published", "asset offer policy:digest label:digest", "dataset:digest dictionary:digest"),
     _kind("offer.withdrawn", "asset"),
@@ -145,7 +146,7 @@ _KINDS = (
     _kind("run.started", "run task:digest agreements:tokens sites:dids protection", "user:did"),
     _kind("run.delegated", "run task:digest agreements:tokens sites:dids protection coordinator:did"),
     _kind("run.received", "run coordinator:did model:digest rounds:number sites:dids"),
-    _kind("run.round", "run round:number step answers:answers", "model:digest manifest:digest"),
+    _kind("run.round", "run round:number step answers:answers", "model:digest manifest:digest parts:digests"),
     _kind(
         "run.finished",
         "run model:digest rounds:number sites:dids protection",

@@ -27,7 +27,7 @@ PROTECTIONS = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class Contribution:
     """What one site gave to a run: agreements, datasets, purposes, and the number of releases that the run used.
 
     `contents` are digests of what the datasets held when their uses were admitted: (asset, digest).
@@ -92,7 +92,7 @@ def tree(logs: Logs, run_id: str) -> list[Branch]:
     return [*_head(logs, log.origin, run), *_body(logs, run)]
 
 
-def sources(logs: Logs, run_id: str) -> list[Source]:
+def sources(logs: Logs, run_id: str) -> list[Contribution]:
     """What each site gave to a run, in the order of the sites.
 
     Raises:
@@ -109,7 +109,7 @@ def _find(logs: Logs, run_id: str) -> tuple[Statements, Run]:
     raise NoSuchRunError(run=run_id)
 
 
-def _source(logs: Logs, log: Statements, run: Run, site: str) -> Source:
+def _source(logs: Logs, log: Statements, run: Run, site: str) -> Contribution:
     named = set(run.facts["agreements"])
     user = logs.get(run.user or log.origin)
     known = user.agreements if user else {}
@@ -119,7 +119,7 @@ def _source(logs: Logs, log: Statements, run: Run, site: str) -> Source:
     lines = list(_admissions(theirs, log.origin, run))
     admitted = [line.facts for line in lines]
     contents = {(line.facts["asset"], theirs.content(line)) for line in lines} if theirs else set()
-    return Source(
+    return Contribution(
         site,
         tuple(sorted(agreed | {facts["agreement"] for facts in admitted})),
         tuple(sorted(assets | {facts["asset"] for facts in admitted})),
@@ -251,7 +251,7 @@ class _Document:
             self.put("agent", run.user, prov_type="prov:Organization")
             self.relate("actedOnBehalfOf", delegate=coordinator, responsible=run.user)
 
-    def source(self, run: Run, source: Source) -> None:
+    def source(self, run: Run, source: Contribution) -> None:
         self.put("agent", source.site, prov_type="prov:Organization")
         for asset in source.assets:
             dataset = dataset_id(source.site, asset)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from medspace.core.text import msgid
-from medspace.ledger.report import MANIFEST, Finding, Place
+from medspace.ledger.report import MANIFEST, Finding, LogPosition
 from medspace.ledger.statements import Line, Statements
 
 TWO = msgid("{user} showed {party} another manifest of the run {run} than this holder.")
@@ -23,7 +23,9 @@ def check(logs: Iterable[Statements]) -> Iterator[Finding]:
             if shown.facts["manifest"] != facts["manifest"] and run not in spoiled:
                 spoiled.add(run)
                 said = {"user": facts["user"], "run": facts["run"], "party": origin}
-                yield MANIFEST.failed(Place(log.origin, line.index), "two", TWO, **said)
+                yield MANIFEST.failed(LogPosition(log.origin, line.index), "two", TWO, **said)
     yield from (
-        MANIFEST.verified(Place(origin, shown.index)) for run, (origin, shown) in first.items() if run not in spoiled
+        MANIFEST.verified(LogPosition(origin, shown.index))
+        for run, (origin, shown) in first.items()
+        if run not in spoiled
     )

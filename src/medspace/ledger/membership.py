@@ -14,7 +14,7 @@ from enum import Enum
 from medspace.core.clock import stamp
 from medspace.core.hashing import digest_bytes
 from medspace.core.text import msgid
-from medspace.ledger.report import MEMBERS, MEMBERSHIP, SIGNATURE, TOO_SHORT, Finding, Place
+from medspace.ledger.report import MEMBERS, MEMBERSHIP, SIGNATURE, TOO_SHORT, Finding, LogPosition
 from medspace.ledger.statements import SKEW, Line, Statements, later
 
 # Lists are dated to the whole second, rounded down: who was removed was a member up to that much later.
@@ -36,7 +36,7 @@ class MembersList:
     keys: Mapping[str, bytes]
 
 
-class Standing(Enum):
+class MembershipStatus(Enum):
     """What somebody was in the space at some time."""
 
     MEMBER = "member"
@@ -46,7 +46,7 @@ class Standing(Enum):
     EXPIRED = "expired"  # the last list that had it was no longer valid
 
 
-Since = tuple[str, Standing]  # from that instant on
+Since = tuple[str, MembershipStatus]  # from that instant on
 
 # What ends something, or only says no, may be noted by one who is out already. Offers bind nobody until one agrees.
 _ENDINGS = frozenset(
@@ -58,25 +58,28 @@ _ENDINGS = frozenset(
 _DEALINGS = ("negotiation.", "transfer.", "use.", "run.")
 
 _SAYS = {
-    Standing.NOT_YET: ("not_yet", msgid("The entry is dated {time}, and the authority admitted {member} later.")),
-    Standing.REMOVED: (
+    MembershipStatus.NOT_YET: (
+        "not_yet",
+        msgid("The entry is dated {time}, and the authority admitted {member} later."),
+    ),
+    MembershipStatus.REMOVED: (
         "removed",
         msgid("The entry is dated {time}, and {member} was removed from the members at {since}."),
     ),
-    Standing.BETWEEN: (
+    MembershipStatus.BETWEEN: (
         "between",
         msgid(
             "The entry is dated {time}; after {since} {member} was removed, and only the authority's log says when."
         ),
     ),
-    Standing.EXPIRED: (
+    MembershipStatus.EXPIRED: (
         "expired",
         msgid("The entry is dated {time}, and the last list that names {member} expired at {since}."),
     ),
 }
 
 
-def contradictions(mine: MembersList, lists: Sequence[MembersList], place: Place) -> Iterator[Finding]:
+def contradictions(mine: MembersList, lists: Sequence[MembersList], place: LogPosition) -> Iterator[Finding]:
     """Lists that cannot both be the authority's word: it dates no two at the same second."""
     for other in lists:
         if other.issuer != mine.issuer:
@@ -87,7 +90,7 @@ def contradictions(mine: MembersList, lists: Sequence[MembersList], place: Place
             yield MEMBERS.failed(place, "contradiction", sentence, time=stamp(mine.issued))
 
 
-def not_published(mine: MembersList, authority: Statements, place: Place) -> Iterator[Finding]:
+def not_published(mine: MembersList, authority: Statements, place: LogPosition) -> Iterator[Finding]:
     """A list that the authority's log does not know, if it speaks of lists at all."""
     known = {line.facts["list"] for line in authority.members if "list" in line.facts}
     if not known or digest_bytes(mine.text.encode()) in known:
@@ -104,7 +107,7 @@ def replaced_key(log: Statements, key: bytes, lists: Sequence[MembersList]) -> I
     for one in lists:
         if one.keys.get(log.origin, key) != key and stamp(one.issued + LIST_PRECISION) < log.last_time:
             sentence = msgid("The log goes on after {time}, and a list of that time gives its signer another key.")
-            yield SIGNATURE.failed(Place(log.origin), "replaced_key", sentence, time=stamp(one.issued))
+            yield SIGNATURE.failed(LogPosition(log.origin), "replaced_key", sentence, time=stamp(one.issued))
 
 
 def standings(did: str, lists: Sequence[MembersList], authority: Statements | None) -> list[Since]:
@@ -115,16 +118,16 @@ def standings(did: str, lists: Sequence[MembersList], authority: Statements | No
     """
     said = list(_said(did, authority)) if authority else []
     until = authority.last_time if authority and said else ""
-    since = said or [("", Standing.MEMBER)]
+    since = said or [("", MembershipStatus.MEMBER)]
     fresh = sorted((one for one in lists if stamp(one.issued) > until), key=lambda one: one.issued)
     named = [number for number, one in enumerate(fresh) if did in one.keys]
-    if named and since[-1][1] is not Standing.MEMBER:
-        since.append((until, Standing.MEMBER))
+    if named and since[-1][1] is not MembershipStatus.MEMBER:
+        since.append((until, MembershipStatus.MEMBER))
     gone = fresh[named[-1] + 1 if named else 0 :]
-    if gone and since[-1][1] is Standing.MEMBER:
+    if gone and since[-1][1] is MembershipStatus.MEMBER:
         known = stamp(fresh[named[-1]].issued) if named else until
-        since.append((later(known, timedelta(milliseconds=1)), Standing.BETWEEN))
-        since.append((stamp(gone[0].issued + LIST_PRECISION), Standing.REMOVED))
+        since.append((later(known, timedelta(milliseconds=1)), MembershipStatus.BETWEEN))
+        since.append((stamp(gone[0].issued + LIST_PRECISION), MembershipStatus.REMOVED))
     return [*since, *_expiry(did, lists, since[-1])]
 
 
@@ -135,14 +138,14 @@ def _said(did: str, authority: Statements) -> Iterator[Since]:
         if line.facts.get("member") == did:
             came = line.entry.kind == "member.admitted"
             time = max(last, later(line.time, -SKEW)) if came else line.time
-            yield time, Standing.MEMBER if came else Standing.REMOVED
+            yield time, MembershipStatus.MEMBER if came else MembershipStatus.REMOVED
             last = line.time
 
 
 def _expiry(did: str, lists: Sequence[MembersList], last: Since) -> Iterator[Since]:
     ends = [one.expires for one in lists if did in one.keys]
-    if ends and last[1] is Standing.MEMBER:
-        yield max(stamp(max(ends)), last[0]), Standing.EXPIRED
+    if ends and last[1] is MembershipStatus.MEMBER:
+        yield max(stamp(max(ends)), last[0]), MembershipStatus.EXPIRED
 
 
 def check(log: Statements, lines: Sequence[Line], since: Sequence[Since]) -> Iterator[Finding]:
@@ -151,18 +154,18 @@ def check(log: Statements, lines: Sequence[Line], since: Sequence[Since]) -> Ite
     told = set()
     for line in lines:
         at = bisect(times, line.time)
-        standing = since[at - 1][1] if at else Standing.NOT_YET
-        if standing is Standing.MEMBER or not line.entry.kind.startswith(_DEALINGS):
+        standing = since[at - 1][1] if at else MembershipStatus.NOT_YET
+        if standing is MembershipStatus.MEMBER or not line.entry.kind.startswith(_DEALINGS):
             continue
-        wrong = standing is Standing.REMOVED and line.entry.kind not in _ENDINGS
+        wrong = standing is MembershipStatus.REMOVED and line.entry.kind not in _ENDINGS
         if (standing, wrong) not in told:
             told.add((standing, wrong))
             yield _outside(log.origin, line, standing, times[max(at - 1, 0)], wrong=wrong)
     if not told:
-        yield MEMBERSHIP.verified(Place(log.origin))
+        yield MEMBERSHIP.verified(LogPosition(log.origin))
 
 
-def _outside(member: str, line: Line, standing: Standing, since: str, *, wrong: bool) -> Finding:
+def _outside(member: str, line: Line, standing: MembershipStatus, since: str, *, wrong: bool) -> Finding:
     say = MEMBERSHIP.failed if wrong else MEMBERSHIP.unverifiable
     code, sentence = _SAYS[standing]
-    return say(Place(member, line.index), code, sentence, time=line.time, member=member, since=since)
+    return say(LogPosition(member, line.index), code, sentence, time=line.time, member=member, since=since)

@@ -9,7 +9,7 @@ from medspace.core.clock import instant
 from medspace.core.store import Collection
 from medspace.core.text import Text, msgid
 from medspace.ledger.errors import MalformedEntryError, UnknownEntryKindError
-from medspace.ledger.kinds import ENTRY_KINDS, Form, fits
+from medspace.ledger.kinds import ENTRY_KINDS, FactType, fits
 
 LONGEST_ENTRY = 4 * 1024 * 1024  # bytes; a round with 10,000 answers is about 3 MB
 
@@ -44,9 +44,9 @@ class Entry:
             raise MalformedEntryError(reason=flaw)
 
     def _flaw(self) -> Text | None:
-        if not fits(Form.DID, self.actor):
+        if not fits(FactType.DID, self.actor):
             return Text(msgid("the actor is not a DID"))
-        if not fits(Form.TIME, self.time):
+        if not fits(FactType.TIME, self.time):
             return Text(msgid("the time is not an instant in UTC with milliseconds"))
         try:
             instant(self.time)

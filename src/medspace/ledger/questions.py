@@ -21,7 +21,7 @@ from medspace.core.decoding import read_json
 from medspace.core.hashing import digest
 from medspace.core.text import Text, msgid
 from medspace.ledger.errors import MalformedQuestionsError
-from medspace.ledger.report import NO_LOG, QUESTION, Finding, Place, Premise, Shown, first_broken
+from medspace.ledger.report import NO_LOG, QUESTION, Finding, LogPosition, Premise, Shown, first_broken
 from medspace.ledger.statements import Line, Statements
 
 FORMAT: Literal["medspace-questions-1"] = "medspace-questions-1"
@@ -83,7 +83,7 @@ def without_log(shown: Sequence[Questions], origins: Sequence[str]) -> Iterator[
     """The files of holders whose log is not there: what they show proves nothing."""
     for one in shown:
         if one.origin not in origins:
-            yield QUESTION.unverifiable(Place(one.origin), "no_log", NO_LOG, party=one.origin)
+            yield QUESTION.unverifiable(LogPosition(one.origin), "no_log", NO_LOG, party=one.origin)
 
 
 def count(log: Statements, shown: Sequence[Questions]) -> Shown:
@@ -94,9 +94,9 @@ def count(log: Statements, shown: Sequence[Questions]) -> Shown:
 
 
 def _checked(origin: str, question: Question, admission: Line | None) -> Finding:
-    place = Place(origin, question.entry)
+    place = LogPosition(origin, question.entry)
     if admission is None:
-        sentence = msgid("A question is shown for an entry that is no admission.")
+        sentence = msgid("A question is shown for an entry that is not an admission.")
         return QUESTION.failed(place, "no_admission", sentence)
     broken = first_broken(_as_noted(question, admission))
     return QUESTION.failed(place, broken[1], broken[2]) if broken else QUESTION.verified(place)

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from medspace.core.text import Fact, Text, msgid
 
 
-class Outcome(StrEnum):
+class AuditOutcome(StrEnum):
     """Verified: proven from what is signed. Failed: proven wrong. Unverifiable: what would prove it is not there.
 
     Open: it was still going on when the log was exported, so nobody can say yet. `WORST` has them from the worst to
@@ -22,7 +22,7 @@ class Outcome(StrEnum):
     OPEN = "open"
 
 
-WORST = (Outcome.FAILED, Outcome.UNVERIFIABLE, Outcome.OPEN, Outcome.VERIFIED)
+WORST = (AuditOutcome.FAILED, AuditOutcome.UNVERIFIABLE, AuditOutcome.OPEN, AuditOutcome.VERIFIED)
 
 Premise: TypeAlias = tuple[bool, str, str]  # whether it holds, the code of what is the matter if not, and a sentence
 
@@ -43,7 +43,7 @@ class Finding:
     """
 
     check: str
-    outcome: Outcome
+    outcome: AuditOutcome
     code: str
     text: Text
     origin: str
@@ -51,7 +51,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class LogPosition:
     """Where a finding stands."""
 
     origin: str
@@ -65,23 +65,23 @@ class Check:
     name: str
     says: str
 
-    def verified(self, place: Place) -> Finding:
+    def verified(self, place: LogPosition) -> Finding:
         """It holds here."""
-        return Finding(self.name, Outcome.VERIFIED, self.name, Text(self.says), place.origin, place.index)
+        return Finding(self.name, AuditOutcome.VERIFIED, self.name, Text(self.says), place.origin, place.index)
 
-    def failed(self, place: Place, matter: str, sentence: str, /, **facts: Fact | Text) -> Finding:
+    def failed(self, place: LogPosition, matter: str, sentence: str, /, **facts: Fact | Text) -> Finding:
         """It is proven wrong here."""
-        return self._finding(Outcome.FAILED, place, matter, Text(sentence, facts))
+        return self._finding(AuditOutcome.FAILED, place, matter, Text(sentence, facts))
 
-    def unverifiable(self, place: Place, matter: str, sentence: str, /, **facts: Fact | Text) -> Finding:
+    def unverifiable(self, place: LogPosition, matter: str, sentence: str, /, **facts: Fact | Text) -> Finding:
         """It can be neither proven nor refuted here."""
-        return self._finding(Outcome.UNVERIFIABLE, place, matter, Text(sentence, facts))
+        return self._finding(AuditOutcome.UNVERIFIABLE, place, matter, Text(sentence, facts))
 
-    def open(self, place: Place, matter: str, sentence: str, /, **facts: Fact | Text) -> Finding:
+    def open(self, place: LogPosition, matter: str, sentence: str, /, **facts: Fact | Text) -> Finding:
         """It is not over yet here."""
-        return self._finding(Outcome.OPEN, place, matter, Text(sentence, facts))
+        return self._finding(AuditOutcome.OPEN, place, matter, Text(sentence, facts))
 
-    def _finding(self, outcome: Outcome, place: Place, matter: str, text: Text) -> Finding:
+    def _finding(self, outcome: AuditOutcome, place: LogPosition, matter: str, text: Text) -> Finding:
         return Finding(self.name, outcome, f"{self.name}.{matter}", text, place.origin, place.index)
 
 
@@ -123,10 +123,10 @@ CHECKS = (
 )
 
 
-def worst(outcomes: Iterable[Outcome]) -> Outcome:
+def worst(outcomes: Iterable[AuditOutcome]) -> AuditOutcome:
     """The worst of them; where there is none, nothing was shown."""
     found = set(outcomes)
-    return next((outcome for outcome in WORST if outcome in found), Outcome.UNVERIFIABLE)
+    return next((outcome for outcome in WORST if outcome in found), AuditOutcome.UNVERIFIABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +141,9 @@ class Count:
     open: int
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> AuditOutcome:
         """The worst of them; what was never looked at is not verified."""
-        tally = zip(Outcome, (self.verified, self.failed, self.unverifiable, self.open), strict=True)
+        tally = zip(AuditOutcome, (self.verified, self.failed, self.unverifiable, self.open), strict=True)
         return worst(outcome for outcome, count in tally if count)
 
 
@@ -176,7 +176,7 @@ class Report:
     questions: tuple[Shown, ...] = ()
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> AuditOutcome:
         """The worst of all checks; without any log nothing is verified."""
         return worst(count.outcome for count in self.counts)
 
@@ -189,17 +189,17 @@ def summarise(
     findings: Iterable[Finding], logs: Iterable[str], entries: int, questions: Iterable[Shown] = ()
 ) -> Report:
     """Count the findings; those that hold are only counted."""
-    tally: Counter[tuple[str, Outcome]] = Counter()
+    tally: Counter[tuple[str, AuditOutcome]] = Counter()
     kept = []
     for finding in findings:
         tally[finding.check, finding.outcome] += 1
-        if finding.outcome is not Outcome.VERIFIED:
+        if finding.outcome is not AuditOutcome.VERIFIED:
             kept.append(finding)
     looked_at = {check for check, _ in tally}
     asked = tuple(_count(check, tally) for check in CHECKS if check.name in looked_at)
     return Report(asked, tuple(kept), tuple(sorted(logs)), entries, tuple(questions))
 
 
-def _count(check: Check, tally: Counter[tuple[str, Outcome]]) -> Count:
-    verified, failed, unverifiable, still_open = (tally[check.name, outcome] for outcome in Outcome)
+def _count(check: Check, tally: Counter[tuple[str, AuditOutcome]]) -> Count:
+    verified, failed, unverifiable, still_open = (tally[check.name, outcome] for outcome in AuditOutcome)
     return Count(check.name, Text(check.says), verified, failed, unverifiable, still_open)

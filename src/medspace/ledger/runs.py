@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from medspace.core.hashing import digest
 from medspace.core.text import msgid
-from medspace.ledger.report import MODEL, ROUNDS, Finding, Place, Premise, first_broken
+from medspace.ledger.report import MODEL, ROUNDS, Finding, LogPosition, Premise, first_broken
 from medspace.ledger.statements import Line, Run, Statements, later
 
 NOTHING = digest({})  # the question of a step that is about no model yet
@@ -16,7 +16,7 @@ def check_rounds(log: Statements) -> Iterator[Finding]:
     """Each run: one start, rounds that count up from one, one end."""
     for run in log.runs.values():
         lines = run.lines()
-        place = Place(log.origin, lines[0].index)
+        place = LogPosition(log.origin, lines[0].index)
         broken = first_broken(_in_order(run))
         if broken:
             yield ROUNDS.failed(place, broken[1], broken[2], run=run.id)
@@ -29,7 +29,7 @@ def is_silent(line: Line, log: Statements) -> bool:
     return later(line.time, LONGEST_SILENCE) < log.until
 
 
-def _without_end(place: Place, run: Run, last: Line, log: Statements) -> Finding:
+def _without_end(place: LogPosition, run: Run, last: Line, log: Statements) -> Finding:
     if is_silent(last, log):
         sentence = msgid("The run {run} never ended: its log went on without it since {time}.")
         return ROUNDS.unverifiable(place, "never_ended", sentence, run=run.id, time=last.time)
@@ -57,7 +57,7 @@ def check_models(log: Statements) -> Iterator[Finding]:
     for run in log.runs.values():
         if run.finished is None:
             continue
-        place = Place(log.origin, run.finished.index)
+        place = LogPosition(log.origin, run.finished.index)
         broken = first_broken(_finished(run, run.finished))
         if broken:
             yield MODEL.failed(place, broken[1], broken[2], run=run.id)

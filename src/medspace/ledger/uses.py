@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from medspace.core.text import msgid
-from medspace.ledger.report import ENDED, RELEASE, Finding, Place, Premise, first_broken
+from medspace.ledger.report import ENDED, RELEASE, Finding, LogPosition, Premise, first_broken
 from medspace.ledger.statements import PROVIDER, Line, Statements, later
 
 LONGEST_USE = timedelta(hours=1)  # how long an answer may take where the log does not say until when it may leave
@@ -16,10 +16,10 @@ def check_releases(log: Statements) -> Iterator[Finding]:
     """Each release: admitted before, in an open use, in its turn, under an agreement."""
     for line in log.repeated:
         sentence = msgid("The identity of this entry was taken already.")
-        yield RELEASE.failed(Place(log.origin, line.index), "repeated", sentence)
+        yield RELEASE.failed(LogPosition(log.origin, line.index), "repeated", sentence)
     disorder = dict(_disorder(log))
     for identity, release in log.releases.items():
-        place = Place(log.origin, release.index)
+        place = LogPosition(log.origin, release.index)
         broken = first_broken(_admitted(log, release)) or disorder.get(identity)
         yield RELEASE.failed(place, broken[1], broken[2]) if broken else RELEASE.verified(place)
 
@@ -42,7 +42,7 @@ def open_until(admission: Line, *, held: bool = False) -> str:
 
 
 def _ended(log: Statements, admission: Line, ends: list[Line], *, followed: bool) -> Finding:
-    place = Place(log.origin, admission.index)
+    place = LogPosition(log.origin, admission.index)
     if len(ends) > 1:
         return ENDED.failed(place, "twice", msgid("The admitted question has more than one end."))
     if ends and ends[0].index < admission.index:
@@ -59,7 +59,7 @@ def _ended(log: Statements, admission: Line, ends: list[Line], *, followed: bool
 
 def _of_nothing(log: Statements, end: Line) -> Finding:
     sentence = msgid("No admission in this log belongs to the end of a question.")
-    return ENDED.failed(Place(log.origin, end.index), "no_admission", sentence)
+    return ENDED.failed(LogPosition(log.origin, end.index), "no_admission", sentence)
 
 
 def _admitted(log: Statements, release: Line) -> list[Premise]:

@@ -9,7 +9,7 @@ class InvalidPolicyError(InvalidInputError):
 
     code = "policy.malformed"
     sentence = msgid("The policy cannot be read at {clause}: {reason}.")
-    next_step = msgid("Mend the policy; the permitted form is in docs/policy.md.")
+    next_step = msgid("Fix the policy; the permitted form is in docs/policy.md.")
 
 
 class InvalidLabelError(InvalidInputError):
@@ -17,7 +17,7 @@ class InvalidLabelError(InvalidInputError):
 
     code = "label.malformed"
     sentence = msgid("The label cannot be read at {clause}: {reason}.")
-    next_step = msgid("Mend the label; the permitted values are in docs/policy.md.")
+    next_step = msgid("Fix the label; the permitted values are in docs/policy.md.")
 
 
 class UnknownTemplateError(InvalidInputError):

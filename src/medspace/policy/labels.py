@@ -4,6 +4,7 @@ Purpose, validity and place are the data labels that must all permit, together w
 A label is decided as the policy that it amounts to; an asset without one is closed.
 """
 
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 
@@ -20,6 +21,8 @@ from medspace.policy.model import Atomic, Flaw, Label, Policy, PolicyKind, Rule,
 from medspace.policy.operands import UnreadableConstraintError, atomic
 from medspace.policy.points import Point
 
+KEPT = 256  # labels that stay read
+LONGEST_KEPT = 8_192  # bytes of a label that stays read
 _MEMBERS = frozenset(Label.__dataclass_fields__)
 _LISTS = ("kinds", "purposes", "regions")
 
@@ -83,13 +86,27 @@ def parse(document: Json) -> Label | None:
     """The label that this JSON says; None stays None: the asset has no label.
 
     Members: `purposes`, `regions`, `kinds` (lists of text), `valid_from`, `valid_until` (RFC 3339 with a zone),
-    `sensitivity` (public, restricted, non-public).
+    `sensitivity` (public, restricted, non-public), `review` (true: a person looks at each result before it leaves).
 
     Raises:
         InvalidLabelError: a member is unknown, of the wrong type, or names something that the vocabularies lack.
     """
     if document is None:
         return None
+    with suppress(TypeError, ValueError, RecursionError):  # what is no JSON is told below; so is what is no label
+        text = msgspec.json.encode(document)
+        if len(text) <= LONGEST_KEPT:
+            return _kept(text)
+    return _parse(document)
+
+
+@lru_cache(maxsize=KEPT)
+def _kept(text: bytes) -> Label:
+    # Every step of every use looks at the label of its asset; from the text, so that it depends on the text alone.
+    return _parse(msgspec.json.decode(text))
+
+
+def _parse(document: Json) -> Label:
     unknown = sorted(set(document) - _MEMBERS) if isinstance(document, dict) else []
     if unknown:
         raise InvalidLabelError(clause=str(unknown[0]), reason=Text(msgid("labels have no such member")))
@@ -125,4 +142,4 @@ def write(label: Label) -> JsonObject:
     for name, instant in (("valid_from", label.valid_from), ("valid_until", label.valid_until)):
         if instant is not None:
             written[name] = stamp(instant)
-    return written
+    return written | ({"review": True} if label.review else {})

@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 
+from medspace.core.decision import Decision
 from medspace.policy.model import Atomic, Policy, Rule, UseRequest
 from medspace.policy.points import Point
 from medspace.policy.rules import decide, leaves
+
+KEPT = 256  # permissions whose limits stay known
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +23,19 @@ class Limits:
     expires: datetime | None
 
 
-def limits(policy: Policy, request: UseRequest, point: Point = Point.COMPUTE) -> Limits | None:
+def limits(
+    policy: Policy, request: UseRequest, point: Point = Point.COMPUTE, decided: Decision | None = None
+) -> Limits | None:
     """The limits of the first permission that allows the request at this point; None where there is none.
+
+    `decided` is what was decided on the whole policy, where that is known: with one permission it is the same.
 
     Read strictly: alternatives (`or`, `xone`) count together, so the limits may be tighter than the decision at
     the release, never looser.
     """
     for rule in policy.permissions:
+        if decided is not None and len(policy.permissions) == 1:
+            return _limits(rule) if decided.permitted else None
         if decide(replace(policy, permissions=(rule,)), request, point).permitted:
             return _limits(rule)
     return None
@@ -38,6 +48,7 @@ def last_end(policy: Policy) -> datetime | None:
     return max(known) if known and len(known) == len(ends) else None
 
 
+@lru_cache(maxsize=KEPT)
 def _limits(rule: Rule) -> Limits:
     found = list(leaves(rule.constraints))
     outputs = [set(leaf.right) for leaf in found if leaf.operand == "medspace:output"]

@@ -98,7 +98,8 @@ class Label:
     """What the holder says of an asset, whatever the contract: empty means nothing is allowed.
 
     `purposes`, `regions` and `kinds` (actions, such as medspace:train) list what is allowed; the instants are
-    aware, both ends included; an absent one is open.
+    aware, both ends included; an absent one is open. `review`: a person of the holder looks at each result before it
+    leaves.
     """
 
     purposes: tuple[str, ...] = ()
@@ -107,6 +108,7 @@ class Label:
     valid_from: datetime | None = None
     valid_until: datetime | None = None
     sensitivity: Sensitivity = Sensitivity.NON_PUBLIC
+    review: bool = False
 
 
 @dataclass(frozen=True, slots=True)

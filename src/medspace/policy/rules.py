@@ -272,7 +272,7 @@ def _out_of_reach(leaf: Atomic) -> Premise:
 
 
 def _kept_by_nobody(duty: Rule) -> Premise:
-    held = Text(msgid("Nothing here sees to it that this duty is fulfilled."))
+    held = Text(msgid("Nothing here makes sure that this duty is fulfilled."))
     remedy = Text(msgid("Ask for terms without this clause."))
     return Premise(duty.clause, words.duty(duty), held, satisfied=False, remedy=remedy)
 

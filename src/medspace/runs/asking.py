@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 from medspace.core.clock import Clock
 from medspace.core.errors import MedspaceError, StorageError, WaitingError
 from medspace.core.text import Text, msgid
-from medspace.runs.errors import SiteAwayError, SiteError, SiteRefusedError
+from medspace.runs.errors import RunError, SiteAwayError, SiteError, SiteRefusedError
 
 T = TypeVar("T")
 
@@ -62,10 +62,13 @@ class Asking:
     async def in_order(
         self,
         calls: Sequence[tuple[str, Callable[[], Awaitable[T]]]],
-        take: Callable[[int, T | SiteError], None],
+        take: Callable[[int, T | SiteError], Awaitable[None] | None],
         width: int,
     ) -> None:
-        """Make all calls, `width` at a time; `take` gets the outcome of each with its position, in order."""
+        """Make all calls, `width` at a time; `take` gets the outcome of each with its position, in order.
+
+        Where taking takes time, it gives what is to be waited for.
+        """
         waiting = iter(calls)
         running: deque[asyncio.Task[T | SiteError]] = deque()
         try:
@@ -73,7 +76,9 @@ class Asking:
             for position in range(len(calls)):
                 outcome = await running[0]
                 running.popleft()
-                take(position, outcome)
+                taking = take(position, outcome)
+                if taking is not None:
+                    await taking
                 del outcome  # so that it is gone before the next one comes
                 running.extend(self._begin(*call) for call in islice(waiting, 1))
         finally:
@@ -94,7 +99,7 @@ class Asking:
                     return away
                 self._watch.away(site, left, _reason(away))
                 pause = min(pause, left - self._patience.first)  # the last attempt is just before the deadline
-            except StorageError:
+            except (StorageError, RunError):
                 raise  # ours, not the site's
             except MedspaceError as error:
                 return self._refusal(site, error)

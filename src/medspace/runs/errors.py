@@ -17,6 +17,7 @@ RunError                   the whole run failed
  |- SitesRefusedError      sites said no, and nobody said to go on without them
  |- SitesAwayError         sites stayed away, and nobody said to go on without them
  |- AnswersInvalidError    the answers of a round cannot be right together
+ |- PartsLostError | PartsRoomError
  |- CoordinatorAwayError   who was to lead it does not answer
  |- CoordinatorRefusedError  who was to lead it does not, or what it says of it does not hold
  `- TooFewSitesError | TooFewAskedError | RunCancelledError
@@ -35,7 +36,7 @@ class TaskInvalidError(InvalidInputError):
 
     code = "learning.task_invalid"
     sentence = msgid("The training task cannot be used: {reason}.")
-    next_step = msgid("Mend the task and send it again.")
+    next_step = msgid("Fix the task and send it again.")
 
 
 class ManifestInvalidError(InvalidInputError):
@@ -110,7 +111,7 @@ class SiteRefusedError(SiteError, RefusedError):
 
     code = "learning.site_refused"
     sentence = msgid("The site {site} refuses: {reason}.")
-    next_step = msgid("Mend what it names, agree to other terms, or train without it: --without-missing.")
+    next_step = msgid("Fix what it names, agree to other terms, or train without it: --without-missing.")
 
     def __init__(self, site: str, reason: Fact | Text, refusal: str = "", advice: str = "") -> None:
         super().__init__(site=site, reason=reason)
@@ -123,7 +124,7 @@ class CodingDiffersError(SiteRefusedError):
 
     code = "learning.coding"
     sentence = msgid("The data of the site {site} do not fit: {reason}.")
-    next_step = msgid("Compare the dictionaries in the catalogue and mend the task, or train without the site.")
+    next_step = msgid("Compare the dictionaries in the catalogue and fix the task, or train without the site.")
     cause = msgid("The published data do not fit: {reason}.")
 
 
@@ -149,7 +150,7 @@ class SitesRefusedError(RunError):
 
     code = "learning.sites_refused"
     sentence = msgid("{sites}: {reason}")
-    next_step = msgid("Mend what the sites name, or train without them: --without-missing.")
+    next_step = msgid("Fix what the sites name, or train without them: --without-missing.")
     exit_code = RefusedError.exit_code
 
 
@@ -167,7 +168,7 @@ class TooFewSitesError(RunError):
 
     code = "learning.too_few_sites"
     sentence = msgid("Only {answered} of {asked} sites are left; the task needs {needed}.")
-    next_step = msgid("Mend what the sites name or wait until they are back, and train again.")
+    next_step = msgid("Fix what the sites name or wait until they are back, and train again.")
 
 
 class TooFewAskedError(RunError):
@@ -185,6 +186,22 @@ class AnswersInvalidError(RunError):
     code = "learning.answers_invalid"
     sentence = msgid("The answers of round {round} do not fit together: {reason}.")
     next_step = msgid("Start the run again; if it happens again, compare the versions of the sites.")
+
+
+class PartsLostError(RunError):
+    """Parts that the state of a run names are gone."""
+
+    code = "learning.parts_lost"
+    sentence = msgid("The part {digest}, which the run needs to go on, is gone.")
+    next_step = msgid("Start the run again, and leave the folder of parts alone while it lasts.")
+
+
+class PartsRoomError(RunError):
+    """The parts of a run do not fit."""
+
+    code = "learning.parts_room"
+    sentence = msgid("The parts of the run need more than the {limit} bytes that they may take up here.")
+    next_step = msgid("Ask for less at once, or raise quotas.part_megabytes, and train again.")
 
 
 class RunCancelledError(RunError):

@@ -9,6 +9,7 @@ Both are compact JSON Web Signatures with Ed25519 (RFC 7515, RFC 8037) by the ke
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from typing import Annotated
 
 import msgspec
@@ -30,13 +31,14 @@ from medspace.trust.errors import EnvelopeKeyError
 TYPE, KEY_TYPE = "medspace-manifest+jwt", "medspace-seat+jwt"
 COORDINATOR_KEY_TYPE = "medspace-coordinator+jwt"  # of the key that a run is handed over with
 NONCE_BYTES = 32
+KEPT = 64  # manifests that stay read: each step of a run looks at its own several times
 
 _Did = Annotated[str, msgspec.Meta(pattern=r"^did:[a-z0-9]+:[A-Za-z0-9._:%-]+\Z", max_length=256)]  # DID Core 3.1
 _Token = Annotated[str, msgspec.Meta(pattern=r"^[!-~]+\Z", max_length=256)]
 _Digest = Annotated[str, msgspec.Meta(pattern=r"^sha256:[0-9a-f]{64}\Z")]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Manifest:
     """The user's statement of one run: which task, at which seats, by which protocol, with how many sites at least.
 
@@ -53,7 +55,7 @@ class Manifest:
     min_sites: int
     nonce: str
 
-    @property
+    @cached_property
     def sites(self) -> tuple[str, ...]:
         """The DIDs of the seats, sorted."""
         return tuple(seat.site for seat in self.seats)
@@ -77,7 +79,7 @@ class Manifest:
             "nonce": self.nonce,
         }
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """By what everybody names it."""
         return digest(self.claims)
@@ -159,6 +161,7 @@ def named(text: str) -> str:
     return digest_bytes(jws.split(text).payload)
 
 
+@lru_cache(maxsize=KEPT)
 def kept(text: str) -> Manifest:
     """A manifest that was proven, or signed, before it was kept."""
     return _checked(read_json(jws.split(text).payload, _Manifest))

@@ -142,12 +142,14 @@ class AnswerRef:
     digest: str
     step: str = ""
     question: str = ""  # digest
+    parts: tuple[str, ...] = ()  # digests of what came beside it
 
     @property
     def facts(self) -> JsonObject:
         """What the log says of it."""
-        said = {"site": self.site, "use": self.use, "release": self.release, "digest": self.digest}
-        return said | ({"step": self.step, "question": self.question} if self.step else {})
+        said: JsonObject = {"site": self.site, "use": self.use, "release": self.release, "digest": self.digest}
+        said |= {"step": self.step, "question": self.question} if self.step else {}
+        return said | ({"parts": list(self.parts)} if self.parts else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,7 @@ class Round:
     rows: int
     objective: float | None
     time: str
+    parts: tuple[str, ...] = ()  # digests of what the questions carried
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,12 @@ second.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self, runtime_checkable
 
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.engine import COORDINATOR_SEES_SUMS
-from medspace.core.parts import Part
+from medspace.core.parts import Blobs, BlobStore, Keeping, Part
+from medspace.core.text import Text
 from medspace.core.usage import Step
 from medspace.runs.handover import Place
 from medspace.runs.telling import Told
@@ -72,6 +73,25 @@ class Sites(Protocol):
         Raises:
             SiteAwayError: no answer; ask again later.
             SiteRefusedError: the site says no.
+        """
+        ...
+
+    async def bring(self, use: str, part: Part, blobs: Blobs) -> None:
+        """Bring the site of a use a part of a question, from where it broke off; nothing, where it is there.
+
+        Raises:
+            SiteAwayError: no answer; ask again later.
+            SiteRefusedError: the site does not take it.
+        """
+        ...
+
+    async def fetch(self, use: str, part: Part, store: BlobStore, keeping: Keeping) -> None:
+        """Fetch a part of an answer into a store of ours, from where it broke off; its digest is checked.
+
+        Raises:
+            SiteAwayError: no answer; ask again later.
+            SiteRefusedError: the site does not give it, or gives something else.
+            PartsFullError: our store has no room for it.
         """
         ...
 
@@ -199,13 +219,16 @@ class Need:
 class Question:
     """What a round asks: the name of the step, the kind of output that answers it, what a site needs to know.
 
-    Without `inputs` the question is about no state of a model yet. A `message` is not made of persons.
+    Without `inputs` the question is about no state of a model yet. A `message` is not made of persons. `parts` lie
+    where the procedure wrote them (`Parted`); those of the answer may have `most` bytes together.
     """
 
     step: str
     output: str
     inputs: JsonObject = field(default_factory=dict)
     message: bool = False
+    parts: tuple[Part, ...] = ()
+    most: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +238,25 @@ class Result:
     content: JsonObject
     rows: int
     sites: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table for people; whatever is a text is said in the reader's language."""
+
+    columns: tuple[Text, ...]
+    rows: tuple[tuple[str | int | Text, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a model is: for people a title, its coefficients, how well it does and sentences; for programs, facts."""
+
+    title: Text
+    facts: JsonObject
+    coefficients: Table | None = None
+    quality: Table | None = None
+    sentences: tuple[Text, ...] = ()
 
 
 class Gathering(Protocol):
@@ -297,6 +339,33 @@ class Procedure(Protocol):
         Raises:
             RunError: it is not done.
         """
+        ...
+
+
+@runtime_checkable
+class Parted(Protocol):
+    """What a `Procedure` has besides, if its questions, answers or states have parts.
+
+    Its `questions` and `result`, and `add` and `state` of its gatherings, are then called in a thread. The parts of
+    each answer lie in the `blobs` until `state` is back: they may be read there one by one, or all abreast
+    (`core.tensors.abreast`).
+    """
+
+    def within(self, blobs: Blobs) -> Self:
+        """The same procedure in one round, where it may read and write parts."""
+        ...
+
+    def kept(self, state: JsonObject) -> Sequence[Part]:
+        """The parts that a state names; all others are forgotten when its round is over."""
+        ...
+
+
+@runtime_checkable
+class Describing(Protocol):
+    """What a `Procedure` has besides, if it can say what came of it; otherwise the plain content is shown."""
+
+    def describe(self, result: Result, names: Mapping[str, str]) -> Description:
+        """What a model is that a run of this task came to; `names` are those of the sites, by their DIDs."""
         ...
 
 

@@ -109,7 +109,9 @@ def _own(manifest: Manifest, seen: Seen) -> Decision:
     user = seen.operators.get(manifest.user, manifest.user)
     own = [site for site in manifest.sites if site == manifest.user or seen.operators.get(site) == user]
     held = Text(msgid("seats of the user: {sites}"), {"sites": ", ".join(own[:3]) or "-"})
-    remedy = Text(msgid("Take part with data of others only: who sits at the table sees what is left of the sum."))
+    remedy = Text(
+        msgid("Use only data of others: whoever holds data in the run can work out what is left of the sum.")
+    )
     return _one("own_seat", asked, held, ok=not own, remedy=remedy)
 
 

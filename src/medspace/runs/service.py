@@ -18,9 +18,10 @@ from typing import TypeVar
 from medspace.core import limits
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.clock import Clock, Randomness, stamp
-from medspace.core.errors import StaleRecordError
+from medspace.core.errors import InvalidInputError, StaleRecordError
 from medspace.core.hashing import digest
 from medspace.core.ids import new_id
+from medspace.core.parts import BlobStore
 from medspace.core.signing import Signer
 from medspace.core.store import Database, Transaction
 from medspace.core.text import Text, msgid
@@ -28,11 +29,12 @@ from medspace.core.usage import Step
 from medspace.ledger.kinds import ENTRY_KINDS
 from medspace.ledger.model import Entry
 from medspace.ledger.service import record
-from medspace.runs import codings, lineage, rules
+from medspace.runs import codings, lineage, noting, rules
 from medspace.runs import manifest as manifests
 from medspace.runs.asking import Asking, Patience
 from medspace.runs.delegation import Delegation
 from medspace.runs.errors import (
+    AnswersInvalidError,
     CoordinatorRefusedError,
     RunCancelledError,
     RunError,
@@ -54,38 +56,28 @@ from medspace.runs.model import (
     RunState,
     Seat,
 )
-from medspace.runs.ports import Algorithm, Answer, Dictionaries, LedSites, Procedure, Question, Sites
+from medspace.runs.parts import Placed, RunParts, seconds
+from medspace.runs.ports import (
+    Algorithm,
+    Answer,
+    Describing,
+    Description,
+    Dictionaries,
+    LedSites,
+    Parted,
+    Procedure,
+    Question,
+    Result,
+    Sites,
+)
+from medspace.runs.progress import Progress, Watched, unheard
 from medspace.runs.tallying import Asked, Tallying
 
 T = TypeVar("T")
 LONGEST = limits.ROUNDS  # rounds and runs read at once
-NOTHING = digest({})  # the question that is about no model yet
 DOORS = 64  # uses begun or ended at a time: small messages, so more than `width`
 NO_MAIL: Mapping[str, Mapping[str, str]] = {}
 SETTLING = 10.0  # seconds; how long the end of a run is held up by a site that is away
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Something happened: `event` is started, answered, away, back, excluded, round, finished, failed or cancelled.
-
-    Of a site that is away, `left` says for how many seconds more it is waited for, and `reason` why it is away.
-    """
-
-    event: str
-    run: str
-    round: int = 0
-    step: str = ""
-    site: str = ""
-    done: int = 0
-    of: int = 0
-    objective: float | None = None
-    left: float = 0.0
-    reason: Text | None = None
-
-
-def _unheard(_: Progress) -> None:
-    """Nobody listens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +88,7 @@ class Coordinator:
 
     `algorithms` are the kinds of task that it can lead; a task that names none of them goes to the first, which
     refuses what it does not know. With `dictionaries` a task is checked against what every site publishes first.
+    `blobs` keeps the parts of runs; without it, no run has any.
 
     `led` is where the sites of runs are asked that others handed over; `delegation` hands over those that name
     another coordinator. Without them there are no such runs.
@@ -111,7 +104,8 @@ class Coordinator:
     dictionaries: Dictionaries | None = None
     patience: Patience = field(default_factory=Patience)
     width: int = 8
-    progress: Callable[[Progress], None] = _unheard
+    progress: Callable[[Progress], None] = unheard
+    blobs: BlobStore | None = None
     led: LedSites | None = None
     delegation: Delegation | None = None
 
@@ -131,7 +125,7 @@ class Coordinator:
         """
         run, begun = self.drawn(task, seats, without_missing=without_missing, patience=patience)
         run = replace(run, coordinator=coordinator)
-        if ENTRY_KINDS[_start_kind(run)].flaw(_start_facts(run)) is not None:
+        if ENTRY_KINDS[noting.start_kind(run)].flaw(noting.start_facts(run)) is not None:
             raise TaskInvalidError(reason=Text(msgid("a site is no DID, or its agreement no identifier")))
 
         def work(tx: Transaction) -> None:
@@ -218,6 +212,15 @@ class Coordinator:
         run = await self.run(run_id)
         return None if run.model is None else await self.database.read(lambda tx: tx.get(MODELS, run.model or ""))
 
+    def describe(self, model: Model, names: Mapping[str, str]) -> Description | None:
+        """What a model is, as its kind of task says; None where that says nothing. `names`: of sites, by DID."""
+        try:
+            procedure = self._algorithm(model.task).prepare(model.task)
+        except TaskInvalidError:  # of a kind that is not led here (any more)
+            return None
+        result = Result(model.result, model.rows, model.lineage.sites)
+        return procedure.describe(result, names) if isinstance(procedure, Describing) else None
+
     async def rounds(self, run_id: str) -> list[Round]:
         """The rounds of a run so far."""
         return await self.database.read(lambda tx: _rounds(tx, run_id))
@@ -236,16 +239,26 @@ class Coordinator:
             return await self._delegate(procedure, run, saved, uses)
         run, saved = await self._begin(procedure, run, saved, uses)
         run, saved = await self._sit(procedure, run, saved, uses)
-        while (questions := procedure.questions(saved.state, run.round + 1)) is not None:
-            run, saved = await self._round(procedure, Asked(questions, rules.seated(run)), run, saved, uses)
-        return await self._finish(procedure, run, saved.state)
+        while True:
+            placed = await self._place(procedure, run, saved)
+            number, state = run.round + 1, saved.state
+            questions = await placed.do(lambda: placed.procedure.questions(state, number))  # noqa: B023 - waited for
+            if questions is None:
+                return await self._finish(placed, run, saved.state)
+            run, saved = await self._round(placed, Asked(questions, rules.seated(run)), run, saved, uses)
+
+    async def _place(self, procedure: Procedure, run: Run, saved: Checkpoint) -> Placed:
+        """The procedure as it works in the next round, with the parts that its state names."""
+        if isinstance(procedure, Parted):
+            await self._parts(run).carry(procedure.kept(saved.state), run.id, run.round + 1)
+        return await self._parts(run).place(procedure, run.id, run.round + 1)
 
     async def _start(self, run: Run) -> Run:
         started = replace(rules.moved(run, RunState.RUNNING), started=stamp(self.clock.now()))
 
         def work(tx: Transaction) -> None:
             tx.replace(RUNS, run, started)
-            record(tx, self._entry(_start_kind(run), _start_facts(run)))
+            record(tx, self._entry(noting.start_kind(run), noting.start_facts(run)))
 
         await self.database.write(work)
         self.progress(Progress("started", run.id, of=len(run.seats)))
@@ -375,30 +388,31 @@ class Coordinator:
         return run, saved
 
     async def _round(
-        self, procedure: Procedure, asked: Asked, run: Run, saved: Checkpoint, uses: dict[str, str]
+        self, placed: Placed, asked: Asked, run: Run, saved: Checkpoint, uses: dict[str, str]
     ) -> tuple[Run, Checkpoint]:
         """Ask one round, gather the answers, store where that leads."""
-        number, demands, sites = run.round + 1, rules.allowed(procedure.demands, run), self._sites(run)
+        procedure = placed.procedure
+        number, demands = run.round + 1, rules.allowed(procedure.demands, run)
         seats, name = asked.seats, asked.step
         gathering = procedure.gathering(saved.state, number)
         tallying = Tallying(demands, number, asked, gathering, uses)
 
-        def take(position: int, answer: Answer | SiteError) -> None:
-            site = seats[position].site
-            if tallying.take(seats[position], answer):
-                self.progress(Progress("answered", run.id, number, name, site, position + 1, len(seats)))
+        async def take(position: int, answer: Answer | SiteError) -> None:
+            seat = seats[position]
+            if await placed.do(lambda: tallying.take(seat, answer)):
+                self.progress(Progress("answered", run.id, number, name, seat.site, position + 1, len(seats)))
 
-        steps = {seat.site: _step(run, number, asked.of(seat.site), saved.mail.get(seat.site, {})) for seat in seats}
-        calls = [(seat.site, lambda s=seat: sites.ask(uses[s.site], steps[s.site])) for seat in seats]
-        await self._asking(procedure, run, name).in_order(calls, take, self.width)
+        await self._ask(placed, run, saved, asked, take, uses)
         after = replace(run, round=number, faults=run.faults + tuple(tallying.faults))
         failed: RunError | None = None
         state = saved.state
         try:
             rules.check_attendance(demands, after)
-            state = gathering.state(lost=bool(tallying.faults))
+            state = await placed.do(lambda: gathering.state(lost=bool(tallying.faults)))
         except RunError as error:  # the round is on record all the same: its answers have left the sites
             failed = error
+        except InvalidInputError as error:
+            failed = AnswersInvalidError(round=number, reason=error.text)
         past = Round(
             id=f"{run.id}/{number:04d}",
             run=run.id,
@@ -409,11 +423,32 @@ class Coordinator:
             rows=tallying.rows,
             objective=procedure.objective(state),
             time=stamp(self.clock.now()),
+            parts=asked.parts,
         )
         run, saved = await self._keep(run, after, saved, state, past, tallying.mail)
         if failed:
             raise failed
         return run, saved
+
+    async def _ask(
+        self,
+        placed: Placed,
+        run: Run,
+        saved: Checkpoint,
+        asked: Asked,
+        take: Callable[[int, Answer | SiteError], Awaitable[None]],
+        uses: Mapping[str, str],
+    ) -> None:
+        """Put the questions of a round, each to its seat, with what they and their answers carry."""
+
+        def ask(site: str) -> Awaitable[Answer]:
+            question = asked.of(site)
+            step = _step(run, run.round + 1, question, saved.mail.get(site, {}))
+            return self._parts(run).ask(placed, uses[site], step, question)
+
+        more = max((seconds(asked.of(seat.site)) for seat in asked.seats), default=0.0)
+        calls = [(seat.site, lambda s=seat: ask(s.site)) for seat in asked.seats]
+        await self._asking(placed.procedure, run, asked.step, more).in_order(calls, take, self.width)
 
     async def _keep(
         self,
@@ -432,7 +467,7 @@ class Coordinator:
             tx.replace(CHECKPOINTS, saved, reached)
             if past is not None:
                 tx.insert(ROUNDS, past)
-                record(tx, self._entry("run.round", _round_facts(past, after.manifest)))
+                record(tx, self._entry("run.round", noting.round_facts(past, after.manifest)))
 
         await self.database.write(work)
         for fault in after.faults[len(before.faults) :]:
@@ -441,10 +476,10 @@ class Coordinator:
             self.progress(Progress("round", after.id, past.round, past.step, objective=past.objective))
         return after, reached
 
-    async def _finish(self, procedure: Procedure, run: Run, state: JsonObject) -> Run:
+    async def _finish(self, placed: Placed, run: Run, state: JsonObject) -> Run:
         now = self.clock.now()
         model_id = new_id(self.randomness)
-        result = procedure.result(state)
+        result = await placed.do(lambda: placed.procedure.result(state))
         ended = replace(rules.moved(run, RunState.FINISHED), model=model_id, ended=stamp(now))
 
         def work(tx: Transaction) -> None:
@@ -458,7 +493,7 @@ class Coordinator:
                 "sites": list(model.lineage.sites),
                 "protection": run.protection,
                 "fitted": model.lineage.rounds[-1].question,
-                **_missing(run),
+                **noting.missing(run),
             }
             record(tx, self._entry("run.finished", facts))
 
@@ -476,7 +511,7 @@ class Coordinator:
 
         def work(tx: Transaction) -> None:
             tx.replace(RUNS, run, ended)
-            record(tx, self._entry("run.failed", {"run": run.id, "code": failure.code, **_missing(run)}))
+            record(tx, self._entry("run.failed", {"run": run.id, "code": failure.code, **noting.missing(run)}))
 
         await self.database.write(work)
         self.progress(Progress(state.value, run.id, run.round))
@@ -490,6 +525,7 @@ class Coordinator:
             await self._end_uses(run, uses)
         elif self.led is not None:  # they are its user's to end
             await self.led.forget(run.id)
+        await self._parts(run).drop(run.id)
         settled = replace(run, settled="yes")
         await self.database.write(lambda tx: tx.replace(RUNS, run, settled))
         return settled
@@ -499,7 +535,7 @@ class Coordinator:
             await self._find_uses(run, uses)
         calls = [(site, lambda u=use: self.sites.end(u)) for site, use in uses.items()]
         patience = replace(self.patience, deadline=min(self.patience.deadline, SETTLING))
-        asking = Asking(self.clock, patience, _Watched(self.progress, run, "end"))
+        asking = Asking(self.clock, patience, Watched(self.progress, run, "end"))
         if self.delegation is not None and run.handed and run.state is not RunState.FINISHED:
             await self.delegation.cancel(run, asking)
         await asking.in_order(calls, lambda _position, _outcome: None, DOORS)
@@ -519,10 +555,13 @@ class Coordinator:
         named = [algorithm for algorithm in self.algorithms if algorithm.name == task.get("task")]
         return (*named, *self.algorithms)[0]
 
-    def _asking(self, procedure: Procedure, run: Run, step: str) -> Asking:
-        patience = replace(self.patience, deadline=run.patience) if run.patience else self.patience
+    def _parts(self, run: Run) -> RunParts:
+        return RunParts(self._sites(run), self.actor, self.blobs)
+
+    def _asking(self, procedure: Procedure, run: Run, step: str, more: float = 0.0) -> Asking:
+        patience = replace(self.patience, deadline=(run.patience or self.patience.deadline) + more)
         ends = rules.allowed(procedure.demands, run).site_faults == "fail"
-        return Asking(self.clock, patience, _Watched(self.progress, run, step), refusal_ends=ends)
+        return Asking(self.clock, patience, Watched(self.progress, run, step), refusal_ends=ends)
 
     def _entry(self, kind: str, facts: dict[str, Json]) -> Entry:
         return Entry(kind, stamp(self.clock.now()), self.actor, facts)
@@ -534,53 +573,9 @@ class Coordinator:
         return saved
 
 
-@dataclass(frozen=True, slots=True)
-class _Watched:
-    """Turns what `Asking` notices into progress of a run (`asking.Watch`)."""
-
-    progress: Callable[[Progress], None]
-    run: Run
-    step: str
-
-    def away(self, site: str, left: float, reason: Text) -> None:
-        self.progress(Progress("away", self.run.id, self.run.round, self.step, site, left=left, reason=reason))
-
-    def back(self, site: str) -> None:
-        self.progress(Progress("back", self.run.id, self.run.round, self.step, site))
-
-
-def _missing(run: Run) -> dict[str, Json]:
-    """Who did not take part to the end, and the code of each one's reason, in the same order."""
-    if not run.faults:
-        return {}
-    return {"missing": [fault.site for fault in run.faults], "reasons": [fault.code for fault in run.faults]}
-
-
 def _rounds(tx: Transaction, run_id: str) -> list[Round]:
     return tx.find(ROUNDS, where={"run": run_id}, order_by="round", limit=LONGEST)
 
 
-def _start_kind(run: Run) -> str:
-    return "run.delegated" if run.coordinator else "run.started"
-
-
-def _start_facts(run: Run) -> dict[str, Json]:
-    parties = {"user": run.user, "coordinator": run.coordinator}
-    return {name: did for name, did in parties.items() if did} | {
-        "run": run.id,
-        "task": run.task_digest,
-        "agreements": [seat.agreement for seat in run.seats],
-        "sites": [seat.site for seat in run.seats],
-        "protection": run.protection,
-    }
-
-
 def _step(run: Run, number: int, question: Question, inbox: Mapping[str, str]) -> Step:
-    return Step(run.task, number, question.step, question.inputs, inbox=inbox)
-
-
-def _round_facts(past: Round, manifest: str) -> dict[str, Json]:
-    answers = [one.facts for one in past.answers]
-    facts: dict[str, Json] = {"run": past.run, "round": past.round, "step": past.step, "answers": answers}
-    facts |= {"manifest": manifests.named(manifest)} if manifest else {}
-    return facts if past.question == NOTHING else {**facts, "model": past.question}
+    return Step(run.task, number, question.step, question.inputs, question.parts, inbox)

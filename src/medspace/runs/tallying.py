@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from medspace.core import limits
 from medspace.core.canonical import exact
+from medspace.core.errors import InvalidInputError
 from medspace.core.hashing import digest
 from medspace.core.text import Text, msgid
 from medspace.ledger.kinds import ANSWER
@@ -28,6 +29,12 @@ class Asked:
     def step(self) -> str:
         """The name of the round: that of its steps, in the order of the seats."""
         return "+".join(dict.fromkeys(self.of(seat.site).step for seat in self.seats))
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The digests of what all questions carry, each once."""
+        carried = (part.digest for seat in self.seats for part in self.of(seat.site).parts)
+        return tuple(dict.fromkeys(f"sha256:{one}" for one in carried))
 
     @property
     def digest(self) -> str:
@@ -71,6 +78,10 @@ class Tallying:
         except SiteError as error:
             self.faults.append(rules.fault(seat, self._number, error))
             return False
+        except InvalidInputError as error:  # what cannot be read, such as a part that holds no tensors
+            invalid = AnswerInvalidError(site=seat.site, round=self._number, reason=error.text)
+            self.faults.append(rules.fault(seat, self._number, invalid))
+            return False
         self.answers.append(self._reference(seat, answer))
         for recipient, message in answer.outbox.items():
             self.mail.setdefault(recipient, {})[seat.site] = message
@@ -78,7 +89,8 @@ class Tallying:
 
     def _reference(self, seat: Seat, answer: Answer) -> AnswerRef:
         use = self._uses[seat.site]
-        return AnswerRef(seat.site, use, answer.release, answer.digest, **self._asked.noted(seat.site))
+        parts = tuple(f"sha256:{part.digest}" for part in answer.parts)
+        return AnswerRef(seat.site, use, answer.release, answer.digest, parts=parts, **self._asked.noted(seat.site))
 
     def _check(self, seat: Seat, answer: Answer, least: int) -> None:
         question = self._asked.of(seat.site)

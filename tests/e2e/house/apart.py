@@ -1,4 +1,4 @@
-"""Two connectors in processes of their own, and exchanges of tensors between them: for a test and a bench."""
+"""Connectors in processes of their own that have tensors scaled: in a run, for a test; by hand, for a bench."""
 
 import json
 import os
@@ -9,28 +9,32 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.house.big_tensor import STATISTICS, Memory
-from tests.e2e.space import PURPOSE, Holding, Stage, staged, table
+from tests.e2e.house.big_tensor import SCALE, TRAIN, Memory
+from tests.e2e.space import PURPOSE, Stage, hospital, staged
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 
-class Pair:
-    """A clinic that scales tensors, and a user who asks it to."""
+class Apart:
+    """Clinics that scale tensors, and a user who has them do it; `program` is the user's."""
 
-    def __init__(self, stage: Stage) -> None:
-        self.stage = stage
+    def __init__(self, stage: Stage, clinics: tuple[str, ...], program: str) -> None:
+        self.stage, self.clinics = stage, clinics
         stage.add("authority")
-        stage.add("clinic", Holding(table(2), "statistics-only", kinds=(STATISTICS,)))
+        for seed, name in enumerate(clinics, 1):
+            stage.add(name, hospital(seed))
         stage.add("user")
         stage.open("authority")
-        self.clinic, self.user = self._start("clinic", "hold"), self._start("user", "ask")
+        self.processes: dict[str, subprocess.Popen[str]] = {}
+        for name in (*clinics, "user"):
+            self.start(name, program if name == "user" else "live")
         stage.admit()
-        for name in ("clinic", "user"):
+        for name in self.processes:
             stage.space(name).refresh()
-        self.agreement = stage.agree("user", "clinic")
+        self.agreements = {name: stage.agree("user", name) for name in clinics}
 
-    def _start(self, name: str, program: str) -> "subprocess.Popen[str]":
+    def start(self, name: str, program: str = "live") -> None:
+        """Start a connector; back once it answers."""
         command = [sys.executable, "-c", f"from tests.e2e.house.big_tensor import {program}; {program}()"]
         process = subprocess.Popen(
             [*command, str(self.stage.nodes[name].file)],
@@ -39,24 +43,38 @@ class Pair:
             stdout=subprocess.PIPE,
             text=True,
         )
+        self.processes[name] = process
         assert json.loads(_line(process)) == {"ready": True}
-        return process
 
-    def exchange(self, size: int, factor: float) -> dict[str, Any]:
-        """One tensor there and one back, in a use of its own; with the memory of both sides."""
-        transfer = self.stage.space("user").request(self.agreement, STATISTICS)["id"]
-        task = {"task": "scale", "factor": factor, "purpose": PURPOSE, "min_sites": 1}
-        holder = self.stage.nodes["clinic"].did
-        assert self.user.stdin is not None
-        clinic = Memory(self.clinic.pid)
-        self.user.stdin.write(json.dumps({"holder": holder, "size": size, "transfer": transfer, "task": task}) + "\n")
-        self.user.stdin.flush()
-        said: dict[str, Any] = json.loads(_line(self.user))
+    def task(self, size: int, factors: dict[str, int]) -> dict[str, Any]:
+        """To scale a tensor of about so many bytes, at each clinic by its factor."""
+        by_holder = {self.stage.nodes[name].did: factor for name, factor in factors.items()}
+        task = {"task": SCALE, "factors": by_holder, "size": size}
+        return task | {"purpose": PURPOSE, "min_sites": len(factors)}
+
+    def run(self, size: int, factors: dict[str, int]) -> dict[str, Any]:
+        """A run over these clinics, and the memory that each process needed for it."""
+        said = {name: Memory(process.pid) for name, process in self.processes.items()}
+        agreements = [self.agreements[name] for name in factors]
+        run = self.stage.space("user").train(self.task(size, factors), agreements, wait=120)
+        return run | {"memory": {name: memory.more() for name, memory in said.items()}}
+
+    def exchange(self, size: int, factor: int) -> dict[str, Any]:
+        """One tensor there and one back, by hand, in a use of its own; with the memory of both sides."""
+        (name,) = self.clinics
+        transfer = self.stage.space("user").request(self.agreements[name], TRAIN)["id"]
+        user, holder = self.processes["user"], self.stage.nodes[name].did
+        task = self.task(size, {name: factor})
+        assert user.stdin is not None
+        clinic = Memory(self.processes[name].pid)
+        user.stdin.write(json.dumps({"holder": holder, "size": size, "transfer": transfer, "task": task}) + "\n")
+        user.stdin.flush()
+        said: dict[str, Any] = json.loads(_line(user))
         return said | {"clinic": clinic.more()}
 
     def end(self) -> None:
-        """Stop both."""
-        for process in (self.clinic, self.user):
+        """Stop all."""
+        for process in self.processes.values():
             process.terminate()
             process.communicate(timeout=30)
 
@@ -67,11 +85,11 @@ def _line(process: "subprocess.Popen[str]") -> str:
 
 
 @contextmanager
-def pair(folder: Path) -> Iterator[Pair]:
-    """Both connectors, until the end."""
+def apart(folder: Path, *clinics: str, program: str = "live") -> Iterator[Apart]:
+    """Clinics and a user, until the end."""
     with staged(folder) as stage:
-        both = Pair(stage)
+        parties = Apart(stage, clinics, program)
         try:
-            yield both
+            yield parties
         finally:
-            both.end()
+            parties.end()

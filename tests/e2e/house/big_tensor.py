@@ -1,7 +1,9 @@
-"""Stand-in (f): a tensor too large for any message is asked and answered; each side is a process of its own.
+"""Stand-in (f): a tensor too large for any message is asked and answered; each party is a process of its own.
 
-hold(CONFIG)    runs the connector of a hospital that scales tensors
-ask(CONFIG)     runs the connector of a user; each line on its input is one exchange, and so is each on its output
+A run hands it to all hospitals, each multiplies it, and what comes back is added up block by block.
+
+live(CONFIG)    runs a connector that scales tensors, and leads runs that have them scaled
+ask(CONFIG)     the same; each line on its input is one exchange by hand, and so is each on its output
 """
 
 import asyncio
@@ -10,37 +12,43 @@ import signal
 import sys
 import time
 from array import array
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from medspace.adapters.http.peers import JobClient
-from medspace.app.compose import ENGINES, Connector, Parts, open_connector
+from medspace.app.compose import ALGORITHMS, ENGINES, Connector, Parts, open_connector
 from medspace.app.config import read_config
 from medspace.app.serve import serve
 from medspace.core.engine import COORDINATOR_SEES_SUMS, OutputForm, StepLimits
 from medspace.core.material import Form
 from medspace.core.parts import Blobs, Keeping, Part
-from medspace.core.tensors import MEDIA_TYPE, blocks, head, read_head
+from medspace.core.tensors import MEDIA_TYPE, abreast, blocks, head, read_head
+from medspace.core.text import Text
 from medspace.core.usage import Output, Step
+from medspace.runs.errors import AnswerInvalidError
+from medspace.runs.ports import Demands, Question, Result
 from tests.runs import manifest_of, signed
 
-STATISTICS = "medspace:statistics"
+TRAIN, SCALE = "medspace:train", "scale"
 BLOCK = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """Multiplies the tensor `x` of the question by the factor of the task, block by block."""
+    """Multiplies the tensor `x` of the question by the factor that the task has for this holder, block by block."""
 
-    kind: str = STATISTICS
-    task: str = "scale"
-    outputs: tuple[OutputForm, ...] = (OutputForm("statistics.scaled"),)
+    kind: str = TRAIN
+    task: str = SCALE
+    outputs: tuple[OutputForm, ...] = (OutputForm("scale.scaled"),)
     steps: tuple[str, ...] = ("scale",)
     forms: tuple[Form, ...] = (Form.TABLE,)
     limits: StepLimits = field(default_factory=StepLimits)
 
     def check(self, task):
-        """Any factor will do."""
+        """Any factors will do."""
 
     def protection(self, task):
         """Each site's answer is seen by whoever asks."""
@@ -48,14 +56,14 @@ class Scaling:
 
     def answer(self, admission, step, workplace):
         (asked,) = step.parts
-        factor = step.task["factor"]
+        factor = step.task["factors"][admission.holder]
         with workplace.blobs.open(asked) as source, workplace.blobs.create(MEDIA_TYPE) as made:
             tensor = read_head(source, asked.size)["x"]
             made.write(head({"x": (tensor.dtype, tensor.shape)}))
             for block in blocks(source, tensor, BLOCK):
                 made.write(scaled(block, factor))
         rows = workplace.material
-        return Output("statistics.scaled", {"tensors": 1}, rows.count, parts=(made.part,))
+        return Output("scale.scaled", {"tensors": 1}, rows.count, parts=(made.part,))
 
 
 def scaled(block: bytes, factor: float) -> bytes:
@@ -67,7 +75,93 @@ def scaled(block: bytes, factor: float) -> bytes:
     return array("d", [number * factor for number in numbers]).tobytes()
 
 
-PARTS = Parts(engines={**ENGINES, (STATISTICS, "scale"): Scaling})
+@dataclass
+class Adding:
+    """Adds up what came, one block of each answer in memory."""
+
+    blobs: Blobs
+    parts: list = field(default_factory=list)
+    sites: list = field(default_factory=list)
+
+    def add(self, answer, least):
+        if len(answer.parts) != 1:
+            raise AnswerInvalidError(site=answer.site, round=answer.round, reason=Text("it has not one part"))
+        self.parts.append(answer.parts[0])
+        self.sites.append(answer.site)
+        return 0
+
+    def state(self, *, lost):
+        with ExitStack() as stack:
+            sources = [(stack.enter_context(self.blobs.open(part)), part.size) for part in self.parts]
+            new = stack.enter_context(self.blobs.create(MEDIA_TYPE))
+            shape = read_head(*sources[0])["x"].shape
+            for source, _ in sources:
+                source.seek(0)
+            new.write(head({"x": ("F64", shape)}))
+            for pieces in abreast(sources, "x", BLOCK):
+                new.write(np.sum([np.frombuffer(piece) for piece in pieces], axis=0).tobytes())
+        return {"digest": new.part.digest, "size": new.part.size, "sites": self.sites}
+
+
+@dataclass(frozen=True)
+class ScaleProcedure:
+    """One round: every hospital is handed the same tensor."""
+
+    document: dict
+    blobs: Blobs | None = None
+
+    @property
+    def demands(self):
+        return Demands(min_sites=self.document["min_sites"])
+
+    @property
+    def needs(self):
+        return ()
+
+    def within(self, blobs):
+        return replace(self, blobs=blobs)
+
+    def kept(self, state):
+        return (self._sum(state),) if state else ()
+
+    def _sum(self, state):
+        return Part(state["digest"], MEDIA_TYPE, state["size"])
+
+    def first(self):
+        return {}
+
+    def questions(self, state, number):
+        if state:
+            return None
+        part = make(self.blobs, self.document["size"])
+        return Question("scale", "scale.scaled", parts=(part,), most=part.size)
+
+    def gathering(self, state, number):
+        return Adding(self.blobs)
+
+    def without(self, state):
+        return {}
+
+    def objective(self, state):
+        return None
+
+    def result(self, state):
+        right = is_scaled(self.blobs, self._sum(state), sum(self.document["factors"].values()))
+        return Result({"right": right, "size": state["size"]}, 0, tuple(state["sites"]))
+
+
+@dataclass(frozen=True)
+class ScaleAlgorithm:
+    """Reads its tasks."""
+
+    kind: str = TRAIN
+    name: str = SCALE
+
+    def prepare(self, document):
+        return ScaleProcedure(dict(document))
+
+
+PARTS = Parts(engines={**ENGINES, (TRAIN, SCALE): Scaling}, algorithms=(*ALGORITHMS, ScaleAlgorithm))
 
 
 def numbers(count: int, at: int = 0, factor: float = 1.0) -> bytes:
@@ -100,7 +194,8 @@ def is_scaled(blobs: Blobs, part: Part, factor: float) -> bool:
 
 async def exchange(user: Connector, asked: dict) -> dict:
     """Make a tensor, bring it, ask, fetch the answer; seconds of both ways, and our memory while they lasted."""
-    holder, size, factor = asked["holder"], asked["size"], asked["task"]["factor"]
+    holder, size = asked["holder"], asked["size"]
+    factor = asked["task"]["factors"][holder]
     transfer = await user.desk.transfer(asked["transfer"])
     address = transfer.data_address
     job = address["endpoint"], address["endpointProperties"][0]["value"]
@@ -160,11 +255,11 @@ def _say(said: dict) -> None:
     sys.stdout.flush()
 
 
-def hold() -> None:
-    """The connector of a hospital."""
+def live() -> None:
+    """A connector."""
     asyncio.run(_run(Path(sys.argv[1]), asks=False))
 
 
 def ask() -> None:
-    """The connector of a user."""
+    """The connector of a user who asks by hand."""
     asyncio.run(_run(Path(sys.argv[1]), asks=True))

@@ -20,16 +20,17 @@ PATIENCE = 90.0
 
 
 class Killable:
-    """The connector of a node, run by `python -m PROGRAM CONFIG`."""
+    """The connector of a node, run by `python PROGRAM CONFIG`; the program is what stands before, such as `-m x`."""
 
-    def __init__(self, node, program: str) -> None:
+    def __init__(self, node, *program: str) -> None:
         self.node, self.program = node, program
         self.process: subprocess.Popen | None = None
 
     def start(self) -> None:
-        command = [sys.executable, "-m", self.program, str(self.node.file)]
+        command = [sys.executable, *self.program, str(self.node.file)]
+        path = {"PYTHONPATH": str(REPOSITORY)}  # for the processes of its steps too
         with (self.node.folder.parent / f"{self.node.key}.stderr").open("a") as log:
-            self.process = subprocess.Popen(command, cwd=REPOSITORY, env=dict(os.environ), stderr=log)
+            self.process = subprocess.Popen(command, env=os.environ | path, stderr=log)
         eventually(self.answers)
 
     def answers(self) -> bool:
@@ -60,12 +61,12 @@ def eventually(seen) -> None:
 
 
 def live(parts) -> None:
-    """Be the connector of the configuration that the command line names, until told to end."""
+    """Be the connector of the configuration that the command line ends with, until told to end."""
 
     async def run() -> None:
         stop = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-        connector = await open_connector(read_config(Path(sys.argv[1])), parts, lambda _: None)
+        connector = await open_connector(read_config(Path(sys.argv[-1])), parts, lambda _: None)
         await serve(connector, stop, lambda: None)
 
     asyncio.run(run())

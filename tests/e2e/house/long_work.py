@@ -1,11 +1,10 @@
 """Stand-in (c): a step that works for minutes, in a process of its own; and the connector that it outlives.
 
-python -m tests.e2e.house.long_work CONFIG CLOCK    runs a connector whose clock is moved through the file CLOCK
+python -m tests.e2e.house.long_work CLOCK CONFIG    runs a connector whose clock is moved through the file CLOCK
 """
 
 import asyncio
 import os
-import signal
 import sys
 import time
 from dataclasses import dataclass, field
@@ -13,12 +12,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from medspace.adapters.runner import recipe_of
-from medspace.app.compose import ENGINES, Parts, open_connector
-from medspace.app.config import read_config
-from medspace.app.serve import serve
+from medspace.app.compose import ENGINES, Parts
 from medspace.core.engine import COORDINATOR_SEES_SUMS, OutputForm, StepLimits
 from medspace.core.material import Form
 from medspace.core.usage import Output
+from tests.e2e.house.killable import live
 
 STATISTICS = "medspace:statistics"
 
@@ -44,8 +42,9 @@ class LongWork:
     def answer(self, admission, step, workplace):
         with Path(step.task["note"]).open("a") as note:
             note.write(f"{os.getpid()}\n")
-        until = workplace.clock.now() + timedelta(minutes=step.task["minutes"])
-        while workplace.clock.now() < until and not workplace.cancelled():
+        began, long = workplace.clock.now(), timedelta(minutes=step.task["minutes"])
+        while (worked := workplace.clock.now() - began) < long and not workplace.cancelled():
+            workplace.progress(worked.total_seconds(), long.total_seconds())
             time.sleep(0.01)
         return Output("statistics.count", {"rows": workplace.material.count}, workplace.material.count)
 
@@ -76,14 +75,6 @@ def parts(clock: Path) -> Parts:
     return Parts(engines=engines, clock=SharedClock(str(clock)), clock_again=recipe_of(SharedClock, file=str(clock)))
 
 
-async def run(config: Path, clock: Path) -> None:
-    """One connector, until it is ended."""
-    stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    connector = await open_connector(read_config(config), parts(clock), lambda _: None)
-    await serve(connector, stop)
-
-
 def main() -> None:
     """The connector as a program; not by `-m`: no other process can make what stands in a `__main__`."""
-    asyncio.run(run(Path(sys.argv[1]), Path(sys.argv[2])))
+    live(parts(Path(sys.argv[1])))

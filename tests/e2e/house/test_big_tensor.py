@@ -1,45 +1,62 @@
-"""A tensor of 64 MB is asked and answered; neither side ever holds more than a part of it in memory."""
+"""A run hands a tensor of 64 MB to three hospitals and adds up theirs; nobody ever holds more than a part of one."""
 
-import json
 import sys
 
 import pytest
 
-from medspace.app.auditing import verify_files
-from tests.e2e.house.apart import pair
+from medspace.core.paths import path
+from tests.e2e.house.apart import apart
+from tests.e2e.space import audited
 
 MB = 1 << 20
 SIZE = 64 * MB
+CLINICS = ("north", "south", "west")
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the memory of a process is read from /proc")
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory):
-    with pair(tmp_path_factory.mktemp("tensors")) as both:
-        both.exchange(MB, 3.0)  # what is loaded for the first question of all is none of the tensor's
-        yield both
+def parties(tmp_path_factory):
+    with apart(tmp_path_factory.mktemp("tensors"), *CLINICS) as parties:
+        parties.run(MB, {"north": 5, "south": 7, "west": 9})  # what is loaded for the first of all is none of theirs
+        yield parties
 
 
-def test_a_large_tensor_goes_there_and_back_in_little_memory(both):
-    said = both.exchange(SIZE, 2.0)
-    assert said["right"]
-    assert said["size"] >= SIZE
-    assert said["memory"] < 64
-    assert said["clinic"] < 64
+@pytest.fixture(scope="module")
+def run(parties):
+    return parties.run(SIZE, {"north": 1, "south": 2, "west": 4})
 
 
-def test_the_log_says_which_part_left(both):
-    (admitted, released) = both.stage.entries("clinic", "use.admitted", "use.released")[:2]
-    (digest,) = released["facts"]["parts"]
-    assert digest.startswith("sha256:")
-    assert released["facts"]["admission"] == admitted["facts"]["admission"]
+def test_a_large_tensor_goes_to_three_sites_and_back_in_little_memory(run):
+    assert run["state"] == "finished", run
+    assert run["model"]["result"]["right"]
+    assert run["model"]["result"]["size"] >= SIZE
+    assert max(run["memory"].values()) < 64, run["memory"]
 
 
-def test_the_logs_of_it_are_verified(both, tmp_path):
-    bundles = []
-    for name in both.stage.nodes:
-        bundles.append(tmp_path / f"{name}.log.json")
-        bundles[-1].write_text(json.dumps(both.stage.space(name).audit_bundle()))
-    report = verify_files(bundles, both.stage.space("user").status()["authority_key"], "en")
+def test_nothing_of_it_is_left(parties, run):
+    """The user's parts go with the run, those of the hospitals a minute after their uses have ended."""
+    folder = parties.stage.nodes["user"].folder / "parts"
+    if any(folder.rglob("*")):  # the run was told to be finished, and is tidied up
+        parties.stage.space("user")._get(path("runs", run["id"]), seen=run["version"], wait=30)
+    assert list(folder.rglob("*")) == []
+
+
+def test_the_log_of_the_round_names_what_left_each_site(parties, run):
+    (entry,) = [e for e in parties.stage.entries("user", "run.round") if e["facts"]["run"] == run["id"]]
+    answers = {answer["site"]: answer for answer in entry["facts"]["answers"]}
+    for name in CLINICS:
+        answer = answers[parties.stage.nodes[name].did]
+        (left,) = [
+            e["facts"]
+            for e in parties.stage.entries(name, "use.released")
+            if e["facts"]["release"] == answer["release"]
+        ]
+        assert answer["parts"] == left["parts"]
+    assert len({tuple(answer["parts"]) for answer in answers.values()}) == len(CLINICS)
+    assert len(entry["facts"]["parts"]) == 1
+
+
+def test_the_logs_of_it_are_verified(parties, run, tmp_path):
+    report = audited(parties.stage, tmp_path)
     assert report["outcome"] == "verified", report["findings"]

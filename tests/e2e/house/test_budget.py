@@ -23,7 +23,7 @@ def stage(tmp_path):
         stage.add("user")
         stage.add("clinic", Holding(table(2), "statistics-only", kinds=(STATISTICS,)), parts=WITH_BUDGET)
         stage.open("authority", "user")
-        stage.clinic = Killable(stage.nodes["clinic"], "tests.e2e.house.budget")
+        stage.clinic = Killable(stage.nodes["clinic"], "-m", "tests.e2e.house.budget")
         stage.clinic.start()
         try:
             stage.admit()

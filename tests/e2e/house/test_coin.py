@@ -4,6 +4,7 @@ import asyncio
 import base64
 import shutil
 import threading
+from contextlib import contextmanager
 from hashlib import sha256
 
 import httpx
@@ -27,14 +28,15 @@ from tests.workplaces import workplace
 TASK = {"task": "coin", "purpose": PURPOSE, "min_sites": 1}
 
 
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory):
-    with staged(tmp_path_factory.mktemp("coin")) as stage:
+@contextmanager
+def coined(folder):
+    """A user, and a clinic that tosses coins and can be killed."""
+    with staged(folder) as stage:
         stage.add("authority")
         stage.add("user")
         stage.add("clinic", Holding(table(2), "statistics-only", kinds=(STATISTICS,)), parts=WITH_COIN)
         stage.open("authority", "user")
-        stage.clinic = Killable(stage.nodes["clinic"], "tests.e2e.house.coin")
+        stage.clinic = Killable(stage.nodes["clinic"], "-m", "tests.e2e.house.coin")
         stage.clinic.start()
         try:
             stage.admit()
@@ -43,6 +45,12 @@ def stage(tmp_path_factory):
             yield stage
         finally:
             stage.clinic.stop()
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory):
+    with coined(tmp_path_factory.mktemp("coin")) as stage:
+        yield stage
 
 
 class Use:
@@ -176,6 +184,50 @@ def test_after_the_use_its_secret_is_gone_also_from_a_backup(stage, tmp_path):
     assert spread(tmp_path / "backup", secret) == spread(use.folder, secret) == []
     assert load_token(use.folder / "keys" / "questions.secret")  # every other secret is in the backup
     assert load_secret(use.folder / "keys" / "jobs.secret")
+
+
+def restored(stage, use, backup, *, found):
+    """Commit, reveal, put the database of before the opening back, and ask to reveal once more: what comes of it.
+
+    `found` off is the control: what lies beside the key, outside of the database, is taken away by hand.
+    """
+    commitment = use.ask("commit", 1)
+    stage.clinic.kill()
+    shutil.copytree(use.folder, backup, ignore=shutil.ignore_patterns("keys"))
+    stage.clinic.start()
+    assert fits(use.ask("reveal", 2), commitment)
+    stage.clinic.kill()
+    for file in use.folder.glob("*.db*"):
+        file.unlink()
+    for file in backup.glob("*.db*"):
+        shutil.copy(file, use.folder)
+    for noted in () if found else use.folder.glob("keys/uses/*.begun"):
+        noted.unlink()
+    stage.clinic.start()
+    return stage.ask("user", "clinic", use.id, step("reveal", 2, task=use.task))
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_a_use_that_was_rolled_back_by_a_backup_uses_no_secret_twice(tmp_path, found):
+    with coined(tmp_path / "space") as stage:
+        use = Use(stage)
+        answer = restored(stage, use, tmp_path / "backup", found=found)
+        if not found:
+            assert (answer.status_code, answer.json()["values"]["secret"] != "") == (200, True)
+            return
+        assert (answer.status_code, answer.json()["code"]) == (409, "use.restored")
+        assert stage.entries("clinic")[-1]["facts"]["code"] == "use.restored"
+        user = stage.space("user")
+        eventually(lambda: [one["state"] for one in user.transfers() if one["id"] == use.id] == ["TERMINATED"])
+        eventually(lambda: not list(use.folder.glob("keys/uses/*.key")) + list(use.folder.glob("keys/uses/*.begun")))
+        other = Use(stage)
+        assert fits_after(other)
+
+
+def fits_after(use):
+    """Whether a new use tosses as ever."""
+    commitment = use.ask("commit", 1)
+    return fits(use.ask("reveal", 2), commitment)
 
 
 def test_a_suspended_use_goes_on_with_its_coin(stage):

@@ -5,11 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from medspace.app.auditing import verify_files
 from medspace.app.cli import main
 from medspace.sdk import SpaceError
 from tests.e2e.house.pausing import Pausing
-from tests.e2e.space import ASSET, TASK, hospital, staged
+from tests.e2e.space import ASSET, TASK, audited, hospital, staged
 
 OTHER = "dpv:PublicBenefit"
 ROUND = 2
@@ -70,14 +69,6 @@ def narrow(stage, key):
     return stage.space(key).set_label(ASSET, label | {"purposes": [OTHER]})
 
 
-def verified(stage, folder):
-    files = []
-    for key in stage.nodes:
-        files.append(folder / f"{key}.log.json")
-        files[-1].write_text(json.dumps(stage.space(key).audit_bundle()))
-    return verify_files(files, stage.space("user").status()["authority_key"], "en")
-
-
 @pytest.mark.parametrize(
     ("key", "last"),
     [("authority", "use.refused"), ("paused", "use.withheld")],
@@ -106,7 +97,7 @@ def test_the_use_ends_on_both_sides_with_the_clause(stage, tmp_path, key, last):
     assert set(changed) == {"asset", "before", "label"}
     assert changed["label"] == stage.space(key).label(ASSET)["digest"]
     assert kinds.index(last) > max(at for at, kind in enumerate(kinds) if kind == "label.changed")
-    report = verified(stage, tmp_path)
+    report = audited(stage, tmp_path)
     assert report["outcome"] == "verified", report["findings"]
 
 

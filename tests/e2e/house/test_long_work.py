@@ -1,64 +1,20 @@
 """A step of minutes outlives `kill -9` of its connector, and is ended at once when its use is."""
 
-import json
 import os
 import signal
-import subprocess
-import sys
 import threading
-import time
-from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
 
-from medspace.app.api.protocol import VERSIONS
-from medspace.app.auditing import verify_files
 from medspace.core.usage import Step
+from tests.e2e.house.killable import PATIENCE, Killable, eventually
 from tests.e2e.house.long_work import STATISTICS, SharedClock, parts
-from tests.e2e.space import PURPOSE, Holding, staged, step, table
+from tests.e2e.space import PURPOSE, Holding, audited, staged, step, table
 
-REPOSITORY = Path(__file__).resolve().parents[3]
-PATIENCE = 90.0
 MINUTE = 60.0
 PROGRAM = "from tests.e2e.house.long_work import main; main()"
-
-
-class Clinic:
-    """A connector in a process of its own, that can be killed."""
-
-    def __init__(self, stage, clock: SharedClock) -> None:
-        self.node, self.clock = stage.nodes["clinic"], clock
-        self.process: subprocess.Popen | None = None
-
-    def start(self) -> None:
-        command = [sys.executable, "-c", PROGRAM, str(self.node.file), str(self.clock.file)]
-        with (self.node.folder / "connector.log").open("a") as log:
-            self.process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(REPOSITORY)}, stderr=log)
-        eventually(self.answers)
-
-    def answers(self) -> bool:
-        assert self.process.poll() is None, (self.node.folder / "connector.log").read_text()
-        with suppress(httpx.TransportError):
-            return httpx.get(self.node.url + VERSIONS, trust_env=False).status_code == 200
-        return False
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait(PATIENCE)
-
-    def stop(self) -> None:
-        self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(PATIENCE) == 0
-
-
-def eventually(seen) -> None:
-    """Wait for another process, by looking."""
-    deadline = time.monotonic() + PATIENCE
-    while not seen():
-        assert time.monotonic() < deadline, seen
-        time.sleep(0.02)
 
 
 def lives(number: int) -> bool:
@@ -81,7 +37,7 @@ def stage(tmp_path_factory):
             stage.add(name, parts=parts(clock.file))
         stage.add("clinic", Holding(table(2), "statistics-only", kinds=(STATISTICS,)))
         stage.open("authority", "user")
-        stage.clinic = Clinic(stage, clock)
+        stage.clinic = Killable(stage.nodes["clinic"], "-c", PROGRAM, str(clock.file))
         stage.clinic.start()
         try:
             stage.admit()
@@ -89,8 +45,7 @@ def stage(tmp_path_factory):
             stage.agreement = stage.agree("user", "clinic")
             yield stage
         finally:
-            if stage.clinic.process.poll() is None:
-                stage.clinic.stop()
+            stage.clinic.stop()
 
 
 class Use:
@@ -147,6 +102,13 @@ def test_a_step_of_minutes_outlives_its_connector_and_its_answer_is_fetched_late
     stage.clinic.start()
     again = use.look(location)
     assert (again.status_code, again.json()["state"]) == (202, "working")
+    eventually(lambda: 33 <= use.look(location).json().get("percent", 0) < 66)  # of the same process
+    (listed,) = stage.space("clinic").steps("working")
+    assert 60 <= listed["progress"]["done"] < 120
+    assert listed["progress"]["of"] == 180
+    stage.clock.advance(0.5 * MINUTE)
+    eventually(lambda: "left" in use.look(location).json())
+    assert use.look(location).json()["left"] <= 3 * MINUTE
     stage.clock.advance(3 * MINUTE)
     eventually(lambda: use.look(location).status_code == 200)
     answer = use.look(location)
@@ -156,7 +118,7 @@ def test_a_step_of_minutes_outlives_its_connector_and_its_answer_is_fetched_late
     assert [entry["kind"] for entry in use.entries()] == ["use.admitted", "use.released"]
     eventually(lambda: not lives(number))
     eventually(lambda: not list((stage.nodes["clinic"].folder / "steps").iterdir()))
-    assert verified(stage, tmp_path)["outcome"] == "verified"
+    assert audited(stage, tmp_path)["outcome"] == "verified"
 
 
 def test_a_step_whose_process_died_with_its_connector_is_done_again_under_the_same_admission(stage, use):
@@ -209,12 +171,3 @@ def test_a_coordinator_follows_a_site_that_needs_minutes(stage, use):
         asking.join(0.05)
     (answer,) = answers
     assert (answer.values, answer.cohort) == ({"rows": 60}, 60)
-
-
-def verified(stage, folder: Path) -> dict:
-    """The audit of all logs."""
-    files = []
-    for key in stage.nodes:
-        files.append(folder / f"{key}.log.json")
-        files[-1].write_text(json.dumps(stage.space(key).audit_bundle()))
-    return verify_files(files, stage.space("user").status()["authority_key"], "en")

@@ -6,14 +6,13 @@ from itertools import combinations
 
 import pytest
 
-from medspace.app.auditing import verify_files
 from medspace.app.compose import ALGORITHMS, ENGINES, Parts
 from medspace.app.sdk import SpaceError
 from medspace.core.canonical import exact
 from medspace.core.hashing import digest
 from medspace.runs.model import CHECKPOINTS, RUNS
 from tests.e2e.house.masked import MASKED, MODULUS, TRAIN, MaskedAlgorithm, MaskedEngine
-from tests.e2e.space import PURPOSE, hospital, staged, step, table
+from tests.e2e.space import PURPOSE, audited, hospital, staged, step, table
 from tests.runs import manifest_of, signed
 
 HOSPITALS = ("north", "south", "west")
@@ -74,15 +73,6 @@ def ages(seed):
 def masked(engine):
     (value,) = [int(output.values["masked"], 16) for output in engine.left if output.kind == "masked.sum"]
     return value
-
-
-def audited(stage, tmp_path, *, without=()):
-    files = []
-    for key in stage.nodes:
-        if key not in without:
-            files.append(tmp_path / f"{key}.log.json")
-            files[-1].write_text(json.dumps(stage.space(key).audit_bundle()))
-    return verify_files(files, stage.space("user").status()["authority_key"], "en")
 
 
 def kept(stage, collection):

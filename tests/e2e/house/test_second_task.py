@@ -1,15 +1,14 @@
 """A second kind of task under `medspace:train` goes the whole road beside the first, by one place of wiring."""
 
-import json
 import math
 
 import pytest
 
-from medspace.app.auditing import verify_files
+from medspace.app.cli.root import root
 from medspace.app.compose import ALGORITHMS, ENGINES, Parts
 from medspace.app.sdk import SpaceError
 from tests.e2e.house.second_task import MEAN, TRAIN, MeanAlgorithm, MeanEngine
-from tests.e2e.space import PURPOSE, TASK, hospital, staged, step, table
+from tests.e2e.space import PURPOSE, TASK, audited, hospital, staged, step, table
 
 WITH_MEAN = Parts(engines={**ENGINES, (TRAIN, MEAN): MeanEngine}, algorithms=(*ALGORITHMS, MeanAlgorithm))
 MEAN_OF_AGES = {"task": MEAN, "column": "age", "purpose": PURPOSE, "min_sites": 2}
@@ -42,12 +41,20 @@ def test_the_new_task_is_run_and_its_result_is_shown_and_proven(stage, tmp_path)
     assert math.isclose(run["model"]["result"]["mean"], sum(expected) / len(expected))
     assert run["model"]["rows"] == len(expected)
     assert stage.space("user").model(run["id"])["result"] == run["model"]["result"]
-    files = []
-    for key in stage.nodes:
-        files.append(tmp_path / f"{key}.log.json")
-        files[-1].write_text(json.dumps(stage.space(key).audit_bundle()))
-    report = verify_files(files, stage.space("user").status()["authority_key"], "en")
+    report = audited(stage, tmp_path)
     assert report["outcome"] == "verified", report["findings"]
+
+
+def test_people_see_it_as_its_folder_says(stage, capsys):
+    user = stage.space("user")
+    run = user.train(MEAN_OF_AGES, agreements(stage, "authority", "clinic"), wait=60)
+    mean = f"{run['model']['result']['mean']:.2f}"
+    said = user.model(run["id"])["described"]
+    assert said["title"] == "A mean"
+    assert said["coefficients"] == {"columns": ["column", "mean"], "rows": [["age", mean]]}
+    assert root(["model", run["id"], "--config", str(stage.nodes["user"].file)]) == 0
+    shown = capsys.readouterr().out
+    assert all(words in shown for words in ("A mean", "column", mean, "of Authority, Clinic"))
 
 
 def test_the_first_task_goes_on_beside_it(stage):

@@ -183,11 +183,16 @@ class ForwardProxy:
     asked: list[str] = field(default_factory=list)
     port: int = 0
     tasks: set = field(default_factory=set)
+    wants: str = ""  # as Proxy-Authorization
 
     async def serve(self, reader, writer):
         self.tasks.add(asyncio.current_task())
         request = await read_request(reader)
         self.asked.append(f"{request.method} {request.path}")
+        if request.headers.get("proxy-authorization", "") != self.wants:
+            writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+            writer.close()
+            return
         if request.path in self.refused:
             writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
             writer.close()
@@ -210,9 +215,9 @@ async def pump(reader, writer):
 
 
 @asynccontextmanager
-async def forwarding(**settings):
+async def forwarding(tls=None, **settings):
     proxy = ForwardProxy(**settings)
-    listener = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    listener = await asyncio.start_server(proxy.serve, "127.0.0.1", 0, ssl=tls)
     proxy.port = listener.sockets[0].getsockname()[1]
     try:
         yield proxy

@@ -7,14 +7,14 @@ import zlib
 
 import pytest
 
-from medspace.adapters.http.client import HttpClient, Limits
+from medspace.adapters.http.client import ClientLimits, HttpClient
 from medspace.adapters.http.connection import MOST_HEADER_BYTES
 from medspace.adapters.http.errors import BadAnswerError, ForbiddenAddressError
 from medspace.adapters.http.guard import Guard
 from medspace.connector.errors import NotSentError, UnreachableError
 from tests.unit.adapters.http_servers import answer, serving
 
-SMALL = Limits(total=2, connect=1, answer=10_000)
+SMALL = ClientLimits(total=2, connect=1, answer=10_000)
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ async def test_a_connection_that_the_server_ends_is_not_used_again(client):
 
 
 async def test_a_connection_that_is_idle_for_long_is_closed():
-    client = HttpClient(Guard(loopback=True), limits=Limits(idle=0.0))
+    client = HttpClient(Guard(loopback=True), limits=ClientLimits(idle=0.0))
     ended = asyncio.Event()
 
     async def watch(reader, writer):
@@ -78,7 +78,7 @@ async def test_connections_are_closed_with_the_client(client):
 
 
 async def test_no_more_connections_than_allowed_are_opened(client):
-    limited = HttpClient(Guard(loopback=True), limits=Limits(connections=3))
+    limited = HttpClient(Guard(loopback=True), limits=ClientLimits(connections=3))
     async with serving(answer()) as server:
         answers = await asyncio.gather(*(limited.request("GET", server.url()) for _ in range(20)))
         assert [a.status for a in answers] == [200] * 20
@@ -322,7 +322,7 @@ async def test_a_resolver_that_hangs_is_given_up():
     async def hang(host, port):
         await asyncio.Event().wait()
 
-    lost = HttpClient(Guard(), resolve=hang, limits=Limits(connect=0.05))
+    lost = HttpClient(Guard(), resolve=hang, limits=ClientLimits(connect=0.05))
     with pytest.raises(NotSentError, match="in time"):
         await lost.request("GET", "https://hospital.example/")
 

@@ -5,9 +5,10 @@ from ipaddress import ip_address
 
 import pytest
 
-from medspace.adapters.http.client import HttpClient, Limits
-from medspace.adapters.http.dialling import Proxy, first_of, interleaved, tls_context
+from medspace.adapters.http.client import ClientLimits, HttpClient
+from medspace.adapters.http.dialling import first_of, interleaved, tls_context
 from medspace.adapters.http.guard import Guard
+from medspace.adapters.http.proxy import Proxy
 from medspace.connector.errors import NotSentError
 from tests.unit.adapters.http_servers import Authority, answer, forwarding, serving
 
@@ -41,7 +42,9 @@ def dead(port):
 
 
 async def test_one_dead_address_does_not_make_a_host_unreachable():
-    client = HttpClient(Guard(loopback=True), resolve=addresses("127.0.0.2", "127.0.0.1"), limits=Limits(connect=5))
+    client = HttpClient(
+        Guard(loopback=True), resolve=addresses("127.0.0.2", "127.0.0.1"), limits=ClientLimits(connect=5)
+    )
     async with serving(answer()) as server:
         with dead(server.port):
             assert (await client.request("GET", server.url(host="localhost"))).status == 200
@@ -49,7 +52,7 @@ async def test_one_dead_address_does_not_make_a_host_unreachable():
 
 
 async def test_a_host_whose_only_address_is_dead_is_given_up():
-    client = HttpClient(Guard(loopback=True), resolve=addresses("127.0.0.2"), limits=Limits(connect=0.5))
+    client = HttpClient(Guard(loopback=True), resolve=addresses("127.0.0.2"), limits=ClientLimits(connect=0.5))
     async with serving(answer()) as server:
         with dead(server.port), pytest.raises(NotSentError, match="in time"):
             await client.request("GET", server.url(host="localhost"))
@@ -136,12 +139,11 @@ def authority(tmp_path):
     return Authority(tmp_path)
 
 
-def proxied(authority, proxy, *found, **limits):
+def proxied(authority, proxy, *found, way=None, **limits):
     tls = tls_context(authority.file)
     resolve = addresses(*found or (PUBLIC,))
-    return HttpClient(
-        Guard(loopback=True), tls=tls, resolve=resolve, limits=Limits(**limits), proxy=Proxy("127.0.0.1", proxy.port)
-    )
+    way = way or Proxy("127.0.0.1", proxy.port)
+    return HttpClient(Guard(loopback=True), tls=tls, resolve=resolve, limits=ClientLimits(**limits), proxy=way)
 
 
 async def test_a_proxy_is_asked_for_the_checked_address_and_the_certificate_is_the_hosts(authority):
@@ -153,6 +155,78 @@ async def test_a_proxy_is_asked_for_the_checked_address_and_the_certificate_is_t
             assert got.body == b'"here"'
         assert proxy.asked == [f"CONNECT {PUBLIC}:{server.port}"]
         await client.close()
+
+
+BASIC = "Basic bWU6d8O2cmQ6MQ=="  # me:wörd:1
+
+
+def through(proxy, user="me", password="wörd:1", scheme="http", host="127.0.0.1"):
+    return Proxy.of(f"{scheme}://{host}:{proxy.port}", user, password)
+
+
+async def test_user_and_password_go_to_the_proxy_and_no_further(authority):
+    tls = authority.server_context("hospital.example")
+    async with (
+        serving(answer(body=b'"here"'), tls=tls) as server,
+        forwarding(to=server.port, wants=BASIC) as proxy,
+    ):
+        way = through(proxy)
+        client = proxied(authority, proxy, way=way)
+        assert (await client.request("GET", f"https://hospital.example:{server.port}/")).body == b'"here"'
+        assert "proxy-authorization" not in server.requests[0].headers
+        assert not {"wörd", BASIC} & set(repr(way).split("'"))
+        await client.close()
+
+
+@pytest.mark.parametrize(("user", "password"), [("me", "word"), ("", "")])
+async def test_a_wrong_password_is_said_and_not_shown(authority, user, password):
+    async with forwarding(wants=BASIC) as proxy:
+        client = proxied(authority, proxy, way=through(proxy, user, password))
+        with pytest.raises(NotSentError, match="the proxy refuses with status 407") as refused:
+            await client.request("GET", "https://hospital.example/")
+        assert not password or password not in repr(refused.value)
+
+
+async def test_the_way_to_the_proxy_may_be_tls_with_tls_to_the_host_within(authority):
+    tls, outer = authority.server_context("hospital.example"), authority.server_context("127.0.0.1")
+    large = b'"' + b"x" * 3_000_000 + b'"'
+    async with (
+        serving(answer(body=b'"here"'), answer(body=large), tls=tls) as server,
+        forwarding(to=server.port, wants=BASIC, tls=outer) as proxy,
+    ):
+        client = proxied(authority, proxy, way=through(proxy, scheme="https"))
+        url = f"https://hospital.example:{server.port}/"
+        assert (await client.request("GET", url)).body == b'"here"'
+        assert (await client.request("POST", url, body=large, limit=4_000_000)).body == large
+        assert server.requests[1].body == large
+        assert set(proxy.asked) == {f"CONNECT {PUBLIC}:{server.port}"}
+        await client.close()
+
+
+async def test_a_proxy_with_another_certificate_gets_no_password(authority):
+    async with forwarding(tls=authority.server_context("other.example")) as proxy:
+        with pytest.raises(NotSentError, match="TLS with the proxy failed"):
+            await proxied(authority, proxy, way=through(proxy, scheme="https")).request(
+                "GET", "https://hospital.example/"
+            )
+        assert proxy.asked == []
+
+
+async def test_behind_a_tls_proxy_the_certificate_is_the_hosts_all_the_same(authority):
+    inner, outer = authority.server_context("elsewhere.example"), authority.server_context("127.0.0.1")
+    async with serving(answer(), tls=inner) as server, forwarding(to=server.port, tls=outer) as proxy:
+        way = through(proxy, "", "", scheme="https")
+        with pytest.raises(NotSentError, match="TLS failed"):
+            await proxied(authority, proxy, way=way).request("GET", "https://hospital.example/")
+
+
+@pytest.mark.parametrize(
+    ("user", "password"), [("a:b", "s3cret"), ("me\n", "s3cret"), ("me", "s3\r\nX: 1"), ("", "s3cret")]
+)
+def test_what_cannot_be_sent_as_user_and_password_is_refused_and_not_repeated(user, password):
+    with pytest.raises(ValueError, match=r"a password without|cannot be sent") as refused:
+        Proxy.of("http://proxy:3128", user, password)
+    assert password not in str(refused.value)
 
 
 async def test_a_proxy_that_leads_elsewhere_is_found_out(authority):
@@ -202,7 +276,7 @@ async def test_a_proxy_that_refuses_is_said(authority):
 )
 async def test_a_proxy_that_says_something_else_gives_no_connection(authority, reply):
     async with forwarding(reply=reply) as proxy:
-        with pytest.raises(NotSentError, match="no answer to CONNECT"):
+        with pytest.raises(NotSentError, match="does not answer CONNECT"):
             await proxied(authority, proxy).request("GET", "https://hospital.example/")
 
 
@@ -231,6 +305,7 @@ async def test_a_proxy_that_is_not_there_is_said(authority):
         ("http://proxy.hospital.example:3128", Proxy("proxy.hospital.example", 3128)),
         ("http://10.1.2.3:8080/", Proxy("10.1.2.3", 8080)),
         ("http://[fd00::1]:3128", Proxy("fd00::1", 3128)),
+        ("https://proxy.example:3129", Proxy("proxy.example", 3129, secure=True)),
     ],
 )
 def test_a_proxy_is_read(url, proxy):
@@ -239,7 +314,7 @@ def test_a_proxy_is_read(url, proxy):
 
 @pytest.mark.parametrize(
     "url",
-    ["proxy:3128", "https://proxy:3128", "http://proxy", "http://user:word@proxy:3128", "http://proxy:99999", ""],
+    ["proxy:3128", "ftp://proxy:3128", "http://proxy", "http://user:word@proxy:3128", "http://proxy:99999", ""],
 )
 def test_what_is_no_proxy_is_refused(url):
     with pytest.raises(ValueError, match="http://host:port"):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medspace.adapters.http.errors import ForbiddenAddressError
-from medspace.adapters.http.guard import Guard, Target, check_callback, is_public
+from medspace.adapters.http.guard import Guard, ParsedUrl, check_callback, is_public
 from medspace.connector.errors import CallbackError
 
 HERE = Guard(loopback=True)
@@ -14,11 +14,11 @@ HERE = Guard(loopback=True)
 @pytest.mark.parametrize(
     ("url", "target"),
     [
-        ("https://hospital.example", Target("https", "hospital.example", 443, "/")),
-        ("https://Hospital.Example/dsp/2025-1?a=b", Target("https", "hospital.example", 443, "/dsp/2025-1?a=b")),
-        ("https://hospital.example:8443/", Target("https", "hospital.example", 8443, "/")),
-        ("https://93.184.216.34/x", Target("https", "93.184.216.34", 443, "/x")),
-        ("https://[2606:4700::1111]:8443/x", Target("https", "2606:4700::1111", 8443, "/x")),
+        ("https://hospital.example", ParsedUrl("https", "hospital.example", 443, "/")),
+        ("https://Hospital.Example/dsp/2025-1?a=b", ParsedUrl("https", "hospital.example", 443, "/dsp/2025-1?a=b")),
+        ("https://hospital.example:8443/", ParsedUrl("https", "hospital.example", 8443, "/")),
+        ("https://93.184.216.34/x", ParsedUrl("https", "93.184.216.34", 443, "/x")),
+        ("https://[2606:4700::1111]:8443/x", ParsedUrl("https", "2606:4700::1111", 8443, "/x")),
     ],
 )
 def test_a_public_address_may_be_called(url, target):
@@ -28,7 +28,7 @@ def test_a_public_address_may_be_called(url, target):
 def test_this_machine_may_be_called_where_it_is_allowed():
     assert HERE.target("http://127.0.0.1:8101/a").port == 8101
     assert HERE.target("http://[::1]:8101/a").authority == "[::1]:8101"
-    assert HERE.target("http://localhost/a") == Target("http", "localhost", 80, "/a")
+    assert HERE.target("http://localhost/a") == ParsedUrl("http", "localhost", 80, "/a")
     for url in ("http://127.0.0.1:8101/a", "http://[::1]:8101/a", "https://localhost/a"):
         with pytest.raises(ForbiddenAddressError):
             Guard().target(url)

@@ -149,7 +149,7 @@ async def test_a_site_that_is_full_asks_for_patience(jobs, ours):
 async def test_another_content_than_was_released_is_not_taken(jobs, ours):
     part = part_of(b"content")
     async with serving(answer(body=b"CONTENT"), answer(body=b"content")) as server:
-        with pytest.raises(BadAnswerError, match="another digest"):
+        with pytest.raises(BadAnswerError, match="a different digest"):
             await jobs.fetch_part(server.url(""), TOKEN, part, ours, OURS, HOLDER)
         assert not ours.has(OURS, part.digest)
         await jobs.fetch_part(server.url(""), TOKEN, part, ours, OURS, HOLDER)

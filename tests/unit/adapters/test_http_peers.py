@@ -9,7 +9,7 @@ import uvicorn
 from medspace.adapters.http.client import HttpClient
 from medspace.adapters.http.errors import BadAnswerError, JobBusyError, JobRefusedError
 from medspace.adapters.http.guard import Guard
-from medspace.adapters.http.peers import DspClient, HttpDocuments, HttpMembers, JobClient, Working
+from medspace.adapters.http.peers import DspClient, HttpDocuments, HttpMembers, JobClient, PendingStep
 from medspace.adapters.memory import ManualClock, MemoryDatabase, SeededRandomness
 from medspace.connector.errors import NotSentError, UnreachableError
 from medspace.connector.ports import Reply
@@ -230,13 +230,13 @@ NAME = "ab" * 32
 
 
 async def test_a_step_that_takes_long_is_asked_for_below_its_own_endpoint_wherever_the_site_points(client, identity):
-    working = json.dumps({"step": NAME, "state": "working"}).encode()
+    working = json.dumps({"step": NAME, "state": "working", "percent": 40, "left": 90}).encode()
     away = {"Location": "http://127.0.0.1:1/elsewhere", "Retry-After": "7"}
     async with serving(answer(202, working, **away), answer(200, b'{"release":"r1"}')) as server:
         jobs = JobClient(client, identity)
         endpoint = server.url("/jobs/1")
         told = await jobs.ask(endpoint, "secret", STEP, HOSPITAL)
-        assert told == Working(NAME, "working", 7.0)
+        assert told == PendingStep(NAME, "working", 7.0, 40, 90)
         assert await jobs.look(endpoint, "secret", told.step, HOSPITAL) == {"release": "r1"}
     post, get = server.requests
     assert (get.method, get.path, get.body) == ("GET", f"/jobs/1/steps/{NAME}", b"")
@@ -253,6 +253,8 @@ async def test_a_step_that_takes_long_is_asked_for_below_its_own_endpoint_wherev
         b'{"step":"../../members"}',
         b'{"step":7}',
         json.dumps({"step": NAME, "state": "\x1b["}).encode(),
+        json.dumps({"step": NAME, "percent": 101}).encode(),
+        json.dumps({"step": NAME, "left": -1}).encode(),
     ],
 )
 async def test_a_step_that_has_no_name_is_no_answer(client, identity, body):

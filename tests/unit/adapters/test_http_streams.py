@@ -154,7 +154,7 @@ async def test_an_answer_beyond_its_limit_is_refused(client):
 
 async def test_an_answer_that_is_packed_is_refused(client):
     async with serving(answer(body=gzip.compress(b"{}"), Content_Encoding="gzip")) as server:
-        with pytest.raises(BadAnswerError, match="packed"):
+        with pytest.raises(BadAnswerError, match="compressed"):
             await streamed(client, server.url())
 
 

@@ -3,7 +3,7 @@ import ssl
 
 import pytest
 
-from medspace.adapters.http.client import HttpClient, Limits, Outgoing
+from medspace.adapters.http.client import ClientLimits, HttpClient, Outgoing
 from medspace.adapters.http.dialling import tls_context
 from medspace.adapters.http.guard import Guard
 from medspace.connector.errors import NotSentError, UnreachableError
@@ -16,7 +16,7 @@ def authority(tmp_path):
 
 
 def client_of(authority, patience=10):
-    return HttpClient(Guard(loopback=True), tls=tls_context(authority.file), limits=Limits(connect=patience))
+    return HttpClient(Guard(loopback=True), tls=tls_context(authority.file), limits=ClientLimits(connect=patience))
 
 
 async def test_a_server_of_the_configured_authority_is_called(authority):
@@ -38,7 +38,7 @@ async def test_a_server_of_another_name_is_not_called(authority):
 async def test_a_server_of_an_unknown_authority_is_not_called(authority, tmp_path):
     stranger = Authority(tmp_path / "stranger")
     async with serving(answer(), tls=stranger.server_context("localhost")) as server:
-        for client in (client_of(authority), HttpClient(Guard(loopback=True), limits=Limits(connect=10))):
+        for client in (client_of(authority), HttpClient(Guard(loopback=True), limits=ClientLimits(connect=10))):
             with pytest.raises(NotSentError, match="CERTIFICATE_VERIFY_FAILED"):
                 await client.request("GET", server.url(host="localhost"))
 

@@ -11,7 +11,7 @@ from medspace.adapters.duckdb import TableRefusedError, TableUnreadableError, lo
 from medspace.adapters.postgresql import ServerAwayError
 from medspace.adapters.postgresql import load as load_postgresql
 from medspace.adapters.postgresql import table as reading
-from medspace.adapters.postgresql.errors import AddressError
+from medspace.adapters.postgresql.errors import TableAddressError
 from medspace.core.dictionary import parse
 from tests.admissions import admission
 from tests.postgres import postgres  # noqa: F401 - a fixture
@@ -197,6 +197,6 @@ def test_a_connection_that_is_cut_while_it_reads_is_away(server, monkeypatch):
 
 @pytest.mark.parametrize(("where", "table"), [("postgresql://u@h/x", ""), ("postgresql://u:p@h:none/x", "t")])
 def test_an_address_that_is_none_is_refused_without_its_password(where, table):
-    with pytest.raises(AddressError) as refused:
+    with pytest.raises(TableAddressError) as refused:
         load_postgresql("a", where, table, DICTIONARY)
     assert ":p@" not in str(refused.value)

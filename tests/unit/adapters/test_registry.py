@@ -13,7 +13,7 @@ from medspace.adapters.registry import (
     PublicDataset,
     PublicFile,
     UnavailableDatasetError,
-    UnknownDatasetError,
+    UnregisteredDatasetError,
     fetch,
 )
 
@@ -87,7 +87,7 @@ def test_offline_it_says_where_to_get_it_and_where_to_put_it(tmp_path):
 
 @pytest.mark.parametrize(("dataset", "file"), [("none", "x.csv"), ("small", "y.csv"), ("small", "../x.csv")])
 def test_what_is_not_registered_is_not_looked_for(dataset, file):
-    with pytest.raises(UnknownDatasetError):
+    with pytest.raises(UnregisteredDatasetError):
         fetch(dataset, file)
 
 

@@ -3,12 +3,13 @@
 import os
 import signal
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from medspace.adapters.runner import child, recipe_of
+from medspace.adapters.runner.line import Line, LinePeers, PeersAbsentError
 from medspace.adapters.runner.papers import Order, read_order, read_result, write_order, write_result
-from medspace.adapters.runner.peers import AbsentPeers, PeersAbsentError
 from medspace.adapters.system import SystemClock
 from medspace.core.engine import StepLimits
 from medspace.core.parts import Part
@@ -31,6 +32,8 @@ ORDER = Order(
     recipe_of(SystemClock),
     b"memory",
 )
+
+NOBODY = Line(Path("nowhere"), lambda: False)
 
 
 def test_an_order_is_read_as_it_was_written_and_nobody_else_reads_it(tmp_path):
@@ -57,23 +60,15 @@ def test_a_result_is_read_as_it_was_written(tmp_path, output):
 
 def test_what_it_does_is_an_output_or_an_error():
     order = replace(ORDER, admission=admission())
-    assert child.do(order, lambda: False).values["sum"] == 1.0
+    assert child.do(order, lambda: False, NOBODY).values["sum"] == 1.0
     refused = replace(order, step=Step({"task": "obey"}, 1, "sum", {"do": "refuse"}))
-    assert isinstance(child.do(refused, lambda: False), DisclosureError)
+    assert isinstance(child.do(refused, lambda: False, NOBODY), DisclosureError)
 
 
-@pytest.mark.parametrize(
-    "use",
-    [
-        lambda keys: keys.seal("did:web:b.example", "seed", b""),
-        lambda keys: keys.open("did:web:b.example", "seed", ""),
-        lambda keys: keys.pair("did:web:b.example", "seed", b"", ""),
-    ],
-)
-def test_without_keys_nothing_is_sealed_or_opened_and_it_is_said(use):
-    absent = AbsentPeers(("did:web:a.example", "did:web:b.example"))
-    with pytest.raises(PeersAbsentError, match="process of its own"):
-        use(absent)
+def test_a_step_that_is_ended_asks_nobody_any_more(tmp_path):
+    peers = LinePeers(("did:web:a.example", "did:web:b.example"), Line(tmp_path, lambda: True))
+    with pytest.raises(PeersAbsentError):
+        peers.seal("did:web:b.example", "seed", b"")
 
 
 def test_it_goes_from_the_work_to_the_result(tmp_path, monkeypatch):
@@ -90,7 +85,7 @@ def test_it_goes_from_the_work_to_the_result(tmp_path, monkeypatch):
     assert (tmp_path / "lock").read_text() == f"{os.getpid()}\n"
     assert handled[signal.SIGINT] is signal.SIG_IGN
     (tmp_path / "result.json").unlink()
-    monkeypatch.setattr(child, "do", lambda _order, _cancelled: handled[signal.SIGTERM](signal.SIGTERM, None))
+    monkeypatch.setattr(child, "do", lambda _order, _cancelled, _line: handled[signal.SIGTERM](signal.SIGTERM, None))
     child.main()  # who is told to end leaves no result
     assert not (tmp_path / "result.json").exists()
     os.close(lock)

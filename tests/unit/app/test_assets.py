@@ -10,7 +10,7 @@ import pytest
 from medspace.adapters.logs import logger
 from medspace.adapters.memory import ManualClock, MemoryDatabase, SeededRandomness
 from medspace.app.asset_checks import asset_checks
-from medspace.app.assets import LAST_RETRY, Assets, Standing
+from medspace.app.assets import LAST_RETRY, AssetPhase, Assets
 from medspace.app.holdings import Prepared
 from medspace.connector.catalogue.rules import check_form
 from medspace.connector.errors import FormError, OfferError
@@ -165,7 +165,7 @@ async def test_what_is_away_is_tried_again_until_it_is_there_ever_more_seldom():
     async with asyncio.timeout(30):
         await assets.run()
     assert house.clock.slept == [1, 2, 4, 8, 16, 32, *[LAST_RETRY] * 4]
-    assert assets.states[0].standing is Standing.OPEN
+    assert assets.states[0].standing is AssetPhase.OPEN
     assert assets.states[0].error is None
     assert await house.offered() == ["a"]
 
@@ -248,7 +248,7 @@ async def test_a_form_that_no_engine_takes_is_refused_unopened():
 
 async def test_an_engine_that_opens_nothing_takes_whatever_is_offered():
     assets = await House(Engine(forms=())).opened(prepared("a", at(Content()), form=Form.MODEL))
-    assert assets.states[0].standing is Standing.OPEN
+    assert assets.states[0].standing is AssetPhase.OPEN
 
 
 def test_the_form_is_looked_at_for_each_format():

@@ -9,6 +9,7 @@ import pytest
 
 from medspace.app import sdk
 from medspace.app.cli import main
+from medspace.app.cli.attendance import slowest
 from medspace.app.cli.audit import _report as show_report
 from medspace.app.cli.learn import NoAgreementError, TaskFileError, read_task, usable
 from medspace.app.cli.progress import rounds, steps
@@ -16,8 +17,9 @@ from medspace.app.screen import Screen
 from medspace.core.errors import StorageTakenError
 from medspace.core.text import Text
 
-QUALITY = {"n": 9, "persons": 8, "auc": 0.9, "auc_resolution": 0.02, "brier": 0.1, "ece": None, "rmse": 0.3}
-NOTHING = {"code": None, "sentence": None, "next_step": None, "round": None, "seconds_left": None}
+NOTHING = {"code": None, "sentence": None, "next_step": None, "round": None, "seconds_left": None, "percent": None}
+WHY = ["use.engine", "label.review", "ethics.board"]
+FAR = {"progress": {"done": 300.0, "of": 400.0, "seconds_left": 20}, "held_for": WHY}
 IN = {"site": "did:web:h", "name": "H", "status": "took_part", **NOTHING}
 OUT = IN | {
     "site": "did:web:o",
@@ -38,10 +40,13 @@ MODEL = {
     "sites": [IN, OUT, GONE],
     "id": "urn:model",
     "digest": "sha256:00",
-    "family": "binomial",
     "rounds": 3,
-    "coefficients": [{"name": "age", "value": "0.5", "standard_error": None}],
-    "quality": {"sites": [{"name": "H", "rows": 9, **QUALITY}], "pooled": {"rows": 9, **QUALITY}},
+    "described": {
+        "title": "A model",
+        "coefficients": {"columns": ["term", "coefficient"], "rows": [["age", "+0.5000"]]},
+        "quality": {"columns": ["hospital", "AUC"], "rows": [["H", "0.900 ± 0.020"]]},
+        "sentences": ["It was measured."],
+    },
     "protections": ["The coordinator saw everything."],
     "lineage": {"run": "urn:run", "sites": ["did:web:h"], "agreements": ["urn:a"]},
 }
@@ -82,7 +87,10 @@ STEP = {
     "round": 2,
     "time": "2026-11-28T12:00:00.000Z",
     "code": "",
+    "held_for": [],
+    "progress": None,
 }
+AT_WORK = STEP | {"progress": {"done": 1.0, "of": 4.0, "seconds_left": None}}
 OVER = NEGOTIATION | {"id": "urn:o", "state": "TERMINATED", "owner": "nobody", "problem": {"sentence": "No."}}
 DATASET = {"id": "d", "title": "T", "participant": "did:web:h", "formats": ["medspace:train"]}
 SILENT = {"participant": "did:web:s", "sentence": "No answer.", "exit_code": 4}
@@ -112,8 +120,8 @@ class Connector:
             "negotiations": [NEGOTIATION, OVER],
             "answer": NEGOTIATION,
             "agreements": [AGREEMENT, AGREEMENT | {"in_force": False}, *self.more],
-            "steps": [STEP, STEP | {"state": "refused", "code": "use.closed"}],
-            "step": STEP | {"asked": {"task": {"task": "glm"}}, "output": {"kind": "sum", "values": {"n": 7}}},
+            "steps": [STEP | FAR, STEP | {"state": "refused", "code": "use.closed"}],
+            "step": AT_WORK | {"asked": {"task": {"task": "glm"}}, "output": {"kind": "sum", "values": {"n": 7}}},
             "check": STEP | {"state": "released", "asked": {"task": {}}, "output": None},
             "download": {"id": "urn:t", "state": "STARTED"},
             "train": RUN,
@@ -153,7 +161,11 @@ VERBS = [
     (["negotiate", "did:web:h", "d"], "  - You may train."),
     (["steps"], "it was refused (use.closed)"),
     (["steps", "--state", "held"], "moments of round 2 on d, asked by did:web:u"),
+    (["steps"], "300 of 400 done, about 20 s left"),
+    (["steps"], "held: the label of the dataset wants a person to look at each result"),
+    (["steps"], "ethics.board"),
     (["steps", "urn:step"], "Output that waits: "),
+    (["steps", "urn:step"], "1 of 4 done"),
     (["steps", "urn:step", "--approve"], "it was released"),
     (["steps", "urn:step", "--refuse"], "urn:step"),
     (["negotiate", "did:web:h", "d"], "Next: medspace train TASK.toml --dataset d"),
@@ -353,9 +365,20 @@ def test_progress_is_for_people_on_a_terminal_only(monkeypatch):
         monkeypatch.setattr(sys, "stderr", stream or io.StringIO())
         with rounds(screen) as follow:
             follow({"state": "running", "rounds": 2, "max_rounds": 5})
+            far = {"site": "did:web:h", "name": "H\x1b", "status": "asked", "percent": 40, "seconds_left": None}
+            follow({"state": "running", "rounds": 2, "sites": [far]})
         with steps(screen, 2) as begin:
             begin(Text("the first step"))
         assert ("round 2" in sys.stderr.getvalue()) is seen
+        assert ("at 40 %" in sys.stderr.getvalue()) is seen
+
+
+def test_of_those_that_work_long_the_slowest_is_named():
+    far = {"name": "H", "percent": 40, "seconds_left": None}
+    slow = far | {"name": "S", "percent": 30, "seconds_left": 90}
+    assert str(slowest([far, {"name": "Q", "percent": None}, slow])) == "S at 30 %, about 90 s left"
+    assert str(slowest([far])) == "H at 40 %"
+    assert slowest([]) is slowest([{"name": "Q"}]) is None
 
 
 WAITED = IN | {"status": "waited_for", "sentence": "No connection.", "seconds_left": 280, "name": "W\x1b[31m"}

@@ -2,7 +2,10 @@
 
 import pytest
 
+from medspace.adapters.http.proxy import Proxy
+from medspace.adapters.keys import SecretExposedError
 from medspace.app.config import LARGEST_FILE, ConfigError, is_loopback, read_config
+from medspace.app.outgoing import ProxyPasswordError, proxy_of
 
 GOOD = """
 [participant]
@@ -36,7 +39,16 @@ def read(folder, *, public="", private="", space='authority_key = "k"', more="")
         ({"more": ASSET + ASSET}, "two assets have the same id"),
         ({"more": '[network]\nallow = ["10.1.0.0/99"]'}, "10.1.0.0/99 is not a network"),
         ({"more": '[network]\nproxy = "proxy.example:3128"'}, "proxy.example:3128 is not an address such as"),
-        ({"more": '[network]\nproxy = "http://me:word@proxy.example:3128"'}, "is not an address such as"),
+        (
+            {"more": '[network]\nproxy = "http://me:word@proxy.example:3128"'},
+            ": proxy.example:3128 is not an address",
+        ),
+        ({"more": '[network]\nproxy = "http://p.example:1"\nproxy_user = "me"'}, "belong together"),
+        ({"more": '[network]\nproxy_user = "me"\nproxy_password = "keys/proxy"'}, "belong together"),
+        (
+            {"more": '[network]\nproxy = "http://p.example:1"\nproxy_user = "a:b"\nproxy_password = "p"'},
+            "network.proxy_user holds a colon",
+        ),
         (
             {"public": 'behind_proxy = true\nproxies = ["10.1.0.0/99"]'},
             "public.proxies: 10.1.0.0/99 is not a network",
@@ -82,3 +94,19 @@ def test_what_follows_from_the_file(tmp_path):
     assert not config.is_authority
     assert read(tmp_path).database_url == f"sqlite:///{tmp_path.resolve()}/connector.db"
     assert [is_loopback(host) for host in ("localhost", "::1", "10.0.0.1", "a.example")] == [True, True, False, False]
+
+
+def test_the_password_for_the_proxy_is_read_from_its_own_file(tmp_path):
+    more = '[network]\nproxy = "https://proxy.example:3129"\nproxy_user = "me"\nproxy_password = "proxy.secret"'
+    config = read(tmp_path, more=more)
+    secret = tmp_path / "proxy.secret"
+    secret.write_text("word\n")
+    secret.chmod(0o600)
+    assert proxy_of(config) == Proxy.of("https://proxy.example:3129", "me", "word")
+    secret.write_text("two\nlines")
+    with pytest.raises(ProxyPasswordError) as refused:
+        proxy_of(config)
+    assert "lines" not in str(refused.value.text)
+    secret.chmod(0o644)
+    with pytest.raises(SecretExposedError):
+        proxy_of(config)

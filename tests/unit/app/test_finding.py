@@ -23,7 +23,7 @@ from medspace.app.finding import (
     matching,
 )
 from medspace.app.pace import paced
-from medspace.app.pages import MOST_VALUES, Page, UnreadablePageError
+from medspace.app.pages import MOST_VALUES, PeerPage, UnreadablePageError
 from medspace.connector.catalogue.rules import DICTIONARY
 from medspace.connector.errors import UnknownDatasetError, UnreachableError
 from medspace.connector.ports import Reply
@@ -109,7 +109,7 @@ async def test_what_is_kept_of_a_page_is_text():
 )
 def test_a_page_that_is_no_catalogue_is_unreadable(odd):
     with pytest.raises(UnreadablePageError):
-        list(Page(odd.encode("utf-8", "surrogatepass")))
+        list(PeerPage(odd.encode("utf-8", "surrogatepass")))
 
 
 @pytest.mark.parametrize("member", ["dataset", "@context"])

@@ -16,7 +16,7 @@ from medspace.adapters.http.peers import DspClient
 from medspace.adapters.memory import ManualClock, MemoryDatabase, SeededRandomness
 from medspace.app import sdk
 from medspace.app.api.management import management_app
-from medspace.app.api.protocol import BASE, Door, protocol_routes
+from medspace.app.api.protocol import BASE, ProtocolEndpoints, protocol_routes
 from medspace.app.cli import main
 from medspace.app.finding import Finder
 from medspace.app.listener import Listener, bind
@@ -152,7 +152,7 @@ class Provider:
         self.database = MemoryDatabase()
         clock, randomness = ManualClock(), SeededRandomness()
         self.local = Local("did:web:clinic.example", "https://clinic.example/dsp", clock, randomness)
-        door = Door(_anybody, Catalogue(self.database, self.local), None, None, None)
+        door = ProtocolEndpoints(_anybody, Catalogue(self.database, self.local), None, None, None)
         self.app = Starlette(routes=protocol_routes(door))
         self.identity = Identity("did:web:c.example", KEYS[COMPANY], clock, randomness)
 

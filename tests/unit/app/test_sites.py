@@ -4,15 +4,17 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
+from uuid import NAMESPACE_URL, uuid5
 
 import pytest
 
 from medspace.adapters.http.errors import AnswerTooLargeError, BadAnswerError, JobBusyError, JobRefusedError
-from medspace.adapters.http.peers import Working
+from medspace.adapters.http.peers import PendingStep
 from medspace.adapters.memory import ManualClock, MemoryDatabase
 from medspace.app.bell import Bell
 from medspace.app.finding import AwayError
 from medspace.app.sites import LONGEST_PAUSE, STEP_LIMIT, PublishedDictionaries, TransferSites
+from medspace.app.waiting import Waiting
 from medspace.connector.errors import AgreementError, UnknownAgreementError, UnknownDatasetError, UnreachableError
 from medspace.connector.model import (
     AGREEMENTS,
@@ -90,7 +92,10 @@ async def sites_with(record=None, reply=None, outcome=None):
         return reply
 
     jobs = SimpleNamespace(ask=ask, seat=ask, seated=ask)
-    return TransferSites(jobs, ManualClock(), Transfers(database, outcome), database, Bell())
+    clock, rung = ManualClock(), []
+    waiting = Waiting(clock, lambda: rung.append(1))
+    transfers = Transfers(database, outcome)
+    return TransferSites(jobs, clock, waiting, transfers=transfers, database=database, bell=Bell())
 
 
 async def test_a_use_is_asked_for_once():
@@ -151,10 +156,10 @@ async def test_what_is_no_release_is_away_or_refused(reply, error):
         await (await sites_with(transfer(data_address=ADDRESS), reply)).ask("t", STEP)
 
 
-async def following(*told):
+async def following(*told, pid="t"):
     """A site that says in turn what it is told to; the clock moves while it is waited for."""
     said, asked = list(told), []
-    sites = await sites_with(transfer(data_address=ADDRESS), said.pop(0))
+    sites = await sites_with(transfer(pid, data_address=ADDRESS), said.pop(0))
     sites = replace(sites, clock=Moving())
 
     async def look(endpoint, token, step, site, **_):
@@ -182,9 +187,9 @@ class Moving(ManualClock):
 
 
 async def test_a_site_that_needs_long_is_asked_again_with_longer_pauses():
-    working = Working("ab", "working")
+    working = PendingStep("ab", "working")
     sites, asked = await following(
-        working, working, Working("ab", "working", 4.0), Working("ab", "held", 600.0), ANSWER
+        working, working, PendingStep("ab", "working", 4.0), PendingStep("ab", "held", 600.0), ANSWER
     )
     assert (await sites.ask("t", STEP)).cohort == 20
     assert asked[0] == (ADDRESS["endpoint"], "token", "ab", SITE)
@@ -194,29 +199,48 @@ async def test_a_site_that_needs_long_is_asked_again_with_longer_pauses():
 @pytest.mark.parametrize(
     ("told", "error"),
     [
-        (Working("ab"), SiteAwayError),  # for a day
+        (PendingStep("ab"), SiteAwayError),  # for a day
         (UnreachableError(address="x", reason="gone"), SiteAwayError),
         (JobRefusedError(refusal="use.no_step", reason="No such step.", status=404), SiteAwayError),
         (JobRefusedError(refusal="use.closed", reason="It is over.", status=409), SiteRefusedError),
     ],
 )
 async def test_a_site_that_does_not_come_to_an_end_is_away_and_one_that_ended_it_refuses(told, error):
-    sites, _ = await following(Working("ab", "working"), told)
+    sites, _ = await following(PendingStep("ab", "working"), told)
     begun = sites.clock.now()
     with pytest.raises(error):
         await sites.ask("t", STEP)
     assert sites.clock.now() - begun <= STEP_LIMIT + timedelta(seconds=LONGEST_PAUSE)
 
 
+async def test_how_far_a_site_is_is_known_while_it_works_and_no_longer():
+    pid = uuid5(NAMESPACE_URL, "urn:run\na\nmedspace:train").urn
+    half = PendingStep("ab", "working", None, 50, 60)
+    sites, _ = await following(PendingStep("ab", "working"), half, half, ANSWER, pid=pid)
+    await sites.begin("urn:run", "a", "medspace:train")
+    seen = []
+
+    async def sleep(seconds):
+        at_work = sites.waiting.at_work("urn:run", SITE)
+        seen.append(None if at_work is None else (at_work.percent, sites.waiting.left(at_work)))
+
+    sites.clock.sleep = sleep
+    await sites.ask(pid, STEP)
+    assert seen == [None, (50, 60), (50, 60)]
+    assert sites.waiting.at_work("urn:run", SITE) is None
+    sites.waiting.works("urn:run", SITE, 7, None)
+    assert sites.waiting.left(sites.waiting.at_work("urn:run", SITE)) is None
+
+
 async def test_a_refusal_of_a_step_keeps_the_sites_code_words_and_advice():
-    reply = JobRefusedError(refusal="learning.column_unknown", reason="No column.", advice="Mend it.", status=400)
+    reply = JobRefusedError(refusal="learning.column_unknown", reason="No column.", advice="Fix it.", status=400)
     with pytest.raises(SiteRefusedError) as refused:
         await (await sites_with(transfer(data_address=ADDRESS), reply)).ask("t", STEP)
     error = refused.value
     assert (error.refusal, str(error.facts["reason"]), error.advice_told) == (
         "learning.column_unknown",
         "No column.",
-        "Mend it.",
+        "Fix it.",
     )
     assert str(error.text) == f"The site {SITE} refuses: No column."
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from medspace.adapters.memory import ManualClock, MemoryDatabase, SeededRandomness
-from medspace.connector.dispatch.rules import Patience
+from medspace.connector.dispatch.rules import RetryPolicy
 from medspace.connector.dispatch.service import Dispatcher
 from medspace.connector.errors import (
     NotSentError,
@@ -87,13 +87,13 @@ AUTOMATIC = {
 class Party:
     """One connector without HTTP: `post` and `get` are its door."""
 
-    def __init__(self, name: str, network: "Network", patience: Patience | None = None) -> None:
+    def __init__(self, name: str, network: "Network", patience: RetryPolicy | None = None) -> None:
         self.did = f"did:web:{name}.example"
         self.address = f"https://{name}.example/dsp"
         self.database = MemoryDatabase()
         self.clock = network.clock
         self.network = network
-        self.patience = patience or Patience()
+        self.patience = patience or RetryPolicy()
         self.randomness = SeededRandomness(sum(name.encode()))
         self.negotiating = Script(dict(AUTOMATIC))
         self.transferring = Script({"request": "start"})

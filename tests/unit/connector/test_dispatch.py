@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from medspace.adapters.memory import SeededRandomness
-from medspace.connector.dispatch.rules import Answer, Patience, explained, meaning
+from medspace.connector.dispatch.rules import DeliveryResult, RetryPolicy, explained, meaning
 from medspace.connector.errors import NotSentError, UnreachableError
 from medspace.connector.model import INTENTS
 from medspace.connector.ports import Reply
@@ -37,14 +37,14 @@ def posts(network, ending):
 @pytest.mark.parametrize(
     ("reply", "answer"),
     [
-        *[(Reply(status), Answer.TAKEN) for status in (200, 201, 202, 204)],
-        *[(Reply(status), Answer.NOT_YET) for status in (401, 404, 408, 425, 429)],
-        *[(Reply(403, {"code": code}), Answer.NOT_YET) for code in ("identity.premature", "members.expired")],
-        *[(Reply(status), Answer.BUSY) for status in (409, 423)],
-        *[(Reply(status), Answer.REFUSED) for status in (400, 403, 405, 410, 413, 415, 422)],
-        *[(Reply(status), Answer.UNCLEAR) for status in (301, 302, 303, 307, 308, 500, 502, 503, 504)],
-        (Reply(200, readable=False), Answer.UNCLEAR),  # a page of something in between
-        (Reply(403, {"code": "policy.prohibited"}), Answer.REFUSED),
+        *[(Reply(status), DeliveryResult.TAKEN) for status in (200, 201, 202, 204)],
+        *[(Reply(status), DeliveryResult.NOT_YET) for status in (401, 404, 408, 425, 429)],
+        *[(Reply(403, {"code": code}), DeliveryResult.NOT_YET) for code in ("identity.premature", "members.expired")],
+        *[(Reply(status), DeliveryResult.BUSY) for status in (409, 423)],
+        *[(Reply(status), DeliveryResult.REFUSED) for status in (400, 403, 405, 410, 413, 415, 422)],
+        *[(Reply(status), DeliveryResult.UNCLEAR) for status in (301, 302, 303, 307, 308, 500, 502, 503, 504)],
+        (Reply(200, readable=False), DeliveryResult.UNCLEAR),  # a page of something in between
+        (Reply(403, {"code": "policy.prohibited"}), DeliveryResult.REFUSED),
     ],
 )
 def test_what_an_answer_means(reply, answer):
@@ -71,7 +71,7 @@ def test_why_a_message_was_not_taken(reply, code, words):
 
 
 def test_pauses_double_with_chance_and_stay_within_bounds():
-    patience, chance = Patience(), SeededRandomness(1)
+    patience, chance = RetryPolicy(), SeededRandomness(1)
     pauses = [patience.pause(attempts, chance) for attempts in range(1, 60)]
     assert 0.075 <= pauses[0] <= 0.125
     assert 0.15 <= pauses[1] <= 0.25

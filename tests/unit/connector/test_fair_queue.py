@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 
 from medspace.adapters.memory import SeededRandomness
 from medspace.connector.dispatch.fair_queue import FairQueue, Sharing
-from medspace.connector.dispatch.rules import Patience
+from medspace.connector.dispatch.rules import RetryPolicy
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 SHARING = Sharing(at_once=8, member=2, silent=3)
 
 
 def places(sharing=SHARING):
-    return FairQueue(sharing, Patience(), SeededRandomness(1))
+    return FairQueue(sharing, RetryPolicy(), SeededRandomness(1))
 
 
 def nothing_is_overdue(_item):

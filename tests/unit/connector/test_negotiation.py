@@ -15,7 +15,7 @@ from medspace.connector.errors import (
 )
 from medspace.connector.model import AGREEMENTS, Agreement, Reaction
 from medspace.connector.negotiation.messages import NEGOTIATION
-from medspace.core.paging import Place
+from medspace.core.paging import Cursor
 from medspace.policy.errors import InvalidPolicyError
 from tests.unit.connector.parties import CONTEXT, OFFER, settle, until
 
@@ -306,7 +306,7 @@ async def test_lists_page_from_the_newest(provider):
         provider.clock.advance(1)
     newest = await provider.negotiations.recent(limit=2)
     assert [found.peer_pid for found in newest] == ["urn:c:2", "urn:c:1"]
-    rest = await provider.negotiations.recent(after=Place(newest[-1].created, newest[-1].id))
+    rest = await provider.negotiations.recent(after=Cursor(newest[-1].created, newest[-1].id))
     assert [found.peer_pid for found in rest] == ["urn:c:0"]
     assert len(await provider.negotiations.recent(state=newest[0].state)) == 3
 

@@ -7,7 +7,7 @@ import pytest
 from medspace.connector.errors import TransitionError
 from medspace.connector.model import NegotiationState, Role, TransferState
 from medspace.connector.negotiation import rules as negotiation
-from medspace.connector.states import Crossing, Meeting, Owner, Standing, crossing
+from medspace.connector.states import Crossing, DeliveryState, Meeting, Owner, crossing
 from medspace.connector.transfer import rules as transfer
 
 TABLES = [(negotiation, NegotiationState), (transfer, TransferState)]
@@ -114,39 +114,39 @@ def met(role, state, received, own, standing):
     return crossing(transfer.TABLE, Meeting(role, state, received, own, standing))
 
 
-@pytest.mark.parametrize("standing", [Standing.NONE, Standing.RESTING])
+@pytest.mark.parametrize("standing", [DeliveryState.NONE, DeliveryState.RESTING])
 def test_without_a_message_under_way_the_state_alone_decides(standing):
     for role, received in product(Role, T):
         assert met(role, U.STARTED, received, T.SUSPENSION, standing) is Crossing.TAKE
 
 
-@pytest.mark.parametrize("standing", [Standing.FLYING, Standing.DOUBTFUL])
+@pytest.mark.parametrize("standing", [DeliveryState.FLYING, DeliveryState.DOUBTFUL])
 def test_the_consumer_takes_what_fits_its_state(standing):
     assert met(C, U.STARTED, T.SUSPENSION, T.COMPLETION, standing) is Crossing.TAKE
 
 
 def test_the_provider_waits_for_the_answer_to_its_own_message():
-    assert met(P, U.STARTED, T.SUSPENSION, T.COMPLETION, Standing.FLYING) is Crossing.WAIT
-    assert met(P, U.STARTED, T.SUSPENSION, T.COMPLETION, Standing.DOUBTFUL) is Crossing.LATER
-    assert met(P, U.STARTED, T.TERMINATION, T.COMPLETION, Standing.DOUBTFUL) is Crossing.LATER
-    assert met(P, U.STARTED, T.TERMINATION, T.SUSPENSION, Standing.DOUBTFUL) is Crossing.TAKE
+    assert met(P, U.STARTED, T.SUSPENSION, T.COMPLETION, DeliveryState.FLYING) is Crossing.WAIT
+    assert met(P, U.STARTED, T.SUSPENSION, T.COMPLETION, DeliveryState.DOUBTFUL) is Crossing.LATER
+    assert met(P, U.STARTED, T.TERMINATION, T.COMPLETION, DeliveryState.DOUBTFUL) is Crossing.LATER
+    assert met(P, U.STARTED, T.TERMINATION, T.SUSPENSION, DeliveryState.DOUBTFUL) is Crossing.TAKE
 
 
 @pytest.mark.parametrize("role", list(Role))
 def test_what_fits_only_after_our_message_proves_that_it_was_taken(role):
     state, received, own = U.STARTED, T.START, T.SUSPENSION
-    assert met(role, state, received, own, Standing.FLYING) is Crossing.WAIT
-    assert met(role, state, received, own, Standing.DOUBTFUL) is Crossing.IMPLY
+    assert met(role, state, received, own, DeliveryState.FLYING) is Crossing.WAIT
+    assert met(role, state, received, own, DeliveryState.DOUBTFUL) is Crossing.IMPLY
 
 
 def test_what_fits_neither_before_nor_after_is_left_to_the_state():
-    assert met(P, U.REQUESTED, T.COMPLETION, T.TERMINATION, Standing.FLYING) is Crossing.TAKE
-    assert met(P, U.COMPLETED, T.START, T.SUSPENSION, Standing.DOUBTFUL) is Crossing.TAKE
+    assert met(P, U.REQUESTED, T.COMPLETION, T.TERMINATION, DeliveryState.FLYING) is Crossing.TAKE
+    assert met(P, U.COMPLETED, T.START, T.SUSPENSION, DeliveryState.DOUBTFUL) is Crossing.TAKE
 
 
 def test_before_the_first_acknowledgement_nothing_fits_as_it_is():
     table = negotiation.TABLE
-    early = Meeting(C, S.INITIAL, N.OFFER, N.REQUEST, Standing.FLYING)
+    early = Meeting(C, S.INITIAL, N.OFFER, N.REQUEST, DeliveryState.FLYING)
     assert not early.fits(table)
     assert early.fits_after(table)
     assert crossing(table, early) is Crossing.WAIT

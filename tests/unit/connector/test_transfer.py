@@ -9,7 +9,7 @@ from medspace.connector.errors import CrossedError, TransitionError, UnknownAgre
 from medspace.connector.model import AGREEMENTS, INTENTS, Agreement, Reaction, Role
 from medspace.connector.transfer.messages import TRANSFER
 from medspace.core.decision import Decision, Premise, Verdict
-from medspace.core.paging import Place
+from medspace.core.paging import Cursor
 from medspace.core.text import Text
 from tests.unit.connector.parties import CONTEXT, OFFER, PULL, settle, until
 
@@ -295,7 +295,7 @@ async def test_lists_page_and_filter(agreement, provider, consumer):
         provider.clock.advance(1)
     newest = await provider.transfers.recent(limit=1)
     assert newest[0].peer_pid == "urn:c:2"
-    older = await provider.transfers.recent(state=newest[0].state, after=Place(newest[0].created, newest[0].id))
+    older = await provider.transfers.recent(state=newest[0].state, after=Cursor(newest[0].created, newest[0].id))
     assert [found.peer_pid for found in older] == ["urn:c:1", "urn:c:0"]
 
 

@@ -11,7 +11,7 @@ from medspace.connector.model import AGREEMENTS
 from medspace.connector.usage.conditions import PERMITTED, Neutral, kept_duties
 from medspace.connector.usage.conditions.agreement import AgreementCondition
 from medspace.connector.usage.contents import MOST_KNOWN, MOST_VERSIONS
-from medspace.connector.usage.errors import NotAdmittedError, WithheldError
+from medspace.connector.usage.errors import NotAdmittedError, StepHeldError, WithheldError
 from medspace.connector.usage.model import JOBS, QUESTIONS, VERSIONS
 from medspace.core.canonical import canonical
 from medspace.core.decision import Decision, Premise, Verdict
@@ -99,6 +99,23 @@ def test_of_two_grants_the_stricter_of_each_holds():
     assert first.narrowed(second) == both
     assert Grant().narrowed(first) == first.narrowed(Grant()) == first
     assert first.narrowed(Grant(expires=early)).expires == early
+    assert Grant(hold=("a", "b")).narrowed(Grant(hold=("b", "c"))).hold == ("a", "b", "c")
+    assert Grant().narrowed(Grant(hold=("a",))).hold == Grant(hold=("a",)).narrowed(Grant()).hold == ("a",)
+    assert both.hold == Grant().hold == ()
+
+
+@pytest.mark.parametrize("why", [(), ("ethics.board",)])
+async def test_a_condition_can_want_a_person_to_look(why):
+    house, _, token = await scripted(grant=Grant(hold=why))
+    if not why:  # the control
+        assert await house.control.step(call(token))
+        return
+    with pytest.raises(StepHeldError):
+        await house.control.step(call(token))
+    (held,) = await house.control.checking.steps(None, None, 10)
+    assert held.held_for == why
+    assert await house.control.checking.decide(held.id, approve=True)
+    assert await house.kinds() == ["use.admitted", "use.held", "use.released"]
 
 
 async def test_more_holders_than_the_agreement_wants_can_be_demanded():

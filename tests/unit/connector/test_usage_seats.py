@@ -10,6 +10,7 @@ import pytest
 from medspace.adapters.memory import SeededRandomness
 from medspace.connector.usage.errors import (
     JobClosedError,
+    ManifestsTriedError,
     NotAdmittedError,
     SeatKeysTriedError,
     UnknownJobError,
@@ -17,7 +18,7 @@ from medspace.connector.usage.errors import (
     WithheldError,
 )
 from medspace.connector.usage.model import SEATS
-from medspace.connector.usage.seats import MOST_TRIES
+from medspace.connector.usage.seats import MOST_MANIFESTS, MOST_TRIES
 from medspace.core import limits
 from medspace.core.errors import InvalidInputError
 from medspace.core.parts import Keeping, Part
@@ -67,6 +68,39 @@ async def refusal(work):
 
 async def admissions(house):
     return [entry.facts for entry in await house.log() if entry.kind == "use.admitted"]
+
+
+async def test_a_use_is_shown_a_bounded_number_of_manifests():
+    """Whoever floods a use with them gets so many entries and keys, and no more; the one that holds stays."""
+    house, token = await house_of()
+    good = manifest()
+    key = await seated(house, token, good)
+    for number in range(MOST_MANIFESTS):
+        bad = _own_seat(number)
+        assert await refusal(seated(house, token, bad)) == "run.own_seat"
+    assert await house.kinds() == ["use.refused"] * MOST_MANIFESTS
+    for number in range(3):
+        with pytest.raises(ManifestsTriedError):
+            await seated(house, token, _own_seat(MOST_MANIFESTS + number))
+    assert len(await house.log()) == MOST_MANIFESTS
+    assert await seated(house, token, good) == key
+    await asked(house, token)
+
+
+async def test_two_that_come_at_once_are_counted_both():
+    house, token = await house_of()
+    await house.change(manifests=MOST_MANIFESTS - 1)
+    found = await asyncio.gather(
+        *(seated(house, token, _own_seat(number)) for number in range(2)), return_exceptions=True
+    )
+    assert sorted(type(one).__name__ for one in found) == ["ManifestsTriedError", "NotAdmittedError"]
+    assert len(await house.log()) == 1
+
+
+def _own_seat(number):
+    """A manifest that is refused: its user has a seat."""
+    seats = {HOLDER: "urn:agreement:1", B: "urn:agreement:b", USER: "urn:agreement:u"}
+    return manifest_of(USER, THREE, seats, nonce=f"{number:064x}")
 
 
 # --- what is shown --------------------------------------------------------------------------------------------------

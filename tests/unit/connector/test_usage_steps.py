@@ -26,15 +26,17 @@ from medspace.connector.usage.errors import (
     UseWaitsError,
     WithheldError,
 )
+from medspace.connector.usage.going import Lead
 from medspace.connector.usage.model import KEPT, QUESTIONS, SPENT, Outcome
+from medspace.connector.usage.naming import digests_of
 from medspace.connector.usage.notebook import Said
 from medspace.connector.usage.states import StepState
 from medspace.core.decision import Decision, Verdict
-from medspace.core.engine import StepLimits
+from medspace.core.engine import OutputForm, StepLimits
 from medspace.core.errors import InvalidInputError, RefusedError, StorageFullError, WaitingError
 from medspace.core.text import Text
 from medspace.core.usage import Brakes, Output, Release, Step
-from tests.unit.connector.uses import HOLDER, House, admitted_house, call
+from tests.unit.connector.uses import HOLDER, LABEL, USER, House, admitted_house, call
 
 DAY = 24 * 3600.0
 
@@ -248,8 +250,9 @@ async def test_what_was_told_of_the_end_is_told_again_after_a_restart_too(error,
 async def test_a_place_that_never_comes_free_admits_nothing():
     house, token = await admitted_house()
     runner = house.control._runners.named["thread"]
-    while not runner._free.locked():
-        await runner._free.acquire()
+    for member in ("did:web:one.example", "did:web:two.example"):
+        while runner.free(member):
+            await runner._turns.enter(member)
     asking = asyncio.create_task(house.control.ask(call(token), 5.0))
     while not asking.done():
         house.clock.advance(1.0)
@@ -257,6 +260,97 @@ async def test_a_place_that_never_comes_free_admits_nothing():
     assert asking.result().state is StepState.WAITING
     assert await house.log() == []
     await house.control.close()
+
+
+@pytest.mark.parametrize("event", [TransferEvent.SUSPENDED, TransferEvent.TERMINATED])
+async def test_what_waits_for_its_turn_is_ended_when_its_use_is(event):
+    """The asset is at work for another use: whoever waited for it waited on, for hours, for nothing."""
+    house, _, gate, standing = await working()
+    other = await house.start("urn:job:2")
+    waiting = asyncio.create_task(house.control.step(call(other, job="urn:job:2")))
+    asked = digests_of(call(other).step).step
+    while house.control._going.get("urn:job:2", asked) is None:
+        await asyncio.to_thread(lambda: None)
+    await house.tell(event, "urn:job:2")
+    with pytest.raises(JobClosedError):
+        await waiting
+    assert await house.kinds() == ["use.admitted"]  # of the first
+    gate.open()
+    await house.settled()
+    assert await house.kinds() == ["use.admitted", "use.released"]
+    assert standing.state is StepState.WORKING
+
+
+async def test_what_was_cut_off_and_waits_for_its_turn_is_ended_when_its_use_is():
+    house, _, gate, _ = await working()
+    other = await house.start("urn:job:2")
+    (question,) = await house.database.read(lambda tx: tx.find(QUESTIONS))
+    later = replace(question, id="urn:uuid:later", job="urn:job:2")
+    await house.database.write(lambda tx: tx.insert(QUESTIONS, later))
+    sealed = replace(later, sealed=house.notebook.sealed(call(other).step, later.id))
+    await house.database.write(lambda tx: tx.replace(QUESTIONS, later, sealed))
+    lead = house.control._going.join(
+        Lead("urn:job:2", sealed.asked, USER), lambda lead: house.control._resumed(lead, sealed)
+    )
+    await asyncio.sleep(0)
+    await house.tell(TransferEvent.SUSPENDED, "urn:job:2")
+    with pytest.raises(JobClosedError):
+        await lead.task
+    assert (await house.log())[-1].facts == {"admission": "urn:uuid:later", "code": "use.closed"}
+    gate.open()
+    await house.settled()
+
+
+# --- how far it is ---------------------------------------------------------------------------------------------
+
+
+async def test_how_far_a_long_step_is_is_told_to_whoever_waits():
+    house, token = await admitted_house()
+    gate, told = Gate(house), []
+    answer = house.engine.answer
+
+    def telling(admission, step, workplace):
+        told.append(workplace.progress)
+        return answer(admission, step, workplace)
+
+    house.engine.answer = telling
+    standing = await asked(house, token, gate)
+    assert (standing.percent, standing.left, standing.seconds) == (None, None, going.SOON)
+    (tell,) = told
+    (question,) = await house.control.checking.steps(None, None, 10)
+    assert house.control.progress(question) is None
+    tell(100, 400)
+    assert await far(house, token, standing) == (25, None, going.SOON)
+    house.clock.advance(60.0)
+    tell(200, 400)
+    assert (await far(house, token, standing))[:2] == (50, 2 * 65 - 5)  # 65 s for a quarter
+    progress = house.control.progress(question)
+    assert (progress.done, progress.of) == (200, 400)
+    for done, of in ((500, 400), (-1, 400), (float("nan"), 1), (1, float("inf")), (0, 0)):
+        tell(done, of)
+    assert house.control.progress(question) == progress
+    house.clock.advance(200.0)
+    assert (await far(house, token, standing))[1] == 0
+    gate.open()
+    await house.settled()
+    assert house.control.progress(question) is None
+    tell(400, 400)  # too late: nobody is told, nothing breaks
+
+
+async def far(house, token, standing):
+    """How far a step is, asked with a patience of five seconds."""
+    looking = asyncio.create_task(house.control.look(seen(token), standing.step, 5.0))
+    while house.clock.sleepers < 2 and not looking.done():
+        await asyncio.to_thread(lambda: None)
+    house.clock.advance(5.0)
+    found = await looking
+    return found.percent, found.left, found.seconds
+
+
+def test_a_step_that_takes_long_is_asked_for_more_seldom():
+    working = StepState.WORKING
+    asks = [going.StepStatus("s", working, left=left).seconds for left in (None, 0, 9, 50, 3600)]
+    assert asks == [1, 1, 1, 5, going.SELDOM]
 
 
 # --- a person looks --------------------------------------------------------------------------------------------
@@ -305,6 +399,90 @@ async def test_what_a_person_keeps_back_is_told_like_everything_that_is_kept_bac
     with pytest.raises(StepOverError) as over:
         await house.control.look(seen(token), standing.step, 5.0)
     assert over.value.facts["decision"] == rules.WITHHELD
+
+
+async def reasons(house, state=Outcome.HELD):
+    (question,) = await house.control.checking.steps(state, None, 10)
+    return question.held_for
+
+
+async def test_the_label_can_want_a_person_to_look_at_each_result():
+    house, token = await admitted_house()
+    await house.relabel(LABEL | {"review": True})
+    with pytest.raises(StepHeldError):
+        await house.control.step(call(token))
+    assert await reasons(house) == ("label.review",)
+    with pytest.raises(StepHeldError):
+        await house.control.step(call(token))  # the same step, again
+    with pytest.raises(UseWaitsError):
+        await house.control.step(call(token, round=2))
+    release = await house.control.checking.decide(await one(house), approve=True)
+    assert await house.kinds() == ["use.admitted", "use.held", "use.released"]
+    assert await house.control.step(call(token)) == release
+    assert await reasons(house, Outcome.RELEASED) == ("label.review",)
+    with pytest.raises(StepHeldError):
+        await house.control.step(call(token, round=2))  # each of them
+
+
+async def test_without_that_word_of_the_label_it_leaves_at_once():
+    """The control."""
+    house, token = await admitted_house()
+    await house.relabel(LABEL | {"review": False})
+    assert await house.control.step(call(token))
+    assert await house.kinds() == ["use.admitted", "use.released"]
+
+
+async def test_a_label_that_wants_it_while_the_engine_works_is_heard():
+    house, token = await admitted_house()
+    gate = Gate(house)
+    step = asyncio.create_task(house.control.step(call(token)))
+    await gate.begun.wait()
+    await house.relabel(LABEL | {"review": True})
+    gate.open()
+    with pytest.raises(StepHeldError):
+        await step
+    assert await reasons(house) == ("label.review",)
+
+
+async def test_all_who_want_a_person_to_look_are_named():
+    house, token, _ = await held_house()
+    assert await reasons(house) == ("use.engine",)
+    await house.control.checking.decide(await one(house), approve=True)
+    await house.relabel(LABEL | {"review": True})
+    with pytest.raises(StepHeldError):
+        await house.control.step(call(token, round=2))
+    assert await reasons(house) == ("use.engine", "label.review")
+
+
+async def test_an_answer_that_another_use_got_is_looked_at_as_well():
+    house, token = await admitted_house()
+    await house.control.step(call(token))
+    await house.relabel(LABEL | {"review": True})
+    other = await house.start("urn:job:2")
+    with pytest.raises(StepHeldError):
+        await house.control.step(call(other, job="urn:job:2"))
+    assert len(house.engine.asked) == 1
+
+
+async def test_a_message_of_a_protocol_is_for_no_person_to_look_at():
+    house, token = await admitted_house()
+    await house.relabel(LABEL | {"review": True})
+    house.engine.outputs = (OutputForm("count.sum", message=True, most=64),)
+    house.engine.output = replace(SUM, cohort=0)
+    assert await house.control.step(call(token))
+
+
+async def test_a_person_has_a_week_to_look():
+    house, token = await admitted_house()
+    await house.relabel(LABEL | {"review": True})
+    with pytest.raises(StepHeldError):
+        await house.control.step(call(token))
+    house.clock.advance(6.9 * DAY)
+    await house.control.tidy()
+    assert await one(house)
+    house.clock.advance(0.2 * DAY)
+    await house.control.tidy()
+    assert (await house.log())[-1].facts["code"] == "release.expired"
 
 
 async def test_a_use_asks_nothing_more_while_an_answer_to_it_waits():
@@ -586,7 +764,7 @@ async def test_nothing_is_kept_of_what_was_never_admitted():
 
     def work(tx):
         notebook.settle(tx, "urn:none", Outcome.FAILED)
-        notebook.hold(tx, "urn:none", output, house.clock.now())
+        notebook.hold(tx, "urn:none", output, house.clock.now(), ["use.engine"])
         notebook.tell(tx, "urn:none", Said("x"))
         notebook.keep(tx, Release("r", "urn:none", "k", 1, {}, 1, "d", 0), house.clock.now())
         return tx.find(KEPT), tx.find(QUESTIONS), notebook.held(tx, "urn:none"), notebook.ended(tx, "urn:none")

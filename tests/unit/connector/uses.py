@@ -117,6 +117,9 @@ class Engine:
     def check(self, task: Any) -> None:
         """Every task is fine."""
 
+    def columns(self, step: Step) -> set[Any]:
+        return {step.task.get("column"), step.task.get("by")}
+
     def protection(self, task: Any) -> str:
         return COORDINATOR_SEES_SUMS
 

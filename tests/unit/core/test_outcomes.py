@@ -10,7 +10,7 @@ from medspace.core.dictionary import (
     ColumnType,
     Dictionary,
     DictionaryError,
-    Outcome,
+    OutcomeDefinition,
     describe,
     outcome,
     parse,
@@ -37,7 +37,7 @@ type = "code"
 )
 def test_an_outcome_is_read_and_written(text, column, comparison, value):
     found = outcome(text)
-    assert found == Outcome(column, comparison, value)
+    assert found == OutcomeDefinition(column, comparison, value)
     assert outcome(str(found)) == found
 
 
@@ -49,7 +49,7 @@ def test_what_is_no_outcome(text):
 
 def test_a_dictionary_publishes_its_outcomes_and_an_old_one_reads_as_before():
     declared = parse(TEXT.format(outcomes='["num > 0"]'))
-    assert declared.outcomes == (Outcome("num", ">", 0.0),)
+    assert declared.outcomes == (OutcomeDefinition("num", ">", 0.0),)
     assert describe(declared)["outcomes"] == ["num > 0"]
     assert "outcomes" not in describe(parse(TEXT.format(outcomes="[]")))
 

@@ -193,4 +193,4 @@ def test_every_error_has_a_code_a_sentence_a_next_step_and_an_exit_code():
 
 def test_an_error_says_code_sentence_and_next_step():
     told = str(errors.InvalidInputError(reason="x"))
-    assert told == "input.invalid: The input cannot be used: x. Mend it and send it again."
+    assert told == "input.invalid: The input cannot be used: x. Fix it and send it again."

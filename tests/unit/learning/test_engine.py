@@ -8,6 +8,7 @@ import pytest
 
 from medspace.connector.usage.rules import behind_the_gate, measured
 from medspace.core.columns import ColumnUnknownError
+from medspace.core.engine import columns_of
 from medspace.core.usage import Step
 from medspace.learning.errors import StepInvalidError
 from medspace.learning.glm.answers import EVALUATION, MOMENTS, NEWTON
@@ -43,6 +44,17 @@ def ask(name="moments", *, task=TASK, rows=ROWS, number=1, **inputs):
 
 def at(name="newton", beta=(0.1, 0.2, 0.3, 0.4), **layout):
     return ask(name, number=2, beta=list(beta), layout={**LAYOUT, **layout})
+
+
+def test_no_other_column_is_opened_than_the_engine_says(monkeypatch):
+    opened = set()
+    for way in ("numbers", "codes"):
+        real = getattr(TableRows, way)
+        monkeypatch.setattr(TableRows, way, lambda rows, column, real=real: opened.add(column) or real(rows, column))
+    rows = ROWS | {"other": [1.0] * 6}
+    ask(rows=rows)
+    ask("newton", rows=rows, number=2, beta=[0.1, 0.2, 0.3, 0.4], layout=LAYOUT)
+    assert opened == columns_of(GlmEngine(), Step(TASK, 1, "moments")) == {"age", "cp", "num"}
 
 
 def test_moments():

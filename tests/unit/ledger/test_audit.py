@@ -9,7 +9,7 @@ from medspace.ledger import audit, merkle, note
 from medspace.ledger.bundle import FORMAT, Bundle
 from medspace.ledger.model import Checkpoint, Entry
 from medspace.ledger.note import Note
-from medspace.ledger.report import CHECKS, DELEGATED, ENTRIES, HISTORY, QUESTION, Outcome
+from medspace.ledger.report import CHECKS, DELEGATED, ENTRIES, HISTORY, QUESTION, AuditOutcome
 from tests.unit.ledger.story import AUTHORITY, BEGIN, MEMBERS, NORTH, NOW, SIGNERS, honest, verify
 
 
@@ -24,20 +24,20 @@ def signed(texts):
 def test_an_honest_story_is_verified():
     space = honest()
     report = space.audit()
-    assert report.outcome is Outcome.VERIFIED
+    assert report.outcome is AuditOutcome.VERIFIED
     assert report.findings == ()
     assert report.logs == tuple(sorted(space.logs))
     assert report.entries == sum(len(log) for log in space.logs.values())
     asked = {check.name for check in CHECKS} - {HISTORY.name, QUESTION.name, DELEGATED.name}
     assert {count.check for count in report.counts} == asked
-    assert all(count.outcome is Outcome.VERIFIED and count.verified for count in report.counts)
+    assert all(count.outcome is AuditOutcome.VERIFIED and count.verified for count in report.counts)
 
 
 def test_earlier_checkpoints_are_held_against_the_log():
     space = honest()
     kept = [space.checkpoint(NORTH, size=size).note for size in (0, 1, 5, 11)]
     report = verify(space.bundles(), kept)
-    assert report.outcome is Outcome.VERIFIED
+    assert report.outcome is AuditOutcome.VERIFIED
     assert report.count(HISTORY).verified == 4
 
 
@@ -50,8 +50,8 @@ def test_earlier_checkpoints_may_travel_in_the_bundle():
 
 def test_an_empty_log_proves_nothing():
     report = verify([signed([])])
-    assert (report.entries, report.logs, report.outcome) == (0, (NORTH,), Outcome.UNVERIFIABLE)
-    assert report.count(ENTRIES).outcome is Outcome.UNVERIFIABLE
+    assert (report.entries, report.logs, report.outcome) == (0, (NORTH,), AuditOutcome.UNVERIFIABLE)
+    assert report.count(ENTRIES).outcome is AuditOutcome.UNVERIFIABLE
     assert [finding.code for finding in report.findings] == ["log.entries.empty"]
 
 
@@ -61,7 +61,7 @@ def test_what_a_newer_program_wrote_is_unverifiable_here():
     )
     report = verify([signed([text])])
     assert [finding.code for finding in report.findings] == ["log.entries.unknown_kind"]
-    assert report.outcome is Outcome.UNVERIFIABLE
+    assert report.outcome is AuditOutcome.UNVERIFIABLE
     assert "moon.landed" in str(report.findings[0].text)
 
 
@@ -83,7 +83,7 @@ def test_the_reader_of_the_members_list_is_told_list_and_key():
 
     report = audit.verify([signed([])], AUTHORITY, NOW, read_list)
     assert told == [(MEMBERS, AUTHORITY)]
-    assert report.outcome is Outcome.FAILED
+    assert report.outcome is AuditOutcome.FAILED
 
 
 def test_findings_are_sentences():

@@ -9,7 +9,7 @@ from medspace.core.signing import Ed25519Signer
 from medspace.ledger import audit, lineage
 from medspace.ledger.membership import MembersList
 from medspace.ledger.model import Entry
-from medspace.ledger.report import Outcome
+from medspace.ledger.report import AuditOutcome
 from tests.unit.ledger import story
 from tests.unit.ledger.story import COMPANY, NORTH, NOW, RUN, SIGNERS, SITES, SOUTH, honest, trained, transfer_of
 
@@ -56,21 +56,21 @@ def audited(space, *without):
 
 
 def codes(report):
-    return {finding.code for finding in report.findings if finding.outcome is not Outcome.VERIFIED}
+    return {finding.code for finding in report.findings if finding.outcome is not AuditOutcome.VERIFIED}
 
 
 def test_an_honest_delegated_run_is_verified():
     report = audited(delegated())
-    assert report.outcome is Outcome.VERIFIED, report.findings
+    assert report.outcome is AuditOutcome.VERIFIED, report.findings
 
 
 def test_a_run_that_still_goes_on_is_open_and_a_failed_one_is_over():
     space = delegated(trained())
-    assert audited(space).outcome is Outcome.OPEN
+    assert audited(space).outcome is AuditOutcome.OPEN
     assert "run.delegated.open" in codes(audited(space))
     for did in (COMPANY, LEADER):
         space.note(did, "run.failed", run=RUN, code="learning.cancelled")
-    assert audited(space).outcome is Outcome.VERIFIED
+    assert audited(space).outcome is AuditOutcome.VERIFIED
 
 
 def test_a_delegated_run_whose_user_never_ended_it():
@@ -155,7 +155,7 @@ STORIES = {
 def test_what_cannot_be_honest_is_found(name):
     change, code = STORIES[name]
     report = audited(change(delegated()))
-    assert report.outcome is Outcome.FAILED
+    assert report.outcome is AuditOutcome.FAILED
     assert code in codes(report)
 
 
@@ -170,7 +170,7 @@ def test_without_a_log_nothing_is_taken_for_granted():
     space = delegated()
     assert {"run.delegated.no_log", "run.answer.no_log"} <= codes(audited(space, COMPANY))
     assert "run.delegated.no_log" in codes(audited(space, LEADER))
-    assert audited(space, COMPANY).outcome is Outcome.UNVERIFIABLE
+    assert audited(space, COMPANY).outcome is AuditOutcome.UNVERIFIABLE
 
 
 def test_a_log_that_ends_too_early_says_so():

@@ -8,22 +8,22 @@ from hypothesis import strategies as st
 from medspace.core.canonical import canonical
 from medspace.core.hashing import digest_bytes
 from medspace.ledger.errors import MalformedEntryError, UnknownEntryKindError
-from medspace.ledger.kinds import ENTRY_KINDS, LONGEST_LIST, Form
+from medspace.ledger.kinds import ENTRY_KINDS, LONGEST_LIST, FactType
 from medspace.ledger.model import LONGEST_ENTRY, Entry, decode
 
 TIME = "2026-11-23T12:00:00.000Z"
 DID = "did:web:127.0.0.1%3A8101"
 DIGEST = "sha256:" + "0" * 64
 EXAMPLES = {
-    Form.TOKEN: "urn:uuid:0",
-    Form.DID: DID,
-    Form.DIGEST: DIGEST,
-    Form.TIME: TIME,
-    Form.NUMBER: 3,
-    Form.TOKENS: ["a", "b"],
-    Form.DIDS: [DID],
-    Form.DIGESTS: [DIGEST],
-    Form.ANSWERS: [{"site": DID, "use": "u", "release": "r", "digest": DIGEST}],
+    FactType.TOKEN: "urn:uuid:0",
+    FactType.DID: DID,
+    FactType.DIGEST: DIGEST,
+    FactType.TIME: TIME,
+    FactType.NUMBER: 3,
+    FactType.TOKENS: ["a", "b"],
+    FactType.DIDS: [DID],
+    FactType.DIGESTS: [DIGEST],
+    FactType.ANSWERS: [{"site": DID, "use": "u", "release": "r", "digest": DIGEST}],
 }
 
 
@@ -91,7 +91,7 @@ def test_text_that_may_be_about_a_person_does_not_fit_a_fact(value):
         ("run.started", "agreements", ["a"] * (LONGEST_LIST + 1)),
         ("run.round", "answers", [{}]),
         ("run.round", "answers", ["a"]),
-        ("run.round", "answers", [{**EXAMPLES[Form.ANSWERS][0], "name": "x"}]),
+        ("run.round", "answers", [{**EXAMPLES[FactType.ANSWERS][0], "name": "x"}]),
         ("negotiation.agreed", "expires", "2027"),
     ],
 )
@@ -119,15 +119,15 @@ def test_an_actor_is_a_did():
 
 
 FORMS = {
-    Form.TOKEN: st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=256),
-    Form.DID: st.just(DID),
-    Form.DIGEST: st.binary(max_size=3).map(digest_bytes),
-    Form.TIME: st.just(TIME),
-    Form.NUMBER: st.integers(0, 2**53 - 1),
-    Form.TOKENS: st.lists(st.just("a") | st.just('"\\')),
-    Form.DIDS: st.lists(st.just(DID), max_size=3).map(tuple),
-    Form.DIGESTS: st.lists(st.just(DIGEST), max_size=3),
-    Form.ANSWERS: st.lists(st.permutations(list(EXAMPLES[Form.ANSWERS][0].items())).map(dict), max_size=3),
+    FactType.TOKEN: st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=256),
+    FactType.DID: st.just(DID),
+    FactType.DIGEST: st.binary(max_size=3).map(digest_bytes),
+    FactType.TIME: st.just(TIME),
+    FactType.NUMBER: st.integers(0, 2**53 - 1),
+    FactType.TOKENS: st.lists(st.just("a") | st.just('"\\')),
+    FactType.DIDS: st.lists(st.just(DID), max_size=3).map(tuple),
+    FactType.DIGESTS: st.lists(st.just(DIGEST), max_size=3),
+    FactType.ANSWERS: st.lists(st.permutations(list(EXAMPLES[FactType.ANSWERS][0].items())).map(dict), max_size=3),
 }
 
 

@@ -3,7 +3,7 @@ import pytest
 from medspace.ledger import questions
 from medspace.ledger.errors import MalformedQuestionsError
 from medspace.ledger.questions import Question, Questions
-from medspace.ledger.report import QUESTION, Outcome
+from medspace.ledger.report import QUESTION, AuditOutcome
 from tests.unit.ledger import story
 from tests.unit.ledger.story import COMPANY, NORTH, SOUTH, honest, verify
 
@@ -20,7 +20,7 @@ def shown(space, *changes, origin=NORTH):
 def test_a_question_that_is_shown_is_the_one_that_was_noted():
     space = honest()
     report = verify(space.bundles(), shown=[shown(space, {})])
-    assert report.outcome is Outcome.VERIFIED
+    assert report.outcome is AuditOutcome.VERIFIED
     assert report.count(QUESTION).verified == 1
     told = {one.holder: (one.admitted, one.shown, one.not_shown) for one in report.questions}
     assert told == {NORTH: (2, 1, 1), SOUTH: (2, 0, 2)}
@@ -28,7 +28,7 @@ def test_a_question_that_is_shown_is_the_one_that_was_noted():
 
 def test_questions_that_are_not_shown_are_not_wrong():
     report = honest().audit()
-    assert report.outcome is Outcome.VERIFIED
+    assert report.outcome is AuditOutcome.VERIFIED
     assert [one.not_shown for one in report.questions] == [2, 2]
 
 
@@ -49,7 +49,7 @@ def test_a_question_that_was_not_asked_is_a_finding(change, code):
     space = honest()
     report = verify(space.bundles(), shown=[shown(space, change)])
     assert [finding.code for finding in report.findings] == [f"use.question.{code}"]
-    assert report.outcome is Outcome.FAILED
+    assert report.outcome is AuditOutcome.FAILED
 
 
 def test_control_the_question_that_was_asked_is_none():
@@ -58,20 +58,20 @@ def test_control_the_question_that_was_asked_is_none():
     space.edit(NORTH, space.find(NORTH, "use.admitted"), question=story.digest(questions.exact(fractions)))
     file = questions.render(shown(space, {"inputs": fractions}))
     report = verify(space.bundles(), shown=[questions.read(file)])
-    assert report.count(QUESTION).outcome is Outcome.VERIFIED
+    assert report.count(QUESTION).outcome is AuditOutcome.VERIFIED
 
 
 def test_questions_without_the_log_prove_nothing():
     space = honest()
     report = verify(space.bundles(without=[NORTH]), shown=[shown(space, {})])
     assert "use.question.no_log" in {finding.code for finding in report.findings}
-    assert report.count(QUESTION).outcome is Outcome.UNVERIFIABLE
+    assert report.count(QUESTION).outcome is AuditOutcome.UNVERIFIABLE
 
 
 def test_a_party_that_admitted_nothing_has_nothing_to_show():
     assert {one.holder for one in honest().audit().questions} == {NORTH, SOUTH}
     report = verify(honest().bundles(), shown=[Questions(format=questions.FORMAT, origin=COMPANY, questions=())])
-    assert report.outcome is Outcome.VERIFIED
+    assert report.outcome is AuditOutcome.VERIFIED
 
 
 @pytest.mark.parametrize(

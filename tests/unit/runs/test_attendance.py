@@ -16,7 +16,7 @@ from medspace.runs.model import Fault, RunState
 from tests.unit.learning.simulated import SimulatedSites, coordinator, did, seats
 from tests.unit.runs.test_coordinator import TABLES, drive, task, vanish
 
-NO = SiteRefusedError(site=did(1), reason="No column agee.", refusal="learning.column_unknown", advice="Mend it.")
+NO = SiteRefusedError(site=did(1), reason="No column agee.", refusal="learning.column_unknown", advice="Fix it.")
 DICTIONARY = {
     "title": "Invented",
     "columns": [{"name": "x", "type": "number"}, {"name": "z", "type": "number"}, {"name": "y", "type": "flag"}],
@@ -68,7 +68,7 @@ async def test_a_refusal_ends_the_run_with_the_sites_own_code_words_and_advice()
     assert (run.state, run.model, run.failure.code) == (RunState.FAILED, None, "learning.column_unknown")
     assert (run.failure.exit_code, run.failure.by_sites) == (3, True)
     (cause,) = rules.causes(run.faults)
-    assert (str(cause.reason), str(cause.advice), cause.sites) == ("No column agee.", "Mend it.", (did(1),))
+    assert (str(cause.reason), str(cause.advice), cause.sites) == ("No column agee.", "Fix it.", (did(1),))
     (facts,) = await said(database, "run.failed")
     assert (facts["code"], facts["missing"], facts["reasons"]) == (
         "learning.column_unknown",

@@ -225,7 +225,7 @@ class _Receiving:
             raise PartError(digest=self._part.digest, reason=Text(msgid("not all of its bytes came")))
         self._check_place()
         if self._digest() != self._part.digest:
-            self._discard(msgid("its content has another digest"))
+            self._discard(msgid("its content has a different digest"))
         try:
             _settle(self._file, self._path, self._path.parent / self._part.digest)
         finally:

@@ -164,7 +164,7 @@ class _Receiving:
             self.close()
             raise PartError(digest=self._part.digest, reason=Text(msgid("not all of its bytes came")))
         if sha256(self._content).hexdigest() != self._part.digest:
-            self._discard(msgid("its content has another digest"))
+            self._discard(msgid("its content has a different digest"))
         self._shelf.whole[self._part.digest] = bytes(self._content)
         del self._shelf.partial[self._key]
         self.close()

@@ -19,8 +19,8 @@ from medspace.core.dictionary import (
     Column,
     ColumnType,
     Dictionary,
-    Finding,
     Reason,
+    TableFlaw,
     explain,
     missing_numbers,
 )
@@ -55,9 +55,9 @@ def check(connection: Connection, file: str, dictionary: Dictionary) -> None:
         raise TableRefusedError(file, _findings(rows, dictionary), count)
 
 
-def _findings(rows: list[tuple[Any, ...]], dictionary: Dictionary) -> list[Finding]:
+def _findings(rows: list[tuple[Any, ...]], dictionary: Dictionary) -> list[TableFlaw]:
     findings = [
-        Finding(row[0], column.name, explain(column, Reason(found)))
+        TableFlaw(row[0], column.name, explain(column, Reason(found)))
         for row in rows
         for column, found in zip(dictionary.columns, row[1:], strict=True)
         if found is not None

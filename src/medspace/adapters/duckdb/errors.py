@@ -10,7 +10,7 @@ RefusedError
 
 from collections.abc import Sequence
 
-from medspace.core.dictionary import Finding
+from medspace.core.dictionary import TableFlaw
 from medspace.core.errors import InvalidInputError, RefusedError
 from medspace.core.text import Text, msgid
 
@@ -20,7 +20,7 @@ class TableUnreadableError(InvalidInputError):
 
     code = "table.unreadable"
     sentence = msgid("The table {file} cannot be read: {reason}.")
-    next_step = msgid("Mend the file or name another one; nothing of it was loaded.")
+    next_step = msgid("Fix the file or name another one; nothing of it was loaded.")
 
     def __init__(self, file: str, reason: str | Text) -> None:
         super().__init__(file=file, reason=reason)
@@ -34,9 +34,9 @@ class TableRefusedError(InvalidInputError):
         "The table {file} does not keep to its data dictionary ({count} findings). "
         "The first: row {row}, column {column}: {reason}."
     )
-    next_step = msgid("Mend these cells or the dictionary; nothing of the table was loaded.")
+    next_step = msgid("Fix these cells or the dictionary; nothing of the table was loaded.")
 
-    def __init__(self, file: str, findings: Sequence[Finding], count: int) -> None:
+    def __init__(self, file: str, findings: Sequence[TableFlaw], count: int) -> None:
         first = findings[0]
         super().__init__(file=file, count=count, row=first.row, column=first.column, reason=first.reason)
         self.findings = tuple(findings)
@@ -58,4 +58,6 @@ class ScopeRefusedError(RowsRefusedError):
     """What narrows the rows does not fit the table: nothing is opened. Only the holder hears the reason."""
 
     code = "rows.scope"
-    next_step = msgid("Look which condition narrows the rows of this asset, and at the asset's data dictionary.")
+    next_step = msgid(
+        "Find out which condition narrows the rows of this asset, and check the asset's data dictionary."
+    )

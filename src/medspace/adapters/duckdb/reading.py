@@ -19,7 +19,7 @@ import numpy as np
 
 from medspace.adapters.duckdb.errors import TableRefusedError, TableUnreadableError
 from medspace.adapters.extras import require
-from medspace.core.dictionary import Dictionary, Finding
+from medspace.core.dictionary import Dictionary, TableFlaw
 from medspace.core.text import Text, msgid
 
 Connection: TypeAlias = Any  # duckdb.DuckDBPyConnection; duckdb is optional, so its types are not named here
@@ -197,7 +197,7 @@ def _refuse_rejects(connection: Connection, file: str, header: Sequence[str]) ->
     if not rejects:
         return
     findings = [
-        Finding(line, _name(header, index), Text(REJECTS.get(kind, msgid("the row is not CSV (RFC 4180)"))))
+        TableFlaw(line, _name(header, index), Text(REJECTS.get(kind, msgid("the row is not CSV (RFC 4180)"))))
         for line, index, kind in rejects[:MOST_FINDINGS]
     ]
     raise TableRefusedError(file, findings, len(rejects))
@@ -304,6 +304,6 @@ def match(file: str, names: Sequence[str], dictionary: Dictionary) -> list[int]:
         *((name, msgid("the data dictionary does not describe this column")) for name in names if name not in known),
     ]
     if findings:
-        named = [Finding(1, name, Text(reason)) for name, reason in findings[:MOST_FINDINGS]]
+        named = [TableFlaw(1, name, Text(reason)) for name, reason in findings[:MOST_FINDINGS]]
         raise TableRefusedError(file, named, len(findings))
     return [list(names).index(name) for name in wanted]

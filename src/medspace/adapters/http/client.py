@@ -13,18 +13,19 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from medspace.adapters.http.connection import (
-    Answer,
     BrokenAnswerError,
     Connection,
     Exchange,
     Head,
+    HttpResponse,
     NoAnswerError,
     OversizedAnswerError,
 )
-from medspace.adapters.http.dialling import Dialler, Proxy, Resolver, system_resolver
+from medspace.adapters.http.dialling import Dialler, Resolver, system_resolver
 from medspace.adapters.http.errors import AnswerTooLargeError, BadAnswerError
-from medspace.adapters.http.guard import Guard, Target
+from medspace.adapters.http.guard import Guard, ParsedUrl
 from medspace.adapters.http.pace import Pace, Stopwatch, TooSlowError
+from medspace.adapters.http.proxy import Proxy
 from medspace.connector.errors import NotSentError, UnreachableError
 from medspace.core.text import Text, msgid
 
@@ -38,7 +39,7 @@ USUAL_PACE = Pace()
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ClientLimits:
     """Times in seconds, sizes in bytes."""
 
     total: float = 30.0  # for one call, everything included; a streamed body has a pace instead
@@ -87,11 +88,11 @@ class HttpClient:
         *,
         tls: ssl.SSLContext | None = None,
         resolve: Resolver = system_resolver,
-        limits: Limits | None = None,
+        limits: ClientLimits | None = None,
         proxy: Proxy | None = None,
     ) -> None:
         self._guard = guard
-        self._limits = limits or Limits()
+        self._limits = limits or ClientLimits()
         self._dialler = Dialler(guard, tls, resolve, patience=self._limits.connect, proxy=proxy)
         self._origins: dict[_Key, _Origin] = {}
 
@@ -104,7 +105,7 @@ class HttpClient:
         body: bytes = b"",
         limit: int | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - a bound of the call, kept inside
-    ) -> Answer:
+    ) -> HttpResponse:
         """Send one request and read its whole answer. Redirects are answers like any other.
 
         `limit` (bytes) and `timeout` (seconds) override the client's. Where a kept connection ends before any byte of
@@ -120,7 +121,7 @@ class HttpClient:
         length = len(body) if body or method == "POST" else None
         head = _head(method, target, {"Accept-Encoding": "gzip", **(headers or {})}, length, JSON)
 
-        def ask(connection: Connection) -> Awaitable[Answer]:
+        def ask(connection: Connection) -> Awaitable[HttpResponse]:
             return connection.exchange(head + body, limit or self._limits.answer)
 
         again = method in IDEMPOTENT
@@ -172,7 +173,7 @@ class HttpClient:
 
     @asynccontextmanager
     async def _asked(
-        self, url: str, target: Target, ask: Callable[[Connection], Awaitable[T]], *, again: bool
+        self, url: str, target: ParsedUrl, ask: Callable[[Connection], Awaitable[T]], *, again: bool
     ) -> AsyncIterator[T]:
         """What comes of asking on a connection to the target; `ask` closes the connection where it fails."""
         key = (target.scheme, target.host, target.port)
@@ -192,7 +193,7 @@ class HttpClient:
             self._forget(key, origin)
 
     async def _ask(
-        self, url: str, target: Target, origin: _Origin, ask: Callable[[Connection], Awaitable[T]], *, again: bool
+        self, url: str, target: ParsedUrl, origin: _Origin, ask: Callable[[Connection], Awaitable[T]], *, again: bool
     ) -> tuple[Connection, T]:
         kept = self._idle(origin)
         if kept is not None:
@@ -258,7 +259,7 @@ def _told(url: str) -> Iterator[None]:
 
 def _plain(head: Head) -> Head:
     if head.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
-        raise BrokenAnswerError(msgid("it is packed, though it was asked for as it is"))
+        raise BrokenAnswerError(msgid("it is compressed, though it was asked for uncompressed"))
     return head
 
 
@@ -282,7 +283,7 @@ async def _taken(exchange: Exchange, watch: Stopwatch) -> AsyncIterator[bytes]:
         yield piece
 
 
-def _head(method: str, target: Target, headers: Mapping[str, str], length: int | None, media_type: str) -> bytes:
+def _head(method: str, target: ParsedUrl, headers: Mapping[str, str], length: int | None, media_type: str) -> bytes:
     fields = {"Host": target.authority, "User-Agent": USER_AGENT, "Accept": JSON, **headers}
     if length is not None:
         fields |= {"Content-Length": str(length), "Content-Type": media_type}

@@ -48,7 +48,7 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpResponse:
     """A whole answer; header names are in lower case, `body` is decompressed."""
 
     status: int
@@ -94,7 +94,7 @@ class Connection(asyncio.Protocol):
         """Whether another exchange may begin on it."""
         return not self._closed and self._reading is None
 
-    async def exchange(self, request: bytes, limit: int) -> Answer:
+    async def exchange(self, request: bytes, limit: int) -> HttpResponse:
         """Send a request and wait for its answer, whose body has at most `limit` bytes, packed and unpacked.
 
         A caller that stops waiting closes the connection.
@@ -107,7 +107,9 @@ class Connection(asyncio.Protocol):
             asked = self.begin(request, limit)
             head = await asked.head()
             body = b"".join([chunk async for chunk in asked.chunks()])
-            return Answer(head.status, head.headers, unpacked(body, head.headers.get("content-encoding", ""), limit))
+            return HttpResponse(
+                head.status, head.headers, unpacked(body, head.headers.get("content-encoding", ""), limit)
+            )
         except BaseException:
             self.close()
             raise

@@ -6,7 +6,6 @@ proxy is asked for a checked address, never for a name: what a name points to wo
 
 import asyncio
 import os
-import re
 import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -16,49 +15,21 @@ from ipaddress import ip_address
 from itertools import zip_longest
 from pathlib import Path
 from socket import AF_INET, AF_INET6, IPPROTO_TCP, SOCK_STREAM, socket
+from typing import TypeVar
 
 from medspace.adapters.http.connection import Connection
-from medspace.adapters.http.guard import LARGEST_PORT, Address, Guard, Target, is_address, is_loopback
+from medspace.adapters.http.guard import Address, Guard, ParsedUrl, is_address, is_loopback
+from medspace.adapters.http.proxy import Proxy, ProxyError, tunnel
 from medspace.connector.errors import NotSentError
 from medspace.core.text import Text, msgid
 
 # Host name and port to the texts of its addresses.
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
-Attempt = Callable[[], Awaitable[socket]]
+Way = socket | asyncio.Transport  # to the other side, without anything of ours said yet
+W = TypeVar("W", bound=Way)
 
 STAGGER = 0.25  # seconds between two attempts (RFC 8305 8, Connection Attempt Delay)
 PATIENCE = 5.0  # seconds for resolving, connecting and TLS
-LARGEST_HEAD = 8 * 1024  # bytes of a proxy's answer
-_STATUS = re.compile(rb"HTTP/1\.[01] (?P<status>[1-5][0-9]{2})(?: [^\r\n]*)?\r\n")
-_PROXY = re.compile(r"http://(?P<host>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]{1,253}):(?P<port>[1-9][0-9]{0,4})/?")
-
-
-class ProxyError(OSError):
-    """The proxy gave no way to the other side; `reason` says how it answered."""
-
-    def __init__(self, reason: Text) -> None:
-        super().__init__()
-        self.reason = reason
-
-
-@dataclass(frozen=True, slots=True)
-class Proxy:
-    """A forward proxy that opens tunnels (CONNECT, RFC 9110 9.3.6); the operator names it, so it is not guarded."""
-
-    host: str
-    port: int
-
-    @classmethod
-    def of(cls, url: str) -> "Proxy":
-        """Read from `http://host:port`.
-
-        Raises:
-            ValueError: it is something else; users, passwords and TLS to the proxy are not supported.
-        """
-        read = _PROXY.fullmatch(url)
-        if read is None or int(read["port"]) > LARGEST_PORT:
-            raise ValueError("not http://host:port")
-        return cls(read["host"].strip("[]").lower(), int(read["port"]))
 
 
 async def system_resolver(host: str, port: int) -> Sequence[str]:
@@ -90,7 +61,7 @@ class Dialler:
     stagger: float = STAGGER
     proxy: Proxy | None = None
 
-    async def dial(self, url: str, target: Target) -> Connection:
+    async def dial(self, url: str, target: ParsedUrl) -> Connection:
         """A connection to the target of a URL.
 
         Raises:
@@ -110,33 +81,27 @@ class Dialler:
         except OSError as error:
             raise NotSentError(address=url, reason=_reason(error)) from None
 
-    async def _dial(self, url: str, target: Target) -> Connection:
+    async def _dial(self, url: str, target: ParsedUrl) -> Connection:
         addresses = self.guard.check_addresses(url, target.host, await self._addresses(target.host, target.port))
-        reach = partial(reached, port=target.port) if self._directly(target) else partial(self._tunnel, target.port)
-        sock = await first_of([partial(reach, address) for address in interleaved(addresses)], self.stagger)
-        tls, name = (self._context(), target.host) if target.secure else (None, None)
-        loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(Connection, sock=sock, ssl=tls, server_hostname=name)
-        return connection
-
-    def _directly(self, target: Target) -> bool:
-        return self.proxy is None or is_loopback(target.host)
+        tls = self._context() if target.secure else None
+        if self.proxy is None or is_loopback(target.host):
+            reach = partial(reached, port=target.port)
+            sock = await first_of([partial(reach, address) for address in interleaved(addresses)], self.stagger)
+            name, loop = target.host if tls else None, asyncio.get_running_loop()
+            _, connection = await loop.create_connection(Connection, sock=sock, ssl=tls, server_hostname=name)
+            return connection
+        ways = [partial(self._tunnel, self.proxy, target.port, address) for address in interleaved(addresses)]
+        return await _through(await first_of(ways, self.stagger), tls, target.host)
 
     async def _addresses(self, host: str, port: int) -> Sequence[str]:
         return (host,) if is_address(host) else await self.resolve(host, port)
 
-    async def _tunnel(self, port: int, address: Address) -> socket:
-        """A socket to an address through the proxy."""
-        assert self.proxy is not None  # noqa: S101 - for the type checker: `_directly` said so
-        found = await self._addresses(self.proxy.host, self.proxy.port)
-        ways = [partial(reached, ip_address(one), self.proxy.port) for one in found]
-        sock = await first_of(ways, self.stagger)
-        try:
-            await _connect(sock, f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}")  # noqa: PLR2004
-        except BaseException:
-            sock.close()
-            raise
-        return sock
+    async def _tunnel(self, proxy: Proxy, port: int, address: Address) -> asyncio.Transport:
+        """A way to an address through the proxy."""
+        found = await self._addresses(proxy.host, proxy.port)
+        sock = await first_of([partial(reached, ip_address(one), proxy.port) for one in found], self.stagger)
+        authority = f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"  # noqa: PLR2004
+        return await tunnel(sock, proxy, authority, self._context() if proxy.secure else None)
 
     def _context(self) -> ssl.SSLContext:
         if self.tls is None:  # reading the system's authorities takes 50 ms
@@ -158,13 +123,31 @@ def interleaved(addresses: Iterable[Address]) -> list[Address]:
     return [address for pair in zip_longest(first, second) for address in pair if address is not None]
 
 
-async def first_of(attempts: Sequence[Attempt], stagger: float) -> socket:
-    """The first socket that connects; another attempt begins every `stagger` seconds, or when one fails (RFC 8305 5).
+async def _through(way: asyncio.Transport, tls: ssl.SSLContext | None, host: str) -> Connection:
+    """A connection over a tunnel, with TLS to the other side within it."""
+    connection, transport = Connection(), way
+    try:
+        if tls is None:
+            way.set_protocol(connection)
+        else:
+            started = await asyncio.get_running_loop().start_tls(way, connection, tls, server_hostname=host)
+            assert started is not None  # noqa: S101 - for the type checker: None is for pipes that are closing
+            transport = started
+    except BaseException:
+        way.abort()
+        raise
+    connection.connection_made(transport)
+    transport.resume_reading()
+    return connection
+
+
+async def first_of(attempts: Sequence[Callable[[], Awaitable[W]]], stagger: float) -> W:
+    """The first way that connects; another attempt begins every `stagger` seconds, or when one fails (RFC 8305 5).
 
     Raises:
         OSError: all failed; the failure that came last.
     """
-    waiting, running = deque(attempts), set[asyncio.Future[socket]]()
+    waiting, running = deque(attempts), set[asyncio.Future[W]]()
     failure = OSError(0, "no address")
     try:
         while waiting or running:
@@ -183,12 +166,12 @@ async def first_of(attempts: Sequence[Attempt], stagger: float) -> socket:
         await _let_go(running)
 
 
-async def _let_go(attempts: set["asyncio.Future[socket]"]) -> None:
+async def _let_go(attempts: set["asyncio.Future[W]"]) -> None:
     """Nobody wants them any more, connected or not."""
     for attempt in attempts:
         attempt.cancel()
     for ended in await asyncio.gather(*attempts, return_exceptions=True):
-        if isinstance(ended, socket):
+        if not isinstance(ended, BaseException):
             ended.close()
 
 
@@ -207,21 +190,3 @@ async def reached(address: Address, port: int) -> socket:
         sock.close()
         raise
     return sock
-
-
-async def _connect(sock: socket, authority: str) -> None:
-    """Have the proxy open a tunnel; whatever it sends beyond its head would be taken for the other side's words."""
-    loop = asyncio.get_running_loop()
-    await loop.sock_sendall(sock, f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n".encode())
-    head = b""
-    while b"\r\n\r\n" not in head:
-        more = await loop.sock_recv(sock, LARGEST_HEAD)
-        head += more
-        if not more or len(head) > LARGEST_HEAD:
-            raise ProxyError(Text(msgid("the proxy gives no answer to CONNECT")))
-    read = _STATUS.match(head)
-    if read is None or not head.endswith(b"\r\n\r\n") or head.count(b"\r\n\r\n") > 1:
-        raise ProxyError(Text(msgid("the proxy gives no answer to CONNECT")))
-    if not read["status"].startswith(b"2"):
-        status = {"status": read["status"].decode()}
-        raise ProxyError(Text(msgid("the proxy refuses with status {status}"), status))

@@ -29,7 +29,7 @@ class AnswerTooLargeError(BadAnswerError):
 
     code = "peer.too_large"
     sentence = msgid("The answer of {address} cannot be used: {reason}.")
-    next_step = msgid("Ask for less at once; what is large belongs into parts.")
+    next_step = msgid("Ask for less at once; large data go into parts.")
 
 
 class ForbiddenAddressError(NotSentError):

@@ -112,7 +112,7 @@ _URL = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ParsedUrl:
     """A URL that was read: where to connect, and what to ask for there."""
 
     scheme: str
@@ -154,7 +154,7 @@ class Guard:
         others = tuple(network for network in read if not network.is_loopback)
         return cls(others, loopback or len(others) < len(read))
 
-    def target(self, url: str) -> Target:
+    def target(self, url: str) -> ParsedUrl:
         """Read a URL that may be called, as far as can be said without resolving its host.
 
         Raises:
@@ -171,7 +171,7 @@ class Guard:
             raise _forbidden(url, msgid("plain http is for this machine only"))
         if port > LARGEST_PORT or (port < LOWEST_OPEN_PORT and port != (443 if scheme == "https" else 80)):
             raise _forbidden(url, msgid("its port is not one for this protocol"))
-        return Target(scheme, host, port, (read["path"] or "/") + (read["query"] or ""))
+        return ParsedUrl(scheme, host, port, (read["path"] or "/") + (read["query"] or ""))
 
     def _check_host(self, url: str, host: str) -> None:
         literal = _literal(host)

@@ -14,7 +14,7 @@ import msgspec
 
 from medspace.adapters.blobs.flow import pieces_of, store
 from medspace.adapters.http.client import HttpClient, Outgoing, Streamed
-from medspace.adapters.http.connection import Answer
+from medspace.adapters.http.connection import HttpResponse
 from medspace.adapters.http.errors import BadAnswerError
 from medspace.adapters.http.pace import Pace
 from medspace.connector.errors import UnreachableError
@@ -32,7 +32,7 @@ _RANGE = re.compile(r"bytes (?P<first>[0-9]{1,15})-(?P<last>[0-9]{1,15})/(?P<siz
 
 # The headers of one call, with a token that is good for once; what an answer that refuses means.
 Headers = Callable[[], dict[str, str]]
-Refused = Callable[[Answer], Exception]
+Refused = Callable[[HttpResponse], Exception]
 
 
 class _Received(msgspec.Struct, frozen=True):
@@ -128,7 +128,7 @@ class PartClient:
                 address=url, reason=Text(msgid("it still takes the part from an earlier connection"))
             )
         if got.status not in (CREATED, ACCEPTED):
-            raise self.refused(Answer(got.status, got.headers, content))
+            raise self.refused(HttpResponse(got.status, got.headers, content))
         try:
             there = read_json(content, _Received).received
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
@@ -147,7 +147,7 @@ class PartClient:
         ) as got:
             if got.status not in (WHOLE, PARTIAL):
                 content = b"".join([piece async for piece in got.pieces])[:LARGEST_REPLY]
-                raise self.refused(Answer(got.status, got.headers, content))
+                raise self.refused(HttpResponse(got.status, got.headers, content))
             if _first(got) != begin:
                 raise BadAnswerError(
                     address=url, reason=Text(msgid("it gives other bytes of the part than were asked"))

@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 
 from medspace.adapters.http.client import HttpClient
-from medspace.adapters.http.connection import Answer
+from medspace.adapters.http.connection import HttpResponse
 from medspace.adapters.http.errors import BadAnswerError, JobBusyError, JobRefusedError
 from medspace.adapters.http.links import link_target
 from medspace.adapters.http.parts import PartClient
@@ -41,6 +41,7 @@ ANSWER_TIME = 20.0  # seconds for the answer to a message; it is sent again
 BUSY = frozenset((425, 429, 500, 502, 503, 504))
 BROKEN = frozenset((UseFailedError.code, StepTooLongError.code))  # will break again: no patience helps
 _encoder = msgspec.json.Encoder()
+LONGEST_LEFT = 10**9  # seconds that a site may say it still needs
 LONGEST_DATE = 64  # characters
 _SECONDS = re.compile(r"[0-9]{1,9}")
 
@@ -51,7 +52,7 @@ def is_json(content_type: str) -> bool:
     return kind in ("", "application/json") or (kind.startswith("application/") and kind.endswith("+json"))
 
 
-def json_of(answer: Answer) -> Json:
+def json_of(answer: HttpResponse) -> Json:
     """The decoded body of an answer, None where there is none.
 
     Raises:
@@ -67,7 +68,7 @@ def json_of(answer: Answer) -> Json:
         raise ValueError("JSON too deep") from None
 
 
-def _reply(answer: Answer) -> Reply:
+def _reply(answer: HttpResponse) -> Reply:
     try:
         body = json_of(answer)
     except ValueError:  # odd bodies have always been as good as none
@@ -75,7 +76,7 @@ def _reply(answer: Answer) -> Reply:
     return _told(answer, body)
 
 
-def _told(answer: Answer, body: Json) -> Reply:
+def _told(answer: HttpResponse, body: Json) -> Reply:
     # A page for people comes from something in between.
     readable = "html" not in answer.headers.get("content-type", "").lower()
     date = http_date(answer.headers.get("date", ""))
@@ -139,7 +140,7 @@ class DspClient:
         """
         return _reply(await self._client.request("GET", url, headers=self._token(audience), limit=self._limit))
 
-    async def _post(self, url: str, message: JsonObject, audience: str) -> Answer:
+    async def _post(self, url: str, message: JsonObject, audience: str) -> HttpResponse:
         headers, body = self._token(audience), _encoder.encode(message)
         return await self._client.request(
             "POST", url, headers=headers, body=body, timeout=ANSWER_TIME, limit=self._limit
@@ -173,7 +174,7 @@ class HttpDocuments:
         return parse_document(answer.body, did)
 
 
-def _facts(url: str, answer: Answer) -> Mapping[str, str | int]:
+def _facts(url: str, answer: HttpResponse) -> Mapping[str, str | int]:
     return {"url": url, "status": answer.status}
 
 
@@ -220,17 +221,21 @@ class _Problem(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Working:
+class PendingStep:
     """A step that is not done yet: its name within the use, its state in the site's word, when to ask again."""
 
     step: str
     state: str = ""
     after: float | None = None  # seconds
+    percent: int | None = None  # how much of it is done, where the site says so
+    left: int | None = None  # seconds that it may still take
 
 
 class _Working(msgspec.Struct, frozen=True):
     step: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
     state: Annotated[str, msgspec.Meta(pattern=r"^[a-z]{0,20}\Z")] = ""
+    percent: Annotated[int, msgspec.Meta(ge=0, le=100)] | None = None
+    left: Annotated[int, msgspec.Meta(ge=0, le=LONGEST_LEFT)] | None = None
 
 
 class JobClient:
@@ -252,7 +257,7 @@ class JobClient:
         step: Step,
         audience: str,
         timeout: float | None = None,  # noqa: ASYNC109 - a bound of the call, kept inside
-    ) -> JsonObject | Working:
+    ) -> JsonObject | PendingStep:
         """The site's answer to one step, as JSON. `audience` is the site's DID, `timeout` in seconds.
 
         Raises:
@@ -303,7 +308,7 @@ class JobClient:
         step: str,
         audience: str,
         timeout: float | None = None,  # noqa: ASYNC109 - a bound of the call, kept inside
-    ) -> JsonObject | Working:
+    ) -> JsonObject | PendingStep:
         """The site's answer to a step that was asked for before, by its name.
 
         Raises:
@@ -329,7 +334,7 @@ class JobClient:
         """Fetch a part that a release names into our own store; it goes on where it broke off.
 
         Raises:
-            BadAnswerError: its content has another digest.
+            BadAnswerError: its content has a different digest.
             UnreachableError, JobBusyError, JobRefusedError: as for `ask`.
         """
         url = f"{endpoint}/parts/{part.digest}"
@@ -339,7 +344,7 @@ class JobClient:
         return {"Authorization": f"Bearer {self._identity.token_for(audience)}", JOB_HEADER: job_token}
 
 
-def answered(url: str, answer: Answer) -> JsonObject:
+def answered(url: str, answer: HttpResponse) -> JsonObject:
     """The JSON object that an answer holds.
 
     Raises:
@@ -347,12 +352,12 @@ def answered(url: str, answer: Answer) -> JsonObject:
         JobBusyError, JobRefusedError: the other side asks for patience, or refuses.
     """
     read = _step_answer(url, answer)
-    if isinstance(read, Working):
+    if isinstance(read, PendingStep):
         raise BadAnswerError(address=url, reason=Text(msgid("it is not a JSON object")))
     return read
 
 
-def _step_answer(url: str, answer: Answer) -> JsonObject | Working:
+def _step_answer(url: str, answer: HttpResponse) -> JsonObject | PendingStep:
     if answer.status not in (OK, ACCEPTED):
         raise _refusal(answer)
     try:
@@ -360,7 +365,7 @@ def _step_answer(url: str, answer: Answer) -> JsonObject | Working:
         if answer.status == ACCEPTED:
             working = msgspec.convert(read, _Working)
             after = _after(answer.headers, http_date(answer.headers.get("date", "")))
-            return Working(working.step, working.state, after)
+            return PendingStep(working.step, working.state, after, working.percent, working.left)
     except ValueError:  # msgspec's validation error is one
         read = None
     if not isinstance(read, dict):
@@ -368,7 +373,7 @@ def _step_answer(url: str, answer: Answer) -> JsonObject | Working:
     return read
 
 
-def _refusal(answer: Answer) -> JobRefusedError | JobBusyError:
+def _refusal(answer: HttpResponse) -> JobRefusedError | JobBusyError:
     try:
         problem = msgspec.convert(json_of(answer), _Problem)
     except ValueError:

@@ -1,7 +1,8 @@
-"""PNG and PGM/PPM files of 8 bits a channel into bytes, bounded before anything is unpacked.
+"""PNG, PGM/PPM and JPEG files of 8 bits a channel into bytes, bounded before anything is unpacked.
 
 Grey and RGB, without palette, transparency or interlacing: what a hospital exports for training. PNG is the W3C
-recommendation (third edition), PGM and PPM are the binary forms P5 and P6 of Netpbm.
+recommendation (third edition), PGM and PPM are the binary forms P5 and P6 of Netpbm. JPEG goes
+through Pillow (`jpeg.py`).
 """
 
 import re
@@ -20,6 +21,7 @@ Pixels = npt.NDArray[np.uint8]  # (height, width, channels)
 LONGEST_SIDE = 16_384
 MOST_PIXELS = 1 << 26
 PNG = b"\x89PNG\r\n\x1a\n"
+JPEG = b"\xff\xd8\xff"
 CHANNELS = {0: 1, 2: 3}  # of the colour types of PNG that are read
 BITS = 8
 _HEADER = struct.Struct(">IIBBBBB")
@@ -31,24 +33,34 @@ def decode(content: bytes) -> Pixels:
 
     Raises:
         ImageFormatError: it is none of these formats, broken, or larger than an image may be.
+        MissingExtraError: it is JPEG, and Pillow is not installed.
     """
     if content.startswith(PNG):
         return _png(content)
+    if content.startswith(JPEG):
+        from medspace.adapters.images import jpeg  # noqa: PLC0415 - an extra, for those who have such files
+
+        return jpeg.decode(content)
     found = _NETPBM.match(content)
     if found is None:
-        raise ImageFormatError(msgid("it is neither PNG nor binary PGM or PPM"))
+        raise ImageFormatError(msgid("it is neither PNG, JPEG nor binary PGM or PPM"))
     channels = {b"5": 1, b"6": 3}[found[1]]
     width, height, most = (int(found[place]) for place in (2, 3, 4))
     if most != 255:  # noqa: PLR2004 - eight bits
         raise ImageFormatError(msgid("it does not have 8 bits a channel"))
-    _check_size(width, height)
+    check_size(width, height)
     size = width * height * channels
     if len(content) - found.end() != size:
         raise ImageFormatError(msgid("it is cut off, or more follows behind it"))
     return np.frombuffer(content, np.uint8, size, found.end()).reshape(height, width, channels)
 
 
-def _check_size(width: int, height: int) -> None:
+def check_size(width: int, height: int) -> None:
+    """Refuse an image of more than `MOST_PIXELS`, before its pixels are unpacked.
+
+    Raises:
+        ImageFormatError: it is larger, or empty.
+    """
     if not (0 < width <= LONGEST_SIDE and 0 < height <= LONGEST_SIDE and width * height <= MOST_PIXELS):
         raise ImageFormatError(msgid("it is empty, or larger than {most} pixels"), most=MOST_PIXELS)
 
@@ -61,7 +73,7 @@ def _png(content: bytes) -> Pixels:
     if bits != BITS or colour not in CHANNELS or interlaced or packing or filtering:
         reason = msgid("only grey and RGB of 8 bits, without palette, transparency or interlacing, are read")
         raise ImageFormatError(reason)
-    _check_size(width, height)
+    check_size(width, height)
     channels = CHANNELS[colour]
     size = height * (1 + width * channels)
     lines = _inflated(b"".join(data for kind, data in chunks if kind == b"IDAT"), size)

@@ -106,7 +106,7 @@ def load(asset: str, path: Path, dictionary: Dictionary) -> CheckedImages:
     each column of the dictionary.
 
     Raises:
-        MissingExtraError: duckdb is not installed.
+        MissingExtraError: duckdb is not installed, or Pillow for JPEG.
         TableUnreadableError, TableRefusedError: the labels cannot be read, or do not keep to the dictionary.
         ImageRefusedError: an image cannot be read, or has another shape than the first.
     """
@@ -206,7 +206,9 @@ def _labels(path: Path, array: arrays.Array, count: int) -> arrays.Array:
     """One label for each image; N x 1 is as good as N."""
     flat = array.reshape(-1) if array.shape == (count, 1) else array
     if flat.shape != (count,):
-        raise TableUnreadableError(path.name, Text(msgid("an array of labels has not one for each image")))
+        raise TableUnreadableError(
+            path.name, Text(msgid("an array of labels does not have one label for each image"))
+        )
     return flat
 
 

@@ -2,16 +2,16 @@
 
 MedspaceError
  |- InvalidInputError
- |   `- AddressError      the address of the table cannot be used
+ |   `- TableAddressError  the address of the table cannot be used
  `- WaitingError
-     `- ServerAwayError   the server does not answer, or does not let us in
+     `- ServerAwayError    the server does not answer, or does not let us in
 """
 
 from medspace.core.errors import InvalidInputError, WaitingError
 from medspace.core.text import msgid
 
 
-class AddressError(InvalidInputError):
+class TableAddressError(InvalidInputError):
     """The address of a table names nothing that can be read."""
 
     code = "table.address"
@@ -23,5 +23,5 @@ class ServerAwayError(WaitingError):
     """The server does not answer, or does not let us in."""
 
     code = "table.away"
-    sentence = msgid("The PostgreSQL server of the table {table} does not open it now: {reason}.")
+    sentence = msgid("The PostgreSQL server cannot open the table {table} now: {reason}.")
     next_step = msgid("Look at the server, the role and its password; the connector tries again by itself.")

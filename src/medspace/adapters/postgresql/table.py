@@ -20,7 +20,7 @@ from medspace.adapters.duckdb.publishing import CheckedTable
 from medspace.adapters.duckdb.reading import CHUNK, Connection, fill_raw, match
 from medspace.adapters.duckdb.source import load_from
 from medspace.adapters.extras import require
-from medspace.adapters.postgresql.errors import AddressError, ServerAwayError
+from medspace.adapters.postgresql.errors import ServerAwayError, TableAddressError
 from medspace.core.dictionary import Dictionary
 from medspace.core.text import Text, msgid
 
@@ -83,7 +83,7 @@ def load(asset: str, address: str, table: str, dictionary: Dictionary, password:
 
     Raises:
         MissingExtraError: psycopg or duckdb is not installed.
-        AddressError: the address or the name of the table cannot be used.
+        TableAddressError: the address or the name of the table cannot be used.
         ServerAwayError: the server does not answer or does not let us in.
         TableUnreadableError: there is no such table for this role, or it cannot be read.
         TableRefusedError: it does not keep to the dictionary. Nothing of it stays loaded.
@@ -109,10 +109,10 @@ def _placed(address: str, table: str, password: str) -> _Place:
     try:
         url = sa.make_url(address)
     except (ArgumentError, ValueError):  # whose message would quote the password
-        raise AddressError(table=table, reason=Text(msgid("it is not the address of a server"))) from None
+        raise TableAddressError(table=table, reason=Text(msgid("it is not the address of a server"))) from None
     schema, _, name = table.rpartition(".")
     if not name:
-        raise AddressError(table=table or "-", reason=Text(msgid("it names no table")))
+        raise TableAddressError(table=table or "-", reason=Text(msgid("it names no table")))
     url = url.set(drivername=DRIVER)
     engine = sa.create_engine(
         url.set(password=password) if password else url,

@@ -15,8 +15,8 @@ from math import ceil
 from pathlib import Path
 from types import FrameType
 
+from medspace.adapters.runner.line import Line, LinePeers
 from medspace.adapters.runner.papers import LARGEST_RESULT, Order, read_order, write_result
-from medspace.adapters.runner.peers import AbsentPeers
 from medspace.adapters.system import SystemRandomness
 from medspace.connector.usage.ports import Work
 from medspace.core.engine import StepLimits
@@ -44,7 +44,7 @@ def limit(limits: StepLimits, largest: int = LARGEST_RESULT) -> None:
     signal.alarm(seconds + LATE)
 
 
-def do(order: Order, cancelled: Callable[[], bool]) -> Output | MedspaceError:
+def do(order: Order, cancelled: Callable[[], bool], line: Line) -> Output | MedspaceError:
     """Do the work; what breaks is raised, and the process dies of it."""
     work = Work(
         order.admission,
@@ -54,8 +54,9 @@ def do(order: Order, cancelled: Callable[[], bool]) -> Output | MedspaceError:
         SystemRandomness(),
         order.clock.made(),
         order.memory,
-        None if order.seats is None else AbsentPeers(order.seats),
+        None if order.seats is None else LinePeers(order.seats, line),
         blobs=order.blobs,
+        progress=line.tell,
     )
     try:
         return work.done(cancelled)
@@ -77,7 +78,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who runs a connector by hand ends the connector
     order = read_order(folder)
     limit(order.limits, LARGEST_RESULT if order.blobs is None else max(LARGEST_RESULT, order.blobs.most))
-    came = do(order, ended.is_set)
+    came = do(order, ended.is_set, Line(folder, ended.is_set))
     if not ended.is_set():
         write_result(folder, came)
 

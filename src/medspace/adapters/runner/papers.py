@@ -4,6 +4,7 @@
     lock          held by the process for as long as it lives; the number of the process is in it
     result.json   what came of it, put in place by a rename once it is whole
     stderr        what the process said before it died
+    line          a socket: what the two say to each other meanwhile (`adapters.runner.line`)
 
 JSON, never pickle: a folder that somebody else could write to would otherwise run their code.
 """
@@ -60,7 +61,7 @@ def read_order(folder: Path) -> Order:
 
 def write_result(folder: Path, came: Output | MedspaceError) -> None:
     """Say what came of it; there is either the whole result or none."""
-    said = {"error": _error(came)} if isinstance(came, MedspaceError) else {"output": _output(came)}
+    said = {"error": error_said(came)} if isinstance(came, MedspaceError) else {"output": _output(came)}
     file = folder / f"{RESULT}.part"
     file.touch(PRIVATE)
     file.write_text(json.dumps(said))  # unlike msgspec's, it keeps what is not finite, and the gate refuses that
@@ -78,7 +79,7 @@ def read_result(folder: Path) -> Output | MedspaceError:
         raise ValueError("the result is too large")
     said = json.loads(file.read_bytes())
     if "error" in said:
-        return _told(said["error"])
+        return error_read(said["error"])
     made = said["output"]
     values, parts = made.pop("values"), msgspec.convert(made.pop("parts"), tuple[Part, ...])
     memory = made.pop("memory")
@@ -102,12 +103,18 @@ def _output(output: Output) -> Mapping[str, Any]:
 # --- errors of an engine keep their class, and so their code, their sentences and what may be told of them ---------
 
 
-def _error(error: MedspaceError) -> Mapping[str, Any]:
+def error_said(error: MedspaceError) -> Mapping[str, Any]:
+    """An error as JSON."""
     kind = type(error)
     return {"class": f"{kind.__module__}:{kind.__qualname__}", "says": {k: _plain(v) for k, v in vars(error).items()}}
 
 
-def _told(said: Mapping[str, Any]) -> MedspaceError:
+def error_read(said: Mapping[str, Any]) -> MedspaceError:
+    """The error that was said.
+
+    Raises:
+        TypeError: it is of a class that is not known here.
+    """
     module, _, name = said["class"].partition(":")
     kind = getattr(sys.modules.get(module), name, None)  # its engine was made here: what it raises is known here
     if not (isinstance(kind, type) and issubclass(kind, MedspaceError)):

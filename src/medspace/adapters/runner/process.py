@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from medspace.adapters.blobs.files import FileBlobs
+from medspace.adapters.runner.line import answered
 from medspace.adapters.runner.papers import LOCK, PRIVATE, RESULT, STDERR, Order, read_order, read_result, write_order
 from medspace.adapters.runner.recipes import Recipe, recipe_of
 from medspace.adapters.runner.thread import ThreadPool
@@ -44,7 +45,7 @@ SourceOf = Callable[[str], Recipe]  # how to make the source of an asset
 T = TypeVar("T")
 
 
-class ProcessEndedError(RuntimeError):
+class WorkerEndedError(RuntimeError):
     """The process of a step died without a result; what it had said."""
 
 
@@ -147,14 +148,15 @@ class ProcessPlace:
         try:
             await runner.beside(use, lambda: self._take(work))
             child = self._taken()
-            await child.ended()
+            async with answered(child.folder, work, runner.beside):
+                await child.ended()
         except asyncio.CancelledError:
             if self._child is not None:
                 await asyncio.shield(self._child.end(runner.grace))
             raise
         came = await runner.beside(use, child.result)
         if isinstance(came, str):
-            raise UseFailedError(use=use) from ProcessEndedError(came)
+            raise UseFailedError(use=use) from WorkerEndedError(came)
         if isinstance(came, MedspaceError):
             raise came
         return came
@@ -169,12 +171,12 @@ class ProcessPlace:
         if not of_rows(folder, work.version):
             drop(folder)
             if not work.engine.limits.repeatable:
-                raise ProcessEndedError("the rows have changed since, and it is not done twice")
+                raise WorkerEndedError("the rows have changed since, and it is not done twice")
         self._child = found(folder) or launched(folder, self._runner.order(work))
 
     def _taken(self) -> "Child":
         if self._child is None:
-            raise ProcessEndedError("there is none")
+            raise WorkerEndedError("there is none")
         return self._child
 
     async def clear(self) -> None:
@@ -278,7 +280,7 @@ def found(folder: Path) -> Child | None:
         if number:
             return Child(folder, int(number))
         if time.monotonic() > until:  # it holds the lock and says nothing: it cannot be ended by its number
-            raise ProcessEndedError("a process of this step has no number")
+            raise WorkerEndedError("a process of this step has no number")
         time.sleep(PAUSE)
     return Child(folder, 0) if (folder / RESULT).exists() else None
 

@@ -6,6 +6,7 @@ at `Workplace.cancelled`. What it makes then is dropped. Its limits on memory an
 
 import asyncio
 import os
+import sys
 import threading
 import weakref
 from collections.abc import AsyncIterator, Callable, Collection
@@ -13,6 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
+from medspace.connector.turns import Share, Turns
 from medspace.connector.usage.errors import UseFailedError
 from medspace.connector.usage.ports import Work
 from medspace.core.errors import MedspaceError
@@ -22,6 +24,11 @@ T = TypeVar("T")
 FEWEST = 2
 
 
+def fewest() -> int:
+    """As many threads as there are processors, and two at least."""
+    return max(FEWEST, os.cpu_count() or FEWEST)
+
+
 class ThreadPool:
     """Threads that end with the process, not the process with them (port `connector.usage.ports.Threads`).
 
@@ -29,7 +36,7 @@ class ThreadPool:
     """
 
     def __init__(self, most: int = 0, name: str = "beside") -> None:
-        self.most = most or max(FEWEST, os.cpu_count() or FEWEST)
+        self.most = most or fewest()
         self._name = name
         self._waiting: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._made = 0
@@ -133,29 +140,36 @@ class ThreadPlace:
 
 
 class ThreadRunner:
-    """Steps in threads (port `connector.usage.ports.Runner`)."""
+    """Steps in threads (port `connector.usage.ports.Runner`).
+
+    `places` are those that one member may hold; there is one more, which the others have while it holds them. Whoever
+    waits has a turn after the other members that wait, not after all of their steps.
+    """
 
     def __init__(self, places: int = 0) -> None:
-        self._pool = ThreadPool(places, "step")
-        self._free = asyncio.Semaphore(self._pool.most)
+        most = places or fewest()  # how many wait is bounded by usage control
+        self._pool = ThreadPool(most + 1, "step")
+        self._turns = Turns(
+            Share(at_once=most + 1, member=most, waiting=sys.maxsize)
+        )  # usage control bounds who waits
 
-    def free(self, member: str) -> bool:  # noqa: ARG002 - threads are for short steps: who comes first, is first
-        """Whether there is a place for whoever comes now."""
-        return not self._free.locked()
+    def free(self, member: str) -> bool:
+        """Whether there is a place for a step of this member that comes now."""
+        return self._turns.free(member)
 
     @asynccontextmanager
-    async def place(self, member: str) -> AsyncIterator[ThreadPlace]:  # noqa: ARG002
+    async def place(self, member: str) -> AsyncIterator[ThreadPlace]:
         """Hold a place; it is given back once its thread has ended."""
-        await self._free.acquire()
+        await self._turns.enter(member)
         place = ThreadPlace(self._pool)
         try:
             yield place
         finally:
             rest = place.rest
             if rest is None:
-                self._free.release()
+                self._turns.leave(member)
             else:
-                rest.add_done_callback(lambda _: self._free.release())
+                rest.add_done_callback(lambda _: self._turns.leave(member))
 
     async def holds(self, admission: str) -> bool:  # noqa: ARG002 - threads end with their connector
         """Never."""

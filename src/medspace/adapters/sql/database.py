@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from medspace.adapters.sql import engines, migration, schema
 from medspace.adapters.sql.errors import LogDamagedError, translated
 from medspace.adapters.sql.lease import FileLease, take_session
-from medspace.adapters.sql.places import Places
+from medspace.adapters.sql.semaphore import FifoSemaphore
 from medspace.adapters.sql.transaction import Session, SqlTransaction
 from medspace.adapters.sql.writer import Unit, Writer, Writing, attempt, drop
 from medspace.adapters.tail import Tail, hash_in, last_leaf
@@ -33,10 +33,10 @@ class SqlDatabase:
         self._schema = tables
         self._lease = lease
         self._writing_engine = engines.writer(url)
-        self._writer = Writer(Connector(self._writing_engine, tables), tables)
+        self._writer = Writer(WriterFactory(self._writing_engine, tables), tables)
         self._reading_engine = engines.readers(url, READERS)
         self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="medspace-reader")
-        self._places = Places(WAITING)
+        self._places = FifoSemaphore(WAITING)
         self._closed = False
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
@@ -95,7 +95,7 @@ class SqlDatabase:
             self._lease.release()
 
 
-class Connector:
+class WriterFactory:
     """Connects the writer: takes the session's lease where there is one, and finds the end of the log."""
 
     def __init__(self, engine: Engine, tables: schema.Schema) -> None:

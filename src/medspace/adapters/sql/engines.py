@@ -35,7 +35,7 @@ def parse(url: str) -> URL:
     try:
         parsed = make_url(url)
     except ArgumentError as error:
-        raise DatabaseUrlError(database="URL", reason=msgid("it is no database URL")) from error
+        raise DatabaseUrlError(database="URL", reason=msgid("it is not a database URL")) from error
     if parsed.drivername == "postgresql+psycopg":
         require("psycopg", extra="postgres")
         return parsed

@@ -1,19 +1,20 @@
 """A transaction on SQL tables, and the log as it sees it."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Executable, Result, Table, select
+from sqlalchemy import Connection, Table
+from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import SQLAlchemyError
 
 from medspace.adapters.records import Codec, codec, known, plain, read_only, storable
 from medspace.adapters.sql import statements
 from medspace.adapters.sql.engines import POSTGRES
-from medspace.adapters.sql.errors import translated
+from medspace.adapters.sql.errors import refused, translated
 from medspace.adapters.sql.schema import Schema
+from medspace.adapters.sql.statements import Statement
 from medspace.adapters.tail import Row, Tail, hash_in, last_leaf
 from medspace.core.errors import DuplicateRecordError, StaleRecordError, StorageError
 from medspace.core.store import Collection, Key, R
@@ -51,49 +52,64 @@ class Session:
         self.backend = connection.dialect.name
         self.failure: StorageError | None = None
         self._connection = connection
+        self._dialect = connection.dialect
         self._before = before
 
-    def run(
-        self, statement: Executable, values: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
-    ) -> Result[Any]:
-        """Execute one statement.
+    def rows(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Any]:
+        """The rows that one statement finds.
 
         Raises:
             StorageError: the database refused; the transaction cannot go on, even if somebody catches this.
         """
-        with self._told():
-            return self._connection.execute(statement, values)
+        said = statement.said(self._dialect)
+        return self._ran(said.sql, said.parameters(values)).fetchall()
+
+    def changed(self, statement: Statement, values: Mapping[str, Any]) -> int:
+        """How many rows one statement changes.
+
+        Raises:
+            StorageError: as for `rows`.
+        """
+        said = statement.said(self._dialect)
+        return self._ran(said.sql, said.parameters(values)).rowcount
 
     def log_size(self) -> int:
         """How many entries the table of the log holds: ids count from 0 and have no gaps.
 
         Raises:
-            StorageError: the database refused.
+            StorageError: as for `rows`.
         """
-        with self._told():
-            size: int = self._connection.exec_driver_sql(_SIZE).scalar_one()
-            return size
+        ((size,),) = self._ran(_SIZE, ()).fetchall()
+        return int(size)
 
     def rows_of(self, leaves: AbstractSet[int]) -> dict[int, bytes]:
         """The hashes in the rows of these entries; those that are not there are left out.
 
         Raises:
-            StorageError: the database refused.
+            StorageError: as for `rows`.
         """
         named = list(leaves) if self.backend == POSTGRES else json.dumps(list(leaves))
-        with self._told():
-            return {row[0]: row[1] for row in self._connection.exec_driver_sql(_HASHES[self.backend], (named,))}
+        return {row[0]: row[1] for row in self._ran(_HASHES[self.backend], (named,)).fetchall()}
 
-    @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _ran(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any]) -> DBAPICursor:
+        """A cursor of the driver behind one statement: SQLAlchemy makes and keeps the connection, and that is all."""
+        if self.failure is not None:
+            raise self.failure
         try:
             if self._before is not None:
                 self._before()
                 self._before = None
-            yield
+            cursor = self._connection.connection.cursor()
+            cursor.execute(sql, parameters)
         except SQLAlchemyError as error:
             self.failure = translated(error)
             raise self.failure from error
+        except self._dialect.loaded_dbapi.Error as error:
+            self.failure = refused(error)
+            if self._dialect.is_disconnect(error, self._connection.connection.dbapi_connection, None):
+                self._connection.invalidate(error)
+            raise self.failure from error
+        return cursor
 
 
 class StoredLog:
@@ -117,13 +133,11 @@ class StoredLog:
 
     def entries(self, start: int, stop: int) -> Sequence[bytes]:
         """The entries from `start` up to `stop`."""
-        table = self._table
         newest = self._tail.entries(start, stop) if self._tail is not None else []
         if start >= min(stop, self._kept()):
             return newest
-        within = table.c.id >= start, table.c.id < min(stop, self._kept())
-        rows = self._session.run(select(table.c.entry).where(*within).order_by(table.c.id))
-        return [*rows.scalars(), *newest]
+        within = {"first": start, "stop": min(stop, self._kept())}
+        return [*(entry for (entry,) in self._session.rows(statements.entries(self._table), within)), *newest]
 
     def hashes(self, nodes: Sequence[Node]) -> list[bytes]:
         """The hashes of complete subtrees, in one query."""
@@ -141,20 +155,26 @@ class StoredLog:
 
 
 class SqlTransaction:
-    """What a unit of work can do, on SQL tables."""
+    """What a unit of work can do, on SQL tables.
+
+    A record that was read is not read again: nobody else writes meanwhile, and what this one changes it knows.
+    """
 
     def __init__(self, session: Session, tail: Tail | None) -> None:
         self.log = StoredLog(session, tail)
         self._session = session
         self._writable = tail is not None
+        self._known: dict[tuple[str, str], tuple[Any, str]] = {}  # records with their bodies, as they are kept now
 
     def get(self, collection: Collection[R], record_id: str) -> R | None:
         """The record of that identity."""
+        known = self._known.get((collection.name, record_id))
+        if known is not None:
+            return known[0]  # type: ignore[no-any-return]
         if not storable(record_id):
             return None
-        statement = statements.get(self._table(collection))
-        body = self._session.run(statement, {"by_id": record_id}).scalar()
-        return None if body is None else codec(collection).decode(body)
+        body = self._body(collection, record_id)
+        return None if body is None else self._read(collection, record_id, body)
 
     def find(
         self,
@@ -183,8 +203,7 @@ class SqlTransaction:
         )
         if after is not None:
             values |= {"after": plain(after)} if after_id is None else {"after": plain(after), "after_id": after_id}
-        bodies = self._session.run(statement, values | {"limit_": limit}).scalars()
-        return [codec(collection).decode(body) for body in bodies]
+        return [self._read(collection, *row) for row in self._session.rows(statement, values | {"limit_": limit})]
 
     def count(self, collection: Collection[R], where: Mapping[str, Key], most: int) -> int:
         """How many records have these keys, counted up to `most`."""
@@ -193,20 +212,22 @@ class SqlTransaction:
         if most <= 0 or not all(map(storable, wanted.values())):
             return 0
         statement = statements.count(self._table(collection), *_split(wanted))
-        found: int = self._session.run(statement, _values(wanted) | {"limit_": most}).scalar_one()
+        found: int = self._session.rows(statement, _values(wanted) | {"limit_": most})[0][0]
         return found
 
     def insert(self, collection: Collection[R], record: R) -> None:
         """Add a record."""
         form, table = self._form(collection), self._table(collection)
-        row = form.row(record) | {"body": form.encode(record)}
-        if self._count(statements.insert(table, self._session.backend), row) != 1:
+        row = form.row(record)
+        body, kept = form.written(record)
+        if self._session.changed(statements.insert(table, self._session.backend), row | {"body": body}) != 1:
             raise DuplicateRecordError(id=record.id)
+        self._known[collection.name, record.id] = kept, body
 
     def replace(self, collection: Collection[R], old: R, new: R) -> None:
         """Compare-and-swap."""
         form, table = self._form(collection), self._table(collection)
-        row, body, seen = form.row(new), form.encode(new), form.seen(old)
+        row, (body, kept), seen = form.row(new), form.written(new), self._seen(form, old)
         if seen is None or old.id != new.id:
             raise StaleRecordError(id=old.id)
         self._check(collection, old, row)
@@ -214,26 +235,44 @@ class SqlTransaction:
         del values["id"]
         if not self._swapped(statements.replace(table), collection, seen, values):
             raise StaleRecordError(id=old.id)
+        self._known[collection.name, old.id] = kept, body
 
     def delete(self, collection: Collection[R], old: R) -> None:
         """Remove `old`."""
         form, table = self._form(collection), self._table(collection)
-        seen = form.seen(old)
+        seen = self._seen(form, old)
         if seen is None or not self._swapped(statements.delete(table), collection, seen, {"by_id": old.id}):
             raise StaleRecordError(id=old.id)
+        self._known.pop((collection.name, old.id), None)
 
-    def _swapped(
-        self, statement: Executable, collection: Collection[R], seen: str, values: Mapping[str, Any]
-    ) -> bool:
+    def _read(self, collection: Collection[R], record_id: str, body: str) -> R:
+        """The record of a body; the same one as long as the body is the same."""
+        known = self._known.get((collection.name, record_id))
+        if known is not None and known[1] == body:
+            return known[0]  # type: ignore[no-any-return]
+        record: R = codec(collection).decode(body)
+        self._known[collection.name, record_id] = record, body
+        return record
+
+    def _seen(self, form: Codec[R], old: R) -> str | None:
+        """The body that must be stored if `old` was once read; None if it never can have been."""
+        known = self._known.get((form.collection.name, old.id))
+        return known[1] if known is not None and known[0] is old else form.seen(old)
+
+    def _swapped(self, statement: Statement, collection: Collection[R], seen: str, values: Mapping[str, Any]) -> bool:
         """Whether the statement found the record that was seen."""
-        if self._count(statement, {**values, "by_body": seen}) == 1:
+        if self._session.changed(statement, {**values, "by_body": seen}) == 1:
             return True
         # An older version wrote it without fields that have a default since; there is one writer, so looking is safe.
-        kept = self._session.run(statements.get(self._table(collection)), {"by_id": values["by_id"]}).scalar()
+        kept = self._body(collection, values["by_id"])
         form = codec(collection)
         if kept is None or kept == seen or form.seen(form.decode(kept)) != seen:
             return False
-        return self._count(statement, {**values, "by_body": kept}) == 1
+        return self._session.changed(statement, {**values, "by_body": kept}) == 1
+
+    def _body(self, collection: Collection[R], record_id: str) -> str | None:
+        found = self._session.rows(statements.get(self._table(collection)), {"by_id": record_id})
+        return found[0][0] if found else None
 
     def _form(self, collection: Collection[R]) -> Codec[R]:
         if not self._writable:
@@ -242,10 +281,6 @@ class SqlTransaction:
 
     def _table(self, collection: Collection[R]) -> Table:
         return self._session.schema.tables[collection.name]
-
-    def _count(self, statement: Executable, values: Mapping[str, Any]) -> int:
-        count: int = self._session.run(statement, values).rowcount  # type: ignore[attr-defined]
-        return count
 
     def _check(self, collection: Collection[R], old: R, row: Mapping[str, Key]) -> None:
         # There is one writer, so looking first is as good as a constraint, and leaves the transaction usable.
@@ -257,7 +292,7 @@ class SqlTransaction:
             raise StaleRecordError(id=old.id)
         for group in moved:
             values = {f"eq_{name}": value for name, value in group.items()} | {"by_id": row["id"]}
-            if self._session.run(statements.clash(self._table(collection), tuple(group)), values).first() is not None:
+            if self._session.rows(statements.clash(self._table(collection), tuple(group)), values):
                 raise DuplicateRecordError(id=old.id)
 
 

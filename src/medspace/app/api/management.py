@@ -4,13 +4,15 @@ Every call carries the private token. Answers are JSON; sentences come in the la
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Literal
+from collections.abc import Awaitable, Callable, Coroutine
+from json import JSONDecodeError
+from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
@@ -19,12 +21,14 @@ from medspace.adapters.metrics import CONTENT_TYPE
 from medspace.app import steps, views
 from medspace.app.api.bodies import json_response, problem_of, request_language, status_of
 from medspace.app.asset_checks import asset_checks
-from medspace.app.desk import LARGEST_PAGE, LARGEST_RUNS, Desk, Page
+from medspace.app.desk import LARGEST_PAGE, LARGEST_RUNS, Desk, PageRequest
 from medspace.app.doctor import examine_config
 from medspace.app.language import speaker
+from medspace.connector.usage.model import Question
 from medspace.core.canonical import Json, JsonObject
+from medspace.core.decoding import read_json
 from medspace.core.errors import InvalidInputError, MedspaceError
-from medspace.core.paging import Place
+from medspace.core.paging import Cursor
 from medspace.core.text import msgid
 
 LONGEST_WAIT = 30.0
@@ -147,6 +151,30 @@ State = Literal["", "working", "held", "released", "withheld", "refused", "faile
 Wait = Annotated[float, Query(ge=0, le=LONGEST_WAIT)]
 
 
+class _OneWay(Request):
+    """A request whose body can be read in one way only, as at the public door (`core.decoding`)."""
+
+    async def json(self) -> Json:
+        try:
+            return read_json(await self.body())
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            raise JSONDecodeError(str(error), "", 0) from error  # FastAPI knows no other
+
+
+class _Route(APIRoute):
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handled(request: Request) -> Response:
+            return await handle(_OneWay(request.scope, request.receive))
+
+        return handled
+
+
+def _router(tag: str) -> APIRouter:
+    return APIRouter(tags=[tag], route_class=_Route)
+
+
 def management_app(desk: Desk) -> FastAPI:
     """The application of the private listener, to be put behind `guarded.Guarded`."""
     app = FastAPI(
@@ -170,9 +198,13 @@ async def _told(request: Request, error: Exception) -> Response:
 
 async def _unreadable(request: Request, error: Exception) -> Response:
     found = error.errors() if isinstance(error, RequestValidationError) else []
-    reasons = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in found)
+    reasons = "; ".join(f"{'.'.join(map(str, one['loc']))}: {_flaw(one)}" for one in found)
     problem = RequestError(reason=reasons)
     return json_response(problem_of(problem, request_language(request)), 400)
+
+
+def _flaw(one: dict[str, Any]) -> str:
+    return str(one["ctx"]["error"] if one["type"] == "json_invalid" else one["msg"])
 
 
 async def _unrouted(request: Request, error: Exception) -> Response:
@@ -194,11 +226,11 @@ async def _waiting(desk: Desk, seen: str, wait: float, look: Callable[[], Awaita
 
 def _following(places: list[tuple[str, str]], limit: int) -> str:
     """Where the next page begins: behind the last one of a full page; nowhere, where the page is not full."""
-    return str(Place(*places[-1])) if len(places) == limit else ""
+    return str(Cursor(*places[-1])) if len(places) == limit else ""
 
 
 def _space(desk: Desk) -> APIRouter:
-    router = APIRouter(tags=["space"])
+    router = _router("space")
 
     @router.get("/status")
     async def status() -> Response:
@@ -247,7 +279,7 @@ def _space(desk: Desk) -> APIRouter:
 
 
 def _terms(desk: Desk) -> APIRouter:
-    router = APIRouter(tags=["terms"])
+    router = _router("terms")
 
     @router.get("/catalog")
     async def catalog(search: Annotated[str, Query(max_length=200)] = "", participant: str = "") -> Response:
@@ -257,7 +289,7 @@ def _terms(desk: Desk) -> APIRouter:
     @router.get("/datasets")
     async def datasets(request: Request, limit: Limit = LARGEST_PAGE, after: After = "") -> Response:
         speak = speaker(request_language(request))
-        found = await desk.datasets(Page(limit, after))
+        found = await desk.datasets(PageRequest(limit, after))
         following = found[-1].id if len(found) == limit else ""
         return json_response({"datasets": [views.dataset(d, speak) for d in found], "next": following})
 
@@ -269,7 +301,7 @@ def _terms(desk: Desk) -> APIRouter:
     @router.get("/negotiations")
     async def negotiations(request: Request, limit: Limit = LARGEST_PAGE, after: After = "") -> Response:
         speak = speaker(request_language(request))
-        found = await desk.negotiations(Page(limit, after))
+        found = await desk.negotiations(PageRequest(limit, after))
         following = _following([(n.created, n.id) for n in found], limit)
         return json_response({"negotiations": [views.negotiation(n, speak) for n in found], "next": following})
 
@@ -289,7 +321,7 @@ def _terms(desk: Desk) -> APIRouter:
 
     @router.get("/agreements")
     async def agreements(request: Request, limit: Limit = LARGEST_PAGE, after: After = "") -> Response:
-        found = await desk.agreements(Page(limit, after))
+        found = await desk.agreements(PageRequest(limit, after))
         following = _following([(a.finalized, a.id) for a in found], limit)
         shown = await desk.agreed(found, speaker(request_language(request)))
         return json_response({"agreements": shown, "next": following})
@@ -303,7 +335,7 @@ def _terms(desk: Desk) -> APIRouter:
 
 
 def _labels(desk: Desk) -> APIRouter:
-    router = APIRouter(tags=["labels"])
+    router = _router("labels")
 
     @router.get("/labels")
     async def labels(limit: Limit = LARGEST_PAGE, after: After = "") -> Response:
@@ -326,7 +358,7 @@ def _labels(desk: Desk) -> APIRouter:
 
 
 def _uses(desk: Desk) -> APIRouter:
-    router = APIRouter(tags=["uses"])
+    router = _router("uses")
 
     @router.post("/downloads")
     async def download(body: DownloadBody) -> Response:
@@ -340,7 +372,7 @@ def _uses(desk: Desk) -> APIRouter:
     @router.get("/transfers")
     async def transfers(request: Request, limit: Limit = LARGEST_PAGE, after: After = "") -> Response:
         speak = speaker(request_language(request))
-        found = await desk.transfers(Page(limit, after))
+        found = await desk.transfers(PageRequest(limit, after))
         following = _following([(t.created, t.id) for t in found], limit)
         return json_response({"transfers": [views.transfer(t, speak) for t in found], "next": following})
 
@@ -362,28 +394,35 @@ def _uses(desk: Desk) -> APIRouter:
 
 
 def _steps(desk: Desk) -> APIRouter:
-    router = APIRouter(tags=["steps"])
+    router = _router("steps")
+
+    def shown(question: Question) -> JsonObject:
+        return steps.shown(question, desk.usage.progress(question), desk.clock.now())
+
+    async def whole(step: str) -> Response:
+        found = await desk.usage.checking.step(step)
+        return json_response(shown(found[0]) | steps.opened(*found))
 
     @router.get("/steps")
     async def listed(state: State = "", limit: Limit = LARGEST_PAGE, after: After = "") -> Response:
-        found = await desk.usage.checking.steps(steps.KEPT.get(state), Page(limit, after).place(), limit)
+        found = await desk.usage.checking.steps(steps.KEPT.get(state), PageRequest(limit, after).cursor(), limit)
         following = _following([(question.time, question.id) for question in found], limit)
-        return json_response({"steps": [steps.shown(question) for question in found], "next": following})
+        return json_response({"steps": [shown(question) for question in found], "next": following})
 
     @router.get("/steps/{step:path}")
     async def one(step: str) -> Response:
-        return json_response(steps.opened(*await desk.usage.checking.step(step)))
+        return await whole(step)
 
     @router.post("/steps/{step:path}/check")
     async def check(step: str, body: CheckBody) -> Response:
         await desk.usage.checking.decide(step, approve=body.approve)
-        return json_response(steps.opened(*await desk.usage.checking.step(step)))
+        return await whole(step)
 
     return router
 
 
 def _runs(desk: Desk) -> APIRouter:
-    router = APIRouter(tags=["runs"])
+    router = _router("runs")
 
     @router.post("/runs")
     async def begin(request: Request, body: RunBody) -> Response:
@@ -399,9 +438,9 @@ def _runs(desk: Desk) -> APIRouter:
     @router.get("/runs")
     async def runs(request: Request, limit: Limit = LARGEST_RUNS, after: After = "") -> Response:
         speak, most = speaker(request_language(request)), min(limit, LARGEST_RUNS)
-        found = await desk.runs(Page(most, after))
+        found = await desk.runs(PageRequest(most, after))
         following = _following([(run.created, run.id) for run, _ in found], most)
-        shown = [views.run(run, model, desk.waiting, desk.names(), speak) for run, model in found]
+        shown = [desk.shown(run, model, speak) for run, model in found]
         return json_response({"runs": shown, "next": following})
 
     @router.get("/runs/{run:path}")
@@ -421,7 +460,7 @@ def _runs(desk: Desk) -> APIRouter:
 
 
 def _proofs(desk: Desk) -> APIRouter:
-    router = APIRouter(tags=["proofs"])
+    router = _router("proofs")
 
     @router.get("/audit/bundle")
     async def bundle() -> Response:

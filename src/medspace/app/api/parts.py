@@ -46,7 +46,7 @@ class PartLengthError(InvalidInputError):
     """A part comes without its length."""
 
     code = "part.length"
-    sentence = msgid("A part is sent with Content-Length, and as it is: not in chunks, not packed.")
+    sentence = msgid("A part must be sent with Content-Length, uncompressed and not in chunks.")
     next_step = msgid("Name its length before its bytes.")
 
 
@@ -159,7 +159,7 @@ def _brought(request: Request) -> tuple[Part, tuple[int, int] | None]:
         return part, None
     first, last = int(read["first"]), int(read["last"])
     if length and (last - first + 1 != length or last >= part.size):
-        raise PartError(digest=digest, reason=Text(msgid("its Content-Range is another than its length")))
+        raise PartError(digest=digest, reason=Text(msgid("its Content-Range does not match its length")))
     return part, (first, length)
 
 

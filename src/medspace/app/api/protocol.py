@@ -52,7 +52,7 @@ _CATALOGUE = "CatalogError"
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class ProtocolEndpoints:
     """What stands behind the protocol's endpoints; `authenticate` raises unless the caller is proven."""
 
     authenticate: Authenticate
@@ -142,7 +142,7 @@ class _ReplyFirst(Response):
             self._dispatcher.launch(self._intent)
 
 
-def protocol_routes(door: Door) -> list[Route]:
+def protocol_routes(door: ProtocolEndpoints) -> list[Route]:
     """Every endpoint of the protocol, under its base path, and the version document."""
     n, t = NegotiationMessage, TransferMessage
     posts: list[tuple[str, str, Handler]] = [
@@ -171,7 +171,7 @@ def protocol_routes(door: Door) -> list[Route]:
     return [*_slashed(routes), Route(VERSIONS, _versions, methods=["GET"])]
 
 
-def _route(door: Door, method: str, path: str, kind: str, handler: Handler) -> Route:
+def _route(door: ProtocolEndpoints, method: str, path: str, kind: str, handler: Handler) -> Route:
     async def endpoint(request: Request) -> Response:
         try:
             return await handler(request, await caller_of(request, door.authenticate))

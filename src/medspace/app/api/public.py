@@ -40,9 +40,10 @@ from medspace.connector.usage.errors import (
     StepUnknownError,
     UnknownJobError,
     UseFailedError,
+    UseRestoredError,
     WithheldError,
 )
-from medspace.connector.usage.going import Standing
+from medspace.connector.usage.going import StepStatus
 from medspace.connector.usage.service import UsageControl
 from medspace.core import limits
 from medspace.core.canonical import JsonObject
@@ -69,6 +70,7 @@ _STATUS: dict[type[MedspaceError], int] = {
     NotAdmittedError: 403,
     WithheldError: 403,
     UseFailedError: 500,
+    UseRestoredError: 409,
     StepTooLongError: 500,
     StepError: 400,
     BusyError: 429,
@@ -208,13 +210,15 @@ def _call(request: Request, caller: Caller, step: Step = NO_STEP) -> Call:
     return Call(caller.did, request.path_params["job"], token, step)
 
 
-def _told_of(job: str, standing: Standing) -> Response:
+def _told_of(job: str, standing: StepStatus) -> Response:
     """200 with the release, or 202 with where it will be, and when to ask there (RFC 9110 15.3.3)."""
     if standing.release is not None:
         return json_response(_answer(standing.release))
     step = standing.step.removeprefix(SHA256)
     headers = {"Location": f"/jobs/{job}/steps/{step}", "Retry-After": str(standing.seconds)}
-    return json_response({"step": step, "state": standing.state.value}, 202, headers)
+    far = {"percent": standing.percent, "left": standing.left}
+    told = {name: value for name, value in far.items() if value is not None}
+    return json_response({"step": step, "state": standing.state.value} | told, 202, headers)
 
 
 def _answer(release: Release) -> JsonObject:

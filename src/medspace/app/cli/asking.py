@@ -12,7 +12,7 @@ from medspace.core.text import Text, msgid, plain
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class OfferOptions:
     """What the options said of an offer; None and empty texts where they said nothing."""
 
     person: str
@@ -25,7 +25,7 @@ class Asked:
     holders: tuple[str, ...] = ()
 
 
-def ask(screen: Screen, wishes: Wishes, asked: Asked) -> Wishes:
+def ask(screen: Screen, wishes: Wishes, asked: OfferOptions) -> Wishes:
     """The wishes with what the options said of the offer, and what a person answers to the rest.
 
     Raises:
@@ -58,7 +58,7 @@ def _answers(said: str) -> Answers:
             raise WishError(option="--answers", reason=Text(msgid("it is neither manual nor automatic")))
 
 
-def _answered(screen: Screen, wishes: Wishes, asked: Asked) -> Asked:
+def _answered(screen: Screen, wishes: Wishes, asked: OfferOptions) -> OfferOptions:
     """Ask for each thing that no option said, with the safe answer as the one that Enter gives."""
     if not asked.person and not asked.rows_are_persons and wishes.offer is not None:
         likely = candidates(wishes.offer)

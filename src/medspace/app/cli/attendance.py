@@ -30,6 +30,18 @@ def told(sites: Sequence[JsonObject]) -> Iterator[Text]:
             yield standing(one)
 
 
+def slowest(sites: Sequence[JsonObject]) -> Text | None:
+    """How far the hospital is that has done least of a long step, where one says so."""
+    working = [one for one in sites if one.get("percent") is not None]
+    if not working:
+        return None
+    one = min(working, key=lambda site: int(site["percent"]))
+    facts: dict[str, Fact | Text] = {"name": str(one["name"]), "percent": int(one["percent"])}
+    if one["seconds_left"] is None:
+        return Text(msgid("{name} at {percent} %"), facts)
+    return Text(msgid("{name} at {percent} %, about {seconds} s left"), facts | {"seconds": int(one["seconds_left"])})
+
+
 def standing(site: JsonObject) -> Text:
     """Why one hospital is missing, or that it left early."""
     named = ("name", "code", "sentence", "round", "seconds_left")

@@ -55,12 +55,12 @@ def init(
     lang: LanguageOption = "",
 ) -> None:
     """Write a configuration and keys for a new connector, with safe permissions; asks what is not said."""
-    from medspace.app.cli.asking import Asked, ask  # noqa: PLC0415 - cryptography is imported only when needed
+    from medspace.app.cli.asking import OfferOptions, ask  # noqa: PLC0415 - cryptography is imported only when needed
     from medspace.app.setup import Wishes, set_up  # noqa: PLC0415
 
     screen = Screen(as_json=json, language=spoken_language(lang))
     named = Wishes(name or folder.resolve().name, port, authority, authority_key, region, offer)
-    said = Asked(person, rows_are_persons, until, count, min_sites, questions, answers, tuple(holder or ()))
+    said = OfferOptions(person, rows_are_persons, until, count, min_sites, questions, answers, tuple(holder or ()))
     made = set_up(folder, ask(screen, named, said))
     made["left_out"] = [each | {"reason": screen.say(each["reason"])} for each in made["left_out"]]
     screen.show(made, lambda: _made(screen, made))
@@ -154,4 +154,4 @@ def remove(
     """As the authority: take a member off the signed list; the others hear of it within an hour."""
     with session(config, json=json, language=lang) as (space, screen):
         removed = space.remove(did)
-        screen.show(removed, lambda: screen.line(Text(msgid("{did} is no member any more."), {"did": did})))
+        screen.show(removed, lambda: screen.line(Text(msgid("{did} is no longer a member."), {"did": did})))

@@ -20,7 +20,7 @@ class LabelWishError(InvalidInputError):
     """What should become of a label was said in two ways, or of no dataset."""
 
     code = "label.wish"
-    sentence = msgid("What should become of the label is not clear.")
+    sentence = msgid("It is not clear how the label should change.")
     next_step = msgid("Name a dataset, and either what it allows, or --nothing, or --as-configured.")
 
 
@@ -35,6 +35,10 @@ def label(
     region: Annotated[list[str] | None, typer.Option("--region", help="Where users may be; may be repeated.")] = None,
     begin: Annotated[str | None, typer.Option("--from", help="Since when; '' for always.")] = None,
     until: Annotated[str | None, typer.Option("--until", help="Until when; '' for always.")] = None,
+    review: Annotated[
+        bool | None,
+        typer.Option("--review/--no-review", help="A person looks at each result first, or not."),
+    ] = None,
     nothing: Annotated[bool, typer.Option("--nothing", help="Allow nothing from now on.")] = False,
     as_configured: Annotated[
         bool, typer.Option("--as-configured", help="Take back what was said here: the configuration counts again.")
@@ -44,7 +48,14 @@ def label(
     lang: LanguageOption = "",
 ) -> None:
     """Show or change what your datasets allow; takes effect at once, and ends uses that are allowed no longer."""
-    said = {"purposes": purpose, "kinds": use, "regions": region, "valid_from": begin, "valid_until": until}
+    said = {
+        "purposes": purpose,
+        "kinds": use,
+        "regions": region,
+        "valid_from": begin,
+        "valid_until": until,
+        "review": review,
+    }
     changes = {name: value for name, value in said.items() if value is not None}
     ways = sum((bool(changes), nothing, as_configured))
     if ways > 1 or (ways and not dataset):
@@ -68,11 +79,12 @@ def changed(old: JsonObject, changes: Mapping[str, object]) -> JsonObject:
 
 def _show(screen: Screen, found: list[JsonObject]) -> None:
     heads = [Text(msgid("dataset")), Text(msgid("purposes")), Text(msgid("uses")), Text(msgid("regions"))]
-    heads += [Text(msgid("from")), Text(msgid("until")), Text(msgid("said by"))]
+    heads += [Text(msgid("from")), Text(msgid("until")), Text(msgid("review")), Text(msgid("said by"))]
     rows = []
     for one in found:
         said = one["label"]
         lists = (", ".join(said.get(name, ())) or "-" for name in _LISTS)
         source = screen.say(Text(_SOURCES[one["source"]]))
-        rows.append((one["dataset"], *lists, said.get("valid_from", ""), said.get("valid_until", ""), source))
+        review = screen.say(Text(msgid("each result"))) if said.get("review") else "-"
+        rows.append((one["dataset"], *lists, said.get("valid_from", ""), said.get("valid_until", ""), review, source))
     screen.table(Text(msgid("What your datasets allow, whatever a contract says")), heads, rows)

@@ -18,7 +18,6 @@ from medspace.core.errors import InvalidInputError, RefusedError
 from medspace.core.text import Text, counted, msgid, plain
 
 LARGEST_TASK = 1 << 20
-MEASURES = {"auc": "AUC", "brier": "Brier", "ece": "ECE", "rmse": "RMSE"}
 
 
 class TaskFileError(InvalidInputError):
@@ -148,47 +147,32 @@ def _allow(lapsed: list[str], screen: Screen, *, without_missing: bool) -> None:
 
 
 def show_run(screen: Screen, run: JsonObject) -> None:
-    """A finished run for people: quality per hospital, protections, what to do next."""
+    """A finished run for people: how well its model does, protections, what to do next."""
     title = Text(
         msgid("Model {model}: {rounds} rounds, {seconds} s"),
         {"model": run["model"]["id"], "rounds": run["rounds"], "seconds": round(run["seconds"], 1)},
     )
-    if "quality" in run["model"]:
-        _quality(screen, title, run["model"])
+    quality = run["model"].get("described", {}).get("quality")
+    if quality:
+        _table(screen, title, quality)
     else:
         screen.line(title)
+    _said(screen, run["model"])
     if run.get("coordinator"):
         screen.line(Text(msgid("Led by {name}, at its own connector."), {"name": run["coordinator"]["name"]}))
     for text in told(run["sites"]):
         screen.line(text)
 
 
-def _quality(screen: Screen, title: Text, made: JsonObject) -> None:
-    """Quality per hospital and all together, and which protections were off."""
-    quality = made["quality"]
-    shown = ("auc", "brier", "ece") if made["family"] == "binomial" else ("rmse",)
-    measures = [name for name in shown if quality["pooled"].get(name) is not None]
-    columns = [Text(msgid("hospital")), Text(msgid("patients")), Text(msgid("rows"))]
-    columns += [Text(MEASURES[name]) for name in measures]
-    everyone = {"name": screen.say(Text(msgid("all together"))), **quality["pooled"]}
-    rows = [
-        (one["name"], one["persons"], one["rows"], *(_measured(one, name) for name in measures))
-        for one in (*quality["sites"], everyone)
-    ]
-    screen.table(title, columns, rows)
-    for sentence in made["protections"]:
+def _table(screen: Screen, title: Text, shown: JsonObject) -> None:
+    """A table of a model's description, as the connector says it."""
+    screen.table(title, [Text("{column}", {"column": column}) for column in shown["columns"]], shown["rows"])
+
+
+def _said(screen: Screen, made: JsonObject) -> None:
+    """What is to be known of a model: in the words of its kind of task, and which protections were off."""
+    for sentence in (*made.get("described", {}).get("sentences", ()), *made["protections"]):
         screen.line(Text("  - {sentence}", {"sentence": sentence}))
-
-
-def _measured(one: JsonObject, name: str) -> str:
-    """A measure as text; an AUC with how far it may be off."""
-    if name == "auc" and one["auc"] is not None:
-        return f"{one['auc']:.3f} ± {one['auc_resolution']:.3f}"
-    return _rounded(one[name])
-
-
-def _rounded(value: float | str | None) -> str:
-    return "-" if value is None else f"{float(value):.3f}"
 
 
 def runs(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False, lang: LanguageOption = "") -> None:
@@ -228,20 +212,22 @@ def model(
         screen.show(found, lambda: _model(screen, found))
 
 
-def _coefficients(screen: Screen, found: JsonObject) -> None:
-    columns = [Text(c) for c in (msgid("term"), msgid("coefficient"), msgid("standard error"))]
-    rows = [(c["name"], f"{float(c['value']):+.4f}", _rounded(c["standard_error"])) for c in found["coefficients"]]
-    screen.table(Text(msgid("Model {id}"), {"id": found["id"]}), columns, rows)
-    _quality(screen, Text(msgid("Its quality:")), found)
-
-
 def _model(screen: Screen, found: JsonObject) -> None:
-    if "coefficients" in found:
-        _coefficients(screen, found)
+    title, described = Text(msgid("Model {id}"), {"id": found["id"]}), found.get("described", {})
+    if described:
+        facts = {"id": found["id"], "title": described["title"]}
+        title = Text(msgid("Model {id}: {title}"), facts)
+    if described.get("coefficients"):
+        _table(screen, title, described["coefficients"])
+    elif described:
+        screen.line(title)
     else:
         columns = [Text(c) for c in (msgid("part"), msgid("value"))]
         parts = [(name, jsonlib.dumps(value)) for name, value in sorted(found["result"].items())]
-        screen.table(Text(msgid("Model {id}"), {"id": found["id"]}), columns, parts)
+        screen.table(title, columns, parts)
+    if described.get("quality"):
+        _table(screen, Text(msgid("Its quality:")), described["quality"])
+    _said(screen, found)
     lineage = found["lineage"]
     facts = {"run": lineage["run"], "rounds": found["rounds"], "digest": found["digest"]}
     screen.line(Text(msgid("Made by the run {run} in {rounds} rounds; its digest is {digest}."), facts))

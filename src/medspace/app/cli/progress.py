@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from medspace.app.cli.attendance import MISSING, share, standing
+from medspace.app.cli.attendance import MISSING, share, slowest, standing
 from medspace.app.screen import Screen
 from medspace.core.canonical import JsonObject
 from medspace.core.text import Text, msgid, plain
@@ -34,7 +34,9 @@ def rounds(screen: Screen) -> Iterator[Callable[[JsonObject], None]]:
             absences.follow(run)
             bar.update(task, completed=run["rounds"], total=run.get("max_rounds"))
             facts = {"round": run["rounds"], "hospitals": share(run.get("sites", ()))}
-            bar.update(task, description=screen.say(Text(msgid("round {round}, hospitals {hospitals}"), facts)))
+            said = screen.say(Text(msgid("round {round}, hospitals {hospitals}"), facts))
+            far = slowest(run.get("sites", ()))
+            bar.update(task, description=said if far is None else plain(f"{said} ({screen.say(far)})"))
 
         yield follow
 

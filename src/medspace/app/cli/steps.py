@@ -22,6 +22,11 @@ _STATES = {
     "failed": msgid("it failed"),
 }
 
+_REASONS = {
+    "use.engine": msgid("held: its engine wants a person to look"),
+    "label.review": msgid("held: the label of the dataset wants a person to look at each result"),
+}
+
 
 class StepWishError(InvalidInputError):
     """A decision names no step."""
@@ -67,7 +72,18 @@ def _block(screen: Screen, one: JsonObject) -> tuple[str, ...]:
     facts = {name: one[name] for name in ("dataset", "user", "step", "round", "time")}
     what = Text(msgid("{step} of round {round} on {dataset}, asked by {user} at {time}"), facts)
     stands = screen.say(Text(_STATES[one["state"]]))
-    return (one["id"], screen.say(what), f"{stands} ({one['code']})" if one["code"] else stands)
+    more = [Text(_REASONS[reason]) if reason in _REASONS else Text(reason) for reason in one["held_for"]]
+    far = [] if one["progress"] is None else [_far(one["progress"])]
+    stood = f"{stands} ({one['code']})" if one["code"] else stands
+    return (one["id"], screen.say(what), stood, *(screen.say(text) for text in (*far, *more)))
+
+
+def _far(progress: JsonObject) -> Text:
+    """How far a step is, and how long it may take still."""
+    facts = {name: f"{progress[name]:g}" for name in ("done", "of")}
+    if progress["seconds_left"] is None:
+        return Text(msgid("{done} of {of} done"), facts)
+    return Text(msgid("{done} of {of} done, about {seconds} s left"), facts | {"seconds": progress["seconds_left"]})
 
 
 def _one(screen: Screen, one: JsonObject) -> None:

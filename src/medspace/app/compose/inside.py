@@ -53,10 +53,12 @@ class Learning:
 
     def __init__(self, base: Base, road: Road) -> None:
         jobs = JobClient(base.client, base.identity)
-        sites = TransferSites(jobs, base.clock, road.transfers, base.database, base.bell)
         keys = FileUseKeys(base.config.path(RUN_KEYS), base.randomness)
         self.handovers = Handovers(base.database, keys, base.randomness)
         self.waiting = Waiting(base.clock, base.bell.ring)
+        sites = TransferSites(
+            jobs, base.clock, self.waiting, transfers=road.transfers, database=base.database, bell=base.bell
+        )
         self.coordinator = Coordinator(
             base.database,
             sites,
@@ -67,8 +69,9 @@ class Learning:
             tuple(make() for make in base.parts.algorithms),
             dictionaries=PublishedDictionaries(Finder(base.documents, road.transport), base.database),
             progress=self.waiting.hear,
-            led=HandedSites(jobs, base.clock, self.handovers, base.documents),
+            led=HandedSites(jobs, base.clock, self.waiting, handovers=self.handovers, documents=base.documents),
             delegation=self._delegation(base, sites),
+            blobs=road.usage.parts.store,
         )
         self.training = Training(base.config.did, self.coordinator, base.database, base.facts, base.clock)
         self.coordination = self._coordination(base)

@@ -10,7 +10,7 @@ from medspace.adapters.http.peers import DspClient
 from medspace.adapters.runner import ProcessRunner, ThreadPool, ThreadRunner
 from medspace.adapters.usekeys import FileUseKeys
 from medspace.app.api.parts import PartEndpoint
-from medspace.app.api.protocol import BASE, Door, protocol_routes
+from medspace.app.api.protocol import BASE, ProtocolEndpoints, protocol_routes
 from medspace.app.api.public import part_routes, public_routes
 from medspace.app.aside import sources_of
 from medspace.app.assets import Assets
@@ -122,7 +122,9 @@ class Road:
     def routes(self, membership: Membership) -> list[Any]:
         """The routes of the public listener."""
         config, base = self.base.config, self.base
-        door = Door(membership.authenticate, self.catalogue, self.negotiations, self.transfers, self.dispatcher)
+        door = ProtocolEndpoints(
+            membership.authenticate, self.catalogue, self.negotiations, self.transfers, self.dispatcher
+        )
         service = ServiceEntry(f"{config.did}#catalog", "CatalogService", f"{config.base_url}{BASE}{CATALOG}")
         document = build_document(config.did, base.signer.public_key, [service])
         path = document_url(config.did).removeprefix(base_url(config.did).removesuffix("/")) or "/did.json"

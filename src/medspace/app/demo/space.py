@@ -21,7 +21,7 @@ PURPOSE = "ehds:HealthcareScientificResearch"
 UNTIL = "2030-06-30T00:00:00Z"
 MIN_COHORT = 5  # eight of the patients in Zurich and Basel are without disease
 QUESTIONS = 60  # a year: more than a tenth of the smaller hospitals' patients, so that the demo can be run again
-LOWEST_PORT, HIGHEST_PORT = 12_000, 32_000
+LOWEST_PORT, HIGHEST_PORT = 12_000, 15_000
 
 
 @dataclass(frozen=True, slots=True)

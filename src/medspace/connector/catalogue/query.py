@@ -56,16 +56,16 @@ class Query:
 
     def matches(self, dataset: Dataset) -> bool:
         """Whether every comparison holds."""
-        shown = Shown(dataset)
+        shown = EntryProperties(dataset)
         return all(_holds(criterion, shown.values(criterion.name)) for criterion in self.criteria)
 
     def key(self, dataset: Dataset) -> tuple[str, str]:
         """What the dataset is ordered by; datasets that are alike come in the order of their identities."""
-        values = (dataset.id,) if self.order == "id" else Shown(dataset).values(self.order)
+        values = (dataset.id,) if self.order == "id" else EntryProperties(dataset).values(self.order)
         return (values[0] if values else "", dataset.id)
 
 
-class Shown:
+class EntryProperties:
     """The properties of a dataset as its catalogue entry shows them."""
 
     def __init__(self, dataset: Dataset) -> None:

@@ -19,7 +19,7 @@ MOST_SCANNED = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class CataloguePage:
     """A page of the catalogue: the dcat:Catalog as JSON bytes, and the Link header that belongs to it."""
 
     content: bytes
@@ -69,7 +69,7 @@ class Catalogue:
     page_size: int = rules.PAGE
     scans: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
 
-    async def request(self, content: bytes, after: str | None = None, before: str | None = None) -> Page:
+    async def request(self, content: bytes, after: str | None = None, before: str | None = None) -> CataloguePage:
         """A page of the catalogue: the first one, the one behind or before a dataset, or what a query asks for.
 
         Raises:
@@ -82,7 +82,9 @@ class Catalogue:
         async with self.scans:
             return await self._selected(wanted)
 
-    async def page(self, after: str | None = None, before: str | None = None, limit: int | None = None) -> Page:
+    async def page(
+        self, after: str | None = None, before: str | None = None, limit: int | None = None
+    ) -> CataloguePage:
         """A page, in the order of identities; it costs the same however large the catalogue is."""
         size = min(limit or self.page_size, self.page_size)
         found = await self.database.read(
@@ -98,12 +100,12 @@ class Catalogue:
         if before is not None:
             datasets.reverse()
         more, earlier = (further, after is not None) if before is None else (True, further)
-        return Page(
+        return CataloguePage(
             rules.catalogue(self.local.did, self.local.address, [dataset.body for dataset in datasets]),
             rules.links(self.local.address, datasets, more=more, earlier=earlier),
         )
 
-    async def _selected(self, wanted: query.Query) -> Page:
+    async def _selected(self, wanted: query.Query) -> CataloguePage:
         """What a query asks for; nothing is kept in memory but keys, and the bodies that are shown."""
         size = self.page_size if wanted.limit is None else min(wanted.limit, SELECTED)
         keys: list[tuple[str, str]] = []
@@ -119,7 +121,7 @@ class Catalogue:
         chosen = [identity for _, identity in keys[wanted.offset : wanted.offset + size]]
         shown = await self.database.read(lambda tx: [tx.get(CATALOGUE, identity) for identity in chosen])
         bodies = [dataset.body for dataset in shown if dataset is not None]
-        return Page(rules.catalogue(self.local.did, self.local.address, bodies), None)
+        return CataloguePage(rules.catalogue(self.local.did, self.local.address, bodies), None)
 
     async def dataset(self, asset: str) -> bytes:
         """One dcat:Dataset as JSON bytes.

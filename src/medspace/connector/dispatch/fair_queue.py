@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
-from medspace.connector.dispatch.rules import Patience
+from medspace.connector.dispatch.rules import RetryPolicy
 from medspace.core.clock import Randomness
 
 T = TypeVar("T")
@@ -36,7 +36,7 @@ class _Queue(Generic[T]):
 class FairQueue(Generic[T]):
     """What waits for a place, by member; the state of each member is forgotten once nothing concerns it."""
 
-    def __init__(self, sharing: Sharing, patience: Patience, randomness: Randomness) -> None:
+    def __init__(self, sharing: Sharing, patience: RetryPolicy, randomness: Randomness) -> None:
         self._sharing = sharing
         self._patience = patience
         self._randomness = randomness

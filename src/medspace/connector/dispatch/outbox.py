@@ -11,7 +11,7 @@ LINGERING = 100  # messages to one member that is only to be told that processes
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome(Generic[P]):
+class ProcessUpdate(Generic[P]):
     """What a unit of work came to: the process as it is now, and what it owes the counterparty now.
 
     `fresh` is False where a message was a repetition; `refusal` is the decision that kept it from being taken.

@@ -16,7 +16,7 @@ UNREADABLE = "peer.bad_answer"
 SKEW = 5.0  # seconds that two clocks may differ before it is said; a Date header has whole seconds
 
 
-class Answer(Enum):
+class DeliveryResult(Enum):
     """What an answer says about a message."""
 
     TAKEN = "taken"
@@ -27,7 +27,7 @@ class Answer(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryPolicy:
     """How long and how often a message is repeated; seconds."""
 
     first: float = 0.1
@@ -62,7 +62,7 @@ _FORBIDDEN = 403
 _UNPROVEN = ("identity.", "members.")
 
 
-def meaning(reply: Reply) -> Answer:
+def meaning(reply: Reply) -> DeliveryResult:
     """What an answer says.
 
     409 may pass: others acknowledge a message before they have noted it, and refuse our next one meanwhile. Any
@@ -70,12 +70,12 @@ def meaning(reply: Reply) -> Answer:
     """
     status = reply.status
     if status in range(200, 300):
-        return Answer.TAKEN if reply.readable else Answer.UNCLEAR
+        return DeliveryResult.TAKEN if reply.readable else DeliveryResult.UNCLEAR
     if status in _AGAIN or (status == _FORBIDDEN and wire.stated_reason(reply.body).code.startswith(_UNPROVEN)):
-        return Answer.NOT_YET
+        return DeliveryResult.NOT_YET
     if status in _BUSY:
-        return Answer.BUSY
-    return Answer.REFUSED if status in range(400, 500) else Answer.UNCLEAR
+        return DeliveryResult.BUSY
+    return DeliveryResult.REFUSED if status in range(400, 500) else DeliveryResult.UNCLEAR
 
 
 def explained(reply: Reply, now: datetime) -> Failure:

@@ -4,7 +4,7 @@ Nothing is polled: what is due waits in a heap, and a new message wakes the disp
 which each member has a few (`fair_queue`). What is in memory is only what an attempt knows (how often, with which
 doubt); after a restart every message in the outbox may have been sent.
 
-A message is repeated while its failure may pass, and no longer than `Patience` says; then the process cannot go on,
+A message is repeated while its failure may pass, no longer than `RetryPolicy` says; then the process cannot go on,
 and its settlement ends it on both sides. A termination is repeated for longer, since only the counterparty still has
 to learn of it.
 """
@@ -19,12 +19,12 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from medspace.connector.dispatch.fair_queue import FairQueue, Sharing
-from medspace.connector.dispatch.outbox import Outcome, stored
-from medspace.connector.dispatch.rules import Answer, Patience, explained, meaning
+from medspace.connector.dispatch.outbox import ProcessUpdate, stored
+from medspace.connector.dispatch.rules import DeliveryResult, RetryPolicy, explained, meaning
 from medspace.connector.errors import NotSentError, TransitionError, UnreachableError
 from medspace.connector.model import INTENTS, Failure, Intent, Kind, P
 from medspace.connector.ports import Reply, Transport
-from medspace.connector.states import Standing
+from medspace.connector.states import DeliveryState
 from medspace.core.canonical import Json
 from medspace.core.clock import Clock, Randomness, instant
 from medspace.core.errors import MedspaceError, StorageError
@@ -68,7 +68,7 @@ class Settlement(Protocol):
 @dataclass(slots=True, eq=False)
 class _Lane:
     intent: Intent
-    standing: Standing
+    standing: DeliveryState
     attempts: int = 0
     launched: bool = False
     doubtful: bool = False  # some attempt remained without an answer, and none got a final one
@@ -95,10 +95,10 @@ class Dispatcher:
         settlements: Mapping[Kind, Settlement],
         clock: Clock,
         randomness: Randomness,
-        patience: Patience | None = None,
+        patience: RetryPolicy | None = None,
         sharing: Sharing | None = None,
     ) -> None:
-        self.patience = patience or Patience()
+        self.patience = patience or RetryPolicy()
         self._database = database
         self._transport = transport
         self._settlements = settlements
@@ -128,7 +128,7 @@ class Dispatcher:
             if guard.wanted == 0:
                 del self._guards[pid]
 
-    async def commit(self, unit: Callable[[Transaction], Outcome[P]]) -> Outcome[P]:
+    async def commit(self, unit: Callable[[Transaction], ProcessUpdate[P]]) -> ProcessUpdate[P]:
         """Run a unit of work, and know of the message that it owes. `launch` sends it.
 
         A caller that goes away meanwhile leaves nothing behind: what is kept without it is sent without it.
@@ -140,29 +140,29 @@ class Dispatcher:
             work.add_done_callback(self._left_behind)
             raise
 
-    async def _committed(self, unit: Callable[[Transaction], Outcome[P]]) -> Outcome[P]:
+    async def _committed(self, unit: Callable[[Transaction], ProcessUpdate[P]]) -> ProcessUpdate[P]:
         outcome = await self._database.write(unit)
         self.register(outcome.intent)
         return outcome
 
-    def _left_behind(self, work: "asyncio.Future[Outcome[P]]") -> None:
+    def _left_behind(self, work: "asyncio.Future[ProcessUpdate[P]]") -> None:
         if not work.cancelled() and work.exception() is None:
             self.launch(work.result().intent)
 
-    def standing(self, intent: Intent) -> Standing:
+    def standing(self, intent: Intent) -> DeliveryState:
         """What is known of a message in the outbox; one that is not known yet is about to be sent."""
         lane = self._lanes.get(intent.id)
-        return lane.standing if lane is not None and _same(lane.intent, intent) else Standing.FLYING
+        return lane.standing if lane is not None and _same(lane.intent, intent) else DeliveryState.FLYING
 
-    def settled(self, intent: Intent) -> Standing:
+    def settled(self, intent: Intent) -> DeliveryState:
         """The same, once the answer has been waited for: a message without an answer may have been taken."""
         standing = self.standing(intent)
-        return Standing.DOUBTFUL if standing is Standing.FLYING else standing
+        return DeliveryState.DOUBTFUL if standing is DeliveryState.FLYING else standing
 
     async def landed(self, pid: str) -> None:
         """Wait for the answer to the message of this process, for as long as patience says."""
         lane = self._lanes.get(pid)
-        if lane is not None and lane.standing is Standing.FLYING:
+        if lane is not None and lane.standing is DeliveryState.FLYING:
             await self._first(lane.landed.wait(), self._clock.sleep(self.patience.settle))
 
     def register(self, intent: Intent | None) -> None:
@@ -173,7 +173,7 @@ class Dispatcher:
         if earlier is not None and _same(earlier.intent, intent):
             return
         fresh = instant(intent.due) <= self._clock.now()
-        standing = Standing.FLYING if fresh else Standing.RESTING
+        standing = DeliveryState.FLYING if fresh else DeliveryState.RESTING
         before = earlier.landed if earlier and earlier.attempts else None
         lane = _Lane(intent, standing, fresh=fresh, before=before)
         self._lanes[intent.id] = lane if self._loaded or earlier else _left(intent)
@@ -269,7 +269,7 @@ class Dispatcher:
             await work
         except StorageError as error:
             self._note(lane, error.code)
-            self._again(lane, Standing.DOUBTFUL)
+            self._again(lane, DeliveryState.DOUBTFUL)
         except Exception as error:  # noqa: BLE001 - the edge of the task: one message never stops the others
             self._stumble(lane, error)
 
@@ -278,9 +278,9 @@ class Dispatcher:
         known = isinstance(error, MedspaceError)
         self._note(lane, error.code if isinstance(error, MedspaceError) else "process.unforeseen", trace=not known)
         if self._age(lane) > self.patience.deadline:
-            lane.standing = Standing.DOUBTFUL
+            lane.standing = DeliveryState.DOUBTFUL
         else:
-            self._again(lane, Standing.DOUBTFUL)
+            self._again(lane, DeliveryState.DOUBTFUL)
 
     def _note(self, lane: _Lane, code: str, *, trace: bool = False) -> None:
         facts = {"process": lane.intent.id, "action": lane.intent.action, "code": code, "attempts": lane.attempts}
@@ -296,7 +296,7 @@ class Dispatcher:
         async with self.guard(lane.intent.id):
             if self._lanes.get(lane.intent.id) is not lane:
                 return
-            earlier, lane.standing = lane.standing, Standing.FLYING
+            earlier, lane.standing = lane.standing, DeliveryState.FLYING
             fresh, lane.fresh = lane.fresh, False
             lane.attempts += 1
             lane.landed.clear()
@@ -305,13 +305,13 @@ class Dispatcher:
         else:
             await self._settle(lane, await self._send(lane.intent))
 
-    async def _wanted(self, intent: Intent, standing: Standing) -> bool:
+    async def _wanted(self, intent: Intent, standing: DeliveryState) -> bool:
         # What may have been taken is repeated until it is answered, even where it fits no longer.
         settlement = self._settlements[intent.kind]
 
         def view(tx: Transaction) -> bool:
             kept = stored(tx, intent)
-            return kept is not None and (standing is Standing.DOUBTFUL or settlement.due(tx, kept))
+            return kept is not None and (standing is DeliveryState.DOUBTFUL or settlement.due(tx, kept))
 
         return await self._database.read(view)
 
@@ -328,18 +328,18 @@ class Dispatcher:
         self._queue.answered(lane.intent.audience)
         failure = explained(reply, self._clock.now())
         match meaning(reply):
-            case Answer.TAKEN:
+            case DeliveryResult.TAKEN:
                 await self._acknowledge(lane, reply.body)
-            case Answer.REFUSED:
+            case DeliveryResult.REFUSED:
                 await self._refuse(lane, failure)
-            case Answer.BUSY:
+            case DeliveryResult.BUSY:
                 await self._hold(lane, failure)
             case answer:
-                standing = Standing.RESTING if answer is Answer.NOT_YET else Standing.DOUBTFUL
+                standing = DeliveryState.RESTING if answer is DeliveryResult.NOT_YET else DeliveryState.DOUBTFUL
                 await self._postpone(lane, standing, failure, reply.after)
 
     async def _silence(self, lane: _Lane, error: UnreachableError) -> None:
-        standing = Standing.RESTING if isinstance(error, NotSentError) else Standing.DOUBTFUL
+        standing = DeliveryState.RESTING if isinstance(error, NotSentError) else DeliveryState.DOUBTFUL
         failure = Failure(error.code, (str(error.text),), "delivery")
         late = self._queue.silent(lane.intent.audience, self._clock.now(), self._overdue)
         await self._postpone(lane, standing, failure)
@@ -354,13 +354,13 @@ class Dispatcher:
         now = self._clock.now()
         lane.busy = lane.busy or now
         since = (now - lane.busy).total_seconds()
-        fits = await self._wanted(lane.intent, Standing.RESTING)
+        fits = await self._wanted(lane.intent, DeliveryState.RESTING)
         if since > self.patience.busy or not fits:
             await self._refuse(lane, failure)
         elif lane.doubtful and since > self.patience.quiet and await self._taken(lane.intent):
             await self._acknowledge(lane, None)
         else:
-            await self._postpone(lane, Standing.RESTING, failure)
+            await self._postpone(lane, DeliveryState.RESTING, failure)
 
     async def _acknowledge(self, lane: _Lane, reply: Json) -> None:
         settlement = self._settlements[lane.intent.kind]
@@ -397,7 +397,9 @@ class Dispatcher:
             return False
         return isinstance(reply.body, dict) and reply.body.get("state") == expected
 
-    async def _postpone(self, lane: _Lane, standing: Standing, failure: Failure, asked: float | None = None) -> None:
+    async def _postpone(
+        self, lane: _Lane, standing: DeliveryState, failure: Failure, asked: float | None = None
+    ) -> None:
         if self._lanes.get(lane.intent.id) is not lane:
             return
         age = self._age(lane)
@@ -421,13 +423,13 @@ class Dispatcher:
         """A process that is over here: the counterparty is told once it can be."""
         settlement = self._settlements[lane.intent.kind]
         await self._database.write(lambda tx: settlement.ended(tx, lane.intent, failure))
-        lane.doubtful, lane.standing = True, Standing.DOUBTFUL
+        lane.doubtful, lane.standing = True, DeliveryState.DOUBTFUL
         self._push(lane, self._clock.now() + timedelta(seconds=self.patience.rarely(self._randomness)))
 
-    def _again(self, lane: _Lane, standing: Standing, asked: float | None = None) -> None:
+    def _again(self, lane: _Lane, standing: DeliveryState, asked: float | None = None) -> None:
         # Doubt stays: what happens to a repetition tells nothing about the first attempt.
-        lane.doubtful = lane.doubtful or standing is Standing.DOUBTFUL
-        lane.standing = Standing.DOUBTFUL if lane.doubtful else standing
+        lane.doubtful = lane.doubtful or standing is DeliveryState.DOUBTFUL
+        lane.standing = DeliveryState.DOUBTFUL if lane.doubtful else standing
         pause = self.patience.pause(max(lane.attempts, 1), self._randomness)
         pause = max(pause, min(asked or 0.0, self.patience.asked))
         self._push(lane, self._clock.now() + timedelta(seconds=pause))
@@ -435,7 +437,7 @@ class Dispatcher:
 
 def _left(intent: Intent) -> _Lane:
     """A message that an earlier run may have sent."""
-    return _Lane(intent, Standing.DOUBTFUL, attempts=1, doubtful=True, fresh=False)
+    return _Lane(intent, DeliveryState.DOUBTFUL, attempts=1, doubtful=True, fresh=False)
 
 
 def _same(one: Intent, other: Intent) -> bool:

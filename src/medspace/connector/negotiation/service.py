@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 
 from medspace.connector import wire
-from medspace.connector.dispatch.outbox import Outcome
+from medspace.connector.dispatch.outbox import ProcessUpdate
 from medspace.connector.errors import AgreementError, TransitionError
 from medspace.connector.model import AGREEMENTS, Agreement, Negotiation, NegotiationState, Reaction, Role
 from medspace.connector.negotiation import messages
 from medspace.connector.negotiation.rules import Message, agreement_flaw, check_terms
 from medspace.connector.negotiation.steps import Steps
 from medspace.connector.process.service import Processes
-from medspace.connector.states import StandingOf
+from medspace.connector.states import DeliveryStateOf
 from medspace.core.canonical import JsonObject
-from medspace.core.paging import Place, newest
+from medspace.core.paging import Cursor, newest
 from medspace.core.store import Transaction
 from medspace.core.text import Text
 from medspace.policy import odrl
@@ -36,7 +36,7 @@ class Negotiations(Processes[Negotiation, Message]):
 
     # --- the protocol's door ----------------------------------------------------------------------------------
 
-    async def open(self, caller: Caller, content: bytes, message: Message) -> Outcome[Negotiation]:
+    async def open(self, caller: Caller, content: bytes, message: Message) -> ProcessUpdate[Negotiation]:
         """Take an initial request (we are the provider) or an initial offer (we are the consumer).
 
         Raises:
@@ -48,7 +48,7 @@ class Negotiations(Processes[Negotiation, Message]):
         incoming, _ = self._read(content, (message,))
         role = Role.PROVIDER if message is Message.REQUEST else Role.CONSUMER
 
-        def begin(tx: Transaction, _: StandingOf) -> Outcome[Negotiation]:
+        def begin(tx: Transaction, _: DeliveryStateOf) -> ProcessUpdate[Negotiation]:
             peer = wire.identifier(incoming.body, f"{role.other.value}Pid")
             self.quotas.negotiation(tx, role, caller.did, peer)
             return self.steps.open(tx, caller, incoming, message)
@@ -118,12 +118,12 @@ class Negotiations(Processes[Negotiation, Message]):
         return await self.terminate(pid, "negotiation.rejected", reason)
 
     async def recent(
-        self, state: NegotiationState | None = None, after: Place | None = None, limit: int = 100
+        self, state: NegotiationState | None = None, after: Cursor | None = None, limit: int = 100
     ) -> list[Negotiation]:
         """Negotiations, the newest first; `after` is where the last page ended."""
         return await self._recent(after, limit, state=state)
 
-    async def agreements(self, after: Place | None = None, limit: int = 100) -> list[Agreement]:
+    async def agreements(self, after: Cursor | None = None, limit: int = 100) -> list[Agreement]:
         """Finalised agreements, the newest first; `after` is where the last page ended."""
         return await newest(self.database, AGREEMENTS, {}, after, limit, by="finalized")
 

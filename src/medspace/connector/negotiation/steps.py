@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from medspace.connector import binding, wire
-from medspace.connector.dispatch.outbox import Outcome
+from medspace.connector.dispatch.outbox import ProcessUpdate
 from medspace.connector.errors import AgreementError, EarlyMessageError
 from medspace.connector.model import (
     AGREEMENTS,
@@ -20,7 +20,7 @@ from medspace.connector.negotiation.rules import ACTIONS, TABLE, Message
 from medspace.connector.ports import NegotiationEvent, NegotiationStrategy
 from medspace.connector.process import steps
 from medspace.connector.process.description import Description
-from medspace.connector.states import Standing, StandingOf
+from medspace.connector.states import DeliveryState, DeliveryStateOf
 from medspace.connector.wire import Incoming
 from medspace.core.canonical import JsonObject
 from medspace.core.hashing import digest
@@ -51,13 +51,15 @@ class Steps(steps.Steps[Negotiation, Message]):
 
     # --- how it begins ----------------------------------------------------------------------------------------
 
-    def open(self, tx: Transaction, caller: Caller, incoming: Incoming, message: Message) -> Outcome[Negotiation]:
+    def open(
+        self, tx: Transaction, caller: Caller, incoming: Incoming, message: Message
+    ) -> ProcessUpdate[Negotiation]:
         """Take the counterparty's initial request or offer; the same one again finds the same process."""
         role = Role.PROVIDER if message is Message.REQUEST else Role.CONSUMER
         peer = wire.identifier(incoming.body, f"{role.other.value}Pid")
         known = self.known(tx, caller, role, peer)
         if known is not None:
-            return Outcome(known, fresh=False)
+            return ProcessUpdate(known, fresh=False)
         negotiation = replace(
             self._new(role, role.other, caller.did, wire.address(incoming.body), wire.offer(incoming.body)),
             state=TABLE.step(NegotiationState.INITIAL, message, role.other),
@@ -66,14 +68,16 @@ class Steps(steps.Steps[Negotiation, Message]):
         tx.insert(NEGOTIATIONS, negotiation)
         self.described.note(tx, caller.did, negotiation)
         event = NegotiationEvent.REQUEST if role is Role.PROVIDER else NegotiationEvent.OFFER
-        return Outcome(negotiation, self.schedule(tx, negotiation, self.strategy.react(tx, negotiation, event)))
+        return ProcessUpdate(negotiation, self.schedule(tx, negotiation, self.strategy.react(tx, negotiation, event)))
 
-    def begin(self, tx: Transaction, role: Role, did: str, address: str, offer: JsonObject) -> Outcome[Negotiation]:
+    def begin(
+        self, tx: Transaction, role: Role, did: str, address: str, offer: JsonObject
+    ) -> ProcessUpdate[Negotiation]:
         """Begin a negotiation: with a request as consumer, with an offer as provider."""
         negotiation = self._new(role, role, did, address.rstrip("/"), offer)
         tx.insert(NEGOTIATIONS, negotiation)
         action = "request" if role is Role.CONSUMER else "offer"
-        return Outcome(negotiation, self.schedule(tx, negotiation, Reaction((action,))))
+        return ProcessUpdate(negotiation, self.schedule(tx, negotiation, Reaction((action,))))
 
     def _new(self, role: Role, initiator: Role, did: str, address: str, offer: JsonObject) -> Negotiation:
         return Negotiation(
@@ -131,7 +135,7 @@ class Steps(steps.Steps[Negotiation, Message]):
         if message is Message.FINALIZED and negotiation.agreement is not None:
             tx.insert(AGREEMENTS, self._agreement(negotiation, negotiation.agreement))
 
-    def usable(self, tx: Transaction, agreement_id: str, consumer: str, known: StandingOf) -> Agreement | None:
+    def usable(self, tx: Transaction, agreement_id: str, consumer: str, known: DeliveryStateOf) -> Agreement | None:
         """The agreement of that identity with that consumer, if it is finalised.
 
         A consumer that uses an agreement has taken our message that finalises it, even if its answer got lost.
@@ -145,16 +149,16 @@ class Steps(steps.Steps[Negotiation, Message]):
             agreement = tx.get(AGREEMENTS, agreement_id)
         return agreement if agreement is not None and agreement.consumer == consumer else None
 
-    def _finalize_early(self, tx: Transaction, agreement_id: str, consumer: str, known: StandingOf) -> None:
+    def _finalize_early(self, tx: Transaction, agreement_id: str, consumer: str, known: DeliveryStateOf) -> None:
         where = {"agreement_id": agreement_id, "counterparty": consumer, "role": Role.PROVIDER}
         for negotiation in tx.find(NEGOTIATIONS, where=where, limit=1):
             kept = tx.get(INTENTS, negotiation.id)
             if kept is None or ACTIONS[kept.action] is not Message.FINALIZED:
                 return
             standing = known(kept)
-            if standing is Standing.FLYING:
+            if standing is DeliveryState.FLYING:
                 raise EarlyMessageError(pid=negotiation.id)
-            if standing is Standing.DOUBTFUL:
+            if standing is DeliveryState.DOUBTFUL:
                 self.acknowledge(tx, negotiation, kept, negotiation.peer_pid)
 
     def _agreement(self, negotiation: Negotiation, policy: JsonObject) -> Agreement:

@@ -6,7 +6,7 @@ from typing import Generic, TypeAlias
 
 from medspace.connector import wire
 from medspace.connector.binding import owned
-from medspace.connector.dispatch.outbox import Outcome
+from medspace.connector.dispatch.outbox import ProcessUpdate
 from medspace.connector.dispatch.service import Dispatcher
 from medspace.connector.errors import (
     EarlyMessageError,
@@ -20,15 +20,15 @@ from medspace.connector.ports import CallbackCheck
 from medspace.connector.process.description import Description, type_of
 from medspace.connector.process.steps import Steps
 from medspace.connector.quotas import USUAL, Quotas
-from medspace.connector.states import M, StandingOf
+from medspace.connector.states import DeliveryStateOf, M
 from medspace.connector.wire import Incoming
-from medspace.core.paging import Place, newest
+from medspace.core.paging import Cursor, newest
 from medspace.core.store import Database, Transaction
 from medspace.core.text import msgid
 from medspace.trust.model import Caller
 
-Unit: TypeAlias = Callable[[Transaction], Outcome[P]]
-Begin: TypeAlias = Callable[[Transaction, StandingOf], Outcome[P]]
+Unit: TypeAlias = Callable[[Transaction], ProcessUpdate[P]]
+Begin: TypeAlias = Callable[[Transaction, DeliveryStateOf], ProcessUpdate[P]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Processes(Generic[P, M]):
 
     # --- the protocol's door ----------------------------------------------------------------------------------
 
-    async def receive(self, caller: Caller, pid: str, content: bytes, *expected: M) -> Outcome[P]:
+    async def receive(self, caller: Caller, pid: str, content: bytes, *expected: M) -> ProcessUpdate[P]:
         """Take one of the expected messages about a process.
 
         Raises:
@@ -61,8 +61,8 @@ class Processes(Generic[P, M]):
         """
         incoming, message = self._read(content, expected)
 
-        def take(known: StandingOf) -> Unit[P]:
-            def unit(tx: Transaction) -> Outcome[P]:
+        def take(known: DeliveryStateOf) -> Unit[P]:
+            def unit(tx: Transaction) -> ProcessUpdate[P]:
                 outcome = self.steps.receive(tx, caller, pid, incoming, message, known)
                 if message not in self._described.leaving:
                     self._charge(tx, caller, content, outcome)
@@ -115,11 +115,11 @@ class Processes(Generic[P, M]):
         self.check(incoming, message)
         return incoming, message
 
-    async def _open(self, caller: Caller, content: bytes, incoming: Incoming, begin: Begin[P]) -> Outcome[P]:
+    async def _open(self, caller: Caller, content: bytes, incoming: Incoming, begin: Begin[P]) -> ProcessUpdate[P]:
         """Take an initial message by `begin`."""
         self.check_callback(wire.address(incoming.body))
 
-        def take(known: StandingOf) -> Unit[P]:
+        def take(known: DeliveryStateOf) -> Unit[P]:
             return lambda tx: self._charge(tx, caller, content, begin(tx, known))
 
         try:
@@ -140,7 +140,7 @@ class Processes(Generic[P, M]):
     async def _decide(self, pid: str, decide: Callable[[Transaction, P], Reaction]) -> P:
         """Do what `decide` says, in the transaction in which it looks at the process."""
 
-        def unit(tx: Transaction) -> Outcome[P]:
+        def unit(tx: Transaction) -> ProcessUpdate[P]:
             process = self._known(tx, pid)
             return self.steps.act(tx, process, decide(tx, process))
 
@@ -148,7 +148,7 @@ class Processes(Generic[P, M]):
         self.dispatcher.launch(outcome.intent)
         return outcome.process
 
-    async def _recent(self, after: Place | None, limit: int, **wanted: str | None) -> list[P]:
+    async def _recent(self, after: Cursor | None, limit: int, **wanted: str | None) -> list[P]:
         where = {name: value for name, value in wanted.items() if value is not None}
         return await newest(self.database, self._described.collection, where, after, limit)
 
@@ -164,23 +164,23 @@ class Processes(Generic[P, M]):
             raise UnknownProcessError(pid=pid)
         return process
 
-    def _charge(self, tx: Transaction, caller: Caller, content: bytes, outcome: Outcome[P]) -> Outcome[P]:
+    def _charge(self, tx: Transaction, caller: Caller, content: bytes, outcome: ProcessUpdate[P]) -> ProcessUpdate[P]:
         if outcome.fresh:  # a refusal is noted too
             self.quotas.charge(tx, caller.did, len(content), self.steps.local.now())
         return outcome
 
-    async def _settled(self, pid: str, take: Callable[[StandingOf], Unit[P]]) -> Outcome[P]:
+    async def _settled(self, pid: str, take: Callable[[DeliveryStateOf], Unit[P]]) -> ProcessUpdate[P]:
         try:
             return await self._guarded(pid, take(self.dispatcher.standing))
         except EarlyMessageError:
             await self.dispatcher.landed(pid)
         return await self._guarded(pid, take(self.dispatcher.settled))
 
-    async def _guarded(self, pid: str, unit: Unit[P]) -> Outcome[P]:
+    async def _guarded(self, pid: str, unit: Unit[P]) -> ProcessUpdate[P]:
         async with self.dispatcher.guard(pid):
             return await self.dispatcher.commit(unit)
 
-    def _permitted(self, outcome: Outcome[P]) -> Outcome[P]:
+    def _permitted(self, outcome: ProcessUpdate[P]) -> ProcessUpdate[P]:
         if outcome.refusal is None:
             return outcome
         self.dispatcher.launch(outcome.intent)

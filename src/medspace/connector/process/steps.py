@@ -6,12 +6,12 @@ from typing import Generic
 
 from medspace.connector import binding, wire
 from medspace.connector.dispatch import outbox
-from medspace.connector.dispatch.outbox import Outcome
+from medspace.connector.dispatch.outbox import ProcessUpdate
 from medspace.connector.errors import CrossedError, EarlyMessageError, MessageError, TransitionError
 from medspace.connector.local import Local
 from medspace.connector.model import INTENTS, Failure, Intent, P, Reaction, Role
 from medspace.connector.process.description import Description
-from medspace.connector.states import Crossing, M, Meeting, Standing, StandingOf, crossing
+from medspace.connector.states import Crossing, DeliveryState, DeliveryStateOf, M, Meeting, crossing
 from medspace.connector.wire import Incoming
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.decision import Decision
@@ -75,25 +75,25 @@ class Steps(ABC, Generic[P, M]):
     # --- what comes in ----------------------------------------------------------------------------------------
 
     def receive(
-        self, tx: Transaction, caller: Caller, pid: str, incoming: Incoming, message: M, known: StandingOf
-    ) -> Outcome[P]:
+        self, tx: Transaction, caller: Caller, pid: str, incoming: Incoming, message: M, known: DeliveryStateOf
+    ) -> ProcessUpdate[P]:
         """Take a message of the counterparty; `known` tells what is known of our own message."""
         process = binding.owned(tx.get(self.described.collection, pid), pid, caller)
         binding.check_pids(process, incoming)
         if binding.repeated(process, incoming):
-            return Outcome(process, fresh=False)
+            return ProcessUpdate(process, fresh=False)
         if binding.declined(process, incoming):
             sender = process.role.other.value
             raise TransitionError(message=message.value, sender=sender, state=process.state.value)
         kept = tx.get(INTENTS, pid)
-        standing = Standing.NONE if kept is None else known(kept)
+        standing = DeliveryState.NONE if kept is None else known(kept)
         if kept is not None:
             process = self._meet(tx, process, kept, incoming, message, standing)
         state = self.described.table.step(process.state, message, process.role.other)
         refusal = self.objection(tx, process, message)
         if refusal is not None:
             # An implied acknowledgement is kept with the refusal, and so is what it made due.
-            return Outcome(process, tx.get(INTENTS, pid), refusal=refusal)
+            return ProcessUpdate(process, tx.get(INTENTS, pid), refusal=refusal)
         taken = replace(
             self.told(tx, process, message, incoming.body, process.role.other),
             state=state,
@@ -102,11 +102,11 @@ class Steps(ABC, Generic[P, M]):
             trouble=None,
         )
         self._keep(tx, process, taken, message, caller.did)
-        if standing is Standing.RESTING:
+        if standing is DeliveryState.RESTING:
             self._drop_unfit(tx, taken)
         owed = self.schedule(tx, taken, self.received(tx, taken, message))
         # An implied acknowledgement may have brought up a message of its own.
-        return Outcome(taken, owed if kept is None else tx.get(INTENTS, pid))
+        return ProcessUpdate(taken, owed if kept is None else tx.get(INTENTS, pid))
 
     def decline(self, tx: Transaction, pid: str, incoming: Incoming) -> None:
         """Remember that a message was refused, so that a late copy of it is refused too."""
@@ -116,7 +116,7 @@ class Steps(ABC, Generic[P, M]):
             tx.replace(self.described.collection, process, replace(process, seen=seen))
 
     def _meet(
-        self, tx: Transaction, process: P, kept: Intent, incoming: Incoming, message: M, standing: Standing
+        self, tx: Transaction, process: P, kept: Intent, incoming: Incoming, message: M, standing: DeliveryState
     ) -> P:
         own = self.described.actions[kept.action]
         met = Meeting(process.role, process.state, message, own, standing)
@@ -197,18 +197,18 @@ class Steps(ABC, Generic[P, M]):
         if outbox.stored(tx, intent) is not None and process is not None:
             tx.replace(self.described.collection, process, replace(process, trouble=failure))
 
-    def acknowledge(self, tx: Transaction, process: P, kept: Intent, peer: str | None) -> Outcome[P]:
+    def acknowledge(self, tx: Transaction, process: P, kept: Intent, peer: str | None) -> ProcessUpdate[P]:
         """Our message was taken, by a counterparty whose pid is `peer`: by its answer, or by what it did since."""
         outbox.remove(tx, kept)
         message, follow = self.described.actions[kept.action], kept.then or _NOTHING
         state = self.described.table.after(process.state, message, process.role)
         if state is None:
-            return Outcome(process, self.schedule(tx, process, follow))
+            return ProcessUpdate(process, self.schedule(tx, process, follow))
         told = self.told(tx, replace(process, peer_pid=peer), message, kept.message, process.role)
         taken = replace(told, state=state, trouble=None, updated=self.local.now())
         self._keep(tx, process, taken, message, self.local.did)
         reaction = self.delivered(tx, taken, kept.action)
-        return Outcome(taken, self.schedule(tx, taken, follow if follow.actions else reaction))
+        return ProcessUpdate(taken, self.schedule(tx, taken, follow if follow.actions else reaction))
 
     def _give_up(self, tx: Transaction, process: P, failure: Failure) -> None:
         # What made the process end comes before what became of the message that says so.
@@ -220,7 +220,7 @@ class Steps(ABC, Generic[P, M]):
 
     # --- common to both directions ----------------------------------------------------------------------------
 
-    def act(self, tx: Transaction, process: P, reaction: Reaction) -> Outcome[P]:
+    def act(self, tx: Transaction, process: P, reaction: Reaction) -> ProcessUpdate[P]:
         """Do what a person or another room decided; a termination takes the place of a message under way.
 
         Raises:
@@ -231,12 +231,12 @@ class Steps(ABC, Generic[P, M]):
         message = actions[reaction.actions[0]]
         kept = tx.get(INTENTS, process.id)
         if process.state is table.initial and kept is not None and message is table.termination:
-            return Outcome(process, outbox.lead(tx, kept, reaction))
+            return ProcessUpdate(process, outbox.lead(tx, kept, reaction))
         table.step(process.state, message, process.role)
         if kept is not None and not table.yields(message, actions[kept.action]):
             raise CrossedError(pid=process.id)
         outbox.remove(tx, kept)
-        return Outcome(process, self.schedule(tx, process, reaction))
+        return ProcessUpdate(process, self.schedule(tx, process, reaction))
 
     def schedule(self, tx: Transaction, process: P, reaction: Reaction) -> Intent | None:
         """Owe the counterparty what the reaction says, behind what is owed already; the message to send, if any."""

@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 
 from medspace.connector import wire
-from medspace.connector.dispatch.outbox import Outcome
+from medspace.connector.dispatch.outbox import ProcessUpdate
 from medspace.connector.errors import UnknownAgreementError
 from medspace.connector.model import AGREEMENTS, NEGOTIATIONS, Reaction, Transfer, TransferState
 from medspace.connector.process.service import Processes
-from medspace.connector.states import StandingOf
+from medspace.connector.states import DeliveryStateOf
 from medspace.connector.transfer.rules import Message
 from medspace.connector.transfer.steps import Steps
 from medspace.core.canonical import JsonObject
-from medspace.core.paging import Place
+from medspace.core.paging import Cursor
 from medspace.core.store import Transaction
 from medspace.trust.model import Caller
 
@@ -24,7 +24,7 @@ class Transfers(Processes[Transfer, Message]):
 
     # --- the protocol's door ----------------------------------------------------------------------------------
 
-    async def open(self, caller: Caller, content: bytes) -> Outcome[Transfer]:
+    async def open(self, caller: Caller, content: bytes) -> ProcessUpdate[Transfer]:
         """Take a consumer's request.
 
         Raises:
@@ -36,7 +36,7 @@ class Transfers(Processes[Transfer, Message]):
         """
         incoming, _ = self._read(content, (Message.REQUEST,))
 
-        def begin(tx: Transaction, known: StandingOf) -> Outcome[Transfer]:
+        def begin(tx: Transaction, known: DeliveryStateOf) -> ProcessUpdate[Transfer]:
             self.quotas.transfer(tx, caller.did, wire.identifier(incoming.body, "consumerPid"))
             return self.steps.open(tx, caller, incoming, known)
 
@@ -64,7 +64,7 @@ class Transfers(Processes[Transfer, Message]):
         """
         pushed = wire.data_address(data_address)
 
-        def unit(tx: Transaction) -> Outcome[Transfer]:
+        def unit(tx: Transaction) -> ProcessUpdate[Transfer]:
             agreement = tx.get(AGREEMENTS, agreement_id)
             if agreement is None:
                 raise UnknownAgreementError(agreement=agreement_id)
@@ -107,7 +107,7 @@ class Transfers(Processes[Transfer, Message]):
         self,
         state: TransferState | None = None,
         agreement: str | None = None,
-        after: Place | None = None,
+        after: Cursor | None = None,
         limit: int = 100,
     ) -> list[Transfer]:
         """Transfers, the newest first; `after` is where the last page ended."""

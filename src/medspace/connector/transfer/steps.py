@@ -3,13 +3,13 @@
 from dataclasses import dataclass, replace
 
 from medspace.connector import binding, journal, wire
-from medspace.connector.dispatch.outbox import Outcome
+from medspace.connector.dispatch.outbox import ProcessUpdate
 from medspace.connector.errors import UnknownAgreementError
 from medspace.connector.model import AGREEMENTS, TRANSFERS, Agreement, Reaction, Role, Transfer, TransferState
 from medspace.connector.ports import Agreements, TransferEvent, TransferStrategy
 from medspace.connector.process import steps
 from medspace.connector.process.description import Description
-from medspace.connector.states import StandingOf
+from medspace.connector.states import DeliveryStateOf
 from medspace.connector.transfer import messages
 from medspace.connector.transfer.rules import ACTIONS, ENDINGS, Message
 from medspace.connector.wire import Incoming
@@ -46,7 +46,9 @@ class Steps(steps.Steps[Transfer, Message]):
 
     # --- how it begins ----------------------------------------------------------------------------------------
 
-    def open(self, tx: Transaction, caller: Caller, incoming: Incoming, known: StandingOf) -> Outcome[Transfer]:
+    def open(
+        self, tx: Transaction, caller: Caller, incoming: Incoming, known: DeliveryStateOf
+    ) -> ProcessUpdate[Transfer]:
         """Take a consumer's request; the same one again finds the same process; a refusal keeps only its entry.
 
         Raises:
@@ -55,7 +57,7 @@ class Steps(steps.Steps[Transfer, Message]):
         peer = wire.identifier(incoming.body, "consumerPid")
         found = self.known(tx, caller, Role.PROVIDER, peer)
         if found is not None:
-            return Outcome(found, fresh=False)
+            return ProcessUpdate(found, fresh=False)
         agreement_id = wire.identifier(incoming.body, "agreementId")
         agreement = self.agreements.usable(tx, agreement_id, caller.did, known)
         if agreement is None:
@@ -63,12 +65,12 @@ class Steps(steps.Steps[Transfer, Message]):
         asked = self._asked(caller, peer, agreement, incoming.body)
         refusal = self._refused(tx, agreement, asked)
         if refusal is not None:
-            return Outcome(asked, refusal=refusal)
+            return ProcessUpdate(asked, refusal=refusal)
         transfer = replace(asked, state=TransferState.REQUESTED)
         tx.insert(TRANSFERS, transfer)
         self.described.note(tx, caller.did, transfer)
         reaction = self.strategy.react(tx, transfer, TransferEvent.REQUEST)
-        return Outcome(transfer, self.schedule(tx, transfer, reaction))
+        return ProcessUpdate(transfer, self.schedule(tx, transfer, reaction))
 
     def _asked(self, caller: Caller, peer: str, agreement: Agreement, body: JsonObject) -> Transfer:
         return Transfer(
@@ -94,7 +96,7 @@ class Steps(steps.Steps[Transfer, Message]):
         address: str,
         data_address: JsonObject | None,
         pid: str | None = None,
-    ) -> Outcome[Transfer]:
+    ) -> ProcessUpdate[Transfer]:
         """As consumer, request a use of the agreement; with a data address, to be pushed there.
 
         Raises:
@@ -115,7 +117,7 @@ class Steps(steps.Steps[Transfer, Message]):
             data_address=data_address,
         )
         tx.insert(TRANSFERS, transfer)
-        return Outcome(transfer, self.schedule(tx, transfer, Reaction(("request",))))
+        return ProcessUpdate(transfer, self.schedule(tx, transfer, Reaction(("request",))))
 
     # --- whether the use is allowed ---------------------------------------------------------------------------
 

@@ -4,13 +4,13 @@ Exact answers to freely chosen questions cannot be made safe by counting heads, 
 use, rounds only forward, few for one asset and year over all users, few that end with nothing.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from medspace.connector.usage.model import Outcome, Question, Spent
 from medspace.connector.usage.rules import WITHHELD
-from medspace.core.canonical import Json, JsonObject
+from medspace.core.canonical import JsonObject
 from medspace.core.decision import Decision, Premise, Verdict
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Step
@@ -71,23 +71,6 @@ def not_withheld(of_agreement: int, of_user: int) -> Decision:
 def fewest_changed(min_cohort: int) -> int:
     """By how many persons a table must differ from one that has answered."""
     return max(min_cohort, FEWEST_CHANGED)
-
-
-def words(step: Step) -> str:
-    """Every word of a step: no column that its name is not among is looked at."""
-    return "\n".join(_words({"task": step.task, "inputs": step.inputs}))
-
-
-def _words(value: Json) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for name, item in value.items():
-            yield name
-            yield from _words(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _words(item)
 
 
 def unchanged(alike: Collection[str], least: int) -> Decision:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from medspace.connector.model import Agreement
-from medspace.connector.usage.model import JOBS, Job, Question
+from medspace.connector.usage.model import JOBS, Job, Question, TakenSeat
 from medspace.connector.usage.notebook import Notebook
 from medspace.core.decision import Decision, Premise
 from medspace.core.errors import RefusedError, WaitingError
@@ -62,10 +62,11 @@ class Visit:
     now: datetime
     inputs: str = ""  # digest of what the step asks for
     caller: str = ""  # DID
+    asked: tuple[Question, ...] = ()  # of this use, whatever became of them
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class AdmissibleStep:
     """A step that all conditions admit: what they grant together, and whether the rows are asked something new.
 
     It is nothing new where the answer to the very same question, under the same scope, was kept. `request` is the
@@ -82,7 +83,9 @@ class Asking:
 class Admitted:
     """What was admitted: the step, and the answer where the same was answered before.
 
-    `memory` is what the use remembers, sealed; "" where it remembers nothing, None where nobody has looked.
+    `memory` is what the use remembers, sealed; "" where it remembers nothing, None where nobody has looked. `seat` is
+    what it was seated with, as was looked up with the memory. `looked`: a person of the holder has looked at its
+    output, and let it go.
     """
 
     admission: Admission
@@ -90,6 +93,8 @@ class Admitted:
     asked: Question
     known: Release | None = None
     memory: str | None = field(default=None, repr=False)
+    looked: bool = False
+    seat: TakenSeat | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """Outputs that a person of the holder must look at: listed, let go, kept back, or too late."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from medspace.connector.usage import rules
@@ -13,7 +12,7 @@ from medspace.connector.usage.working import Working, said
 from medspace.core.clock import Clock, Randomness
 from medspace.core.errors import MedspaceError
 from medspace.core.ids import new_id
-from medspace.core.paging import Place, newest
+from medspace.core.paging import Cursor, newest
 from medspace.core.store import Database, Transaction
 from medspace.core.usage import Brakes, Output, Release, Step
 
@@ -37,7 +36,7 @@ class Checking:
         self._holder, self._gate, self._working, self._database = holder, gate, working, database
         self._clock, self._randomness, self._applied = clock, randomness, applied
 
-    async def steps(self, outcome: Outcome | None, after: Place | None, limit: int) -> list[Question]:
+    async def steps(self, outcome: Outcome | None, after: Cursor | None, limit: int) -> list[Question]:
         """A page of steps, the newest first; those of one outcome only, where one is named."""
         where = {} if outcome is None else {"outcome": outcome.value}
         return await newest(self._database, QUESTIONS, where, after, limit, by="time")
@@ -85,8 +84,8 @@ class Checking:
                 self._keep_back(tx, question)
                 return question.job, None
             admission = self._holder.notebook.admission(question, self._applied, now)
-            admitted = Admitted(admission, self._holder.notebook.shown(question), question)
-            done = self._working.passing(admitted, replace(output, hold=False), found, release_id, now)(tx)
+            admitted = Admitted(admission, self._holder.notebook.shown(question), question, looked=True)
+            done = self._working.passing(admitted, output, found, release_id, now)(tx)
             return question.job, self._keep_back(tx, question) if isinstance(done, str) else done
 
         use, done = await self._database.write(work)

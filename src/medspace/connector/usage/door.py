@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from medspace.connector.model import AGREEMENTS, Agreement
 from medspace.connector.usage import labelling, rules
 from medspace.connector.usage.calls import (
+    AdmissibleStep,
     Admitted,
-    Asking,
     Call,
     Holder,
     Refusal,
@@ -19,19 +19,25 @@ from medspace.connector.usage.calls import (
 )
 from medspace.connector.usage.conditions import Conditions
 from medspace.connector.usage.conditions.seats import manifest_of
-from medspace.connector.usage.errors import JobClosedError, NotAdmittedError, UnknownJobError
+from medspace.connector.usage.errors import (
+    JobClosedError,
+    NotAdmittedError,
+    StepHeldError,
+    UnknownJobError,
+    UseWaitsError,
+)
 from medspace.connector.usage.gate import INTERRUPTED, Gate
 from medspace.connector.usage.memory import remembered
-from medspace.connector.usage.model import JOBS, QUESTIONS, Job, Outcome, Question
+from medspace.connector.usage.model import JOBS, QUESTIONS, SEATS, Job, Outcome, Question
 from medspace.connector.usage.naming import Digests
 from medspace.connector.usage.recollection import Recollection, Sought
-from medspace.connector.usage.requests import Asked, Requests
+from medspace.connector.usage.requests import Requests, UseContext
 from medspace.connector.usage.tokens import JobTokens
 from medspace.connector.usage.versions import Content
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock, stamp
 from medspace.core.decision import Decision, combine
-from medspace.core.engine import Engine, OutputForm
+from medspace.core.engine import Engine, OutputForm, columns_of
 from medspace.core.hashing import digest, same_secret
 from medspace.core.store import Transaction
 from medspace.core.usage import Admission, Brakes, Grant, Release, RowScope, Step
@@ -39,6 +45,7 @@ from medspace.ledger.model import Entry
 from medspace.ledger.service import record
 
 LONGEST_ADMISSION = timedelta(hours=1)
+LONGEST_LOOK = timedelta(days=7)  # for a person who must look, where a condition asks for one
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +74,16 @@ class Door:
         if isinstance(grant, Refusal):
             return grant
         request = request_digest(visit.job.kind, grant, said.step)
-        again = self.holder.notebook.answered(tx, visit.job.id, request)
+        again = self.holder.notebook.answered(tx, visit.asked, request)
         if again is not None:
             return again
-        self._end_stale(tx, visit.job)
-        asking = Asking(visit, grant, request, new=True)
+        waits = self._end_stale(tx, visit, said.step)
+        if waits is not None:
+            return waits
+        asking = AdmissibleStep(visit, grant, request, new=True)
         memory = remembered(tx, visit.job.id)
-        sought = Sought(visit.job.asset, grant.scope, grant.min_cohort, request, visit.step, memory is not None)
+        looked_at = columns_of(self.engines[visit.job.kind, task_name(visit.step)], visit.step)
+        sought = Sought(visit.job.asset, grant.scope, grant.min_cohort, request, looked_at, memory is not None)
         recalled = self.recollection.of(tx, sought, now)
         asking = replace(asking, new=recalled.known is None and not recalled.perhaps)
         decision = combine(self._judged(tx, asking), recalled.unchanged)
@@ -84,7 +94,7 @@ class Door:
             self._spend(tx, asking)
         admission = self._admission(tx, asking, admission_id)
         kept = self._keep(tx, asking, admission, said.step)
-        return Admitted(admission, visit.step, kept, recalled.known, memory or "")
+        return Admitted(admission, visit.step, kept, recalled.known, memory or "", seat=tx.get(SEATS, visit.job.id))
 
     def again(self, tx: Transaction, call: Call, said: Digests, now: datetime) -> Release | Refusal | None:
         """The answer that the use already got to a step, where it may still have it; nothing is admitted.
@@ -97,7 +107,7 @@ class Door:
         visit, grant = self._let_in(tx, call, said, now)
         if isinstance(grant, Refusal):
             return grant
-        return self.holder.notebook.answered(tx, visit.job.id, request_digest(visit.job.kind, grant, said.step))
+        return self.holder.notebook.answered(tx, visit.asked, request_digest(visit.job.kind, grant, said.step))
 
     def parted(self, tx: Transaction, call: Call, question: Question, now: datetime) -> Refusal | None:
         """Why what belongs to an answer of this use may leave no longer; noted, as for the answer itself.
@@ -119,9 +129,9 @@ class Door:
         if agreement is None:
             raise UnknownJobError(use=call.job)
         admission, step = notebook.admission(question, self.applied, now), notebook.shown(question)
-        asked = Asked(now, self._uses_before(tx, job), step.task, admission.protection or None, job.id)
+        asked = UseContext(now, self._uses_before(tx, job), step.task, admission.protection or None, job.id)
         visit = Visit(job, agreement, step, admission.task, self.requests.of(tx, agreement, job.kind, asked), now)
-        release = notebook.answered(tx, job.id, question.request)
+        release = notebook.answered(tx, [question], question.request)
         return visit, combine() if release is None else self.gate.again(tx, visit, release)
 
     def _let_in(self, tx: Transaction, call: Call, said: Digests, now: datetime) -> tuple[Visit, Grant | Refusal]:
@@ -145,9 +155,9 @@ class Door:
     def _visited(
         self, tx: Transaction, job: Job, agreement: Agreement, step: Step, task: str, now: datetime
     ) -> Visit:
-        asked = Asked(now, self._uses_before(tx, job), step.task, self._protection(job.kind, step), job.id)
+        asked = UseContext(now, self._uses_before(tx, job), step.task, self._protection(job.kind, step), job.id)
         request = self.requests.of(tx, agreement, job.kind, asked)
-        return Visit(job, agreement, step, task, request, now)
+        return Visit(job, agreement, step, task, request, now, asked=tuple(self.holder.notebook.of_use(tx, job.id)))
 
     def _protection(self, kind: str, step: Step) -> str | None:
         engine = self.engines.get((kind, task_name(step)))
@@ -162,7 +172,7 @@ class Door:
         """
         job = tx.get(JOBS, call.job)
         # One answer for "no such job", "not yours" and "wrong token": who has no right learns nothing.
-        if job is None or call.user not in (job.user, coordinator or self._coordinator(tx, job)):
+        if job is None or (call.user != job.user and call.user != (coordinator or self._coordinator(tx, job))):
             raise UnknownJobError(use=call.job)
         if not same_secret(call.token, self.tokens.token(job.id, job.generation)):
             raise UnknownJobError(use=call.job)
@@ -174,11 +184,18 @@ class Door:
         manifest = manifest_of(tx, job.id)
         return job.user if manifest is None else manifest.coordinator
 
-    def _end_stale(self, tx: Transaction, job: Job) -> None:
-        """What this use was admitted to and never got to an end: nothing of it is going on any more."""
-        for question in self.holder.notebook.of_use(tx, job.id):
+    def _end_stale(self, tx: Transaction, visit: Visit, asked: str) -> Refusal | None:
+        """What this use was admitted to and never got to an end: nothing of it is going on any more.
+
+        Where an output of it waits for a person, so does what it asks next: its rounds stay in the order of the log.
+        """
+        waits = None
+        for question in visit.asked:
             if question.outcome is Outcome.OPEN:
                 self.gate.end(tx, question.id, Outcome.FAILED, INTERRUPTED)
+            elif question.outcome is Outcome.HELD:
+                waits = Refusal(StepHeldError() if question.asked == asked else UseWaitsError(use=visit.job.id))
+        return waits
 
     def _uses_before(self, tx: Transaction, job: Job) -> int:
         """How many other uses of the agreement got something before this one, or are being answered."""
@@ -199,10 +216,10 @@ class Door:
             grant = grant.narrowed(granted)
         return combine(*decisions), grant
 
-    def _judged(self, tx: Transaction, asking: Asking) -> Decision:
+    def _judged(self, tx: Transaction, asking: AdmissibleStep) -> Decision:
         return combine(*(condition.judge(tx, asking) for condition in self.conditions))
 
-    def _spend(self, tx: Transaction, asking: Asking) -> None:
+    def _spend(self, tx: Transaction, asking: AdmissibleStep) -> None:
         for condition in self.conditions:
             condition.spend(tx, asking)
 
@@ -214,7 +231,8 @@ class Door:
         now, admission = self.clock.now(), question.admission
         kept = tx.get(QUESTIONS, admission.id) or question.asked
         alone = remembered(tx, admission.use) is not None
-        sought = Sought(admission.asset, admission.scope, admission.min_cohort, kept.request, question.step, alone)
+        looked_at = columns_of(self.engines[admission.kind, task_name(question.step)], question.step)
+        sought = Sought(admission.asset, admission.scope, admission.min_cohort, kept.request, looked_at, alone)
         known, decision = self.recollection.on(tx, sought, content, now)
         late = known is None and not kept.counted
         if late and decision.permitted:
@@ -233,7 +251,7 @@ class Door:
             return combine()
         before = replace(job, steps=job.steps - 1)  # this step does not stand against itself
         visit = self._visited(tx, before, agreement, question.step, question.admission.task, now)
-        asking = Asking(visit, _granted_to(admission), request, new=True)
+        asking = AdmissibleStep(visit, _granted_to(admission), request, new=True)
         decision = self._judged(tx, asking)
         if decision.permitted:
             self._spend(tx, asking)
@@ -248,10 +266,10 @@ class Door:
         ends = decision if labelling.lapsed(job, visit.task, decision) else None
         return Refusal(NotAdmittedError(**told(decision.code, premise)), ends)
 
-    def _admission(self, tx: Transaction, asking: Asking, admission_id: str) -> Admission:
+    def _admission(self, tx: Transaction, asking: AdmissibleStep, admission_id: str) -> Admission:
         visit, grant = asking.visit, asking.grant
         job, notebook, made = visit.job, self.holder.notebook, (form.name for form in self._forms(visit))
-        latest = visit.now + self._longest(visit)
+        latest = visit.now + self._longest(visit) + (LONGEST_LOOK if grant.hold else timedelta())
         expires = min(latest, grant.expires or latest)
         facts = self._noted(asking, admission_id) | {"expires": stamp(expires)}
         return Admission(
@@ -275,10 +293,11 @@ class Door:
             scope=grant.scope,
             budget=grant.budget,
             protection=visit.request.protection or "",
+            hold=grant.hold,
             messages={form.name: form.most for form in self._forms(visit) if form.message},
         )
 
-    def _noted(self, asking: Asking, admission_id: str) -> JsonObject:
+    def _noted(self, asking: AdmissibleStep, admission_id: str) -> JsonObject:
         """What the log says of an admission. A scope may tell who consents: only the holder can open its digest."""
         visit, job, step = asking.visit, asking.visit.job, asking.visit.step
         scope = {"scope": self._scope_digest(job.asset, asking.grant.scope)} if asking.grant.scope else {}
@@ -310,7 +329,7 @@ class Door:
     def _forms(self, visit: Visit) -> tuple[OutputForm, ...]:
         return self.engines[visit.job.kind, task_name(visit.step)].outputs
 
-    def _keep(self, tx: Transaction, asking: Asking, admission: Admission, asked: str) -> Question:
+    def _keep(self, tx: Transaction, asking: AdmissibleStep, admission: Admission, asked: str) -> Question:
         """Keep the question that was admitted, sealed."""
         content = self.recollection.contents.known(admission.asset, admission.scope)
         question = Question(
@@ -342,6 +361,7 @@ def _granted_to(admission: Admission) -> Grant:
         admission.min_sites,
         admission.expires,
         admission.budget,
+        hold=admission.hold,
     )
 
 

@@ -88,14 +88,14 @@ class StepError(InvalidInputError):
 
     code = "use.step"
     sentence = msgid("The step cannot be run: {reason}.")
-    next_step = msgid("Mend the task and start again.")
+    next_step = msgid("Fix the task and start again.")
 
 
 class StepHeldError(WaitingError):
     """The output of a step waits for a person of the holder; so does what the same use asks next."""
 
     code = "use.held_for_person"
-    sentence = msgid("A person of the holder must look at the answer before it leaves.")
+    sentence = msgid("A person at the holder must review the answer before it leaves.")
     next_step = msgid("Ask for the step again later: the answer comes once somebody there has approved it.")
 
 
@@ -104,7 +104,7 @@ class UseWaitsError(WaitingError):
 
     code = "use.waits"
     sentence = msgid("An earlier answer to the use {use} waits for a person of the holder.")
-    next_step = msgid("Ask again later: a use is answered one step after the other.")
+    next_step = msgid("Ask again later: the steps of a use are answered one at a time.")
 
 
 class StepUnknownError(RefusedError):
@@ -127,7 +127,15 @@ class UseMemoryError(UseFailedError):
     """What a use remembers cannot be opened, or cannot be kept."""
 
     code = "use.memory"
-    sentence = msgid("What the use {use} remembers between its steps is not to be had: {reason}.")
+    sentence = msgid("What the use {use} remembers between its steps is not available: {reason}.")
+    next_step = msgid("Begin a new use.")
+
+
+class UseRestoredError(UseMemoryError):
+    """The database is older than what this use did: what was drawn for one step would be used for another."""
+
+    code = "use.restored"
+    sentence = msgid("The use {use} did more than this connector's database knows: a backup was restored meanwhile.")
     next_step = msgid("Begin a new use.")
 
 
@@ -135,7 +143,7 @@ class StepTooLongError(UseFailedError):
     """A step took longer than its engine allows."""
 
     code = "use.too_long"
-    sentence = msgid("The step of the use {use} was ended: it took longer than {limit} seconds.")
+    sentence = msgid("The step of the use {use} was stopped: it took longer than {limit} seconds.")
     next_step = msgid("Ask for less, or ask the holder to allow more time.")
 
 
@@ -144,7 +152,7 @@ class NoStepError(RefusedError):
 
     code = "step.unknown"
     sentence = msgid("There is no step {step} here.")
-    next_step = msgid("See `medspace steps` for those that there are.")
+    next_step = msgid("`medspace steps` lists the steps that exist.")
 
 
 class NotHeldError(RefusedError):
@@ -152,7 +160,7 @@ class NotHeldError(RefusedError):
 
     code = "step.not_held"
     sentence = msgid("The step {step} does not wait for a person.")
-    next_step = msgid("See `medspace steps` for those that do.")
+    next_step = msgid("`medspace steps --state held` lists those that do.")
 
 
 class AssetAwayError(WaitingError):
@@ -176,12 +184,22 @@ class PartMissingError(InvalidInputError):
 
     code = "part.missing"
     sentence = msgid("The part {digest} is not here.")
-    next_step = msgid("Bring it to the job endpoint before the step that names it.")
+    next_step = msgid("Send it to the job endpoint before the step that names it.")
+
+
+class ManifestsTriedError(RefusedError):
+    """A use was shown one manifest after the other."""
+
+    code = "run.manifests_tried"
+    sentence = msgid("This use was shown {most} manifests already.")
+    next_step = msgid("Begin another use, and show it the manifest of its run.")
 
 
 class SeatKeysTriedError(RefusedError):
     """A use has brought seat keys again and again that were not taken up."""
 
     code = "run.keys_tried"
-    sentence = msgid("Keys of seats were brought {most} times to this use, and each time they were others or none.")
-    next_step = msgid("Begin another use, and bring the keys as the holders signed them.")
+    sentence = msgid(
+        "The keys of the seats were sent to this use {most} times, and each time they were different or missing."
+    )
+    next_step = msgid("Begin another use, and send the keys as the holders signed them.")

@@ -9,7 +9,7 @@ from medspace.connector.usage.calls import Admitted, Holder, Refusal, Visit, num
 from medspace.connector.usage.conditions import Conditions, Leaving
 from medspace.connector.usage.errors import JobClosedError, StepHeldError, StepUnknownError, WithheldError
 from medspace.connector.usage.model import JOBS, Job, Outcome
-from medspace.connector.usage.requests import Asked, Requests
+from medspace.connector.usage.requests import Requests, UseContext
 from medspace.connector.usage.rules import Measured
 from medspace.core.canonical import LARGEST_INTEGER
 from medspace.core.clock import Clock, stamp
@@ -20,6 +20,7 @@ from medspace.ledger.model import Entry
 from medspace.ledger.service import record
 
 INTERRUPTED = "use.interrupted"
+ENGINE = "use.engine"  # why a person must look: the engine asks for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +54,16 @@ class Gate:
         if job is None or not job.open:  # suspended or ended while the engine worked
             self.end(tx, admission.id, Outcome.REFUSED, JobClosedError.code)
             return Refusal(JobClosedError(use=admission.use))
-        in_the_open, behind = self._may_leave(tx, job, question, output, found, now)
+        in_the_open, behind, reasons = self._may_leave(tx, job, question, output, found, now)
         if not in_the_open.permitted:
             self.end(tx, admission.id, Outcome.REFUSED, in_the_open.code)
             error = WithheldError(**told(in_the_open.code, next(iter(in_the_open.failures), None)))
             return Refusal(error, in_the_open if labelling.against(in_the_open) else None)
         if not behind.permitted:
             return behind.code
-        if output.hold:
+        if reasons and not question.looked:
             record(tx, Entry("use.held", stamp(now), self.holder.did, {"admission": admission.id}))
-            self.holder.notebook.hold(tx, admission.id, output, now)
+            self.holder.notebook.hold(tx, admission.id, output, now, reasons)
             memory.hold(tx, admission.use, admission.id, remembered)
             return StepHeldError()
         facts = {"release": release_id, "admission": admission.id, "output": output.kind}
@@ -91,13 +92,16 @@ class Gate:
 
     def _may_leave(
         self, tx: Transaction, job: Job, question: Admitted, output: Output, found: Measured, now: datetime
-    ) -> tuple[Decision, Decision]:
-        """The gate and the conditions with what is known only now: what is told openly, and what lies behind."""
+    ) -> tuple[Decision, Decision, list[str]]:
+        """The gate and the conditions with what is known only now: what is told openly, and what lies behind.
+
+        And why a person must look first: what holds now is asked as well as what held at the admission.
+        """
         agreement = tx.get(AGREEMENTS, job.agreement)
         if agreement is None:
-            return combine(), combine()
+            return combine(), combine(), []
         used = job.number - 1 if job.number else numbered(tx, job.agreement)
-        asked = Asked(now, used, question.step.task, question.admission.protection or None, job.id)
+        asked = UseContext(now, used, question.step.task, question.admission.protection or None, job.id)
         request = self.requests.of(tx, agreement, job.kind, asked)
 
         def decided(cohort: int) -> Decision:
@@ -106,7 +110,11 @@ class Gate:
 
         admission = question.admission
         visit = Visit(job, agreement, question.step, admission.task, request, now)
-        granted = [one for condition in self.conditions for one in condition.admit(tx, visit)[1].scope]
+        narrowing = (condition for condition in self.conditions if condition.narrows)
+        now_granted = [condition.admit(tx, visit)[1] for condition in narrowing]
+        granted = [one for grant in now_granted for one in grant.scope]
+        looks = () if output.kind in admission.messages else (admission.hold, *(grant.hold for grant in now_granted))
+        reasons = [*([ENGINE] if output.hold else []), *(one for look in looks for one in look)]
         cohort = LARGEST_INTEGER if output.kind in admission.messages else output.cohort
         return (
             combine(
@@ -116,6 +124,7 @@ class Gate:
                 rules.same_rows(admission, granted),
             ),
             combine(rules.behind_the_gate(admission, output, found), decided(cohort)),
+            list(dict.fromkeys(reasons)),
         )
 
     def again(self, tx: Transaction, visit: Visit, release: Release) -> Decision:

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import datetime
+from math import ceil, isfinite
 
 from medspace.connector.turns import SECONDS, BusyError
 from medspace.connector.usage.errors import StepHeldError
@@ -12,20 +14,56 @@ from medspace.core.usage import Release
 
 MOST_OF_ONE = 64  # steps of one user that are going on or wait at a time, over all assets
 SOON, LATE = 1, 60  # seconds after which to ask again: for what is computed, and for what a person must look at
+SHARES, SELDOM = 10, 15  # what takes long is asked for after a tenth of what is left, at most after so many seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """How a step stands: `step` is its name within the use; the release, once there is one."""
+class Progress:
+    """How far a step is, as its engine has told: `done` of `of` units of work at a time; and when it told first."""
+
+    done: float
+    of: float
+    at: datetime
+    first: float = 0.0  # the share that was done
+    since: datetime | None = None
+
+    @property
+    def share(self) -> float:
+        """How much is done, from 0 to 1."""
+        return self.done / self.of
+
+    @property
+    def percent(self) -> int:
+        """The share in whole hundredths: all that is told to whoever asked."""
+        return int(100 * self.share)
+
+    def left(self, now: datetime) -> int | None:
+        """How many seconds it may still take, if it goes on as it went; None while that is not known."""
+        if self.since is None or self.share <= self.first:
+            return None
+        each = (self.at - self.since).total_seconds() / (self.share - self.first)
+        return max(ceil((1 - self.share) * each - (now - self.at).total_seconds()), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class StepStatus:
+    """How a step stands: `step` is its name within the use; the release, once there is one.
+
+    While it is worked on, `percent` and `left` (seconds) tell how far it is, where its engine says so.
+    """
 
     step: str
     state: StepState
     release: Release | None = None
+    percent: int | None = None
+    left: int | None = None
 
     @property
     def seconds(self) -> int:
         """After how many seconds it is worth while to ask again."""
-        return LATE if self.state is StepState.HELD else SOON
+        if self.state is StepState.HELD:
+            return LATE
+        return SOON if self.left is None else min(max(self.left // SHARES, SOON), SELDOM)
 
 
 @dataclass(slots=True, eq=False)
@@ -36,7 +74,16 @@ class Lead:
     asked: str  # digest of the step
     user: str
     state: StepState = StepState.WAITING
+    progress: Progress | None = None  # of the engine; kept nowhere else
     task: "asyncio.Task[Release]" = field(init=False)
+
+    def tell(self, done: float, of: float, now: datetime) -> None:
+        """Hear how far its engine is; what makes no sense is not heard. From any thread."""
+        if not (isfinite(done) and isfinite(of) and 0 <= done <= of and of > 0):
+            return
+        first = self.progress
+        since, before = (now, done / of) if first is None else (first.since, first.first)
+        self.progress = Progress(done, of, now, before, since)
 
 
 class Going:
@@ -73,7 +120,7 @@ class Going:
         if not task.cancelled():
             task.exception()  # whoever waits has heard it, or is not there any more
 
-    async def within(self, lead: Lead, seconds: float) -> Standing:
+    async def within(self, lead: Lead, seconds: float) -> StepStatus:
         """How a step stands once it has ended, or after so many seconds on the clock.
 
         Raises:
@@ -85,11 +132,13 @@ class Going:
         finally:
             pause.cancel()
         if not lead.task.done():
-            return Standing(lead.asked, lead.state)
+            told = lead.progress
+            percent, left = (None, None) if told is None else (told.percent, told.left(self._clock.now()))
+            return StepStatus(lead.asked, lead.state, percent=percent, left=left)
         try:
-            return Standing(lead.asked, StepState.RELEASED, lead.task.result())
+            return StepStatus(lead.asked, StepState.RELEASED, lead.task.result())
         except StepHeldError:
-            return Standing(lead.asked, StepState.HELD)
+            return StepStatus(lead.asked, StepState.HELD)
 
     async def close(self) -> None:
         """End them all; each is noted as failed."""

@@ -4,6 +4,10 @@ It is sealed under a key of this use alone, which lies outside the database. A b
 without it, and with the key the memory is gone for good, whatever copies of the database there are. So the key is no
 part of a backup; a use whose key is lost begins anew.
 
+A database that was restored from a backup remembers what was so then, and a secret that was used since would be used
+again. So beside the key lies which step of the use began last; a use that would begin one again as another is over.
+(Who copies back both, the whole machine, is not found out so.)
+
 The memory changes in the transaction that lets an output go, with it or not at all. What an output that waits for a
 person would have remembered waits with it.
 """
@@ -15,8 +19,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Protocol
 
-from medspace.connector.model import INTENTS
-from medspace.connector.usage.errors import UseMemoryError
+from medspace.connector.model import INTENTS, TRANSFERS
+from medspace.connector.usage.errors import UseMemoryError, UseRestoredError
 from medspace.connector.usage.model import JOBS, MEMORIES, SEATS, Memory
 from medspace.connector.usage.ports import Changes, Threads
 from medspace.core.clock import Clock, Randomness
@@ -30,6 +34,7 @@ LOOK = 3600.0  # seconds, where nothing is written
 AGAIN = 60.0  # seconds until what failed is tried again
 _LOGGER = logging.getLogger("medspace.memory")
 _OVER = frozenset({"complete", "terminate"})
+_ENDING = (TRANSFERS, INTENTS)  # a use ends with its transfer, or with the will to end that
 
 
 class UseKeys(Protocol):
@@ -41,6 +46,14 @@ class UseKeys(Protocol):
 
     def make(self, use: str) -> bytes:
         """The key of a use, 32 bytes; made, and kept durably, where there is none."""
+        ...
+
+    def begin(self, use: str, number: int, step: str) -> bool:
+        """Note durably that a step of a use begins: which of its steps by number, and its admission.
+
+        False, and nothing is noted, where a later one has begun, or another one of this number. The same one may
+        begin again. Forgotten with the key.
+        """
         ...
 
     def forget(self, use: str) -> None:
@@ -69,6 +82,19 @@ class Memories:
         self._kept: set[str] = set()  # the uses that have a key, as far as this connector has seen them
 
     # --- outside of transactions -------------------------------------------------------------------------------
+    async def begin(self, use: str, admission: str) -> None:
+        """Hold the database against what its use has done, before a step is worked on.
+
+        Raises:
+            UseRestoredError: another step of this number, or a later one, has begun before: a backup was restored.
+        """
+        if use not in self._kept:
+            return
+        job = await self._database.read(lambda tx: tx.get(JOBS, use))
+        number = 0 if job is None else job.steps
+        if not await self._threads.call(use, lambda: self._keys.begin(use, number, admission)):
+            raise UseRestoredError(use=use)
+
     async def opened(self, use: str, sealed: str | None = None) -> bytes | None:
         """What a use remembers, None while it remembers nothing; `sealed` where it was looked up before.
 
@@ -116,7 +142,7 @@ class Memories:
         """Forget the memory of each use when it ends; until cancelled."""
         while True:
             try:
-                await self._changes.until(self._over, LOOK)
+                await self._changes.until(self._over, LOOK, _ENDING)
                 await self._forget()
             except MedspaceError as error:  # a full disk, a key file that cannot be deleted: it is tried again
                 _LOGGER.warning("memory.kept", extra={"facts": {"code": error.code}})

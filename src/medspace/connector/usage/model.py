@@ -40,6 +40,7 @@ class Job:
     steps: int = 0  # questions that were admitted, whatever became of them
     held: bool = False
     over: bool = False  # it was completed or terminated: nothing opens it again
+    manifests: int = 0  # how many were refused, or took the place of another one
 
 
 class Outcome(StrEnum):
@@ -80,6 +81,7 @@ class Question:
     code: str = ""  # why it ended, where it was not released
     told: str = ""  # what the caller was told then, sealed
     parts: tuple[Part, ...] = ()  # of its release
+    held_for: tuple[str, ...] = ()  # why a person had to look at its output, as codes
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ A question that is asked again gets the answer that it got; an auditor can be sh
 told what the asset has answered before.
 """
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from zlib import Z_BEST_SPEED, compress, decompress
@@ -75,9 +75,9 @@ class Notebook:
         recent = tx.find(QUESTIONS, where=where, order_by="time", after=stamp(now - YEAR), limit=MOST_WITHHELD_OF_ONE)
         return len(under), len(recent)
 
-    def answered(self, tx: Transaction, job: str, request: str) -> Release | None:
-        """What this use was answered to this very question, if its answer was lost and it asks again."""
-        for question in self.of_use(tx, job):
+    def answered(self, tx: Transaction, asked: Iterable[Question], request: str) -> Release | None:
+        """What a use, having asked these, was answered to this very question: its answer was lost, it asks again."""
+        for question in asked:
             if question.request == request and question.outcome is Outcome.RELEASED:
                 kept = tx.get(KEPT, question.id)
                 return self._release(kept) if kept else None
@@ -137,12 +137,13 @@ class Notebook:
         request = "" if alone else question.request
         tx.insert(KEPT, Kept(question.id, question.asset, request, question.version, stamp(now), sealed))
 
-    def hold(self, tx: Transaction, admission: str, output: Output, now: datetime) -> None:
-        """Keep an output that waits for a person."""
+    def hold(self, tx: Transaction, admission: str, output: Output, now: datetime, reasons: Sequence[str]) -> None:
+        """Keep an output that waits for a person, and why it does."""
         self.settle(tx, admission, Outcome.HELD)
         question = tx.get(QUESTIONS, admission)
         if question is not None:
             sealed = self._seal(_OUTPUT, admission, output)
+            tx.replace(QUESTIONS, question, replace(question, held_for=tuple(reasons)))
             tx.insert(KEPT, Kept(admission, question.asset, "", question.version, stamp(now), sealed))
 
     def held(self, tx: Transaction, admission: str) -> Output | None:

@@ -7,6 +7,7 @@ it took too long, still reads the rows and changes what its engine remembers of 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import TypeVar
 from weakref import WeakValueDictionary
 
 from medspace.connector.turns import Share, Turns
@@ -15,6 +16,7 @@ from medspace.connector.usage.ports import Place, Runner
 from medspace.connector.usage.working import QUICK, first, stop
 from medspace.core.usage import Output
 
+T = TypeVar("T")
 Closed = Callable[[str], Awaitable[None]]  # ends once a use is suspended or over
 ONE_BY_ONE = Share(at_once=1, member=1, waiting=16)
 
@@ -53,15 +55,16 @@ class Ordering:
         return turns is None or turns.idle
 
     @asynccontextmanager
-    async def turn(self, asset: str, user: str) -> AsyncIterator[Turn]:
-        """Hold the turn of a user's step.
+    async def turn(self, asset: str, user: str, use: str, closed: Closed) -> AsyncIterator[Turn]:
+        """Hold the turn of a user's step; it is waited for no longer than the use is open.
 
         Raises:
             BusyError: too many of the user's steps wait for this asset.
+            JobClosedError: the use was suspended or ended meanwhile.
         """
         turns = self._turns.setdefault(asset, Turns(ONE_BY_ONE))
         async with AsyncExitStack() as held:
-            await held.enter_async_context(turns.turn(user))
+            await _entered(held, turns.turn(user), use, closed)
             turn = Turn()
             try:
                 yield turn
@@ -82,7 +85,7 @@ class Ordering:
         await asyncio.gather(*lingering, return_exceptions=True)
 
 
-async def _entered(held: AsyncExitStack, free: AbstractAsyncContextManager[Place], use: str, closed: Closed) -> Place:
+async def _entered(held: AsyncExitStack, free: AbstractAsyncContextManager[T], use: str, closed: Closed) -> T:
     entering = asyncio.ensure_future(held.enter_async_context(free))
     over: asyncio.Future[None] | None = None
     try:

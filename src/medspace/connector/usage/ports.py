@@ -5,16 +5,18 @@ admitted, so that nothing is admitted that cannot begin.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Collection as Names
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from medspace.connector.usage.rows import opened
 from medspace.core.clock import Clock, Randomness
 from medspace.core.engine import Engine, Peers, Workplace
 from medspace.core.material import Source
 from medspace.core.parts import Blobs
+from medspace.core.store import Collection
 from medspace.core.usage import Admission, Output, Step
 
 T = TypeVar("T")
@@ -34,12 +36,20 @@ class Work:
     keys: Peers | None = field(default=None, repr=False)
     blobs: Blobs | None = None
     version: str = ""  # of the rows; "" where nothing compares them
+    progress: Callable[[float, float], None] = lambda _done, _of: None  # may be called from another thread
 
     def done(self, cancelled: Callable[[], bool]) -> Output:
         """Open the material and have the engine answer. Blocking; raises whatever the engine raises."""
         material = opened(self.source, self.admission) if self.engine.forms else None
         workplace = Workplace(
-            material, self.randomness, self.clock, self.memory, self.keys, self.blobs, cancelled=cancelled
+            material,
+            self.randomness,
+            self.clock,
+            self.memory,
+            self.keys,
+            self.blobs,
+            cancelled=cancelled,
+            progress=self.progress,
         )
         return self.engine.answer(self.admission, self.step, workplace)
 
@@ -81,7 +91,7 @@ class Runner(Protocol):
         """Whether it still has the work of an admission, or its result, from before this connector started."""
         ...
 
-    async def sweep(self, keep: Collection[str]) -> None:
+    async def sweep(self, keep: Names[str]) -> None:
         """End and remove everything that it has from before, but for these admissions."""
         ...
 
@@ -106,8 +116,13 @@ class Threads(Protocol):
 class Changes(Protocol):
     """Tells that something was written."""
 
-    async def until(self, look: Callable[[], Awaitable[T | None]], seconds: float) -> T | None:
-        """What `look` sees, as soon as it sees something; it is asked now and after each write. None after that."""
+    async def until(
+        self, look: Callable[[], Awaitable[T | None]], seconds: float, of: tuple[Collection[Any], ...] = ()
+    ) -> T | None:
+        """What `look` sees, as soon as it sees something; None after so many seconds.
+
+        It is asked now and after each write; where `of` names collections, after each that changes one of them.
+        """
         ...
 
 

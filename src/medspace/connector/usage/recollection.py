@@ -15,7 +15,7 @@ from medspace.connector.usage.notebook import Notebook
 from medspace.connector.usage.versions import Content
 from medspace.core.decision import Decision
 from medspace.core.store import Transaction
-from medspace.core.usage import Release, Step
+from medspace.core.usage import Release
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Sought:
     scope: Scope
     min_cohort: int
     request: str
-    step: Step
+    columns: frozenset[str] | None  # that the answer can depend on; None: on every one
     alone: bool  # what the use remembers decides the answer as well: no other use's answer is its own
 
 
@@ -61,7 +61,7 @@ class Recollection:
     def on(self, tx: Transaction, sought: Sought, content: Content, now: datetime) -> tuple[Release | None, Decision]:
         """The answer that the question got on these rows, and whether they may be asked anything new."""
         least = brakes.fewest_changed(sought.min_cohort)
-        alike = content.alike(least, brakes.words(sought.step))
+        alike = content.alike(least, sought.columns)
         known = self._recalled(tx, sought, {content.version, *alike}, now)
         asked = [version for version in alike if self.notebook.asked_of(tx, sought.asset, version, now)]
         return known, brakes.unchanged(() if known else asked, least)

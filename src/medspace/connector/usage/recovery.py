@@ -13,7 +13,7 @@ from medspace.connector.usage.errors import JobClosedError, StepUnknownError
 from medspace.connector.usage.gate import INTERRUPTED, Gate
 from medspace.connector.usage.model import JOBS, QUESTIONS, Outcome, Question
 from medspace.connector.usage.ports import Place, Runner
-from medspace.connector.usage.working import Working
+from medspace.connector.usage.working import Tell, Working, unheard
 from medspace.core.clock import Clock, instant
 from medspace.core.engine import Engine
 from medspace.core.store import Database, Transaction
@@ -55,7 +55,9 @@ class Recovery:
         """Give it its end, if it has none."""
         await self._database.write(lambda tx: self._gate.end(tx, question.id, outcome, code))
 
-    async def go_on(self, question: Question, engine: Engine | None, runner: Runner, place: Place) -> Release:
+    async def go_on(
+        self, question: Question, engine: Engine | None, runner: Runner, place: Place, tell: Tell = unheard
+    ) -> Release:
         """Lead a step that was cut off to its end.
 
         Raises:
@@ -72,7 +74,7 @@ class Recovery:
             await self.end(question, Outcome.FAILED, INTERRUPTED)
             raise StepUnknownError(use=question.job) from error
         since = instant(question.time) if held else now
-        return await self._working.to_the_end(admitted, engine, place, since)
+        return await self._working.to_the_end(admitted, engine, place, since, tell)
 
     async def _admitted(self, question: Question, now: datetime) -> Admitted:
         await self._holder.notebook.open_history(self._database, question.asset)

@@ -14,7 +14,7 @@ from medspace.policy.model import UseRequest
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class UseContext:
     """When it is asked, after how many uses; the task with what protects it, and the use, once they are known."""
 
     now: datetime
@@ -35,7 +35,7 @@ class Requests:
     conditions: Conditions
     tables: bool = True
 
-    def of(self, tx: Transaction, agreement: Agreement, kind: str, asked: Asked) -> UseRequest:
+    def of(self, tx: Transaction, agreement: Agreement, kind: str, asked: UseContext) -> UseRequest:
         """What the consumer of an agreement asks for."""
         user = agreement.consumer
         violated = (condition.violated(tx, agreement, user) for condition in self.conditions)
@@ -45,7 +45,7 @@ class Requests:
         )
         return rules.request_for(kind, agreement.dataset, case, asked.task)
 
-    def _others(self, tx: Transaction, agreement: Agreement, asked: Asked) -> tuple[str, ...] | None:
+    def _others(self, tx: Transaction, agreement: Agreement, asked: UseContext) -> tuple[str, ...] | None:
         """The other seats of the run, by the manifest that this holder was shown; None where it was shown none."""
         manifest = manifest_of(tx, asked.use) if asked.use and self.tables else None
         if manifest is None:

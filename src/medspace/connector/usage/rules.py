@@ -105,6 +105,13 @@ def not_held(*, held: bool) -> Decision:
     return _one("use.suspended", "use.held", asked, state, ok=not held)
 
 
+def restored() -> Decision:
+    """Why a use is over whose steps the database does not know: a backup was restored."""
+    asked = Text(msgid("a use whose steps this holder still knows"))
+    held = Text(msgid("its holder has restored a backup of an earlier time"))
+    return _one("use.restored", "use.restored", asked, held, ok=False)
+
+
 def same_task(first: str | None, now: str) -> Decision:
     """Whether the task of a step is the one that the use began with."""
     asked = Text(msgid("the task that the use began with"))

@@ -12,7 +12,7 @@ from medspace.connector.usage.calls import Call, Holder, Refusal, told
 from medspace.connector.usage.conditions import Grounds
 from medspace.connector.usage.conditions.seats import operators
 from medspace.connector.usage.door import Door
-from medspace.connector.usage.errors import NotAdmittedError, SeatKeysTriedError
+from medspace.connector.usage.errors import ManifestsTriedError, NotAdmittedError, SeatKeysTriedError
 from medspace.connector.usage.memory import Memories
 from medspace.connector.usage.model import JOBS, SEATS, Job, TakenSeat
 from medspace.connector.usage.ports import Threads
@@ -31,6 +31,7 @@ from medspace.trust.envelope import Context, EnvelopeKey
 from medspace.trust.errors import EnvelopeError, UnauthenticatedError
 from medspace.trust.ports import Directory
 
+MOST_MANIFESTS = 32  # of one use that are refused, or replace one: a run that loses sites makes as many tables
 MOST_TRIES = 16  # of one use, since this connector started: a run brings its keys once
 _SEALED_AS = "seat"  # the name under which a private key is sealed
 
@@ -87,6 +88,7 @@ class Seats:
             UnknownJobError, JobClosedError: as for a step.
             ManifestInvalidError: the manifest is not signed by the user of the agreement.
             NotAdmittedError: it gives no seat here, or not in such a run, or steps were admitted under another one.
+            ManifestsTriedError: too many were shown.
         """
         manifest, known = await self.database.read(lambda tx: self._read(tx, call, text))
         if known is not None and known.manifest == text:
@@ -136,9 +138,12 @@ class Seats:
         manifest = manifests.kept(seat.manifest)
         return await self.threads.call(use, lambda: manifests.read_keys(keys, manifest, self.identity.key))
 
-    async def peers(self, use: str) -> "SeatPeers | None":
-        """What the engine of a use seals and opens with; None where the seats have no keys."""
-        seat = await self.database.read(lambda tx: tx.get(SEATS, use))
+    async def peers(self, use: str, seat: TakenSeat | None = None, *, looked: bool = False) -> "SeatPeers | None":
+        """What the engine of a use seals and opens with; None where the seats have no keys.
+
+        `seat` is what the use was seated with, where somebody has `looked`.
+        """
+        seat = seat if looked else await self.database.read(lambda tx: tx.get(SEATS, use))
         if seat is None or not seat.keys:
             return None
         secret = seat.secret
@@ -169,23 +174,34 @@ class Seats:
         # Whoever shows a manifest of another user proves nothing: the door answers as for any stranger.
         user = call.user if job is None else job.user
         manifest = manifests.read(text, self.identity.key(user))
-        self.door.job(tx, call, manifest.coordinator)
-        return manifest, tx.get(SEATS, call.job)
+        job, seat = self.door.job(tx, call, manifest.coordinator), tx.get(SEATS, call.job)
+        if job.manifests >= MOST_MANIFESTS and (seat is None or seat.manifest != text):
+            raise ManifestsTriedError(most=MOST_MANIFESTS)  # before a key is made, and without an entry
+        return manifest, seat
 
     def _take(self, tx: Transaction, call: Call, manifest: Manifest, seat: TakenSeat) -> TakenSeat | Refusal:
         job, known = self.door.job(tx, call, manifest.coordinator), tx.get(SEATS, call.job)
         if known is not None and known.manifest == seat.manifest:
             return known
-        decision = seating.decide(manifest, self._seen(tx, job, manifest))
-        if self.grounds.brakes.sites and not decision.permitted:
-            return self._refuse(tx, job, decision)
-        if known is not None and job.steps:
-            return self._refuse(tx, job, seating.another(manifest))
+        if job.manifests >= MOST_MANIFESTS:  # others came meanwhile
+            return Refusal(ManifestsTriedError(most=MOST_MANIFESTS))
+        against = self._against(tx, job, manifest, known)
+        if known is not None or against is not None:
+            tx.replace(JOBS, job, replace(job, manifests=job.manifests + 1))
+        if against is not None:
+            return self._refuse(tx, job, against)
         if known is None:
             tx.insert(SEATS, seat)
         else:
             tx.replace(SEATS, known, seat)
         return seat
+
+    def _against(self, tx: Transaction, job: Job, manifest: Manifest, known: TakenSeat | None) -> Decision | None:
+        """What stands against taking this seat, with or without another one that was taken before."""
+        decision = seating.decide(manifest, self._seen(tx, job, manifest))
+        if self.grounds.brakes.sites and not decision.permitted:
+            return decision
+        return seating.another(manifest) if known is not None and job.steps else None
 
     def _shown(self, tx: Transaction, call: Call) -> TakenSeat | None:
         self.door.job(tx, call)

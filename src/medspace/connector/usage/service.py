@@ -26,14 +26,12 @@ from medspace.connector.usage.door import Door
 from medspace.connector.usage.errors import (
     JobClosedError,
     StepError,
-    StepHeldError,
     StepOverError,
     StepUnknownError,
     UseFailedError,
-    UseWaitsError,
 )
 from medspace.connector.usage.gate import INTERRUPTED, Gate
-from medspace.connector.usage.going import MOST_OF_ONE, Going, Lead, Standing
+from medspace.connector.usage.going import MOST_OF_ONE, Going, Lead, Progress, StepStatus
 from medspace.connector.usage.memory import Memories, UseKeys
 from medspace.connector.usage.model import JOBS, Job, Outcome, Question
 from medspace.connector.usage.naming import Digests, digests_of
@@ -141,11 +139,11 @@ class UsageControl:
         """
         return await asyncio.shield((await self._begun(call)).task)
 
-    async def ask(self, call: Call, seconds: float) -> Standing:
+    async def ask(self, call: Call, seconds: float) -> StepStatus:
         """The same, for who waits no longer than so many seconds: how the step stands then."""
         return await self._going.within(await self._begun(call), seconds)
 
-    async def look(self, call: Call, step: str, seconds: float) -> Standing:
+    async def look(self, call: Call, step: str, seconds: float) -> StepStatus:
         """How a step stands that was asked for before, or its release; `call` says who looks at which use.
 
         Raises:
@@ -161,7 +159,7 @@ class UsageControl:
         if question is None or question.outcome is Outcome.OPEN or question.code == INTERRUPTED:
             raise StepUnknownError(use=job.id)
         if question.outcome is Outcome.HELD:
-            return Standing(step, StepState.HELD)
+            return StepStatus(step, StepState.HELD)
         if question.outcome is Outcome.RELEASED:
             return await self.ask(Call(call.user, call.job, call.token, self._notebook.shown(question)), seconds)
         said = self._notebook.said(question)
@@ -215,6 +213,11 @@ class UsageControl:
         """How many questions an asset was asked, over all users, and how many it still answers this year."""
         return allowance(tx, self._grounds, asset, self._clock.now())
 
+    def progress(self, question: Question) -> Progress | None:
+        """How far the engine of a step is, if it is worked on and its engine says so."""
+        lead = self._going.get(question.job, question.asked)
+        return None if lead is None else lead.progress
+
     # --- one step ----------------------------------------------------------------------------------------------
     async def _begun(self, call: Call) -> Lead:
         """The step, on its way: from now on, or since somebody asked for the same."""
@@ -250,13 +253,13 @@ class UsageControl:
             raise away  # before it is noted or counts
         runner, closed = self._runners.of(engine), self._working.closed
         async with (
-            self._ordering.turn(job.asset, call.user) as turn,
+            self._ordering.turn(job.asset, call.user, job.id, closed) as turn,
             turn.place(runner, call.user, job.id, closed) as place,
         ):
             if call.step.parts:
                 await self._look_for_parts(job, call.step.parts)
             await self._notebook.open_history(self._database, job.asset)
-            admitted = await self._admit(call, said, engine)
+            admitted = await self._admit(call, said)
             if isinstance(admitted, Release):
                 return admitted
             return await self._to_the_end(lead, job, admitted, place)
@@ -268,16 +271,10 @@ class UsageControl:
         except InvalidInputError as error:
             raise StepError(reason=error.text) from error
 
-    async def _admit(self, call: Call, said: Digests, engine: Engine | None) -> Admitted | Release:
+    async def _admit(self, call: Call, said: Digests) -> Admitted | Release:
         now, admission = self._clock.now(), new_id(self._randomness)
 
-        def work(tx: Transaction) -> Admitted | Release | Refusal:
-            if engine is not None and engine.limits.check:
-                for held in self._notebook.waiting(tx, call.job):
-                    return Refusal(StepHeldError() if held.asked == said.step else UseWaitsError(use=call.job))
-            return self._door.admit(tx, call, said, admission, now)
-
-        admitted = await self._database.write(work)
+        admitted = await self._database.write(lambda tx: self._door.admit(tx, call, said, admission, now))
         if isinstance(admitted, Refusal):
             raise self._holder.refused(call.job, admitted)
         return admitted
@@ -285,7 +282,7 @@ class UsageControl:
     async def _to_the_end(self, lead: Lead, job: Job, admitted: Admitted, place: Place) -> Release:
         lead.state = StepState.WORKING
         engine = self._engines[job.kind, task_name(admitted.step)]
-        return await self._working.to_the_end(admitted, engine, place, self._clock.now())
+        return await self._working.to_the_end(admitted, engine, place, self._clock.now(), lead.tell)
 
     async def _resumed(self, lead: Lead, question: Question) -> Release:
         """Go on with what was cut off."""
@@ -296,19 +293,23 @@ class UsageControl:
             raise StepUnknownError(use=question.job) from error
         lead.state = StepState.ADMITTED
         await self._holder.settled(question.asset)
-        async with self._ordering.turn(question.asset, question.user) as turn:
-            job = await self._database.read(lambda tx: tx.get(JOBS, question.job))
+        try:
+            return await self._in_its_turn(lead, question, step)
+        except JobClosedError as error:  # while it waited; one that has its end keeps it
+            await self._recovery.end(question, Outcome.REFUSED, error.code)
+            raise
+
+    async def _in_its_turn(self, lead: Lead, question: Question, step: Step) -> Release:
+        closed, use = self._working.closed, question.job
+        async with self._ordering.turn(question.asset, question.user, use, closed) as turn:
+            job = await self._database.read(lambda tx: tx.get(JOBS, use))
             engine = None
             with suppress(StepError, UseFailedError):  # nothing here answers it any more
                 engine = None if job is None else await self._engine(job, step)
             runner = self._runners.of(engine)
-            try:
-                async with turn.place(runner, question.user, question.job, self._working.closed) as place:
-                    lead.state = StepState.WORKING
-                    return await self._recovery.go_on(question, engine, runner, place)
-            except JobClosedError as error:  # while it waited for a place; one that has its end keeps it
-                await self._recovery.end(question, Outcome.REFUSED, error.code)
-                raise
+            async with turn.place(runner, question.user, use, closed) as place:
+                lead.state = StepState.WORKING
+                return await self._recovery.go_on(question, engine, runner, place, lead.tell)
 
     # --- engines -----------------------------------------------------------------------------------------------
     async def _engine(self, job: Job, step: Step) -> Engine | None:

@@ -8,7 +8,7 @@ from medspace.connector.usage import rules
 from medspace.connector.usage.calls import numbered
 from medspace.connector.usage.conditions import Conditions, Wish
 from medspace.connector.usage.model import JOBS, Job
-from medspace.connector.usage.requests import Asked, Requests
+from medspace.connector.usage.requests import Requests, UseContext
 from medspace.connector.usage.tokens import JobTokens
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock
@@ -44,7 +44,7 @@ class UsageStrategy:
         """May the consumer have this use: all conditions, and an engine that can do it."""
         job = tx.get(JOBS, transfer.id)
         before = job.number - 1 if job and job.number else numbered(tx, agreement.id)
-        request = self._requests.of(tx, agreement, transfer.format, Asked(self._clock.now(), before))
+        request = self._requests.of(tx, agreement, transfer.format, UseContext(self._clock.now(), before))
         wish = Wish(transfer, agreement, request)
         return combine(
             rules.not_held(held=job is not None and job.held),

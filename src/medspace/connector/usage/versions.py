@@ -7,7 +7,7 @@ never finds more persons than there are. The sums have the same size however man
 
 import struct
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
 
@@ -90,15 +90,19 @@ class Content:
     version: str
     others: Mapping[str, Mapping[str, int]]
 
-    def alike(self, least: int, question: str) -> frozenset[str]:
-        """The versions that fewer than `least` persons tell from this one, but some, where the question looks.
+    def alike(self, least: int, columns: Collection[str] | None) -> frozenset[str]:
+        """The versions that fewer than `least` persons tell from this one, but some, where a question looks.
 
-        It looks at who is in the table, and at every column whose name stands in its text.
+        It looks at who is in the table, and at these columns; None: at all of them.
         """
         return frozenset(
             version
             for version, persons in self.others.items()
-            if any(0 < count < least for name, count in persons.items() if name in question)
+            if any(
+                0 < count < least
+                for name, count in persons.items()
+                if columns is None or name == WHO or name in columns
+            )
         )
 
 

@@ -20,6 +20,7 @@ from medspace.connector.usage.errors import (
     StepTooLongError,
     StepUnknownError,
     UseFailedError,
+    UseRestoredError,
     WithheldError,
 )
 from medspace.connector.usage.gate import INTERRUPTED, Gate
@@ -42,6 +43,12 @@ from medspace.core.usage import Admission, Output, Release, Step
 IN_THE_OPEN = frozenset({"rows.refused"})  # refusals of a source by its published dictionary; all others are private
 QUICK = 0.2  # seconds of the machine after which a step is watched: most have ended before
 HOUR = 3600.0
+Tell = Callable[[float, float, datetime], None]  # how far an engine is: done, of, when
+
+
+def unheard(done: float, of: float, now: datetime) -> None:
+    """Nobody wants to know how far it is."""
+    del done, of, now
 
 
 class Working:
@@ -70,14 +77,18 @@ class Working:
         self._clock, self._randomness, self._compares = clock, randomness, compares
         self._parts = parts
 
-    async def to_the_end(self, question: Admitted, engine: Engine, place: Place, since: datetime) -> Release:
+    async def to_the_end(
+        self, question: Admitted, engine: Engine, place: Place, since: datetime, tell: Tell = unheard
+    ) -> Release:
         """Do what was admitted, from `since` on; whatever happens, it has an end in the log.
+
+        `tell` hears how far the engine is, now and then, in any thread.
 
         Raises:
             StepHeldError: it waits for a person; that is no end.
         """
         try:
-            return await self._released(question, await self._output(question, engine, place, since))
+            return await self._released(question, await self._output(question, engine, place, since, tell))
         except asyncio.CancelledError:
             await self.end(question, Outcome.FAILED, INTERRUPTED)
             raise
@@ -85,6 +96,8 @@ class Working:
             raise  # noted where they were decided
         except UseFailedError as error:
             await self.end(question, Outcome.FAILED, error.code, error)
+            if isinstance(error, UseRestoredError):
+                self._holder.end(question.admission.use, rules.restored())
             raise
         except RefusedError as error:
             if error.code not in IN_THE_OPEN:
@@ -131,7 +144,7 @@ class Working:
         return withheld
 
     # --- the work ----------------------------------------------------------------------------------------------
-    async def _output(self, question: Admitted, engine: Engine, place: Place, since: datetime) -> Output:
+    async def _output(self, question: Admitted, engine: Engine, place: Place, since: datetime, tell: Tell) -> Output:
         """What the engine makes of it, or made of it before."""
         admission, known = question.admission, question.known
         source = self._holder.sources[admission.asset]
@@ -143,8 +156,9 @@ class Working:
             if (given := await self._given_again(question, known)) is not None:
                 return given
             known = await self._recalled_otherwise(question, known)
+        await self._memories.begin(admission.use, admission.id)
         memory, blobs = await self._memories.opened(admission.use, question.memory), self._parts.of(admission)
-        peers = await self._seats.peers(admission.use)
+        peers = await self._seats.peers(admission.use, question.seat, looked=question.memory is not None)
         rows = self._contents.known(admission.asset, admission.scope) if self._compares else None
         work = Work(
             admission,
@@ -157,6 +171,7 @@ class Working:
             peers,
             blobs,
             "" if rows is None else rows.version,
+            lambda done, of: tell(done, of, self._clock.now()),
         )
         output = await self._watched(question, engine, place.do(work), since)
         if not rules.is_output(output):

@@ -256,7 +256,7 @@ class _Check:
     def echo(self, form: _Echo, expected: Expected) -> None:
         self.that(form.task == expected.digest, msgid("it answers another task"))
         self.that(form.round == expected.round, msgid("it answers another round"))
-        self.that(0 < form.n <= MOST_ROWS, msgid("its number of rows is no number of rows"))
+        self.that(0 < form.n <= MOST_ROWS, msgid("its number of rows is invalid"))
         self.that(0 < form.persons <= form.n, msgid("its counts contradict each other"))
         least = expected.min_cohort
         self.that(form.persons >= least, msgid("it counts fewer than {least} persons"), least=least)

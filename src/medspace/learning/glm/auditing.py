@@ -19,7 +19,7 @@ import numpy as np
 from medspace.core.canonical import exact
 from medspace.core.hashing import digest
 from medspace.core.usage import Step
-from medspace.learning.glm.design import Marks, Mask, Matrix, Part
+from medspace.learning.glm.design import DesignBlock, Marks, Mask, Matrix
 from medspace.learning.glm.task import GlmTask
 from medspace.learning.glm.weighing import Weighed
 from medspace.privacy.errors import DisclosureError
@@ -32,7 +32,7 @@ SLACK = 1e-6  # of a leverage that was computed in another order
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SumQuery:
     """Of one question: which persons of the table it sums, and with which weights; places x vectors.
 
     `cells` are, for each column of the table that it sums by code: all rows, those of each code, and those without.
@@ -52,7 +52,7 @@ class _Past:
     basis: Matrix | None = None
     cells: dict[str, Matrix] = field(default_factory=dict)
     codes: dict[tuple[str, bytes], list[Mask]] = field(default_factory=dict)  # by column and all persons
-    known: OrderedDict[str, Asked] = field(default_factory=OrderedDict)
+    known: OrderedDict[str, SumQuery] = field(default_factory=OrderedDict)
 
 
 def question_of(step: Step) -> str:
@@ -65,7 +65,7 @@ def identity(asset: str, marks: Marks, content: Marks) -> bytes:
     return blake2b(asset.encode() + b"\n" + marks.tobytes() + content.tobytes()).digest()
 
 
-def asked(weighed: Weighed | None, rows: Mask, marks: Marks, cells: Mapping[str, Matrix] | None = None) -> Asked:
+def asked(weighed: Weighed | None, rows: Mask, marks: Marks, cells: Mapping[str, Matrix] | None = None) -> SumQuery:
     """The vectors of a question: ones, or the weights and the residuals; summed for each person's place."""
     place, width = places(marks)
     _, person = np.unique(marks, return_inverse=True)
@@ -76,10 +76,10 @@ def asked(weighed: Weighed | None, rows: Mask, marks: Marks, cells: Mapping[str,
 
     ones = np.ones((int(rows.sum()), 1))
     vectors = ones if weighed is None else np.column_stack([weighed.weights, weighed.residuals])
-    return Asked(present, by_place(vectors), {name: by_place(found) for name, found in (cells or {}).items()})
+    return SumQuery(present, by_place(vectors), {name: by_place(found) for name, found in (cells or {}).items()})
 
 
-def cells_of(task: GlmTask, part: Part) -> dict[str, Matrix]:
+def cells_of(task: GlmTask, part: DesignBlock) -> dict[str, Matrix]:
     """Who is summed by which code, for each column that has codes (or numbers of two values): rows x vectors."""
     found: dict[str, Matrix] = {}
     first, everybody = 0, np.ones(len(part.target))
@@ -124,9 +124,9 @@ class Audit:
         marks: Marks,
         content: Marks,
         step: Step,
-        new: Asked,
+        new: SumQuery,
         history: tuple[Step, ...],
-        again: Callable[[Step], Asked | None],
+        again: Callable[[Step], SumQuery | None],
         least: int,
     ) -> None:
         """Audit `new`, the question of `step`.
@@ -176,7 +176,7 @@ class Audit:
             self._past.popitem(last=False)
         return past
 
-    def _catch_up(self, past: _Past, history: tuple[Step, ...], again: Callable[[Step], Asked | None]) -> None:
+    def _catch_up(self, past: _Past, history: tuple[Step, ...], again: Callable[[Step], SumQuery | None]) -> None:
         """Bring what is kept to the state of the history; begin anew where the history is not longer than it."""
         steps = {self._digest(step): step for step in history}
         asked_before = list(steps)

@@ -37,7 +37,7 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class DesignBlock:
     """Material that are summed together: values (rows x value columns, NaN where missing), target, persons.
 
     `joined` has one number per feature: how many of its levels nobody here stands in, because fewer than the smallest
@@ -75,17 +75,17 @@ class Sample:
     coarse_target: bool = True
 
     @property
-    def fitted(self) -> Part:
+    def fitted(self) -> DesignBlock:
         """The rows that the fit sees."""
         return self.part(self.usable & ~self.held_out)
 
     @property
-    def measured(self) -> Part:
+    def measured(self) -> DesignBlock:
         """The rows that quality is measured on: those held out, or all where none are."""
         chosen = self.usable & self.held_out if self.task.evaluation.holdout else self.usable
         return self.part(chosen)
 
-    def part(self, chosen: Mask) -> Part:
+    def part(self, chosen: Mask) -> DesignBlock:
         """The rows that a mask chooses, with nothing in a column that fewer than `least` of their persons have."""
         persons = self.persons[chosen]
         target = self.target[chosen]
@@ -93,9 +93,9 @@ class Sample:
             target = merged(target, persons, self.least, hide=False, level=True)
         if self.apart:
             values, absent = self._coarsened([column[chosen] for column in self.columns], persons)
-            return Part(values, target, persons, absent, chosen)
+            return DesignBlock(values, target, persons, absent, chosen)
         values, absent = self._coarsened(self.columns, self.persons)
-        return Part(values[chosen], target, persons, absent, chosen)
+        return DesignBlock(values[chosen], target, persons, absent, chosen)
 
     def _coarsened(self, columns: "list[Any] | tuple[Any, ...]", persons: Persons) -> tuple[Matrix, tuple[int, ...]]:
         hide = self.task.missing != "drop"

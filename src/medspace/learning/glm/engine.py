@@ -37,8 +37,8 @@ from medspace.learning.glm.answers import (
     MomentsForm,
     NewtonForm,
 )
-from medspace.learning.glm.auditing import Asked, Audit, asked, cells_of, identity
-from medspace.learning.glm.design import Matrix, Part, Sample, marks_of, sample
+from medspace.learning.glm.auditing import Audit, SumQuery, asked, cells_of, identity
+from medspace.learning.glm.design import DesignBlock, Matrix, Sample, marks_of, sample
 from medspace.learning.glm.errors import BeyondRangesError, NothingLeftError
 from medspace.learning.glm.evaluation import quality, scores, tally
 from medspace.learning.glm.maths import curvature, losses, moments
@@ -104,6 +104,11 @@ class GlmEngine:
         """
         parse(task)
 
+    def columns(self, step: Step) -> frozenset[str]:
+        """Outcome and features of the task; what is asked in a round names no others (`core.engine.Reading`)."""
+        task = parse(step.task)
+        return frozenset((task.target.column, *(feature.name for feature in task.features)))
+
     def answer(self, admission: Admission, step: Step, workplace: Workplace) -> Output:
         """Do one step on the admitted rows.
 
@@ -124,11 +129,11 @@ class GlmEngine:
             self._compare(step, parts, asked(weighed, part.rows, persons, question.cells(part)))
         return question.output(part, weighed)
 
-    def _compare(self, step: Step, parts: "_Parts", new: Asked) -> None:
+    def _compare(self, step: Step, parts: "_Parts", new: SumQuery) -> None:
         admission = parts.admission
         persons, content = marks_of(parts.rows, admission.seed)
 
-        def again(earlier: Step) -> Asked | None:
+        def again(earlier: Step) -> SumQuery | None:
             try:
                 question = _Question.read(admission, earlier, parts)
                 part, weighed = question.summed()
@@ -148,19 +153,19 @@ class _Parts:
     rows: Material
     samples: Samples
     _samples: OrderedDict[GlmTask, Sample] = field(default_factory=OrderedDict)
-    _parts: OrderedDict[tuple[GlmTask, bool], Part] = field(default_factory=OrderedDict)
+    _parts: OrderedDict[tuple[GlmTask, bool], DesignBlock] = field(default_factory=OrderedDict)
 
     def sample(self, task: GlmTask) -> Sample:
         """The rows that a task can use."""
         looked = _looked(task)
         return _kept(self._samples, looked, lambda: self._sampled(looked))
 
-    def part(self, task: GlmTask, *, measured: bool) -> Part:
+    def part(self, task: GlmTask, *, measured: bool) -> DesignBlock:
         """The rows that a task fits, or is measured on."""
         looked = _looked(task)
         apart = measured and looked.evaluation.holdout > 0.0
 
-        def made() -> Part:
+        def made() -> DesignBlock:
             found = self.sample(task)
             return found.measured if apart else found.fitted
 
@@ -228,14 +233,14 @@ class _Question:
         parts.sample(task)
         return cls(admission, step, task, form, allowed, parts)
 
-    def summed(self) -> tuple[Part, Weighed | None]:
+    def summed(self) -> tuple[DesignBlock, Weighed | None]:
         """The rows that the step sums, and what it weighs them with, if it weighs them."""
         part = self.parts.part(self.task, measured=self.step.name == "evaluation")
         if not len(part.target):
             raise NothingLeftError if self.admission.min_cohort <= 1 else DisclosureError("release.cohort")
         return part, None if self.asked is None else weigh(self.task, part, self.asked, self.ranges)
 
-    def weighed(self) -> tuple[Part, Weighed | None]:
+    def weighed(self) -> tuple[DesignBlock, Weighed | None]:
         """The same, if enough persons carry it.
 
         Raises:
@@ -247,11 +252,11 @@ class _Question:
             check_weights(found, self.ranges, self.admission)
         return part, found
 
-    def cells(self, part: Part) -> dict[str, Matrix]:
+    def cells(self, part: DesignBlock) -> dict[str, Matrix]:
         """The rows of each code, where the step sums them: the sums of an evaluation are of all rows."""
         return {} if self.step.name == "evaluation" else cells_of(self.task, part)
 
-    def output(self, part: Part, weighed: Weighed | None) -> Output:
+    def output(self, part: DesignBlock, weighed: Weighed | None) -> Output:
         """The sums, rounded."""
         echo = {
             "task": self.task.digest(),
@@ -276,7 +281,7 @@ def split_key(admission: Admission) -> bytes:
     return sha256(f"{admission.holder}\n{admission.asset}".encode()).digest()
 
 
-def _moments(task: GlmTask, part: Part, near: Rounding, echo: dict[str, Any]) -> MomentsForm:
+def _moments(task: GlmTask, part: DesignBlock, near: Rounding, echo: dict[str, Any]) -> MomentsForm:
     total = moments(task, part)
     present = np.nan_to_num(np.abs(part.values), nan=0.0)
     return MomentsForm(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medspace.learning.glm.design import Layout, Matrix, Part, Vector, first_columns
+from medspace.learning.glm.design import DesignBlock, Layout, Matrix, Vector, first_columns
 from medspace.learning.glm.errors import SingularError
 from medspace.learning.glm.task import Family, GlmTask
 
@@ -78,7 +78,7 @@ class NewtonStep:
     covariance: Matrix
 
 
-def moments(task: GlmTask, part: Part) -> Moments:
+def moments(task: GlmTask, part: DesignBlock) -> Moments:
     """The moments of a site's rows."""
     gaps = np.isnan(part.values)
     present = np.where(gaps, 0.0, part.values)

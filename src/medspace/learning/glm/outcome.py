@@ -3,6 +3,7 @@
 import msgspec
 import numpy as np
 
+from medspace.core.canonical import JsonObject
 from medspace.learning.glm import maths
 from medspace.learning.glm.design import Layout
 from medspace.learning.glm.model import Fit, Fitted, Joined, Term
@@ -37,7 +38,12 @@ def result(task: GlmTask, fit: Fit) -> Result:
 
 def read(model: Model) -> Fitted:
     """What the model of a GLM holds."""
-    return msgspec.convert(model.result, Fitted)
+    return held(model.result)
+
+
+def held(content: JsonObject) -> Fitted:
+    """What the content of such a model says."""
+    return msgspec.convert(content, Fitted)
 
 
 def joined(task: GlmTask, fit: Fit) -> tuple[Joined, ...]:

@@ -1,18 +1,19 @@
 """Generalised linear models, as the coordinator leads them (`runs.ports.Algorithm`)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from medspace.core.canonical import JsonObject
 from medspace.core.hashing import digest
+from medspace.learning.glm import description, outcome
 from medspace.learning.glm import fit as fitting
-from medspace.learning.glm import outcome
 from medspace.learning.glm.answers import OUTPUTS
 from medspace.learning.glm.errors import NotConvergedError, SeparatedError
 from medspace.learning.glm.model import Fit, Phase
 from medspace.learning.glm.tallying import GlmSums
 from medspace.learning.glm.task import GlmTask, parse
 from medspace.learning.model import KIND
-from medspace.runs.ports import Demands, Need, Question, Result
+from medspace.runs.ports import Demands, Description, Need, Question, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,10 @@ class GlmProcedure:
     def result(self, state: JsonObject) -> Result:
         """Coefficients and quality."""
         return outcome.result(self.task, fitting.read(state))
+
+    def describe(self, result: Result, names: Mapping[str, str]) -> Description:
+        """Coefficients, and quality per hospital and all together (`runs.ports.Describing`)."""
+        return description.describe(result, names)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from medspace.core.canonical import Json, JsonObject
-from medspace.core.dictionary import Comparison, Outcome
+from medspace.core.dictionary import Comparison, OutcomeDefinition
 from medspace.core.hashing import digest
 from medspace.core.text import Fact, Text, msgid
 from medspace.runs.errors import TaskInvalidError
@@ -47,9 +47,9 @@ class Target:
         return self.comparison is not None or self.level is not None
 
     @property
-    def outcome(self) -> Outcome | None:
+    def outcome(self) -> OutcomeDefinition | None:
         """The threshold on a number, if it is one."""
-        return None if self.comparison is None else Outcome(self.column, self.comparison, self.value)
+        return None if self.comparison is None else OutcomeDefinition(self.column, self.comparison, self.value)
 
     def document(self) -> JsonObject:
         """The canonical form."""

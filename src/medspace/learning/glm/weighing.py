@@ -9,7 +9,7 @@ import numpy as np
 
 from medspace.core.usage import Admission
 from medspace.learning.glm.answers import BetaForm
-from medspace.learning.glm.design import Matrix, Part, Vector, design
+from medspace.learning.glm.design import DesignBlock, Matrix, Vector, design
 from medspace.learning.glm.maths import WIDEST, mean, weights_of
 from medspace.learning.glm.ranges import Ranges
 from medspace.learning.glm.task import GlmTask
@@ -21,7 +21,7 @@ from medspace.privacy.errors import DisclosureError
 class Weighed:
     """A question on rows: `matrix` is the design, `eta` the (clipped) predictor; without beta there are only ones."""
 
-    part: Part
+    part: DesignBlock
     matrix: Matrix
     eta: Vector
     weights: Vector
@@ -35,7 +35,7 @@ class Weighed:
         return min(self.part.cohort, effective(self.weights, persons), effective(self.residuals, persons))
 
 
-def weigh(task: GlmTask, part: Part, asked: BetaForm, ranges: Ranges | None) -> Weighed:
+def weigh(task: GlmTask, part: DesignBlock, asked: BetaForm, ranges: Ranges | None) -> Weighed:
     """What a Newton or evaluation question makes of the rows; without ranges nothing is clipped."""
     matrix = design(task, asked.layout, part.values)
     straight = matrix @ np.asarray(asked.beta, dtype=np.float64)
@@ -44,7 +44,7 @@ def weigh(task: GlmTask, part: Part, asked: BetaForm, ranges: Ranges | None) -> 
     return Weighed(part, matrix, eta, weights_of(task.family, eta, mu), part.target - mu, straight)
 
 
-def check_part(task: GlmTask, part: Part, admission: Admission) -> None:
+def check_part(task: GlmTask, part: DesignBlock, admission: Admission) -> None:
     """Whether enough persons are in a part, and on either side of its outcome.
 
     Raises:

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from medspace.connector.model import Agreement, Transfer
 from medspace.connector.ports import FactsOf
-from medspace.connector.usage.calls import Asking, Holder, Visit
+from medspace.connector.usage.calls import AdmissibleStep, Holder, Visit
 from medspace.connector.usage.model import Job
 from medspace.core.decision import Decision, Verdict
 from medspace.core.store import Transaction
@@ -47,6 +47,11 @@ class Condition(Protocol):
     """Has a say in uses. Every method but `spend` only reads."""
 
     @property
+    def narrows(self) -> bool:
+        """Whether what it grants may narrow the rows, or want a person to look: it is asked again at the gate."""
+        ...
+
+    @property
     def duties(self) -> frozenset[str]:
         """The duties of agreements that it keeps, or sees kept, by their actions."""
         ...
@@ -63,11 +68,11 @@ class Condition(Protocol):
         """Whether a step may be answered, and how narrowly; asked as well of one that the use has the answer to."""
         ...
 
-    def judge(self, tx: Transaction, asking: Asking) -> Decision:
+    def judge(self, tx: Transaction, asking: AdmissibleStep) -> Decision:
         """Whether a step that the use has no answer to may be asked; of what is not `new` nothing is spent."""
         ...
 
-    def spend(self, tx: Transaction, asking: Asking) -> None:
+    def spend(self, tx: Transaction, asking: AdmissibleStep) -> None:
         """Take from a budget what something new costs. Called once all conditions have said yes, and only then."""
         ...
 
@@ -84,6 +89,7 @@ class Neutral:
     """Has nothing against anything: what a condition has no say in, it takes from here."""
 
     duties: frozenset[str] = frozenset()
+    narrows: bool = True
 
     def violated(self, tx: Transaction, agreement: Agreement, user: str) -> frozenset[str]:
         """Nothing was."""
@@ -100,12 +106,12 @@ class Neutral:
         del tx, visit
         return PERMITTED, Grant()
 
-    def judge(self, tx: Transaction, asking: Asking) -> Decision:
+    def judge(self, tx: Transaction, asking: AdmissibleStep) -> Decision:
         """It may."""
         del tx, asking
         return PERMITTED
 
-    def spend(self, tx: Transaction, asking: Asking) -> None:
+    def spend(self, tx: Transaction, asking: AdmissibleStep) -> None:
         """It costs nothing."""
 
     def released(self, tx: Transaction, leaving: Leaving) -> Decision:

@@ -13,6 +13,7 @@ from medspace.policy.points import Point
 class AgreementCondition(Neutral):
     """Decides by the agreement at each point of the road, and grants what it sets. It sees that uses are logged."""
 
+    narrows = False
     duties = frozenset({"medspace:log"})  # the door writes an entry before any use begins
 
     def examine(self, tx: Transaction, wish: Wish) -> Decision:
@@ -23,7 +24,7 @@ class AgreementCondition(Neutral):
         """The permission that allows it, with its limits."""
         policy = odrl.parse(visit.agreement.policy)
         decision = rules.decide(policy, visit.request, Point.COMPUTE)
-        return decision, _granted(limits(policy, visit.request))
+        return decision, _granted(limits(policy, visit.request, decided=decision))
 
     def released(self, tx: Transaction, leaving: Leaving) -> Decision:
         """With what is known of the result."""

@@ -7,8 +7,10 @@ from medspace.core.decision import Decision
 from medspace.core.store import Transaction
 from medspace.core.usage import Grant
 from medspace.policy import labels
-from medspace.policy.model import UseRequest
+from medspace.policy.model import Label, UseRequest
 from medspace.policy.points import Point
+
+REVIEW = "label.review"  # why a person must look
 
 
 class LabelCondition(Neutral):
@@ -19,8 +21,10 @@ class LabelCondition(Neutral):
         return _decide(tx, wish.agreement.dataset, wish.request, Point.TRANSFER)
 
     def admit(self, tx: Transaction, visit: Visit) -> tuple[Decision, Grant]:
-        """Whether it allows the step."""
-        return _decide(tx, visit.job.asset, visit.request, Point.COMPUTE), Grant()
+        """Whether it allows the step, and whether a person must look at what comes of it."""
+        label = _label(tx, visit.job.asset)
+        review = label is not None and label.review
+        return labels.decide(label, visit.request, Point.COMPUTE), Grant(hold=(REVIEW,) if review else ())
 
     def released(self, tx: Transaction, leaving: Leaving) -> Decision:
         """Whether it still does."""
@@ -28,5 +32,9 @@ class LabelCondition(Neutral):
 
 
 def _decide(tx: Transaction, asset: str, request: UseRequest, point: Point) -> Decision:
+    return labels.decide(_label(tx, asset), request, point)
+
+
+def _label(tx: Transaction, asset: str) -> Label | None:
     labelled = tx.get(LABELS, asset)
-    return labels.decide(labels.parse(labelled.label if labelled else None), request, point)
+    return labels.parse(labelled.label if labelled else None)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from medspace.connector.usage import brakes
-from medspace.connector.usage.calls import Asking
+from medspace.connector.usage.calls import AdmissibleStep
 from medspace.connector.usage.conditions import PERMITTED, Grounds, Neutral
 from medspace.connector.usage.model import SPENT
 from medspace.core.decision import Decision
@@ -15,15 +15,16 @@ from medspace.core.store import Transaction
 class QuestionsCondition(Neutral):
     """Counts what an asset is asked anew."""
 
+    narrows = False
     grounds: Grounds
 
-    def judge(self, tx: Transaction, asking: Asking) -> Decision:
+    def judge(self, tx: Transaction, asking: AdmissibleStep) -> Decision:
         """Whether the asset answers one more."""
         if not asking.new or not self.grounds.brakes.questions:
             return PERMITTED
         return brakes.within_year(allowance(tx, self.grounds, asking.visit.job.asset, asking.visit.now))
 
-    def spend(self, tx: Transaction, asking: Asking) -> None:
+    def spend(self, tx: Transaction, asking: AdmissibleStep) -> None:
         """One more today."""
         asset, now = asking.visit.job.asset, asking.visit.now
         spent = tx.get(SPENT, asset)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from medspace.connector.ports import FactsOf
-from medspace.connector.usage.calls import Asking, Visit
+from medspace.connector.usage.calls import AdmissibleStep, Visit
 from medspace.connector.usage.conditions import PERMITTED, Grounds, Leaving, Neutral
 from medspace.connector.usage.model import SEATS
 from medspace.core import limits
@@ -21,6 +21,7 @@ from medspace.runs.seating import Seen
 class SeatsCondition(Neutral):
     """Whether the run is one that this holder has a seat in, with whom, and whom its messages go to."""
 
+    narrows = False
     grounds: Grounds
 
     def admit(self, tx: Transaction, visit: Visit) -> tuple[Decision, Grant]:
@@ -35,7 +36,7 @@ class SeatsCondition(Neutral):
         of_it = seating.of_task(manifest, visit.task), seating.asked_by(manifest, visit.caller)
         return combine(*of_it, seating.decide(manifest, seen)), grant
 
-    def judge(self, tx: Transaction, asking: Asking) -> Decision:
+    def judge(self, tx: Transaction, asking: AdmissibleStep) -> Decision:
         """As many holders as all conditions want."""
         manifest = manifest_of(tx, asking.visit.job.id)
         if manifest is None or not self.grounds.brakes.sites:

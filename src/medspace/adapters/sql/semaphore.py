@@ -8,7 +8,7 @@ import asyncio
 from collections import deque
 
 
-class Places:
+class FifoSemaphore:
     """To be used from one event loop."""
 
     def __init__(self, count: int) -> None:

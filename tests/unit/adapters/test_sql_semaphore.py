@@ -2,7 +2,7 @@
 
 import asyncio
 
-from medspace.adapters.sql.places import Places
+from medspace.adapters.sql.semaphore import FifoSemaphore
 
 
 async def settle():
@@ -11,7 +11,7 @@ async def settle():
 
 
 async def test_who_comes_first_goes_first_and_never_more_than_there_are_places():
-    places, inside, order = Places(2), set(), []
+    places, inside, order = FifoSemaphore(2), set(), []
 
     async def visit(name):
         async with places:
@@ -26,7 +26,7 @@ async def test_who_comes_first_goes_first_and_never_more_than_there_are_places()
 
 
 async def test_a_cancelled_visitor_leaves_its_place_to_the_next():
-    places, door, done = Places(1), asyncio.Event(), []
+    places, door, done = FifoSemaphore(1), asyncio.Event(), []
 
     async def visit(name):
         async with places:
@@ -43,7 +43,7 @@ async def test_a_cancelled_visitor_leaves_its_place_to_the_next():
 
 
 async def test_a_place_given_in_the_instant_of_a_cancellation_is_passed_on():
-    places = Places(1)
+    places = FifoSemaphore(1)
     await places.__aenter__()
     second, third = (asyncio.create_task(places.__aenter__()) for _ in range(2))
     await settle()

@@ -1,0 +1,107 @@
+"""A fitted GLM as people and programs see it: coefficients, and quality per hospital and all together."""
+
+from collections.abc import Mapping
+
+from medspace.core.canonical import JsonObject
+from medspace.core.text import Text, msgid
+from medspace.learning.glm.evaluation import Quality
+from medspace.learning.glm.model import Fitted, Term
+from medspace.learning.glm.outcome import held
+from medspace.runs.ports import Description, Result, Table
+
+MEASURES: Mapping[str, str] = {"auc": "AUC", "brier": "Brier", "ece": "ECE", "rmse": "RMSE"}
+OF_FAMILY: Mapping[str, tuple[str, ...]] = {"binomial": ("auc", "brier", "ece")}
+MEASURED: Mapping[str, str] = {
+    "training rows": msgid("The quality was measured on the rows that the model was fitted on."),
+    "held-out rows": msgid("The quality was measured on rows that were held out of the fit."),
+}
+
+
+def describe(result: Result, names: Mapping[str, str]) -> Description:
+    """What a finished fit is; `names` are those of the hospitals, by their DIDs."""
+    fitted = held(result.content)
+    facts = _facts(fitted, result.rows, names)
+    return Description(
+        Text(msgid("Generalised linear model ({family})"), {"family": fitted.family}),
+        facts,
+        _coefficients(fitted),
+        _quality_table(fitted.family, facts["quality"]),
+        _sentences(fitted),
+    )
+
+
+def _facts(fitted: Fitted, rows: int, names: Mapping[str, str]) -> JsonObject:
+    sites = [
+        {
+            "site": s.site,
+            "name": names.get(s.site, s.site),
+            "rows": s.rows,
+            "persons": s.persons,
+            **_quality(s.quality),
+        }
+        for s in fitted.sites
+    ]
+    return {
+        "family": fitted.family,
+        "coefficients": [
+            {"name": t.name, "value": t.coefficient, "standard_error": t.standard_error} for t in fitted.terms
+        ],
+        "terms": [_term(t) for t in fitted.terms],
+        "persons": fitted.persons,
+        "quality": {"sites": sites, "pooled": {"rows": rows, "persons": fitted.persons, **_quality(fitted.pooled)}},
+        "joined": [
+            {"site": j.site, "name": names.get(j.site, j.site), "feature": j.feature, "levels": j.levels}
+            for j in fitted.joined
+        ],
+        "uncarried": list(fitted.uncarried),
+        "measured_on": fitted.measured_on,
+    }
+
+
+def _term(term: Term) -> JsonObject:
+    return {name: getattr(term, name) for name in ("name", "coefficient", "standard_error", "fill", "mean", "scale")}
+
+
+def _quality(quality: Quality | None) -> JsonObject:
+    measures = ("auc", "auc_resolution", "brier", "ece", "rmse")
+    if quality is None:  # the site was gone before it was measured
+        return {"n": 0, "measured_persons": 0} | dict.fromkeys(measures)
+    measured = {"n": quality.rows, "measured_persons": quality.persons}
+    return measured | {name: getattr(quality, name) for name in measures}
+
+
+def _coefficients(fitted: Fitted) -> Table:
+    columns = (Text(msgid("term")), Text(msgid("coefficient")), Text(msgid("standard error")))
+    rows = tuple((t.name, f"{float(t.coefficient):+.4f}", _rounded(t.standard_error)) for t in fitted.terms)
+    return Table(columns, rows)
+
+
+def _quality_table(family: str, quality: JsonObject) -> Table:
+    shown = OF_FAMILY.get(family, ("rmse",))
+    measures = [name for name in shown if quality["pooled"][name] is not None]
+    columns = (Text(msgid("hospital")), Text(msgid("patients")), Text(msgid("rows")))
+    everyone = {"name": Text(msgid("all together"))} | quality["pooled"]
+    rows = tuple(
+        (one["name"], one["persons"], one["rows"], *(_measured(one, name) for name in measures))
+        for one in (*quality["sites"], everyone)
+    )
+    return Table((*columns, *(Text("{name}", {"name": MEASURES[name]}) for name in measures)), rows)
+
+
+def _sentences(fitted: Fitted) -> tuple[Text, ...]:
+    said = [Text(MEASURED[fitted.measured_on])] if fitted.measured_on in MEASURED else []
+    if fitted.uncarried:
+        told = msgid("Nobody was counted with {levels}: the model says nothing of them.")
+        said.append(Text(told, {"levels": ", ".join(fitted.uncarried)}))
+    return tuple(said)
+
+
+def _measured(one: JsonObject, name: str) -> str:
+    """A measure as text; an AUC with how far it may be off."""
+    if name == "auc" and one["auc"] is not None:
+        return f"{one['auc']:.3f} ± {one['auc_resolution']:.3f}"
+    return _rounded(one[name])
+
+
+def _rounded(value: float | str | None) -> str:
+    return "-" if value is None else f"{float(value):.3f}"
