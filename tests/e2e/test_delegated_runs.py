@@ -195,7 +195,7 @@ def test_a_hospital_that_is_lost_on_the_way_is_lost_for_the_user_too(stage, paus
 
 def test_kill_9_of_the_coordinator_in_the_middle_changes_nothing(stage, pausing, agreements, tmp_path):
     stage.close("coordinator")
-    node = Killable(stage.nodes["coordinator"], "tests.e2e.plain_node")
+    node = Killable(stage.nodes["coordinator"], "-m", "tests.e2e.plain_node")
     node.start()
     try:
         run = begin(stage, agreements)

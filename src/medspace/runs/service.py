@@ -124,6 +124,10 @@ class Coordinator:
             TaskInvalidError: the task cannot be run, or the seats are not distinct sites.
         """
         run, begun = self.drawn(task, seats, without_missing=without_missing, patience=patience)
+        if coordinator and isinstance(self._algorithm(task).prepare(task), Parted):
+            raise TaskInvalidError(
+                reason=Text(msgid("what it carries beside its JSON goes through no other member yet"))
+            )
         run = replace(run, coordinator=coordinator)
         if ENTRY_KINDS[noting.start_kind(run)].flaw(noting.start_facts(run)) is not None:
             raise TaskInvalidError(reason=Text(msgid("a site is no DID, or its agreement no identifier")))

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -260,6 +261,19 @@ async def test_without_a_way_to_coordinators_nothing_is_handed_over():
     run = await replace(pair.user, delegation=None).create(task(), seats(TABLES), coordinator=LEADER)
     ended = await replace(pair.user, delegation=None).resume(run.id)
     assert ended.failure.code == "run.coordinator_refused"
+
+
+async def test_a_task_whose_answers_have_parts_is_not_handed_over():
+    """They would lie at the coordinator, and the user gets JSON only."""
+    pair = Pair()
+    procedure = pair.user.algorithms[0].prepare(task())
+    said = ("document", "demands", "first")
+    parted = SimpleNamespace(**{name: getattr(procedure, name) for name in said}, within=min, kept=min)
+    algorithm = SimpleNamespace(name="glm", kind="medspace:train", prepare=lambda _: parted)
+    user = replace(pair.user, algorithms=(algorithm,))
+    with pytest.raises(TaskInvalidError):
+        await user.create(task(), seats(TABLES), coordinator=LEADER)
+    assert (await user.create(task(), seats(TABLES))).coordinator == ""
 
 
 def other(**changes):
