@@ -317,6 +317,12 @@ def test_a_participant_that_is_away_is_waited_for_in_vain(space):
     assert space.told(f"medspace admit {away}", code=DENIED)["error"]["code"] == "membership.not_authority"
 
 
+def test_an_operator_that_is_no_participant_is_not_written_into_the_list(space):
+    member = space.told("medspace members", "authority")["members"][-1]["did"]
+    refused = space.told(f"medspace admit {member} --operator clinics", "authority", USAGE)["error"]
+    assert refused["code"] == "did.invalid"
+
+
 def test_a_negotiation_that_waits_for_a_person_ends_with_4_and_goes_on_when_it_is_answered(space, tmp_path, typed):
     port = free_range(2)
     command = (
@@ -429,6 +435,7 @@ def test_exported_logs_tell_the_lineage_to_people_and_to_programs(space, tmp_pat
     files = [str(tmp_path / "company.json"), str(tmp_path / "cleveland.json")]
     assert "Round 1 (moments): 4 sites answered." in typed(["medspace", "audit", "lineage", *files], tmp_path).stdout
     assert told(typed(["medspace", "audit", "lineage", *files, "--json"], tmp_path))["runs"]
+    assert "No log here" in typed(["medspace", "audit", "lineage", files[1]], tmp_path).stdout
     error = space.told("medspace audit export nowhere/x.json", code=USAGE)["error"]
     assert error["code"] == "file.not_written"
 

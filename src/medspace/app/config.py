@@ -38,7 +38,7 @@ class ConfigError(InvalidInputError):
 
     code = "config.invalid"
     sentence = msgid("The configuration {file} cannot be used: {reason}.")
-    next_step = msgid("Fix the file, or write a new one with `medspace init`.")
+    next_step = msgid("Fix the file, name another one with --config, or write a new one with `medspace init`.")
 
 
 class NetworkOpenError(ConfigError):

@@ -65,6 +65,7 @@ from medspace.runs.model import MODELS, RUNS, Model, Run
 from medspace.runs.service import Coordinator
 from medspace.services.membership.errors import NotAuthorityError
 from medspace.services.membership.service import Authority
+from medspace.trust.did import base_url
 from medspace.trust.errors import DocumentError
 from medspace.trust.jws import encode
 from medspace.trust.model import Member, facts
@@ -206,11 +207,14 @@ class Desk:
 
         Raises:
             NotAuthorityError: this connector is not the authority.
+            DidError: the operator is named by something else than a did:web; two seats of it would go unnoticed.
             NoConnectorError: the participant has no document with a key.
             AwayError: its connector does not answer.
         """
         if self.authority is None:
             raise NotAuthorityError(authority=self.config.space.authority)
+        if operator:
+            base_url(operator)
         try:
             document = await self.documents.document(did)
         except DocumentError as error:

@@ -81,7 +81,7 @@ class UnknownProcessError(RefusedError):
 
     code = "process.unknown"
     sentence = msgid("There is no process {pid} here.")
-    next_step = msgid("Check the pid and the identity with which you ask.")
+    next_step = msgid("Check the id, which `medspace negotiations` shows, and the identity with which you ask.")
 
 
 class UnknownDatasetError(RefusedError):
@@ -89,7 +89,9 @@ class UnknownDatasetError(RefusedError):
 
     code = "catalog.unknown"
     sentence = msgid("There is no dataset {dataset} in this catalogue.")
-    next_step = msgid("Ask for the catalogue and choose a dataset from it.")
+    next_step = msgid(
+        "Choose one that is there: `medspace catalog` shows what others offer, `medspace label` your own datasets."
+    )
 
 
 class UnknownAgreementError(RefusedError):

@@ -263,6 +263,29 @@ def test_a_bundle_is_written_or_said_not_to_be(said, tmp_path):
     assert err.startswith("file.not_written: ")
 
 
+@pytest.mark.parametrize(
+    ("words", "code", "hint"),
+    [
+        (["answer", "urn:n"], "answer.undecided", "`medspace negotiations`"),
+        (["steps", "--approve"], "step.wish", "`medspace steps --state held`"),
+        (["steps", "--state", "odd"], "step.state", "working, held, released, withheld, refused, failed"),
+        (["label", "d", "--until", "yesterday"], "label.time", "2026-01-31T12:00:00Z"),
+        (["label", "d", "--from", "2026-01-31T12:00:00"], "label.time", "2026-01-31T12:00:00Z"),
+        (["label", "--nothing"], "label.wish", "--as-configured"),
+        (["demo", "--port", "65525"], "usage", "medspace demo --help"),
+        (["train", "task.toml", "--patience", "-5"], "usage", "medspace train --help"),
+        (["init", "h", "--answers", "automatic"], "setup.wish", "--answers cannot be used: it needs a file"),
+        (["init", "h", "--count", "0"], "setup.wish", "--count cannot be used: it needs a file"),
+        (["init", "h", "--rows-are-persons"], "setup.wish", "--rows-are-persons cannot be used: it needs a file"),
+    ],
+)
+def test_a_wish_that_cannot_be_followed_is_refused_with_what_to_do(said, words, code, hint):
+    status, out, err = said(*words)
+    assert (status, out) == (2, "")
+    assert err.startswith(f"{code}: ")
+    assert hint in err
+
+
 @pytest.mark.parametrize("words", [["nonsense"], ["train"], ["audit", "nonsense"]])
 def test_wrong_usage_is_told_like_every_error(said, words):
     code, out, err = said(*words)

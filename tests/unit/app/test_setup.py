@@ -13,9 +13,11 @@ from medspace.app.doctor import examine
 from medspace.app.holdings import open_holdings
 from medspace.app.setup import AuthorityUnknownError, WishError, Wishes, set_up
 from medspace.core.errors import InvalidInputError, MedspaceError
+from medspace.trust.jws import encode
 from tests.e2e.space import table
 
 NOW = ManualClock(datetime(2026, 11, 28, 15, tzinfo=UTC))
+KEY = encode(bytes(32))
 
 
 def test_a_first_participant_is_its_own_authority(tmp_path):
@@ -30,12 +32,12 @@ def test_a_first_participant_is_its_own_authority(tmp_path):
 
 def test_a_file_that_is_offered_comes_with_a_dictionary_to_review(tmp_path):
     (tmp_path / "hearts.csv").write_text(table(1))
-    wishes = Wishes('"H" é', 18_100, "did:web:a.example", "a-key", "DE", tmp_path / "hearts.csv", "person")
+    wishes = Wishes('"H" é', 18_100, "did:web:a.example", KEY, "DE", tmp_path / "hearts.csv", "person")
     told = set_up(tmp_path / "h", wishes)
     assert [name.rpartition("/")[2] for name in told["to_review"]] == ["hearts.dictionary.toml", "medspace.toml"]
     config = read_config(tmp_path / "h" / "medspace.toml")
     assert (config.participant.name, config.participant.region) == ('"H" é', "DE")
-    assert (config.space.authority, config.space.authority_key) == ("did:web:a.example", "a-key")
+    assert (config.space.authority, config.space.authority_key) == ("did:web:a.example", KEY)
     assert [asset.id for asset in config.assets] == ["hearts"]
 
 
@@ -129,6 +131,8 @@ def test_what_is_said_is_written(tmp_path):
         ({"region": "D\x00E"}, "--region"),
         ({"authority": "did:web:\x07"}, "--authority"),
         ({"authority_key": "k\x85"}, "--authority-key"),
+        ({"authority_key": "bogus"}, "--authority-key"),
+        ({"authority_key": "not base64url"}, "--authority-key"),
         ({"person": "p\t"}, "--person"),
         ({"offer": Path("/tmp/a\x1bb.csv")}, "--offer"),
     ],
@@ -146,7 +150,11 @@ FILE_NAME = ANY.filter(lambda name: name not in ("", ".", "..") and not set(name
 
 
 @given(
-    name=ANY, region=ANY, authority=st.one_of(st.just("did:web:a.example"), ANY), key=ANY.filter(bool), file=FILE_NAME
+    name=ANY,
+    region=ANY,
+    authority=st.one_of(st.just("did:web:a.example"), ANY),
+    key=st.one_of(st.binary(min_size=32, max_size=32).map(encode), ANY.filter(bool)),
+    file=FILE_NAME,
 )
 @settings(max_examples=60, deadline=None)
 def test_every_text_that_is_accepted_comes_back_from_the_file(tmp_path_factory, name, region, authority, key, file):

@@ -11,15 +11,12 @@ import zlib
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
+from medspace.adapters.images import jpeg
 from medspace.adapters.images.errors import ImageFormatError
+from medspace.adapters.images.pixels import Pixels, check_size
 from medspace.core.text import msgid
 
-Pixels = npt.NDArray[np.uint8]  # (height, width, channels)
-
-LONGEST_SIDE = 16_384
-MOST_PIXELS = 1 << 26
 PNG = b"\x89PNG\r\n\x1a\n"
 JPEG = b"\xff\xd8\xff"
 CHANNELS = {0: 1, 2: 3}  # of the colour types of PNG that are read
@@ -38,8 +35,6 @@ def decode(content: bytes) -> Pixels:
     if content.startswith(PNG):
         return _png(content)
     if content.startswith(JPEG):
-        from medspace.adapters.images import jpeg  # noqa: PLC0415 - an extra, for those who have such files
-
         return jpeg.decode(content)
     found = _NETPBM.match(content)
     if found is None:
@@ -53,16 +48,6 @@ def decode(content: bytes) -> Pixels:
     if len(content) - found.end() != size:
         raise ImageFormatError(msgid("it is cut off, or more follows behind it"))
     return np.frombuffer(content, np.uint8, size, found.end()).reshape(height, width, channels)
-
-
-def check_size(width: int, height: int) -> None:
-    """Refuse an image of more than `MOST_PIXELS`, before its pixels are unpacked.
-
-    Raises:
-        ImageFormatError: it is larger, or empty.
-    """
-    if not (0 < width <= LONGEST_SIDE and 0 < height <= LONGEST_SIDE and width * height <= MOST_PIXELS):
-        raise ImageFormatError(msgid("it is empty, or larger than {most} pixels"), most=MOST_PIXELS)
 
 
 def _png(content: bytes) -> Pixels:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from medspace.adapters.extras import require
-from medspace.adapters.images.decoding import Pixels, check_size
 from medspace.adapters.images.errors import ImageFormatError
+from medspace.adapters.images.pixels import Pixels, check_size
 from medspace.core.text import msgid
 
 END = b"\xff\xd9"

@@ -17,8 +17,9 @@ from medspace.adapters.duckdb.publishing import CheckedTable
 from medspace.adapters.duckdb.reading import CHUNK, Connection, fill_raw, match, read
 from medspace.adapters.duckdb.source import TableRows, load_from, open_rows
 from medspace.adapters.images import arrays
-from medspace.adapters.images.decoding import Pixels, decode
+from medspace.adapters.images.decoding import decode
 from medspace.adapters.images.errors import ImageFormatError, ImageRefusedError
+from medspace.adapters.images.pixels import Pixels
 from medspace.core.dictionary import Column, ColumnType, Dictionary
 from medspace.core.material import Form
 from medspace.core.text import Text, msgid

@@ -1,7 +1,7 @@
 """What `medspace init` asks at a terminal; without one, or with --json, what is not said is the safe thing."""
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import typer
 
@@ -29,9 +29,10 @@ def ask(screen: Screen, wishes: Wishes, asked: OfferOptions) -> Wishes:
     """The wishes with what the options said of the offer, and what a person answers to the rest.
 
     Raises:
-        WishError: an answer cannot be used.
+        WishError: an answer cannot be used, or is about an offer where nothing is offered.
     """
     if wishes.offer is None:
+        _check_unused(asked)
         return wishes
     if not screen.as_json and sys.stdin.isatty() and sys.stdout.isatty():
         asked = _answered(screen, wishes, asked)
@@ -46,6 +47,15 @@ def ask(screen: Screen, wishes: Wishes, asked: OfferOptions) -> Wishes:
         answers=_answers(asked.answers),
         holders=asked.holders,
     )
+
+
+def _check_unused(asked: OfferOptions) -> None:
+    """Refuse terms of an offer where nothing is offered: they would be dropped in silence."""
+    for term in fields(asked):
+        said = getattr(asked, term.name)
+        if said is not None and said is not False and said != "":  # a count of 0 is said
+            option = f"--{term.name.replace('_', '-')}"
+            raise WishError(option=option, reason=Text(msgid("it needs a file that is offered with --offer")))
 
 
 def _answers(said: str) -> Answers:

@@ -152,5 +152,7 @@ def lineage(
     def people() -> None:
         for sentence in found["story"]:
             screen.line(Text("{sentence}", {"sentence": sentence}))
+        if not found["story"]:
+            screen.line(Text(msgid("No log here is of somebody who made a model.")))
 
     screen.show(found["prov"], people)

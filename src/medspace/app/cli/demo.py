@@ -18,7 +18,10 @@ def demo(
     folder: Annotated[
         Path | None, typer.Option("--folder", help="Keep the space here; default: a temporary folder.")
     ] = None,
-    port: Annotated[int, typer.Option("--port", help="Use this port and the next eleven; default: free ones.")] = 0,
+    port: Annotated[
+        int,
+        typer.Option("--port", min=0, max=65_524, help="Use this port and the next eleven; default: free ones."),
+    ] = 0,
     invented: Annotated[
         bool, typer.Option("--invented", help="No story: four invented hospitals to try your own table with.")
     ] = False,

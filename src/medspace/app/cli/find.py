@@ -17,6 +17,7 @@ from medspace.app.cli.options import (
 from medspace.app.cli.session import session
 from medspace.app.screen import Screen
 from medspace.core.canonical import JsonObject
+from medspace.core.errors import InvalidInputError
 from medspace.core.text import Text, counted, msgid
 
 ENDED = frozenset({"FINALIZED", "TERMINATED"})
@@ -121,15 +122,25 @@ def _negotiation(screen: Screen, one: JsonObject) -> tuple[str, ...]:
     )
 
 
+class UndecidedError(InvalidInputError):
+    """A negotiation is to be answered, and nobody says how."""
+
+    code = "answer.undecided"
+    sentence = msgid("The answer says neither --approve nor --refuse.")
+    next_step = msgid("Run it again with one of them; `medspace negotiations` shows what waits for you.")
+
+
 def answer(
     negotiation: Annotated[str, typer.Argument(help="The negotiation's id.")],
-    approve: Annotated[bool, typer.Option("--approve/--refuse", help="What you decide.")],
+    approve: Annotated[bool | None, typer.Option("--approve/--refuse", help="What you decide; needed.")] = None,
     reason: Annotated[str, typer.Option("--reason", help="A code that the other side is told.")] = "",
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
     lang: LanguageOption = "",
 ) -> None:
     """Decide a negotiation that is held for a person."""
+    if approve is None:
+        raise UndecidedError
     with session(config, json=json, language=lang) as (space, screen):
         decided = space.answer(negotiation, approve=approve, reason=reason)
         # Its state is that of before: it changes once the other side has acknowledged (DSP 2025-1, states).

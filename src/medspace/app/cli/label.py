@@ -1,6 +1,7 @@
 """The verb on the labels of one's own datasets: what they allow, whatever a contract says."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -24,6 +25,14 @@ class LabelWishError(InvalidInputError):
     next_step = msgid("Name a dataset, and either what it allows, or --nothing, or --as-configured.")
 
 
+class LabelTimeError(InvalidInputError):
+    """A bound of a label is not an instant."""
+
+    code = "label.time"
+    sentence = msgid("{text} is not a valid time.")
+    next_step = msgid("Write it as 2026-01-31T12:00:00Z.")
+
+
 def label(
     dataset: Annotated[str, typer.Argument(help="One of your own datasets; without it, all are listed.")] = "",
     purpose: Annotated[
@@ -33,8 +42,12 @@ def label(
         list[str] | None, typer.Option("--use", help="A kind of use that is allowed; may be repeated.")
     ] = None,
     region: Annotated[list[str] | None, typer.Option("--region", help="Where users may be; may be repeated.")] = None,
-    begin: Annotated[str | None, typer.Option("--from", help="Since when; '' for always.")] = None,
-    until: Annotated[str | None, typer.Option("--until", help="Until when; '' for always.")] = None,
+    begin: Annotated[
+        str | None, typer.Option("--from", help="Since when, such as 2026-01-31T12:00:00Z; '' for always.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", help="Until when, such as 2026-01-31T12:00:00Z; '' for always.")
+    ] = None,
     review: Annotated[
         bool | None,
         typer.Option("--review/--no-review", help="A person looks at each result first, or not."),
@@ -60,6 +73,8 @@ def label(
     ways = sum((bool(changes), nothing, as_configured))
     if ways > 1 or (ways and not dataset):
         raise LabelWishError
+    for bound in filter(None, (begin, until)):
+        _check_instant(bound)
     with session(config, json=json, language=lang) as (space, screen):
         if as_configured:
             found = [space.reset_label(dataset)]
@@ -71,6 +86,15 @@ def label(
         screen.show({"labels": found}, lambda: _show(screen, found))
 
 
+def _check_instant(text: str) -> None:
+    try:
+        zone = datetime.fromisoformat(text).tzinfo
+    except ValueError:
+        zone = None
+    if zone is None:
+        raise LabelTimeError(text=text)
+
+
 def changed(old: JsonObject, changes: Mapping[str, object]) -> JsonObject:
     """A label with what was said put in place of what it said; an empty instant takes the bound away."""
     new: JsonObject = dict(old) | dict(changes)
@@ -79,7 +103,7 @@ def changed(old: JsonObject, changes: Mapping[str, object]) -> JsonObject:
 
 def _show(screen: Screen, found: list[JsonObject]) -> None:
     heads = [Text(msgid("dataset")), Text(msgid("purposes")), Text(msgid("uses")), Text(msgid("regions"))]
-    heads += [Text(msgid("from")), Text(msgid("until")), Text(msgid("review")), Text(msgid("said by"))]
+    heads += [Text(msgid("from")), Text(msgid("until")), Text(msgid("review")), Text(msgid("set by"))]
     rows = []
     for one in found:
         said = one["label"]

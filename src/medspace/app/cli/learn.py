@@ -79,7 +79,10 @@ def train(
         typer.Option("--without-missing", help="Go on without hospitals that refuse or stay away, and say so."),
     ] = False,
     patience: Annotated[
-        float, typer.Option("--patience", help="Seconds that a hospital which is away is waited for; default: 300.")
+        float,
+        typer.Option(
+            "--patience", min=0.0, help="Seconds that a hospital which is away is waited for; default: 300."
+        ),
     ] = 0.0,
     coordinator: Annotated[
         str, typer.Option("--coordinator", help="The DID of another member that leads the training for you.")

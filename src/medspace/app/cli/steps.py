@@ -36,11 +36,17 @@ class StepWishError(InvalidInputError):
     next_step = msgid("Name one: `medspace steps --state held` lists those that wait.")
 
 
+class StepStateError(InvalidInputError):
+    """A state that no step has."""
+
+    code = "step.state"
+    sentence = msgid("{state} is not a state of a step.")
+    next_step = msgid("Use one of these: {states}.")
+
+
 def steps(
     step: Annotated[str, typer.Argument(help="One step; without it, the newest are listed.")] = "",
-    state: Annotated[
-        str, typer.Option("--state", help="Only those in this state: working, held, released, withheld, ...")
-    ] = "",
+    state: Annotated[str, typer.Option("--state", help=f"Only those in one state: {', '.join(_STATES)}.")] = "",
     approve: Annotated[
         bool | None, typer.Option("--approve/--refuse", help="Let the output go that waits for you, or keep it back.")
     ] = None,
@@ -51,6 +57,8 @@ def steps(
     """Show what others asked of your datasets, step by step; approve or refuse an output that waits for a person."""
     if approve is not None and not step:
         raise StepWishError
+    if state and state not in _STATES:
+        raise StepStateError(state=state, states=", ".join(_STATES))
     with session(config, json=json, language=lang) as (space, screen):
         if approve is not None:
             found = space.check(step, approve=approve)

@@ -12,6 +12,7 @@ from medspace.core.errors import InvalidInputError
 from medspace.core.text import Text, msgid
 from medspace.privacy.publication import LEAST
 from medspace.trust.did import base_url
+from medspace.trust.jws import JwsError, decode
 
 Answers = Literal["automatic", "manual"]
 MIN_SITES = 3
@@ -21,6 +22,7 @@ PERSONS_PER_QUESTION = 10
 LONGEST_TEXT = 256  # characters of a name
 LARGEST_PORT = 65_534  # the private listener takes the next one
 LONGEST_ID = 64
+KEY_BYTES = 32
 
 
 class WishError(InvalidInputError):
@@ -81,7 +83,7 @@ def check(wishes: Wishes) -> None:
     """Refuse what could not be written, or not be read back as it was meant.
 
     Raises:
-        WishError: a text that cannot be shown or is too long, a number out of its range.
+        WishError: a text that cannot be shown or is too long, a number out of its range, a key that is none.
         DidError: the authority, or a holder, is no did:web.
     """
     for option, text in _texts(wishes):
@@ -101,6 +103,15 @@ def check(wishes: Wishes) -> None:
             raise WishError(option=option, reason=Text(msgid("it is not between {least} and {most}"), facts))
     for did in filter(None, (wishes.authority, *wishes.holders)):
         base_url(did)
+    if wishes.authority_key and not _is_key(wishes.authority_key):
+        raise WishError(option="--authority-key", reason=Text(msgid("it is not 32 bytes in base64url")))
+
+
+def _is_key(text: str) -> bool:
+    try:
+        return len(decode(text)) == KEY_BYTES
+    except JwsError:
+        return False
 
 
 def _texts(wishes: Wishes) -> Iterator[tuple[str, str]]:
