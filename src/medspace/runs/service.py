@@ -125,8 +125,10 @@ class Coordinator:
         Raises:
             TaskInvalidError: the task cannot be run, or the seats are not distinct sites.
         """
+        task = rules.protected(self._algorithm(task), task, seats)
         run, begun = self.drawn(task, seats, without_missing=without_missing, patience=patience)
-        if coordinator and isinstance(self._algorithm(task).prepare(task), Parted):
+        procedure = self._algorithm(task).prepare(task)
+        if coordinator and isinstance(procedure, Parted) and procedure.kept(begun.state):
             raise TaskInvalidError(
                 reason=Text(msgid("what it carries beside its JSON goes through no other member yet"))
             )
@@ -150,7 +152,7 @@ class Coordinator:
             TaskInvalidError: the task cannot be run, or the seats are not distinct sites.
         """
         algorithm = self._algorithm(task)
-        procedure = algorithm.prepare(rules.protected(algorithm, task, seats))
+        procedure = algorithm.prepare(task)
         if len({seat.site for seat in seats}) < len(seats):
             raise TaskInvalidError(reason=Text(msgid("a site is named twice")))
         run = Run(

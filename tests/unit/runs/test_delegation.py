@@ -428,7 +428,7 @@ async def test_a_task_that_is_read_in_another_way_is_not_led():
     pair = Pair()
     place = Place("did:web:a.example", "urn:a", "urn:use", "https://a.example/jobs/1", "token")
     kept = replace(await kept_for(pair), manifest="")
-    manifest, _ = await pair.asked_for(run="urn:run:other", protocol="masked-sums")
+    manifest, _ = await pair.asked_for(run="urn:run:other", protocol="other-sums")
     with pytest.raises(HandoverInvalidError):
         pair.coordination._drawn(kept, manifest, Mandate(pair.document, (place,)))
     with pytest.raises(TaskInvalidError):
