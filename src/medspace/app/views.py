@@ -9,7 +9,7 @@ from medspace.connector.model import Agreement, Dataset, Failure, Negotiation, T
 from medspace.connector.negotiation.messages import NEGOTIATION
 from medspace.core.canonical import JsonObject
 from medspace.core.decision import Decision
-from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_SUMS
+from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_SUMS, MASKED_WEIGHTS
 from medspace.core.hashing import digest_bytes
 from medspace.core.text import Text, msgid
 from medspace.policy import odrl, words
@@ -29,6 +29,10 @@ PROTECTIONS: Mapping[str, str] = {
     MASKED_SUMS: msgid(
         "No hospital's numbers left it except in the sum over all; the company chose the task and nothing else, "
         "and saw only the model."
+    ),
+    MASKED_WEIGHTS: msgid(
+        "No hospital's numbers left it except in the sum over all; but the coordinator could choose weights: it "
+        "could have changed the large sums, and with them the model that the hospitals were asked about next."
     ),
 }
 DENIED_EXIT = 3

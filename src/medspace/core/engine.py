@@ -12,6 +12,10 @@ from medspace.core.usage import Admission, Output, Step
 
 COORDINATOR_SEES_SUMS = "coordinator-sees-sums"  # each site's sums are seen by whoever adds them up
 MASKED_SUMS = "masked-sums"  # only sums over all sites are ever opened, and only among the sites
+# The same, but of vectors so large that the sites take their masked sum as the coordinator brings it. It can shift
+# that sum, unseen, and so choose the weights of the model that the sites are asked about next.
+MASKED_WEIGHTS = "masked-sums-coordinator-could-choose-weights"
+MASKED = frozenset({MASKED_SUMS, MASKED_WEIGHTS})
 MESSAGE_BYTES = 64 * 1024
 WORD = 100
 

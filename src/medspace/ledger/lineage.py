@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from medspace.core.canonical import JsonObject
-from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_SUMS
+from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_SUMS, MASKED_WEIGHTS
 from medspace.core.text import Fact, Text, counted, msgid
 from medspace.ledger.errors import NoSuchRunError
 from medspace.ledger.statements import Line, Run, Statements
@@ -22,6 +22,10 @@ PROTECTIONS = MappingProxyType(
     {
         COORDINATOR_SEES_SUMS: msgid("Protection off: the coordinator saw the sums of each site by itself."),
         MASKED_SUMS: msgid("Protection on: sums were opened over all sites together, by the sites alone."),
+        MASKED_WEIGHTS: msgid(
+            "Protection on in part: sums were opened over all sites together, by the sites alone; but the "
+            "coordinator could choose weights, since no site could check the large sums that it brought."
+        ),
     }
 )
 

@@ -14,7 +14,7 @@ from itertools import repeat
 from typing import Any
 
 from medspace.core.clock import instant
-from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_SUMS
+from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_SUMS, MASKED_WEIGHTS
 from medspace.core.text import Fact, Text, msgid
 from medspace.policy import purposes
 from medspace.policy.logic import any_of, negated
@@ -155,6 +155,12 @@ PROTECTIONS: Mapping[str, Text] = {
         msgid(
             "nobody sees numbers of one data holder, only sums over all of them, and only the holders see those; "
             "it is safe as long as every other holder of the list is honest, but for as many as the masks withstand"
+        )
+    ),
+    MASKED_WEIGHTS: Text(
+        msgid(
+            "nobody sees numbers of one data holder, only sums over all of them; but the coordinator could choose "
+            "weights: it could change a large sum unseen, and so decide about which model the holders are asked next"
         )
     ),
 }

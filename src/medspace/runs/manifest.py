@@ -20,7 +20,7 @@ from medspace.core import limits
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.clock import Randomness
 from medspace.core.decoding import read_json
-from medspace.core.engine import MASKED_SUMS
+from medspace.core.engine import MASKED
 from medspace.core.hashing import digest, digest_bytes
 from medspace.core.signing import Signer
 from medspace.core.text import Text, msgid
@@ -96,7 +96,7 @@ class Manifest:
     @property
     def hybrid(self) -> bool:
         """Whether Ed25519 alone is never enough in this run."""
-        return self.protocol == MASKED_SUMS
+        return self.protocol in MASKED
 
     def agreement(self, site: str) -> str | None:
         """The agreement under which a site has its seat; None where it has none."""

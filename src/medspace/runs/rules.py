@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from medspace.core.canonical import JsonObject
-from medspace.core.engine import MASKED_SUMS
+from medspace.core.engine import MASKED, MASKED_SUMS
 from medspace.core.text import Fact, Text
 from medspace.privacy.masking.thresholds import LEAST_SITES
 from medspace.runs.errors import (
@@ -80,7 +80,7 @@ def promised(demands: Demands, seats: Sequence[Seat]) -> int:
 
     How many sites the task wants besides is looked at here and is nothing that protects them (`check_attendance`).
     """
-    if demands.protection == MASKED_SUMS:
+    if demands.protection in MASKED:
         return max(LEAST_SITES, *(seat.min_sites for seat in seats), 1)
     return min(needed(demands, seats), len(seats))
 

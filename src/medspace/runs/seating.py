@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from medspace.core.decision import Decision, Premise, Verdict, combine
-from medspace.core.engine import MASKED_SUMS
+from medspace.core.engine import MASKED
 from medspace.core.text import Text, msgid
 from medspace.privacy.masking.thresholds import LEAST_SITES, Thresholds
 from medspace.runs.manifest import Manifest
@@ -83,7 +83,7 @@ def enough(manifest: Manifest, least: int) -> Decision:
 
 def masks(manifest: Manifest, colluders: int) -> Decision:
     """Whether the masks of a run under masks withstand as many colluders as the agreement wants."""
-    if manifest.protocol != MASKED_SUMS:
+    if manifest.protocol not in MASKED:
         return _one("masks", Text(msgid("no masks")), Text(msgid("there are none")), ok=True)
     given = manifest.colluders or 0
     asked = Text(msgid("masks that withstand {least} sites that tell one another everything"), {"least": colluders})

@@ -18,7 +18,7 @@ from typing import TypeVar
 from medspace.core import limits
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.clock import Clock, Randomness, stamp
-from medspace.core.engine import MASKED_SUMS
+from medspace.core.engine import MASKED
 from medspace.core.errors import InvalidInputError, StaleRecordError
 from medspace.core.hashing import digest
 from medspace.core.ids import new_id
@@ -353,7 +353,7 @@ class Coordinator:
         ):
             return run
         least, parties = rules.promised(procedure.demands, seats), (self.actor, run.coordinator or self.actor)
-        colluders = max(seat.colluders for seat in seats) if run.protection == MASKED_SUMS else None
+        colluders = max(seat.colluders for seat in seats) if run.protection in MASKED else None
         drawn = manifests.draw(
             run.id, parties, run.task_digest, seats, run.protection, least, self.randomness, colluders
         )

@@ -37,7 +37,7 @@ from medspace.connector.usage.versions import Content
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock, stamp
 from medspace.core.decision import Decision, combine
-from medspace.core.engine import MASKED_SUMS, WORD, Engine, OutputForm, columns_of
+from medspace.core.engine import MASKED, WORD, Engine, OutputForm, columns_of
 from medspace.core.hashing import digest, same_secret
 from medspace.core.store import Transaction
 from medspace.core.usage import Admission, Brakes, Grant, Release, RowScope, Step
@@ -348,7 +348,7 @@ class Door:
 
     def _protocol(self, visit: Visit) -> frozenset[str]:
         """The kinds of output that masks are made of: terms that ask for masks allow them."""
-        if visit.request.protection != MASKED_SUMS:
+        if visit.request.protection not in MASKED:
             return frozenset()
         return frozenset(form.name for form in self._forms(visit) if form.message or form.masked)
 

@@ -14,7 +14,7 @@ from medspace.connector.usage.rules import Measured
 from medspace.core.canonical import LARGEST_INTEGER
 from medspace.core.clock import Clock, stamp
 from medspace.core.decision import Decision, combine
-from medspace.core.engine import MASKED_SUMS
+from medspace.core.engine import MASKED
 from medspace.core.store import Transaction
 from medspace.core.usage import Admission, Output, Release
 from medspace.ledger.model import Entry
@@ -159,4 +159,4 @@ class Gate:
 def _kind(admission: Admission, kind: str) -> str:
     """A kind of output as terms that list results know it: what masks are made of is no result."""
     protocol = kind in admission.messages or kind in admission.masked
-    return PROTOCOL if protocol and admission.protection == MASKED_SUMS else kind
+    return PROTOCOL if protocol and admission.protection in MASKED else kind

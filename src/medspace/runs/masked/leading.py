@@ -16,18 +16,19 @@ from medspace.core.limits import KIB
 from medspace.core.parts import Blobs, Part
 from medspace.core.text import Text, msgid
 from medspace.runs.errors import AnswerInvalidError, AnswersInvalidError, RunError
+from medspace.runs.masked import vectors
 from medspace.runs.masked.messages import AGREE, CONTRIBUTE, OPEN, PROPOSE, RESULT, SHARE
-from medspace.runs.masked.ports import Summed
+from medspace.runs.masked.ports import Summed, SummedParts
 from medspace.runs.masked.site import (
     AGREED_TO,
     CONTRIBUTED,
     ENDED,
-    MEDIA_TYPE,
     MOST_NUMBERS,
     OPENED,
     RING,
     SHARED,
 )
+from medspace.runs.masked.vectors import MEDIA_TYPE
 from medspace.runs.ports import Answer, Demands, Description, Need, Question, Questions, Result
 
 BLOCK = 256 * KIB
@@ -40,7 +41,8 @@ class Carried(msgspec.Struct, frozen=True):
     question: int = 1
     texts: dict[str, str] = {}
     parts: dict[str, tuple[str, int]] = {}  # digest and size of each one's vector, where it is no part of the text
-    beside: tuple[str, int] | None = None  # the vectors one after the other, as they are brought to each site
+    bits: int = RING.bits  # of a number of them
+    beside: tuple[str, int] | None = None  # what each site is brought: the vectors one after the other, or their sum
     contributions: dict[str, str] = {}  # the signed texts of a question, for as long as its list is not signed by all
     proposer: str = ""
     objective: float | None = None
@@ -62,15 +64,16 @@ def kinds(task: str) -> Kinds:
 
 @dataclass(frozen=True, slots=True)
 class MaskedProcedure:
-    """One task under masks (`runs.ports.Procedure`)."""
+    """One task under masks (`runs.ports.Procedure`); `most` bytes are in the vector of one site, or the outcome."""
 
-    summed: Summed
+    summed: Summed | SummedParts
     kinds: Kinds
     document: JsonObject
     demands: Demands
     needs: Sequence[Need]
     described: Callable[[Result, Mapping[str, str]], Description]
     blobs: Blobs | None = None
+    most: int = MOST_NUMBERS * RING.size
 
     def within(self, blobs: Blobs) -> Self:
         """The same, where it may read and write parts (`runs.ports.Parted`)."""
@@ -98,7 +101,7 @@ class MaskedProcedure:
             return {carried.proposer: Question(PROPOSE, self.kinds.progress, question, message=True)}
         asked = {
             SHARE: Question(SHARE, SHARED, {}, message=True),
-            CONTRIBUTE: Question(CONTRIBUTE, CONTRIBUTED, question, message=True, most=MOST_NUMBERS * RING.size),
+            CONTRIBUTE: Question(CONTRIBUTE, CONTRIBUTED, question, message=True, most=self.most),
             AGREE: Question(
                 AGREE,
                 AGREED_TO,
@@ -107,7 +110,12 @@ class MaskedProcedure:
                 parts=() if carried.beside is None else (_part(*carried.beside),),
             ),
             OPEN: Question(OPEN, OPENED, question | {"texts": carried.texts}, message=True),
-            RESULT: Question(RESULT, self.kinds.outcome, question),
+            RESULT: Question(
+                RESULT,
+                self.kinds.outcome,
+                question,
+                most=self.most if isinstance(self.summed, SummedParts) else 0,
+            ),
         }
         return asked.get(carried.next)
 
@@ -138,10 +146,17 @@ class MaskedProcedure:
             raise RunError
         first = next(iter(answers.values()))
         own = {site: said["own"] for site, said in answers.items() if said.get("own")}
-        made = self.summed.result(first["outcome"]["model"], sorted(answers), own)
+        made = self._made(first["outcome"]["model"], sorted(answers), own)
         signed = {site: said["signed"] for site, said in answers.items()}
         proof = {"outcome": first["outcome"], "digest": first["digest"], "signed": signed}
         return Result({**made.content, "opened": proof}, made.rows, made.sites)
+
+    def _made(self, model: JsonObject, sites: Sequence[str], own: Mapping[str, JsonObject]) -> Result:
+        if not isinstance(self.summed, SummedParts):
+            return self.summed.result(model, sites, own)
+        if self.blobs is None:
+            raise RunError
+        return self.summed.result(model, sites, own, self.blobs)
 
 
 @dataclass
@@ -197,13 +212,17 @@ class Gathered:
             texts=self._signed,
             contributions=self._signed,
             parts=self.parts,
-            beside=self._beside(self.parts),
+            bits=(bits := int(str(self._same("bits")))),
+            beside=self._beside(self.parts, bits),
         )
 
-    def _beside(self, parts: Mapping[str, tuple[str, int]]) -> tuple[str, int] | None:
-        """The vectors one after the other, by the names of their sites."""
+    def _beside(self, parts: Mapping[str, tuple[str, int]], bits: int) -> tuple[str, int] | None:
+        """The vectors one after the other, by the names of their sites; of large ones, their sum."""
         if not parts or self.blobs is None:
             return None
+        if bits != RING.bits:
+            total = vectors.added([_part(*said) for said in parts.values()], bits, self.blobs)
+            return total.digest, total.size
         with self.blobs.create(MEDIA_TYPE) as made:
             for site in sorted(parts):
                 with self.blobs.open(_part(*parts[site])) as vector:
@@ -215,7 +234,7 @@ class Gathered:
         left = {site: text for site, text in self.before.contributions.items() if site in self.said}
         if len(left) < len(self.before.contributions):
             parts = {site: said for site, said in self.before.parts.items() if site in left}
-            beside = self._beside(parts)
+            beside = self._beside(parts, self.before.bits)
             return msgspec.structs.replace(self.before, texts=left, contributions=left, parts=parts, beside=beside)
         return msgspec.structs.replace(
             self.before, next=OPEN, texts=self._signed, contributions={}, parts={}, beside=None
@@ -243,7 +262,9 @@ class Gathered:
     def done(self) -> Carried:
         """All have said what came of it."""
         self._same("digest")
-        return msgspec.structs.replace(self.before, next="", answers=dict(self.said))
+        if not self.parts and int(str(self._same("parts"))):  # whose turn it was to give them is gone
+            return msgspec.structs.replace(self.before, proposer=min(self.said))
+        return msgspec.structs.replace(self.before, next="", answers=dict(self.said), parts=self.parts)
 
     def _same(self, name: str) -> object:
         found = {str(said.get(name)) for said in self.said.values()}

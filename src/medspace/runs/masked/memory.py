@@ -41,6 +41,7 @@ class Agreed(msgspec.Struct, frozen=True):
     pairs: dict[str, dict[str, str]]  # for each survivor: the hashes of its round seeds with the lost
     shares: dict[str, dict[str, str]]  # for each survivor: the hash of each seat's share of its own seed
     held: dict[str, bytes]  # the shares that this site holds of the survivors
+    part: tuple[str, int] | None = None  # digest and size of the masked total, where it is a part
 
 
 class Remembered(msgspec.Struct, frozen=True):

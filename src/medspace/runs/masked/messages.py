@@ -49,11 +49,15 @@ class Contribution(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     shares: dict[str, _Hash]
 
 
-class SurvivorList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who is in the total of a question, each with the hash of its signed contribution."""
+class SurvivorList(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Who is in the total of a question, each with the hash of its signed contribution.
+
+    `total` is the digest of the masked total, where the coordinator has added it up: all sites sign the same one.
+    """
 
     question: _Number
     sites: dict[str, _Hash]
+    total: _Hash | None = None
 
 
 class Opening(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

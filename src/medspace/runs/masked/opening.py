@@ -4,10 +4,11 @@
 """
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from medspace.core.hashing import digest
+from medspace.core.parts import Part
 from medspace.core.text import Text, msgid
 from medspace.privacy.masking.errors import ShareInvalidError
 from medspace.privacy.masking.masks import unmasked
@@ -103,7 +104,7 @@ def agreed(
     table: Table,
     contributions: Mapping[str, Contribution],
     texts: Mapping[str, str],
-    total: bytes,
+    total: bytes | Part,
     signed: bytes,
     held: Mapping[str, bytes],
 ) -> Agreed:
@@ -112,12 +113,13 @@ def agreed(
     return Agreed(
         survivors={site: hashed(texts[site]) for site in contributions},
         lost=lost,
-        total=total,
+        total=b"" if isinstance(total, Part) else total,
         signed=base64.b64encode(signed).decode(),
         own={site: said.own for site, said in contributions.items()},
         pairs={site: {gone: said.pairs[gone] for gone in lost} for site, said in contributions.items()},
         shares={site: dict(said.shares) for site, said in contributions.items()},
         held={site: held[site] for site in contributions},
+        part=(total.digest, total.size) if isinstance(total, Part) else None,
     )
 
 
@@ -128,17 +130,30 @@ def given(known: Agreed, masks: Masks) -> Opening:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """A total, and the digest of everything that was opened for it: the same at every site."""
+class Seeds:
+    """The seeds of the masks of a total: the survivors' own, and theirs with the lost, by (survivor, lost)."""
 
-    numbers: list[int]
-    digest: str
+    own: Mapping[str, bytes]
+    pairs: Mapping[tuple[str, str], bytes]
+
+    def digest(self, total: Sequence[str]) -> str:
+        """That of everything that was opened for a total: the same at every site.
+
+        The seeds are nobody's to guess, so that it tells nothing of the total to those who see the log.
+        """
+        said = {site: seed.hex() for site, seed in self.own.items()} | {
+            f"{site} {gone}": seed.hex() for (site, gone), seed in self.pairs.items()
+        }
+        return digest({"seeds": said, "total": list(total)})
 
 
-def opened(
-    table: Table, question: int, known: Agreed, openings: Mapping[str, Opening], ring: Ring, count: int
-) -> Opened:
-    """The total that the openings of at least the threshold open.
+def opened(seeds: Seeds, known: Agreed, ring: Ring, count: int) -> list[int]:
+    """The total, without its masks."""
+    return ring.decode(unmasked(ring.from_bytes(known.total, count), ring, seeds.own, seeds.pairs))
+
+
+def seeds_of(table: Table, question: int, known: Agreed, openings: Mapping[str, Opening]) -> Seeds:
+    """The seeds that the openings of at least the threshold open.
 
     Raises:
         FalseOpeningError: one gave something else than it, or whose share it is, had committed to.
@@ -148,19 +163,13 @@ def opened(
     for site, given_ in openings.items():
         if given_.shares.keys() != known.survivors.keys() or set(given_.pairs) != set(known.lost):
             raise _invalid(site, msgid("it opens more or less than this list of sites asks for"))
-    seeds = {site: _own_seed(table, question, known, openings, site) for site in known.survivors}
+    own = {site: _own_seed(table, question, known, openings, site) for site in known.survivors}
     pairs = {
         (site, gone): _pair_seed(table, question, known, openings, site, gone)
         for site in known.survivors
         for gone in known.lost
     }
-    words = unmasked(ring.from_bytes(known.total, count), ring, seeds, pairs)
-    said = {site: seed.hex() for site, seed in seeds.items()} | {
-        f"{site} {gone}": seed.hex() for (site, gone), seed in pairs.items()
-    }
-    numbers = ring.decode(words)
-    # The seeds are nobody's to guess, so that the digest tells nothing of the total to those who see the log.
-    return Opened(numbers, digest({"seeds": said, "total": [str(number) for number in numbers]}))
+    return Seeds(own, pairs)
 
 
 def _own_seed(table: Table, question: int, known: Agreed, openings: Mapping[str, Opening], site: str) -> bytes:

@@ -5,17 +5,24 @@ sites. The next question follows from the total: one site proposes it, with what
 checks it in exact arithmetic, so that all come to the same state, byte by byte, on whatever processor.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from medspace.core.canonical import JsonObject
 from medspace.core.material import Material
+from medspace.core.parts import Blobs, Part
 from medspace.core.usage import Admission
 from medspace.runs.ports import Result
 
 State: TypeAlias = JsonObject
 """Where a task stands: canonical JSON without fractions (`core.canonical`), the same bytes at every site."""
+
+Integers: TypeAlias = NDArray[np.signedinteger[Any]]
+"""Some numbers of a large vector, one after the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +44,19 @@ class Shape:
 
     `count` is how many numbers it has. `fraction` is how many bits stand behind the point: the integer v stands for
     v * 2**-fraction. `largest` bounds the absolute value of ONE site's integer, for all numbers or for each; it is
-    public, and a site whose own would be larger does not answer.
+    public, and a site whose own would be larger does not answer. `bits` are those of a masked number: 192 for up to
+    64 k numbers, of which every site gets every vector and adds up itself; 32 or 64 for vectors of any size, which
+    the coordinator adds up (`SummedParts`).
     """
 
     count: int
     fraction: int
     largest: tuple[int, ...] | int
+    bits: int = 192
 
 
-class Summed(Protocol):
-    """One task: the same at every site, and at whoever reads what came of it. It sees totals only."""
+class Steered(Protocol):
+    """What every task says of its states: the same at every site, and at whoever reads what came of it."""
 
     def first(self) -> State:
         """The state before the first question; follows from the task alone."""
@@ -59,6 +69,26 @@ class Summed(Protocol):
     def shape(self, state: State) -> Shape:
         """The vector that answers the question of a state."""
         ...
+
+    def persons(self, state: State) -> int:
+        """How many persons stand behind the totals so far; 0 before the first."""
+        ...
+
+    def objective(self, state: State) -> str | None:
+        """How good the state is, less is better: the exact text of a number, for people; None where not known."""
+        ...
+
+    def outcome(self, state: State) -> JsonObject:
+        """What the user gets of a task that is done, canonical; nothing else of its totals leaves the sites.
+
+        Raises:
+            RunError: it is not done.
+        """
+        ...
+
+
+class Summed(Steered, Protocol):
+    """One task whose questions are answered by vectors that every site adds up itself. It sees totals only."""
 
     def check(self, state: State, total: Sequence[int], sites: int) -> None:
         """Refuse a total of the answers of so many sites that cannot be right.
@@ -84,27 +114,47 @@ class Summed(Protocol):
         """
         ...
 
-    def persons(self, state: State) -> int:
-        """How many persons stand behind the totals so far; 0 before the first."""
-        ...
-
-    def objective(self, state: State) -> str | None:
-        """How good the state is, less is better: the exact text of a number, for people; None where not known."""
-        ...
-
-    def outcome(self, state: State) -> JsonObject:
-        """What the user gets of a task that is done, canonical; nothing else of its totals leaves the sites.
-
-        Raises:
-            RunError: it is not done.
-        """
-        ...
-
     def result(self, outcome: JsonObject, sites: Sequence[str], own: Mapping[str, JsonObject]) -> Result:
         """The user's side: what the run came to.
 
         `sites` are the DIDs of those in the total; `own` is what some of them released of themselves
         (`Summing.own_quality`), by DID.
+
+        Raises:
+            RunError: the outcome is none of this task.
+        """
+        ...
+
+
+@runtime_checkable
+class SummedParts(Steered, Protocol):
+    """One task whose questions are answered by vectors too large for every site to get them all.
+
+    The coordinator adds them up under their masks, and could bring another sum than that: the engine of such a task
+    says so (`core.engine.MASKED_WEIGHTS`). All shapes have 32 or 64 bits and one bound for all numbers. There are no
+    proposals: every site comes to the next state by itself. Large vectors of a state are parts that it names.
+    """
+
+    def advance(self, state: State, total: Iterator[Integers], sites: int, blobs: Blobs) -> State:
+        """The state that a total over so many sites leads to; `total` are its numbers, one block after the other.
+
+        By + - x / and square roots of each number alone, which are rounded alike on every processor, so that all
+        sites come to the same bytes. Each number is within the bound of so many sites, or reading it raises.
+
+        Raises:
+            TotalInvalidError: the total cannot be right.
+            RunError: it leads nowhere; nobody is to blame.
+        """
+        ...
+
+    def parts(self, state: State) -> tuple[Part, ...]:
+        """The parts that leave with the outcome of a task that is done."""
+        ...
+
+    def result(
+        self, outcome: JsonObject, sites: Sequence[str], own: Mapping[str, JsonObject], blobs: Blobs
+    ) -> Result:
+        """The user's side, as in `Summed`; `blobs` has the parts of the outcome.
 
         Raises:
             RunError: the outcome is none of this task.
@@ -147,6 +197,29 @@ class Summing(Protocol):
         ...
 
 
+class SummingParts(Protocol):
+    """Beside the data: what one site adds to a total of large vectors (`SummedParts`)."""
+
+    def blocks(
+        self,
+        admission: Admission,
+        task: JsonObject,
+        asked: Asked,
+        shape: Shape,
+        material: Material | None,
+        step_round: int,
+        blobs: Blobs,
+    ) -> tuple[Iterator[Integers], int]:
+        """The site's integers, cut into blocks anywhere, and how many persons stand behind them.
+
+        `blobs` has the parts that the question names.
+
+        Raises:
+            InvalidInputError, DisclosureError: as `Summing.sums`.
+        """
+        ...
+
+
 class MaskedTask(Protocol):
     """One kind of task under masks: its line beside that of the engine."""
 
@@ -156,11 +229,11 @@ class MaskedTask(Protocol):
         ...
 
     @property
-    def summing(self) -> Summing:
+    def summing(self) -> Summing | SummingParts:
         """What answers beside the data."""
         ...
 
-    def summed(self, task: JsonObject) -> Summed:
+    def summed(self, task: JsonObject) -> Summed | SummedParts:
         """Read a task.
 
         Raises:

@@ -6,19 +6,19 @@ changes in the transaction that lets an answer go.
 """
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from medspace.core.canonical import JsonObject
-from medspace.core.engine import OutputForm, Peers, Workplace
+from medspace.core.engine import MASKED_WEIGHTS, OutputForm, Peers, Workplace
 from medspace.core.errors import InvalidInputError
 from medspace.core.hashing import digest, digest_bytes
 from medspace.core.limits import KIB, STEP
-from medspace.core.parts import Part
+from medspace.core.parts import Blobs, Part
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Admission, Output, Step
 from medspace.privacy.masking import fixed
@@ -28,7 +28,7 @@ from medspace.privacy.masking.seeds import SEED_BYTES, Kind, round_seed
 from medspace.privacy.masking.shamir import split
 from medspace.privacy.masking.thresholds import LEAST_SITES, Thresholds
 from medspace.runs.errors import RunError
-from medspace.runs.masked import messages, opening
+from medspace.runs.masked import messages, opening, vectors
 from medspace.runs.masked.errors import (
     FalseProposalError,
     MaskedError,
@@ -54,8 +54,9 @@ from medspace.runs.masked.messages import (
     SurvivorList,
     label,
 )
-from medspace.runs.masked.opening import Opened, Table
-from medspace.runs.masked.ports import Asked, MaskedTask, Shape, Summed
+from medspace.runs.masked.opening import Seeds, Table
+from medspace.runs.masked.ports import Asked, MaskedTask, Shape, Summed, SummedParts, Summing, SummingParts
+from medspace.runs.masked.vectors import MEDIA_TYPE
 
 RING = Ring(192)  # 96 bits behind the point, and room for sums of squares: no scale has to be agreed on
 SHARED, CONTRIBUTED, AGREED_TO, OPENED = "masked.share", "masked.contribution", "masked.agreement", "masked.opening"
@@ -70,7 +71,6 @@ MESSAGES = (
 MOST_NUMBERS = 1 << 16
 INLINE = 128 * KIB  # of all masked vectors together: larger ones are parts
 SIGNATURE = 8192  # characters
-MEDIA_TYPE = "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +127,15 @@ class MaskedSite:
             raise InvalidInputError(reason=error.text) from error
 
 
+@dataclass(frozen=True, slots=True)
+class _Vector:
+    """A masked vector: in words, or as a part beside them."""
+
+    digest: str
+    words: str = ""
+    part: Part | None = None
+
+
 @dataclass(frozen=True)
 class _Sitting:
     """One step at one seat."""
@@ -138,7 +147,7 @@ class _Sitting:
     keys: Peers
 
     @property
-    def summed(self) -> Summed:
+    def summed(self) -> Summed | SummedParts:
         return self.site.task.summed(self.step.task)
 
     @property
@@ -185,9 +194,10 @@ class _Sitting:
         if asked is None:
             raise OutOfTurnError(turn=Turn.ENDED.value)
         shape = self.summed.shape(memory.state)
-        numbers, persons = self._sums(asked, shape, memory.question)
+        masks = self._masks(memory)
+        vector, persons = self._vector(asked, shape, masks, memory.question)
         own = self._own(asked, memory.question)
-        masks, contribution, shares, vector = self._masked(memory, numbers)
+        masks, contribution, shares = self._contributed(memory, masks, vector)
         text = self.keys.sign(label(memory.question, CONTRIBUTE), messages.written(contribution))
         sealed = self.keys.seal_all(shares, label(memory.question, CONTRIBUTE))
         remembered = changed(
@@ -198,26 +208,51 @@ class _Sitting:
         )
         return Output(
             CONTRIBUTED,
-            {"question": memory.question, "signed": text},
+            {"question": memory.question, "signed": text, "bits": shape.bits},
             persons,
-            parts=() if contribution.words else (self._part(vector),),
+            parts=() if vector.part is None else (vector.part,),
             memory=kept(remembered),
             outbox=sealed,
             worded=Step(self.step.task, memory.question, asked.name, asked.inputs),
             noted=noted,
         )
 
-    def _part(self, vector: bytes) -> Part:
+    @property
+    def _blobs(self) -> Blobs:
         if self.workplace.blobs is None:
             raise InvalidInputError(reason=Text(msgid("there is no place for the parts of this run")))
-        with self.workplace.blobs.create(MEDIA_TYPE) as made:
-            made.write(vector)
-        return made.part
+        return self.workplace.blobs
+
+    def _vector(self, asked: Asked, shape: Shape, masks: Masks, question: int) -> tuple[_Vector, int]:
+        """The site's sums under their masks, and the persons behind them."""
+        me, seats = self.keys.holder, len(self.keys.seats)
+        if isinstance(self.summed, SummedParts):
+            part, persons = self._summed_in_parts(asked, shape, masks, question)
+            return _Vector(vectors.named(part), part=part), persons
+        if shape.bits != RING.bits or shape.count > MOST_NUMBERS or not fixed.fits(shape.largest, seats, RING):
+            raise vectors.no_place()
+        numbers, persons = self._sums(asked, shape, question)
+        content = RING.to_bytes(masked(RING.encode(numbers), RING, me, masks.pairs, masks.own))
+        named = digest_bytes(content)
+        if len(content) <= INLINE // seats:
+            return _Vector(named, words=base64.b64encode(content).decode()), persons
+        with self._blobs.create(MEDIA_TYPE) as made:
+            made.write(content)
+        return _Vector(named, part=made.part), persons
+
+    def _summed_in_parts(self, asked: Asked, shape: Shape, masks: Masks, question: int) -> tuple[Part, int]:
+        """The same of a large vector: only where the contract knows what the coordinator could do with its sum."""
+        if self.admission.protection != MASKED_WEIGHTS:
+            raise InvalidInputError(reason=Text(msgid("its sums are too large for what its protection promises")))
+        vectors.check_place(shape, len(self.keys.seats))
+        summing = cast("SummingParts", self.site.task.summing)
+        material, blobs = self.workplace.material, self._blobs
+        blocks, persons = summing.blocks(self.admission, self.step.task, asked, shape, material, question, blobs)
+        return vectors.hidden(blocks, shape, self.keys.holder, masks.pairs, masks.own, blobs), persons
 
     def _sums(self, asked: Asked, shape: Shape, question: int) -> tuple[list[int], int]:
-        if shape.count > MOST_NUMBERS or not fixed.fits(shape.largest, len(self.keys.seats), RING):
-            raise InvalidInputError(reason=Text(msgid("its sums have no place under the masks")))
-        numbers, persons = self.site.task.summing.sums(
+        summing = cast("Summing", self.site.task.summing)
+        numbers, persons = summing.sums(
             self.admission, self.step.task, asked, shape, self.workplace.material, question
         )
         if len(numbers) != shape.count or not fixed.in_range(numbers, shape.largest, 1):
@@ -226,42 +261,45 @@ class _Sitting:
 
     def _own(self, asked: Asked, question: int) -> JsonObject:
         """The site's own quality, where its terms list it as something that may leave."""
-        if self.site.quality not in self.admission.listed:
+        if self.site.quality not in self.admission.listed or isinstance(self.summed, SummedParts):
             return {}
-        found = self.site.task.summing.own_quality(
-            self.admission, self.step.task, asked, self.workplace.material, question
-        )
+        summing = cast("Summing", self.site.task.summing)
+        found = summing.own_quality(self.admission, self.step.task, asked, self.workplace.material, question)
         return {} if found is None else found[0]
 
-    def _masked(self, memory: Remembered, numbers: list[int]) -> tuple[Masks, Contribution, dict[str, bytes], bytes]:
-        """The secrets of the masks, what is said of them, the shares for the peers, and the masked vector."""
+    def _masks(self, memory: Remembered) -> Masks:
+        """The seeds of a question's masks."""
         table, question, me = self.table, memory.question, self.keys.holder
         pairs = {
             peer: round_seed(secret, table.manifest, question, opening.PART, *table.pair(me, peer))
             for peer, secret in memory.secrets.items()
         }
-        own = self.workplace.randomness.token_bytes(SEED_BYTES)
-        dealt = split(own, table.thresholds.opening, len(table.seats), self.workplace.randomness)
+        return Masks(self.workplace.randomness.token_bytes(SEED_BYTES), pairs, "", b"")
+
+    def _contributed(
+        self, memory: Remembered, masks: Masks, vector: _Vector
+    ) -> tuple[Masks, Contribution, dict[str, bytes]]:
+        """The secrets of the masks, what is said of them and of the masked vector, and the shares for the peers."""
+        table, question, me = self.table, memory.question, self.keys.holder
+        dealt = split(masks.own, table.thresholds.opening, len(table.seats), self.workplace.randomness)
         shares = {site: share.value for site, share in zip(table.seats, dealt, strict=True)}
-        vector = RING.to_bytes(masked(RING.encode(numbers), RING, me, pairs, own))
-        inline = len(vector) <= INLINE // len(table.seats)
         contribution = Contribution(
             question=question,
-            digest=digest_bytes(vector),
-            words=base64.b64encode(vector).decode() if inline else "",
-            own=table.commitment(Kind.SELF, own, question, me),
+            digest=vector.digest,
+            words=vector.words,
+            own=table.commitment(Kind.SELF, masks.own, question, me),
             pairs={
                 peer: table.commitment(Kind.PAIR, seed, question, *table.pair(me, peer))
-                for peer, seed in pairs.items()
+                for peer, seed in masks.pairs.items()
             },
             shares={site: table.commitment(Kind.SHARE, value, question, me, site) for site, value in shares.items()},
         )
         sent = {peer: messages.written(SharedSeed(share.hex())) for peer, share in shares.items() if peer != me}
-        return Masks(own, pairs, "", shares[me]), contribution, sent, vector
+        return msgspec.structs.replace(masks, share=shares[me]), contribution, sent
 
     # --- agree ------------------------------------------------------------------------------------------------------
     def agree(self) -> Output:
-        """Check what all contributed, add it up, and sign who is in the total."""
+        """Check what all contributed, add it up or take the sum that is brought, and sign who is in the total."""
         memory = recalled(self.workplace.memory, Turn.CONTRIBUTED, Turn.AGREED)
         masks, question, table = memory.masks, memory.question, self.table
         if masks is None:
@@ -274,8 +312,9 @@ class _Sitting:
         self._check_fewer(memory.agreed, texts)
         held = self._held(memory.agreed, contributions, question)
         opening.check_contributions(table, question, contributions, masks, held)
-        total = self._total(contributions, self.summed.shape(memory.state).count)
-        listed = SurvivorList(question, {site: messages.hashed(text) for site, text in texts.items()})
+        total = self._total(contributions, self.summed.shape(memory.state))
+        brought = vectors.named(total) if isinstance(total, Part) else None
+        listed = SurvivorList(question, {site: messages.hashed(text) for site, text in texts.items()}, brought)
         content = messages.written(listed)
         known = opening.agreed(table, contributions, texts, total, content, held | {table.me: masks.share})
         text = self.keys.sign(label(question, AGREE), content)
@@ -314,8 +353,14 @@ class _Sitting:
         share = messages.read(content, SharedSeed, site).share
         return bytes.fromhex(share) if len(share) % 2 == 0 else b""
 
-    def _total(self, contributions: Mapping[str, Contribution], count: int) -> bytes:
-        """The masked total. Vectors that are not in the contributions lie one after the other in the part beside."""
+    def _total(self, contributions: Mapping[str, Contribution], shape: Shape) -> bytes | Part:
+        """The masked total. Vectors that are not in the contributions lie one after the other in the part beside.
+
+        Of large ones the part beside is the total itself; no site could tell whether it is the sum.
+        """
+        if isinstance(self.summed, SummedParts):
+            return vectors.brought(self.step.parts, shape)
+        count = shape.count
         with ExitStack() as stack:
             beside = None
             if self.step.parts and self.workplace.blobs is not None:
@@ -361,11 +406,11 @@ class _Sitting:
         known, gift, question = memory.agreed, memory.opening, memory.question
         if known is None or gift is None or self._proposer(known, question) != self.keys.holder:
             raise OutOfTurnError(turn=memory.turn.value)
-        shown = self._opened(memory, known)
-        noted = {"survivors": digest_bytes(base64.b64decode(known.signed)), "openings": shown.digest}
+        seeds = self._seeds(memory, known)
+        numbers, openings = self._opened(memory, known, seeds)
+        noted = {"survivors": digest_bytes(base64.b64decode(known.signed)), "openings": openings}
         try:
-            self.summed.check(memory.state, shown.numbers, len(known.survivors))
-            following, proposal = self._followed(memory, known, shown)
+            following, proposal = self._followed(memory, known, seeds, numbers)
             ended = self.summed.asked(following) is None
         except RunError as error:  # the total leads nowhere: that is all that the user hears
             said: JsonObject = {"question": question, "code": error.code, "facts": _numbers(error.facts)}
@@ -403,10 +448,9 @@ class _Sitting:
         if memory.following is not None:
             following = memory.following
         else:
-            shown = self._opened(memory, known)
-            self.summed.check(memory.state, shown.numbers, len(known.survivors))
-            following, _ = self._followed(memory, known, shown)
-            noted["openings"] = shown.digest
+            seeds = self._seeds(memory, known)
+            numbers, noted["openings"] = self._opened(memory, known, seeds)
+            following, _ = self._followed(memory, known, seeds, numbers)
         after = changed(
             memory,
             turn=Turn.OPENED,
@@ -421,15 +465,22 @@ class _Sitting:
         )
         return after, noted
 
-    def _opened(self, memory: Remembered, known: Agreed) -> Opened:
+    def _seeds(self, memory: Remembered, known: Agreed) -> Seeds:
+        """The seeds that the sites have opened."""
         question, me = memory.question, self.keys.holder
         openings: dict[str, Opening] = {} if memory.opening is None else {me: memory.opening}
         for site in known.survivors:
             sent = self.step.inbox.get(site)
             if site != me and sent is not None:
                 openings[site] = self._opening_of(site, question, known, sent)
-        count = self.summed.shape(memory.state).count
-        return opening.opened(self.table, question, known, openings, RING, count)
+        return opening.seeds_of(self.table, question, known, openings)
+
+    def _opened(self, memory: Remembered, known: Agreed, seeds: Seeds) -> tuple[list[int], str]:
+        """The total, unless it is a part, and the digest of what was opened for it."""
+        if known.part is not None:
+            return [], seeds.digest(known.part[:1])
+        numbers = opening.opened(seeds, known, RING, self.summed.shape(memory.state).count)
+        return numbers, seeds.digest([str(number) for number in numbers])
 
     def _opening_of(self, site: str, question: int, known: Agreed, sent: str) -> Opening:
         if site == self._proposer(known, question):  # what it proposes has its opening with it
@@ -439,38 +490,69 @@ class _Sitting:
     def _proposal(self, site: str, question: int, sent: str) -> Proposal:
         return messages.read(self.keys.open(site, label(question, PROPOSE), sent), Proposal, site)
 
-    def _followed(self, memory: Remembered, known: Agreed, shown: Opened) -> tuple[JsonObject, JsonObject]:
+    def _followed(
+        self, memory: Remembered, known: Agreed, seeds: Seeds, numbers: Sequence[int]
+    ) -> tuple[JsonObject, JsonObject]:
         """The state that the total leads to, and what was proposed: by this site, or by the one whose turn it was."""
-        site = self._proposer(known, memory.question)
+        site, summed = self._proposer(known, memory.question), self.summed
+        if isinstance(summed, SummedParts):
+            return self._advanced_by_parts(summed, memory, known, seeds), {}
+        summed.check(memory.state, numbers, len(known.survivors))
         if site == self.keys.holder:
-            proposal = self.summed.propose(memory.state, shown.numbers)
+            proposal = summed.propose(memory.state, numbers)
         else:
             sent = self.step.inbox.get(site)
             if sent is None:
                 raise OpeningsMissingError(site=site)
             proposal = self._proposal(site, memory.question, sent).proposal
         try:
-            return self.summed.follow(memory.state, shown.numbers, proposal), proposal
+            return summed.follow(memory.state, numbers, proposal), proposal
         except ProposalInvalidError as error:
             raise error.of(site) from error
 
+    def _advanced_by_parts(self, summed: SummedParts, memory: Remembered, known: Agreed, seeds: Seeds) -> JsonObject:
+        """The state that a large total leads to: every site opens it block by block, and computes for itself."""
+        if known.part is None:
+            raise OutOfTurnError(turn=memory.turn.value)
+        sites, shape = len(known.survivors), summed.shape(memory.state)
+        with self._blobs.open(Part(known.part[0], MEDIA_TYPE, known.part[1])) as source:
+            total = vectors.opened(source, shape, seeds.own, seeds.pairs, memory.question)
+            return summed.advance(memory.state, total, sites, self._blobs)
+
     # --- result -----------------------------------------------------------------------------------------------------
     def result(self) -> Output:
-        """What the user gets: the same from all, each signs it; a site's own quality, where its terms list it."""
-        memory, noted = self._advanced(recalled(self.workplace.memory, Turn.OPENED, Turn.PROPOSED))
-        asked = self.summed.asked(memory.state)
-        if asked is not None:
-            raise OutOfTurnError(turn=memory.turn.value)
+        """What the user gets: the same from all, each signs it; a site's own quality, where its terms list it.
+
+        Its parts leave one site only; where that is lost, another one is asked for them.
+        """
+        memory, noted = self._ending()
+        summed, question = self.summed, memory.question
         outcome = {
-            "model": self.summed.outcome(memory.state),
+            "model": summed.outcome(memory.state),
             "objectives": [one or "" for one in memory.objectives],
             "took": memory.took,
         }
         named = digest(outcome)
-        signed = self.keys.sign(label(memory.question, RESULT), named.encode())
-        said = {"outcome": outcome, "digest": named, "signed": signed, "own": memory.own}
-        persons = self.summed.persons(memory.state)
-        return Output(self.site.outcome, said, persons, memory=kept(changed(memory, turn=Turn.ENDED)), noted=noted)
+        signed = self.keys.sign(label(question, RESULT), named.encode())
+        parts = summed.parts(memory.state) if isinstance(summed, SummedParts) else ()
+        said = {"outcome": outcome, "digest": named, "signed": signed, "own": memory.own, "parts": len(parts)}
+        return Output(
+            self.site.outcome,
+            said,
+            summed.persons(memory.state),
+            parts=parts if messages.carried(self.step.inputs).proposer == self.keys.holder else (),
+            memory=kept(changed(memory, turn=Turn.ENDED)),
+            noted=noted,
+        )
+
+    def _ending(self) -> tuple[Remembered, dict[str, str]]:
+        """The memory at the end; where parts leave, it may be asked for again."""
+        again = (Turn.ENDED,) if isinstance(self.summed, SummedParts) else ()
+        memory = recalled(self.workplace.memory, Turn.OPENED, Turn.PROPOSED, *again)
+        memory, noted = (memory, {}) if memory.turn is Turn.ENDED else self._advanced(memory)
+        if self.summed.asked(memory.state) is not None:
+            raise OutOfTurnError(turn=memory.turn.value)
+        return memory, noted
 
     def _sent(self, site: str) -> str:
         sent = self.step.inbox.get(site)
