@@ -86,11 +86,12 @@ class Averaging:
             left = self.count
             for block in total:
                 if len(block) > left:
-                    persons, block = int(block[-1]), block[:-1]
-                while len(old) < len(block):
+                    persons = int(block[-1])
+                numbers = block[:left]
+                while len(old) < len(numbers):
                     old = np.concatenate([old, next(before)])
-                made.write((old[: len(block)] + block.astype(WEIGHTS) / step).tobytes())
-                old, left = old[len(block) :], left - len(block)
+                made.write((old[: len(numbers)] + numbers.astype(WEIGHTS) / step).tobytes())
+                old, left = old[len(numbers) :], left - len(numbers)
         part = made.part
         return {"round": state["round"] + 1, "weights": [part.digest, part.size], "persons": persons}
 
@@ -163,9 +164,9 @@ class AveragingEngine:
 
     kind: str = TRAIN
     task: str = AVERAGING
-    masked: MaskedSite = MaskedSite(AveragingTask())
+    masked: MaskedSite = field(default_factory=lambda: MaskedSite(AveragingTask()))
     forms: tuple[Form, ...] = (Form.TABLE,)
-    limits: StepLimits = StepLimits(rowless=ROWLESS)
+    limits: StepLimits = field(default_factory=lambda: StepLimits(rowless=ROWLESS))
     steps: tuple[str, ...] = (*STEPS, "average", "end")
 
     @property

@@ -7,6 +7,7 @@ anybody; what is wrong here makes a run stop.
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from string import Formatter
 from typing import Any, Self
 
 import msgspec
@@ -290,7 +291,9 @@ def _named(code: str, facts: object) -> RunError:
         kind = waiting.pop()
         if kind.code == code:
             given = facts if isinstance(facts, dict) else {}
-            return kind(**{name: value for name, value in given.items() if isinstance(value, int)})
+            told = {name: value for name, value in given.items() if isinstance(value, int)}
+            due = [name for _, name, _, _ in Formatter().parse(kind.sentence) if name]
+            return kind(**dict.fromkeys(due, Text(msgid("the hospitals say no more of it"))) | told)
         waiting += kind.__subclasses__()
     return AnswersInvalidError(round=0, reason=Text("{code}", {"code": code}))
 
