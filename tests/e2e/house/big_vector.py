@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_WEIGHTS, OutputForm, StepLimits
+from medspace.core.limits import PART
 from medspace.core.material import Form
 from medspace.core.parts import Blobs, Part
 from medspace.core.text import Text
@@ -164,7 +165,7 @@ class AveragingEngine:
 
     kind: str = TRAIN
     task: str = AVERAGING
-    masked: MaskedSite = field(default_factory=lambda: MaskedSite(AveragingTask()))
+    masked: MaskedSite = field(default_factory=lambda: MaskedSite(AveragingTask(), PART))
     forms: tuple[Form, ...] = (Form.TABLE,)
     limits: StepLimits = field(default_factory=lambda: StepLimits(rowless=ROWLESS))
     steps: tuple[str, ...] = (*STEPS, "average", "end")

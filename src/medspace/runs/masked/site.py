@@ -63,7 +63,6 @@ SHARED, CONTRIBUTED, AGREED_TO, OPENED = "masked.share", "masked.contribution", 
 ENDED = "masked.end"  # a total that leads nowhere: a code in place of a proposal
 MESSAGES = (
     OutputForm(SHARED, message=True),
-    OutputForm(CONTRIBUTED, masked=True, most=STEP),
     OutputForm(AGREED_TO, message=True),
     OutputForm(OPENED, message=True),
     OutputForm(ENDED, message=True, most=1024),
@@ -75,9 +74,10 @@ SIGNATURE = 8192  # characters
 
 @dataclass(frozen=True, slots=True)
 class MaskedSite:
-    """Answers the steps of masked runs of one kind of task."""
+    """Answers the steps of masked runs of one kind of task; `most` bytes are in a contribution with its vector."""
 
     task: MaskedTask
+    most: int = STEP
 
     @property
     def progress(self) -> str:
@@ -99,6 +99,7 @@ class MaskedSite:
         """Every kind of output."""
         return (
             *MESSAGES,
+            OutputForm(CONTRIBUTED, masked=True, most=self.most),
             OutputForm(self.progress),
             OutputForm(self.outcome, longest=SIGNATURE),
             OutputForm(self.quality),
