@@ -18,4 +18,8 @@ they see (`core.engine.RunTerms.colluders`). They then learn the totals of the r
 `min_sites`, and what follows from them. A seat that lies about its own data steers the fit and reads nothing: that is
 not prevented, and a run that it disturbs ends. A site that breaks the protocol is named where its signature shows it;
 masks that do not cancel make a total that is out of range, which ends the run and names nobody.
+
+Vectors of more than 64 k numbers are added up by the coordinator, which brings every site the sum; nobody proposes,
+each site computes what follows by itself (`vectors`). Then the coordinator could add what it likes to a sum and so
+choose the weights of a model, which is another protection with a name of its own.
 """
