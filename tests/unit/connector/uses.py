@@ -174,7 +174,12 @@ class House:
         self.members = Everybody(hybrid=hybrid)
         self.signer: Signer = hybrid_of(HOLDER) if hybrid else signer_of(HOLDER)
         self.others: tuple[str, ...] = ()  # who has a seat beside this holder in the runs of its uses
-        self.terms = {"purposes": [PURPOSE], "until": "2027-01-01T00:00:00Z", "min_cohort": 10} | terms
+        self.terms = {
+            "purposes": [PURPOSE],
+            "until": "2027-01-01T00:00:00Z",
+            "min_cohort": 10,
+            "protection": COORDINATOR_SEES_SUMS,
+        } | terms
         self.more = more  # conditions beside those of the product
         self.keys = MemoryUseKeys(SeededRandomness(8))
         self.build()
