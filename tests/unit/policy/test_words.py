@@ -28,9 +28,20 @@ def test_a_contract_in_plain_words():
         "Only with at least 3 data holders taking part.",
         "Only together with data holders among these: did:web:b.example or did:web:c.example or did:web:d.example.",
         "Only these kinds of result leave the data holder: glm.moments or evaluation.",
-        "You agree that the coordinator sees the sums of each data holder.",
+        "You agree that only sums over all data holders taking part are opened, and only the data holders see "
+        + "these sums.",
+        "That hides each data holder as long as at most 1 of the others tells what it sees, whatever user and "
+        + "coordinator do. It takes at least 4 data holders.",
         "You may not download the data.",
     ]
+
+
+def test_results_of_masked_runs_are_said_in_words_and_by_name():
+    terms = odrl.parse(templates.build("train-only", outputs=["glm.progress", "glm.model", "glm.quality"]))
+    assert said(terms)[1] == (
+        "Only these kinds of result leave the data holder: how far the fit of all together is (glm.progress) or the "
+        "model of all together (glm.model) or how good the model is at this data holder alone (glm.quality)."
+    )
 
 
 def test_a_rule_of_its_own_says_whom_and_what_it_is_about():
