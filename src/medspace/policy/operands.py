@@ -158,8 +158,8 @@ PROTECTIONS: Mapping[str, Text] = {
 
 # The kinds of result of a run under masks, by the end of their names (`runs.masked`); of others the name is shown.
 _OUTPUTS: Mapping[str, str] = {
-    "progress": msgid("how far the fit of all together is ({kind})"),
-    "model": msgid("the model of all together ({kind})"),
+    "progress": msgid("progress of the fit ({kind})"),
+    "model": msgid("the model ({kind})"),
     "quality": msgid("how good the model is at this data holder alone ({kind})"),
 }
 

@@ -13,8 +13,8 @@ SUMS = (
     "You agree that only sums over all data holders taking part are opened, and only the data holders see these sums."
 )
 HIDES = (
-    "That hides each data holder as long as at most 1 of the others tells what it sees, whatever user and coordinator "
-    "do. It takes at least 4 data holders."
+    "That hides each data holder as long as at most 1 of the others tells what it sees, whatever user and "
+    "coordinator do. It takes at least 4 data holders."
 )
 
 
@@ -44,8 +44,8 @@ def test_a_contract_in_plain_words():
 def test_results_of_masked_runs_are_said_in_words_and_by_name():
     terms = odrl.parse(templates.build("train-only", outputs=["glm.progress", "glm.model", "glm.quality"]))
     assert said(terms)[1] == (
-        "Only these kinds of result leave the data holder: how far the fit of all together is (glm.progress) or the "
-        "model of all together (glm.model) or how good the model is at this data holder alone (glm.quality)."
+        "Only these kinds of result leave the data holder: progress of the fit (glm.progress) or the "
+        "model (glm.model) or how good the model is at this data holder alone (glm.quality)."
     )
 
 
