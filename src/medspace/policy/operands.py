@@ -152,11 +152,15 @@ _PLACE = _terms(REGIONS.within, isPartOf=REGIONS.within)
 PROTECTIONS: Mapping[str, Text] = {
     COORDINATOR_SEES_SUMS: Text(msgid("the coordinator sees the sums of each data holder")),
     MASKED_SUMS: Text(
-        msgid(
-            "nobody sees numbers of one data holder, only sums over all of them, and only the holders see those; "
-            "it is safe as long as every other holder of the list is honest, but for as many as the masks withstand"
-        )
+        msgid("only sums over all data holders taking part are opened, and only the data holders see these sums")
     ),
+}
+
+# The kinds of result of a run under masks, by the end of their names (`runs.masked`); of others the name is shown.
+_OUTPUTS: Mapping[str, str] = {
+    "progress": msgid("progress of the fit ({kind})"),
+    "model": msgid("the model ({kind})"),
+    "quality": msgid("how good the model is at this data holder alone ({kind})"),
 }
 
 _PLACES = {
@@ -164,6 +168,11 @@ _PLACES = {
     "EEA": Text(msgid("the European Economic Area")),
     WORLD: Text(msgid("any country")),
 }
+
+
+def _output(kind: str) -> Fact | Text:
+    words = _OUTPUTS.get(kind.rpartition(".")[2])
+    return kind if words is None else Text(words, {"kind": kind})
 
 
 def _moment(value: datetime) -> str:
@@ -325,8 +334,8 @@ _ROWS = (
         tests={"gteq": operator.ge},
         show=int,
         phrases={"gteq": msgid("with at least {value} data holders taking part")},
-        states=msgid("The number of data holders taking part is {held}."),
-        remedy=msgid("Run the task over more data holders."),
+        states=msgid("The task goes on with as few as {held}."),
+        remedy=msgid("Set `min_sites` of the task to that number at least, and run it over as many data holders."),
     ),
     Operand(
         name="medspace:colluders",
@@ -337,9 +346,9 @@ _ROWS = (
         tests={"gteq": operator.ge},
         show=int,
         phrases={
-            "gteq": msgid("under masks that hide each data holder even if {value} others tell all they see"),
+            "gteq": msgid("under masks that hide each data holder even if {value} of the others tell what they see"),
         },
-        states=msgid("The masks withstand {held} data holders that tell all they see."),
+        states=msgid("The masks hide each data holder even if {held} of the others tell what they see."),
         remedy=msgid("Run the task over more data holders."),
     ),
     Operand(
@@ -362,7 +371,7 @@ _ROWS = (
         read=_one_of(_OUTPUT),
         fact=lambda request: request.output,
         tests={"isAnyOf": lambda held, listed: held == PROTOCOL or _any(operator.eq)(held, listed)},
-        show=str,
+        show=_output,
         phrases={"isAnyOf": msgid("with no other results leaving the data holder than {value}")},
         states=msgid("The result is of the kind {held}."),
         remedy=msgid("Ask for a kind of result that may leave."),
@@ -378,7 +387,7 @@ _ROWS = (
         show=lambda name: PROTECTIONS.get(name, name),
         phrases={"eq": msgid("knowing that {value}"), "isAnyOf": msgid("knowing that {value}")},
         states=msgid("The protection of this use: {held}."),
-        remedy=msgid("Use an engine that works with the agreed protection."),
+        remedy=msgid("Leave `protection` out of the task, or name the one that these terms name."),
         line=msgid("You agree that {value}."),
     ),
 )

@@ -16,6 +16,7 @@ from medspace.runs.errors import (
     SitesAwayError,
     SitesRefusedError,
     TooFewAskedError,
+    TooFewMaskedError,
     TooFewSitesError,
 )
 from medspace.runs.model import Failure, Fault, Run, RunState, Seat
@@ -106,7 +107,7 @@ def check_attendance(demands: Demands, run: Run) -> None:
     Raises:
         SitesRefusedError, SitesAwayError: sites are missing, and nobody said to go on without them.
         TooFewSitesError: fewer are left than needed.
-        TooFewAskedError: fewer were asked than needed.
+        TooFewAskedError: fewer were asked than needed; TooFewMaskedError: than masks take.
     """
     if run.faults and demands.site_faults == "fail":
         refusals = [fault for fault in run.faults if not fault.away]
@@ -118,6 +119,18 @@ def check_attendance(demands: Demands, run: Run) -> None:
         raise TooFewAskedError(asked=len(run.seats), needed=least)
     if len(seats) < least:
         raise TooFewSitesError(answered=len(seats), asked=len(run.seats), needed=least)
+    if demands.protection == MASKED_SUMS:
+        _check_masks(demands, run, seats)
+
+
+def _check_masks(demands: Demands, run: Run, seats: Sequence[Seat]) -> None:
+    """Sites would refuse a run of fewer (`seating.masks`): say so before any of them is asked."""
+    hidden, others = promised(demands, seats), max(seat.colluders for seat in seats)
+    if len(seats) >= hidden + others:
+        return
+    if run.faults:
+        raise TooFewSitesError(answered=len(seats), asked=len(run.seats), needed=hidden + others)
+    raise TooFewMaskedError(asked=len(run.seats), needed=hidden + others, hidden=hidden, others=others)
 
 
 @dataclass(frozen=True, slots=True)

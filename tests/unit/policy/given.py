@@ -42,6 +42,5 @@ def request(**facts: Any) -> UseRequest:
         "sites": 4,
         "holders": ("did:web:b.example", "did:web:c.example"),
         "protection": "masked-sums",
-        "colluders": 1,
     }
     return UseRequest(**(stated | facts))

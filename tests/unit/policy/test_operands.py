@@ -110,6 +110,7 @@ def test_recipient(operand, operator, right, named, other):
         ("medspace:output", "isAnyOf", ["glm.moments"], {}, YES),
         ("medspace:output", "isAnyOf", ["glm"], {}, NO),
         ("medspace:protection", "eq", "masked-sums", {}, YES),
+        ("medspace:protection", "eq", "coordinator-sees-sums", {}, NO),
         ("medspace:protection", "isAnyOf", ["coordinator-sees-sums"], {"protection": "none"}, NO),
     ],
 )

@@ -84,7 +84,7 @@ class OpeningsMissingError(MaskedError):
     """Too few sites have given what opens a total."""
 
     code = "masked.openings"
-    sentence = msgid("Of {site}, too few sites gave what opens its part of the total.")
+    sentence = msgid("Too few sites gave what opens the part of {site} in the total.")
     next_step = msgid("The coordinator did not carry all messages: resume the run, or start a new one.")
 
 
