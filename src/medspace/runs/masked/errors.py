@@ -4,10 +4,11 @@ RunError
  |- TotalInvalidError     the total of a round cannot be right; nobody can tell whose fault it is
  `- ProposalInvalidError  the next question does not follow from the total; whoever proposed it is named
 InvalidInputError
- `- MaskedError           a site does not go on
-     |- MaskedKeysError | OutOfTurnError | SurvivorsError | OpeningsMissingError
-     `- MessageInvalidError   what another site sent cannot be used; it is named
-         `- FalseOpeningError
+ |- MaskedError           a site does not go on
+ |   |- MaskedKeysError | OutOfTurnError | SurvivorsError | OpeningsMissingError
+ |   `- MessageInvalidError   what another site sent cannot be used; it is named
+ |       `- FalseOpeningError
+ `- RecordsMalformedError | ModelFileError   a file that an auditor is shown holds something else
 """
 
 from medspace.core.errors import InvalidInputError, ProofError
@@ -97,7 +98,7 @@ class MessageInvalidError(MaskedError):
 
     def __init__(self, site: str, reason: Fact | Text, **facts: Fact | Text) -> None:
         super().__init__(site=site, reason=reason, **facts)
-        self.named = site
+        self.named = "" if site == "-" else site  # of what the coordinator alone has written
 
 
 class FalseOpeningError(MessageInvalidError):
@@ -113,3 +114,19 @@ class FalseProposalError(MessageInvalidError):
     code = ProposalInvalidError.code
     sentence = ProposalInvalidError.sentence
     next_step = ProposalInvalidError.next_step
+
+
+class RecordsMalformedError(InvalidInputError):
+    """A file that does not hold a holder's records of a run."""
+
+    code = "masked.records_malformed"
+    sentence = msgid("These are not the records of a masked run: {reason}.")
+    next_step = msgid("Ask the holder to export them again with `medspace audit records`.")
+
+
+class ModelFileError(InvalidInputError):
+    """A file that does not hold an exported model."""
+
+    code = "masked.model_malformed"
+    sentence = msgid("This is not an exported model: {reason}.")
+    next_step = msgid("Ask whose model it is to export it again with `medspace audit model`.")

@@ -15,6 +15,7 @@ from medspace.core.canonical import JsonObject
 from medspace.core.limits import KIB
 from medspace.core.parts import Blobs, Part
 from medspace.core.text import Text, msgid
+from medspace.privacy.masking.ring import MOST_NUMBERS
 from medspace.runs.errors import AnswerInvalidError, AnswersInvalidError, RunError
 from medspace.runs.masked.messages import AGREE, CONTRIBUTE, OPEN, PROPOSE, RESULT, SHARE
 from medspace.runs.masked.ports import Summed
@@ -23,7 +24,6 @@ from medspace.runs.masked.site import (
     CONTRIBUTED,
     ENDED,
     MEDIA_TYPE,
-    MOST_NUMBERS,
     OPENED,
     RING,
     SHARED,

@@ -23,12 +23,12 @@ from medspace.core.text import Text, msgid
 from medspace.core.usage import Admission, Output, Step
 from medspace.privacy.masking import fixed
 from medspace.privacy.masking.masks import masked
-from medspace.privacy.masking.ring import Ring, Words
+from medspace.privacy.masking.ring import MOST_NUMBERS, Ring, Words
 from medspace.privacy.masking.seeds import SEED_BYTES, Kind, round_seed
 from medspace.privacy.masking.shamir import split
 from medspace.privacy.masking.thresholds import LEAST_SITES, Thresholds
 from medspace.runs.errors import RunError
-from medspace.runs.masked import messages, opening
+from medspace.runs.masked import messages, opening, records
 from medspace.runs.masked.errors import (
     FalseProposalError,
     MaskedError,
@@ -55,7 +55,8 @@ from medspace.runs.masked.messages import (
     label,
 )
 from medspace.runs.masked.opening import Opened, Table
-from medspace.runs.masked.ports import Asked, MaskedTask, Shape, Summed
+from medspace.runs.masked.ports import Asked, MaskedTask, Shape, State, Summed
+from medspace.runs.masked.records import SALT_BYTES, Record
 
 RING = Ring(192)  # 96 bits behind the point, and room for sums of squares: no scale has to be agreed on
 SHARED, CONTRIBUTED, AGREED_TO, OPENED = "masked.share", "masked.contribution", "masked.agreement", "masked.opening"
@@ -67,7 +68,6 @@ MESSAGES = (
     OutputForm(OPENED, message=True),
     OutputForm(ENDED, message=True, most=1024),
 )
-MOST_NUMBERS = 1 << 16
 INLINE = 128 * KIB  # of all masked vectors together: larger ones are parts
 SIGNATURE = 8192  # characters
 MEDIA_TYPE = "application/octet-stream"
@@ -127,6 +127,15 @@ class MaskedSite:
             raise InvalidInputError(reason=error.text) from error
 
 
+@dataclass(frozen=True, slots=True)
+class _Advanced:
+    """The memory at the next question, what the log says of how it came to it, and what is recorded of that."""
+
+    memory: Remembered
+    noted: dict[str, str]
+    record: bytes | None = None
+
+
 @dataclass(frozen=True)
 class _Sitting:
     """One step at one seat."""
@@ -180,7 +189,8 @@ class _Sitting:
     # --- contribute -------------------------------------------------------------------------------------------------
     def contribute(self) -> Output:
         """Add up the site's own rows for the question that is due, and hide the sum."""
-        memory, noted = self._advanced(recalled(self.workplace.memory, Turn.SHARED, Turn.OPENED, Turn.PROPOSED))
+        advanced = self._advanced(recalled(self.workplace.memory, Turn.SHARED, Turn.OPENED, Turn.PROPOSED))
+        memory = advanced.memory
         asked = self.summed.asked(memory.state)
         if asked is None:
             raise OutOfTurnError(turn=Turn.ENDED.value)
@@ -204,7 +214,8 @@ class _Sitting:
             memory=kept(remembered),
             outbox=sealed,
             worded=Step(self.step.task, memory.question, asked.name, asked.inputs),
-            noted=noted,
+            noted=advanced.noted,
+            record=advanced.record,
         )
 
     def _part(self, vector: bytes) -> Part:
@@ -369,7 +380,7 @@ class _Sitting:
             ended = self.summed.asked(following) is None
         except RunError as error:  # the total leads nowhere: that is all that the user hears
             said: JsonObject = {"question": question, "code": error.code, "facts": _numbers(error.facts)}
-            return Output(ENDED, said, 0, noted=noted)
+            return Output(ENDED, said, 0, noted=noted, record=self._record(memory, known, shown.numbers))
         message = messages.written(Proposal(gift, proposal))
         receivers = [site for site in known.survivors if site != self.keys.holder]
         sealed = self.keys.seal_all(dict.fromkeys(receivers, message), label(question, PROPOSE))
@@ -380,8 +391,13 @@ class _Sitting:
             "sites": len(known.survivors),
         }
         remembered = changed(memory, turn=Turn.PROPOSED, following=following)
-        persons = self.summed.persons(following)
-        return Output(self.site.progress, said, persons, memory=kept(remembered), outbox=sealed, noted=noted)
+        persons, record = (
+            self.summed.persons(following),
+            self._record(memory, known, shown.numbers, proposal, following),
+        )
+        return Output(
+            self.site.progress, said, persons, memory=kept(remembered), outbox=sealed, noted=noted, record=record
+        )
 
     def _proposer(self, known: Agreed, question: int) -> str:
         """Whose turn it is to propose; another one's where that one may leave, since every site checks it."""
@@ -390,13 +406,12 @@ class _Sitting:
         return other if other in known.survivors and due in self.keys.terms.leaving else due
 
     # --- the total --------------------------------------------------------------------------------------------------
-    def _advanced(self, memory: Remembered) -> tuple[Remembered, dict[str, str]]:
-        """The memory at the next question, and what the log says of how it came to it."""
+    def _advanced(self, memory: Remembered) -> _Advanced:
         if memory.turn is Turn.SHARED:
             secrets = self._secrets(memory)
             first = changed(memory, secrets=secrets, seeds={}, question=1, state=self.summed.first())
-            return first, {}
-        known = memory.agreed
+            return _Advanced(first, {})
+        known, record = memory.agreed, None
         if known is None:
             raise OutOfTurnError(turn=memory.turn.value)
         noted = {"survivors": digest_bytes(base64.b64decode(known.signed))}
@@ -405,8 +420,9 @@ class _Sitting:
         else:
             shown = self._opened(memory, known)
             self.summed.check(memory.state, shown.numbers, len(known.survivors))
-            following, _ = self._followed(memory, known, shown)
+            following, proposal = self._followed(memory, known, shown)
             noted["openings"] = shown.digest
+            record = self._record(memory, known, shown.numbers, proposal, following)
         after = changed(
             memory,
             turn=Turn.OPENED,
@@ -419,7 +435,29 @@ class _Sitting:
             objectives=[*memory.objectives, self.summed.objective(following)],
             took=[*memory.took, sorted(known.survivors)],
         )
-        return after, noted
+        return _Advanced(after, noted, record)
+
+    def _record(
+        self,
+        memory: Remembered,
+        known: Agreed,
+        numbers: list[int],
+        proposal: JsonObject | None = None,
+        following: State | None = None,
+    ) -> bytes:
+        """What the holder keeps of the question, to show an auditor if it will (`records`)."""
+        return records.written(
+            Record(
+                question=memory.question,
+                sites=sorted(known.survivors),
+                proposer=self._proposer(known, memory.question),
+                state=memory.state,
+                total=records.texts(numbers),
+                proposal=proposal or {},
+                following=following,
+                salt=self.workplace.randomness.token_bytes(SALT_BYTES).hex(),
+            )
+        )
 
     def _opened(self, memory: Remembered, known: Agreed) -> Opened:
         question, me = memory.question, self.keys.holder
@@ -457,7 +495,8 @@ class _Sitting:
     # --- result -----------------------------------------------------------------------------------------------------
     def result(self) -> Output:
         """What the user gets: the same from all, each signs it; a site's own quality, where its terms list it."""
-        memory, noted = self._advanced(recalled(self.workplace.memory, Turn.OPENED, Turn.PROPOSED))
+        advanced = self._advanced(recalled(self.workplace.memory, Turn.OPENED, Turn.PROPOSED))
+        memory = advanced.memory
         asked = self.summed.asked(memory.state)
         if asked is not None:
             raise OutOfTurnError(turn=memory.turn.value)
@@ -470,7 +509,15 @@ class _Sitting:
         signed = self.keys.sign(label(memory.question, RESULT), named.encode())
         said = {"outcome": outcome, "digest": named, "signed": signed, "own": memory.own}
         persons = self.summed.persons(memory.state)
-        return Output(self.site.outcome, said, persons, memory=kept(changed(memory, turn=Turn.ENDED)), noted=noted)
+        remembered = changed(memory, turn=Turn.ENDED)
+        return Output(
+            self.site.outcome,
+            said,
+            persons,
+            memory=kept(remembered),
+            noted=advanced.noted,
+            record=advanced.record,
+        )
 
     def _sent(self, site: str) -> str:
         sent = self.step.inbox.get(site)
