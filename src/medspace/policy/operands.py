@@ -16,7 +16,7 @@ from typing import Any
 from medspace.core.clock import instant
 from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_SUMS
 from medspace.core.text import Fact, Text, msgid
-from medspace.policy import purposes
+from medspace.policy import outputs, purposes
 from medspace.policy.logic import any_of, negated
 from medspace.policy.model import PROTOCOL, Atomic, UseRequest, Value
 from medspace.policy.points import Point
@@ -344,9 +344,9 @@ _ROWS = (
         read=_one_of(_OUTPUT),
         fact=lambda request: request.output,
         tests={"isAnyOf": lambda held, listed: held == PROTOCOL or _any(operator.eq)(held, listed)},
-        show=str,
+        show=outputs.words,
         phrases={"isAnyOf": msgid("with no other results leaving the data holder than {value}")},
-        states=msgid("The result is of the kind {held}."),
+        states=msgid("The result is {held}."),
         remedy=msgid("Ask for a kind of result that may leave."),
         line=msgid("Only these kinds of result leave the data holder: {value}."),
     ),

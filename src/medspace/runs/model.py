@@ -114,6 +114,7 @@ class Run:
     patience: float = 0.0
     asked: int = 0  # questions of the task, where each takes several rounds
     manifest: str = ""  # as it was signed; drawn anew while a seat is lost before the first round
+    leaving: tuple[str, ...] = ()  # under masks, the sites whose own contracts let the run go on without them
 
 
 @dataclass(frozen=True, slots=True)

@@ -282,8 +282,17 @@ class Coordinator:
             if not faults:
                 _, faults = await self._each(procedure, run, lambda use: self.sites.seated(use, keys), uses)  # noqa: B023
             run, saved = await self._attended(procedure, run, saved, faults)
+            if not faults and not run.round:
+                run = await self._keyed(run, keys)
             if not faults or run.round:  # those that are left have one another's keys already
                 return run, saved
+
+    async def _keyed(self, run: Run, keys: Sequence[str]) -> Run:
+        """The run with the seats that may leave it, as they say with their keys."""
+        after = replace(run, leaving=manifests.leaving(keys))
+        if after != run:
+            await self.database.write(lambda tx: tx.replace(RUNS, run, after))
+        return after
 
     async def _each(
         self, procedure: Procedure, run: Run, call: Callable[[str], Awaitable[T]], uses: Mapping[str, str]

@@ -120,7 +120,8 @@ class ReasonBody(_Body):
 class RunBody(_Body):
     """What to train, under which agreements.
 
-    `without_missing`: go on without hospitals that refuse or stay away. `patience`: for how many seconds one that is
+    `without_missing`: go on without hospitals that refuse or stay away, under masks as far as their own contracts let
+    the run. `patience`: for how many seconds one that is
     away is waited for; 0 leaves it to the connector.
     """
 
