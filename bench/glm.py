@@ -26,7 +26,8 @@ from medspace.learning.glm.engine import GlmEngine
 from medspace.learning.glm.outcome import read
 from medspace.runs.model import COLLECTIONS, Model
 from medspace.runs.ports import Answer
-from medspace.runs.service import Coordinator, Progress
+from medspace.runs.progress import Progress
+from medspace.runs.service import Coordinator
 from tests.unit.learning.simulated import Columns, SimulatedSites, coordinator, did, seats
 
 NUMERIC = ("age", "trestbps", "thalch", "oldpeak")

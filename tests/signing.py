@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 from hashlib import sha512
 
-from medspace.core.signing import Ed25519Signer, HybridSigner, MldsaKey, MldsaSigner
+from medspace.core.keys import MldsaKey
+from medspace.core.signing import Ed25519Signer, HybridSigner, MldsaSigner
 from medspace.trust.model import Member
 
 

@@ -174,6 +174,17 @@ class Checkpoints(_Table, frozen=True):
     file: str = ""
 
 
+class Coordination(_Table, frozen=True):
+    """For which members this connector leads runs that they hand over: those named, or everybody; else nobody."""
+
+    members: tuple[str, ...] = ()
+    everybody: bool = False
+
+    def allows(self, did: str) -> bool:
+        """Whether runs of that member are led here."""
+        return self.everybody or did in self.members
+
+
 class Offer(_Table, frozen=True):
     """One offer: a policy template and its terms."""
 
@@ -218,6 +229,7 @@ class Config(_Table, frozen=True):
     questions: Questions = Questions()
     jobs: Jobs = Jobs()
     checkpoints: Checkpoints = Checkpoints()
+    coordination: Coordination = Coordination()
     assets: tuple[Asset, ...] = ()
     folder: str = ""  # where the file lies; set on reading
 

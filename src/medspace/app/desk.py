@@ -408,6 +408,7 @@ class Desk:
             count=0,
             target=dataset,
             protection=MASKED_SUMS,
+            holders=tuple(wish.get("holders", ())) or None,
         )
 
     def _region(self, did: str) -> str | None:
@@ -444,10 +445,18 @@ class Desk:
         return await verbs[verb](pid)
 
     async def train(
-        self, task: JsonObject, agreements: Sequence[str], *, without_missing: bool = False, patience: float = 0.0
+        self,
+        task: JsonObject,
+        agreements: Sequence[str],
+        *,
+        without_missing: bool = False,
+        patience: float = 0.0,
+        coordinator: str = "",
     ) -> str:
         """Begin a training run; its identity."""
-        begun = await self.training.begin(task, agreements, without_missing=without_missing, patience=patience)
+        begun = await self.training.begin(
+            task, agreements, without_missing=without_missing, patience=patience, coordinator=coordinator
+        )
         return begun.id
 
     async def run(self, run: str, speak: Speak) -> JsonObject:

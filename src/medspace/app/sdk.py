@@ -256,6 +256,7 @@ class Space:
         *,
         without_missing: bool = False,
         patience: float = 0.0,
+        coordinator: str = "",
         progress: Callable[[JsonObject], None] | None = None,
         wait: float = 600.0,
     ) -> JsonObject:
@@ -264,14 +265,15 @@ class Space:
         The `sites` of the run say who took part, who did not and why. A hospital that refuses ends the run with its
         reason, and so does one that is away for `patience` seconds (0: 300), unless `without_missing` or the task's
         `site_faults = "exclude"` lets the run go on without them. `progress` sees the run after each round, and
-        whenever a hospital goes away or comes back.
+        whenever a hospital goes away or comes back. `coordinator` is the DID of another member that leads the run for
+        this one: it must have agreed to, and its connector sees what whoever leads sees.
 
         Raises:
             SpaceError: the run failed or was cancelled; the problem says why, its `causes` with which sites.
             WaitingError: it has not ended within `wait` seconds; it goes on in the connector.
         """
         wish = {"agreements": list(agreements), "without_missing": without_missing, "patience": patience}
-        run = self._post("/runs", {"task": task, **wish})
+        run = self._post("/runs", {"task": task, **wish, "coordinator": coordinator})
         deadline = time.monotonic() + wait
         while run["state"] not in ENDED:
             if time.monotonic() > deadline:

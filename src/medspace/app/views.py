@@ -195,8 +195,12 @@ def decision(made: Decision, speak: Speak) -> JsonObject:
 def run(
     record: Run, made: Model | None, describe: Describe, waiting: Waiting, names: Mapping[str, str], speak: Speak
 ) -> JsonObject:
-    """A training run: who was asked, who is in, who not and why; with its model once there is one."""
+    """A training run: who was asked, who is in, who not and why; with its model once there is one.
+
+    `user` is the member that handed it over to this connector, `coordinator` the one that it was handed over to.
+    """
     sites = attendance.of_run(record, waiting, names, speak)
+    coordinator = attendance.coordinator(record, waiting, names, speak)
     standing = [(one["site"], one["status"], one["sentence"], one["percent"]) for one in sites]
     return {
         "id": record.id,
@@ -205,6 +209,8 @@ def run(
         "max_rounds": record.task.get("max_rounds"),
         "created": record.created,
         "without_missing": record.without_missing,
+        "user": {"did": record.user, "name": names.get(record.user, record.user)} if record.user else None,
+        "coordinator": coordinator,
         "sites": sites,
         "faults": [
             {"site": fault.site, "round": fault.round, "code": fault.code, "sentence": fault.text.render(speak)}
@@ -213,7 +219,7 @@ def run(
         "problem": attendance.problem(record, names, speak),
         "seconds": made.seconds if made else None,
         "model": model(made, describe, names, speak) if made else None,
-        "version": version_of(record.state, record.round, standing, record.settled, made is None),
+        "version": version_of(record.state, record.round, standing, coordinator, record.settled, made is None),
     }
 
 
@@ -242,6 +248,7 @@ def model(record: Model, describe: Describe, names: Mapping[str, str], speak: Sp
             "asked": list(lineage.asked or lineage.sites),
             "missing": [{"site": f.site, "round": f.round, "code": f.code} for f in lineage.missing],
             "protection": lineage.protection,
+            "coordinator": lineage.coordinator or None,
             "rounds": [
                 {
                     "round": past.round,

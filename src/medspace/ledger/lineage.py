@@ -111,8 +111,10 @@ def _find(logs: Logs, run_id: str) -> tuple[Statements, Run]:
 
 def _source(logs: Logs, log: Statements, run: Run, site: str) -> Contribution:
     named = set(run.facts["agreements"])
-    agreed = {identity for party, identity in log.agreements if party == site and identity in named}
-    assets = {asset for identity in agreed for asset in log.agreements[site, identity].assets}
+    user = logs.get(run.user or log.origin)
+    known = user.agreements if user else {}
+    agreed = {identity for party, identity in known if party == site and identity in named}
+    assets = {asset for identity in agreed for asset in known[site, identity].assets}
     theirs = logs.get(site)
     lines = list(_admissions(theirs, log.origin, run))
     admitted = [line.facts for line in lines]
@@ -127,9 +129,11 @@ def _source(logs: Logs, log: Statements, run: Run, site: str) -> Contribution:
     )
 
 
-def _admissions(site: Statements | None, user: str, run: Run) -> Iterator[Line]:
+def _admissions(site: Statements | None, coordinator: str, run: Run) -> Iterator[Line]:
+    user = run.user or coordinator
     for line in site.admissions.values() if site else ():
-        if line.facts["user"] == user and line.facts["task"] == run.facts.get("task"):
+        asked = line.facts["user"], line.facts.get("coordinator", user), line.facts["task"]
+        if asked == (user, coordinator, run.facts.get("task")):
             yield line
 
 
@@ -145,11 +149,18 @@ def _head(logs: Logs, coordinator: str, run: Run) -> Iterator[Branch]:
         yield Branch(0, Text(msgid("No model: the run {run} failed ({code})."), facts))
     else:
         yield Branch(0, Text(msgid("No model yet: the run {run} has not finished."), {"run": run.id}))
-    yield Branch(1, Text(msgid("Trained by {party} in the run {run}."), {"party": coordinator, "run": run.id}))
+    yield Branch(1, _trained(coordinator, run))
     yield Branch(1, _protection(logs, coordinator, run))
     for site, code in missing(run):
         facts = {"site": site, "code": code}
         yield Branch(1, Text(msgid("{site} was asked and did not take part to the end ({code})."), facts))
+
+
+def _trained(coordinator: str, run: Run) -> Text:
+    facts = {"party": coordinator, "run": run.id, "user": run.user}
+    if run.user:
+        return Text(msgid("Trained for {user} in the run {run}, which {party} led."), facts)
+    return Text(msgid("Trained by {party} in the run {run}."), facts)
 
 
 def _protection(logs: Logs, coordinator: str, run: Run) -> Text:
@@ -236,6 +247,9 @@ class _Document:
             facts["medspace_missing"] = [f"{site} {code}" for site, code in missing(run)]
         self.put("activity", run.id, prov_type="medspace:Run", **times, **facts)
         self.relate("wasAssociatedWith", activity=run.id, agent=coordinator)
+        if run.user:  # PROV-DM 5.3.4: the coordinator acted in place of the user
+            self.put("agent", run.user, prov_type="prov:Organization")
+            self.relate("actedOnBehalfOf", delegate=coordinator, responsible=run.user)
 
     def source(self, run: Run, source: Contribution) -> None:
         self.put("agent", source.site, prov_type="prov:Organization")

@@ -109,13 +109,17 @@ ANSWER = Check(
 MANIFEST = Check("run.manifest", msgid("Each run was shown to all of its sites by one manifest."))
 ACCOUNT = Check("run.release", msgid("Each release to a training run is accounted for by the run."))
 ROUNDS = Check("run.rounds", msgid("Each run has one start, rounds that count up from one, and one end."))
+DELEGATED = Check(
+    "run.delegated",
+    msgid("Each run that was led for somebody else was delegated by its user, who got the model that was made."),
+)
 MODEL = Check(
     "run.model", msgid("Each finished run made its model from its last round, with sites that it began with.")
 )
 
 CHECKS = (
     *(MEMBERS, SIGNATURE, ROOT, HISTORY, ENTRIES, TIME, MEMBERSHIP),
-    *(AGREEMENT, TRANSFER, RELEASE, ENDED, QUESTION, MANIFEST, ANSWER, ACCOUNT, ROUNDS, MODEL),
+    *(AGREEMENT, TRANSFER, RELEASE, ENDED, QUESTION, MANIFEST, ANSWER, ACCOUNT, ROUNDS, DELEGATED, MODEL),
 )
 
 

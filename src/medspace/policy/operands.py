@@ -206,6 +206,11 @@ _BY = {
 }
 
 
+def _all_among(held: tuple[str, ...], listed: tuple[str, ...]) -> bool:
+    """Whether every one that is held is listed; who sits at a table with nobody else sits with nobody unlisted."""
+    return set(held) <= set(listed)
+
+
 def _party(name: str) -> Operand:
     return Operand(
         name=name,
@@ -336,6 +341,19 @@ _ROWS = (
         },
         states=msgid("The masks withstand {held} data holders that tell all they see."),
         remedy=msgid("Run the task over more data holders."),
+    ),
+    Operand(
+        name="medspace:holders",
+        code="policy.holders",
+        since=Point.COMPUTE,
+        read=_one_of(_DID),
+        fact=lambda request: request.holders,
+        tests={"isAnyOf": _all_among},
+        show=str,
+        phrases={"isAnyOf": msgid("with no other data holders taking part than {value}")},
+        states=msgid("The other data holders of the run: {held}."),
+        remedy=msgid("Run the task over data holders that these terms name, or ask for terms that name the others."),
+        line=msgid("Only together with data holders among these: {value}."),
     ),
     Operand(
         name="medspace:output",

@@ -104,7 +104,9 @@ def named(wanted: str) -> Text:
 
 def states(row: Operand, held: Value | None) -> Text:
     """What holds, for an operand."""
-    return given(None) if held is None else Text(row.states, {"held": said(row, held)})
+    if held is None:
+        return given(None)
+    return Text(row.states, {"held": ", ".join(held) or "-" if isinstance(held, tuple) else said(row, held)})
 
 
 def given(held: str | None) -> Text:

@@ -64,6 +64,13 @@ def of_task(manifest: Manifest, task: str) -> Decision:
     return _one("task", Text(msgid("the task of the manifest")), held, ok=manifest.task == task)
 
 
+def asked_by(manifest: Manifest, caller: str) -> Decision:
+    """Whether who leads the run asks, and nobody else: the log names the coordinator as the one who was answered."""
+    asked = Text(msgid("a step that the coordinator {coordinator} asks"), {"coordinator": manifest.coordinator})
+    held = Text(msgid("{caller} asks"), {"caller": caller or "-"})
+    return _one("coordinator", asked, held, ok=caller in ("", manifest.coordinator))
+
+
 def enough(manifest: Manifest, least: int) -> Decision:
     """Whether the run promises as many sites as the agreement wants, and names them."""
     asked = Text(msgid("a run of at least {least} data holders"), {"least": least})

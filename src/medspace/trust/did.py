@@ -17,7 +17,8 @@ import msgspec
 from medspace.core.canonical import JsonObject, canonical
 from medspace.core.clock import instant
 from medspace.core.decoding import read_json
-from medspace.core.signing import MLDSA_PUBLIC_BYTES, MldsaKey
+from medspace.core.keys import MldsaKey
+from medspace.core.signing import MLDSA_PUBLIC_BYTES
 from medspace.core.text import Text, msgid
 from medspace.trust.errors import DidError, DocumentError
 from medspace.trust.jws import JwsError, decode, encode

@@ -18,11 +18,11 @@ import msgspec
 
 from medspace.core.canonical import JsonObject, canonical
 from medspace.core.decoding import read_json
+from medspace.core.keys import MldsaKey
 from medspace.core.signing import (
     ED25519_SIGNATURE_BYTES,
     MLDSA_SIGNATURE_BYTES,
     HybridSigner,
-    MldsaKey,
     Signer,
     verify,
     verify_mldsa,
@@ -131,7 +131,8 @@ def unproven(text: str) -> bytes:
 def _plain(header: str) -> bool:
     """Whether it is the header of a JSON Web Signature."""
     try:
-        return "by" not in read_json(jws.decode(header), JsonObject)
+        said = read_json(jws.decode(header), JsonObject)
+        return said.get("alg") == jws.ALGORITHM and "by" not in said
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return False
 

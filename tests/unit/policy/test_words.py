@@ -26,6 +26,7 @@ def test_a_contract_in_plain_words():
         "Only up to 5 times.",
         "Only from the rows of at least 10 persons.",
         "Only with at least 3 data holders taking part.",
+        "Only together with data holders among these: did:web:b.example or did:web:c.example or did:web:d.example.",
         "Only these kinds of result leave the data holder: glm.moments or evaluation.",
         "You agree that the coordinator sees the sums of each data holder.",
         "You may not download the data.",

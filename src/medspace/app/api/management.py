@@ -121,14 +121,15 @@ class RunBody(_Body):
     """What to train, under which agreements.
 
     `without_missing`: go on without hospitals that refuse or stay away, under masks as far as their own contracts let
-    the run. `patience`: for how many seconds one that is
-    away is waited for; 0 leaves it to the connector.
+    the run. `patience`: for how many seconds one that is away is waited for; 0 leaves it to the connector.
+    `coordinator`: the DID of the member that leads the run; this connector, where none is named.
     """
 
     task: dict[str, Json]
     agreements: Annotated[list[Text], Field(max_length=MOST_AGREEMENTS, min_length=1)]
     without_missing: bool = False
     patience: Annotated[float, Field(ge=0, le=LONGEST_PATIENCE)] = 0.0
+    coordinator: Text = ""
 
 
 class LabelBody(_Body):
@@ -146,6 +147,7 @@ class TryBody(_Body):
     place: Text = ""
     format: Text = "medspace:train"
     at: Text = ""
+    holders: Annotated[list[Text], Field(max_length=MOST_AGREEMENTS)] = []
 
 
 Limit = Annotated[int, Query(ge=1, le=LARGEST_PAGE)]
@@ -454,7 +456,11 @@ def _runs(desk: Desk) -> APIRouter:
     @router.post("/runs")
     async def begin(request: Request, body: RunBody) -> Response:
         run = await desk.train(
-            body.task, body.agreements, without_missing=body.without_missing, patience=body.patience
+            body.task,
+            body.agreements,
+            without_missing=body.without_missing,
+            patience=body.patience,
+            coordinator=body.coordinator,
         )
         return json_response(await desk.run(run, speaker(request_language(request))), 201)
 

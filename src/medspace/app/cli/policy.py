@@ -29,13 +29,18 @@ def try_policy(
     place: Annotated[str, typer.Option("--place", help="The user's region, such as EU or SG.")] = "",
     use: Annotated[str, typer.Option("--use", help="The kind of use (a transfer format).")] = "medspace:train",
     at: Annotated[str, typer.Option("--at", help="The instant of the use; default: now.")] = "",
+    holder: Annotated[
+        list[str] | None, typer.Option("--holder", help="The DID of another hospital in the run; may be repeated.")
+    ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
     lang: LanguageOption = "",
 ) -> None:
     """Dry run: would this use be allowed, which clause decides, what would change it. Nothing is written."""
     with session(config, json=json, language=lang) as (space, screen):
-        decided = space.try_policy(dataset, user=who, purpose=purpose, place=place, format=use, at=at)
+        decided = space.try_policy(
+            dataset, user=who, purpose=purpose, place=place, format=use, at=at, holders=holder or []
+        )
         screen.show(decided, lambda: _show(screen, decided))
     if decided["verdict"] != "permit":
         raise typer.Exit(DENIED)

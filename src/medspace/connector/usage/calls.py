@@ -55,7 +55,10 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One step at the door: the job and agreement it comes under, the digest of its task, what it asks for, when."""
+    """One step at the door: the job and agreement it comes under, the digest of its task, what it asks for, when.
+
+    `caller` is who asks: the user, or whom the manifest of its run names; "" of what was admitted before.
+    """
 
     job: Job
     agreement: Agreement
@@ -64,6 +67,7 @@ class Visit:
     request: UseRequest
     now: datetime
     inputs: str = ""  # digest of what the step asks for
+    caller: str = ""  # DID
     asked: tuple[Question, ...] = ()  # of this use, whatever became of them
 
 

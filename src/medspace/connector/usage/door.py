@@ -139,7 +139,7 @@ class Door:
         if agreement is None:
             raise UnknownJobError(use=call.job)
         admission, step = notebook.admission(question, self.applied, now), notebook.shown(question)
-        asked = UseContext(now, self._uses_before(tx, job), step.task, admission.protection or None)
+        asked = UseContext(now, self._uses_before(tx, job), step.task, admission.protection or None, job.id)
         visit = Visit(job, agreement, step, admission.task, self.requests.of(tx, agreement, job.kind, asked), now)
         release = notebook.answered(tx, [question], question.request)
         return visit, combine() if release is None else self.gate.again(tx, visit, admission, release)
@@ -159,12 +159,14 @@ class Door:
         agreement = tx.get(AGREEMENTS, job.agreement)
         if agreement is None:
             raise UnknownJobError(use=call.job)
-        return replace(self._visited(tx, job, agreement, call.step, said.task, now), inputs=said.inputs)
+        return replace(
+            self._visited(tx, job, agreement, call.step, said.task, now), inputs=said.inputs, caller=call.user
+        )
 
     def _visited(
         self, tx: Transaction, job: Job, agreement: Agreement, step: Step, task: str, now: datetime
     ) -> Visit:
-        asked = UseContext(now, self._uses_before(tx, job), step.task, self._protection(job.kind, step))
+        asked = UseContext(now, self._uses_before(tx, job), step.task, self._protection(job.kind, step), job.id)
         request = self.requests.of(tx, agreement, job.kind, asked)
         return Visit(job, agreement, step, task, request, now, asked=tuple(self.holder.notebook.of_use(tx, job.id)))
 
@@ -221,6 +223,8 @@ class Door:
         decisions, grant = [rules.served(kind, engine=engine, rows=asset in self.holder.sources)], Grant()
         for condition in self.conditions:
             decision, granted = condition.admit(tx, visit)
+            if granted.scope and not condition.narrows:  # the gate would not ask it again
+                raise ValueError(f"{type(condition).__name__} narrows the rows, and says that it never does")
             decisions.append(decision)
             grant = grant.narrowed(granted)
         return combine(*decisions), grant

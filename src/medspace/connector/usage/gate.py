@@ -105,7 +105,7 @@ class Gate:
         if agreement is None:
             return combine(), combine(), []
         used = job.number - 1 if job.number else numbered(tx, job.agreement)
-        asked = UseContext(now, used, question.step.task, question.admission.protection or None)
+        asked = UseContext(now, used, question.step.task, question.admission.protection or None, job.id)
         request = self.requests.of(tx, agreement, job.kind, asked)
 
         kind = _kind(question.admission, output.kind)

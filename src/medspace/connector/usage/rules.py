@@ -42,7 +42,8 @@ _STEP_NAME = re.compile(r"[a-z][a-z0-9_.-]{0,63}", re.ASCII)
 class Case:
     """What is the case when somebody asks: who, when, how much was used before, and which duties were violated.
 
-    `protection` is what the engine gives to the task; None where the task is not known yet.
+    `protection` is what the engine gives to the task, `holders` who else sits in its run, `colluders` how many of them
+    its masks withstand; None where that is not known yet.
     """
 
     user: Facts
@@ -50,6 +51,8 @@ class Case:
     used: int  # uses under the agreement before this one
     protection: str | None = None
     violated: frozenset[str] = frozenset()
+    holders: tuple[str, ...] | None = None
+    colluders: int | None = None
 
 
 def request_for(kind: str, dataset: str, case: Case, task: JsonObject | None) -> UseRequest:
@@ -65,6 +68,8 @@ def request_for(kind: str, dataset: str, case: Case, task: JsonObject | None) ->
         target=dataset,
         sites=_number(said.get("min_sites")),
         protection=case.protection,
+        holders=case.holders,
+        colluders=case.colluders,
         violated=case.violated,
     )
 

@@ -90,7 +90,7 @@ class UsageControl:
         self._grounds = Grounds(holder, applied, facts)
         self._memories = Memories(keys, database, runners.threads, changes, clock, randomness)
         contents = Contents(database, holder.notebook, runners.threads)
-        requests = Requests(facts, conditions)
+        requests = Requests(facts, conditions, applied.sites)
         recollection = Recollection(holder.notebook, contents, applied.changes)
         gate = Gate(holder, conditions, requests, clock)
         self._door = Door(holder, gate, conditions, requests, recollection, self._engines, tokens, clock, applied)

@@ -262,7 +262,7 @@ class Check:
 
     def people(self, rows: int, persons: int) -> None:
         """Whether enough persons are there, and each has a row."""
-        self.that(0 < rows <= MOST_TOTAL, msgid("its number of rows is no number of rows"))
+        self.that(0 < rows <= MOST_TOTAL, msgid("its number of rows is invalid"))
         least = max(self.task.min_cohort, 1) * self.sites
         self.that(least <= persons <= rows, msgid("it counts fewer persons than its sites must have"))
 

@@ -66,6 +66,9 @@ class Toy:
             raise LeadsNowhereError
         return {"question": state["question"] + 1, "about": proposal["half"], "persons": total[2]}
 
+    def without(self, state):
+        return None
+
     def persons(self, state):
         return state["persons"]
 
@@ -213,6 +216,7 @@ class Coordinated:
             Toy(), Kinds("toy.progress", "toy.model"), {"task": "toy"}, Demands(), (), None
         )
     )
+    task: Mapping[str, Any] = field(default_factory=lambda: {"task": "toy"})
     mail: dict[str, dict[str, str]] = field(default_factory=dict)
     number: int = 0
     state: dict[str, Any] = field(default_factory=dict)
@@ -246,7 +250,7 @@ class Coordinated:
         return True
 
     def brought(self, site: str, question: Question) -> Step:
-        return Step({"task": "toy"}, self.number, question.step, question.inputs, inbox=self.mail.get(site, {}))
+        return Step(dict(self.task), self.number, question.step, question.inputs, inbox=self.mail.get(site, {}))
 
     def answered(self, site: str, output: Output) -> Answer:
         return Answer(site, "urn:r", self.number, output.kind, output.values, output.cohort, "", outbox=output.outbox)
