@@ -11,11 +11,12 @@ from medspace.app.compose import Parts
 from medspace.policy.outputs import DEPARTURE
 from medspace.sdk import SpaceError
 from tests.e2e.house.pausing import KIND, Pausing
-from tests.e2e.space import TASK, hospital, staged
+from tests.e2e.space import TASK, Holding, staged, table
 
 KEYS = ("north", "south", "west", "east", "lost")
 MASKED = {**TASK, "l2": 0.0, "min_sites": 3}
 RESULTS = ["glm.model", "glm.progress", "glm.quality"]
+ROWS = 400  # so many that nobody weighs much at any question of the two fits
 PATIENCE = 2.0  # seconds
 
 
@@ -55,10 +56,10 @@ def lost_in_the_middle(folder, outputs, **wish):
         for seed, key in enumerate(KEYS, 1):
             terms = {"min_sites": 3, "protection": None}
             if key == "lost":
-                holding = hospital(seed, **terms, outputs=outputs)
+                holding = Holding(table(seed, ROWS), terms=terms | {"outputs": outputs})
                 stage.add(key, holding, parts=Parts(engines={(KIND, "glm"): lambda: engine}), wrap=engine.wrap)
             else:
-                stage.add(key, hospital(seed, **terms))
+                stage.add(key, Holding(table(seed, ROWS), terms=terms))
         stage.add("user")
         stage.open()
         stage.admit()

@@ -379,7 +379,7 @@ class _Sitting:
             "sites": len(known.survivors),
         }
         remembered = changed(memory, turn=Turn.PROPOSED, following=following)
-        persons = self.summed.persons(following)
+        persons = self.summed.persons(following) or self.summed.persons(memory.state)  # of before it began again
         return Output(self.site.progress, said, persons, memory=kept(remembered), outbox=sealed, noted=noted)
 
     def _proposer(self, known: Agreed, question: int) -> str:
