@@ -169,8 +169,8 @@ class DepartureError(RunError):
 
     code = "run.departure"
     sentence = msgid(
-        "The run under masks cannot go on without {bound}: sums with a hospital and sums without it differ by its own "
-        "numbers, so its contract decides, and it does not list that the run may."
+        "The run under masks cannot go on without {bound}: sums with a hospital and sums without it differ by its "
+        "own numbers, so its contract decides, and it does not list that the run may."
     )
     next_step = msgid(
         "Train again when it is back. --without-missing goes on only without hospitals whose contracts list "

@@ -127,7 +127,7 @@ def check_attendance(demands: Demands, run: Run) -> None:
 
 
 def bound_to_stay(run: Run) -> tuple[str, ...]:
-    """The sites that went missing once sums were masked with theirs, and whose own contracts do not allow for that."""
+    """The sites that went missing once sums were masked with theirs, against what their own contracts say."""
     if run.protection != MASKED_SUMS:
         return ()
     # A seat that is lost before the first round is in no manifest that anything was asked under.
@@ -185,7 +185,9 @@ def fault(seat: Seat, round_number: int, error: SiteError) -> Fault:
 
 def failure(error: RunError, faults: Sequence[Fault] = ()) -> Failure:
     """The record of why a run failed: where sites refused, under the code of their one cause, if it is only one."""
-    by_sites = bool(faults) and isinstance(error, SitesRefusedError | SitesAwayError | DepartureError | TooFewSitesError)
+    by_sites = bool(faults) and isinstance(
+        error, SitesRefusedError | SitesAwayError | DepartureError | TooFewSitesError
+    )
     found = (
         {cause.code for cause in causes(faults) if not cause.away} if isinstance(error, SitesRefusedError) else set()
     )

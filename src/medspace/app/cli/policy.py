@@ -6,7 +6,7 @@ import typer
 
 from medspace.app.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, LanguageOption
 from medspace.app.cli.session import session
-from medspace.app.questions import cells_told, questions_left
+from medspace.app.questions import cells_told, numbers_left, questions_left
 from medspace.app.screen import Screen
 from medspace.core.canonical import JsonObject
 from medspace.core.text import Text, msgid
@@ -62,5 +62,6 @@ def _show(screen: Screen, decided: JsonObject) -> None:
         if premise["satisfied"] is not True and premise["remedy"]:
             screen.line(Text(msgid("     To change it: {remedy}"), facts))
     screen.line(questions_left(decided["questions"]))
+    screen.line(numbers_left(decided["numbers"]))
     if decided["small_cells"]:
         screen.line(cells_told(decided["questions"]["dataset"], decided["small_cells"]))
