@@ -240,8 +240,8 @@ class Notebook:
     def remember(self, question: Question, step: Step) -> None:
         """Count a question that was answered among those before."""
         known = self._before.setdefault(question.asset, {})
-        known.pop(question.request, None)  # the newest time counts
-        known[question.request] = (question.time, step, question.entry)
+        _, _, first = known.pop(question.request, ("", step, question.entry))
+        known[question.request] = (question.time, step, first)  # the newest time counts
 
     def history(self, asset: str, now: datetime) -> tuple[Step, ...]:
         """What an asset has answered in the year before, each question once, oldest first."""

@@ -43,8 +43,8 @@ _STEP_NAME = re.compile(r"[a-z][a-z0-9_.-]{0,63}", re.ASCII)
 class Case:
     """What is the case when somebody asks: who, when, how much was used before, and which duties were violated.
 
-    `protection` is what the engine gives to the task, `holders` who else sits in its run, `colluders` how many of them
-    its masks withstand; None where that is not known yet.
+    `protection` is what the engine gives to the task, `holders` who else sits in its run, `colluders` how many of
+    them its masks withstand; None where that is not known yet.
     """
 
     user: Facts
