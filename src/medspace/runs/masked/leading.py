@@ -95,7 +95,7 @@ class MaskedProcedure:
         question: JsonObject = {"question": carried.question}
         question |= {"proposer": carried.proposer} if carried.proposer else {}
         if carried.next == PROPOSE:
-            return {carried.proposer: Question(PROPOSE, self.kinds.progress, question, message=True)}
+            return {carried.proposer: Question(PROPOSE, self.kinds.progress, question, message=True, ends=ENDED)}
         asked = {
             SHARE: Question(SHARE, SHARED, {}, message=True),
             CONTRIBUTE: Question(CONTRIBUTE, CONTRIBUTED, question, message=True, most=MOST_NUMBERS * RING.size),

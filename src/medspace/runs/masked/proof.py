@@ -130,7 +130,7 @@ def signers(opened: Opened, manifest: Manifest, created: str, member: MemberOf) 
     colluders = 1 if manifest.colluders is None else manifest.colluders
     needed = Thresholds.for_seats(len(manifest.seats), colluders, max(manifest.min_sites, LEAST_SITES)).opening
     question = len(opened.said.took) + 1
-    sites, refused = [], []
+    sites, refused = list[str](), list[str]()
     for site, text in sorted(opened.signed.items()):
         holds = site in manifest.sites and _holds(text, opened.digest, manifest, site, question, created, member)
         (sites if holds else refused).append(site)

@@ -375,8 +375,7 @@ class _Sitting:
         shown = self._opened(memory, known)
         noted = {"survivors": digest_bytes(base64.b64decode(known.signed)), "openings": shown.digest}
         try:
-            self.summed.check(memory.state, shown.numbers, len(known.survivors))
-            following, proposal = self._followed(memory, known, shown)
+            following, proposal = self._led_to(memory, known, shown)
             ended = self.summed.asked(following) is None
         except RunError as error:  # the total leads nowhere: that is all that the user hears
             said: JsonObject = {"question": question, "code": error.code, "facts": _numbers(error.facts)}
@@ -391,10 +390,9 @@ class _Sitting:
             "sites": len(known.survivors),
         }
         remembered = changed(memory, turn=Turn.PROPOSED, following=following)
-        persons, record = (
-            self.summed.persons(following),
-            self._record(memory, known, shown.numbers, proposal, following),
-        )
+        # Persons of before, where it began again.
+        persons = self.summed.persons(following) or self.summed.persons(memory.state)
+        record = self._record(memory, known, shown.numbers, proposal, following)
         return Output(
             self.site.progress, said, persons, memory=kept(remembered), outbox=sealed, noted=noted, record=record
         )
@@ -419,8 +417,7 @@ class _Sitting:
             following = memory.following
         else:
             shown = self._opened(memory, known)
-            self.summed.check(memory.state, shown.numbers, len(known.survivors))
-            following, proposal = self._followed(memory, known, shown)
+            following, proposal = self._led_to(memory, known, shown)
             noted["openings"] = shown.digest
             record = self._record(memory, known, shown.numbers, proposal, following)
         after = changed(
@@ -476,6 +473,15 @@ class _Sitting:
 
     def _proposal(self, site: str, question: int, sent: str) -> Proposal:
         return messages.read(self.keys.open(site, label(question, PROPOSE), sent), Proposal, site)
+
+    def _led_to(self, memory: Remembered, known: Agreed, shown: Opened) -> tuple[JsonObject, JsonObject]:
+        """Where a total leads, once it was checked; one of fewer sites than before may lead back to the beginning."""
+        fewer = bool(memory.took) and len(known.survivors) < len(memory.took[-1])
+        again = self.summed.without(memory.state) if fewer else None
+        if again is not None:
+            return again, {}
+        self.summed.check(memory.state, shown.numbers, len(known.survivors))
+        return self._followed(memory, known, shown)
 
     def _followed(self, memory: Remembered, known: Agreed, shown: Opened) -> tuple[JsonObject, JsonObject]:
         """The state that the total leads to, and what was proposed: by this site, or by the one whose turn it was."""
