@@ -16,7 +16,7 @@ from medspace.privacy.masking.thresholds import Thresholds
 from medspace.runs.masked import opening
 from medspace.runs.masked.errors import OpeningsMissingError
 from medspace.runs.masked.memory import Remembered
-from medspace.runs.masked.messages import AGREE, CONTRIBUTE, OPEN, PROPOSE, Contribution, Opening, SharedSeed, label
+from medspace.runs.masked.messages import AGREE, OPEN, Contribution, Opening, label
 from medspace.runs.masked.opening import Table
 from medspace.runs.masked.site import RING
 from medspace.trust import jws
@@ -48,6 +48,15 @@ def blamed(said: Mapping[str, Any]) -> set[Any]:
     errors = [outcome for outcome in said.values() if not isinstance(outcome, Output)]
     assert all(isinstance(error, InvalidInputError) and error.code and str(error.advice) for error in errors), errors
     return {getattr(error, "named", "") for error in errors}
+
+
+def posted(outputs: Mapping[str, Output]) -> dict[str, dict[str, str]]:
+    """What is to be brought to each site, by its sender."""
+    mail: dict[str, dict[str, str]] = {}
+    for site, output in outputs.items():
+        for peer, message in output.outbox.items():
+            mail.setdefault(peer, {})[site] = message
+    return mail
 
 
 def contribution(text: str) -> Contribution:
@@ -125,6 +134,3 @@ def total_seen(
 def given(remembered: Remembered) -> Opening:
     """What a seat can open by itself."""
     return opening.given(remembered.agreed, remembered.masks)
-
-
-__all__ = ["AGREE", "CONTRIBUTE", "OPEN", "PROPOSE", "SharedSeed"]

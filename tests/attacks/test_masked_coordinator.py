@@ -41,6 +41,7 @@ from tests.attacks.masked_spying import (
     number_of,
     opens,
     own_seed,
+    posted,
     refusals,
     seen,
     took,
@@ -163,14 +164,6 @@ def asked_twice(forgetful):
         return None, again
     table.mail = posted(again)
     return of_all - summed(table, {site: output.values["signed"] for site, output in again.items()}, 30), again
-
-
-def posted(outputs):
-    mail = {}
-    for site, output in outputs.items():
-        for peer, message in output.outbox.items():
-            mail.setdefault(peer, {})[site] = message
-    return mail
 
 
 def test_a_site_answers_a_question_once(attack_report):

@@ -35,6 +35,7 @@ from medspace.runs.masked.site import (
 from medspace.runs.ports import Answer, Demands, Description, Need, Question, Questions, Result
 
 BLOCK = 256 * KIB
+LONGEST = 256 * KIB  # characters of a signed message, which is brought to all others
 
 
 class Carried(msgspec.Struct, frozen=True):
@@ -153,7 +154,7 @@ class _Shared(msgspec.Struct, frozen=True):
 
 
 class _Signed(msgspec.Struct, frozen=True):
-    signed: str
+    signed: Annotated[str, msgspec.Meta(max_length=LONGEST)]
 
 
 class _Opened(msgspec.Struct, frozen=True):

@@ -74,7 +74,7 @@ def test_a_site_whose_terms_let_the_run_go_on_may_be_lost_at_any_step(step):
 
 def test_a_site_whose_terms_do_not_say_so_is_not_gone_on_without():
     table = Coordinated(
-        seated(NUMBERS + (55, 66)), gone=lambda site, _step, question: question == 2 and site == names(1)[0]
+        seated((*NUMBERS, 55, 66)), gone=lambda site, _step, question: question == 2 and site == names(1)[0]
     )
     with pytest.raises(InvalidInputError) as refused:
         table.to_the_end()
