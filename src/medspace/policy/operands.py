@@ -21,7 +21,7 @@ from medspace.policy.logic import any_of, negated
 from medspace.policy.model import PROTOCOL, Atomic, UseRequest, Value
 from medspace.policy.points import Point
 from medspace.policy.purposes import PURPOSES
-from medspace.policy.regions import REGIONS
+from medspace.policy.regions import REGIONS, WORLD
 
 # A comparison of what holds with what is asked; None where they cannot be compared. The types of both sides are
 # those that the same row reads, which the type checker cannot see through the table.
