@@ -51,6 +51,12 @@ class Keys:
     def seal_all(self, messages, label):
         return {peer: self.seal(peer, label, message) for peer, message in messages.items()}
 
+    def announce(self, label, content, messages):
+        return self.sign(label, content), self.seal_all(messages, label)
+
+    def announced(self, peer, label, text):
+        return self.open(peer, label, text)
+
     def sign(self, label, content):
         return self.seal(self.seats[0], label, content)
 
@@ -209,6 +215,7 @@ class RunnerContract:
         output = await done(runner, replace(work(do="sign", peers=list(keys.seats), label="said"), keys=keys))
         assert output.outbox == dict.fromkeys(keys.seats, "said 6d")
         assert (output.values["said"], output.values["proven"]) == ("said 6d", "m")
+        assert output.values["heard"] == "to all"
         with pytest.raises(EnvelopeError):
             await done(runner, replace(work(do="sign", peers=["did:web:x.example"], label="said"), keys=keys))
 

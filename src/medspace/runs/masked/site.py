@@ -9,6 +9,7 @@ import base64
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -137,11 +138,11 @@ class _Sitting:
     workplace: Workplace
     keys: Peers
 
-    @property
+    @cached_property
     def summed(self) -> Summed:
         return self.site.task.summed(self.step.task)
 
-    @property
+    @cached_property
     def table(self) -> Table:
         keys, terms = self.keys, self.keys.terms
         thresholds = Thresholds.for_seats(len(keys.seats), terms.colluders, max(terms.min_sites, LEAST_SITES))
@@ -188,8 +189,9 @@ class _Sitting:
         numbers, persons = self._sums(asked, shape, memory.question)
         own = self._own(asked, memory.question)
         masks, contribution, shares, vector = self._masked(memory, numbers)
-        text = self.keys.sign(label(memory.question, CONTRIBUTE), messages.written(contribution))
-        sealed = self.keys.seal_all(shares, label(memory.question, CONTRIBUTE))
+        text, sealed = self.keys.announce(
+            label(memory.question, CONTRIBUTE), messages.written(contribution), shares
+        )
         remembered = changed(
             memory,
             turn=Turn.CONTRIBUTED,
@@ -306,7 +308,8 @@ class _Sitting:
     def _contribution(self, site: str, text: str, question: int) -> Contribution:
         if site not in self.keys.seats:
             raise SurvivorsError(reason=Text(msgid("it names others than the seats of the run")))
-        content = self.keys.proven(site, label(question, CONTRIBUTE), text)
+        own = site == self.keys.holder  # of which the hash was just compared
+        content = messages.said(text) if own else self.keys.announced(site, label(question, CONTRIBUTE), text)
         return messages.read(content, Contribution, site)
 
     def _share(self, site: str, question: int) -> bytes:
@@ -343,7 +346,8 @@ class _Sitting:
         if texts.keys() != known.survivors.keys():
             raise SurvivorsError(reason=Text(msgid("not all of those who are in it have signed it")))
         for site, text in texts.items():
-            if self.keys.proven(site, label(question, AGREE), text) != content:
+            own = site == self.keys.holder  # which has signed what it remembers, whatever it is brought
+            if (messages.said(text) if own else self.keys.proven(site, label(question, AGREE), text)) != content:
                 raise SurvivorsError(reason=Text(msgid("{site} has signed another one"), {"site": site}))
         gift = opening.given(known, masks)
         receivers = [site for site in known.survivors if site != self.keys.holder]
