@@ -23,6 +23,7 @@ from medspace.connector.usage.errors import (
 from medspace.connector.usage.memory import Memories, Numbered
 from medspace.connector.usage.model import JOBS, SEATS, Job, TakenSeat
 from medspace.connector.usage.ports import Threads
+from medspace.connector.usage.seatkeys import SeatKeys
 from medspace.core.clock import Clock, Randomness, stamp
 from medspace.core.decision import Decision
 from medspace.core.engine import RunTerms
@@ -95,6 +96,7 @@ class Seats:
     clock: Clock
     randomness: Randomness
     _tried: dict[str, int] = field(default_factory=dict, repr=False)  # by use: keys that had to be verified
+    _proven: SeatKeys = field(default_factory=SeatKeys, repr=False)
 
     @property
     def holder(self) -> Holder:
@@ -178,6 +180,7 @@ class Seats:
             self.identity,
             lambda: EnvelopeKey(self.memories.unsealed(use, secret, _SEALED_AS)),
             lambda: self.memories.begin(use, step),
+            self._proven,
         )
 
     async def sealed(self, use: str, outbox: Mapping[str, str]) -> bool:
@@ -309,6 +312,7 @@ class SeatPeers:
     identity: Identity
     secret: Callable[[], EnvelopeKey]
     begin: Callable[[], None]  # before anything is done with keys: whether this step may (`Memories.begin`)
+    proven_keys: SeatKeys = field(default_factory=SeatKeys, repr=False)
     _proven: envelope.Proven = field(default_factory=set, repr=False)  # in this step
 
     @property
@@ -421,8 +425,7 @@ class SeatPeers:
     @cached_property
     def _keys(self) -> Mapping[str, SeatKey]:
         self.begin()
-        read = manifests.read_keys(self.texts, self.manifest, self.identity.member, self._now)
-        return {key.site: key for key in read}
+        return self.proven_keys.read(self.texts, self.manifest, self.identity.member, self._now)
 
     @cached_property
     def _secret(self) -> EnvelopeKey:

@@ -189,9 +189,7 @@ class _Sitting:
         numbers, persons = self._sums(asked, shape, memory.question)
         own = self._own(asked, memory.question)
         masks, contribution, shares, vector = self._masked(memory, numbers)
-        text, sealed = self.keys.announce(
-            label(memory.question, CONTRIBUTE), messages.written(contribution), shares
-        )
+        text, sealed = self.keys.announce(label(memory.question, CONTRIBUTE), messages.written(contribution), shares)
         remembered = changed(
             memory,
             turn=Turn.CONTRIBUTED,
