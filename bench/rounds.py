@@ -1,6 +1,7 @@
 """What masks, checks and seals add to a round of a GLM, for one site; whether all processors come to one model."""
 
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -9,16 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from medspace.adapters.memory import SeededRandomness
+from medspace.core.dictionary import Dictionary
 from medspace.core.engine import MASKED_SUMS, Workplace
+from medspace.core.material import Material
 from medspace.core.usage import Output, Step
+from medspace.learning.glm.design import marks_of
 from medspace.learning.glm.engine import GlmEngine
 from medspace.learning.glm.service import GlmAlgorithm
+from medspace.runs.masked.messages import AGREE, CONTRIBUTE, OPEN, PROPOSE
 from tests.unit.learning.simulated import TableSource, dictionary_of
 from tests.unit.runs.masked.around import ADMISSION, CLOCK, Coordinated, Seated, seated
 
 FEATURES, ROWS = 30, 400
-COUNTED = ("contribute", "agree", "open", "propose")
+COUNTED = (CONTRIBUTE, AGREE, OPEN)
 CORES = ("Haswell", "Sandybridge", "Prescott")
 
 
@@ -37,6 +41,10 @@ def task() -> dict[str, Any]:
     }
 
 
+PROCEDURE = GlmAlgorithm().prepare(task())
+PLAIN = {name: value for name, value in PROCEDURE.document.items() if name != "protection"}
+
+
 def tables(sites: int) -> list[dict[str, Any]]:
     """Rows of each site, drawn alike."""
     chance = np.random.default_rng(1)
@@ -51,19 +59,26 @@ def tables(sites: int) -> list[dict[str, Any]]:
 
 @dataclass
 class Timed(Seated):
-    """A site whose processor time is kept, by step."""
+    """A site whose processor time is kept: of each step, and of each question as it is answered without masks."""
 
-    source: Any = None
+    rows: Material | None = None  # open since the start, its marks known, as a connector has them
+    plain: GlmEngine = field(default_factory=GlmEngine)
     times: dict[str, list[float]] = field(default_factory=dict)
+    bare: list[float] = field(default_factory=list)
 
     def answer(self, step: Step) -> Output:
-        """Do a step."""
+        """Do a step, and ask what it asks of the rows without masks, right after it."""
         admission = replace(ADMISSION, holder=self.did, asset=self.did)
+        rows = self.rows if step.name == "contribute" else None
         began = time.process_time()
-        rows = self.source.open(admission) if step.name == "contribute" else None
         workplace = Workplace(rows, self.randomness, CLOCK, self.memory, self.keys)
         output = self.engine.answer(admission, step, workplace)
         self.times.setdefault(step.name, []).append(time.process_time() - began)
+        if output.worded is not None and output.worded.name == "newton":
+            asked = replace(output.worded, task=PLAIN)
+            began = time.process_time()
+            self.plain.answer(admission, asked, Workplace(rows, self.randomness, CLOCK))
+            self.bare.append(time.process_time() - began)
         return output
 
 
@@ -71,33 +86,20 @@ def led(count: int) -> tuple[list[Timed], Coordinated]:
     """A whole fit over so many sites."""
     given = tables(count)
     described = dictionary_of(*given)
-    procedure = GlmAlgorithm().prepare(task())
     sites = {
-        site: Timed(site, GlmEngine(), one.keys, one.randomness, source=TableSource(given[number], described))
+        site: Timed(site, GlmEngine(), one.keys, one.randomness, rows=_opened(site, given[number], described))
         for number, (site, one) in enumerate(seated([0] * count).items())
     }
-    table = Coordinated(sites, procedure=procedure, task=procedure.document)
+    table = Coordinated(sites, procedure=PROCEDURE, task=PROCEDURE.document)
     table.to_the_end()
     return list(sites.values()), table
 
 
-def plain(site: Timed) -> float:
-    """Seconds that the same questions take without masks, each, in the middle."""
-    engine = GlmEngine()
-    document = {
-        name: value for name, value in GlmAlgorithm().prepare(task()).document.items() if name != "protection"
-    }
-    taken = []
-    for step, output in site.said:
-        if step.name != "contribute" or output.worded is None or output.worded.name != "newton":
-            continue
-        admission = replace(ADMISSION, holder=site.did, asset=site.did)
-        asked = Step(document, output.worded.round, "newton", output.worded.inputs)
-        began = time.process_time()
-        workplace = Workplace(site.source.open(admission), SeededRandomness(1), CLOCK)
-        engine.answer(admission, asked, workplace)
-        taken.append(time.process_time() - began)
-    return sorted(taken)[len(taken) // 2]
+def _opened(site: str, table: dict[str, Any], described: Dictionary) -> Material:
+    admission = replace(ADMISSION, holder=site, asset=site)
+    rows = TableSource(table, described).open(admission)
+    marks_of(rows, admission.seed)
+    return rows
 
 
 def added(count: int) -> tuple[float, str]:
@@ -105,16 +107,16 @@ def added(count: int) -> tuple[float, str]:
     sites, _ = led(count)
     per_site = []
     for site in sites:
-        newton = [i for i, (step, out) in enumerate(_contributed(site)) if out.worded.name == "newton"][1:]
-        per_site += [sum(site.times[name][i] for name in COUNTED[:3]) for i in newton]
-    proposals = [taken for site in sites for taken in site.times.get("propose", ())]
-    middle = sorted(per_site)[len(per_site) // 2] + sum(proposals) / len(proposals) / count
-    bare = plain(sites[0])
-    return 1e3 * (middle - bare), f"the same question unprotected takes {1e3 * bare:.1f} ms"
+        newton = [i for i, output in enumerate(_contributed(site)) if output.worded.name == "newton"][1:]
+        per_site += [sum(site.times[name][i] for name in COUNTED) for i in newton]
+    proposals = [taken for site in sites for taken in site.times.get(PROPOSE, ())]
+    masked = statistics.median(per_site) + statistics.median(proposals) / count
+    bare = statistics.median(taken for site in sites for taken in site.bare[1:])
+    return 1e3 * (masked - bare), f"the same question unprotected takes {1e3 * bare:.1f} ms"
 
 
 def _contributed(site: Timed) -> list[Any]:
-    return [(step, output) for step, output in site.said if step.name == "contribute"]
+    return [output for step, output in site.said if step.name == CONTRIBUTE]
 
 
 def outcome_digest() -> str:

@@ -84,16 +84,16 @@ def exact(value: Json) -> Json:
         return value
     if kind is dict:
         return {key: exact(item) for key, item in value.items()}
-    if kind is list:
+    if kind is list or kind is tuple:
         return _exact_items(value)
     return _exact_rest(value)
 
 
-def _exact_items(items: list[Json]) -> list[Json]:
+def _exact_items(items: Sequence[Json]) -> list[Json]:
     kinds = {*map(type, items)}
     if kinds == _FRACTION and all(map(isfinite, items)):  # sums, by the hundred thousand
         return list(map(repr, items))
-    return items if kinds <= _PLAIN else [exact(item) for item in items]
+    return list(items) if kinds <= _PLAIN else [exact(item) for item in items]
 
 
 def _exact_rest(value: Json) -> Json:

@@ -95,7 +95,7 @@ class Peers(Protocol):
         ...
 
     def announce(self, label: str, content: bytes, messages: Mapping[str, bytes]) -> tuple[str, dict[str, str]]:
-        """A message for everybody, as `sign` makes it, and messages for peers, as `seal_all`: signed once, together."""
+        """A message for everybody, not sealed, and messages for peers, as of `seal_all`: signed once, together."""
         ...
 
     def announced(self, peer: str, label: str, text: str) -> bytes:

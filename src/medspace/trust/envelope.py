@@ -11,8 +11,8 @@ ciphertext: nobody passes a message on as another one, or as its own. A label th
 being replayed.
 
 A signature costs as much as ten seals, so messages for several peers are sealed one by one and signed once: what is
-signed is the list of their digests, and each peer gets the list. It learns how many messages there were. A message for
-everybody that belongs to them is one more digest of that list (`announce`). Whoever gets both proves them once.
+signed is the list of their digests, and each peer gets the list. It learns how many messages there were. What is said
+to everybody with them is one more digest of that list (`announce`); whoever gets both proves them once.
 
 Keys are made for one run and forgotten with it, which gives forward secrecy once the run is over.
 """
