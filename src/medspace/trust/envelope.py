@@ -61,7 +61,7 @@ DIGEST_BYTES = 32
 LARGEST_SEALED = (LARGEST_MESSAGE + OVERHEAD + MOST_MESSAGES * DIGEST_BYTES) * 4 // 3 + 4096 + hybrid.LONGEST
 LARGEST_HEADER = 4096  # characters
 SECRET_BYTES = 32
-KEPT = 1024  # public keys that stay read
+KEPT = 1024  # public keys that stay read, contexts that stay written
 Proven = set[tuple[Member, str, bytes, bool]]  # what was checked: by whom, the signature, under what, by both kinds
 _SUITE = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
@@ -78,19 +78,22 @@ class Context:
 
     def header(self) -> bytes:
         """What enters the key schedule and is signed beside the ciphertext; the one spelling of it."""
-        return canonical(self._said(TYPE) | {"suite": SUITE, "to": self.recipient})
+        return _canonical(self, TYPE, "suite", "to")
 
     def batch(self) -> bytes:
         """What is signed beside the digests of all messages that were sealed together."""
-        return canonical(self._said(TYPE) | {"suite": SUITE})
+        return _canonical(self, TYPE, "suite")
 
     def broadcast(self) -> bytes:
         """What is signed beside a message for everybody; it has no recipient."""
-        return canonical(self._said(SAID_TYPE))
+        return _canonical(self, SAID_TYPE)
 
-    def _said(self, typ: str) -> dict[str, str]:
-        said = {"from": self.sender, "label": self.label, "manifest": self.manifest, "run": self.run}
-        return said | {"typ": typ}
+
+@lru_cache(maxsize=KEPT)  # each is written several times for one message
+def _canonical(context: Context, typ: str, *more: str) -> bytes:
+    said = {"from": context.sender, "label": context.label, "manifest": context.manifest, "run": context.run}
+    added = {"suite": SUITE, "to": context.recipient}
+    return canonical(said | {"typ": typ} | {name: added[name] for name in more})
 
 
 @dataclass(frozen=True)
