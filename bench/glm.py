@@ -42,7 +42,7 @@ from tests.unit.learning.simulated import (
     did,
     seats,
 )
-from tests.unit.runs.masked.around import ADMISSION, CLOCK, Coordinated, Seated, seated
+from tests.masked import ADMISSION, CLOCK, Coordinated, Seated, seated
 
 NUMERIC = ("age", "trestbps", "thalch", "oldpeak")
 CODED = {

@@ -23,7 +23,7 @@ from medspace.learning.glm.service import GlmAlgorithm
 from medspace.runs.errors import RunError
 from medspace.runs.masked.messages import AGREE, CONTRIBUTE, OPEN, PROPOSE
 from tests.unit.learning.simulated import TableSource, dictionary_of
-from tests.unit.runs.masked.around import ADMISSION, CLOCK, Coordinated, Seated, names, seated
+from tests.masked import ADMISSION, CLOCK, Coordinated, Seated, names, seated
 
 FEATURES, ROWS = 30, 400
 COUNTED = (CONTRIBUTE, AGREE, OPEN)

@@ -44,7 +44,7 @@ from medspace.core.clock import Randomness
 from medspace.core.errors import InvalidInputError
 from medspace.core.signing import Signer
 from medspace.trust import hybrid, jws
-from medspace.trust.errors import EnvelopeError, EnvelopeKeyError, SignatureError
+from medspace.trust.errors import EnvelopeError, EnvelopeKeyError, EnvelopeUnreadableError, SignatureError
 from medspace.trust.model import Member
 
 SUITE = "647a-0001-0002"  # KEM, KDF, AEAD (RFC 9180 7, draft-ietf-hpke-pq)
@@ -220,14 +220,18 @@ def open_sealed(
     Raises:
         SignatureSingleError, MldsaKeyMissingError, MldsaKeyUnknownError, ...: the key of the sender does not count
             (`trust.hybrid.check`).
+        EnvelopeUnreadableError: the sender sealed nothing for this key: whoever carried it is not to blame.
         EnvelopeError: in every other case; which, nobody is told.
     """
     try:
         found = _Sealed.read(sealed, context)
         _prove(found.signature, sender, _batch(context, found.digests), at, both=both, proven=proven)
-        return key.opened(jws.decode(found.ciphertext), context.header())
-    except (InvalidTag, ValueError, SignatureError):
+    except (ValueError, SignatureError):
         raise EnvelopeError(sender=context.sender) from None
+    try:
+        return key.opened(jws.decode(found.ciphertext), context.header())
+    except (InvalidTag, ValueError):
+        raise EnvelopeUnreadableError(sender=context.sender) from None
 
 
 def _prove(signature: str, sender: Member, batch: bytes, at: datetime, *, both: bool, proven: Proven | None) -> None:

@@ -38,7 +38,11 @@ from medspace.runs.masked.errors import (
     OpeningsMissingError,
     OutOfTurnError,
     ProposalInvalidError,
+    ProposalsDifferError,
     SurvivorsError,
+    TotalInvalidError,
+    TotalRefusedError,
+    VectorsExchangedError,
 )
 from medspace.runs.masked.memory import Agreed, Masks, Remembered, Turn, changed, kept, recalled
 from medspace.runs.masked.messages import (
@@ -57,6 +61,7 @@ from medspace.runs.masked.messages import (
 )
 from medspace.runs.masked.opening import Opened, Table
 from medspace.runs.masked.ports import Asked, MaskedTask, Shape, Summed
+from medspace.trust.errors import EnvelopeError, EnvelopeUnreadableError
 
 RING = Ring(192)  # 96 bits behind the point, and room for sums of squares: no scale has to be agreed on
 SHARED, CONTRIBUTED, AGREED_TO, OPENED = "masked.share", "masked.contribution", "masked.agreement", "masked.opening"
@@ -120,11 +125,19 @@ class MaskedSite:
         try:
             return _STEPS[step.name](sitting)
         except MaskedError as error:  # what was left out, repeated or exchanged, was so by who carries it all
-            error.named = error.named or workplace.keys.terms.coordinator
+            error.named = workplace.keys.terms.coordinator if error.named is None else error.named
             raise
+        except EnvelopeUnreadableError as error:
+            raise MessageInvalidError(str(error.facts["sender"]), error.text) from error
+        except EnvelopeError as error:  # of those who sign what they send, nobody sent this
+            refused = MaskedError(reason=error.text)
+            refused.named = workplace.keys.terms.coordinator
+            raise refused from error
         except ProposalInvalidError as error:
             raise FalseProposalError(**_said(error)) from error
-        except RunError as error:  # the total is no good: nobody can tell whose fault it is
+        except TotalInvalidError as error:  # nobody can tell whose fault it is
+            raise TotalRefusedError(**error.facts) from error
+        except RunError as error:
             raise InvalidInputError(reason=error.text) from error
 
 
@@ -255,6 +268,7 @@ class _Sitting:
                 for peer, seed in pairs.items()
             },
             shares={site: table.commitment(Kind.SHARE, value, question, me, site) for site, value in shares.items()},
+            follows=memory.follows,
         )
         sent = {peer: messages.written(SharedSeed(share.hex())) for peer, share in shares.items() if peer != me}
         return Masks(own, pairs, "", shares[me]), contribution, sent, vector
@@ -271,6 +285,8 @@ class _Sitting:
             raise SurvivorsError(reason=Text(msgid("what it says this site contributed is not what it did")))
         contributions = {site: self._contribution(site, text, question) for site, text in texts.items()}
         opening.check_survivors(table, contributions)
+        for site, said in contributions.items():
+            self._check_follows(site, said.follows, memory)
         self._check_fewer(memory.agreed, texts)
         held = self._held(memory.agreed, contributions, question)
         opening.check_contributions(table, question, contributions, masks, held)
@@ -293,6 +309,33 @@ class _Sitting:
         same = all(before.survivors.get(site) == messages.hashed(text) for site, text in texts.items())
         if not same or len(texts) >= len(before.survivors):
             raise OutOfTurnError(turn=Turn.AGREED.value)
+
+    def _check_follows(self, site: str, said: str, memory: Remembered) -> None:
+        """Whether a site answers the same question: each shows what whoever proposed it had signed.
+
+        Raises:
+            ProposalsDifferError: that one has signed two of them.
+            SurvivorsError: there are two proposals of two sites.
+            MessageInvalidError: the site shows what nobody has signed.
+        """
+        if said == memory.follows:
+            return
+        name = label(memory.question - 1, PROPOSE)
+        proposer = next((seat for seat in self.keys.seats if self._signed_by(seat, name, said)), None)
+        if proposer is None or not memory.led:
+            raise MessageInvalidError(site=site, reason=Text(msgid("it answers a question that nobody proposed")))
+        if proposer != memory.led:
+            raise SurvivorsError(reason=Text(msgid("the sites were brought the proposals of two of them")))
+        if self.keys.proven(proposer, name, said) != self.keys.proven(proposer, name, memory.follows):
+            reason = Text(msgid("it has proposed different questions to different sites"))
+            raise ProposalsDifferError(site=proposer, reason=reason)
+
+    def _signed_by(self, site: str, name: str, text: str) -> bool:
+        try:
+            self.keys.proven(site, name, text)
+        except EnvelopeError:
+            return False
+        return True
 
     def _held(
         self, before: Agreed | None, contributions: Mapping[str, Contribution], question: int
@@ -323,11 +366,13 @@ class _Sitting:
                 beside = stack.enter_context(self.workplace.blobs.open(self.step.parts[0]))
 
             def words(site: str) -> Words:
-                said = contributions[site]
+                said, size = contributions[site], count * RING.size
                 content = _decoded(said.words)
-                if not said.words and beside is not None:
-                    content = beside.read(count * RING.size)
-                if digest_bytes(content) != said.digest or len(content) != count * RING.size:
+                if not said.words:
+                    content = b"" if beside is None else beside.read(size)
+                    if digest_bytes(content) != said.digest:
+                        raise VectorsExchangedError(site=site)
+                if digest_bytes(content) != said.digest or len(content) != size:
                     raise MessageInvalidError(site=site, reason=Text(msgid("its vector is not what it has signed")))
                 return RING.from_bytes(content, count)
 
@@ -367,12 +412,13 @@ class _Sitting:
         noted = {"survivors": digest_bytes(base64.b64decode(known.signed)), "openings": shown.digest}
         try:
             self.summed.check(memory.state, shown.numbers, len(known.survivors))
-            following, proposal = self._followed(memory, known, shown)
+            following, proposal, _ = self._followed(memory, known, shown)
             ended = self.summed.asked(following) is None
         except RunError as error:  # the total leads nowhere: that is all that the user hears
             said: JsonObject = {"question": question, "code": error.code, "facts": _numbers(error.facts)}
             return Output(ENDED, said, 0, noted=noted)
-        message = messages.written(Proposal(gift, proposal))
+        follows = self.keys.sign(label(question, PROPOSE), _digest(proposal))
+        message = messages.written(Proposal(gift, proposal, follows))
         receivers = [site for site in known.survivors if site != self.keys.holder]
         sealed = self.keys.seal_all(dict.fromkeys(receivers, message), label(question, PROPOSE))
         said = {
@@ -381,7 +427,7 @@ class _Sitting:
             "objective": self.summed.objective(following) or "",
             "sites": len(known.survivors),
         }
-        remembered = changed(memory, turn=Turn.PROPOSED, following=following)
+        remembered = changed(memory, turn=Turn.PROPOSED, following=following, follows=follows)
         persons = self.summed.persons(following)
         return Output(self.site.progress, said, persons, memory=kept(remembered), outbox=sealed, noted=noted)
 
@@ -403,11 +449,14 @@ class _Sitting:
             raise OutOfTurnError(turn=memory.turn.value)
         noted = {"survivors": digest_bytes(base64.b64decode(known.signed))}
         if memory.following is not None:
-            following = memory.following
+            following, follows, led = memory.following, memory.follows, self.keys.holder
+        elif self._proposer(known, memory.question) == self.keys.holder:  # the others do not know yet what follows
+            raise OutOfTurnError(turn=memory.turn.value)
         else:
             shown = self._opened(memory, known)
             self.summed.check(memory.state, shown.numbers, len(known.survivors))
-            following, _ = self._followed(memory, known, shown)
+            following, _, follows = self._followed(memory, known, shown)
+            led = self._proposer(known, memory.question)
             noted["openings"] = shown.digest
         after = changed(
             memory,
@@ -415,6 +464,8 @@ class _Sitting:
             question=memory.question + 1,
             state=following,
             following=None,
+            follows=follows,
+            led=led,
             masks=None,
             agreed=None,
             opening=None,
@@ -441,20 +492,31 @@ class _Sitting:
     def _proposal(self, site: str, question: int, sent: str) -> Proposal:
         return messages.read(self.keys.open(site, label(question, PROPOSE), sent), Proposal, site)
 
-    def _followed(self, memory: Remembered, known: Agreed, shown: Opened) -> tuple[JsonObject, JsonObject]:
-        """The state that the total leads to, and what was proposed: by this site, or by the one whose turn it was."""
+    def _followed(self, memory: Remembered, known: Agreed, shown: Opened) -> tuple[JsonObject, JsonObject, str]:
+        """Where the total leads; what was proposed, here or by whose turn it was; and what that one signed of it."""
         site = self._proposer(known, memory.question)
         if site == self.keys.holder:
-            proposal = self.summed.propose(memory.state, shown.numbers)
+            proposal, follows = self.summed.propose(memory.state, shown.numbers), ""
         else:
             sent = self.step.inbox.get(site)
             if sent is None:
                 raise OpeningsMissingError(site=site)
-            proposal = self._proposal(site, memory.question, sent).proposal
+            message = self._proposal(site, memory.question, sent)
+            proposal, follows = message.proposal, message.said
+            self._check_said(site, memory.question, message)
         try:
-            return self.summed.follow(memory.state, shown.numbers, proposal), proposal
+            return self.summed.follow(memory.state, shown.numbers, proposal), proposal, follows
         except ProposalInvalidError as error:
             raise error.of(site) from error
+
+    def _check_said(self, site: str, question: int, message: Proposal) -> None:
+        """Whether a proposal is the one that its site has signed for everybody."""
+        try:
+            same = self.keys.proven(site, label(question, PROPOSE), message.said) == _digest(message.proposal)
+        except EnvelopeError:
+            same = False
+        if not same:
+            raise MessageInvalidError(site=site, reason=Text(msgid("it has not signed what it proposes")))
 
     # --- result -----------------------------------------------------------------------------------------------------
     def result(self) -> Output:
@@ -479,6 +541,14 @@ class _Sitting:
         if sent is None:
             raise OpeningsMissingError(site=site)
         return sent
+
+
+def _digest(proposal: JsonObject) -> bytes:
+    """The digest of a proposal, as it is signed; of what has none, nothing."""
+    try:
+        return digest(proposal).encode()
+    except ValueError:
+        return b""
 
 
 def _decoded(words: str) -> bytes:
