@@ -33,6 +33,7 @@ from medspace.runs.model import COLLECTIONS, Model
 from medspace.runs.ports import Answer
 from medspace.runs.progress import Progress
 from medspace.runs.service import Coordinator
+from tests.masked import ADMISSION, CLOCK, Coordinated, Seated, seated
 from tests.unit.learning.simulated import (
     Columns,
     SimulatedSites,
@@ -42,7 +43,6 @@ from tests.unit.learning.simulated import (
     did,
     seats,
 )
-from tests.masked import ADMISSION, CLOCK, Coordinated, Seated, seated
 
 NUMERIC = ("age", "trestbps", "thalch", "oldpeak")
 CODED = {

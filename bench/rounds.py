@@ -22,8 +22,8 @@ from medspace.learning.glm.engine import GlmEngine
 from medspace.learning.glm.service import GlmAlgorithm
 from medspace.runs.errors import RunError
 from medspace.runs.masked.messages import AGREE, CONTRIBUTE, OPEN, PROPOSE
-from tests.unit.learning.simulated import TableSource, dictionary_of
 from tests.masked import ADMISSION, CLOCK, Coordinated, Seated, names, seated
+from tests.unit.learning.simulated import TableSource, dictionary_of
 
 FEATURES, ROWS = 30, 400
 COUNTED = (CONTRIBUTE, AGREE, OPEN)

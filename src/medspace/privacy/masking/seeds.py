@@ -141,9 +141,8 @@ def _framed(*fields: bytes | str | int) -> bytes:
 
 def _field(field: bytes | str | int) -> bytes:
     if isinstance(field, int):
-        raw = field.to_bytes(8, "big")
-    else:
-        raw = field.encode() if isinstance(field, str) else field
+        field = field.to_bytes(8, "big")
+    raw = field.encode() if isinstance(field, str) else field
     return len(raw).to_bytes(8, "big") + raw
 
 

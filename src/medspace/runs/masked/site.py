@@ -8,7 +8,7 @@ changes in the transaction that lets an answer go.
 import base64
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -150,6 +150,7 @@ class _Sitting:
     step: Step
     workplace: Workplace
     keys: Peers
+    proposals: dict[tuple[str, int, str], Proposal] = field(default_factory=dict)  # those that were opened
 
     @cached_property
     def summed(self) -> Summed:
@@ -490,7 +491,12 @@ class _Sitting:
         return messages.read(self.keys.open(site, label(question, OPEN), sent), Opening, site)
 
     def _proposal(self, site: str, question: int, sent: str) -> Proposal:
-        return messages.read(self.keys.open(site, label(question, PROPOSE), sent), Proposal, site)
+        """What a site proposed; opened once, for its opening and for what it proposes."""
+        known = (site, question, sent)
+        if known not in self.proposals:
+            opened = self.keys.open(site, label(question, PROPOSE), sent)
+            self.proposals[known] = messages.read(opened, Proposal, site)
+        return self.proposals[known]
 
     def _followed(self, memory: Remembered, known: Agreed, shown: Opened) -> tuple[JsonObject, JsonObject, str]:
         """Where the total leads; what was proposed, here or by whose turn it was; and what that one signed of it."""
