@@ -8,7 +8,8 @@ changes in the transaction that lets an answer go.
 import base64
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -158,12 +159,13 @@ class _Sitting:
     step: Step
     workplace: Workplace
     keys: Peers
+    proposals: dict[tuple[str, int, str], Proposal] = field(default_factory=dict)  # those that were opened
 
-    @property
+    @cached_property
     def summed(self) -> Summed:
         return self.site.task.summed(self.step.task)
 
-    @property
+    @cached_property
     def table(self) -> Table:
         keys, terms = self.keys, self.keys.terms
         thresholds = Thresholds.for_seats(len(keys.seats), terms.colluders, max(terms.min_sites, LEAST_SITES))
@@ -211,8 +213,7 @@ class _Sitting:
         numbers, persons = self._sums(asked, shape, memory.question)
         own = self._own(asked, memory.question)
         masks, contribution, shares, vector = self._masked(memory, numbers)
-        text = self.keys.sign(label(memory.question, CONTRIBUTE), messages.written(contribution))
-        sealed = self.keys.seal_all(shares, label(memory.question, CONTRIBUTE))
+        text, sealed = self.keys.announce(label(memory.question, CONTRIBUTE), messages.written(contribution), shares)
         remembered = changed(
             memory,
             turn=Turn.CONTRIBUTED,
@@ -360,7 +361,8 @@ class _Sitting:
     def _contribution(self, site: str, text: str, question: int) -> Contribution:
         if site not in self.keys.seats:
             raise SurvivorsError(reason=Text(msgid("it names others than the seats of the run")))
-        content = self.keys.proven(site, label(question, CONTRIBUTE), text)
+        own = site == self.keys.holder  # of which the hash was just compared
+        content = messages.said(text) if own else self.keys.announced(site, label(question, CONTRIBUTE), text)
         return messages.read(content, Contribution, site)
 
     def _share(self, site: str, question: int) -> bytes:
@@ -399,7 +401,8 @@ class _Sitting:
         if texts.keys() != known.survivors.keys():
             raise SurvivorsError(reason=Text(msgid("not all of those who are in it have signed it")))
         for site, text in texts.items():
-            if self.keys.proven(site, label(question, AGREE), text) != content:
+            own = site == self.keys.holder  # which has signed what it remembers, whatever it is brought
+            if (messages.said(text) if own else self.keys.proven(site, label(question, AGREE), text)) != content:
                 raise SurvivorsError(reason=Text(msgid("{site} has signed another one"), {"site": site}))
         gift = opening.given(known, masks)
         receivers = [site for site in known.survivors if site != self.keys.holder]
@@ -523,7 +526,12 @@ class _Sitting:
         return messages.read(self.keys.open(site, label(question, OPEN), sent), Opening, site)
 
     def _proposal(self, site: str, question: int, sent: str) -> Proposal:
-        return messages.read(self.keys.open(site, label(question, PROPOSE), sent), Proposal, site)
+        """What a site proposed; opened once, for its opening and for what it proposes."""
+        known = (site, question, sent)
+        if known not in self.proposals:
+            opened = self.keys.open(site, label(question, PROPOSE), sent)
+            self.proposals[known] = messages.read(opened, Proposal, site)
+        return self.proposals[known]
 
     def _led_to(self, memory: Remembered, known: Agreed, shown: Opened) -> tuple[JsonObject, JsonObject, str]:
         """Where a total leads; what was proposed, here or by whose turn it was; and what that one signed of it.
