@@ -114,6 +114,13 @@ class Summed(Steered, Protocol):
         """
         ...
 
+    def without(self, state: State) -> State | None:
+        """Where the task goes on once sites have left: what it found with them is no longer a fit of those left.
+
+        None: what was found stands, and the total of those who are left answers the question of the state.
+        """
+        ...
+
     def result(self, outcome: JsonObject, sites: Sequence[str], own: Mapping[str, JsonObject]) -> Result:
         """The user's side: what the run came to.
 

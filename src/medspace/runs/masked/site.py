@@ -6,29 +6,25 @@ changes in the transaction that lets an answer go.
 """
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
 from medspace.core.canonical import JsonObject
-from medspace.core.engine import MASKED_WEIGHTS, OutputForm, Peers, Workplace
+from medspace.core.engine import OutputForm, Workplace
 from medspace.core.errors import InvalidInputError
 from medspace.core.hashing import digest, digest_bytes
-from medspace.core.limits import KIB, STEP
-from medspace.core.parts import Blobs, Part
+from medspace.core.parts import Part
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Admission, Output, Step
-from medspace.privacy.masking import fixed
-from medspace.privacy.masking.masks import masked
-from medspace.privacy.masking.ring import Ring, Words
-from medspace.privacy.masking.seeds import SEED_BYTES, Kind, round_seed
-from medspace.privacy.masking.shamir import split
-from medspace.privacy.masking.thresholds import LEAST_SITES, Thresholds
+from medspace.privacy.masking.ring import Words
+from medspace.privacy.masking.seeds import SEED_BYTES
 from medspace.runs.errors import RunError
-from medspace.runs.masked import messages, opening, vectors
+from medspace.runs.masked import messages, opening, records, vectors
+from medspace.runs.masked.contributing import RING, Contributing
 from medspace.runs.masked.errors import (
     FalseProposalError,
     MaskedError,
@@ -37,9 +33,13 @@ from medspace.runs.masked.errors import (
     OpeningsMissingError,
     OutOfTurnError,
     ProposalInvalidError,
+    ProposalsDifferError,
     SurvivorsError,
+    TotalInvalidError,
+    TotalRefusedError,
+    VectorsExchangedError,
 )
-from medspace.runs.masked.memory import Agreed, Masks, Remembered, Turn, changed, kept, recalled
+from medspace.runs.masked.memory import Agreed, Remembered, Turn, changed, kept, recalled
 from medspace.runs.masked.messages import (
     AGREE,
     CONTRIBUTE,
@@ -54,11 +54,13 @@ from medspace.runs.masked.messages import (
     SurvivorList,
     label,
 )
-from medspace.runs.masked.opening import Seeds, Table
-from medspace.runs.masked.ports import Asked, MaskedTask, Shape, Summed, SummedParts, Summing, SummingParts
+from medspace.runs.masked.opening import Opened
+from medspace.runs.masked.ports import Shape, State, SummedParts
+from medspace.runs.masked.records import SALT_BYTES, Record
+from medspace.runs.masked.sitting import Line
 from medspace.runs.masked.vectors import MEDIA_TYPE
+from medspace.trust.errors import EnvelopeError, EnvelopeUnreadableError
 
-RING = Ring(192)  # 96 bits behind the point, and room for sums of squares: no scale has to be agreed on
 SHARED, CONTRIBUTED, AGREED_TO, OPENED = "masked.share", "masked.contribution", "masked.agreement", "masked.opening"
 ENDED = "masked.end"  # a total that leads nowhere: a code in place of a proposal
 MESSAGES = (
@@ -67,32 +69,12 @@ MESSAGES = (
     OutputForm(OPENED, message=True),
     OutputForm(ENDED, message=True, most=1024),
 )
-MOST_NUMBERS = 1 << 16
-INLINE = 128 * KIB  # of all masked vectors together: larger ones are parts
 SIGNATURE = 8192  # characters
 
 
 @dataclass(frozen=True, slots=True)
-class MaskedSite:
-    """Answers the steps of masked runs of one kind of task; `most` bytes are in a contribution with its vector."""
-
-    task: MaskedTask
-    most: int = STEP
-
-    @property
-    def progress(self) -> str:
-        """The output that says how far a run is."""
-        return f"{self.task.name}.progress"
-
-    @property
-    def outcome(self) -> str:
-        """The output that has the model."""
-        return f"{self.task.name}.model"
-
-    @property
-    def quality(self) -> str:
-        """The output that has a site's own quality: part of the model's, where the terms list it."""
-        return f"{self.task.name}.quality"
+class MaskedSite(Line):
+    """Answers the steps of masked runs of one kind of task."""
 
     @property
     def outputs(self) -> tuple[OutputForm, ...]:
@@ -120,47 +102,34 @@ class MaskedSite:
         try:
             return _STEPS[step.name](sitting)
         except MaskedError as error:  # what was left out, repeated or exchanged, was so by who carries it all
-            error.named = error.named or workplace.keys.terms.coordinator
+            error.named = workplace.keys.terms.coordinator if error.named is None else error.named
             raise
+        except EnvelopeUnreadableError as error:
+            raise MessageInvalidError(str(error.facts["sender"]), error.text) from error
+        except EnvelopeError as error:  # of those who sign what they send, nobody sent this
+            refused = MaskedError(reason=error.text)
+            refused.named = workplace.keys.terms.coordinator
+            raise refused from error
         except ProposalInvalidError as error:
             raise FalseProposalError(**_said(error)) from error
-        except RunError as error:  # the total is no good: nobody can tell whose fault it is
+        except TotalInvalidError as error:  # nobody can tell whose fault it is
+            raise TotalRefusedError(**error.facts) from error
+        except RunError as error:
             raise InvalidInputError(reason=error.text) from error
 
 
 @dataclass(frozen=True, slots=True)
-class _Vector:
-    """A masked vector: in words, or as a part beside them."""
+class _Advanced:
+    """The memory at the next question, what the log says of how it came to it, and what is recorded of that."""
 
-    digest: str
-    words: str = ""
-    part: Part | None = None
+    memory: Remembered
+    noted: dict[str, str]
+    record: bytes | None = None
 
 
 @dataclass(frozen=True)
-class _Sitting:
+class _Sitting(Contributing):
     """One step at one seat."""
-
-    site: MaskedSite
-    admission: Admission
-    step: Step
-    workplace: Workplace
-    keys: Peers
-
-    @property
-    def summed(self) -> Summed | SummedParts:
-        return self.site.task.summed(self.step.task)
-
-    @property
-    def table(self) -> Table:
-        keys, terms = self.keys, self.keys.terms
-        thresholds = Thresholds.for_seats(len(keys.seats), terms.colluders, max(terms.min_sites, LEAST_SITES))
-        thresholds.check()
-        return Table(keys.seats, keys.holder, terms.manifest, thresholds, terms.leaving)
-
-    @property
-    def peers(self) -> tuple[str, ...]:
-        return tuple(site for site in self.keys.seats if site != self.keys.holder)
 
     # --- share ------------------------------------------------------------------------------------------------------
     def share(self) -> Output:
@@ -182,7 +151,7 @@ class _Sitting:
             if peer in memory.seeds:
                 seed, sealed = memory.seeds[peer]
             else:
-                sealed = self._sent(peer)
+                sealed = self.sent(peer)
                 seed = self.keys.open(peer, label(0, SHARE), sealed)
             found[peer] = self.keys.pair(peer, label(0, SHARE), seed, sealed)
         return found
@@ -190,17 +159,17 @@ class _Sitting:
     # --- contribute -------------------------------------------------------------------------------------------------
     def contribute(self) -> Output:
         """Add up the site's own rows for the question that is due, and hide the sum."""
-        memory, noted = self._advanced(recalled(self.workplace.memory, Turn.SHARED, Turn.OPENED, Turn.PROPOSED))
+        advanced = self._advanced(recalled(self.workplace.memory, Turn.SHARED, Turn.OPENED, Turn.PROPOSED))
+        memory = advanced.memory
         asked = self.summed.asked(memory.state)
         if asked is None:
             raise OutOfTurnError(turn=Turn.ENDED.value)
         shape = self.summed.shape(memory.state)
-        masks = self._masks(memory)
-        vector, persons = self._vector(asked, shape, masks, memory.question)
-        own = self._own(asked, memory.question)
-        masks, contribution, shares = self._contributed(memory, masks, vector)
-        text = self.keys.sign(label(memory.question, CONTRIBUTE), messages.written(contribution))
-        sealed = self.keys.seal_all(shares, label(memory.question, CONTRIBUTE))
+        masks = self.masks(memory)
+        vector, persons = self.vector(asked, shape, masks, memory.question)
+        own = self.own(asked, memory.question)
+        masks, contribution, shares = self.contributed(memory, masks, vector)
+        text, sealed = self.keys.announce(label(memory.question, CONTRIBUTE), messages.written(contribution), shares)
         remembered = changed(
             memory,
             turn=Turn.CONTRIBUTED,
@@ -215,88 +184,9 @@ class _Sitting:
             memory=kept(remembered),
             outbox=sealed,
             worded=Step(self.step.task, memory.question, asked.name, asked.inputs),
-            noted=noted,
+            noted=advanced.noted,
+            record=advanced.record,
         )
-
-    @property
-    def _blobs(self) -> Blobs:
-        if self.workplace.blobs is None:
-            raise InvalidInputError(reason=Text(msgid("there is no place for the parts of this run")))
-        return self.workplace.blobs
-
-    def _vector(self, asked: Asked, shape: Shape, masks: Masks, question: int) -> tuple[_Vector, int]:
-        """The site's sums under their masks, and the persons behind them."""
-        me, seats = self.keys.holder, len(self.keys.seats)
-        if isinstance(self.summed, SummedParts):
-            part, persons = self._summed_in_parts(asked, shape, masks, question)
-            return _Vector(vectors.named(part), part=part), persons
-        if shape.bits != RING.bits or shape.count > MOST_NUMBERS or not fixed.fits(shape.largest, seats, RING):
-            raise vectors.no_place()
-        numbers, persons = self._sums(asked, shape, question)
-        content = RING.to_bytes(masked(RING.encode(numbers), RING, me, masks.pairs, masks.own))
-        named = digest_bytes(content)
-        if len(content) <= INLINE // seats:
-            return _Vector(named, words=base64.b64encode(content).decode()), persons
-        with self._blobs.create(MEDIA_TYPE) as made:
-            made.write(content)
-        return _Vector(named, part=made.part), persons
-
-    def _summed_in_parts(self, asked: Asked, shape: Shape, masks: Masks, question: int) -> tuple[Part, int]:
-        """The same of a large vector: only where the contract knows what the coordinator could do with its sum."""
-        if self.admission.protection != MASKED_WEIGHTS:
-            raise InvalidInputError(reason=Text(msgid("its sums are too large for what its protection promises")))
-        vectors.check_place(shape, len(self.keys.seats))
-        summing = cast("SummingParts", self.site.task.summing)
-        material, blobs = self.workplace.material, self._blobs
-        blocks, persons = summing.blocks(self.admission, self.step.task, asked, shape, material, question, blobs)
-        return vectors.hidden(blocks, shape, self.keys.holder, masks.pairs, masks.own, blobs), persons
-
-    def _sums(self, asked: Asked, shape: Shape, question: int) -> tuple[list[int], int]:
-        summing = cast("Summing", self.site.task.summing)
-        numbers, persons = summing.sums(
-            self.admission, self.step.task, asked, shape, self.workplace.material, question
-        )
-        if len(numbers) != shape.count or not fixed.in_range(numbers, shape.largest, 1):
-            raise InvalidInputError(reason=Text(msgid("a sum is larger than the ranges of the columns allow")))
-        return numbers, persons
-
-    def _own(self, asked: Asked, question: int) -> JsonObject:
-        """The site's own quality, where its terms list it as something that may leave."""
-        if self.site.quality not in self.admission.listed or isinstance(self.summed, SummedParts):
-            return {}
-        summing = cast("Summing", self.site.task.summing)
-        found = summing.own_quality(self.admission, self.step.task, asked, self.workplace.material, question)
-        return {} if found is None else found[0]
-
-    def _masks(self, memory: Remembered) -> Masks:
-        """The seeds of a question's masks."""
-        table, question, me = self.table, memory.question, self.keys.holder
-        pairs = {
-            peer: round_seed(secret, table.manifest, question, opening.PART, *table.pair(me, peer))
-            for peer, secret in memory.secrets.items()
-        }
-        return Masks(self.workplace.randomness.token_bytes(SEED_BYTES), pairs, "", b"")
-
-    def _contributed(
-        self, memory: Remembered, masks: Masks, vector: _Vector
-    ) -> tuple[Masks, Contribution, dict[str, bytes]]:
-        """The secrets of the masks, what is said of them and of the masked vector, and the shares for the peers."""
-        table, question, me = self.table, memory.question, self.keys.holder
-        dealt = split(masks.own, table.thresholds.opening, len(table.seats), self.workplace.randomness)
-        shares = {site: share.value for site, share in zip(table.seats, dealt, strict=True)}
-        contribution = Contribution(
-            question=question,
-            digest=vector.digest,
-            words=vector.words,
-            own=table.commitment(Kind.SELF, masks.own, question, me),
-            pairs={
-                peer: table.commitment(Kind.PAIR, seed, question, *table.pair(me, peer))
-                for peer, seed in masks.pairs.items()
-            },
-            shares={site: table.commitment(Kind.SHARE, value, question, me, site) for site, value in shares.items()},
-        )
-        sent = {peer: messages.written(SharedSeed(share.hex())) for peer, share in shares.items() if peer != me}
-        return msgspec.structs.replace(masks, share=shares[me]), contribution, sent
 
     # --- agree ------------------------------------------------------------------------------------------------------
     def agree(self) -> Output:
@@ -310,6 +200,8 @@ class _Sitting:
             raise SurvivorsError(reason=Text(msgid("what it says this site contributed is not what it did")))
         contributions = {site: self._contribution(site, text, question) for site, text in texts.items()}
         opening.check_survivors(table, contributions)
+        for site, said in contributions.items():
+            self._check_follows(site, said.follows, memory)
         self._check_fewer(memory.agreed, texts)
         held = self._held(memory.agreed, contributions, question)
         opening.check_contributions(table, question, contributions, masks, held)
@@ -334,6 +226,33 @@ class _Sitting:
         if not same or len(texts) >= len(before.survivors):
             raise OutOfTurnError(turn=Turn.AGREED.value)
 
+    def _check_follows(self, site: str, said: str, memory: Remembered) -> None:
+        """Whether a site answers the same question: each shows what whoever proposed it had signed.
+
+        Raises:
+            ProposalsDifferError: that one has signed two of them.
+            SurvivorsError: there are two proposals of two sites.
+            MessageInvalidError: the site shows what nobody has signed.
+        """
+        if said == memory.follows:
+            return
+        name = label(memory.question - 1, PROPOSE)
+        proposer = next((seat for seat in self.keys.seats if self._signed_by(seat, name, said)), None)
+        if proposer is None or not memory.led:
+            raise MessageInvalidError(site=site, reason=Text(msgid("it answers a question that nobody proposed")))
+        if proposer != memory.led:
+            raise SurvivorsError(reason=Text(msgid("the sites were brought the proposals of two of them")))
+        if self.keys.proven(proposer, name, said) != self.keys.proven(proposer, name, memory.follows):
+            reason = Text(msgid("it has proposed different questions to different sites"))
+            raise ProposalsDifferError(site=proposer, reason=reason)
+
+    def _signed_by(self, site: str, name: str, text: str) -> bool:
+        try:
+            self.keys.proven(site, name, text)
+        except EnvelopeError:
+            return False
+        return True
+
     def _held(
         self, before: Agreed | None, contributions: Mapping[str, Contribution], question: int
     ) -> dict[str, bytes]:
@@ -346,11 +265,12 @@ class _Sitting:
     def _contribution(self, site: str, text: str, question: int) -> Contribution:
         if site not in self.keys.seats:
             raise SurvivorsError(reason=Text(msgid("it names others than the seats of the run")))
-        content = self.keys.proven(site, label(question, CONTRIBUTE), text)
+        own = site == self.keys.holder  # of which the hash was just compared
+        content = messages.said(text) if own else self.keys.announced(site, label(question, CONTRIBUTE), text)
         return messages.read(content, Contribution, site)
 
     def _share(self, site: str, question: int) -> bytes:
-        content = self.keys.open(site, label(question, CONTRIBUTE), self._sent(site))
+        content = self.keys.open(site, label(question, CONTRIBUTE), self.sent(site))
         share = messages.read(content, SharedSeed, site).share
         return bytes.fromhex(share) if len(share) % 2 == 0 else b""
 
@@ -368,11 +288,13 @@ class _Sitting:
                 beside = stack.enter_context(self.workplace.blobs.open(self.step.parts[0]))
 
             def words(site: str) -> Words:
-                said = contributions[site]
+                said, size = contributions[site], count * RING.size
                 content = _decoded(said.words)
-                if not said.words and beside is not None:
-                    content = beside.read(count * RING.size)
-                if digest_bytes(content) != said.digest or len(content) != count * RING.size:
+                if not said.words:
+                    content = b"" if beside is None else beside.read(size)
+                    if digest_bytes(content) != said.digest:
+                        raise VectorsExchangedError(site=site)
+                if digest_bytes(content) != said.digest or len(content) != size:
                     raise MessageInvalidError(site=site, reason=Text(msgid("its vector is not what it has signed")))
                 return RING.from_bytes(content, count)
 
@@ -389,7 +311,8 @@ class _Sitting:
         if texts.keys() != known.survivors.keys():
             raise SurvivorsError(reason=Text(msgid("not all of those who are in it have signed it")))
         for site, text in texts.items():
-            if self.keys.proven(site, label(question, AGREE), text) != content:
+            own = site == self.keys.holder  # which has signed what it remembers, whatever it is brought
+            if (messages.said(text) if own else self.keys.proven(site, label(question, AGREE), text)) != content:
                 raise SurvivorsError(reason=Text(msgid("{site} has signed another one"), {"site": site}))
         gift = opening.given(known, masks)
         receivers = [site for site in known.survivors if site != self.keys.holder]
@@ -407,16 +330,16 @@ class _Sitting:
         known, gift, question = memory.agreed, memory.opening, memory.question
         if known is None or gift is None or self._proposer(known, question) != self.keys.holder:
             raise OutOfTurnError(turn=memory.turn.value)
-        seeds = self._seeds(memory, known)
-        numbers, openings = self._opened(memory, known, seeds)
-        noted = {"survivors": digest_bytes(base64.b64decode(known.signed)), "openings": openings}
+        shown = self._opened(memory, known)
+        noted = {"survivors": digest_bytes(base64.b64decode(known.signed)), "openings": shown.digest}
         try:
-            following, proposal = self._followed(memory, known, seeds, numbers)
+            following, proposal, _ = self._led_to(memory, known, shown)
             ended = self.summed.asked(following) is None
         except RunError as error:  # the total leads nowhere: that is all that the user hears
             said: JsonObject = {"question": question, "code": error.code, "facts": _numbers(error.facts)}
-            return Output(ENDED, said, 0, noted=noted)
-        message = messages.written(Proposal(gift, proposal))
+            return Output(ENDED, said, 0, noted=noted, record=self._record(memory, known, shown.numbers))
+        follows = self.keys.sign(label(question, PROPOSE), _digest(proposal))
+        message = messages.written(Proposal(gift, proposal, follows))
         receivers = [site for site in known.survivors if site != self.keys.holder]
         sealed = self.keys.seal_all(dict.fromkeys(receivers, message), label(question, PROPOSE))
         said = {
@@ -425,9 +348,13 @@ class _Sitting:
             "objective": self.summed.objective(following) or "",
             "sites": len(known.survivors),
         }
-        remembered = changed(memory, turn=Turn.PROPOSED, following=following)
-        persons = self.summed.persons(following)
-        return Output(self.site.progress, said, persons, memory=kept(remembered), outbox=sealed, noted=noted)
+        remembered = changed(memory, turn=Turn.PROPOSED, following=following, follows=follows)
+        # Persons of before, where it began again.
+        persons = self.summed.persons(following) or self.summed.persons(memory.state)
+        record = self._record(memory, known, shown.numbers, proposal, following)
+        return Output(
+            self.site.progress, said, persons, memory=kept(remembered), outbox=sealed, noted=noted, record=record
+        )
 
     def _proposer(self, known: Agreed, question: int) -> str:
         """Whose turn it is to propose; another one's where that one may leave, since every site checks it."""
@@ -436,52 +363,77 @@ class _Sitting:
         return other if other in known.survivors and due in self.keys.terms.leaving else due
 
     # --- the total --------------------------------------------------------------------------------------------------
-    def _advanced(self, memory: Remembered) -> tuple[Remembered, dict[str, str]]:
-        """The memory at the next question, and what the log says of how it came to it."""
+    def _advanced(self, memory: Remembered) -> _Advanced:
         if memory.turn is Turn.SHARED:
             secrets = self._secrets(memory)
             first = changed(memory, secrets=secrets, seeds={}, question=1, state=self.summed.first())
-            return first, {}
-        known = memory.agreed
+            return _Advanced(first, {})
+        known, record = memory.agreed, None
         if known is None:
             raise OutOfTurnError(turn=memory.turn.value)
         noted = {"survivors": digest_bytes(base64.b64decode(known.signed))}
         if memory.following is not None:
-            following = memory.following
+            following, follows, led = memory.following, memory.follows, self.keys.holder
+        elif self._proposer(known, memory.question) == self.keys.holder:  # the others do not know yet what follows
+            raise OutOfTurnError(turn=memory.turn.value)
         else:
-            seeds = self._seeds(memory, known)
-            numbers, noted["openings"] = self._opened(memory, known, seeds)
-            following, _ = self._followed(memory, known, seeds, numbers)
+            shown = self._opened(memory, known)
+            following, proposal, follows = self._led_to(memory, known, shown)
+            led = self._proposer(known, memory.question)
+            noted["openings"] = shown.digest
+            record = self._record(memory, known, shown.numbers, proposal, following)
         after = changed(
             memory,
             turn=Turn.OPENED,
             question=memory.question + 1,
             state=following,
             following=None,
+            follows=follows,
+            led=led,
             masks=None,
             agreed=None,
             opening=None,
             objectives=[*memory.objectives, self.summed.objective(following)],
             took=[*memory.took, sorted(known.survivors)],
         )
-        return after, noted
+        return _Advanced(after, noted, record)
 
-    def _seeds(self, memory: Remembered, known: Agreed) -> Seeds:
-        """The seeds that the sites have opened."""
+    def _record(
+        self,
+        memory: Remembered,
+        known: Agreed,
+        numbers: list[int],
+        proposal: JsonObject | None = None,
+        following: State | None = None,
+    ) -> bytes | None:
+        """What the holder keeps of the question, to show an auditor if it will (`records`); of large totals nothing.
+
+        Nobody proposes what follows from those, and all sites sign what came of it.
+        """
+        if known.part is not None:
+            return None
+        return records.written(
+            Record(
+                question=memory.question,
+                sites=sorted(known.survivors),
+                proposer=self._proposer(known, memory.question),
+                state=memory.state,
+                total=records.texts(numbers),
+                proposal=proposal or {},
+                following=following,
+                salt=self.workplace.randomness.token_bytes(SALT_BYTES).hex(),
+            )
+        )
+
+    def _opened(self, memory: Remembered, known: Agreed) -> Opened:
         question, me = memory.question, self.keys.holder
         openings: dict[str, Opening] = {} if memory.opening is None else {me: memory.opening}
         for site in known.survivors:
             sent = self.step.inbox.get(site)
             if site != me and sent is not None:
                 openings[site] = self._opening_of(site, question, known, sent)
-        return opening.seeds_of(self.table, question, known, openings)
-
-    def _opened(self, memory: Remembered, known: Agreed, seeds: Seeds) -> tuple[list[int], str]:
-        """The total, unless it is a part, and the digest of what was opened for it."""
-        if known.part is not None:
-            return [], seeds.digest(known.part[:1])
-        numbers = opening.opened(seeds, known, RING, self.summed.shape(memory.state).count)
-        return numbers, seeds.digest([str(number) for number in numbers])
+        count = self.summed.shape(memory.state).count
+        return opening.opened(self.table, question, known, openings, RING, count)
 
     def _opening_of(self, site: str, question: int, known: Agreed, sent: str) -> Opening:
         if site == self._proposer(known, question):  # what it proposes has its opening with it
@@ -489,36 +441,66 @@ class _Sitting:
         return messages.read(self.keys.open(site, label(question, OPEN), sent), Opening, site)
 
     def _proposal(self, site: str, question: int, sent: str) -> Proposal:
-        return messages.read(self.keys.open(site, label(question, PROPOSE), sent), Proposal, site)
+        """What a site proposed; opened once, for its opening and for what it proposes."""
+        known = (site, question, sent)
+        if known not in self.proposals:
+            opened = self.keys.open(site, label(question, PROPOSE), sent)
+            self.proposals[known] = messages.read(opened, Proposal, site)
+        return self.proposals[known]
 
-    def _followed(
-        self, memory: Remembered, known: Agreed, seeds: Seeds, numbers: Sequence[int]
-    ) -> tuple[JsonObject, JsonObject]:
-        """The state that the total leads to, and what was proposed: by this site, or by the one whose turn it was."""
-        site, summed = self._proposer(known, memory.question), self.summed
-        if isinstance(summed, SummedParts):
-            return self._advanced_by_parts(summed, memory, known, seeds), {}
-        summed.check(memory.state, numbers, len(known.survivors))
+    def _led_to(self, memory: Remembered, known: Agreed, shown: Opened) -> tuple[JsonObject, JsonObject, str]:
+        """Where a total leads; what was proposed, here or by whose turn it was; and what that one signed of it.
+
+        A total of fewer sites than before may lead back to the beginning, whatever anybody proposes.
+        """
+        if isinstance(self.summed, SummedParts):
+            return self._led_by_parts(self.summed, memory, known, shown)
+        fewer = bool(memory.took) and len(known.survivors) < len(memory.took[-1])
+        again = self.summed.without(memory.state) if fewer else None
+        if again is None:
+            self.summed.check(memory.state, shown.numbers, len(known.survivors))
+        site = self._proposer(known, memory.question)
         if site == self.keys.holder:
-            proposal = summed.propose(memory.state, numbers)
+            proposal = {} if again is not None else self.summed.propose(memory.state, shown.numbers)
+            follows = ""
         else:
-            sent = self.step.inbox.get(site)
-            if sent is None:
-                raise OpeningsMissingError(site=site)
-            proposal = self._proposal(site, memory.question, sent).proposal
+            proposal, follows = self._proposed(site, memory.question)
+        if again is not None:
+            return again, proposal, follows
         try:
-            return summed.follow(memory.state, numbers, proposal), proposal
+            return self.summed.follow(memory.state, shown.numbers, proposal), proposal, follows
         except ProposalInvalidError as error:
             raise error.of(site) from error
 
-    def _advanced_by_parts(self, summed: SummedParts, memory: Remembered, known: Agreed, seeds: Seeds) -> JsonObject:
-        """The state that a large total leads to: every site opens it block by block, and computes for itself."""
+    def _led_by_parts(
+        self, summed: SummedParts, memory: Remembered, known: Agreed, shown: Opened
+    ) -> tuple[JsonObject, JsonObject, str]:
+        """The same of a large total: nobody proposes, every site opens it block by block and computes for itself."""
         if known.part is None:
             raise OutOfTurnError(turn=memory.turn.value)
-        sites, shape = len(known.survivors), summed.shape(memory.state)
-        with self._blobs.open(Part(known.part[0], MEDIA_TYPE, known.part[1])) as source:
-            total = vectors.opened(source, shape, seeds.own, seeds.pairs, memory.question)
-            return summed.advance(memory.state, total, sites, self._blobs)
+        site, shape = self._proposer(known, memory.question), summed.shape(memory.state)
+        follows = "" if site == self.keys.holder else self._proposed(site, memory.question)[1]
+        with self.blobs.open(Part(known.part[0], MEDIA_TYPE, known.part[1])) as source:
+            total = vectors.opened(source, shape, shown.seeds.own, shown.seeds.pairs, memory.question)
+            return summed.advance(memory.state, total, len(known.survivors), self.blobs), {}, follows
+
+    def _proposed(self, site: str, question: int) -> tuple[JsonObject, str]:
+        """What a site proposes, and what it has signed of that."""
+        sent = self.step.inbox.get(site)
+        if sent is None:
+            raise OpeningsMissingError(site=site)
+        message = self._proposal(site, question, sent)
+        self._check_said(site, question, message)
+        return message.proposal, message.said
+
+    def _check_said(self, site: str, question: int, message: Proposal) -> None:
+        """Whether a proposal is the one that its site has signed for everybody."""
+        try:
+            same = self.keys.proven(site, label(question, PROPOSE), message.said) == _digest(message.proposal)
+        except EnvelopeError:
+            same = False
+        if not same:
+            raise MessageInvalidError(site=site, reason=Text(msgid("it has not signed what it proposes")))
 
     # --- result -----------------------------------------------------------------------------------------------------
     def result(self) -> Output:
@@ -526,15 +508,15 @@ class _Sitting:
 
         Its parts leave one site only; where that is lost, another one is asked for them.
         """
-        memory, noted = self._ending()
-        summed, question = self.summed, memory.question
+        advanced, summed = self._ending(), self.summed
+        memory = advanced.memory
         outcome = {
             "model": summed.outcome(memory.state),
             "objectives": [one or "" for one in memory.objectives],
             "took": memory.took,
         }
         named = digest(outcome)
-        signed = self.keys.sign(label(question, RESULT), named.encode())
+        signed = self.keys.sign(label(memory.question, RESULT), named.encode())
         parts = summed.parts(memory.state) if isinstance(summed, SummedParts) else ()
         said = {"outcome": outcome, "digest": named, "signed": signed, "own": memory.own, "parts": len(parts)}
         return Output(
@@ -543,23 +525,26 @@ class _Sitting:
             summed.persons(memory.state),
             parts=parts if messages.carried(self.step.inputs).proposer == self.keys.holder else (),
             memory=kept(changed(memory, turn=Turn.ENDED)),
-            noted=noted,
+            noted=advanced.noted,
+            record=advanced.record,
         )
 
-    def _ending(self) -> tuple[Remembered, dict[str, str]]:
+    def _ending(self) -> _Advanced:
         """The memory at the end; where parts leave, it may be asked for again."""
         again = (Turn.ENDED,) if isinstance(self.summed, SummedParts) else ()
         memory = recalled(self.workplace.memory, Turn.OPENED, Turn.PROPOSED, *again)
-        memory, noted = (memory, {}) if memory.turn is Turn.ENDED else self._advanced(memory)
-        if self.summed.asked(memory.state) is not None:
+        advanced = _Advanced(memory, {}) if memory.turn is Turn.ENDED else self._advanced(memory)
+        if self.summed.asked(advanced.memory.state) is not None:
             raise OutOfTurnError(turn=memory.turn.value)
-        return memory, noted
+        return advanced
 
-    def _sent(self, site: str) -> str:
-        sent = self.step.inbox.get(site)
-        if sent is None:
-            raise OpeningsMissingError(site=site)
-        return sent
+
+def _digest(proposal: JsonObject) -> bytes:
+    """The digest of a proposal, as it is signed; of what has none, nothing."""
+    try:
+        return digest(proposal).encode()
+    except ValueError:
+        return b""
 
 
 def _decoded(words: str) -> bytes:

@@ -11,7 +11,7 @@ from medspace.core.parts import Keeping, Part
 from medspace.core.usage import Output, Step
 from medspace.runs.masked.site import MaskedSite
 from medspace.runs.ports import Answer, Question
-from tests.unit.runs.masked.around import ADMISSION, CLOCK, Coordinated, Seated, seated
+from tests.masked import ADMISSION, CLOCK, Coordinated, Seated, seated
 
 
 @dataclass

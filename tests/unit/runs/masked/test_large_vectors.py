@@ -25,7 +25,7 @@ from tests.e2e.house.big_vector import (
     AveragingTask,
     moved,
 )
-from tests.unit.runs.masked.around import names
+from tests.masked import names
 from tests.unit.runs.masked.carried import table
 
 COUNT, CLIP, ROUNDS = 100_001, 0.5, 2

@@ -1,0 +1,117 @@
+"""What a site contributes to a question: its own sums, under masks, and the hashes of all that may ever be opened."""
+
+import base64
+from dataclasses import dataclass
+from typing import cast
+
+import msgspec
+
+from medspace.core.canonical import JsonObject
+from medspace.core.engine import MASKED_WEIGHTS
+from medspace.core.errors import InvalidInputError
+from medspace.core.hashing import digest_bytes
+from medspace.core.limits import KIB
+from medspace.core.parts import Part
+from medspace.core.text import Text, msgid
+from medspace.privacy.masking import fixed
+from medspace.privacy.masking.masks import masked
+from medspace.privacy.masking.ring import MOST_NUMBERS, Ring
+from medspace.privacy.masking.seeds import SEED_BYTES, Kind, round_seed
+from medspace.privacy.masking.shamir import split
+from medspace.runs.masked import messages, opening, vectors
+from medspace.runs.masked.memory import Masks, Remembered
+from medspace.runs.masked.messages import Contribution, SharedSeed
+from medspace.runs.masked.ports import Asked, Shape, SummedParts, Summing, SummingParts
+from medspace.runs.masked.sitting import Sitting
+from medspace.runs.masked.vectors import MEDIA_TYPE
+
+RING = Ring(192)  # 96 bits behind the point, and room for sums of squares: no scale has to be agreed on
+INLINE = 128 * KIB  # of all masked vectors together: larger ones are parts
+
+
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """A masked vector: in words, or as a part beside them."""
+
+    digest: str
+    words: str = ""
+    part: Part | None = None
+
+
+class Contributing(Sitting):
+    """The part of a step that makes a contribution."""
+
+    def vector(self, asked: Asked, shape: Shape, masks: Masks, question: int) -> tuple[Vector, int]:
+        """The site's sums under their masks, and the persons behind them."""
+        me, seats = self.keys.holder, len(self.keys.seats)
+        if isinstance(self.summed, SummedParts):
+            part, persons = self._summed_in_parts(asked, shape, masks, question)
+            return Vector(vectors.named(part), part=part), persons
+        if shape.bits != RING.bits or shape.count > MOST_NUMBERS or not fixed.fits(shape.largest, seats, RING):
+            raise vectors.no_place()
+        numbers, persons = self._sums(asked, shape, question)
+        content = RING.to_bytes(masked(RING.encode(numbers), RING, me, masks.pairs, masks.own))
+        named = digest_bytes(content)
+        if len(content) <= INLINE // seats:
+            return Vector(named, words=base64.b64encode(content).decode()), persons
+        with self.blobs.create(MEDIA_TYPE) as made:
+            made.write(content)
+        return Vector(named, part=made.part), persons
+
+    def _summed_in_parts(self, asked: Asked, shape: Shape, masks: Masks, question: int) -> tuple[Part, int]:
+        """The same of a large vector: only where the contract knows what the coordinator could do with its sum."""
+        if self.admission.protection != MASKED_WEIGHTS:
+            raise InvalidInputError(reason=Text(msgid("its sums are too large for what its protection promises")))
+        vectors.check_place(shape, len(self.keys.seats))
+        summing = cast("SummingParts", self.site.task.summing)
+        material, blobs = self.workplace.material, self.blobs
+        blocks, persons = summing.blocks(self.admission, self.step.task, asked, shape, material, question, blobs)
+        return vectors.hidden(blocks, shape, self.keys.holder, masks.pairs, masks.own, blobs), persons
+
+    def _sums(self, asked: Asked, shape: Shape, question: int) -> tuple[list[int], int]:
+        summing = cast("Summing", self.site.task.summing)
+        numbers, persons = summing.sums(
+            self.admission, self.step.task, asked, shape, self.workplace.material, question
+        )
+        if len(numbers) != shape.count or not fixed.in_range(numbers, shape.largest, 1):
+            raise InvalidInputError(reason=Text(msgid("a sum is larger than the ranges of the columns allow")))
+        return numbers, persons
+
+    def own(self, asked: Asked, question: int) -> JsonObject:
+        """The site's own quality, where its terms list it as something that may leave."""
+        if self.site.quality not in self.admission.listed or isinstance(self.summed, SummedParts):
+            return {}
+        summing = cast("Summing", self.site.task.summing)
+        found = summing.own_quality(self.admission, self.step.task, asked, self.workplace.material, question)
+        return {} if found is None else found[0]
+
+    def masks(self, memory: Remembered) -> Masks:
+        """The seeds of a question's masks."""
+        table, question, me = self.table, memory.question, self.keys.holder
+        pairs = {
+            peer: round_seed(secret, table.manifest, question, opening.PART, *table.pair(me, peer))
+            for peer, secret in memory.secrets.items()
+        }
+        return Masks(self.workplace.randomness.token_bytes(SEED_BYTES), pairs, "", b"")
+
+    def contributed(
+        self, memory: Remembered, masks: Masks, vector: Vector
+    ) -> tuple[Masks, Contribution, dict[str, bytes]]:
+        """The secrets of the masks, what is said of them and of the masked vector, and the shares for the peers."""
+        table, question, me = self.table, memory.question, self.keys.holder
+        dealt = split(masks.own, table.thresholds.opening, len(table.seats), self.workplace.randomness)
+        shares = {site: share.value for site, share in zip(table.seats, dealt, strict=True)}
+        contribution = Contribution(
+            question=question,
+            digest=vector.digest,
+            words=vector.words,
+            own=table.commitment(Kind.SELF, masks.own, question, me),
+            pairs={
+                peer: table.commitment(Kind.PAIR, seed, question, *table.pair(me, peer))
+                for peer, seed in masks.pairs.items()
+            },
+            shares={site: table.commitment(Kind.SHARE, value, question, me, site) for site, value in shares.items()},
+            follows=memory.follows,
+        )
+        sent = {peer: messages.written(SharedSeed(share.hex())) for peer, share in shares.items() if peer != me}
+        return msgspec.structs.replace(masks, share=shares[me]), contribution, sent

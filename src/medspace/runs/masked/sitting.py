@@ -1,0 +1,95 @@
+"""A step at a seat of a masked run: the seat and its task, as everything that a site does there knows them."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from medspace.core.engine import Peers, Workplace
+from medspace.core.errors import InvalidInputError
+from medspace.core.limits import STEP
+from medspace.core.parts import Blobs
+from medspace.core.text import Text, msgid
+from medspace.core.usage import Admission, Step
+from medspace.privacy.masking.thresholds import LEAST_SITES, Thresholds
+from medspace.runs.masked.errors import OpeningsMissingError
+from medspace.runs.masked.messages import Proposal
+from medspace.runs.masked.opening import Table
+from medspace.runs.masked.ports import MaskedTask, Summed, SummedParts
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One kind of task under masks, and the names of its outputs; a contribution with its vector has `most` bytes."""
+
+    task: MaskedTask
+    most: int = STEP
+
+    @property
+    def progress(self) -> str:
+        """The output that says how far a run is."""
+        return f"{self.task.name}.progress"
+
+    @property
+    def outcome(self) -> str:
+        """The output that has the model."""
+        return f"{self.task.name}.model"
+
+    @property
+    def quality(self) -> str:
+        """The output that has a site's own quality: part of the model's, where the terms list it."""
+        return f"{self.task.name}.quality"
+
+
+@dataclass(frozen=True)
+class Sitting:
+    """One step at one seat."""
+
+    site: Line
+    admission: Admission
+    step: Step
+    workplace: Workplace
+    keys: Peers
+    proposals: dict[tuple[str, int, str], Proposal] = field(default_factory=dict)  # those that were opened
+
+    @cached_property
+    def summed(self) -> Summed | SummedParts:
+        """The task."""
+        return self.site.task.summed(self.step.task)
+
+    @cached_property
+    def table(self) -> Table:
+        """The seats and the terms of the run.
+
+        Raises:
+            ThresholdsInvalidError: there are too few seats.
+        """
+        keys, terms = self.keys, self.keys.terms
+        thresholds = Thresholds.for_seats(len(keys.seats), terms.colluders, max(terms.min_sites, LEAST_SITES))
+        thresholds.check()
+        return Table(keys.seats, keys.holder, terms.manifest, thresholds, terms.leaving)
+
+    @property
+    def peers(self) -> tuple[str, ...]:
+        """The other seats."""
+        return tuple(site for site in self.keys.seats if site != self.keys.holder)
+
+    @property
+    def blobs(self) -> Blobs:
+        """The place of parts.
+
+        Raises:
+            InvalidInputError: there is none.
+        """
+        if self.workplace.blobs is None:
+            raise InvalidInputError(reason=Text(msgid("there is no place for the parts of this run")))
+        return self.workplace.blobs
+
+    def sent(self, site: str) -> str:
+        """What a peer has sent.
+
+        Raises:
+            OpeningsMissingError: nothing.
+        """
+        sent = self.step.inbox.get(site)
+        if sent is None:
+            raise OpeningsMissingError(site=site)
+        return sent
