@@ -28,7 +28,7 @@ class MaskedEngine(Engine):
         OutputForm("count.opening", message=True),
         OutputForm("count.model"),
     )
-    limits: StepLimits = StepLimits(rowless=frozenset({"open", "result"}))
+    limits: StepLimits = field(default_factory=lambda: StepLimits(rowless=frozenset({"open", "result"})))
     model: tuple[float, ...] = (1.0, 2.0)
     expected: int = 0
 
