@@ -74,5 +74,14 @@ def listed(policy: Policy) -> frozenset[str]:
     return frozenset.intersection(*named) if named else frozenset()
 
 
+def holders(policy: Policy) -> frozenset[str]:
+    """The other holders that every permission of the policy names for its runs; none where one leaves them open."""
+    named = []
+    for rule in policy.permissions:
+        found = [frozenset(leaf.right) for leaf in leaves(rule.constraints) if leaf.operand == "medspace:holders"]
+        named.append(frozenset.intersection(*found) if found else frozenset())
+    return frozenset.intersection(*named) if named else frozenset()
+
+
 def _largest(found: list[Atomic], operand: str, default: int = 0) -> int:
     return max((int(leaf.right[0]) for leaf in found if leaf.operand == operand), default=default)

@@ -16,7 +16,7 @@ from typing import Any
 from medspace.core.clock import instant
 from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_SUMS
 from medspace.core.text import Fact, Text, msgid
-from medspace.policy import purposes
+from medspace.policy import outputs, purposes
 from medspace.policy.logic import any_of, negated
 from medspace.policy.model import PROTOCOL, Atomic, UseRequest, Value
 from medspace.policy.points import Point
@@ -156,23 +156,13 @@ PROTECTIONS: Mapping[str, Text] = {
     ),
 }
 
-# The kinds of result of a run under masks, by the end of their names (`runs.masked`); of others the name is shown.
-_OUTPUTS: Mapping[str, str] = {
-    "progress": msgid("progress of the fit ({kind})"),
-    "model": msgid("the model ({kind})"),
-    "quality": msgid("how good the model is at this data holder alone ({kind})"),
-}
 
+# The kinds of result of a run under masks, by the end of their names (`runs.masked`); of others the name is shown.
 _PLACES = {
     "EU": Text(msgid("the European Union")),
     "EEA": Text(msgid("the European Economic Area")),
     WORLD: Text(msgid("any country")),
 }
-
-
-def _output(kind: str) -> Fact | Text:
-    words = _OUTPUTS.get(kind.rpartition(".")[2])
-    return kind if words is None else Text(words, {"kind": kind})
 
 
 def _moment(value: datetime) -> str:
@@ -371,9 +361,9 @@ _ROWS = (
         read=_one_of(_OUTPUT),
         fact=lambda request: request.output,
         tests={"isAnyOf": lambda held, listed: held == PROTOCOL or _any(operator.eq)(held, listed)},
-        show=_output,
+        show=outputs.words,
         phrases={"isAnyOf": msgid("with no other results leaving the data holder than {value}")},
-        states=msgid("The result is of the kind {held}."),
+        states=msgid("The result is {held}."),
         remedy=msgid("Ask for a kind of result that may leave."),
         line=msgid("Only these kinds of result leave the data holder: {value}."),
     ),

@@ -16,6 +16,7 @@ SiteError                  one site did not deliver
 RunError                   the whole run failed
  |- SitesRefusedError      sites said no, and nobody said to go on without them
  |- SitesAwayError         sites stayed away, and nobody said to go on without them
+ |- DepartureError         under masks, a site is missing whose contract does not let the run go on without it
  |- AnswersInvalidError    the answers of a round cannot be right together
  |- PartsLostError | PartsRoomError
  |- CoordinatorAwayError   who was to lead it does not answer
@@ -163,6 +164,21 @@ class SitesAwayError(RunError):
     sentence = msgid("{sites}: {reason}")
     next_step = msgid("Train again when they are back, or train without them: --without-missing.")
     exit_code = WaitingError.exit_code
+
+
+class DepartureError(RunError):
+    """Under masks, a site is missing whose own contract does not let the run go on without it, whoever says so."""
+
+    code = "run.departure"
+    sentence = msgid(
+        "The run under masks cannot go on without {bound}: sums with a hospital and sums without it differ by its "
+        "own numbers, so its contract decides, and it does not list that the run may."
+    )
+    next_step = msgid(
+        "Train again when it is back. --without-missing goes on only without hospitals whose contracts list "
+        "run.departure among their outputs."
+    )
+    exit_code = RefusedError.exit_code
 
 
 class TooFewSitesError(RunError):

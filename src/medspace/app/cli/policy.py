@@ -6,7 +6,7 @@ import typer
 
 from medspace.app.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, LanguageOption
 from medspace.app.cli.session import session
-from medspace.app.questions import cells_told, questions_left
+from medspace.app.questions import cells_told, numbers_left, questions_left
 from medspace.app.screen import Screen
 from medspace.core.canonical import JsonObject
 from medspace.core.engine import COORDINATOR_SEES_SUMS
@@ -67,5 +67,6 @@ def _show(screen: Screen, decided: JsonObject) -> None:
     elif decided["protection"] == COORDINATOR_SEES_SUMS:
         screen.line(Text(msgid("Sums are not masked: whoever leads the run sees those of this hospital.")))
     screen.line(questions_left(decided["questions"]))
+    screen.line(numbers_left(decided["numbers"]))
     if decided["small_cells"]:
         screen.line(cells_told(decided["questions"]["dataset"], decided["small_cells"]))
