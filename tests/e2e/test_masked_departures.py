@@ -1,4 +1,4 @@
-"""A hospital that is lost in the middle of a masked fit: waited for, then the end, unless its own contract lets it go.
+"""A hospital is lost in the middle of a masked fit: waited for, then the end, unless its own contract lets it go.
 
 That is so whatever the user says: sums with a hospital and sums without it differ by its own numbers.
 """

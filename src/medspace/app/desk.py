@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from medspace import __version__
@@ -49,7 +49,6 @@ from medspace.connector.usage.service import UsageControl
 from medspace.connector.usage.spent import COUNT, exhausted, spent
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock, instant
-from medspace.core.engine import MASKED_SUMS
 from medspace.core.errors import InvalidInputError
 from medspace.core.paging import Cursor, cursor, newest
 from medspace.core.signing import Signer
@@ -59,6 +58,7 @@ from medspace.ledger import bundle, service
 from medspace.ledger.model import CHECKPOINTS, decode
 from medspace.policy import labels, odrl, rules, templates
 from medspace.policy.actions import action_of
+from medspace.policy.masks import protection
 from medspace.policy.model import UseRequest
 from medspace.policy.points import Point
 from medspace.policy.service import dry_run
@@ -399,12 +399,15 @@ class Desk:
         given = await self.database.read(lambda tx: self.usage.given(tx, dataset.id))
         label = labels.parse(labelled.label if labelled else None)
         request = self._wished(wish, dataset.id)
-        tried = [dry_run(odrl.parse(offer), label, request) for offer in dataset.offers]
+        terms = [odrl.parse(offer) for offer in dataset.offers]
+        tried = [dry_run(one, label, replace(request, protection=protection(one))) for one in terms]
         best = next((run for run in tried if run.decision.permitted), tried[0])
         return {
             **views.decision(best.decision, speak),
             "contract": [text.render(speak) for text in best.terms],
             "remedies": [text.render(speak) for text in best.remedies],
+            "protection": protection(terms[tried.index(best)]),
+            "masks": views.masks(best.masks, speak),
             "questions": questions.shown(dataset.id, allowance),
             "numbers": questions.numbers_shown(dataset.id, given, self.assets.cells(dataset.id)),
             "small_cells": await asyncio.to_thread(self.assets.small_cells, dataset.id),
@@ -419,7 +422,6 @@ class Desk:
             time=_instant(wish["at"]) if wish["at"] else self.clock.now(),
             count=0,
             target=dataset,
-            protection=MASKED_SUMS,
             holders=tuple(wish.get("holders", ())) or None,
         )
 

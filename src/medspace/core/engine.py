@@ -95,6 +95,18 @@ class Peers(Protocol):
         """Messages for several peers, by their DIDs, under one label; signed once, so cheaper than each by itself."""
         ...
 
+    def announce(self, label: str, content: bytes, messages: Mapping[str, bytes]) -> tuple[str, dict[str, str]]:
+        """A message for everybody, not sealed, and messages for peers, as of `seal_all`: signed once, together."""
+        ...
+
+    def announced(self, peer: str, label: str, text: str) -> bytes:
+        """What a peer said for everybody with messages that it sealed. With one of these it is proven once in a step.
+
+        Raises:
+            InvalidInputError: the peer did not sign it for this run under this label.
+        """
+        ...
+
     def open(self, peer: str, label: str, sealed: str) -> bytes:
         """A message of one peer, whether it was sealed alone or with others.
 

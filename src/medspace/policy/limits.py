@@ -5,14 +5,12 @@ from datetime import datetime
 from functools import lru_cache
 
 from medspace.core.decision import Decision
-from medspace.policy.model import Atomic, Policy, Rule, UseRequest
+from medspace.policy.masks import COLLUDERS
+from medspace.policy.model import Atomic, Policy, Rule, UseRequest, leaves
 from medspace.policy.points import Point
-from medspace.policy.rules import decide, leaves
+from medspace.policy.rules import decide
 
 KEPT = 256  # permissions whose limits stay known
-
-
-COLLUDERS = 1  # where the terms do not say how many sites may tell one another everything
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,9 @@ RunError                   the whole run failed
  |- PartsLostError | PartsRoomError
  |- CoordinatorAwayError   who was to lead it does not answer
  |- CoordinatorRefusedError  who was to lead it does not, or what it says of it does not hold
- `- TooFewSitesError | TooFewAskedError | RunCancelledError
+ |- TooFewAskedError       it names too few sites
+ |   `- TooFewMaskedError  for masks
+ `- TooFewSitesError | RunCancelledError
 NotCoordinatedError        this connector leads no runs for that member
 CoordinatorBusyError       it leads as many for it as it does at a time
 """
@@ -194,6 +196,20 @@ class TooFewAskedError(RunError):
     sentence = msgid("The run asks {asked} sites; the task or an agreement needs {needed}.")
     next_step = msgid("Agree with more hospitals (`medspace negotiate`) and name their agreements too.")
     exit_code = InvalidInputError.exit_code
+
+
+class TooFewMaskedError(TooFewAskedError):
+    """The run names fewer sites than masks take under the agreements."""
+
+    code = "learning.too_few_masked"
+    sentence = msgid(
+        "The run asks {asked} sites; masks take {needed} under these agreements: {hidden} in the sum, besides "
+        "{others} that may tell what they see."
+    )
+    next_step = msgid(
+        "Agree with more hospitals (`medspace negotiate`) and name their agreements too. Three are enough only where "
+        "their contracts say `colluders = 0`."
+    )
 
 
 class AnswersInvalidError(RunError):

@@ -203,6 +203,7 @@ class Lineage:
     asked: tuple[str, ...] = ()
     missing: tuple[Fault, ...] = ()
     coordinator: str = ""  # DID
+    manifest: str = ""  # as the user signed it
 
 
 @dataclass(frozen=True, slots=True)

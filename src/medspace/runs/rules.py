@@ -17,6 +17,7 @@ from medspace.runs.errors import (
     SitesAwayError,
     SitesRefusedError,
     TooFewAskedError,
+    TooFewMaskedError,
     TooFewSitesError,
 )
 from medspace.runs.model import Failure, Fault, Run, RunState, Seat
@@ -108,7 +109,7 @@ def check_attendance(demands: Demands, run: Run) -> None:
         SitesRefusedError, SitesAwayError: sites are missing, and nobody said to go on without them.
         DepartureError: the contract of one that is missing does not let the run go on without it.
         TooFewSitesError: fewer are left than needed.
-        TooFewAskedError: fewer were asked than needed.
+        TooFewAskedError: fewer were asked than needed; TooFewMaskedError: than masks take.
     """
     bound = bound_to_stay(run)
     refusals = [fault for fault in run.faults if not fault.away]
@@ -124,6 +125,18 @@ def check_attendance(demands: Demands, run: Run) -> None:
         raise TooFewAskedError(asked=len(run.seats), needed=least)
     if len(seats) < least:
         raise TooFewSitesError(answered=len(seats), asked=len(run.seats), needed=least)
+    if demands.protection == MASKED_SUMS:
+        _check_masks(demands, run, seats)
+
+
+def _check_masks(demands: Demands, run: Run, seats: Sequence[Seat]) -> None:
+    """Sites would refuse a run of fewer (`seating.masks`): say so before any of them is asked."""
+    hidden, others = promised(demands, seats), max(seat.colluders for seat in seats)
+    if len(seats) >= hidden + others:
+        return
+    if run.faults:
+        raise TooFewSitesError(answered=len(seats), asked=len(run.seats), needed=hidden + others)
+    raise TooFewMaskedError(asked=len(run.seats), needed=hidden + others, hidden=hidden, others=others)
 
 
 def bound_to_stay(run: Run) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from medspace.connector.model import AGREEMENTS
 from medspace.connector.usage import labelling, memory, rules
 from medspace.connector.usage.calls import Admitted, Holder, Refusal, Visit, numbered, told
 from medspace.connector.usage.conditions import Conditions, Leaving
+from medspace.connector.usage.conditions.seats import manifest_of
 from medspace.connector.usage.errors import JobClosedError, StepHeldError, StepUnknownError, WithheldError
 from medspace.connector.usage.model import JOBS, QUESTIONS, Job, Outcome
 from medspace.connector.usage.requests import Requests, UseContext
@@ -15,6 +16,7 @@ from medspace.core.canonical import LARGEST_INTEGER
 from medspace.core.clock import Clock, stamp
 from medspace.core.decision import Decision, combine
 from medspace.core.engine import MASKED_SUMS
+from medspace.core.hashing import digest_bytes
 from medspace.core.store import Transaction
 from medspace.core.usage import Admission, Output, Release
 from medspace.ledger.model import Entry
@@ -71,7 +73,8 @@ class Gate:
         facts = {"release": release_id, "admission": admission.id, "output": output.kind}
         more = {"round": step.round, "digest": found.digest}
         parts = {"parts": [f"sha256:{part.digest}" for part in output.parts]} if output.parts else {}
-        said = facts | more | parts | dict(output.noted)
+        kept = {} if output.record is None else {"record": digest_bytes(output.record)}
+        said = facts | more | parts | dict(output.noted) | kept
         entry = record(tx, Entry("use.released", stamp(now), self.holder.did, said))
         if leaving is not None:
             self._note(tx, leaving)
@@ -94,6 +97,8 @@ class Gate:
         protocol = output.kind in admission.messages or output.kind in admission.masked
         alone = remembers or protocol or bool(output.outbox)
         self.holder.notebook.keep(tx, release, now, alone=alone, worded=output.worded)
+        if output.record is not None:
+            self.holder.notebook.record(tx, release, manifest_of(tx, admission.use), output.record, now)
         return release
 
     def _note(self, tx: Transaction, leaving: Leaving) -> None:

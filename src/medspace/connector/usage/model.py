@@ -173,6 +173,18 @@ class TakenSeat:
     keys: tuple[str, ...] = ()  # of all seats, as they were signed; none until they came
 
 
+@dataclass(frozen=True, slots=True)
+class KeptRecord:
+    """What the holder keeps of a release to show an auditor, sealed (`core.usage.Output.record`)."""
+
+    id: str  # the admission
+    run: str  # of the manifest; "" of a use without one
+    entry: int  # index of the release in the holder's log
+    time: str
+    sealed: str
+
+
 MEMORIES = Collection("use_memories", Memory)
 SEATS = Collection("taken_seats", TakenSeat)
-COLLECTIONS = (LABELS, JOBS, QUESTIONS, KEPT, VERSIONS, SPENT, DISCLOSURES, MEMORIES, SEATS)
+RECORDS = Collection("kept_records", KeptRecord, keys=("run", "time"))
+COLLECTIONS = (LABELS, JOBS, QUESTIONS, KEPT, VERSIONS, SPENT, DISCLOSURES, MEMORIES, SEATS, RECORDS)

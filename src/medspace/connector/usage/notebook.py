@@ -13,19 +13,29 @@ import msgspec
 
 from medspace.connector.usage import states
 from medspace.connector.usage.brakes import MOST_ROUNDS, MOST_WITHHELD_OF_ONE, YEAR
-from medspace.connector.usage.errors import QuestionsSealedError
-from medspace.connector.usage.model import KEPT, QUESTIONS, Job, Kept, Outcome, Question
+from medspace.connector.usage.errors import QuestionsSealedError, RecordsMissingError
+from medspace.connector.usage.model import (
+    KEPT,
+    QUESTIONS,
+    RECORDS,
+    Job,
+    Kept,
+    KeptRecord,
+    Outcome,
+    Question,
+)
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import stamp
 from medspace.core.sealing import Sealer
 from medspace.core.store import Database, Transaction
 from medspace.core.usage import Admission, Brakes, Output, Release, Step
+from medspace.runs.manifest import Manifest
 
 PAGE = 200
 RETENTION = timedelta(days=730)  # how long questions are kept where the holder sets nothing else
 MOST_COMPARED = 100  # tasks of an asset that a new one is held against
 _ASKED, _ANSWER, _OUTPUT, _TOLD, _GRANTED = "question", "answer", "output", "told", "granted"
-_WORDED = "worded"
+_WORDED, _RECORD = "worded", "record"
 _ANSWERS = (Outcome.RELEASED, Outcome.HELD)  # what waits for a person counts as answered: it may still leave
 
 
@@ -145,6 +155,14 @@ class Notebook:
         request = "" if alone else question.request
         tx.insert(KEPT, Kept(question.id, question.asset, request, question.version, stamp(now), sealed))
 
+    def record(
+        self, tx: Transaction, release: Release, manifest: Manifest | None, content: bytes, now: datetime
+    ) -> None:
+        """Keep what the engine recorded of a release, for an auditor that the holder shows it to."""
+        sealed = self.sealer.seal(compress(content, Z_BEST_SPEED), f"{_RECORD} {release.admission}")
+        run = "" if manifest is None else manifest.run
+        tx.insert(RECORDS, KeptRecord(release.admission, run, release.entry, stamp(now), sealed))
+
     def hold(self, tx: Transaction, admission: str, output: Output, now: datetime, reasons: Sequence[str]) -> None:
         """Keep an output that waits for a person, and why it does."""
         self.settle(tx, admission, Outcome.HELD)
@@ -205,13 +223,17 @@ class Notebook:
         """Delete some of what was kept for its time; whether there may be more."""
         questions = tx.find(QUESTIONS, order_by="time", limit=PAGE)
         answers = tx.find(KEPT, order_by="time", limit=PAGE)
+        records = tx.find(RECORDS, order_by="time", limit=PAGE)
         old = [question for question in questions if question.time <= stamp(now - self.retention)]
+        done = [record for record in records if record.time <= stamp(now - self.retention)]
         stale = [answer for answer in answers if answer.time <= stamp(now - YEAR)]
         for question in old:
             tx.delete(QUESTIONS, question)
         for answer in stale:
             tx.delete(KEPT, answer)
-        return PAGE in (len(old), len(stale))
+        for record in done:
+            tx.delete(RECORDS, record)
+        return PAGE in (len(old), len(stale), len(done))
 
     async def check(self, database: Database) -> None:
         """Whether what was kept can be opened: a secret that was lost would let everything be asked anew.
@@ -269,6 +291,27 @@ class Notebook:
             said = {"task": step.task, "round": step.round, "step": step.name, "inputs": step.inputs}
             shown.append({"entry": question.entry, **said})
         return shown
+
+    def recorded(self, tx: Transaction, run: str) -> tuple[JsonObject, list[JsonObject]]:
+        """The task of a run and its records, as an auditor is shown them, in the order of the log.
+
+        Raises:
+            RecordsMissingError: none is kept.
+            ValueError: they were sealed with another secret.
+        """
+        found: list[KeptRecord] = []
+        last: str | None = None
+        while page := tx.find(RECORDS, where={"run": run}, after=last, limit=PAGE):
+            found, last = [*found, *page], page[-1].id
+        question = tx.get(QUESTIONS, found[0].id) if run and found else None
+        if question is None:
+            raise RecordsMissingError(run=run)
+        found.sort(key=lambda record: record.entry)
+        shown: list[JsonObject] = [
+            {"entry": record.entry, "record": self._open(_RECORD, record.id, record.sealed).decode()}
+            for record in found
+        ]
+        return self.shown(question).task, shown
 
     def shown(self, question: Question) -> Step:
         """What was asked.

@@ -13,7 +13,7 @@ from medspace.connector.usage.disclosures import numbers_in
 from medspace.core.canonical import LARGEST_INTEGER, Json, JsonObject
 from medspace.core.decision import Decision, Premise, Verdict, combine
 from medspace.core.engine import WORD
-from medspace.core.limits import DEEPEST, FEW, LEAVES, PARTS, RELEASE
+from medspace.core.limits import DEEPEST, FEW, LEAVES, PARTS, RECORD, RELEASE
 from medspace.core.parts import flaw_of_part
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Admission, Output, RowScope, Step, release_digest
@@ -33,6 +33,7 @@ _FORM = {
     "outbox": Mapping,
     "noted": Mapping,
     "worded": Step | None,
+    "record": bytes | None,
 }
 _HOLDING = frozenset((dict, list, tuple))
 _PLAIN = frozenset((str, int, float, bool, NoneType))
@@ -134,7 +135,9 @@ def in_the_open(admission: Admission, output: Output, now: datetime) -> Decision
 
 def is_output(output: object) -> bool:
     """Whether what an engine gave back has the form of an output; what it says is for the gate."""
-    return isinstance(output, Output) and all(isinstance(getattr(output, name), form) for name, form in _FORM.items())
+    if not isinstance(output, Output) or len(output.record or b"") > RECORD:
+        return False
+    return all(isinstance(getattr(output, name), form) for name, form in _FORM.items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,13 @@ RunError
  |- TotalInvalidError     the total of a round cannot be right; nobody can tell whose fault it is
  `- ProposalInvalidError  the next question does not follow from the total; whoever proposed it is named
 InvalidInputError
- `- MaskedError           a site does not go on
-     |- MaskedKeysError | OutOfTurnError | SurvivorsError | OpeningsMissingError
-     `- MessageInvalidError   what another site sent cannot be used; it is named
-         `- FalseOpeningError
+ |- TotalRefusedError     a site does not go on from a total that cannot be right
+ |- MaskedError           a site does not go on; where nothing else is said, whoever carried it all is named
+ |   |- MaskedKeysError | OutOfTurnError | SurvivorsError | OpeningsMissingError | VectorsExchangedError
+ |   |- MasksDifferError      two sites contradict each other; nobody can tell which one lies
+ |   `- MessageInvalidError   what another site sent cannot be used; it is named
+ |       `- FalseOpeningError | FalseProposalError | ProposalsDifferError
+ `- RecordsMalformedError | ModelFileError   a file that an auditor is shown holds something else
 """
 
 from medspace.core.errors import InvalidInputError, ProofError
@@ -46,10 +49,18 @@ class ProposalInvalidError(RunError, ProofError):
         return ProposalInvalidError(self._round, self._reason, site)
 
 
+class TotalRefusedError(InvalidInputError):
+    """A site does not go on from a total that cannot be right."""
+
+    code = TotalInvalidError.code
+    sentence = TotalInvalidError.sentence
+    next_step = TotalInvalidError.next_step
+
+
 class MaskedError(InvalidInputError):
     """A site does not go on with a masked round, as it was brought to it."""
 
-    named = ""  # the DID of whom the log names for it
+    named: str | None = None  # the DID of whom the log names for it: "" nobody, None whoever carried it
 
     code = "masked.refused"
     sentence = msgid("This site does not go on with the masked round: {reason}.")
@@ -84,8 +95,26 @@ class OpeningsMissingError(MaskedError):
     """Too few sites have given what opens a total."""
 
     code = "masked.openings"
-    sentence = msgid("Of {site}, too few sites gave what opens its part of the total.")
+    sentence = msgid("Too few sites gave what opens the part of {site} in the total.")
     next_step = msgid("The coordinator did not carry all messages: resume the run, or start a new one.")
+
+
+class VectorsExchangedError(MaskedError):
+    """A vector beside a step is not the one that its site has signed."""
+
+    code = "masked.vectors"
+    sentence = msgid("The vector that was brought as that of {site} is not the one that it has signed.")
+    next_step = msgid("The coordinator carried another one. Start a new run; do it again with another coordinator.")
+
+
+class MasksDifferError(MaskedError):
+    """Two other sites say different things of the mask that they share."""
+
+    named = ""
+
+    code = "masked.masks_differ"
+    sentence = msgid("{site} and {other} say different things of the mask that they share: one of them lies.")
+    next_step = msgid("Look at the logs of both: each names the other there. Then run without the one that lied.")
 
 
 class MessageInvalidError(MaskedError):
@@ -97,7 +126,7 @@ class MessageInvalidError(MaskedError):
 
     def __init__(self, site: str, reason: Fact | Text, **facts: Fact | Text) -> None:
         super().__init__(site=site, reason=reason, **facts)
-        self.named = site
+        self.named = "" if site == "-" else site  # of what the coordinator alone has written
 
 
 class FalseOpeningError(MessageInvalidError):
@@ -107,9 +136,32 @@ class FalseOpeningError(MessageInvalidError):
     sentence = msgid("What {site} opened is not what it had committed to: {reason}.")
 
 
+class ProposalsDifferError(MessageInvalidError):
+    """A site proposed different questions to different sites; it has signed both."""
+
+    code = "masked.proposals_differ"
+    sentence = msgid("{site} cannot be followed: {reason}.")
+
+
 class FalseProposalError(MessageInvalidError):
     """The next question that a site proposed does not follow from the total; the site is named."""
 
     code = ProposalInvalidError.code
     sentence = ProposalInvalidError.sentence
     next_step = ProposalInvalidError.next_step
+
+
+class RecordsMalformedError(InvalidInputError):
+    """A file that does not hold a holder's records of a run."""
+
+    code = "masked.records_malformed"
+    sentence = msgid("These are not the records of a masked run: {reason}.")
+    next_step = msgid("Ask the holder to export them again with `medspace audit records`.")
+
+
+class ModelFileError(InvalidInputError):
+    """A file that does not hold an exported model."""
+
+    code = "masked.model_malformed"
+    sentence = msgid("This is not an exported model: {reason}.")
+    next_step = msgid("Ask whose model it is to export it again with `medspace audit model`.")
