@@ -1,4 +1,4 @@
-"""With whom a dataset is summed up under masks: shown, and changed by a verb that says first what the change exposes."""
+"""With whom a dataset is summed up under masks: shown, and changed by a verb that first says what that exposes."""
 
 import pytest
 
