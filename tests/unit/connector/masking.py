@@ -1,6 +1,6 @@
 """A holder whose engine adds up under masks, as far as usage control sees it: rows once, then rowless steps."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from medspace.connector.usage.conditions import PERMITTED, Neutral
