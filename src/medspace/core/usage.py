@@ -137,8 +137,8 @@ class Output:
     `memory` is what the use remembers from now on, if the output leaves; None leaves it as it is. `outbox` has the
     messages that were sealed for other seats of the run (`core.engine.Peers`), by their DIDs. `noted` are digests
     that the log keeps with the release, by the names of its facts. `worded` is the question in the words of the task,
-    where the step itself does not say what was asked of the rows. `record` is what the holder alone keeps of it, sealed,
-    to show an auditor; its digest stands in the log, so it holds something that nobody can guess.
+    where the step itself does not say what was asked of the rows. `record` is what the holder alone keeps of it,
+    sealed, to show an auditor; its digest stands in the log, so it holds something that nobody can guess.
     """
 
     kind: str
