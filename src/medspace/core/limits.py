@@ -18,6 +18,8 @@ SMALL = 4 * KIB  # JSON that is looked through on the spot; what is larger, besi
 FEW = 256  # leaves that are
 STEP = MAIL + 256 * KIB  # the body of a question: its task, what it asks, the mail of its peers, the list of parts
 
+RECORD = 4 * MIB  # what a holder keeps of one answer for an auditor
+
 SEATS = 256  # of one run
 ROUNDS = 1000  # of one run, as they are read at once
 MANIFEST = 192 * KIB  # characters, as it is signed

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from medspace.core.canonical import JsonObject
 from medspace.core.text import msgid
-from medspace.ledger import accounts, delegations, manifests, runs, uses
+from medspace.ledger import accounts, delegations, manifests, masked, runs, uses
 from medspace.ledger.report import (
     AGREEMENT,
     ANSWER,
@@ -42,6 +42,7 @@ def compare(logs: Logs) -> Iterator[Finding]:
         yield from runs.check_rounds(log)
         yield from runs.check_models(log)
     yield from manifests.check(logs.values())
+    yield from masked.check(logs)
     yield from delegations.check(logs)
     yield from accounts.check(logs)
 

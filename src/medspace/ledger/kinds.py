@@ -119,7 +119,8 @@ _TRANSFER = ("role pid counterparty:did agreement format", "peer_pid code")
 # that of the round has its own `step` and `question`. `parts` are the digests of what travelled beside the JSON: of
 # what was answered in an answer, of what was asked in a round. A run that its `user` has handed over is led in the
 # log of its coordinator, and in the user's it is delegated, then received or failed; a holder notes a `coordinator`
-# that is not the user.
+# that is not the user. Of a masked round a holder notes who was in the total (`survivors`), what opened it
+# (`openings`), and the digest of the record that it keeps; `named` is whom it says to have broken the protocol.
 _KINDS = (
     _kind("offer.published", "asset offer policy:digest label:digest", "dataset:digest dictionary:digest"),
     _kind("offer.withdrawn", "asset"),
@@ -142,7 +143,7 @@ _KINDS = (
     _kind(
         "use.released",
         "release admission output round:number digest:digest",
-        "parts:digests survivors:digest openings:digest",
+        "parts:digests survivors:digest openings:digest record:digest",
     ),
     _kind("use.held", "admission"),
     _kind("use.withheld", "admission code", "named:did"),

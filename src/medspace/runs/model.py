@@ -120,6 +120,7 @@ class Run:
     user: str = ""  # DID
     coordinator: str = ""  # DID
     handed: bool = False  # whether the coordinator has taken it
+    leaving: tuple[str, ...] = ()  # under masks, the sites whose own contracts let the run go on without them
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +203,7 @@ class Lineage:
     asked: tuple[str, ...] = ()
     missing: tuple[Fault, ...] = ()
     coordinator: str = ""  # DID
+    manifest: str = ""  # as the user signed it
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,6 +145,7 @@ def received(run: Run, told: ToldModel, model_id: str, created: str) -> Model | 
         asked=tuple(seats),
         missing=run.faults,
         coordinator=run.coordinator,
+        manifest=run.manifest,
     )
     return Model(
         id=model_id,

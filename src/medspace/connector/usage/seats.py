@@ -34,6 +34,7 @@ from medspace.ledger.model import Entry
 from medspace.ledger.service import record
 from medspace.policy import odrl
 from medspace.policy.limits import listed
+from medspace.policy.outputs import DEPARTURE
 from medspace.runs import manifest as manifests
 from medspace.runs import seating, statements
 from medspace.runs.manifest import Manifest, SeatKey
@@ -47,7 +48,6 @@ from medspace.trust.ports import Directory
 
 MOST_MANIFESTS = 32  # of one use that are refused, or replace one: a run that loses sites makes as many tables
 MOST_TRIES = 16  # of one use, since this connector started: a run brings its keys once
-DEPARTURE = "run.departure"  # what the difference tells of who has left: an output, where the terms list it
 _SEALED_AS = "seat"  # the name under which a private key is sealed
 
 
