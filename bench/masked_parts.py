@@ -9,7 +9,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +109,8 @@ def _agreed(stage: Stage, counted: Counted) -> dict[str, list[str]]:
     sites = {protection: [f"{protection[0]}{number:02d}" for number in range(SITES)] for protection in PROTECTIONS}
     for protection, keys in sites.items():
         for seed, key in enumerate(keys, 1):
-            stage.add(key, hospital(seed, protection=protection, min_sites=3), parts=made, wrap=counted)
+            holding = replace(hospital(seed, protection=protection, min_sites=3), numbers=10**12)
+            stage.add(key, holding, parts=made, wrap=counted)
     stage.add("user", parts=Parts(algorithms=(*ALGORITHMS, AveragingAlgorithm)))
     stage.open()
     stage.admit()
