@@ -14,6 +14,7 @@ from medspace.core.text import Text
 from medspace.privacy.masking.seeds import round_seed
 from medspace.privacy.masking.thresholds import Thresholds
 from medspace.runs import manifest as manifests
+from medspace.runs.masked import contributing
 from medspace.runs.masked import site as sides
 from medspace.runs.masked.errors import ProposalInvalidError, TotalInvalidError
 from medspace.runs.masked.messages import (
@@ -216,7 +217,9 @@ def test_what_is_opened_of_a_lost_site_opens_no_round_before(attack_report):
 
 def test_seeds_that_were_the_same_in_each_round_would_open_all_before(monkeypatch, attack_report):
     monkeypatch.setattr(
-        sides, "round_seed", lambda secret, manifest, _question, *names: round_seed(secret, manifest, 1, *names)
+        contributing,
+        "round_seed",
+        lambda secret, manifest, _question, *names: round_seed(secret, manifest, 1, *names),
     )
     assert lost_in_round(9) == [NUMBERS[5]] * 8
     attack_report("masked rounds: a site lost in round 9, the rounds before", control=8, of=8, unit="rounds")
@@ -513,7 +516,7 @@ def test_masks_of_two_manifests_make_noise(monkeypatch, attack_report):
 
 def test_masks_that_are_of_no_manifest_would_make_a_total(monkeypatch, attack_report):
     same = "sha256:" + "0" * 64
-    monkeypatch.setattr(sides, "round_seed", lambda secret, _manifest, *more: round_seed(secret, same, *more))
+    monkeypatch.setattr(contributing, "round_seed", lambda secret, _manifest, *more: round_seed(secret, same, *more))
     assert summed_up(monkeypatch)
     attack_report("masked rounds: two manifests", control=1, of=1, unit="totals opened")
 

@@ -26,6 +26,7 @@ from medspace.app.sdk import SpaceError
 from medspace.learning.glm.exact import FRACTION
 from medspace.learning.glm.summing import GlmSumming
 from medspace.runs.masked import leading, messages, opening
+from medspace.runs.masked import contributing
 from medspace.runs.masked import site as sides
 from medspace.runs.masked.site import RING
 from tests.e2e.space import TASK, hospital, staged
@@ -229,7 +230,7 @@ def test_no_column_and_no_person_goes_over_the_wire(stage, monkeypatch):
 
 
 def test_without_masks_all_of_them_would(stage, monkeypatch, attack_report):
-    monkeypatch.setattr(sides, "masked", lambda words, *_: words)
+    monkeypatch.setattr(contributing, "masked", lambda words, *_: words)
     monkeypatch.setattr(opening, "unmasked", lambda total, *_: total)
     _, heard, sums = walked(stage, monkeypatch)
     wanted = needles({question: sums[question] for question in (1, 2)})
