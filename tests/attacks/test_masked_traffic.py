@@ -25,8 +25,7 @@ import pytest
 from medspace.app.sdk import SpaceError
 from medspace.learning.glm.exact import FRACTION
 from medspace.learning.glm.summing import GlmSumming
-from medspace.runs.masked import leading, messages, opening
-from medspace.runs.masked import contributing
+from medspace.runs.masked import contributing, leading, messages, opening
 from medspace.runs.masked import site as sides
 from medspace.runs.masked.site import RING
 from tests.e2e.space import TASK, hospital, staged
