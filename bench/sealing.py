@@ -10,7 +10,8 @@ from typing import Any
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from medspace.adapters.system import SystemRandomness
-from medspace.core.signing import Ed25519Signer, HybridSigner, MldsaKey, MldsaSigner
+from medspace.core.keys import MldsaKey
+from medspace.core.signing import Ed25519Signer, HybridSigner, MldsaSigner
 from medspace.trust import envelope
 from medspace.trust.envelope import Context, EnvelopeKey
 from medspace.trust.model import Member

@@ -70,6 +70,9 @@ class Toy:
             raise LeadsNowhereError
         return {"question": state["question"] + 1, "about": proposal["half"], "persons": total[2]}
 
+    def without(self, state):
+        return None
+
     def persons(self, state):
         return state["persons"]
 

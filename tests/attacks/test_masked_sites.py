@@ -42,10 +42,9 @@ def contributed(change, shares=None):
     outputs = refusals(table, CONTRIBUTE, lambda _, step: step)
     liar, name = table.sites[LIAR], label(1, CONTRIBUTE)
     said = contribution(outputs[LIAR].values["signed"])
-    text = liar.keys.sign(name, change(said, seats(table, LIAR)))
-    outbox = outputs[LIAR].outbox
-    if shares is not None:
-        outbox = outbox | liar.keys.seal_all(shares(memory(liar)), name)
+    given = {} if shares is None else shares(memory(liar))
+    text, sealed = liar.keys.announce(name, change(said, seats(table, LIAR)), given)
+    outbox = outputs[LIAR].outbox | sealed
     outputs[LIAR] = replace(outputs[LIAR], values={"question": 1, "signed": text}, outbox=outbox)
     return agreed(table, outputs, text)
 

@@ -317,6 +317,29 @@ def test_a_participant_that_is_away_is_waited_for_in_vain(space):
     assert space.told(f"medspace admit {away}", code=DENIED)["error"]["code"] == "membership.not_authority"
 
 
+def test_keys_are_shown_renewed_revoked_and_taken_up_by_the_authority(space):
+    (first,) = space.told("medspace keys show", "cleveland")["keys"]
+    assert first["listed"]
+    renewed = space("medspace keys rotate", "cleveland")
+    assert "medspace keys take did:web:" in renewed.stdout
+    did = renewed.stdout.split()[-1]
+    made = space.told("medspace keys show", "cleveland")["keys"][-1]
+    assert (made["key"] in renewed.stdout, made["listed"]) == (True, False)
+    assert "否" in space("medspace keys show --lang zh", "cleveland").stdout
+    assert space.told(f"medspace keys take {did}", code=DENIED)["error"]["code"] == "membership.not_authority"
+    assert f"Keys of {did} on the members list: 2" in space(f"medspace keys take {did}", "authority").stdout
+    assert "counts for nothing" in space(f"medspace keys revoke {first['key']}", "cleveland").stdout
+    taken = space.told(f"medspace keys take {did}", "authority")["mldsa"]
+    assert [bool(one["revoked"]) for one in taken] == [True, False]
+    own = space("medspace keys rotate", "authority").stdout
+    assert "keys take" not in own  # who signs the list need not be asked
+    away = f"did:web:127.0.0.1%3A{free_range(1)}"
+    assert space.told(f"medspace keys take {away}", "authority", WAITING)["error"]["code"] == "find.away"
+    assert space.told("medspace keys revoke nothing", code=USAGE)["error"]["code"] == "keys.unknown"
+    checks = {one["name"]: one for one in space.told("medspace doctor", "cleveland")["checks"]}
+    assert made["key"] in checks["signing key"]["sentence"]
+
+
 def test_an_operator_that_is_no_participant_is_not_written_into_the_list(space):
     member = space.told("medspace members", "authority")["members"][-1]["did"]
     refused = space.told(f"medspace admit {member} --operator clinics", "authority", USAGE)["error"]

@@ -1,4 +1,4 @@
-"""A GLM over four hospitals under masks, over HTTP: the model is the pooled one, and nobody saw a hospital's numbers."""
+"""A GLM over four hospitals under masks, over HTTP: the model is the pooled one; nobody saw a hospital's numbers."""
 
 import numpy as np
 import pytest

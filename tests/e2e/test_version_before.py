@@ -23,7 +23,7 @@ SINCE = {  # fields of records, and of what they hold, that came later
     "labels": {"configured"},
     "jobs": {"over", "manifests"},
     "questions": {"parts", "repeats", "granted", "asked", "told", "code", "held_for"},
-    "register": {"operator"},
+    "register": {"operator", "mldsa"},
     "learning_runs": {"manifest"},
     "learning_checkpoints": {"mail"},
     "ledger_checkpoints": {"receipts"},

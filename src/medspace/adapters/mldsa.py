@@ -28,7 +28,8 @@ from cryptography.hazmat.primitives.serialization import (
 from medspace.adapters.keys import SecretFileError, read_secret, remove_secret, replace_secret, write_secret
 from medspace.core.clock import Clock, Randomness
 from medspace.core.errors import InvalidInputError
-from medspace.core.signing import MLDSA_SEED_BYTES, MldsaKey, MldsaSigner
+from medspace.core.keys import MldsaKey
+from medspace.core.signing import MLDSA_SEED_BYTES, MldsaSigner
 from medspace.core.text import Text, msgid
 
 VALID = timedelta(days=730)

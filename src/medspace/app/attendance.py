@@ -13,6 +13,7 @@ Speak = Callable[[str], str]
 Names = Mapping[str, str]
 
 TOOK_PART, ASKED, WAITED_FOR, REFUSED, AWAY = "took_part", "asked", "waited_for", "refused", "away"
+LEADS = "leads"
 MOST_NAMED = 5  # sites whose names stand in one sentence
 _AGREE_ANEW = msgid(
     "The agreement is used up: `medspace negotiate` asks the holder for a new one; or train without it: "
@@ -38,6 +39,15 @@ def of_run(run: Run, waiting: Waiting, names: Names, speak: Speak) -> list[JsonO
         | _waited(absent.get(seat.site), waiting, speak)
         for seat in run.seats
     ]
+
+
+def coordinator(run: Run, waiting: Waiting, names: Names, speak: Speak) -> JsonObject | None:
+    """Who leads a run that was handed over, and whether it is waited for; None where this connector leads it."""
+    if not run.coordinator:
+        return None
+    absent = None if over(run.state) else waiting.of(run.id).get(run.coordinator)
+    said = {name: value for name, value in _site(run.coordinator, names, LEADS).items() if name != "site"}
+    return {"did": run.coordinator} | said | _waited(absent, waiting, speak)
 
 
 def of_model(lineage: Lineage, names: Names, speak: Speak) -> list[JsonObject]:

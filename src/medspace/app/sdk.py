@@ -256,6 +256,7 @@ class Space:
         *,
         without_missing: bool = False,
         patience: float = 0.0,
+        coordinator: str = "",
         progress: Callable[[JsonObject], None] | None = None,
         wait: float = 600.0,
     ) -> JsonObject:
@@ -264,14 +265,15 @@ class Space:
         The `sites` of the run say who took part, who did not and why. A hospital that refuses ends the run with its
         reason, and so does one that is away for `patience` seconds (0: 300), unless `without_missing` or the task's
         `site_faults = "exclude"` lets the run go on without them. `progress` sees the run after each round, and
-        whenever a hospital goes away or comes back.
+        whenever a hospital goes away or comes back. `coordinator` is the DID of another member that leads the run for
+        this one: it must have agreed to, and its connector sees what whoever leads sees.
 
         Raises:
             SpaceError: the run failed or was cancelled; the problem says why, its `causes` with which sites.
             WaitingError: it has not ended within `wait` seconds; it goes on in the connector.
         """
         wish = {"agreements": list(agreements), "without_missing": without_missing, "patience": patience}
-        run = self._post("/runs", {"task": task, **wish})
+        run = self._post("/runs", {"task": task, **wish, "coordinator": coordinator})
         deadline = time.monotonic() + wait
         while run["state"] not in ENDED:
             if time.monotonic() > deadline:
@@ -313,6 +315,14 @@ class Space:
         """The questions that were asked of one's own datasets, to be shown to an auditor: of one use, or all."""
         return self._get("/audit/questions", use=use, dataset=dataset)
 
+    def audit_records(self, run: str) -> JsonObject:
+        """What was recorded here of a masked run, to be shown to an auditor: sums over all of its sites."""
+        return self._get(path("audit", "records", run))
+
+    def audit_model(self, model: str) -> JsonObject:
+        """A model, by its id or that of its run, to be shown to an auditor, with what its sites signed."""
+        return self._get(path("audit", "models", model))
+
     def uses(self) -> list[JsonObject]:
         """The agreements on one's own datasets, with the number of uses that something was released to."""
         return list(self._get("/audit/uses")["uses"])
@@ -320,6 +330,21 @@ class Space:
     def try_policy(self, dataset: str, **request: Json) -> JsonObject:
         """Dry run: would a use of one's own dataset be allowed, which clause decides, what would change it."""
         return self._post("/policy/try", {"dataset": dataset, **request})
+
+    def near_repeats(self, dataset: str = "") -> list[JsonObject]:
+        """Questions whose task one thing tells apart from one that one's own datasets answered before, and which."""
+        return list(self._get("/audit/near-repeats", dataset=dataset)["near_repeats"])
+
+    def sites(self, dataset: str) -> JsonObject:
+        """With whom one of one's own datasets is summed up under masks, and every set in which it was."""
+        return self._get(path("sites", dataset))
+
+    def set_sites(self, dataset: str, sites: Iterable[str], *, accept: bool = False) -> JsonObject:
+        """What totals over another set of hospitals (DIDs) would expose; with `accept`, it is in force from then on.
+
+        `exposes` names the hospitals of each difference, those `given_away`, and those that are `nearly`.
+        """
+        return self._send("POST", path("sites", dataset), json={"sites": list(sites), "accept": accept})
 
     def labels(self, *, most: int = MOST) -> list[JsonObject]:
         """What one's own datasets allow, whatever a contract says, and whether configuration or a person said so."""

@@ -8,7 +8,7 @@ from medspace.app.config import Config
 from medspace.app.finding import not_found
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import stamp
-from medspace.core.signing import MldsaKey
+from medspace.core.keys import MldsaKey
 from medspace.services.membership.errors import NotAuthorityError
 from medspace.services.membership.service import Authority
 from medspace.trust.errors import DocumentError

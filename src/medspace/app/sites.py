@@ -1,11 +1,15 @@
-"""The coordinator's way to the sites (port `runs.ports.Sites`): a use is a transfer, a step a call of its job."""
+"""The coordinator's way to the sites (port `runs.ports.Sites`): a step is a call of the job of a use.
+
+A use of a run of one's own is a transfer; one of a run that was handed over comes with its place.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import timedelta
 from typing import TypeVar
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
@@ -31,11 +35,15 @@ from medspace.core.text import Text, msgid, plain
 from medspace.core.usage import Step, release_digest
 from medspace.runs import manifest as manifests
 from medspace.runs import statements
-from medspace.runs.errors import SiteAwayError, SiteRefusedError
+from medspace.runs.coordinating import Handovers
+from medspace.runs.errors import HandoverInvalidError, SiteAwayError, SiteRefusedError
+from medspace.runs.handover import Place
 from medspace.runs.manifest import Manifest
 from medspace.runs.ports import Answer
 from medspace.runs.statements import Asked
+from medspace.trust.did import base_url
 from medspace.trust.errors import MldsaKeyUnknownError, UnauthenticatedError
+from medspace.trust.ports import Documents
 
 T = TypeVar("T")
 START_WAIT = 8.0  # seconds for a transfer to be started; then the coordinator's own patience decides
@@ -67,13 +75,10 @@ class _SeatKey(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class TransferSites:
-    """Asks the sites over the job endpoints of started transfers."""
+class JobSites:
+    """Asks the sites at the places where their uses are asked."""
 
-    transfers: Transfers
     jobs: JobClient
-    database: Database
-    bell: Bell
     clock: Clock
     waiting: Waiting
     did: str
@@ -81,29 +86,13 @@ class TransferSites:
     _runs: dict[str, str] = field(default_factory=dict)  # whose uses are being asked, by use
     _masked: dict[str, Manifest] = field(default_factory=dict, repr=False)  # by use: questions and answers are signed
 
-    async def begin(self, run: str, agreement: str, kind: str) -> str:
-        """The transfer of this run under the agreement, started; the same one however often it is asked for.
+    async def place(self, use: str) -> Place:
+        """Where a use is asked.
 
         Raises:
-            SiteAwayError: it is not started yet.
-            SiteRefusedError: the site refused or ended it.
+            SiteRefusedError: nobody has said where.
         """
-        # The run names the transfer: a coordinator that was killed after asking finds what it asked for.
-        pid = uuid5(NAMESPACE_URL, f"{run}\n{agreement}\n{kind}").urn
-        transfer = await self._transfer(pid)
-        self._runs[pid] = run
-        if transfer is None:
-            try:
-                transfer = await self.transfers.request_transfer(agreement, kind, pid=pid)
-            except RefusedError as error:
-                told = {"refusal": error.code, "advice": str(error.advice)}
-                raise SiteRefusedError(site=agreement, reason=error.text, **told) from error
-        started = await self.bell.until(lambda: self._begun(pid), START_WAIT)
-        if started is None:
-            raise SiteAwayError(site=transfer.counterparty, reason=Text(msgid("it has not started the use yet")))
-        if started.failure is not None or started.state in _OVER:
-            raise _refused(started)
-        return pid
+        raise SiteRefusedError(site=use, reason=Text(msgid("the use was never started")))
 
     async def seat(self, use: str, manifest: str) -> str:
         """The site's signed key, once it has taken its seat under the manifest.
@@ -137,25 +126,24 @@ class TransferSites:
             SiteAwayError: no answer, it asks for patience, or does not recognise us (yet).
             SiteRefusedError: the site says no, or its answer is not what it says it is.
         """
-        transfer = await self._transfer(use)
-        asked = await self._asked(use, transfer, step)
+        place = await self.place(use)
+        asked = await self._asked(use, place, step)
         signature = "" if asked is None else statements.sign_question(asked, self.identity.signer)
         body = await self._called(
             use, lambda url, token, site: self._followed(use, url, token, step, site, signature)
         )
-        answer, signed = _answer(use if transfer is None else transfer.counterparty, body)
+        answer, signed = _answer(place.site, body)
         if asked is not None:
             await self._check_signed(asked, answer, signed)
         return answer
 
-    async def _asked(self, use: str, transfer: Transfer | None, step: Step) -> Asked | None:
+    async def _asked(self, use: str, place: Place, step: Step) -> Asked | None:
         """What is signed of a question; None where the run wants no signatures."""
         manifest = self._masked.get(use)
-        if manifest is None or transfer is None or transfer.data_address is None:
+        if manifest is None:
             return None
-        endpoint, _ = _job(transfer.counterparty, transfer.data_address)
-        job, digests = unquote(endpoint.rpartition("/")[2]), await asyncio.to_thread(digests_of, step)
-        return Asked(manifest.digest, job, step.round, digests.step, self.did, transfer.counterparty)
+        job, digests = unquote(place.endpoint.rpartition("/")[2]), await asyncio.to_thread(digests_of, step)
+        return Asked(manifest.digest, job, step.round, digests.step, self.did, place.site)
 
     async def _check_signed(self, asked: Asked, answer: Answer, signature: str) -> None:
         """Take an answer only where its site signed it, to this question, with a key that counts now.
@@ -203,18 +191,15 @@ class TransferSites:
 
     async def _called(self, use: str, call: Callable[[str, str, str], Awaitable[T]]) -> T:
         """What the job endpoint of a use says to a call of it, with its token, at a site."""
-        transfer = await self._transfer(use)
-        if transfer is None or transfer.data_address is None:
-            raise SiteRefusedError(site=use, reason=Text(msgid("the use was never started")))
-        endpoint, token = _job(transfer.counterparty, transfer.data_address)
+        place = await self.place(use)
         try:
-            return await call(endpoint, token, transfer.counterparty)
+            return await call(place.endpoint, place.token, place.site)
         except AnswerTooLargeError as error:  # and it will be again
-            raise SiteRefusedError(site=transfer.counterparty, reason=error.text, refusal=error.code) from error
+            raise SiteRefusedError(site=place.site, reason=error.text, refusal=error.code) from error
         except (UnreachableError, JobBusyError) as error:
-            raise SiteAwayError(site=transfer.counterparty, reason=error.text) from error
+            raise SiteAwayError(site=place.site, reason=error.text) from error
         except JobRefusedError as error:
-            raise _no_step(transfer.counterparty, error) from error
+            raise _no_step(place.site, error) from error
 
     async def _followed(
         self, use: str, endpoint: str, token: str, step: Step, site: str, signature: str
@@ -243,6 +228,56 @@ class TransferSites:
             answer = await self.jobs.look(endpoint, token, answer.step, site, timeout=STEP_WAIT)
         return answer
 
+
+@dataclass(frozen=True, slots=True)
+class TransferSites(JobSites):
+    """The sites of this connector's own runs: their uses are its started transfers."""
+
+    _: KW_ONLY
+    transfers: Transfers
+    database: Database
+    bell: Bell
+
+    async def begin(self, run: str, agreement: str, kind: str) -> str:
+        """The transfer of this run under the agreement, started; the same one however often it is asked for.
+
+        Raises:
+            SiteAwayError: it is not started yet.
+            SiteRefusedError: the site refused or ended it.
+        """
+        pid = _pid(run, agreement, kind)
+        transfer = await self._transfer(pid)
+        self._runs[pid] = run
+        if transfer is None:
+            try:
+                transfer = await self.transfers.request_transfer(agreement, kind, pid=pid)
+            except RefusedError as error:
+                told = {"refusal": error.code, "advice": str(error.advice)}
+                raise SiteRefusedError(site=agreement, reason=error.text, **told) from error
+        started = await self.bell.until(lambda: self._begun(pid), START_WAIT)
+        if started is None:
+            raise SiteAwayError(site=transfer.counterparty, reason=Text(msgid("it has not started the use yet")))
+        if started.failure is not None or started.state in _OVER:
+            raise _refused(started)
+        return pid
+
+    async def begun(self, run: str, agreement: str, kind: str) -> str | None:
+        """The transfer that `begin` has asked for, if it has."""
+        transfer = await self._transfer(_pid(run, agreement, kind))
+        return None if transfer is None else transfer.id
+
+    async def place(self, use: str) -> Place:
+        """Where a started transfer is asked.
+
+        Raises:
+            SiteRefusedError: it was never started, or is none that is asked.
+        """
+        transfer = await self._transfer(use)
+        if transfer is None or transfer.data_address is None:
+            raise SiteRefusedError(site=use, reason=Text(msgid("the use was never started")))
+        endpoint, token = _job(transfer.counterparty, transfer.data_address)
+        return Place(transfer.counterparty, transfer.agreement, transfer.peer_pid or use, endpoint, token)
+
     async def end(self, use: str) -> None:
         """Complete the use.
 
@@ -264,6 +299,63 @@ class TransferSites:
             return None
         begun = transfer.failure or transfer.state in (TransferState.STARTED, *_OVER)
         return transfer if begun else None
+
+
+@dataclass(frozen=True, slots=True)
+class HandedSites(JobSites):
+    """The sites of runs that others handed over (port `runs.ports.LedSites`): their uses began elsewhere."""
+
+    _: KW_ONLY
+    handovers: Handovers
+    documents: Documents
+    _places: dict[str, Place] = field(default_factory=dict, repr=False)  # of the runs that are led now, by use
+
+    async def begin(self, run: str, agreement: str, kind: str) -> str:
+        """The use that was handed over with the run.
+
+        Raises:
+            SiteRefusedError: it is asked somewhere else than its site says that it is.
+        """
+        del kind
+        places = (await self.handovers.mandate(run)).places
+        place = next(one for one in places if one.agreement == agreement)
+        if not await self._is_there(place):
+            reason = Text(msgid("the place where it is to be asked is not one of its own"))
+            raise SiteRefusedError(site=place.site, reason=reason)
+        self._places[place.use], self._runs[place.use] = place, run
+        return place.use
+
+    async def place(self, use: str) -> Place:
+        """Where a use is asked that `begin` has found.
+
+        Raises:
+            SiteRefusedError: it has not.
+        """
+        if use not in self._places:
+            raise SiteRefusedError(site=use, reason=Text(msgid("the use was never started")))
+        return self._places[use]
+
+    async def end(self, use: str) -> None:
+        """Nothing: the use is its user's to end."""
+
+    async def forget(self, run: str) -> None:
+        """The run is over: what opens its uses is deleted."""
+        with suppress(HandoverInvalidError):  # it was forgotten before
+            for place in (await self.handovers.mandate(run)).places:
+                self._places.pop(place.use, None)
+        await self.handovers.forget(run)
+
+    async def _is_there(self, place: Place) -> bool:
+        """Whether the site itself says that it answers there.
+
+        We prove who we are with each question: whoever gets that somewhere else could show it to the site in our
+        place.
+        """
+        where = _origin(place.endpoint)
+        if where == _origin(base_url(place.site)):
+            return True
+        services = (await self.documents.document(place.site)).services
+        return any(where == _origin(service.endpoint) for service in services)
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,6 +388,21 @@ class PublishedDictionaries:
             raise SiteAwayError(site=site, reason=reason) from None
         described: JsonObject | None = listed(site, found)["dictionary"]
         return described
+
+
+def _pid(run: str, agreement: str, kind: str) -> str:
+    """The run names the transfer: a coordinator that was killed after asking finds what it asked for."""
+    return uuid5(NAMESPACE_URL, f"{run}\n{agreement}\n{kind}").urn
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    """The origin of an address (RFC 6454 4); of what is none, one that no other has."""
+    try:
+        read = urlsplit(url)
+        port = read.port or {"http": 80, "https": 443}.get(read.scheme)
+    except ValueError:
+        return url, "", None
+    return (read.scheme, read.hostname or "", port) if read.username is None else (url, "", None)
 
 
 def _refused(transfer: Transfer) -> SiteRefusedError:

@@ -11,11 +11,13 @@ from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock
 from medspace.core.errors import DuplicateRecordError, MedspaceError, StaleRecordError, StorageError
 from medspace.core.store import Database, Transaction
+from medspace.core.text import Text, msgid
 from medspace.learning.model import KIND
 from medspace.policy import odrl
 from medspace.policy.limits import limits
 from medspace.policy.model import UseRequest
 from medspace.policy.points import Point
+from medspace.runs.errors import TaskInvalidError
 from medspace.runs.model import Run, Seat
 from medspace.runs.service import Coordinator
 
@@ -36,23 +38,37 @@ class Training:
         self._log = logger(participant=did)
 
     async def begin(
-        self, task: JsonObject, agreements: Sequence[str], *, without_missing: bool = False, patience: float = 0.0
+        self,
+        task: JsonObject,
+        agreements: Sequence[str],
+        *,
+        without_missing: bool = False,
+        patience: float = 0.0,
+        coordinator: str = "",
     ) -> Run:
-        """Start a run under these agreements; see `runs.model.Run` for `without_missing` and `patience`.
+        """Start a run under these agreements; see `runs.model.Run` for what else is said.
 
         Raises:
             UnknownAgreementError: one of them is not ours as consumer.
             TaskInvalidError: the task cannot be run.
         """
+        if coordinator and await self._database.read(lambda tx: self._facts(tx, coordinator).operator) is None:
+            raise TaskInvalidError(reason=Text(msgid("its coordinator is no member of the space")))
         seats = await self._database.read(lambda tx: [self._seat(tx, agreement) for agreement in agreements])
-        run = await self._coordinator.create(task, seats, without_missing=without_missing, patience=patience)
-        self._lead(run.id)
+        run = await self._coordinator.create(
+            task,
+            seats,
+            without_missing=without_missing,
+            patience=patience,
+            coordinator="" if coordinator == self._did else coordinator,
+        )
+        self.lead(run.id)
         return run
 
     async def resume(self) -> None:
         """Go on with every run that is not over."""
         for run in await self._coordinator.unsettled():
-            self._lead(run.id)
+            self.lead(run.id)
 
     async def stop(self) -> None:
         """Leave the runs where they are; `resume` goes on with them."""
@@ -60,7 +76,8 @@ class Training:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-    def _lead(self, run: str) -> None:
+    def lead(self, run: str) -> None:
+        """Lead a run, unless that is going on."""
         if run in self._tasks:
             return
         task = asyncio.create_task(self._resume(run))

@@ -14,6 +14,7 @@ from medspace.core.hashing import digest_bytes
 from medspace.core.text import Text, msgid
 from medspace.policy import odrl, words
 from medspace.policy.errors import InvalidPolicyError
+from medspace.policy.masks import Masks
 from medspace.runs.model import Model, Run
 from medspace.runs.ports import Description, Table
 from medspace.trust.jws import encode
@@ -27,10 +28,14 @@ PROTECTIONS: Mapping[str, str] = {
         "The coordinator saw the sums of each hospital one by one; masked aggregation was not used."
     ),
     MASKED_SUMS: msgid(
-        "No hospital's numbers left it except in the sum over all; the company chose the task and nothing else, "
-        "and saw only the model."
+        "No hospital's numbers left it except in the sum over all; the user chose the task and nothing else, and saw "
+        "only the model."
     ),
 }
+OWN_QUALITY = msgid(
+    "Of a hospital alone, its contract lets out what is shown here: how many patients and rows it has, and how good "
+    "the model is there."
+)
 DENIED_EXIT = 3
 WAITING_EXIT = 4
 _ADMIT = msgid("Ask the authority to run `medspace admit` for you, with the key that you use now.")
@@ -192,11 +197,26 @@ def decision(made: Decision, speak: Speak) -> JsonObject:
     }
 
 
+def masks(promised: Masks | None, speak: Speak) -> JsonObject | None:
+    """What masks promise: the fewest hospitals of a run, how many of the others may tell what they see."""
+    if promised is None:
+        return None
+    return {
+        "sites": promised.sites,
+        "colluders": promised.colluders,
+        "sentence": promised.promise.render(speak),
+    }
+
+
 def run(
     record: Run, made: Model | None, describe: Describe, waiting: Waiting, names: Mapping[str, str], speak: Speak
 ) -> JsonObject:
-    """A training run: who was asked, who is in, who not and why; with its model once there is one."""
+    """A training run: who was asked, who is in, who not and why; with its model once there is one.
+
+    `user` is the member that handed it over to this connector, `coordinator` the one that it was handed over to.
+    """
     sites = attendance.of_run(record, waiting, names, speak)
+    coordinator = attendance.coordinator(record, waiting, names, speak)
     standing = [(one["site"], one["status"], one["sentence"], one["percent"]) for one in sites]
     return {
         "id": record.id,
@@ -205,6 +225,8 @@ def run(
         "max_rounds": record.task.get("max_rounds"),
         "created": record.created,
         "without_missing": record.without_missing,
+        "user": {"did": record.user, "name": names.get(record.user, record.user)} if record.user else None,
+        "coordinator": coordinator,
         "sites": sites,
         "faults": [
             {"site": fault.site, "round": fault.round, "code": fault.code, "sentence": fault.text.render(speak)}
@@ -213,7 +235,7 @@ def run(
         "problem": attendance.problem(record, names, speak),
         "seconds": made.seconds if made else None,
         "model": model(made, describe, names, speak) if made else None,
-        "version": version_of(record.state, record.round, standing, record.settled, made is None),
+        "version": version_of(record.state, record.round, standing, coordinator, record.settled, made is None),
     }
 
 
@@ -234,7 +256,8 @@ def model(record: Model, describe: Describe, names: Mapping[str, str], speak: Sp
         "rounds": record.rounds,
         **learned,
         "sites": attendance.of_model(lineage, names, speak),
-        "protections": [Text(PROTECTIONS.get(lineage.protection, lineage.protection)).render(speak)],
+        **_opened(record),
+        "protections": [text.render(speak) for text in _protections(lineage.protection, found)],
         "lineage": {
             "run": lineage.run,
             "agreements": list(lineage.agreements),
@@ -242,6 +265,7 @@ def model(record: Model, describe: Describe, names: Mapping[str, str], speak: Sp
             "asked": list(lineage.asked or lineage.sites),
             "missing": [{"site": f.site, "round": f.round, "code": f.code} for f in lineage.missing],
             "protection": lineage.protection,
+            "coordinator": lineage.coordinator or None,
             "rounds": [
                 {
                     "round": past.round,
@@ -253,6 +277,42 @@ def model(record: Model, describe: Describe, names: Mapping[str, str], speak: Sp
             ],
         },
     }
+
+
+def _protections(protection: str, found: Description | None) -> Iterator[Text]:
+    """What the protection of a run kept from whom; what left a hospital by itself all the same."""
+    yield Text(PROTECTIONS.get(protection, protection))
+    if protection == MASKED_SUMS and found is not None and found.quality is not None and len(found.quality.rows) > 1:
+        yield Text(OWN_QUALITY)
+
+
+def exported_model(record: Model, owner: str) -> JsonObject:
+    """A model as an auditor is shown it (`runs.masked.proof.ModelFile`)."""
+    return {
+        "format": "medspace-model-1",
+        "origin": owner,
+        "run": record.lineage.run,
+        "created": record.created,
+        "task": record.task,
+        "result": record.result,
+        "rows": record.rows,
+        "sites": list(record.lineage.sites),
+        "digest": record.digest,
+        "manifest": record.lineage.manifest,
+    }
+
+
+def _opened(record: Model) -> JsonObject:
+    """What the sites of a masked run signed of it: the objective of each question and who took part."""
+    opened = record.result.get("opened")
+    if not opened:
+        return {}
+    outcome = opened["outcome"]
+    questions = [
+        {"question": number, "objective": objective or None, "sites": sites}
+        for number, (objective, sites) in enumerate(zip(outcome["objectives"], outcome["took"], strict=False), 1)
+    ]
+    return {"opened": {"digest": opened["digest"], "signed": sorted(opened["signed"]), "questions": questions}}
 
 
 def _described(found: Description, speak: Speak) -> JsonObject:

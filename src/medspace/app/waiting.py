@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from medspace.core.clock import Clock
 from medspace.core.text import Text, msgid
-from medspace.runs.service import Progress
+from medspace.runs.progress import Progress
 
 OVER = frozenset({"finished", "failed", "cancelled"})
 

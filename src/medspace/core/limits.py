@@ -18,10 +18,16 @@ SMALL = 4 * KIB  # JSON that is looked through on the spot; what is larger, besi
 FEW = 256  # leaves that are
 STEP = MAIL + 256 * KIB  # the body of a question: its task, what it asks, the mail of its peers, the list of parts
 
+RECORD = 4 * MIB  # what a holder keeps of one answer for an auditor
+
 SEATS = 256  # of one run
+ROUNDS = 1000  # of one run, as they are read at once
 MANIFEST = 192 * KIB  # characters, as it is signed
 SEAT_KEY = 8 * KIB  # characters of a seat's key of a run, as it is signed
 SEAT_KEYS = SEATS * SEAT_KEY + ENVELOPE  # the body with the keys of all seats
+PLACE = 4 * KIB  # of each seat in what a run is handed over with: its address, its token, its agreement
+MANDATE = SEATS * PLACE + STEP  # what a run is handed over with: its places, its task
+HANDOVER = 2 * MANDATE  # the body that brings it, sealed (base64url) and signed
 
 LINE = 8 * MIB  # what the process of a step asks its connector at once, or is told: a sealed message of 4 MiB
 

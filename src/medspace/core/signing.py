@@ -8,6 +8,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey, MLDSA65PublicKey
 
+from medspace.core.keys import MldsaKey
+
 ED25519_SIGNATURE_BYTES = 64
 MLDSA_SEED_BYTES, MLDSA_PUBLIC_BYTES, MLDSA_SIGNATURE_BYTES = 32, 1952, 3309  # FIPS 204, table 2
 _MLDSA_CONTEXT = b"medspace"  # FIPS 204 5.2: what is signed here is nothing elsewhere
@@ -24,24 +26,6 @@ class Signer(Protocol):
     def sign(self, message: bytes) -> bytes:
         """The signature: 64 bytes of Ed25519, 3309 of ML-DSA-65."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class MldsaKey:
-    """An ML-DSA-65 public key of somebody, with the time that it counts for; in seconds since 1970.
-
-    It is good for what is signed from `since` until before `until` (0: without end), and for nothing any more once it
-    was revoked (0: it was not).
-    """
-
-    public: bytes
-    since: int
-    until: int = 0
-    revoked: int = 0
-
-    def valid(self, seconds: float) -> bool:
-        """Whether something may be signed with it at that time."""
-        return not self.revoked and self.since <= seconds and (not self.until or seconds < self.until)
 
 
 class MldsaKeys(Protocol):

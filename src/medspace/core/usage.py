@@ -32,6 +32,9 @@ class Brakes:
     split: bool = True  # the hold-out split is keyed by a secret of the holder
     changes: bool = True  # a table that changed by a few persons answers only what it has answered before
     exposure: bool = True  # no combination of all answers rests on one person
+    numbers: bool = True  # an asset gives no more numbers that persons stand behind than its holder has set
+    sets: bool = True  # under masks an asset is summed up in one set of holders
+    fixed: bool = True  # under masks a use ends once its rows are no longer those that it began with
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +140,8 @@ class Output:
     `memory` is what the use remembers from now on, if the output leaves; None leaves it as it is. `outbox` has the
     messages that were sealed for other seats of the run (`core.engine.Peers`), by their DIDs. `noted` are digests
     that the log keeps with the release, by the names of its facts. `worded` is the question in the words of the task,
-    where the step itself does not say what was asked of the rows.
+    where the step itself does not say what was asked of the rows. `record` is what the holder alone keeps of it,
+    sealed, to show an auditor; its digest stands in the log, so it holds something that nobody can guess.
     """
 
     kind: str
@@ -149,6 +153,7 @@ class Output:
     outbox: Mapping[str, str] = field(default_factory=dict)
     noted: Mapping[str, str] = field(default_factory=dict)
     worded: "Step | None" = None
+    record: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

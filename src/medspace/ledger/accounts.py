@@ -1,4 +1,4 @@
-"""What sites say they gave to training runs, against what the runs of their user say they got.
+"""What sites say they gave to training runs, against what the runs say they got: in the log of whoever led them.
 
 A run notes a round when all its answers are there. So of each site at most one answer can be missing in an honest
 log: that of the round in which the run was stopped, or in which the site was lost; and the run never heard of the
@@ -56,6 +56,11 @@ def _noted(user: Statements) -> _Noted:
     return noted
 
 
+def _leader(admission: Line) -> str:
+    """Who asked: the coordinator of the run, or its user where there is no other."""
+    return str(admission.facts.get("coordinator", admission.facts["user"]))
+
+
 def _start(run: Run) -> str:
     return run.started.time if run.started else ""
 
@@ -86,7 +91,7 @@ class _Accounts:
             yield from self._asked(admission)
 
     def _asked(self, admission: Line) -> Iterator[Finding]:
-        place, party = LogPosition(self.log.origin, admission.index), admission.facts["user"]
+        place, party = LogPosition(self.log.origin, admission.index), _leader(admission)
         user = self.logs.get(party)
         if user is None:
             yield ACCOUNT.unverifiable(place, "no_log", NO_LOG, party=party)
@@ -116,7 +121,7 @@ class _Accounts:
         return not uses or any(admission.facts["transfer"] in (use, user.peers.get(use)) for use in uses)
 
     def _released(self, release: Line, admission: Line) -> Finding:
-        place, party = LogPosition(self.log.origin, release.index), admission.facts["user"]
+        place, party = LogPosition(self.log.origin, release.index), _leader(admission)
         if party not in self.logs:
             return ACCOUNT.unverifiable(place, "no_log", NO_LOG, party=party)
         noted, facts = self.noted[party], release.facts
@@ -143,7 +148,9 @@ class _Accounts:
         begun = self.noted[user.origin].begun.get((facts["task"], facts["agreement"]), [])
         before = bisect(begun, later(admission.time, SKEW), key=_start)
         latest = (begun[at] for at in range(before - 1, -1, -1))
-        return (run for run in islice(latest, MOST_RUNS) if self.log.origin in run.sites)
+        whose = facts["user"]
+        fitting = (run for run in latest if (run.user or user.origin) == whose)
+        return (run for run in islice(fitting, MOST_RUNS) if self.log.origin in run.sites)
 
     def _may_lack(self, user: Statements, run: Run, release: Line, admission: Line) -> bool:
         """Whether this may be the one answer of this site that the run was stopped before it noted."""

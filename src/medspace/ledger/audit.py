@@ -7,7 +7,7 @@ things are reported as unverifiable, never as verified; what was still going on 
 owners claim.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeAlias
@@ -15,7 +15,7 @@ from typing import TypeAlias
 from medspace.core.clock import instant, stamp
 from medspace.core.errors import MedspaceError
 from medspace.core.text import msgid
-from medspace.ledger import crosscheck, membership, note, questions, statements
+from medspace.ledger import crosscheck, masked, membership, note, questions, statements
 from medspace.ledger.bundle import Bundle
 from medspace.ledger.errors import MalformedEntryError, MalformedNoteError, UnknownEntryKindError
 from medspace.ledger.membership import MembersList
@@ -42,6 +42,9 @@ from medspace.ledger.statements import SKEW, Line, Statements
 # Reads a members list: (signed text, public key of the authority) -> what it says. It raises a MedspaceError for a
 # list that the authority did not sign. Trust is a stranger to this room, so the reader is handed in.
 ListReader: TypeAlias = Callable[[str, bytes], MembersList]
+
+# Holds what somebody shows against the proven logs, by origin: from rooms above, which know what was computed.
+Beside: TypeAlias = Callable[[Mapping[str, Statements]], Iterable[Finding]]
 
 # Units of work take the time before they queue for the log, so neighbours may stand in the other order.
 TOLERANCE = timedelta(seconds=10)
@@ -77,12 +80,14 @@ def verify(
     read_list: ListReader,
     seen: Sequence[str] = (),
     shown: Sequence[Questions] = (),
+    beside: Sequence[Beside] = (),
 ) -> Report:
     """Check logs by themselves and against each other.
 
     `authority_key` is the 32-byte public key of the space's authority, `seen` are signed checkpoints that were had
     from elsewhere (kept from an earlier audit, from another member): a log that does not fit them is found out.
-    `shown` are the questions that holders show of those that their logs admitted.
+    `shown` are the questions that holders show of those that their logs admitted. `beside` is what else is shown:
+    each holds something against what the proven logs say.
     """
     logs = [_Log(bundle) for bundle in bundles]
     for log in logs:
@@ -105,8 +110,11 @@ def verify(
     findings += crosscheck.compare(read)
     findings += [finding for one in read.values() for finding in questions.check(one, shown)]
     findings += questions.without_log(shown, list(read))
+    findings += [finding for look in beside for finding in look(read)]
     counted = [questions.count(one, shown) for one in read.values() if one.admissions]
-    return summarise(findings, read, sum(len(log.bundle.entries) for log in proven), counted)
+    return summarise(
+        findings, read, sum(len(log.bundle.entries) for log in proven), counted, masked.accusations(read)
+    )
 
 
 def readable(bundle: Bundle) -> Statements:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from medspace.core.canonical import JsonObject
 from medspace.core.text import msgid
-from medspace.ledger import accounts, manifests, runs, uses
+from medspace.ledger import accounts, delegations, manifests, masked, runs, uses
 from medspace.ledger.report import (
     AGREEMENT,
     ANSWER,
@@ -42,6 +42,8 @@ def compare(logs: Logs) -> Iterator[Finding]:
         yield from runs.check_rounds(log)
         yield from runs.check_models(log)
     yield from manifests.check(logs.values())
+    yield from masked.check(logs)
+    yield from delegations.check(logs)
     yield from accounts.check(logs)
 
 
@@ -129,10 +131,13 @@ class _Answers:
         site = self.logs.get(party)
         if site is None:
             return ANSWER.unverifiable(place, "no_log", NO_LOG, party=party)
+        user = self.logs.get(run.user or self.log.origin)
+        if user is None:
+            return ANSWER.unverifiable(place, "no_log", NO_LOG, party=run.user)
         release = site.releases.get(answer["release"])
         if release is None and site.ends_before(line.time):
             return ANSWER.unverifiable(place, "too_short", TOO_SHORT, party=party)
-        broken = first_broken(self._premises(run, line, answer, site, release))
+        broken = first_broken(self._premises(run, line, answer, (site, user), release))
         self.used.add((party, answer["release"]))
         self.heard.add((line.index, party))
         facts = {"party": party, "release": answer["release"]}
@@ -144,8 +149,9 @@ class _Answers:
         return ANSWER.verified(place)
 
     def _premises(
-        self, run: Run, line: Line, answer: JsonObject, site: Statements, release: Line | None
+        self, run: Run, line: Line, answer: JsonObject, parties: tuple[Statements, Statements], release: Line | None
     ) -> list[Premise]:
+        site, _ = parties
         if release is None:
             return [(False, "denied", msgid("The log of {party} has no release {release}."))]
         admission = site.admissions.get(release.facts["admission"])
@@ -174,25 +180,33 @@ class _Answers:
                 "not_a_site",
                 msgid("{party} was not among the sites with which the run began."),
             ),
-            *self._use(run, answer, site, admission, release),
+            *self._use(run, answer, parties, admission, release),
         ]
 
-    def _use(self, run: Run, answer: JsonObject, site: Statements, admission: Line, release: Line) -> list[Premise]:
+    def _use(
+        self, run: Run, answer: JsonObject, parties: tuple[Statements, Statements], admission: Line, release: Line
+    ) -> list[Premise]:
+        site, user = parties
         facts = admission.facts
         use = answer["use"]
-        mine = self.log.agreements.get((site.origin, facts["agreement"]))
-        theirs = site.agreements.get((self.log.origin, facts["agreement"]))
+        mine = user.agreements.get((site.origin, facts["agreement"]))
+        theirs = site.agreements.get((user.origin, facts["agreement"]))
         both = mine is not None and theirs is not None and mine.digests == theirs.digests
         return [
             (admission.index < release.index, "too_late", msgid("{party} admitted {release} only after it left.")),
-            (facts["user"] == self.log.origin, "other_user", msgid("{party} released {release} to somebody else.")),
+            (facts["user"] == user.origin, "other_user", msgid("{party} released {release} to somebody else.")),
+            (
+                facts.get("coordinator", facts["user"]) == self.log.origin,
+                "other_coordinator",
+                msgid("{party} released {release} to a run that somebody else was to lead."),
+            ),
             (
                 facts["task"] == run.facts.get("task"),
                 "other_task",
                 msgid("{party} admitted {release} for another task."),
             ),
             (
-                facts["transfer"] in (use, self.log.peers.get(use)),
+                facts["transfer"] in (use, user.peers.get(use)),
                 "other_use",
                 msgid("{party} admitted {release} in another use."),
             ),

@@ -117,7 +117,10 @@ _TRANSFER = ("role pid counterparty:did agreement format", "peer_pid code")
 # many holders the run names, `scope` the digest of the rows that it was narrowed to, keyed by the holder. `manifest`
 # is what the user signed of the run: the same at all sites, and in each round. An answer to another question than
 # that of the round has its own `step` and `question`. `parts` are the digests of what travelled beside the JSON: of
-# what was answered in an answer, of what was asked in a round.
+# what was answered in an answer, of what was asked in a round. A run that its `user` has handed over is led in the
+# log of its coordinator, and in the user's it is delegated, then received or failed; a holder notes a `coordinator`
+# that is not the user. Of a masked round a holder notes who was in the total (`survivors`), what opened it
+# (`openings`), and the digest of the record that it keeps; `named` is whom it says to have broken the protocol.
 _KINDS = (
     _kind("offer.published", "asset offer policy:digest label:digest", "dataset:digest dictionary:digest"),
     _kind("offer.withdrawn", "asset"),
@@ -134,18 +137,20 @@ _KINDS = (
     _kind(
         "use.admitted",
         "admission agreement transfer user:did asset use_kind purpose task:digest round:number step question:digest",
-        "expires:time sites:number scope:digest run manifest:digest",
+        "expires:time sites:number scope:digest run manifest:digest coordinator:did",
     ),
     _kind("use.refused", "agreement transfer user:did code", "clause"),
     _kind(
         "use.released",
         "release admission output round:number digest:digest",
-        "parts:digests survivors:digest openings:digest",
+        "parts:digests survivors:digest openings:digest record:digest",
     ),
     _kind("use.held", "admission"),
     _kind("use.withheld", "admission code", "named:did"),
     _kind("use.failed", "admission code"),
-    _kind("run.started", "run task:digest agreements:tokens sites:dids protection"),
+    _kind("run.started", "run task:digest agreements:tokens sites:dids protection", "user:did"),
+    _kind("run.delegated", "run task:digest agreements:tokens sites:dids protection coordinator:did"),
+    _kind("run.received", "run coordinator:did model:digest rounds:number sites:dids"),
     _kind("run.round", "run round:number step answers:answers", "model:digest manifest:digest parts:digests"),
     _kind(
         "run.finished",

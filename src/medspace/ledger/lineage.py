@@ -5,8 +5,9 @@ which datasets were used and for which purpose. It is only as good as the logs: 
 of W3C PROV (PROV-DM; the member submission PROV-JSON): entities, activities, agents, and relations between them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from types import MappingProxyType
 
 from medspace.core.canonical import JsonObject
@@ -17,11 +18,13 @@ from medspace.ledger.statements import Line, Run, Statements
 
 Logs = Mapping[str, Statements]
 
+SUMMED, OPENED = "contribute", "open"  # steps of a run under masks (`runs.masked`)
+
 # What a run's protection means to the people whose data it used. A code that is not here is shown as it is.
 PROTECTIONS = MappingProxyType(
     {
         COORDINATOR_SEES_SUMS: msgid("Protection off: the coordinator saw the sums of each site by itself."),
-        MASKED_SUMS: msgid("Protection on: sums were opened over all sites together, by the sites alone."),
+        MASKED_SUMS: msgid("Protection on: only sums over all sites were opened, among the sites alone."),
     }
 )
 
@@ -46,6 +49,14 @@ class Contribution:
 
 
 @dataclass(frozen=True, slots=True)
+class Opened:
+    """One question of a masked run as its sites signed it: the objective ("" where there is none), who took part."""
+
+    objective: str
+    sites: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Branch:
     """One line of the story for people; `depth` says how far it stands to the right."""
 
@@ -64,8 +75,8 @@ def runs(logs: Logs) -> list[tuple[str, str]]:
     return [(origin, run) for _, origin, run in sorted(found)]
 
 
-def prov(logs: Logs, run_id: str) -> JsonObject:
-    """The lineage of one run as JSON in the shape of PROV.
+def prov(logs: Logs, run_id: str, opened: Sequence[Opened] = ()) -> JsonObject:
+    """The lineage of one run as JSON in the shape of PROV; `opened` is what the sites of a masked one signed.
 
     Raises:
         NoSuchRunError: no log knows the run.
@@ -77,19 +88,22 @@ def prov(logs: Logs, run_id: str) -> JsonObject:
         document.source(run, source)
     for line in run.rounds:
         document.round(run, line)
+    for number, question in enumerate(opened, 1):
+        document.question(run, number, question)
     if run.finished:
         document.model(log.origin, run, run.finished)
     return document.content
 
 
-def tree(logs: Logs, run_id: str) -> list[Branch]:
-    """The lineage of one run in sentences.
+def tree(logs: Logs, run_id: str, opened: Sequence[Opened] = ()) -> list[Branch]:
+    """The lineage of one run in sentences; `opened` is what the sites of a masked one signed of its questions.
 
     Raises:
         NoSuchRunError: no log knows the run.
     """
     log, run = _find(logs, run_id)
-    return [*_head(logs, log.origin, run), *_body(logs, run)]
+    questions = (_question(number, question) for number, question in enumerate(opened, 1))
+    return [*_head(logs, log.origin, run), *_body(logs, run), *questions]
 
 
 def sources(logs: Logs, run_id: str) -> list[Contribution]:
@@ -111,8 +125,10 @@ def _find(logs: Logs, run_id: str) -> tuple[Statements, Run]:
 
 def _source(logs: Logs, log: Statements, run: Run, site: str) -> Contribution:
     named = set(run.facts["agreements"])
-    agreed = {identity for party, identity in log.agreements if party == site and identity in named}
-    assets = {asset for identity in agreed for asset in log.agreements[site, identity].assets}
+    user = logs.get(run.user or log.origin)
+    known = user.agreements if user else {}
+    agreed = {identity for party, identity in known if party == site and identity in named}
+    assets = {asset for identity in agreed for asset in known[site, identity].assets}
     theirs = logs.get(site)
     lines = list(_admissions(theirs, log.origin, run))
     admitted = [line.facts for line in lines]
@@ -127,9 +143,11 @@ def _source(logs: Logs, log: Statements, run: Run, site: str) -> Contribution:
     )
 
 
-def _admissions(site: Statements | None, user: str, run: Run) -> Iterator[Line]:
+def _admissions(site: Statements | None, coordinator: str, run: Run) -> Iterator[Line]:
+    user = run.user or coordinator
     for line in site.admissions.values() if site else ():
-        if line.facts["user"] == user and line.facts["task"] == run.facts.get("task"):
+        asked = line.facts["user"], line.facts.get("coordinator", user), line.facts["task"]
+        if asked == (user, coordinator, run.facts.get("task")):
             yield line
 
 
@@ -138,18 +156,29 @@ def _admissions(site: Statements | None, user: str, run: Run) -> Iterator[Line]:
 
 def _head(logs: Logs, coordinator: str, run: Run) -> Iterator[Branch]:
     if run.finished:
-        facts = {"model": run.finished.facts["model"], "rounds": run.finished.facts["rounds"]}
-        yield Branch(0, Text(msgid("Model {model}, made in {rounds} rounds."), facts))
+        facts: dict[str, Fact | Text] = {"model": run.finished.facts["model"], "rounds": run.finished.facts["rounds"]}
+        asked = sum(line.facts["step"] == SUMMED for line in run.rounds)
+        facts["questions"] = counted(asked, msgid("{count} question"), msgid("{count} questions"))
+        masked = msgid("Model {model}, made of {questions} in {rounds} steps.")
+        plain = msgid("Model {model}, made in {rounds} rounds.")
+        yield Branch(0, Text(masked if _masked(run) else plain, facts))
     elif run.failed:
         facts = {"run": run.id, "code": run.ends[0].facts.get("code", "-")}
         yield Branch(0, Text(msgid("No model: the run {run} failed ({code})."), facts))
     else:
         yield Branch(0, Text(msgid("No model yet: the run {run} has not finished."), {"run": run.id}))
-    yield Branch(1, Text(msgid("Trained by {party} in the run {run}."), {"party": coordinator, "run": run.id}))
+    yield Branch(1, _trained(coordinator, run))
     yield Branch(1, _protection(logs, coordinator, run))
     for site, code in missing(run):
         facts = {"site": site, "code": code}
         yield Branch(1, Text(msgid("{site} was asked and did not take part to the end ({code})."), facts))
+
+
+def _trained(coordinator: str, run: Run) -> Text:
+    facts = {"party": coordinator, "run": run.id, "user": run.user}
+    if run.user:
+        return Text(msgid("Trained for {user} in the run {run}, which {party} led."), facts)
+    return Text(msgid("Trained by {party} in the run {run}."), facts)
 
 
 def _protection(logs: Logs, coordinator: str, run: Run) -> Text:
@@ -199,13 +228,38 @@ def _body(logs: Logs, run: Run) -> Iterator[Branch]:
         for purpose in source.purposes:
             yield Branch(2, Text(msgid("For the purpose {purpose}."), {"purpose": purpose}))
     for line in run.rounds:
-        yield _round(line)
+        if not _masked(run):
+            yield _round(line)
+    if _masked(run):
+        yield from _questions(run)
+
+
+def _masked(run: Run) -> bool:
+    return run.facts.get("protection") == MASKED_SUMS
+
+
+def _questions(run: Run) -> Iterator[Branch]:
+    """The questions of a run under masks: of the steps of each, how many were in the sum, and how many opened it."""
+    steps = [(str(line.facts["step"]), len(line.facts["answers"])) for line in run.rounds]
+    starts = [at for at, (step, _) in enumerate(steps) if step == SUMMED]
+    for number, (at, end) in enumerate(pairwise([*starts, len(steps)]), 1):
+        said = dict(steps[at:end])
+        opened = counted(said.get(OPENED, 0), msgid("{count} site"), msgid("{count} sites"))
+        facts: dict[str, Fact | Text] = {"question": number, "summed": said[SUMMED], "sites": opened}
+        yield Branch(1, Text(msgid("Question {question}: {summed} gave sums, {sites} opened the total."), facts))
 
 
 def _round(line: Line) -> Branch:
     answered = counted(len(line.facts["answers"]), msgid("{count} site"), msgid("{count} sites"))
     facts: dict[str, Fact | Text] = {"round": line.facts["round"], "step": line.facts["step"], "sites": answered}
     return Branch(1, Text(msgid("Round {round} ({step}): {sites} answered."), facts))
+
+
+def _question(number: int, opened: Opened) -> Branch:
+    facts: dict[str, Fact] = {"question": number, "objective": opened.objective, "sites": ", ".join(opened.sites)}
+    if not opened.objective:
+        return Branch(1, Text(msgid("Question {question}: in its total were {sites}."), facts))
+    return Branch(1, Text(msgid("Question {question}: objective {objective}; in its total were {sites}."), facts))
 
 
 # -- for programs
@@ -236,6 +290,9 @@ class _Document:
             facts["medspace_missing"] = [f"{site} {code}" for site, code in missing(run)]
         self.put("activity", run.id, prov_type="medspace:Run", **times, **facts)
         self.relate("wasAssociatedWith", activity=run.id, agent=coordinator)
+        if run.user:  # PROV-DM 5.3.4: the coordinator acted in place of the user
+            self.put("agent", run.user, prov_type="prov:Organization")
+            self.relate("actedOnBehalfOf", delegate=coordinator, responsible=run.user)
 
     def source(self, run: Run, source: Contribution) -> None:
         self.put("agent", source.site, prov_type="prov:Organization")
@@ -268,6 +325,12 @@ class _Document:
             self.put("entity", release, prov_type="medspace:Release", medspace_digest=answer["digest"])
             self.relate("wasAttributedTo", entity=release, agent=answer["site"])
             self.relate("used", activity=activity, entity=release)
+
+    def question(self, run: Run, number: int, opened: Opened) -> None:
+        activity = f"{run.id}/question/{number}"
+        facts = {"medspace_objective": opened.objective} if opened.objective else {}
+        self.put("activity", activity, prov_type="medspace:Question", medspace_sites=list(opened.sites), **facts)
+        self.relate("wasInformedBy", informed=run.id, informant=activity)
 
     def model(self, coordinator: str, run: Run, finished: Line) -> None:
         model = finished.facts["model"]

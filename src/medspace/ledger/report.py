@@ -108,14 +108,26 @@ ANSWER = Check(
 )
 MANIFEST = Check("run.manifest", msgid("Each run was shown to all of its sites by one manifest."))
 ACCOUNT = Check("run.release", msgid("Each release to a training run is accounted for by the run."))
+MASKED = Check(
+    "run.masked",
+    msgid("All sites of each masked run noted the same sites in each total, and the same openings of it."),
+)
+RECORD = Check("run.record", msgid("Each record that a holder shows is the one that its log noted, and all agree."))
+FOLLOWED = Check("run.followed", msgid("Each question of a masked run followed from the total before it."))
+SIGNED = Check("model.signed", msgid("Each model that is shown is what enough sites of its run signed."))
 ROUNDS = Check("run.rounds", msgid("Each run has one start, rounds that count up from one, and one end."))
+DELEGATED = Check(
+    "run.delegated",
+    msgid("Each run that was led for somebody else was delegated by its user, who got the model that was made."),
+)
 MODEL = Check(
     "run.model", msgid("Each finished run made its model from its last round, with sites that it began with.")
 )
 
 CHECKS = (
     *(MEMBERS, SIGNATURE, ROOT, HISTORY, ENTRIES, TIME, MEMBERSHIP),
-    *(AGREEMENT, TRANSFER, RELEASE, ENDED, QUESTION, MANIFEST, ANSWER, ACCOUNT, ROUNDS, MODEL),
+    *(AGREEMENT, TRANSFER, RELEASE, ENDED, QUESTION, MANIFEST, ANSWER, ACCOUNT, ROUNDS, DELEGATED, MODEL),
+    *(MASKED, RECORD, FOLLOWED, SIGNED),
 )
 
 
@@ -158,11 +170,22 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
+class Accusation:
+    """A holder says in its log that somebody broke the protocol of a run; that is its word, and proves nothing."""
+
+    origin: str  # who says it
+    named: str  # of whom, by DID
+    code: str  # what it was
+    run: str  # "" where the log does not say
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """The result of an audit: `counts` of every check that was asked, `findings` of what does not hold.
 
     `logs` are the origins whose log was proven; `entries` how many entries those logs have together; `questions`
-    what the holders among them showed of the questions that they admitted.
+    what the holders among them showed of the questions that they admitted; `accusations` whom they accuse.
     """
 
     counts: tuple[Count, ...]
@@ -170,6 +193,7 @@ class Report:
     logs: tuple[str, ...]
     entries: int
     questions: tuple[Shown, ...] = ()
+    accusations: tuple[Accusation, ...] = ()
 
     @property
     def outcome(self) -> AuditOutcome:
@@ -182,7 +206,11 @@ class Report:
 
 
 def summarise(
-    findings: Iterable[Finding], logs: Iterable[str], entries: int, questions: Iterable[Shown] = ()
+    findings: Iterable[Finding],
+    logs: Iterable[str],
+    entries: int,
+    questions: Iterable[Shown] = (),
+    accusations: Iterable[Accusation] = (),
 ) -> Report:
     """Count the findings; those that hold are only counted."""
     tally: Counter[tuple[str, AuditOutcome]] = Counter()
@@ -193,7 +221,7 @@ def summarise(
             kept.append(finding)
     looked_at = {check for check, _ in tally}
     asked = tuple(_count(check, tally) for check in CHECKS if check.name in looked_at)
-    return Report(asked, tuple(kept), tuple(sorted(logs)), entries, tuple(questions))
+    return Report(asked, tuple(kept), tuple(sorted(logs)), entries, tuple(questions), tuple(accusations))
 
 
 def _count(check: Check, tally: Counter[tuple[str, AuditOutcome]]) -> Count:

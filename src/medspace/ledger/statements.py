@@ -126,6 +126,11 @@ class Run:
     ends: list[Line] = field(default_factory=list)
 
     @property
+    def user(self) -> str:
+        """Whose run it is, where another member handed it over to the owner of the log; "" else."""
+        return str(self.facts.get("user", ""))
+
+    @property
     def started(self) -> Line | None:
         """Its start."""
         return self.starts[0] if self.starts else None
@@ -151,6 +156,19 @@ class Run:
 
 
 @dataclass(slots=True)
+class Delegation:
+    """One training run as its user recorded it that another member was to lead."""
+
+    lines: list[Line] = field(default_factory=list)
+    ends: list[Line] = field(default_factory=list)
+
+    @property
+    def received(self) -> Line | None:
+        """Its end with a model."""
+        return next((line for line in self.ends if line.entry.kind == "run.received"), None)
+
+
+@dataclass(slots=True)
 class Statements:
     """A log, indexed. Agreements stand under counterparty and id: two providers may have chosen the same id.
 
@@ -172,6 +190,7 @@ class Statements:
     ends: dict[str, list[Line]] = field(default_factory=dict)  # admission -> what became of it
     repeated: list[Line] = field(default_factory=list)  # admissions and releases whose identity was taken
     runs: dict[str, Run] = field(default_factory=dict)
+    delegations: dict[str, Delegation] = field(default_factory=dict)  # by run
     members: list[Line] = field(default_factory=list)  # admitted, removed, lists published: an authority's log
 
     def content(self, admission: Line) -> str | None:
@@ -240,6 +259,8 @@ def _keep(statements: Statements, lines: dict[str, Line], identity: str, line: L
 
 
 def _run(statements: Statements, line: Line) -> None:
+    if _delegated(statements, line):
+        return
     run = statements.runs.setdefault(line.facts["run"], Run(line.facts["run"]))
     if line.entry.kind == "run.started":
         if not run.starts:
@@ -249,6 +270,16 @@ def _run(statements: Statements, line: Line) -> None:
         run.rounds.append(line)
     else:
         run.ends.append(line)
+
+
+def _delegated(statements: Statements, line: Line) -> bool:
+    """Whether an entry is about a run that another member leads; so is the failure of one that was delegated."""
+    kind, run = line.entry.kind, line.facts["run"]
+    if kind not in ("run.delegated", "run.received") and (run not in statements.delegations or kind != "run.failed"):
+        return False
+    delegation = statements.delegations.setdefault(run, Delegation())
+    (delegation.lines if kind == "run.delegated" else delegation.ends).append(line)
+    return True
 
 
 def _member(statements: Statements, line: Line) -> None:

@@ -1,5 +1,6 @@
 """The words of the policy room: policies as ODRL has them, labels, and what is asked for."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -51,6 +52,15 @@ class Logical:
 
 
 Constraint = Atomic | Logical
+
+
+def leaves(constraints: tuple[Constraint, ...]) -> Iterator[Atomic]:
+    """Every comparison in these constraints, however deep."""
+    for constraint in constraints:
+        if isinstance(constraint, Atomic):
+            yield constraint
+        else:
+            yield from leaves(constraint.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +130,8 @@ class UseRequest:
 
     `action` None asks before any use is chosen (catalogue and negotiation): is there something that is allowed?
     `count` is the number of uses under the agreement before this one, `cohort` the persons behind the
-    result, `sites` the holders that take part, `colluders` those among them that masks withstand, `violated` the
-    clauses of the duties that were violated.
+    result, `sites` how many holders take part, `holders` the DIDs of the others among them, `colluders` how many of
+    them masks withstand, `violated` the clauses of the duties that were violated.
     `time` is aware.
     """
 
@@ -137,4 +147,5 @@ class UseRequest:
     sites: int | None = None
     protection: str | None = None
     colluders: int | None = None
+    holders: tuple[str, ...] | None = None
     violated: frozenset[str] = frozenset()

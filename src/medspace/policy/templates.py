@@ -74,6 +74,7 @@ TERMS: Mapping[str, tuple[str, str]] = {
     "count": ("count", "lteq"),
     "min_cohort": ("medspace:minCohort", "gteq"),
     "min_sites": ("medspace:minSites", "gteq"),
+    "holders": ("medspace:holders", "isAnyOf"),
     "outputs": ("medspace:output", "isAnyOf"),
     "protection": ("medspace:protection", "eq"),
     "colluders": ("medspace:colluders", "gteq"),
@@ -83,8 +84,8 @@ TERMS: Mapping[str, tuple[str, str]] = {
 def build(name: str, *, offer_id: str | None = None, **terms: Given | None) -> JsonObject:
     """The catalogue offer of a template, as ODRL JSON.
 
-    Terms: `purposes`, `regions` (country codes, EU, EEA), `recipients` (DIDs) and `outputs` are lists;
-    `not_before` and `until` are aware datetimes or RFC 3339 texts with a zone; `count`, `min_cohort`,
+    Terms: `purposes`, `regions` (country codes, EU, EEA), `recipients` and `holders` (DIDs) and `outputs` are
+    lists; `not_before` and `until` are aware datetimes or RFC 3339 texts with a zone; `count`, `min_cohort`,
     `min_sites` and `colluders` are whole numbers; `protection` is a name. None leaves a term out, a preset too.
 
     Raises:

@@ -4,6 +4,7 @@ InvalidInputError
  |- TaskInvalidError       the task cannot be run as it stands
  |- ManifestInvalidError   the manifest of a run does not hold
  |- SeatKeyInvalidError    a key of a run is not signed by its seat
+ |- HandoverInvalidError   what a run is handed over with does not hold
  |- RunUnknownError        there is no such run
  |- ModelUnknownError      there is no such model
  `- NoModelError           a run has made none
@@ -15,9 +16,16 @@ SiteError                  one site did not deliver
 RunError                   the whole run failed
  |- SitesRefusedError      sites said no, and nobody said to go on without them
  |- SitesAwayError         sites stayed away, and nobody said to go on without them
+ |- DepartureError         under masks, a site is missing whose contract does not let the run go on without it
  |- AnswersInvalidError    the answers of a round cannot be right together
  |- PartsLostError | PartsRoomError
- `- TooFewSitesError | TooFewAskedError | RunCancelledError
+ |- CoordinatorAwayError   who was to lead it does not answer
+ |- CoordinatorRefusedError  who was to lead it does not, or what it says of it does not hold
+ |- TooFewAskedError       it names too few sites
+ |   `- TooFewMaskedError  for masks
+ `- TooFewSitesError | RunCancelledError
+NotCoordinatedError        this connector leads no runs for that member
+CoordinatorBusyError       it leads as many for it as it does at a time
 """
 
 from typing import ClassVar
@@ -158,6 +166,21 @@ class SitesAwayError(RunError):
     exit_code = WaitingError.exit_code
 
 
+class DepartureError(RunError):
+    """Under masks, a site is missing whose own contract does not let the run go on without it, whoever says so."""
+
+    code = "run.departure"
+    sentence = msgid(
+        "The run under masks cannot go on without {bound}: sums with a hospital and sums without it differ by its "
+        "own numbers, so its contract decides, and it does not list that the run may."
+    )
+    next_step = msgid(
+        "Train again when it is back. --without-missing goes on only without hospitals whose contracts list "
+        "run.departure among their outputs."
+    )
+    exit_code = RefusedError.exit_code
+
+
 class TooFewSitesError(RunError):
     """Fewer sites are left than the task or an agreement demands."""
 
@@ -173,6 +196,20 @@ class TooFewAskedError(RunError):
     sentence = msgid("The run asks {asked} sites; the task or an agreement needs {needed}.")
     next_step = msgid("Agree with more hospitals (`medspace negotiate`) and name their agreements too.")
     exit_code = InvalidInputError.exit_code
+
+
+class TooFewMaskedError(TooFewAskedError):
+    """The run names fewer sites than masks take under the agreements."""
+
+    code = "learning.too_few_masked"
+    sentence = msgid(
+        "The run asks {asked} sites; masks take {needed} under these agreements: {hidden} in the sum, besides "
+        "{others} that may tell what they see."
+    )
+    next_step = msgid(
+        "Agree with more hospitals (`medspace negotiate`) and name their agreements too. Three are enough only where "
+        "their contracts say `colluders = 0`."
+    )
 
 
 class AnswersInvalidError(RunError):
@@ -205,3 +242,48 @@ class RunCancelledError(RunError):
     code = "learning.cancelled"
     sentence = msgid("The training run was cancelled.")
     next_step = msgid("Start a new run when you are ready.")
+
+
+class CoordinatorAwayError(RunError):
+    """Who was to lead the run does not answer."""
+
+    code = "run.coordinator_away"
+    sentence = msgid("The coordinator {coordinator} does not answer: {reason}.")
+    next_step = msgid("Ask its operator whether its connector is up, or start the run again without --coordinator.")
+    exit_code = WaitingError.exit_code
+
+
+class CoordinatorRefusedError(RunError):
+    """Who was to lead the run does not, or what it says of the run does not hold."""
+
+    code = "run.coordinator_refused"
+    sentence = msgid("The coordinator {coordinator} does not lead the run: {reason}.")
+    next_step = msgid("Ask its operator, or start the run again with another coordinator.")
+    exit_code = RefusedError.exit_code
+
+
+class HandoverInvalidError(InvalidInputError):
+    """What a run is handed over with does not hold."""
+
+    code = "run.handover_invalid"
+    sentence = msgid("The run cannot be taken over: {reason}.")
+    next_step = msgid("Start a new run; if it happens again, compare the versions of both connectors.")
+
+
+class NotCoordinatedError(RefusedError):
+    """This connector leads no runs for that member."""
+
+    code = "run.not_coordinated"
+    sentence = msgid("{coordinator} leads no runs for {user}.")
+    next_step = msgid("Ask its operator to name you among the members of [coordination] in its configuration.")
+
+
+class CoordinatorBusyError(WaitingError):
+    """It leads as many runs for that member as it does at a time."""
+
+    code = "run.coordinator_busy"
+    sentence = msgid("{most} runs of {user} are under way here already.")
+    next_step = msgid("Wait until one of them is over, or cancel it.")
+
+    def __init__(self, most: int, user: str, seconds: int = 30) -> None:
+        super().__init__(most=most, user=user, seconds=seconds)

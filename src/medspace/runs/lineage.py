@@ -38,4 +38,5 @@ def lineage(run: Run, sites: Sequence[str], rounds: Sequence[Round]) -> Lineage:
         protection=run.protection,
         asked=tuple(seat.site for seat in run.seats),
         missing=run.faults,
+        manifest=run.manifest,
     )

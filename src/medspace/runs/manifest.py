@@ -32,6 +32,7 @@ from medspace.trust.errors import EnvelopeKeyError, SignatureError
 from medspace.trust.model import Member
 
 TYPE, KEY_TYPE = "medspace-manifest+jwt", "medspace-seat+jwt"
+COORDINATOR_KEY_TYPE = "medspace-coordinator+jwt"  # of the key that a run is handed over with
 NONCE_BYTES = 32
 KEPT = 64  # manifests that stay read: each step of a run looks at its own several times
 
@@ -62,6 +63,11 @@ class Manifest:
     def sites(self) -> tuple[str, ...]:
         """The DIDs of the seats, sorted."""
         return tuple(seat.site for seat in self.seats)
+
+    @property
+    def delegated(self) -> bool:
+        """Whether another member than the user leads the run."""
+        return self.coordinator != self.user
 
     @property
     def claims(self) -> JsonObject:
@@ -218,8 +224,10 @@ class SeatKey:
     leaves: bool = False
 
 
-def sign_key(manifest: Manifest, site: str, public: bytes, signer: Signer, *, leaves: bool = False) -> str:
-    """A seat's key of this run, as the seat signs it."""
+def sign_key(
+    manifest: Manifest, site: str, public: bytes, signer: Signer, typ: str = KEY_TYPE, *, leaves: bool = False
+) -> str:
+    """A seat's key of this run, as the seat signs it; of another type, the coordinator's."""
     claims: dict[str, Json] = {
         "run": manifest.run,
         "task": manifest.task,
@@ -228,10 +236,10 @@ def sign_key(manifest: Manifest, site: str, public: bytes, signer: Signer, *, le
         "key": jws.encode(public),
     }
     claims |= {"leaves": True} if leaves else {}
-    return hybrid.signed(signer, site, KEY_TYPE, claims)
+    return hybrid.signed(signer, site, typ, claims)
 
 
-def read_key(text: str, manifest: Manifest, seat: Member, at: datetime) -> SeatKey:
+def read_key(text: str, manifest: Manifest, seat: Member, at: datetime, typ: str = KEY_TYPE) -> SeatKey:
     """The key that a seat added to a manifest, proven by the seat's keys, as they count at that time.
 
     Raises:
@@ -243,7 +251,7 @@ def read_key(text: str, manifest: Manifest, seat: Member, at: datetime) -> SeatK
     try:
         if len(text) > limits.SEAT_KEY:
             raise SeatKeyInvalidError(site=site)
-        found = read_json(hybrid.proven(text, seat, KEY_TYPE, at, both=manifest.hybrid), _Key)
+        found = read_json(hybrid.proven(text, seat, typ, at, both=manifest.hybrid), _Key)
         public = jws.decode(found.key)
         public_key(public)
     except (msgspec.DecodeError, RecursionError, ValueError, EnvelopeKeyError, SignatureError):
@@ -269,9 +277,20 @@ def read_keys(
     return tuple(read_key(given.get(site, ""), manifest, member(site), at) for site in manifest.sites)
 
 
+def leaving(texts: Sequence[str]) -> tuple[str, ...]:
+    """The seats whose own terms let the run go on without them, as their keys say; proves nothing."""
+    said = map(_unproven, texts)
+    return tuple(key.site for key in said if key is not None and key.leaves)
+
+
 def _site(text: str) -> str:
     """Whose key it says to be; proves nothing."""
+    said = _unproven(text)
+    return "" if said is None else said.site
+
+
+def _unproven(text: str) -> _Key | None:
     try:
-        return read_json(hybrid.unproven(text[: limits.SEAT_KEY]), _Key).site
+        return read_json(hybrid.unproven(text[: limits.SEAT_KEY]), _Key)
     except (ValueError, RecursionError):
-        return ""
+        return None

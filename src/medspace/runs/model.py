@@ -1,4 +1,4 @@
-"""What the coordinator keeps: runs, where they stand, their rounds, the models that came of them."""
+"""What is kept of runs: where they stand, their rounds, the models that came of them, and who handed them over."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -91,6 +91,9 @@ class Failure:
 class Run:
     """One training run. `round` counts the rounds that are behind it; `settled` says that its uses are ended.
 
+    Who its user is and who leads it are two things: `user` is the member that handed it over to this connector, and
+    `coordinator` the one that it was, or will be, handed over to from here; both are "" where that is this connector.
+
     `without_missing`: it goes on without sites that refuse or stay away, whatever the task says. `patience` says for
     how many seconds a site that is away is waited for; 0 stands for the coordinator's own.
     """
@@ -114,6 +117,10 @@ class Run:
     patience: float = 0.0
     asked: int = 0  # questions of the task, where each takes several rounds
     manifest: str = ""  # as it was signed; drawn anew while a seat is lost before the first round
+    user: str = ""  # DID
+    coordinator: str = ""  # DID
+    handed: bool = False  # whether the coordinator has taken it
+    leaving: tuple[str, ...] = ()  # under masks, the sites whose own contracts let the run go on without them
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +191,7 @@ class Lineage:
     """Where a model came from. `protection` says who could see what on the way.
 
     `asked` are all the sites of the run, `missing` why those that are not in `sites`, or that left before the model
-    was measured, are not.
+    was measured, are not. `coordinator` led the run, where that was another member than its user; "" else.
     """
 
     run: str
@@ -195,6 +202,8 @@ class Lineage:
     protection: str
     asked: tuple[str, ...] = ()
     missing: tuple[Fault, ...] = ()
+    coordinator: str = ""  # DID
+    manifest: str = ""  # as the user signed it
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,8 +222,26 @@ class Model:
     digest: str
 
 
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """A run that a member hands over to this connector, from its question for a key to the end of the run.
+
+    `secret` is sealed under a key file of the run: until the run is handed over the private key that this is done
+    with, then where its uses are asked, with their tokens.
+    """
+
+    id: str  # the run's
+    user: str  # DID
+    created: str  # RFC 3339
+    manifest: str  # as the user signed it
+    key: str  # the public key for the hand-over, as it was signed here
+    secret: str = field(repr=False)
+    handed: bool = False
+
+
 RUNS = Collection("learning_runs", Run, keys=("state", "settled", "created"))
 CHECKPOINTS = Collection("learning_checkpoints", Checkpoint)
 ROUNDS = Collection("learning_rounds", Round, keys=("run", "round"), unique=(("run", "round"),))
 MODELS = Collection("learning_models", Model, keys=("digest", "created"))
-COLLECTIONS = (RUNS, CHECKPOINTS, ROUNDS, MODELS)
+HANDOVERS = Collection("run_handovers", Handover, keys=("user",))
+COLLECTIONS = (RUNS, CHECKPOINTS, ROUNDS, MODELS, HANDOVERS)

@@ -4,7 +4,7 @@ The app fills the first with transfers and job endpoints; the folder of a kind o
 second.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, Self, runtime_checkable
 
@@ -13,6 +13,8 @@ from medspace.core.engine import COORDINATOR_SEES_SUMS
 from medspace.core.parts import Blobs, BlobStore, Keeping, Part
 from medspace.core.text import Text
 from medspace.core.usage import Step
+from medspace.runs.handover import Place
+from medspace.runs.telling import Told
 
 SiteFaults = Literal["exclude", "fail"]
 
@@ -102,6 +104,73 @@ class Sites(Protocol):
         ...
 
 
+class LedSites(Sites, Protocol):
+    """Where the rounds of runs are asked that others handed over: their uses began elsewhere, and end there."""
+
+    async def forget(self, run: str) -> None:
+        """The run is over: what opens its uses is deleted."""
+        ...
+
+
+class OwnSites(Sites, Protocol):
+    """Where this connector's own runs are asked; others may go on asking there for it."""
+
+    async def begun(self, run: str, agreement: str, kind: str) -> str | None:
+        """The use that `begin` has started, if it has; nothing is started."""
+        ...
+
+    async def place(self, use: str) -> Place:
+        """Where a use is asked, and with which token.
+
+        Raises:
+            SiteRefusedError: it was never started, or the site named no such place.
+        """
+        ...
+
+
+class Coordinators(Protocol):
+    """The connectors of other members, which lead runs for this one.
+
+    All raise SiteAwayError where there is no answer, and SiteRefusedError where the coordinator says no.
+    """
+
+    async def key(self, coordinator: str, manifest: str) -> str:
+        """The coordinator's key for the run of a signed manifest, signed by it."""
+        ...
+
+    async def hand_over(self, coordinator: str, run: str, sealed: str) -> None:
+        """Hand over the sealed mandate of a run; again, if it is not known whether it arrived."""
+        ...
+
+    async def told(self, coordinator: str, run: str, seen: str) -> Told:
+        """How the run stands; soon, and at once where it has changed since the version `seen`."""
+        ...
+
+    async def cancel(self, coordinator: str, run: str) -> None:
+        """Have the run cancelled; one that is over is no error."""
+        ...
+
+
+class RunKeys(Protocol):
+    """A key of each run that was handed over to this connector, outside the database and its backups. Blocking."""
+
+    def key(self, run: str) -> bytes | None:
+        """The key of a run; None where it has none, or no longer."""
+        ...
+
+    def make(self, run: str) -> bytes:
+        """The key of a run, 32 bytes; made, and kept durably, where there is none."""
+        ...
+
+    def forget(self, run: str) -> None:
+        """Delete the key of a run, if it has one."""
+        ...
+
+    def uses(self) -> Iterable[str]:
+        """The runs that have a key."""
+        ...
+
+
 class Dictionaries(Protocol):
     """What the sites publish of their data."""
 
@@ -151,8 +220,8 @@ class Question:
     """What a round asks: the name of the step, the kind of output that answers it, what a site needs to know.
 
     Without `inputs` the question is about no state of a model yet. A `message` is not made of persons. `parts` lie
-    where the procedure wrote them (`Parted`); those of the answer may have `most` bytes together. `otherwise` is the
-    kind of output that may come in place of it.
+    where the procedure wrote them (`Parted`); those of the answer may have `most` bytes together. `ends` is the kind
+    of output by which a site may say instead that the task leads nowhere.
     """
 
     step: str
@@ -161,7 +230,7 @@ class Question:
     message: bool = False
     parts: tuple[Part, ...] = ()
     most: int = 0
-    otherwise: str = ""
+    ends: str = ""
 
 
 @dataclass(frozen=True, slots=True)

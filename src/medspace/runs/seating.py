@@ -64,6 +64,13 @@ def of_task(manifest: Manifest, task: str) -> Decision:
     return _one("task", Text(msgid("the task of the manifest")), held, ok=manifest.task == task)
 
 
+def asked_by(manifest: Manifest, caller: str) -> Decision:
+    """Whether who leads the run asks, and nobody else: the log names the coordinator as the one who was answered."""
+    asked = Text(msgid("a step that the coordinator {coordinator} asks"), {"coordinator": manifest.coordinator})
+    held = Text(msgid("{caller} asks"), {"caller": caller or "-"})
+    return _one("coordinator", asked, held, ok=caller in ("", manifest.coordinator))
+
+
 def enough(manifest: Manifest, least: int) -> Decision:
     """Whether the run promises as many sites as the agreement wants, and names them."""
     asked = Text(msgid("a run of at least {least} data holders"), {"least": least})
@@ -79,9 +86,11 @@ def masks(manifest: Manifest, colluders: int) -> Decision:
     if manifest.protocol != MASKED_SUMS:
         return _one("masks", Text(msgid("no masks")), Text(msgid("there are none")), ok=True)
     given = manifest.colluders or 0
-    asked = Text(msgid("masks that withstand {least} sites that tell one another everything"), {"least": colluders})
+    asked = Text(
+        msgid("masks that hide each site even if {least} of the others tell what they see"), {"least": colluders}
+    )
     thresholds = Thresholds.for_seats(len(manifest.seats), given, max(manifest.min_sites, LEAST_SITES))
-    held = thresholds.problem or Text(msgid("they withstand {given}"), {"given": given})
+    held = thresholds.problem or Text(msgid("they do so if {given} tell"), {"given": given})
     remedy = Text(msgid("Agree with more data holders, and start the run with all of their agreements."))
     ok = thresholds.problem is None and given >= colluders
     return _one("masks", asked, held, ok=ok, remedy=remedy)

@@ -1,5 +1,8 @@
 """The coordinator: leads a run from its first round to a model, and goes on where it stopped after any kill.
 
+Whose run it is makes no difference to how it is led: one that another member handed over (`coordinating`) is asked at
+the places that came with it, and one that is handed over from here (`delegation`) is led elsewhere and followed.
+
 After each round, where its sums lead is stored with its ledger entry, in one transaction; the answers themselves
 are not kept. What was asked but not stored is asked again: sites give the same answer to the same step, answers are
 summed in the order of the sites, so the model is the same to the last bit, however often the run was interrupted.
@@ -12,6 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from medspace.core import limits
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.clock import Clock, Randomness, stamp
 from medspace.core.engine import MASKED_SUMS
@@ -26,11 +30,13 @@ from medspace.core.usage import Step
 from medspace.ledger.kinds import ENTRY_KINDS
 from medspace.ledger.model import Entry
 from medspace.ledger.service import record
-from medspace.runs import codings, lineage, rules
+from medspace.runs import codings, lineage, noting, rules
 from medspace.runs import manifest as manifests
 from medspace.runs.asking import Asking, Patience
+from medspace.runs.delegation import Delegation
 from medspace.runs.errors import (
     AnswersInvalidError,
+    CoordinatorRefusedError,
     RunCancelledError,
     RunError,
     RunUnknownError,
@@ -43,6 +49,7 @@ from medspace.runs.model import (
     ROUNDS,
     RUNS,
     Checkpoint,
+    Failure,
     Fault,
     Model,
     Round,
@@ -57,6 +64,7 @@ from medspace.runs.ports import (
     Describing,
     Description,
     Dictionaries,
+    LedSites,
     Numbering,
     Parted,
     Procedure,
@@ -64,37 +72,14 @@ from medspace.runs.ports import (
     Result,
     Sites,
 )
+from medspace.runs.progress import Progress, Watched, unheard
 from medspace.runs.tallying import Asked, Tallying
 
 T = TypeVar("T")
-LONGEST = 1000  # rounds and runs read at once
-NOTHING = digest({})  # the question that is about no model yet
+LONGEST = limits.ROUNDS  # rounds and runs read at once
 DOORS = 64  # uses begun or ended at a time: small messages, so more than `width`
 NO_MAIL: Mapping[str, Mapping[str, str]] = {}
 SETTLING = 10.0  # seconds; how long the end of a run is held up by a site that is away
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Something happened: `event` is started, answered, away, back, excluded, round, finished, failed or cancelled.
-
-    Of a site that is away, `left` says for how many seconds more it is waited for, and `reason` why it is away.
-    """
-
-    event: str
-    run: str
-    round: int = 0
-    step: str = ""
-    site: str = ""
-    done: int = 0
-    of: int = 0
-    objective: float | None = None
-    left: float = 0.0
-    reason: Text | None = None
-
-
-def _unheard(_: Progress) -> None:
-    """Nobody listens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +91,9 @@ class Coordinator:
     `algorithms` are the kinds of task that it can lead; a task that names none of them goes to the first, which
     refuses what it does not know. With `dictionaries` a task is checked against what every site publishes first.
     `blobs` keeps the parts of runs; without it, no run has any.
+
+    `led` is where the sites of runs are asked that others handed over; `delegation` hands over those that name
+    another coordinator. Without them there are no such runs.
     """
 
     database: Database
@@ -118,19 +106,53 @@ class Coordinator:
     dictionaries: Dictionaries | None = None
     patience: Patience = field(default_factory=Patience)
     width: int = 8
-    progress: Callable[[Progress], None] = _unheard
+    progress: Callable[[Progress], None] = unheard
     blobs: BlobStore | None = None
+    led: LedSites | None = None
+    delegation: Delegation | None = None
 
     async def create(
-        self, task: JsonObject, seats: Sequence[Seat], *, without_missing: bool = False, patience: float = 0.0
+        self,
+        task: JsonObject,
+        seats: Sequence[Seat],
+        *,
+        without_missing: bool = False,
+        patience: float = 0.0,
+        coordinator: str = "",
     ) -> Run:
-        """Store a new run; nothing is asked yet. `without_missing` and `patience` are those of the run's record.
+        """Store a new run; nothing is asked yet. The last three are those of the run's record.
+
+        Raises:
+            TaskInvalidError: the task cannot be run, or the seats are not distinct sites.
+        """
+        task = rules.protected(self._algorithm(task), task, seats)
+        run, begun = self.drawn(task, seats, without_missing=without_missing, patience=patience)
+        procedure = self._algorithm(task).prepare(task)
+        if coordinator and isinstance(procedure, Parted) and procedure.kept(begun.state):
+            raise TaskInvalidError(
+                reason=Text(msgid("what it carries beside its JSON goes through no other member yet"))
+            )
+        run = replace(run, coordinator=coordinator)
+        if ENTRY_KINDS[noting.start_kind(run)].flaw(noting.start_facts(run)) is not None:
+            raise TaskInvalidError(reason=Text(msgid("a site is no DID, or its agreement no identifier")))
+
+        def work(tx: Transaction) -> None:
+            tx.insert(RUNS, run)
+            tx.insert(CHECKPOINTS, begun)
+
+        await self.database.write(work)
+        return run
+
+    def drawn(
+        self, task: JsonObject, seats: Sequence[Seat], *, without_missing: bool = False, patience: float = 0.0
+    ) -> tuple[Run, Checkpoint]:
+        """A run as it would begin; nothing is stored.
 
         Raises:
             TaskInvalidError: the task cannot be run, or the seats are not distinct sites.
         """
         algorithm = self._algorithm(task)
-        procedure = algorithm.prepare(rules.protected(algorithm, task, seats))
+        procedure = algorithm.prepare(task)
         if len({seat.site for seat in seats}) < len(seats):
             raise TaskInvalidError(reason=Text(msgid("a site is named twice")))
         run = Run(
@@ -145,15 +167,7 @@ class Coordinator:
             without_missing=without_missing,
             patience=patience,
         )
-        if ENTRY_KINDS["run.started"].flaw(_start_facts(run)) is not None:
-            raise TaskInvalidError(reason=Text(msgid("a site is no DID, or its agreement no identifier")))
-
-        def work(tx: Transaction) -> None:
-            tx.insert(RUNS, run)
-            tx.insert(CHECKPOINTS, Checkpoint(run.id, 0, procedure.first()))
-
-        await self.database.write(work)
-        return run
+        return run, Checkpoint(run.id, 0, procedure.first())
 
     async def train(self, task: JsonObject, seats: Sequence[Seat], *, without_missing: bool = False) -> Run:
         """Create a run and lead it to its end."""
@@ -226,8 +240,11 @@ class Coordinator:
         if run.state is RunState.CREATED:
             run = await self._start(run)
         saved = await self._checkpoint(run)
-        if self.dictionaries is not None and run.round == 0:
+        own = not run.user and not run.handed  # what others hand over they have looked at
+        if self.dictionaries is not None and run.round == 0 and own:
             run, saved = await self._survey(self.dictionaries, procedure, run, saved)
+        if run.coordinator:
+            return await self._delegate(procedure, run, saved, uses)
         run, saved = await self._begin(procedure, run, saved, uses)
         run, saved = await self._sit(procedure, run, saved, uses)
         while True:
@@ -241,25 +258,46 @@ class Coordinator:
     async def _place(self, procedure: Procedure, run: Run, saved: Checkpoint) -> Placed:
         """The procedure as it works in the next round, with the parts that its state names."""
         if isinstance(procedure, Parted):
-            await self._parts.carry(procedure.kept(saved.state), run.id, run.round + 1)
-        return await self._parts.place(procedure, run.id, run.round + 1)
+            await self._parts(run).carry(procedure.kept(saved.state), run.id, run.round + 1)
+        return await self._parts(run).place(procedure, run.id, run.round + 1)
 
     async def _start(self, run: Run) -> Run:
         started = replace(rules.moved(run, RunState.RUNNING), started=stamp(self.clock.now()))
 
         def work(tx: Transaction) -> None:
             tx.replace(RUNS, run, started)
-            record(tx, self._entry("run.started", _start_facts(run)))
+            record(tx, self._entry(noting.start_kind(run), noting.start_facts(run)))
 
         await self.database.write(work)
         self.progress(Progress("started", run.id, of=len(run.seats)))
         return started
 
+    async def _delegate(self, procedure: Procedure, run: Run, saved: Checkpoint, uses: dict[str, str]) -> Run:
+        """Begin the uses, hand the run over, and follow it until it is over."""
+        if self.delegation is None:
+            reason = Text(msgid("this connector hands no runs over"))
+            raise CoordinatorRefusedError(coordinator=run.coordinator, reason=reason)
+        if not run.handed:
+            run, saved = await self._begin(procedure, run, saved, uses)
+            run = await self._manifest(procedure, run)
+            run = await self.delegation.hand_over(run, uses, self._asking(procedure, run, "hand-over"))
+        run, failure = await self.delegation.follow(run, self._asking(procedure, run, "follow"), self._noticed)
+        if run.state is RunState.FINISHED:
+            self.progress(Progress("finished", run.id, run.round))
+        return run if failure is None else await self._end(run, failure, RunState.FAILED)
+
+    def _noticed(self, before: Run, after: Run) -> None:
+        """Say what a coordinator elsewhere has told."""
+        for fault in after.faults[len(before.faults) :]:
+            self.progress(Progress("excluded", after.id, fault.round, site=fault.site))
+        if after.round > before.round:
+            self.progress(Progress("round", after.id, after.round))
+
     async def _begin(
         self, procedure: Procedure, run: Run, saved: Checkpoint, uses: dict[str, str]
     ) -> tuple[Run, Checkpoint]:
         """Find or start a use at every site that is in."""
-        seats = rules.seated(run)
+        seats, asked = rules.seated(run), self._sites(run)
         faults: list[Fault] = []
 
         def take(position: int, begun: str | SiteError) -> None:
@@ -268,7 +306,7 @@ class Coordinator:
             else:
                 uses[seats[position].site] = begun
 
-        calls = [(seat.site, lambda s=seat: self.sites.begin(run.id, s.agreement, run.kind)) for seat in seats]
+        calls = [(seat.site, lambda s=seat: asked.begin(run.id, s.agreement, run.kind)) for seat in seats]
         await self._asking(procedure, run, "begin").in_order(calls, take, DOORS)
         return await self._attended(procedure, run, saved, faults)
 
@@ -276,14 +314,26 @@ class Coordinator:
         self, procedure: Procedure, run: Run, saved: Checkpoint, uses: dict[str, str]
     ) -> tuple[Run, Checkpoint]:
         """Show every site the manifest, gather the keys that they add, and hand all of them to each."""
+        asked = self._sites(run)
         while True:
             run = await self._manifest(procedure, run)
-            keys, faults = await self._each(procedure, run, lambda use: self.sites.seat(use, run.manifest), uses)  # noqa: B023
+            keys, faults = await self._each(procedure, run, lambda use: asked.seat(use, run.manifest), uses)  # noqa: B023
             if not faults:
-                _, faults = await self._each(procedure, run, lambda use: self.sites.seated(use, keys), uses)  # noqa: B023
+                _, faults = await self._each(procedure, run, lambda use: asked.seated(use, keys), uses)  # noqa: B023
             run, saved = await self._attended(procedure, run, saved, faults)
+            if run.user and run.faults and not run.round:  # only its user could sign another manifest
+                rules.check_attendance(replace(procedure.demands, site_faults="fail"), run)
+            if not faults and not run.round:
+                run = await self._keyed(run, keys)
             if not faults or run.round:  # those that are left have one another's keys already
                 return run, saved
+
+    async def _keyed(self, run: Run, keys: Sequence[str]) -> Run:
+        """The run with the seats that may leave it, as they say with their keys."""
+        after = replace(run, leaving=manifests.leaving(keys))
+        if after != run:
+            await self.database.write(lambda tx: tx.replace(RUNS, run, after))
+        return after
 
     async def _each(
         self, procedure: Procedure, run: Run, call: Callable[[str], Awaitable[T]], uses: Mapping[str, str]
@@ -304,9 +354,14 @@ class Coordinator:
     async def _manifest(self, procedure: Procedure, run: Run) -> Run:
         """The run with its manifest: a new one as long as nothing was asked and a seat was lost."""
         seats = rules.seated(run)
-        if run.manifest and (run.round or set(manifests.kept(run.manifest).sites) == {seat.site for seat in seats}):
+        if run.manifest and (
+            run.user
+            or run.handed
+            or run.round
+            or set(manifests.kept(run.manifest).sites) == {seat.site for seat in seats}
+        ):
             return run
-        least, parties = rules.promised(procedure.demands, seats), (self.actor, self.actor)
+        least, parties = rules.promised(procedure.demands, seats), (self.actor, run.coordinator or self.actor)
         colluders = max(seat.colluders for seat in seats) if run.protection == MASKED_SUMS else None
         drawn = manifests.draw(
             run.id, parties, run.task_digest, seats, run.protection, least, self.randomness, colluders
@@ -407,7 +462,7 @@ class Coordinator:
         def ask(site: str) -> Awaitable[Answer]:
             question = asked.of(site)
             step = _step(run, run.round + 1, question, saved.mail.get(site, {}))
-            return self._parts.ask(placed, uses[site], step, question)
+            return self._parts(run).ask(placed, uses[site], step, question)
 
         more = max((seconds(asked.of(seat.site)) for seat in asked.seats), default=0.0)
         calls = [(seat.site, lambda s=seat: ask(s.site)) for seat in asked.seats]
@@ -430,7 +485,7 @@ class Coordinator:
             tx.replace(CHECKPOINTS, saved, reached)
             if past is not None:
                 tx.insert(ROUNDS, past)
-                record(tx, self._entry("run.round", _round_facts(past, after.manifest)))
+                record(tx, self._entry("run.round", noting.round_facts(past, after.manifest)))
 
         await self.database.write(work)
         for fault in after.faults[len(before.faults) :]:
@@ -456,7 +511,7 @@ class Coordinator:
                 "sites": list(model.lineage.sites),
                 "protection": run.protection,
                 "fitted": model.lineage.rounds[-1].question,
-                **_missing(run),
+                **noting.missing(run),
             }
             record(tx, self._entry("run.finished", facts))
 
@@ -467,12 +522,14 @@ class Coordinator:
     async def _fail(self, run: Run, error: RunError, state: RunState = RunState.FAILED) -> Run:
         if rules.over(run.state):
             return run
-        failure = rules.failure(error, run.faults)
+        return await self._end(run, rules.failure(error, run.faults), state)
+
+    async def _end(self, run: Run, failure: Failure, state: RunState) -> Run:
         ended = replace(rules.moved(run, state), failure=failure, ended=stamp(self.clock.now()))
 
         def work(tx: Transaction) -> None:
             tx.replace(RUNS, run, ended)
-            record(tx, self._entry("run.failed", {"run": run.id, "code": failure.code, **_missing(run)}))
+            record(tx, self._entry("run.failed", {"run": run.id, "code": failure.code, **noting.missing(run)}))
 
         await self.database.write(work)
         self.progress(Progress(state.value, run.id, run.round))
@@ -482,35 +539,47 @@ class Coordinator:
         """End the uses of a run that is over. A site that is away finds out when its agreement or use expires."""
         if run.settled == "yes" or not rules.over(run.state):
             return run
-        if not uses and run.started is not None:
-            await self._find_uses(run, uses)
-        calls = [(site, lambda u=use: self.sites.end(u)) for site, use in uses.items()]
-        patience = replace(self.patience, deadline=min(self.patience.deadline, SETTLING))
-        asking = Asking(self.clock, patience, _Watched(self.progress, run, "end"))
-        await asking.in_order(calls, lambda _position, _outcome: None, DOORS)
-        await self._parts.drop(run.id)
+        if not run.user:
+            await self._end_uses(run, uses)
+        elif self.led is not None:  # they are its user's to end
+            await self.led.forget(run.id)
+        await self._parts(run).drop(run.id)
         settled = replace(run, settled="yes")
         await self.database.write(lambda tx: tx.replace(RUNS, run, settled))
         return settled
 
+    async def _end_uses(self, run: Run, uses: dict[str, str]) -> None:
+        if not uses and run.started is not None:
+            await self._find_uses(run, uses)
+        calls = [(site, lambda u=use: self.sites.end(u)) for site, use in uses.items()]
+        patience = replace(self.patience, deadline=min(self.patience.deadline, SETTLING))
+        asking = Asking(self.clock, patience, Watched(self.progress, run, "end"))
+        if self.delegation is not None and run.handed and run.state is not RunState.FINISHED:
+            await self.delegation.cancel(run, asking)
+        await asking.in_order(calls, lambda _position, _outcome: None, DOORS)
+
     async def _find_uses(self, run: Run, uses: dict[str, str]) -> None:
+        if run.coordinator and self.delegation is not None:
+            uses.update(await self.delegation.begun(run))
         rounds = await self.rounds(run.id)
         uses.update({answer.site: answer.use for past in rounds for answer in past.answers})
 
     # --- small things ----------------------------------------------------------------------------------------
 
+    def _sites(self, run: Run) -> Sites:
+        return self.sites if not run.user or self.led is None else self.led
+
     def _algorithm(self, task: JsonObject) -> Algorithm:
         named = [algorithm for algorithm in self.algorithms if algorithm.name == task.get("task")]
         return (*named, *self.algorithms)[0]
 
-    @property
-    def _parts(self) -> RunParts:
-        return RunParts(self.sites, self.actor, self.blobs)
+    def _parts(self, run: Run) -> RunParts:
+        return RunParts(self._sites(run), self.actor, self.blobs)
 
     def _asking(self, procedure: Procedure, run: Run, step: str, more: float = 0.0) -> Asking:
         patience = replace(self.patience, deadline=(run.patience or self.patience.deadline) + more)
         ends = rules.allowed(procedure.demands, run).site_faults == "fail"
-        return Asking(self.clock, patience, _Watched(self.progress, run, step), refusal_ends=ends)
+        return Asking(self.clock, patience, Watched(self.progress, run, step), refusal_ends=ends)
 
     def _entry(self, kind: str, facts: dict[str, Json]) -> Entry:
         return Entry(kind, stamp(self.clock.now()), self.actor, facts)
@@ -522,54 +591,14 @@ class Coordinator:
         return saved
 
 
-@dataclass(frozen=True, slots=True)
-class _Watched:
-    """Turns what `Asking` notices into progress of a run (`asking.Watch`)."""
-
-    progress: Callable[[Progress], None]
-    run: Run
-    step: str
-
-    def away(self, site: str, left: float, reason: Text) -> None:
-        self.progress(Progress("away", self.run.id, self.run.round, self.step, site, left=left, reason=reason))
-
-    def back(self, site: str) -> None:
-        self.progress(Progress("back", self.run.id, self.run.round, self.step, site))
-
-
 def _asked(procedure: Procedure, saved: Checkpoint) -> int:
     """Which question of the task a round belongs to; 0 where each round is one."""
     return procedure.number(saved.state) if isinstance(procedure, Numbering) else 0
-
-
-def _missing(run: Run) -> dict[str, Json]:
-    """Who did not take part to the end, and the code of each one's reason, in the same order."""
-    if not run.faults:
-        return {}
-    return {"missing": [fault.site for fault in run.faults], "reasons": [fault.code for fault in run.faults]}
 
 
 def _rounds(tx: Transaction, run_id: str) -> list[Round]:
     return tx.find(ROUNDS, where={"run": run_id}, order_by="round", limit=LONGEST)
 
 
-def _start_facts(run: Run) -> dict[str, Json]:
-    return {
-        "run": run.id,
-        "task": run.task_digest,
-        "agreements": [seat.agreement for seat in run.seats],
-        "sites": [seat.site for seat in run.seats],
-        "protection": run.protection,
-    }
-
-
 def _step(run: Run, number: int, question: Question, inbox: Mapping[str, str]) -> Step:
     return Step(run.task, number, question.step, question.inputs, question.parts, inbox)
-
-
-def _round_facts(past: Round, manifest: str) -> dict[str, Json]:
-    answers = [one.facts for one in past.answers]
-    facts: dict[str, Json] = {"run": past.run, "round": past.round, "step": past.step, "answers": answers}
-    facts |= {"manifest": manifests.named(manifest)} if manifest else {}
-    facts |= {"parts": list(past.parts)} if past.parts else {}
-    return facts if past.question == NOTHING else {**facts, "model": past.question}

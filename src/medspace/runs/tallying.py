@@ -94,8 +94,8 @@ class Tallying:
 
     def _check(self, seat: Seat, answer: Answer, least: int) -> None:
         question = self._asked.of(seat.site)
-        due = (answer.site, answer.round) == (seat.site, self._number)
-        if not due or answer.kind not in {question.output, question.otherwise or question.output}:
+        fits = answer.kind == question.output or (question.ends and answer.kind == question.ends)
+        if (answer.site, answer.round) != (seat.site, self._number) or not fits:
             raise self._invalid(seat, msgid("it answers another question"))
         if ANSWER.flaw(self._reference(seat, answer).facts) is not None:
             raise self._invalid(seat, msgid("its release has no identity or no digest"))

@@ -17,7 +17,8 @@ import msgspec
 from medspace.core.canonical import JsonObject, canonical
 from medspace.core.clock import instant
 from medspace.core.decoding import read_json
-from medspace.core.signing import MLDSA_PUBLIC_BYTES, MldsaKey
+from medspace.core.keys import MldsaKey
+from medspace.core.signing import MLDSA_PUBLIC_BYTES
 from medspace.core.text import Text, msgid
 from medspace.trust.errors import DidError, DocumentError
 from medspace.trust.jws import JwsError, decode, encode
@@ -107,6 +108,7 @@ def did_web(url: str) -> str:
 
 
 @lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=1024)
 def key_id(did: str, public_key: bytes) -> str:
     """The DID URL of a key: its fragment is the key's JWK thumbprint (RFC 7638, RFC 8037 2)."""
     return f"{did}#{encode(sha256(canonical(_jwk(public_key))).digest())}"

@@ -11,7 +11,8 @@ from typing import Annotated
 import msgspec
 
 from medspace.core.decoding import read_json
-from medspace.core.signing import MLDSA_PUBLIC_BYTES, MldsaKey, Signer
+from medspace.core.keys import MldsaKey
+from medspace.core.signing import MLDSA_PUBLIC_BYTES, Signer
 from medspace.core.text import Text, msgid
 from medspace.trust import jws
 from medspace.trust.did import MOST_KEYS, PUBLIC_KEY_BYTES, base_url, key_id

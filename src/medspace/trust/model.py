@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from medspace.core.signing import MldsaKey
+from medspace.core.keys import MldsaKey
 from medspace.core.store import Collection
 
 # DCP 1.0 4.3.3: the key that signs an ID token stands under `capabilityInvocation`.

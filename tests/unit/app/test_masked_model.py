@@ -11,7 +11,7 @@ from medspace.core.engine import MASKED_SUMS
 from medspace.learning.glm.outcome import read
 from medspace.learning.glm.predict import score
 from tests.unit.learning.masked_sites import MaskedRun
-from tests.unit.learning.simulated import TableRows, fitted, split
+from tests.unit.learning.simulated import SimulatedSites, TableRows, coordinator, fitted, split
 
 
 def tables():
@@ -22,6 +22,9 @@ def tables():
 
 
 TASK = {"family": "binomial", "target": "y", "features": [{"name": "x"}], "purpose": "p"}
+
+
+DESCRIBE = coordinator(SimulatedSites({})).describe
 
 
 async def masked_model(told=()):
@@ -44,7 +47,7 @@ async def masked_model(told=()):
 
 async def test_it_is_shown_without_rows_of_single_sites(capsys):
     model = await masked_model()
-    shown = views.model(model, {}, str)
+    shown = views.model(model, DESCRIBE, {}, str)
     assert shown["quality"]["sites"] == []
     assert shown["quality"]["pooled"]["rows"] == 400
     assert [site["status"] for site in shown["sites"]] == ["took_part"] * 4
@@ -59,7 +62,7 @@ async def test_it_is_shown_without_rows_of_single_sites(capsys):
 
 async def test_a_site_that_told_its_own_quality_has_its_line(capsys):
     site = sorted(tables())[2]
-    shown = views.model(await masked_model([site]), {site: "Third"}, str)
+    shown = views.model(await masked_model([site]), DESCRIBE, {site: "Third"}, str)
     assert [(one["name"], one["rows"]) for one in shown["quality"]["sites"]] == [("Third", 100)]
     run = {"model": shown, "rounds": 7, "seconds": 1.0, "sites": shown["sites"]}
     show_run(Screen(as_json=False, language="en"), run)

@@ -206,3 +206,17 @@ def test_every_name_of_a_column_that_is_accepted_comes_back(tmp_path_factory, co
     (holding,) = open_holdings(read_config(folder / "h" / "medspace.toml"))
     dictionary = holding.checked.dictionary
     assert {column.name for column in dictionary.columns} | set(dictionary.left_out) == {"person", *columns}
+
+
+def test_the_holders_who_may_sit_beside_it_are_written_into_the_offer(tmp_path):
+    partners = ("did:web:b.example", "did:web:c.example")
+    assert offered(tmp_path, holders=partners).assets[0].offers[0].terms["holders"] == list(partners)
+    (tmp_path / "alone").mkdir()
+    assert "holders" not in offered(tmp_path / "alone").assets[0].offers[0].terms
+
+
+@pytest.mark.parametrize("wrong", ["nobody", "did:web:b.example\n"])
+def test_a_holder_that_is_no_did_is_refused(tmp_path, wrong):
+    with pytest.raises(MedspaceError):
+        offered(tmp_path, holders=(wrong,))
+    assert not (tmp_path / "h").exists()

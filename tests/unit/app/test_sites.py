@@ -111,8 +111,8 @@ async def sites_with(record=None, reply=None, outcome=None):
     jobs = SimpleNamespace(ask=ask, seat=ask, seated=ask)
     clock, rung = ManualClock(), []
     waiting = Waiting(clock, lambda: rung.append(1))
-    parties = USER, identity_of(USER)
-    return TransferSites(Transfers(database, outcome), jobs, database, Bell(), clock, waiting, *parties)
+    own = (jobs, clock, waiting, USER, identity_of(USER))
+    return TransferSites(*own, transfers=Transfers(database, outcome), database=database, bell=Bell())
 
 
 async def test_a_use_is_asked_for_once():

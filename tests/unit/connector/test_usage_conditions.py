@@ -288,6 +288,16 @@ async def test_each_brake_can_be_off_by_itself_where_an_attack_is_tested():
 # --- scopes ----------------------------------------------------------------------------------------------------
 
 
+async def test_a_condition_that_says_that_it_never_narrows_rows_and_does_admits_nothing():
+    house, condition, token = await scripted(grant=Grant((only(*range(30)),)))
+    condition.narrows = False
+    with pytest.raises(ValueError, match="Scripted"):
+        await house.control.step(call(token))
+    assert (house.engine.asked, await house.kinds()) == ([], [])
+    condition.narrows = True  # the control
+    await house.control.step(call(token))
+
+
 async def test_a_source_that_does_not_apply_the_scope_is_not_worked_on():
     house, _, token = await scripted(grant=Grant((only(*range(30)),)))
     house.source.scopes = False

@@ -204,6 +204,53 @@ async def test_a_manifest_that_promises_more_protection_than_the_task_gets_is_re
     assert await refusal(asked(house, token)) == "run.protocol"
 
 
+@CONTROL
+async def test_who_is_not_on_the_list_of_the_agreement_sits_in_no_run_with_this_holder(on):
+    """With the brake off the step is answered: whoever the user seats learns what the others' sums leave over."""
+    house = House(min_sites=3, holders=[B], brakes=Brakes(sites=on))
+    house.sit = _nothing
+    await house.agree()
+    token = await house.start()
+    await seated(house, token)
+    if on:
+        assert await refusal(asked(house, token)) == "policy.holders"
+        assert [entry.facts["clause"] for entry in await house.log()] == ["/permission/0/constraint/4"]
+        assert house.source.opened == []
+    else:
+        assert (await asked(house, token)).cohort == 50
+
+
+async def test_a_run_with_holders_of_the_list_only_is_answered_and_stays_so_at_the_gate():
+    house = House(min_sites=3, holders=[B, C, "did:web:absent.example"])
+    house.sit = _nothing
+    await house.agree()
+    token = await house.start()
+    await seated(house, token)
+    assert (await asked(house, token)).cohort == 50
+    assert (await asked(house, token)).cohort == 50  # the kept answer, under what holds now
+
+
+async def test_only_the_coordinator_of_the_manifest_asks():
+    """What the user asks beside it would stand in the log as asked by the coordinator, who knows nothing of it."""
+    other = "did:web:coordinator.example"
+    for on in (True, False):
+        house, token = await house_of(on=on)
+        await seated(house, token, manifest(coordinator=other), user=other)
+        if on:
+            assert await refusal(asked(house, token)) == "run.coordinator"
+        else:  # the control
+            assert (await asked(house, token)).cohort == 50
+            assert (await admissions(house))[0]["coordinator"] == other
+
+
+async def test_the_entry_names_a_coordinator_who_is_not_the_user():
+    house, token = await house_of()
+    other = "did:web:coordinator.example"
+    await seated(house, token, manifest(coordinator=other), user=other)
+    await asked(house, token, user=other)
+    assert [(one["user"], one["coordinator"]) for one in await admissions(house)] == [(USER, other)]
+
+
 async def test_a_seat_whose_member_is_removed_ends_the_run_here():
     house, token = await house_of()
     await seated(house, token)

@@ -5,6 +5,7 @@ from base64 import b64decode, b64encode
 import pytest
 
 from medspace.adapters.memory import SeededRandomness
+from medspace.core import sealing
 from medspace.core.sealing import KEY_BYTES, Sealer
 
 SEALER = Sealer(b"secret", SeededRandomness(1))
@@ -45,3 +46,13 @@ def test_each_use_and_subject_has_a_key_of_its_own():
     assert len(keys) == 4
     assert {len(key) for key in keys} == {KEY_BYTES}
     assert "secret" not in repr(SEALER)
+
+
+def test_keys_are_the_same_whether_they_are_remembered_or_made_anew(monkeypatch):
+    sealer = Sealer(b"secret", SeededRandomness(1))
+    first = sealer.key("seed", "heart")
+    assert sealer.key("seed", "heart") is first
+    monkeypatch.setattr(sealing, "KEPT", 0)
+    other = Sealer(b"secret", SeededRandomness(1))
+    assert other.key("seed", "heart") == other.key("seed", "heart") == first
+    assert other.key("seed", "lung") != first

@@ -40,6 +40,7 @@ def request(**facts: Any) -> UseRequest:
         "output": "glm.moments",
         "cohort": 100,
         "sites": 4,
-        "protection": "coordinator-sees-sums",
+        "holders": ("did:web:b.example", "did:web:c.example"),
+        "protection": "masked-sums",
     }
     return UseRequest(**(stated | facts))

@@ -123,3 +123,18 @@ def test_a_label_with_a_mistake_is_refused(document, place):
 def test_labels_are_decided_at_any_instant_of_their_validity():
     label = replace(LABEL, valid_from=None, valid_until=datetime(2030, 1, 1, tzinfo=UTC))
     assert code(label) == "label.permitted"
+
+
+def test_a_label_is_what_its_document_says_now_however_often_it_is_read():
+    document = labels.write(LABEL)
+    assert labels.parse(document) is labels.parse(dict(document))
+    document["regions"].append("CH")
+    assert labels.parse(document).regions == ("EU", "CH")
+    long = document | {"kinds": ["medspace:train"] * 1_000}
+    assert len(labels.parse(long).kinds) == len(labels.parse(long).kinds) == 1_000
+
+
+@pytest.mark.parametrize("document", [object(), {"regions": {1: object()}}, ["EU"]])
+def test_what_is_no_document_is_no_label(document):
+    with pytest.raises(InvalidLabelError):
+        labels.parse(document)

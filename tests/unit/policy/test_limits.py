@@ -2,6 +2,8 @@ from datetime import UTC, datetime
 
 from medspace.policy import odrl, templates
 from medspace.policy.limits import Limits, limits
+from medspace.policy.points import Point
+from medspace.policy.rules import decide
 from tests.unit.policy.given import compare, policy, request, rule
 from tests.unit.policy.test_templates import TERMS
 
@@ -9,7 +11,9 @@ from tests.unit.policy.test_templates import TERMS
 def test_the_limits_of_the_permission_that_allows_it():
     terms = odrl.parse(templates.build("train-only", **TERMS))
     found = limits(terms, request(output=None, cohort=None))
-    assert found == Limits("/permission/0", ("evaluation", "glm.moments"), 10, 3, datetime(2027, 1, 1, tzinfo=UTC))
+    end = datetime(2027, 1, 1, tzinfo=UTC)
+    expected = Limits("/permission/0", ("evaluation", "glm.moments"), 10, 3, end, 1, "masked-sums")
+    assert found == expected
 
 
 def test_a_permission_without_conditions_sets_no_limits():
@@ -35,3 +39,20 @@ def test_alternatives_are_read_strictly():
     ends = [compare("dateTime", "lt", f"20{year}-01-01T00:00:00Z") for year in (28, 27)]
     found = limits(policy(rule({"or": either}, {"or": outputs}, {"or": ends})), request(output=None))
     assert found == Limits("/permission/0", ("b",), 20, 0, datetime(2027, 1, 1, tzinfo=UTC))
+
+
+def test_what_was_decided_on_the_only_permission_is_not_decided_again():
+    terms = policy(rule(compare("spatial", "eq", "CN"), compare("medspace:minCohort", "gteq", "20")))
+    for asked, found in ((request(region="CN"), 20), (request(region="DE"), None)):
+        decided = decide(terms, asked, Point.COMPUTE)
+        known = limits(terms, asked, decided=decided)
+        assert known == limits(terms, asked)
+        assert (known and known.min_cohort) == found
+
+
+def test_of_several_permissions_the_one_that_allows_it_sets_the_limits_whatever_was_decided_on_all():
+    closed = rule(compare("spatial", "eq", "CN"), compare("medspace:minCohort", "gteq", "2"))
+    terms = policy(closed, rule(compare("medspace:minCohort", "gteq", "50")))
+    found = limits(terms, request(), decided=decide(terms, request(), Point.COMPUTE))
+    assert found is not None
+    assert (found.clause, found.min_cohort) == ("/permission/1", 50)

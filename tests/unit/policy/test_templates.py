@@ -24,6 +24,7 @@ TERMS = {
     "count": 5,
     "min_cohort": 10,
     "min_sites": 3,
+    "holders": ["did:web:b.example", "did:web:c.example", "did:web:d.example"],
     "outputs": ["glm.moments", "evaluation"],
 }
 ABOUT_TRANSFER = {"not_before", "until", "regions", "recipients"}
@@ -77,7 +78,7 @@ def test_train_only_as_json():
                     {
                         "leftOperand": "medspace:protection",
                         "operator": "eq",
-                        "rightOperand": "coordinator-sees-sums",
+                        "rightOperand": "masked-sums",
                     },
                 ],
             }

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from joserfc.jwk import OKPKey
 
-from medspace.core.signing import MldsaKey
+from medspace.core.keys import MldsaKey
 from medspace.trust.did import MOST_KEYS, base_url, build_document, did_web, document_url, key_id, parse_document
 from medspace.trust.errors import DidError, DocumentError
 from medspace.trust.jws import decode, encode

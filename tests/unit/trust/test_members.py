@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from medspace.core.signing import MldsaKey
+from medspace.core.keys import MldsaKey
 from medspace.trust import jws
 from medspace.trust import members as members_module
 from medspace.trust.errors import (

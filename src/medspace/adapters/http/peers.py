@@ -305,10 +305,7 @@ class JobClient:
         answer = await self._client.request(
             "POST", url, headers=headers, body=body, limit=limits.ENVELOPE, timeout=timeout
         )
-        read = _step_answer(url, answer)
-        if isinstance(read, PendingStep):
-            raise BadAnswerError(address=url, reason=Text(msgid("it is not a JSON object")))
-        return read
+        return answered(url, answer)
 
     async def look(
         self,
@@ -351,6 +348,19 @@ class JobClient:
 
     def _headers(self, job_token: str, audience: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._identity.token_for(audience)}", JOB_HEADER: job_token}
+
+
+def answered(url: str, answer: HttpResponse) -> JsonObject:
+    """The JSON object that an answer holds.
+
+    Raises:
+        BadAnswerError: it is none.
+        JobBusyError, JobRefusedError: the other side asks for patience, or refuses.
+    """
+    read = _step_answer(url, answer)
+    if isinstance(read, PendingStep):
+        raise BadAnswerError(address=url, reason=Text(msgid("it is not a JSON object")))
+    return read
 
 
 def _step_answer(url: str, answer: HttpResponse) -> JsonObject | PendingStep:

@@ -1,6 +1,4 @@
-"""Images with a table of labels as an asset: a folder with `labels.csv`, or an .npz.
-
-Pillow decodes JPEG, numpy and zlib the rest.
+"""Images with a table of labels as an asset: a folder with `labels.csv`, or an .npz; Pillow decodes JPEG.
 
 load(asset, path, dictionary) -> CheckedImages      reads and checks all of it, or refuses it
 """

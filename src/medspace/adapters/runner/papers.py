@@ -84,12 +84,14 @@ def read_result(folder: Path) -> Output | MedspaceError:
         return error_read(said["error"])
     made = said["output"]
     values, parts = made.pop("values"), msgspec.convert(made.pop("parts"), tuple[Part, ...])
-    memory = made.pop("memory")
-    return Output(values=values, parts=parts, memory=None if memory is None else bytes.fromhex(memory), **made)
+    memory, record = (None if made[name] is None else bytes.fromhex(made[name]) for name in ("memory", "record"))
+    worded = msgspec.convert(made["worded"], Step | None)
+    made |= {"values": values, "parts": parts, "memory": memory, "record": record, "worded": worded}
+    return Output(**made)
 
 
 def _output(output: Output) -> Mapping[str, Any]:
-    memory = None if output.memory is None else output.memory.hex()
+    memory, record = (None if kept is None else kept.hex() for kept in (output.memory, output.record))
     parts = [msgspec.to_builtins(part) for part in output.parts]
     return {
         "kind": output.kind,
@@ -99,6 +101,9 @@ def _output(output: Output) -> Mapping[str, Any]:
         "memory": memory,
         "hold": output.hold,
         "outbox": dict(output.outbox),
+        "noted": dict(output.noted),
+        "worded": None if output.worded is None else msgspec.to_builtins(output.worded),
+        "record": record,
     }
 
 

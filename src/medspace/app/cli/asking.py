@@ -22,6 +22,7 @@ class OfferOptions:
     min_sites: int | None
     questions: int | None
     answers: str
+    holders: tuple[str, ...] = ()
 
 
 def ask(screen: Screen, wishes: Wishes, asked: OfferOptions) -> Wishes:
@@ -44,6 +45,7 @@ def ask(screen: Screen, wishes: Wishes, asked: OfferOptions) -> Wishes:
         min_sites=MIN_SITES if asked.min_sites is None else asked.min_sites,
         questions=asked.questions,
         answers=_answers(asked.answers),
+        holders=asked.holders,
     )
 
 

@@ -41,6 +41,10 @@ def init(
     min_sites: Annotated[
         int | None, typer.Option("--min-sites", help="Hospitals in each training; default: 3.")
     ] = None,
+    holder: Annotated[
+        list[str] | None,
+        typer.Option("--holder", help="Train only together with this hospital (DID); may be repeated. Default: any."),
+    ] = None,
     questions: Annotated[
         int | None,
         typer.Option("--questions", help="Questions a year, of all users; default: a tenth of the patients."),
@@ -57,10 +61,8 @@ def init(
 
     screen = Screen(as_json=json, language=spoken_language(lang))
     named = Wishes(name or folder.resolve().name, port, authority, authority_key, region, offer)
-    made = set_up(
-        folder,
-        ask(screen, named, OfferOptions(person, rows_are_persons, until, count, min_sites, questions, answers)),
-    )
+    said = OfferOptions(person, rows_are_persons, until, count, min_sites, questions, answers, tuple(holder or ()))
+    made = set_up(folder, ask(screen, named, said))
     made["left_out"] = [each | {"reason": screen.say(each["reason"])} for each in made["left_out"]]
     screen.show(made, lambda: _made(screen, made))
 

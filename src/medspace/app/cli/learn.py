@@ -76,7 +76,11 @@ def train(
     ] = None,
     without_missing: Annotated[
         bool,
-        typer.Option("--without-missing", help="Go on without hospitals that refuse or stay away, and say so."),
+        typer.Option(
+            "--without-missing",
+            help="Go on without hospitals that refuse or stay away, and say so. Once sums are masked, a hospital's "
+            "own contract decides: it must list run.departure among its outputs.",
+        ),
     ] = False,
     patience: Annotated[
         float,
@@ -84,6 +88,9 @@ def train(
             "--patience", min=0.0, help="Seconds that a hospital which is away is waited for; default: 300."
         ),
     ] = 0.0,
+    coordinator: Annotated[
+        str, typer.Option("--coordinator", help="The DID of another member that leads the training for you.")
+    ] = "",
     wait: Annotated[float, typer.Option("--wait", help="Seconds to wait; the run goes on without you.")] = 600.0,
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
@@ -99,7 +106,13 @@ def train(
         _allow(lapsed, screen, without_missing=without_missing)
         with rounds(screen) as progress:
             run = space.train(
-                wanted, chosen, without_missing=without_missing, patience=patience, progress=progress, wait=wait
+                wanted,
+                chosen,
+                without_missing=without_missing,
+                patience=patience,
+                coordinator=coordinator,
+                progress=progress,
+                wait=wait,
             )
         screen.show(run | {"not_asked": lapsed}, lambda: show_run(screen, run))
         if not json:
@@ -152,6 +165,8 @@ def show_run(screen: Screen, run: JsonObject) -> None:
     else:
         screen.line(title)
     _said(screen, run["model"])
+    if run.get("coordinator"):
+        screen.line(Text(msgid("Led by {name}, at its own connector."), {"name": run["coordinator"]["name"]}))
     for text in told(run["sites"]):
         screen.line(text)
 
@@ -171,11 +186,19 @@ def runs(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False, lang: 
     """List training runs: running, finished, failed with their reason."""
     with session(config, json=json, language=lang) as (space, screen):
         listed = space.runs()
-        rows = [(r["id"], r["state"], r["rounds"], share(r["sites"]), _why(r)) for r in listed]
+        rows = [(_whose(screen, r), r["state"], r["rounds"], share(r["sites"]), _why(r)) for r in listed]
         names = (msgid("run"), msgid("state"), msgid("rounds"), msgid("hospitals"), msgid("reason"))
         columns = [Text(name) for name in names]
         title = counted(len(listed), msgid("{count} run"), msgid("{count} runs"))
         screen.show({"runs": listed}, lambda: screen.table(title, columns, rows))
+
+
+def _whose(screen: Screen, run: JsonObject) -> str:
+    """The identity of a run; whose it is or who leads it, where that is somebody else."""
+    for party, text in (("user", msgid("{run} for {name}")), ("coordinator", msgid("{run} led by {name}"))):
+        if run.get(party):
+            return screen.say(Text(text, {"run": run["id"], "name": run[party]["name"]}))
+    return str(run["id"])
 
 
 def _why(run: JsonObject) -> str:
@@ -194,6 +217,18 @@ def model(
     with session(config, json=json, language=lang) as (space, screen):
         found = space.model(model)
         screen.show(found, lambda: _model(screen, found))
+
+
+def _opened(screen: Screen, opened: JsonObject) -> None:
+    """What the sites of a masked run signed: who, and for each question the objective and who took part."""
+    sites = counted(len(opened["signed"]), msgid("{count} site"), msgid("{count} sites"))
+    screen.line(
+        Text(msgid("Signed by {sites}; `medspace audit model` exports that for an auditor."), {"sites": sites})
+    )
+    for one in opened["questions"]:
+        taking = counted(len(one["sites"]), msgid("{count} site"), msgid("{count} sites"))
+        facts = {"question": one["question"], "objective": one["objective"] or "-", "sites": taking}
+        screen.line(Text(msgid("  - question {question}: objective {objective}, {sites}"), facts))
 
 
 def _model(screen: Screen, found: JsonObject) -> None:
@@ -218,6 +253,10 @@ def _model(screen: Screen, found: JsonObject) -> None:
     for site, agreement in zip(lineage["sites"], lineage["agreements"], strict=False):
         facts = {"site": site, "agreement": agreement}
         screen.line(Text(msgid("  - {site}, under the agreement {agreement}"), facts))
+    if found.get("opened"):
+        _opened(screen, found["opened"])
+    if lineage.get("coordinator"):
+        screen.line(Text(msgid("Led by {name}, at its own connector."), {"name": lineage["coordinator"]}))
     for text in told(found["sites"]):
         screen.line(text)
     screen.line(Text(msgid("To prove it: medspace audit export, then medspace audit verify.")))

@@ -6,9 +6,10 @@ import typer
 
 from medspace.app.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, LanguageOption
 from medspace.app.cli.session import session
-from medspace.app.questions import cells_told, questions_left
+from medspace.app.questions import cells_told, numbers_left, questions_left
 from medspace.app.screen import Screen
 from medspace.core.canonical import JsonObject
+from medspace.core.engine import COORDINATOR_SEES_SUMS
 from medspace.core.text import Text, msgid
 
 DENIED = 3
@@ -29,13 +30,18 @@ def try_policy(
     place: Annotated[str, typer.Option("--place", help="The user's region, such as EU or SG.")] = "",
     use: Annotated[str, typer.Option("--use", help="The kind of use (a transfer format).")] = "medspace:train",
     at: Annotated[str, typer.Option("--at", help="The instant of the use; default: now.")] = "",
+    holder: Annotated[
+        list[str] | None, typer.Option("--holder", help="The DID of another hospital in the run; may be repeated.")
+    ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
     lang: LanguageOption = "",
 ) -> None:
     """Dry run: would this use be allowed, which clause decides, what would change it. Nothing is written."""
     with session(config, json=json, language=lang) as (space, screen):
-        decided = space.try_policy(dataset, user=who, purpose=purpose, place=place, format=use, at=at)
+        decided = space.try_policy(
+            dataset, user=who, purpose=purpose, place=place, format=use, at=at, holders=holder or []
+        )
         screen.show(decided, lambda: _show(screen, decided))
     if decided["verdict"] != "permit":
         raise typer.Exit(DENIED)
@@ -56,6 +62,11 @@ def _show(screen: Screen, decided: JsonObject) -> None:
         screen.line(Text("  {mark} {asked}: {held}  [{clause}]", facts))
         if premise["satisfied"] is not True and premise["remedy"]:
             screen.line(Text(msgid("     To change it: {remedy}"), facts))
+    if decided["masks"]:
+        screen.line(Text(msgid("Sums are masked. {sentence}"), {"sentence": decided["masks"]["sentence"]}))
+    elif decided["protection"] == COORDINATOR_SEES_SUMS:
+        screen.line(Text(msgid("Sums are not masked: whoever leads the run sees those of this hospital.")))
     screen.line(questions_left(decided["questions"]))
+    screen.line(numbers_left(decided["numbers"]))
     if decided["small_cells"]:
         screen.line(cells_told(decided["questions"]["dataset"], decided["small_cells"]))

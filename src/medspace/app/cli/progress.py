@@ -34,7 +34,7 @@ def rounds(screen: Screen) -> Iterator[Callable[[JsonObject], None]]:
             absences.follow(run)
             bar.update(task, completed=run["rounds"], total=run.get("max_rounds"))
             facts = {"round": run["rounds"], "hospitals": share(run.get("sites", ()))}
-            said = screen.say(Text(msgid("round {round}, hospitals {hospitals}"), facts))
+            said = screen.say(Text(msgid("question {round}, hospitals {hospitals}"), facts))
             far = slowest(run.get("sites", ()))
             bar.update(task, description=said if far is None else plain(f"{said} ({screen.say(far)})"))
 
@@ -57,15 +57,17 @@ class _Absences:
     def follow(self, run: JsonObject) -> None:
         if run["state"] in OVER:  # how it ended is told as its result
             return
-        for site in run.get("sites", ()):
+        sites = [(site["site"], site) for site in run.get("sites", ())]
+        leader = run.get("coordinator")
+        for did, site in [*sites, *([(leader["did"], leader)] if leader else [])]:
             if site["status"] in MISSING:
-                self._tell(site["site"], self._screen.say(standing(site)))
-            elif self._said.pop(site["site"], ""):
+                self._tell(did, self._screen.say(standing(site)))
+            elif self._said.pop(did, ""):
                 self._say(plain(self._screen.say(Text(msgid("  - {name} is back"), {"name": site["name"]}))))
 
-    def _tell(self, site: str, line: str) -> None:
-        if self._said.get(site) != line:
-            self._said[site] = line
+    def _tell(self, did: str, line: str) -> None:
+        if self._said.get(did) != line:
+            self._said[did] = line
             self._say(plain(line))
 
 

@@ -12,9 +12,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from medspace.adapters.sql import pending, upgrade
+from medspace.app.api.coordination import CoordinationDoor
 from medspace.app.api.counting import Counting
 from medspace.app.assets import Assets
 from medspace.app.compose.base import Base, job_tokens
@@ -31,6 +33,7 @@ from medspace.core.text import Text, msgid
 if TYPE_CHECKING:
     from medspace.app.compose.inside import Inside
     from medspace.app.desk import Desk
+    from medspace.runs.coordinating import Coordination
 
 __all__ = ["ALGORITHMS", "COLLECTIONS", "CONDITIONS", "ENGINES", "Connector", "Parts", "migrate", "open_connector"]
 
@@ -40,10 +43,18 @@ class Connector:
 
     def __init__(self, base: Base, membership: Membership, road: Road) -> None:
         self.config = base.config
-        self.public_app: ASGIApp = Counting(Starlette(routes=road.routes(membership)), base.metrics, "public")
+        routes = [*road.routes(membership), *self._coordination(base, membership)]
+        self.public_app: ASGIApp = Counting(Starlette(routes=routes), base.metrics, "public")
         self._base, self._membership, self._road = base, membership, road
         self._wiring = threading.Lock()
         self._inside: Inside | None = None
+
+    def _coordination(self, base: Base, membership: Membership) -> list[Route]:
+        async def coordination() -> "Coordination":
+            return (await asyncio.to_thread(lambda: self.inside)).coordination
+
+        allowed = base.config.coordination.allows
+        return CoordinationDoor(coordination, allowed, membership.authenticate, base.config.did, base.bell).routes()
 
     @property
     def usage(self) -> UsageControl:

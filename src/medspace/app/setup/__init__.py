@@ -170,6 +170,7 @@ def _offer(wishes: Wishes, offer: Path, drafted: Draft, until: str) -> str:
     """The settings of the offer: who answers, the dataset, its label, its terms."""
     name = identity(offer)
     count = "" if wishes.count is None else f"count = {wishes.count}\n"
+    holders = f"holders = {json.dumps(wishes.holders)}\n" if wishes.holders else ""
     return f"""
 [negotiations]
 # "manual": a person answers each one (`medspace negotiations`, `medspace answer`); "automatic": the terms do.
@@ -197,7 +198,7 @@ purposes = ["{PURPOSE}"]
 until = "{until}"
 {count}min_cohort = {wishes.min_cohort}
 min_sites = {wishes.min_sites}
-"""
+{holders}"""
 
 
 def _quoted(text: str) -> str:

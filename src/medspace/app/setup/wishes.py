@@ -58,7 +58,8 @@ class Wishes:
 
     `until` is a day or an instant (empty: a year from now), `count` the uses per agreement and `questions` those a
     year of all users together (None: as many as a tenth of the persons). `rows_are_persons` says that no column names
-    the persons, since each row is one.
+    the persons, since each row is one. `holders` are the DIDs of those who may sit in a run beside it: all,
+    if none is named.
     """
 
     name: str
@@ -75,15 +76,15 @@ class Wishes:
     min_cohort: int = LEAST
     questions: int | None = None
     answers: Answers = "manual"
+    holders: tuple[str, ...] = ()
 
 
 def check(wishes: Wishes) -> None:
     """Refuse what could not be written, or not be read back as it was meant.
 
     Raises:
-        WishError: a text that cannot be shown or is too long, a number out of its range, a key that is none, a folder
-            to offer.
-        DidError: the authority is no did:web.
+        WishError: a text that cannot be shown or is too long, a number out of range, a bad key, a folder.
+        DidError: the authority, or a holder, is no did:web.
     """
     for option, text in _texts(wishes):
         if not text.isprintable() or len(text) > LONGEST_TEXT:
@@ -105,8 +106,8 @@ def check(wishes: Wishes) -> None:
             "it is a folder; a folder of images is offered by hand (docs/data.md), once a kind of use takes them"
         )
         raise WishError(option="--offer", reason=Text(told))
-    if wishes.authority:
-        base_url(wishes.authority)
+    for did in filter(None, (wishes.authority, *wishes.holders)):
+        base_url(did)
     if wishes.authority_key and not _is_key(wishes.authority_key):
         raise WishError(option="--authority-key", reason=Text(msgid("it is not 32 bytes in base64url")))
 
@@ -121,6 +122,7 @@ def _is_key(text: str) -> bool:
 def _texts(wishes: Wishes) -> Iterator[tuple[str, str]]:
     yield from (("--name", wishes.name), ("--region", wishes.region), ("--authority", wishes.authority))
     yield from (("--authority-key", wishes.authority_key), ("--person", wishes.person))
+    yield from (("--holder", did) for did in wishes.holders)
     if wishes.offer is not None:
         path = str(wishes.offer.resolve())
         # The path is told to nobody, so it may be longer.

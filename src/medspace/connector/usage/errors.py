@@ -211,3 +211,14 @@ class SeatKeysTriedError(RefusedError):
         "The keys of the seats were sent to this use {most} times, and each time they were different or missing."
     )
     next_step = msgid("Begin another use, and send the keys as the holders signed them.")
+
+
+class RecordsMissingError(InvalidInputError):
+    """Nothing is recorded of a run."""
+
+    code = "run.records_missing"
+    sentence = msgid("No record of the run {run} is kept here.")
+    next_step = msgid(
+        "Records are kept of masked runs that were answered here, as long as the questions themselves. "
+        "`medspace audit export` shows which runs there were."
+    )

@@ -13,18 +13,29 @@ import msgspec
 
 from medspace.connector.usage import states
 from medspace.connector.usage.brakes import MOST_ROUNDS, MOST_WITHHELD_OF_ONE, YEAR
-from medspace.connector.usage.errors import QuestionsSealedError
-from medspace.connector.usage.model import KEPT, QUESTIONS, Job, Kept, Outcome, Question
+from medspace.connector.usage.errors import QuestionsSealedError, RecordsMissingError
+from medspace.connector.usage.model import (
+    KEPT,
+    QUESTIONS,
+    RECORDS,
+    Job,
+    Kept,
+    KeptRecord,
+    Outcome,
+    Question,
+)
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import stamp
 from medspace.core.sealing import Sealer
 from medspace.core.store import Database, Transaction
 from medspace.core.usage import Admission, Brakes, Output, Release, Step
+from medspace.runs.manifest import Manifest
 
 PAGE = 200
 RETENTION = timedelta(days=730)  # how long questions are kept where the holder sets nothing else
+MOST_COMPARED = 100  # tasks of an asset that a new one is held against
 _ASKED, _ANSWER, _OUTPUT, _TOLD, _GRANTED = "question", "answer", "output", "told", "granted"
-_WORDED = "worded"
+_WORDED, _RECORD = "worded", "record"
 _ANSWERS = (Outcome.RELEASED, Outcome.HELD)  # what waits for a person counts as answered: it may still leave
 
 
@@ -44,7 +55,7 @@ class Notebook:
 
     sealer: Sealer = field(repr=False)
     retention: timedelta = RETENTION
-    _before: dict[str, dict[str, tuple[str, Step]]] = field(default_factory=dict, repr=False)
+    _before: dict[str, dict[str, tuple[str, Step, int]]] = field(default_factory=dict, repr=False)
 
     # --- inside transactions -----------------------------------------------------------------------------------
     def sealed(self, step: Step, admission: str) -> str:
@@ -144,6 +155,14 @@ class Notebook:
         request = "" if alone else question.request
         tx.insert(KEPT, Kept(question.id, question.asset, request, question.version, stamp(now), sealed))
 
+    def record(
+        self, tx: Transaction, release: Release, manifest: Manifest | None, content: bytes, now: datetime
+    ) -> None:
+        """Keep what the engine recorded of a release, for an auditor that the holder shows it to."""
+        sealed = self.sealer.seal(compress(content, Z_BEST_SPEED), f"{_RECORD} {release.admission}")
+        run = "" if manifest is None else manifest.run
+        tx.insert(RECORDS, KeptRecord(release.admission, run, release.entry, stamp(now), sealed))
+
     def hold(self, tx: Transaction, admission: str, output: Output, now: datetime, reasons: Sequence[str]) -> None:
         """Keep an output that waits for a person, and why it does."""
         self.settle(tx, admission, Outcome.HELD)
@@ -204,13 +223,17 @@ class Notebook:
         """Delete some of what was kept for its time; whether there may be more."""
         questions = tx.find(QUESTIONS, order_by="time", limit=PAGE)
         answers = tx.find(KEPT, order_by="time", limit=PAGE)
+        records = tx.find(RECORDS, order_by="time", limit=PAGE)
         old = [question for question in questions if question.time <= stamp(now - self.retention)]
+        done = [record for record in records if record.time <= stamp(now - self.retention)]
         stale = [answer for answer in answers if answer.time <= stamp(now - YEAR)]
         for question in old:
             tx.delete(QUESTIONS, question)
         for answer in stale:
             tx.delete(KEPT, answer)
-        return PAGE in (len(old), len(stale))
+        for record in done:
+            tx.delete(RECORDS, record)
+        return PAGE in (len(old), len(stale), len(done))
 
     async def check(self, database: Database) -> None:
         """Whether what was kept can be opened: a secret that was lost would let everything be asked anew.
@@ -239,13 +262,25 @@ class Notebook:
     def remember(self, question: Question, step: Step) -> None:
         """Count a question that was answered among those before."""
         known = self._before.setdefault(question.asset, {})
-        known.pop(question.request, None)  # the newest time counts
-        known[question.request] = (question.time, step)
+        _, _, first = known.pop(question.request, ("", step, question.entry))
+        known[question.request] = (question.time, step, first)  # the newest time counts
 
     def history(self, asset: str, now: datetime) -> tuple[Step, ...]:
         """What an asset has answered in the year before, each question once, oldest first."""
         since = stamp(now - YEAR)
-        return tuple(step for time, step in self._before.get(asset, {}).values() if time > since)
+        return tuple(step for time, step, _ in self._before.get(asset, {}).values() if time > since)
+
+    def tasks(self, asset: str, now: datetime) -> tuple[tuple[int, JsonObject], ...]:
+        """The newest tasks that an asset has answered in the year before, each with the entry of its first admission.
+
+        Oldest first. What a use asks has no digest of its task at hand: tasks are told apart by what they say.
+        """
+        since, found = stamp(now - YEAR), dict[bytes, tuple[int, JsonObject]]()
+        for time, step, entry in self._before.get(asset, {}).values():
+            if time > since:
+                said = msgspec.json.encode(step.task, order="sorted")
+                found[said] = min(found.get(said, (entry, step.task)), (entry, step.task), key=lambda one: one[0])
+        return tuple(sorted(found.values(), key=lambda one: one[0]))[-MOST_COMPARED:]
 
     async def exported(self, database: Database, *, use: str = "", asset: str = "") -> list[JsonObject]:
         """The questions of one use or one asset (or all) as an auditor is shown them, in the order of the log."""
@@ -256,6 +291,27 @@ class Notebook:
             said = {"task": step.task, "round": step.round, "step": step.name, "inputs": step.inputs}
             shown.append({"entry": question.entry, **said})
         return shown
+
+    def recorded(self, tx: Transaction, run: str) -> tuple[JsonObject, list[JsonObject]]:
+        """The task of a run and its records, as an auditor is shown them, in the order of the log.
+
+        Raises:
+            RecordsMissingError: none is kept.
+            ValueError: they were sealed with another secret.
+        """
+        found: list[KeptRecord] = []
+        last: str | None = None
+        while page := tx.find(RECORDS, where={"run": run}, after=last, limit=PAGE):
+            found, last = [*found, *page], page[-1].id
+        question = tx.get(QUESTIONS, found[0].id) if run and found else None
+        if question is None:
+            raise RecordsMissingError(run=run)
+        found.sort(key=lambda record: record.entry)
+        shown: list[JsonObject] = [
+            {"entry": record.entry, "record": self._open(_RECORD, record.id, record.sealed).decode()}
+            for record in found
+        ]
+        return self.shown(question).task, shown
 
     def shown(self, question: Question) -> Step:
         """What was asked.

@@ -7,32 +7,54 @@ from medspace.connector.model import Agreement
 from medspace.connector.ports import FactsOf
 from medspace.connector.usage import rules
 from medspace.connector.usage.conditions import Conditions
+from medspace.connector.usage.conditions.seats import manifest_of
 from medspace.core.canonical import JsonObject
 from medspace.core.store import Transaction
 from medspace.policy.model import UseRequest
+from medspace.runs.manifest import Manifest
 
 
 @dataclass(frozen=True, slots=True)
 class UseContext:
-    """When it is asked, after how many uses; the task with what protects it, once they are known."""
+    """When it is asked, after how many uses; the task with what protects it, and the use, once they are known."""
 
     now: datetime
     used: int
     task: JsonObject | None = None
     protection: str | None = None
+    use: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Requests:
-    """Puts together what the policy room is asked: the participant's facts, the duties that were violated."""
+    """Puts together what the policy room is asked: the participant's facts, its run, the duties that were violated.
+
+    `tables` False (tests of attacks only): whoever else sits in the run is taken for nobody.
+    """
 
     facts: FactsOf
     conditions: Conditions
+    tables: bool = True
 
     def of(self, tx: Transaction, agreement: Agreement, kind: str, asked: UseContext) -> UseRequest:
         """What the consumer of an agreement asks for."""
         user = agreement.consumer
         violated = (condition.violated(tx, agreement, user) for condition in self.conditions)
         broken = frozenset[str]().union(*violated)
-        case = rules.Case(self.facts(tx, user), asked.now, asked.used, asked.protection, broken)
+        manifest = manifest_of(tx, asked.use) if asked.use and self.tables else None
+        case = rules.Case(
+            self.facts(tx, user),
+            asked.now,
+            asked.used,
+            asked.protection,
+            broken,
+            self._others(agreement, manifest),
+            None if manifest is None else manifest.colluders,
+        )
         return rules.request_for(kind, agreement.dataset, case, asked.task)
+
+    def _others(self, agreement: Agreement, manifest: Manifest | None) -> tuple[str, ...] | None:
+        """The other seats of the run, by the manifest that this holder was shown; None where it was shown none."""
+        if manifest is None:
+            return None if self.tables else ()
+        return tuple(site for site in manifest.sites if site != agreement.provider)

@@ -9,10 +9,11 @@ from types import NoneType
 
 import msgspec
 
+from medspace.connector.usage.disclosures import numbers_in
 from medspace.core.canonical import LARGEST_INTEGER, Json, JsonObject
 from medspace.core.decision import Decision, Premise, Verdict, combine
 from medspace.core.engine import WORD
-from medspace.core.limits import DEEPEST, FEW, LEAVES, PARTS, RELEASE
+from medspace.core.limits import DEEPEST, FEW, LEAVES, PARTS, RECORD, RELEASE
 from medspace.core.parts import flaw_of_part
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Admission, Output, RowScope, Step, release_digest
@@ -32,6 +33,7 @@ _FORM = {
     "outbox": Mapping,
     "noted": Mapping,
     "worded": Step | None,
+    "record": bytes | None,
 }
 _HOLDING = frozenset((dict, list, tuple))
 _PLAIN = frozenset((str, int, float, bool, NoneType))
@@ -42,7 +44,8 @@ _STEP_NAME = re.compile(r"[a-z][a-z0-9_.-]{0,63}", re.ASCII)
 class Case:
     """What is the case when somebody asks: who, when, how much was used before, and which duties were violated.
 
-    `protection` is what the engine gives to the task; None where the task is not known yet.
+    `protection` is what the engine gives to the task, `holders` who else sits in its run, `colluders` how many of
+    them its masks withstand; None where that is not known yet.
     """
 
     user: Facts
@@ -50,6 +53,8 @@ class Case:
     used: int  # uses under the agreement before this one
     protection: str | None = None
     violated: frozenset[str] = frozenset()
+    holders: tuple[str, ...] | None = None
+    colluders: int | None = None
 
 
 def request_for(kind: str, dataset: str, case: Case, task: JsonObject | None) -> UseRequest:
@@ -65,6 +70,8 @@ def request_for(kind: str, dataset: str, case: Case, task: JsonObject | None) ->
         target=dataset,
         sites=_number(said.get("min_sites")),
         protection=case.protection,
+        holders=case.holders,
+        colluders=case.colluders,
         violated=case.violated,
     )
 
@@ -128,7 +135,9 @@ def in_the_open(admission: Admission, output: Output, now: datetime) -> Decision
 
 def is_output(output: object) -> bool:
     """Whether what an engine gave back has the form of an output; what it says is for the gate."""
-    return isinstance(output, Output) and all(isinstance(getattr(output, name), form) for name, form in _FORM.items())
+    if not isinstance(output, Output) or len(output.record or b"") > RECORD:
+        return False
+    return all(isinstance(getattr(output, name), form) for name, form in _FORM.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +148,7 @@ class Measured:
     size: int = 0  # bytes of its values as compact JSON
     digest: str = ""  # of the release that it would be, where it may be one
     sealed: bool = True  # whether its messages were sealed here, each for its seat
+    numbers: int = 0  # that persons stand behind: none of a message, none of what is masked
 
 
 def measured(admission: Admission, output: Output, number: int) -> Measured:
@@ -153,7 +163,8 @@ def measured(admission: Admission, output: Output, number: int) -> Measured:
     said = release_digest(
         output.kind, number, told_cohort(admission, output), output.values, output.parts, output.outbox
     )
-    return Measured(leaves, size, said)
+    protocol = output.kind in admission.messages or output.kind in admission.masked
+    return Measured(leaves, size, said, numbers=0 if protocol else numbers_in(output))
 
 
 def told_cohort(admission: Admission, output: Output) -> int:
@@ -222,6 +233,15 @@ def same_rows(admission: Admission, granted: Sequence[RowScope]) -> Decision:
     return Decision(
         Verdict.PERMIT if kept else Verdict.DENY, "permitted" if kept else "use.scope_narrowed", (premise,)
     )
+
+
+def rows_of_use(*, same: bool) -> Decision:
+    """Whether the rows are those that a use under masks began with: its totals are of the same rows to its end."""
+    asked = Text(msgid("the rows that the use began with"))
+    held = Text(msgid("they are") if same else msgid("other rows may be used now, or others are there"))
+    remedy = Text(msgid("Begin a new run: its sums are then those of the rows that may be used now."))
+    premise = Premise("use.rows", asked, held, same, remedy=None if same else remedy)
+    return Decision(Verdict.PERMIT if same else Verdict.DENY, "permitted" if same else "use.rows_changed", (premise,))
 
 
 def _lets_in(wide: RowScope, narrow: RowScope) -> bool:

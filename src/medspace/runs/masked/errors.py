@@ -5,11 +5,12 @@ RunError
  `- ProposalInvalidError  the next question does not follow from the total; whoever proposed it is named
 InvalidInputError
  |- TotalRefusedError     a site does not go on from a total that cannot be right
- `- MaskedError           a site does not go on; where nothing else is said, whoever carried it all is named
-     |- MaskedKeysError | OutOfTurnError | SurvivorsError | OpeningsMissingError | VectorsExchangedError
-     |- MasksDifferError      two sites contradict each other; nobody can tell which one lies
-     `- MessageInvalidError   what another site sent cannot be used; it is named
-         `- FalseOpeningError | FalseProposalError | ProposalsDifferError
+ |- MaskedError           a site does not go on; where nothing else is said, whoever carried it all is named
+ |   |- MaskedKeysError | OutOfTurnError | SurvivorsError | OpeningsMissingError | VectorsExchangedError
+ |   |- MasksDifferError      two sites contradict each other; nobody can tell which one lies
+ |   `- MessageInvalidError   what another site sent cannot be used; it is named
+ |       `- FalseOpeningError | FalseProposalError | ProposalsDifferError
+ `- RecordsMalformedError | ModelFileError   a file that an auditor is shown holds something else
 """
 
 from medspace.core.errors import InvalidInputError, ProofError
@@ -94,7 +95,7 @@ class OpeningsMissingError(MaskedError):
     """Too few sites have given what opens a total."""
 
     code = "masked.openings"
-    sentence = msgid("Of {site}, too few sites gave what opens its part of the total.")
+    sentence = msgid("Too few sites gave what opens the part of {site} in the total.")
     next_step = msgid("The coordinator did not carry all messages: resume the run, or start a new one.")
 
 
@@ -125,7 +126,7 @@ class MessageInvalidError(MaskedError):
 
     def __init__(self, site: str, reason: Fact | Text, **facts: Fact | Text) -> None:
         super().__init__(site=site, reason=reason, **facts)
-        self.named = site
+        self.named = "" if site == "-" else site  # of what the coordinator alone has written
 
 
 class FalseOpeningError(MessageInvalidError):
@@ -148,3 +149,19 @@ class FalseProposalError(MessageInvalidError):
     code = ProposalInvalidError.code
     sentence = ProposalInvalidError.sentence
     next_step = ProposalInvalidError.next_step
+
+
+class RecordsMalformedError(InvalidInputError):
+    """A file that does not hold a holder's records of a run."""
+
+    code = "masked.records_malformed"
+    sentence = msgid("These are not the records of a masked run: {reason}.")
+    next_step = msgid("Ask the holder to export them again with `medspace audit records`.")
+
+
+class ModelFileError(InvalidInputError):
+    """A file that does not hold an exported model."""
+
+    code = "masked.model_malformed"
+    sentence = msgid("This is not an exported model: {reason}.")
+    next_step = msgid("Ask whose model it is to export it again with `medspace audit model`.")

@@ -19,6 +19,7 @@ from medspace.core.hashing import digest
 from medspace.core.limits import KIB
 from medspace.core.parts import Blobs, Part
 from medspace.core.text import Text, msgid
+from medspace.privacy.masking.ring import MOST_NUMBERS
 from medspace.runs.errors import AnswerInvalidError, AnswersInvalidError, RunError
 from medspace.runs.masked.messages import AGREE, CONTRIBUTE, OPEN, PROPOSE, RESULT, SHARE
 from medspace.runs.masked.ports import Summed
@@ -27,7 +28,6 @@ from medspace.runs.masked.site import (
     CONTRIBUTED,
     ENDED,
     MEDIA_TYPE,
-    MOST_NUMBERS,
     OPENED,
     RING,
     SHARED,
@@ -100,7 +100,7 @@ class MaskedProcedure:
         question: JsonObject = {"question": carried.question}
         question |= {"proposer": carried.proposer} if carried.proposer else {}
         if carried.next == PROPOSE:
-            return {carried.proposer: Question(PROPOSE, self.kinds.progress, question, message=True, otherwise=ENDED)}
+            return {carried.proposer: Question(PROPOSE, self.kinds.progress, question, message=True, ends=ENDED)}
         asked = {
             SHARE: Question(SHARE, SHARED, {}, message=True),
             CONTRIBUTE: Question(CONTRIBUTE, CONTRIBUTED, question, message=True, most=MOST_NUMBERS * RING.size),
@@ -145,7 +145,7 @@ class MaskedProcedure:
         own = {site: said["own"] for site, said in answers.items() if said.get("own")}
         made = self.summed.result(first["outcome"]["model"], sorted(answers), own)
         signed = {site: said["signed"] for site, said in answers.items()}
-        proof = {"outcome": first["outcome"], "digest": first["digest"], "signed": signed}
+        proof = {"outcome": first["outcome"], "digest": first["digest"], "signed": signed, "own": own}
         return Result({**made.content, "opened": proof}, made.rows, made.sites)
 
 

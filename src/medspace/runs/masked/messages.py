@@ -16,6 +16,7 @@ from medspace.core.decoding import read_json
 from medspace.core.hashing import digest_bytes
 from medspace.core.text import Text, msgid
 from medspace.runs.masked.errors import MaskedError, MessageInvalidError
+from medspace.trust.envelope import unproven
 
 SHARE, CONTRIBUTE, AGREE, OPEN, PROPOSE, RESULT = "share", "contribute", "agree", "open", "propose", "result"
 STEPS = (SHARE, CONTRIBUTE, AGREE, OPEN, PROPOSE, RESULT)
@@ -98,6 +99,14 @@ def read(content: bytes, form: type[Form], site: str) -> Form:
         return read_json(content, form)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         raise MessageInvalidError(site=site, reason=Text(msgid("it has not the form of its step"))) from None
+
+
+def said(text: str) -> bytes:
+    """What a signed message says, whoever signed it, "" if it is none: for one that this site says it has made."""
+    try:
+        return unproven(text)
+    except (ValueError, IndexError):
+        return b""
 
 
 def hashed(text: str) -> str:

@@ -8,7 +8,8 @@ changes in the transaction that lets an answer go.
 import base64
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -23,12 +24,12 @@ from medspace.core.text import Text, msgid
 from medspace.core.usage import Admission, Output, Step
 from medspace.privacy.masking import fixed
 from medspace.privacy.masking.masks import masked
-from medspace.privacy.masking.ring import Ring, Words
+from medspace.privacy.masking.ring import MOST_NUMBERS, Ring, Words
 from medspace.privacy.masking.seeds import SEED_BYTES, Kind, round_seed
 from medspace.privacy.masking.shamir import split
 from medspace.privacy.masking.thresholds import LEAST_SITES, Thresholds
 from medspace.runs.errors import RunError
-from medspace.runs.masked import messages, opening
+from medspace.runs.masked import messages, opening, records
 from medspace.runs.masked.errors import (
     FalseProposalError,
     MaskedError,
@@ -59,7 +60,8 @@ from medspace.runs.masked.messages import (
     label,
 )
 from medspace.runs.masked.opening import Opened, Table
-from medspace.runs.masked.ports import Asked, MaskedTask, Shape, Summed
+from medspace.runs.masked.ports import Asked, MaskedTask, Shape, State, Summed
+from medspace.runs.masked.records import SALT_BYTES, Record
 from medspace.trust.errors import EnvelopeError, EnvelopeUnreadableError
 
 RING = Ring(192)  # 96 bits behind the point, and room for sums of squares: no scale has to be agreed on
@@ -72,7 +74,6 @@ MESSAGES = (
     OutputForm(OPENED, message=True),
     OutputForm(ENDED, message=True, most=1024),
 )
-MOST_NUMBERS = 1 << 16
 INLINE = 128 * KIB  # of all masked vectors together: larger ones are parts
 SIGNATURE = 8192  # characters
 MEDIA_TYPE = "application/octet-stream"
@@ -140,6 +141,15 @@ class MaskedSite:
             raise InvalidInputError(reason=error.text) from error
 
 
+@dataclass(frozen=True, slots=True)
+class _Advanced:
+    """The memory at the next question, what the log says of how it came to it, and what is recorded of that."""
+
+    memory: Remembered
+    noted: dict[str, str]
+    record: bytes | None = None
+
+
 @dataclass(frozen=True)
 class _Sitting:
     """One step at one seat."""
@@ -149,12 +159,13 @@ class _Sitting:
     step: Step
     workplace: Workplace
     keys: Peers
+    proposals: dict[tuple[str, int, str], Proposal] = field(default_factory=dict)  # those that were opened
 
-    @property
+    @cached_property
     def summed(self) -> Summed:
         return self.site.task.summed(self.step.task)
 
-    @property
+    @cached_property
     def table(self) -> Table:
         keys, terms = self.keys, self.keys.terms
         thresholds = Thresholds.for_seats(len(keys.seats), terms.colluders, max(terms.min_sites, LEAST_SITES))
@@ -193,7 +204,8 @@ class _Sitting:
     # --- contribute -------------------------------------------------------------------------------------------------
     def contribute(self) -> Output:
         """Add up the site's own rows for the question that is due, and hide the sum."""
-        memory, noted = self._advanced(recalled(self.workplace.memory, Turn.SHARED, Turn.OPENED, Turn.PROPOSED))
+        advanced = self._advanced(recalled(self.workplace.memory, Turn.SHARED, Turn.OPENED, Turn.PROPOSED))
+        memory = advanced.memory
         asked = self.summed.asked(memory.state)
         if asked is None:
             raise OutOfTurnError(turn=Turn.ENDED.value)
@@ -201,8 +213,7 @@ class _Sitting:
         numbers, persons = self._sums(asked, shape, memory.question)
         own = self._own(asked, memory.question)
         masks, contribution, shares, vector = self._masked(memory, numbers)
-        text = self.keys.sign(label(memory.question, CONTRIBUTE), messages.written(contribution))
-        sealed = self.keys.seal_all(shares, label(memory.question, CONTRIBUTE))
+        text, sealed = self.keys.announce(label(memory.question, CONTRIBUTE), messages.written(contribution), shares)
         remembered = changed(
             memory,
             turn=Turn.CONTRIBUTED,
@@ -217,7 +228,8 @@ class _Sitting:
             memory=kept(remembered),
             outbox=sealed,
             worded=Step(self.step.task, memory.question, asked.name, asked.inputs),
-            noted=noted,
+            noted=advanced.noted,
+            record=advanced.record,
         )
 
     def _part(self, vector: bytes) -> Part:
@@ -349,7 +361,8 @@ class _Sitting:
     def _contribution(self, site: str, text: str, question: int) -> Contribution:
         if site not in self.keys.seats:
             raise SurvivorsError(reason=Text(msgid("it names others than the seats of the run")))
-        content = self.keys.proven(site, label(question, CONTRIBUTE), text)
+        own = site == self.keys.holder  # of which the hash was just compared
+        content = messages.said(text) if own else self.keys.announced(site, label(question, CONTRIBUTE), text)
         return messages.read(content, Contribution, site)
 
     def _share(self, site: str, question: int) -> bytes:
@@ -388,7 +401,8 @@ class _Sitting:
         if texts.keys() != known.survivors.keys():
             raise SurvivorsError(reason=Text(msgid("not all of those who are in it have signed it")))
         for site, text in texts.items():
-            if self.keys.proven(site, label(question, AGREE), text) != content:
+            own = site == self.keys.holder  # which has signed what it remembers, whatever it is brought
+            if (messages.said(text) if own else self.keys.proven(site, label(question, AGREE), text)) != content:
                 raise SurvivorsError(reason=Text(msgid("{site} has signed another one"), {"site": site}))
         gift = opening.given(known, masks)
         receivers = [site for site in known.survivors if site != self.keys.holder]
@@ -409,12 +423,11 @@ class _Sitting:
         shown = self._opened(memory, known)
         noted = {"survivors": digest_bytes(base64.b64decode(known.signed)), "openings": shown.digest}
         try:
-            self.summed.check(memory.state, shown.numbers, len(known.survivors))
-            following, proposal, _ = self._followed(memory, known, shown)
+            following, proposal, _ = self._led_to(memory, known, shown)
             ended = self.summed.asked(following) is None
         except RunError as error:  # the total leads nowhere: that is all that the user hears
             said: JsonObject = {"question": question, "code": error.code, "facts": _numbers(error.facts)}
-            return Output(ENDED, said, 0, noted=noted)
+            return Output(ENDED, said, 0, noted=noted, record=self._record(memory, known, shown.numbers))
         follows = self.keys.sign(label(question, PROPOSE), _digest(proposal))
         message = messages.written(Proposal(gift, proposal, follows))
         receivers = [site for site in known.survivors if site != self.keys.holder]
@@ -426,8 +439,12 @@ class _Sitting:
             "sites": len(known.survivors),
         }
         remembered = changed(memory, turn=Turn.PROPOSED, following=following, follows=follows)
-        persons = self.summed.persons(following)
-        return Output(self.site.progress, said, persons, memory=kept(remembered), outbox=sealed, noted=noted)
+        # Persons of before, where it began again.
+        persons = self.summed.persons(following) or self.summed.persons(memory.state)
+        record = self._record(memory, known, shown.numbers, proposal, following)
+        return Output(
+            self.site.progress, said, persons, memory=kept(remembered), outbox=sealed, noted=noted, record=record
+        )
 
     def _proposer(self, known: Agreed, question: int) -> str:
         """Whose turn it is to propose; another one's where that one may leave, since every site checks it."""
@@ -436,13 +453,12 @@ class _Sitting:
         return other if other in known.survivors and due in self.keys.terms.leaving else due
 
     # --- the total --------------------------------------------------------------------------------------------------
-    def _advanced(self, memory: Remembered) -> tuple[Remembered, dict[str, str]]:
-        """The memory at the next question, and what the log says of how it came to it."""
+    def _advanced(self, memory: Remembered) -> _Advanced:
         if memory.turn is Turn.SHARED:
             secrets = self._secrets(memory)
             first = changed(memory, secrets=secrets, seeds={}, question=1, state=self.summed.first())
-            return first, {}
-        known = memory.agreed
+            return _Advanced(first, {})
+        known, record = memory.agreed, None
         if known is None:
             raise OutOfTurnError(turn=memory.turn.value)
         noted = {"survivors": digest_bytes(base64.b64decode(known.signed))}
@@ -452,10 +468,10 @@ class _Sitting:
             raise OutOfTurnError(turn=memory.turn.value)
         else:
             shown = self._opened(memory, known)
-            self.summed.check(memory.state, shown.numbers, len(known.survivors))
-            following, _, follows = self._followed(memory, known, shown)
+            following, proposal, follows = self._led_to(memory, known, shown)
             led = self._proposer(known, memory.question)
             noted["openings"] = shown.digest
+            record = self._record(memory, known, shown.numbers, proposal, following)
         after = changed(
             memory,
             turn=Turn.OPENED,
@@ -470,7 +486,29 @@ class _Sitting:
             objectives=[*memory.objectives, self.summed.objective(following)],
             took=[*memory.took, sorted(known.survivors)],
         )
-        return after, noted
+        return _Advanced(after, noted, record)
+
+    def _record(
+        self,
+        memory: Remembered,
+        known: Agreed,
+        numbers: list[int],
+        proposal: JsonObject | None = None,
+        following: State | None = None,
+    ) -> bytes:
+        """What the holder keeps of the question, to show an auditor if it will (`records`)."""
+        return records.written(
+            Record(
+                question=memory.question,
+                sites=sorted(known.survivors),
+                proposer=self._proposer(known, memory.question),
+                state=memory.state,
+                total=records.texts(numbers),
+                proposal=proposal or {},
+                following=following,
+                salt=self.workplace.randomness.token_bytes(SALT_BYTES).hex(),
+            )
+        )
 
     def _opened(self, memory: Remembered, known: Agreed) -> Opened:
         question, me = memory.question, self.keys.holder
@@ -488,24 +526,43 @@ class _Sitting:
         return messages.read(self.keys.open(site, label(question, OPEN), sent), Opening, site)
 
     def _proposal(self, site: str, question: int, sent: str) -> Proposal:
-        return messages.read(self.keys.open(site, label(question, PROPOSE), sent), Proposal, site)
+        """What a site proposed; opened once, for its opening and for what it proposes."""
+        known = (site, question, sent)
+        if known not in self.proposals:
+            opened = self.keys.open(site, label(question, PROPOSE), sent)
+            self.proposals[known] = messages.read(opened, Proposal, site)
+        return self.proposals[known]
 
-    def _followed(self, memory: Remembered, known: Agreed, shown: Opened) -> tuple[JsonObject, JsonObject, str]:
-        """Where the total leads; what was proposed, here or by whose turn it was; and what that one signed of it."""
+    def _led_to(self, memory: Remembered, known: Agreed, shown: Opened) -> tuple[JsonObject, JsonObject, str]:
+        """Where a total leads; what was proposed, here or by whose turn it was; and what that one signed of it.
+
+        A total of fewer sites than before may lead back to the beginning, whatever anybody proposes.
+        """
+        fewer = bool(memory.took) and len(known.survivors) < len(memory.took[-1])
+        again = self.summed.without(memory.state) if fewer else None
+        if again is None:
+            self.summed.check(memory.state, shown.numbers, len(known.survivors))
         site = self._proposer(known, memory.question)
         if site == self.keys.holder:
-            proposal, follows = self.summed.propose(memory.state, shown.numbers), ""
+            proposal = {} if again is not None else self.summed.propose(memory.state, shown.numbers)
+            follows = ""
         else:
-            sent = self.step.inbox.get(site)
-            if sent is None:
-                raise OpeningsMissingError(site=site)
-            message = self._proposal(site, memory.question, sent)
-            proposal, follows = message.proposal, message.said
-            self._check_said(site, memory.question, message)
+            proposal, follows = self._proposed(site, memory.question)
+        if again is not None:
+            return again, proposal, follows
         try:
             return self.summed.follow(memory.state, shown.numbers, proposal), proposal, follows
         except ProposalInvalidError as error:
             raise error.of(site) from error
+
+    def _proposed(self, site: str, question: int) -> tuple[JsonObject, str]:
+        """What a site proposes, and what it has signed of that."""
+        sent = self.step.inbox.get(site)
+        if sent is None:
+            raise OpeningsMissingError(site=site)
+        message = self._proposal(site, question, sent)
+        self._check_said(site, question, message)
+        return message.proposal, message.said
 
     def _check_said(self, site: str, question: int, message: Proposal) -> None:
         """Whether a proposal is the one that its site has signed for everybody."""
@@ -519,7 +576,8 @@ class _Sitting:
     # --- result -----------------------------------------------------------------------------------------------------
     def result(self) -> Output:
         """What the user gets: the same from all, each signs it; a site's own quality, where its terms list it."""
-        memory, noted = self._advanced(recalled(self.workplace.memory, Turn.OPENED, Turn.PROPOSED))
+        advanced = self._advanced(recalled(self.workplace.memory, Turn.OPENED, Turn.PROPOSED))
+        memory = advanced.memory
         asked = self.summed.asked(memory.state)
         if asked is not None:
             raise OutOfTurnError(turn=memory.turn.value)
@@ -532,7 +590,15 @@ class _Sitting:
         signed = self.keys.sign(label(memory.question, RESULT), named.encode())
         said = {"outcome": outcome, "digest": named, "signed": signed, "own": memory.own}
         persons = self.summed.persons(memory.state)
-        return Output(self.site.outcome, said, persons, memory=kept(changed(memory, turn=Turn.ENDED)), noted=noted)
+        remembered = changed(memory, turn=Turn.ENDED)
+        return Output(
+            self.site.outcome,
+            said,
+            persons,
+            memory=kept(remembered),
+            noted=advanced.noted,
+            record=advanced.record,
+        )
 
     def _sent(self, site: str) -> str:
         sent = self.step.inbox.get(site)

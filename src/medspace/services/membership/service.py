@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 
 from medspace.core.clock import Clock, stamp
-from medspace.core.signing import MldsaKey, Signer
+from medspace.core.keys import MldsaKey
+from medspace.core.signing import Signer
 from medspace.core.store import Database, Transaction
 from medspace.ledger.model import Entry
 from medspace.ledger.service import record

@@ -33,7 +33,8 @@ class SeatsCondition(Neutral):
         if manifest is None:
             return seating.shown(manifest), grant
         seen = self._seen(tx, visit, manifest)
-        return combine(seating.of_task(manifest, visit.task), seating.decide(manifest, seen)), grant
+        of_it = seating.of_task(manifest, visit.task), seating.asked_by(manifest, visit.caller)
+        return combine(*of_it, seating.decide(manifest, seen)), grant
 
     def judge(self, tx: Transaction, asking: AdmissibleStep) -> Decision:
         """As many holders as all conditions want."""
@@ -80,7 +81,8 @@ def hybrid(tx: Transaction, facts: FactsOf, manifest: Manifest) -> frozenset[str
 
 
 def _noted(manifest: Manifest) -> dict[str, str | int]:
-    return {"run": manifest.run, "manifest": manifest.digest, "sites": len(manifest.seats)}
+    noted: dict[str, str | int] = {"run": manifest.run, "manifest": manifest.digest, "sites": len(manifest.seats)}
+    return noted | ({"coordinator": manifest.coordinator} if manifest.delegated else {})
 
 
 def _carried(output: Output, others: set[str]) -> Decision:

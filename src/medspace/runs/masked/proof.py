@@ -1,0 +1,269 @@
+"""A model that its sites have signed: what each of them signed at the end of a masked run, checked offline.
+
+Enough are as many as open a total (`privacy.masking.thresholds`): any two groups of so many share an honest site, so
+no run has two outcomes. The signatures are of Ed25519 and ML-DSA-65, bound to the run and its manifest.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import msgspec
+
+from medspace.core import limits
+from medspace.core.canonical import JsonObject, exact
+from medspace.core.clock import instant
+from medspace.core.decoding import read_json
+from medspace.core.errors import MedspaceError
+from medspace.core.hashing import digest
+from medspace.core.text import Fact, Text, msgid
+from medspace.ledger.report import NO_LOG, SIGNED, Finding, LogPosition, Premise, first_broken
+from medspace.ledger.statements import Line, Statements
+from medspace.privacy.masking.thresholds import LEAST_SITES, Thresholds
+from medspace.runs import manifest as manifests
+from medspace.runs.manifest import Manifest
+from medspace.runs.masked.errors import ModelFileError
+from medspace.runs.masked.messages import RESULT, label
+from medspace.runs.masked.ports import Summed
+from medspace.trust import envelope
+from medspace.trust.envelope import Context
+from medspace.trust.model import Member
+
+FORMAT: Literal["medspace-model-1"] = "medspace-model-1"
+LARGEST_FILE = 256 * 1024 * 1024  # bytes
+OPENED = "opened"  # where a model of a masked run holds what its sites signed
+MemberOf = Callable[[str], Member | None]
+Logs = Mapping[str, Statements]
+
+_Did = Annotated[str, msgspec.Meta(max_length=256)]
+
+
+class Outcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What each site signed: the model, and for each question the objective (or "") and who was in its total."""
+
+    model: JsonObject
+    objectives: Annotated[list[str], msgspec.Meta(max_length=limits.ROUNDS)]
+    took: Annotated[list[list[_Did]], msgspec.Meta(max_length=limits.ROUNDS)]
+
+
+class Opened(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a model of a masked run holds beside its numbers; `signed` by site, `own` is what is not signed.
+
+    `own` is what sites released of themselves beside the outcome: each in its own release, which its log names.
+    """
+
+    outcome: JsonObject
+    digest: str
+    signed: dict[_Did, str]
+    own: dict[_Did, JsonObject] = {}
+
+    @property
+    def said(self) -> Outcome:
+        """The outcome, read.
+
+        Raises:
+            msgspec.ValidationError: it is none.
+        """
+        return msgspec.convert(self.outcome, Outcome)
+
+
+class ModelFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A model as its owner exports it for an auditor; `origin` is the owner, `manifest` as the user signed it."""
+
+    format: Literal["medspace-model-1"]
+    origin: _Did
+    run: Annotated[str, msgspec.Meta(max_length=256)]
+    created: Annotated[str, msgspec.Meta(max_length=64)]
+    task: JsonObject
+    result: JsonObject
+    rows: int
+    sites: list[_Did]
+    digest: str
+    manifest: Annotated[str, msgspec.Meta(max_length=limits.MANIFEST)]
+
+    @property
+    def opened(self) -> Opened | None:
+        """What the sites signed; None of a model that was not made under masks, or whose owner left it out."""
+        try:
+            return msgspec.convert(self.result.get(OPENED), Opened)
+        except msgspec.ValidationError:
+            return None
+
+
+def read(content: bytes) -> ModelFile:
+    """The model that a file holds; nothing in it is proven yet.
+
+    Raises:
+        ModelFileError: it holds something else, or is larger than any such file may be.
+    """
+    if len(content) > LARGEST_FILE:
+        raise ModelFileError(reason=Text(msgid("it is larger than {most} bytes"), {"most": LARGEST_FILE}))
+    try:
+        found = read_json(content, ModelFile)
+        instant(found.created)
+    except msgspec.ValidationError as error:
+        raise ModelFileError(reason=str(error)) from None
+    except (msgspec.DecodeError, RecursionError, ValueError):
+        raise ModelFileError(reason=Text(msgid("it is not JSON"))) from None
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Signers:
+    """Who signed an outcome, of those who had to; `refused` are those whose signature does not hold."""
+
+    sites: tuple[str, ...]
+    refused: tuple[str, ...]
+    needed: int
+
+
+def manifest_of(model: ModelFile, member: MemberOf) -> Manifest | None:
+    """The manifest of a model's run, proven; None where it is not signed by its user, or is of another run."""
+    try:
+        claimed = manifests.kept(model.manifest)
+        user = member(claimed.user)
+        if user is None or claimed.run != model.run:
+            return None
+        return manifests.read(model.manifest, user, instant(model.created))
+    except (MedspaceError, msgspec.DecodeError, RecursionError, ValueError):
+        return None
+
+
+def signers(opened: Opened, manifest: Manifest, created: str, member: MemberOf) -> Signers:
+    """Whose signatures of an outcome hold, for this manifest, as the keys counted then."""
+    colluders = 1 if manifest.colluders is None else manifest.colluders
+    needed = Thresholds.for_seats(len(manifest.seats), colluders, max(manifest.min_sites, LEAST_SITES)).opening
+    question = len(opened.said.took) + 1
+    sites: list[str] = []
+    refused: list[str] = []
+    for site, text in sorted(opened.signed.items()):
+        holds = site in manifest.sites and _holds(text, opened.digest, manifest, site, question, created, member)
+        (sites if holds else refused).append(site)
+    return Signers(tuple(sites), tuple(refused), needed)
+
+
+def _holds(
+    text: str, named: str, manifest: Manifest, site: str, question: int, created: str, member: MemberOf
+) -> bool:
+    sender = member(site)
+    context = Context(manifest.run, manifest.digest, site, "", label(question, RESULT))
+    if sender is None:
+        return False
+    try:
+        return envelope.proven(text, context, sender, instant(created), both=True) == named.encode()
+    except (MedspaceError, ValueError):
+        return False
+
+
+# -- in an audit
+
+
+def check(
+    models: Sequence[ModelFile], task: Callable[[JsonObject], Summed | None], member: MemberOf, logs: Logs
+) -> Iterator[Finding]:
+    """Each model that is shown: signed by enough sites of its run, and the one that the logs name."""
+    for model in models:
+        yield _checked(model, task, member, logs)
+
+
+def _checked(model: ModelFile, task: Callable[[JsonObject], Summed | None], member: MemberOf, logs: Logs) -> Finding:
+    place, opened = LogPosition(model.origin), model.opened
+    facts: dict[str, Fact | Text] = {"run": model.run, "party": model.origin}
+    if opened is None:
+        sentence = msgid(
+            "The model of the run {run} holds nothing that its sites signed: it was not made under masks."
+        )
+        return SIGNED.unverifiable(place, "not_masked", sentence, **facts)
+    manifest = manifest_of(model, member)
+    if manifest is None:
+        sentence = msgid("The manifest beside the model of the run {run} is not one that its user signed.")
+        return SIGNED.failed(place, "manifest", sentence, **facts)
+    try:
+        found = signers(opened, manifest, model.created, member)
+        broken = first_broken([*_signed(model, opened, found, task), *_logged(model, manifest, logs)])
+    except msgspec.ValidationError:
+        return SIGNED.failed(place, "outcome", _OTHER_OUTCOME, **facts)
+    facts |= {"site": ", ".join(found.refused), "found": len(found.sites), "needed": found.needed}
+    if broken:
+        return SIGNED.failed(place, broken[1], broken[2], **facts)
+    if not _ends(model, logs):
+        return SIGNED.unverifiable(place, "no_log", NO_LOG, party=manifest.coordinator)
+    return SIGNED.verified(place)
+
+
+_OTHER_OUTCOME = msgid(
+    "The numbers of the model of the run {run} are not those of the outcome that its sites signed."
+)
+
+
+def _signed(
+    model: ModelFile, opened: Opened, found: Signers, task: Callable[[JsonObject], Summed | None]
+) -> Iterator[Premise]:
+    yield (
+        digest(exact(opened.outcome)) == opened.digest,
+        "outcome",
+        msgid("The outcome beside the model of the run {run} is not the one whose digest its sites signed."),
+    )
+    yield (
+        not found.refused,
+        "signature",
+        msgid("What {site} is said to have signed of the run {run}, it did not sign."),
+    )
+    yield (
+        len(found.sites) >= found.needed,
+        "too_few",
+        msgid("{found} sites signed the outcome of the run {run}, and {needed} must."),
+    )
+    yield _same(model, opened, task(model.task)), "outcome", _OTHER_OUTCOME
+
+
+def _same(model: ModelFile, opened: Opened, summed: Summed | None) -> bool:
+    """Whether the numbers of the model are those of the outcome, and of what sites said of themselves beside it."""
+    if summed is None:
+        return False
+    try:
+        made = summed.result(opened.said.model, sorted(opened.signed), opened.own)
+    except MedspaceError:
+        return False
+    shown = {name: value for name, value in model.result.items() if name != OPENED}
+    same_sites = sorted(made.sites) == sorted(model.sites)
+    return _digest(shown) == _digest(made.content) and made.rows == model.rows and same_sites
+
+
+def _digest(value: JsonObject) -> str:
+    return digest(exact(msgspec.to_builtins(value)))
+
+
+def _logged(model: ModelFile, manifest: Manifest, logs: Logs) -> Iterator[Premise]:
+    content = {"task": model.task, "rows": model.rows, "sites": model.sites, "result": model.result}
+    named = _digest(content)
+    yield (
+        named == model.digest and _digest(model.task) == manifest.task,
+        "digest",
+        msgid("The model of the run {run} is not the one of its digest, or not of the task of its manifest."),
+    )
+    yield (
+        all(line.facts["model"] == named for line in _ends(model, logs)),
+        "other_model",
+        msgid("The logs name another model of the run {run} than the one that is shown."),
+    )
+    yield (
+        all(shown == manifest.digest for shown in _shown(manifest, logs)),
+        "other_manifest",
+        msgid("The sites were shown another manifest of the run {run} than the one beside the model."),
+    )
+
+
+def _ends(model: ModelFile, logs: Logs) -> list[Line]:
+    """Where logs name the model of the run."""
+    runs = (log.runs[model.run].finished for log in logs.values() if model.run in log.runs)
+    received = (log.delegations[model.run].received for log in logs.values() if model.run in log.delegations)
+    return [line for line in (*runs, *received) if line is not None]
+
+
+def _shown(manifest: Manifest, logs: Logs) -> Iterator[str]:
+    for site in manifest.sites:
+        for line in logs[site].admissions.values() if site in logs else ():
+            facts = line.facts
+            if (facts["user"], facts.get("run")) == (manifest.user, manifest.run) and "manifest" in facts:
+                yield facts["manifest"]

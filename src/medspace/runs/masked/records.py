@@ -1,0 +1,67 @@
+"""What a site records of each question of a masked run: the state, the total, what was proposed, what followed.
+
+The record holds sums over all sites and nothing of one site. It is sealed where it is kept, its digest stands in the
+site's log, and only the site can show it: with it an auditor does the arithmetic again (`replay`). A drawn salt keeps
+the digest from telling anything to who guesses a total.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import msgspec
+
+from medspace.core import limits
+from medspace.core.canonical import JsonObject
+from medspace.core.decoding import read_json
+from medspace.core.hashing import digest_bytes
+from medspace.privacy.masking.ring import MOST_NUMBERS
+
+SALT_BYTES = 32
+
+_Did = Annotated[str, msgspec.Meta(max_length=256)]
+_Integer = Annotated[str, msgspec.Meta(pattern=r"^(0|-?[1-9][0-9]{0,63})\Z")]
+
+
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One question. `following` is None where the total led nowhere, and then `proposal` is empty.
+
+    Integers of the total are text; `sites` are those in it, `proposer` is whose proposal was followed.
+    """
+
+    question: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+    sites: Annotated[list[_Did], msgspec.Meta(max_length=limits.SEATS)]
+    proposer: _Did
+    state: JsonObject
+    total: Annotated[list[_Integer], msgspec.Meta(max_length=MOST_NUMBERS)]
+    proposal: JsonObject
+    following: JsonObject | None
+    salt: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+
+    @property
+    def numbers(self) -> list[int]:
+        """The total."""
+        return [int(number) for number in self.total]
+
+    @property
+    def content(self) -> str:
+        """The digest of what is recorded, without the salt: the same at all sites."""
+        return digest_bytes(msgspec.json.encode(msgspec.structs.replace(self, salt=""), order="deterministic"))
+
+
+def written(record: Record) -> bytes:
+    """A record as it is kept: one spelling."""
+    return msgspec.json.encode(record, order="deterministic")
+
+
+def texts(numbers: Sequence[int]) -> list[str]:
+    """Integers as a record holds them."""
+    return [str(number) for number in numbers]
+
+
+def read(text: str) -> Record:
+    """A record that somebody shows.
+
+    Raises:
+        msgspec.DecodeError, RecursionError: it is none.
+    """
+    return read_json(text.encode(errors="replace"), Record)

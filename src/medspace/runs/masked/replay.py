@@ -1,0 +1,250 @@
+"""Replaying a masked run from the records that sites show: did each question follow from the sums before it?
+
+A holder that lets an auditor look writes its records of one run into a file beside its bundle:
+
+    {"format": "medspace-records-1", "origin": DID of the holder, "run": ..., "task": {...}, "records": [
+        {"entry": index of its `use.released` in the log, "record": "..."}, ...]}
+
+Each record is the text whose digest the log noted (`records.Record`). The auditor computes nothing with floating
+point that could come out otherwise on its machine: it checks, as every site did, that what was proposed follows.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+import msgspec
+
+from medspace.core import limits
+from medspace.core.canonical import JsonObject, exact
+from medspace.core.decoding import read_json
+from medspace.core.errors import MedspaceError
+from medspace.core.hashing import digest, digest_bytes
+from medspace.core.text import Text, msgid
+from medspace.ledger.masked import deviants
+from medspace.ledger.report import FOLLOWED, NO_LOG, RECORD, Finding, LogPosition
+from medspace.ledger.statements import Line, Statements
+from medspace.runs.errors import RunError
+from medspace.runs.masked import records
+from medspace.runs.masked.errors import ProposalInvalidError, RecordsMalformedError
+from medspace.runs.masked.ports import State, Summed
+from medspace.runs.masked.records import Record
+
+FORMAT: Literal["medspace-records-1"] = "medspace-records-1"
+LARGEST_FILE = 512 * 1024 * 1024  # bytes
+Logs = Mapping[str, Statements]
+Read = Callable[[JsonObject], Summed | None]  # the task of a document; None of one that is not known here
+
+NO_RELEASE = msgid("{site} shows a record of an entry that recorded nothing.")
+CHANGED = msgid("{site} shows another record of question {question} than its log noted: it was changed or exchanged.")
+OTHER_RUN = msgid("{site} shows a record of another run or task than its log noted.")
+NOT_SHOWN = msgid("{site} does not show all records of the run {run} that its log noted.")
+OTHER_RECORD = msgid("{site} recorded something else of question {question} than the others: {others}.")
+NO_TASK = msgid("The task of the run {run} is not known here, so nothing can be computed again.")
+OTHER_STATE = msgid("{site} recorded question {question} as if something else had come before it.")
+NOT_FOLLOWED = msgid("What {proposer} proposed after question {question} does not follow from the total: {reason}")
+OTHER_FOLLOWING = msgid("{site} recorded another state after question {question} than follows from the total.")
+WRONG_TOTAL = msgid("The total of question {question} that {site} recorded cannot be right: {reason}")
+NO_REASON = msgid("{proposer} ended the run at question {question}, and nothing in the total says why.")
+
+
+class Shown(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One record: `entry` is the index of its release in the holder's log."""
+
+    entry: Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+    record: Annotated[str, msgspec.Meta(max_length=limits.RECORD)]
+
+
+class Records(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The records of one run that the holder `origin` shows."""
+
+    format: Literal["medspace-records-1"]
+    origin: Annotated[str, msgspec.Meta(max_length=256)]
+    run: Annotated[str, msgspec.Meta(max_length=256)]
+    task: JsonObject
+    records: Annotated[tuple[Shown, ...], msgspec.Meta(max_length=limits.ROUNDS)]
+
+
+def read(content: bytes) -> Records:
+    """The records that a file holds; nothing in it is proven yet.
+
+    Raises:
+        RecordsMalformedError: it holds something else, or is larger than any such file may be.
+    """
+    if len(content) > LARGEST_FILE:
+        raise RecordsMalformedError(reason=Text(msgid("it is larger than {most} bytes"), {"most": LARGEST_FILE}))
+    try:
+        return read_json(content, Records)
+    except msgspec.ValidationError as error:
+        raise RecordsMalformedError(reason=str(error)) from None
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        raise RecordsMalformedError(reason=Text(msgid("it is not JSON"))) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Proven:
+    """A record whose digest its holder's log noted, at that release."""
+
+    site: str
+    line: Line
+    record: Record
+
+    @property
+    def place(self) -> LogPosition:
+        return LogPosition(self.site, self.line.index)
+
+
+@dataclass(slots=True)
+class _Table:
+    """One run: the records of each holder, by the number of the question."""
+
+    task: JsonObject
+    records: dict[str, dict[int, _Proven]] = field(default_factory=dict)
+
+
+def check(shown: Sequence[Records], task: Read, logs: Logs) -> Iterator[Finding]:
+    """Each record that is shown: the one of the log, the same at all who show it, and followed by what followed."""
+    tables: dict[tuple[str, str, str], _Table] = {}  # by user, run, manifest
+    for file in shown:
+        log = logs.get(file.origin)
+        if log is None:
+            yield RECORD.unverifiable(LogPosition(file.origin), "no_log", NO_LOG, party=file.origin)
+        else:
+            yield from _noted(file, log, tables)
+    for (_, run, _), table in tables.items():
+        yield from _compared(table)
+        summed = task(table.task)
+        if summed is None:
+            place = LogPosition(next(iter(table.records)))
+            yield FOLLOWED.unverifiable(place, "no_task", NO_TASK, run=run)
+        else:
+            for chain in table.records.values():
+                yield from _followed(summed, chain)
+
+
+# -- what is shown, against the log of who shows it
+
+
+def _noted(file: Records, log: Statements, tables: dict[tuple[str, str, str], _Table]) -> Iterator[Finding]:
+    releases = {line.index: line for line in log.releases.values()}
+    seen: set[int] = set()
+    task = _digest(file.task)
+    for one in file.records:
+        release = releases.get(one.entry)
+        admission = log.admissions.get(release.facts["admission"]) if release else None
+        found = _proven(file, one, release, admission, task)
+        if isinstance(found, Finding):
+            yield found
+            continue
+        if admission is not None and one.entry not in seen:
+            facts = admission.facts
+            run = (facts["user"], file.run, facts.get("manifest", ""))
+            table = tables.setdefault(run, _Table(file.task))
+            table.records.setdefault(log.origin, {})[found.record.question] = found
+            yield RECORD.verified(found.place)
+        seen.add(one.entry)
+    if _recorded(log, file.run) - seen:
+        yield RECORD.unverifiable(LogPosition(log.origin), "not_shown", NOT_SHOWN, site=log.origin, run=file.run)
+
+
+def _proven(file: Records, one: Shown, release: Line | None, admission: Line | None, task: str) -> _Proven | Finding:
+    site, place = file.origin, LogPosition(file.origin, one.entry)
+    if release is None or admission is None or "record" not in release.facts:
+        return RECORD.failed(place, "no_release", NO_RELEASE, site=site)
+    try:
+        record = records.read(one.record)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return RECORD.failed(place, "changed", CHANGED, site=site, question="-")
+    if digest_bytes(one.record.encode(errors="replace")) != release.facts["record"]:
+        return RECORD.failed(place, "changed", CHANGED, site=site, question=record.question)
+    if (admission.facts.get("run"), admission.facts["task"]) != (file.run, task):
+        return RECORD.failed(place, "other_run", OTHER_RUN, site=site)
+    return _Proven(site, release, record)
+
+
+def _recorded(log: Statements, run: str) -> set[int]:
+    """The releases of a run of which something was recorded."""
+    found = set()
+    for line in log.releases.values():
+        admission = log.admissions.get(line.facts["admission"])
+        if "record" in line.facts and admission is not None and admission.facts.get("run") == run:
+            found.add(line.index)
+    return found
+
+
+def _digest(value: JsonObject) -> str:
+    try:
+        return digest(exact(value))
+    except (ValueError, RecursionError):  # nothing that was admitted has no canonical form
+        return ""
+
+
+# -- against one another
+
+
+def _compared(table: _Table) -> Iterator[Finding]:
+    for question in sorted({question for chain in table.records.values() for question in chain}):
+        found = {site: chain[question] for site, chain in table.records.items() if question in chain}
+        for site in sorted(deviants({site: one.record.content for site, one in found.items()})):
+            others = ", ".join(sorted(other for other in found if other != site))
+            facts = {"site": site, "others": others}
+            yield RECORD.failed(found[site].place, "other_record", OTHER_RECORD, **facts, question=question)
+
+
+# -- the arithmetic, again
+
+
+def _followed(summed: Summed, chain: Mapping[int, _Proven]) -> Iterator[Finding]:
+    """Each question of one holder's records; behind a gap each is taken as it says that it began."""
+    state, last = summed.first(), 0
+    for question, one in sorted(chain.items()):
+        record = one.record
+        if question == last + 1 and _digest(record.state) != _digest(state):
+            yield FOLLOWED.failed(one.place, "other_state", OTHER_STATE, site=one.site, question=question)
+        else:
+            yield _again(summed, one)
+        if record.following is None:
+            return
+        state, last = record.following, question
+
+
+def _again(summed: Summed, one: _Proven) -> Finding:
+    record, reason = one.record, Text("")
+    found: tuple[str, str] | None = None
+    try:
+        found = _differs(record, _following(summed, record, record.numbers))
+    except ProposalInvalidError as error:
+        found, reason = ("not_followed", NOT_FOLLOWED), error.of(record.proposer).text
+    except MedspaceError as error:  # of a run that ended with it, that is what the sites found too
+        found, reason = None if record.following is None else ("total", WRONG_TOTAL), error.text
+    except ArithmeticError:
+        found, reason = ("total", WRONG_TOTAL), Text(msgid("it does not fit the question"))
+    except (msgspec.ValidationError, ValueError, TypeError, LookupError):  # a state that is none
+        found = ("other_state", OTHER_STATE)
+    if found is None:
+        return FOLLOWED.verified(one.place)
+    facts = {"site": one.site, "proposer": record.proposer}
+    return FOLLOWED.failed(one.place, *found, **facts, question=record.question, reason=reason)
+
+
+def _differs(record: Record, following: State) -> tuple[str, str] | None:
+    if record.following is None:
+        return "no_reason", NO_REASON
+    return None if _digest(following) == _digest(record.following) else ("other_following", OTHER_FOLLOWING)
+
+
+def _following(summed: Summed, record: Record, numbers: Sequence[int]) -> State:
+    """What follows from a total; of one that led nowhere nothing was proposed, so it is proposed again.
+
+    Raises:
+        ProposalInvalidError: the proposal does not follow.
+        RunError: nothing follows.
+        ArithmeticError: it has not as many numbers as the question asks for.
+    """
+    if summed.asked(record.state) is None:
+        raise RunError
+    if len(numbers) != summed.shape(record.state).count:
+        raise ArithmeticError
+    summed.check(record.state, numbers, len(record.sites))
+    proposal = summed.propose(record.state, numbers) if record.following is None else record.proposal
+    return summed.follow(record.state, numbers, proposal)
