@@ -583,7 +583,7 @@ def test_a_proposal_that_nobody_made_would_be_believed(monkeypatch, attack_repor
     table = table_at(CONTRIBUTE, 2)
     proposer, lie = forged(table)
     unsigned(monkeypatch)
-    monkeypatch.setattr(sides._Sitting, "_check_said", lambda *_: None)
+    monkeypatch.setattr("medspace.runs.masked.proposing.check_signed", lambda *_: None)
     monkeypatch.setattr(Toy, "follow", believed)
     said = refusals(table, CONTRIBUTE, lie, [site for site in ALL if site != proposer])
     assert len(took(said)) == 5
@@ -630,7 +630,7 @@ def test_two_questions_at_once_are_refused_and_name_who_proposed_or_carried_two(
 
 @pytest.mark.parametrize("proposer_lies", [True, False])
 def test_sites_that_did_not_compare_would_add_up_answers_to_two_questions(proposer_lies, monkeypatch, attack_report):
-    monkeypatch.setattr(sides._Sitting, "_check_follows", lambda *_: None)
+    monkeypatch.setattr("medspace.runs.masked.proposing.check_same", lambda *_: None)
     _, said = forked(monkeypatch, proposer_lies)
     assert len(took(said)) == 6
     attack_report("masked rounds: two questions to two halves", control=6, of=6, unit="hospitals that went on")

@@ -16,7 +16,8 @@ from medspace.privacy.masking.shamir import PRIME
 from medspace.runs.masked.errors import TotalInvalidError
 from medspace.runs.masked.messages import AGREE, CONTRIBUTE, OPEN, PROPOSE, Opening, SharedSeed, label, written
 from medspace.runs.masked.opening import Table
-from medspace.runs.masked.site import RING, _digest
+from medspace.runs.masked.proposing import _digest
+from medspace.runs.masked.site import RING
 from medspace.trust import envelope
 from medspace.trust.envelope import Context
 from tests.attacks.masked_spying import blamed, contribution, memory, posted, refusals, seats, took
