@@ -386,7 +386,8 @@ def test_what_is_carried_wrongly_is_refused_and_names_who_carries(attack, attack
     said = refusals(table, step, lie)
     honest = {site: outcome for site, outcome in said.items() if needs(site, step, question)}
     assert (took(honest), blamed(honest)) == ([], {COORDINATOR}), {site: str(one) for site, one in honest.items()}
-    attack_report(f"masked rounds: {attack}", got=0, of=len(honest), unit="sites that took it")
+    if attack == "contributions that were changed on the way":  # the others are refused by more than one check
+        attack_report(f"masked rounds: {attack}", got=0, of=len(honest), unit="sites that took it")
 
 
 def unsigned(monkeypatch):
