@@ -367,6 +367,7 @@ def test_how_far_one_seat_of_four_steers_the_fit_by_lying_about_its_data(attack_
     moved = abs(slope(turned) - honest) / abs(honest)
     further = abs(slope(extreme) - honest) / abs(honest)
     assert 0.0 < moved < further
+    attack_report(
         "masked rounds: a seat that turns its outcomes around", got=moved, control=moved, unit="of the slope"
     )
     attack_report("masked rounds: a seat that invents rows", got=further, control=further, unit="of the slope")
