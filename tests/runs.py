@@ -1,6 +1,7 @@
 """Seats in runs, taken by hand: manifests as users sign them, and who the parties of a test are."""
 
 from collections.abc import Sequence
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
@@ -16,6 +17,7 @@ from medspace.trust.model import Member
 from tests.signing import Ring, ring_of
 
 
+@cache
 def signer_of(did: str) -> Ed25519Signer:
     """The key of a party, the same in every test."""
     return Ed25519Signer.from_seed(sha256(did.encode()).digest())

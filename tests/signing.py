@@ -1,6 +1,7 @@
 """Parties that sign with Ed25519 and ML-DSA-65, the same in every test."""
 
 from dataclasses import dataclass, replace
+from functools import cache
 from hashlib import sha512
 
 from medspace.core.keys import MldsaKey
@@ -20,8 +21,14 @@ class Ring:
 
 
 def ring_of(name: str, *, since: int = 0) -> Ring:
+    signer, public = _signer(name)
+    return Ring((signer,), (MldsaKey(public, since),))
+
+
+@cache
+def _signer(name: str) -> tuple[MldsaSigner, bytes]:
     signer = MldsaSigner.from_seed(sha512(f"mldsa {name}".encode()).digest()[:32])
-    return Ring((signer,), (MldsaKey(signer.public_key, since),))
+    return signer, signer.public_key
 
 
 def hybrid_of(did: str) -> HybridSigner:

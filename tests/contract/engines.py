@@ -140,7 +140,10 @@ def _sign(inputs, workplace, values):
     outbox = keys.seal_all(dict.fromkeys(inputs["peers"], b"m"), label)
     said = keys.sign(label, b"m")
     proven = keys.proven(keys.seats[1], label, said).decode()
-    return Output("count.sum", values | {"said": said, "proven": proven}, 3, outbox=outbox)
+    text, sealed = keys.announce(label, b"to all", dict.fromkeys(inputs["peers"], b"m"))
+    heard = keys.announced(keys.seats[1], label, text).decode()
+    assert sealed == outbox, "announced as sealed"
+    return Output("count.sum", values | {"said": said, "proven": proven, "heard": heard}, 3, outbox=outbox)
 
 
 def _seal_many(inputs, workplace, values):

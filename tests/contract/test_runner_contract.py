@@ -18,7 +18,7 @@ from medspace.adapters.runner.papers import write_order
 from medspace.adapters.runner.process import alive, launched
 from medspace.connector.usage.errors import UseFailedError
 from medspace.connector.usage.ports import Work
-from medspace.core.engine import StepLimits
+from medspace.core.engine import RunTerms, StepLimits
 from medspace.core.errors import InvalidInputError, MedspaceError, StorageFullError
 from medspace.core.parts import Keeping
 from medspace.core.usage import Step
@@ -27,6 +27,8 @@ from medspace.trust.errors import EnvelopeError
 from tests.admissions import admission
 from tests.contract.engines import KIND, Obedient, numbers
 
+TERMS = RunTerms("sha256:" + "0" * 64, "did:web:coordinator.example", 2)
+
 
 @dataclass(frozen=True)
 class Keys:
@@ -34,6 +36,8 @@ class Keys:
 
     seats: tuple[str, ...] = ("did:web:a.example", "did:web:b.example")
     used: list = field(default_factory=list)
+    holder: str = "did:web:a.example"
+    terms: RunTerms = TERMS
 
     def seal(self, peer, label, message):
         self.used.append(os.getpid())
@@ -50,6 +54,12 @@ class Keys:
 
     def seal_all(self, messages, label):
         return {peer: self.seal(peer, label, message) for peer, message in messages.items()}
+
+    def announce(self, label, content, messages):
+        return self.sign(label, content), self.seal_all(messages, label)
+
+    def announced(self, peer, label, text):
+        return self.open(peer, label, text)
 
     def sign(self, label, content):
         return self.seal(self.seats[0], label, content)
@@ -209,6 +219,7 @@ class RunnerContract:
         output = await done(runner, replace(work(do="sign", peers=list(keys.seats), label="said"), keys=keys))
         assert output.outbox == dict.fromkeys(keys.seats, "said 6d")
         assert (output.values["said"], output.values["proven"]) == ("said 6d", "m")
+        assert output.values["heard"] == "to all"
         with pytest.raises(EnvelopeError):
             await done(runner, replace(work(do="sign", peers=["did:web:x.example"], label="said"), keys=keys))
 

@@ -105,6 +105,7 @@ class Holding:
     dictionary: str = DICTIONARY
     label: dict[str, Any] = field(default_factory=dict)
     questions: int | None = 1000  # a year; None leaves it to the connector
+    numbers: int | None = 1_000_000  # in all; None leaves it to the connector
     source: str = "rows.csv"
     more: str = ""  # lines of the asset's own
 
@@ -125,6 +126,7 @@ source = "{self.source}"
 dictionary = "dictionary.toml"
 {self.more}
 {"" if self.questions is None else f"questions = {self.questions}"}
+{"" if self.numbers is None else f"numbers = {self.numbers}"}
 
 [assets.label]
 {_lines(label)}

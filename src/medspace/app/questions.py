@@ -1,6 +1,7 @@
 """How many questions a dataset was asked and still answers: as JSON and in words."""
 
 from medspace.connector.usage.brakes import Allowance
+from medspace.connector.usage.disclosures import Given
 from medspace.core.canonical import JsonObject
 from medspace.core.text import Fact, Text, counted, msgid
 
@@ -14,6 +15,31 @@ def shown(dataset: str, allowance: Allowance) -> JsonObject:
         "left": allowance.left,
         "back": allowance.back.isoformat() if allowance.back else None,
     }
+
+
+def numbers_shown(dataset: str, given: Given, cells: int) -> JsonObject:
+    """The numbers that have left a dataset: `limit` in all, `used`, `left`, and the `cells` that it holds."""
+    return {"dataset": dataset, "limit": given.limit, "used": given.used, "left": given.left, "cells": cells}
+
+
+def numbers_left(state: JsonObject) -> Text:
+    """The same in words."""
+    facts = {name: state[name] for name in ("dataset", "limit", "used", "left", "cells")}
+    sentence = msgid(
+        "{dataset} has given {used} of the {limit} numbers that it gives to all users together, in all; it holds "
+        "{cells} cells, and as many numbers as cells could tell all of them."
+    )
+    return Text(sentence, facts)
+
+
+def near_repeat(state: JsonObject) -> Text:
+    """A question that nearly repeats an earlier one, in words."""
+    facts = {name: state[name] for name in ("dataset", "entry", "earlier", "differs")}
+    sentence = msgid(
+        "{dataset}: the task of entry {entry} is that of entry {earlier} but for {differs}; both answers together "
+        "are about those whom that one thing concerns."
+    )
+    return Text(sentence, facts)
 
 
 def cells_told(dataset: str, cells: int) -> Text:

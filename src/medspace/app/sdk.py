@@ -331,6 +331,21 @@ class Space:
         """Dry run: would a use of one's own dataset be allowed, which clause decides, what would change it."""
         return self._post("/policy/try", {"dataset": dataset, **request})
 
+    def near_repeats(self, dataset: str = "") -> list[JsonObject]:
+        """Questions whose task one thing tells apart from one that one's own datasets answered before, and which."""
+        return list(self._get("/audit/near-repeats", dataset=dataset)["near_repeats"])
+
+    def sites(self, dataset: str) -> JsonObject:
+        """With whom one of one's own datasets is summed up under masks, and every set in which it was."""
+        return self._get(path("sites", dataset))
+
+    def set_sites(self, dataset: str, sites: Iterable[str], *, accept: bool = False) -> JsonObject:
+        """What totals over another set of hospitals (DIDs) would expose; with `accept`, it is in force from then on.
+
+        `exposes` names the hospitals of each difference, those `given_away`, and those that are `nearly`.
+        """
+        return self._send("POST", path("sites", dataset), json={"sites": list(sites), "accept": accept})
+
     def labels(self, *, most: int = MOST) -> list[JsonObject]:
         """What one's own datasets allow, whatever a contract says, and whether configuration or a person said so."""
         return self._pages("labels", most)

@@ -14,6 +14,7 @@ from medspace.core.hashing import digest_bytes
 from medspace.core.text import Text, msgid
 from medspace.policy import odrl, words
 from medspace.policy.errors import InvalidPolicyError
+from medspace.policy.masks import Masks
 from medspace.runs.model import Model, Run
 from medspace.runs.ports import Description, Table
 from medspace.trust.jws import encode
@@ -27,10 +28,14 @@ PROTECTIONS: Mapping[str, str] = {
         "The coordinator saw the sums of each hospital one by one; masked aggregation was not used."
     ),
     MASKED_SUMS: msgid(
-        "No hospital's numbers left it except in the sum over all; the company chose the task and nothing else, "
-        "and saw only the model."
+        "No hospital's numbers left it except in the sum over all; the user chose the task and nothing else, and saw "
+        "only the model."
     ),
 }
+OWN_QUALITY = msgid(
+    "Of a hospital alone, its contract lets out what is shown here: how many patients and rows it has, and how good "
+    "the model is there."
+)
 DENIED_EXIT = 3
 WAITING_EXIT = 4
 _ADMIT = msgid("Ask the authority to run `medspace admit` for you, with the key that you use now.")
@@ -192,6 +197,17 @@ def decision(made: Decision, speak: Speak) -> JsonObject:
     }
 
 
+def masks(promised: Masks | None, speak: Speak) -> JsonObject | None:
+    """What masks promise: the fewest hospitals of a run, how many of the others may tell what they see."""
+    if promised is None:
+        return None
+    return {
+        "sites": promised.sites,
+        "colluders": promised.colluders,
+        "sentence": promised.promise.render(speak),
+    }
+
+
 def run(
     record: Run, made: Model | None, describe: Describe, waiting: Waiting, names: Mapping[str, str], speak: Speak
 ) -> JsonObject:
@@ -241,7 +257,7 @@ def model(record: Model, describe: Describe, names: Mapping[str, str], speak: Sp
         **learned,
         "sites": attendance.of_model(lineage, names, speak),
         **_opened(record),
-        "protections": [Text(PROTECTIONS.get(lineage.protection, lineage.protection)).render(speak)],
+        "protections": [text.render(speak) for text in _protections(lineage.protection, found)],
         "lineage": {
             "run": lineage.run,
             "agreements": list(lineage.agreements),
@@ -290,6 +306,13 @@ def _opened(record: Model) -> JsonObject:
         for number, (objective, sites) in enumerate(zip(outcome["objectives"], outcome["took"], strict=False), 1)
     ]
     return {"opened": {"digest": opened["digest"], "signed": sorted(opened["signed"]), "questions": questions}}
+
+
+def _protections(protection: str, found: Description | None) -> Iterator[Text]:
+    """What the protection of a run kept from whom; what left a hospital by itself all the same."""
+    yield Text(PROTECTIONS.get(protection, protection))
+    if protection == MASKED_SUMS and found is not None and found.quality is not None and len(found.quality.rows) > 1:
+        yield Text(OWN_QUALITY)
 
 
 def _described(found: Description, speak: Speak) -> JsonObject:

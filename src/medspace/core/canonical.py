@@ -18,7 +18,7 @@ LARGEST_INTEGER = 2**53 - 1  # RFC 8785 3.2.2.3: larger integers do not survive 
 DEEPEST = 64
 
 _encoder = msgspec.json.Encoder()
-_TEXT = {str}
+_TEXT, _FRACTION, _PLAIN = {str}, {float}, {str, int, bool, type(None)}
 
 
 def canonical(value: Json) -> bytes:
@@ -50,7 +50,7 @@ def _ordered_rest(value: Json, depth: int) -> Json:
     if isinstance(value, str):
         return value
     if isinstance(value, int):
-        if abs(value) > LARGEST_INTEGER:
+        if not -LARGEST_INTEGER <= value <= LARGEST_INTEGER:
             raise ValueError("canonical JSON: integer beyond 2**53 - 1")
         return int(value)
     if isinstance(value, Mapping):
@@ -79,6 +79,24 @@ def exact(value: Json) -> Json:
     Raises:
         ValueError: a fraction is not finite.
     """
+    kind = type(value)  # the usual types first, as in `_ordered`
+    if kind is str or kind is int or value is None or kind is bool:
+        return value
+    if kind is dict:
+        return {key: exact(item) for key, item in value.items()}
+    if kind is list or kind is tuple:
+        return _exact_items(value)
+    return _exact_rest(value)
+
+
+def _exact_items(items: Sequence[Json]) -> list[Json]:
+    kinds = {*map(type, items)}
+    if kinds == _FRACTION and all(map(isfinite, items)):  # sums, by the hundred thousand
+        return list(map(repr, items))
+    return list(items) if kinds <= _PLAIN else [exact(item) for item in items]
+
+
+def _exact_rest(value: Json) -> Json:
     if isinstance(value, float):
         if not isfinite(value):
             raise ValueError("canonical JSON: a number is not finite")

@@ -8,6 +8,7 @@ from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock, Randomness
 from medspace.core.material import Form, Material
 from medspace.core.parts import Blobs
+from medspace.core.text import Text
 from medspace.core.usage import Admission, Output, Step
 
 COORDINATOR_SEES_SUMS = "coordinator-sees-sums"  # each site's sums are seen by whoever adds them up
@@ -92,6 +93,18 @@ class Peers(Protocol):
 
     def seal_all(self, messages: Mapping[str, bytes], label: str) -> dict[str, str]:
         """Messages for several peers, by their DIDs, under one label; signed once, so cheaper than each by itself."""
+        ...
+
+    def announce(self, label: str, content: bytes, messages: Mapping[str, bytes]) -> tuple[str, dict[str, str]]:
+        """A message for everybody, not sealed, and messages for peers, as of `seal_all`: signed once, together."""
+        ...
+
+    def announced(self, peer: str, label: str, text: str) -> bytes:
+        """What a peer said for everybody with messages that it sealed. With one of these it is proven once in a step.
+
+        Raises:
+            InvalidInputError: the peer did not sign it for this run under this label.
+        """
         ...
 
     def open(self, peer: str, label: str, sealed: str) -> bytes:
@@ -208,6 +221,34 @@ class Reading(Protocol):
         The task has passed `check`. Columns that a part, a message of a peer or the memory may name are among them.
         """
         ...
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """What an engine has besides that can tell from a task how much the whole use will be answered with."""
+
+    def numbers(self, task: JsonObject) -> int:
+        """The fewest numbers in all its results together; the task has passed `check`."""
+        ...
+
+
+def numbers_of(engine: Engine, task: JsonObject) -> int:
+    """How many numbers a use with this task will be answered with, at least; 0 where nobody can tell."""
+    return engine.numbers(task) if isinstance(engine, Counting) else 0
+
+
+@runtime_checkable
+class Comparing(Protocol):
+    """What an engine has besides that can say when two tasks are nearly the same."""
+
+    def difference(self, one: JsonObject, other: JsonObject) -> Text | None:
+        """The one thing that tells two tasks apart, which have passed `check`, in words; None where it is not one."""
+        ...
+
+
+def difference_of(engine: Engine, one: JsonObject, other: JsonObject) -> Text | None:
+    """The one thing that tells two tasks of an engine apart, where it is one and the engine can say which."""
+    return engine.difference(one, other) if isinstance(engine, Comparing) else None
 
 
 def columns_of(engine: Engine, step: Step) -> frozenset[str] | None:

@@ -32,6 +32,9 @@ class Brakes:
     split: bool = True  # the hold-out split is keyed by a secret of the holder
     changes: bool = True  # a table that changed by a few persons answers only what it has answered before
     exposure: bool = True  # no combination of all answers rests on one person
+    numbers: bool = True  # an asset gives no more numbers that persons stand behind than its holder has set
+    sets: bool = True  # under masks an asset is summed up in one set of holders
+    fixed: bool = True  # under masks a use ends once its rows are no longer those that it began with
 
 
 @dataclass(frozen=True, slots=True)

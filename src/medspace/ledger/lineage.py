@@ -7,6 +7,7 @@ of W3C PROV (PROV-DM; the member submission PROV-JSON): entities, activities, ag
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from types import MappingProxyType
 
 from medspace.core.canonical import JsonObject
@@ -17,11 +18,13 @@ from medspace.ledger.statements import Line, Run, Statements
 
 Logs = Mapping[str, Statements]
 
+SUMMED, OPENED = "contribute", "open"  # steps of a run under masks (`runs.masked`)
+
 # What a run's protection means to the people whose data it used. A code that is not here is shown as it is.
 PROTECTIONS = MappingProxyType(
     {
         COORDINATOR_SEES_SUMS: msgid("Protection off: the coordinator saw the sums of each site by itself."),
-        MASKED_SUMS: msgid("Protection on: sums were opened over all sites together, by the sites alone."),
+        MASKED_SUMS: msgid("Protection on: only sums over all sites were opened, among the sites alone."),
     }
 )
 
@@ -153,8 +156,12 @@ def _admissions(site: Statements | None, coordinator: str, run: Run) -> Iterator
 
 def _head(logs: Logs, coordinator: str, run: Run) -> Iterator[Branch]:
     if run.finished:
-        facts = {"model": run.finished.facts["model"], "rounds": run.finished.facts["rounds"]}
-        yield Branch(0, Text(msgid("Model {model}, made in {rounds} rounds."), facts))
+        facts: dict[str, Fact | Text] = {"model": run.finished.facts["model"], "rounds": run.finished.facts["rounds"]}
+        asked = sum(line.facts["step"] == SUMMED for line in run.rounds)
+        facts["questions"] = counted(asked, msgid("{count} question"), msgid("{count} questions"))
+        masked = msgid("Model {model}, made of {questions} in {rounds} steps.")
+        plain = msgid("Model {model}, made in {rounds} rounds.")
+        yield Branch(0, Text(masked if _masked(run) else plain, facts))
     elif run.failed:
         facts = {"run": run.id, "code": run.ends[0].facts.get("code", "-")}
         yield Branch(0, Text(msgid("No model: the run {run} failed ({code})."), facts))
@@ -221,7 +228,25 @@ def _body(logs: Logs, run: Run) -> Iterator[Branch]:
         for purpose in source.purposes:
             yield Branch(2, Text(msgid("For the purpose {purpose}."), {"purpose": purpose}))
     for line in run.rounds:
-        yield _round(line)
+        if not _masked(run):
+            yield _round(line)
+    if _masked(run):
+        yield from _questions(run)
+
+
+def _masked(run: Run) -> bool:
+    return run.facts.get("protection") == MASKED_SUMS
+
+
+def _questions(run: Run) -> Iterator[Branch]:
+    """The questions of a run under masks: of the steps of each, how many were in the sum, and how many opened it."""
+    steps = [(str(line.facts["step"]), len(line.facts["answers"])) for line in run.rounds]
+    starts = [at for at, (step, _) in enumerate(steps) if step == SUMMED]
+    for number, (at, end) in enumerate(pairwise([*starts, len(steps)]), 1):
+        said = dict(steps[at:end])
+        opened = counted(said.get(OPENED, 0), msgid("{count} site"), msgid("{count} sites"))
+        facts: dict[str, Fact | Text] = {"question": number, "summed": said[SUMMED], "sites": opened}
+        yield Branch(1, Text(msgid("Question {question}: {summed} gave sums, {sites} opened the total."), facts))
 
 
 def _round(line: Line) -> Branch:

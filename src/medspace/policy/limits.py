@@ -5,14 +5,12 @@ from datetime import datetime
 from functools import lru_cache
 
 from medspace.core.decision import Decision
-from medspace.policy.model import Atomic, Policy, Rule, UseRequest
+from medspace.policy.masks import COLLUDERS
+from medspace.policy.model import Atomic, Policy, Rule, UseRequest, leaves
 from medspace.policy.points import Point
-from medspace.policy.rules import decide, leaves
+from medspace.policy.rules import decide
 
 KEPT = 256  # permissions whose limits stay known
-
-
-COLLUDERS = 1  # where the terms do not say how many sites may tell one another everything
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +71,15 @@ def listed(policy: Policy) -> frozenset[str]:
     """The kinds of output that every permission of the policy names; none where one leaves it open."""
     found = [limit.outputs for limit in map(_limits, policy.permissions)]
     named = [frozenset(outputs or ()) for outputs in found]
+    return frozenset.intersection(*named) if named else frozenset()
+
+
+def holders(policy: Policy) -> frozenset[str]:
+    """The other holders that every permission of the policy names for its runs; none where one leaves them open."""
+    named = []
+    for rule in policy.permissions:
+        found = [frozenset(leaf.right) for leaf in leaves(rule.constraints) if leaf.operand == "medspace:holders"]
+        named.append(frozenset.intersection(*found) if found else frozenset())
     return frozenset.intersection(*named) if named else frozenset()
 
 

@@ -1,5 +1,6 @@
 """The words of the policy room: policies as ODRL has them, labels, and what is asked for."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -51,6 +52,15 @@ class Logical:
 
 
 Constraint = Atomic | Logical
+
+
+def leaves(constraints: tuple[Constraint, ...]) -> Iterator[Atomic]:
+    """Every comparison in these constraints, however deep."""
+    for constraint in constraints:
+        if isinstance(constraint, Atomic):
+            yield constraint
+        else:
+            yield from leaves(constraint.parts)
 
 
 @dataclass(frozen=True, slots=True)

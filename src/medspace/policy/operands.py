@@ -16,7 +16,7 @@ from typing import Any
 from medspace.core.clock import instant
 from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_SUMS
 from medspace.core.text import Fact, Text, msgid
-from medspace.policy import purposes
+from medspace.policy import outputs, purposes
 from medspace.policy.logic import any_of, negated
 from medspace.policy.model import PROTOCOL, Atomic, UseRequest, Value
 from medspace.policy.points import Point
@@ -152,13 +152,12 @@ _PLACE = _terms(REGIONS.within, isPartOf=REGIONS.within)
 PROTECTIONS: Mapping[str, Text] = {
     COORDINATOR_SEES_SUMS: Text(msgid("the coordinator sees the sums of each data holder")),
     MASKED_SUMS: Text(
-        msgid(
-            "nobody sees numbers of one data holder, only sums over all of them, and only the holders see those; "
-            "it is safe as long as every other holder of the list is honest, but for as many as the masks withstand"
-        )
+        msgid("only sums over all data holders taking part are opened, and only the data holders see these sums")
     ),
 }
 
+
+# The kinds of result of a run under masks, by the end of their names (`runs.masked`); of others the name is shown.
 _PLACES = {
     "EU": Text(msgid("the European Union")),
     "EEA": Text(msgid("the European Economic Area")),
@@ -325,8 +324,8 @@ _ROWS = (
         tests={"gteq": operator.ge},
         show=int,
         phrases={"gteq": msgid("with at least {value} data holders taking part")},
-        states=msgid("The number of data holders taking part is {held}."),
-        remedy=msgid("Run the task over more data holders."),
+        states=msgid("The task goes on with as few as {held}."),
+        remedy=msgid("Set `min_sites` of the task to that number at least, and run it over as many data holders."),
     ),
     Operand(
         name="medspace:colluders",
@@ -337,9 +336,9 @@ _ROWS = (
         tests={"gteq": operator.ge},
         show=int,
         phrases={
-            "gteq": msgid("under masks that hide each data holder even if {value} others tell all they see"),
+            "gteq": msgid("under masks that hide each data holder even if {value} of the others tell what they see"),
         },
-        states=msgid("The masks withstand {held} data holders that tell all they see."),
+        states=msgid("The masks hide each data holder even if {held} of the others tell what they see."),
         remedy=msgid("Run the task over more data holders."),
     ),
     Operand(
@@ -362,9 +361,9 @@ _ROWS = (
         read=_one_of(_OUTPUT),
         fact=lambda request: request.output,
         tests={"isAnyOf": lambda held, listed: held == PROTOCOL or _any(operator.eq)(held, listed)},
-        show=str,
+        show=outputs.words,
         phrases={"isAnyOf": msgid("with no other results leaving the data holder than {value}")},
-        states=msgid("The result is of the kind {held}."),
+        states=msgid("The result is {held}."),
         remedy=msgid("Ask for a kind of result that may leave."),
         line=msgid("Only these kinds of result leave the data holder: {value}."),
     ),
@@ -378,7 +377,7 @@ _ROWS = (
         show=lambda name: PROTECTIONS.get(name, name),
         phrases={"eq": msgid("knowing that {value}"), "isAnyOf": msgid("knowing that {value}")},
         states=msgid("The protection of this use: {held}."),
-        remedy=msgid("Use an engine that works with the agreed protection."),
+        remedy=msgid("Leave `protection` out of the task, or name the one that these terms name."),
         line=msgid("You agree that {value}."),
     ),
 )

@@ -30,7 +30,7 @@ from medspace.policy.logic import (
     outcome,
     settled,
 )
-from medspace.policy.model import Atomic, Constraint, Logical, Policy, Rule, UseRequest, Value
+from medspace.policy.model import Atomic, Constraint, Logical, Policy, Rule, UseRequest, Value, leaves
 from medspace.policy.operands import FINAL, OPERANDS, Operand
 from medspace.policy.points import ROAD, Point
 
@@ -127,15 +127,6 @@ def _duties(policy: Policy) -> Iterator[Rule]:
     yield from policy.obligations
     for rule in policy.permissions:
         yield from rule.duties
-
-
-def leaves(constraints: tuple[Constraint, ...]) -> Iterator[Atomic]:
-    """Every comparison in these constraints, however deep."""
-    for constraint in constraints:
-        if isinstance(constraint, Atomic):
-            yield constraint
-        else:
-            yield from leaves(constraint.parts)
 
 
 # --- one rule -------------------------------------------------------------------------------------------------

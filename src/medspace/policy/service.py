@@ -5,17 +5,22 @@ from dataclasses import dataclass
 from medspace.core.decision import Decision, combine
 from medspace.core.text import Text
 from medspace.policy import labels, rules, words
+from medspace.policy.masks import Masks, masks
 from medspace.policy.model import Label, Policy, UseRequest
 from medspace.policy.points import Point
 
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """A decision that nothing follows from, the terms in words, and what would change the answer."""
+    """A decision that nothing follows from, the terms in words, and what would change the answer.
+
+    `masks` is what masks promise under the terms; None where they name none.
+    """
 
     decision: Decision
     terms: tuple[Text, ...]
     remedies: tuple[Text, ...]
+    masks: Masks | None = None
 
 
 def dry_run(policy: Policy, label: Label | None, request: UseRequest, point: Point = Point.TRANSFER) -> DryRun:
@@ -27,4 +32,5 @@ def dry_run(policy: Policy, label: Label | None, request: UseRequest, point: Poi
     decision = combine(rules.decide(policy, request, point), labels.decide(label, request, point))
     against = () if decision.permitted else decision.failures
     remedies = {str(premise.remedy): premise.remedy for premise in against if premise.remedy}
-    return DryRun(decision, tuple(words.describe(policy)), tuple(remedies.values()))
+    promised = next(filter(None, map(masks, policy.permissions)), None)
+    return DryRun(decision, tuple(words.describe(policy)), tuple(remedies.values()), promised)

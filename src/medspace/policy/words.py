@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from medspace.core.text import Fact, Text, msgid
 from medspace.policy import actions
 from medspace.policy.logic import NO, YES, Outcomes
+from medspace.policy.masks import masks, said_by_masks
 from medspace.policy.model import Atomic, Constraint, Policy, Rule, Value
 from medspace.policy.operands import OPERANDS, Operand, said
 from medspace.policy.points import Point
@@ -41,7 +42,9 @@ def difference(one: Policy, other: Policy) -> list[Text]:
 
 def _permission(rule: Rule) -> list[Text]:
     lines = [Text(msgid("You may {action}."), {"action": actions.words(rule.action)}), *_scope(rule)]
-    lines += [_condition(part) for part in rule.constraints]
+    lines += [_condition(part) for part in rule.constraints if not said_by_masks(rule, part)]
+    promised = masks(rule)
+    lines += [] if promised is None else [promised.promise]
     return lines + [duty(part) for part in rule.duties]
 
 

@@ -16,11 +16,14 @@ SiteError                  one site did not deliver
 RunError                   the whole run failed
  |- SitesRefusedError      sites said no, and nobody said to go on without them
  |- SitesAwayError         sites stayed away, and nobody said to go on without them
+ |- DepartureError         under masks, a site is missing whose contract does not let the run go on without it
  |- AnswersInvalidError    the answers of a round cannot be right together
  |- PartsLostError | PartsRoomError
  |- CoordinatorAwayError   who was to lead it does not answer
  |- CoordinatorRefusedError  who was to lead it does not, or what it says of it does not hold
- `- TooFewSitesError | TooFewAskedError | RunCancelledError
+ |- TooFewAskedError       it names too few sites
+ |   `- TooFewMaskedError  for masks
+ `- TooFewSitesError | RunCancelledError
 NotCoordinatedError        this connector leads no runs for that member
 CoordinatorBusyError       it leads as many for it as it does at a time
 """
@@ -163,6 +166,21 @@ class SitesAwayError(RunError):
     exit_code = WaitingError.exit_code
 
 
+class DepartureError(RunError):
+    """Under masks, a site is missing whose own contract does not let the run go on without it, whoever says so."""
+
+    code = "run.departure"
+    sentence = msgid(
+        "The run under masks cannot go on without {bound}: sums with a hospital and sums without it differ by its "
+        "own numbers, so its contract decides, and it does not list that the run may."
+    )
+    next_step = msgid(
+        "Train again when it is back. --without-missing goes on only without hospitals whose contracts list "
+        "run.departure among their outputs."
+    )
+    exit_code = RefusedError.exit_code
+
+
 class TooFewSitesError(RunError):
     """Fewer sites are left than the task or an agreement demands."""
 
@@ -178,6 +196,20 @@ class TooFewAskedError(RunError):
     sentence = msgid("The run asks {asked} sites; the task or an agreement needs {needed}.")
     next_step = msgid("Agree with more hospitals (`medspace negotiate`) and name their agreements too.")
     exit_code = InvalidInputError.exit_code
+
+
+class TooFewMaskedError(TooFewAskedError):
+    """The run names fewer sites than masks take under the agreements."""
+
+    code = "learning.too_few_masked"
+    sentence = msgid(
+        "The run asks {asked} sites; masks take {needed} under these agreements: {hidden} in the sum, besides "
+        "{others} that may tell what they see."
+    )
+    next_step = msgid(
+        "Agree with more hospitals (`medspace negotiate`) and name their agreements too. Three are enough only where "
+        "their contracts say `colluders = 0`."
+    )
 
 
 class AnswersInvalidError(RunError):

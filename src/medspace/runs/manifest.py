@@ -277,9 +277,20 @@ def read_keys(
     return tuple(read_key(given.get(site, ""), manifest, member(site), at) for site in manifest.sites)
 
 
+def leaving(texts: Sequence[str]) -> tuple[str, ...]:
+    """The seats whose own terms let the run go on without them, as their keys say; proves nothing."""
+    said = map(_unproven, texts)
+    return tuple(key.site for key in said if key is not None and key.leaves)
+
+
 def _site(text: str) -> str:
     """Whose key it says to be; proves nothing."""
+    said = _unproven(text)
+    return "" if said is None else said.site
+
+
+def _unproven(text: str) -> _Key | None:
     try:
-        return read_json(hybrid.unproven(text[: limits.SEAT_KEY]), _Key).site
+        return read_json(hybrid.unproven(text[: limits.SEAT_KEY]), _Key)
     except (ValueError, RecursionError):
-        return ""
+        return None

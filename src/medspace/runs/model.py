@@ -120,6 +120,7 @@ class Run:
     user: str = ""  # DID
     coordinator: str = ""  # DID
     handed: bool = False  # whether the coordinator has taken it
+    leaving: tuple[str, ...] = ()  # under masks, the sites whose own contracts let the run go on without them
 
 
 @dataclass(frozen=True, slots=True)

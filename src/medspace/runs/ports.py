@@ -220,7 +220,8 @@ class Question:
     """What a round asks: the name of the step, the kind of output that answers it, what a site needs to know.
 
     Without `inputs` the question is about no state of a model yet. A `message` is not made of persons. `parts` lie
-    where the procedure wrote them (`Parted`); those of the answer may have `most` bytes together.
+    where the procedure wrote them (`Parted`); those of the answer may have `most` bytes together. `ends` is the kind
+    of output by which a site may say instead that the task leads nowhere.
     """
 
     step: str
@@ -229,6 +230,7 @@ class Question:
     message: bool = False
     parts: tuple[Part, ...] = ()
     most: int = 0
+    ends: str = ""
 
 
 @dataclass(frozen=True, slots=True)

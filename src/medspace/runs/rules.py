@@ -9,6 +9,7 @@ from medspace.core.engine import MASKED_SUMS
 from medspace.core.text import Fact, Text
 from medspace.privacy.masking.thresholds import LEAST_SITES
 from medspace.runs.errors import (
+    DepartureError,
     RunError,
     SiteAwayError,
     SiteError,
@@ -16,6 +17,7 @@ from medspace.runs.errors import (
     SitesAwayError,
     SitesRefusedError,
     TooFewAskedError,
+    TooFewMaskedError,
     TooFewSitesError,
 )
 from medspace.runs.model import Failure, Fault, Run, RunState, Seat
@@ -105,11 +107,16 @@ def check_attendance(demands: Demands, run: Run) -> None:
 
     Raises:
         SitesRefusedError, SitesAwayError: sites are missing, and nobody said to go on without them.
+        DepartureError: the contract of one that is missing does not let the run go on without it.
         TooFewSitesError: fewer are left than needed.
-        TooFewAskedError: fewer were asked than needed.
+        TooFewAskedError: fewer were asked than needed; TooFewMaskedError: than masks take.
     """
-    if run.faults and demands.site_faults == "fail":
-        refusals = [fault for fault in run.faults if not fault.away]
+    bound = bound_to_stay(run)
+    refusals = [fault for fault in run.faults if not fault.away]
+    asked_to_end = bool(run.faults) and demands.site_faults == "fail"
+    if bound and not (asked_to_end and refusals):
+        raise DepartureError(bound=", ".join(bound))
+    if asked_to_end:
         kind = SitesRefusedError if refusals else SitesAwayError
         raise kind(**_first(refusals or run.faults))
     seats = seated(run)
@@ -118,6 +125,26 @@ def check_attendance(demands: Demands, run: Run) -> None:
         raise TooFewAskedError(asked=len(run.seats), needed=least)
     if len(seats) < least:
         raise TooFewSitesError(answered=len(seats), asked=len(run.seats), needed=least)
+    if demands.protection == MASKED_SUMS:
+        _check_masks(demands, run, seats)
+
+
+def _check_masks(demands: Demands, run: Run, seats: Sequence[Seat]) -> None:
+    """Sites would refuse a run of fewer (`seating.masks`): say so before any of them is asked."""
+    hidden, others = promised(demands, seats), max(seat.colluders for seat in seats)
+    if len(seats) >= hidden + others:
+        return
+    if run.faults:
+        raise TooFewSitesError(answered=len(seats), asked=len(run.seats), needed=hidden + others)
+    raise TooFewMaskedError(asked=len(run.seats), needed=hidden + others, hidden=hidden, others=others)
+
+
+def bound_to_stay(run: Run) -> tuple[str, ...]:
+    """The sites that went missing once sums were masked with theirs, against what their own contracts say."""
+    if run.protection != MASKED_SUMS:
+        return ()
+    # A seat that is lost before the first round is in no manifest that anything was asked under.
+    return tuple(fault.site for fault in run.faults if fault.round and fault.site not in run.leaving)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +198,9 @@ def fault(seat: Seat, round_number: int, error: SiteError) -> Fault:
 
 def failure(error: RunError, faults: Sequence[Fault] = ()) -> Failure:
     """The record of why a run failed: where sites refused, under the code of their one cause, if it is only one."""
-    by_sites = bool(faults) and isinstance(error, SitesRefusedError | SitesAwayError | TooFewSitesError)
+    by_sites = bool(faults) and isinstance(
+        error, SitesRefusedError | SitesAwayError | DepartureError | TooFewSitesError
+    )
     found = (
         {cause.code for cause in causes(faults) if not cause.away} if isinstance(error, SitesRefusedError) else set()
     )

@@ -86,9 +86,11 @@ def masks(manifest: Manifest, colluders: int) -> Decision:
     if manifest.protocol != MASKED_SUMS:
         return _one("masks", Text(msgid("no masks")), Text(msgid("there are none")), ok=True)
     given = manifest.colluders or 0
-    asked = Text(msgid("masks that withstand {least} sites that tell one another everything"), {"least": colluders})
+    asked = Text(
+        msgid("masks that hide each site even if {least} of the others tell what they see"), {"least": colluders}
+    )
     thresholds = Thresholds.for_seats(len(manifest.seats), given, max(manifest.min_sites, LEAST_SITES))
-    held = thresholds.problem or Text(msgid("they withstand {given}"), {"given": given})
+    held = thresholds.problem or Text(msgid("they do so if {given} tell"), {"given": given})
     remedy = Text(msgid("Agree with more data holders, and start the run with all of their agreements."))
     ok = thresholds.problem is None and given >= colluders
     return _one("masks", asked, held, ok=ok, remedy=remedy)

@@ -94,7 +94,8 @@ class Tallying:
 
     def _check(self, seat: Seat, answer: Answer, least: int) -> None:
         question = self._asked.of(seat.site)
-        if (answer.site, answer.round, answer.kind) != (seat.site, self._number, question.output):
+        fits = answer.kind == question.output or (question.ends and answer.kind == question.ends)
+        if (answer.site, answer.round) != (seat.site, self._number) or not fits:
             raise self._invalid(seat, msgid("it answers another question"))
         if ANSWER.flaw(self._reference(seat, answer).facts) is not None:
             raise self._invalid(seat, msgid("its release has no identity or no digest"))

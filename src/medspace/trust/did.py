@@ -108,6 +108,7 @@ def did_web(url: str) -> str:
 
 
 @lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=1024)
 def key_id(did: str, public_key: bytes) -> str:
     """The DID URL of a key: its fragment is the key's JWK thumbprint (RFC 7638, RFC 8037 2)."""
     return f"{did}#{encode(sha256(canonical(_jwk(public_key))).digest())}"

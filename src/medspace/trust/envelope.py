@@ -11,7 +11,8 @@ ciphertext: nobody passes a message on as another one, or as its own. A label th
 being replayed.
 
 A signature costs as much as ten seals, so messages for several peers are sealed one by one and signed once: what is
-signed is the list of their digests, and each peer gets the list. It learns how many messages there were.
+signed is the list of their digests, and each peer gets the list. It learns how many messages there were. What is said
+to everybody with them is one more digest of that list (`announce`); whoever gets both proves them once.
 
 Keys are made for one run and forgotten with it, which gives forward secrecy once the run is over.
 """
@@ -20,6 +21,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property, lru_cache
 from hashlib import sha256
 
 import msgspec
@@ -42,7 +44,7 @@ from medspace.core.clock import Randomness
 from medspace.core.errors import InvalidInputError
 from medspace.core.signing import Signer
 from medspace.trust import hybrid, jws
-from medspace.trust.errors import EnvelopeError, EnvelopeKeyError, SignatureError
+from medspace.trust.errors import EnvelopeError, EnvelopeKeyError, EnvelopeUnreadableError, SignatureError
 from medspace.trust.model import Member
 
 SUITE = "647a-0001-0002"  # KEM, KDF, AEAD (RFC 9180 7, draft-ietf-hpke-pq)
@@ -54,10 +56,13 @@ PUBLIC_BYTES = MLKEM_PUBLIC + X25519_PUBLIC
 OVERHEAD = 1088 + 32 + 16  # both encapsulations and the tag
 LARGEST_MESSAGE = 4 * 1024 * 1024  # bytes
 MOST_MESSAGES = 256  # signed at once
+MOST_PROVEN = 256  # signatures of others that are held for proven
 DIGEST_BYTES = 32
 LARGEST_SEALED = (LARGEST_MESSAGE + OVERHEAD + MOST_MESSAGES * DIGEST_BYTES) * 4 // 3 + 4096 + hybrid.LONGEST
 LARGEST_HEADER = 4096  # characters
 SECRET_BYTES = 32
+KEPT = 1024  # public keys that stay read, contexts that stay written
+Proven = set[tuple[Member, str, bytes, bool]]  # what was checked: by whom, the signature, under what, by both kinds
 _SUITE = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
 
@@ -73,24 +78,27 @@ class Context:
 
     def header(self) -> bytes:
         """What enters the key schedule and is signed beside the ciphertext; the one spelling of it."""
-        return canonical(self._said(TYPE) | {"suite": SUITE, "to": self.recipient})
+        return _canonical(self, TYPE, "suite", "to")
 
     def batch(self) -> bytes:
         """What is signed beside the digests of all messages that were sealed together."""
-        return canonical(self._said(TYPE) | {"suite": SUITE})
+        return _canonical(self, TYPE, "suite")
 
     def broadcast(self) -> bytes:
         """What is signed beside a message for everybody; it has no recipient."""
-        return canonical(self._said(SAID_TYPE))
-
-    def _said(self, typ: str) -> dict[str, str]:
-        said = {"from": self.sender, "label": self.label, "manifest": self.manifest, "run": self.run}
-        return said | {"typ": typ}
+        return _canonical(self, SAID_TYPE)
 
 
-@dataclass(frozen=True, slots=True)
+@lru_cache(maxsize=KEPT)  # each is written several times for one message
+def _canonical(context: Context, typ: str, *more: str) -> bytes:
+    said = {"from": context.sender, "label": context.label, "manifest": context.manifest, "run": context.run}
+    added = {"suite": SUITE, "to": context.recipient}
+    return canonical(said | {"typ": typ} | {name: added[name] for name in more})
+
+
+@dataclass(frozen=True)
 class EnvelopeKey:
-    """The private key of one party for one run, as the 96 bytes from which both halves are made."""
+    """The private key of one party for one run, as the 96 bytes from which both halves are made, once."""
 
     seed: bytes = field(repr=False)
 
@@ -111,7 +119,11 @@ class EnvelopeKey:
         Raises:
             InvalidTag: it was not, or was changed.
         """
-        return _SUITE.decrypt(ciphertext, MLKEM768X25519PrivateKey(*self._halves()), info=info)
+        return _SUITE.decrypt(ciphertext, self._private, info=info)
+
+    @cached_property
+    def _private(self) -> MLKEM768X25519PrivateKey:
+        return MLKEM768X25519PrivateKey(*self._halves())
 
     def _halves(self) -> tuple[MLKEM768PrivateKey, X25519PrivateKey]:
         lattice = MLKEM768PrivateKey.from_seed_bytes(self.seed[:MLKEM_SEED])
@@ -140,12 +152,37 @@ def seal_all(
         EnvelopeError: a message is too large, or there are too many.
         EnvelopeKeyError: that is not a public key.
     """
+    return _together(messages, context, keys, signer)[1]
+
+
+def announce(
+    content: bytes, messages: Mapping[str, bytes], context: Context, keys: Mapping[str, bytes], signer: Signer
+) -> tuple[str, dict[str, str]]:
+    """A message for everybody, not sealed, and messages as `seal_all` seals them: one signature under all of them.
+
+    The first text is header, content, the digests of all, and the signature (two parts), in base64url.
+
+    Raises:
+        EnvelopeError, EnvelopeKeyError: as `seal_all`.
+    """
+    if len(content) > LARGEST_MESSAGE:
+        raise EnvelopeError(sender=context.sender)
+    said = f"{jws.encode(context.broadcast())}.{jws.encode(content)}"
+    proof, sealed = _together(messages, context, keys, signer, said)
+    return f"{said}.{proof}", sealed
+
+
+def _together(
+    messages: Mapping[str, bytes], context: Context, keys: Mapping[str, bytes], signer: Signer, *said: str
+) -> tuple[str, dict[str, str]]:
+    """The digests with their signature, of what is said as well; and the sealed messages, each with these."""
     if len(messages) > MOST_MESSAGES or any(len(message) > LARGEST_MESSAGE for message in messages.values()):
         raise EnvelopeError(sender=context.sender)
     sealed = {peer: _sealed(messages[peer], replace(context, recipient=peer), keys[peer]) for peer in messages}
-    digests = b"".join(_digest(sealed[peer]) for peer in sorted(sealed))
+    digests = b"".join(map(_digest, (*said, *(sealed[peer] for peer in sorted(sealed)))))
     signature = hybrid.sign(signer, context.sender, TYPE, _batch(context, digests))
-    return {peer: f"{text}.{jws.encode(digests)}.{signature}" for peer, text in sealed.items()}
+    proof = f"{jws.encode(digests)}.{signature}"
+    return proof, {peer: f"{text}.{proof}" for peer, text in sealed.items()}
 
 
 def _sealed(message: bytes, context: Context, recipient_key: bytes) -> str:
@@ -166,23 +203,46 @@ def _batch(context: Context, digests: bytes) -> bytes:
 
 
 def open_sealed(
-    sealed: str, context: Context, key: EnvelopeKey, sender: Member, at: datetime, *, both: bool = False
+    sealed: str,
+    context: Context,
+    key: EnvelopeKey,
+    sender: Member,
+    at: datetime,
+    *,
+    both: bool = False,
+    proven: Proven | None = None,
 ) -> bytes:
     """The message, if its sender sealed it for this key in just this context. `sender` is as the members list has it.
 
-    With `both` a sender without ML-DSA-65 is refused.
+    With `both` a sender without ML-DSA-65 is refused. A signature in `proven` is not checked again: one that was
+    found to hold under the same list of digests, of the same sender as the list has it; it takes up what is checked.
 
     Raises:
         SignatureSingleError, MldsaKeyMissingError, MldsaKeyUnknownError, ...: the key of the sender does not count
             (`trust.hybrid.check`).
+        EnvelopeUnreadableError: the sender sealed nothing for this key: whoever carried it is not to blame.
         EnvelopeError: in every other case; which, nobody is told.
     """
     try:
         found = _Sealed.read(sealed, context)
-        hybrid.check(found.signature, sender, TYPE, _batch(context, found.digests), at, both=both)
-        return key.opened(jws.decode(found.ciphertext), context.header())
-    except (InvalidTag, ValueError, SignatureError):
+        _prove(found.signature, sender, _batch(context, found.digests), at, both=both, proven=proven)
+    except (ValueError, SignatureError):
         raise EnvelopeError(sender=context.sender) from None
+    try:
+        return key.opened(jws.decode(found.ciphertext), context.header())
+    except (InvalidTag, ValueError):
+        raise EnvelopeUnreadableError(sender=context.sender) from None
+
+
+def _prove(signature: str, sender: Member, batch: bytes, at: datetime, *, both: bool, proven: Proven | None) -> None:
+    """Check a signature under digests, unless it was: every message that it covers comes with it."""
+    if proven is None:
+        hybrid.check(signature, sender, TYPE, batch, at, both=both)
+    elif (sender, signature, batch, both) not in proven:
+        hybrid.check(signature, sender, TYPE, batch, at, both=both)
+        if len(proven) >= MOST_PROVEN:
+            proven.clear()
+        proven.add((sender, signature, batch, both))
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,11 +259,19 @@ class _Sealed:
         if not addressed(sealed, context):
             raise ValueError("about something else")
         header, ciphertext, listed, signature = sealed.split(".", 3)
-        digests = jws.decode(listed)
-        own = _digest(f"{header}.{ciphertext}")
-        if own not in {digests[at : at + DIGEST_BYTES] for at in range(0, len(digests), DIGEST_BYTES)}:
-            raise ValueError("not in the list")
-        return cls(ciphertext, digests, signature)
+        return cls(ciphertext, _listed(f"{header}.{ciphertext}", listed), signature)
+
+
+def _listed(text: str, listed: str) -> bytes:
+    """The digests that were signed together, that of this text among them.
+
+    Raises:
+        ValueError: it is not.
+    """
+    digests = jws.decode(listed)
+    if _digest(text) not in {digests[at : at + DIGEST_BYTES] for at in range(0, len(digests), DIGEST_BYTES)}:
+        raise ValueError("not in the list")
+    return digests
 
 
 def addressed(sealed: str, context: Context) -> bool:
@@ -217,15 +285,12 @@ def all_sealed(
     outbox: Mapping[str, str], context: Context, sender: Member, at: datetime, *, both: bool = False
 ) -> bool:
     """Whether the sender sealed every message for the recipient that it is under, whatever its label is."""
-    proven: set[tuple[str, bytes, str]] = set()
+    proven: Proven = set()
     try:
         for peer, sealed in outbox.items():
             named = replace(context, recipient=peer, label=_label(sealed))
             found = _Sealed.read(sealed, named)
-            batch = (named.label, found.digests, found.signature)
-            if batch not in proven:
-                hybrid.check(found.signature, sender, TYPE, _batch(named, found.digests), at, both=both)
-            proven.add(batch)
+            _prove(found.signature, sender, _batch(named, found.digests), at, both=both, proven=proven)
     except (ValueError, KeyError, RecursionError, InvalidInputError):
         return False
     return True
@@ -267,6 +332,37 @@ def proven(text: str, context: Context, sender: Member, at: datetime, *, both: b
     return content
 
 
+def announced(
+    text: str, context: Context, sender: Member, at: datetime, *, both: bool = False, proven: Proven | None = None
+) -> bytes:
+    """What the sender said for everybody with what it sealed, in just this context; else as `proven`, `open_sealed`.
+
+    Raises:
+        SignatureSingleError, MldsaKeyMissingError, EnvelopeError, ...: as `open_sealed`.
+    """
+    try:
+        if len(text) > LARGEST_SEALED or not text.isascii():
+            raise EnvelopeError(sender=context.sender)
+        header, encoded, listed, signature = text.split(".", 3)
+        if header != jws.encode(context.broadcast()):
+            raise EnvelopeError(sender=context.sender)
+        batch = _batch(context, _listed(f"{header}.{encoded}", listed))
+        _prove(signature, sender, batch, at, both=both, proven=proven)
+        return jws.decode(encoded)
+    except (ValueError, SignatureError):
+        raise EnvelopeError(sender=context.sender) from None
+
+
+def unproven(text: str) -> bytes:
+    """What is said for everybody, whoever signed it.
+
+    Raises:
+        ValueError: it is no such text.
+    """
+    return jws.decode(text.split(".", 2)[1])
+
+
+@lru_cache(maxsize=KEPT)
 def public_key(content: bytes) -> MLKEM768X25519PublicKey:
     """The public key in these bytes.
 

@@ -256,6 +256,13 @@ class EnvelopeError(InvalidInputError):
     next_step = msgid("Ask the sender to send it again for this run; do not use anything of it.")
 
 
+class EnvelopeUnreadableError(EnvelopeError):
+    """A message that its sender did sign for this party in this context, and that nobody can open."""
+
+    code = "envelope.unreadable"
+    sentence = msgid("The sealed message from {sender} cannot be opened, although {sender} has signed it.")
+
+
 class EnvelopeKeyError(InvalidInputError):
     """Not a public key of ML-KEM-768 and X25519."""
 

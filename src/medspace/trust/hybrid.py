@@ -11,6 +11,7 @@ A key counts for what is signed in its time. The list of now says so: a revoked 
 """
 
 from datetime import datetime, timedelta
+from functools import lru_cache
 from hashlib import sha512
 from typing import Annotated
 
@@ -41,6 +42,7 @@ from medspace.trust.model import Member
 
 ALGORITHM = "Ed25519+ML-DSA-65"
 LEEWAY = timedelta(minutes=1)  # between the clocks of two parties
+KEPT = 256  # headers that stay read, and written: each of a member's signatures as one thing has the same
 LONGEST = 6 * 1024  # characters of a signature without what is signed: 4 497 and its header
 _PREFIX = b"medspace signature, version 1\n"
 
@@ -59,7 +61,7 @@ def sign(signer: Signer, did: str, typ: str, content: bytes) -> str:
         MedspaceError: the signer has ML-DSA-65 keys, and none of them is valid now.
     """
     mldsa = signer.mldsa.current() if isinstance(signer, HybridSigner) else None
-    keys = [key_id(did, signer.public_key), *([mldsa_id(did, mldsa.public_key)] if mldsa else [])]
+    keys = key_id(did, signer.public_key), *([mldsa_id(did, mldsa.public_key)] if mldsa else ())
     header = _header(ALGORITHM if mldsa else jws.ALGORITHM, did, keys, typ)
     message = _message(header, content)
     signature = signer.sign(message) + (mldsa.sign(message) if mldsa else b"")
@@ -75,14 +77,14 @@ def check(signature: str, member: Member, typ: str, content: bytes, at: datetime
         MldsaKeyUnknownError, MldsaKeyEndedError, MldsaKeyRevokedError: the list does not vouch for the key.
     """
     text, _, encoded = signature.partition(".")
-    header = _read(signature, text, member)
+    header = _header_of(signature, text, member)
     hybrid = header.alg == ALGORITHM
     if both and not member.mldsa:
         raise MldsaKeyMissingError(did=member.did)
     if header.alg == jws.ALGORITHM and member.mldsa:
         raise SignatureSingleError(did=member.did)
     # The header is not believed but compared: there is one spelling of what a signature of this member is.
-    names = [key_id(member.did, member.public_key), *(header.kid[1:] if hybrid else [])]
+    names = key_id(member.did, member.public_key), *(header.kid[1:] if hybrid else ())
     if text != _header(ALGORITHM if hybrid else jws.ALGORITHM, member.did, names, typ):
         raise SignatureError(did=member.did)
     key = _key(member, names[-1], at) if hybrid and member.mldsa else None
@@ -148,7 +150,8 @@ def _proven_alone(text: str, member: Member, typ: str, *, both: bool) -> bytes:
     return found.payload
 
 
-def _header(algorithm: str, did: str, keys: list[str], typ: str) -> str:
+@lru_cache(maxsize=KEPT)
+def _header(algorithm: str, did: str, keys: tuple[str, ...], typ: str) -> str:
     return jws.encode(canonical({"alg": algorithm, "by": did, "kid": list(keys), "typ": typ}))
 
 
@@ -156,13 +159,18 @@ def _message(header: str, content: bytes) -> bytes:
     return _PREFIX + header.encode() + b"." + sha512(content).digest()
 
 
-def _read(signature: str, header: str, member: Member) -> _Header:
+def _header_of(signature: str, header: str, member: Member) -> _Header:
     try:
         if len(signature) <= LONGEST and signature.isascii():
-            return read_json(jws.decode(header), _Header)
+            return _read(header)
     except (ValueError, RecursionError):
         pass
     raise SignatureError(did=member.did)
+
+
+@lru_cache(maxsize=KEPT)
+def _read(header: str) -> _Header:
+    return read_json(jws.decode(header), _Header)
 
 
 def _raw(encoded: str, member: Member) -> bytes:

@@ -98,6 +98,7 @@ MEMBER = {"did": "did:web:h", "name": "H", "region": "EU", "roles": ["holder"], 
 PREMISE = {"clause": "/c", "asked": "for research", "held": "It is marketing.", "satisfied": False, "remedy": "Ask."}
 ASKED = {"dataset": "d", "limit": 6, "used": 6, "left": 0, "back": "2027-11-24"}
 DECIDED = {"verdict": "deny", "code": "policy.purpose", "premises": [PREMISE], "questions": ASKED, "small_cells": 3}
+DECIDED |= {"protection": "masked-sums", "masks": {"sites": 4, "colluders": 1, "sentence": "That hides each."}}
 
 
 class Connector:
@@ -229,8 +230,18 @@ def test_a_dry_run_that_denies_ends_with_3(said):
     assert code == 3
     assert "  NO for research: It is marketing.  [/c]\n     To change it: Ask.\n" in out
     assert "d was asked 6 of the 6 questions" in out
+    assert "Sums are masked. That hides each.\n" in out
     assert "come back on 2027-11-24" in out
     assert "Too few patients of d have 3 pairs of codes" in out
+
+
+@pytest.mark.parametrize(("protection", "warned"), [("coordinator-sees-sums", True), ("masked-sums", False)])
+def test_a_dry_run_says_who_sees_sums_that_are_not_masked(said, monkeypatch, protection, warned):
+    decided = DECIDED | {"masks": None, "protection": protection}
+    monkeypatch.setattr(Connector, "try_policy", lambda *_, **__: decided, raising=False)
+    out = said("policy", "try", "d")[1]
+    assert ("Sums are not masked: whoever leads the run sees those of this hospital." in out) is warned
+    assert "Sums are masked" not in out
 
 
 def test_questions_are_written_or_said_not_to_be(said, tmp_path):
@@ -392,7 +403,7 @@ def test_progress_is_for_people_on_a_terminal_only(monkeypatch):
             follow({"state": "running", "rounds": 2, "sites": [far]})
         with steps(screen, 2) as begin:
             begin(Text("the first step"))
-        assert ("round 2" in sys.stderr.getvalue()) is seen
+        assert ("question 2" in sys.stderr.getvalue()) is seen
         assert ("at 40 %" in sys.stderr.getvalue()) is seen
 
 

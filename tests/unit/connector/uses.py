@@ -159,9 +159,11 @@ class House:
         hybrid: bool = False,
         **terms: Any,
     ) -> None:
+        self.numbers = 1_000_000  # that the asset gives
         self.limit, self.brakes, self.randomness = limit, brakes, SeededRandomness(7)
         self.secret = b"secret of the questions"
         self.told: list[tuple[str, str]] = []
+        self.warned: list[tuple[str, int, Any]] = []  # of near repeats
         self.end: Callable[[str, Any], None] = lambda use, decision: None
         self.clock = ManualClock(NOW)
         self.bell = Bell()
@@ -174,7 +176,8 @@ class House:
         self.members = Everybody(hybrid=hybrid)
         self.signer: Signer = hybrid_of(HOLDER) if hybrid else signer_of(HOLDER)
         self.others: tuple[str, ...] = ()  # who has a seat beside this holder in the runs of its uses
-        self.terms = {"purposes": [PURPOSE], "until": "2027-01-01T00:00:00Z", "min_cohort": 10} | terms
+        self.terms = {"purposes": [PURPOSE], "until": "2027-01-01T00:00:00Z", "min_cohort": 10}
+        self.terms |= {"protection": COORDINATOR_SEES_SUMS} | terms
         self.more = more  # conditions beside those of the product
         self.keys = MemoryUseKeys(SeededRandomness(8))
         self.build()
@@ -184,7 +187,14 @@ class House:
         sources = {ASSET: self.source} if sources is None else sources
         self.notebook = Notebook(Sealer(self.secret, SystemRandomness()))
         holder = Holder(
-            HOLDER, sources, {ASSET: self.limit}, self.notebook, lambda *told: self.told.append(told), self.end
+            HOLDER,
+            sources,
+            {ASSET: self.limit},
+            self.notebook,
+            lambda *told: self.told.append(told),
+            self.end,
+            numbers={ASSET: self.numbers},
+            warn=lambda *warned: self.warned.append(warned),
         )
         self.grounds = Grounds(holder, self.brakes, self.facts)
         conditions = [make(self.grounds) for make in (*CONDITIONS, *self.more)]

@@ -73,6 +73,21 @@ def test_a_run_that_failed_says_so_and_who_did_not_take_part():
     assert f"  {SOUTH} was asked and did not take part to the end (policy.count)." in told
 
 
+def test_a_run_under_masks_is_told_by_its_questions():
+    space = honest()
+    space.edit(COMPANY, space.find(COMPANY, "run.started"), protection="masked-sums")
+    for number, step in enumerate(("contribute", "open")):
+        space.edit(COMPANY, space.find(COMPANY, "run.round", number), step=step)
+    told = said(read(space))
+    assert told[0] == f"Model {MODEL}, made of 1 question in 2 steps."
+    assert told[2] == "  Protection on: only sums over all sites were opened, among the sites alone."
+    assert told[-1] == "  Question 1: 2 gave sums, 2 sites opened the total."
+    space.edit(COMPANY, space.find(COMPANY, "run.round", 1), step="contribute")
+    told = said(read(space))
+    assert told[0] == f"Model {MODEL}, made of 2 questions in 2 steps."
+    assert told[-1] == "  Question 2: 2 gave sums, 0 sites opened the total."
+
+
 SAW = "  Protection off: the coordinator saw the sums of each site by itself."
 
 

@@ -41,6 +41,6 @@ def request(**facts: Any) -> UseRequest:
         "cohort": 100,
         "sites": 4,
         "holders": ("did:web:b.example", "did:web:c.example"),
-        "protection": "coordinator-sees-sums",
+        "protection": "masked-sums",
     }
     return UseRequest(**(stated | facts))

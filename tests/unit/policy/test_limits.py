@@ -11,7 +11,9 @@ from tests.unit.policy.test_templates import TERMS
 def test_the_limits_of_the_permission_that_allows_it():
     terms = odrl.parse(templates.build("train-only", **TERMS))
     found = limits(terms, request(output=None, cohort=None))
-    assert found == Limits("/permission/0", ("evaluation", "glm.moments"), 10, 3, datetime(2027, 1, 1, tzinfo=UTC))
+    end = datetime(2027, 1, 1, tzinfo=UTC)
+    expected = Limits("/permission/0", ("evaluation", "glm.moments"), 10, 3, end, 1, "masked-sums")
+    assert found == expected
 
 
 def test_a_permission_without_conditions_sets_no_limits():

@@ -109,7 +109,8 @@ def test_recipient(operand, operator, right, named, other):
         ("medspace:holders", "isAnyOf", ["did:web:b.example", "did:web:c.example"], {"holders": None}, NO),
         ("medspace:output", "isAnyOf", ["glm.moments"], {}, YES),
         ("medspace:output", "isAnyOf", ["glm"], {}, NO),
-        ("medspace:protection", "eq", "coordinator-sees-sums", {}, YES),
+        ("medspace:protection", "eq", "masked-sums", {}, YES),
+        ("medspace:protection", "eq", "coordinator-sees-sums", {}, NO),
         ("medspace:protection", "isAnyOf", ["coordinator-sees-sums"], {"protection": "none"}, NO),
     ],
 )

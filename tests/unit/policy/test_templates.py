@@ -78,7 +78,7 @@ def test_train_only_as_json():
                     {
                         "leftOperand": "medspace:protection",
                         "operator": "eq",
-                        "rightOperand": "coordinator-sees-sums",
+                        "rightOperand": "masked-sums",
                     },
                 ],
             }

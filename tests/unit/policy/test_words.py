@@ -9,6 +9,13 @@ from tests.unit.policy.given import ASSET, USER, compare, policy, rule
 from tests.unit.policy.test_templates import TERMS
 
 LOG = {"action": "medspace:log"}
+SUMS = (
+    "You agree that only sums over all data holders taking part are opened, and only the data holders see these sums."
+)
+HIDES = (
+    "That hides each data holder as long as at most 1 of the others tells what it sees, whatever user and "
+    "coordinator do. It takes at least 4 data holders."
+)
 
 
 def said(terms):
@@ -28,9 +35,18 @@ def test_a_contract_in_plain_words():
         "Only with at least 3 data holders taking part.",
         "Only together with data holders among these: did:web:b.example or did:web:c.example or did:web:d.example.",
         "Only these kinds of result leave the data holder: glm.moments or evaluation.",
-        "You agree that the coordinator sees the sums of each data holder.",
+        SUMS,
+        HIDES,
         "You may not download the data.",
     ]
+
+
+def test_results_of_masked_runs_are_said_in_words_and_by_name():
+    terms = odrl.parse(templates.build("train-only", outputs=["glm.progress", "glm.model", "glm.quality"]))
+    assert said(terms)[1] == (
+        "Only these kinds of result leave the data holder: progress of the fit (glm.progress) or the "
+        "model (glm.model) or how good the model is at this data holder alone (glm.quality)."
+    )
 
 
 def test_a_rule_of_its_own_says_whom_and_what_it_is_about():

@@ -52,7 +52,8 @@ def test_four_seats_are_the_fewest_with_one_colluder_and_none_may_be_lost():
     assert (four.colluders, four.fewest_survivors, four.most_lost) == (1, 4, 0)
     assert four.lost_too_many(4) is None
     assert str(four.lost_too_many(3)) == (
-        "of 4 sites 3 are left, and 4 are needed: 3 to open, and 3 in the sum beside the 1 that may collude"
+        "of 4 sites 3 are left, and 4 are needed: 3 to open the sum, and 3 in it besides the 1 that may tell what "
+        "they see"
     )
 
 
@@ -60,9 +61,9 @@ def test_three_run_only_where_nobody_colludes():
     with pytest.raises(ThresholdsInvalidError) as caught:
         Thresholds.for_seats(3).check()
     assert str(caught.value.text) == (
-        "The masks would not protect: 3 sites are too few where 1 may collude: a sum must be over 3 others at least, "
-        "so 4 sites are the fewest, and none of them may be lost; 3 can run only where no more than 0 may collude, "
-        "which the contract must say."
+        "The masks would not protect: 3 sites are too few: a sum must be over 3 of them besides the 1 that may tell "
+        "what they see, so 4 are the fewest, and then none of them may be lost; 3 are enough only where the contract "
+        "says that at most 0 of the others may (colluders = 0)."
     )
     three = Thresholds.for_seats(3, colluders=0)
     three.check()
@@ -72,12 +73,12 @@ def test_three_run_only_where_nobody_colludes():
 @pytest.mark.parametrize(
     ("thresholds", "said"),
     [
-        (Thresholds(5, 4, -1, 3), "the number of sites that may collude is below 0"),
+        (Thresholds(5, 4, -1, 3), "the number of sites that may tell what they see is below 0"),
         (Thresholds(5, 4, 1, 2), "a sum over 2 sites lets each of them subtract its own part"),
         (Thresholds(2, 2, 0, 3), "2 sites are too few: a sum must be over 3 at least"),
         (Thresholds(5, 6, 1, 3), "there are 5 sites, and 6 would have to open"),
-        (Thresholds(5, 1, 1, 3), "1 sites can open, and 1 may collude: they would need nobody else"),
-        (Thresholds(5, 3, 1, 3), "two different lists of survivors could both be opened; at least 4 must open"),
+        (Thresholds(5, 1, 1, 3), "1 sites can open a sum, and 1 may tell what they see: these need nobody else"),
+        (Thresholds(5, 3, 1, 3), "two lists of who is in it could both be opened; at least 4 must open it"),
     ],
 )
 def test_the_sentence_says_why(thresholds, said):

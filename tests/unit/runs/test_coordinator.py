@@ -8,12 +8,21 @@ import pytest
 
 from medspace.adapters.memory import ManualClock, MemoryDatabase
 from medspace.core.errors import InvalidInputError, StaleRecordError, StorageFullError
+from medspace.core.text import Text
 from medspace.learning.glm.outcome import read
 from medspace.ledger.model import decode
 from medspace.runs import rules
 from medspace.runs.asking import Patience
-from medspace.runs.errors import RunUnknownError, SiteAwayError, SiteRefusedError, TaskInvalidError
-from medspace.runs.model import CHECKPOINTS, COLLECTIONS, RunState
+from medspace.runs.errors import (
+    RunUnknownError,
+    SiteAwayError,
+    SiteRefusedError,
+    TaskInvalidError,
+    TooFewMaskedError,
+    TooFewSitesError,
+)
+from medspace.runs.model import CHECKPOINTS, COLLECTIONS, Fault, Run, RunState
+from medspace.runs.ports import Demands
 from tests.unit.learning.simulated import SimulatedSites, coefficients, coordinator, did, fitted, seats
 
 SITES = 4
@@ -390,6 +399,40 @@ async def test_an_agreement_may_demand_more_sites_than_the_task():
     run = await leader.train(task(), places)
     assert run.failure.code == "learning.too_few_asked"
     assert (run.failure.facts["needed"], run.failure.exit_code) == (5, 2)
+
+
+async def test_too_few_sites_for_masks_are_told_before_any_is_asked():
+    asked = []
+
+    async def refuse(step, honest):
+        asked.append(step)
+        return honest()
+
+    tables = dict(list(TABLES.items())[:3])
+    leader = coordinator(SimulatedSites(tables, dict.fromkeys(tables, refuse)))
+    run = await leader.train(task(protection="masked-sums", min_sites=1), seats(tables))
+    assert (run.state, run.failure.code) == (RunState.FAILED, "learning.too_few_masked")
+    assert dict(run.failure.facts) | {"asked": 3, "needed": 4, "hidden": 3, "others": 1} == dict(run.failure.facts)
+    assert not asked
+
+
+@pytest.mark.parametrize(
+    ("left", "colluders", "code"),
+    [(3, 0, None), (4, 1, None), (4, 2, "learning.too_few_masked"), (2, 0, "learning.too_few_masked")],
+)
+def test_masks_take_as_many_sites_as_hide_one_besides_those_that_may_tell(left, colluders, code):
+    demands = Demands(1, 1, "exclude", "masked-sums")
+    places = tuple(replace(seat, colluders=colluders) for seat in seats(list(TABLES)[:left]))
+    run = Run("urn:r", RunState.RUNNING, "", {}, "sha256:0", "medspace:train", places)
+    if code is None:
+        rules.check_attendance(demands, run)
+        return
+    with pytest.raises(TooFewMaskedError) as caught:
+        rules.check_attendance(demands, run)
+    assert caught.value.code == code
+    gone = Fault(places[0].site, 1, "learning.site_away", Text("away"), away=True)
+    with pytest.raises(TooFewSitesError):
+        rules.check_attendance(demands, replace(run, faults=(gone,)))
 
 
 async def test_the_task_may_demand_every_site():

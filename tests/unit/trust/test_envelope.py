@@ -335,3 +335,76 @@ def test_who_has_keys_for_two_does_not_sign_with_one():
             read(text, SENDER)
         with pytest.raises(MldsaKeyMissingError):
             read(text, member_of(A, once), both=True)
+
+
+# --- for everybody, with messages for some ------------------------------------------------------------------------
+
+
+def test_what_is_announced_is_read_by_all_and_its_messages_by_their_peers():
+    text, sealed = envelope.announce(b"numbers", MESSAGES, CONTEXT, PUBLIC, SIGNER)
+    for peer, message in MESSAGES.items():
+        assert envelope.announced(text, of(peer), SENDER, NOW, both=True) == b"numbers"
+        assert open_sealed(sealed[peer], of(peer), KEYS[peer], SENDER, NOW, both=True) == message
+    assert envelope.all_sealed(sealed, replace(CONTEXT, label="", recipient=""), SENDER, NOW, both=True)
+    assert envelope.unproven(text) == b"numbers"
+    alone, nothing = envelope.announce(b"", {}, CONTEXT, {}, SIGNER)
+    assert (envelope.announced(alone, CONTEXT, SENDER, NOW), nothing) == (b"", {})
+    for content, messages in (
+        (bytes(envelope.LARGEST_MESSAGE + 1), {}),
+        (b"", {B: bytes(envelope.LARGEST_MESSAGE + 1)}),
+    ):
+        with pytest.raises(EnvelopeError):
+            envelope.announce(content, messages, CONTEXT, PUBLIC, SIGNER)
+
+
+@pytest.mark.parametrize(
+    "change", [{"run": "urn:run:2"}, {"manifest": "sha256:" + "2" * 64}, {"sender": C}, {"label": "round 2"}]
+)
+def test_what_is_announced_is_proven_in_its_context_only(change):
+    text, _ = envelope.announce(b"numbers", MESSAGES, CONTEXT, PUBLIC, SIGNER)
+    other = replace(CONTEXT, **change)
+    for changed in (text, ".".join([jws.encode(other.broadcast()), *text.split(".")[1:]])):
+        with pytest.raises(EnvelopeError):
+            envelope.announced(changed, other, SENDER, NOW)
+
+
+def test_an_announcement_that_was_changed_or_is_anothers_proves_nothing():
+    text, sealed = envelope.announce(b"numbers", MESSAGES, CONTEXT, PUBLIC, SIGNER)
+    again, _ = envelope.announce(b"numbers", MESSAGES, CONTEXT, PUBLIC, SIGNER)
+    theirs, _ = envelope.announce(b"numbers", MESSAGES, CONTEXT, PUBLIC, OTHER)
+    header, content, listed, *signature = text.split(".")
+    said = envelope.sign(b"numbers", CONTEXT, SIGNER)
+    texts = ["", "a.b.c.d.e", "é", text[:-4], theirs, said, sealed[B], seal(b"m", CONTEXT, KEY.public, SIGNER)]
+    texts += [".".join([header, jws.encode(b"others"), listed, *signature])]
+    texts += [".".join([header, content, again.split(".")[2], *signature])]  # the list of other messages
+    texts += [".".join([header, content, listed + "AAAA", *signature]), "x" * (envelope.LARGEST_SEALED + 1)]
+    for wrong in texts:
+        with pytest.raises(EnvelopeError):
+            envelope.announced(wrong, CONTEXT, SENDER, NOW)
+    refused(text)
+    with pytest.raises(EnvelopeError):
+        envelope.proven(text, CONTEXT, SENDER, NOW)
+
+
+def test_one_signature_under_all_is_checked_once_for_the_same_sender(monkeypatch):
+    """Another list, another signature, the sender with other keys: each is checked for itself."""
+    checked, real = [], envelope.hybrid.check
+    monkeypatch.setattr(envelope.hybrid, "check", lambda *args, **more: checked.append(1) or real(*args, **more))
+    proven: envelope.Proven = set()
+    text, sealed = envelope.announce(b"numbers", MESSAGES, CONTEXT, PUBLIC, SIGNER)
+    assert envelope.announced(text, CONTEXT, SENDER, NOW, both=True, proven=proven) == b"numbers"
+    assert open_sealed(sealed[B], CONTEXT, KEY, SENDER, NOW, both=True, proven=proven) == b"for b"
+    assert len(checked) == 1
+    forged, header = text.rpartition(".")[0] + "." + jws.encode(bytes(3373)), jws.encode(CONTEXT.header())
+    refusals = [(forged, SENDER), (text, replace(SENDER, mldsa=())), (text, replace(SENDER, public_key=bytes(32)))]
+    for number, (wrong, by) in enumerate(refusals, 2):
+        with pytest.raises((EnvelopeError, MldsaKeyMissingError)):
+            envelope.announced(wrong, CONTEXT, by, NOW, both=True, proven=proven)
+        assert len(checked) == number
+    with pytest.raises(EnvelopeError):  # a message that is not in the list comes with a signature that holds
+        open_sealed(
+            f"{header}.AAAA.{sealed[B].split('.', 2)[2]}", CONTEXT, KEY, SENDER, NOW, both=True, proven=proven
+        )
+    proven.update((SENDER, str(number), b"", True) for number in range(envelope.MOST_PROVEN))
+    assert open_sealed(seal(b"m", CONTEXT, KEY.public, SIGNER), CONTEXT, KEY, SENDER, NOW, proven=proven) == b"m"
+    assert len(proven) == 1

@@ -49,7 +49,7 @@ class PeersAbsentError(InvalidInputError):
 class Asked:
     """One line of the process. `message` is what to seal or sign, or the seed of a pair; `messages` go by peer."""
 
-    do: Literal["seal", "seal_all", "open", "pair", "sign", "proven", "progress"]
+    do: Literal["seal", "seal_all", "announce", "announced", "open", "pair", "sign", "proven", "progress"]
     peer: str = ""
     label: str = ""
     message: bytes = field(default=b"", repr=False)
@@ -128,6 +128,8 @@ _DEEDS: Mapping[str, Callable[[Peers, Asked], Told]] = {
     "seal": lambda keys, asked: Told(sealed=keys.seal(asked.peer, asked.label, asked.message)),
     "open": lambda keys, asked: Told(opened=keys.open(asked.peer, asked.label, asked.sealed)),
     "seal_all": lambda keys, asked: Told(all_sealed=keys.seal_all(asked.messages, asked.label)),
+    "announce": lambda keys, asked: Told(*keys.announce(asked.label, asked.message, asked.messages)),
+    "announced": lambda keys, asked: Told(opened=keys.announced(asked.peer, asked.label, asked.sealed)),
     "sign": lambda keys, asked: Told(sealed=keys.sign(asked.label, asked.message)),
     "proven": lambda keys, asked: Told(opened=keys.proven(asked.peer, asked.label, asked.sealed)),
     "pair": lambda keys, asked: Told(opened=keys.pair(asked.peer, asked.label, asked.message, asked.sealed)),
@@ -282,6 +284,25 @@ class LinePeers:
             PeersAbsentError: the connector does not do it, or they are too much at once.
         """
         return self.line.ask(Asked("seal_all", label=label, messages=dict(messages))).all_sealed
+
+    def announce(self, label: str, content: bytes, messages: Mapping[str, bytes]) -> tuple[str, dict[str, str]]:
+        """A message for everybody, and messages for several peers: all under one signature.
+
+        Raises:
+            EnvelopeError: one is too large, or a peer has no seat.
+            PeersAbsentError: the connector does not do it, or they are too much at once.
+        """
+        told = self.line.ask(Asked("announce", label=label, message=content, messages=dict(messages)))
+        return told.sealed, told.all_sealed
+
+    def announced(self, peer: str, label: str, text: str) -> bytes:
+        """What a seat said for everybody, with what it sealed.
+
+        Raises:
+            EnvelopeError: it did not sign it for this run under this label.
+            PeersAbsentError: the connector does not do it.
+        """
+        return self.line.ask(Asked("announced", peer, label, sealed=text)).opened
 
     def sign(self, label: str, content: bytes) -> str:
         """A message for everybody, signed and not sealed.

@@ -10,6 +10,7 @@ the subtree (level, index) stands in the row of its last leaf, and a proof is on
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text
@@ -20,6 +21,7 @@ from medspace.core.store import Collection
 
 LOG = "log"
 HASH_BYTES = 32
+KEPT = 8  # databases of one process have the same tables, mostly: these are built once, and their statements compiled
 TEXT: TypeEngine[str] = Text().with_variant(Text(collation="C"), "postgresql")
 # Every integer of SQLite has 64 bits, but only one that is called INTEGER can be the row's own number.
 INTEGER: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
@@ -41,6 +43,11 @@ def build(collections: Iterable[Collection[Any]]) -> Schema:
         ValueError: two collections share a name, or a name cannot be one.
         TypeError: a key is neither text nor an integer.
     """
+    return _built(tuple(collections))
+
+
+@lru_cache(maxsize=KEPT)
+def _built(collections: tuple[Collection[Any], ...]) -> Schema:
     metadata = MetaData()
     log = Table(
         LOG,

@@ -28,6 +28,7 @@ from medspace.connector.usage.model import Question
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.decoding import read_json
 from medspace.core.errors import InvalidInputError, MedspaceError
+from medspace.core.limits import SEATS
 from medspace.core.paging import Cursor
 from medspace.core.text import msgid
 
@@ -120,9 +121,9 @@ class ReasonBody(_Body):
 class RunBody(_Body):
     """What to train, under which agreements.
 
-    `without_missing`: go on without hospitals that refuse or stay away. `patience`: for how many seconds one that is
-    away is waited for; 0 leaves it to the connector. `coordinator`: the DID of the member that leads the run; this
-    connector, where none is named.
+    `without_missing`: go on without hospitals that refuse or stay away, under masks as far as their own contracts let
+    the run. `patience`: for how many seconds one that is away is waited for; 0 leaves it to the connector.
+    `coordinator`: the DID of the member that leads the run; this connector, where none is named.
     """
 
     task: dict[str, Json]
@@ -136,6 +137,13 @@ class LabelBody(_Body):
     """What a dataset allows from now on; `{}` is nothing."""
 
     label: dict[str, Json]
+
+
+class SitesBody(_Body):
+    """In which set of holders a dataset is summed up under masks; without `accept` it is only thought of."""
+
+    sites: Annotated[list[Text], Field(max_length=SEATS)]
+    accept: bool = False
 
 
 class TryBody(_Body):
@@ -190,7 +198,7 @@ def management_app(desk: Desk) -> FastAPI:
         redoc_url=None,
         exception_handlers={MedspaceError: _told, RequestValidationError: _unreadable, HTTPException: _unrouted},
     )
-    makers = (_space, _keys, _terms, _labels, _uses, _steps, _runs, _proofs)
+    makers = (_space, _keys, _terms, _labels, _sets, _uses, _steps, _runs, _proofs)
     for router in (make(desk) for make in makers):
         app.include_router(router)
     return app
@@ -386,6 +394,20 @@ def _labels(desk: Desk) -> APIRouter:
     return router
 
 
+def _sets(desk: Desk) -> APIRouter:
+    router = _router("sites")
+
+    @router.get("/sites/{dataset:path}")
+    async def sites(dataset: str) -> Response:
+        return json_response(await desk.sets.of(dataset))
+
+    @router.post("/sites/{dataset:path}")
+    async def change_sites(dataset: str, body: SitesBody) -> Response:
+        return json_response(await desk.sets.change(dataset, body.sites, accept=body.accept))
+
+    return router
+
+
 def _uses(desk: Desk) -> APIRouter:
     router = _router("uses")
 
@@ -494,6 +516,11 @@ def _proofs(desk: Desk) -> APIRouter:
     @router.get("/audit/bundle")
     async def bundle() -> Response:
         return Response(await desk.bundle(), media_type="application/json")
+
+    @router.get("/audit/near-repeats")
+    async def near_repeats(request: Request, dataset: Seen = "") -> Response:
+        speak = speaker(request_language(request))
+        return json_response({"near_repeats": await desk.near_repeats(dataset, speak)})
 
     @router.get("/audit/questions")
     async def questions(

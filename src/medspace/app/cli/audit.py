@@ -11,6 +11,7 @@ from medspace.app.cli.errors import FileNotWrittenError
 from medspace.app.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, LanguageOption
 from medspace.app.cli.session import session
 from medspace.app.language import spoken_language
+from medspace.app.questions import near_repeat
 from medspace.app.screen import Screen
 from medspace.core.canonical import JsonObject
 from medspace.core.text import Text, counted, msgid
@@ -56,7 +57,14 @@ def questions(
         count = len(shown["questions"])
         what = counted(count, msgid("{count} question"), msgid("{count} questions"))
         text = Text(msgid("Written to {file}: {what}."), {"what": what, "file": str(file)})
-        screen.show({"file": str(file), "questions": count}, lambda: screen.line(text))
+        near = space.near_repeats(dataset)
+        found = {"file": str(file), "questions": count, "near_repeats": near}
+
+        def people() -> None:
+            for line in (text, *map(near_repeat, near)):
+                screen.line(line)
+
+        screen.show(found, people)
 
 
 @app.command("records")

@@ -76,7 +76,11 @@ def train(
     ] = None,
     without_missing: Annotated[
         bool,
-        typer.Option("--without-missing", help="Go on without hospitals that refuse or stay away, and say so."),
+        typer.Option(
+            "--without-missing",
+            help="Go on without hospitals that refuse or stay away, and say so. Once sums are masked, a hospital's "
+            "own contract decides: it must list run.departure among its outputs.",
+        ),
     ] = False,
     patience: Annotated[
         float,

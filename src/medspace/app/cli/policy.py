@@ -6,9 +6,10 @@ import typer
 
 from medspace.app.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, LanguageOption
 from medspace.app.cli.session import session
-from medspace.app.questions import cells_told, questions_left
+from medspace.app.questions import cells_told, numbers_left, questions_left
 from medspace.app.screen import Screen
 from medspace.core.canonical import JsonObject
+from medspace.core.engine import COORDINATOR_SEES_SUMS
 from medspace.core.text import Text, msgid
 
 DENIED = 3
@@ -61,6 +62,11 @@ def _show(screen: Screen, decided: JsonObject) -> None:
         screen.line(Text("  {mark} {asked}: {held}  [{clause}]", facts))
         if premise["satisfied"] is not True and premise["remedy"]:
             screen.line(Text(msgid("     To change it: {remedy}"), facts))
+    if decided["masks"]:
+        screen.line(Text(msgid("Sums are masked. {sentence}"), {"sentence": decided["masks"]["sentence"]}))
+    elif decided["protection"] == COORDINATOR_SEES_SUMS:
+        screen.line(Text(msgid("Sums are not masked: whoever leads the run sees those of this hospital.")))
     screen.line(questions_left(decided["questions"]))
+    screen.line(numbers_left(decided["numbers"]))
     if decided["small_cells"]:
         screen.line(cells_told(decided["questions"]["dataset"], decided["small_cells"]))

@@ -34,7 +34,7 @@ def rounds(screen: Screen) -> Iterator[Callable[[JsonObject], None]]:
             absences.follow(run)
             bar.update(task, completed=run["rounds"], total=run.get("max_rounds"))
             facts = {"round": run["rounds"], "hospitals": share(run.get("sites", ()))}
-            said = screen.say(Text(msgid("round {round}, hospitals {hospitals}"), facts))
+            said = screen.say(Text(msgid("question {round}, hospitals {hospitals}"), facts))
             far = slowest(run.get("sites", ()))
             bar.update(task, description=said if far is None else plain(f"{said} ({screen.say(far)})"))
 

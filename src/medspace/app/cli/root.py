@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from medspace import __version__
-from medspace.app.cli import audit, connector, demo, find, keys, label, learn, policy, steps
+from medspace.app.cli import audit, connector, demo, find, keys, label, learn, policy, sites, steps
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 
@@ -24,6 +24,7 @@ app.command("members")(connector.members)
 app.command("admit")(connector.admit)
 app.command("remove")(connector.remove)
 app.command("label")(label.label)
+app.command("sites")(sites.sites)
 app.command("steps")(steps.steps)
 app.command("catalog")(find.catalog)
 app.command("negotiate")(find.negotiate)

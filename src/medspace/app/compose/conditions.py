@@ -3,8 +3,10 @@
 from medspace.connector.usage.conditions import Condition, Grounds, Maker
 from medspace.connector.usage.conditions.agreement import AgreementCondition
 from medspace.connector.usage.conditions.label import LabelCondition
+from medspace.connector.usage.conditions.numbers import NumbersCondition
 from medspace.connector.usage.conditions.questions import QuestionsCondition
 from medspace.connector.usage.conditions.seats import SeatsCondition
+from medspace.connector.usage.conditions.sites import SitesCondition
 from medspace.connector.usage.conditions.step import StepCondition
 
 
@@ -16,4 +18,12 @@ def _label(_: Grounds) -> Condition:
     return LabelCondition()
 
 
-CONDITIONS: tuple[Maker, ...] = (_agreement, _label, StepCondition, SeatsCondition, QuestionsCondition)
+CONDITIONS: tuple[Maker, ...] = (
+    _agreement,
+    _label,
+    StepCondition,
+    SeatsCondition,
+    SitesCondition,
+    QuestionsCondition,
+    NumbersCondition,
+)

@@ -21,6 +21,7 @@ from medspace.app.desk import Desk
 from medspace.app.finding import Budget, Finder
 from medspace.app.labels import Labels
 from medspace.app.membership import Membership
+from medspace.app.sets import SetsOfSites
 from medspace.app.signing import SigningKeys
 from medspace.app.sites import HandedSites, PublishedDictionaries, TransferSites
 from medspace.app.training import Training
@@ -133,6 +134,7 @@ def _desk(base: Base, membership: Membership, road: Road, learning: Learning) ->
         waiting=learning.waiting,
         usage=road.usage,
         labels=Labels(base.database, base.local),
+        sets=SetsOfSites(base.database, base.local),
         signing=SigningKeys(base.config, base.mldsa, base.documents, membership.authority),
         assets=road.assets,
         kinds=road.kinds,

@@ -38,6 +38,7 @@ from medspace.connector.usage.terminations import Terminations
 from medspace.connector.usage.tokens import JobTokens
 from medspace.core.canonical import JsonObject
 from medspace.core.decision import Decision
+from medspace.core.text import Text
 from medspace.trust.did import base_url, build_document, document_url
 from medspace.trust.model import ServiceEntry
 
@@ -110,12 +111,24 @@ class Road:
         def tell(admission: str, cause: str) -> None:
             base.log.warning("use.withheld", admission=admission, cause=cause)
 
+        def warn(admission: str, earlier: int, differs: Text) -> None:
+            base.log.warning("use.near_repeat", admission=admission, earlier=earlier, differs=str(differs))
+
         def end(use: str, decision: Decision) -> None:
             self.terminations.ask(use, decision)  # which needs transfers, which need the holder's conditions
 
         assets = self.assets
         return Holder(
-            base.config.did, assets.sources, assets.questions, notebook, tell, end, assets.away, assets.settled
+            base.config.did,
+            assets.sources,
+            assets.questions,
+            notebook,
+            tell,
+            end,
+            assets.away,
+            assets.settled,
+            assets.numbers,
+            warn,
         )
 
     def _check(self, address: str) -> None:

@@ -25,6 +25,7 @@ from medspace.app.screen import Screen
 from medspace.app.sdk import Space, SpaceError, connect
 from medspace.app.serve import serve
 from medspace.core.canonical import JsonObject
+from medspace.core.engine import MASKED_SUMS
 from medspace.core.errors import InvalidInputError, MedspaceError
 from medspace.core.text import Text, msgid
 
@@ -162,6 +163,7 @@ def tell(
             "id": run["model"]["id"],
             "digest": run["model"]["digest"],
             "protections": run["model"]["protections"],
+            "protection": run["model"]["lineage"]["protection"],
         },
         "lineage": lineage_of_files(bundles, language)["story"],
         "audit": {
@@ -236,7 +238,9 @@ def show(screen: Screen, result: JsonObject) -> None:
     for sentence in result["agreement"]["contract"]:
         screen.line(Text("   - {sentence}", {"sentence": sentence}))
     facts = {"rounds": training["rounds"], "seconds": f"{training['seconds']:.1f}"}
-    screen.line(Text(msgid("4. Sums left the hospitals; {rounds} rounds in {seconds} s gave this model:"), facts))
+    screen.line(
+        Text(msgid("4. {rounds} questions that the hospitals asked themselves, {seconds} s, one model:"), facts)
+    )
     columns = [Text(msgid("hospital")), Text(msgid("patients")), Text("AUC"), Text("Brier"), Text("ECE")]
     screen.table(Text(msgid("quality per hospital")), columns, [_row(site) for site in training["sites"]])
     facts = {"difference": f"{training['max_abs_diff_vs_pooled']:.1e}"}
@@ -248,14 +252,26 @@ def show(screen: Screen, result: JsonObject) -> None:
             facts,
         )
     )
-    for sentence in result["model"]["protections"]:
-        screen.line(Text("   {sentence}", {"sentence": sentence}))
+    _say_protection(screen, result["model"])
     _say_limits(screen, result["questions"])
     facts = {"entries": audit["entries"], "checks": audit["checks"]}
     verdict = msgid("5. Verified offline from six signed logs: {entries} entries, {checks} checks, nothing amiss.")
     wrong = msgid("5. The audit of {entries} entries found something amiss.")
     screen.line(Text(verdict if audit["verified"] else wrong, facts))
     screen.line(Text(msgid("The whole story took {seconds} s."), {"seconds": result["seconds"]["total"]}))
+
+
+def _say_protection(screen: Screen, model: JsonObject) -> None:
+    """What left the hospitals, and who saw it."""
+    if model["protection"] != MASKED_SUMS:
+        for sentence in model["protections"]:
+            screen.line(Text("   {sentence}", {"sentence": sentence}))
+        return
+    screen.line(Text(msgid("   No hospital's numbers left it except in the sum over all; the company chose the")))
+    screen.line(
+        Text(msgid("   task and nothing else, and saw only the model. Of a hospital alone its contract lets"))
+    )
+    screen.line(Text(msgid("   out what the table shows: how many patients it has, how good the model is there.")))
 
 
 def _say_limits(screen: Screen, questions: Sequence[JsonObject]) -> None:
@@ -265,10 +281,8 @@ def _say_limits(screen: Screen, questions: Sequence[JsonObject]) -> None:
     )
     screen.line(Text(used, {"used": max(one["used"] for one in questions), "limit": QUESTIONS}))
     screen.line(Text(msgid("   by default a dataset answers one a year for every ten of its patients.")))
-    screen.line(
-        Text(msgid("   The hospitals asked themselves each next question. Nothing adds noise to what the model"))
-    )
-    screen.line(Text(msgid("   tells of all patients together: what is left to be read is in docs/security.md.")))
+    screen.line(Text(msgid("   Nothing adds noise to what the model tells of all patients together: what can still")))
+    screen.line(Text(msgid("   be read out of it is in docs/security.md.")))
 
 
 def _texts(problem: JsonObject) -> dict[str, str]:

@@ -11,8 +11,8 @@ from medspace.connector.states import Owner, StateTable, Transition
 from medspace.core.canonical import JsonObject
 from medspace.core.text import Fact, Text, msgid
 from medspace.policy import odrl
-from medspace.policy.model import Policy
-from medspace.policy.rules import enforceable, leaves
+from medspace.policy.model import Policy, leaves
+from medspace.policy.rules import enforceable
 
 
 class Message(StrEnum):

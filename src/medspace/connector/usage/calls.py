@@ -17,6 +17,9 @@ from medspace.policy.model import UseRequest
 
 # What the operational log of the holder is told of a use: its admission, and the reason that nobody else hears.
 Tell = Callable[[str, str], None]
+# What the operational log is told of a use that nearly repeats one: its admission, the entry of the earlier one in
+# the holder's log, and what tells them apart.
+Warn = Callable[[str, int, Text], None]
 # Ends a use on both sides, by its pid, for what stands against it; soon, from the event loop.
 End = Callable[[str, Decision], None]
 # Why an asset that is held cannot be opened now, but later; None where it is open.
@@ -77,7 +80,7 @@ class AdmissibleStep:
 
     It is nothing new where the answer to the very same question, under the same scope, was kept, nor where the step
     is `rowless`: it only carries a protocol on. `request` is the digest of everything that decides the answer, beside
-    the rows.
+    the rows. `numbers` is how many numbers the whole use will be answered with, as far as its engine can tell.
     """
 
     visit: Visit
@@ -85,6 +88,7 @@ class AdmissibleStep:
     request: str
     new: bool
     rowless: bool = False
+    numbers: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,8 @@ class Admitted:
 class Holder:
     """Who holds the rows: its DID, its sources, how many questions a year each asset answers, its notebook.
 
-    Sources and questions are looked at whenever they are needed: assets are opened while the connector runs.
+    `numbers` is how many numbers of persons each asset gives. Sources, questions and numbers are looked at whenever
+    they are needed: assets are opened while the connector runs.
     """
 
     did: str
@@ -121,6 +126,8 @@ class Holder:
     end: End = field(default=lambda _use, _decision: None)
     away: Away = field(default=lambda _asset: None)
     settled: Settled = field(default=_at_once)
+    numbers: Mapping[str, int] = field(default_factory=dict)
+    warn: Warn = field(default=lambda _admission, _earlier, _differs: None)
 
     def refused(self, use: str, refusal: Refusal) -> RefusedError | WaitingError:
         """What a refusal says; where the label allows the use no longer, the use is ended with it."""

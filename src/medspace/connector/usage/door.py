@@ -1,6 +1,6 @@
 """The door: finds the job, asks all conditions, and writes down what they allow; every admitted question is kept."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -37,7 +37,7 @@ from medspace.connector.usage.versions import Content
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock, stamp
 from medspace.core.decision import Decision, combine
-from medspace.core.engine import MASKED_SUMS, WORD, Engine, OutputForm, columns_of
+from medspace.core.engine import MASKED_SUMS, WORD, Engine, OutputForm, columns_of, numbers_of
 from medspace.core.hashing import digest, same_secret
 from medspace.core.store import Transaction
 from medspace.core.usage import Admission, Brakes, Grant, Release, RowScope, Step
@@ -73,6 +73,8 @@ class Door:
         visit, grant = self._let_in(tx, call, said, now)
         if isinstance(grant, Refusal):
             return grant
+        if not (fixed := rules.rows_of_use(same=self._same_rows(visit, grant))).permitted:
+            return self._refuse(tx, visit, fixed, ends=True)
         request = request_digest(visit.job.kind, grant, said.step)
         again = self.holder.notebook.answered(tx, visit.asked, request)
         if again is not None:
@@ -87,11 +89,11 @@ class Door:
         sought = Sought(visit.job.asset, grant.scope, grant.min_cohort, request, looked_at, alone, rowless)
         recalled = self.recollection.of(tx, sought, now)
         new = not rowless and recalled.known is None and not recalled.perhaps
-        asking = replace(asking, new=new, rowless=rowless)
+        asking = replace(asking, new=new, rowless=rowless, numbers=self._numbers(visit))
         decision = combine(self._judged(tx, asking), recalled.unchanged)
         if not decision.permitted:
             return self._refuse(tx, visit, decision)
-        self._enrol(tx, visit)
+        self._enrol(tx, visit, grant)
         if asking.new:
             self._spend(tx, asking)
         admission = self._admission(tx, asking, admission_id)
@@ -149,10 +151,28 @@ class Door:
         decision, grant = self._granted(tx, visit)
         return visit, grant if decision.permitted else self._refuse(tx, visit, decision)
 
-    def _enrol(self, tx: Transaction, visit: Visit) -> None:
-        job = visit.job
-        rowless = job.rowless + self._rowless(visit)
-        tx.replace(JOBS, job, replace(job, task=visit.task, steps=job.steps + 1, rowless=rowless))
+    def _enrol(self, tx: Transaction, visit: Visit, grant: Grant) -> None:
+        job, protocol = visit.job, self._rowless(visit)
+        rows = job.rows
+        if rows is None and not protocol and self._keeps_rows(visit):
+            rows = self._scope_digest(job.asset, grant.scope)
+        steps, rowless = job.steps + 1, job.rowless + protocol
+        tx.replace(JOBS, job, replace(job, task=visit.task, steps=steps, rowless=rowless, rows=rows))
+
+    def _keeps_rows(self, visit: Visit) -> bool:
+        """Whether a use has the same rows to its end: under masks, where nobody could take some out of a total."""
+        return self.applied.fixed and visit.request.protection == MASKED_SUMS
+
+    def _same_rows(self, visit: Visit, grant: Grant) -> bool:
+        """Whether a use may still use the rows that it began with, as far as is known before they are opened.
+
+        Steps that only carry the protocol on open what was made of them, so they are held to the same.
+        """
+        if visit.job.rows is None or not self._keeps_rows(visit):
+            return True
+        content = self.recollection.contents.known(visit.job.asset, grant.scope)
+        same_content = content is None or _of_one_version(visit.asked, content.version)
+        return same_content and visit.job.rows == self._scope_digest(visit.job.asset, grant.scope)
 
     def _visit(self, tx: Transaction, call: Call, said: Digests, now: datetime) -> Visit:
         job = self.job(tx, call)
@@ -247,6 +267,8 @@ class Door:
         looked_at = self._looked_at(admission.kind, question.step)
         sought = Sought(admission.asset, admission.scope, admission.min_cohort, kept.request, looked_at, alone)
         known, decision = self.recollection.on(tx, sought, content, now)
+        fixed = self._same_version(tx, admission, content)
+        decision = combine(fixed, decision)
         late = known is None and not kept.counted
         if late and decision.permitted:
             decision = self._paid(tx, question, kept.request, now)
@@ -254,7 +276,14 @@ class Door:
         if decision.permitted:
             return known
         self.gate.end(tx, admission.id, Outcome.REFUSED, decision.code)
-        return Refusal(NotAdmittedError(**told(decision.code, next(iter(decision.failures), None))))
+        error = NotAdmittedError(**told(decision.code, next(iter(decision.failures), None)))
+        return Refusal(error, None if fixed.permitted else fixed)
+
+    def _same_version(self, tx: Transaction, admission: Admission, content: Content) -> Decision:
+        """Whether the content is that of the questions before, in a use that has the same rows to its end."""
+        keeps = self.applied.fixed and admission.protection == MASKED_SUMS
+        asked = self.holder.notebook.of_use(tx, admission.use) if keeps else []
+        return rules.rows_of_use(same=_of_one_version(asked, content.version))
 
     def _looked_at(self, kind: str, step: Step) -> Callable[[], frozenset[str] | None]:
         """What tells the columns that the answer to a step can depend on."""
@@ -275,13 +304,13 @@ class Door:
         return decision
 
     # --- what is written ---------------------------------------------------------------------------------------
-    def _refuse(self, tx: Transaction, visit: Visit, decision: Decision) -> Refusal:
+    def _refuse(self, tx: Transaction, visit: Visit, decision: Decision, *, ends: bool = False) -> Refusal:
         job, premise = visit.job, next(iter(decision.failures), None)
         facts = {"agreement": job.agreement, "transfer": job.id, "user": job.user, "code": decision.code}
         clause = {"clause": premise.clause} if premise else {}
         record(tx, Entry("use.refused", stamp(visit.now), self.holder.did, facts | clause))
-        ends = decision if labelling.lapsed(job, visit.task, decision) else None
-        return Refusal(NotAdmittedError(**told(decision.code, premise)), ends)
+        over = ends or labelling.lapsed(job, visit.task, decision)
+        return Refusal(NotAdmittedError(**told(decision.code, premise)), decision if over else None)
 
     def _admission(self, tx: Transaction, asking: AdmissibleStep, admission_id: str) -> Admission:
         visit, grant = asking.visit, asking.grant
@@ -359,6 +388,10 @@ class Door:
         """Whether a step only carries a protocol on."""
         return visit.step.name in self.engines[visit.job.kind, task_name(visit.step)].limits.rowless
 
+    def _numbers(self, visit: Visit) -> int:
+        """How many numbers the use will be answered with, as far as its engine can tell."""
+        return numbers_of(self.engines[visit.job.kind, task_name(visit.step)], visit.step.task)
+
     def _keep(self, tx: Transaction, asking: AdmissibleStep, admission: Admission, asked: str) -> Question:
         """Keep the question that was admitted, sealed."""
         rowless = asking.rowless
@@ -383,6 +416,11 @@ class Door:
         )
         tx.insert(QUESTIONS, question)
         return question
+
+
+def _of_one_version(asked: Iterable[Question], version: str) -> bool:
+    """Whether every question whose rows are known was put to this version of them."""
+    return all(question.version in ("", version) for question in asked)
 
 
 def _granted_to(admission: Admission) -> Grant:

@@ -9,7 +9,7 @@ from medspace.connector.usage.calls import Admitted, Holder, Refusal, Visit, num
 from medspace.connector.usage.conditions import Conditions, Leaving
 from medspace.connector.usage.conditions.seats import manifest_of
 from medspace.connector.usage.errors import JobClosedError, StepHeldError, StepUnknownError, WithheldError
-from medspace.connector.usage.model import JOBS, Job, Outcome
+from medspace.connector.usage.model import JOBS, QUESTIONS, Job, Outcome
 from medspace.connector.usage.requests import Requests, UseContext
 from medspace.connector.usage.rules import Measured
 from medspace.core.canonical import LARGEST_INTEGER
@@ -58,7 +58,7 @@ class Gate:
         if job is None or not job.open:  # suspended or ended while the engine worked
             self.end(tx, admission.id, Outcome.REFUSED, JobClosedError.code)
             return Refusal(JobClosedError(use=admission.use))
-        in_the_open, behind, reasons = self._may_leave(tx, job, question, output, found, now)
+        in_the_open, behind, reasons, leaving = self._may_leave(tx, job, question, output, found, now)
         if not in_the_open.permitted:
             self.end(tx, admission.id, Outcome.REFUSED, in_the_open.code)
             error = WithheldError(**told(in_the_open.code, next(iter(in_the_open.failures), None)))
@@ -76,6 +76,8 @@ class Gate:
         kept = {} if output.record is None else {"record": digest_bytes(output.record)}
         said = facts | more | parts | dict(output.noted) | kept
         entry = record(tx, Entry("use.released", stamp(now), self.holder.did, said))
+        if leaving is not None:
+            self._note(tx, leaving)
         release = Release(
             release_id,
             admission.id,
@@ -99,25 +101,32 @@ class Gate:
             self.holder.notebook.record(tx, release, manifest_of(tx, admission.use), output.record, now)
         return release
 
+    def _note(self, tx: Transaction, leaving: Leaving) -> None:
+        for condition in self.conditions:
+            condition.left(tx, leaving)
+
     def _may_leave(
         self, tx: Transaction, job: Job, question: Admitted, output: Output, found: Measured, now: datetime
-    ) -> tuple[Decision, Decision, list[str]]:
+    ) -> tuple[Decision, Decision, list[str], Leaving | None]:
         """The gate and the conditions with what is known only now: what is told openly, and what lies behind.
 
-        And why a person must look first: what holds now is asked as well as what held at the admission.
+        And why a person must look first: what holds now is asked as well as what held at the admission; and the
+        output as the conditions see it.
         """
         agreement = tx.get(AGREEMENTS, job.agreement)
         if agreement is None:
-            return combine(), combine(), []
+            return combine(), combine(), [], None
         used = job.number - 1 if job.number else numbered(tx, job.agreement)
         asked = UseContext(now, used, question.step.task, question.admission.protection or None, job.id)
         request = self.requests.of(tx, agreement, job.kind, asked)
 
         kind = _kind(question.admission, output.kind)
+        numbers = found.numbers if _anew(tx, question) else 0
+        leaving = Leaving(job, agreement, output, replace(request, output=kind), question.step, numbers)
 
         def decided(cohort: int) -> Decision:
-            leaving = Leaving(job, agreement, output, replace(request, output=kind, cohort=cohort))
-            return combine(*(condition.released(tx, leaving) for condition in self.conditions))
+            seen = replace(leaving, request=replace(leaving.request, cohort=cohort))
+            return combine(*(condition.released(tx, seen) for condition in self.conditions))
 
         admission = question.admission
         visit = Visit(job, agreement, question.step, admission.task, request, now)
@@ -136,13 +145,14 @@ class Gate:
             ),
             combine(rules.behind_the_gate(admission, output, found), decided(cohort)),
             list(dict.fromkeys(reasons)),
+            leaving,
         )
 
     def again(self, tx: Transaction, visit: Visit, admission: Admission, release: Release) -> Decision:
         """What the conditions say of an answer that has left, where it is to leave once more; nothing of the rows."""
         output = Output(release.kind, release.values, release.cohort, release.parts)
         request = replace(visit.request, output=_kind(admission, release.kind), cohort=LARGEST_INTEGER)
-        leaving = Leaving(visit.job, visit.agreement, output, request)
+        leaving = Leaving(visit.job, visit.agreement, output, request, visit.step)
         return combine(*(condition.released(tx, leaving) for condition in self.conditions))
 
     def end(self, tx: Transaction, admission: str, outcome: Outcome, code: str, *, named: str = "") -> None:
@@ -159,6 +169,12 @@ class Gate:
         facts |= {"named": named} if named and kind == "use.withheld" else {}
         record(tx, Entry(kind, stamp(self.clock.now()), self.holder.did, facts))
         self.holder.notebook.settle(tx, admission, outcome, code)
+
+
+def _anew(tx: Transaction, question: Admitted) -> bool:
+    """Whether nobody has been told before what a step is answered with."""
+    kept = tx.get(QUESTIONS, question.admission.id) or question.asked
+    return kept.counted or kept.rowless
 
 
 def _kind(admission: Admission, kind: str) -> str:

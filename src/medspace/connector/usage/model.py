@@ -42,6 +42,7 @@ class Job:
     held: bool = False
     over: bool = False  # it was completed or terminated: nothing opens it again
     manifests: int = 0  # how many were refused, or took the place of another one
+    rows: str | None = None  # which rows its first question was put to, as a keyed digest of the scope
 
 
 class Outcome(StrEnum):
@@ -133,6 +134,20 @@ class Memory:
     step: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Disclosed:
+    """What has left of an asset, over all users and all its time (`usage.disclosures`).
+
+    `sites` is the set of holders in which it is summed up under masks; empty until the first run, where the terms
+    name none. `sets` are all sets in which totals may have been opened, each sorted.
+    """
+
+    id: str  # the asset
+    numbers: int = 0
+    sites: tuple[str, ...] = ()
+    sets: tuple[tuple[str, ...], ...] = ()
+
+
 LABELS = Collection("labels", Labelled)
 JOBS = Collection("jobs", Job, keys=("agreement", "number"))
 QUESTIONS = Collection(
@@ -141,6 +156,7 @@ QUESTIONS = Collection(
 KEPT = Collection("kept_answers", Kept, keys=("request", "time"))
 VERSIONS = Collection("data_versions", Version, keys=("asset", "time"))
 SPENT = Collection("spent_questions", Spent)
+DISCLOSURES = Collection("disclosures", Disclosed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,4 +187,4 @@ class KeptRecord:
 MEMORIES = Collection("use_memories", Memory)
 SEATS = Collection("taken_seats", TakenSeat)
 RECORDS = Collection("kept_records", KeptRecord, keys=("run", "time"))
-COLLECTIONS = (LABELS, JOBS, QUESTIONS, KEPT, VERSIONS, SPENT, MEMORIES, SEATS, RECORDS)
+COLLECTIONS = (LABELS, JOBS, QUESTIONS, KEPT, VERSIONS, SPENT, DISCLOSURES, MEMORIES, SEATS, RECORDS)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from medspace.connector.usage import rules
 from medspace.connector.usage.errors import StepError
-from medspace.core.canonical import canonical, exact
-from medspace.core.hashing import digest, digest_bytes
+from medspace.core.canonical import exact
+from medspace.core.hashing import digest
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Step, listed
 
@@ -32,8 +32,8 @@ def digests_of(step: Step) -> Digests:
     mail = {"inbox": dict(step.inbox)} if step.inbox else {}
     asked = {"task": step.task, "round": step.round, "name": step.name, "inputs": step.inputs} | parts | mail
     try:
-        named = digest_bytes(canonical(exact(asked)))
-        return Digests(named, digest(exact(step.task)), digest(exact(step.inputs)))
+        said = exact(asked)
+        return Digests(digest(said), digest(said["task"]), digest(said["inputs"]))
     except (ValueError, RecursionError) as error:
         reason = msgid("it is deeper than any task, or a number in it is too large or not finite")
         raise StepError(reason=Text(reason)) from error

@@ -33,6 +33,7 @@ from medspace.runs.manifest import Manifest
 
 PAGE = 200
 RETENTION = timedelta(days=730)  # how long questions are kept where the holder sets nothing else
+MOST_COMPARED = 100  # tasks of an asset that a new one is held against
 _ASKED, _ANSWER, _OUTPUT, _TOLD, _GRANTED = "question", "answer", "output", "told", "granted"
 _WORDED, _RECORD = "worded", "record"
 _ANSWERS = (Outcome.RELEASED, Outcome.HELD)  # what waits for a person counts as answered: it may still leave
@@ -54,7 +55,7 @@ class Notebook:
 
     sealer: Sealer = field(repr=False)
     retention: timedelta = RETENTION
-    _before: dict[str, dict[str, tuple[str, Step]]] = field(default_factory=dict, repr=False)
+    _before: dict[str, dict[str, tuple[str, Step, int]]] = field(default_factory=dict, repr=False)
 
     # --- inside transactions -----------------------------------------------------------------------------------
     def sealed(self, step: Step, admission: str) -> str:
@@ -261,13 +262,25 @@ class Notebook:
     def remember(self, question: Question, step: Step) -> None:
         """Count a question that was answered among those before."""
         known = self._before.setdefault(question.asset, {})
-        known.pop(question.request, None)  # the newest time counts
-        known[question.request] = (question.time, step)
+        _, _, first = known.pop(question.request, ("", step, question.entry))
+        known[question.request] = (question.time, step, first)  # the newest time counts
 
     def history(self, asset: str, now: datetime) -> tuple[Step, ...]:
         """What an asset has answered in the year before, each question once, oldest first."""
         since = stamp(now - YEAR)
-        return tuple(step for time, step in self._before.get(asset, {}).values() if time > since)
+        return tuple(step for time, step, _ in self._before.get(asset, {}).values() if time > since)
+
+    def tasks(self, asset: str, now: datetime) -> tuple[tuple[int, JsonObject], ...]:
+        """The newest tasks that an asset has answered in the year before, each with the entry of its first admission.
+
+        Oldest first. What a use asks has no digest of its task at hand: tasks are told apart by what they say.
+        """
+        since, found = stamp(now - YEAR), dict[bytes, tuple[int, JsonObject]]()
+        for time, step, entry in self._before.get(asset, {}).values():
+            if time > since:
+                said = msgspec.json.encode(step.task, order="sorted")
+                found[said] = min(found.get(said, (entry, step.task)), (entry, step.task), key=lambda one: one[0])
+        return tuple(sorted(found.values(), key=lambda one: one[0]))[-MOST_COMPARED:]
 
     async def exported(self, database: Database, *, use: str = "", asset: str = "") -> list[JsonObject]:
         """The questions of one use or one asset (or all) as an auditor is shown them, in the order of the log."""

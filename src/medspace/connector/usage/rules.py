@@ -9,6 +9,7 @@ from types import NoneType
 
 import msgspec
 
+from medspace.connector.usage.disclosures import numbers_in
 from medspace.core.canonical import LARGEST_INTEGER, Json, JsonObject
 from medspace.core.decision import Decision, Premise, Verdict, combine
 from medspace.core.engine import WORD
@@ -147,6 +148,7 @@ class Measured:
     size: int = 0  # bytes of its values as compact JSON
     digest: str = ""  # of the release that it would be, where it may be one
     sealed: bool = True  # whether its messages were sealed here, each for its seat
+    numbers: int = 0  # that persons stand behind: none of a message, none of what is masked
 
 
 def measured(admission: Admission, output: Output, number: int) -> Measured:
@@ -161,7 +163,8 @@ def measured(admission: Admission, output: Output, number: int) -> Measured:
     said = release_digest(
         output.kind, number, told_cohort(admission, output), output.values, output.parts, output.outbox
     )
-    return Measured(leaves, size, said)
+    protocol = output.kind in admission.messages or output.kind in admission.masked
+    return Measured(leaves, size, said, numbers=0 if protocol else numbers_in(output))
 
 
 def told_cohort(admission: Admission, output: Output) -> int:
@@ -230,6 +233,15 @@ def same_rows(admission: Admission, granted: Sequence[RowScope]) -> Decision:
     return Decision(
         Verdict.PERMIT if kept else Verdict.DENY, "permitted" if kept else "use.scope_narrowed", (premise,)
     )
+
+
+def rows_of_use(*, same: bool) -> Decision:
+    """Whether the rows are those that a use under masks began with: its totals are of the same rows to its end."""
+    asked = Text(msgid("the rows that the use began with"))
+    held = Text(msgid("they are") if same else msgid("other rows may be used now, or others are there"))
+    remedy = Text(msgid("Begin a new run: its sums are then those of the rows that may be used now."))
+    premise = Premise("use.rows", asked, held, same, remedy=None if same else remedy)
+    return Decision(Verdict.PERMIT if same else Verdict.DENY, "permitted" if same else "use.rows_changed", (premise,))
 
 
 def _lets_in(wide: RowScope, narrow: RowScope) -> bool:

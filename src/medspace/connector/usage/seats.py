@@ -23,6 +23,7 @@ from medspace.connector.usage.errors import (
 from medspace.connector.usage.memory import Memories, Numbered
 from medspace.connector.usage.model import JOBS, SEATS, Job, TakenSeat
 from medspace.connector.usage.ports import Threads
+from medspace.connector.usage.seatkeys import SeatKeys
 from medspace.core.clock import Clock, Randomness, stamp
 from medspace.core.decision import Decision
 from medspace.core.engine import RunTerms
@@ -33,6 +34,7 @@ from medspace.ledger.model import Entry
 from medspace.ledger.service import record
 from medspace.policy import odrl
 from medspace.policy.limits import listed
+from medspace.policy.outputs import DEPARTURE
 from medspace.runs import manifest as manifests
 from medspace.runs import seating, statements
 from medspace.runs.manifest import Manifest, SeatKey
@@ -46,7 +48,6 @@ from medspace.trust.ports import Directory
 
 MOST_MANIFESTS = 32  # of one use that are refused, or replace one: a run that loses sites makes as many tables
 MOST_TRIES = 16  # of one use, since this connector started: a run brings its keys once
-DEPARTURE = "run.departure"  # what the difference tells of who has left: an output, where the terms list it
 _SEALED_AS = "seat"  # the name under which a private key is sealed
 
 
@@ -95,6 +96,7 @@ class Seats:
     clock: Clock
     randomness: Randomness
     _tried: dict[str, int] = field(default_factory=dict, repr=False)  # by use: keys that had to be verified
+    _proven: SeatKeys = field(default_factory=SeatKeys, repr=False)
 
     @property
     def holder(self) -> Holder:
@@ -178,6 +180,7 @@ class Seats:
             self.identity,
             lambda: EnvelopeKey(self.memories.unsealed(use, secret, _SEALED_AS)),
             lambda: self.memories.begin(use, step),
+            self._proven,
         )
 
     async def sealed(self, use: str, outbox: Mapping[str, str]) -> bool:
@@ -309,6 +312,8 @@ class SeatPeers:
     identity: Identity
     secret: Callable[[], EnvelopeKey]
     begin: Callable[[], None]  # before anything is done with keys: whether this step may (`Memories.begin`)
+    proven_keys: SeatKeys = field(default_factory=SeatKeys, repr=False)
+    _proven: envelope.Proven = field(default_factory=set, repr=False)  # in this step
 
     @property
     def seats(self) -> tuple[str, ...]:
@@ -340,6 +345,27 @@ class SeatPeers:
         keys = {peer: self._public(peer) for peer in messages}
         return envelope.seal_all(messages, self._context(self.holder, label), keys, self.identity.signer)
 
+    def announce(self, label: str, content: bytes, messages: Mapping[str, bytes]) -> tuple[str, dict[str, str]]:
+        """A message for everybody, and messages for several peers under one label: all under one signature.
+
+        Raises:
+            EnvelopeError: one is too large, or a peer has no seat.
+        """
+        keys = {peer: self._public(peer) for peer in messages}
+        context = self._context(self.holder, label)
+        return envelope.announce(content, messages, context, keys, self.identity.signer)
+
+    def announced(self, peer: str, label: str, text: str) -> bytes:
+        """What a seat said for everybody, with what it sealed.
+
+        Raises:
+            EnvelopeError: it did not sign it for this run under this label.
+            MldsaKeyUnknownError, MldsaKeyRevokedError, ...: the key of the peer does not count.
+        """
+        self._public(peer)
+        context, both = self._context(peer, label), self.manifest.hybrid
+        return envelope.announced(text, context, self._sender(peer), self._now, both=both, proven=self._proven)
+
     def open(self, peer: str, label: str, sealed: str) -> bytes:
         """A message of one peer.
 
@@ -349,7 +375,8 @@ class SeatPeers:
         """
         self._public(peer)
         context, sender = self._context(peer, label, self.holder), self.identity.member(peer)
-        return envelope.open_sealed(sealed, context, self._secret, sender, self._now, both=self.manifest.hybrid)
+        both, proven = self.manifest.hybrid, self._proven
+        return envelope.open_sealed(sealed, context, self._secret, sender, self._now, both=both, proven=proven)
 
     def sign(self, label: str, content: bytes) -> str:
         """A message for everybody, signed and not sealed.
@@ -367,8 +394,8 @@ class SeatPeers:
             MldsaKeyUnknownError, MldsaKeyRevokedError, ...: the key of the peer does not count.
         """
         self._public(peer)
-        sender = self.identity.own(peer) if peer == self.holder else self.identity.member(peer)
-        return envelope.proven(text, self._context(peer, label), sender, self._now, both=self.manifest.hybrid)
+        context, both = self._context(peer, label), self.manifest.hybrid
+        return envelope.proven(text, context, self._sender(peer), self._now, both=both)
 
     def pair(self, peer: str, label: str, seed: bytes, sealed: str) -> bytes:
         """The secret with one peer: the seat with the lower DID drew the seed and sealed it for the other.
@@ -383,6 +410,9 @@ class SeatPeers:
     def _context(self, sender: str, label: str, recipient: str = "") -> Context:
         return Context(self.manifest.run, self.manifest.digest, sender, recipient, label)
 
+    def _sender(self, peer: str) -> Member:
+        return self.identity.own(peer) if peer == self.holder else self.identity.member(peer)
+
     @property
     def _now(self) -> datetime:
         return self.identity.clock.now()
@@ -395,8 +425,7 @@ class SeatPeers:
     @cached_property
     def _keys(self) -> Mapping[str, SeatKey]:
         self.begin()
-        read = manifests.read_keys(self.texts, self.manifest, self.identity.member, self._now)
-        return {key.site: key for key in read}
+        return self.proven_keys.read(self.texts, self.manifest, self.identity.member, self._now)
 
     @cached_property
     def _secret(self) -> EnvelopeKey:

@@ -17,10 +17,11 @@ from datetime import timedelta
 from functools import partial
 
 from medspace.connector.ports import FactsOf
-from medspace.connector.usage import brakes
+from medspace.connector.usage import brakes, disclosures
 from medspace.connector.usage.calls import Admitted, Call, Holder, Refusal, task_name
 from medspace.connector.usage.checking import Checking
 from medspace.connector.usage.conditions import Conditions, Grounds
+from medspace.connector.usage.conditions.numbers import given
 from medspace.connector.usage.conditions.questions import allowance
 from medspace.connector.usage.contents import Contents
 from medspace.connector.usage.door import Door
@@ -43,6 +44,7 @@ from medspace.connector.usage.parts import PartsDoor, UseParts
 from medspace.connector.usage.ports import Changes, Place, Runners
 from medspace.connector.usage.recollection import Recollection
 from medspace.connector.usage.recovery import Recovery
+from medspace.connector.usage.repeats import NearRepeat, all_near, near
 from medspace.connector.usage.requests import Requests
 from medspace.connector.usage.seats import Identity, Seats
 from medspace.connector.usage.states import StepState
@@ -216,6 +218,10 @@ class UsageControl:
         """How many questions an asset was asked, over all users, and how many it still answers this year."""
         return allowance(tx, self._grounds, asset, self._clock.now())
 
+    def given(self, tx: Transaction, asset: str) -> disclosures.Given:
+        """How many numbers that persons stand behind an asset has given, over all users, and how many it may."""
+        return given(tx, self._grounds, asset)
+
     def progress(self, question: Question) -> Progress | None:
         """How far the engine of a step is, if it is worked on and its engine says so."""
         lead = self._going.get(question.job, question.asked)
@@ -281,7 +287,26 @@ class UsageControl:
         admitted = await self._database.write(lambda tx: self._door.admit(tx, call, said, admission, now))
         if isinstance(admitted, Refusal):
             raise self._holder.refused(call.job, admitted)
+        if isinstance(admitted, Admitted) and admitted.number == 1:
+            await self._warn(admitted)
         return admitted
+
+    async def _warn(self, admitted: Admitted) -> None:
+        """Tell the holder of a use whose task nearly repeats one that was answered before."""
+        admission, task = admitted.admission, admitted.step.task
+        engine = self._engines[admission.kind, task_name(admitted.step)]
+        before = self._notebook.tasks(admission.asset, self._clock.now())
+        find = partial(near, task, admission.entry, before, engine)
+        found = await self._runners.threads.call(admission.use, find) if before else None
+        if found is not None:
+            self._holder.warn(admission.id, found.earlier, found.differs)
+
+    async def near_repeats(self, asset: str) -> list[NearRepeat]:
+        """The tasks of the last year that only one thing tells apart from one that an asset had answered before."""
+        await self._notebook.open_history(self._database, asset)
+        tasks = self._notebook.tasks(asset, self._clock.now())
+        engines = {name: self._engines.get((kind, name)) or make() for (kind, name), make in self._makers.items()}
+        return await self._runners.threads.call(asset, lambda: all_near(tasks, engines)) if tasks else []
 
     async def _to_the_end(self, lead: Lead, job: Job, admitted: Admitted, place: Place) -> Release:
         lead.state = StepState.WORKING

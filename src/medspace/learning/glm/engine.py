@@ -13,7 +13,7 @@ import numpy as np
 from medspace.core.canonical import JsonObject
 from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_SUMS, OutputForm, StepLimits, Workplace
 from medspace.core.material import Form
-from medspace.core.text import msgid
+from medspace.core.text import Text, msgid
 from medspace.core.usage import Admission, Output, Step
 from medspace.learning.glm.answers import (
     EVALUATION,
@@ -30,6 +30,7 @@ from medspace.learning.glm.evaluation import quality, scores, tally
 from medspace.learning.glm.judging import Judge, Question, invalid
 from medspace.learning.glm.masked import MaskedGlms
 from medspace.learning.glm.maths import curvature, losses, moments
+from medspace.learning.glm.nearness import difference
 from medspace.learning.glm.summing import GlmSumming
 from medspace.learning.glm.task import GlmTask, parse
 from medspace.learning.glm.weighing import Weighed
@@ -91,6 +92,19 @@ class GlmEngine:
             TaskInvalidError: with the field and what is wrong with it.
         """
         parse(task)
+
+    def numbers(self, task: JsonObject) -> int:
+        """Coefficients and covariance of a model, or the sums of one round (`core.engine.Counting`).
+
+        A column may be left out in the fit, so those that only some tables make count nothing.
+        """
+        read = parse(task)
+        width = read.intercept + sum(max(len(feature.levels) - 1, 1) for feature in read.features)
+        return width + width * (width + 1) // 2
+
+    def difference(self, one: JsonObject, other: JsonObject) -> Text | None:
+        """One feature, level, threshold or share held out (`core.engine.Comparing`)."""
+        return difference(parse(one), parse(other))
 
     def columns(self, step: Step) -> frozenset[str]:
         """Outcome and features of the task; what is asked in a round names no others (`core.engine.Reading`)."""

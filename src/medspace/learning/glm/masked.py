@@ -121,6 +121,10 @@ class MaskedGlm:
             return following.after_moments(self.task, stand, moments_total(self.task, total)).written()
         return following.after_evaluation(stand, evaluation_total(self.task, total)).written()
 
+    def without(self, state: State) -> State | None:
+        """The fit begins again, unless all that is left is to measure it, or nothing was asked yet."""
+        return self.first() if following.read(state).phase is Phase.NEWTON else None
+
     def persons(self, state: State) -> int:
         """Those of the fit, at all sites."""
         return following.read(state).persons

@@ -11,6 +11,7 @@ the task, the totals before, `MOST_ROWS` of one site and the largest numbers tha
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import accumulate, pairwise
 
 from medspace.core.text import Text, msgid
@@ -24,6 +25,7 @@ MOST_TOTAL = 2**40  # rows over all sites
 MOST_VALUE = 10**8  # of a number of a feature or a count, absolute
 MOST_MEASURED = 10**7  # of a gaussian target, absolute
 FINER = 10  # bins of the predictor per bin of a run whose sites are seen one by one
+KEPT = 16  # shapes of each kind
 SLACK = 20  # bits; totals of floats contradict each other where they differ by more than 2^-20
 
 
@@ -86,6 +88,7 @@ def thresholds(task: GlmTask) -> int:
     return task.evaluation.thresholds * FINER
 
 
+@lru_cache(maxsize=KEPT)
 def moments_shape(task: GlmTask) -> Shape:
     """The vector of the first question."""
     coded = [feature.coded for feature in task.features for _ in feature.columns]
@@ -96,6 +99,7 @@ def moments_shape(task: GlmTask) -> Shape:
     return _shape([*largest, MOST_ROWS * target])
 
 
+@lru_cache(maxsize=KEPT)
 def newton_shape(task: GlmTask, width: int, rows: int) -> Shape:
     """The vector of a Newton question to a fit of so many rows.
 
@@ -109,6 +113,7 @@ def newton_shape(task: GlmTask, width: int, rows: int) -> Shape:
     return _shape([own, own * limits.loss, *gradient, *hessian])
 
 
+@lru_cache(maxsize=KEPT)
 def evaluation_shape(task: GlmTask, rows: int) -> Shape:
     """The vector of the last question. Of rows that were held out a site has hardly more than all fitted ones."""
     limits, own = LIMITS[task.family], min(2 * rows + 2**20, MOST_ROWS)
@@ -217,10 +222,12 @@ class Check:
         self.that(total[1] >= -_slack(rows << FRACTION), msgid("its deviance is negative"))
         diagonal = [row[k] for k, row in enumerate(found.hessian)]
         self.that(all(value >= 0 for value in diagonal), msgid("its Hessian is no Hessian"))
-        for k, row in enumerate(found.hessian):
-            for j in range(k):
-                most = diagonal[k] * diagonal[j]
-                self.that(row[j] * row[j] <= most + _slack(most) + ONE, msgid("its Hessian is no Hessian"))
+        fits = all(  # by Cauchy and Schwarz
+            value * value <= (most := own * other) + (most >> SLACK) + ONE
+            for row, own in zip(found.hessian, diagonal, strict=True)
+            for value, other in zip(row, diagonal, strict=True)
+        )
+        self.that(fits, msgid("its Hessian is no Hessian"))
         if self.task.intercept:
             self._intercept(found, rows << FRACTION)
 

@@ -14,6 +14,7 @@ round and part of one pair. Both ends of the pair make the same stream, which is
 
 from collections.abc import Iterator
 from enum import StrEnum
+from functools import lru_cache
 
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -63,8 +64,8 @@ def self_seed(own_secret: bytes, manifest_digest: str, round: int, part: str, si
 
 def commitment(kind: Kind, value: bytes, manifest_digest: str, round: int, part: str, *names: str) -> str:  # noqa: A002
     """The commitment to a seed or a share, as `sha256:` and hex digits; `names` as the kind says."""
-    label = f"{_VERSION}, commitment: {kind}"
-    return digest_bytes(_framed(label, value, manifest_digest, round, part, *names))
+    before, after = _around(kind, manifest_digest, round, part)
+    return digest_bytes(before + _field(value) + after + _names(names))
 
 
 def committed(said: str, kind: Kind, value: bytes, manifest_digest: str, round: int, part: str, *names: str) -> bool:  # noqa: A002
@@ -122,16 +123,27 @@ def _derived(kind: Kind, secret: bytes, *fields: str | int) -> bytes:
     return HKDF(algorithm=SHA256(), length=SEED_BYTES, salt=None, info=info).derive(secret)
 
 
+# The commitments of one round and part differ in the value and the names only; a list of sites has few names.
+@lru_cache(maxsize=16)
+def _around(kind: Kind, manifest_digest: str, round: int, part: str) -> tuple[bytes, bytes]:  # noqa: A002
+    return _field(f"{_VERSION}, commitment: {kind}"), _framed(manifest_digest, round, part)
+
+
+@lru_cache(maxsize=4096)
+def _names(names: tuple[str, ...]) -> bytes:
+    return _framed(*names)
+
+
 def _framed(*fields: bytes | str | int) -> bytes:
     """Fields in an order that the first one, the label, stands for; each after its length in 8 bytes."""
-    raw = [_raw(field) for field in fields]
-    return b"".join(len(each).to_bytes(8, "big") + each for each in raw)
+    return b"".join(map(_field, fields))
 
 
-def _raw(field: bytes | str | int) -> bytes:
+def _field(field: bytes | str | int) -> bytes:
     if isinstance(field, int):
-        return field.to_bytes(8, "big")
-    return field.encode() if isinstance(field, str) else field
+        field = field.to_bytes(8, "big")
+    raw = field.encode() if isinstance(field, str) else field
+    return len(raw).to_bytes(8, "big") + raw
 
 
 def _check_seed(seed: bytes) -> None:

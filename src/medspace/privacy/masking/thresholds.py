@@ -46,7 +46,7 @@ class Thresholds:
     def problem(self) -> Text | None:
         """Why masks under these numbers would not protect; None where they do."""
         if self.colluders < 0:
-            return Text(msgid("the number of sites that may collude is below 0"))
+            return Text(msgid("the number of sites that may tell what they see is below 0"))
         if self.min_sites < LEAST_SITES:
             sentence = msgid(
                 "a sum over {found} sites lets each of them subtract its own part and read the others: at least "
@@ -71,8 +71,8 @@ class Thresholds:
         if survivors >= self.fewest_survivors:
             return None
         sentence = msgid(
-            "of {seats} sites {survivors} are left, and {fewest} are needed: {opening} to open, and {min_sites} in "
-            "the sum beside the {colluders} that may collude"
+            "of {seats} sites {survivors} are left, and {fewest} are needed: {opening} to open the sum, and "
+            "{min_sites} in it besides the {colluders} that may tell what they see"
         )
         facts = {
             "seats": self.seats,
@@ -96,9 +96,9 @@ class Thresholds:
             sentence = msgid("{seats} sites are too few: a sum must be over {min_sites} at least")
             return Text(sentence, facts)
         sentence = msgid(
-            "{seats} sites are too few where {colluders} may collude: a sum must be over {min_sites} others at "
-            "least, so {fewest} sites are the fewest, and none of them may be lost; {seats} can run only where no "
-            "more than {trusted} may collude, which the contract must say"
+            "{seats} sites are too few: a sum must be over {min_sites} of them besides the {colluders} that may tell "
+            "what they see, so {fewest} are the fewest, and then none of them may be lost; {seats} are enough only "
+            "where the contract says that at most {trusted} of the others may (colluders = {trusted})"
         )
         return Text(sentence, facts)
 
@@ -109,12 +109,15 @@ class Thresholds:
             return Text(msgid("there are {seats} sites, and {opening} would have to open"), facts)
         if self.opening <= self.colluders:
             return Text(
-                msgid("{opening} sites can open, and {colluders} may collude: they would need nobody else"), facts
+                msgid(
+                    "{opening} sites can open a sum, and {colluders} may tell what they see: these need nobody else"
+                ),
+                facts,
             )
         if self.opening < least:
             sentence = msgid(
-                "{opening} of {seats} sites can open, and {colluders} may collude: two different lists of survivors "
-                "could both be opened; at least {least} must open"
+                "{opening} of {seats} sites can open a sum, and {colluders} may tell what they see: two lists of who "
+                "is in it could both be opened; at least {least} must open it"
             )
             return Text(sentence, facts)
         return None

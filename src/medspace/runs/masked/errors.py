@@ -4,10 +4,12 @@ RunError
  |- TotalInvalidError     the total of a round cannot be right; nobody can tell whose fault it is
  `- ProposalInvalidError  the next question does not follow from the total; whoever proposed it is named
 InvalidInputError
- |- MaskedError           a site does not go on
- |   |- MaskedKeysError | OutOfTurnError | SurvivorsError | OpeningsMissingError
+ |- TotalRefusedError     a site does not go on from a total that cannot be right
+ |- MaskedError           a site does not go on; where nothing else is said, whoever carried it all is named
+ |   |- MaskedKeysError | OutOfTurnError | SurvivorsError | OpeningsMissingError | VectorsExchangedError
+ |   |- MasksDifferError      two sites contradict each other; nobody can tell which one lies
  |   `- MessageInvalidError   what another site sent cannot be used; it is named
- |       `- FalseOpeningError
+ |       `- FalseOpeningError | FalseProposalError | ProposalsDifferError
  `- RecordsMalformedError | ModelFileError   a file that an auditor is shown holds something else
 """
 
@@ -47,10 +49,18 @@ class ProposalInvalidError(RunError, ProofError):
         return ProposalInvalidError(self._round, self._reason, site)
 
 
+class TotalRefusedError(InvalidInputError):
+    """A site does not go on from a total that cannot be right."""
+
+    code = TotalInvalidError.code
+    sentence = TotalInvalidError.sentence
+    next_step = TotalInvalidError.next_step
+
+
 class MaskedError(InvalidInputError):
     """A site does not go on with a masked round, as it was brought to it."""
 
-    named = ""  # the DID of whom the log names for it
+    named: str | None = None  # the DID of whom the log names for it: "" nobody, None whoever carried it
 
     code = "masked.refused"
     sentence = msgid("This site does not go on with the masked round: {reason}.")
@@ -85,8 +95,26 @@ class OpeningsMissingError(MaskedError):
     """Too few sites have given what opens a total."""
 
     code = "masked.openings"
-    sentence = msgid("Of {site}, too few sites gave what opens its part of the total.")
+    sentence = msgid("Too few sites gave what opens the part of {site} in the total.")
     next_step = msgid("The coordinator did not carry all messages: resume the run, or start a new one.")
+
+
+class VectorsExchangedError(MaskedError):
+    """A vector beside a step is not the one that its site has signed."""
+
+    code = "masked.vectors"
+    sentence = msgid("The vector that was brought as that of {site} is not the one that it has signed.")
+    next_step = msgid("The coordinator carried another one. Start a new run; do it again with another coordinator.")
+
+
+class MasksDifferError(MaskedError):
+    """Two other sites say different things of the mask that they share."""
+
+    named = ""
+
+    code = "masked.masks_differ"
+    sentence = msgid("{site} and {other} say different things of the mask that they share: one of them lies.")
+    next_step = msgid("Look at the logs of both: each names the other there. Then run without the one that lied.")
 
 
 class MessageInvalidError(MaskedError):
@@ -106,6 +134,13 @@ class FalseOpeningError(MessageInvalidError):
 
     code = "masked.opening"
     sentence = msgid("What {site} opened is not what it had committed to: {reason}.")
+
+
+class ProposalsDifferError(MessageInvalidError):
+    """A site proposed different questions to different sites; it has signed both."""
+
+    code = "masked.proposals_differ"
+    sentence = msgid("{site} cannot be followed: {reason}.")
 
 
 class FalseProposalError(MessageInvalidError):

@@ -7,11 +7,15 @@ anybody; what is wrong here makes a run stop.
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from math import isfinite
+from string import Formatter
+from typing import Annotated, Any, Literal, Self
 
 import msgspec
 
 from medspace.core.canonical import JsonObject
+from medspace.core.errors import MedspaceError
+from medspace.core.hashing import digest
 from medspace.core.limits import KIB
 from medspace.core.parts import Blobs, Part
 from medspace.core.text import Text, msgid
@@ -31,6 +35,7 @@ from medspace.runs.masked.site import (
 from medspace.runs.ports import Answer, Demands, Description, Need, Question, Questions, Result
 
 BLOCK = 256 * KIB
+LONGEST = 256 * KIB  # characters of a signed message, which is brought to all others
 
 
 class Carried(msgspec.Struct, frozen=True):
@@ -95,7 +100,7 @@ class MaskedProcedure:
         question: JsonObject = {"question": carried.question}
         question |= {"proposer": carried.proposer} if carried.proposer else {}
         if carried.next == PROPOSE:
-            return {carried.proposer: Question(PROPOSE, self.kinds.progress, question, message=True)}
+            return {carried.proposer: Question(PROPOSE, self.kinds.progress, question, message=True, ends=ENDED)}
         asked = {
             SHARE: Question(SHARE, SHARED, {}, message=True),
             CONTRIBUTE: Question(CONTRIBUTE, CONTRIBUTED, question, message=True, most=MOST_NUMBERS * RING.size),
@@ -144,6 +149,59 @@ class MaskedProcedure:
         return Result({**made.content, "opened": proof}, made.rows, made.sites)
 
 
+class _Shared(msgspec.Struct, frozen=True):
+    sent: int
+
+
+class _Signed(msgspec.Struct, frozen=True):
+    signed: Annotated[str, msgspec.Meta(max_length=LONGEST)]
+
+
+class _Opened(msgspec.Struct, frozen=True):
+    proposer: str
+
+
+class _Progress(msgspec.Struct, frozen=True):
+    next: Literal["contribute", "result"]
+    objective: Annotated[str, msgspec.Meta(max_length=64)]
+    sites: int
+
+    def __post_init__(self) -> None:
+        if self.objective and not isfinite(float(self.objective)):
+            raise ValueError("no number")
+
+
+class _Ended(msgspec.Struct, frozen=True):
+    code: str
+    facts: dict[str, int]
+
+
+class _Fit(msgspec.Struct, frozen=True):
+    model: JsonObject
+    objectives: list[str]
+    took: list[list[str]]
+
+
+class _Outcome(msgspec.Struct, frozen=True):
+    outcome: JsonObject
+    digest: str
+    signed: str
+    own: JsonObject
+
+    def __post_init__(self) -> None:
+        msgspec.convert(self.outcome, _Fit)
+
+
+_FORMS: Mapping[str, type[msgspec.Struct]] = {
+    SHARE: _Shared,
+    CONTRIBUTE: _Signed,
+    AGREE: _Signed,
+    OPEN: _Opened,
+    PROPOSE: _Progress,
+    RESULT: _Outcome,
+}
+
+
 @dataclass
 class Gathered:
     """What came of one step (`runs.ports.Gathering`)."""
@@ -160,16 +218,21 @@ class Gathered:
         Raises:
             AnswerInvalidError: it is not what the step asks for.
         """
-        values = answer.values
-        wanted = {CONTRIBUTE: "signed", AGREE: "signed", OPEN: "proposer", RESULT: "outcome"}.get(self.before.next)
-        if answer.kind == ENDED or wanted is None or wanted in values:
-            if answer.parts:
-                self.parts[answer.site] = (answer.parts[0].digest, answer.parts[0].size)
-            self.said[answer.site] = {**values, "ended": answer.kind == ENDED}
-            return 0
-        raise AnswerInvalidError(
-            site=answer.site, round=self.number, reason=Text(msgid("it lacks what was asked for"))
-        )
+        form = _Ended if answer.kind == ENDED else _FORMS[self.before.next]
+        try:
+            said = msgspec.convert(answer.values, form)
+            other = isinstance(said, _Outcome) and digest(said.outcome) != said.digest
+        except ValueError:  # also of a form that it has not (msgspec.ValidationError)
+            raise self._invalid(answer, msgid("it lacks what was asked for")) from None
+        if other:
+            raise self._invalid(answer, msgid("it has signed another outcome"))
+        if answer.parts:
+            self.parts[answer.site] = (answer.parts[0].digest, answer.parts[0].size)
+        self.said[answer.site] = {**answer.values, "ended": answer.kind == ENDED}
+        return 0
+
+    def _invalid(self, answer: Answer, sentence: str) -> AnswerInvalidError:
+        return AnswerInvalidError(site=answer.site, round=self.number, reason=Text(sentence))
 
     def state(self, *, lost: bool) -> JsonObject:  # noqa: ARG002 - the sites say who is lost
         """Which step comes next.
@@ -269,13 +332,21 @@ def _named(code: str, facts: object) -> RunError:
         kind = waiting.pop()
         if kind.code == code:
             given = facts if isinstance(facts, dict) else {}
-            return kind(**{name: value for name, value in given.items() if isinstance(value, int)})
+            return _made(kind, {name: value for name, value in given.items() if isinstance(value, int)})
         waiting += kind.__subclasses__()
     return AnswersInvalidError(round=0, reason=Text("{code}", {"code": code}))
 
 
-def _part(digest: str, size: int) -> Part:
-    return Part(digest, MEDIA_TYPE, size)
+def _made(kind: type[RunError], facts: Mapping[str, int]) -> RunError:
+    """An error with these facts; of those that its sentence wants and that are not there, nothing is said."""
+    wanted = {name for _, name, _, _ in Formatter().parse(f"{kind.sentence}{kind.next_step}") if name}
+    error = kind.__new__(kind)
+    MedspaceError.__init__(error, **dict.fromkeys(wanted, "-") | dict(facts))
+    return error
+
+
+def _part(name: str, size: int) -> Part:
+    return Part(name, MEDIA_TYPE, size)
 
 
 def _written(carried: Carried) -> JsonObject:

@@ -15,7 +15,8 @@ from medspace.core.canonical import JsonObject
 from medspace.core.decoding import read_json
 from medspace.core.hashing import digest_bytes
 from medspace.core.text import Text, msgid
-from medspace.runs.masked.errors import MessageInvalidError
+from medspace.runs.masked.errors import MaskedError, MessageInvalidError
+from medspace.trust.envelope import unproven
 
 SHARE, CONTRIBUTE, AGREE, OPEN, PROPOSE, RESULT = "share", "contribute", "agree", "open", "propose", "result"
 STEPS = (SHARE, CONTRIBUTE, AGREE, OPEN, PROPOSE, RESULT)
@@ -24,6 +25,7 @@ ROWLESS = frozenset({SHARE, AGREE, OPEN, PROPOSE, RESULT})
 Form = TypeVar("Form")
 _Hash = Annotated[str, msgspec.Meta(pattern=r"^sha256:[0-9a-f]{64}\Z")]
 _Words = Annotated[str, msgspec.Meta(max_length=limits.STEP)]
+_Signed = Annotated[str, msgspec.Meta(max_length=16 * limits.KIB)]
 _Number = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 Hex = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{0,256}\Z")]
 
@@ -38,7 +40,8 @@ class Contribution(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `digest` is that of the bytes of the vector, `words` these themselves (base64), or "" where they are a part beside
     it; `pairs` has the hash of the round seed with each peer, `own` that of
-    the seed of the site's own mask, `shares` that of the share of it which each seat holds.
+    the seed of the site's own mask, `shares` that of the share of it which each seat holds. `follows` is what the
+    site that proposed this question signed of it, "" of the first: so that nobody is told another one.
     """
 
     question: _Number
@@ -47,6 +50,7 @@ class Contribution(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     own: _Hash
     pairs: dict[str, _Hash]
     shares: dict[str, _Hash]
+    follows: _Signed = ""
 
 
 class SurvivorList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,10 +68,14 @@ class Opening(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Proposal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the next question is to be, with the opening of the site that proposes it."""
+    """What the next question is to be, with the opening of the site that proposes it.
+
+    `said` is the digest of the proposal, signed for everybody.
+    """
 
     opening: Opening
     proposal: JsonObject
+    said: _Signed
 
 
 class SharedSeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,6 +101,14 @@ def read(content: bytes, form: type[Form], site: str) -> Form:
         raise MessageInvalidError(site=site, reason=Text(msgid("it has not the form of its step"))) from None
 
 
+def said(text: str) -> bytes:
+    """What a signed message says, whoever signed it, "" if it is none: for one that this site says it has made."""
+    try:
+        return unproven(text)
+    except (ValueError, IndexError):
+        return b""
+
+
 def hashed(text: str) -> str:
     """The hash by which a signed message is named."""
     return digest_bytes(text.encode())
@@ -113,12 +129,12 @@ def carried(inputs: Mapping[str, object]) -> Texts:
     """The inputs of a step.
 
     Raises:
-        MessageInvalidError: they are no such thing.
+        MaskedError: they are no such thing.
     """
     try:
         return msgspec.convert(inputs, Texts)
     except msgspec.ValidationError:
-        raise MessageInvalidError(site="-", reason=Text(msgid("the inputs have not the form of the step"))) from None
+        raise MaskedError(reason=Text(msgid("the inputs have not the form of the step"))) from None
 
 
 def proposer(manifest: str, question: int, survivors: Sequence[str]) -> str:

@@ -12,11 +12,12 @@ from medspace.core.text import Text, msgid
 from medspace.privacy.masking.errors import ShareInvalidError
 from medspace.privacy.masking.masks import unmasked
 from medspace.privacy.masking.ring import Ring
-from medspace.privacy.masking.seeds import Kind, commitment, committed
+from medspace.privacy.masking.seeds import SEED_BYTES, Kind, commitment, committed
 from medspace.privacy.masking.shamir import Share, join
 from medspace.privacy.masking.thresholds import Thresholds
 from medspace.runs.masked.errors import (
     FalseOpeningError,
+    MasksDifferError,
     MessageInvalidError,
     OpeningsMissingError,
     SurvivorsError,
@@ -79,7 +80,8 @@ def check_contributions(
     """Whether what all contributed fits together, and what was shared with this site fits what its sender says.
 
     Raises:
-        MessageInvalidError: it does not; who is named has lied, or shares a lie with this site.
+        MessageInvalidError: it does not; who is named has lied to this site.
+        MasksDifferError: two others contradict each other.
     """
     peers = set(table.seats)
     for site, said in contributions.items():
@@ -93,10 +95,10 @@ def check_contributions(
             raise _invalid(site, msgid("its mask with this site is another one than agreed"))
         if not table.committed(said.shares[table.me], Kind.SHARE, held[site], question, site, table.me):
             raise _invalid(site, msgid("the share that it gave this site is not the one that it had committed to"))
-        for other in contributions.keys() - {site, table.me}:
+    for site, said in contributions.items():
+        for other in contributions.keys() - {site}:
             if said.pairs[other] != contributions[other].pairs[site]:
-                facts = {"other": other}
-                raise _invalid(site, msgid("its mask with {other} is another one than that says"), **facts)
+                raise MasksDifferError(site=min(site, other), other=max(site, other))
 
 
 def agreed(
@@ -188,7 +190,10 @@ def _pair_seed(
         raise OpeningsMissingError(site=site)
     text = openings[site].pairs[gone]
     seed = bytes.fromhex(text) if _is_hex(text) else b""
-    if not table.committed(known.pairs[site][gone], Kind.PAIR, seed, question, *table.pair(site, gone)):
+    # Nobody has the other end of this mask any more, so that it may have committed to anything.
+    if len(seed) != SEED_BYTES or not table.committed(
+        known.pairs[site][gone], Kind.PAIR, seed, question, *table.pair(site, gone)
+    ):
         raise FalseOpeningError(site=site, reason=Text(msgid("its seed with {other}"), {"other": gone}))
     return seed
 

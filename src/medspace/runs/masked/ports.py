@@ -84,6 +84,13 @@ class Summed(Protocol):
         """
         ...
 
+    def without(self, state: State) -> State | None:
+        """Where the task goes on once sites have left: what it found with them is no longer a fit of those left.
+
+        None: what was found stands, and the total of those who are left answers the question of the state.
+        """
+        ...
+
     def persons(self, state: State) -> int:
         """How many persons stand behind the totals so far; 0 before the first."""
         ...

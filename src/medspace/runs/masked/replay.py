@@ -196,23 +196,27 @@ def _compared(table: _Table) -> Iterator[Finding]:
 
 def _followed(summed: Summed, chain: Mapping[int, _Proven]) -> Iterator[Finding]:
     """Each question of one holder's records; behind a gap each is taken as it says that it began."""
-    state, last = summed.first(), 0
+    state, before = summed.first(), 0
+    sites: int | None = 0
     for question, one in sorted(chain.items()):
         record = one.record
-        if question == last + 1 and _digest(record.state) != _digest(state):
+        if question != before + 1:
+            sites = None  # how many were in the total before is not shown
+        elif _digest(record.state) != _digest(state):
             yield FOLLOWED.failed(one.place, "other_state", OTHER_STATE, site=one.site, question=question)
-        else:
-            yield _again(summed, one)
+        yield _again(summed, one, sites)
         if record.following is None:
             return
-        state, last = record.following, question
+        state, before, sites = record.following, question, len(record.sites)
 
 
-def _again(summed: Summed, one: _Proven) -> Finding:
+def _again(summed: Summed, one: _Proven, before: int | None) -> Finding:
+    """The arithmetic of one question; `before` is how many sites were in the total before it, if that is known."""
     record, reason = one.record, Text("")
     found: tuple[str, str] | None = None
     try:
-        found = _differs(record, _following(summed, record, record.numbers))
+        if not _begins_again(summed, record, before):
+            found = _differs(record, _following(summed, record, record.numbers))
     except ProposalInvalidError as error:
         found, reason = ("not_followed", NOT_FOLLOWED), error.of(record.proposer).text
     except MedspaceError as error:  # of a run that ended with it, that is what the sites found too
@@ -225,6 +229,14 @@ def _again(summed: Summed, one: _Proven) -> Finding:
         return FOLLOWED.verified(one.place)
     facts = {"site": one.site, "proposer": record.proposer}
     return FOLLOWED.failed(one.place, *found, **facts, question=record.question, reason=reason)
+
+
+def _begins_again(summed: Summed, record: Record, before: int | None) -> bool:
+    """Whether the task began again, as it may where fewer sites are in a total than in the one before."""
+    if record.following is None or (before is not None and len(record.sites) >= before):
+        return False
+    again = summed.without(record.state)
+    return again is not None and _digest(again) == _digest(record.following)
 
 
 def _differs(record: Record, following: State) -> tuple[str, str] | None:

@@ -8,7 +8,8 @@ changes in the transaction that lets an answer go.
 import base64
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -37,7 +38,11 @@ from medspace.runs.masked.errors import (
     OpeningsMissingError,
     OutOfTurnError,
     ProposalInvalidError,
+    ProposalsDifferError,
     SurvivorsError,
+    TotalInvalidError,
+    TotalRefusedError,
+    VectorsExchangedError,
 )
 from medspace.runs.masked.memory import Agreed, Masks, Remembered, Turn, changed, kept, recalled
 from medspace.runs.masked.messages import (
@@ -57,6 +62,7 @@ from medspace.runs.masked.messages import (
 from medspace.runs.masked.opening import Opened, Table
 from medspace.runs.masked.ports import Asked, MaskedTask, Shape, State, Summed
 from medspace.runs.masked.records import SALT_BYTES, Record
+from medspace.trust.errors import EnvelopeError, EnvelopeUnreadableError
 
 RING = Ring(192)  # 96 bits behind the point, and room for sums of squares: no scale has to be agreed on
 SHARED, CONTRIBUTED, AGREED_TO, OPENED = "masked.share", "masked.contribution", "masked.agreement", "masked.opening"
@@ -119,11 +125,19 @@ class MaskedSite:
         try:
             return _STEPS[step.name](sitting)
         except MaskedError as error:  # what was left out, repeated or exchanged, was so by who carries it all
-            error.named = error.named or workplace.keys.terms.coordinator
+            error.named = workplace.keys.terms.coordinator if error.named is None else error.named
             raise
+        except EnvelopeUnreadableError as error:
+            raise MessageInvalidError(str(error.facts["sender"]), error.text) from error
+        except EnvelopeError as error:  # of those who sign what they send, nobody sent this
+            refused = MaskedError(reason=error.text)
+            refused.named = workplace.keys.terms.coordinator
+            raise refused from error
         except ProposalInvalidError as error:
             raise FalseProposalError(**_said(error)) from error
-        except RunError as error:  # the total is no good: nobody can tell whose fault it is
+        except TotalInvalidError as error:  # nobody can tell whose fault it is
+            raise TotalRefusedError(**error.facts) from error
+        except RunError as error:
             raise InvalidInputError(reason=error.text) from error
 
 
@@ -145,12 +159,13 @@ class _Sitting:
     step: Step
     workplace: Workplace
     keys: Peers
+    proposals: dict[tuple[str, int, str], Proposal] = field(default_factory=dict)  # those that were opened
 
-    @property
+    @cached_property
     def summed(self) -> Summed:
         return self.site.task.summed(self.step.task)
 
-    @property
+    @cached_property
     def table(self) -> Table:
         keys, terms = self.keys, self.keys.terms
         thresholds = Thresholds.for_seats(len(keys.seats), terms.colluders, max(terms.min_sites, LEAST_SITES))
@@ -198,8 +213,7 @@ class _Sitting:
         numbers, persons = self._sums(asked, shape, memory.question)
         own = self._own(asked, memory.question)
         masks, contribution, shares, vector = self._masked(memory, numbers)
-        text = self.keys.sign(label(memory.question, CONTRIBUTE), messages.written(contribution))
-        sealed = self.keys.seal_all(shares, label(memory.question, CONTRIBUTE))
+        text, sealed = self.keys.announce(label(memory.question, CONTRIBUTE), messages.written(contribution), shares)
         remembered = changed(
             memory,
             turn=Turn.CONTRIBUTED,
@@ -266,6 +280,7 @@ class _Sitting:
                 for peer, seed in pairs.items()
             },
             shares={site: table.commitment(Kind.SHARE, value, question, me, site) for site, value in shares.items()},
+            follows=memory.follows,
         )
         sent = {peer: messages.written(SharedSeed(share.hex())) for peer, share in shares.items() if peer != me}
         return Masks(own, pairs, "", shares[me]), contribution, sent, vector
@@ -282,6 +297,8 @@ class _Sitting:
             raise SurvivorsError(reason=Text(msgid("what it says this site contributed is not what it did")))
         contributions = {site: self._contribution(site, text, question) for site, text in texts.items()}
         opening.check_survivors(table, contributions)
+        for site, said in contributions.items():
+            self._check_follows(site, said.follows, memory)
         self._check_fewer(memory.agreed, texts)
         held = self._held(memory.agreed, contributions, question)
         opening.check_contributions(table, question, contributions, masks, held)
@@ -305,6 +322,33 @@ class _Sitting:
         if not same or len(texts) >= len(before.survivors):
             raise OutOfTurnError(turn=Turn.AGREED.value)
 
+    def _check_follows(self, site: str, said: str, memory: Remembered) -> None:
+        """Whether a site answers the same question: each shows what whoever proposed it had signed.
+
+        Raises:
+            ProposalsDifferError: that one has signed two of them.
+            SurvivorsError: there are two proposals of two sites.
+            MessageInvalidError: the site shows what nobody has signed.
+        """
+        if said == memory.follows:
+            return
+        name = label(memory.question - 1, PROPOSE)
+        proposer = next((seat for seat in self.keys.seats if self._signed_by(seat, name, said)), None)
+        if proposer is None or not memory.led:
+            raise MessageInvalidError(site=site, reason=Text(msgid("it answers a question that nobody proposed")))
+        if proposer != memory.led:
+            raise SurvivorsError(reason=Text(msgid("the sites were brought the proposals of two of them")))
+        if self.keys.proven(proposer, name, said) != self.keys.proven(proposer, name, memory.follows):
+            reason = Text(msgid("it has proposed different questions to different sites"))
+            raise ProposalsDifferError(site=proposer, reason=reason)
+
+    def _signed_by(self, site: str, name: str, text: str) -> bool:
+        try:
+            self.keys.proven(site, name, text)
+        except EnvelopeError:
+            return False
+        return True
+
     def _held(
         self, before: Agreed | None, contributions: Mapping[str, Contribution], question: int
     ) -> dict[str, bytes]:
@@ -317,7 +361,8 @@ class _Sitting:
     def _contribution(self, site: str, text: str, question: int) -> Contribution:
         if site not in self.keys.seats:
             raise SurvivorsError(reason=Text(msgid("it names others than the seats of the run")))
-        content = self.keys.proven(site, label(question, CONTRIBUTE), text)
+        own = site == self.keys.holder  # of which the hash was just compared
+        content = messages.said(text) if own else self.keys.announced(site, label(question, CONTRIBUTE), text)
         return messages.read(content, Contribution, site)
 
     def _share(self, site: str, question: int) -> bytes:
@@ -333,11 +378,13 @@ class _Sitting:
                 beside = stack.enter_context(self.workplace.blobs.open(self.step.parts[0]))
 
             def words(site: str) -> Words:
-                said = contributions[site]
+                said, size = contributions[site], count * RING.size
                 content = _decoded(said.words)
-                if not said.words and beside is not None:
-                    content = beside.read(count * RING.size)
-                if digest_bytes(content) != said.digest or len(content) != count * RING.size:
+                if not said.words:
+                    content = b"" if beside is None else beside.read(size)
+                    if digest_bytes(content) != said.digest:
+                        raise VectorsExchangedError(site=site)
+                if digest_bytes(content) != said.digest or len(content) != size:
                     raise MessageInvalidError(site=site, reason=Text(msgid("its vector is not what it has signed")))
                 return RING.from_bytes(content, count)
 
@@ -354,7 +401,8 @@ class _Sitting:
         if texts.keys() != known.survivors.keys():
             raise SurvivorsError(reason=Text(msgid("not all of those who are in it have signed it")))
         for site, text in texts.items():
-            if self.keys.proven(site, label(question, AGREE), text) != content:
+            own = site == self.keys.holder  # which has signed what it remembers, whatever it is brought
+            if (messages.said(text) if own else self.keys.proven(site, label(question, AGREE), text)) != content:
                 raise SurvivorsError(reason=Text(msgid("{site} has signed another one"), {"site": site}))
         gift = opening.given(known, masks)
         receivers = [site for site in known.survivors if site != self.keys.holder]
@@ -375,13 +423,13 @@ class _Sitting:
         shown = self._opened(memory, known)
         noted = {"survivors": digest_bytes(base64.b64decode(known.signed)), "openings": shown.digest}
         try:
-            self.summed.check(memory.state, shown.numbers, len(known.survivors))
-            following, proposal = self._followed(memory, known, shown)
+            following, proposal, _ = self._led_to(memory, known, shown)
             ended = self.summed.asked(following) is None
         except RunError as error:  # the total leads nowhere: that is all that the user hears
             said: JsonObject = {"question": question, "code": error.code, "facts": _numbers(error.facts)}
             return Output(ENDED, said, 0, noted=noted, record=self._record(memory, known, shown.numbers))
-        message = messages.written(Proposal(gift, proposal))
+        follows = self.keys.sign(label(question, PROPOSE), _digest(proposal))
+        message = messages.written(Proposal(gift, proposal, follows))
         receivers = [site for site in known.survivors if site != self.keys.holder]
         sealed = self.keys.seal_all(dict.fromkeys(receivers, message), label(question, PROPOSE))
         said = {
@@ -390,11 +438,10 @@ class _Sitting:
             "objective": self.summed.objective(following) or "",
             "sites": len(known.survivors),
         }
-        remembered = changed(memory, turn=Turn.PROPOSED, following=following)
-        persons, record = (
-            self.summed.persons(following),
-            self._record(memory, known, shown.numbers, proposal, following),
-        )
+        remembered = changed(memory, turn=Turn.PROPOSED, following=following, follows=follows)
+        # Persons of before, where it began again.
+        persons = self.summed.persons(following) or self.summed.persons(memory.state)
+        record = self._record(memory, known, shown.numbers, proposal, following)
         return Output(
             self.site.progress, said, persons, memory=kept(remembered), outbox=sealed, noted=noted, record=record
         )
@@ -416,11 +463,13 @@ class _Sitting:
             raise OutOfTurnError(turn=memory.turn.value)
         noted = {"survivors": digest_bytes(base64.b64decode(known.signed))}
         if memory.following is not None:
-            following = memory.following
+            following, follows, led = memory.following, memory.follows, self.keys.holder
+        elif self._proposer(known, memory.question) == self.keys.holder:  # the others do not know yet what follows
+            raise OutOfTurnError(turn=memory.turn.value)
         else:
             shown = self._opened(memory, known)
-            self.summed.check(memory.state, shown.numbers, len(known.survivors))
-            following, proposal = self._followed(memory, known, shown)
+            following, proposal, follows = self._led_to(memory, known, shown)
+            led = self._proposer(known, memory.question)
             noted["openings"] = shown.digest
             record = self._record(memory, known, shown.numbers, proposal, following)
         after = changed(
@@ -429,6 +478,8 @@ class _Sitting:
             question=memory.question + 1,
             state=following,
             following=None,
+            follows=follows,
+            led=led,
             masks=None,
             agreed=None,
             opening=None,
@@ -475,22 +526,52 @@ class _Sitting:
         return messages.read(self.keys.open(site, label(question, OPEN), sent), Opening, site)
 
     def _proposal(self, site: str, question: int, sent: str) -> Proposal:
-        return messages.read(self.keys.open(site, label(question, PROPOSE), sent), Proposal, site)
+        """What a site proposed; opened once, for its opening and for what it proposes."""
+        known = (site, question, sent)
+        if known not in self.proposals:
+            opened = self.keys.open(site, label(question, PROPOSE), sent)
+            self.proposals[known] = messages.read(opened, Proposal, site)
+        return self.proposals[known]
 
-    def _followed(self, memory: Remembered, known: Agreed, shown: Opened) -> tuple[JsonObject, JsonObject]:
-        """The state that the total leads to, and what was proposed: by this site, or by the one whose turn it was."""
+    def _led_to(self, memory: Remembered, known: Agreed, shown: Opened) -> tuple[JsonObject, JsonObject, str]:
+        """Where a total leads; what was proposed, here or by whose turn it was; and what that one signed of it.
+
+        A total of fewer sites than before may lead back to the beginning, whatever anybody proposes.
+        """
+        fewer = bool(memory.took) and len(known.survivors) < len(memory.took[-1])
+        again = self.summed.without(memory.state) if fewer else None
+        if again is None:
+            self.summed.check(memory.state, shown.numbers, len(known.survivors))
         site = self._proposer(known, memory.question)
         if site == self.keys.holder:
-            proposal = self.summed.propose(memory.state, shown.numbers)
+            proposal = {} if again is not None else self.summed.propose(memory.state, shown.numbers)
+            follows = ""
         else:
-            sent = self.step.inbox.get(site)
-            if sent is None:
-                raise OpeningsMissingError(site=site)
-            proposal = self._proposal(site, memory.question, sent).proposal
+            proposal, follows = self._proposed(site, memory.question)
+        if again is not None:
+            return again, proposal, follows
         try:
-            return self.summed.follow(memory.state, shown.numbers, proposal), proposal
+            return self.summed.follow(memory.state, shown.numbers, proposal), proposal, follows
         except ProposalInvalidError as error:
             raise error.of(site) from error
+
+    def _proposed(self, site: str, question: int) -> tuple[JsonObject, str]:
+        """What a site proposes, and what it has signed of that."""
+        sent = self.step.inbox.get(site)
+        if sent is None:
+            raise OpeningsMissingError(site=site)
+        message = self._proposal(site, question, sent)
+        self._check_said(site, question, message)
+        return message.proposal, message.said
+
+    def _check_said(self, site: str, question: int, message: Proposal) -> None:
+        """Whether a proposal is the one that its site has signed for everybody."""
+        try:
+            same = self.keys.proven(site, label(question, PROPOSE), message.said) == _digest(message.proposal)
+        except EnvelopeError:
+            same = False
+        if not same:
+            raise MessageInvalidError(site=site, reason=Text(msgid("it has not signed what it proposes")))
 
     # --- result -----------------------------------------------------------------------------------------------------
     def result(self) -> Output:
@@ -524,6 +605,14 @@ class _Sitting:
         if sent is None:
             raise OpeningsMissingError(site=site)
         return sent
+
+
+def _digest(proposal: JsonObject) -> bytes:
+    """The digest of a proposal, as it is signed; of what has none, nothing."""
+    try:
+        return digest(proposal).encode()
+    except ValueError:
+        return b""
 
 
 def _decoded(words: str) -> bytes:

@@ -6,7 +6,7 @@ import pytest
 from medspace.core.errors import InvalidInputError
 from medspace.privacy.masking.errors import ThresholdsInvalidError
 from medspace.runs.masked.site import RING
-from tests.unit.runs.masked.around import FRACTION, QUESTIONS, Coordinated, LeadsNowhereError, Toy, names, seated
+from tests.masked import FRACTION, QUESTIONS, Coordinated, LeadsNowhereError, Toy, names, seated
 
 NUMBERS = (11, 22, 33, 44)
 

@@ -17,7 +17,7 @@ from medspace.runs.masked import records, replay
 from medspace.runs.masked.errors import RecordsMalformedError, TotalInvalidError
 from medspace.runs.masked.messages import PROPOSE
 from medspace.runs.masked.replay import Records, Shown
-from tests.unit.runs.masked.around import QUESTIONS, USER, Coordinated, Toy, names, seated
+from tests.masked import QUESTIONS, USER, Coordinated, Toy, names, seated
 
 TASK = {"task": "toy"}
 RUN = "urn:run:by-hand"
@@ -256,3 +256,37 @@ def test_the_proposer_records_at_its_turn_and_the_others_at_the_next_question():
     recorded = {site for site, seat in table.sites.items() for _, output in seat.said if output.record is not None}
     asked = {site for site, seat in table.sites.items() for step, _ in seat.said if step.name == PROPOSE}
     assert recorded == asked
+
+
+class Anew(Toy):
+    """A task that begins again once a site has left."""
+
+    def without(self, state):
+        return self.first()
+
+    def asked(self, state):
+        return None if state["question"] > 2 else super().asked(state)  # noqa: PLR2004 - a short one
+
+
+def test_a_task_that_begins_again_with_fewer_sites_has_followed():
+    gone = set()
+    table = Coordinated(
+        seated(range(1, 11), leaving=range(10), toy=Anew()), gone=lambda site, _step, _question: site in gone
+    )
+    table.until("contribute", 2)
+    gone.add(names(10)[4])
+    with suppress(RunError):
+        table.to_the_end()
+    texts = [output.record.decode() for _, output in table.sites[FIRST].said if output.record is not None]
+    found = [records.read(text) for text in texts]
+    assert [len(one.sites) for one in found] == [10, 9, 9, 9]
+    assert found[1].following == Anew().first()
+    assert not wrong(checked({FIRST: texts}, task=Anew()))
+    assert not wrong(checked({FIRST: texts[1:]}, task=Anew()))  # how many there were before is not shown
+    assert wrong(checked({FIRST: texts}, task=Toy())) == {("run.followed.not_followed", FIRST)}
+
+
+def test_with_as_many_sites_as_before_nothing_begins_again(honest):
+    texts = list(honest[FIRST])
+    texts[1] = changed(texts[1], following=Toy().first())
+    assert ("run.followed.other_following", FIRST) in wrong(checked({FIRST: texts}, task=Anew()))

@@ -18,7 +18,7 @@ from medspace.connector.usage.calls import AdmissibleStep, Holder, Visit
 from medspace.connector.usage.model import Job
 from medspace.core.decision import Decision, Verdict
 from medspace.core.store import Transaction
-from medspace.core.usage import Brakes, Grant, Output
+from medspace.core.usage import Brakes, Grant, Output, Step
 from medspace.policy.model import UseRequest
 
 PERMITTED = Decision(Verdict.PERMIT, "permitted")
@@ -35,16 +35,21 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
-    """An output at the gate. `request` says of what kind it is, and how many persons stand behind it."""
+    """An output at the gate. `request` says of what kind it is, and how many persons stand behind it.
+
+    `numbers` is how many numbers of persons it tells anew: none, where it is a message or was answered before.
+    """
 
     job: Job
     agreement: Agreement
     output: Output
     request: UseRequest
+    step: Step
+    numbers: int = 0
 
 
 class Condition(Protocol):
-    """Has a say in uses. Every method but `spend` only reads."""
+    """Has a say in uses. Every method but `spend` and `left` only reads."""
 
     @property
     def narrows(self) -> bool:
@@ -84,6 +89,10 @@ class Condition(Protocol):
         """
         ...
 
+    def left(self, tx: Transaction, leaving: Leaving) -> None:
+        """Note what leaves, in the transaction of `use.released`; called once everything permits it."""
+        ...
+
 
 class Neutral:
     """Has nothing against anything: what a condition has no say in, it takes from here."""
@@ -118,6 +127,9 @@ class Neutral:
         """It may."""
         del tx, leaving
         return PERMITTED
+
+    def left(self, tx: Transaction, leaving: Leaving) -> None:
+        """Nothing is noted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,14 @@
 """A table of sites that add up under masks, all in one process: real keys, real masks, a coordinator made by hand.
 
-`Round` says what is carried from whom to whom; a test changes it to lie, to leave out, to repeat.
+`Coordinated` says what is carried from whom to whom; a test changes it to lie, to leave out, to repeat. `at` gives a
+table in the middle of a run; runs up to there are played once.
 """
 
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from medspace.adapters.memory import ManualClock, SeededRandomness
@@ -42,12 +45,13 @@ class Toy:
     """Adds up numbers, three times: each question is the total before it, halved by whoever proposes."""
 
     nowhere: bool = False
+    questions: int = QUESTIONS
 
     def first(self):
         return {"question": 1, "about": "0", "persons": 0}
 
     def asked(self, state):
-        return None if state["question"] > QUESTIONS else Asked("sum", {"about": int(state["about"])})
+        return None if state["question"] > self.questions else Asked("sum", {"about": int(state["about"])})
 
     def shape(self, state):
         return Shape(3, FRACTION, 1 << 40)
@@ -65,6 +69,9 @@ class Toy:
         if self.nowhere:
             raise LeadsNowhereError
         return {"question": state["question"] + 1, "about": proposal["half"], "persons": total[2]}
+
+    def without(self, state):
+        return None
 
     def persons(self, state):
         return state["persons"]
@@ -135,6 +142,7 @@ class Seated:
     listed: frozenset[str] = frozenset()
     memory: bytes | None = None
     said: list[tuple[Step, Output]] = field(default_factory=list)
+    answered: dict[tuple[int, str], Output] = field(default_factory=dict)
 
     def answer(self, step: Step) -> Output:
         """Do a step without its end: nothing is remembered yet."""
@@ -145,11 +153,36 @@ class Seated:
 
     def do(self, step: Step) -> Output:
         """Do a step to its end."""
-        output = self.answer(step)
+        return self.end(step, self.answer(step))
+
+    def end(self, step: Step, output: Output) -> Output:
+        """An answer leaves, and what goes with it is remembered."""
         if output.memory is not None:
             self.memory = output.memory
         self.said.append((step, output))
+        self.answered[step.round, step.name] = output
         return output
+
+    def again(self, step: Step) -> Output:
+        """Do a step, or give the answer that it got before, as usage control does."""
+        known = self.answered.get((step.round, step.name))
+        return self.do(step) if known is None else known
+
+    def copied(self) -> "Seated":
+        """The same site, which goes its own way from now on."""
+        return replace(
+            self,
+            engine=MaskedSite(replace(self.engine.task, summing=ToySums(self.engine.task.summing.number))),
+            randomness=SeededRandomness(random.getrandbits(64)),
+            said=list(self.said),
+            answered=dict(self.answered),
+        )
+
+
+@lru_cache
+def keys_of(site: str) -> Any:
+    """The signer of a party, made once."""
+    return hybrid_of(site)
 
 
 def names(count: int) -> list[str]:
@@ -164,7 +197,7 @@ def seated(
     leaving: Sequence[int] = (),
     nonce: str = "0" * 64,
     toy: Toy | None = None,
-    signers: Callable[[str], Any] = hybrid_of,
+    signers: Callable[[str], Any] = keys_of,
 ) -> dict[str, Seated]:
     """Sites with these numbers, each with the keys of the run."""
     sites = names(len(numbers))
@@ -219,7 +252,7 @@ class Coordinated:
     state: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.state = self.procedure.first()
+        self.state = self.state or self.procedure.first()
 
     def step(self) -> bool:
         """One step of the protocol; whether there was one."""
@@ -257,7 +290,48 @@ class Coordinated:
         while (self.state["next"], self.state["question"]) != (step, question):
             assert self.step()
 
+    def due(self) -> dict[str, Step]:
+        """What the next step of the protocol brings to whom."""
+        self.number += 1
+        questions = self.procedure.questions(self.state, self.number)
+        asked = questions if isinstance(questions, Mapping) else dict.fromkeys(self.sites, questions)
+        return {site: self.brought(site, question) for site, question in asked.items()}
+
+    def copied(self) -> "Coordinated":
+        """The same run, which goes its own way from now on."""
+        sites = {site: seat.copied() for site, seat in self.sites.items()}
+        return replace(
+            self, sites=sites, mail={site: dict(mail) for site, mail in self.mail.items()}, state=dict(self.state)
+        )
+
     def to_the_end(self) -> Result:
         while self.step():
             pass
         return self.procedure.result(self.state)
+
+
+def at(step: str, question: int = 1, numbers: Sequence[int] = (11, 22, 33, 44), **terms: Any) -> Coordinated:
+    """A table just before a step of a question; `terms` as `seated` takes them."""
+    return _at(step, question, tuple(numbers), tuple(sorted(terms.items()))).copied()
+
+
+@lru_cache
+def _at(step: str, question: int, numbers: tuple[int, ...], terms: tuple[tuple[str, Any], ...]) -> Coordinated:
+    before = _BEFORE[step]
+    if step == "share":
+        return Coordinated(seated(numbers, **dict(terms)))
+    earlier = question - 1 if step == "contribute" and question > 1 else question
+    begins = (step, question) == ("contribute", 1)
+    table = at("share" if begins else before, earlier, numbers, **dict(terms))
+    table.until(step, question)
+    return table
+
+
+_BEFORE = {
+    "share": "",
+    "contribute": "propose",
+    "agree": "contribute",
+    "open": "agree",
+    "propose": "open",
+    "result": "propose",
+}

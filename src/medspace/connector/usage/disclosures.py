@@ -1,0 +1,96 @@
+"""What has left of an asset over all users: how many numbers, and in which sets of holders. Pure decisions.
+
+Numbers that persons stand behind say something of the cells that are held, whoever gets them: as many numbers as
+cells can say all of them (docs/security.md). Totals over several sets of holders can be taken from one another.
+"""
+
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+
+from medspace.connector.usage.model import Disclosed
+from medspace.core.canonical import Json
+from medspace.core.decision import Decision, Premise, Verdict
+from medspace.core.text import Text, msgid
+from medspace.core.usage import Output
+
+BYTES_OF_A_NUMBER = 4  # in a part, at least
+MOST_SETS = 256  # that are remembered of an asset
+_NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?", re.ASCII)
+
+
+# --- numbers -------------------------------------------------------------------------------------------------------
+def numbers_in(output: Output) -> int:
+    """How many numbers a result has, written as numbers or as text; a part counts by its bytes."""
+    found, waiting = 0, [output.values]  # type: int, list[Json]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, list | tuple):
+            waiting += value
+        else:
+            found += _is_number(value)
+    return found + sum(-(-part.size // BYTES_OF_A_NUMBER) for part in output.parts)
+
+
+def _is_number(value: Json) -> bool:
+    if isinstance(value, str):
+        return bool(_NUMBER.fullmatch(value))
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def by_default(cells: int) -> int:
+    """How many numbers an asset of so many cells gives where its holder sets nothing: one for each cell."""
+    return cells
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """How many numbers an asset has given, and may give, over all users and all its time."""
+
+    limit: int
+    used: int
+
+    @property
+    def left(self) -> int:
+        """How many more it may give."""
+        return max(self.limit - self.used, 0)
+
+
+def within(given: Given, more: int) -> Decision:
+    """Whether an asset may give so many numbers more."""
+    facts = {"limit": given.limit}
+    asked = Text(msgid("at most {limit} numbers that persons stand behind, to all users together"), facts)
+    held = Text(msgid("{used} were given, and these would be {more} more"), {"used": given.used, "more": more})
+    remedy = Text(msgid("Ask for a smaller model, or ask the holder to raise the limit of numbers of the dataset."))
+    return _one("use.numbers", asked, held, remedy, ok=more <= 0 or given.used + more <= given.limit)
+
+
+# --- sets of holders -----------------------------------------------------------------------------------------------
+def same_sites(fixed: Collection[str], sites: Collection[str]) -> Decision:
+    """Whether a run under masks is one of just the holders with whom the asset answers; none are fixed at first."""
+    asked = Text(
+        msgid("a run of the same data holders as before: {sites}"), {"sites": ", ".join(sorted(fixed)) or "-"}
+    )
+    held = Text(msgid("these have a seat: {sites}"), {"sites": ", ".join(sorted(sites))})
+    remedy = Text(
+        msgid(
+            "Run the task over just those data holders. Sums over another set differ by the numbers of those who "
+            "were added or left out; the holder can change the set (`medspace sites`)."
+        )
+    )
+    return _one("use.sites_fixed", asked, held, remedy, ok=not fixed or set(fixed) == set(sites))
+
+
+def told(before: Disclosed, sites: Iterable[str]) -> Disclosed:
+    """With one more set in which a total may be opened."""
+    one = tuple(sorted(set(sites)))
+    if one in before.sets or len(before.sets) >= MOST_SETS:
+        return before
+    return replace(before, sets=(*before.sets, one))
+
+
+def _one(code: str, asked: Text, held: Text, remedy: Text, *, ok: bool) -> Decision:
+    premise = Premise(code, asked, held, ok, None if ok else remedy)
+    return Decision(Verdict.PERMIT if ok else Verdict.DENY, "permitted" if ok else code, (premise,))

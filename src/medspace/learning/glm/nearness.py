@@ -1,0 +1,47 @@
+"""What tells two fits apart that differ in one thing only: the difference of their answers is about that one thing.
+
+Purely on tasks. A feature, a level of a feature, a threshold of the outcome, the share that is held out: two such
+fits together can tell about the few persons whom only that one thing concerns.
+"""
+
+from medspace.core.text import Text, msgid
+from medspace.learning.glm.task import Feature, GlmTask
+
+
+def difference(one: GlmTask, other: GlmTask) -> Text | None:
+    """The one thing that tells them apart, in words; None where it is more, nothing, or of no such kind."""
+    if one.family != other.family or one.target.column != other.target.column:
+        return None
+    found = [*_features(one, other), *_target(one, other), *_holdout(one, other)]
+    return found[0] if len(found) == 1 else None
+
+
+def _features(one: GlmTask, other: GlmTask) -> list[Text]:
+    before = {feature.name: feature for feature in one.features}
+    after = {feature.name: feature for feature in other.features}
+    only = sorted(before.keys() ^ after.keys())
+    found = [Text(msgid("the feature {name}"), {"name": name}) for name in only]
+    for name in sorted(before.keys() & after.keys()):
+        found += _levels(before[name], after[name])
+    return found
+
+
+def _levels(one: Feature, other: Feature) -> list[Text]:
+    if one.coded != other.coded:
+        return [Text(msgid("the feature {name}"), {"name": one.name})]
+    levels = sorted(set(one.levels) ^ set(other.levels))
+    if not levels and one.levels[:1] != other.levels[:1]:
+        levels = [other.levels[0]]  # another reference
+    return [Text(msgid("the level {level} of {name}"), {"level": level, "name": one.name}) for level in levels]
+
+
+def _target(one: GlmTask, other: GlmTask) -> list[Text]:
+    if one.target == other.target:
+        return []
+    return [Text(msgid("the threshold of the outcome {name}"), {"name": one.target.column})]
+
+
+def _holdout(one: GlmTask, other: GlmTask) -> list[Text]:
+    if one.evaluation.holdout == other.evaluation.holdout:
+        return []
+    return [Text(msgid("the share that is held out"))]

@@ -1,0 +1,74 @@
+"""What masks promise under terms: how many sites they take, and whom they trust, in plain words.
+
+The numbers are those of `privacy.masking.thresholds`; a test holds them against each other.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from medspace.core.engine import MASKED_SUMS
+from medspace.core.text import Fact, Text, counted, msgid
+from medspace.policy.model import Atomic, Policy, Rule, leaves
+
+COLLUDERS = 1  # where the terms do not say how many sites may tell what they see
+LEAST_SITES = 3  # in a sum, besides those: of two, each could subtract its own part and read the other
+PROTECTION, OTHERS, SITES = "medspace:protection", "medspace:colluders", "medspace:minSites"
+
+
+@dataclass(frozen=True, slots=True)
+class Masks:
+    """`colluders` of the other sites of a run may tell what they see; `sites` are the fewest that a run takes."""
+
+    colluders: int
+    sites: int
+
+    @property
+    def promise(self) -> Text:
+        """Who must be honest, and how many sites that takes."""
+        facts: dict[str, Fact | Text] = {"sites": self.sites}
+        if not self.colluders:
+            sentence = msgid(
+                "That hides each data holder as long as every other one taking part is honest, whatever user and "
+                "coordinator do. It takes at least {sites} data holders."
+            )
+            return Text(sentence, facts)
+        facts["others"] = counted(
+            self.colluders,
+            msgid("at most {count} of the others tells what it sees"),
+            msgid("at most {count} of the others tell what they see"),
+        )
+        sentence = msgid(
+            "That hides each data holder as long as {others}, whatever user and coordinator do. It takes at least "
+            "{sites} data holders."
+        )
+        return Text(sentence, facts)
+
+
+def masks(rule: Rule) -> Masks | None:
+    """What masks promise under a permission; None where its terms do not name them."""
+    if not any(MASKED_SUMS in protection.right for protection in _plain(rule, PROTECTION)):
+        return None
+    colluders = max(_numbers(rule, OTHERS), default=COLLUDERS)
+    return Masks(colluders, max(LEAST_SITES, *_numbers(rule, SITES), 0) + colluders)
+
+
+def said_by_masks(rule: Rule, constraint: object) -> bool:
+    """Whether the sentence on masks says this constraint as well."""
+    return masks(rule) is not None and any(constraint is one for one in _plain(rule, OTHERS))
+
+
+def protection(policy: Policy) -> str:
+    """The protection that the terms name first; that of masks where they leave it open."""
+    found = (leaf for rule in policy.permissions for leaf in leaves(rule.constraints) if leaf.operand == PROTECTION)
+    return next((leaf.right[0] for leaf in found), MASKED_SUMS)
+
+
+def _plain(rule: Rule, operand: str) -> Iterator[Atomic]:
+    """The constraints of a rule on an operand that hold whatever else does."""
+    for constraint in rule.constraints:
+        if isinstance(constraint, Atomic) and constraint.operand == operand:
+            yield constraint
+
+
+def _numbers(rule: Rule, operand: str) -> list[int]:
+    return [int(leaf.right[0]) for leaf in leaves(rule.constraints) if leaf.operand == operand]
