@@ -28,8 +28,9 @@ def beside_logs(
         RecordsMalformedError, ModelFileError: a file holds something else.
     """
     records, models, member = read_records(records_files), read_models(model_files), member_of(bundles, key)
+    outcomes = {model.run: model.opened.outcome.get("model", {}) for model in models if model.opened}
     return [
-        lambda logs: replay.check(records, summed, logs),
+        lambda logs: replay.check(records, summed, logs, outcomes),
         lambda logs: proof.check(models, summed, member, logs),
     ]
 

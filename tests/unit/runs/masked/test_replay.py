@@ -265,7 +265,7 @@ class Anew(Toy):
         return self.first()
 
     def asked(self, state):
-        return None if state["question"] > 2 else super().asked(state)  # noqa: PLR2004 - a short one
+        return None if state["question"] > 2 else super().asked(state)
 
 
 def test_a_task_that_begins_again_with_fewer_sites_has_followed():
@@ -290,3 +290,21 @@ def test_with_as_many_sites_as_before_nothing_begins_again(honest):
     texts = list(honest[FIRST])
     texts[1] = changed(texts[1], following=Toy().first())
     assert ("run.followed.other_following", FIRST) in wrong(checked({FIRST: texts}, task=Anew()))
+
+
+def led(honest, outcome, texts=None):
+    logs = {FIRST: log(FIRST, texts or honest[FIRST])}
+    return wrong(replay.check([shown(FIRST, texts or honest[FIRST])], lambda _: Toy(), logs, {RUN: outcome}))
+
+
+def test_what_was_signed_is_what_the_last_question_leads_to(honest):
+    state = records.read(honest[FIRST][-1]).following
+    assert led(honest, Toy().outcome(state)) == set()
+    assert led(honest, {"about": "1", "persons": 80}) == {("run.followed.other_outcome", FIRST)}
+
+
+def test_without_an_end_nothing_is_told_of_the_outcome(honest):
+    texts = list(honest[FIRST])
+    for following, code in (({}, "run.followed.other_following"), (None, "run.followed.no_reason")):
+        lies = [*texts[:2], changed(texts[2], following=following)]
+        assert led(honest, {}, lies) == {(code, FIRST)}
