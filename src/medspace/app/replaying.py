@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from medspace.app.auditing import contents
+from medspace.app.exported import contents
 from medspace.core.canonical import JsonObject
 from medspace.core.errors import InvalidInputError
 from medspace.learning.glm.masked import MaskedGlms
