@@ -60,7 +60,7 @@ from medspace.runs.masked.messages import (
 )
 from medspace.runs.masked.opening import Opened, Table
 from medspace.runs.masked.ports import Asked, MaskedTask, Shape, State, Summed
-from medspace.runs.masked.records import SALT_BYTES, Record
+from medspace.runs.masked.records import SALT_BYTES
 from medspace.trust.errors import EnvelopeError, EnvelopeUnreadableError
 
 RING = Ring(192)  # 96 bits behind the point, and room for sums of squares: no scale has to be agreed on
@@ -469,18 +469,9 @@ class _Sitting:
         following: State | None = None,
     ) -> bytes:
         """What the holder keeps of the question, to show an auditor if it will (`records`)."""
-        return records.written(
-            Record(
-                question=memory.question,
-                sites=sorted(known.survivors),
-                proposer=self._proposer(known, memory.question),
-                state=memory.state,
-                total=records.texts(numbers),
-                proposal=proposal or {},
-                following=following,
-                salt=self.workplace.randomness.token_bytes(SALT_BYTES).hex(),
-            )
-        )
+        proposer, salt = self._proposer(known, memory.question), self.workplace.randomness.token_bytes(SALT_BYTES)
+        before = memory.question, list(known.survivors), memory.state
+        return records.made(*before, numbers, proposer, proposal or {}, following, salt)
 
     def _opened(self, memory: Remembered, known: Agreed) -> Opened:
         question, me = memory.question, self.keys.holder

@@ -256,3 +256,55 @@ def test_the_proposer_records_at_its_turn_and_the_others_at_the_next_question():
     recorded = {site for site, seat in table.sites.items() for _, output in seat.said if output.record is not None}
     asked = {site for site, seat in table.sites.items() for step, _ in seat.said if step.name == PROPOSE}
     assert recorded == asked
+
+
+class Anew(Toy):
+    """A task that begins again once a site has left."""
+
+    def without(self, state):
+        return self.first()
+
+    def asked(self, state):
+        return None if state["question"] > 2 else super().asked(state)
+
+
+def test_a_task_that_begins_again_with_fewer_sites_has_followed():
+    gone = set()
+    table = Coordinated(
+        seated(range(1, 11), leaving=range(10), toy=Anew()), gone=lambda site, _step, _question: site in gone
+    )
+    table.until("contribute", 2)
+    gone.add(names(10)[4])
+    with suppress(RunError):
+        table.to_the_end()
+    texts = [output.record.decode() for _, output in table.sites[FIRST].said if output.record is not None]
+    found = [records.read(text) for text in texts]
+    assert [len(one.sites) for one in found] == [10, 9, 9, 9]
+    assert found[1].following == Anew().first()
+    assert not wrong(checked({FIRST: texts}, task=Anew()))
+    assert not wrong(checked({FIRST: texts[1:]}, task=Anew()))  # how many there were before is not shown
+    assert wrong(checked({FIRST: texts}, task=Toy())) == {("run.followed.not_followed", FIRST)}
+
+
+def test_with_as_many_sites_as_before_nothing_begins_again(honest):
+    texts = list(honest[FIRST])
+    texts[1] = changed(texts[1], following=Toy().first())
+    assert ("run.followed.other_following", FIRST) in wrong(checked({FIRST: texts}, task=Anew()))
+
+
+def led(honest, outcome, texts=None):
+    logs = {FIRST: log(FIRST, texts or honest[FIRST])}
+    return wrong(replay.check([shown(FIRST, texts or honest[FIRST])], lambda _: Toy(), logs, {RUN: outcome}))
+
+
+def test_what_was_signed_is_what_the_last_question_leads_to(honest):
+    state = records.read(honest[FIRST][-1]).following
+    assert led(honest, Toy().outcome(state)) == set()
+    assert led(honest, {"about": "1", "persons": 80}) == {("run.followed.other_outcome", FIRST)}
+
+
+def test_without_an_end_nothing_is_told_of_the_outcome(honest):
+    texts = list(honest[FIRST])
+    for following, code in (({}, "run.followed.other_following"), (None, "run.followed.no_reason")):
+        lies = [*texts[:2], changed(texts[2], following=following)]
+        assert led(honest, {}, lies) == {(code, FIRST)}
