@@ -196,23 +196,25 @@ def _compared(table: _Table) -> Iterator[Finding]:
 
 def _followed(summed: Summed, chain: Mapping[int, _Proven]) -> Iterator[Finding]:
     """Each question of one holder's records; behind a gap each is taken as it says that it began."""
-    state, last = summed.first(), 0
+    state, last, before = summed.first(), 0, 0
     for question, one in sorted(chain.items()):
         record = one.record
         if question == last + 1 and _digest(record.state) != _digest(state):
             yield FOLLOWED.failed(one.place, "other_state", OTHER_STATE, site=one.site, question=question)
         else:
-            yield _again(summed, one)
+            yield _again(summed, one, before if question == last + 1 else None)
         if record.following is None:
             return
-        state, last = record.following, question
+        state, last, before = record.following, question, len(record.sites)
 
 
-def _again(summed: Summed, one: _Proven) -> Finding:
+def _again(summed: Summed, one: _Proven, before: int | None) -> Finding:
+    """Whether a record follows from its total; `before`: how many sites were in the last one, where that is known."""
     record, reason = one.record, Text("")
     found: tuple[str, str] | None = None
     try:
-        found = _differs(record, _following(summed, record, record.numbers))
+        begun = _begun_again(summed, record, before)
+        found = _differs(record, _following(summed, record, record.numbers) if begun is None else begun)
     except ProposalInvalidError as error:
         found, reason = ("not_followed", NOT_FOLLOWED), error.of(record.proposer).text
     except MedspaceError as error:  # of a run that ended with it, that is what the sites found too
@@ -231,6 +233,15 @@ def _differs(record: Record, following: State) -> tuple[str, str] | None:
     if record.following is None:
         return "no_reason", NO_REASON
     return None if _digest(following) == _digest(record.following) else ("other_following", OTHER_FOLLOWING)
+
+
+def _begun_again(summed: Summed, record: Record, before: int | None) -> State | None:
+    """Where a task begins again because sites have left since the last question; None where it goes on."""
+    fewer = len(record.sites) < before if before is not None else True
+    again = summed.without(record.state) if fewer else None
+    if before is None and again is not None and _digest(again) != _digest(record.following or {}):
+        return None  # behind a gap nobody knows who was there before
+    return again
 
 
 def _following(summed: Summed, record: Record, numbers: Sequence[int]) -> State:
