@@ -140,9 +140,9 @@ def test_a_fit_that_begins_again_without_a_site_that_left_follows():
     assert len(texts) == QUESTIONS + 3
     assert not wrong(checked({FIRST: texts}, task=toy))
     assert not wrong(checked({FIRST: texts[2:]}, task=toy))  # nobody knows who was there before
-    assert wrong(checked({FIRST: texts}, task=Toy())) == {("run.followed.other_following", FIRST)}
+    assert wrong(checked({FIRST: texts}, task=Toy())) == {("run.followed.not_followed", FIRST)}
     stayed = [changed(text, sites=list(names(10))) for text in texts]  # a task begins again for no other reason
-    assert wrong(checked({FIRST: stayed}, task=toy)) == {("run.followed.other_following", FIRST)}
+    assert wrong(checked({FIRST: stayed}, task=toy)) == {("run.followed.not_followed", FIRST)}
 
 
 def test_control_the_same_records_follow_where_nobody_looks():
