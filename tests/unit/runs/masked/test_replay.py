@@ -129,6 +129,22 @@ def test_a_proposal_that_does_not_follow_names_who_proposed_it(honest):
     assert any(proposers.pop() in str(one.text) for one in found if one.code == "run.followed.not_followed")
 
 
+def test_a_fit_that_begins_again_without_a_site_that_left_follows():
+    toy, gone = Toy(restarts=True), set()
+    sites = seated(range(1, 11), leaving=range(10), toy=toy)
+    table = Coordinated(sites, gone=lambda site, _step, _question: site in gone)
+    table.until("contribute", 3)
+    gone.add(names(10)[4])
+    table.to_the_end()
+    (texts,) = [[o.record.decode() for _, o in sites[FIRST].said if o.record is not None]]
+    assert len(texts) == QUESTIONS + 3
+    assert not wrong(checked({FIRST: texts}, task=toy))
+    assert not wrong(checked({FIRST: texts[2:]}, task=toy))  # nobody knows who was there before
+    assert wrong(checked({FIRST: texts}, task=Toy())) == {("run.followed.not_followed", FIRST)}
+    stayed = [changed(text, sites=list(names(10))) for text in texts]  # a task begins again for no other reason
+    assert wrong(checked({FIRST: stayed}, task=toy)) == {("run.followed.not_followed", FIRST)}
+
+
 def test_control_the_same_records_follow_where_nobody_looks():
     assert not wrong(checked(played(Cheap()), task=Cheap()))
 
