@@ -6,6 +6,7 @@ import pytest
 
 from medspace.adapters.memory import SeededRandomness
 from medspace.connector.usage.errors import NotAdmittedError, StepUnsignedError, WithheldError
+from medspace.connector.usage.memory import Numbered
 from medspace.connector.usage.naming import digests_of
 from medspace.connector.usage.seats import SeatPeers
 from medspace.core.engine import MASKED_SUMS
@@ -27,12 +28,12 @@ from tests.runs import manifest_of, signed, signer_of
 from tests.signing import hybrid_of, ring_of
 from tests.unit.connector.uses import HOLDER, NOW, TASK, USER, House, call
 
-B, C = "did:web:b.example", "did:web:z.example"
-AGREEMENTS = {HOLDER: "urn:agreement:1", B: "urn:agreement:b", C: "urn:agreement:z"}
+B, C, D = "did:web:b.example", "did:web:z.example", "did:web:zz.example"
+AGREEMENTS = {HOLDER: "urn:agreement:1", B: "urn:agreement:b", C: "urn:agreement:z", D: "urn:agreement:zz"}
 THREE = TASK | {"min_sites": 3}
 JOB = "urn:job:1"
-MANIFEST = manifest_of(USER, THREE, AGREEMENTS, protocol=MASKED_SUMS)
-SECRETS = {site: EnvelopeKey.generate(SeededRandomness(number)) for number, site in enumerate((B, C), 20)}
+MANIFEST = manifest_of(USER, THREE, AGREEMENTS, protocol=MASKED_SUMS, min_sites=3, colluders=1)
+SECRETS = {site: EnvelopeKey.generate(SeededRandomness(number)) for number, site in enumerate((B, C, D), 20)}
 SECOND = int(NOW.timestamp())
 
 
@@ -59,7 +60,7 @@ class Masking:
 
     async def keyed(self, **keys):
         own = await self.seated()
-        others = {site: key_by(site) for site in (B, C)} | keys
+        others = {site: key_by(site) for site in (B, C, D)} | keys
         await self.house.control.seats.seat(call(self.token), [own, *others.values()])
         return self
 
@@ -76,7 +77,7 @@ class Masking:
 
     async def peers(self) -> tuple[SeatPeers, SeatPeers]:
         """What the engine here gets, and what that of B gets."""
-        ours = await self.house.control.seats.peers(JOB)
+        ours = await self.house.control.seats.peers(JOB, Numbered(1, "urn:uuid:a"))
         identity = replace(ours.identity, signer=hybrid_of(B))
         return ours, replace(ours, holder=B, identity=identity, secret=lambda: SECRETS[B])
 
@@ -248,15 +249,33 @@ async def test_what_is_said_to_all_is_proven_by_all_and_by_its_sender(run):
             ours.proven(peer, label, text)
 
 
+async def test_what_is_said_to_all_with_messages_for_some_is_proven_with_them(run):
+    ours, theirs = await run.peers()
+    text, sealed = theirs.announce("contribution 3", b"masked numbers", {HOLDER: b"a share"})
+    assert ours.announced(B, "contribution 3", text) == theirs.announced(B, "contribution 3", text)
+    assert ours.open(B, "contribution 3", sealed[HOLDER]) == b"a share"
+    for peer, label in ((B, "contribution 4"), (C, "contribution 3"), (USER, "contribution 3")):
+        with pytest.raises(EnvelopeError):
+            ours.announced(peer, label, text)
+    with pytest.raises(EnvelopeError):
+        theirs.announce("contribution 3", b"", {USER: b""})
+
+
 @pytest.mark.parametrize(
     ("times", "error"), [({"revoked": SECOND}, MldsaKeyRevokedError), ({"until": SECOND - 90}, MldsaKeyEndedError)]
 )
 async def test_a_peer_whose_key_ends_or_is_revoked_in_the_middle_is_refused(run, times, error):
     ours, theirs = await run.peers()
     sealed, said = theirs.seal(HOLDER, "round 1", b"a share"), theirs.sign("round 1", b"numbers")
+    told, _ = theirs.announce("round 1", b"numbers", {HOLDER: b"a share"})
     assert ours.open(B, "round 1", sealed) == b"a share"
+    assert ours.announced(B, "round 1", told) == b"numbers"
     run.list_key(B, **times)
-    for work in (lambda: ours.open(B, "round 1", sealed), lambda: ours.proven(B, "round 1", said)):
+    for work in (
+        lambda: ours.open(B, "round 1", sealed),
+        lambda: ours.proven(B, "round 1", said),
+        lambda: ours.announced(B, "round 1", told),
+    ):
         with pytest.raises(error):
             work()
     again, _ = await run.peers()  # as after a start: the key of its seat counts no more than its messages
