@@ -114,9 +114,11 @@ def test_the_picture_of_the_demo_is_what_the_demo_says(tmp_path):
 def test_a_researcher_trains_on_the_hospital_s_own_table(typed):
     _, results = typed
     (trained,) = [output for command, output in results.items() if command.startswith("medspace train")]
-    assert re.search(r"My hospital\s+│ 180", trained)
-    assert len(re.findall(r"Invented Hospital \w+\s+│ 180", trained)) == 4
+    assert re.search(r"all together\s+│ 900", trained)  # five hospitals with 180 patients each, and none by itself
+    assert "Hospital" not in trained
+    assert "Took part: 5." in trained
     (signed,) = [output for command, output in results.items() if command.startswith("medspace negotiate")]
+    assert "It takes at least 4 data holders." in signed
     assert "You may not download the data." in signed
     (refused,) = [output for command, output in results.items() if command.startswith("medspace download")]
     assert "/prohibition/0" in refused

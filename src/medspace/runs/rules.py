@@ -120,13 +120,13 @@ def check_attendance(demands: Demands, run: Run) -> None:
         kind = SitesRefusedError if refusals else SitesAwayError
         raise kind(**_first(refusals or run.faults))
     seats = seated(run)
+    if demands.protection == MASKED_SUMS and seats:
+        _check_masks(demands, run, seats)
     least = needed(demands, seats)
     if not run.faults and len(seats) < least:
         raise TooFewAskedError(asked=len(run.seats), needed=least)
     if len(seats) < least:
         raise TooFewSitesError(answered=len(seats), asked=len(run.seats), needed=least)
-    if demands.protection == MASKED_SUMS:
-        _check_masks(demands, run, seats)
 
 
 def _check_masks(demands: Demands, run: Run, seats: Sequence[Seat]) -> None:

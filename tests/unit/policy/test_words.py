@@ -2,8 +2,10 @@ from dataclasses import replace
 
 import pytest
 
+from medspace.app.compose import ENGINES
 from medspace.policy import odrl, templates
 from medspace.policy.model import Rule
+from medspace.policy.outputs import DEPARTURE, WORDS
 from medspace.policy.words import describe, difference, duty
 from tests.unit.policy.given import ASSET, USER, compare, policy, rule
 from tests.unit.policy.test_templates import TERMS
@@ -34,7 +36,8 @@ def test_a_contract_in_plain_words():
         "Only from the rows of at least 10 persons.",
         "Only with at least 3 data holders taking part.",
         "Only together with data holders among these: did:web:b.example or did:web:c.example or did:web:d.example.",
-        "Only these kinds of result leave the data holder: glm.moments or evaluation.",
+        "Only these kinds of result leave the data holder: this data holder's means and spreads of the columns "
+        "(glm.moments) or evaluation.",
         SUMS,
         HIDES,
         "You may not download the data.",
@@ -42,11 +45,20 @@ def test_a_contract_in_plain_words():
 
 
 def test_results_of_masked_runs_are_said_in_words_and_by_name():
-    terms = odrl.parse(templates.build("train-only", outputs=["glm.progress", "glm.model", "glm.quality"]))
+    listed = ["glm.progress", "glm.model", "glm.quality", DEPARTURE]
+    terms = odrl.parse(templates.build("train-only", outputs=listed))
     assert said(terms)[1] == (
-        "Only these kinds of result leave the data holder: progress of the fit (glm.progress) or the "
-        "model (glm.model) or how good the model is at this data holder alone (glm.quality)."
+        "Only these kinds of result leave the data holder: how far the fit is, one number per round "
+        "(glm.progress) or the model (glm.model) or how well the model does at this data holder (glm.quality) or what "
+        "a run tells of this data holder by going on without it (sums with it and without it: their difference is "
+        "its own) (run.departure)."
     )
+
+
+def test_every_result_of_the_product_has_words():
+    for make in ENGINES.values():
+        results = {form.name for form in make().outputs if not form.message and not form.masked}
+        assert results <= WORDS.keys()
 
 
 def test_a_rule_of_its_own_says_whom_and_what_it_is_about():
