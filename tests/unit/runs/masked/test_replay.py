@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import msgspec
 import pytest
-from tests.unit.runs.masked.around import QUESTIONS, USER, Coordinated, Toy, names, seated
+from tests.masked import QUESTIONS, USER, Coordinated, Toy, names, seated
 
 from medspace.core.canonical import exact
 from medspace.core.hashing import digest, digest_bytes
