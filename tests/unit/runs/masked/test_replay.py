@@ -5,7 +5,6 @@ from contextlib import suppress
 
 import msgspec
 import pytest
-from tests.masked import QUESTIONS, USER, Coordinated, Toy, names, seated
 
 from medspace.core.canonical import exact
 from medspace.core.hashing import digest, digest_bytes
@@ -18,6 +17,7 @@ from medspace.runs.masked import records, replay
 from medspace.runs.masked.errors import RecordsMalformedError, TotalInvalidError
 from medspace.runs.masked.messages import PROPOSE
 from medspace.runs.masked.replay import Records, Shown
+from tests.masked import QUESTIONS, USER, Coordinated, Toy, names, seated
 
 TASK = {"task": "toy"}
 RUN = "urn:run:by-hand"
