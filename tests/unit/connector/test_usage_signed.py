@@ -28,12 +28,12 @@ from tests.runs import manifest_of, signed, signer_of
 from tests.signing import hybrid_of, ring_of
 from tests.unit.connector.uses import HOLDER, NOW, TASK, USER, House, call
 
-B, C, D = "did:web:b.example", "did:web:z.example", "did:web:zz.example"
-AGREEMENTS = {HOLDER: "urn:agreement:1", B: "urn:agreement:b", C: "urn:agreement:z", D: "urn:agreement:zz"}
+B, C = "did:web:b.example", "did:web:z.example"
+AGREEMENTS = {HOLDER: "urn:agreement:1", B: "urn:agreement:b", C: "urn:agreement:z"}
 THREE = TASK | {"min_sites": 3}
 JOB = "urn:job:1"
-MANIFEST = manifest_of(USER, THREE, AGREEMENTS, protocol=MASKED_SUMS, min_sites=3, colluders=1)
-SECRETS = {site: EnvelopeKey.generate(SeededRandomness(number)) for number, site in enumerate((B, C, D), 20)}
+MANIFEST = manifest_of(USER, THREE, AGREEMENTS, protocol=MASKED_SUMS, colluders=0)
+SECRETS = {site: EnvelopeKey.generate(SeededRandomness(number)) for number, site in enumerate((B, C), 20)}
 SECOND = int(NOW.timestamp())
 
 
@@ -41,7 +41,7 @@ class Masking:
     """A holder whose engine protects by masks, with a started use and everybody's seat taken."""
 
     def __init__(self):
-        self.house = House(hybrid=True, min_sites=3, protection=None)
+        self.house = House(hybrid=True, min_sites=3, protection=None, colluders=0)
         self.house.sit = self._nothing
         self.house.engine.protection = lambda _task: MASKED_SUMS
         self.token = ""
@@ -60,7 +60,7 @@ class Masking:
 
     async def keyed(self, **keys):
         own = await self.seated()
-        others = {site: key_by(site) for site in (B, C, D)} | keys
+        others = {site: key_by(site) for site in (B, C)} | keys
         await self.house.control.seats.seat(call(self.token), [own, *others.values()])
         return self
 
@@ -77,7 +77,7 @@ class Masking:
 
     async def peers(self) -> tuple[SeatPeers, SeatPeers]:
         """What the engine here gets, and what that of B gets."""
-        ours = await self.house.control.seats.peers(JOB, Numbered(1, "urn:uuid:a"))
+        ours = await self.house.control.seats.peers(JOB, Numbered(1, "urn:admission"))
         identity = replace(ours.identity, signer=hybrid_of(B))
         return ours, replace(ours, holder=B, identity=identity, secret=lambda: SECRETS[B])
 
