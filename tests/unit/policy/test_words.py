@@ -18,6 +18,12 @@ HIDES = (
 )
 
 
+MOMENTS = (
+    "Only these kinds of result leave the data holder: this data holder's means and spreads of the columns or "
+    "evaluation."
+)
+
+
 def said(terms):
     return [str(line) for line in describe(terms)]
 
@@ -34,18 +40,18 @@ def test_a_contract_in_plain_words():
         "Only from the rows of at least 10 persons.",
         "Only with at least 3 data holders taking part.",
         "Only together with data holders among these: did:web:b.example or did:web:c.example or did:web:d.example.",
-        "Only these kinds of result leave the data holder: glm.moments or evaluation.",
+        MOMENTS,
         SUMS,
         HIDES,
         "You may not download the data.",
     ]
 
 
-def test_results_of_masked_runs_are_said_in_words_and_by_name():
+def test_results_of_masked_runs_are_said_in_words():
     terms = odrl.parse(templates.build("train-only", outputs=["glm.progress", "glm.model", "glm.quality"]))
     assert said(terms)[1] == (
-        "Only these kinds of result leave the data holder: progress of the fit (glm.progress) or the "
-        "model (glm.model) or how good the model is at this data holder alone (glm.quality)."
+        "Only these kinds of result leave the data holder: how far the fit is (one number per question) "
+        "or the model or how well the model does at this data holder."
     )
 
 
