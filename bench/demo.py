@@ -24,7 +24,7 @@ def measure() -> dict[str, dict[str, Any]]:
             "value": statistics.median(stories),
             "unit": "s",
             "reference": "`medspace demo --once`, start of the process to its end",
-            "target": "<= 15",
+            "target": "<= 8",
         },
         "install.seconds": {
             "value": _install(),

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from medspace.app.cli import main
 from medspace.app.doctor import examine
 from tests.e2e.space import ASSET, DICTIONARY, TASK, Holding, hospital, staged, step, table
 
@@ -31,7 +32,13 @@ def test_how_many_questions_are_left_is_in_status_dry_run_and_doctor(asked):
     (state,) = clinic.status()["questions"]
     assert (state["dataset"], state["limit"], state["used"], state["left"]) == (ASSET, 1000, 2, 998)
     assert clinic.try_policy(ASSET)["questions"] == state
+    (given,) = clinic.status()["numbers"]
+    assert (given["dataset"], given["limit"], given["cells"]) == (ASSET, 1_000_000, 60 * 4)
+    assert (given["used"] > 0, given["left"]) == (True, given["limit"] - given["used"])
+    assert clinic.try_policy(ASSET)["numbers"] == given
     checks = {check["name"]: check for check in examine(asked.nodes["clinic"].file, "en")["checks"]}
+    assert f"{given['used']} of the 1000000 numbers" in checks["numbers"]["sentence"]
+    assert "near repeats" not in checks  # another penalty is another fit of the same rows and columns
     assert "2 of the 1000 questions" in checks["questions"]["sentence"]
     assert checks["questions secret"]["ok"]
     assert checks["uses"]["sentence"] == "Something was released to 2 uses, under 1 agreement."
@@ -55,6 +62,34 @@ def test_the_questions_are_shown_to_the_holder_only(asked):
     assert all(entries[one["entry"]]["kind"] == "use.admitted" for one in shown["questions"])
     assert asked.space("user").audit_questions()["questions"] == []
     assert asked.space("clinic").audit_questions(use="urn:none")["questions"] == []
+
+
+def test_a_question_that_nearly_repeats_one_is_a_warning_to_the_holder(tmp_path, capsys, caplog):
+    with staged(tmp_path) as stage:
+        stage.add("authority")
+        stage.add("clinic", hospital(2))
+        stage.add("user")
+        stage.open()
+        stage.admit()
+        agreement = stage.agree("user", "clinic")
+        for features in (TASK["features"], TASK["features"][:2]):
+            use = stage.space("user").request(agreement, "medspace:train")["id"]
+            answer = stage.ask("user", "clinic", use, step("moments", 1, TASK | {"features": features}))
+            assert answer.status_code == 200, answer.text  # a warning, and no refusal
+        clinic = stage.space("clinic")
+        (found,) = clinic.near_repeats()
+        entries = stage.entries("clinic")
+        first, second = (entries[found[name]] for name in ("earlier", "entry"))
+        assert first["index"] < second["index"]
+        assert first["facts"]["transfer"] != second["facts"]["transfer"]
+        assert (found["dataset"], found["differs"]) == (ASSET, "the feature sex")
+        assert clinic.near_repeats("another") == stage.space("user").near_repeats() == []
+        assert "use.near_repeat" in caplog.text
+        checks = {check["name"]: check for check in examine(stage.nodes["clinic"].file, "en")["checks"]}
+        assert (checks["near repeats"]["ok"], "the feature sex" in checks["near repeats"]["sentence"]) == (True, True)
+        with pytest.raises(SystemExit):
+            main(["audit", "questions", str(tmp_path / "asked.json"), "--config", str(stage.nodes["clinic"].file)])
+        assert "the feature sex" in " ".join(capsys.readouterr().out.split())
 
 
 def test_the_secret_is_made_at_the_first_start_and_opens_nothing_to_others(asked):

@@ -1,6 +1,6 @@
 """Offline proof for people: exported logs from files, verified against one key, told in their language."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from medspace.core.errors import InvalidInputError
 from medspace.core.text import Text, msgid
 from medspace.ledger import audit, bundle, lineage, questions
 from medspace.ledger.membership import MembersList
-from medspace.ledger.report import Count, Finding, Report, Shown
+from medspace.ledger.report import Accusation, Count, Finding, Report, Shown
 from medspace.trust.jws import JwsError, decode
 from medspace.trust.members import read_members
 
@@ -57,7 +57,7 @@ def read_bundles(files: Sequence[Path]) -> list[bundle.Bundle]:
         BundleFileError: a file cannot be read.
         MalformedBundleError: a file holds something else.
     """
-    return [bundle.read(content) for content in _contents(files, bundle.LARGEST_BUNDLE)]
+    return [bundle.read(content) for content in contents(files, bundle.LARGEST_BUNDLE)]
 
 
 def read_questions(files: Sequence[Path]) -> list[questions.Questions]:
@@ -67,19 +67,24 @@ def read_questions(files: Sequence[Path]) -> list[questions.Questions]:
         BundleFileError: a file cannot be read.
         MalformedQuestionsError: a file holds something else.
     """
-    return [questions.read(content) for content in _contents(files, questions.LARGEST_FILE)]
+    return [questions.read(content) for content in contents(files, questions.LARGEST_FILE)]
 
 
-def _contents(files: Sequence[Path], most: int) -> list[bytes]:
-    contents = []
+def contents(files: Sequence[Path], most: int) -> list[bytes]:
+    """What files of at most so many bytes hold.
+
+    Raises:
+        BundleFileError: a file cannot be read.
+    """
+    found = []
     for file in files:
         try:
             if file.stat().st_size > most:
                 raise BundleFileError(file=str(file), reason=Text(msgid("it is larger than any bundle")))
-            contents.append(file.read_bytes())
+            found.append(file.read_bytes())
         except OSError as error:
             raise BundleFileError(file=str(file), reason=str(error.strerror)) from error
-    return contents
+    return found
 
 
 def read_list(text: str, key: bytes) -> MembersList:
@@ -101,11 +106,17 @@ def verify_files(
     language: str,
     now: datetime | None = None,
     questions_files: Sequence[Path] = (),
+    records_files: Sequence[Path] = (),
+    model_files: Sequence[Path] = (),
 ) -> JsonObject:
     """What an audit of these files finds, as JSON; see `ledger.audit.verify` for what it proves."""
-    shown = read_questions(questions_files)
-    at = now or _now()
-    report = audit.verify(read_bundles(files), authority_key(key), at, read_list, shown=shown)
+    shown, bundles, trusted = read_questions(questions_files), read_bundles(files), authority_key(key)
+    beside: Sequence[audit.Beside] = ()
+    if records_files or model_files:
+        from medspace.app.replaying import beside_logs  # noqa: PLC0415 - what computes is imported only when needed
+
+        beside = beside_logs(bundles, trusted, records_files, model_files)
+    report = audit.verify(bundles, trusted, now or _now(), read_list, shown=shown, beside=beside)
     return told(report, language)
 
 
@@ -128,6 +139,7 @@ def told(report: Report, language: str) -> JsonObject:
         "checks": [_check(count, speak) for count in counts],
         "findings": [_finding(finding, speak) for finding in report.findings],
         "questions": [_shown(shown) for shown in report.questions],
+        "accusations": [_accusation(said) for said in report.accusations],
     }
 
 
@@ -147,6 +159,10 @@ def _shown(shown: Shown) -> JsonObject:
     return {"log": shown.holder, "admitted": shown.admitted, "shown": shown.shown, "not_shown": shown.not_shown}
 
 
+def _accusation(said: Accusation) -> JsonObject:
+    return {"log": said.origin, "names": said.named, "code": said.code, "run": said.run, "entry": said.index}
+
+
 def _finding(finding: Finding, speak: Callable[[str], str]) -> JsonObject:
     return {
         "check": finding.check,
@@ -158,13 +174,20 @@ def _finding(finding: Finding, speak: Callable[[str], str]) -> JsonObject:
     }
 
 
-def lineage_of_files(files: Sequence[Path], language: str) -> JsonObject:
+def lineage_of_files(files: Sequence[Path], language: str, model_files: Sequence[Path] = ()) -> JsonObject:
     """Where each model came from: `story`, indented sentences, and `prov`, W3C PROV-shaped JSON, one for each run.
 
-    It repeats what the logs say; verify them first.
+    It repeats what the logs say, and models what their sites signed: the objective of each question and who took
+    part. Verify them first.
     """
     speak = speaker(language)
     logs = {read.origin: audit.readable(read) for read in read_bundles(files)}
     found = [run for _, run in lineage.runs(logs)]
-    story = ["  " * branch.depth + branch.text.render(speak) for run in found for branch in lineage.tree(logs, run)]
-    return {"story": story, "prov": {"runs": {run: lineage.prov(logs, run) for run in found}}}
+    asked: Mapping[str, Sequence[lineage.Opened]] = {}
+    if model_files:
+        from medspace.app.replaying import questions_of  # noqa: PLC0415
+
+        asked = questions_of(model_files)
+    branches = [branch for run in found for branch in lineage.tree(logs, run, asked.get(run, ()))]
+    story = ["  " * branch.depth + branch.text.render(speak) for branch in branches]
+    return {"story": story, "prov": {"runs": {run: lineage.prov(logs, run, asked.get(run, ())) for run in found}}}

@@ -496,7 +496,7 @@ class Desk:
         await self.coordinator.cancel(run)
         return await self.run(run, speak)
 
-    async def model(self, model: str, speak: Speak) -> JsonObject:
+    async def _model(self, model: str) -> Model:
         """A model by its identity, or by that of the run that made it.
 
         Raises:
@@ -511,7 +511,23 @@ class Desk:
         record, run = await self.database.read(look)
         if record is None:
             raise ModelUnknownError(model=model) if run is None else NoModelError(run=model, state=run.state)
-        return views.model(record, self.coordinator.describe, self.names(), speak)
+        return record
+
+    async def model(self, model: str, speak: Speak) -> JsonObject:
+        """A model by its identity, or by that of the run that made it, as people read it.
+
+        Raises:
+            NoModelError, ModelUnknownError: there is none.
+        """
+        return views.model(await self._model(model), self.coordinator.describe, self.names(), speak)
+
+    async def exported_model(self, model: str) -> JsonObject:
+        """A model as an auditor is shown it, with what its sites signed and the manifest of its run.
+
+        Raises:
+            NoModelError, ModelUnknownError: there is none.
+        """
+        return views.exported_model(await self._model(model), self.config.did)
 
     # --- prove -------------------------------------------------------------------------------------------------
     async def bundle(self) -> bytes:
@@ -552,6 +568,16 @@ class Desk:
                 for n in repeats
             ]
         return found
+
+    async def records(self, run: str) -> JsonObject:
+        """What we recorded of a masked run, opened: sums over all of its sites, for an auditor that we let look.
+
+        Raises:
+            RecordsMissingError: nothing is kept of that run.
+        """
+        task, shown = await self.database.read(lambda tx: self.usage.notebook.recorded(tx, run))
+        said = {"format": "medspace-records-1", "origin": self.config.did, "run": run}
+        return {**said, "task": task, "records": shown}
 
     async def entries(self, after: int, limit: int) -> list[JsonObject]:
         """Entries of the log from index `after`."""

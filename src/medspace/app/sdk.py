@@ -315,6 +315,14 @@ class Space:
         """The questions that were asked of one's own datasets, to be shown to an auditor: of one use, or all."""
         return self._get("/audit/questions", use=use, dataset=dataset)
 
+    def audit_records(self, run: str) -> JsonObject:
+        """What was recorded here of a masked run, to be shown to an auditor: sums over all of its sites."""
+        return self._get(path("audit", "records", run))
+
+    def audit_model(self, model: str) -> JsonObject:
+        """A model, by its id or that of its run, to be shown to an auditor, with what its sites signed."""
+        return self._get(path("audit", "models", model))
+
     def uses(self) -> list[JsonObject]:
         """The agreements on one's own datasets, with the number of uses that something was released to."""
         return list(self._get("/audit/uses")["uses"])

@@ -256,6 +256,7 @@ def model(record: Model, describe: Describe, names: Mapping[str, str], speak: Sp
         "rounds": record.rounds,
         **learned,
         "sites": attendance.of_model(lineage, names, speak),
+        **_opened(record),
         "protections": [text.render(speak) for text in _protections(lineage.protection, found)],
         "lineage": {
             "run": lineage.run,
@@ -283,6 +284,35 @@ def _protections(protection: str, found: Description | None) -> Iterator[Text]:
     yield Text(PROTECTIONS.get(protection, protection))
     if protection == MASKED_SUMS and found is not None and found.quality is not None and len(found.quality.rows) > 1:
         yield Text(OWN_QUALITY)
+
+
+def exported_model(record: Model, owner: str) -> JsonObject:
+    """A model as an auditor is shown it (`runs.masked.proof.ModelFile`)."""
+    return {
+        "format": "medspace-model-1",
+        "origin": owner,
+        "run": record.lineage.run,
+        "created": record.created,
+        "task": record.task,
+        "result": record.result,
+        "rows": record.rows,
+        "sites": list(record.lineage.sites),
+        "digest": record.digest,
+        "manifest": record.lineage.manifest,
+    }
+
+
+def _opened(record: Model) -> JsonObject:
+    """What the sites of a masked run signed of it: the objective of each question and who took part."""
+    opened = record.result.get("opened")
+    if not opened:
+        return {}
+    outcome = opened["outcome"]
+    questions = [
+        {"question": number, "objective": objective or None, "sites": sites}
+        for number, (objective, sites) in enumerate(zip(outcome["objectives"], outcome["took"], strict=False), 1)
+    ]
+    return {"opened": {"digest": opened["digest"], "signed": sorted(opened["signed"]), "questions": questions}}
 
 
 def _described(found: Description, speak: Speak) -> JsonObject:

@@ -5,7 +5,7 @@ which datasets were used and for which purpose. It is only as good as the logs: 
 of W3C PROV (PROV-DM; the member submission PROV-JSON): entities, activities, agents, and relations between them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from types import MappingProxyType
@@ -49,6 +49,14 @@ class Contribution:
 
 
 @dataclass(frozen=True, slots=True)
+class Opened:
+    """One question of a masked run as its sites signed it: the objective ("" where there is none), who took part."""
+
+    objective: str
+    sites: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Branch:
     """One line of the story for people; `depth` says how far it stands to the right."""
 
@@ -67,8 +75,8 @@ def runs(logs: Logs) -> list[tuple[str, str]]:
     return [(origin, run) for _, origin, run in sorted(found)]
 
 
-def prov(logs: Logs, run_id: str) -> JsonObject:
-    """The lineage of one run as JSON in the shape of PROV.
+def prov(logs: Logs, run_id: str, opened: Sequence[Opened] = ()) -> JsonObject:
+    """The lineage of one run as JSON in the shape of PROV; `opened` is what the sites of a masked one signed.
 
     Raises:
         NoSuchRunError: no log knows the run.
@@ -80,19 +88,22 @@ def prov(logs: Logs, run_id: str) -> JsonObject:
         document.source(run, source)
     for line in run.rounds:
         document.round(run, line)
+    for number, question in enumerate(opened, 1):
+        document.question(run, number, question)
     if run.finished:
         document.model(log.origin, run, run.finished)
     return document.content
 
 
-def tree(logs: Logs, run_id: str) -> list[Branch]:
-    """The lineage of one run in sentences.
+def tree(logs: Logs, run_id: str, opened: Sequence[Opened] = ()) -> list[Branch]:
+    """The lineage of one run in sentences; `opened` is what the sites of a masked one signed of its questions.
 
     Raises:
         NoSuchRunError: no log knows the run.
     """
     log, run = _find(logs, run_id)
-    return [*_head(logs, log.origin, run), *_body(logs, run)]
+    questions = (_question(number, question) for number, question in enumerate(opened, 1))
+    return [*_head(logs, log.origin, run), *_body(logs, run), *questions]
 
 
 def sources(logs: Logs, run_id: str) -> list[Contribution]:
@@ -244,6 +255,13 @@ def _round(line: Line) -> Branch:
     return Branch(1, Text(msgid("Round {round} ({step}): {sites} answered."), facts))
 
 
+def _question(number: int, opened: Opened) -> Branch:
+    facts: dict[str, Fact] = {"question": number, "objective": opened.objective, "sites": ", ".join(opened.sites)}
+    if not opened.objective:
+        return Branch(1, Text(msgid("Question {question}: in its total were {sites}."), facts))
+    return Branch(1, Text(msgid("Question {question}: objective {objective}; in its total were {sites}."), facts))
+
+
 # -- for programs
 
 
@@ -307,6 +325,12 @@ class _Document:
             self.put("entity", release, prov_type="medspace:Release", medspace_digest=answer["digest"])
             self.relate("wasAttributedTo", entity=release, agent=answer["site"])
             self.relate("used", activity=activity, entity=release)
+
+    def question(self, run: Run, number: int, opened: Opened) -> None:
+        activity = f"{run.id}/question/{number}"
+        facts = {"medspace_objective": opened.objective} if opened.objective else {}
+        self.put("activity", activity, prov_type="medspace:Question", medspace_sites=list(opened.sites), **facts)
+        self.relate("wasInformedBy", informed=run.id, informant=activity)
 
     def model(self, coordinator: str, run: Run, finished: Line) -> None:
         model = finished.facts["model"]

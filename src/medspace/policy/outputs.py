@@ -26,5 +26,6 @@ WORDS: Mapping[str, Text] = {
 
 
 def words(kind: str) -> Fact | Text:
-    """A kind of output as people read it."""
-    return WORDS.get(kind, kind)
+    """A kind of output as people read it, with its name: that is what terms list."""
+    said = WORDS.get(kind)
+    return kind if said is None else Text(msgid("{words} ({kind})"), {"words": said, "kind": kind})

@@ -97,7 +97,10 @@ SILENT = {"participant": "did:web:s", "sentence": "No answer.", "exit_code": 4}
 MEMBER = {"did": "did:web:h", "name": "H", "region": "EU", "roles": ["holder"], "public_key": "key"}
 PREMISE = {"clause": "/c", "asked": "for research", "held": "It is marketing.", "satisfied": False, "remedy": "Ask."}
 ASKED = {"dataset": "d", "limit": 6, "used": 6, "left": 0, "back": "2027-11-24"}
-DECIDED = {"verdict": "deny", "code": "policy.purpose", "premises": [PREMISE], "questions": ASKED, "small_cells": 3}
+GIVEN = {"dataset": "d", "limit": 240, "used": 14, "left": 226, "cells": 240}
+DECIDED = {"verdict": "deny", "code": "policy.purpose", "premises": [PREMISE], "questions": ASKED, "numbers": GIVEN}
+DECIDED |= {"small_cells": 3}
+NEAR = {"dataset": "d", "entry": 9, "earlier": 4, "differs": "the feature sex"}
 DECIDED |= {"protection": "masked-sums", "masks": {"sites": 4, "colluders": 1, "sentence": "That hides each."}}
 
 
@@ -130,6 +133,7 @@ class Connector:
             "model": MODEL,
             "try_policy": DECIDED,
             "audit_bundle": {"entries": [1, 2]},
+            "near_repeats": [NEAR],
             "audit_questions": {"format": "medspace-questions-1", "origin": "did:web:h", "questions": [{}]},
         }
         return lambda *_, **__: answers[verb]
@@ -232,6 +236,7 @@ def test_a_dry_run_that_denies_ends_with_3(said):
     assert "d was asked 6 of the 6 questions" in out
     assert "Sums are masked. That hides each.\n" in out
     assert "come back on 2027-11-24" in out
+    assert "d has given 14 of the 240 numbers" in out
     assert "Too few patients of d have 3 pairs of codes" in out
 
 
@@ -247,6 +252,7 @@ def test_a_dry_run_says_who_sees_sums_that_are_not_masked(said, monkeypatch, pro
 def test_questions_are_written_or_said_not_to_be(said, tmp_path):
     code, out, _ = said("audit", "questions", tmp_path / "q.json", "--dataset", "d")
     assert (code, ": 1 question." in out) == (0, True)
+    assert "the task of entry 9 is that of entry 4 but for the feature sex" in out
     assert json.loads((tmp_path / "q.json").read_text())["questions"] == [{}]
     assert (tmp_path / "q.json").stat().st_mode & 0o777 == 0o600
     (tmp_path / "q.json").chmod(0o644)  # as a version before wrote it

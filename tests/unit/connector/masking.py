@@ -1,6 +1,6 @@
 """A holder whose engine adds up under masks, as far as usage control sees it: rows once, then rowless steps."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from medspace.connector.usage.conditions import PERMITTED, Neutral
@@ -28,7 +28,7 @@ class MaskedEngine(Engine):
         OutputForm("count.opening", message=True),
         OutputForm("count.model"),
     )
-    limits: StepLimits = StepLimits(rowless=frozenset({"open", "result"}))
+    limits: StepLimits = field(default_factory=lambda: StepLimits(rowless=frozenset({"open", "result"})))
     model: tuple[float, ...] = (1.0, 2.0)
     expected: int = 0
 

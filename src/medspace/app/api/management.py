@@ -529,6 +529,14 @@ def _proofs(desk: Desk) -> APIRouter:
     ) -> Response:
         return Response(msgspec.json.encode(await desk.questions(use, dataset)), media_type="application/json")
 
+    @router.get("/audit/records/{run:path}")
+    async def records(run: str) -> Response:
+        return Response(msgspec.json.encode(await desk.records(run)), media_type="application/json")
+
+    @router.get("/audit/models/{model:path}")
+    async def exported_model(model: str) -> Response:
+        return Response(msgspec.json.encode(await desk.exported_model(model)), media_type="application/json")
+
     @router.get("/audit/uses")
     async def uses() -> Response:
         return json_response({"uses": await desk.uses()})

@@ -1,4 +1,4 @@
-"""Verbs to prove: audit export, questions, verify, lineage."""
+"""Verbs to prove: audit export, questions, records, model, verify, lineage."""
 
 import json as jsonlib
 from pathlib import Path
@@ -53,10 +53,7 @@ def questions(
     """Write what your datasets were asked to a file that an auditor holds against your log; it is not sealed."""
     with session(config, json=json, language=lang) as (space, screen):
         shown = space.audit_questions(use=use, dataset=dataset)
-        try:
-            write_private(file, jsonlib.dumps(shown))
-        except OSError as error:
-            raise FileNotWrittenError(file=str(file), reason=error.strerror or str(error)) from error
+        _write(file, shown)
         count = len(shown["questions"])
         what = counted(count, msgid("{count} question"), msgid("{count} questions"))
         text = Text(msgid("Written to {file}: {what}."), {"what": what, "file": str(file)})
@@ -70,6 +67,53 @@ def questions(
         screen.show(found, people)
 
 
+@app.command("records")
+def records(
+    run: Annotated[str, typer.Argument(help="The run, as your log names it.")],
+    file: Annotated[Path, typer.Argument(help="Where to write the records.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+    lang: LanguageOption = "",
+) -> None:
+    """Write what you recorded of a masked run to a file for an auditor: sums over all of its sites, not sealed.
+
+    With it the auditor checks that each question followed from the sums before it. Nobody else can export it: whoever
+    gets the file sees what only the sites saw.
+    """
+    with session(config, json=json, language=lang) as (space, screen):
+        shown = space.audit_records(run)
+        _write(file, shown)
+        count = len(shown["records"])
+        what = counted(count, msgid("{count} record"), msgid("{count} records"))
+        text = Text(msgid("Written to {file}: {what}."), {"what": what, "file": str(file)})
+        screen.show({"file": str(file), "records": count}, lambda: screen.line(text))
+
+
+@app.command("model")
+def model(
+    model: Annotated[str, typer.Argument(help="The model's id, or that of its run.")],
+    file: Annotated[Path, typer.Argument(help="Where to write the model.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+    lang: LanguageOption = "",
+) -> None:
+    """Write a model with what its sites signed to a file that anyone can verify offline beside the logs."""
+    with session(config, json=json, language=lang) as (space, screen):
+        found = space.audit_model(model)
+        _write(file, found)
+        signed = sorted(found["result"].get("opened", {}).get("signed", {}))
+        what = counted(len(signed), msgid("{count} signature"), msgid("{count} signatures"))
+        text = Text(msgid("Written to {file}: {what}."), {"what": what, "file": str(file)})
+        screen.show({"file": str(file), "signed": signed}, lambda: screen.line(text))
+
+
+def _write(file: Path, content: JsonObject) -> None:
+    try:
+        write_private(file, jsonlib.dumps(content))
+    except OSError as error:
+        raise FileNotWrittenError(file=str(file), reason=error.strerror or str(error)) from error
+
+
 @app.command("verify")
 def verify(
     bundles: Annotated[list[Path], typer.Argument(help="Bundles of the connectors that took part.")],
@@ -79,6 +123,14 @@ def verify(
     questions: Annotated[
         list[Path] | None,
         typer.Option("--questions", help="Questions that a holder shows, to check against its log."),
+    ] = None,
+    records: Annotated[
+        list[Path] | None,
+        typer.Option("--records", help="Records of a masked run that a holder shows, to compute it again."),
+    ] = None,
+    model: Annotated[
+        list[Path] | None,
+        typer.Option("--model", help="A model as `medspace audit model` wrote it, to check who signed it."),
     ] = None,
     json: JsonOption = False,
     lang: LanguageOption = "",
@@ -91,7 +143,14 @@ def verify(
     from medspace.app.auditing import verify_files  # noqa: PLC0415 - cryptography is imported only when needed
 
     screen = Screen(as_json=json, language=spoken_language(lang))
-    report = verify_files(bundles, authority_key, screen.language, questions_files=questions or ())
+    report = verify_files(
+        bundles,
+        authority_key,
+        screen.language,
+        questions_files=questions or (),
+        records_files=records or (),
+        model_files=model or (),
+    )
     screen.show(report, lambda: _report(screen, report))
     raise typer.Exit(EXIT_CODES[report["outcome"]])
 
@@ -110,6 +169,8 @@ def _report(screen: Screen, report: JsonObject) -> None:
         )
     for shown in report["questions"]:
         screen.line(Text(_SHOWN, {name: shown[name] for name in ("log", "admitted", "shown", "not_shown")}))
+    for said in report["accusations"]:
+        screen.line(Text(_ACCUSED, {name: said[name] for name in ("log", "names", "code", "run", "entry")}))
     screen.line(Text(_CONCLUSIONS[report["outcome"]]))
 
 
@@ -144,10 +205,19 @@ _CONCLUSIONS = {
 }
 _SHOWN = msgid("Questions of {log}: {admitted} admitted, {shown} shown, {not_shown} not shown.")
 
+_ACCUSED = msgid(
+    "{log} says that {names} broke the protocol of the run {run} ({code}, entry {entry}); that is its word, and "
+    "proves nothing by itself."
+)
+
 
 @app.command("lineage")
 def lineage(
     bundles: Annotated[list[Path], typer.Argument(help="Bundles of the connectors that took part.")],
+    model: Annotated[
+        list[Path] | None,
+        typer.Option("--model", help="A model as `medspace audit model` wrote it: adds what its sites signed."),
+    ] = None,
     json: JsonOption = False,
     lang: LanguageOption = "",
 ) -> None:
@@ -155,7 +225,7 @@ def lineage(
     from medspace.app.auditing import lineage_of_files  # noqa: PLC0415
 
     screen = Screen(as_json=json, language=spoken_language(lang))
-    found = lineage_of_files(bundles, screen.language)
+    found = lineage_of_files(bundles, screen.language, model or ())
 
     def people() -> None:
         for sentence in found["story"]:

@@ -219,6 +219,18 @@ def model(
         screen.show(found, lambda: _model(screen, found))
 
 
+def _opened(screen: Screen, opened: JsonObject) -> None:
+    """What the sites of a masked run signed: who, and for each question the objective and who took part."""
+    sites = counted(len(opened["signed"]), msgid("{count} site"), msgid("{count} sites"))
+    screen.line(
+        Text(msgid("Signed by {sites}; `medspace audit model` exports that for an auditor."), {"sites": sites})
+    )
+    for one in opened["questions"]:
+        taking = counted(len(one["sites"]), msgid("{count} site"), msgid("{count} sites"))
+        facts = {"question": one["question"], "objective": one["objective"] or "-", "sites": taking}
+        screen.line(Text(msgid("  - question {question}: objective {objective}, {sites}"), facts))
+
+
 def _model(screen: Screen, found: JsonObject) -> None:
     title, described = Text(msgid("Model {id}"), {"id": found["id"]}), found.get("described", {})
     if described:
@@ -241,6 +253,8 @@ def _model(screen: Screen, found: JsonObject) -> None:
     for site, agreement in zip(lineage["sites"], lineage["agreements"], strict=False):
         facts = {"site": site, "agreement": agreement}
         screen.line(Text(msgid("  - {site}, under the agreement {agreement}"), facts))
+    if found.get("opened"):
+        _opened(screen, found["opened"])
     if lineage.get("coordinator"):
         screen.line(Text(msgid("Led by {name}, at its own connector."), {"name": lineage["coordinator"]}))
     for text in told(found["sites"]):

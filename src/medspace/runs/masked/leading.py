@@ -145,7 +145,7 @@ class MaskedProcedure:
         own = {site: said["own"] for site, said in answers.items() if said.get("own")}
         made = self.summed.result(first["outcome"]["model"], sorted(answers), own)
         signed = {site: said["signed"] for site, said in answers.items()}
-        proof = {"outcome": first["outcome"], "digest": first["digest"], "signed": signed}
+        proof = {"outcome": first["outcome"], "digest": first["digest"], "signed": signed, "own": own}
         return Result({**made.content, "opened": proof}, made.rows, made.sites)
 
 

@@ -47,11 +47,15 @@ class Outcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Opened(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a model of a masked run holds beside its numbers; `signed` by site."""
+    """What a model of a masked run holds beside its numbers; `signed` by site, `own` is what is not signed.
+
+    `own` is what sites released of themselves beside the outcome: each in its own release, which its log names.
+    """
 
     outcome: JsonObject
     digest: str
     signed: dict[_Did, str]
+    own: dict[_Did, JsonObject] = {}
 
     @property
     def said(self) -> Outcome:
@@ -130,7 +134,8 @@ def signers(opened: Opened, manifest: Manifest, created: str, member: MemberOf) 
     colluders = 1 if manifest.colluders is None else manifest.colluders
     needed = Thresholds.for_seats(len(manifest.seats), colluders, max(manifest.min_sites, LEAST_SITES)).opening
     question = len(opened.said.took) + 1
-    sites, refused = list[str](), list[str]()
+    sites: list[str] = []
+    refused: list[str] = []
     for site, text in sorted(opened.signed.items()):
         holds = site in manifest.sites and _holds(text, opened.digest, manifest, site, question, created, member)
         (sites if holds else refused).append(site)
@@ -213,21 +218,16 @@ def _signed(
 
 
 def _same(model: ModelFile, opened: Opened, summed: Summed | None) -> bool:
-    """Whether the numbers of the model are those of the outcome; what a site said of itself is no part of it."""
+    """Whether the numbers of the model are those of the outcome, and of what sites said of themselves beside it."""
     if summed is None:
         return False
     try:
-        made = summed.result(opened.said.model, sorted(opened.signed), {})
+        made = summed.result(opened.said.model, sorted(opened.signed), opened.own)
     except MedspaceError:
         return False
-    own = {name for name, value in made.content.items() if value in ([], (), {})}
-    shown = {name: value for name, value in model.result.items() if name != OPENED and name not in own}
-    content = {name: value for name, value in made.content.items() if name not in own}
-    return (
-        _digest(shown) == _digest(content)
-        and (made.rows, sorted(made.sites)) == (model.rows, sorted(model.sites))
-        and model.result.keys() == {*made.content, OPENED}
-    )
+    shown = {name: value for name, value in model.result.items() if name != OPENED}
+    same_sites = sorted(made.sites) == sorted(model.sites)
+    return _digest(shown) == _digest(made.content) and made.rows == model.rows and same_sites
 
 
 def _digest(value: JsonObject) -> str:

@@ -9,7 +9,7 @@ Each record is the text whose digest the log noted (`records.Record`). The audit
 point that could come out otherwise on its machine: it checks, as every site did, that what was proposed follows.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -248,10 +248,3 @@ def _following(summed: Summed, record: Record, numbers: Sequence[int]) -> State:
     summed.check(record.state, numbers, len(record.sites))
     proposal = summed.propose(record.state, numbers) if record.following is None else record.proposal
     return summed.follow(record.state, numbers, proposal)
-
-
-def chains(shown: Iterable[Records]) -> Iterator[tuple[str, str, dict[int, Record]]]:
-    """The records of each file by question, with holder and run; for who has seen that they hold."""
-    for file in shown:
-        found = [records.read(one.record) for one in file.records]
-        yield file.origin, file.run, {record.question: record for record in found}
