@@ -2,8 +2,10 @@ from dataclasses import replace
 
 import pytest
 
+from medspace.app.compose import ENGINES
 from medspace.policy import odrl, templates
 from medspace.policy.model import Rule
+from medspace.policy.outputs import DEPARTURE, WORDS
 from medspace.policy.words import describe, difference, duty
 from tests.unit.policy.given import ASSET, USER, compare, policy, rule
 from tests.unit.policy.test_templates import TERMS
@@ -17,10 +19,9 @@ HIDES = (
     "coordinator do. It takes at least 4 data holders."
 )
 
-
 MOMENTS = (
-    "Only these kinds of result leave the data holder: this data holder's means and spreads of the columns or "
-    "evaluation."
+    "Only these kinds of result leave the data holder: this data holder's means and spreads of the columns "
+    "(glm.moments) or evaluation."
 )
 
 
@@ -47,12 +48,21 @@ def test_a_contract_in_plain_words():
     ]
 
 
-def test_results_of_masked_runs_are_said_in_words():
-    terms = odrl.parse(templates.build("train-only", outputs=["glm.progress", "glm.model", "glm.quality"]))
+def test_results_of_masked_runs_are_said_in_words_and_by_name():
+    listed = ["glm.progress", "glm.model", "glm.quality", DEPARTURE]
+    terms = odrl.parse(templates.build("train-only", outputs=listed))
     assert said(terms)[1] == (
         "Only these kinds of result leave the data holder: how far the fit is (one number per question) "
-        "or the model or how well the model does at this data holder."
+        "(glm.progress) or the model (glm.model) or how well the model does at this data holder (glm.quality) or "
+        "what a run tells of this data holder by going on without it (sums with it and without it: their difference is "
+        "its own) (run.departure)."
     )
+
+
+def test_every_result_of_the_product_has_words():
+    for make in ENGINES.values():
+        results = {form.name for form in make().outputs if not form.message and not form.masked}
+        assert results <= WORDS.keys()
 
 
 def test_a_rule_of_its_own_says_whom_and_what_it_is_about():
