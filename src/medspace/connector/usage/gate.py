@@ -12,7 +12,7 @@ from medspace.connector.usage.errors import JobClosedError, StepHeldError, StepU
 from medspace.connector.usage.model import JOBS, QUESTIONS, Job, Outcome
 from medspace.connector.usage.requests import Requests, UseContext
 from medspace.connector.usage.rules import Measured
-from medspace.core.canonical import LARGEST_INTEGER
+from medspace.core.canonical import LARGEST_INTEGER, JsonObject
 from medspace.core.clock import Clock, stamp
 from medspace.core.decision import Decision, combine
 from medspace.core.engine import MASKED_SUMS
@@ -70,11 +70,7 @@ class Gate:
             self.holder.notebook.hold(tx, admission.id, output, now, reasons)
             memory.hold(tx, admission.use, admission.id, remembered)
             return StepHeldError()
-        facts = {"release": release_id, "admission": admission.id, "output": output.kind}
-        more = {"round": step.round, "digest": found.digest}
-        parts = {"parts": [f"sha256:{part.digest}" for part in output.parts]} if output.parts else {}
-        kept = {} if output.record is None else {"record": digest_bytes(output.record)}
-        said = facts | more | parts | dict(output.noted) | kept
+        said = _released(question, output, found, release_id)
         entry = record(tx, Entry("use.released", stamp(now), self.holder.did, said))
         if leaving is not None:
             self._note(tx, leaving)
@@ -169,6 +165,14 @@ class Gate:
         facts |= {"named": named} if named and kind == "use.withheld" else {}
         record(tx, Entry(kind, stamp(self.clock.now()), self.holder.did, facts))
         self.holder.notebook.settle(tx, admission, outcome, code)
+
+
+def _released(question: Admitted, output: Output, found: Measured, release_id: str) -> JsonObject:
+    """What the log says of a release."""
+    facts: JsonObject = {"release": release_id, "admission": question.admission.id, "output": output.kind}
+    facts |= {"round": question.step.round, "digest": found.digest}
+    facts |= {"parts": [f"sha256:{part.digest}" for part in output.parts]} if output.parts else {}
+    return facts | dict(output.noted) | ({} if output.record is None else {"record": digest_bytes(output.record)})
 
 
 def _anew(tx: Transaction, question: Admitted) -> bool:
