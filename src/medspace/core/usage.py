@@ -57,11 +57,11 @@ class Grant:
     outputs: frozenset[str] | None = None  # kinds of output; None: whatever the engine makes
     min_cohort: int = 1
     min_sites: int = 1
-    colluders: int = 0  # seats that masks must withstand, at least
     expires: datetime | None = None
     budget: Mapping[str, Json] = field(default_factory=dict)  # what is set aside for this step, by condition
     noted: Mapping[str, Json] = field(default_factory=dict)  # what the entry `use.admitted` says of it
     hold: tuple[str, ...] = ()  # why a person must look at outputs that are made of persons, as codes; none: nobody
+    colluders: int = 0  # seats that masks must withstand, at least
 
     def narrowed(self, other: "Grant") -> "Grant":
         """What both allow."""

@@ -15,6 +15,7 @@ from medspace.connector.usage.errors import NotAdmittedError, StepHeldError, Wit
 from medspace.connector.usage.model import JOBS, QUESTIONS, VERSIONS
 from medspace.core.canonical import canonical
 from medspace.core.decision import Decision, Premise, Verdict
+from medspace.core.engine import COORDINATOR_SEES_SUMS
 from medspace.core.errors import StorageFullError
 from medspace.core.hashing import digest, digest_bytes
 from medspace.core.text import Text
@@ -444,7 +445,7 @@ async def test_a_duty_that_was_violated_closes_the_use():
 
 async def test_a_duty_that_is_violated_while_the_engine_works_keeps_the_answer():
     house, condition, token = await scripted()
-    policy = with_duty(build("train-only"))
+    policy = with_duty(build("train-only", protection=COORDINATOR_SEES_SUMS))
     house.engine.before = lambda: setattr(condition, "clauses", frozenset({"/permission/0/duty/0"}))
 
     def bind(tx):

@@ -93,7 +93,7 @@ async def test_what_waits_for_a_person_is_recorded_when_it_leaves():
         await house.control.step(call(token, round=1))
     assert not await house.database.read(lambda tx: tx.find(RECORDS))
     (waiting,) = await house.database.read(lambda tx: house.notebook.waiting(tx))
-    await house.control.checking.release(waiting.id)
+    await house.control.checking.decide(waiting.id, approve=True)
     assert (await recorded(house))[1][0]["record"] == RECORD.decode()
 
 

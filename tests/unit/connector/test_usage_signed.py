@@ -6,6 +6,7 @@ import pytest
 
 from medspace.adapters.memory import SeededRandomness
 from medspace.connector.usage.errors import NotAdmittedError, StepUnsignedError, WithheldError
+from medspace.connector.usage.memory import Numbered
 from medspace.connector.usage.naming import digests_of
 from medspace.connector.usage.seats import SeatPeers
 from medspace.core.engine import MASKED_SUMS
@@ -31,7 +32,7 @@ B, C = "did:web:b.example", "did:web:z.example"
 AGREEMENTS = {HOLDER: "urn:agreement:1", B: "urn:agreement:b", C: "urn:agreement:z"}
 THREE = TASK | {"min_sites": 3}
 JOB = "urn:job:1"
-MANIFEST = manifest_of(USER, THREE, AGREEMENTS, protocol=MASKED_SUMS)
+MANIFEST = manifest_of(USER, THREE, AGREEMENTS, protocol=MASKED_SUMS, colluders=0)
 SECRETS = {site: EnvelopeKey.generate(SeededRandomness(number)) for number, site in enumerate((B, C), 20)}
 SECOND = int(NOW.timestamp())
 
@@ -40,7 +41,7 @@ class Masking:
     """A holder whose engine protects by masks, with a started use and everybody's seat taken."""
 
     def __init__(self):
-        self.house = House(hybrid=True, min_sites=3, protection=None)
+        self.house = House(hybrid=True, min_sites=3, protection=None, colluders=0)
         self.house.sit = self._nothing
         self.house.engine.protection = lambda _task: MASKED_SUMS
         self.token = ""
@@ -76,7 +77,7 @@ class Masking:
 
     async def peers(self) -> tuple[SeatPeers, SeatPeers]:
         """What the engine here gets, and what that of B gets."""
-        ours = await self.house.control.seats.peers(JOB)
+        ours = await self.house.control.seats.peers(JOB, Numbered(1, "urn:admission"))
         identity = replace(ours.identity, signer=hybrid_of(B))
         return ours, replace(ours, holder=B, identity=identity, secret=lambda: SECRETS[B])
 
