@@ -10,10 +10,6 @@ from medspace.policy.words import describe, difference, duty
 from tests.unit.policy.given import ASSET, USER, compare, policy, rule
 from tests.unit.policy.test_templates import TERMS
 
-MOMENTS = (
-    "Only these kinds of result leave the data holder: this data holder's means and spreads of the columns "
-    "(glm.moments) or evaluation."
-)
 LOG = {"action": "medspace:log"}
 SUMS = (
     "You agree that only sums over all data holders taking part are opened, and only the data holders see these sums."
@@ -21,6 +17,11 @@ SUMS = (
 HIDES = (
     "That hides each data holder as long as at most 1 of the others tells what it sees, whatever user and "
     "coordinator do. It takes at least 4 data holders."
+)
+
+MOMENTS = (
+    "Only these kinds of result leave the data holder: this data holder's means and spreads of the columns "
+    "(glm.moments) or evaluation."
 )
 
 
@@ -51,10 +52,10 @@ def test_results_of_masked_runs_are_said_in_words_and_by_name():
     listed = ["glm.progress", "glm.model", "glm.quality", DEPARTURE]
     terms = odrl.parse(templates.build("train-only", outputs=listed))
     assert said(terms)[1] == (
-        "Only these kinds of result leave the data holder: how far the fit is, one number per round "
+        "Only these kinds of result leave the data holder: how far the fit is, in one number per question "
         "(glm.progress) or the model (glm.model) or how well the model does at this data holder (glm.quality) or "
-        "what a run tells of this data holder by going on without it (sums with it and without it: their difference "
-        "is its own) (run.departure)."
+        "what a run tells of this data holder by going on without it (sums with it and without it: their difference is "
+        "its own) (run.departure)."
     )
 
 
