@@ -46,6 +46,7 @@ class Toy:
 
     nowhere: bool = False
     questions: int = QUESTIONS
+    restarts: bool = False  # once a site has left
 
     def first(self):
         return {"question": 1, "about": "0", "persons": 0}
@@ -71,7 +72,7 @@ class Toy:
         return {"question": state["question"] + 1, "about": proposal["half"], "persons": total[2]}
 
     def without(self, state):
-        return None
+        return self.first() if self.restarts else None
 
     def persons(self, state):
         return state["persons"]

@@ -389,7 +389,8 @@ def test_what_is_carried_wrongly_is_refused_and_names_who_carries(attack, attack
     said = refusals(table, step, lie)
     honest = {site: outcome for site, outcome in said.items() if needs(site, step, question)}
     assert (took(honest), blamed(honest)) == ([], {COORDINATOR}), {site: str(one) for site, one in honest.items()}
-    attack_report(f"masked rounds: {attack}", got=0, of=len(honest), unit="sites that took it")
+    if attack == "contributions that were changed on the way":  # the others are refused by more than one check
+        attack_report(f"masked rounds: {attack}", got=0, of=len(honest), unit="sites that took it")
 
 
 def unsigned(monkeypatch):
@@ -586,7 +587,7 @@ def test_a_proposal_that_nobody_made_would_be_believed(monkeypatch, attack_repor
     table = table_at(CONTRIBUTE, 2)
     proposer, lie = forged(table)
     unsigned(monkeypatch)
-    monkeypatch.setattr(sides._Sitting, "_check_said", lambda *_: None)
+    monkeypatch.setattr("medspace.runs.masked.proposing.check_signed", lambda *_: None)
     monkeypatch.setattr(Toy, "follow", believed)
     said = refusals(table, CONTRIBUTE, lie, [site for site in ALL if site != proposer])
     assert len(took(said)) == 5
@@ -633,7 +634,7 @@ def test_two_questions_at_once_are_refused_and_name_who_proposed_or_carried_two(
 
 @pytest.mark.parametrize("proposer_lies", [True, False])
 def test_sites_that_did_not_compare_would_add_up_answers_to_two_questions(proposer_lies, monkeypatch, attack_report):
-    monkeypatch.setattr(sides._Sitting, "_check_follows", lambda *_: None)
+    monkeypatch.setattr("medspace.runs.masked.proposing.check_same", lambda *_: None)
     _, said = forked(monkeypatch, proposer_lies)
     assert len(took(said)) == 6
     attack_report("masked rounds: two questions to two halves", control=6, of=6, unit="hospitals that went on")

@@ -16,7 +16,8 @@ from medspace.privacy.masking.shamir import PRIME
 from medspace.runs.masked.errors import TotalInvalidError
 from medspace.runs.masked.messages import AGREE, CONTRIBUTE, OPEN, PROPOSE, Opening, SharedSeed, label, written
 from medspace.runs.masked.opening import Table
-from medspace.runs.masked.site import RING, _digest
+from medspace.runs.masked.proposing import _digest
+from medspace.runs.masked.site import RING
 from medspace.trust import envelope
 from medspace.trust.envelope import Context
 from tests.attacks.masked_spying import blamed, contribution, memory, posted, refusals, seats, took
@@ -88,10 +89,9 @@ CONTRIBUTIONS = {
 
 
 @pytest.mark.parametrize("lie", CONTRIBUTIONS)
-def test_a_contribution_that_cannot_be_used_names_its_site(lie, attack_report):
+def test_a_contribution_that_cannot_be_used_names_its_site(lie):
     _, said = contributed(CONTRIBUTIONS[lie])
     assert (took(said), blamed(said)) == ([], {LIAR}), {site: str(one) for site, one in said.items()}
-    attack_report(f"masked rounds: a contribution with {lie}", got=0, of=3, unit="hospitals that went on")
 
 
 def test_a_contribution_of_somebody_else_names_nobody_who_is_honest():
@@ -103,12 +103,11 @@ def test_a_contribution_of_somebody_else_names_nobody_who_is_honest():
     assert (took(said), blamed(said)) == ([], {COORDINATOR})
 
 
-def test_a_mask_that_differs_is_named_by_whom_it_is_shared_with_and_by_nobody_else(attack_report):
+def test_a_mask_that_differs_is_named_by_whom_it_is_shared_with_and_by_nobody_else():
     _, said = contributed(lambda one, _: written(msgspec.structs.replace(one, pairs={**one.pairs, ALL[2]: one.own})))
     assert took(said) == []
     assert {site: error.named for site, error in said.items()} == {ALL[0]: "", ALL[2]: LIAR, ALL[3]: ""}
     assert {error.code for error in said.values()} == {"masked.message", "masked.masks_differ"}
-    attack_report("masked rounds: a commitment to another mask", got=0, of=3, unit="hospitals that went on")
 
 
 SHARES = {
@@ -186,11 +185,10 @@ DEALT = {
 
 
 @pytest.mark.parametrize("shares", DEALT)
-def test_shares_that_lead_nowhere_name_who_dealt_them(shares, attack_report):
+def test_shares_that_lead_nowhere_name_who_dealt_them(shares):
     said = dealt(DEALT[shares])
     assert (took(said), blamed(said)) == ([], {LIAR}), said
     assert {error.code for error in said.values()} == {"masked.opening"}
-    attack_report(f"masked rounds: shares {shares}", got=0, of=1, unit="totals opened")
 
 
 def opened(gift, seats_of=NUMBERS, gone=(), **terms):
@@ -224,11 +222,10 @@ OPENINGS = {
 
 
 @pytest.mark.parametrize("lie", OPENINGS)
-def test_whoever_opens_what_it_did_not_commit_to_is_named(lie, attack_report):
+def test_whoever_opens_what_it_did_not_commit_to_is_named(lie):
     _, said = opened(OPENINGS[lie])
     assert LIAR not in said  # whose turn it is to propose
     assert (took(said), blamed(said)) == ([], {LIAR})
-    attack_report(f"masked rounds: an opening with {lie}", got=0, of=1, unit="totals opened")
 
 
 SIX, LOST = (11, 22, 33, 44, 55, 66), "did:web:site005"
@@ -240,11 +237,10 @@ SEEDS = {
 
 
 @pytest.mark.parametrize("lie", SEEDS)
-def test_a_seed_with_a_lost_site_that_differs_names_who_opened_it(lie, attack_report):
+def test_a_seed_with_a_lost_site_that_differs_names_who_opened_it(lie):
     _, said = opened(SEEDS[lie], SIX, (LOST,), leaving=tuple(range(6)))
     assert LIAR not in said
     assert (took(said), blamed(said)) == ([], {LIAR})
-    attack_report(f"masked rounds: a lost site, {lie}", got=0, of=1, unit="totals opened")
 
 
 def test_a_seed_of_five_bytes_that_was_committed_to_names_who_did(monkeypatch):
@@ -255,7 +251,7 @@ def test_a_seed_of_five_bytes_that_was_committed_to_names_who_did(monkeypatch):
 
 
 # --- masks that do not cancel ---------------------------------------------------------------------------------------
-def test_a_mask_that_does_not_cancel_ends_the_run_and_names_nobody(attack_report):
+def test_a_mask_that_does_not_cancel_ends_the_run_and_names_nobody():
     def noisy(said, _):
         words = keys_noise(len(base64.b64decode(said.words)))
         digest = f"sha256:{envelope.sha256(words).hexdigest()}"
@@ -274,7 +270,6 @@ def test_a_mask_that_does_not_cancel_ends_the_run_and_names_nobody(attack_report
     others = [site for site in ALL if site != table.state["proposer"]]
     said = refusals(table, CONTRIBUTE, lambda _, step: replace(step, inbox=posted(outputs).get(_, {})), others)
     assert took(said) == []
-    attack_report("masked rounds: a mask that does not cancel", got=0, of=1, unit="models")
 
 
 def keys_noise(count):
@@ -294,6 +289,9 @@ PROPOSALS = {
     "lists in lists": {"half": [[[[[[[[[[]]]]]]]]]]},
     "a name that is none": {"\ud7ff": "1"},
 }
+
+
+BELIEVED = ("another half", "a half that is off by one")  # by a site that checks nothing; others have no form at all
 
 
 def proposed(proposal, *, sign=True):
@@ -317,7 +315,8 @@ def proposed(proposal, *, sign=True):
 def test_a_proposal_that_does_not_follow_names_who_made_it(lie, attack_report):
     proposer, said = proposed(PROPOSALS[lie])
     assert (took(said), blamed(said)) == ([], {proposer}), {site: str(one) for site, one in said.items()}
-    attack_report(f"masked rounds: a proposal of {lie}", got=0, of=3, unit="hospitals that answered")
+    if lie in BELIEVED:
+        attack_report(f"masked rounds: a proposal of {lie}", got=0, of=3, unit="hospitals that answered")
 
 
 @pytest.mark.parametrize("half", [0, 1])
@@ -331,7 +330,7 @@ def test_sites_that_believed_would_answer(monkeypatch, attack_report):
         return {"question": state["question"] + 1, "about": proposal["half"], "persons": total[2]}
 
     monkeypatch.setattr(Toy, "follow", believed)
-    for lie in ("another half", "a half that is off by one"):
+    for lie in BELIEVED:
         _, said = proposed(PROPOSALS[lie])
         assert len(took(said)) == 3
         attack_report(f"masked rounds: a proposal of {lie}", control=3, of=3, unit="hospitals that answered")

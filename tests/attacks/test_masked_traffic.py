@@ -1,7 +1,7 @@
 """All traffic of a masked run between connectors is written down: no number of a hospital is found in it.
 
-Looked for are the sums that each hospital added, to every question, and those of any two or three of the four, as text,
-as doubles and as words of the ring, in whatever is text, base64 or hex of what went over the wire; and names of
+Looked for are the sums that each hospital added, to every question, and those of any two or three of the four, as
+text, as doubles and as words of the ring, in whatever is text, base64 or hex of what went over the wire; and names of
 columns and persons. The document of the task names columns, since its user chose them: it is taken out of each
 question first. The control is the same run where masks are zero, searched for the sums of the first two questions.
 

@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from medspace.app.exported import contents
 from medspace.app.language import speaker
 from medspace.core.canonical import JsonObject
 from medspace.core.errors import InvalidInputError
-from medspace.core.text import Text, msgid
+from medspace.core.text import msgid
 from medspace.ledger import audit, bundle, lineage, questions
 from medspace.ledger.membership import MembersList
 from medspace.ledger.report import Accusation, Count, Finding, Report, Shown
@@ -25,14 +26,6 @@ class AuthorityKeyError(InvalidInputError):
     next_step = msgid(
         "Ask the authority for it, or read it with `medspace doctor`, and give it with --authority-key."
     )
-
-
-class BundleFileError(InvalidInputError):
-    """A bundle's file cannot be read."""
-
-    code = "audit.file"
-    sentence = msgid("The file {file} cannot be read: {reason}.")
-    next_step = msgid("Name files that `medspace audit export` wrote.")
 
 
 def authority_key(text: str) -> bytes:
@@ -68,23 +61,6 @@ def read_questions(files: Sequence[Path]) -> list[questions.Questions]:
         MalformedQuestionsError: a file holds something else.
     """
     return [questions.read(content) for content in contents(files, questions.LARGEST_FILE)]
-
-
-def contents(files: Sequence[Path], most: int) -> list[bytes]:
-    """What files of at most so many bytes hold.
-
-    Raises:
-        BundleFileError: a file cannot be read.
-    """
-    found = []
-    for file in files:
-        try:
-            if file.stat().st_size > most:
-                raise BundleFileError(file=str(file), reason=Text(msgid("it is larger than any bundle")))
-            found.append(file.read_bytes())
-        except OSError as error:
-            raise BundleFileError(file=str(file), reason=str(error.strerror)) from error
-    return found
 
 
 def read_list(text: str, key: bytes) -> MembersList:

@@ -496,7 +496,7 @@ class Desk:
         await self.coordinator.cancel(run)
         return await self.run(run, speak)
 
-    async def _model(self, model: str) -> Model:
+    async def kept_model(self, model: str) -> Model:
         """A model by its identity, or by that of the run that made it.
 
         Raises:
@@ -519,15 +519,7 @@ class Desk:
         Raises:
             NoModelError, ModelUnknownError: there is none.
         """
-        return views.model(await self._model(model), self.coordinator.describe, self.names(), speak)
-
-    async def exported_model(self, model: str) -> JsonObject:
-        """A model as an auditor is shown it, with what its sites signed and the manifest of its run.
-
-        Raises:
-            NoModelError, ModelUnknownError: there is none.
-        """
-        return views.exported_model(await self._model(model), self.config.did)
+        return views.model(await self.kept_model(model), self.coordinator.describe, self.names(), speak)
 
     # --- prove -------------------------------------------------------------------------------------------------
     async def bundle(self) -> bytes:
@@ -553,11 +545,6 @@ class Desk:
             for one in found
         ]
 
-    async def questions(self, use: str, asset: str) -> JsonObject:
-        """The questions that were asked of our datasets, opened, as an auditor is shown them beside the log."""
-        shown = await self.usage.notebook.exported(self.database, use=use, asset=asset)
-        return {"format": "medspace-questions-1", "origin": self.config.did, "questions": shown}
-
     async def near_repeats(self, dataset: str, speak: Speak) -> list[JsonObject]:
         """Tasks that one thing tells apart from one that was answered before, of our datasets or of one."""
         found = []
@@ -568,16 +555,6 @@ class Desk:
                 for n in repeats
             ]
         return found
-
-    async def records(self, run: str) -> JsonObject:
-        """What we recorded of a masked run, opened: sums over all of its sites, for an auditor that we let look.
-
-        Raises:
-            RecordsMissingError: nothing is kept of that run.
-        """
-        task, shown = await self.database.read(lambda tx: self.usage.notebook.recorded(tx, run))
-        said = {"format": "medspace-records-1", "origin": self.config.did, "run": run}
-        return {**said, "task": task, "records": shown}
 
     async def entries(self, after: int, limit: int) -> list[JsonObject]:
         """Entries of the log from index `after`."""

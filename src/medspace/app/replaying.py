@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from medspace.app.auditing import contents
+from medspace.app.exported import contents
 from medspace.core.canonical import JsonObject
 from medspace.core.errors import InvalidInputError
 from medspace.learning.glm.masked import MaskedGlms
@@ -28,8 +28,9 @@ def beside_logs(
         RecordsMalformedError, ModelFileError: a file holds something else.
     """
     records, models, member = read_records(records_files), read_models(model_files), member_of(bundles, key)
+    outcomes = {model.run: model.opened.outcome.get("model", {}) for model in models if model.opened}
     return [
-        lambda logs: replay.check(records, summed, logs),
+        lambda logs: replay.check(records, summed, logs, outcomes),
         lambda logs: proof.check(models, summed, member, logs),
     ]
 

@@ -283,13 +283,6 @@ def model(record: Model, describe: Describe, names: Mapping[str, str], speak: Sp
     }
 
 
-def _protections(protection: str, found: Description | None) -> Iterator[Text]:
-    """What the protection of a run kept from whom; what left a hospital by itself all the same."""
-    yield Text(PROTECTIONS.get(protection, protection))
-    if protection == MASKED_SUMS and found is not None and found.quality is not None and len(found.quality.rows) > 1:
-        yield Text(OWN_QUALITY)
-
-
 def exported_model(record: Model, owner: str) -> JsonObject:
     """A model as an auditor is shown it (`runs.masked.proof.ModelFile`)."""
     return {
@@ -317,6 +310,13 @@ def _opened(record: Model) -> JsonObject:
         for number, (objective, sites) in enumerate(zip(outcome["objectives"], outcome["took"], strict=False), 1)
     ]
     return {"opened": {"digest": opened["digest"], "signed": sorted(opened["signed"]), "questions": questions}}
+
+
+def _protections(protection: str, found: Description | None) -> Iterator[Text]:
+    """What the protection of a run kept from whom; what left a hospital by itself all the same."""
+    yield Text(PROTECTIONS.get(protection, protection))
+    if protection == MASKED_SUMS and found is not None and found.quality is not None and len(found.quality.rows) > 1:
+        yield Text(OWN_QUALITY)
 
 
 def _described(found: Description, speak: Speak) -> JsonObject:

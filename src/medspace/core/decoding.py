@@ -5,6 +5,9 @@ last, and what was checked is then not what was done. Such an object is refused 
 """
 
 import re
+import sys
+from contextlib import suppress
+from dataclasses import is_dataclass
 from typing import TypeVar, overload
 
 import msgspec
@@ -69,3 +72,17 @@ def _members(value: Json) -> int:
     within = value.values() if kind is dict else value
     found = sum(_members(item) for item in within if type(item) is dict or type(item) is list)
     return found + len(value) if kind is dict else found
+
+
+def know_forms() -> None:
+    """Learn the fields of every form (`msgspec.Struct`, dataclass) of the modules that are loaded, before threads do.
+
+    msgspec learns them when a form is read first, and a second thread that reads one meanwhile gets what is not there
+    yet: the process dies (msgspec 0.22).
+    """
+    modules = [module for name, module in sys.modules.items() if name.startswith("medspace.")]
+    classes = {one for module in modules for one in vars(module).values() if isinstance(one, type)}
+    for form in classes:
+        if issubclass(form, msgspec.Struct) or is_dataclass(form):
+            with suppress(TypeError, NameError):  # it has parts that no JSON has: nobody reads one
+                msgspec.json.Decoder(form)

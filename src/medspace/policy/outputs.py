@@ -11,7 +11,7 @@ DEPARTURE = "run.departure"  # no engine makes it: it is what the results before
 
 WORDS: Mapping[str, Text] = {
     "glm.model": Text(msgid("the model")),
-    "glm.progress": Text(msgid("how far the fit is, one number per round")),
+    "glm.progress": Text(msgid("how far the fit is, in one number per question")),
     "glm.quality": Text(msgid("how well the model does at this data holder")),
     "glm.moments": Text(msgid("this data holder's means and spreads of the columns")),
     "glm.newton": Text(msgid("this data holder's sums of each round of the fit")),

@@ -146,7 +146,9 @@ def _signing(manifest: Manifest, seen: Seen) -> Decision:
     asked = Text(msgid("parties whose ML-DSA-65 keys are on the members list, where sums are masked"))
     missing = [party for party in manifest.parties if manifest.hybrid and party not in seen.hybrid]
     held = Text(msgid("no such key: {parties}"), {"parties": ", ".join(missing[:3]) or "-"})
-    remedy = Text(msgid("The authority takes up the keys of a member with `medspace keys take`, once it runs."))
+    remedy = Text(
+        msgid("The authority takes up the keys of such a member with `medspace keys take DID`, once it runs.")
+    )
     return _one("signing", asked, held, ok=not missing, remedy=remedy)
 
 

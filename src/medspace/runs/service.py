@@ -323,17 +323,11 @@ class Coordinator:
             run, saved = await self._attended(procedure, run, saved, faults)
             if run.user and run.faults and not run.round:  # only its user could sign another manifest
                 rules.check_attendance(replace(procedure.demands, site_faults="fail"), run)
-            if not faults and not run.round:
-                run = await self._keyed(run, keys)
+            if not faults and not run.round:  # as the seats say with their keys
+                keyed = replace(run, leaving=manifests.leaving(keys))
+                run, saved = await self._keep(run, keyed, saved, saved.state, None)
             if not faults or run.round:  # those that are left have one another's keys already
                 return run, saved
-
-    async def _keyed(self, run: Run, keys: Sequence[str]) -> Run:
-        """The run with the seats that may leave it, as they say with their keys."""
-        after = replace(run, leaving=manifests.leaving(keys))
-        if after != run:
-            await self.database.write(lambda tx: tx.replace(RUNS, run, after))
-        return after
 
     async def _each(
         self, procedure: Procedure, run: Run, call: Callable[[str], Awaitable[T]], uses: Mapping[str, str]

@@ -51,6 +51,8 @@ def test_an_order_is_read_as_it_was_written_and_nobody_else_reads_it(tmp_path):
         ),
         Output("count.sum", {}, 0),
         Output("count.sum", {}, 0, outbox={"did:web:b.example": "sealed"}),
+        Output("count.sum", {}, 0, noted={"survivors": "sha256:0"}, record=b"kept"),
+        Output("count.sum", {}, 0, worded=Step({"task": "obey"}, 1, "sum", {"x": [1.5]})),
     ],
 )
 def test_a_result_is_read_as_it_was_written(tmp_path, output):

@@ -61,7 +61,7 @@ def test_every_setting_of_a_task_is_on_its_page_with_its_default():
 
 
 def test_the_example_on_the_page_is_a_task():
-    (example,) = re.findall(r"```toml\n(.*?)```", page("training.md"), re.DOTALL)
+    example, *_ = re.findall(r"```toml\n(.*?)```", page("training.md"), re.DOTALL)
     assert task.parse(tomllib.loads(example)).family == "binomial"
     full = Path(__file__).parents[3] / "examples" / "first-steps" / "task.toml"
     assert task.parse(tomllib.loads(full.read_text())).family == "binomial"

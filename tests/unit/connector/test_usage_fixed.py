@@ -8,7 +8,9 @@ from medspace.connector.usage.conditions.numbers import disclosed
 from medspace.connector.usage.disclosures import MOST_SETS, Given, by_default, numbers_in, same_sites, told, within
 from medspace.connector.usage.errors import NotAdmittedError, WithheldError
 from medspace.connector.usage.model import DISCLOSURES, Disclosed
+from medspace.connector.usage.repeats import all_near, near
 from medspace.core.engine import StepLimits
+from medspace.core.errors import InvalidInputError
 from medspace.core.parts import Part
 from medspace.core.usage import Brakes, Output
 from tests.unit.connector.masking import OTHERS, THREE, MaskedHouse
@@ -274,3 +276,14 @@ async def test_an_engine_that_compares_nothing_warns_of_nothing():
     assert await house.control.near_repeats(ASSET) == []
     assert await house.control.near_repeats("another") == []
     assert house.engine.limits == StepLimits()
+
+
+def test_tasks_of_other_kinds_or_versions_are_near_to_nothing():
+    class Engine:
+        def difference(self, one, other):
+            raise InvalidInputError(reason="it means nothing any more")
+
+    task = {"task": "glm"}
+    assert near({"task": "mean"}, 2, [(1, task)], Engine()) is None
+    assert near(task, 2, [(1, task)], Engine()) is None
+    assert all_near([(1, {}), (2, task)], {"glm": Engine()}) == []

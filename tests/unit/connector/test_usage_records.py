@@ -1,4 +1,4 @@
-"""What a holder keeps of a release for an auditor: sealed, its digest in the log, shown by itself only, gone in time."""
+"""What a holder keeps of a release for an auditor: sealed, its digest in the log, gone with the questions."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -92,7 +92,7 @@ async def test_what_waits_for_a_person_is_recorded_when_it_leaves():
     with pytest.raises(StepHeldError):
         await house.control.step(call(token, round=1))
     assert not await house.database.read(lambda tx: tx.find(RECORDS))
-    (waiting,) = await house.database.read(lambda tx: house.notebook.waiting(tx))
+    (waiting,) = await house.database.read(house.notebook.waiting)
     await house.control.checking.decide(waiting.id, approve=True)
     assert (await recorded(house))[1][0]["record"] == RECORD.decode()
 

@@ -249,15 +249,33 @@ async def test_what_is_said_to_all_is_proven_by_all_and_by_its_sender(run):
             ours.proven(peer, label, text)
 
 
+async def test_what_is_said_to_all_with_messages_for_some_is_proven_with_them(run):
+    ours, theirs = await run.peers()
+    text, sealed = theirs.announce("contribution 3", b"masked numbers", {HOLDER: b"a share"})
+    assert ours.announced(B, "contribution 3", text) == theirs.announced(B, "contribution 3", text)
+    assert ours.open(B, "contribution 3", sealed[HOLDER]) == b"a share"
+    for peer, label in ((B, "contribution 4"), (C, "contribution 3"), (USER, "contribution 3")):
+        with pytest.raises(EnvelopeError):
+            ours.announced(peer, label, text)
+    with pytest.raises(EnvelopeError):
+        theirs.announce("contribution 3", b"", {USER: b""})
+
+
 @pytest.mark.parametrize(
     ("times", "error"), [({"revoked": SECOND}, MldsaKeyRevokedError), ({"until": SECOND - 90}, MldsaKeyEndedError)]
 )
 async def test_a_peer_whose_key_ends_or_is_revoked_in_the_middle_is_refused(run, times, error):
     ours, theirs = await run.peers()
     sealed, said = theirs.seal(HOLDER, "round 1", b"a share"), theirs.sign("round 1", b"numbers")
+    told, _ = theirs.announce("round 1", b"numbers", {HOLDER: b"a share"})
     assert ours.open(B, "round 1", sealed) == b"a share"
+    assert ours.announced(B, "round 1", told) == b"numbers"
     run.list_key(B, **times)
-    for work in (lambda: ours.open(B, "round 1", sealed), lambda: ours.proven(B, "round 1", said)):
+    for work in (
+        lambda: ours.open(B, "round 1", sealed),
+        lambda: ours.proven(B, "round 1", said),
+        lambda: ours.announced(B, "round 1", told),
+    ):
         with pytest.raises(error):
             work()
     again, _ = await run.peers()  # as after a start: the key of its seat counts no more than its messages

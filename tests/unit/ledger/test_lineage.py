@@ -220,3 +220,17 @@ def test_what_was_offered_without_a_digest_has_none():
     space = honest()
     offered(space, None, 0)
     assert lineage.sources(read(space), RUN)[0].contents == ()
+
+
+def test_what_sites_signed_of_each_question_is_told_and_written():
+    logs = {origin: audit.readable(one) for origin, one in ((b.origin, b) for b in story.honest().bundles())}
+    opened = [lineage.Opened("", (story.NORTH, story.SOUTH)), lineage.Opened("12.5", (story.NORTH,))]
+    told = [str(branch.text) for branch in lineage.tree(logs, story.RUN, opened)]
+    assert told[-2:] == [
+        f"Question 1: in its total were {story.NORTH}, {story.SOUTH}.",
+        f"Question 2: objective 12.5; in its total were {story.NORTH}.",
+    ]
+    activities = lineage.prov(logs, story.RUN, opened)["activity"]
+    assert "medspace:objective" not in activities[f"{story.RUN}/question/1"]
+    assert activities[f"{story.RUN}/question/2"]["medspace:objective"] == "12.5"
+    assert activities[f"{story.RUN}/question/1"]["medspace:sites"] == [story.NORTH, story.SOUTH]

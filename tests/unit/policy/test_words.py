@@ -19,6 +19,11 @@ HIDES = (
     "coordinator do. It takes at least 4 data holders."
 )
 
+MOMENTS = (
+    "Only these kinds of result leave the data holder: this data holder's means and spreads of the columns "
+    "(glm.moments) or evaluation."
+)
+
 
 def said(terms):
     return [str(line) for line in describe(terms)]
@@ -36,8 +41,7 @@ def test_a_contract_in_plain_words():
         "Only from the rows of at least 10 persons.",
         "Only with at least 3 data holders taking part.",
         "Only together with data holders among these: did:web:b.example or did:web:c.example or did:web:d.example.",
-        "Only these kinds of result leave the data holder: this data holder's means and spreads of the columns "
-        "(glm.moments) or evaluation.",
+        MOMENTS,
         SUMS,
         HIDES,
         "You may not download the data.",
@@ -48,9 +52,9 @@ def test_results_of_masked_runs_are_said_in_words_and_by_name():
     listed = ["glm.progress", "glm.model", "glm.quality", DEPARTURE]
     terms = odrl.parse(templates.build("train-only", outputs=listed))
     assert said(terms)[1] == (
-        "Only these kinds of result leave the data holder: how far the fit is, one number per round "
-        "(glm.progress) or the model (glm.model) or how well the model does at this data holder (glm.quality) or what "
-        "a run tells of this data holder by going on without it (sums with it and without it: their difference is "
+        "Only these kinds of result leave the data holder: how far the fit is, in one number per question "
+        "(glm.progress) or the model (glm.model) or how well the model does at this data holder (glm.quality) or "
+        "what a run tells of this data holder by going on without it (sums with it and without it: their difference is "
         "its own) (run.departure)."
     )
 

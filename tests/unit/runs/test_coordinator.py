@@ -14,6 +14,7 @@ from medspace.ledger.model import decode
 from medspace.runs import rules
 from medspace.runs.asking import Patience
 from medspace.runs.errors import (
+    RunError,
     RunUnknownError,
     SiteAwayError,
     SiteRefusedError,
@@ -433,6 +434,32 @@ def test_masks_take_as_many_sites_as_hide_one_besides_those_that_may_tell(left, 
     gone = Fault(places[0].site, 1, "learning.site_away", Text("away"), away=True)
     with pytest.raises(TooFewSitesError):
         rules.check_attendance(demands, replace(run, faults=(gone,)))
+
+
+@pytest.mark.parametrize("says", ["fail", "exclude"])
+@pytest.mark.parametrize("away", [True, False])
+def test_under_masks_the_contract_of_a_site_that_is_missing_decides(says, away):
+    demands = Demands(1, 1, says, "masked-sums")
+    places = seats([*TABLES, did(7), did(8)])
+    gone = Fault(places[0].site, 2, "learning.site_away", "It is away.", away=away)
+    run = Run("urn:r", RunState.RUNNING, "", {}, "sha256:0", "medspace:train", places, faults=(gone,))
+    run = replace(run, protection="masked-sums")
+    with pytest.raises(RunError) as caught:
+        rules.check_attendance(demands, run)
+    refused = says == "fail" and not away  # whoever refuses has said why
+    assert caught.value.code == ("learning.sites_refused" if refused else "run.departure")
+    if not refused:
+        assert dict(caught.value.facts) == {"bound": places[0].site}
+        assert rules.failure(caught.value, run.faults).by_sites
+
+    let = replace(run, leaving=(places[0].site,))
+    if says == "exclude":
+        rules.check_attendance(demands, let)
+        rules.check_attendance(demands, replace(run, faults=(replace(gone, round=0),)))  # it was in no manifest yet
+    else:
+        with pytest.raises(RunError) as caught:
+            rules.check_attendance(demands, let)
+        assert caught.value.code != "run.departure"
 
 
 async def test_the_task_may_demand_every_site():

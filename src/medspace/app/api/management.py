@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 
 from medspace import __version__
 from medspace.adapters.metrics import CONTENT_TYPE
-from medspace.app import steps, views
+from medspace.app import exhibits, steps, views
 from medspace.app.api.bodies import json_response, problem_of, request_language, status_of
 from medspace.app.asset_checks import asset_checks
 from medspace.app.desk import LARGEST_PAGE, LARGEST_RUNS, Desk, PageRequest
@@ -527,15 +527,17 @@ def _proofs(desk: Desk) -> APIRouter:
         use: Annotated[str, Query(max_length=LONGEST_TEXT)] = "",
         dataset: Annotated[str, Query(max_length=LONGEST_TEXT)] = "",
     ) -> Response:
-        return Response(msgspec.json.encode(await desk.questions(use, dataset)), media_type="application/json")
+        return Response(
+            msgspec.json.encode(await exhibits.questions(desk, use, dataset)), media_type="application/json"
+        )
 
     @router.get("/audit/records/{run:path}")
     async def records(run: str) -> Response:
-        return Response(msgspec.json.encode(await desk.records(run)), media_type="application/json")
+        return Response(msgspec.json.encode(await exhibits.records(desk, run)), media_type="application/json")
 
     @router.get("/audit/models/{model:path}")
     async def exported_model(model: str) -> Response:
-        return Response(msgspec.json.encode(await desk.exported_model(model)), media_type="application/json")
+        return Response(msgspec.json.encode(await exhibits.model(desk, model)), media_type="application/json")
 
     @router.get("/audit/uses")
     async def uses() -> Response:

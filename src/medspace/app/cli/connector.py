@@ -39,7 +39,10 @@ def init(
         int | None, typer.Option("--count", help="Uses per agreement; default: 20; 0: without bound.")
     ] = None,
     min_sites: Annotated[
-        int | None, typer.Option("--min-sites", help="Hospitals in each training; default: 3.")
+        int | None,
+        typer.Option(
+            "--min-sites", help="Hospitals in each sum, besides one that may tell what it sees; default: 3."
+        ),
     ] = None,
     holder: Annotated[
         list[str] | None,

@@ -27,6 +27,7 @@ from medspace.app.config import Config
 from medspace.app.holdings import prepare
 from medspace.app.membership import Membership
 from medspace.connector.usage.service import UsageControl
+from medspace.core.decoding import know_forms
 from medspace.core.text import Text, msgid
 
 if TYPE_CHECKING:
@@ -143,5 +144,6 @@ async def _compose(config: Config, parts: Parts, database: ClosableDatabase) -> 
     membership = base.membership()
     road = Road(base, assets, await job_tokens(base), membership.look_again)
     await assets.arrange()
+    know_forms()
     await road.usage.recover()  # what goes on is judged by the labels of now
     return Connector(base, membership, road)

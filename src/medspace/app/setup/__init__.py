@@ -197,6 +197,7 @@ template = "train-only"
 purposes = ["{PURPOSE}"]
 until = "{until}"
 {count}min_cohort = {wishes.min_cohort}
+# Hospitals in each sum, besides one that may tell what it sees (`colluders`): a training takes one more than these.
 min_sites = {wishes.min_sites}
 {holders}"""
 

@@ -12,7 +12,7 @@ from medspace.connector.usage.errors import JobClosedError, StepHeldError, StepU
 from medspace.connector.usage.model import JOBS, QUESTIONS, Job, Outcome
 from medspace.connector.usage.requests import Requests, UseContext
 from medspace.connector.usage.rules import Measured
-from medspace.core.canonical import LARGEST_INTEGER
+from medspace.core.canonical import LARGEST_INTEGER, JsonObject
 from medspace.core.clock import Clock, stamp
 from medspace.core.decision import Decision, combine
 from medspace.core.engine import MASKED
@@ -70,12 +70,8 @@ class Gate:
             self.holder.notebook.hold(tx, admission.id, output, now, reasons)
             memory.hold(tx, admission.use, admission.id, remembered)
             return StepHeldError()
-        facts = {"release": release_id, "admission": admission.id, "output": output.kind}
-        more = {"round": step.round, "digest": found.digest}
-        parts = {"parts": [f"sha256:{part.digest}" for part in output.parts]} if output.parts else {}
-        kept = {} if output.record is None else {"record": digest_bytes(output.record)}
-        said = facts | more | parts | dict(output.noted) | kept
-        entry = record(tx, Entry("use.released", stamp(now), self.holder.did, said))
+        facts = {"release": release_id, "admission": admission.id, "round": step.round, "digest": found.digest}
+        entry = record(tx, Entry("use.released", stamp(now), self.holder.did, facts | _noted(output)))
         if leaving is not None:
             self._note(tx, leaving)
         release = Release(
@@ -175,6 +171,13 @@ def _anew(tx: Transaction, question: Admitted) -> bool:
     """Whether nobody has been told before what a step is answered with."""
     kept = tx.get(QUESTIONS, question.admission.id) or question.asked
     return kept.counted or kept.rowless
+
+
+def _noted(output: Output) -> JsonObject:
+    """What the log says of an output itself."""
+    facts: JsonObject = {"output": output.kind, **output.noted}
+    facts |= {"parts": [f"sha256:{part.digest}" for part in output.parts]} if output.parts else {}
+    return facts | ({} if output.record is None else {"record": digest_bytes(output.record)})
 
 
 def _kind(admission: Admission, kind: str) -> str:

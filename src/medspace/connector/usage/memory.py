@@ -29,7 +29,7 @@ from medspace.core.sealing import Sealer
 from medspace.core.store import Database, Transaction
 from medspace.core.text import Text, msgid
 
-MOST_MEMORY = 1 << 20  # bytes of one use
+MOST_MEMORY = 4 << 20  # bytes of one use: a masked total of 64 k numbers, and what 100 seats committed to
 LOOK = 3600.0  # seconds, where nothing is written
 AGAIN = 60.0  # seconds until what failed is tried again
 _LOGGER = logging.getLogger("medspace.memory")

@@ -53,9 +53,19 @@ def written(record: Record) -> bytes:
     return msgspec.json.encode(record, order="deterministic")
 
 
-def texts(numbers: Sequence[int]) -> list[str]:
-    """Integers as a record holds them."""
-    return [str(number) for number in numbers]
+def made(
+    question: int,
+    sites: Sequence[str],
+    state: JsonObject,
+    numbers: Sequence[int],
+    proposer: str,
+    proposal: JsonObject,
+    following: JsonObject | None,
+    salt: bytes,
+) -> bytes:
+    """The record of a question, as it is kept."""
+    total = [str(number) for number in numbers]
+    return written(Record(question, sorted(sites), proposer, state, total, proposal, following, salt.hex()))
 
 
 def read(text: str) -> Record:

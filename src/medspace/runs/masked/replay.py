@@ -11,6 +11,7 @@ point that could come out otherwise on its machine: it checks, as every site did
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 import msgspec
@@ -32,6 +33,7 @@ from medspace.runs.masked.records import Record
 
 FORMAT: Literal["medspace-records-1"] = "medspace-records-1"
 LARGEST_FILE = 512 * 1024 * 1024  # bytes
+NOTHING: Mapping[str, JsonObject] = MappingProxyType({})
 Logs = Mapping[str, Statements]
 Read = Callable[[JsonObject], Summed | None]  # the task of a document; None of one that is not known here
 
@@ -45,6 +47,7 @@ OTHER_STATE = msgid("{site} recorded question {question} as if something else ha
 NOT_FOLLOWED = msgid("What {proposer} proposed after question {question} does not follow from the total: {reason}")
 OTHER_FOLLOWING = msgid("{site} recorded another state after question {question} than follows from the total.")
 WRONG_TOTAL = msgid("The total of question {question} that {site} recorded cannot be right: {reason}")
+OTHER_OUTCOME = msgid("What the sites signed as the outcome is not what the last record of {site} leads to.")
 NO_REASON = msgid("{proposer} ended the run at question {question}, and nothing in the total says why.")
 
 
@@ -102,8 +105,13 @@ class _Table:
     records: dict[str, dict[int, _Proven]] = field(default_factory=dict)
 
 
-def check(shown: Sequence[Records], task: Read, logs: Logs) -> Iterator[Finding]:
-    """Each record that is shown: the one of the log, the same at all who show it, and followed by what followed."""
+def check(
+    shown: Sequence[Records], task: Read, logs: Logs, outcomes: Mapping[str, JsonObject] = NOTHING
+) -> Iterator[Finding]:
+    """Each record that is shown: the one of the log, the same at all who show it, and followed by what followed.
+
+    `outcomes` are those that sites signed, by run: the last question must lead to them.
+    """
     tables: dict[tuple[str, str, str], _Table] = {}  # by user, run, manifest
     for file in shown:
         log = logs.get(file.origin)
@@ -120,6 +128,8 @@ def check(shown: Sequence[Records], task: Read, logs: Logs) -> Iterator[Finding]
         else:
             for chain in table.records.values():
                 yield from _followed(summed, chain)
+                if run in outcomes:
+                    yield from _led_to(summed, chain, outcomes[run])
 
 
 # -- what is shown, against the log of who shows it
@@ -196,23 +206,27 @@ def _compared(table: _Table) -> Iterator[Finding]:
 
 def _followed(summed: Summed, chain: Mapping[int, _Proven]) -> Iterator[Finding]:
     """Each question of one holder's records; behind a gap each is taken as it says that it began."""
-    state, last = summed.first(), 0
+    state, before = summed.first(), 0
+    sites: int | None = 0
     for question, one in sorted(chain.items()):
         record = one.record
-        if question == last + 1 and _digest(record.state) != _digest(state):
+        if question != before + 1:
+            sites = None  # how many were in the total before is not shown
+        elif _digest(record.state) != _digest(state):
             yield FOLLOWED.failed(one.place, "other_state", OTHER_STATE, site=one.site, question=question)
-        else:
-            yield _again(summed, one)
+        yield _again(summed, one, sites)
         if record.following is None:
             return
-        state, last = record.following, question
+        state, before, sites = record.following, question, len(record.sites)
 
 
-def _again(summed: Summed, one: _Proven) -> Finding:
+def _again(summed: Summed, one: _Proven, before: int | None) -> Finding:
+    """The arithmetic of one question; `before` is how many sites were in the total before it, if that is known."""
     record, reason = one.record, Text("")
     found: tuple[str, str] | None = None
     try:
-        found = _differs(record, _following(summed, record, record.numbers))
+        if not _begins_again(summed, record, before):
+            found = _differs(record, _following(summed, record, record.numbers))
     except ProposalInvalidError as error:
         found, reason = ("not_followed", NOT_FOLLOWED), error.of(record.proposer).text
     except MedspaceError as error:  # of a run that ended with it, that is what the sites found too
@@ -225,6 +239,29 @@ def _again(summed: Summed, one: _Proven) -> Finding:
         return FOLLOWED.verified(one.place)
     facts = {"site": one.site, "proposer": record.proposer}
     return FOLLOWED.failed(one.place, *found, **facts, question=record.question, reason=reason)
+
+
+def _led_to(summed: Summed, chain: Mapping[int, _Proven], outcome: JsonObject) -> Iterator[Finding]:
+    """Whether the last question leads to what was signed; of a chain without its end nothing is told."""
+    one = chain[max(chain)]
+    if one.record.following is None:
+        return
+    try:
+        made = summed.outcome(one.record.following)
+    except RunError:
+        return
+    except (msgspec.ValidationError, ValueError, TypeError, LookupError):  # a state that is none: told already
+        return
+    if _digest(made) != _digest(outcome):
+        yield FOLLOWED.failed(one.place, "other_outcome", OTHER_OUTCOME, site=one.site)
+
+
+def _begins_again(summed: Summed, record: Record, before: int | None) -> bool:
+    """Whether the task began again, as it may where fewer sites are in a total than in the one before."""
+    if record.following is None or (before is not None and len(record.sites) >= before):
+        return False
+    again = summed.without(record.state)
+    return again is not None and _digest(again) == _digest(record.following)
 
 
 def _differs(record: Record, following: State) -> tuple[str, str] | None:

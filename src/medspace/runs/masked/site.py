@@ -23,7 +23,7 @@ from medspace.core.usage import Admission, Output, Step
 from medspace.privacy.masking.ring import Words
 from medspace.privacy.masking.seeds import SEED_BYTES
 from medspace.runs.errors import RunError
-from medspace.runs.masked import messages, opening, records, vectors
+from medspace.runs.masked import messages, opening, proposing, records, vectors
 from medspace.runs.masked.contributing import RING, Contributing
 from medspace.runs.masked.errors import (
     FalseProposalError,
@@ -33,7 +33,6 @@ from medspace.runs.masked.errors import (
     OpeningsMissingError,
     OutOfTurnError,
     ProposalInvalidError,
-    ProposalsDifferError,
     SurvivorsError,
     TotalInvalidError,
     TotalRefusedError,
@@ -56,7 +55,7 @@ from medspace.runs.masked.messages import (
 )
 from medspace.runs.masked.opening import Opened
 from medspace.runs.masked.ports import Shape, State, SummedParts
-from medspace.runs.masked.records import SALT_BYTES, Record
+from medspace.runs.masked.records import SALT_BYTES
 from medspace.runs.masked.sitting import Line
 from medspace.runs.masked.vectors import MEDIA_TYPE
 from medspace.trust.errors import EnvelopeError, EnvelopeUnreadableError
@@ -201,7 +200,7 @@ class _Sitting(Contributing):
         contributions = {site: self._contribution(site, text, question) for site, text in texts.items()}
         opening.check_survivors(table, contributions)
         for site, said in contributions.items():
-            self._check_follows(site, said.follows, memory)
+            proposing.check_same(self.keys, site, said.follows, memory)
         self._check_fewer(memory.agreed, texts)
         held = self._held(memory.agreed, contributions, question)
         opening.check_contributions(table, question, contributions, masks, held)
@@ -225,33 +224,6 @@ class _Sitting(Contributing):
         same = all(before.survivors.get(site) == messages.hashed(text) for site, text in texts.items())
         if not same or len(texts) >= len(before.survivors):
             raise OutOfTurnError(turn=Turn.AGREED.value)
-
-    def _check_follows(self, site: str, said: str, memory: Remembered) -> None:
-        """Whether a site answers the same question: each shows what whoever proposed it had signed.
-
-        Raises:
-            ProposalsDifferError: that one has signed two of them.
-            SurvivorsError: there are two proposals of two sites.
-            MessageInvalidError: the site shows what nobody has signed.
-        """
-        if said == memory.follows:
-            return
-        name = label(memory.question - 1, PROPOSE)
-        proposer = next((seat for seat in self.keys.seats if self._signed_by(seat, name, said)), None)
-        if proposer is None or not memory.led:
-            raise MessageInvalidError(site=site, reason=Text(msgid("it answers a question that nobody proposed")))
-        if proposer != memory.led:
-            raise SurvivorsError(reason=Text(msgid("the sites were brought the proposals of two of them")))
-        if self.keys.proven(proposer, name, said) != self.keys.proven(proposer, name, memory.follows):
-            reason = Text(msgid("it has proposed different questions to different sites"))
-            raise ProposalsDifferError(site=proposer, reason=reason)
-
-    def _signed_by(self, site: str, name: str, text: str) -> bool:
-        try:
-            self.keys.proven(site, name, text)
-        except EnvelopeError:
-            return False
-        return True
 
     def _held(
         self, before: Agreed | None, contributions: Mapping[str, Contribution], question: int
@@ -338,7 +310,7 @@ class _Sitting(Contributing):
         except RunError as error:  # the total leads nowhere: that is all that the user hears
             said: JsonObject = {"question": question, "code": error.code, "facts": _numbers(error.facts)}
             return Output(ENDED, said, 0, noted=noted, record=self._record(memory, known, shown.numbers))
-        follows = self.keys.sign(label(question, PROPOSE), _digest(proposal))
+        follows = proposing.signed(self.keys, question, proposal)
         message = messages.written(Proposal(gift, proposal, follows))
         receivers = [site for site in known.survivors if site != self.keys.holder]
         sealed = self.keys.seal_all(dict.fromkeys(receivers, message), label(question, PROPOSE))
@@ -412,18 +384,9 @@ class _Sitting(Contributing):
         """
         if known.part is not None:
             return None
-        return records.written(
-            Record(
-                question=memory.question,
-                sites=sorted(known.survivors),
-                proposer=self._proposer(known, memory.question),
-                state=memory.state,
-                total=records.texts(numbers),
-                proposal=proposal or {},
-                following=following,
-                salt=self.workplace.randomness.token_bytes(SALT_BYTES).hex(),
-            )
-        )
+        proposer, salt = self._proposer(known, memory.question), self.workplace.randomness.token_bytes(SALT_BYTES)
+        before = memory.question, list(known.survivors), memory.state
+        return records.made(*before, numbers, proposer, proposal or {}, following, salt)
 
     def _opened(self, memory: Remembered, known: Agreed) -> Opened:
         question, me = memory.question, self.keys.holder
@@ -490,17 +453,8 @@ class _Sitting(Contributing):
         if sent is None:
             raise OpeningsMissingError(site=site)
         message = self._proposal(site, question, sent)
-        self._check_said(site, question, message)
+        proposing.check_signed(self.keys, site, question, message)
         return message.proposal, message.said
-
-    def _check_said(self, site: str, question: int, message: Proposal) -> None:
-        """Whether a proposal is the one that its site has signed for everybody."""
-        try:
-            same = self.keys.proven(site, label(question, PROPOSE), message.said) == _digest(message.proposal)
-        except EnvelopeError:
-            same = False
-        if not same:
-            raise MessageInvalidError(site=site, reason=Text(msgid("it has not signed what it proposes")))
 
     # --- result -----------------------------------------------------------------------------------------------------
     def result(self) -> Output:
@@ -537,14 +491,6 @@ class _Sitting(Contributing):
         if self.summed.asked(advanced.memory.state) is not None:
             raise OutOfTurnError(turn=memory.turn.value)
         return advanced
-
-
-def _digest(proposal: JsonObject) -> bytes:
-    """The digest of a proposal, as it is signed; of what has none, nothing."""
-    try:
-        return digest(proposal).encode()
-    except ValueError:
-        return b""
 
 
 def _decoded(words: str) -> bytes:

@@ -80,3 +80,17 @@ def test_a_site_whose_terms_do_not_say_so_is_not_gone_on_without():
         table.to_the_end()
     assert refused.value.code == "masked.survivors"
     assert refused.value.named == "did:web:coordinator"
+
+
+@pytest.mark.parametrize("step", ["contribute", "agree"])
+def test_a_task_begins_again_with_the_sites_that_are_left_where_it_must(step):
+    numbers = list(range(1, 11))
+    gone: set[str] = set()
+    toy = Toy(restarts=True)
+    table = Coordinated(seated(numbers, leaving=range(10), toy=toy), gone=lambda site, _step, _question: site in gone)
+    table.until(step, 3)
+    gone.add(names(10)[4])
+    result = table.to_the_end()
+    assert result.content["about"] == expected([number for number in numbers if number != 5])
+    left = table.sites[names(10)[0]]
+    assert [question for question, _ in left.engine.task.summing.asked] == list(range(1, QUESTIONS + 4))

@@ -129,6 +129,22 @@ def test_a_proposal_that_does_not_follow_names_who_proposed_it(honest):
     assert any(proposers.pop() in str(one.text) for one in found if one.code == "run.followed.not_followed")
 
 
+def test_a_fit_that_begins_again_without_a_site_that_left_follows():
+    toy, gone = Toy(restarts=True), set()
+    sites = seated(range(1, 11), leaving=range(10), toy=toy)
+    table = Coordinated(sites, gone=lambda site, _step, _question: site in gone)
+    table.until("contribute", 3)
+    gone.add(names(10)[4])
+    table.to_the_end()
+    (texts,) = [[o.record.decode() for _, o in sites[FIRST].said if o.record is not None]]
+    assert len(texts) == QUESTIONS + 3
+    assert not wrong(checked({FIRST: texts}, task=toy))
+    assert not wrong(checked({FIRST: texts[2:]}, task=toy))  # nobody knows who was there before
+    assert wrong(checked({FIRST: texts}, task=Toy())) == {("run.followed.not_followed", FIRST)}
+    stayed = [changed(text, sites=list(names(10))) for text in texts]  # a task begins again for no other reason
+    assert wrong(checked({FIRST: stayed}, task=toy)) == {("run.followed.not_followed", FIRST)}
+
+
 def test_control_the_same_records_follow_where_nobody_looks():
     assert not wrong(checked(played(Cheap()), task=Cheap()))
 
@@ -256,3 +272,55 @@ def test_the_proposer_records_at_its_turn_and_the_others_at_the_next_question():
     recorded = {site for site, seat in table.sites.items() for _, output in seat.said if output.record is not None}
     asked = {site for site, seat in table.sites.items() for step, _ in seat.said if step.name == PROPOSE}
     assert recorded == asked
+
+
+class Anew(Toy):
+    """A task that begins again once a site has left."""
+
+    def without(self, state):
+        return self.first()
+
+    def asked(self, state):
+        return None if state["question"] > 2 else super().asked(state)
+
+
+def test_a_task_that_begins_again_with_fewer_sites_has_followed():
+    gone = set()
+    table = Coordinated(
+        seated(range(1, 11), leaving=range(10), toy=Anew()), gone=lambda site, _step, _question: site in gone
+    )
+    table.until("contribute", 2)
+    gone.add(names(10)[4])
+    with suppress(RunError):
+        table.to_the_end()
+    texts = [output.record.decode() for _, output in table.sites[FIRST].said if output.record is not None]
+    found = [records.read(text) for text in texts]
+    assert [len(one.sites) for one in found] == [10, 9, 9, 9]
+    assert found[1].following == Anew().first()
+    assert not wrong(checked({FIRST: texts}, task=Anew()))
+    assert not wrong(checked({FIRST: texts[1:]}, task=Anew()))  # how many there were before is not shown
+    assert wrong(checked({FIRST: texts}, task=Toy())) == {("run.followed.not_followed", FIRST)}
+
+
+def test_with_as_many_sites_as_before_nothing_begins_again(honest):
+    texts = list(honest[FIRST])
+    texts[1] = changed(texts[1], following=Toy().first())
+    assert ("run.followed.other_following", FIRST) in wrong(checked({FIRST: texts}, task=Anew()))
+
+
+def led(honest, outcome, texts=None):
+    logs = {FIRST: log(FIRST, texts or honest[FIRST])}
+    return wrong(replay.check([shown(FIRST, texts or honest[FIRST])], lambda _: Toy(), logs, {RUN: outcome}))
+
+
+def test_what_was_signed_is_what_the_last_question_leads_to(honest):
+    state = records.read(honest[FIRST][-1]).following
+    assert led(honest, Toy().outcome(state)) == set()
+    assert led(honest, {"about": "1", "persons": 80}) == {("run.followed.other_outcome", FIRST)}
+
+
+def test_without_an_end_nothing_is_told_of_the_outcome(honest):
+    texts = list(honest[FIRST])
+    for following, code in (({}, "run.followed.other_following"), (None, "run.followed.no_reason")):
+        lies = [*texts[:2], changed(texts[2], following=following)]
+        assert led(honest, {}, lies) == {(code, FIRST)}

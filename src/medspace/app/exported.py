@@ -1,0 +1,32 @@
+"""Files that connectors exported for an audit, read within bounds."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from medspace.core.errors import InvalidInputError
+from medspace.core.text import Text, msgid
+
+
+class BundleFileError(InvalidInputError):
+    """A bundle's file cannot be read."""
+
+    code = "audit.file"
+    sentence = msgid("The file {file} cannot be read: {reason}.")
+    next_step = msgid("Name files that `medspace audit export` wrote.")
+
+
+def contents(files: Sequence[Path], most: int) -> list[bytes]:
+    """What files of at most so many bytes hold.
+
+    Raises:
+        BundleFileError: a file cannot be read.
+    """
+    found = []
+    for file in files:
+        try:
+            if file.stat().st_size > most:
+                raise BundleFileError(file=str(file), reason=Text(msgid("it is larger than any bundle")))
+            found.append(file.read_bytes())
+        except OSError as error:
+            raise BundleFileError(file=str(file), reason=str(error.strerror)) from error
+    return found

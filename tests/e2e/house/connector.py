@@ -1,0 +1,7 @@
+"""A connector as it is, in a process of its own (`killable`)."""
+
+from medspace.app.compose import Parts
+from tests.e2e.house.killable import live
+
+if __name__ == "__main__":
+    live(Parts())
