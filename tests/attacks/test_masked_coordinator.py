@@ -15,7 +15,6 @@ from medspace.privacy.masking.seeds import round_seed
 from medspace.privacy.masking.thresholds import Thresholds
 from medspace.runs import manifest as manifests
 from medspace.runs.masked import contributing
-from medspace.runs.masked import site as sides
 from medspace.runs.masked.errors import ProposalInvalidError, TotalInvalidError
 from medspace.runs.masked.messages import (
     AGREE,
