@@ -54,8 +54,8 @@ def test_results_of_masked_runs_are_said_in_words_and_by_name():
     assert said(terms)[1] == (
         "Only these kinds of result leave the data holder: how far the fit is, in one number per question "
         "(glm.progress) or the model (glm.model) or how well the model does at this data holder (glm.quality) or "
-        "what a run tells of this data holder by going on without it (sums with it and without it: their difference is "
-        "its own) (run.departure)."
+        "what a run tells of this data holder by going on without it (sums with it and without it: their difference "
+        "is its own) (run.departure)."
     )
 
 
