@@ -50,8 +50,8 @@ check: .venv/dev ## format, lint, types, imports, sizes, licences, translations,
 bench: .venv/dev ## measure, print a table, write bench/results.json (AGAINST=commit: both in turn, with the ratios)
 	@$(BIN)/python -m bench $(if $(AGAINST),--against $(AGAINST)) $(BENCH)
 
-attacks: .venv/dev ## run the attacks, print what each gets with its brake on and off (JSON=1: as JSON)
-	@$(BIN)/python -m tests.attacks.report $(if $(JSON),--json) $(PYTEST_ARGS)
+attacks: .venv/dev ## run the attacks, print what each gets with its brake on and off, write docs/attacks.md (JSON=1: as JSON)
+	@$(BIN)/python -m tests.attacks.report $(if $(JSON),--json) $(if $(PYTEST_ARGS),$(PYTEST_ARGS),--page -n $(WORKERS))
 
 docs: .venv/dev ## write the generated pages (states, commands) and check every link
 	@$(BIN)/python -m tools.docs

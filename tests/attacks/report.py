@@ -1,6 +1,6 @@
 """What each attack gets today, with the brake on and with it off: `make attacks`.
 
-    python -m tests.attacks.report [--json] [pytest arguments]
+    python -m tests.attacks.report [--json] [--page] [pytest arguments]      --page writes docs/attacks.md
 
 Tests say what their attack got by the fixture `attack_report` of `tests/attacks/conftest.py`. It appends one JSON
 line to the file that REPORT names, and nothing where the variable is not set. Lines about the same attack are one
@@ -87,6 +87,30 @@ def table(rows: list[dict[str, Any]]) -> Iterator[str]:
         yield f"{attack:<{width}}  {got:>10}  {control:>10}  {of:>10}  {unit}".rstrip()
 
 
+PAGE = """\
+# Attacks
+
+What each attack of `tests/attacks` gets. `make attacks` runs them and writes this page; no number is written by hand.
+"Off" is the control: the same code with that one protection switched off in the wiring of the test. It stands for
+what the attack read before there was the protection; where the control reads nothing, the measure would be void. "On"
+is what it gets now. What is left is said in [security](security.md).
+
+| attack | off | on | of | unit | test |
+|---|---|---|---|---|---|
+"""
+
+
+def page(rows: list[dict[str, Any]]) -> str:
+    """The rows as a page of the documentation."""
+
+    def line(each: Mapping[str, Any]) -> str:
+        tests = ", ".join(f"`{name}`" for name in sorted({test.partition("[")[0] for test in each["tests"]}))
+        numbers = " | ".join(_shown(each[name]) for name in ("control", "got", "of"))
+        return f"| {each['attack']} | {numbers} | {each['unit']} | {tests} |\n"
+
+    return PAGE + "".join(map(line, rows))
+
+
 def _shown(value: float | None) -> str:
     return "not said" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
@@ -132,8 +156,10 @@ def measured(arguments: list[str]) -> tuple[int, list[dict[str, Any]], Outcomes]
 
 def main(arguments: list[str]) -> int:
     """Run the attacks and print what they got; 0 if every test passed."""
-    as_json = "--json" in arguments
-    code, rows, outcomes = measured([each for each in arguments if each != "--json"])
+    as_json, as_page = "--json" in arguments, "--page" in arguments
+    code, rows, outcomes = measured([each for each in arguments if each not in ("--json", "--page")])
+    if as_page and code == 0:
+        Path("docs/attacks.md").write_text(page(rows), encoding="utf-8")
     if as_json:
         text = json.dumps({"attacks": rows, "tests": outcomes.ended}, indent=2, ensure_ascii=False)
     else:

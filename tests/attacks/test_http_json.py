@@ -21,7 +21,7 @@ ODD = {
 
 
 def read_step(value):
-    return _read_step(b'{"task":{"a":' + value + b'},"round":1,"name":"x"}').task
+    return _read_step(b'{"task":{"a":' + value + b'},"round":1,"name":"x"}')[0].task
 
 
 def read_message(value):

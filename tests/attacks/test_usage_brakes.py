@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from medspace.app.compose import Parts
+from medspace.core import limits
 from tests.attacks.reading import NONE, Reader, as_it_is, asked, only, read_singly
 from tests.e2e.space import ASSET, Holding, staged, table
 
@@ -255,7 +256,7 @@ def test_manifests_that_cannot_be_read_are_refused(clinic):
     step = {"task": PLANE, "round": 1, "name": "moments", "inputs": {}}
     answer = reader.stage.post("company", "clinic", reader.use, "", step)
     assert answer.json().get("cause") == "run.no_manifest", answer.text
-    for inbox in ("all", {"not a did": "m"}, {"did:web:a": 1}, {"did:web:a": "m" * 200_000}):
+    for inbox in ("all", {"not a did": "m"}, {"did:web:a": 1}, {"did:web:a": "m" * (limits.MAIL + 1)}):
         answer = reader.stage.post("company", "clinic", reader.use, "", step | {"inbox": inbox})
         assert answer.status_code == 400
     assert reader.stage.entries("clinic", "use.admitted") == []

@@ -34,11 +34,15 @@ PUBLIC = [
     ("GET", "/jobs/urn:uuid:1/steps/0"),
     ("PUT", "/jobs/urn:uuid:1/parts/0"),
     ("GET", "/jobs/urn:uuid:1/parts/0"),
+    ("POST", "/runs"),
+    ("POST", "/runs/urn:uuid:1/mandate"),
+    ("POST", "/runs/urn:uuid:1/cancel"),
+    ("GET", "/runs/urn:uuid:1"),
 ]
 OPEN = ["/.well-known/dspace-version", "/.well-known/did.json"]
 PRIVATE = [
     "/status", "/metrics", "/members", "/catalog", "/datasets", "/negotiations", "/agreements", "/transfers",
-    "/runs", "/audit/bundle", "/audit/entries", "/audit/inclusion/0", "/openapi.json", "/docs", "/nothing",
+    "/audit/bundle", "/audit/entries", "/audit/inclusion/0", "/openapi.json", "/docs", "/nothing",
 ]  # fmt: skip
 
 
@@ -86,6 +90,7 @@ def test_every_public_route_is_in_this_list(stage):
         for name, value in (
             ("{pid}", "urn:uuid:1"),
             ("{job}", "urn:uuid:1"),
+            ("{run}", "urn:uuid:1"),
             ("{step}", "0"),
             ("{digest}", "0"),
             ("{id:path}", ASSET),

@@ -80,8 +80,9 @@ def know_forms() -> None:
     msgspec learns them when a form is read first, and a second thread that reads one meanwhile gets what is not there
     yet: the process dies (msgspec 0.22).
     """
-    modules = [module for name, module in sys.modules.items() if name.startswith("medspace.")]
-    classes = {one for module in modules for one in vars(module).values() if isinstance(one, type)}
+    # Lists first: other threads may import meanwhile.
+    modules = [module for name, module in list(sys.modules.items()) if name.startswith("medspace.")]
+    classes = {one for module in modules for one in list(vars(module).values()) if isinstance(one, type)}
     for form in classes:
         if issubclass(form, msgspec.Struct) or is_dataclass(form):
             with suppress(TypeError, NameError):  # it has parts that no JSON has: nobody reads one

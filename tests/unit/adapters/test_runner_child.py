@@ -11,7 +11,7 @@ from medspace.adapters.runner import child, recipe_of
 from medspace.adapters.runner.line import Line, LinePeers, PeersAbsentError
 from medspace.adapters.runner.papers import Order, read_order, read_result, write_order, write_result
 from medspace.adapters.system import SystemClock
-from medspace.core.engine import StepLimits
+from medspace.core.engine import RunTerms, StepLimits
 from medspace.core.parts import Part
 from medspace.core.usage import Brakes, Output, RowScope, Step
 from medspace.privacy.errors import DisclosureError
@@ -34,6 +34,9 @@ ORDER = Order(
 )
 
 NOBODY = Line(Path("nowhere"), lambda: False)
+
+
+TERMS = RunTerms("sha256:" + "0" * 64, "did:web:user.example", 2)
 
 
 def test_an_order_is_read_as_it_was_written_and_nobody_else_reads_it(tmp_path):
@@ -68,7 +71,9 @@ def test_what_it_does_is_an_output_or_an_error():
 
 
 def test_a_step_that_is_ended_asks_nobody_any_more(tmp_path):
-    peers = LinePeers(("did:web:a.example", "did:web:b.example"), Line(tmp_path, lambda: True))
+    peers = LinePeers(
+        ("did:web:a.example", "did:web:b.example"), "did:web:a.example", TERMS, Line(tmp_path, lambda: True)
+    )
     with pytest.raises(PeersAbsentError):
         peers.seal("did:web:b.example", "seed", b"")
 

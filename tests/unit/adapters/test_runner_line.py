@@ -9,10 +9,12 @@ from types import SimpleNamespace
 import pytest
 
 from medspace.adapters.runner.line import SOCKET, Line, LinePeers, PeersAbsentError, answered
+from medspace.core.engine import RunTerms
 from medspace.core.limits import LINE
 from medspace.trust.errors import EnvelopeError
 
 SEATS = ("did:web:a.example", "did:web:b.example")
+TERMS = RunTerms("sha256:" + "0" * 64, "did:web:user.example", 2)
 
 
 @dataclass
@@ -50,7 +52,7 @@ async def beside(_use, work):
 
 
 def peers_of(folder, ended=lambda: False):
-    return LinePeers(SEATS, Line(folder, ended))
+    return LinePeers(SEATS, SEATS[0], TERMS, Line(folder, ended))
 
 
 async def test_what_the_process_asks_its_connector_does(tmp_path):

@@ -267,10 +267,13 @@ class Working:
 
         Raises:
             ReleaseTooLargeError: it is more than a release may be.
-            UseFailedError: it names parts that are not there.
+            UseFailedError: it names parts that are not there, or holds what no JSON can.
         """
         if rules.is_small(output):
-            found = rules.measured(admission, output, step.round)
+            try:
+                found = rules.measured(admission, output, step.round)
+            except ValueError as error:  # numbers or text that no JSON has
+                raise UseFailedError(use=admission.use) from error
         else:
             found = await self._threads.call(admission.use, lambda: rules.measured(admission, output, step.round))
         if rules.oversized(found):

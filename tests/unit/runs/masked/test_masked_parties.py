@@ -10,10 +10,11 @@ from medspace.connector.usage.memory import MOST_MEMORY
 from medspace.connector.usage.seats import Identity
 from medspace.core.errors import MedspaceError
 from medspace.core.signing import MldsaKey
+from medspace.privacy.masking.ring import MOST_NUMBERS
 from medspace.runs.masked.memory import Agreed, Masks, Remembered, Turn, kept
 from medspace.runs.masked.messages import STEPS
 from medspace.runs.masked.ports import Shape
-from medspace.runs.masked.site import MOST_NUMBERS, RING
+from medspace.runs.masked.site import RING
 from medspace.trust.errors import MldsaKeyUnknownError, NotMemberError
 from tests.attacks.masked_spying import memory, took
 from tests.masked import CLOCK, Toy, at, names
