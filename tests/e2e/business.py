@@ -53,6 +53,9 @@ def configs(folder: Path, users: tuple[str, ...]) -> dict[str, Path]:
     """A holder, who is the authority too, and users."""
     holder = set_up(folder / "holder", Wishes("Holder", claim(2)[0], region="DE", offer=table(folder), **TRIAL))
     made = {"holder": Path(holder["config"])}
+    alone = made["holder"].read_text(encoding="utf-8")  # one hospital: its sums are seen, and the terms say so
+    seen = alone.replace("min_sites = 1\n", 'min_sites = 1\nprotection = "coordinator-sees-sums"\n')
+    made["holder"].write_text(seen, encoding="utf-8")
     for name in users:
         wishes = Wishes(name, claim(2)[0], holder["did"], holder["public_key"], region="DE")
         made[name] = Path(set_up(folder / name, wishes)["config"])

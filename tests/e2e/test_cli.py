@@ -456,7 +456,7 @@ def test_exported_logs_tell_the_lineage_to_people_and_to_programs(space, tmp_pat
         file = tmp_path / f"{party}.json"
         assert space.told(f"medspace audit export {file}", party)["entries"] > 0
     files = [str(tmp_path / "company.json"), str(tmp_path / "cleveland.json")]
-    assert "Round 1 (moments): 4 sites answered." in typed(["medspace", "audit", "lineage", *files], tmp_path).stdout
+    assert "made of 9 questions" in typed(["medspace", "audit", "lineage", *files], tmp_path).stdout
     assert told(typed(["medspace", "audit", "lineage", *files, "--json"], tmp_path))["runs"]
     assert "No log here" in typed(["medspace", "audit", "lineage", files[1]], tmp_path).stdout
     error = space.told("medspace audit export nowhere/x.json", code=USAGE)["error"]

@@ -14,7 +14,7 @@ from medspace.core.store import Database, Transaction
 from medspace.core.text import Text, msgid
 from medspace.learning.model import KIND
 from medspace.policy import odrl
-from medspace.policy.limits import limits
+from medspace.policy.limits import limits, protection
 from medspace.policy.model import UseRequest
 from medspace.policy.points import Point
 from medspace.runs.errors import TaskInvalidError
@@ -124,9 +124,10 @@ class Training:
 
 def _seat(agreement: Agreement, request: UseRequest) -> Seat:
     """The seat with the limits of the agreement; where it sets none, one person and one site."""
-    allowed = limits(odrl.parse(agreement.policy), request, Point.NEGOTIATION)
-    if allowed is None:
-        return Seat(agreement.provider, agreement.id)
+    policy = odrl.parse(agreement.policy)
+    allowed = limits(policy, request, Point.NEGOTIATION)
+    if allowed is None:  # the site itself will say why not
+        return Seat(agreement.provider, agreement.id, protection=protection(policy))
     return Seat(
         agreement.provider,
         agreement.id,

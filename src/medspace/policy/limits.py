@@ -83,5 +83,11 @@ def holders(policy: Policy) -> frozenset[str]:
     return frozenset.intersection(*named) if named else frozenset()
 
 
+def protection(policy: Policy) -> str:
+    """The protection that every permission of the policy names, whatever else they ask for; "" where they differ."""
+    named = {limit.protection for limit in map(_limits, policy.permissions)}
+    return named.pop() if len(named) == 1 else ""
+
+
 def _largest(found: list[Atomic], operand: str, default: int = 0) -> int:
     return max((int(leaf.right[0]) for leaf in found if leaf.operand == operand), default=default)

@@ -53,8 +53,8 @@ def _check_unused(asked: OfferOptions) -> None:
     """Refuse terms of an offer where nothing is offered: they would be dropped in silence."""
     for term in fields(asked):
         said = getattr(asked, term.name)
-        if said is not None and said is not False and said != "":  # a count of 0 is said
-            option = f"--{term.name.replace('_', '-')}"
+        if said not in (None, "", ()) and said is not False:  # a count of 0 is said
+            option = "--holder" if term.name == "holders" else f"--{term.name.replace('_', '-')}"
             raise WishError(option=option, reason=Text(msgid("it needs a file that is offered with --offer")))
 
 

@@ -160,7 +160,15 @@ class Seats:
             return ()
         manifest = manifests.kept(seat.manifest)
         now = self.clock.now()
-        return await self.threads.call(use, lambda: manifests.read_keys(keys, manifest, self.identity.member, now))
+
+        def read() -> tuple[SeatKey, ...]:
+            return manifests.read_keys(keys, manifest, self.identity.member, now)
+
+        try:
+            return await self.threads.call(use, read)
+        except MldsaKeyUnknownError:  # a peer has changed its key just now, perhaps
+            await self.identity.look_again()
+            return await self.threads.call(use, read)
 
     async def peers(
         self, use: str, step: Numbered, seat: TakenSeat | None = None, *, looked: bool = False
