@@ -55,7 +55,8 @@ def configs(folder: Path, users: tuple[str, ...]) -> dict[str, Path]:
     made = {"holder": Path(holder["config"])}
     alone = made["holder"].read_text(encoding="utf-8")  # one hospital: its sums are seen, and the terms say so
     seen = alone.replace("min_sites = 1\n", 'min_sites = 1\nprotection = "coordinator-sees-sums"\n')
-    made["holder"].write_text(seen, encoding="utf-8")
+    many = seen.replace("\n[assets.label]", "numbers = 1000000\n\n[assets.label]")  # they train over and over
+    made["holder"].write_text(many, encoding="utf-8")
     for name in users:
         wishes = Wishes(name, claim(2)[0], holder["did"], holder["public_key"], region="DE")
         made[name] = Path(set_up(folder / name, wishes)["config"])

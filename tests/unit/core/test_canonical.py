@@ -9,7 +9,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medspace.core.canonical import LARGEST_INTEGER, canonical
+from medspace.core.canonical import LARGEST_INTEGER, canonical, exact
 
 JSON = st.recursive(
     st.none()
@@ -52,3 +52,18 @@ def test_what_stands_for_a_value_of_json_is_written_as_that_value(unusual, usual
 @given(JSON)
 def test_the_bytes_are_those_of_an_independent_library(value):
     assert canonical(value) == rfc8785.dumps(value)
+
+
+class Metre(float):
+    pass
+
+
+def test_exact_numbers_of_unusual_types_are_those_of_the_usual_ones():
+    unusual = MappingProxyType({"a": UserList([Metre(0.1), 1, "x", None]), "b": UserDict(c=[True, Metre(2)])})
+    usual = {"a": [0.1, 1, "x", None], "b": {"c": [True, 2.0]}}
+    assert exact(unusual) == exact(usual) == {"a": ["0.1", 1, "x", None], "b": {"c": [True, "2.0"]}}
+
+
+def test_what_is_not_a_number_has_no_exact_form():
+    with pytest.raises(ValueError, match="not finite"):
+        exact(UserList([Metre("nan")]))

@@ -1,7 +1,7 @@
 from datetime import UTC, datetime
 
 from medspace.policy import odrl, templates
-from medspace.policy.limits import Limits, limits
+from medspace.policy.limits import Limits, limits, protection
 from medspace.policy.points import Point
 from medspace.policy.rules import decide
 from tests.unit.policy.given import compare, policy, request, rule
@@ -56,3 +56,9 @@ def test_of_several_permissions_the_one_that_allows_it_sets_the_limits_whatever_
     found = limits(terms, request(), decided=decide(terms, request(), Point.COMPUTE))
     assert found is not None
     assert (found.clause, found.min_cohort) == ("/permission/1", 50)
+
+
+def test_a_protection_is_told_only_where_every_permission_names_the_same():
+    masked = rule(compare("medspace:protection", "eq", "masked-sums"))
+    assert protection(policy(masked, masked)) == "masked-sums"
+    assert protection(policy(masked, rule())) == ""

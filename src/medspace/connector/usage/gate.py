@@ -59,7 +59,7 @@ class Gate:
             self.end(tx, admission.id, Outcome.REFUSED, JobClosedError.code)
             return Refusal(JobClosedError(use=admission.use))
         in_the_open, behind, reasons, leaving = self._may_leave(tx, job, question, output, found, now)
-        if not in_the_open.permitted:
+        if leaving is None or not in_the_open.permitted:  # without an agreement nothing leaves
             self.end(tx, admission.id, Outcome.REFUSED, in_the_open.code)
             error = WithheldError(**told(in_the_open.code, next(iter(in_the_open.failures), None)))
             return Refusal(error, in_the_open if labelling.against(in_the_open) else None)
@@ -72,8 +72,7 @@ class Gate:
             return StepHeldError()
         facts = {"release": release_id, "admission": admission.id, "round": step.round, "digest": found.digest}
         entry = record(tx, Entry("use.released", stamp(now), self.holder.did, facts | _noted(output)))
-        if leaving is not None:
-            self._note(tx, leaving)
+        self._note(tx, leaving)
         release = Release(
             release_id,
             admission.id,
