@@ -59,9 +59,11 @@ class Metre(float):
 
 
 def test_exact_numbers_of_unusual_types_are_those_of_the_usual_ones():
-    unusual = MappingProxyType({"a": UserList([Metre(0.1), 1, "x", None]), "b": UserDict(c=[True, Metre(2)])})
-    usual = {"a": [0.1, 1, "x", None], "b": {"c": [True, 2.0]}}
-    assert exact(unusual) == exact(usual) == {"a": ["0.1", 1, "x", None], "b": {"c": [True, "2.0"]}}
+    unusual = MappingProxyType(
+        {"a": UserList([Metre(0.1), Count(1), Word.TRAIN, None]), "b": UserDict(c=[True, Metre(2)])}
+    )
+    usual = {"a": [0.1, 1, "train", None], "b": {"c": [True, 2.0]}}
+    assert exact(unusual) == exact(usual) == {"a": ["0.1", 1, "train", None], "b": {"c": [True, "2.0"]}}
 
 
 def test_what_is_not_a_number_has_no_exact_form():
