@@ -13,6 +13,8 @@ from typing import TypeVar, overload
 import msgspec
 
 from medspace.core.canonical import Json
+from medspace.core.errors import InvalidInputError
+from medspace.core.text import Text, msgid
 
 T = TypeVar("T")
 # The name of the next member of an object, behind its brace or the comma after the member before.
@@ -41,6 +43,22 @@ def read_json(content: bytes | str, form: type[T] | None = None) -> T | Json:
     if _TEXT.sub(b"", raw).count(b":") != _members(value):
         raise msgspec.DecodeError("an object names a member twice")
     return value if form is None else msgspec.convert(value, form)
+
+
+def read_file(content: bytes, form: type[T], largest: int, error: type[InvalidInputError]) -> T:
+    """What a file that somebody shows says, in its form; `largest` is how many bytes any such file may have.
+
+    Raises:
+        InvalidInputError: as `error`, whose sentence takes a reason: it is too large, no JSON, or of another form.
+    """
+    if len(content) > largest:
+        raise error(reason=Text(msgid("it is larger than {most} bytes"), {"most": largest}))
+    try:
+        return read_json(content, form)
+    except msgspec.ValidationError as found:
+        raise error(reason=str(found)) from None
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        raise error(reason=Text(msgid("it is not JSON"))) from None
 
 
 def read_members(content: bytes) -> dict[str, bytes]:

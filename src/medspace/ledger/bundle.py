@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from medspace.core.decoding import read_json
+from medspace.core.decoding import read_file
 from medspace.core.store import Log
 from medspace.core.text import Text, msgid
 from medspace.ledger.errors import MalformedBundleError, NoSuchEntryError
@@ -79,11 +79,4 @@ def read(content: bytes) -> Bundle:
     Raises:
         MalformedBundleError: it is not a bundle, or larger than any bundle may be.
     """
-    if len(content) > LARGEST_BUNDLE:
-        raise MalformedBundleError(reason=Text(msgid("it is larger than {most} bytes"), {"most": LARGEST_BUNDLE}))
-    try:
-        return read_json(content, Bundle)
-    except msgspec.ValidationError as error:
-        raise MalformedBundleError(reason=str(error)) from None
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        raise MalformedBundleError(reason=Text(msgid("it is not JSON"))) from None
+    return read_file(content, Bundle, LARGEST_BUNDLE, MalformedBundleError)

@@ -17,9 +17,9 @@ from typing import Annotated, Literal
 import msgspec
 
 from medspace.core.canonical import Json, JsonObject, exact
-from medspace.core.decoding import read_json
+from medspace.core.decoding import read_file
 from medspace.core.hashing import digest
-from medspace.core.text import Text, msgid
+from medspace.core.text import msgid
 from medspace.ledger.errors import MalformedQuestionsError
 from medspace.ledger.report import NO_LOG, QUESTION, Finding, LogPosition, Premise, Shown, first_broken
 from medspace.ledger.statements import Line, Statements
@@ -60,14 +60,7 @@ def read(content: bytes) -> Questions:
     Raises:
         MalformedQuestionsError: it holds something else, or is larger than any such file may be.
     """
-    if len(content) > LARGEST_FILE:
-        raise MalformedQuestionsError(reason=Text(msgid("it is larger than {most} bytes"), {"most": LARGEST_FILE}))
-    try:
-        return read_json(content, Questions)
-    except msgspec.ValidationError as error:
-        raise MalformedQuestionsError(reason=str(error)) from None
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        raise MalformedQuestionsError(reason=Text(msgid("it is not JSON"))) from None
+    return read_file(content, Questions, LARGEST_FILE, MalformedQuestionsError)
 
 
 def check(log: Statements, shown: Sequence[Questions]) -> Iterator[Finding]:

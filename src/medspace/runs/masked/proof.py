@@ -13,7 +13,7 @@ import msgspec
 from medspace.core import limits
 from medspace.core.canonical import JsonObject, exact
 from medspace.core.clock import instant
-from medspace.core.decoding import read_json
+from medspace.core.decoding import read_file
 from medspace.core.errors import MedspaceError
 from medspace.core.hashing import digest
 from medspace.core.text import Fact, Text, msgid
@@ -96,14 +96,10 @@ def read(content: bytes) -> ModelFile:
     Raises:
         ModelFileError: it holds something else, or is larger than any such file may be.
     """
-    if len(content) > LARGEST_FILE:
-        raise ModelFileError(reason=Text(msgid("it is larger than {most} bytes"), {"most": LARGEST_FILE}))
+    found = read_file(content, ModelFile, LARGEST_FILE, ModelFileError)
     try:
-        found = read_json(content, ModelFile)
         instant(found.created)
-    except msgspec.ValidationError as error:
-        raise ModelFileError(reason=str(error)) from None
-    except (msgspec.DecodeError, RecursionError, ValueError):
+    except ValueError:
         raise ModelFileError(reason=Text(msgid("it is not JSON"))) from None
     return found
 

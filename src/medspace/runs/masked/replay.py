@@ -18,7 +18,7 @@ import msgspec
 
 from medspace.core import limits
 from medspace.core.canonical import JsonObject, exact
-from medspace.core.decoding import read_json
+from medspace.core.decoding import read_file
 from medspace.core.errors import MedspaceError
 from medspace.core.hashing import digest, digest_bytes
 from medspace.core.text import Text, msgid
@@ -74,14 +74,7 @@ def read(content: bytes) -> Records:
     Raises:
         RecordsMalformedError: it holds something else, or is larger than any such file may be.
     """
-    if len(content) > LARGEST_FILE:
-        raise RecordsMalformedError(reason=Text(msgid("it is larger than {most} bytes"), {"most": LARGEST_FILE}))
-    try:
-        return read_json(content, Records)
-    except msgspec.ValidationError as error:
-        raise RecordsMalformedError(reason=str(error)) from None
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        raise RecordsMalformedError(reason=Text(msgid("it is not JSON"))) from None
+    return read_file(content, Records, LARGEST_FILE, RecordsMalformedError)
 
 
 @dataclass(frozen=True, slots=True)
