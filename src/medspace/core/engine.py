@@ -18,7 +18,9 @@ MASKED_SUMS = "masked-sums"  # only sums over all sites are ever opened, and onl
 MASKED_WEIGHTS = "masked-sums-coordinator-could-choose-weights"
 MASKED = frozenset({MASKED_SUMS, MASKED_WEIGHTS})
 MESSAGE_BYTES = 64 * 1024
+RHO_ONE = 1 << 40  # a rho of 1, in the units of `Cost`
 WORD = 100
+Unit = Literal["patient", "event"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +241,37 @@ class Counting(Protocol):
 def numbers_of(engine: Engine, task: JsonObject) -> int:
     """How many numbers a use with this task will be answered with, at least; 0 where nobody can tell."""
     return engine.numbers(task) if isinstance(engine, Counting) else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a use costs of a privacy budget at one holder, in zCDP (Bun, Steinke 2016).
+
+    `rho` has one number for each noisy total that the use lets out, in the order in which they are asked, in units
+    of 2^-40, rounded up. `unit` is what one holder's tables may differ in: all rows of a patient, or a single row.
+    """
+
+    rho: tuple[int, ...]
+    unit: Unit = "patient"
+
+    @property
+    def total(self) -> int:
+        """That of the whole use, in units of 2^-40: zCDP adds up."""
+        return sum(self.rho)
+
+
+@runtime_checkable
+class Costing(Protocol):
+    """What an engine has besides whose answers may carry noise that a privacy budget is spent on."""
+
+    def cost(self, task: JsonObject) -> Cost | None:
+        """What a use with this task costs, from its document alone; None: it has no noise. It has passed `check`."""
+        ...
+
+
+def cost_of(engine: Engine, task: JsonObject) -> Cost | None:
+    """What a use with this task costs of a budget; None where its answers are exact."""
+    return engine.cost(task) if isinstance(engine, Costing) else None
 
 
 @runtime_checkable

@@ -35,6 +35,9 @@ class Brakes:
     numbers: bool = True  # an asset gives no more numbers that persons stand behind than its holder has set
     sets: bool = True  # under masks an asset is summed up in one set of holders
     fixed: bool = True  # under masks a use ends once its rows are no longer those that it began with
+    budget: bool = True  # noisy answers are paid for from the asset's privacy budget, which no other answers widen
+    noise: bool = True  # a task that says so gets its noise
+    clipping: bool = True  # what one patient adds to a noisy total is clipped
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from medspace.connector.model import Agreement
 from medspace.connector.usage.model import JOBS, Job, Question, TakenSeat
 from medspace.connector.usage.notebook import Notebook
 from medspace.core.decision import Decision, Premise
+from medspace.core.engine import Cost
 from medspace.core.errors import RefusedError, WaitingError
 from medspace.core.material import Source
 from medspace.core.store import Transaction
@@ -80,7 +81,8 @@ class AdmissibleStep:
 
     It is nothing new where the answer to the very same question, under the same scope, was kept, nor where the step
     is `rowless`: it only carries a protocol on. `request` is the digest of everything that decides the answer, beside
-    the rows. `numbers` is how many numbers the whole use will be answered with, as far as its engine can tell.
+    the rows. `numbers` is how many numbers the whole use will be answered with, as far as its engine can tell;
+    `cost` is what it takes of a privacy budget, None where its answers are exact.
     """
 
     visit: Visit
@@ -89,6 +91,7 @@ class AdmissibleStep:
     new: bool
     rowless: bool = False
     numbers: int = 0
+    cost: Cost | None = None
 
 
 @dataclass(frozen=True, slots=True)

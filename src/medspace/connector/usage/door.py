@@ -37,7 +37,7 @@ from medspace.connector.usage.versions import Content
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock, stamp
 from medspace.core.decision import Decision, combine
-from medspace.core.engine import MASKED, WORD, Engine, OutputForm, columns_of, numbers_of
+from medspace.core.engine import MASKED, WORD, Cost, Engine, OutputForm, columns_of, cost_of, numbers_of
 from medspace.core.hashing import digest, same_secret
 from medspace.core.store import Transaction
 from medspace.core.usage import Admission, Brakes, Grant, Release, RowScope, Step
@@ -89,7 +89,7 @@ class Door:
         sought = Sought(visit.job.asset, grant.scope, grant.min_cohort, request, looked_at, alone, rowless)
         recalled = self.recollection.of(tx, sought, now)
         new = not rowless and recalled.known is None and not recalled.perhaps
-        asking = replace(asking, new=new, rowless=rowless, numbers=self._numbers(visit))
+        asking = replace(asking, new=new, rowless=rowless, numbers=self._numbers(visit), cost=self._cost(visit))
         decision = combine(self._judged(tx, asking), recalled.unchanged)
         if not decision.permitted:
             return self._refuse(tx, visit, decision)
@@ -297,7 +297,7 @@ class Door:
             return combine()
         before = replace(job, steps=job.steps - 1)  # this step does not stand against itself
         visit = self._visited(tx, before, agreement, question.step, question.admission.task, now)
-        asking = AdmissibleStep(visit, _granted_to(admission), request, new=True)
+        asking = AdmissibleStep(visit, _granted_to(admission), request, new=True, cost=self._cost(visit))
         decision = self._judged(tx, asking)
         if decision.permitted:
             self._spend(tx, asking)
@@ -391,6 +391,10 @@ class Door:
     def _numbers(self, visit: Visit) -> int:
         """How many numbers the use will be answered with, as far as its engine can tell."""
         return numbers_of(self.engines[visit.job.kind, task_name(visit.step)], visit.step.task)
+
+    def _cost(self, visit: Visit) -> Cost | None:
+        """What the use costs of a privacy budget, where its answers carry noise."""
+        return cost_of(self.engines[visit.job.kind, task_name(visit.step)], visit.step.task)
 
     def _keep(self, tx: Transaction, asking: AdmissibleStep, admission: Admission, asked: str) -> Question:
         """Keep the question that was admitted, sealed."""
