@@ -9,8 +9,9 @@ import pytest
 from medspace.adapters.memory import MemoryDatabase
 from medspace.connector.ports import TransferEvent
 from medspace.connector.usage import accounts
+from medspace.connector.usage.conditions import Neutral
 from medspace.connector.usage.errors import NotAdmittedError
-from medspace.connector.usage.model import DEBITS, JOBS, DebitState
+from medspace.connector.usage.model import ACCOUNTS, DEBITS, JOBS, DebitState
 from medspace.core.errors import StorageFullError
 from medspace.core.usage import Brakes
 from tests.unit.connector.budgeted import ONE, Budgeted, budgeted, limits
@@ -421,3 +422,42 @@ async def test_a_use_without_a_job_is_closed_already():
     await house.database.write(lambda tx: tx.delete(JOBS, tx.get(JOBS, JOB_2)))
     await house.database.write(lambda tx: accounts.freeze(tx, house.local, "sha256:0", 99))
     assert (await house.account()).frozen
+
+
+# --- what cannot be reached by asking ----------------------------------------------------------------------
+
+
+async def test_without_an_account_nothing_is_taken_and_what_is_gone_is_not_settled():
+    house, token = await budgeted()
+    await house.ask(token, (10,))
+    account = await house.account()
+    await house.database.write(lambda tx: tx.delete(ACCOUNTS, account))
+    await house.over()  # what it never let out would go nowhere
+    assert (await house.debit()).state is DebitState.SETTLED
+
+    def work(tx):
+        assert accounts.settle(tx, "urn:job:1", "did:web:x", "") == 0  # settled already
+        assert accounts.settle(tx, "nothing", "did:web:x", "") == 0
+        accounts.warned(tx, ASSET)
+        accounts.debit(tx, "did:web:x", seen[0], seen[0].cost)
+        return tx.get(DEBITS, JOB_2)
+
+    seen = []
+    house.more = [lambda _: Seeing(seen)]
+    house.build()
+    await house.set(limits())
+    await house.ask(await house.start(JOB_2), (10,), job=JOB_2, round=2)
+    kept, debit = await house.account(), await house.debit(JOB_2)
+    await house.database.write(lambda tx: (tx.delete(ACCOUNTS, kept), tx.delete(DEBITS, debit)))
+    assert await house.database.write(work) is None
+
+
+class Seeing(Neutral):
+    """Keeps what is asked."""
+
+    def __init__(self, seen):
+        self.seen = seen
+
+    def judge(self, tx, asking):
+        self.seen.append(asking)
+        return super().judge(tx, asking)
