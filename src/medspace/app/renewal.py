@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from medspace.app.clocks import Comparison
-from medspace.app.spending import debit_shown, shown
+from medspace.app.statements import debit_shown, shown
 from medspace.connector.local import Local
 from medspace.connector.usage import accounts
 from medspace.connector.usage.model import ACCOUNTS, DEBITS, Account

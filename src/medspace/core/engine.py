@@ -258,6 +258,11 @@ class Cost:
     unit: Unit = "patient"
     opens: frozenset[str] = frozenset()
 
+    def __post_init__(self) -> None:
+        """Raises: ValueError: it has no total, or one that costs less than nothing."""
+        if not self.rho or min(self.rho) < 0:
+            raise ValueError("a cost has a number for each total, none of them below 0")
+
     @property
     def total(self) -> int:
         """That of the whole use, in units of 2^-40: zCDP adds up."""

@@ -8,7 +8,8 @@ import pytest
 from medspace.app.budgets import AssetBudgetError, check_delta, limits_of, offered
 from medspace.app.config import Asset, Offer, PrivacyBudget
 from medspace.app.lists import PageError, PageRequest
-from medspace.app.spending import bar, budget_checks, budget_left, debit_shown, shown, uncovered
+from medspace.app.spending import bar, budget_checks, budget_left, uncovered
+from medspace.app.statements import debit_shown, shown
 from medspace.connector.usage.model import Account, Debit
 from medspace.core.clock import stamp
 from medspace.privacy.noise.accounting import epsilon_of, rho_of

@@ -69,7 +69,7 @@ def _show(screen: Screen, decided: JsonObject) -> None:
         screen.line(Text(msgid("Sums are not masked: whoever leads the run sees those of this hospital.")))
     screen.line(questions_left(decided["questions"]))
     screen.line(numbers_left(decided["numbers"]))
-    if decided["budget"]:
+    if decided.get("budget"):
         for line in filter(None, (budget_left(decided["budget"]), uncovered(decided["budget"]))):
             screen.line(line)
     if decided["small_cells"]:
