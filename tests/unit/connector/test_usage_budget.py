@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 
 from medspace.adapters.memory import MemoryDatabase
+from medspace.app.compose.conditions import CONDITIONS
 from medspace.connector.ports import TransferEvent
 from medspace.connector.usage import accounts
-from medspace.connector.usage.conditions import Neutral
+from medspace.connector.usage.conditions import Neutral, concerned
 from medspace.connector.usage.errors import NotAdmittedError
 from medspace.connector.usage.model import ACCOUNTS, DEBITS, JOBS, DebitState
 from medspace.core.errors import StorageFullError
@@ -256,6 +257,14 @@ async def test_one_person_changed_and_exact_answers_stay_refused():
     other = await house.start(JOB_2)
     assert await code(house.ask(other, job=JOB_2, name="mean")) == "use.changed"
     await house.ask(await house.start("urn:job:3"), (10,), job="urn:job:3")
+
+
+def test_one_rule_says_who_guards_exact_answers():
+    conditions = [make(Budgeted().grounds) for make in CONDITIONS]
+    asked = concerned(conditions, bounded=True)
+    assert concerned(conditions, bounded=False) == conditions
+    silent = {type(one).__name__ for one in conditions if one not in asked}
+    assert silent == {"SitesCondition", "QuestionsCondition", "NumbersCondition"}
 
 
 # --- giving back ---------------------------------------------------------------------------------------------------

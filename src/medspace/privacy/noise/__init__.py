@@ -1,1 +1,1 @@
-"""Stand-in until the noise branch is merged."""
+"""Stand-in until the room's own modules are here."""

@@ -1,4 +1,4 @@
-"""Stand-in until the noise branch is merged: what a rho says as epsilon and delta, loosely."""
+"""Stand-in until the room's own accounting is here: the conversion of Bun and Steinke, valid and not tight."""
 
 from math import isfinite, log, sqrt
 

@@ -1,4 +1,4 @@
-"""Stand-in until the noise branch is merged: whether a use fits."""
+"""Stand-in until the room's own is here: whether a use fits."""
 
 from dataclasses import dataclass
 
