@@ -18,7 +18,7 @@ from typer.main import get_command
 
 import medspace
 from medspace.app.cli.root import app
-from medspace.app.config import Asset, Config, Offer
+from medspace.app.config import Asset, Config, Offer, PrivacyBudget
 from medspace.app.language import CHINESE, speaker
 from medspace.connector.negotiation.rules import TABLE as NEGOTIATION
 from medspace.connector.transfer.rules import TABLE as TRANSFER
@@ -98,6 +98,8 @@ def _leaves(name: str, command: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN4
     if inner is None:
         yield name, command
         return
+    if command.invoke_without_command:
+        yield name, command
     for word in sorted(inner):
         yield from _leaves(f"{name} {word}", inner[word])
 
@@ -127,6 +129,7 @@ def configuration() -> str:
     return (
         text
         + f"\n## [[assets]]\n\n{_plain(Asset.__doc__)}\n\n{_settings(Asset)}"
+        + f"\n## [assets.budget]\n\n{_plain(PrivacyBudget.__doc__)}\n\n{_settings(PrivacyBudget)}"
         + (f"\n## [[assets.offers]]\n\n{_plain(Offer.__doc__)}\n\n{_settings(Offer)}")
     )
 
@@ -143,9 +146,16 @@ def _kind(kind: Any) -> str:  # noqa: ANN401 - a type as it is annotated
         return " or ".join(f"`{choice}`" for choice in get_args(kind))
     if get_origin(kind) is tuple:
         return f"list of {_kind(get_args(kind)[0])}"
-    return {str: "text", int: "whole number", bool: "`true` or `false`", Offer: "`[[assets.offers]]`"}.get(
-        kind, "table"
-    )
+    if kind == PrivacyBudget | None:
+        return "`[assets.budget]`"
+    return {
+        str: "text",
+        int: "whole number",
+        float: "number",
+        float | None: "number",
+        bool: "`true` or `false`",
+        Offer: "`[[assets.offers]]`",
+    }.get(kind, "table")
 
 
 def _default(value: Any) -> str:  # noqa: ANN401 - whatever a setting may be
@@ -153,7 +163,7 @@ def _default(value: Any) -> str:  # noqa: ANN401 - whatever a setting may be
         return "must be given"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
-    return f"`{value}`" if isinstance(value, int | str) and value != "" else "-"
+    return f"`{value}`" if isinstance(value, int | float | str) and value != "" else "-"
 
 
 def errors() -> str:

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from medspace.app.api.management import management_app
-from medspace.app.desk import LARGEST_PAGE, PageError, PageRequest
+from medspace.app.lists import LARGEST_PAGE, PageError, PageRequest
 from medspace.connector.negotiation.rules import Message
 from medspace.sdk import Space
 from medspace.trust.model import Caller

@@ -57,6 +57,12 @@ class AnchorContract:
         for change in ({"time": "2020-01-01T00:00:00.000Z"}, {"anchor": "elsewhere"}, {"proof": "sha256:0"}):
             assert not await anchor.verify(checkpoint(1), replace(receipt, **change))
 
+    async def test_the_newest_is_what_was_given_to_it_last(self, anchor):
+        assert await anchor.newest() is None
+        for size in (1, 3, 2):
+            await anchor.anchor(checkpoint(size))
+        assert await anchor.newest() == checkpoint(2).note
+
     async def test_what_receipts_a_checkpoint_has_does_not_matter(self, anchor):
         receipt = await anchor.anchor(checkpoint(1))
         assert await anchor.verify(replace(checkpoint(1), receipts=(receipt,)), receipt)
@@ -104,6 +110,7 @@ class TestFile(AnchorContract):
         first = await anchor.anchor(checkpoint(1))
         await anchor.anchor(checkpoint(2))
         path.write_bytes(path.read_bytes()[:-40])
+        assert await anchor.newest() == checkpoint(1).note
         again = await anchor.anchor(checkpoint(2))
         third = await anchor.anchor(checkpoint(3))
         for size, receipt in ((1, first), (2, again), (3, third)):
@@ -115,6 +122,8 @@ class TestFile(AnchorContract):
                 await FileAnchor(path, clock).anchor(checkpoint(1))
         with pytest.raises(AnchorUnavailableError):
             await FileAnchor(tmp_path, clock).verify(checkpoint(1), Receipt("file:x", "", ""))
+        with pytest.raises(AnchorUnavailableError):
+            await FileAnchor(tmp_path, clock).newest()
         full = FileAnchor(tmp_path / "full.jsonl", clock)
         await full.anchor(checkpoint(1))
         monkeypatch.setattr(anchors, "LARGEST_FILE", 10)

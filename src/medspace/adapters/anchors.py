@@ -49,6 +49,16 @@ class FileAnchor:
         async with self._lock:
             return await asyncio.to_thread(self._anchored, checkpoint)
 
+    async def newest(self) -> str | None:
+        """The note of the last line that is whole.
+
+        Raises:
+            AnchorUnavailableError: the file cannot be read.
+        """
+        async with self._lock:
+            lines = await asyncio.to_thread(self._lines)
+        return next((read.note for _, read in _parsed(lines[::-1])), None)
+
     async def verify(self, checkpoint: SignedCheckpoint, receipt: Receipt) -> bool:
         """Whether the line of the receipt is there, says this checkpoint, and is what was written.
 

@@ -30,6 +30,10 @@ class MemoryAnchor:
         made = Receipt(self.name, stamp(self._clock.now()), digest_bytes(checkpoint.note.encode()))
         return self._kept.setdefault(checkpoint.note, made)
 
+    async def newest(self) -> str | None:
+        """The note that was given to it last."""
+        return next(reversed(self._kept), None)
+
     async def verify(self, checkpoint: SignedCheckpoint, receipt: Receipt) -> bool:
         """Whether it is kept under that receipt."""
         return self._kept.get(checkpoint.note) == receipt

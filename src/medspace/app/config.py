@@ -192,6 +192,24 @@ class Offer(_Table, frozen=True):
     terms: JsonObject = {}
 
 
+class PrivacyBudget(_Table, frozen=True):
+    """What noisy answers of an asset may tell in a year, all users together, as epsilon at `delta`.
+
+    `delta` is at most 1 / persons. `agreement` is what one agreement may take in all its time, `task` what one task
+    may; without them, as much as there is. `unit` is what the noise protects: all rows of a patient, or a single row
+    (`event`), where the contract says so as well. With `exact`, exact answers stay possible, and no budget bounds
+    them. `warn` is the share of the year at which the log says that it comes to an end.
+    """
+
+    epsilon: float
+    delta: float = 1e-5
+    agreement: float | None = None
+    task: float | None = None
+    unit: Literal["patient", "event"] = "patient"
+    exact: bool = False
+    warn: float = 0.8
+
+
 class Asset(_Table, frozen=True):
     """One dataset that is offered: its source, dictionary, label and offers.
 
@@ -199,6 +217,7 @@ class Asset(_Table, frozen=True):
     is the table of a database. `password` is the file of the password that the address needs. `questions` is how many
     it answers a year, all users together; a tenth of its persons where nothing is said. `numbers` is how many numbers
     that persons stand behind leave it in all, all users together; as many as it has cells where nothing is said.
+    `budget` is what answers with noise may tell; with one, exact answers are refused unless it says otherwise.
     """
 
     id: str
@@ -211,6 +230,7 @@ class Asset(_Table, frozen=True):
     password: str = ""  # the file of the password, not the password
     questions: int | None = None  # a year, over all users
     numbers: int | None = None  # in all, over all users
+    budget: PrivacyBudget | None = None
     description: str = ""
     keywords: tuple[str, ...] = ()
 

@@ -21,6 +21,8 @@ from medspace.app.finding import (
     ruleless,
 )
 from medspace.app.labels import Labels
+from medspace.app.lists import FIRST, PageRequest
+from medspace.app.renewal import Budgets
 from medspace.app.sets import SetsOfSites
 from medspace.app.signing import SigningKeys
 from medspace.app.training import Training
@@ -50,7 +52,7 @@ from medspace.connector.usage.spent import COUNT, exhausted, spent
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock, instant
 from medspace.core.errors import InvalidInputError
-from medspace.core.paging import Cursor, cursor, newest
+from medspace.core.paging import newest
 from medspace.core.signing import Signer
 from medspace.core.store import Database, Transaction
 from medspace.core.text import Text, msgid
@@ -75,7 +77,6 @@ from medspace.trust.ports import Documents
 from medspace.trust.service import MembersBook
 
 DOWNLOAD = "HttpData-PULL"
-LARGEST_PAGE = 100  # of anything in one list
 LARGEST_RUNS = 20  # a run comes with its model
 MOST = 1_000  # records that one answer is made from
 Speak = Callable[[str], str]
@@ -89,42 +90,12 @@ class VerbError(InvalidInputError):
     next_step = msgid("Use one of suspend, resume, complete, terminate.")
 
 
-class PageError(InvalidInputError):
-    """What should name where a page ended names nothing."""
-
-    code = "request.page"
-    sentence = msgid("{text} is not where a page of a list ended.")
-    next_step = msgid("Give what the page before has as `next`, or leave it out.")
-
-
 class InstantError(InvalidInputError):
     """A time cannot be read."""
 
     code = "request.instant"
     sentence = msgid("{text} is not a valid time.")
     next_step = msgid("Write it as 2026-01-31T12:00:00Z.")
-
-
-@dataclass(frozen=True, slots=True)
-class PageRequest:
-    """Which page of a list: so many, behind where the page before it ended."""
-
-    limit: int = LARGEST_PAGE
-    after: str = ""
-
-    def cursor(self) -> Cursor | None:
-        """Where to begin.
-
-        Raises:
-            PageError: `after` holds no cursor.
-        """
-        try:
-            return cursor(self.after)
-        except ValueError:
-            raise PageError(text=self.after) from None
-
-
-FIRST = PageRequest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +120,7 @@ class Desk:
     usage: UsageControl
     labels: Labels
     sets: SetsOfSites
+    budgets: Budgets
     signing: SigningKeys
     assets: Assets
     kinds: frozenset[str]
@@ -410,6 +382,7 @@ class Desk:
             "masks": views.masks(best.masks, speak),
             "questions": questions.shown(dataset.id, allowance),
             "numbers": questions.numbers_shown(dataset.id, given, self.assets.cells(dataset.id)),
+            "budget": await self.budgets.known(dataset.id),
             "small_cells": await asyncio.to_thread(self.assets.small_cells, dataset.id),
         }
 

@@ -18,6 +18,7 @@ from medspace.app.checks import HealthCheck, failed
 from medspace.app.config import PASSPHRASE, Config, read_config
 from medspace.app.language import speaker
 from medspace.app.questions import near_repeat, numbers_left, questions_left
+from medspace.app.spending import anchored, budget_checks
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock, stamp
 from medspace.core.errors import MedspaceError
@@ -77,6 +78,8 @@ def _config_checks(config: Config, assets: Iterable[HealthCheck]) -> Iterator[He
         except MedspaceError as error:
             yield failed(name, error)
     yield from assets
+    budgets = any(asset.budget is not None for asset in config.assets)
+    yield from anchored(budgets=budgets, anchors=bool(config.checkpoints.file))
     yield from _extras(config)
 
 
@@ -157,6 +160,7 @@ def _running(file: Path, language: str) -> tuple[list[HealthCheck], Sequence[str
     try:
         with connect(file, language=language) as space:
             status, uses, labels, near = space.status(), space.uses(), space.labels(), space.near_repeats()
+            budgets = space.budgets()
             assets = [_said(check) for check in space.asset_checks()]
             members = [str(member["did"]) for member in space.members()] if status["member"] else []
     except NotRunningError as error:
@@ -168,7 +172,7 @@ def _running(file: Path, language: str) -> tuple[list[HealthCheck], Sequence[str
     except MedspaceError as error:
         return [failed("connector", error)], (), None
     asked = [_asked(state) for state in status["questions"]]
-    asked += [*map(_given, status["numbers"]), *_near(near)]
+    asked += [*map(_given, status["numbers"]), *_near(near), *budget_checks(budgets)]
     return [_connector(status), *asked, *_used(uses), *_relabelled(labels)], members, assets
 
 

@@ -7,14 +7,15 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from medspace.adapters.ownership import read_owned
+from medspace.app.budgets import check_delta, limits_of, offered
 from medspace.app.config import LARGEST_FILE, Asset, Config, ConfigError
 from medspace.app.sources import SCHEMES, Location, Open, Scheme, locate
 from medspace.connector.catalogue.rules import check
 from medspace.connector.catalogue.service import publish, withdraw
 from medspace.connector.local import Local
 from medspace.connector.model import CATALOGUE, Dataset
-from medspace.connector.usage import brakes, disclosures, labelling
-from medspace.connector.usage.model import LABELS
+from medspace.connector.usage import accounts, brakes, disclosures, labelling
+from medspace.connector.usage.model import LABELS, BudgetLimits
 from medspace.core.canonical import JsonObject
 from medspace.core.dictionary import Dictionary, describe, parse
 from medspace.core.hashing import digest
@@ -65,6 +66,7 @@ class Prepared:
     location: Location
     opener: Open
     numbers: int | None = None
+    budget: BudgetLimits | None = None
 
     @property
     def id(self) -> str:
@@ -78,6 +80,7 @@ class Prepared:
             MedspaceError: it cannot be used as it is; a `WaitingError` where it may come back by itself.
         """
         checked = self.opener(self.location, self.dictionary)
+        check_delta(self.id, self.budget, checked.persons)
         shown = checked.published(self.least)
         dataset = replace(self.dataset, dictionary=describe(shown.dictionary), digest=checked.digest)
         questions = brakes.by_default(checked.persons) if self.questions is None else self.questions
@@ -112,6 +115,7 @@ def open_holdings(config: Config, schemes: Mapping[str, Scheme] = SCHEMES) -> tu
 
 def _prepare(config: Config, asset: Asset, schemes: Mapping[str, Scheme]) -> Prepared:
     scheme, location = locate(asset, config.path, schemes)
+    budget = limits_of(asset)
     dictionary, least = _dictionary(config, asset), _least(asset)
     label = labels.parse(dict(asset.label))
     written = labels.write(label) if label else {}
@@ -128,7 +132,9 @@ def _prepare(config: Config, asset: Asset, schemes: Mapping[str, Scheme]) -> Pre
         described=digest({"dictionary": dictionary.digest, "left_out": list(dictionary.left_out), "least": least}),
     )
     form, opener = scheme.form, scheme.open
-    return Prepared(dataset, written, form, dictionary, least, asset.questions, location, opener, asset.numbers)
+    return Prepared(
+        dataset, written, form, dictionary, least, asset.questions, location, opener, asset.numbers, budget
+    )
 
 
 # --- the catalogue --------------------------------------------------------------------------------------------------
@@ -148,6 +154,9 @@ def arrange(tx: Transaction, local: Local, wanted: Sequence[Prepared], kinds: Co
         if asset not in ids:
             withdraw(tx, local, asset)
             labelling.configure(tx, local, asset, None)
+    budgets = {prepared.id: prepared.budget for prepared in wanted}
+    for asset in {*budgets, *(account.id for account in accounts.configured(tx))}:
+        accounts.configure(tx, local, asset, budgets.get(asset))
     for prepared in wanted:
         label = labelling.configure(tx, local, prepared.id, prepared.label)
         old = tx.get(CATALOGUE, prepared.id)
@@ -220,7 +229,7 @@ def _dictionary(config: Config, asset: Asset) -> Dictionary:
 
 def _offers(config: Config, asset: Asset) -> Sequence[JsonObject]:
     return [
-        templates.build(offer.template, offer_id=f"{config.did}:offer:{asset.id}:{at}", **offer.terms)
+        templates.build(offer.template, offer_id=f"{config.did}:offer:{asset.id}:{at}", **offered(asset, offer))
         for at, offer in enumerate(asset.offers, start=1)
     ]
 

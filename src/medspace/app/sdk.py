@@ -346,6 +346,22 @@ class Space:
         """
         return self._send("POST", path("sites", dataset), json={"sites": list(sites), "accept": accept})
 
+    def budgets(self) -> list[JsonObject]:
+        """The privacy budgets of one's own datasets: what is allowed, spent and left, and until when."""
+        return list(self._get("/budgets")["budgets"])
+
+    def budget(self, dataset: str, *, most: int = MOST) -> JsonObject:
+        """The privacy budget of one dataset, with its newest `debits`: by whom, for which task, when, how much."""
+        found = self._get(path("budgets", dataset))
+        while found["next"] and len(found["debits"]) < most:
+            page = self._get(path("budgets", dataset), after=found["next"])
+            found |= {"debits": [*found["debits"], *page["debits"]], "next": page["next"]}
+        return found | {"debits": found["debits"][:most]}
+
+    def renew_budget(self, dataset: str, *, anyway: bool = False) -> JsonObject:
+        """Begin a new period of a budget whose period has ended; `anyway`, where nobody vouches for the time."""
+        return self._post(path("budgets", dataset, "renew"), {"anyway": anyway})
+
     def labels(self, *, most: int = MOST) -> list[JsonObject]:
         """What one's own datasets allow, whatever a contract says, and whether configuration or a person said so."""
         return self._pages("labels", most)

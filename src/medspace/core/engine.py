@@ -249,10 +249,19 @@ class Cost:
 
     `rho` has one number for each noisy total that the use lets out, in the order in which they are asked, in units
     of 2^-40, rounded up. `unit` is what one holder's tables may differ in: all rows of a patient, or a single row.
+    `opens` names the steps, one for each total, without which nobody can come to know it, whatever others release:
+    what was not let out by them when the use is over, and its keys are gone, is given back. Where it names none,
+    every step counts as one.
     """
 
     rho: tuple[int, ...]
     unit: Unit = "patient"
+    opens: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        """Raises: ValueError: it has no total, or one that costs less than nothing."""
+        if not self.rho or min(self.rho) < 0:
+            raise ValueError("a cost has a number for each total, none of them below 0")
 
     @property
     def total(self) -> int:

@@ -118,6 +118,12 @@ class Admission:
     longest: Mapping[str, int] = field(default_factory=dict)  # characters of a word, of outputs with long ones
     listed: frozenset[str] = frozenset()  # kinds of output that the terms name; none where they leave it open
     hold: tuple[str, ...] = ()  # why a person of the holder must look at an output made of persons
+    noisy: bool = False  # what leaves carries noise that a privacy budget pays for
+
+    @property
+    def bounded(self) -> bool:
+        """Whether a privacy budget bounds what leaves, so that what guards exact answers is not asked."""
+        return self.noisy and self.brakes.budget
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from medspace.core.clock import Clock
 from medspace.core.errors import MedspaceError
 from medspace.core.signing import Signer
 from medspace.core.store import Database, Transaction
-from medspace.ledger import service
-from medspace.ledger.errors import AnchorUnavailableError
-from medspace.ledger.model import CHECKPOINTS, SignedCheckpoint
+from medspace.ledger import note, service
+from medspace.ledger.errors import AnchorUnavailableError, MalformedNoteError
+from medspace.ledger.model import CHECKPOINTS, Checkpoint, SignedCheckpoint
 from medspace.ledger.ports import Anchor
 
 _LOGGER = logging.getLogger("medspace.anchoring")
@@ -64,6 +64,36 @@ class Anchoring:
             before, signed = signed, replace(signed, receipts=(*signed.receipts, receipt))
             await self.database.write(partial(_keep, before, signed))
         return signed
+
+    async def lacking(self) -> Checkpoint | None:
+        """A checkpoint of ours that an anchor keeps and the log does not bear out: it was restored from a backup.
+
+        What no anchor can be asked about now, or keeps under another name or key, tells nothing.
+        """
+        for anchor in self.anchors:
+            try:
+                kept = await anchor.newest()
+            except AnchorUnavailableError as error:
+                facts = {"anchor": anchor.name, "code": error.code}
+                _LOGGER.warning("anchor.unavailable", extra={"facts": facts})
+                continue
+            told = None if kept is None else self._own(kept)
+            if told is not None and not await self.database.read(partial(_bears_out, told)):
+                return told
+        return None
+
+    def _own(self, kept: str) -> Checkpoint | None:
+        try:
+            signed = note.parse(kept)
+            told = note.read_checkpoint(signed.text)
+        except MalformedNoteError:
+            return None
+        ours = told.origin == self.origin and signed.signed_by(self.origin, self.signer.public_key)
+        return told if ours else None
+
+
+def _bears_out(told: Checkpoint, tx: Transaction) -> bool:
+    return tx.log.size() >= told.size and service.root(tx.log, told.size) == told.root
 
 
 def _keep(before: SignedCheckpoint, after: SignedCheckpoint, tx: Transaction) -> None:

@@ -121,6 +121,11 @@ _TRANSFER = ("role pid counterparty:did agreement format", "peer_pid code")
 # log of its coordinator, and in the user's it is delegated, then received or failed; a holder notes a `coordinator`
 # that is not the user. Of a masked round a holder notes who was in the total (`survivors`), what opened it
 # (`openings`), and the digest of the record that it keeps; `named` is whom it says to have broken the protocol.
+# A privacy budget is counted in `rho` of zCDP, in units of 2^-40 and as text: the whole of a use is debited before
+# its first question is admitted, and what was never let out is given back once the keys of the use are gone.
+# `epsilon`, `agreement` and `task` of `budget.set` are what people see, at `delta`; `vouched` is the time that the
+# authority has signed and that a new period was begun on (none: a person did it without), `size` how many entries the
+# checkpoint speaks of that a restored log falls short of.
 _KINDS = (
     _kind("offer.published", "asset offer policy:digest label:digest", "dataset:digest dictionary:digest"),
     _kind("offer.withdrawn", "asset"),
@@ -148,6 +153,12 @@ _KINDS = (
     _kind("use.held", "admission"),
     _kind("use.withheld", "admission code", "named:did"),
     _kind("use.failed", "admission code"),
+    _kind("budget.set", "asset epsilon delta unit rho since:time until:time", "agreement task exact"),
+    _kind("budget.dropped", "asset"),
+    _kind("budget.debited", "asset agreement transfer user:did task:digest rho rounds:number"),
+    _kind("budget.refunded", "asset agreement transfer rho"),
+    _kind("budget.renewed", "asset since:time until:time", "vouched:time"),
+    _kind("budget.frozen", "asset code size:number"),
     _kind("run.started", "run task:digest agreements:tokens sites:dids protection", "user:did"),
     _kind("run.delegated", "run task:digest agreements:tokens sites:dids protection coordinator:did"),
     _kind("run.received", "run coordinator:did model:digest rounds:number sites:dids"),

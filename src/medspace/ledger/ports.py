@@ -25,6 +25,14 @@ class Anchor(Protocol):
         """
         ...
 
+    async def newest(self) -> str | None:
+        """The note of the checkpoint that was given to it last; None where there is none.
+
+        Raises:
+            AnchorUnavailableError: it cannot be asked now.
+        """
+        ...
+
     async def verify(self, checkpoint: SignedCheckpoint, receipt: Receipt) -> bool:
         """Whether this anchor keeps this very checkpoint under that receipt, and since when it says.
 

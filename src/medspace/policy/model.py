@@ -132,7 +132,7 @@ class UseRequest:
     `count` is the number of uses under the agreement before this one, `cohort` the persons behind the
     result, `sites` how many holders take part, `holders` the DIDs of the others among them, `colluders` how many of
     them masks withstand, `violated` the clauses of the duties that were violated.
-    `time` is aware.
+    `noise` is whether answers are `noisy` or `exact`. `time` is aware.
     """
 
     action: str | None = None
@@ -148,4 +148,5 @@ class UseRequest:
     protection: str | None = None
     colluders: int | None = None
     holders: tuple[str, ...] | None = None
+    noise: str | None = None
     violated: frozenset[str] = frozenset()

@@ -16,7 +16,7 @@ from typing import Any
 from medspace.core.clock import instant
 from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_SUMS, MASKED_WEIGHTS
 from medspace.core.text import Fact, Text, msgid
-from medspace.policy import outputs, purposes
+from medspace.policy import budgets, outputs, purposes
 from medspace.policy.logic import any_of, negated
 from medspace.policy.model import PROTOCOL, Atomic, UseRequest, Value
 from medspace.policy.points import Point
@@ -231,6 +231,23 @@ def _party(name: str) -> Operand:
     )
 
 
+def _noise(name: str, read: Callable[[str], Value], phrase: str, show: Callable[[Any], Fact | Text] = str) -> Operand:
+    """What noisy answers are held to. Here it is decided that they are noisy; the budget holds them to the number."""
+    comparison = "eq" if name in (budgets.DELTA, budgets.UNIT) else "lteq"
+    return Operand(
+        name=name,
+        code="policy.noise",
+        since=Point.COMPUTE,
+        read=read,
+        fact=lambda request: request.noise,
+        tests={comparison: lambda held, _: held == budgets.NOISY},
+        show=lambda value: budgets.ANSWERS.get(value) or show(value),
+        phrases={comparison: phrase},
+        states=msgid("The answers to this task are {held}."),
+        remedy=msgid("State a privacy budget in the task, so that its answers carry noise, or ask for other terms."),
+    )
+
+
 _ROWS = (
     Operand(
         name="purpose",
@@ -385,6 +402,17 @@ _ROWS = (
         states=msgid("The protection of this use: {held}."),
         remedy=msgid("Leave `protection` out of the task, or name the one that these terms name."),
         line=msgid("You agree that {value}."),
+    ),
+    _noise(budgets.EPSILON, budgets.number, msgid("with noise that holds all answers together to epsilon {value}")),
+    _noise(
+        budgets.PER_TASK, budgets.number, msgid("with noise that holds the answers to one task to epsilon {value}")
+    ),
+    _noise(budgets.DELTA, budgets.share, msgid("with noise that is counted at delta {value}")),
+    _noise(
+        budgets.UNIT,
+        _member_of(budgets.UNITS),
+        msgid("with noise that protects {value}"),
+        lambda unit: budgets.UNITS.get(unit, unit),
     ),
 )
 

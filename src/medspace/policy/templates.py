@@ -6,19 +6,20 @@ Every template gives a policy that the enforcement points can enforce (a test bu
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from math import isfinite
 
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import stamp
 from medspace.core.engine import MASKED_SUMS
 from medspace.core.text import Text, msgid
-from medspace.policy import odrl, purposes
+from medspace.policy import budgets, odrl, purposes
 from medspace.policy.actions import DOWNLOAD, PROFILE, USE
 from medspace.policy.errors import InvalidTermsError, UnknownTemplateError
 from medspace.policy.model import Atomic, Policy, PolicyKind, Rule
 from medspace.policy.operands import UnreadableConstraintError, atomic
 
 # What a term of a template may be given as.
-Given = str | int | datetime | Iterable[str]
+Given = str | int | float | datetime | Iterable[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,12 @@ TERMS: Mapping[str, tuple[str, str]] = {
     "outputs": ("medspace:output", "isAnyOf"),
     "protection": ("medspace:protection", "eq"),
     "colluders": ("medspace:colluders", "gteq"),
+    "epsilon": (budgets.EPSILON, "lteq"),
+    "epsilon_per_task": (budgets.PER_TASK, "lteq"),
+    "delta": (budgets.DELTA, "eq"),
+    "unit": (budgets.UNIT, "eq"),
 }
+NOISE = ("epsilon", "epsilon_per_task")  # either asks for noise; `delta` and `unit` say more of it
 
 
 def build(name: str, *, offer_id: str | None = None, **terms: Given | None) -> JsonObject:
@@ -86,7 +92,8 @@ def build(name: str, *, offer_id: str | None = None, **terms: Given | None) -> J
 
     Terms: `purposes`, `regions` (country codes, EU, EEA), `recipients` and `holders` (DIDs) and `outputs` are
     lists; `not_before` and `until` are aware datetimes or RFC 3339 texts with a zone; `count`, `min_cohort`,
-    `min_sites` and `colluders` are whole numbers; `protection` is a name. None leaves a term out, a preset too.
+    `min_sites` and `colluders` are whole numbers; `protection` and `unit` are names; `epsilon`, `epsilon_per_task`
+    and `delta` are numbers, or decimal texts. None leaves a term out, a preset too.
 
     Raises:
         UnknownTemplateError: there is no such template.
@@ -99,7 +106,18 @@ def build(name: str, *, offer_id: str | None = None, **terms: Given | None) -> J
     unknown = next((term for term in given if term not in TERMS), None)
     if unknown is not None:
         raise InvalidTermsError(name=name, term=unknown, reason=Text(msgid("it is not one of its terms")))
+    given = _with_delta(name, given)
     return odrl.write(_policy(template, offer_id or f"urn:medspace:template:{name}", given))
+
+
+def _with_delta(name: str, given: dict[str, Given | None]) -> dict[str, Given | None]:
+    """The terms with the delta that an epsilon is read at; what says more of noise needs one."""
+    if any(given.get(term) is not None for term in NOISE):
+        return {**given, "delta": given.get("delta") or budgets.DEFAULT_DELTA}
+    lost = next((term for term in ("delta", "unit") if given.get(term) is not None), None)
+    if lost is not None:
+        raise InvalidTermsError(name=name, term=lost, reason=Text(msgid("it goes with an epsilon")))
+    return given
 
 
 def _policy(template: Template, offer_id: str, given: Mapping[str, Given | None]) -> Policy:
@@ -131,6 +149,8 @@ def _constraint(template: Template, term: str, given: Mapping[str, Given | None]
 def _texts(term: str, value: Given | None) -> tuple[str, ...]:
     if isinstance(value, datetime):
         return (stamp(value),)
+    if isinstance(value, float):
+        return (budgets.decimal(value) if isfinite(value) else str(value),)
     if isinstance(value, str | int) or value is None:
         value = (str(value),)
     return tuple(purposes.iri(str(item)) if term == "purposes" else str(item) for item in value)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from medspace.core.text import Fact, Text, msgid
 from medspace.policy import actions
+from medspace.policy.budgets import noise, said_by_noise
 from medspace.policy.logic import NO, YES, Outcomes
 from medspace.policy.masks import masks, said_by_masks
 from medspace.policy.model import Atomic, Constraint, Policy, Rule, Value
@@ -42,9 +43,11 @@ def difference(one: Policy, other: Policy) -> list[Text]:
 
 def _permission(rule: Rule) -> list[Text]:
     lines = [Text(msgid("You may {action}."), {"action": actions.words(rule.action)}), *_scope(rule)]
-    lines += [_condition(part) for part in rule.constraints if not said_by_masks(rule, part)]
-    promised = masks(rule)
+    said = (said_by_masks, said_by_noise)
+    lines += [_condition(part) for part in rule.constraints if not any(by(rule, part) for by in said)]
+    promised, held = masks(rule), noise(rule)
     lines += [] if promised is None else [promised.promise]
+    lines += [] if held is None else held.promise
     return lines + [duty(part) for part in rule.duties]
 
 

@@ -28,7 +28,9 @@ class Killable:
 
     def start(self) -> None:
         command = [sys.executable, *self.program, str(self.node.file)]
-        path = {"PYTHONPATH": str(REPOSITORY)}  # for the processes of its steps too
+        path = {
+            "PYTHONPATH": os.pathsep.join(map(str, (REPOSITORY / "src", REPOSITORY)))
+        }  # for the processes of its steps too
         with (self.node.folder.parent / f"{self.node.key}.stderr").open("a") as log:
             self.process = subprocess.Popen(command, env=os.environ | path, stderr=log)
         eventually(self.answers)

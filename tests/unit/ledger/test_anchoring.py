@@ -26,6 +26,11 @@ class Away(MemoryAnchor):
             raise AnchorUnavailableError(anchor=self.name, reason="no answer")
         return await super().anchor(checkpoint)
 
+    async def newest(self):
+        if self.away:
+            raise AnchorUnavailableError(anchor=self.name, reason="no answer")
+        return await super().newest()
+
 
 class Resting(ManualClock):
     """A clock that tells when somebody begins to wait."""
@@ -122,3 +127,49 @@ async def test_a_log_that_is_not_what_was_signed_is_never_signed_again(caplog):
 
 def test_a_checkpoint_of_the_version_before_has_no_receipts():
     assert SignedCheckpoint("1", 1, "t", "n").receipts == ()
+
+
+# --- a log that was restored from a backup ----------------------------------------------------------------------
+
+
+async def test_a_log_that_an_anchor_bears_out_lacks_nothing():
+    house = House("one")
+    assert await house.anchoring.lacking() is None  # nothing was ever anchored
+    await house.note(3)
+    await house.anchoring.look()
+    await house.note(2)
+    assert await house.anchoring.lacking() is None
+
+
+async def test_a_log_that_is_shorter_or_went_on_otherwise_was_restored():
+    house = House("one")
+    await house.note(3)
+    signed = await house.anchoring.look()
+    restored = House()
+    anchoring = restored.made(house.anchors)
+    await restored.note(2)
+    lacking = await anchoring.lacking()
+    assert lacking == read_checkpoint(parse(signed.note).text)
+    entry = Entry("member.removed", "2026-11-28T12:00:00.000Z", ORIGIN, {"member": ORIGIN})
+    await restored.database.write(lambda tx: [record(tx, entry) for _ in range(5)])
+    assert await anchoring.lacking() == lacking  # longer, and not the same
+    await anchoring.look()
+    assert await anchoring.lacking() is None  # what it is now is what was signed last
+
+
+async def test_what_is_not_ours_or_cannot_be_asked_tells_nothing(caplog):
+    house = House("one")
+    await house.note(3)
+    signed = await house.anchoring.look()
+    restored = House()
+    away, broken, foreign = Away(house.clock, "away"), *(MemoryAnchor(house.clock, name) for name in ("a", "b"))
+    await broken.anchor(SignedCheckpoint("x", 9, "", "no note at all"))
+    other = House("b")
+    other.signer = Ed25519Signer.from_seed(bytes(31) + b"1")
+    await other.note(9)
+    await other.made([foreign]).look()
+    with caplog.at_level(logging.WARNING):
+        assert await restored.made([away, broken, foreign]).lacking() is None
+    assert [one.message for one in caplog.records] == ["anchor.unavailable"]
+    assert await restored.made([away, broken, foreign, *house.anchors]).lacking() is not None
+    assert signed.size == 3

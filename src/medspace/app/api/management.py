@@ -21,9 +21,10 @@ from medspace.adapters.metrics import CONTENT_TYPE
 from medspace.app import exhibits, steps, views
 from medspace.app.api.bodies import json_response, problem_of, request_language, status_of
 from medspace.app.asset_checks import asset_checks
-from medspace.app.desk import LARGEST_PAGE, LARGEST_RUNS, Desk, PageRequest
+from medspace.app.desk import LARGEST_RUNS, Desk
 from medspace.app.doctor import examine_config
 from medspace.app.language import speaker
+from medspace.app.lists import LARGEST_PAGE, PageRequest
 from medspace.connector.usage.model import Question
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.decoding import read_json
@@ -146,6 +147,12 @@ class SitesBody(_Body):
     accept: bool = False
 
 
+class RenewalBody(_Body):
+    """A new period of a privacy budget; `anyway`: also where nobody vouches for the time."""
+
+    anyway: bool = False
+
+
 class TryBody(_Body):
     """A use that is only thought of."""
 
@@ -198,7 +205,7 @@ def management_app(desk: Desk) -> FastAPI:
         redoc_url=None,
         exception_handlers={MedspaceError: _told, RequestValidationError: _unreadable, HTTPException: _unrouted},
     )
-    makers = (_space, _keys, _terms, _labels, _sets, _uses, _steps, _runs, _proofs)
+    makers = (_space, _keys, _terms, _labels, _sets, _budgets, _uses, _steps, _runs, _proofs)
     for router in (make(desk) for make in makers):
         app.include_router(router)
     return app
@@ -404,6 +411,25 @@ def _sets(desk: Desk) -> APIRouter:
     @router.post("/sites/{dataset:path}")
     async def change_sites(dataset: str, body: SitesBody) -> Response:
         return json_response(await desk.sets.change(dataset, body.sites, accept=body.accept))
+
+    return router
+
+
+def _budgets(desk: Desk) -> APIRouter:
+    router = _router("budgets")
+
+    @router.get("/budgets")
+    async def budgets() -> Response:
+        return json_response({"budgets": await desk.budgets.all()})
+
+    @router.get("/budgets/{dataset:path}")
+    async def budget(dataset: str, limit: Limit = LARGEST_PAGE, after: After = "") -> Response:
+        page = PageRequest(limit, after)
+        return json_response(await desk.budgets.of(dataset, page.cursor(), page.limit))
+
+    @router.post("/budgets/{dataset:path}/renew")
+    async def renew(dataset: str, body: RenewalBody) -> Response:
+        return json_response(await desk.budgets.renew(dataset, anyway=body.anyway))
 
     return router
 

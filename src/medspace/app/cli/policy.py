@@ -8,6 +8,7 @@ from medspace.app.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, L
 from medspace.app.cli.session import session
 from medspace.app.questions import cells_told, numbers_left, questions_left
 from medspace.app.screen import Screen
+from medspace.app.spending import budget_left, uncovered
 from medspace.core.canonical import JsonObject
 from medspace.core.engine import COORDINATOR_SEES_SUMS
 from medspace.core.text import Text, msgid
@@ -68,5 +69,8 @@ def _show(screen: Screen, decided: JsonObject) -> None:
         screen.line(Text(msgid("Sums are not masked: whoever leads the run sees those of this hospital.")))
     screen.line(questions_left(decided["questions"]))
     screen.line(numbers_left(decided["numbers"]))
+    if decided.get("budget"):
+        for line in filter(None, (budget_left(decided["budget"]), uncovered(decided["budget"]))):
+            screen.line(line)
     if decided["small_cells"]:
         screen.line(cells_told(decided["questions"]["dataset"], decided["small_cells"]))

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from medspace import __version__
-from medspace.app.cli import audit, connector, demo, find, keys, label, learn, policy, sites, steps
+from medspace.app.cli import audit, budget, connector, demo, find, keys, label, learn, policy, sites, steps
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 
@@ -35,6 +35,7 @@ app.command("download")(find.download)
 app.command("train")(learn.train)
 app.command("runs")(learn.runs)
 app.command("model")(learn.model)
+app.add_typer(budget.app, name="budget")
 app.add_typer(audit.app, name="audit")
 app.add_typer(policy.app, name="policy")
 app.add_typer(keys.app, name="keys")

@@ -21,6 +21,7 @@ from medspace.app.api.counting import Counting
 from medspace.app.assets import Assets
 from medspace.app.compose.base import Base, job_tokens
 from medspace.app.compose.conditions import CONDITIONS
+from medspace.app.compose.freezing import freeze_if_restored
 from medspace.app.compose.parts import ALGORITHMS, COLLECTIONS, ENGINES, ClosableDatabase, Parts
 from medspace.app.compose.road import Road
 from medspace.app.config import Config
@@ -144,6 +145,7 @@ async def _compose(config: Config, parts: Parts, database: ClosableDatabase) -> 
     membership = base.membership()
     road = Road(base, assets, await job_tokens(base), membership.look_again)
     await assets.arrange()
+    await freeze_if_restored(base, road.terminations)
     know_forms()
     await road.usage.recover()  # what goes on is judged by the labels of now
     return Connector(base, membership, road)

@@ -2,6 +2,7 @@
 
 from medspace.connector.usage.conditions import Condition, Grounds, Maker
 from medspace.connector.usage.conditions.agreement import AgreementCondition
+from medspace.connector.usage.conditions.budget import BudgetCondition
 from medspace.connector.usage.conditions.label import LabelCondition
 from medspace.connector.usage.conditions.numbers import NumbersCondition
 from medspace.connector.usage.conditions.questions import QuestionsCondition
@@ -23,6 +24,7 @@ CONDITIONS: tuple[Maker, ...] = (
     _label,
     StepCondition,
     SeatsCondition,
+    BudgetCondition,
     SitesCondition,
     QuestionsCondition,
     NumbersCondition,

@@ -4,6 +4,7 @@ It brings FastAPI and numpy, so it is wired once the public door answers.
 """
 
 import asyncio
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 
 from starlette.types import ASGIApp
@@ -12,6 +13,7 @@ from medspace.adapters.http.coordinators import HttpCoordinators
 from medspace.adapters.http.peers import DspClient, JobClient
 from medspace.adapters.keys import load_token
 from medspace.adapters.usekeys import FileUseKeys
+from medspace.app import clocks
 from medspace.app.api.counting import Counting
 from medspace.app.api.guarded import Guarded
 from medspace.app.api.management import management_app
@@ -21,6 +23,7 @@ from medspace.app.desk import Desk
 from medspace.app.finding import Budget, Finder
 from medspace.app.labels import Labels
 from medspace.app.membership import Membership
+from medspace.app.renewal import Budgets
 from medspace.app.sets import SetsOfSites
 from medspace.app.signing import SigningKeys
 from medspace.app.sites import HandedSites, PublishedDictionaries, TransferSites
@@ -114,6 +117,13 @@ class Learning:
                 await self.training.stop()
 
 
+def _budgets(base: Base) -> Budgets:
+    def ask(dids: Sequence[str]) -> Awaitable[list[clocks.Comparison]]:
+        return clocks.compare(base.client, base.clock, dids)
+
+    return Budgets(base.database, base.local, base.book, base.config.space.authority, ask)
+
+
 def _desk(base: Base, membership: Membership, road: Road, learning: Learning) -> Desk:
     budget = Budget()
     return Desk(
@@ -135,6 +145,7 @@ def _desk(base: Base, membership: Membership, road: Road, learning: Learning) ->
         usage=road.usage,
         labels=Labels(base.database, base.local),
         sets=SetsOfSites(base.database, base.local),
+        budgets=_budgets(base),
         signing=SigningKeys(base.config, base.mldsa, base.documents, membership.authority),
         assets=road.assets,
         kinds=road.kinds,

@@ -114,6 +114,9 @@ class Road:
         def warn(admission: str, earlier: int, differs: Text) -> None:
             base.log.warning("use.near_repeat", admission=admission, earlier=earlier, differs=str(differs))
 
+        def near_end(asset: str) -> None:
+            base.log.warning("budget.near_end", asset=asset)
+
         def end(use: str, decision: Decision) -> None:
             self.terminations.ask(use, decision)  # which needs transfers, which need the holder's conditions
 
@@ -129,6 +132,7 @@ class Road:
             assets.settled,
             assets.numbers,
             warn,
+            near_end,
         )
 
     def _check(self, address: str) -> None:

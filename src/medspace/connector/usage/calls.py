@@ -23,6 +23,8 @@ Tell = Callable[[str, str], None]
 Warn = Callable[[str, int, Text], None]
 # Ends a use on both sides, by its pid, for what stands against it; soon, from the event loop.
 End = Callable[[str, Decision], None]
+# Tells the holder that the privacy budget of an asset comes to its end.
+NearEnd = Callable[[str], None]
 # Why an asset that is held cannot be opened now, but later; None where it is open.
 Away = Callable[[str], WaitingError | None]
 # Waits until an asset is open, or will not be.
@@ -82,7 +84,8 @@ class AdmissibleStep:
     It is nothing new where the answer to the very same question, under the same scope, was kept, nor where the step
     is `rowless`: it only carries a protocol on. `request` is the digest of everything that decides the answer, beside
     the rows. `numbers` is how many numbers the whole use will be answered with, as far as its engine can tell;
-    `cost` is what it takes of a privacy budget, None where its answers are exact.
+    `cost` is what it takes of a privacy budget, None where its answers are exact. It is `bounded` where a budget
+    holds it to that, so that what guards exact answers is not asked.
     """
 
     visit: Visit
@@ -92,6 +95,7 @@ class AdmissibleStep:
     rowless: bool = False
     numbers: int = 0
     cost: Cost | None = None
+    bounded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,7 @@ class Holder:
     settled: Settled = field(default=_at_once)
     numbers: Mapping[str, int] = field(default_factory=dict)
     warn: Warn = field(default=lambda _admission, _earlier, _differs: None)
+    near_end: NearEnd = field(default=lambda _asset: None)
 
     def refused(self, use: str, refusal: Refusal) -> RefusedError | WaitingError:
         """What a refusal says; where the label allows the use no longer, the use is ended with it."""

@@ -17,7 +17,7 @@ from medspace.connector.usage.calls import (
     task_name,
     told,
 )
-from medspace.connector.usage.conditions import Conditions
+from medspace.connector.usage.conditions import Conditions, concerned
 from medspace.connector.usage.conditions.seats import manifest_of
 from medspace.connector.usage.errors import (
     JobClosedError,
@@ -26,7 +26,7 @@ from medspace.connector.usage.errors import (
     UnknownJobError,
     UseWaitsError,
 )
-from medspace.connector.usage.gate import INTERRUPTED, Gate
+from medspace.connector.usage.gate import INTERRUPTED, Gate, noise
 from medspace.connector.usage.memory import remembered
 from medspace.connector.usage.model import JOBS, QUESTIONS, SEATS, Job, Outcome, Question
 from medspace.connector.usage.naming import Digests
@@ -37,12 +37,13 @@ from medspace.connector.usage.versions import Content
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock, stamp
 from medspace.core.decision import Decision, combine
-from medspace.core.engine import MASKED, WORD, Cost, Engine, OutputForm, columns_of, cost_of, numbers_of
+from medspace.core.engine import MASKED, WORD, Engine, OutputForm, columns_of, cost_of, numbers_of
 from medspace.core.hashing import digest, same_secret
 from medspace.core.store import Transaction
 from medspace.core.usage import Admission, Brakes, Grant, Release, RowScope, Step
 from medspace.ledger.model import Entry
 from medspace.ledger.service import record
+from medspace.policy.budgets import EXACT, NOISY
 
 LONGEST_ADMISSION = timedelta(hours=1)
 LONGEST_LOOK = timedelta(days=7)  # for a person who must look, where a condition asks for one
@@ -82,15 +83,16 @@ class Door:
         waits = self._end_stale(tx, visit, said.step)
         if waits is not None:
             return waits
-        asking = AdmissibleStep(visit, grant, request, new=True)
+        asking = self._asking(visit, grant, request)
         memory = remembered(tx, visit.job.id)
         alone, rowless = memory is not None, self._rowless(visit)
         looked_at = self._looked_at(visit.job.kind, visit.step)
         sought = Sought(visit.job.asset, grant.scope, grant.min_cohort, request, looked_at, alone, rowless)
         recalled = self.recollection.of(tx, sought, now)
         new = not rowless and recalled.known is None and not recalled.perhaps
-        asking = replace(asking, new=new, rowless=rowless, numbers=self._numbers(visit), cost=self._cost(visit))
-        decision = combine(self._judged(tx, asking), recalled.unchanged)
+        asking = replace(asking, new=new, rowless=rowless, numbers=self._numbers(visit))
+        unchanged = () if asking.bounded else (recalled.unchanged,)
+        decision = combine(self._judged(tx, asking), *unchanged)
         if not decision.permitted:
             return self._refuse(tx, visit, decision)
         self._enrol(tx, visit, grant)
@@ -141,8 +143,9 @@ class Door:
         if agreement is None:
             raise UnknownJobError(use=call.job)
         admission, step = notebook.admission(question, self.applied, now), notebook.shown(question)
-        asked = UseContext(now, self._uses_before(tx, job), step.task, admission.protection or None, job.id)
-        visit = Visit(job, agreement, step, admission.task, self.requests.of(tx, agreement, job.kind, asked), now)
+        before, protection = self._uses_before(tx, job), admission.protection or None
+        context = UseContext(now, before, step.task, protection, job.id, noise(admission))
+        visit = Visit(job, agreement, step, admission.task, self.requests.of(tx, agreement, job.kind, context), now)
         release = notebook.answered(tx, [question], question.request)
         return visit, combine() if release is None else self.gate.again(tx, visit, admission, release)
 
@@ -186,13 +189,20 @@ class Door:
     def _visited(
         self, tx: Transaction, job: Job, agreement: Agreement, step: Step, task: str, now: datetime
     ) -> Visit:
-        asked = UseContext(now, self._uses_before(tx, job), step.task, self._protection(job.kind, step), job.id)
-        request = self.requests.of(tx, agreement, job.kind, asked)
+        protection, noise = self._protection(job.kind, step), self._noise(job.kind, step)
+        context = UseContext(now, self._uses_before(tx, job), step.task, protection, job.id, noise)
+        request = self.requests.of(tx, agreement, job.kind, context)
         return Visit(job, agreement, step, task, request, now, asked=tuple(self.holder.notebook.of_use(tx, job.id)))
 
     def _protection(self, kind: str, step: Step) -> str | None:
         engine = self.engines.get((kind, task_name(step)))
         return None if engine is None else engine.protection(step.task)
+
+    def _noise(self, kind: str, step: Step) -> str:
+        """What terms on noise are told of the answers to a task (`gate.noise`)."""
+        engine = self.engines.get((kind, task_name(step)))
+        exact = engine is None or cost_of(engine, step.task) is None
+        return EXACT if exact and self.applied.budget else NOISY
 
     def job(self, tx: Transaction, call: Call, coordinator: str = "") -> Job:
         """The open job that a call is about: of its user, or of the coordinator whom the user has named.
@@ -250,10 +260,10 @@ class Door:
         return combine(*decisions), grant
 
     def _judged(self, tx: Transaction, asking: AdmissibleStep) -> Decision:
-        return combine(*(condition.judge(tx, asking) for condition in self.conditions))
+        return combine(*(one.judge(tx, asking) for one in concerned(self.conditions, bounded=asking.bounded)))
 
     def _spend(self, tx: Transaction, asking: AdmissibleStep) -> None:
-        for condition in self.conditions:
+        for condition in concerned(self.conditions, bounded=asking.bounded):
             condition.spend(tx, asking)
 
     def recognise(self, tx: Transaction, question: Admitted, content: Content) -> Release | Refusal | None:
@@ -266,9 +276,9 @@ class Door:
         alone = remembered(tx, admission.use) is not None
         looked_at = self._looked_at(admission.kind, question.step)
         sought = Sought(admission.asset, admission.scope, admission.min_cohort, kept.request, looked_at, alone)
-        known, decision = self.recollection.on(tx, sought, content, now)
+        known, unchanged = self.recollection.on(tx, sought, content, now)
         fixed = self._same_version(tx, admission, content)
-        decision = combine(fixed, decision)
+        decision = fixed if admission.bounded else combine(fixed, unchanged)
         late = known is None and not kept.counted
         if late and decision.permitted:
             decision = self._paid(tx, question, kept.request, now)
@@ -297,7 +307,7 @@ class Door:
             return combine()
         before = replace(job, steps=job.steps - 1)  # this step does not stand against itself
         visit = self._visited(tx, before, agreement, question.step, question.admission.task, now)
-        asking = AdmissibleStep(visit, _granted_to(admission), request, new=True, cost=self._cost(visit))
+        asking = self._asking(visit, _granted_to(admission), request)
         decision = self._judged(tx, asking)
         if decision.permitted:
             self._spend(tx, asking)
@@ -343,6 +353,7 @@ class Door:
             hold=grant.hold,
             messages={form.name: form.most for form in self._forms(visit) if form.message},
             masked={form.name: form.most for form in self._forms(visit) if form.masked},
+            noisy=asking.cost is not None,
             longest={form.name: form.longest for form in self._forms(visit) if form.longest != WORD},
         )
 
@@ -392,9 +403,11 @@ class Door:
         """How many numbers the use will be answered with, as far as its engine can tell."""
         return numbers_of(self.engines[visit.job.kind, task_name(visit.step)], visit.step.task)
 
-    def _cost(self, visit: Visit) -> Cost | None:
-        """What the use costs of a privacy budget, where its answers carry noise."""
-        return cost_of(self.engines[visit.job.kind, task_name(visit.step)], visit.step.task)
+    def _asking(self, visit: Visit, grant: Grant, request: str) -> AdmissibleStep:
+        """A step that is put to rows as something new, with what its use costs where its answers carry noise."""
+        cost = cost_of(self.engines[visit.job.kind, task_name(visit.step)], visit.step.task)
+        bounded = cost is not None and self.applied.budget
+        return AdmissibleStep(visit, grant, request, new=True, cost=cost, bounded=bounded)
 
     def _keep(self, tx: Transaction, asking: AdmissibleStep, admission: Admission, asked: str) -> Question:
         """Keep the question that was admitted, sealed."""

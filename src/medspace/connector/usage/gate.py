@@ -6,7 +6,7 @@ from datetime import datetime
 from medspace.connector.model import AGREEMENTS
 from medspace.connector.usage import labelling, memory, rules
 from medspace.connector.usage.calls import Admitted, Holder, Refusal, Visit, numbered, told
-from medspace.connector.usage.conditions import Conditions, Leaving
+from medspace.connector.usage.conditions import Conditions, Leaving, concerned
 from medspace.connector.usage.conditions.seats import manifest_of
 from medspace.connector.usage.errors import JobClosedError, StepHeldError, StepUnknownError, WithheldError
 from medspace.connector.usage.model import JOBS, QUESTIONS, Job, Outcome
@@ -21,6 +21,7 @@ from medspace.core.store import Transaction
 from medspace.core.usage import Admission, Output, Release
 from medspace.ledger.model import Entry
 from medspace.ledger.service import record
+from medspace.policy.budgets import EXACT, NOISY
 from medspace.policy.model import PROTOCOL
 
 INTERRUPTED = "use.interrupted"
@@ -97,7 +98,7 @@ class Gate:
         return release
 
     def _note(self, tx: Transaction, leaving: Leaving) -> None:
-        for condition in self.conditions:
+        for condition in concerned(self.conditions, bounded=leaving.bounded):
             condition.left(tx, leaving)
 
     def _may_leave(
@@ -112,18 +113,19 @@ class Gate:
         if agreement is None:
             return combine(), combine(), [], None
         used = job.number - 1 if job.number else numbered(tx, job.agreement)
-        asked = UseContext(now, used, question.step.task, question.admission.protection or None, job.id)
-        request = self.requests.of(tx, agreement, job.kind, asked)
+        admission, bounded = question.admission, question.admission.bounded
+        context = UseContext(now, used, question.step.task, admission.protection or None, job.id, noise(admission))
+        request = self.requests.of(tx, agreement, job.kind, context)
 
-        kind = _kind(question.admission, output.kind)
+        kind = _kind(admission, output.kind)
         numbers = found.numbers if _anew(tx, question) else 0
-        leaving = Leaving(job, agreement, output, replace(request, output=kind), question.step, numbers)
+        leaving = Leaving(job, agreement, output, replace(request, output=kind), question.step, numbers, bounded)
+        deciding = concerned(self.conditions, bounded=bounded)
 
         def decided(cohort: int) -> Decision:
             seen = replace(leaving, request=replace(leaving.request, cohort=cohort))
-            return combine(*(condition.released(tx, seen) for condition in self.conditions))
+            return combine(*(condition.released(tx, seen) for condition in deciding))
 
-        admission = question.admission
         visit = Visit(job, agreement, question.step, admission.task, request, now)
         narrowing = (condition for condition in self.conditions if condition.narrows)
         now_granted = [condition.admit(tx, visit)[1] for condition in narrowing]
@@ -147,8 +149,9 @@ class Gate:
         """What the conditions say of an answer that has left, where it is to leave once more; nothing of the rows."""
         output = Output(release.kind, release.values, release.cohort, release.parts)
         request = replace(visit.request, output=_kind(admission, release.kind), cohort=LARGEST_INTEGER)
-        leaving = Leaving(visit.job, visit.agreement, output, request, visit.step)
-        return combine(*(condition.released(tx, leaving) for condition in self.conditions))
+        leaving = Leaving(visit.job, visit.agreement, output, request, visit.step, bounded=admission.bounded)
+        deciding = concerned(self.conditions, bounded=admission.bounded)
+        return combine(*(condition.released(tx, leaving) for condition in deciding))
 
     def end(self, tx: Transaction, admission: str, outcome: Outcome, code: str, *, named: str = "") -> None:
         """Give an admission its end in the log, other than a release; one that has its end keeps it.
@@ -170,6 +173,11 @@ def _anew(tx: Transaction, question: Admitted) -> bool:
     """Whether nobody has been told before what a step is answered with."""
     kept = tx.get(QUESTIONS, question.admission.id) or question.asked
     return kept.counted or kept.rowless
+
+
+def noise(admission: Admission) -> str:
+    """What terms on noise are told of its answers; with the brake off (tests of attacks), that all have some."""
+    return NOISY if admission.noisy or not admission.brakes.budget else EXACT
 
 
 def _noted(output: Output) -> JsonObject:

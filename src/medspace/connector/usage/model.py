@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from medspace.core.canonical import JsonObject
+from medspace.core.engine import Unit
 from medspace.core.parts import Part
 from medspace.core.store import Collection
 
@@ -148,6 +149,92 @@ class Disclosed:
     sets: tuple[tuple[str, ...], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class BudgetLimits:
+    """The privacy budget of an asset as its holder sets it: for a year, for one agreement, for one task.
+
+    `year`, `agreement` and `task` are what `epsilon`, `of_agreement` and `of_task` are at `delta` as rho, in units of
+    2^-40. `exact`: exact answers stay possible, which no budget bounds. `warn` is the share of the year at which the
+    holder is told.
+    """
+
+    epsilon: float
+    of_agreement: float
+    of_task: float
+    delta: float
+    year: int
+    agreement: int
+    task: int
+    unit: Unit = "patient"
+    exact: bool = False
+    warn: float = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What an asset has given of its privacy budget in the period that runs, in rho of 2^-40.
+
+    `limits` None: the holder has taken the budget back, so there is no noise to be had. `frozen` is why all of it
+    counts as spent, as a code; `restored` is the checkpoint that the log fell short of then, `restored_at` when that
+    was found: agreements and debits from before have taken nobody knows how much.
+    """
+
+    id: str  # the asset
+    since: str  # when the period began
+    until: str  # when it ends; another one begins only if the holder says so
+    limits: BudgetLimits | None
+    taken: int = 0
+    warned: bool = False
+    frozen: str = ""
+    restored: str = ""
+    restored_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AgreementAccount:
+    """What an agreement has taken of the privacy budget of its asset, in all its time."""
+
+    id: str  # the agreement
+    asset: str
+    taken: int = 0
+
+
+class DebitState(StrEnum):
+    """How a debit stands."""
+
+    OPEN = "open"  # its use goes on
+    OVER = "over"  # its use has ended for good; the key of the use may still be there
+    SETTLED = "settled"  # the key is gone, and what was not let out was given back
+
+
+@dataclass(frozen=True, slots=True)
+class Debit:
+    """What one use has taken of a privacy budget: all that it may cost, at its first question.
+
+    `rho` has one number for each of its questions. `asked` are those that were put, `let_out` the totals that left,
+    as steps of the names in `opens` (of any name, where there are none).
+    """
+
+    id: str  # the use
+    asset: str
+    agreement: str
+    user: str  # DID
+    task: str  # digest
+    time: str
+    period: str  # when the account's period began: a refund goes to no other
+    rho: tuple[int, ...]
+    opens: tuple[str, ...] = ()
+    asked: int = 1
+    let_out: int = 0
+    refunded: int = 0
+    state: DebitState = DebitState.OPEN
+
+    @property
+    def total(self) -> int:
+        """What was taken at first."""
+        return sum(self.rho)
+
+
 LABELS = Collection("labels", Labelled)
 JOBS = Collection("jobs", Job, keys=("agreement", "number"))
 QUESTIONS = Collection(
@@ -187,4 +274,8 @@ class KeptRecord:
 MEMORIES = Collection("use_memories", Memory)
 SEATS = Collection("taken_seats", TakenSeat)
 RECORDS = Collection("kept_records", KeptRecord, keys=("run", "time"))
-COLLECTIONS = (LABELS, JOBS, QUESTIONS, KEPT, VERSIONS, SPENT, DISCLOSURES, MEMORIES, SEATS, RECORDS)
+ACCOUNTS = Collection("budget_accounts", Account)
+AGREEMENT_ACCOUNTS = Collection("budget_agreements", AgreementAccount)
+DEBITS = Collection("budget_debits", Debit, keys=("asset", "time", "state"))
+BUDGETS = (ACCOUNTS, AGREEMENT_ACCOUNTS, DEBITS)
+COLLECTIONS = (LABELS, JOBS, QUESTIONS, KEPT, VERSIONS, SPENT, DISCLOSURES, MEMORIES, SEATS, RECORDS, *BUDGETS)

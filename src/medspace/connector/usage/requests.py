@@ -23,6 +23,7 @@ class UseContext:
     task: JsonObject | None = None
     protection: str | None = None
     use: str = ""
+    noise: str | None = None  # whether answers are noisy or exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class Requests:
             broken,
             self._others(agreement, manifest),
             None if manifest is None else manifest.colluders,
+            asked.noise,
         )
         return rules.request_for(kind, agreement.dataset, case, asked.task)
 

@@ -45,7 +45,7 @@ class Case:
     """What is the case when somebody asks: who, when, how much was used before, and which duties were violated.
 
     `protection` is what the engine gives to the task, `holders` who else sits in its run, `colluders` how many of
-    them its masks withstand; None where that is not known yet.
+    them its masks withstand, `noise` whether answers carry any; None where that is not known yet.
     """
 
     user: Facts
@@ -55,6 +55,7 @@ class Case:
     violated: frozenset[str] = frozenset()
     holders: tuple[str, ...] | None = None
     colluders: int | None = None
+    noise: str | None = None
 
 
 def request_for(kind: str, dataset: str, case: Case, task: JsonObject | None) -> UseRequest:
@@ -72,6 +73,7 @@ def request_for(kind: str, dataset: str, case: Case, task: JsonObject | None) ->
         protection=case.protection,
         holders=case.holders,
         colluders=case.colluders,
+        noise=case.noise,
         violated=case.violated,
     )
 

@@ -47,6 +47,7 @@ from medspace.connector.usage.recovery import Recovery
 from medspace.connector.usage.repeats import NearRepeat, all_near, near
 from medspace.connector.usage.requests import Requests
 from medspace.connector.usage.seats import Identity, Seats
+from medspace.connector.usage.settling import Settling
 from medspace.connector.usage.states import StepState
 from medspace.connector.usage.tokens import JobTokens
 from medspace.connector.usage.working import Working
@@ -91,6 +92,7 @@ class UsageControl:
         self._engines: dict[tuple[str, str], Engine] = {}
         self._grounds = Grounds(holder, applied, facts)
         self._memories = Memories(keys, database, runners.threads, changes, clock, randomness)
+        self._settling = Settling(holder, keys, database, runners.threads, changes, clock)
         contents = Contents(database, holder.notebook, runners.threads)
         requests = Requests(facts, conditions, applied.sites)
         recollection = Recollection(holder.notebook, contents, applied.changes)
@@ -182,6 +184,7 @@ class UsageControl:
         """
         await self._notebook.check(self._database)
         await self._memories.sweep()
+        await self._settling.sweep()
         left = await self._recovery.left()
         for runner in self._runners.named.values():
             await runner.sweep([question.id for question in left])
@@ -194,6 +197,7 @@ class UsageControl:
         """Forget once a day what was kept for its time, and at once what a use remembered that ends."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._memories.work())
+            tasks.create_task(self._settling.work())
             tasks.create_task(self._tidy_daily())
 
     async def _tidy_daily(self) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from medspace.connector.model import Agreement, Reaction, Role, Transfer
 from medspace.connector.ports import FactsOf, TransferEvent
-from medspace.connector.usage import rules
+from medspace.connector.usage import accounts, rules
 from medspace.connector.usage.calls import numbered
 from medspace.connector.usage.conditions import Conditions, Wish
 from medspace.connector.usage.model import JOBS, Job
@@ -115,3 +115,5 @@ def _after(job: Job, event: TransferEvent) -> Job:
 def _keep(tx: Transaction, old: Job, new: Job) -> None:
     if new != old:
         tx.replace(JOBS, old, new)
+    if new.over and not old.over:
+        accounts.end(tx, new.id)

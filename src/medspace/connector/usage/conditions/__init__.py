@@ -37,7 +37,8 @@ class Wish:
 class Leaving:
     """An output at the gate. `request` says of what kind it is, and how many persons stand behind it.
 
-    `numbers` is how many numbers of persons it tells anew: none, where it is a message or was answered before.
+    `numbers` is how many numbers of persons it tells anew: none, where it is a message or was answered before. It is
+    `bounded` where a privacy budget bounds what it tells.
     """
 
     job: Job
@@ -46,6 +47,7 @@ class Leaving:
     request: UseRequest
     step: Step
     numbers: int = 0
+    bounded: bool = False
 
 
 class Condition(Protocol):
@@ -54,6 +56,11 @@ class Condition(Protocol):
     @property
     def narrows(self) -> bool:
         """Whether what it grants may narrow the rows, or want a person to look: it is asked again at the gate."""
+        ...
+
+    @property
+    def guards_exact(self) -> bool:
+        """Whether it guards what exact answers tell together: nobody asks it where a privacy budget bounds that."""
         ...
 
     @property
@@ -99,6 +106,7 @@ class Neutral:
 
     duties: frozenset[str] = frozenset()
     narrows: bool = True
+    guards_exact: bool = False
 
     def violated(self, tx: Transaction, agreement: Agreement, user: str) -> frozenset[str]:
         """Nothing was."""
@@ -142,6 +150,13 @@ class Grounds:
 
 
 Conditions = Sequence[Condition]
+
+
+def concerned(conditions: Conditions, *, bounded: bool) -> Conditions:
+    """Those that have a say in a step and in what leaves: what guards exact answers has none where a budget does."""
+    return [one for one in conditions if not (bounded and one.guards_exact)]
+
+
 Maker = Callable[[Grounds], Condition]
 
 

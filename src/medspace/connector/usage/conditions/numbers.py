@@ -15,6 +15,7 @@ class NumbersCondition(Neutral):
     """Refuses what would be more, before the work where that can be known; counts what leaves."""
 
     narrows = False
+    guards_exact = True
     grounds: Grounds
 
     def judge(self, tx: Transaction, asking: AdmissibleStep) -> Decision:

@@ -16,6 +16,7 @@ class QuestionsCondition(Neutral):
     """Counts what an asset is asked anew."""
 
     narrows = False
+    guards_exact = True
     grounds: Grounds
 
     def judge(self, tx: Transaction, asking: AdmissibleStep) -> Decision:

@@ -27,6 +27,7 @@ class SitesCondition(Neutral):
     """Holds runs under masks to the one set of the asset."""
 
     narrows = False
+    guards_exact = True
     grounds: Grounds
 
     def judge(self, tx: Transaction, asking: AdmissibleStep) -> Decision:

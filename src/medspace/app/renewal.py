@@ -1,0 +1,160 @@
+"""The privacy budgets of one's own datasets, as a participant's people see and renew them.
+
+A new period must not begin because a clock was set forward. What counts is a time that somebody else has signed: that
+of the members list, which its authority signs daily. The clocks of others, which nobody signs, can only speak
+against it.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from medspace.app.clocks import Comparison
+from medspace.app.statements import debit_shown, shown
+from medspace.connector.local import Local
+from medspace.connector.usage import accounts
+from medspace.connector.usage.model import ACCOUNTS, DEBITS, Account
+from medspace.core.canonical import JsonObject
+from medspace.core.clock import instant, stamp
+from medspace.core.errors import InvalidInputError, MedspaceError, RefusedError
+from medspace.core.paging import Cursor, newest
+from medspace.core.store import Database, Transaction
+from medspace.core.text import msgid
+from medspace.policy.budgets import DEFAULT_DELTA
+from medspace.trust.service import MembersBook
+
+NOBODY = ""  # has signed a time
+
+AskClocks = Callable[[Sequence[str]], Awaitable[list[Comparison]]]
+
+
+class BudgetUnknownError(InvalidInputError):
+    """A dataset without a privacy budget."""
+
+    code = "budget.unknown"
+    sentence = msgid("{dataset} has no privacy budget.")
+    next_step = msgid("`medspace budget` lists those that have one; set `budget` of a dataset in the configuration.")
+
+
+class BudgetEarlyError(RefusedError):
+    """The period of a budget has not ended."""
+
+    code = "budget.early"
+    sentence = msgid("The period of the privacy budget of {dataset} runs until {until}.")
+    next_step = msgid("Renew it then. What may be given in a period is `epsilon` of the budget in the configuration.")
+
+
+class BudgetClockError(RefusedError):
+    """The clock is ahead of those of others, by which the period of a budget still runs."""
+
+    code = "budget.clock"
+    sentence = msgid(
+        "By our clock the period of the privacy budget of {dataset} has ended at {until}, by the clocks of others "
+        "it has not."
+    )
+    next_step = msgid("Set this machine's clock by NTP; `medspace doctor` compares it with others.")
+
+
+class BudgetUnvouchedError(RefusedError):
+    """Nobody else has signed a time after the end of the period."""
+
+    code = "budget.unvouched"
+    sentence = msgid(
+        "Nobody but our own clock says that the period of the privacy budget of {dataset} has ended at {until}."
+    )
+    next_step = msgid(
+        "Wait until the authority has signed the members list anew, or, if you know that the time is right, add "
+        "--anyway: the log keeps that nobody vouched for it."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """Shows accounts, and begins new periods. `others` are whose clocks are asked."""
+
+    database: Database
+    local: Local
+    book: MembersBook
+    authority: str
+    ask_clocks: AskClocks
+
+    async def all(self) -> list[JsonObject]:
+        """Every account."""
+        found = await self.database.read(accounts.configured)
+        return [shown(account, self.local.clock.now()) for account in found]
+
+    async def known(self, dataset: str) -> JsonObject | None:
+        """One account, where the dataset has a budget."""
+        account = await self.database.read(lambda tx: tx.get(ACCOUNTS, dataset))
+        return None if account is None else shown(account, self.local.clock.now())
+
+    async def of(self, dataset: str, after: Cursor | None, limit: int) -> JsonObject:
+        """One account, with a page of what uses have taken, the newest first.
+
+        Raises:
+            BudgetUnknownError: there is none.
+        """
+        account = await self.database.read(lambda tx: _known(tx, dataset))
+        found = await newest(self.database, DEBITS, {"asset": dataset}, after, limit, by="time")
+        delta = account.limits.delta if account.limits else float(DEFAULT_DELTA)
+        following = str(Cursor(found[-1].time, found[-1].id)) if len(found) == limit else ""
+        debits = [debit_shown(debit, delta) for debit in found]
+        return shown(account, self.local.clock.now()) | {"debits": debits, "next": following}
+
+    async def renew(self, dataset: str, *, anyway: bool) -> JsonObject:
+        """Begin a new period of a budget whose period has ended.
+
+        Raises:
+            BudgetUnknownError: there is none.
+            BudgetEarlyError: its period has not ended by our clock.
+            BudgetClockError: it has not ended by the clocks of others.
+            BudgetUnvouchedError: nobody else says that it has; with `anyway` that is no matter.
+        """
+        account = await self.database.read(lambda tx: _known(tx, dataset))
+        self._check_ended(account)
+        signed = await self._signed()
+        if signed < account.until:
+            await self._check_clocks(account)
+            if not anyway:
+                raise BudgetUnvouchedError(dataset=dataset, until=account.until)
+        vouched = signed if signed >= account.until else NOBODY
+
+        def work(tx: Transaction) -> Account:
+            now_known = _known(tx, dataset)
+            self._check_ended(now_known)  # somebody may have renewed it meanwhile
+            return accounts.renew(tx, self.local, now_known, vouched)
+
+        return shown(await self.database.write(work), self.local.clock.now())
+
+    def _check_ended(self, account: Account) -> None:
+        if self.local.now() < account.until:
+            raise BudgetEarlyError(dataset=account.id, until=account.until)
+
+    async def _signed(self) -> str:
+        """The newest time that the authority has signed; nobody's, where this connector is the authority."""
+        if self.authority == self.local.did:
+            return NOBODY
+        with suppress(MedspaceError):  # it is away, or does not fit our clock: what was signed before still counts
+            await self.book.refresh()
+        return stamp(self.book.current.issued) if self.book.current else NOBODY
+
+    async def _check_clocks(self, account: Account) -> None:
+        members = self.book.current.members if self.book.current else ()
+        dids = [did for did in (self.authority, *(member.did for member in members)) if did != self.local.did]
+        asked = await self.ask_clocks(dids)
+        now = self.local.clock.now()
+        theirs = [_of_theirs(now, one.ahead) for one in asked if one.ahead is not None]
+        if theirs and max(theirs) < instant(account.until):
+            raise BudgetClockError(dataset=account.id, until=account.until)
+
+
+def _of_theirs(now: datetime, ahead: float) -> datetime:
+    return now - timedelta(seconds=ahead)
+
+
+def _known(tx: Transaction, dataset: str) -> Account:
+    account = tx.get(ACCOUNTS, dataset)
+    if account is None:
+        raise BudgetUnknownError(dataset=dataset)
+    return account

@@ -1,0 +1,82 @@
+"""What an asset has given of its privacy budget, in words and as a picture; from what `statements` shows."""
+
+from collections.abc import Iterator, Sequence
+
+from medspace.app.checks import HealthCheck
+from medspace.core.canonical import JsonObject
+from medspace.core.text import Fact, Text, msgid
+from medspace.policy.budgets import UNITS
+
+BAR = 20  # places
+FULL, EMPTY = "█", "░"
+STATES = {
+    "open": msgid("open"),
+    "ended": msgid("period ended"),
+    "frozen": msgid("frozen"),
+    "spent": msgid("spent"),
+    "dropped": msgid("taken back"),
+}
+
+
+def bar(share: float | None) -> str:
+    """How much of a budget is spent, as a picture."""
+    if share is None:
+        return ""
+    full = min(max(round(share * BAR), 1 if share > 0 else 0), BAR)
+    return f"{FULL * full}{EMPTY * (BAR - full)} {round(share * 100)} %"
+
+
+def budget_left(state: JsonObject) -> Text:
+    """How a budget stands, in a sentence."""
+    if state["state"] == "dropped":
+        return Text(msgid("{dataset} has no privacy budget any more."), {"dataset": state["dataset"]})
+    facts: dict[str, Fact | Text] = {name: state[name] for name in ("dataset", "epsilon", "delta", "spent", "left")}
+    facts |= {"unit": UNITS[state["unit"]], "day": state["until"][:10], "delta": f"{state['delta']:g}"}
+    sentence = {
+        "frozen": msgid(
+            "{dataset}: a backup of the database was restored, so its privacy budget counts as spent until a new "
+            "period begins, from {day} on."
+        ),
+        "ended": msgid("{dataset}: the period of its privacy budget has ended, so nothing is given."),
+    }.get(
+        state["state"],
+        msgid(
+            "{dataset} has given epsilon {spent} of the {epsilon} (delta {delta}) that it gives for {unit} until "
+            "{day}; a task of epsilon {left} would still fit."
+        ),
+    )
+    return Text(sentence, facts)
+
+
+def counted() -> Text:
+    """How the spent epsilon was worked out."""
+    return Text(msgid("Epsilon is that of zCDP, rounded up: what was spent is never more."))
+
+
+def uncovered(state: JsonObject) -> Text | None:
+    """That a budget does not bound everything; None where it does."""
+    if state["state"] == "dropped" or not state["exact"]:
+        return None
+    said = msgid("{dataset} gives exact answers besides: the budget does not cover them.")
+    return Text(said, {"dataset": state["dataset"]})
+
+
+def budget_checks(states: Sequence[JsonObject]) -> Iterator[HealthCheck]:
+    """What the doctor says of budgets; one that is spent is in order, and said."""
+    renew = Text(msgid("Begin a new period once this one has ended: `medspace budget renew`."))
+    warned = Text(msgid("`medspace budget show` says by whom and for what; `budget` of the dataset is its limit."))
+    for state in states:
+        over = state["state"] in ("ended", "frozen")
+        advice = renew if over else warned if state["near"] else None
+        yield HealthCheck("privacy budget", ok=state["state"] != "frozen", found=budget_left(state), next_step=advice)
+        more = uncovered(state)
+        if more is not None:
+            yield HealthCheck("privacy budget", ok=True, found=more)
+
+
+def anchored(*, budgets: bool, anchors: bool) -> Iterator[HealthCheck]:
+    """Whether a backup that is restored would be noticed."""
+    if budgets and not anchors:
+        found = Text(msgid("No anchor keeps checkpoints of the log, so a restored backup cannot be noticed by it."))
+        advice = Text(msgid("Name a file outside of the backup as `file` under [checkpoints]."))
+        yield HealthCheck("privacy budget", ok=True, found=found, next_step=advice)

@@ -1,0 +1,91 @@
+"""What an asset has given of its privacy budget, as JSON.
+
+Inside, budgets are rho of zCDP. People see epsilon at the budget's delta, rounded up: never less than was spent.
+"""
+
+from datetime import datetime
+from math import floor
+
+from medspace.connector.usage import accounts
+from medspace.connector.usage.model import Account, BudgetLimits, Debit, DebitState
+from medspace.core.canonical import JsonObject
+from medspace.core.clock import instant
+from medspace.privacy.noise.accounting import epsilon_of
+
+DIGITS = 4  # of an epsilon that people see
+SCALE = 10_000.0
+ZCDP = "zcdp"  # the conversion of zCDP: a little more than what a tighter one would show
+
+
+def shown(account: Account, now: datetime) -> JsonObject:
+    """An account: what is allowed, spent and left; `state` is open, ended, frozen, spent or dropped.
+
+    `epsilon`, `agreement` and `task` are as configured, None where the holder has taken the budget back. `counted`
+    says how the spent epsilon was worked out, `share` how much of the year is spent.
+    """
+    limits = account.limits
+    return {
+        "dataset": account.id,
+        "state": _state(account, now),
+        "since": account.since,
+        "until": account.until,
+        "epsilon": limits and limits.epsilon,
+        "agreement": limits and limits.of_agreement,
+        "task": limits and limits.of_task,
+        "delta": limits and limits.delta,
+        "unit": limits and limits.unit,
+        "exact": limits is None or limits.exact,
+        "spent": None if limits is None else _epsilon(account.taken, limits.delta),
+        "left": None if limits is None else _left(account, limits),
+        "share": None if limits is None else _share(account, limits),
+        "counted": ZCDP,
+        "near": accounts.near(account),
+        "frozen": account.frozen,
+        "rho": {"year": str(limits.year) if limits else None, "taken": str(account.taken)},
+    }
+
+
+def _state(account: Account, now: datetime) -> str:
+    if account.limits is None:
+        return "dropped"
+    if account.frozen:
+        return "frozen"
+    if now >= instant(account.until):
+        return "ended"
+    return "spent" if account.taken >= account.limits.year else "open"
+
+
+def _epsilon(rho: int, delta: float) -> float:
+    """The epsilon of a rho, with few digits, rounded up."""
+    exact = epsilon_of(rho, delta) if rho > 0 else 0.0
+    return -floor(-exact * SCALE) / SCALE
+
+
+def _left(account: Account, limits: BudgetLimits) -> float:
+    """The epsilon of one task that would take all that is left, with few digits, rounded down."""
+    left = 0 if account.frozen else max(limits.year - account.taken, 0)
+    return floor(epsilon_of(left, limits.delta) * SCALE) / SCALE if left else 0.0
+
+
+def _share(account: Account, limits: BudgetLimits) -> float:
+    if account.frozen or limits.year == 0:
+        return 1.0
+    return round(min(account.taken / limits.year, 1.0), DIGITS)
+
+
+def debit_shown(debit: Debit, delta: float) -> JsonObject:
+    """What one use has taken, as epsilon at the budget's delta, and what of it came back."""
+    kept = debit.total - debit.refunded
+    return {
+        "use": debit.id,
+        "agreement": debit.agreement,
+        "user": debit.user,
+        "task": debit.task,
+        "time": debit.time,
+        "questions": len(debit.rho),
+        "asked": debit.asked,
+        "epsilon": _epsilon(kept, delta),
+        "refunded": _epsilon(debit.refunded, delta),
+        "settled": debit.state is DebitState.SETTLED,
+        "rho": {"taken": str(debit.total), "refunded": str(debit.refunded)},
+    }

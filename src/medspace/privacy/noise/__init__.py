@@ -1,0 +1,1 @@
+"""Stand-in until the room's own modules are here."""
