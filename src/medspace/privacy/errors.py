@@ -1,6 +1,9 @@
-"""The errors of this room: RefusedError <- DisclosureError."""
+"""The errors of this room.
 
-from medspace.core.errors import RefusedError
+RefusedError <- DisclosureError; InvalidInputError <- BudgetInvalidError, NoiseInvalidError.
+"""
+
+from medspace.core.errors import InvalidInputError, RefusedError
 from medspace.core.text import msgid
 
 
@@ -20,3 +23,19 @@ class DisclosureError(RefusedError):
     def __init__(self, cause_code: str) -> None:
         super().__init__()
         self.cause_code = cause_code
+
+
+class BudgetInvalidError(InvalidInputError):
+    """An epsilon, a delta or a rho is not a number that a privacy budget can be worked out with."""
+
+    code = "privacy.budget_invalid"
+    sentence = msgid("The privacy budget cannot be worked out: {reason}.")
+    next_step = msgid("Set an epsilon between 0 and 1000, and a delta between 0 and 1, such as 0.00001.")
+
+
+class NoiseInvalidError(InvalidInputError):
+    """What is to be clipped and summed does not fit the integers that carry the noise."""
+
+    code = "privacy.noise_invalid"
+    sentence = msgid("The numbers cannot be prepared for noise: {reason}.")
+    next_step = msgid("Choose another norm to clip to, or another scale, in the task.")

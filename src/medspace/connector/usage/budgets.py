@@ -72,7 +72,7 @@ def _allowed(limits: BudgetLimits, terms: NoiseTerms | None) -> Allowed:
     """The stricter of configuration and contract."""
     agreed = _rho(terms.epsilon, terms.delta) if terms and terms.epsilon else limits.agreement
     task = _rho(terms.per_task, terms.delta) if terms and terms.per_task else limits.task
-    return Allowed(limits.year, min(agreed, limits.agreement), min(task, limits.task))
+    return Allowed(limits.year, min(agreed, limits.agreement), min(task, limits.task), limits.delta)
 
 
 @lru_cache(maxsize=256)

@@ -62,6 +62,15 @@ def self_seed(own_secret: bytes, manifest_digest: str, round: int, part: str, si
     return _derived(Kind.SELF, own_secret, manifest_digest, round, part, site)
 
 
+def noise_seed(secret: bytes, label: str) -> bytes:
+    """The seed of a stream that noise is drawn from (`privacy.noise`): another one for each secret and label.
+
+    Raises:
+        SeedInvalidError: the secret has not 32 bytes.
+    """
+    return _derived("noise", secret, label)
+
+
 def commitment(kind: Kind, value: bytes, manifest_digest: str, round: int, part: str, *names: str) -> str:  # noqa: A002
     """The commitment to a seed or a share, as `sha256:` and hex digits; `names` as the kind says."""
     before, after = _around(kind, manifest_digest, round, part)
@@ -117,7 +126,7 @@ def stream(seed: bytes, ring: Ring, count: int) -> Iterator[Words]:
     return (keystream.take(min(step, count - at)) for at in range(0, count, step))
 
 
-def _derived(kind: Kind, secret: bytes, *fields: str | int) -> bytes:
+def _derived(kind: str, secret: bytes, *fields: str | int) -> bytes:
     _check_seed(secret)
     info = _framed(f"{_VERSION}, seed: {kind}", *fields)
     return HKDF(algorithm=SHA256(), length=SEED_BYTES, salt=None, info=info).derive(secret)

@@ -1,1 +1,10 @@
-"""Stand-in until the room's own modules are here."""
+"""Differential privacy of sums: who counts how much, the noise, and what it costs.
+
+    clipping      each person's numbers, cut to a norm and rounded to integers; what one person can change
+    gaussian      integer noise that is drawn exactly, with one sigma for all tasks
+    accounting    what noisy sums cost (rho of zCDP), and that as an epsilon at a delta
+    budget        whether a use fits into what the holder allows
+
+Every site adds its own noise before its integers are masked, so that nobody ever sees a sum with less of it than all
+honest sites have added. What is debited is worked out in exact integers; doubles appear only where people read them.
+"""

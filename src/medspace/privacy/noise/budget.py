@@ -1,38 +1,85 @@
-"""Stand-in until the room's own is here: whether a use fits."""
+"""Whether what somebody wants fits into a privacy budget: pure decisions on amounts of rho (units of 2**-40)."""
 
 from dataclasses import dataclass
+from math import ceil, floor
 
 from medspace.core.decision import Decision, Premise, Verdict, combine
-from medspace.core.text import Text
+from medspace.core.text import Text, msgid
+from medspace.privacy.noise.accounting import epsilon_of
+
+_HUNDREDTHS = 100.0
+_WORDS = {
+    "budget.year": (
+        msgid("at most epsilon {most} (delta {delta}) in a period of the dataset, over all users"),
+        msgid("the task costs epsilon {wanted}, and what is left is enough for {left}"),
+        msgid("State a smaller epsilon in the task, or wait for the holder's next period."),
+    ),
+    "budget.agreement": (
+        msgid("at most epsilon {most} (delta {delta}) under one contract"),
+        msgid("the task costs epsilon {wanted}, and what is left is enough for {left}"),
+        msgid("State a smaller epsilon in the task, or negotiate a new contract."),
+    ),
+    "budget.task": (
+        msgid("at most epsilon {most} (delta {delta}) for one task"),
+        msgid("the task costs epsilon {wanted}"),
+        msgid("State a smaller epsilon in the task."),
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """What may be taken."""
+    """What may be taken in a period, under one agreement and by one task; None where that is not limited by itself.
+
+    `delta` is that at which people are told of it.
+    """
 
     year: int
     agreement: int | None = None
     task: int | None = None
+    delta: float = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What was taken."""
+    """What was taken of the period, by all, and under the agreement."""
 
     year: int
     agreement: int
 
 
 def decide(allowed: Allowed, taken: Taken, demand: int) -> Decision:
-    """Whether it fits."""
-    return combine(
-        _one("budget.year", taken.year + demand, allowed.year),
-        _one("budget.agreement", taken.agreement + demand, allowed.agreement),
-        _one("budget.task", demand, allowed.task),
+    """Whether a demand still fits into all three limits.
+
+    Raises:
+        ValueError: the demand is negative.
+    """
+    if demand < 0:
+        raise ValueError("nobody gives back by asking")
+    limits = (
+        ("budget.year", allowed.year, taken.year),
+        ("budget.agreement", allowed.agreement, taken.agreement),
+        ("budget.task", allowed.task, 0),
     )
+    return combine(*(_one(code, most, before, demand, allowed.delta) for code, most, before in limits))
 
 
-def _one(code: str, wanted: int, most: int | None) -> Decision:
-    ok = most is None or wanted <= most
-    premise = Premise(code, Text("{most}", {"most": most or 0}), Text("{wanted}", {"wanted": wanted}), ok)
-    return Decision(Verdict.PERMIT if ok else Verdict.DENY, "permitted" if ok else code, (premise,))
+def _one(code: str, most: int | None, before: int, demand: int, delta: float) -> Decision:
+    if most is None or before + demand <= most:
+        return Decision(Verdict.PERMIT, "permitted")
+    facts = {
+        "most": _down(most, delta),
+        "left": _down(max(most - before, 0), delta),
+        "wanted": _up(demand, delta),
+        "delta": repr(delta),
+    }
+    asked, held, remedy = (Text(sentence, facts) for sentence in _WORDS[code])
+    return Decision(Verdict.DENY, code, (Premise(code, asked, held, satisfied=False, remedy=remedy),))
+
+
+def _down(rho: int, delta: float) -> str:
+    return f"{floor(epsilon_of(rho, delta) * _HUNDREDTHS) / _HUNDREDTHS:.2f}"
+
+
+def _up(rho: int, delta: float) -> str:
+    return f"{ceil(epsilon_of(rho, delta) * _HUNDREDTHS) / _HUNDREDTHS:.2f}"
