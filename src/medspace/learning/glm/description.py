@@ -2,15 +2,21 @@
 
 from collections.abc import Mapping
 
+import msgspec
+
 from medspace.core.canonical import JsonObject
-from medspace.core.text import Text, msgid
+from medspace.core.text import Fact, Text, msgid
 from medspace.learning.glm.evaluation import Quality
-from medspace.learning.glm.model import Fitted, Term
+from medspace.learning.glm.model import Fitted, NoiseSpent, Term
 from medspace.learning.glm.outcome import held
 from medspace.runs.ports import Description, Result, Table
 
 MEASURES: Mapping[str, str] = {"auc": "AUC", "brier": "Brier", "ece": "ECE", "rmse": "RMSE"}
 OF_FAMILY: Mapping[str, tuple[str, ...]] = {"binomial": ("auc", "brier", "ece")}
+PROTECTED: Mapping[str, Text] = {
+    "patient": Text(msgid("all rows of a patient together")),
+    "event": Text(msgid("each row by itself")),
+}
 MEASURED: Mapping[str, str] = {
     "training rows": msgid("The quality was measured on the rows that the model was fitted on."),
     "held-out rows": msgid("The quality was measured on rows that were held out of the fit."),
@@ -26,7 +32,7 @@ def describe(result: Result, names: Mapping[str, str]) -> Description:
         facts,
         _coefficients(fitted),
         _quality_table(fitted.family, facts["quality"]),
-        _sentences(fitted),
+        (*_sentences(fitted), *_noise(fitted.noise)),
     )
 
 
@@ -55,6 +61,7 @@ def _facts(fitted: Fitted, rows: int, names: Mapping[str, str]) -> JsonObject:
         ],
         "uncarried": list(fitted.uncarried),
         "measured_on": fitted.measured_on,
+        **({} if fitted.noise is None else {"noise": msgspec.to_builtins(fitted.noise)}),
     }
 
 
@@ -94,6 +101,24 @@ def _sentences(fitted: Fitted) -> tuple[Text, ...]:
         told = msgid("Nobody was counted with {levels}: the model says nothing of them.")
         said.append(Text(told, {"levels": ", ".join(fitted.uncarried)}))
     return tuple(said)
+
+
+def _noise(spent: NoiseSpent | None) -> tuple[Text, ...]:
+    """What a fit with noise tells of a patient at most, and what it does not tell."""
+    if spent is None:
+        return ()
+    facts: dict[str, Fact | Text] = {"epsilon": spent.epsilon, "delta": spent.delta, "unit": PROTECTED[spent.unit]}
+    return (
+        Text(
+            msgid("All totals carried noise: epsilon {epsilon} (delta {delta}) at each hospital, for {unit}."), facts
+        ),
+        Text(
+            msgid(
+                "The noise pulls the coefficients towards 0: they put patients in order; chances that are computed "
+                "from them are too near to the middle. Standard errors and quality are not known."
+            )
+        ),
+    )
 
 
 def _measured(one: JsonObject, name: str) -> str:

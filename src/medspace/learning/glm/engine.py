@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from medspace.core.canonical import JsonObject
-from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_SUMS, OutputForm, StepLimits, Workplace
+from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_SUMS, Cost, OutputForm, StepLimits, Workplace
 from medspace.core.material import Form
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Admission, Output, Step
@@ -31,6 +31,7 @@ from medspace.learning.glm.judging import Judge, Question, invalid
 from medspace.learning.glm.masked import MaskedGlms
 from medspace.learning.glm.maths import curvature, losses, moments
 from medspace.learning.glm.nearness import difference
+from medspace.learning.glm.noisy.planning import plan
 from medspace.learning.glm.summing import GlmSumming
 from medspace.learning.glm.task import GlmTask, parse
 from medspace.learning.glm.weighing import Weighed
@@ -90,8 +91,16 @@ class GlmEngine:
 
         Raises:
             TaskInvalidError: with the field and what is wrong with it.
+            NoiseInvalidError: its epsilon is too small for its columns.
         """
-        parse(task)
+        read = parse(task)
+        if read.noise is not None:
+            plan(read)
+
+    def cost(self, task: JsonObject) -> Cost | None:
+        """That of its noisy totals (`core.engine.Costing`)."""
+        read = parse(task)
+        return None if read.noise is None else plan(read).cost
 
     def numbers(self, task: JsonObject) -> int:
         """Coefficients and covariance of a model, or the sums of one round (`core.engine.Counting`).

@@ -11,6 +11,7 @@ InvalidInputError
 RunError
  |- NotConvergedError      the rounds were used up
  |- SingularError          columns explain each other
+ |- NoiseHidesError        the noise is larger than what it hides
  `- SeparatedError         no finite fit is best, or none that sites answer about
 """
 
@@ -90,6 +91,14 @@ class NotConvergedError(RunError):
     code = "learning.not_converged"
     sentence = msgid("The fit did not converge within {rounds} rounds.")
     next_step = msgid("Give the task a penalty (`l2`), fewer features or more rounds.")
+
+
+class NoiseHidesError(RunError):
+    """The noise of a fit is as large as the number of rows; it says so with noise, so it costs nothing more."""
+
+    code = "learning.noise_hides"
+    sentence = msgid("The noise is as large as the number of patients, so nothing can be learned.")
+    next_step = msgid("State a larger epsilon, name fewer features, or ask more hospitals.")
 
 
 class SingularError(RunError):

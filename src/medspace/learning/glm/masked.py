@@ -13,6 +13,7 @@ from medspace.learning.glm.design import Layout
 from medspace.learning.glm.evaluation import Quality
 from medspace.learning.glm.following import Stand
 from medspace.learning.glm.model import Fit, Fitted, Phase, SiteQuality
+from medspace.learning.glm.noisy.masked import NoisyGlm
 from medspace.learning.glm.outcome import terms, uncarried
 from medspace.learning.glm.proposals import empty
 from medspace.learning.glm.summing import GlmSumming
@@ -228,10 +229,15 @@ class MaskedGlms:
     summing: GlmSumming = field(default_factory=GlmSumming)
     name: str = "glm"
 
-    def summed(self, task: JsonObject) -> MaskedGlm:
+    def summed(self, task: JsonObject) -> MaskedGlm | NoisyGlm:
         """Read a GLM task.
 
         Raises:
             TaskInvalidError: with the field and what is wrong with it.
         """
-        return MaskedGlm(parse(task))
+        return summed(parse(task))
+
+
+def summed(task: GlmTask) -> MaskedGlm | NoisyGlm:
+    """The task under masks, exact or with noise."""
+    return MaskedGlm(task) if task.noise is None else NoisyGlm(task)

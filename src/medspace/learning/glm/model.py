@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from medspace.core.engine import Unit
 from medspace.learning.glm.design import Layout
 from medspace.learning.glm.evaluation import Quality
 from medspace.learning.glm.task import Family
@@ -79,6 +80,16 @@ class Joined:
 
 
 @dataclass(frozen=True, slots=True)
+class NoiseSpent:
+    """What a fit with noise has cost each holder: `epsilon` at `delta`, and `rho` of zCDP; exact text."""
+
+    epsilon: str
+    delta: str
+    unit: Unit
+    rho: str
+
+
+@dataclass(frozen=True, slots=True)
 class Fitted:
     """What a model of this kind holds; `runs.model.Model.result` is its JSON.
 
@@ -89,8 +100,9 @@ class Fitted:
     terms: tuple[Term, ...]
     deviance: str
     sites: tuple[SiteQuality, ...]
-    pooled: Quality
+    pooled: Quality | None  # None: not measured, as in a fit with noise
     measured_on: str  # "training rows" or "held-out rows"
     persons: int = 0
     joined: tuple[Joined, ...] = ()
     uncarried: tuple[str, ...] = ()
+    noise: NoiseSpent | None = None

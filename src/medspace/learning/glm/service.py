@@ -10,7 +10,7 @@ from medspace.learning.glm import description, outcome
 from medspace.learning.glm import fit as fitting
 from medspace.learning.glm.answers import OUTPUTS
 from medspace.learning.glm.errors import NotConvergedError, SeparatedError
-from medspace.learning.glm.masked import MaskedGlm
+from medspace.learning.glm.masked import summed
 from medspace.learning.glm.model import Fit, Phase
 from medspace.learning.glm.tallying import GlmSums
 from medspace.learning.glm.task import GlmTask, parse
@@ -99,5 +99,5 @@ class GlmAlgorithm:
         if task.protection != MASKED_SUMS:
             return plain
         return MaskedProcedure(
-            MaskedGlm(task), kinds(self.name), plain.document, plain.demands, plain.needs, description.describe
+            summed(task), kinds(self.name), plain.document, plain.demands, plain.needs, description.describe
         )

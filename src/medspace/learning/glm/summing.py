@@ -21,7 +21,8 @@ from medspace.learning.glm.evaluation import Scores, quality, scores, tally
 from medspace.learning.glm.exact import FRACTION, fixed
 from medspace.learning.glm.judging import Judge, Question, invalid
 from medspace.learning.glm.maths import curvature, losses, moments
-from medspace.learning.glm.task import GlmTask
+from medspace.learning.glm.noisy import summing as noisy
+from medspace.learning.glm.task import GlmTask, parse
 from medspace.learning.glm.totals import MOST_MEASURED, MOST_VALUE, thresholds
 from medspace.learning.glm.weighing import Weighed
 from medspace.privacy.rounding import rounded, unrounded
@@ -50,6 +51,9 @@ class GlmSumming:
             DisclosureError: the answer would rest on too few persons, or too heavily on one.
         """
         step = Step(task, step_round, asked.name, asked.inputs)
+        read = parse(task)
+        if read.noise is not None:  # whoever is behind it, one person's part is bounded
+            return noisy.sums(admission, read, asked, material), max(admission.min_cohort, 1)
         question, part, weighed = self._judge.judged(admission, step, material)
         check_sizes(question.task, question.parts.rows.dictionary)
         made = _moments(question.task, part) if weighed is None else _weighed(question, weighed)

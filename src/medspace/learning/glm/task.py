@@ -14,9 +14,10 @@ import msgspec
 
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.dictionary import Comparison, OutcomeDefinition
-from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_SUMS
+from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_SUMS, Unit
 from medspace.core.hashing import digest
 from medspace.core.text import Fact, Text, msgid
+from medspace.privacy.masking.thresholds import LEAST_SITES
 from medspace.runs.errors import TaskInvalidError
 from medspace.runs.ports import SiteFaults
 
@@ -24,6 +25,7 @@ MOST_COLUMNS = 500  # of the design matrix, with indicators and intercept
 MOST_LEVELS = 100
 MOST_ROUNDS = 100
 KEPT, MOST_KEPT = 64, 1 << 16  # tasks that stay read, bytes of each
+LEAST_EPSILON, MOST_EPSILON, MOST_DELTA = 0.01, 100.0, 0.01
 PROTECTIONS = (COORDINATOR_SEES_SUMS, MASKED_SUMS)
 HOLDOUTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 JOINED = "(joined)"  # stands for the levels of a site that too few of its persons have
@@ -74,6 +76,7 @@ class Feature:
 
     name: str
     levels: tuple[str, ...] = ()
+    span: tuple[float, float] | None = None  # between which numbers it counts, in a task with noise
 
     @property
     def coded(self) -> bool:
@@ -91,7 +94,24 @@ class Feature:
         """The canonical form."""
         if self.coded:
             return {"name": self.name, "kind": "coded", "levels": list(self.levels)}
-        return {"name": self.name, "kind": "numeric"}
+        said: JsonObject = {"name": self.name, "kind": "numeric"}
+        return said if self.span is None else said | {"range": [repr(bound) for bound in self.span]}
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """That all totals carry noise, and how much: `epsilon` at `delta` is what the task costs each holder.
+
+    `unit` is whom that protects: all rows of a patient together, or each row by itself.
+    """
+
+    epsilon: float
+    delta: float = 1e-5
+    unit: Unit = "patient"
+
+    def document(self) -> JsonObject:
+        """The canonical form."""
+        return {"epsilon": repr(self.epsilon), "delta": repr(self.delta), "unit": self.unit}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +147,9 @@ class GlmTask:
     columns as measured. `tolerance` is the length of the Newton step, in standard errors, at which the fit has
     converged. `max_rounds` counts every round: moments, Newton and evaluation. `min_cohort` is the fewest persons
     behind a site's sums; `site_faults` says whether the run goes on without a site that fails. `protection` says who
-    sees a site's sums; a document without it is of a version whose coordinators saw them.
+    sees a site's sums; a document without it is of a version whose coordinators saw them. With `noise` each total
+    carries noise that a privacy budget is spent on (`noisy`): rounds are then fixed, nothing is joined or hidden, and
+    `l2`, `tolerance` and `evaluation` (but for who is held out) have no meaning.
     """
 
     family: Family
@@ -145,6 +167,7 @@ class GlmTask:
     min_cohort: int = 1
     site_faults: SiteFaults = "fail"
     protection: str = COORDINATOR_SEES_SUMS
+    noise: Noise | None = None
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -155,11 +178,12 @@ class GlmTask:
         return values + tuple(f"{feature.name} is missing" for feature in self.features)
 
     def document(self) -> JsonObject:
-        """The canonical form: JSON without fractions; every field said but `protection` where there is none.
+        """The canonical form: JSON without fractions; every field said but `protection` and `noise` if there is none.
 
-        So a task has the digest that versions without masks gave it.
+        So a task has the digest that versions without them gave it.
         """
         protection = {} if self.protection == COORDINATOR_SEES_SUMS else {"protection": self.protection}
+        noise = {} if self.noise is None else {"noise": self.noise.document()}
         return {
             "task": "glm",
             "family": self.family,
@@ -177,6 +201,7 @@ class GlmTask:
             "min_cohort": self.min_cohort,
             "site_faults": self.site_faults,
             **protection,
+            **noise,
         }
 
     def digest(self) -> str:
@@ -195,12 +220,19 @@ class _FeatureForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     name: Name
     kind: Literal["numeric", "coded"] = "numeric"
     levels: Annotated[list[Name], msgspec.Meta(max_length=MOST_LEVELS)] = []
+    range: tuple[Fraction, Fraction] | None = None
 
 
 class _EvaluationForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     bins: Annotated[int, msgspec.Meta(ge=2, le=100)] = 10
     thresholds: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 400
     holdout: Fraction = 0.0
+
+
+class _NoiseForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    epsilon: Fraction
+    delta: Fraction = 1e-5
+    unit: Unit = "patient"
 
 
 class _TaskForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -220,6 +252,7 @@ class _TaskForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     min_cohort: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
     site_faults: SiteFaults = "fail"
     protection: str = COORDINATOR_SEES_SUMS
+    noise: _NoiseForm | None = None
 
 
 def parse(document: Json) -> GlmTask:
@@ -261,6 +294,7 @@ def _parsed(document: Json) -> GlmTask:
         min_cohort=form.min_cohort,
         site_faults=form.site_faults,
         protection=form.protection,
+        noise=_noise(form.noise),
     )
     _check(task)
     return task
@@ -299,7 +333,23 @@ def _feature(form: _FeatureForm) -> Feature:
         raise _refuse(msgid("the numeric feature {name} has no levels"), name=form.name)
     if form.kind == "coded" and (len(set(form.levels)) < max(2, len(form.levels)) or JOINED in form.levels):
         raise _refuse(msgid("the coded feature {name} needs two or more different levels"), name=form.name)
-    return Feature(form.name, tuple(form.levels))
+    return Feature(form.name, tuple(form.levels), _span(form))
+
+
+def _span(form: _FeatureForm) -> tuple[float, float] | None:
+    if form.range is None:
+        return None
+    low, high = (_fraction("range", bound, -1e12, 1e12) for bound in form.range)
+    if form.kind != "numeric" or not low < high:
+        raise _refuse(msgid("the range of {name} is not of two numbers, the smaller one first"), name=form.name)
+    return low, high
+
+
+def _noise(form: _NoiseForm | None) -> Noise | None:
+    if form is None:
+        return None
+    epsilon = _fraction("epsilon", form.epsilon, LEAST_EPSILON, MOST_EPSILON)
+    return Noise(epsilon, _fraction("delta", form.delta, 1e-15, MOST_DELTA), form.unit)
 
 
 def _holdout(given: Fraction) -> float:
@@ -329,3 +379,19 @@ def _check(task: GlmTask) -> None:
         raise _refuse(msgid("standardising moves the columns, so it needs the intercept"))
     if task.target.binary and task.family != "binomial":
         raise _refuse(msgid("a target of yes and no needs the family binomial"))
+    if task.noise is not None:
+        _check_noise(task)
+
+
+def _check_noise(task: GlmTask) -> None:
+    if task.protection != MASKED_SUMS:
+        raise _refuse(msgid("noise is added in shares under masks, so it needs the protection masked-sums"))
+    if task.family != "binomial":
+        raise _refuse(msgid("a fit with noise is there for the family binomial only"))
+    if not task.standardise:  # which needs the intercept
+        raise _refuse(msgid("a fit with noise standardises its columns"))
+    if task.min_sites < LEAST_SITES:
+        raise _refuse(msgid("noise is made up of shares of {least} sites or more: set min_sites"), least=LEAST_SITES)
+    missing = next((one.name for one in task.features if not one.coded and one.span is None), None)
+    if missing is not None:
+        raise _refuse(msgid("noise needs the range of the feature {name}, such as range = [0, 120]"), name=missing)

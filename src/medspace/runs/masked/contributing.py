@@ -18,6 +18,7 @@ from medspace.privacy.masking.masks import masked
 from medspace.privacy.masking.ring import MOST_NUMBERS, Ring
 from medspace.privacy.masking.seeds import SEED_BYTES, Kind, round_seed
 from medspace.privacy.masking.shamir import split
+from medspace.privacy.noise.gaussian import draw, seeded
 from medspace.runs.masked import messages, opening, vectors
 from medspace.runs.masked.memory import Masks, Remembered
 from medspace.runs.masked.messages import Contribution, SharedSeed
@@ -41,15 +42,15 @@ class Vector:
 class Contributing(Sitting):
     """The part of a step that makes a contribution."""
 
-    def vector(self, asked: Asked, shape: Shape, masks: Masks, question: int) -> tuple[Vector, int]:
+    def vector(self, asked: Asked, shape: Shape, masks: Masks, memory: Remembered) -> tuple[Vector, int]:
         """The site's sums under their masks, and the persons behind them."""
         me, seats = self.keys.holder, len(self.keys.seats)
         if isinstance(self.summed, SummedParts):
-            part, persons = self._summed_in_parts(asked, shape, masks, question)
+            part, persons = self._summed_in_parts(asked, shape, masks, memory.question)
             return Vector(vectors.named(part), part=part), persons
         if shape.bits != RING.bits or shape.count > MOST_NUMBERS or not fixed.fits(shape.largest, seats, RING):
             raise vectors.no_place()
-        numbers, persons = self._sums(asked, shape, question)
+        numbers, persons = self._sums(asked, shape, memory)
         content = RING.to_bytes(masked(RING.encode(numbers), RING, me, masks.pairs, masks.own))
         named = digest_bytes(content)
         if len(content) <= INLINE // seats:
@@ -68,14 +69,32 @@ class Contributing(Sitting):
         blocks, persons = summing.blocks(self.admission, self.step.task, asked, shape, material, question, blobs)
         return vectors.hidden(blocks, shape, self.keys.holder, masks.pairs, masks.own, blobs), persons
 
-    def _sums(self, asked: Asked, shape: Shape, question: int) -> tuple[list[int], int]:
+    def _sums(self, asked: Asked, shape: Shape, memory: Remembered) -> tuple[list[int], int]:
         summing = cast("Summing", self.site.task.summing)
         numbers, persons = summing.sums(
-            self.admission, self.step.task, asked, shape, self.workplace.material, question
+            self.admission, self.step.task, asked, shape, self.workplace.material, memory.question
         )
+        if shape.shares and self.admission.brakes.noise:
+            numbers = self._with_noise(numbers, shape, memory)
         if len(numbers) != shape.count or not fixed.in_range(numbers, shape.largest, 1):
             raise InvalidInputError(reason=Text(msgid("a sum is larger than the ranges of the columns allow")))
         return numbers, persons
+
+    def _with_noise(self, numbers: list[int], shape: Shape, memory: Remembered) -> list[int]:
+        """The site's share of the noise on top; the rest is added by others, of whom some may tell theirs.
+
+        Raises:
+            InvalidInputError: so many honest sites as the task counts on may not be in a total of this run.
+        """
+        thresholds = self.table.thresholds
+        honest = thresholds.fewest_survivors - thresholds.colluders
+        if honest < shape.shares:
+            facts = {"shares": shape.shares, "honest": honest}
+            sentence = msgid("its noise is made up of {shares} shares, and a total may hold no more than {honest}")
+            raise InvalidInputError(reason=Text(sentence, facts))
+        stream = seeded(memory.noise, f"{self.table.manifest} {memory.question}")
+        drawn = draw(len(numbers), stream).tolist()
+        return [number + share for number, share in zip(numbers, drawn, strict=True)]
 
     def own(self, asked: Asked, question: int) -> JsonObject:
         """The site's own quality, where its terms list it as something that may leave."""

@@ -61,6 +61,7 @@ class Remembered(msgspec.Struct, frozen=True):
     own: JsonObject = {}  # the site's own quality, where its terms let it leave
     objectives: list[str | None] = []  # of the questions so far
     took: list[list[str]] = []  # who was in the total of each
+    noise: bytes = b""  # what the site's noise is drawn from: a step that is done again adds the same
 
 
 def kept(memory: Remembered) -> bytes:

@@ -46,13 +46,15 @@ class Shape:
     v * 2**-fraction. `largest` bounds the absolute value of ONE site's integer, for all numbers or for each; it is
     public, and a site whose own would be larger does not answer. `bits` are those of a masked number: 192 for up to
     64 k numbers, of which every site gets every vector and adds up itself; 32 or 64 for vectors of any size, which
-    the coordinator adds up (`SummedParts`).
+    the coordinator adds up (`SummedParts`). With `shares` every site adds noise to its integers
+    (`privacy.noise.gaussian`), whose size so many honest sites make up; `largest` has room for it.
     """
 
     count: int
     fraction: int
     largest: tuple[int, ...] | int
     bits: int = 192
+    shares: int = 0
 
 
 class Steered(Protocol):

@@ -140,7 +140,9 @@ class _Sitting(Contributing):
             peer: self.workplace.randomness.token_bytes(SEED_BYTES) for peer in self.peers if peer > self.keys.holder
         }
         sealed = self.keys.seal_all(drawn, label(0, SHARE))
-        memory = Remembered(Turn.SHARED, seeds={peer: (seed, sealed[peer]) for peer, seed in drawn.items()})
+        noise = self.workplace.randomness.token_bytes(SEED_BYTES)
+        seeds = {peer: (seed, sealed[peer]) for peer, seed in drawn.items()}
+        memory = Remembered(Turn.SHARED, seeds=seeds, noise=noise)
         return Output(SHARED, {"sent": len(drawn)}, 0, memory=kept(memory), outbox=sealed)
 
     def _secrets(self, memory: Remembered) -> dict[str, bytes]:
@@ -165,7 +167,7 @@ class _Sitting(Contributing):
             raise OutOfTurnError(turn=Turn.ENDED.value)
         shape = self.summed.shape(memory.state)
         masks = self.masks(memory)
-        vector, persons = self.vector(asked, shape, masks, memory.question)
+        vector, persons = self.vector(asked, shape, masks, memory)
         own = self.own(asked, memory.question)
         masks, contribution, shares = self.contributed(memory, masks, vector)
         text, sealed = self.keys.announce(label(memory.question, CONTRIBUTE), messages.written(contribution), shares)

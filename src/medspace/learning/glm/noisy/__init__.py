@@ -1,0 +1,11 @@
+"""Logistic models whose totals carry noise: what they tell of a patient is bounded by a privacy budget.
+
+    planning    what each total costs and how large its noise is; follows from the task alone
+    summing     a site's clipped integers
+    following   where noisy totals lead, the same at every site
+    masked      the port that masked rounds want (`runs.masked.ports.Summed`)
+
+One total gives means and deviations of the columns; each of a fixed number of further ones is a gradient of clipped
+scores, along which the coefficients move. What a person adds is clipped, whatever is asked, so nothing here depends
+on whether a question is a good one. The data decide neither how many questions there are nor what is refused.
+"""

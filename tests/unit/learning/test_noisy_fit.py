@@ -1,0 +1,257 @@
+"""Fits with noise: what they cost, what they find, and that nothing about a single patient decides what is said."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from medspace.core.canonical import canonical
+from medspace.core.engine import MASKED_SUMS, Workplace, cost_of
+from medspace.core.usage import Brakes
+from medspace.learning.glm import description
+from medspace.learning.glm.engine import GlmEngine
+from medspace.learning.glm.errors import NoiseHidesError, NothingLeftError
+from medspace.learning.glm.noisy import following
+from medspace.learning.glm.noisy.planning import STEPS, noise_of, plan
+from medspace.learning.glm.noisy.summing import sums
+from medspace.learning.glm.outcome import held
+from medspace.learning.glm.service import GlmAlgorithm
+from medspace.learning.glm.task import parse
+from medspace.privacy.errors import NoiseInvalidError
+from medspace.privacy.noise.accounting import epsilon_of, rho_of
+from medspace.privacy.noise.clipping import sensitivity
+from medspace.privacy.noise.gaussian import LARGEST
+from medspace.runs.errors import RunError, TaskInvalidError
+from medspace.runs.masked.errors import ProposalInvalidError, TotalInvalidError
+from tests.masked import ADMISSION, CLOCK, Coordinated, Seated, seated
+from tests.unit.learning.noisy import TASK, NoisyRun, patients
+
+PERSON_COLUMN = next(iter(set(patients(1)) - {"age", "dose", "sex", "sick"}))
+
+
+def changed(**noise):
+    return TASK | {"noise": TASK["noise"] | noise}
+
+
+# --- tasks ---------------------------------------------------------------------------------------------------------
+def test_a_task_says_its_noise_and_ranges_in_one_form():
+    task = parse(TASK)
+    assert parse(task.document()) == task
+    assert task.document()["noise"] == {"epsilon": "1.0", "delta": "1e-05", "unit": "patient"}
+    assert task.document()["features"][0]["range"] == ["20.0", "100.0"]
+    exact = {name: value for name, value in TASK.items() if name != "noise"}
+    assert "noise" not in parse(exact).document()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (changed(epsilon=0.0), "epsilon"),
+        (changed(epsilon="nan"), "epsilon"),
+        (changed(epsilon=-1.0), "epsilon"),
+        (changed(epsilon=1e9), "epsilon"),
+        (changed(delta=0.5), "delta"),
+        (changed(unit="ward"), "unit"),
+        (TASK | {"protection": "coordinator-sees-sums"}, "masked-sums"),
+        (TASK | {"family": "gaussian", "target": "sick"}, "binomial"),
+        (TASK | {"standardise": False}, "standardises"),
+        (TASK | {"min_sites": 2}, "min_sites"),
+        (TASK | {"features": [{"name": "age"}]}, "age"),
+        (TASK | {"features": [{"name": "age", "range": [9, 1]}]}, "age"),
+        (TASK | {"features": [{"name": "age", "range": [1, math.inf]}]}, "range"),
+        (TASK | {"features": [{"name": "sex", "kind": "coded", "levels": ["f", "m"], "range": [0, 1]}]}, "sex"),
+    ],
+)
+def test_a_task_whose_noise_cannot_be_is_refused_with_the_reason(wrong, said):
+    with pytest.raises(TaskInvalidError, match=said):
+        parse(wrong)
+
+
+def test_an_epsilon_too_small_for_its_columns_is_refused_before_anything_is_asked():
+    many = [{"name": f"x{number}", "range": [0, 1]} for number in range(240)]
+    with pytest.raises(NoiseInvalidError, match="too small"):
+        GlmEngine().check(TASK | {"features": many, "noise": {"epsilon": 0.01, "delta": 1e-15}})
+
+
+# --- what it costs -------------------------------------------------------------------------------------------------
+@given(st.floats(0.05, 50.0), st.sampled_from([1e-9, 1e-5, 1e-3]))
+def test_a_task_costs_no_more_than_the_epsilon_that_it_states(epsilon, delta):
+    cost = cost_of(GlmEngine(), changed(epsilon=epsilon, delta=delta))
+    assert len(cost.rho) == 1 + STEPS
+    assert 0.95 * rho_of(epsilon, delta) < cost.total <= rho_of(epsilon, delta)
+    assert epsilon_of(cost.total, delta) <= epsilon
+
+
+def test_a_task_without_noise_costs_nothing():
+    exact = {name: value for name, value in TASK.items() if name != "noise"}
+    GlmEngine().check(exact)
+    assert cost_of(GlmEngine(), exact) is None
+    for call in (noise_of, plan):
+        with pytest.raises(RunError):
+            call(parse(exact))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_one_patient_changes_a_total_by_no_more_than_was_paid_for(data):
+    """With any rows, at any state; each patient of up to three rows."""
+    one = patients(20, seed=3)
+    one[PERSON_COLUMN] = [number // 2 for number in range(20)]
+    other = {name: [*values] for name, values in one.items()}
+    rows = [number for number in range(20) if one[PERSON_COLUMN][number] == 4]
+    for row in rows:
+        other["age"][row] = data.draw(st.floats(-1e9, 1e9) | st.just(math.nan))
+        other["dose"][row] = data.draw(st.floats(0, 10) | st.just(math.nan))
+        other["sex"][row] = data.draw(st.sampled_from(["f", "m", None]))
+        other["sick"][row] = data.draw(st.sampled_from([0.0, 1.0, math.nan]))
+    run = NoisyRun([one, other])
+    run.fit(seed=1, shares=0)
+    planned = plan(parse(TASK))
+    for number, state in enumerate(run.states):
+        total = planned.gradient if number else planned.moments
+        a, b = (run.exact(state, rows) for rows in run.sites)
+        most = sensitivity(total.norm, total.scale, total.numbers)
+        assert sum((x - y) ** 2 for x, y in zip(a, b, strict=True)) <= most**2
+
+
+def test_without_clipping_a_patient_changes_it_by_more():
+    """The control: a patient of many rows."""
+    one = patients(60, seed=3)
+    other = {name: [*values] for name, values in one.items()}
+    one[PERSON_COLUMN] = other[PERSON_COLUMN] = [number // 30 for number in range(60)]
+    other["sick"][:30] = [1.0 - value for value in one["sick"][:30]]
+    most = plan(parse(TASK)).gradient
+    for clip in (True, False):
+        run = NoisyRun([one, other], brakes=Brakes(clipping=clip))
+        run.fit(seed=1, shares=0)
+        a, b = (run.exact(run.states[1], rows) for rows in run.sites)
+        apart = math.sqrt(sum((x - y) ** 2 for x, y in zip(a, b, strict=True)))
+        assert (apart > sensitivity(most.norm, most.scale, most.numbers)) is not clip
+
+
+def test_single_rows_are_protected_where_the_task_says_so():
+    table = patients(40)
+    table[PERSON_COLUMN] = [0] * 40
+    one, each = (NoisyRun([table], changed(unit=unit)) for unit in ("patient", "event"))
+    state = one.summed.first()
+    # The first number counts: a patient counts once, however many rows there are; rows count each.
+    assert abs(one.exact(state, one.sites[0])[0]) * 20 < abs(each.exact(state, each.sites[0])[0])
+
+
+# --- what it finds -------------------------------------------------------------------------------------------------
+def test_with_little_noise_the_model_puts_patients_in_the_order_of_their_risk():
+    tables = [patients(500, seed) for seed in range(4)]
+    found = held(NoisyRun(tables, changed(epsilon=50.0)).model(seed=1).content)
+    terms = {term.name: float(term.coefficient) for term in found.terms}
+    assert terms["age"] * 10 > 3 * abs(terms["dose"])
+    assert terms["age"] * 40 > 3 * abs(terms["sex=m"])
+    assert found.persons == pytest.approx(2000, rel=0.25)  # clipped patients count a little less than one
+    assert {term.standard_error for term in found.terms} == {None}
+    assert (found.pooled, found.sites, found.noise.epsilon) == (None, (), "50.0")
+
+
+def test_people_are_told_of_the_noise_and_of_what_is_not_known():
+    told = description.describe(NoisyRun([patients(500)], changed(epsilon=10.0)).model(seed=1), {})
+    said = " ".join(str(sentence) for sentence in told.sentences)
+    assert "epsilon 10.0" in said
+    assert "all rows of a patient together" in said
+    assert told.facts["noise"]["epsilon"] == "10.0"
+    assert told.facts["quality"]["pooled"]["auc"] is None
+
+
+def test_a_fit_whose_noise_hides_everybody_ends_with_the_reason():
+    run = NoisyRun([patients(2)])
+    state = run.summed.first()
+    with pytest.raises(NoiseHidesError):
+        run.summed.follow(state, [-1] * run.summed.shape(state).count, {})
+
+
+@pytest.mark.parametrize("missing", ["drop", "indicator+mean"])
+def test_gaps_and_rows_without_outcome_refuse_nothing(missing):
+    table = patients(30)
+    table["age"][:10] = [math.nan] * 10
+    table["sick"][10:20] = [math.nan] * 10
+    nobody = patients(30)
+    nobody["sick"] = [math.nan] * 30
+    run = NoisyRun([table, nobody], TASK | {"missing": missing})
+    run.fit(seed=2)
+    assert len(run.totals) == 1 + STEPS
+    assert not any(run.exact(run.states[1], run.sites[1]))
+
+
+def test_a_state_is_the_same_in_whatever_way_it_travels():
+    run = NoisyRun([patients(50)])
+    run.fit(seed=5)
+    for state in run.states:
+        assert canonical(following.read(state).written()) == canonical(state)
+
+
+def test_nothing_is_proposed_and_only_totals_that_can_be_are_taken():
+    run = NoisyRun([patients(50)])
+    state = run.summed.first()
+    shape = run.summed.shape(state)
+    with pytest.raises(ProposalInvalidError):
+        run.summed.follow(state, [10] * shape.count, {"beta": []})
+    with pytest.raises(TotalInvalidError):
+        run.summed.check(state, [0] * (shape.count - 1), 3)
+    with pytest.raises(TotalInvalidError):
+        run.summed.check(state, [shape.largest * 3 + 1] * shape.count, 3)
+    assert shape.largest > LARGEST
+    assert (run.summed.without(state), run.summed.objective(state), run.summed.persons(state)) == (None, None, 0)
+    with pytest.raises(RunError):
+        run.summed.outcome(state)
+
+
+def test_an_outcome_that_is_none_of_the_task_is_refused():
+    run = NoisyRun([patients(50)])
+    outcome = run.fit(seed=5)
+    for wrong in ({}, outcome | {"beta": outcome["beta"][1:]}, outcome | {"rows": "many"}):
+        with pytest.raises(RunError):
+            run.summed.result(wrong, ["a"], {})
+
+
+def test_a_site_without_rows_says_so():
+    run = NoisyRun([patients(50)])
+    with pytest.raises(NothingLeftError):
+        sums(run.admitted, parse(TASK), run.summed.asked(run.summed.first()), None)
+
+
+# --- under masks ---------------------------------------------------------------------------------------------------
+class Hospital(Seated):
+    """One hospital at the table."""
+
+    rows = None
+    brakes = Brakes()
+
+    def answer(self, step):
+        admission = replace(ADMISSION, holder=self.did, asset=self.did, brakes=self.brakes)
+        rows = self.rows if step.name == "contribute" else None
+        return self.engine.answer(admission, step, Workplace(rows, self.randomness, CLOCK, self.memory, self.keys))
+
+
+def masked_run(brakes=Brakes(), seats=4, **more):  # noqa: B008 - it is frozen
+    tables = [patients(200, seed) for seed in range(seats)]
+    procedure = GlmAlgorithm().prepare(changed(epsilon=10.0) | more)
+    opened = NoisyRun(tables).sites
+    sites = {}
+    for rows, (site, one) in zip(opened, seated([0] * seats, colluders=1).items(), strict=True):
+        sites[site] = Hospital(site, GlmEngine(), one.keys, one.randomness)
+        sites[site].rows, sites[site].brakes = rows, brakes
+    return Coordinated(sites, procedure=procedure, task=procedure.document)
+
+
+def test_under_masks_every_site_adds_its_noise_and_a_repeated_step_adds_the_same():
+    assert GlmAlgorithm().prepare(TASK).demands.protection == MASKED_SUMS
+    noisy, again, silent = (masked_run(brakes).to_the_end() for brakes in (Brakes(), Brakes(), Brakes(noise=False)))
+    of = lambda result: [float(term["coefficient"]) for term in result.content["terms"]]  # noqa: E731
+    assert of(noisy) == of(again)  # the same secrets, so the same noise
+    assert np.abs(np.subtract(of(noisy), of(silent))).max() > 1e-6
+    assert noisy.content["noise"]["epsilon"] == "10.0"
+
+
+def test_a_run_whose_totals_may_hold_fewer_honest_sites_than_the_noise_counts_on_is_refused():
+    with pytest.raises(Exception, match="4 shares"):
+        masked_run(min_sites=4).to_the_end()
