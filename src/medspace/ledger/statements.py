@@ -290,9 +290,14 @@ def _label(_: Statements, __: Line) -> None:
     """When a label changed is the holder's own word; no other log says anything of it."""
 
 
+def _budget(statements: Statements, line: Line) -> None:
+    """What was debited is the holder's own word too: the noise of a use is for the holder's patients alone."""
+
+
 _READERS = {
     "offer": _offer,
     "label": _label,
+    "budget": _budget,
     "negotiation": _negotiation,
     "transfer": _transfer,
     "use": _use,

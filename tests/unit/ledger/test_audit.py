@@ -5,8 +5,9 @@ import msgspec
 from medspace.core.clock import stamp
 from medspace.core.errors import ProofError
 from medspace.core.hashing import digest
-from medspace.ledger import audit, merkle, note
+from medspace.ledger import audit, merkle, note, statements
 from medspace.ledger.bundle import FORMAT, Bundle
+from medspace.ledger.kinds import ENTRY_KINDS
 from medspace.ledger.model import Checkpoint, Entry
 from medspace.ledger.note import Note
 from medspace.ledger.report import (
@@ -108,3 +109,8 @@ def test_a_log_is_readable_without_proof():
     read = audit.readable(signed(["no entry", *honest().bundle(NORTH).entries]))
     assert len(read.releases) == len(read.admissions) == 2
     assert next(iter(read.agreements.values())).digests == {digest({"@id": "urn:agreement:north.example"})}
+
+
+def test_every_kind_of_entry_has_a_reader():
+    """A kind that no audit can read would end the audit of every log that has one."""
+    assert {kind.partition(".")[0] for kind in ENTRY_KINDS} == set(statements._READERS)

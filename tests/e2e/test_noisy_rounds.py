@@ -1,0 +1,70 @@
+"""A fit with noise over four hospitals that have set privacy budgets, over HTTP: paid for once, at each of them."""
+
+import pytest
+
+from medspace.core.engine import cost_of
+from medspace.learning.glm.engine import GlmEngine
+from medspace.privacy.noise.accounting import rho_of
+from medspace.sdk import SpaceError
+from tests.e2e.space import ASSET, TASK, Holding, audited, staged, table
+
+HOSPITALS = ("north", "south", "west", "east")
+RANGES = {"age": [0, 120], "sbp": [50, 300]}
+NOISY = TASK | {
+    "min_sites": 3,
+    "noise": {"epsilon": 6.0},
+    "features": [one | ({"range": RANGES[one["name"]]} if one["name"] in RANGES else {}) for one in TASK["features"]],
+}
+TERMS = {"min_sites": 3, "protection": None}  # None: what the template says, which is masks
+BUDGET = "budget = { epsilon = 8.0, delta = 1e-5 }"
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory):
+    with staged(tmp_path_factory.mktemp("noisy")) as stage:
+        stage.add("authority")
+        for seed, key in enumerate(HOSPITALS, 1):
+            stage.add(key, Holding(table(seed, rows=400), terms=TERMS, more=BUDGET))
+        stage.add("user")
+        stage.open()
+        stage.admit()
+        yield stage
+
+
+@pytest.fixture(scope="module")
+def agreements(stage):
+    return [stage.agree("user", key) for key in HOSPITALS]
+
+
+@pytest.fixture(scope="module")
+def run(stage, agreements):
+    return stage.space("user").train(NOISY, agreements, wait=120)
+
+
+def test_the_model_says_what_it_cost_and_finds_the_risk(run):
+    assert run["state"] == "finished", run
+    terms = {term["name"]: float(term["value"]) for term in run["model"]["coefficients"]}
+    assert terms["age"] > 0.01
+    assert run["model"]["noise"]["epsilon"] == "6.0"
+    assert all(term["standard_error"] is None for term in run["model"]["coefficients"])
+
+
+def test_each_hospital_has_paid_for_all_of_it_once(run, stage):
+    cost = cost_of(GlmEngine(), run["task"] if "task" in run else NOISY | {"protection": "masked-sums"})
+    assert cost.total <= rho_of(6.0, 1e-5)
+    for key in HOSPITALS:
+        (debit,) = stage.space(key).budget(ASSET)["debits"]
+        assert (debit["rho"]["taken"], debit["refunded"]) == (str(cost.total), 0)
+        assert debit["questions"] == len(cost.rho)
+
+
+def test_exact_tasks_and_what_the_budget_has_no_room_for_are_refused(run, stage, agreements):
+    exact = TASK | {"min_sites": 3}
+    with pytest.raises(SpaceError, match="noise"):
+        stage.space("user").train(exact, agreements, wait=60)
+    with pytest.raises(SpaceError, match="budget"):
+        stage.space("user").train(NOISY, agreements, wait=60)
+
+
+def test_the_logs_verify(run, stage, tmp_path):
+    assert audited(stage, tmp_path)["outcome"] == "verified"
