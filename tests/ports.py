@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 LOWEST, HIGHEST = 15_000, 32_000
+TRIES = 10_000
 PLACE = Path(tempfile.gettempdir()) / f"medspace-test-ports.{os.getuid()}"
 _claimed: dict[int, int] = {}  # port to the process that claimed it: a forked one holds none of its parent's locks
 _handle: dict[int, int] = {}  # process to its descriptor: closing any would let go of all
@@ -22,11 +23,12 @@ _handle: dict[int, int] = {}  # process to its descriptor: closing any would let
 def claim(count: int) -> list[int]:
     """So many ports in a row that nobody listens on, and that no other claim gets."""
     chance = random.SystemRandom()
-    while True:
+    for _ in range(TRIES):
         first = chance.randrange(LOWEST, HIGHEST - count)
         found = list(range(first, first + count))
         if all(map(_take, found)):
             return found
+    raise RuntimeError(f"no {count} ports in a row are free between {LOWEST} and {HIGHEST}")
 
 
 def _take(port: int) -> bool:

@@ -288,17 +288,21 @@ def test_every_list_is_one_object_for_programs_and_readable_for_people(space):
     # The demo's own, and what other tests did in its space before.
     for verb, least in (("members", 6), ("agreements", 4), ("runs", 1), ("negotiations", 5)):
         assert len(space.told(f"medspace {verb}")[verb]) >= least
-    assert len(space.told("medspace catalog")["datasets"]) == 4
+    # Other tests of this module have members admitted whose connectors no longer run: that is said.
+    listed = space("medspace catalog --json")
+    assert listed.returncode in (0, WAITING)
+    assert len(told(listed, listed.returncode)["datasets"]) == 4
     for verb in ("members", "agreements", "runs", "negotiations", "catalog"):
         shown = space(f"medspace {verb}", COLUMNS="80").stdout
         # Who left is said in full, and so is each sentence of a contract.
-        told = ("did not answer", "leave the data holder", "That hides each data holder")
-        tables = [line for line in shown.splitlines() if not any(one in line for one in told)]
+        away = ("did not answer", "leave the data holder", "That hides each data holder")
+        tables = [line for line in shown.splitlines() if not any(one in line for one in away)]
         assert max(map(len, tables)) <= 160, shown
     for verb in ("runs", "agreements"):
         shown = space(f"medspace {verb}").stdout
         assert all(one["id"] in shown for one in space.told(f"medspace {verb}")[verb])
-    assert space.told("medspace catalog nothing-like-it")["datasets"] == []
+    listed = space("medspace catalog nothing-like-it --json")
+    assert told(listed, listed.returncode)["datasets"] == []
     assert "│" not in space("medspace catalog nothing-like-it").stdout
 
 

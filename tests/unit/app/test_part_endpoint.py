@@ -49,6 +49,26 @@ async def test_a_part_is_brought_and_counts_once_it_is_whole(http, content):
     assert kept(application, part) == content
 
 
+async def test_the_body_of_a_part_that_is_here_already_is_read_to_its_end(http):
+    """Else the answer is lost to a reset, where the client reads only once it has sent everything."""
+    application, part = PartApplication(), part_of(LARGE)
+    async with part_door(application, farewell=0.05) as door:
+        assert (await put(http, door.port, part, LARGE)).status_code == 201
+        reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+        fields = headers(**{"Content-Type": part.media_type, "Content-Length": str(part.size), "Host": "x"})
+        head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        writer.write(
+            f"PUT {httpx.URL(url(door.port, part.digest)).raw_path.decode()} HTTP/1.1\r\n{head}\r\n".encode()
+        )
+        for start in range(0, len(LARGE), 1 << 16):
+            writer.write(LARGE[start : start + (1 << 16)])
+            await writer.drain()
+            await asyncio.sleep(0.005)  # a slow line, on which an answer is there long before the body is
+        assert b" 201 " in await reader.readline()
+        writer.close()
+        await writer.wait_closed()
+
+
 async def test_parts_are_kept_and_found_where_the_door_says(http):
     """A coordinator brings and fetches the parts of the user that has named it."""
     other = Keeping("did:web:hospital.example", JOB)

@@ -103,6 +103,7 @@ class PartEndpoint:
         part, span = _brought(request)
         async with self._turns.turn(user):
             if await asyncio.to_thread(self._blobs.has, keeping, part.digest):
+                await _pass_over(request, 0 if span is None else span[1])
                 return _told(part, part.size)
             async with self._received(keeping, part) as receiving:
                 if span is not None:
@@ -161,6 +162,16 @@ def _brought(request: Request) -> tuple[Part, tuple[int, int] | None]:
     if length and (last - first + 1 != length or last >= part.size):
         raise PartError(digest=digest, reason=Text(msgid("its Content-Range does not match its length")))
     return part, (first, length)
+
+
+async def _pass_over(request: Request, length: int) -> None:
+    """Read a body that is not needed: an answer before its end would be lost, where the client sends on and on."""
+    request.scope.get(STREAMED, _nobody)(length)
+    try:
+        async for _ in request.stream():
+            pass
+    except ClientDisconnect:
+        raise MessageError(reason=Text(msgid("the client went away"))) from None
 
 
 async def _take(request: Request, receiving: Receiving, first: int, length: int) -> None:
