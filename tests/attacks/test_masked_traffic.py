@@ -28,10 +28,8 @@ from medspace.learning.glm.summing import GlmSumming
 from medspace.runs.masked import contributing, leading, messages, opening
 from medspace.runs.masked import site as sides
 from medspace.runs.masked.site import RING
-from tests.e2e.space import TASK, hospital, staged
+from tests.e2e.space import HOSPITALS, MASKED, add_masked, staged
 
-HOSPITALS = ("north", "south", "west", "east")
-MASKED = {**TASK, "l2": 0.0, "min_sites": 3}
 COLUMNS = ("person", "age", "sex", "sbp", "disease")
 ENCODED = re.compile(rb"[A-Za-z0-9_\-+/]{16,}={0,2}")
 LEAST = 8  # characters of a number in text; shorter ones are found everywhere
@@ -78,10 +76,7 @@ class Wire:
 def stage(tmp_path_factory):
     with staged(tmp_path_factory.mktemp("traffic")) as stage:
         stage.heard = []
-        stage.add("authority")
-        for seed, key in enumerate(HOSPITALS, 1):
-            stage.add(key, hospital(seed, min_sites=3, protection=None))
-        stage.add("user")
+        add_masked(stage)
         for node in stage.nodes.values():
             node.wrap = lambda app, node=node: Wire(app, node.config.public.port, stage.heard)
         stage.open()

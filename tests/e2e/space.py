@@ -82,6 +82,9 @@ TASK = {
     ],
 }
 
+HOSPITALS = ("north", "south", "west", "east")  # of a masked run
+MASKED = {**TASK, "l2": 0.0, "min_sites": 3}  # that masks are on is what contracts say by themselves
+
 
 def table(seed: int, rows: int = 60) -> str:
     """Invented patients (CSV)."""
@@ -399,3 +402,21 @@ def staged(folder: Path) -> Iterator[Stage]:
         yield stage
     finally:
         stage.end()
+
+
+def add_masked(stage: Stage) -> None:
+    """Lay out an authority, four hospitals whose contracts want masks, and a user."""
+    stage.add("authority")
+    for seed, key in enumerate(HOSPITALS, 1):
+        stage.add(key, hospital(seed, min_sites=3, protection=None))
+    stage.add("user")
+
+
+@contextmanager
+def staged_masked(folder: Path) -> Iterator[Stage]:
+    """A stage on which these are open and members."""
+    with staged(folder) as stage:
+        add_masked(stage)
+        stage.open()
+        stage.admit()
+        yield stage

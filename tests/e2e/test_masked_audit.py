@@ -5,22 +5,15 @@ import json
 import pytest
 
 from medspace.app.auditing import lineage_of_files, verify_files
-from tests.e2e.space import audited, staged
+from tests.e2e.space import HOSPITALS, MASKED, audited, staged_masked
 from tests.e2e.terminal import run as command
-from tests.e2e.test_masked_rounds import HOSPITALS, MASKED, hospital
 
 OTHER = "1" * 64
 
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory):
-    with staged(tmp_path_factory.mktemp("masked-audit")) as stage:
-        stage.add("authority")
-        for seed, key in enumerate(HOSPITALS, 1):
-            stage.add(key, hospital(seed, min_sites=3, protection=None))
-        stage.add("user")
-        stage.open()
-        stage.admit()
+    with staged_masked(tmp_path_factory.mktemp("masked-audit")) as stage:
         yield stage
 
 

@@ -12,10 +12,8 @@ import pytest
 
 from medspace.core.errors import MedspaceError
 from tests.e2e.house.killable import Killable, eventually
-from tests.e2e.space import TASK, hospital, staged
+from tests.e2e.space import HOSPITALS, MASKED, add_masked, staged
 
-HOSPITALS = ("north", "south", "west", "east")
-MASKED = {**TASK, "l2": 0.0, "min_sites": 3}
 OF_THE_RUN = ("id", "run", "created", "lineage", "digest")  # names and times; all else is what came of it
 PROGRAM = ("-m", "tests.e2e.house.connector")
 
@@ -58,10 +56,7 @@ class Watched:
 def stage(tmp_path_factory):
     with staged(tmp_path_factory.mktemp("killed")) as stage:
         stage.bell = {}
-        stage.add("authority")
-        for seed, key in enumerate(HOSPITALS, 1):
-            stage.add(key, hospital(seed, min_sites=3, protection=None))
-        stage.add("user")
+        add_masked(stage)
         stage.nodes["south"].wrap = lambda app: Watched(app, stage.bell)
         stage.open("authority", "south", "west", "east")
         stage.apart = {key: Killable(stage.nodes[key], *PROGRAM) for key in ("north", "user")}

@@ -11,10 +11,9 @@ from medspace.app.compose import Parts
 from medspace.policy.outputs import DEPARTURE
 from medspace.sdk import SpaceError
 from tests.e2e.house.pausing import KIND, Pausing
-from tests.e2e.space import TASK, Holding, staged, table
+from tests.e2e.space import MASKED, Holding, staged, table
 
 KEYS = ("north", "south", "west", "east", "lost")
-MASKED = {**TASK, "l2": 0.0, "min_sites": 3}
 RESULTS = ["glm.model", "glm.progress", "glm.quality"]
 ROWS = 400  # so many that nobody weighs much at any question of the two fits
 PATIENCE = 2.0  # seconds

@@ -4,21 +4,12 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
-from tests.e2e.space import TASK, audited, hospital, staged, table
-
-HOSPITALS = ("north", "south", "west", "east")
-MASKED = {**TASK, "l2": 0.0, "min_sites": 3}  # that masks are on is what contracts say by themselves
+from tests.e2e.space import HOSPITALS, MASKED, audited, staged_masked, table
 
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory):
-    with staged(tmp_path_factory.mktemp("masked")) as stage:
-        stage.add("authority")
-        for seed, key in enumerate(HOSPITALS, 1):
-            stage.add(key, hospital(seed, min_sites=3, protection=None))
-        stage.add("user")
-        stage.open()
-        stage.admit()
+    with staged_masked(tmp_path_factory.mktemp("masked")) as stage:
         yield stage
 
 

@@ -12,7 +12,7 @@ class BundleFileError(InvalidInputError):
 
     code = "audit.file"
     sentence = msgid("The file {file} cannot be read: {reason}.")
-    next_step = msgid("Name files that `medspace audit export` wrote.")
+    next_step = msgid("Name files that `medspace audit` wrote, as they were written.")
 
 
 def contents(files: Sequence[Path], most: int) -> list[bytes]:
@@ -25,7 +25,9 @@ def contents(files: Sequence[Path], most: int) -> list[bytes]:
     for file in files:
         try:
             if file.stat().st_size > most:
-                raise BundleFileError(file=str(file), reason=Text(msgid("it is larger than any bundle")))
+                raise BundleFileError(
+                    file=str(file), reason=Text(msgid("it is larger than {most} bytes"), {"most": most})
+                )
             found.append(file.read_bytes())
         except OSError as error:
             raise BundleFileError(file=str(file), reason=str(error.strerror)) from error

@@ -36,4 +36,7 @@ def instant(text: str) -> datetime:
         ValueError: the text names no instant.
     """
     read = datetime.fromisoformat(text)
-    return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+    try:
+        return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+    except OverflowError:  # in UTC it lies before the year 1 or after 9999
+        raise ValueError(text) from None

@@ -23,6 +23,10 @@ _END = re.compile(rb"[ \t\r\n]*\{?[ \t\r\n]*\}[ \t\r\n]*")
 _TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 
 
+class MemberTwiceError(msgspec.DecodeError):
+    """JSON in which an object names a member twice."""
+
+
 @overload
 def read_json(content: bytes | str) -> Json: ...
 @overload
@@ -41,7 +45,7 @@ def read_json(content: bytes | str, form: type[T] | None = None) -> T | Json:
     raw = content.encode() if isinstance(content, str) else content
     # In valid JSON there is one colon for each member, beside those in texts.
     if _TEXT.sub(b"", raw).count(b":") != _members(value):
-        raise msgspec.DecodeError("an object names a member twice")
+        raise MemberTwiceError("an object names a member twice")
     return value if form is None else msgspec.convert(value, form)
 
 
@@ -49,7 +53,8 @@ def read_file(content: bytes, form: type[T], largest: int, error: type[InvalidIn
     """What a file that somebody shows says, in its form; `largest` is how many bytes any such file may have.
 
     Raises:
-        InvalidInputError: as `error`, whose sentence takes a reason: it is too large, no JSON, or of another form.
+        InvalidInputError: as `error`, whose sentence takes a reason: it is too large, not JSON, nested too deeply,
+            can be read in two ways, or has another form.
     """
     if len(content) > largest:
         raise error(reason=Text(msgid("it is larger than {most} bytes"), {"most": largest}))
@@ -57,7 +62,13 @@ def read_file(content: bytes, form: type[T], largest: int, error: type[InvalidIn
         return read_json(content, form)
     except msgspec.ValidationError as found:
         raise error(reason=str(found)) from None
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except MemberTwiceError:
+        raise error(reason=Text(msgid("an object in it names a member twice"))) from None
+    except RecursionError:
+        raise error(reason=Text(msgid("it is nested too deeply"))) from None
+    except UnicodeDecodeError:
+        raise error(reason=Text(msgid("it is not UTF-8"))) from None
+    except msgspec.DecodeError:
         raise error(reason=Text(msgid("it is not JSON"))) from None
 
 
@@ -74,11 +85,11 @@ def read_members(content: bytes) -> dict[str, bytes]:
     while (key := _KEY.match(content, at)) is not None:
         name = msgspec.json.decode(key[1], type=str)
         if name in seen or not content.startswith(found[name], key.end()):
-            raise msgspec.DecodeError("an object names a member twice")
+            raise MemberTwiceError("an object names a member twice")
         seen.add(name)
         at = key.end() + len(found[name])
     if not _END.fullmatch(content, at):  # a value that only begins like the last one of its name
-        raise msgspec.DecodeError("an object names a member twice")
+        raise MemberTwiceError("an object names a member twice")
     return found
 
 

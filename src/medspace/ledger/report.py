@@ -27,6 +27,7 @@ WORST = (AuditOutcome.FAILED, AuditOutcome.UNVERIFIABLE, AuditOutcome.OPEN, Audi
 Premise: TypeAlias = tuple[bool, str, str]  # whether it holds, the code of what is the matter if not, and a sentence
 
 NO_LOG = msgid("The log of {party} is not here, or not proven.")
+NO_TASK = msgid("The task of the run {run} is not known here, so nothing can be computed again.")
 TOO_SHORT = msgid("The log of {party} ends too early to say.")
 
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medspace.core.decoding import read_json, read_members
+from medspace.core.decoding import read_file, read_json, read_members
+from medspace.core.errors import InvalidInputError
 
 TEXTS = st.text(alphabet='ab":{}[],\\ \n\u00e9\u2028', max_size=6)
 VALUES = st.recursive(
@@ -68,6 +69,32 @@ def test_a_form_is_held_to():
 def test_one_name_spelt_in_two_ways_is_one_name():
     with pytest.raises(msgspec.DecodeError):
         read_json(b'{"a": 1, "\\u0061": 2}')
+
+
+# --- files that somebody shows: why one is refused -------------------------------------------------------------
+
+
+class NoPairError(InvalidInputError):
+    code = "pair.malformed"
+    sentence = "This is no pair: {reason}."
+    next_step = "Show another one."
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b'{"a": 1', "it is not JSON"),
+        (b'{"a": "\xff"}', "it is not UTF-8"),
+        (b'{"a": 1, "a": 2}', "an object in it names a member twice"),
+        (b'{"a": 1, "c": ' + b"[" * 100_000, "it is nested too deeply"),
+        (b'{"b": []}', "missing required field"),
+        (b'{"a": 1, "b": [" "]}' + b" " * 100, "it is larger than 100 bytes"),
+    ],
+)
+def test_a_file_is_refused_for_what_is_the_matter_with_it(content, reason):
+    largest = 100 if b" " * 100 in content else 1 << 20
+    with pytest.raises(NoPairError, match=reason):
+        read_file(content, Pair, largest, NoPairError)
 
 
 # --- member by member ------------------------------------------------------------------------------------------

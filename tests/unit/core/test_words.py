@@ -110,6 +110,9 @@ def test_an_instant_is_written_in_utc_with_milliseconds():
     assert clock.instant("2026-01-01T00:00:00") == datetime(2026, 1, 1, tzinfo=UTC)
     with pytest.raises(ValueError):
         clock.instant("yesterday")
+    for text in ("0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"):  # in UTC they have no year
+        with pytest.raises(ValueError, match=text[:10]):
+            clock.instant(text)
 
 
 @given(st.datetimes(), st.datetimes())

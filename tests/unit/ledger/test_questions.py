@@ -79,7 +79,7 @@ def test_a_party_that_admitted_nothing_has_nothing_to_show():
     [
         (b"no JSON", "not JSON"),
         (b"\xff", "not JSON"),
-        (DEEP, "not JSON"),
+        (DEEP, "nested too deeply"),
         (b"{}", "missing required field"),
         (b'{"format":"medspace-questions-2","origin":"x","questions":[]}', "Invalid enum value"),
         (b'{"format":"medspace-questions-1","origin":"x","questions":[],"more":1}', "unknown field"),

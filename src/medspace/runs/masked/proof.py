@@ -17,7 +17,7 @@ from medspace.core.decoding import read_file
 from medspace.core.errors import MedspaceError
 from medspace.core.hashing import digest
 from medspace.core.text import Fact, Text, msgid
-from medspace.ledger.report import NO_LOG, SIGNED, Finding, LogPosition, Premise, first_broken
+from medspace.ledger.report import NO_LOG, NO_TASK, SIGNED, Finding, LogPosition, Premise, first_broken
 from medspace.ledger.statements import Line, Statements
 from medspace.privacy.masking.thresholds import LEAST_SITES, Thresholds
 from medspace.runs import manifest as manifests
@@ -100,7 +100,7 @@ def read(content: bytes) -> ModelFile:
     try:
         instant(found.created)
     except ValueError:
-        raise ModelFileError(reason=Text(msgid("it is not JSON"))) from None
+        raise ModelFileError(reason=Text(msgid("it does not say at which time it was created"))) from None
     return found
 
 
@@ -114,11 +114,10 @@ class Signers:
 
 
 def manifest_of(model: ModelFile, member: MemberOf) -> Manifest | None:
-    """The manifest of a model's run, proven; None where it is not signed by its user, or is of another run."""
+    """The manifest beside a model, proven; None where it is not signed by its user, as a member."""
     try:
-        claimed = manifests.kept(model.manifest)
-        user = member(claimed.user)
-        if user is None or claimed.run != model.run:
+        user = member(manifests.kept(model.manifest).user)
+        if user is None:
             return None
         return manifests.read(model.manifest, user, instant(model.created))
     except (MedspaceError, msgspec.DecodeError, RecursionError, ValueError):
@@ -164,7 +163,7 @@ def check(
 
 def _checked(model: ModelFile, task: Callable[[JsonObject], Summed | None], member: MemberOf, logs: Logs) -> Finding:
     place, opened = LogPosition(model.origin), model.opened
-    facts: dict[str, Fact | Text] = {"run": model.run, "party": model.origin}
+    facts: dict[str, Fact | Text] = {"run": model.run}
     if opened is None:
         sentence = msgid(
             "The model of the run {run} holds nothing that its sites signed: it was not made under masks."
@@ -174,14 +173,28 @@ def _checked(model: ModelFile, task: Callable[[JsonObject], Summed | None], memb
     if manifest is None:
         sentence = msgid("The manifest beside the model of the run {run} is not one that its user signed.")
         return SIGNED.failed(place, "manifest", sentence, **facts)
+    if manifest.run != model.run:
+        sentence = msgid("The manifest beside the model of the run {run} is of another run.")
+        return SIGNED.failed(place, "other_run", sentence, **facts)
+    return _held(model, opened, manifest, task(model.task), member, logs)
+
+
+def _held(
+    model: ModelFile, opened: Opened, manifest: Manifest, summed: Summed | None, member: MemberOf, logs: Logs
+) -> Finding:
+    """A model against what its sites signed for this manifest, and against the logs."""
+    place = LogPosition(model.origin)
+    facts: dict[str, Fact | Text] = {"run": model.run}
     try:
         found = signers(opened, manifest, model.created, member)
-        broken = first_broken([*_signed(model, opened, found, task), *_logged(model, manifest, logs)])
+        broken = first_broken([*_signed(model, opened, found, summed), *_logged(model, manifest, logs)])
     except msgspec.ValidationError:
         return SIGNED.failed(place, "outcome", _OTHER_OUTCOME, **facts)
     facts |= {"site": ", ".join(found.refused), "found": len(found.sites), "needed": found.needed}
     if broken:
         return SIGNED.failed(place, broken[1], broken[2], **facts)
+    if summed is None:
+        return SIGNED.unverifiable(place, "no_task", NO_TASK, run=model.run)
     if not _ends(model, logs):
         return SIGNED.unverifiable(place, "no_log", NO_LOG, party=manifest.coordinator)
     return SIGNED.verified(place)
@@ -192,31 +205,27 @@ _OTHER_OUTCOME = msgid(
 )
 
 
-def _signed(
-    model: ModelFile, opened: Opened, found: Signers, task: Callable[[JsonObject], Summed | None]
-) -> Iterator[Premise]:
+def _signed(model: ModelFile, opened: Opened, found: Signers, summed: Summed | None) -> Iterator[Premise]:
     yield (
-        digest(exact(opened.outcome)) == opened.digest,
+        _digest(opened.outcome) == opened.digest,
         "outcome",
         msgid("The outcome beside the model of the run {run} is not the one whose digest its sites signed."),
     )
     yield (
         not found.refused,
         "signature",
-        msgid("What {site} is said to have signed of the run {run}, it did not sign."),
+        msgid("What {site} is said to have signed of the run {run} is not signed by a key of it that counted there."),
     )
     yield (
         len(found.sites) >= found.needed,
         "too_few",
         msgid("{found} sites signed the outcome of the run {run}, and {needed} must."),
     )
-    yield _same(model, opened, task(model.task)), "outcome", _OTHER_OUTCOME
+    yield summed is None or _same(model, opened, summed), "outcome", _OTHER_OUTCOME
 
 
-def _same(model: ModelFile, opened: Opened, summed: Summed | None) -> bool:
+def _same(model: ModelFile, opened: Opened, summed: Summed) -> bool:
     """Whether the numbers of the model are those of the outcome, and of what sites said of themselves beside it."""
-    if summed is None:
-        return False
     try:
         made = summed.result(opened.said.model, sorted(opened.signed), opened.own)
     except MedspaceError:
@@ -226,8 +235,11 @@ def _same(model: ModelFile, opened: Opened, summed: Summed | None) -> bool:
     return _digest(shown) == _digest(made.content) and made.rows == model.rows and same_sites
 
 
-def _digest(value: JsonObject) -> str:
-    return digest(exact(msgspec.to_builtins(value)))
+def _digest(value: JsonObject) -> str | None:
+    try:
+        return digest(exact(msgspec.to_builtins(value)))
+    except (ValueError, RecursionError):  # nothing that was signed has no canonical form
+        return None
 
 
 def _logged(model: ModelFile, manifest: Manifest, logs: Logs) -> Iterator[Premise]:

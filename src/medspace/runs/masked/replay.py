@@ -23,7 +23,7 @@ from medspace.core.errors import MedspaceError
 from medspace.core.hashing import digest, digest_bytes
 from medspace.core.text import Text, msgid
 from medspace.ledger.masked import deviants
-from medspace.ledger.report import FOLLOWED, NO_LOG, RECORD, Finding, LogPosition
+from medspace.ledger.report import FOLLOWED, NO_LOG, NO_TASK, RECORD, Finding, LogPosition
 from medspace.ledger.statements import Line, Statements
 from medspace.runs.errors import RunError
 from medspace.runs.masked import records
@@ -38,12 +38,13 @@ Logs = Mapping[str, Statements]
 Read = Callable[[JsonObject], Summed | None]  # the task of a document; None of one that is not known here
 
 NO_RELEASE = msgid("{site} shows a record of an entry that recorded nothing.")
+NO_RECORD = msgid("What {site} shows is what its log noted, and that is not a record.")
 CHANGED = msgid("{site} shows another record of question {question} than its log noted: it was changed or exchanged.")
 OTHER_RUN = msgid("{site} shows a record of another run or task than its log noted.")
 NOT_SHOWN = msgid("{site} does not show all records of the run {run} that its log noted.")
 OTHER_RECORD = msgid("{site} recorded something else of question {question} than the others: {others}.")
-NO_TASK = msgid("The task of the run {run} is not known here, so nothing can be computed again.")
 OTHER_STATE = msgid("{site} recorded question {question} as if something else had come before it.")
+NO_STATE = msgid("What {site} recorded of question {question} begins with a state that the task is never in.")
 NOT_FOLLOWED = msgid("What {proposer} proposed after question {question} does not follow from the total: {reason}")
 OTHER_FOLLOWING = msgid("{site} recorded another state after question {question} than follows from the total.")
 WRONG_TOTAL = msgid("The total of question {question} that {site} recorded cannot be right: {reason}")
@@ -154,15 +155,21 @@ def _proven(file: Records, one: Shown, release: Line | None, admission: Line | N
     site, place = file.origin, LogPosition(file.origin, one.entry)
     if release is None or admission is None or "record" not in release.facts:
         return RECORD.failed(place, "no_release", NO_RELEASE, site=site)
-    try:
-        record = records.read(one.record)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return RECORD.failed(place, "changed", CHANGED, site=site, question="-")
+    record = _record(one.record)
     if digest_bytes(one.record.encode(errors="replace")) != release.facts["record"]:
-        return RECORD.failed(place, "changed", CHANGED, site=site, question=record.question)
+        return RECORD.failed(place, "changed", CHANGED, site=site, question=record.question if record else "-")
+    if record is None:
+        return RECORD.failed(place, "malformed", NO_RECORD, site=site)
     if (admission.facts.get("run"), admission.facts["task"]) != (file.run, task):
         return RECORD.failed(place, "other_run", OTHER_RUN, site=site)
     return _Proven(site, release, record)
+
+
+def _record(text: str) -> Record | None:
+    try:
+        return records.read(text)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
 
 
 def _recorded(log: Statements, run: str) -> set[int]:
@@ -226,8 +233,8 @@ def _again(summed: Summed, one: _Proven, before: int | None) -> Finding:
         found, reason = None if record.following is None else ("total", WRONG_TOTAL), error.text
     except ArithmeticError:
         found, reason = ("total", WRONG_TOTAL), Text(msgid("it does not fit the question"))
-    except (msgspec.ValidationError, ValueError, TypeError, LookupError):  # a state that is none
-        found = ("other_state", OTHER_STATE)
+    except (msgspec.ValidationError, ValueError, TypeError, LookupError):
+        found = ("no_state", NO_STATE)
     if found is None:
         return FOLLOWED.verified(one.place)
     facts = {"site": one.site, "proposer": record.proposer}

@@ -92,7 +92,7 @@ def test_as_many_must_have_signed_as_open_a_total(model, manifest):
         (lambda said: said.update(rows=1), "outcome"),
         (lambda said: said.update(sites=said["sites"][:2]), "outcome"),
         (lambda said: said.update(task={"task": "other"}), "digest"),
-        (lambda said: said.update(run="urn:run:other"), "manifest"),
+        (lambda said: said.update(run="urn:run:other"), "other_run"),
         (lambda said: said.update(manifest="x"), "manifest"),
         (lambda said: said["result"]["opened"].update(signed={}), "too_few"),
     ],
@@ -113,8 +113,14 @@ def test_keys_that_do_not_count_sign_nothing(model):
     assert checked(model, member=lambda _: None).code == "model.signed.manifest"
 
 
-def test_what_cannot_be_read_here_is_not_what_was_signed(model):
-    assert checked(model, task=None).code == "model.signed.outcome"
+def test_of_a_task_that_is_not_known_here_nothing_is_said_of_its_numbers(model):
+    found = checked(model, task=None)
+    assert (found.outcome, found.code) == (AuditOutcome.UNVERIFIABLE, "model.signed.no_task")
+    unsigned = changed(model, lambda said: said["result"]["opened"].update(signed={}))
+    assert checked(unsigned, task=None).code == "model.signed.too_few"
+
+
+def test_what_a_task_does_not_read_is_not_what_was_signed(model):
     assert checked(model, task=Refusing()).code == "model.signed.outcome"
 
 
@@ -135,6 +141,21 @@ def test_a_model_without_signatures_is_not_one_of_a_masked_run(model):
     assert (found.outcome, found.code) == (AuditOutcome.UNVERIFIABLE, "model.signed.not_masked")
 
 
+@pytest.mark.parametrize(
+    ("place", "code"),
+    [
+        (lambda said: said["task"], "digest"),
+        (lambda said: said["result"], "outcome"),
+        (lambda said: said["result"]["opened"]["outcome"]["model"], "outcome"),
+    ],
+)
+def test_a_number_that_no_digest_can_hold_was_not_signed(model, place, code):
+    content = json.loads(msgspec.json.encode(model))
+    place(content)["large"] = 2**60
+    found = checked(msgspec.convert(content, ModelFile))
+    assert (found.outcome, found.code) == (AuditOutcome.FAILED, f"model.signed.{code}")
+
+
 def test_a_manifest_that_another_signed_is_none(model, manifest):
     text = signed(replace(manifest, user="did:web:other"), hybrid_of(USER))
     assert checked(msgspec.structs.replace(model, manifest=text)).code == "model.signed.manifest"
@@ -149,11 +170,15 @@ def test_a_file_that_holds_something_else_is_refused(content, reason):
         proof.read(content)
 
 
+@pytest.mark.parametrize("created", ["yesterday", "", "0001-01-01T00:00:00+05:00"])
+def test_a_model_whose_time_cannot_be_read_is_refused_for_its_time(model, created):
+    with pytest.raises(ModelFileError, match="does not say at which time it was created"):
+        proof.read(msgspec.json.encode(msgspec.structs.replace(model, created=created)))
+
+
 def test_a_file_is_read_as_it_was_written(model, monkeypatch):
     content = msgspec.json.encode(model)
     assert proof.read(content) == model
-    with pytest.raises(ModelFileError):
-        proof.read(msgspec.json.encode(msgspec.structs.replace(model, created="yesterday")))
     monkeypatch.setattr(proof, "LARGEST_FILE", 10)
     with pytest.raises(ModelFileError, match="larger than 10 bytes"):
         proof.read(content)

@@ -155,8 +155,8 @@ def test_control_the_same_records_follow_where_nobody_looks():
         (1, {"proposal": {"half": "7"}}, {"followed.not_followed", "record.other_record"}),
         (1, {"total": ["1", "2"]}, {"followed.total", "record.other_record"}),
         (1, {"total": ["-1", "0", "80"]}, {"followed.total", "record.other_record"}),
-        (1, {"state": {}}, {"followed.other_state", "record.other_record"}),
-        (0, {"state": {}}, {"followed.other_state", "record.other_record"}),
+        (1, {"state": {}}, {"followed.other_state", "followed.no_state", "record.other_record"}),
+        (0, {"state": {}}, {"followed.other_state", "followed.no_state", "record.other_record"}),
         (2, {"following": {}}, {"followed.other_following", "record.other_record"}),
         (2, {"following": None}, {"followed.no_reason", "record.other_record"}),
         (1, {"sites": []}, {"followed.total", "record.other_record"}),
@@ -176,7 +176,7 @@ def test_behind_a_gap_a_state_is_taken_as_it_was_recorded(honest):
     found = checked({FIRST: [texts[0], texts[2]]})
     assert not wrong(found)
     malformed = changed(texts[2], state={"question": "x", "about": "0"})
-    assert ("run.followed.other_state", FIRST) in wrong(checked({FIRST: [texts[0], malformed]}))
+    assert wrong(checked({FIRST: [texts[0], malformed]})) == {("run.followed.no_state", FIRST)}
 
 
 def test_a_question_after_the_last_does_not_follow(honest):
@@ -209,6 +209,11 @@ def test_what_is_shown_is_what_the_log_noted(honest):
     for seen in ([texts[0], other, texts[2]], [texts[0], "no record", texts[2]], [texts[1], texts[0], texts[2]]):
         found = checked(honest, {FIRST: seen})
         assert {code for code, _ in wrong(found)} == {"run.record.changed"}
+
+
+def test_what_the_log_noted_may_be_no_record(honest):
+    found = checked({FIRST: ["no record", *honest[FIRST][1:]]})
+    assert wrong(found) == {("run.record.malformed", FIRST)}
 
 
 def test_what_is_not_shown_is_told(honest):
