@@ -202,7 +202,7 @@ async def exchange(user: Connector, asked: dict) -> dict:
     jobs, store = JobClient(user._base.client, user._base.identity), user.usage.parts.store
     seats, run = {holder: transfer.agreement}, f"urn:run:of:{transfer.id}"
     manifest = manifest_of(user.config.did, asked["task"], seats, run=run)
-    await jobs.seat(*job, signed(manifest, user._base.signer), holder, timeout=30)
+    await jobs.seat(*job, signed(manifest, user.desk.signer), holder, timeout=30)
     ours, theirs = Keeping(holder, "asked"), Keeping(holder, "answered")
     part = await asyncio.to_thread(make, store.of(ours), size)
     said = Memory()
