@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+import sys
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,13 @@ def test_the_room_table_of_the_architecture_is_the_folder_listing():
     folders = [path.name for path in SOURCES.iterdir() if path.is_dir() and path.name != "__pycache__"]
     assert sorted(rooms) == sorted(folders)
     assert text.count("\n") <= 40
+
+
+def test_what_a_connector_needs_at_its_start_brings_no_numpy():
+    """Sums, masks and noise are loaded for the first use: a plain connector starts without them."""
+    program = "import sys, medspace.app.compose, medspace.app.serve; print('numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 def targets():

@@ -12,7 +12,7 @@ from medspace.core.engine import RHO_ONE
 from medspace.privacy.errors import BudgetInvalidError
 from medspace.privacy.noise.accounting import cost, epsilon_of, rho_of, sensitivity_for
 from medspace.privacy.noise.budget import Allowed, Taken, decide
-from medspace.privacy.noise.gaussian import SIGMA
+from medspace.privacy.noise.sigma import SIGMA
 
 DELTAS = (1e-9, 1e-6, 1e-5, 1e-2)
 

@@ -9,7 +9,8 @@ from scipy.stats import chi2, norm
 
 from medspace.privacy.masking.errors import SeedInvalidError
 from medspace.privacy.noise import gaussian
-from medspace.privacy.noise.gaussian import LARGEST, REST, SIGMA, WORD, draw, seeded
+from medspace.privacy.noise.gaussian import LARGEST, REST, WORD, draw, seeded
+from medspace.privacy.noise.sigma import SIGMA
 
 SECRET = bytes(range(32))
 

@@ -1,7 +1,8 @@
 """Differential privacy of sums: who counts how much, the noise, and what it costs.
 
     clipping      each person's numbers, cut to a norm and rounded to integers; what one person can change
-    gaussian      integer noise that is drawn exactly, with one sigma for all tasks
+    sigma         how large the noise of one site is
+    gaussian      integer noise of that size, drawn exactly
     accounting    what noisy sums cost (rho of zCDP), and that as an epsilon at a delta
     budget        whether a use fits into what the holder allows
 

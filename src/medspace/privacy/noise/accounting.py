@@ -27,7 +27,7 @@ from math import exp, inf, isfinite, isqrt, log, log1p
 from medspace.core.engine import RHO_ONE
 from medspace.core.text import Text, msgid
 from medspace.privacy.errors import BudgetInvalidError
-from medspace.privacy.noise.gaussian import SIGMA
+from medspace.privacy.noise.sigma import SIGMA
 
 MOST_EPSILON = 1000.0
 ROUNDING = 1e-10  # relative; more than all rounding of doubles on the way to an epsilon
@@ -104,7 +104,7 @@ def cost(sensitivity_squared: int, shares: int) -> int:
     """The rho, in units of 2**-40, of integers that the noise of so many sites is added to.
 
     `sensitivity_squared` is the square of the L2 distance that two neighbouring tables can make; each site adds
-    independent discrete Gaussians of `gaussian.SIGMA` to all numbers.
+    independent discrete Gaussians of `sigma.SIGMA` to all numbers.
 
     Raises:
         ValueError: the sensitivity is negative, or nobody adds noise.

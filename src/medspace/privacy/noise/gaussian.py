@@ -44,9 +44,8 @@ from numpy.typing import NDArray
 
 from medspace.privacy.masking.ring import Ring
 from medspace.privacy.masking.seeds import Keystream, noise_seed
+from medspace.privacy.noise.sigma import SIGMA, SIGMA_BITS
 
-SIGMA_BITS = 14
-SIGMA = 1 << SIGMA_BITS
 LARGEST = 29 * SIGMA // 2  # the largest absolute value that a draw can have: 14.5 sigma
 BITS = 255  # of a threshold
 WORD = 8  # bytes of a draw: the first 63 bits of U, and the sign
