@@ -12,9 +12,10 @@ from medspace.core.canonical import canonical
 from medspace.core.engine import MASKED_SUMS, Workplace, cost_of
 from medspace.core.usage import Brakes
 from medspace.learning.glm import description
+from medspace.learning.glm.design import raw
 from medspace.learning.glm.engine import GlmEngine
 from medspace.learning.glm.errors import NoiseHidesError, NothingLeftError
-from medspace.learning.glm.noisy import following
+from medspace.learning.glm.noisy import following, summing
 from medspace.learning.glm.noisy.planning import STEPS, noise_of, plan
 from medspace.learning.glm.noisy.summing import sums
 from medspace.learning.glm.outcome import held
@@ -115,6 +116,19 @@ def test_one_patient_changes_a_total_by_no_more_than_was_paid_for(data):
         a, b = (run.exact(state, rows) for rows in run.sites)
         most = sensitivity(total.norm, total.scale, total.numbers)
         assert sum((x - y) ** 2 for x, y in zip(a, b, strict=True)) <= most**2
+
+
+def test_what_a_patient_adds_is_the_same_to_the_last_bit_whoever_else_is_there():
+    """Else who comes or goes could turn the rounding of others, and change a total by more than was paid for."""
+    names, chance = [f"x{number}" for number in range(31)], np.random.default_rng(4)
+    wide = changed(epsilon=10.0) | {"features": [{"name": name, "range": [0, 1]} for name in names]}
+    table = patients(300) | {name: chance.random(300).tolist() for name in names}
+    run = NoisyRun([table], wide)
+    run.fit(seed=1, shares=0)
+    task, asked, target = parse(wide), run.summed.asked(run.states[2]), np.array(table["sick"])
+    values = raw(task, run.sites[0])
+    whole = summing._scores(task, values, target, asked)
+    assert all((summing._scores(task, values[:n], target[:n], asked) == whole[:n]).all() for n in range(1, 300))
 
 
 def test_without_clipping_a_patient_changes_it_by_more():

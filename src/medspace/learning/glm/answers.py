@@ -4,7 +4,7 @@ A wrong answer is never repaired: its site is named and its numbers are not used
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from medspace.core.canonical import JsonObject
 from medspace.core.text import Fact, Text, msgid
-from medspace.learning.glm.design import Layout, Vector
+from medspace.learning.glm.design import Layout
 from medspace.learning.glm.evaluation import Quality, Tally
 from medspace.learning.glm.maths import Curvature, Moments
 from medspace.learning.glm.task import GlmTask
@@ -83,9 +83,9 @@ class Expected:
     min_cohort: int
 
 
-def question(beta: Vector, layout: Layout) -> JsonObject:
-    """The inputs of a Newton or evaluation step."""
-    inputs: JsonObject = msgspec.to_builtins(BetaForm(beta.tolist(), layout))
+def question(beta: Sequence[float], layout: Layout) -> JsonObject:
+    """The inputs of a step that is about a beta."""
+    inputs: JsonObject = msgspec.to_builtins(BetaForm([*beta], layout))
     return inputs
 
 

@@ -43,7 +43,7 @@ def read(state: JsonObject) -> Fit:
 
 def inputs(fit: Fit) -> JsonObject:
     """What the next round needs to know at a site."""
-    return {} if fit.layout is None else question(_vector(fit.beta), fit.layout)
+    return {} if fit.layout is None else question(fit.beta, fit.layout)
 
 
 def after_moments(task: GlmTask, total: Moments, sites: tuple[SiteQuality, ...]) -> Fit:

@@ -8,7 +8,7 @@ import msgspec
 from medspace.core.canonical import JsonObject, exact
 from medspace.core.text import Text, msgid
 from medspace.learning.glm import following
-from medspace.learning.glm.answers import BetaForm
+from medspace.learning.glm.answers import question
 from medspace.learning.glm.design import Layout
 from medspace.learning.glm.evaluation import Quality
 from medspace.learning.glm.following import Stand
@@ -70,7 +70,7 @@ class MaskedGlm:
             return None
         if stand.layout is None:
             return Asked(stand.phase.value, {})
-        return Asked(stand.phase.value, msgspec.to_builtins(BetaForm(stand.asked, stand.layout)))
+        return Asked(stand.phase.value, question(stand.asked, stand.layout))
 
     def shape(self, state: State) -> Shape:
         """The vector of the phase; see `totals`."""

@@ -7,8 +7,7 @@ import msgspec
 
 from medspace.core.canonical import JsonObject, exact
 from medspace.core.engine import RHO_ONE
-from medspace.core.text import Text, msgid
-from medspace.learning.glm.answers import BetaForm
+from medspace.learning.glm.answers import question
 from medspace.learning.glm.design import Layout
 from medspace.learning.glm.model import Fit, Fitted, NoiseSpent
 from medspace.learning.glm.noisy import following
@@ -17,13 +16,11 @@ from medspace.learning.glm.noisy.planning import Total, noise_of, plan
 from medspace.learning.glm.outcome import terms
 from medspace.learning.glm.proposals import empty
 from medspace.learning.glm.task import GlmTask
+from medspace.learning.glm.totals import MOST_ROWS, Check
 from medspace.privacy.noise.gaussian import LARGEST
 from medspace.runs.errors import RunError
-from medspace.runs.masked.errors import TotalInvalidError
 from medspace.runs.masked.ports import Asked, Shape, State
 from medspace.runs.ports import Result
-
-MOST_PERSONS = 2**32  # of one site
 
 
 class _Outcome(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -51,13 +48,13 @@ class NoisyGlm:
             return None
         if stand.layout is None:
             return Asked(stand.phase.value, {})
-        return Asked(stand.phase.value, msgspec.to_builtins(BetaForm([*stand.beta], stand.layout)))
+        return Asked(stand.phase.value, question(stand.beta, stand.layout))
 
     def shape(self, state: State) -> Shape:
         """As many integers as the total has numbers, with room for noise."""
         total = self._total(following.read(state))
         most = int(total.norm * total.scale) + 2  # of one person: rounding adds one half at most to each number
-        return Shape(total.numbers, 0, MOST_PERSONS * most + LARGEST, shares=self.task.min_sites)
+        return Shape(total.numbers, 0, MOST_ROWS * most + LARGEST, shares=self.task.min_sites)
 
     def _total(self, stand: Stand) -> Total:
         planned = plan(self.task)
@@ -69,11 +66,7 @@ class NoisyGlm:
         Raises:
             TotalInvalidError: it is not.
         """
-        shape, stand = self.shape(state), following.read(state)
-        most = sites * int(shape.largest if isinstance(shape.largest, int) else 0)
-        if len(total) != shape.count or any(abs(number) > most for number in total):
-            reason = Text(msgid("it is larger than sums of so many sites can be"))
-            raise TotalInvalidError(round=stand.round + 1, reason=reason)
+        Check(self.task, following.read(state).round + 1, sites).within(self.shape(state), total)
 
     def propose(self, state: State, total: Sequence[int]) -> JsonObject:
         """Nothing: every site finds the next step by itself."""

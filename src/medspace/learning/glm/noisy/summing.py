@@ -13,6 +13,7 @@ from medspace.learning.glm.answers import BetaForm
 from medspace.learning.glm.design import DesignBlock, Matrix, Vector, design, first_columns, sample
 from medspace.learning.glm.errors import NothingLeftError
 from medspace.learning.glm.judging import split_key
+from medspace.learning.glm.maths import mean
 from medspace.learning.glm.noisy.following import Phase
 from medspace.learning.glm.noisy.planning import Total, noise_of, plan
 from medspace.learning.glm.ranges import check_columns, check_outcome
@@ -20,8 +21,6 @@ from medspace.learning.glm.task import GlmTask
 from medspace.privacy.disclosure import Persons
 from medspace.privacy.noise.clipping import clipped, grouped, quantised
 from medspace.runs.masked.ports import Asked
-
-STEEPEST = 30.0  # of the predictor; beyond it a chance is 0 or 1
 
 
 def sums(admission: Admission, task: GlmTask, asked: Asked, rows: Material | None) -> list[int]:
@@ -44,7 +43,7 @@ def sums(admission: Admission, task: GlmTask, asked: Asked, rows: Material | Non
         return [0] * total.numbers
     values = _ranged(task, part.values)
     made = _moments(task, values) if moments else _scores(task, values, part.target, asked)
-    return _added(made, total, _owners(task, part), mean=moments, clip=admission.brakes.clipping)
+    return _added(made, total, _owners(task, part), averaged=moments, clip=admission.brakes.clipping)
 
 
 def _owners(task: GlmTask, part: DesignBlock) -> Persons:
@@ -54,9 +53,9 @@ def _owners(task: GlmTask, part: DesignBlock) -> Persons:
     return np.arange(len(part.target), dtype=np.int64)
 
 
-def _added(made: Matrix, total: Total, owners: Persons, *, mean: bool, clip: bool) -> list[int]:
+def _added(made: Matrix, total: Total, owners: Persons, *, averaged: bool, clip: bool) -> list[int]:
     each = grouped(made, owners)
-    if mean:
+    if averaged:
         each /= np.unique(owners, return_counts=True)[1][:, None]
     return quantised(clipped(each, total.norm).vectors if clip else each, total.scale)
 
@@ -86,9 +85,12 @@ def _moments(task: GlmTask, values: Matrix) -> Matrix:
 
 
 def _scores(task: GlmTask, values: Matrix, target: Vector, asked: Asked) -> Matrix:
-    """Per row: its residual times each column of the design."""
+    """Per row: its residual times each column of the design.
+
+    A product of matrices would round a row by how many others there are: so would a person change what others add.
+    """
     form = msgspec.convert(asked.inputs, BetaForm)
-    matrix = design(task, form.layout, values)
-    eta = np.clip(matrix @ np.asarray(form.beta), -STEEPEST, STEEPEST)
-    made: Matrix = matrix * (target - 1.0 / (1.0 + np.exp(-eta)))[:, None]
+    matrix = np.ascontiguousarray(design(task, form.layout, values))
+    eta = (matrix * np.asarray(form.beta)).sum(axis=1)
+    made: Matrix = matrix * (target - mean(task.family, eta))[:, None]
     return made
