@@ -25,17 +25,16 @@ class Standing:
     now: datetime
 
 
-def exact_answers(stand: Standing) -> Decision:
+def exact_answers(account: Account | None, terms: NoiseTerms | None) -> Decision:
     """Whether a task without noise may be answered."""
-    limits = _limits(stand)
-    if stand.terms is None and (limits is None or limits.exact):
-        return _one("budget.exact", ok=True)
-    return _one("budget.exact", ok=False)
+    bounded = account is not None and account.limits is not None and not account.limits.exact
+    return _one("budget.exact", ok=terms is None and not bounded)
 
 
 def noisy_answers(stand: Standing, cost: Cost) -> Decision:
     """Whether a use that has taken nothing yet may take all that it costs."""
-    account, limits = stand.account, _limits(stand)
+    account = stand.account
+    limits = None if account is None else account.limits
     if account is None or limits is None:
         return _one("budget.none", ok=False)
     return combine(
@@ -57,10 +56,6 @@ def one_more(account: Account | None, debit: Debit, failed: int) -> Decision:
 def unfrozen(account: Account) -> Decision:
     """Whether an account may be spent from."""
     return _one("budget.frozen", ok=not account.frozen)
-
-
-def _limits(stand: Standing) -> BudgetLimits | None:
-    return None if stand.account is None else stand.account.limits
 
 
 def _events(limits: BudgetLimits, terms: NoiseTerms | None) -> bool:

@@ -31,14 +31,15 @@ class BudgetCondition(Neutral):
             return PERMITTED
         visit, cost = asking.visit, asking.cost
         account = tx.get(ACCOUNTS, visit.job.asset)
+        terms = strictest(odrl.parse(visit.agreement.policy))
+        if cost is None:
+            return budgets.exact_answers(account, terms)
         debit = tx.get(DEBITS, visit.job.id)
         if debit is not None:
             failed = sum(one.counted and one.outcome is Outcome.FAILED for one in visit.asked)
             return budgets.one_more(account, debit, failed)
-        terms = strictest(odrl.parse(visit.agreement.policy))
         taken = accounts.taken_by(tx, visit.job.agreement)
-        stand = Standing(account, terms, taken, visit.agreement.finalized, visit.now)
-        return budgets.exact_answers(stand) if cost is None else budgets.noisy_answers(stand, cost)
+        return budgets.noisy_answers(Standing(account, terms, taken, visit.agreement.finalized, visit.now), cost)
 
     def spend(self, tx: Transaction, asking: AdmissibleStep) -> None:
         """All that the use costs, at its first question."""
