@@ -49,21 +49,42 @@ async def test_a_part_is_brought_and_counts_once_it_is_whole(http, content):
     assert kept(application, part) == content
 
 
-async def test_the_body_of_a_part_that_is_here_already_is_read_to_its_end(http):
-    """Else the answer is lost to a reset, where the client reads only once it has sent everything."""
-    application, part = PartApplication(), part_of(LARGE)
+async def brought_slowly(port, part, content, **more):
+    """The first line of the answer to a client that reads only once it has sent everything, over a slow line."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    fields = headers(**{"Content-Type": part.media_type, "Content-Length": str(len(content)), "Host": "x", **more})
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    writer.write(f"PUT {httpx.URL(url(port, part.digest)).raw_path.decode()} HTTP/1.1\r\n{head}\r\n".encode())
+    for start in range(0, len(content), 1 << 16):
+        writer.write(content[start : start + (1 << 16)])
+        await writer.drain()
+        await asyncio.sleep(0.005)  # the slow line: an answer is there long before the body is
+    line = await reader.readline()
+    writer.close()
+    await writer.wait_closed()
+    return line
+
+
+async def test_the_answer_to_a_part_that_is_not_needed_is_given_once_its_body_is_read(http):
+    """Else it is lost to a reset: to one that is here already, and to one that begins at the wrong byte."""
+    application, part, other = PartApplication(), part_of(LARGE), part_of(LARGE + b"more")
     async with part_door(application, farewell=0.05) as door:
         assert (await put(http, door.port, part, LARGE)).status_code == 201
+        assert b" 201 " in await brought_slowly(door.port, part, LARGE)
+        wrong = {"Content-Range": f"bytes 4-{other.size - 1}/{other.size}"}
+        assert b" 409 " in await brought_slowly(door.port, other, LARGE, **wrong)
+
+
+async def test_a_client_that_asks_whether_it_shall_send_what_is_here_already_is_told_at_once(http):
+    application, part = PartApplication(), part_of(LARGE)
+    async with part_door(application) as door:
+        assert (await put(http, door.port, part, LARGE)).status_code == 201
         reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
-        fields = headers(**{"Content-Type": part.media_type, "Content-Length": str(part.size), "Host": "x"})
+        asked = {"Content-Type": part.media_type, "Content-Length": str(part.size), "Host": "x"}
+        fields = headers(**asked, Expect="100-continue")
         head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-        writer.write(
-            f"PUT {httpx.URL(url(door.port, part.digest)).raw_path.decode()} HTTP/1.1\r\n{head}\r\n".encode()
-        )
-        for start in range(0, len(LARGE), 1 << 16):
-            writer.write(LARGE[start : start + (1 << 16)])
-            await writer.drain()
-            await asyncio.sleep(0.005)  # a slow line, on which an answer is there long before the body is
+        path = httpx.URL(url(door.port, part.digest)).raw_path.decode()
+        writer.write(f"PUT {path} HTTP/1.1\r\n{head}\r\n".encode())
         assert b" 201 " in await reader.readline()
         writer.close()
         await writer.wait_closed()

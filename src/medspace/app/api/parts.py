@@ -105,12 +105,19 @@ class PartEndpoint:
             if await asyncio.to_thread(self._blobs.has, keeping, part.digest):
                 await _pass_over(request, 0 if span is None else span[1])
                 return _told(part, part.size)
-            async with self._received(keeping, part) as receiving:
-                if span is not None:
-                    await _take(request, receiving, *span)
-                if receiving.offset == part.size:
-                    await asyncio.to_thread(receiving.finish)
-                return _told(part, receiving.offset)
+            try:
+                return await self._taken(request, keeping, part, span)
+            except PartOffsetError:
+                await _pass_over(request, 0 if span is None else span[1])
+                raise
+
+    async def _taken(self, request: Request, keeping: Keeping, part: Part, span: tuple[int, int] | None) -> Response:
+        async with self._received(keeping, part) as receiving:
+            if span is not None:
+                await _take(request, receiving, *span)
+            if receiving.offset == part.size:
+                await asyncio.to_thread(receiving.finish)
+            return _told(part, receiving.offset)
 
     async def get(self, request: Request) -> Response:
         """Give a part of a release, or a range of it."""
@@ -165,7 +172,12 @@ def _brought(request: Request) -> tuple[Part, tuple[int, int] | None]:
 
 
 async def _pass_over(request: Request, length: int) -> None:
-    """Read a body that is not needed: an answer before its end would be lost, where the client sends on and on."""
+    """Read a body that is not needed: an answer before its end would be lost, where the client sends on and on.
+
+    One that asks first whether it shall send (RFC 9110, section 10.1.1) is told at once.
+    """
+    if "expect" in request.headers:
+        return
     request.scope.get(STREAMED, _nobody)(length)
     try:
         async for _ in request.stream():
