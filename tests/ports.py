@@ -26,13 +26,21 @@ def claim(count: int) -> list[int]:
     for _ in range(TRIES):
         first = chance.randrange(LOWEST, HIGHEST - count)
         found = list(range(first, first + count))
-        if all(map(_take, found)):
+        took = [port for port in found if _take(port)]
+        if took == found:
             return found
+        for port in took:
+            _let_go(port)
     raise RuntimeError(f"no {count} ports in a row are free between {LOWEST} and {HIGHEST}")
 
 
+def _let_go(port: int) -> None:
+    fcntl.lockf(_handle[os.getpid()], fcntl.LOCK_UN, 1, port)
+    del _claimed[port]
+
+
 def _take(port: int) -> bool:
-    """Whether the port is ours now and was nobody's; one that is left over in a row stays claimed."""
+    """Whether the port is ours now and was nobody's."""
     process = os.getpid()
     if _claimed.get(port) is not None:
         return False
@@ -47,5 +55,6 @@ def _take(port: int) -> bool:
         try:
             trial.bind(("127.0.0.1", port))
         except OSError:
+            _let_go(port)
             return False
     return True

@@ -404,19 +404,19 @@ def staged(folder: Path) -> Iterator[Stage]:
         stage.end()
 
 
-def add_masked(stage: Stage) -> None:
-    """Lay out an authority, four hospitals whose contracts want masks, and a user."""
+def add_masked(stage: Stage, rows: int = 60, more: str = "") -> None:
+    """Lay out an authority, four hospitals whose contracts want masks, and a user; `more` are lines of each asset."""
     stage.add("authority")
     for seed, key in enumerate(HOSPITALS, 1):
-        stage.add(key, hospital(seed, min_sites=3, protection=None))
+        stage.add(key, Holding(table(seed, rows), terms={"min_sites": 3, "protection": None}, more=more))
     stage.add("user")
 
 
 @contextmanager
-def staged_masked(folder: Path) -> Iterator[Stage]:
+def staged_masked(folder: Path, rows: int = 60, more: str = "") -> Iterator[Stage]:
     """A stage on which these are open and members."""
     with staged(folder) as stage:
-        add_masked(stage)
+        add_masked(stage, rows, more)
         stage.open()
         stage.admit()
         yield stage

@@ -6,28 +6,20 @@ from medspace.core.engine import cost_of
 from medspace.learning.glm.engine import GlmEngine
 from medspace.privacy.noise.accounting import rho_of
 from medspace.sdk import SpaceError
-from tests.e2e.space import ASSET, TASK, Holding, audited, staged, table
+from tests.e2e.space import ASSET, HOSPITALS, TASK, audited, staged_masked
 
-HOSPITALS = ("north", "south", "west", "east")
 RANGES = {"age": [0, 120], "sbp": [50, 300]}
 NOISY = TASK | {
     "min_sites": 3,
     "noise": {"epsilon": 6.0},
     "features": [one | ({"range": RANGES[one["name"]]} if one["name"] in RANGES else {}) for one in TASK["features"]],
 }
-TERMS = {"min_sites": 3, "protection": None}  # None: what the template says, which is masks
 BUDGET = "budget = { epsilon = 8.0, delta = 1e-5 }"
 
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory):
-    with staged(tmp_path_factory.mktemp("noisy")) as stage:
-        stage.add("authority")
-        for seed, key in enumerate(HOSPITALS, 1):
-            stage.add(key, Holding(table(seed, rows=400), terms=TERMS, more=BUDGET))
-        stage.add("user")
-        stage.open()
-        stage.admit()
+    with staged_masked(tmp_path_factory.mktemp("noisy"), rows=400, more=BUDGET) as stage:
         yield stage
 
 
