@@ -6,6 +6,7 @@ import numpy as np
 
 from medspace.core.usage import Brakes
 from medspace.learning.glm.masked import MaskedGlms
+from medspace.learning.glm.noisy import following
 from medspace.privacy.noise.gaussian import draw, seeded
 from tests.admissions import admission
 from tests.unit.learning.simulated import PERSON, TableSource, dictionary_of
@@ -26,6 +27,11 @@ TASK = {
     "noise": {"epsilon": 1.0},
 }
 
+GAUSSIAN = TASK | {"family": "gaussian", "target": {"column": "dose", "range": [0, 10]}}
+GAUSSIAN |= {"features": [TASK["features"][0], TASK["features"][2]]}
+POISSON = GAUSSIAN | {"family": "poisson", "target": {"column": "visits", "range": [0, 20]}}
+NEWTON = (TASK | {"noise": {"epsilon": 1.0, "mechanism": "newton", "evaluation": 0.1}}, GAUSSIAN, POISSON)
+
 
 def patients(count, seed=1):
     """Rows of so many patients, one each."""
@@ -37,6 +43,7 @@ def patients(count, seed=1):
         "dose": [round(chance.uniform(1, 9), 1) for _ in range(count)],
         "sex": [chance.choice("fm") for _ in range(count)],
         "sick": sick,
+        "visits": [float(int(one) % 7) for one in age],
         PERSON: list(range(count)),
     }
 
@@ -44,10 +51,10 @@ def patients(count, seed=1):
 class NoisyRun:
     """The sites of a run; `fit` plays it to the end and keeps states and totals."""
 
-    def __init__(self, tables, task=TASK, brakes=ALL_ON):
+    def __init__(self, tables, task=TASK, brakes=ALL_ON, described=None):
         self.task, self.kind = task, MaskedGlms()
         self.summed = self.kind.summed(task)
-        described = dictionary_of(*tables)
+        described = described or dictionary_of(*tables)
         self.admitted = admission(min_cohort=5, brakes=brakes)
         self.sites = [TableSource(table, described).open(self.admitted) for table in tables]
         self.states, self.totals = [], []
@@ -55,16 +62,18 @@ class NoisyRun:
     def exact(self, state, rows):
         """A site's integers at a state."""
         asked, shape = self.summed.asked(state), self.summed.shape(state)
-        return self.kind.summing.sums(self.admitted, self.task, asked, shape, rows, len(self.totals) + 1)[0]
+        number = following.read(state).round + 1
+        return self.kind.summing.sums(self.admitted, self.task, asked, shape, rows, number)[0]
 
-    def fit(self, seed, shares=3):
-        """The outcome, with the noise of so many sites."""
+    def fit(self, seed, shares=None):
+        """The outcome, with the noise of so many sites; of as many as the task counts on, where it is not said."""
         stream = seeded(seed.to_bytes(32, "big"), "noise")
         state = self.summed.first()
         while self.summed.asked(state) is not None:
-            count = self.summed.shape(state).count
+            shape = self.summed.shape(state)
+            count, adding = shape.count, shape.shares if shares is None else shares
             total = np.sum([self.exact(state, rows) for rows in self.sites], axis=0)
-            total = (total + sum(draw(count, stream) for _ in range(shares))).tolist()
+            total = (total + sum(draw(count, stream) for _ in range(adding))).tolist()
             self.summed.check(state, total, len(self.sites))
             self.states.append(state)
             self.totals.append(total)

@@ -12,11 +12,12 @@ from medspace.core.canonical import canonical
 from medspace.core.engine import MASKED_SUMS, Workplace, cost_of
 from medspace.core.usage import Brakes
 from medspace.learning.glm import description
-from medspace.learning.glm.design import raw
+from medspace.learning.glm.design import DesignBlock, raw
 from medspace.learning.glm.engine import GlmEngine
 from medspace.learning.glm.errors import NoiseHidesError, NothingLeftError
 from medspace.learning.glm.noisy import following, summing
-from medspace.learning.glm.noisy.planning import STEPS, noise_of, plan
+from medspace.learning.glm.noisy.measuring import quality
+from medspace.learning.glm.noisy.planning import GRADIENTS, noise_of, plan
 from medspace.learning.glm.noisy.summing import sums
 from medspace.learning.glm.outcome import held
 from medspace.learning.glm.service import GlmAlgorithm
@@ -28,9 +29,10 @@ from medspace.privacy.noise.gaussian import LARGEST
 from medspace.runs.errors import RunError, TaskInvalidError
 from medspace.runs.masked.errors import ProposalInvalidError, TotalInvalidError
 from tests.masked import ADMISSION, CLOCK, Coordinated, Seated, seated
-from tests.unit.learning.noisy import TASK, NoisyRun, patients
+from tests.unit.learning.noisy import GAUSSIAN, NEWTON, POISSON, TASK, NoisyRun, patients
+from tests.unit.learning.simulated import PERSON, dictionary_of
 
-PERSON_COLUMN = next(iter(set(patients(1)) - {"age", "dose", "sex", "sick"}))
+MANY = [{"name": f"x{number}", "range": [0, 1]} for number in range(101)]
 
 
 def changed(**noise):
@@ -57,7 +59,16 @@ def test_a_task_says_its_noise_and_ranges_in_one_form():
         (changed(delta=0.5), "delta"),
         (changed(unit="ward"), "unit"),
         (TASK | {"protection": "coordinator-sees-sums"}, "masked-sums"),
-        (TASK | {"family": "gaussian", "target": "sick"}, "binomial"),
+        (TASK | {"family": "gaussian", "target": "sick"}, "range of the target sick"),
+        (TASK | {"family": "poisson", "target": {"column": "sick", "range": [-1, 5]}}, "begins at 0"),
+        (TASK | {"target": {"column": "sick", "comparison": ">", "value": 0, "range": [0, 1]}}, "no range"),
+        (TASK | {"target": {"column": "sick", "range": [1, 0]}}, "sick"),
+        (GAUSSIAN | {"noise": {"epsilon": 1.0, "mechanism": "gradient"}}, "binomial"),
+        (changed(mechanism="guess"), "mechanism"),
+        (changed(persons=0), "persons"),
+        (changed(persons=200_000), "delta"),
+        (changed(evaluation=0.9), "evaluation"),
+        (changed(mechanism="newton") | {"features": MANY}, "100 columns"),
         (TASK | {"standardise": False}, "standardises"),
         (TASK | {"min_sites": 2}, "min_sites"),
         (TASK | {"features": [{"name": "age"}]}, "age"),
@@ -81,7 +92,7 @@ def test_an_epsilon_too_small_for_its_columns_is_refused_before_anything_is_aske
 @given(st.floats(0.05, 50.0), st.sampled_from([1e-9, 1e-5, 1e-3]))
 def test_a_task_costs_no_more_than_the_epsilon_that_it_states(epsilon, delta):
     cost = cost_of(GlmEngine(), changed(epsilon=epsilon, delta=delta))
-    assert len(cost.rho) == 1 + STEPS
+    assert len(cost.rho) == 1 + GRADIENTS
     assert 0.95 * rho_of(epsilon, delta) < cost.total <= rho_of(epsilon, delta)
     assert epsilon_of(cost.total, delta) <= epsilon
 
@@ -100,44 +111,49 @@ def test_a_task_without_noise_costs_nothing():
 def test_one_patient_changes_a_total_by_no_more_than_was_paid_for(data):
     """With any rows, at any state; each patient of up to three rows."""
     one = patients(20, seed=3)
-    one[PERSON_COLUMN] = [number // 2 for number in range(20)]
+    one[PERSON] = [number // 2 for number in range(20)]
     other = {name: [*values] for name, values in one.items()}
-    rows = [number for number in range(20) if one[PERSON_COLUMN][number] == 4]
+    rows = [number for number in range(20) if one[PERSON][number] == 4]
     for row in rows:
         other["age"][row] = data.draw(st.floats(-1e9, 1e9) | st.just(math.nan))
         other["dose"][row] = data.draw(st.floats(0, 10) | st.just(math.nan))
         other["sex"][row] = data.draw(st.sampled_from(["f", "m", None]))
         other["sick"][row] = data.draw(st.sampled_from([0.0, 1.0, math.nan]))
-    run = NoisyRun([one, other])
+        other["visits"][row] = data.draw(st.sampled_from([0.0, 20.0, 900.0, math.nan]))
+    task = data.draw(st.sampled_from([TASK, *NEWTON]))
+    run = NoisyRun([one, other], task)
     run.fit(seed=1, shares=0)
-    planned = plan(parse(TASK))
-    for number, state in enumerate(run.states):
-        total = planned.gradient if number else planned.moments
+    planned = plan(parse(task))
+    for total, state in zip(planned.totals, run.states, strict=True):
         a, b = (run.exact(state, rows) for rows in run.sites)
         most = sensitivity(total.norm, total.scale, total.numbers)
         assert sum((x - y) ** 2 for x, y in zip(a, b, strict=True)) <= most**2
 
 
-def test_what_a_patient_adds_is_the_same_to_the_last_bit_whoever_else_is_there():
+@pytest.mark.parametrize("mechanism", ["gradient", "newton"])
+def test_what_a_patient_adds_is_the_same_to_the_last_bit_whoever_else_is_there(mechanism):
     """Else who comes or goes could turn the rounding of others, and change a total by more than was paid for."""
     names, chance = [f"x{number}" for number in range(31)], np.random.default_rng(4)
-    wide = changed(epsilon=10.0) | {"features": [{"name": name, "range": [0, 1]} for name in names]}
+    features = [{"name": name, "range": [0, 1]} for name in names]
+    wide = changed(epsilon=10.0, mechanism=mechanism) | {"features": features}
     table = patients(300) | {name: chance.random(300).tolist() for name in names}
     run = NoisyRun([table], wide)
     run.fit(seed=1, shares=0)
-    task, asked, target = parse(wide), run.summed.asked(run.states[2]), np.array(table["sick"])
-    values = raw(task, run.sites[0])
-    whole = summing._scores(task, values, target, asked)
-    assert all((summing._scores(task, values[:n], target[:n], asked) == whole[:n]).all() for n in range(1, 300))
+    task, asked = parse(wide), run.summed.asked(run.states[2])
+    part = DesignBlock(raw(task, run.sites[0]), np.array(table["sick"]), np.arange(300), (), np.ones(300, bool))
+    first = lambda n: replace(part, values=part.values[:n], target=part.target[:n])  # noqa: E731
+    added = lambda n: summing._made(task, asked.name, asked, first(n))  # noqa: E731
+    whole = added(300)
+    assert all((added(n) == whole[:n]).all() for n in range(1, 300))
 
 
 def test_without_clipping_a_patient_changes_it_by_more():
     """The control: a patient of many rows."""
     one = patients(60, seed=3)
     other = {name: [*values] for name, values in one.items()}
-    one[PERSON_COLUMN] = other[PERSON_COLUMN] = [number // 30 for number in range(60)]
+    one[PERSON] = other[PERSON] = [number // 30 for number in range(60)]
     other["sick"][:30] = [1.0 - value for value in one["sick"][:30]]
-    most = plan(parse(TASK)).gradient
+    most = plan(parse(TASK)).totals[1]
     for clip in (True, False):
         run = NoisyRun([one, other], brakes=Brakes(clipping=clip))
         run.fit(seed=1, shares=0)
@@ -148,7 +164,7 @@ def test_without_clipping_a_patient_changes_it_by_more():
 
 def test_single_rows_are_protected_where_the_task_says_so():
     table = patients(40)
-    table[PERSON_COLUMN] = [0] * 40
+    table[PERSON] = [0] * 40
     one, each = (NoisyRun([table], changed(unit=unit)) for unit in ("patient", "event"))
     state = one.summed.first()
     # The first number counts: a patient counts once, however many rows there are; rows count each.
@@ -165,6 +181,97 @@ def test_with_little_noise_the_model_puts_patients_in_the_order_of_their_risk():
     assert found.persons == pytest.approx(2000, rel=0.25)  # clipped patients count a little less than one
     assert {term.standard_error for term in found.terms} == {None}
     assert (found.pooled, found.sites, found.noise.epsilon) == (None, (), "50.0")
+
+
+def told(task, tables, published=None):
+    """Terms by name, what people are told in one text, facts."""
+    described = description.describe(NoisyRun(tables, task, described=published).model(seed=1), {})
+    facts = described.facts
+    terms = {one["name"]: one for one in facts["terms"]}
+    return terms, " ".join(str(sentence) for sentence in described.sentences), facts
+
+
+def test_noisy_newton_sums_lead_to_the_fit_of_all_rows_with_intervals_that_hold_the_noise():
+    tables = [patients(2000, seed) for seed in range(4)]
+    noisy, said, facts = told(changed(epsilon=20.0, persons=8000), tables)
+    exact, _, _ = told({name: value for name, value in TASK.items() if name != "noise"}, tables)
+    assert facts["noise"]["mechanism"] == "newton"
+    for name in ("intercept", "age", "dose", "sex=m"):
+        error, least = float(noisy[name]["standard_error"]), float(exact[name]["standard_error"])
+        assert abs(float(noisy[name]["coefficient"]) - float(exact[name]["coefficient"])) < 4 * error
+        assert least * 0.95 < error < 3 * least
+    assert "include the noise" in said
+
+
+def test_where_the_noise_of_newton_sums_is_too_large_no_standard_error_is_told():
+    terms, said, _ = told(changed(mechanism="newton"), [patients(100)])
+    assert {one["standard_error"] for one in terms.values()} == {None}
+    assert "too large for standard errors" in said
+
+
+@pytest.mark.parametrize("target", ["dose", "visits"])
+def test_a_target_that_is_a_number_is_fitted_in_its_own_unit(target):
+    chance = np.random.default_rng(8)
+    tables = [patients(2000, seed) for seed in range(3)]
+    for table in tables:
+        rate = np.array(table["age"]) / 20.0
+        drawn = chance.poisson(rate) if target == "visits" else rate + chance.normal(0.0, 1.0, 2000)
+        table[target] = np.clip(drawn, 0, 10).astype(float).tolist()
+    task = (POISSON if target == "visits" else GAUSSIAN) | {"target": {"column": target, "range": [0, 10]}}
+    terms, said, facts = told(task | {"noise": {"epsilon": 20.0, "evaluation": 0.1}}, tables)
+    assert float(terms["age"]["standard_error"]) < 0.02
+    wanted = 0.05 if target == "dose" else 0.0185  # one year is 1/20, or the logarithm of 1 + 1/55 in the middle
+    assert abs(float(terms["age"]["coefficient"]) - wanted) < 0.006
+    rmse = facts["quality"]["pooled"]["rmse"]
+    assert 0.8 < rmse < 2.2
+    assert "noisy counts" not in said
+
+
+def test_quality_comes_from_noisy_counts_where_the_task_gives_a_share_of_the_budget():
+    tables = [patients(1000, seed) for seed in range(4)]
+    _, said, facts = told(changed(epsilon=20.0, evaluation=0.2) | {"evaluation": {"holdout": 0.5}}, tables)
+    exact = {name: value for name, value in TASK.items() if name != "noise"} | {"evaluation": {"holdout": 0.5}}
+    pooled, of_all = facts["quality"]["pooled"], told(exact, tables)[2]["quality"]["pooled"]
+    assert abs(pooled["auc"] - of_all["auc"]) < pooled["auc_resolution"] + 0.01
+    assert 0.0 < pooled["auc_resolution"] < 0.1
+    assert (pooled["brier"], facts["measured_on"]) == (None, "held-out rows")
+    assert pooled["measured_persons"] == pytest.approx(2000, rel=0.15)
+    assert "noisy counts" in said
+
+
+def test_quality_that_the_noise_hides_is_not_told():
+    total = plan(parse(changed(evaluation=0.2))).totals[-1]
+    assert quality(parse(TASK), total, [0.0] * total.numbers) is None
+    assert quality(parse(GAUSSIAN), total, [0.5, 1.0]) is None
+
+
+def test_levels_that_noise_hides_have_no_term_and_codes_that_nobody_named_are_gaps():
+    tables = [patients(2000, seed) for seed in range(3)]
+    published = dictionary_of(*tables)
+    sex = replace(published.column("sex"), others=True)
+    published = replace(published, columns=tuple(sex if one.name == "sex" else one for one in published.columns))
+    for table in tables:
+        table["sex"] = ["x" if number % 4 == 0 else code for number, code in enumerate(table["sex"])]
+    named = [*TASK["features"][:2], {"name": "sex", "kind": "coded", "levels": ["f", "m", "d"]}]
+    terms, said, _ = told(changed(epsilon=10.0, mechanism="newton") | {"features": named}, tables, published)
+    assert "sex=d" not in terms
+    assert "Too few have sex=d" in said
+    assert float(terms["sex is missing"]["mean"]) == pytest.approx(0.25, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("noise", "chosen"),
+    [
+        ({}, "gradient"),
+        ({"persons": 500}, "gradient"),
+        ({"persons": 60_000}, "newton"),
+        ({"persons": 60_000, "epsilon": 0.01}, "gradient"),
+        ({"persons": 500, "mechanism": "newton"}, "newton"),
+        ({"persons": 60_000, "mechanism": "gradient"}, "gradient"),
+    ],
+)
+def test_the_mechanism_follows_from_public_numbers(noise, chosen):
+    assert plan(parse(changed(**noise))).mechanism == chosen
 
 
 def test_people_are_told_of_the_noise_and_of_what_is_not_known():
@@ -192,7 +299,7 @@ def test_gaps_and_rows_without_outcome_refuse_nothing(missing):
     nobody["sick"] = [math.nan] * 30
     run = NoisyRun([table, nobody], TASK | {"missing": missing})
     run.fit(seed=2)
-    assert len(run.totals) == 1 + STEPS
+    assert len(run.totals) == 1 + GRADIENTS
     assert not any(run.exact(run.states[1], run.sites[1]))
 
 
@@ -230,7 +337,7 @@ def test_an_outcome_that_is_none_of_the_task_is_refused():
 def test_a_site_without_rows_says_so():
     run = NoisyRun([patients(50)])
     with pytest.raises(NothingLeftError):
-        sums(run.admitted, parse(TASK), run.summed.asked(run.summed.first()), None)
+        sums(run.admitted, parse(TASK), run.summed.asked(run.summed.first()), None, 1)
 
 
 # --- under masks ---------------------------------------------------------------------------------------------------
@@ -255,6 +362,10 @@ def masked_run(brakes=Brakes(), seats=4, **more):  # noqa: B008 - it is frozen
         sites[site] = Hospital(site, GlmEngine(), one.keys, one.randomness)
         sites[site].rows, sites[site].brakes = rows, brakes
     return Coordinated(sites, procedure=procedure, task=procedure.document)
+
+
+def test_under_masks_noisy_newton_sums_come_to_the_same_model_everywhere():
+    assert masked_run(noise=NEWTON[0]["noise"]).to_the_end().content["noise"]["mechanism"] == "newton"
 
 
 def test_under_masks_every_site_adds_its_noise_and_a_repeated_step_adds_the_same():

@@ -183,8 +183,10 @@ def read_evaluation(site: str, values: Mapping[str, Any], expected: Expected) ->
         quality.rows == counts.rows == form.n and quality.persons == counts.persons == form.persons,
         msgid("its counts contradict each other"),
     )
-    check.finite([quality.deviance, quality.rmse, counts.deviance, counts.squared])
-    check.that(counts.squared >= 0.0 and quality.rmse >= 0.0, msgid("its sums contradict each other"))
+    missed = quality.rmse if quality.rmse is not None else -1.0
+    check.that(quality.deviance is not None, msgid("its sums contradict each other"))
+    check.finite([quality.deviance or 0.0, missed, counts.deviance, counts.squared])
+    check.that(counts.squared >= 0.0 and missed >= 0.0, msgid("its sums contradict each other"))
     for share in (quality.auc, quality.brier, quality.ece):
         check.that(share is None or 0.0 <= share <= 1.0, msgid("a share is not between 0 and 1"))
     if expected.task.family == "binomial":

@@ -1,6 +1,6 @@
 """A fitted GLM as people and programs see it: coefficients, and quality per hospital and all together."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -17,6 +17,10 @@ PROTECTED: Mapping[str, Text] = {
     "patient": Text(msgid("all rows of a patient together")),
     "event": Text(msgid("each row by itself")),
 }
+NOT_KNOWN: Mapping[bool, str] = {
+    False: msgid("Nobody was counted with {levels}: the model says nothing of them."),
+    True: msgid("Too few have {levels} to be told from the noise: the model says nothing of them."),
+}
 MEASURED: Mapping[str, str] = {
     "training rows": msgid("The quality was measured on the rows that the model was fitted on."),
     "held-out rows": msgid("The quality was measured on rows that were held out of the fit."),
@@ -32,7 +36,7 @@ def describe(result: Result, names: Mapping[str, str]) -> Description:
         facts,
         _coefficients(fitted),
         _quality_table(fitted.family, facts["quality"]),
-        (*_sentences(fitted), *_noise(fitted.noise)),
+        (*_sentences(fitted), *_noise(fitted)),
     )
 
 
@@ -98,27 +102,35 @@ def _quality_table(family: str, quality: JsonObject) -> Table:
 def _sentences(fitted: Fitted) -> tuple[Text, ...]:
     said = [Text(MEASURED[fitted.measured_on])] if fitted.measured_on in MEASURED else []
     if fitted.uncarried:
-        told = msgid("Nobody was counted with {levels}: the model says nothing of them.")
+        told = NOT_KNOWN[fitted.noise is not None]
         said.append(Text(told, {"levels": ", ".join(fitted.uncarried)}))
     return tuple(said)
 
 
-def _noise(spent: NoiseSpent | None) -> tuple[Text, ...]:
+def _noise(fitted: Fitted) -> tuple[Text, ...]:
     """What a fit with noise tells of a patient at most, and what it does not tell."""
-    if spent is None:
+    if fitted.noise is None:
         return ()
+    spent = fitted.noise
     facts: dict[str, Fact | Text] = {"epsilon": spent.epsilon, "delta": spent.delta, "unit": PROTECTED[spent.unit]}
-    return (
-        Text(
-            msgid("All totals carried noise: epsilon {epsilon} (delta {delta}) at each hospital, for {unit}."), facts
-        ),
-        Text(
-            msgid(
-                "The noise pulls the coefficients towards 0: they put patients in order; chances that are computed "
-                "from them are too near to the middle. Standard errors and quality are not known."
-            )
-        ),
-    )
+    said = msgid("All totals carried noise: epsilon {epsilon} (delta {delta}) at each hospital, for {unit}.")
+    return (Text(said, facts), *(Text(one) for one in _meant(fitted, spent)))
+
+
+def _meant(fitted: Fitted, spent: NoiseSpent) -> Iterator[str]:
+    if spent.mechanism == "gradient":
+        yield msgid(
+            "It went along noisy gradients, which pull the coefficients towards 0: they put patients in order; "
+            "chances that are computed from them are too near to the middle. Standard errors are not known."
+        )
+    elif any(term.standard_error is not None for term in fitted.terms):
+        yield msgid("It went by noisy Newton sums. Standard errors include the noise.")
+    else:
+        yield msgid("It went by noisy Newton sums, in which the noise is too large for standard errors to be known.")
+    if fitted.pooled is None:
+        yield msgid("Quality is not known: it would cost a share of the budget (`evaluation` of the noise).")
+    elif fitted.pooled.auc is not None:
+        yield msgid("Quality is from noisy counts; the AUC with the 95 % interval of their noise.")
 
 
 def _measured(one: JsonObject, name: str) -> str:

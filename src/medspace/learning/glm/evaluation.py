@@ -59,14 +59,14 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """How well a model does on some rows; None where it is not defined (AUC with one class only).
+    """How well a model does on some rows; None where it is not defined (AUC with one class only) or not known.
 
     `auc_resolution`: the exact AUC lies within `auc` +- this.
     """
 
     rows: int
-    deviance: float  # per row
-    rmse: float
+    deviance: float | None  # per row
+    rmse: float | None
     auc: float | None = None
     auc_resolution: float | None = None
     brier: float | None = None

@@ -14,7 +14,7 @@ from medspace.learning.glm.evaluation import Quality
 from medspace.learning.glm.following import Stand
 from medspace.learning.glm.model import Fit, Fitted, Phase, SiteQuality
 from medspace.learning.glm.noisy.masked import NoisyGlm
-from medspace.learning.glm.outcome import terms, uncarried
+from medspace.learning.glm.outcome import covariance_of, terms, uncarried
 from medspace.learning.glm.proposals import empty
 from medspace.learning.glm.summing import GlmSumming
 from medspace.learning.glm.task import GlmTask, parse
@@ -169,7 +169,7 @@ class MaskedGlm:
             phase=Phase.DONE,
             layout=made.layout,
             beta=tuple(made.beta),
-            covariance=_symmetric(made.covariance, len(made.beta)),
+            covariance=covariance_of(made.covariance, len(made.beta)),
             deviance=made.deviance,
             pooled=made.quality,
         )
@@ -211,15 +211,6 @@ class MaskedGlm:
             reason = Text(msgid("it is no quality of a model"))
             raise AnswerInvalidError(site=site, round=self.task.max_rounds, reason=reason) from None
         return SiteQuality(site, own.rows, own.quality, own.persons)
-
-
-def _symmetric(triangle: Sequence[float], width: int) -> tuple[tuple[float, ...], ...]:
-    rows = [[0.0] * width for _ in range(width)]
-    numbers = iter(triangle)
-    for k in range(width):
-        for j in range(k, width):
-            rows[k][j] = rows[j][k] = next(numbers)
-    return tuple(map(tuple, rows))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from enum import StrEnum
 from medspace.core.engine import Unit
 from medspace.learning.glm.design import Layout
 from medspace.learning.glm.evaluation import Quality
-from medspace.learning.glm.task import Family
+from medspace.learning.glm.task import Family, Mechanism
 
 
 class Phase(StrEnum):
@@ -87,6 +87,7 @@ class NoiseSpent:
     delta: str
     unit: Unit
     rho: str
+    mechanism: Mechanism = "gradient"  # as of versions that had no other one
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """From a finished fit to what its model holds."""
 
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 
@@ -97,3 +99,13 @@ def terms(task: GlmTask, fit: Fit, layout: Layout) -> tuple[Term, ...]:
             )
         )
     return tuple(made)
+
+
+def covariance_of(triangle: Sequence[float], width: int) -> tuple[tuple[float, ...], ...]:
+    """The covariance of which this is the upper triangle, row by row."""
+    rows = [[0.0] * width for _ in range(width)]
+    numbers = iter(triangle)
+    for k in range(width):
+        for j in range(k, width):
+            rows[k][j] = rows[j][k] = next(numbers)
+    return tuple(map(tuple, rows))

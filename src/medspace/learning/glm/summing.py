@@ -53,7 +53,7 @@ class GlmSumming:
         step = Step(task, step_round, asked.name, asked.inputs)
         read = parse(task)
         if read.noise is not None:  # whoever is behind it, one person's part is bounded
-            return noisy.sums(admission, read, asked, material), max(admission.min_cohort, 1)
+            return noisy.sums(admission, read, asked, material, step_round), max(admission.min_cohort, 1)
         question, part, weighed = self._judge.judged(admission, step, material)
         check_sizes(question.task, question.parts.rows.dictionary)
         made = _moments(question.task, part) if weighed is None else _weighed(question, weighed)

@@ -22,16 +22,20 @@ from medspace.runs.errors import TaskInvalidError
 from medspace.runs.ports import SiteFaults
 
 MOST_COLUMNS = 500  # of the design matrix, with indicators and intercept
+MOST_CURVED = 100  # of them, where a total with noise has a number for each pair
 MOST_LEVELS = 100
 MOST_ROUNDS = 100
 KEPT, MOST_KEPT = 64, 1 << 16  # tasks that stay read, bytes of each
 LEAST_EPSILON, MOST_EPSILON, MOST_DELTA = 0.01, 100.0, 0.01
+MOST_PERSONS = 10**10
+MOST_MEASURING = 0.5  # of a budget, for how good the model is
 PROTECTIONS = (COORDINATOR_SEES_SUMS, MASKED_SUMS)
 HOLDOUTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 JOINED = "(joined)"  # stands for the levels of a site that too few of its persons have
 
 Family = Literal["binomial", "gaussian", "poisson"]
 Missing = Literal["indicator+mean", "drop"]
+Mechanism = Literal["gradient", "newton"]
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 Fraction = float | str
@@ -40,12 +44,16 @@ _TARGET = re.compile(r"(?P<column>[^<>=]+?)\s*(?P<comparison>>=|<=|==|>|<)\s*(?P
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The outcome: a numeric column as it is, or compared with a value; or whether a coded column has a level."""
+    """The outcome: a numeric column as it is, or compared with a value; or whether a coded column has a level.
+
+    `span` is between which numbers one that is taken as it is counts, in a task with noise.
+    """
 
     column: str
     comparison: Comparison | None = None
     value: float = 0.0
     level: str | None = None
+    span: tuple[float, float] | None = None
 
     @property
     def binary(self) -> bool:
@@ -61,9 +69,10 @@ class Target:
         """The canonical form."""
         if self.level is not None:
             return {"column": self.column, "level": self.level}
-        if self.comparison is None:
-            return {"column": self.column}
-        return {"column": self.column, "comparison": self.comparison, "value": repr(self.value)}
+        if self.comparison is not None:
+            return {"column": self.column, "comparison": self.comparison, "value": repr(self.value)}
+        said: JsonObject = {"column": self.column}
+        return said if self.span is None else said | {"range": [repr(bound) for bound in self.span]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +111,26 @@ class Feature:
 class Noise:
     """That all totals carry noise, and how much: `epsilon` at `delta` is what the task costs each holder.
 
-    `unit` is whom that protects: all rows of a patient together, or each row by itself.
+    `unit` is whom that protects: all rows of a patient together, or each row by itself. `persons` is about how many
+    patients all hospitals publish that they have; with it the better `mechanism` is chosen where the task names none
+    (`noisy.planning`). `evaluation` is the share of the budget that goes to how good the model is; 0: not measured.
     """
 
     epsilon: float
     delta: float = 1e-5
     unit: Unit = "patient"
+    persons: int | None = None
+    mechanism: Mechanism | None = None
+    evaluation: float = 0.0
 
     def document(self) -> JsonObject:
-        """The canonical form."""
-        return {"epsilon": repr(self.epsilon), "delta": repr(self.delta), "unit": self.unit}
+        """The canonical form; what is not said is left out."""
+        said: JsonObject = {"epsilon": repr(self.epsilon), "delta": repr(self.delta), "unit": self.unit}
+        if self.persons is not None:
+            said["persons"] = self.persons
+        if self.mechanism is not None:
+            said["mechanism"] = self.mechanism
+        return said if not self.evaluation else said | {"evaluation": repr(self.evaluation)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +233,7 @@ class _TargetForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     comparison: Comparison | None = None
     value: Fraction | None = None
     level: Name | None = None
+    range: tuple[Fraction, Fraction] | None = None
 
 
 class _FeatureForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -233,6 +253,9 @@ class _NoiseForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     epsilon: Fraction
     delta: Fraction = 1e-5
     unit: Unit = "patient"
+    persons: Annotated[int, msgspec.Meta(ge=1, le=MOST_PERSONS)] | None = None
+    mechanism: Mechanism | None = None
+    evaluation: Fraction = 0.0
 
 
 class _TaskForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -324,8 +347,10 @@ def _target(form: str | _TargetForm) -> Target:
         form = msgspec.convert(found.groupdict(), _TargetForm)
     if (form.comparison is None) != (form.value is None) or (form.level is not None and form.value is not None):
         raise _refuse(msgid("the target has either a comparison with a value, or a level, or neither"))
+    if form.range is not None and (form.comparison is not None or form.level is not None):
+        raise _refuse(msgid("a target of yes and no has no range"))
     value = 0.0 if form.value is None else _fraction("target", form.value, -1e12, 1e12)
-    return Target(form.column, form.comparison, value, form.level)
+    return Target(form.column, form.comparison, value, form.level, _span(form.column, form.range))
 
 
 def _feature(form: _FeatureForm) -> Feature:
@@ -333,15 +358,17 @@ def _feature(form: _FeatureForm) -> Feature:
         raise _refuse(msgid("the numeric feature {name} has no levels"), name=form.name)
     if form.kind == "coded" and (len(set(form.levels)) < max(2, len(form.levels)) or JOINED in form.levels):
         raise _refuse(msgid("the coded feature {name} needs two or more different levels"), name=form.name)
-    return Feature(form.name, tuple(form.levels), _span(form))
+    if form.kind == "coded" and form.range is not None:
+        raise _refuse(msgid("the coded feature {name} has no range"), name=form.name)
+    return Feature(form.name, tuple(form.levels), _span(form.name, form.range))
 
 
-def _span(form: _FeatureForm) -> tuple[float, float] | None:
-    if form.range is None:
+def _span(name: str, given: tuple[Fraction, Fraction] | None) -> tuple[float, float] | None:
+    if given is None:
         return None
-    low, high = (_fraction("range", bound, -1e12, 1e12) for bound in form.range)
-    if form.kind != "numeric" or not low < high:
-        raise _refuse(msgid("the range of {name} is not of two numbers, the smaller one first"), name=form.name)
+    low, high = (_fraction("range", bound, -1e12, 1e12) for bound in given)
+    if not low < high:
+        raise _refuse(msgid("the range of {name} is not of two numbers, the smaller one first"), name=name)
     return low, high
 
 
@@ -349,7 +376,9 @@ def _noise(form: _NoiseForm | None) -> Noise | None:
     if form is None:
         return None
     epsilon = _fraction("epsilon", form.epsilon, LEAST_EPSILON, MOST_EPSILON)
-    return Noise(epsilon, _fraction("delta", form.delta, 1e-15, MOST_DELTA), form.unit)
+    delta = _fraction("delta", form.delta, 1e-15, MOST_DELTA)
+    share = _fraction("evaluation", form.evaluation, 0.0, MOST_MEASURING)
+    return Noise(epsilon, delta, form.unit, form.persons, form.mechanism, share)
 
 
 def _holdout(given: Fraction) -> float:
@@ -380,14 +409,12 @@ def _check(task: GlmTask) -> None:
     if task.target.binary and task.family != "binomial":
         raise _refuse(msgid("a target of yes and no needs the family binomial"))
     if task.noise is not None:
-        _check_noise(task)
+        _check_noise(task, task.noise)
 
 
-def _check_noise(task: GlmTask) -> None:
+def _check_noise(task: GlmTask, noise: Noise) -> None:
     if task.protection != MASKED_SUMS:
         raise _refuse(msgid("noise is added in shares under masks, so it needs the protection masked-sums"))
-    if task.family != "binomial":
-        raise _refuse(msgid("a fit with noise is there for the family binomial only"))
     if not task.standardise:  # which needs the intercept
         raise _refuse(msgid("a fit with noise standardises its columns"))
     if task.min_sites < LEAST_SITES:
@@ -395,3 +422,18 @@ def _check_noise(task: GlmTask) -> None:
     missing = next((one.name for one in task.features if not one.coded and one.span is None), None)
     if missing is not None:
         raise _refuse(msgid("noise needs the range of the feature {name}, such as range = [0, 120]"), name=missing)
+    if noise.persons is not None and noise.delta * noise.persons >= 1.0:
+        raise _refuse(msgid("delta must be below one in the number of patients"))
+    _check_mechanism(task, noise)
+
+
+def _check_mechanism(task: GlmTask, noise: Noise) -> None:
+    if not task.target.binary and task.target.span is None and task.family != "binomial":
+        raise _refuse(msgid("noise needs the range of the target {name}"), name=task.target.column)
+    if task.family == "poisson" and task.target.span is not None and task.target.span[0] < 0.0:
+        raise _refuse(msgid("the range of a target that counts begins at 0 or above"))
+    if noise.mechanism == "gradient" and task.family != "binomial":
+        raise _refuse(msgid("noisy gradients are there for the family binomial only"))
+    curved = noise.mechanism == "newton" or task.family != "binomial"
+    if curved and len(task.columns) + task.intercept > MOST_CURVED:
+        raise _refuse(msgid("noisy Newton sums are there for up to {most} columns"), most=MOST_CURVED)

@@ -7,39 +7,38 @@ nothing else is used.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 import msgspec
 
 from medspace.core.canonical import JsonObject, exact
 from medspace.learning.glm.design import Layout
 from medspace.learning.glm.errors import NoiseHidesError
-from medspace.learning.glm.noisy.planning import STEPS, Plan
+from medspace.learning.glm.noisy import stepping
+from medspace.learning.glm.noisy.planning import Phase, Plan, Total
+from medspace.learning.glm.noisy.solving import logarithm
 from medspace.learning.glm.task import Feature, GlmTask
 
 STRIDE = 2.0  # of a step, in gradients per row: half of what a standardised column alone would need
 LEAST_SPREAD = 0.15  # of half a range: columns that vary less would be mostly noise
-LEAST_SHARE = 0.02  # of rows with a code, or with a gap, likewise
+LEAST_SHARE = 0.02  # of rows with a code, or with a gap, likewise; of a target's range, or of cases
+CLEAR = 2.0  # deviations of the noise
 MOST_GAPS = 0.95  # of the rows; of a column with more hardly anything is known
-
-
-class Phase(StrEnum):
-    """What the next question asks; DONE asks nothing."""
-
-    MOMENTS = "noisy-moments"
-    GRADIENT = "noisy-gradient"
-    DONE = "done"
 
 
 @dataclass(frozen=True, slots=True)
 class Stand:
-    """Where a fit with noise stands after `round` totals; `rows` is how many rows it seems to have."""
+    """Where a fit with noise stands after `round` totals; `rows` is how many rows it seems to have.
 
-    phase: Phase = Phase.MOMENTS
+    `covariance` is the upper triangle of that of the last beta, row by row; empty where it is not known.
+    `measured` is the total that says how good the model is.
+    """
+
     round: int = 0
     rows: float = 0.0
     layout: Layout | None = None
     beta: tuple[float, ...] = ()
+    covariance: tuple[float, ...] = ()
+    measured: tuple[float, ...] = ()
 
     def written(self) -> JsonObject:
         """The same as canonical JSON: fractions as text."""
@@ -52,48 +51,70 @@ def read(state: JsonObject) -> Stand:
     return msgspec.convert(state, Stand, strict=False)
 
 
-def after_moments(task: GlmTask, plan: Plan, stand: Stand, total: Sequence[int]) -> Stand:
-    """Means and deviations, and coefficients of 0.
+def follow(task: GlmTask, plan: Plan, stand: Stand, total: Sequence[int]) -> Stand:
+    """The state that the total of a question leads to.
 
     Raises:
         NoiseHidesError: the noise is as large as the number of rows.
     """
-    rows = total[0] / plan.moments.scale
+    at = plan.totals[stand.round]
+    numbers = [count / at.scale for count in total]
+    after = replace(stand, round=stand.round + 1)
+    if at.phase is Phase.MOMENTS:
+        return _after_moments(task, plan, after, numbers)
+    if at.phase is Phase.GRADIENT:
+        return _after_gradient(after, numbers)
+    if at.phase is Phase.NEWTON:
+        last = plan.phase(after.round) is not Phase.NEWTON
+        return _after_newton(task, after, at, numbers, last=last)
+    return replace(after, measured=tuple(numbers))
+
+
+def _after_moments(task: GlmTask, plan: Plan, stand: Stand, numbers: Sequence[float]) -> Stand:
+    """Means and deviations; coefficients of 0 but for the intercept, which is that of the mean target."""
+    rows = numbers[0]
     if rows < 1.0:
         raise NoiseHidesError
-    shares = [count / total[0] for count in total[1:]]  # of each number, per row
-    return replace(
-        stand,
-        phase=Phase.GRADIENT,
-        round=stand.round + 1,
-        rows=rows,
-        layout=_layout(task, shares),
-        beta=(0.0,) * plan.gradient.numbers,
-    )
+    target, *shares = (number / rows for number in numbers[1:])
+    clear = plan.mechanism == "newton"
+    layout = _layout(task, shares, max(LEAST_SHARE, CLEAR * plan.totals[0].deviation / rows) if clear else -math.inf)
+    return replace(stand, rows=rows, layout=layout, beta=(_start(task, target), *[0.0] * len(layout.kept)))
 
 
-def _layout(task: GlmTask, shares: Sequence[float]) -> Layout:
+def _start(task: GlmTask, share: float) -> float:
+    """The intercept that makes the mean target the expected one, on the scale of the fit."""
+    within = _within(share, LEAST_SHARE, 1.0 - LEAST_SHARE)
+    if task.family == "binomial":
+        return logarithm(within) - logarithm(1.0 - within)
+    low, high = task.target.span or (0.0, 1.0)
+    return logarithm(low + within * (high - low)) if task.family == "poisson" else 2.0 * within - 1.0
+
+
+def _layout(task: GlmTask, shares: Sequence[float], clear: float) -> Layout:
+    """The layout by what stands in the moments per row.
+
+    A column of codes or gaps that a smaller share than `clear` has is not kept: all but noise would be lost with it.
+    """
     values = sum(len(feature.columns) for feature in task.features)
     plain = sum(not feature.coded for feature in task.features)
     means, squares, gaps = shares[:values], iter(shares[values : values + plain]), shares[values + plain :]
     absent = [_within(gap, 0.0, MOST_GAPS) for gap in gaps] or [0.0] * len(task.features)
-    fill: list[float] = []
-    scale: list[float] = []
+    found: list[tuple[float, float, bool]] = []  # of each column: mean, deviation, whether it is kept
     for feature, gap in zip(task.features, absent, strict=True):
-        at = len(fill)
-        found = [mean / (1.0 - gap) for mean in means[at : at + len(feature.columns)]]
+        here = means[len(found) : len(found) + len(feature.columns)]
         if feature.coded:
-            chances = [_within(one, LEAST_SHARE, 1.0 - LEAST_SHARE) for one in found]
-            fill += chances
-            scale += [math.sqrt(one * (1.0 - one)) for one in chances]
+            found += [_chance(mean / (1.0 - gap), clear) for mean in here]
         else:
-            middle, spread = _unranged(feature, found[0], next(squares) / (1.0 - gap))
-            fill.append(middle)
-            scale.append(spread)
-    known = [_within(gap, LEAST_SHARE, 1.0 - LEAST_SHARE) for gap in absent] if gaps else []
-    spreads = [math.sqrt(one * (1.0 - one)) for one in known]
-    kept = tuple(range(values + len(known)))
-    return Layout(tuple(fill), kept, (*fill, *known), (*scale, *spreads))
+            found.append((*_unranged(feature, here[0] / (1.0 - gap), next(squares) / (1.0 - gap)), True))
+    fill = tuple(mean if kept else 0.0 for mean, _, kept in found)
+    found += [_chance(gap, clear) for gap in (absent if gaps else ())]
+    kept = tuple(column for column, (_, _, kept) in enumerate(found) if kept)
+    return Layout(fill, kept, tuple(found[column][0] for column in kept), tuple(found[column][1] for column in kept))
+
+
+def _chance(share: float, clear: float) -> tuple[float, float, bool]:
+    within = _within(share, LEAST_SHARE, 1.0 - LEAST_SHARE)
+    return within, math.sqrt(within * (1.0 - within)), clear <= share <= 1.0 - clear
 
 
 def _unranged(feature: Feature, mean: float, square: float) -> tuple[float, float]:
@@ -109,10 +130,13 @@ def _within(value: float, least: float, most: float) -> float:
     return min(max(value, least), most)
 
 
-def after_gradient(plan: Plan, stand: Stand, total: Sequence[int]) -> Stand:
-    """One step along it, or the last one."""
-    taken = stand.round + 1
-    per_row = [slope / plan.gradient.scale / stand.rows for slope in total]
-    beta = tuple(at + STRIDE * slope for at, slope in zip(stand.beta, per_row, strict=True))
-    phase = Phase.DONE if taken == 1 + STEPS else Phase.GRADIENT
-    return replace(stand, phase=phase, round=taken, beta=beta)
+def _after_gradient(stand: Stand, numbers: Sequence[float]) -> Stand:
+    """One step along it; every column is kept."""
+    slopes = (slope / stand.rows for slope in numbers)
+    return replace(stand, beta=tuple(at + STRIDE * slope for at, slope in zip(stand.beta, slopes, strict=True)))
+
+
+def _after_newton(task: GlmTask, stand: Stand, at: Total, numbers: Sequence[float], *, last: bool) -> Stand:
+    """One Newton step; after the last one the covariance of where it leads."""
+    made = stepping.step(task, at, numbers, stand, last=last)
+    return replace(stand, beta=made.beta, covariance=made.covariance)

@@ -1,4 +1,4 @@
-"""A logistic model with noise, as masked rounds lead it (`runs.masked.ports.Summed`)."""
+"""A model with noise, as masked rounds lead it (`runs.masked.ports.Summed`)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,11 +11,11 @@ from medspace.learning.glm.answers import question
 from medspace.learning.glm.design import Layout
 from medspace.learning.glm.model import Fit, Fitted, NoiseSpent
 from medspace.learning.glm.noisy import following
-from medspace.learning.glm.noisy.following import Phase, Stand
-from medspace.learning.glm.noisy.planning import Total, noise_of, plan
-from medspace.learning.glm.outcome import terms
+from medspace.learning.glm.noisy.measuring import quality
+from medspace.learning.glm.noisy.planning import Phase, Plan, newton_of, noise_of, plan
+from medspace.learning.glm.outcome import covariance_of, terms, uncarried
 from medspace.learning.glm.proposals import empty
-from medspace.learning.glm.task import GlmTask
+from medspace.learning.glm.task import JOINED, GlmTask
 from medspace.learning.glm.totals import MOST_ROWS, Check
 from medspace.privacy.noise.gaussian import LARGEST
 from medspace.runs.errors import RunError
@@ -24,11 +24,13 @@ from medspace.runs.ports import Result
 
 
 class _Outcome(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """What the sites hand over; fractions are text. `rows` is found with noise."""
+    """What the sites hand over; fractions are text. `rows` is found with noise; see `following.Stand`."""
 
     rows: float
     layout: Layout
     beta: list[float]
+    covariance: list[float] = []
+    measured: list[float] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,28 +39,30 @@ class NoisyGlm:
 
     task: GlmTask
 
+    @property
+    def plan(self) -> Plan:
+        """Its totals."""
+        return plan(self.task)
+
     def first(self) -> State:
         """Nothing is known yet."""
-        return Stand().written()
+        return following.Stand().written()
 
     def asked(self, state: State) -> Asked | None:
-        """Moments; then the gradient at a beta, of standardised columns."""
+        """Moments; then what stands at a beta, of standardised columns."""
         stand = following.read(state)
-        if stand.phase is Phase.DONE:
+        phase = self.plan.phase(stand.round)
+        if phase is Phase.DONE:
             return None
         if stand.layout is None:
-            return Asked(stand.phase.value, {})
-        return Asked(stand.phase.value, question(stand.beta, stand.layout))
+            return Asked(phase.value, {})
+        return Asked(phase.value, question(stand.beta, stand.layout))
 
     def shape(self, state: State) -> Shape:
         """As many integers as the total has numbers, with room for noise."""
-        total = self._total(following.read(state))
+        total = self.plan.totals[following.read(state).round]
         most = int(total.norm * total.scale) + 2  # of one person: rounding adds one half at most to each number
         return Shape(total.numbers, 0, MOST_ROWS * most + LARGEST, shares=self.task.min_sites)
-
-    def _total(self, stand: Stand) -> Total:
-        planned = plan(self.task)
-        return planned.moments if stand.phase is Phase.MOMENTS else planned.gradient
 
     def check(self, state: State, total: Sequence[int], sites: int) -> None:
         """Whether a total is of so many sites; with noise, anything within its bound can be right.
@@ -80,11 +84,9 @@ class NoisyGlm:
             ProposalInvalidError: something was proposed.
             NoiseHidesError: the noise hides how many rows there are.
         """
-        stand, planned = following.read(state), plan(self.task)
+        stand = following.read(state)
         empty(proposal, stand.round + 1)
-        if stand.phase is Phase.MOMENTS:
-            return following.after_moments(self.task, planned, stand, total).written()
-        return following.after_gradient(planned, stand, total).written()
+        return following.follow(self.task, self.plan, stand, total).written()
 
     def without(self, state: State) -> State | None:
         """What was found stands: it says as little of those who left as the budget lets it."""
@@ -101,15 +103,16 @@ class NoisyGlm:
         return None
 
     def outcome(self, state: State) -> JsonObject:
-        """Coefficients and layout.
+        """Coefficients and layout, what is known of how far they are off, and what says how good the model is.
 
         Raises:
             RunError: the fit is not done.
         """
         stand = following.read(state)
-        if stand.phase is not Phase.DONE or stand.layout is None:
+        if self.plan.phase(stand.round) is not Phase.DONE or stand.layout is None:
             raise RunError
-        said: JsonObject = exact(msgspec.to_builtins(_Outcome(stand.rows, stand.layout, [*stand.beta])))
+        made = _Outcome(stand.rows, stand.layout, [*stand.beta], [*stand.covariance], [*stand.measured])
+        said: JsonObject = exact(msgspec.to_builtins(made))
         return said
 
     def result(self, outcome: JsonObject, sites: Sequence[str], own: Mapping[str, JsonObject]) -> Result:
@@ -119,20 +122,20 @@ class NoisyGlm:
             RunError: it is no outcome of this task.
         """
         del own
-        made, noise, width = self._read(outcome), noise_of(self.task), plan(self.task).gradient.numbers
-        nothing = tuple((0.0,) * width for _ in range(width))
-        fit = Fit(layout=made.layout, beta=tuple(made.beta), covariance=nothing)
-        spent = NoiseSpent(
-            repr(noise.epsilon), repr(noise.delta), noise.unit, repr(plan(self.task).cost.total / RHO_ONE)
-        )
+        made, noise = self._read(outcome), noise_of(self.task)
+        rho = repr(self.plan.cost.total / RHO_ONE)
+        spent = NoiseSpent(repr(noise.epsilon), repr(noise.delta), noise.unit, rho, self.plan.mechanism)
+        found = terms(self.task, _fit(self.task, made), made.layout)
+        measured = quality(self.task, self.plan.totals[-1], made.measured) if made.measured else None
         fitted = Fitted(
             family=self.task.family,
-            terms=tuple(replace(term, standard_error=None) for term in terms(self.task, fit, made.layout)),
+            terms=found if made.covariance else tuple(replace(term, standard_error=None) for term in found),
             deviance="",
             sites=(),
-            pooled=None,
-            measured_on="",
+            pooled=measured,
+            measured_on="" if measured is None else _measured_on(self.task),
             persons=round(made.rows),
+            uncarried=tuple(name for name in uncarried(self.task, made.layout) if JOINED not in name),
             noise=spent,
         )
         return Result(msgspec.to_builtins(fitted), round(made.rows), tuple(sites))
@@ -142,15 +145,31 @@ class NoisyGlm:
             made = msgspec.convert(outcome, _Outcome, strict=False)
         except msgspec.ValidationError:
             raise RunError from None
-        layout, width = made.layout, plan(self.task).gradient.numbers
-        columns, values = len(self.task.columns), sum(len(feature.columns) for feature in self.task.features)
+        layout, columns, last = made.layout, len(self.task.columns), self.plan.totals[-1]
+        width, curved = 1 + len(layout.kept), self.plan.mechanism == "newton"
         fits = (
             len(made.beta) == width
-            and layout.kept == tuple(range(columns))
-            and len(layout.fill) == values
-            and len(layout.centre) == len(layout.scale) == columns
+            and len(made.covariance) in (0, curved * width * (width + 1) // 2)
+            and len(made.measured) == (last.phase is Phase.EVALUATION) * last.numbers
+            and list(layout.kept) == sorted(set(layout.kept) & set(range(columns)))
+            and len(layout.fill) == sum(len(feature.columns) for feature in self.task.features)
+            and len(layout.centre) == len(layout.scale) == len(layout.kept)
             and all(scale > 0.0 for scale in layout.scale)
         )
         if not fits:
             raise RunError
         return made
+
+
+def _fit(task: GlmTask, made: _Outcome) -> Fit:
+    """Coefficients and covariance in the unit of the target; those of gaussian were fitted over its range."""
+    sums = newton_of(task)
+    beta = [one * sums.half for one in made.beta]
+    beta[0] += sums.middle
+    width = len(beta)
+    triangle = [one * sums.half**2 for one in made.covariance] or [0.0] * (width * (width + 1) // 2)
+    return Fit(layout=made.layout, beta=tuple(beta), covariance=covariance_of(triangle, width))
+
+
+def _measured_on(task: GlmTask) -> str:
+    return "held-out rows" if task.evaluation.holdout else "training rows"

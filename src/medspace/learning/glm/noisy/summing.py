@@ -12,10 +12,11 @@ from medspace.core.usage import Admission
 from medspace.learning.glm.answers import BetaForm
 from medspace.learning.glm.design import DesignBlock, Matrix, Vector, design, first_columns, sample
 from medspace.learning.glm.errors import NothingLeftError
+from medspace.learning.glm.evaluation import scores
 from medspace.learning.glm.judging import split_key
-from medspace.learning.glm.maths import mean
-from medspace.learning.glm.noisy.following import Phase
-from medspace.learning.glm.noisy.planning import Total, noise_of, plan
+from medspace.learning.glm.maths import mean, weights_of
+from medspace.learning.glm.noisy.planning import BINS, CURVE, SLOPE, Newton, Phase, Total, newton_of, noise_of, plan
+from medspace.learning.glm.noisy.stepping import kept
 from medspace.learning.glm.ranges import check_columns, check_outcome
 from medspace.learning.glm.task import GlmTask
 from medspace.privacy.disclosure import Persons
@@ -23,7 +24,7 @@ from medspace.privacy.noise.clipping import clipped, grouped, quantised
 from medspace.runs.masked.ports import Asked
 
 
-def sums(admission: Admission, task: GlmTask, asked: Asked, rows: Material | None) -> list[int]:
+def sums(admission: Admission, task: GlmTask, asked: Asked, rows: Material | None, step_round: int) -> list[int]:
     """The site's integers for a question, without noise.
 
     Raises:
@@ -34,16 +35,33 @@ def sums(admission: Admission, task: GlmTask, asked: Asked, rows: Material | Non
     check_columns(task, rows.dictionary)
     if admission.brakes.outcomes:
         check_outcome(task, rows.dictionary)
-    planned = plan(task)
-    moments = asked.name == Phase.MOMENTS
-    total = planned.moments if moments else planned.gradient
+    total = plan(task).totals[step_round - 1]
     try:
-        part = sample(task, rows, key=split_key(admission), coarse_target=False).fitted
+        chosen = sample(task, rows, key=split_key(admission), coarse_target=False)
     except NothingLeftError:
         return [0] * total.numbers
-    values = _ranged(task, part.values)
-    made = _moments(task, values) if moments else _scores(task, values, part.target, asked)
-    return _added(made, total, _owners(task, part), averaged=moments, clip=admission.brakes.clipping)
+    part = chosen.measured if total.phase is Phase.EVALUATION else chosen.fitted
+    made = _made(task, total.phase, asked, part)
+    averaged = total.phase is not Phase.GRADIENT
+    return _added(made, total, _owners(task, part), averaged=averaged, clip=admission.brakes.clipping)
+
+
+def _made(task: GlmTask, phase: Phase, asked: Asked, part: DesignBlock) -> Matrix:
+    """What each row adds."""
+    values, target = _ranged(task, part.values), _response(task, part.target)
+    if phase is Phase.MOMENTS:
+        return _moments(task, values, target)
+    form = msgspec.convert(asked.inputs, BetaForm)
+    matrix, beta = np.zeros((len(values), len(task.columns) + 1)), np.zeros(len(task.columns) + 1)
+    places = kept(form.layout)  # a total has numbers of all columns
+    matrix[:, places], beta[places] = design(task, form.layout, values), form.beta
+    if phase is Phase.NEWTON:
+        return _newton(task, matrix, beta, target)
+    eta = _predictor(matrix, beta)
+    if phase is Phase.EVALUATION:
+        return _measured(task, beta, eta, target)
+    made: Matrix = matrix * (target - mean(task.family, eta))[:, None]
+    return made
 
 
 def _owners(task: GlmTask, part: DesignBlock) -> Persons:
@@ -61,16 +79,29 @@ def _added(made: Matrix, total: Total, owners: Persons, *, averaged: bool, clip:
 
 
 def _ranged(task: GlmTask, values: Matrix) -> Matrix:
-    """The values, numbers held to their ranges."""
+    """The values, numbers held to their ranges; a code that the task does not name is taken for no measurement."""
     made = values.copy()
     for feature, at in zip(task.features, first_columns(task), strict=True):
         if feature.span is not None:
             made[:, at] = np.clip(made[:, at], *feature.span)
+        if feature.coded:
+            last = at + len(feature.columns)
+            made[made[:, last - 1] > 0.0, at:last] = np.nan
     return made
 
 
-def _moments(task: GlmTask, values: Matrix) -> Matrix:
-    """Per row: a one, each value within its range as -1 to 1 (codes 0 or 1), squares of numbers, gaps."""
+def _response(task: GlmTask, target: Vector) -> Vector:
+    """The target as it is fitted, held to its range: 0 to 1, counts, or -1 to 1 (gaussian)."""
+    low, high = task.target.span or (0.0, 1.0)
+    held = np.clip(target, low, high)
+    if task.family != "gaussian":
+        return held
+    sums = newton_of(task)
+    return (held - sums.middle) / sums.half
+
+
+def _moments(task: GlmTask, values: Matrix, target: Vector) -> Matrix:
+    """Per row: a one, target from 0 to 1, each value within its range as -1 to 1 (codes 0 or 1), squares, gaps."""
     made = values.copy()
     starts = first_columns(task)
     plain = [at for feature, at in zip(task.features, starts, strict=True) if not feature.coded]
@@ -80,17 +111,59 @@ def _moments(task: GlmTask, values: Matrix) -> Matrix:
             made[:, at] = (made[:, at] - (low + high) / 2.0) / ((high - low) / 2.0)
     gaps = np.isnan(made[:, starts])
     made = np.nan_to_num(made, nan=0.0)
-    blocks = [np.ones((len(made), 1)), made, np.square(made[:, plain])]
+    blocks = [np.ones(len(made)), _share(task, target), made, np.square(made[:, plain])]
     return np.column_stack([*blocks, gaps] if task.missing != "drop" else blocks)
 
 
-def _scores(task: GlmTask, values: Matrix, target: Vector, asked: Asked) -> Matrix:
-    """Per row: its residual times each column of the design.
+def _share(task: GlmTask, target: Vector) -> Vector:
+    if task.family == "gaussian":
+        return (target + 1.0) / 2.0
+    low, high = task.target.span or (0.0, 1.0)
+    return (target - low) / (high - low)
 
-    A product of matrices would round a row by how many others there are: so would a person change what others add.
-    """
-    form = msgspec.convert(asked.inputs, BetaForm)
-    matrix = np.ascontiguousarray(design(task, form.layout, values))
-    eta = (matrix * np.asarray(form.beta)).sum(axis=1)
-    made: Matrix = matrix * (target - mean(task.family, eta))[:, None]
+
+def _newton(task: GlmTask, matrix: Matrix, beta: Vector, target: Vector) -> Matrix:
+    """Per row: gradient and upper triangle of the sum of pairs, at most one long together."""
+    sums = newton_of(task)
+    rows = _reached(matrix, sums.reach)
+    eta = _predictor(rows, beta)
+    mu = np.minimum(mean(task.family, eta), sums.weight) if task.family == "poisson" else mean(task.family, eta)
+    residual = np.clip((target - mu) / sums.residual, -1.0, 1.0)
+    weight = np.minimum(weights_of(task.family, eta, mu) / sums.weight, 1.0)
+    return _joined(sums, rows / sums.reach, residual, weight)
+
+
+def _joined(sums: Newton, rows: Matrix, residual: Vector, weight: Vector) -> Matrix:
+    j, k = np.triu_indices(sums.width)
+    pairs = rows[:, j] * rows[:, k] * np.where(j == k, 1.0, np.sqrt(2.0))
+    left = np.sqrt(1.0 - sums.response**2)
+    blocks = [SLOPE * left * rows * residual[:, None], CURVE * left * pairs * weight[:, None]]
+    if sums.response:
+        blocks.append((sums.response * np.square(residual))[:, None])
+    return np.column_stack(blocks)
+
+
+def _reached(matrix: Matrix, reach: float) -> Matrix:
+    """The rows, those that are longer cut to this length."""
+    lengths = np.sqrt(np.square(matrix).sum(axis=1))
+    made: Matrix = matrix * np.minimum(1.0, reach / lengths)[:, None]
     return made
+
+
+def _predictor(matrix: Matrix, beta: Vector) -> Vector:
+    """Row by row: a product of matrices rounds each by how many others there are, so a person would change them."""
+    made: Vector = (matrix * beta).sum(axis=1)
+    return made
+
+
+def _measured(task: GlmTask, beta: Vector, eta: Vector, target: Vector) -> Matrix:
+    """Per row: its bin of the predictor, among the cases or the controls; or a one and its square off the model."""
+    made = scores(task, beta, eta)
+    if task.family != "binomial":
+        sums = newton_of(task)
+        most = 2.0 if task.family == "gaussian" else sums.residual
+        missed = np.clip((target - made.mu) / most, -1.0, 1.0)
+        return np.column_stack([np.ones(len(target)), np.square(missed)])
+    place = made.places(BINS) + np.where(target > 0.5, 0, BINS)  # noqa: PLR2004
+    bins: Matrix = (place[:, None] == np.arange(2 * BINS)).astype(np.float64)
+    return bins

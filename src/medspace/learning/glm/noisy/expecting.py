@@ -1,0 +1,71 @@
+"""What to expect of a task with noise before it is asked: from its document and public sizes alone.
+
+Columns are taken for independent and of unit deviation, weights for typical ones, and an area under the curve of .8
+for the model without noise. Noise of variance t in each of d coefficients adds d t to the variance of the predictor in
+cases and in controls; where both are normal, a distance of m deviations has the area Phi(m / sqrt 2).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import sqrt
+from statistics import NormalDist
+
+from medspace.learning.glm.noisy.following import STRIDE
+from medspace.learning.glm.noisy.planning import GRADIENTS, TYPICAL, Phase, Plan, newton_of, noise_of, plan
+from medspace.learning.glm.task import MOST_EPSILON, GlmTask, Mechanism
+from medspace.privacy.errors import NoiseInvalidError
+
+EPSILONS = (0.5, 1.0, 3.0, 10.0)
+AREA = 0.8
+NORMAL = NormalDist()
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """At an epsilon: the mechanism; the standard error that noise makes in a coefficient, per deviation of its column.
+
+    `sampling` is the standard error without noise, None where nobody knows it before; so is `area_lost`, how much of
+    the area under the curve is lost. Without a mechanism, noise of that epsilon hides everything.
+    """
+
+    epsilon: float
+    mechanism: Mechanism | None = None
+    noise: float | None = None
+    sampling: float | None = None
+    area_lost: float | None = None
+
+
+def expected(task: GlmTask, persons: int) -> Sequence[Expected]:
+    """What to expect with about so many patients, at the task's own epsilon and at usual ones."""
+    noise = replace(noise_of(task), persons=persons)
+    chosen = sorted({*EPSILONS, noise.epsilon})
+    tasks = (replace(task, noise=replace(noise, epsilon=epsilon)) for epsilon in chosen if epsilon <= MOST_EPSILON)
+    return [_expected(one, persons) for one in tasks]
+
+
+def _expected(task: GlmTask, persons: int) -> Expected:
+    epsilon = noise_of(task).epsilon
+    try:
+        planned = plan(task)
+    except NoiseInvalidError:
+        return Expected(epsilon)
+    spread = sqrt(_variance(task, planned, persons))
+    half = newton_of(task).half
+    if task.family != "binomial":
+        return Expected(epsilon, planned.mechanism, spread * half)
+    width = task.intercept + len(task.columns)
+    apart = NORMAL.inv_cdf(AREA) * sqrt(2.0)
+    left = NORMAL.cdf(apart**2 / sqrt(2.0 * (apart**2 + width * spread**2)))
+    sampling = 1.0 / sqrt(persons * TYPICAL["binomial"])
+    return Expected(epsilon, planned.mechanism, spread, sampling, AREA - left)
+
+
+def _variance(task: GlmTask, planned: Plan, persons: int) -> float:
+    """That of the noise in a coefficient of a standardised column."""
+    weight = TYPICAL[task.family]
+    if planned.mechanism == "newton":
+        last = [one for one in planned.totals if one.phase is Phase.NEWTON][-1]
+        return (last.deviation * newton_of(task).slope / (persons * weight)) ** 2
+    kept = 1.0 - STRIDE * weight  # of what a step left is left by the next one
+    each = (STRIDE * planned.totals[1].deviation / persons) ** 2
+    return each * sum(kept ** (2 * step) for step in range(GRADIENTS))
