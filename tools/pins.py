@@ -24,7 +24,8 @@ SELECTIONS: Mapping[str, tuple[str, ...]] = {
     "demo": ("core", "build", "data", "demo"),
     "postgres": ("core", "build", "postgres"),
     "images": ("core", "build", "data", "images"),
-    "dev": ("core", "build", "data", "demo", "postgres", "images", "dev"),
+    "dp": ("core", "build", "dp"),
+    "dev": ("core", "build", "data", "demo", "postgres", "images", "dp", "dev"),
 }
 BUILD = "hatchling\neditables\n"  # hatchling makes an editable install with it, and says so only when it is asked to
 _SECTION = re.compile(r"^# --- (\w+)$", re.MULTILINE)
