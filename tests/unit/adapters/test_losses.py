@@ -3,16 +3,20 @@
 import math
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.stats import chi2_contingency
 
 from medspace.adapters.extras import MissingExtraError
 from medspace.adapters.losses import GaussianLosses, _epsilon, installed
+from medspace.app.compose import inside
 from medspace.core.engine import RHO_ONE
 from medspace.privacy.noise.accounting import cost, epsilon_of
-from medspace.privacy.noise.composition import PLD, LossAccountant, Spent
+from medspace.privacy.noise.composition import PLD, LossAccountant, Spent, ZcdpAccountant
 from medspace.privacy.noise.gaussian import draw, seeded
 from medspace.privacy.noise.sigma import SIGMA
 
@@ -71,6 +75,14 @@ def test_it_is_never_below_the_exact_one_and_close_to_it(rho, delta):
 def test_the_smallest_and_the_largest_amounts_are_read_as_well():
     for rho in (1, 100, RHO_ONE // 10**6, 7 * RHO_ONE):
         assert exact(rho / RHO_ONE, 1e-5) <= shown(rho, 1e-5) <= epsilon_of(rho, 1e-5)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(-9.0, 0.7).map(lambda power: 10**power), st.floats(-10.0, -1.0).map(lambda power: 10**power))
+def test_whatever_was_spent_it_is_never_below_the_exact_one(rho, delta):
+    found = ACCOUNTANT.reading(Spent(units(rho)), delta).epsilon
+    least = exact(units(rho) / RHO_ONE, delta)
+    assert least <= found <= least * (1 + CLOSE) + 1e-9
 
 
 @pytest.mark.parametrize("delta", DELTAS)
@@ -157,6 +169,15 @@ def test_our_draws_have_the_distribution_of_opendps(opendp):
 
 
 # --- without the extra ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("there", "accountant"), [(True, LossAccountant), (False, ZcdpAccountant)])
+def test_a_connector_reads_budgets_by_what_is_installed(there, accountant, monkeypatch):
+    monkeypatch.setattr(inside, "installed", lambda: there)
+    base = SimpleNamespace(
+        database=None, local=None, book=None, config=SimpleNamespace(space=SimpleNamespace(authority="did:web:x"))
+    )
+    assert isinstance(inside._budgets(base).accountant, accountant)
 
 
 def test_without_it_the_command_is_said(monkeypatch):

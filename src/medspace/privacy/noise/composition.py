@@ -18,9 +18,8 @@ sites each add discrete Gaussians of parameter sigma:
    2 rho (1 + 2**-25). More sites add more noise, and the sum modulo the ring's size hides more: both are
    post-processing.
 4. Gaussians compose, also where each is chosen by what those before have said, into the one whose mu² is the sum of
-   theirs (Dong, Roth, Su, "Gaussian differential privacy", JRSS B 2022, corollary 3.3; with amounts chosen on the
-   way and a limit on their sum, Smith, Thakurta, "Fully adaptive composition for Gaussian differential privacy",
-   2022).
+   theirs (Dong, Roth, Su, "Gaussian differential privacy", 2019, corollary 3.3; with amounts chosen on the way and a
+   limit on their sum, Smith, Thakurta, "Fully adaptive composition for Gaussian differential privacy", 2022).
 5. For fewer than 2**40 numbers in all the factors of 3 are below exp(2**-69): they move epsilon by less than the
    doubles of this module round. That noise is drawn to within 2**-149 of the distribution adds
    (1 + exp(epsilon)) 2**-109 to delta: `_SPARE` of it is set aside, and where that would not do, the epsilon of zCDP
