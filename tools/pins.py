@@ -24,7 +24,8 @@ SELECTIONS: Mapping[str, tuple[str, ...]] = {
     "demo": ("core", "build", "data", "demo"),
     "postgres": ("core", "build", "postgres"),
     "images": ("core", "build", "data", "images"),
-    "dev": ("core", "build", "data", "demo", "postgres", "images", "dev"),
+    "dp": ("core", "build", "dp"),
+    "dev": ("core", "build", "data", "demo", "postgres", "images", "dp", "dev"),
 }
 BUILD = "hatchling\neditables\n"  # hatchling makes an editable install with it, and says so only when it is asked to
 _SECTION = re.compile(r"^# --- (\w+)$", re.MULTILINE)
@@ -42,8 +43,18 @@ def sections(text: str) -> Mapping[str, Mapping[str, str]]:
 
 
 def pins(text: str) -> Mapping[str, str]:
-    """Each pin of a requirements file, with its hashes, by the name of its package."""
-    return {found["name"].lower(): found[0].rstrip(" \\\n") for found in _PIN.finditer(text)}
+    """Each pin of a requirements file, with its hashes, by the name of its package.
+
+    Raises:
+        ValueError: a package has two versions, for different Pythons: one that serves all belongs in pyproject.toml.
+    """
+    made: dict[str, str] = {}
+    for found in _PIN.finditer(text):
+        name = found["name"].lower()
+        if name in made:
+            raise ValueError(f"{name} has two versions")
+        made[name] = found[0].rstrip(" \\\n")
+    return made
 
 
 def selected(text: str, extra: str) -> str:

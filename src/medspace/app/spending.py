@@ -1,12 +1,33 @@
 """What an asset has given of its privacy budget, in words and as a picture; from what `statements` shows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from medspace.app.checks import HealthCheck
 from medspace.core.canonical import JsonObject
 from medspace.core.text import Fact, Text, msgid
 from medspace.policy.budgets import UNITS
+from medspace.privacy.noise.composition import PLD, ZCDP
 
+_GIVEN = {
+    ZCDP: msgid(
+        "{dataset} has given epsilon {spent} of the {epsilon} (delta {delta}) that it gives for {unit} until "
+        "{day}; a task of epsilon {left} would still fit."
+    ),
+    PLD: msgid(
+        "{dataset} has given epsilon {spent} (as the limit counts, {spent_zcdp}) of the {epsilon} (delta {delta}) "
+        "that it gives for {unit} until {day}; a task of epsilon {left} would still fit."
+    ),
+}
+_COUNTED = {
+    PLD: msgid(
+        "What is spent is the epsilon of all the noise together (by its privacy loss distribution), rounded up. The "
+        "limit counts in zCDP, by which it is a little more; shares and what is left go by the limit."
+    ),
+    ZCDP: msgid(
+        "What is spent is the epsilon of zCDP, rounded up: it was never more, and mostly less. A closer number for "
+        'Gaussian noise comes with: pip install "medspace[dp]"'
+    ),
+}
 BAR = 20  # places
 FULL, EMPTY = "█", "░"
 STATES = {
@@ -30,7 +51,8 @@ def budget_left(state: JsonObject) -> Text:
     """How a budget stands, in a sentence."""
     if state["state"] == "dropped":
         return Text(msgid("{dataset} has no privacy budget any more."), {"dataset": state["dataset"]})
-    facts: dict[str, Fact | Text] = {name: state[name] for name in ("dataset", "epsilon", "delta", "spent", "left")}
+    names = ("dataset", "epsilon", "delta", "spent", "spent_zcdp", "left")
+    facts: dict[str, Fact | Text] = {name: state[name] for name in names}
     facts |= {"unit": UNITS[state["unit"]], "day": state["until"][:10], "delta": f"{state['delta']:g}"}
     sentence = {
         "frozen": msgid(
@@ -38,19 +60,14 @@ def budget_left(state: JsonObject) -> Text:
             "period begins, from {day} on."
         ),
         "ended": msgid("{dataset}: the period of its privacy budget has ended, so nothing is given."),
-    }.get(
-        state["state"],
-        msgid(
-            "{dataset} has given epsilon {spent} of the {epsilon} (delta {delta}) that it gives for {unit} until "
-            "{day}; a task of epsilon {left} would still fit."
-        ),
-    )
+    }.get(state["state"], _GIVEN[state["counted"]])
     return Text(sentence, facts)
 
 
-def counted() -> Text:
-    """How the spent epsilon was worked out."""
-    return Text(msgid("Epsilon is that of zCDP, rounded up: what was spent is never more."))
+def counted(ways: Iterable[str | None]) -> Iterator[Text]:
+    """How spent epsilons were worked out, a sentence for each way; `ways` are the `counted` of what is shown."""
+    found = set(ways)
+    return (Text(sentence) for way, sentence in _COUNTED.items() if way in found)
 
 
 def uncovered(state: JsonObject) -> Text | None:

@@ -1,6 +1,8 @@
 """What an asset has given of its privacy budget, as JSON.
 
-Inside, budgets are rho of zCDP. People see epsilon at the budget's delta, rounded up: never less than was spent.
+Inside, budgets are rho of zCDP, and so are their limits. People see epsilon at the budget's delta, rounded up: never
+less than was spent. What is spent is that of the mechanisms together, where the accountant can compose them
+(`privacy.noise.composition`); a task of an epsilon takes the rho of its conversion, so what is left is told by that.
 """
 
 from datetime import datetime
@@ -11,19 +13,23 @@ from medspace.connector.usage.model import Account, BudgetLimits, Debit, DebitSt
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import instant
 from medspace.privacy.noise.accounting import epsilon_of
+from medspace.privacy.noise.composition import Accountant, Reading, Spent, ZcdpAccountant
 
 DIGITS = 4  # of an epsilon that people see
 SCALE = 10_000.0
-ZCDP = "zcdp"  # the conversion of zCDP: a little more than what a tighter one would show
+CONVERTS = ZcdpAccountant()
 
 
-def shown(account: Account, now: datetime) -> JsonObject:
+def shown(account: Account, now: datetime, accountant: Accountant = CONVERTS) -> JsonObject:
     """An account: what is allowed, spent and left; `state` is open, ended, frozen, spent or dropped.
 
     `epsilon`, `agreement` and `task` are as configured, None where the holder has taken the budget back. `counted`
-    says how the spent epsilon was worked out, `share` how much of the year is spent.
+    says how the spent epsilon was worked out ("pld" or "zcdp"), `spent_zcdp` what it is as the limit counts, `share`
+    how much of the year is spent.
     """
     limits = account.limits
+    spent = Spent(account.taken - account.other, account.other)
+    read = None if limits is None else accountant.reading(spent, limits.delta)
     return {
         "dataset": account.id,
         "state": _state(account, now),
@@ -35,10 +41,11 @@ def shown(account: Account, now: datetime) -> JsonObject:
         "delta": limits and limits.delta,
         "unit": limits and limits.unit,
         "exact": limits is None or limits.exact,
-        "spent": None if limits is None else _epsilon(account.taken, limits.delta),
+        "spent": None if read is None else _up(read),
+        "spent_zcdp": None if limits is None else _up(CONVERTS.reading(spent, limits.delta)),
         "left": None if limits is None else _left(account, limits),
         "share": None if limits is None else _share(account, limits),
-        "counted": ZCDP,
+        "counted": None if read is None else read.counted,
         "near": accounts.near(account),
         "frozen": account.frozen,
         "rho": {"year": str(limits.year) if limits else None, "taken": str(account.taken)},
@@ -55,10 +62,9 @@ def _state(account: Account, now: datetime) -> str:
     return "spent" if account.taken >= account.limits.year else "open"
 
 
-def _epsilon(rho: int, delta: float) -> float:
-    """The epsilon of a rho, with few digits, rounded up."""
-    exact = epsilon_of(rho, delta) if rho > 0 else 0.0
-    return -floor(-exact * SCALE) / SCALE
+def _up(read: Reading) -> float:
+    """An epsilon with few digits, rounded up."""
+    return -floor(-read.epsilon * SCALE) / SCALE
 
 
 def _left(account: Account, limits: BudgetLimits) -> float:
@@ -73,9 +79,12 @@ def _share(account: Account, limits: BudgetLimits) -> float:
     return round(min(account.taken / limits.year, 1.0), DIGITS)
 
 
-def debit_shown(debit: Debit, delta: float) -> JsonObject:
+def debit_shown(debit: Debit, delta: float, accountant: Accountant = CONVERTS) -> JsonObject:
     """What one use has taken, as epsilon at the budget's delta, and what of it came back."""
-    kept = debit.total - debit.refunded
+    kept, back = (
+        accountant.reading(Spent(rho) if debit.gaussian else Spent(0, rho), delta)
+        for rho in (debit.total - debit.refunded, debit.refunded)
+    )
     return {
         "use": debit.id,
         "agreement": debit.agreement,
@@ -84,8 +93,9 @@ def debit_shown(debit: Debit, delta: float) -> JsonObject:
         "time": debit.time,
         "questions": len(debit.rho),
         "asked": debit.asked,
-        "epsilon": _epsilon(kept, delta),
-        "refunded": _epsilon(debit.refunded, delta),
+        "epsilon": _up(kept),
+        "counted": kept.counted,
+        "refunded": _up(back),
         "settled": debit.state is DebitState.SETTLED,
         "rho": {"taken": str(debit.total), "refunded": str(debit.refunded)},
     }

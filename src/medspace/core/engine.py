@@ -251,12 +251,14 @@ class Cost:
     of 2^-40, rounded up. `unit` is what one holder's tables may differ in: all rows of a patient, or a single row.
     `opens` names the steps, one for each total, without which nobody can come to know it, whatever others release:
     what was not let out by them when the use is over, and its keys are gone, is given back. Where it names none,
-    every step counts as one.
+    every step counts as one. `gaussian` says that the totals are integers with the noise of `privacy.noise`, and
+    `rho` is its `accounting.cost`: what they tell together is then shown more closely (`privacy.noise.composition`).
     """
 
     rho: tuple[int, ...]
     unit: Unit = "patient"
     opens: frozenset[str] = frozenset()
+    gaussian: bool = False
 
     def __post_init__(self) -> None:
         """Raises: ValueError: it has no total, or one that costs less than nothing."""

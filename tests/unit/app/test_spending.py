@@ -8,11 +8,12 @@ import pytest
 from medspace.app.budgets import AssetBudgetError, check_delta, limits_of, offered
 from medspace.app.config import Asset, Offer, PrivacyBudget
 from medspace.app.lists import PageError, PageRequest
-from medspace.app.spending import bar, budget_checks, budget_left, uncovered
-from medspace.app.statements import debit_shown, shown
+from medspace.app.spending import bar, budget_checks, budget_left, counted, uncovered
+from medspace.app.statements import CONVERTS, debit_shown, shown
 from medspace.connector.usage.model import Account, Debit
 from medspace.core.clock import stamp
 from medspace.privacy.noise.accounting import epsilon_of, rho_of
+from medspace.privacy.noise.composition import PLD, Reading
 from tests.unit.connector.budgeted import DELTA, ONE, limits
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
@@ -52,6 +53,36 @@ def test_what_was_spent_is_rounded_up_and_what_is_left_down():
     assert states(taken=2 * ONE)["share"] == states(limits=replace(limits(), year=0))["share"] == 1.0
 
 
+class Half:
+    """Reads half of what zCDP says."""
+
+    def reading(self, spent, delta):
+        return (
+            Reading(epsilon_of(spent.gaussian, delta) / 2, PLD) if not spent.other else CONVERTS.reading(spent, delta)
+        )
+
+
+def test_what_was_spent_is_read_by_the_accountant_and_the_limit_stays_in_zcdp():
+    plain, closer = states(taken=ONE // 2), shown(replace(ACCOUNT, taken=ONE // 2), NOW, Half())
+    assert (plain["counted"], closer["counted"]) == ("zcdp", "pld")
+    assert plain["spent"] == plain["spent_zcdp"] == closer["spent_zcdp"] > closer["spent"] > 0
+    same = ("left", "share", "state", "near", "rho", "epsilon")
+    assert all(plain[name] == closer[name] for name in same)
+    other = shown(replace(ACCOUNT, taken=ONE // 2, other=1), NOW, Half())
+    assert (other["counted"], other["spent"]) == ("zcdp", plain["spent"])
+    assert shown(replace(ACCOUNT, limits=None), NOW, Half())["counted"] is None
+
+
+def test_it_is_said_how_what_was_spent_was_worked_out():
+    plain, closer = states(taken=ONE // 2), shown(replace(ACCOUNT, taken=ONE // 2), NOW, Half())
+    assert "as the limit counts" not in str(budget_left(plain))
+    assert f"epsilon {closer['spent']} (as the limit counts, {closer['spent_zcdp']})" in str(budget_left(closer))
+    (zcdp,) = counted(["zcdp", None, "zcdp"])
+    assert 'pip install "medspace[dp]"' in str(zcdp)
+    assert [str(one) != str(zcdp) for one in counted(["zcdp", "pld"])] == [True, False]
+    assert not list(counted([None]))
+
+
 def test_a_bar_shows_the_least_that_was_spent():
     assert bar(0.0) == "░" * 20 + " 0 %"
     assert bar(0.0001) == "█" + "░" * 19 + " 0 %"
@@ -72,6 +103,10 @@ def test_a_debit_says_what_came_back():
     found = debit_shown(debit, DELTA)
     assert (found["questions"], found["asked"], found["settled"]) == (2, 1, False)
     assert found["epsilon"] == found["refunded"] > 0
+    assert found["counted"] == "zcdp"
+    closer = debit_shown(debit, DELTA, Half())
+    assert (closer["counted"], closer["epsilon"] < found["epsilon"]) == ("pld", True)
+    assert debit_shown(replace(debit, gaussian=False), DELTA, Half()) == found
 
 
 def test_a_page_ends_where_a_cursor_says():

@@ -24,7 +24,7 @@ class Noisy(Engine):
     def cost(self, task: Any) -> Cost | None:
         if "rho" not in task:
             return None
-        return Cost(tuple(task["rho"]), task.get("unit", "patient"), self.opens)
+        return Cost(tuple(task["rho"]), task.get("unit", "patient"), self.opens, gaussian=task.get("gaussian", False))
 
 
 def limits(epsilon: float = 1.0, agreement: float | None = None, task: float | None = None, **more: Any) -> Any:

@@ -51,6 +51,21 @@ async def test_a_use_is_paid_for_whole_at_its_first_question_and_never_again():
     assert kinds[:3] == ["budget.set", "budget.debited", "use.admitted"]
 
 
+@pytest.mark.parametrize("gaussian", [True, False])
+async def test_what_is_not_known_to_be_gaussian_noise_is_kept_apart(gaussian):
+    """A budget in zCDP counts both alike; how closely an epsilon can be told differs."""
+    house, token = await budgeted()
+    await house.ask(token, (10, 20), task={"gaussian": gaussian})
+    account = await house.account()
+    assert (account.taken, account.other, (await house.debit()).gaussian) == (30, 0 if gaussian else 30, gaussian)
+    await house.over()  # the second total never left
+    account = await house.account()
+    assert (account.taken, account.other) == (20, 0 if gaussian else 20)
+    house.clock.advance(timedelta(days=366).total_seconds())
+    await house.database.write(lambda tx: accounts.renew(tx, house.local, account, ""))
+    assert ((await house.account()).taken, (await house.account()).other) == (0, 0)
+
+
 async def test_a_use_has_as_many_questions_as_it_pays_for_and_not_one_more():
     house, token = await budgeted()
     await house.ask(token, (10, 20))

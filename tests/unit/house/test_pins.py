@@ -40,6 +40,14 @@ def test_every_pin_has_a_hash():
     assert TEXT.count("sha256:") == len(re.findall(r"^    --hash=sha256:[0-9a-f]{64}( \\)?$", TEXT, re.MULTILINE))
 
 
+def test_a_package_with_one_version_a_python_is_not_halved():
+    """What a resolver says of two Pythons would otherwise be one line, and the other Python would have none."""
+    one = "one==2.0 ; python_full_version >= '3.12' \\\n    --hash=sha256:00\n"
+    assert list(pins.pins(one)) == ["one"]
+    with pytest.raises(ValueError, match="one has two versions"):
+        pins.pins(one + one.replace("2.0", "1.0").replace(">=", "<"))
+
+
 @pytest.mark.parametrize("extra", list(pins.SELECTIONS))
 def test_a_selection_has_all_that_its_extra_needs(extra):
     wanted = ["hatchling", "medspace" if extra == "core" else f"medspace[{extra}]"]

@@ -73,8 +73,8 @@ def _list(screen: Screen, found: Sequence[JsonObject]) -> None:
     screen.table(title, [Text(one) for one in words], [_row(screen, one) for one in found])
     for one in found:
         _more(screen, one)
-    if found:
-        screen.line(counted())
+    for said in counted(one["counted"] for one in found):
+        screen.line(said)
 
 
 def _row(screen: Screen, one: JsonObject) -> list[Json]:
@@ -107,7 +107,8 @@ def _show(screen: Screen, found: JsonObject) -> None:
     rows = [_debit(one) for one in found["debits"]]
     title = number_of(len(rows), msgid("{count} use has taken of it"), msgid("{count} uses have taken of it"))
     screen.table(title, [Text(one) for one in words], rows)
-    screen.line(counted())
+    for said in counted((found["counted"], *(one["counted"] for one in found["debits"]))):
+        screen.line(said)
 
 
 def _debit(one: JsonObject) -> list[Json]:

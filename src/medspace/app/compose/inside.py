@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from medspace.adapters.http.coordinators import HttpCoordinators
 from medspace.adapters.http.peers import DspClient, JobClient
 from medspace.adapters.keys import load_token
+from medspace.adapters.losses import GaussianLosses, installed
 from medspace.adapters.usekeys import FileUseKeys
 from medspace.app import clocks
 from medspace.app.api.counting import Counting
@@ -29,6 +30,7 @@ from medspace.app.signing import SigningKeys
 from medspace.app.sites import HandedSites, PublishedDictionaries, TransferSites
 from medspace.app.training import Training
 from medspace.app.waiting import Waiting
+from medspace.privacy.noise.composition import LossAccountant, ZcdpAccountant
 from medspace.runs.coordinating import Coordination, Handovers
 from medspace.runs.delegation import Delegation
 from medspace.runs.service import Coordinator
@@ -121,7 +123,8 @@ def _budgets(base: Base) -> Budgets:
     def ask(dids: Sequence[str]) -> Awaitable[list[clocks.Comparison]]:
         return clocks.compare(base.client, base.clock, dids)
 
-    return Budgets(base.database, base.local, base.book, base.config.space.authority, ask)
+    accountant = LossAccountant(GaussianLosses()) if installed() else ZcdpAccountant()
+    return Budgets(base.database, base.local, base.book, base.config.space.authority, ask, accountant)
 
 
 def _desk(base: Base, membership: Membership, road: Road, learning: Learning) -> Desk:

@@ -80,7 +80,7 @@ def configured(tx: Transaction) -> list[Account]:
 def renew(tx: Transaction, local: Local, account: Account, vouched: str) -> Account:
     """Begin a new period; `vouched` is the time that somebody else has signed, "" where nobody has."""
     since = max(local.now(), vouched)
-    new = replace(account, since=since, until=_year_after(since), taken=0, warned=False, frozen="")
+    new = replace(account, since=since, until=_year_after(since), taken=0, other=0, warned=False, frozen="")
     tx.replace(ACCOUNTS, account, new)
     facts: JsonObject = {"asset": account.id, "since": new.since, "until": new.until}
     record(tx, Entry("budget.renewed", local.now(), local.did, facts | ({"vouched": vouched} if vouched else {})))
@@ -139,9 +139,20 @@ def debit(tx: Transaction, did: str, asking: AdmissibleStep, cost: Cost) -> None
     if account is None:
         return
     time, opens = stamp(visit.now), tuple(sorted(cost.opens))
-    made = Debit(job.id, job.asset, job.agreement, job.user, visit.task, time, account.since, cost.rho, opens)
+    made = Debit(
+        job.id,
+        job.asset,
+        job.agreement,
+        job.user,
+        visit.task,
+        time,
+        account.since,
+        cost.rho,
+        opens,
+        gaussian=cost.gaussian,
+    )
     tx.insert(DEBITS, made)
-    tx.replace(ACCOUNTS, account, replace(account, taken=account.taken + cost.total))
+    tx.replace(ACCOUNTS, account, _with(account, made, cost.total))
     _take(tx, made, cost.total)
     facts: JsonObject = {"asset": job.asset, "agreement": job.agreement, "transfer": job.id, "user": job.user}
     facts |= {"task": visit.task, "rho": str(cost.total), "rounds": len(cost.rho)}
@@ -189,8 +200,13 @@ def settle(tx: Transaction, use: str, did: str, time: str) -> int:
 def _give_back(tx: Transaction, debited: Debit, rho: int) -> None:
     account = tx.get(ACCOUNTS, debited.asset)
     if account is not None and account.since == debited.period:
-        tx.replace(ACCOUNTS, account, replace(account, taken=account.taken - rho))
+        tx.replace(ACCOUNTS, account, _with(account, debited, -rho))
     _take(tx, debited, -rho)
+
+
+def _with(account: Account, debited: Debit, rho: int) -> Account:
+    other = account.other if debited.gaussian else account.other + rho
+    return replace(account, taken=account.taken + rho, other=other)
 
 
 def _take(tx: Transaction, debited: Debit, rho: int) -> None:

@@ -176,7 +176,8 @@ class Account:
 
     `limits` None: the holder has taken the budget back, so there is no noise to be had. `frozen` is why all of it
     counts as spent, as a code; `restored` is the checkpoint that the log fell short of then, `restored_at` when that
-    was found: agreements and debits from before have taken nobody knows how much.
+    was found: agreements and debits from before have taken nobody knows how much. `other` is what of `taken` was
+    for noise that is not known to be Gaussian (`core.engine.Cost`).
     """
 
     id: str  # the asset
@@ -188,6 +189,7 @@ class Account:
     frozen: str = ""
     restored: str = ""
     restored_at: str = ""
+    other: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +214,8 @@ class Debit:
     """What one use has taken of a privacy budget: all that it may cost, at its first question.
 
     `rho` has one number for each of its questions. `asked` are those that were put, `let_out` the totals that left,
-    as steps of the names in `opens` (of any name, where there are none).
+    as steps of the names in `opens` (of any name, where there are none). `gaussian` is what the engine says of its
+    noise; all that was debited before it was kept was so.
     """
 
     id: str  # the use
@@ -228,6 +231,7 @@ class Debit:
     let_out: int = 0
     refunded: int = 0
     state: DebitState = DebitState.OPEN
+    gaussian: bool = True
 
     @property
     def total(self) -> int:

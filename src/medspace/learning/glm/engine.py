@@ -5,6 +5,7 @@ sums of one site are still that site's own, so each question is judged first (`j
 leave in no other way (`summing`).
 """
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -100,7 +101,7 @@ class GlmEngine:
     def cost(self, task: JsonObject) -> Cost | None:
         """That of its noisy totals (`core.engine.Costing`)."""
         read = parse(task)
-        return None if read.noise is None else plan(read).cost
+        return None if read.noise is None else replace(plan(read).cost, gaussian=True)
 
     def numbers(self, task: JsonObject) -> int:
         """Coefficients and covariance of a model, or the sums of one round (`core.engine.Counting`).

@@ -4,6 +4,7 @@
     sigma         how large the noise of one site is
     gaussian      integer noise of that size, drawn exactly
     accounting    what noisy sums cost (rho of zCDP), and that as an epsilon at a delta
+    composition   what everything that was let out tells together, as closely as can be said
     budget        whether a use fits into what the holder allows
 
 Every site adds its own noise before its integers are masked, so that nobody ever sees a sum with less of it than all
