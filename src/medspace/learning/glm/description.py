@@ -32,7 +32,7 @@ def describe(result: Result, names: Mapping[str, str]) -> Description:
         facts,
         _coefficients(fitted),
         _quality_table(fitted.family, facts["quality"]),
-        (*_sentences(fitted), *_noise(fitted.noise)),
+        (*_sentences(fitted), *_noise(fitted.noise), *_left(fitted.noise, result.content)),
     )
 
 
@@ -119,6 +119,20 @@ def _noise(spent: NoiseSpent | None) -> tuple[Text, ...]:
             )
         ),
     )
+
+
+def _left(spent: NoiseSpent | None, content: JsonObject) -> tuple[Text, ...]:
+    """That hospitals left a fit with noise, which does not begin again; what sites signed says who was in what."""
+    opened = content.get("opened")
+    took = opened["outcome"]["took"] if spent is not None and opened else []
+    if not took or len(took[-1]) == len(took[0]):
+        return ()
+    facts: dict[str, Fact | Text] = {"first": len(took[0]), "last": len(took[-1])}
+    said = msgid(
+        "Hospitals left on the way: {first} were in the first total and {last} in the last. What was found with all "
+        "of them stands, the number of patients too."
+    )
+    return (Text(said, facts),)
 
 
 def _measured(one: JsonObject, name: str) -> str:
