@@ -137,7 +137,9 @@ def test_a_total_holds_the_sums_and_the_noise_of_those_in_it_and_nothing_of_who_
     found = totals(table)
     assert len(found) == TOTALS
     assert [site in one.sites for one in found].count(False) == TOTALS - question + (step != "open")
-    for record in found:
+    summed = GlmEngine().masked.task.summed(table.task)
+    for record, following in zip(found, [*(one.state for one in found[1:]), found[-1].following], strict=True):
+        assert summed.follow(record.state, record.numbers, record.proposal) == following  # nothing begins again
         sums, drawn = held(table, record)
         assert (np.array(record.numbers) == sums + np.sum(drawn, axis=0)).all()
         assert len(drawn) - 1 >= 3  # besides the one that may tell its own
@@ -179,6 +181,27 @@ def test_what_is_opened_of_who_left_opens_nothing_that_it_had_sent_before():
     assert not set(shown(after.pairs)) & set(own)
 
 
+def test_a_contribution_that_is_made_again_after_a_kill_has_other_masks_and_the_same_noise():
+    table = hospitals()
+    table.until("contribute", 2)
+    seat, (step, *_) = table.sites[FIVE[1]], table.due().values()
+
+    def unmasked_of(output):
+        masks = msgspec.msgpack.decode(output.memory, type=Remembered).masks
+        said = messages.said(output.values["signed"])
+        content = base64.b64decode(messages.read(said, messages.Contribution, seat.did).words)
+        seeds = {(seat.did, peer): seed for peer, seed in masks.pairs.items()}
+        words = RING.from_bytes(content, len(content) // RING.size)
+        return masks.own, RING.decode(unmasked(words, RING, {seat.did: masks.own}, seeds))
+
+    step = replace(step, inbox=table.mail[seat.did])
+    (one, sent), (other, again) = unmasked_of(seat.answer(step)), unmasked_of(seat.answer(step))
+    assert one != other
+    assert sent == again
+    released = seat.do(step)
+    assert seat.again(step) is released
+
+
 # --- where it ends -------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("task", [TASK, EXACT], ids=["noise that is not paid for", "no noise"])
 def test_control_a_site_that_knows_of_no_budget_signs_no_list_without_it(task):
@@ -202,6 +225,15 @@ def test_with_fewer_than_the_noise_counts_on_nothing_is_opened_and_all_is_said()
     assert "of 4 sites 3 are left, and 4 are needed" in str(refused.value.text)
     assert refused.value.next_step
     assert all(seat.at("open", 2) is None for seat in table.sites.values())
+
+
+def test_a_use_that_has_paid_for_noise_gives_no_total_without_it():
+    table = hospitals(seats=4, task=EXACT)
+    for seat in table.sites.values():
+        seat.paid = True
+    with pytest.raises(InvalidInputError, match="would carry no noise"):
+        table.to_the_end()
+    assert all(seat.at("contribute", 1) is None for seat in table.sites.values())
 
 
 def test_a_total_that_may_be_opened_has_the_noise_that_is_paid_for():
