@@ -115,7 +115,7 @@ def test_a_hospital_without_the_column_is_named_and_left_out_only_where_that_is_
         {name: value for name, value in site.items() if name != "agreement"} for site in run["sites"]
     ]
     assert run["model"]["lineage"]["missing"] == [
-        {"site": stage.nodes["narrow"].did, "round": 0, "code": "learning.column_unknown"}
+        {"site": stage.nodes["narrow"].did, "round": 0, "question": None, "code": "learning.column_unknown"}
     ]
     entry = stage.entries("user", "run.finished")[-1]["facts"]
     assert (entry["missing"], entry["reasons"]) == ([stage.nodes["narrow"].did], ["learning.column_unknown"])

@@ -61,8 +61,13 @@ def of_model(lineage: Lineage, names: Names, speak: Speak) -> list[JsonObject]:
     ]
 
 
+def lost(fault: Fault) -> JsonObject:
+    """Which site a run goes on without, since when: the round, and under masks the question (None: before any)."""
+    return {"site": fault.site, "round": fault.round, "question": fault.question or None, "code": fault.code}
+
+
 def _site(site: str, names: Names, status: str) -> JsonObject:
-    nothing = {"code": None, "sentence": None, "next_step": None, "round": None}
+    nothing = {"code": None, "sentence": None, "next_step": None, "round": None, "question": None}
     nothing |= {"seconds_left": None, "percent": None}
     return {"site": site, "name": names.get(site, site), "status": status, **nothing}
 
@@ -76,6 +81,7 @@ def _standing(fault: Fault | None, speak: Speak) -> JsonObject:
         "sentence": fault.reason.render(speak),
         "next_step": _advice(fault, speak),
         "round": fault.round,
+        "question": fault.question or None,
     }
 
 

@@ -232,10 +232,7 @@ def run(
         "user": {"did": record.user, "name": names.get(record.user, record.user)} if record.user else None,
         "coordinator": coordinator,
         "sites": sites,
-        "faults": [
-            {"site": fault.site, "round": fault.round, "code": fault.code, "sentence": fault.text.render(speak)}
-            for fault in record.faults
-        ],
+        "faults": [attendance.lost(fault) | {"sentence": fault.text.render(speak)} for fault in record.faults],
         "problem": attendance.problem(record, names, speak),
         "seconds": made.seconds if made else None,
         "model": model(made, describe, names, speak) if made else None,
@@ -267,7 +264,7 @@ def model(record: Model, describe: Describe, names: Mapping[str, str], speak: Sp
             "agreements": list(lineage.agreements),
             "sites": list(lineage.sites),
             "asked": list(lineage.asked or lineage.sites),
-            "missing": [{"site": f.site, "round": f.round, "code": f.code} for f in lineage.missing],
+            "missing": [attendance.lost(fault) for fault in lineage.missing],
             "protection": lineage.protection,
             "coordinator": lineage.coordinator or None,
             "rounds": [

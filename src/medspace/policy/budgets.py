@@ -41,9 +41,14 @@ class NoiseTerms:
             lines.append(Text(_TOGETHER[self.unit], {"epsilon": self.epsilon, "delta": self.delta}))
         if self.per_task is not None:
             lines.append(Text(_TASK[self.unit], {"epsilon": self.per_task, "delta": self.delta}))
+        lines.append(Text(_DEPARTURE))
         return lines
 
 
+_DEPARTURE = msgid(
+    "A run may go on without this holder where enough others are left: what answers with it and answers without it "
+    "tell together is held to the same."
+)
 _TOGETHER: Mapping[str, str] = {
     PATIENT: msgid(
         "Together they are held to epsilon {epsilon} (delta {delta}) for each patient of this holder; with k holders "

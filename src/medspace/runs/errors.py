@@ -176,7 +176,7 @@ class DepartureError(RunError):
     )
     next_step = msgid(
         "Train again when it is back. --without-missing goes on only without hospitals whose contracts list "
-        "run.departure among their outputs."
+        "run.departure among their outputs; where a privacy budget pays for noise in the task, without any of them."
     )
     exit_code = RefusedError.exit_code
 

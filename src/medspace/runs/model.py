@@ -36,8 +36,9 @@ class Seat:
 class Fault:
     """Why a site's answers are not used: in which round, with the code of the error and its sentence.
 
-    `code` is the site's own where it told one. `cause` is the sentence without the site and `next_step` what to do;
-    `away` says that it did not answer, rather than that it said no.
+    `question` is the task's question that was being answered, where one takes several rounds; 0 before the first, and
+    where each round is one. `code` is the site's own where it told one. `cause` is the sentence without the site and
+    `next_step` what to do; `away` says that it did not answer, rather than that it said no.
     """
 
     site: str
@@ -48,6 +49,7 @@ class Fault:
     cause: str = ""
     next_step: str = ""
     away: bool = False
+    question: int = 0
 
     @property
     def text(self) -> Text:

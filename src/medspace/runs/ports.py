@@ -189,13 +189,15 @@ class Demands:
     """What a task demands of the sites: how many, how many persons behind each answer, and what if one fails.
 
     `site_faults`: "fail" ends the run with the reason of the site, "exclude" goes on without it. `protection` is what
-    the engines of the sites give the task, as policies name it.
+    the engines of the sites give the task, as policies name it. `bounded`: every total carries noise that each site
+    pays for from a privacy budget, so under masks too the run may go on without any of them.
     """
 
     min_sites: int = 1
     min_cohort: int = 1
     site_faults: SiteFaults = "fail"
     protection: str = COORDINATOR_SEES_SUMS
+    bounded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

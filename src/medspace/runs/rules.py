@@ -111,7 +111,7 @@ def check_attendance(demands: Demands, run: Run) -> None:
         TooFewSitesError: fewer are left than needed.
         TooFewAskedError: fewer were asked than needed; TooFewMaskedError: than masks take.
     """
-    bound = bound_to_stay(run)
+    bound = bound_to_stay(demands, run)
     refusals = [fault for fault in run.faults if not fault.away]
     asked_to_end = bool(run.faults) and demands.site_faults == "fail"
     if bound and not (asked_to_end and refusals):
@@ -139,9 +139,12 @@ def _check_masks(demands: Demands, run: Run, seats: Sequence[Seat]) -> None:
     raise TooFewMaskedError(asked=len(run.seats), needed=hidden + others, hidden=hidden, others=others)
 
 
-def bound_to_stay(run: Run) -> tuple[str, ...]:
-    """The sites that went missing once sums were masked with theirs, against what their own contracts say."""
-    if run.protection not in MASKED:
+def bound_to_stay(demands: Demands, run: Run) -> tuple[str, ...]:
+    """The sites that went missing once sums were masked with theirs, against what their own contracts say.
+
+    Of totals with noise no contract has to say it: what their difference tells is paid for. The sites see to it.
+    """
+    if run.protection not in MASKED or demands.bounded:
         return ()
     # A seat that is lost before the first round is in no manifest that anything was asked under.
     return tuple(fault.site for fault in run.faults if fault.round and fault.site not in run.leaving)
@@ -194,6 +197,11 @@ def fault(seat: Seat, round_number: int, error: SiteError) -> Fault:
         next_step="{advice}" if advice else error.next_step,
         away=isinstance(error, SiteAwayError),
     )
+
+
+def lost(run: Run, faults: Sequence[Fault]) -> Run:
+    """The run without those sites, each lost during the question that the run is in."""
+    return replace(run, faults=run.faults + tuple(replace(one, question=run.asked) for one in faults))
 
 
 def failure(error: RunError, faults: Sequence[Fault] = ()) -> Failure:

@@ -393,7 +393,7 @@ class Coordinator:
     ) -> tuple[Run, Checkpoint]:
         """Keep who is missing, and go on if that is allowed."""
         if faults:
-            after = replace(run, faults=run.faults + tuple(faults))
+            after = rules.lost(run, faults)
             run, saved = await self._keep(run, after, saved, procedure.without(saved.state), None)
         rules.check_attendance(rules.allowed(procedure.demands, run), run)
         return run, saved
@@ -414,7 +414,7 @@ class Coordinator:
                 self.progress(Progress("answered", run.id, number, name, seat.site, position + 1, len(seats)))
 
         await self._ask(placed, run, saved, asked, take, uses)
-        after = replace(run, round=number, faults=run.faults + tuple(tallying.faults), asked=_asked(procedure, saved))
+        after = rules.lost(replace(run, round=number, asked=_asked(procedure, saved)), tallying.faults)
         failed: RunError | None = None
         state = saved.state
         try:

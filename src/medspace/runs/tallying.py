@@ -27,8 +27,10 @@ class Asked:
 
     @property
     def step(self) -> str:
-        """The name of the round: that of its steps, in the order of the seats."""
-        return "+".join(dict.fromkeys(self.of(seat.site).step for seat in self.seats))
+        """The name of the round: that of its steps, in the order of the seats; also where those are gone."""
+        everybody = [self._questions] if isinstance(self._questions, Question) else self._questions.values()
+        asked = [self.of(seat.site) for seat in self.seats] or everybody
+        return "+".join(dict.fromkeys(question.step for question in asked))
 
     @property
     def parts(self) -> tuple[str, ...]:

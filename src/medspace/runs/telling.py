@@ -31,12 +31,13 @@ class ToldFault(msgspec.Struct, frozen=True):
     reason: str
     advice: str
     away: bool = False
+    question: Annotated[int, msgspec.Meta(ge=0, le=MOST_ROUNDS)] = 0
 
     @property
     def record(self) -> Fault:
         """As it is kept: its words are no sentences of ours."""
         facts = {"words": _words(self.sentence), "reason": _words(self.reason), "advice": _words(self.advice)}
-        return Fault(self.site, self.round, self.code, WORDS, facts, "{reason}", ADVICE, self.away)
+        return Fault(self.site, self.round, self.code, WORDS, facts, "{reason}", ADVICE, self.away, self.question)
 
 
 class ToldFailure(msgspec.Struct, frozen=True):
@@ -98,7 +99,7 @@ def tell(run: Run, model: Model | None) -> Told:
 
 def _fault(fault: Fault) -> ToldFault:
     sentence, reason, advice = (_words(str(text)) for text in (fault.text, fault.reason, fault.advice))
-    return ToldFault(fault.site, fault.round, fault.code, sentence, reason, advice, fault.away)
+    return ToldFault(fault.site, fault.round, fault.code, sentence, reason, advice, fault.away, fault.question)
 
 
 def _failure(failure: Failure) -> ToldFailure:

@@ -170,7 +170,16 @@ def test_a_delta_must_not_allow_to_tell_everything_of_one():
     with pytest.raises(AssetBudgetError):
         check_delta("hearts", made, 101)
     for wrong in (
+        {"epsilon": float("nan")},
+        {"epsilon": -1.0},
+        {"epsilon": 0.0},
+        {"epsilon": 1e9},
+        {"epsilon": float("inf")},
+        {"epsilon": 1.0, "agreement": -0.5},
+        {"epsilon": 1.0, "task": 1e300},
         {"epsilon": 1.0, "task": float("nan")},
+        {"epsilon": 1.0, "delta": 1.0},
+        {"epsilon": 1.0, "delta": float("nan")},
         {"epsilon": 1.0, "delta": 0.0},
         {"epsilon": 1.0, "warn": 2.0},
     ):

@@ -116,6 +116,17 @@ async def test_the_same_question_of_another_use_is_answered_with_the_same_noise_
     assert ((await house.account()).taken, await house.debit(JOB_2)) == (ONE, None)
 
 
+async def test_a_step_that_is_asked_again_gets_the_very_bytes_that_left_and_costs_nothing():
+    house, token = await budgeted()
+    sent = await house.ask(token, (10, 20))
+    house.build()  # as after a kill between the release and its arrival
+    house.engine.asked.clear()
+    again = await house.ask(token, (10, 20))
+    assert (again.id, again.digest, house.engine.asked) == (sent.id, sent.digest, [])
+    debit = await house.debit()
+    assert ((await house.account()).taken, debit.asked, debit.let_out) == (30, 1, 1)
+
+
 async def test_what_was_thought_to_be_known_is_paid_for_once_the_rows_show_that_it_is_new():
     house, token = await budgeted()
     await house.ask(token, (10,))
@@ -371,6 +382,18 @@ async def test_the_end_of_a_period_alone_renews_nothing_and_ends_no_use_that_has
     assert (renewed.taken, renewed.since) == (0, house.local.now())
     assert (await house.log())[-1].kind == "budget.renewed"
     assert await house.agreed() == 20  # an agreement's own is for all its time
+
+
+async def test_a_use_that_is_paid_for_goes_on_in_the_year_after_and_takes_nothing_of_it():
+    house, token = await budgeted(until=None)
+    await house.ask(token, (10, 10, 10))
+    house.clock.advance(timedelta(days=365).total_seconds())
+    account = await house.account()
+    await house.database.write(lambda tx: accounts.renew(tx, house.local, account, ""))
+    await house.ask(token, (10, 10, 10), round=2)
+    assert ((await house.account()).taken, (await house.debit()).asked, await house.agreed()) == (0, 2, 30)
+    await house.over()  # what it never let out belongs to the year before
+    assert ((await house.account()).taken, (await house.debit()).refunded, await house.agreed()) == (0, 10, 20)
 
 
 async def test_limits_that_change_count_from_the_next_use_on():

@@ -14,6 +14,10 @@ TOGETHER = (
     "Together they are held to epsilon 1 (delta 0.00001) for each patient of this holder; with k holders that a "
     "patient is known to, k times as much."
 )
+DEPARTURE = (
+    "A run may go on without this holder where enough others are left: what answers with it and answers without it "
+    "tell together is held to the same."
+)
 
 
 def built(**terms):
@@ -35,14 +39,16 @@ def test_an_epsilon_is_written_with_the_delta_that_it_is_read_at():
 
 
 def test_the_contract_says_what_the_noise_holds_all_answers_to():
-    assert lines(epsilon=1.0)[1:4] == [
+    assert lines(epsilon=1.0)[1:5] == [
         "All answers under this contract carry noise.",
         TOGETHER,
+        DEPARTURE,
         "You may not download the data.",
     ]
-    assert lines(epsilon_per_task=0.1, unit="event")[1:3] == [
+    assert lines(epsilon_per_task=0.1, unit="event")[1:4] == [
         "All answers under this contract carry noise.",
         "The answers to one task are held to epsilon 0.1 (delta 0.00001) for each single row.",
+        DEPARTURE,
     ]
     both = lines(epsilon=2, epsilon_per_task=1)
     assert len(both) == len(lines(epsilon=2)) + 1

@@ -452,6 +452,16 @@ def test_under_masks_the_contract_of_a_site_that_is_missing_decides(says, away):
         assert dict(caught.value.facts) == {"bound": places[0].site}
         assert rules.failure(caught.value, run.faults).by_sites
 
+    paid = replace(demands, bounded=True)  # with noise: what a departure tells is paid for
+    if says == "exclude":
+        rules.check_attendance(paid, run)
+        few = replace(run, seats=run.seats[:4])
+        with pytest.raises(TooFewSitesError):
+            rules.check_attendance(paid, few)
+    else:
+        with pytest.raises(RunError, match="It is away"):
+            rules.check_attendance(paid, run)
+
     let = replace(run, leaving=(places[0].site,))
     if says == "exclude":
         rules.check_attendance(demands, let)

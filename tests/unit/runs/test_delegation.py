@@ -12,6 +12,7 @@ import pytest
 from medspace.adapters.memory import ManualClock, MemoryDatabase, MemoryUseKeys, SeededRandomness
 from medspace.core.text import Text
 from medspace.ledger.model import decode
+from medspace.runs import rules
 from medspace.runs.asking import Patience
 from medspace.runs.coordinating import MOST_LED, STALE, Coordination, Handovers
 from medspace.runs.delegation import Delegation
@@ -26,7 +27,7 @@ from medspace.runs.errors import (
 )
 from medspace.runs.handover import Mandate, Place, packed, unpacked
 from medspace.runs.model import HANDOVERS, RUNS, Fault, RunState
-from medspace.runs.telling import Told, tell
+from medspace.runs.telling import Told, heard, tell
 from tests.runs import Everybody, manifest_of, signed, signer_of
 from tests.unit.learning.simulated import SimulatedSites, coordinator, did, seats
 from tests.unit.runs.test_coordinator import TABLES, task
@@ -330,6 +331,14 @@ async def test_what_is_said_of_strangers_is_not_heard():
 
     pair.way.changes = changed
     assert (await pair.train()).faults == ()
+
+
+async def test_during_which_question_a_site_was_lost_is_heard_as_it_was_told():
+    pair = Pair()
+    run, _ = pair.leader.drawn(task(), seats(TABLES))
+    lost = rules.lost(replace(run, asked=3), [Fault(run.seats[0].site, 11, "x.y", "No.", away=True)])
+    (found,) = heard(run, tell(lost, None)).faults
+    assert (found.site, found.round, found.question, found.away) == (run.seats[0].site, 11, 3, True)
 
 
 async def test_cancelled_here_it_is_cancelled_there():

@@ -193,6 +193,30 @@ async def test_the_log_notes_the_question_of_each_seat():
     assert first["manifest"] == second["manifest"] == manifests.named(run.manifest)
 
 
+async def test_a_round_whose_seat_is_gone_before_it_is_asked_is_noted_by_its_name():
+    class Turn(EachItsOwn):
+        demands = Demands(min_sites=2, site_faults="exclude")
+
+        def questions(self, state, number):
+            return [{B: Question("propose", "own.value")}, None][state["round"]]
+
+    class Gone(Post):
+        async def begin(self, run, agreement, kind):
+            if B in agreement:
+                raise SiteRefusedError(site=B, reason="no")
+            return await super().begin(run, agreement, kind)
+
+    database = MemoryDatabase()
+    algorithm = EachItsOwnAlgorithm()
+    algorithm.prepare = lambda document: Turn(dict(document))
+    leader = Coordinator(database, Gone(), ManualClock(), SeededRandomness(), "did:web:u", SIGNER, (algorithm,))
+    run = await leader.train({"task": "own"}, seats(SITES))
+    assert (run.state, [fault.site for fault in run.faults]) == (RunState.FINISHED, [B])
+    log = [decode(raw) for raw in await database.read(lambda tx: tx.log.entries(0, tx.log.size()))]
+    (noted,) = (entry.facts for entry in log if entry.kind == "run.round")
+    assert (noted["step"], noted["answers"]) == ("propose", [])
+
+
 async def test_mail_waits_with_the_checkpoint():
     database = MemoryDatabase()
     _, run = await led(Post(values={A: 1}), database)

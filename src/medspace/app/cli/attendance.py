@@ -5,11 +5,13 @@ from collections.abc import Iterator, Sequence
 from medspace.core.canonical import JsonObject
 from medspace.core.text import Fact, Text, counted, msgid
 
-MISSING = frozenset({"refused", "away", "waited_for"})
+LOST = frozenset({"refused", "away"})
+MISSING = LOST | {"waited_for"}
 _SENTENCES = {
     "waited_for": msgid("  - waiting for {name}, {seconds_left} s left: {sentence}"),
     "refused": msgid("  - {name} did not take part ({code}): {sentence}"),
     "away": msgid("  - {name} did not take part ({code}): {sentence}"),
+    "left": msgid("  - {name} left during question {question} ({code}): {sentence}"),
     "took_part": msgid("  - {name} left in round {round}, before the model was measured ({code}): {sentence}"),
 }
 
@@ -44,5 +46,7 @@ def slowest(sites: Sequence[JsonObject]) -> Text | None:
 
 def standing(site: JsonObject) -> Text:
     """Why one hospital is missing, or that it left early."""
-    named = ("name", "code", "sentence", "round", "seconds_left")
-    return Text(_SENTENCES[site["status"]], {name: str(site[name]) for name in named})
+    named = ("name", "code", "sentence", "round", "question", "seconds_left")
+    left = site["status"] in LOST and site.get("question") is not None
+    said = _SENTENCES["left" if left else site["status"]]
+    return Text(said, {name: str(site.get(name)) for name in named})

@@ -36,7 +36,7 @@ def describe(result: Result, names: Mapping[str, str]) -> Description:
         facts,
         _coefficients(fitted),
         _quality_table(fitted.family, facts["quality"]),
-        (*_sentences(fitted), *_noise(fitted)),
+        (*_sentences(fitted), *_noise(fitted), *_left(fitted.noise, result.content)),
     )
 
 
@@ -130,7 +130,21 @@ def _meant(fitted: Fitted, spent: NoiseSpent) -> Iterator[str]:
     if fitted.pooled is None:
         yield msgid("Quality is not known: it would cost a share of the budget (`evaluation` of the noise).")
     elif fitted.pooled.auc is not None:
-        yield msgid("Quality is from noisy counts; the AUC with the 95 % interval of their noise.")
+        yield msgid("Quality is from noisy counts; the AUC is told with the interval that holds it in 95 of 100 cases.")
+
+
+def _left(spent: NoiseSpent | None, content: JsonObject) -> tuple[Text, ...]:
+    """That hospitals left a fit with noise, which does not begin again; what sites signed says who was in what."""
+    opened = content.get("opened")
+    took = opened["outcome"]["took"] if spent is not None and opened else []
+    if not took or len(took[-1]) == len(took[0]):
+        return ()
+    facts: dict[str, Fact | Text] = {"first": len(took[0]), "last": len(took[-1])}
+    said = msgid(
+        "Hospitals left on the way: {first} were in the first total and {last} in the last. What was found with all "
+        "of them stands, the number of patients too."
+    )
+    return (Text(said, facts),)
 
 
 def _measured(one: JsonObject, name: str) -> str:

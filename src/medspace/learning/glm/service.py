@@ -30,7 +30,8 @@ class GlmProcedure:
     def demands(self) -> Demands:
         """What the task demands of the sites."""
         task = self.task
-        return Demands(task.min_sites, task.min_cohort, task.site_faults, task.protection)
+        noisy = task.noise is not None
+        return Demands(task.min_sites, task.min_cohort, task.site_faults, task.protection, bounded=noisy)
 
     @property
     def needs(self) -> tuple[Need, ...]:

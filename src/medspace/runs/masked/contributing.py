@@ -45,6 +45,7 @@ class Contributing(Sitting):
     def vector(self, asked: Asked, shape: Shape, masks: Masks, memory: Remembered) -> tuple[Vector, int]:
         """The site's sums under their masks, and the persons behind them."""
         me, seats = self.keys.holder, len(self.keys.seats)
+        self._check_noise(shape)
         if isinstance(self.summed, SummedParts):
             part, persons = self._summed_in_parts(asked, shape, masks, memory.question)
             return Vector(vectors.named(part), part=part), persons
@@ -79,6 +80,17 @@ class Contributing(Sitting):
         if len(numbers) != shape.count or not fixed.in_range(numbers, shape.largest, 1):
             raise InvalidInputError(reason=Text(msgid("a sum is larger than the ranges of the columns allow")))
         return numbers, persons
+
+    def _check_noise(self, shape: Shape) -> None:
+        """That no total goes without the noise that lets a budget bound it, and any site leave.
+
+        Raises:
+            InvalidInputError: this one would.
+        """
+        drawn = shape.shares > 0 and not isinstance(self.summed, SummedParts)
+        if not drawn and (self.admission.noisy or shape.shares):
+            sentence = msgid("its total would carry no noise, and a privacy budget pays for noise in each")
+            raise InvalidInputError(reason=Text(sentence))
 
     def _with_noise(self, numbers: list[int], shape: Shape, memory: Remembered) -> list[int]:
         """The site's share of the noise on top; the rest is added by others, of whom some may tell theirs.

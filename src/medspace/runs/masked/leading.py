@@ -51,6 +51,7 @@ class Carried(msgspec.Struct, frozen=True):
     beside: tuple[str, int] | None = None  # what each site is brought: the vectors one after the other, or their sum
     contributions: dict[str, str] = {}  # the signed texts of a question, for as long as its list is not signed by all
     proposer: str = ""
+    openers: tuple[str, ...] = ()  # those who have opened and have not been asked to propose, while one of them is
     objective: float | None = None
     answers: dict[str, JsonObject] = {}  # at the end
 
@@ -313,12 +314,13 @@ class Gathered:
         """All have opened, each for the others."""
         due = str(self._same("proposer"))
         chosen = due if due in self.said else min(self.said)
-        return msgspec.structs.replace(self.before, next=PROPOSE, texts={}, proposer=chosen)
+        others = tuple(sorted(self.said.keys() - {chosen}))
+        return msgspec.structs.replace(self.before, next=PROPOSE, texts={}, proposer=chosen, openers=others)
 
     def following(self) -> Carried:
         """The next question is known among the sites, or there is none."""
         if not self.said:  # it is gone: another one's turn
-            raise AnswersInvalidError(round=self.number, reason=Text(msgid("the site that was to propose is gone")))
+            return self._another()
         (said,) = self.said.values()
         if said["ended"]:
             raise _named(str(said.get("code")), said.get("facts"))
@@ -326,7 +328,14 @@ class Gathered:
         question = self.before.question + (step == CONTRIBUTE)
         objective = said.get("objective")
         reached = float(objective) if objective else self.before.objective
-        return msgspec.structs.replace(self.before, next=step, question=question, objective=reached)
+        return msgspec.structs.replace(self.before, next=step, question=question, objective=reached, openers=())
+
+    def _another(self) -> Carried:
+        """Who proposes in the place of one that is gone; that one has opened, so the others can do without it."""
+        if not self.before.openers:
+            raise AnswersInvalidError(round=self.number, reason=Text(msgid("the site that was to propose is gone")))
+        chosen, *others = self.before.openers
+        return msgspec.structs.replace(self.before, proposer=chosen, openers=tuple(others))
 
     def done(self) -> Carried:
         """All have said what came of it."""

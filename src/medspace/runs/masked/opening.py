@@ -31,7 +31,7 @@ PART = "sum"  # a question has one masked vector
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The seats of a run, sorted; the one at which this site sits; the digest of the manifest."""
+    """The seats of a run, sorted; the one at which this site sits; the digest of the manifest; who may leave."""
 
     seats: tuple[str, ...]
     me: str
@@ -60,7 +60,7 @@ def check_survivors(table: Table, contributions: Mapping[str, Contribution]) -> 
     """Who is lost, if a total of the others may be opened.
 
     Raises:
-        SurvivorsError: it may not: too few are left, or one is lost whose own terms do not let the run go on.
+        SurvivorsError: it may not: too few are left, or one is lost that the run may not go on without.
     """
     lost = tuple(site for site in table.seats if site not in contributions)
     if len(contributions) + len(lost) != len(table.seats) or table.me not in contributions:

@@ -334,7 +334,7 @@ class _Sitting(Contributing):
         """Whose turn it is to propose; another one's where that one may leave, since every site checks it."""
         due = messages.proposer(self.keys.terms.manifest, question, list(known.survivors))
         other = messages.carried(self.step.inputs).proposer
-        return other if other in known.survivors and due in self.keys.terms.leaving else due
+        return other if other in known.survivors and due in self.leaving else due
 
     # --- the total --------------------------------------------------------------------------------------------------
     def _advanced(self, memory: Remembered) -> _Advanced:

@@ -65,7 +65,16 @@ class Sitting:
         keys, terms = self.keys, self.keys.terms
         thresholds = Thresholds.for_seats(len(keys.seats), terms.colluders, max(terms.min_sites, LEAST_SITES))
         thresholds.check()
-        return Table(keys.seats, keys.holder, terms.manifest, thresholds, terms.leaving)
+        return Table(keys.seats, keys.holder, terms.manifest, thresholds, self.leaving)
+
+    @property
+    def leaving(self) -> frozenset[str]:
+        """The seats that the run may go on without.
+
+        Of exact sums those whose own terms say so. What noisy totals tell by their difference each site has paid for
+        before it contributed, so any of them may leave; whether totals are such, a site knows of its task by itself.
+        """
+        return frozenset(self.keys.seats) if self.admission.bounded else self.keys.terms.leaving
 
     @property
     def peers(self) -> tuple[str, ...]:

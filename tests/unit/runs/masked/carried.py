@@ -21,6 +21,7 @@ class WithParts(Seated):
     store: Any = None
     rows: Any = None
     protection: str = MASKED_WEIGHTS
+    noisy: bool = False
 
     @property
     def keeping(self) -> Keeping:
@@ -33,7 +34,8 @@ class WithParts(Seated):
 
     def answer(self, step: Step) -> Output:
         """Do a step."""
-        admission = replace(ADMISSION, holder=self.did, listed=self.listed, protection=self.protection)
+        terms = {"listed": self.listed, "protection": self.protection, "noisy": self.noisy}
+        admission = replace(ADMISSION, holder=self.did, **terms)
         return self.engine.answer(admission, step, self.workplace())
 
 

@@ -21,6 +21,7 @@ from medspace.runs.masked.vectors import MEDIA_TYPE
 from tests.e2e.house.big_vector import (
     AVERAGING,
     FRACTION,
+    Averaging,
     AveragingAlgorithm,
     AveragingTask,
     moved,
@@ -240,6 +241,17 @@ def test_a_site_adds_up_nothing_large_under_a_protection_that_promises_more(tmp_
         carrying.to_the_end()
     for seat in carrying.sites.values():
         assert not any(step.name == "contribute" for step, _ in seat.said)
+
+
+@pytest.mark.parametrize(("shares", "noisy"), [(3, False), (0, True), (3, True)])
+def test_what_is_to_carry_noise_is_not_added_up_without_it(tmp_path, monkeypatch, shares, noisy):
+    plain = Averaging.shape
+    monkeypatch.setattr(Averaging, "shape", lambda self, state: replace(plain(self, state), shares=shares))
+    carrying = around(tmp_path)
+    for seat in carrying.sites.values():
+        seat.noisy = noisy
+    with pytest.raises(InvalidInputError, match="would carry no noise"):
+        carrying.to_the_end()
 
 
 # --- what has no place ----------------------------------------------------------------------------------------------

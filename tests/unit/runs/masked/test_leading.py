@@ -9,7 +9,7 @@ from medspace.runs.masked.errors import ProposalInvalidError, TotalInvalidError
 from medspace.runs.masked.leading import Kinds, MaskedProcedure
 from medspace.runs.masked.site import AGREED_TO, CONTRIBUTED, ENDED, OPENED, SHARED
 from medspace.runs.model import Seat
-from medspace.runs.ports import Answer, Demands
+from medspace.runs.ports import Answer, Demands, Question
 from medspace.runs.tallying import Asked, Tallying
 from tests.masked import Coordinated, Toy, at, names
 
@@ -134,6 +134,22 @@ def test_an_outcome_that_differs_ends_the_run():
         gathering.add(Answer(site, "urn:r", 1, "toy.model", values, 4, DIGEST), 1)
     with pytest.raises(AnswersInvalidError):
         gathering.state(lost=False)
+
+
+def test_another_site_that_has_opened_proposes_in_the_place_of_one_that_is_gone():
+    table = at("propose")
+    due, others = table.state["proposer"], []
+    for _ in SITES[1:]:
+        table.state = PROCEDURE.gathering(table.state, 1).state(lost=True)
+        others.append(table.state["proposer"])
+    assert others == [site for site in SITES if site != due]
+    with pytest.raises(AnswersInvalidError):
+        PROCEDURE.gathering(table.state, 1).state(lost=True)
+
+
+def test_a_round_that_nobody_is_left_to_be_asked_in_has_its_name_all_the_same():
+    assert Asked({SITES[0]: Question("propose", "toy.progress")}, ()).step == "propose"
+    assert Asked(Question("open", "masked.opening"), ()).step == "open"
 
 
 def test_a_run_whose_proposer_is_gone_says_so():

@@ -1,8 +1,8 @@
 """What to expect of a task with noise before it is asked: from its document and public sizes alone.
 
 Columns are taken for independent and of unit deviation, weights for typical ones, and an area under the curve of .8
-for the model without noise. Noise of variance t in each of d coefficients adds d t to the variance of the predictor in
-cases and in controls; where both are normal, a distance of m deviations has the area Phi(m / sqrt 2).
+for the model without noise. Noise of variance t in each of d coefficients adds d t to the variance of the predictor
+in cases and in controls; where both are normal, a distance of m deviations has the area Phi(m / sqrt 2).
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ NORMAL = NormalDist()
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """At an epsilon: the mechanism; the standard error that noise makes in a coefficient, per deviation of its column.
+    """At an epsilon: the mechanism; the standard error by noise of a coefficient, per deviation of its column.
 
     `sampling` is the standard error without noise, None where nobody knows it before; so is `area_lost`, how much of
     the area under the curve is lost. Without a mechanism, noise of that epsilon hides everything.
