@@ -446,6 +446,11 @@ class Desk:
         )
         return begun.id
 
+    async def forecast(self, task: JsonObject, agreements: Sequence[str], speak: Speak) -> JsonObject:
+        """What training would cost and find; nothing is asked."""
+        document, found = await self.training.forecast(task, agreements)
+        return views.forecast(document, found, speak)
+
     async def run(self, run: str, speak: Speak) -> JsonObject:
         """A run as it stands, with its model once there is one."""
         record = await self.coordinator.run(run)

@@ -286,6 +286,15 @@ class Space:
             raise SpaceError(problem | {"run": run["id"], "sites": run.get("sites", [])})
         return run
 
+    def forecast(self, task: JsonObject, agreements: Iterable[str]) -> JsonObject:
+        """What training under these agreements would cost and find; nothing is asked, nothing is spent.
+
+        For a task with noise: `epsilon` at `delta` for each hospital, `mechanism`, and `expected` at usual epsilons,
+        from the number of patients that the task states. `task` is the task as it would be, with the ranges that the
+        hospitals publish.
+        """
+        return self._post("/forecasts", {"task": task, "agreements": list(agreements)})
+
     def run(self, run: str) -> JsonObject:
         """One training run as it stands, with its model once it is finished."""
         return self._get(path("runs", run))

@@ -17,8 +17,10 @@ from medspace.policy import odrl
 from medspace.policy.limits import limits, protection
 from medspace.policy.model import UseRequest
 from medspace.policy.points import Point
+from medspace.runs import codings, rules
 from medspace.runs.errors import TaskInvalidError
 from medspace.runs.model import Run, Seat
+from medspace.runs.ports import Completing, Forecast, Forecasting, Spans
 from medspace.runs.service import Coordinator
 
 PAUSE = 1.0  # seconds before a run goes on after the database failed; it doubles up to the longest
@@ -54,9 +56,9 @@ class Training:
         """
         if coordinator and await self._database.read(lambda tx: self._facts(tx, coordinator).operator) is None:
             raise TaskInvalidError(reason=Text(msgid("its coordinator is no member of the space")))
-        seats = await self._database.read(lambda tx: [self._seat(tx, agreement) for agreement in agreements])
+        seats = await self._seats(agreements)
         run = await self._coordinator.create(
-            task,
+            await self._completed(task, seats),
             seats,
             without_missing=without_missing,
             patience=patience,
@@ -64,6 +66,40 @@ class Training:
         )
         self.lead(run.id)
         return run
+
+    async def forecast(self, task: JsonObject, agreements: Sequence[str]) -> tuple[JsonObject, Forecast]:
+        """What a run under these agreements would cost and find, and the task as it would be; nothing is asked.
+
+        Raises:
+            UnknownAgreementError: one of them is not ours as consumer.
+            TaskInvalidError: the task cannot be run.
+        """
+        seats = await self._seats(agreements)
+        algorithm = self._coordinator.algorithm(task)
+        whole = rules.protected(algorithm, await self._completed(task, seats), seats)
+        document = algorithm.prepare(whole).document
+        if not isinstance(algorithm, Forecasting):
+            return document, Forecast({}, (Text(msgid("Nobody can say what to expect of a task of this kind.")),))
+        return document, algorithm.forecast(whole, len(seats))
+
+    async def _completed(self, task: JsonObject, seats: Sequence[Seat]) -> JsonObject:
+        """The task with what all sites publish, where it leaves something to that; who is away publishes nothing."""
+        algorithm, dictionaries = self._coordinator.algorithm(task), self._coordinator.dictionaries
+        if dictionaries is None or not isinstance(algorithm, Completing) or not algorithm.lacks(task):
+            return task
+
+        async def spans(seat: Seat) -> Spans:
+            found = await dictionaries.dictionary(seat.agreement)
+            return {} if found is None else codings.spans(codings.read(seat.site, found))
+
+        found = await asyncio.gather(*(spans(seat) for seat in seats), return_exceptions=True)
+        for one in found:
+            if isinstance(one, BaseException) and not isinstance(one, MedspaceError):
+                raise one
+        return algorithm.completed(task, [{} if isinstance(one, BaseException) else one for one in found])
+
+    async def _seats(self, agreements: Sequence[str]) -> list[Seat]:
+        return await self._database.read(lambda tx: [self._seat(tx, agreement) for agreement in agreements])
 
     async def resume(self) -> None:
         """Go on with every run that is not over."""

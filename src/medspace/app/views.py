@@ -16,7 +16,7 @@ from medspace.policy import odrl, words
 from medspace.policy.errors import InvalidPolicyError
 from medspace.policy.masks import Masks
 from medspace.runs.model import Model, Run
-from medspace.runs.ports import Description, Table
+from medspace.runs.ports import Description, Forecast, Table
 from medspace.trust.jws import encode
 from medspace.trust.model import Member
 
@@ -324,6 +324,13 @@ def _described(found: Description, speak: Speak) -> JsonObject:
         "sentences": [text.render(speak) for text in found.sentences],
         **{name: None if shown is None else _table(shown, speak) for name, shown in tables.items()},
     }
+
+
+def forecast(task: JsonObject, found: Forecast, speak: Speak) -> JsonObject:
+    """What a run would cost and find, with its task as it would be."""
+    said = [text.render(speak) for text in found.sentences]
+    table = None if found.table is None else _table(found.table, speak)
+    return {"task": task, **found.facts, "described": {"sentences": said, "table": table}}
 
 
 def _table(shown: Table, speak: Speak) -> JsonObject:

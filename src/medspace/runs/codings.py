@@ -88,6 +88,14 @@ def read(site: str, dictionary: JsonObject) -> Columns:
     return {column.name: column for column in columns if column.name != published.person}
 
 
+def spans(columns: Columns) -> dict[str, tuple[float, float]]:
+    """Between which numbers a site says that its columns lie; only those that it bounds on both sides."""
+    found = {name: (0.0, 1.0) if column.type == "flag" else _range(column) for name, column in columns.items()}
+    return {
+        name: ends for name, ends in found.items() if isfinite(ends[0]) and isfinite(ends[1]) and ends[0] < ends[1]
+    }
+
+
 def compare(needs: Sequence[Need], published: Mapping[str, Columns]) -> dict[str, CodingDiffersError]:
     """What differs between sites, by site; sites that are not in the answer fit.
 

@@ -263,6 +263,15 @@ class Description:
     sentences: tuple[Text, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a run would cost and find, as far as that can be said beforehand: sentences, a table, facts."""
+
+    facts: JsonObject
+    sentences: tuple[Text, ...] = ()
+    table: Table | None = None
+
+
 class Gathering(Protocol):
     """Gathers the answers of one round, in the order of the sites; what they mean, only the whole set may show.
 
@@ -411,4 +420,33 @@ class Protecting(Protocol):
     @property
     def protections(self) -> tuple[str, ...]:
         """What they may say."""
+        ...
+
+
+Spans = Mapping[str, tuple[float, float]]  # between which numbers a site says that its columns lie, by their names
+
+
+@runtime_checkable
+class Completing(Protocol):
+    """What an algorithm has besides that fills in what a task leaves to what the sites publish."""
+
+    def lacks(self, task: JsonObject) -> bool:
+        """Whether there is anything to fill in; of a task that nobody has looked at."""
+        ...
+
+    def completed(self, task: JsonObject, published: Sequence[Spans]) -> JsonObject:
+        """The task with what the sites publish, one each, as far as all of them do."""
+        ...
+
+
+@runtime_checkable
+class Forecasting(Protocol):
+    """What an algorithm has besides that can say what a run would cost and find, from the task and public numbers."""
+
+    def forecast(self, task: JsonObject, sites: int) -> Forecast:
+        """What to expect with so many sites.
+
+        Raises:
+            TaskInvalidError: the task cannot be run.
+        """
         ...

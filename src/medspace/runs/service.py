@@ -125,9 +125,9 @@ class Coordinator:
         Raises:
             TaskInvalidError: the task cannot be run, or the seats are not distinct sites.
         """
-        task = rules.protected(self._algorithm(task), task, seats)
+        task = rules.protected(self.algorithm(task), task, seats)
         run, begun = self.drawn(task, seats, without_missing=without_missing, patience=patience)
-        procedure = self._algorithm(task).prepare(task)
+        procedure = self.algorithm(task).prepare(task)
         if coordinator and isinstance(procedure, Parted) and procedure.kept(begun.state):
             raise TaskInvalidError(
                 reason=Text(msgid("what it carries beside its JSON goes through no other member yet"))
@@ -151,7 +151,7 @@ class Coordinator:
         Raises:
             TaskInvalidError: the task cannot be run, or the seats are not distinct sites.
         """
-        algorithm = self._algorithm(task)
+        algorithm = self.algorithm(task)
         procedure = algorithm.prepare(task)
         if len({seat.site for seat in seats}) < len(seats):
             raise TaskInvalidError(reason=Text(msgid("a site is named twice")))
@@ -223,7 +223,7 @@ class Coordinator:
     def describe(self, model: Model, names: Mapping[str, str]) -> Description | None:
         """What a model is, as its kind of task says; None where that says nothing. `names`: of sites, by DID."""
         try:
-            procedure = self._algorithm(model.task).prepare(model.task)
+            procedure = self.algorithm(model.task).prepare(model.task)
         except TaskInvalidError:  # of a kind that is not led here (any more)
             return None
         result = Result(model.result, model.rows, model.lineage.sites)
@@ -236,7 +236,7 @@ class Coordinator:
     # --- one run ---------------------------------------------------------------------------------------------
 
     async def _lead(self, run: Run, uses: dict[str, str]) -> Run:
-        procedure = self._algorithm(run.task).prepare(run.task)
+        procedure = self.algorithm(run.task).prepare(run.task)
         if run.state is RunState.CREATED:
             run = await self._start(run)
         saved = await self._checkpoint(run)
@@ -563,7 +563,8 @@ class Coordinator:
     def _sites(self, run: Run) -> Sites:
         return self.sites if not run.user or self.led is None else self.led
 
-    def _algorithm(self, task: JsonObject) -> Algorithm:
+    def algorithm(self, task: JsonObject) -> Algorithm:
+        """What leads tasks of this kind."""
         named = [algorithm for algorithm in self.algorithms if algorithm.name == task.get("task")]
         return (*named, *self.algorithms)[0]
 

@@ -134,6 +134,13 @@ class RunBody(_Body):
     coordinator: Text = ""
 
 
+class ForecastBody(_Body):
+    """What would be trained, under which agreements."""
+
+    task: dict[str, Json]
+    agreements: Annotated[list[Text], Field(max_length=MOST_AGREEMENTS, min_length=1)]
+
+
 class LabelBody(_Body):
     """What a dataset allows from now on; `{}` is nothing."""
 
@@ -511,6 +518,10 @@ def _runs(desk: Desk) -> APIRouter:
             coordinator=body.coordinator,
         )
         return json_response(await desk.run(run, speaker(request_language(request))), 201)
+
+    @router.post("/forecasts")
+    async def forecast(request: Request, body: ForecastBody) -> Response:
+        return json_response(await desk.forecast(body.task, body.agreements, speaker(request_language(request))))
 
     @router.get("/runs")
     async def runs(request: Request, limit: Limit = LARGEST_RUNS, after: After = "") -> Response:

@@ -62,6 +62,16 @@ def read_task(file: Path) -> JsonObject:
     return task
 
 
+WithoutMissing = Annotated[
+    bool,
+    typer.Option(
+        "--without-missing",
+        help="Go on without hospitals that refuse or stay away, and say so. Once sums are masked, a hospital's "
+        "own contract decides: it must list run.departure among its outputs.",
+    ),
+]
+
+
 def train(
     task: Annotated[Path, typer.Argument(help="The training task: a JSON or TOML file.")],
     agreement: Annotated[
@@ -74,14 +84,7 @@ def train(
             "--dataset", "-d", help="Train under the agreements in force for this dataset id; may be repeated."
         ),
     ] = None,
-    without_missing: Annotated[
-        bool,
-        typer.Option(
-            "--without-missing",
-            help="Go on without hospitals that refuse or stay away, and say so. Once sums are masked, a hospital's "
-            "own contract decides: it must list run.departure among its outputs.",
-        ),
-    ] = False,
+    without_missing: WithoutMissing = False,
     patience: Annotated[
         float,
         typer.Option(
@@ -91,6 +94,10 @@ def train(
     coordinator: Annotated[
         str, typer.Option("--coordinator", help="The DID of another member that leads the training for you.")
     ] = "",
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Only say what it would cost and what to expect of it; nothing is asked."),
+    ] = False,
     wait: Annotated[float, typer.Option("--wait", help="Seconds to wait; the run goes on without you.")] = 600.0,
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
@@ -103,6 +110,10 @@ def train(
         if not agreement:
             known = space.agreements()
             chosen, lapsed = usable(known, set(dataset or ())), lapsed_holders(known, set(dataset or ()))
+        if dry_run:
+            found = space.forecast(wanted, chosen)
+            screen.show(found | {"not_asked": lapsed}, lambda: _forecast(screen, found))
+            return
         _allow(lapsed, screen, without_missing=without_missing)
         with rounds(screen) as progress:
             run = space.train(
@@ -117,6 +128,13 @@ def train(
         screen.show(run | {"not_asked": lapsed}, lambda: show_run(screen, run))
         if not json:
             screen.line(following(f"medspace model {run['model']['id']}", config))
+
+
+def _forecast(screen: Screen, found: JsonObject) -> None:
+    for sentence in found["described"]["sentences"]:
+        screen.line(Text("{sentence}", {"sentence": sentence}))
+    if found["described"]["table"]:
+        _table(screen, Text(msgid("What to expect:")), found["described"]["table"])
 
 
 def usable(agreements: list[JsonObject], datasets: set[str]) -> list[str]:

@@ -130,7 +130,9 @@ def _meant(fitted: Fitted, spent: NoiseSpent) -> Iterator[str]:
     if fitted.pooled is None:
         yield msgid("Quality is not known: it would cost a share of the budget (`evaluation` of the noise).")
     elif fitted.pooled.auc is not None:
-        yield msgid("Quality is from noisy counts; the AUC is told with the interval that holds it in 95 of 100 cases.")
+        yield msgid(
+            "Quality is from noisy counts; the AUC is told with the interval that holds it in 95 of 100 cases."
+        )
 
 
 def _left(spent: NoiseSpent | None, content: JsonObject) -> tuple[Text, ...]:

@@ -1,12 +1,12 @@
 """Generalised linear models, as the coordinator leads them (`runs.ports.Algorithm`)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from medspace.core.canonical import JsonObject
 from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_SUMS
 from medspace.core.hashing import digest
-from medspace.learning.glm import description, outcome
+from medspace.learning.glm import completing, description, forecasting, outcome
 from medspace.learning.glm import fit as fitting
 from medspace.learning.glm.answers import OUTPUTS
 from medspace.learning.glm.errors import NotConvergedError, SeparatedError
@@ -16,7 +16,7 @@ from medspace.learning.glm.tallying import GlmSums
 from medspace.learning.glm.task import GlmTask, parse
 from medspace.learning.model import KIND
 from medspace.runs.masked.leading import MaskedProcedure, kinds
-from medspace.runs.ports import Demands, Description, Need, Question, Result
+from medspace.runs.ports import Demands, Description, Forecast, Need, Question, Result, Spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +102,20 @@ class GlmAlgorithm:
         return MaskedProcedure(
             summed(task), kinds(self.name), plain.document, plain.demands, plain.needs, description.describe
         )
+
+    def lacks(self, task: JsonObject) -> bool:
+        """Whether ranges are missing that noise needs (`runs.ports.Completing`)."""
+        return completing.lacks(task)
+
+    def completed(self, task: JsonObject, published: Sequence[Spans]) -> JsonObject:
+        """The task with the ranges that all sites publish."""
+        return completing.completed(task, published)
+
+    def forecast(self, task: JsonObject, sites: int) -> Forecast:
+        """What it costs, and what to expect of it (`runs.ports.Forecasting`).
+
+        Raises:
+            TaskInvalidError: with the field and what is wrong with it.
+            NoiseInvalidError: its epsilon is too small for its columns.
+        """
+        return forecasting.forecast(parse(task), sites)

@@ -1,0 +1,99 @@
+"""What a GLM task costs and what to expect of it, told before it is asked."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from medspace.core.canonical import JsonObject, exact
+from medspace.core.text import Fact, Text, counted, msgid
+from medspace.learning.glm.description import PROTECTED
+from medspace.learning.glm.noisy.expecting import AREA, Expected, expected
+from medspace.learning.glm.noisy.planning import plan
+from medspace.learning.glm.task import GlmTask, Noise
+from medspace.runs.ports import Forecast, Table
+
+MECHANISMS = {"gradient": Text(msgid("noisy gradients")), "newton": Text(msgid("noisy Newton sums"))}
+
+
+def forecast(task: GlmTask, sites: int) -> Forecast:
+    """What to expect with so many hospitals."""
+    if task.noise is None:
+        return _exact(task)
+    planned, noise = plan(task), task.noise
+    rows = expected(task, noise.persons) if noise.persons is not None else ()
+    facts: JsonObject = {
+        "epsilon": repr(noise.epsilon),
+        "delta": repr(noise.delta),
+        "unit": noise.unit,
+        "everywhere": repr(noise.epsilon * sites),
+        "mechanism": planned.mechanism,
+        "questions": len(planned.totals),
+        "persons": noise.persons,
+        "expected": exact(msgspec.to_builtins(list(rows))),
+    }
+    return Forecast(facts, _sentences(task, noise, sites), _table(rows) if rows else None)
+
+
+def _exact(task: GlmTask) -> Forecast:
+    asked = counted(task.max_rounds, msgid("{count} question"), msgid("{count} questions"))
+    return Forecast(
+        {"epsilon": None, "questions": task.max_rounds},
+        (
+            Text(
+                msgid("Its answers are exact: it costs nothing of a privacy budget, and at most {asked}."),
+                {"asked": asked},
+            ),
+            Text(
+                msgid(
+                    "Hospitals whose terms want noise refuse it; add [noise] with an epsilon to the task for those."
+                )
+            ),
+        ),
+    )
+
+
+def _sentences(task: GlmTask, noise: Noise, sites: int) -> tuple[Text, ...]:
+    planned = plan(task)
+    facts: dict[str, Fact | Text] = {
+        "epsilon": repr(noise.epsilon),
+        "delta": repr(noise.delta),
+        "unit": PROTECTED[noise.unit],
+        "sites": counted(sites, msgid("{count} hospital"), msgid("{count} hospitals")),
+        "everywhere": f"{noise.epsilon * sites:g}",
+        "asked": counted(len(planned.totals), msgid("{count} question"), msgid("{count} questions")),
+        "mechanism": MECHANISMS[planned.mechanism],
+    }
+    said = [
+        Text(msgid("It costs each hospital epsilon {epsilon} (delta {delta}) of its budget, for {unit}."), facts),
+        Text(msgid("Whoever is a patient of all {sites} is told of by up to epsilon {everywhere}."), facts),
+        Text(msgid("It asks {asked} and goes by {mechanism}."), facts),
+    ]
+    if noise.persons is None:
+        stated = msgid(
+            "Say in the task about how many patients there are (persons of its noise), to hear what to expect."
+        )
+        said.append(Text(stated))
+    elif task.family == "binomial":
+        assumed = msgid(
+            "The AUC that is lost is for a model whose AUC would be {area} without noise; both are estimates."
+        )
+        said.append(Text(assumed, {"area": f"{AREA:g}"}))
+    return tuple(said)
+
+
+def _table(rows: Sequence[Expected]) -> Table:
+    columns = (
+        Text(msgid("epsilon")),
+        Text(msgid("goes by")),
+        Text(msgid("standard error by noise")),
+        Text(msgid("standard error by chance")),
+        Text(msgid("AUC lost")),
+    )
+    return Table(columns, tuple(_row(one) for one in rows))
+
+
+def _row(one: Expected) -> tuple[str | int | Text, ...]:
+    if one.mechanism is None:
+        return (f"{one.epsilon:g}", Text(msgid("noise hides everything")), "-", "-", "-")
+    numbers = (one.noise, one.sampling, one.area_lost)
+    return (f"{one.epsilon:g}", MECHANISMS[one.mechanism], *("-" if n is None else f"{n:.3f}" for n in numbers))
