@@ -68,7 +68,7 @@ def renew(
 
 def _list(screen: Screen, found: Sequence[JsonObject]) -> None:
     words = [msgid("dataset"), msgid("protects"), msgid("limit"), msgid("spent"), msgid("of the year"), msgid("left")]
-    words += [msgid("renews"), msgid("exact answers"), msgid("state")]
+    words += [msgid("period ends"), msgid("exact answers"), msgid("state")]
     title = number_of(len(found), msgid("{count} privacy budget"), msgid("{count} privacy budgets"))
     screen.table(title, [Text(one) for one in words], [_row(screen, one) for one in found])
     for one in found:

@@ -63,6 +63,8 @@ def _tell(tx: Transaction, local: Local, account: Account) -> None:
         "unit": limits.unit,
         "exact": "allowed" if limits.exact else "refused",
         "rho": str(limits.year),
+        "agreement_rho": str(limits.agreement),
+        "task_rho": str(limits.task),
         "since": account.since,
         "until": account.until,
     }
@@ -141,11 +143,27 @@ def debit(tx: Transaction, did: str, asking: AdmissibleStep, cost: Cost) -> None
     time, opens = stamp(visit.now), tuple(sorted(cost.opens))
     made = Debit(job.id, job.asset, job.agreement, job.user, visit.task, time, account.since, cost.rho, opens)
     tx.insert(DEBITS, made)
-    tx.replace(ACCOUNTS, account, replace(account, taken=account.taken + cost.total))
+    new = replace(account, taken=account.taken + cost.total)
+    tx.replace(ACCOUNTS, account, new)
     _take(tx, made, cost.total)
-    facts: JsonObject = {"asset": job.asset, "agreement": job.agreement, "transfer": job.id, "user": job.user}
-    facts |= {"task": visit.task, "rho": str(cost.total), "rounds": len(cost.rho)}
-    record(tx, Entry("budget.debited", time, did, facts))
+    record(tx, Entry("budget.debited", time, did, _debited(made, new)))
+
+
+def _debited(made: Debit, account: Account) -> JsonObject:
+    """What the log says of a debit: enough to add up again what the account holds, and what may come back."""
+    return {
+        "asset": made.asset,
+        "agreement": made.agreement,
+        "transfer": made.id,
+        "user": made.user,
+        "task": made.task,
+        "rho": str(made.total),
+        "rounds": len(made.rho),
+        "each": [str(one) for one in made.rho],
+        "opens": list(made.opens),
+        "since": account.since,
+        "taken": str(account.taken),
+    } | ({} if account.limits is None else {"limit": str(account.limits.year)})
 
 
 def let_out(tx: Transaction, use: str, step: str) -> None:
