@@ -7,7 +7,7 @@ from datetime import datetime
 from math import floor
 
 from medspace.connector.usage import accounts
-from medspace.connector.usage.model import Account, BudgetLimits, Debit, DebitState
+from medspace.connector.usage.model import Account, BudgetLimits, Debit, DebitState, PeriodTotal
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import instant
 from medspace.privacy.noise.accounting import epsilon_of
@@ -88,4 +88,14 @@ def debit_shown(debit: Debit, delta: float) -> JsonObject:
         "refunded": _epsilon(debit.refunded, delta),
         "settled": debit.state is DebitState.SETTLED,
         "rho": {"taken": str(debit.total), "refunded": str(debit.refunded)},
+    }
+
+
+def period_shown(period: PeriodTotal, delta: float) -> JsonObject:
+    """What the uses of a period that is over have taken together, as epsilon at the budget's delta."""
+    return {
+        "since": period.since,
+        "uses": period.uses,
+        "epsilon": _epsilon(period.taken - period.refunded, delta),
+        "rho": {"taken": str(period.taken), "refunded": str(period.refunded)},
     }

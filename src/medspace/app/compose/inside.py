@@ -121,7 +121,7 @@ def _budgets(base: Base) -> Budgets:
     def ask(dids: Sequence[str]) -> Awaitable[list[clocks.Comparison]]:
         return clocks.compare(base.client, base.clock, dids)
 
-    return Budgets(base.database, base.local, base.book, base.config.space.authority, ask)
+    return Budgets(base.database, base.local, base.book, base.config.space.authority, ask, base.sealer)
 
 
 def _desk(base: Base, membership: Membership, road: Road, learning: Learning) -> Desk:

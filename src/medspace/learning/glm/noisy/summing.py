@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from medspace.core.material import Material
-from medspace.core.usage import Admission
+from medspace.core.usage import MOST_NOTES, Admission, HolderNote, Told
 from medspace.learning.glm.answers import BetaForm
 from medspace.learning.glm.design import DesignBlock, Matrix, Vector, design, first_columns, sample
 from medspace.learning.glm.errors import NothingLeftError
@@ -22,12 +22,23 @@ from medspace.privacy.disclosure import Persons
 from medspace.privacy.noise.clipping import clipped, grouped, quantised
 from medspace.runs.masked.ports import Asked
 
+Notes = tuple[HolderNote, ...]
+
 
 def sums(admission: Admission, task: GlmTask, asked: Asked, rows: Material | None) -> list[int]:
     """The site's integers for a question, without noise.
 
     Raises:
         InvalidInputError: the columns of the task are not those of the data dictionary.
+    """
+    return told_sums(admission, task, asked, rows)[0]
+
+
+def told_sums(admission: Admission, task: GlmTask, asked: Asked, rows: Material | None) -> tuple[list[int], Notes]:
+    """The same, and for the holder alone: how many patients were shortened, how many values lie outside a range.
+
+    Raises:
+        InvalidInputError: as `sums`.
     """
     if rows is None:
         raise NothingLeftError
@@ -40,10 +51,12 @@ def sums(admission: Admission, task: GlmTask, asked: Asked, rows: Material | Non
     try:
         part = sample(task, rows, key=split_key(admission), coarse_target=False).fitted
     except NothingLeftError:
-        return [0] * total.numbers
+        return [0] * total.numbers, ()
     values = _ranged(task, part.values)
     made = _moments(task, values) if moments else _scores(task, values, part.target, asked)
-    return _added(made, total, _owners(task, part), averaged=moments, clip=admission.brakes.clipping)
+    clip = admission.brakes.clipping
+    numbers, shortened = _added(made, total, _owners(task, part), averaged=moments, clip=clip)
+    return numbers, (shortened, *_outside(task, part.values))
 
 
 def _owners(task: GlmTask, part: DesignBlock) -> Persons:
@@ -53,11 +66,15 @@ def _owners(task: GlmTask, part: DesignBlock) -> Persons:
     return np.arange(len(part.target), dtype=np.int64)
 
 
-def _added(made: Matrix, total: Total, owners: Persons, *, averaged: bool, clip: bool) -> list[int]:
+def _added(
+    made: Matrix, total: Total, owners: Persons, *, averaged: bool, clip: bool
+) -> tuple[list[int], HolderNote]:
     each = grouped(made, owners)
     if averaged:
         each /= np.unique(owners, return_counts=True)[1][:, None]
-    return quantised(clipped(each, total.norm).vectors if clip else each, total.scale)
+    cut = clipped(each, total.norm)
+    note = HolderNote(Told.SHORTENED, cut.shortened if clip else 0, len(each))
+    return quantised(cut.vectors if clip else each, total.scale), note
 
 
 def _ranged(task: GlmTask, values: Matrix) -> Matrix:
@@ -67,6 +84,19 @@ def _ranged(task: GlmTask, values: Matrix) -> Matrix:
         if feature.span is not None:
             made[:, at] = np.clip(made[:, at], *feature.span)
     return made
+
+
+def _outside(task: GlmTask, values: Matrix) -> Notes:
+    """Columns with values outside of the range that the task states: they count as its edge."""
+    found = []
+    for feature, at in zip(task.features, first_columns(task), strict=True):
+        if feature.span is not None:
+            low, high = feature.span
+            known = values[:, at][~np.isnan(values[:, at])]
+            found.append(
+                HolderNote(Told.OUTSIDE, int(((known < low) | (known > high)).sum()), len(known), feature.name)
+            )
+    return tuple(note for note in found if note.count)[: MOST_NOTES - 1]
 
 
 def _moments(task: GlmTask, values: Matrix) -> Matrix:
