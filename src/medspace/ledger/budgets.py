@@ -257,13 +257,14 @@ def _paid(log: Statements, debits: Mapping[str, _Debit], noisy: set[tuple[str, s
         known.add(said)
 
 
-def _of_debit(release: Line, admission: Line, debit: _Debit | None, given: int) -> Iterator[Premise]:
-    paid = debit is not None and debit.line.index < release.index
-    yield paid, "missing", msgid("An answer of {asset} with noise left, and no debit of its budget paid for it.")
-    if debit is not None:
-        same = _same(admission.facts, debit.line.facts) and admission.facts["task"] == debit.line.facts["task"]
-        yield same, "other_use", _OTHER_USE
-        yield given <= debit.line.facts["rounds"], "rounds", _ROUNDS
+def _of_debit(release: Line, admission: Line, debit: _Debit | None, given: int) -> list[Premise]:
+    if debit is None or debit.line.index > release.index:
+        return [(False, "missing", _MISSING)]
+    facts, paid = admission.facts, debit.line.facts
+    return [
+        (_same(facts, paid) and facts["task"] == paid["task"], "other_use", _OTHER_USE),
+        (given <= paid["rounds"], "rounds", _ROUNDS),
+    ]
 
 
 def _asked(admission: Line) -> tuple[str, str]:
@@ -327,6 +328,7 @@ _OTHER_TOTAL = msgid("The account of {asset} does not hold what the entries of t
 _OTHER_USE = msgid("The debit of the budget of {asset} is of another dataset, agreement or task than its use.")
 _LET_OUT = msgid("The budget of {asset} got back what was let out.")
 _EARLY = msgid("A new period of the budget of {asset} began before the one before had ended.")
+_MISSING = msgid("An answer of {asset} with noise left, and no debit of its budget paid for it.")
 _ROUNDS = msgid("More answers of {asset} with noise left than the debit of their use had paid for.")
 _READERS = {
     "budget.set": _Book.set_,

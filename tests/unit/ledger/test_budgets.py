@@ -152,6 +152,10 @@ async def test_the_same_answer_again_is_paid_for_already():
     assert use
 
 
+def test_a_release_of_nothing_that_was_admitted_is_no_matter_of_budgets(log):
+    assert codes(edited(log, "use.released", 5, admission="urn:admission:99")) == []
+
+
 # --- a backup that was restored ------------------------------------------------------------------------------------
 
 

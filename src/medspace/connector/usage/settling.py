@@ -66,8 +66,9 @@ class Settling:
             self._holder.near_end(account.id)
             await self._database.write(partial(accounts.warned, asset=account.id))
         for account in due.untidied:
-            while await self._database.write(partial(accounts.tidy, asset=account.id)):
-                pass
+            more = True
+            while more:
+                more = await self._database.write(partial(accounts.tidy, asset=account.id))
 
     def _settled(self, debit: Debit, tx: Transaction) -> None:
         accounts.settle(tx, debit.id, self._holder.did, stamp(self._clock.now()))
