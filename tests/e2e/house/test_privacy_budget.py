@@ -280,6 +280,26 @@ def test_what_nobody_vouches_for_is_a_persons_word_and_stands_in_the_log(stage, 
     assert renewed(stage, anyway=True) == "budget.early"
 
 
+def test_after_a_renewal_the_debits_before_are_one_line_and_the_audit_says_who_vouched(stage, said, clock, tmp_path):
+    use = begun(stage)
+    assert ask(stage, use, rho=[ONE // 2]).status_code == httpx.codes.OK
+    assert ask(stage, use, 1, "open", rho=[ONE // 2]).status_code == httpx.codes.OK
+    stage.space("user").steer(use, "complete")
+    eventually(lambda: stage.space("clinic").budget(ASSET)["debits"][0]["settled"])
+    clock.by = timedelta(days=366)
+    budgets_of(stage, ask_clocks=nobody)
+    assert renewed(stage, anyway=True) == ""
+    eventually(lambda: stage.space("clinic").budget(ASSET)["earlier"])
+    found = stage.space("clinic").budget(ASSET)
+    assert (found["debits"], [one["uses"] for one in found["earlier"]]) == ([], [1])
+    _, text = said("budget", "show", ASSET)
+    assert "was taken (uses: 1)" in " ".join(text.split())
+    audit = audited(stage, tmp_path)
+    assert [one for one in audit["findings"] if one["check"].startswith("budget")] == []
+    (spent,) = audit["budgets"]
+    assert [(one["vouched"], one["rho"]["spent"]) for one in spent["periods"]] == [(None, str(ONE // 2)), ("", "0")]
+
+
 def test_a_list_that_was_signed_after_the_end_vouches_for_it(stage, clock):
     def end(tx):
         account = tx.get(ACCOUNTS, ASSET)

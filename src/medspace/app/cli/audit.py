@@ -219,7 +219,7 @@ _CONCLUSIONS = {
 _SHOWN = msgid("Questions of {log}: {admitted} admitted, {shown} shown, {not_shown} not shown.")
 _SPENT = msgid(
     "Privacy budget of {dataset} at {log}, from {since} to {until}: epsilon {spent} of {epsilon} (delta {delta}) was "
-    "spent, in {count} debits."
+    "spent (debits: {count})."
 )
 _UNVOUCHED = msgid("Only its holder says that the period of {dataset} from {since} on could begin.")
 

@@ -110,7 +110,7 @@ def _show(screen: Screen, found: JsonObject) -> None:
     screen.table(title, [Text(one) for one in words], rows)
     for period in found["earlier"]:
         facts = {"day": period["since"][:10], "count": period["uses"], "epsilon": f"{period['epsilon']:g}"}
-        screen.line(Text(msgid("In the period from {day} on, {count} uses took epsilon {epsilon}."), facts))
+        screen.line(Text(msgid("In the period from {day} on, epsilon {epsilon} was taken (uses: {count})."), facts))
     for one in found["clipped"]:
         screen.line(clipping(one))
     screen.line(counted())
