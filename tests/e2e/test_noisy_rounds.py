@@ -1,7 +1,10 @@
 """A fit with noise over four hospitals that have set privacy budgets, over HTTP: paid for once, at each of them."""
 
+import json
+
 import pytest
 
+from medspace.app.cli import main
 from medspace.core.engine import cost_of
 from medspace.learning.glm.engine import GlmEngine
 from medspace.privacy.noise.accounting import rho_of
@@ -56,6 +59,21 @@ def test_what_was_spent_is_told_by_its_own_noise_and_by_the_limit(run, stage):
         assert (found["counted"], found["debits"][0]["counted"]) == ("pld", "pld")
         assert 0 < found["spent"] < found["spent_zcdp"] <= 6.0
         assert found["spent"] == found["debits"][0]["epsilon"]
+
+
+def test_only_the_hospital_itself_is_told_how_many_of_its_patients_were_clipped(run, stage, capsys):
+    for key in HOSPITALS:
+        told = stage.space(key).budget(ASSET)["clipped"]
+        assert told, key
+        assert all(0 < one["count"] <= one["of"] for one in told)
+        left = json.dumps([stage.space(key).audit_bundle(), stage.entries("user"), run])
+        assert "shortened" not in left
+        assert "clipped" not in left
+    file = str(stage.nodes[HOSPITALS[0]].file)
+    for words in (("budget", "show", ASSET), ("doctor", "--json")):
+        with pytest.raises(SystemExit):
+            main([*words, "--config", file])
+        assert "patients add was shortened" in " ".join(capsys.readouterr().out.split())
 
 
 def test_exact_tasks_and_what_the_budget_has_no_room_for_are_refused(run, stage, agreements):

@@ -2,20 +2,23 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from math import ceil
 from pathlib import Path
 
 from medspace.app.exported import contents
 from medspace.app.language import speaker
 from medspace.core.canonical import JsonObject
-from medspace.core.errors import InvalidInputError
+from medspace.core.errors import InvalidInputError, MedspaceError
 from medspace.core.text import msgid
 from medspace.ledger import audit, bundle, lineage, questions
 from medspace.ledger.membership import MembersList
-from medspace.ledger.report import Accusation, Count, Finding, Report, Shown
+from medspace.ledger.report import Accusation, BudgetSpent, Count, Finding, PeriodSpent, Report, Shown
+from medspace.privacy.noise.accounting import epsilon_of
 from medspace.trust.jws import JwsError, decode
 from medspace.trust.members import read_members
 
 KEY_BYTES = 32
+PLACES = 10_000.0  # of an epsilon
 
 
 class AuthorityKeyError(InvalidInputError):
@@ -116,6 +119,7 @@ def told(report: Report, language: str) -> JsonObject:
         "findings": [_finding(finding, speak) for finding in report.findings],
         "questions": [_shown(shown) for shown in report.questions],
         "accusations": [_accusation(said) for said in report.accusations],
+        "budgets": [_budget(spent) for spent in report.budgets],
     }
 
 
@@ -137,6 +141,42 @@ def _shown(shown: Shown) -> JsonObject:
 
 def _accusation(said: Accusation) -> JsonObject:
     return {"log": said.origin, "names": said.named, "code": said.code, "run": said.run, "entry": said.index}
+
+
+def _budget(spent: BudgetSpent) -> JsonObject:
+    """What a dataset has given; epsilon is that of zCDP at the delta of the period, rounded up."""
+    latest = spent.periods[-1]
+    return {
+        "log": spent.origin,
+        "dataset": spent.asset,
+        "periods": [_period(period) for period in spent.periods],
+        "agreements": [
+            {"agreement": one.agreement, "spent": _epsilon(one.taken, latest.delta), "rho": str(one.taken)}
+            for one in spent.agreements
+        ],
+    }
+
+
+def _period(spent: PeriodSpent) -> JsonObject:
+    return {
+        "since": spent.since,
+        "until": spent.until,
+        "epsilon": spent.epsilon,
+        "delta": spent.delta,
+        "unit": spent.unit,
+        "spent": _epsilon(spent.taken, spent.delta),
+        "debits": spent.debits,
+        "vouched": spent.vouched,
+        "rho": {"limit": spent.limit and str(spent.limit), "spent": str(spent.taken), "back": str(spent.refunded)},
+    }
+
+
+def _epsilon(rho: int, delta: str) -> float | None:
+    """None where the log names no delta that an epsilon could be at."""
+    try:
+        return ceil(epsilon_of(max(rho, 0), float(delta)) * PLACES) / PLACES if rho > 0 else 0.0
+    except (ValueError, OverflowError, MedspaceError):
+        return None
 
 
 def _finding(finding: Finding, speak: Callable[[str], str]) -> JsonObject:

@@ -15,6 +15,7 @@ from medspace.app import clocks
 from medspace.app.asset_checks import asset_checks, unopened_checks
 from medspace.app.assets import AssetState
 from medspace.app.checks import HealthCheck, failed
+from medspace.app.clipping import clipping_checks
 from medspace.app.config import PASSPHRASE, Config, read_config
 from medspace.app.language import speaker
 from medspace.app.questions import near_repeat, numbers_left, questions_left
@@ -172,7 +173,7 @@ def _running(file: Path, language: str) -> tuple[list[HealthCheck], Sequence[str
     except MedspaceError as error:
         return [failed("connector", error)], (), None
     asked = [_asked(state) for state in status["questions"]]
-    asked += [*map(_given, status["numbers"]), *_near(near), *budget_checks(budgets)]
+    asked += [*map(_given, status["numbers"]), *_near(near), *budget_checks(budgets), *clipping_checks(budgets)]
     return [_connector(status), *asked, *_used(uses), *_relabelled(labels)], members, assets
 
 

@@ -11,8 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from medspace.app.clipping import clipped, of_last_use
 from medspace.app.clocks import Comparison
-from medspace.app.statements import CONVERTS, debit_shown, shown
+from medspace.app.statements import CONVERTS, debit_shown, period_shown, shown
 from medspace.connector.local import Local
 from medspace.connector.usage import accounts
 from medspace.connector.usage.model import ACCOUNTS, DEBITS, Account
@@ -20,6 +21,7 @@ from medspace.core.canonical import JsonObject
 from medspace.core.clock import instant, stamp
 from medspace.core.errors import InvalidInputError, MedspaceError, RefusedError
 from medspace.core.paging import Cursor, newest
+from medspace.core.sealing import Sealer
 from medspace.core.store import Database, Transaction
 from medspace.core.text import msgid
 from medspace.policy.budgets import DEFAULT_DELTA
@@ -84,11 +86,19 @@ class Budgets:
     authority: str
     ask_clocks: AskClocks
     accountant: Accountant = CONVERTS
+    sealer: Sealer | None = None  # of what the holder alone is told; without it nothing of that is shown
 
     async def all(self) -> list[JsonObject]:
         """Every account."""
-        found = await self.database.read(accounts.configured)
-        return [await self._shown(account) for account in found]
+
+        def work(tx: Transaction) -> list[tuple[Account, list[JsonObject]]]:
+            return [(one, of_last_use(self._clipped(tx, one.id))) for one in accounts.configured(tx)]
+
+        found = await self.database.read(work)
+        return [await self._shown(account) | {"clipped": notes} for account, notes in found]
+
+    def _clipped(self, tx: Transaction, dataset: str) -> list[JsonObject]:
+        return [] if self.sealer is None else clipped(tx, self.sealer, dataset)
 
     async def known(self, dataset: str) -> JsonObject | None:
         """One account, where the dataset has a budget."""
@@ -96,7 +106,9 @@ class Budgets:
         return None if account is None else await self._shown(account)
 
     async def of(self, dataset: str, after: Cursor | None, limit: int) -> JsonObject:
-        """One account, with a page of what uses have taken, the newest first.
+        """One account, with a page of what uses have taken, the newest first, and what the holder alone is told.
+
+        `earlier` are totals of periods that are over, whose debits were put together.
 
         Raises:
             BudgetUnknownError: there is none.
@@ -106,7 +118,12 @@ class Budgets:
         delta = account.limits.delta if account.limits else float(DEFAULT_DELTA)
         following = str(Cursor(found[-1].time, found[-1].id)) if len(found) == limit else ""
         debits = [await asyncio.to_thread(debit_shown, debit, delta, self.accountant) for debit in found]
-        return await self._shown(account) | {"debits": debits, "next": following}
+        earlier = await self.database.read(lambda tx: accounts.periods(tx, dataset))
+        beside = {
+            "earlier": [period_shown(period, delta) for period in earlier],
+            "clipped": await self.database.read(lambda tx: self._clipped(tx, dataset)),
+        }
+        return await self._shown(account) | {"debits": debits, "next": following} | beside
 
     async def _shown(self, account: Account) -> JsonObject:
         return await asyncio.to_thread(shown, account, self.local.clock.now(), self.accountant)

@@ -9,7 +9,7 @@ from datetime import datetime
 from math import floor
 
 from medspace.connector.usage import accounts
-from medspace.connector.usage.model import Account, BudgetLimits, Debit, DebitState
+from medspace.connector.usage.model import Account, BudgetLimits, Debit, DebitState, PeriodTotal
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import instant
 from medspace.privacy.noise.accounting import epsilon_of
@@ -98,4 +98,14 @@ def debit_shown(debit: Debit, delta: float, accountant: Accountant = CONVERTS) -
         "refunded": _up(back),
         "settled": debit.state is DebitState.SETTLED,
         "rho": {"taken": str(debit.total), "refunded": str(debit.refunded)},
+    }
+
+
+def period_shown(period: PeriodTotal, delta: float) -> JsonObject:
+    """What the uses of a period that is over have taken together, as epsilon at the budget's delta."""
+    return {
+        "since": period.since,
+        "uses": period.uses,
+        "epsilon": _up(CONVERTS.reading(Spent(0, period.taken - period.refunded), delta)),
+        "rho": {"taken": str(period.taken), "refunded": str(period.refunded)},
     }

@@ -8,8 +8,9 @@ way to the rows.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
-from medspace.core.canonical import Json, JsonObject, exact
+from medspace.core.canonical import LARGEST_INTEGER, Json, JsonObject, exact
 from medspace.core.hashing import digest
 from medspace.core.parts import Part
 
@@ -142,6 +143,38 @@ class Step:
     inbox: Mapping[str, str] = field(default_factory=dict)
 
 
+MOST_NOTES = 256  # of one output
+LONGEST_ABOUT = 256  # characters
+
+
+class Told(StrEnum):
+    """What a note to the holder counts."""
+
+    SHORTENED = "shortened"  # patients whose part of a noisy total was longer than the task allows
+    OUTSIDE = "outside"  # values of a column that are outside of the range that the task states
+
+
+@dataclass(frozen=True, slots=True)
+class HolderNote:
+    """What the holder alone is told of its rows in one step: so many of so many, of the column `about` if of one.
+
+    It is exact and carries no noise, so it never leaves: no answer, no entry of the log, no error has it.
+
+    Raises:
+        ValueError: the numbers are no counts, or the name is too long.
+    """
+
+    told: Told
+    count: int
+    of: int
+    about: str = ""
+
+    def __post_init__(self) -> None:
+        """Hold it to its bounds."""
+        if not 0 <= self.count <= self.of <= LARGEST_INTEGER or len(self.about) > LONGEST_ABOUT:
+            raise ValueError("a note to the holder counts some of many")
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
     """What an engine made, before the gate has seen it. Numbers in `values` may be fractions.
@@ -150,7 +183,8 @@ class Output:
     messages that were sealed for other seats of the run (`core.engine.Peers`), by their DIDs. `noted` are digests
     that the log keeps with the release, by the names of its facts. `worded` is the question in the words of the task,
     where the step itself does not say what was asked of the rows. `record` is what the holder alone keeps of it,
-    sealed, to show an auditor; its digest stands in the log, so it holds something that nobody can guess.
+    sealed, to show an auditor; its digest stands in the log, so it holds something that nobody can guess. `notes` are
+    for the holder alone: kept, sealed, where it leaves, and in nothing that does.
     """
 
     kind: str
@@ -163,6 +197,7 @@ class Output:
     noted: Mapping[str, str] = field(default_factory=dict)
     worded: "Step | None" = None
     record: bytes | None = field(default=None, repr=False)
+    notes: tuple[HolderNote, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

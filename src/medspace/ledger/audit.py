@@ -15,7 +15,7 @@ from typing import TypeAlias
 from medspace.core.clock import instant, stamp
 from medspace.core.errors import MedspaceError
 from medspace.core.text import msgid
-from medspace.ledger import crosscheck, masked, membership, note, questions, statements
+from medspace.ledger import budgets, crosscheck, masked, membership, note, questions, statements
 from medspace.ledger.bundle import Bundle
 from medspace.ledger.errors import MalformedEntryError, MalformedNoteError, UnknownEntryKindError
 from medspace.ledger.membership import MembersList
@@ -112,9 +112,9 @@ def verify(
     findings += questions.without_log(shown, list(read))
     findings += [finding for look in beside for finding in look(read)]
     counted = [questions.count(one, shown) for one in read.values() if one.admissions]
-    return summarise(
-        findings, read, sum(len(log.bundle.entries) for log in proven), counted, masked.accusations(read)
-    )
+    entries = sum(len(log.bundle.entries) for log in proven)
+    spent = [spent for one in read.values() for spent in budgets.count(one)]
+    return summarise(findings, read, entries, counted, masked.accusations(read), spent)
 
 
 def readable(bundle: Bundle) -> Statements:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from medspace.core.canonical import JsonObject
 from medspace.core.text import msgid
-from medspace.ledger import accounts, delegations, manifests, masked, runs, uses
+from medspace.ledger import accounts, budgets, delegations, manifests, masked, runs, uses
 from medspace.ledger.report import (
     AGREEMENT,
     ANSWER,
@@ -45,6 +45,7 @@ def compare(logs: Logs) -> Iterator[Finding]:
     yield from masked.check(logs)
     yield from delegations.check(logs)
     yield from accounts.check(logs)
+    yield from budgets.check(logs)
 
 
 # -- agreements

@@ -125,7 +125,9 @@ _TRANSFER = ("role pid counterparty:did agreement format", "peer_pid code")
 # its first question is admitted, and what was never let out is given back once the keys of the use are gone.
 # `epsilon`, `agreement` and `task` of `budget.set` are what people see, at `delta`; `vouched` is the time that the
 # authority has signed and that a new period was begun on (none: a person did it without), `size` how many entries the
-# checkpoint speaks of that a restored log falls short of.
+# checkpoint speaks of that a restored log falls short of. `each` of a debit is what its totals cost one by one,
+# `opens` the steps that let them out; `since`, `limit` and `taken` are what the account said: its period, what may be
+# given in it, and what is taken with this debit. An admission whose answers carry noise names the `rho` of its use.
 _KINDS = (
     _kind("offer.published", "asset offer policy:digest label:digest", "dataset:digest dictionary:digest"),
     _kind("offer.withdrawn", "asset"),
@@ -142,7 +144,7 @@ _KINDS = (
     _kind(
         "use.admitted",
         "admission agreement transfer user:did asset use_kind purpose task:digest round:number step question:digest",
-        "expires:time sites:number scope:digest run manifest:digest coordinator:did",
+        "expires:time sites:number scope:digest run manifest:digest coordinator:did rho",
     ),
     _kind("use.refused", "agreement transfer user:did code", "clause"),
     _kind(
@@ -153,9 +155,17 @@ _KINDS = (
     _kind("use.held", "admission"),
     _kind("use.withheld", "admission code", "named:did"),
     _kind("use.failed", "admission code"),
-    _kind("budget.set", "asset epsilon delta unit rho since:time until:time", "agreement task exact"),
+    _kind(
+        "budget.set",
+        "asset epsilon delta unit rho since:time until:time",
+        "agreement task exact agreement_rho task_rho",
+    ),
     _kind("budget.dropped", "asset"),
-    _kind("budget.debited", "asset agreement transfer user:did task:digest rho rounds:number"),
+    _kind(
+        "budget.debited",
+        "asset agreement transfer user:did task:digest rho rounds:number",
+        "each:tokens opens:tokens since:time limit taken",
+    ),
     _kind("budget.refunded", "asset agreement transfer rho"),
     _kind("budget.renewed", "asset since:time until:time", "vouched:time"),
     _kind("budget.frozen", "asset code size:number"),

@@ -124,11 +124,18 @@ DELEGATED = Check(
 MODEL = Check(
     "run.model", msgid("Each finished run made its model from its last round, with sites that it began with.")
 )
+BUDGET = Check(
+    "budget.kept",
+    msgid(
+        "Each entry on a privacy budget fits what stood then: the limits, the period, what was taken and not let out."
+    ),
+)
+PAID = Check("budget.paid", msgid("Each answer with noise was paid for from a privacy budget before it left."))
 
 CHECKS = (
     *(MEMBERS, SIGNATURE, ROOT, HISTORY, ENTRIES, TIME, MEMBERSHIP),
     *(AGREEMENT, TRANSFER, RELEASE, ENDED, QUESTION, MANIFEST, ANSWER, ACCOUNT, ROUNDS, DELEGATED, MODEL),
-    *(MASKED, RECORD, FOLLOWED, SIGNED),
+    *(MASKED, RECORD, FOLLOWED, SIGNED, BUDGET, PAID),
 )
 
 
@@ -182,11 +189,51 @@ class Accusation:
 
 
 @dataclass(frozen=True, slots=True)
+class PeriodSpent:
+    """What a dataset has given in one period of its privacy budget, as the log adds up.
+
+    `limit`, `taken` and `refunded` are rho of zCDP in units of 2^-40; `taken` is what is left of the debits once what
+    came back in the period is subtracted. `vouched` is the time that the authority had signed when the period began,
+    "" where only the holder says so, None for the first one.
+    """
+
+    since: str
+    until: str
+    epsilon: str  # the limit as people see it, at `delta`
+    delta: str
+    unit: str
+    limit: int | None
+    taken: int
+    refunded: int
+    debits: int
+    vouched: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AgreementSpent:
+    """What one agreement has taken of a privacy budget in all its time, in rho of 2^-40."""
+
+    agreement: str
+    taken: int
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetSpent:
+    """What one dataset of a holder has given of its privacy budget, by its log."""
+
+    origin: str
+    asset: str
+    periods: tuple[PeriodSpent, ...]  # the oldest first
+    agreements: tuple[AgreementSpent, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """The result of an audit: `counts` of every check that was asked, `findings` of what does not hold.
 
     `logs` are the origins whose log was proven; `entries` how many entries those logs have together; `questions`
-    what the holders among them showed of the questions that they admitted; `accusations` whom they accuse.
+    what the holders among them showed of the questions that they admitted; `accusations` whom they accuse; `budgets`
+    what their datasets have given of privacy budgets.
     """
 
     counts: tuple[Count, ...]
@@ -195,6 +242,7 @@ class Report:
     entries: int
     questions: tuple[Shown, ...] = ()
     accusations: tuple[Accusation, ...] = ()
+    budgets: tuple[BudgetSpent, ...] = ()
 
     @property
     def outcome(self) -> AuditOutcome:
@@ -212,6 +260,7 @@ def summarise(
     entries: int,
     questions: Iterable[Shown] = (),
     accusations: Iterable[Accusation] = (),
+    budgets: Iterable[BudgetSpent] = (),
 ) -> Report:
     """Count the findings; those that hold are only counted."""
     tally: Counter[tuple[str, AuditOutcome]] = Counter()
@@ -222,7 +271,8 @@ def summarise(
             kept.append(finding)
     looked_at = {check for check, _ in tally}
     asked = tuple(_count(check, tally) for check in CHECKS if check.name in looked_at)
-    return Report(asked, tuple(kept), tuple(sorted(logs)), entries, tuple(questions), tuple(accusations))
+    beside = tuple(questions), tuple(accusations), tuple(budgets)
+    return Report(asked, tuple(kept), tuple(sorted(logs)), entries, *beside)
 
 
 def _count(check: Check, tally: Counter[tuple[str, AuditOutcome]]) -> Count:

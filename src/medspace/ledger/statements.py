@@ -192,6 +192,7 @@ class Statements:
     runs: dict[str, Run] = field(default_factory=dict)
     delegations: dict[str, Delegation] = field(default_factory=dict)  # by run
     members: list[Line] = field(default_factory=list)  # admitted, removed, lists published: an authority's log
+    budgets: list[Line] = field(default_factory=list)  # limits, debits, refunds and periods, as they follow
 
     def content(self, admission: Line) -> str | None:
         """The digest of the content that an asset had when its use was admitted; None where the log does not say."""
@@ -291,7 +292,7 @@ def _label(_: Statements, __: Line) -> None:
 
 
 def _budget(statements: Statements, line: Line) -> None:
-    """What was debited is the holder's own word too: the noise of a use is for the holder's patients alone."""
+    statements.budgets.append(line)
 
 
 _READERS = {

@@ -22,7 +22,7 @@ from medspace.privacy.noise.accounting import rho_of
 from medspace.sdk import SpaceError
 from tests.e2e.house.killable import Killable, eventually
 from tests.e2e.house.noisy import STATISTICS, WITH_NOISE
-from tests.e2e.space import ASSET, PURPOSE, Holding, staged, step, table
+from tests.e2e.space import ASSET, PURPOSE, Holding, audited, staged, step, table
 
 ONE = rho_of(1.0, 1e-5)
 TASK = {"task": "noisy", "purpose": PURPOSE, "min_sites": 1, "rho": [ONE // 4]}
@@ -104,6 +104,7 @@ def test_what_is_allowed_spent_and_left_is_shown_and_to_whom_it_went(stage, said
     code, text = said("budget")
     assert code == 0
     assert all(part in text for part in ("█████░", "25 %", "each patient", "refused"))
+    assert all(("period" in text, "ends" in text, "renews" not in text))
     code, text = said("budget", "show", ASSET, "--lang", "zh")
     assert (code, stage.nodes["user"].did in text, "任务" in text) == (0, True, True)
     assert json.loads(said("budget", "show", ASSET, "--json")[1])["debits"] == [debit]
@@ -136,6 +137,30 @@ def test_what_was_never_opened_comes_back_when_the_use_is_over(stage):
     assert shown["rho"]["taken"] == str(ONE // 2)
     log = json.dumps(stage.entries("clinic"))
     assert "p2-" not in log  # no person's
+
+
+def test_an_audit_adds_up_what_was_spent_and_says_it(stage, capsys, tmp_path):
+    use = begun(stage)
+    assert ask(stage, use, rho=[ONE // 2, ONE // 4]).status_code == httpx.codes.OK
+    assert ask(stage, use, 1, "open", rho=[ONE // 2, ONE // 4]).json()["values"] == {"opened": 1}
+    stage.space("user").steer(use, "complete")
+    eventually(lambda: stage.entries("clinic", "budget.refunded"))
+    found = audited(stage, tmp_path)
+    assert found["outcome"] == "verified", found["findings"]
+    checks = {check["check"]: check["verified"] for check in found["checks"]}
+    assert (checks["budget.kept"], checks["budget.paid"]) == (3, 1)
+    (spent,) = found["budgets"]
+    (period,) = spent["periods"]
+    (agreement,) = spent["agreements"]
+    assert (spent["dataset"], period["rho"]["spent"], agreement["rho"]) == (ASSET, str(ONE // 2), str(ONE // 2))
+    assert (period["epsilon"], period["debits"], period["vouched"]) == ("1", 1, None)
+    assert period["spent"] == agreement["spent"] == stage.space("clinic").budget(ASSET)["debits"][0]["epsilon"]
+    key = stage.space("user").status()["authority_key"]
+    files = [str(tmp_path / f"{node}.log.json") for node in stage.nodes]
+    for words, sentence in (((), f"epsilon {period['spent']:g} of 1"), (("--lang", "zh"), "共扣款 1 次")):
+        with pytest.raises(SystemExit):
+            main(["audit", "verify", *files, "--authority-key", key, *words])
+        assert sentence in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_dataset_with_exact_answers_besides_says_so_everywhere(stage, said):
@@ -253,6 +278,26 @@ def test_what_nobody_vouches_for_is_a_persons_word_and_stands_in_the_log(stage, 
     assert "vouched" not in entry["facts"]
     assert stage.space("clinic").budgets()[0]["since"] > before["until"]
     assert renewed(stage, anyway=True) == "budget.early"
+
+
+def test_after_a_renewal_the_debits_before_are_one_line_and_the_audit_says_who_vouched(stage, said, clock, tmp_path):
+    use = begun(stage)
+    assert ask(stage, use, rho=[ONE // 2]).status_code == httpx.codes.OK
+    assert ask(stage, use, 1, "open", rho=[ONE // 2]).status_code == httpx.codes.OK
+    stage.space("user").steer(use, "complete")
+    eventually(lambda: stage.space("clinic").budget(ASSET)["debits"][0]["settled"])
+    clock.by = timedelta(days=366)
+    budgets_of(stage, ask_clocks=nobody)
+    assert renewed(stage, anyway=True) == ""
+    eventually(lambda: stage.space("clinic").budget(ASSET)["earlier"])
+    found = stage.space("clinic").budget(ASSET)
+    assert (found["debits"], [one["uses"] for one in found["earlier"]]) == ([], [1])
+    _, text = said("budget", "show", ASSET)
+    assert "was taken (uses: 1)" in " ".join(text.split())
+    audit = audited(stage, tmp_path)
+    assert [one for one in audit["findings"] if one["check"].startswith("budget")] == []
+    (spent,) = audit["budgets"]
+    assert [(one["vouched"], one["rho"]["spent"]) for one in spent["periods"]] == [(None, str(ONE // 2)), ("", "0")]
 
 
 def test_a_list_that_was_signed_after_the_end_vouches_for_it(stage, clock):

@@ -13,7 +13,7 @@ from medspace.adapters.runner.papers import Order, read_order, read_result, writ
 from medspace.adapters.system import SystemClock
 from medspace.core.engine import RunTerms, StepLimits
 from medspace.core.parts import Part
-from medspace.core.usage import Brakes, Output, RowScope, Step
+from medspace.core.usage import Brakes, HolderNote, Output, RowScope, Step, Told
 from medspace.privacy.errors import DisclosureError
 from tests.admissions import admission
 from tests.contract.engines import Obedient, numbers
@@ -55,6 +55,7 @@ def test_an_order_is_read_as_it_was_written_and_nobody_else_reads_it(tmp_path):
         Output("count.sum", {}, 0),
         Output("count.sum", {}, 0, outbox={"did:web:b.example": "sealed"}),
         Output("count.sum", {}, 0, noted={"survivors": "sha256:0"}, record=b"kept"),
+        Output("count.sum", {}, 0, notes=(HolderNote(Told.OUTSIDE, 3, 9, "chol"), HolderNote(Told.SHORTENED, 0, 1))),
         Output("count.sum", {}, 0, worded=Step({"task": "obey"}, 1, "sum", {"x": [1.5]})),
     ],
 )

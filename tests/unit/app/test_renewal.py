@@ -7,6 +7,7 @@ import pytest
 
 from medspace.app.clocks import Comparison
 from medspace.app.renewal import BudgetClockError, BudgetEarlyError, Budgets, BudgetUnvouchedError
+from medspace.connector.usage.model import PERIODS, PeriodTotal
 from medspace.core.clock import instant
 from medspace.core.errors import WaitingError
 from tests.unit.connector.budgeted import Budgeted, limits
@@ -120,3 +121,13 @@ async def test_a_dataset_whose_budget_was_taken_back_still_shows_who_took_from_i
     budgets = Budgets(house.database, house.local, Book(), AUTHORITY, Others())
     found = await budgets.of(ASSET, None, 1)
     assert (found["state"], found["exact"], len(found["debits"]), bool(found["next"])) == ("dropped", True, 1, True)
+
+
+async def test_totals_of_periods_that_are_over_are_shown_and_nothing_sealed_without_the_secret():
+    house, budgets = await ended()
+    assert (await budgets.of(ASSET, None, 9))["earlier"] == []
+    total = PeriodTotal(f"{ASSET} 1", ASSET, "1", 4, 100, 30)
+    await house.database.write(lambda tx: tx.insert(PERIODS, total))
+    found = await budgets.of(ASSET, None, 9)
+    assert [(one["uses"], one["rho"]["taken"]) for one in found["earlier"]] == [(4, "100")]
+    assert (found["clipped"], (await budgets.all())[0]["clipped"]) == ([], [])

@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from medspace.app.budgets import AssetBudgetError, check_delta, limits_of, offered
+from medspace.app.clipping import clipping_checks
 from medspace.app.config import Asset, Offer, PrivacyBudget
 from medspace.app.lists import PageError, PageRequest
 from medspace.app.spending import bar, budget_checks, budget_left, counted, uncovered
-from medspace.app.statements import CONVERTS, debit_shown, shown
-from medspace.connector.usage.model import Account, Debit
+from medspace.app.statements import CONVERTS, debit_shown, period_shown, shown
+from medspace.connector.usage.model import Account, Debit, PeriodTotal
 from medspace.core.clock import stamp
 from medspace.privacy.noise.accounting import epsilon_of, rho_of
 from medspace.privacy.noise.composition import PLD, Reading
@@ -185,3 +186,40 @@ def test_a_delta_must_not_allow_to_tell_everything_of_one():
     ):
         with pytest.raises(AssetBudgetError):
             limits_of(asset(**wrong)[0])
+
+
+# --- what only the holder is told -----------------------------------------------------------------------------------
+def clipped_states(*shares):
+    told = [
+        {
+            "use": "urn:1",
+            "task": "sha256:abcdef0123456789",
+            "told": "outside",
+            "column": f"c{at}",
+            "count": one,
+            "of": 90,
+        }
+        for at, one in enumerate(shares)
+    ]
+    earlier = {"use": "urn:0", "task": "sha256:00", "told": "shortened", "column": "", "count": 80, "of": 90}
+    return [states() | {"clipped": [*told, earlier]}]
+
+
+def test_the_doctor_says_what_was_clipped_most_in_the_use_that_was_last():
+    found = list(clipping_checks(clipped_states(1, 9, 3, 4, 5, 6)))
+    said = [str(check.found) for check in found]
+    assert len(said) == 5
+    assert said[0] == (
+        "In the task abcdef012345, 9 of 90 values of c1 lie outside of the range that it states (10.0 %): they count "
+        "as its edge."
+    )
+    assert all(check.ok and check.next_step for check in found)
+    assert not any("shortened" in one or "c0" in one for one in said)
+    assert list(clipping_checks([states() | {"clipped": []}])) == []
+
+
+def test_a_period_that_is_over_is_one_line():
+    total = PeriodTotal("hearts 1", "hearts", "1", 4, ONE, ONE // 2)
+    found = period_shown(total, DELTA)
+    assert (found["uses"], found["rho"]) == (4, {"taken": str(ONE), "refunded": str(ONE // 2)})
+    assert found["epsilon"] >= epsilon_of(ONE - ONE // 2, DELTA)

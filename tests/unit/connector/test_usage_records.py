@@ -6,14 +6,14 @@ from datetime import timedelta
 
 import pytest
 
-from medspace.connector.usage import notebook
+from medspace.connector.usage import notebook, telling
 from medspace.connector.usage.errors import RecordsMissingError, StepHeldError, UseFailedError, WithheldError
 from medspace.connector.usage.model import COLLECTIONS, RECORDS
 from medspace.core import limits
 from medspace.core.clock import stamp
 from medspace.core.hashing import digest_bytes
-from medspace.core.usage import Output
-from tests.unit.connector.uses import NOW, TASK, House, call
+from medspace.core.usage import HolderNote, Output, Told
+from tests.unit.connector.uses import ASSET, NOW, TASK, House, call
 
 RECORD = b'{"total": ["the sums over all sites"]}'
 RUN = "urn:run:by-hand"
@@ -106,3 +106,25 @@ async def test_records_are_forgotten_with_the_questions():
         records = await house.database.read(lambda tx: tx.find(RECORDS))
         assert len(records) == left
         assert all(record.time == stamp(NOW) for record in records)
+
+
+NOTES = (HolderNote(Told.SHORTENED, 3, 50),)
+
+
+async def told(house):
+    return await house.database.read(lambda tx: telling.newest(tx, house.notebook.sealer, ASSET, 9))
+
+
+async def test_what_the_holder_is_told_waits_with_the_output_and_is_forgotten_with_the_questions():
+    house, token = await house_with(Output("count.sum", {"sum": 1.5}, 50, hold=True, notes=NOTES))
+    with pytest.raises(StepHeldError):
+        await house.control.step(call(token, round=1))
+    assert await told(house) == []
+    (waiting,) = await house.database.read(house.notebook.waiting)
+    await house.control.checking.decide(waiting.id, approve=True)
+    (one,) = await told(house)
+    assert (one.use, one.said.step, one.said.notes) == ("urn:job:1", "sum", NOTES)
+    kept = house.notebook.retention
+    for late, left in ((kept - timedelta(days=1), 1), (kept, 0)):
+        await house.database.write(lambda tx: house.notebook.forget(tx, NOW + late))  # noqa: B023 - waited for
+        assert len(await told(house)) == left

@@ -340,6 +340,37 @@ def test_a_site_without_rows_says_so():
         sums(run.admitted, parse(TASK), run.summed.asked(run.summed.first()), None, 1)
 
 
+# --- what the holder alone is told ---------------------------------------------------------------------------------
+def notes(table, task=TASK, brakes=None):
+    run = NoisyRun([table, patients(60)], task, brakes or Brakes())
+    asked = run.summed.asked(run.summed.first())
+    numbers, persons, said = run.kind.summing.told_sums(
+        run.admitted, task, asked, run.summed.shape(run.summed.first()), run.sites[0], 1
+    )
+    assert (numbers, persons) == run.kind.summing.sums(
+        run.admitted, task, asked, run.summed.shape(run.summed.first()), run.sites[0], 1
+    )
+    return [(note.told.value, note.about, note.count, note.of) for note in said]
+
+
+def test_the_holder_is_told_how_many_patients_were_shortened_and_how_many_values_were_out_of_range():
+    table = patients(60)
+    ((told, _, shortened, of),) = notes(table)
+    assert (told, of) == ("shortened", 60)
+    assert 0 < shortened < 60
+    narrow = TASK | {"features": [TASK["features"][0] | {"range": [20, 50]}, *TASK["features"][1:]]}
+    old = sum(age > 50 for age in table["age"])
+    assert notes(table, narrow)[1:] == [("outside", "age", old, 60)]
+    assert notes(table, brakes=replace(Brakes(), clipping=False)) == [("shortened", "", 0, 60)]
+    middling = table | {"age": [60.0] * 60, "dose": [5.0] * 60}
+    assert notes(middling) == [("shortened", "", 0, 60)]
+
+
+def test_where_no_row_can_be_used_there_is_nothing_to_tell():
+    table = patients(20) | {"sick": [None] * 20}  # of which nobody knows the outcome
+    assert notes(table) == []
+
+
 # --- under masks ---------------------------------------------------------------------------------------------------
 class Hospital(Seated):
     """One hospital at the table."""
@@ -375,6 +406,14 @@ def test_under_masks_every_site_adds_its_noise_and_a_repeated_step_adds_the_same
     assert of(noisy) == of(again)  # the same secrets, so the same noise
     assert np.abs(np.subtract(of(noisy), of(silent))).max() > 1e-6
     assert noisy.content["noise"]["epsilon"] == "10.0"
+
+
+def test_under_masks_the_output_of_each_contribution_tells_the_holder():
+    run = masked_run()
+    run.to_the_end()
+    for site in run.sites.values():
+        told = [(step.name, *(note.told for note in made.notes)) for step, made in site.said if made.notes]
+        assert told == [("contribute", "shortened")] * (1 + GRADIENTS)
 
 
 def test_a_run_whose_totals_may_hold_fewer_honest_sites_than_the_noise_counts_on_is_refused():

@@ -171,7 +171,20 @@ def _report(screen: Screen, report: JsonObject) -> None:
         screen.line(Text(_SHOWN, {name: shown[name] for name in ("log", "admitted", "shown", "not_shown")}))
     for said in report["accusations"]:
         screen.line(Text(_ACCUSED, {name: said[name] for name in ("log", "names", "code", "run", "entry")}))
+    for spent in report["budgets"]:
+        _spent(screen, spent)
     screen.line(Text(_CONCLUSIONS[report["outcome"]]))
+
+
+def _spent(screen: Screen, spent: JsonObject) -> None:
+    """What a dataset has given in each period, by its log."""
+    for period in spent["periods"]:
+        facts = {"dataset": spent["dataset"], "log": spent["log"], "count": period["debits"]}
+        epsilon = "?" if period["spent"] is None else f"{period['spent']:g}"
+        facts |= {name: period[name] for name in ("epsilon", "delta")} | {"spent": epsilon}
+        screen.line(Text(_SPENT, facts | {"since": period["since"][:10], "until": period["until"][:10]}))
+        if period["vouched"] == "":
+            screen.line(Text(_UNVOUCHED, {"dataset": spent["dataset"], "since": period["since"][:10]}))
 
 
 def _grouped(findings: list[JsonObject]) -> dict[tuple[str, ...], list[int]]:
@@ -204,6 +217,11 @@ _CONCLUSIONS = {
     ),
 }
 _SHOWN = msgid("Questions of {log}: {admitted} admitted, {shown} shown, {not_shown} not shown.")
+_SPENT = msgid(
+    "Privacy budget of {dataset} at {log}, from {since} to {until}: epsilon {spent} of {epsilon} (delta {delta}) was "
+    "spent (debits: {count})."
+)
+_UNVOUCHED = msgid("Only its holder says that the period of {dataset} from {since} on could begin.")
 
 _ACCUSED = msgid(
     "{log} says that {names} broke the protocol of the run {run} ({code}, entry {entry}); that is its word, and "

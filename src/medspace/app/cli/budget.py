@@ -7,6 +7,7 @@ import typer
 
 from medspace.app.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, LanguageOption
 from medspace.app.cli.session import session
+from medspace.app.clipping import clipping
 from medspace.app.screen import Screen
 from medspace.app.spending import STATES, bar, budget_left, counted, uncovered
 from medspace.core.canonical import Json, JsonObject
@@ -68,7 +69,7 @@ def renew(
 
 def _list(screen: Screen, found: Sequence[JsonObject]) -> None:
     words = [msgid("dataset"), msgid("protects"), msgid("limit"), msgid("spent"), msgid("of the year"), msgid("left")]
-    words += [msgid("renews"), msgid("exact answers"), msgid("state")]
+    words += [msgid("period ends"), msgid("exact answers"), msgid("state")]
     title = number_of(len(found), msgid("{count} privacy budget"), msgid("{count} privacy budgets"))
     screen.table(title, [Text(one) for one in words], [_row(screen, one) for one in found])
     for one in found:
@@ -107,6 +108,11 @@ def _show(screen: Screen, found: JsonObject) -> None:
     rows = [_debit(one) for one in found["debits"]]
     title = number_of(len(rows), msgid("{count} use has taken of it"), msgid("{count} uses have taken of it"))
     screen.table(title, [Text(one) for one in words], rows)
+    for period in found["earlier"]:
+        facts = {"day": period["since"][:10], "count": period["uses"], "epsilon": f"{period['epsilon']:g}"}
+        screen.line(Text(msgid("In the period from {day} on, epsilon {epsilon} was taken (uses: {count})."), facts))
+    for one in found["clipped"]:
+        screen.line(clipping(one))
     for said in counted((found["counted"], *(one["counted"] for one in found["debits"]))):
         screen.line(said)
 

@@ -124,7 +124,8 @@ def _budgets(base: Base) -> Budgets:
         return clocks.compare(base.client, base.clock, dids)
 
     accountant = LossAccountant(GaussianLosses()) if installed() else ZcdpAccountant()
-    return Budgets(base.database, base.local, base.book, base.config.space.authority, ask, accountant)
+    authority = base.config.space.authority
+    return Budgets(base.database, base.local, base.book, authority, ask, accountant, base.sealer)
 
 
 def _desk(base: Base, membership: Membership, road: Road, learning: Learning) -> Desk:

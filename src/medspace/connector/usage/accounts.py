@@ -5,6 +5,7 @@ integers (rho of zCDP, which adds up, in units of 2^-40), so that nothing is los
 and never begins anew by itself.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -15,11 +16,13 @@ from medspace.connector.usage.model import (
     AGREEMENT_ACCOUNTS,
     DEBITS,
     JOBS,
+    PERIODS,
     Account,
     AgreementAccount,
     BudgetLimits,
     Debit,
     DebitState,
+    PeriodTotal,
 )
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import instant, stamp
@@ -40,7 +43,7 @@ def configure(tx: Transaction, local: Local, asset: str, limits: BudgetLimits | 
     old = tx.get(ACCOUNTS, asset)
     if old is None and limits is not None:
         now = local.now()
-        made = Account(asset, now, _year_after(now), limits)
+        made = Account(asset, now, _year_after(now), limits, tidied=now)
         tx.insert(ACCOUNTS, made)
         _tell(tx, local, made)
     elif old is not None and old.limits != limits:
@@ -63,6 +66,8 @@ def _tell(tx: Transaction, local: Local, account: Account) -> None:
         "unit": limits.unit,
         "exact": "allowed" if limits.exact else "refused",
         "rho": str(limits.year),
+        "agreement_rho": str(limits.agreement),
+        "task_rho": str(limits.task),
         "since": account.since,
         "until": account.until,
     }
@@ -152,11 +157,27 @@ def debit(tx: Transaction, did: str, asking: AdmissibleStep, cost: Cost) -> None
         gaussian=cost.gaussian,
     )
     tx.insert(DEBITS, made)
-    tx.replace(ACCOUNTS, account, _with(account, made, cost.total))
+    new = _with(account, made, cost.total)
+    tx.replace(ACCOUNTS, account, new)
     _take(tx, made, cost.total)
-    facts: JsonObject = {"asset": job.asset, "agreement": job.agreement, "transfer": job.id, "user": job.user}
-    facts |= {"task": visit.task, "rho": str(cost.total), "rounds": len(cost.rho)}
-    record(tx, Entry("budget.debited", time, did, facts))
+    record(tx, Entry("budget.debited", time, did, _debited(made, new)))
+
+
+def _debited(made: Debit, account: Account) -> JsonObject:
+    """What the log says of a debit: enough to add up again what the account holds, and what may come back."""
+    return {
+        "asset": made.asset,
+        "agreement": made.agreement,
+        "transfer": made.id,
+        "user": made.user,
+        "task": made.task,
+        "rho": str(made.total),
+        "rounds": len(made.rho),
+        "each": [str(one) for one in made.rho],
+        "opens": list(made.opens),
+        "since": account.since,
+        "taken": str(account.taken),
+    } | ({} if account.limits is None else {"limit": str(account.limits.year)})
 
 
 def let_out(tx: Transaction, use: str, step: str) -> None:
@@ -189,12 +210,63 @@ def settle(tx: Transaction, use: str, did: str, time: str) -> int:
     account = tx.get(ACCOUNTS, before.asset)
     known = account is None or before.time > account.restored_at
     back = sum(sorted(before.rho, reverse=True)[before.let_out :]) if known else 0
-    tx.replace(DEBITS, before, replace(before, state=DebitState.SETTLED, refunded=back))
+    settled = replace(before, state=DebitState.SETTLED, refunded=back)
+    tx.replace(DEBITS, before, settled)
     if back:
         _give_back(tx, before, back)
         facts: JsonObject = {"asset": before.asset, "agreement": before.agreement, "transfer": use, "rho": str(back)}
         record(tx, Entry("budget.refunded", time, did, facts))
+    if account is not None and account.since != settled.period:
+        _fold(tx, [settled])
     return back
+
+
+def tidy(tx: Transaction, asset: str, limit: int = PAGE) -> bool:
+    """Put debits of periods that are over together, one total for each period; whether there may be more.
+
+    Nothing that a limit needs goes with them: what the period and the agreement have taken stands in their accounts,
+    and what is not settled stays. Who took it, and for what, stays in the log.
+    """
+    account = tx.get(ACCOUNTS, asset)
+    if account is None or account.tidied == account.since:
+        return False
+    where = {"asset": asset, "state": DebitState.SETTLED}
+    found = tx.find(DEBITS, where=where, order_by="time", limit=limit)
+    past = [debit for debit in found if debit.period != account.since]
+    _fold(tx, past)
+    more = len(past) == limit
+    if not more:
+        tx.replace(ACCOUNTS, account, replace(account, tidied=account.since))
+    return more
+
+
+def _fold(tx: Transaction, settled: Sequence[Debit]) -> None:
+    for debit in settled:
+        name = f"{debit.asset} {debit.period}"
+        before = tx.get(PERIODS, name)
+        known = before or PeriodTotal(name, debit.asset, debit.period)
+        total = replace(
+            known,
+            uses=known.uses + 1,
+            taken=known.taken + debit.total,
+            refunded=known.refunded + debit.refunded,
+            last=max(known.last, debit.time),
+        )
+        if before is None:
+            tx.insert(PERIODS, total)
+        else:
+            tx.replace(PERIODS, before, total)
+        tx.delete(DEBITS, debit)
+
+
+def untidied(account: Account) -> bool:
+    """Whether debits of periods that are over may still be there one by one."""
+    return account.tidied != account.since
+
+
+def periods(tx: Transaction, asset: str, limit: int = 100) -> list[PeriodTotal]:
+    """What the newest periods that are over have taken, as far as that was put together; the newest first."""
+    return tx.find(PERIODS, where={"asset": asset}, order_by="since", descending=True, limit=limit)
 
 
 def _give_back(tx: Transaction, debited: Debit, rho: int) -> None:

@@ -364,6 +364,7 @@ class Door:
         return {
             **asking.grant.noted,
             **scope,
+            **_paid_for(asking),
             "admission": admission_id,
             "agreement": job.agreement,
             "transfer": job.id,
@@ -438,6 +439,13 @@ class Door:
 def _of_one_version(asked: Iterable[Question], version: str) -> bool:
     """Whether every question whose rows are known was put to this version of them."""
     return all(question.version in ("", version) for question in asked)
+
+
+def _paid_for(asking: AdmissibleStep) -> JsonObject:
+    """What the use costs of a privacy budget, where this step is put to rows and its answer carries noise."""
+    if asking.cost is None or not asking.bounded or asking.rowless:
+        return {}
+    return {"rho": str(asking.cost.total)}
 
 
 def _granted_to(admission: Admission) -> Grant:

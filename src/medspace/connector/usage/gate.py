@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from medspace.connector.model import AGREEMENTS
-from medspace.connector.usage import labelling, memory, rules
+from medspace.connector.usage import labelling, memory, rules, telling
 from medspace.connector.usage.calls import Admitted, Holder, Refusal, Visit, numbered, told
 from medspace.connector.usage.conditions import Conditions, Leaving, concerned
 from medspace.connector.usage.conditions.seats import manifest_of
@@ -95,6 +95,7 @@ class Gate:
         self.holder.notebook.keep(tx, release, now, alone=alone, worded=output.worded)
         if output.record is not None:
             self.holder.notebook.record(tx, release, manifest_of(tx, admission.use), output.record, now)
+        telling.keep(tx, self.holder.notebook.sealer, question, output, now)
         return release
 
     def _note(self, tx: Transaction, leaving: Leaving) -> None:

@@ -177,7 +177,8 @@ class Account:
     `limits` None: the holder has taken the budget back, so there is no noise to be had. `frozen` is why all of it
     counts as spent, as a code; `restored` is the checkpoint that the log fell short of then, `restored_at` when that
     was found: agreements and debits from before have taken nobody knows how much. `other` is what of `taken` was
-    for noise that is not known to be Gaussian (`core.engine.Cost`).
+    for noise that is not known to be Gaussian (`core.engine.Cost`). `tidied`: no debit that is settled is left of a
+    period before the one that began then.
     """
 
     id: str  # the asset
@@ -190,6 +191,7 @@ class Account:
     restored: str = ""
     restored_at: str = ""
     other: int = 0
+    tidied: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,11 +277,40 @@ class KeptRecord:
     sealed: str
 
 
+@dataclass(frozen=True, slots=True)
+class KeptNotes:
+    """What the holder alone is told of its rows in one step that was released, sealed (`usage.telling`)."""
+
+    id: str  # the admission
+    asset: str
+    use: str
+    time: str
+    sealed: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodTotal:
+    """What the uses of a period that is over have taken of a privacy budget, put together: their debits are gone.
+
+    `taken` and `refunded` are rho of 2^-40, `uses` how many debits that were, `last` when the latest was made.
+    """
+
+    id: str  # the asset and the beginning of the period
+    asset: str
+    since: str
+    uses: int = 0
+    taken: int = 0
+    refunded: int = 0
+    last: str = ""
+
+
 MEMORIES = Collection("use_memories", Memory)
 SEATS = Collection("taken_seats", TakenSeat)
 RECORDS = Collection("kept_records", KeptRecord, keys=("run", "time"))
 ACCOUNTS = Collection("budget_accounts", Account)
 AGREEMENT_ACCOUNTS = Collection("budget_agreements", AgreementAccount)
 DEBITS = Collection("budget_debits", Debit, keys=("asset", "time", "state"))
-BUDGETS = (ACCOUNTS, AGREEMENT_ACCOUNTS, DEBITS)
+PERIODS = Collection("budget_periods", PeriodTotal, keys=("asset", "since"))
+NOTES = Collection("holder_notes", KeptNotes, keys=("asset", "time"))
+BUDGETS = (ACCOUNTS, AGREEMENT_ACCOUNTS, DEBITS, PERIODS, NOTES)
 COLLECTIONS = (LABELS, JOBS, QUESTIONS, KEPT, VERSIONS, SPENT, DISCLOSURES, MEMORIES, SEATS, RECORDS, *BUDGETS)

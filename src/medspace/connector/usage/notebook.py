@@ -16,6 +16,7 @@ from medspace.connector.usage.brakes import MOST_ROUNDS, MOST_WITHHELD_OF_ONE, Y
 from medspace.connector.usage.errors import QuestionsSealedError, RecordsMissingError
 from medspace.connector.usage.model import (
     KEPT,
+    NOTES,
     QUESTIONS,
     RECORDS,
     Job,
@@ -224,8 +225,9 @@ class Notebook:
         questions = tx.find(QUESTIONS, order_by="time", limit=PAGE)
         answers = tx.find(KEPT, order_by="time", limit=PAGE)
         records = tx.find(RECORDS, order_by="time", limit=PAGE)
-        old = [question for question in questions if question.time <= stamp(now - self.retention)]
-        done = [record for record in records if record.time <= stamp(now - self.retention)]
+        before = stamp(now - self.retention)
+        old = [question for question in questions if question.time <= before]
+        done = [record for record in records if record.time <= before]
         stale = [answer for answer in answers if answer.time <= stamp(now - YEAR)]
         for question in old:
             tx.delete(QUESTIONS, question)
@@ -233,7 +235,10 @@ class Notebook:
             tx.delete(KEPT, answer)
         for record in done:
             tx.delete(RECORDS, record)
-        return PAGE in (len(old), len(stale), len(done))
+        notes = [note for note in tx.find(NOTES, order_by="time", limit=PAGE) if note.time <= before]
+        for note in notes:
+            tx.delete(NOTES, note)
+        return PAGE in (len(old), len(stale), len(done), len(notes))
 
     async def check(self, database: Database) -> None:
         """Whether what was kept can be opened: a secret that was lost would let everything be asked anew.

@@ -16,7 +16,7 @@ from medspace.core.engine import WORD
 from medspace.core.limits import DEEPEST, FEW, LEAVES, PARTS, RECORD, RELEASE
 from medspace.core.parts import flaw_of_part
 from medspace.core.text import Text, msgid
-from medspace.core.usage import Admission, Output, RowScope, Step, release_digest
+from medspace.core.usage import MOST_NOTES, Admission, HolderNote, Output, RowScope, Step, release_digest
 from medspace.policy.actions import action_of
 from medspace.policy.model import UseRequest
 from medspace.trust.model import Facts
@@ -137,9 +137,15 @@ def in_the_open(admission: Admission, output: Output, now: datetime) -> Decision
 
 def is_output(output: object) -> bool:
     """Whether what an engine gave back has the form of an output; what it says is for the gate."""
-    if not isinstance(output, Output) or len(output.record or b"") > RECORD:
+    if not isinstance(output, Output) or len(output.record or b"") > RECORD or not _are_notes(output.notes):
         return False
     return all(isinstance(getattr(output, name), form) for name, form in _FORM.items())
+
+
+def _are_notes(notes: object) -> bool:
+    return (
+        isinstance(notes, tuple) and len(notes) <= MOST_NOTES and all(isinstance(note, HolderNote) for note in notes)
+    )
 
 
 @dataclass(frozen=True, slots=True)

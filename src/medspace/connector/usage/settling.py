@@ -23,10 +23,11 @@ _LOGGER = logging.getLogger("medspace.budget")
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """Debits of uses that are over, and accounts whose holder has not been told that little is left."""
+    """Debits of uses that are over, accounts whose holder is not told yet that little is left, and untidied ones."""
 
     ended: list[Debit]
     near: list[Account]
+    untidied: list[Account]
 
 
 class Settling:
@@ -43,7 +44,7 @@ class Settling:
         while True:
             try:
                 due = await self._changes.until(self._look, LOOK, (ACCOUNTS, DEBITS))
-                await self._do(due or Due([], []))
+                await self._do(due or Due([], [], []))
             except MedspaceError as error:  # a full disk, a key file that cannot be deleted: it is tried again
                 _LOGGER.warning("budget.unsettled", extra={"facts": {"code": error.code}})
                 await self._clock.sleep(AGAIN)
@@ -55,7 +56,7 @@ class Settling:
 
     async def _look(self) -> Due | None:
         due = await self._database.read(_due)
-        return due if due.ended or due.near else None
+        return due if due.ended or due.near or due.untidied else None
 
     async def _do(self, due: Due) -> None:
         for debit in due.ended:
@@ -64,11 +65,16 @@ class Settling:
         for account in due.near:
             self._holder.near_end(account.id)
             await self._database.write(partial(accounts.warned, asset=account.id))
+        for account in due.untidied:
+            more = True
+            while more:
+                more = await self._database.write(partial(accounts.tidy, asset=account.id))
 
     def _settled(self, debit: Debit, tx: Transaction) -> None:
         accounts.settle(tx, debit.id, self._holder.did, stamp(self._clock.now()))
 
 
 def _due(tx: Transaction) -> Due:
-    near = [one for one in accounts.configured(tx) if accounts.near(one) and not one.warned]
-    return Due(accounts.ended(tx), near)
+    known = accounts.configured(tx)
+    near = [one for one in known if accounts.near(one) and not one.warned]
+    return Due(accounts.ended(tx), near, [one for one in known if accounts.untidied(one)])

@@ -14,7 +14,7 @@ from medspace.core.canonical import JsonObject
 from medspace.core.dictionary import Dictionary
 from medspace.core.material import Material
 from medspace.core.text import msgid
-from medspace.core.usage import Admission, Step
+from medspace.core.usage import Admission, HolderNote, Step
 from medspace.learning.glm.design import DesignBlock
 from medspace.learning.glm.errors import TooLargeError
 from medspace.learning.glm.evaluation import Scores, quality, scores, tally
@@ -50,17 +50,34 @@ class GlmSumming:
             InvalidInputError: nobody can answer this question, or not with this data dictionary.
             DisclosureError: the answer would rest on too few persons, or too heavily on one.
         """
+        return self.told_sums(admission, task, asked, shape, material, step_round)[:2]
+
+    def told_sums(
+        self,
+        admission: Admission,
+        task: JsonObject,
+        asked: Asked,
+        shape: Shape,
+        material: Material | None,
+        step_round: int,
+    ) -> tuple[list[int], int, tuple[HolderNote, ...]]:
+        """The same, and of a total with noise how many were clipped, for the holder alone.
+
+        Raises:
+            InvalidInputError, DisclosureError: as `sums`.
+        """
         step = Step(task, step_round, asked.name, asked.inputs)
         read = parse(task)
         if read.noise is not None:  # whoever is behind it, one person's part is bounded
-            return noisy.sums(admission, read, asked, material, step_round), max(admission.min_cohort, 1)
+            numbers, notes = noisy.told_sums(admission, read, asked, material, step_round)
+            return numbers, max(admission.min_cohort, 1), notes
         question, part, weighed = self._judge.judged(admission, step, material)
         check_sizes(question.task, question.parts.rows.dictionary)
         made = _moments(question.task, part) if weighed is None else _weighed(question, weighed)
         largest = shape.largest if isinstance(shape.largest, tuple) else (shape.largest,) * shape.count
         if len(made) != shape.count or any(abs(one) > most for one, most in zip(made, largest, strict=True)):
             raise invalid(step, msgid("the sums are larger than masked sums can be"))
-        return made, part.cohort if weighed is None else weighed.cohort
+        return made, part.cohort if weighed is None else weighed.cohort, ()
 
     def own_quality(
         self, admission: Admission, task: JsonObject, asked: Asked, material: Material | None, step_round: int

@@ -25,10 +25,10 @@ _ROOT = 1 << 40
 
 @dataclass(frozen=True, slots=True)
 class Clipped:
-    """Vectors within a norm, and how many were longer: the holder is told, nobody else."""
+    """Vectors within a norm, and which were longer: the holder is told how many, nobody else."""
 
     vectors: Vectors
-    shortened: int
+    shortened: NDArray[np.bool_]
 
 
 def grouped(vectors: Vectors, persons: Persons) -> Vectors:
@@ -54,7 +54,7 @@ def clipped(vectors: Vectors, norm: float) -> Clipped:
         factors = np.divide(norm, lengths, out=np.ones_like(lengths), where=long)
         made: Vectors = vectors * factors[:, None]
     made[~np.isfinite(made).all(axis=1)] = 0.0
-    return Clipped(made, int(long.sum()))
+    return Clipped(made, long)
 
 
 def quantised(vectors: Vectors, scale: float) -> list[int]:

@@ -13,6 +13,7 @@ from medspace.core.hashing import digest_bytes
 from medspace.core.limits import KIB
 from medspace.core.parts import Part
 from medspace.core.text import Text, msgid
+from medspace.core.usage import HolderNote
 from medspace.privacy.masking import fixed
 from medspace.privacy.masking.masks import masked
 from medspace.privacy.masking.ring import MOST_NUMBERS, Ring
@@ -22,7 +23,7 @@ from medspace.privacy.noise.gaussian import draw, seeded
 from medspace.runs.masked import messages, opening, vectors
 from medspace.runs.masked.memory import Masks, Remembered
 from medspace.runs.masked.messages import Contribution, SharedSeed
-from medspace.runs.masked.ports import Asked, Shape, SummedParts, Summing, SummingParts
+from medspace.runs.masked.ports import Asked, Shape, SummedParts, Summing, SummingParts, Telling
 from medspace.runs.masked.sitting import Sitting
 from medspace.runs.masked.vectors import MEDIA_TYPE
 
@@ -42,23 +43,25 @@ class Vector:
 class Contributing(Sitting):
     """The part of a step that makes a contribution."""
 
-    def vector(self, asked: Asked, shape: Shape, masks: Masks, memory: Remembered) -> tuple[Vector, int]:
-        """The site's sums under their masks, and the persons behind them."""
+    def vector(
+        self, asked: Asked, shape: Shape, masks: Masks, memory: Remembered
+    ) -> tuple[Vector, int, tuple[HolderNote, ...]]:
+        """The site's sums under their masks, the persons behind them, and what only the holder is told of them."""
         me, seats = self.keys.holder, len(self.keys.seats)
         self._check_noise(shape)
         if isinstance(self.summed, SummedParts):
             part, persons = self._summed_in_parts(asked, shape, masks, memory.question)
-            return Vector(vectors.named(part), part=part), persons
+            return Vector(vectors.named(part), part=part), persons, ()
         if shape.bits != RING.bits or shape.count > MOST_NUMBERS or not fixed.fits(shape.largest, seats, RING):
             raise vectors.no_place()
-        numbers, persons = self._sums(asked, shape, memory)
+        numbers, persons, notes = self._sums(asked, shape, memory)
         content = RING.to_bytes(masked(RING.encode(numbers), RING, me, masks.pairs, masks.own))
         named = digest_bytes(content)
         if len(content) <= INLINE // seats:
-            return Vector(named, words=base64.b64encode(content).decode()), persons
+            return Vector(named, words=base64.b64encode(content).decode()), persons, notes
         with self.blobs.create(MEDIA_TYPE) as made:
             made.write(content)
-        return Vector(named, part=made.part), persons
+        return Vector(named, part=made.part), persons, notes
 
     def _summed_in_parts(self, asked: Asked, shape: Shape, masks: Masks, question: int) -> tuple[Part, int]:
         """The same of a large vector: only where the contract knows what the coordinator could do with its sum."""
@@ -70,16 +73,19 @@ class Contributing(Sitting):
         blocks, persons = summing.blocks(self.admission, self.step.task, asked, shape, material, question, blobs)
         return vectors.hidden(blocks, shape, self.keys.holder, masks.pairs, masks.own, blobs), persons
 
-    def _sums(self, asked: Asked, shape: Shape, memory: Remembered) -> tuple[list[int], int]:
+    def _sums(self, asked: Asked, shape: Shape, memory: Remembered) -> tuple[list[int], int, tuple[HolderNote, ...]]:
         summing = cast("Summing", self.site.task.summing)
-        numbers, persons = summing.sums(
-            self.admission, self.step.task, asked, shape, self.workplace.material, memory.question
-        )
+        asking = self.admission, self.step.task, asked, shape, self.workplace.material, memory.question
+        notes: tuple[HolderNote, ...] = ()
+        if isinstance(summing, Telling):
+            numbers, persons, notes = summing.told_sums(*asking)
+        else:
+            numbers, persons = summing.sums(*asking)
         if shape.shares and self.admission.brakes.noise:
             numbers = self._with_noise(numbers, shape, memory)
         if len(numbers) != shape.count or not fixed.in_range(numbers, shape.largest, 1):
             raise InvalidInputError(reason=Text(msgid("a sum is larger than the ranges of the columns allow")))
-        return numbers, persons
+        return numbers, persons, notes
 
     def _check_noise(self, shape: Shape) -> None:
         """That no total goes without the noise that lets a budget bound it, and any site leave.

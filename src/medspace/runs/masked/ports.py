@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from medspace.core.canonical import JsonObject
 from medspace.core.material import Material
 from medspace.core.parts import Blobs, Part
-from medspace.core.usage import Admission
+from medspace.core.usage import Admission, HolderNote
 from medspace.runs.ports import Result
 
 State: TypeAlias = JsonObject
@@ -199,6 +199,27 @@ class Summing(Protocol):
         """How good the outcome is at this site by itself, coarsened, and the persons behind that; no part of a total.
 
         It may leave only where the site's offer lists it. None where the question is not about quality.
+
+        Raises:
+            InvalidInputError, DisclosureError: as `sums`.
+        """
+        ...
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """What a `Summing` has besides that tells the holder something of its rows, such as how many were clipped."""
+
+    def told_sums(
+        self,
+        admission: Admission,
+        task: JsonObject,
+        asked: Asked,
+        shape: Shape,
+        material: Material | None,
+        step_round: int,
+    ) -> tuple[list[int], int, tuple[HolderNote, ...]]:
+        """What `sums` gives, called in its place, and the notes; these are for the holder alone.
 
         Raises:
             InvalidInputError, DisclosureError: as `sums`.

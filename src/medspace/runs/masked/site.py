@@ -167,7 +167,7 @@ class _Sitting(Contributing):
             raise OutOfTurnError(turn=Turn.ENDED.value)
         shape = self.summed.shape(memory.state)
         masks = self.masks(memory)
-        vector, persons = self.vector(asked, shape, masks, memory)
+        vector, persons, notes = self.vector(asked, shape, masks, memory)
         own = self.own(asked, memory.question)
         masks, contribution, shares = self.contributed(memory, masks, vector)
         text, sealed = self.keys.announce(label(memory.question, CONTRIBUTE), messages.written(contribution), shares)
@@ -187,6 +187,7 @@ class _Sitting(Contributing):
             worded=Step(self.step.task, memory.question, asked.name, asked.inputs),
             noted=advanced.noted,
             record=advanced.record,
+            notes=notes,
         )
 
     # --- agree ------------------------------------------------------------------------------------------------------

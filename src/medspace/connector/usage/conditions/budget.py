@@ -47,5 +47,6 @@ class BudgetCondition(Neutral):
             accounts.debit(tx, self.grounds.holder.did, asking, asking.cost)
 
     def left(self, tx: Transaction, leaving: Leaving) -> None:
-        """One total more that somebody has."""
-        accounts.let_out(tx, leaving.job.id, leaving.step.name)
+        """One total more that somebody has; what carries no noise was never paid for, so no debit is looked for."""
+        if leaving.bounded:
+            accounts.let_out(tx, leaving.job.id, leaving.step.name)

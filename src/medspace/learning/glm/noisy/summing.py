@@ -8,9 +8,9 @@ import msgspec
 import numpy as np
 
 from medspace.core.material import Material
-from medspace.core.usage import Admission
+from medspace.core.usage import MOST_NOTES, Admission, HolderNote, Told
 from medspace.learning.glm.answers import BetaForm
-from medspace.learning.glm.design import DesignBlock, Matrix, Vector, design, first_columns, sample
+from medspace.learning.glm.design import DesignBlock, Mask, Matrix, Vector, design, first_columns, sample
 from medspace.learning.glm.errors import NothingLeftError
 from medspace.learning.glm.evaluation import scores
 from medspace.learning.glm.judging import split_key
@@ -23,12 +23,25 @@ from medspace.privacy.disclosure import Persons
 from medspace.privacy.noise.clipping import clipped, grouped, quantised
 from medspace.runs.masked.ports import Asked
 
+Notes = tuple[HolderNote, ...]
+
 
 def sums(admission: Admission, task: GlmTask, asked: Asked, rows: Material | None, step_round: int) -> list[int]:
     """The site's integers for a question, without noise.
 
     Raises:
         InvalidInputError: the columns of the task are not those of the data dictionary.
+    """
+    return told_sums(admission, task, asked, rows, step_round)[0]
+
+
+def told_sums(
+    admission: Admission, task: GlmTask, asked: Asked, rows: Material | None, step_round: int
+) -> tuple[list[int], Notes]:
+    """The same, and for the holder alone: how many patients were shortened, how many values lie outside a range.
+
+    Raises:
+        InvalidInputError: as `sums`.
     """
     if rows is None:
         raise NothingLeftError
@@ -39,29 +52,33 @@ def sums(admission: Admission, task: GlmTask, asked: Asked, rows: Material | Non
     try:
         chosen = sample(task, rows, key=split_key(admission), coarse_target=False)
     except NothingLeftError:
-        return [0] * total.numbers
+        return [0] * total.numbers, ()
     part = chosen.measured if total.phase is Phase.EVALUATION else chosen.fitted
-    made = _made(task, total.phase, asked, part)
-    averaged = total.phase is not Phase.GRADIENT
-    return _added(made, total, _owners(task, part), averaged=averaged, clip=admission.brakes.clipping)
+    made, cut = _made(task, total.phase, asked, part)
+    owners, averaged = _owners(task, part), total.phase is not Phase.GRADIENT
+    numbers, long = _added(made, total, owners, averaged=averaged, clip=admission.brakes.clipping)
+    shortened = int((long | (grouped(cut[:, None], owners)[:, 0] > 0.0)).sum())
+    return numbers, (HolderNote(Told.SHORTENED, shortened, len(long)), *_outside(task, part))
 
 
-def _made(task: GlmTask, phase: Phase, asked: Asked, part: DesignBlock) -> Matrix:
-    """What each row adds."""
+def _made(task: GlmTask, phase: Phase, asked: Asked, part: DesignBlock) -> tuple[Matrix, Vector]:
+    """What each row adds; 1 for each row that was cut before."""
     values, target = _ranged(task, part.values), _response(task, part.target)
+    whole = np.zeros(len(values))
     if phase is Phase.MOMENTS:
-        return _moments(task, values, target)
+        return _moments(task, values, target), whole
     form = msgspec.convert(asked.inputs, BetaForm)
     matrix, beta = np.zeros((len(values), len(task.columns) + 1)), np.zeros(len(task.columns) + 1)
     places = kept(form.layout)  # a total has numbers of all columns
     matrix[:, places], beta[places] = design(task, form.layout, values), form.beta
     if phase is Phase.NEWTON:
-        return _newton(task, matrix, beta, target)
+        rows, cut = _reached(matrix, newton_of(task).reach)
+        return _newton(task, rows, beta, target), cut
     eta = _predictor(matrix, beta)
     if phase is Phase.EVALUATION:
-        return _measured(task, beta, eta, target)
+        return _measured(task, beta, eta, target), whole
     made: Matrix = matrix * (target - mean(task.family, eta))[:, None]
-    return made
+    return made, whole
 
 
 def _owners(task: GlmTask, part: DesignBlock) -> Persons:
@@ -71,11 +88,15 @@ def _owners(task: GlmTask, part: DesignBlock) -> Persons:
     return np.arange(len(part.target), dtype=np.int64)
 
 
-def _added(made: Matrix, total: Total, owners: Persons, *, averaged: bool, clip: bool) -> list[int]:
+def _added(made: Matrix, total: Total, owners: Persons, *, averaged: bool, clip: bool) -> tuple[list[int], Mask]:
+    """The integers, and which persons' parts were longer than the norm."""
     each = grouped(made, owners)
     if averaged:
         each /= np.unique(owners, return_counts=True)[1][:, None]
-    return quantised(clipped(each, total.norm).vectors if clip else each, total.scale)
+    if not clip:
+        return quantised(each, total.scale), np.zeros(len(each), dtype=bool)
+    cut = clipped(each, total.norm)
+    return quantised(cut.vectors, total.scale), cut.shortened
 
 
 def _ranged(task: GlmTask, values: Matrix) -> Matrix:
@@ -100,6 +121,22 @@ def _response(task: GlmTask, target: Vector) -> Vector:
     return (held - sums.middle) / sums.half
 
 
+def _outside(task: GlmTask, part: DesignBlock) -> Notes:
+    """Columns with values outside of the range that the task states: they count as its edge."""
+    spans = [
+        (feature.name, feature.span, part.values[:, at])
+        for feature, at in zip(task.features, first_columns(task), strict=True)
+    ]
+    spans.append((task.target.column, task.target.span, part.target))
+    found = [_beyond(name, span, values) for name, span, values in spans if span is not None]
+    return tuple(note for note in found if note.count)[: MOST_NOTES - 1]
+
+
+def _beyond(name: str, span: tuple[float, float], values: Vector) -> HolderNote:
+    known = values[~np.isnan(values)]
+    return HolderNote(Told.OUTSIDE, int(((known < span[0]) | (known > span[1])).sum()), len(known), name)
+
+
 def _moments(task: GlmTask, values: Matrix, target: Vector) -> Matrix:
     """Per row: a one, target from 0 to 1, each value within its range as -1 to 1 (codes 0 or 1), squares, gaps."""
     made = values.copy()
@@ -122,10 +159,9 @@ def _share(task: GlmTask, target: Vector) -> Vector:
     return (target - low) / (high - low)
 
 
-def _newton(task: GlmTask, matrix: Matrix, beta: Vector, target: Vector) -> Matrix:
+def _newton(task: GlmTask, rows: Matrix, beta: Vector, target: Vector) -> Matrix:
     """Per row: gradient and upper triangle of the sum of pairs, at most one long together."""
     sums = newton_of(task)
-    rows = _reached(matrix, sums.reach)
     eta = _predictor(rows, beta)
     mu = np.minimum(mean(task.family, eta), sums.weight) if task.family == "poisson" else mean(task.family, eta)
     residual = np.clip((target - mu) / sums.residual, -1.0, 1.0)
@@ -143,11 +179,11 @@ def _joined(sums: Newton, rows: Matrix, residual: Vector, weight: Vector) -> Mat
     return np.column_stack(blocks)
 
 
-def _reached(matrix: Matrix, reach: float) -> Matrix:
-    """The rows, those that are longer cut to this length."""
+def _reached(matrix: Matrix, reach: float) -> tuple[Matrix, Vector]:
+    """The rows, those that are longer cut to this length; 1 for each of those."""
     lengths = np.sqrt(np.square(matrix).sum(axis=1))
     made: Matrix = matrix * np.minimum(1.0, reach / lengths)[:, None]
-    return made
+    return made, (lengths > reach).astype(np.float64)
 
 
 def _predictor(matrix: Matrix, beta: Vector) -> Vector:

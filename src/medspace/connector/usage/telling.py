@@ -1,0 +1,62 @@
+"""What the holder alone is told of its rows: kept, sealed, in the transaction that lets the output of a step go.
+
+How many patients were clipped is an exact count, which no budget has paid for. So it is in no answer, no entry of the
+log and no error, and a copy of the database does not show it; the people of the holder see it in the app.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from medspace.connector.usage.calls import Admitted
+from medspace.connector.usage.model import NOTES, KeptNotes
+from medspace.core.clock import stamp
+from medspace.core.sealing import Sealer
+from medspace.core.store import Transaction
+from medspace.core.usage import HolderNote, Output
+
+
+@dataclass(frozen=True, slots=True)
+class StepNotes:
+    """The notes of one step, with what was asked: the digest of the task, and the question in its words."""
+
+    task: str
+    step: str
+    notes: tuple[HolderNote, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UseNotes:
+    """The notes of one step of a use, opened."""
+
+    use: str
+    time: str
+    said: StepNotes
+
+
+def keep(tx: Transaction, sealer: Sealer, question: Admitted, output: Output, now: datetime) -> None:
+    """Keep the notes of an output that leaves, where it has any."""
+    if output.notes:
+        admission, step = question.admission, output.worded or question.step
+        said = msgspec.json.encode(StepNotes(admission.task, step.name, output.notes))
+        sealed = sealer.seal(said, _name(admission.id))
+        tx.insert(NOTES, KeptNotes(admission.id, admission.asset, admission.use, stamp(now), sealed))
+
+
+def newest(tx: Transaction, sealer: Sealer, asset: str, limit: int) -> list[UseNotes]:
+    """What the holder was told last of an asset, the newest first.
+
+    Raises:
+        ValueError: it was sealed with another secret.
+    """
+    found = tx.find(NOTES, where={"asset": asset}, order_by="time", descending=True, limit=limit)
+    return [UseNotes(one.use, one.time, _opened(sealer, one)) for one in found]
+
+
+def _opened(sealer: Sealer, kept: KeptNotes) -> StepNotes:
+    return msgspec.json.decode(sealer.open(kept.sealed, _name(kept.id)), type=StepNotes)
+
+
+def _name(admission: str) -> str:
+    return f"notes {admission}"

@@ -1,0 +1,340 @@
+"""What the log of a holder says of privacy budgets, added up again: nothing was given beyond the limits of then.
+
+Amounts are rho of zCDP in units of 2^-40, as text: they are integers, so that the sum here is the one of the account.
+A holder that lies in every entry is not found out; one that changes an account beside its log is, by the next debit,
+which says what the account held. Entries of versions that said less are held to what they say.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from medspace.core.canonical import Json, JsonObject
+from medspace.core.text import Fact, msgid
+from medspace.ledger.report import (
+    BUDGET,
+    PAID,
+    AgreementSpent,
+    BudgetSpent,
+    Finding,
+    LogPosition,
+    PeriodSpent,
+    Premise,
+    first_broken,
+)
+from medspace.ledger.statements import Line, Statements, later
+
+Logs = Mapping[str, Statements]
+YEAR = timedelta(days=365)  # a period is not shorter
+LONGEST = 30  # digits of an amount
+_OVER = ("transfer.completed", "transfer.terminated")
+
+
+def check(logs: Logs) -> Iterator[Finding]:
+    """Every entry on a budget by what stood before it, and every answer with noise by its debit."""
+    noisy = {_asked(line) for log in logs.values() for line in log.admissions.values() if "rho" in line.facts}
+    for log in logs.values():
+        book = _Book(log)
+        yield from book.findings
+        yield from _paid(log, book.debits, noisy)
+
+
+def count(log: Statements) -> tuple[BudgetSpent, ...]:
+    """What each dataset has given, period by period and agreement by agreement, by the entries alone."""
+    book = _Book(log)
+    return tuple(
+        BudgetSpent(
+            log.origin,
+            asset,
+            tuple(period.spent() for period in account.periods),
+            tuple(AgreementSpent(*one) for one in sorted(book.agreements[asset].items())),
+        )
+        for asset, account in sorted(book.accounts.items())
+    )
+
+
+@dataclass(slots=True)
+class _Period:
+    since: str
+    until: str
+    limits: JsonObject  # of the entry that set them last
+    vouched: str | None  # when it was begun: None, as the first one
+    taken: int = 0
+    refunded: int = 0
+    debits: int = 0
+
+    def spent(self) -> PeriodSpent:
+        epsilon, delta, unit = (str(self.limits[name]) for name in ("epsilon", "delta", "unit"))
+        limit = _amount(self.limits["rho"])
+        given = self.taken, self.refunded, self.debits
+        return PeriodSpent(self.since, self.until, epsilon, delta, unit, limit, *given, self.vouched)
+
+
+@dataclass(slots=True)
+class _Account:
+    periods: list[_Period]
+    limits: JsonObject | None
+    frozen: int = -1  # the entry by which it counts as spent; -1 for none
+    restored: int = -1  # the last such entry ever
+
+    @property
+    def period(self) -> _Period:
+        return self.periods[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Debit:
+    line: Line
+    rho: int
+    period: _Period
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    index: int
+    step: str
+
+
+@dataclass(slots=True)
+class _Book:
+    """The accounts of one log, as its entries make them up."""
+
+    log: Statements
+    accounts: dict[str, _Account] = field(default_factory=dict)
+    agreements: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
+    debits: dict[str, _Debit] = field(default_factory=dict)  # by transfer
+    refunded: set[str] = field(default_factory=set)
+    left: dict[str, list[_Left]] = field(default_factory=lambda: defaultdict(list))  # by transfer
+    findings: list[Finding] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for release in self.log.releases.values():
+            admission = self.log.admissions.get(release.facts["admission"])
+            if admission is not None:
+                self.left[admission.facts["transfer"]].append(_Left(release.index, admission.facts["step"]))
+        for line in self.log.budgets:
+            self.findings.append(self._finding(line))
+
+    def _finding(self, line: Line) -> Finding:
+        place, asset = LogPosition(self.log.origin, line.index), line.facts["asset"]
+        broken = first_broken(_READERS[line.entry.kind](self, line))
+        facts: dict[str, Fact] = {"asset": asset}
+        return BUDGET.failed(place, broken[1], broken[2], **facts) if broken else BUDGET.verified(place)
+
+    # -- what is taken
+
+    def debited(self, line: Line) -> list[Premise]:
+        """Within what stood then: the limits, the period, what was taken before."""
+        facts, account = line.facts, self.accounts.get(line.facts["asset"])
+        rho = _amount(facts["rho"])
+        if rho is None:
+            return [_MALFORMED]
+        if account is None or account.limits is None:
+            return [(False, "none", msgid("The budget of {asset} was debited, and none was set then."))]
+        period, limits = account.period, account.limits
+        before, agreed = period.taken, self.agreements[facts["asset"]][facts["agreement"]]
+        premises = [
+            _once(known=facts["transfer"] in self.debits),
+            (account.frozen < 0, "frozen", msgid("The budget of {asset} counted as spent, and was debited.")),
+            (line.time < period.until, "ended", msgid("The budget of {asset} was debited after its period.")),
+            (_says(facts, "since", period.since), "other_period", _OTHER_PERIOD),
+            (_says(facts, "limit", limits["rho"]), "other_limit", _OTHER_LIMIT),
+            (_adds_up(facts, rho), *_MALFORMED[1:]),
+            (before + rho <= _most(limits, "rho"), "year", _BEYOND_YEAR),
+            (agreed + rho <= _most(limits, "agreement_rho"), "agreement", _BEYOND_AGREEMENT),
+            (rho <= _most(limits, "task_rho"), "task", _BEYOND_TASK),
+            (_says(facts, "taken", str(before + rho)), "other_total", _OTHER_TOTAL),
+        ]
+        self.debits.setdefault(facts["transfer"], _Debit(line, rho, period))
+        period.taken, period.debits = before + rho, period.debits + 1
+        self.agreements[facts["asset"]][facts["agreement"]] = agreed + rho
+        return premises
+
+    def gave_back(self, line: Line) -> list[Premise]:
+        """Of a use that is over, once, and no more than it never let out."""
+        facts, back = line.facts, _amount(line.facts["rho"])
+        debit, again = self.debits.get(facts["transfer"]), facts["transfer"] in self.refunded
+        if back is None:
+            return [_MALFORMED]
+        if debit is None:
+            return [(False, "no_debit", msgid("The budget of {asset} got back what nobody had taken."))]
+        self.refunded.add(facts["transfer"])
+        premises = [
+            (not again, "refunded_twice", msgid("The budget of {asset} got back twice what one use had taken.")),
+            (_same(facts, debit.line.facts), "other_use", _OTHER_USE),
+            (
+                self._over(line),
+                "not_over",
+                msgid("The budget of {asset} got back what a use had taken, before its end."),
+            ),
+            (back <= self._most_back(debit, line), "let_out", _LET_OUT),
+        ]
+        account = self.accounts[debit.line.facts["asset"]]
+        debit.period.refunded += back
+        if debit.period is account.period:  # what was taken in an earlier period is gone with it
+            debit.period.taken -= back
+        self.agreements[debit.line.facts["asset"]][debit.line.facts["agreement"]] -= back
+        return premises
+
+    def _over(self, line: Line) -> bool:
+        transfer = self.log.transfers.get(line.facts["transfer"])
+        ends = (one for one in transfer.lines if one.entry.kind in _OVER) if transfer else ()
+        return any(one.index < line.index for one in ends)
+
+    def _most_back(self, debit: _Debit, line: Line) -> int:
+        """What was never let out, the totals that did leave counted as the dearest; nothing where nobody can know."""
+        facts = debit.line.facts
+        if self.accounts[facts["asset"]].restored > debit.line.index:
+            return 0
+        if "each" not in facts:
+            return debit.rho
+        each = sorted((_amount(one) or 0 for one in facts["each"]), reverse=True)
+        opens = facts.get("opens", ())
+        left = (one for one in self.left[facts["transfer"]] if debit.line.index < one.index < line.index)
+        return sum(each[sum(one.step in opens or not opens for one in left) :])
+
+    # -- what the holder sets
+
+    def set_(self, line: Line) -> list[Premise]:
+        """A limit: in the period that runs, or with the first one."""
+        facts = line.facts
+        account = self.accounts.get(facts["asset"])
+        if any(_amount(facts[name]) is None for name in _RHO if name in facts):
+            return [_MALFORMED]
+        if account is None:
+            first = _Period(facts["since"], facts["until"], facts, None)
+            self.accounts[facts["asset"]] = _Account([first], facts)
+            return [_long_enough(facts)]
+        same = (facts["since"], facts["until"]) == (account.period.since, account.period.until)
+        account.limits = account.period.limits = facts
+        return [(same, "other_period", _OTHER_PERIOD)]
+
+    def dropped(self, line: Line) -> list[Premise]:
+        """No limit any more, so nothing to take."""
+        account = self.accounts.get(line.facts["asset"])
+        if account is not None:
+            account.limits = None
+        return [_known(account)]
+
+    def renewed(self, line: Line) -> list[Premise]:
+        """A new period: after the end of the one before, and as long."""
+        account, facts = self.accounts.get(line.facts["asset"]), line.facts
+        if account is None:
+            return [_known(account)]
+        early = min(line.time, facts["since"]) < account.period.until
+        account.periods.append(
+            _Period(facts["since"], facts["until"], account.period.limits, str(facts.get("vouched", "")))
+        )
+        account.frozen = -1
+        return [(not early, "early", _EARLY), _long_enough(facts)]
+
+    def froze(self, line: Line) -> list[Premise]:
+        """All of it counts as spent."""
+        account = self.accounts.get(line.facts["asset"])
+        if account is not None:
+            account.frozen = account.restored = line.index
+        return [_known(account)]
+
+
+def _paid(log: Statements, debits: Mapping[str, _Debit], noisy: set[tuple[str, str]]) -> Iterator[Finding]:
+    """Each answer with noise: its use had a debit before it left, for as many answers; or it was given before."""
+    given: dict[str, int] = defaultdict(int)
+    known: set[tuple[str, str]] = set()
+    for release in log.releases.values():
+        admission = log.admissions.get(release.facts["admission"])
+        if admission is None or ("rho" not in admission.facts and _asked(admission) not in noisy):
+            continue
+        facts, place = admission.facts, LogPosition(log.origin, release.index)
+        said = (facts["asset"], release.facts["digest"])
+        if said not in known:
+            given[facts["transfer"]] += 1
+            debit = debits.get(facts["transfer"])
+            broken = first_broken(_of_debit(release, admission, debit, given[facts["transfer"]]))
+            yield PAID.failed(place, broken[1], broken[2], asset=facts["asset"]) if broken else PAID.verified(place)
+        else:
+            yield PAID.verified(place)
+        known.add(said)
+
+
+def _of_debit(release: Line, admission: Line, debit: _Debit | None, given: int) -> list[Premise]:
+    if debit is None or debit.line.index > release.index:
+        return [(False, "missing", _MISSING)]
+    facts, paid = admission.facts, debit.line.facts
+    return [
+        (_same(facts, paid) and facts["task"] == paid["task"], "other_use", _OTHER_USE),
+        (given <= paid["rounds"], "rounds", _ROUNDS),
+    ]
+
+
+def _asked(admission: Line) -> tuple[str, str]:
+    return admission.facts["task"], admission.facts["step"]
+
+
+def _same(facts: JsonObject, others: JsonObject) -> bool:
+    return all(facts[name] == others[name] for name in ("asset", "agreement"))
+
+
+def _says(facts: JsonObject, name: str, wanted: Json) -> bool:
+    """Whether a fact says so, where it is there: versions before had none."""
+    return bool(facts.get(name, wanted) == wanted)
+
+
+def _amount(said: Json) -> int | None:
+    if not isinstance(said, str) or not (said.isascii() and said.isdigit() and len(said) <= LONGEST):
+        return None
+    return int(said)
+
+
+def _most(limits: JsonObject, name: str) -> float:
+    most = _amount(limits.get(name))
+    return float("inf") if most is None else most
+
+
+def _adds_up(facts: JsonObject, rho: int) -> bool:
+    each: Iterable[Json] = facts.get("each", ())
+    amounts = [_amount(one) for one in each]
+    if "each" not in facts:
+        return True
+    known = [one for one in amounts if one is not None]
+    return len(known) == len(amounts) == facts["rounds"] and sum(known) == rho
+
+
+def _once(*, known: bool) -> Premise:
+    return not known, "twice", msgid("One use has debited the budget of {asset} twice.")
+
+
+def _known(account: _Account | None) -> Premise:
+    return account is not None, "unset", msgid("The entry is about a budget of {asset} that was never set.")
+
+
+def _long_enough(facts: JsonObject) -> Premise:
+    long = later(facts["since"], YEAR) <= facts["until"]
+    return long, "short", msgid("A period of the budget of {asset} is shorter than a year.")
+
+
+_RHO = ("rho", "agreement_rho", "task_rho")
+_MALFORMED: Premise = (
+    False,
+    "amount",
+    msgid("An entry on the budget of {asset} has an amount that does not add up."),
+)
+_OTHER_PERIOD = msgid("The period of the budget of {asset} changed, and no entry says that a new one began.")
+_OTHER_LIMIT = msgid("The limit of the budget of {asset} changed, and no entry says so.")
+_BEYOND_YEAR = msgid("The budget of {asset} was debited beyond what it had left for the year.")
+_BEYOND_AGREEMENT = msgid("The budget of {asset} was debited beyond what one agreement may take.")
+_BEYOND_TASK = msgid("The budget of {asset} was debited beyond what one task may take.")
+_OTHER_TOTAL = msgid("The account of {asset} does not hold what the entries of the log add up to.")
+_OTHER_USE = msgid("The debit of the budget of {asset} is of another dataset, agreement or task than its use.")
+_LET_OUT = msgid("The budget of {asset} got back what was let out.")
+_EARLY = msgid("A new period of the budget of {asset} began before the one before had ended.")
+_MISSING = msgid("An answer of {asset} with noise left, and no debit of its budget paid for it.")
+_ROUNDS = msgid("More answers of {asset} with noise left than the debit of their use had paid for.")
+_READERS = {
+    "budget.set": _Book.set_,
+    "budget.dropped": _Book.dropped,
+    "budget.debited": _Book.debited,
+    "budget.refunded": _Book.gave_back,
+    "budget.renewed": _Book.renewed,
+    "budget.frozen": _Book.froze,
+}
