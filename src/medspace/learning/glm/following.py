@@ -321,9 +321,9 @@ def _covariance(
 
     It is for standard errors, and no finer than these need: to the last bits it would tell the Hessian, whose
     elements are linear in how many patients have which values, so that a few models would tell each patient who is
-    alone with some codes (`privacy.rounding.ERROR_BITS`). An element is rounded by the root of the product of the two
-    diagonal elements, which bounds it (Cauchy-Schwarz), raised to a power of two. The scale is that of the terms: what is
-    rounded before it is moved there may lose an error altogether.
+    alone with some codes (`privacy.rounding.ERROR_BITS`). An element is rounded by the root of the product of the
+    two diagonal elements, which bounds it (Cauchy-Schwarz), raised to a power of two. The scale is that of the
+    terms: what is rounded before it is moved there may lose an error altogether.
     """
     made = apart.inverse()
     if equations.rows != total.hessian:  # penalised
