@@ -9,7 +9,7 @@ known, because that patient is in the data: right guesses with the patient less 
 attack, upper end of the 95 % interval.
 
 `attacks.cells_read` counts the patients alone with five codes whose cell is found: models say something of cells of
-few patients, which is said and not closed. An attack that finds nothing hits some by chance.
+few patients, which is said and not closed.
 
 `attacks.unmasked.*` are the same of a member who asks one hospital freely, where a contract says that the coordinator
 sees its sums; the cells are there those of patients who are alone with two codes.
