@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BITS = 24
+ERROR_BITS = 12  # of variances and covariances: a standard error is good to four digits
 LEAST = 2.0**-900  # below, the quantum would be no number any more
 
 Numbers = NDArray[np.float64]

@@ -157,8 +157,10 @@ class House:
         more: Sequence[Maker] = (),
         *,
         hybrid: bool = False,
+        holder: str = HOLDER,
         **terms: Any,
     ) -> None:
+        self.did = holder
         self.numbers = 1_000_000  # that the asset gives
         self.limit, self.brakes, self.randomness = limit, brakes, SeededRandomness(7)
         self.secret = b"secret of the questions"
@@ -174,7 +176,7 @@ class House:
         self.regions: dict[str, str | None] = {USER: "DE"}
         self.operators: dict[str, str | None] = {}  # of those who do not operate themselves; None: a stranger
         self.members = Everybody(hybrid=hybrid)
-        self.signer: Signer = hybrid_of(HOLDER) if hybrid else signer_of(HOLDER)
+        self.signer: Signer = hybrid_of(holder) if hybrid else signer_of(holder)
         self.others: tuple[str, ...] = ()  # who has a seat beside this holder in the runs of its uses
         self.terms = {"purposes": [PURPOSE], "until": "2027-01-01T00:00:00Z", "min_cohort": 10}
         self.terms |= {"protection": COORDINATOR_SEES_SUMS} | terms
@@ -187,7 +189,7 @@ class House:
         sources = {ASSET: self.source} if sources is None else sources
         self.notebook = Notebook(Sealer(self.secret, SystemRandomness()))
         holder = Holder(
-            HOLDER,
+            self.did,
             sources,
             {ASSET: self.limit},
             self.notebook,
@@ -237,13 +239,13 @@ class House:
         policy = templates.build(template, **self.terms) | {
             "@id": f"urn:agreement:{name}",
             "@type": "Agreement",
-            "assigner": HOLDER,
+            "assigner": self.did,
             "assignee": USER,
             "target": ASSET,
             "timestamp": "2026-01-01T00:00:00Z",
         }
         stamp = "2026-01-01T00:00:00.000Z"
-        agreement = Agreement(policy["@id"], "urn:n", HOLDER, USER, ASSET, policy, digest(policy), stamp, stamp)
+        agreement = Agreement(policy["@id"], "urn:n", self.did, USER, ASSET, policy, digest(policy), stamp, stamp)
 
         def work(tx: Any) -> None:
             tx.insert(AGREEMENTS, agreement)
@@ -264,7 +266,7 @@ class House:
         job, seat = await self.database.read(lambda tx: (tx.get(JOBS, call.job), tx.get(SEATS, call.job)))
         if job is None or (seat is not None and job.steps) or not isinstance(call.step.task, dict):
             return
-        seats = {other: f"urn:agreement:of:{other}" for other in self.others} | {HOLDER: job.agreement}
+        seats = {other: f"urn:agreement:of:{other}" for other in self.others} | {self.did: job.agreement}
         with suppress(MedspaceError, ValueError, RecursionError):  # the step itself will say what is wrong
             await self.control.seats.take(call, signed(manifest_of(job.user, call.step.task, seats)))
 

@@ -58,7 +58,7 @@ def test_four_hospitals_equal_the_pooled_fit_of_statsmodels(family, standardise)
     oracle = sm.GLM(target[usable], sm.add_constant(values[usable]), family=FAMILIES[family]())
     oracle = oracle.fit(tol=1e-14, maxiter=100)
     assert np.abs([float(term.coefficient) for term in found.terms] - oracle.params).max() <= 1e-8
-    assert [float(term.standard_error) for term in found.terms] == pytest.approx(oracle.bse, rel=1e-6)
+    assert [float(term.standard_error) for term in found.terms] == pytest.approx(oracle.bse, rel=2**-13)
     assert float(found.deviance) == pytest.approx(oracle.deviance, rel=1e-9)
     assert (result.rows, found.persons) == (usable.sum(), usable.sum())
     assert result.sites == tuple(tables)
@@ -98,7 +98,7 @@ async def test_the_model_is_that_of_a_run_whose_sums_are_seen(family):
     assert [term.name for term in found.terms] == [term.name for term in seen.terms]
     for ours, theirs in zip(found.terms, seen.terms, strict=True):
         assert float(ours.coefficient) == pytest.approx(float(theirs.coefficient), rel=1e-4, abs=1e-4)
-        assert float(ours.standard_error or 0) == pytest.approx(float(theirs.standard_error or 0), rel=1e-4)
+        assert float(ours.standard_error or 0) == pytest.approx(float(theirs.standard_error or 0), rel=2**-12)
         assert (ours.fill is None) == (theirs.fill is None)
     assert (found.persons, found.uncarried) == (seen.persons, seen.uncarried)
     assert found.pooled.rmse == pytest.approx(seen.pooled.rmse, rel=1e-4)
@@ -274,6 +274,12 @@ def test_states_and_outcome_are_canonical_and_what_is_not_done_has_none():
         "rows", "persons", "layout", "beta", "covariance", "deviance", "objectives", "quality"
     }  # fmt: skip
     assert len(outcome["covariance"]) == width * (width + 1) // 2
+    # And the covariance no finer than standard errors need: whole multiples of 2^-12 of what bounds each element.
+    upper = np.zeros((width, width))
+    upper[np.triu_indices(width)] = [float(one) for one in outcome["covariance"]]
+    errors = np.sqrt(np.diag(upper))
+    quanta = 2.0 ** (np.frexp(np.outer(errors, errors) * (1 - 2.0**-12))[1] - 12.0)
+    assert (upper == np.round(upper / quanta) * quanta).all()
     assert all(not isinstance(value, list) for value in outcome["quality"].values())
 
 

@@ -42,7 +42,7 @@ from medspace.learning.glm.model import Phase
 from medspace.learning.glm.proposals import empty, step_of, written_step
 from medspace.learning.glm.task import GlmTask
 from medspace.learning.glm.totals import EvaluationTotal, MomentsTotal, NewtonTotal
-from medspace.privacy.rounding import BITS
+from medspace.privacy.rounding import ERROR_BITS
 
 FINE = 48  # bits behind the point of the mean products; they lie between -1 and 1 and fit an integer of JSON
 SHORTEST = 64  # halvings of a step; what is left of it is nothing
@@ -53,8 +53,8 @@ NEARLY_NONE, NEARLY_ALL = 1e-3, 1.0 - 1e-3  # between these the fit starts, as i
 class Stand:
     """Where a fit under masks stands after `round` totals; the fields of `model.Fit`, exact.
 
-    `beta` and `base` have 96 bits behind the point, `products` (upper triangle) 48; `covariance` (upper triangle) is
-    rounded as it will be released.
+    `beta` and `base` have 96 bits behind the point, `products` (upper triangle) 48; `covariance` (upper triangle,
+    for the columns as measured) is rounded as it will be released.
     """
 
     phase: Phase = Phase.MOMENTS
@@ -238,7 +238,8 @@ def after_newton(task: GlmTask, stand: Stand, total: NewtonTotal, proposal: Json
     if step.stride > math.sqrt(task.tolerance):
         raise SeparatedError
     return _allowed(
-        task, replace(moved, phase=Phase.EVALUATION, covariance=_covariance(task, total, equations, apart))
+        task,
+        replace(moved, phase=Phase.EVALUATION, covariance=_covariance(task, _of(stand), total, equations, apart)),
     )
 
 
@@ -313,24 +314,29 @@ def _separates(task: GlmTask, stand: Stand) -> bool:
     return stand.deviance < PERFECT * stand.rows or spread > EDGE * REACH
 
 
-def _covariance(task: GlmTask, total: NewtonTotal, equations: _Equations, apart: Factor) -> tuple[float, ...]:
-    """The upper triangle of that of `maths.newton`, rounded to 2^-24 of what bounds each element.
+def _covariance(
+    task: GlmTask, layout: Layout, total: NewtonTotal, equations: _Equations, apart: Factor
+) -> tuple[float, ...]:
+    """The upper triangle of that of `maths.newton`, for the columns as they were measured, coarsely rounded.
 
-    It is released in place of the Hessian, which it determines: a Hessian of columns that resemble each other has,
-    once rounded, no inverse any more. The bound is the root of the product of the diagonal elements
-    (Cauchy-Schwarz), raised to a power of two, as in `privacy.rounding`.
+    It is for standard errors, and no finer than these need: to the last bits it would tell the Hessian, whose
+    elements are linear in how many patients have which values, so that a few models would tell each patient who is
+    alone with some codes (`privacy.rounding.ERROR_BITS`). An element is rounded by the root of the product of the
+    two diagonal elements, which bounds it (Cauchy-Schwarz), raised to a power of two. The scale is that of the
+    terms: what is rounded before it is moved there may lose an error altogether.
     """
     made = apart.inverse()
     if equations.rows != total.hessian:  # penalised
         hessian = np.array([[number(value) for value in row] for row in total.hessian], dtype=np.float64)
         made = times(times(made, hessian), made)
-    scaled = (made * _dispersion(task, total)).tolist()
-    rounded = []
+    back = maths.measured(task, layout)
+    scaled = (times(times(back, made), back.T) * _dispersion(task, total)).tolist()
+    coarse = []
     for k, row in enumerate(scaled):
         for j in range(k, len(row)):
-            _, exponent = math.frexp(math.sqrt(row[k] * scaled[j][j]))
-            rounded.append(math.ldexp(round(math.ldexp(row[j], BITS - exponent)), exponent - BITS))
-    return tuple(rounded)
+            _, exponent = math.frexp(math.sqrt(max(row[k], 0.0) * max(scaled[j][j], 0.0)))
+            coarse.append(math.ldexp(round(math.ldexp(row[j], ERROR_BITS - exponent)), exponent - ERROR_BITS))
+    return tuple(coarse)
 
 
 def after_evaluation(stand: Stand, total: EvaluationTotal) -> Stand:

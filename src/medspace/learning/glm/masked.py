@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
+import numpy as np
 
 from medspace.core.canonical import JsonObject, exact
 from medspace.core.text import Text, msgid
 from medspace.learning.glm import following
 from medspace.learning.glm.answers import question
-from medspace.learning.glm.design import Layout
+from medspace.learning.glm.design import Layout, Vector
 from medspace.learning.glm.evaluation import Quality
 from medspace.learning.glm.following import Stand
 from medspace.learning.glm.model import Fit, Fitted, Phase, SiteQuality
@@ -33,7 +34,10 @@ from medspace.runs.ports import Result
 
 
 class _Outcome(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """What the sites of a run hand over; fractions are text. `covariance` is the upper triangle, row by row."""
+    """What the sites of a run hand over; fractions are text.
+
+    `covariance` is the upper triangle, row by row, for the columns as they were measured.
+    """
 
     rows: int
     persons: int
@@ -175,7 +179,7 @@ class MaskedGlm:
         )
         fitted = Fitted(
             family=self.task.family,
-            terms=terms(self.task, fit, made.layout),
+            terms=terms(self.task, fit, made.layout, _errors(fit)),
             deviance=repr(made.deviance),
             sites=tuple(self._own(site, own[site]) for site in sites if site in own),
             pooled=made.quality,
@@ -211,6 +215,11 @@ class MaskedGlm:
             reason = Text(msgid("it is no quality of a model"))
             raise AnswerInvalidError(site=site, round=self.task.max_rounds, reason=reason) from None
         return SiteQuality(site, own.rows, own.quality, own.persons)
+
+
+def _errors(fit: Fit) -> Vector:
+    """The standard errors: the covariance is of the columns as they were measured (`following`)."""
+    return np.sqrt(np.maximum(np.diag(np.asarray(fit.covariance, dtype=np.float64)), 0.0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -287,15 +287,21 @@ def dispersion(task: GlmTask, total: Curvature) -> float:
 
 def original_scale(task: GlmTask, layout: Layout, beta: Vector, covariance: Matrix) -> tuple[Vector, Vector]:
     """Coefficients and standard errors for the columns as they were measured."""
-    back = np.diag(1.0 / np.asarray(layout.scale))
-    if task.intercept:
-        moved = np.zeros((len(beta), len(beta)))
-        moved[0, 0] = 1.0
-        moved[1:, 1:] = back
-        moved[0, 1:] = -np.asarray(layout.centre) / np.asarray(layout.scale)
-        back = moved
+    back = measured(task, layout)
     variance = np.einsum("ij,jk,ik->i", back, covariance, back)
     return back @ beta, np.sqrt(np.maximum(variance, 0.0))
+
+
+def measured(task: GlmTask, layout: Layout) -> Matrix:
+    """What takes coefficients from the scale of the fit to the columns as they were measured."""
+    back = np.diag(1.0 / np.asarray(layout.scale))
+    if not task.intercept:
+        return back
+    moved = np.zeros((len(back) + 1, len(back) + 1))
+    moved[0, 0] = 1.0
+    moved[1:, 1:] = back
+    moved[0, 1:] = -np.asarray(layout.centre) / np.asarray(layout.scale)
+    return moved
 
 
 def _inverse(hessian: Matrix) -> Matrix:

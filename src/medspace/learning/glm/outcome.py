@@ -7,7 +7,7 @@ import numpy as np
 
 from medspace.core.canonical import JsonObject
 from medspace.learning.glm import maths
-from medspace.learning.glm.design import Layout
+from medspace.learning.glm.design import Layout, Vector
 from medspace.learning.glm.model import Fit, Fitted, Joined, Term
 from medspace.learning.glm.task import GlmTask
 from medspace.runs.errors import RunError
@@ -71,11 +71,12 @@ def uncarried(task: GlmTask, layout: Layout) -> tuple[str, ...]:
     return tuple(found)
 
 
-def terms(task: GlmTask, fit: Fit, layout: Layout) -> tuple[Term, ...]:
-    """The coefficients for the columns as they were measured, intercept first."""
-    beta, errors = maths.original_scale(
+def terms(task: GlmTask, fit: Fit, layout: Layout, errors: Vector | None = None) -> tuple[Term, ...]:
+    """The coefficients for the columns as they were measured, intercept first; so are `errors`, if given."""
+    beta, found = maths.original_scale(
         task, layout, np.asarray(fit.beta, dtype=np.float64), np.asarray(fit.covariance, dtype=np.float64)
     )
+    errors = found if errors is None else errors
     first = int(task.intercept)
     made = [Term("intercept", repr(float(beta[0])), repr(float(errors[0])), None, "0.0", "1.0")] if first else []
     place = {column: position for position, column in enumerate(layout.kept)}
