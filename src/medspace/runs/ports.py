@@ -189,13 +189,15 @@ class Demands:
     """What a task demands of the sites: how many, how many persons behind each answer, and what if one fails.
 
     `site_faults`: "fail" ends the run with the reason of the site, "exclude" goes on without it. `protection` is what
-    the engines of the sites give the task, as policies name it.
+    the engines of the sites give the task, as policies name it. Under masks the sites may be in `groups`
+    (`runs.masked.grouping`), each of which is as large as a run without groups must be.
     """
 
     min_sites: int = 1
     min_cohort: int = 1
     site_faults: SiteFaults = "fail"
     protection: str = COORDINATOR_SEES_SUMS
+    groups: int = 1
 
 
 @dataclass(frozen=True, slots=True)

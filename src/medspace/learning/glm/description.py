@@ -9,6 +9,7 @@ from medspace.core.text import Fact, Text, msgid
 from medspace.learning.glm.evaluation import Quality
 from medspace.learning.glm.model import Fitted, NoiseSpent, Term
 from medspace.learning.glm.outcome import held
+from medspace.runs.masked.grouping import Robust
 from medspace.runs.ports import Description, Result, Table
 
 MEASURES: Mapping[str, str] = {"auc": "AUC", "brier": "Brier", "ece": "ECE", "rmse": "RMSE"}
@@ -112,11 +113,29 @@ def _noise(spent: NoiseSpent | None) -> tuple[Text, ...]:
         Text(
             msgid("All totals carried noise: epsilon {epsilon} (delta {delta}) at each hospital, for {unit}."), facts
         ),
+        *_robust(spent.robust),
         Text(
             msgid(
                 "The noise pulls the coefficients towards 0: they put patients in order; chances that are computed "
                 "from them are too near to the middle. Standard errors and quality are not known."
             )
+        ),
+    )
+
+
+def _robust(robust: Robust | None) -> tuple[Text, ...]:
+    """What one bad hospital could not do to the model, and what it could."""
+    if robust is None:
+        return ()
+    facts = {"groups": robust.groups, "trim": robust.trim}
+    return (
+        Text(
+            msgid(
+                "The hospitals were in {groups} groups. Of each number the {trim} smallest and the {trim} largest of "
+                "the groups were left out: as long as no more than {trim} hospitals lie, it stays within what honest "
+                "groups say. A lie within that range is not seen, and honest hospitals that differ are left out too."
+            ),
+            facts,
         ),
     )
 

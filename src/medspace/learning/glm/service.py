@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from medspace.core.canonical import JsonObject
-from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_SUMS
+from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED, MASKED_GROUPS, MASKED_SUMS
 from medspace.core.hashing import digest
 from medspace.learning.glm import description, outcome
 from medspace.learning.glm import fit as fitting
@@ -30,7 +30,8 @@ class GlmProcedure:
     def demands(self) -> Demands:
         """What the task demands of the sites."""
         task = self.task
-        return Demands(task.min_sites, task.min_cohort, task.site_faults, task.protection)
+        groups = 1 if task.robust is None else task.robust.groups
+        return Demands(task.min_sites, task.min_cohort, task.site_faults, task.protection, groups)
 
     @property
     def needs(self) -> tuple[Need, ...]:
@@ -86,7 +87,7 @@ class GlmAlgorithm:
 
     kind: str = KIND
     name: str = "glm"
-    protections: tuple[str, ...] = (MASKED_SUMS, COORDINATOR_SEES_SUMS)
+    protections: tuple[str, ...] = (MASKED_SUMS, MASKED_GROUPS, COORDINATOR_SEES_SUMS)
 
     def prepare(self, document: JsonObject) -> GlmProcedure | MaskedProcedure:
         """Read a GLM task.
@@ -96,7 +97,7 @@ class GlmAlgorithm:
         """
         task = parse(document)
         plain = GlmProcedure(task, task.document())
-        if task.protection != MASKED_SUMS:
+        if task.protection not in MASKED:
             return plain
         return MaskedProcedure(
             summed(task), kinds(self.name), plain.document, plain.demands, plain.needs, description.describe

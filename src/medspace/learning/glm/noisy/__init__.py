@@ -3,6 +3,7 @@
     planning    what each total costs and how large its noise is; follows from the task alone
     summing     a site's clipped integers
     following   where noisy totals lead, the same at every site
+    robust      what counts of the totals of several groups of sites
     masked      the port that masked rounds want (`runs.masked.ports.Summed`)
 
 One total gives means and deviations of the columns; each of a fixed number of further ones is a gradient of clipped

@@ -10,7 +10,7 @@ from medspace.core.engine import RHO_ONE
 from medspace.learning.glm.answers import question
 from medspace.learning.glm.design import Layout
 from medspace.learning.glm.model import Fit, Fitted, NoiseSpent
-from medspace.learning.glm.noisy import following
+from medspace.learning.glm.noisy import following, robust
 from medspace.learning.glm.noisy.following import Phase, Stand
 from medspace.learning.glm.noisy.planning import Total, noise_of, plan
 from medspace.learning.glm.outcome import terms
@@ -36,6 +36,11 @@ class NoisyGlm:
     """One task with noise."""
 
     task: GlmTask
+
+    @property
+    def groups(self) -> int:
+        """Into how many the sites are divided (`runs.masked.grouping.Grouped`)."""
+        return 1 if self.task.robust is None else self.task.robust.groups
 
     def first(self) -> State:
         """Nothing is known yet."""
@@ -82,6 +87,8 @@ class NoisyGlm:
         """
         stand, planned = following.read(state), plan(self.task)
         empty(proposal, stand.round + 1)
+        if self.task.robust is not None:
+            stand, total = robust.combined(self.task.robust, planned, stand, total)
         if stand.phase is Phase.MOMENTS:
             return following.after_moments(self.task, planned, stand, total).written()
         return following.after_gradient(planned, stand, total).written()
@@ -123,7 +130,11 @@ class NoisyGlm:
         nothing = tuple((0.0,) * width for _ in range(width))
         fit = Fit(layout=made.layout, beta=tuple(made.beta), covariance=nothing)
         spent = NoiseSpent(
-            repr(noise.epsilon), repr(noise.delta), noise.unit, repr(plan(self.task).cost.total / RHO_ONE)
+            repr(noise.epsilon),
+            repr(noise.delta),
+            noise.unit,
+            repr(plan(self.task).cost.total / RHO_ONE),
+            self.task.robust,
         )
         fitted = Fitted(
             family=self.task.family,
