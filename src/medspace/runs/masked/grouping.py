@@ -14,6 +14,9 @@ from fractions import Fraction
 from hashlib import sha256
 from typing import Protocol, TypeVar, runtime_checkable
 
+from medspace.core.canonical import JsonObject
+from medspace.runs.masked.errors import TotalInvalidError
+
 FEWEST_GROUPS, MOST_GROUPS = 3, 100
 
 Value = TypeVar("Value")
@@ -44,6 +47,19 @@ class Grouped(Protocol):
         """How many; 1 where all sites are in one total."""
         ...
 
+    @property
+    def trim(self) -> int:
+        """How many of them may say whatever they like."""
+        ...
+
+
+class Checking(Protocol):
+    """What is asked of a task here (`runs.masked.ports.Summed`)."""
+
+    def check(self, state: JsonObject, total: Sequence[int], sites: int) -> None:
+        """Refuse a total of the answers of so many sites that cannot be right."""
+        ...
+
 
 def groups_of(task: object) -> int:
     """Into how many groups the sites of a task are divided."""
@@ -60,6 +76,28 @@ def division(manifest: str, seats: Sequence[str], groups: int) -> tuple[tuple[st
         return (tuple(sorted(seats)),)
     dealt = sorted(seats, key=lambda seat: sha256(f"medspace group\n{manifest}\n{seat}".encode()).digest())
     return tuple(tuple(sorted(dealt[number::groups])) for number in range(groups))
+
+
+def checked(task: Checking, state: JsonObject, total: Sequence[int], sites: Sequence[int]) -> Sequence[int]:
+    """The totals that count, of groups of so many sites each; one that cannot be right says 0 of everything.
+
+    So a site whose masks do not cancel, or who says something out of range, spoils its group and ends no run.
+
+    Raises:
+        TotalInvalidError: more of them cannot be right than may say whatever they like.
+    """
+    found: list[int] = []
+    wrong: list[TotalInvalidError] = []
+    for numbers, took in zip(split(total, len(sites)), sites, strict=True):
+        try:
+            task.check(state, numbers, took)
+            found += numbers
+        except TotalInvalidError as error:
+            wrong.append(error)
+            found += [0] * len(numbers)
+    if len(wrong) > (task.trim if isinstance(task, Grouped) else 0):
+        raise wrong[0]
+    return found
 
 
 def split(total: Sequence[int], groups: int) -> list[Sequence[int]]:

@@ -38,7 +38,7 @@ from medspace.runs.masked.errors import (
     TotalRefusedError,
     VectorsExchangedError,
 )
-from medspace.runs.masked.grouping import inside, split
+from medspace.runs.masked.grouping import checked, inside
 from medspace.runs.masked.memory import Agreed, Remembered, Turn, changed, kept, recalled
 from medspace.runs.masked.messages import (
     AGREE,
@@ -402,7 +402,7 @@ class _Sitting(Contributing):
             return None
         proposer, salt = self._proposer(known, memory.question), self.workplace.randomness.token_bytes(SALT_BYTES)
         before = memory.question, list(known.survivors), memory.state
-        groups = [took for _, took in self._totals(known, numbers)] if len(self.tables) > 1 else []
+        groups = self._took(known) if len(self.tables) > 1 else []
         return records.made(*before, numbers, proposer, proposal or {}, following, salt, groups)
 
     def _opened(self, memory: Remembered, known: Agreed) -> Opened:
@@ -437,26 +437,25 @@ class _Sitting(Contributing):
             return self._led_by_parts(self.summed, memory, known, shown)
         fewer = bool(memory.took) and len(known.survivors) < len(memory.took[-1])
         again = self.summed.without(memory.state) if fewer else None
+        numbers: Sequence[int] = shown.numbers
         if again is None:
-            for numbers, took in self._totals(known, shown.numbers):
-                self.summed.check(memory.state, numbers, len(took))
+            numbers = checked(self.summed, memory.state, numbers, [len(took) for took in self._took(known)])
         site = self._proposer(known, memory.question)
         if site == self.keys.holder:
-            proposal = {} if again is not None else self.summed.propose(memory.state, shown.numbers)
+            proposal = {} if again is not None else self.summed.propose(memory.state, numbers)
             follows = ""
         else:
             proposal, follows = self._proposed(site, memory.question)
         if again is not None:
             return again, proposal, follows
         try:
-            return self.summed.follow(memory.state, shown.numbers, proposal), proposal, follows
+            return self.summed.follow(memory.state, numbers, proposal), proposal, follows
         except ProposalInvalidError as error:
             raise error.of(site) from error
 
-    def _totals(self, known: Agreed, numbers: Sequence[int]) -> list[tuple[Sequence[int], list[str]]]:
-        """The total of each group, with the sites that are in it."""
-        found = zip(split(numbers, len(self.tables)), self.tables, strict=True)
-        return [(total, [site for site in table.seats if site in known.survivors]) for total, table in found]
+    def _took(self, known: Agreed) -> list[list[str]]:
+        """The sites that are in the total of each group."""
+        return [list(inside(table.seats, known.survivors)) for table in self.tables]
 
     def _led_by_parts(
         self, summed: SummedParts, memory: Remembered, known: Agreed, shown: Opened

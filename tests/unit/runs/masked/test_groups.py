@@ -12,6 +12,7 @@ from medspace.core.text import Text
 from medspace.core.usage import Step
 from medspace.ledger.report import AuditOutcome
 from medspace.privacy.masking.errors import ThresholdsInvalidError
+from medspace.privacy.masking.masks import masked
 from medspace.runs.masked import records, replay
 from medspace.runs.masked.errors import ProposalInvalidError, TotalInvalidError
 from medspace.runs.masked.grouping import division, split
@@ -31,6 +32,7 @@ class InGroups(Toy):
 
     questions: int = 2
     groups: int = 3
+    trim: int = 1
     most: int = 0  # of the numbers of one site, where the task bounds them
 
     def check(self, state, total, sites):
@@ -117,13 +119,37 @@ def test_an_auditor_follows_the_totals_of_groups(played):
     assert outcomes(InGroups(), [records.written(moved).decode()]) != set()
 
 
-def test_a_total_is_held_against_what_its_own_group_can_say():
-    """Of nine sites the total would be small enough, and of three it is not."""
-    liar = groups_at(table())[0][0]
-    numbers = [160 if site == liar else 10 for site in names(9)]
+@pytest.mark.parametrize("liars", [1, 2])
+def test_a_total_is_held_against_what_its_own_group_can_say(liars):
+    """Of nine sites the total would be small enough, of three it is not; one group may say what it likes."""
+    lying = [group[0] for group in groups_at(table())[:liars]]
+    numbers = [80 if site in lying else 10 for site in names(9)]
+    made = table(numbers, InGroups(most=30))
+    if liars == 1:
+        assert made.to_the_end().content["about"] == str(30 << FRACTION)
+        return
     with pytest.raises(TotalInvalidError):
-        table(numbers, InGroups(most=30)).to_the_end()
-    table(numbers, InGroups(most=60)).to_the_end()
+        made.to_the_end()
+
+
+@pytest.mark.parametrize("groups", [True, False])
+def test_a_site_whose_masks_do_not_cancel_spoils_its_group_and_ends_no_run(groups, monkeypatch):
+    """The control: without groups it ends, and names nobody."""
+    liar = names(9)[4]
+
+    def another(words, ring, me, pairs, own):
+        return masked(words, ring, me, pairs, bytes(32) if me == liar else own)
+
+    monkeypatch.setattr("medspace.runs.masked.contributing.masked", another)
+    made = table(toy=InGroups() if groups else Toy(questions=1))
+    if not groups:
+        with pytest.raises(TotalInvalidError):
+            made.to_the_end()
+        return
+    result = made.to_the_end()
+    value = dict(zip(names(9), NUMBERS, strict=True))
+    honest = [sum(value[site] for site in group) << FRACTION for group in groups_at(made) if liar not in group]
+    assert result.content["about"] == str(sorted([0, *honest])[1])  # which says 0
 
 
 # --- who may be with whom ------------------------------------------------------------------------------------------
@@ -163,6 +189,11 @@ def test_the_loss_of_too_many_of_one_group_opens_nothing_though_all_others_are_t
     made = table(range(1, 13), leaving=range(12), gone=lambda site, _step, _question: site in gone)
     made.until("contribute", 2)
     gone.update(groups_at(made)[0][:2])
+    made.step()
+    for site, step in made.due().items():
+        if site not in gone:  # in whichever group
+            with pytest.raises(InvalidInputError):
+                made.sites[site].answer(step)
     with pytest.raises(InvalidInputError) as refused:
         made.to_the_end()
     assert refused.value.code == "masked.survivors"

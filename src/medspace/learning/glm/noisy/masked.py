@@ -42,6 +42,11 @@ class NoisyGlm:
         """Into how many the sites are divided (`runs.masked.grouping.Grouped`)."""
         return 1 if self.task.robust is None else self.task.robust.groups
 
+    @property
+    def trim(self) -> int:
+        """How many of these may say whatever they like."""
+        return 0 if self.task.robust is None else self.task.robust.trim
+
     def first(self) -> State:
         """Nothing is known yet."""
         return Stand().written()
