@@ -141,6 +141,7 @@ class Seated:
     keys: SeatPeers
     randomness: SeededRandomness
     listed: frozenset[str] = frozenset()
+    protection: str = ""
     memory: bytes | None = None
     said: list[tuple[Step, Output]] = field(default_factory=list)
     answered: dict[tuple[int, str], Output] = field(default_factory=dict)
@@ -150,7 +151,8 @@ class Seated:
         workplace = Workplace(
             None, self.randomness, ManualClock(datetime(2029, 1, 1, tzinfo=UTC)), self.memory, self.keys
         )
-        return self.engine.answer(replace(ADMISSION, holder=self.did, listed=self.listed), step, workplace)
+        admission = replace(ADMISSION, holder=self.did, listed=self.listed, protection=self.protection)
+        return self.engine.answer(admission, step, workplace)
 
     def do(self, step: Step) -> Output:
         """Do a step to its end."""
@@ -199,6 +201,7 @@ def seated(
     nonce: str = "0" * 64,
     toy: Toy | None = None,
     signers: Callable[[str], Any] = keys_of,
+    protection: str = "",
 ) -> dict[str, Seated]:
     """Sites with these numbers, each with the keys of the run."""
     sites = names(len(numbers))
@@ -224,7 +227,7 @@ def seated(
         identity = Identity(signers(site), Everybody(hybrid=True), _nobody, CLOCK)
         peers = SeatPeers(site, manifest, texts, identity, lambda key=keys[site]: key, lambda: None)
         line = ToyTask(ToySums(numbers[number]), toy or Toy())
-        found[site] = Seated(site, MaskedSite(line), peers, SeededRandomness(1000 + number))
+        found[site] = Seated(site, MaskedSite(line), peers, SeededRandomness(1000 + number), protection=protection)
     return found
 
 

@@ -84,5 +84,13 @@ def test_exact_tasks_and_what_the_budget_has_no_room_for_are_refused(run, stage,
         stage.space("user").train(NOISY, agreements, wait=60)
 
 
+def test_contracts_for_sums_over_all_refuse_groups(run, stage, agreements):
+    grouped = NOISY | {"robust": {"groups": 3}}
+    with pytest.raises(SpaceError, match="go together"):  # contracts say which protection a task has
+        stage.space("user").train(grouped, agreements, wait=60)
+    with pytest.raises(SpaceError, match="3 groups take 12"):
+        stage.space("user").train(grouped | {"protection": "masked-sums-of-groups"}, agreements, wait=60)
+
+
 def test_the_logs_verify(run, stage, tmp_path):
     assert audited(stage, tmp_path)["outcome"] == "verified"

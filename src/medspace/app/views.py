@@ -9,7 +9,7 @@ from medspace.connector.model import Agreement, Dataset, Failure, Negotiation, T
 from medspace.connector.negotiation.messages import NEGOTIATION
 from medspace.core.canonical import JsonObject
 from medspace.core.decision import Decision
-from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_SUMS, MASKED_WEIGHTS
+from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_GROUPS, MASKED_SUMS, MASKED_WEIGHTS
 from medspace.core.hashing import digest_bytes
 from medspace.core.text import Text, msgid
 from medspace.policy import odrl, words
@@ -30,6 +30,10 @@ PROTECTIONS: Mapping[str, str] = {
     MASKED_SUMS: msgid(
         "No hospital's numbers left it except in the sum over all; the user chose the task and nothing else, and saw "
         "only the model."
+    ),
+    MASKED_GROUPS: msgid(
+        "No hospital's numbers left it except in the sum over its group of hospitals; the user chose the task and "
+        "nothing else, and saw only the model."
     ),
     MASKED_WEIGHTS: msgid(
         "No hospital's numbers left it except in the sum over all; but the coordinator could choose weights: it "

@@ -16,7 +16,9 @@ MASKED_SUMS = "masked-sums"  # only sums over all sites are ever opened, and onl
 # The same, but of vectors so large that the sites take their masked sum as the coordinator brings it. It can shift
 # that sum, unseen, and so choose the weights of the model that the sites are asked about next.
 MASKED_WEIGHTS = "masked-sums-coordinator-could-choose-weights"
-MASKED = frozenset({MASKED_SUMS, MASKED_WEIGHTS})
+# Sums over some of the sites each, never of fewer than a total of all must have: that of each group is opened.
+MASKED_GROUPS = "masked-sums-of-groups"
+MASKED = frozenset({MASKED_SUMS, MASKED_WEIGHTS, MASKED_GROUPS})
 MESSAGE_BYTES = 64 * 1024
 RHO_ONE = 1 << 40  # a rho of 1, in the units of `Cost`
 WORD = 100

@@ -11,7 +11,7 @@ from itertools import pairwise
 from types import MappingProxyType
 
 from medspace.core.canonical import JsonObject
-from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED, MASKED_SUMS, MASKED_WEIGHTS
+from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED, MASKED_GROUPS, MASKED_SUMS, MASKED_WEIGHTS
 from medspace.core.text import Fact, Text, counted, msgid
 from medspace.ledger.errors import NoSuchRunError
 from medspace.ledger.statements import Line, Run, Statements
@@ -25,6 +25,9 @@ PROTECTIONS = MappingProxyType(
     {
         COORDINATOR_SEES_SUMS: msgid("Protection off: the coordinator saw the sums of each site by itself."),
         MASKED_SUMS: msgid("Protection on: only sums over all sites were opened, among the sites alone."),
+        MASKED_GROUPS: msgid(
+            "Protection on: only sums over whole groups of sites were opened, among the sites alone."
+        ),
         MASKED_WEIGHTS: msgid(
             "Protection on in part: only sums over all sites were opened, among the sites alone; but the "
             "coordinator could choose weights, since no site could check the large sums that it brought."

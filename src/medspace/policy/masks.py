@@ -6,12 +6,13 @@ The numbers are those of `privacy.masking.thresholds`; a test holds them against
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from medspace.core.engine import MASKED_SUMS
+from medspace.core.engine import MASKED_GROUPS, MASKED_SUMS
 from medspace.core.text import Fact, Text, counted, msgid
 from medspace.policy.model import Atomic, Policy, Rule, leaves
 
 COLLUDERS = 1  # where the terms do not say how many sites may tell what they see
 LEAST_SITES = 3  # in a sum, besides those: of two, each could subtract its own part and read the other
+LEAST_GROUPS = 3  # where each hides in the sum of its group
 PROTECTION, OTHERS, SITES = "medspace:protection", "medspace:colluders", "medspace:minSites"
 
 
@@ -46,10 +47,12 @@ class Masks:
 
 def masks(rule: Rule) -> Masks | None:
     """What masks promise under a permission; None where its terms do not name them."""
-    if not any(MASKED_SUMS in protection.right for protection in _plain(rule, PROTECTION)):
+    named = {name for protection in _plain(rule, PROTECTION) for name in protection.right}
+    if not named & {MASKED_SUMS, MASKED_GROUPS}:
         return None
     colluders = max(_numbers(rule, OTHERS), default=COLLUDERS)
-    return Masks(colluders, max(LEAST_SITES, *_numbers(rule, SITES), 0) + colluders)
+    sites = max(LEAST_SITES, *_numbers(rule, SITES), 0) + colluders
+    return Masks(colluders, sites if MASKED_SUMS in named else LEAST_GROUPS * sites)
 
 
 def said_by_masks(rule: Rule, constraint: object) -> bool:

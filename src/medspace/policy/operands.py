@@ -14,7 +14,7 @@ from itertools import repeat
 from typing import Any
 
 from medspace.core.clock import instant
-from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_SUMS, MASKED_WEIGHTS
+from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_GROUPS, MASKED_SUMS, MASKED_WEIGHTS
 from medspace.core.text import Fact, Text, msgid
 from medspace.policy import budgets, outputs, purposes
 from medspace.policy.logic import any_of, negated
@@ -150,6 +150,12 @@ PROTECTIONS: Mapping[str, Text] = {
     COORDINATOR_SEES_SUMS: Text(msgid("the coordinator sees the sums of each data holder")),
     MASKED_SUMS: Text(
         msgid("only sums over all data holders taking part are opened, and only the data holders see these sums")
+    ),
+    MASKED_GROUPS: Text(
+        msgid(
+            "the data holders are in groups, only the sum over each whole group is opened, and only the data holders "
+            "see these sums: each hides among fewer, so that the groups can be held against one another"
+        )
     ),
     MASKED_WEIGHTS: Text(
         msgid(

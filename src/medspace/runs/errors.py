@@ -23,6 +23,7 @@ RunError                   the whole run failed
  |- CoordinatorRefusedError  who was to lead it does not, or what it says of it does not hold
  |- TooFewAskedError       it names too few sites
  |   `- TooFewMaskedError  for masks
+ |       `- TooFewGroupedError  for masks in each of several groups
  `- TooFewSitesError | RunCancelledError
 NotCoordinatedError        this connector leads no runs for that member
 CoordinatorBusyError       it leads as many for it as it does at a time
@@ -209,6 +210,20 @@ class TooFewMaskedError(TooFewAskedError):
     next_step = msgid(
         "Agree with more hospitals (`medspace negotiate`) and name their agreements too. Three are enough only where "
         "their contracts say `colluders = 0`."
+    )
+
+
+class TooFewGroupedError(TooFewMaskedError):
+    """The run names fewer sites than masks take in each of the groups of its task."""
+
+    code = "learning.too_few_grouped"
+    sentence = msgid(
+        "The run asks {asked} sites; {groups} groups take {needed} under these agreements: in each, {hidden} in the "
+        "sum, besides {others} that may tell what they see."
+    )
+    next_step = msgid(
+        "Agree with more hospitals (`medspace negotiate`) and name their agreements too, or take fewer groups "
+        "(`[robust]` with `groups = 3` is the fewest)."
     )
 
 

@@ -190,7 +190,8 @@ class Demands:
 
     `site_faults`: "fail" ends the run with the reason of the site, "exclude" goes on without it. `protection` is what
     the engines of the sites give the task, as policies name it. `bounded`: every total carries noise that each site
-    pays for from a privacy budget, so under masks too the run may go on without any of them.
+    pays for from a privacy budget, so under masks too the run may go on without any. Under masks the sites may
+    be in `groups` (`runs.masked.grouping`), each of which is as large as a run without groups must be.
     """
 
     min_sites: int = 1
@@ -198,6 +199,7 @@ class Demands:
     site_faults: SiteFaults = "fail"
     protection: str = COORDINATOR_SEES_SUMS
     bounded: bool = False
+    groups: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from medspace.runs.errors import (
     SitesAwayError,
     SitesRefusedError,
     TooFewAskedError,
+    TooFewGroupedError,
     TooFewMaskedError,
     TooFewSitesError,
 )
@@ -109,7 +110,7 @@ def check_attendance(demands: Demands, run: Run) -> None:
         SitesRefusedError, SitesAwayError: sites are missing, and nobody said to go on without them.
         DepartureError: the contract of one that is missing does not let the run go on without it.
         TooFewSitesError: fewer are left than needed.
-        TooFewAskedError: fewer were asked than needed; TooFewMaskedError: than masks take.
+        TooFewAskedError: fewer were asked than needed; TooFewMaskedError, TooFewGroupedError: than masks take.
     """
     bound = bound_to_stay(demands, run)
     refusals = [fault for fault in run.faults if not fault.away]
@@ -132,11 +133,15 @@ def check_attendance(demands: Demands, run: Run) -> None:
 def _check_masks(demands: Demands, run: Run, seats: Sequence[Seat]) -> None:
     """Sites would refuse a run of fewer (`seating.masks`): say so before any of them is asked."""
     hidden, others = promised(demands, seats), max(seat.colluders for seat in seats)
-    if len(seats) >= hidden + others:
+    needed_ = demands.groups * (hidden + others)
+    if len(seats) >= needed_:
         return
     if run.faults:
-        raise TooFewSitesError(answered=len(seats), asked=len(run.seats), needed=hidden + others)
-    raise TooFewMaskedError(asked=len(run.seats), needed=hidden + others, hidden=hidden, others=others)
+        raise TooFewSitesError(answered=len(seats), asked=len(run.seats), needed=needed_)
+    facts = {"asked": len(run.seats), "needed": needed_, "hidden": hidden, "others": others}
+    if demands.groups > 1:
+        raise TooFewGroupedError(groups=demands.groups, **facts)
+    raise TooFewMaskedError(**facts)
 
 
 def bound_to_stay(demands: Demands, run: Run) -> tuple[str, ...]:

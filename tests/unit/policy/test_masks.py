@@ -3,9 +3,10 @@
 import pytest
 
 from medspace.policy import odrl, templates
-from medspace.policy.masks import COLLUDERS, LEAST_SITES, masks, protection
+from medspace.policy.masks import COLLUDERS, LEAST_GROUPS, LEAST_SITES, masks, protection
 from medspace.policy.words import describe
 from medspace.privacy.masking import thresholds
+from medspace.runs.masked import grouping
 from tests.unit.policy.given import compare, policy, rule
 
 MASKED = compare("medspace:protection", "eq", "masked-sums")
@@ -38,6 +39,16 @@ def test_the_contract_says_who_must_be_honest_and_how_many_hospitals_that_takes(
     most = max(least or 0, thresholds.LEAST_SITES)
     assert thresholds.Thresholds.for_seats(sites, given, most).problem is None
     assert thresholds.Thresholds.for_seats(sites - 1, given, most).problem is not None
+
+
+def test_a_contract_that_allows_groups_says_so_and_that_each_of_them_takes_as_many():
+    lines = told(protection="masked-sums-of-groups", colluders=0)
+    assert any("the data holders are in groups" in line and "each hides among fewer" in line for line in lines)
+    (line,) = [line for line in lines if line.startswith("That hides each data holder")]
+    assert line.endswith("It takes at least 9 data holders.")
+    either = policy(rule(compare("medspace:protection", "isAnyOf", ["masked-sums", "masked-sums-of-groups"])))
+    assert masks(either.permissions[0]).sites == LEAST_SITES + COLLUDERS
+    assert LEAST_GROUPS == grouping.FEWEST_GROUPS
 
 
 def test_the_fewest_sites_are_those_of_the_masks():

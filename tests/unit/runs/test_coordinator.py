@@ -19,6 +19,7 @@ from medspace.runs.errors import (
     SiteAwayError,
     SiteRefusedError,
     TaskInvalidError,
+    TooFewGroupedError,
     TooFewMaskedError,
     TooFewSitesError,
 )
@@ -431,6 +432,20 @@ def test_masks_take_as_many_sites_as_hide_one_besides_those_that_may_tell(left, 
     with pytest.raises(TooFewMaskedError) as caught:
         rules.check_attendance(demands, run)
     assert caught.value.code == code
+    gone = Fault(places[0].site, 1, "learning.site_away", Text("away"), away=True)
+    with pytest.raises(TooFewSitesError):
+        rules.check_attendance(demands, replace(run, faults=(gone,)))
+
+
+@pytest.mark.parametrize(("asked", "colluders"), [(9, 0), (12, 1), (15, 2)])
+def test_each_group_takes_as_many_sites_as_a_run_without_groups(asked, colluders):
+    demands = Demands(1, 1, "exclude", "masked-sums-of-groups", groups=3)
+    places = tuple(replace(seat, colluders=colluders) for seat in seats([did(number) for number in range(asked)]))
+    run = Run("urn:r", RunState.RUNNING, "", {}, "sha256:0", "medspace:train", places)
+    rules.check_attendance(demands, run)
+    with pytest.raises(TooFewGroupedError) as caught:
+        rules.check_attendance(demands, replace(run, seats=places[1:]))
+    assert dict(caught.value.facts)["needed"] == asked
     gone = Fault(places[0].site, 1, "learning.site_away", Text("away"), away=True)
     with pytest.raises(TooFewSitesError):
         rules.check_attendance(demands, replace(run, faults=(gone,)))

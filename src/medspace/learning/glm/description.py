@@ -9,6 +9,7 @@ from medspace.core.text import Fact, Text, msgid
 from medspace.learning.glm.evaluation import Quality
 from medspace.learning.glm.model import Fitted, NoiseSpent, Term
 from medspace.learning.glm.outcome import held
+from medspace.runs.masked.grouping import Robust
 from medspace.runs.ports import Description, Result, Table
 
 MEASURES: Mapping[str, str] = {"auc": "AUC", "brier": "Brier", "ece": "ECE", "rmse": "RMSE"}
@@ -114,7 +115,7 @@ def _noise(fitted: Fitted) -> tuple[Text, ...]:
     spent = fitted.noise
     facts: dict[str, Fact | Text] = {"epsilon": spent.epsilon, "delta": spent.delta, "unit": PROTECTED[spent.unit]}
     said = msgid("All totals carried noise: epsilon {epsilon} (delta {delta}) at each hospital, for {unit}.")
-    return (Text(said, facts), *(Text(one) for one in _meant(fitted, spent)))
+    return (Text(said, facts), *_robust(spent.robust), *(Text(one) for one in _meant(fitted, spent)))
 
 
 def _meant(fitted: Fitted, spent: NoiseSpent) -> Iterator[str]:
@@ -147,6 +148,23 @@ def _left(spent: NoiseSpent | None, content: JsonObject) -> tuple[Text, ...]:
         "of them stands, the number of patients too."
     )
     return (Text(said, facts),)
+
+
+def _robust(robust: Robust | None) -> tuple[Text, ...]:
+    """What one bad hospital could not do to the model, and what it could."""
+    if robust is None:
+        return ()
+    facts = {"groups": robust.groups, "trim": robust.trim}
+    return (
+        Text(
+            msgid(
+                "The hospitals were in {groups} groups. Of each number the {trim} smallest and the {trim} largest of "
+                "the groups were left out: as long as no more than {trim} hospitals lie, it stays within what honest "
+                "groups say. A lie within that range is not seen, and honest hospitals that differ are left out too."
+            ),
+            facts,
+        ),
+    )
 
 
 def _measured(one: JsonObject, name: str) -> str:

@@ -12,7 +12,16 @@ import msgspec
 import numpy as np
 
 from medspace.core.canonical import JsonObject
-from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_SUMS, Cost, OutputForm, StepLimits, Workplace
+from medspace.core.engine import (
+    COORDINATOR_SEES_SUMS,
+    MASKED,
+    MASKED_GROUPS,
+    MASKED_SUMS,
+    Cost,
+    OutputForm,
+    StepLimits,
+    Workplace,
+)
 from medspace.core.material import Form
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Admission, Output, Step
@@ -76,11 +85,12 @@ class GlmEngine:
         return StepLimits(rowless=ROWLESS)
 
     def protection(self, task: JsonObject) -> str:
-        """What the task says: the coordinator sees each site's sums, or nobody sees more than the total.
+        """What the task says: the coordinator sees each site's sums, or nobody sees more than totals.
 
         (`check` refuses a task that says something else.)
         """
-        return MASKED_SUMS if task.get("protection") == MASKED_SUMS else COORDINATOR_SEES_SUMS
+        said = task.get("protection")
+        return said if said in (MASKED_SUMS, MASKED_GROUPS) else COORDINATOR_SEES_SUMS
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -130,7 +140,7 @@ class GlmEngine:
                 with this data dictionary.
             DisclosureError: the answer could tell about single persons, or about nobody.
         """
-        masked = parse(step.task).protection == MASKED_SUMS
+        masked = parse(step.task).protection in MASKED
         if masked != (step.name in STEPS):
             raise invalid(step, msgid("the task has another protection than this step belongs to"))
         if masked:

@@ -4,6 +4,7 @@ InvalidInputError
  |- LevelUnknownError      a coded column may hold a code that the task does not name
  |- RangeMissingError      the data dictionary does not say how small and how large a number may be
  |- TooLargeError          a number may be larger than masked sums carry
+ |- RobustExactError       an exact fit cannot do without the total of all sites
  |- TargetInvalidError     the target does not suit the family
  |- OutcomeUndeclaredError the holder does not let others ask about this threshold
  |- BeyondRangesError      a question goes beyond what the data dictionary allows
@@ -18,7 +19,7 @@ RunError
 from medspace.core.errors import InvalidInputError
 from medspace.core.text import msgid
 from medspace.learning.errors import StepInvalidError
-from medspace.runs.errors import RunError
+from medspace.runs.errors import RunError, TaskInvalidError
 
 
 class LevelUnknownError(InvalidInputError):
@@ -61,6 +62,14 @@ class TargetInvalidError(InvalidInputError):
     code = "learning.target_invalid"
     sentence = msgid("The target {column} does not suit the family {family}.")
     next_step = msgid("Choose another family, or give the target a threshold, such as `num > 0`.")
+
+
+class RobustExactError(TaskInvalidError):
+    """A task without noise asks for groups of sites, and its steps are proven against the sum over all of them."""
+
+    code = "learning.robust_exact"
+    sentence = msgid("An exact fit takes the exact sum over all hospitals, so it cannot leave out groups of them.")
+    next_step = msgid("Take `[robust]` out of the task, or give it noise (`[noise]` with `epsilon = 1.0`).")
 
 
 class BeyondRangesError(StepInvalidError):

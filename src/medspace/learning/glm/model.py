@@ -7,6 +7,7 @@ from medspace.core.engine import Unit
 from medspace.learning.glm.design import Layout
 from medspace.learning.glm.evaluation import Quality
 from medspace.learning.glm.task import Family, Mechanism
+from medspace.runs.masked.grouping import Robust
 
 
 class Phase(StrEnum):
@@ -81,13 +82,17 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class NoiseSpent:
-    """What a fit with noise has cost each holder: `epsilon` at `delta`, and `rho` of zCDP; exact text."""
+    """What a fit with noise has cost each holder: `epsilon` at `delta`, and `rho` of zCDP; exact text.
+
+    `robust`: into how many groups the sites were divided, and how many of these were left out of each number.
+    """
 
     epsilon: str
     delta: str
     unit: Unit
     rho: str
     mechanism: Mechanism = "gradient"  # as of versions that had no other one
+    robust: Robust | None = None
 
 
 @dataclass(frozen=True, slots=True)

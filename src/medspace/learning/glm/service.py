@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from medspace.core.canonical import JsonObject
-from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_SUMS
+from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED, MASKED_GROUPS, MASKED_SUMS
 from medspace.core.hashing import digest
 from medspace.learning.glm import completing, description, forecasting, outcome
 from medspace.learning.glm import fit as fitting
@@ -30,8 +30,9 @@ class GlmProcedure:
     def demands(self) -> Demands:
         """What the task demands of the sites."""
         task = self.task
-        noisy = task.noise is not None
-        return Demands(task.min_sites, task.min_cohort, task.site_faults, task.protection, bounded=noisy)
+        groups = 1 if task.robust is None else task.robust.groups
+        bounded = task.noise is not None
+        return Demands(task.min_sites, task.min_cohort, task.site_faults, task.protection, bounded, groups)
 
     @property
     def needs(self) -> tuple[Need, ...]:
@@ -87,7 +88,7 @@ class GlmAlgorithm:
 
     kind: str = KIND
     name: str = "glm"
-    protections: tuple[str, ...] = (MASKED_SUMS, COORDINATOR_SEES_SUMS)
+    protections: tuple[str, ...] = (MASKED_SUMS, MASKED_GROUPS, COORDINATOR_SEES_SUMS)
 
     def prepare(self, document: JsonObject) -> GlmProcedure | MaskedProcedure:
         """Read a GLM task.
@@ -97,7 +98,7 @@ class GlmAlgorithm:
         """
         task = parse(document)
         plain = GlmProcedure(task, task.document())
-        if task.protection != MASKED_SUMS:
+        if task.protection not in MASKED:
             return plain
         return MaskedProcedure(
             summed(task), kinds(self.name), plain.document, plain.demands, plain.needs, description.describe

@@ -14,11 +14,13 @@ import msgspec
 
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.dictionary import Comparison, OutcomeDefinition
-from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_SUMS, Unit
+from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_GROUPS, MASKED_SUMS, Unit
 from medspace.core.hashing import digest
 from medspace.core.text import Fact, Text, msgid
+from medspace.learning.glm.errors import RobustExactError
 from medspace.privacy.masking.thresholds import LEAST_SITES
 from medspace.runs.errors import TaskInvalidError
+from medspace.runs.masked.grouping import FEWEST_GROUPS, MOST_GROUPS, Robust
 from medspace.runs.ports import SiteFaults
 
 MOST_COLUMNS = 500  # of the design matrix, with indicators and intercept
@@ -29,7 +31,7 @@ KEPT, MOST_KEPT = 64, 1 << 16  # tasks that stay read, bytes of each
 LEAST_EPSILON, MOST_EPSILON, MOST_DELTA = 0.01, 100.0, 0.01
 MOST_PERSONS = 10**10
 MOST_MEASURING = 0.5  # of a budget, for how good the model is
-PROTECTIONS = (COORDINATOR_SEES_SUMS, MASKED_SUMS)
+PROTECTIONS = (COORDINATOR_SEES_SUMS, MASKED_SUMS, MASKED_GROUPS)
 HOLDOUTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 JOINED = "(joined)"  # stands for the levels of a site that too few of its persons have
 
@@ -168,7 +170,8 @@ class GlmTask:
     behind a site's sums; `site_faults` says whether the run goes on without a site that fails. `protection` says who
     sees a site's sums; a document without it is of a version whose coordinators saw them. With `noise` each total
     carries noise that a privacy budget is spent on (`noisy`): rounds are then fixed, nothing is joined or hidden, and
-    `l2`, `tolerance` and `evaluation` (but for who is held out) have no meaning.
+    `l2`, `tolerance` and `evaluation` (but for who is held out) have no meaning. With `robust` besides, sites are in
+    groups with totals of their own, of which the outermost are left out, number by number.
     """
 
     family: Family
@@ -187,6 +190,7 @@ class GlmTask:
     site_faults: SiteFaults = "fail"
     protection: str = COORDINATOR_SEES_SUMS
     noise: Noise | None = None
+    robust: Robust | None = None
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -197,12 +201,13 @@ class GlmTask:
         return values + tuple(f"{feature.name} is missing" for feature in self.features)
 
     def document(self) -> JsonObject:
-        """The canonical form: JSON without fractions; every field said but `protection` and `noise` if there is none.
+        """The canonical form: JSON without fractions; `protection`, `noise` and `robust` only where there is one.
 
         So a task has the digest that versions without them gave it.
         """
         protection = {} if self.protection == COORDINATOR_SEES_SUMS else {"protection": self.protection}
         noise = {} if self.noise is None else {"noise": self.noise.document()}
+        robust: JsonObject = {} if self.robust is None else {"robust": msgspec.to_builtins(self.robust)}
         return {
             "task": "glm",
             "family": self.family,
@@ -221,6 +226,7 @@ class GlmTask:
             "site_faults": self.site_faults,
             **protection,
             **noise,
+            **robust,
         }
 
     def digest(self) -> str:
@@ -258,6 +264,11 @@ class _NoiseForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     evaluation: Fraction = 0.0
 
 
+class _RobustForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    groups: int
+    trim: int = 1
+
+
 class _TaskForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     family: Family
     target: Name | _TargetForm
@@ -276,6 +287,7 @@ class _TaskForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     site_faults: SiteFaults = "fail"
     protection: str = COORDINATOR_SEES_SUMS
     noise: _NoiseForm | None = None
+    robust: _RobustForm | None = None
 
 
 def parse(document: Json) -> GlmTask:
@@ -318,6 +330,7 @@ def _parsed(document: Json) -> GlmTask:
         site_faults=form.site_faults,
         protection=form.protection,
         noise=_noise(form.noise),
+        robust=_robust(form.robust),
     )
     _check(task)
     return task
@@ -381,6 +394,20 @@ def _noise(form: _NoiseForm | None) -> Noise | None:
     return Noise(epsilon, delta, form.unit, form.persons, form.mechanism, share)
 
 
+def _robust(form: _RobustForm | None) -> Robust | None:
+    if form is None:
+        return None
+    try:
+        return Robust(form.groups, form.trim)
+    except ValueError:
+        facts = {"fewest": FEWEST_GROUPS, "most": MOST_GROUPS, "groups": form.groups, "trim": form.trim}
+        sentence = msgid(
+            "robust takes {fewest} to {most} groups, and trims at least one and fewer than half of them: not {trim} "
+            "of {groups}"
+        )
+        raise _refuse(sentence, **facts) from None
+
+
 def _holdout(given: Fraction) -> float:
     share = _fraction("holdout", given, 0.0, 1.0)
     if share not in HOLDOUTS:
@@ -393,6 +420,7 @@ def _evaluation(form: _EvaluationForm) -> Evaluation:
 
 
 def _check(task: GlmTask) -> None:
+    _check_robust(task)
     if task.protection not in PROTECTIONS:
         raise _refuse(msgid("protection must be one of {names}"), names=", ".join(PROTECTIONS))
     names = [feature.name for feature in task.features]
@@ -412,8 +440,22 @@ def _check(task: GlmTask) -> None:
         _check_noise(task, task.noise)
 
 
+def _check_robust(task: GlmTask) -> None:
+    if task.robust is not None and task.noise is None:
+        raise RobustExactError
+    if (task.robust is not None) != (task.protection == MASKED_GROUPS):
+        raise _refuse(
+            msgid(
+                "robust, such as {robust}, and the protection {protection} go together: hospitals are asked in "
+                "groups where their contracts name it"
+            ),
+            robust="{ groups = 3, trim = 1 }",
+            protection=MASKED_GROUPS,
+        )
+
+
 def _check_noise(task: GlmTask, noise: Noise) -> None:
-    if task.protection != MASKED_SUMS:
+    if task.protection not in (MASKED_SUMS, MASKED_GROUPS):
         raise _refuse(msgid("noise is added in shares under masks, so it needs the protection masked-sums"))
     if not task.standardise:  # which needs the intercept
         raise _refuse(msgid("a fit with noise standardises its columns"))
@@ -434,6 +476,10 @@ def _check_mechanism(task: GlmTask, noise: Noise) -> None:
         raise _refuse(msgid("the range of a target that counts begins at 0 or above"))
     if noise.mechanism == "gradient" and task.family != "binomial":
         raise _refuse(msgid("noisy gradients are there for the family binomial only"))
+    if task.robust is not None and (task.family != "binomial" or noise.mechanism == "newton" or noise.evaluation):
+        raise _refuse(
+            msgid("in groups a fit goes by noisy gradients, for the family binomial, and measures no quality")
+        )
     curved = noise.mechanism == "newton" or task.family != "binomial"
     if curved and len(task.columns) + task.intercept > MOST_CURVED:
         raise _refuse(msgid("noisy Newton sums are there for up to {most} columns"), most=MOST_CURVED)

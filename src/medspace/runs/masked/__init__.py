@@ -19,6 +19,10 @@ they see (`core.engine.RunTerms.colluders`). They then learn the totals of the r
 not prevented, and a run that it disturbs ends. A site that breaks the protocol is named where its signature shows it;
 masks that do not cancel make a total that is out of range, which ends the run and names nobody.
 
+A task may divide the sites into groups, each with masks and a total of its own, and leave out the outermost, which
+bounds how far a few that lie steer it (`grouping`): under one list that all have signed, and never with fewer sites
+in a group than a run without groups must have.
+
 Vectors of more than 64 k numbers are added up by the coordinator, which brings every site the sum; nobody proposes,
 each site computes what follows by itself (`vectors`). Then the coordinator could add what it likes to a sum and so
 choose the weights of a model, which is another protection with a name of its own.

@@ -52,7 +52,8 @@ class Contributing(Sitting):
         if isinstance(self.summed, SummedParts):
             part, persons = self._summed_in_parts(asked, shape, masks, memory.question)
             return Vector(vectors.named(part), part=part), persons, ()
-        if shape.bits != RING.bits or shape.count > MOST_NUMBERS or not fixed.fits(shape.largest, seats, RING):
+        count = shape.count * len(self.tables)
+        if shape.bits != RING.bits or count > MOST_NUMBERS or not fixed.fits(shape.largest, seats, RING):
             raise vectors.no_place()
         numbers, persons, notes = self._sums(asked, shape, memory)
         content = RING.to_bytes(masked(RING.encode(numbers), RING, me, masks.pairs, masks.own))

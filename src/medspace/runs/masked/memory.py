@@ -1,5 +1,6 @@
 """What a site remembers of a masked run, from one step to the next: sealed, and gone with the use."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -7,6 +8,7 @@ import msgspec
 
 from medspace.core.canonical import JsonObject
 from medspace.runs.masked.errors import OutOfTurnError
+from medspace.runs.masked.grouping import inside
 from medspace.runs.masked.messages import Opening
 
 
@@ -35,13 +37,28 @@ class Agreed(msgspec.Struct, frozen=True):
 
     survivors: dict[str, str]  # the hash of each one's contribution
     lost: tuple[str, ...]
-    total: bytes  # the words of the masked total
+    total: bytes  # the words of the masked total; of several groups, one after the other
     signed: str  # the bytes of the list, as everybody must sign it
     own: dict[str, str]  # the hash of each survivor's own seed
     pairs: dict[str, dict[str, str]]  # for each survivor: the hashes of its round seeds with the lost
     shares: dict[str, dict[str, str]]  # for each survivor: the hash of each seat's share of its own seed
     held: dict[str, bytes]  # the shares that this site holds of the survivors
     part: tuple[str, int] | None = None  # digest and size of the masked total, where it is a part
+
+    def groups(self, seats: Sequence[Sequence[str]]) -> "list[Agreed]":
+        """What of it belongs to each group of sites, whose masked totals lie one after the other."""
+        if len(seats) == 1:
+            return [self]
+        size = len(self.total) // len(seats)
+        return [
+            msgspec.structs.replace(
+                self,
+                survivors=inside(group, self.survivors),
+                lost=tuple(site for site in self.lost if site in group),
+                total=self.total[size * number : size * (number + 1)],
+            )
+            for number, group in enumerate(seats)
+        ]
 
 
 class Remembered(msgspec.Struct, frozen=True):

@@ -23,6 +23,7 @@ from medspace.runs.masked.errors import (
     OpeningsMissingError,
     SurvivorsError,
 )
+from medspace.runs.masked.grouping import inside
 from medspace.runs.masked.memory import Agreed, Masks
 from medspace.runs.masked.messages import Contribution, Opening, hashed
 
@@ -31,7 +32,7 @@ PART = "sum"  # a question has one masked vector
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The seats of a run, sorted; the one at which this site sits; the digest of the manifest; who may leave."""
+    """The seats of a run, or of one group of it, sorted; who this site is, in it or not; manifest; who may leave."""
 
     seats: tuple[str, ...]
     me: str
@@ -63,7 +64,8 @@ def check_survivors(table: Table, contributions: Mapping[str, Contribution]) -> 
         SurvivorsError: it may not: too few are left, or one is lost that the run may not go on without.
     """
     lost = tuple(site for site in table.seats if site not in contributions)
-    if len(contributions) + len(lost) != len(table.seats) or table.me not in contributions:
+    without_me = table.me in table.seats and table.me not in contributions
+    if len(contributions) + len(lost) != len(table.seats) or without_me:
         raise SurvivorsError(reason=Text(msgid("it names others than the seats of the run, or not this site")))
     too_few = table.thresholds.lost_too_many(len(contributions))
     if too_few is not None:
@@ -80,6 +82,8 @@ def check_contributions(
 ) -> None:
     """Whether what all contributed fits together, and what was shared with this site fits what its sender says.
 
+    With a group where this site is not it shares nothing.
+
     Raises:
         MessageInvalidError: it does not; who is named has lied to this site.
         MasksDifferError: two others contradict each other.
@@ -88,7 +92,7 @@ def check_contributions(
     for site, said in contributions.items():
         if said.question != question or said.pairs.keys() != peers - {site} or said.shares.keys() != peers:
             raise _invalid(site, msgid("it belongs to another question, or to other seats"))
-    for site, said in contributions.items():
+    for site, said in contributions.items() if table.me in table.seats else ():
         if site == table.me:
             continue
         seed = own.pairs[site]
@@ -103,7 +107,7 @@ def check_contributions(
 
 
 def agreed(
-    table: Table,
+    seats: Sequence[str],
     contributions: Mapping[str, Contribution],
     texts: Mapping[str, str],
     total: bytes | Part,
@@ -111,16 +115,16 @@ def agreed(
     held: Mapping[str, bytes],
 ) -> Agreed:
     """What is remembered of an agreement."""
-    lost = tuple(site for site in table.seats if site not in contributions)
+    lost = tuple(site for site in seats if site not in contributions)
     return Agreed(
         survivors={site: hashed(texts[site]) for site in contributions},
         lost=lost,
         total=b"" if isinstance(total, Part) else total,
         signed=base64.b64encode(signed).decode(),
         own={site: said.own for site, said in contributions.items()},
-        pairs={site: {gone: said.pairs[gone] for gone in lost} for site, said in contributions.items()},
+        pairs={site: inside(lost, said.pairs) for site, said in contributions.items()},
         shares={site: dict(said.shares) for site, said in contributions.items()},
-        held={site: held[site] for site in contributions},
+        held=inside(contributions, held),
         part=(total.digest, total.size) if isinstance(total, Part) else None,
     )
 
@@ -128,7 +132,7 @@ def agreed(
 def given(known: Agreed, masks: Masks) -> Opening:
     """What this site gives to open a total: shares of those who are in it, seeds with those who are not."""
     shares = {site: share.hex() for site, share in known.held.items()}
-    return Opening(shares, {gone: masks.pairs[gone].hex() for gone in known.lost})
+    return Opening(shares, {gone: seed.hex() for gone, seed in inside(known.lost, masks.pairs).items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +160,27 @@ class Opened:
     numbers: list[int]
     digest: str
     seeds: Seeds
+
+
+def opened_all(
+    tables: Sequence[Table], question: int, known: Agreed, openings: Mapping[str, Opening], ring: Ring, count: int
+) -> Opened:
+    """The totals of all groups, one after the other.
+
+    Raises:
+        FalseOpeningError, MessageInvalidError, OpeningsMissingError: as `seeds_of`.
+    """
+    found = [
+        opened(table, question, part, inside(table.seats, openings), ring, count)
+        for table, part in zip(tables, known.groups([table.seats for table in tables]), strict=True)
+    ]
+    if len(found) == 1:
+        return found[0]
+    numbers = [number for one in found for number in one.numbers]
+    own = {site: seed for one in found for site, seed in one.seeds.own.items()}
+    pairs = {pair: seed for one in found for pair, seed in one.seeds.pairs.items()}
+    seeds = Seeds(own, pairs)
+    return Opened(numbers, seeds.digest([str(number) for number in numbers]), seeds)
 
 
 def opened(

@@ -15,6 +15,7 @@ from medspace.core.canonical import JsonObject
 from medspace.core.decoding import read_json
 from medspace.core.hashing import digest_bytes
 from medspace.privacy.masking.ring import MOST_NUMBERS
+from medspace.runs.masked.grouping import MOST_GROUPS
 
 SALT_BYTES = 32
 
@@ -22,10 +23,11 @@ _Did = Annotated[str, msgspec.Meta(max_length=256)]
 _Integer = Annotated[str, msgspec.Meta(pattern=r"^(0|-?[1-9][0-9]{0,63})\Z")]
 
 
-class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One question. `following` is None where the total led nowhere, and then `proposal` is empty.
 
-    Integers of the total are text; `sites` are those in it, `proposer` is whose proposal was followed.
+    Integers of the total are text; `sites` are those in it, `proposer` is whose proposal was followed. Where sites
+    were in groups (`grouping`), `groups` has those of each, and their totals follow one another.
     """
 
     question: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
@@ -36,6 +38,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     proposal: JsonObject
     following: JsonObject | None
     salt: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+    groups: Annotated[list[list[_Did]], msgspec.Meta(max_length=MOST_GROUPS)] = []
 
     @property
     def numbers(self) -> list[int]:
@@ -62,10 +65,12 @@ def made(
     proposal: JsonObject,
     following: JsonObject | None,
     salt: bytes,
+    groups: Sequence[Sequence[str]] = (),
 ) -> bytes:
     """The record of a question, as it is kept."""
     total = [str(number) for number in numbers]
-    return written(Record(question, sorted(sites), proposer, state, total, proposal, following, salt.hex()))
+    inside = [list(group) for group in groups]
+    return written(Record(question, sorted(sites), proposer, state, total, proposal, following, salt.hex(), inside))
 
 
 def read(text: str) -> Record:

@@ -28,6 +28,7 @@ from medspace.ledger.statements import Line, Statements
 from medspace.runs.errors import RunError
 from medspace.runs.masked import records
 from medspace.runs.masked.errors import ProposalInvalidError, RecordsMalformedError
+from medspace.runs.masked.grouping import checked, groups_of
 from medspace.runs.masked.ports import State, Summed
 from medspace.runs.masked.records import Record
 
@@ -280,8 +281,10 @@ def _following(summed: Summed, record: Record, numbers: Sequence[int]) -> State:
     """
     if summed.asked(record.state) is None:
         raise RunError
-    if len(numbers) != summed.shape(record.state).count:
+    groups = record.groups or [record.sites]
+    fits = len(numbers) == summed.shape(record.state).count * len(groups) and len(groups) == groups_of(summed)
+    if not fits or sorted(site for group in groups for site in group) != record.sites:
         raise ArithmeticError
-    summed.check(record.state, numbers, len(record.sites))
+    numbers = checked(summed, record.state, numbers, [len(sites) for sites in groups])
     proposal = summed.propose(record.state, numbers) if record.following is None else record.proposal
     return summed.follow(record.state, numbers, proposal)

@@ -6,7 +6,7 @@ changes in the transaction that lets an answer go.
 """
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +38,7 @@ from medspace.runs.masked.errors import (
     TotalRefusedError,
     VectorsExchangedError,
 )
+from medspace.runs.masked.grouping import checked, inside
 from medspace.runs.masked.memory import Agreed, Remembered, Turn, changed, kept, recalled
 from medspace.runs.masked.messages import (
     AGREE,
@@ -201,17 +202,20 @@ class _Sitting(Contributing):
         if messages.hashed(texts.get(table.me, "")) != masks.contribution:
             raise SurvivorsError(reason=Text(msgid("what it says this site contributed is not what it did")))
         contributions = {site: self._contribution(site, text, question) for site, text in texts.items()}
-        opening.check_survivors(table, contributions)
+        groups = [(one, inside(one.seats, contributions)) for one in self.tables]
+        for one, those in groups:
+            opening.check_survivors(one, those)
         for site, said in contributions.items():
             proposing.check_same(self.keys, site, said.follows, memory)
         self._check_fewer(memory.agreed, texts)
-        held = self._held(memory.agreed, contributions, question)
-        opening.check_contributions(table, question, contributions, masks, held)
+        held = self._held(memory.agreed, inside(table.seats, contributions), question)
+        for one, those in groups:
+            opening.check_contributions(one, question, those, masks, held)
         total = self._total(contributions, self.summed.shape(memory.state))
         brought = vectors.named(total) if isinstance(total, Part) else None
         listed = SurvivorList(question, {site: messages.hashed(text) for site, text in texts.items()}, brought)
         content = messages.written(listed)
-        known = opening.agreed(table, contributions, texts, total, content, held | {table.me: masks.share})
+        known = opening.agreed(self.keys.seats, contributions, texts, total, content, held | {table.me: masks.share})
         text = self.keys.sign(label(question, AGREE), content)
         remembered = changed(memory, turn=Turn.AGREED, agreed=known)
         noted = {"survivors": digest_bytes(content)}
@@ -273,7 +277,17 @@ class _Sitting(Contributing):
                     raise MessageInvalidError(site=site, reason=Text(msgid("its vector is not what it has signed")))
                 return RING.from_bytes(content, count)
 
+            return self._added(contributions, words)
+
+    def _added(self, contributions: Mapping[str, Contribution], words: Callable[[str], Words]) -> bytes:
+        """The masked total of each group, one after the other; vectors are asked for in the order of the DIDs."""
+        if len(self.tables) == 1:
             return RING.to_bytes(RING.total(words(site) for site in sorted(contributions)))
+        found: dict[tuple[str, ...], Words] = {}
+        for site in sorted(contributions):
+            group, vector = next(table.seats for table in self.tables if site in table.seats), words(site)
+            found[group] = RING.total((found[group], vector)) if group in found else vector
+        return b"".join(RING.to_bytes(found[table.seats]) for table in self.tables)
 
     # --- open -------------------------------------------------------------------------------------------------------
     def open(self) -> Output:
@@ -389,7 +403,8 @@ class _Sitting(Contributing):
             return None
         proposer, salt = self._proposer(known, memory.question), self.workplace.randomness.token_bytes(SALT_BYTES)
         before = memory.question, list(known.survivors), memory.state
-        return records.made(*before, numbers, proposer, proposal or {}, following, salt)
+        groups = self._took(known) if len(self.tables) > 1 else []
+        return records.made(*before, numbers, proposer, proposal or {}, following, salt, groups)
 
     def _opened(self, memory: Remembered, known: Agreed) -> Opened:
         question, me = memory.question, self.keys.holder
@@ -399,7 +414,7 @@ class _Sitting(Contributing):
             if site != me and sent is not None:
                 openings[site] = self._opening_of(site, question, known, sent)
         count = self.summed.shape(memory.state).count
-        return opening.opened(self.table, question, known, openings, RING, count)
+        return opening.opened_all(self.tables, question, known, openings, RING, count)
 
     def _opening_of(self, site: str, question: int, known: Agreed, sent: str) -> Opening:
         if site == self._proposer(known, question):  # what it proposes has its opening with it
@@ -423,20 +438,25 @@ class _Sitting(Contributing):
             return self._led_by_parts(self.summed, memory, known, shown)
         fewer = bool(memory.took) and len(known.survivors) < len(memory.took[-1])
         again = self.summed.without(memory.state) if fewer else None
+        numbers: Sequence[int] = shown.numbers
         if again is None:
-            self.summed.check(memory.state, shown.numbers, len(known.survivors))
+            numbers = checked(self.summed, memory.state, numbers, [len(took) for took in self._took(known)])
         site = self._proposer(known, memory.question)
         if site == self.keys.holder:
-            proposal = {} if again is not None else self.summed.propose(memory.state, shown.numbers)
+            proposal = {} if again is not None else self.summed.propose(memory.state, numbers)
             follows = ""
         else:
             proposal, follows = self._proposed(site, memory.question)
         if again is not None:
             return again, proposal, follows
         try:
-            return self.summed.follow(memory.state, shown.numbers, proposal), proposal, follows
+            return self.summed.follow(memory.state, numbers, proposal), proposal, follows
         except ProposalInvalidError as error:
             raise error.of(site) from error
+
+    def _took(self, known: Agreed) -> list[list[str]]:
+        """The sites that are in the total of each group."""
+        return [list(inside(table.seats, known.survivors)) for table in self.tables]
 
     def _led_by_parts(
         self, summed: SummedParts, memory: Remembered, known: Agreed, shown: Opened

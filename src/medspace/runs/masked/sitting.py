@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from medspace.core.engine import Peers, Workplace
+from medspace.core.engine import MASKED_GROUPS, Peers, Workplace
 from medspace.core.errors import InvalidInputError
 from medspace.core.limits import STEP
 from medspace.core.parts import Blobs
@@ -11,6 +11,7 @@ from medspace.core.text import Text, msgid
 from medspace.core.usage import Admission, Step
 from medspace.privacy.masking.thresholds import LEAST_SITES, Thresholds
 from medspace.runs.masked.errors import OpeningsMissingError
+from medspace.runs.masked.grouping import division, groups_of
 from medspace.runs.masked.messages import Proposal
 from medspace.runs.masked.opening import Table
 from medspace.runs.masked.ports import MaskedTask, Summed, SummedParts
@@ -56,16 +57,22 @@ class Sitting:
         return self.site.task.summed(self.step.task)
 
     @cached_property
-    def table(self) -> Table:
-        """The seats and the terms of the run.
+    def tables(self) -> tuple[Table, ...]:
+        """The seats and the terms of each group (`grouping`); there is one, of all seats, where the task has none.
 
         Raises:
-            ThresholdsInvalidError: there are too few seats.
+            ThresholdsInvalidError: there are too few seats, in whichever group.
+            InvalidInputError: the contract promises sums over all sites, and knows no groups.
         """
-        keys, terms = self.keys, self.keys.terms
-        thresholds = Thresholds.for_seats(len(keys.seats), terms.colluders, max(terms.min_sites, LEAST_SITES))
-        thresholds.check()
-        return Table(keys.seats, keys.holder, terms.manifest, thresholds, self.leaving)
+        keys, terms, groups = self.keys, self.keys.terms, groups_of(self.summed)
+        if groups > 1 and self.admission.protection != MASKED_GROUPS:
+            raise InvalidInputError(reason=Text(msgid("its sums are of fewer sites than its protection promises")))
+        least, found = max(terms.min_sites, LEAST_SITES), []
+        for seats in division(terms.manifest, keys.seats, groups):
+            thresholds = Thresholds.for_seats(len(seats), terms.colluders, least)
+            thresholds.check()
+            found.append(Table(seats, keys.holder, terms.manifest, thresholds, self.leaving))
+        return tuple(found)
 
     @property
     def leaving(self) -> frozenset[str]:
@@ -77,9 +84,18 @@ class Sitting:
         return frozenset(self.keys.seats) if self.admission.bounded else self.keys.terms.leaving
 
     @property
+    def table(self) -> Table:
+        """That of the group in which this site sits.
+
+        Raises:
+            ThresholdsInvalidError: there are too few seats, in whichever group.
+        """
+        return next(table for table in self.tables if self.keys.holder in table.seats)
+
+    @property
     def peers(self) -> tuple[str, ...]:
-        """The other seats."""
-        return tuple(site for site in self.keys.seats if site != self.keys.holder)
+        """The other seats of its group."""
+        return tuple(site for site in self.table.seats if site != self.keys.holder)
 
     @property
     def blobs(self) -> Blobs:

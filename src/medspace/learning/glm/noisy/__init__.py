@@ -6,6 +6,7 @@
     stepping    one Newton step from noisy sums, and how far off it is
     solving     small linear systems, the same bits on every processor
     measuring   how good a model is, from noisy counts
+    robust      what counts of the totals of several groups of sites
     masked      the port that masked rounds want (`runs.masked.ports.Summed`)
 
 One total gives means and deviations of the columns; each of a fixed number of further ones is a gradient of clipped

@@ -39,11 +39,12 @@ class Stand:
     beta: tuple[float, ...] = ()
     covariance: tuple[float, ...] = ()
     measured: tuple[float, ...] = ()
+    counts: tuple[int, ...] = ()  # how many patients each group of sites seems to have, as its first total says it
 
     def written(self) -> JsonObject:
-        """The same as canonical JSON: fractions as text."""
+        """The same as canonical JSON: fractions as text; without groups nothing is said of them."""
         said: JsonObject = exact(msgspec.to_builtins(self))
-        return said
+        return said if self.counts else {name: value for name, value in said.items() if name != "counts"}
 
 
 def read(state: JsonObject) -> Stand:

@@ -10,7 +10,7 @@ from medspace.core.engine import RHO_ONE
 from medspace.learning.glm.answers import question
 from medspace.learning.glm.design import Layout
 from medspace.learning.glm.model import Fit, Fitted, NoiseSpent
-from medspace.learning.glm.noisy import following
+from medspace.learning.glm.noisy import following, robust
 from medspace.learning.glm.noisy.measuring import quality
 from medspace.learning.glm.noisy.planning import Phase, Plan, newton_of, noise_of, plan
 from medspace.learning.glm.outcome import covariance_of, terms, uncarried
@@ -43,6 +43,16 @@ class NoisyGlm:
     def plan(self) -> Plan:
         """Its totals."""
         return plan(self.task)
+
+    @property
+    def groups(self) -> int:
+        """Into how many the sites are divided (`runs.masked.grouping.Grouped`)."""
+        return 1 if self.task.robust is None else self.task.robust.groups
+
+    @property
+    def trim(self) -> int:
+        """How many of these may say whatever they like."""
+        return 0 if self.task.robust is None else self.task.robust.trim
 
     def first(self) -> State:
         """Nothing is known yet."""
@@ -86,6 +96,8 @@ class NoisyGlm:
         """
         stand = following.read(state)
         empty(proposal, stand.round + 1)
+        if self.task.robust is not None:
+            stand, total = robust.combined(self.task.robust, self.plan, stand, total)
         return following.follow(self.task, self.plan, stand, total).written()
 
     def without(self, state: State) -> State | None:
@@ -123,8 +135,14 @@ class NoisyGlm:
         """
         del own
         made, noise = self._read(outcome), noise_of(self.task)
-        rho = repr(self.plan.cost.total / RHO_ONE)
-        spent = NoiseSpent(repr(noise.epsilon), repr(noise.delta), noise.unit, rho, self.plan.mechanism)
+        spent = NoiseSpent(
+            repr(noise.epsilon),
+            repr(noise.delta),
+            noise.unit,
+            repr(self.plan.cost.total / RHO_ONE),
+            self.plan.mechanism,
+            self.task.robust,
+        )
         found = terms(self.task, _fit(self.task, made), made.layout)
         measured = quality(self.task, self.plan.totals[-1], made.measured) if made.measured else None
         fitted = Fitted(

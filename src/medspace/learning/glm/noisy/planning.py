@@ -146,6 +146,8 @@ def plan(task: GlmTask) -> Plan:
 def mechanism(task: GlmTask) -> Mechanism:
     """What the task names; else Newton sums where their last one's noise is small beside what so many patients make.
 
+    In groups it goes by gradients: pairs that are trimmed one by one may be no sum of pairs of anybody.
+
     The noise of a symmetric matrix of that width stretches no direction by much more than 2 sqrt(width) times its
     deviation; the sum of pairs of n standardised rows is about n times a typical weight.
     """
@@ -154,7 +156,7 @@ def mechanism(task: GlmTask) -> Mechanism:
         return noise.mechanism
     if task.family != "binomial":
         return "newton"
-    if noise.persons is None or _width(task) > MOST_CURVED:
+    if task.robust is not None or noise.persons is None or _width(task) > MOST_CURVED:
         return "gradient"
     whole = rho_of(noise.epsilon, noise.delta)
     last = _newton(task, whole - _share(whole, noise.evaluation))[-1]
