@@ -1,9 +1,10 @@
-"""All traffic of a masked run between connectors is written down: no number of a hospital is found in it.
+"""All bytes that go between connectors in a masked run are written down: no number of a hospital is found in them.
 
 Looked for are the sums that each hospital added, to every question, and those of any two or three of the four, as
-text, as doubles and as words of the ring, in whatever is text, base64 or hex of what went over the wire; and names of
-columns and persons. The document of the task names columns, since its user chose them: it is taken out of each
-question first. The control is the same run where masks are zero, searched for the sums of the first two questions.
+text, as doubles and as words of the ring, in whatever is text, base64 or hex of what went over TCP, in chunks or
+not; and names of columns and persons. The document of the task names columns, since its user chose them: it is taken
+out of each question first. The control is the same run where masks are zero, searched
+for the sums of the first two questions.
 
 The same hospitals are then led by a coordinator that lies, and meet one of them that proposes something else: who is
 named stands in their logs.
@@ -16,7 +17,7 @@ import re
 import struct
 from collections import defaultdict
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import msgspec
 import numpy as np
@@ -28,57 +29,68 @@ from medspace.learning.glm.summing import GlmSumming
 from medspace.runs.masked import contributing, leading, messages, opening
 from medspace.runs.masked import site as sides
 from medspace.runs.masked.site import RING
+from tests.e2e import relay
+from tests.e2e.relay import Message
 from tests.e2e.space import HOSPITALS, MASKED, add_masked, staged
 
 COLUMNS = ("person", "age", "sex", "sbp", "disease")
 ENCODED = re.compile(rb"[A-Za-z0-9_\-+/]{16,}={0,2}")
+MARKS = 24  # bits
 LEAST = 8  # characters of a number in text; shorter ones are found everywhere
 
 
-@dataclass
+@dataclass(frozen=True)
 class Exchange:
-    """One request of a connector's public side, and its answer."""
+    """One request to a connector's public side, and its answer."""
 
-    path: str
-    head: bytes
-    asked: bytearray = field(default_factory=bytearray)
-    answered: bytearray = field(default_factory=bytearray)
+    asked: Message
+    answered: Message
+
+    @property
+    def path(self) -> str:
+        return self.asked.head.split(b" ", 2)[1].decode()
 
 
-@dataclass
-class Wire:
-    """An application that writes down whatever passes at its public port."""
+@dataclass(frozen=True)
+class Traffic:
+    """What went over all connections while a run went on: as bytes of each direction, and read."""
 
-    app: object
-    port: int
-    heard: list[Exchange]
+    raw: list[bytes]
+    exchanges: list[Exchange]
 
-    async def __call__(self, scope, receive, send):
-        if scope["type"] != "http" or scope["server"][1] != self.port:
-            return await self.app(scope, receive, send)
-        one = Exchange(scope["path"], repr((scope["query_string"], scope["headers"])).encode())
-        self.heard.append(one)
+    @property
+    def contents(self) -> list[bytes]:
+        """Everything that is searched: the bytes as they went, and the bodies that went in chunks."""
+        said = [message for one in self.exchanges for message in (one.asked, one.answered)]
+        return self.raw + [message.body for message in said if b"chunked" in message.head.lower()]
 
-        async def hearing():
-            message = await receive()
-            one.asked.extend(message.get("body", b""))
-            return message
 
-        async def saying(message):
-            one.head += repr(message.get("headers")).encode()
-            one.answered.extend(message.get("body", b""))
-            await send(message)
+def exchanges(one):
+    return [
+        Exchange(*both)
+        for both in zip(*(relay.messages(bytes(way)) for way in (one.said, one.answered)), strict=False)
+    ]
 
-        return await self.app(scope, hearing, saying)
+
+def so_far(stage):
+    """How much each connection has carried."""
+    return {id(one): (len(one.said), len(one.answered), len(exchanges(one))) for one in stage.heard}
+
+
+def since(stage, before):
+    """What went over the wire since then."""
+    raw, read = [], []
+    for one in list(stage.heard):
+        said, answered, count = before.get(id(one), (0, 0, 0))
+        raw += [bytes(one.said[said:]), bytes(one.answered[answered:])]
+        read += exchanges(one)[count:]
+    return Traffic(raw, read)
 
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory):
-    with staged(tmp_path_factory.mktemp("traffic")) as stage:
-        stage.heard = []
+    with staged(tmp_path_factory.mktemp("traffic"), listens=True) as stage:
         add_masked(stage)
-        for node in stage.nodes.values():
-            node.wrap = lambda app, node=node: Wire(app, node.config.public.port, stage.heard)
         stage.open()
         stage.admit()
         stage.agreements = [stage.agree("user", key) for key in HOSPITALS]
@@ -103,11 +115,11 @@ def added(patch):
 
 def walked(stage, patch):
     """A run, what was heard of it, and what each hospital has added."""
-    begin = len(stage.heard)
+    before = so_far(stage)
     with added(patch) as sums:
         run = stage.space("user").train(MASKED, stage.agreements, wait=240)
     assert run["state"] == "finished", run
-    return run, stage.heard[begin:], sums
+    return run, since(stage, before), sums
 
 
 def without_task(body):
@@ -170,32 +182,36 @@ def forms(number):
 
 
 def protocol(heard):
-    return [
-        one for one in heard if b'"inbox"' in one.asked or b'"masked.' in one.answered or b'"inputs"' in one.asked
-    ]
+    """The questions of the run, each with its answer."""
+    return [one for one in heard.exchanges if re.fullmatch(r"/jobs/[^/]+(/steps/[^/]+)?", one.path)]
 
 
-def hits(heard, wanted):
+def hits(contents, wanted):
     """The numbers of which some form is found."""
     begin = defaultdict(list)
     for form in wanted:
         begin[int.from_bytes(form[:LEAST], "little")].append(form)
-    begins = np.array(sorted(begin), dtype="<u8")
+    marks = np.zeros(1 << MARKS, dtype=bool)
+    marks[marked(np.array(list(begin), dtype="<u8"))] = True
     seen, found = set(), set()
-    for one in heard:
-        for content in (without_task(one.asked), one.answered, one.head):
-            for layer in layers(content) - seen:
-                seen.add(layer)
-                begun = {int(word) for placed in windows(layer) for word in placed[np.isin(placed, begins)]}
-                found |= {wanted[form] for word in begun for form in begin[word] if form in layer}
+    for content in contents:
+        for layer in layers(content) - seen:
+            seen.add(layer)
+            begun = {int(word) for words in windows(layer) for word in np.unique(words[marks[marked(words)]])}
+            likely = (form for word in begun & begin.keys() for form in begin[word] if wanted[form] not in found)
+            found |= {wanted[form] for form in likely if form in layer}
     return found
+
+
+def marked(words):
+    """Where words are marked in a table that most others can be told apart by, at once (Fibonacci hashing)."""
+    return words * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(64 - MARKS)
 
 
 def windows(layer):
     """All runs of eight bytes, as integers."""
-    for first in range(LEAST):
-        whole = (len(layer) - first) // LEAST * LEAST
-        yield np.frombuffer(layer[first : first + whole], dtype="<u8") if whole > 0 else np.zeros(0, "<u8")
+    for first in range(min(LEAST, len(layer) - LEAST + 1)):
+        yield np.frombuffer(layer, "<u8", (len(layer) - first) // LEAST, first)
 
 
 def test_no_sum_of_any_hospital_goes_over_the_wire(stage, monkeypatch, attack_report):
@@ -203,10 +219,11 @@ def test_no_sum_of_any_hospital_goes_over_the_wire(stage, monkeypatch, attack_re
     assert len(sums) > 3
     assert all(len(vectors) == 4 for vectors in sums.values())
     assert len(protocol(heard)) > 4 * 3 * len(sums)
-    carried = [one for one in heard if "/parts" in one.path]  # the vectors of the last question are large
-    assert sum(len(one.answered) for one in carried) > 4 * len(sums[len(sums)][stage.nodes["north"].did]) * RING.size
+    carried = [one for one in heard.exchanges if "/parts" in one.path]  # the vectors of the last question are large
+    vector = len(sums[len(sums)][stage.nodes["north"].did]) * RING.size
+    assert sum(len(one.answered.body) for one in carried) > 4 * vector
     wanted = needles(sums)
-    assert hits(heard, wanted) == set()
+    assert hits(heard.contents, wanted) == set()
     of = len(set(wanted.values()))
     attack_report("masked rounds: sums of one to three hospitals on the wire", got=0, of=of, unit="numbers")
 
@@ -216,9 +233,9 @@ def test_no_column_and_no_person_goes_over_the_wire(stage, monkeypatch):
     wanted = [f'"{name}"'.encode() for name in COLUMNS] + [b"Heart patients", b"sex=m", b"disease > 0"]
     wanted += [f'"p{seed}-'.encode() for seed in range(1, 5)]
     for one in protocol(heard):
-        said = without_task(one.asked)
-        outcome = b'"glm.model"' in one.answered  # the model has its terms, and goes to its user
-        for content in (said, b"" if outcome else bytes(one.answered), one.head):
+        said = without_task(one.asked.body)
+        outcome = b'"glm.model"' in one.answered.body  # the model has its terms, and goes to its user
+        for content in (said, b"" if outcome else one.answered.body, one.asked.head, one.answered.head):
             for layer in layers(content):
                 assert [needle for needle in wanted if needle in layer] == [], (one.path, said[:200])
 
@@ -228,7 +245,7 @@ def test_without_masks_all_of_them_would(stage, monkeypatch, attack_report):
     monkeypatch.setattr(opening, "unmasked", lambda total, *_: total)
     _, heard, sums = walked(stage, monkeypatch)
     wanted = needles({question: sums[question] for question in (1, 2)})
-    found = hits([one for one in heard if "/parts" not in one.path], wanted)
+    found = hits(heard.raw, wanted)
     alone = {number for number in wanted.values() if len(number[1]) == 1}
     assert alone <= found
     attack_report(
