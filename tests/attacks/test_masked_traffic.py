@@ -1,10 +1,12 @@
 """All bytes that go between connectors in a masked run are written down: no number of a hospital is found in them.
 
+Masks alone hide the sums, so that is measured where nothing is sealed; seals hide the rest, which is measured too.
 Looked for are the sums that each hospital added, to every question, and those of any two or three of the four, as
 text, as doubles and as words of the ring, in whatever is text, base64 or hex of what went over TCP, in chunks or
-not; and names of columns and persons. The document of the task names columns, since its user chose them: it is taken
-out of each question first. The control is the same run where masks are zero, searched
-for the sums of the first two questions.
+packed; the names of columns and persons; the model. The dictionary of the data names columns, and each hospital has
+published it: its page of the catalogue, which a run reads before it asks anything, is the one thing left out. The
+controls are the same run where masks are zero as well, searched for the sums of the first two questions, and where
+questions go in the open.
 
 The same hospitals are then led by a coordinator that lies, and meet one of them that proposes something else: who is
 named stands in their logs.
@@ -12,7 +14,6 @@ named stands in their logs.
 
 import base64
 import itertools
-import json
 import re
 import struct
 from collections import defaultdict
@@ -23,9 +24,13 @@ import msgspec
 import numpy as np
 import pytest
 
+from medspace.adapters.http.peers import JobClient
 from medspace.app.sdk import SpaceError
+from medspace.connector.usage.seats import Seats
+from medspace.connector.usage.service import UsageControl
 from medspace.learning.glm.exact import FRACTION
 from medspace.learning.glm.summing import GlmSumming
+from medspace.runs import covers
 from medspace.runs.masked import contributing, leading, messages, opening
 from medspace.runs.masked import site as sides
 from medspace.runs.masked.site import RING
@@ -35,6 +40,7 @@ from tests.e2e.space import HOSPITALS, MASKED, add_masked, staged
 
 COLUMNS = ("person", "age", "sex", "sbp", "disease")
 ENCODED = re.compile(rb"[A-Za-z0-9_\-+/]{16,}={0,2}")
+PACKED = re.compile(rb"(?i)transfer-encoding|content-encoding")
 MARKS = 24  # bits
 LEAST = 8  # characters of a number in text; shorter ones are found everywhere
 
@@ -45,6 +51,10 @@ class Exchange:
 
     asked: Message
     answered: Message
+
+    @property
+    def both(self):
+        return self.asked, self.answered
 
     @property
     def path(self) -> str:
@@ -60,9 +70,8 @@ class Traffic:
 
     @property
     def contents(self) -> list[bytes]:
-        """Everything that is searched: the bytes as they went, and the bodies that went in chunks."""
-        said = [message for one in self.exchanges for message in (one.asked, one.answered)]
-        return self.raw + [message.body for message in said if b"chunked" in message.head.lower()]
+        """Everything that is searched: the bytes as they went, and the bodies that went in chunks or packed."""
+        return self.raw + [said.body for one in self.exchanges for said in one.both if PACKED.search(said.head)]
 
 
 def exchanges(one):
@@ -120,17 +129,6 @@ def walked(stage, patch):
         run = stage.space("user").train(MASKED, stage.agreements, wait=240)
     assert run["state"] == "finished", run
     return run, since(stage, before), sums
-
-
-def without_task(body):
-    """A question without the document of its task."""
-    try:
-        said = json.loads(body)
-    except ValueError:
-        return bytes(body)
-    if isinstance(said, dict):
-        said.pop("task", None)
-    return json.dumps(said).encode()
 
 
 def layers(content, depth=4):
@@ -214,7 +212,24 @@ def windows(layer):
         yield np.frombuffer(layer, "<u8", (len(layer) - first) // LEAST, first)
 
 
+def in_the_open(patch):
+    """Whoever leads the run seals nothing."""
+    honest = JobClient.ask
+
+    async def plain(self, *args, cover=None, **more):
+        return await honest(self, *args, **more)
+
+    patch.setattr(JobClient, "ask", plain)
+
+
+def unsealed(patch):
+    """Nothing is sealed on the way, and nobody minds: only masks are left."""
+    in_the_open(patch)
+    patch.setattr(Seats, "_check_sealed", lambda *_: None)
+
+
 def test_no_sum_of_any_hospital_goes_over_the_wire(stage, monkeypatch, attack_report):
+    unsealed(monkeypatch)
     _, heard, sums = walked(stage, monkeypatch)
     assert len(sums) > 3
     assert all(len(vectors) == 4 for vectors in sums.values())
@@ -228,19 +243,65 @@ def test_no_sum_of_any_hospital_goes_over_the_wire(stage, monkeypatch, attack_re
     attack_report("masked rounds: sums of one to three hospitals on the wire", got=0, of=of, unit="numbers")
 
 
-def test_no_column_and_no_person_goes_over_the_wire(stage, monkeypatch):
-    _, heard, _ = walked(stage, monkeypatch)
+def names_found(stage, run, heard, published=r"/catalog/datasets/"):
+    """Which names of columns and persons, and numbers of the model, are read where, but for what is published."""
     wanted = [f'"{name}"'.encode() for name in COLUMNS] + [b"Heart patients", b"sex=m", b"disease > 0"]
     wanted += [f'"p{seed}-'.encode() for seed in range(1, 5)]
-    for one in protocol(heard):
-        said = without_task(one.asked.body)
-        outcome = b'"glm.model"' in one.answered.body  # the model has its terms, and goes to its user
-        for content in (said, b"" if outcome else one.answered.body, one.asked.head, one.answered.head):
-            for layer in layers(content):
-                assert [needle for needle in wanted if needle in layer] == [], (one.path, said[:200])
+    terms = stage.space("user").model(run["model"]["id"])["terms"]
+    wanted += [one[name].encode() for one in terms for name in ("coefficient", "mean") if len(one[name]) > LEAST]
+    found = set()
+    for one in heard.exchanges:
+        if not re.search(published, one.path):
+            read = set().union(*(layers(part) for said in one.both for part in (said.head, said.body)))
+            found |= {(needle, "/jobs/" in one.path) for needle in wanted for layer in read if needle in layer}
+    return found
+
+
+def test_no_column_and_no_person_goes_over_the_wire(stage, monkeypatch, attack_report):
+    run, heard, sums = walked(stage, monkeypatch)
+    assert hits(heard.contents, needles(sums)) == set()
+    assert names_found(stage, run, heard) == set()
+    assert (b'"sbp"', False) in names_found(stage, run, heard, "nothing")  # they would be read if they were there
+    attack_report("masked rounds: names of columns read on the way", got=0, of=len(COLUMNS) - 1, unit="columns")
+
+
+def test_in_the_open_all_of_them_would(stage, monkeypatch, attack_report):
+    unsealed(monkeypatch)
+    run, heard, _ = walked(stage, monkeypatch)
+    found = {needle for needle, asked in names_found(stage, run, heard) if asked}
+    columns = found & {f'"{name}"'.encode() for name in COLUMNS}
+    assert len(columns) == len(COLUMNS) - 1  # that of the persons is in no task
+    assert found - columns  # numbers of the model as well
+    attack_report(
+        "masked rounds: names of columns read on the way", control=len(columns), of=len(COLUMNS) - 1, unit="columns"
+    )
+
+
+def test_a_question_in_the_open_is_refused(stage, monkeypatch):
+    in_the_open(monkeypatch)
+    before = {key: len(stage.entries(key, "use.admitted")) for key in HOSPITALS}
+    with pytest.raises(SpaceError) as refused:
+        stage.space("user").train(MASKED, stage.agreements, wait=240)
+    assert "not sealed" in str(refused.value)
+    assert before == {key: len(stage.entries(key, "use.admitted")) for key in HOSPITALS}
+
+
+def test_an_answer_that_is_asked_for_later_is_sealed_as_well(stage, monkeypatch):
+    honest = UsageControl.ask
+
+    def impatient(self, call, seconds, answers=None):
+        return honest(self, call, 0.0 if answers and call.step.name in ("share", "result") else seconds, answers)
+
+    monkeypatch.setattr(UsageControl, "ask", impatient)
+    run, heard, _ = walked(stage, monkeypatch)
+    later = [one for one in protocol(heard) if "/steps/" in one.path]
+    assert len(later) >= 4
+    assert all(covers.MEDIA_TYPE.encode() in one.answered.head for one in later)
+    assert names_found(stage, run, heard) == set()
 
 
 def test_without_masks_all_of_them_would(stage, monkeypatch, attack_report):
+    unsealed(monkeypatch)
     monkeypatch.setattr(contributing, "masked", lambda words, *_: words)
     monkeypatch.setattr(opening, "unmasked", lambda total, *_: total)
     _, heard, sums = walked(stage, monkeypatch)

@@ -4,6 +4,7 @@ A connector that stands behind one has the relay's address as its own (`url`), s
 """
 
 import asyncio
+import gzip
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ class Connection:
 
 @dataclass(frozen=True)
 class Message:
-    """A request or an answer (RFC 9112): its head, and its body without chunks."""
+    """A request or an answer (RFC 9112): its head, and its body, put together of chunks and unpacked."""
 
     head: bytes
     body: bytes
@@ -102,6 +103,8 @@ def messages(content: bytes) -> Iterator[Message]:
             body, at = content[at : at + length], at + length
         if at > len(content):
             return
+        if named.get(b"content-encoding", b"").strip() == b"gzip":
+            body = gzip.decompress(body)
         yield Message(head, body)
 
 
