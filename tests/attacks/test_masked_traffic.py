@@ -1,9 +1,12 @@
-"""All traffic of a masked run between connectors is written down: no number of a hospital is found in it.
+"""All bytes that go between connectors in a masked run are written down: no number of a hospital is found in them.
 
+Masks alone hide the sums, so that is measured where nothing is sealed; seals hide the rest, which is measured too.
 Looked for are the sums that each hospital added, to every question, and those of any two or three of the four, as
-text, as doubles and as words of the ring, in whatever is text, base64 or hex of what went over the wire; and names of
-columns and persons. The document of the task names columns, since its user chose them: it is taken out of each
-question first. The control is the same run where masks are zero, searched for the sums of the first two questions.
+text, as doubles and as words of the ring, in whatever is text, base64 or hex of what went over TCP, in chunks or
+packed; the names of columns and persons; the model. The dictionary of the data names columns, and each hospital has
+published it: its page of the catalogue, which a run reads before it asks anything, is the one thing left out. The
+controls are the same run where masks are zero as well, searched for the sums of the first two questions, and where
+questions go in the open.
 
 The same hospitals are then led by a coordinator that lies, and meet one of them that proposes something else: who is
 named stands in their logs.
@@ -11,74 +14,92 @@ named stands in their logs.
 
 import base64
 import itertools
-import json
 import re
 import struct
 from collections import defaultdict
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import msgspec
 import numpy as np
 import pytest
 
+from medspace.adapters.http.peers import JobClient
 from medspace.app.sdk import SpaceError
+from medspace.connector.usage.seats import Seats
+from medspace.connector.usage.service import UsageControl
 from medspace.learning.glm.exact import FRACTION
 from medspace.learning.glm.summing import GlmSumming
+from medspace.runs import covers
 from medspace.runs.masked import contributing, leading, messages, opening
 from medspace.runs.masked import site as sides
 from medspace.runs.masked.site import RING
+from tests.e2e import relay
+from tests.e2e.relay import Message
 from tests.e2e.space import HOSPITALS, MASKED, add_masked, staged
 
 COLUMNS = ("person", "age", "sex", "sbp", "disease")
 ENCODED = re.compile(rb"[A-Za-z0-9_\-+/]{16,}={0,2}")
+PACKED = re.compile(rb"(?i)transfer-encoding|content-encoding")
+MARKS = 24  # bits
 LEAST = 8  # characters of a number in text; shorter ones are found everywhere
 
 
-@dataclass
+@dataclass(frozen=True)
 class Exchange:
-    """One request of a connector's public side, and its answer."""
+    """One request to a connector's public side, and its answer."""
 
-    path: str
-    head: bytes
-    asked: bytearray = field(default_factory=bytearray)
-    answered: bytearray = field(default_factory=bytearray)
+    asked: Message
+    answered: Message
+
+    @property
+    def both(self):
+        return self.asked, self.answered
+
+    @property
+    def path(self) -> str:
+        return self.asked.head.split(b" ", 2)[1].decode()
 
 
-@dataclass
-class Wire:
-    """An application that writes down whatever passes at its public port."""
+@dataclass(frozen=True)
+class Traffic:
+    """What went over all connections while a run went on: as bytes of each direction, and read."""
 
-    app: object
-    port: int
-    heard: list[Exchange]
+    raw: list[bytes]
+    exchanges: list[Exchange]
 
-    async def __call__(self, scope, receive, send):
-        if scope["type"] != "http" or scope["server"][1] != self.port:
-            return await self.app(scope, receive, send)
-        one = Exchange(scope["path"], repr((scope["query_string"], scope["headers"])).encode())
-        self.heard.append(one)
+    @property
+    def contents(self) -> list[bytes]:
+        """Everything that is searched: the bytes as they went, and the bodies that went in chunks or packed."""
+        return self.raw + [said.body for one in self.exchanges for said in one.both if PACKED.search(said.head)]
 
-        async def hearing():
-            message = await receive()
-            one.asked.extend(message.get("body", b""))
-            return message
 
-        async def saying(message):
-            one.head += repr(message.get("headers")).encode()
-            one.answered.extend(message.get("body", b""))
-            await send(message)
+def exchanges(one):
+    return [
+        Exchange(*both)
+        for both in zip(*(relay.messages(bytes(way)) for way in (one.said, one.answered)), strict=False)
+    ]
 
-        return await self.app(scope, hearing, saying)
+
+def so_far(stage):
+    """How much each connection has carried."""
+    return {id(one): (len(one.said), len(one.answered), len(exchanges(one))) for one in stage.heard}
+
+
+def since(stage, before):
+    """What went over the wire since then."""
+    raw, read = [], []
+    for one in list(stage.heard):
+        said, answered, count = before.get(id(one), (0, 0, 0))
+        raw += [bytes(one.said[said:]), bytes(one.answered[answered:])]
+        read += exchanges(one)[count:]
+    return Traffic(raw, read)
 
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory):
-    with staged(tmp_path_factory.mktemp("traffic")) as stage:
-        stage.heard = []
+    with staged(tmp_path_factory.mktemp("traffic"), listens=True) as stage:
         add_masked(stage)
-        for node in stage.nodes.values():
-            node.wrap = lambda app, node=node: Wire(app, node.config.public.port, stage.heard)
         stage.open()
         stage.admit()
         stage.agreements = [stage.agree("user", key) for key in HOSPITALS]
@@ -103,22 +124,11 @@ def added(patch):
 
 def walked(stage, patch):
     """A run, what was heard of it, and what each hospital has added."""
-    begin = len(stage.heard)
+    before = so_far(stage)
     with added(patch) as sums:
         run = stage.space("user").train(MASKED, stage.agreements, wait=240)
     assert run["state"] == "finished", run
-    return run, stage.heard[begin:], sums
-
-
-def without_task(body):
-    """A question without the document of its task."""
-    try:
-        said = json.loads(body)
-    except ValueError:
-        return bytes(body)
-    if isinstance(said, dict):
-        said.pop("task", None)
-    return json.dumps(said).encode()
+    return run, since(stage, before), sums
 
 
 def layers(content, depth=4):
@@ -170,65 +180,133 @@ def forms(number):
 
 
 def protocol(heard):
-    return [
-        one for one in heard if b'"inbox"' in one.asked or b'"masked.' in one.answered or b'"inputs"' in one.asked
-    ]
+    """The questions of the run, each with its answer."""
+    return [one for one in heard.exchanges if re.fullmatch(r"/jobs/[^/]+(/steps/[^/]+)?", one.path)]
 
 
-def hits(heard, wanted):
+def hits(contents, wanted):
     """The numbers of which some form is found."""
     begin = defaultdict(list)
     for form in wanted:
         begin[int.from_bytes(form[:LEAST], "little")].append(form)
-    begins = np.array(sorted(begin), dtype="<u8")
+    marks = np.zeros(1 << MARKS, dtype=bool)
+    marks[marked(np.array(list(begin), dtype="<u8"))] = True
     seen, found = set(), set()
-    for one in heard:
-        for content in (without_task(one.asked), one.answered, one.head):
-            for layer in layers(content) - seen:
-                seen.add(layer)
-                begun = {int(word) for placed in windows(layer) for word in placed[np.isin(placed, begins)]}
-                found |= {wanted[form] for word in begun for form in begin[word] if form in layer}
+    for content in contents:
+        for layer in layers(content) - seen:
+            seen.add(layer)
+            begun = {int(word) for words in windows(layer) for word in np.unique(words[marks[marked(words)]])}
+            likely = (form for word in begun & begin.keys() for form in begin[word] if wanted[form] not in found)
+            found |= {wanted[form] for form in likely if form in layer}
     return found
+
+
+def marked(words):
+    """Where words are marked in a table that most others can be told apart by, at once (Fibonacci hashing)."""
+    return words * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(64 - MARKS)
 
 
 def windows(layer):
     """All runs of eight bytes, as integers."""
-    for first in range(LEAST):
-        whole = (len(layer) - first) // LEAST * LEAST
-        yield np.frombuffer(layer[first : first + whole], dtype="<u8") if whole > 0 else np.zeros(0, "<u8")
+    for first in range(min(LEAST, len(layer) - LEAST + 1)):
+        yield np.frombuffer(layer, "<u8", (len(layer) - first) // LEAST, first)
+
+
+def in_the_open(patch):
+    """Whoever leads the run seals nothing."""
+    honest = JobClient.ask
+
+    async def plain(self, *args, cover=None, **more):
+        return await honest(self, *args, **more)
+
+    patch.setattr(JobClient, "ask", plain)
+
+
+def unsealed(patch):
+    """Nothing is sealed on the way, and nobody minds: only masks are left."""
+    in_the_open(patch)
+    patch.setattr(Seats, "_check_sealed", lambda *_: None)
 
 
 def test_no_sum_of_any_hospital_goes_over_the_wire(stage, monkeypatch, attack_report):
+    unsealed(monkeypatch)
     _, heard, sums = walked(stage, monkeypatch)
     assert len(sums) > 3
     assert all(len(vectors) == 4 for vectors in sums.values())
     assert len(protocol(heard)) > 4 * 3 * len(sums)
-    carried = [one for one in heard if "/parts" in one.path]  # the vectors of the last question are large
-    assert sum(len(one.answered) for one in carried) > 4 * len(sums[len(sums)][stage.nodes["north"].did]) * RING.size
+    carried = [one for one in heard.exchanges if "/parts" in one.path]  # the vectors of the last question are large
+    vector = len(sums[len(sums)][stage.nodes["north"].did]) * RING.size
+    assert sum(len(one.answered.body) for one in carried) > 4 * vector
     wanted = needles(sums)
-    assert hits(heard, wanted) == set()
+    assert hits(heard.contents, wanted) == set()
     of = len(set(wanted.values()))
     attack_report("masked rounds: sums of one to three hospitals on the wire", got=0, of=of, unit="numbers")
 
 
-def test_no_column_and_no_person_goes_over_the_wire(stage, monkeypatch):
-    _, heard, _ = walked(stage, monkeypatch)
+def names_found(stage, run, heard, published=r"/catalog/datasets/"):
+    """Which names of columns and persons, and numbers of the model, are read where, but for what is published."""
     wanted = [f'"{name}"'.encode() for name in COLUMNS] + [b"Heart patients", b"sex=m", b"disease > 0"]
     wanted += [f'"p{seed}-'.encode() for seed in range(1, 5)]
-    for one in protocol(heard):
-        said = without_task(one.asked)
-        outcome = b'"glm.model"' in one.answered  # the model has its terms, and goes to its user
-        for content in (said, b"" if outcome else bytes(one.answered), one.head):
-            for layer in layers(content):
-                assert [needle for needle in wanted if needle in layer] == [], (one.path, said[:200])
+    terms = stage.space("user").model(run["model"]["id"])["terms"]
+    wanted += [one[name].encode() for one in terms for name in ("coefficient", "mean") if len(one[name]) > LEAST]
+    found = set()
+    for one in heard.exchanges:
+        if not re.search(published, one.path):
+            read = set().union(*(layers(part) for said in one.both for part in (said.head, said.body)))
+            found |= {(needle, "/jobs/" in one.path) for needle in wanted for layer in read if needle in layer}
+    return found
+
+
+def test_no_column_and_no_person_goes_over_the_wire(stage, monkeypatch, attack_report):
+    run, heard, sums = walked(stage, monkeypatch)
+    assert hits(heard.contents, needles(sums)) == set()
+    assert names_found(stage, run, heard) == set()
+    assert (b'"sbp"', False) in names_found(stage, run, heard, "nothing")  # they would be read if they were there
+    attack_report("masked rounds: names of columns read on the way", got=0, of=len(COLUMNS) - 1, unit="columns")
+
+
+def test_in_the_open_all_of_them_would(stage, monkeypatch, attack_report):
+    unsealed(monkeypatch)
+    run, heard, _ = walked(stage, monkeypatch)
+    found = {needle for needle, asked in names_found(stage, run, heard) if asked}
+    columns = found & {f'"{name}"'.encode() for name in COLUMNS}
+    assert len(columns) == len(COLUMNS) - 1  # that of the persons is in no task
+    assert found - columns  # numbers of the model as well
+    attack_report(
+        "masked rounds: names of columns read on the way", control=len(columns), of=len(COLUMNS) - 1, unit="columns"
+    )
+
+
+def test_a_question_in_the_open_is_refused(stage, monkeypatch):
+    in_the_open(monkeypatch)
+    before = {key: len(stage.entries(key, "use.admitted")) for key in HOSPITALS}
+    with pytest.raises(SpaceError) as refused:
+        stage.space("user").train(MASKED, stage.agreements, wait=240)
+    assert "not sealed" in str(refused.value)
+    assert before == {key: len(stage.entries(key, "use.admitted")) for key in HOSPITALS}
+
+
+def test_an_answer_that_is_asked_for_later_is_sealed_as_well(stage, monkeypatch):
+    honest = UsageControl.ask
+
+    def impatient(self, call, seconds, answers=None):
+        return honest(self, call, 0.0 if answers and call.step.name in ("share", "result") else seconds, answers)
+
+    monkeypatch.setattr(UsageControl, "ask", impatient)
+    run, heard, _ = walked(stage, monkeypatch)
+    later = [one for one in protocol(heard) if "/steps/" in one.path]
+    assert len(later) >= 4
+    assert all(covers.MEDIA_TYPE.encode() in one.answered.head for one in later)
+    assert names_found(stage, run, heard) == set()
 
 
 def test_without_masks_all_of_them_would(stage, monkeypatch, attack_report):
+    unsealed(monkeypatch)
     monkeypatch.setattr(contributing, "masked", lambda words, *_: words)
     monkeypatch.setattr(opening, "unmasked", lambda total, *_: total)
     _, heard, sums = walked(stage, monkeypatch)
     wanted = needles({question: sums[question] for question in (1, 2)})
-    found = hits([one for one in heard if "/parts" not in one.path], wanted)
+    found = hits(heard.raw, wanted)
     alone = {number for number in wanted.values() if len(number[1]) == 1}
     assert alone <= found
     attack_report(

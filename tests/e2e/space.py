@@ -28,6 +28,7 @@ from medspace.core.signing import HybridSigner
 from medspace.trust.did import did_web
 from medspace.trust.jws import encode
 from medspace.trust.service import Identity
+from tests.e2e.relay import Connection, Relay
 from tests.ports import claim
 from tests.runs import manifest_of, signed
 
@@ -162,6 +163,7 @@ class Node:
     parts: Parts
     signer: HybridSigner
     wrap: Callable[[Any], Any] | None = None
+    relay: Relay | None = None
     connector: Connector | None = None
     stop: asyncio.Event | None = None
     task: "asyncio.Task[None] | None" = None
@@ -196,10 +198,15 @@ class Node:
 
 
 class Stage:
-    """The participants and the loop that they run in; the first one is the authority."""
+    """The participants and the loop that they run in; the first one is the authority.
 
-    def __init__(self, folder: Path) -> None:
+    Where it `listens`, all that goes between connectors passes relays, which write it down in `heard`.
+    """
+
+    def __init__(self, folder: Path, *, listens: bool = False) -> None:
         self.folder = folder
+        self.listens = listens
+        self.heard: list[Connection] = []
         self.nodes: dict[str, Node] = {}
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._live, name="stage")
@@ -236,7 +243,8 @@ class Stage:
         mldsa = open_mldsa_keys(file, None, clock=(parts or Parts()).clock, randomness=SystemRandomness())
         signer = HybridSigner(create_key(file), mldsa)
         create_token(folder / "keys" / "private.token")
-        ports = claim(2)
+        ports = claim(3 if self.listens else 2)
+        address = f"http://127.0.0.1:{ports[-1 if self.listens else 0]}"
         authority = next(iter(self.nodes.values()), None)
         text = f"""\
 [participant]
@@ -245,13 +253,14 @@ region = "{region}"
 
 [public]
 port = {ports[0]}
+{f'url = "{address}"' if self.listens else ""}
 {public}
 
 [private]
 port = {ports[1]}
 
 [space]
-authority = "{authority.did if authority else did_web(f"http://127.0.0.1:{ports[0]}")}"
+authority = "{authority.did if authority else did_web(address)}"
 authority_key = "{encode((authority.signer if authority else signer).public_key)}"
 
 [network]
@@ -266,7 +275,8 @@ allow = ["127.0.0.0/8"]
         file = folder / "medspace.toml"
         file.write_text(text)
         did = read_config(file).did
-        self.nodes[key] = Node(key, file, region, did, parts or Parts(), signer, wrap)
+        relay = Relay(key, ports[-1], ports[0], self.heard) if self.listens else None
+        self.nodes[key] = Node(key, file, region, did, parts or Parts(), signer, wrap, relay)
         return self.nodes[key]
 
     # --- running ----------------------------------------------------------------------------------------------
@@ -276,6 +286,8 @@ allow = ["127.0.0.0/8"]
             self.run(self._open(self.nodes[key]))
 
     async def _open(self, node: Node) -> None:
+        if node.relay is not None:
+            await node.relay.open()
         connector = await open_connector(node.config, node.parts, lambda _: None)
         if node.wrap is not None:
             connector.public_app = node.wrap(connector.public_app)
@@ -304,6 +316,8 @@ allow = ["127.0.0.0/8"]
         """Stop everything."""
         try:
             self.close(*self.nodes)
+            for relay in filter(None, (node.relay for node in self.nodes.values())):
+                self.run(relay.close())
         finally:
             self.loop.call_soon_threadsafe(self.loop.stop)
             self._thread.join(PATIENCE)
@@ -395,9 +409,9 @@ def audited(stage: Stage, folder: Path, *, without: tuple[str, ...] = ()) -> dic
 
 
 @contextmanager
-def staged(folder: Path) -> Iterator[Stage]:
+def staged(folder: Path, *, listens: bool = False) -> Iterator[Stage]:
     """A stage that is cleared at the end."""
-    stage = Stage(folder)
+    stage = Stage(folder, listens=listens)
     try:
         yield stage
     finally:

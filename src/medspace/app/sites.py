@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 from uuid import NAMESPACE_URL, uuid5
@@ -27,7 +27,7 @@ from medspace.connector.usage.naming import digests_of
 from medspace.connector.usage.seats import Identity
 from medspace.connector.usage.strategy import JOB_ENDPOINT
 from medspace.core.canonical import Json, JsonObject
-from medspace.core.clock import Clock
+from medspace.core.clock import Clock, Randomness
 from medspace.core.errors import InvalidInputError, RefusedError
 from medspace.core.parts import Blobs, BlobStore, Keeping, Part
 from medspace.core.store import Database
@@ -36,13 +36,14 @@ from medspace.core.usage import Step, release_digest
 from medspace.runs import manifest as manifests
 from medspace.runs import statements
 from medspace.runs.coordinating import Handovers
+from medspace.runs.covers import Cover
 from medspace.runs.errors import HandoverInvalidError, SiteAwayError, SiteRefusedError
 from medspace.runs.handover import Place
-from medspace.runs.manifest import Manifest
 from medspace.runs.ports import Answer
 from medspace.runs.statements import Asked
 from medspace.trust.did import base_url
 from medspace.trust.errors import MldsaKeyUnknownError, UnauthenticatedError
+from medspace.trust.model import Member
 from medspace.trust.ports import Documents
 
 T = TypeVar("T")
@@ -83,8 +84,9 @@ class JobSites:
     waiting: Waiting
     did: str
     identity: Identity
+    randomness: Randomness
     _runs: dict[str, str] = field(default_factory=dict)  # whose uses are being asked, by use
-    _masked: dict[str, Manifest] = field(default_factory=dict, repr=False)  # by use: questions and answers are signed
+    _covers: dict[str, Cover] = field(default_factory=dict, repr=False)  # by use: all is signed, and sealed
 
     async def place(self, use: str) -> Place:
         """Where a use is asked.
@@ -100,14 +102,19 @@ class JobSites:
         Raises:
             SiteAwayError, SiteRefusedError: as for `ask`.
         """
-        shown = manifests.kept(manifest)
-        if shown.hybrid:
-            self._masked[use] = shown
         body = await self._called(use, lambda url, token, site: self.jobs.seat(url, token, manifest, site, SEAT_WAIT))
         try:
-            return msgspec.convert(body, _SeatKey).key
+            key = msgspec.convert(body, _SeatKey).key
         except msgspec.ValidationError:
             raise SiteRefusedError(site=use, reason=Text(msgid("its answer is not a key"))) from None
+        shown = manifests.kept(manifest)
+        if shown.hybrid:
+            place = await self.place(use)
+            public = await self._proven(
+                place.site, lambda site: manifests.read_key(key, shown, site, self._now).public
+            )
+            self._covers[use] = Cover.drawn(shown, _job_of(place), place.site, public, self.randomness)
+        return key
 
     async def seated(self, use: str, keys: Sequence[str]) -> None:
         """Hand the site the keys of all seats.
@@ -126,44 +133,43 @@ class JobSites:
             SiteAwayError: no answer, it asks for patience, or does not recognise us (yet).
             SiteRefusedError: the site says no, or its answer is not what it says it is.
         """
-        place = await self.place(use)
-        asked = await self._asked(use, place, step)
+        place, cover = await self.place(use), self._covers.get(use)
+        asked = None if cover is None else await self._asked(cover, step)
         signature = "" if asked is None else statements.sign_question(asked, self.identity.signer)
         body = await self._called(
             use, lambda url, token, site: self._followed(use, url, token, step, site, signature)
         )
         answer, signed = _answer(place.site, body)
         if asked is not None:
-            await self._check_signed(asked, answer, signed)
+            await self._proven(
+                place.site, lambda site: statements.check_answer(signed, asked, answer.digest, site, self._now)
+            )
         return answer
 
-    async def _asked(self, use: str, place: Place, step: Step) -> Asked | None:
-        """What is signed of a question; None where the run wants no signatures."""
-        manifest = self._masked.get(use)
-        if manifest is None:
-            return None
-        job, digests = unquote(place.endpoint.rpartition("/")[2]), await asyncio.to_thread(digests_of, step)
-        return Asked(manifest.digest, job, step.round, digests.step, self.did, place.site)
+    async def _asked(self, cover: Cover, step: Step) -> Asked:
+        """What is signed of a question."""
+        digests = await asyncio.to_thread(digests_of, step)
+        return Asked(cover.manifest.digest, cover.answers.use, step.round, digests.step, self.did, cover.site)
 
-    async def _check_signed(self, asked: Asked, answer: Answer, signature: str) -> None:
-        """Take an answer only where its site signed it, to this question, with a key that counts now.
+    async def _proven(self, did: str, check: Callable[[Member], T]) -> T:
+        """What a site has signed, where it did, with a key that counts now.
 
         Raises:
             SiteRefusedError: it did not.
         """
         try:
             try:
-                self._check(asked, answer, signature)
+                return check(self.identity.member(did))
             except MldsaKeyUnknownError:  # changed just now, perhaps
                 await self.identity.look_again()
-                self._check(asked, answer, signature)
+                return check(self.identity.member(did))
         except (InvalidInputError, UnauthenticatedError) as error:
             told = {"refusal": error.code, "advice": str(error.advice)}
-            raise SiteRefusedError(site=asked.site, reason=error.text, **told) from error
+            raise SiteRefusedError(site=did, reason=error.text, **told) from error
 
-    def _check(self, asked: Asked, answer: Answer, signature: str) -> None:
-        site = self.identity.member(asked.site)
-        statements.check_answer(signature, asked, answer.digest, site, self.clock.now())
+    @property
+    def _now(self) -> datetime:
+        return self.clock.now()
 
     async def bring(self, use: str, part: Part, blobs: Blobs) -> None:
         """Bring the site a part of a question.
@@ -207,15 +213,16 @@ class JobSites:
         """The answer to a step, however long the site works on it; what it says of its progress is passed on."""
         run = self._runs.get(use, "")
         try:
-            return await self._worked_on(run, endpoint, token, step, site, signature)
+            return await self._worked_on(run, self._covers.get(use), endpoint, token, step, site, signature)
         finally:
             self.waiting.answered(run, site)
 
     async def _worked_on(
-        self, run: str, endpoint: str, token: str, step: Step, site: str, signature: str
+        self, run: str, cover: Cover | None, endpoint: str, token: str, step: Step, site: str, signature: str
     ) -> JsonObject:
         """Between two questions the site has a rest."""
-        answer = await self.jobs.ask(endpoint, token, step, site, timeout=STEP_WAIT, signature=signature)
+        answers = None if cover is None else cover.answers
+        answer = await self.jobs.ask(endpoint, token, step, site, timeout=STEP_WAIT, signature=signature, cover=cover)
         until, pause = self.clock.now() + STEP_LIMIT, FIRST_PAUSE
         while isinstance(answer, PendingStep):
             if self.clock.now() >= until:
@@ -225,7 +232,7 @@ class JobSites:
                 self.waiting.works(run, site, answer.percent, answer.left)
             await self.clock.sleep(min(max(answer.after or 0.0, pause), LONGEST_PAUSE))
             pause = min(2 * pause, LONGEST_PAUSE)
-            answer = await self.jobs.look(endpoint, token, answer.step, site, timeout=STEP_WAIT)
+            answer = await self.jobs.look(endpoint, token, answer.step, site, timeout=STEP_WAIT, answers=answers)
         return answer
 
 
@@ -285,7 +292,7 @@ class TransferSites(JobSites):
             SiteAwayError: no answer.
         """
         self._runs.pop(use, None)
-        self._masked.pop(use, None)
+        self._covers.pop(use, None)
         transfer = await self._transfer(use)
         if transfer is not None and transfer.state is TransferState.STARTED:
             await self.transfers.complete(use)
@@ -336,7 +343,8 @@ class HandedSites(JobSites):
         return self._places[use]
 
     async def end(self, use: str) -> None:
-        """Nothing: the use is its user's to end."""
+        """Nothing at the site: the use is its user's to end."""
+        self._covers.pop(use, None)
 
     async def forget(self, run: str) -> None:
         """The run is over: what opens its uses is deleted."""
@@ -388,6 +396,11 @@ class PublishedDictionaries:
             raise SiteAwayError(site=site, reason=reason) from None
         described: JsonObject | None = listed(site, found)["dictionary"]
         return described
+
+
+def _job_of(place: Place) -> str:
+    """By which name the site knows the use."""
+    return unquote(place.endpoint.rpartition("/")[2])
 
 
 def _pid(run: str, agreement: str, kind: str) -> str:

@@ -36,7 +36,7 @@ use.held_for_person use.no_step use.over use.sites use.step use.task_changed use
 asset.away envelope.invalid envelope.key learning.column_unknown offer.form
 job.crowded part.invalid part.missing parts.busy parts.full release.too_large step.peers tensor.invalid
 envelope.unreadable run.manifests_tried run.records_missing signature.invalid signature.key-ended
-signature.key-revoked signature.key-unknown signature.no-key signature.single step.unsigned use.restored
+signature.key-revoked signature.key-unknown signature.no-key signature.single step.unsealed step.unsigned use.restored
 run.keys_tried use.memory use.scope use.scope_narrowed use.withheld
 """
 

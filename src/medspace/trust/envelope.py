@@ -155,6 +155,30 @@ def seal_all(
     return _together(messages, context, keys, signer)[1]
 
 
+def enclose(message: bytes, context: Context, recipient_key: bytes) -> bytes:
+    """A message sealed and not signed: who sent it must be proven by what is in it, which must name its recipient.
+
+    Raises:
+        EnvelopeError: it is too large.
+        EnvelopeKeyError: that is not a public key.
+    """
+    if len(message) > LARGEST_MESSAGE:
+        raise EnvelopeError(sender=context.sender)
+    return _encrypted(message, context, recipient_key)
+
+
+def enclosed(ciphertext: bytes, context: Context, key: EnvelopeKey) -> bytes:
+    """What `enclose` sealed for this key in just this context, whoever did.
+
+    Raises:
+        EnvelopeUnreadableError: it did not.
+    """
+    try:
+        return key.opened(ciphertext, context.header())
+    except (InvalidTag, ValueError):
+        raise EnvelopeUnreadableError(sender=context.sender) from None
+
+
 def announce(
     content: bytes, messages: Mapping[str, bytes], context: Context, keys: Mapping[str, bytes], signer: Signer
 ) -> tuple[str, dict[str, str]]:
@@ -186,12 +210,14 @@ def _together(
 
 
 def _sealed(message: bytes, context: Context, recipient_key: bytes) -> str:
-    header = context.header()
+    return f"{jws.encode(context.header())}.{jws.encode(_encrypted(message, context, recipient_key))}"
+
+
+def _encrypted(message: bytes, context: Context, recipient_key: bytes) -> bytes:
     try:
-        ciphertext = _SUITE.encrypt(message, public_key(recipient_key), info=header)
+        return _SUITE.encrypt(message, public_key(recipient_key), info=context.header())
     except ValueError:  # a point of small order (RFC 7748 6.1)
         raise EnvelopeKeyError from None
-    return f"{jws.encode(header)}.{jws.encode(ciphertext)}"
 
 
 def _digest(text: str) -> bytes:

@@ -7,15 +7,22 @@ import base64
 import json
 import shutil
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from urllib.parse import unquote
 
 import httpx
 import pytest
 
 from medspace.adapters.mldsa import name_of
+from medspace.adapters.system import SystemRandomness
 from medspace.app.compose import ALGORITHMS, ENGINES, Parts
 from medspace.app.sdk import SpaceError
 from medspace.core.engine import MASKED_SUMS
+from medspace.runs import covers
+from medspace.runs.covers import Cover
+from medspace.runs.manifest import read_key
 from medspace.trust.envelope import MLKEM_SEED, EnvelopeKey
+from medspace.trust.model import Member
 from tests.e2e.house.killable import eventually
 from tests.e2e.house.masked import MASKED, TRAIN, MaskedAlgorithm, MaskedEngine
 from tests.e2e.space import PURPOSE, hospital, staged, step
@@ -169,7 +176,22 @@ def test_the_authority_publishes_its_own_keys_by_itself(stage):
     assert made["key"] in [one["key"] for one in listed(stage, "authority")]
 
 
-def test_over_the_wire_a_question_of_masked_sums_must_be_signed(stage):
+def sealed_post(stage, use, manifest, key, body):
+    """A question of the user to the first hospital, sealed by hand: the status, and what was said, sealed as well."""
+    north, address = stage.nodes["north"], stage.address("user", use)
+    member = Member(north.did, "", "", (), north.signer.public_key, mldsa=north.signer.mldsa.known)
+    public = read_key(key, manifest, member, datetime.now(UTC)).public
+    job = unquote(address["endpoint"].rpartition("/")[2])
+    cover = Cover.drawn(manifest, job, north.did, public, SystemRandomness())
+    sent = stage.nodes["user"].bearer(north) | {"Medspace-Job": address["endpointProperties"][0]["value"]}
+    sent |= {"Content-Type": covers.MEDIA_TYPE}
+    question = cover.question(json.dumps(body).encode())
+    answer = httpx.post(address["endpoint"], content=question, headers=sent, timeout=30)
+    assert answer.headers["content-type"] == covers.MEDIA_TYPE
+    return answer.status_code, json.loads(cover.answers.opened(answer.content))
+
+
+def test_over_the_wire_a_question_of_masked_sums_must_be_sealed_and_signed(stage):
     user, did = stage.space("user"), stage.nodes["user"].did
     use = user.request(stage.agreements[0], TRAIN)["id"]
     seats = {stage.nodes[key].did: agreement for key, agreement in zip(HOSPITALS, stage.agreements, strict=True)}
@@ -178,15 +200,17 @@ def test_over_the_wire_a_question_of_masked_sums_must_be_signed(stage):
     refused = stage.post("user", "north", use, "/manifest", {"manifest": once})
     assert (refused.status_code, refused.json()["code"]) == (400, "signature.single")
     stage._seated[use] = SUM_OF_AGES
-    shown = signed(manifest, stage.nodes["user"].signer)
-    assert stage.post("user", "north", use, "/manifest", {"manifest": shown}).status_code == 200
+    taken = stage.post("user", "north", use, "/manifest", {"manifest": signed(manifest, stage.nodes["user"].signer)})
+    key = taken.json()["key"]
     body = step("share", task=SUM_OF_AGES)
     for signature, code in (("", "step.unsigned"), ("a.b", "signature.invalid")):
-        answer = stage.ask("user", "north", use, body | {"signature": signature})
-        assert answer.json()["code"] == code
-        assert answer.json()["reason"]
-    long = stage.ask("user", "north", use, body | {"signature": "x" * 10_000})
-    assert long.status_code == 400
+        _, said = sealed_post(stage, use, manifest, key, body | {"signature": signature})
+        assert said["code"] == code
+        assert said["reason"]
+        open_one = stage.ask("user", "north", use, body | {"signature": signature})
+        assert (open_one.status_code, open_one.json()["code"]) == (403, "step.unsealed")
+    status, _ = sealed_post(stage, use, manifest, key, body | {"signature": "x" * 10_000})
+    assert status == 400
 
 
 def test_the_keys_and_the_mail_of_many_seats_arrive(stage):

@@ -1,6 +1,7 @@
 import asyncio
 import json
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,12 +14,17 @@ from medspace.adapters.http.peers import DspClient, HttpDocuments, HttpMembers, 
 from medspace.adapters.memory import ManualClock, MemoryDatabase, SeededRandomness
 from medspace.connector.errors import NotSentError, UnreachableError
 from medspace.connector.ports import Reply
+from medspace.core.engine import MASKED_SUMS
 from medspace.core.usage import Step
+from medspace.runs import covers
+from medspace.runs.covers import Cover
 from medspace.trust.did import build_document, did_web
+from medspace.trust.envelope import EnvelopeKey
 from medspace.trust.errors import DidError, DocumentError, MembersSourceError, TokenAudienceError
 from medspace.trust.members import sign_members
 from medspace.trust.model import Member, Members
 from medspace.trust.service import Gatekeeper, Identity, MembersBook
+from tests.runs import manifest_of
 from tests.unit.adapters.http_servers import answer, serving
 from tests.unit.trust.space import AUTHORITY, COMPANY, HOSPITAL, KEYS, list_at
 
@@ -205,6 +211,54 @@ async def test_a_step_carries_both_tokens(client, identity):
         "parts": [],
         "inbox": {"did:web:other.example": "sealed"},
     }
+
+
+SEAT = EnvelopeKey.generate(SeededRandomness(1))
+MANIFEST = manifest_of(AUTHORITY, {}, {HOSPITAL: "urn:agreement:1"}, protocol=MASKED_SUMS)
+COVER = Cover.drawn(MANIFEST, "1", HOSPITAL, SEAT.public, SeededRandomness(2))
+SEALED = {"Content-Type": covers.MEDIA_TYPE}
+
+
+async def test_a_covered_step_goes_sealed_and_its_answer_comes_so(client, identity):
+    told = COVER.answers.sealed(b'{"step":"' + b"ab" * 32 + b'"}'), COVER.answers.sealed(b'{"release":"r1"}')
+    async with serving(answer(202, told[0], **SEALED), answer(200, told[1], **SEALED)) as server:
+        jobs, url = JobClient(client, identity), server.url("/jobs/1")
+        assert await jobs.ask(url, "secret", STEP, HOSPITAL, signature="s", cover=COVER) == PendingStep("ab" * 32)
+        assert await jobs.look(url, "secret", "ab" * 32, HOSPITAL, answers=COVER.answers) == {"release": "r1"}
+    asked = server.requests[0]
+    assert asked.headers["content-type"] == covers.MEDIA_TYPE
+    body, answers = covers.uncovered(asked.body, MANIFEST, "1", HOSPITAL, SEAT, SeededRandomness(3))
+    assert json.loads(body)["signature"] == "s"
+    assert answers.key == COVER.answers.key
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        answer(200, b'{"release":"r1"}'),
+        answer(202, b'{"step":"' + b"ab" * 32 + b'"}'),
+        answer(200, b'{"release":"r1"}', **SEALED),
+        answer(200, replace(COVER.answers, use="2").sealed(b'{"release":"r1"}'), **SEALED),
+        answer(200, COVER.answers.sealed(b"[]"), **SEALED),
+    ],
+    ids=["in the open", "working, in the open", "not sealed", "of another use", "no object"],
+)
+async def test_an_answer_that_is_not_sealed_for_the_question_is_none(client, identity, said):
+    async with serving(said, said) as server:
+        jobs, url = JobClient(client, identity), server.url("/jobs/1")
+        with pytest.raises(BadAnswerError):
+            await jobs.ask(url, "secret", STEP, HOSPITAL, cover=COVER)
+        with pytest.raises(BadAnswerError):
+            await jobs.look(url, "secret", "ab" * 32, HOSPITAL, answers=COVER.answers)
+
+
+async def test_a_refusal_is_heard_sealed_or_not(client, identity):
+    why = b'{"code":"step.invalid","reason":["Why."]}'
+    async with serving(answer(400, why), answer(400, COVER.answers.sealed(why), **SEALED)) as server:
+        for _ in range(2):
+            with pytest.raises(JobRefusedError) as refused:
+                await JobClient(client, identity).ask(server.url("/jobs/1"), "t", STEP, HOSPITAL, cover=COVER)
+            assert refused.value.facts["refusal"] == "step.invalid"
 
 
 async def test_a_manifest_and_keys_go_below_the_job_with_both_tokens(client, identity):

@@ -10,7 +10,7 @@ import pytest
 
 from medspace.adapters.http.errors import AnswerTooLargeError, BadAnswerError, JobBusyError, JobRefusedError
 from medspace.adapters.http.peers import PendingStep
-from medspace.adapters.memory import ManualClock, MemoryDatabase
+from medspace.adapters.memory import ManualClock, MemoryDatabase, SeededRandomness
 from medspace.app.bell import Bell
 from medspace.app.finding import AwayError
 from medspace.app.sites import LONGEST_PAUSE, STEP_LIMIT, PublishedDictionaries, TransferSites
@@ -31,8 +31,11 @@ from medspace.core.engine import MASKED_SUMS
 from medspace.core.parts import Part
 from medspace.core.signing import HybridSigner
 from medspace.core.usage import Step, release_digest
+from medspace.runs.covers import uncovered
 from medspace.runs.errors import SiteAwayError, SiteRefusedError
+from medspace.runs.manifest import sign_key
 from medspace.runs.statements import Asked, check_question, sign_answer
+from medspace.trust.envelope import EnvelopeKey
 from tests.runs import Everybody, manifest_of, signed, signer_of
 from tests.signing import hybrid_of, ring_of
 
@@ -111,7 +114,7 @@ async def sites_with(record=None, reply=None, outcome=None):
     jobs = SimpleNamespace(ask=ask, seat=ask, seated=ask)
     clock, rung = ManualClock(), []
     waiting = Waiting(clock, lambda: rung.append(1))
-    own = (jobs, clock, waiting, USER, identity_of(USER))
+    own = (jobs, clock, waiting, USER, identity_of(USER), SeededRandomness(1))
     return TransferSites(*own, transfers=Transfers(database, outcome), database=database, bell=Bell())
 
 
@@ -360,6 +363,12 @@ async def test_a_site_that_takes_no_seat_says_why():
 
 MASKED = manifest_of(USER, {}, {SITE: "urn:agreement:1"}, protocol=MASKED_SUMS)
 JOB = "urn:job:1"
+SEAT = EnvelopeKey.generate(SeededRandomness(2))
+
+
+def key_of(signer):
+    """The key of the seat, whoever signs it."""
+    return sign_key(MASKED, SITE, SEAT.public, hybrid_of(signer))
 
 
 def asked_of(of=STEP, **changes):
@@ -369,12 +378,13 @@ def asked_of(of=STEP, **changes):
 
 async def masked_sites(reply, members=None):
     """The sites of a run of masked sums, whose one site answers as told; and what it was asked with."""
-    sites, seen = await sites_with(transfer(data_address=address_of(JOB)), {"key": "signed"}), []
-    sites = replace(sites, identity=replace(sites.identity, members=members or Everybody(hybrid=True)))
+    sites, seen = await sites_with(transfer(data_address=address_of(JOB)), {"key": key_of(SITE)}), []
+    sites = replace(sites, identity=replace(sites.identity, members=Everybody(hybrid=True)))
     await sites.seat("t", signed(MASKED, hybrid_of(USER)))
+    sites = replace(sites, identity=replace(sites.identity, members=members or Everybody(hybrid=True)))
 
-    async def ask(_endpoint, _token, step, _site, *, signature, **_more):
-        seen.append((step, signature))
+    async def ask(_endpoint, _token, step, _site, *, signature, cover, **_more):
+        seen.append((step, signature, cover))
         return reply
 
     sites.jobs.ask = ask
@@ -393,10 +403,21 @@ def answered(signer=None, **changes):
 async def test_under_masks_a_question_is_signed_and_so_must_be_its_answer():
     sites, seen = await masked_sites(answered())
     assert (await sites.ask("t", STEP)).cohort == 20
-    ((step, signature),) = seen
+    ((step, signature, cover),) = seen
+    question, _ = uncovered(cover.question(b"asked"), MASKED, JOB, SITE, SEAT, SeededRandomness(3))
+    assert question == b"asked"
     check_question(signature, asked_of(step), Everybody(hybrid=True).member(USER), sites.clock.now())
     await sites.end("t")
-    assert sites._masked == {}
+    assert sites._covers == {}
+
+
+async def test_nothing_is_sealed_for_a_key_that_the_seat_did_not_sign():
+    sites = await sites_with(transfer(data_address=address_of(JOB)), {"key": key_of(USER)})
+    sites = replace(sites, identity=replace(sites.identity, members=Everybody(hybrid=True)))
+    with pytest.raises(SiteRefusedError) as refused:
+        await sites.seat("t", signed(MASKED, hybrid_of(USER)))
+    assert refused.value.refusal == "run.seat_key"
+    assert sites._covers == {}
 
 
 @pytest.mark.parametrize(

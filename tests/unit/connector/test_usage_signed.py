@@ -5,7 +5,15 @@ from dataclasses import replace
 import pytest
 
 from medspace.adapters.memory import SeededRandomness
-from medspace.connector.usage.errors import NotAdmittedError, StepUnsignedError, WithheldError
+from medspace.connector.ports import TransferEvent
+from medspace.connector.usage.errors import (
+    NotAdmittedError,
+    StepUnknownError,
+    StepUnsealedError,
+    StepUnsignedError,
+    UnknownJobError,
+    WithheldError,
+)
 from medspace.connector.usage.memory import Numbered
 from medspace.connector.usage.naming import digests_of
 from medspace.connector.usage.seats import SeatPeers
@@ -13,10 +21,12 @@ from medspace.core.engine import MASKED_SUMS
 from medspace.core.signing import HybridSigner
 from medspace.core.usage import Output, Step
 from medspace.runs import manifest as manifests
+from medspace.runs.covers import Cover
 from medspace.runs.statements import Asked, check_answer, sign_question
 from medspace.trust.envelope import EnvelopeKey
 from medspace.trust.errors import (
     EnvelopeError,
+    EnvelopeUnreadableError,
     MldsaKeyEndedError,
     MldsaKeyMissingError,
     MldsaKeyRevokedError,
@@ -24,7 +34,7 @@ from medspace.trust.errors import (
     SignatureError,
     SignatureSingleError,
 )
-from tests.runs import manifest_of, signed, signer_of
+from tests.runs import Everybody, manifest_of, signed, signer_of
 from tests.signing import hybrid_of, ring_of
 from tests.unit.connector.uses import HOLDER, NOW, TASK, USER, House, call
 
@@ -64,13 +74,13 @@ class Masking:
         await self.house.control.seats.seat(call(self.token), [own, *others.values()])
         return self
 
-    def call(self, signature=None, *, signer=None, user=USER, of=None, **changes):
-        """A question, signed by who asks unless told otherwise."""
+    def call(self, signature=None, *, signer=None, user=USER, of=None, sealed=True, **changes):
+        """A question, sealed, and signed by who asks, unless told otherwise."""
         step = of or Step(THREE, 1, "sum")
         said = {"manifest": MANIFEST.digest, "use": JOB, "round": step.round, "step": digests_of(step).step}
         asked = Asked(**(said | {"user": user, "site": HOLDER} | changes))
         signature = sign_question(asked, signer or hybrid_of(user)) if signature is None else signature
-        return replace(call(self.token, user=USER), step=step, signature=signature)
+        return replace(call(self.token, user=USER), step=step, signature=signature, sealed=sealed)
 
     async def ask(self, *args, **changes):
         return await self.house.control.step(self.call(*args, **changes))
@@ -311,3 +321,58 @@ async def test_the_gate_lets_out_only_what_was_sealed_here(run, how):
     with pytest.raises(WithheldError) as caught:
         await run.ask()
     assert caught.value.facts["decision"] == "release.outbox"
+
+
+# --- sealed questions -----------------------------------------------------------------------------------------------
+def covered(key_text, use=JOB):
+    """The way to the seat here, as who leads the run has it."""
+    seat = manifests.read_key(key_text, MANIFEST, Everybody(hybrid=True).member(HOLDER), NOW)
+    return Cover.drawn(MANIFEST, use, HOLDER, seat.public, SeededRandomness(5))
+
+
+async def test_a_question_in_the_open_is_refused_once_there_is_a_seat():
+    masking = await (await Masking().begin()).keyed()
+    with pytest.raises(StepUnsealedError):
+        await masking.ask(sealed=False)
+    assert (await masking.ask()).round == 1  # control
+
+
+async def test_a_sealed_question_is_opened_and_brings_what_seals_its_answers():
+    masking = await Masking().begin()
+    cover, seats = covered(await masking.seated()), masking.house.control.seats
+    body, answers = await seats.uncovered(call(masking.token), cover.question(b"asked"))
+    assert body == b"asked"
+    assert cover.answers.opened(answers.sealed(b"said")) == b"said"
+    with pytest.raises(EnvelopeUnreadableError):
+        await seats.uncovered(call(masking.token), b"asked")
+    with pytest.raises(UnknownJobError):
+        await seats.uncovered(call("another"), cover.question(b"asked"))
+
+
+async def test_where_nobody_sits_nothing_is_opened():
+    masking = await Masking().begin()
+    seats = masking.house.control.seats
+    with pytest.raises(EnvelopeUnreadableError):
+        await seats.uncovered(call(masking.token), b"sealed for nobody")
+    assert await seats.answers(call(masking.token)) is None
+
+
+async def test_later_looks_are_answered_under_what_the_last_question_brought():
+    masking = await (await Masking().begin()).keyed()
+    control = masking.house.control
+    cover = covered(await masking.seated())
+    with pytest.raises(StepUnknownError):  # nothing was asked since the start
+        await control.seats.answers(call(masking.token))
+    with pytest.raises(SignatureError):  # nobody gets in between who cannot ask
+        await control.ask(masking.call(signer=hybrid_of(B)), 5.0, replace(cover.answers, key=bytes(32)))
+    with pytest.raises(StepUnknownError):
+        await control.seats.answers(call(masking.token))
+    await control.ask(masking.call(), 5.0, cover.answers)
+    assert await control.seats.answers(call(masking.token)) == cover.answers
+    with pytest.raises(UnknownJobError):
+        await control.seats.answers(call("another"))
+    await control.seats.memories.sweep()  # the use goes on
+    assert await control.seats.answers(call(masking.token)) == cover.answers
+    await masking.house.tell(TransferEvent.COMPLETED)
+    await control.seats.memories.sweep()
+    assert control.seats.memories.answers == {}

@@ -16,7 +16,7 @@ from medspace.learning.glm.engine import GlmEngine
 from medspace.learning.glm.errors import NoiseHidesError, RobustExactError
 from medspace.learning.glm.masked import MaskedGlms
 from medspace.learning.glm.noisy import following
-from medspace.learning.glm.noisy.following import Phase, Stand
+from medspace.learning.glm.noisy.following import Stand
 from medspace.learning.glm.noisy.planning import plan
 from medspace.learning.glm.noisy.robust import combined
 from medspace.learning.glm.service import GlmAlgorithm
@@ -28,7 +28,7 @@ from tests.unit.learning.noisy import TASK, NoisyRun, patients
 
 DOCUMENT = task(groups=True)
 PLAN = plan(parse(DOCUMENT))
-SCALE = PLAN.moments.scale
+SCALE = PLAN.totals[0].scale
 
 
 # --- tasks ---------------------------------------------------------------------------------------------------------
@@ -77,11 +77,11 @@ def test_groups_cost_what_the_same_task_costs_without():
 def test_what_counts_is_the_trimmed_mean_per_patient(data):
     groups = data.draw(st.integers(3, 7))
     robust = Robust(groups, data.draw(st.integers(1, (groups - 1) // 2)))
-    numbers = PLAN.gradient.numbers
+    numbers = PLAN.totals[1].numbers
     counts = data.draw(st.lists(st.integers(int(10 * SCALE), int(1e6 * SCALE)), min_size=groups, max_size=groups))
     one = st.lists(st.integers(-(10**9), 10**9), min_size=numbers, max_size=numbers)
     totals = data.draw(st.lists(one, min_size=groups, max_size=groups))
-    stand = Stand(Phase.GRADIENT, 1, counts=tuple(counts))
+    stand = Stand(1, counts=tuple(counts))
     found = combined(robust, PLAN, stand, [number for total in totals for number in total])
     share = (robust.trim + 0.5) / groups  # scipy cuts the whole number of values below it
     everybody = groups * trim_mean(np.array(counts, dtype=float), share)
@@ -92,7 +92,7 @@ def test_what_counts_is_the_trimmed_mean_per_patient(data):
 
 def test_the_first_total_says_how_large_groups_are_and_without_outliers_all_of_them_count():
     count = [round(one * SCALE) for one in (100, 200, 300)]
-    totals = [[one, one // 2, *[0] * (PLAN.moments.numbers - 2)] for one in count]
+    totals = [[one, one // 2, *[0] * (PLAN.totals[0].numbers - 2)] for one in count]
     stand, made = combined(Robust(3), PLAN, Stand(), [*chain.from_iterable(totals)])
     assert stand.counts == tuple(count)
     assert made[0] == 3 * count[1]
@@ -103,17 +103,17 @@ def test_the_first_total_says_how_large_groups_are_and_without_outliers_all_of_t
 def test_a_group_that_lies_about_its_size_is_one_of_those_that_are_left_out(lie):
     honest = [round(200 * SCALE)] * 2
     counts = [*honest, lie]
-    totals = [[one, *[one // 4] * (PLAN.moments.numbers - 1)] for one in counts]
+    totals = [[one, *[one // 4] * (PLAN.totals[0].numbers - 1)] for one in counts]
     stand, made = combined(Robust(3), PLAN, Stand(), [*chain.from_iterable(totals)])
     assert made[0] == 3 * honest[0]
     assert made[1] == pytest.approx(3 * honest[0] / 4, rel=1e-5)
-    slopes_of = [[one // 8] * PLAN.gradient.numbers for one in counts]
-    _, gradient = combined(Robust(3), PLAN, replace(stand, phase=Phase.GRADIENT), [*chain.from_iterable(slopes_of)])
+    slopes_of = [[one // 8] * PLAN.totals[1].numbers for one in counts]
+    _, gradient = combined(Robust(3), PLAN, replace(stand, round=1), [*chain.from_iterable(slopes_of)])
     assert 0 <= gradient[0] <= 3 * honest[0] / 8 + 1
 
 
 def test_groups_that_seem_to_have_nobody_end_the_fit_once_they_are_more_than_are_left_out():
-    totals = [[one, *[0] * (PLAN.moments.numbers - 1)] for one in (0, -5, round(200 * SCALE))]
+    totals = [[one, *[0] * (PLAN.totals[0].numbers - 1)] for one in (0, -5, round(200 * SCALE))]
     with pytest.raises(NoiseHidesError):
         combined(Robust(3), PLAN, Stand(), [*chain.from_iterable(totals)])
 

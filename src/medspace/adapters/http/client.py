@@ -105,11 +105,13 @@ class HttpClient:
         body: bytes = b"",
         limit: int | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - a bound of the call, kept inside
+        media_type: str = JSON,
     ) -> HttpResponse:
         """Send one request and read its whole answer. Redirects are answers like any other.
 
-        `limit` (bytes) and `timeout` (seconds) override the client's. Where a kept connection ends before any byte of
-        the answer came, an idempotent request is sent once more, on a new one (RFC 9112 9.3.1).
+        `limit` (bytes) and `timeout` (seconds) override the client's; `media_type` is that of the body. Where a kept
+        connection ends before any byte of the answer came, an idempotent request is sent once more, on a new one
+        (RFC 9112 9.3.1).
 
         Raises:
             ForbiddenAddressError: the address must not be called; nothing was sent.
@@ -119,7 +121,7 @@ class HttpClient:
         """
         target = self._guard.target(url)
         length = len(body) if body or method == "POST" else None
-        head = _head(method, target, {"Accept-Encoding": "gzip", **(headers or {})}, length, JSON)
+        head = _head(method, target, {"Accept-Encoding": "gzip", **(headers or {})}, length, media_type)
 
         def ask(connection: Connection) -> Awaitable[HttpResponse]:
             return connection.exchange(head + body, limit or self._limits.answer)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import msgspec
 
-from medspace.adapters.http.client import HttpClient
+from medspace.adapters.http.client import JSON, HttpClient
 from medspace.adapters.http.connection import HttpResponse
 from medspace.adapters.http.errors import BadAnswerError, JobBusyError, JobRefusedError
 from medspace.adapters.http.links import link_target
@@ -24,6 +24,8 @@ from medspace.core.limits import ANSWER
 from medspace.core.parts import Blobs, BlobStore, Keeping, Part
 from medspace.core.text import Text, msgid, plain
 from medspace.core.usage import Step
+from medspace.runs import covers
+from medspace.runs.covers import Answers, Cover
 from medspace.trust.did import LARGEST_DOCUMENT, document_url, parse_document
 from medspace.trust.errors import DocumentError, MembersSourceError
 from medspace.trust.members import LARGEST_LIST
@@ -258,10 +260,12 @@ class JobClient:
         audience: str,
         timeout: float | None = None,  # noqa: ASYNC109 - a bound of the call, kept inside
         signature: str = "",
+        cover: Cover | None = None,
     ) -> JsonObject | PendingStep:
         """The site's answer to one step, as JSON. `audience` is the site's DID, `timeout` in seconds.
 
-        `signature` is that of who asks (`runs.statements`), where the run wants one.
+        `signature` is that of who asks (`runs.statements`), where the run wants one, `cover` what nobody on the way
+        looks under.
 
         Raises:
             UnreachableError: no answer (`NotSentError`: surely not delivered; `BadAnswerError`: not an answer).
@@ -272,10 +276,13 @@ class JobClient:
         if signature:
             said = {field.name: getattr(step, field.name) for field in fields(step)} | {"signature": signature}
         body, headers = _encoder.encode(said), self._headers(job_token, audience)
+        kind, answers, limit = JSON, None, LARGEST_ANSWER
+        if cover is not None:
+            body, kind, answers, limit = cover.question(body), covers.MEDIA_TYPE, cover.answers, covers.LARGEST_ANSWER
         answer = await self._client.request(
-            "POST", endpoint, headers=headers, body=body, limit=LARGEST_ANSWER, timeout=timeout
+            "POST", endpoint, headers=headers, body=body, limit=limit, timeout=timeout, media_type=kind
         )
-        return _step_answer(endpoint, answer)
+        return _step_answer(endpoint, _uncovered(endpoint, answer, answers))
 
     async def seat(self, endpoint: str, job_token: str, manifest: str, audience: str, timeout: float) -> JsonObject:  # noqa: ASYNC109 - a bound of the call, kept inside
         """The site's answer to a manifest of a run.
@@ -314,15 +321,17 @@ class JobClient:
         step: str,
         audience: str,
         timeout: float | None = None,  # noqa: ASYNC109 - a bound of the call, kept inside
+        answers: Answers | None = None,
     ) -> JsonObject | PendingStep:
-        """The site's answer to a step that was asked for before, by its name.
+        """The site's answer to a step that was asked for before, by its name; `answers` opens what comes sealed.
 
         Raises:
             UnreachableError, JobBusyError, JobRefusedError: as for `ask`.
         """
         url, headers = f"{endpoint}/steps/{step}", self._headers(job_token, audience)
-        answer = await self._client.request("GET", url, headers=headers, limit=LARGEST_ANSWER, timeout=timeout)
-        return _step_answer(url, answer)
+        limit = LARGEST_ANSWER if answers is None else covers.LARGEST_ANSWER
+        answer = await self._client.request("GET", url, headers=headers, limit=limit, timeout=timeout)
+        return _step_answer(url, _uncovered(url, answer, answers))
 
     async def put_part(self, endpoint: str, job_token: str, part: Part, blobs: Blobs, audience: str) -> None:
         """Bring a part of a question, before the step that names it; it goes on where it broke off.
@@ -361,6 +370,26 @@ def answered(url: str, answer: HttpResponse) -> JsonObject:
     if isinstance(read, PendingStep):
         raise BadAnswerError(address=url, reason=Text(msgid("it is not a JSON object")))
     return read
+
+
+def _uncovered(url: str, answer: HttpResponse, answers: Answers | None) -> HttpResponse:
+    """An answer as it was sealed. Only refusals may come in the open: of who could not open the question.
+
+    Raises:
+        BadAnswerError: it cannot be opened, or is in the open and no refusal.
+    """
+    if answers is None:
+        return answer
+    if answer.headers.get("content-type", "") != covers.MEDIA_TYPE:
+        if answer.status in (OK, ACCEPTED):
+            raise BadAnswerError(address=url, reason=Text(msgid("it is not sealed")))
+        return answer
+    try:
+        body = answers.opened(answer.body)
+    except ValueError:
+        reason = Text(msgid("it is not sealed for this question"))
+        raise BadAnswerError(address=url, reason=reason) from None
+    return replace(answer, body=body, headers=answer.headers | {"content-type": JSON})
 
 
 def _step_answer(url: str, answer: HttpResponse) -> JsonObject | PendingStep:

@@ -8,10 +8,13 @@ Only the DID document is answered without a proven caller.
     GET  /jobs/{job}/steps/{step}   the same for a step that was asked for before
     PUT  /jobs/{job}/parts/{digest} a part of a question (`parts.py`)
     GET  /jobs/{job}/parts/{digest} a part of a release
+
+Steps of runs of masked sums come sealed, and so does what is said of them (`runs.covers`).
 """
 
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -38,6 +41,7 @@ from medspace.connector.usage.errors import (
     StepError,
     StepTooLongError,
     StepUnknownError,
+    StepUnsealedError,
     StepUnsignedError,
     UnknownJobError,
     UseFailedError,
@@ -54,6 +58,8 @@ from medspace.core.limits import PARTS
 from medspace.core.parts import Part, PartBusyError, PartsFullError
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Release, Step
+from medspace.runs import covers
+from medspace.runs.covers import Answers
 from medspace.runs.statements import SIGNATURE
 from medspace.trust.model import Caller
 
@@ -68,6 +74,7 @@ DID = r"^did:[a-z0-9]+:[A-Za-z0-9._:%-]+\Z"  # DID Core 3.1
 _STATUS: dict[type[MedspaceError], int] = {
     UnknownJobError: 404,
     StepUnknownError: 404,
+    StepUnsealedError: 403,
     StepUnsignedError: 403,
     JobClosedError: 409,
     NotAdmittedError: 403,
@@ -107,6 +114,45 @@ class _Keys(msgspec.Struct, frozen=True):
     keys: Annotated[list[str], msgspec.Meta(max_length=limits.SEATS)]
 
 
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """Steps, in the open or sealed; who asks waits at most `patience` seconds."""
+
+    usage: UsageControl
+    authenticate: Authenticate
+    turns: Turns
+    patience: float
+
+    async def ask(self, request: Request) -> Response:
+        """Answer a step that is asked for."""
+        caller = await caller_of(request, self.authenticate)
+        call = _call(request, caller)
+        if request.headers.get("content-type", "") != covers.MEDIA_TYPE:
+            return await self._asked(call, await read_body(request, LARGEST_STEP))
+        sealed = await read_body(request, covers.LARGEST_QUESTION)
+        async with self.turns.turn(caller.did):
+            body, answers = await self.usage.seats.uncovered(call, sealed)
+        return await _covered(lambda: self._asked(replace(call, sealed=True), body, answers), answers)
+
+    async def look(self, request: Request) -> Response:
+        """Say how a step stands that was asked for before."""
+        call = _call(request, await caller_of(request, self.authenticate))
+        answers = await self.usage.seats.answers(call)
+
+        async def looked() -> Response:
+            standing = await self.usage.look(call, f"{SHA256}{request.path_params['step']}", self.patience)
+            return await _told_of(self.usage, call, standing)
+
+        return await looked() if answers is None else await _covered(looked, answers)
+
+    async def _asked(self, call: Call, body: bytes, answers: Answers | None = None) -> Response:
+        step, signature = _read_step(body)
+        asked = replace(call, step=step, signature=signature, small=len(body) <= limits.SMALL)
+        async with self.turns.turn(call.user):
+            standing = await self.usage.ask(asked, self.patience, answers)
+        return await _told_of(self.usage, asked, standing)
+
+
 def public_routes(
     document: Callable[[], JsonObject],
     path: str,
@@ -121,6 +167,7 @@ def public_routes(
     Who asks for a step is answered with what came of it after at most `patience` seconds, or hears where to ask.
     """
     turns = Turns(share)
+    steps = _Steps(usage, authenticate, turns, patience)
 
     async def did_document(_: Request) -> Response:
         return json_response(document())
@@ -129,15 +176,6 @@ def public_routes(
         await caller_of(request, authenticate)
         text = members()
         return json_response({"members": text}) if text else json_response({"code": "members.none"}, 404)
-
-    async def job(request: Request) -> Response:
-        caller = await caller_of(request, authenticate)
-        body = await read_body(request, LARGEST_STEP)
-        step, signature = _read_step(body)
-        asked = _call(request, caller, step, signature, small=len(body) <= limits.SMALL)
-        async with turns.turn(caller.did):
-            standing = await usage.ask(asked, patience)
-        return await _told_of(usage, asked, standing)
 
     async def job_manifest(request: Request) -> Response:
         caller = await caller_of(request, authenticate)
@@ -151,19 +189,13 @@ def public_routes(
         async with turns.turn(caller.did):
             return json_response({"manifest": await usage.seats.seat(_call(request, caller), handed.keys)})
 
-    async def job_step(request: Request) -> Response:
-        caller = await caller_of(request, authenticate)
-        asked = _call(request, caller)
-        standing = await usage.look(asked, f"{SHA256}{request.path_params['step']}", patience)
-        return await _told_of(usage, asked, standing)
-
     return [
         Route(path, did_document, methods=["GET"]),
         Route("/members", _guarded(members_list), methods=["GET"]),
-        Route("/jobs/{job}", _guarded(job), methods=["POST"]),
+        Route("/jobs/{job}", _guarded(steps.ask), methods=["POST"]),
         Route("/jobs/{job}/manifest", _guarded(job_manifest), methods=["POST"]),
         Route("/jobs/{job}/seats", _guarded(job_seats), methods=["POST"]),
-        Route("/jobs/{job}/steps/{step}", _guarded(job_step), methods=["GET"]),
+        Route("/jobs/{job}/steps/{step}", _guarded(steps.look), methods=["GET"]),
     ]
 
 
@@ -178,14 +210,26 @@ def part_routes(parts: PartEndpoint) -> list[Route]:
 
 def _guarded(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
     async def guarded(request: Request) -> Response:
-        try:
-            return await handler(request)
-        except MedspaceError as error:
-            if isinstance(error, UseFailedError):
-                logging.getLogger(ROOT).exception(error.code)
-            return problem_response(_told(error), _STATUS.get(type(error)))
+        return await _said(lambda: handler(request))
 
     return guarded
+
+
+async def _said(answer: Callable[[], Awaitable[Response]]) -> Response:
+    """An answer, or why there is none."""
+    try:
+        return await answer()
+    except MedspaceError as error:
+        if isinstance(error, UseFailedError):
+            logging.getLogger(ROOT).exception(error.code)
+        return problem_response(_told(error), _STATUS.get(type(error)))
+
+
+async def _covered(answer: Callable[[], Awaitable[Response]], answers: Answers) -> Response:
+    """The same, as nobody on the way reads it: a refusal may name columns as well."""
+    said = await _said(answer)
+    kept = {name: said.headers[name] for name in ("location", "retry-after") if name in said.headers}
+    return Response(answers.sealed(bytes(said.body)), said.status_code, kept, covers.MEDIA_TYPE)
 
 
 def _told(error: MedspaceError) -> MedspaceError:
@@ -209,14 +253,12 @@ def _read_step(body: bytes) -> tuple[Step, str]:
     return Step(read.task, read.round, read.name, read.inputs, read.parts, read.inbox), read.signature
 
 
-NO_STEP = Step(task={}, round=0, name="")  # of a call that only looks
+NO_STEP = Step(task={}, round=0, name="")  # of a call that has not said which, or only looks
 
 
-def _call(
-    request: Request, caller: Caller, step: Step = NO_STEP, signature: str = "", *, small: bool = False
-) -> Call:
+def _call(request: Request, caller: Caller) -> Call:
     token = request.headers.get(JOB_HEADER, "")[:LONGEST_JOB_TOKEN]
-    return Call(caller.did, request.path_params["job"], token, step, signature, small)
+    return Call(caller.did, request.path_params["job"], token, NO_STEP)
 
 
 async def _told_of(usage: UsageControl, asked: Call, standing: StepStatus) -> Response:

@@ -63,7 +63,7 @@ class Learning:
         keys = FileUseKeys(base.config.path(RUN_KEYS), base.randomness)
         self.handovers = Handovers(base.database, keys, base.randomness)
         self.waiting = Waiting(base.clock, base.bell.ring)
-        own = (jobs, base.clock, self.waiting, base.config.did, road.identity)
+        own = (jobs, base.clock, self.waiting, base.config.did, road.identity, base.randomness)
         sites = TransferSites(*own, transfers=road.transfers, database=base.database, bell=base.bell)
         self.coordinator = Coordinator(
             base.database,

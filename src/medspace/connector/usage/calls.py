@@ -40,7 +40,8 @@ class Call:
     """One call of a job endpoint: who (authenticated), which job, with which token, asking for what.
 
     `signature` is that of who asks under the question (`runs.statements`); None where this connector itself repeats
-    what was asked. `small`: it came in so few bytes (`core.limits.SMALL`) that looking through it takes no time.
+    what was asked. `sealed`: nobody on the way could read it (`runs.covers`). `small`: it came in so few bytes
+    (`core.limits.SMALL`) that looking through it takes no time.
     """
 
     user: str
@@ -49,6 +50,7 @@ class Call:
     step: Step
     signature: str | None = field(default="", repr=False)
     small: bool = False
+    sealed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,6 +115,14 @@ class StepUnsignedError(RefusedError):
     next_step = msgid("Ask whoever leads the run to bring its connector up to date, then to go on.")
 
 
+class StepUnsealedError(RefusedError):
+    """A question of a run of masked sums came in the open."""
+
+    code = "step.unsealed"
+    sentence = msgid("The question is not sealed, as each question of a run of masked sums must be.")
+    next_step = msgid("Ask whoever leads the run to bring its connector up to date, then to go on.")
+
+
 class StepUnknownError(RefusedError):
     """The use has no such step, or it was cut off before it came to an end."""
 

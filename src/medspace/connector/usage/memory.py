@@ -28,6 +28,7 @@ from medspace.core.errors import MedspaceError
 from medspace.core.sealing import Sealer
 from medspace.core.store import Database, Transaction
 from medspace.core.text import Text, msgid
+from medspace.runs.covers import Answers
 
 MOST_MEMORY = 4 << 20  # bytes of one use: a masked total of 64 k numbers, and what 100 seats committed to
 LOOK = 3600.0  # seconds, where nothing is written
@@ -87,6 +88,7 @@ class Memories:
     ) -> None:
         self._keys, self._clock, self._randomness = keys, clock, randomness
         self._database, self._threads, self._changes = database, threads, changes
+        self.answers: dict[str, Answers] = {}  # what seals those of each use (`Seats.answers`): never written down
         self._kept: set[str] = set()  # the uses that have a key, as far as this connector has seen them
 
     # --- outside of transactions -------------------------------------------------------------------------------
@@ -166,6 +168,7 @@ class Memories:
             await asyncio.shield(self._threads.call(use, lambda: self._keys.forget(use)))  # noqa: B023 - done at once
             await self._database.write(lambda tx: _drop(tx, use))  # noqa: B023
             self._kept.discard(use)
+            self.answers.pop(use, None)
 
 
 def over(tx: Transaction, use: str) -> bool:

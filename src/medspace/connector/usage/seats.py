@@ -18,6 +18,8 @@ from medspace.connector.usage.errors import (
     ManifestsTriedError,
     NotAdmittedError,
     SeatKeysTriedError,
+    StepUnknownError,
+    StepUnsealedError,
     StepUnsignedError,
 )
 from medspace.connector.usage.memory import Memories, Numbered
@@ -35,14 +37,15 @@ from medspace.ledger.service import record
 from medspace.policy import odrl
 from medspace.policy.limits import listed
 from medspace.policy.outputs import DEPARTURE
+from medspace.runs import covers, seating, statements
 from medspace.runs import manifest as manifests
-from medspace.runs import seating, statements
+from medspace.runs.covers import Answers
 from medspace.runs.manifest import Manifest, SeatKey
 from medspace.runs.seating import Seen
 from medspace.runs.statements import Asked
 from medspace.trust import envelope
 from medspace.trust.envelope import Context, EnvelopeKey
-from medspace.trust.errors import EnvelopeError, MldsaKeyUnknownError, UnauthenticatedError
+from medspace.trust.errors import EnvelopeError, EnvelopeUnreadableError, MldsaKeyUnknownError, UnauthenticatedError
 from medspace.trust.model import Member
 from medspace.trust.ports import Directory
 
@@ -202,16 +205,56 @@ class Seats:
         now, both = self.clock.now(), manifest.hybrid
         return await self.threads.call(use, lambda: envelope.all_sealed(mail, context, own, now, both=both))
 
-    async def check_asked(self, call: Call, step: str) -> None:
-        """Refuse a question of a run of masked sums, by its digest, that who asks did not sign.
+    async def uncovered(self, call: Call, sealed: bytes) -> tuple[bytes, Answers]:
+        """A sealed question of a run of masked sums as it was asked, and what seals the answers to it.
 
         Raises:
+            UnknownJobError, JobClosedError: as for a step.
+            EnvelopeUnreadableError: it is not sealed for this seat, or there is none that would be sealed for.
+            UseMemoryError: the key of the seat is gone.
+        """
+        seat = await self.database.read(lambda tx: self._shown(tx, call))
+        manifest = None if seat is None else manifests.kept(seat.manifest)
+        if seat is None or manifest is None or not manifest.hybrid:
+            raise EnvelopeUnreadableError(sender=call.user)
+        use, secret, site = call.job, seat.secret, self.holder.did
+
+        def opened() -> tuple[bytes, Answers]:
+            key = EnvelopeKey(self.memories.unsealed(use, secret, _SEALED_AS))
+            return covers.uncovered(sealed, manifest, use, site, key, self.randomness)
+
+        return await self.threads.call(use, opened)
+
+    def answers_with(self, use: str, answers: Answers) -> None:
+        """Whoever asks how a step of the use stands is answered under this, from now on."""
+        self.memories.answers[use] = answers
+
+    async def answers(self, call: Call) -> Answers | None:
+        """What seals what is said of a step that was asked for before; None where the run wants no seals.
+
+        Raises:
+            UnknownJobError, JobClosedError: as for a step.
+            StepUnknownError: nothing was asked since this connector started.
+        """
+        seat = await self.database.read(lambda tx: self._shown(tx, call))
+        if seat is None or not manifests.kept(seat.manifest).hybrid:
+            return None
+        if call.job not in self.memories.answers:
+            raise StepUnknownError(use=call.job)
+        return self.memories.answers[call.job]
+
+    async def check_asked(self, call: Call, step: str) -> None:
+        """Refuse a question of a run of masked sums, by its digest, that is not sealed or that who asks did not sign.
+
+        Raises:
+            StepUnsealedError: it came in the open.
             StepUnsignedError: it is not signed.
             SignatureError, MldsaKeyRevokedError, ...: it is signed by somebody else, for something else, or with a
                 key that does not count (`trust.hybrid.check`).
         """
         if call.signature is None or (manifest := await self._masked(call.job)) is None:
             return
+        self._check_sealed(call)
         if not call.signature:
             raise StepUnsignedError
         asked = Asked(manifest.digest, call.job, call.step.round, step, call.user, self.holder.did)
@@ -220,6 +263,10 @@ class Seats:
         except MldsaKeyUnknownError:  # changed just now, perhaps
             await self.identity.look_again()
             self._check(asked, call.signature)
+
+    def _check_sealed(self, call: Call) -> None:
+        if not call.sealed:
+            raise StepUnsealedError
 
     def _check(self, asked: Asked, signature: str) -> None:
         statements.check_question(signature, asked, self.identity.member(asked.user), self.clock.now())

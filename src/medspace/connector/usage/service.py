@@ -59,6 +59,7 @@ from medspace.core.parts import BlobStore, Part
 from medspace.core.store import Database, Transaction
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Brakes, Release, Step
+from medspace.runs.covers import Answers
 
 Makers = Mapping[tuple[str, str], Callable[[], Engine]]  # by DSP format and name of task
 DAY = 24 * 3600.0
@@ -145,9 +146,15 @@ class UsageControl:
         """
         return await asyncio.shield((await self._begun(call)).task)
 
-    async def ask(self, call: Call, seconds: float) -> StepStatus:
-        """The same, for who waits no longer than so many seconds: how the step stands then."""
-        return await self._going.within(await self._begun(call), seconds)
+    async def ask(self, call: Call, seconds: float, answers: Answers | None = None) -> StepStatus:
+        """The same, for who waits no longer than so many seconds: how the step stands then.
+
+        Once it is known that the question is of who asks, later looks at it are answered under `answers`.
+        """
+        lead = await self._begun(call)
+        if answers is not None:
+            self.seats.answers_with(call.job, answers)
+        return await self._going.within(lead, seconds)
 
     async def look(self, call: Call, step: str, seconds: float) -> StepStatus:
         """How a step stands that was asked for before, or its release; `call` says who looks at which use.

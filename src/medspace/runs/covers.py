@@ -1,0 +1,89 @@
+"""Questions of a run of masked sums, and the answers to them, as nobody on the way between both sides reads them.
+
+A question is sealed for the key of the seat (`trust.envelope`), which is gone with the use; what proves who asks is
+the signature within it, which names the seat. It brings a key for the answers, drawn by who asks, whatever they are:
+a release, a step that is still worked on, a refusal. Nobody who has not opened the question can ask for its answer.
+"""
+
+from dataclasses import dataclass, field
+
+from medspace.core import limits
+from medspace.core.clock import Randomness
+from medspace.core.sealing import KEY_BYTES, Sealer
+from medspace.runs.manifest import Manifest
+from medspace.trust import envelope
+from medspace.trust.envelope import Context, EnvelopeKey
+from medspace.trust.errors import EnvelopeUnreadableError
+
+MEDIA_TYPE = "application/vnd.medspace.sealed"
+LARGEST_QUESTION = limits.STEP + KEY_BYTES + envelope.OVERHEAD
+LARGEST_ANSWER = (limits.ANSWER + limits.KIB) * 4 // 3  # base64
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Seals and opens the answers of one use, on both sides. `key` came with the question."""
+
+    manifest: str  # digest
+    use: str  # by the site's pid
+    key: bytes = field(repr=False)
+    randomness: Randomness = field(repr=False)
+
+    def sealed(self, body: bytes) -> bytes:
+        """An answer, of whatever status."""
+        return Sealer(self.key, self.randomness).seal(body, self._name).encode()
+
+    def opened(self, sealed: bytes) -> bytes:
+        """What was sealed.
+
+        Raises:
+            ValueError: it is not sealed with this key for this use, or was changed.
+        """
+        return Sealer(self.key, self.randomness).open(sealed.decode("ascii"), self._name)
+
+    @property
+    def _name(self) -> str:
+        return f"answer\n{self.manifest}\n{self.use}"
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """The way to one seat and back, as who leads the run has it; `seat` is the public key of the seat."""
+
+    manifest: Manifest
+    site: str  # DID
+    seat: bytes = field(repr=False)
+    answers: Answers
+
+    @classmethod
+    def drawn(cls, manifest: Manifest, use: str, site: str, seat: bytes, randomness: Randomness) -> "Cover":
+        """A new one, with a new key for answers."""
+        key = randomness.token_bytes(KEY_BYTES)
+        return cls(manifest, site, seat, Answers(manifest.digest, use, key, randomness))
+
+    def question(self, body: bytes) -> bytes:
+        """A question, sealed.
+
+        Raises:
+            EnvelopeError: it is too large.
+        """
+        context = _context(self.manifest, self.answers.use, self.site)
+        return envelope.enclose(self.answers.key + body, context, self.seat)
+
+
+def uncovered(
+    sealed: bytes, manifest: Manifest, use: str, site: str, key: EnvelopeKey, randomness: Randomness
+) -> tuple[bytes, Answers]:
+    """A question as the site opens it, and what seals its answers. Who asks proves itself by what is in it.
+
+    Raises:
+        EnvelopeUnreadableError: it is not sealed for this seat and use.
+    """
+    content = envelope.enclosed(sealed, _context(manifest, use, site), key)
+    if len(content) < KEY_BYTES:
+        raise EnvelopeUnreadableError(sender=manifest.coordinator)
+    return content[KEY_BYTES:], Answers(manifest.digest, use, content[:KEY_BYTES], randomness)
+
+
+def _context(manifest: Manifest, use: str, site: str) -> Context:
+    return Context(manifest.run, manifest.digest, manifest.coordinator, site, f"question {use}")
