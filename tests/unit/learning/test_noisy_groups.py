@@ -91,7 +91,7 @@ def test_what_counts_is_the_trimmed_mean_per_patient(data):
 
 
 def test_the_first_total_says_how_large_groups_are_and_without_outliers_all_of_them_count():
-    count = [round(one * SCALE) for one in (100, 200, 300)]
+    count = [2 * round(one * SCALE) for one in (50, 100, 150)]
     totals = [[one, one // 2, *[0] * (PLAN.totals[0].numbers - 2)] for one in count]
     stand, made = combined(Robust(3), PLAN, Stand(), [*chain.from_iterable(totals)])
     assert stand.counts == tuple(count)
