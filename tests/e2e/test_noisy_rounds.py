@@ -94,3 +94,37 @@ def test_contracts_for_sums_over_all_refuse_groups(run, stage, agreements):
 
 def test_the_logs_verify(run, stage, tmp_path):
     assert audited(stage, tmp_path)["outcome"] == "verified"
+
+
+def test_a_dry_run_says_what_it_costs_and_spends_nothing(run, stage, agreements, capsys, tmp_path):
+    before = [stage.space(key).budget(ASSET)["spent_zcdp"] for key in HOSPITALS]
+    task = NOISY | {"features": TASK["features"], "noise": {"epsilon": 6.0, "persons": 16_000, "evaluation": 0.1}}
+    found = stage.space("user").forecast(task, agreements)
+    assert (found["epsilon"], found["everywhere"], found["mechanism"]) == ("6.0", "24.0", "newton")
+    assert [one["epsilon"] for one in found["expected"]] == ["0.5", "1.0", "3.0", "6.0", "10.0"]
+    noise = [float(one["noise"]) for one in found["expected"] if one["mechanism"] == "newton"]
+    assert noise == sorted(noise, reverse=True)
+    file = tmp_path / "task.json"
+    file.write_text(json.dumps(task))
+    config = str(stage.nodes["user"].file)
+    with pytest.raises(SystemExit) as ended:
+        main(["train", str(file), "--dry-run", "--config", config])
+    said = " ".join(capsys.readouterr().out.split())
+    assert ended.value.code == 0
+    assert "epsilon 6.0" in said
+    assert "AUC lost" in said
+    assert [stage.space(key).budget(ASSET)["spent_zcdp"] for key in HOSPITALS] == before
+
+
+def test_ranges_that_the_task_leaves_out_are_the_widest_that_hospitals_publish(stage, agreements):
+    found = stage.space("user").forecast(NOISY | {"features": TASK["features"]}, agreements)["task"]
+    ranges = {one["name"]: one["range"] for one in found["features"] if one["kind"] == "numeric"}
+    assert set(ranges) == {one["name"] for one in TASK["features"] if one.get("kind") != "coded"}
+    assert all(float(low) < float(high) for low, high in ranges.values())
+
+
+def test_an_exact_task_costs_nothing_of_a_budget(stage, agreements):
+    found = stage.space("user").forecast(TASK, agreements)
+    assert found["epsilon"] is None
+    assert found["described"]["table"] is None
+    assert "exact" in found["described"]["sentences"][0]

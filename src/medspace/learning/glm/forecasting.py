@@ -1,17 +1,20 @@
 """What a GLM task costs and what to expect of it, told before it is asked."""
 
 from collections.abc import Sequence
+from math import ceil
 
 import msgspec
 
 from medspace.core.canonical import JsonObject, exact
 from medspace.core.text import Fact, Text, counted, msgid
 from medspace.learning.glm.description import PROTECTED
-from medspace.learning.glm.noisy.expecting import AREA, Expected, expected
+from medspace.learning.glm.noisy.expecting import AREA, Expected, expected, guess
 from medspace.learning.glm.noisy.planning import plan
 from medspace.learning.glm.task import GlmTask, Noise
 from medspace.runs.ports import Forecast, Table
 
+DIGITS = 4
+DOTS, FULL, EMPTY = 10, "\u25cf", "\u25cb"
 MECHANISMS = {"gradient": Text(msgid("noisy gradients")), "newton": Text(msgid("noisy Newton sums"))}
 
 
@@ -26,6 +29,7 @@ def forecast(task: GlmTask, sites: int) -> Forecast:
         "delta": repr(noise.delta),
         "unit": noise.unit,
         "everywhere": repr(noise.epsilon * sites),
+        "guess": repr(round(guess(noise), DIGITS)),
         "mechanism": planned.mechanism,
         "questions": len(planned.totals),
         "persons": noise.persons,
@@ -65,6 +69,13 @@ def _sentences(task: GlmTask, noise: Noise, sites: int) -> tuple[Text, ...]:
     }
     said = [
         Text(msgid("It costs each hospital epsilon {epsilon} (delta {delta}) of its budget, for {unit}."), facts),
+        Text(
+            msgid(
+                "Whoever knows all else of one patient and guesses a yes or no is right in at most {right} of 100 "
+                "cases: {picture} (a coin in 50)."
+            ),
+            facts | {"right": ceil(100 * guess(noise)), "picture": picture(guess(noise))},
+        ),
         Text(msgid("Whoever is a patient of all {sites} is told of by up to epsilon {everywhere}."), facts),
         Text(msgid("It asks {asked} and goes by {mechanism}."), facts),
     ]
@@ -81,6 +92,12 @@ def _sentences(task: GlmTask, noise: Noise, sites: int) -> tuple[Text, ...]:
     return tuple(said)
 
 
+def picture(chance: float) -> str:
+    """A chance from a coin's to certainty, as ten dots: the fuller, the more is told."""
+    full = min(max(ceil((chance - 0.5) * 2 * DOTS), 0), DOTS)
+    return FULL * full + EMPTY * (DOTS - full)
+
+
 def _table(rows: Sequence[Expected]) -> Table:
     columns = (
         Text(msgid("epsilon")),
@@ -88,12 +105,22 @@ def _table(rows: Sequence[Expected]) -> Table:
         Text(msgid("standard error by noise")),
         Text(msgid("standard error by chance")),
         Text(msgid("AUC lost")),
+        Text(msgid("guessed right, of 100")),
     )
     return Table(columns, tuple(_row(one) for one in rows))
 
 
 def _row(one: Expected) -> tuple[str | int | Text, ...]:
     if one.mechanism is None:
-        return (f"{one.epsilon:g}", Text(msgid("noise hides everything")), "-", "-", "-")
+        return (f"{one.epsilon:g}", Text(msgid("noise hides everything")), "-", "-", "-", _of_100(one))
     numbers = (one.noise, one.sampling, one.area_lost)
-    return (f"{one.epsilon:g}", MECHANISMS[one.mechanism], *("-" if n is None else f"{n:.3f}" for n in numbers))
+    return (
+        f"{one.epsilon:g}",
+        MECHANISMS[one.mechanism],
+        *("-" if n is None else f"{n:.3f}" for n in numbers),
+        _of_100(one),
+    )
+
+
+def _of_100(one: Expected) -> str:
+    return f"{ceil(100 * one.guess)} {picture(one.guess)}"

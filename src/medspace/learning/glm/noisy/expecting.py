@@ -3,6 +3,10 @@
 Columns are taken for independent and of unit deviation, weights for typical ones, and an area under the curve of .8
 for the model without noise. Noise of variance t in each of d coefficients adds d t to the variance of the predictor
 in cases and in controls; where both are normal, a distance of m deviations has the area Phi(m / sqrt 2).
+
+What all Gaussian totals of a rho together tell about one patient is what a single one tells with a distance of
+sqrt(2 rho) deviations (Dong, Roth, Su, "Gaussian differential privacy", JRSS B 2022, corollary 2.1). So who knows
+everything else and has to choose between two equally likely answers is right with a chance of Phi(sqrt(2 rho) / 2).
 """
 
 from collections.abc import Sequence
@@ -10,10 +14,12 @@ from dataclasses import dataclass, replace
 from math import sqrt
 from statistics import NormalDist
 
+from medspace.core.engine import RHO_ONE
 from medspace.learning.glm.noisy.following import STRIDE
 from medspace.learning.glm.noisy.planning import GRADIENTS, TYPICAL, Phase, Plan, newton_of, noise_of, plan
-from medspace.learning.glm.task import MOST_EPSILON, GlmTask, Mechanism
+from medspace.learning.glm.task import MOST_EPSILON, GlmTask, Mechanism, Noise
 from medspace.privacy.errors import NoiseInvalidError
+from medspace.privacy.noise.accounting import rho_of
 
 EPSILONS = (0.5, 1.0, 3.0, 10.0)
 AREA = 0.8
@@ -25,14 +31,21 @@ class Expected:
     """At an epsilon: the mechanism; the standard error by noise of a coefficient, per deviation of its column.
 
     `sampling` is the standard error without noise, None where nobody knows it before; so is `area_lost`, how much of
-    the area under the curve is lost. Without a mechanism, noise of that epsilon hides everything.
+    the area under the curve is lost. `guess` is how often somebody is right at most who guesses one yes or no of one
+    patient of one hospital and knows all else. Without a mechanism, noise of that epsilon hides everything.
     """
 
     epsilon: float
+    guess: float
     mechanism: Mechanism | None = None
     noise: float | None = None
     sampling: float | None = None
     area_lost: float | None = None
+
+
+def guess(noise: Noise) -> float:
+    """How often a yes or no of one patient is guessed right at most; a coin is right half the time."""
+    return NORMAL.cdf(sqrt(2.0 * rho_of(noise.epsilon, noise.delta) / RHO_ONE) / 2.0)
 
 
 def expected(task: GlmTask, persons: int) -> Sequence[Expected]:
@@ -44,20 +57,21 @@ def expected(task: GlmTask, persons: int) -> Sequence[Expected]:
 
 
 def _expected(task: GlmTask, persons: int) -> Expected:
-    epsilon = noise_of(task).epsilon
+    noise = noise_of(task)
+    epsilon, told = noise.epsilon, guess(noise)
     try:
         planned = plan(task)
     except NoiseInvalidError:
-        return Expected(epsilon)
+        return Expected(epsilon, told)
     spread = sqrt(_variance(task, planned, persons))
     half = newton_of(task).half
     if task.family != "binomial":
-        return Expected(epsilon, planned.mechanism, spread * half)
+        return Expected(epsilon, told, planned.mechanism, spread * half)
     width = task.intercept + len(task.columns)
     apart = NORMAL.inv_cdf(AREA) * sqrt(2.0)
     left = NORMAL.cdf(apart**2 / sqrt(2.0 * (apart**2 + width * spread**2)))
     sampling = 1.0 / sqrt(persons * TYPICAL["binomial"])
-    return Expected(epsilon, planned.mechanism, spread, sampling, AREA - left)
+    return Expected(epsilon, told, planned.mechanism, spread, sampling, AREA - left)
 
 
 def _variance(task: GlmTask, planned: Plan, persons: int) -> float:
