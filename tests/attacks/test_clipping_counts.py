@@ -12,8 +12,9 @@ import msgspec
 import pytest
 
 from medspace.adapters.sql import create, open_database
-from medspace.app.clipping import clipped, clipping
+from medspace.app.clipping import clipping
 from medspace.app.compose import COLLECTIONS
+from medspace.app.statements import clipped
 from medspace.connector.usage import gate
 from medspace.connector.usage.errors import UseFailedError
 from medspace.core.errors import MedspaceError

@@ -7,15 +7,10 @@ the model, not privacy.
 from collections.abc import Iterator, Sequence
 
 from medspace.app.checks import HealthCheck
-from medspace.connector.usage import telling
-from medspace.connector.usage.telling import UseNotes
 from medspace.core.canonical import JsonObject
-from medspace.core.sealing import Sealer
-from medspace.core.store import Transaction
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Told
 
-MOST_STEPS = 200  # looked at for what is shown of a dataset
 MOST_SAID = 5  # by the doctor of a dataset
 _WORDS = {
     Told.SHORTENED: msgid("In the task {task}, what {count} of {of} patients add was shortened ({share} %)."),
@@ -24,35 +19,6 @@ _WORDS = {
         "they count as its edge."
     ),
 }
-
-
-def clipped(tx: Transaction, sealer: Sealer, dataset: str) -> list[JsonObject]:
-    """What was clipped of a dataset, use by use, the newest first: in each the step in which it was most.
-
-    Raises:
-        ValueError: it was sealed with another secret.
-    """
-    found: dict[tuple[str, Told, str], JsonObject] = {}
-    for one in telling.newest(tx, sealer, dataset, MOST_STEPS):
-        for shown in _shown(one):
-            key = shown["use"], shown["told"], shown["column"]
-            if shown["count"] and shown["count"] >= found.get(key, shown)["count"]:
-                found[key] = shown
-    return list(found.values())
-
-
-def _shown(one: UseNotes) -> Iterator[JsonObject]:
-    for note in one.said.notes:
-        yield {
-            "use": one.use,
-            "time": one.time,
-            "task": one.said.task,
-            "step": one.said.step,
-            "told": note.told.value,
-            "column": note.about,
-            "count": note.count,
-            "of": note.of,
-        }
 
 
 def of_last_use(found: Sequence[JsonObject]) -> list[JsonObject]:

@@ -11,9 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from medspace.app.clipping import clipped, of_last_use
+from medspace.app.clipping import of_last_use
 from medspace.app.clocks import Comparison
-from medspace.app.statements import CONVERTS, debit_shown, period_shown, shown
+from medspace.app.statements import CONVERTS, clipped, debit_shown, period_shown, shown
 from medspace.connector.local import Local
 from medspace.connector.usage import accounts
 from medspace.connector.usage.model import ACCOUNTS, DEBITS, Account

@@ -5,18 +5,24 @@ less than was spent. What is spent is that of the mechanisms together, where the
 (`privacy.noise.composition`); a task of an epsilon takes the rho of its conversion, so what is left is told by that.
 """
 
+from collections.abc import Iterator
 from datetime import datetime
 from math import floor
 
-from medspace.connector.usage import accounts
+from medspace.connector.usage import accounts, telling
 from medspace.connector.usage.model import Account, BudgetLimits, Debit, DebitState, PeriodTotal
+from medspace.connector.usage.telling import UseNotes
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import instant
+from medspace.core.sealing import Sealer
+from medspace.core.store import Transaction
+from medspace.core.usage import Told
 from medspace.privacy.noise.accounting import epsilon_of
 from medspace.privacy.noise.composition import Accountant, Reading, Spent, ZcdpAccountant
 
 DIGITS = 4  # of an epsilon that people see
 SCALE = 10_000.0
+MOST_STEPS = 200  # looked at for what was clipped of a dataset
 CONVERTS = ZcdpAccountant()
 
 
@@ -109,3 +115,32 @@ def period_shown(period: PeriodTotal, delta: float) -> JsonObject:
         "epsilon": _up(CONVERTS.reading(Spent(0, period.taken - period.refunded), delta)),
         "rho": {"taken": str(period.taken), "refunded": str(period.refunded)},
     }
+
+
+def clipped(tx: Transaction, sealer: Sealer, dataset: str) -> list[JsonObject]:
+    """What was clipped of a dataset, use by use, the newest first: in each the step in which it was most.
+
+    Raises:
+        ValueError: it was sealed with another secret.
+    """
+    found: dict[tuple[str, Told, str], JsonObject] = {}
+    for one in telling.newest(tx, sealer, dataset, MOST_STEPS):
+        for shown in _shown(one):
+            key = shown["use"], shown["told"], shown["column"]
+            if shown["count"] and shown["count"] >= found.get(key, shown)["count"]:
+                found[key] = shown
+    return list(found.values())
+
+
+def _shown(one: UseNotes) -> Iterator[JsonObject]:
+    for note in one.said.notes:
+        yield {
+            "use": one.use,
+            "time": one.time,
+            "task": one.said.task,
+            "step": one.said.step,
+            "told": note.told.value,
+            "column": note.about,
+            "count": note.count,
+            "of": note.of,
+        }

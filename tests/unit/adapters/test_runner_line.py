@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
@@ -135,3 +136,16 @@ async def test_no_socket_in_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(OSError, match=r".+"):
         async with answered(tmp_path / "gone", Step(), beside):
             pass
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_connection_that_comes_as_the_step_ends_is_closed(tmp_path, turns):
+    """Nobody may serve it yet: what was accepted and then forgotten would stay open."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as late:
+        async with answered(tmp_path, Step(), beside):
+            late.connect(str(tmp_path / SOCKET))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+        late.settimeout(5)
+        with suppress(ConnectionResetError):
+            assert late.recv(1) == b""

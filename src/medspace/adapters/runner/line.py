@@ -31,6 +31,7 @@ Beside = Callable[[str, Callable[[], T]], Awaitable[T]]
 
 SOCKET = "line"
 LONGEST_NAME = 100  # bytes of a socket's path, which systems bound at 104 or 108
+TURNS = 8  # of the loop: more than it takes from accepting a connection to serving and closing it
 MOST_ASKED = 4096  # messages that are sealed, opened or paired for one step
 PATIENCE = 30.0  # seconds for one answer, before it is asked for anew
 PAUSE = 0.05  # seconds between two tries to reach a connector that is away
@@ -79,10 +80,11 @@ class _Answering:
         self._work, self._beside = work, beside
         self._asked = 0
         self._serving: asyncio.Task[None] | None = None
+        self._over = False
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, to its end; a second one beside it is closed."""
-        if self._serving is not None:
+        """One connection, to its end; a second one beside it is closed, and one that comes too late."""
+        if self._over or self._serving is not None:
             writer.close()
             return
         self._serving = asyncio.current_task()
@@ -97,10 +99,13 @@ class _Answering:
             writer.close()
 
     async def stop(self) -> None:
-        """End the connection, if there is one."""
+        """End the connection, if there is one, also one that was accepted and that nobody serves yet."""
+        self._over = True
         if self._serving is not None:
             self._serving.cancel()
             await asyncio.gather(self._serving, return_exceptions=True)
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
 
     async def _told(self, line: bytes) -> Told:
         try:
@@ -149,8 +154,10 @@ async def answered(folder: Path, work: Work, beside: Beside[Any]) -> AsyncIterat
     try:
         yield
     finally:
-        server.close()
+        # A server that closes while it accepts forgets the connection: nothing new first, then what was accepted.
+        asyncio.get_running_loop().remove_reader(listening)
         await answering.stop()
+        server.close()
 
 
 def _listening(folder: Path) -> socket.socket:
