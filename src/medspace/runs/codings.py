@@ -19,6 +19,7 @@ from medspace.runs.ports import Need
 LONGEST_WORD = 60  # characters of an outside text that are shown
 MOST_WORDS = 5  # codes that are named one by one
 MOST_COLUMNS = 10_000
+FARTHEST = 1e12  # from 0; no measurement is farther
 MOST_CODES = 10_000  # of one column
 MOST_NEAR = 500  # columns that are looked through for a name that is meant
 LONGEST_NAME = 128  # characters of a name that may be meant
@@ -89,7 +90,7 @@ def read(site: str, dictionary: JsonObject) -> Columns:
 
 
 def spans(columns: Columns) -> dict[str, tuple[float, float]]:
-    """Between which numbers a site says that its columns lie; only those that it bounds on both sides."""
+    """Between which numbers a site says that its columns lie; only those that it bounds on both sides, sensibly."""
     found = {name: (0.0, 1.0) if column.type == "flag" else _range(column) for name, column in columns.items()}
     return {
         name: ends for name, ends in found.items() if isfinite(ends[0]) and isfinite(ends[1]) and ends[0] < ends[1]

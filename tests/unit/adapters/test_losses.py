@@ -174,9 +174,8 @@ def test_our_draws_have_the_distribution_of_opendps(opendp):
 @pytest.mark.parametrize(("there", "accountant"), [(True, LossAccountant), (False, ZcdpAccountant)])
 def test_a_connector_reads_budgets_by_what_is_installed(there, accountant, monkeypatch):
     monkeypatch.setattr(inside, "installed", lambda: there)
-    base = SimpleNamespace(
-        database=None, local=None, book=None, config=SimpleNamespace(space=SimpleNamespace(authority="did:web:x"))
-    )
+    space = SimpleNamespace(space=SimpleNamespace(authority="did:web:x"))
+    base = SimpleNamespace(database=None, local=None, book=None, sealer=None, config=space)
     assert isinstance(inside._budgets(base).accountant, accountant)
 
 

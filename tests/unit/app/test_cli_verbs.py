@@ -460,6 +460,7 @@ def test_a_report_names_each_finding_with_log_and_entry(capsys):
         "checks": [{"outcome": "failed", "verified": 0, "sentence": "Each log is whole."}],
         "questions": [{"log": "did:web:h", "admitted": 3, "shown": 1, "not_shown": 2}],
         "accusations": [],
+        "budgets": [],
         "findings": [
             finding | {"entry": None, "code": "key"},
             finding | {"entry": 2},

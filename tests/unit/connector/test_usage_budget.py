@@ -394,8 +394,9 @@ async def test_a_use_that_is_paid_for_goes_on_in_the_year_after_and_takes_nothin
     await house.database.write(lambda tx: accounts.renew(tx, house.local, account, ""))
     await house.ask(token, (10, 10, 10), round=2)
     assert ((await house.account()).taken, (await house.debit()).asked, await house.agreed()) == (0, 2, 30)
-    await house.over()  # what it never let out belongs to the year before
-    assert ((await house.account()).taken, (await house.debit()).refunded, await house.agreed()) == (0, 10, 20)
+    await house.over()  # what it never let out belongs to the year before, and its debit is put into that one's total
+    (year,) = await house.database.read(lambda tx: accounts.periods(tx, account.id))
+    assert ((await house.account()).taken, year.refunded, await house.agreed()) == (0, 10, 20)
 
 
 async def test_limits_that_change_count_from_the_next_use_on():
@@ -463,6 +464,17 @@ async def test_it_is_noted_once_and_a_new_period_ends_it_for_new_agreements():
     await house.over()  # nobody knows what left
     assert await house.agreed() == 20
     assert await house.database.read(accounts.frozen_uses) == []
+
+
+async def test_a_clock_that_was_ahead_before_the_backup_gives_nothing_back():
+    house, token = await budgeted()
+    await house.ask(token, (10, 10))
+    house.clock.advance(-3600)  # it was an hour ahead
+    await house.database.write(lambda tx: accounts.freeze(tx, house.local, "sha256:0", 99))
+    account = await house.account()
+    assert account.restored_at >= (await house.debit()).time
+    await house.over()
+    assert (await house.debit()).refunded == 0
 
 
 async def test_a_use_without_a_job_is_closed_already():

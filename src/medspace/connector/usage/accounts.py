@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from medspace.connector.local import Local
+from medspace.connector.model import AGREEMENTS
 from medspace.connector.usage.calls import AdmissibleStep
 from medspace.connector.usage.model import (
     ACCOUNTS,
@@ -99,9 +100,10 @@ def freeze(tx: Transaction, local: Local, checkpoint: str, size: int) -> None:
     have a debit are closed.
     """
     now = local.now()
+    noticed = max(now, _newest(tx))
     for account in configured(tx):
         if account.restored != checkpoint:
-            new = replace(account, frozen=RESTORED, restored=checkpoint, restored_at=now)
+            new = replace(account, frozen=RESTORED, restored=checkpoint, restored_at=noticed)
             tx.replace(ACCOUNTS, account, new)
             facts: JsonObject = {"asset": account.id, "code": RESTORED, "size": size}
             record(tx, Entry("budget.frozen", now, local.did, facts))
@@ -109,6 +111,13 @@ def freeze(tx: Transaction, local: Local, checkpoint: str, size: int) -> None:
         job = tx.get(JOBS, debit.id)
         if job is not None and job.open:
             tx.replace(JOBS, job, replace(job, open=False, held=True))
+
+
+def _newest(tx: Transaction) -> str:
+    """The latest time of an agreement or debit; while a clock was ahead, one may have a time that is yet to come."""
+    debits = [one.time for one in tx.find(DEBITS, order_by="time", descending=True, limit=1)]
+    newest = tx.find(AGREEMENTS, order_by="finalized", descending=True, limit=1)
+    return max([*debits, *(max(one.agreed, one.finalized) for one in newest)], default="")
 
 
 def frozen_uses(tx: Transaction) -> list[Debit]:
