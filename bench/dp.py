@@ -82,7 +82,7 @@ def fitted(task: dict[str, Any], tables: Sequence[Material], seed: int, by_each:
             if shape.shares:
                 total += sum(draw(shape.count, source.token_bytes).astype(object) for _ in range(by_each))
         numbers = total.tolist()
-        state = summed.follow(state, numbers, summed.propose(state, numbers))
+        state = summed.follow(state, numbers, summed.propose(state, numbers), len(tables))
     result = summed.result(summed.outcome(state), [str(number) for number in range(len(tables))], {})
     return SimpleNamespace(task=task, result=result.content)
 

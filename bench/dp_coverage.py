@@ -1,6 +1,6 @@
 """Whether intervals of models with noise hold the truth as often as they say.
 
-Invented patients of four hospitals, whose true coefficients are known; sites, sums, noise and steps are the real
+Invented patients of ten hospitals, whose true coefficients are known; sites, sums, noise and steps are the real
 ones. Masks, which change no sum, are left out. Each fit has other patients and other noise; every coefficient of
 every fit counts once.
 """
@@ -17,7 +17,7 @@ from tests.unit.learning.noisy import NoisyRun
 from tests.unit.learning.simulated import PERSON
 
 FITS = 60  # of each family
-SITES, EACH = 4, 1500
+SITES, EACH = 10, 800
 WIDE = 1.96
 BETA = {"intercept": -4.0, "age": 0.06, "dose": 0.15, "sex=m": 0.5}
 POISSON = {"intercept": -1.2, "age": 0.02, "dose": 0.1, "sex=m": 0.3}

@@ -64,7 +64,7 @@ class Toy:
     def propose(self, state, total):
         return {"half": str(total[0] // 2)}
 
-    def follow(self, state, total, proposal):
+    def follow(self, state, total, proposal, sites=0):
         if proposal != {"half": str(total[0] // 2)}:
             raise ProposalInvalidError(state["question"], Text("it is not half of it"))
         if self.nowhere:

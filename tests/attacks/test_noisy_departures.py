@@ -31,7 +31,7 @@ class Same(Toy):
     def propose(self, state, total):
         return {}
 
-    def follow(self, state, total, proposal):
+    def follow(self, state, total, proposal, sites=0):
         return {"question": state["question"] + 1, "about": "0", "persons": sum(PATIENTS)}
 
 

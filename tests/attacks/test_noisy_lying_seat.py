@@ -56,11 +56,11 @@ class Spying:
         self.state = state
         return self.inner.asked(state)
 
-    def follow(self, state, total, proposal):
+    def follow(self, state, total, proposal, sites=0):
         if state not in [one for one, _ in self.seen]:
             self.seen.append((state, total))
             self.liar.sees(total)
-        return self.inner.follow(state, total, proposal)
+        return self.inner.follow(state, total, proposal, sites)
 
 
 @dataclass

@@ -100,7 +100,8 @@ def test_a_dry_run_says_what_it_costs_and_spends_nothing(run, stage, agreements,
     before = [stage.space(key).budget(ASSET)["spent_zcdp"] for key in HOSPITALS]
     task = NOISY | {"features": TASK["features"], "noise": {"epsilon": 6.0, "persons": 16_000, "evaluation": 0.1}}
     found = stage.space("user").forecast(task, agreements)
-    assert (found["epsilon"], found["everywhere"], found["mechanism"]) == ("6.0", "24.0", "newton")
+    assert (found["epsilon"], found["mechanism"]) == ("6.0", "newton")
+    assert float(found["everywhere"]) > 24  # what four hospitals know of a patient falls into the same totals
     assert [one["epsilon"] for one in found["expected"]] == ["0.5", "1.0", "3.0", "6.0", "10.0"]
     noise = [float(one["noise"]) for one in found["expected"] if one["mechanism"] == "newton"]
     assert noise == sorted(noise, reverse=True)

@@ -66,18 +66,19 @@ class NoisyRun:
         return self.kind.summing.sums(self.admitted, self.task, asked, shape, rows, number)[0]
 
     def fit(self, seed, shares=None):
-        """The outcome, with the noise of so many sites; of as many as the task counts on, where it is not said."""
+        """The outcome, with the noise of so many sites; of all, but of no fewer than the task counts on."""
         stream = seeded(seed.to_bytes(32, "big"), "noise")
         state = self.summed.first()
         while self.summed.asked(state) is not None:
             shape = self.summed.shape(state)
-            count, adding = shape.count, shape.shares if shares is None else shares
+            count, among = shape.count, max(shape.shares, len(self.sites)) if shape.shares else 0
+            adding = among if shares is None else shares
             total = np.sum([self.exact(state, rows) for rows in self.sites], axis=0)
             total = (total + sum(draw(count, stream) for _ in range(adding))).tolist()
             self.summed.check(state, total, len(self.sites))
             self.states.append(state)
             self.totals.append(total)
-            state = self.summed.follow(state, total, self.summed.propose(state, total))
+            state = self.summed.follow(state, total, self.summed.propose(state, total), adding)
         return self.summed.outcome(state)
 
     def model(self, seed):

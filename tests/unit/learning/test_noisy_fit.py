@@ -15,7 +15,7 @@ from medspace.learning.glm import description
 from medspace.learning.glm.design import DesignBlock, raw
 from medspace.learning.glm.engine import GlmEngine
 from medspace.learning.glm.errors import NoiseHidesError, NothingLeftError
-from medspace.learning.glm.noisy import following, summing
+from medspace.learning.glm.noisy import following, stepping, summing
 from medspace.learning.glm.noisy.measuring import quality
 from medspace.learning.glm.noisy.planning import GRADIENTS, noise_of, plan
 from medspace.learning.glm.noisy.summing import sums
@@ -63,6 +63,8 @@ def test_a_task_says_its_noise_and_ranges_in_one_form():
         (TASK | {"family": "poisson", "target": {"column": "sick", "range": [-1, 5]}}, "begins at 0"),
         (TASK | {"target": {"column": "sick", "comparison": ">", "value": 0, "range": [0, 1]}}, "no range"),
         (TASK | {"target": {"column": "sick", "range": [1, 0]}}, "sick"),
+        (GAUSSIAN | {"target": {"column": "dose", "range": [0, "5e-324"]}}, "too narrow"),
+        (TASK | {"features": [{"name": "age", "range": [1, "1.0000000001"]}]}, "too narrow"),
         (GAUSSIAN | {"noise": {"epsilon": 1.0, "mechanism": "gradient"}}, "binomial"),
         (changed(mechanism="guess"), "mechanism"),
         (changed(persons=0), "persons"),
@@ -201,6 +203,22 @@ def test_noisy_newton_sums_lead_to_the_fit_of_all_rows_with_intervals_that_hold_
         assert abs(float(noisy[name]["coefficient"]) - float(exact[name]["coefficient"])) < 4 * error
         assert least * 0.95 < error < 3 * least
     assert "include the noise" in said
+
+
+def test_more_sites_than_are_counted_on_add_more_noise_and_intervals_say_so():
+    table, errors, halves = patients(3000), [], []
+    for shares in (3, 12):
+        run = NoisyRun([table], changed(epsilon=5.0, mechanism="newton", evaluation=0.1))
+        found = held(run.summed.result(run.fit(seed=1, shares=shares), ["a"], {}).content)
+        errors.append(float(found.terms[1].standard_error))
+        halves.append(found.pooled.auc_resolution)
+    assert errors[0] * 1.1 < errors[1] < errors[0] * 2.5
+    assert halves[0] < halves[1]
+
+
+def test_pairs_that_are_nothing_but_noise_end_the_fit():
+    with pytest.raises(NoiseHidesError):
+        stepping._factored([[math.nan]], 1.0, 0.0)
 
 
 def test_where_the_noise_of_newton_sums_is_too_large_no_standard_error_is_told():

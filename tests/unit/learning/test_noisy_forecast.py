@@ -22,7 +22,7 @@ def noisy(**noise):
 
 # --- what to expect ------------------------------------------------------------------------------------------------
 def test_more_epsilon_and_more_patients_make_less_noise():
-    few, many = (expected(parse(TASK), persons) for persons in (1000, 100_000))
+    few, many = (expected(parse(TASK), persons, 3) for persons in (1000, 100_000))
     assert [one.epsilon for one in few] == [0.5, 1.0, 3.0, 10.0]
     for rows in (few, many):
         lost = [one.area_lost for one in rows if one.mechanism == "gradient"]
@@ -34,13 +34,13 @@ def test_more_epsilon_and_more_patients_make_less_noise():
 def test_what_is_expected_of_heart_disease_is_near_what_the_bench_measures():
     """32 columns, 740 patients: .023 was lost at epsilon 1, and .002 at 3."""
     wide = noisy() | {"features": [{"name": f"x{number}", "range": [0, 1]} for number in range(16)]}
-    found = {one.epsilon: one.area_lost for one in expected(parse(wide), 740)}
+    found = {one.epsilon: one.area_lost for one in expected(parse(wide), 740, 3)}
     assert 0.01 < found[1.0] < 0.05
     assert 0.0 < found[3.0] < 0.01
 
 
 def test_how_well_a_patient_is_guessed_lies_between_a_coin_and_certainty():
-    found = [one.guess for one in expected(parse(noisy(epsilon=100.0)), 1000)]
+    found = [one.guess for one in expected(parse(noisy(epsilon=100.0)), 1000, 3)]
     assert found == sorted(found)
     assert 0.5 < found[0] < found[-1] < 1.0
     told = GLM.forecast(noisy(), 3)
@@ -52,7 +52,7 @@ def test_how_well_a_patient_is_guessed_lies_between_a_coin_and_certainty():
 def test_noise_that_hides_everything_is_said():
     many = [{"name": f"x{number}", "range": [0, 1]} for number in range(240)]
     tiny = TASK | {"features": many, "noise": {"epsilon": 20.0, "delta": 1e-15}}
-    found = expected(parse(tiny | {"noise": {"epsilon": 0.01, "delta": 1e-15}}), 1000)[0]
+    found = expected(parse(tiny | {"noise": {"epsilon": 0.01, "delta": 1e-15}}), 1000, 3)[0]
     assert (found.epsilon, found.mechanism, found.noise) == (0.01, None, None)
     told = GLM.forecast(tiny | {"noise": {"epsilon": 50.0, "delta": 1e-15, "persons": 1000}}, 3)
     assert len(told.table.rows) == 5
@@ -60,7 +60,7 @@ def test_noise_that_hides_everything_is_said():
 
 def test_of_numbers_the_noise_is_told_in_their_own_unit():
     (one, *_), (twice, *_) = (
-        expected(parse(GAUSSIAN | {"target": {"column": "dose", "range": [0, most]}}), 5000) for most in (10, 20)
+        expected(parse(GAUSSIAN | {"target": {"column": "dose", "range": [0, most]}}), 5000, 3) for most in (10, 20)
     )
     assert twice.noise == pytest.approx(2 * one.noise)
     assert one.area_lost is None
@@ -70,9 +70,16 @@ def test_people_are_told_of_everybody_and_of_what_is_missing():
     told = GLM.forecast(noisy(), 4)
     said = " ".join(str(sentence) for sentence in told.sentences)
     assert "epsilon 1.0" in said
-    assert "4 hospitals is told of by up to epsilon 4" in said
+    assert "4 hospitals is told of by up to epsilon" in said
     assert "persons of its noise" in said
     assert (told.table, told.facts["expected"]) == (None, [])
+    assert 4.0 < float(told.facts["everywhere"]) < 4.7  # 16 times the rho
+    rows = GLM.forecast(noisy(unit="event"), 4)
+    said = " ".join(str(sentence) for sentence in rows.sentences)
+    assert "of one row" in said
+    assert "many rows is told of by much more" in said
+    assert "patient of all" not in said
+    assert rows.facts["everywhere"] is None
     exact = GLM.forecast({name: value for name, value in TASK.items() if name != "noise"}, 4)
     assert exact.facts["epsilon"] is None
     with pytest.raises(TaskInvalidError):

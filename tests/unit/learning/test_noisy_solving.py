@@ -1,5 +1,7 @@
 """Small linear systems, held against numpy and the mathematics of the standard library."""
 
+import ast
+import inspect
 import math
 
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medspace.learning.glm.noisy import following, planning, solving, stepping
 from medspace.learning.glm.noisy.solving import factor, logarithm, sandwich, solved
 
 
@@ -40,3 +43,16 @@ def test_a_pivot_below_the_least_is_none():
 @given(st.floats(1e-300, 1e300))
 def test_the_logarithm_is_the_natural_one(value):
     assert logarithm(value) == pytest.approx(math.log(value), rel=1e-12, abs=1e-13)
+
+
+@pytest.mark.parametrize("module", [following, planning, solving, stepping])
+def test_what_every_site_computes_uses_nothing_that_processors_or_versions_round_differently(module):
+    """`**` is pow of the C library, and `sum` of floats is compensated from Python 3.12 on."""
+    tree = ast.parse(inspect.getsource(module))
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.Pow)]
+    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    called = {one.id for one in calls if isinstance(one, ast.Name)}
+    counting = {"sum"} if module in (planning, following) else set()  # there it counts features
+    assert not ({"sum", "pow", "exp", "log", "fsum"} - counting) & called
+    imported = {name.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for name in node.names}
+    assert not imported & {"exp", "log", "pow", "fsum"}

@@ -8,14 +8,33 @@ import msgspec
 from medspace.core.canonical import JsonObject, exact
 from medspace.core.text import Fact, Text, counted, msgid
 from medspace.learning.glm.description import PROTECTED
-from medspace.learning.glm.noisy.expecting import AREA, Expected, expected, guess
+from medspace.learning.glm.noisy.expecting import AREA, Expected, everywhere, expected, guess
 from medspace.learning.glm.noisy.planning import plan
 from medspace.learning.glm.task import GlmTask, Noise
 from medspace.runs.ports import Forecast, Table
 
-DIGITS = 4
+SCALE = 10_000.0
 DOTS, FULL, EMPTY = 10, "\u25cf", "\u25cb"
 MECHANISMS = {"gradient": Text(msgid("noisy gradients")), "newton": Text(msgid("noisy Newton sums"))}
+
+
+_COST = msgid("It costs each hospital epsilon {epsilon} (delta {delta}) of its budget, for {unit}.")
+_WAY = msgid("It asks {asked} and goes by {mechanism}.")
+_TELLS = {
+    "patient": (
+        msgid(
+            "Whoever knows all else of one patient and guesses a yes or no is right in at most {right} of 100 cases: "
+            "{picture} (a coin in 50)."
+        ),
+        msgid("Whoever is a patient of all {sites} is told of by up to epsilon {everywhere}."),
+    ),
+    "event": (
+        msgid(
+            "Whoever knows all else of one row and guesses a yes or no in it is right in at most {right} of 100 "
+            "cases: {picture} (a coin in 50). A patient with many rows is told of by much more."
+        ),
+    ),
+}
 
 
 def forecast(task: GlmTask, sites: int) -> Forecast:
@@ -23,13 +42,13 @@ def forecast(task: GlmTask, sites: int) -> Forecast:
     if task.noise is None:
         return _exact(task)
     planned, noise = plan(task), task.noise
-    rows = expected(task, noise.persons) if noise.persons is not None else ()
+    rows = expected(task, noise.persons, sites) if noise.persons is not None else ()
     facts: JsonObject = {
         "epsilon": repr(noise.epsilon),
         "delta": repr(noise.delta),
         "unit": noise.unit,
-        "everywhere": repr(noise.epsilon * sites),
-        "guess": repr(round(guess(noise), DIGITS)),
+        "everywhere": repr(_up(everywhere(task, sites))) if noise.unit == "patient" else None,
+        "guess": repr(_up(guess(noise))),
         "mechanism": planned.mechanism,
         "questions": len(planned.totals),
         "persons": noise.persons,
@@ -63,22 +82,12 @@ def _sentences(task: GlmTask, noise: Noise, sites: int) -> tuple[Text, ...]:
         "delta": repr(noise.delta),
         "unit": PROTECTED[noise.unit],
         "sites": counted(sites, msgid("{count} hospital"), msgid("{count} hospitals")),
-        "everywhere": f"{noise.epsilon * sites:g}",
+        "everywhere": f"{_up(everywhere(task, sites)):g}",
         "asked": counted(len(planned.totals), msgid("{count} question"), msgid("{count} questions")),
         "mechanism": MECHANISMS[planned.mechanism],
     }
-    said = [
-        Text(msgid("It costs each hospital epsilon {epsilon} (delta {delta}) of its budget, for {unit}."), facts),
-        Text(
-            msgid(
-                "Whoever knows all else of one patient and guesses a yes or no is right in at most {right} of 100 "
-                "cases: {picture} (a coin in 50)."
-            ),
-            facts | {"right": ceil(100 * guess(noise)), "picture": picture(guess(noise))},
-        ),
-        Text(msgid("Whoever is a patient of all {sites} is told of by up to epsilon {everywhere}."), facts),
-        Text(msgid("It asks {asked} and goes by {mechanism}."), facts),
-    ]
+    facts |= {"right": ceil(100 * guess(noise)), "picture": picture(guess(noise))}
+    said = [Text(_COST, facts), *(Text(one, facts) for one in _TELLS[noise.unit]), Text(_WAY, facts)]
     if noise.persons is None:
         stated = msgid(
             "Say in the task about how many patients there are (persons of its noise), to hear what to expect."
@@ -90,6 +99,11 @@ def _sentences(task: GlmTask, noise: Noise, sites: int) -> tuple[Text, ...]:
         )
         said.append(Text(assumed, {"area": f"{AREA:g}"}))
     return tuple(said)
+
+
+def _up(value: float) -> float:
+    """With few digits, rounded up."""
+    return ceil(value * SCALE) / SCALE
 
 
 def picture(chance: float) -> str:

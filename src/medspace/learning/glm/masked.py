@@ -110,13 +110,14 @@ class MaskedGlm:
             return {}
         return following.proposed(self.task, stand, newton_total(len(stand.beta), total))
 
-    def follow(self, state: State, total: Sequence[int], proposal: JsonObject) -> State:
-        """The next state.
+    def follow(self, state: State, total: Sequence[int], proposal: JsonObject, sites: int = 0) -> State:
+        """The next state; it depends on nothing but the total.
 
         Raises:
             ProposalInvalidError: the proposal does not follow from the total.
             SingularError, SeparatedError, NotConvergedError: nothing follows.
         """
+        del sites
         stand = following.read(state)
         if stand.phase is Phase.NEWTON:
             found = newton_total(len(stand.beta), total)

@@ -27,9 +27,11 @@ MOST_COLUMNS = 500  # of the design matrix, with indicators and intercept
 MOST_CURVED = 100  # of them, where a total with noise has a number for each pair
 MOST_LEVELS = 100
 MOST_ROUNDS = 100
+MOST_SITES = 10_000
 KEPT, MOST_KEPT = 64, 1 << 16  # tasks that stay read, bytes of each
 LEAST_EPSILON, MOST_EPSILON, MOST_DELTA = 0.01, 100.0, 0.01
 MOST_PERSONS = 10**10
+NARROWEST, NARROW = 1e-100, 1e-9  # of a range, and beside its larger end: below, its numbers are rounding
 MOST_MEASURING = 0.5  # of a budget, for how good the model is
 PROTECTIONS = (COORDINATOR_SEES_SUMS, MASKED_SUMS, MASKED_GROUPS)
 HOLDOUTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
@@ -282,7 +284,7 @@ class _TaskForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     max_rounds: Annotated[int, msgspec.Meta(ge=3, le=MOST_ROUNDS)] = 25
     tolerance: Fraction = 1e-6
     evaluation: _EvaluationForm = _EvaluationForm()
-    min_sites: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 2
+    min_sites: Annotated[int, msgspec.Meta(ge=1, le=MOST_SITES)] = 2
     min_cohort: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
     site_faults: SiteFaults = "fail"
     protection: str = COORDINATOR_SEES_SUMS
@@ -382,6 +384,8 @@ def _span(name: str, given: tuple[Fraction, Fraction] | None) -> tuple[float, fl
     low, high = (_fraction("range", bound, -1e12, 1e12) for bound in given)
     if not low < high:
         raise _refuse(msgid("the range of {name} is not of two numbers, the smaller one first"), name=name)
+    if high - low < max(NARROWEST, NARROW * max(abs(low), abs(high))):
+        raise _refuse(msgid("the range of {name} is too narrow"), name=name)
     return low, high
 
 

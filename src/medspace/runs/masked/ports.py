@@ -107,8 +107,11 @@ class Summed(Steered, Protocol):
         """
         ...
 
-    def follow(self, state: State, total: Sequence[int], proposal: JsonObject) -> State:
+    def follow(self, state: State, total: Sequence[int], proposal: JsonObject, sites: int = 0) -> State:
         """The next state, by exact arithmetic on a checked total alone; every branch is taken here.
+
+        `sites` is how many are in the total, by the list that all of them signed: each has added its noise, if there
+        is any. 0: as few as the task counts on.
 
         Raises:
             ProposalInvalidError: the proposal does not follow from the total; without a name (`of` gives it one).

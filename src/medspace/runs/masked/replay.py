@@ -287,4 +287,4 @@ def _following(summed: Summed, record: Record, numbers: Sequence[int]) -> State:
         raise ArithmeticError
     numbers = checked(summed, record.state, numbers, [len(sites) for sites in groups])
     proposal = summed.propose(record.state, numbers) if record.following is None else record.proposal
-    return summed.follow(record.state, numbers, proposal)
+    return summed.follow(record.state, numbers, proposal, len(record.sites))

@@ -450,7 +450,7 @@ class _Sitting(Contributing):
         if again is not None:
             return again, proposal, follows
         try:
-            return self.summed.follow(memory.state, numbers, proposal), proposal, follows
+            return self.summed.follow(memory.state, numbers, proposal, len(known.survivors)), proposal, follows
         except ProposalInvalidError as error:
             raise error.of(site) from error
 

@@ -43,7 +43,7 @@ class InGroups(Toy):
     def propose(self, state, total):
         return {}
 
-    def follow(self, state, total, proposal):
+    def follow(self, state, total, proposal, sites=0):
         if proposal:
             raise ProposalInvalidError(state["question"], Text("nothing is proposed"))
         totals = split(total, self.groups)

@@ -29,7 +29,7 @@ FIRST = SITES[0]
 class Cheap(Toy):
     """A task at sites that do not look: whatever is proposed follows."""
 
-    def follow(self, state, total, proposal):
+    def follow(self, state, total, proposal, sites=0):
         return {"question": state["question"] + 1, "about": proposal["half"], "persons": total[2]}
 
     def propose(self, state, total):

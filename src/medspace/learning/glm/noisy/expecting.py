@@ -19,7 +19,7 @@ from medspace.learning.glm.noisy.following import STRIDE
 from medspace.learning.glm.noisy.planning import GRADIENTS, TYPICAL, Phase, Plan, newton_of, noise_of, plan
 from medspace.learning.glm.task import MOST_EPSILON, GlmTask, Mechanism, Noise
 from medspace.privacy.errors import NoiseInvalidError
-from medspace.privacy.noise.accounting import rho_of
+from medspace.privacy.noise.accounting import epsilon_of, rho_of
 
 EPSILONS = (0.5, 1.0, 3.0, 10.0)
 AREA = 0.8
@@ -43,27 +43,35 @@ class Expected:
     area_lost: float | None = None
 
 
+def everywhere(task: GlmTask, sites: int) -> float:
+    """The epsilon of somebody who is a patient of all hospitals.
+
+    All parts fall into the same totals, so the distance grows with their number, and rho with its square.
+    """
+    return epsilon_of(plan(task).cost.total * sites * sites, noise_of(task).delta)
+
+
 def guess(noise: Noise) -> float:
     """How often a yes or no of one patient is guessed right at most; a coin is right half the time."""
     return NORMAL.cdf(sqrt(2.0 * rho_of(noise.epsilon, noise.delta) / RHO_ONE) / 2.0)
 
 
-def expected(task: GlmTask, persons: int) -> Sequence[Expected]:
-    """What to expect with about so many patients, at the task's own epsilon and at usual ones."""
+def expected(task: GlmTask, persons: int, sites: int) -> Sequence[Expected]:
+    """What to expect with about so many patients of so many hospitals, at usual epsilons and that of the task."""
     noise = replace(noise_of(task), persons=persons)
     chosen = sorted({*EPSILONS, noise.epsilon})
     tasks = (replace(task, noise=replace(noise, epsilon=epsilon)) for epsilon in chosen if epsilon <= MOST_EPSILON)
-    return [_expected(one, persons) for one in tasks]
+    return [_expected(one, persons, sites) for one in tasks]
 
 
-def _expected(task: GlmTask, persons: int) -> Expected:
+def _expected(task: GlmTask, persons: int, sites: int) -> Expected:
     noise = noise_of(task)
     epsilon, told = noise.epsilon, guess(noise)
     try:
         planned = plan(task)
     except NoiseInvalidError:
         return Expected(epsilon, told)
-    spread = sqrt(_variance(task, planned, persons))
+    spread = sqrt(_variance(task, planned, persons, sites))
     half = newton_of(task).half
     if task.family != "binomial":
         return Expected(epsilon, told, planned.mechanism, spread * half)
@@ -74,12 +82,12 @@ def _expected(task: GlmTask, persons: int) -> Expected:
     return Expected(epsilon, told, planned.mechanism, spread, sampling, AREA - left)
 
 
-def _variance(task: GlmTask, planned: Plan, persons: int) -> float:
+def _variance(task: GlmTask, planned: Plan, persons: int, sites: int) -> float:
     """That of the noise in a coefficient of a standardised column."""
     weight = TYPICAL[task.family]
     if planned.mechanism == "newton":
         last = [one for one in planned.totals if one.phase is Phase.NEWTON][-1]
-        return (last.deviation * newton_of(task).slope / (persons * weight)) ** 2
+        return (last.among(sites, task.min_sites).deviation * newton_of(task).slope / (persons * weight)) ** 2
     kept = 1.0 - STRIDE * weight  # of what a step left is left by the next one
-    each = (STRIDE * planned.totals[1].deviation / persons) ** 2
+    each = (STRIDE * planned.totals[1].among(sites, task.min_sites).deviation / persons) ** 2
     return each * sum(kept ** (2 * step) for step in range(GRADIENTS))

@@ -30,7 +30,7 @@ class Stand:
     """Where a fit with noise stands after `round` totals; `rows` is how many rows it seems to have.
 
     `covariance` is the upper triangle of that of the last beta, row by row; empty where it is not known.
-    `measured` is the total that says how good the model is.
+    `measured` is the total that says how good the model is, with the noise of `shares` sites.
     """
 
     round: int = 0
@@ -39,6 +39,7 @@ class Stand:
     beta: tuple[float, ...] = ()
     covariance: tuple[float, ...] = ()
     measured: tuple[float, ...] = ()
+    shares: int = 0
     counts: tuple[int, ...] = ()  # how many patients each group of sites seems to have, as its first total says it
 
     def written(self) -> JsonObject:
@@ -52,33 +53,33 @@ def read(state: JsonObject) -> Stand:
     return msgspec.convert(state, Stand, strict=False)
 
 
-def follow(task: GlmTask, plan: Plan, stand: Stand, total: Sequence[int]) -> Stand:
-    """The state that the total of a question leads to.
+def follow(task: GlmTask, plan: Plan, stand: Stand, total: Sequence[int], sites: int) -> Stand:
+    """The state that the total of a question over so many sites leads to.
 
     Raises:
         NoiseHidesError: the noise is as large as the number of rows.
     """
-    at = plan.totals[stand.round]
+    at = plan.totals[stand.round].among(sites, task.min_sites)
     numbers = [count / at.scale for count in total]
     after = replace(stand, round=stand.round + 1)
     if at.phase is Phase.MOMENTS:
-        return _after_moments(task, plan, after, numbers)
+        return _after_moments(task, plan, at, after, numbers)
     if at.phase is Phase.GRADIENT:
         return _after_gradient(after, numbers)
     if at.phase is Phase.NEWTON:
         last = plan.phase(after.round) is not Phase.NEWTON
         return _after_newton(task, after, at, numbers, last=last)
-    return replace(after, measured=tuple(numbers))
+    return replace(after, measured=tuple(numbers), shares=sites)
 
 
-def _after_moments(task: GlmTask, plan: Plan, stand: Stand, numbers: Sequence[float]) -> Stand:
+def _after_moments(task: GlmTask, plan: Plan, at: Total, stand: Stand, numbers: Sequence[float]) -> Stand:
     """Means and deviations; coefficients of 0 but for the intercept, which is that of the mean target."""
     rows = numbers[0]
     if rows < 1.0:
         raise NoiseHidesError
     target, *shares = (number / rows for number in numbers[1:])
     clear = plan.mechanism == "newton"
-    layout = _layout(task, shares, max(LEAST_SHARE, CLEAR * plan.totals[0].deviation / rows) if clear else -math.inf)
+    layout = _layout(task, shares, max(LEAST_SHARE, CLEAR * at.deviation / rows) if clear else -math.inf)
     return replace(stand, rows=rows, layout=layout, beta=(_start(task, target), *[0.0] * len(layout.kept)))
 
 

@@ -15,7 +15,7 @@ from medspace.learning.glm.noisy.measuring import quality
 from medspace.learning.glm.noisy.planning import Phase, Plan, newton_of, noise_of, plan
 from medspace.learning.glm.outcome import covariance_of, terms, uncarried
 from medspace.learning.glm.proposals import empty
-from medspace.learning.glm.task import JOINED, GlmTask
+from medspace.learning.glm.task import JOINED, MOST_SITES, GlmTask
 from medspace.learning.glm.totals import MOST_ROWS, Check
 from medspace.privacy.noise.gaussian import LARGEST
 from medspace.runs.errors import RunError
@@ -24,13 +24,17 @@ from medspace.runs.ports import Result
 
 
 class _Outcome(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """What the sites hand over; fractions are text. `rows` is found with noise; see `following.Stand`."""
+    """What the sites hand over; fractions are text. `rows` is found with noise; see `following.Stand`.
+
+    `shares` is how many sites have added noise to what was measured.
+    """
 
     rows: float
     layout: Layout
     beta: list[float]
     covariance: list[float] = []
     measured: list[float] = []
+    shares: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ class NoisyGlm:
         del state, total
         return {}
 
-    def follow(self, state: State, total: Sequence[int], proposal: JsonObject) -> State:
+    def follow(self, state: State, total: Sequence[int], proposal: JsonObject, sites: int = 0) -> State:
         """The next state.
 
         Raises:
@@ -98,7 +102,7 @@ class NoisyGlm:
         empty(proposal, stand.round + 1)
         if self.task.robust is not None:
             stand, total = robust.combined(self.task.robust, self.plan, stand, total)
-        return following.follow(self.task, self.plan, stand, total).written()
+        return following.follow(self.task, self.plan, stand, total, sites).written()
 
     def without(self, state: State) -> State | None:
         """What was found stands: it says as little of those who left as the budget lets it."""
@@ -123,7 +127,7 @@ class NoisyGlm:
         stand = following.read(state)
         if self.plan.phase(stand.round) is not Phase.DONE or stand.layout is None:
             raise RunError
-        made = _Outcome(stand.rows, stand.layout, [*stand.beta], [*stand.covariance], [*stand.measured])
+        made = _Outcome(stand.rows, stand.layout, [*stand.beta], [*stand.covariance], [*stand.measured], stand.shares)
         said: JsonObject = exact(msgspec.to_builtins(made))
         return said
 
@@ -144,7 +148,8 @@ class NoisyGlm:
             self.task.robust,
         )
         found = terms(self.task, _fit(self.task, made), made.layout)
-        measured = quality(self.task, self.plan.totals[-1], made.measured) if made.measured else None
+        last = self.plan.totals[-1].among(made.shares, self.task.min_sites)
+        measured = quality(self.task, last, made.measured) if made.measured else None
         fitted = Fitted(
             family=self.task.family,
             terms=found if made.covariance else tuple(replace(term, standard_error=None) for term in found),
@@ -169,6 +174,7 @@ class NoisyGlm:
             len(made.beta) == width
             and len(made.covariance) in (0, curved * width * (width + 1) // 2)
             and len(made.measured) == (last.phase is Phase.EVALUATION) * last.numbers
+            and 0 <= made.shares <= MOST_SITES
             and list(layout.kept) == sorted(set(layout.kept) & set(range(columns)))
             and len(layout.fill) == sum(len(feature.columns) for feature in self.task.features)
             and len(layout.centre) == len(layout.scale) == len(layout.kept)

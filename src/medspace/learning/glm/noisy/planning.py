@@ -15,7 +15,7 @@ less later. For Newton sums it is the row of standardised columns that is cut to
 stays that of the rows that are not cut.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from math import sqrt
@@ -59,7 +59,8 @@ class Phase(StrEnum):
 class Total:
     """One noisy total: how many numbers, to which norm a person's are clipped, their scale, its cost and noise.
 
-    `deviation` is that of the noise that is counted on, in what the numbers stand for.
+    `deviation` is that of the noise that is counted on, in what the numbers stand for; there is more of it in a total
+    of more sites (`among`).
     """
 
     phase: Phase
@@ -68,6 +69,10 @@ class Total:
     scale: float
     rho: int
     deviation: float
+
+    def among(self, sites: int, counted_on: int) -> "Total":
+        """The same with the deviation of the noise of so many sites, but of no fewer than are counted on."""
+        return replace(self, deviation=self.deviation * sqrt(max(sites, counted_on) / counted_on))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +107,12 @@ class Newton:
     @property
     def slope(self) -> float:
         """A number of the gradient is this many times what stands in the total."""
-        return self.reach * self.residual / (SLOPE * sqrt(1.0 - self.response**2))
+        return self.reach * self.residual / (SLOPE * sqrt(1.0 - self.response * self.response))
 
     @property
     def curve(self) -> float:
         """The same for a number of the sum of pairs, on the diagonal; others stand there times the root of 2."""
-        return self.reach**2 * self.weight / (CURVE * sqrt(1.0 - self.response**2))
+        return self.reach * self.reach * self.weight / (CURVE * sqrt(1.0 - self.response * self.response))
 
     @property
     def numbers(self) -> int:
@@ -178,7 +183,7 @@ def newton_of(task: GlmTask) -> Newton:
     if task.family == "binomial":
         return Newton(width, reach, 1.0, 0.25)
     if task.family == "poisson":
-        return Newton(width, reach, high / 2.0, high / 2.0)  # ranges are wide: few expect, or miss by, half of them
+        return Newton(width, reach, high, high)
     return Newton(width, reach, 1.0, 1.0, (low + high) / 2.0, (high - low) / 2.0, RESPONSE)
 
 
@@ -218,5 +223,5 @@ def _share(rho: int, share: float) -> int:
 
 def _total(phase: Phase, rho: int, numbers: int, norm: float, shares: int) -> Total:
     scale = scale_for(sensitivity_for(rho, shares), norm, numbers)
-    spent = cost(sensitivity(norm, scale, numbers) ** 2, shares)
-    return Total(phase, numbers, norm, scale, spent, SIGMA * sqrt(shares) / scale)
+    apart = sensitivity(norm, scale, numbers)
+    return Total(phase, numbers, norm, scale, cost(apart * apart, shares), SIGMA * sqrt(shares) / scale)

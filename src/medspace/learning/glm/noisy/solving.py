@@ -18,8 +18,8 @@ def factor(matrix: Rows, least: float) -> list[list[float]] | None:
     for j, row in enumerate(matrix):
         made: list[float] = []
         for i in range(j):
-            made.append((row[i] - _dot(made, lower[i], i)) / lower[i][i])
-        pivot = row[j] - _dot(made, made, j)
+            made.append((row[i] - dot(made, lower[i], i)) / lower[i][i])
+        pivot = row[j] - dot(made, made, j)
         if not (pivot >= least and pivot > 0.0):
             return None
         lower.append([*made, sqrt(pivot)])
@@ -31,7 +31,7 @@ def solved(lower: Rows, right: Row) -> list[float]:
     width = len(lower)
     half: list[float] = []
     for i in range(width):
-        half.append((right[i] - _dot(lower[i], half, i)) / lower[i][i])
+        half.append((right[i] - dot(lower[i], half, i)) / lower[i][i])
     made = [0.0] * width
     for i in reversed(range(width)):
         left = half[i]
@@ -58,7 +58,8 @@ def logarithm(value: float) -> float:
     return exponent * LN2 + 2.0 * total
 
 
-def _dot(one: Row, other: Row, count: int) -> float:
+def dot(one: Row, other: Row, count: int) -> float:
+    """The sum of the first products, added up one by one: `sum` compensates from Python 3.12 on."""
     total = 0.0
     for i in range(count):
         total += one[i] * other[i]

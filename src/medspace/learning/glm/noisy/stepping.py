@@ -13,12 +13,14 @@ from math import sqrt
 from typing import Protocol
 
 from medspace.learning.glm.design import Layout
+from medspace.learning.glm.errors import NoiseHidesError
 from medspace.learning.glm.noisy.planning import Newton, Total, newton_of, spread_of
-from medspace.learning.glm.noisy.solving import Row, Rows, factor, sandwich, solved
+from medspace.learning.glm.noisy.solving import Row, Rows, dot, factor, sandwich, solved
 from medspace.learning.glm.task import GlmTask
 
 FARTHEST = 2.0  # a step of one coefficient, in standard deviations of its column
 CLEARLY = 3.0  # times the noise of pairs that decides a pivot: with less, nobody knows how far off a step is
+MOST_DOUBLINGS = 100  # of the damping; with so much the pairs are nothing beside it
 LEAST_DISPERSION = 1e-6  # gaussian; of the square of half the target's range
 ROOT = sqrt(2.0)
 
@@ -63,7 +65,8 @@ def step(task: GlmTask, at: Total, numbers: Sequence[float], stand: Standing, *,
     if not last or factor(pairs, CLEARLY * most) is None:
         return Stepped(beta, ())
     scale = _dispersion(sums, numbers, slopes, pairs, stand, moved)
-    noise = (at.deviation * sums.slope) ** 2 + spread * spread * sum(one * one for one in moved)
+    slope = at.deviation * sums.slope
+    noise = slope * slope + spread * spread * dot(moved, moved, width)
     made = sandwich(lower, _middle(damped, scale, noise, [spread * one for one in moved]))
     return Stepped(beta, tuple(made[j][k] for j in range(width) for k in range(j, width)))
 
@@ -93,12 +96,13 @@ def _pairs(sums: Newton, numbers: Row, places: Sequence[int]) -> list[list[float
 
 def _factored(pairs: list[list[float]], most: float, damping: float) -> tuple[list[list[float]], list[list[float]]]:
     """Factor of the pairs, and them, with the least damping of a public series that leaves no pivot to the noise."""
-    while True:
+    for _ in range(MOST_DOUBLINGS):
         damped = [[one + damping * (j == k) for k, one in enumerate(row)] for j, row in enumerate(pairs)]
         lower = factor(damped, most)
         if lower is not None:
             return lower, damped
         damping = max(most, 2.0 * damping)
+    raise NoiseHidesError
 
 
 def _dispersion(
