@@ -53,6 +53,7 @@ def budget_left(state: JsonObject) -> Text:
         return Text(msgid("{dataset} has no privacy budget any more."), {"dataset": state["dataset"]})
     names = ("dataset", "epsilon", "delta", "spent", "spent_zcdp", "left")
     facts: dict[str, Fact | Text] = {name: state[name] for name in names}
+    facts["left"] = min(one for one in (state["left"], state["task"], state["agreement"]) if one is not None)
     facts |= {"unit": UNITS[state["unit"]], "day": state["until"][:10], "delta": f"{state['delta']:g}"}
     sentence = {
         "frozen": msgid(

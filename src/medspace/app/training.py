@@ -18,9 +18,9 @@ from medspace.policy.limits import limits, protection
 from medspace.policy.model import UseRequest
 from medspace.policy.points import Point
 from medspace.runs import codings, rules
-from medspace.runs.errors import TaskInvalidError
+from medspace.runs.errors import SiteError, TaskInvalidError
 from medspace.runs.model import Run, Seat
-from medspace.runs.ports import Completing, Forecast, Forecasting, Spans
+from medspace.runs.ports import Completing, Forecast, Forecasting, Need
 from medspace.runs.service import Coordinator
 
 PAUSE = 1.0  # seconds before a run goes on after the database failed; it doubles up to the longest
@@ -73,30 +73,46 @@ class Training:
         Raises:
             UnknownAgreementError: one of them is not ours as consumer.
             TaskInvalidError: the task cannot be run.
+            CodingDiffersError: it does not fit what a site publishes.
         """
         seats = await self._seats(agreements)
         algorithm = self._coordinator.algorithm(task)
         whole = rules.protected(algorithm, await self._completed(task, seats), seats)
-        document = algorithm.prepare(whole).document
+        procedure = algorithm.prepare(whole)
+        await self._fits(procedure.needs, seats)
+        document = procedure.document
         if not isinstance(algorithm, Forecasting):
             return document, Forecast({}, (Text(msgid("Nobody can say what to expect of a task of this kind.")),))
         return document, algorithm.forecast(whole, len(seats))
 
     async def _completed(self, task: JsonObject, seats: Sequence[Seat]) -> JsonObject:
         """The task with what all sites publish, where it leaves something to that; who is away publishes nothing."""
-        algorithm, dictionaries = self._coordinator.algorithm(task), self._coordinator.dictionaries
-        if dictionaries is None or not isinstance(algorithm, Completing) or not algorithm.lacks(task):
+        algorithm = self._coordinator.algorithm(task)
+        if not isinstance(algorithm, Completing) or not algorithm.lacks(task):
             return task
+        published = await self._published(seats)
+        spans = [codings.spans(codings.read(site, one)) for site, one in published.items()]
+        return algorithm.completed(task, [*spans, *({} for _ in range(len(seats) - len(published)))])
 
-        async def spans(seat: Seat) -> Spans:
-            found = await dictionaries.dictionary(seat.agreement)
-            return {} if found is None else codings.spans(codings.read(seat.site, found))
+    async def _fits(self, needs: Sequence[Need], seats: Sequence[Seat]) -> None:
+        """Whether a task fits what the sites publish that are there now."""
+        published = await self._published(seats)
+        columns = {site: codings.check(site, needs, one) for site, one in published.items()}
+        for error in codings.compare(needs, columns).values():
+            raise error
 
-        found = await asyncio.gather(*(spans(seat) for seat in seats), return_exceptions=True)
+    async def _published(self, seats: Sequence[Seat]) -> dict[str, JsonObject]:
+        """The dictionaries of the sites that are there and publish one, by site."""
+        dictionaries = self._coordinator.dictionaries
+        if dictionaries is None:
+            return {}
+        found = await asyncio.gather(
+            *(dictionaries.dictionary(seat.agreement) for seat in seats), return_exceptions=True
+        )
         for one in found:
-            if isinstance(one, BaseException) and not isinstance(one, MedspaceError):
+            if isinstance(one, BaseException) and not isinstance(one, SiteError):
                 raise one
-        return algorithm.completed(task, [{} if isinstance(one, BaseException) else one for one in found])
+        return {seat.site: one for seat, one in zip(seats, found, strict=True) if isinstance(one, dict)}
 
     async def _seats(self, agreements: Sequence[str]) -> list[Seat]:
         return await self._database.read(lambda tx: [self._seat(tx, agreement) for agreement in agreements])

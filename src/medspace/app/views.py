@@ -15,7 +15,7 @@ from medspace.core.text import Text, msgid
 from medspace.policy import odrl, words
 from medspace.policy.errors import InvalidPolicyError
 from medspace.policy.masks import Masks
-from medspace.runs.model import Model, Run
+from medspace.runs.model import Lineage, Model, Run
 from medspace.runs.ports import Description, Forecast, Table
 from medspace.trust.jws import encode
 from medspace.trust.model import Member
@@ -265,7 +265,7 @@ def model(record: Model, describe: Describe, names: Mapping[str, str], speak: Sp
         "protections": [text.render(speak) for text in _protections(lineage.protection, found)],
         "lineage": {
             "run": lineage.run,
-            "agreements": list(lineage.agreements),
+            "agreements": _agreements(lineage),
             "sites": list(lineage.sites),
             "asked": list(lineage.asked or lineage.sites),
             "missing": [attendance.lost(fault) for fault in lineage.missing],
@@ -328,6 +328,13 @@ def _described(found: Description, speak: Speak) -> JsonObject:
         "sentences": [text.render(speak) for text in found.sentences],
         **{name: None if shown is None else _table(shown, speak) for name, shown in tables.items()},
     }
+
+
+def _agreements(lineage: Lineage) -> list[str]:
+    """Those of the sites, in their order; they are kept in the order in which sites were asked."""
+    asked = [site for site in lineage.asked or lineage.sites if site in lineage.sites]
+    of = dict(zip(asked, lineage.agreements, strict=False))
+    return [of[site] for site in lineage.sites if site in of]
 
 
 def forecast(task: JsonObject, found: Forecast, speak: Speak) -> JsonObject:

@@ -55,6 +55,7 @@ def read_task(file: Path) -> JsonObject:
         if len(content) > LARGEST_TASK:
             raise TaskFileError(file=str(file), reason=Text(msgid("it is larger than 1 MiB")))
         task = tomllib.loads(content.decode()) if file.suffix == ".toml" else jsonlib.loads(content)
+        jsonlib.dumps(task, allow_nan=False, default=str)  # which JSON cannot say, no connector reads
     except (OSError, ValueError) as error:
         raise TaskFileError(file=str(file), reason=getattr(error, "strerror", None) or str(error)) from error
     if not isinstance(task, dict):
@@ -66,8 +67,8 @@ WithoutMissing = Annotated[
     bool,
     typer.Option(
         "--without-missing",
-        help="Go on without hospitals that refuse or stay away, and say so. Once sums are masked, a hospital's "
-        "own contract decides: it must list run.departure among its outputs.",
+        help="Go on without hospitals that refuse or stay away, and say so. Once exact sums are masked, a hospital's "
+        "own contract decides: it must list run.departure among its outputs. Sums with noise are paid for.",
     ),
 ]
 

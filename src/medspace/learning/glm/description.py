@@ -128,9 +128,14 @@ def _meant(fitted: Fitted, spent: NoiseSpent) -> Iterator[str]:
         yield msgid("It went by noisy Newton sums. Standard errors include the noise.")
     else:
         yield msgid("It went by noisy Newton sums, in which the noise is too large for standard errors to be known.")
+    yield msgid("How many patients there are is known with noise only.")
     if fitted.pooled is None:
-        yield msgid("Quality is not known: it would cost a share of the budget (`evaluation` of the noise).")
-    elif fitted.pooled.auc is not None:
+        yield msgid(
+            "Quality is not known: it costs a share of the budget (`evaluation` of the noise), and wants less noise."
+        )
+    elif fitted.pooled.auc is None:
+        yield msgid("Quality is from noisy sums.")
+    else:
         yield msgid(
             "Quality is from noisy counts; the AUC is told with the interval that holds it in 95 of 100 cases."
         )

@@ -95,7 +95,9 @@ def _sentences(task: GlmTask, noise: Noise, sites: int) -> tuple[Text, ...]:
         said.append(Text(stated))
     elif task.family == "binomial":
         assumed = msgid(
-            "The AUC that is lost is for a model whose AUC would be {area} without noise; both are estimates."
+            "Standard errors are per standard deviation of a column; the AUC that is lost is for a model whose AUC "
+            "would be {area} without noise. Both are estimates for ranges that fit the data closely; wide ones cost "
+            "more."
         )
         said.append(Text(assumed, {"area": f"{AREA:g}"}))
     return tuple(said)

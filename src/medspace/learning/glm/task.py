@@ -467,7 +467,10 @@ def _check_noise(task: GlmTask, noise: Noise) -> None:
         raise _refuse(msgid("noise is made up of shares of {least} sites or more: set min_sites"), least=LEAST_SITES)
     missing = next((one.name for one in task.features if not one.coded and one.span is None), None)
     if missing is not None:
-        raise _refuse(msgid("noise needs the range of the feature {name}, such as range = [0, 120]"), name=missing)
+        raise _refuse(
+            msgid("noise needs the range of {name}, such as range = [0, 120]; not all hospitals publish one"),
+            name=missing,
+        )
     if noise.persons is not None and noise.delta * noise.persons >= 1.0:
         raise _refuse(msgid("delta must be below one in the number of patients"))
     _check_mechanism(task, noise)

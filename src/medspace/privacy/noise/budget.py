@@ -17,7 +17,7 @@ _WORDS = {
     "budget.agreement": (
         msgid("at most epsilon {most} (delta {delta}) under one contract"),
         msgid("the task costs epsilon {wanted}, and what is left is enough for {left}"),
-        msgid("State a smaller epsilon in the task, or negotiate a new contract."),
+        msgid("State a smaller epsilon in the task, or ask the holder for terms that allow more."),
     ),
     "budget.task": (
         msgid("at most epsilon {most} (delta {delta}) for one task"),
@@ -68,7 +68,7 @@ def _one(code: str, most: int | None, before: int, demand: int, delta: float) ->
     if most is None or before + demand <= most:
         return Decision(Verdict.PERMIT, "permitted")
     facts = {
-        "most": _down(most, delta),
+        "most": f"{epsilon_of(most, delta):.2f}",  # as it was stated, which its rho is a little less than
         "left": _down(max(most - before, 0), delta),
         "wanted": _up(demand, delta),
         "delta": repr(delta),

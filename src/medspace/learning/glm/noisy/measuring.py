@@ -10,6 +10,7 @@ from medspace.learning.glm.evaluation import Quality
 from medspace.learning.glm.noisy.planning import BINS, Total, newton_of
 from medspace.learning.glm.task import GlmTask
 
+TELLS_NOTHING = 0.5  # an interval as wide as all that an area can be
 WIDE = 1.96  # deviations on both sides, of a normal distribution, hold 95 %
 
 
@@ -20,9 +21,13 @@ def quality(task: GlmTask, at: Total, measured: Sequence[float]) -> Quality | No
     """
     if task.family == "binomial":
         area = _area(at, np.asarray(measured))
-        return None if area is None else Quality(area.rows, None, None, area.value, area.half, persons=area.rows)
+        return (
+            None
+            if area is None or area.half >= TELLS_NOTHING
+            else Quality(area.rows, None, None, area.value, area.half, persons=area.rows)
+        )
     count, squares = measured
-    if count < 1.0:
+    if count < WIDE * at.deviation or squares <= 0.0:
         return None
     sums = newton_of(task)
     most = 2.0 * sums.half if task.family == "gaussian" else sums.residual
