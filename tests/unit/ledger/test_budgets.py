@@ -207,6 +207,8 @@ def test_the_log_of_the_authority_shows_that_a_list_was_signed_then(log, off, ou
         when = signed([listed], {AUTHORITY: read_of(AUTHORITY, [noted])})
         assert audited(log, when).count(BUDGET).outcome is outcome
         assert audited(log, signed([listed], {SOUTH: read_of(SOUTH, [noted])})).findings  # who is no authority
+    came = Entry("member.admitted", stamp(RENEWED), AUTHORITY, {"member": NORTH})  # which is no list
+    assert audited(log, signed([listed], {AUTHORITY: read_of(AUTHORITY, [came])})).findings
     listed = MembersList("members", AUTHORITY, RENEWED, RENEWED + timedelta(days=1), {})
     assert audited(log, signed([listed], {})).findings == ()
 
