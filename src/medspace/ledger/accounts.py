@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
-from medspace.core.clock import instant
 from medspace.core.text import msgid
 from medspace.ledger.report import ACCOUNT, NO_LOG, TOO_SHORT, Finding, LogPosition
 from medspace.ledger.runs import is_silent
@@ -167,7 +166,7 @@ class _Accounts:
 
 
 def _before_its_end(run: Run, admission: Line) -> bool:
-    return all(instant(admission.time) <= instant(end.time) + SKEW for end in run.ends)
+    return all(admission.time <= later(end.time, SKEW) for end in run.ends)
 
 
 def _lacking(place: LogPosition, release: Line, run: Run, user: Statements) -> Finding:

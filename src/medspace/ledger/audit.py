@@ -108,12 +108,14 @@ def verify(
         _check_membership(log, lists, read)
     findings = [finding for log in logs for finding in log.findings]
     findings += crosscheck.compare(read)
+    books = budgets.books(read, membership.signed(lists, read))
+    findings += budgets.check(books)
     findings += [finding for one in read.values() for finding in questions.check(one, shown)]
     findings += questions.without_log(shown, list(read))
     findings += [finding for look in beside for finding in look(read)]
     counted = [questions.count(one, shown) for one in read.values() if one.admissions]
     entries = sum(len(log.bundle.entries) for log in proven)
-    spent = [spent for one in read.values() for spent in budgets.count(one)]
+    spent = [spent for book in books for spent in budgets.count(book)]
     return summarise(findings, read, entries, counted, masked.accusations(read), spent)
 
 

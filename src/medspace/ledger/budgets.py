@@ -6,12 +6,13 @@ which says what the account held. Entries of versions that said less are held to
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.text import Fact, msgid
+from medspace.ledger.membership import Signed
 from medspace.ledger.report import (
     BUDGET,
     PAID,
@@ -23,7 +24,7 @@ from medspace.ledger.report import (
     Premise,
     first_broken,
 )
-from medspace.ledger.statements import Line, Statements, later
+from medspace.ledger.statements import SKEW, Line, Statements, later
 
 Logs = Mapping[str, Statements]
 YEAR = timedelta(days=365)  # a period is not shorter
@@ -31,21 +32,28 @@ LONGEST = 30  # digits of an amount
 _OVER = ("transfer.completed", "transfer.terminated")
 
 
-def check(logs: Logs) -> Iterator[Finding]:
+def books(logs: Logs, signed: Signed) -> list["Book"]:
+    """The accounts of each log; `signed` is when the authority signed members lists."""
+    return [Book(log, signed) for log in logs.values()]
+
+
+def check(kept: Sequence["Book"]) -> Iterator[Finding]:
     """Every entry on a budget by what stood before it, and every answer with noise by its debit."""
-    noisy = {_asked(line) for log in logs.values() for line in log.admissions.values() if "rho" in line.facts}
-    for log in logs.values():
-        book = _Book(log)
+    noisy: dict[tuple[str, str], str] = {}
+    for book in kept:
+        for line in book.log.admissions.values():
+            if "rho" in line.facts:
+                noisy.setdefault(_asked(line), book.log.origin)
+    for book in kept:
         yield from book.findings
-        yield from _paid(log, book.debits, noisy)
+        yield from _paid(book.log, book.debits, noisy)
 
 
-def count(log: Statements) -> tuple[BudgetSpent, ...]:
+def count(book: "Book") -> tuple[BudgetSpent, ...]:
     """What each dataset has given, period by period and agreement by agreement, by the entries alone."""
-    book = _Book(log)
     return tuple(
         BudgetSpent(
-            log.origin,
+            book.log.origin,
             asset,
             tuple(period.spent() for period in account.periods),
             tuple(AgreementSpent(*one) for one in sorted(book.agreements[asset].items())),
@@ -97,10 +105,11 @@ class _Left:
 
 
 @dataclass(slots=True)
-class _Book:
+class Book:
     """The accounts of one log, as its entries make them up."""
 
     log: Statements
+    signed: Signed
     accounts: dict[str, _Account] = field(default_factory=dict)
     agreements: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
     debits: dict[str, _Debit] = field(default_factory=dict)  # by transfer
@@ -120,7 +129,12 @@ class _Book:
         place, asset = LogPosition(self.log.origin, line.index), line.facts["asset"]
         broken = first_broken(_READERS[line.entry.kind](self, line))
         facts: dict[str, Fact] = {"asset": asset}
-        return BUDGET.failed(place, broken[1], broken[2], **facts) if broken else BUDGET.verified(place)
+        if broken:
+            return BUDGET.failed(place, broken[1], broken[2], **facts)
+        vouched = line.facts.get("vouched")
+        if vouched is not None and not self.signed.at(vouched):
+            return BUDGET.unverifiable(place, "unsigned", _UNSIGNED, **facts, time=vouched)
+        return BUDGET.verified(place)
 
     # -- what is taken
 
@@ -152,16 +166,20 @@ class _Book:
         return premises
 
     def gave_back(self, line: Line) -> list[Premise]:
-        """Of a use that is over, once, and no more than it never let out."""
+        """Of a use that is over, once, and no more than it never let out; what is said again gives nothing back.
+
+        Only the first refund of a use looks at its releases: so all of them together cost what the log is long.
+        """
         facts, back = line.facts, _amount(line.facts["rho"])
-        debit, again = self.debits.get(facts["transfer"]), facts["transfer"] in self.refunded
+        if facts["transfer"] in self.refunded:
+            return [(False, "refunded_twice", _REFUNDED_TWICE)]
         if back is None:
             return [_MALFORMED]
+        debit = self.debits.get(facts["transfer"])
         if debit is None:
             return [(False, "no_debit", msgid("The budget of {asset} got back what nobody had taken."))]
         self.refunded.add(facts["transfer"])
         premises = [
-            (not again, "refunded_twice", msgid("The budget of {asset} got back twice what one use had taken.")),
             (_same(facts, debit.line.facts), "other_use", _OTHER_USE),
             (
                 self._over(line),
@@ -190,7 +208,7 @@ class _Book:
         if "each" not in facts:
             return debit.rho
         each = sorted((_amount(one) or 0 for one in facts["each"]), reverse=True)
-        opens = facts.get("opens", ())
+        opens = frozenset(facts.get("opens", ()))
         left = (one for one in self.left[facts["transfer"]] if debit.line.index < one.index < line.index)
         return sum(each[sum(one.step in opens or not opens for one in left) :])
 
@@ -218,16 +236,23 @@ class _Book:
         return [_known(account)]
 
     def renewed(self, line: Line) -> list[Premise]:
-        """A new period: after the end of the one before, and as long."""
+        """A new period: after the end of the one before, by the time that vouches for it too, and as long."""
         account, facts = self.accounts.get(line.facts["asset"]), line.facts
         if account is None:
             return [_known(account)]
-        early = min(line.time, facts["since"]) < account.period.until
+        until = account.period.until
+        early = min(line.time, facts["since"]) < until
+        vouched = facts.get("vouched", until)
         account.periods.append(
             _Period(facts["since"], facts["until"], account.period.limits, str(facts.get("vouched", "")))
         )
         account.frozen = -1
-        return [(not early, "early", _EARLY), _long_enough(facts)]
+        return [
+            (not early, "early", _EARLY),
+            (until <= vouched, "vouched_early", _VOUCHED_EARLY),
+            ("vouched" not in facts or vouched <= later(line.time, SKEW), "vouched_ahead", _VOUCHED_AHEAD),
+            _long_enough(facts),
+        ]
 
     def froze(self, line: Line) -> list[Premise]:
         """All of it counts as spent."""
@@ -237,24 +262,49 @@ class _Book:
         return [_known(account)]
 
 
-def _paid(log: Statements, debits: Mapping[str, _Debit], noisy: set[tuple[str, str]]) -> Iterator[Finding]:
-    """Each answer with noise: its use had a debit before it left, for as many answers; or it was given before."""
-    given: dict[str, int] = defaultdict(int)
-    known: set[tuple[str, str]] = set()
+@dataclass(slots=True)
+class _Given:
+    """The answers that left, each once: `known` by asset and digest, `counts` by transfer."""
+
+    known: set[tuple[str, str]] = field(default_factory=set)
+    counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+
+    def add(self, transfer: str, said: tuple[str, str]) -> bool:
+        """Whether it is a new one."""
+        new = said not in self.known
+        self.known.add(said)
+        self.counts[transfer] += new
+        return new
+
+
+def _paid(log: Statements, debits: Mapping[str, _Debit], noisy: Mapping[tuple[str, str], str]) -> Iterator[Finding]:
+    """Each answer with noise: its use had a debit before it left, for as many answers; or it was given before.
+
+    That an answer carries noise says its own admission. Where only another one says so of the same question, either
+    may lie: that proves nothing, and counts for nothing where the admission does say it.
+    """
+    named, every = _Given(), _Given()
     for release in log.releases.values():
         admission = log.admissions.get(release.facts["admission"])
         if admission is None or ("rho" not in admission.facts and _asked(admission) not in noisy):
             continue
-        facts, place = admission.facts, LogPosition(log.origin, release.index)
-        said = (facts["asset"], release.facts["digest"])
-        if said not in known:
-            given[facts["transfer"]] += 1
-            debit = debits.get(facts["transfer"])
-            broken = first_broken(_of_debit(release, admission, debit, given[facts["transfer"]]))
-            yield PAID.failed(place, broken[1], broken[2], asset=facts["asset"]) if broken else PAID.verified(place)
-        else:
-            yield PAID.verified(place)
-        known.add(said)
+        said, transfer = (admission.facts["asset"], release.facts["digest"]), admission.facts["transfer"]
+        new, given = every.add(transfer, said), every
+        if "rho" in admission.facts:
+            new, given = named.add(transfer, said), named
+        premises = _of_debit(release, admission, debits.get(transfer), given.counts[transfer]) if new else ()
+        yield _payment(LogPosition(log.origin, release.index), admission, first_broken(premises), noisy)
+
+
+def _payment(
+    place: LogPosition, admission: Line, broken: Premise | None, noisy: Mapping[tuple[str, str], str]
+) -> Finding:
+    asset = admission.facts["asset"]
+    if broken is None:
+        return PAID.verified(place)
+    if "rho" not in admission.facts:
+        return PAID.unverifiable(place, "named_noisy", _NAMED_NOISY, asset=asset, party=noisy[_asked(admission)])
+    return PAID.failed(place, broken[1], broken[2], asset=asset)
 
 
 def _of_debit(release: Line, admission: Line, debit: _Debit | None, given: int) -> list[Premise]:
@@ -328,13 +378,24 @@ _OTHER_TOTAL = msgid("The account of {asset} does not hold what the entries of t
 _OTHER_USE = msgid("The debit of the budget of {asset} is of another dataset, agreement or task than its use.")
 _LET_OUT = msgid("The budget of {asset} got back what was let out.")
 _EARLY = msgid("A new period of the budget of {asset} began before the one before had ended.")
+_VOUCHED_EARLY = msgid("The time that vouches for a new period of {asset} lies before the end of the one before.")
+_VOUCHED_AHEAD = msgid("The time that vouches for a new period of {asset} is later than its entry.")
+_UNSIGNED = msgid(
+    "The new period of {asset} began on the word of the authority at {time}, and neither a members list of that time "
+    "nor a log of the authority that notes one is here."
+)
+_REFUNDED_TWICE = msgid("The budget of {asset} got back twice what one use had taken.")
+_NAMED_NOISY = msgid(
+    "No debit pays for an answer of {asset} that its holder says carries no noise; {party} names noise for the same "
+    "question, and one of the two is wrong."
+)
 _MISSING = msgid("An answer of {asset} with noise left, and no debit of its budget paid for it.")
 _ROUNDS = msgid("More answers of {asset} with noise left than the debit of their use had paid for.")
 _READERS = {
-    "budget.set": _Book.set_,
-    "budget.dropped": _Book.dropped,
-    "budget.debited": _Book.debited,
-    "budget.refunded": _Book.gave_back,
-    "budget.renewed": _Book.renewed,
-    "budget.frozen": _Book.froze,
+    "budget.set": Book.set_,
+    "budget.dropped": Book.dropped,
+    "budget.debited": Book.debited,
+    "budget.refunded": Book.gave_back,
+    "budget.renewed": Book.renewed,
+    "budget.frozen": Book.froze,
 }

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from medspace.core.canonical import JsonObject
 from medspace.core.text import msgid
-from medspace.ledger import accounts, budgets, delegations, manifests, masked, runs, uses
+from medspace.ledger import accounts, delegations, manifests, masked, runs, uses
 from medspace.ledger.report import (
     AGREEMENT,
     ANSWER,
@@ -32,7 +32,10 @@ BEFORE_IT_LEFT = msgid(
 
 
 def compare(logs: Logs) -> Iterator[Finding]:
-    """Every check of what the proven logs say, each by itself and against the others; `logs` by origin."""
+    """Every check of what the proven logs say, each by itself and against the others; `logs` by origin.
+
+    Privacy budgets are added up by themselves (`ledger.budgets`).
+    """
     for log in logs.values():
         yield from _agreements(log, logs)
         yield from _transfers(log, logs)
@@ -45,7 +48,6 @@ def compare(logs: Logs) -> Iterator[Finding]:
     yield from masked.check(logs)
     yield from delegations.check(logs)
     yield from accounts.check(logs)
-    yield from budgets.check(logs)
 
 
 # -- agreements

@@ -12,6 +12,7 @@ from enum import Enum
 from types import MappingProxyType
 
 from medspace.core.canonical import LARGEST_INTEGER, Json
+from medspace.core.clock import instant
 from medspace.core.text import Text, msgid
 
 LONGEST_TEXT = 256
@@ -24,6 +25,20 @@ Accepts = Callable[[Json], bool]
 def _text(pattern: str) -> Accepts:
     matches = re.compile(pattern).fullmatch
     return lambda value: type(value) is str and len(value) <= LONGEST_TEXT and bool(matches(value))
+
+
+def _time(value: Json) -> bool:
+    # As core.clock.stamp writes it, and in the calendar: whoever reads an entry may compute with its times.
+    if not _STAMP(value):
+        return False
+    try:
+        instant(str(value))
+    except ValueError:
+        return False
+    return True
+
+
+_STAMP = _text(r"[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}\.[0-9]{3}Z")
 
 
 def _list(accepts: Accepts) -> Accepts:
@@ -47,7 +62,7 @@ class FactType(Enum):
     TOKEN = "token", _text(r"[!-~]+")  # printable ASCII without spaces: URNs, codes, formats, dates, JSON pointers
     DID = "did", _text(r"did:[a-z0-9]+:[A-Za-z0-9._:%-]+")  # DID Core 3.1
     DIGEST = "digest", _text(r"sha256:[0-9a-f]{64}")
-    TIME = "time", _text(r"[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}\.[0-9]{3}Z")  # as core.clock.stamp writes it
+    TIME = "time", _time
     NUMBER = "number", _number
     TOKENS = "tokens", _list(TOKEN[1])
     DIDS = "dids", _list(DID[1])

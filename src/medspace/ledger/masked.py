@@ -126,13 +126,17 @@ def deviants(noted: Mapping[str, str]) -> frozenset[str]:
 
 def accusations(logs: Logs) -> Iterator[Accusation]:
     """Whom holders say to have broken the protocol of a run."""
-    for log in logs.values():
-        for ends in log.ends.values():
-            for end in ends:
-                if "named" in end.facts:
-                    admission = log.admissions.get(end.facts["admission"])
-                    run = str(admission.facts.get("run", "")) if admission else ""
-                    yield Accusation(log.origin, end.facts["named"], end.facts["code"], run, end.index)
+    return (said for log in logs.values() for said, _ in _accused(log))
+
+
+def _accused(log: Statements) -> Iterator[tuple[Accusation, Line | None]]:
+    """Each accusation, with the admission that it is about."""
+    for ends in log.ends.values():
+        for end in ends:
+            if "named" in end.facts:
+                admission = log.admissions.get(end.facts["admission"])
+                run = str(admission.facts.get("run", "")) if admission else ""
+                yield Accusation(log.origin, end.facts["named"], end.facts["code"], run, end.index), admission
 
 
 def _views(logs: Logs) -> dict[RunName, list[_View]]:
@@ -232,9 +236,7 @@ def _led(logs: Logs, run: RunName, coordinator: str) -> Run | None:
 
 
 def _strangers(log: Statements, logs: Logs) -> Iterator[Finding]:
-    for said in accusations({log.origin: log}):
-        line = next(line for ends in log.ends.values() for line in ends if line.index == said.index)
-        admission = log.admissions.get(line.facts["admission"])
+    for said, admission in _accused(log):
         if admission is None:
             continue
         facts = admission.facts

@@ -5,7 +5,7 @@ list that names it, and the key with which it signs. So no list is read alone: t
 from, and the authority's log, where it is among the bundles, says to the millisecond who came and who went.
 """
 
-from bisect import bisect
+from bisect import bisect, bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -77,6 +77,26 @@ _SAYS = {
         msgid("The entry is dated {time}, and the last list that names {member} expired at {since}."),
     ),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """When the authority signed members lists: `issued` of those that are here, `noted` by its log, in order."""
+
+    issued: frozenset[str] = frozenset()
+    noted: tuple[str, ...] = ()
+
+    def at(self, time: str) -> bool:
+        """Whether it signed one that is dated so."""
+        first = bisect_left(self.noted, later(time, -NOTED_WITHIN))
+        return time in self.issued or first < bisect(self.noted, later(time, NOTED_WITHIN))
+
+
+def signed(lists: Sequence[MembersList], logs: Mapping[str, Statements]) -> Signed:
+    """When the authority signed members lists, by the lists themselves and by its own log where it is here."""
+    authorities = (logs[issuer] for issuer in {one.issuer for one in lists} if issuer in logs)
+    noted = (line.time for log in authorities for line in log.members if "list" in line.facts)
+    return Signed(frozenset(stamp(one.issued) for one in lists), tuple(sorted(noted)))
 
 
 def contradictions(mine: MembersList, lists: Sequence[MembersList], place: LogPosition) -> Iterator[Finding]:

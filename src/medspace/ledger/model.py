@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import msgspec
 
 from medspace.core.canonical import Json, JsonObject
-from medspace.core.clock import instant
 from medspace.core.store import Collection
 from medspace.core.text import Text, msgid
 from medspace.ledger.errors import MalformedEntryError, UnknownEntryKindError
@@ -48,10 +47,6 @@ class Entry:
             return Text(msgid("the actor is not a DID"))
         if not fits(FactType.TIME, self.time):
             return Text(msgid("the time is not an instant in UTC with milliseconds"))
-        try:
-            instant(self.time)
-        except ValueError:
-            return Text(msgid("the time is not in the calendar"))
         return None
 
     def encode(self) -> bytes:

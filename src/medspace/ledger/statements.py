@@ -14,14 +14,20 @@ _BEGUN = ("transfer.requested", "transfer.started")
 
 # How far two honest clocks may stand apart. What differs by more is told as a difference of clocks.
 SKEW = timedelta(minutes=5)
+FIRST, LAST = "0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z"
 
 
 def later(time: str, by: timedelta) -> str:
-    """The stamp of an instant that is `by` later; the last instant there is where there is none so late."""
+    """The stamp of an instant that is `by` later; the first or last instant there is where it lies beyond.
+
+    Raises:
+        ValueError: `time` is no instant; the times of an entry always are (`kinds.FactType`).
+    """
     try:
-        return stamp(instant(time) + by)
+        moved = instant(time) + by
     except OverflowError:
-        return "9999-12-31T23:59:59.999Z"
+        return LAST if by > timedelta() else FIRST
+    return stamp(moved).zfill(len(LAST))  # strftime writes the year 1 as one digit on some systems
 
 
 @dataclass(frozen=True, slots=True)

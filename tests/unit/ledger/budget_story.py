@@ -12,7 +12,8 @@ from medspace.core.clock import stamp
 from medspace.core.engine import Cost
 from medspace.core.hashing import digest
 from medspace.ledger import service, statements
-from medspace.ledger.budgets import check, count
+from medspace.ledger.budgets import books, check, count
+from medspace.ledger.membership import Signed
 from medspace.ledger.model import Entry, decode
 from medspace.ledger.report import AuditOutcome, summarise
 from medspace.ledger.statements import Line
@@ -97,17 +98,33 @@ class Accounts:
         return [decode(entry) for entry in written]
 
 
-def audited(entries):
-    """What the audit says of the budgets of this log."""
-    read = statements.read(NORTH, [Line(index, entry) for index, entry in enumerate(entries)])
-    return summarise(check({NORTH: read}), [NORTH], len(entries), budgets=count(read))
+def read_of(origin, entries):
+    """The log of somebody, read."""
+    return statements.read(origin, [Line(index, entry) for index, entry in enumerate(entries)])
+
+
+def audited(entries, signed=None, others=()):
+    """What the audit says of the budgets of this log, beside `others`; every time that vouches is signed if not said.
+
+    `others` are logs that were read.
+    """
+    if signed is None:
+        signed = Signed(frozenset(entry.facts["vouched"] for entry in entries if "vouched" in entry.facts))
+    logs = {one.origin: one for one in (read_of(NORTH, entries), *others)}
+    kept = books(logs, signed)
+    return summarise(check(kept), logs, len(entries), budgets=count(kept[0]))
 
 
 def codes(entries):
-    """The codes of what does not hold."""
+    """The codes of what does not hold; nothing is left unproven beside it."""
     found = audited(entries).findings
     assert all(one.outcome is AuditOutcome.FAILED for one in found)
     return [one.code for one in found]
+
+
+def failed(entries, others=()):
+    """The codes of what does not hold, whatever cannot be proven beside it."""
+    return [one.code for one in audited(entries, others=others).findings if one.outcome is AuditOutcome.FAILED]
 
 
 def edited(entries, kind, number=0, *, without=(), **facts):
@@ -124,4 +141,4 @@ def dropped(entries, kind, number=0):
     return [*entries[:at], *entries[at + 1 :]]
 
 
-__all__ = ["Accounts", "audited", "codes", "dropped", "edited", "limits"]
+__all__ = ["Accounts", "audited", "codes", "dropped", "edited", "failed", "limits", "read_of"]

@@ -1,13 +1,16 @@
 import json
+from datetime import timedelta
 
 import msgspec
+import pytest
 
+from medspace.core.canonical import LARGEST_INTEGER
 from medspace.core.clock import stamp
 from medspace.core.errors import ProofError
 from medspace.core.hashing import digest
 from medspace.ledger import audit, merkle, note, statements
 from medspace.ledger.bundle import FORMAT, Bundle
-from medspace.ledger.kinds import ENTRY_KINDS
+from medspace.ledger.kinds import ENTRY_KINDS, FactType
 from medspace.ledger.model import Checkpoint, Entry
 from medspace.ledger.note import Note
 from medspace.ledger.report import (
@@ -24,7 +27,20 @@ from medspace.ledger.report import (
     SIGNED,
     AuditOutcome,
 )
-from tests.unit.ledger.story import AUTHORITY, BEGIN, MEMBERS, NORTH, NOW, SIGNERS, honest, verify
+from medspace.ledger.statements import FIRST, LAST, later
+from tests.unit.ledger.story import (
+    AUTHORITY,
+    BEGIN,
+    COMPANY,
+    MEMBERS,
+    NORTH,
+    NOW,
+    RUN,
+    SIGNERS,
+    honest,
+    trained,
+    verify,
+)
 
 
 def signed(texts):
@@ -99,6 +115,70 @@ def test_the_reader_of_the_members_list_is_told_list_and_key():
     report = audit.verify([signed([])], AUTHORITY, NOW, read_list)
     assert told == [(MEMBERS, AUTHORITY)]
     assert report.outcome is AuditOutcome.FAILED
+
+
+def stopped():
+    """A run that failed before it noted an answer, beside a hospital's entries on a privacy budget."""
+    space = trained()
+    space.drop(COMPANY, space.find(COMPANY, "run.round", 1))
+    space.note(COMPANY, "run.failed", run=RUN, code="run.lost")
+    said = {"asset": "heart", "agreement": "urn:agreement:1", "transfer": "urn:transfer:1", "rho": "2"}
+    period = {"since": stamp(BEGIN), "until": stamp(BEGIN + timedelta(days=365))}
+    limit = {"epsilon": "1", "delta": "0.00001", "unit": "patient", "rho": "2"}
+    paid = {"user": COMPANY, "task": digest(1), "rounds": 2, "each": ["1", "1"], "opens": ["open"], "taken": "2"}
+    space.note(NORTH, "budget.set", asset="heart", **limit, **period)
+    space.note(NORTH, "budget.debited", **said, **paid)
+    space.note(NORTH, "budget.refunded", **said)
+    space.note(NORTH, "budget.renewed", asset="heart", **period, vouched=stamp(BEGIN))
+    return space
+
+
+def spoiled(entry):
+    """The entry with each of its values in turn at the edge of what its form takes."""
+    edges = {
+        FactType.TIME: (FIRST, LAST),
+        FactType.NUMBER: (0, LARGEST_INTEGER),
+        FactType.TOKEN: ("9" * 256, "-1", "1e999", "nan"),
+        FactType.TOKENS: ([], ["9" * 256], ["nan", "-1"]),
+        FactType.DIDS: ([],),
+        FactType.ANSWERS: ([],),
+    }
+    forms = {**ENTRY_KINDS[entry.kind].required, **ENTRY_KINDS[entry.kind].optional}
+    for time in (FIRST, LAST):
+        yield Entry(entry.kind, time, entry.actor, entry.facts)
+    for name in entry.facts:
+        for edge in edges.get(forms[name], ()):
+            yield Entry(entry.kind, entry.time, entry.actor, entry.facts | {name: edge})
+
+
+def test_no_value_that_an_entry_may_have_ends_the_audit():
+    space, seen = stopped(), set()
+    for log in space.logs.values():
+        for index, entry in enumerate(log):
+            if entry.kind not in seen:
+                seen.add(entry.kind)
+                for spoilt in spoiled(entry):
+                    log[index] = spoilt
+                    assert len(space.audit().logs) == len(space.logs)
+                log[index] = entry
+    assert {"run.failed", "budget.debited", "budget.renewed", "use.admitted"} <= seen
+
+
+def test_later_stays_within_the_times_that_there_are():
+    assert later(LAST, timedelta(seconds=1)) == LAST
+    assert later(FIRST, -timedelta(seconds=1)) == FIRST
+    assert later(FIRST, timedelta(seconds=1)) == "0001-01-01T00:00:01.000Z"
+
+
+@pytest.mark.parametrize(("after", "code"), [(0, []), (1, ["budget.kept.unsigned"])])
+def test_a_new_period_is_vouched_for_by_a_members_list_among_the_bundles(after, code):
+    space, year = honest(), timedelta(days=365)
+    limit = {"epsilon": "1", "delta": "0.00001", "unit": "patient", "rho": "2"}
+    space.note(NORTH, "budget.set", asset="heart", **limit, since=stamp(BEGIN - year), until=stamp(BEGIN))
+    vouched = stamp(BEGIN + timedelta(seconds=after))  # the list of the story is dated BEGIN
+    space.note(NORTH, "budget.renewed", asset="heart", since=vouched, until=stamp(BEGIN + 2 * year), vouched=vouched)
+    assert [one.code for one in space.audit().findings] == code
+    assert space.audit().budgets[0].periods[1].vouched == vouched
 
 
 def test_findings_are_sentences():

@@ -9,13 +9,18 @@ from hypothesis import strategies as st
 
 from medspace.connector.usage.accounts import taken_by
 from medspace.core.clock import stamp
+from medspace.core.hashing import digest
+from medspace.ledger import budgets
+from medspace.ledger.membership import MembersList, Signed, signed
 from medspace.ledger.model import Entry
 from medspace.ledger.report import BUDGET, PAID, AuditOutcome
+from medspace.ledger.statements import SKEW
 from tests.unit.connector.budgeted import ONE
-from tests.unit.ledger.budget_story import ASSET, Accounts, audited, codes, dropped, edited, limits
-from tests.unit.ledger.story import BEGIN, NORTH
+from tests.unit.ledger.budget_story import ASSET, Accounts, audited, codes, dropped, edited, failed, limits, read_of
+from tests.unit.ledger.story import BEGIN, COMPANY, NORTH, SOUTH
 
-SECOND = "urn:agreement:2"
+SECOND, AUTHORITY = "urn:agreement:2", "did:web:authority.example"
+RENEWED, MOMENT = BEGIN + timedelta(days=376), timedelta(milliseconds=1)
 
 
 async def year():
@@ -80,6 +85,8 @@ def test_entries_of_a_version_that_said_less_are_held_to_what_they_say(log):
         (lambda log: edited(log, "budget.debited", 2, since=stamp(BEGIN)), "other_period"),
         (lambda log: edited(log, "budget.set", 1, until=stamp(BEGIN + timedelta(days=400))), "other_period"),
         (lambda log: edited(log, "budget.renewed", since=stamp(BEGIN)), "early"),
+        (lambda log: edited(log, "budget.renewed", vouched=stamp(BEGIN + timedelta(days=364))), "vouched_early"),
+        (lambda log: edited(log, "budget.renewed", vouched=stamp(RENEWED + SKEW + MOMENT)), "vouched_ahead"),
         (lambda log: edited(log, "budget.set", until=stamp(BEGIN + timedelta(days=364))), "short"),
         (lambda log: edited(log, "budget.refunded", rho="31"), "let_out"),
         (lambda log: edited(log, "budget.refunded", rho="x"), "amount"),
@@ -107,7 +114,7 @@ def test_a_debit_and_a_refund_are_there_once(log):
 
 def test_each_total_that_was_let_out_gives_less_back(log):
     assert codes(edited(log, "budget.refunded", rho="30")) == []
-    assert "budget.kept.let_out" in codes(edited(log, "use.admitted", 0, step="open"))
+    assert failed(edited(log, "use.admitted", 0, step="open")) == ["budget.kept.let_out"]
 
 
 @pytest.mark.parametrize("kind", ["budget.dropped", "budget.renewed", "budget.frozen"])
@@ -126,15 +133,41 @@ def test_an_answer_with_noise_and_no_debit_is_found(log):
     assert codes(dropped(log, "budget.debited", 2)) == ["budget.paid.missing"]
 
 
-def test_it_is_found_where_the_holder_hides_that_it_was_noisy_but_asked_the_same_elsewhere(log):
+def test_a_holder_that_hides_noise_where_its_own_log_names_it_of_the_same_question_is_not_proven(log):
     hidden = edited(dropped(log, "budget.debited", 2), "use.admitted", 4, without=("rho",))
-    assert codes(hidden) == ["budget.paid.missing"]
+    (found,) = audited(hidden).findings
+    assert (found.outcome, found.code) == (AuditOutcome.UNVERIFIABLE, "budget.paid.named_noisy")
+    assert f"{NORTH} names noise" in str(found.text)
+
+
+def test_what_another_log_calls_noisy_counts_for_nothing_where_the_own_admission_says_it(log):
+    exact = [entry for entry in log if entry.kind == "use.admitted"][5]  # in a use whose debit pays for one answer
+    foreign = read_of(SOUTH, [Entry(exact.kind, exact.time, SOUTH, exact.facts | {"rho": "7"})])
+    swapped = edited(
+        edited(log, "use.admitted", 4, without=("rho",), step="open"), "use.admitted", 5, rho="7", step="sum"
+    )
+    assert failed(swapped, [foreign]) == []
+    assert failed(log, [foreign]) == []
+    found = audited(log, others=[foreign]).findings
+    assert {(one.outcome, one.code) for one in found} == {(AuditOutcome.UNVERIFIABLE, "budget.paid.named_noisy")}
+    assert all(f"{SOUTH} names noise" in str(one.text) for one in found)
+
+
+async def test_noise_that_is_hidden_first_does_not_pay_for_the_same_answer_again():
+    house = Accounts()
+    await house.set(limits())
+    for more in ({}, {"rho": "10"}):
+        await house.ask("urn:transfer:8", **more)
+    log = await house.log()
+    said = next(entry for entry in log if entry.kind == "use.released").facts["digest"]
+    found = audited(edited(log, "use.released", 1, digest=said)).findings
+    assert [one.code for one in found] == ["budget.paid.named_noisy", "budget.paid.missing"]
 
 
 def test_a_debit_of_another_task_does_not_pay_and_one_pays_for_no_more_than_it_says(log):
     assert codes(edited(log, "budget.debited", 2, task="sha256:" + "0" * 64)) == ["budget.paid.other_use"]
     noisy = edited(log, "use.admitted", 5, rho="7")
-    assert set(codes(noisy)) == {"budget.paid.rounds"}
+    assert failed(noisy) == ["budget.paid.rounds"]
 
 
 async def test_the_same_answer_again_is_paid_for_already():
@@ -154,6 +187,77 @@ async def test_the_same_answer_again_is_paid_for_already():
 
 def test_a_release_of_nothing_that_was_admitted_is_no_matter_of_budgets(log):
     assert codes(edited(log, "use.released", 5, admission="urn:admission:99")) == []
+
+
+# --- a time that vouches for a new period --------------------------------------------------------------------------
+
+
+def test_a_period_that_nobody_here_can_vouch_for_is_not_proven(log):
+    (found,) = audited(log, Signed()).findings
+    assert (found.outcome, found.code) == (AuditOutcome.UNVERIFIABLE, "budget.kept.unsigned")
+    assert stamp(RENEWED) in str(found.text)
+    assert audited(edited(log, "budget.renewed", without=("vouched",)), Signed()).findings == ()  # told by itself
+
+
+@pytest.mark.parametrize(("off", "outcome"), [(10, AuditOutcome.VERIFIED), (11, AuditOutcome.UNVERIFIABLE)])
+def test_the_log_of_the_authority_shows_that_a_list_was_signed_then(log, off, outcome):
+    listed = MembersList("members", AUTHORITY, BEGIN, BEGIN + timedelta(days=1), {})
+    for time in (RENEWED + timedelta(seconds=off), RENEWED - timedelta(seconds=off)):
+        noted = Entry("members.published", stamp(time), AUTHORITY, {"list": digest("another")})
+        when = signed([listed], {AUTHORITY: read_of(AUTHORITY, [noted])})
+        assert audited(log, when).count(BUDGET).outcome is outcome
+        assert audited(log, signed([listed], {SOUTH: read_of(SOUTH, [noted])})).findings  # who is no authority
+    came = Entry("member.admitted", stamp(RENEWED), AUTHORITY, {"member": NORTH})  # which is no list
+    assert audited(log, signed([listed], {AUTHORITY: read_of(AUTHORITY, [came])})).findings
+    listed = MembersList("members", AUTHORITY, RENEWED, RENEWED + timedelta(days=1), {})
+    assert audited(log, signed([listed], {})).findings == ()
+
+
+# --- a log that is made to be long to read -------------------------------------------------------------------------
+
+
+class Unsearched(list):
+    """Steps that may be read once, and not searched one by one."""
+
+    def __contains__(self, step):
+        raise AssertionError("searched for each release")
+
+
+def test_many_refunds_of_one_use_look_at_it_once(monkeypatch):
+    amounts, looks = [], []
+    real, most = budgets._amount, budgets.Book._most_back
+    monkeypatch.setattr(budgets, "_amount", lambda said: amounts.append(said) or real(said))
+    monkeypatch.setattr(budgets.Book, "_most_back", lambda *all_of: looks.append(1) or most(*all_of))
+    log = flood(refunds=300, each=1000)
+    assert codes(log) == ["budget.kept.refunded_twice"] * 299
+    assert len(looks) == 1
+    assert len(amounts) < 5 * (1000 + 300)
+    (spent,) = audited(log).budgets
+    assert (spent.periods[0].taken, spent.periods[0].refunded) == (995, 5)  # once
+
+
+def flood(refunds, each):
+    """The log of a use that lets much out, and is given back again and again."""
+    said, time = {"asset": ASSET, "agreement": "urn:agreement:1", "transfer": "urn:transfer:1"}, stamp(BEGIN)
+    period = {"since": time, "until": stamp(BEGIN + timedelta(days=365))}
+    cost = {"rho": str(each), "rounds": each, "each": ["1"] * each, "opens": Unsearched(["open"])}
+    process = {"role": "provider", "pid": "urn:transfer:1", "counterparty": COMPANY, "format": "medspace:train"}
+    limit = {"epsilon": "1", "delta": "0.00001", "unit": "patient", "rho": str(each)}
+    facts = [
+        ("budget.set", {"asset": ASSET, **limit, **period}),
+        ("budget.debited", {**said, **cost, "user": COMPANY, "task": digest(1)}),
+        *(one for number in range(each - 5) for one in let_out(said, number)),
+        ("transfer.completed", {**process, "agreement": "urn:agreement:1"}),
+        *[("budget.refunded", {**said, "rho": "5"})] * refunds,
+    ]
+    return [Entry(kind, time, NORTH, fact) for kind, fact in facts]
+
+
+def let_out(said, number):
+    asked = {"user": COMPANY, "use_kind": "medspace:train", "purpose": "research", "step": "open", "round": number}
+    yield "use.admitted", {**said, **asked, "admission": f"a{number}", "task": digest(1), "question": digest(1)}
+    told = {"release": f"r{number}", "admission": f"a{number}", "output": "sum", "round": number}
+    yield "use.released", told | {"digest": digest(number)}
 
 
 # --- a backup that was restored ------------------------------------------------------------------------------------

@@ -4,16 +4,18 @@ from dataclasses import replace
 
 import pytest
 
+from medspace.core.clock import stamp
 from medspace.core.hashing import digest
 from medspace.core.signing import Ed25519Signer
-from medspace.ledger import audit, masked
+from medspace.ledger import audit, masked, statements
 from medspace.ledger.membership import MembersList
 from medspace.ledger.model import Entry
 from medspace.ledger.report import MASKED, AuditOutcome
+from medspace.ledger.statements import Line
 from medspace.runs.masked.messages import AGREE, CONTRIBUTE, OPEN, PROPOSE, RESULT, SHARE
 from medspace.runs.masked.site import CONTRIBUTED
 from tests.unit.ledger import story
-from tests.unit.ledger.story import COMPANY, MANIFEST, NORTH, NOW, RUN, SIGNERS, SOUTH, TASK, Space
+from tests.unit.ledger.story import BEGIN, COMPANY, MANIFEST, NORTH, NOW, RUN, SIGNERS, SOUTH, TASK, Space
 
 WEST, EAST = "did:web:west.example", "did:web:east.example"
 SITES = (NORTH, SOUTH, WEST, EAST)
@@ -256,3 +258,25 @@ def test_a_run_without_masks_is_none_of_it():
     report = space.audit()
     assert report.outcome is AuditOutcome.VERIFIED, report.findings
     assert report.count(MASKED).verified == 0
+
+
+class Ends(dict):
+    """Counts how often all of them are looked through."""
+
+    looks = 0
+
+    def values(self):
+        self.looks += 1
+        return super().values()
+
+
+def test_many_accusations_are_looked_through_once():
+    said = {"code": "masked.message", "named": WEST}
+    entries = [
+        Entry("use.withheld", stamp(BEGIN), SOUTH, {"admission": f"a{number}", **said}) for number in range(50)
+    ]
+    log = statements.read(SOUTH, [Line(index, entry) for index, entry in enumerate(entries)])
+    log.ends = Ends(log.ends)
+    assert list(masked._strangers(log, {SOUTH: log})) == []
+    assert log.ends.looks == 1
+    assert len(list(masked.accusations({SOUTH: log}))) == 50

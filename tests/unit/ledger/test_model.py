@@ -93,6 +93,13 @@ def test_text_that_may_be_about_a_person_does_not_fit_a_fact(value):
         ("run.round", "answers", ["a"]),
         ("run.round", "answers", [{**EXAMPLES[FactType.ANSWERS][0], "name": "x"}]),
         ("negotiation.agreed", "expires", "2027"),
+        *[
+            (kind, name, wrong)
+            for kind, declared in ENTRY_KINDS.items()
+            for name, form in {**declared.required, **declared.optional}.items()
+            if form is FactType.TIME
+            for wrong in ("2026-13-01T00:00:00.000Z", "2026-02-30T00:00:00.000Z", "0000-01-01T00:00:00.000Z")
+        ],
     ],
 )
 def test_a_fact_of_the_wrong_form_is_refused(kind, name, value):
