@@ -16,8 +16,8 @@ from medspace.learning.glm.outcome import held
 from tests.unit.learning.noisy import NoisyRun
 from tests.unit.learning.simulated import PERSON
 
-FITS = 60  # of each family
-SITES, EACH = 10, 800
+FITS = 40  # of each family
+SITES, EACH = 10, 2000
 WIDE = 1.96
 BETA = {"intercept": -4.0, "age": 0.06, "dose": 0.15, "sex=m": 0.5}
 POISSON = {"intercept": -1.2, "age": 0.02, "dose": 0.1, "sex=m": 0.3}
@@ -63,7 +63,7 @@ def cases(
 ) -> Iterator[tuple[str, dict[str, Any], dict[str, float], Callable[[Any], Any]]]:
     """Family, task, true coefficients, and how targets are drawn."""
     yield "binomial", task_of("binomial", "sick > 0"), BETA, lambda eta: chance.random(EACH) < 1 / (1 + np.exp(-eta))
-    ranged = {"column": "sick", "range": [0, 15]}
+    ranged = {"column": "sick", "range": [0, 10]}
     yield "poisson", task_of("poisson", ranged), POISSON, lambda eta: chance.poisson(np.exp(eta))
     ranged = {"column": "sick", "range": [50, 200]}
     yield "gaussian", task_of("gaussian", ranged), GAUSSIAN, lambda eta: eta + chance.normal(0.0, 15.0, EACH)
