@@ -22,7 +22,7 @@ from medspace.core.engine import MASKED_SUMS
 from medspace.core.signing import HybridSigner
 from medspace.core.usage import Output, Step
 from medspace.runs import manifest as manifests
-from medspace.runs.covers import Answers, Cover
+from medspace.runs.covers import Answers, Cover, Said
 from medspace.runs.statements import Asked, check_answer, sign_question
 from medspace.trust.envelope import EnvelopeKey
 from medspace.trust.errors import (
@@ -344,7 +344,8 @@ async def test_a_sealed_question_is_opened_and_brings_what_seals_its_answers():
     cover, seats = covered(await masking.seated()), masking.house.control.seats
     body, answers = await seats.uncovered(call(masking.token), cover.question(b"asked"))
     assert body == b"asked"
-    assert cover.answers.opened(answers.sealed(b"said")) == b"said"
+    said = Said(200, b"said")
+    assert cover.answers.opened(answers.sealed(said, "x"), "x") == said
     with pytest.raises(EnvelopeUnreadableError):
         await seats.uncovered(call(masking.token), b"asked")
     with pytest.raises(UnknownJobError):
