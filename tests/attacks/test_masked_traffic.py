@@ -8,6 +8,9 @@ published it: its page of the catalogue, which a run reads before it asks anythi
 controls are the same run where masks are zero as well, searched for the sums of the first two questions, and where
 questions go in the open.
 
+Somebody on the way then changes answers, and no hospital is out for it; the control believes the status that is seen
+there.
+
 The same hospitals are then led by a coordinator that lies, and meet one of them that proposes something else: who is
 named stands in their logs.
 """
@@ -18,12 +21,13 @@ import re
 import struct
 from collections import defaultdict
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
 import pytest
 
+from medspace.adapters.http import peers
 from medspace.adapters.http.peers import JobClient
 from medspace.app.sdk import SpaceError
 from medspace.connector.usage.seats import Seats
@@ -315,6 +319,65 @@ def test_without_masks_all_of_them_would(stage, monkeypatch, attack_report):
         of=len(set(wanted.values())),
         unit="numbers",
     )
+
+
+# --- somebody on the way who changes what goes over it --------------------------------------------------------------
+SEALED = b"content-type: " + covers.MEDIA_TYPE.encode()
+NO = b'{"code":"use.refused","reason":["No."]}'
+REFUSAL = b"HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(NO), NO)
+
+
+def other_status(block):
+    return re.sub(rb"\AHTTP/1.1 20[02] [^\r]*", b"HTTP/1.1 403 Forbidden", block)
+
+
+def in_its_place(_block):
+    return REFUSAL
+
+
+@contextmanager
+def meddling(patch, change, most):
+    """So many sealed answers are changed on the way; yields those that were."""
+    changed = []
+
+    def passed_on(block):
+        is_one = block.startswith(b"HTTP/1.1 20") and SEALED in block.lower()
+        if not is_one or len(changed) >= most:
+            return block
+        changed.append(block)
+        return change(block)
+
+    with patch.context() as between:
+        between.setattr(relay, "passed_on", passed_on)
+        yield changed
+
+
+MEDDLERS = {
+    "the status of all of them": (other_status, 10_000),
+    "a refusal in the open": (in_its_place, 1),
+}
+
+
+@pytest.mark.parametrize("way", MEDDLERS)
+def test_who_changes_answers_on_the_way_puts_no_hospital_out(stage, monkeypatch, way):
+    with meddling(monkeypatch, *MEDDLERS[way]) as changed:
+        run = stage.space("user").train(MASKED, stage.agreements, wait=240)
+    assert (run["state"], run["faults"]) == ("finished", [])
+    assert changed
+
+
+@pytest.mark.parametrize("way", MEDDLERS)
+def test_where_what_is_seen_on_the_way_counts_it_would(stage, monkeypatch, way):
+    honest = peers._uncovered
+
+    def believing(url, answer, *sealed):
+        return replace(honest(url, answer, *sealed), status=answer.status)
+
+    monkeypatch.setattr(peers, "_uncovered", believing)
+    monkeypatch.setattr(peers, "_in_the_open", lambda _url, answer: peers._refusal(answer))
+    with meddling(monkeypatch, *MEDDLERS[way]), pytest.raises(SpaceError) as refused:
+        stage.space("user").train(MASKED, stage.agreements, wait=240)
+    assert str(refused.value).startswith(("http.403", "use.refused"))
 
 
 # --- who is named in the logs --------------------------------------------------------------------------------------

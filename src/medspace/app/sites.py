@@ -5,7 +5,6 @@ A use of a run of one's own is a transfer; one of a run that was handed over com
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -37,7 +36,7 @@ from medspace.runs import manifest as manifests
 from medspace.runs import statements
 from medspace.runs.coordinating import Handovers
 from medspace.runs.covers import Cover
-from medspace.runs.errors import HandoverInvalidError, SiteAwayError, SiteRefusedError
+from medspace.runs.errors import SiteAwayError, SiteRefusedError
 from medspace.runs.handover import Place
 from medspace.runs.ports import Answer
 from medspace.runs.statements import Asked
@@ -115,6 +114,11 @@ class JobSites:
             )
             self._covers[use] = Cover.drawn(shown, _job_of(place), place.site, public, self.randomness)
         return key
+
+    def _drop(self, use: str) -> None:
+        """It is over: nothing more is asked."""
+        self._runs.pop(use, None)
+        self._covers.pop(use, None)
 
     async def seated(self, use: str, keys: Sequence[str]) -> None:
         """Hand the site the keys of all seats.
@@ -254,7 +258,6 @@ class TransferSites(JobSites):
         """
         pid = _pid(run, agreement, kind)
         transfer = await self._transfer(pid)
-        self._runs[pid] = run
         if transfer is None:
             try:
                 transfer = await self.transfers.request_transfer(agreement, kind, pid=pid)
@@ -266,6 +269,7 @@ class TransferSites(JobSites):
             raise SiteAwayError(site=transfer.counterparty, reason=Text(msgid("it has not started the use yet")))
         if started.failure is not None or started.state in _OVER:
             raise _refused(started)
+        self._runs[pid] = run
         return pid
 
     async def begun(self, run: str, agreement: str, kind: str) -> str | None:
@@ -291,8 +295,7 @@ class TransferSites(JobSites):
         Raises:
             SiteAwayError: no answer.
         """
-        self._runs.pop(use, None)
-        self._covers.pop(use, None)
+        self._drop(use)
         transfer = await self._transfer(use)
         if transfer is not None and transfer.state is TransferState.STARTED:
             await self.transfers.complete(use)
@@ -347,10 +350,10 @@ class HandedSites(JobSites):
         self._covers.pop(use, None)
 
     async def forget(self, run: str) -> None:
-        """The run is over: what opens its uses is deleted."""
-        with suppress(HandoverInvalidError):  # it was forgotten before
-            for place in (await self.handovers.mandate(run)).places:
-                self._places.pop(place.use, None)
+        """The run is over: what opens its uses, and the answers of their sites, is deleted."""
+        for use in [use for use, of in self._runs.items() if of == run]:
+            self._places.pop(use, None)
+            self._drop(use)
         await self.handovers.forget(run)
 
     async def _is_there(self, place: Place) -> bool:

@@ -3,12 +3,16 @@
 A question is sealed for the key of the seat (`trust.envelope`), which is gone with the use; what proves who asks is
 the signature within it, which names the seat. It brings a key for the answers, drawn by who asks, whatever they are:
 a release, a step that is still worked on, a refusal. Nobody who has not opened the question can ask for its answer.
+Under the seal is all that is believed of an answer, its status as well, and what it answers: nobody on the way makes
+a refusal of a release, or brings the answer to one question as that to another.
 """
 
+import re
 from dataclasses import dataclass, field
 
 from medspace.core import limits
 from medspace.core.clock import Randomness
+from medspace.core.hashing import digest_bytes
 from medspace.core.sealing import KEY_BYTES, Sealer
 from medspace.runs.manifest import Manifest
 from medspace.trust import envelope
@@ -18,6 +22,26 @@ from medspace.trust.errors import EnvelopeUnreadableError
 MEDIA_TYPE = "application/vnd.medspace.sealed"
 LARGEST_QUESTION = limits.STEP + KEY_BYTES + envelope.OVERHEAD
 LARGEST_ANSWER = (limits.ANSWER + limits.KIB) * 4 // 3  # base64
+_HEAD = re.compile(rb"([1-5][0-9]{2}) ([0-9]{0,9})\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An answer: its HTTP status, its body, and after how many seconds to ask again, "" where it does not say."""
+
+    status: int
+    body: bytes = field(repr=False)
+    after: str = ""
+
+
+def to_question(sealed: bytes) -> str:
+    """What the answer to a sealed question is an answer to."""
+    return f"question {digest_bytes(sealed)}"
+
+
+def to_step(step: str) -> str:
+    """What an answer is to, where a step was asked for before: its name within the use."""
+    return f"step {step}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +53,25 @@ class Answers:
     key: bytes = field(repr=False)
     randomness: Randomness = field(repr=False)
 
-    def sealed(self, body: bytes) -> bytes:
-        """An answer, of whatever status."""
-        return Sealer(self.key, self.randomness).seal(body, self._name).encode()
+    def sealed(self, said: Said, to: str) -> bytes:
+        """An answer, of whatever status, `to` what it answers."""
+        content = f"{said.status} {said.after}\n".encode() + said.body
+        return Sealer(self.key, self.randomness).seal(content, self._name(to)).encode()
 
-    def opened(self, sealed: bytes) -> bytes:
+    def opened(self, sealed: bytes, to: str) -> Said:
         """What was sealed.
 
         Raises:
-            ValueError: it is not sealed with this key for this use, or was changed.
+            ValueError: it is not sealed with this key for this use, answers something else, or was changed.
         """
-        return Sealer(self.key, self.randomness).open(sealed.decode("ascii"), self._name)
+        content = Sealer(self.key, self.randomness).open(sealed.decode("ascii"), self._name(to))
+        head = _HEAD.match(content)
+        if head is None:
+            raise ValueError("no status")
+        return Said(int(head[1]), content[head.end() :], head[2].decode())
 
-    @property
-    def _name(self) -> str:
-        return f"answer\n{self.manifest}\n{self.use}"
+    def _name(self, to: str) -> str:
+        return f"answer\n{self.manifest}\n{self.use}\n{to}"
 
 
 @dataclass(frozen=True, slots=True)

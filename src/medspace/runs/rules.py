@@ -88,6 +88,11 @@ def promised(demands: Demands, seats: Sequence[Seat]) -> int:
     return min(needed(demands, seats), len(seats))
 
 
+def writing(run: Run, carried: Mapping[str, Mapping[str, str]]) -> int:
+    """From how many seats mail is under way, or may come: those that are in, and those that have left some."""
+    return len({seat.site for seat in seated(run)}.union(*carried.values()))
+
+
 def undelivered(
     before: Mapping[str, Mapping[str, str]], asked: Sequence[str], new: Mapping[str, Mapping[str, str]]
 ) -> dict[str, dict[str, str]]:

@@ -406,7 +406,7 @@ class Coordinator:
         number, demands = run.round + 1, rules.allowed(procedure.demands, run)
         seats, name = asked.seats, asked.step
         gathering = procedure.gathering(saved.state, number)
-        tallying = Tallying(demands, number, asked, gathering, uses)
+        tallying = Tallying(demands, number, asked, gathering, uses, rules.writing(run, saved.mail))
 
         async def take(position: int, answer: Answer | SiteError) -> None:
             seat = seats[position]

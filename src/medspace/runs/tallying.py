@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import msgspec
+
 from medspace.core import limits
 from medspace.core.canonical import exact
 from medspace.core.errors import InvalidInputError
@@ -54,16 +56,26 @@ class Asked:
 
 
 class Tallying:
-    """Takes the answers of a round. `answers`, `faults`, `rows` and `mail` say what came."""
+    """Takes the answers of a round. `answers`, `faults`, `rows` and `mail` say what came.
+
+    `writing`: from so many seats mail may reach another one (`rules.writing`); of all with a use, unless it is said.
+    """
 
     def __init__(
-        self, demands: Demands, number: int, asked: Asked, gathering: Gathering, uses: Mapping[str, str]
+        self,
+        demands: Demands,
+        number: int,
+        asked: Asked,
+        gathering: Gathering,
+        uses: Mapping[str, str],
+        writing: int | None = None,
     ) -> None:
         self._demands = demands
         self._number = number
         self._asked = asked
         self._gathering = gathering
         self._uses = uses
+        self._room = limits.MAIL // max((len(uses) if writing is None else writing) - 1, 1)  # of one message
         self.answers: list[AnswerRef] = []
         self.faults: list[Fault] = []
         self.rows = 0
@@ -104,8 +116,16 @@ class Tallying:
         if type(answer.cohort) is not int or answer.cohort < (0 if question.message else least):
             raise self._invalid(seat, msgid("it stands for too few persons"))
         known = self._uses.keys() - {seat.site}
-        if answer.outbox.keys() - known or sum(map(len, answer.outbox.values())) > limits.MAIL:
+        if answer.outbox.keys() - known or not self._fits(answer.outbox):
             raise self._invalid(seat, msgid("its messages are too large, or for nobody in the run"))
+
+    def _fits(self, outbox: Mapping[str, str]) -> bool:
+        """Whether each message leaves room for one of each other seat beside it: its recipient refuses what is more.
+
+        It is counted as it goes: escaped, in UTF-8.
+        """
+        sizes = [len(msgspec.json.encode(message)) - len('""') for message in outbox.values()]
+        return max(sizes, default=0) <= self._room and sum(sizes) <= limits.MAIL
 
     def _invalid(self, seat: Seat, sentence: str) -> AnswerInvalidError:
         return AnswerInvalidError(site=seat.site, round=self._number, reason=Text(sentence))

@@ -188,7 +188,8 @@ def sealed_post(stage, use, manifest, key, body):
     question = cover.question(json.dumps(body).encode())
     answer = httpx.post(address["endpoint"], content=question, headers=sent, timeout=30)
     assert answer.headers["content-type"] == covers.MEDIA_TYPE
-    return answer.status_code, json.loads(cover.answers.opened(answer.content))
+    said = cover.answers.opened(answer.content, covers.to_question(question))
+    return said.status, json.loads(said.body)
 
 
 def test_over_the_wire_a_question_of_masked_sums_must_be_sealed_and_signed(stage):

@@ -8,7 +8,7 @@ import pytest
 import uvicorn
 
 from medspace.adapters.http.client import HttpClient
-from medspace.adapters.http.errors import BadAnswerError, JobBusyError, JobRefusedError
+from medspace.adapters.http.errors import AnswerTooLargeError, BadAnswerError, JobBusyError, JobRefusedError
 from medspace.adapters.http.guard import Guard
 from medspace.adapters.http.peers import DspClient, HttpDocuments, HttpMembers, JobClient, PendingStep
 from medspace.adapters.memory import ManualClock, MemoryDatabase, SeededRandomness
@@ -17,7 +17,7 @@ from medspace.connector.ports import Reply
 from medspace.core.engine import MASKED_SUMS
 from medspace.core.usage import Step
 from medspace.runs import covers
-from medspace.runs.covers import Cover
+from medspace.runs.covers import Cover, Said
 from medspace.trust.did import build_document, did_web
 from medspace.trust.envelope import EnvelopeKey
 from medspace.trust.errors import DidError, DocumentError, MembersSourceError, TokenAudienceError
@@ -219,11 +219,29 @@ COVER = Cover.drawn(MANIFEST, "1", HOSPITAL, SEAT.public, SeededRandomness(2))
 SEALED = {"Content-Type": covers.MEDIA_TYPE}
 
 
+def sealed_by(server, said, status=200, answers=COVER.answers, to=None):
+    """What the site says, sealed for what it was asked; `status` is what anybody on the way sees of it."""
+
+    async def reply(_, writer):
+        asked = server.requests[-1]
+        step = asked.path.rpartition("/")[2]
+        due = covers.to_step(step) if asked.method == "GET" else covers.to_question(asked.body)
+        writer.write(answer(status, answers.sealed(said, to or due), **SEALED))
+        await writer.drain()
+
+    return reply
+
+
+WORKING = Said(202, b'{"step":"' + b"ab" * 32 + b'"}', "4")
+DONE = Said(200, b'{"release":"r1"}')
+
+
 async def test_a_covered_step_goes_sealed_and_its_answer_comes_so(client, identity):
-    told = COVER.answers.sealed(b'{"step":"' + b"ab" * 32 + b'"}'), COVER.answers.sealed(b'{"release":"r1"}')
-    async with serving(answer(202, told[0], **SEALED), answer(200, told[1], **SEALED)) as server:
+    async with serving() as server:
+        server.answers += [sealed_by(server, WORKING), sealed_by(server, DONE)]
         jobs, url = JobClient(client, identity), server.url("/jobs/1")
-        assert await jobs.ask(url, "secret", STEP, HOSPITAL, signature="s", cover=COVER) == PendingStep("ab" * 32)
+        working = await jobs.ask(url, "secret", STEP, HOSPITAL, signature="s", cover=COVER)
+        assert working == PendingStep("ab" * 32, after=4.0)
         assert await jobs.look(url, "secret", "ab" * 32, HOSPITAL, answers=COVER.answers) == {"release": "r1"}
     asked = server.requests[0]
     assert asked.headers["content-type"] == covers.MEDIA_TYPE
@@ -232,33 +250,73 @@ async def test_a_covered_step_goes_sealed_and_its_answer_comes_so(client, identi
     assert answers.key == COVER.answers.key
 
 
+WHY = b'{"code":"step.invalid","reason":["Why."]}'
+PAGE = b'{"code":"use.failed","reason":["It broke."]}'
+
+
 @pytest.mark.parametrize(
     "said",
     [
-        answer(200, b'{"release":"r1"}'),
-        answer(202, b'{"step":"' + b"ab" * 32 + b'"}'),
-        answer(200, b'{"release":"r1"}', **SEALED),
-        answer(200, replace(COVER.answers, use="2").sealed(b'{"release":"r1"}'), **SEALED),
-        answer(200, COVER.answers.sealed(b"[]"), **SEALED),
+        lambda _: answer(200, b'{"release":"r1"}'),
+        lambda _: answer(202, b'{"step":"' + b"ab" * 32 + b'"}'),
+        lambda _: answer(403, WHY),
+        lambda _: answer(500, PAGE),
+        lambda _: answer(302, b"", Location="/elsewhere"),
+        lambda _: answer(200, bytes(covers.LARGEST_ANSWER + 1), **SEALED),
+        lambda _: answer(200, b'{"release":"r1"}', **SEALED),
+        lambda server: sealed_by(server, DONE, answers=replace(COVER.answers, use="2")),
+        lambda server: sealed_by(server, DONE, to=covers.to_question(b"the one before")),
+        lambda server: sealed_by(server, Said(403, WHY), to=covers.to_step("cd" * 32)),
+        lambda server: sealed_by(server, Said(200, b"[]")),
     ],
-    ids=["in the open", "working, in the open", "not sealed", "of another use", "no object"],
-)
-async def test_an_answer_that_is_not_sealed_for_the_question_is_none(client, identity, said):
-    async with serving(said, said) as server:
+    ids=[
+        "in the open", "working, in the open", "refused, in the open", "broken, in the open", "elsewhere",
+        "too large", "not sealed", "of another use", "to another question", "to another step", "no object",
+    ],
+)  # fmt: skip
+async def test_what_is_not_sealed_for_the_question_is_no_answer_and_puts_nobody_out(client, identity, said):
+    async with serving() as server:
+        server.answers += [said(server)]
         jobs, url = JobClient(client, identity), server.url("/jobs/1")
-        with pytest.raises(BadAnswerError):
-            await jobs.ask(url, "secret", STEP, HOSPITAL, cover=COVER)
-        with pytest.raises(BadAnswerError):
-            await jobs.look(url, "secret", "ab" * 32, HOSPITAL, answers=COVER.answers)
+        for asking in (
+            lambda: jobs.ask(url, "secret", STEP, HOSPITAL, cover=COVER),
+            lambda: jobs.look(url, "secret", "ab" * 32, HOSPITAL, answers=COVER.answers),
+        ):
+            with pytest.raises(UnreachableError) as nothing:  # so the site is away, and asked again
+                await asking()
+            assert not isinstance(nothing.value, AnswerTooLargeError)
 
 
-async def test_a_refusal_is_heard_sealed_or_not(client, identity):
-    why = b'{"code":"step.invalid","reason":["Why."]}'
-    async with serving(answer(400, why), answer(400, COVER.answers.sealed(why), **SEALED)) as server:
-        for _ in range(2):
-            with pytest.raises(JobRefusedError) as refused:
-                await JobClient(client, identity).ask(server.url("/jobs/1"), "t", STEP, HOSPITAL, cover=COVER)
-            assert refused.value.facts["refusal"] == "step.invalid"
+async def test_an_answer_has_the_status_that_is_sealed_whatever_is_seen_on_the_way(client, identity):
+    async with serving() as server:
+        server.answers += [sealed_by(server, DONE, 403), sealed_by(server, WORKING, 500)]
+        server.answers += [sealed_by(server, Said(400, WHY), 200)]
+        jobs, url = JobClient(client, identity), server.url("/jobs/1")
+        assert await jobs.ask(url, "t", STEP, HOSPITAL, cover=COVER) == {"release": "r1"}
+        assert (await jobs.ask(url, "t", STEP, HOSPITAL, cover=COVER)).after == 4.0
+        with pytest.raises(JobRefusedError) as refused:
+            await jobs.ask(url, "t", STEP, HOSPITAL, cover=COVER)
+    assert refused.value.facts["refusal"] == "step.invalid"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "error"),
+    [
+        (404, "use.unknown", JobRefusedError),
+        (409, "use.closed", JobRefusedError),
+        (400, "envelope.unreadable", JobRefusedError),
+        (403, "use.memory", JobRefusedError),
+        (401, "identity.premature", JobRefusedError),
+        (429, "quota.exceeded", JobBusyError),
+    ],
+)
+async def test_what_a_site_says_before_it_has_opened_a_question_is_heard_in_the_open(
+    client, identity, status, code, error
+):
+    async with serving(answer(status, json.dumps({"code": code, "reason": []}).encode())) as server:
+        with pytest.raises(error) as refused:
+            await JobClient(client, identity).ask(server.url("/jobs/1"), "t", STEP, HOSPITAL, cover=COVER)
+    assert refused.value.facts["refusal"] == code
 
 
 async def test_a_manifest_and_keys_go_below_the_job_with_both_tokens(client, identity):

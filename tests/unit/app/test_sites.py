@@ -13,7 +13,7 @@ from medspace.adapters.http.peers import PendingStep
 from medspace.adapters.memory import ManualClock, MemoryDatabase, SeededRandomness
 from medspace.app.bell import Bell
 from medspace.app.finding import AwayError
-from medspace.app.sites import LONGEST_PAUSE, STEP_LIMIT, PublishedDictionaries, TransferSites
+from medspace.app.sites import LONGEST_PAUSE, STEP_LIMIT, HandedSites, PublishedDictionaries, TransferSites
 from medspace.app.waiting import Waiting
 from medspace.connector.errors import AgreementError, UnknownAgreementError, UnknownDatasetError, UnreachableError
 from medspace.connector.model import (
@@ -33,6 +33,7 @@ from medspace.core.signing import HybridSigner
 from medspace.core.usage import Step, release_digest
 from medspace.runs.covers import uncovered
 from medspace.runs.errors import SiteAwayError, SiteRefusedError
+from medspace.runs.handover import Place
 from medspace.runs.manifest import sign_key
 from medspace.runs.statements import Asked, check_question, sign_answer
 from medspace.trust.envelope import EnvelopeKey
@@ -461,3 +462,45 @@ async def test_a_key_that_was_changed_just_now_is_looked_up():
 
     sites = replace(sites, identity=replace(sites.identity, look_again=look_again))
     assert (await sites.ask("t", STEP)).site == SITE
+
+
+# --- runs that others handed over -----------------------------------------------------------------------------------
+async def handed_sites(runs):
+    """The sites of runs that were handed over, each of one use; and those of which the mandate is forgotten."""
+    own, forgotten = await sites_with(reply={"key": key_of(SITE)}), []
+
+    async def mandate(run):
+        job = f"urn:job:{run}"
+        place = Place(SITE, "urn:agreement:1", job, f"https://clinic.example/jobs/{job}", "token")
+        return SimpleNamespace(places=(place,))
+
+    async def forget(run):
+        forgotten.append(run)
+
+    handovers = SimpleNamespace(mandate=mandate, forget=forget)
+    identity = replace(own.identity, members=Everybody(hybrid=True))
+    shared = (own.jobs, own.clock, own.waiting, USER, identity, own.randomness)
+    sites = HandedSites(*shared, handovers=handovers, documents=None)
+    for run in runs:
+        use = await sites.begin(run, "urn:agreement:1", "medspace:train")
+        await sites.seat(use, signed(MASKED, hybrid_of(USER)))
+    return sites, forgotten
+
+
+async def test_of_a_run_that_was_handed_over_nothing_is_kept_once_it_is_over():
+    sites, forgotten = await handed_sites(["1", "2"])
+    kept = (sites._places, sites._runs, sites._covers)
+    assert [sorted(one) for one in kept] == [["urn:job:1", "urn:job:2"]] * 3  # the control
+    await sites.forget("1")
+    assert [list(one) for one in kept] == [["urn:job:2"]] * 3
+    await sites.forget("1")  # as after a start
+    await sites.forget("2")
+    assert [list(one) for one in kept] == [[]] * 3
+    assert forgotten == ["1", "1", "2"]
+
+
+async def test_of_a_use_that_never_began_nothing_is_kept():
+    sites = await sites_with(outcome={"state": TransferState.TERMINATED})
+    with pytest.raises(SiteRefusedError):
+        await sites.begin("run", "a", "medspace:train")
+    assert sites._runs == {}

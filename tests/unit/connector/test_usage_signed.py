@@ -7,6 +7,7 @@ import pytest
 from medspace.adapters.memory import SeededRandomness
 from medspace.connector.ports import TransferEvent
 from medspace.connector.usage.errors import (
+    JobClosedError,
     NotAdmittedError,
     StepUnknownError,
     StepUnsealedError,
@@ -16,12 +17,12 @@ from medspace.connector.usage.errors import (
 )
 from medspace.connector.usage.memory import Numbered
 from medspace.connector.usage.naming import digests_of
-from medspace.connector.usage.seats import SeatPeers
+from medspace.connector.usage.seats import SeatPeers, Seats
 from medspace.core.engine import MASKED_SUMS
 from medspace.core.signing import HybridSigner
 from medspace.core.usage import Output, Step
 from medspace.runs import manifest as manifests
-from medspace.runs.covers import Cover
+from medspace.runs.covers import Answers, Cover, Said
 from medspace.runs.statements import Asked, check_answer, sign_question
 from medspace.trust.envelope import EnvelopeKey
 from medspace.trust.errors import (
@@ -40,6 +41,7 @@ from tests.unit.connector.uses import HOLDER, NOW, TASK, USER, House, call
 
 B, C = "did:web:b.example", "did:web:z.example"
 AGREEMENTS = {HOLDER: "urn:agreement:1", B: "urn:agreement:b", C: "urn:agreement:z"}
+LEADER = "did:web:leader.example"
 THREE = TASK | {"min_sites": 3}
 JOB = "urn:job:1"
 MANIFEST = manifest_of(USER, THREE, AGREEMENTS, protocol=MASKED_SUMS, colluders=0)
@@ -342,7 +344,8 @@ async def test_a_sealed_question_is_opened_and_brings_what_seals_its_answers():
     cover, seats = covered(await masking.seated()), masking.house.control.seats
     body, answers = await seats.uncovered(call(masking.token), cover.question(b"asked"))
     assert body == b"asked"
-    assert cover.answers.opened(answers.sealed(b"said")) == b"said"
+    said = Said(200, b"said")
+    assert cover.answers.opened(answers.sealed(said, "x"), "x") == said
     with pytest.raises(EnvelopeUnreadableError):
         await seats.uncovered(call(masking.token), b"asked")
     with pytest.raises(UnknownJobError):
@@ -376,3 +379,55 @@ async def test_later_looks_are_answered_under_what_the_last_question_brought():
     await masking.house.tell(TransferEvent.COMPLETED)
     await control.seats.memories.sweep()
     assert control.seats.memories.answers == {}
+
+
+async def test_nothing_is_kept_for_a_use_that_was_forgotten_meanwhile(monkeypatch):
+    """It ends while the signature of its question is looked at: nobody would forget the key again."""
+    masking = await (await Masking().begin()).keyed()
+    seats = masking.house.control.seats
+    cover, honest = covered(await masking.seated()), Seats._check_leads
+
+    async def meanwhile(self, *args):
+        await honest(self, *args)
+        await masking.house.tell(TransferEvent.COMPLETED)
+        await seats.memories.sweep()
+
+    monkeypatch.setattr(Seats, "_check_leads", meanwhile)
+    with pytest.raises((UnknownJobError, JobClosedError)):
+        await masking.house.control.ask(masking.call(), 5.0, cover.answers)
+    assert seats.memories.answers == {}
+
+
+async def led_by_another():
+    """A use whose user has named another coordinator."""
+    masking = await Masking().begin()
+    manifest = replace(MANIFEST, coordinator=LEADER)
+    take = masking.house.control.seats.take
+    own = await take(call(masking.token), signed(manifest, hybrid_of(USER)))
+    others = [manifests.sign_key(manifest, site, SECRETS[site].public, hybrid_of(site)) for site in (B, C)]
+    await masking.house.control.seats.seat(call(masking.token), [own, *others])
+
+    def asked(user):
+        said = masking.call(user=user, manifest=manifest.digest)
+        return replace(said, user=user)
+
+    return masking, asked, lambda fill: Answers(manifest.digest, JOB, bytes([fill]) * 32, SeededRandomness(5))
+
+
+async def test_only_who_leads_the_run_says_under_what_it_is_answered(monkeypatch):
+    masking, asked, answers = await led_by_another()
+    control = masking.house.control
+    await control.ask(asked(LEADER), 5.0, answers(1))
+    with pytest.raises(NotAdmittedError) as refused:  # the door knows the user as well
+        await control.ask(asked(USER), 5.0, answers(2))
+    assert refused.value.facts["decision"] == "run.coordinator"
+    assert (await masking.house.kinds())[-1] == "use.refused"
+    assert (await control.seats.answers(asked(LEADER))).key == answers(1).key
+    monkeypatch.setattr(Seats, "_check_leads", _anybody)  # the control
+    with pytest.raises(NotAdmittedError):
+        await control.ask(asked(USER), 5.0, answers(2))
+    assert (await control.seats.answers(asked(LEADER))).key == answers(2).key
+
+
+async def _anybody(*_):
+    """Whoever asks."""

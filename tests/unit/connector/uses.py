@@ -141,9 +141,9 @@ class Seated(UsageControl):
         super().__init__(*parts, **more)
         self._house = house
 
-    async def _begun(self, call: Call) -> Lead:
+    async def _begun(self, call: Call, *more: Any) -> Lead:
         await self._house.sit(call)
-        return await super()._begun(call)
+        return await super()._begun(call, *more)
 
 
 class House:

@@ -7,7 +7,7 @@ import pytest
 from medspace.adapters.memory import SeededRandomness
 from medspace.core.engine import MASKED_SUMS
 from medspace.core.limits import ANSWER, STEP
-from medspace.runs.covers import LARGEST_ANSWER, LARGEST_QUESTION, Cover, uncovered
+from medspace.runs.covers import LARGEST_ANSWER, LARGEST_QUESTION, Cover, Said, to_question, to_step, uncovered
 from medspace.trust import envelope
 from medspace.trust.envelope import Context, EnvelopeKey
 from medspace.trust.errors import EnvelopeError, EnvelopeKeyError, EnvelopeUnreadableError
@@ -19,6 +19,7 @@ SEATS = {SITE: "urn:agreement:1", OTHER: "urn:agreement:2"}
 MANIFEST = manifest_of(USER, {"task": "glm"}, SEATS, protocol=MASKED_SUMS)
 CHANCE = SeededRandomness(1)
 KEY, WRONG = EnvelopeKey.generate(CHANCE), EnvelopeKey.generate(CHANCE)
+SAID, TO = Said(200, b"said"), to_question(b"a question")
 ASKED = b'{"task":{"target":"disease"}}'
 
 
@@ -34,7 +35,8 @@ def test_a_question_opens_at_its_seat_and_its_answer_where_it_was_asked():
     asked = cover()
     body, answers = opened(asked.question(ASKED))
     assert body == ASKED
-    assert asked.answers.opened(answers.sealed(b"said")) == b"said"
+    for said in (SAID, Said(503, b"", "600"), Said(403, b"\n200 \n")):
+        assert asked.answers.opened(answers.sealed(said, TO), TO) == said
 
 
 def test_neither_shows_what_is_in_it():
@@ -42,7 +44,7 @@ def test_neither_shows_what_is_in_it():
     question = asked.question(ASKED)
     assert b"disease" not in question
     assert asked.answers.key not in question
-    assert b"said" not in asked.answers.sealed(b"said")
+    assert b"said" not in asked.answers.sealed(SAID, TO)
     assert question != asked.question(ASKED)
 
 
@@ -71,24 +73,28 @@ def test_a_question_that_was_changed_or_brings_no_key_is_refused():
             opened(bad)
 
 
-def test_an_answer_opens_with_its_key_and_for_its_use_only():
+def test_an_answer_opens_with_its_key_and_for_its_use_and_question_only():
     asked = cover().answers
-    sealed = asked.sealed(b"said")
+    sealed = asked.sealed(SAID, TO)
     others = [replace(asked, use="urn:job:2"), replace(asked, manifest="sha256:0"), cover().answers]
-    for answers, text in [
-        *((other, sealed) for other in others),
-        (asked, b"\xff"),
-        (asked, sealed[:-4]),
-        (asked, b"{}"),
+    for answers, text, to in [
+        *((other, sealed, TO) for other in others),
+        (asked, sealed, to_question(b"another")),
+        (asked, sealed, to_step("ab")),
+        (asked, b"\xff", TO),
+        (asked, sealed[:-4], TO),
+        (asked, b"{}", TO),
+        (asked, asked.sealed(Said(200, b"said", "soon"), TO), TO),
+        (asked, asked.sealed(Said(2000, b"said"), TO), TO),
     ]:
         with pytest.raises(ValueError):
-            answers.opened(text)
+            answers.opened(text, to)
 
 
 def test_what_fits_in_the_open_fits_sealed():
     asked = cover()
     assert len(asked.question(bytes(STEP))) == LARGEST_QUESTION
-    assert len(asked.answers.sealed(bytes(ANSWER))) <= LARGEST_ANSWER
+    assert len(asked.answers.sealed(Said(200, bytes(ANSWER)), TO)) <= LARGEST_ANSWER
     with pytest.raises(EnvelopeError):
         asked.question(bytes(envelope.LARGEST_MESSAGE))
     with pytest.raises(EnvelopeKeyError):

@@ -1,20 +1,27 @@
 """The seats of a run: all shown one manifest, each asked its own question, and mail that nobody on the way reads."""
 
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import pytest
 
 from medspace.adapters.memory import ManualClock, MemoryDatabase, SeededRandomness
+from medspace.app.api.bodies import json_response
+from medspace.app.api.public import _read_step
+from medspace.connector.errors import MessageError
 from medspace.core import limits
 from medspace.core.hashing import digest
 from medspace.core.text import Text
 from medspace.core.usage import release_digest
 from medspace.ledger.model import decode
 from medspace.runs import manifest as manifests
+from medspace.runs import rules
 from medspace.runs.errors import AnswersInvalidError, SiteRefusedError
+from medspace.runs.masked.messages import Opening, Proposal, SharedSeed, written
 from medspace.runs.model import CHECKPOINTS, RunState
 from medspace.runs.ports import Answer, Demands, Question, Result
 from medspace.runs.service import Coordinator
+from tests.masked import names, seated
 from tests.unit.learning.simulated import SIGNER, SimulatedSites, coordinator, did, seats
 from tests.unit.runs.test_coordinator import TABLES, task
 
@@ -231,3 +238,44 @@ async def test_mail_for_nobody_or_too_much_of_it_is_not_carried(box):
     assert (run.state, [(fault.site, fault.code) for fault in run.faults]) == (
         RunState.FAILED, [(A, "learning.answer_invalid")],
     )  # fmt: skip
+
+
+ROOM = limits.MAIL // 2  # of each of the two others
+
+
+@pytest.mark.parametrize("message", ["m" * (ROOM + 1), "\x01" * (ROOM // 6 + 1), "\u00e9" * (ROOM // 2 + 1)])
+async def test_who_writes_so_much_that_another_one_could_not_read_its_mail_is_named(message):
+    """One seat's message may not take the room of the others', or the seat that gets both would refuse them all."""
+    _, run = await led(Post({A: {C: message}}))
+    assert [(fault.site, fault.code) for fault in run.faults] == [(A, "learning.answer_invalid")]
+
+
+async def test_a_seat_reads_whatever_is_carried_to_it():
+    post = Post({A: {C: "m" * ROOM}, B: {C: "m" * ROOM}})
+    _, run = await led(post)
+    assert run.faults == ()
+    (brought,) = (inbox for site, name, _, inbox in post.asked if (site, name) == (C, "last"))
+    body = {"task": {}, "round": 2, "name": "last", "inputs": {"c": 2}, "inbox": brought}
+    step, _ = _read_step(json_response(body).body)
+    assert sum(map(len, step.inbox.values())) == limits.MAIL
+    more = json_response(body | {"inbox": brought | {A: "m" * (ROOM + 1)}}).body  # the control
+    with pytest.raises(MessageError):
+        _read_step(more)
+
+
+def test_mail_of_those_who_are_gone_takes_room_until_it_is_delivered():
+    run = SimpleNamespace(seats=seats(SITES), faults=(SimpleNamespace(site=A),))
+    assert rules.writing(run, {}) == 2
+    assert rules.writing(run, {C: {A: "m", B: "m"}}) == 3
+
+
+@pytest.mark.parametrize(("count", "group"), [(60, 60), (100, 10)])
+def test_honest_mail_fits_whatever_it_says_to_all_others(count, group):
+    """Seeds, the shares of a contribution, an opening, a proposal: of one group, or of several in a larger run."""
+    sites = names(count)
+    keys, peers = seated(range(count), colluders=3, min_sites=count // 2)[sites[0]].keys, sites[1:]
+    opening = Opening(dict.fromkeys(sites[:group], bytes(33).hex()), {})
+    proposal = Proposal(opening, {"step": ["-1.2345678901234567e-05"] * 50}, keys.sign("1/x", bytes(71)))
+    for message in (bytes(32), *map(written, (SharedSeed(bytes(33).hex()), opening, proposal))):
+        sealed = keys.seal_all(dict.fromkeys(peers, message), "1/x")
+        assert max(map(len, sealed.values())) <= limits.MAIL // len(peers)

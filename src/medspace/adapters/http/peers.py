@@ -1,7 +1,8 @@
 """What medspace asks of other parties, over the one HTTP client: messages, documents, members, steps."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -11,12 +12,19 @@ import msgspec
 
 from medspace.adapters.http.client import JSON, HttpClient
 from medspace.adapters.http.connection import HttpResponse
-from medspace.adapters.http.errors import BadAnswerError, JobBusyError, JobRefusedError
+from medspace.adapters.http.errors import AnswerTooLargeError, BadAnswerError, JobBusyError, JobRefusedError
 from medspace.adapters.http.links import link_target
 from medspace.adapters.http.parts import PartClient
 from medspace.connector.errors import UnreachableError
 from medspace.connector.ports import Reply
-from medspace.connector.usage.errors import StepTooLongError, UseFailedError
+from medspace.connector.usage.errors import (
+    JobClosedError,
+    StepTooLongError,
+    StepUnknownError,
+    UnknownJobError,
+    UseFailedError,
+    UseMemoryError,
+)
 from medspace.core import limits
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.decoding import read_json
@@ -27,13 +35,13 @@ from medspace.core.usage import Step
 from medspace.runs import covers
 from medspace.runs.covers import Answers, Cover
 from medspace.trust.did import LARGEST_DOCUMENT, document_url, parse_document
-from medspace.trust.errors import DocumentError, MembersSourceError
+from medspace.trust.errors import DocumentError, EnvelopeUnreadableError, MembersSourceError
 from medspace.trust.members import LARGEST_LIST
 from medspace.trust.model import DidDocument
 from medspace.trust.service import Identity
 
 JOB_HEADER = "Medspace-Job"
-OK, ACCEPTED = 200, 202
+OK, ACCEPTED, UNAUTHENTICATED = 200, 202, 401
 LARGEST_REPLY = 1 << 20  # bytes; to a message: an acknowledgement, a state, one dataset
 LARGEST_ANSWER = ANSWER  # bytes; to a step
 LONGEST_REASON = 1000  # characters
@@ -42,6 +50,9 @@ PATIENCE = 10.0  # seconds, for a document or a list while a caller waits at our
 ANSWER_TIME = 20.0  # seconds for the answer to a message; it is sent again
 BUSY = frozenset((425, 429, 500, 502, 503, 504))
 BROKEN = frozenset((UseFailedError.code, StepTooLongError.code))  # will break again: no patience helps
+# What a site says before it has opened a question: it has no seat or job of that name, or nothing to open it with.
+_BEFORE = (UnknownJobError, JobClosedError, EnvelopeUnreadableError, UseMemoryError, StepUnknownError)
+UNSEALED = frozenset(error.code for error in _BEFORE)
 _encoder = msgspec.json.Encoder()
 LONGEST_LEFT = 10**9  # seconds that a site may say it still needs
 LONGEST_DATE = 64  # characters
@@ -279,10 +290,11 @@ class JobClient:
         kind, answers, limit = JSON, None, LARGEST_ANSWER
         if cover is not None:
             body, kind, answers, limit = cover.question(body), covers.MEDIA_TYPE, cover.answers, covers.LARGEST_ANSWER
-        answer = await self._client.request(
-            "POST", endpoint, headers=headers, body=body, limit=limit, timeout=timeout, media_type=kind
-        )
-        return _step_answer(endpoint, _uncovered(endpoint, answer, answers))
+        with _covered(answers):
+            answer = await self._client.request(
+                "POST", endpoint, headers=headers, body=body, limit=limit, timeout=timeout, media_type=kind
+            )
+        return _step_answer(endpoint, _uncovered(endpoint, answer, answers, covers.to_question(body)))
 
     async def seat(self, endpoint: str, job_token: str, manifest: str, audience: str, timeout: float) -> JsonObject:  # noqa: ASYNC109 - a bound of the call, kept inside
         """The site's answer to a manifest of a run.
@@ -330,8 +342,9 @@ class JobClient:
         """
         url, headers = f"{endpoint}/steps/{step}", self._headers(job_token, audience)
         limit = LARGEST_ANSWER if answers is None else covers.LARGEST_ANSWER
-        answer = await self._client.request("GET", url, headers=headers, limit=limit, timeout=timeout)
-        return _step_answer(url, _uncovered(url, answer, answers))
+        with _covered(answers):
+            answer = await self._client.request("GET", url, headers=headers, limit=limit, timeout=timeout)
+        return _step_answer(url, _uncovered(url, answer, answers, covers.to_step(step)))
 
     async def put_part(self, endpoint: str, job_token: str, part: Part, blobs: Blobs, audience: str) -> None:
         """Bring a part of a question, before the step that names it; it goes on where it broke off.
@@ -372,24 +385,47 @@ def answered(url: str, answer: HttpResponse) -> JsonObject:
     return read
 
 
-def _uncovered(url: str, answer: HttpResponse, answers: Answers | None) -> HttpResponse:
-    """An answer as it was sealed. Only refusals may come in the open: of who could not open the question.
+@contextmanager
+def _covered(answers: Answers | None) -> Iterator[None]:
+    """Anybody on the way can make an answer too large: where it is to come sealed, the site has not said that."""
+    try:
+        yield
+    except AnswerTooLargeError as error:
+        if answers is None:
+            raise
+        raise BadAnswerError(address=error.facts["address"], reason=error.facts["reason"]) from error
+
+
+def _uncovered(url: str, answer: HttpResponse, answers: Answers | None, to: str) -> HttpResponse:
+    """An answer as it was sealed, its status as well.
 
     Raises:
-        BadAnswerError: it cannot be opened, or is in the open and no refusal.
+        BadAnswerError: it cannot be opened, or is in the open and needs not be.
+        JobBusyError, JobRefusedError: it is in the open, and could not come otherwise.
     """
     if answers is None:
         return answer
     if answer.headers.get("content-type", "") != covers.MEDIA_TYPE:
-        if answer.status in (OK, ACCEPTED):
-            raise BadAnswerError(address=url, reason=Text(msgid("it is not sealed")))
-        return answer
+        raise _in_the_open(url, answer)
     try:
-        body = answers.opened(answer.body)
+        said = answers.opened(answer.body, to)
     except ValueError:
         reason = Text(msgid("it is not sealed for this question"))
         raise BadAnswerError(address=url, reason=reason) from None
-    return replace(answer, body=body, headers=answer.headers | {"content-type": JSON})
+    return HttpResponse(said.status, {"content-type": JSON, "retry-after": said.after}, said.body)
+
+
+def _in_the_open(url: str, answer: HttpResponse) -> JobRefusedError | JobBusyError | BadAnswerError:
+    """What an answer that is not sealed stands for: anybody on the way may have made it, so the site is asked again.
+
+    A refusal counts where the site has nothing to seal it with.
+    """
+    if answer.status not in (OK, ACCEPTED):
+        refused = _refusal(answer)
+        passes = isinstance(refused, JobBusyError) or answer.status == UNAUTHENTICATED
+        if passes or refused.facts["refusal"] in UNSEALED:
+            return refused
+    return BadAnswerError(address=url, reason=Text(msgid("it is not sealed")))
 
 
 def _step_answer(url: str, answer: HttpResponse) -> JsonObject | PendingStep:

@@ -59,7 +59,7 @@ from medspace.core.parts import Part, PartBusyError, PartsFullError
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Release, Step
 from medspace.runs import covers
-from medspace.runs.covers import Answers
+from medspace.runs.covers import Answers, Said
 from medspace.runs.statements import SIGNATURE
 from medspace.trust.model import Caller
 
@@ -132,7 +132,8 @@ class _Steps:
         sealed = await read_body(request, covers.LARGEST_QUESTION)
         async with self.turns.turn(caller.did):
             body, answers = await self.usage.seats.uncovered(call, sealed)
-        return await _covered(lambda: self._asked(replace(call, sealed=True), body, answers), answers)
+        asked = replace(call, sealed=True)
+        return await _covered(lambda: self._asked(asked, body, answers), answers, covers.to_question(sealed))
 
     async def look(self, request: Request) -> Response:
         """Say how a step stands that was asked for before."""
@@ -143,7 +144,9 @@ class _Steps:
             standing = await self.usage.look(call, f"{SHA256}{request.path_params['step']}", self.patience)
             return await _told_of(self.usage, call, standing)
 
-        return await looked() if answers is None else await _covered(looked, answers)
+        if answers is None:
+            return await looked()
+        return await _covered(looked, answers, covers.to_step(request.path_params["step"]))
 
     async def _asked(self, call: Call, body: bytes, answers: Answers | None = None) -> Response:
         step, signature = _read_step(body)
@@ -225,11 +228,11 @@ async def _said(answer: Callable[[], Awaitable[Response]]) -> Response:
         return problem_response(_told(error), _STATUS.get(type(error)))
 
 
-async def _covered(answer: Callable[[], Awaitable[Response]], answers: Answers) -> Response:
-    """The same, as nobody on the way reads it: a refusal may name columns as well."""
+async def _covered(answer: Callable[[], Awaitable[Response]], answers: Answers, to: str) -> Response:
+    """The same, as nobody on the way reads or changes it: a refusal may name columns as well."""
     said = await _said(answer)
-    kept = {name: said.headers[name] for name in ("location", "retry-after") if name in said.headers}
-    return Response(answers.sealed(bytes(said.body)), said.status_code, kept, covers.MEDIA_TYPE)
+    sealed = Said(said.status_code, bytes(said.body), said.headers.get("retry-after", ""))
+    return Response(answers.sealed(sealed, to), said.status_code, media_type=covers.MEDIA_TYPE)
 
 
 def _told(error: MedspaceError) -> MedspaceError:

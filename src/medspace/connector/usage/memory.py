@@ -143,6 +143,11 @@ class Memories:
         self._kept.add(use)
         return Sealer(key, self._randomness).seal(content, _name(use, name))
 
+    def answer_with(self, use: str, answers: Answers) -> None:
+        """Whoever asks how a step of a use stands is answered under this, from now on and until the use is over."""
+        if use in self._kept:  # or nobody would forget it again
+            self.answers[use] = answers
+
     # --- the end -----------------------------------------------------------------------------------------------
     async def sweep(self) -> None:
         """Forget the keys, and with them the memories, of all uses that are over; for the start."""

@@ -225,10 +225,6 @@ class Seats:
 
         return await self.threads.call(use, opened)
 
-    def answers_with(self, use: str, answers: Answers) -> None:
-        """Whoever asks how a step of the use stands is answered under this, from now on."""
-        self.memories.answers[use] = answers
-
     async def answers(self, call: Call) -> Answers | None:
         """What seals what is said of a step that was asked for before; None where the run wants no seals.
 
@@ -243,14 +239,17 @@ class Seats:
             raise StepUnknownError(use=call.job)
         return self.memories.answers[call.job]
 
-    async def check_asked(self, call: Call, step: str) -> None:
-        """Refuse a question of a run of masked sums, by its digest, that is not sealed or that who asks did not sign.
+    async def check_asked(self, call: Call, step: str, answers: Answers | None = None) -> None:
+        """Refuse a question of a run of masked sums, by its digest, that is not sealed or not signed by who leads it.
+
+        Later looks at what is not refused here are answered under `answers`.
 
         Raises:
             StepUnsealedError: it came in the open.
             StepUnsignedError: it is not signed.
             SignatureError, MldsaKeyRevokedError, ...: it is signed by somebody else, for something else, or with a
                 key that does not count (`trust.hybrid.check`).
+            NotAdmittedError: who asks does not lead the run.
         """
         if call.signature is None or (manifest := await self._masked(call.job)) is None:
             return
@@ -263,6 +262,16 @@ class Seats:
         except MldsaKeyUnknownError:  # changed just now, perhaps
             await self.identity.look_again()
             self._check(asked, call.signature)
+        await self._check_leads(call, manifest)
+        if answers is not None and answers.manifest == manifest.digest:
+            self.memories.answer_with(call.job, answers)
+
+    async def _check_leads(self, call: Call, manifest: Manifest) -> None:
+        """The door lets the user in as well, to show manifests: it asks nothing where another member leads."""
+        decision = seating.asked_by(manifest, call.user)
+        if self.grounds.brakes.sites and not decision.permitted:
+            refused = await self.database.write(lambda tx: self._refuse(tx, self.door.job(tx, call), decision))
+            raise refused.error
 
     def _check_sealed(self, call: Call) -> None:
         if not call.sealed:

@@ -149,11 +149,9 @@ class UsageControl:
     async def ask(self, call: Call, seconds: float, answers: Answers | None = None) -> StepStatus:
         """The same, for who waits no longer than so many seconds: how the step stands then.
 
-        Once it is known that the question is of who asks, later looks at it are answered under `answers`.
+        Once it is known that the question is of who leads the run, later looks at it are answered under `answers`.
         """
-        lead = await self._begun(call)
-        if answers is not None:
-            self.seats.answers_with(call.job, answers)
+        lead = await self._begun(call, answers)
         return await self._going.within(lead, seconds)
 
     async def look(self, call: Call, step: str, seconds: float) -> StepStatus:
@@ -239,12 +237,12 @@ class UsageControl:
         return None if lead is None else lead.progress
 
     # --- one step ----------------------------------------------------------------------------------------------
-    async def _begun(self, call: Call) -> Lead:
+    async def _begun(self, call: Call, answers: Answers | None = None) -> Lead:
         """The step, on its way: from now on, or since somebody asked for the same."""
         job = await self._database.read(lambda tx: self._door.job(tx, call))  # who has no right costs nothing more
         engine = await self._engine(job, call.step)
         said = await self._legible.digests(engine, call)
-        await self.seats.check_asked(call, said.step)
+        await self.seats.check_asked(call, said.step, answers)
         work = self._first
         if not self._at_once(job.asset, call.user, engine):  # what was released before waits for nobody
             job, before = await self._database.read(lambda tx: self._named(tx, call, said.step))
