@@ -143,4 +143,7 @@ def test_a_note_counts_some_of_many(wrong):
 
 def test_no_note_is_in_the_words_of_an_output():
     assert str(SHORTENED) not in repr(Output("sum", {}, 1, notes=NOTES))
-    assert isinstance(clipping({"told": "shortened", "count": 1, "of": 2, "column": "", "task": "sha256:ab"}), Text)
+    assert isinstance(
+        clipping({"told": "shortened", "time": "2026-11-29", "count": 1, "of": 2, "column": "", "task": "sha256:ab"}),
+        Text,
+    )

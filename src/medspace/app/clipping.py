@@ -13,9 +13,11 @@ from medspace.core.usage import Told
 
 MOST_SAID = 5  # by the doctor of a dataset
 _WORDS = {
-    Told.SHORTENED: msgid("In the task {task}, what {count} of {of} patients add was shortened ({share} %)."),
+    Told.SHORTENED: msgid(
+        "On {day}, in the task {task}, what {count} of {of} patients add was shortened ({share} %)."
+    ),
     Told.OUTSIDE: msgid(
-        "In the task {task}, {count} of {of} values of {column} lie outside of the range that it states ({share} %): "
+        "On {day}, in the task {task}, {count} of {of} values of {column} lie outside of the range that it states ({share} %): "
         "they count as its edge."
     ),
 }
@@ -29,7 +31,8 @@ def of_last_use(found: Sequence[JsonObject]) -> list[JsonObject]:
 def clipping(one: JsonObject) -> Text:
     """One of them, in a sentence."""
     facts = {name: one[name] for name in ("count", "of", "column")}
-    facts |= {"task": one["task"].removeprefix("sha256:")[:12], "share": f"{_share(one) * 100:.1f}"}
+    facts |= {"day": one["time"][:10], "task": one["task"].removeprefix("sha256:")[:12]}
+    facts |= {"share": f"{_share(one) * 100:.1f}"}
     return Text(_WORDS[Told(one["told"])], facts)
 
 

@@ -55,7 +55,7 @@ def questions_left(state: JsonObject) -> Text:
     """The same in words."""
     facts = {name: state[name] for name in ("dataset", "limit", "used", "left")}
     if state["back"] is None:
-        sentence = msgid("{dataset} was asked nothing this year; it answers {limit} questions of all users together.")
+        sentence = msgid("{dataset} was asked no exact question this year; it answers {limit} of all users together.")
         return Text(sentence, facts)
     sentence = msgid(
         "{dataset} was asked {used} of the {limit} questions that it answers a year, of all users together; "

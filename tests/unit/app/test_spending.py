@@ -193,6 +193,7 @@ def clipped_states(*shares):
     told = [
         {
             "use": "urn:1",
+            "time": "2026-11-29T08:00:00Z",
             "task": "sha256:abcdef0123456789",
             "told": "outside",
             "column": f"c{at}",
@@ -201,7 +202,15 @@ def clipped_states(*shares):
         }
         for at, one in enumerate(shares)
     ]
-    earlier = {"use": "urn:0", "task": "sha256:00", "told": "shortened", "column": "", "count": 80, "of": 90}
+    earlier = {
+        "use": "urn:0",
+        "time": "2026-11-28T08:00:00Z",
+        "task": "sha256:00",
+        "told": "shortened",
+        "column": "",
+        "count": 80,
+        "of": 90,
+    }
     return [states() | {"clipped": [*told, earlier]}]
 
 
@@ -210,8 +219,8 @@ def test_the_doctor_says_what_was_clipped_most_in_the_use_that_was_last():
     said = [str(check.found) for check in found]
     assert len(said) == 5
     assert said[0] == (
-        "In the task abcdef012345, 9 of 90 values of c1 lie outside of the range that it states (10.0 %): they count "
-        "as its edge."
+        "On 2026-11-29, in the task abcdef012345, 9 of 90 values of c1 lie outside of the range that it states (10.0 "
+        "%): they count as its edge."
     )
     assert all(check.ok and check.next_step for check in found)
     assert not any("shortened" in one or "c0" in one for one in said)

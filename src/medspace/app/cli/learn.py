@@ -88,9 +88,7 @@ def train(
     without_missing: WithoutMissing = False,
     patience: Annotated[
         float,
-        typer.Option(
-            "--patience", min=0.0, help="Seconds that a hospital which is away is waited for; default: 300."
-        ),
+        typer.Option("--patience", min=0.0, help="Seconds that a hospital which is away is waited for; 0: 300."),
     ] = 0.0,
     coordinator: Annotated[
         str, typer.Option("--coordinator", help="The DID of another member that leads the training for you.")
