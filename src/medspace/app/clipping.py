@@ -17,8 +17,8 @@ _WORDS = {
         "On {day}, in the task {task}, what {count} of {of} patients add was shortened ({share} %)."
     ),
     Told.OUTSIDE: msgid(
-        "On {day}, in the task {task}, {count} of {of} values of {column} lie outside of the range that it states ({share} %): "
-        "they count as its edge."
+        "On {day}, in the task {task}, {count} of {of} values of {column} lie outside of the range that it states "
+        "({share} %): they count as its edge."
     ),
 }
 
