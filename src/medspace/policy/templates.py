@@ -5,7 +5,7 @@ Every template gives a policy that the enforcement points can enforce (a test bu
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, time
 from math import isfinite
 
 from medspace.core.canonical import JsonObject
@@ -140,10 +140,24 @@ def _policy(template: Template, offer_id: str, given: Mapping[str, Given | None]
 
 def _constraint(template: Template, term: str, given: Mapping[str, Given | None], clause: str) -> Atomic:
     operand, comparison = TERMS[term]
+    problem = _problem(given[term])
+    if problem is not None:
+        raise InvalidTermsError(name=template.name, term=term, reason=problem)
     try:
         return atomic(operand, comparison, _texts(term, given[term]), clause)
     except UnreadableConstraintError as error:
         raise InvalidTermsError(name=template.name, term=term, reason=error.reason) from error
+
+
+def _problem(value: Given | None) -> Text | None:
+    """What is wrong with a value of a kind that no term has, such as a configuration file may hold."""
+    if isinstance(value, datetime):
+        return None if value.tzinfo else Text(msgid("it is a time without a zone: end it with Z, or with +01:00"))
+    if isinstance(value, date | time):
+        return Text(msgid("it must be a time with its zone, such as 2027-01-01T00:00:00Z"))
+    items = value if isinstance(value, list | tuple) else (value,)
+    odd = any(isinstance(one, Mapping | list | tuple | date | time) for one in items)
+    return Text(msgid("it is of a kind that no term has")) if odd else None
 
 
 def _texts(term: str, value: Given | None) -> tuple[str, ...]:

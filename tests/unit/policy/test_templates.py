@@ -1,6 +1,6 @@
 import json
 import os
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 import pytest
@@ -114,6 +114,12 @@ def test_an_unknown_template_names_those_that_are_known():
         ({"purposes": ["healing"]}, "purposes"),
         ({"purposes": []}, "purposes"),
         ({"until": "2027-01-01"}, "until"),
+        ({"until": date(2027, 1, 1)}, "until"),  # as a configuration file has it without quotes
+        ({"until": time(12)}, "until"),
+        ({"until": datetime(2027, 1, 1)}, "until"),  # noqa: DTZ001 - without a zone, as it may be written
+        ({"count": {"most": 3}}, "count"),
+        ({"purposes": [["DUO:0000042"]]}, "purposes"),
+        ({"purposes": [date(2027, 1, 1)]}, "purposes"),
         ({"count": -1}, "count"),
         ({"count": True}, "count"),
         ({"count": "many"}, "count"),
