@@ -149,7 +149,7 @@ def _constraint(template: Template, term: str, given: Mapping[str, Given | None]
         raise InvalidTermsError(name=template.name, term=term, reason=error.reason) from error
 
 
-def _problem(value: Given | None) -> Text | None:
+def _problem(value: object) -> Text | None:
     """What is wrong with a value of a kind that no term has, such as a configuration file may hold."""
     if isinstance(value, datetime):
         return None if value.tzinfo else Text(msgid("it is a time without a zone: end it with Z, or with +01:00"))
