@@ -538,7 +538,7 @@ def chosen_question(monkeypatch):
     return proposer, said, [table.sites[site].engine.task.summing.asked for site in took(said)]
 
 
-def believed(_self, state, total, proposal):
+def believed(_self, state, total, proposal, _sites):
     return {"question": state["question"] + 1, "about": proposal["half"], "persons": total[2]}
 
 
@@ -639,7 +639,7 @@ def test_sites_that_did_not_compare_would_add_up_answers_to_two_questions(propos
     attack_report("masked rounds: two questions to two halves", control=6, of=6, unit="hospitals that went on")
 
 
-def roughly(self, state, total, proposal):
+def roughly(_self, state, total, proposal, _sites):
     if abs(int(proposal["half"]) - total[0] // 2) > 1:
         raise ProposalInvalidError(state["question"], Text("it is not half of it"))
     return {"question": state["question"] + 1, "about": proposal["half"], "persons": total[2]}

@@ -326,7 +326,7 @@ def test_a_proposal_that_was_not_signed_for_everybody_names_who_made_it(half):
 
 
 def test_sites_that_believed_would_answer(monkeypatch, attack_report):
-    def believed(_self, state, total, proposal):
+    def believed(_self, state, total, proposal, _sites):
         return {"question": state["question"] + 1, "about": proposal["half"], "persons": total[2]}
 
     monkeypatch.setattr(Toy, "follow", believed)

@@ -38,8 +38,10 @@ def test_a_large_tensor_goes_to_three_sites_and_back_in_little_memory(run):
 def test_nothing_of_it_is_left(parties, run):
     """The user's parts go with the run, those of the hospitals a minute after their uses have ended."""
     folder = parties.stage.nodes["user"].folder / "parts"
-    if any(folder.rglob("*")):  # the run was told to be finished, and is tidied up
-        parties.stage.space("user")._get(path("runs", run["id"]), seen=run["version"], wait=30)
+    seen, now = "", run["version"]
+    while any(folder.rglob("*")) and now != seen:  # the run was told to be finished, and is tidied up
+        seen = now
+        now = parties.stage.space("user")._get(path("runs", run["id"]), seen=seen, wait=30)["version"]
     assert list(folder.rglob("*")) == []
 
 
