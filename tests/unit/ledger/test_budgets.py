@@ -59,6 +59,20 @@ def test_an_honest_log_verifies_and_says_what_was_spent(log):
     assert [(one.agreement, one.taken) for one in spent.agreements] == [("urn:agreement:1", 30), (SECOND, 107)]
 
 
+async def test_what_comes_back_after_a_renewal_belongs_to_the_period_before():
+    house = Accounts()
+    await house.set(limits(1.0, agreement=0.9, task=0.8))
+    use = await house.begin((10, 5))
+    await house.ask(use, step="open")
+    house.later(days=366)
+    await house.renew(stamp(house.time))
+    await house.end(use)
+    report = audited(await house.log())
+    assert report.findings == ()
+    assert [(one.taken, one.refunded) for one in report.budgets[0].periods] == [(15, 5), (0, 0)]
+    assert [one.taken for one in report.budgets[0].agreements] == [10]
+
+
 def test_entries_of_a_version_that_said_less_are_held_to_what_they_say(log):
     for number in range(3):
         log = edited(log, "budget.debited", number, without=("each", "opens", "since", "limit", "taken"))
