@@ -73,6 +73,15 @@ async def test_what_comes_back_after_a_renewal_belongs_to_the_period_before():
     assert [one.taken for one in report.budgets[0].agreements] == [10]
 
 
+async def test_a_budget_that_was_taken_back_gives_nothing_until_it_is_set_anew():
+    house = Accounts()
+    await house.set(limits(1.0))
+    await house.set(None)
+    assert codes(await house.log()) == []
+    await house.begin((10,))
+    assert "budget.kept.none" in codes(await house.log())
+
+
 def test_entries_of_a_version_that_said_less_are_held_to_what_they_say(log):
     for number in range(3):
         log = edited(log, "budget.debited", number, without=("each", "opens", "since", "limit", "taken"))
