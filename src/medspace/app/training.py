@@ -1,7 +1,7 @@
 """Training runs of this connector: begun, resumed after a restart, told to people."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from medspace.adapters.logs import logger
 from medspace.connector.errors import UnknownAgreementError
@@ -20,7 +20,7 @@ from medspace.policy.points import Point
 from medspace.runs import codings, rules
 from medspace.runs.errors import SiteError, TaskInvalidError
 from medspace.runs.model import Run, Seat
-from medspace.runs.ports import Completing, Forecast, Forecasting, Need
+from medspace.runs.ports import Algorithm, Completing, Forecast, Forecasting, Need
 from medspace.runs.service import Coordinator
 
 PAUSE = 1.0  # seconds before a run goes on after the database failed; it doubles up to the longest
@@ -57,8 +57,11 @@ class Training:
         if coordinator and await self._database.read(lambda tx: self._facts(tx, coordinator).operator) is None:
             raise TaskInvalidError(reason=Text(msgid("its coordinator is no member of the space")))
         seats = await self._seats(agreements)
+        algorithm = self._coordinator.algorithm(task)
+        lacking = isinstance(algorithm, Completing) and algorithm.lacks(task)
+        published = await self._published(seats) if lacking else {}
         run = await self._coordinator.create(
-            await self._completed(task, seats),
+            _completed(algorithm, task, seats, published),
             seats,
             without_missing=without_missing,
             patience=patience,
@@ -77,29 +80,14 @@ class Training:
         """
         seats = await self._seats(agreements)
         algorithm = self._coordinator.algorithm(task)
-        whole = rules.protected(algorithm, await self._completed(task, seats), seats)
+        published = await self._published(seats)
+        whole = rules.protected(algorithm, _completed(algorithm, task, seats, published), seats)
         procedure = algorithm.prepare(whole)
-        await self._fits(procedure.needs, seats)
+        _check_fit(procedure.needs, published)
         document = procedure.document
         if not isinstance(algorithm, Forecasting):
             return document, Forecast({}, (Text(msgid("Nobody can say what to expect of a task of this kind.")),))
         return document, algorithm.forecast(whole, len(seats))
-
-    async def _completed(self, task: JsonObject, seats: Sequence[Seat]) -> JsonObject:
-        """The task with what all sites publish, where it leaves something to that; who is away publishes nothing."""
-        algorithm = self._coordinator.algorithm(task)
-        if not isinstance(algorithm, Completing) or not algorithm.lacks(task):
-            return task
-        published = await self._published(seats)
-        spans = [codings.spans(codings.read(site, one)) for site, one in published.items()]
-        return algorithm.completed(task, [*spans, *({} for _ in range(len(seats) - len(published)))])
-
-    async def _fits(self, needs: Sequence[Need], seats: Sequence[Seat]) -> None:
-        """Whether a task fits what the sites publish that are there now."""
-        published = await self._published(seats)
-        columns = {site: codings.check(site, needs, one) for site, one in published.items()}
-        for error in codings.compare(needs, columns).values():
-            raise error
 
     async def _published(self, seats: Sequence[Seat]) -> dict[str, JsonObject]:
         """The dictionaries of the sites that are there and publish one, by site."""
@@ -188,3 +176,20 @@ def _seat(agreement: Agreement, request: UseRequest) -> Seat:
         allowed.colluders,
         allowed.protection,
     )
+
+
+def _completed(
+    algorithm: Algorithm, task: JsonObject, seats: Sequence[Seat], published: Mapping[str, JsonObject]
+) -> JsonObject:
+    """The task with what all sites publish, where it leaves something to that; who is away publishes nothing."""
+    if not isinstance(algorithm, Completing) or not algorithm.lacks(task):
+        return task
+    spans = [codings.spans(codings.read(site, one)) for site, one in published.items()]
+    return algorithm.completed(task, [*spans, *({} for _ in range(len(seats) - len(published)))])
+
+
+def _check_fit(needs: Sequence[Need], published: Mapping[str, JsonObject]) -> None:
+    """Refuse a task that does not fit what the sites publish that are there now."""
+    columns = {site: codings.check(site, needs, one) for site, one in published.items()}
+    for error in codings.compare(needs, columns).values():
+        raise error

@@ -18,7 +18,7 @@ from medspace.learning.glm.errors import NoiseHidesError, NothingLeftError
 from medspace.learning.glm.noisy import following, stepping, summing
 from medspace.learning.glm.noisy.measuring import quality
 from medspace.learning.glm.noisy.planning import GRADIENTS, noise_of, plan
-from medspace.learning.glm.noisy.summing import sums
+from medspace.learning.glm.noisy.summing import told_sums
 from medspace.learning.glm.outcome import held
 from medspace.learning.glm.service import GlmAlgorithm
 from medspace.learning.glm.task import parse
@@ -355,7 +355,7 @@ def test_an_outcome_that_is_none_of_the_task_is_refused():
 def test_a_site_without_rows_says_so():
     run = NoisyRun([patients(50)])
     with pytest.raises(NothingLeftError):
-        sums(run.admitted, parse(TASK), run.summed.asked(run.summed.first()), None, 1)
+        told_sums(run.admitted, parse(TASK), run.summed.asked(run.summed.first()), None, 1)
 
 
 # --- what the holder alone is told ---------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ sums of one site are still that site's own, so each question is judged first (`j
 leave in no other way (`summing`).
 """
 
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -111,7 +110,7 @@ class GlmEngine:
     def cost(self, task: JsonObject) -> Cost | None:
         """That of its noisy totals (`core.engine.Costing`)."""
         read = parse(task)
-        return None if read.noise is None else replace(plan(read).cost, gaussian=True)
+        return None if read.noise is None else plan(read).cost
 
     def numbers(self, task: JsonObject) -> int:
         """Coefficients and covariance of a model, or the sums of one round (`core.engine.Counting`).

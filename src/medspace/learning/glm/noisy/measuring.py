@@ -21,11 +21,9 @@ def quality(task: GlmTask, at: Total, measured: Sequence[float]) -> Quality | No
     """
     if task.family == "binomial":
         area = _area(at, np.asarray(measured))
-        return (
-            None
-            if area is None or area.half >= TELLS_NOTHING
-            else Quality(area.rows, None, None, area.value, area.half, persons=area.rows)
-        )
+        if area is None or area.half >= TELLS_NOTHING:
+            return None
+        return Quality(area.rows, None, None, area.value, area.half, persons=area.rows)
     count, squares = measured
     if count < WIDE * at.deviation or squares <= 0.0:
         return None

@@ -145,7 +145,9 @@ def plan(task: GlmTask) -> Plan:
     way = mechanism(task)
     fitting = _gradients(task, whole - measuring) if way == "gradient" else _newton(task, whole - measuring)
     totals = (*fitting, _evaluation(task, measuring)) if measuring else fitting
-    return Plan(way, totals, Cost(tuple(one.rho for one in totals), noise.unit, frozenset({CONTRIBUTE})))
+    return Plan(
+        way, totals, Cost(tuple(one.rho for one in totals), noise.unit, frozenset({CONTRIBUTE}), gaussian=True)
+    )
 
 
 def mechanism(task: GlmTask) -> Mechanism:

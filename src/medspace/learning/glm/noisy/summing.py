@@ -26,22 +26,15 @@ from medspace.runs.masked.ports import Asked
 Notes = tuple[HolderNote, ...]
 
 
-def sums(admission: Admission, task: GlmTask, asked: Asked, rows: Material | None, step_round: int) -> list[int]:
-    """The site's integers for a question, without noise.
-
-    Raises:
-        InvalidInputError: the columns of the task are not those of the data dictionary.
-    """
-    return told_sums(admission, task, asked, rows, step_round)[0]
-
-
 def told_sums(
     admission: Admission, task: GlmTask, asked: Asked, rows: Material | None, step_round: int
 ) -> tuple[list[int], Notes]:
-    """The same, and for the holder alone: how many patients were shortened, how many values lie outside a range.
+    """The site's integers for a question, without noise, and what the holder alone is told of them.
+
+    That is how many patients were shortened, and how many values lie outside of a range.
 
     Raises:
-        InvalidInputError: as `sums`.
+        InvalidInputError: the columns of the task are not those of the data dictionary.
     """
     if rows is None:
         raise NothingLeftError
