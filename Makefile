@@ -10,7 +10,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test orders crashes check bench attacks docs soak messages migration clean
+.PHONY: help demo test orders crashes check bench attacks docs pictures soak messages migration clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,15 +56,18 @@ attacks: .venv/dev ## run the attacks, print what each gets with its brake on an
 docs: .venv/dev ## write the generated pages (states, commands) and check every link
 	@$(BIN)/python -m tools.docs
 
+pictures: .venv/dev ## take the pictures of the manual anew (needs Chromium)
+	@MEDSPACE_PICTURES=1 $(BIN)/python -m pytest -q tests/e2e/portal/test_stories.py $(PYTEST_ARGS)
+
 soak: .venv/dev ## the long form of the soak and fuzz tests
 	@$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
 
 messages: .venv/dev ## collect the sentences for people and compile their translations
 	@$(BIN)/python -m tools.messages
 
-migration: .venv/dev ## draft the next database migration (NAME=what_it_changes)
+migration: .venv/dev ## draft the next database migration (NAME=what_it_changes; FEATURE=name: of a feature)
 	@test -n "$(NAME)" || { echo "Say what it changes: make migration NAME=consents"; exit 2; }
-	@$(BIN)/python -m medspace.adapters.sql.revise "$(NAME)"
+	@$(BIN)/python -m medspace.adapters.sql.revise "$(NAME)" $(if $(FEATURE),--feature "$(FEATURE)=src/medspace/app/features/$(FEATURE)/migrations" --collections medspace.app.features.$(FEATURE):FEATURE.collections)
 
 clean: ## remove the virtual environment and what the tools left
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .test-failures .coverage .coverage.* htmlcov

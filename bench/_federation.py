@@ -30,7 +30,7 @@ from medspace.learning.glm.engine import GlmEngine
 from medspace.learning.glm.service import GlmAlgorithm
 from medspace.runs.masked.leading import MaskedProcedure
 from medspace.runs.masked.messages import CONTRIBUTE, RESULT
-from medspace.runs.masked.ports import Asked, State
+from medspace.runs.masked.ports import State, TaskQuestion
 from medspace.runs.masked.site import CONTRIBUTED
 from tests.masked import Coordinated
 from tests.runs import manifest_of, signed
@@ -61,7 +61,7 @@ class Open(GlmEngine):
             return Output("glm.model", step.inputs["outcome"], int(step.inputs["persons"]))
         task, number, state = self.masked.task, int(step.inputs["question"]), step.inputs["state"]
         asked, shape = task.summed(step.task).asked(state), task.summed(step.task).shape(state)
-        assert isinstance(asked, Asked)
+        assert isinstance(asked, TaskQuestion)
         made, persons = task.summing.sums(admission, step.task, asked, shape, workplace.material, number)
         worded = Step(step.task, number, asked.name, asked.inputs)
         return Output(CONTRIBUTED, {"numbers": [str(one) for one in made]}, persons, worded=worded)

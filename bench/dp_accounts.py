@@ -25,8 +25,8 @@ from medspace.adapters.losses import GaussianLosses
 from medspace.adapters.memory import MemoryDatabase
 from medspace.adapters.sql import SqlDatabase, create, open_database
 from medspace.adapters.system import SystemClock, SystemRandomness
-from medspace.app.compose import COLLECTIONS
-from medspace.app.statements import shown
+from medspace.app.compose.connector import COLLECTIONS
+from medspace.app.features.budget.statements import shown
 from medspace.connector.local import Local
 from medspace.connector.model import Agreement
 from medspace.connector.usage import accounts

@@ -29,13 +29,13 @@ import httpx
 from bench.negotiation import PATIENCE, TRIAL, _free_ports, _holder, _member, _negotiate
 from medspace.adapters.keys import load_key
 from medspace.adapters.system import SystemClock, SystemRandomness
-from medspace.app.api.protocol import BASE
-from medspace.app.compose import Connector
-from medspace.app.config import Config, read_config
-from medspace.app.finding import Budget, CatalogTooLargeError, listed
-from medspace.app.sdk import connect
-from medspace.app.setup import Wishes, set_up
+from medspace.app.compose.connector import Connector
+from medspace.app.compose.sdk import connect
+from medspace.app.doors.protocol.endpoints import BASE
+from medspace.app.features.setup.service import Wishes, set_up
+from medspace.app.node.config import Config, read_config
 from medspace.connector import wire
+from medspace.connector.catalogue.finding import Budget, CatalogTooLargeError, listed
 from medspace.core.canonical import JsonObject
 from medspace.core.errors import MedspaceError
 from medspace.trust.did import build_document
@@ -92,7 +92,7 @@ async def _ratios(folder: Path) -> dict[str, float]:
     with _holder(holder, 0):
         async with _member(holder, user) as connector:
             config = read_config(holder)
-            offer = listed(config.did, await connector.desk.finder.dataset(config.did, "heart"))["offers"][0]
+            offer = listed(config.did, await connector.of("terms").finder.dataset(config.did, "heart"))["offers"][0]
             for _ in range(WARM_UP):
                 await _negotiate(connector, config, offer)
             with _attack("admitted", holder, greedy):
@@ -126,7 +126,7 @@ async def _p95(user: Connector, holder: Config, offer: JsonObject) -> float:
 async def _read(user: Connector, did: str) -> None:
     while True:
         with suppress(CatalogTooLargeError):  # as it must end: another end would be no attack
-            await user.desk.catalog(did, "")
+            await user.of("terms").catalog(did, "")
 
 
 def _admit(holder: Path, did: str) -> None:

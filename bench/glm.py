@@ -31,7 +31,7 @@ from medspace.learning.glm.service import GlmAlgorithm
 from medspace.runs.masked.messages import CONTRIBUTE
 from medspace.runs.model import COLLECTIONS, Model
 from medspace.runs.ports import Answer
-from medspace.runs.progress import Progress
+from medspace.runs.progress import RunEvent
 from medspace.runs.service import Coordinator
 from tests.masked import ADMISSION, CLOCK, Coordinated, Seated, seated
 from tests.unit.learning.simulated import (
@@ -172,7 +172,7 @@ class SitesApart(SimulatedSites):
 
 
 @asynccontextmanager
-async def leading(sites: SimulatedSites, **options: Callable[[Progress], None]) -> AsyncIterator[Coordinator]:
+async def leading(sites: SimulatedSites, **options: Callable[[RunEvent], None]) -> AsyncIterator[Coordinator]:
     """A coordinator on a SQLite file."""
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/coordinator.db"
@@ -185,7 +185,7 @@ async def newton_rounds(tables: Mapping[str, Columns]) -> tuple[float, float]:
     """The median wall and processor milliseconds of a Newton round."""
     marks: list[tuple[str, float, float]] = []
 
-    def mark(now: Progress) -> None:
+    def mark(now: RunEvent) -> None:
         if now.event == "round":
             marks.append((now.step, time.perf_counter(), time.process_time()))
 

@@ -22,7 +22,7 @@ from medspace.ledger.bundle import FORMAT, Bundle
 from medspace.ledger.membership import MembersList
 from medspace.ledger.merkle import Tree, leaf_hash
 from medspace.ledger.model import COLLECTIONS, Checkpoint, Entry, InclusionProof
-from medspace.ledger.note import Note, checkpoint_text
+from medspace.ledger.note import SignedNote, checkpoint_text
 
 SIZE = 1_000_000
 UNITS = 20_000  # units of work with one entry each
@@ -151,7 +151,7 @@ def _audit(content: list[bytes]) -> float:
     signer = Ed25519Signer.from_seed(bytes(32))
     tree = Tree(map(leaf_hash, content))
     state = Checkpoint(HOSPITAL, tree.size, tree.root(tree.size))
-    signed = Note(checkpoint_text(state)).signed(HOSPITAL, signer).render()
+    signed = SignedNote(checkpoint_text(state)).signed(HOSPITAL, signer).render()
     entries = tuple(one.decode() for one in content)
     bundle = Bundle(format=FORMAT, origin=HOSPITAL, checkpoint=signed, members="", entries=entries)
     now = datetime.now(UTC)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from medspace.app.compose import ALGORITHMS, ENGINES, Parts
+from medspace.app.compose.connector import ALGORITHMS, ENGINES, ConnectorParts
 from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_WEIGHTS
 from tests.e2e.house.big_vector import AVERAGING, TRAIN, AveragingAlgorithm, AveragingEngine
 from tests.e2e.space import PURPOSE, Stage, hospital, staged
@@ -105,13 +105,13 @@ def run(stage: Stage, counted: Counted, agreements: list[str], protection: str, 
 def _agreed(stage: Stage, counted: Counted) -> dict[str, list[str]]:
     """Agreements with ten sites under each protection."""
     stage.add("authority")
-    made = Parts(engines={**ENGINES, (TRAIN, AVERAGING): AveragingEngine})
+    made = ConnectorParts(engines={**ENGINES, (TRAIN, AVERAGING): AveragingEngine})
     sites = {protection: [f"{protection[0]}{number:02d}" for number in range(SITES)] for protection in PROTECTIONS}
     for protection, keys in sites.items():
         for seed, key in enumerate(keys, 1):
             holding = replace(hospital(seed, protection=protection, min_sites=3), numbers=10**12)
             stage.add(key, holding, parts=made, wrap=counted)
-    stage.add("user", parts=Parts(algorithms=(*ALGORITHMS, AveragingAlgorithm)))
+    stage.add("user", parts=ConnectorParts(algorithms=(*ALGORITHMS, AveragingAlgorithm)))
     stage.open()
     stage.admit()
     return {protection: [stage.agree("user", key) for key in keys] for protection, keys in sites.items()}

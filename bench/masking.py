@@ -12,7 +12,7 @@ from medspace.adapters.memory import SeededRandomness
 from medspace.privacy.masking import seeds, shamir
 from medspace.privacy.masking.masks import masked, unmasked
 from medspace.privacy.masking.ring import MOST_NUMBERS, Ring, Words
-from medspace.privacy.masking.seeds import SEED_BYTES, Kind
+from medspace.privacy.masking.seeds import SEED_BYTES, CommitmentKind
 from medspace.privacy.masking.thresholds import Thresholds
 
 TIMES = 7
@@ -130,9 +130,9 @@ def _checking() -> tuple[float, float]:
     one = Round(thresholds, MOST_NUMBERS)
     content = {name: WIDE.to_bytes(one.sent(name)) for name in one.names}
     said = {name: sha256(raw).digest() for name, raw in content.items() if name != one.names[0]}
-    own = {name: seeds.commitment(Kind.SELF, one.own[name], DIGEST, 1, PART, name) for name in one.names}
+    own = {name: seeds.commitment(CommitmentKind.SELF, one.own[name], DIGEST, 1, PART, name) for name in one.names}
     shares = {
-        (name, holder): seeds.commitment(Kind.SHARE, share.value, DIGEST, 1, PART, name, holder)
+        (name, holder): seeds.commitment(CommitmentKind.SHARE, share.value, DIGEST, 1, PART, name, holder)
         for name in one.names
         for holder, share in zip(one.names, one.shares[name], strict=True)
     }
@@ -145,10 +145,10 @@ def _checking() -> tuple[float, float]:
         total = WIDE.total(read(name) for name in one.names)
         for (name, holder), commitment in shares.items():
             share = one.shares[name][one.names.index(holder)]
-            assert seeds.committed(commitment, Kind.SHARE, share.value, DIGEST, 1, PART, name, holder)
+            assert seeds.committed(commitment, CommitmentKind.SHARE, share.value, DIGEST, 1, PART, name, holder)
         joined = one.joined(one.names, one.names)
         for name, seed in joined.items():
-            assert seeds.committed(own[name], Kind.SELF, seed, DIGEST, 1, PART, name)
+            assert seeds.committed(own[name], CommitmentKind.SELF, seed, DIGEST, 1, PART, name)
         assert WIDE.within(unmasked(total, WIDE, joined, {}), LARGEST * 10)
 
     vectors = [np.array(one.numbers[name], np.float64) for name in one.names]

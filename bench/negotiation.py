@@ -20,17 +20,17 @@ from typing import Any
 
 import httpx
 
-from medspace.app.api.protocol import BASE, VERSIONS
-from medspace.app.compose import Connector, Parts, open_connector
-from medspace.app.config import Config, read_config
-from medspace.app.cycles import settle
-from medspace.app.finding import listed
-from medspace.app.sdk import connect
-from medspace.app.serve import serve
-from medspace.app.setup import Wishes, set_up
+from medspace.app.compose.connector import Connector, ConnectorParts, open_connector
+from medspace.app.compose.sdk import connect
+from medspace.app.compose.serve import serve
+from medspace.app.doors.protocol.endpoints import BASE, VERSIONS
+from medspace.app.features.setup.service import Wishes, set_up
+from medspace.app.node.config import Config, read_config
+from medspace.app.node.cycles import settle
 from medspace.connector import wire
 from medspace.connector.catalogue import rules
-from medspace.connector.model import CATALOGUE, Dataset, Negotiation, NegotiationState
+from medspace.connector.catalogue.finding import listed
+from medspace.connector.model import CATALOGUE, NEGOTIATIONS, Dataset, Negotiation, NegotiationState
 from medspace.connector.ports import Transport
 from medspace.core.canonical import JsonObject
 from medspace.core.hashing import digest
@@ -122,7 +122,7 @@ async def _member(holder: Path, user: Path) -> AsyncIterator[Connector]:
     """The user's connector, running, a member of the holder's space."""
     async with _running(read_config(user)) as connector:
         await asyncio.to_thread(_admit, holder, connector.config.did)
-        await connector.desk.refresh()
+        await connector.of("members").refresh()
         yield connector
 
 
@@ -133,7 +133,7 @@ def _admit(holder: Path, did: str) -> None:
 
 @asynccontextmanager
 async def _running(config: Config) -> AsyncIterator[Connector]:
-    connector = await open_connector(config, Parts(), lambda _: None)
+    connector = await open_connector(config, ConnectorParts(), lambda _: None)
     stop, started = asyncio.Event(), asyncio.Event()
     serving = asyncio.create_task(serve(connector, stop, started.set))
     await started.wait()
@@ -151,7 +151,7 @@ async def _negotiations(holder: Path, user: Path) -> tuple[float, float]:
     """Seconds of the median of negotiations one after the other, and how many a second run side by side."""
     async with _member(holder, user) as connector:
         config = read_config(holder)
-        offer = listed(config.did, await connector.desk.finder.dataset(config.did, "heart"))["offers"][0]
+        offer = listed(config.did, await connector.of("terms").finder.dataset(config.did, "heart"))["offers"][0]
         for _ in range(WARM_UP):
             await _negotiate(connector, config, offer)
         latencies = [await _negotiate(connector, config, offer) for _ in range(SEQUENTIAL)]
@@ -167,17 +167,17 @@ async def _negotiate(user: Connector, holder: Config, offer: JsonObject) -> floa
 
 
 async def _begin(user: Connector, holder: Config, offer: JsonObject) -> Negotiation:
-    return await user.desk.negotiating.request_negotiation(holder.did, holder.base_url + BASE, offer, "heart")
+    return await user.node.negotiations.request_negotiation(holder.did, holder.base_url + BASE, offer, "heart")
 
 
 async def _finalized(user: Connector, holder: Config, pid: str) -> None:
     """Wait until both sides keep the negotiation as FINALIZED; the holder is asked as the protocol provides."""
 
     async def look() -> Negotiation | None:
-        found = await user.desk.negotiation(pid)
+        found = await user.of("terms").negotiation(pid)
         return found if found.state is NegotiationState.FINALIZED else None
 
-    ended = await user.desk.bell.until(look, PATIENCE)
+    ended = await user.node.changes.until(look, PATIENCE, NEGOTIATIONS.topic(pid))
     assert ended is not None, "the negotiation was not finalized"
     url = f"{ended.address}/negotiations/{ended.peer_pid}"
     while (await _transport(user).get(url, holder.did)).body["state"] != "FINALIZED":  # noqa: ASYNC110 - it is far away
@@ -185,7 +185,7 @@ async def _finalized(user: Connector, holder: Config, pid: str) -> None:
 
 
 def _transport(user: Connector) -> Transport:
-    return user.desk.negotiating.dispatcher._transport  # noqa: SLF001 - the authenticated way out, as it is used
+    return user.node.negotiations.dispatcher._transport  # noqa: SLF001 - the authenticated way out, as it is used
 
 
 async def _rate(user: Connector, holder: Config, offer: JsonObject) -> float:
@@ -262,7 +262,7 @@ async def _fill(connector: Connector, count: int) -> None:
                 if tx.get(CATALOGUE, dataset.id) is None:
                     tx.insert(CATALOGUE, dataset)
 
-        await connector.desk.database.write(insert)
+        await connector.node.database.write(insert)
 
 
 # --- cold start and memory ------------------------------------------------------------------------------------
@@ -318,7 +318,7 @@ def _ready() -> None:
 async def _serve(config: Path, datasets: int) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    connector = await open_connector(read_config(config), Parts(), lambda _: None)
+    connector = await open_connector(read_config(config), ConnectorParts(), lambda _: None)
     await _fill(connector, datasets)
     await serve(connector, stop, _ready)
 

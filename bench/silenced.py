@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from medspace.app.auditing import read_list
-from medspace.app.cli.audit import EXIT_CODES
+from medspace.app.features.audit.auditing import read_list
+from medspace.app.features.audit.verbs import EXIT_CODES
 from medspace.core.canonical import Json
 from medspace.core.clock import stamp
 from medspace.core.hashing import digest, digest_bytes
@@ -20,10 +20,10 @@ from medspace.ledger import audit
 from medspace.ledger.bundle import FORMAT, Bundle
 from medspace.ledger.merkle import Tree, leaf_hash
 from medspace.ledger.model import Checkpoint, Entry
-from medspace.ledger.note import Note, checkpoint_text
+from medspace.ledger.note import SignedNote, checkpoint_text
 from medspace.ledger.report import Report
 from medspace.trust.members import sign_members
-from medspace.trust.model import Member, Members
+from medspace.trust.model import Member, MemberList
 
 BEGIN = datetime(2026, 11, 23, 12, tzinfo=UTC)
 NAMES = ("authority", "hospital", "company")
@@ -39,7 +39,7 @@ def members_list(members: Sequence[str], issued: datetime, *, keys: Mapping[str,
     """The authority's signed list of these members."""
     known = {did: signer.public_key for did, signer in SIGNERS.items()} | dict(keys or {})
     listed = tuple(Member(did, did, "DE", (), known[did]) for did in members)
-    return sign_members(SIGNERS[AUTHORITY], Members(AUTHORITY, issued, issued + timedelta(days=30), listed))
+    return sign_members(SIGNERS[AUTHORITY], MemberList(AUTHORITY, issued, issued + timedelta(days=30), listed))
 
 
 @dataclass
@@ -85,7 +85,7 @@ class Story:
         entries = tuple(entry.encode().decode() for entry in self.logs[did])
         tree = Tree(leaf_hash(entry.encode()) for entry in entries)
         text = checkpoint_text(Checkpoint(did, tree.size, tree.root(tree.size)))
-        signed = Note(text).signed(did, signer or SIGNERS[did]).render()
+        signed = SignedNote(text).signed(did, signer or SIGNERS[did]).render()
         return Bundle(format=FORMAT, origin=did, checkpoint=signed, members=self.lists[did], entries=entries)
 
     def audit(self) -> Report:

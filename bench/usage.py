@@ -17,11 +17,11 @@ from time import perf_counter
 from typing import Any
 
 from bench.negotiation import TRIAL, _begin, _finalized, _free_ports, _member, _ready, _started
-from medspace.app.compose import ENGINES, Connector, Parts, open_connector
-from medspace.app.config import Config, read_config
-from medspace.app.finding import listed
-from medspace.app.serve import serve
-from medspace.app.setup import Wishes, set_up
+from medspace.app.compose.connector import ENGINES, Connector, ConnectorParts, open_connector
+from medspace.app.compose.serve import serve
+from medspace.app.features.setup.service import Wishes, set_up
+from medspace.app.node.config import Config, read_config
+from medspace.connector.catalogue.finding import listed
 from medspace.connector.usage.brakes import MOST_ROUNDS
 from medspace.core.canonical import JsonObject
 from medspace.core.engine import COORDINATOR_SEES_SUMS, OutputForm, StepLimits, Workplace
@@ -104,21 +104,21 @@ async def _steps(holder: Path, user: Path) -> list[float]:
 
 
 async def _agreed(user: Connector, holder: Config) -> str:
-    offer = listed(holder.did, await user.desk.finder.dataset(holder.did, "heart"))["offers"][0]
+    offer = listed(holder.did, await user.of("terms").finder.dataset(holder.did, "heart"))["offers"][0]
     begun = await _begin(user, holder, offer)
     await _finalized(user, holder, begun.id)
-    agreement = (await user.desk.negotiation(begun.id)).agreement
+    agreement = (await user.of("terms").negotiation(begun.id)).agreement
     assert agreement is not None
     return str(agreement["@id"])
 
 
 async def _use(user: Connector, agreement: str, holder: str) -> list[float]:
     """Seconds of each step of one use."""
-    sites = user.desk.coordinator.sites
+    sites = user.of("training").coordinator.sites
     run = uuid.uuid4().urn
     use = await sites.begin(run, agreement, KIND)
-    manifest = manifest_of(user.desk.config.did, QUESTION, {holder: agreement}, run=run)
-    await sites.seat(use, signed(manifest, user.desk.signer))
+    manifest = manifest_of(user.node.config.did, QUESTION, {holder: agreement}, run=run)
+    await sites.seat(use, signed(manifest, user.node.signing))
     taken = []
     for number in range(1, MOST_ROUNDS + 1):
         step = Step(QUESTION, number, STEP, {"nonce": uuid.uuid4().hex})
@@ -133,7 +133,7 @@ async def _use(user: Connector, agreement: str, holder: str) -> list[float]:
 async def _serve(config: Path) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    parts = Parts(engines={**ENGINES, (KIND, TASK): Headcount})
+    parts = ConnectorParts(engines={**ENGINES, (KIND, TASK): Headcount})
     connector = await open_connector(read_config(config), parts, lambda _: None)
     await serve(connector, stop, _ready)
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from medspace.adapters.memory import ManualClock, SeededRandomness
-from medspace.connector.usage.seats import Identity, SeatPeers
+from medspace.connector.usage.seats import SeatPeers, SiteIdentity
 from medspace.core.engine import MASKED_SUMS, Workplace
 from medspace.core.text import Text
 from medspace.core.usage import Admission, Output, Step
@@ -20,7 +20,7 @@ from medspace.runs import manifest as manifests
 from medspace.runs.errors import RunError
 from medspace.runs.masked.errors import ProposalInvalidError, TotalInvalidError
 from medspace.runs.masked.leading import Kinds, MaskedProcedure
-from medspace.runs.masked.ports import Asked, Shape
+from medspace.runs.masked.ports import Shape, TaskQuestion
 from medspace.runs.masked.site import MaskedSite
 from medspace.runs.ports import Answer, Demands, Question, Result
 from medspace.trust.envelope import EnvelopeKey
@@ -52,7 +52,7 @@ class Toy:
         return {"question": 1, "about": "0", "persons": 0}
 
     def asked(self, state):
-        return None if state["question"] > self.questions else Asked("sum", {"about": int(state["about"])})
+        return None if state["question"] > self.questions else TaskQuestion("sum", {"about": int(state["about"])})
 
     def shape(self, state):
         return Shape(3, FRACTION, 1 << 40)
@@ -224,7 +224,7 @@ def seated(
     )
     found = {}
     for number, site in enumerate(sites):
-        identity = Identity(signers(site), Everybody(hybrid=True), _nobody, CLOCK)
+        identity = SiteIdentity(signers(site), Everybody(hybrid=True), _nobody, CLOCK)
         peers = SeatPeers(site, manifest, texts, identity, lambda key=keys[site]: key, lambda: None)
         line = ToyTask(ToySums(numbers[number]), toy or Toy())
         found[site] = Seated(site, MaskedSite(line), peers, SeededRandomness(1000 + number), protection=protection)

@@ -1,6 +1,6 @@
-"""The docs: pages made out of the program itself, and every link checked.
+"""The docs: pages made out of the program itself, the stub of the SDK, and every link checked.
 
-python -m tools.docs            write the generated pages, then check the links
+python -m tools.docs            write the generated files, then check the links
 python -m tools.docs --check    say what is out of date or broken, and change nothing
 """
 
@@ -17,13 +17,14 @@ from msgspec.structs import fields
 from typer.main import get_command
 
 import medspace
-from medspace.app.cli.root import app
-from medspace.app.config import Asset, Config, Offer, PrivacyBudget
-from medspace.app.language import CHINESE, speaker
+from medspace.app.node.config import Asset, Config, CsvForm, Offer, PrivacyBudget
+from medspace.app.node.language import CHINESE, speaker
+from medspace.app.verbs import app
 from medspace.connector.negotiation.rules import TABLE as NEGOTIATION
 from medspace.connector.transfer.rules import TABLE as TRANSFER
 from medspace.connector.usage import states as steps
 from medspace.core.errors import MedspaceError
+from tools import stubs
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -42,6 +43,7 @@ def pages() -> Mapping[Path, str]:
         REFERENCE / "configuration.md": GENERATED + configuration(),
         REFERENCE / "errors.md": GENERATED + errors(),
         DECISIONS / "README.md": GENERATED + decisions(),
+        ROOT / "src" / "medspace" / "sdk.pyi": stubs.sdk(),
     }
 
 
@@ -129,6 +131,7 @@ def configuration() -> str:
     return (
         text
         + f"\n## [[assets]]\n\n{_plain(Asset.__doc__)}\n\n{_settings(Asset)}"
+        + f"\n## [assets.csv]\n\n{_plain(CsvForm.__doc__)}\n\n{_settings(CsvForm)}"
         + f"\n## [assets.budget]\n\n{_plain(PrivacyBudget.__doc__)}\n\n{_settings(PrivacyBudget)}"
         + (f"\n## [[assets.offers]]\n\n{_plain(Offer.__doc__)}\n\n{_settings(Offer)}")
     )
@@ -146,6 +149,8 @@ def _kind(kind: Any) -> str:  # noqa: ANN401 - a type as it is annotated
         return " or ".join(f"`{choice}`" for choice in get_args(kind))
     if get_origin(kind) is tuple:
         return f"list of {_kind(get_args(kind)[0])}"
+    if kind == CsvForm | None:
+        return "`[assets.csv]`"
     if kind == PrivacyBudget | None:
         return "`[assets.budget]`"
     return {

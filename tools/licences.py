@@ -22,7 +22,9 @@ OPTIONAL = {
     "psycopg-binary": "LGPL-3.0, the compiled part of psycopg, extra `postgres`",
 }
 # What only tests run and nobody ships; the licence does not reach the product.
-ORACLES: Mapping[str, str] = {}
+ORACLES: Mapping[str, str] = {
+    "axe-playwright-python": "MIT by its licence file, which its metadata does not name; brings axe-core, MPL-2.0",
+}
 
 Package = Mapping[str, str]
 

@@ -3,7 +3,8 @@
     python -m tools.messages            update the .po catalogues and compile the .mo files
     python -m tools.messages --check    say what is missing or out of date, and change nothing
 
-A sentence is what stands in `msgid("...")`; a sentence that left the sources leaves the catalogue.
+A sentence is what stands in `msgid("...")`, in templates in `_("...")`, and what `--help` of any verb shows; one that
+left the sources leaves the catalogue.
 """
 
 import ast
@@ -14,9 +15,15 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from string import Formatter
 
+import typer
 from babel.messages.catalog import Catalog, Message
 from babel.messages.mofile import read_mo, write_mo
 from babel.messages.pofile import read_po, write_po
+from jinja2 import Environment
+from jinja2.ext import extract_from_ast
+
+from medspace.app.doors.cli.help import spoken, with_all_below
+from medspace.app.verbs import app
 
 SOURCES = Path("src/medspace")
 LOCALES = SOURCES / "app" / "locale"
@@ -34,9 +41,37 @@ LEFT_OUT = (
 
 
 def sentences(sources: Path = SOURCES) -> list[str]:
-    """Every sentence of the sources, sorted, so that moving code does not move the catalogues."""
+    """Every sentence of the sources, and of their help, sorted, so that moving code does not move the catalogues."""
     paths = sorted(sources.rglob("*.py"))
-    return sorted({sentence for path in paths for sentence in _marked(ast.parse(path.read_text("utf-8")), path)})
+    found = {sentence for path in paths for sentence in _marked(ast.parse(path.read_text("utf-8")), path)}
+    return sorted(found | set(_of_templates(sources)) | (sentences_of_help() if sources == SOURCES else set()))
+
+
+def sentences_of_help() -> set[str]:
+    """Every sentence that the help of the verbs shows."""
+    heard: set[str] = set()
+
+    def listen(sentence: str) -> str:
+        heard.add(sentence)
+        return sentence
+
+    for command in with_all_below(typer.main.get_command(app)):
+        context = typer.Context(command)
+        spoken(command, context, listen).get_usage(context)
+        for one in spoken(command, context, listen).get_params(context):
+            one.display_type_rich(context)
+    return heard
+
+
+def _of_templates(sources: Path) -> Iterator[str]:
+    """What templates say with `_("...")`."""
+    environment = Environment(autoescape=True)
+    for path in sorted(sources.rglob("templates/**/*.html")):
+        parsed = environment.parse(path.read_text("utf-8"))
+        for line, _, said in extract_from_ast(parsed, ("_",), babel_style=False):
+            if len(said) != 1:
+                raise SystemExit(f"{path}:{line}: _() takes one literal sentence, and what fills its gaps by name")
+            yield str(said[0])
 
 
 def _marked(tree: ast.Module, path: Path) -> Iterator[str]:

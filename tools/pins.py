@@ -25,7 +25,8 @@ SELECTIONS: Mapping[str, tuple[str, ...]] = {
     "postgres": ("core", "build", "postgres"),
     "images": ("core", "build", "data", "images"),
     "dp": ("core", "build", "dp"),
-    "dev": ("core", "build", "data", "demo", "postgres", "images", "dp", "dev"),
+    "oidc": ("core", "build", "oidc"),
+    "dev": ("core", "build", "data", "demo", "postgres", "images", "dp", "oidc", "dev"),
 }
 BUILD = "hatchling\neditables\n"  # hatchling makes an editable install with it, and says so only when it is asked to
 _SECTION = re.compile(r"^# --- (\w+)$", re.MULTILINE)

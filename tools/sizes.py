@@ -14,7 +14,7 @@ LONGEST_MODULE = 600
 # Where any error may be caught, each with its reason. A handler that raises again is not counted.
 BROAD_EXCEPTS = {
     "adapters/sql/writer.py": "what a unit of work raises goes to its caller, not to the writer's thread",
-    "app/cli/__init__.py": "people are shown sentences, no tracebacks",
+    "app/main.py": "people are shown sentences, no tracebacks",
     "app/demo/story.py": "what the thread of the connectors raises goes to the thread that waits for it",
     "connector/dispatch/service.py": "one message that cannot be dealt with never stops the others",
     "adapters/runner/thread.py": "what an engine does not foresee ends its use with a code, and is raised",

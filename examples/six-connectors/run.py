@@ -18,12 +18,12 @@ from pathlib import Path
 
 from medspace.adapters.keys import create_key, create_token, make_folder
 from medspace.adapters.ownership import write_owned
-from medspace.app.config import read_config
+from medspace.app.compose.sdk import connect
 from medspace.app.demo.data import HOSPITALS, write_hospital
 from medspace.app.demo.space import Party
 from medspace.app.demo.story import show, tell
-from medspace.app.screen import Screen
-from medspace.app.sdk import connect
+from medspace.app.doors.cli.screen import Screen
+from medspace.app.node.config import read_config
 from medspace.trust.jws import encode
 
 NAMES = ("authority", "company", *(hospital.key for hospital in HOSPITALS))

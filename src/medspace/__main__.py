@@ -1,6 +1,6 @@
 """`python -m medspace` is `medspace`."""
 
-from medspace.app.cli import main
+from medspace.app.main import main
 
 if __name__ == "__main__":
     main()

@@ -1,14 +1,14 @@
-"""The verbs of medspace for Python programs; see `medspace.app.sdk`."""
+"""The verbs of medspace for Python programs; see `medspace.app.compose.sdk`."""
 
-from medspace.app.sdk import (
+from medspace.app.compose.sdk import Space, connect
+from medspace.app.doors.sdk import (
     ConnectorFailedError,
     NotRunningError,
     ProcessEndedError,
-    Space,
     SpaceError,
     TokenUnreadableError,
-    connect,
 )
+from medspace.app.node.offering.sdk import draft
 from medspace.core.errors import MedspaceError, WaitingError
 
 __all__ = [
@@ -21,4 +21,5 @@ __all__ = [
     "TokenUnreadableError",
     "WaitingError",
     "connect",
+    "draft",
 ]

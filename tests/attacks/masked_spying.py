@@ -11,13 +11,13 @@ from medspace.core.errors import InvalidInputError, MedspaceError
 from medspace.core.usage import Output, Step
 from medspace.privacy.masking.errors import ShareInvalidError
 from medspace.privacy.masking.masks import unmasked
-from medspace.privacy.masking.shamir import Share, join
+from medspace.privacy.masking.shamir import SecretShare, join
 from medspace.privacy.masking.thresholds import Thresholds
 from medspace.runs.masked import opening
 from medspace.runs.masked.errors import OpeningsMissingError
 from medspace.runs.masked.memory import Remembered
-from medspace.runs.masked.messages import AGREE, OPEN, Contribution, Opening, label
-from medspace.runs.masked.opening import Table
+from medspace.runs.masked.messages import AGREE, OPEN, MaskedContribution, Opening, label
+from medspace.runs.masked.opening import SeatGroup
 from medspace.runs.masked.site import RING
 from medspace.trust import jws
 from tests.masked import FRACTION, Coordinated, Seated
@@ -59,20 +59,20 @@ def posted(outputs: Mapping[str, Output]) -> dict[str, dict[str, str]]:
     return mail
 
 
-def contribution(text: str) -> Contribution:
+def contribution(text: str) -> MaskedContribution:
     """What a site signed, as everybody can read it who carries it."""
-    return msgspec.json.decode(jws.decode(text.split(".")[1]), type=Contribution)
+    return msgspec.json.decode(jws.decode(text.split(".")[1]), type=MaskedContribution)
 
 
 def memory(seat: Seated) -> Remembered:
     return msgspec.msgpack.decode(seat.memory, type=Remembered)
 
 
-def seats(table: Coordinated, spy: str) -> Table:
+def seats(table: Coordinated, spy: str) -> SeatGroup:
     """The table as the spy's seat sees it."""
     keys, terms = table.sites[spy].keys, table.sites[spy].keys.terms
     thresholds = Thresholds.for_seats(len(keys.seats), terms.colluders, terms.min_sites)
-    return Table(keys.seats, spy, terms.manifest, thresholds, terms.leaving)
+    return SeatGroup(keys.seats, spy, terms.manifest, thresholds, terms.leaving)
 
 
 def agree(table: Coordinated, texts: Mapping[str, str], number: int, question: int = 1) -> dict[str, str]:
@@ -101,7 +101,7 @@ def own_seed(table: Coordinated, spy: str, openings: Mapping[str, Opening], vict
     """The seed of the victim's own mask, if there are enough shares of it."""
     placed = seats(table, spy)
     shares = [
-        Share(placed.point(site), bytes.fromhex(one.shares[victim]))
+        SecretShare(placed.point(site), bytes.fromhex(one.shares[victim]))
         for site, one in openings.items()
         if victim in one.shares
     ]

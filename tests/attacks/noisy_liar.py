@@ -15,7 +15,7 @@ import numpy as np
 
 from medspace.learning.glm.answers import BetaForm
 from medspace.learning.glm.design import design, raw
-from medspace.learning.glm.noisy.following import Phase
+from medspace.learning.glm.noisy.following import NoisyPhase
 from medspace.learning.glm.task import parse
 from medspace.privacy.noise.gaussian import draw, seeded
 from tests.unit.learning.noisy import NoisyRun
@@ -39,7 +39,7 @@ class Liar:
     def contribution(self, state) -> list[int]:
         """Nothing at the first question; then whatever leads to the next plane."""
         asked, count = self.summed.asked(state), self.summed.shape(state).count
-        moments = asked.name == Phase.MOMENTS
+        moments = asked.name == NoisyPhase.MOMENTS
         self.asked.append(None if moments else msgspec.convert(asked.inputs, BetaForm))
         planes = sum(one is not None for one in self.asked)
         last = moments or planes == 4  # after which nothing is asked

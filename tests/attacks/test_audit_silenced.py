@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from bench import silenced
 from bench.silenced import COMPANY, HOSPITAL, SIGNERS, WAYS, honest
-from medspace.app import auditing
-from medspace.app.cli.root import app
+from medspace.app.features.audit import auditing
+from medspace.app.verbs import app
 from medspace.core.clock import stamp
 from medspace.ledger import accounts, audit, bundle, crosscheck, membership, runs, uses
 from medspace.ledger.report import AuditOutcome

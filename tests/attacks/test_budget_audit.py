@@ -13,7 +13,7 @@ from medspace.ledger import kinds
 from medspace.ledger.kinds import FactType
 from medspace.ledger.membership import Signed
 from medspace.ledger.model import Entry
-from medspace.ledger.report import ENTRIES, PAID, AuditOutcome, Check
+from medspace.ledger.report import ENTRIES, PAID, AuditCheck, AuditOutcome
 from tests.unit.ledger.budget_story import Accounts, audited, limits, read_of
 from tests.unit.ledger.story import BEGIN, COMPANY, NORTH, SOUTH, honest, verify
 from tests.unit.ledger.test_audit import signed
@@ -51,7 +51,7 @@ def accused(log, by):
 @pytest.mark.parametrize("by", [SOUTH, COMPANY])
 def test_no_other_log_turns_exact_answers_into_unpaid_ones(log, by, monkeypatch, attack_report):
     got = accused(log, by)
-    monkeypatch.setattr(Check, "unverifiable", Check.failed)
+    monkeypatch.setattr(AuditCheck, "unverifiable", AuditCheck.failed)
     control = accused(log, by)
     attack_report("budgets: exact answers failed by a foreign log", got=got, control=control, of=2, unit="answers")
     assert (got, control) == (0, 2)

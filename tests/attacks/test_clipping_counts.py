@@ -12,14 +12,14 @@ import msgspec
 import pytest
 
 from medspace.adapters.sql import create, open_database
-from medspace.app.clipping import clipping
-from medspace.app.compose import COLLECTIONS
-from medspace.app.statements import clipped
+from medspace.app.compose.connector import COLLECTIONS
+from medspace.app.features.budget.clipping import clipping
+from medspace.app.features.budget.statements import clipped
 from medspace.connector.usage import gate
 from medspace.connector.usage.errors import UseFailedError
 from medspace.core.errors import MedspaceError
 from medspace.core.text import Text
-from medspace.core.usage import HolderNote, Output, Told
+from medspace.core.usage import HolderNote, HolderNoteKind, Output
 from medspace.ledger import bundle, service
 from tests.unit.connector.budgeted import Noisy, budgeted, limits
 from tests.unit.connector.uses import ASSET, HOLDER, signer_of
@@ -27,8 +27,8 @@ from tests.unit.connector.uses import ASSET, HOLDER, signer_of
 SHORTENED, PATIENTS, OUTSIDE = 7919, 104729, 6841
 NAMED = "clipping: exact counts of clipped patients found in what leaves"
 NOTES = (
-    HolderNote(Told.SHORTENED, SHORTENED, PATIENTS),
-    HolderNote(Told.OUTSIDE, OUTSIDE, PATIENTS, "chol"),
+    HolderNote(HolderNoteKind.SHORTENED, SHORTENED, PATIENTS),
+    HolderNote(HolderNoteKind.OUTSIDE, OUTSIDE, PATIENTS, "chol"),
 )
 
 
@@ -136,9 +136,9 @@ async def test_an_output_with_other_notes_is_none(notes):
 @pytest.mark.parametrize("wrong", [(3, 2), (-1, 2), (1, 2**60)])
 def test_a_note_counts_some_of_many(wrong):
     with pytest.raises(ValueError, match="counts"):
-        HolderNote(Told.SHORTENED, *wrong)
+        HolderNote(HolderNoteKind.SHORTENED, *wrong)
     with pytest.raises(ValueError, match="counts"):
-        HolderNote(Told.OUTSIDE, 1, 2, "x" * 257)
+        HolderNote(HolderNoteKind.OUTSIDE, 1, 2, "x" * 257)
 
 
 def test_no_note_is_in_the_words_of_an_output():

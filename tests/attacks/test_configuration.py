@@ -9,11 +9,11 @@ from medspace.adapters import ownership
 from medspace.adapters.http.errors import ForbiddenAddressError
 from medspace.adapters.http.guard import Guard
 from medspace.adapters.ownership import FileExposedError, FileForeignError, FileReadableError
-from medspace.app import config as configuring
-from medspace.app.config import ConfigError, NetworkOpenError, read_config
-from medspace.app.doctor import examine
-from medspace.app.holdings import open_holdings
-from medspace.app.setup import Wishes, set_up
+from medspace.app.compose.doctor import examine
+from medspace.app.features.setup.service import Wishes, set_up
+from medspace.app.node import config as configuring
+from medspace.app.node.config import ConfigError, NetworkOpenError, read_config
+from medspace.app.node.holdings import open_holdings
 
 PROXIED = 'behind_proxy = true\nurl = "https://hospital.example"\n'
 CALLBACK = "http://127.0.0.1:9200/management"

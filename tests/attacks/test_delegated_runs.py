@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from medspace.adapters.http.coordinators import HttpCoordinators
-from medspace.app.sdk import SpaceError
-from medspace.app.sites import HandedSites, TransferSites
+from medspace.app.doors.sdk import SpaceError
+from medspace.app.features.training.sites import HandedSites, TransferSites
 from medspace.core.errors import MedspaceError
 from medspace.core.paths import path
 from medspace.runs import handover
@@ -187,7 +187,9 @@ def test_what_was_not_handed_over_by_its_user_for_its_manifest_is_not_led(stage,
     manifest = manifests.kept(text)
     key = key_for(stage, "user", "open", text).json()["key"]
     assert key_for(stage, "user", "open", text).json()["key"] == key  # one for each manifest
-    place = handover.Place(stage.nodes["north"].did, agreement, "urn:use", "http://127.0.0.1:1/jobs/1", "token")
+    place = handover.SeatEndpoint(
+        stage.nodes["north"].did, agreement, "urn:use", "http://127.0.0.1:1/jobs/1", "token"
+    )
     mandate = Mandate(ONE, (place,))
     body = {"sealed": SEALED[way](stage, mandate, manifest, key)}
     refused = asked(stage, "user", "open", manifest.run, "POST", "/mandate", body)
@@ -238,7 +240,7 @@ def test_a_coordinator_that_the_manifest_does_not_name_is_refused_by_the_site(st
 
 def test_the_client_of_coordinators_says_what_went_wrong(stage):
     connector = stage.nodes["user"].connector
-    coordinators = connector.desk.coordinator.delegation.coordinators
+    coordinators = connector.of("training").coordinator.delegation.coordinators
     assert isinstance(coordinators, HttpCoordinators)
     for coordinator, code in (
         ("did:web:127.0.0.1%3A1", "learning.site_away"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from medspace.app.api.public import _read_step
+from medspace.app.doors.protocol.public import _read_step
 from medspace.connector import wire
 from medspace.connector.errors import MessageError
 

@@ -9,9 +9,9 @@ from contextlib import suppress
 import pytest
 
 from medspace.adapters.quiet import Quiet
-from medspace.app import listener
-from medspace.app.connection_places import ConnectionPlaces
-from medspace.app.listener_limits import PUBLIC, Bounds
+from medspace.app.node.listening import listener
+from medspace.app.node.listening.limits import PUBLIC, Bounds
+from medspace.app.node.listening.places import ConnectionPlaces
 from tests.attacks.wires import chunked, door, request, statuses, until
 from tests.unit.adapters.http_servers import Authority
 
@@ -57,7 +57,7 @@ async def test_slow_connections_of_all_places_make_room():
 
 async def test_where_nobody_makes_room_a_newcomer_is_told_to_come_back(monkeypatch, attack_report):
     """The control: with no connection ever counted as waiting, slow ones hold every place, as they did."""
-    monkeypatch.setattr("medspace.app.http1.Bounded.waits", False)
+    monkeypatch.setattr("medspace.app.node.listening.http1.Bounded.waits", False)
     async with door(share=20, rate=0.0, body_seconds=60.0) as open_door:
         slow = await hold(open_door, 20)
         await until(lambda: open_door.server.places.taken == 20)

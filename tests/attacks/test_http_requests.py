@@ -1,10 +1,11 @@
 """Requests that two readers could read differently, or that ask for more than a connector serves, are refused."""
 
 import asyncio
+import json
 
 import pytest
 
-from medspace.app.listener_limits import forwarded, neighbourhood
+from medspace.app.node.listening.limits import forwarded, neighbourhood
 from tests.attacks.wires import chunked, door, everything, request, statuses
 
 CLOSE = ("Connection: close",)
@@ -116,3 +117,31 @@ def test_one_subscriber_is_one_address():
     assert neighbourhood("2001:db8::1") == neighbourhood("2001:db8::ffff")
     assert neighbourhood("2001:db8:0:1::1") != neighbourhood("2001:db8::1")
     assert neighbourhood("::ffff:10.0.0.1") == neighbourhood("10.0.0.1")
+
+
+REFUSED = {
+    "a long address": (request("/" + "a" * 9000, fields=("Accept-Language: zh",)), {}, 414),
+    "a large head": (request(fields=["Accept-Language: zh", *(f"X-{n}: y" for n in range(200))]), {}, 431),
+    "no request line": (b"\x16\x03\x01\r\n\r\n", {}, 400),
+    "two hosts": (request(fields=("Host: there", "Accept-Language: zh")), {}, 400),
+    "a large body": (
+        request("/read", "POST", ("Accept-Language: zh", "Content-Length: 9"), b"a" * 9), {"body": 8}, 413,
+    ),
+    "a slow head": (b"GET / HTTP/1.1\r\nAccept-Language: zh\r\nHost:", {"head_seconds": 0.01, "looks": 0.01}, 408),
+    "a slow body": (
+        request("/read", "POST", ("Accept-Language: zh", "Content-Length: 9"), b"a"),
+        {"body_seconds": 0.01, "looks": 0.01},
+        408,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+async def test_each_refusal_has_the_form_of_either_listener_in_the_language_that_was_asked_for(name):
+    asked, bounds, status = REFUSED[name]
+    async with door(**bounds) as open_door:
+        answered = await open_door.say(asked)
+    assert statuses(answered) == [status]
+    told = json.loads(answered.partition(b"\r\n\r\n")[2])
+    assert (told["code"], told["reason"]) == ("http.refused", [told["sentence"], told["next_step"]])
+    assert told["sentence"].startswith("请求被拒绝" if b"zh" in asked else "The request was refused")

@@ -11,8 +11,7 @@ import msgspec
 import pytest
 
 from medspace.adapters.http.peers import json_of
-from medspace.app.api import public
-from medspace.app.api.management import management_app
+from medspace.app.doors.protocol import public
 from medspace.connector import wire
 from medspace.connector.errors import MessageError
 from medspace.core import decoding
@@ -26,6 +25,7 @@ from medspace.trust import members, tokens
 from medspace.trust.did import build_document, key_id, parse_document
 from medspace.trust.errors import DocumentError, MembersListError, UnauthenticatedError
 from medspace.trust.model import Member
+from tests.routers import management
 from tests.unit.trust.space import AUTHORITY, COMPANY, HOSPITAL, KEYS, list_at
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -70,19 +70,19 @@ def managed(content):
     """The members that a call of the management API has the authority admit."""
     admitted = []
 
-    async def admit(did, *_):
+    async def admit(did, *_, by):
         admitted.append(did)
         return Member(did, "", "", (), KEYS[COMPANY].public_key)
 
     async def call():
-        transport = httpx.ASGITransport(management_app(SimpleNamespace(admit=admit)))
+        transport = httpx.ASGITransport(management(SimpleNamespace(admit=admit)))
         async with httpx.AsyncClient(transport=transport, base_url="http://private") as client:
             return await client.post("/members", content=content, headers={"content-type": "application/json"})
 
     answer = asyncio.run(call())
     if answer.status_code == httpx.codes.BAD_REQUEST:
         assert answer.json()["code"] == "request.invalid"
-        assert "an object names a member twice" in answer.json()["sentence"]
+        assert "names a member twice" in answer.json()["sentence"]
         raise ValueError(answer.text)
     return admitted
 

@@ -10,7 +10,7 @@ import pytest
 
 from bench import _models
 from bench._federation import Federation, everybody
-from medspace.learning.glm import following
+from medspace.learning import newton
 from medspace.privacy.rounding import BITS, ERROR_BITS
 
 FIT = next(_models.plan())
@@ -31,7 +31,7 @@ def member():
 @pytest.fixture(params=[True, False], ids=["on", "control"])
 def on(request, monkeypatch):
     """With the brake on, and with covariances as fine as sums."""
-    monkeypatch.setattr(following, "ERROR_BITS", ERROR_BITS if request.param else BITS)
+    monkeypatch.setattr(newton, "ERROR_BITS", ERROR_BITS if request.param else BITS)
     return request.param
 
 

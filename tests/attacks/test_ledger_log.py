@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from medspace.core.signing import Ed25519Signer
 from medspace.ledger import note
 from medspace.ledger.model import Checkpoint
-from medspace.ledger.note import Note
+from medspace.ledger.note import SignedNote
 from medspace.ledger.report import ANSWER, HISTORY, MEMBERS, ROOT, SIGNATURE, AuditOutcome
 from tests.unit.ledger import story
 from tests.unit.ledger.story import COMPANY, NORTH, SOUTH, honest, verify
@@ -86,7 +86,7 @@ def test_any_changed_character_of_any_entry(data):
 def forged(signer, origin=NORTH):
     tx = honest().transaction(NORTH)
     state = Checkpoint(origin, tx.log.size(), tx.log.frontier.root())
-    return lambda _: Note(note.checkpoint_text(state)).signed(origin, signer).render()
+    return lambda _: SignedNote(note.checkpoint_text(state)).signed(origin, signer).render()
 
 
 def test_a_checkpoint_forged_by_a_stranger():
@@ -125,7 +125,7 @@ def test_a_log_of_somebody_who_is_no_member():
     state = note.checkpoint_text(
         Checkpoint(stranger, 0, note.parse(space.bundle(NORTH).checkpoint).text and bytes(32))
     )
-    signed = Note(state).signed(stranger, STRANGER).render()
+    signed = SignedNote(state).signed(stranger, STRANGER).render()
     bundle = msgspec.structs.replace(space.bundle(NORTH), origin=stranger, checkpoint=signed, entries=())
     assert codes(verify([bundle])) == {"log.signature.no_member"}
 

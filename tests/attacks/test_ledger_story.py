@@ -1,5 +1,6 @@
 """A party writes something untrue into its own log, and signs it properly: the other logs tell."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -230,6 +231,24 @@ def test_a_use_under_the_agreement_of_another_site():
     space = honest()
     space.edit(NORTH, space.find(NORTH, "use.admitted"), agreement=story.agreement_of(SOUTH))
     assert failed(space) == {"release.admitted.no_agreement", "run.answer.no_agreement"}
+
+
+def test_a_use_after_its_holder_had_ended_the_agreement():
+    space = honest()
+    facts = {"agreement": story.agreement_of(NORTH), "counterparty": COMPANY, "asset": "heart"}
+    space.logs[NORTH].append(Entry("agreement.ended", space.logs[NORTH][-1].time, NORTH, facts))
+    assert failed(space) == set()
+    at = space.find(NORTH, "use.admitted")
+    moved = space.logs[NORTH].pop()
+    space.logs[NORTH].insert(at, replace(moved, time=space.logs[NORTH][at].time))
+    assert {"use.agreed.ended", "release.admitted.ended"} <= failed(space)
+
+
+def test_an_agreement_that_nobody_knows_is_ended_without_effect():
+    space = honest()
+    facts = {"agreement": "urn:none", "counterparty": COMPANY, "asset": "heart"}
+    space.logs[NORTH].append(Entry("agreement.ended", space.logs[NORTH][-1].time, NORTH, facts))
+    assert failed(space) == set()
 
 
 def test_a_use_after_the_agreement_had_expired():

@@ -6,11 +6,11 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
-from medspace.app.api.management import management_app
-from medspace.app.lists import LARGEST_PAGE, PageError, PageRequest
-from medspace.connector.negotiation.rules import Message
+from medspace.app.node.lists import LARGEST_PAGE, PageError, PageRequest
+from medspace.connector.negotiation.rules import NegotiationMessage
 from medspace.sdk import Space
 from medspace.trust.model import Caller
+from tests.routers import management
 from tests.unit.connector.parties import Network, Party
 from tests.unit.connector.test_negotiation import request
 
@@ -38,7 +38,9 @@ async def hospital():
     party = Party("hospital", Network())
     party.negotiating.reactions = {}
     for number in range(MANY):
-        await party.negotiations.open(Caller("did:web:c.example", "t"), request(f"urn:c:{number}"), Message.REQUEST)
+        await party.negotiations.open(
+            Caller("did:web:c.example", "t"), request(f"urn:c:{number}"), NegotiationMessage.REQUEST
+        )
     return party
 
 
@@ -47,7 +49,7 @@ def client(hospital):
     async def negotiations(page):
         return await hospital.negotiations.recent(after=page.cursor(), limit=page.limit)
 
-    transport = httpx.ASGITransport(management_app(SimpleNamespace(negotiations=negotiations)))
+    transport = httpx.ASGITransport(management(SimpleNamespace(negotiations=negotiations)))
     return httpx.AsyncClient(transport=transport, base_url="http://x")
 
 

@@ -24,12 +24,12 @@ from medspace.runs.masked.messages import (
     RESULT,
     SHARE,
     Opening,
-    Proposal,
+    QuestionProposal,
     SharedSeed,
     label,
     written,
 )
-from medspace.runs.masked.opening import Table
+from medspace.runs.masked.opening import SeatGroup
 from medspace.trust import envelope, hybrid, jws
 from medspace.trust.envelope import Context, EnvelopeKey
 from tests.attacks.masked_spying import (
@@ -496,7 +496,7 @@ class Another:
 def summed_up(monkeypatch):
     """Whether a total comes out of two halves under two manifests, where only the seeds of masks differ."""
     unsigned(monkeypatch)
-    monkeypatch.setattr(Table, "committed", lambda *_: True)
+    monkeypatch.setattr(SeatGroup, "committed", lambda *_: True)
     monkeypatch.setattr("medspace.runs.masked.opening.check_contributions", lambda *_: None)
     monkeypatch.setattr("medspace.runs.masked.messages.proposer", lambda _manifest, _question, seats: min(seats))
     table = table_at(SHARE)
@@ -567,7 +567,7 @@ def forged(table):
     keys = table.sites[proposer].keys
     true = memory(table.sites[proposer])
     about = Context(keys.manifest.run, keys.manifest.digest, proposer, "", label(1, PROPOSE))
-    content = written(Proposal(true.opening, CHOSEN, keys.sign(label(1, PROPOSE), b"")))
+    content = written(QuestionProposal(true.opening, CHOSEN, keys.sign(label(1, PROPOSE), b"")))
     others = {site: keys._public(site) for site in ALL if site != proposer}
     sealed = envelope.seal_all(dict.fromkeys(others, content), about, others, keys_of(COORDINATOR))
     return proposer, lambda site, step: replace(step, inbox={**step.inbox, proposer: sealed.get(site, "")})

@@ -11,11 +11,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from medspace.privacy.masking.seeds import Kind
+from medspace.privacy.masking.seeds import CommitmentKind
 from medspace.privacy.masking.shamir import PRIME
 from medspace.runs.masked.errors import TotalInvalidError
 from medspace.runs.masked.messages import AGREE, CONTRIBUTE, OPEN, PROPOSE, Opening, SharedSeed, label, written
-from medspace.runs.masked.opening import Table
+from medspace.runs.masked.opening import SeatGroup
 from medspace.runs.masked.proposing import _digest
 from medspace.runs.masked.site import RING
 from medspace.trust import envelope
@@ -151,7 +151,8 @@ def dealt(values):
 
     def hashes(said, table):
         commitments = {
-            site: table.commitment(Kind.SHARE, value, 1, LIAR, site) for site, value in zip(ALL, values, strict=True)
+            site: table.commitment(CommitmentKind.SHARE, value, 1, LIAR, site)
+            for site, value in zip(ALL, values, strict=True)
         }
         return written(msgspec.structs.replace(said, shares=commitments))
 
@@ -245,7 +246,7 @@ def test_a_seed_with_a_lost_site_that_differs_names_who_opened_it(lie):
 
 def test_a_seed_of_five_bytes_that_was_committed_to_names_who_did(monkeypatch):
     """With a site that is lost there is nobody who would see that the commitment is to no seed at all."""
-    monkeypatch.setattr(Table, "committed", lambda *_: True)
+    monkeypatch.setattr(SeatGroup, "committed", lambda *_: True)
     _, said = opened(SEEDS["a seed of 5 bytes"], SIX, (LOST,), leaving=tuple(range(6)))
     assert {(error.code, error.named) for error in said.values()} == {("masked.opening", LIAR)}
 

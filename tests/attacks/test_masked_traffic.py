@@ -29,10 +29,10 @@ import pytest
 
 from medspace.adapters.http import peers
 from medspace.adapters.http.peers import JobClient
-from medspace.app.sdk import SpaceError
+from medspace.app.doors.sdk import SpaceError
 from medspace.connector.usage.seats import Seats
 from medspace.connector.usage.service import UsageControl
-from medspace.learning.glm.exact import FRACTION
+from medspace.learning.exact import FRACTION
 from medspace.learning.glm.summing import GlmSumming
 from medspace.runs import covers
 from medspace.runs.masked import contributing, leading, messages, opening
@@ -418,7 +418,7 @@ def test_a_proposer_that_lies_stands_in_the_logs(stage, monkeypatch):
 
     def lying(message):
         another = {"step": ["1"] * 4}
-        is_one = isinstance(message, messages.Proposal)
+        is_one = isinstance(message, messages.QuestionProposal)
         return written(msgspec.structs.replace(message, proposal=another) if is_one else message)
 
     monkeypatch.setitem(sides._STEPS, "propose", proposing)

@@ -9,12 +9,12 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from medspace.app.api.bodies import LARGEST_MESSAGE
-from medspace.app.api.protocol import BASE
-from medspace.connector.ending import CODE, Ending
+from medspace.app.doors.bodies import LARGEST_MESSAGE
+from medspace.app.doors.protocol.endpoints import BASE
+from medspace.connector.ending import CODE, StaleEnding
 from medspace.connector.errors import QuotaError
-from medspace.connector.model import ACCOUNTS, AGREEMENTS, NEGOTIATIONS, Agreement, Failure
-from medspace.connector.negotiation.rules import Message
+from medspace.connector.model import ACCOUNTS, AGREEMENTS, NEGOTIATIONS, Agreement, ProcessFailure
+from medspace.connector.negotiation.rules import NegotiationMessage
 from medspace.connector.quotas import PERIOD, Quotas
 from medspace.trust.model import Caller
 from tests.unit.connector.parties import Network, Party
@@ -22,7 +22,7 @@ from tests.unit.connector.test_door import ASSET, app_of, use
 from tests.unit.connector.test_negotiation import request
 
 GREEDY, HONEST = Caller("did:web:greedy.example", "t"), Caller("did:web:honest.example", "t")
-FAILURE = Failure("peer.unreachable", (), "delivery")
+FAILURE = ProcessFailure("peer.unreachable", (), "delivery")
 WIDE = Quotas(10**6, 10**6, 1 << 40)
 
 
@@ -45,7 +45,7 @@ def message(pid=None, note=""):
 
 
 async def ask(party, caller, content=None):
-    return await party.negotiations.open(caller, content or message(), Message.REQUEST)
+    return await party.negotiations.open(caller, content or message(), NegotiationMessage.REQUEST)
 
 
 OPENED = "quotas: negotiations that one member holds open (three allowed)"
@@ -114,14 +114,20 @@ async def test_messages_about_a_process_count_too_but_for_the_way_out(hospital):
     counter = json.loads(message(begun.peer_pid)) | pids
     await hospital.database.write(lambda tx: tx.replace(NEGOTIATIONS, begun, replace(begun, state="OFFERED")))
     with pytest.raises(QuotaError):
-        await hospital.negotiations.receive(GREEDY, begun.id, json.dumps(counter).encode(), Message.REQUEST)
-    leaving = {"@context": counter["@context"], "@type": Message.TERMINATION.value, **pids}
-    over = await hospital.negotiations.receive(GREEDY, begun.id, json.dumps(leaving).encode(), Message.TERMINATION)
+        await hospital.negotiations.receive(
+            GREEDY, begun.id, json.dumps(counter).encode(), NegotiationMessage.REQUEST
+        )
+    leaving = {"@context": counter["@context"], "@type": NegotiationMessage.TERMINATION.value, **pids}
+    over = await hospital.negotiations.receive(
+        GREEDY, begun.id, json.dumps(leaving).encode(), NegotiationMessage.TERMINATION
+    )
     assert over.process.state == "TERMINATED"
 
 
 async def test_what_nobody_moves_is_ended(hospital):
-    ending = Ending(hospital.database, hospital.negotiations, hospital.transfers, hospital.clock, timedelta(days=30))
+    ending = StaleEnding(
+        hospital.database, hospital.negotiations, hospital.transfers, hospital.clock, timedelta(days=30)
+    )
     old = [(await ask(hospital, GREEDY)).process.id for _ in range(3)]
     hospital.clock.advance(29 * 86_400)
     young = (await ask(hospital, GREEDY)).process.id
@@ -138,7 +144,9 @@ async def test_ending_goes_through_every_page(hospital, monkeypatch):
     for _ in range(5):
         await ask(hospital, GREEDY)
     hospital.clock.advance(31 * 86_400)
-    ending = Ending(hospital.database, hospital.negotiations, hospital.transfers, hospital.clock, timedelta(days=30))
+    ending = StaleEnding(
+        hospital.database, hospital.negotiations, hospital.transfers, hospital.clock, timedelta(days=30)
+    )
     assert await ending.look() == 5
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from medspace.connector.turns import BusyError, Share, Turns
+from medspace.connector.turns import BusyError, TurnLimits, Turns
 
 
 class Work:
@@ -33,7 +33,7 @@ TURNS = "turns: of two, those that a flooding member has while another one asks"
 
 
 async def test_a_member_has_its_turn_while_another_one_floods(attack_report):
-    work = Work(Share(at_once=2, member=1))
+    work = Work(TurnLimits(at_once=2, member=1))
     flood = [work.begin("greedy") for _ in range(10)]
     await settle()
     honest, go = work.begin("honest")
@@ -47,7 +47,7 @@ async def test_a_member_has_its_turn_while_another_one_floods(attack_report):
 
 
 async def test_without_shares_the_flood_has_every_turn(attack_report):
-    work = Work(Share(at_once=2, member=100))
+    work = Work(TurnLimits(at_once=2, member=100))
     flood = [work.begin("greedy") for _ in range(10)]
     await settle()
     honest, go = work.begin("honest")
@@ -60,7 +60,7 @@ async def test_without_shares_the_flood_has_every_turn(attack_report):
 
 
 async def test_members_are_served_in_turn():
-    work = Work(Share(at_once=1, member=1))
+    work = Work(TurnLimits(at_once=1, member=1))
     begun = [work.begin(member) for member in ("a", "a", "a", "b", "c")]
     await settle()
     for _, free in begun:
@@ -70,7 +70,7 @@ async def test_members_are_served_in_turn():
 
 
 async def test_more_than_may_wait_are_told_to_come_back():
-    work = Work(Share(at_once=1, member=1, waiting=2))
+    work = Work(TurnLimits(at_once=1, member=1, waiting=2))
     begun = [work.begin("greedy") for _ in range(3)]
     await settle()
     with pytest.raises(BusyError) as refused:
@@ -84,7 +84,7 @@ async def test_more_than_may_wait_are_told_to_come_back():
 
 @pytest.mark.parametrize("when", ["waiting", "called", "working"])
 async def test_who_gives_up_leaves_no_turn_behind(when):
-    work = Work(Share(at_once=1, member=1))
+    work = Work(TurnLimits(at_once=1, member=1))
     (first, go), (second, free) = work.begin("a"), work.begin("b")
     await settle()
     if when == "waiting":

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from medspace.app.sdk import SpaceError
+from medspace.app.doors.sdk import SpaceError
 from tests.attacks.logs import as_a_connector_logs
 from tests.e2e.space import TASK, Holding, staged
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given as generate
 from hypothesis import strategies as st
 
-from medspace.app.finding import listed
 from medspace.connector import wire
+from medspace.connector.catalogue.finding import listed
 from medspace.connector.errors import MessageError
 from medspace.policy import contexts, odrl
 from medspace.policy.contexts import DSPACE, KNOWN
@@ -84,7 +84,7 @@ def permitted_of(read, message):
 
 def hidden():
     """How many of the contexts hide a rule of a policy that is permitted all the same."""
-    odrl._kept.cache_clear()
+    odrl._policy_of_bytes.cache_clear()
     return sum(permitted(offer(rule(), **{"@context": context})) for context in HIDING.values())
 
 
@@ -94,7 +94,7 @@ def test_what_contexts_hide_in_all(monkeypatch, attack_report):
     try:
         control = hidden()
     finally:
-        odrl._kept.cache_clear()
+        odrl._policy_of_bytes.cache_clear()
     attack_report(
         "contexts: policies permitted with a hidden rule", got=got, control=control, of=len(HIDING), unit="policies"
     )
@@ -132,10 +132,10 @@ def test_more_contexts_than_are_read_are_not_passed_over():
 def test_without_the_look_at_contexts_each_would_be_permitted(context, monkeypatch):
     monkeypatch.setattr(contexts, "_harmless", lambda *_: True)
     try:
-        odrl._kept.cache_clear()
+        odrl._policy_of_bytes.cache_clear()
         assert permitted(offer(rule(), **{"@context": context}))
     finally:
-        odrl._kept.cache_clear()
+        odrl._policy_of_bytes.cache_clear()
 
 
 @pytest.mark.parametrize("place", ["permission", "action", "constraint", "duty", "unknown", "right", "target"])

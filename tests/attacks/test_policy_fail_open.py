@@ -320,3 +320,18 @@ def test_junk_anywhere_is_read_refused_or_unenforceable_and_never_breaks(junk, k
     enforceable(policy)
     if not policy.flaws:
         assert odrl.parse(json.loads(json.dumps(odrl.write(policy)))) == policy
+
+
+def test_a_long_list_of_values_or_conditions_is_read_and_said_and_nothing_breaks():
+    many = [f"did:web:m{number}.example" for number in range(3000)]
+    long = odrl.parse(offer(rule(compare("recipient", "isAnyOf", many))))
+    assert str(words.describe(long)[1]).count(" or ") == len(many) - 1
+    assert not decide(long, request(), Point.NEGOTIATION).permitted
+    joined = [compare("spatial", "eq", "CN")] * 500
+    for document in (
+        offer(rule({"or": joined})),
+        offer(rule(), prohibition=[rule(*joined, action="medspace:train")]),
+    ):
+        wide = odrl.parse(document)
+        assert max(str(line).count("; ") for line in words.describe(wide)) == len(joined) - 1
+        assert not decide(wide, request(region=None), Point.NEGOTIATION).permitted

@@ -9,7 +9,7 @@ from sqlalchemy import event
 
 from medspace.adapters.memory import MemoryDatabase
 from medspace.adapters.sql import create, open_database
-from medspace.app.compose import COLLECTIONS
+from medspace.app.compose.connector import COLLECTIONS
 from medspace.connector.ports import TransferEvent
 from medspace.connector.usage import accounts
 from medspace.connector.usage.errors import NotAdmittedError

@@ -1,9 +1,11 @@
 """A bounded number of uses is not multiplied by negotiating again, one after the other or all at once."""
 
+from dataclasses import replace
+
 import pytest
 
 from medspace.connector.catalogue.service import publish
-from medspace.connector.model import Dataset
+from medspace.connector.model import AGREEMENTS, Dataset
 from medspace.connector.negotiation.strategy import Answering, PolicyStrategy
 from medspace.trust.model import Facts
 from tests.unit.connector.parties import Network, Party, until
@@ -108,3 +110,22 @@ async def test_a_person_may_agree_again(pair):
         return (await user.negotiation(begun.id)).state == "FINALIZED"
 
     await until(user.clock, final)
+
+
+@pytest.mark.parametrize("agreements", [10, 1_100])
+async def test_a_bounded_number_of_uses_is_not_hidden_behind_other_agreements(pair, agreements, attack_report):
+    """With the newest thousand looked at only, the one that binds was out of sight, and was agreed once more."""
+    holder, user = pair
+    await offered(holder, ONCE, offer(0, name="2"))
+    assert await ask(holder, user, ONCE) == ["FINALIZED"]
+    (bound,) = await holder.negotiations.agreements()
+    policy = dict(bound.policy) | {"permission": offer(0)["permission"]}
+    others = [
+        replace(bound, id=f"urn:g:{number}", policy=policy, finalized=f"2030-01-01T00:00:{number:06d}Z")
+        for number in range(agreements)
+    ]
+    await holder.database.write(lambda tx: [tx.insert(AGREEMENTS, other) for other in others])
+    ended = await ask(holder, user, ONCE)
+    again = ended.count("FINALIZED")
+    attack_report(f"terms bound once, behind {agreements} others", got=again, of=1, unit="agreements")
+    assert ended == ["negotiation.in_force"]

@@ -3,7 +3,7 @@
 import pytest
 
 from medspace.connector.errors import MessageError
-from medspace.connector.model import AGREEMENTS, TRANSFERS, Agreement, Kind
+from medspace.connector.model import AGREEMENTS, TRANSFERS, Agreement, ProcessKind
 from medspace.core.decision import Decision, Verdict
 from tests.unit.connector.parties import OFFER, Network, Party, until
 
@@ -46,7 +46,7 @@ async def test_a_format_that_no_log_could_hold_is_refused_before_anything_is_kep
 async def spoil(consumer, provider, error):
     """Have a transfer whose refusal cannot be noted."""
     provider.transferring.decision = Decision(Verdict.DENY, "policy.no_permission")
-    consumer.dispatcher._settlements[Kind.TRANSFER] = Spoilt(consumer.transfers.steps, error)
+    consumer.dispatcher._settlements[ProcessKind.TRANSFER] = Spoilt(consumer.transfers.steps, error)
     return await consumer.transfers.request_transfer("urn:g:1", "medspace:train", None, provider.address)
 
 

@@ -13,7 +13,7 @@ from medspace.connector.usage.conditions import PERMITTED, Neutral
 from medspace.connector.usage.errors import JobClosedError, StepUnknownError
 from medspace.connector.usage.gate import INTERRUPTED
 from medspace.connector.usage.going import Lead
-from medspace.connector.usage.model import QUESTIONS, Outcome
+from medspace.connector.usage.model import QUESTIONS, QuestionOutcome
 from medspace.core.errors import MedspaceError
 from medspace.core.usage import Grant, Output
 from tests.unit.connector.test_usage_steps import cut_off
@@ -88,7 +88,7 @@ async def test_who_asks_again_for_what_was_answered_under_other_conditions_ends_
     go_on.set()
     await working
     await house.settled()
-    assert Outcome.FAILED not in open_now, standing
+    assert QuestionOutcome.FAILED not in open_now, standing
     assert await ends(house) == [1, 1]
 
 
@@ -112,7 +112,7 @@ async def test_nothing_is_released_to_what_has_its_end():
     async def end():
         gate = house.control._working._gate
         admission = house.engine.asked[0].id
-        await house.database.write(lambda tx: gate.end(tx, admission, Outcome.FAILED, INTERRUPTED))
+        await house.database.write(lambda tx: gate.end(tx, admission, QuestionOutcome.FAILED, INTERRUPTED))
 
     house.engine.before = lambda: asyncio.run_coroutine_threadsafe(end(), loop).result(30)
     with pytest.raises(StepUnknownError):
@@ -140,7 +140,7 @@ async def test_a_step_that_got_its_end_while_it_waited_to_be_taken_up_is_not_don
     asked = len(house.engine.asked)
     (question,) = await house.control._recovery.left()
     await house.database.write(
-        lambda tx: house.control._working._gate.end(tx, question.id, Outcome.FAILED, INTERRUPTED)
+        lambda tx: house.control._working._gate.end(tx, question.id, QuestionOutcome.FAILED, INTERRUPTED)
     )
     runner = house.control._runners.of(house.engine)
     async with runner.place(question.user) as place:
@@ -167,7 +167,6 @@ async def test_a_step_that_waits_for_a_place_gives_its_turn_back_when_its_use_is
         waiting = asyncio.create_task(house.control.step(call(token)))
         await turn_taken(house)
         await house.change(open=False)
-        house.bell.ring()
         with pytest.raises(JobClosedError):
             await asyncio.wait_for(waiting, 30)
         assert house.control._ordering.idle(ASSET)
@@ -183,7 +182,6 @@ async def test_a_step_that_was_cut_off_has_its_end_where_its_use_is_closed_befor
         await house.control.recover()
         await turn_taken(house)
         await house.change(open=False)
-        house.bell.ring()
         await house.settled()
         assert await ends(house) == [1]
 

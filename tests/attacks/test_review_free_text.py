@@ -1,16 +1,19 @@
 """Members cannot write what they like into the signed log of a holder."""
 
-import importlib
-import pkgutil
-
 import msgspec
 import pytest
 
-from medspace.connector.codes import KNOWN
+from medspace.adapters.memory import MemoryDatabase
+from medspace.connector import journal
+from medspace.connector.codes import noted
 from medspace.connector.usage.errors import NotAdmittedError, StepError
-from medspace.core.errors import InvalidInputError, MedspaceError
+from medspace.core.errors import InvalidInputError
+from medspace.core.hashing import digest_bytes
+from medspace.runs.errors import SiteRefusedError
 from tests.unit.connector.parties import CONTEXT, OFFER, Network, Party, settle
 from tests.unit.connector.uses import TASK, admitted_house, call
+from tests.unit.learning.simulated import SimulatedSites, coordinator, did, seats
+from tests.unit.runs.test_coordinator import TABLES, task
 
 
 class UnknownTaskError(InvalidInputError):
@@ -95,29 +98,69 @@ async def test_a_code_that_everybody_knows_is_written_down(code):
     assert kept == entry["facts"]["code"] == code
 
 
-def errors(kind=MedspaceError):
-    for found in kind.__subclasses__():
-        yield found
-        yield from errors(found)
+NAMES = ("anna.schmidt", "anna-schmidt.born-1955", "ANNA", "policy.anna")
 
 
-def test_every_code_that_a_connector_answers_with_is_known():
-    rooms = ("core", "trust", "policy", "connector")
-    for room in rooms:
-        package = importlib.import_module(f"medspace.{room}")
-        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            importlib.import_module(module.name)
-    own = {
-        "peer.unreachable",
-        "peer.not_sent",
-        "peer.forbidden",
-        "storage.taken",
-        "proof.failed",
-        "dictionary.invalid",
-        "dataset.id",
-        "questions.sealed",
-        "step.unknown",
-        "step.not_held",
+async def names_in_the_log_of_a_run(noted):
+    """How many of them a hospital of a run gets into the log of whoever leads it, as the code of its refusal."""
+    found = 0
+    for name in NAMES:
+
+        async def refuse(step, honest, name=name):
+            raise SiteRefusedError(site=did(1), reason="no", refusal=name)
+
+        database = MemoryDatabase()
+        leader = coordinator(SimulatedSites(TABLES, {did(1): refuse}), database=database, noted=noted)
+        run = await leader.train(task(site_faults="fail"), seats(TABLES))
+        assert run.failure.code == name  # its user is told
+        log = await database.read(lambda tx: tx.log.entries(0, tx.log.size()))
+        found += any(name.encode() in entry for entry in log)
+    return found
+
+
+async def test_a_hospital_of_a_run_gets_no_name_into_the_log_of_its_leader(attack_report):
+    got, control = await names_in_the_log_of_a_run(noted), await names_in_the_log_of_a_run(str)
+    attack_report("refusals: names in the log", got=got, control=control, of=len(NAMES), unit="names")
+    assert (got, control) == (0, len(NAMES))
+
+
+# --- identifiers of counterparties ------------------------------------------------------------------------------
+PLANTED = "urn:patient:Anna-Schmidt-1955-01-01:" + "x" * 200
+
+
+async def asked(pid, offer):
+    """The log of a provider that somebody asks under this pid, for an offer of this identity."""
+    network = Network()
+    provider, consumer = Party("provider", network), Party("consumer", network)
+    provider.negotiating.reactions = {}
+    provider.start()
+    body = {
+        "@context": CONTEXT,
+        "@type": "ContractRequestMessage",
+        "consumerPid": pid,
+        "callbackAddress": consumer.address,
+        "offer": OFFER | {"@id": offer, "target": "urn:asset:1"},
     }
-    codes = {found.code for found in errors() if found.__module__.startswith(tuple(f"medspace.{r}" for r in rooms))}
-    assert codes - own <= KNOWN
+    assert (await provider.post("/negotiations/request", msgspec.json.encode(body), consumer.did)).status == 200
+    log = await provider.log()
+    await provider.stop()
+    return log
+
+
+async def test_an_identifier_of_anothers_own_making_is_not_written_down(attack_report, monkeypatch):
+    log = await asked(PLANTED, PLANTED)
+    facts = log[-1]["facts"]
+    got = str(log).count("Anna-Schmidt")
+    assert facts["peer_pid"] == facts["offer"] == digest_bytes(PLANTED.encode())
+    monkeypatch.setattr(journal, "pseudonym", str)
+    control = str(await asked(PLANTED, PLANTED)).count("Anna-Schmidt")
+    attack_report("identifiers: names in the log", got=got, control=control, of=2, unit="names")
+    assert (got, control) == (0, 2)
+
+
+UUID = "6f5a1c0e-4b1f-4c0e-9a60-0c7a51d5b9e1"
+
+
+@pytest.mark.parametrize("pid", [f"urn:uuid:{UUID}", UUID, UUID.upper()])
+async def test_an_identifier_that_says_nothing_is_written_down_as_it_is(pid):
+    assert (await asked(pid, pid))[-1]["facts"]["peer_pid"] == pid

@@ -76,12 +76,12 @@ def test_a_part_of_a_use_that_is_over_takes_no_room_any_more(tmp_path):
     receiving = parts.receive(KEEPING, PART)
     receiving.write(CONTENT[:10])
     parts.drop(KEEPING)
-    with pytest.raises(PartError, match="use is over"):
+    with pytest.raises(PartError, match="use has ended"):
         receiving.write(CONTENT[10:])
     late = parts.receive(KEEPING, PART)
     late.write(CONTENT)
     parts.drop(KEEPING)
-    with pytest.raises(PartError, match="use is over"):
+    with pytest.raises(PartError, match="use has ended"):
         late.finish()
     assert not parts.has(KEEPING, PART.digest)
 

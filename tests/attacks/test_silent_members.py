@@ -17,10 +17,10 @@ from medspace.adapters.system import SystemClock
 from medspace.connector.dispatch.fair_queue import Sharing
 from medspace.connector.dispatch.service import Dispatcher
 from medspace.connector.local import Local
-from medspace.connector.model import INTENTS, Kind, NegotiationState
-from medspace.connector.negotiation.rules import Message
+from medspace.connector.model import INTENTS, NegotiationState, ProcessKind
+from medspace.connector.negotiation.rules import NegotiationMessage
 from medspace.connector.negotiation.service import Negotiations
-from medspace.connector.negotiation.steps import Steps
+from medspace.connector.negotiation.steps import NegotiationSteps
 from medspace.connector.wire import encode
 from medspace.trust.model import Caller
 from tests.unit.connector.parties import AUTOMATIC, CONTEXT, OFFER, Script
@@ -80,9 +80,9 @@ async def hospital(sharing: Sharing) -> AsyncIterator[Negotiations]:
     """A provider that agrees to what it is asked for, with its real way out."""
     database, clock, chance = MemoryDatabase(), SystemClock(), SeededRandomness(1)
     local = Local("did:web:hospital.example", "http://127.0.0.1:1/dsp", clock, chance)
-    steps = Steps(local, Script(dict(AUTOMATIC)))
+    steps = NegotiationSteps(local, Script(dict(AUTOMATIC)))
     client = HttpClient(Guard.of(loopback=True), limits=ClientLimits(connections=1000))
-    transport, settlements = DspClient(client, Sender()), {Kind.NEGOTIATION: steps}
+    transport, settlements = DspClient(client, Sender()), {ProcessKind.NEGOTIATION: steps}
     dispatcher = Dispatcher(database, transport, settlements, clock, chance, sharing=sharing)
     running = asyncio.create_task(dispatcher.run())
     try:
@@ -101,7 +101,7 @@ async def ask(hospital: Negotiations, did: str, callback: str, number: int) -> s
         "callbackAddress": callback,
         "offer": {**OFFER, "target": "urn:asset:1"},
     }
-    outcome = await hospital.open(Caller(did, "t"), encode(told), Message.REQUEST)
+    outcome = await hospital.open(Caller(did, "t"), encode(told), NegotiationMessage.REQUEST)
     hospital.dispatcher.launch(outcome.intent)
     return outcome.process.id
 

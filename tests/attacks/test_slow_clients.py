@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from medspace.app import listener
+from medspace.app.node.listening import listener
 from tests.attacks.wires import chunked, door, everything, request, statuses, until
 
 QUICK = {"head_seconds": 0.2, "body_seconds": 0.2}

@@ -113,7 +113,7 @@ async def test_a_session_lost_during_the_commit_is_not_called_a_failure(postgres
                     other.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
 
         event.listen(database._writing_engine, "commit", commit)
-        with pytest.raises(OutcomeUnknownError, match="Look whether"):
+        with pytest.raises(OutcomeUnknownError, match="Check whether"):
             await database.write(appender(b"perhaps"))
         kept = await database.read(log)
         assert await database.write(appender(b"after")) == [len(kept)]

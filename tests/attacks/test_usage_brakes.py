@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from medspace.app.compose import Parts
+from medspace.app.compose.connector import ConnectorParts
 from medspace.core import limits
 from tests.attacks.reading import NONE, Reader, as_it_is, asked, only, read_singly
 from tests.e2e.space import ASSET, Holding, staged, table
@@ -27,7 +27,7 @@ def clinic(tmp_path):
         def opened(brakes, rows=ROWS, others=("company",), **more):
             stage.add("authority")
             terms = more.pop("terms", {})
-            stage.add("clinic", Holding(rows, terms=terms, **more), parts=Parts(brakes=brakes))
+            stage.add("clinic", Holding(rows, terms=terms, **more), parts=ConnectorParts(brakes=brakes))
             for key in others:
                 stage.add(key)
             stage.open()

@@ -9,8 +9,8 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from medspace.app.listener import Listener, bind
-from medspace.app.listener_limits import PUBLIC
+from medspace.app.node.listening.limits import PUBLIC
+from medspace.app.node.listening.listener import Listener, bind
 
 SOON = 10  # seconds after which a test has failed
 

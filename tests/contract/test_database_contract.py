@@ -9,6 +9,7 @@ import pytest
 from medspace.adapters.memory import MemoryDatabase
 from medspace.adapters.sql import create, open_database
 from medspace.core.errors import DuplicateRecordError, StaleRecordError, StorageError
+from medspace.core.store import LOG
 from medspace.ledger.merkle import EMPTY_ROOT, Frontier, Tree, fold, inclusion_nodes, leaf_hash, span_nodes
 from tests.contract.records import CASES, COLLECTIONS, NOTES, Case, Phase
 
@@ -52,6 +53,13 @@ async def pages_of(database, order_by, *, descending):
         if len(page) < 5:
             return found
         after = getattr(page[-1], order_by)
+
+
+def heard(database):
+    """A queue of what the database tells from now on."""
+    told = asyncio.Queue()
+    database.on_commit(told.put_nowait)
+    return told
 
 
 def finder(**search):
@@ -283,7 +291,7 @@ class DatabaseContract:
             lambda tx: tx.delete(CASES, Case("a")),
             lambda tx: tx.log.append(b"x"),
         ):
-            with pytest.raises(StorageError, match="a view only looks"):
+            with pytest.raises(StorageError, match="a view is read-only"):
                 await database.read(change)
         assert await database.read(lambda tx: (tx.find(CASES), log(tx))) == ([Case("a")], [])
 
@@ -318,6 +326,48 @@ class DatabaseContract:
         assert done == [(i, i) for i in range(100)]
         assert await database.read(lambda tx: tx.get(CASES, "a").rank) == 100
         assert await database.read(log) == [b"%d" % i for i in range(100)]
+
+    # --- what a commit touched
+
+    async def test_what_a_commit_touched_is_told_once_it_is_kept(self, database):
+        told = heard(database)
+        await database.write(lambda tx: [inserter(Case("a"), Case("b"))(tx), appender(b"entry")(tx)])
+        assert await told.get() == {CASES.topic("a"), CASES.topic("b"), LOG}
+        await database.write(lambda tx: tx.replace(CASES, Case("a"), Case("a", rank=1)))
+        assert await told.get() == {CASES.topic("a")}
+        await database.write(lambda tx: tx.delete(CASES, Case("b")))
+        assert await told.get() == {CASES.topic("b")}
+        assert told.empty()
+
+    async def test_what_raised_or_touched_nothing_is_not_told(self, database):
+        await database.write(inserter(Case("a")))
+        told = heard(database)
+
+        def work(tx):
+            tx.insert(NOTES, Case("n"))
+            tx.log.append(b"entry")
+            tx.insert(CASES, Case("a"))
+
+        with pytest.raises(DuplicateRecordError):
+            await database.write(work)
+        await database.write(lambda tx: (tx.get(CASES, "a"), tx.find(CASES), tx.count(CASES, {}, 1), tx.log.size()))
+        await database.read(finder())
+        await database.write(appender(b"entry"))
+        assert await told.get() == {LOG}
+        assert told.empty()
+
+    async def test_what_was_kept_is_told_also_where_who_wrote_it_does_not_wait_any_more(self, database):
+        told = heard(database)
+        writing = asyncio.create_task(database.write(inserter(Case("a"))))
+        await asyncio.sleep(0)
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+        await database.write(inserter(Case("b")))
+        seen = set()
+        while CASES.topic("b") not in seen:
+            seen |= await told.get()
+        kept = await database.read(finder())
+        assert seen == {CASES.topic(case.id) for case in kept}
 
     # --- the log
 

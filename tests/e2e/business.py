@@ -7,9 +7,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from medspace.app.config import read_config
-from medspace.app.sdk import Space, SpaceError
-from medspace.app.setup import Wishes, set_up
+from medspace.app.compose.sdk import Space
+from medspace.app.doors.sdk import SpaceError
+from medspace.app.features.setup.service import Wishes, set_up
+from medspace.app.node.config import read_config
 from medspace.connector.errors import TransitionError
 from tests.e2e.crash import FUNCTION, PATIENCE, Crowd, Deadline, Node, insist, until
 from tests.e2e.zygote import Zygote

@@ -16,10 +16,11 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from medspace.app.api.protocol import VERSIONS
-from medspace.app.config import read_config
-from medspace.app.finding import NoConnectorError
-from medspace.app.sdk import NotRunningError, Space, SpaceError, connect
+from medspace.app.compose.sdk import Space, connect
+from medspace.app.doors.protocol.endpoints import VERSIONS
+from medspace.app.doors.sdk import NotRunningError, SpaceError
+from medspace.app.node.config import read_config
+from medspace.connector.catalogue.finding import NoConnectorError
 from tests.e2e.zygote import Zygote
 
 FUNCTION = "tests.e2e.crash_node:run"

@@ -7,7 +7,7 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-from medspace.app.serve import run_connector
+from medspace.app.compose.serve import run_connector
 
 for late in ("fastapi", "duckdb", "numpy", "medspace.adapters.duckdb.source", "medspace.app.compose.inside"):
     importlib.import_module(late)

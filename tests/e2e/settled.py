@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Any
 
 from medspace.adapters.sql import open_database
-from medspace.app.compose import COLLECTIONS
+from medspace.app.compose.connector import COLLECTIONS
 from medspace.connector.model import (
     AGREEMENTS,
     INTENTS,

@@ -19,11 +19,11 @@ import httpx
 from medspace.adapters.keys import create_key, create_token, make_folder
 from medspace.adapters.mldsa import open_mldsa_keys
 from medspace.adapters.system import SystemRandomness
-from medspace.app.auditing import verify_files
-from medspace.app.compose import Connector, Parts, open_connector
-from medspace.app.config import Config, read_config
-from medspace.app.sdk import Space, connect
-from medspace.app.serve import serve
+from medspace.app.compose.connector import Connector, ConnectorParts, open_connector
+from medspace.app.compose.sdk import Space, connect
+from medspace.app.compose.serve import serve
+from medspace.app.features.audit.auditing import verify_files
+from medspace.app.node.config import Config, read_config
 from medspace.core.signing import HybridSigner
 from medspace.trust.did import did_web
 from medspace.trust.jws import encode
@@ -160,7 +160,7 @@ class Node:
     file: Path
     region: str
     did: str
-    parts: Parts
+    parts: ConnectorParts
     signer: HybridSigner
     wrap: Callable[[Any], Any] | None = None
     relay: Relay | None = None
@@ -232,7 +232,7 @@ class Stage:
         region: str = "DE",
         more: str = "",
         public: str = "",
-        parts: Parts | None = None,
+        parts: ConnectorParts | None = None,
         wrap: Callable[[Any], Any] | None = None,
     ) -> Node:
         """Lay out a participant; `more` is added to its configuration, `public` to its public listener."""
@@ -240,7 +240,7 @@ class Stage:
         make_folder(folder)
         make_folder(folder / "keys")
         file = folder / "keys" / "participant.pem"
-        mldsa = open_mldsa_keys(file, None, clock=(parts or Parts()).clock, randomness=SystemRandomness())
+        mldsa = open_mldsa_keys(file, None, clock=(parts or ConnectorParts()).clock, randomness=SystemRandomness())
         signer = HybridSigner(create_key(file), mldsa)
         create_token(folder / "keys" / "private.token")
         ports = claim(3 if self.listens else 2)
@@ -276,7 +276,7 @@ allow = ["127.0.0.0/8"]
         file.write_text(text)
         did = read_config(file).did
         relay = Relay(key, ports[-1], ports[0], self.heard) if self.listens else None
-        self.nodes[key] = Node(key, file, region, did, parts or Parts(), signer, wrap, relay)
+        self.nodes[key] = Node(key, file, region, did, parts or ConnectorParts(), signer, wrap, relay)
         return self.nodes[key]
 
     # --- running ----------------------------------------------------------------------------------------------
@@ -376,7 +376,7 @@ allow = ["127.0.0.0/8"]
         """Show the holder a manifest of the task, with these others at the table as well."""
         connector = self.nodes[user].connector
         assert connector is not None
-        agreement = self.run(connector.desk.transfer(transfer)).agreement
+        agreement = self.run(connector.of("uses").transfer(transfer)).agreement
         seats = {self.nodes[key].did: f"urn:agreement:of:{key}" for key in others}
         seats |= {self.nodes[holder].did: agreement}
         manifest = manifest_of(self.nodes[user].did, task, seats, **{"run": f"urn:run:of:{transfer}"} | changes)
@@ -390,7 +390,7 @@ allow = ["127.0.0.0/8"]
         """The data address of a transfer, which only the user's database holds."""
         connector = self.nodes[user].connector
         assert connector is not None
-        return dict(self.run(connector.desk.transfer(transfer)).data_address or {})
+        return dict(self.run(connector.of("uses").transfer(transfer)).data_address or {})
 
 
 def step(name: str = "moments", number: int = 1, task: dict[str, Any] | None = None, **inputs: Any) -> dict[str, Any]:

@@ -109,7 +109,12 @@ class Typist:
 
 def type_along() -> None:
     """The process that forks: a command a line, its exit code as the answer."""
-    for name in ("medspace.app.cli", "medspace.app.sdk", "medspace.app.auditing", "rich.table"):
+    for name in (
+        "medspace.app.main",
+        "medspace.app.compose.sdk",
+        "medspace.app.features.audit.auditing",
+        "rich.table",
+    ):
         importlib.import_module(name)
     for line in sys.stdin:
         child = os.fork()
@@ -127,7 +132,7 @@ def _type(asked: dict[str, Any]) -> NoReturn:
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT), number)
     code = 0
     try:
-        importlib.import_module("medspace.app.cli").main(asked["words"])
+        importlib.import_module("medspace.app.main").main(asked["words"])
     except SystemExit as end:
         code = end.code or 0
     except BaseException:  # noqa: BLE001 - what a child raises must never run on in its parent's code

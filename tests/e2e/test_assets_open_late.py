@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from medspace.app.compose import Parts
-from medspace.app.sources import SCHEMES, Scheme
+from medspace.app.compose.connector import ConnectorParts
+from medspace.app.node.sources import SCHEMES, Scheme
 from medspace.core.material import Form
 from tests.e2e.space import ASSET, hospital, staged
 
@@ -35,7 +35,7 @@ def slow():
 
 
 def test_the_public_door_answers_while_an_asset_is_opened(tmp_path, slow):
-    parts = Parts(sources={**SCHEMES, "slow": Scheme(Form.TABLE, slow.open)})
+    parts = ConnectorParts(sources={**SCHEMES, "slow": Scheme(Form.TABLE, slow.open)})
     with staged(tmp_path) as stage, ThreadPoolExecutor(1) as pool:
         stage.add("authority", dataclasses.replace(hospital(1), source="slow:rows"), parts=parts)
         node = stage.nodes["authority"]

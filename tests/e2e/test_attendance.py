@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from medspace.app.auditing import lineage_of_files
-from medspace.app.cli import main
-from medspace.app.compose import Parts
+from medspace.app.compose.connector import ConnectorParts
+from medspace.app.features.audit.auditing import lineage_of_files
+from medspace.app.main import main
 from medspace.core.usage import Brakes
 from medspace.sdk import SpaceError, WaitingError
 from tests.e2e.space import ASSET, DICTIONARY, TASK, Holding, hospital, staged, table
@@ -35,7 +35,7 @@ def coded(codes):
 
 
 # Sixty patients answer two models, not ten: what many answers tell together is no matter here.
-OFTEN = Parts(brakes=replace(Brakes(), exposure=False))
+OFTEN = ConnectorParts(brakes=replace(Brakes(), exposure=False))
 
 
 @pytest.fixture(scope="module")
@@ -233,7 +233,7 @@ def test_without_those_that_are_missing_everything_says_who_they_are(stage, said
     bundle.write_text(json.dumps(stage.space("user").audit_bundle()))
     lineage = lineage_of_files([bundle], "en")
     narrow, gone = stage.nodes["narrow"].did, stage.nodes["gone"].did
-    assert f"{narrow} was asked and did not take part to the end (learning.column_unknown)." in str(lineage["story"])
+    assert f"{narrow} was asked but did not take part to the end (learning.column_unknown)." in str(lineage["story"])
     name = card["lineage"]["run"]
     activities = lineage["prov"]["runs"][name]["activity"][name]
     missing = [f"{narrow} learning.column_unknown", f"{gone} learning.site_away"]

@@ -4,7 +4,7 @@ import asyncio
 
 from medspace.adapters.anchors import FileAnchor
 from medspace.adapters.system import SystemClock
-from medspace.ledger.model import Receipt, SignedCheckpoint
+from medspace.ledger.model import CHECKPOINTS, Receipt, SignedCheckpoint
 from tests.e2e.space import hospital, staged
 
 
@@ -15,10 +15,10 @@ def test_what_was_signed_is_listed_with_its_receipts_and_kept_in_the_file(tmp_pa
         connector = stage.nodes["authority"].connector
 
         async def anchored():
-            shown = await connector.desk.checkpoints(10)
+            shown = await connector.of("audit").checkpoints(10)
             return shown if shown and shown[0]["receipts"] else None
 
-        (first,) = stage.run(connector.desk.bell.until(anchored, 60))
+        (first,) = stage.run(connector.node.changes.until(anchored, 60, CHECKPOINTS.topic()))
         assert stage.space("authority").checkpoints() == [first]
         assert [receipt["anchor"] for receipt in first["receipts"]] == ["file:anchors.jsonl"]
     signed = SignedCheckpoint(f"{first['size']:016d}", first["size"], first["time"], first["note"])

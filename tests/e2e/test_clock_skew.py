@@ -5,10 +5,10 @@ import time
 
 import pytest
 
-from medspace.app.api.protocol import BASE
-from medspace.app.compose import Parts
-from medspace.app.finding import listed
-from medspace.app.sdk import SpaceError
+from medspace.app.compose.connector import ConnectorParts
+from medspace.app.doors.protocol.endpoints import BASE
+from medspace.app.doors.sdk import SpaceError
+from medspace.connector.catalogue.finding import listed
 from tests.e2e.space import ASSET, hospital, staged
 from tests.unit.app.test_clocks import Shifted
 
@@ -20,7 +20,7 @@ class Settable(Shifted):
     """It runs, and can be set."""
 
     async def sleep(self, seconds):
-        await Parts().clock.sleep(seconds)
+        await ConnectorParts().clock.sleep(seconds)
 
     def set(self, seconds):
         self.by = type(self)(seconds).by
@@ -30,7 +30,7 @@ class Settable(Shifted):
 def stage(tmp_path):
     with staged(tmp_path) as stage:
         stage.add("authority", hospital(1))
-        stage.add("user", parts=Parts(clock=Settable(0)))
+        stage.add("user", parts=ConnectorParts(clock=Settable(0)))
         stage.open()
         stage.admit()
         yield stage
@@ -48,15 +48,15 @@ def seen_until(space, pid, condition):
 
 def test_a_refusal_by_the_clock_is_said_and_passes(stage):
     user, holder, space = stage.nodes["user"], stage.nodes["authority"], stage.space("user")
-    desk, clock = user.connector.desk, user.parts.clock
-    offer = listed(holder.did, stage.run(desk.finder.dataset(holder.did, ASSET)))["offers"][0]
+    terms, clock = user.connector.of("terms"), user.parts.clock
+    offer = listed(holder.did, stage.run(terms.finder.dataset(holder.did, ASSET)))["offers"][0]
 
     clock.set(AHEAD)
     with pytest.raises(SpaceError, match=AHEAD_TOLD) as refused:
         space.negotiate(holder.did, ASSET)
     assert refused.value.code == "find.clock"
     address = holder.connector.config.base_url + BASE
-    begun = stage.run(desk.negotiating.request_negotiation(holder.did, address, offer, ASSET))
+    begun = stage.run(terms.node.negotiations.request_negotiation(holder.did, address, offer, ASSET))
     shown = seen_until(space, begun.id, lambda one: one["trouble"])
     assert (shown["state"], shown["problem"]) == ("INITIAL", None)
     assert shown["trouble"]["code"] == "peer.clock"

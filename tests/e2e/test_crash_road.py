@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from medspace.app.config import read_config
+from medspace.app.node.config import read_config
 from tests.e2e import settled
 from tests.e2e.business import Business, members
 from tests.e2e.crash import PATIENCE, Crowd, kill_at_random, told

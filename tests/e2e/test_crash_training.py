@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from medspace.app.config import read_config
-from medspace.app.sdk import Space
+from medspace.app.compose.sdk import Space
+from medspace.app.node.config import read_config
 from tests.e2e import settled
 from tests.e2e.business import Business, members
 from tests.e2e.crash import Crowd, insist, kill_at_random, told, until

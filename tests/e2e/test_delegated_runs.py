@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from medspace.app.auditing import lineage_of_files, verify_files
-from medspace.app.sdk import SpaceError
+from medspace.app.doors.sdk import SpaceError
+from medspace.app.features.audit.auditing import lineage_of_files, verify_files
 from medspace.connector.model import TRANSFERS
 from medspace.core.paths import path
 from medspace.runs.model import HANDOVERS
@@ -50,7 +50,7 @@ def train(stage, agreements, leader="coordinator", **more):
 
 def kept(stage, key, collection):
     connector = stage.nodes[key].connector
-    return stage.run(connector.desk.database.read(lambda tx: tx.find(collection)))
+    return stage.run(connector.node.database.read(lambda tx: tx.find(collection)))
 
 
 def exported(stage, tmp_path, *, without=()):
@@ -159,7 +159,7 @@ def test_a_coordinator_that_leads_no_runs_for_the_user_says_so(stage, agreements
     with pytest.raises(SpaceError) as caught:
         train(stage, agreements, "authority")
     assert caught.value.code == "run.coordinator_refused"
-    assert "leads no runs for" in str(caught.value)
+    assert "does not lead runs for" in str(caught.value)
     assert stage.entries("authority", "run.started") == []
     assert {one.state.value for one in kept(stage, "user", TRANSFERS)} <= {"COMPLETED", "STARTED"}
 

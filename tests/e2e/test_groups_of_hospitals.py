@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from medspace.app.auditing import verify_files
-from medspace.app.compose import ENGINES, Parts
+from medspace.app.compose.connector import ENGINES, ConnectorParts
+from medspace.app.features.audit.auditing import verify_files
 from medspace.core.engine import MASKED_GROUPS
 from medspace.learning.glm.engine import GlmEngine
 from medspace.learning.glm.masked import MaskedGlms
@@ -33,7 +33,7 @@ class LyingEngine(GlmEngine):
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory):
-    lying = Parts(engines={**ENGINES, ("medspace:train", "glm"): LyingEngine})
+    lying = ConnectorParts(engines={**ENGINES, ("medspace:train", "glm"): LyingEngine})
     with staged(tmp_path_factory.mktemp("groups")) as stage:
         stage.add("authority")
         for seed, key in enumerate(HOSPITALS, 1):

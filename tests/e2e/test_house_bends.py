@@ -5,15 +5,15 @@ from datetime import UTC, datetime
 import pytest
 
 from medspace.adapters.memory import MemoryDatabase
-from medspace.app.compose import ENGINES, Parts
-from medspace.app.sdk import SpaceError
-from medspace.connector.errors import OfferError
+from medspace.app.compose.connector import ENGINES, ConnectorParts
+from medspace.app.doors.sdk import SpaceError
+from medspace.policy.errors import UnservedTemplateError
 from tests.e2e.counting import Counting, suppressed
 from tests.e2e.space import DICTIONARY, PURPOSE, TASK, Holding, audited, hospital, staged, step, table
 from tests.postgres import postgres  # noqa: F401 - a fixture
 
 STATISTICS = "medspace:statistics"
-WITH_COUNTING = Parts(engines={**ENGINES, (STATISTICS, "count"): Counting})
+WITH_COUNTING = ConnectorParts(engines={**ENGINES, (STATISTICS, "count"): Counting})
 
 
 # --- another kind of use ---------------------------------------------------------------------------------------
@@ -125,7 +125,7 @@ def test_the_terms_of_the_agreement_hold_for_it(counters):
 def test_where_its_engine_is_missing_it_is_not_offered(counters):
     counters.add("plain", Holding(table(3), "statistics-only", kinds=(STATISTICS,)))
     try:
-        with pytest.raises(OfferError):
+        with pytest.raises(UnservedTemplateError):
             counters.open("plain")
     finally:
         del counters.nodes["plain"]
@@ -156,7 +156,7 @@ def test_everything_runs_on_a_database_in_memory(tmp_path):
     kept: dict[str, KeptMemory] = {}
 
     def parts(key):
-        return Parts(open_database=lambda _url, _collections: kept.setdefault(key, KeptMemory()))
+        return ConnectorParts(open_database=lambda _url, _collections: kept.setdefault(key, KeptMemory()))
 
     short_road(tmp_path, parts)
 
@@ -167,7 +167,7 @@ def test_everything_runs_on_postgresql(tmp_path, postgres):  # noqa: F811 - the 
     def more(key):
         return f'[database]\nurl = "{urls[key]}"\n'
 
-    short_road(tmp_path, lambda _key: Parts(), more)
+    short_road(tmp_path, lambda _key: ConnectorParts(), more)
 
 
 # --- another clock ---------------------------------------------------------------------------------------------
@@ -178,7 +178,7 @@ class MovableClock:
 
     def __init__(self, start: datetime) -> None:
         self.shift = start - datetime.now(UTC)
-        self._real = Parts().clock
+        self._real = ConnectorParts().clock
 
     def now(self) -> datetime:
         return self._real.now() + self.shift
@@ -195,8 +195,8 @@ def timed(tmp_path_factory):
     clock = MovableClock(datetime(2029, 6, 1, tzinfo=UTC))
     with staged(tmp_path_factory.mktemp("timed")) as stage:
         stage.clock = clock
-        stage.add("authority", hospital(1, until="2029-06-15T00:00:00Z"), parts=Parts(clock=clock))
-        stage.add("user", parts=Parts(clock=clock))
+        stage.add("authority", hospital(1, until="2029-06-15T00:00:00Z"), parts=ConnectorParts(clock=clock))
+        stage.add("user", parts=ConnectorParts(clock=clock))
         stage.open()
         stage.admit()
         yield stage

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from medspace.app.auditing import lineage_of_files, verify_files
+from medspace.app.features.audit.auditing import lineage_of_files, verify_files
 from tests.e2e.space import HOSPITALS, MASKED, audited, staged_masked
 from tests.e2e.terminal import run as command
 

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from medspace.app.compose import Parts
+from medspace.app.compose.connector import ConnectorParts
 from medspace.policy.outputs import DEPARTURE
 from medspace.sdk import SpaceError
 from tests.e2e.house.pausing import KIND, Pausing
@@ -56,7 +56,9 @@ def lost_in_the_middle(folder, outputs, **wish):
             terms = {"min_sites": 3, "protection": None}
             if key == "lost":
                 holding = Holding(table(seed, ROWS), terms=terms | {"outputs": outputs})
-                stage.add(key, holding, parts=Parts(engines={(KIND, "glm"): lambda: engine}), wrap=engine.wrap)
+                stage.add(
+                    key, holding, parts=ConnectorParts(engines={(KIND, "glm"): lambda: engine}), wrap=engine.wrap
+                )
             else:
                 stage.add(key, Holding(table(seed, ROWS), terms=terms))
         stage.add("user")

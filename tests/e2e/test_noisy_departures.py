@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from medspace.app.cli import attendance
+from medspace.app.features.training import attending as attendance
 from medspace.core.engine import cost_of
 from medspace.learning.glm.engine import GlmEngine
 from medspace.sdk import SpaceError

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from medspace.app.cli import main
+from medspace.app.main import main
 from medspace.core.engine import cost_of
 from medspace.learning.glm.engine import GlmEngine
 from medspace.privacy.noise.accounting import rho_of
@@ -86,7 +86,7 @@ def test_exact_tasks_and_what_the_budget_has_no_room_for_are_refused(run, stage,
 
 def test_contracts_for_sums_over_all_refuse_groups(run, stage, agreements):
     grouped = NOISY | {"robust": {"groups": 3}}
-    with pytest.raises(SpaceError, match="go together"):  # contracts say which protection a task has
+    with pytest.raises(SpaceError, match="masked-sums-of-groups"):  # contracts say which protection a task has
         stage.space("user").train(grouped, agreements, wait=60)
     with pytest.raises(SpaceError, match="3 groups take 12"):
         stage.space("user").train(grouped | {"protection": "masked-sums-of-groups"}, agreements, wait=60)
@@ -128,4 +128,8 @@ def test_an_exact_task_costs_nothing_of_a_budget(stage, agreements):
     found = stage.space("user").forecast(TASK, agreements)
     assert found["epsilon"] is None
     assert found["described"]["table"] is None
+    small = (
+        f"with fewer than {10 * found['questions']} patients it answers fewer than {found['questions']} questions a"
+    )
+    assert small in " ".join(found["described"]["sentences"])
     assert "exact" in found["described"]["sentences"][0]

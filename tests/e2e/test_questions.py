@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from medspace.app.cli import main
-from medspace.app.doctor import examine
-from tests.e2e.space import ASSET, DICTIONARY, TASK, Holding, hospital, staged, step, table
+from medspace.app.compose.doctor import examine
+from medspace.app.main import main
+from tests.e2e.space import ASSET, DICTIONARY, PURPOSE, TASK, Holding, hospital, staged, step, table
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +44,30 @@ def test_how_many_questions_are_left_is_in_status_dry_run_and_doctor(asked):
     assert checks["uses"]["sentence"] == "Something was released to 2 uses, under 1 agreement."
 
 
+def test_a_dry_run_allows_nothing_once_the_questions_of_the_year_are_used_up(tmp_path):
+    with staged(tmp_path) as stage:
+        stage.add("authority")
+        stage.add("clinic", hospital(2))
+        stage.add("user")
+        stage.open()
+        stage.admit()
+        clinic, wish = stage.space("clinic"), {"purpose": PURPOSE, "place": "DE"}
+        use = stage.space("user").request(stage.agree("user", "clinic"), "medspace:train")["id"]
+        assert stage.ask("user", "clinic", use, step("moments", 1)).status_code == 200
+        assert clinic.try_policy(ASSET, **wish)["verdict"] == "permit"
+        clinic.change_offer(ASSET, questions=1)
+        tried = clinic.try_policy(ASSET, **wish)
+        assert (tried["verdict"], tried["code"], tried["questions"]["left"]) == ("deny", "use.questions", 0)
+        assert "raise the limit" in " ".join(tried["remedies"])
+        told = clinic.try_policy(ASSET, format="HttpData-PULL", **wish)
+        assert "use.questions" not in {one["clause"] for one in told["premises"]}  # a download asks none
+
+
 def test_the_uses_of_each_agreement_are_told(asked):
-    (one,) = asked.space("clinic").uses()
-    assert one == {
-        "agreement": asked.agreement, "user": asked.nodes["user"].did, "dataset": ASSET, "uses": 2,
-    }  # fmt: skip
-    assert asked.space("user").uses() == []
+    (one,) = asked.space("clinic").agreements(role="provider")
+    assert (one["id"], one["counterparty"]) == (asked.agreement, asked.nodes["user"].did)
+    assert (one["dataset"], one["used"]) == (ASSET, 2)
+    assert asked.space("user").agreements(role="provider") == []
 
 
 def test_the_questions_are_shown_to_the_holder_only(asked):

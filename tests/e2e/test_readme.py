@@ -53,7 +53,8 @@ def typed(tmp_path_factory):
             assert done.returncode == code, (command, done.stdout, done.stderr)
             results[command] = done.stdout + done.stderr
             if start == "medspace doctor":
-                key = re.search(r"with the public key (\S{43})\.", done.stdout)[1]
+                said = run(f"{asked} --json", folder).stdout  # a table breaks a long line anywhere
+                key = re.search(r"with the public key (\S{43})\.", said)[1]
         yield folder, results
     finally:
         for background in reversed(open_now):
@@ -71,9 +72,8 @@ def test_the_road_takes_at_most_six_commands_and_they_are_those_of_the_quickstar
     assert all(command in rest for command in own)
 
 
-def test_both_languages_give_the_same_commands_and_the_same_picture():
+def test_both_languages_give_the_same_commands_and_parts():
     assert commands(README) == commands(CHINESE)
-    assert blocks(README, "text") == blocks(CHINESE, "text")
     headings = [
         len(re.findall(r"^#+ ", page.read_text(encoding="utf-8"), re.MULTILINE)) for page in (README, CHINESE)
     ]
@@ -100,9 +100,10 @@ def test_the_rooms_of_the_readme_are_the_folders():
         assert set(re.findall(r"^\| `(\w+)` \|", page.read_text(encoding="utf-8"), re.MULTILINE)) == folders
 
 
-def test_the_picture_of_the_demo_is_what_the_demo_says(tmp_path):
-    told = run("medspace demo --once", tmp_path).stdout
-    (picture,) = blocks(README, "text")
+@pytest.mark.parametrize(("page", "language"), [(README, "en"), (CHINESE, "zh")])
+def test_the_picture_of_the_demo_is_what_the_demo_says(tmp_path, page, language):
+    told = run(f"medspace demo --once --lang {language}", tmp_path).stdout
+    (picture,) = blocks(page, "text")
 
     def without_figures(text):
         plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)

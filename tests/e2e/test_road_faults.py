@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from medspace.adapters.sql import open_database
-from medspace.app.compose import ENGINES, Parts
-from medspace.app.sdk import SpaceError
+from medspace.app.compose.connector import ENGINES, ConnectorParts
+from medspace.app.doors.sdk import SpaceError
 from medspace.core.errors import StorageFullError, StorageTakenError, WaitingError
 from medspace.core.usage import Brakes
 from tests.e2e.space import ASSET, TASK, hospital, staged, step
@@ -66,6 +66,9 @@ class FullDisk:
     async def read(self, view):
         return await self._database.read(view)
 
+    def on_commit(self, hear) -> None:
+        self._database.on_commit(hear)
+
     async def close(self) -> None:
         await self._database.close()
 
@@ -81,8 +84,12 @@ def stage(tmp_path_factory):
     with staged(tmp_path_factory.mktemp("faults")) as stage:
         stage.twist = twist
         stage.add("authority", hospital(1))
-        stage.add("clinic", hospital(2), parts=Parts(open_database=FullDisk))
-        stage.add("odd", hospital(3), parts=Parts(engines={(KIND, "glm"): lambda: Twisted(twist)}, brakes=FORGETFUL))
+        stage.add("clinic", hospital(2), parts=ConnectorParts(open_database=FullDisk))
+        stage.add(
+            "odd",
+            hospital(3),
+            parts=ConnectorParts(engines={(KIND, "glm"): lambda: Twisted(twist)}, brakes=FORGETFUL),
+        )
         stage.add("slow", hospital(4), more='[negotiations]\nanswers = "manual"')
         stage.add("user")
         stage.open()

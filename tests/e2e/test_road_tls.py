@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from medspace.app.compose import Parts
-from medspace.app.config import ConfigError, read_config
+from medspace.app.compose.connector import ConnectorParts
+from medspace.app.node.config import ConfigError, read_config
 from medspace.core.errors import MedspaceError
 from tests.e2e.space import ASSET, TASK, Node, Stage, hospital, staged
 from tests.unit.adapters.http_servers import Authority as CertificateAuthority
@@ -48,7 +48,7 @@ def certify(node: Node, signer: CertificateAuthority, name: str) -> None:
 
 def lay_out(stage: Stage, key: str, signer: CertificateAuthority, *asset: object) -> Node:
     """A participant that is reached by its name, over TLS, and trusts one certificate authority."""
-    node = stage.add(key, *asset, parts=Parts(resolve=on_this_machine))  # type: ignore[arg-type]
+    node = stage.add(key, *asset, parts=ConnectorParts(resolve=on_this_machine))  # type: ignore[arg-type]
     text = node.file.read_text()
     port = node.config.public.port
     old_did = node.did

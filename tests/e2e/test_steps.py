@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from medspace.app.cli import main
-from medspace.app.compose import ENGINES, Parts
-from medspace.app.sdk import SpaceError
+from medspace.app.compose.connector import ENGINES, ConnectorParts
+from medspace.app.doors.sdk import SpaceError
+from medspace.app.main import main
 from medspace.core.engine import StepLimits
 from medspace.core.usage import Output
 from tests.e2e.counting import Counting
@@ -41,7 +41,7 @@ TASK = {"task": "count", "column": "sex", "purpose": PURPOSE, "min_sites": 1}
 def stage(tmp_path_factory):
     """A space of each test: its audit tells that test's steps and no others."""
     with staged(tmp_path_factory.mktemp("steps")) as stage:
-        parts = Parts(engines={**ENGINES, (STATISTICS, "count"): Slow})
+        parts = ConnectorParts(engines={**ENGINES, (STATISTICS, "count"): Slow})
         stage.add("authority")
         stage.add("clinic", Holding(table(2), "statistics-only", kinds=(STATISTICS,)), parts=parts)
         stage.add("user")

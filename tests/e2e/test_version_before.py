@@ -20,15 +20,23 @@ from tests.e2e.space import TASK, audited, hospital, staged
 REVISION = "0003"
 SINCE = {  # fields of records, and of what they hold, that came later
     "datasets": {"described"},
-    "labels": {"configured"},
+    "labels": {"configured", "by"},
+    "negotiations": {"asked_by", "moved_by", "approved_by", "alone"},
+    "agreements": {"asked_by", "approved_by"},
+    "transfers": {"asked_by", "moved_by"},
+    "intents": {"by"},
     "jobs": {"over", "manifests"},
-    "questions": {"parts", "repeats", "granted", "asked", "told", "code", "held_for"},
+    "questions": {"parts", "repeats", "granted", "asked", "told", "code", "held_for", "approved_by", "refused_by"},
     "register": {"operator", "mldsa"},
-    "learning_runs": {"manifest"},
+    "learning_runs": {"manifest", "asked_by", "cancelled_by"},
     "learning_checkpoints": {"mail"},
     "ledger_checkpoints": {"receipts"},
 }
-LATER = {"use.admitted": {"run", "manifest"}, "run.round": {"manifest"}}  # facts of entries that came later
+LATER = {
+    "use.admitted": {"run", "manifest"},
+    "run.round": {"manifest"},
+    "run.started": {"by"},
+}  # facts of entries that came later
 SIGNED_ANEW = {"ledger_checkpoints"}  # what was signed of a log that reads differently
 
 
@@ -38,7 +46,7 @@ def emptied(file, folder):
         config = Alembic()
         config.set_main_option("script_location", str(folder))
         config.set_main_option("path_separator", "os")
-        config.attributes["connection"] = connection
+        config.attributes |= {"connection": connection, "version_table": "alembic_version"}
         command.upgrade(config, REVISION)
 
 

@@ -5,18 +5,17 @@ The schemas are not part of the repository: they are read from the folder that M
 """
 
 import json
-import os
 import re
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft201909Validator
 from referencing import Registry, Resource
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-DATA = Path(os.environ.get("MEDSPACE_DATA") or REPOSITORY.parent / "shared" / "data") / "dsp"
-MISSING = f"the schemas of the Dataspace Protocol are not in {DATA}: set MEDSPACE_DATA"
+from tests.shared_data import DATA
+
+SCHEMAS = DATA / "dsp"
+MISSING = f"the schemas of the Dataspace Protocol are not in {SCHEMAS}: set MEDSPACE_DATA"
 
 # Three upstream schemas write `#definitions/X`, which is no JSON pointer (RFC 6901); Java reads it all the same.
 BROKEN_POINTER = re.compile(r"#definitions/")
@@ -24,19 +23,19 @@ BROKEN_POINTER = re.compile(r"#definitions/")
 
 def available() -> bool:
     """Whether the published schemas can be read here."""
-    return (DATA / "schemas").is_dir()
+    return (SCHEMAS / "schemas").is_dir()
 
 
 def examples() -> dict[str, Any]:
     """The published example messages, by the name of their file."""
-    return {path.name: json.loads(path.read_bytes()) for path in sorted((DATA / "examples").glob("*/*.json"))}
+    return {path.name: json.loads(path.read_bytes()) for path in sorted((SCHEMAS / "examples").glob("*/*.json"))}
 
 
 @cache
 def _validators() -> dict[str, Draft201909Validator]:
     documents = [
         json.loads(BROKEN_POINTER.sub("#/definitions/", path.read_text("utf-8")))
-        for path in sorted((DATA / "schemas").glob("*/*.json"))
+        for path in sorted((SCHEMAS / "schemas").glob("*/*.json"))
     ]
     registry: Registry[Any] = Registry().with_resources(
         [(document["$id"], Resource.from_contents(document)) for document in documents]

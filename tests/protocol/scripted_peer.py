@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from medspace.app.listener import Listener, bind
+from medspace.app.node.listening.listener import Listener, bind
 
 Message = dict[str, Any]
 Answer = tuple[int, Any]

@@ -34,8 +34,8 @@ from medspace.adapters.http.guard import Guard, check_callback
 from medspace.adapters.http.peers import DspClient
 from medspace.adapters.sql import create, open_database
 from medspace.adapters.system import SystemClock, SystemRandomness
-from medspace.app.api.protocol import BASE, ProtocolEndpoints, protocol_routes
-from medspace.app.listener import Listener, bind
+from medspace.app.doors.protocol.endpoints import BASE, ProtocolEndpoints, protocol_routes
+from medspace.app.node.listening.listener import Listener, bind
 from medspace.connector.catalogue.service import Catalogue, publish
 from medspace.connector.dispatch.service import Dispatcher
 from medspace.connector.local import Local
@@ -44,16 +44,16 @@ from medspace.connector.model import (
     COLLECTIONS,
     Agreement,
     Dataset,
-    Kind,
     Negotiation,
+    ProcessKind,
     Reaction,
     Transfer,
 )
 from medspace.connector.negotiation.service import Negotiations
-from medspace.connector.negotiation.steps import Steps as NegotiationSteps
+from medspace.connector.negotiation.steps import NegotiationSteps
 from medspace.connector.ports import NegotiationEvent, Reply, TransferEvent, Transport
 from medspace.connector.transfer.service import Transfers
-from medspace.connector.transfer.steps import Steps as TransferSteps
+from medspace.connector.transfer.steps import TransferSteps
 from medspace.core.decision import Decision, Verdict
 from medspace.core.errors import MedspaceError
 from medspace.core.hashing import digest
@@ -231,7 +231,7 @@ def compose(catalogue: Catalogue, transport: Transport, script: dict[str, Script
     database, local = catalogue.database, catalogue.local
     negotiation_steps = NegotiationSteps(local, ScriptedNegotiations(script.get("datasets", {})))
     transfer_steps = TransferSteps(local, ScriptedTransfers(script.get("agreements", {})), negotiation_steps)
-    settlements = {Kind.NEGOTIATION: negotiation_steps, Kind.TRANSFER: transfer_steps}
+    settlements = {ProcessKind.NEGOTIATION: negotiation_steps, ProcessKind.TRANSFER: transfer_steps}
     dispatcher = Dispatcher(database, transport, settlements, local.clock, local.randomness)
     check = partial(check_callback, guard=Guard.of(loopback=True))
     door = ProtocolEndpoints(

@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from medspace.adapters.keys import create_key
-from medspace.app.finding import listed
 from medspace.connector import wire
+from medspace.connector.catalogue.finding import listed
 from medspace.trust.did import build_document, parse_document
 from tests.protocol import schemas
 

@@ -11,8 +11,8 @@ import pytest
 
 from medspace.adapters.keys import load_key
 from medspace.adapters.system import SystemClock, SystemRandomness
-from medspace.app.api.protocol import BASE
-from medspace.app.config import Config, read_config
+from medspace.app.doors.protocol.endpoints import BASE
+from medspace.app.node.config import Config, read_config
 from medspace.trust.service import Identity
 from tests.e2e.business import Business, members
 from tests.e2e.crash import Crowd, until

@@ -11,9 +11,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from medspace.app.finding import listed, protocol_path
 from medspace.connector import wire
 from medspace.connector.catalogue import query
+from medspace.connector.catalogue.finding import listed, protocol_path
 from medspace.connector.dispatch.rules import DeliveryResult, meaning
 from medspace.connector.ports import Reply
 from medspace.policy import odrl

@@ -6,7 +6,7 @@ from typing import Self
 import msgspec
 import pytest
 
-from medspace.app.finding import listed
+from medspace.connector.catalogue.finding import listed
 from medspace.connector.dispatch.rules import RetryPolicy
 from medspace.connector.model import AGREEMENTS, INTENTS, Agreement
 from medspace.connector.ports import Reply

@@ -1,8 +1,8 @@
-"""Anchors that need no service: a file that is only ever added to, such as on write-once storage.
+"""Anchors that need no service: an append-only file, for example on write-once storage.
 
 Each line is JSON with the checkpoint, the time, and the SHA-256 of the line before, so that a line that was changed
-or taken out breaks the lines behind it. Whoever keeps the file keeps the proof: it belongs where the owner of the log
-cannot write over it.
+or taken out breaks the lines behind it. The file is the proof: keep it where the owner of the log
+cannot overwrite it.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from medspace.adapters.oswords import why
 from medspace.core.canonical import canonical
 from medspace.core.clock import Clock, stamp
 from medspace.core.hashing import digest_bytes
@@ -50,7 +51,7 @@ class FileAnchor:
             return await asyncio.to_thread(self._anchored, checkpoint)
 
     async def newest(self) -> str | None:
-        """The note of the last line that is whole.
+        """The note of the last complete line.
 
         Raises:
             AnchorUnavailableError: the file cannot be read.
@@ -60,7 +61,7 @@ class FileAnchor:
         return next((read.note for _, read in _parsed(lines[::-1])), None)
 
     async def verify(self, checkpoint: SignedCheckpoint, receipt: Receipt) -> bool:
-        """Whether the line of the receipt is there, says this checkpoint, and is what was written.
+        """Whether the line of the receipt exists, holds this checkpoint, and is unchanged.
 
         Raises:
             AnchorUnavailableError: the file cannot be read.
@@ -106,7 +107,7 @@ class FileAnchor:
         return [line for line in content.split(b"\n") if line]
 
     def _whole(self) -> bool:
-        """Whether the last line was written to its end."""
+        """Whether the last line was written completely."""
         with self._path.open("rb") as file:
             file.seek(-1, os.SEEK_END)
             return file.read(1) == b"\n"
@@ -122,7 +123,7 @@ class FileAnchor:
             raise self._unavailable(error) from error
 
     def _unavailable(self, error: OSError) -> AnchorUnavailableError:
-        return AnchorUnavailableError(anchor=self.name, reason=error.strerror or type(error).__name__)
+        return AnchorUnavailableError(anchor=self.name, reason=why(error))
 
 
 def _parsed(lines: list[bytes]) -> Iterator[tuple[bytes, _Line]]:
@@ -133,7 +134,7 @@ def _parsed(lines: list[bytes]) -> Iterator[tuple[bytes, _Line]]:
 
 
 def _read(line: bytes) -> _Line | None:
-    """What a line says; None for one that a crash cut off."""
+    """The content of a line; None for one that a crash truncated."""
     try:
         return msgspec.json.decode(line, type=_Line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -8,7 +8,7 @@ from medspace.core.text import msgid
 
 
 class MissingExtraError(MedspaceError):
-    """A library that this needs is not installed."""
+    """A required optional library is not installed."""
 
     code = "extra.missing"
     sentence = msgid("This needs the package {package}, which is not installed here.")

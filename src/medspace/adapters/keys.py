@@ -1,7 +1,7 @@
 """Secret files: the Ed25519 key of a connector (PEM, PKCS #8, RFC 8410) and the token of its private listener.
 
-A file that others could read is not read but refused, for nobody knows who has read it before. Files are
-written whole or not at all, and nothing is ever overwritten: a key that is lost is an identity that is lost.
+A file that others could read is refused, since it may already have been read. Files are
+written completely or not at all, and nothing is ever overwritten: a lost key is a lost identity.
 """
 
 import os
@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from medspace.adapters.oswords import why
 from medspace.adapters.system import SystemRandomness
 from medspace.core.clock import Randomness
 from medspace.core.errors import InvalidInputError, RefusedError
@@ -28,6 +29,7 @@ from medspace.core.text import Text, msgid
 
 LARGEST_FILE = 16 * 1024
 TOKEN_BYTES = 32
+CREDENTIALS = "CREDENTIALS_DIRECTORY"  # set by systemd (systemd.exec(5), LoadCredential=)
 _SYSTEM_RANDOMNESS = SystemRandomness()
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -45,20 +47,28 @@ class SecretExposedError(RefusedError):
 
     code = "secret.exposed"
     sentence = msgid("Others on this machine can reach the secret {path} (mode {mode}).")
-    next_step = msgid("Take their rights away with `chmod go= {path}`; make a new secret if they may have read it.")
+    next_step = msgid("Remove their rights with `chmod go= {path}`; make a new secret if they may have read it.")
 
 
 class SecretExistsError(RefusedError):
-    """There is a file already; secrets are never overwritten."""
+    """The file already exists; secrets are never overwritten."""
 
     code = "secret.exists"
-    sentence = msgid("There is a file {path} already, and secrets are never overwritten.")
-    next_step = msgid("Use the file that is there, or move it away first.")
+    sentence = msgid("The file {path} already exists, and secrets are never overwritten.")
+    next_step = msgid("Use the existing file, or move it away first.")
 
 
 def passphrase_from(variable: str) -> bytes | None:
-    """The passphrase in an environment variable, None where there is none."""
-    return os.environ.get(variable, "").encode() or None
+    """The passphrase in an environment variable, or in the credential of that name of a systemd service; or None.
+
+    Raises:
+        SecretFileError, SecretExposedError: there is a credential, and it cannot be read.
+    """
+    said = os.environ.get(variable, "").encode()
+    folder = os.environ.get(CREDENTIALS, "")
+    if not said and folder and (file := Path(folder) / variable).exists():
+        said = read_secret(file).rstrip(b"\r\n")
+    return said or None
 
 
 def create_key(
@@ -87,7 +97,7 @@ def load_key(path: Path, passphrase: bytes | None = None) -> Ed25519Signer:
     content = read_secret(path)
     try:
         key = load_pem_private_key(content, passphrase)
-    except TypeError:  # as `cryptography` says it
+    except TypeError:  # as `cryptography` reports it
         needed = passphrase is None
         reason = msgid("it needs a passphrase") if needed else msgid("it has no passphrase, but one was given")
         raise _invalid(path, reason) from None
@@ -160,9 +170,9 @@ def read_secret(path: Path, largest: int = LARGEST_FILE) -> bytes:
     try:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
-        raise SecretFileError(path=str(path), reason=error.strerror or type(error).__name__) from None
+        raise SecretFileError(path=str(path), reason=why(error)) from None
     try:
-        _check_private(path, os.fstat(handle), largest)  # of what was opened: it is what is read
+        _check_private(path, os.fstat(handle), largest)  # of the opened file, since that is what is read
         return os.read(handle, largest)
     finally:
         os.close(handle)

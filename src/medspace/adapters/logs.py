@@ -1,20 +1,101 @@
-"""Structured logs: one JSON object (or one readable line) per event, on standard error.
+"""Structured logs: one JSON object (or one readable line) per event, on standard error or in a file of bounded size.
 
 What may be logged: codes, identifiers of processes, DIDs, numbers. Never message bodies, tokens, rows or answers.
 """
 
+import errno
 import json
 import logging
+import os
+import signal
+import stat
 import sys
+import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import TextIOWrapper
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
 from typing import Any, Literal
 
+from medspace.adapters.oswords import why
 from medspace.adapters.quiet import Quiet
+from medspace.core.errors import InvalidInputError
+from medspace.core.text import msgid
 
 SECRET_NAMES = frozenset({"authorization", "token", "password", "secret", "key", "data_address", "body"})
 HIDDEN = "[hidden]"
 ROOT = "medspace"
+
+
+class LogFileError(InvalidInputError):
+    """The file of the log cannot be written."""
+
+    code = "log.file"
+    sentence = msgid("The log cannot be written to {file}: {reason}.")
+    next_step = msgid("Name a file under [log] in a folder that you may write to, or none: the log goes to stderr.")
+
+
+@dataclass(frozen=True, slots=True)
+class LogFile:
+    """Where the log is kept: at most `size` bytes a file, and `keep` files that were put aside."""
+
+    path: Path
+    size: int
+    keep: int
+
+
+class RotatingFile(RotatingFileHandler):
+    """A log that only its owner reads; SIGHUP has it opened anew, for whoever else moves it away."""
+
+    def __init__(self, file: LogFile) -> None:
+        self._moved = False
+        super().__init__(file.path, maxBytes=file.size, backupCount=file.keep, encoding="utf-8")
+
+    def doRollover(self) -> None:  # noqa: N802 - the name in the standard library
+        """Put the file aside, or away where none is kept: what is added to would grow without end."""
+        if self.backupCount:
+            super().doRollover()
+            return
+        Path(self.baseFilename).unlink(missing_ok=True)
+        self._again()
+
+    def reopen(self, *_: object) -> None:
+        """From the next event on, go on in the file of the name, which may be another one by now."""
+        self._moved = True  # a signal may come in the middle of a line
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one event."""
+        if self._moved:
+            self._moved = False
+            self._again()
+        super().emit(record)
+
+    def _again(self) -> None:
+        if self.stream is not None:
+            self.stream.close()
+        self.stream = self._open()
+
+    def _open(self) -> TextIOWrapper:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        handle = os.open(self.baseFilename, flags, 0o600)
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        os.fchmod(handle, 0o600)  # an older one may have been open to others
+        return open(handle, "a", encoding="utf-8")  # noqa: PTH123 - by descriptor, with its mode from the start
+
+
+def _opened(file: LogFile) -> logging.Handler:
+    try:
+        file.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handler = RotatingFile(file)
+    except OSError as error:
+        raise LogFileError(file=str(file.path), reason=why(error)) from error
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGHUP, handler.reopen)
+    return handler
 
 
 class EventLogger:
@@ -29,7 +110,7 @@ class EventLogger:
         self._log(logging.INFO, event, facts)
 
     def warning(self, event: str, **facts: object) -> None:
-        """Something is not as it should be; it goes on."""
+        """Something is wrong, but work continues."""
         self._log(logging.WARNING, event, facts)
 
     def error(self, event: str, **facts: object) -> None:
@@ -66,9 +147,15 @@ class _Formatter(logging.Formatter):
         )
 
 
-def configure_logs(level: Literal["debug", "info", "warning", "error"] = "info", form: str = "json") -> None:
-    """Set up logging for the process; `form` is `json` or `text`. Other libraries' warnings come the same way."""
-    handler = logging.StreamHandler(sys.stderr)
+def configure_logs(
+    level: Literal["debug", "info", "warning", "error"] = "info", form: str = "json", file: LogFile | None = None
+) -> None:
+    """Set up logging for the process; `form` is `json` or `text`. Other libraries' warnings come the same way.
+
+    Raises:
+        LogFileError: the file cannot be written.
+    """
+    handler: logging.Handler = logging.StreamHandler(sys.stderr) if file is None else _opened(file)
     handler.setFormatter(_Formatter(form))
     handler.addFilter(Quiet(tell=handler.handle))
     root = logging.getLogger()

@@ -1,4 +1,4 @@
-"""Privacy loss distributions of Gaussians, by dp-accounting (extra `dp`), loaded when the first is wanted."""
+"""Privacy loss distributions of Gaussians, by dp-accounting (extra `dp`), loaded on first use."""
 
 from functools import lru_cache
 from importlib.util import find_spec
@@ -13,15 +13,15 @@ _BELOW_DELTA = 25.0
 
 
 def installed() -> bool:
-    """Whether the extra is there; nothing is loaded."""
+    """Whether the extra is installed; nothing is loaded."""
     return find_spec(_PACKAGE) is not None
 
 
 class GaussianLosses:
-    """Epsilons of Gaussians (`privacy.noise.composition.Losses`), each worked out once."""
+    """Epsilons of Gaussians (`privacy.noise.composition.Losses`), each computed once."""
 
     def epsilon(self, distance: float, delta: float) -> float:
-        """That of telling N(0, 1) from N(distance, 1), from above.
+        """An upper bound on that of telling N(0, 1) from N(distance, 1).
 
         Raises:
             MissingExtraError: dp-accounting is not installed.

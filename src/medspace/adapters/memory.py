@@ -4,6 +4,7 @@ import asyncio
 import heapq
 import random
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -14,7 +15,7 @@ from medspace.core.clock import Clock, Randomness, stamp
 from medspace.core.errors import DuplicateRecordError, StaleRecordError
 from medspace.core.hashing import digest_bytes
 from medspace.core.sealing import KEY_BYTES
-from medspace.core.store import Collection, Key, R, T, Transaction
+from medspace.core.store import LOG, Collection, Key, R, T, Topic, Transaction
 from medspace.ledger.model import Receipt, SignedCheckpoint
 
 
@@ -150,6 +151,10 @@ class MemoryTransaction:
         for name, record_id, row in reversed(self._undo):
             _set(self._state.tables[name], record_id, row)
 
+    def touched(self) -> AbstractSet[Topic]:
+        """The records that it changed."""
+        return {Topic(name, record_id) for name, record_id, _ in self._undo}
+
     def _table(self, collection: Collection[R]) -> dict[str, _Row]:
         return self._state.tables.setdefault(collection.name, {})
 
@@ -178,32 +183,41 @@ class MemoryTransaction:
 
 
 class MemoryDatabase:
-    """A database in memory: one for each test, gone with it."""
+    """A database in memory: one per test, discarded with it."""
 
     def __init__(self) -> None:
         self._state = _State()
+        self._hearers: list[Callable[[AbstractSet[Topic]], None]] = []
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
         """Run a unit of work and keep its changes; if it raises, nothing is kept."""
         transaction = MemoryTransaction(self._state, writable=True)
         size = self._state.tail.size
         try:
-            return work(transaction)
+            done = work(transaction)
         except BaseException:
             transaction.undo()
             self._state.tail.rewind(size)
             raise
+        touched = transaction.touched() | ({LOG} if self._state.tail.size > size else set())
+        for hear in self._hearers if touched else ():
+            hear(touched)
+        return done
 
     async def read(self, view: Callable[[Transaction], T]) -> T:
-        """Run a function that only looks."""
+        """Run a read-only function."""
         return view(MemoryTransaction(self._state, writable=False))
+
+    def on_commit(self, hear: Callable[[AbstractSet[Topic]], None]) -> None:
+        """Call `hear` with what each unit of work touched, once it is kept."""
+        self._hearers.append(hear)
 
     async def close(self) -> None:
         """Nothing to close."""
 
 
 class ManualClock:
-    """A clock that stands until it is moved; sleepers wake when their time has come."""
+    """A clock that stands still until it is moved; sleepers wake when their time has come."""
 
     def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
         self._now = start

@@ -1,10 +1,10 @@
-"""One's own ML-DSA-65 keys as files beside the Ed25519 key: port `core.signing.MldsaKeys`.
+"""A connector's own ML-DSA-65 keys as files beside the Ed25519 key: port `core.signing.MldsaKeys`.
 
-    participant.mldsa.json        which keys there are, and for which time each counts; holds no secret
+    participant.mldsa.json        which keys there are, and when each is valid; holds no secret
     participant.mldsa-<name>.pem  the private key (PEM, PKCS #8), under the same passphrase as the Ed25519 key
 
-The private key is written before the list names it, so that a kill between the two leaves a file that nobody uses.
-The private key of a key that is over is deleted: nothing is ever signed with it again.
+The private key is written before the list names it, so that a kill between the two leaves an unused file.
+The private key of an expired key is deleted: nothing is ever signed with it again.
 """
 
 from collections.abc import Callable, Collection
@@ -33,12 +33,12 @@ from medspace.core.signing import MLDSA_SEED_BYTES, MldsaSigner
 from medspace.core.text import Text, msgid
 
 VALID = timedelta(days=730)
-OVERLAP = timedelta(days=1)  # so long the key before still counts: others hear of a new one within hours
-MOST_KEPT = 8  # keys that are over are forgotten beyond that; the members list keeps its own record
+OVERLAP = timedelta(days=1)  # how long the previous key stays valid: others learn of a new one within hours
+MOST_KEPT = 8  # expired keys beyond that are dropped; the members list keeps its own record
 
 
 class MldsaKeyUnknownHereError(InvalidInputError):
-    """No key of that name here."""
+    """There is no key of that name here."""
 
     code = "keys.unknown"
     sentence = msgid("This connector has no ML-DSA-65 key {key}.")
@@ -46,14 +46,14 @@ class MldsaKeyUnknownHereError(InvalidInputError):
 
 
 class MldsaKeysEndedError(InvalidInputError):
-    """No key of one's own is valid now."""
+    """None of the connector's own keys is valid now."""
 
     code = "keys.ended"
-    sentence = msgid("No ML-DSA-65 key of this connector is valid now, so it signs nothing that must hold twice.")
-    next_step = msgid("Look at this machine's clock, then make a new key with `medspace keys rotate`.")
+    sentence = msgid("No ML-DSA-65 key of this connector is valid now, so it cannot sign what needs both signatures.")
+    next_step = msgid("Check this machine's clock, then make a new key with `medspace keys rotate`.")
 
 
-class _Kept(msgspec.Struct, frozen=True):
+class _KeyFile(msgspec.Struct, frozen=True):
     keys: tuple[MldsaKey, ...]
 
 
@@ -82,7 +82,7 @@ class FileMldsaKeys:
     _opened: dict[bytes, MldsaSigner] = field(default_factory=dict, repr=False)
 
     def current(self) -> MldsaSigner:
-        """The newest key that is valid now, of those that others know if they know any.
+        """The newest valid key, preferring those that others already know.
 
         Raises:
             MldsaKeysEndedError: none is.
@@ -96,7 +96,7 @@ class FileMldsaKeys:
         return self._signer((heard or valid)[-1].public)
 
     def rotate(self) -> MldsaKey:
-        """Make a new key; the ones before count for a day more.
+        """Make a new key; earlier ones stay valid for one more day.
 
         Raises:
             SecretExposedError, OSError: it cannot be written.
@@ -107,7 +107,7 @@ class FileMldsaKeys:
         return self._add(ending)
 
     def revoke(self, name: str) -> MldsaKey:
-        """From now on a key counts for nothing; where it was the last one, there is a new one.
+        """Revoke a key from now on; if it was the last one, make a new one.
 
         Raises:
             MldsaKeyUnknownHereError: no key has that name.
@@ -133,9 +133,11 @@ class FileMldsaKeys:
             self._add(())
             return
         try:
-            self.known = msgspec.json.decode(read_secret(self._list, LARGEST_LIST), type=_Kept).keys
+            self.known = msgspec.json.decode(read_secret(self._list, LARGEST_LIST), type=_KeyFile).keys
         except (msgspec.DecodeError, RecursionError):
-            raise SecretFileError(path=str(self._list), reason=Text(msgid("it is no list of keys"))) from None
+            raise SecretFileError(
+                path=str(self._list), reason=Text(msgid("it is not a valid list of keys"))
+            ) from None
 
     @property
     def exist(self) -> bool:
@@ -163,7 +165,7 @@ class FileMldsaKeys:
 
     def _keep(self, keys: tuple[MldsaKey, ...]) -> None:
         kept = keys[-MOST_KEPT:]
-        replace_secret(self._list, msgspec.json.encode(_Kept(kept)))
+        replace_secret(self._list, msgspec.json.encode(_KeyFile(kept)))
         over = [key.public for key in keys if key not in kept or key.revoked or self._past(key)]
         self.known = kept
         for public in over:

@@ -1,7 +1,7 @@
 """Files that decide what may leave: the configuration and what it names. Only their owner, or root, may change them.
 
-Unlike a secret, others may read them. What is checked is the file that was opened and the folders that it is found
-in: whoever may write to one of them could put another file in its place.
+Unlike a secret, others may read them. The opened file and its parent folders are
+checked: whoever may write to one of them could replace the file.
 """
 
 import os
@@ -20,7 +20,7 @@ class FileExposedError(RefusedError):
 
     code = "file.exposed"
     sentence = msgid("Others on this machine can change {path} (mode {mode}), which decides what may leave.")
-    next_step = msgid("Look whether it still says what you wrote, then take their rights away: chmod go-w {path}")
+    next_step = msgid("Check that its content is still what you wrote, then remove their rights: chmod go-w {path}")
 
 
 class FileForeignError(RefusedError):
@@ -28,7 +28,7 @@ class FileForeignError(RefusedError):
 
     code = "file.foreign"
     sentence = msgid("{path} decides what may leave, and belongs to another user (number {owner}).")
-    next_step = msgid("Look whether it says what you want, then make it yours: chown {user} {path}")
+    next_step = msgid("Check that its content is what you want, then take ownership: chown {user} {path}")
 
 
 class FileReadableError(RefusedError):
@@ -36,7 +36,7 @@ class FileReadableError(RefusedError):
 
     code = "file.readable"
     sentence = msgid("{path} holds a password, and others on this machine can read it (mode {mode}).")
-    next_step = msgid("Take their rights away with `chmod go= {path}`; change the password if they may have read it.")
+    next_step = msgid("Remove their rights with `chmod go= {path}`; change the password if they may have read it.")
 
 
 def read_owned(path: Path, largest: int) -> bytes:
@@ -46,9 +46,9 @@ def read_owned(path: Path, largest: int) -> bytes:
         FileExposedError, FileForeignError: others can change the file or a folder that it is found in.
         OSError: it cannot be read.
     """
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe must not hold the start
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe must not block the start
     with open(handle, "rb") as file:  # noqa: PTH123 - by descriptor
-        _check(path, os.fstat(handle))  # of what was opened: it is what is read
+        _check(path, os.fstat(handle))  # of the opened file, since that is what is read
         _check_folders(path)
         return file.read(largest + 1)
 
@@ -61,7 +61,7 @@ def check_owned(path: Path) -> None:
     """
     try:
         status = path.stat()
-    except OSError:  # whoever reads it says so
+    except OSError:  # reading it reports that
         return
     _check(path, status)
     _check_folders(path)
@@ -106,10 +106,28 @@ def write_private(path: Path, text: str) -> None:
         draft.unlink(missing_ok=True)
 
 
+def replace_owned(path: Path, draft: Path) -> None:
+    """Put a draft beside a file in its place, at once, with the owner and the rights that the file had.
+
+    Raises:
+        OSError: it cannot be replaced; it stays as it was.
+    """
+    status = path.stat()
+    if status.st_uid != os.geteuid() or status.st_gid != os.getegid():
+        os.chown(draft, status.st_uid, status.st_gid)
+    draft.chmod(stat.S_IMODE(status.st_mode))
+    handle = os.open(draft, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)  # else a crash could leave an empty file in place of the old one
+    finally:
+        os.close(handle)
+    draft.replace(path.resolve())
+
+
 def _check_folders(path: Path) -> None:
     for folder in {path.absolute().parent, path.resolve().parent}:
         status = folder.stat()
-        if not status.st_mode & stat.S_ISVTX:  # in a sticky folder nobody replaces the file of another
+        if not status.st_mode & stat.S_ISVTX:  # in a sticky folder nobody can replace another user's file
             _check(folder, status)
 
 

@@ -1,4 +1,4 @@
-"""One line of the log for each kind of event and minute: what others cause must not fill the disk (CWE-779).
+"""One log line per kind of event and minute: events caused by others must not fill the disk (CWE-779).
 
 A kind is who logs, what, and the code in its facts. The next line of a kind, or the first line of any kind once the
 minute is over, tells how many were left out.
@@ -24,7 +24,7 @@ class _Told:
 
 
 class Quiet(logging.Filter):
-    """Lets one record of each kind through in `every` seconds; `level` and above only, the rest is our own doing."""
+    """Lets one record of each kind through in `every` seconds; `level` and above only; the rest is caused by us."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Quiet(logging.Filter):
         self._told: dict[_Kind, _Told] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record is written; it carries `omitted` where others of its kind were not."""
+        """Whether the record is written; it carries `omitted` if others of its kind were dropped."""
         if record.levelno < self._level or getattr(record, "counted", False):
             return True
         now, kind = self._now(), _kind(record)

@@ -1,7 +1,7 @@
 """How every database adapter writes a record: its JSON body, and the keys by which it is found.
 
 A body is deterministic (members sorted), so that compare-and-swap is a comparison of text. It is read back before it
-is kept: a record that could not be read again is refused at once.
+is stored: a record that could not be read again is refused at once.
 """
 
 import re
@@ -118,12 +118,12 @@ def plain(key: Key) -> Key:
 
 
 def read_only() -> StorageError:
-    """What a view is told when it tries to change something."""
-    return StorageError(reason=msgid("a view only looks"))
+    """The error of a view that tries to change something."""
+    return StorageError(reason=msgid("a view is read-only"))
 
 
 def storable(key: Key) -> bool:
-    """Whether a key can stand in every database: no NUL, no lone surrogate, no integer beyond 64 bits."""
+    """Whether every database can store a key: no NUL, no lone surrogate, no integer beyond 64 bits."""
     if isinstance(key, str):
         return "\0" not in key and _encodable(key)
     return key is None or abs(key) <= _LARGEST

@@ -24,7 +24,7 @@ Downloader = Callable[[str, Any, Any], None]
 
 
 class UnregisteredDatasetError(InvalidInputError):
-    """The registry does not know it."""
+    """The data set is not registered."""
 
     code = "registry.unknown"
     sentence = msgid("No public data set is registered as {dataset} with a file {file}.")
@@ -40,7 +40,7 @@ class AlteredDatasetError(ProofError):
 
 
 class UnavailableDatasetError(WaitingError):
-    """The file is not here and could not be fetched."""
+    """The file is missing and could not be fetched."""
 
     code = "registry.unavailable"
     sentence = msgid("The file {file} of the data set {dataset} is not here and could not be fetched.")
@@ -160,7 +160,7 @@ def _download(dataset: str, file: str, entry: PublicFile, cache: Path | None, do
         return path
     pooch.get_logger().setLevel("WARNING")
     try:
-        # pooch writes into a temporary file and moves it only if the checksum is right: nothing half-loaded stays.
+        # pooch writes into a temporary file and moves it only if the checksum is right: no partial file remains.
         pooch.retrieve(entry.url, f"sha256:{entry.sha256}", fname=file, path=path.parent, downloader=downloader)
     except OSError as error:  # the errors of the network are OSErrors too
         raise UnavailableDatasetError(dataset=dataset, file=file, origin=entry.url) from error

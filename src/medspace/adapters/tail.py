@@ -1,4 +1,4 @@
-"""The newest part of a log, in memory: what the database adapters append to before it is kept."""
+"""The newest part of a log, in memory: what the database adapters append to before it is stored."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -27,7 +27,7 @@ class Row(NamedTuple):
 
 
 class Tail:
-    """The entries behind the first `base`, which are kept elsewhere, and the right edge of the whole tree."""
+    """The entries after the first `base`, which are stored elsewhere, and the right edge of the whole tree."""
 
     __slots__ = ("_edge", "_frontier", "base", "rows")
 
@@ -62,7 +62,7 @@ class Tail:
             self._frontier = Frontier.restore(size, list(edge.values()))
 
     def kept(self) -> None:
-        """The rows are kept elsewhere now."""
+        """The rows have been stored elsewhere."""
         self._edge = self._edge_at(self.size)
         self.base = self.size
         self.rows.clear()

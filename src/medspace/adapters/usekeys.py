@@ -1,7 +1,7 @@
 """Keys of uses as files, each of mode 0600 in a folder of their own: port `connector.usage.memory.UseKeys`.
 
-They are no part of a backup (docs/operations.md). To forget a key is to delete its file: what a disk keeps of deleted
-files is for the disk's own encryption to cover.
+They are not part of a backup (docs/operations.md). Forgetting a key deletes its file: remnants of deleted files
+are left to disk encryption.
 """
 
 from collections.abc import Iterator

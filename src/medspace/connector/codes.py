@@ -1,48 +1,90 @@
-"""The codes with which a connector of this kind says why: what it may write down as another member's word.
+"""The codes that a connector of this kind may record as another member's reason.
 
-A code of another's own making could hold anything, such as a person's name, and the log is kept for good. So a code
-that is not here is noted as `peer.unspecified`; the process itself, which is not signed and can be deleted, keeps it.
+A code that another party made up could contain anything, such as a person's name, and the log is kept for good. So a
+code that nothing here produces is recorded as `peer.unspecified`; the process itself, which is not signed and can be
+deleted, keeps the original.
+
+The list is not maintained by hand. Each module that produces codes declares them: through the error classes that it
+defines, and in its `CODES` where it makes decisions. `_MAKERS` are those modules of this room and of the rooms below;
+`learn` adds codes from above, such as those of a feature. A test walks all modules and checks that nothing is
+missing.
 """
 
-from medspace.policy.operands import OPERANDS
+import re
+from collections.abc import Iterable
+from functools import cache
+from importlib import import_module
+from threading import Lock
+from types import ModuleType
+
+from medspace.connector.errors import CodeInvalidError
+from medspace.core.errors import MedspaceError
 
 UNSPECIFIED = "peer.unspecified"
+LONGEST = 64  # characters; the same limit as in messages (`wire`)
 
-_MESSAGES = """
-message.invalid message.too_large input.invalid refused waiting callback.refused catalog.filter catalog.unknown
-process.transition process.unknown process.crossed process.early process.superseded
-peer.bad_answer peer.clock peer.forbidden peer.not_sent peer.redirected peer.unreachable
-agreement.unknown agreement.mismatch offer.refused offer.not_served
-negotiation.not_offered negotiation.in_force negotiation.rejected negotiation.terminated
-transfer.refused transfer.suspended transfer.ended
-storage.failed storage.full storage.stale storage.duplicate
-"""
+_FORM = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)+", re.ASCII)
+_MAKERS = """
+core.columns core.decision core.dictionary core.errors core.parts core.tensors
+trust.errors
+policy.errors policy.labels policy.operands policy.rules
+ledger.errors
+privacy.errors privacy.masking.errors privacy.noise.budget
+runs.codings runs.errors runs.masked.errors runs.seating
+connector.catalogue.finding connector.catalogue.shares connector.dispatch.rules connector.dispatch.service
+connector.ending connector.errors
+connector.negotiation.service connector.negotiation.strategy connector.transfer.service connector.turns
+connector.usage.accounts connector.usage.brakes connector.usage.budgets connector.usage.checking
+connector.usage.conditions.label connector.usage.conditions.seats connector.usage.disclosures connector.usage.ended
+connector.usage.errors
+connector.usage.gate connector.usage.rules connector.usage.spent connector.usage.strategy connector.usage.working
+""".split()  # noqa: SIM905 - a list of modules reads best as text
 
-_IDENTITY = """
-identity.algorithm identity.audience identity.document identity.expired identity.header identity.issuer identity.key
-identity.key-mismatch identity.lifetime identity.malformed identity.missing identity.no-list identity.not-member
-identity.oversized identity.premature identity.replayed identity.signature identity.subject identity.token-id
-identity.unauthenticated did.document did.invalid members.expired members.issuer members.malformed members.premature
-members.rollback members.signature members.unavailable quota.exceeded
-"""
+_learned: set[str] = set()
+_learning = Lock()
 
-_DECISIONS = """
-decision.none policy.action_unknown policy.assignee policy.constraint policy.duty_violated policy.malformed
-policy.no_permission policy.prohibited policy.target policy.template_unknown policy.terms_invalid policy.unenforceable
-label.absent label.kinds label.malformed label.purposes label.regions label.sensitivity label.valid_from
-label.valid_until
-use.budget use.changed use.closed use.failed use.held use.no_asset use.no_engine use.questions use.refused use.round
-use.held_for_person use.no_step use.over use.sites use.step use.task_changed use.too_long use.unknown use.waits
-asset.away envelope.invalid envelope.key learning.column_unknown offer.form
-job.crowded part.invalid part.missing parts.busy parts.full release.too_large step.peers tensor.invalid
-envelope.unreadable run.manifests_tried run.records_missing signature.invalid signature.key-ended
-signature.key-revoked signature.key-unknown signature.no-key signature.single step.unsealed step.unsigned use.restored
-run.keys_tried use.memory use.scope use.scope_narrowed use.withheld
-"""
 
-KNOWN = frozenset((_MESSAGES + _IDENTITY + _DECISIONS).split()) | {operand.code for operand in OPERANDS.values()}
+def said_by(module: ModuleType) -> frozenset[str]:
+    """The codes that a module declares: those of the errors that it defines, and its `CODES`."""
+    errors = (
+        one.code
+        for one in vars(module).copy().values()  # another thread may be importing a module into this one
+        if isinstance(one, type) and issubclass(one, MedspaceError) and one.__module__ == module.__name__
+    )
+    return frozenset(errors) | getattr(module, "CODES", frozenset())
+
+
+@cache
+def own() -> frozenset[str]:
+    """The codes of this room and of the rooms below.
+
+    The modules are imported when a code is first looked up, so that a connector starts without them.
+    """
+    made = (said_by(import_module(f"medspace.{name}")) for name in _MAKERS)
+    return frozenset({UNSPECIFIED}).union(*made)
+
+
+def learn(codes: Iterable[str]) -> None:
+    """Add codes; known ones are ignored. Thread-safe.
+
+    Raises:
+        CodeInvalidError: one of them is not a valid code; none of them is added then.
+    """
+    wanted = frozenset(codes)
+    for code in sorted(wanted):
+        if len(code) > LONGEST or not _FORM.fullmatch(code):
+            raise CodeInvalidError(code=code[:LONGEST])
+    with _learning:
+        _learned.update(wanted)
+
+
+def known() -> frozenset[str]:
+    """Every code that the log may hold as another member's word."""
+    made = own()  # outside the lock, since it may import
+    with _learning:
+        return made | _learned
 
 
 def noted(code: str) -> str:
-    """A code of another member as the log may hold it."""
-    return code if code in KNOWN else UNSPECIFIED
+    """A code of another member in the form in which the log may hold it."""
+    return code if code in own() or code in _learned else UNSPECIFIED

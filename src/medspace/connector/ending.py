@@ -1,7 +1,7 @@
-"""Processes that nobody moves end by themselves: what stands open for ever would use up a member's quota and ours.
+"""Ends stale processes, which would otherwise use up a member's quota, and ours, for ever.
 
-Each look reads by pages, the oldest first, and stops at the first process that is young. A transfer that is started
-is a use that may go on for months; its agreement ends it.
+Each pass reads pages, oldest first, and stops at the first process that is young enough. A started transfer is a use
+that may last for months; its agreement ends it.
 """
 
 import logging
@@ -21,6 +21,7 @@ from medspace.core.text import Text, msgid
 EVERY = 3_600.0  # seconds
 PAGE = 100
 CODE = "process.idle"
+CODES = frozenset({CODE})
 _LOGGER = logging.getLogger("medspace.ending")
 
 _NEGOTIATING = (
@@ -34,8 +35,8 @@ _TRANSFERRING = (TransferState.REQUESTED, TransferState.SUSPENDED)
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
-    """Ends what nobody has moved for so long."""
+class StaleEnding:
+    """Ends processes that have not changed for a set time."""
 
     database: Database
     negotiations: Negotiations
@@ -44,13 +45,13 @@ class Ending:
     after: timedelta
 
     async def run(self) -> None:
-        """Look every hour, until cancelled."""
+        """Run a pass every hour, until cancelled."""
         while True:
             await self.look()
             await self.clock.sleep(EVERY)
 
     async def look(self) -> int:
-        """End what is due now; how many were."""
+        """End the processes that are due; returns how many there were."""
         count = 0
         for state in _NEGOTIATING:
             count += await self._end(NEGOTIATIONS, state.value, self.negotiations.terminate)
@@ -78,7 +79,7 @@ class Ending:
     async def _oldest(
         self, collection: Collection[R], state: str, place: tuple[str, str]
     ) -> list[tuple[str, str, str]]:
-        """Identity, beginning and last move of those that began before what is due; none that began later."""
+        """Identity, start and last change of the processes that began before the limit; no later ones."""
         due = self._due
 
         def view(tx: Transaction) -> list[tuple[str, str, str]]:
@@ -95,7 +96,7 @@ class Ending:
         return await self.database.read(view)
 
     async def _terminated(self, pid: str, terminate: Callable[[str, str, str], Awaitable[object]]) -> bool:
-        days = Text(msgid("nobody moved it for {days} days"), {"days": self.after.days})
+        days = Text(msgid("there was no activity for {days} days"), {"days": self.after.days})
         try:
             await terminate(pid, CODE, str(days))
         except (CrossedError, TransitionError, UnknownProcessError, StorageError) as error:

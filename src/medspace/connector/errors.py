@@ -3,17 +3,20 @@
 MedspaceError
  |- InvalidInputError
  |   |- MessageError             a message cannot be read
- |   |   |- TooLargeError
+ |   |   |- MessageTooLargeError
  |   |   `- FilterError
  |   |- CallbackError            a callback address must not be used
- |   `- DatasetIdError           a dataset cannot be offered under this identity
+ |   |- DatasetIdError           a dataset cannot be offered under this identity
+ |   `- CodeInvalidError         a feature brings a code that cannot be one
  |- RefusedError
  |   |- TransitionError          the message or action does not fit the state
  |   |- UnknownProcessError      no such process for this counterparty
  |   |- UnknownDatasetError
  |   |- UnknownAgreementError
+ |   |- ForeignAgreementError    the other participant holds the data, and alone can end the agreement
  |   |- AgreementError           the agreement is not what was negotiated
  |   |- UseRefusedError          the agreement does not allow this use
+ |   |- SecondPersonError        two persons must say yes, and this one does not count
  |   `- OfferError               the offer cannot be published or agreed to
  `- WaitingError
      |- QuotaError               a member uses as much as it may
@@ -25,7 +28,7 @@ MedspaceError
 
 from medspace.core.decision import Decision
 from medspace.core.errors import InvalidInputError, RefusedError, WaitingError
-from medspace.core.text import msgid
+from medspace.core.text import Text, msgid
 
 
 class MessageError(InvalidInputError):
@@ -36,8 +39,8 @@ class MessageError(InvalidInputError):
     next_step = msgid("Send it as the Dataspace Protocol 2025-1 describes it.")
 
 
-class TooLargeError(MessageError):
-    """A message is larger than the door lets in."""
+class MessageTooLargeError(MessageError):
+    """A message is larger than the public endpoint accepts."""
 
     code = "message.too_large"
     sentence = msgid("The message is larger than {limit} bytes.")
@@ -68,6 +71,14 @@ class DatasetIdError(InvalidInputError):
     next_step = msgid("Give it another id: letters, digits and the signs - _ . : are safe everywhere.")
 
 
+class CodeInvalidError(InvalidInputError):
+    """A feature declares a code that the log could not hold."""
+
+    code = "codes.invalid"
+    sentence = msgid("{code} cannot be a code that others are told.")
+    next_step = msgid("Name it in lower case, with a dot, such as `consent.withdrawn`, in at most 64 characters.")
+
+
 class TransitionError(RefusedError):
     """A message or action does not fit the state of the process."""
 
@@ -90,7 +101,7 @@ class UnknownDatasetError(RefusedError):
     code = "catalog.unknown"
     sentence = msgid("There is no dataset {dataset} in this catalogue.")
     next_step = msgid(
-        "Choose one that is there: `medspace catalog` shows what others offer, `medspace label` your own datasets."
+        "Choose one that is there: `medspace catalog` shows what others offer, `medspace offers` your own datasets."
     )
 
 
@@ -102,8 +113,18 @@ class UnknownAgreementError(RefusedError):
     next_step = msgid("Negotiate an agreement for the dataset first.")
 
 
+class ForeignAgreementError(RefusedError):
+    """The agreement is on another participant's data, and only that participant can end it."""
+
+    code = "agreement.foreign"
+    sentence = msgid("Only {holder}, who holds the data, can end the agreement {agreement}.")
+    next_step = msgid(
+        "End your own uses under it with `medspace use end`; an agreement that is not used does nothing."
+    )
+
+
 class AgreementError(RefusedError):
-    """An agreement is not what was negotiated."""
+    """An agreement differs from what was negotiated."""
 
     code = "agreement.mismatch"
     sentence = msgid("The agreement is not what was negotiated: {reason}.")
@@ -122,6 +143,13 @@ class UseRefusedError(RefusedError):
         self.clause = next((premise.clause for premise in decision.failures), None)
         super().__init__(code=decision.code, clause=self.clause or "-")
 
+    @property
+    def text(self) -> Text:
+        """What happened; a clause that is called as its code is not said twice."""
+        if self.clause == self.decision.code:
+            return Text(msgid("The agreement does not allow this use ({code})."), self.facts)
+        return Text(self.sentence, self.facts)
+
 
 class OfferError(RefusedError):
     """An offer cannot be published or agreed to."""
@@ -132,7 +160,7 @@ class OfferError(RefusedError):
 
 
 class FormError(OfferError):
-    """An asset is offered for a use that cannot take what it is, such as images for a regression on tables."""
+    """An asset is offered for a use that cannot take its form, such as images for a regression on tables."""
 
     code = "offer.form"
     sentence = msgid("{asset} holds {form} and is offered for {format}, which takes {forms} here.")
@@ -140,15 +168,31 @@ class FormError(OfferError):
 
 
 class QuotaError(WaitingError):
-    """A member uses as much of this connector as one member may; `seconds` says when to ask again."""
+    """A member has reached its quota on this connector; `seconds` says when to try again."""
 
     code = "quota.exceeded"
     sentence = msgid("You use as much of this connector as one member may: {reason}.")
     next_step = msgid("End what is open, or ask again in {seconds} seconds.")
 
 
+class SecondPersonError(RefusedError):
+    """Two persons must say yes, and this person's yes does not count."""
+
+    code = "approval.second_person"
+    sentence = msgid("Two persons must say yes to this, and yours does not count: {reason}.")
+    next_step = msgid("Ask a colleague who has a token of their own to look at it; one no is enough to end it.")
+
+
+class MovedError(RefusedError):
+    """Somebody decides on what is no longer so: other terms are on the table, or a colleague was faster."""
+
+    code = "process.moved"
+    sentence = msgid("This was changed meanwhile: what you looked at is no longer what you would decide on.")
+    next_step = msgid("Read how it stands now, and decide again if it still waits for you.")
+
+
 class CrossedError(WaitingError):
-    """Our own message about this process is under way; the counterparty may try again."""
+    """A message of ours about this process is in flight; the counterparty may try again."""
 
     code = "process.crossed"
     sentence = msgid("A message about the process {pid} is under way to you.")
@@ -156,7 +200,7 @@ class CrossedError(WaitingError):
 
 
 class EarlyMessageError(CrossedError):
-    """The answer to our own message will tell whether this one fits."""
+    """Whether this message fits depends on the pending answer to our own message."""
 
     code = "process.early"
 
@@ -170,7 +214,7 @@ class UnreachableError(WaitingError):
 
 
 class NotSentError(UnreachableError):
-    """There was no connection: the message has surely not been delivered."""
+    """There was no connection, so the message was surely not delivered."""
 
     code = "peer.not_sent"
     sentence = msgid("No connection to {address}: {reason}.")

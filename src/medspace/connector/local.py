@@ -1,4 +1,4 @@
-"""This participant: who it is, where it is reached, its time and its randomness."""
+"""This participant: its identity, its address, its clock and its randomness."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,6 +27,6 @@ class Local:
 
 
 def pids(role: Role, own: str, peer: str | None) -> dict[str, str]:
-    """The pids of a process as they stand in messages; the peer's is left out while it is not known."""
+    """The pids of a process as messages carry them; the peer's is omitted while it is unknown."""
     known = {role: own} | ({role.other: peer} if peer is not None else {})
     return {f"{side.value}Pid": known[side] for side in Role if side in known}

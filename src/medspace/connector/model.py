@@ -1,8 +1,8 @@
-"""What the connector keeps: offered datasets, negotiations, agreements, transfers, messages still to be delivered.
+"""The connector's records: offered datasets, negotiations, agreements, transfers, messages still to be delivered.
 
-Invariants: a process belongs to one authenticated counterparty for its whole life; it has at most one message
-under way (its `Intent`, which has the identity of the process); an `Agreement` is stored once its negotiation is
-FINALIZED and never changes.
+Invariants: a process belongs to one authenticated counterparty for its whole life; it has at most one message in
+flight (its `Intent`, which shares the process's identity); an `Agreement` is stored once its negotiation is FINALIZED
+and never changes.
 """
 
 from dataclasses import KW_ONLY, dataclass
@@ -21,11 +21,11 @@ class Role(StrEnum):
 
     @property
     def other(self) -> "Role":
-        """The side of the counterparty."""
+        """The role of the counterparty."""
         return Role.CONSUMER if self is Role.PROVIDER else Role.PROVIDER
 
 
-class Kind(StrEnum):
+class ProcessKind(StrEnum):
     """The two kinds of process of the Dataspace Protocol."""
 
     NEGOTIATION = "negotiation"
@@ -33,7 +33,10 @@ class Kind(StrEnum):
 
 
 class NegotiationState(StrEnum):
-    """The states of a contract negotiation (DSP 2025-1); INITIAL is ours, before the first acknowledgement."""
+    """The states of a contract negotiation (DSP 2025-1).
+
+    INITIAL is our addition: before the first acknowledgement.
+    """
 
     INITIAL = "INITIAL"
     REQUESTED = "REQUESTED"
@@ -46,7 +49,7 @@ class NegotiationState(StrEnum):
 
 
 class TransferState(StrEnum):
-    """The states of a transfer process (DSP 2025-1); INITIAL is ours, before the first acknowledgement."""
+    """The states of a transfer process (DSP 2025-1). INITIAL is our addition: before the first acknowledgement."""
 
     INITIAL = "INITIAL"
     REQUESTED = "REQUESTED"
@@ -57,23 +60,24 @@ class TransferState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """Why a process ended or is stuck: a code, sentences, and where they come from."""
+class ProcessFailure:
+    """Why a process ended or is stuck: a code, sentences, and their origin."""
 
     code: str
     reason: tuple[str, ...]
-    source: str  # "us", "peer" (it said so) or "delivery" (it could not be told)
+    source: str  # "us", "peer" (the counterparty said so) or "delivery" (it could not be reached)
     clause: str | None = None  # of the policy or label, as a JSON pointer or a named rule
 
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """What to do next, by our own doing: actions one after the other, each once the one before is acknowledged.
+    """What we do next: a sequence of actions, each taken once the one before is acknowledged.
 
     Negotiation: offer, agree, finalize, accept, counter, verify, terminate. Transfer: start, suspend, complete,
-    terminate. Without actions the process is held, for the counterparty or for a person. `delay` seconds pass
-    before each action; `code`, `reason` and `clause` go with a termination or a suspension; `offer` with an offer or
-    a counter (without one, the offer on the table is repeated) and with an agreement (whose terms it then is).
+    terminate. Without actions the process is held, for the counterparty or for a person. `delay` is the number of
+    seconds before each action; `code`, `reason` and `clause` go with a termination or a suspension; `offer` goes with
+    an offer or a counter-offer (without one, the offer on the table is repeated) and with an agreement (it is then
+    its terms). `by` is the person or the token that asked for it (`core.actors`), "" where neither did.
     """
 
     actions: tuple[str, ...] = ()
@@ -82,15 +86,16 @@ class Reaction:
     reason: tuple[str, ...] = ()
     clause: str | None = None
     offer: JsonObject | None = None
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
     """An asset in the catalogue. `offers` are ODRL policies as on the wire, without target; `label` is a digest.
 
-    `dictionary` describes its columns (`core.dictionary.describe`) and `digest` names its very content, where it has
-    them. `body` is the dcat:Dataset as JSON text, made once when it is published. `described` is the digest of what
-    `dictionary` was made from besides the content; empty where an older connector published it.
+    `dictionary` describes its columns (`core.dictionary.describe`) and `digest` identifies its exact content, if it
+    has any. `body` is the dcat:Dataset as JSON text, built once when it is published. `described` is the digest of
+    everything but the content that `dictionary` was built from; empty where an older connector published it.
     """
 
     id: str
@@ -109,20 +114,22 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """What this connector keeps of a process of either kind. Times are RFC 3339 in UTC."""
+    """The record of a process of either kind. Times are RFC 3339 in UTC."""
 
     id: str  # our pid
     role: Role
     state: StrEnum
     counterparty: str  # DID
     address: str  # base URL of the counterparty's messages, without trailing slash
-    peer_pid: str | None  # None until the counterparty told it
+    peer_pid: str | None  # None until the counterparty has named it
     created: str
     updated: str
     _: KW_ONLY
-    failure: Failure | None = None
+    failure: ProcessFailure | None = None
     seen: tuple[str, ...] = ()  # identities of the counterparty's last messages
-    trouble: Failure | None = None  # why our message is not taken yet; it is repeated
+    trouble: ProcessFailure | None = None  # why our message has not been accepted yet; it is being repeated
+    asked_by: str = ""  # which actor here began it (`core.actors`); "" where the counterparty did
+    moved_by: str = ""  # which actor here last changed it; "" where the connector itself or the counterparty did
 
 
 P = TypeVar("P", bound=Process)
@@ -135,12 +142,14 @@ class Negotiation(Process):
     state: NegotiationState
     initiator: Role
     offer: JsonObject  # the offer on the table, with target
-    asked: JsonObject | None  # the terms that the consumer asked for last
+    asked: JsonObject | None  # the terms that the consumer last asked for
     agreement: JsonObject | None = None  # as on the wire, from AGREED on (on the provider's side: once it is sent)
+    approved_by: tuple[str, ...] = ()  # the actors here that said yes to what is, or was last, on the table
+    alone: bool = False  # one yes is stored, and another actor's is awaited
 
     @property
     def dataset(self) -> str:
-        """The asset that is negotiated."""
+        """The asset that is being negotiated."""
         return str(self.offer["target"])
 
     @property
@@ -150,19 +159,22 @@ class Negotiation(Process):
 
     @property
     def initial(self) -> str | None:
-        """The counterparty's pid where it began the process: makes its initial message idempotent."""
+        """The counterparty's pid where it began the process; makes its initial message idempotent."""
         return None if self.initiator is self.role else self.peer_pid
 
     @property
     def open_for(self) -> str | None:
-        """The counterparty for which the process stands open, where it began it: what its quota counts."""
+        """The counterparty, where it began this process and it is still open: counts towards its quota."""
         over = self.state in (NegotiationState.FINALIZED, NegotiationState.TERMINATED)
         return None if over or self.initiator is self.role else self.counterparty
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """A finalised agreement; `policy` is the ODRL Agreement as on the wire, `digest` that of its canonical form."""
+    """A finalised agreement.
+
+    `policy` is the ODRL Agreement as on the wire, `digest` the digest of its canonical form.
+    """
 
     id: str
     negotiation: str  # our pid of the negotiation it comes from
@@ -173,6 +185,8 @@ class Agreement:
     digest: str
     agreed: str  # RFC 3339, the agreement's own timestamp
     finalized: str  # RFC 3339
+    asked_by: str = ""  # which actor here asked for it (`core.actors`)
+    approved_by: tuple[str, ...] = ()  # which actors here said yes to it; empty where the policy alone decided
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,42 +197,45 @@ class Transfer(Process):
     agreement: str
     dataset: str
     format: str
-    data_address: JsonObject | None = None  # where the data are: given by the provider (pull) or the consumer (push)
+    data_address: JsonObject | None = (
+        None  # the address of the data: given by the provider (pull) or the consumer (push)
+    )
     suspended_by: Role | None = None
 
     @property
     def initial(self) -> str | None:
-        """The consumer's pid where we are the provider: makes the request idempotent."""
+        """The consumer's pid where we are the provider; makes the request idempotent."""
         return self.peer_pid if self.role is Role.PROVIDER else None
 
     @property
     def open_for(self) -> str | None:
-        """The consumer for which the process stands open, where we are the provider: what its quota counts."""
+        """The consumer, where we are the provider and the transfer is still open: counts towards its quota."""
         over = self.state in (TransferState.COMPLETED, TransferState.TERMINATED)
         return None if over or self.role is Role.CONSUMER else self.counterparty
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A message that we owe the counterparty, exactly as it goes out at every attempt.
+    """A message that we owe the counterparty, exactly as it is sent at every attempt.
 
-    It is stored in the transaction that caused it and removed in the one that notes the acknowledgement.
+    It is stored in the transaction that caused it and removed in the one that records the acknowledgement.
     """
 
-    id: str  # the pid of the process: at most one message of a process is under way
-    kind: Kind
+    id: str  # the pid of the process: a process has at most one message in flight
+    kind: ProcessKind
     action: str
     url: str
     audience: str  # DID
-    message: JsonObject  # its @id tells its repetitions from a new message
-    due: str  # RFC 3339: not before
+    message: JsonObject  # its @id distinguishes a repetition from a new message
+    due: str  # RFC 3339: not to be sent before
     created: str
     then: Reaction | None = None  # what follows the acknowledgement
+    by: str = ""  # which actor here asked for it; "" where none did
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """How many bytes of messages a member has sent since an instant, for its quota."""
+class TrafficAccount:
+    """How many bytes of messages a member has sent since an instant; used for its quota."""
 
     id: str  # DID
     since: str  # RFC 3339
@@ -241,6 +258,6 @@ TRANSFERS = Collection(
 )
 INTENTS = Collection("intents", Intent, keys=("audience",))
 
-ACCOUNTS = Collection("accounts", Account)
+ACCOUNTS = Collection("accounts", TrafficAccount)
 
 COLLECTIONS = (CATALOGUE, NEGOTIATIONS, AGREEMENTS, TRANSFERS, INTENTS, ACCOUNTS)

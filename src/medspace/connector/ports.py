@@ -1,4 +1,4 @@
-"""What the connector needs from outside: the way to the counterparty, and who decides."""
+"""What the connector needs from outside: transport to the counterparty, and strategies that decide."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,10 +18,10 @@ from medspace.trust.model import Facts
 class Reply:
     """What the counterparty answered; `body` is decoded JSON, None where there was none or it could not be read.
 
-    `following` is the URL of the next page where the answer has one (RFC 8288, relation `next`). `readable` is
-    False for a page in HTML, `date` is what the counterparty's clock said (RFC 9110 6.6.1), `after` for how
-    many seconds it asks not to be asked again (RFC 9110 10.2.3). `size` is that of
-    the body in bytes, unpacked. `packed` is a body that was asked for as it came.
+    `following` is the URL of the next page, if any (RFC 8288, relation `next`). `readable` is False for an HTML page,
+    `date` is the counterparty's clock (RFC 9110 6.6.1), `after` the number of seconds for which it asks not to be
+    called again (RFC 9110 10.2.3). `size` is the decompressed size of the body in bytes. `packed` is the undecoded
+    body, where that was asked for.
     """
 
     status: int
@@ -35,10 +35,10 @@ class Reply:
 
 
 class Transport(Protocol):
-    """Carries messages to other connectors, with our identity. It neither retries nor follows redirects.
+    """Carries messages to other connectors, authenticated as us. It neither retries nor follows redirects.
 
-    Both methods raise `connector.errors.UnreachableError` where no answer came, and its subclass `NotSentError`
-    where the message has surely not been delivered (no connection).
+    Both methods raise `connector.errors.UnreachableError` where no answer came, and its subclass `NotSentError` where
+    the message was surely not delivered (no connection).
     """
 
     async def post(self, url: str, message: JsonObject, audience: str) -> Reply:
@@ -51,15 +51,15 @@ class Transport(Protocol):
 
 
 class Pages(Transport, Protocol):
-    """A transport that also brings what is too large to decode at once."""
+    """A transport that can also fetch content that is too large to decode at once."""
 
     async def page(self, url: str, message: JsonObject, audience: str) -> Reply:
-        """As `post`; a JSON body of status 200 is left as it came, in `Reply.packed`."""
+        """As `post`, but a JSON body with status 200 is returned undecoded, in `Reply.packed`."""
         ...
 
 
 class NegotiationEvent(StrEnum):
-    """What a negotiation strategy is told of."""
+    """The events that a negotiation strategy reacts to."""
 
     # as provider
     REQUEST = "request"
@@ -74,13 +74,13 @@ class NegotiationEvent(StrEnum):
 
 
 class TransferEvent(StrEnum):
-    """What a transfer strategy is told of."""
+    """The events that a transfer strategy reacts to."""
 
     # as provider
     REQUEST = "request"
-    STARTED = "started"  # whoever started it
-    SUSPENDED = "suspended"  # whoever suspended it
-    CLOSING = "closing"  # we are about to suspend, complete or terminate it; the answer to this is not asked for
+    STARTED = "started"  # whichever side started it
+    SUSPENDED = "suspended"  # whichever side suspended it
+    CLOSING = "closing"  # we are about to suspend, complete or terminate it; the strategy's answer is ignored
     # as consumer
     REQUESTED = "requested"  # our request was acknowledged
     START = "start"
@@ -91,7 +91,7 @@ class TransferEvent(StrEnum):
 
 
 class NegotiationStrategy(Protocol):
-    """Answers negotiations. The record is the one after the event; the answer is stored in the same transaction."""
+    """Answers negotiations. It gets the record after the event; its answer is stored in the same transaction."""
 
     def react(self, tx: Transaction, negotiation: Negotiation, event: NegotiationEvent) -> Reaction:
         """What to do now; an empty reaction holds the negotiation."""
@@ -99,6 +99,9 @@ class NegotiationStrategy(Protocol):
 
     def approve(self, tx: Transaction, negotiation: Negotiation, action: str) -> Reaction:
         """What to do when a person says yes to `action`: agree, finalize, accept or verify.
+
+        `negotiation.approved_by` has all actors that have said yes, including this one if it counts; an empty
+        reaction waits for one more.
 
         Raises:
             OfferError: these terms may not be agreed to, whoever says yes.
@@ -111,10 +114,10 @@ class TransferStrategy(Protocol):
     """Decides on uses and answers transfers, inside the transaction of the message that asks."""
 
     def examine(self, tx: Transaction, agreement: Agreement, transfer: Transfer) -> Decision:
-        """May the consumer have this use? Asked on the provider's side before it is acknowledged.
+        """Whether the consumer may have this use; asked on the provider's side before the request is acknowledged.
 
-        `transfer` is the process as it would be kept: INITIAL for a new request, SUSPENDED (see `suspended_by`) where
-        the consumer asks to resume. Its counterparty is the authenticated consumer of the agreement. Anything
+        `transfer` is the process as it would be stored: INITIAL for a new request, SUSPENDED (see `suspended_by`)
+        where the consumer asks to resume. Its counterparty is the authenticated consumer of the agreement. Anything
         but a permit is refused with the decision's code and the clauses of its failures.
         """
         ...
@@ -124,18 +127,18 @@ class TransferStrategy(Protocol):
         ...
 
     def address(self, tx: Transaction, transfer: Transfer) -> JsonObject | None:
-        """The dataAddress that goes with our start message (provider), with `@type` and `endpointType`."""
+        """The dataAddress for our start message (provider), with `@type` and `endpointType`."""
         ...
 
 
-class Agreements(Protocol):
+class FinalisedAgreements(Protocol):
     """Finalised agreements, as transfers see them."""
 
     def usable(self, tx: Transaction, agreement_id: str, consumer: str, known: DeliveryStateOf) -> Agreement | None:
-        """The agreement of that identity with that consumer.
+        """The agreement with this identity with that consumer.
 
         Raises:
-            EarlyMessageError: the answer to our message that finalises it will tell.
+            EarlyMessageError: the answer to our finalising message is still pending.
         """
         ...
 
@@ -143,5 +146,5 @@ class Agreements(Protocol):
 # Raises an error of `medspace.core.errors` where a callback address must not be used.
 CallbackCheck: TypeAlias = Callable[[str], None]
 
-# What is known of a participant by its DID.
+# Looks up what is known of a participant, by its DID.
 FactsOf: TypeAlias = Callable[[Transaction, str], Facts]

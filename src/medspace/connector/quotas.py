@@ -1,57 +1,59 @@
-"""What one member may make this connector keep: open processes, and bytes of messages.
+"""What one member may make this connector store: open processes, and bytes of messages.
 
-All of it inside the transaction of the message that asks for more, so that many at once do not get past it. What
-is refused is not kept, and neither is anything said of it in the log: refusals must not fill it.
+Each check runs inside the transaction of the message, so that concurrent requests cannot exceed a quota. A refused
+message is not stored, and no log entry is written for it: refusals must not fill the log.
 """
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from medspace.connector.errors import QuotaError
-from medspace.connector.model import ACCOUNTS, NEGOTIATIONS, TRANSFERS, Account, Negotiation, Role
+from medspace.connector.model import ACCOUNTS, NEGOTIATIONS, TRANSFERS, Negotiation, Role, TrafficAccount
 from medspace.core.clock import instant
 from medspace.core.store import Collection, R, Transaction
 from medspace.core.text import Text, msgid
 
 PERIOD = timedelta(days=30)
-ENTRY = 1_024  # bytes that a message costs besides its own: entries of the log, keys
-SOON, LATER = 60, 3_600  # seconds after which to ask again: processes end sooner than a period
+ENTRY = 1_024  # bytes that each message costs in addition to its own: log entries, keys
+SOON, LATER = 60, 3_600  # seconds after which to try again: processes end sooner than the period does
 
 
 @dataclass(frozen=True, slots=True)
 class Quotas:
-    """For each member: processes that it began and that are not over, and bytes of its messages in 30 days."""
+    """For each member: processes that it began and that are still open, and bytes of its messages in 30 days."""
 
     negotiations: int = 500
     transfers: int = 500
     received: int = 64 << 20
 
     def negotiation(self, tx: Transaction, role: Role, member: str, pid: str) -> None:
-        """Whether the member may begin a negotiation (`role` is ours); one that it has begun is no other one.
+        """Check that the member may begin a negotiation (`role` is ours).
+
+        One that it has already begun always passes.
 
         Raises:
-            QuotaError: it has as many open ones as it may.
+            QuotaError: it has reached its limit of open ones.
         """
         self._within(tx, NEGOTIATIONS, (role, member, pid), Text(_NEGOTIATIONS, {"limit": self.negotiations}))
 
     def transfer(self, tx: Transaction, member: str, pid: str) -> None:
-        """Whether the member may begin a transfer; one that it has begun is no other one.
+        """Check that the member may begin a transfer; one that it has already begun always passes.
 
         Raises:
-            QuotaError: it has as many open ones as it may.
+            QuotaError: it has reached its limit of open ones.
         """
         self._within(tx, TRANSFERS, (Role.PROVIDER, member, pid), Text(_TRANSFERS, {"limit": self.transfers}))
 
     def charge(self, tx: Transaction, member: str, size: int, now: str) -> None:
-        """Count a message of the member that is about to be kept.
+        """Count a message of the member that is about to be stored.
 
         Raises:
-            QuotaError: it has sent as much as it may.
+            QuotaError: it has sent as many bytes as it may.
         """
         known = tx.get(ACCOUNTS, member)
-        account = known or Account(member, now, 0)
+        account = known or TrafficAccount(member, now, 0)
         if instant(now) - instant(account.since) >= PERIOD:
-            account = Account(member, now, 0)
+            account = TrafficAccount(member, now, 0)
         charged = replace(account, received=account.received + size + ENTRY)
         if charged.received > self.received:
             raise QuotaError(reason=Text(_RECEIVED, {"limit": self.received}), seconds=LATER)

@@ -1,27 +1,30 @@
-"""A decision in the sentences that a counterparty is told."""
+"""A decision in the sentences that a counterparty is given."""
 
 from medspace.core.decision import Decision, Premise
-from medspace.core.text import STOPS
+from medspace.core.text import STOPS, Text, msgid
 
+REQUIRED = msgid("Required: {asked}.")
 _MOST = 8
 
 
 def clause_of(decision: Decision) -> str | None:
-    """The first clause that stands against it."""
+    """The first clause that denies the request."""
     return next((premise.clause for premise in decision.failures), None)
 
 
 def sentences(decision: Decision) -> tuple[str, ...]:
-    """What stands against it: the clause, what it asks, what is the case, what would change it."""
+    """The reasons for a denial: the clause, what it requires, what is the case, what would change it."""
     against = [premise for premise in decision.failures if _decided(premise)] or list(decision.failures)
     return tuple(_sentence(premise) for premise in against[:_MOST])
 
 
 def _decided(premise: Premise) -> bool:
-    # What is only left to a later point says so, and has no remedy.
+    # A premise that is only left to a later point says so, and has no remedy.
     return premise.satisfied is False or premise.remedy is not None
 
 
 def _sentence(premise: Premise) -> str:
-    told = [str(text) for text in (premise.asked, premise.held, premise.remedy) if text is not None]
-    return f"{premise.clause}: " + " ".join(text if text.endswith(STOPS) else f"{text}." for text in told)
+    told = [str(text) for text in (premise.held, premise.remedy) if text is not None]
+    asked = str(premise.asked)  # a part of a sentence, such as "by users in DE", or a whole one
+    first = asked if asked.endswith(STOPS) else str(Text(REQUIRED, {"asked": asked}))
+    return f"{premise.clause}: " + " ".join([first, *(text if text.endswith(STOPS) else f"{text}." for text in told)])

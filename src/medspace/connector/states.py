@@ -1,12 +1,12 @@
 """What negotiations and transfers have in common: state tables, and what to do when messages cross.
 
 A state is reached on the counterparty's acknowledgement, never on sending (DSP 2025-1, Contract Negotiation 1.2 and
-Transfer Process 1.2). So a message of the counterparty may come in while an own message is under way, and the two may
-have crossed. `crossing` decides what that means, so that both ends always come to the same state:
+Transfer Process 1.2). So a message of the counterparty may arrive while one of ours is in flight, and the two may
+have crossed. `crossing` decides what that means, so that both ends always reach the same state:
 
-- the consumer takes every message that fits its state; the provider takes none while its own may still be taken
-  by the consumer: it waits for the answer to its own first;
-- a message that fits only the state after the own message proves that the own message was taken.
+- the consumer accepts every message that fits its state; the provider accepts none while the consumer may still
+  accept the provider's own: it first waits for the answer to its own message;
+- a message that fits only the state after our own message proves that ours was accepted.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,8 +21,8 @@ S = TypeVar("S", bound=StrEnum)
 M = TypeVar("M", bound=StrEnum)
 
 
-class Owner(StrEnum):
-    """Whose move a state waits for."""
+class ProcessOwner(StrEnum):
+    """Whose move it is in a state."""
 
     PROVIDER = "provider"
     CONSUMER = "consumer"
@@ -42,7 +42,7 @@ class Transition(Generic[S]):
 class StateTable(Generic[S, M]):
     """A state machine as a table: (state, message) -> (state, senders); each state has one owner.
 
-    `termination` leads to `terminated` from wherever it is legal; `conclusion` is the message that ends it well.
+    `termination` leads to `terminated` from wherever it is legal; `conclusion` is the message that ends it normally.
     """
 
     initial: S
@@ -50,7 +50,7 @@ class StateTable(Generic[S, M]):
     termination: M
     conclusion: M
     transitions: Mapping[tuple[S, M], Transition[S]]
-    owners: Mapping[S, Owner]
+    owners: Mapping[S, ProcessOwner]
 
     def after(self, state: S, message: M, sender: Role) -> S | None:
         """The state that the message leads to; None where it is not legal."""
@@ -69,11 +69,11 @@ class StateTable(Generic[S, M]):
         return reached
 
     def final(self, state: S) -> bool:
-        """Whether nothing can follow."""
-        return self.owners[state] is Owner.NOBODY
+        """Whether the state is terminal."""
+        return self.owners[state] is ProcessOwner.NOBODY
 
     def yields(self, received: M, own: M) -> bool:
-        """Whether a message may be taken while the own one may be taken too: a termination, unless ours is final."""
+        """Whether a message is accepted while our own still may be: a termination, unless ours is final."""
         return received is self.termination and own is not self.conclusion
 
     def awaits(self, state: S, role: Role) -> str:
@@ -81,7 +81,7 @@ class StateTable(Generic[S, M]):
         owner = self.owners[state]
         if state is self.initial:
             return "us"  # nobody else knows of it
-        if owner in (Owner.NOBODY, Owner.EITHER):
+        if owner in (ProcessOwner.NOBODY, ProcessOwner.EITHER):
             return owner.value
         return "us" if owner.value == role.value else "peer"
 
@@ -97,30 +97,30 @@ class StateTable(Generic[S, M]):
 
 
 class DeliveryState(Enum):
-    """What is known about the own message of a process."""
+    """What is known about our own message of a process."""
 
     NONE = "none"  # there is none
-    RESTING = "resting"  # it is to be sent, and surely has not been taken
-    FLYING = "flying"  # it was sent, or is about to be; the answer is awaited
-    DOUBTFUL = "doubtful"  # it was sent, and no answer came
+    RESTING = "resting"  # to be sent, and surely not accepted yet
+    FLYING = "flying"  # sent, or about to be; the answer is awaited
+    DOUBTFUL = "doubtful"  # sent, and no answer came
 
 
-# Tells what is known of an own message.
+# Looks up what is known of our own message.
 DeliveryStateOf: TypeAlias = Callable[[Intent], DeliveryState]
 
 
 class Crossing(Enum):
     """What to do with a message of the counterparty."""
 
-    TAKE = "take"  # judge it by the state as it is
-    IMPLY = "imply"  # it proves that the own message was taken: note that, then judge it
-    WAIT = "wait"  # the answer to the own message will tell
-    LATER = "later"  # it cannot be said yet; the counterparty is to send it again
+    TAKE = "take"  # judge it by the current state
+    IMPLY = "imply"  # it proves that our own message was accepted: record that, then judge it
+    WAIT = "wait"  # the answer to our own message will decide
+    LATER = "later"  # undecidable now; the counterparty is to send it again
 
 
 @dataclass(frozen=True, slots=True)
 class Meeting(Generic[S, M]):
-    """A message of the counterparty that meets an own message of the same process."""
+    """A message of the counterparty that meets a message of ours in the same process."""
 
     role: Role  # ours
     state: S
@@ -129,24 +129,26 @@ class Meeting(Generic[S, M]):
     standing: DeliveryState
 
     def fits(self, table: StateTable[S, M]) -> bool:
-        """Whether it is legal in the state as it is; before the first acknowledgement nothing is."""
+        """Whether it is legal in the current state; before the first acknowledgement nothing is."""
         return self.state is not table.initial and table.after(self.state, self.received, self.role.other) is not None
 
     def fits_after(self, table: StateTable[S, M]) -> bool:
-        """Whether it is legal in the state that the own message leads to."""
+        """Whether it is legal in the state that our own message leads to."""
         reached = table.after(self.state, self.own, self.role)
         return reached is not None and table.after(reached, self.received, self.role.other) is not None
 
 
 def crossing(table: StateTable[S, M], met: Meeting[S, M]) -> Crossing:
-    """What to do with the message, so that both ends come to the same state."""
+    """What to do with the message, so that both ends reach the same state."""
     fits, fits_after = met.fits(table), met.fits_after(table)
     if met.standing in (DeliveryState.NONE, DeliveryState.RESTING) or not (fits or fits_after):
-        return Crossing.TAKE  # and refuse, where it is legal in neither
+        return Crossing.TAKE  # and refuse it, where it is legal in neither
     if fits and met.role is Role.CONSUMER:
         return Crossing.TAKE
     if met.standing is DeliveryState.FLYING:
         return Crossing.WAIT
     if not fits:
         return Crossing.IMPLY
-    return Crossing.TAKE if table.yields(met.received, met.own) else Crossing.LATER  # both orders end alike
+    return (
+        Crossing.TAKE if table.yields(met.received, met.own) else Crossing.LATER
+    )  # both orders lead to the same state

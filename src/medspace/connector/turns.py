@@ -1,6 +1,6 @@
-"""Turns at the work that costs: one step of a use at a time for each member, members served in turn.
+"""Turns at expensive work: one step of a use at a time per member, with members served in turn.
 
-A member that asks for much waits behind itself, not in front of the others.
+A member that asks for a lot delays only itself.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from medspace.core.errors import WaitingError
 from medspace.core.text import msgid
 
-SECONDS = 2  # after which who was not let in may ask again
+SECONDS = 2  # seconds after which a member that was turned away may ask again
 
 
 class BusyError(WaitingError):
@@ -24,8 +24,8 @@ class BusyError(WaitingError):
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """How many steps are worked on at once: in all, for one member; and how many of a member may wait."""
+class TurnLimits:
+    """How many steps run at once, in all and per member, and how many steps of a member may wait."""
 
     at_once: int = 2
     member: int = 1
@@ -33,28 +33,28 @@ class Share:
 
 
 class Turns:
-    """Who works, who waits."""
+    """Who is working, and who is waiting."""
 
-    def __init__(self, share: Share | None = None) -> None:
-        self._share = share or Share()
+    def __init__(self, share: TurnLimits | None = None) -> None:
+        self._share = share or TurnLimits()
         self._working: Counter[str] = Counter()
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
 
     @property
     def idle(self) -> bool:
-        """Whether nobody works and nobody waits."""
+        """Whether nobody is working or waiting."""
         return not self._working and not self._waiting
 
     def free(self, member: str) -> bool:
-        """Whether a member that comes now has its turn at once."""
+        """Whether a member that arrives now gets its turn at once."""
         return member not in self._waiting and self._has_room(member)
 
     @asynccontextmanager
     async def turn(self, member: str) -> AsyncIterator[None]:
-        """Hold a turn of the member.
+        """Hold a turn for the member.
 
         Raises:
-            BusyError: too many of its steps wait.
+            BusyError: too many of its steps are waiting.
         """
         await self.enter(member)
         try:
@@ -63,10 +63,10 @@ class Turns:
             self.leave(member)
 
     async def enter(self, member: str) -> None:
-        """Wait for a turn of the member, and take it; whoever takes it lets it go with `leave`.
+        """Wait for a turn for the member, and take it; `leave` gives it back.
 
         Raises:
-            BusyError: too many of its steps wait.
+            BusyError: too many of its steps are waiting.
         """
         if self.free(member):
             self._working[member] += 1
@@ -80,7 +80,7 @@ class Turns:
             await called
         except asyncio.CancelledError:
             if called.done() and not called.cancelled():
-                self.leave(member)  # it was called, and goes without
+                self.leave(member)  # it was given a turn just now, and gives it back
             else:
                 self._forget(member, called)
             raise
@@ -90,7 +90,7 @@ class Turns:
         return working.total() < share.at_once and working[member] < share.member
 
     def leave(self, member: str) -> None:
-        """Let a turn of the member go."""
+        """Give back a turn of the member."""
         self._working[member] -= 1
         if not self._working[member]:
             del self._working[member]
@@ -102,7 +102,7 @@ class Turns:
         for member in list(self._waiting):
             if not self._has_room(member):
                 continue
-            called = self._waiting[member].popleft()  # waits still: who gave up has left the queue
+            called = self._waiting[member].popleft()  # still waiting: those who gave up have left the queue
             self._working[member] += 1
             if not self._waiting[member]:
                 del self._waiting[member]

@@ -1,8 +1,8 @@
-"""Dataspace Protocol 2025-1 messages as JSON: lenient in, strict out.
+"""Dataspace Protocol 2025-1 messages as JSON: lenient in what is read, strict in what is written.
 
-In: unknown members are ignored, one object stands for a list of one, `{"@id": x}` for x, and @context may be a text.
-Out: everything is valid under the official JSON schemas. JSON-LD processing is not needed, since the protocol fixes
-the compacted form (DSP 2025-1, Common 3).
+Reading: unknown members are ignored, a single object counts as a list of one, `{"@id": x}` counts as x, and @context
+may be a text. Writing: everything is valid under the official JSON schemas. JSON-LD processing is not needed, since
+the protocol fixes the compacted form (DSP 2025-1, Common 3).
 """
 
 import re
@@ -10,17 +10,20 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from medspace.connector.codes import UNSPECIFIED
 from medspace.connector.errors import MessageError
-from medspace.connector.model import Failure
+from medspace.connector.model import ProcessFailure
 from medspace.core.canonical import Json, JsonObject, canonical
 from medspace.core.decoding import read_json
 from medspace.core.text import Text, msgid
 from medspace.policy.contexts import DSPACE, governed
+from medspace.policy.errors import InvalidPolicyError
+from medspace.policy.spelling import respelled
 
 CONTEXT = DSPACE
 VERSION = "2025-1"
 
-# What identifies something on the wire: printable ASCII without spaces, so that it can stand in URLs and in the log.
+# An identifier on the wire: printable ASCII without spaces, so that it can be used in URLs and in the log.
 _IDENTIFIER = re.compile(r"[!-~]{1,256}")
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/#-]{0,63}")
 _LONGEST_REASON = 500
@@ -28,7 +31,7 @@ _MOST_REASONS = 10
 _DEEPEST = 16
 _POLICY_TEXTS = ("assigner", "assignee", "timestamp")
 _RULES = ("permission", "prohibition", "obligation")
-# Endpoint properties of an EDC: the address stands in them alone.
+# Endpoint properties of an EDC: it puts the address only there.
 _PLACES = ("endpoint", "endpointType")
 _ELSEWHERE = {f"https://w3id.org/edc/v0.0.1/ns/{name}": name for name in (*_PLACES, "authorization", "authType")}
 _LOGIC = ("and", "or", "xone", "andSequence")
@@ -36,7 +39,7 @@ _LOGIC = ("and", "or", "xone", "andSequence")
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A message as it came: its type, its own identity, the pids in it, and everything else."""
+    """A received message: its type, its own identity, its pids, and everything else."""
 
     type: str
     id: str | None
@@ -67,10 +70,10 @@ def read(content: bytes, *types: str) -> Incoming:
 
 
 def decode(content: bytes) -> JsonObject:
-    """One JSON object.
+    """Decode one JSON object.
 
     Raises:
-        MessageError: it is not.
+        MessageError: it is not a JSON object.
     """
     try:
         body = read_json(content)
@@ -82,12 +85,12 @@ def decode(content: bytes) -> JsonObject:
 
 
 def encode(body: Json) -> bytes:
-    """JSON bytes."""
+    """Encode as JSON bytes."""
     return msgspec.json.encode(body)
 
 
 def listed(value: Json) -> list[Json]:
-    """A list as it is, nothing as an empty list, anything else as a list of one."""
+    """A list unchanged, None as an empty list, anything else as a list of one."""
     if value is None:
         return []
     return value if isinstance(value, list) else [value]
@@ -119,15 +122,15 @@ def address(body: JsonObject) -> str:
     return identifier(body, "callbackAddress").rstrip("/")
 
 
-def stated_reason(body: Json) -> Failure:
+def stated_reason(body: Json) -> ProcessFailure:
     """The code and reason that a counterparty gives with a termination, a suspension or an error."""
     members = body if isinstance(body, dict) else {}
     code = members.get("code")
     reasons = [_reason(item) for item in listed(members.get("reason"))[:_MOST_REASONS]]
     fits = isinstance(code, str) and _CODE.fullmatch(code) is not None
     clause = members.get("clause")
-    return Failure(
-        code=str(code) if fits else "peer.unspecified",
+    return ProcessFailure(
+        code=str(code) if fits else UNSPECIFIED,
         reason=tuple(filter(None, reasons)),
         source="peer",
         clause=clause if isinstance(clause, str) and _IDENTIFIER.fullmatch(clause) else None,
@@ -135,7 +138,7 @@ def stated_reason(body: Json) -> Failure:
 
 
 def reason_members(code: str | None, reason: tuple[str, ...], clause: str | None) -> JsonObject:
-    """The members that tell why, as far as that is known; `clause` is ours, others ignore it."""
+    """The members that state the reason, as far as it is known; `clause` is our extension, which others ignore."""
     given = {"code": code, "reason": list(reason), "clause": clause}
     return {name: value for name, value in given.items() if value}
 
@@ -164,7 +167,8 @@ def agreement(body: JsonObject) -> JsonObject:
 def data_address(value: Json) -> JsonObject | None:
     """A data address in strict form, None where there is none.
 
-    What others only put into endpoint properties with names of their own (`_ELSEWHERE`) stands in its place too.
+    Values that others put only into endpoint properties under their own names (`_ELSEWHERE`) are copied to their
+    proper place.
 
     Raises:
         MessageError: it has no endpointType, or an endpoint property has no name and value.
@@ -218,13 +222,17 @@ def _reason(item: Json) -> str:
 def _policy(value: Json, kind: str, contexts: Json) -> JsonObject:
     if not isinstance(value, dict):
         raise MessageError(reason=Text(msgid("the {kind} is missing"), {"kind": kind}))
-    value = governed(value, contexts)
+    # Under the contexts of the message it is judged as received: respelled, it would use other names.
+    try:
+        value = respelled(governed(value, contexts))
+    except InvalidPolicyError as error:
+        raise MessageError(reason=error.text) from error
     if value.get("@type", kind) != kind:
         raise MessageError(reason=Text(msgid("the policy is not of the @type {kind}"), {"kind": kind}))
-    # What we do not know stays: it may change what the policy means, so the evaluator must see it.
-    made = value | {"@id": identifier(value, "@id"), "@type": kind, "target": identifier(value, "target")}
-    made |= {name: _text(value, name) for name in _POLICY_TEXTS if value.get(name) is not None}
-    lists = {"profile": [_plain(item) for item in listed(value.get("profile"))]}
+    # Unknown members stay: they may change the meaning of the policy, so the evaluator must see them.
+    made = value | {"@id": _identity(value, "@id"), "@type": kind, "target": _identity(value, "target")}
+    made |= {name: _bare(value, name) for name in _POLICY_TEXTS if value.get(name) is not None}
+    lists = {"profile": listed(value.get("profile"))}
     lists |= {name: [_rule(rule) for rule in listed(value.get(name))] for name in _RULES}
     for name, items in lists.items():
         made.pop(name, None)
@@ -234,8 +242,19 @@ def _policy(value: Json, kind: str, contexts: Json) -> JsonObject:
     return _hashable(made)
 
 
+def _bare(body: JsonObject, name: str) -> str:
+    """A text of a policy, already unwrapped: an object around it says more, such as a refinement of an action."""
+    if not isinstance(body.get(name), str):
+        raise MessageError(reason=Text(msgid("{name} is missing or is not a text"), {"name": name}))
+    return _text(body, name)
+
+
+def _identity(policy: JsonObject, name: str) -> str:
+    return identifier({name: _bare(policy, name)}, name)
+
+
 def _hashable(policy: JsonObject) -> JsonObject:
-    # Both parties log the digest of the agreement, so what has no canonical form cannot be agreed to.
+    # Both parties log the digest of the agreement, so a policy without a canonical form cannot be agreed to.
     try:
         canonical(policy)
     except (ValueError, RecursionError):
@@ -246,7 +265,7 @@ def _hashable(policy: JsonObject) -> JsonObject:
 def _rule(rule: Json) -> JsonObject:
     if not isinstance(rule, dict):
         raise MessageError(reason=msgid("a rule is not an object"))
-    made = rule | {"action": _text(rule, "action")}
+    made = rule | {"action": _bare(rule, "action")}
     if "constraint" in rule:
         made["constraint"] = [_constraint(item, _DEEPEST) for item in listed(rule["constraint"])]
     if "duty" in rule:
@@ -262,5 +281,4 @@ def _constraint(value: Json, depth: int) -> JsonObject:
         return value | {
             name: [_constraint(part, depth - 1) for part in listed(parts)] for name, parts in joined.items()
         }
-    atoms = {name: _text(value, name) for name in ("leftOperand", "operator")}
-    return value | atoms | {"operator": atoms["operator"].removeprefix("odrl:")}
+    return value | {name: _bare(value, name) for name in ("leftOperand", "operator")}

@@ -1,9 +1,11 @@
 """JSON of others that can be read in one way only.
 
-RFC 8259 4 leaves open what an object means in which a name stands twice: one program takes the first, another one the
+RFC 8259 4 does not define what an object means if a name occurs twice: one program takes the first, another the
 last, and what was checked is then not what was done. Such an object is refused here.
 """
 
+import codecs
+import math
 import re
 import sys
 from contextlib import suppress
@@ -14,12 +16,14 @@ import msgspec
 
 from medspace.core.canonical import Json
 from medspace.core.errors import InvalidInputError
+from medspace.core.misfits import DEEP, Misfit, MisfitError, Path, fit, shown
 from medspace.core.text import Text, msgid
 
 T = TypeVar("T")
 # The name of the next member of an object, behind its brace or the comma after the member before.
 _KEY = re.compile(rb'[ \t\r\n]*[{,][ \t\r\n]*("[^"\\]*(?:\\.[^"\\]*)*")[ \t\r\n]*:[ \t\r\n]*')
 _END = re.compile(rb"[ \t\r\n]*\{?[ \t\r\n]*\}[ \t\r\n]*")
+_BYTE = re.compile(r"\(byte (\d+)\)")  # where, as msgspec says it
 _TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 
 
@@ -34,7 +38,7 @@ def read_json(content: bytes | str, form: type[T]) -> T: ...
 
 
 def read_json(content: bytes | str, form: type[T] | None = None) -> T | Json:
-    """What a JSON text says; in a form, where one is given.
+    """The value of a JSON text, in the given form if any.
 
     Raises:
         msgspec.DecodeError: it is not JSON, an object in it names a member twice, or it has another form.
@@ -50,7 +54,7 @@ def read_json(content: bytes | str, form: type[T] | None = None) -> T | Json:
 
 
 def read_file(content: bytes, form: type[T], largest: int, error: type[InvalidInputError]) -> T:
-    """What a file that somebody shows says, in its form; `largest` is how many bytes any such file may have.
+    """The content of a file from somebody else, in its form; such a file may have at most `largest` bytes.
 
     Raises:
         InvalidInputError: as `error`, whose sentence takes a reason: it is too large, not JSON, nested too deeply,
@@ -59,9 +63,9 @@ def read_file(content: bytes, form: type[T], largest: int, error: type[InvalidIn
     if len(content) > largest:
         raise error(reason=Text(msgid("it is larger than {most} bytes"), {"most": largest}))
     try:
-        return read_json(content, form)
-    except msgspec.ValidationError as found:
-        raise error(reason=str(found)) from None
+        return fit(read_json(content), form)
+    except MisfitError as found:
+        raise error(reason=found.reason) from None
     except MemberTwiceError:
         raise error(reason=Text(msgid("an object in it names a member twice"))) from None
     except RecursionError:
@@ -72,8 +76,55 @@ def read_file(content: bytes, form: type[T], largest: int, error: type[InvalidIn
         raise error(reason=Text(msgid("it is not JSON"))) from None
 
 
+def json_of(content: bytes) -> Json:
+    """What a JSON file that a person wrote says.
+
+    Raises:
+        MisfitError: it is not UTF-8, not JSON, nested too deeply, or has a member twice.
+    """
+    try:
+        return read_json(content.removeprefix(codecs.BOM_UTF8))
+    except UnicodeDecodeError as error:
+        raise MisfitError(
+            _at(content, error.start, Text(msgid("this is not UTF-8 text; save the file in UTF-8")))
+        ) from None
+    except RecursionError:
+        raise MisfitError(Misfit((), Text(DEEP))) from None
+    except MemberTwiceError:
+        raise MisfitError(Misfit((), Text(msgid("an object in it names a member twice")))) from None
+    except msgspec.DecodeError as error:
+        found = _BYTE.search(str(error))
+        at = int(found[1]) if found else len(content)
+        raise MisfitError(_at(content, at, Text(msgid("this is not JSON")))) from None
+
+
+def _at(content: bytes, at: int, reason: Text) -> Misfit:
+    line = content.count(b"\n", 0, at) + 1
+    return Misfit((), Text(msgid("line {line}: {reason}"), {"line": line, "reason": reason}))
+
+
+def check_sayable(document: object) -> None:
+    """Refuse what JSON cannot say (RFC 8259): dates, and numbers that are not finite.
+
+    Raises:
+        MisfitError: there is such a value.
+    """
+    left: list[tuple[Path, object]] = [((), document)]
+    while left:
+        path, value = left.pop()
+        if isinstance(value, dict):
+            left += [((*path, str(name)), one) for name, one in value.items()]
+        elif isinstance(value, list):
+            left += [((*path, at), one) for at, one in enumerate(value)]
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise MisfitError(Misfit(path, Text(msgid("{key} must be a finite number"), {"key": shown(path)})))
+        elif not isinstance(value, str | int | float | None):
+            reason = msgid("{key} is a date or a time: put it in quotation marks")
+            raise MisfitError(Misfit(path, Text(reason, {"key": shown(path)})))
+
+
 def read_members(content: bytes) -> dict[str, bytes]:
-    """The members of an object, each still packed: for what is too large to be decoded at once.
+    """The members of an object, each still encoded: for what is too large to be decoded at once.
 
     Raises:
         msgspec.DecodeError: it is not a JSON object, or it names a member twice; within a member only the
@@ -103,16 +154,20 @@ def _members(value: Json) -> int:
     return found + len(value) if kind is dict else found
 
 
+_LEARNED: set[type] = set()
+
+
 def know_forms() -> None:
     """Learn the fields of every form (`msgspec.Struct`, dataclass) of the modules that are loaded, before threads do.
 
-    msgspec learns them when a form is read first, and a second thread that reads one meanwhile gets what is not there
-    yet: the process dies (msgspec 0.22).
+    msgspec learns them when a form is first read, and a second thread that reads one meanwhile finds it half-built:
+    the process crashes (msgspec 0.22).
     """
     # Lists first: other threads may import meanwhile.
-    modules = [module for name, module in list(sys.modules.items()) if name.startswith("medspace.")]
+    modules = [module for name, module in sys.modules.copy().items() if name.startswith("medspace.")]
     classes = {one for module in modules for one in list(vars(module).values()) if isinstance(one, type)}
-    for form in classes:
+    for form in classes.difference(_LEARNED):
         if issubclass(form, msgspec.Struct) or is_dataclass(form):
-            with suppress(TypeError, NameError):  # it has parts that no JSON has: nobody reads one
+            with suppress(TypeError, NameError):  # it has fields that JSON cannot hold: it is never decoded
                 msgspec.json.Decoder(form)
+    _LEARNED.update(classes)

@@ -1,13 +1,12 @@
 """The data dictionary: what each column of a table means, and which values it may hold.
 
-A table is only offered with its dictionary, and only loaded when every cell keeps to it. The rules here are pure;
+A table is only offered with its dictionary, and only loaded when every cell conforms to it. The rules here are pure;
 the adapters that read tables check whole files by the same rules in SQL. A finding names row, column and reason
 and never quotes the cell: findings reach logs, and a cell may hold personal data.
 """
 
 import math
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -19,9 +18,12 @@ import msgspec
 from medspace.core.canonical import LARGEST_INTEGER, JsonObject
 from medspace.core.errors import InvalidInputError
 from medspace.core.hashing import digest
+from medspace.core.misfits import MisfitError
 from medspace.core.text import Fact, Text, msgid
+from medspace.core.toml import read_toml
+from medspace.core.writing import EARLIEST, LATEST, LIMITS, PADDED, date_writing, is_number_writing
 
-LONGEST_CELL = 128  # characters; codes, numbers and dates are short, and free text has no place in a table
+LONGEST_CELL = 128  # characters; codes, numbers and dates are short, and free text does not belong in a table
 NUMBER = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
 INTEGER = r"[+-]?[0-9]{1,16}(\.0*)?"
 DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -90,6 +92,7 @@ class Column:
     any code); `minimum` and `maximum` include themselves; `missing` are texts that stand for "not measured",
     beside the empty cell (in a numeric column they are compared as numbers); `others` says that a code column may
     hold more codes than the listed ones: those are not named, since few persons have each of them.
+    `written`, `century` and `limits` say how its cells are written in the file (`core.writing`).
     """
 
     name: str
@@ -103,6 +106,14 @@ class Column:
     missing: tuple[str, ...] = ()
     required: bool = False
     others: bool = False
+    written: str = ""
+    century: int | None = None
+    limits: str = ""
+
+    @property
+    def rewritten(self) -> bool:
+        """Whether its cells are read in another way than as they stand."""
+        return bool(self.written or self.limits)
 
     @property
     def numeric(self) -> bool:
@@ -133,7 +144,7 @@ Comparison = Literal[">", ">=", "<", "<=", "=="]
 
 @dataclass(frozen=True, slots=True)
 class OutcomeDefinition:
-    """A yes or no that the holder lets others ask about: whether a number compares so with a value."""
+    """A yes/no outcome that the holder lets others ask about: how a number compares with a value."""
 
     column: str
     comparison: Comparison
@@ -148,8 +159,8 @@ class Dictionary:
     """The columns of a table, in order.
 
     `person` names the column with the pseudonym of the person, if there is one: it is counted and never released.
-    `outcomes` are the thresholds on its numbers that may be asked about; one that the asker chose would tell who lies
-    between two of them.
+    `outcomes` are the thresholds on its numbers that may be asked about; freely chosen thresholds would reveal who
+    lies between two of them.
     `left_out` are columns of the file that are neither loaded nor published: names, identifiers, free text.
     """
 
@@ -212,6 +223,7 @@ def _describe_column(column: Column) -> JsonObject:
         "missing": list(column.missing),
         "required": column.required,
         "others": column.others,
+        "limits": column.limits,
     }
     return {name: value for name, value in described.items() if value not in ("", None, {}, [], False)}
 
@@ -235,7 +247,7 @@ def missing_numbers(column: Column) -> list[float]:
 
 
 def check_cell(column: Column, cell: str | None, *, person: bool = False) -> Reason | None:
-    """Why a cell may not stand in a column, or None. `person`: it is the column of the pseudonyms."""
+    """Why a cell is invalid in a column, or None. `person`: it is the column of the pseudonyms."""
     if is_missing(column, cell):
         return Reason.REQUIRED if column.required or person else None
     text = cell or ""
@@ -275,7 +287,7 @@ def _check_range(column: Column, value: float | date) -> Reason | None:
 
 
 def _position(value: float | date) -> float:
-    """Where a value lies on its axis: a date by its day."""
+    """The position of a value on its axis: of a date, its day."""
     return value.toordinal() if isinstance(value, date) else value
 
 
@@ -317,6 +329,9 @@ class _ColumnForm(msgspec.Struct, forbid_unknown_fields=True):
     missing: list[str | int | float] = []
     required: bool = False
     others: bool = False
+    written: str = ""
+    century: int | None = None
+    limits: str = ""
 
 
 class _DictionaryForm(msgspec.Struct, forbid_unknown_fields=True):
@@ -328,16 +343,16 @@ class _DictionaryForm(msgspec.Struct, forbid_unknown_fields=True):
     left_out: list[str] = []
 
 
-def parse(text: str) -> Dictionary:
+def parse(text: str | bytes) -> Dictionary:
     """The dictionary that a TOML document describes; unknown names are refused, not ignored.
 
     Raises:
         DictionaryError: with what is wrong in it.
     """
     try:
-        form = msgspec.convert(tomllib.loads(text), _DictionaryForm)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise DictionaryError(reason=str(error)) from error
+        form = read_toml(text, _DictionaryForm)
+    except MisfitError as error:
+        raise DictionaryError(reason=error.reason) from error
     dictionary = Dictionary(
         title=form.title,
         description=form.description,
@@ -378,6 +393,9 @@ def _column(name: str, form: _ColumnForm) -> Column:
         missing=tuple(str(text) for text in form.missing),
         required=form.required,
         others=form.others,
+        written=form.written,
+        century=form.century,
+        limits=form.limits,
     )
 
 
@@ -392,7 +410,7 @@ def _check(dictionary: Dictionary) -> None:
     for name in names & set(dictionary.left_out):
         raise DictionaryError(reason=Text(msgid("the column {column} is described and left out"), {"column": name}))
     for column in dictionary.columns:
-        _check_column(column)
+        check_column(column)
     numeric = {column.name for column in dictionary.columns if column.numeric}
     if len(dictionary.outcomes) > MOST_OUTCOMES:
         raise DictionaryError(reason=Text(msgid("it declares more than {most} outcomes"), {"most": MOST_OUTCOMES}))
@@ -403,7 +421,12 @@ def _check(dictionary: Dictionary) -> None:
             )
 
 
-def _check_column(column: Column) -> None:
+def check_column(column: Column) -> None:
+    """Refuse a column that cannot be as it is described.
+
+    Raises:
+        DictionaryError: with what is wrong in it.
+    """
     for wrong, reason in (
         (not column.name or re.search(CONTROL, column.name), msgid("a column has no usable name")),
         (column.codes and column.type is not ColumnType.CODE, msgid("only a code column has codes: {column}")),
@@ -411,6 +434,12 @@ def _check_column(column: Column) -> None:
         (column.unit and not column.numeric, msgid("only a numeric column has a unit: {column}")),
         (not _bounds_fit(column), msgid("the range does not fit the type: {column}")),
         (not _in_order(column), msgid("the range is empty: {column}")),
+        (not _writing_fits(column), msgid("its cells cannot be written like that: {column}")),
+        (not _century_fits(column), msgid("two-digit years need the century in which they begin: {column}")),
+        (
+            column.limits and not (column.numeric and column.limits in LIMITS),
+            msgid("only numbers have limits of detection, which are `missing` or `value`: {column}"),
+        ),
     ):
         if wrong:
             raise DictionaryError(reason=Text(reason, {"column": column.name}))
@@ -423,6 +452,22 @@ def _bounds_fit(column: Column) -> bool:
     if column.type is ColumnType.DATE:
         return all(isinstance(bound, date) for bound in bounds)
     return not bounds
+
+
+def _writing_fits(column: Column) -> bool:
+    if column.written in ("", PADDED):
+        return True
+    if column.numeric:
+        return is_number_writing(column.written)
+    return column.type is ColumnType.DATE and date_writing(column.written) is not None
+
+
+def _century_fits(column: Column) -> bool:
+    """Whether a century is said where years have two digits, and only there."""
+    writing = date_writing(column.written) if column.type is ColumnType.DATE else None
+    if writing is None or not writing.short:
+        return column.century is None
+    return column.century is not None and EARLIEST <= column.century <= LATEST
 
 
 def _in_order(column: Column) -> bool:

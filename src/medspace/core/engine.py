@@ -13,8 +13,8 @@ from medspace.core.usage import Admission, Output, Step
 
 COORDINATOR_SEES_SUMS = "coordinator-sees-sums"  # each site's sums are seen by whoever adds them up
 MASKED_SUMS = "masked-sums"  # only sums over all sites are ever opened, and only among the sites
-# The same, but of vectors so large that the sites take their masked sum as the coordinator brings it. It can shift
-# that sum, unseen, and so choose the weights of the model that the sites are asked about next.
+# The same, but for vectors so large that the sites accept their masked sum from the coordinator. It can shift that
+# sum unnoticed, and so choose the weights of the model that the sites are asked about next.
 MASKED_WEIGHTS = "masked-sums-coordinator-could-choose-weights"
 # Sums over some of the sites each, never of fewer than a total of all must have: that of each group is opened.
 MASKED_GROUPS = "masked-sums-of-groups"
@@ -29,10 +29,11 @@ Unit = Literal["patient", "event"]
 class OutputForm:
     """One kind of output that an engine makes, and what the gate asks of it.
 
-    Made of persons, it needs a cohort. A protocol message (a public key, a share) tells nothing of persons by its
-    form: the gate holds it to its size, `most` bytes as canonical JSON. A `masked` output is made of persons and
-    shows nothing of them: the gate wants the cohort, and does not tell it. `longest` is how many characters a word of
-    an output made of persons may have: a digest or a name has room, a record has not, a signature needs more.
+    If computed from persons, it needs a cohort. A protocol message (a public key, a share) cannot reveal persons by
+    its form: the gate only checks its size, `most` bytes as canonical JSON. A `masked` output is computed from
+    persons and reveals nothing about them: the gate requires the cohort, and does not disclose it. `longest` is how
+    many characters a word of an output made of persons may have: enough for a digest or a name, too little for a
+    record; a signature needs more.
     """
 
     name: str
@@ -46,11 +47,11 @@ class OutputForm:
 class StepLimits:
     """What one step may take, and where it runs: in the pool of threads, or in a process of its own.
 
-    Both limits on memory and on processor time bind in a process only; a thread that takes too long is not waited
-    for, and keeps its place until it ends. `repeatable`: a step that a kill cut off may be done again under the same
-    admission, as nothing of it had left. `check` is for how many seconds a person may look at an output that waits
-    for one (`Output.hold`). `rowless` names the steps that only carry a protocol on: they get no rows, so they are no
-    question that is counted.
+    The limits on memory and processor time apply in a process only; a thread that takes too long is no longer waited
+    for, and keeps its place until it ends. `repeatable`: a step interrupted by a kill may be done again under the
+    same admission, as nothing of it had left. `check` is for how many seconds a person may look at an output that
+    waits for one (`Output.hold`). `rowless` names the steps that only carry a protocol on: they get no rows, so they
+    do not count as questions.
     """
 
     seconds: float = 600.0
@@ -100,15 +101,15 @@ class Peers(Protocol):
         ...
 
     def seal_all(self, messages: Mapping[str, bytes], label: str) -> dict[str, str]:
-        """Messages for several peers, by their DIDs, under one label; signed once, so cheaper than each by itself."""
+        """Messages for several peers, by their DIDs, under one label; signed once, so cheaper than one by one."""
         ...
 
     def announce(self, label: str, content: bytes, messages: Mapping[str, bytes]) -> tuple[str, dict[str, str]]:
-        """A message for everybody, not sealed, and messages for peers, as of `seal_all`: signed once, together."""
+        """An unsealed message for everybody, and messages for peers as in `seal_all`: signed once, together."""
         ...
 
     def announced(self, peer: str, label: str, text: str) -> bytes:
-        """What a peer said for everybody with messages that it sealed. With one of these it is proven once in a step.
+        """What a peer announced to everybody with the messages that it sealed; verified once in a step.
 
         Raises:
             InvalidInputError: the peer did not sign it for this run under this label.
@@ -148,11 +149,11 @@ class Workplace:
     """Where an engine does one step: everything that it may touch.
 
     `memory` is what this use remembered after its last released step; what the engine wants remembered is the
-    `memory` of its `Output`, written in the transaction that lets the output go. `cancelled` says that nobody wants
-    the answer any more; a long step looks now and then.
+    `memory` of its `Output`, written in the transaction that releases the output. `cancelled` says that nobody wants
+    the answer any more; a long step checks it now and then.
 
-    `progress(done, of)` tells how far a long step is, in units of work of the engine's own; as often as it likes. Of
-    both only the share is told to whoever asked, in whole hundredths, since a number of rows would tell of the rows.
+    `progress(done, of)` tells how far a long step is, in units of work of the engine's own; as often as it likes. The
+    asker is only told the share, in whole hundredths, since a number of rows would reveal something about them.
     """
 
     material: Material | None
@@ -216,11 +217,11 @@ class Engine(Protocol):
 
 
 @runtime_checkable
-class Reading(Protocol):
-    """What an engine has besides that looks at some columns only, and can say at which before it opens anything.
+class SelectiveEngine(Protocol):
+    """An engine that looks at some columns only, and can say at which before it opens anything.
 
-    An engine without it counts as looking at every column, since what it looks at may be said by a part, by what its
-    use remembers or by nobody: rows that few persons changed in, wherever, are then asked nothing new.
+    An engine without this counts as looking at every column, since what it looks at may depend on a part, on what its
+    use remembers or on anything: if few persons' rows changed, in any column, nothing new is answered.
     """
 
     def columns(self, step: Step) -> Collection[str]:
@@ -232,8 +233,8 @@ class Reading(Protocol):
 
 
 @runtime_checkable
-class Counting(Protocol):
-    """What an engine has besides that can tell from a task how much the whole use will be answered with."""
+class CountingEngine(Protocol):
+    """An engine that can tell from a task how many numbers the whole use will give."""
 
     def numbers(self, task: JsonObject) -> int:
         """The fewest numbers in all its results together; the task has passed `check`."""
@@ -241,8 +242,8 @@ class Counting(Protocol):
 
 
 def numbers_of(engine: Engine, task: JsonObject) -> int:
-    """How many numbers a use with this task will be answered with, at least; 0 where nobody can tell."""
-    return engine.numbers(task) if isinstance(engine, Counting) else 0
+    """The fewest numbers that a use with this task will give; 0 where the engine cannot tell."""
+    return engine.numbers(task) if isinstance(engine, CountingEngine) else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,10 +252,11 @@ class Cost:
 
     `rho` has one number for each noisy total that the use lets out, in the order in which they are asked, in units
     of 2^-40, rounded up. `unit` is what one holder's tables may differ in: all rows of a patient, or a single row.
-    `opens` names the steps, one for each total, without which nobody can come to know it, whatever others release:
-    what was not let out by them when the use is over, and its keys are gone, is given back. Where it names none,
+    `opens` names the steps, one for each total, without which nobody can learn it, whatever others release:
+    what they did not release by the end of the use, when its keys are deleted, is refunded. Where it names none,
     every step counts as one. `gaussian` says that the totals are integers with the noise of `privacy.noise`, and
-    `rho` is its `accounting.cost`: what they tell together is then shown more closely (`privacy.noise.composition`).
+    `rho` is its `accounting.cost`: what they reveal together is then shown more tightly
+    (`privacy.noise.composition`).
     """
 
     rho: tuple[int, ...]
@@ -275,10 +277,10 @@ class Cost:
 
 @runtime_checkable
 class Costing(Protocol):
-    """What an engine has besides whose answers may carry noise that a privacy budget is spent on."""
+    """An engine whose answers may carry noise paid for from a privacy budget."""
 
     def cost(self, task: JsonObject) -> Cost | None:
-        """What a use with this task costs, from its document alone; None: it has no noise. It has passed `check`."""
+        """What a use with this task, which passed `check`, costs by its document alone; None if it has no noise."""
         ...
 
 
@@ -289,18 +291,18 @@ def cost_of(engine: Engine, task: JsonObject) -> Cost | None:
 
 @runtime_checkable
 class Comparing(Protocol):
-    """What an engine has besides that can say when two tasks are nearly the same."""
+    """An engine that can say when two tasks are nearly the same."""
 
     def difference(self, one: JsonObject, other: JsonObject) -> Text | None:
-        """The one thing that tells two tasks apart, which have passed `check`, in words; None where it is not one."""
+        """The one thing in which two tasks that passed `check` differ, in words; None unless it is exactly one."""
         ...
 
 
 def difference_of(engine: Engine, one: JsonObject, other: JsonObject) -> Text | None:
-    """The one thing that tells two tasks of an engine apart, where it is one and the engine can say which."""
+    """The one thing in which two tasks of an engine differ, if it is exactly one and the engine can name it."""
     return engine.difference(one, other) if isinstance(engine, Comparing) else None
 
 
 def columns_of(engine: Engine, step: Step) -> frozenset[str] | None:
     """The columns that the answer to a step can depend on; None: on every one."""
-    return frozenset(engine.columns(step)) if isinstance(engine, Reading) else None
+    return frozenset(engine.columns(step)) if isinstance(engine, SelectiveEngine) else None

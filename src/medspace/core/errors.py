@@ -23,7 +23,7 @@ class MedspaceError(Exception):
     """Base: subclasses set `code`, `sentence` and `next_step`; facts fill the gaps of both sentences."""
 
     code: ClassVar[str] = "medspace.error"
-    sentence: ClassVar[str] = msgid("Something failed that has no better name.")
+    sentence: ClassVar[str] = msgid("Something unexpected failed.")
     next_step: ClassVar[str] = msgid("Run `medspace doctor` and read the log of the connector.")
     exit_code: ClassVar[int] = 1
 
@@ -98,7 +98,7 @@ class StaleRecordError(StorageError):
 
 
 class DuplicateRecordError(StorageError):
-    """A record with the same identity or the same unique keys is there already."""
+    """A record with the same identity or the same unique keys already exists."""
 
     code = "storage.duplicate"
     sentence = msgid("A record like {id} is there already.")

@@ -17,7 +17,7 @@ def digest_bytes(content: bytes) -> str:
 
 
 def commitment(salt: bytes, content: bytes) -> str:
-    """A commitment that says nothing once its salt is destroyed (HMAC-SHA-256, RFC 2104).
+    """A commitment that reveals nothing once its salt is destroyed (HMAC-SHA-256, RFC 2104).
 
     A plain hash of a person's identifier can be found by trying all identifiers; this one cannot.
     """
@@ -25,5 +25,5 @@ def commitment(salt: bytes, content: bytes) -> str:
 
 
 def same_secret(left: str, right: str) -> bool:
-    """Compare two secrets in constant time."""
-    return hmac.compare_digest(left.encode(), right.encode())
+    """Compare two secrets in constant time; whatever somebody sends is compared, also half a character."""
+    return hmac.compare_digest(left.encode("utf-8", "surrogatepass"), right.encode("utf-8", "surrogatepass"))

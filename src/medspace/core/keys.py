@@ -1,14 +1,14 @@
-"""Public keys with the time that they count for; apart from what signs, which brings `cryptography`."""
+"""Public keys with their time of validity; kept apart from signing, which imports `cryptography`."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class MldsaKey:
-    """An ML-DSA-65 public key of somebody, with the time that it counts for; in seconds since 1970.
+    """Somebody's ML-DSA-65 public key with its time of validity, in seconds since 1970.
 
-    It is good for what is signed from `since` until before `until` (0: without end), and for nothing any more once it
-    was revoked (0: it was not).
+    It is valid for what is signed from `since` until before `until` (0: no end), and for nothing once it was revoked
+    (0: it was not).
     """
 
     public: bytes

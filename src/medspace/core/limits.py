@@ -1,7 +1,7 @@
-"""What fits over a job endpoint. All limits of questions and answers stand here, since each depends on the others.
+"""What fits through a job endpoint. All limits of questions and answers are here, since they depend on each other.
 
 What the gate lets through, the door can send and the client takes: a release whose values have at most `RELEASE`
-bytes fits, with all that is said beside them (`ENVELOPE`, `MAIL`), into an answer of `ANSWER` bytes. Larger things
+bytes fits, with all that accompanies them (`ENVELOPE`, `MAIL`), into an answer of `ANSWER` bytes. Larger things
 are parts.
 Sizes are in bytes; values count as compact JSON.
 """

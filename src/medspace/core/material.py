@@ -1,10 +1,10 @@
 """Material: what an admission opens beside the data. A table, FHIR resources, images, a model.
 
-Only a `Source` opens material, for an admission only, and it applies the admission's row scope itself: what lies
-outside of the scope never reaches an engine.
+Only a `Source` opens material, for an admission only, and it applies the admission's row scope itself: what is
+outside the scope never reaches an engine.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -15,7 +15,7 @@ from medspace.core.usage import Admission, RowScope
 
 
 class Form(StrEnum):
-    """What kind of thing an asset is. An engine says which it takes, a source which it gives."""
+    """What kind of thing an asset is. An engine states which it takes, a source which it gives."""
 
     TABLE = "table"
     RESOURCES = "resources"
@@ -24,7 +24,7 @@ class Form(StrEnum):
 
 
 class Material(Protocol):
-    """What every opened asset tells of itself."""
+    """What every opened asset says about itself."""
 
     @property
     def form(self) -> Form:
@@ -38,7 +38,7 @@ class Material(Protocol):
 
     @property
     def scope(self) -> tuple[RowScope, ...]:
-        """The scope that it was narrowed to: that of the admission, or nothing of it is worked on."""
+        """The scope that it was restricted to; unless it is that of the admission, nothing is computed on it."""
         ...
 
     @property
@@ -47,14 +47,14 @@ class Material(Protocol):
         ...
 
     def persons(self) -> Iterable[int]:
-        """Whose each one is: equal numbers for the same person, meaningless otherwise.
+        """The person of each one: equal numbers for the same person, meaningless otherwise.
 
         The row's own number where the dictionary names no person column.
         """
         ...
 
     def marks(self, key: bytes) -> tuple[Iterable[int], Iterable[int]]:
-        """For each row two keyed digests of 64 bits: of the person, and of everything that the row says.
+        """For each row two keyed digests of 64 bits: of the person, and of the whole content of the row.
 
         A person's is the same in every version of the table, wherever the row stands. Where the dictionary names no
         person column, the row's whole content (and how many equal rows came before it) stands for the person.
@@ -96,7 +96,7 @@ class Source(Protocol):
         ...
 
     def open(self, admission: Admission) -> Material:
-        """The material of the admitted asset, narrowed to the admission's row scope. Blocking.
+        """The material of the admitted asset, restricted to the admission's row scope. Blocking.
 
         Raises:
             RefusedError: it may not, or can no longer, be opened.
@@ -106,17 +106,17 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What a catalogue shows of a dictionary; what it does not, for its holder: columns and reasons, no values."""
+    """What a catalogue shows of a dictionary; for its holder, what it leaves out: columns and reasons, no values."""
 
     dictionary: Dictionary
     unpublished: tuple[Text, ...] = ()
 
 
 class Checked(Protocol):
-    """The content of an asset, held against its dictionary: what its holder may know of it, and its source.
+    """The content of an asset, checked against its dictionary: what its holder may know of it, and its source.
 
-    What an adapter makes of an address in the configuration. It tells counts and digests; what it counted is opened
-    through `source` only, for an admission.
+    An adapter makes it from an address in the configuration. It gives counts and digests; the rows behind them are
+    opened through `source` only, for an admission.
     """
 
     @property
@@ -146,13 +146,13 @@ class Checked(Protocol):
 
     @property
     def warnings(self) -> Sequence[Text]:
-        """What the holder should know of the place where it is kept."""
+        """What the holder should know about where it is stored."""
         ...
 
     def published(self, least: int) -> Published:
         """Its dictionary without what fewer than `least` persons have. Blocking."""
         ...
 
-    def small_cells(self, least: int) -> int:
-        """How many pairs of codes of two columns some persons have, but fewer than `least`. Blocking."""
+    def small_cells(self, least: int) -> Mapping[tuple[str, str], int]:
+        """By pairs of columns, how many pairs of codes some persons have, but fewer than `least`. Blocking."""
         ...

@@ -1,11 +1,12 @@
-"""Pages of a collection, the newest records first, without gaps or repeats also where two are of one instant."""
+"""Pages of a collection, newest records first, without gaps or repeats even if two have the same instant."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from medspace.core.store import Collection, Database, Key, R
+from medspace.core.store import Collection, Database, Key, R, Transaction
 
-_MARK = " "  # stands in no RFC 3339 instant
+PAGE = 500  # records that are read at once where all are needed
+_MARK = " "  # occurs in no RFC 3339 instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +49,28 @@ async def newest(
             collection, where=where, order_by=by, after=time, after_id=identity, descending=True, limit=limit
         )
     )
+
+
+def each(
+    tx: Transaction, collection: Collection[R], where: Mapping[str, Key], by: str = "id", *, descending: bool = False
+) -> Iterator[R]:
+    """All records with these keys, in the order of the key `by`, which is never None; read page by page.
+
+    For what is decided from all of them: no number of records makes it another decision.
+    """
+    after: Key = None
+    identity = None
+    while True:
+        page = tx.find(
+            collection,
+            where=where,
+            order_by=by,
+            after=after,
+            after_id=identity,
+            descending=descending,
+            limit=PAGE,
+        )
+        yield from page
+        if len(page) < PAGE:
+            return
+        after, identity = getattr(page[-1], by), page[-1].id

@@ -1,7 +1,7 @@
-"""Parts: what is too big for JSON travels beside it, named by its content.
+"""Parts: what is too big for JSON travels separately, named by its content.
 
-A part is immutable: its digest is its name, so whoever has the digest from a signed place (a release, a log) can
-check every byte that it is given, from wherever.
+A part is immutable: its digest is its name, so anybody with the digest from a signed source (a release, a log) can
+check every byte, wherever it comes from.
 """
 
 import re
@@ -19,7 +19,7 @@ _TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*", re.
 
 
 class PartError(InvalidInputError):
-    """A part is none, or is not what it says."""
+    """A part is invalid, or does not have its digest."""
 
     code = "part.invalid"
     sentence = msgid("The part {digest} cannot be used: {reason}.")
@@ -27,7 +27,7 @@ class PartError(InvalidInputError):
 
 
 class PartsFullError(WaitingError):
-    """A member has as many bytes of parts here as it may."""
+    """A member has used up its bytes for parts here."""
 
     code = "parts.full"
     sentence = msgid("Parts of yours take up the {limit} bytes that they may.")
@@ -52,7 +52,7 @@ class Part:
 
 
 def flaw_of_part(part: Part) -> Text | None:
-    """What is wrong with a part that somebody named, whatever it holds."""
+    """What is wrong with the description of a part, regardless of its content."""
     if not _DIGEST.fullmatch(part.digest):
         return Text(msgid("its digest is not a SHA-256 in lower-case hexadecimal digits"))
     if len(part.media_type) > MEDIA_TYPE or not _TYPE.fullmatch(part.media_type):
@@ -97,14 +97,14 @@ class NewPart(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
-    """For whom parts are kept, and how long: for one use of one member, until it ends."""
+    """Whose parts these are: kept for one use of one member, until it ends."""
 
     member: str  # DID
     use: str
 
 
 class Receiving(Protocol):
-    """A part that comes from elsewhere; it counts once all of it is here and has the digest that was named."""
+    """A part being received; it is valid once all of it is here and has the announced digest."""
 
     @property
     def offset(self) -> int:
@@ -115,7 +115,7 @@ class Receiving(Protocol):
         """Add bytes to its end.
 
         Raises:
-            PartError: they are more than it was to have; nothing of it is kept.
+            PartError: they exceed the announced size; nothing of it is kept.
         """
         ...
 
@@ -123,17 +123,17 @@ class Receiving(Protocol):
         """Keep it; from now on it can be opened.
 
         Raises:
-            PartError: it has not all its bytes (what came is kept), or another digest (nothing is).
+            PartError: bytes are missing (what arrived is kept), or the digest differs (nothing is kept).
         """
         ...
 
     def close(self) -> None:
-        """Let go of it; what came of it stays, to be gone on with. After `finish` nothing happens."""
+        """Close it; what arrived stays, to be resumed. After `finish` this does nothing."""
         ...
 
 
 class BlobStore(Protocol):
-    """Where parts are kept, for each use apart. Blocking, safe to be called from several threads."""
+    """Where parts are kept, separately for each use. Blocking, thread-safe."""
 
     def of(self, keeping: Keeping) -> Blobs:
         """The parts of one use, for an engine."""
@@ -144,7 +144,7 @@ class BlobStore(Protocol):
         ...
 
     def receive(self, keeping: Keeping, part: Part) -> Receiving:
-        """Begin to receive a part, or go on with it; its bytes count against the member from now on.
+        """Start or resume receiving a part; its bytes count against the member from now on.
 
         Raises:
             PartsFullError: the member has no room for it.
@@ -153,7 +153,7 @@ class BlobStore(Protocol):
         ...
 
     def share(self, digest: str, source: Keeping, target: Keeping) -> bool:
-        """Have a use keep what another one has; False where that has it not."""
+        """Let a use keep a part that another use has; False if that one does not have it."""
         ...
 
     def kept(self) -> list[Keeping]:
@@ -165,5 +165,5 @@ class BlobStore(Protocol):
         ...
 
     def sweep(self, before: datetime) -> None:
-        """Forget the parts of uses that have got none since `before`, whatever became of them."""
+        """Forget the parts of uses that received none since `before`, whatever became of them."""
         ...

@@ -6,7 +6,7 @@ _DOTS = {".": "%2E", "..": "%2E%2E"}
 
 
 def segment(identifier: str) -> str:
-    """An identifier as one segment of a path (RFC 3986 3.3), whatever stands in it.
+    """An identifier as one segment of a path (RFC 3986 3.3), whatever it contains.
 
     A colon may stand there as it is; everything else that is not unreserved is percent-encoded, a percent sign too:
     `did:web:h%3A8100` becomes `did:web:h%253A8100`. A segment of dots alone would name another folder (5.2.4).

@@ -26,7 +26,7 @@ class Sealer:
     _keys: dict[str, bytes] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def key(self, use: str, subject: str = "") -> bytes:
-        """The key of 32 bytes for one use of the secret, on one subject; keys tell nothing of each other."""
+        """The key of 32 bytes for one use of the secret, on one subject; keys reveal nothing about each other."""
         name = f"{_VERSION}\n{use}\n{subject}"
         if name not in self._keys and len(self._keys) < KEPT:
             self._keys[name] = self._derived(name)

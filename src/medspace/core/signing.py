@@ -12,7 +12,7 @@ from medspace.core.keys import MldsaKey
 
 ED25519_SIGNATURE_BYTES = 64
 MLDSA_SEED_BYTES, MLDSA_PUBLIC_BYTES, MLDSA_SIGNATURE_BYTES = 32, 1952, 3309  # FIPS 204, table 2
-_MLDSA_CONTEXT = b"medspace"  # FIPS 204 5.2: what is signed here is nothing elsewhere
+_MLDSA_CONTEXT = b"medspace"  # FIPS 204 5.2: a signature made here is invalid elsewhere
 
 
 class Signer(Protocol):
@@ -33,14 +33,14 @@ class MldsaKeys(Protocol):
 
     @property
     def known(self) -> tuple[MldsaKey, ...]:
-        """All of them, those that are over too."""
+        """All of them, including expired ones."""
         ...
 
     def current(self) -> Signer:
         """What signs now.
 
         Raises:
-            MedspaceError: no key of them is valid now.
+            MedspaceError: none of the keys is valid now.
         """
         ...
 

@@ -7,6 +7,7 @@ log that did not happen.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -26,6 +27,17 @@ Key = str | int | None
 
 
 @dataclass(frozen=True, slots=True)
+class Topic:
+    """What somebody may wait for a change of: all records of a collection, or (with `id`) one of them."""
+
+    collection: str
+    id: str | None = None
+
+
+LOG = Topic("log")  # grows; no collection has this name, since its table is the log's
+
+
+@dataclass(frozen=True, slots=True)
 class Collection(Generic[R]):
     """Records of one type that are kept together.
 
@@ -37,6 +49,10 @@ class Collection(Generic[R]):
     record: type[R]
     keys: tuple[str, ...] = ()
     unique: tuple[tuple[str, ...], ...] = ()
+
+    def topic(self, record_id: str | None = None) -> Topic:
+        """What to wait for: a change of the record of that identity, or of any where none is named."""
+        return Topic(self.name, record_id)
 
 
 class Log(Protocol):
@@ -132,4 +148,14 @@ class Database(Protocol):
 
     async def read(self, view: Callable[[Transaction], T]) -> T:
         """Run a function that only looks."""
+        ...
+
+    def on_commit(self, hear: Callable[[AbstractSet[Topic]], None]) -> None:
+        """From now on, call `hear` after each commit, in the event loop, with what it touched.
+
+        That is the topic of each record that was inserted, replaced or deleted, and `LOG` where the log grew. It is
+        called whoever waits for the write, and also where nobody can know whether it was kept: some calls are for
+        nothing, none is missing. A commit of several units of work may be one call. Nothing is called for a unit that
+        raised, or that touched nothing. This process is the only one that writes, so nobody else has to be heard.
+        """
         ...

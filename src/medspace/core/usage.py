@@ -66,6 +66,7 @@ class Grant:
     noted: Mapping[str, Json] = field(default_factory=dict)  # what the entry `use.admitted` says of it
     hold: tuple[str, ...] = ()  # why a person must look at outputs that are made of persons, as codes; none: nobody
     colluders: int = 0  # seats that masks must withstand, at least
+    reviewers: int = 1  # how many persons must let an output go, where one must look
 
     def narrowed(self, other: "Grant") -> "Grant":
         """What both allow."""
@@ -79,6 +80,7 @@ class Grant:
             min_cohort=max(self.min_cohort, other.min_cohort),
             min_sites=max(self.min_sites, other.min_sites),
             colluders=max(self.colluders, other.colluders),
+            reviewers=max(self.reviewers, other.reviewers),
             expires=min(ends, default=None),
             hold=(*self.hold, *(one for one in other.hold if one not in self.hold)),
             budget={**self.budget, **other.budget},
@@ -120,6 +122,7 @@ class Admission:
     listed: frozenset[str] = frozenset()  # kinds of output that the terms name; none where they leave it open
     hold: tuple[str, ...] = ()  # why a person of the holder must look at an output made of persons
     noisy: bool = False  # what leaves carries noise that a privacy budget pays for
+    reviewers: int = 1  # how many persons of the holder must let an output go, where one must look
 
     @property
     def bounded(self) -> bool:
@@ -147,7 +150,7 @@ MOST_NOTES = 256  # of one output
 LONGEST_ABOUT = 256  # characters
 
 
-class Told(StrEnum):
+class HolderNoteKind(StrEnum):
     """What a note to the holder counts."""
 
     SHORTENED = "shortened"  # patients whose part of a noisy total was longer than the task allows
@@ -164,7 +167,7 @@ class HolderNote:
         ValueError: the numbers are no counts, or the name is too long.
     """
 
-    told: Told
+    told: HolderNoteKind
     count: int
     of: int
     about: str = ""

@@ -1,1 +1,1 @@
-"""To learn what? One folder per kind of task: sums, evaluation, models. No code of the asker runs beside data."""
+"""To learn what? One folder per kind of task: sums, evaluation, models. No code of the user runs beside the data."""

@@ -1,4 +1,4 @@
-"""The errors of the site's side of learning, whatever is learned; those of runs are `runs.errors`.
+"""The errors of the site's side of learning; those of runs are in `runs.errors`.
 
 InvalidInputError
  `- StepInvalidError  the question of a round has the wrong shape

@@ -1,4 +1,4 @@
-"""What sites say they gave to training runs, against what the runs say they got: in the log of whoever led them.
+"""What sites say they gave to training runs, compared with what the runs say they got, by the logs of their leaders.
 
 A run notes a round when all its answers are there. So of each site at most one answer can be missing in an honest
 log: that of the round in which the run was stopped, or in which the site was lost; and the run never heard of the
@@ -11,19 +11,19 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from medspace.core.text import msgid
-from medspace.ledger.report import ACCOUNT, NO_LOG, TOO_SHORT, Finding, LogPosition
+from medspace.ledger.report import ACCOUNT, NO_LOG, TOO_SHORT, AuditFinding, LogPosition
 from medspace.ledger.runs import is_silent
-from medspace.ledger.statements import SKEW, Line, Run, Statements, later
+from medspace.ledger.statements import SKEW, LogLine, RecordedRun, Statements, later
 
 TRAINING = "medspace:train"
-MOST_RUNS = 100  # of one task and agreement, looked at for one release: more do not go on at the same time
+MOST_RUNS = 100  # of one task and agreement, checked for one release: no more run at the same time
 
 Logs = Mapping[str, Statements]
 
 
 @dataclass(slots=True)
-class _Noted:
-    """What the runs of one user say they got.
+class _UserClaims:
+    """What the runs of one user claim to have received.
 
     `releases` by site and identity; `contents` by site, task, round and digest, since a site that was asked again for
     the same has given nothing more away; `latest` is the last round of a run that a site answered, `uses` the use in
@@ -34,11 +34,11 @@ class _Noted:
     contents: set[tuple[str, str, int, str]] = field(default_factory=set)
     latest: dict[tuple[str, str], int] = field(default_factory=dict)
     uses: dict[tuple[str, str], set[str]] = field(default_factory=dict)
-    begun: dict[tuple[str, str], list[Run]] = field(default_factory=dict)
+    begun: dict[tuple[str, str], list[RecordedRun]] = field(default_factory=dict)
 
 
-def _noted(user: Statements) -> _Noted:
-    noted = _Noted()
+def _noted(user: Statements) -> _UserClaims:
+    noted = _UserClaims()
     for run in user.runs.values():
         task = run.facts.get("task", "")
         for agreement in run.agreements:
@@ -55,16 +55,16 @@ def _noted(user: Statements) -> _Noted:
     return noted
 
 
-def _leader(admission: Line) -> str:
-    """Who asked: the coordinator of the run, or its user where there is no other."""
+def _leader(admission: LogLine) -> str:
+    """Who asked: the coordinator of the run, or its user if there is none."""
     return str(admission.facts.get("coordinator", admission.facts["user"]))
 
 
-def _start(run: Run) -> str:
+def _start(run: RecordedRun) -> str:
     return run.started.time if run.started else ""
 
 
-def check(logs: Logs) -> Iterator[Finding]:
+def check(logs: Logs) -> Iterator[AuditFinding]:
     """Each question of a training use, released or not, belongs to a run of its user, and each release is noted."""
     noted = {origin: _noted(user) for origin, user in logs.items()}
     for log in logs.values():
@@ -78,18 +78,18 @@ def check(logs: Logs) -> Iterator[Finding]:
 class _Accounts:
     log: Statements
     logs: Logs
-    noted: Mapping[str, _Noted]
+    noted: Mapping[str, _UserClaims]
     excused: set[tuple[str, str]] = field(default_factory=set)  # (user, run) whose one missing answer was met
     strayed: set[tuple[str, str]] = field(default_factory=set)  # (user, run) that asked once in a use of no answer
 
-    def check(self, identity: str, admission: Line) -> Iterator[Finding]:
+    def check(self, identity: str, admission: LogLine) -> Iterator[AuditFinding]:
         releases = [line for line in self.log.ends.get(identity, ()) if line.entry.kind == "use.released"]
         for release in releases:
             yield self._released(release, admission)
         if not releases:
-            yield from self._asked(admission)
+            yield from self._admission_findings(admission)
 
-    def _asked(self, admission: Line) -> Iterator[Finding]:
+    def _admission_findings(self, admission: LogLine) -> Iterator[AuditFinding]:
         place, party = LogPosition(self.log.origin, admission.index), _leader(admission)
         user = self.logs.get(party)
         if user is None:
@@ -101,7 +101,7 @@ class _Accounts:
                 sentence = msgid("The question that was admitted here belongs to no run of {party}.")
                 yield ACCOUNT.failed(place, "no_run", sentence, party=party)
 
-    def _may_have_asked(self, user: Statements, run: Run, admission: Line) -> bool:
+    def _may_have_asked(self, user: Statements, run: RecordedRun, admission: LogLine) -> bool:
         """Whether a run may have put a question that it got no answer to.
 
         In a use that answered it, or in none yet, or once in another: a run asks a site again that lost its use.
@@ -115,11 +115,11 @@ class _Accounts:
         self.strayed.add(key)
         return fresh
 
-    def _same_use(self, user: Statements, run: Run, admission: Line) -> bool:
+    def _same_use(self, user: Statements, run: RecordedRun, admission: LogLine) -> bool:
         uses = self.noted[user.origin].uses.get((run.id, self.log.origin), set())
-        return not uses or any(admission.facts["transfer"] in (use, user.peers.get(use)) for use in uses)
+        return not uses or any(user.is_use(use, admission.facts["transfer"]) for use in uses)
 
-    def _released(self, release: Line, admission: Line) -> Finding:
+    def _released(self, release: LogLine, admission: LogLine) -> AuditFinding:
         place, party = LogPosition(self.log.origin, release.index), _leader(admission)
         if party not in self.logs:
             return ACCOUNT.unverifiable(place, "no_log", NO_LOG, party=party)
@@ -129,7 +129,9 @@ class _Accounts:
             return ACCOUNT.verified(place)
         return self._unaccounted(place, release, admission, self.logs[party])
 
-    def _unaccounted(self, place: LogPosition, release: Line, admission: Line, user: Statements) -> Finding:
+    def _unaccounted(
+        self, place: LogPosition, release: LogLine, admission: LogLine, user: Statements
+    ) -> AuditFinding:
         facts = {"party": user.origin, "release": release.facts["release"]}
         if user.ends_before(release.time):
             return ACCOUNT.unverifiable(place, "too_short", TOO_SHORT, **facts)
@@ -141,7 +143,7 @@ class _Accounts:
         self.excused.add((user.origin, run.id))
         return _lacking(place, release, run, user)
 
-    def _runs(self, user: Statements, admission: Line) -> Iterator[Run]:
+    def _runs(self, user: Statements, admission: LogLine) -> Iterator[RecordedRun]:
         """The runs of that task that name this site and its agreement, and began before; the latest first."""
         facts = admission.facts
         begun = self.noted[user.origin].begun.get((facts["task"], facts["agreement"]), [])
@@ -151,7 +153,7 @@ class _Accounts:
         fitting = (run for run in latest if (run.user or user.origin) == whose)
         return (run for run in islice(fitting, MOST_RUNS) if self.log.origin in run.sites)
 
-    def _may_lack(self, user: Statements, run: Run, release: Line, admission: Line) -> bool:
+    def _may_lack(self, user: Statements, run: RecordedRun, release: LogLine, admission: LogLine) -> bool:
         """Whether this may be the one answer of this site that the run was stopped before it noted."""
         noted, key = self.noted[user.origin], (run.id, self.log.origin)
         number, rounds = release.facts["round"], len(run.rounds)
@@ -165,11 +167,11 @@ class _Accounts:
         )
 
 
-def _before_its_end(run: Run, admission: Line) -> bool:
+def _before_its_end(run: RecordedRun, admission: LogLine) -> bool:
     return all(admission.time <= later(end.time, SKEW) for end in run.ends)
 
 
-def _lacking(place: LogPosition, release: Line, run: Run, user: Statements) -> Finding:
+def _lacking(place: LogPosition, release: LogLine, run: RecordedRun, user: Statements) -> AuditFinding:
     facts = {"party": user.origin, "release": release.facts["release"], "run": run.id}
     if run.finished:
         sentence = msgid("The run {run} of {party} finished without this site, and noted no use of {release}.")

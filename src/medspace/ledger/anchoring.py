@@ -1,7 +1,7 @@
-"""Checkpoints at an interval, kept by anchors as well: what a log was cannot be denied later.
+"""Periodic checkpoints, also kept by anchors, so that the history of a log cannot be denied later.
 
-The newest checkpoint is enough, since it proves all that came before it: one that an anchor did not take is not
-caught up on.
+The newest checkpoint is enough, since it proves all that came before it: one that an anchor missed is not sent
+again.
 """
 
 import logging
@@ -36,7 +36,7 @@ class Anchoring:
     async def run(self) -> None:
         """Look at the start, and again after each interval; until cancelled.
 
-        A log that is no longer what was signed is never signed again, and the connector says so each time.
+        A log that no longer matches what was signed is never signed again, and the connector reports it each time.
         """
         while True:
             try:
@@ -66,9 +66,9 @@ class Anchoring:
         return signed
 
     async def lacking(self) -> Checkpoint | None:
-        """A checkpoint of ours that an anchor keeps and the log does not bear out: it was restored from a backup.
+        """Our checkpoint that an anchor keeps but the log does not contain: the log was restored from a backup.
 
-        What no anchor can be asked about now, or keeps under another name or key, tells nothing.
+        Anchors that cannot be asked now, or keep it under another name or key, prove nothing.
         """
         for anchor in self.anchors:
             try:

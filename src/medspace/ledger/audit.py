@@ -2,8 +2,8 @@
 
 What a verified report proves: nobody has changed, dropped or reordered an entry since the checkpoint was signed, and
 the parties' signed accounts of agreements, releases and runs agree with each other. What it cannot prove: that
-parties who write the same lie into both their logs did not; and what a log that is not there would have said. Such
-things are reported as unverifiable, never as verified; what was still going on is open. Times are what the logs'
+parties who write the same lie into both their logs did not lie; and what a missing log would have said. Such
+things are reported as unverifiable, never as verified; what was still in progress is open. Times are what the logs'
 owners claim.
 """
 
@@ -16,37 +16,39 @@ from medspace.core.clock import instant, stamp
 from medspace.core.errors import MedspaceError
 from medspace.core.text import msgid
 from medspace.ledger import budgets, crosscheck, masked, membership, note, questions, statements
-from medspace.ledger.bundle import Bundle
+from medspace.ledger.bundle import FORMAT, Bundle
+from medspace.ledger.entry_proof import EntryProof
 from medspace.ledger.errors import MalformedEntryError, MalformedNoteError, UnknownEntryKindError
 from medspace.ledger.membership import MembersList
 from medspace.ledger.merkle import Tree, leaf_hash
 from medspace.ledger.model import Checkpoint, decode
-from medspace.ledger.note import Note
-from medspace.ledger.questions import Questions
+from medspace.ledger.note import SignedNote
+from medspace.ledger.questions import ShownQuestions
 from medspace.ledger.report import (
     ENTRIES,
     HISTORY,
+    INCLUDED,
     MEMBERS,
     MEMBERSHIP,
     ROOT,
     SIGNATURE,
     TIME,
+    AuditFinding,
     AuditOutcome,
-    Finding,
     LogPosition,
     Report,
     summarise,
 )
-from medspace.ledger.statements import SKEW, Line, Statements
+from medspace.ledger.statements import SKEW, LogLine, Statements
 
 # Reads a members list: (signed text, public key of the authority) -> what it says. It raises a MedspaceError for a
-# list that the authority did not sign. Trust is a stranger to this room, so the reader is handed in.
+# list that the authority did not sign. This room must not import trust, so the reader is passed in.
 ListReader: TypeAlias = Callable[[str, bytes], MembersList]
 
-# Holds what somebody shows against the proven logs, by origin: from rooms above, which know what was computed.
-Beside: TypeAlias = Callable[[Mapping[str, Statements]], Iterable[Finding]]
+# Compares what somebody shows with the proven logs, by origin: from rooms above, which know what was computed.
+Beside: TypeAlias = Callable[[Mapping[str, Statements]], Iterable[AuditFinding]]
 
-# Units of work take the time before they queue for the log, so neighbours may stand in the other order.
+# Units of work take the time before they queue for the log, so neighbouring entries may be in reverse order.
 TOLERANCE = timedelta(seconds=10)
 
 LIST_AHEAD = msgid(
@@ -60,13 +62,13 @@ ENTRY_AHEAD = msgid(
 @dataclass(slots=True)
 class _Log:
     bundle: Bundle
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[AuditFinding] = field(default_factory=list)
     listed: MembersList | None = None
     key: bytes | None = None
     state: Checkpoint | None = None
     tree: Tree | None = None
     proven: bool = False  # its entries are what its member signed, and the member signed nothing else
-    lines: list[Line] = field(default_factory=list)
+    lines: list[LogLine] = field(default_factory=list)
 
     @property
     def place(self) -> LogPosition:
@@ -79,15 +81,15 @@ def verify(
     now: datetime,
     read_list: ListReader,
     seen: Sequence[str] = (),
-    shown: Sequence[Questions] = (),
+    shown: Sequence[ShownQuestions] = (),
     beside: Sequence[Beside] = (),
 ) -> Report:
     """Check logs by themselves and against each other.
 
-    `authority_key` is the 32-byte public key of the space's authority, `seen` are signed checkpoints that were had
-    from elsewhere (kept from an earlier audit, from another member): a log that does not fit them is found out.
-    `shown` are the questions that holders show of those that their logs admitted. `beside` is what else is shown:
-    each holds something against what the proven logs say.
+    `authority_key` is the 32-byte public key of the space's authority, `seen` are signed checkpoints
+    from elsewhere (kept from an earlier audit, from another member): a log that contradicts them is detected.
+    `shown` are the questions that holders show of those that their logs admitted. `beside` are further checks:
+    each compares something with what the proven logs say.
     """
     logs = [_Log(bundle) for bundle in bundles]
     for log in logs:
@@ -119,9 +121,53 @@ def verify(
     return summarise(findings, read, entries, counted, masked.accusations(read), spent)
 
 
+def verify_entries(
+    proofs: Sequence[EntryProof], authority_key: bytes, now: datetime, read_list: ListReader
+) -> Report:
+    """Check entries that are shown by themselves: each is in the log that its owner signed; no more is proven."""
+    logs = [
+        _Log(Bundle(format=FORMAT, origin=one.origin, checkpoint=one.checkpoint, members=one.members, entries=()))
+        for one in proofs
+    ]
+    for log in logs:
+        _read_list(log, authority_key, now, read_list)
+    lists = _distinct([log.listed for log in logs if log.listed is not None])
+    for log, proof in zip(logs, proofs, strict=True):
+        _check_keys(log, lists)
+        _check_signature(log)
+        log.findings += _included(log, proof)
+    findings = [finding for log in logs for finding in log.findings]
+    whole = [log for log in logs if all(one.outcome is AuditOutcome.VERIFIED for one in log.findings)]
+    return summarise(findings, {log.bundle.origin for log in whole}, len(whole))
+
+
+def _included(log: _Log, proof: EntryProof) -> Iterator[AuditFinding]:
+    place = LogPosition(proof.origin, proof.index)
+    line = _line(proof.origin, proof.index, proof.entry)
+    yield line if isinstance(line, AuditFinding) else _wrong_actor(place, line) or ENTRIES.verified(place)
+    if log.state is not None:
+        sentence = msgid(
+            "The entry is not in the log that the checkpoint signs: it, its place or its path was changed."
+        )
+        leads = proof.leads_to(log.state.size, log.state.root)
+        yield INCLUDED.verified(place) if leads else INCLUDED.failed(place, "wrong_root", sentence)
+
+
 def readable(bundle: Bundle) -> Statements:
-    """What a log says, unproven; entries that cannot be read are left out."""
-    return statements.read(bundle.origin, (line for line in _lines(bundle) if isinstance(line, Line)))
+    """What a log says, unproven; entries that cannot be read are left out, and counted."""
+    left_out = 0
+
+    def lines() -> Iterator[LogLine]:
+        nonlocal left_out
+        for line in _lines(bundle):
+            if isinstance(line, LogLine):
+                yield line
+            else:
+                left_out += 1
+
+    said = statements.read(bundle.origin, lines())
+    said.left_out = left_out
+    return said
 
 
 def _longest(logs: Sequence[_Log]) -> list[_Log]:
@@ -148,8 +194,8 @@ def _read_list(log: _Log, authority_key: bytes, now: datetime, read_list: ListRe
     try:
         listed = read_list(log.bundle.members, authority_key)
     except MedspaceError as error:
-        sentence = msgid("The members list in this bundle is not to be believed: {reason}")
-        log.findings.append(MEMBERS.failed(log.place, error.code, sentence, reason=error.text))
+        sentence = msgid("The members list in this bundle cannot be trusted: {reason} {advice}")
+        log.findings.append(MEMBERS.failed(log.place, error.code, sentence, reason=error.text, advice=error.advice))
         return
     log.listed = listed
     if listed.issued > now + SKEW:
@@ -237,7 +283,7 @@ def _check_history(log: _Log, logs: Sequence[_Log], seen: Sequence[str]) -> None
             log.findings.append(_compare_twin(log, log.tree, other.tree, other.state))
 
 
-def _compare_earlier(log: _Log, tree: Tree, text: str) -> Finding:
+def _compare_earlier(log: _Log, tree: Tree, text: str) -> AuditFinding:
     state = _signed_state(log, text)
     if state is None:
         return HISTORY.failed(log.place, "not_signed", msgid("An earlier checkpoint is not signed by this member."))
@@ -247,7 +293,7 @@ def _compare_earlier(log: _Log, tree: Tree, text: str) -> Finding:
 def _signed_state(log: _Log, text: str) -> Checkpoint | None:
     # The checkpoint of this very log that a text holds, if it is signed by its key.
     try:
-        signed: Note = note.parse(text)
+        signed: SignedNote = note.parse(text)
         state = note.read_checkpoint(signed.text)
     except MalformedNoteError:
         return None
@@ -255,14 +301,14 @@ def _signed_state(log: _Log, text: str) -> Checkpoint | None:
     return state if mine and signed.signed_by(state.origin, log.key or b"") else None
 
 
-def _compare_twin(log: _Log, mine: Tree, theirs: Tree | None, state: Checkpoint) -> Finding:
+def _compare_twin(log: _Log, mine: Tree, theirs: Tree | None, state: Checkpoint) -> AuditFinding:
     # Two bundles of one log: the longer must begin with the shorter, and both are spoiled if it does not.
     if theirs is not None and theirs.size > mine.size:
         return _compare_state(log, theirs, Checkpoint(state.origin, mine.size, mine.root(mine.size)))
     return _compare_state(log, mine, state)
 
 
-def _compare_state(log: _Log, tree: Tree, state: Checkpoint) -> Finding:
+def _compare_state(log: _Log, tree: Tree, state: Checkpoint) -> AuditFinding:
     if state.size > tree.size:
         sentence = msgid(
             "This member has signed {size} entries before, and this log has {count}: it is old or cut off."
@@ -274,27 +320,26 @@ def _compare_state(log: _Log, tree: Tree, state: Checkpoint) -> Finding:
     return HISTORY.verified(log.place)
 
 
-def _lines(bundle: Bundle) -> Iterator[Line | Finding]:
+def _lines(bundle: Bundle) -> Iterator[LogLine | AuditFinding]:
     return (_line(bundle.origin, index, text) for index, text in enumerate(bundle.entries))
 
 
-def _line(origin: str, index: int, text: str) -> Line | Finding:
+def _line(origin: str, index: int, text: str) -> LogLine | AuditFinding:
     try:
-        return Line(index, decode(text.encode(errors="replace")))
+        return LogLine(index, decode(text.encode(errors="replace")))
     except UnknownEntryKindError as error:
-        sentence = msgid("This program cannot read the entry: {reason}")
-        return ENTRIES.unverifiable(LogPosition(origin, index), "unknown_kind", sentence, reason=error.text)
+        return ENTRIES.unverifiable(LogPosition(origin, index), "unknown_kind", error.sentence, **error.facts)
     except MalformedEntryError as error:
-        sentence = msgid("The entry is not one that a log may hold: {reason}")
+        sentence = msgid("The entry is not allowed in a log: {reason}")
         return ENTRIES.failed(LogPosition(origin, index), "malformed", sentence, reason=error.text)
 
 
 def _check_entries(log: _Log, now: datetime) -> None:
-    # What holds is only counted, so a million good entries share two findings.
+    # What is verified is only counted, so a million valid entries share two findings.
     known, in_time = ENTRIES.verified(log.place), TIME.verified(log.place)
     latest = ""
     for read in _lines(log.bundle):
-        if isinstance(read, Finding):
+        if isinstance(read, AuditFinding):
             log.findings.append(read)
             continue
         place = LogPosition(log.bundle.origin, read.index)
@@ -306,27 +351,27 @@ def _check_entries(log: _Log, now: datetime) -> None:
     log.findings += _ahead(log, latest, now)
 
 
-def _empty(log: _Log) -> Iterator[Finding]:
+def _empty(log: _Log) -> Iterator[AuditFinding]:
     if not log.bundle.entries:
         sentence = msgid("The log holds no entry, so nothing can be checked in it.")
         yield ENTRIES.unverifiable(log.place, "empty", sentence)
 
 
-def _ahead(log: _Log, latest: str, now: datetime) -> Iterator[Finding]:
-    # Of many entries from the future only the latest is named: it says how far the two clocks are apart at least.
+def _ahead(log: _Log, latest: str, now: datetime) -> Iterator[AuditFinding]:
+    # Of many entries from the future only the latest is named: it shows how far apart the two clocks are at least.
     if latest > stamp(now + SKEW):
         place = LogPosition(log.bundle.origin, next(line.index for line in log.lines if line.time == latest))
         yield TIME.unverifiable(place, "clock", ENTRY_AHEAD, time=latest, now=stamp(now))
 
 
-def _wrong_actor(place: LogPosition, line: Line) -> Finding | None:
+def _wrong_actor(place: LogPosition, line: LogLine) -> AuditFinding | None:
     # A process has two parties, and either moves it; whatever else a log notes, its own member did.
     if line.entry.actor in (place.origin, line.facts.get("counterparty")):
         return None
-    return ENTRIES.failed(place, "actor", msgid("The entry says that somebody did it who has no part in it."))
+    return ENTRIES.failed(place, "actor", msgid("The entry names an actor who has no part in it."))
 
 
-def _wrong_time(place: LogPosition, time: str, latest: str) -> Finding | None:
+def _wrong_time(place: LogPosition, time: str, latest: str) -> AuditFinding | None:
     if latest and time < latest and instant(latest) - instant(time) > TOLERANCE:
         sentence = msgid("The entry is dated {time}, and one before it {latest}.")
         return TIME.unverifiable(place, "backwards", sentence, time=time, latest=latest)  # a clock was set back

@@ -1,8 +1,8 @@
-"""What the log of a holder says of privacy budgets, added up again: nothing was given beyond the limits of then.
+"""What a holder's log says about privacy budgets, added up again: nothing was given beyond the limits of the time.
 
 Amounts are rho of zCDP in units of 2^-40, as text: they are integers, so that the sum here is the one of the account.
-A holder that lies in every entry is not found out; one that changes an account beside its log is, by the next debit,
-which says what the account held. Entries of versions that said less are held to what they say.
+A holder that lies in every entry is not detected; one that changes an account outside its log is, by the next debit,
+which states the account's balance. Entries of versions that stated less are checked for what they state.
 """
 
 from collections import defaultdict
@@ -17,14 +17,14 @@ from medspace.ledger.report import (
     BUDGET,
     PAID,
     AgreementSpent,
+    AuditFinding,
     BudgetSpent,
-    Finding,
     LogPosition,
     PeriodSpent,
     Premise,
     first_broken,
 )
-from medspace.ledger.statements import SKEW, Line, Statements, later
+from medspace.ledger.statements import SKEW, LogLine, Statements, later
 
 Logs = Mapping[str, Statements]
 YEAR = timedelta(days=365)  # a period is not shorter
@@ -37,13 +37,13 @@ def books(logs: Logs, signed: Signed) -> list["Book"]:
     return [Book(log, signed) for log in logs.values()]
 
 
-def check(kept: Sequence["Book"]) -> Iterator[Finding]:
-    """Every entry on a budget by what stood before it, and every answer with noise by its debit."""
+def check(kept: Sequence["Book"]) -> Iterator[AuditFinding]:
+    """Check every entry on a budget against the state before it, and every noisy answer against its debit."""
     noisy: dict[tuple[str, str], str] = {}
     for book in kept:
         for line in book.log.admissions.values():
             if "rho" in line.facts:
-                noisy.setdefault(_asked(line), book.log.origin)
+                noisy.setdefault(_task_and_step(line), book.log.origin)
     for book in kept:
         yield from book.findings
         yield from _paid(book.log, book.debits, noisy)
@@ -93,7 +93,7 @@ class _Account:
 
 @dataclass(frozen=True, slots=True)
 class _Debit:
-    line: Line
+    line: LogLine
     rho: int
     period: _Period
 
@@ -115,7 +115,7 @@ class Book:
     debits: dict[str, _Debit] = field(default_factory=dict)  # by transfer
     refunded: set[str] = field(default_factory=set)
     left: dict[str, list[_Left]] = field(default_factory=lambda: defaultdict(list))  # by transfer
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[AuditFinding] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for release in self.log.releases.values():
@@ -125,7 +125,7 @@ class Book:
         for line in self.log.budgets:
             self.findings.append(self._finding(line))
 
-    def _finding(self, line: Line) -> Finding:
+    def _finding(self, line: LogLine) -> AuditFinding:
         place, asset = LogPosition(self.log.origin, line.index), line.facts["asset"]
         broken = first_broken(_READERS[line.entry.kind](self, line))
         facts: dict[str, Fact] = {"asset": asset}
@@ -138,20 +138,24 @@ class Book:
 
     # -- what is taken
 
-    def debited(self, line: Line) -> list[Premise]:
-        """Within what stood then: the limits, the period, what was taken before."""
+    def debited(self, line: LogLine) -> list[Premise]:
+        """Within the state at that time: the limits, the period, what was taken before."""
         facts, account = line.facts, self.accounts.get(line.facts["asset"])
         rho = _amount(facts["rho"])
         if rho is None:
             return [_MALFORMED]
         if account is None or account.limits is None:
-            return [(False, "none", msgid("The budget of {asset} was debited, and none was set then."))]
+            return [(False, "none", msgid("The budget of {asset} was debited while none was set."))]
         period, limits = account.period, account.limits
         before, agreed = period.taken, self.agreements[facts["asset"]][facts["agreement"]]
         premises = [
             _once(known=facts["transfer"] in self.debits),
-            (account.frozen < 0, "frozen", msgid("The budget of {asset} counted as spent, and was debited.")),
-            (line.time < period.until, "ended", msgid("The budget of {asset} was debited after its period.")),
+            (account.frozen < 0, "frozen", msgid("The budget of {asset} was debited while it counted as spent.")),
+            (
+                line.time < period.until,
+                "ended",
+                msgid("The budget of {asset} was debited after its period had ended."),
+            ),
             (_says(facts, "since", period.since), "other_period", _OTHER_PERIOD),
             (_says(facts, "limit", limits["rho"]), "other_limit", _OTHER_LIMIT),
             (_adds_up(facts, rho), *_MALFORMED[1:]),
@@ -165,8 +169,8 @@ class Book:
         self.agreements[facts["asset"]][facts["agreement"]] = agreed + rho
         return premises
 
-    def gave_back(self, line: Line) -> list[Premise]:
-        """Of a use that is over, once, and no more than it never let out; what is said again gives nothing back.
+    def gave_back(self, line: LogLine) -> list[Premise]:
+        """For a use that has ended, once, and no more than it did not release; a repeated refund returns nothing.
 
         Only the first refund of a use looks at its releases: so all of them together cost what the log is long.
         """
@@ -177,31 +181,31 @@ class Book:
             return [_MALFORMED]
         debit = self.debits.get(facts["transfer"])
         if debit is None:
-            return [(False, "no_debit", msgid("The budget of {asset} got back what nobody had taken."))]
+            return [(False, "no_debit", msgid("The budget of {asset} was refunded for what was never debited."))]
         self.refunded.add(facts["transfer"])
         premises = [
             (_same(facts, debit.line.facts), "other_use", _OTHER_USE),
             (
                 self._over(line),
                 "not_over",
-                msgid("The budget of {asset} got back what a use had taken, before its end."),
+                msgid("The budget of {asset} was refunded for a use before that use ended."),
             ),
             (back <= self._most_back(debit, line), "let_out", _LET_OUT),
         ]
         account = self.accounts[debit.line.facts["asset"]]
         debit.period.refunded += back
-        if debit.period is account.period:  # what was taken in an earlier period is gone with it
+        if debit.period is account.period:  # what was taken in an earlier period lapsed with it
             debit.period.taken -= back
         self.agreements[debit.line.facts["asset"]][debit.line.facts["agreement"]] -= back
         return premises
 
-    def _over(self, line: Line) -> bool:
+    def _over(self, line: LogLine) -> bool:
         transfer = self.log.transfers.get(line.facts["transfer"])
         ends = (one for one in transfer.lines if one.entry.kind in _OVER) if transfer else ()
         return any(one.index < line.index for one in ends)
 
-    def _most_back(self, debit: _Debit, line: Line) -> int:
-        """What was never let out, the totals that did leave counted as the dearest; nothing where nobody can know."""
+    def _most_back(self, debit: _Debit, line: LogLine) -> int:
+        """What was not released, assuming that the costliest totals were; nothing where this is unknown."""
         facts = debit.line.facts
         if self.accounts[facts["asset"]].restored > debit.line.index:
             return 0
@@ -214,7 +218,7 @@ class Book:
 
     # -- what the holder sets
 
-    def set_(self, line: Line) -> list[Premise]:
+    def set_(self, line: LogLine) -> list[Premise]:
         """A limit: in the period that runs, or with the first one."""
         facts = line.facts
         account = self.accounts.get(facts["asset"])
@@ -228,15 +232,15 @@ class Book:
         account.limits = account.period.limits = facts
         return [(same, "other_period", _OTHER_PERIOD)]
 
-    def dropped(self, line: Line) -> list[Premise]:
+    def dropped(self, line: LogLine) -> list[Premise]:
         """No limit any more, so nothing to take."""
         account = self.accounts.get(line.facts["asset"])
         if account is not None:
             account.limits = None
         return [_known(account)]
 
-    def renewed(self, line: Line) -> list[Premise]:
-        """A new period: after the end of the one before, by the time that vouches for it too, and as long."""
+    def renewed(self, line: LogLine) -> list[Premise]:
+        """A new period: after the end of the one before, also by the time that vouches for it, and as long."""
         account, facts = self.accounts.get(line.facts["asset"]), line.facts
         if account is None:
             return [_known(account)]
@@ -254,7 +258,7 @@ class Book:
             _long_enough(facts),
         ]
 
-    def froze(self, line: Line) -> list[Premise]:
+    def froze(self, line: LogLine) -> list[Premise]:
         """All of it counts as spent."""
         account = self.accounts.get(line.facts["asset"])
         if account is not None:
@@ -277,16 +281,18 @@ class _Given:
         return new
 
 
-def _paid(log: Statements, debits: Mapping[str, _Debit], noisy: Mapping[tuple[str, str], str]) -> Iterator[Finding]:
-    """Each answer with noise: its use had a debit before it left, for as many answers; or it was given before.
+def _paid(
+    log: Statements, debits: Mapping[str, _Debit], noisy: Mapping[tuple[str, str], str]
+) -> Iterator[AuditFinding]:
+    """Each noisy answer: its use had a debit before it left, for as many answers; or it was given before.
 
-    That an answer carries noise says its own admission. Where only another one says so of the same question, either
-    may lie: that proves nothing, and counts for nothing where the admission does say it.
+    An answer's own admission says that it carries noise. Where only another admission says so of the same question,
+    either may be false: that proves nothing, and is ignored where the admission itself says so.
     """
     named, every = _Given(), _Given()
     for release in log.releases.values():
         admission = log.admissions.get(release.facts["admission"])
-        if admission is None or ("rho" not in admission.facts and _asked(admission) not in noisy):
+        if admission is None or ("rho" not in admission.facts and _task_and_step(admission) not in noisy):
             continue
         said, transfer = (admission.facts["asset"], release.facts["digest"]), admission.facts["transfer"]
         new, given = every.add(transfer, said), every
@@ -297,17 +303,19 @@ def _paid(log: Statements, debits: Mapping[str, _Debit], noisy: Mapping[tuple[st
 
 
 def _payment(
-    place: LogPosition, admission: Line, broken: Premise | None, noisy: Mapping[tuple[str, str], str]
-) -> Finding:
+    place: LogPosition, admission: LogLine, broken: Premise | None, noisy: Mapping[tuple[str, str], str]
+) -> AuditFinding:
     asset = admission.facts["asset"]
     if broken is None:
         return PAID.verified(place)
     if "rho" not in admission.facts:
-        return PAID.unverifiable(place, "named_noisy", _NAMED_NOISY, asset=asset, party=noisy[_asked(admission)])
+        return PAID.unverifiable(
+            place, "named_noisy", _NAMED_NOISY, asset=asset, party=noisy[_task_and_step(admission)]
+        )
     return PAID.failed(place, broken[1], broken[2], asset=asset)
 
 
-def _of_debit(release: Line, admission: Line, debit: _Debit | None, given: int) -> list[Premise]:
+def _of_debit(release: LogLine, admission: LogLine, debit: _Debit | None, given: int) -> list[Premise]:
     if debit is None or debit.line.index > release.index:
         return [(False, "missing", _MISSING)]
     facts, paid = admission.facts, debit.line.facts
@@ -317,7 +325,7 @@ def _of_debit(release: Line, admission: Line, debit: _Debit | None, given: int) 
     ]
 
 
-def _asked(admission: Line) -> tuple[str, str]:
+def _task_and_step(admission: LogLine) -> tuple[str, str]:
     return admission.facts["task"], admission.facts["step"]
 
 
@@ -326,7 +334,7 @@ def _same(facts: JsonObject, others: JsonObject) -> bool:
 
 
 def _says(facts: JsonObject, name: str, wanted: Json) -> bool:
-    """Whether a fact says so, where it is there: versions before had none."""
+    """Whether a fact says so, if present: earlier versions had none."""
     return bool(facts.get(name, wanted) == wanted)
 
 
@@ -375,8 +383,8 @@ _BEYOND_YEAR = msgid("The budget of {asset} was debited beyond what it had left 
 _BEYOND_AGREEMENT = msgid("The budget of {asset} was debited beyond what one agreement may take.")
 _BEYOND_TASK = msgid("The budget of {asset} was debited beyond what one task may take.")
 _OTHER_TOTAL = msgid("The account of {asset} does not hold what the entries of the log add up to.")
-_OTHER_USE = msgid("The debit of the budget of {asset} is of another dataset, agreement or task than its use.")
-_LET_OUT = msgid("The budget of {asset} got back what was let out.")
+_OTHER_USE = msgid("The debit of the budget of {asset} names another dataset, agreement or task than its use.")
+_LET_OUT = msgid("The budget of {asset} was refunded for what had been released.")
 _EARLY = msgid("A new period of the budget of {asset} began before the one before had ended.")
 _VOUCHED_EARLY = msgid("The time that vouches for a new period of {asset} lies before the end of the one before.")
 _VOUCHED_AHEAD = msgid("The time that vouches for a new period of {asset} is later than its entry.")
@@ -384,13 +392,13 @@ _UNSIGNED = msgid(
     "The new period of {asset} began on the word of the authority at {time}, and neither a members list of that time "
     "nor a log of the authority that notes one is here."
 )
-_REFUNDED_TWICE = msgid("The budget of {asset} got back twice what one use had taken.")
+_REFUNDED_TWICE = msgid("The budget of {asset} was refunded twice for one use.")
 _NAMED_NOISY = msgid(
     "No debit pays for an answer of {asset} that its holder says carries no noise; {party} names noise for the same "
     "question, and one of the two is wrong."
 )
-_MISSING = msgid("An answer of {asset} with noise left, and no debit of its budget paid for it.")
-_ROUNDS = msgid("More answers of {asset} with noise left than the debit of their use had paid for.")
+_MISSING = msgid("A noisy answer of {asset} was released, and no debit of its budget paid for it.")
+_ROUNDS = msgid("More noisy answers of {asset} were released than the debit of their use had paid for.")
 _READERS = {
     "budget.set": Book.set_,
     "budget.dropped": Book.dropped,

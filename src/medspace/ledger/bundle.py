@@ -1,6 +1,6 @@
 """An exported log: every entry, the signed checkpoint over them, and the members list that names the signer's key.
 
-A bundle is one JSON file, so that anybody can keep it, send it and check it without any server. Entries stand in it
+A bundle is one JSON file, so that anybody can keep it, send it and check it without any server. It holds entries
 as the text that was hashed.
 """
 

@@ -1,4 +1,4 @@
-"""What the logs of several parties say about the same thing must agree.
+"""The logs of several parties must agree on the same events.
 
 Each party signs its own account, so a release that one claims and another denies shows as a difference here. Where
 the log of a party is not among those proven, or stops too early, nothing is taken for granted.
@@ -10,19 +10,29 @@ from dataclasses import dataclass, field
 from medspace.core.canonical import JsonObject
 from medspace.core.text import msgid
 from medspace.ledger import accounts, delegations, manifests, masked, runs, uses
+from medspace.ledger.kinds import pseudonym
 from medspace.ledger.report import (
     AGREEMENT,
     ANSWER,
     NO_LOG,
     TOO_SHORT,
     TRANSFER,
-    Finding,
+    AuditFinding,
     LogPosition,
     Premise,
     first_broken,
 )
 from medspace.ledger.runs import NOTHING
-from medspace.ledger.statements import CONSUMER, PROVIDER, SKEW, Agreement, Line, Run, Statements, later
+from medspace.ledger.statements import (
+    CONSUMER,
+    PROVIDER,
+    SKEW,
+    LogLine,
+    RecordedAgreement,
+    RecordedRun,
+    Statements,
+    later,
+)
 
 Logs = Mapping[str, Statements]
 
@@ -31,16 +41,17 @@ BEFORE_IT_LEFT = msgid(
 )
 
 
-def compare(logs: Logs) -> Iterator[Finding]:
-    """Every check of what the proven logs say, each by itself and against the others; `logs` by origin.
+def compare(logs: Logs) -> Iterator[AuditFinding]:
+    """Every check of the proven logs, each on its own and against the others; `logs` by origin.
 
-    Privacy budgets are added up by themselves (`ledger.budgets`).
+    Privacy budgets are checked separately (`ledger.budgets`).
     """
     for log in logs.values():
         yield from _agreements(log, logs)
         yield from _transfers(log, logs)
         yield from uses.check_releases(log)
         yield from uses.check_ends(log)
+        yield from uses.check_ended_agreements(log)
         yield from _answers(log, logs)
         yield from runs.check_rounds(log)
         yield from runs.check_models(log)
@@ -53,7 +64,7 @@ def compare(logs: Logs) -> Iterator[Finding]:
 # -- agreements
 
 
-def _agreements(log: Statements, logs: Logs) -> Iterator[Finding]:
+def _agreements(log: Statements, logs: Logs) -> Iterator[AuditFinding]:
     for (party, identity), agreement in log.agreements.items():
         if agreement.since is None or (agreement.terminated and agreement.final is None):
             continue
@@ -65,7 +76,9 @@ def _agreements(log: Statements, logs: Logs) -> Iterator[Finding]:
             yield _same(place, agreement, other, logs[party])
 
 
-def _same(place: LogPosition, mine: Agreement, theirs: Agreement | None, party: Statements) -> Finding:
+def _same(
+    place: LogPosition, mine: RecordedAgreement, theirs: RecordedAgreement | None, party: Statements
+) -> AuditFinding:
     if theirs is None:
         if mine.final is None or party.ends_before(mine.final.time):
             return AGREEMENT.unverifiable(place, "too_short", TOO_SHORT, party=party.origin)
@@ -73,8 +86,12 @@ def _same(place: LogPosition, mine: Agreement, theirs: Agreement | None, party: 
         return AGREEMENT.failed(place, "denied", sentence, agreement=mine.id or "", party=party.origin)
     broken = first_broken(
         [
-            (len(mine.digests) == 1, "digest", msgid("The log has not one digest of the agreement {agreement}.")),
-            (mine.digests == theirs.digests, "differs", msgid("{party} recorded another text of {agreement}.")),
+            (
+                len(mine.digests) == 1,
+                "digest",
+                msgid("The log has no digest, or more than one, of the agreement {agreement}."),
+            ),
+            (mine.digests == theirs.digests, "differs", msgid("{party} recorded a different text of {agreement}.")),
             (
                 {mine.role, theirs.role} == {PROVIDER, CONSUMER},
                 "roles",
@@ -90,7 +107,7 @@ def _same(place: LogPosition, mine: Agreement, theirs: Agreement | None, party: 
 # -- transfers: the uses that were begun
 
 
-def _transfers(log: Statements, logs: Logs) -> Iterator[Finding]:
+def _transfers(log: Statements, logs: Logs) -> Iterator[AuditFinding]:
     for pid, transfer in log.transfers.items():
         started = transfer.started
         if started is None:
@@ -102,9 +119,9 @@ def _transfers(log: Statements, logs: Logs) -> Iterator[Finding]:
             yield TRANSFER.unverifiable(place, "no_log", NO_LOG, party=party)
 
 
-def _same_use(place: LogPosition, pid: str, started: Line, log: Statements, party: Statements) -> Finding:
+def _same_use(place: LogPosition, pid: str, started: LogLine, log: Statements, party: Statements) -> AuditFinding:
     facts = started.facts
-    peer = log.peers.get(pid, "")
+    peer = party.pids.get(log.peers.get(pid, ""), "")
     theirs = party.transfers.get(peer)
     if theirs is None and party.ends_before(started.time):
         return TRANSFER.unverifiable(place, "too_short", TOO_SHORT, party=party.origin)
@@ -113,13 +130,13 @@ def _same_use(place: LogPosition, pid: str, started: Line, log: Statements, part
         return TRANSFER.failed(place, "denied", sentence, use=pid, party=party.origin)
     what = (facts["agreement"], facts["format"])
     same = theirs.is_of(what[0], log.origin, what[1]) and log.transfers[pid].is_of(what[0], party.origin, what[1])
-    if not same or party.peers.get(peer, pid) != pid:
+    if not same or party.peers.get(peer, pseudonym(pid)) != pseudonym(pid):
         sentence = msgid("{party} recorded another agreement, kind or party of the use {use}.")
         return TRANSFER.failed(place, "differs", sentence, use=pid, party=party.origin)
     return TRANSFER.verified(place)
 
 
-# -- answers: what a run says it got, against what its sites say they gave
+# -- answers: what a run says it got, compared with what its sites say they gave
 
 
 @dataclass(slots=True)
@@ -129,7 +146,7 @@ class _Answers:
     used: set[tuple[str, str]] = field(default_factory=set)
     heard: set[tuple[int, str]] = field(default_factory=set)  # (round's entry, site)
 
-    def check(self, run: Run, line: Line, answer: JsonObject) -> Finding:
+    def check(self, run: RecordedRun, line: LogLine, answer: JsonObject) -> AuditFinding:
         place, party = LogPosition(self.log.origin, line.index), answer["site"]
         site = self.logs.get(party)
         if site is None:
@@ -152,7 +169,12 @@ class _Answers:
         return ANSWER.verified(place)
 
     def _premises(
-        self, run: Run, line: Line, answer: JsonObject, parties: tuple[Statements, Statements], release: Line | None
+        self,
+        run: RecordedRun,
+        line: LogLine,
+        answer: JsonObject,
+        parties: tuple[Statements, Statements],
+        release: LogLine | None,
     ) -> list[Premise]:
         site, _ = parties
         if release is None:
@@ -162,7 +184,7 @@ class _Answers:
             return [(False, "no_admission", msgid("{party} did not admit the use behind the release {release}."))]
         return [
             *_matching(line, answer, release),
-            *_asked(line, answer, admission),
+            *_question_premises(line, answer, admission),
             (
                 (site.origin, answer["release"]) not in self.used,
                 "repeated",
@@ -176,18 +198,23 @@ class _Answers:
             (
                 admission.facts["agreement"] in run.agreements,
                 "other_agreement",
-                msgid("{party} admitted {release} under an agreement with which the run did not begin."),
+                msgid("{party} admitted {release} under an agreement that the run did not start with."),
             ),
             (
                 site.origin in run.sites,
                 "not_a_site",
-                msgid("{party} was not among the sites with which the run began."),
+                msgid("{party} was not among the sites that the run started with."),
             ),
             *self._use(run, answer, parties, admission, release),
         ]
 
     def _use(
-        self, run: Run, answer: JsonObject, parties: tuple[Statements, Statements], admission: Line, release: Line
+        self,
+        run: RecordedRun,
+        answer: JsonObject,
+        parties: tuple[Statements, Statements],
+        admission: LogLine,
+        release: LogLine,
     ) -> list[Premise]:
         site, user = parties
         facts = admission.facts
@@ -209,7 +236,7 @@ class _Answers:
                 msgid("{party} admitted {release} for another task."),
             ),
             (
-                facts["transfer"] in (use, user.peers.get(use)),
+                user.is_use(use, facts["transfer"]),
                 "other_use",
                 msgid("{party} admitted {release} in another use."),
             ),
@@ -230,7 +257,7 @@ class _Answers:
         ]
 
 
-def _asked(line: Line, answer: JsonObject, admission: Line) -> list[Premise]:
+def _question_premises(line: LogLine, answer: JsonObject, admission: LogLine) -> list[Premise]:
     noted = line.facts.get("manifest")
     return [
         (
@@ -244,7 +271,7 @@ def _asked(line: Line, answer: JsonObject, admission: Line) -> list[Premise]:
             msgid("{party} was asked about another model than the run noted for {release}."),
         ),
         (
-            # A holder notes none whose version knew no manifests; a round that began under it may end under this one.
+            # Versions without manifests note none; a round that began under such a version may end under this one.
             admission.facts.get("manifest", noted) == noted,
             "other_manifest",
             msgid("{party} was shown another manifest than the run noted for {release}."),
@@ -252,12 +279,12 @@ def _asked(line: Line, answer: JsonObject, admission: Line) -> list[Premise]:
     ]
 
 
-def _matching(line: Line, answer: JsonObject, release: Line) -> list[Premise]:
+def _matching(line: LogLine, answer: JsonObject, release: LogLine) -> list[Premise]:
     return [
         (
             answer["digest"] == release.facts["digest"],
             "differs",
-            msgid("{party} recorded another content of the release {release}."),
+            msgid("{party} recorded different content for the release {release}."),
         ),
         (
             line.facts["round"] == release.facts["round"],
@@ -267,7 +294,7 @@ def _matching(line: Line, answer: JsonObject, release: Line) -> list[Premise]:
     ]
 
 
-def _answers(log: Statements, logs: Logs) -> Iterator[Finding]:
+def _answers(log: Statements, logs: Logs) -> Iterator[AuditFinding]:
     answers = _Answers(log, logs)
     for run in log.runs.values():
         for line in run.rounds:

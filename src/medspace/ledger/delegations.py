@@ -1,21 +1,21 @@
 """Runs that one member led for another: in the log of its coordinator, of its user, and as the sites admitted them.
 
-Who claims to lead a run for somebody needs three to agree: the user delegated just that run to it, the sites were
+A claim to lead a run for somebody needs three confirmations: the user delegated just that run to it, the sites were
 shown a manifest of the user that names it, and the model that it made is the one that the user got.
 """
 
 from collections.abc import Iterator, Mapping
 
 from medspace.core.text import msgid
-from medspace.ledger.report import DELEGATED, NO_LOG, TOO_SHORT, Finding, LogPosition, Premise, first_broken
+from medspace.ledger.report import DELEGATED, NO_LOG, TOO_SHORT, AuditFinding, LogPosition, Premise, first_broken
 from medspace.ledger.runs import is_silent
-from medspace.ledger.statements import Delegation, Line, Run, Statements
+from medspace.ledger.statements import LogLine, RecordedDelegation, RecordedRun, Statements
 
 Logs = Mapping[str, Statements]
 _SAME = ("task", "agreements", "sites", "protection")
 
 
-def check(logs: Logs) -> Iterator[Finding]:
+def check(logs: Logs) -> Iterator[AuditFinding]:
     """Each run that was led for another member, and each that was delegated."""
     for log in logs.values():
         for run in log.runs.values():
@@ -28,7 +28,7 @@ def check(logs: Logs) -> Iterator[Finding]:
 # -- in the log of the coordinator
 
 
-def _led(log: Statements, run: Run, started: Line, logs: Logs) -> Finding:
+def _led(log: Statements, run: RecordedRun, started: LogLine, logs: Logs) -> AuditFinding:
     place, user = LogPosition(log.origin, started.index), logs.get(run.user)
     facts = {"run": run.id, "party": run.user}
     other = _other_leader(log, run, logs)
@@ -44,7 +44,7 @@ def _led(log: Statements, run: Run, started: Line, logs: Logs) -> Finding:
     return DELEGATED.failed(place, broken[1], broken[2], **facts) if broken else DELEGATED.verified(place)
 
 
-def _other_leader(log: Statements, run: Run, logs: Logs) -> tuple[str, str] | None:
+def _other_leader(log: Statements, run: RecordedRun, logs: Logs) -> tuple[str, str] | None:
     """A site whose log names another leader of the run, with that leader."""
     for site in filter(None, map(logs.get, sorted(run.sites))):
         for line in site.admissions.values():
@@ -55,11 +55,13 @@ def _other_leader(log: Statements, run: Run, logs: Logs) -> tuple[str, str] | No
     return None
 
 
-def _as_delegated(log: Statements, run: Run, started: Line, delegation: Delegation | None) -> list[Premise]:
+def _as_delegated(
+    log: Statements, run: RecordedRun, started: LogLine, delegation: RecordedDelegation | None
+) -> list[Premise]:
     said = delegation.lines if delegation else []
     received = delegation.received if delegation else None
     return [
-        (bool(said), "not_delegated", msgid("{party} delegated no run {run}, which is led here for it.")),
+        (bool(said), "not_delegated", msgid("{party} did not delegate the run {run}, which is led here for it.")),
         (
             all(line.facts["coordinator"] == log.origin for line in said),
             "other_coordinator",
@@ -81,7 +83,7 @@ def _as_delegated(log: Statements, run: Run, started: Line, delegation: Delegati
 # -- in the log of the user
 
 
-def _delegated(log: Statements, identity: str, delegation: Delegation, logs: Logs) -> Iterator[Finding]:
+def _delegated(log: Statements, identity: str, delegation: RecordedDelegation, logs: Logs) -> Iterator[AuditFinding]:
     line = (*delegation.lines, *delegation.ends)[0]
     place, party = LogPosition(log.origin, line.index), _coordinator(line)
     facts = {"run": identity, "party": party}
@@ -100,15 +102,15 @@ def _delegated(log: Statements, identity: str, delegation: Delegation, logs: Log
         yield _ended(place, identity, delegation, log)
 
 
-def _coordinator(line: Line) -> str:
+def _coordinator(line: LogLine) -> str:
     return str(line.facts.get("coordinator", ""))
 
 
-def _in_order(log: Statements, identity: str, delegation: Delegation) -> list[Premise]:
+def _in_order(log: Statements, identity: str, delegation: RecordedDelegation) -> list[Premise]:
     places = [line.index for line in (*delegation.lines, *delegation.ends)]
     received = delegation.received
     return [
-        (len(delegation.lines) == 1, "order", msgid("The run {run} was not delegated once.")),
+        (len(delegation.lines) == 1, "order", msgid("The run {run} was not delegated exactly once.")),
         (places == sorted(places), "order", msgid("The run {run} ended before it was delegated.")),
         (len(delegation.ends) < 2, "two_ends", msgid("The run {run} ended twice.")),  # noqa: PLR2004
         (
@@ -124,11 +126,11 @@ def _in_order(log: Statements, identity: str, delegation: Delegation) -> list[Pr
     ]
 
 
-def _ended(place: LogPosition, identity: str, delegation: Delegation, log: Statements) -> Finding:
+def _ended(place: LogPosition, identity: str, delegation: RecordedDelegation, log: Statements) -> AuditFinding:
     if delegation.ends:
         return DELEGATED.verified(place)
     if is_silent(delegation.lines[0], log):
-        sentence = msgid("The run {run} never ended: its log went on without it since {time}.")
+        sentence = msgid("The run {run} never ended: its log continues without it since {time}.")
         time = delegation.lines[0].time
         return DELEGATED.unverifiable(place, "never_ended", sentence, run=identity, time=time)
     return DELEGATED.open(

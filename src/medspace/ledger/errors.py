@@ -8,7 +8,7 @@ class MalformedEntryError(InvalidInputError):
     """An entry that the ledger must not hold: wrong form, an unknown fact, or text that may be about a person."""
 
     code = "ledger.entry.malformed"
-    sentence = msgid("The ledger does not take this entry: {reason}.")
+    sentence = msgid("The ledger cannot record this entry: {reason}.")
     next_step = msgid("Write only the facts that the kind of entry has, as identifiers, digests, codes and numbers.")
 
 
@@ -16,15 +16,26 @@ class UnknownEntryKindError(MalformedEntryError):
     """A kind of entry that this program does not know."""
 
     code = "ledger.entry.unknown_kind"
-    sentence = msgid("The ledger knows no entry of the kind {kind}.")
-    next_step = msgid("Use a kind of the table of entry kinds, or a newer medspace.")
+    sentence = msgid(
+        "This program does not know entries of the kind {kind}: it is older than the program that wrote the log, or "
+        "lacks a feature."
+    )
+    next_step = msgid("Read the log with the version and the features of medspace that wrote it.")
+
+
+class KindRefusedError(InvalidInputError):
+    """A kind of entry that cannot be added to those that this program knows."""
+
+    code = "ledger.kind.refused"
+    sentence = msgid("The kind of entry {kind} cannot be added: {reason}.")
+    next_step = msgid("Give it a topic and a name of its own, and facts in forms that the ledger has.")
 
 
 class NoSuchEntryError(InvalidInputError):
     """An index or a size that the log has not reached."""
 
     code = "ledger.entry.missing"
-    sentence = msgid("The log does not reach so far: {reason}.")
+    sentence = msgid("The log is not that long: {reason}.")
     next_step = msgid("Ask for an entry and a size within the log.")
 
 
@@ -44,6 +55,14 @@ class MalformedBundleError(InvalidInputError):
     next_step = msgid("Export the log again with `medspace audit export`.")
 
 
+class MalformedEntryProofError(InvalidInputError):
+    """A file that is not the proof of an entry."""
+
+    code = "ledger.entry_proof.malformed"
+    sentence = msgid("This is not the proof of an entry: {reason}.")
+    next_step = msgid("Write it again with `medspace audit entry`, or download it again from the portal.")
+
+
 class MalformedQuestionsError(InvalidInputError):
     """A file that does not hold a holder's questions."""
 
@@ -61,7 +80,7 @@ class InconsistentLogError(ProofError):
 
 
 class BrokenLogError(ProofError):
-    """What is kept of the log is no tree of hashes."""
+    """The stored hashes of the log do not form a Merkle tree."""
 
     code = "ledger.log.broken"
     sentence = msgid("The database holds a hash of the log that is not {size} bytes long.")

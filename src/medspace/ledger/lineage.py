@@ -14,13 +14,13 @@ from medspace.core.canonical import JsonObject
 from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED, MASKED_GROUPS, MASKED_SUMS, MASKED_WEIGHTS
 from medspace.core.text import Fact, Text, counted, msgid
 from medspace.ledger.errors import NoSuchRunError
-from medspace.ledger.statements import Line, Run, Statements
+from medspace.ledger.statements import LogLine, RecordedRun, Statements
 
 Logs = Mapping[str, Statements]
 
 SUMMED, OPENED = "contribute", "open"  # steps of a run under masks (`runs.masked`)
 
-# What a run's protection means to the people whose data it used. A code that is not here is shown as it is.
+# What a run's protection means to the people whose data it used. A code that is not listed is shown unchanged.
 PROTECTIONS = MappingProxyType(
     {
         COORDINATOR_SEES_SUMS: msgid("Protection off: the coordinator saw the sums of each site by itself."),
@@ -37,7 +37,7 @@ PROTECTIONS = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Contribution:
+class SiteContribution:
     """What one site gave to a run: agreements, datasets, purposes, and the number of releases that the run used.
 
     `contents` are digests of what the datasets held when their uses were admitted: (asset, digest).
@@ -56,7 +56,7 @@ class Contribution:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class SignedQuestion:
     """One question of a masked run as its sites signed it: the objective ("" where there is none), who took part."""
 
     objective: str
@@ -65,7 +65,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """One line of the story for people; `depth` says how far it stands to the right."""
+    """One line of the story for people; `depth` is its indentation."""
 
     depth: int
     text: Text
@@ -82,14 +82,14 @@ def runs(logs: Logs) -> list[tuple[str, str]]:
     return [(origin, run) for _, origin, run in sorted(found)]
 
 
-def prov(logs: Logs, run_id: str, opened: Sequence[Opened] = ()) -> JsonObject:
+def prov(logs: Logs, run_id: str, opened: Sequence[SignedQuestion] = ()) -> JsonObject:
     """The lineage of one run as JSON in the shape of PROV; `opened` is what the sites of a masked one signed.
 
     Raises:
         NoSuchRunError: no log knows the run.
     """
     log, run = _find(logs, run_id)
-    document = _Document()
+    document = _ProvDocument()
     document.run(log.origin, run)
     for source in sources(logs, run_id):
         document.source(run, source)
@@ -102,7 +102,7 @@ def prov(logs: Logs, run_id: str, opened: Sequence[Opened] = ()) -> JsonObject:
     return document.content
 
 
-def tree(logs: Logs, run_id: str, opened: Sequence[Opened] = ()) -> list[Branch]:
+def tree(logs: Logs, run_id: str, opened: Sequence[SignedQuestion] = ()) -> list[Branch]:
     """The lineage of one run in sentences; `opened` is what the sites of a masked one signed of its questions.
 
     Raises:
@@ -113,7 +113,7 @@ def tree(logs: Logs, run_id: str, opened: Sequence[Opened] = ()) -> list[Branch]
     return [*_head(logs, log.origin, run), *_body(logs, run), *questions]
 
 
-def sources(logs: Logs, run_id: str) -> list[Contribution]:
+def sources(logs: Logs, run_id: str) -> list[SiteContribution]:
     """What each site gave to a run, in the order of the sites.
 
     Raises:
@@ -123,14 +123,14 @@ def sources(logs: Logs, run_id: str) -> list[Contribution]:
     return [_source(logs, log, run, site) for site in run.facts.get("sites", ())]
 
 
-def _find(logs: Logs, run_id: str) -> tuple[Statements, Run]:
+def _find(logs: Logs, run_id: str) -> tuple[Statements, RecordedRun]:
     for log in logs.values():
         if run_id in log.runs:
             return log, log.runs[run_id]
     raise NoSuchRunError(run=run_id)
 
 
-def _source(logs: Logs, log: Statements, run: Run, site: str) -> Contribution:
+def _source(logs: Logs, log: Statements, run: RecordedRun, site: str) -> SiteContribution:
     named = set(run.facts["agreements"])
     user = logs.get(run.user or log.origin)
     known = user.agreements if user else {}
@@ -140,7 +140,7 @@ def _source(logs: Logs, log: Statements, run: Run, site: str) -> Contribution:
     lines = list(_admissions(theirs, log.origin, run))
     admitted = [line.facts for line in lines]
     contents = {(line.facts["asset"], theirs.content(line)) for line in lines} if theirs else set()
-    return Contribution(
+    return SiteContribution(
         site,
         tuple(sorted(agreed | {facts["agreement"] for facts in admitted})),
         tuple(sorted(assets | {facts["asset"] for facts in admitted})),
@@ -150,7 +150,7 @@ def _source(logs: Logs, log: Statements, run: Run, site: str) -> Contribution:
     )
 
 
-def _admissions(site: Statements | None, coordinator: str, run: Run) -> Iterator[Line]:
+def _admissions(site: Statements | None, coordinator: str, run: RecordedRun) -> Iterator[LogLine]:
     user = run.user or coordinator
     for line in site.admissions.values() if site else ():
         asked = line.facts["user"], line.facts.get("coordinator", user), line.facts["task"]
@@ -161,7 +161,7 @@ def _admissions(site: Statements | None, coordinator: str, run: Run) -> Iterator
 # -- for people
 
 
-def _head(logs: Logs, coordinator: str, run: Run) -> Iterator[Branch]:
+def _head(logs: Logs, coordinator: str, run: RecordedRun) -> Iterator[Branch]:
     if run.finished:
         facts: dict[str, Fact | Text] = {"model": run.finished.facts["model"], "rounds": run.finished.facts["rounds"]}
         asked = sum(line.facts["step"] == SUMMED for line in run.rounds)
@@ -178,18 +178,18 @@ def _head(logs: Logs, coordinator: str, run: Run) -> Iterator[Branch]:
     yield Branch(1, _protection(logs, coordinator, run))
     for site, code in missing(run):
         facts = {"site": site, "code": code}
-        yield Branch(1, Text(msgid("{site} was asked and did not take part to the end ({code})."), facts))
+        yield Branch(1, Text(msgid("{site} was asked but did not take part to the end ({code})."), facts))
 
 
-def _trained(coordinator: str, run: Run) -> Text:
+def _trained(coordinator: str, run: RecordedRun) -> Text:
     facts = {"party": coordinator, "run": run.id, "user": run.user}
     if run.user:
         return Text(msgid("Trained for {user} in the run {run}, which {party} led."), facts)
     return Text(msgid("Trained by {party} in the run {run}."), facts)
 
 
-def _protection(logs: Logs, coordinator: str, run: Run) -> Text:
-    """What the coordinator saw; of a run that nothing was released to there is nothing to protect."""
+def _protection(logs: Logs, coordinator: str, run: RecordedRun) -> Text:
+    """What the coordinator saw; a run to which nothing was released has nothing to protect."""
     if not run.finished and not run.rounds and not _released(logs, coordinator, run):
         if all(site in logs for site in run.facts.get("sites", ())):
             return Text(msgid("Nothing was released to it."))
@@ -198,7 +198,7 @@ def _protection(logs: Logs, coordinator: str, run: Run) -> Text:
     return Text(PROTECTIONS.get(protection, msgid("Protection: {protection}.")), {"protection": protection})
 
 
-def _released(logs: Logs, coordinator: str, run: Run) -> bool:
+def _released(logs: Logs, coordinator: str, run: RecordedRun) -> bool:
     """Whether a site's log has a release to the run. Another run of the same task may have come before or after."""
     begun = run.started.time if run.started else ""
     over = run.ends[0].time if run.ends else None
@@ -211,14 +211,14 @@ def _released(logs: Logs, coordinator: str, run: Run) -> bool:
     return False
 
 
-def missing(run: Run) -> list[tuple[str, str]]:
+def missing(run: RecordedRun) -> list[tuple[str, str]]:
     """The sites that a run went on or ended without, each with the code of its reason."""
     end = run.finished or next(iter(run.ends), None)
     said = end.facts if end else {}
     return list(zip(said.get("missing", ()), said.get("reasons", ()), strict=False))
 
 
-def _body(logs: Logs, run: Run) -> Iterator[Branch]:
+def _body(logs: Logs, run: RecordedRun) -> Iterator[Branch]:
     for source in sources(logs, run.id):
         releases = counted(source.releases, msgid("{count} release"), msgid("{count} releases"))
         yield Branch(1, Text(msgid("{site} gave {releases}."), {"site": source.site, "releases": releases}))
@@ -227,9 +227,7 @@ def _body(logs: Logs, run: Run) -> Iterator[Branch]:
             for digest in source.digests(asset):
                 yield Branch(3, Text(msgid("Its content has the digest {digest}."), {"digest": digest}))
         if not source.assets:
-            yield Branch(
-                2, Text(msgid("Which dataset is not known without the log of {site}."), {"site": source.site})
-            )
+            yield Branch(2, Text(msgid("The dataset is unknown without the log of {site}."), {"site": source.site}))
         for agreement in source.agreements:
             yield Branch(2, Text(msgid("Under the agreement {agreement}."), {"agreement": agreement}))
         for purpose in source.purposes:
@@ -241,11 +239,11 @@ def _body(logs: Logs, run: Run) -> Iterator[Branch]:
         yield from _questions(run)
 
 
-def _masked(run: Run) -> bool:
+def _masked(run: RecordedRun) -> bool:
     return run.facts.get("protection") in MASKED
 
 
-def _questions(run: Run) -> Iterator[Branch]:
+def _questions(run: RecordedRun) -> Iterator[Branch]:
     """The questions of a run under masks: of the steps of each, how many were in the sum, and how many opened it."""
     steps = [(str(line.facts["step"]), len(line.facts["answers"])) for line in run.rounds]
     starts = [at for at, (step, _) in enumerate(steps) if step == SUMMED]
@@ -256,13 +254,13 @@ def _questions(run: Run) -> Iterator[Branch]:
         yield Branch(1, Text(msgid("Question {question}: {summed} gave sums, {sites} opened the total."), facts))
 
 
-def _round(line: Line) -> Branch:
+def _round(line: LogLine) -> Branch:
     answered = counted(len(line.facts["answers"]), msgid("{count} site"), msgid("{count} sites"))
     facts: dict[str, Fact | Text] = {"round": line.facts["round"], "step": line.facts["step"], "sites": answered}
     return Branch(1, Text(msgid("Round {round} ({step}): {sites} answered."), facts))
 
 
-def _question(number: int, opened: Opened) -> Branch:
+def _question(number: int, opened: SignedQuestion) -> Branch:
     facts: dict[str, Fact] = {"question": number, "objective": opened.objective, "sites": ", ".join(opened.sites)}
     if not opened.objective:
         return Branch(1, Text(msgid("Question {question}: in its total were {sites}."), facts))
@@ -272,7 +270,7 @@ def _question(number: int, opened: Opened) -> Branch:
 # -- for programs
 
 
-class _Document:
+class _ProvDocument:
     """PROV-JSON in the making: sections of records by identity; a relation's identity tells what it relates."""
 
     def __init__(self) -> None:
@@ -287,7 +285,7 @@ class _Document:
         first, second = ends.values()
         self.put(section, f"_:{section}:{first}:{second}", **{f"prov_{name}": end for name, end in ends.items()})
 
-    def run(self, coordinator: str, run: Run) -> None:
+    def run(self, coordinator: str, run: RecordedRun) -> None:
         self.put("agent", coordinator, prov_type="prov:Organization")
         facts = {"medspace_task": run.facts.get("task"), "medspace_protection": run.facts.get("protection")}
         times = {"prov_startTime": run.started.entry.time if run.started else None}
@@ -301,7 +299,7 @@ class _Document:
             self.put("agent", run.user, prov_type="prov:Organization")
             self.relate("actedOnBehalfOf", delegate=coordinator, responsible=run.user)
 
-    def source(self, run: Run, source: Contribution) -> None:
+    def source(self, run: RecordedRun, source: SiteContribution) -> None:
         self.put("agent", source.site, prov_type="prov:Organization")
         for asset in source.assets:
             dataset = dataset_id(source.site, asset)
@@ -316,7 +314,7 @@ class _Document:
             self.relate("wasAttributedTo", entity=agreement, agent=source.site)
             self.relate("used", activity=run.id, entity=agreement)
 
-    def round(self, run: Run, line: Line) -> None:
+    def round(self, run: RecordedRun, line: LogLine) -> None:
         facts = line.facts
         activity = f"{run.id}/{facts['round']}"
         self.put(
@@ -333,13 +331,13 @@ class _Document:
             self.relate("wasAttributedTo", entity=release, agent=answer["site"])
             self.relate("used", activity=activity, entity=release)
 
-    def question(self, run: Run, number: int, opened: Opened) -> None:
+    def question(self, run: RecordedRun, number: int, opened: SignedQuestion) -> None:
         activity = f"{run.id}/question/{number}"
         facts = {"medspace_objective": opened.objective} if opened.objective else {}
         self.put("activity", activity, prov_type="medspace:Question", medspace_sites=list(opened.sites), **facts)
         self.relate("wasInformedBy", informed=run.id, informant=activity)
 
-    def model(self, coordinator: str, run: Run, finished: Line) -> None:
+    def model(self, coordinator: str, run: RecordedRun, finished: LogLine) -> None:
         model = finished.facts["model"]
         self.put("entity", model, prov_type="medspace:Model", medspace_protection=finished.facts["protection"])
         self.relate("wasGeneratedBy", entity=model, activity=run.id)

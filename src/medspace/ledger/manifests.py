@@ -1,17 +1,17 @@
-"""What the logs of several holders say of one run: they were shown one manifest, or the user showed two."""
+"""What the logs of several holders say about one run: they saw the same manifest, or the user showed two."""
 
 from collections.abc import Iterable, Iterator
 
 from medspace.core.text import msgid
-from medspace.ledger.report import MANIFEST, Finding, LogPosition
-from medspace.ledger.statements import Line, Statements
+from medspace.ledger.report import MANIFEST, AuditFinding, LogPosition
+from medspace.ledger.statements import LogLine, Statements
 
 TWO = msgid("{user} showed {party} another manifest of the run {run} than this holder.")
 
 
-def check(logs: Iterable[Statements]) -> Iterator[Finding]:
-    """Each run that holders answered under a manifest: the same one everywhere, and from beginning to end."""
-    first: dict[tuple[str, str], tuple[str, Line]] = {}
+def check(logs: Iterable[Statements]) -> Iterator[AuditFinding]:
+    """Each run that holders answered under a manifest: the same one at every site and from start to end."""
+    first: dict[tuple[str, str], tuple[str, LogLine]] = {}
     spoiled: set[tuple[str, str]] = set()
     for log in logs:
         for line in log.admissions.values():

@@ -1,13 +1,13 @@
-"""What the logs of several holders say of the rounds of a masked run: they opened the same totals, or who did not.
+"""What the logs of several holders say about a masked run: whether they opened the same totals, and who did not.
 
 Of each question every holder notes the list of those in the total (`survivors`) and, once it has opened it, all that
-opened it (`openings`), both as digests. The list follows from what the coordinator brought, whose digest stands in
-the admission: so holders that were brought the same and noted different lists have a liar among them, and holders
-that were brought different things had a coordinator that showed two lists.
+opened it (`openings`), both as digests. The list follows from what the coordinator sent, whose digest is in
+the admission: so if holders got the same and noted different lists, one of them lies; if they
+got different things, the coordinator showed two lists.
 
-Where more than half of the holders noted the same, the others are named; else nobody can tell, and all are. A holder
-that says that somebody broke the protocol (`named` in a `use.withheld`) accuses; that is its word and proves nothing,
-so it is shown and does not fail an audit. It fails only where it names somebody who has no part in the run.
+Where more than half of the holders noted the same, the others are named; otherwise nobody can tell, and all are. A
+holder that says that somebody broke the protocol (`named` in a `use.withheld`) makes an accusation: it proves
+nothing, so it is shown and does not fail an audit, unless it names somebody who has no part in the run.
 """
 
 from collections import Counter
@@ -15,13 +15,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from medspace.core.text import Fact, msgid
-from medspace.ledger.report import MASKED, NO_LOG, Accusation, Finding, LogPosition
-from medspace.ledger.statements import Line, Run, Statements
+from medspace.ledger.report import MASKED, NO_LOG, Accusation, AuditFinding, LogPosition
+from medspace.ledger.statements import LogLine, RecordedRun, Statements
 
 Logs = Mapping[str, Statements]
 RunName = tuple[str, str, str]  # user, run, digest of the manifest
 
-# The names of the protocol (`runs.masked`), as they stand in logs.
+# The names of the protocol (`runs.masked`), as logs have them.
 CONTRIBUTION = "masked.contribution"  # what answers a question: the next one begins with it
 AGREE, OPEN, PROPOSE = "agree", "open", "propose"
 
@@ -37,11 +37,11 @@ STRANGER = msgid("{site} accuses {party}, which has no part in the run {run}.")
 
 
 @dataclass(frozen=True, slots=True)
-class _Noted:
+class _NotedDigest:
     """A digest that a holder noted, at a release; `asked` is the digest of what it was brought then."""
 
     digest: str
-    line: Line
+    line: LogLine
     asked: str
 
 
@@ -52,14 +52,14 @@ class _View:
     site: str
     coordinator: str
     seats: int
-    agreed: dict[int, list[_Noted]] = field(default_factory=dict)
-    lists: dict[int, _Noted] = field(default_factory=dict)
-    openings: dict[int, _Noted] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
+    agreed: dict[int, list[_NotedDigest]] = field(default_factory=dict)
+    lists: dict[int, _NotedDigest] = field(default_factory=dict)
+    openings: dict[int, _NotedDigest] = field(default_factory=dict)
+    findings: list[AuditFinding] = field(default_factory=list)
     question: int = 0
 
-    def add(self, admission: Line, release: Line) -> None:
-        """Take in one more release of the run."""
+    def add(self, admission: LogLine, release: LogLine) -> None:
+        """Add one more release of the run."""
         step, about = admission.facts["step"], self.question
         if release.facts["output"] == CONTRIBUTION:
             self.question += 1  # what it notes is of the question before
@@ -72,22 +72,24 @@ class _View:
             self._note(self.openings, "openings", admission, release, about)
             self._check(step, release, about)
 
-    def _agree(self, admission: Line, release: Line, about: int) -> None:
+    def _agree(self, admission: LogLine, release: LogLine, about: int) -> None:
         noted = release.facts.get("survivors")
         if noted is None:
             self._fail(release, about, "not_noted", NOT_NOTED)
         else:
-            self.agreed.setdefault(about, []).append(_Noted(noted, release, admission.facts["question"]))
+            self.agreed.setdefault(about, []).append(_NotedDigest(noted, release, admission.facts["question"]))
 
-    def _note(self, kept: dict[int, _Noted], fact: str, admission: Line, release: Line, about: int) -> None:
+    def _note(
+        self, kept: dict[int, _NotedDigest], fact: str, admission: LogLine, release: LogLine, about: int
+    ) -> None:
         noted = release.facts.get(fact)
         if noted is None:
             return
-        first = kept.setdefault(about, _Noted(noted, release, admission.facts["question"]))
+        first = kept.setdefault(about, _NotedDigest(noted, release, admission.facts["question"]))
         if first.digest != noted:
             self._fail(release, about, "changed", CHANGED)
 
-    def _check(self, step: str, release: Line, about: int) -> None:
+    def _check(self, step: str, release: LogLine, about: int) -> None:
         agreed = self.agreed.get(about)
         if "survivors" not in release.facts:
             self._fail(release, about, "not_noted", NOT_NOTED)
@@ -96,12 +98,12 @@ class _View:
         elif step != OPEN and about not in self.openings:
             self._fail(release, about, "not_opened", NOT_OPENED)
 
-    def _fail(self, line: Line, question: int, matter: str, sentence: str) -> None:
+    def _fail(self, line: LogLine, question: int, matter: str, sentence: str) -> None:
         place = LogPosition(self.site, line.index)
         self.findings.append(MASKED.failed(place, matter, sentence, site=self.site, question=question))
 
 
-def check(logs: Logs) -> Iterator[Finding]:
+def check(logs: Logs) -> Iterator[AuditFinding]:
     """Each question of each masked run, as its holders noted it; and whom they accuse."""
     for run, views in _views(logs).items():
         for view in views:
@@ -114,7 +116,7 @@ def check(logs: Logs) -> Iterator[Finding]:
 
 
 def deviants(noted: Mapping[str, str]) -> frozenset[str]:
-    """Who did not note the same as more than half of all; all of them, where there is no such half."""
+    """Who differs from the majority; all of them if there is no majority."""
     counts = Counter(noted.values())
     found, most = counts.most_common(1)[0] if counts else ("", 0)
     if len(counts) <= 1:
@@ -125,11 +127,11 @@ def deviants(noted: Mapping[str, str]) -> frozenset[str]:
 
 
 def accusations(logs: Logs) -> Iterator[Accusation]:
-    """Whom holders say to have broken the protocol of a run."""
+    """Those who, according to holders, broke the protocol of a run."""
     return (said for log in logs.values() for said, _ in _accused(log))
 
 
-def _accused(log: Statements) -> Iterator[tuple[Accusation, Line | None]]:
+def _accused(log: Statements) -> Iterator[tuple[Accusation, LogLine | None]]:
     """Each accusation, with the admission that it is about."""
     for ends in log.ends.values():
         for end in ends:
@@ -165,7 +167,7 @@ def _of_log(log: Statements) -> dict[RunName, _View]:
 # -- one question
 
 
-def _question(views: list[_View], question: int) -> Iterator[Finding]:
+def _question(views: list[_View], question: int) -> Iterator[AuditFinding]:
     found = [
         *_agreements(views, question),
         *_compared({view.site: view.lists[question] for view in views if question in view.lists}, question, "list"),
@@ -180,9 +182,9 @@ def _question(views: list[_View], question: int) -> Iterator[Finding]:
             yield MASKED.verified(LogPosition(views[0].site, places[0].index))
 
 
-def _agreements(views: list[_View], question: int) -> Iterator[Finding]:
-    """The lists that holders signed in the same round: from what they were brought follows whose fault it is."""
-    rounds: dict[int, dict[str, _Noted]] = {}
+def _agreements(views: list[_View], question: int) -> Iterator[AuditFinding]:
+    """The lists that holders signed in the same round: what they were sent shows whose fault a difference is."""
+    rounds: dict[int, dict[str, _NotedDigest]] = {}
     coordinators = {view.site: view.coordinator for view in views}
     for view in views:
         for noted in view.agreed.get(question, []):
@@ -199,7 +201,7 @@ def _agreements(views: list[_View], question: int) -> Iterator[Finding]:
                 yield MASKED.failed(place, "two_lists", TWO_LISTS, **facts, coordinator=coordinators[site])
 
 
-def _compared(noted: Mapping[str, _Noted], question: int, what: str) -> Iterator[Finding]:
+def _compared(noted: Mapping[str, _NotedDigest], question: int, what: str) -> Iterator[AuditFinding]:
     sentence = OTHER_LIST if what == "list" else OTHER_OPENINGS
     for site in sorted(deviants({site: one.digest for site, one in noted.items()})):
         place = LogPosition(site, noted[site].line.index)
@@ -214,8 +216,8 @@ def _others(site: str, noted: Iterable[str]) -> str:
 # -- who is not here
 
 
-def _absent(logs: Logs, run: RunName, views: list[_View]) -> Iterator[Finding]:
-    """What cannot be told, since the log of a site is not here."""
+def _absent(logs: Logs, run: RunName, views: list[_View]) -> Iterator[AuditFinding]:
+    """What cannot be determined, since the log of a site is missing."""
     led = _led(logs, run, views[0].coordinator)
     place, here = LogPosition(views[0].site), {view.site for view in views}
     if led is not None:
@@ -227,7 +229,7 @@ def _absent(logs: Logs, run: RunName, views: list[_View]) -> Iterator[Finding]:
         yield MASKED.unverifiable(place, "few_logs", sentence, **facts)
 
 
-def _led(logs: Logs, run: RunName, coordinator: str) -> Run | None:
+def _led(logs: Logs, run: RunName, coordinator: str) -> RecordedRun | None:
     log = logs.get(coordinator)
     return None if log is None else log.runs.get(run[1])
 
@@ -235,7 +237,7 @@ def _led(logs: Logs, run: RunName, coordinator: str) -> Run | None:
 # -- accusations
 
 
-def _strangers(log: Statements, logs: Logs) -> Iterator[Finding]:
+def _strangers(log: Statements, logs: Logs) -> Iterator[AuditFinding]:
     for said, admission in _accused(log):
         if admission is None:
             continue

@@ -1,8 +1,8 @@
 """Who was a member when: the members lists of all bundles together, and what the authority's own log says.
 
-A list says who is a member when it is issued, and that until the next one; a member that was removed still has the
-list that names it, and the key with which it signs. So no list is read alone: the newest counts, wherever it comes
-from, and the authority's log, where it is among the bundles, says to the millisecond who came and who went.
+A list says who is a member when it is issued, until the next one; a removed member still has the
+list that names it, and its signing key. So no list is read alone: the newest one decides, wherever it comes
+from, and the authority's log, if it is among the bundles, says to the millisecond who joined and who left.
 """
 
 from bisect import bisect, bisect_left
@@ -14,8 +14,8 @@ from enum import Enum
 from medspace.core.clock import stamp
 from medspace.core.hashing import digest_bytes
 from medspace.core.text import msgid
-from medspace.ledger.report import MEMBERS, MEMBERSHIP, SIGNATURE, TOO_SHORT, Finding, LogPosition
-from medspace.ledger.statements import SKEW, Line, Statements, later
+from medspace.ledger.report import MEMBERS, MEMBERSHIP, SIGNATURE, TOO_SHORT, AuditFinding, LogPosition
+from medspace.ledger.statements import SKEW, LogLine, Statements, later
 
 # Lists are dated to the whole second, rounded down: who was removed was a member up to that much later.
 LIST_PRECISION = timedelta(seconds=1)
@@ -26,7 +26,7 @@ NOTED_WITHIN = timedelta(seconds=10)  # an authority notes a list when it signs 
 class MembersList:
     """A members list that its authority signed: `text` as it was signed, `keys` the public key of each DID.
 
-    It was issued at `issued`, and says nothing from `expires` on. The authority itself is among the keys.
+    It was issued at `issued`, and is not valid from `expires` on. The authority itself is among the keys.
     """
 
     text: str
@@ -48,7 +48,7 @@ class MembershipStatus(Enum):
 
 Since = tuple[str, MembershipStatus]  # from that instant on
 
-# What ends something, or only says no, may be noted by one who is out already. Offers bind nobody until one agrees.
+# A removed member may still note what ends or refuses something. Offers bind nobody until one agrees.
 _ENDINGS = frozenset(
     {
         *("negotiation.terminated", "transfer.suspended", "transfer.completed", "transfer.terminated"),
@@ -99,8 +99,8 @@ def signed(lists: Sequence[MembersList], logs: Mapping[str, Statements]) -> Sign
     return Signed(frozenset(stamp(one.issued) for one in lists), tuple(sorted(noted)))
 
 
-def contradictions(mine: MembersList, lists: Sequence[MembersList], place: LogPosition) -> Iterator[Finding]:
-    """Lists that cannot both be the authority's word: it dates no two at the same second."""
+def contradictions(mine: MembersList, lists: Sequence[MembersList], place: LogPosition) -> Iterator[AuditFinding]:
+    """Contradictory lists: the authority never dates two at the same second."""
     for other in lists:
         if other.issuer != mine.issuer:
             sentence = msgid("Another list with the same signature names another authority, {issuer}.")
@@ -110,7 +110,7 @@ def contradictions(mine: MembersList, lists: Sequence[MembersList], place: LogPo
             yield MEMBERS.failed(place, "contradiction", sentence, time=stamp(mine.issued))
 
 
-def not_published(mine: MembersList, authority: Statements, place: LogPosition) -> Iterator[Finding]:
+def not_published(mine: MembersList, authority: Statements, place: LogPosition) -> Iterator[AuditFinding]:
     """A list that the authority's log does not know, if it speaks of lists at all."""
     known = {line.facts["list"] for line in authority.members if "list" in line.facts}
     if not known or digest_bytes(mine.text.encode()) in known:
@@ -122,7 +122,7 @@ def not_published(mine: MembersList, authority: Statements, place: LogPosition) 
     yield MEMBERS.failed(place, "not_published", sentence, time=stamp(mine.issued))
 
 
-def replaced_key(log: Statements, key: bytes, lists: Sequence[MembersList]) -> Iterator[Finding]:
+def replaced_key(log: Statements, key: bytes, lists: Sequence[MembersList]) -> Iterator[AuditFinding]:
     """A later list that gave the signer another key before the log's last entry."""
     for one in lists:
         if one.keys.get(log.origin, key) != key and stamp(one.issued + LIST_PRECISION) < log.last_time:
@@ -131,12 +131,12 @@ def replaced_key(log: Statements, key: bytes, lists: Sequence[MembersList]) -> I
 
 
 def standings(did: str, lists: Sequence[MembersList], authority: Statements | None) -> list[Since]:
-    """What a DID was, from when on, in the order of time; before the first it was not a member yet.
+    """The status of a DID over time, in order; before the first it was not a member yet.
 
-    The authority's log counts as far as it goes. Behind it, and without it, the lists say at least when somebody was
-    no longer there: before the last list that names it nothing is held against it.
+    The authority's log decides as far as it goes. After its end, or without it, the lists at least show when a member
+    was gone: before the last list that names it, it counts as a member.
     """
-    said = list(_said(did, authority)) if authority else []
+    said = list(_listed_changes(did, authority)) if authority else []
     until = authority.last_time if authority and said else ""
     since = said or [("", MembershipStatus.MEMBER)]
     fresh = sorted((one for one in lists if stamp(one.issued) > until), key=lambda one: one.issued)
@@ -151,7 +151,7 @@ def standings(did: str, lists: Sequence[MembersList], authority: Statements | No
     return [*since, *_expiry(did, lists, since[-1])]
 
 
-def _said(did: str, authority: Statements) -> Iterator[Since]:
+def _listed_changes(did: str, authority: Statements) -> Iterator[Since]:
     # The clock of the member and that of the authority may differ, so it counts as admitted a little earlier.
     last = ""
     for line in authority.members:
@@ -168,7 +168,7 @@ def _expiry(did: str, lists: Sequence[MembersList], last: Since) -> Iterator[Sin
         yield max(stamp(max(ends)), last[0]), MembershipStatus.EXPIRED
 
 
-def check(log: Statements, lines: Sequence[Line], since: Sequence[Since]) -> Iterator[Finding]:
+def check(log: Statements, lines: Sequence[LogLine], since: Sequence[Since]) -> Iterator[AuditFinding]:
     """Each entry of a log lies within the membership of its signer; of many that do not, the first is named."""
     times = [time for time, _ in since]
     told = set()
@@ -185,7 +185,7 @@ def check(log: Statements, lines: Sequence[Line], since: Sequence[Since]) -> Ite
         yield MEMBERSHIP.verified(LogPosition(log.origin))
 
 
-def _outside(member: str, line: Line, standing: MembershipStatus, since: str, *, wrong: bool) -> Finding:
+def _outside(member: str, line: LogLine, standing: MembershipStatus, since: str, *, wrong: bool) -> AuditFinding:
     say = MEMBERSHIP.failed if wrong else MEMBERSHIP.unverifiable
     code, sentence = _SAYS[standing]
     return say(LogPosition(member, line.index), code, sentence, time=line.time, member=member, since=since)

@@ -1,8 +1,8 @@
 """The Merkle tree of a log: roots, inclusion and consistency proofs (RFC 6962 section 2.1, RFC 9162 section 2.1).
 
-Leaf hash = SHA-256(0x00 || entry), node hash = SHA-256(0x01 || left || right). Security model: whoever knows one
+Leaf hash = SHA-256(0x00 || entry), node hash = SHA-256(0x01 || left || right). Security model: whoever knows a
 root cannot be shown another entry at an index, nor another history, unless SHA-256 collides (RFC 9162 section
-11). A root says nothing about who stands behind it: that is what the signature of a checkpoint is for.
+11). A root does not say whose it is: the signature of a checkpoint does.
 
 A subtree is named by `(level, index)`: it covers the leaves from `index << level` up to `(index + 1) << level`.
 Stores keep complete subtrees only; the functions here say which of them a proof needs and put it together, so that
@@ -241,9 +241,9 @@ def verify_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes],
     """Whether `leaf` (a leaf hash) is number `index` of the tree of `size` leaves with that root (RFC 9162 2.1.3.2).
 
     The tree without leaves includes nothing, and nothing empty is a hash: an empty root must not be met by an empty
-    leaf. The walk of the standard is told apart into its two stretches: up to the
-    level where the paths of this leaf and of the last leaf meet, the bits of the index tell on which side a sibling
-    stands; from there the path runs along the right edge, and siblings stand to the left.
+    leaf. The walk of the standard is split into two parts: up to the
+    level where the paths of this leaf and of the last leaf meet, the bits of the index say on which side a sibling
+    is; from there the path follows the right edge, and siblings are on the left.
     """
     if not 0 <= index < size or not (leaf and root and all(proof)):
         return False
@@ -263,8 +263,8 @@ def verify_consistency(size1: int, size2: int, proof: Sequence[bytes], root1: by
     """Whether the tree of `size2` leaves and `root2` begins with the tree of `size1` and `root1` (RFC 9162 2.1.4.2).
 
     From size 0 there is no proof (RFC 9162 2.1.4: 0 < m): every tree begins with the empty one, so the answer would
-    say nothing of either root, and a caller that takes it for a proof would believe any second root. Nothing empty is
-    a hash.
+    say nothing about either root, and a caller that takes it for a proof would accept any second root. An empty
+    value is not a hash.
     """
     if not 0 < size1 <= size2 or not (root1 and root2 and all(proof)):
         return False

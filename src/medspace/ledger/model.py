@@ -8,7 +8,7 @@ from medspace.core.canonical import Json, JsonObject
 from medspace.core.store import Collection
 from medspace.core.text import Text, msgid
 from medspace.ledger.errors import MalformedEntryError, UnknownEntryKindError
-from medspace.ledger.kinds import ENTRY_KINDS, FactType, fits
+from medspace.ledger.kinds import FactType, find, fits
 
 LONGEST_ENTRY = 4 * 1024 * 1024  # bytes; a round with 10,000 answers is about 3 MB
 
@@ -21,12 +21,12 @@ _encoder = msgspec.json.Encoder(order="deterministic")
 class Entry:
     """One line of a log.
 
-    `kind` is a dotted name of `kinds.ENTRY_KINDS`, which says what `facts` holds; `time` is an instant as
+    `kind` is the dotted name of a kind that `kinds` knows, which says what `facts` holds; `time` is an instant as
     `core.clock.stamp` writes it; `actor` is the DID of the participant that did it.
 
     Raises:
-        UnknownEntryKindError: the table has no such kind.
-        MalformedEntryError: the facts are not those of the kind, or something has not the form that it must have.
+        UnknownEntryKindError: this program does not know the kind.
+        MalformedEntryError: the facts are not those of the kind, or something does not have its required form.
     """
 
     kind: str
@@ -35,7 +35,7 @@ class Entry:
     facts: JsonObject
 
     def __post_init__(self) -> None:
-        kind = ENTRY_KINDS.get(self.kind)
+        kind = find(self.kind)
         if kind is None:
             raise UnknownEntryKindError(kind=self.kind[:64])
         flaw = kind.flaw(self.facts) or self._flaw()
@@ -68,8 +68,8 @@ def decode(content: bytes) -> Entry:
     """The entry that canonical bytes hold.
 
     Raises:
-        UnknownEntryKindError: the table has no such kind.
-        MalformedEntryError: the bytes are no entry, or not its canonical form.
+        UnknownEntryKindError: this program does not know the kind.
+        MalformedEntryError: the bytes are not an entry in canonical form.
     """
     if len(content) > LONGEST_ENTRY:
         raise MalformedEntryError(reason=Text(msgid("it is longer than {most} bytes"), {"most": LONGEST_ENTRY}))
@@ -81,6 +81,22 @@ def decode(content: bytes) -> Entry:
     if entry.encode() != content:
         raise MalformedEntryError(reason=Text(msgid("it is not in canonical form")))
     return entry
+
+
+def shown(content: bytes) -> JsonObject:
+    """The entry that canonical bytes hold, for people: `kind`, `time`, `actor`, `facts`, and whether it is `known`.
+
+    For unknown kinds the facts are left out, since their meaning is unknown.
+
+    Raises:
+        MalformedEntryError: the bytes are not an entry.
+    """
+    try:
+        entry = decode(content)
+    except UnknownEntryKindError:
+        wire = _decoder.decode(content)
+        return {"kind": wire.kind, "time": wire.time, "actor": wire.actor, "facts": {}, "known": False}
+    return {"kind": entry.kind, "time": entry.time, "actor": entry.actor, "facts": entry.facts, "known": True}
 
 
 @dataclass(frozen=True, slots=True)

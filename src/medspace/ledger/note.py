@@ -36,13 +36,13 @@ class NoteSignature:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class SignedNote:
     """A text (its last newline included) with the signatures under it."""
 
     text: str
     signatures: tuple[NoteSignature, ...] = ()
 
-    def signed(self, name: str, signer: Signer) -> "Note":
+    def signed(self, name: str, signer: Signer) -> "SignedNote":
         """The note with one more Ed25519 signature.
 
         Raises:
@@ -51,7 +51,7 @@ class Note:
         _check_name(name)
         _check_text(self.text)
         line = NoteSignature(name, key_id(name, signer.public_key), signer.sign(self.text.encode()))
-        return Note(self.text, (*self.signatures, line))
+        return SignedNote(self.text, (*self.signatures, line))
 
     def signed_by(self, name: str, public_key: bytes) -> bool:
         """Whether the key signed the text. One wrong signature in its name makes the answer no."""
@@ -70,13 +70,13 @@ def key_id(name: str, public_key: bytes) -> bytes:
     return sha256(name.encode() + b"\n" + ED25519 + public_key).digest()[:4]
 
 
-def parse(content: str) -> Note:
+def parse(content: str) -> SignedNote:
     """The note that is written in a text, exactly as `render` writes it.
 
     Raises:
         MalformedNoteError: it is not a note, has no signature, or is too long.
     """
-    # A character takes at most four bytes, so nothing long is encoded only to be measured.
+    # A character takes at most four bytes, so long text is not encoded just to measure it.
     if len(content) > LONGEST_NOTE or len(content.encode(errors="replace")) > LONGEST_NOTE:
         raise MalformedNoteError(reason=Text(msgid("it is longer than {most} bytes"), {"most": LONGEST_NOTE}))
     text, separator, lines = content.rpartition("\n\n")
@@ -87,7 +87,7 @@ def parse(content: str) -> Note:
     signatures = lines[:-1].split("\n")
     if len(signatures) > MOST_SIGNATURES:
         raise MalformedNoteError(reason=Text(msgid("it has more than {most} signatures"), {"most": MOST_SIGNATURES}))
-    return Note(text, tuple(_signature(line) for line in signatures))
+    return SignedNote(text, tuple(_signature(line) for line in signatures))
 
 
 def checkpoint_text(checkpoint: Checkpoint) -> str:
@@ -97,7 +97,7 @@ def checkpoint_text(checkpoint: Checkpoint) -> str:
 
 
 def read_checkpoint(text: str) -> Checkpoint:
-    """The checkpoint that the text of a note holds; the signatures must have been checked before it is believed.
+    """The checkpoint that the text of a note holds; the signatures must be checked before it is trusted.
 
     Raises:
         MalformedNoteError: the text is not that of a checkpoint of a SHA-256 tree.
@@ -132,13 +132,13 @@ def _signature(line: str) -> NoteSignature:
 
 
 def _base64(text: str) -> bytes:
-    # One spelling only: what decodes to the same bytes but is written otherwise is not accepted.
+    # Only the canonical spelling is accepted, even if another decodes to the same bytes.
     try:
         content = binascii.a2b_base64(text, strict_mode=True)
     except (binascii.Error, ValueError):
         raise MalformedNoteError(reason=Text(msgid("something is not base64"))) from None
     if b64encode(content).decode() != text:
-        raise MalformedNoteError(reason=Text(msgid("something is not base64 as it must be written")))
+        raise MalformedNoteError(reason=Text(msgid("something is not canonical base64")))
     return content
 
 

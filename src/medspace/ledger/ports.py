@@ -1,7 +1,7 @@
-"""What the ledger needs from outside: somebody else who keeps its checkpoints.
+"""What the ledger needs from outside: an anchor that keeps its checkpoints.
 
 A signed checkpoint proves what a log was only to those who have seen it. An anchor keeps it where the log's owner
-cannot change it later: then a second history, or one that was cut off, is told by comparing.
+cannot change it later: then a second or truncated history is found by comparison.
 """
 
 from typing import Protocol

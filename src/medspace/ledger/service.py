@@ -21,7 +21,7 @@ from medspace.ledger.model import (
 
 
 def record(tx: Transaction, entry: Entry) -> int:
-    """Write an entry into the log, in the same transaction as the effect that it speaks of; returns its index."""
+    """Write an entry into the log, in the same transaction as the effect that it records; returns its index."""
     return tx.log.append(entry.encode())
 
 
@@ -38,8 +38,8 @@ def checkpoint(tx: Transaction, signer: Signer, origin: str, now: datetime) -> S
     """Sign the log as it stands, and keep what was signed; the same size is signed once.
 
     Raises:
-        InconsistentLogError: the log does not begin with what was signed last. A log that signs twice what cannot
-            both be true is the one thing that nobody forgives it (C2SP tlog-checkpoint, Signatures).
+        InconsistentLogError: the log does not begin with what was signed last. A log must never sign two
+            inconsistent checkpoints (C2SP tlog-checkpoint, Signatures).
     """
     size = tx.log.size()
     last = latest_checkpoint(tx)
@@ -48,7 +48,7 @@ def checkpoint(tx: Transaction, signer: Signer, origin: str, now: datetime) -> S
         if last.size == size:
             return last
     state = Checkpoint(origin, size, root(tx.log, size))
-    signed = note.Note(note.checkpoint_text(state)).signed(origin, signer)
+    signed = note.SignedNote(note.checkpoint_text(state)).signed(origin, signer)
     made = SignedCheckpoint(f"{size:016d}", size, stamp(now), signed.render())
     tx.insert(CHECKPOINTS, made)
     return made

@@ -1,21 +1,21 @@
-"""What the log of a holder says of the uses of its data, held against itself: releases, and ends of questions."""
+"""The consistency of a holder's log about the uses of its data: releases, and ends of questions."""
 
 from collections.abc import Iterator
 from datetime import timedelta
 
 from medspace.core.text import msgid
-from medspace.ledger.report import ENDED, RELEASE, Finding, LogPosition, Premise, first_broken
-from medspace.ledger.statements import PROVIDER, Line, Statements, later
+from medspace.ledger.report import ENDED, GOES_ON, RELEASE, AuditFinding, LogPosition, Premise, first_broken
+from medspace.ledger.statements import PROVIDER, LogLine, Statements, later
 
 LONGEST_USE = timedelta(hours=1)  # how long an answer may take where the log does not say until when it may leave
-LONGEST_SAID = timedelta(days=1)  # a later end than this says nothing: no question is open for ever
+LONGEST_SAID = timedelta(days=1)  # a later end than this is ignored: no question stays open for ever
 LONGEST_HELD = timedelta(days=30)  # the same, where a person must look at the answer
 
 
-def check_releases(log: Statements) -> Iterator[Finding]:
+def check_releases(log: Statements) -> Iterator[AuditFinding]:
     """Each release: admitted before, in an open use, in its turn, under an agreement."""
     for line in log.repeated:
-        sentence = msgid("The identity of this entry was taken already.")
+        sentence = msgid("The identifier of this entry was already in use.")
         yield RELEASE.failed(LogPosition(log.origin, line.index), "repeated", sentence)
     disorder = dict(_disorder(log))
     for identity, release in log.releases.items():
@@ -24,8 +24,8 @@ def check_releases(log: Statements) -> Iterator[Finding]:
         yield RELEASE.failed(place, broken[1], broken[2]) if broken else RELEASE.verified(place)
 
 
-def check_ends(log: Statements) -> Iterator[Finding]:
-    """Each admission: one end behind it. A use is asked one question at a time, so the next one shows an end."""
+def check_ends(log: Statements) -> Iterator[AuditFinding]:
+    """Each admission has one end after it. A use is asked one question at a time, so the next one implies an end."""
     last = {line.facts["transfer"]: line.index for line in log.admissions.values()}
     for identity, admission in log.admissions.items():
         ends = log.ends.get(identity, [])
@@ -35,13 +35,24 @@ def check_ends(log: Statements) -> Iterator[Finding]:
             yield from (_of_nothing(log, end) for end in ends if end.entry.kind != "use.released")
 
 
-def open_until(admission: Line, *, held: bool = False) -> str:
+def check_ended_agreements(log: Statements) -> Iterator[AuditFinding]:
+    """Each admission under an agreement: before its holder ended it, where it did."""
+    for admission in log.admissions.values():
+        agreement = log.agreements.get((admission.facts["user"], admission.facts["agreement"]))
+        if agreement is not None:
+            place = LogPosition(log.origin, admission.index)
+            sentence = msgid("The question was admitted after the holder had ended the agreement.")
+            late = agreement.ended_before(admission.index)
+            yield GOES_ON.failed(place, "ended", sentence) if late else GOES_ON.verified(place)
+
+
+def open_until(admission: LogLine, *, held: bool = False) -> str:
     """Until when the answer to an admitted question may leave."""
     longest = later(admission.time, LONGEST_HELD if held else LONGEST_SAID)
     return min(admission.facts.get("expires") or later(admission.time, LONGEST_USE), longest)
 
 
-def _ended(log: Statements, admission: Line, ends: list[Line], *, followed: bool) -> Finding:
+def _ended(log: Statements, admission: LogLine, ends: list[LogLine], *, followed: bool) -> AuditFinding:
     place = LogPosition(log.origin, admission.index)
     if len(ends) > 1:
         return ENDED.failed(place, "twice", msgid("The admitted question has more than one end."))
@@ -57,12 +68,12 @@ def _ended(log: Statements, admission: Line, ends: list[Line], *, followed: bool
     return ENDED.open(place, "open", sentence)
 
 
-def _of_nothing(log: Statements, end: Line) -> Finding:
+def _of_nothing(log: Statements, end: LogLine) -> AuditFinding:
     sentence = msgid("No admission in this log belongs to the end of a question.")
     return ENDED.failed(LogPosition(log.origin, end.index), "no_admission", sentence)
 
 
-def _admitted(log: Statements, release: Line) -> list[Premise]:
+def _admitted(log: Statements, release: LogLine) -> list[Premise]:
     admission = log.admissions.get(release.facts["admission"])
     if admission is None:
         return [(False, "no_admission", msgid("No admission in this log belongs to the release."))]
@@ -86,11 +97,21 @@ def _admitted(log: Statements, release: Line) -> list[Premise]:
             "expired",
             msgid("The agreement had expired when the release left."),
         ),
+        (
+            agreement is not None and not agreement.ended_before(release.index),
+            "ended",
+            msgid("The holder had ended the agreement when the release left."),
+        ),
+        (
+            release.facts.get("by") not in log.approved.get(release.facts["admission"], ()),
+            "one_person",
+            msgid("Two actors had to let the release go, and both entries name the same one."),
+        ),
         *_in_use(log, admission, release),
     ]
 
 
-def _in_use(log: Statements, admission: Line, release: Line) -> list[Premise]:
+def _in_use(log: Statements, admission: LogLine, release: LogLine) -> list[Premise]:
     facts = admission.facts
     transfer = log.transfers.get(facts["transfer"])
     return [
@@ -113,8 +134,8 @@ def _in_use(log: Statements, admission: Line, release: Line) -> list[Premise]:
 
 
 def _disorder(log: Statements) -> Iterator[tuple[str, Premise]]:
-    # One answer to one round and step of a use, and rounds only forward: whoever may ask a round twice compares.
-    # The same answer again gives nothing more away.
+    # One answer to one round and step of a use, and rounds only forward: asking a round twice allows comparison.
+    # The same answer again reveals nothing more.
     latest: dict[str, int] = {}
     given: dict[tuple[str, int, str], str] = {}
     for identity, release in log.releases.items():
@@ -124,7 +145,10 @@ def _disorder(log: Statements) -> Iterator[tuple[str, Premise]]:
         use, number, said = admission.facts["transfer"], release.facts["round"], release.facts["digest"]
         turn = (use, number, admission.facts["step"])
         if turn not in given and number < latest.get(use, 0):
-            yield identity, (False, "backwards", msgid("The use was answered for a later round before."))
+            yield identity, (False, "backwards", msgid("The use had already been answered for a later round."))
         if given.setdefault(turn, said) != said:
-            yield identity, (False, "again", msgid("The use had another answer to the same round and step before."))
+            yield (
+                identity,
+                (False, "again", msgid("The use had already had a different answer to the same round and step.")),
+            )
         latest[use] = max(number, latest.get(use, 0))

@@ -1,4 +1,4 @@
-"""The actions that can be enforced, what includes what, and the action behind a kind of use.
+"""The actions that can be enforced, how they include one another, and the action behind each kind of use.
 
 `medspace:` terms are the profile of this data space; `use` and `read` are ODRL's (ODRL Vocabulary 3.8).
 """
@@ -37,40 +37,41 @@ WORDS: Mapping[str, Text] = {
     "medspace:annotate": Text(msgid("annotate the data")),
 }
 
-# What a job endpoint runs passes every point; what hands out bytes is out of reach after the transfer.
+# A use that runs at a job endpoint passes every point; one that hands out bytes is beyond our control after the
+# transfer.
 COMPUTED = frozenset(ACTIONS.ancestors) - {USE, "read", DOWNLOAD}
 
-# Nothing is narrower than these: a request for anything at all is a request for one of them.
+# No action is narrower than these: a request for any action at all is a request for one of them.
 LEAVES = tuple(sorted(COMPUTED | {DOWNLOAD}))
 
-# The duties that have words. Whether anything keeps one is up to the conditions of the connector that is asked to
-# agree to it (`connector.usage.conditions`): what nothing keeps is refused at negotiation.
+# The duties that have a plain-language wording. Whether a duty is kept is up to the conditions of the connector that
+# is asked to agree to it (`connector.usage.conditions`); a duty that no condition keeps is refused at negotiation.
 DUTIES: Mapping[str, Text] = {
     "medspace:log": Text(msgid("Every use is written to the log of the data holder.")),
     "inform": Text(msgid("The data holder is told what became of each use.")),  # ODRL Vocabulary 3.9
 }
 
-_BYTES = frozenset({"HttpData-PULL", "HttpData-PUSH"})
+BYTES = frozenset({"HttpData-PULL", "HttpData-PUSH"})  # formats in which rows leave
 
 
 def action_of(kind: str) -> str:
     """The action behind a kind of use (a DSP format).
 
-    A format that is not known asks for the broadest action, `use`: only a permission for everything without
-    any prohibition covers it.
+    An unknown format asks for the broadest action, `use`, so that only a permission for everything, without any
+    prohibition, covers it.
     """
     if kind in COMPUTED:
         return kind
-    return DOWNLOAD if kind in _BYTES else USE
+    return DOWNLOAD if kind in BYTES else USE
 
 
 def last_point(action: str) -> Point:
-    """The last point that a use by this action passes."""
+    """The last enforcement point that a use by this action passes."""
     return Point.RELEASE if action in COMPUTED else Point.TRANSFER
 
 
 def points_of(kinds: Iterable[str]) -> tuple[Point, ...]:
-    """The points that every one of these kinds of use (DSP formats) passes."""
+    """The enforcement points that every one of these kinds of use (DSP formats) passes."""
     last = min((last_point(action_of(kind)) for kind in kinds), default=Point.NEGOTIATION)
     return ROAD[: last + 1]
 
@@ -81,7 +82,7 @@ def covers(allowed: str, asked: str) -> bool:
 
 
 def touches(forbidden: str, asked: str) -> bool:
-    """Whether a prohibition of `forbidden` reaches the action `asked`: it is part of it or includes it."""
+    """Whether a prohibition of `forbidden` applies to the action `asked`: either one includes the other."""
     return ACTIONS.within(asked, forbidden) is not False
 
 

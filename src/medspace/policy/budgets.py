@@ -1,6 +1,6 @@
-"""What terms say of noise and of a privacy budget: how much one agreement and one task may take, in plain words.
+"""What terms say about noise and privacy budgets: how much one agreement and one task may spend, in plain words.
 
-The words and the numbers are here; whether a use keeps to them is decided where the budget is kept
+This module has the wording and the numbers; whether a use stays within them is decided where the budget is kept
 (`connector.usage.conditions.budget`).
 """
 
@@ -15,7 +15,7 @@ from medspace.policy.model import Atomic, Constraint, Policy, Rule, leaves
 
 EPSILON, PER_TASK, DELTA, UNIT = "medspace:epsilon", "medspace:epsilonPerTask", "medspace:delta", "medspace:unit"
 OPERANDS = frozenset({EPSILON, PER_TASK, DELTA, UNIT})
-NOISY, EXACT = "noisy", "exact"  # what answers are, in a request
+NOISY, EXACT = "noisy", "exact"  # how a request describes its answers
 PATIENT: Unit = "patient"
 EVENT: Unit = "event"
 UNITS: Mapping[str, Text] = {PATIENT: Text(msgid("each patient")), EVENT: Text(msgid("each single row"))}
@@ -26,7 +26,10 @@ _DECIMAL = re.compile(r"(0|[1-9][0-9]{0,5})(\.[0-9]{1,15})?", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class NoiseTerms:
-    """What terms hold noisy answers to. `epsilon` is that of the agreement, None where only tasks are bounded."""
+    """The limits that terms set for noisy answers.
+
+    `epsilon` is for the whole agreement, None where only tasks are bounded.
+    """
 
     epsilon: str | None
     per_task: str | None
@@ -35,7 +38,7 @@ class NoiseTerms:
 
     @property
     def promise(self) -> list[Text]:
-        """The same in plain words, a sentence a line."""
+        """The same limits in plain words, one sentence per line."""
         lines = [Text(msgid("All answers under this contract carry noise."))]
         if self.epsilon is not None:
             lines.append(Text(_TOGETHER[self.unit], {"epsilon": self.epsilon, "delta": self.delta}))
@@ -66,10 +69,10 @@ _TASK: Mapping[str, str] = {
 
 
 def number(text: str) -> str:
-    """A positive decimal number as it is written in terms, without zeros that say nothing.
+    """A positive decimal number as it is written in terms, without redundant zeros.
 
     Raises:
-        ValueError: it is no such number.
+        ValueError: not a positive decimal number.
     """
     if not _DECIMAL.fullmatch(text) or not Decimal(text):
         raise ValueError(text)
@@ -77,10 +80,10 @@ def number(text: str) -> str:
 
 
 def share(text: str) -> str:
-    """The same of a number below 1.
+    """As `number`, for a number below 1.
 
     Raises:
-        ValueError: it is no such number.
+        ValueError: not a number between 0 and 1.
     """
     if Decimal(number(text)) >= 1:
         raise ValueError(text)
@@ -88,25 +91,25 @@ def share(text: str) -> str:
 
 
 def decimal(value: float | Decimal) -> str:
-    """A number as terms write it: no exponent, no zeros at its end."""
+    """A number as terms write it: without an exponent or trailing zeros."""
     text = format(Decimal(repr(value)) if isinstance(value, float) else Decimal(value), "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def noise(rule: Rule) -> NoiseTerms | None:
-    """What a permission holds noisy answers to, whatever else holds; None where it says nothing of noise."""
+    """The noise limits that a permission always applies; None where it says nothing about noise."""
     return _read(constraint for constraint in rule.constraints if isinstance(constraint, Atomic))
 
 
 def said_by_noise(rule: Rule, constraint: Constraint) -> bool:
-    """Whether the sentences on noise say this constraint as well."""
+    """Whether the sentences on noise already cover this constraint."""
     return noise(rule) is not None and isinstance(constraint, Atomic) and constraint.operand in OPERANDS
 
 
 def strictest(policy: Policy) -> NoiseTerms | None:
-    """What a whole policy holds noisy answers to; None where it says nothing of noise.
+    """The noise limits of a whole policy; None where it says nothing about noise.
 
-    Read strictly: whatever one permission or one alternative says of noise holds for all.
+    Read strictly: what any permission or any alternative says about noise applies to all of them.
     """
     return _read(leaf for rule in policy.permissions for leaf in leaves(rule.constraints))
 

@@ -1,9 +1,10 @@
-"""What a JSON-LD context may do to a policy: nothing, or the policy is not agreed to.
+"""Which JSON-LD contexts a policy may carry: only those that cannot change its meaning.
 
-Contexts are not processed here (dataspace.md 1.3), so a term is what its name says. A context could say otherwise:
-it may call `permission` a prohibition, make `allow` an alias of `@type`, or give every plain name another meaning
-(`@vocab`, `@import`). So only contexts whose content is known by their exact address are passed over, and of those
-that come inline only prefixes and terms that the policy does not use (JSON-LD 1.1, 4.1 and 9.3).
+Contexts are not processed here (dataspace.md 1.3), so a term means what its name says. A context could change that:
+it may rename a prohibition `permission`, make `allow` an alias of `@type`, or redefine every plain name (`@vocab`,
+`@import`). So a context by reference is accepted only if its content is known by its exact address, and an inline
+context only if it holds nothing but prefixes and terms that the policy does not use (JSON-LD 1.1, 4.1 and 9.3). A
+policy under any other context is not agreed to.
 """
 
 import re
@@ -12,7 +13,7 @@ from collections.abc import Collection, Iterator, Mapping
 from medspace.core.canonical import Json, JsonObject
 
 DSPACE = "https://w3id.org/dspace/2025/1/context.jsonld"
-# Contexts that give the terms of ODRL and of the Dataspace Protocol the meaning that they have here.
+# Contexts that give the terms of ODRL and of the Dataspace Protocol the meaning they have here.
 KNOWN = frozenset(
     {
         DSPACE,
@@ -24,7 +25,7 @@ KNOWN = frozenset(
         "https://www.w3.org/ns/odrl.jsonld",
     }
 )
-# Prefixes that policies use: an inline context may repeat them, and not change them.
+# Prefixes that policies use: an inline context may repeat them, but not change them.
 PREFIXES: Mapping[str, str] = {
     "odrl": "http://www.w3.org/ns/odrl/2/",
     "dspace": "https://w3id.org/dspace/2025/1/",
@@ -33,7 +34,7 @@ PREFIXES: Mapping[str, str] = {
     "dcat": "http://www.w3.org/ns/dcat#",
     "xsd": "http://www.w3.org/2001/XMLSchema#",
 }
-# More, or longer, is a context that could say anything: it is read again for each policy under it.
+# A context with more members, or longer ones, could say anything, and it is read again for each policy under it.
 MOST_CONTEXTS, MOST_TERMS, LONGEST_IRI = 64, 64, 2_048
 _SCHEMES = frozenset({"http", "https", "urn", "did", "data", "tag", "file", "jsonld"})
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
@@ -41,9 +42,9 @@ _IRI = re.compile(r"[a-z][a-z0-9+.-]*:[!-~]*")
 
 
 def strange(contexts: Json, policy: Json) -> list[Json]:
-    """Those of the contexts that could give a name in the policy another meaning than it has here.
+    """The contexts that could give a name in the policy a meaning other than the one it has here.
 
-    Too many of them count as one that clears everything (null).
+    Too many contexts count as a single null context, which clears everything.
     """
     listed = contexts if isinstance(contexts, list) else [contexts]
     if len(listed) > MOST_CONTEXTS:
@@ -52,7 +53,7 @@ def strange(contexts: Json, policy: Json) -> list[Json]:
 
 
 def governed(policy: JsonObject, contexts: Json) -> JsonObject:
-    """A policy, or what holds policies, under contexts outside of it: what could change it goes with it."""
+    """A policy, or an object that holds policies, together with the outer contexts that could change its meaning."""
     changing = [] if contexts is None else strange(contexts, policy)
     if not changing:
         return policy
@@ -64,13 +65,13 @@ def _harmless(context: Json, policy: Json) -> bool:
     if isinstance(context, str):
         return context in KNOWN
     if not isinstance(context, dict) or len(context) > MOST_TERMS:
-        return False  # null clears what was said before
+        return False  # null clears all earlier definitions
     used = set(_texts(policy))
     return all(_leaves(name, meaning, used) for name, meaning in context.items())
 
 
 def _leaves(name: str, meaning: Json, used: Collection[str]) -> bool:
-    """Whether a definition leaves the meaning of every text that the policy uses."""
+    """Whether a definition leaves the meaning of every name and text in the policy unchanged."""
     if not isinstance(meaning, str) or len(meaning) > LONGEST_IRI:
         return False  # a definition with members of its own
     if not _NAME.fullmatch(name) or not _IRI.fullmatch(meaning):
@@ -83,7 +84,7 @@ def _leaves(name: str, meaning: Json, used: Collection[str]) -> bool:
 
 
 def _texts(value: Json) -> Iterator[str]:
-    """Every name and every text in a value; a context that stands in it says nothing of what is used."""
+    """Every name and every text in a value; a nested context is not counted as a use of a name."""
     left = [value]
     while left:
         one = left.pop()

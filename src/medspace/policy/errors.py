@@ -5,7 +5,7 @@ from medspace.core.text import msgid
 
 
 class InvalidPolicyError(InvalidInputError):
-    """What came is not an ODRL policy as the Dataspace Protocol has it."""
+    """The input is not an ODRL policy in the form of the Dataspace Protocol."""
 
     code = "policy.malformed"
     sentence = msgid("The policy cannot be read at {clause}: {reason}.")
@@ -13,7 +13,7 @@ class InvalidPolicyError(InvalidInputError):
 
 
 class InvalidLabelError(InvalidInputError):
-    """The label of an asset says something that cannot be checked."""
+    """The label of an asset contains a statement that cannot be checked."""
 
     code = "label.malformed"
     sentence = msgid("The label cannot be read at {clause}: {reason}.")
@@ -21,10 +21,18 @@ class InvalidLabelError(InvalidInputError):
 
 
 class UnknownTemplateError(InvalidInputError):
-    """There is no policy template of that name."""
+    """There is no policy template with this name."""
 
     code = "policy.template_unknown"
     sentence = msgid("There is no policy template named {name}.")
+    next_step = msgid("Choose one of these: {known}.")
+
+
+class UnservedTemplateError(InvalidInputError):
+    """A policy template permits a use that no engine of this connector serves."""
+
+    code = "policy.template_unserved"
+    sentence = msgid("The template {name} permits {uses}, and nothing in this connector serves that.")
     next_step = msgid("Choose one of these: {known}.")
 
 
@@ -37,7 +45,7 @@ class InvalidTermsError(InvalidInputError):
 
 
 class UnenforceablePolicyError(RefusedError):
-    """A policy says something that nobody here could enforce."""
+    """A policy contains a clause that no enforcement point here can enforce."""
 
     code = "policy.unenforceable"
     sentence = msgid("The policy has a clause that cannot be enforced, {clause}: {reason}.")

@@ -1,7 +1,7 @@
-"""Reading the JSON of a policy as the many connectors write it: lenient in form, never in meaning.
+"""Reading policy JSON as different connectors write it: lenient about form, strict about meaning.
 
-Terms may carry ODRL's prefix or IRI; a value may stand alone, in a list, or in an object with `@id`,
-`@value` or `@list`. Contexts are not processed (dataspace.md 1.3): a term is what its name says.
+Terms may carry ODRL's prefix or IRI; a value may stand alone, in a list, or in an object with `@id`, `@value` or
+`@list`. Contexts are not processed (dataspace.md 1.3): a term means what its name says.
 """
 
 from typing import TypeGuard
@@ -10,14 +10,15 @@ from medspace.core.canonical import Json, JsonObject
 from medspace.core.text import Text, msgid
 from medspace.policy.errors import InvalidPolicyError
 
-DEEPEST = 24  # levels of JSON
+DEEPEST = 24  # levels of nesting
 MOST = 4_096  # values in one policy
 LONGEST = 4_096  # characters of one text
 LARGEST = 2**53 - 1  # a larger integer does not survive every JSON parser (RFC 8259 6)
 
-_BREAKS = dict.fromkeys(map(ord, "\n\r\t"))  # what notes may hold besides what can be shown
+_BREAKS = dict.fromkeys(map(ord, "\n\r\t"))  # characters that free-text notes may hold besides printable ones
 _ODRL = ("odrl:", "http://www.w3.org/ns/odrl/2/")
 _SAME = {"uid": "@id", "id": "@id", "type": "@type", "dspace:timestamp": "timestamp"}
+_CONTAINERS = ("@list", "@set")
 _WRAPPED = ({"@id"}, {"@value"}, {"@value", "@type"}, {"@id", "@type"})
 
 
@@ -27,11 +28,11 @@ def malformed(clause: str, reason: Text) -> InvalidPolicyError:
 
 
 def check_size(document: Json) -> None:
-    """Refuse what is too deep or too big before anything walks through it.
+    """Refuse a value that is too deep or too big, before any other code walks through it.
 
     Raises:
         InvalidPolicyError: more than 24 levels, 4,096 values, or 4,096 characters in one text; an integer beyond
-            2**53 - 1; a character that cannot be shown, such as one that turns the direction of the line.
+            2**53 - 1; a character that cannot be displayed, such as one that reverses the direction of the line.
     """
     level: list[Json] = [document]
     seen = 0
@@ -60,39 +61,55 @@ def _children(value: Json) -> list[Json]:
 
 
 def term(name: str) -> str:
-    """A term of ODRL without its prefix or namespace; any other name as it is."""
+    """An ODRL term without its prefix or namespace; any other name unchanged."""
     for prefix in _ODRL:
         if name.startswith(prefix):
             return name[len(prefix) :]
     return name
 
 
+def name(key: str) -> str:
+    """The plain name of a member: an ODRL term, or the JSON-LD keyword behind an alias."""
+    plain = term(key)
+    return _SAME.get(plain, plain)
+
+
 def members(value: Json, clause: str) -> JsonObject:
     """The members of an object by their plain names.
 
     Raises:
-        InvalidPolicyError: it is not an object, or it says one thing twice.
+        InvalidPolicyError: it is not an object, or two of its names mean the same member.
     """
     if not isinstance(value, dict):
         raise malformed(clause, Text(msgid("an object is expected here")))
     found: JsonObject = {}
     for key, member in value.items():
-        name = _SAME.get(term(key), term(key))
-        if name in found:
-            raise malformed(clause, Text(msgid("{name} is there twice"), {"name": name}))
-        found[name] = member
+        plain = name(key)
+        if plain in found:
+            raise malformed(clause, Text(msgid("{name} is there twice"), {"name": plain}))
+        found[plain] = member
     return found
 
 
 def items(value: Json) -> list[Json]:
-    """A list as it is, the list inside `@list` or `@set`, and one value as a list of one."""
-    if isinstance(value, dict) and len(value) == 1:
-        value = value.get("@list", value.get("@set", value))
+    """A list unchanged, the list inside `@list` or `@set`, or a single value as a list of one.
+
+    Expanded JSON-LD wraps the object around a list in another list of one (JSON-LD 1.1, 9.7).
+    """
+    if isinstance(value, list) and len(value) == 1 and is_container(value[0]):
+        value = value[0]
+    if is_container(value):
+        (value,) = value.values()
     return value if isinstance(value, list) else [value]
 
 
+def is_container(value: Json) -> TypeGuard[JsonObject]:
+    """Whether the value is an object that only wraps a list."""
+    return isinstance(value, dict) and len(value) == 1 and not value.keys().isdisjoint(_CONTAINERS)
+
+
 def text(value: Json, clause: str) -> str:
-    """One text: plain, the only one of a list, or the `@id` or `@value` of an object.
+    """One text: plain, the only item of a list, or the `@id` or `@value` of an object.
 
     Raises:
         InvalidPolicyError: it is anything else.
@@ -105,7 +122,7 @@ def text(value: Json, clause: str) -> str:
 
 
 def scalar(value: Json) -> str | None:
-    """A line of text or a whole number as text, bare or in its JSON-LD object; None for anything else."""
+    """A line of text, or a whole number as text, bare or in its JSON-LD object; None for anything else."""
     if isinstance(value, dict) and set(value) in _WRAPPED:
         value = value.get("@id", value.get("@value"))
     if isinstance(value, str):

@@ -1,9 +1,9 @@
-"""Three-valued logic (Kleene's strong tables) over what may still come out.
+"""Three-valued logic (Kleene's strong tables) over sets of possible outcomes.
 
-An answer is YES, NO or UNDECIDED: a fact is missing, or terms cannot be compared. Where a later point of the road
-will say whether a constraint is met, all that is known is that it will be YES or NO. So what is known is always a
-set of outcomes, kept as bits: `ELSEWHERE = YES | NO`. A permission is open while YES may come out; a prohibition is
-clear while NO may come out; UNDECIDED is neither, whatever happens later.
+An answer is YES, NO or UNDECIDED (a fact is missing, or terms cannot be compared). Where a later enforcement point
+will decide a constraint, we only know that the answer will be YES or NO. So what is known is always a set of
+outcomes, kept as bits: `ELSEWHERE = YES | NO`. A permission is open while YES is possible; a prohibition is clear
+while NO is possible; UNDECIDED is neither, whatever happens later.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -15,12 +15,12 @@ UNDECIDED: Outcomes = 2
 YES: Outcomes = 4
 ELSEWHERE: Outcomes = YES | NO
 
-# Which answers were seen among the parts so far: NO and UNDECIDED as bits, YES counted up to two.
+# Which answers the parts have given so far: NO and UNDECIDED as bits, YES counted up to two.
 _State = tuple[int, int]
 
 
 def outcome(answer: bool | None) -> Outcomes:  # noqa: FBT001 - the value itself
-    """The answer of a comparison; None is undecided."""
+    """The outcome of a comparison; None becomes UNDECIDED."""
     if answer is None:
         return UNDECIDED
     return YES if answer else NO
@@ -35,12 +35,12 @@ _SETTLED = {YES: True, NO: False}
 
 
 def conjunction(parts: Iterable[Outcomes]) -> Outcomes:
-    """All of them: one NO decides, an undecided one spoils a yes."""
+    """All of them: a single NO decides, an UNDECIDED prevents a YES."""
     return _combined(parts, _all)
 
 
 def disjunction(parts: Iterable[Outcomes]) -> Outcomes:
-    """At least one of them: one YES decides."""
+    """At least one of them: a single YES decides."""
     return _combined(parts, _some)
 
 
@@ -67,7 +67,7 @@ def _one(state: _State) -> Outcomes:
 
 
 def _combined(parts: Iterable[Outcomes], judge: Callable[[_State], Outcomes]) -> Outcomes:
-    """The union of what comes out over every choice of the parts' outcomes; there are at most twelve states."""
+    """The union of the outcomes over every choice of the parts' outcomes; there are at most twelve states."""
     states: set[_State] = {(0, 0)}
     for part in parts:
         states = {_seen(state, answer) for state in states for answer in (NO, UNDECIDED, YES) if part & answer}
@@ -82,8 +82,8 @@ def _seen(state: _State, answer: Outcomes) -> _State:
     return (seen, min(yes + 1, 2)) if answer == YES else (seen | answer, yes)
 
 
-# Decisions are made at one instant, so the order that `andSequence` asks for is the order of evaluation
-# (ODRL Information Model 2.5.4); nothing happens between its parts, and it holds when all of them hold.
+# Decisions are made at one instant, so the order that `andSequence` asks for is the order of evaluation (ODRL
+# Information Model 2.5.4); nothing happens between its parts, and it holds when all of them hold.
 LOGIC: Mapping[str, Callable[[Iterable[Outcomes]], Outcomes]] = {
     "and": conjunction,
     "andSequence": conjunction,
@@ -93,12 +93,12 @@ LOGIC: Mapping[str, Callable[[Iterable[Outcomes]], Outcomes]] = {
 
 
 def negated(answer: bool | None) -> bool | None:  # noqa: FBT001 - the value itself
-    """Not; what is not known stays not known."""
+    """Negation; None (unknown) stays None."""
     return None if answer is None else not answer
 
 
 def any_of(answers: Iterable[bool | None]) -> bool | None:
-    """Whether one is true; not known where none is true and one is not known."""
+    """Whether at least one is true; None (unknown) where none is true and at least one is unknown."""
     unknown = False
     for answer in answers:
         if answer:

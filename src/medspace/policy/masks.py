@@ -1,6 +1,6 @@
-"""What masks promise under terms: how many sites they take, and whom they trust, in plain words.
+"""What masks guarantee under given terms: how many sites are needed and which of them are trusted, in plain words.
 
-The numbers are those of `privacy.masking.thresholds`; a test holds them against each other.
+The numbers are those of `privacy.masking.thresholds`; a test compares the two.
 """
 
 from collections.abc import Iterator
@@ -10,22 +10,25 @@ from medspace.core.engine import MASKED_GROUPS, MASKED_SUMS
 from medspace.core.text import Fact, Text, counted, msgid
 from medspace.policy.model import Atomic, Policy, Rule, leaves
 
-COLLUDERS = 1  # where the terms do not say how many sites may tell what they see
-LEAST_SITES = 3  # in a sum, besides those: of two, each could subtract its own part and read the other
-LEAST_GROUPS = 3  # where each hides in the sum of its group
+COLLUDERS = 1  # where the terms do not say how many sites may disclose what they see
+LEAST_SITES = 3  # honest sites in a sum: if there were two, each could subtract its own part and read the other's
+LEAST_GROUPS = 3  # where each site is hidden in the sum of its group
 PROTECTION, OTHERS, SITES = "medspace:protection", "medspace:colluders", "medspace:minSites"
 
 
 @dataclass(frozen=True, slots=True)
-class Masks:
-    """`colluders` of the other sites of a run may tell what they see; `sites` are the fewest that a run takes."""
+class MaskingTerms:
+    """`colluders` is how many of the other sites in a run may disclose what they see.
+
+    `sites` is the minimum for a run.
+    """
 
     colluders: int
     sites: int
 
     @property
     def promise(self) -> Text:
-        """Who must be honest, and how many sites that takes."""
+        """In plain words: who must be honest, and how many sites that takes."""
         facts: dict[str, Fact | Text] = {"sites": self.sites}
         if not self.colluders:
             sentence = msgid(
@@ -45,29 +48,29 @@ class Masks:
         return Text(sentence, facts)
 
 
-def masks(rule: Rule) -> Masks | None:
-    """What masks promise under a permission; None where its terms do not name them."""
+def masks(rule: Rule) -> MaskingTerms | None:
+    """What masks guarantee under a permission; None where its terms do not name masks."""
     named = {name for protection in _plain(rule, PROTECTION) for name in protection.right}
     if not named & {MASKED_SUMS, MASKED_GROUPS}:
         return None
     colluders = max(_numbers(rule, OTHERS), default=COLLUDERS)
     sites = max(LEAST_SITES, *_numbers(rule, SITES), 0) + colluders
-    return Masks(colluders, sites if MASKED_SUMS in named else LEAST_GROUPS * sites)
+    return MaskingTerms(colluders, sites if MASKED_SUMS in named else LEAST_GROUPS * sites)
 
 
 def said_by_masks(rule: Rule, constraint: object) -> bool:
-    """Whether the sentence on masks says this constraint as well."""
+    """Whether the sentence on masks already covers this constraint."""
     return masks(rule) is not None and any(constraint is one for one in _plain(rule, OTHERS))
 
 
 def protection(policy: Policy) -> str:
-    """The protection that the terms name first; that of masks where they leave it open."""
+    """The protection that the terms name first; the one of masks where they leave it open."""
     found = (leaf for rule in policy.permissions for leaf in leaves(rule.constraints) if leaf.operand == PROTECTION)
     return next((leaf.right[0] for leaf in found), MASKED_SUMS)
 
 
 def _plain(rule: Rule, operand: str) -> Iterator[Atomic]:
-    """The constraints of a rule on an operand that hold whatever else does."""
+    """The constraints of a rule on an operand that apply unconditionally."""
     for constraint in rule.constraints:
         if isinstance(constraint, Atomic) and constraint.operand == operand:
             yield constraint

@@ -1,13 +1,14 @@
-"""The words of the policy room: policies as ODRL has them, labels, and what is asked for."""
+"""The types of the policy room: policies as in ODRL, labels, and requests."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 from medspace.core.text import Text
 
-# A right operand that was read: an instant, a number, one term, or several terms.
+# The meaning of a right operand: an instant, a number, one term, or several terms.
 Value = datetime | int | str | tuple[str, ...]
 
 
@@ -20,9 +21,9 @@ class PolicyKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """Something in a policy that no enforcement point can enforce; it makes the whole policy unenforceable.
+    """A part of a policy that no enforcement point can enforce; it makes the whole policy unenforceable.
 
-    `clause` is a JSON pointer, `json` the clause as it came.
+    `clause` is a JSON pointer, `json` the clause as received.
     """
 
     clause: str
@@ -32,7 +33,10 @@ class Flaw:
 
 @dataclass(frozen=True, slots=True)
 class Atomic:
-    """One comparison. `right` is the right operand as written, `value` what it means; `asked` says it in words."""
+    """One comparison.
+
+    `right` is the right operand as written, `value` its meaning; `asked` is the constraint in words.
+    """
 
     operand: str
     operator: str
@@ -55,7 +59,7 @@ Constraint = Atomic | Logical
 
 
 def leaves(constraints: tuple[Constraint, ...]) -> Iterator[Atomic]:
-    """Every comparison in these constraints, however deep."""
+    """Every comparison in these constraints, at any depth."""
     for constraint in constraints:
         if isinstance(constraint, Atomic):
             yield constraint
@@ -65,7 +69,7 @@ def leaves(constraints: tuple[Constraint, ...]) -> Iterator[Atomic]:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A permission, a prohibition or a duty; its constraints hold together (AND).
+    """A permission, a prohibition or a duty; all its constraints must hold (AND).
 
     An absent `target` or `assignee` matches all. `clause` is the JSON pointer of the rule in the written policy.
     """
@@ -80,7 +84,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """An ODRL offer or agreement. With a flaw it is never permitted, only shown."""
+    """An ODRL offer or agreement. A policy with a flaw is shown, but never permits anything."""
 
     id: str
     kind: PolicyKind
@@ -105,11 +109,11 @@ class Sensitivity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What the holder says of an asset, whatever the contract: empty means nothing is allowed.
+    """What the holder says of an asset, whatever the contract; an empty label allows nothing.
 
-    `purposes`, `regions` and `kinds` (actions, such as medspace:train) list what is allowed; the instants are
-    aware, both ends included; an absent one is open. `review`: a person of the holder looks at each result before it
-    leaves.
+    `purposes`, `regions` and `kinds` (actions, such as medspace:train) list what is allowed; the instants have a time
+    zone, and both ends are included; an absent one leaves that side open. `review`: one person of the holder, or two,
+    must review each result before it leaves.
     """
 
     purposes: tuple[str, ...] = ()
@@ -118,21 +122,26 @@ class Label:
     valid_from: datetime | None = None
     valid_until: datetime | None = None
     sensitivity: Sensitivity = Sensitivity.NON_PUBLIC
-    review: bool = False
+    review: bool | Literal[2] = False
+
+    @property
+    def reviewers(self) -> int:
+        """How many persons of the holder must approve a result before it leaves."""
+        return int(self.review)
 
 
-PROTOCOL = "-"  # stands for the kind of an output that is no result: terms cannot name it, and do not speak of it
+PROTOCOL = "-"  # stands for an output that is not a result: terms cannot name it, and do not apply to it
 
 
 @dataclass(frozen=True, slots=True)
 class UseRequest:
-    """What is asked for, and the facts known of it. None is "not known", which never becomes a permission.
+    """What is asked for, and the known facts about it. None means "unknown", which never becomes a permission.
 
-    `action` None asks before any use is chosen (catalogue and negotiation): is there something that is allowed?
-    `count` is the number of uses under the agreement before this one, `cohort` the persons behind the
-    result, `sites` how many holders take part, `holders` the DIDs of the others among them, `colluders` how many of
-    them masks withstand, `violated` the clauses of the duties that were violated.
-    `noise` is whether answers are `noisy` or `exact`. `time` is aware.
+    `action` None asks before any use is chosen (catalogue and negotiation): is anything allowed at all? `count` is
+    the number of earlier uses under the agreement, `cohort` the number of persons behind the result, `sites` how many
+    holders take part, `holders` the DIDs of the other holders, `colluders` how many colluding holders the masks
+    withstand, `violated` the clauses of the duties that were violated. `noise` says whether answers are `noisy` or
+    `exact`. `time` has a time zone.
     """
 
     action: str | None = None

@@ -1,8 +1,8 @@
 """ODRL policies in the subset and JSON form of the Dataspace Protocol 2025-1 (contract-schema.json).
 
-Reading is lenient in form and strict in meaning: what cannot be read at all raises; what is read but could not
-be enforced is kept as a `Flaw`, and a policy with a flaw is never offered, agreed or used.
-Writing gives exactly what the schema allows.
+Reading is lenient about form and strict about meaning: unreadable input raises; a part that can be read but not
+enforced becomes a `Flaw`, and a policy with a flaw is never offered, agreed or used. Writing produces exactly what
+the schema allows.
 """
 
 import json
@@ -25,20 +25,21 @@ from medspace.policy.logic import LOGIC
 from medspace.policy.model import Atomic, Constraint, Flaw, Logical, Policy, PolicyKind, Rule
 from medspace.policy.operands import LISTED, UnreadableConstraintError, atomic
 
-NESTED = 8  # levels of logical constraints
-KEPT = 256  # policies that stay read
-LONGEST_KEPT = 8_192  # bytes of a policy that stays read
-UNKNOWN = 64  # members of a policy that are looked at for what they resemble
+NESTED = 8  # levels of nested logical constraints
+KEPT = 256  # how many parsed policies are cached
+LONGEST_KEPT = 8_192  # bytes; longer policies are not cached
+UNKNOWN = 64  # how many unknown members of a policy are checked for resemblance to known ones
 
 _PARTIES = ("target", "assigner", "assignee", "timestamp")
 _RULES = ("permission", "prohibition", "obligation")
 _POLICY = frozenset({"@id", "@type", "@context", "profile", "conflict", *_PARTIES, *_RULES})
-# What a policy may not say by another name, and what would change its meaning where we do not read it.
+# Names under which a policy must not hide a statement, and names that would change its meaning if we ignored them.
 _MEANINGFUL = (*_PARTIES, *_RULES, "profile", "conflict", "duty", "constraint", "action", "rule", "inheritfrom")
 _NOTES = frozenset({"@id", "@type", "title", "description", "comment", "name", "dct:title", "dct:description"})
 _RULE = _NOTES | {"action", "constraint", "target", "assignee"}
 _RULE_ONLY = frozenset({"action", "constraint", "leftOperand", "rightOperand", "operator"})
-# Keywords that bring or move statements (JSON-LD 1.1 1.7), so that what is below says more than its names.
+# Keywords that add or move statements (JSON-LD 1.1 1.7), so that the members below them mean more than their names
+# say.
 _MOVING = frozenset({"@context", "@graph", "@included", "@reverse", "@nest", "@import", "@index"})
 _CLASSES = {"permission": {"Permission", "Rule"}, "prohibition": {"Prohibition", "Rule"}}
 _DUTY = {"Duty", "Rule"}
@@ -49,35 +50,36 @@ _KINDS = {"Offer": PolicyKind.OFFER, "Agreement": PolicyKind.AGREEMENT}
 
 
 def read(document: bytes | str) -> Policy:
-    """The policy in a JSON text; see `parse`.
+    """Read the policy in a JSON text; see `parse`.
 
     Raises:
         InvalidPolicyError: it is not JSON, names a member twice, or is not a policy.
     """
     try:
         value = read_json(document)
-    except (ValueError, RecursionError) as error:  # what msgspec raises is a ValueError
+    except (ValueError, RecursionError) as error:  # msgspec's exceptions are ValueErrors
         raise malformed("", Text(msgid("it is not JSON that can be read one way only"))) from error
     return _parse(value)
 
 
 def parse(document: Json) -> Policy:
-    """The policy that this JSON says.
+    """Parse a policy from decoded JSON.
 
     Raises:
         InvalidPolicyError: it is malformed, too big, or an agreement without its parties and target.
     """
-    # Every message of a negotiation brings the same few policies again, and a policy says what its text says.
-    with suppress(msgspec.MsgspecError, TypeError, ValueError, RecursionError):  # what is no JSON is told below
+    # Every message of a negotiation carries the same few policies, and the meaning of a policy depends only on its
+    # text, so parsed policies are cached.
+    with suppress(msgspec.MsgspecError, TypeError, ValueError, RecursionError):  # what is not JSON is reported below
         text = msgspec.json.encode(document)
         if len(text) <= LONGEST_KEPT:
-            return _kept(text)
+            return _policy_of_bytes(text)
     return _parse(document)
 
 
 @lru_cache(maxsize=KEPT)
-def _kept(text: bytes) -> Policy:
-    # Read from the text, not from what was given: what is kept then depends on the text alone.
+def _policy_of_bytes(text: bytes) -> Policy:
+    # Parsed from the text rather than from the given object, so that the cached value depends on the text alone.
     return _parse(msgspec.json.decode(text))
 
 
@@ -125,12 +127,12 @@ class _Reader:
     def profiles(self, found: JsonObject) -> tuple[str, ...]:
         named = tuple(jsonld.text(name, "/profile") for name in jsonld.items(found.get("profile", [])))
         for name in named:
-            if name != PROFILE:  # ODRL Information Model 3.2: a processor stops at a profile that it does not know
+            if name != PROFILE:  # ODRL Information Model 3.2: a processor stops at an unknown profile
                 self.flaw("/profile", Text(msgid("the profile {name} is not known"), {"name": name}), name)
         return named
 
     def contexts(self, document: Json, found: JsonObject) -> None:
-        # By the names of the document itself: what we read as one name may be another one in its context.
+        # Checked under the names of the document itself: a name that we read one way may mean another in its context.
         for context in contexts.strange(found.get("@context", []), document):
             reason = Text(msgid("its @context could give the terms of the policy another meaning"))
             self.flaw("/@context", reason, {"@context": context})
@@ -168,7 +170,10 @@ class _Reader:
         )
 
     def classes(self, found: JsonObject, clause: str, allowed: Collection[str]) -> None:
-        """Of which class a rule or constraint says that it is: where it stands says that too."""
+        """Flag any class other than those that a rule or constraint may state here.
+
+        Its position already implies those.
+        """
         for name in jsonld.items(found.get("@type", [])):
             if not isinstance(name, str) or jsonld.term(name) not in allowed:
                 self.unread("@type", name, clause)
@@ -226,13 +231,13 @@ class _Reader:
 
 
 def _resembles(name: str) -> bool:
-    """Whether a member that we do not read looks like one that we do, or like one that would change the meaning."""
+    """Whether a member that we do not read resembles one that we do read, or one that changes the meaning."""
     plain = name.rpartition(":")[2].lower()
     return bool(get_close_matches(plain, _MEANINGFUL, n=1, cutoff=0.75))
 
 
 def _says_rules(value: Json) -> bool:
-    """Whether a value that we do not read has the members of a rule or a constraint, or moves any, however deep."""
+    """Whether an unread value holds, at any depth, members of a rule or constraint, or keywords that move one."""
     if isinstance(value, dict):
         names = {jsonld.term(name) for name in value}
         return bool(names & (_RULE_ONLY | _MOVING)) or _says_rules(list(value.values()))
@@ -246,7 +251,7 @@ def write(policy: Policy) -> JsonObject:
     """The policy as the Dataspace Protocol has it; an offer without target is a catalogue offer.
 
     Raises:
-        UnenforceablePolicyError: it has a flaw: such a policy is never sent.
+        UnenforceablePolicyError: it has a flaw; such a policy is never sent.
     """
     for flaw in policy.flaws:
         raise UnenforceablePolicyError(clause=flaw.clause, reason=flaw.reason)
@@ -291,7 +296,7 @@ def offer_for(
     assigner: str | None = None,
     assignee: str | None = None,
 ) -> Policy:
-    """The same rules as an offer; without `target` for the catalogue, with it for a message."""
+    """The same rules as an offer: without `target` for the catalogue, with it for a message."""
     kind = PolicyKind.OFFER
     return replace(terms, id=offer_id, kind=kind, target=target, assigner=assigner, assignee=assignee, timestamp=None)
 
@@ -299,7 +304,7 @@ def offer_for(
 def agreement_from(
     offer: Policy, *, agreement_id: str, assigner: str, assignee: str, timestamp: str, target: str
 ) -> Policy:
-    """The agreement with the rules of this offer. `timestamp` is an RFC 3339 instant with its zone."""
+    """An agreement with the rules of this offer. `timestamp` is an RFC 3339 instant with its zone."""
     return replace(
         offer,
         id=agreement_id,
@@ -312,9 +317,9 @@ def agreement_from(
 
 
 def same_terms(one: Policy, other: Policy) -> bool:
-    """Whether two policies say the same: the same rules in any order and spelling, on the same target.
+    """Whether two policies have the same terms: the same rules in any order and spelling, on the same target.
 
-    Identity, parties and time of making are not terms, and a target that only one of them names is not a difference.
+    Identity, parties and timestamp are not terms, and a target that only one of them names is not a difference.
     """
     if one.target and other.target and one.target != other.target:
         return False

@@ -1,8 +1,8 @@
-"""The left operands that can be enforced: their operators, values, first enforcement point, and words.
+"""The left operands that can be enforced: their operators, values, first enforcement point, and wording.
 
-Adding an operand is adding a row to `OPERANDS`; whatever has no row makes a policy unenforceable.
-`purpose`, `dateTime`, `count`, `spatial` and `recipient` are ODRL's (ODRL Vocabulary 3.9.1); `assignee` is
-another name that connectors use for `recipient`; `medspace:` terms are the profile of this data space.
+To add an operand, add a row to `OPERANDS`; an operand without a row makes a policy unenforceable. `purpose`,
+`dateTime`, `count`, `spatial` and `recipient` are ODRL's (ODRL Vocabulary 3.9.1); `assignee` is another name that
+connectors use for `recipient`; `medspace:` terms are the profile of this data space.
 """
 
 import operator
@@ -23,15 +23,15 @@ from medspace.policy.points import Point
 from medspace.policy.purposes import PURPOSES
 from medspace.policy.regions import REGIONS, WORLD
 
-# A comparison of what holds with what is asked; None where they cannot be compared. The types of both sides are
-# those that the same row reads, which the type checker cannot see through the table.
+# A comparison of the actual value with the requested one; None where they cannot be compared. Both have the types
+# that the same row reads, which the type checker cannot infer from the table.
 Test = Callable[[Any, Any], bool | None]
 
-# Operators whose right operand is a list; every other one takes exactly one value.
+# Operators whose right operand is a list; every other operator takes exactly one value.
 LISTED = frozenset({"isAnyOf", "isNoneOf"})
 
-# At an early point only what time and counting cannot change any more is final: an end that has passed, a
-# start that was reached.
+# At an early point, only answers that time and counting cannot change are final: an end that has passed, a start that
+# was reached.
 FINAL = {"lt": False, "lteq": False, "gt": True, "gteq": True}
 
 
@@ -39,10 +39,12 @@ FINAL = {"lt": False, "lteq": False, "gt": True, "gteq": True}
 class Operand:
     """One left operand.
 
-    `since` is the first point at which it is decided; `drifts` says that its value moves with time, so that an
-    early answer is not final. `read` turns one written value into its meaning and raises ValueError; `fact`
-    takes what holds from a request; `show` makes a value sayable; `phrases` say a constraint by operator as part of a
-    sentence, `line` as a line of the contract, `states` what holds, `remedy` what would change it.
+    `since` is the first point at which it is decided; `drifts` says that its value changes with time, so that an
+    early answer is not final. `read` parses one written value and raises ValueError; `fact` takes the actual value
+    from a request; `show` formats a value for people; `phrases` has the wording of a constraint by operator, as part
+    of a sentence, `line` the same as a line of the contract, `states` the actual value, `remedy` what would change
+    it, `unstated` the wording where the actual value is unknown; `unread` says what is wrong with a value that cannot
+    be read.
     """
 
     name: str
@@ -57,12 +59,14 @@ class Operand:
     remedy: str
     line: str = msgid("Only {phrase}.")
     drifts: bool = False
+    unread: str = msgid("{value} is not a value of {name}")
+    unstated: str = ""
 
 
 # --- reading values -------------------------------------------------------------------------------------------
 
-# xsd:dateTime with its time zone; seconds may be absent as in the examples of the Dataspace Protocol. A time without
-# a zone names no instant, so it is refused rather than guessed.
+# xsd:dateTime with its time zone; seconds may be absent, as in the examples of the Dataspace Protocol. A time without
+# a zone is ambiguous, so it is refused rather than guessed.
 _INSTANT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})", re.ASCII
 )
@@ -120,7 +124,7 @@ def _not(test: Test) -> Test:
 
 
 def _terms(one: Test, **more: Test) -> Mapping[str, Test]:
-    """The operators of terms: equal, and one of a list, with their opposites."""
+    """The operators for terms: equal to one term or to one of a list, and their opposites."""
     return {"eq": one, "neq": _not(one), "isAnyOf": _any(one), "isNoneOf": _not(_any(one)), **more}
 
 
@@ -131,7 +135,8 @@ _ORDER: Mapping[str, Test] = {
     "gteq": operator.ge,
 }
 
-# `eq` and `neq` on purposes mean the term itself, as in ODRL; a narrower purpose needs `isA` or `isAnyOf`.
+# `eq` and `neq` on purposes compare the term itself, as in ODRL; matching a narrower purpose needs `isA` or
+# `isAnyOf`.
 _PURPOSE: Mapping[str, Test] = {
     "eq": PURPOSES.same,
     "neq": _not(PURPOSES.same),
@@ -140,7 +145,7 @@ _PURPOSE: Mapping[str, Test] = {
     "isNoneOf": _not(_any(PURPOSES.within)),
 }
 
-# A user is in a place when its own place lies within it: a country "equals" a union that it belongs to.
+# A user is in a region when the user's own region lies within it: a country "equals" a union that it belongs to.
 _PLACE = _terms(REGIONS.within, isPartOf=REGIONS.within)
 
 
@@ -166,7 +171,7 @@ PROTECTIONS: Mapping[str, Text] = {
 }
 
 
-# The kinds of result of a run under masks, by the end of their names (`runs.masked`); of others the name is shown.
+# The kinds of result of a run under masks, by the end of their names (`runs.masked`); others are shown by name.
 _PLACES = {
     "EU": Text(msgid("the European Union")),
     "EEA": Text(msgid("the European Economic Area")),
@@ -179,12 +184,16 @@ def _moment(value: datetime) -> str:
 
 
 def _choice(listed: tuple[Fact | Text, ...]) -> Fact | Text:
-    first, *rest = listed
-    return Text(msgid("{first} or {rest}"), {"first": first, "rest": _choice(tuple(rest))}) if rest else first
+    if len(listed) == 1:
+        return listed[0]
+    half = (
+        len(listed) // 2
+    )  # split in halves: input from outside may be long, and must not cause equally deep nesting
+    return Text(msgid("{first} or {rest}"), {"first": _choice(listed[:half]), "rest": _choice(listed[half:])})
 
 
 def said(row: Operand, value: Value) -> Fact | Text:
-    """A right operand as a person reads it."""
+    """A right operand in words."""
     if isinstance(value, tuple):
         return _choice(tuple(row.show(item) for item in value))
     return row.show(value)
@@ -195,7 +204,7 @@ def said(row: Operand, value: Value) -> Fact | Text:
 
 def _time(request: UseRequest) -> datetime | None:
     aware = request.time is not None and request.time.tzinfo is not None
-    return request.time if aware else None  # a naive time names no instant
+    return request.time if aware else None  # a time without a zone is ambiguous
 
 
 def _this_use(request: UseRequest) -> int | None:
@@ -215,7 +224,7 @@ _BY = {
 
 
 def _all_among(held: tuple[str, ...], listed: tuple[str, ...]) -> bool:
-    """Whether every one that is held is listed; who sits at a table with nobody else sits with nobody unlisted."""
+    """Whether every actual value is listed; with no other holders present, none of them is unlisted."""
     return set(held) <= set(listed)
 
 
@@ -231,11 +240,12 @@ def _party(name: str) -> Operand:
         phrases=_BY,
         states=msgid("The user is {held}."),
         remedy=msgid("Ask the data holder for terms that name you."),
+        unstated=msgid("Say who the user is: `medspace policy try` takes --as with a DID."),
     )
 
 
 def _noise(name: str, read: Callable[[str], Value], phrase: str, show: Callable[[Any], Fact | Text] = str) -> Operand:
-    """What noisy answers are held to. Here it is decided that they are noisy; the budget holds them to the number."""
+    """Whether answers are noisy. Only that is decided here; the budget enforces the amount of noise."""
     comparison = "eq" if name in (budgets.DELTA, budgets.UNIT) else "lteq"
     return Operand(
         name=name,
@@ -289,6 +299,7 @@ _ROWS = (
         states=msgid("It is {held}."),
         remedy=msgid("Ask the data holder for an agreement that covers this time."),
         drifts=True,
+        unread=msgid("{value} is not an instant with its zone, such as 2026-12-31T12:00:00Z"),
     ),
     Operand(
         name="count",
@@ -325,6 +336,10 @@ _ROWS = (
         },
         states=msgid("The user is in {held}."),
         remedy=msgid("Ask the data holder for terms that name your place."),
+        unstated=msgid(
+            "Say where the user is: `medspace policy try` takes --place, or --as for a member whose region the "
+            "authority has signed (`medspace admit --region`)."
+        ),
     ),
     _party("recipient"),
     _party("assignee"),
@@ -337,7 +352,7 @@ _ROWS = (
         tests={"gteq": operator.ge},
         show=int,
         phrases={"gteq": msgid("from the rows of at least {value} persons")},
-        # the size itself is not said: it would tell about the few persons behind the result
+        # the size itself is withheld: it would reveal something about the few persons behind the result
         states=msgid("The persons behind the result were counted."),
         remedy=msgid("Choose a task whose results have more persons behind them."),
     ),
@@ -420,13 +435,14 @@ _ROWS = (
 )
 
 OPERANDS: Mapping[str, Operand] = {row.name: row for row in _ROWS}
+CODES = frozenset(row.code for row in _ROWS)
 
 
 def atomic(name: str, comparison: str, right: tuple[str, ...], clause: str) -> Atomic:
-    """The constraint that these words mean.
+    """The constraint that these words express.
 
     Raises:
-        UnreadableConstraintError: with the reason for which nobody could enforce it.
+        UnreadableConstraintError: with the reason why it cannot be enforced.
     """
     row = OPERANDS.get(name)
     if row is None:
@@ -450,12 +466,12 @@ def _value(row: Operand, comparison: str, right: tuple[str, ...]) -> Value:
             values.append(row.read(text))
         except ValueError as error:
             facts = {"name": row.name, "value": text}
-            raise UnreadableConstraintError(Text(msgid("{value} is not a value of {name}"), facts)) from error
+            raise UnreadableConstraintError(Text(row.unread, facts)) from error
     return tuple(values) if listed else values[0]
 
 
 class UnreadableConstraintError(ValueError):
-    """A constraint that has no enforceable meaning; `reason` says why. It becomes a flaw of its policy."""
+    """A constraint without an enforceable meaning; `reason` says why. It becomes a flaw of its policy."""
 
     def __init__(self, reason: Text) -> None:
         super().__init__(str(reason))

@@ -1,13 +1,15 @@
-"""The kinds of output that terms may list, in words: a new kind of result is a line here, beside its engine's form.
+"""The kinds of output that terms may list, in words. To add one, add a line here and the form to its engine.
 
-A kind without words is shown by its name: a contract never hides what it lets out.
+A kind without words is shown by its name, so that a contract never hides which results leave.
 """
 
 from collections.abc import Mapping
 
 from medspace.core.text import Fact, Text, msgid
 
-DEPARTURE = "run.departure"  # no engine makes it: it is what the results before and after a departure tell together
+DEPARTURE = (
+    "run.departure"  # no engine makes it: it is what the results before and after a site's departure reveal together
+)
 
 WORDS: Mapping[str, Text] = {
     "glm.model": Text(msgid("the model")),
@@ -16,6 +18,9 @@ WORDS: Mapping[str, Text] = {
     "glm.moments": Text(msgid("this data holder's means and spreads of the columns")),
     "glm.newton": Text(msgid("this data holder's sums of each round of the fit")),
     "glm.evaluation": Text(msgid("this data holder's counts of how well the model does")),
+    "cox.model": Text(msgid("the survival model")),
+    "cox.progress": Text(msgid("how far the fit is, in one number per question")),
+    "cox.quality": Text(msgid("how well the model does at this data holder")),
     DEPARTURE: Text(
         msgid(
             "what a run tells of this data holder by going on without it (sums with it and without it: "
@@ -26,6 +31,6 @@ WORDS: Mapping[str, Text] = {
 
 
 def words(kind: str) -> Fact | Text:
-    """A kind of output as people read it, with its name: that is what terms list."""
+    """A kind of output in words, followed by its name as terms list it."""
     said = WORDS.get(kind)
     return kind if said is None else Text(msgid("{words} ({kind})"), {"words": said, "kind": kind})

@@ -1,4 +1,4 @@
-"""The enforcement points: where on the road a policy is decided."""
+"""The enforcement points: where along the road a policy is decided."""
 
 from enum import IntEnum
 
@@ -6,7 +6,7 @@ from medspace.core.text import Text, msgid
 
 
 class Point(IntEnum):
-    """The points in the order of the road; whatever is decided at one is decided again at each later one."""
+    """The enforcement points in the order of the road; a decision at one point is made again at each later one."""
 
     CATALOGUE = 0
     NEGOTIATION = 1

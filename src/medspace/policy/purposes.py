@@ -1,14 +1,15 @@
-"""Purposes: a small closed vocabulary with broader purposes, so that a narrower one is recognised.
+"""Purposes: a small closed vocabulary with broader purposes, so that a narrower purpose is recognised.
 
-Terms are those of the Data Privacy Vocabulary 2.3 (`dpv:`), of its extension for the European Health Data Space
-(`ehds:`, purposes of Regulation (EU) 2025/327, Article 53(1)) and of the Data Use Ontology (`DUO:`); the words are
-ours. A purpose is named by its IRI, by its short form, or by the short form without prefix, except `DUO:`; all mean
-the same, and policies that are built here carry the IRI.
+Terms are from the Data Privacy Vocabulary 2.3 (`dpv:`), its extension for the European Health Data Space (`ehds:`,
+the purposes of Regulation (EU) 2025/327, Article 53(1)) and the Data Use Ontology (`DUO:`); the wording is ours. A
+purpose is named by its IRI, by its short form, or (except for `DUO:`) by its short form without the prefix; all are
+equivalent, and policies built here carry the IRI.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from medspace.core.text import Text, msgid
+from medspace.core.text import Fact, Text, msgid
 from medspace.policy.hierarchy import Hierarchy
 
 _PREFIXES = {
@@ -20,7 +21,7 @@ _PREFIXES = {
 
 @dataclass(frozen=True, slots=True)
 class Purpose:
-    """One purpose: its short form, what it is called, and its direct broader purposes."""
+    """One purpose: its short form, its name for people, and its direct broader purposes."""
 
     name: str
     words: str
@@ -39,7 +40,7 @@ VOCABULARY = (
     Purpose("dpv:AcademicResearch", msgid("academic research"), ("dpv:ResearchAndDevelopment",)),
     Purpose("dpv:CommercialResearch", msgid("commercial research"), ("dpv:ResearchAndDevelopment",)),
     Purpose("dpv:NonCommercialResearch", msgid("non-commercial research"), ("dpv:ResearchAndDevelopment",)),
-    # Article 53(1)(e): research, and within it algorithms that are trained, tested and evaluated
+    # Article 53(1)(e): research, including the training, testing and evaluation of algorithms
     Purpose("ehds:HealthcareScientificResearch", msgid("health research"), ("dpv:ScientificResearch",)),
     Purpose(
         "ehds:TrainTestAndEvaluateAISystemsAlgorithms",
@@ -66,25 +67,52 @@ _BY_NAME = {
     name: purpose
     for purpose in VOCABULARY
     for name in (purpose.name, purpose.iri, purpose.name.partition(":")[2])
-    if not name.isdecimal()  # the bare numbers of DUO name nothing
+    if not name.isdecimal()  # DUO's numbers need the prefix
 }
 
 PURPOSES = Hierarchy.of({purpose.name: purpose.broader for purpose in VOCABULARY})
 
 
 def canonical(name: str) -> str | None:
-    """The short form of a purpose, however it is named; None where it is not known."""
+    """The short form of a purpose, whichever way it is named; None where it is unknown."""
     purpose = _BY_NAME.get(name)
     return None if purpose is None else purpose.name
 
 
 def iri(name: str) -> str:
-    """The IRI of a purpose, however it is named; any other name as it is."""
+    """The IRI of a purpose, whichever way it is named; any other name unchanged."""
     purpose = _BY_NAME.get(name)
     return name if purpose is None else purpose.iri
 
 
 def words(name: str) -> Text:
-    """What a purpose is called; one that is not known is called by its name."""
+    """The name of a purpose for people; an unknown one is shown as written."""
     purpose = _BY_NAME.get(name)
     return Text(msgid("{purpose}"), {"purpose": name}) if purpose is None else Text(purpose.words)
+
+
+def meant(text: str, languages: Iterable[Callable[[str], str]]) -> str | None:
+    """The short form of a purpose by one of its names, or by what it is called in one of these languages."""
+    found = canonical(text.strip())
+    if found is not None:
+        return found
+    said = _folded(text)
+    named = ((purpose, say) for say in languages for purpose in VOCABULARY)
+    return next((purpose.name for purpose, say in named if _folded(say(purpose.words)) == said), None)
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.split()).casefold()
+
+
+def known() -> Text:
+    """All purposes, each with what it is called."""
+    found = Text(msgid("{name} ({words})"), _shown(VOCABULARY[0]))
+    for purpose in VOCABULARY[1:]:
+        one = Text(msgid("{name} ({words})"), _shown(purpose))
+        found = Text(msgid("{first}; {rest}"), {"first": found, "rest": one})
+    return found
+
+
+def _shown(purpose: Purpose) -> dict[str, Fact | Text]:
+    return {"name": purpose.name, "words": Text(purpose.words)}

@@ -1,4 +1,4 @@
-"""Places as ISO 3166-1 alpha-2 country codes, the two unions that contracts name, and the world."""
+"""Regions: ISO 3166-1 alpha-2 country codes, the two unions that contracts name, and the world."""
 
 from medspace.policy.hierarchy import Hierarchy
 
@@ -19,7 +19,7 @@ _UNION = frozenset(
 AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK
 """.split()  # noqa: SIM905 - see above
 )
-_AREA = frozenset({"IS", "LI", "NO"})  # the European Economic Area is these and the Union
+_AREA = frozenset({"IS", "LI", "NO"})  # the European Economic Area is the European Union and these
 
 
 def _unions(country: str) -> tuple[str, ...]:

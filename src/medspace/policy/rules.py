@@ -34,10 +34,17 @@ from medspace.policy.model import Atomic, Constraint, Logical, Policy, Rule, Use
 from medspace.policy.operands import FINAL, OPERANDS, Operand
 from medspace.policy.points import ROAD, Point
 
+CODES = frozenset(
+    {
+        *("policy.action_unknown", "policy.assignee", "policy.constraint", "policy.duty_violated"),
+        *("policy.no_permission", "policy.prohibited", "policy.target", "policy.unenforceable"),
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class _Stand:
-    """Where a decision is made: who asks for what, at which point, and which point is the last of the road."""
+    """The context of a decision: who asks for what, at which point, and which point is the last on the road."""
 
     policy: Policy
     request: UseRequest
@@ -46,8 +53,8 @@ class _Stand:
     last: Point
 
 
-class _Finding(NamedTuple):  # made for every premise of every decision: a tuple is the cheapest record
-    """One premise, what may come out of it for the request, and the code of the decision that it would cause."""
+class _Finding(NamedTuple):  # one per premise of every decision: a tuple is the cheapest record
+    """One premise, its possible outcomes for the request, and the code of the decision that it would cause."""
 
     outcomes: Outcomes
     code: str
@@ -55,10 +62,10 @@ class _Finding(NamedTuple):  # made for every premise of every decision: a tuple
 
 
 def decide(policy: Policy, request: UseRequest, point: Point) -> Decision:
-    """Whether the policy allows what is asked, as far as this point can tell.
+    """Whether the policy allows what is asked, as far as can be decided at this point.
 
-    A permit at an early point may hold premises that are not decided yet (`satisfied` None) and say at which
-    later point they are checked.
+    A permit at an early point may hold premises that are still undecided (`satisfied` None), and says at which later
+    point they are decided.
     """
     if policy.flaws:
         return _flawed(policy)
@@ -82,12 +89,12 @@ def _decide(stand: _Stand) -> Decision:
         if all(finding.outcomes & YES for finding in findings):
             premises = tuple(finding.premise for finding in (*findings, *barred))
             return Decision(Verdict.PERMIT, "policy.permitted", premises)
-    found.sort(key=_failures)  # the permission that is nearest to being given comes first
+    found.sort(key=_failures)  # the permission that comes closest to being granted first
     return _denied([finding for findings in found for finding in findings] or [_no_permission(stand)])
 
 
 def _decide_any(policy: Policy, request: UseRequest, point: Point) -> Decision:
-    """The first permitted one of the narrowest actions that a permission covers; else why the first is denied."""
+    """The first permitted action among the narrowest that a permission covers; otherwise the denial of the first."""
     asked = [leaf for leaf in LEAVES if any(covers(rule.action, leaf) for rule in policy.permissions)]
     decisions = [decide(policy, replace(request, action=leaf), point) for leaf in asked or [USE]]
     return next((decision for decision in decisions if decision.permitted), decisions[0])
@@ -96,12 +103,12 @@ def _decide_any(policy: Policy, request: UseRequest, point: Point) -> Decision:
 def enforceable(
     policy: Policy, points: Collection[Point] = ROAD, duties: Collection[str] = frozenset(DUTIES)
 ) -> Decision:
-    """Whether these points can enforce every clause of the policy; asked when it is offered, agreed and used.
+    """Whether these points can enforce every clause of the policy; checked when it is offered, agreed and used.
 
-    `duties` are those that somebody keeps, or sees kept.
+    `duties` are the duties that some condition keeps, or checks.
 
-    What is only known of a result is a condition of a permission, which the admission carries to the gate; a
-    prohibition cannot wait for it.
+    A fact that is known only from the result may be a condition of a permission, since the admission carries it to
+    the gate; a prohibition cannot wait that long.
     """
     if policy.flaws:
         return _flawed(policy)
@@ -151,7 +158,10 @@ def _no_permission(stand: _Stand) -> _Finding:
 
 
 def _prohibition(rule: Rule, stand: _Stand) -> _Finding:
-    """A prohibition speaks for the request only where it is not met; where that is not known, against it."""
+    """A prohibition lets the request pass only where it does not apply.
+
+    Where that is unknown, it denies the request.
+    """
     scope = [finding.outcomes for finding in _scope(rule, stand)]
     met = conjunction(scope + [_judge(constraint, stand) for constraint in rule.constraints])
     clear = bool(met & NO)
@@ -168,7 +178,7 @@ def _violated(duty: Rule) -> _Finding:
 
 
 def _scope(rule: Rule, stand: _Stand) -> list[_Finding]:
-    """What speaks against the rule being about this asset and this user; empty where nothing does."""
+    """What keeps the rule from applying to this asset and this user; empty where nothing does."""
     policy, request = stand.policy, stand.request
     found: list[_Finding] = []
     for name, wanted, held in (
@@ -205,7 +215,7 @@ def _compare(row: Operand, constraint: Atomic, held: Value | None, stand: _Stand
 
 
 def _condition(constraint: Constraint, stand: _Stand) -> Sequence[_Finding]:
-    """The finding of a constraint; one that is not met and joins others is followed by the findings of its parts."""
+    """The finding on a constraint; if it is compound and not met, the findings on its parts follow."""
     if isinstance(constraint, Atomic):
         return (_comparison(constraint, stand),)
     outcomes = _judge(constraint, stand)
@@ -220,11 +230,11 @@ def _comparison(constraint: Atomic, stand: _Stand) -> _Finding:
     row = OPERANDS[constraint.operand]
     fact = row.fact(stand.request)
     outcomes = _compare(row, constraint, fact, stand)
-    if outcomes == YES:  # the common case, without what only a refusal needs
+    if outcomes == YES:  # the common case: skip what only a refusal needs
         met = Premise(constraint.clause, constraint.asked, words.states(row, fact), satisfied=True)
         return _Finding(YES, row.code, met)
     held = words.later(row.since) if outcomes == ELSEWHERE else words.states(row, fact)
-    remedy = None if outcomes & YES else Text(row.remedy)
+    remedy = None if outcomes & YES else Text(row.unstated if fact is None and row.unstated else row.remedy)
     return _Finding(outcomes, row.code, Premise(constraint.clause, constraint.asked, held, settled(outcomes), remedy))
 
 
@@ -232,7 +242,7 @@ def _comparison(constraint: Atomic, stand: _Stand) -> _Finding:
 
 
 def _denied(findings: list[_Finding]) -> Decision:
-    """A denial; what stands against the request comes first, and the first of it gives the code."""
+    """A denial: the premises against the request come first, and the first of them gives the code."""
     ordered = sorted(findings, key=lambda finding: bool(finding.outcomes & YES))
     return Decision(Verdict.DENY, ordered[0].code, tuple(finding.premise for finding in ordered))
 
@@ -252,7 +262,7 @@ def _flawed(policy: Policy) -> Decision:
 
 
 def _end(rule: Rule) -> Point:
-    # `use` stands for any kind of use: the points that were given say which kinds are offered.
+    # `use` stands for any kind of use: the given points say which kinds are offered.
     return Point.RELEASE if rule.action == USE else last_point(rule.action)
 
 

@@ -3,7 +3,7 @@
 Every template gives a policy that the enforcement points can enforce (a test builds each of them).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from math import isfinite
@@ -11,26 +11,32 @@ from math import isfinite
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import stamp
 from medspace.core.engine import MASKED_SUMS
+from medspace.core.instants import BoundError, bound
+from medspace.core.misfits import nearest
 from medspace.core.text import Text, msgid
 from medspace.policy import budgets, odrl, purposes
-from medspace.policy.actions import DOWNLOAD, PROFILE, USE
-from medspace.policy.errors import InvalidTermsError, UnknownTemplateError
+from medspace.policy.actions import DOWNLOAD, PROFILE, USE, action_of, covers
+from medspace.policy.errors import InvalidTermsError, UnknownTemplateError, UnservedTemplateError
 from medspace.policy.model import Atomic, Policy, PolicyKind, Rule
 from medspace.policy.operands import UnreadableConstraintError, atomic
 
-# What a term of a template may be given as.
-Given = str | int | float | datetime | Iterable[str]
+# The types in which the value of a term may be given.
+Given = str | int | float | date | datetime | Iterable[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A named contract: what it is for, the actions it permits and forbids, and what it sets when not told."""
+    """A named contract: what it is for, the actions it permits and forbids, and its default terms."""
 
     name: str
     title: str
     permits: tuple[str, ...]
     forbids: tuple[str, ...] = ()
     presets: Mapping[str, Given] | None = None
+
+    def served(self, kinds: Collection[str]) -> bool:
+        """Whether each of its permissions covers at least one of these kinds of use (DSP formats)."""
+        return all(any(covers(action, action_of(kind)) for kind in kinds) for action in self.permits)
 
 
 # What sites send is masked unless the contract says that the coordinator sees it.
@@ -39,7 +45,13 @@ _JOINT: Mapping[str, Given] = {"protection": MASKED_SUMS}
 TEMPLATES: Mapping[str, Template] = {
     template.name: template
     for template in (
-        Template("open-use", msgid("Any use, without conditions of its own."), permits=(USE,)),
+        Template(
+            "open-use",
+            msgid("Any use beside the data that the connector serves; no download."),
+            permits=(USE,),
+            forbids=(DOWNLOAD,),
+            presets=_JOINT,
+        ),
         Template(
             "train-only",
             msgid("Train models beside the data; no download."),
@@ -65,7 +77,7 @@ TEMPLATES: Mapping[str, Template] = {
     )
 }
 
-# Each term: the operand, the operator, and whether it takes several values.
+# For each term: its operand, its operator, and whether it takes several values.
 TERMS: Mapping[str, tuple[str, str]] = {
     "purposes": ("purpose", "isAnyOf"),
     "not_before": ("dateTime", "gteq"),
@@ -84,16 +96,43 @@ TERMS: Mapping[str, tuple[str, str]] = {
     "delta": (budgets.DELTA, "eq"),
     "unit": (budgets.UNIT, "eq"),
 }
-NOISE = ("epsilon", "epsilon_per_task")  # either asks for noise; `delta` and `unit` say more of it
+_ENDS = frozenset({"until"})  # for an end, a day means its last instant; elsewhere, its first
+WHOLE = frozenset(("count", "min_cohort", "min_sites", "colluders"))
+NOISE = ("epsilon", "epsilon_per_task")  # either one asks for noise; `delta` and `unit` give the details
+
+
+def offerable(kinds: Collection[str]) -> Mapping[str, Template]:
+    """The templates, by name, whose contracts a connector that serves these kinds of use (DSP formats) can keep."""
+    return {name: template for name, template in TEMPLATES.items() if template.served(kinds)}
+
+
+def check_offerable(name: str, kinds: Collection[str]) -> None:
+    """Refuse a template that permits a use that nothing here serves, since its contract could not be used.
+
+    Raises:
+        UnknownTemplateError: there is no such template.
+        UnservedTemplateError: one of its permissions is for a use that is not served.
+    """
+    known = ", ".join(offerable(kinds)) or "-"
+    template = TEMPLATES.get(name)
+    if template is None:
+        raise UnknownTemplateError(name=name, known=known)
+    if not template.served(kinds):
+        raise UnservedTemplateError(name=name, uses=", ".join(template.permits), known=known)
 
 
 def build(name: str, *, offer_id: str | None = None, **terms: Given | None) -> JsonObject:
-    """The catalogue offer of a template, as ODRL JSON.
+    """Build the catalogue offer of a template, as ODRL JSON; `build_from` with the terms as keywords."""
+    return build_from(name, terms, offer_id)
 
-    Terms: `purposes`, `regions` (country codes, EU, EEA), `recipients` and `holders` (DIDs) and `outputs` are
-    lists; `not_before` and `until` are aware datetimes or RFC 3339 texts with a zone; `count`, `min_cohort`,
+
+def build_from(name: str, terms: Mapping[str, Given | None], offer_id: str | None = None) -> JsonObject:
+    """Build the catalogue offer of a template with these terms, as ODRL JSON.
+
+    Terms: `purposes`, `regions` (country codes, EU, EEA), `recipients` and `holders` (DIDs) and `outputs` are lists;
+    `not_before` and `until` are days or instants with their zone (`core.instants`); `count`, `min_cohort`,
     `min_sites` and `colluders` are whole numbers; `protection` and `unit` are names; `epsilon`, `epsilon_per_task`
-    and `delta` are numbers, or decimal texts. None leaves a term out, a preset too.
+    and `delta` are numbers, or decimal texts. None leaves a term out, even one that the template presets.
 
     Raises:
         UnknownTemplateError: there is no such template.
@@ -105,13 +144,19 @@ def build(name: str, *, offer_id: str | None = None, **terms: Given | None) -> J
     given = {**(template.presets or {}), **terms}
     unknown = next((term for term in given if term not in TERMS), None)
     if unknown is not None:
-        raise InvalidTermsError(name=name, term=unknown, reason=Text(msgid("it is not one of its terms")))
+        near = nearest(unknown, list(TERMS))
+        reason = (
+            Text(msgid("it is not one of its terms (did you mean {near}?)"), {"near": near})
+            if near
+            else Text(msgid("it is not one of its terms"))
+        )
+        raise InvalidTermsError(name=name, term=unknown, reason=reason)
     given = _with_delta(name, given)
     return odrl.write(_policy(template, offer_id or f"urn:medspace:template:{name}", given))
 
 
 def _with_delta(name: str, given: dict[str, Given | None]) -> dict[str, Given | None]:
-    """The terms with the delta that an epsilon is read at; what says more of noise needs one."""
+    """The terms with the delta at which an epsilon is read; `delta` and `unit` need an epsilon."""
     if any(given.get(term) is not None for term in NOISE):
         return {**given, "delta": given.get("delta") or budgets.DEFAULT_DELTA}
     lost = next((term for term in ("delta", "unit") if given.get(term) is not None), None)
@@ -140,31 +185,33 @@ def _policy(template: Template, offer_id: str, given: Mapping[str, Given | None]
 
 def _constraint(template: Template, term: str, given: Mapping[str, Given | None], clause: str) -> Atomic:
     operand, comparison = TERMS[term]
-    problem = _problem(given[term])
+    problem = None if operand == "dateTime" else _problem(term, given[term])
     if problem is not None:
         raise InvalidTermsError(name=template.name, term=term, reason=problem)
     try:
-        return atomic(operand, comparison, _texts(term, given[term]), clause)
-    except UnreadableConstraintError as error:
+        texts = _instants(term, given[term]) if operand == "dateTime" else _texts(term, given[term])
+        return atomic(operand, comparison, texts, clause)
+    except (BoundError, UnreadableConstraintError) as error:
         raise InvalidTermsError(name=template.name, term=term, reason=error.reason) from error
 
 
-def _problem(value: object) -> Text | None:
-    """What is wrong with a value of a kind that no term has, such as a configuration file may hold."""
-    if isinstance(value, datetime):
-        return None if value.tzinfo else Text(msgid("it is a time without a zone: end it with Z, or with +01:00"))
-    if isinstance(value, date | time):
-        return Text(msgid("it must be a time with its zone, such as 2027-01-01T00:00:00Z"))
+def _instants(term: str, value: Given | None) -> tuple[str, ...]:
+    """The instant that goes into the contract, so that the contract reads the same in every time zone."""
+    return (stamp(bound(value, last=term in _ENDS)),)
+
+
+def _problem(term: str, value: object) -> Text | None:
+    """What is wrong with a value of a type that no term accepts; a configuration file may hold one."""
+    if term in WHOLE and (isinstance(value, bool) or (isinstance(value, float) and not value.is_integer())):
+        return Text(msgid("it must be a whole number, without a point"))
     items = value if isinstance(value, list | tuple) else (value,)
     odd = any(isinstance(one, Mapping | list | tuple | date | time) for one in items)
     return Text(msgid("it is of a kind that no term has")) if odd else None
 
 
 def _texts(term: str, value: Given | None) -> tuple[str, ...]:
-    if isinstance(value, datetime):
-        return (stamp(value),)
     if isinstance(value, float):
         return (budgets.decimal(value) if isfinite(value) else str(value),)
-    if isinstance(value, str | int) or value is None:
+    if isinstance(value, str | int | date) or value is None:  # `_problem` has refused days before
         value = (str(value),)
     return tuple(purposes.iri(str(item)) if term == "purposes" else str(item) for item in value)

@@ -1,6 +1,6 @@
 """A policy in plain words, and the sentences of the premises of a decision."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from medspace.core.text import Fact, Text, msgid
 from medspace.policy import actions
@@ -20,9 +20,9 @@ _JOINED = {
 
 
 def describe(policy: Policy) -> list[Text]:
-    """The policy, one sentence a line: what one may and may not do, under which conditions, with which duties.
+    """The policy in plain words, one sentence per line: permissions, prohibitions, conditions and duties.
 
-    A clause that has no words is shown as its JSON, never left out.
+    A clause that cannot be put into words is shown as its JSON, never left out.
     """
     lines = [line for rule in policy.permissions for line in _permission(rule)]
     lines = lines or [Text(msgid("Nothing is allowed."))]
@@ -35,7 +35,7 @@ def describe(policy: Policy) -> list[Text]:
 
 
 def difference(one: Policy, other: Policy) -> list[Text]:
-    """What `other` says and `one` does not, and the reverse, in plain words; empty where both say the same."""
+    """The sentences that only `other` has, and those that only `one` has; empty where both say the same."""
     before, after = describe(one), describe(other)
     gone = [Text(msgid("No longer: {line}"), {"line": line}) for line in before if line not in after]
     return gone + [Text(msgid("New: {line}"), {"line": line}) for line in after if line not in before]
@@ -76,9 +76,11 @@ def phrase(constraint: Constraint) -> Text:
     return Text(_JOINED[constraint.operator], {"parts": _list([phrase(part) for part in constraint.parts])})
 
 
-def _list(parts: Iterable[Text]) -> Text:
-    first, *rest = parts
-    return Text(msgid("{first}; {rest}"), {"first": first, "rest": _list(rest)}) if rest else first
+def _list(parts: Sequence[Text]) -> Text:
+    if len(parts) == 1:
+        return parts[0]
+    half = len(parts) // 2  # split in halves: input from outside may be long, and must not cause equally deep nesting
+    return Text(msgid("{first}; {rest}"), {"first": _list(parts[:half]), "rest": _list(parts[half:])})
 
 
 # --- the sentences of premises --------------------------------------------------------------------------------
@@ -104,12 +106,12 @@ def allows(action: str) -> Text:
 
 
 def named(wanted: str) -> Text:
-    """The only asset or party that a rule is about."""
+    """The only asset or party that a rule applies to."""
     return Text(msgid("This is about {name}."), {"name": wanted})
 
 
 def states(row: Operand, held: Value | None) -> Text:
-    """What holds, for an operand."""
+    """The actual value of an operand, as a sentence."""
     if held is None:
         return given(None)
     return Text(row.states, {"held": ", ".join(held) or "-" if isinstance(held, tuple) else said(row, held)})
@@ -121,7 +123,7 @@ def given(held: str | None) -> Text:
 
 
 def joint(outcomes: Outcomes) -> Text:
-    """What is known of constraints that are joined."""
+    """What is known about the constraints of a compound constraint."""
     return _JOINT.get(outcomes) or Text(
         msgid("This is checked later.") if outcomes & YES else msgid("This cannot be decided.")
     )

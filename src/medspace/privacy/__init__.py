@@ -1,1 +1,1 @@
-"""What keeps results from telling about persons: disclosure checks, masked sums; noise and encryption to come."""
+"""What keeps results from revealing persons: disclosure checks, masked sums, noise; encryption to come."""

@@ -1,13 +1,13 @@
-"""What keeps a sum from being one person's: effective numbers of persons, coarser columns, groups of scores.
+"""What keeps a sum from being about one person: effective cohort sizes, coarser columns, groups of scores.
 
 The asker chooses beta, and a beta can be chosen that gives all weight to one row. So an output's cohort is not the
 number of rows that were added up but the number that carries the sum: Kish's effective size (Kish, Survey Sampling,
-1965). What several answers tell together is `exposure`'s.
+1965). What several answers reveal together is the subject of `exposure`.
 """
 
 import heapq
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -20,14 +20,14 @@ Persons = NDArray[np.int64]
 Labels = NDArray[np.int64]
 
 MISSING = -1  # the label of a row without a value
-DENSE = 8  # numbers below so many times the rows are near together
-FEW_VALUES = 20  # a number with so many different values, or fewer, is a code
+DENSE = 8  # numbers below this multiple of the rows are dense
+FEW_VALUES = 20  # a number with at most this many different values is treated as a code
 
 
 def effective(weights: Vector, persons: Persons) -> int:
     """How many persons carry a weighted sum: (sum of w)^2 / (sum of w^2), w added up for each person; rounded down.
 
-    Equal weights give the number of persons, one weight alone gives 1, no weight at all 0.
+    Equal weights give the number of persons, a single weight gives 1, no weight at all 0.
     """
     total = _by_person(weights, persons)
     largest = float(total.max(initial=0.0))
@@ -40,7 +40,7 @@ def effective(weights: Vector, persons: Persons) -> int:
 def heaviest(weights: Vector, persons: Persons) -> float:
     """The share of all weight that one person has at most, from 0 to 1; 1 where there is no weight at all.
 
-    Kish's number does not see it: half of the weight on one of a thousand persons leaves an effective size of four,
+    Kish's number misses it: half of the weight on one of a thousand persons leaves an effective size of four,
     a tenth of it leaves ninety.
     """
     total = _by_person(weights, persons)
@@ -66,7 +66,7 @@ def heads(labels: Labels, persons: Persons, width: int) -> NDArray[np.int64]:
 
 
 def _numbered(persons: Persons) -> tuple[Persons, int]:
-    """The persons by numbers below the second result; as they are where they are small already."""
+    """The persons renumbered below the second result; unchanged if their numbers are small already."""
     if _dense(persons):
         return persons, int(persons.max(initial=-1)) + 1
     known, place = np.unique(persons, return_inverse=True)
@@ -74,7 +74,7 @@ def _numbered(persons: Persons) -> tuple[Persons, int]:
 
 
 def _dense(persons: Persons) -> bool:
-    """Whether the numbers are near together, so that counting is many times faster than sorting."""
+    """Whether the numbers are dense, so that counting is many times faster than sorting."""
     return not len(persons) or (int(persons.min()) >= 0 and int(persons.max()) < DENSE * len(persons))
 
 
@@ -167,7 +167,7 @@ def _neighbours(values: Vector, place: Labels, persons: Persons, least: int) -> 
     right = [*range(1, len(values)), -1]
     queue = [(count, at) for at, count in enumerate(counts)]
     heapq.heapify(queue)
-    while True:  # whoever is left has nobody to join
+    while True:  # the last one left has nobody to join
         count, at = heapq.heappop(queue)
         if not members[at] or count != counts[at]:
             continue
@@ -211,27 +211,29 @@ class _Having:
         return len(who)
 
 
-def small_cells(columns: Sequence[Labels], persons: Persons, least: int) -> int:
-    """How many cells of pairs of coded columns hold some persons, but fewer than `least`.
+def small_cells(columns: Mapping[str, Labels], persons: Persons, least: int) -> Mapping[tuple[str, str], int]:
+    """By pairs of coded columns, how many of their cells hold some persons, but fewer than `least`.
 
-    The first Hessian of a task tells the sum of every cell. It is for the holder to know before it offers: nothing
-    closes these cells but a budget.
+    The first Hessian of a task contains the sum of every cell. The holder should know this before offering: only a
+    privacy budget protects these cells.
     """
-    found = 0
-    for one, other in combinations(columns, 2):
+    found = dict[tuple[str, str], int]()
+    for (name, one), (second, other) in combinations(columns.items(), 2):
         width = int(other.max(initial=0)) + 1
         known = (one >= 0) & (other >= 0)
         cells, place = np.unique((one * width + other)[known], return_inverse=True)
         counts = heads(place, persons[known], len(cells))
-        found += int(((counts > 0) & (counts < least)).sum())
+        small = int(((counts > 0) & (counts < least)).sum())
+        if small:
+            found[name, second] = small
     return found
 
 
 def ranked(scores: Vector, persons: Persons, least: int) -> Labels:
     """The group of each row: neighbours by score, of `least` persons or more, from 0 upwards.
 
-    Only the order of the scores decides, not how fine somebody would have them counted: two counts of the same scores
-    are of the same groups. What is left at the end joins the group before it.
+    Only the order of the scores decides, not how finely they are to be counted: two counts of the same scores
+    use the same groups. What is left at the end joins the group before it.
     """
     groups = np.zeros(len(scores), dtype=np.int64)
     group, seen, start = 0, set[int](), 0
@@ -246,7 +248,7 @@ def ranked(scores: Vector, persons: Persons, least: int) -> Labels:
 
 
 def grouped(scores: Vector, persons: Persons, least: int) -> Vector:
-    """The scores, averaged over their groups (`ranked`): whoever counts them counts groups."""
+    """The scores, averaged over their groups (`ranked`), so that counting them counts groups."""
     groups = ranked(scores, persons, least)
     averaged: Vector = (np.bincount(groups, scores) / np.maximum(np.bincount(groups), 1))[groups]
     return averaged

@@ -8,16 +8,17 @@ from medspace.core.text import msgid
 
 
 class DisclosureError(RefusedError):
-    """An answer would tell about single persons; all reasons are one to whoever asks.
+    """An answer would reveal single persons; the asker cannot tell the reasons apart.
 
-    `cause_code` names the rule. It is for the holder's eyes only: a reason that differs with the rows is an answer.
+    `cause_code` names the rule. It is for the holder's eyes only: a reason that depends on the rows is itself an
+    answer.
     """
 
     code = "privacy.withheld"
     sentence = msgid("The answer could tell about single persons, so the holder withholds it.")
     next_step = msgid(
         "Ask about more persons: fewer and coarser features, an outcome that more persons have, a penalty (`l2`). "
-        "Which rule it was, only the holder may see, in its log."
+        "Only the holder can see which rule applied, in its log."
     )
 
     def __init__(self, cause_code: str) -> None:
@@ -26,7 +27,7 @@ class DisclosureError(RefusedError):
 
 
 class BudgetInvalidError(InvalidInputError):
-    """An epsilon, a delta or a rho is not a number that a privacy budget can be worked out with."""
+    """An epsilon, a delta or a rho is invalid for computing a privacy budget."""
 
     code = "privacy.budget_invalid"
     sentence = msgid("The privacy budget cannot be worked out: {reason}.")

@@ -1,4 +1,4 @@
-"""What many answers tell together: query auditing (Chin and Ozsoyoglu 1982; Nabar et al. 2008).
+"""What many answers reveal together: query auditing (Chin and Ozsoyoglu 1982; Nabar et al. 2008).
 
 Each released sum weighs persons. Sums with weights w1, w2, ... can be combined into one with any weights in their
 span, so what counts is not one vector of weights but the span of all of them. `leverages` says how near the span
@@ -31,7 +31,7 @@ def places(marks: Marks) -> tuple[NDArray[np.int64], int]:
 def extended(basis: Matrix, weights: Matrix) -> Matrix:
     """The orthonormal basis of the span with more vectors in it; both places x vectors.
 
-    What of a vector is new is left out where it is smaller than what rounding the sums hides.
+    The new component of a vector is dropped if it is smaller than what rounding the sums hides.
     """
     least = np.sqrt(len(basis)) * 2.0**-BITS
     for vector in weights.T:
@@ -39,7 +39,7 @@ def extended(basis: Matrix, weights: Matrix) -> Matrix:
         if not size > 0.0:
             continue
         rest = vector / size
-        for _ in range(2):  # the second time takes away what rounding left
+        for _ in range(2):  # the second pass removes what rounding left
             rest = rest - basis @ (basis.T @ rest)
         new = float(np.linalg.norm(rest))
         if new > least:
@@ -54,12 +54,12 @@ def leverages(basis: Matrix) -> Vector:
 
 
 def exposes(before: Matrix, after: Matrix, most: float = MOST_LEVERAGE) -> bool:
-    """Whether the vectors that `after` has beyond `before` bring somebody above `most`."""
+    """Whether the vectors that `after` adds to `before` push somebody above `most`."""
     if after.shape[1] == before.shape[1]:
         return False
     return bool((leverages(after) > most).any())
 
 
 def differs_by_few(one: Mask, other: Mask, least: int) -> bool:
-    """Whether two sets of persons differ by somebody, but by fewer than `least`."""
+    """Whether two sets of persons differ, but by fewer than `least`."""
     return 0 < int((one ^ other).sum()) < least

@@ -1,4 +1,4 @@
-"""What totals over several sets of sites tell of single ones: which combinations of them are one site's own sum.
+"""What totals over several sets of sites reveal about single ones: which combinations are one site's own sum.
 
 A total over a set is the sum of the vectors of its sites. So a site's own sum follows from totals, by adding them up
 with some factors, where its unit vector lies in the span of the sets: that is decided here, in exact fractions.
@@ -20,12 +20,12 @@ def given_away(sets: Sets) -> frozenset[str]:
 
 
 def changed(one: Collection[str], other: Collection[str]) -> frozenset[str]:
-    """The sites that are in one of two sets only: their sums are what the difference of the two totals is made of."""
+    """The sites that are in only one of two sets: the difference of the two totals consists of their sums."""
     return frozenset(one) ^ frozenset(other)
 
 
 def completing(sets: Sets, new: Collection[str]) -> dict[str, frozenset[str]]:
-    """By site, a set whose total would give it away, once there is one over `new`: others may be asked in that one.
+    """By site, a set whose total would expose it once there is a total over `new`; others might be asked for it.
 
     Two sets that have one site in common, and a third of all that differs between them (three overlapping sets).
     """

@@ -1,7 +1,7 @@
-"""Released sums are whole multiples of a power of two, 2^-24 of what they are bounded by.
+"""Released sums are whole multiples of a power of two, 2^-24 of their bound.
 
-Differences of sums that only the last bits of a double tell apart are gone, and with them whoever would be hidden in
-them. The bound is the sum of the absolute terms, raised to a power of two: it does not tell more than the sum does.
+Differences that only show in the last bits of a double disappear, and with them anybody whose data they would
+reveal. The bound is the sum of the absolute terms, raised to a power of two: it reveals no more than the sum does.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 BITS = 24
 ERROR_BITS = 12  # of variances and covariances: a standard error is good to four digits
-LEAST = 2.0**-900  # below, the quantum would be no number any more
+LEAST = 2.0**-900  # below this, the quantum would underflow
 
 Numbers = NDArray[np.float64]
 Given = Numbers | float

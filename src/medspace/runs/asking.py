@@ -1,4 +1,4 @@
-"""Asking many sites: some at a time, again where they stay away, their answers taken in the order of the sites.
+"""Asking many sites: some at a time, again while they do not answer; answers are taken in the order of the sites.
 
 Sums of floating-point numbers depend on their order, so the order is that of the run and never that of arrival.
 At most `width` answers are in memory at once.
@@ -25,8 +25,8 @@ class Patience:
     """How long a site is waited for, in seconds: pauses grow from `first` by `factor` up to `longest`.
 
     `deadline` counts from the first attempt of each site in each round; an attempt still open then is given up. One
-    that is open for `quiet` is said to be. `hurry` is what the others have left once a site has refused and the run
-    will end of it.
+    that is open for `quiet` is reported. `hurry` is the time left to the others once a site has refused and the run
+    will end because of it.
     """
 
     first: float = 0.5
@@ -37,8 +37,8 @@ class Patience:
     hurry: float = 5.0
 
 
-class Watch(Protocol):
-    """Hears while sites are asked how it goes, in whichever order it happens."""
+class SiteWatch(Protocol):
+    """Is told of events while sites are asked, in the order in which they happen."""
 
     def away(self, site: str, left: float, reason: Text) -> None:
         """A site did not answer (yet); it is waited for `left` seconds more."""
@@ -50,9 +50,9 @@ class Watch(Protocol):
 
 
 class Asking:
-    """Asks sites with patience; `refusal_ends` says that the first refusal is the end of waiting for the others."""
+    """Asks sites with patience; with `refusal_ends`, the first refusal ends waiting for the others."""
 
-    def __init__(self, clock: Clock, patience: Patience, watch: Watch, *, refusal_ends: bool = False) -> None:
+    def __init__(self, clock: Clock, patience: Patience, watch: SiteWatch, *, refusal_ends: bool = False) -> None:
         self._clock = clock
         self._patience = patience
         self._watch = watch
@@ -67,7 +67,7 @@ class Asking:
     ) -> None:
         """Make all calls, `width` at a time; `take` gets the outcome of each with its position, in order.
 
-        Where taking takes time, it gives what is to be waited for.
+        If taking needs time, it returns an awaitable.
         """
         waiting = iter(calls)
         running: deque[asyncio.Task[T | SiteError]] = deque()
@@ -120,7 +120,7 @@ class Asking:
         return (until - self._clock.now()).total_seconds()
 
     async def _rest(self, seconds: float) -> None:
-        """Sleep, unless the run ends of a refusal."""
+        """Sleep, unless a refusal ends the run."""
         rest = asyncio.ensure_future(self._clock.sleep(seconds))
         ended = asyncio.ensure_future(self._refused.wait())
         try:

@@ -1,8 +1,8 @@
-"""Leading runs for others: what a member hands over is taken, kept sealed as long as the run, told of and cancelled.
+"""Leading runs for others: taking over what a member hands over, keeping it sealed, reporting on it, cancelling it.
 
-A run is taken only from members that the operator of this connector has named. Its user stays its user: the sites
-admit under the user's agreements and name both. Here the run is a run like any other (`service.Coordinator`), but for
-where its sites are asked.
+A run is taken only from members that the operator of this connector has named. It still belongs to its user: the
+sites admit under the user's agreements and name both. Here it is treated like any other run (`service.Coordinator`),
+except for where its sites are asked.
 """
 
 import asyncio
@@ -26,34 +26,34 @@ from medspace.runs.errors import (
 )
 from medspace.runs.handover import Mandate
 from medspace.runs.manifest import Manifest
-from medspace.runs.model import CHECKPOINTS, HANDOVERS, MODELS, RUNS, Checkpoint, Handover, Run
+from medspace.runs.model import CHECKPOINTS, HANDOVERS, MODELS, RUNS, Handover, Run, RunCheckpoint
 from medspace.runs.ports import RunKeys
 from medspace.runs.service import Coordinator
-from medspace.runs.telling import Told
+from medspace.runs.telling import RunStatus
 from medspace.trust.envelope import EnvelopeKey
 from medspace.trust.ports import Directory
 
 MOST_LED = 16  # runs of one member that are not over, those that it asked a key for among them
-STALE = timedelta(hours=1)  # after which a key that no run was handed over with makes room for another
+STALE = timedelta(hours=1)  # after which an unused key makes room for another
 
 
 @dataclass(frozen=True, slots=True)
 class Handovers:
-    """What was handed over, sealed under a key file of each run: gone with the run, from every backup too."""
+    """What was handed over, sealed under a key file per run: with the key it becomes unreadable, in backups too."""
 
     database: Database
     keys: RunKeys
     randomness: Randomness
 
     async def mandate(self, run: str) -> Mandate:
-        """What a run that is not over was handed over with.
+        """The hand-over of a run that is not over.
 
         Raises:
             HandoverInvalidError: there is no such hand-over, or its key is gone.
         """
         kept = await self.database.read(lambda tx: tx.get(HANDOVERS, run))
         if kept is None or not kept.handed:
-            raise HandoverInvalidError(reason=Text(msgid("nothing was handed over for it")))
+            raise HandoverInvalidError(reason=Text(msgid("nothing has been handed over for it")))
         return handover.unpacked(await self.unsealed(kept))
 
     async def sealed(self, run: str, content: bytes) -> str:
@@ -71,10 +71,10 @@ class Handovers:
         try:
             return Sealer(key or b"", self.randomness).open(kept.secret, kept.id)
         except ValueError:
-            raise HandoverInvalidError(reason=Text(msgid("its key is gone, or another one"))) from None
+            raise HandoverInvalidError(reason=Text(msgid("its key is missing or has changed"))) from None
 
     async def forget(self, run: str) -> None:
-        """Delete what a run was handed over with, its key first."""
+        """Delete the hand-over of a run, its key first."""
         await asyncio.to_thread(self.keys.forget, _file(run))
 
         def work(tx: Transaction) -> None:
@@ -85,7 +85,7 @@ class Handovers:
         await self.database.write(work)
 
     async def sweep(self) -> None:
-        """Forget the keys of runs of which nothing is kept any more; for the start."""
+        """Delete the keys of runs that are no longer kept; at start-up."""
         kept = await self.database.read(_all)
         for name in set(await asyncio.to_thread(lambda: list(self.keys.uses()))) - {_file(one) for one in kept}:
             await asyncio.to_thread(self.keys.forget, name)
@@ -110,7 +110,7 @@ class Coordination:
         """The key, signed, that a run can be handed over with: one for each manifest.
 
         Raises:
-            NotCoordinatedError: this connector leads no runs for the caller.
+            NotCoordinatedError: this connector does not lead runs for the caller.
             ManifestInvalidError: the caller did not sign that manifest.
             HandoverInvalidError: it names another user or coordinator, or a run that is here already.
             CoordinatorBusyError: too many runs of the caller are under way.
@@ -126,7 +126,7 @@ class Coordination:
         """Take a run over and begin to lead it; the same again changes nothing.
 
         Raises:
-            NotCoordinatedError: this connector leads no runs for the caller.
+            NotCoordinatedError: this connector does not lead runs for the caller.
             RunUnknownError: the caller asked for no key for it.
             HandoverInvalidError: what came is not of its manifest, or not sealed by its user for this connector.
             TaskInvalidError: nobody here can lead such a task.
@@ -146,14 +146,14 @@ class Coordination:
         await self.database.write(lambda tx: _enter(tx, kept, secret, drawn))
         self.lead(run)
 
-    async def told(self, caller: str, run: str) -> Told:
+    async def told(self, caller: str, run: str) -> RunStatus:
         """How a run of the caller stands, and what came of it.
 
         Raises:
             RunUnknownError: the caller handed over no such run.
         """
 
-        def look(tx: Transaction) -> Told | None:
+        def look(tx: Transaction) -> RunStatus | None:
             found = tx.get(RUNS, run)
             if found is None or found.user != caller:
                 return None
@@ -184,7 +184,7 @@ class Coordination:
         if kept is not None and (kept.user, kept.manifest) == (manifest.user, text):
             return kept
         if run is not None or (kept is not None and kept.user != manifest.user):
-            raise HandoverInvalidError(reason=Text(msgid("a run of that name is here already")))
+            raise HandoverInvalidError(reason=Text(msgid("there is already a run of that name here")))
         others = [one for one in _of(tx, manifest.user) if one.id != manifest.run and not self._stale(one)]
         if len(others) >= MOST_LED:
             raise CoordinatorBusyError(MOST_LED, manifest.user)
@@ -211,17 +211,17 @@ class Coordination:
 
         return (await self.database.write(work)).key
 
-    def _drawn(self, kept: Handover, manifest: Manifest, mandate: Mandate) -> tuple[Run, Checkpoint]:
+    def _drawn(self, kept: Handover, manifest: Manifest, mandate: Mandate) -> tuple[Run, RunCheckpoint]:
         run, begun = self.coordinator.drawn(
             mandate.task, mandate.seats, without_missing=mandate.without_missing, patience=mandate.patience
         )
         if (run.task_digest, run.protection) != (manifest.task, manifest.protocol):
-            raise HandoverInvalidError(reason=Text(msgid("its task is read here in another way than there")))
+            raise HandoverInvalidError(reason=Text(msgid("its task is not read the same way here and there")))
         led = replace(run, id=kept.id, user=kept.user, manifest=kept.manifest)
         return led, replace(begun, id=kept.id)
 
 
-def _enter(tx: Transaction, kept: Handover, secret: str, drawn: tuple[Run, Checkpoint]) -> None:
+def _enter(tx: Transaction, kept: Handover, secret: str, drawn: tuple[Run, RunCheckpoint]) -> None:
     run, begun = drawn
     if tx.get(RUNS, run.id) is not None:  # handed over twice at once: the first has been taken
         return

@@ -1,10 +1,10 @@
-"""Questions of a run of masked sums, and the answers to them, as nobody on the way between both sides reads them.
+"""Sealed questions and answers of a run of masked sums: nobody in between can read them.
 
 A question is sealed for the key of the seat (`trust.envelope`), which is gone with the use; what proves who asks is
-the signature within it, which names the seat. It brings a key for the answers, drawn by who asks, whatever they are:
-a release, a step that is still worked on, a refusal. Nobody who has not opened the question can ask for its answer.
-Under the seal is all that is believed of an answer, its status as well, and what it answers: nobody on the way makes
-a refusal of a release, or brings the answer to one question as that to another.
+the signature within it, which names the seat. It carries a key for its answers, drawn by the asker, whatever they
+are: a release, a step in progress, a refusal. Only who opened the question can ask for its answer. The seal covers
+all that is trusted of an answer, including its status and what it answers: nobody in between can turn a release into
+a refusal, or pass the answer to one question off as that to another.
 """
 
 import re
@@ -26,7 +26,7 @@ _HEAD = re.compile(rb"([1-5][0-9]{2}) ([0-9]{0,9})\n")
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class CoveredAnswer:
     """An answer: its HTTP status, its body, and after how many seconds to ask again, "" where it does not say."""
 
     status: int
@@ -53,12 +53,12 @@ class Answers:
     key: bytes = field(repr=False)
     randomness: Randomness = field(repr=False)
 
-    def sealed(self, said: Said, to: str) -> bytes:
+    def sealed(self, said: CoveredAnswer, to: str) -> bytes:
         """An answer, of whatever status, `to` what it answers."""
         content = f"{said.status} {said.after}\n".encode() + said.body
         return Sealer(self.key, self.randomness).seal(content, self._name(to)).encode()
 
-    def opened(self, sealed: bytes, to: str) -> Said:
+    def opened(self, sealed: bytes, to: str) -> CoveredAnswer:
         """What was sealed.
 
         Raises:
@@ -68,7 +68,7 @@ class Answers:
         head = _HEAD.match(content)
         if head is None:
             raise ValueError("no status")
-        return Said(int(head[1]), content[head.end() :], head[2].decode())
+        return CoveredAnswer(int(head[1]), content[head.end() :], head[2].decode())
 
     def _name(self, to: str) -> str:
         return f"answer\n{self.manifest}\n{self.use}\n{to}"
@@ -76,7 +76,7 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """The way to one seat and back, as who leads the run has it; `seat` is the public key of the seat."""
+    """The channel to one seat, on the side of whoever leads the run; `seat` is the public key of the seat."""
 
     manifest: Manifest
     site: str  # DID
@@ -102,7 +102,7 @@ class Cover:
 def uncovered(
     sealed: bytes, manifest: Manifest, use: str, site: str, key: EnvelopeKey, randomness: Randomness
 ) -> tuple[bytes, Answers]:
-    """A question as the site opens it, and what seals its answers. Who asks proves itself by what is in it.
+    """A question as the site opens it, and what seals its answers. Its content proves who asks.
 
     Raises:
         EnvelopeUnreadableError: it is not sealed for this seat and use.

@@ -1,4 +1,4 @@
-"""Handing a run over to the connector of another member, following it there, keeping what comes of it.
+"""Handing a run over to another member's connector, following it there, keeping its outcome.
 
 The uses begin and end here: they are this connector's, under its agreements. In between the coordinator asks.
 """
@@ -26,14 +26,14 @@ from medspace.runs.errors import (
     SiteError,
 )
 from medspace.runs.handover import Mandate
-from medspace.runs.model import MODELS, RUNS, Failure, Model, Run, RunState
+from medspace.runs.model import MODELS, RUNS, Model, Run, RunFailure, RunState
 from medspace.runs.ports import Coordinators, OwnSites
-from medspace.runs.telling import Told
+from medspace.runs.telling import RunStatus
 from medspace.trust.ports import Directory
 
 T = TypeVar("T")
 PAUSE = 0.2  # seconds between two questions, whatever the coordinator says; it waits for a change itself
-NO_MODEL = msgid("what it says of the run does not fit together")
+NO_MODEL = msgid("what it reports about the run is contradictory")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Delegation:
     coordinators: Coordinators
 
     async def hand_over(self, run: Run, uses: Mapping[str, str], asking: Asking) -> Run:
-        """Hand a run over that has its manifest and its uses; again, if nobody knows whether it was taken.
+        """Hand over a run that has its manifest and its uses; again, if it is unknown whether it was taken.
 
         Raises:
             CoordinatorAwayError, CoordinatorRefusedError: it does not answer, or does not take it.
@@ -62,8 +62,8 @@ class Delegation:
 
     async def follow(
         self, run: Run, asking: Asking, noticed: Callable[[Run, Run], None]
-    ) -> tuple[Run, Failure | None]:
-        """Keep up with a run until it is over: with its model, or why there is none.
+    ) -> tuple[Run, RunFailure | None]:
+        """Follow a run until it is over: with its model, or the reason why there is none.
 
         Raises:
             CoordinatorAwayError, CoordinatorRefusedError: it does not answer, or its answers cannot be right.
@@ -80,7 +80,7 @@ class Delegation:
         return await self._now(run), None
 
     async def cancel(self, run: Run, asking: Asking) -> None:
-        """Tell the coordinator that a run is over; who is away finds that the sites do not answer any more."""
+        """Tell the coordinator that a run is over; one that is away finds that the sites no longer answer."""
         call = (run.coordinator, lambda: self.coordinators.cancel(run.coordinator, run.id))
         await asking.in_order([call], lambda _position, _outcome: None, 1)
 
@@ -114,14 +114,14 @@ class Delegation:
             raise CoordinatorRefusedError(coordinator=run.coordinator, reason=outcome.facts["reason"])
         return outcome
 
-    async def _heard(self, run: Run, told: Told, noticed: Callable[[Run, Run], None]) -> Run:
+    async def _heard(self, run: Run, told: RunStatus, noticed: Callable[[Run, Run], None]) -> Run:
         after = telling.heard(run, told)
         if after != run:
             await self.database.write(lambda tx: tx.replace(RUNS, run, after))
             noticed(run, after)
         return after
 
-    async def _over(self, run: Run, told: Told) -> tuple[Run, Failure | None]:
+    async def _over(self, run: Run, told: RunStatus) -> tuple[Run, RunFailure | None]:
         if told.failure is not None:
             return run, told.failure.record
         now = self.clock.now()

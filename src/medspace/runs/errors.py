@@ -2,19 +2,20 @@
 
 InvalidInputError
  |- TaskInvalidError       the task cannot be run as it stands
- |- ManifestInvalidError   the manifest of a run does not hold
+ |- ManifestInvalidError   the manifest of a run is invalid
  |- SeatKeyInvalidError    a key of a run is not signed by its seat
- |- HandoverInvalidError   what a run is handed over with does not hold
+ |- HandoverInvalidError   the hand-over of a run is invalid
  |- RunUnknownError        there is no such run
  |- ModelUnknownError      there is no such model
  `- NoModelError           a run has made none
 SiteError                  one site did not deliver
  |- SiteAwayError          it does not answer
- |- SiteRefusedError       it says no
- |   `- CodingDiffersError what it publishes of its data does not fit the task
+ |- SiteRefusedError       it refuses
+ |   `- CodingDiffersError its published dictionary does not fit the task
+ |       `- UnitsDifferError a column is in another unit
  `- AnswerInvalidError     its answer cannot be right
 RunError                   the whole run failed
- |- SitesRefusedError      sites said no, and nobody said to go on without them
+ |- SitesRefusedError      sites refused, and the run may not go on without them
  |- SitesAwayError         sites stayed away, and nobody said to go on without them
  |- DepartureError         under masks, a site is missing whose contract does not let the run go on without it
  |- AnswersInvalidError    the answers of a round cannot be right together
@@ -56,7 +57,7 @@ class SeatKeyInvalidError(InvalidInputError):
 
     code = "run.seat_key"
     sentence = msgid("The key of {site} for this run is not signed by it for this manifest.")
-    next_step = msgid("Do not use it: somebody on the way may have exchanged it. Start a new run.")
+    next_step = msgid("Do not use it: it may have been replaced in transit. Start a new run.")
 
 
 class RunUnknownError(InvalidInputError):
@@ -80,7 +81,7 @@ class NoModelError(InvalidInputError):
 
     code = "learning.no_model"
     sentence = msgid("The training run {run} has no model; it is {state}.")
-    next_step = msgid("`medspace runs` says how it stands, and why where it failed.")
+    next_step = msgid("See its state, and the reason if it failed, with `medspace runs`.")
 
 
 class SiteError(MedspaceError):
@@ -104,7 +105,7 @@ class SiteAwayError(SiteError, WaitingError):
     cause = msgid("No answer: {reason}.")
 
     def __init__(self, site: str, reason: Fact | Text | None = None) -> None:
-        super().__init__(site=site, reason=Text(msgid("nobody is there")) if reason is None else reason)
+        super().__init__(site=site, reason=Text(msgid("it did not answer")) if reason is None else reason)
 
 
 class SiteRefusedError(SiteError, RefusedError):
@@ -130,6 +131,16 @@ class CodingDiffersError(SiteRefusedError):
     sentence = msgid("The data of the site {site} do not fit: {reason}.")
     next_step = msgid("Compare the dictionaries in the catalogue and fix the task, or train without the site.")
     cause = msgid("The published data do not fit: {reason}.")
+
+
+class UnitsDifferError(CodingDiffersError):
+    """A column of the site is in another unit than at a site before it: a model of both would be of neither."""
+
+    code = "learning.units"
+    next_step = msgid(
+        "Ask one of them to convert the column where it is exported and to say so in its data dictionary, or train "
+        "without the site: --without-missing."
+    )
 
 
 class AnswerInvalidError(SiteError, ProofError):
@@ -289,7 +300,7 @@ class NotCoordinatedError(RefusedError):
     """This connector leads no runs for that member."""
 
     code = "run.not_coordinated"
-    sentence = msgid("{coordinator} leads no runs for {user}.")
+    sentence = msgid("{coordinator} does not lead runs for {user}.")
     next_step = msgid("Ask its operator to name you among the members of [coordination] in its configuration.")
 
 

@@ -34,7 +34,7 @@ _Least = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SeatEndpoint:
     """Where the use of one seat is asked. `use` is the name that the site gave to it; `endpoint` is its address."""
 
     site: str
@@ -56,7 +56,7 @@ class Mandate:
     """What the coordinator needs to lead a run beside its manifest; see `model.Run` for the last two."""
 
     task: JsonObject
-    places: Annotated[tuple[Place, ...], msgspec.Meta(min_length=1, max_length=limits.SEATS)]
+    places: Annotated[tuple[SeatEndpoint, ...], msgspec.Meta(min_length=1, max_length=limits.SEATS)]
     without_missing: bool = False
     patience: Annotated[float, msgspec.Meta(ge=0, le=LONGEST_PATIENCE)] = 0.0
 

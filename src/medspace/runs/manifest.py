@@ -1,8 +1,8 @@
 """The manifest of a run: what the user signs, the same for every site, and the keys that its seats add to it.
 
 A seat signs a key of this run together with the run, the task and the digest of the manifest, so a key proves for
-which seats and which task it was made: nobody puts a key of another run, or of its own, in a seat's place. Who shows
-two sites two manifests gets two digests, which every site writes into its log with what it admits.
+which seats and which task it was made: nobody can substitute a key of another run, or one of their own. Showing
+two sites two manifests yields two digests, which every site writes into its log with what it admits.
 
 Both are signed with Ed25519 and ML-DSA-65 (`trust.hybrid`) by the keys that the members list names. A run of masked
 sums takes nothing less; in others a party that has no ML-DSA-65 key yet signs with Ed25519 alone.
@@ -34,7 +34,7 @@ from medspace.trust.model import Member
 TYPE, KEY_TYPE = "medspace-manifest+jwt", "medspace-seat+jwt"
 COORDINATOR_KEY_TYPE = "medspace-coordinator+jwt"  # of the key that a run is handed over with
 NONCE_BYTES = 32
-KEPT = 64  # manifests that stay read: each step of a run looks at its own several times
+KEPT = 64  # cached parsed manifests: each step of a run reads its own several times
 
 _Did = Annotated[str, msgspec.Meta(pattern=r"^did:[a-z0-9]+:[A-Za-z0-9._:%-]+\Z", max_length=256)]  # DID Core 3.1
 _Token = Annotated[str, msgspec.Meta(pattern=r"^[!-~]+\Z", max_length=256)]
@@ -85,7 +85,7 @@ class Manifest:
 
     @cached_property
     def digest(self) -> str:
-        """By what everybody names it."""
+        """By which everybody refers to it."""
         return digest(self.claims)
 
     @property
@@ -108,7 +108,7 @@ class _Seat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     agreement: _Token
 
 
-class _Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _ManifestForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     run: _Token
     user: _Did
     coordinator: _Did
@@ -120,7 +120,7 @@ class _Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     colluders: Annotated[int, msgspec.Meta(ge=0, le=limits.SEATS)] | None = None
 
 
-class _Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _ManifestKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     run: str
     task: str
     manifest: str
@@ -177,18 +177,18 @@ def named(text: str) -> str:
 @lru_cache(maxsize=KEPT)
 def kept(text: str) -> Manifest:
     """A manifest that was proven, or signed, before it was kept."""
-    return _checked(read_json(hybrid.unproven(text), _Manifest))
+    return _checked(read_json(hybrid.unproven(text), _ManifestForm))
 
 
 def _read(said: bytes) -> Manifest:
     try:
-        found = read_json(said, _Manifest)
+        found = read_json(said, _ManifestForm)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         raise ManifestInvalidError(reason=Text(msgid("a field is missing or of the wrong kind"))) from None
     return _checked(found)
 
 
-def _checked(found: _Manifest) -> Manifest:
+def _checked(found: _ManifestForm) -> Manifest:
     seats = tuple(Seat(seat.site, seat.agreement) for seat in found.seats)
     sites = [seat.site for seat in seats]
     if sites != sorted(set(sites)) or len({seat.agreement for seat in seats}) < len(seats):
@@ -251,7 +251,7 @@ def read_key(text: str, manifest: Manifest, seat: Member, at: datetime, typ: str
     try:
         if len(text) > limits.SEAT_KEY:
             raise SeatKeyInvalidError(site=site)
-        found = read_json(hybrid.proven(text, seat, typ, at, both=manifest.hybrid), _Key)
+        found = read_json(hybrid.proven(text, seat, typ, at, both=manifest.hybrid), _ManifestKey)
         public = jws.decode(found.key)
         public_key(public)
     except (msgspec.DecodeError, RecursionError, ValueError, EnvelopeKeyError, SignatureError):
@@ -289,8 +289,8 @@ def _site(text: str) -> str:
     return "" if said is None else said.site
 
 
-def _unproven(text: str) -> _Key | None:
+def _unproven(text: str) -> _ManifestKey | None:
     try:
-        return read_json(hybrid.unproven(text[: limits.SEAT_KEY]), _Key)
+        return read_json(hybrid.unproven(text[: limits.SEAT_KEY]), _ManifestKey)
     except (ValueError, RecursionError):
         return None

@@ -1,4 +1,4 @@
-"""What is kept of runs: where they stand, their rounds, the models that came of them, and who handed them over."""
+"""What is kept of runs: their state, their rounds, their models, and who handed them over."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -38,7 +38,7 @@ class Fault:
 
     `question` is the task's question that was being answered, where one takes several rounds; 0 before the first, and
     where each round is one. `code` is the site's own where it told one. `cause` is the sentence without the site and
-    `next_step` what to do; `away` says that it did not answer, rather than that it said no.
+    `next_step` what to do; `away` says that it did not answer, rather than refused.
     """
 
     site: str
@@ -68,7 +68,7 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class RunFailure:
     """Why a run failed; `by_sites` says that the faults of its sites are why."""
 
     code: str
@@ -91,7 +91,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One training run. `round` counts the rounds that are behind it; `settled` says that its uses are ended.
+    """One training run. `round` counts completed rounds; `settled` says that its uses are ended.
 
     Who its user is and who leads it are two things: `user` is the member that handed it over to this connector, and
     `coordinator` the one that it was, or will be, handed over to from here; both are "" where that is this connector.
@@ -109,7 +109,7 @@ class Run:
     seats: tuple[Seat, ...]
     round: int = 0
     faults: tuple[Fault, ...] = ()
-    failure: Failure | None = None
+    failure: RunFailure | None = None
     model: str | None = None
     started: str | None = None
     ended: str | None = None
@@ -123,10 +123,13 @@ class Run:
     coordinator: str = ""  # DID
     handed: bool = False  # whether the coordinator has taken it
     leaving: tuple[str, ...] = ()  # under masks, the sites whose own contracts let the run go on without them
+    asked_by: str = ""  # which actor here began it (`core.actors`); "" where another member handed it over
+    cancelled_by: str = ""  # which actor here cancelled it
+    remarks: tuple[Text, ...] = ()  # what of the sites' data may differ, as they publish it; said before it begins
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
+class RunCheckpoint:
     """Where the computation of a run stands after its last round; `id` is the run's."""
 
     id: str
@@ -242,7 +245,7 @@ class Handover:
 
 
 RUNS = Collection("learning_runs", Run, keys=("state", "settled", "created"))
-CHECKPOINTS = Collection("learning_checkpoints", Checkpoint)
+CHECKPOINTS = Collection("learning_checkpoints", RunCheckpoint)
 ROUNDS = Collection("learning_rounds", Round, keys=("run", "round"), unique=(("run", "round"),))
 MODELS = Collection("learning_models", Model, keys=("digest", "created"))
 HANDOVERS = Collection("run_handovers", Handover, keys=("user",))

@@ -132,5 +132,5 @@ def seconds(question: Question) -> float:
 def _flaw(parts: Sequence[Part], most: int) -> Text | None:
     """What is wrong with the parts that an answer names."""
     if len(parts) > PARTS or sum(part.size for part in parts) > most:
-        return Text(msgid("its parts are more than {most} bytes, which were asked for at most"), {"most": most})
+        return Text(msgid("its parts are larger than the {most} bytes asked for"), {"most": most})
     return next((flaw for flaw in map(flaw_of_part, parts) if flaw is not None), None)

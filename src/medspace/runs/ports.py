@@ -13,8 +13,8 @@ from medspace.core.engine import COORDINATOR_SEES_SUMS
 from medspace.core.parts import Blobs, BlobStore, Keeping, Part
 from medspace.core.text import Text
 from medspace.core.usage import Step
-from medspace.runs.handover import Place
-from medspace.runs.telling import Told
+from medspace.runs.handover import SeatEndpoint
+from medspace.runs.telling import RunStatus
 
 SiteFaults = Literal["exclude", "fail"]
 
@@ -119,7 +119,7 @@ class OwnSites(Sites, Protocol):
         """The use that `begin` has started, if it has; nothing is started."""
         ...
 
-    async def place(self, use: str) -> Place:
+    async def place(self, use: str) -> SeatEndpoint:
         """Where a use is asked, and with which token.
 
         Raises:
@@ -142,7 +142,7 @@ class Coordinators(Protocol):
         """Hand over the sealed mandate of a run; again, if it is not known whether it arrived."""
         ...
 
-    async def told(self, coordinator: str, run: str, seen: str) -> Told:
+    async def told(self, coordinator: str, run: str, seen: str) -> RunStatus:
         """How the run stands; soon, and at once where it has changed since the version `seen`."""
         ...
 
@@ -247,21 +247,25 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ReportTable:
     """A table for people; whatever is a text is said in the reader's language."""
 
     columns: tuple[Text, ...]
     rows: tuple[tuple[str | int | Text, ...], ...]
+    title: Text | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Description:
-    """What a model is: for people a title, its coefficients, how well it does and sentences; for programs, facts."""
+class ModelDescription:
+    """What a model is: title, tables of what was learned, how well it does, sentences; for programs, facts.
+
+    Each kind of task has its own tables, such as coefficients, survival at some times, or what an image showed.
+    """
 
     title: Text
     facts: JsonObject
-    coefficients: Table | None = None
-    quality: Table | None = None
+    tables: tuple[ReportTable, ...] = ()
+    quality: ReportTable | None = None
     sentences: tuple[Text, ...] = ()
 
 
@@ -271,7 +275,7 @@ class Forecast:
 
     facts: JsonObject
     sentences: tuple[Text, ...] = ()
-    table: Table | None = None
+    table: ReportTable | None = None
 
 
 class Gathering(Protocol):
@@ -388,7 +392,7 @@ class Numbering(Protocol):
 class Describing(Protocol):
     """What a `Procedure` has besides, if it can say what came of it; otherwise the plain content is shown."""
 
-    def describe(self, result: Result, names: Mapping[str, str]) -> Description:
+    def describe(self, result: Result, names: Mapping[str, str]) -> ModelDescription:
         """What a model is that a run of this task came to; `names` are those of the sites, by their DIDs."""
         ...
 

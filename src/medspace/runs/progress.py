@@ -8,7 +8,7 @@ from medspace.runs.model import Run
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class RunEvent:
     """Something happened: `event` is started, answered, away, back, excluded, round, finished, failed or cancelled.
 
     Of a site that is away, `left` says for how many seconds more it is waited for, and `reason` why it is away.
@@ -26,22 +26,22 @@ class Progress:
     reason: Text | None = None
 
 
-def unheard(_: Progress) -> None:
+def unheard(_: RunEvent) -> None:
     """Nobody listens."""
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """Turns what `Asking` notices into progress of a run (`asking.Watch`)."""
+class ReportedProgress:
+    """Turns what `Asking` notices into progress of a run (`asking.SiteWatch`)."""
 
-    progress: Callable[[Progress], None]
+    progress: Callable[[RunEvent], None]
     run: Run
     step: str
 
     def away(self, site: str, left: float, reason: Text) -> None:
         """A site did not answer (yet); it is waited for `left` seconds more."""
-        self.progress(Progress("away", self.run.id, self.run.round, self.step, site, left=left, reason=reason))
+        self.progress(RunEvent("away", self.run.id, self.run.round, self.step, site, left=left, reason=reason))
 
     def back(self, site: str) -> None:
         """A site answered."""
-        self.progress(Progress("back", self.run.id, self.run.round, self.step, site))
+        self.progress(RunEvent("back", self.run.id, self.run.round, self.step, site))

@@ -21,7 +21,7 @@ from medspace.runs.errors import (
     TooFewMaskedError,
     TooFewSitesError,
 )
-from medspace.runs.model import Failure, Fault, Run, RunState, Seat
+from medspace.runs.model import Fault, Run, RunFailure, RunState, Seat
 from medspace.runs.ports import Algorithm, Demands, Protecting
 
 TRANSITIONS: Mapping[RunState, frozenset[RunState]] = MappingProxyType(
@@ -49,6 +49,11 @@ def moved(run: Run, state: RunState) -> Run:
     if not may_follow(run.state, state):
         raise ValueError(f"a run that is {run.state.value} does not become {state.value}")
     return replace(run, state=state)
+
+
+def ended(run: Run, state: RunState, failure: RunFailure, time: str, by: str) -> Run:
+    """The run once it ended without a model; `by` is the actor that cancelled it, if one did."""
+    return replace(moved(run, state), failure=failure, ended=time, cancelled_by=by)
 
 
 def over(state: RunState) -> bool:
@@ -214,7 +219,7 @@ def lost(run: Run, faults: Sequence[Fault]) -> Run:
     return replace(run, faults=run.faults + tuple(replace(one, question=run.asked) for one in faults))
 
 
-def failure(error: RunError, faults: Sequence[Fault] = ()) -> Failure:
+def failure(error: RunError, faults: Sequence[Fault] = ()) -> RunFailure:
     """The record of why a run failed: where sites refused, under the code of their one cause, if it is only one."""
     by_sites = bool(faults) and isinstance(
         error, SitesRefusedError | SitesAwayError | DepartureError | TooFewSitesError
@@ -223,7 +228,7 @@ def failure(error: RunError, faults: Sequence[Fault] = ()) -> Failure:
         {cause.code for cause in causes(faults) if not cause.away} if isinstance(error, SitesRefusedError) else set()
     )
     code = found.pop() if len(found) == 1 and SiteRefusedError.code not in found else error.code
-    return Failure(code, error.sentence, error.next_step, _kept(error.facts), error.exit_code, by_sites)
+    return RunFailure(code, error.sentence, error.next_step, _kept(error.facts), error.exit_code, by_sites)
 
 
 def _kept(facts: Mapping[str, Fact | Text]) -> dict[str, str | int | Text]:

@@ -9,6 +9,14 @@ from medspace.core.text import Text, msgid
 from medspace.privacy.masking.thresholds import LEAST_SITES, Thresholds
 from medspace.runs.manifest import Manifest
 
+CODES = frozenset(
+    {
+        *("run.no_manifest", "run.other_manifest", "run.other_keys", "run.task", "run.coordinator", "run.masks"),
+        *("run.user", "run.seat", "run.protocol", "run.members", "run.own_seat", "run.operator", "run.signing"),
+        "use.sites",
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -90,7 +98,7 @@ def masks(manifest: Manifest, colluders: int) -> Decision:
         msgid("masks that hide each site even if {least} of the others tell what they see"), {"least": colluders}
     )
     thresholds = Thresholds.for_seats(len(manifest.seats), given, max(manifest.min_sites, LEAST_SITES))
-    held = thresholds.problem or Text(msgid("they do so if {given} tell"), {"given": given})
+    held = thresholds.problem or Text(msgid("they do so if no more than {given} of them tell"), {"given": given})
     remedy = Text(msgid("Agree with more data holders, and start the run with all of their agreements."))
     ok = thresholds.problem is None and given >= colluders
     return _one("masks", asked, held, ok=ok, remedy=remedy)

@@ -16,12 +16,14 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from medspace.core import limits
+from medspace.core.actors import NOBODY
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.clock import Clock, Randomness, stamp
 from medspace.core.engine import MASKED
 from medspace.core.errors import InvalidInputError, StaleRecordError
 from medspace.core.hashing import digest
 from medspace.core.ids import new_id
+from medspace.core.paging import each
 from medspace.core.parts import BlobStore
 from medspace.core.signing import Signer
 from medspace.core.store import Database, Transaction
@@ -30,7 +32,7 @@ from medspace.core.usage import Step
 from medspace.ledger.kinds import ENTRY_KINDS
 from medspace.ledger.model import Entry
 from medspace.ledger.service import record
-from medspace.runs import codings, lineage, noting, rules
+from medspace.runs import lineage, noting, rules
 from medspace.runs import manifest as manifests
 from medspace.runs.asking import Asking, Patience
 from medspace.runs.delegation import Delegation
@@ -48,12 +50,12 @@ from medspace.runs.model import (
     MODELS,
     ROUNDS,
     RUNS,
-    Checkpoint,
-    Failure,
     Fault,
     Model,
     Round,
     Run,
+    RunCheckpoint,
+    RunFailure,
     RunState,
     Seat,
 )
@@ -62,9 +64,9 @@ from medspace.runs.ports import (
     Algorithm,
     Answer,
     Describing,
-    Description,
     Dictionaries,
     LedSites,
+    ModelDescription,
     Numbering,
     Parted,
     Procedure,
@@ -72,11 +74,12 @@ from medspace.runs.ports import (
     Result,
     Sites,
 )
-from medspace.runs.progress import Progress, Watched, unheard
-from medspace.runs.tallying import Asked, Tallying
+from medspace.runs.progress import ReportedProgress, RunEvent, unheard
+from medspace.runs.surveying import survey
+from medspace.runs.tallying import RoundQuestions, Tallying
 
 T = TypeVar("T")
-LONGEST = limits.ROUNDS  # rounds and runs read at once
+LONGEST = limits.ROUNDS  # rounds read at once
 DOORS = 64  # uses begun or ended at a time: small messages, so more than `width`
 NO_MAIL: Mapping[str, Mapping[str, str]] = {}
 SETTLING = 10.0  # seconds; how long the end of a run is held up by a site that is away
@@ -94,6 +97,8 @@ class Coordinator:
 
     `led` is where the sites of runs are asked that others handed over; `delegation` hands over those that name
     another coordinator. Without them there are no such runs.
+
+    `noted` says what the log may hold of a code that another member answered with.
     """
 
     database: Database
@@ -106,10 +111,11 @@ class Coordinator:
     dictionaries: Dictionaries | None = None
     patience: Patience = field(default_factory=Patience)
     width: int = 8
-    progress: Callable[[Progress], None] = unheard
+    progress: Callable[[RunEvent], None] = unheard
     blobs: BlobStore | None = None
     led: LedSites | None = None
     delegation: Delegation | None = None
+    noted: noting.Noted = field(kw_only=True)
 
     async def create(
         self,
@@ -119,8 +125,9 @@ class Coordinator:
         without_missing: bool = False,
         patience: float = 0.0,
         coordinator: str = "",
+        by: str = NOBODY,
     ) -> Run:
-        """Store a new run; nothing is asked yet. The last three are those of the run's record.
+        """Store a new run, which `by` asks for; nothing is asked yet. The three before are those of its record.
 
         Raises:
             TaskInvalidError: the task cannot be run, or the seats are not distinct sites.
@@ -129,12 +136,12 @@ class Coordinator:
         run, begun = self.drawn(task, seats, without_missing=without_missing, patience=patience)
         procedure = self.algorithm(task).prepare(task)
         if coordinator and isinstance(procedure, Parted) and procedure.kept(begun.state):
-            raise TaskInvalidError(
-                reason=Text(msgid("what it carries beside its JSON goes through no other member yet"))
-            )
-        run = replace(run, coordinator=coordinator)
+            raise TaskInvalidError(reason=Text(msgid("its large parts cannot be sent through another member yet")))
+        run = replace(run, coordinator=coordinator, asked_by=by)
         if ENTRY_KINDS[noting.start_kind(run)].flaw(noting.start_facts(run)) is not None:
-            raise TaskInvalidError(reason=Text(msgid("a site is no DID, or its agreement no identifier")))
+            raise TaskInvalidError(
+                reason=Text(msgid("a site is not a valid DID, or its agreement is not a valid identifier"))
+            )
 
         def work(tx: Transaction) -> None:
             tx.insert(RUNS, run)
@@ -145,7 +152,7 @@ class Coordinator:
 
     def drawn(
         self, task: JsonObject, seats: Sequence[Seat], *, without_missing: bool = False, patience: float = 0.0
-    ) -> tuple[Run, Checkpoint]:
+    ) -> tuple[Run, RunCheckpoint]:
         """A run as it would begin; nothing is stored.
 
         Raises:
@@ -167,7 +174,7 @@ class Coordinator:
             without_missing=without_missing,
             patience=patience,
         )
-        return run, Checkpoint(run.id, 0, procedure.first())
+        return run, RunCheckpoint(run.id, 0, procedure.first())
 
     async def train(self, task: JsonObject, seats: Sequence[Seat], *, without_missing: bool = False) -> Run:
         """Create a run and lead it to its end."""
@@ -188,21 +195,21 @@ class Coordinator:
             try:
                 run = await self._lead(run, uses)
             except RunError as error:
-                run = await self._fail(await self.run(run_id), error)
+                run = await self._fail(run_id, error)
             except StaleRecordError:
                 run = await self.run(run_id)
                 if run.state is not RunState.CANCELLED:
                     raise
         return await self._settle(run, uses)
 
-    async def cancel(self, run_id: str) -> Run:
+    async def cancel(self, run_id: str, *, by: str = NOBODY) -> Run:
         """End a run that is not over; a coordinator that leads it stops at its next round."""
-        run = await self.run(run_id)
-        return await self._fail(run, RunCancelledError(), RunState.CANCELLED)
+        cancelled = RunCancelledError()
+        return await self._end(run_id, lambda run: rules.failure(cancelled, run.faults), RunState.CANCELLED, by)
 
     async def unsettled(self) -> list[Run]:
         """The runs that are to be resumed after a restart."""
-        return await self.database.read(lambda tx: tx.find(RUNS, where={"settled": "no"}, limit=LONGEST))
+        return await self.database.read(lambda tx: list(each(tx, RUNS, {"settled": "no"})))
 
     async def run(self, run_id: str) -> Run:
         """The run as it stands.
@@ -210,17 +217,14 @@ class Coordinator:
         Raises:
             RunUnknownError: there is no such run.
         """
-        run = await self.database.read(lambda tx: tx.get(RUNS, run_id))
-        if run is None:
-            raise RunUnknownError(run=run_id)
-        return run
+        return await self.database.read(lambda tx: _known(tx, run_id))
 
     async def model(self, run_id: str) -> Model | None:
         """The model that came of a run; None where none did (yet)."""
         run = await self.run(run_id)
         return None if run.model is None else await self.database.read(lambda tx: tx.get(MODELS, run.model or ""))
 
-    def describe(self, model: Model, names: Mapping[str, str]) -> Description | None:
+    def describe(self, model: Model, names: Mapping[str, str]) -> ModelDescription | None:
         """What a model is, as its kind of task says; None where that says nothing. `names`: of sites, by DID."""
         try:
             procedure = self.algorithm(model.task).prepare(model.task)
@@ -253,9 +257,9 @@ class Coordinator:
             questions = await placed.do(lambda: placed.procedure.questions(state, number))  # noqa: B023 - waited for
             if questions is None:
                 return await self._finish(placed, run, saved.state)
-            run, saved = await self._round(placed, Asked(questions, rules.seated(run)), run, saved, uses)
+            run, saved = await self._round(placed, RoundQuestions(questions, rules.seated(run)), run, saved, uses)
 
-    async def _place(self, procedure: Procedure, run: Run, saved: Checkpoint) -> Placed:
+    async def _place(self, procedure: Procedure, run: Run, saved: RunCheckpoint) -> Placed:
         """The procedure as it works in the next round, with the parts that its state names."""
         if isinstance(procedure, Parted):
             await self._parts(run).carry(procedure.kept(saved.state), run.id, run.round + 1)
@@ -269,13 +273,13 @@ class Coordinator:
             record(tx, self._entry(noting.start_kind(run), noting.start_facts(run)))
 
         await self.database.write(work)
-        self.progress(Progress("started", run.id, of=len(run.seats)))
+        self.progress(RunEvent("started", run.id, of=len(run.seats)))
         return started
 
-    async def _delegate(self, procedure: Procedure, run: Run, saved: Checkpoint, uses: dict[str, str]) -> Run:
+    async def _delegate(self, procedure: Procedure, run: Run, saved: RunCheckpoint, uses: dict[str, str]) -> Run:
         """Begin the uses, hand the run over, and follow it until it is over."""
         if self.delegation is None:
-            reason = Text(msgid("this connector hands no runs over"))
+            reason = Text(msgid("this connector does not hand over runs"))
             raise CoordinatorRefusedError(coordinator=run.coordinator, reason=reason)
         if not run.handed:
             run, saved = await self._begin(procedure, run, saved, uses)
@@ -283,19 +287,19 @@ class Coordinator:
             run = await self.delegation.hand_over(run, uses, self._asking(procedure, run, "hand-over"))
         run, failure = await self.delegation.follow(run, self._asking(procedure, run, "follow"), self._noticed)
         if run.state is RunState.FINISHED:
-            self.progress(Progress("finished", run.id, run.round))
-        return run if failure is None else await self._end(run, failure, RunState.FAILED)
+            self.progress(RunEvent("finished", run.id, run.round))
+        return run if failure is None else await self._end(run.id, lambda _: failure, RunState.FAILED)
 
     def _noticed(self, before: Run, after: Run) -> None:
         """Say what a coordinator elsewhere has told."""
         for fault in after.faults[len(before.faults) :]:
-            self.progress(Progress("excluded", after.id, fault.round, site=fault.site))
+            self.progress(RunEvent("excluded", after.id, fault.round, site=fault.site))
         if after.round > before.round:
-            self.progress(Progress("round", after.id, after.round))
+            self.progress(RunEvent("round", after.id, after.round))
 
     async def _begin(
-        self, procedure: Procedure, run: Run, saved: Checkpoint, uses: dict[str, str]
-    ) -> tuple[Run, Checkpoint]:
+        self, procedure: Procedure, run: Run, saved: RunCheckpoint, uses: dict[str, str]
+    ) -> tuple[Run, RunCheckpoint]:
         """Find or start a use at every site that is in."""
         seats, asked = rules.seated(run), self._sites(run)
         faults: list[Fault] = []
@@ -311,8 +315,8 @@ class Coordinator:
         return await self._attended(procedure, run, saved, faults)
 
     async def _sit(
-        self, procedure: Procedure, run: Run, saved: Checkpoint, uses: dict[str, str]
-    ) -> tuple[Run, Checkpoint]:
+        self, procedure: Procedure, run: Run, saved: RunCheckpoint, uses: dict[str, str]
+    ) -> tuple[Run, RunCheckpoint]:
         """Show every site the manifest, gather the keys that they add, and hand all of them to each."""
         asked = self._sites(run)
         while True:
@@ -365,32 +369,18 @@ class Coordinator:
         return signed
 
     async def _survey(
-        self, dictionaries: Dictionaries, procedure: Procedure, run: Run, saved: Checkpoint
-    ) -> tuple[Run, Checkpoint]:
+        self, dictionaries: Dictionaries, procedure: Procedure, run: Run, saved: RunCheckpoint
+    ) -> tuple[Run, RunCheckpoint]:
         """Whether the sites are there, and whether the task fits what each publishes: before anything is asked."""
-        seats = rules.seated(run)
-        faults: list[Fault] = []
-        published: dict[str, codings.Columns] = {}
-
-        async def look(seat: Seat) -> codings.Columns | None:
-            found = await dictionaries.dictionary(seat.agreement)
-            return None if found is None else codings.check(seat.site, procedure.needs, found)
-
-        def take(position: int, found: codings.Columns | SiteError | None) -> None:
-            if isinstance(found, SiteError):
-                faults.append(rules.fault(seats[position], run.round, found))
-            elif found is not None:
-                published[seats[position].site] = found
-
-        calls = [(seat.site, lambda s=seat: look(s)) for seat in seats]
-        await self._asking(procedure, run, "survey").in_order(calls, take, DOORS)
-        differing = codings.compare(procedure.needs, published)
-        faults += [rules.fault(seat, run.round, differing[seat.site]) for seat in seats if seat.site in differing]
-        return await self._attended(procedure, run, saved, faults)
+        surveyed = await survey(dictionaries, procedure.needs, run, self._asking(procedure, run, "survey"))
+        run, saved = await self._attended(procedure, run, saved, surveyed.faults)
+        if surveyed.remarks != run.remarks:
+            run, saved = await self._keep(run, replace(run, remarks=surveyed.remarks), saved, saved.state, None)
+        return run, saved
 
     async def _attended(
-        self, procedure: Procedure, run: Run, saved: Checkpoint, faults: Sequence[Fault]
-    ) -> tuple[Run, Checkpoint]:
+        self, procedure: Procedure, run: Run, saved: RunCheckpoint, faults: Sequence[Fault]
+    ) -> tuple[Run, RunCheckpoint]:
         """Keep who is missing, and go on if that is allowed."""
         if faults:
             after = rules.lost(run, faults)
@@ -399,8 +389,8 @@ class Coordinator:
         return run, saved
 
     async def _round(
-        self, placed: Placed, asked: Asked, run: Run, saved: Checkpoint, uses: dict[str, str]
-    ) -> tuple[Run, Checkpoint]:
+        self, placed: Placed, asked: RoundQuestions, run: Run, saved: RunCheckpoint, uses: dict[str, str]
+    ) -> tuple[Run, RunCheckpoint]:
         """Ask one round, gather the answers, store where that leads."""
         procedure = placed.procedure
         number, demands = run.round + 1, rules.allowed(procedure.demands, run)
@@ -411,10 +401,10 @@ class Coordinator:
         async def take(position: int, answer: Answer | SiteError) -> None:
             seat = seats[position]
             if await placed.do(lambda: tallying.take(seat, answer)):
-                self.progress(Progress("answered", run.id, number, name, seat.site, position + 1, len(seats)))
+                self.progress(RunEvent("answered", run.id, number, name, seat.site, position + 1, len(seats)))
 
         await self._ask(placed, run, saved, asked, take, uses)
-        after = rules.lost(replace(run, round=number, asked=_asked(procedure, saved)), tallying.faults)
+        after = rules.lost(replace(run, round=number, asked=_rounds_asked(procedure, saved)), tallying.faults)
         failed: RunError | None = None
         state = saved.state
         try:
@@ -446,8 +436,8 @@ class Coordinator:
         self,
         placed: Placed,
         run: Run,
-        saved: Checkpoint,
-        asked: Asked,
+        saved: RunCheckpoint,
+        asked: RoundQuestions,
         take: Callable[[int, Answer | SiteError], Awaitable[None]],
         uses: Mapping[str, str],
     ) -> None:
@@ -466,12 +456,12 @@ class Coordinator:
         self,
         before: Run,
         after: Run,
-        saved: Checkpoint,
+        saved: RunCheckpoint,
         state: JsonObject,
         past: Round | None,
         mail: Mapping[str, Mapping[str, str]] = NO_MAIL,
-    ) -> tuple[Run, Checkpoint]:
-        reached = Checkpoint(saved.id, after.round, state, mail)
+    ) -> tuple[Run, RunCheckpoint]:
+        reached = RunCheckpoint(saved.id, after.round, state, mail)
 
         def work(tx: Transaction) -> None:
             if after != before:
@@ -483,9 +473,9 @@ class Coordinator:
 
         await self.database.write(work)
         for fault in after.faults[len(before.faults) :]:
-            self.progress(Progress("excluded", after.id, fault.round, site=fault.site))
+            self.progress(RunEvent("excluded", after.id, fault.round, site=fault.site))
         if past is not None:
-            self.progress(Progress("round", after.id, past.round, past.step, objective=past.objective))
+            self.progress(RunEvent("round", after.id, past.round, past.step, objective=past.objective))
         return after, reached
 
     async def _finish(self, placed: Placed, run: Run, state: JsonObject) -> Run:
@@ -498,35 +488,31 @@ class Coordinator:
             model = lineage.build(run, result, _rounds(tx, run.id), model_id, now)
             tx.replace(RUNS, run, ended)
             tx.insert(MODELS, model)
-            facts = {
-                "run": run.id,
-                "model": model.digest,
-                "rounds": run.round,
-                "sites": list(model.lineage.sites),
-                "protection": run.protection,
-                "fitted": model.lineage.rounds[-1].question,
-                **noting.missing(run),
-            }
-            record(tx, self._entry("run.finished", facts))
+            record(tx, self._entry("run.finished", noting.finish_facts(run, model, self.noted)))
 
         await self.database.write(work)
-        self.progress(Progress("finished", run.id, run.round))
+        self.progress(RunEvent("finished", run.id, run.round))
         return ended
 
-    async def _fail(self, run: Run, error: RunError, state: RunState = RunState.FAILED) -> Run:
-        if rules.over(run.state):
-            return run
-        return await self._end(run, rules.failure(error, run.faults), state)
+    async def _fail(self, run_id: str, error: RunError) -> Run:
+        return await self._end(run_id, lambda run: rules.failure(error, run.faults), RunState.FAILED)
 
-    async def _end(self, run: Run, failure: Failure, state: RunState) -> Run:
-        ended = replace(rules.moved(run, state), failure=failure, ended=stamp(self.clock.now()))
+    async def _end(self, run_id: str, failed: Callable[[Run], RunFailure], state: RunState, by: str = NOBODY) -> Run:
+        """End a run from where it stands now, as its leader may have moved it on; what is over stays."""
 
-        def work(tx: Transaction) -> None:
+        def work(tx: Transaction) -> tuple[Run, bool]:
+            run = _known(tx, run_id)
+            if rules.over(run.state):
+                return run, False
+            failure = failed(run)
+            ended = rules.ended(run, state, failure, stamp(self.clock.now()), by)
             tx.replace(RUNS, run, ended)
-            record(tx, self._entry("run.failed", {"run": run.id, "code": failure.code, **noting.missing(run)}))
+            record(tx, self._entry("run.failed", noting.failure_facts(ended, failure.code, self.noted)))
+            return ended, True
 
-        await self.database.write(work)
-        self.progress(Progress(state.value, run.id, run.round))
+        ended, now = await self.database.write(work)
+        if now:
+            self.progress(RunEvent(state.value, ended.id, ended.round))
         return ended
 
     async def _settle(self, run: Run, uses: dict[str, str]) -> Run:
@@ -547,7 +533,7 @@ class Coordinator:
             await self._find_uses(run, uses)
         calls = [(site, lambda u=use: self.sites.end(u)) for site, use in uses.items()]
         patience = replace(self.patience, deadline=min(self.patience.deadline, SETTLING))
-        asking = Asking(self.clock, patience, Watched(self.progress, run, "end"))
+        asking = Asking(self.clock, patience, ReportedProgress(self.progress, run, "end"))
         if self.delegation is not None and run.handed and run.state is not RunState.FINISHED:
             await self.delegation.cancel(run, asking)
         await asking.in_order(calls, lambda _position, _outcome: None, DOORS)
@@ -574,21 +560,28 @@ class Coordinator:
     def _asking(self, procedure: Procedure, run: Run, step: str, more: float = 0.0) -> Asking:
         patience = replace(self.patience, deadline=(run.patience or self.patience.deadline) + more)
         ends = rules.allowed(procedure.demands, run).site_faults == "fail"
-        return Asking(self.clock, patience, Watched(self.progress, run, step), refusal_ends=ends)
+        return Asking(self.clock, patience, ReportedProgress(self.progress, run, step), refusal_ends=ends)
 
     def _entry(self, kind: str, facts: dict[str, Json]) -> Entry:
         return Entry(kind, stamp(self.clock.now()), self.actor, facts)
 
-    async def _checkpoint(self, run: Run) -> Checkpoint:
+    async def _checkpoint(self, run: Run) -> RunCheckpoint:
         saved = await self.database.read(lambda tx: tx.get(CHECKPOINTS, run.id))
         if saved is None:
             raise RunUnknownError(run=run.id)
         return saved
 
 
-def _asked(procedure: Procedure, saved: Checkpoint) -> int:
+def _rounds_asked(procedure: Procedure, saved: RunCheckpoint) -> int:
     """Which question of the task a round belongs to; 0 where each round is one."""
     return procedure.number(saved.state) if isinstance(procedure, Numbering) else 0
+
+
+def _known(tx: Transaction, run_id: str) -> Run:
+    run = tx.get(RUNS, run_id)
+    if run is None:
+        raise RunUnknownError(run=run_id)
+    return run
 
 
 def _rounds(tx: Transaction, run_id: str) -> list[Round]:

@@ -17,7 +17,7 @@ SIGNATURE = hybrid.LONGEST  # characters
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class QuestionStatement:
     """A question of a run as both sides know it. `user` asks, for the run's user or as its coordinator."""
 
     manifest: str  # digest
@@ -29,22 +29,22 @@ class Asked:
 
     def question(self) -> bytes:
         """What who asks signs."""
-        return canonical(self._said() | {"from": self.user, "to": self.site})
+        return canonical(self._signed_fields() | {"from": self.user, "to": self.site})
 
     def answer(self, digest: str) -> bytes:
         """What the site signs, with the digest of its answer."""
-        return canonical(self._said() | {"answer": digest, "from": self.site, "to": self.user})
+        return canonical(self._signed_fields() | {"answer": digest, "from": self.site, "to": self.user})
 
-    def _said(self) -> dict[str, str | int]:
+    def _signed_fields(self) -> dict[str, str | int]:
         return {"manifest": self.manifest, "round": self.round, "step": self.step, "use": self.use}
 
 
-def sign_question(asked: Asked, signer: Signer) -> str:
+def sign_question(asked: QuestionStatement, signer: Signer) -> str:
     """The signature of who asks."""
     return hybrid.sign(signer, asked.user, QUESTION, asked.question())
 
 
-def check_question(signature: str, asked: Asked, user: Member, at: datetime) -> None:
+def check_question(signature: str, asked: QuestionStatement, user: Member, at: datetime) -> None:
     """Whether it is signed by who asks, with Ed25519 and ML-DSA-65.
 
     Raises:
@@ -53,12 +53,12 @@ def check_question(signature: str, asked: Asked, user: Member, at: datetime) -> 
     hybrid.check(signature, user, QUESTION, asked.question(), at, both=True)
 
 
-def sign_answer(asked: Asked, digest: str, signer: Signer) -> str:
+def sign_answer(asked: QuestionStatement, digest: str, signer: Signer) -> str:
     """The signature of the site."""
     return hybrid.sign(signer, asked.site, ANSWER, asked.answer(digest))
 
 
-def check_answer(signature: str, asked: Asked, digest: str, site: Member, at: datetime) -> None:
+def check_answer(signature: str, asked: QuestionStatement, digest: str, site: Member, at: datetime) -> None:
     """Whether it is signed by the site, with Ed25519 and ML-DSA-65.
 
     Raises:

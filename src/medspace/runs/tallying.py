@@ -16,7 +16,7 @@ from medspace.runs.model import AnswerRef, Fault, Seat
 from medspace.runs.ports import Answer, Demands, Gathering, Question, Questions
 
 
-class Asked:
+class RoundQuestions:
     """What a round asks: of each seat the same, or of some of them each its own question."""
 
     def __init__(self, questions: Questions, seats: tuple[Seat, ...]) -> None:
@@ -65,7 +65,7 @@ class Tallying:
         self,
         demands: Demands,
         number: int,
-        asked: Asked,
+        asked: RoundQuestions,
         gathering: Gathering,
         uses: Mapping[str, str],
         writing: int | None = None,

@@ -11,7 +11,7 @@ from medspace.core.canonical import JsonObject, exact
 from medspace.core.hashing import digest
 from medspace.core.text import Text, plain
 from medspace.ledger.kinds import ANSWER
-from medspace.runs.model import Failure, Fault, Lineage, LineageRound, Model, Run, RunState
+from medspace.runs.model import Fault, Lineage, LineageRound, Model, Run, RunFailure, RunState
 
 LONGEST_WORDS = 1000  # characters of a sentence
 MOST_ROUNDS = 1_000_000
@@ -41,7 +41,7 @@ class ToldFault(msgspec.Struct, frozen=True):
 
 
 class ToldFailure(msgspec.Struct, frozen=True):
-    """Why the run failed (`model.Failure`); `by_causes` says that the faults of its sites say it all."""
+    """Why the run failed (`model.RunFailure`); `by_causes` says that the faults of its sites say it all."""
 
     code: _Code
     sentence: str
@@ -51,11 +51,11 @@ class ToldFailure(msgspec.Struct, frozen=True):
     by_causes: bool = False
 
     @property
-    def record(self) -> Failure:
+    def record(self) -> RunFailure:
         """As it is kept: its words are no sentences of ours."""
         facts: dict[str, str | int | Text] = {"words": _words(self.sentence), "advice": _words(self.advice)}
         facts |= {"sites": ""} if self.by_causes else {}
-        return Failure(self.code, WORDS, ADVICE, facts, self.exit_code, self.by_sites)
+        return RunFailure(self.code, WORDS, ADVICE, facts, self.exit_code, self.by_sites)
 
 
 class ToldModel(msgspec.Struct, frozen=True):
@@ -69,7 +69,7 @@ class ToldModel(msgspec.Struct, frozen=True):
     digest: str
 
 
-class Told(msgspec.Struct, frozen=True):
+class RunStatus(msgspec.Struct, frozen=True):
     """How a run stands. `version` changes whenever that does."""
 
     state: Literal["created", "running", "finished", "failed", "cancelled"]
@@ -88,13 +88,13 @@ class Told(msgspec.Struct, frozen=True):
 # --- the coordinator's side -----------------------------------------------------------------------------------------
 
 
-def tell(run: Run, model: Model | None) -> Told:
+def tell(run: Run, model: Model | None) -> RunStatus:
     """What the user of a run is told of it."""
     faults = [_fault(fault) for fault in run.faults]
     failure = None if run.failure is None else _failure(run.failure)
     version = digest([run.state.value, run.round, len(faults)]).removeprefix("sha256:")
     made = None if model is None or run.state is not RunState.FINISHED else _model(model)
-    return Told(run.state.value, run.round, version, faults, failure, made)
+    return RunStatus(run.state.value, run.round, version, faults, failure, made)
 
 
 def _fault(fault: Fault) -> ToldFault:
@@ -102,7 +102,7 @@ def _fault(fault: Fault) -> ToldFault:
     return ToldFault(fault.site, fault.round, fault.code, sentence, reason, advice, fault.away, fault.question)
 
 
-def _failure(failure: Failure) -> ToldFailure:
+def _failure(failure: RunFailure) -> ToldFailure:
     sentence, advice = (_words(str(text)) for text in (failure.text, failure.advice))
     by_causes = "sites" in failure.facts
     return ToldFailure(failure.code, sentence, advice, failure.exit_code, failure.by_sites, by_causes)
@@ -116,7 +116,7 @@ def _model(model: Model) -> ToldModel:
 # --- the user's side ------------------------------------------------------------------------------------------------
 
 
-def heard(run: Run, told: Told) -> Run:
+def heard(run: Run, told: RunStatus) -> Run:
     """The run with its progress: rounds that are behind it, and who was lost; of each site the first reason."""
     known = {fault.site for fault in run.faults}
     seats = {seat.site for seat in run.seats}

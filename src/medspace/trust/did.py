@@ -1,7 +1,7 @@
 """The DID method `web` and DID documents (W3C did:web 2023, DID Core 1.0), with keys of Ed25519 and ML-DSA-65.
 
-Lenient in what a document may hold besides, strict in what is used of it: the document must be the one of its DID,
-and a key counts for a purpose only where the document lists it for that purpose.
+Lenient about what else a document holds, strict about what is used of it: the document must be the one of its DID,
+and a key is valid for a purpose only where the document lists it for that purpose.
 """
 
 import ipaddress
@@ -56,10 +56,10 @@ def is_loopback(host: str) -> bool:
 
 @lru_cache(maxsize=KEPT)
 def base_url(did: str) -> str:
-    """Where a did:web lives: `https://HOST[:PORT][/PATH]`; plain http on this machine only.
+    """The base URL of a did:web: `https://HOST[:PORT][/PATH]`; plain http on this machine only.
 
     Raises:
-        DidError: not a did:web in its one spelling (lower case, no IP address but loopback, no odd characters).
+        DidError: not a did:web in canonical spelling (lower case, no IP address but loopback, no invalid characters).
     """
     if not did.startswith(_PREFIX) or len(did) > LONGEST_DID:
         raise DidError(did=did[:LONGEST_DID], reason=Text(msgid("it does not start with did:web: or is too long")))
@@ -69,7 +69,7 @@ def base_url(did: str) -> str:
     if "%3A" in authority and not (_PORT.fullmatch(port) and int(port) <= _LARGEST_PORT):
         raise DidError(did=did, reason=Text(msgid("its port is not a number from 1 to 65535")))
     if not all(_SEGMENT.fullmatch(segment) for segment in path):
-        raise DidError(did=did, reason=Text(msgid("its path has a part that is empty or holds odd characters")))
+        raise DidError(did=did, reason=Text(msgid("its path has an empty part or invalid characters")))
     scheme = "http" if is_loopback(host) else "https"
     return f"{scheme}://" + "/".join([authority.replace("%3A", ":"), *path])
 
@@ -94,10 +94,10 @@ def document_url(did: str) -> str:
 
 
 def did_web(url: str) -> str:
-    """The did:web that lives at a base URL.
+    """The did:web of a base URL.
 
     Raises:
-        DidError: no did:web can live there.
+        DidError: there is no did:web for that URL.
     """
     parts = urlsplit(url)
     segments = [segment for segment in parts.path.split("/") if segment]
@@ -133,12 +133,12 @@ def build_document(
 ) -> JsonObject:
     """The DID document of a party with one Ed25519 key and its ML-DSA-65 keys over time, as JSON.
 
-    An ML-DSA-65 key says for which time it counts, by the words of Controlled Identifiers 1.0 2.2 (`expires`,
+    An ML-DSA-65 key states its time of validity, by the terms of Controlled Identifiers 1.0 2.2 (`expires`,
     `revoked`) and by `validFrom`.
 
     Raises:
         DidError: not a did:web.
-        ValueError: a service is none of DSP's, or its endpoint does not end with `/catalog` (DSP 2025-1 DidService).
+        ValueError: a service is not one of DSP, or its endpoint does not end with `/catalog` (DSP 2025-1 DidService).
     """
     base_url(did)
     method = key_id(did, public_key)
@@ -177,7 +177,7 @@ class _Method(msgspec.Struct, frozen=True):
     revoked: str = ""
 
 
-class _Document(msgspec.Struct, frozen=True):
+class _DidDocumentForm(msgspec.Struct, frozen=True):
     id: str
     verificationMethod: list[_Method] = []  # noqa: N815 - the name on the wire
     authentication: list[object] = []
@@ -197,7 +197,7 @@ def parse_document(content: bytes, did: str) -> DidDocument:
             did=did, reason=Text(msgid("it is larger than {limit} bytes"), {"limit": LARGEST_DOCUMENT})
         )
     try:
-        document = read_json(content, _Document)
+        document = read_json(content, _DidDocumentForm)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         raise DocumentError(did=did, reason=Text(msgid("it is not a DID document"))) from None
     if document.id != did:
@@ -210,7 +210,7 @@ def parse_document(content: bytes, did: str) -> DidDocument:
     return DidDocument(did, _keys(document), _services(document), _mldsa_keys(document))
 
 
-def _keys(document: _Document) -> tuple[VerificationKey, ...]:
+def _keys(document: _DidDocumentForm) -> tuple[VerificationKey, ...]:
     did = document.id
     listed = {purpose: {_absolute(did, name) for name in getattr(document, purpose)} for purpose in PURPOSES}
     found = []
@@ -251,7 +251,7 @@ def _public_key(did: str, method: _Method) -> bytes | None:
     return public_key
 
 
-def _mldsa_keys(document: _Document) -> tuple[MldsaKey, ...]:
+def _mldsa_keys(document: _DidDocumentForm) -> tuple[MldsaKey, ...]:
     did, found = document.id, []
     listed = {_absolute(did, name) for name in document.assertionMethod}
     for method in document.verificationMethod:
@@ -276,13 +276,13 @@ def _mldsa_key(did: str, method: _Method) -> MldsaKey:
         times = [int(instant(text).timestamp()) if text else 0 for text in (method.expires, method.revoked)]
         key = MldsaKey(public, int(instant(method.validFrom).timestamp()), *times)
     except (ValueError, OverflowError, OSError):
-        raise DocumentError(did=did, reason=Text(msgid("an ML-DSA-65 key has no time, or is none"))) from None
+        raise DocumentError(did=did, reason=Text(msgid("an ML-DSA-65 key has no time or is invalid"))) from None
     if len(key.public) != MLDSA_PUBLIC_BYTES or min(key.since, key.until, key.revoked) < 0:
-        raise DocumentError(did=did, reason=Text(msgid("an ML-DSA-65 key has no time, or is none")))
+        raise DocumentError(did=did, reason=Text(msgid("an ML-DSA-65 key has no time or is invalid")))
     return key
 
 
-def _services(document: _Document) -> tuple[ServiceEntry, ...]:
+def _services(document: _DidDocumentForm) -> tuple[ServiceEntry, ...]:
     found = []
     for entry in document.service:
         try:

@@ -15,7 +15,7 @@ MOST_KEPT = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _CachedAnswer:
     at: datetime
     answer: DidDocument | DidError | DocumentError
 
@@ -35,8 +35,8 @@ class DocumentCache:
         self._clock = clock
         self._keep = keep
         self._keep_failure = keep_failure
-        self._kept: dict[str, _Kept] = {}
-        self._in_flight: dict[str, asyncio.Task[_Kept]] = {}
+        self._kept: dict[str, _CachedAnswer] = {}
+        self._in_flight: dict[str, asyncio.Task[_CachedAnswer]] = {}
 
     async def document(self, did: str) -> DidDocument:
         """The document, as it was at most `keep` ago.
@@ -58,10 +58,10 @@ class DocumentCache:
             return kept.answer
         raise kept.answer.with_traceback(None)  # a kept error would grow with every raise
 
-    def _span(self, kept: _Kept, keep: timedelta) -> timedelta:
+    def _span(self, kept: _CachedAnswer, keep: timedelta) -> timedelta:
         return keep if isinstance(kept.answer, DidDocument) else self._keep_failure
 
-    def _fetch(self, did: str) -> asyncio.Task[_Kept]:
+    def _fetch(self, did: str) -> asyncio.Task[_CachedAnswer]:
         # A task of its own: a caller that goes away must not take the answer from the others.
         task = self._in_flight.get(did)
         if task is None:
@@ -70,13 +70,13 @@ class DocumentCache:
             task.add_done_callback(lambda _: self._in_flight.pop(did, None))
         return task
 
-    async def _fetch_now(self, did: str) -> _Kept:
+    async def _fetch_now(self, did: str) -> _CachedAnswer:
         answer: DidDocument | DidError | DocumentError
         try:
             answer = await self._source.document(did)
         except (DidError, DocumentError) as error:
             answer = error
-        kept = _Kept(self._clock.now(), answer)
+        kept = _CachedAnswer(self._clock.now(), answer)
         self._kept.pop(did, None)
         while len(self._kept) >= MOST_KEPT:
             self._kept.pop(next(iter(self._kept)))

@@ -47,7 +47,9 @@ class MembersSourceError(WaitingError):
 
     code = "members.unavailable"
     sentence = msgid("The authority did not hand out the members list: {reason}.")
-    next_step = msgid("The list at hand is used until it expires; look whether the authority's connector runs.")
+    next_step = msgid(
+        "The list already here is used until it expires; check that the authority's connector is running."
+    )
 
 
 class MembersListError(ProofError):
@@ -96,7 +98,7 @@ class MembersRollbackError(MembersListError):
 
 
 class UnauthenticatedError(RefusedError):
-    """The caller is not proven."""
+    """The caller is not authenticated."""
 
     code = "identity.unauthenticated"
     sentence = msgid("The caller did not prove who it is.")
@@ -106,7 +108,7 @@ class UnauthenticatedError(RefusedError):
 
 
 class TokenMissingError(UnauthenticatedError):
-    """No token came."""
+    """There is no token."""
 
     code = "identity.missing"
     sentence = msgid("The call carries no identity token.")
@@ -135,28 +137,28 @@ class TokenAlgorithmError(UnauthenticatedError):
 
 
 class TokenHeaderError(UnauthenticatedError):
-    """The header wants to say which key checks it, or asks for an extension."""
+    """The header tries to choose the verification key, or requires an extension."""
 
     code = "identity.header"
     sentence = msgid("The header of the identity token holds {name}, which is never accepted.")
 
 
 class TokenKeyError(UnauthenticatedError):
-    """The key named is no key of the issuer for this purpose."""
+    """The key named is not a key of the issuer for this purpose."""
 
     code = "identity.key"
     sentence = msgid("The identity token names a key that its issuer has not published for this purpose.")
 
 
 class TokenSignatureError(UnauthenticatedError):
-    """The signature does not hold."""
+    """The signature is invalid."""
 
     code = "identity.signature"
     sentence = msgid("The signature of the identity token does not hold.")
 
 
 class TokenIssuerError(UnauthenticatedError):
-    """Issued by somebody that has no usable DID, or by another party than the document's."""
+    """Issued by a party without a usable DID, or not by the document's party."""
 
     code = "identity.issuer"
     sentence = msgid("The issuer of the identity token is not a DID that can be resolved.")
@@ -177,7 +179,7 @@ class TokenAudienceError(UnauthenticatedError):
 
 
 class TokenExpiredError(UnauthenticatedError):
-    """Too late."""
+    """Expired."""
 
     code = "identity.expired"
     sentence = msgid("The identity token has expired.")
@@ -185,7 +187,7 @@ class TokenExpiredError(UnauthenticatedError):
 
 
 class TokenPrematureError(UnauthenticatedError):
-    """Issued, or valid only, in the future."""
+    """Issued in the future, or not valid yet."""
 
     code = "identity.premature"
     sentence = msgid("The identity token is dated in the future.")
@@ -200,7 +202,7 @@ class TokenLifetimeError(UnauthenticatedError):
 
 
 class TokenIdError(UnauthenticatedError):
-    """No jti, or one that nobody can keep."""
+    """No jti, or one that cannot be stored."""
 
     code = "identity.token-id"
     sentence = msgid("The identity token has no usable jti, so that its single use cannot be checked.")
@@ -231,7 +233,7 @@ class KeyMismatchError(UnauthenticatedError):
 
 
 class DocumentUnavailableError(UnauthenticatedError):
-    """The caller's DID document could not be had."""
+    """The caller's DID document could not be fetched."""
 
     code = "identity.document"
     sentence = msgid("The DID document of {did} cannot be had or used.")
@@ -257,7 +259,7 @@ class EnvelopeError(InvalidInputError):
 
 
 class EnvelopeUnreadableError(EnvelopeError):
-    """A message that its sender did sign for this party in this context, and that nobody can open."""
+    """A message that its sender signed for this party in this context, but that cannot be opened."""
 
     code = "envelope.unreadable"
     sentence = msgid("The sealed message from {sender} cannot be opened, although {sender} has signed it.")
@@ -272,7 +274,7 @@ class EnvelopeKeyError(InvalidInputError):
 
 
 class SignatureError(InvalidInputError):
-    """Not signed by this party, for this, with what it must be signed with."""
+    """Not signed by this party, for this purpose, with the required algorithms."""
 
     code = "signature.invalid"
     sentence = msgid("That is not signed by {did}, or it was signed for something else.")
@@ -304,7 +306,7 @@ class MldsaKeyUnknownError(InvalidInputError):
 
 
 class MldsaKeyEndedError(InvalidInputError):
-    """Signed with an ML-DSA-65 key at a time that it does not count for."""
+    """Signed with an ML-DSA-65 key outside its time of validity."""
 
     code = "signature.key-ended"
     sentence = msgid("The ML-DSA-65 key of {did} is not valid at this time.")

@@ -1,13 +1,13 @@
-"""Signatures that hold by two kinds of mathematics: Ed25519 (RFC 8032) and ML-DSA-65 (FIPS 204), over one message.
+"""Hybrid signatures: Ed25519 (RFC 8032) and ML-DSA-65 (FIPS 204) over one message.
 
-Security model: a signature holds where both hold, so who breaks one of the two, by a quantum computer or by a flaw of
-a young scheme, forges nothing. Which algorithms and which keys is in what both sign, and there is no choice: of a
-member whose ML-DSA-65 keys the authority's list names, nothing counts that is signed with less (no downgrade). Of a
-member without any (a connector of an older version, a signer that has none) Ed25519 alone counts, but not where
-`both` must hold. Each message is signed as something (`typ`): a signature under one is none under another, nor is one
-of its halves a JSON Web Signature. What is signed is the SHA-512 of the content, so that a long one is read once.
+Security model: a signature is valid only if both parts are, so breaking one of the two, by a quantum computer or a
+flaw in a young scheme, forges nothing. Both sign which algorithms and keys are used, and there is no choice: from a
+member whose ML-DSA-65 keys the authority's list names, nothing signed with less is accepted (no downgrade). From a
+member without any (a connector of an older version, a signer that has none) Ed25519 alone is accepted, but not where
+`both` is required. Each message is signed for one type (`typ`): a signature for one is invalid for another, and
+neither half is a JSON Web Signature. What is signed is the SHA-512 of the content, so that a long one is read once.
 
-A key counts for what is signed in its time. The list of now says so: a revoked key counts for nothing.
+A key is valid for what is signed during its time, according to the current list: a revoked key is valid for nothing.
 """
 
 from datetime import datetime, timedelta
@@ -42,12 +42,12 @@ from medspace.trust.model import Member
 
 ALGORITHM = "Ed25519+ML-DSA-65"
 LEEWAY = timedelta(minutes=1)  # between the clocks of two parties
-KEPT = 256  # headers that stay read, and written: each of a member's signatures as one thing has the same
+KEPT = 256  # cached headers, parsed and written: all signatures of a member for one type share theirs
 LONGEST = 6 * 1024  # characters of a signature without what is signed: 4 497 and its header
 _PREFIX = b"medspace signature, version 1\n"
 
 
-class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _SignatureHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     alg: str
     by: str
     kid: Annotated[list[str], msgspec.Meta(min_length=1, max_length=2)]
@@ -55,7 +55,7 @@ class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def sign(signer: Signer, did: str, typ: str, content: bytes) -> str:
-    """The signature of some content that stands elsewhere: header and signature, both base64url.
+    """A detached signature: header and signature, both base64url.
 
     Raises:
         MedspaceError: the signer has ML-DSA-65 keys, and none of them is valid now.
@@ -69,12 +69,12 @@ def sign(signer: Signer, did: str, typ: str, content: bytes) -> str:
 
 
 def check(signature: str, member: Member, typ: str, content: bytes, at: datetime, *, both: bool = False) -> None:
-    """Whether a member signed this content as this at that time. With `both`, Ed25519 alone is never enough.
+    """Check that a member signed this content for this type at that time. With `both`, Ed25519 alone is not enough.
 
     Raises:
         SignatureError: it did not.
         SignatureSingleError, MldsaKeyMissingError: it has signed, or could only sign, with one algorithm.
-        MldsaKeyUnknownError, MldsaKeyEndedError, MldsaKeyRevokedError: the list does not vouch for the key.
+        MldsaKeyUnknownError, MldsaKeyEndedError, MldsaKeyRevokedError: the key is not valid by the list.
     """
     text, _, encoded = signature.partition(".")
     header = _header_of(signature, text, member)
@@ -83,7 +83,7 @@ def check(signature: str, member: Member, typ: str, content: bytes, at: datetime
         raise MldsaKeyMissingError(did=member.did)
     if header.alg == jws.ALGORITHM and member.mldsa:
         raise SignatureSingleError(did=member.did)
-    # The header is not believed but compared: there is one spelling of what a signature of this member is.
+    # The header is compared, not trusted: a signature of this member has exactly one valid header.
     names = key_id(member.did, member.public_key), *(header.kid[1:] if hybrid else ())
     if text != _header(ALGORITHM if hybrid else jws.ALGORITHM, member.did, names, typ):
         raise SignatureError(did=member.did)
@@ -102,7 +102,7 @@ def signed(signer: Signer, did: str, typ: str, claims: JsonObject) -> str:
 
 
 def proven(text: str, member: Member, typ: str, at: datetime, *, both: bool = False) -> bytes:
-    """The claims that a member signed as this, as canonical JSON.
+    """The claims that a member signed for this type, as canonical JSON.
 
     Raises:
         SignatureError, ...: as `check`.
@@ -114,7 +114,7 @@ def proven(text: str, member: Member, typ: str, at: datetime, *, both: bool = Fa
         content = jws.decode(payload)
         if _plain(header):
             return _proven_alone(text, member, typ, both=both)
-    except ValueError:  # also of a JSON Web Signature that is none
+    except ValueError:  # also for an invalid JSON Web Signature
         raise SignatureError(did=member.did) from None
     check(f"{header}.{signature}", member, typ, content, at, both=both)
     return content
@@ -124,7 +124,7 @@ def unproven(text: str) -> bytes:
     """The claims of a signed text, whoever signed it.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not a signed text.
     """
     _, payload, _ = text.split(".")
     return jws.decode(payload)
@@ -159,7 +159,7 @@ def _message(header: str, content: bytes) -> bytes:
     return _PREFIX + header.encode() + b"." + sha512(content).digest()
 
 
-def _header_of(signature: str, header: str, member: Member) -> _Header:
+def _header_of(signature: str, header: str, member: Member) -> _SignatureHeader:
     try:
         if len(signature) <= LONGEST and signature.isascii():
             return _read(header)
@@ -169,8 +169,8 @@ def _header_of(signature: str, header: str, member: Member) -> _Header:
 
 
 @lru_cache(maxsize=KEPT)
-def _read(header: str) -> _Header:
-    return read_json(jws.decode(header), _Header)
+def _read(header: str) -> _SignatureHeader:
+    return read_json(jws.decode(header), _SignatureHeader)
 
 
 def _raw(encoded: str, member: Member) -> bytes:
@@ -181,7 +181,7 @@ def _raw(encoded: str, member: Member) -> bytes:
 
 
 def _key(member: Member, name: str, at: datetime) -> MldsaKey:
-    """The ML-DSA-65 key of that name, if it counts at that time."""
+    """The ML-DSA-65 key of that name, if it is valid at that time."""
     key = next((key for key in member.mldsa if mldsa_id(member.did, key.public) == name), None)
     if key is None:
         raise MldsaKeyUnknownError(did=member.did)
@@ -200,9 +200,9 @@ def _holds(message: bytes, signature: bytes, member: Member, key: MldsaKey | Non
 
 
 def merged(known: tuple[MldsaKey, ...], shown: tuple[MldsaKey, ...], at: datetime) -> tuple[MldsaKey, ...]:
-    """What counts of a member's keys once it shows them anew: nothing that has ended or was revoked comes back.
+    """A member's valid keys after it shows them again: expired or revoked keys never come back.
 
-    A key that it shows no longer ends with that; the oldest go where they are too many.
+    A key that is no longer shown expires; the oldest are dropped if there are too many.
     """
     seconds, new = int(at.timestamp()), {key.public: key for key in shown}
     kept = [_later(old, new.pop(old.public, None), seconds) for old in known]

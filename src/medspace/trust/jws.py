@@ -16,11 +16,11 @@ from medspace.core.signing import Signer, verify
 
 ALGORITHM = "EdDSA"
 SIGNATURE_BYTES = 64
-_PLAIN = bytes.maketrans(b"-_+/=", b"+/...")  # to the alphabet of RFC 4648 4; what is not of section 5 is none of it
+_PLAIN = bytes.maketrans(b"-_+/=", b"+/...")  # to the alphabet of RFC 4648 4; anything outside section 5 is invalid
 
 
 class JwsError(ValueError):
-    """Not a compact JWS of ours; `fault` says which rule it breaks, `detail` names the header parameter."""
+    """Not a compact JWS in this profile; `fault` says which rule it breaks, `detail` names the header parameter."""
 
     def __init__(self, fault: str, detail: str = "") -> None:
         super().__init__(fault, detail)
@@ -43,7 +43,7 @@ class Unverified:
     signature: bytes
 
     def holds(self, public_key: bytes) -> bool:
-        """Whether the signature holds under the key."""
+        """Whether the signature is valid under the key."""
         return verify(public_key, self.signing_input, self.signature)
 
 
@@ -103,7 +103,7 @@ def decode(text: str) -> bytes:
         content = binascii.a2b_base64(plain + b"=" * (-rest % 4), strict_mode=True)
     except (binascii.Error, ValueError):
         raise JwsError("malformed") from None
-    # Four characters have one spelling; of the last two or three the lowest bits stand for nothing (RFC 4648 3.5).
+    # Four characters have one spelling; in the last two or three the lowest bits are unused (RFC 4648 3.5).
     if rest and encode(content[1 - rest :]) != text[-rest:]:
         raise JwsError("malformed")
     return content

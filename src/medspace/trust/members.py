@@ -1,7 +1,7 @@
 """The members list: who belongs to the space, signed by its authority as a compact JWS.
 
 Anybody who knows the authority's public key can check a list offline. Security model: the authority alone admits
-and removes; a list that is expired or not yet valid says nothing, so a connector that is cut off from the
+and removes; an expired or not yet valid list is ignored, so a connector that cannot reach the
 authority closes when its list expires (fail closed).
 """
 
@@ -23,7 +23,7 @@ from medspace.trust.errors import (
     MembersPrematureError,
     MembersSignatureError,
 )
-from medspace.trust.model import Member, Members
+from medspace.trust.model import Member, MemberList
 
 TYPE = "medspace-members+jwt"
 LARGEST_LIST = 8 * 1024 * 1024  # bytes
@@ -55,11 +55,11 @@ class _List(msgspec.Struct, frozen=True):
     members: list[_Entry]
 
 
-def sign_members(signer: Signer, members: Members) -> str:
+def sign_members(signer: Signer, members: MemberList) -> str:
     """The list as its authority signs it; instants are kept to the second.
 
     Raises:
-        MembersListError: the list could not be read back: two members of one DID, a bad DID or key.
+        MembersListError: the list could not be read back: two members with one DID, an invalid DID or key.
     """
     claims = {
         "iss": members.issuer,
@@ -80,17 +80,17 @@ def _entry(member: Member) -> dict[str, object]:
         "roles": list(member.roles),
         "public_key": jws.encode(member.public_key),
         **({"operator": member.operator} if member.operator else {}),
-        **({"mldsa": [_said(key) for key in member.mldsa]} if member.mldsa else {}),
+        **({"mldsa": [_key_json(key) for key in member.mldsa]} if member.mldsa else {}),
     }
 
 
-def _said(key: MldsaKey) -> dict[str, object]:
+def _key_json(key: MldsaKey) -> dict[str, object]:
     times = {"until": key.until, "revoked": key.revoked}
     return {"key": jws.encode(key.public), "since": key.since} | {name: time for name, time in times.items() if time}
 
 
-def verify_members(text: str, authority_key: bytes, now: datetime) -> Members:
-    """The list, proven by the authority's 32-byte public key and valid at `now`.
+def verify_members(text: str, authority_key: bytes, now: datetime) -> MemberList:
+    """The list, verified with the authority's 32-byte public key and valid at `now`.
 
     Raises:
         MembersListError: malformed, not signed by the authority, expired, or dated in the future.
@@ -100,7 +100,7 @@ def verify_members(text: str, authority_key: bytes, now: datetime) -> Members:
     return members
 
 
-def check_time(members: Members, now: datetime) -> None:
+def check_time(members: MemberList, now: datetime) -> None:
     """Refuse a list that is not valid at `now`.
 
     Raises:
@@ -112,8 +112,8 @@ def check_time(members: Members, now: datetime) -> None:
         raise MembersExpiredError(expires=members.expires.isoformat())
 
 
-def read_members(text: str, authority_key: bytes) -> Members:
-    """The list, proven by the authority's public key, whether it is valid now or not.
+def read_members(text: str, authority_key: bytes) -> MemberList:
+    """The list, verified with the authority's public key, whether it is valid now or not.
 
     Raises:
         MembersListError: malformed, or not signed by the authority.
@@ -131,7 +131,7 @@ def read_members(text: str, authority_key: bytes) -> Members:
     return _members(signed.payload)
 
 
-def _members(payload: bytes) -> Members:
+def _members(payload: bytes) -> MemberList:
     try:
         read = read_json(payload, _List)
         listed = tuple(_member(entry) for entry in read.members)
@@ -142,7 +142,7 @@ def _members(payload: bytes) -> Members:
         raise MembersListError(reason=Text(msgid("a field is missing or of the wrong kind"))) from None
     if len({member.did for member in listed}) != len(listed):
         raise MembersListError(reason=Text(msgid("it names a member twice")))
-    return Members(read.iss, issued, expires, listed)
+    return MemberList(read.iss, issued, expires, listed)
 
 
 def _member(entry: _Entry) -> Member:

@@ -6,7 +6,7 @@ from datetime import datetime
 from medspace.core.keys import MldsaKey
 from medspace.core.store import Collection
 
-# DCP 1.0 4.3.3: the key that signs an ID token stands under `capabilityInvocation`.
+# DCP 1.0 4.3.3: the key that signs an ID token is listed under `capabilityInvocation`.
 CAPABILITY_INVOCATION = "capabilityInvocation"
 AUTHENTICATION = "authentication"
 ASSERTION_METHOD = "assertionMethod"
@@ -54,7 +54,7 @@ class Member:
     """A party that belongs to the space: DID, name, region (such as DE), roles, 32-byte Ed25519 key.
 
     `operator` is who runs its connector and sees what it sees, by DID or name; empty where the member does so itself.
-    `mldsa` are its keys of ML-DSA-65 over time; none where the authority has not taken them up.
+    `mldsa` are its ML-DSA-65 keys over time; none if the authority has not accepted any.
     """
 
     did: str
@@ -67,7 +67,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Members:
+class MemberList:
     """The members list of the authority `issuer`, valid from `issued` until before `expires`."""
 
     issuer: str
@@ -82,7 +82,7 @@ class Members:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of a participant, from what others have signed: of somebody unknown, nothing but the DID."""
+    """What is known of a participant from what others have signed: of a stranger, nothing but the DID."""
 
     did: str
     region: str | None = None  # such as DE
@@ -91,7 +91,7 @@ class Facts:
     hybrid: bool = False  # whether it has a key of ML-DSA-65 that was not revoked
 
 
-def facts(members: Members | None, did: str) -> Facts:
+def facts(members: MemberList | None, did: str) -> Facts:
     """What the members list says of a participant."""
     member = members.find(did) if members is not None else None
     if member is None:

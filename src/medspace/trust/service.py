@@ -27,7 +27,7 @@ from medspace.trust.errors import (
     TokenReplayedError,
 )
 from medspace.trust.members import check_time, read_members, verify_members
-from medspace.trust.model import LISTS, SEEN, Caller, DidDocument, KeptList, Member, Members, SeenToken
+from medspace.trust.model import LISTS, SEEN, Caller, DidDocument, KeptList, Member, MemberList, SeenToken
 from medspace.trust.ports import Directory, Documents, MembersSource
 
 # Used tokens are remembered beyond their expiry, should this machine's clock be set back.
@@ -47,13 +47,13 @@ class Identity:
         self._randomness = randomness
 
     def token_for(self, audience: str) -> str:
-        """A fresh ID token that is good for one call to the DID `audience`."""
+        """A fresh ID token, valid for one call to the DID `audience`."""
         token_id = new_id(self._randomness)
         return tokens.issue(self._signer, self.did, audience, now=self._clock.now(), token_id=token_id)
 
 
 class Gatekeeper:
-    """Says who calls, or refuses. Nothing is fetched for a caller that is not on the members list."""
+    """Authenticates callers, or refuses them. Nothing is fetched for a caller that is not on the members list."""
 
     def __init__(
         self, own_did: str, documents: Documents, members: Directory, database: Database, clock: Clock
@@ -66,7 +66,7 @@ class Gatekeeper:
         self._calls = 0
 
     async def authenticate(self, authorization: str | None) -> Caller:
-        """The caller that the value of an Authorization header proves; each token is good once.
+        """The caller that the value of an Authorization header proves; each token is valid once.
 
         Raises:
             UnauthenticatedError: one subclass, with its own code, for each reason.
@@ -161,11 +161,11 @@ class MembersBook:
         self._database = database
         self._clock = clock
         self._text = ""
-        self._list: Members | None = None
+        self._list: MemberList | None = None
         self._by_did: dict[str, Member] = {}
 
     async def load(self) -> None:
-        """Take up the list that was kept; to be called once, before anything else.
+        """Load the stored list; to be called once, before anything else.
 
         Raises:
             MembersListError: what was kept is not a list of this authority.
@@ -174,20 +174,20 @@ class MembersBook:
         if kept is not None:
             self._take(kept.text, self._read(kept.text))
 
-    async def refresh(self) -> Members:
+    async def refresh(self) -> MemberList:
         """Fetch the list from the authority and install it.
 
         Raises:
-            MembersSourceError: it could not be fetched; the list at hand stays.
-            MembersListError: it does not hold; the list at hand stays.
+            MembersSourceError: it could not be fetched; the current list stays.
+            MembersListError: it is invalid; the current list stays.
         """
         return await self.install(await self._source.members())
 
-    async def install(self, text: str) -> Members:
+    async def install(self, text: str) -> MemberList:
         """Keep a list that is valid now and newer than the one that is known.
 
         Raises:
-            MembersListError: it does not hold, or it is older than the known one; nothing changes.
+            MembersListError: it is invalid, or older than the known one; nothing changes.
         """
         offered = verify_members(text, self._authority_key, self._clock.now())
         self._check_issuer(offered)
@@ -195,30 +195,30 @@ class MembersBook:
         self._take(newest, self._read(newest))
         return offered
 
-    def _keep(self, tx: Transaction, text: str, offered: Members) -> str:
+    def _keep(self, tx: Transaction, text: str, offered: MemberList) -> str:
         kept = tx.get(LISTS, _CURRENT)
         new = KeptList(_CURRENT, text)
         if kept is None:
             tx.insert(LISTS, new)
             return text
         known = self._read(kept.text)
-        # Two lists of one instant cannot be put in order, so the second is no better than an older one.
+        # Two lists of the same instant cannot be ordered, so the second is treated like an older one.
         if kept.text != text and offered.issued <= known.issued:
             raise MembersRollbackError(issued=offered.issued.isoformat(), known=known.issued.isoformat())
         tx.replace(LISTS, kept, new)
         return text
 
-    def _read(self, text: str) -> Members:
+    def _read(self, text: str) -> MemberList:
         members = read_members(text, self._authority_key)
         self._check_issuer(members)
         return members
 
-    def _check_issuer(self, members: Members) -> None:
+    def _check_issuer(self, members: MemberList) -> None:
         if members.issuer != self._authority:
             raise MembersIssuerError(issuer=members.issuer)
 
-    def _take(self, text: str, members: Members) -> None:
-        # Two installs may end in another order than their transactions did: the newer list stays.
+    def _take(self, text: str, members: MemberList) -> None:
+        # Two installs may finish in a different order than their transactions: the newer list stays.
         if self._list is not None and members.issued < self._list.issued:
             return
         self._text, self._list = text, members
@@ -230,7 +230,7 @@ class MembersBook:
         return self._text
 
     @property
-    def current(self) -> Members | None:
+    def current(self) -> MemberList | None:
         """The newest list that is known, whether it is still valid or not."""
         return self._list
 

@@ -1,4 +1,4 @@
-"""Large things that only one peer can open, piece by piece: a key of their own, sealed and signed as any message.
+"""Large content that only one peer can open, chunk by chunk: each has its own key, sealed and signed as a message.
 
     4 bytes      the length of what follows, big-endian
     the sealed message (`trust.envelope`) with the key of this stream and the size of a chunk
@@ -6,7 +6,7 @@
 
 The nonce of a chunk is its number and whether it is the last (the STREAM construction: Hoang, Reyhanitabar, Rogaway,
 Vizar 2015), so no chunk is missing, moved, or taken from another stream. A content that ends early is refused at its
-end: what was read until then is not to be used. The key is new for each stream, so no nonce comes twice. For the
+end: what was read until then must not be used. The key is new for each stream, so no nonce comes twice. For the
 peer the chunks are the sender's, as nobody else has the key; to a third party only the sealed key is proven.
 """
 
@@ -23,7 +23,7 @@ from medspace.trust.envelope import Context, EnvelopeKey
 from medspace.trust.errors import EnvelopeError
 from medspace.trust.model import Member
 
-CHUNK = 128 * 1024  # bytes: what a processor keeps near while it works on it
+CHUNK = 128 * 1024  # bytes: fits into a processor's cache
 TAG = 16
 KEY_BYTES = 32
 _LENGTH = 4
@@ -77,7 +77,7 @@ def _chunks(pieces: Iterable[bytes], size: int) -> Iterator[tuple[bytes | memory
     """Chunks of `size` bytes, and whether each is the last: that one is the rest, perhaps nothing."""
     held = bytearray()
     for piece in pieces:
-        if not held and len(piece) == size:  # as they mostly come
+        if not held and len(piece) == size:  # the usual case
             yield piece, False
             continue
         at, view = 0, memoryview(piece)

@@ -1,8 +1,8 @@
 """Self-issued ID tokens (DCP 1.0 section 4.3; RFC 7519, RFC 8725): a JWT that proves who calls.
 
 iss = sub = the caller's DID, aud = the DID that is called, a jti that is used once, valid for a minute at most.
-Security model: whoever holds the caller's private key is the caller; a token that is overheard cannot be used
-elsewhere (aud), again (jti), or later (exp). It does not bind the message that it travels with: TLS does.
+Security model: whoever holds the caller's private key is the caller; an intercepted token cannot be used
+elsewhere (aud), again (jti), or later (exp). It does not bind the message it accompanies: TLS does.
 """
 
 from datetime import datetime, timedelta
@@ -74,7 +74,7 @@ def issue(
 
 
 def read(token: str) -> IdToken:
-    """Take a token apart without proving anything; who it says to be from is in `claims.iss`.
+    """Parse a token without verifying it; its claimed issuer is in `claims.iss`.
 
     Raises:
         UnauthenticatedError: too long, malformed, another algorithm than EdDSA, or a forbidden header.
@@ -111,7 +111,7 @@ def verify(token: str, document: DidDocument, audience: str, now: datetime, leew
 
 
 def prove(token: IdToken, document: DidDocument, audience: str, now: datetime, leeway: int = LEEWAY) -> Caller:
-    """As `verify`, for a token that was read."""
+    """As `verify`, for a parsed token."""
     claims = token.claims
     if claims.iss != document.id:
         raise TokenIssuerError

@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 
 from medspace.adapters.http.peers import JobClient
-from medspace.app.compose import ALGORITHMS, ENGINES, Connector, Parts, open_connector
-from medspace.app.config import read_config
-from medspace.app.serve import serve
+from medspace.app.compose.connector import ALGORITHMS, ENGINES, Connector, ConnectorParts, open_connector
+from medspace.app.compose.serve import serve
+from medspace.app.node.config import read_config
 from medspace.core.engine import COORDINATOR_SEES_SUMS, OutputForm, StepLimits
 from medspace.core.material import Form
 from medspace.core.parts import Blobs, Keeping, Part
@@ -161,7 +161,7 @@ class ScaleAlgorithm:
         return ScaleProcedure(dict(document))
 
 
-PARTS = Parts(engines={**ENGINES, (TRAIN, SCALE): Scaling}, algorithms=(*ALGORITHMS, ScaleAlgorithm))
+PARTS = ConnectorParts(engines={**ENGINES, (TRAIN, SCALE): Scaling}, algorithms=(*ALGORITHMS, ScaleAlgorithm))
 
 
 def numbers(count: int, at: int = 0, factor: float = 1.0) -> bytes:
@@ -196,13 +196,13 @@ async def exchange(user: Connector, asked: dict) -> dict:
     """Make a tensor, bring it, ask, fetch the answer; seconds of both ways, and our memory while they lasted."""
     holder, size = asked["holder"], asked["size"]
     factor = asked["task"]["factors"][holder]
-    transfer = await user.desk.transfer(asked["transfer"])
+    transfer = await user.of("uses").transfer(asked["transfer"])
     address = transfer.data_address
     job = address["endpoint"], address["endpointProperties"][0]["value"]
     jobs, store = JobClient(user._base.client, user._base.identity), user.usage.parts.store
     seats, run = {holder: transfer.agreement}, f"urn:run:of:{transfer.id}"
     manifest = manifest_of(user.config.did, asked["task"], seats, run=run)
-    await jobs.seat(*job, signed(manifest, user.desk.signer), holder, timeout=30)
+    await jobs.seat(*job, signed(manifest, user.node.signing), holder, timeout=30)
     ours, theirs = Keeping(holder, "asked"), Keeping(holder, "answered")
     part = await asyncio.to_thread(make, store.of(ours), size)
     said = Memory()

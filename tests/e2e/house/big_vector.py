@@ -21,10 +21,10 @@ from medspace.runs.errors import AnswerInvalidError, RunError
 from medspace.runs.masked import vectors
 from medspace.runs.masked.leading import MaskedProcedure, kinds
 from medspace.runs.masked.messages import ROWLESS, STEPS
-from medspace.runs.masked.ports import Asked, Shape
+from medspace.runs.masked.ports import Shape, TaskQuestion
 from medspace.runs.masked.site import MaskedSite
 from medspace.runs.masked.vectors import MEDIA_TYPE
-from medspace.runs.ports import Demands, Description, Question, Result
+from medspace.runs.ports import Demands, ModelDescription, Question, Result
 
 TRAIN, AVERAGING = "medspace:train", "averaging"
 FRACTION = 16  # bits
@@ -74,7 +74,7 @@ class Averaging:
     def asked(self, state):
         if state["round"] > self.rounds:
             return None
-        return Asked("average", {"weights": state["weights"]})
+        return TaskQuestion("average", {"weights": state["weights"]})
 
     def shape(self, state):
         """The numbers, and the persons behind them."""
@@ -308,4 +308,4 @@ class AveragingAlgorithm:
 def described(result, names):
     """A few of the weights."""
     facts = {name: value for name, value in result.content.items() if name != "opened"}
-    return Description(Text("weights"), {"result": facts})
+    return ModelDescription(Text("weights"), {"result": facts})

@@ -10,7 +10,7 @@ its own business: one that belongs to the product comes with a migration.
 from dataclasses import dataclass, field
 
 from medspace.adapters.sql import engines, open_database, schema
-from medspace.app.compose import CONDITIONS, ENGINES, Parts
+from medspace.app.compose.connector import CONDITIONS, ENGINES, ConnectorParts
 from medspace.connector.usage.conditions import PERMITTED, Neutral
 from medspace.core.decision import Decision, Premise, Verdict
 from medspace.core.engine import COORDINATOR_SEES_SUMS, OutputForm, StepLimits
@@ -98,7 +98,7 @@ def with_accounts(url, collections):
     return open_database(url, (*collections, ACCOUNTS))
 
 
-WITH_BUDGET = Parts(
+WITH_BUDGET = ConnectorParts(
     engines={**ENGINES, (STATISTICS, "slow"): Slow},
     conditions=(*CONDITIONS, BudgetCondition),
     open_database=with_accounts,

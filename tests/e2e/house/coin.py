@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-from medspace.app.compose import ENGINES, Parts
+from medspace.app.compose.connector import ENGINES, ConnectorParts
 from medspace.core.engine import COORDINATOR_SEES_SUMS, OutputForm, StepLimits
 from medspace.core.errors import InvalidInputError
 from medspace.core.material import Form
@@ -62,7 +62,7 @@ def hold(step):
         time.sleep(0.01)
 
 
-WITH_COIN = Parts(engines={**ENGINES, (STATISTICS, "coin"): Coin})
+WITH_COIN = ConnectorParts(engines={**ENGINES, (STATISTICS, "coin"): Coin})
 
 if __name__ == "__main__":
     live(WITH_COIN)

@@ -9,10 +9,10 @@ import time
 from contextlib import closing, suppress
 from pathlib import Path
 
-from medspace.app.compose import open_connector
-from medspace.app.config import read_config
-from medspace.app.sdk import connect
-from medspace.app.serve import serve
+from medspace.app.compose.connector import open_connector
+from medspace.app.compose.sdk import connect
+from medspace.app.compose.serve import serve
+from medspace.app.node.config import read_config
 from medspace.core.errors import MedspaceError
 
 REPOSITORY = Path(__file__).resolve().parents[3]

@@ -12,7 +12,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from medspace.adapters.runner import recipe_of
-from medspace.app.compose import ENGINES, Parts
+from medspace.app.compose.connector import ENGINES, ConnectorParts
+from medspace.app.compose.serve import run_as
+from medspace.app.node.config import read_config
 from medspace.core.engine import COORDINATOR_SEES_SUMS, OutputForm, StepLimits
 from medspace.core.material import Form
 from medspace.core.usage import Output
@@ -69,12 +71,19 @@ class SharedClock:
         later.rename(self.file)
 
 
-def parts(clock: Path) -> Parts:
+def parts(clock: Path) -> ConnectorParts:
     """The one line of wiring, and a clock that can be moved."""
     engines = {**ENGINES, (STATISTICS, "long"): LongWork}
-    return Parts(engines=engines, clock=SharedClock(str(clock)), clock_again=recipe_of(SharedClock, file=str(clock)))
+    return ConnectorParts(
+        engines=engines, clock=SharedClock(str(clock)), clock_again=recipe_of(SharedClock, file=str(clock))
+    )
 
 
 def main() -> None:
     """The connector as a program; not by `-m`: no other process can make what stands in a `__main__`."""
     live(parts(Path(sys.argv[1])))
+
+
+def main_as_service() -> None:
+    """The same as `medspace up` runs it, so that signals have their grace."""
+    asyncio.run(run_as([read_config(Path(sys.argv[-1]))], lambda _: None, parts(Path(sys.argv[1]))))

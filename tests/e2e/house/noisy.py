@@ -8,7 +8,7 @@ task without `rho` has exact answers. A step for which a file `wait` is there wo
 
 from dataclasses import dataclass, field
 
-from medspace.app.compose import ENGINES, Parts
+from medspace.app.compose.connector import ENGINES, ConnectorParts
 from medspace.core.engine import COORDINATOR_SEES_SUMS, Cost, OutputForm, StepLimits
 from medspace.core.material import Form
 from medspace.core.usage import Output
@@ -45,7 +45,7 @@ class Noisy:
         return Output("noisy.count", {"rows": workplace.material.count}, workplace.material.count)
 
 
-WITH_NOISE = Parts(engines={**ENGINES, (STATISTICS, "noisy"): Noisy})
+WITH_NOISE = ConnectorParts(engines={**ENGINES, (STATISTICS, "noisy"): Noisy})
 
 if __name__ == "__main__":
     live(WITH_NOISE)

@@ -3,7 +3,7 @@
 import threading
 from dataclasses import dataclass, field
 
-from medspace.app.compose import ENGINES, Parts
+from medspace.app.compose.connector import ENGINES, ConnectorParts
 
 KIND = "medspace:train"
 LONGEST = 60.0  # seconds that a test may take to go on
@@ -30,6 +30,6 @@ class Pausing:
         return self._engine.answer(admission, step, workplace)
 
     @property
-    def parts(self) -> Parts:
+    def parts(self) -> ConnectorParts:
         """The wiring: one line."""
-        return Parts(engines={(KIND, "glm"): lambda: self})
+        return ConnectorParts(engines={(KIND, "glm"): lambda: self})

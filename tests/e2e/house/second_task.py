@@ -12,7 +12,7 @@ from medspace.core.material import Form
 from medspace.core.text import Text
 from medspace.core.usage import Output
 from medspace.runs.errors import AnswerInvalidError, TaskInvalidError
-from medspace.runs.ports import Demands, Description, Need, Question, Result, Table
+from medspace.runs.ports import Demands, ModelDescription, Need, Question, ReportTable, Result
 
 TRAIN, MEAN = "medspace:train", "mean"
 
@@ -98,8 +98,10 @@ class MeanProcedure:
 
     def describe(self, result, names):
         hospitals = Text("of {hospitals}", {"hospitals": ", ".join(names[site] for site in result.sites)})
-        table = Table((Text("column"), Text("mean")), ((self.document["column"], f"{result.content['mean']:.2f}"),))
-        return Description(Text("A mean"), {"result": dict(result.content)}, table, sentences=(hospitals,))
+        table = ReportTable(
+            (Text("column"), Text("mean")), ((self.document["column"], f"{result.content['mean']:.2f}"),)
+        )
+        return ModelDescription(Text("A mean"), {"result": dict(result.content)}, (table,), sentences=(hospitals,))
 
 
 @dataclass(frozen=True)

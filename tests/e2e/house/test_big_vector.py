@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from medspace.app.compose import ALGORITHMS, ENGINES, Parts
-from medspace.app.sdk import SpaceError
+from medspace.app.compose.connector import ALGORITHMS, ENGINES, ConnectorParts
+from medspace.app.doors.sdk import SpaceError
 from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_SUMS, MASKED_WEIGHTS
 from tests.e2e.house.big_vector import AVERAGING, FRACTION, TRAIN, AveragingAlgorithm, AveragingEngine, moved
 from tests.e2e.space import PURPOSE, audited, hospital, staged, table
@@ -26,11 +26,11 @@ TASK = {
 def stage(tmp_path_factory):
     with staged(tmp_path_factory.mktemp("vectors")) as stage:
         stage.add("authority")
-        made = Parts(engines={**ENGINES, (TRAIN, AVERAGING): AveragingEngine})
+        made = ConnectorParts(engines={**ENGINES, (TRAIN, AVERAGING): AveragingEngine})
         for seed, key in enumerate(HOSPITALS, 1):
             stage.add(key, hospital(seed, min_sites=3, protection=MASKED_WEIGHTS), parts=made)
         stage.add("strict", hospital(11, min_sites=3, protection=MASKED_SUMS), parts=made)
-        stage.add("user", parts=Parts(algorithms=(*ALGORITHMS, AveragingAlgorithm)))
+        stage.add("user", parts=ConnectorParts(algorithms=(*ALGORITHMS, AveragingAlgorithm)))
         stage.open()
         stage.admit()
         yield stage

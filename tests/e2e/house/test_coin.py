@@ -15,8 +15,8 @@ from medspace.adapters.memory import ManualClock, SeededRandomness
 from medspace.adapters.runner import ThreadPool
 from medspace.adapters.sql import open_database
 from medspace.adapters.usekeys import FileUseKeys
-from medspace.app.bell import Bell
-from medspace.app.compose import COLLECTIONS
+from medspace.app.compose.connector import COLLECTIONS
+from medspace.app.node.changes import Changes
 from medspace.connector.usage.errors import UseMemoryError
 from medspace.connector.usage.memory import Memories
 from medspace.connector.usage.model import MEMORIES
@@ -156,7 +156,7 @@ def remembered(folder, use):
         database = open_database(f"sqlite:///{next(folder.glob('*.db'))}", COLLECTIONS)
         try:
             keys = FileUseKeys(folder / "keys" / "uses", SeededRandomness(1))
-            memories = Memories(keys, database, ThreadPool(), Bell(), ManualClock(), SeededRandomness(1))
+            memories = Memories(keys, database, ThreadPool(), Changes(), ManualClock(), SeededRandomness(1))
             assert await database.read(lambda tx: tx.get(MEMORIES, use)) is not None
             return await memories.opened(use)
         finally:

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from medspace.app.compose import ENGINES, Parts
-from medspace.app.sdk import SpaceError
+from medspace.app.compose.connector import ENGINES, ConnectorParts
+from medspace.app.doors.sdk import SpaceError
 from tests.e2e.counting import Counting
 from tests.e2e.house.brightness import KIND, Brightness, Consenting
 from tests.e2e.space import ASSET, PURPOSE, Holding, hospital, staged, step
@@ -41,7 +41,7 @@ def holding(source="images:scans"):
 
 
 def with_images(*conditions):
-    parts = Parts(engines={**ENGINES, (KIND, "brightness"): Brightness})
+    parts = ConnectorParts(engines={**ENGINES, (KIND, "brightness"): Brightness})
     return dataclasses.replace(parts, conditions=(*parts.conditions, *(lambda _, one=one: one for one in conditions)))
 
 
@@ -125,7 +125,7 @@ def failing(space):
 
 
 def test_images_are_not_offered_for_a_use_that_takes_tables_and_keep_no_other_away(tmp_path):
-    tables_only = Parts(engines={**ENGINES, (KIND, "count"): Counting})
+    tables_only = ConnectorParts(engines={**ENGINES, (KIND, "count"): Counting})
     with staged(tmp_path) as stage:
         node = two_assets(stage, holding(), tables_only)
         (node.folder / "dictionary.toml").write_text(hospital(1).dictionary)

@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from medspace.app.cli import main
+from medspace.app.main import main
+from medspace.core.store import LOG
 from medspace.sdk import SpaceError
 from tests.e2e.house.pausing import Pausing
 from tests.e2e.space import ASSET, TASK, audited, hospital, staged
@@ -36,9 +37,9 @@ def until(stage, key, look):
     connector = stage.nodes[key].connector
 
     async def seen():
-        return await connector.desk.database.read(look)
+        return await connector.node.database.read(look)
 
-    return stage.run(connector.desk.bell.until(seen, 60))
+    return stage.run(connector.node.changes.until(seen, 60, LOG))
 
 
 def released(number):
@@ -94,7 +95,7 @@ def test_the_use_ends_on_both_sides_with_the_clause(stage, tmp_path, key, last):
     kinds = [entry["kind"] for entry in stage.entries(key)]
     assert kinds.count("label.changed") == 2  # at the first start, and now
     changed = stage.entries(key, "label.changed")[-1]["facts"]
-    assert set(changed) == {"asset", "before", "label"}
+    assert set(changed) == {"asset", "before", "label", "by"}
     assert changed["label"] == stage.space(key).label(ASSET)["digest"]
     assert kinds.index(last) > max(at for at, kind in enumerate(kinds) if kind == "label.changed")
     report = audited(stage, tmp_path)

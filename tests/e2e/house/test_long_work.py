@@ -95,6 +95,7 @@ def use(stage, tmp_path):
 
 def test_a_step_of_minutes_outlives_its_connector_and_its_answer_is_fetched_later(stage, use, tmp_path):
     location = use.begin()
+    eventually(use.begun)
     (number,) = use.begun()
     stage.clinic.kill()
     assert lives(number)
@@ -123,6 +124,7 @@ def test_a_step_of_minutes_outlives_its_connector_and_its_answer_is_fetched_late
 
 def test_a_step_whose_process_died_with_its_connector_is_done_again_under_the_same_admission(stage, use):
     location = use.begin()
+    eventually(use.begun)
     (number,) = use.begun()
     stage.clinic.kill()
     os.kill(number, signal.SIGKILL)
@@ -136,6 +138,7 @@ def test_a_step_whose_process_died_with_its_connector_is_done_again_under_the_sa
 @pytest.mark.parametrize("verb", ["suspend", "terminate"])
 def test_a_step_is_ended_at_once_when_its_use_is(stage, use, verb):
     location = use.begin()
+    eventually(use.begun)
     (number,) = use.begun()
     pid = stage.address("user", use.transfer)["endpoint"].rpartition("/")[2]
     stage.space("clinic").steer(pid, verb)
@@ -151,6 +154,7 @@ def test_a_step_is_ended_at_once_when_its_use_is(stage, use, verb):
 
 def test_a_connector_that_is_stopped_ends_what_it_does(stage, use):
     use.begin()
+    eventually(use.begun)
     (number,) = use.begun()
     stage.clinic.stop()
     assert not lives(number)
@@ -159,7 +163,7 @@ def test_a_connector_that_is_stopped_ends_what_it_does(stage, use):
 
 
 def test_a_coordinator_follows_a_site_that_needs_minutes(stage, use):
-    sites = stage.nodes["user"].connector.inside.learning.coordinator.sites
+    sites = stage.nodes["user"].connector.of("training").coordinator.sites
     asked = Step(use.step["task"], 1, "count", {})
     stage.sit("user", "clinic", use.transfer, use.step["task"])
     answers = []

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from medspace.adapters.runner import line
-from medspace.app.compose import ALGORITHMS, ENGINES, Parts
+from medspace.app.compose.connector import ALGORITHMS, ENGINES, ConnectorParts
 from medspace.core.engine import StepLimits
 from tests.e2e.house.masked import MASKED, TRAIN, MaskedAlgorithm, MaskedEngine
 from tests.e2e.house.test_masked_sum import HOSPITALS, SUM_OF_AGES, ages, audited
@@ -32,9 +32,11 @@ def stage(tmp_path_factory):
         stage.add("authority")
         for seed, key in enumerate(HOSPITALS, 1):
             stage.add(
-                key, hospital(seed, min_sites=3), parts=Parts(engines={**ENGINES, (TRAIN, MASKED): MaskedApart})
+                key,
+                hospital(seed, min_sites=3),
+                parts=ConnectorParts(engines={**ENGINES, (TRAIN, MASKED): MaskedApart}),
             )
-        stage.add("user", parts=Parts(algorithms=(*ALGORITHMS, MaskedAlgorithm)))
+        stage.add("user", parts=ConnectorParts(algorithms=(*ALGORITHMS, MaskedAlgorithm)))
         stage.open()
         stage.admit()
         yield stage

@@ -6,8 +6,8 @@ from itertools import combinations
 
 import pytest
 
-from medspace.app.compose import ALGORITHMS, ENGINES, Parts
-from medspace.app.sdk import SpaceError
+from medspace.app.compose.connector import ALGORITHMS, ENGINES, ConnectorParts
+from medspace.app.doors.sdk import SpaceError
 from medspace.core.canonical import exact
 from medspace.core.hashing import digest
 from medspace.runs.model import CHECKPOINTS, RUNS
@@ -46,8 +46,8 @@ def stage(tmp_path_factory, engines):
         stage.add("authority")
         for seed, key in enumerate(HOSPITALS, 1):
             made = {**ENGINES, (TRAIN, MASKED): lambda key=key: engines[key]}
-            stage.add(key, hospital(seed, min_sites=3), parts=Parts(engines=made))
-        stage.add("user", parts=Parts(algorithms=algorithms))
+            stage.add(key, hospital(seed, min_sites=3), parts=ConnectorParts(engines=made))
+        stage.add("user", parts=ConnectorParts(algorithms=algorithms))
         stage.open()
         stage.admit()
         yield stage
@@ -77,7 +77,7 @@ def masked(engine):
 
 def kept(stage, collection):
     connector = stage.nodes["user"].connector
-    return stage.run(connector.desk.database.read(lambda tx: tx.find(collection)))
+    return stage.run(connector.node.database.read(lambda tx: tx.find(collection)))
 
 
 def test_the_masks_cancel_in_the_whole_set_and_nowhere_else(stage, engines, agreements, tmp_path):

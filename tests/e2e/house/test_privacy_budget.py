@@ -13,9 +13,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from medspace.app.budgets import AssetBudgetError
-from medspace.app.cli import main
-from medspace.app.renewal import Budgets
+from medspace.app.compose import doctor
+from medspace.app.features.budget.service import Budgets
+from medspace.app.main import main
+from medspace.app.node.placing import AssetSettingError
 from medspace.connector.usage.model import ACCOUNTS
 from medspace.core.clock import stamp
 from medspace.privacy.noise.accounting import rho_of
@@ -192,7 +193,8 @@ def test_a_dataset_with_exact_answers_besides_says_so_everywhere(stage, said):
         "budget = { epsilon = 1.0, warn = nan }",
     ],
 )
-def test_a_budget_that_bounds_nothing_is_refused_by_doctor_and_start(tmp_path, capsys, budget):
+def test_a_budget_that_bounds_nothing_is_refused_by_doctor_and_start(tmp_path, capsys, budget, monkeypatch):
+    monkeypatch.setattr(doctor, "SERVED", doctor.SERVED | {"medspace:statistics"})  # as this connector serves it
     with staged(tmp_path) as stage:
         stage.add("authority", holding(budget), parts=WITH_NOISE)
         with pytest.raises(SystemExit):
@@ -201,7 +203,7 @@ def test_a_budget_that_bounds_nothing_is_refused_by_doctor_and_start(tmp_path, c
         (found,) = [check for check in checks if check["name"] == "assets" and not check["ok"]]
         assert "privacy budget of hearts cannot be used" in found["sentence"]
         assert "docs/operations.md" in found["next_step"]
-        with pytest.raises((AssetBudgetError, ExceptionGroup)) as refusal:
+        with pytest.raises((AssetSettingError, ExceptionGroup)) as refusal:
             stage.open()
         stage.nodes["authority"].task = None  # it has ended by itself
         assert "budget.invalid" in "".join(traceback.format_exception(refusal.value))
@@ -238,12 +240,15 @@ def test_a_period_is_not_renewed_before_its_end_nor_for_what_has_none(stage, sai
 
 def budgets_of(stage, **parts):
     """Other wiring of the verb, for the controls."""
-    desk = stage.nodes["clinic"].connector.desk
-    object.__setattr__(desk, "budgets", replace(desk.budgets, **parts))
+    kept = stage.nodes["clinic"].connector.of("budget")
+    for name, part in parts.items():
+        object.__setattr__(kept, name, part)
 
 
 class Credulous(Budgets):
     """The control: our own clock is believed."""
+
+    __slots__ = ()
 
     async def _signed(self):
         return stamp(self.local.clock.now())
@@ -261,9 +266,7 @@ def test_a_clock_that_was_set_forward_renews_nothing(stage, clock):
     budgets_of(stage, ask_clocks=nobody)
     assert renewed(stage) == "budget.unvouched"
     assert stage.space("clinic").budgets()[0]["rho"]["taken"] == str(ONE)
-    desk = stage.nodes["clinic"].connector.desk
-    kept = desk.budgets
-    object.__setattr__(desk, "budgets", Credulous(kept.database, kept.local, kept.book, kept.authority, nobody))
+    object.__setattr__(stage.nodes["clinic"].connector.of("budget"), "__class__", Credulous)
     assert renewed(stage) == ""  # the control
     assert stage.space("clinic").budgets()[0]["rho"]["taken"] == "0"
 
@@ -307,7 +310,7 @@ def test_a_list_that_was_signed_after_the_end_vouches_for_it(stage, clock):
         since, until = stamp(clock.now() - 366 * day), stamp(clock.now() - day)
         tx.replace(ACCOUNTS, account, replace(account, since=since, until=until, taken=7))
 
-    stage.run(stage.nodes["clinic"].connector.desk.database.write(end))
+    stage.run(stage.nodes["clinic"].connector.node.database.write(end))
     assert refused(ask(stage, begun(stage))) == "budget.period"
     assert renewed(stage) == ""
     (entry,) = stage.entries("clinic", "budget.renewed")

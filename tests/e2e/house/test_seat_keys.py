@@ -15,8 +15,8 @@ import pytest
 
 from medspace.adapters.mldsa import name_of
 from medspace.adapters.system import SystemRandomness
-from medspace.app.compose import ALGORITHMS, ENGINES, Parts
-from medspace.app.sdk import SpaceError
+from medspace.app.compose.connector import ALGORITHMS, ENGINES, ConnectorParts
+from medspace.app.doors.sdk import SpaceError
 from medspace.core.engine import MASKED_SUMS
 from medspace.runs import covers
 from medspace.runs.covers import Cover
@@ -55,8 +55,8 @@ def stage(tmp_path_factory):
         for seed, key in enumerate(HOSPITALS, 1):
             engine = stage.copying if key == "north" else MaskedEngine()
             made = {**ENGINES, (TRAIN, MASKED): lambda engine=engine: engine}
-            stage.add(key, hospital(seed, min_sites=3), parts=Parts(engines=made))
-        stage.add("user", parts=Parts(algorithms=(*ALGORITHMS, MaskedAlgorithm)))
+            stage.add(key, hospital(seed, min_sites=3), parts=ConnectorParts(engines=made))
+        stage.add("user", parts=ConnectorParts(algorithms=(*ALGORITHMS, MaskedAlgorithm)))
         stage.open()
         stage.admit()
         stage.agreements = [stage.agree("user", key) for key in HOSPITALS]
@@ -139,7 +139,7 @@ def test_a_new_key_signs_once_the_authority_has_taken_it_up(stage):
     made = stage.space("west").rotate_key()
     assert (made["listed"], made["published"]) == (False, False)
     assert len(verification(stage, "west")) == 2
-    signer = stage.nodes["west"].connector.desk.signer
+    signer = stage.nodes["west"].connector.node.signing
     assert name_of(signer.mldsa.current().public_key) == before
     run = stage.space("user").train(SUM_OF_AGES, stage.agreements, wait=60)  # nothing has to wait for it
     assert run["state"] == "finished"

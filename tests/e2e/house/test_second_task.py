@@ -4,13 +4,13 @@ import math
 
 import pytest
 
-from medspace.app.cli.root import root
-from medspace.app.compose import ALGORITHMS, ENGINES, Parts
-from medspace.app.sdk import SpaceError
+from medspace.app.compose.connector import ALGORITHMS, ENGINES, ConnectorParts
+from medspace.app.doors.sdk import SpaceError
+from medspace.app.verbs import root
 from tests.e2e.house.second_task import MEAN, TRAIN, MeanAlgorithm, MeanEngine
 from tests.e2e.space import PURPOSE, TASK, audited, hospital, staged, step, table
 
-WITH_MEAN = Parts(engines={**ENGINES, (TRAIN, MEAN): MeanEngine}, algorithms=(*ALGORITHMS, MeanAlgorithm))
+WITH_MEAN = ConnectorParts(engines={**ENGINES, (TRAIN, MEAN): MeanEngine}, algorithms=(*ALGORITHMS, MeanAlgorithm))
 MEAN_OF_AGES = {"task": MEAN, "column": "age", "purpose": PURPOSE, "min_sites": 2}
 
 
@@ -51,7 +51,7 @@ def test_people_see_it_as_its_folder_says(stage, capsys):
     mean = f"{run['model']['result']['mean']:.2f}"
     said = user.model(run["id"])["described"]
     assert said["title"] == "A mean"
-    assert said["coefficients"] == {"columns": ["column", "mean"], "rows": [["age", mean]]}
+    assert said["tables"] == [{"title": None, "columns": ["column", "mean"], "rows": [["age", mean]]}]
     assert root(["model", run["id"], "--config", str(stage.nodes["user"].file)]) == 0
     shown = capsys.readouterr().out
     assert all(words in shown for words in ("A mean", "column", mean, "of Authority, Clinic"))

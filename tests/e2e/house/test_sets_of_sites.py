@@ -2,7 +2,7 @@
 
 import pytest
 
-from medspace.app.cli import main
+from medspace.app.main import main
 from medspace.connector.usage.conditions.numbers import keep
 from medspace.connector.usage.model import Disclosed
 from medspace.sdk import SpaceError
@@ -29,7 +29,7 @@ def me(stage):
     def work(tx):
         keep(tx, Disclosed(ASSET, 7, sets[0], sets))
 
-    stage.run(stage.nodes["authority"].connector.desk.database.write(work))
+    stage.run(stage.nodes["authority"].connector.node.database.write(work))
     return did
 
 
@@ -62,7 +62,7 @@ def test_what_a_change_exposes_is_said_before_it_is_made(stage, me):
 
 def test_three_overlapping_sets_are_said_to_give_one_hospital_away(stage, me):
     both = (tuple(sorted((me, A, B))), tuple(sorted((me, C, D))))
-    write = stage.nodes["authority"].connector.desk.database.write
+    write = stage.nodes["authority"].connector.node.database.write
     stage.run(write(lambda tx: keep(tx, Disclosed(ASSET, 7, both[0], both))))
     found = stage.space("authority").set_sites(ASSET, [me, *OTHERS])
     assert all(len(one) > 1 for one in found["exposes"]["differences"])
@@ -99,6 +99,6 @@ def test_the_verb_shows_warns_and_changes(stage, me, said):
 
 
 def test_before_the_first_run_nobody_is_named(stage, me, said):
-    write = stage.nodes["authority"].connector.desk.database.write
+    write = stage.nodes["authority"].connector.node.database.write
     stage.run(write(lambda tx: keep(tx, Disclosed(ASSET))))
-    assert "nobody yet" in said(ASSET)[1]
+    assert "has not been summed under masks yet" in said(ASSET)[1]

@@ -17,12 +17,12 @@ from medspace.connector.ports import Reply
 from medspace.core.engine import MASKED_SUMS
 from medspace.core.usage import Step
 from medspace.runs import covers
-from medspace.runs.covers import Cover, Said
+from medspace.runs.covers import Cover, CoveredAnswer
 from medspace.trust.did import build_document, did_web
 from medspace.trust.envelope import EnvelopeKey
 from medspace.trust.errors import DidError, DocumentError, MembersSourceError, TokenAudienceError
 from medspace.trust.members import sign_members
-from medspace.trust.model import Member, Members
+from medspace.trust.model import Member, MemberList
 from medspace.trust.service import Gatekeeper, Identity, MembersBook
 from tests.runs import manifest_of
 from tests.unit.adapters.http_servers import answer, serving
@@ -232,8 +232,8 @@ def sealed_by(server, said, status=200, answers=COVER.answers, to=None):
     return reply
 
 
-WORKING = Said(202, b'{"step":"' + b"ab" * 32 + b'"}', "4")
-DONE = Said(200, b'{"release":"r1"}')
+WORKING = CoveredAnswer(202, b'{"step":"' + b"ab" * 32 + b'"}', "4")
+DONE = CoveredAnswer(200, b'{"release":"r1"}')
 
 
 async def test_a_covered_step_goes_sealed_and_its_answer_comes_so(client, identity):
@@ -266,8 +266,8 @@ PAGE = b'{"code":"use.failed","reason":["It broke."]}'
         lambda _: answer(200, b'{"release":"r1"}', **SEALED),
         lambda server: sealed_by(server, DONE, answers=replace(COVER.answers, use="2")),
         lambda server: sealed_by(server, DONE, to=covers.to_question(b"the one before")),
-        lambda server: sealed_by(server, Said(403, WHY), to=covers.to_step("cd" * 32)),
-        lambda server: sealed_by(server, Said(200, b"[]")),
+        lambda server: sealed_by(server, CoveredAnswer(403, WHY), to=covers.to_step("cd" * 32)),
+        lambda server: sealed_by(server, CoveredAnswer(200, b"[]")),
     ],
     ids=[
         "in the open", "working, in the open", "refused, in the open", "broken, in the open", "elsewhere",
@@ -290,7 +290,7 @@ async def test_what_is_not_sealed_for_the_question_is_no_answer_and_puts_nobody_
 async def test_an_answer_has_the_status_that_is_sealed_whatever_is_seen_on_the_way(client, identity):
     async with serving() as server:
         server.answers += [sealed_by(server, DONE, 403), sealed_by(server, WORKING, 500)]
-        server.answers += [sealed_by(server, Said(400, WHY), 200)]
+        server.answers += [sealed_by(server, CoveredAnswer(400, WHY), 200)]
         jobs, url = JobClient(client, identity), server.url("/jobs/1")
         assert await jobs.ask(url, "t", STEP, HOSPITAL, cover=COVER) == {"release": "r1"}
         assert (await jobs.ask(url, "t", STEP, HOSPITAL, cover=COVER)).after == 4.0
@@ -495,7 +495,7 @@ async def test_two_parties_recognise_each_other_over_real_http(client):
         did, key = did_web(base), KEYS[COMPANY]
         app.document = build_document(did, key.public_key)
         now = clock.now()
-        members = Members(AUTHORITY, now, now + timedelta(days=1), (Member(did, "a", "DE", (), key.public_key),))
+        members = MemberList(AUTHORITY, now, now + timedelta(days=1), (Member(did, "a", "DE", (), key.public_key),))
         database = MemoryDatabase()
         book = MembersBook(AUTHORITY, KEYS[AUTHORITY].public_key, None, database, clock)
         await book.install(sign_members(KEYS[AUTHORITY], members))

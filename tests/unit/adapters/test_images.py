@@ -1,12 +1,10 @@
 """Images with labels: decoded within bounds, checked whole, opened within the scope of an admission."""
 
 import io
-import os
 import struct
 import zipfile
 import zlib
 from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,6 +23,7 @@ from medspace.core.material import Form
 from medspace.core.usage import RowScope
 from tests.admissions import admission
 from tests.images import PNG, brightness, chunk, pgm, png, write_folder
+from tests.shared_data import public
 
 DICTIONARY = parse("""
 title = "Scans"
@@ -95,8 +94,8 @@ def bomb(size=1 << 28):
          + chunk(b"IEND", b""), "broken"),
         (PNG + chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
          + chunk(b"IDAT", zlib.compress(b"\x05\x00")) + chunk(b"IEND", b""), "broken"),
-        (b"P5\n2 2\n255\nxxx", "cut off"),
-        (b"P5\n2 2\n255\nxxxxx", "more follows"),
+        (b"P5\n2 2\n255\nxxx", "truncated"),
+        (b"P5\n2 2\n255\nxxxxx", "other data follow"),
         (b"P5\n2 2\n65535\nxxxxxxxx", "8 bits"),
         (b"P5\n99999 99999\n255\n", "pixels"),
         (b"\xff\xd8JFIF", "neither"),
@@ -180,7 +179,7 @@ def test_a_label_that_breaks_the_dictionary_refuses_all(tmp_path):
 @pytest.mark.parametrize(
     ("file", "said"),
     [("../secret.pgm", "not in the folder"), ("/etc/hostname", "not in the folder"), ("scans/link.pgm", "not in the"),
-     ("scans/gone.png", "No such file"), ("scans/../scans", "directory"), ("", "no file"),
+     ("scans/gone.png", "no such file"), ("scans/../scans", "it is a folder"), ("", "no file"),
      ("labels.csv", "neither PNG"),
      ("scans/big.pgm", "another shape")],
 )  # fmt: skip
@@ -266,12 +265,8 @@ def test_a_file_that_is_no_archive_is_refused(tmp_path):
 
 
 def test_retinas_of_a_public_data_set(tmp_path):
-    root = os.environ.get("MEDSPACE_DATA")
-    file = Path(root or "/nowhere", "retinamnist", "retinamnist.npz")
-    if not file.exists():
-        pytest.skip("MEDSPACE_DATA names no folder with retinamnist/retinamnist.npz")
-    with np.load(file, allow_pickle=False) as public:
-        images, labels = public["train_images"], public["train_labels"]
+    with np.load(public("retinamnist/retinamnist.npz"), allow_pickle=False) as known:
+        images, labels = known["train_images"], known["train_labels"]
     np.savez(tmp_path / "retinas.npz", images=images, grade=labels)
     dictionary = parse('title="Retinas"\n[columns.grade]\ntype="integer"\nminimum=0\nmaximum=4')
     opened = load("hearts", tmp_path / "retinas.npz", dictionary).source.open(admission())

@@ -144,7 +144,7 @@ def test_a_failed_write_leaves_nothing(path, monkeypatch):
 
 
 def test_what_is_no_key_is_said(path, tmp_path):
-    with pytest.raises(SecretFileError, match="No such file"):
+    with pytest.raises(SecretFileError, match="no such file"):
         load_key(path)
     with pytest.raises(SecretFileError, match="regular file"):
         load_key(tmp_path)

@@ -13,10 +13,10 @@ from scipy.stats import chi2_contingency
 
 from medspace.adapters.extras import MissingExtraError
 from medspace.adapters.losses import GaussianLosses, _epsilon, installed
-from medspace.app.compose import inside
+from medspace.app.features.budget import service
 from medspace.core.engine import RHO_ONE
 from medspace.privacy.noise.accounting import cost, epsilon_of
-from medspace.privacy.noise.composition import PLD, LossAccountant, Spent, ZcdpAccountant
+from medspace.privacy.noise.composition import PLD, LossAccountant, PrivacyLoss, ZcdpAccountant
 from medspace.privacy.noise.gaussian import draw, seeded
 from medspace.privacy.noise.sigma import SIGMA
 
@@ -32,7 +32,7 @@ CLOSE = 2e-4  # relative
 
 
 def shown(rho, delta):
-    found = ACCOUNTANT.reading(Spent(rho), delta)
+    found = ACCOUNTANT.reading(PrivacyLoss(rho), delta)
     assert found.counted == PLD
     return found.epsilon
 
@@ -80,7 +80,7 @@ def test_the_smallest_and_the_largest_amounts_are_read_as_well():
 @settings(max_examples=30, deadline=None)
 @given(st.floats(-9.0, 0.7).map(lambda power: 10**power), st.floats(-10.0, -1.0).map(lambda power: 10**power))
 def test_whatever_was_spent_it_is_never_below_the_exact_one(rho, delta):
-    found = ACCOUNTANT.reading(Spent(units(rho)), delta).epsilon
+    found = ACCOUNTANT.reading(PrivacyLoss(units(rho)), delta).epsilon
     least = exact(units(rho) / RHO_ONE, delta)
     assert least <= found <= least * (1 + CLOSE) + 1e-9
 
@@ -173,10 +173,10 @@ def test_our_draws_have_the_distribution_of_opendps(opendp):
 
 @pytest.mark.parametrize(("there", "accountant"), [(True, LossAccountant), (False, ZcdpAccountant)])
 def test_a_connector_reads_budgets_by_what_is_installed(there, accountant, monkeypatch):
-    monkeypatch.setattr(inside, "installed", lambda: there)
+    monkeypatch.setattr(service, "installed", lambda: there)
     space = SimpleNamespace(space=SimpleNamespace(authority="did:web:x"))
     base = SimpleNamespace(database=None, local=None, book=None, sealer=None, config=space)
-    assert isinstance(inside._budgets(base).accountant, accountant)
+    assert isinstance(service.budgets_of(base).accountant, accountant)
 
 
 def test_without_it_the_command_is_said(monkeypatch):
@@ -192,7 +192,7 @@ def test_without_it_the_command_is_said(monkeypatch):
 def test_a_connector_loads_it_for_the_first_reading_only():
     program = """
 import sys
-from medspace.app.compose import inside
+from medspace.app.features.budget import service
 from medspace.adapters.losses import GaussianLosses, installed
 heavy = lambda: sorted({"scipy", "dp_accounting", "absl", "tree"} & set(sys.modules))
 print(installed(), heavy(), GaussianLosses().epsilon(1.0, 1e-5) > 4.3, bool(heavy()))

@@ -1,17 +1,25 @@
 """Tables of a PostgreSQL server: read and never written, checked as files are, away while the server is away."""
 
 import socket
+from pathlib import Path
 
 import numpy as np
 import psycopg
 import pytest
 import sqlalchemy as sa
 
+from medspace import sdk
 from medspace.adapters.duckdb import TableRefusedError, TableUnreadableError, load
+from medspace.adapters.duckdb.settings import DraftOptions
 from medspace.adapters.postgresql import ServerAwayError
 from medspace.adapters.postgresql import load as load_postgresql
 from medspace.adapters.postgresql import table as reading
 from medspace.adapters.postgresql.errors import TableAddressError
+from medspace.app.features.setup.service import set_up
+from medspace.app.node.config import read_config
+from medspace.app.node.holdings import open_holdings
+from medspace.app.node.offering.errors import PersonUnknownError
+from medspace.app.node.offering.wishes import Wishes
 from medspace.core.dictionary import parse
 from tests.admissions import admission
 from tests.postgres import postgres  # noqa: F401 - a fixture
@@ -111,7 +119,7 @@ def test_a_role_that_may_write_is_read_and_warned_of(server):
 
 
 def test_nothing_can_be_written_through_the_connection(server):
-    place = reading._placed(address(server, "postgres"), TABLE, "")
+    place = reading.placed(address(server, "postgres"), TABLE, "")
     for statement in ('DELETE FROM "the clinic"."vis""its"', "CREATE TABLE mine (a int)"):
         with pytest.raises(TableUnreadableError, match="25006"), reading._reading(place) as connection:
             connection.exec_driver_sql(statement)
@@ -200,3 +208,28 @@ def test_an_address_that_is_none_is_refused_without_its_password(where, table):
     with pytest.raises(TableAddressError) as refused:
         load_postgresql("a", where, table, DICTIONARY)
     assert ":p@" not in str(refused.value)
+
+
+def test_a_table_can_be_drafted(server):
+    rows = "".join(f"('p{n // 2}', {30 + n % 40}, {'NULL' if n == 7 else n % 30 / 2})," for n in range(120))
+    execute(server, 'CREATE TABLE "the clinic".labs (p text, age int, crp float)')
+    execute(server, f'INSERT INTO "the clinic".labs VALUES {rows[:-1]}')
+    execute(server, 'GRANT SELECT ON "the clinic".labs TO reader')
+    made = sdk.draft(address(server), table="the clinic.labs", person="p")
+    assert (made["file"], made["form"], made["rows"], made["persons"]) == ("the clinic.labs", "postgresql", 120, 60)
+    dictionary = parse(made["dictionary"])
+    assert [column.type.value for column in dictionary.columns] == ["code", "integer", "number"]
+    assert read(server, dictionary, "the clinic.labs").count == 120
+    with pytest.raises(PersonUnknownError, match=r"the clinic\.labs"):
+        sdk.draft(address(server), table="the clinic.labs")
+    with pytest.raises(TableAddressError):
+        sdk.draft(address(server), person="p")
+
+
+def test_a_table_that_was_drafted_is_offered(server, tmp_path):
+    execute(server, 'CREATE TABLE "the clinic".few AS SELECT i AS p, i / 3 + 20 AS age FROM generate_series(1, 60) i')
+    execute(server, 'GRANT SELECT ON "the clinic".few TO reader')
+    wishes = Wishes("H", 18_100, offer=address(server), person="p", draft=DraftOptions(table="the clinic.few"))
+    made = set_up(tmp_path / "h", wishes)
+    (holding,) = open_holdings(read_config(Path(made["config"])))
+    assert (holding.dataset.id, holding.checked.persons) == ("few", 60)

@@ -1,6 +1,5 @@
 """Public data sets: looked up, verified, fetched only where they are not here. Nothing here touches the network."""
 
-import os
 from hashlib import sha256
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from medspace.adapters.registry import (
     UnregisteredDatasetError,
     fetch,
 )
+from tests.shared_data import DATA
 
 CONTENT = b"a,b\n1,2\n"
 
@@ -110,7 +110,7 @@ def test_every_entry_names_origin_licence_citation_and_checksum():
 
 @pytest.mark.parametrize("dataset", sorted(REGISTRY))
 def test_the_real_files_are_the_registered_ones(dataset):
-    folder = Path(os.environ.get("MEDSPACE_DATA", "../shared/data"))
+    folder = DATA
     if not (folder / dataset).is_dir():
         pytest.skip(f"{dataset} is not in the folder MEDSPACE_DATA")
     for file in REGISTRY[dataset].files:

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from medspace.adapters.runner import child, recipe_of
-from medspace.adapters.runner.line import Line, LinePeers, PeersAbsentError
+from medspace.adapters.runner.line import LineClient, LinePeers, PeersAbsentError
 from medspace.adapters.runner.papers import Order, read_order, read_result, write_order, write_result
 from medspace.adapters.system import SystemClock
 from medspace.core.engine import RunTerms, StepLimits
 from medspace.core.parts import Part
-from medspace.core.usage import Brakes, HolderNote, Output, RowScope, Step, Told
+from medspace.core.usage import Brakes, HolderNote, HolderNoteKind, Output, RowScope, Step
 from medspace.privacy.errors import DisclosureError
 from tests.admissions import admission
 from tests.contract.engines import Obedient, numbers
@@ -33,7 +33,7 @@ ORDER = Order(
     b"memory",
 )
 
-NOBODY = Line(Path("nowhere"), lambda: False)
+NOBODY = LineClient(Path("nowhere"), lambda: False)
 
 
 TERMS = RunTerms("sha256:" + "0" * 64, "did:web:user.example", 2)
@@ -55,7 +55,12 @@ def test_an_order_is_read_as_it_was_written_and_nobody_else_reads_it(tmp_path):
         Output("count.sum", {}, 0),
         Output("count.sum", {}, 0, outbox={"did:web:b.example": "sealed"}),
         Output("count.sum", {}, 0, noted={"survivors": "sha256:0"}, record=b"kept"),
-        Output("count.sum", {}, 0, notes=(HolderNote(Told.OUTSIDE, 3, 9, "chol"), HolderNote(Told.SHORTENED, 0, 1))),
+        Output(
+            "count.sum",
+            {},
+            0,
+            notes=(HolderNote(HolderNoteKind.OUTSIDE, 3, 9, "chol"), HolderNote(HolderNoteKind.SHORTENED, 0, 1)),
+        ),
         Output("count.sum", {}, 0, worded=Step({"task": "obey"}, 1, "sum", {"x": [1.5]})),
     ],
 )
@@ -73,7 +78,7 @@ def test_what_it_does_is_an_output_or_an_error():
 
 def test_a_step_that_is_ended_asks_nobody_any_more(tmp_path):
     peers = LinePeers(
-        ("did:web:a.example", "did:web:b.example"), "did:web:a.example", TERMS, Line(tmp_path, lambda: True)
+        ("did:web:a.example", "did:web:b.example"), "did:web:a.example", TERMS, LineClient(tmp_path, lambda: True)
     )
     with pytest.raises(PeersAbsentError):
         peers.seal("did:web:b.example", "seed", b"")

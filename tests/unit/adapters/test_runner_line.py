@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from medspace.adapters.runner.line import SOCKET, Line, LinePeers, PeersAbsentError, answered
+from medspace.adapters.runner.line import SOCKET, LineClient, LinePeers, PeersAbsentError, answered
 from medspace.core.engine import RunTerms
 from medspace.core.limits import LINE
 from medspace.trust.errors import EnvelopeError
@@ -53,7 +53,7 @@ async def beside(_use, work):
 
 
 def peers_of(folder, ended=lambda: False):
-    return LinePeers(SEATS, SEATS[0], TERMS, Line(folder, ended))
+    return LinePeers(SEATS, SEATS[0], TERMS, LineClient(folder, ended))
 
 
 async def test_what_the_process_asks_its_connector_does(tmp_path):
@@ -79,7 +79,7 @@ async def test_a_connector_that_was_away_answers_later_and_the_line_is_made_anew
 
 
 async def test_it_tells_how_far_it_is_but_not_more_often_than_is_of_use(tmp_path):
-    step, line = Step(), Line(tmp_path, lambda: False)
+    step, line = Step(), LineClient(tmp_path, lambda: False)
     line.tell(0, 1000)  # nobody is there
     line._next = 0.0
     async with answered(tmp_path, step, beside):

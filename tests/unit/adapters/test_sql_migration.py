@@ -1,7 +1,5 @@
 """Migrations: announced, run once, all or nothing, and in step with the declared collections."""
 
-import importlib
-import importlib.util
 import json
 import shutil
 import subprocess
@@ -14,8 +12,9 @@ from sqlalchemy import create_engine, inspect, text
 
 from medspace.adapters.sql import create, migration, open_database, pending, revise, upgrade
 from medspace.adapters.sql.errors import DatabaseUrlError, SchemaAheadError, SchemaBehindError
-from medspace.app.compose import COLLECTIONS
-from medspace.connector.usage.model import QUESTIONS, Outcome
+from medspace.app.compose.features import FEATURES
+from medspace.app.compose.parts import COLLECTIONS, histories_of
+from medspace.connector.usage.model import QUESTIONS, QuestionOutcome
 from medspace.core.errors import StorageError
 from medspace.core.store import Collection
 from tests.postgres import postgres
@@ -172,7 +171,7 @@ async def test_the_questions_of_an_old_database_are_steps_without_a_name(url, fo
     database = open_database(url, COLLECTIONS)
     (old,) = await database.read(lambda tx: tx.find(QUESTIONS, where={"asked": ""}))
     assert (old.asked, old.granted, old.repeats, old.code, old.told) == ("", "", 0, "", "")
-    await database.write(lambda tx: tx.replace(QUESTIONS, old, replace(old, outcome=Outcome.FAILED)))
+    await database.write(lambda tx: tx.replace(QUESTIONS, old, replace(old, outcome=QuestionOutcome.FAILED)))
     assert await database.read(lambda tx: tx.find(QUESTIONS, where={"outcome": "open"})) == []
     await database.close()
 
@@ -199,11 +198,37 @@ def test_the_command_writes_all_anew(folder, capsys, monkeypatch):
 
 
 def test_the_newest_tables_are_those_of_the_declared_collections(url):
-    if importlib.util.find_spec("medspace.app.compose") is None:
-        pytest.skip("medspace.app.compose declares no collections yet")
-    collections = importlib.import_module("medspace.app.compose").COLLECTIONS
+    histories = histories_of(FEATURES)
+    upgrade(url, histories)
+    assert pending(url, histories) == []
+    assert missing(url, COLLECTIONS) == []
+
+
+@pytest.fixture
+def history(tmp_path):
+    return migration.History("remarks", tmp_path / "remarks")
+
+
+def test_a_feature_has_migrations_of_its_own_and_leaves_those_of_others_alone(url, history):
+    assert revise.revise("first", [THINGS], history).name == "0001_first.py"
     upgrade(url)
-    assert missing(url, collections) == []
+    assert pending(url) == []
+    assert pending(url, [history]) == ["remarks/0001_first"]
+    assert upgrade(url, [history]) == ["remarks/0001_first"]
+    assert pending(url, [history]) == pending(url) == []
+    assert revise.revise("nothing", [THINGS], history) is None
+    assert revise.revise("more", [THINGS, MORE], history).name == "0002_more.py"
+    assert upgrade(url, [history]) == ["remarks/0002_more"]
+    assert {"things", "more"} <= tables(url)
+
+
+def test_a_feature_that_a_newer_version_wrote_is_left_alone(url, history):
+    revise.revise("first", [THINGS], history)
+    upgrade(url, [history])
+    (history.folder / "0001_first.py").unlink()
+    with pytest.raises(SchemaAheadError, match="remarks/0001"):
+        pending(url, [history])
+    assert pending(url) == []  # whoever has deleted it does not look
 
 
 def missing(url, collections):

@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medspace.adapters.duckdb import TableRefusedError, TableUnreadableError, load
-from medspace.adapters.duckdb.drafting import draft
+from medspace.adapters.duckdb.drafting import DraftOptions, OpenedTable, candidates, draft
+from medspace.adapters.duckdb.errors import TableFormError
+from medspace.adapters.duckdb.heading import MOST_COLUMNS
 from medspace.core.dictionary import SENTENCES, ColumnType, Reason, parse
-from medspace.privacy.publication import LEAST, MISSING
+from medspace.privacy.publication import LEAST
 
 ROWS = 24
 HEADER = "pid,age,bmi,lab,sex,visit,smoker,zip,empty,free\n"
@@ -28,7 +30,7 @@ TEXT = HEADER + "".join(map(row, range(ROWS)))
 
 
 def drafted(path: Path, **more):
-    return parse(draft(path, **more).toml)
+    return parse(draft(path, DraftOptions(**more)).toml)
 
 
 @pytest.fixture
@@ -45,7 +47,7 @@ def test_types_are_those_of_the_cells(file):
         "pid": "code", "age": "integer", "bmi": "number", "lab": "number", "sex": "code", "visit": "date",
         "smoker": "flag", "zip": "code", "empty": "code",
     }  # fmt: skip
-    assert dictionary.column("lab").missing == MISSING
+    assert dictionary.column("lab").missing == ("?", "NA")
     assert set(dictionary.column("sex").codes) == {"F", "M"}
     assert dictionary.column("pid").codes == {}
     assert dictionary.left_out == ("free",)
@@ -93,7 +95,7 @@ def test_what_cannot_be_read_cannot_be_drafted(tmp_path):
 
 def test_the_column_of_the_person_must_be_there(file):
     with pytest.raises(TableUnreadableError, match="patient"):
-        draft(file, person="patient")
+        draft(file, DraftOptions(person="patient"))
 
 
 CELL = st.one_of(
@@ -103,6 +105,7 @@ CELL = st.one_of(
     st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=6),
 )
 NAME = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1, max_size=6)
+NAME = NAME.map(str.strip).filter(bool)  # blanks around a name are none of it
 
 
 def refusals(file, dictionary):
@@ -131,3 +134,44 @@ def test_a_file_keeps_to_its_draft(tmp_path_factory, data):
     assert {column.name for column in dictionary.columns} | set(dictionary.left_out) == set(names)
     assert refusals(file, dictionary) <= {SENTENCES[Reason.FORMULA]}  # of rare cells that no dictionary allows
     assert all(column.type in ColumnType for column in dictionary.columns)
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "duckdb", "sqlite"])
+def test_a_table_of_very_many_columns_is_refused_before_it_is_read(tmp_path, form):
+    path, names = tmp_path / f"wide.{form}", [f"n{'x' * (place % 3)}{place}y" for place in range(MOST_COLUMNS + 1)]
+    columns = ", ".join(f"'a' AS {name}" for name in names)
+    if form == "csv":
+        path.write_text(",".join(names) + "\n" + ",".join("a" for _ in names) + "\n")
+    elif form == "parquet":
+        duckdb.execute(f"COPY (SELECT {columns}) TO '{path}' (FORMAT parquet)")
+    elif form == "duckdb":
+        with duckdb.connect(str(path)) as connection:
+            connection.execute(f"CREATE TABLE wide AS SELECT {columns}")
+    else:
+        with sqlite3.connect(path) as source:
+            source.execute(f"CREATE TABLE wide ({', '.join(names)})")
+        source.close()
+    for look in (draft, candidates):
+        with pytest.raises(TableFormError, match="1001 columns, more than 1000") as caught:
+            look(path)
+        assert "split the table" in str(caught.value.facts["step"])
+
+
+def test_a_table_of_a_server_is_no_wider():
+    names = tuple(f"c{place}" for place in range(MOST_COLUMNS + 1))
+    with pytest.raises(TableFormError):
+        OpenedTable("clinic.wide", "wide", "postgresql", "clinic.wide", None, names, lambda *_: None)
+
+
+def test_rows_of_nobody_are_counted_and_the_first_of_them_are_named(tmp_path):
+    path = tmp_path / "t.csv"
+    known = "".join(f"p{number},{30 + number}\n" for number in range(40))
+    path.write_text("person,age\n" + known + ",\n" * 30 + "total,5\n" + ",7\n" * 25)
+    found = draft(path, DraftOptions(person="person"))
+    assert [(one.kind, one.rows, one.count) for one in found.odd_rows] == [
+        ("empty", tuple(range(42, 62)), 30),
+        ("total", (72,), 1),
+    ]
+    nobody = next(one for one in found.notes if one.kind == "nobody")
+    assert nobody.said.facts == {"count": 25, "rows": ", ".join(map(str, range(73, 93)))}
+    assert found.rows == 40 + 25

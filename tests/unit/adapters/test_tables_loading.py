@@ -215,5 +215,5 @@ def test_a_missing_library_is_named_with_the_command_that_brings_it(tmp_path, mo
 
 
 def test_a_missing_file_is_unreadable(tmp_path):
-    with pytest.raises(TableUnreadableError, match="No such file"):
+    with pytest.raises(TableUnreadableError, match="no such file"):
         load(tmp_path / "absent.csv", DICTIONARY)

@@ -106,8 +106,7 @@ def found():
     """What the SQL finds about rows of cells: (row, column, reason); empty where they were loaded."""
     dictionary = Dictionary("t", tuple(COLUMNS), person="c")
     columns = ", ".join(f"c{index} VARCHAR" for index in range(len(COLUMNS)))
-    with connect(Path("/nowhere")) as connection, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(checks, "MOST_FINDINGS", 1000)
+    with connect(Path("/nowhere")) as connection:
 
         def find(rows):
             for table in ("raw", "found", "rows"):
@@ -119,7 +118,7 @@ def found():
             try:
                 checks.check(connection, "file", dictionary)
             except TableRefusedError as error:
-                return [(finding.row, finding.column, str(finding.reason)) for finding in error.findings]
+                return [(finding.row, finding.column, str(finding.reason)) for finding in error.listed]
             checks.convert(connection, dictionary)
             return []
 

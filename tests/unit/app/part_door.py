@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from medspace.adapters.blobs.memory import MemoryBlobStore
-from medspace.app.api.parts import PartEndpoint
-from medspace.app.api.public import part_routes
+from medspace.app.doors.protocol.parts import PartEndpoint
+from medspace.app.doors.protocol.public import part_routes
 from medspace.connector.usage.errors import UnknownJobError
 from medspace.core.parts import Keeping, Part
 from medspace.trust.errors import TokenMissingError

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -9,9 +10,10 @@ import pytest
 
 from medspace.adapters.logs import logger
 from medspace.adapters.memory import ManualClock, MemoryDatabase, SeededRandomness
-from medspace.app.asset_checks import asset_checks
-from medspace.app.assets import LAST_RETRY, AssetPhase, Assets
-from medspace.app.holdings import Prepared
+from medspace.app.node.asset_checks import asset_checks
+from medspace.app.node.assets import LAST_RETRY, AssetPhase, Assets
+from medspace.app.node.config import Asset
+from medspace.app.node.holdings import Prepared
 from medspace.connector.catalogue.rules import check_form
 from medspace.connector.errors import FormError, OfferError
 from medspace.connector.local import Local
@@ -19,7 +21,7 @@ from medspace.connector.model import CATALOGUE, Dataset
 from medspace.connector.usage.errors import AssetAwayError
 from medspace.connector.usage.model import LABELS
 from medspace.core.dictionary import Column, ColumnType, Dictionary
-from medspace.core.errors import InvalidInputError, WaitingError
+from medspace.core.errors import InvalidInputError, MedspaceError, WaitingError
 from medspace.core.material import Form, Published
 from medspace.core.text import Text
 from medspace.ledger.model import decode
@@ -48,7 +50,7 @@ class Content:
         return Published(DICTIONARY, (Text("column age: rare"),))
 
     def small_cells(self, least):
-        return 7
+        return {("a", "b"): 4, ("a", "c"): 3}
 
 
 @dataclass
@@ -110,6 +112,22 @@ class House:
             raise results[0]
         assets.close()
         return assets
+
+    @asynccontextmanager
+    async def running(self, *wanted):
+        """The assets of a connector that runs."""
+        assets = self.assets(*wanted)
+        await assets.arrange()
+        work = asyncio.create_task(assets.run())
+        try:
+            yield assets
+        finally:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            assets.close()
+
+    async def published(self):
+        return await self.database.read(lambda tx: tx.find(CATALOGUE, limit=100))
 
     async def offered(self):
         return await self.database.read(lambda tx: [dataset.id for dataset in tx.find(CATALOGUE, limit=100)])
@@ -275,3 +293,118 @@ async def test_while_an_asset_is_opened_it_is_said():
     assert not [check for check in asset_checks(assets.states) if not check.ok]
     assert not any("Still being" in str(check.found) for check in asset_checks(assets.states))
     assets.close()
+
+
+# -- another configuration, while the connector runs
+
+
+async def test_what_is_configured_anew_is_held_at_once_and_what_stays_is_not_opened_again():
+    house, kept = House(), at(Content())
+    async with house.running(prepared("a", kept), prepared("b", at(Content()))) as assets:
+        await assets.tried()
+        await assets.hold([prepared("a", kept, count=3), prepared("c", at(Content()))])
+        assert [one["state"] for one in assets.shown()] == ["open", "open"]
+        assert kept.tried == 1
+        assert (set(assets.sources), set(assets.digests), set(assets.numbers)) == ({"a", "c"},) * 3
+    shown = {one.id: one for one in await house.published()}
+    assert set(shown) == {"a", "c"}
+    assert "count" in str(shown["a"].offers)
+    assert (await house.entries()).count("offer.withdrawn") == 1
+
+
+@pytest.mark.parametrize("found", [BROKEN, AWAY, ValueError("a secret cell")])
+async def test_what_cannot_be_opened_changes_nothing(found):
+    house, kept = House(), at(Content())
+    async with house.running(prepared("a", kept)) as assets:
+        await assets.tried()
+        before = await house.published(), await house.entries(), assets.shown(), dict(assets.sources)
+        with pytest.raises(MedspaceError):
+            await assets.hold([prepared("a", kept, count=3), prepared("c", at(found))])
+        assert (await house.published(), await house.entries(), assets.shown(), dict(assets.sources)) == before
+
+
+async def test_what_nothing_serves_changes_nothing():
+    house, kept = House(), at(Content())
+    unserved = prepared("c", at(Content()))
+    unserved = replace(unserved, dataset=replace(unserved.dataset, formats=("medspace:score",)))
+    async with house.running(prepared("a", kept)) as assets:
+        await assets.tried()
+        before = await house.published(), await house.entries()
+        with pytest.raises(OfferError):
+            await assets.hold([prepared("a", kept, count=3), unserved])
+        assert (await house.published(), await house.entries()) == before
+        assert "c" not in assets.sources
+
+
+async def test_what_was_refused_is_tried_again_and_does_not_stand_in_the_way_of_others():
+    house, kept, other = House(), at(BROKEN, BROKEN, Content()), at(Content())
+    async with house.running(prepared("a", kept), prepared("b", other)) as assets:
+        await assets.tried()
+        await assets.hold([prepared("a", kept), prepared("b", other, count=3)])
+        assert [one["state"] for one in assets.shown()] == ["refused", "open"]
+        assert "a" not in assets.sources
+        await assets.hold([prepared("a", kept), prepared("b", other, count=3)])
+        assert [one["state"] for one in assets.shown()] == ["open", "open"]
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+async def test_what_is_being_opened_meanwhile_is_offered_on_the_terms_of_now(elsewhere):
+    house, kept = House(), at(Content(), held=True)
+    async with house.running(prepared("a", kept)) as assets:
+        await assets.hold([prepared("a", at(Content()) if elsewhere else kept, count=3)])
+        kept.held.set()
+        await assets.settled("a")
+    (shown,) = await house.published()
+    assert "count" in str(shown.offers)
+    assert (await house.entries()).count("offer.published") == 1
+
+
+async def test_what_is_being_opened_and_no_longer_configured_is_never_offered():
+    house, kept = House(), at(Content(), held=True)
+    async with house.running(prepared("a", kept)) as assets:
+        await assets.hold([prepared("b", at(Content()))])
+        kept.held.set()
+        await assets.tried()
+        assert set(assets.sources) == {"b"}
+    assert await house.offered() == ["b"]
+
+
+async def test_what_is_withdrawn_stays_open_for_the_agreements_that_stand():
+    house, kept = House(), at(Content())
+    withdrawn = Asset(id="a", title="", source="", dictionary="", label={}, offers=(), offered=False)
+    async with house.running(prepared("a", kept)) as assets:
+        await assets.tried()
+        await assets.hold([replace(prepared("a", kept), configured=withdrawn)])
+        assert assets.sources["a"] == "its source"
+        assert assets.configured == {"a": withdrawn}
+        assert await house.offered() == []
+        await assets.hold([prepared("a", kept)])
+        assert await house.offered() == ["a"]
+    async with house.running(replace(prepared("a", kept), configured=withdrawn)) as again:
+        await again.tried()
+        assert again.sources["a"] == "its source"
+    assert await house.offered() == []
+    labelled = await house.database.read(lambda tx: [one.id for one in tx.find(LABELS, limit=9)])
+    assert labelled == ["a"]
+
+
+async def test_the_log_says_who_changes_offers_and_how_much_is_asked_while_it_runs():
+    house, kept, by = House(), at(Content()), "actor:" + "1" * 32
+    first = replace(prepared("a", kept), questions=5)
+    async with house.running(first) as assets:
+        await assets.tried()
+        before = len(await house.entries())
+        more = replace(first, questions=9)
+        for wanted in (first, more, replace(more, numbers=3), prepared("a", kept)):
+            await assets.hold([wanted], by)
+        await assets.hold([replace(prepared("b", at(Content())), numbers=2)], by)
+    log = await house.database.read(lambda tx: [decode(e) for e in tx.log.entries(before, tx.log.size())])
+    assert [entry.facts for entry in log if entry.kind == "questions.limited"] == [
+        {"asset": "a", "questions": 9, "by": by},
+        {"asset": "a", "questions": 9, "numbers": 3, "by": by},
+        {"asset": "a", "by": by},
+        {"asset": "b", "numbers": 2, "by": by},
+    ]
+    assert {entry.kind: entry.facts["by"] for entry in log} == dict.fromkeys(
+        ("questions.limited", "offer.withdrawn", "offer.published", "label.changed"), by
+    )

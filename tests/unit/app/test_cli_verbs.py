@@ -7,13 +7,20 @@ import sys
 
 import pytest
 
-from medspace.app import sdk
-from medspace.app.cli import main
-from medspace.app.cli.attendance import slowest
-from medspace.app.cli.audit import _report as show_report
-from medspace.app.cli.learn import NoAgreementError, TaskFileError, read_task, usable
-from medspace.app.cli.progress import rounds, steps
-from medspace.app.screen import Screen
+from medspace.app.doors import sdk
+from medspace.app.doors.cli.screen import Screen
+from medspace.app.doors.cli.signals import Terminated
+from medspace.app.features.audit.verbs import _report as show_report
+from medspace.app.features.training.attending import slowest
+from medspace.app.features.training.progress import rounds, steps
+from medspace.app.features.training.verbs import (
+    DatasetUnagreedError,
+    NoAgreementError,
+    TaskFileError,
+    read_task,
+    usable,
+)
+from medspace.app.main import main
 from medspace.core.errors import StorageTakenError
 from medspace.core.text import Text
 
@@ -43,7 +50,7 @@ MODEL = {
     "rounds": 3,
     "described": {
         "title": "A model",
-        "coefficients": {"columns": ["term", "coefficient"], "rows": [["age", "+0.5000"]]},
+        "tables": [{"title": None, "columns": ["term", "coefficient"], "rows": [["age", "+0.5000"]]}],
         "quality": {"columns": ["hospital", "AUC"], "rows": [["H", "0.900 ± 0.020"]]},
         "sentences": ["It was measured."],
     },
@@ -66,6 +73,16 @@ AGREEMENT = {
     "dataset": "d",
     "in_force": True,
     "contract": ["You may train a model on the data."],
+    "used": 1,
+    "allowed": 20,
+    "until": "2030-01-01T00:00:00.000Z",
+    "last_used": "2026-01-01T00:00:00.000Z",
+    "open_uses": 1,
+    "waiting": 2,
+    "review": True,
+    "ended": None,
+    "ended_because": "",
+    "used_up": False,
 }
 NEGOTIATION = {
     "id": "urn:n",
@@ -98,10 +115,28 @@ MEMBER = {"did": "did:web:h", "name": "H", "region": "EU", "roles": ["holder"], 
 PREMISE = {"clause": "/c", "asked": "for research", "held": "It is marketing.", "satisfied": False, "remedy": "Ask."}
 ASKED = {"dataset": "d", "limit": 6, "used": 6, "left": 0, "back": "2027-11-24"}
 GIVEN = {"dataset": "d", "limit": 240, "used": 14, "left": 226, "cells": 240}
-DECIDED = {"verdict": "deny", "code": "policy.purpose", "premises": [PREMISE], "questions": ASKED, "numbers": GIVEN}
+DECIDED = {
+    "standing": [],
+    "verdict": "deny",
+    "code": "policy.purpose",
+    "premises": [PREMISE],
+    "questions": ASKED,
+    "numbers": GIVEN,
+}
 DECIDED |= {"small_cells": 3}
 NEAR = {"dataset": "d", "entry": 9, "earlier": 4, "differs": "the feature sex"}
 DECIDED |= {"protection": "masked-sums", "masks": {"sites": 4, "colluders": 1, "sentence": "That hides each."}}
+
+
+ENDED = AGREEMENT | {"in_force": False, "ended": "2026-02-01T00:00:00.000Z", "allowed": None, "last_used": None}
+
+
+REVIEWED = {
+    "asked": {"task": {"task": "glm"}},
+    "output": {"kind": "sum", "values": {"n": 7}},
+    "checks": [{"rule": "/permission/0", "asked": "from the rows of at least 5 persons", "found": "12 persons"}],
+    "comments": [{"moved_by": {"actor": "actor:1", "name": "Dr Li"}, "text": "Looks fine."}],
+}
 
 
 class Connector:
@@ -123,10 +158,10 @@ class Connector:
             "negotiate": NEGOTIATION,
             "negotiations": [NEGOTIATION, OVER],
             "answer": NEGOTIATION,
-            "agreements": [AGREEMENT, AGREEMENT | {"in_force": False}, *self.more],
+            "agreements": [AGREEMENT, AGREEMENT | {"in_force": False}, ENDED, *self.more],
             "steps": [STEP | FAR, STEP | {"state": "refused", "code": "use.closed"}],
-            "step": AT_WORK | {"asked": {"task": {"task": "glm"}}, "output": {"kind": "sum", "values": {"n": 7}}},
-            "check": STEP | {"state": "released", "asked": {"task": {}}, "output": None},
+            "step": AT_WORK | REVIEWED,
+            "check": STEP | REVIEWED | {"state": "released", "output": None},
             "download": {"id": "urn:t", "state": "STARTED"},
             "train": RUN,
             "runs": [RUN],
@@ -229,6 +264,34 @@ def test_who_is_silent_is_named_once(said, monkeypatch):
     assert "did not answer" not in said("catalog")[1]
 
 
+def test_what_datasets_have_in_common_is_shown_and_chosen(said, monkeypatch):
+    asked = {}
+    value = {"value": "dpv:Marketing", "label": "marketing", "count": 2, "chosen": True}
+    facets = {"purpose": [value], "region": [value | {"value": "DE", "label": "DE"}]}
+    found = {"datasets": [DATASET], "problems": [], "facets": facets}
+    monkeypatch.setattr(Connector, "find", lambda *_, **how: asked.update(how) or found, raising=False)
+    code, out, _ = said("catalog", "heart", "--region", "DE", "--region", "FR", "--use", "medspace:train", "--facets")
+    assert (code, asked) == (0, {"search": "heart", "facets": 10, "region": ["DE", "FR"], "kind": ["medspace:train"]})
+    assert "marketing (dpv:Marketing)" in out
+    assert "for the purpose" in out
+
+
+def test_a_dry_run_of_what_others_hold_says_nothing_of_its_questions(said, monkeypatch):
+    asked, others = {}, {"questions": None, "numbers": None, "small_cells": 0, "standing": ["Only its holder."]}
+    decided = DECIDED | others
+    monkeypatch.setattr(Connector, "try_policy", lambda *_, **how: asked.update(how) or decided, raising=False)
+    out = said("policy", "try", "--agreement", "urn:a")[1]
+    assert (asked["agreement"], "participant" in asked, "Only its holder." in out) == ("urn:a", False, True)
+    assert "questions" not in out
+    said("policy", "try", "d", "--from", "did:web:h")
+    assert asked["participant"] == "did:web:h"
+
+
+@pytest.mark.parametrize("words", [(), ("d", "--agreement", "urn:a")])
+def test_a_dry_run_is_of_a_dataset_or_of_an_agreement(said, words):
+    assert said("policy", "try", *words)[0] == 2
+
+
 def test_a_dry_run_that_denies_ends_with_3(said):
     code, out, _ = said("policy", "try", "d")
     assert code == 3
@@ -238,6 +301,26 @@ def test_a_dry_run_that_denies_ends_with_3(said):
     assert "come back on 2027-11-24" in out
     assert "d has given 14 of the 240 numbers" in out
     assert "Too few patients of d have 3 pairs of codes" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "forgotten", "told"),
+    [((), False, ""), (("--forget",), True, "The name is deleted"), (("--forget",), False, "The name stays")],
+)
+def test_what_became_of_the_name_of_a_revoked_token_is_said(said, monkeypatch, options, forgotten, told):
+    done = {"token": "a", "revoked": ["a"], "forgotten": forgotten}
+    monkeypatch.setattr(Connector, "revoke_token", lambda *_, **__: done, raising=False)
+    code, out, _ = said("token", "revoke", "a", *options)
+    assert (code, "1 token revoked" in out, told in out, "name" in out) == (0, True, True, bool(told))
+
+
+def test_what_stands_against_a_use_is_marked_and_what_comes_later_is_open(said, monkeypatch):
+    unknown, later = PREMISE | {"satisfied": None}, PREMISE | {"satisfied": None, "remedy": None, "held": "Later."}
+    decided = DECIDED | {"premises": [unknown, later]}
+    monkeypatch.setattr(Connector, "try_policy", lambda *_, **__: decided, raising=False)
+    out = said("policy", "try", "d")[1]
+    assert "  NO for research: It is marketing.  [/c]\n     To change it: Ask.\n" in out
+    assert "  ? for research: Later.  [/c]\n" in out
 
 
 @pytest.mark.parametrize(("protection", "warned"), [("coordinator-sees-sums", True), ("masked-sums", False)])
@@ -286,8 +369,8 @@ def test_a_bundle_is_written_or_said_not_to_be(said, tmp_path):
         (["answer", "urn:n"], "answer.undecided", "`medspace negotiations`"),
         (["steps", "--approve"], "step.wish", "`medspace steps --state held`"),
         (["steps", "--state", "odd"], "step.state", "working, held, released, withheld, refused, failed"),
-        (["label", "d", "--until", "yesterday"], "label.time", "2026-01-31T12:00:00Z"),
-        (["label", "d", "--from", "2026-01-31T12:00:00"], "label.time", "2026-01-31T12:00:00Z"),
+        (["label", "d", "--until", "yesterday"], "label.time", "2026-12-31T12:00:00Z"),
+        (["label", "d", "--from", "2026-01-31T12:00:00"], "label.time", "2026-12-31T12:00:00Z"),
         (["label", "--nothing"], "label.wish", "--as-configured"),
         (["demo", "--port", "65525"], "usage", "medspace demo --help"),
         (["train", "task.toml", "--patience", "-5"], "usage", "medspace train --help"),
@@ -345,9 +428,20 @@ def test_what_was_not_foreseen_is_told_and_shown_only_where_it_is_asked_for(said
     assert "Traceback" in said("members")[2]
 
 
-def test_ctrl_c_leaves_quietly(said, monkeypatch):
-    monkeypatch.setattr(sdk, "connect", raising(KeyboardInterrupt()))
-    assert said("members") == (130, "", "")
+@pytest.mark.parametrize(("signal", "ends"), [(KeyboardInterrupt(), 130), (Terminated(), 143)])
+def test_a_signal_ends_a_verb_with_a_sentence(said, monkeypatch, signal, ends):
+    monkeypatch.setattr(sdk, "connect", raising(signal))
+    code, out, err = said("members")
+    assert (code, out) == (ends, "")
+    assert err.startswith("medspace.stopped: Stopped before it was done.")
+
+
+@pytest.mark.parametrize(("signal", "ends"), [(KeyboardInterrupt(), 130), (Terminated(), 143)])
+def test_a_signal_while_the_connector_is_at_work_says_that_it_goes_on_there(said, monkeypatch, signal, ends):
+    monkeypatch.setattr(Connector, "members", raising(signal), raising=False)
+    code, out, err = said("members")
+    assert (code, out) == (ends, "")
+    assert err.startswith("medspace.left: Stopped waiting; what the connector was asked to do goes on there.")
 
 
 def test_the_newest_agreement_in_force_with_each_provider_is_used():
@@ -362,8 +456,11 @@ def test_the_newest_agreement_in_force_with_each_provider_is_used():
     ]
     assert usable(given, set()) == ["urn:a", "urn:b"]
     assert usable(given, {"e"}) == ["urn:b"]
+    for wanted in ({"none"}, {"none", "e"}):
+        with pytest.raises(DatasetUnagreedError, match=r"in force on none. Name one of these: d, e; or agree"):
+            usable(given, wanted)
     with pytest.raises(NoAgreementError):
-        usable(given, {"none"})
+        usable([AGREEMENT | {"in_force": False}], {"d", "none"})
 
 
 def test_a_hospital_whose_agreement_has_lapsed_is_not_left_out_in_silence(said, task, monkeypatch):

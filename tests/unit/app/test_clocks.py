@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from medspace.adapters.http.peers import http_date
-from medspace.app import clocks
-from medspace.app.doctor import examine_config
+from medspace.app.compose.doctor import examine_config
+from medspace.app.node import clocks
 from tests.e2e.space import hospital, staged
 
 T0 = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)

@@ -4,8 +4,9 @@ import pytest
 
 from medspace.adapters.http.proxy import Proxy
 from medspace.adapters.keys import SecretExposedError
-from medspace.app.config import LARGEST_FILE, ConfigError, is_loopback, read_config
-from medspace.app.outgoing import ProxyPasswordError, proxy_of
+from medspace.app.node.config import LARGEST_FILE, ConfigError, read_config
+from medspace.app.node.networks import is_loopback
+from medspace.app.node.outgoing import ProxyPasswordError, proxy_of
 
 GOOD = """
 [participant]
@@ -21,6 +22,7 @@ authority = "did:web:a.example"
 {space}
 {more}
 """
+OIDC = '[portal.oidc]\nclient_id = "me"\nroles = { staff = ["user"] }\n'
 ASSET = '[[assets]]\nid = "a"\ntitle = "A"\nsource = "a.csv"\ndictionary = "a.toml"\nlabel = {}\noffers = []\n'
 
 
@@ -57,7 +59,30 @@ def read(folder, *, public="", private="", space='authority_key = "k"', more="")
         ({"more": "[quotas]\nidle_days = -1"}, "each number under [quotas] is at least 1"),
         ({"more": "[checkpoints]\nminutes = 0"}, "checkpoints.minutes is a number from 1 to 10080"),
         ({"more": "[checkpoints]\nminutes = 10081"}, "checkpoints.minutes is a number from 1 to 10080"),
-        ({"more": "[nothing]"}, "unknown field"),
+        ({"more": '[portal]\nurl = "http://portal.example"'}, "portal.url must begin with https"),
+        ({"more": '[portal]\nurl = "https://10.1.2.3"'}, "portal.url is not an address such as"),
+        ({"more": OIDC + 'issuer = "http://login.example"'}, "portal.oidc.issuer is not an https address"),
+        ({"more": OIDC + 'issuer = "https://[::1"'}, "portal.oidc.issuer is not an https address"),
+        ({"more": OIDC + 'issuer = "https://login.example/?x"'}, "portal.oidc.issuer is not an https address"),
+        ({"more": OIDC + 'issuer = "https://l.example"\nscopes = ["profile"]'}, "openid is one of them"),
+        ({"more": OIDC + 'issuer = "https://l.example"\nscopes = ["openid", "a b"]'}, "openid is one of them"),
+        ({"more": OIDC.replace('"me"', '""') + 'issuer = "https://l.example"'}, "portal.oidc.client_id is what"),
+        ({"more": OIDC.replace('["user"]', "[]") + 'issuer = "https://l.example"'}, "gives nobody a role"),
+        (
+            {"more": OIDC.replace('"user"', '"owner"') + 'issuer = "https://l.example"'},
+            "must be one of these: auditor",
+        ),
+        ({"more": "[nothing]"}, "nothing is not a known setting"),
+        ({"more": "[quota]\nidle_days = 1"}, "quota is not a known setting (did you mean quotas?)"),
+        ({"public": "hots = 1"}, "line 6: public.hots is not a known setting (did you mean host?)"),
+        ({"public": "host = 1"}, "line 6: public.host must be text in quotation marks; this is a whole number"),
+        (
+            {"more": '[log]\nlevel = "eror"'},
+            "log.level must be one of these: debug, error, info, warning (did you mean error?)",
+        ),
+        ({"more": '[network]\ncertificates = "a\\u0000b"'}, "network.certificates holds a character"),
+        ({"more": "[quotas]\ntransfers = 1.5"}, "quotas.transfers must be a whole number, without a point"),
+        ({"public": 'url = "http://[::1"'}, "public.url"),
         ({"public": 'certificate_key = "x.pem"'}, "go together"),
         ({"public": 'host = "hospital.example"'}, "there is no TLS"),
     ],
@@ -77,13 +102,13 @@ def test_the_two_listeners_differ(tmp_path):
 
 
 def test_a_file_that_is_missing_too_large_or_no_text_is_named(tmp_path):
-    with pytest.raises(ConfigError, match="No such file"):
+    with pytest.raises(ConfigError, match="no such file"):
         read_config(tmp_path / "none.toml")
     (tmp_path / "large.toml").write_bytes(b"#" * (LARGEST_FILE + 1))
     with pytest.raises(ConfigError, match="larger than 1 MiB"):
         read_config(tmp_path / "large.toml")
     (tmp_path / "odd.toml").write_bytes(b"\xff\xfe")
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError, match="line 1: this is not UTF-8 text"):
         read_config(tmp_path / "odd.toml")
 
 

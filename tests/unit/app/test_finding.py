@@ -8,8 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from medspace.app.api.bodies import json_response
-from medspace.app.finding import (
+from medspace.adapters.system import SystemClock
+from medspace.app.doors.bodies import json_response
+from medspace.connector.catalogue.facets import facts_of
+from medspace.connector.catalogue.finding import (
     AwayError,
     Budget,
     CatalogRefusedError,
@@ -20,10 +22,9 @@ from medspace.app.finding import (
     UnreadyError,
     catalog_base,
     listed,
-    matching,
 )
-from medspace.app.pace import paced
-from medspace.app.pages import MOST_VALUES, PeerPage, UnreadablePageError
+from medspace.connector.catalogue.pace import paced
+from medspace.connector.catalogue.pages import MOST_VALUES, PeerPage, UnreadablePageError
 from medspace.connector.catalogue.rules import DICTIONARY
 from medspace.connector.errors import UnknownDatasetError, UnreachableError
 from medspace.connector.ports import Reply
@@ -55,7 +56,7 @@ class Peer:
 
 def finder(*replies, budget=None):
     peer = Peer(*replies)
-    return Finder(peer, peer, budget), peer
+    return Finder(peer, peer, budget, clock=SystemClock()), peer
 
 
 async def test_every_page_is_read():
@@ -80,7 +81,7 @@ async def test_a_catalogue_without_end_is_read_so_far_and_no_farther(budget):
     datasets, problems = await finder(*[Reply(200, PAGE, f"{BASE}/next", size=10)] * 5, budget=budget)[0].everywhere(
         [DID]
     )
-    assert (datasets, [p["code"] for p in problems]) == ([], ["find.too_large"])
+    assert (datasets, [error.code for _, error in problems]) == ([], ["find.too_large"])
 
 
 async def test_within_the_budget_the_same_catalogue_is_read():
@@ -95,7 +96,7 @@ async def test_a_catalogue_that_takes_for_ever_is_given_up():
 
     peer = Silent()
     with pytest.raises(CatalogTooLargeError):
-        await Finder(peer, peer, Budget(seconds=0.05)).catalog(DID)
+        await Finder(peer, peer, Budget(seconds=0.05), clock=SystemClock()).catalog(DID)
 
 
 async def test_what_is_kept_of_a_page_is_text():
@@ -195,7 +196,7 @@ async def test_everywhere_goes_on_without_who_is_away_but_hides_no_bug():
     datasets, problems = await finder(Reply(200, {"dataset": [{"@id": "a"}]}))[0].everywhere([DID])
     assert ([d["id"] for d in datasets], problems) == (["a"], [])
     datasets, problems = await finder(Reply(503, {}))[0].everywhere([DID])
-    assert (datasets, [p["code"] for p in problems]) == ([], ["find.unready"])
+    assert (datasets, [error.code for _, error in problems]) == ([], ["find.unready"])
     with pytest.raises(ZeroDivisionError):
         await finder(ZeroDivisionError())[0].everywhere([DID])
 
@@ -203,8 +204,6 @@ async def test_everywhere_goes_on_without_who_is_away_but_hides_no_bug():
 def test_odd_datasets_and_documents():
     shown = listed(DID, {"title": ["x"], "keyword": "one", "distribution": "odd", "hasPolicy": [1, {"@id": "o"}]})
     assert (shown["title"], shown["keywords"], shown["formats"], shown["offers"]) == ("", ["one"], [], [{"@id": "o"}])
-    assert matching("ONE")(shown)
-    assert not matching("one two")(shown)
     with pytest.raises(NoConnectorError):
         catalog_base(SimpleNamespace(id=DID, services=[SimpleNamespace(endpoint="https://x.example")]))
 
@@ -230,7 +229,7 @@ class VersionedPeer(Peer):
 )
 async def test_the_protocol_is_found_by_a_version_document_below_a_path(entries, base):
     peer = VersionedPeer(Reply(200, {"protocolVersions": entries}))
-    assert await Finder(peer, peer).address(DID) == f"https://clinic.example{base}"
+    assert await Finder(peer, peer, clock=SystemClock()).address(DID) == f"https://clinic.example{base}"
     assert peer.asked == [VERSIONS]
 
 
@@ -261,21 +260,21 @@ async def test_the_protocol_is_found_by_a_version_document_below_a_path(entries,
 async def test_a_version_document_without_this_protocol_names_nobody(entries):
     peer = VersionedPeer(Reply(200, {"protocolVersions": entries}))
     with pytest.raises(NoConnectorError):
-        await Finder(peer, peer).address(DID)
+        await Finder(peer, peer, clock=SystemClock()).address(DID)
 
 
 async def test_a_version_document_that_does_not_come_is_said():
     for reply, error in ((Reply(503), AwayError), (UnreachableError(address="x", reason="x"), AwayError)):
         peer = VersionedPeer(reply)
         with pytest.raises(error):
-            await Finder(peer, peer).address(DID)
+            await Finder(peer, peer, clock=SystemClock()).address(DID)
 
 
 @pytest.mark.parametrize("rules", [{}, {"permission": []}, {"permission": None, "obligation": [{"action": "x"}]}])
 def test_an_offer_without_a_rule_is_shown_with_its_flaw(rules):
     offers = [{"@id": "bare", **rules}, {"@id": "good", "permission": {"action": "use"}}]
     shown = listed(DID, {"@id": "a", "hasPolicy": offers})
-    assert shown["offers"] == offers
+    assert shown["offers"] == [offers[0], {"@id": "good", "permission": [{"action": "use"}]}]
     assert [(flaw["offer"], flaw["code"]) for flaw in shown["unusable"]] == [("bare", "find.ruleless")]
     assert "Nobody can agree" in shown["unusable"][0]["sentence"]
 
@@ -292,7 +291,7 @@ def test_an_offer_without_a_rule_is_shown_with_its_flaw(rules):
 def test_no_dataset_is_so_odd_that_a_page_fails(odd):
     shown = listed(DID, odd)
     assert all(isinstance(shown[name], str) for name in ("id", "title", "description"))
-    assert matching("")(shown)
+    assert facts_of(shown).values["holder"] == (DID,)
 
 
 def test_members_of_other_makes_are_read_where_ours_are_not_there():

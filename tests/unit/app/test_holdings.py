@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from medspace.adapters.memory import ManualClock, MemoryDatabase, SeededRandomness
-from medspace.app.config import read_config
-from medspace.app.holdings import PAGE, Prepared, arrange, offer, open_holdings, prepare
+from medspace.app.node.config import read_config
+from medspace.app.node.holdings import PAGE, Prepared, arrange, offer, open_holdings, prepare
 from medspace.connector.local import Local
 from medspace.connector.model import CATALOGUE, Dataset
 from medspace.connector.usage import rules

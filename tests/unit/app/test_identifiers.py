@@ -14,12 +14,12 @@ from medspace.adapters.http.client import HttpClient
 from medspace.adapters.http.guard import Guard
 from medspace.adapters.http.peers import DspClient
 from medspace.adapters.memory import ManualClock, MemoryDatabase, SeededRandomness
-from medspace.app import sdk
-from medspace.app.api.management import management_app
-from medspace.app.api.protocol import BASE, ProtocolEndpoints, protocol_routes
-from medspace.app.cli import main
-from medspace.app.finding import Finder
-from medspace.app.listener import Listener, bind
+from medspace.adapters.system import SystemClock
+from medspace.app.doors import sdk
+from medspace.app.doors.protocol.endpoints import BASE, ProtocolEndpoints, protocol_routes
+from medspace.app.main import main
+from medspace.app.node.listening.listener import Listener, bind
+from medspace.connector.catalogue.finding import Finder
 from medspace.connector.catalogue.service import Catalogue, publish
 from medspace.connector.errors import DatasetIdError
 from medspace.connector.local import Local
@@ -33,6 +33,7 @@ from medspace.trust.did import base_url
 from medspace.trust.errors import DidError
 from medspace.trust.model import Caller
 from medspace.trust.service import Identity
+from tests.routers import management
 from tests.unit.trust.space import COMPANY, KEYS
 
 OFFER = {"@id": "urn:offer:1", "@type": "Offer", "permission": [{"action": "medspace:train"}]}
@@ -64,6 +65,7 @@ class Desk:
 
     def __init__(self):
         self.heard = []
+        self.finder = self
 
     def __getattr__(self, verb):
         async def hear(*given, **named):
@@ -94,7 +96,7 @@ def served(app):
 @pytest.fixture(scope="module")
 def desk():
     desk = Desk()
-    with served(management_app(desk)) as (port, _), Space(f"http://127.0.0.1:{port}", "token") as space:
+    with served(management(desk)) as (port, _), Space(f"http://127.0.0.1:{port}", "token") as space:
         yield desk, space
 
 
@@ -116,7 +118,7 @@ def test_the_sdk_and_the_api_carry_every_identifier(desk, did, identifier):
     assert heard(desk, lambda: space.run(identifier))[:2] == ("run", identifier)
     assert heard(desk, lambda: space.cancel(identifier))[:2] == ("cancel", identifier)
     assert heard(desk, lambda: space.answer(identifier, approve=True))[:2] == ("answer", identifier)
-    assert heard(desk, lambda: space.steer(identifier, "suspend"))[:3] == ("steer", identifier, "suspend")
+    assert heard(desk, lambda: space.steer(identifier, "suspend"))[:2] == ("transfer", identifier)  # whose it is
     assert heard(desk, lambda: space._get(path("negotiations", identifier)))[:2] == ("negotiation", identifier)
     assert heard(desk, lambda: space._get(path("transfers", identifier)))[:2] == ("transfer", identifier)
     asked = heard(desk, lambda: space.negotiate(did, identifier, offer=identifier))
@@ -163,7 +165,9 @@ class Provider:
     async def found(self, port, asset):
         client = HttpClient(Guard(loopback=True))
         try:
-            return await Finder(_Documents(port), DspClient(client, self.identity)).dataset(self.local.did, asset)
+            return await Finder(_Documents(port), DspClient(client, self.identity), clock=SystemClock()).dataset(
+                self.local.did, asset
+            )
         finally:
             await client.close()
 

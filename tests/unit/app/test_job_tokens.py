@@ -9,7 +9,7 @@ import pytest
 from medspace.adapters.keys import SecretFileError
 from medspace.adapters.memory import MemoryDatabase
 from medspace.app.compose.base import job_tokens
-from medspace.app.config import Jobs
+from medspace.app.node.config import Jobs
 from medspace.connector.usage.model import JOBS, Job
 from medspace.connector.usage.tokens import JobTokens, secret_of_key
 from medspace.core.signing import Ed25519Signer

@@ -2,11 +2,13 @@
 
 import re
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 
-from medspace.app import language
-from medspace.app.language import CHINESE, ENGLISH, header_language, speaker, spoken_language
+import medspace
+from medspace.app.node import language
+from medspace.app.node.language import CHINESE, ENGLISH, header_language, speaker, spoken_language
 from medspace.core.errors import MedspaceError, StorageFullError
 from medspace.core.text import Text
 from tools import messages
@@ -104,6 +106,37 @@ def test_the_catalogue_is_what_the_program_would_write():
     built = messages.as_po(messages.build(CHINESE, messages.sentences(), messages.kept(path)))
     assert path.read_bytes() == built
     assert BytesIO(path.with_suffix(".mo").read_bytes()).read(4) == b"\xde\x12\x04\x95"
+
+
+# Half-width marks beside a Chinese character or a gap; what is typed (in backticks) and addresses stay as they are.
+HALF = re.compile(r"[\u3400-\u9fff}]\s?[:;,!?](?![/A-Za-z0-9%])|[\u3400-\u9fff]\s?[()]|[(]\s?[\u3400-\u9fff]")
+TYPED = re.compile(r"`[^`]*`|\{scheme\}:")
+
+
+def chinese():
+    return list(messages.kept(messages.catalogue(CHINESE)).values())
+
+
+def test_chinese_sentences_have_full_width_marks():
+    odd = [text for text in chinese() if HALF.search(TYPED.sub("", text))]
+    assert odd == []
+    for wrong in ("结果: 好", "要约,合约", "数据(表)", "{term}: {old}", "( 数据", "是什么?"):
+        assert HALF.search(wrong), wrong  # the control
+    assert not HALF.search("https://{host}:443/a，时间为 12:30（UTC）")
+
+
+PLACEHOLDERS = re.compile(r"\b(FILE|FOLDER|DATASET|COLUMN|TYPE|KEY|VALUE|NAME|ID|PROVIDER|MEMBER|RUN|AGREEMENT)\b")
+
+
+def test_what_is_to_be_filled_in_has_a_chinese_name():
+    odd = [text for text in chinese() if PLACEHOLDERS.search(text)]
+    assert odd == []
+
+
+def test_no_template_writes_a_half_width_colon_between_two_texts():
+    templates = list(Path(medspace.__file__).parent.rglob("*.html"))
+    assert [str(file) for file in templates if "}}: {{" in file.read_text("utf-8")] == []
+    assert len(templates) > 10
 
 
 def test_new_sentences_old_sentences_and_wrong_gaps_are_found(monkeypatch, tmp_path):

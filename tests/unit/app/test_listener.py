@@ -3,7 +3,7 @@
 import asyncio
 import socket
 
-from medspace.app.listener import bind
+from medspace.app.node.listening.listener import bind
 
 
 class _Watching(asyncio.Protocol):

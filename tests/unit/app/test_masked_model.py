@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from medspace.app import views
-from medspace.app.cli.learn import show_run
-from medspace.app.screen import Screen
+from medspace.app.doors.cli.screen import Screen
+from medspace.app.features.training import views
+from medspace.app.features.training.verbs import show_run
 from medspace.core.engine import MASKED_SUMS
 from medspace.learning.glm.outcome import read
 from medspace.learning.glm.predict import score

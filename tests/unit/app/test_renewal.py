@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from medspace.app.clocks import Comparison
-from medspace.app.renewal import BudgetClockError, BudgetEarlyError, Budgets, BudgetUnvouchedError
+from medspace.app.features.budget.service import BudgetClockError, BudgetEarlyError, Budgets, BudgetUnvouchedError
+from medspace.app.node.clocks import Comparison
 from medspace.connector.usage.model import PERIODS, PeriodTotal
 from medspace.core.clock import instant
 from medspace.core.errors import WaitingError
@@ -53,7 +53,7 @@ async def test_before_its_end_nobody_renews_it():
     with pytest.raises(BudgetEarlyError):
         await budgets.renew(ASSET, anyway=True)
     assert await budgets.known("nothing") is None
-    assert (await budgets.known(ASSET))["dataset"] == (await budgets.all())[0]["dataset"] == ASSET
+    assert (await budgets.known(ASSET))["dataset"] == (await budgets.page())[0][0]["dataset"] == ASSET
 
 
 async def test_a_list_from_after_the_end_is_enough_and_stands_in_the_log():
@@ -130,4 +130,4 @@ async def test_totals_of_periods_that_are_over_are_shown_and_nothing_sealed_with
     await house.database.write(lambda tx: tx.insert(PERIODS, total))
     found = await budgets.of(ASSET, None, 9)
     assert [(one["uses"], one["rho"]["taken"]) for one in found["earlier"]] == [(4, "100")]
-    assert (found["clipped"], (await budgets.all())[0]["clipped"]) == ([], [])
+    assert (found["clipped"], (await budgets.page())[0][0]["clipped"]) == ([], [])

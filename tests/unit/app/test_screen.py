@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from medspace.app.screen import Screen
+from medspace.app.doors.cli.screen import Screen
 from medspace.core.errors import RefusedError
 from medspace.core.text import Text, plain
 

@@ -5,7 +5,7 @@ import json
 import httpx
 import pytest
 
-from medspace.app import sdk
+from medspace.app.doors import sdk
 from medspace.sdk import (
     ConnectorFailedError,
     MedspaceError,
@@ -124,15 +124,23 @@ def run(state, **more):
     } | more
 
 
+def watched(begun, *shown):
+    """A run that is begun, and then streamed."""
+    events = "".join(f"id: {one['version']}\ndata: {json.dumps(one)}\n\n" for one in shown) or ":\n\n"
+    streamed = httpx.Response(200, text=events)
+    return lambda request: streamed if request.url.path.startswith("/events/") else begun
+
+
 def test_a_run_is_followed_round_by_round():
-    space, _ = space_of(states(run("running"), run("running", rounds=1), run("finished", rounds=2)))
+    space, asked = space_of(watched(run("running"), run("running", rounds=1), run("finished", rounds=2)))
     rounds = []
     assert space.train({}, ["a"], progress=lambda seen: rounds.append(seen["rounds"]))["state"] == "finished"
     assert rounds == [1, 2]
+    assert asked[-1].headers["last-event-id"] == run("running")["version"]
 
 
 def test_a_run_that_failed_or_was_cancelled_is_no_result():
-    space, _ = space_of(states(run("running"), run("failed", problem=PROBLEM)))
+    space, _ = space_of(watched(run("running"), run("failed", problem=PROBLEM)))
     with pytest.raises(SpaceError) as raised:
         space.train({}, ["a"])
     assert raised.value.code == "policy.time"
@@ -146,7 +154,7 @@ def test_a_run_that_failed_or_was_cancelled_is_no_result():
 def test_a_run_that_takes_longer_goes_on_in_the_connector(monkeypatch):
     moments = iter(range(0, 1000, 20))
     monkeypatch.setattr(sdk.time, "monotonic", lambda: next(moments))
-    space, _ = space_of(lambda _: run("running"))
+    space, _ = space_of(watched(run("running")))
     with pytest.raises(WaitingError) as raised:
         space.train({}, ["a"], wait=30)
     assert "run r" in str(raised.value)

@@ -1,5 +1,6 @@
 """A new folder: what is written can be started from, and is never overwritten."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -7,11 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from medspace.adapters.duckdb.errors import TableUnreadableError
 from medspace.adapters.memory import ManualClock
-from medspace.app.config import ConfigError, read_config
-from medspace.app.doctor import examine
-from medspace.app.holdings import open_holdings
-from medspace.app.setup import AuthorityUnknownError, WishError, Wishes, set_up
+from medspace.app.compose.doctor import examine
+from medspace.app.features.setup.folders import ConfiguredError
+from medspace.app.features.setup.service import AuthorityUnknownError, WishError, Wishes, set_up
+from medspace.app.node.config import read_config
+from medspace.app.node.holdings import open_holdings
 from medspace.core.errors import InvalidInputError, MedspaceError
 from medspace.trust.jws import encode
 from tests.e2e.space import table
@@ -26,8 +29,9 @@ def test_a_first_participant_is_its_own_authority(tmp_path):
     assert told["authority_key"] == told["public_key"]
     assert told["to_review"] == []
     assert read_config(tmp_path / "a" / "medspace.toml").is_authority
-    with pytest.raises(ConfigError, match="exists already"):
+    with pytest.raises(ConfiguredError) as refused:
         set_up(tmp_path / "a", Wishes("A", 18_100))
+    assert "--config" not in str(refused.value.advice).replace("offer FILE --config", "")
 
 
 def test_a_file_that_is_offered_comes_with_a_dictionary_to_review(tmp_path):
@@ -87,7 +91,7 @@ def test_what_is_not_said_is_the_safe_thing(tmp_path):
 
 
 def test_the_doctor_says_which_numbers_nobody_can_ask_about(tmp_path):
-    (tmp_path / "h.csv").write_text("p,age\n" + "".join(f"p{n},{999 if n < 3 else n}\n" for n in range(60)))
+    (tmp_path / "h.csv").write_text("p,age\n" + "".join(f"p{n},{300 if n < 3 else n}\n" for n in range(60)))
     made = set_up(tmp_path / "h", Wishes("H", 18_100, offer=tmp_path / "h.csv", person="p"), clock=NOW)
     assert made["unbounded"] == ["age"]
 
@@ -96,8 +100,19 @@ def test_the_doctor_says_which_numbers_nobody_can_ask_about(tmp_path):
 
     assert said() == ["Columns of h without a range, which nobody can ask about: age."]
     dictionary = Path(made["to_review"][0])
-    dictionary.write_text(dictionary.read_text() + "maximum = 130\nmissing = [999]\n")
+    dictionary.write_text(dictionary.read_text() + "maximum = 130\nmissing = [300]\n")
     assert said() == []
+
+
+def test_a_column_of_persons_that_is_not_there_is_refused_with_those_that_are(tmp_path):
+    (tmp_path / "h.csv").write_text("mrn,age\n1,40\n")
+    with pytest.raises(TableUnreadableError, match="it has no column patient, but these: mrn, age"):
+        set_up(tmp_path / "h", Wishes("H", 18_100, offer=tmp_path / "h.csv", person="patient"), clock=NOW)
+    assert not (tmp_path / "h").exists()
+    (tmp_path / "h.csv").write_text(",".join(f"c{number}" for number in range(60)) + "\n")
+    with pytest.raises(TableUnreadableError) as refused:
+        set_up(tmp_path / "h", Wishes("H", 18_100, offer=tmp_path / "h.csv", person="patient"), clock=NOW)
+    assert str(refused.value.facts["reason"]).endswith("c48, c49, …")
 
 
 def test_what_is_said_is_written(tmp_path):
@@ -205,7 +220,8 @@ def test_every_name_of_a_column_that_is_accepted_comes_back(tmp_path_factory, co
         return
     (holding,) = open_holdings(read_config(folder / "h" / "medspace.toml"))
     dictionary = holding.checked.dictionary
-    assert {column.name for column in dictionary.columns} | set(dictionary.left_out) == {"person", *columns}
+    named = {re.sub(r"[ \t]*[\r\n]+[ \t]*", " ", name).strip() for name in columns}  # blanks around names are dropped
+    assert {column.name for column in dictionary.columns} | set(dictionary.left_out) == {"person", *named}
 
 
 def test_the_holders_who_may_sit_beside_it_are_written_into_the_offer(tmp_path):

@@ -11,31 +11,37 @@ import pytest
 from medspace.adapters.http.errors import AnswerTooLargeError, BadAnswerError, JobBusyError, JobRefusedError
 from medspace.adapters.http.peers import PendingStep
 from medspace.adapters.memory import ManualClock, MemoryDatabase, SeededRandomness
-from medspace.app.bell import Bell
-from medspace.app.finding import AwayError
-from medspace.app.sites import LONGEST_PAUSE, STEP_LIMIT, HandedSites, PublishedDictionaries, TransferSites
-from medspace.app.waiting import Waiting
+from medspace.app.features.training.sites import (
+    LONGEST_PAUSE,
+    STEP_LIMIT,
+    HandedSites,
+    PublishedDictionaries,
+    TransferSites,
+)
+from medspace.app.features.training.waiting import Waiting
+from medspace.app.node.changes import Changes
+from medspace.connector.catalogue.finding import AwayError
 from medspace.connector.errors import AgreementError, UnknownAgreementError, UnknownDatasetError, UnreachableError
 from medspace.connector.model import (
     AGREEMENTS,
     TRANSFERS,
     Agreement,
-    Failure,
+    ProcessFailure,
     Role,
     Transfer,
     TransferState,
 )
 from medspace.connector.usage.naming import digests_of
-from medspace.connector.usage.seats import Identity
+from medspace.connector.usage.seats import SiteIdentity
 from medspace.core.engine import MASKED_SUMS
 from medspace.core.parts import Part
 from medspace.core.signing import HybridSigner
 from medspace.core.usage import Step, release_digest
 from medspace.runs.covers import uncovered
 from medspace.runs.errors import SiteAwayError, SiteRefusedError
-from medspace.runs.handover import Place
+from medspace.runs.handover import SeatEndpoint
 from medspace.runs.manifest import sign_key
-from medspace.runs.statements import Asked, check_question, sign_answer
+from medspace.runs.statements import QuestionStatement, check_question, sign_answer
 from medspace.trust.envelope import EnvelopeKey
 from tests.runs import Everybody, manifest_of, signed, signer_of
 from tests.signing import hybrid_of, ring_of
@@ -82,7 +88,7 @@ class Transfers:
     def __init__(self, database, outcome):
         self.database, self.outcome, self.completed = database, outcome, []
 
-    async def request_transfer(self, _agreement, _kind, pid):
+    async def request_transfer(self, _agreement, _kind, pid, by):
         if isinstance(self.outcome, Exception):
             raise self.outcome
         record = transfer(pid, **self.outcome)
@@ -99,7 +105,7 @@ def identity_of(did):
     async def look_again():
         return True
 
-    return Identity(hybrid_of(did), Everybody(), look_again, ManualClock())
+    return SiteIdentity(hybrid_of(did), Everybody(), look_again, ManualClock())
 
 
 async def sites_with(record=None, reply=None, outcome=None):
@@ -114,9 +120,9 @@ async def sites_with(record=None, reply=None, outcome=None):
 
     jobs = SimpleNamespace(ask=ask, seat=ask, seated=ask)
     clock, rung = ManualClock(), []
-    waiting = Waiting(clock, lambda: rung.append(1))
+    waiting = Waiting(clock, rung.extend)
     own = (jobs, clock, waiting, USER, identity_of(USER), SeededRandomness(1))
-    return TransferSites(*own, transfers=Transfers(database, outcome), database=database, bell=Bell())
+    return TransferSites(*own, transfers=Transfers(database, outcome), database=database, changes=Changes())
 
 
 async def test_a_use_is_asked_for_once():
@@ -131,7 +137,7 @@ async def test_a_use_is_asked_for_once():
     [
         (AgreementError(agreement="a", reason="it is over"), "it is over"),
         ({"state": TransferState.TERMINATED}, "the transfer is TERMINATED"),
-        ({"state": TransferState.REQUESTED, "failure": Failure("x.y", ("Why.",), source="peer")}, "Why"),
+        ({"state": TransferState.REQUESTED, "failure": ProcessFailure("x.y", ("Why.",), source="peer")}, "Why"),
     ],
 )
 async def test_a_use_that_is_refused_or_over_is_said(outcome, said):
@@ -141,7 +147,7 @@ async def test_a_use_that_is_refused_or_over_is_said(outcome, said):
 
 
 async def test_a_use_that_is_not_started_yet_is_away(monkeypatch):
-    monkeypatch.setattr("medspace.app.sites.START_WAIT", 0.01)
+    monkeypatch.setattr("medspace.app.features.training.sites.START_WAIT", 0.01)
     sites = await sites_with(outcome={"state": TransferState.REQUESTED})
     with pytest.raises(SiteAwayError):
         await sites.begin("run", "a", "medspace:train")
@@ -267,7 +273,7 @@ async def test_a_refusal_of_a_step_keeps_the_sites_code_words_and_advice():
 
 
 async def test_words_of_a_holder_that_refuses_a_use_are_short_and_drive_no_terminal():
-    failure = Failure("policy.count", ("\x1b[2JNo.", "x" * 5000), source="peer")
+    failure = ProcessFailure("policy.count", ("\x1b[2JNo.", "x" * 5000), source="peer")
     outcome = {"state": TransferState.TERMINATED, "failure": failure}
     with pytest.raises(SiteRefusedError) as refused:
         await (await sites_with(outcome=outcome)).begin("run", "a", "medspace:train")
@@ -301,7 +307,7 @@ async def test_what_a_site_publishes_is_found_by_the_agreement():
 
 
 async def test_who_does_not_show_its_catalogue_in_seconds_is_away(monkeypatch):
-    monkeypatch.setattr("medspace.app.sites.CATALOGUE_WAIT", 0.01)
+    monkeypatch.setattr("medspace.app.features.training.sites.CATALOGUE_WAIT", 0.01)
     for found in (AwayError(did=SITE, reason="gone"), lambda: asyncio.Event().wait()):
         with pytest.raises(SiteAwayError) as away:
             await (await published_by(found)).dictionary("a")
@@ -374,7 +380,7 @@ def key_of(signer):
 
 def asked_of(of=STEP, **changes):
     said = {"manifest": MASKED.digest, "use": JOB, "round": of.round, "step": digests_of(of).step}
-    return Asked(**(said | {"user": USER, "site": SITE} | changes))
+    return QuestionStatement(**(said | {"user": USER, "site": SITE} | changes))
 
 
 async def masked_sites(reply, members=None):
@@ -471,7 +477,7 @@ async def handed_sites(runs):
 
     async def mandate(run):
         job = f"urn:job:{run}"
-        place = Place(SITE, "urn:agreement:1", job, f"https://clinic.example/jobs/{job}", "token")
+        place = SeatEndpoint(SITE, "urn:agreement:1", job, f"https://clinic.example/jobs/{job}", "token")
         return SimpleNamespace(places=(place,))
 
     async def forget(run):

@@ -4,10 +4,10 @@ import pytest
 
 from medspace.adapters.keys import SecretExposedError
 from medspace.adapters.ownership import FileReadableError
-from medspace.app.aside import RowsChangedError, source_again
-from medspace.app.config import Asset, read_config
-from medspace.app.holdings import open_holdings
-from medspace.app.sources import SCHEMES, SchemeUnknownError, locate
+from medspace.app.node.aside import RowsChangedError, source_again
+from medspace.app.node.config import Asset, read_config
+from medspace.app.node.holdings import open_holdings
+from medspace.app.node.sources import SCHEMES, SchemeUnknownError, locate
 from medspace.core.dictionary import parse
 from medspace.core.material import Form
 from tests.unit.app.test_holdings import CONFIG, write

@@ -5,20 +5,20 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from medspace.app.budgets import AssetBudgetError, check_delta, limits_of, offered
-from medspace.app.clipping import clipping_checks
-from medspace.app.config import Asset, Offer, PrivacyBudget
-from medspace.app.lists import PageError, PageRequest
-from medspace.app.spending import bar, budget_checks, budget_left, counted, uncovered
-from medspace.app.statements import CONVERTS, debit_shown, period_shown, shown
-from medspace.connector.usage.model import Account, Debit, PeriodTotal
+from medspace.app.features.budget.clipping import clipping_checks
+from medspace.app.features.budget.spending import bar, budget_checks, budget_left, counted, uncovered
+from medspace.app.features.budget.statements import CONVERTS, debit_shown, period_shown, shown
+from medspace.app.node.budgets import AssetBudgetError, check_delta, limits_of, offered
+from medspace.app.node.config import Asset, Offer, PrivacyBudget
+from medspace.app.node.lists import PageError, PageRequest
+from medspace.connector.usage.model import Debit, PeriodTotal, PrivacyAccount
 from medspace.core.clock import stamp
 from medspace.privacy.noise.accounting import epsilon_of, rho_of
-from medspace.privacy.noise.composition import PLD, Reading
+from medspace.privacy.noise.composition import PLD, EpsilonBound
 from tests.unit.connector.budgeted import DELTA, ONE, limits
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
-ACCOUNT = Account("hearts", stamp(NOW), stamp(NOW + timedelta(days=365)), limits())
+ACCOUNT = PrivacyAccount("hearts", stamp(NOW), stamp(NOW + timedelta(days=365)), limits())
 
 
 def states(**changes):
@@ -59,7 +59,9 @@ class Half:
 
     def reading(self, spent, delta):
         return (
-            Reading(epsilon_of(spent.gaussian, delta) / 2, PLD) if not spent.other else CONVERTS.reading(spent, delta)
+            EpsilonBound(epsilon_of(spent.gaussian, delta) / 2, PLD)
+            if not spent.other
+            else CONVERTS.reading(spent, delta)
         )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from medspace.adapters.logs import logger
 from medspace.adapters.memory import SeededRandomness
-from medspace.app.membership import Membership
+from medspace.app.node.membership import Membership
 from medspace.trust.errors import NotMemberError
 from medspace.trust.members import sign_members
 from medspace.trust.service import Identity

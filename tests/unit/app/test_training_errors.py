@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from medspace.adapters.memory import ManualClock, MemoryDatabase
-from medspace.app.training import LONGEST_PAUSE, PAUSE, Training
+from medspace.app.features.training.service import LONGEST_PAUSE, PAUSE, Training
 from medspace.core.errors import DuplicateRecordError, StaleRecordError, StorageError, StorageFullError
 from medspace.runs.errors import RunUnknownError, SiteAwayError
 from tests.unit.learning.simulated import SimulatedSites, coordinator, did, seats

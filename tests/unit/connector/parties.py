@@ -17,16 +17,16 @@ from medspace.connector.errors import (
     UseRefusedError,
 )
 from medspace.connector.local import Local
-from medspace.connector.model import CATALOGUE, Dataset, Kind, Negotiation, Reaction, Transfer
+from medspace.connector.model import CATALOGUE, Dataset, Negotiation, ProcessKind, Reaction, Transfer
 from medspace.connector.negotiation.messages import NEGOTIATION
-from medspace.connector.negotiation.rules import Message as N
+from medspace.connector.negotiation.rules import NegotiationMessage as N
 from medspace.connector.negotiation.service import Negotiations
-from medspace.connector.negotiation.steps import Steps as NegotiationSteps
+from medspace.connector.negotiation.steps import NegotiationSteps
 from medspace.connector.ports import Reply
 from medspace.connector.transfer.messages import TRANSFER
-from medspace.connector.transfer.rules import Message as T
+from medspace.connector.transfer.rules import TransferMessage as T
 from medspace.connector.transfer.service import Transfers
-from medspace.connector.transfer.steps import Steps as TransferSteps
+from medspace.connector.transfer.steps import TransferSteps
 from medspace.core.decision import Decision, Verdict
 from medspace.core.errors import InvalidInputError, MedspaceError, RefusedError
 from medspace.trust.model import Caller
@@ -112,7 +112,7 @@ class Party:
         self.dispatcher = Dispatcher(
             self.database,
             Wire(self.network, self.did),
-            {Kind.NEGOTIATION: steps, Kind.TRANSFER: uses},
+            {ProcessKind.NEGOTIATION: steps, ProcessKind.TRANSFER: uses},
             self.clock,
             self.randomness,
             self.patience,

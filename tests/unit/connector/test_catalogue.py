@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from medspace.app.finding import listed
+from medspace.connector.catalogue.finding import listed
 from medspace.connector.catalogue.service import Catalogue, publish, withdraw
 from medspace.connector.errors import FilterError, MessageError, OfferError, UnknownDatasetError
 from medspace.connector.model import CATALOGUE, Dataset

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from starlette.applications import Starlette
 
-from medspace.app.api.protocol import BASE, ProtocolEndpoints, protocol_routes
+from medspace.app.doors.protocol.endpoints import BASE, ProtocolEndpoints, protocol_routes
 from medspace.connector.catalogue.service import Catalogue, publish
 from medspace.connector.errors import CallbackError
 from medspace.connector.model import AGREEMENTS, Agreement, Dataset, Reaction

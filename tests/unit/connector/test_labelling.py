@@ -12,7 +12,7 @@ from medspace.connector.errors import CrossedError, UnknownDatasetError
 from medspace.connector.local import Local
 from medspace.connector.model import CATALOGUE, Dataset
 from medspace.connector.usage.errors import NotAdmittedError, WithheldError
-from medspace.connector.usage.labelling import configure, reset, set_label
+from medspace.connector.usage.labelling import close_all, configure, reset, set_label, unconfirmed
 from medspace.connector.usage.model import LABELS, Labelled
 from medspace.connector.usage.terminations import Terminations
 from medspace.core.decision import combine
@@ -25,6 +25,9 @@ from tests.unit.connector.uses import ASSET, HOLDER, LABEL, PURPOSE, TASK, House
 OTHER = "dpv:PublicBenefit"
 WRITTEN = labels.write(labels.parse(LABEL))
 NARROW = WRITTEN | {"purposes": [OTHER]}
+
+
+LI = "actor:" + "1" * 32
 
 
 class Shelf:
@@ -46,6 +49,29 @@ class Shelf:
         entries = await self.database.read(lambda tx: [decode(e) for e in tx.log.entries(0, tx.log.size())])
         assert all(entry.kind == "label.changed" and entry.facts["asset"] == ASSET for entry in entries)
         return [(entry.facts.get("before"), entry.facts.get("label")) for entry in entries]
+
+
+async def test_labels_that_are_closed_stay_so_until_a_person_says_something():
+    shelf = Shelf()
+    await shelf.do(configure, WRITTEN)
+    assert await shelf.database.write(lambda tx: close_all(tx, shelf.local)) == [ASSET]
+    assert unconfirmed(await shelf.labelled())
+    again = await shelf.database.write(lambda tx: close_all(tx, shelf.local))
+    assert again == [], "a start that is killed does it again"
+    await shelf.do(configure, WRITTEN)  # the next start
+    assert unconfirmed(await shelf.labelled())
+    await shelf.do(reset, LI)
+    assert (await shelf.labelled()).label == WRITTEN
+    assert not unconfirmed(await shelf.labelled())
+
+
+@pytest.mark.parametrize("configured", [{}, labels.write(labels.parse({})), WRITTEN])
+async def test_who_allows_nothing_waits_for_nobody(configured):
+    shelf = Shelf()
+    await shelf.do(configure, configured)
+    await shelf.do(set_label, {}, LI)
+    assert await shelf.database.write(lambda tx: close_all(tx, shelf.local)) == []
+    assert not unconfirmed(await shelf.labelled())
 
 
 async def test_each_change_is_one_entry_of_digests():

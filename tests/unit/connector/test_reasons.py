@@ -28,6 +28,6 @@ def test_only_what_stands_against_it_is_told_in_sentences():
 def test_where_nothing_is_decided_everything_is_told():
     later = Premise("/permission/0", Text("for research"), Text("This is checked later."), satisfied=None)
     assert sentences(Decision(Verdict.DENY, "x", (later,))) == (
-        "/permission/0: for research. This is checked later.",
+        "/permission/0: Required: for research. This is checked later.",
     )
     assert sentences(Decision(Verdict.DENY, "x")) == ()

@@ -7,14 +7,14 @@ import pytest
 from medspace.connector.errors import TransitionError
 from medspace.connector.model import NegotiationState, Role, TransferState
 from medspace.connector.negotiation import rules as negotiation
-from medspace.connector.states import Crossing, DeliveryState, Meeting, Owner, crossing
+from medspace.connector.states import Crossing, DeliveryState, Meeting, ProcessOwner, crossing
 from medspace.connector.transfer import rules as transfer
 
 TABLES = [(negotiation, NegotiationState), (transfer, TransferState)]
 IDS = ["negotiation", "transfer"]
 C, P = Role.CONSUMER, Role.PROVIDER
-N, S = negotiation.Message, NegotiationState
-T, U = transfer.Message, TransferState
+N, S = negotiation.NegotiationMessage, NegotiationState
+T, U = transfer.TransferMessage, TransferState
 
 # DSP 2025-1: the legal moves, written down a second time by hand.
 NEGOTIATION_MOVES = {
@@ -43,17 +43,18 @@ TRANSFER_MOVES = {
         (state, T.TERMINATION, role): U.TERMINATED for state in (U.REQUESTED, U.STARTED, U.SUSPENDED) for role in Role
     },
 }
+MESSAGES = {negotiation: negotiation.NegotiationMessage, transfer: transfer.TransferMessage}
 EVERY_MOVE = [
     (rules, moves, state, message, role)
     for (rules, states), moves in zip(TABLES, (NEGOTIATION_MOVES, TRANSFER_MOVES), strict=True)
-    for state, message, role in product(states, rules.Message, Role)
+    for state, message, role in product(states, MESSAGES[rules], Role)
 ]
 
 
 @pytest.mark.parametrize(("rules", "states"), TABLES, ids=IDS)
 def test_every_state_has_one_owner(rules, states):
     assert set(rules.TABLE.owners) == set(states)
-    assert all(owner in Owner for owner in rules.TABLE.owners.values())
+    assert all(owner in ProcessOwner for owner in rules.TABLE.owners.values())
 
 
 @pytest.mark.parametrize(("rules", "states"), TABLES, ids=IDS)
@@ -66,9 +67,9 @@ def test_whoever_owns_a_state_can_leave_it_and_nobody_leaves_what_nobody_owns(ru
             for role in transition.senders
         }
         owner = rules.TABLE.owners[state]
-        if owner is Owner.NOBODY:
+        if owner is ProcessOwner.NOBODY:
             assert not senders
-        elif owner is Owner.EITHER:
+        elif owner is ProcessOwner.EITHER:
             assert senders == set(Role)
         else:
             assert Role(owner.value) in senders
@@ -78,8 +79,8 @@ def test_whoever_owns_a_state_can_leave_it_and_nobody_leaves_what_nobody_owns(ru
 def test_every_state_is_reached_and_every_message_used(rules, states):
     reached = {transition.state for transition in rules.TABLE.transitions.values()} | {rules.TABLE.initial}
     assert reached == set(states)
-    assert {message for _, message in rules.TABLE.transitions} == set(rules.Message)
-    assert set(rules.ACTIONS.values()) == set(rules.Message)
+    assert {message for _, message in rules.TABLE.transitions} == set(MESSAGES[rules])
+    assert set(rules.ACTIONS.values()) == set(MESSAGES[rules])
 
 
 @pytest.mark.parametrize(("rules", "moves", "state", "message", "role"), EVERY_MOVE)

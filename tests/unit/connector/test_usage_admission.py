@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medspace.adapters.memory import MemoryDatabase
-from medspace.connector.model import INTENTS, Intent, Kind
+from medspace.connector.model import INTENTS, Intent, ProcessKind
 from medspace.connector.ports import TransferEvent
 from medspace.connector.usage.brakes import MOST_ROUNDS
 from medspace.connector.usage.errors import JobClosedError, NotAdmittedError, StepError, UnknownJobError
@@ -149,7 +149,7 @@ async def test_a_use_that_the_holder_is_ending_is_closed_before_the_user_acknowl
 
 async def test_a_use_whose_start_is_under_way_is_open():
     house, token = await admitted_house()
-    intent = Intent("urn:job:1", Kind.TRANSFER, "start", "https://x.example", USER, {}, "now", "now")
+    intent = Intent("urn:job:1", ProcessKind.TRANSFER, "start", "https://x.example", USER, {}, "now", "now")
     await house.database.write(lambda tx: tx.insert(INTENTS, intent))
     assert await house.control.step(call(token))
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from medspace.connector.usage.errors import AssetAwayError, NotAdmittedError
-from medspace.connector.usage.model import QUESTIONS, SPENT, Outcome
+from medspace.connector.usage.model import QUESTIONS, SPENT, QuestionOutcome
 from tests.unit.connector.test_usage_steps import cut_off
 from tests.unit.connector.uses import ASSET, LABEL, House, call
 
@@ -70,7 +70,7 @@ async def test_what_was_cut_off_has_an_end_where_its_asset_cannot_be_used_any_mo
     await house.settled()
     assert await house.kinds() == ["use.admitted", "use.failed"]
     (question,) = await house.database.read(lambda tx: tx.find(QUESTIONS))
-    assert question.outcome is Outcome.FAILED
+    assert question.outcome is QuestionOutcome.FAILED
 
 
 async def test_what_was_answered_before_is_not_told_again_once_the_label_forbids_it():

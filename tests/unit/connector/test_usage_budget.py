@@ -410,6 +410,7 @@ async def test_limits_that_change_count_from_the_next_use_on():
     await house.ask(other, (1,), job=JOB_2, round=3)
     said = [entry.facts["epsilon"] for entry in await house.log() if entry.kind == "budget.set"]
     assert said == ["1", "0.1", "2"]
+    assert {entry.facts["by"] for entry in await house.log() if entry.kind == "budget.set"} == {"configuration"}
     await house.set(limits(2.0))
     assert [kind for kind in await house.kinds() if kind == "budget.set"] == ["budget.set"] * 3
 

@@ -21,7 +21,7 @@ from medspace.core.hashing import digest, digest_bytes
 from medspace.core.text import Text
 from medspace.core.usage import Brakes, Grant, RowScope
 from medspace.policy.templates import build
-from medspace.trust.model import Facts, Member, Members, facts
+from medspace.trust.model import Facts, Member, MemberList, facts
 from tests.unit.connector.uses import ASSET, KIND, NOW, TASK, USER, House, call, transfer_of
 
 
@@ -467,9 +467,9 @@ def test_the_duties_that_are_kept_are_those_of_all_conditions():
 
 def test_of_a_participant_is_known_what_the_authority_signed():
     member = Member(USER, "A company", "DE", ("user",), b"")
-    listed = Members("did:web:authority.example", NOW, NOW, (member, replace(member, did="did:web:b", region="")))
+    listed = MemberList("did:web:authority.example", NOW, NOW, (member, replace(member, did="did:web:b", region="")))
     assert facts(listed, USER) == Facts(USER, "DE", ("user",), USER)
-    run_by = Members("did:web:authority.example", NOW, NOW, (replace(member, operator="did:web:chain"),))
+    run_by = MemberList("did:web:authority.example", NOW, NOW, (replace(member, operator="did:web:chain"),))
     assert facts(run_by, USER).operator == "did:web:chain"
     assert facts(listed, "did:web:b").region is None
     assert facts(listed, "did:web:nobody") == facts(None, "did:web:nobody") == Facts("did:web:nobody")

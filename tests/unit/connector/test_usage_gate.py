@@ -99,7 +99,7 @@ async def test_nothing_leaves_after_the_agreement_has_ended():
     house, token = await admitted_house(until="2026-11-23T12:00:30Z")
     house.engine.before = lambda: house.clock.advance(31)
     error = await withheld(house, token, "release.expired")
-    assert "2026-11-23T12:00:30" in str(error)
+    assert "before 2026-11-23 12:00:30 UTC" in str(error)
 
 
 @pytest.mark.parametrize("event", [TransferEvent.SUSPENDED, TransferEvent.COMPLETED, TransferEvent.TERMINATED])

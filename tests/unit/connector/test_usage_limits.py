@@ -14,8 +14,8 @@ from medspace.adapters.http.errors import AnswerTooLargeError
 from medspace.adapters.http.guard import Guard
 from medspace.adapters.http.peers import LARGEST_ANSWER, JobClient
 from medspace.adapters.runner.thread import ThreadPool
-from medspace.app.api.bodies import LARGEST_STEP
-from medspace.app.api.public import _answer
+from medspace.app.doors.bodies import LARGEST_STEP
+from medspace.app.doors.protocol.public import _answer
 from medspace.connector.usage import legible, rules
 from medspace.connector.usage.errors import ReleaseTooLargeError, StepError, UnknownJobError
 from medspace.core.engine import WORD

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from medspace.adapters.memory import MemoryDatabase
-from medspace.connector.model import INTENTS, Intent, Kind
+from medspace.connector.model import INTENTS, Intent, ProcessKind
 from medspace.connector.ports import TransferEvent
 from medspace.connector.usage.errors import JobClosedError, StepHeldError, UseMemoryError, WithheldError
 from medspace.connector.usage.memory import AGAIN, MOST_MEMORY
@@ -249,7 +249,7 @@ async def test_a_suspended_use_goes_on_remembering():
 async def test_what_the_holder_ends_is_forgotten_before_the_user_acknowledges_it(action, gone):
     house, token = await remembering()
     await house.control.step(call(token, round=1))
-    intent = Intent(JOB, Kind.TRANSFER, action, "https://x.example", "did:web:x", {}, "now", "now")
+    intent = Intent(JOB, ProcessKind.TRANSFER, action, "https://x.example", "did:web:x", {}, "now", "now")
     await house.database.write(lambda tx: tx.insert(INTENTS, intent))
     await forgotten(house, gone=gone)
     assert (list(house.keys.uses()) == []) is gone

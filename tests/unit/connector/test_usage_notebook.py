@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from medspace.adapters.memory import MemoryDatabase
 from medspace.adapters.system import SystemRandomness
-from medspace.connector.usage.model import QUESTIONS, Question
+from medspace.connector.usage.model import QUESTIONS, AdmittedQuestion
 from medspace.connector.usage.notebook import Notebook
 from medspace.core.sealing import Sealer
 from medspace.core.usage import Release, Step
@@ -19,9 +19,9 @@ def opened() -> Notebook:
     return Notebook(Sealer(b"secret of the questions", SystemRandomness()))
 
 
-def question(notebook: Notebook, name: str, entry: int, step: Step, *, rowless: bool) -> Question:
+def question(notebook: Notebook, name: str, entry: int, step: Step, *, rowless: bool) -> AdmittedQuestion:
     sealed = notebook.sealed(step, name)
-    return Question(
+    return AdmittedQuestion(
         name, entry, "asset", "agreement", "did:web:user", "use", TIME, step.round, step.name, name, sealed,
         rowless=rowless,
     )  # fmt: skip

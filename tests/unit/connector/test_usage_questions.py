@@ -18,7 +18,7 @@ from medspace.connector.usage.errors import (
     StepError,
     WithheldError,
 )
-from medspace.connector.usage.model import KEPT, QUESTIONS, VERSIONS, Spent
+from medspace.connector.usage.model import KEPT, QUESTIONS, VERSIONS, DailyQuestions
 from medspace.core.canonical import exact
 from medspace.core.engine import StepLimits
 from medspace.core.errors import InvalidInputError, RefusedError, StorageFullError
@@ -132,7 +132,7 @@ async def test_an_asset_without_a_limit_answers_nothing():
 
 
 def test_how_an_asset_stands_is_told():
-    spent = Spent(ASSET, {"2025-11-22": 5, "2025-11-23": 2, "2026-11-20": 1})
+    spent = DailyQuestions(ASSET, {"2025-11-22": 5, "2025-11-23": 2, "2026-11-20": 1})
     state = brakes.allowance(4, spent, NOW)
     assert (state.used, state.left, state.back.isoformat()) == (3, 1, "2026-11-24")
     assert brakes.allowance(4, None, NOW) == brakes.Allowance(4, 0, None)

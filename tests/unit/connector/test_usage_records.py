@@ -12,7 +12,7 @@ from medspace.connector.usage.model import COLLECTIONS, RECORDS
 from medspace.core import limits
 from medspace.core.clock import stamp
 from medspace.core.hashing import digest_bytes
-from medspace.core.usage import HolderNote, Output, Told
+from medspace.core.usage import HolderNote, HolderNoteKind, Output
 from tests.unit.connector.uses import ASSET, NOW, TASK, House, call
 
 RECORD = b'{"total": ["the sums over all sites"]}'
@@ -108,7 +108,7 @@ async def test_records_are_forgotten_with_the_questions():
         assert all(record.time == stamp(NOW) for record in records)
 
 
-NOTES = (HolderNote(Told.SHORTENED, 3, 50),)
+NOTES = (HolderNote(HolderNoteKind.SHORTENED, 3, 50),)
 
 
 async def told(house):

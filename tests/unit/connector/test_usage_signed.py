@@ -22,8 +22,8 @@ from medspace.core.engine import MASKED_SUMS
 from medspace.core.signing import HybridSigner
 from medspace.core.usage import Output, Step
 from medspace.runs import manifest as manifests
-from medspace.runs.covers import Answers, Cover, Said
-from medspace.runs.statements import Asked, check_answer, sign_question
+from medspace.runs.covers import Answers, Cover, CoveredAnswer
+from medspace.runs.statements import QuestionStatement, check_answer, sign_question
 from medspace.trust.envelope import EnvelopeKey
 from medspace.trust.errors import (
     EnvelopeError,
@@ -80,7 +80,7 @@ class Masking:
         """A question, sealed, and signed by who asks, unless told otherwise."""
         step = of or Step(THREE, 1, "sum")
         said = {"manifest": MANIFEST.digest, "use": JOB, "round": step.round, "step": digests_of(step).step}
-        asked = Asked(**(said | {"user": user, "site": HOLDER} | changes))
+        asked = QuestionStatement(**(said | {"user": user, "site": HOLDER} | changes))
         signature = sign_question(asked, signer or hybrid_of(user)) if signature is None else signature
         return replace(call(self.token, user=USER), step=step, signature=signature, sealed=sealed)
 
@@ -215,7 +215,7 @@ async def test_the_answer_is_signed_for_who_asked(run):
     standing = await run.house.control.ask(asked, 5)
     seats = run.house.control.seats
     signature = await seats.sign_answer(asked, standing.step, standing.release)
-    said = Asked(MANIFEST.digest, JOB, 1, standing.step, USER, HOLDER)
+    said = QuestionStatement(MANIFEST.digest, JOB, 1, standing.step, USER, HOLDER)
     check_answer(signature, said, standing.release.digest, run.house.members.member(HOLDER), NOW)
     for other in (replace(said, round=2), replace(said, user=B)):
         with pytest.raises(SignatureError):
@@ -344,7 +344,7 @@ async def test_a_sealed_question_is_opened_and_brings_what_seals_its_answers():
     cover, seats = covered(await masking.seated()), masking.house.control.seats
     body, answers = await seats.uncovered(call(masking.token), cover.question(b"asked"))
     assert body == b"asked"
-    said = Said(200, b"said")
+    said = CoveredAnswer(200, b"said")
     assert cover.answers.opened(answers.sealed(said, "x"), "x") == said
     with pytest.raises(EnvelopeUnreadableError):
         await seats.uncovered(call(masking.token), b"asked")

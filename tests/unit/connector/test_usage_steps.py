@@ -27,9 +27,9 @@ from medspace.connector.usage.errors import (
     WithheldError,
 )
 from medspace.connector.usage.going import Lead
-from medspace.connector.usage.model import KEPT, QUESTIONS, SPENT, Outcome
+from medspace.connector.usage.model import KEPT, QUESTIONS, SPENT, QuestionOutcome
 from medspace.connector.usage.naming import digests_of
-from medspace.connector.usage.notebook import Said
+from medspace.connector.usage.notebook import StepRefusal
 from medspace.connector.usage.states import StepState
 from medspace.core.decision import Decision, Verdict
 from medspace.core.engine import OutputForm, StepLimits
@@ -366,7 +366,7 @@ async def held_house(**terms):
 
 
 async def one(house) -> str:
-    (question,) = await house.control.checking.steps(Outcome.HELD, None, 10)
+    (question,) = await house.control.checking.steps(QuestionOutcome.HELD, None, 10)
     return question.id
 
 
@@ -378,7 +378,8 @@ async def test_an_output_that_a_person_must_see_waits_for_it_and_leaves_when_app
     assert await house.control.ask(call(token), 5.0) == standing
     house.clock.advance(3 * DAY)
     step = await one(house)
-    _, _, output, sites = await house.control.checking.step(step)
+    found = await house.control.checking.step(step)
+    output, sites = found.output, found.sites
     assert sites == (HOLDER,)
     assert (output.values, output.memory) == ({"sum": 1.5}, None)  # what it is to remember is under its own key
     release = await house.control.checking.decide(step, approve=True)
@@ -401,7 +402,7 @@ async def test_what_a_person_keeps_back_is_told_like_everything_that_is_kept_bac
     assert over.value.facts["decision"] == rules.WITHHELD
 
 
-async def reasons(house, state=Outcome.HELD):
+async def reasons(house, state=QuestionOutcome.HELD):
     (question,) = await house.control.checking.steps(state, None, 10)
     return question.held_for
 
@@ -419,7 +420,7 @@ async def test_the_label_can_want_a_person_to_look_at_each_result():
     release = await house.control.checking.decide(await one(house), approve=True)
     assert await house.kinds() == ["use.admitted", "use.held", "use.released"]
     assert await house.control.step(call(token)) == release
-    assert await reasons(house, Outcome.RELEASED) == ("label.review",)
+    assert await reasons(house, QuestionOutcome.RELEASED) == ("label.review",)
     with pytest.raises(StepHeldError):
         await house.control.step(call(token, round=2))  # each of them
 
@@ -511,7 +512,7 @@ async def test_approval_does_not_open_what_is_closed_or_over():
     with pytest.raises(JobClosedError):
         await house.control.checking.decide(await one(house), approve=True)
     assert (await house.log())[-1].facts["code"] == "use.closed"
-    assert await house.control.checking.steps(Outcome.HELD, None, 10) == []
+    assert await house.control.checking.steps(QuestionOutcome.HELD, None, 10) == []
     assert (await house.control.checking.steps(None, None, 10))[0].code == "use.closed"
 
 
@@ -706,7 +707,7 @@ async def test_a_use_is_looked_after_for_as_long_as_its_step_is_worked_on():
     looked = []
 
     class Hourly:
-        async def until(self, look, seconds):
+        async def until(self, look, seconds, *topics):
             looked.append(seconds)
             return await look() if len(looked) > 1 else None
 
@@ -763,9 +764,9 @@ async def test_nothing_is_kept_of_what_was_never_admitted():
     notebook, output = house.control.notebook, SUM
 
     def work(tx):
-        notebook.settle(tx, "urn:none", Outcome.FAILED)
+        notebook.settle(tx, "urn:none", QuestionOutcome.FAILED)
         notebook.hold(tx, "urn:none", output, house.clock.now(), ["use.engine"])
-        notebook.tell(tx, "urn:none", Said("x"))
+        notebook.tell(tx, "urn:none", StepRefusal("x"))
         notebook.keep(tx, Release("r", "urn:none", "k", 1, {}, 1, "d", 0), house.clock.now())
         return tx.find(KEPT), tx.find(QUESTIONS), notebook.held(tx, "urn:none"), notebook.ended(tx, "urn:none")
 
@@ -776,5 +777,5 @@ async def test_what_has_ended_does_not_end_again():
     house, token = await admitted_house()
     await house.control.step(call(token))
     (question,) = await house.database.read(lambda tx: tx.find(QUESTIONS))
-    await house.database.write(lambda tx: house.control.notebook.settle(tx, question.id, Outcome.FAILED))
+    await house.database.write(lambda tx: house.control.notebook.settle(tx, question.id, QuestionOutcome.FAILED))
     assert (await house.database.read(lambda tx: tx.find(QUESTIONS))) == [question]

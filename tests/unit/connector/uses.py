@@ -11,9 +11,9 @@ from medspace.adapters.blobs.memory import MemoryBlobStore
 from medspace.adapters.memory import ManualClock, MemoryDatabase, MemoryUseKeys, SeededRandomness
 from medspace.adapters.runner import ThreadPool, ThreadRunner
 from medspace.adapters.system import SystemRandomness
-from medspace.app.bell import Bell, RingingDatabase
 from medspace.app.compose.conditions import CONDITIONS
-from medspace.connector.model import AGREEMENTS, Agreement, Role, Transfer, TransferState
+from medspace.app.node.changes import Changes
+from medspace.connector.model import AGREEMENTS, TRANSFERS, Agreement, Role, Transfer, TransferState
 from medspace.connector.ports import TransferEvent
 from medspace.connector.usage.calls import Call, Holder
 from medspace.connector.usage.conditions import Grounds, Maker
@@ -21,7 +21,7 @@ from medspace.connector.usage.going import Lead
 from medspace.connector.usage.model import JOBS, LABELS, SEATS, Labelled
 from medspace.connector.usage.notebook import Notebook
 from medspace.connector.usage.ports import Runners
-from medspace.connector.usage.seats import Identity
+from medspace.connector.usage.seats import SiteIdentity
 from medspace.connector.usage.service import ALL_BRAKES, UsageControl
 from medspace.connector.usage.strategy import UsageStrategy
 from medspace.connector.usage.tokens import JobTokens
@@ -168,9 +168,10 @@ class House:
         self.warned: list[tuple[str, int, Any]] = []  # of near repeats
         self.end: Callable[[str, Any], None] = lambda use, decision: None
         self.clock = ManualClock(NOW)
-        self.bell = Bell()
+        self.changes = Changes()
         self.blobs = MemoryBlobStore(1 << 20, lambda: self.clock.now().timestamp())
         self.database = database or MemoryDatabase()
+        self.database.on_commit(self.changes.tell)
         self.tokens = JobTokens(b"secret")
         self.engine, self.source = Engine(), Source()
         self.regions: dict[str, str | None] = {USER: "DE"}
@@ -207,16 +208,16 @@ class House:
             self,
             holder,
             engines={(KIND, "count"): lambda: self.engine} if engines is None else engines,
-            database=RingingDatabase(self.database, self.bell),
+            database=self.database,
             tokens=self.tokens,
             facts=self.facts,
             clock=self.clock,
             randomness=self.randomness,
             conditions=conditions,
             keys=self.keys,
-            identity=Identity(self.signer, self.members, self.look_again, self.clock),
+            identity=SiteIdentity(self.signer, self.members, self.look_again, self.clock),
             runners=Runners(ThreadPool(), {"thread": ThreadRunner()}),
-            changes=self.bell,
+            changes=self.changes,
             blobs=self.blobs,
             applied=self.brakes,
         )
@@ -273,7 +274,7 @@ class House:
     async def tell(self, event: TransferEvent, job: str = "urn:job:1") -> None:
         transfer = transfer_of(job, "urn:agreement:1", KIND)
         await self.database.write(lambda tx: self.strategy.react(tx, transfer, event))
-        self.bell.ring()
+        self.changes.tell([TRANSFERS.topic(job)])  # which is written with it
 
     async def relabel(self, label: dict[str, Any] | None) -> None:
         def work(tx: Any) -> None:

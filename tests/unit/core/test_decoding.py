@@ -87,7 +87,7 @@ class NoPairError(InvalidInputError):
         (b'{"a": "\xff"}', "it is not UTF-8"),
         (b'{"a": 1, "a": 2}', "an object in it names a member twice"),
         (b'{"a": 1, "c": ' + b"[" * 100_000, "it is nested too deeply"),
-        (b'{"b": []}', "missing required field"),
+        (b'{"b": []}', "a is missing"),
         (b'{"a": 1, "b": [" "]}' + b" " * 100, "it is larger than 100 bytes"),
     ],
 )

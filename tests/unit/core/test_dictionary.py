@@ -81,11 +81,11 @@ def test_the_published_form_has_no_fractions_and_gives_the_digest():
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("title = ", "Invalid value"),
+        ("title = ", "line 1: this value cannot be read"),
         ('[columns.a]\ntype = "number"', "title"),
         ('title = "t"', "columns"),
         ('title = "t"\n[columns]', "names no column"),
-        ('title = "t"\n[columns.a]\ntype = "text"', "$.columns"),
+        ('title = "t"\n[columns.a]\ntype = "text"', "line 3: columns.a.type must be one of these"),
         ('title = "t"\n[columns.a]\ntype = "number"\nlowest = 0', "lowest"),
         ('title = "t"\nowner = "x"\n[columns.a]\ntype = "number"', "owner"),
         ('title = "t"\nperson = "b"\n[columns.a]\ntype = "code"', "b is not described"),

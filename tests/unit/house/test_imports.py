@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[3]
 
 
 FORBIDDEN = (
-    ("policy/errors.py", "medspace.app.language"),
+    ("policy/errors.py", "medspace.app.node.language"),
     ("ledger/errors.py", "medspace.trust.errors"),
     ("connector/errors.py", "medspace.learning.errors"),
     ("learning/errors.py", "duckdb"),

@@ -7,7 +7,7 @@ from medspace.core.engine import MASKED_GROUPS, MASKED_SUMS, Workplace
 from medspace.core.usage import Brakes
 from medspace.learning.glm.engine import GlmEngine
 from medspace.learning.glm.masked import MaskedGlms
-from medspace.learning.glm.noisy.following import Phase
+from medspace.learning.glm.noisy.following import NoisyPhase
 from medspace.learning.glm.service import GlmAlgorithm
 from medspace.runs.masked.site import MaskedSite
 from tests.masked import ADMISSION, CLOCK, Coordinated, Seated, seated
@@ -34,7 +34,7 @@ class Lying:
     def sums(self, *asked: Any) -> tuple[list[int], int]:
         """What it says of its rows."""
         numbers, persons = self.summing.sums(*asked)
-        times = self.times if asked[2].name == Phase.GRADIENT else 1
+        times = self.times if asked[2].name == NoisyPhase.GRADIENT else 1
         return [times * number for number in numbers], persons
 
     def own_quality(self, *asked: Any) -> None:

@@ -1,10 +1,10 @@
 """The UCI heart-disease records of four hospitals (Janosi, Steinbrunn, Pfisterer, Detrano; CC BY 4.0)."""
 
 import csv
-import os
-from pathlib import Path
 
 import pytest
+
+from tests.shared_data import DATA
 
 CELLS = "age,sex,cp,trestbps,chol,fbs,restecg,thalach,exang,oldpeak,slope,ca,thal,num"
 FIELDS = CELLS.split(",")
@@ -22,8 +22,7 @@ CODED = {
 
 
 def folder():
-    root = Path(__file__).parents[3]
-    found = Path(os.environ.get("MEDSPACE_DATA", root.parent / "shared" / "data")) / "heart-disease-4-hospitals"
+    found = DATA / "heart-disease-4-hospitals"
     if not found.is_dir():
         pytest.skip("the heart-disease records are not on this machine (MEDSPACE_DATA)")
     return found

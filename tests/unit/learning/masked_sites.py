@@ -7,7 +7,7 @@ import msgspec
 from medspace.core.canonical import canonical
 from medspace.core.usage import Brakes
 from medspace.learning.glm.masked import MaskedGlms
-from medspace.runs.masked.ports import Asked
+from medspace.runs.masked.ports import TaskQuestion
 from tests.admissions import admission
 from tests.unit.learning.simulated import TableSource, dictionary_of
 
@@ -25,9 +25,9 @@ class MaskedRun:
     states: list = field(default_factory=list)
     totals: list = field(default_factory=list)
     proposals: list = field(default_factory=list)
+    tasks: object = field(default_factory=MaskedGlms)
 
     def __post_init__(self):
-        self.tasks = MaskedGlms()
         self.summed = self.tasks.summed(self.document)
         self.described = dictionary_of(*self.tables.values())
         self.opened = {}
@@ -43,7 +43,7 @@ class MaskedRun:
 
     def travelled(self, state):
         asked = self.summed.asked(state)
-        return msgspec.json.decode(msgspec.json.encode(asked), type=Asked)
+        return msgspec.json.decode(msgspec.json.encode(asked), type=TaskQuestion)
 
     def sums(self, site, state, number):
         found, persons = self.tasks.summing.sums(

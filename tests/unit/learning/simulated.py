@@ -218,7 +218,7 @@ def coordinator(sites, *, database=None, clock=None, **options):
         actor="did:web:researcher",
         signer=SIGNER,
         algorithms=(GlmAlgorithm(),),
-        **options,
+        **{"noted": str} | options,
     )
 
 

@@ -25,7 +25,7 @@ def shown(table):
 
 async def test_a_model_has_its_coefficients_and_its_quality_at_each_hospital(model):
     found = coordinator(SimulatedSites(TABLES)).describe(model, NAMES)
-    columns, rows = shown(found.coefficients)
+    columns, rows = shown(found.tables[0])
     assert columns == ["term", "coefficient", "standard error"]
     assert {"intercept", "x", "z"} <= {row[0] for row in rows}
     columns, rows = shown(found.quality)
@@ -46,7 +46,7 @@ def test_a_model_of_an_older_version_is_described_too():
     assert columns == ["hospital", "patients", "rows", "rmse".upper()]
     assert [row[3] for row in rows] == ["0.300", "-", "0.300"]  # the second was gone before it was measured
     assert [str(text) for text in found.sentences] == [
-        "Nobody was counted with cp=4: the model says nothing of them."
+        "Nobody was counted with cp=4: the model says nothing about them."
     ]
 
 

@@ -8,9 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medspace.learning.glm.design import Layout
-from medspace.learning.glm.errors import SingularError
-from medspace.learning.glm.exact import (
+from medspace.learning.exact import (
     FRACTION,
     ONE,
     Factor,
@@ -24,10 +22,12 @@ from medspace.learning.glm.exact import (
     times,
     triangle,
 )
-from medspace.learning.glm.following import Stand
+from medspace.learning.glm.design import Layout
+from medspace.learning.glm.errors import SingularError
+from medspace.learning.glm.following import MaskedFitState
 from medspace.learning.glm.masked import MaskedGlms
 from medspace.learning.glm.maths import SINGULAR
-from medspace.learning.glm.model import Phase
+from medspace.learning.glm.model import FitPhase
 from medspace.runs.masked.errors import ProposalInvalidError
 
 FLOATS = st.floats(-1e27, 1e27).filter(lambda value: value == 0.0 or abs(value) > 1e-12)
@@ -140,7 +140,7 @@ def test_whoever_has_no_step_to_propose_is_not_blamed(width, solvable):
     summed = MaskedGlms().summed(document | {"intercept": False, "standardise": False, "l2": 1e-20})
     ones, none = (1.0,) * width, (0,) * width
     layout = Layout(none, tuple(range(width)), none, ones)
-    state = Stand(phase=Phase.NEWTON, round=1, rows=9, layout=layout, beta=none, base=none).written()
+    state = MaskedFitState(phase=FitPhase.NEWTON, round=1, rows=9, layout=layout, beta=none, base=none).written()
     total = [9 * ONE, ONE, *[ONE] * width, *triangle(exactly(kahan(width, 0.285)))]
     proposal = summed.propose(state, total)
     assert bool(proposal) is solvable

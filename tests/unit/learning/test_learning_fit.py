@@ -11,7 +11,7 @@ from medspace.learning.glm import fit as fitting
 from medspace.learning.glm import maths
 from medspace.learning.glm.design import design, sample
 from medspace.learning.glm.errors import SingularError
-from medspace.learning.glm.model import Phase
+from medspace.learning.glm.model import FitPhase
 from medspace.learning.glm.outcome import read
 from medspace.learning.glm.task import parse
 from tests.unit.learning import hearts, reweighted
@@ -200,9 +200,9 @@ def pure_fit(task, tables):
         beta = np.array(fit.beta)
         sums = (maths.curvature(task.family, m, s.target, m @ beta) for m, s in zip(matrices, samples, strict=True))
         fit = fitting.after_newton(task, fit, sum_of(sums))
-        if fit.phase is Phase.EVALUATION:
+        if fit.phase is FitPhase.EVALUATION:
             break
-    assert fit.phase is Phase.EVALUATION
+    assert fit.phase is FitPhase.EVALUATION
     return maths.original_scale(task, fit.layout, np.array(fit.beta), np.array(fit.covariance))[0]
 
 
@@ -273,10 +273,10 @@ def test_a_step_too_far_is_halved_until_the_objective_falls():
         )
         halved += after.base == fit.base and after.objective == fit.objective
         fit = after
-        if fit.phase is Phase.EVALUATION:
+        if fit.phase is FitPhase.EVALUATION:
             break
     assert halved > 0
-    assert fit.phase is Phase.EVALUATION
+    assert fit.phase is FitPhase.EVALUATION
     found, _ = maths.original_scale(task, fit.layout, np.array(fit.beta), np.array(fit.covariance))
     assert found == pytest.approx((0.0, np.log(1e6)), abs=1e-7)
 
@@ -384,4 +384,4 @@ async def test_coefficients_beyond_the_ranges_are_said_with_what_to_do():
     run = await coordinator(sites).train(document, seats(sites.tables))
     said = str(run.failure.text)
     assert "goes beyond what the ranges" in said
-    assert "columns nearly say the same" in said
+    assert "columns are nearly collinear" in said

@@ -11,10 +11,10 @@ from medspace.core.dictionary import Column, ColumnType, Dictionary
 from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_SUMS
 from medspace.core.usage import Step
 from medspace.learning.errors import StepInvalidError
+from medspace.learning.exact import FRACTION, ONE, number
 from medspace.learning.glm.engine import GlmEngine
-from medspace.learning.glm.errors import BeyondRangesError, NothingLeftError, RangeMissingError, TooLargeError
+from medspace.learning.glm.errors import BeyondRangesError, ColumnTooLargeError, NothingLeftError, RangeMissingError
 from medspace.learning.glm.evaluation import Quality
-from medspace.learning.glm.exact import FRACTION, ONE, number
 from medspace.learning.glm.masked import MaskedGlms
 from medspace.learning.glm.model import Fitted
 from medspace.learning.glm.service import GlmAlgorithm
@@ -24,7 +24,7 @@ from medspace.learning.glm.totals import MOST_MEASURED, MOST_ROWS, MOST_VALUE
 from medspace.privacy.errors import DisclosureError
 from medspace.runs.errors import AnswerInvalidError, RunError, TaskInvalidError
 from medspace.runs.masked.errors import ProposalInvalidError, TotalInvalidError
-from medspace.runs.masked.ports import Asked, Shape
+from medspace.runs.masked.ports import Shape, TaskQuestion
 from tests.admissions import admission
 from tests.unit.learning.masked_sites import MaskedRun, again
 from tests.unit.learning.simulated import ALL_ON, SimulatedSites, TableRows, coordinator, seats, split
@@ -128,7 +128,7 @@ def test_the_largest_numbers_that_masks_carry_stay_within_the_bound(family, stee
     asked, shape = run.summed.asked(state), run.summed.shape(state)
     unit = 2.0 * MOST_MEASURED if family == "gaussian" else 1.0
     beta = [start * unit, steep * unit / 3.4, 0.0]
-    found = [add(run, Asked("newton", asked.inputs | {"beta": beta}), shape, site) for site in run.tables]
+    found = [add(run, TaskQuestion("newton", asked.inputs | {"beta": beta}), shape, site) for site in run.tables]
     assert all(abs(value) <= most for own, _ in found for value, most in zip(own, shape.largest, strict=True))
 
 
@@ -209,7 +209,7 @@ def asked_of(family="binomial", name="newton", **changes):
     run, _ = recorded(family)
     state, _ = step(family, name)
     asked = run.summed.asked(state)
-    return Asked(asked.name, asked.inputs | changes), run.summed.shape(state)
+    return TaskQuestion(asked.name, asked.inputs | changes), run.summed.shape(state)
 
 
 def add(run, asked, shape, site=None, **admitted):
@@ -232,7 +232,7 @@ def test_a_sites_own_rules_hold_under_masks():
     with pytest.raises(DisclosureError):
         add(run, steep, shape)
     with pytest.raises(StepInvalidError):
-        add(run, Asked("gradient", asked.inputs), shape)
+        add(run, TaskQuestion("gradient", asked.inputs), shape)
     with pytest.raises(NothingLeftError):
         run.tasks.summing.sums(admission(), run.document, asked, shape, None, 2)
 
@@ -268,7 +268,7 @@ def test_numbers_that_masks_do_not_carry_are_said_with_their_column():
         ("gaussian", {"x": 1.0, "y": MOST_MEASURED + 1.0}, "y"),
         ("poisson", {"x": 1.0, "y": MOST_VALUE + 1.0}, "y"),
     ):
-        with pytest.raises(TooLargeError) as caught:
+        with pytest.raises(ColumnTooLargeError) as caught:
             check_sizes(parse(document(family)), described(**spans))
         assert f"column {column} " in str(caught.value)
     check_sizes(parse(document("binomial", target="y > 0")), described(x=1.0, y=1e12))
@@ -379,7 +379,7 @@ def test_a_quality_that_is_none_names_its_site():
 
 
 def test_whoever_proposed_is_named_by_the_protocol():
-    error = ProposalInvalidError(3, "no step is due").of("did:web:liar")
+    error = ProposalInvalidError(3, "no step is due now").of("did:web:liar")
     assert "did:web:liar proposed after round 3" in str(error)
 
 
@@ -411,7 +411,7 @@ def test_no_sum_of_a_masked_task_leaves_one_by_one(name):
         if refused:
             with pytest.raises(StepInvalidError) as caught:
                 GlmEngine().answer(run.admitted(site), question, workplace(source, run.admitted(site)))
-            assert "another protection" in str(caught.value)
+            assert "does not belong to the protection of the task" in str(caught.value)
         else:
             assert GlmEngine().answer(run.admitted(site), question, workplace(source, run.admitted(site))).cohort
 

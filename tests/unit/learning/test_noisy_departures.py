@@ -160,7 +160,7 @@ def test_what_is_opened_of_who_left_opens_nothing_that_it_had_sent_before():
     seat = table.sites[FIVE[1]]
     table.until("agree", 2)
     sent = messages.said(seat.at("contribute", 2).values["signed"])
-    words = base64.b64decode(messages.read(sent, messages.Contribution, seat.did).words)
+    words = base64.b64decode(messages.read(sent, messages.MaskedContribution, seat.did).words)
     before = seat.remembered().masks
     table.until("agree", 3)
     after, left = seat.remembered().masks, True
@@ -189,7 +189,7 @@ def test_a_contribution_that_is_made_again_after_a_kill_has_other_masks_and_the_
     def unmasked_of(output):
         masks = msgspec.msgpack.decode(output.memory, type=Remembered).masks
         said = messages.said(output.values["signed"])
-        content = base64.b64decode(messages.read(said, messages.Contribution, seat.did).words)
+        content = base64.b64decode(messages.read(said, messages.MaskedContribution, seat.did).words)
         seeds = {(seat.did, peer): seed for peer, seed in masks.pairs.items()}
         words = RING.from_bytes(content, len(content) // RING.size)
         return masks.own, RING.decode(unmasked(words, RING, {seat.did: masks.own}, seeds))

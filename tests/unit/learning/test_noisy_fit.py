@@ -273,7 +273,7 @@ def test_levels_that_noise_hides_have_no_term_and_codes_that_nobody_named_are_ga
     named = [*TASK["features"][:2], {"name": "sex", "kind": "coded", "levels": ["f", "m", "d"]}]
     terms, said, _ = told(changed(epsilon=10.0, mechanism="newton") | {"features": named}, tables, published)
     assert "sex=d" not in terms
-    assert "Too few have sex=d" in said
+    assert "Too few patients have sex=d" in said
     assert float(terms["sex is missing"]["mean"]) == pytest.approx(0.25, abs=0.05)
 
 

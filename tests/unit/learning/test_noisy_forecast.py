@@ -70,14 +70,14 @@ def test_people_are_told_of_everybody_and_of_what_is_missing():
     told = GLM.forecast(noisy(), 4)
     said = " ".join(str(sentence) for sentence in told.sentences)
     assert "epsilon 1.0" in said
-    assert "4 hospitals is told of by up to epsilon" in said
-    assert "persons of its noise" in said
+    assert "patient of all 4 hospitals, the epsilon is up to" in said
+    assert "`persons` under `[noise]`" in said
     assert (told.table, told.facts["expected"]) == (None, [])
     assert 4.0 < float(told.facts["everywhere"]) < 4.7  # 16 times the rho
     rows = GLM.forecast(noisy(unit="event"), 4)
     said = " ".join(str(sentence) for sentence in rows.sentences)
-    assert "of one row" in said
-    assert "many rows is told of by much more" in said
+    assert "about one row" in said
+    assert "many rows is protected much less" in said
     assert "patient of all" not in said
     assert rows.facts["everywhere"] is None
     exact = GLM.forecast({name: value for name, value in TASK.items() if name != "noise"}, 4)

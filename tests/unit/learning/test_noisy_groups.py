@@ -16,7 +16,7 @@ from medspace.learning.glm.engine import GlmEngine
 from medspace.learning.glm.errors import NoiseHidesError, RobustExactError
 from medspace.learning.glm.masked import MaskedGlms
 from medspace.learning.glm.noisy import following
-from medspace.learning.glm.noisy.following import Stand
+from medspace.learning.glm.noisy.following import NoisyFitState
 from medspace.learning.glm.noisy.planning import plan
 from medspace.learning.glm.noisy.robust import combined
 from medspace.learning.glm.service import GlmAlgorithm
@@ -49,8 +49,8 @@ def test_a_task_says_its_groups_in_one_form():
         ({"robust": {"groups": 3, "trim": 0}}, "not 0 of 3"),
         ({"robust": {"groups": 10**9}}, "3 to 100 groups"),
         ({"robust": {"groups": 3, "median": True}}, "median"),
-        ({"robust": None}, "go together"),
-        ({"protection": "masked-sums"}, "go together"),
+        ({"robust": None}, "robust"),
+        ({"protection": "masked-sums"}, "needs the protection masked-sums-of-groups"),
     ],
 )
 def test_groups_that_cannot_be_are_refused_with_the_reason(wrong, said):
@@ -81,7 +81,7 @@ def test_what_counts_is_the_trimmed_mean_per_patient(data):
     counts = data.draw(st.lists(st.integers(int(10 * SCALE), int(1e6 * SCALE)), min_size=groups, max_size=groups))
     one = st.lists(st.integers(-(10**9), 10**9), min_size=numbers, max_size=numbers)
     totals = data.draw(st.lists(one, min_size=groups, max_size=groups))
-    stand = Stand(1, counts=tuple(counts))
+    stand = NoisyFitState(1, counts=tuple(counts))
     found = combined(robust, PLAN, stand, [number for total in totals for number in total])
     share = (robust.trim + 0.5) / groups  # scipy cuts the whole number of values below it
     everybody = groups * trim_mean(np.array(counts, dtype=float), share)
@@ -93,7 +93,7 @@ def test_what_counts_is_the_trimmed_mean_per_patient(data):
 def test_the_first_total_says_how_large_groups_are_and_without_outliers_all_of_them_count():
     count = [2 * round(one * SCALE) for one in (50, 100, 150)]
     totals = [[one, one // 2, *[0] * (PLAN.totals[0].numbers - 2)] for one in count]
-    stand, made = combined(Robust(3), PLAN, Stand(), [*chain.from_iterable(totals)])
+    stand, made = combined(Robust(3), PLAN, NoisyFitState(), [*chain.from_iterable(totals)])
     assert stand.counts == tuple(count)
     assert made[0] == 3 * count[1]
     assert made[1] == round(3 * count[1] * Fraction(1, 2))
@@ -104,7 +104,7 @@ def test_a_group_that_lies_about_its_size_is_one_of_those_that_are_left_out(lie)
     honest = [round(200 * SCALE)] * 2
     counts = [*honest, lie]
     totals = [[one, *[one // 4] * (PLAN.totals[0].numbers - 1)] for one in counts]
-    stand, made = combined(Robust(3), PLAN, Stand(), [*chain.from_iterable(totals)])
+    stand, made = combined(Robust(3), PLAN, NoisyFitState(), [*chain.from_iterable(totals)])
     assert made[0] == 3 * honest[0]
     assert made[1] == pytest.approx(3 * honest[0] / 4, rel=1e-5)
     slopes_of = [[one // 8] * PLAN.totals[1].numbers for one in counts]
@@ -115,12 +115,12 @@ def test_a_group_that_lies_about_its_size_is_one_of_those_that_are_left_out(lie)
 def test_groups_that_seem_to_have_nobody_end_the_fit_once_they_are_more_than_are_left_out():
     totals = [[one, *[0] * (PLAN.totals[0].numbers - 1)] for one in (0, -5, round(200 * SCALE))]
     with pytest.raises(NoiseHidesError):
-        combined(Robust(3), PLAN, Stand(), [*chain.from_iterable(totals)])
+        combined(Robust(3), PLAN, NoisyFitState(), [*chain.from_iterable(totals)])
 
 
 def test_a_state_says_nothing_of_groups_where_there_are_none():
-    assert "counts" not in Stand().written()
-    stand = Stand(counts=(1, 2, 3))
+    assert "counts" not in NoisyFitState().written()
+    stand = NoisyFitState(counts=(1, 2, 3))
     assert following.read(stand.written()) == stand
 
 

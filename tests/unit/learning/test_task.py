@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medspace.core.canonical import canonical
-from medspace.learning.glm.task import HOLDOUTS, MOST_COLUMNS, Feature, Target, parse
+from medspace.learning.glm.task import HOLDOUTS, MOST_COLUMNS, FeatureColumn, Target, parse
 from medspace.runs.errors import TaskInvalidError
 
 
@@ -24,7 +24,7 @@ def document(**changes):
 def test_defaults_and_shape():
     task = parse(document())
     assert task.target == Target("num", ">", 0.0)
-    assert task.features == (Feature("age"), Feature("cp", ("1", "2", "3")))
+    assert task.features == (FeatureColumn("age"), FeatureColumn("cp", ("1", "2", "3")))
     assert task.columns == ("age", "cp=2", "cp=3", "cp=(joined)", "age is missing", "cp is missing")
     assert parse(document(missing="drop")).columns == ("age", "cp=2", "cp=3", "cp=(joined)")
 
@@ -125,3 +125,18 @@ def test_the_same_task_said_differently_has_the_same_digest():
     assert parse(document(l2=1)).digest() == parse(document(l2="1.0", task="glm", max_rounds=25)).digest()
     assert parse(document(l2=0.0)).digest() == parse(document(l2="-0")).digest()
     assert parse(document(l2=1)).digest() != parse(document(l2=1.5)).digest()
+
+
+@pytest.mark.parametrize("given", ["inf", "-inf", "nan", float("inf"), float("nan")])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        lambda given: {"l2": given},
+        lambda given: {"noise": {"epsilon": given}},
+        lambda given: {"noise": {"epsilon": 1.0, "delta": given}},
+    ],
+    ids=["l2", "epsilon", "delta"],
+)
+def test_what_is_no_finite_number_is_neither_a_penalty_nor_a_budget(changes, given):
+    with pytest.raises(TaskInvalidError, match="must lie between"):
+        parse(document(**changes(given)))

@@ -16,7 +16,7 @@ from medspace.ledger.budgets import books, check, count
 from medspace.ledger.membership import Signed
 from medspace.ledger.model import Entry, decode
 from medspace.ledger.report import AuditOutcome, summarise
-from medspace.ledger.statements import Line
+from medspace.ledger.statements import LogLine
 from tests.unit.connector.budgeted import limits
 from tests.unit.ledger.story import BEGIN, COMPANY, NORTH
 
@@ -100,7 +100,7 @@ class Accounts:
 
 def read_of(origin, entries):
     """The log of somebody, read."""
-    return statements.read(origin, [Line(index, entry) for index, entry in enumerate(entries)])
+    return statements.read(origin, [LogLine(index, entry) for index, entry in enumerate(entries)])
 
 
 def audited(entries, signed=None, others=()):

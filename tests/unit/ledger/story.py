@@ -78,8 +78,8 @@ class Space:
         return verify(self.bundles(without=without))
 
 
-def verify(bundles, seen=(), shown=()):
-    return audit.verify(bundles, AUTHORITY, NOW, read_list, seen, shown)
+def verify(bundles, seen=(), shown=(), beside=()):
+    return audit.verify(bundles, AUTHORITY, NOW, read_list, seen, shown, beside)
 
 
 def negotiate(space, site, agreement, *, expires=None):

@@ -12,7 +12,7 @@ from medspace.ledger import audit, merkle, note, statements
 from medspace.ledger.bundle import FORMAT, Bundle
 from medspace.ledger.kinds import ENTRY_KINDS, FactType
 from medspace.ledger.model import Checkpoint, Entry
-from medspace.ledger.note import Note
+from medspace.ledger.note import SignedNote
 from medspace.ledger.report import (
     BUDGET,
     CHECKS,
@@ -20,6 +20,7 @@ from medspace.ledger.report import (
     ENTRIES,
     FOLLOWED,
     HISTORY,
+    INCLUDED,
     MASKED,
     PAID,
     QUESTION,
@@ -47,7 +48,7 @@ def signed(texts):
     """A bundle of the northern hospital that holds whatever it likes, properly signed."""
     tree = merkle.Tree(merkle.leaf_hash(text.encode()) for text in texts)
     state = Checkpoint(NORTH, tree.size, tree.root(tree.size))
-    text = Note(note.checkpoint_text(state)).signed(NORTH, SIGNERS[NORTH]).render()
+    text = SignedNote(note.checkpoint_text(state)).signed(NORTH, SIGNERS[NORTH]).render()
     return Bundle(format=FORMAT, origin=NORTH, checkpoint=text, members=MEMBERS, entries=tuple(texts))
 
 
@@ -58,7 +59,7 @@ def test_an_honest_story_is_verified():
     assert report.findings == ()
     assert report.logs == tuple(sorted(space.logs))
     assert report.entries == sum(len(log) for log in space.logs.values())
-    asked = {check.name for check in CHECKS} - {HISTORY.name, QUESTION.name, DELEGATED.name}
+    asked = {check.name for check in CHECKS} - {HISTORY.name, INCLUDED.name, QUESTION.name, DELEGATED.name}
     asked -= {MASKED.name, RECORD.name, FOLLOWED.name, SIGNED.name, BUDGET.name, PAID.name}
     assert {count.check for count in report.counts} == asked
     assert all(count.outcome is AuditOutcome.VERIFIED and count.verified for count in report.counts)

@@ -42,7 +42,7 @@ def test_the_story_for_people():
 
 def test_without_a_sites_log_its_dataset_is_not_known():
     lines = said(read(honest(), without=[NORTH]))
-    assert f"    Which dataset is not known without the log of {NORTH}." in lines
+    assert f"    The dataset is unknown without the log of {NORTH}." in lines
     assert "    Under the agreement urn:agreement:north.example." in lines
 
 
@@ -70,7 +70,7 @@ def test_a_run_that_failed_says_so_and_who_did_not_take_part():
     space.note(COMPANY, "run.failed", run=RUN, code="policy.count", missing=[SOUTH], reasons=["policy.count"])
     told = said(read(space))
     assert told[0] == f"No model: the run {RUN} failed (policy.count)."
-    assert f"  {SOUTH} was asked and did not take part to the end (policy.count)." in told
+    assert f"  {SOUTH} was asked but did not take part to the end (policy.count)." in told
 
 
 def test_a_run_under_masks_is_told_by_its_questions():
@@ -224,7 +224,7 @@ def test_what_was_offered_without_a_digest_has_none():
 
 def test_what_sites_signed_of_each_question_is_told_and_written():
     logs = {origin: audit.readable(one) for origin, one in ((b.origin, b) for b in story.honest().bundles())}
-    opened = [lineage.Opened("", (story.NORTH, story.SOUTH)), lineage.Opened("12.5", (story.NORTH,))]
+    opened = [lineage.SignedQuestion("", (story.NORTH, story.SOUTH)), lineage.SignedQuestion("12.5", (story.NORTH,))]
     told = [str(branch.text) for branch in lineage.tree(logs, story.RUN, opened)]
     assert told[-2:] == [
         f"Question 1: in its total were {story.NORTH}, {story.SOUTH}.",

@@ -11,7 +11,7 @@ from medspace.ledger import audit, masked, statements
 from medspace.ledger.membership import MembersList
 from medspace.ledger.model import Entry
 from medspace.ledger.report import MASKED, AuditOutcome
-from medspace.ledger.statements import Line
+from medspace.ledger.statements import LogLine
 from medspace.runs.masked.messages import AGREE, CONTRIBUTE, OPEN, PROPOSE, RESULT, SHARE
 from medspace.runs.masked.site import CONTRIBUTED
 from tests.unit.ledger import story
@@ -275,7 +275,7 @@ def test_many_accusations_are_looked_through_once():
     entries = [
         Entry("use.withheld", stamp(BEGIN), SOUTH, {"admission": f"a{number}", **said}) for number in range(50)
     ]
-    log = statements.read(SOUTH, [Line(index, entry) for index, entry in enumerate(entries)])
+    log = statements.read(SOUTH, [LogLine(index, entry) for index, entry in enumerate(entries)])
     log.ends = Ends(log.ends)
     assert list(masked._strangers(log, {SOUTH: log})) == []
     assert log.ends.looks == 1

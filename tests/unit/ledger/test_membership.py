@@ -10,7 +10,7 @@ from medspace.ledger import membership, statements
 from medspace.ledger.membership import MembershipStatus, MembersList
 from medspace.ledger.model import Entry
 from medspace.ledger.report import AuditOutcome, LogPosition
-from medspace.ledger.statements import Line
+from medspace.ledger.statements import LogLine
 
 AUTHORITY, CLINIC = "did:web:authority.example", "did:web:clinic.example"
 BEGIN = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -28,7 +28,9 @@ def listed(hours, *, without=(), issuer=AUTHORITY, valid=24, keys=None):
 
 
 def log(origin, *entries):
-    lines = [Line(n, Entry(kind, stamp(at(hours)), origin, facts)) for n, (hours, kind, facts) in enumerate(entries)]
+    lines = [
+        LogLine(n, Entry(kind, stamp(at(hours)), origin, facts)) for n, (hours, kind, facts) in enumerate(entries)
+    ]
     return lines, statements.read(origin, lines)
 
 

@@ -1,9 +1,7 @@
 import json
-import os
 from base64 import b64decode
 from functools import cache
 from hashlib import sha256
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -11,8 +9,9 @@ from hypothesis import strategies as st
 
 from medspace.ledger import merkle
 from medspace.ledger.merkle import Frontier, Tree
+from tests.shared_data import DATA
 
-DATA = Path(os.environ.get("MEDSPACE_DATA", Path(__file__).parents[3] / "../shared/data")) / "merkle" / "testdata"
+PROBES = DATA / "merkle" / "testdata"
 
 # The eight leaves of the Certificate Transparency reference tests, and the roots of their first n.
 CT_LEAVES = [
@@ -268,7 +267,7 @@ def test_proofs_of_what_is_not_there_are_refused():
 
 
 def probes(folder):
-    return sorted((DATA / folder).rglob("*.json")) if DATA.is_dir() else []
+    return sorted((PROBES / folder).rglob("*.json")) if PROBES.is_dir() else []
 
 
 def earlier_tree(path):
@@ -277,14 +276,14 @@ def earlier_tree(path):
 
 
 def named(path):
-    return str(path.relative_to(DATA))
+    return str(path.relative_to(PROBES))
 
 
 def decoded(texts):
     return [b64decode(text) for text in texts or []]
 
 
-needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the Merkle probes are not in MEDSPACE_DATA")
+needs_data = pytest.mark.skipif(not PROBES.is_dir(), reason="the Merkle probes are not in MEDSPACE_DATA")
 
 
 @needs_data

@@ -17,6 +17,8 @@ DIGEST = "sha256:" + "0" * 64
 EXAMPLES = {
     FactType.TOKEN: "urn:uuid:0",
     FactType.DID: DID,
+    FactType.ACTOR: "actor:" + "0" * 32,
+    FactType.SETTER: "configuration",
     FactType.DIGEST: DIGEST,
     FactType.TIME: TIME,
     FactType.NUMBER: 3,
@@ -128,6 +130,9 @@ def test_an_actor_is_a_did():
 FORMS = {
     FactType.TOKEN: st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=256),
     FactType.DID: st.just(DID),
+    FactType.ACTOR: st.binary(min_size=16, max_size=16).map(lambda name: f"actor:{name.hex()}"),
+    FactType.SETTER: st.just("configuration")
+    | st.binary(min_size=16, max_size=16).map(lambda one: f"actor:{one.hex()}"),
     FactType.DIGEST: st.binary(max_size=3).map(digest_bytes),
     FactType.TIME: st.just(TIME),
     FactType.NUMBER: st.integers(0, 2**53 - 1),

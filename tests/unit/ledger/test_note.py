@@ -8,13 +8,13 @@ from medspace.core.signing import Ed25519Signer
 from medspace.ledger import note
 from medspace.ledger.errors import MalformedNoteError
 from medspace.ledger.model import Checkpoint
-from medspace.ledger.note import Note
+from medspace.ledger.note import SignedNote
 
 SIGNER = Ed25519Signer.from_seed(bytes(32))
 WITNESS = Ed25519Signer.from_seed(bytes([1] * 32))
 NAME = "did:web:127.0.0.1%3A8101"
 STATE = Checkpoint(NAME, 7, bytes(range(32)))
-SIGNED = Note(note.checkpoint_text(STATE)).signed(NAME, SIGNER)
+SIGNED = SignedNote(note.checkpoint_text(STATE)).signed(NAME, SIGNER)
 
 
 def test_a_note_of_another_implementation_is_read_and_its_key_named():
@@ -52,14 +52,14 @@ def test_several_parties_sign_one_text_and_unknown_ones_do_not_matter():
 
 def test_a_wrong_signature_in_a_known_name_spoils_the_note():
     wrong = note.NoteSignature(NAME, note.key_id(NAME, SIGNER.public_key), bytes(64))
-    assert not Note(SIGNED.text, (wrong,)).signed_by(NAME, SIGNER.public_key)
-    assert not Note(SIGNED.text, (*SIGNED.signatures, wrong)).signed_by(NAME, SIGNER.public_key)
+    assert not SignedNote(SIGNED.text, (wrong,)).signed_by(NAME, SIGNER.public_key)
+    assert not SignedNote(SIGNED.text, (*SIGNED.signatures, wrong)).signed_by(NAME, SIGNER.public_key)
 
 
 def test_a_changed_text_is_not_signed():
-    changed = Note(SIGNED.text.replace("\n7\n", "\n8\n"), SIGNED.signatures)
+    changed = SignedNote(SIGNED.text.replace("\n7\n", "\n8\n"), SIGNED.signatures)
     assert not changed.signed_by(NAME, SIGNER.public_key)
-    assert not Note(SIGNED.text).signed_by(NAME, SIGNER.public_key)
+    assert not SignedNote(SIGNED.text).signed_by(NAME, SIGNER.public_key)
 
 
 def test_extension_lines_are_kept():
@@ -141,13 +141,13 @@ def test_what_is_not_exactly_a_checkpoint_is_refused(text):
 @pytest.mark.parametrize("name", ["", "a b", "a+b", "a\N{EM SPACE}b", "a\x01b"])
 def test_a_key_name_has_no_spaces_and_no_plus(name):
     with pytest.raises(MalformedNoteError):
-        Note("text\n").signed(name, SIGNER)
+        SignedNote("text\n").signed(name, SIGNER)
 
 
 @pytest.mark.parametrize("text", ["", "\n", "no end", "a\tb\n", "\ud800\n"])
 def test_a_text_that_no_note_can_carry_is_not_signed(text):
     with pytest.raises(MalformedNoteError):
-        Note(text).signed(NAME, SIGNER)
+        SignedNote(text).signed(NAME, SIGNER)
 
 
 texts = st.text(st.characters(min_codepoint=32, exclude_categories=["Cs"]) | st.just("\n"), max_size=60)
@@ -161,7 +161,7 @@ names = st.text(st.characters(min_codepoint=33, max_codepoint=0x24F), min_size=1
 def test_any_signed_note_is_read_back(text, first, second):
     if text == "":
         text = "x"
-    signed = Note(text + "\n").signed(first, SIGNER).signed(second, WITNESS)
+    signed = SignedNote(text + "\n").signed(first, SIGNER).signed(second, WITNESS)
     read = note.parse(signed.render())
     assert read == signed
     assert read.signed_by(first, SIGNER.public_key)

@@ -2,7 +2,7 @@ import pytest
 
 from medspace.ledger import questions
 from medspace.ledger.errors import MalformedQuestionsError
-from medspace.ledger.questions import Question, Questions
+from medspace.ledger.questions import ShownQuestion, ShownQuestions
 from medspace.ledger.report import QUESTION, AuditOutcome
 from tests.unit.ledger import story
 from tests.unit.ledger.story import COMPANY, NORTH, SOUTH, honest, verify
@@ -13,8 +13,8 @@ GOOD = {"task": {"task": "glm"}, "round": 1, "step": "gradient", "inputs": {"mod
 
 def shown(space, *changes, origin=NORTH):
     entry = space.find(NORTH, "use.admitted")
-    asked = tuple(Question(**{"entry": entry, **GOOD, **change}) for change in changes)
-    return Questions(format=questions.FORMAT, origin=origin, questions=asked)
+    asked = tuple(ShownQuestion(**{"entry": entry, **GOOD, **change}) for change in changes)
+    return ShownQuestions(format=questions.FORMAT, origin=origin, questions=asked)
 
 
 def test_a_question_that_is_shown_is_the_one_that_was_noted():
@@ -70,7 +70,7 @@ def test_questions_without_the_log_prove_nothing():
 
 def test_a_party_that_admitted_nothing_has_nothing_to_show():
     assert {one.holder for one in honest().audit().questions} == {NORTH, SOUTH}
-    report = verify(honest().bundles(), shown=[Questions(format=questions.FORMAT, origin=COMPANY, questions=())])
+    report = verify(honest().bundles(), shown=[ShownQuestions(format=questions.FORMAT, origin=COMPANY, questions=())])
     assert report.outcome is AuditOutcome.VERIFIED
 
 
@@ -80,11 +80,14 @@ def test_a_party_that_admitted_nothing_has_nothing_to_show():
         (b"no JSON", "not JSON"),
         (b"\xff", "not JSON"),
         (DEEP, "nested too deeply"),
-        (b"{}", "missing required field"),
-        (b'{"format":"medspace-questions-2","origin":"x","questions":[]}', "Invalid enum value"),
-        (b'{"format":"medspace-questions-1","origin":"x","questions":[],"more":1}', "unknown field"),
-        (b'{"format":"medspace-questions-1","origin":"x","questions":[{"entry":-1}]}', ">= 0"),
-        (b'{"format":"medspace-questions-1","origin":"' + b"x" * 257 + b'","questions":[]}', "<= 256"),
+        (b"{}", "format is missing"),
+        (b'{"format":"medspace-questions-2","origin":"x","questions":[]}', "must be one of these"),
+        (b'{"format":"medspace-questions-1","origin":"x","questions":[],"more":1}', "not a known setting"),
+        (b'{"format":"medspace-questions-1","origin":"x","questions":[{"entry":-1}]}', "does not have the form"),
+        (
+            b'{"format":"medspace-questions-1","origin":"' + b"x" * 257 + b'","questions":[]}',
+            "does not have the form",
+        ),
     ],
 )
 def test_a_file_that_holds_something_else_is_refused(content, reason):

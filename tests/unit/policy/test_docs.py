@@ -7,7 +7,7 @@ import pytest
 from medspace.policy.actions import ACTIONS, DUTIES, PROFILE
 from medspace.policy.operands import OPERANDS, PROTECTIONS
 from medspace.policy.purposes import VOCABULARY
-from medspace.policy.templates import TEMPLATES, TERMS
+from medspace.policy.templates import TERMS
 
 PAGE = Path("docs/policy.md").read_text(encoding="utf-8")
 
@@ -19,7 +19,6 @@ PAGE = Path("docs/policy.md").read_text(encoding="utf-8")
         *ACTIONS.ancestors,
         *DUTIES,
         *PROTECTIONS,
-        *TEMPLATES,
         *TERMS,
         *(p.name for p in VOCABULARY),
         PROFILE,

@@ -1,3 +1,5 @@
+from medspace.core.decision import Decision, Premise, Verdict
+from medspace.core.text import Text
 from medspace.policy import odrl, templates
 from medspace.policy.model import Label
 from medspace.policy.points import Point
@@ -31,6 +33,13 @@ def test_a_dry_run_says_what_would_change_the_answer_each_once():
     ]
 
 
+def test_a_dry_run_is_denied_by_what_others_say_beside_it():
+    ended = Premise("use.questions", Text("at most 3"), Text("3 were put"), satisfied=False, remedy=Text("Wait."))
+    run = dry_run(OFFER, LABEL, request(), beside=[Decision(Verdict.DENY, "use.questions", (ended,))])
+    assert (run.decision.verdict, run.decision.code) == (Verdict.DENY, "use.questions")
+    assert [str(remedy) for remedy in run.remedies] == ["Wait."]
+
+
 def test_a_dry_run_of_a_download_names_the_clause():
     run = dry_run(OFFER, LABEL, request(action="medspace:download"))
     assert run.decision.code == "policy.prohibited"
@@ -42,3 +51,14 @@ def test_the_label_alone_can_deny():
     run = dry_run(policy(), None, request())
     assert run.decision.code == "label.absent"
     assert [str(remedy) for remedy in run.remedies] == ["Ask the data holder to label the asset."]
+
+
+def test_who_and_where_the_user_is_are_asked_for_where_nobody_said():
+    run = dry_run(OFFER, LABEL, request(region=None, assignee=None))
+    assert not run.decision.permitted
+    assert [str(remedy).split(":")[0] for remedy in run.remedies] == ["Say where the user is", "Say who the user is"]
+    elsewhere = dry_run(OFFER, LABEL, request(region="US", assignee="did:web:other.example"))
+    assert [str(remedy) for remedy in elsewhere.remedies] == [
+        "Ask the data holder for terms that name your place.",
+        "Ask the data holder for terms that name you.",
+    ]

@@ -1,5 +1,5 @@
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -58,11 +58,13 @@ def test_an_empty_list_allows_nothing(name):
         ({"time": NOW + timedelta(days=1, seconds=1)}, "label.valid_until"),
         ({"time": None}, "label.valid_from"),
         ({"action": "medspace:statistics"}, "label.kinds"),
+        ({"action": "medspace:unheard-of"}, "label.kinds"),
         ({"action": "medspace:download"}, "label.sensitivity"),
         ({"action": "use"}, "label.sensitivity"),
     ],
 )
 def test_a_denial_names_the_part_of_the_label(facts, expected):
+    assert expected in labels.CODES
     assert code(LABEL, **facts) == expected
 
 
@@ -138,3 +140,32 @@ def test_a_label_is_what_its_document_says_now_however_often_it_is_read():
 def test_what_is_no_document_is_no_label(document):
     with pytest.raises(InvalidLabelError):
         labels.parse(document)
+
+
+@pytest.mark.parametrize(("said", "persons"), [(None, 0), (False, 0), (True, 1), (2, 2)])
+def test_a_label_says_how_many_persons_look_at_each_result(said, persons):
+    label = labels.parse({} if said is None else {"review": said})
+    assert label.reviewers == persons
+    assert labels.write(label).get("review", False) == (said or False)
+    assert labels.parse(labels.write(label)) == label
+
+
+@pytest.mark.parametrize("said", [0, 3, -1, "2", 1.5, [2]])
+def test_a_label_names_no_other_number_of_persons(said):
+    with pytest.raises(InvalidLabelError):
+        labels.parse({"review": said})
+
+
+def test_a_bound_without_a_zone_is_refused_however_the_label_was_made():
+    with pytest.raises(InvalidLabelError, match="a time needs its time zone"):
+        labels.check(replace(LABEL, valid_until=datetime(2030, 1, 1)))  # noqa: DTZ001 - without one
+
+
+def test_a_day_bounds_a_label_from_its_beginning_to_its_end():
+    label = labels.parse({"valid_from": "2026-12-30", "valid_until": "2026-12-31"})
+    assert (label.valid_from, label.valid_until) == (
+        datetime(2026, 12, 30, tzinfo=UTC),
+        datetime(2027, 1, 1, tzinfo=UTC),
+    )
+    many = ["EU"] * 3000  # longer than what stays read
+    assert labels.parse({"regions": many, "valid_until": date(2026, 12, 31)}).valid_until == label.valid_until

@@ -1,7 +1,5 @@
 import json
-import os
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given as generate
@@ -12,9 +10,10 @@ from medspace.core.errors import InvalidInputError
 from medspace.policy import odrl
 from medspace.policy.errors import InvalidPolicyError, UnenforceablePolicyError
 from medspace.policy.model import Atomic, Logical, PolicyKind
+from tests.shared_data import DATA
 from tests.unit.policy.given import ASSET, USER, compare, offer, policy, rule
 
-DATA = Path(os.environ.get("MEDSPACE_DATA", "../shared/data")) / "dsp"
+DSP = DATA / "dsp"
 HOSPITAL = "did:web:hospital.example"
 
 
@@ -282,12 +281,12 @@ def test_terms_for_another_target_are_other_terms():
     assert not odrl.same_terms(policy(target=ASSET), policy(target="urn:uuid:other"))
 
 
-@pytest.mark.skipif(not DATA.exists(), reason="the public DSP examples are not on this machine")
+@pytest.mark.skipif(not DSP.exists(), reason="the public DSP examples are not on this machine")
 def test_the_published_examples_are_read_and_written_by_the_published_schema():
     jsonschema = pytest.importorskip("jsonschema")
-    schema = json.loads((DATA / "schemas/negotiation/contract-schema.json").read_text())
+    schema = json.loads((DSP / "schemas/negotiation/contract-schema.json").read_text())
     found = 0
-    for path in sorted((DATA / "examples/negotiation").glob("*.json")):
+    for path in sorted((DSP / "examples/negotiation").glob("*.json")):
         message = json.loads(path.read_text())
         written = message.get("offer") or message.get("agreement")
         if written is None:

@@ -186,3 +186,10 @@ def test_every_operator_of_every_operand_can_be_said():
 
 def test_every_protection_has_words():
     assert all(str(words) for words in PROTECTIONS.values())
+
+
+@pytest.mark.parametrize("text", ["2026-12-31", "2026-12-31T12:00", "2026-12-31T12:00:00", "20261231T120000Z"])
+def test_a_peer_that_names_no_instant_is_told_how_to_write_one(text):
+    with pytest.raises(UnreadableConstraintError) as raised:
+        atomic("dateTime", "lteq", (text,), "/")
+    assert str(raised.value) == f"{text} is not an instant with its zone, such as 2026-12-31T12:00:00Z"

@@ -1,20 +1,19 @@
 import json
-import os
 from datetime import UTC, date, datetime, time
-from pathlib import Path
 
 import pytest
 
 from medspace.core.canonical import canonical
 from medspace.policy import odrl, templates
 from medspace.policy.actions import COMPUTED, LEAVES, last_point
-from medspace.policy.errors import InvalidTermsError, UnknownTemplateError
+from medspace.policy.errors import InvalidTermsError, UnknownTemplateError, UnservedTemplateError
 from medspace.policy.points import ROAD, Point
 from medspace.policy.rules import decide, enforceable
 from medspace.policy.words import describe
+from tests.shared_data import DATA
 from tests.unit.policy.given import request
 
-DATA = Path(os.environ.get("MEDSPACE_DATA", "../shared/data")) / "dsp"
+DSP = DATA / "dsp"
 TERMS = {
     "purposes": ["ehds:HealthcareScientificResearch"],
     "not_before": "2026-01-01T00:00:00Z",
@@ -50,7 +49,8 @@ def test_every_template_permits_what_it_names_and_nothing_else(template):
     policy = odrl.parse(templates.build(template.name, **terms_of(template)))
     for action in LEAVES:
         decision = decide(policy, request(action=action), Point.RELEASE)
-        assert decision.permitted is (action in template.permits or template.permits == ("use",))
+        named = action in template.permits or template.permits == ("use",)
+        assert decision.permitted is (named and action not in template.forbids)
 
 
 def test_train_only_says_what_it_forbids():
@@ -113,9 +113,12 @@ def test_an_unknown_template_names_those_that_are_known():
         ({"purpose": ["DUO:0000042"]}, "purpose"),
         ({"purposes": ["healing"]}, "purposes"),
         ({"purposes": []}, "purposes"),
-        ({"until": "2027-01-01"}, "until"),
-        ({"until": date(2027, 1, 1)}, "until"),  # as a configuration file has it without quotes
-        ({"until": time(12)}, "until"),
+        ({"until": "2027-02-30"}, "until"),
+        ({"until": "20270101"}, "until"),
+        ({"until": "2027-01-01T00:00"}, "until"),
+        ({"until": time(12)}, "until"),  # as a configuration file has it without quotes
+        ({"until": ["2027-01-01"]}, "until"),
+        ({"not_before": True}, "not_before"),
         ({"until": datetime(2027, 1, 1)}, "until"),  # noqa: DTZ001 - without a zone, as it may be written
         ({"count": {"most": 3}}, "count"),
         ({"purposes": [["DUO:0000042"]]}, "purposes"),
@@ -135,10 +138,39 @@ def test_a_term_with_a_mistake_is_refused(terms, term):
     assert raised.value.facts["term"] == term
 
 
-@pytest.mark.skipif(not DATA.exists(), reason="the public DSP schemas are not on this machine")
+@pytest.mark.parametrize("day", ["2027-01-01", date(2027, 1, 1)])
+def test_a_day_stands_in_the_contract_as_the_instant_that_it_begins_or_ends_with(day):
+    built = templates.build("train-only", not_before=day, until=day)
+    bounds = [(part["operator"], part["rightOperand"]) for part in built["permission"][0]["constraint"][:2]]
+    assert bounds == [("gteq", "2027-01-01T00:00:00.000Z"), ("lteq", "2027-01-02T00:00:00.000Z")]
+
+
+def test_only_what_is_served_can_be_offered():
+    assert set(templates.offerable({"medspace:train"})) == {"open-use", "train-only"}
+    assert set(templates.offerable({"medspace:statistics"})) == {"open-use", "statistics-only"}
+    assert set(templates.offerable({"HttpData-PULL"})) == {"open-use", "download"}
+    assert templates.offerable(COMPUTED | {"HttpData-PULL"}) == templates.TEMPLATES
+    assert templates.offerable(()) == {}
+
+
+@pytest.mark.parametrize("name", ["statistics-only", "train-and-statistics", "download"])
+def test_a_template_for_what_nothing_serves_is_refused_with_those_that_can_be_kept(name):
+    with pytest.raises(UnservedTemplateError) as raised:
+        templates.check_offerable(name, {"medspace:train"})
+    assert str(raised.value.advice) == "Choose one of these: open-use, train-only."
+
+
+def test_an_unknown_template_is_refused_with_those_that_can_be_kept():
+    with pytest.raises(UnknownTemplateError) as raised:
+        templates.check_offerable("train_only", {"medspace:train"})
+    assert str(raised.value.advice) == "Choose one of these: open-use, train-only."
+    templates.check_offerable("open-use", {"medspace:train"})
+
+
+@pytest.mark.skipif(not DSP.exists(), reason="the public DSP schemas are not on this machine")
 @pytest.mark.parametrize("template", templates.TEMPLATES.values(), ids=templates.TEMPLATES)
 def test_every_template_is_written_as_the_published_schema_demands(template):
     jsonschema = pytest.importorskip("jsonschema")
-    schema = json.loads((DATA / "schemas/negotiation/contract-schema.json").read_text())
+    schema = json.loads((DSP / "schemas/negotiation/contract-schema.json").read_text())
     checked = jsonschema.Draft201909Validator({**schema, "allOf": [{"$ref": "#/definitions/Offer"}]})
     checked.validate(templates.build(template.name, **terms_of(template)))

@@ -1,5 +1,6 @@
 import pytest
 
+from medspace.app.node.language import LANGUAGES, speaker
 from medspace.policy import purposes
 from medspace.policy.actions import (
     ACTIONS,
@@ -125,3 +126,18 @@ def test_actions_and_points_have_words():
     assert str(words("odrl:sell")) == "do what is called odrl:sell"
     assert all(action in LEAVES or action in ("use", "read") for action in ACTIONS.ancestors)
     assert len({str(point.words) for point in ROAD}) == len(ROAD)
+
+
+def test_a_purpose_is_meant_by_its_names_and_by_its_words_in_every_language():
+    languages = [speaker(language) for language in LANGUAGES]
+    for purpose in VOCABULARY:
+        spoken = [say(purpose.words) for say in languages]
+        for said in (purpose.name, purpose.iri, f" {purpose.words.upper()}  ", *spoken):
+            assert purposes.meant(said, languages) == purpose.name, said
+    assert purposes.meant("astrology", languages) is None
+    assert purposes.meant("research", languages) is None  # of several kinds: which one is for a person to say
+
+
+def test_all_purposes_are_told_with_their_words():
+    told = str(purposes.known())
+    assert all(f"{purpose.name} ({purpose.words})" in told for purpose in VOCABULARY)

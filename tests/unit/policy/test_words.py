@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from medspace.app.compose import ENGINES
+from medspace.app.compose.connector import ENGINES
 from medspace.policy import odrl, templates
 from medspace.policy.model import Rule
 from medspace.policy.outputs import DEPARTURE, WORDS

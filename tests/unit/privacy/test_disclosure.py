@@ -230,9 +230,9 @@ def test_by_which_numbers_persons_go_does_not_matter(data, least):
 def test_cells_of_two_columns_that_few_persons_have_are_counted():
     one = np.array([0] * 20 + [1] * 20)
     other = np.array([0] * 18 + [1] * 2 + [0] * 20)
-    assert small_cells([one, other], each(40), 10) == 1
-    assert small_cells([one, other, one], each(40), 10) == 2
-    assert small_cells([one, np.full(40, MISSING)], each(40), 10) == 0
+    assert small_cells({"a": one, "b": other}, each(40), 10) == {("a", "b"): 1}
+    assert small_cells({"a": one, "b": other, "c": one}, each(40), 10) == {("a", "b"): 1, ("b", "c"): 1}
+    assert small_cells({"a": one, "b": np.full(40, MISSING)}, each(40), 10) == {}
 
 
 PLACES = st.lists(st.integers(0, 30), min_size=1, max_size=100)

@@ -12,7 +12,7 @@ from medspace.privacy.masking import fixed
 from medspace.privacy.masking.errors import OpeningInvalidError, SeedInvalidError, WordsInvalidError
 from medspace.privacy.masking.masks import masked, masked_blocks, unmasked, unmasked_blocks
 from medspace.privacy.masking.ring import WIDTHS, Ring
-from medspace.privacy.masking.seeds import BLOCK_BYTES, Kind, commitment, committed, round_seed, self_seed
+from medspace.privacy.masking.seeds import BLOCK_BYTES, CommitmentKind, commitment, committed, round_seed, self_seed
 from medspace.privacy.masking.shamir import join, split
 from medspace.privacy.masking.thresholds import Thresholds
 from tests.unit.privacy import plain_masking
@@ -160,8 +160,8 @@ def test_a_mask_that_does_not_cancel_gives_noise_and_its_commitment_names_it(spa
     own, pairs = space.opened(survivors)
     site, gone = survivors[0], space.names[0]
     said = {
-        "own": commitment(Kind.SELF, own[site], DIGEST, 1, "numbers", site),
-        "pair": commitment(Kind.PAIR, pairs[site, gone], DIGEST, 1, "numbers", gone, site),
+        "own": commitment(CommitmentKind.SELF, own[site], DIGEST, 1, "numbers", site),
+        "pair": commitment(CommitmentKind.PAIR, pairs[site, gone], DIGEST, 1, "numbers", gone, site),
     }
     sent = [space.sent(name, VALUES[name]) for name in survivors]
     if what == "own":
@@ -170,8 +170,10 @@ def test_a_mask_that_does_not_cancel_gives_noise_and_its_commitment_names_it(spa
         pairs[site, gone] = bytes(32)
     elif what == "noise":
         sent[0] = space.ring.add(sent[0], sent[1])
-    assert committed(said["own"], Kind.SELF, own[site], DIGEST, 1, "numbers", site) == (what != "own")
-    assert committed(said["pair"], Kind.PAIR, pairs[site, gone], DIGEST, 1, "numbers", gone, site) == (what != "pair")
+    assert committed(said["own"], CommitmentKind.SELF, own[site], DIGEST, 1, "numbers", site) == (what != "own")
+    assert committed(said["pair"], CommitmentKind.PAIR, pairs[site, gone], DIGEST, 1, "numbers", gone, site) == (
+        what != "pair"
+    )
     found = unmasked(space.ring.total(sent), space.ring, own, pairs)
     assert space.noise(found) == (what != "nothing")
     assert space.ring.within(found, LARGEST) == (what == "nothing")

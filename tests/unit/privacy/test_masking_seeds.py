@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from medspace.privacy.masking import seeds
 from medspace.privacy.masking.errors import SeedInvalidError, WordsInvalidError
 from medspace.privacy.masking.ring import WIDTHS, Ring
-from medspace.privacy.masking.seeds import Keystream, Kind, commitment, committed, round_seed, self_seed, stream
+from medspace.privacy.masking.seeds import (
+    CommitmentKind,
+    Keystream,
+    commitment,
+    committed,
+    round_seed,
+    self_seed,
+    stream,
+)
 from tests.unit.privacy import plain_masking
 
 SECRET = bytes(range(32))
@@ -40,7 +48,7 @@ def test_seeds_are_those_of_plain_python(secret, digest, number, part, one, othe
     )
 
 
-@given(st.sampled_from(Kind), BYTES, NAMES, st.integers(0, 2**64 - 1), NAMES, st.lists(NAMES, max_size=2))
+@given(st.sampled_from(CommitmentKind), BYTES, NAMES, st.integers(0, 2**64 - 1), NAMES, st.lists(NAMES, max_size=2))
 def test_commitments_are_those_of_plain_python(kind, value, digest, number, part, names):
     said = commitment(kind, value, digest, number, part, *names)
     assert said == plain_masking.commitment(kind.value, value, digest, number, part, *names)
@@ -51,7 +59,7 @@ def test_the_spelling_of_derivations_does_not_change():
     """Sites of different versions would have masks that do not cancel."""
     assert round_seed(SECRET, DIGEST, 3, "numbers", "did:web:a", "did:web:b").hex() == PAIR_SEED
     assert self_seed(SECRET, DIGEST, 3, "numbers", "did:web:a").hex() == SELF_SEED
-    assert commitment(Kind.SELF, SECRET, DIGEST, 3, "numbers", "did:web:a") == COMMITMENT
+    assert commitment(CommitmentKind.SELF, SECRET, DIGEST, 3, "numbers", "did:web:a") == COMMITMENT
     assert next(stream(SECRET, Ring(32), 2)).tolist() == FIRST_WORDS
 
 
@@ -73,7 +81,8 @@ def test_everything_that_enters_makes_another_seed():
 
 def test_a_commitment_to_one_thing_is_none_to_another():
     contexts = [(kind, value, digest, number, part, *names)
-                for kind in Kind for value in (SECRET, bytes(32)) for digest in (DIGEST, "") for number in (1, 2)
+                for kind in CommitmentKind for value in (SECRET, bytes(32)) for digest in (DIGEST, "")
+                for number in (1, 2)
                 for part in ("a", "b") for names in ((), ("a",), ("a", "b"), ("ab",), ("b", "a"))]  # fmt: skip
     said = [commitment(*context) for context in contexts]
     assert len(set(said)) == len(said)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from medspace.adapters.memory import SeededRandomness
 from medspace.privacy.masking.errors import ShareInvalidError
-from medspace.privacy.masking.shamir import MOST_SEATS, PRIME, VALUE_BYTES, Share, join, split
+from medspace.privacy.masking.shamir import MOST_SEATS, PRIME, VALUE_BYTES, SecretShare, join, split
 
 SECRETS = st.one_of(st.binary(min_size=32, max_size=32), st.sampled_from([bytes(32), b"\xff" * 32]))
 
@@ -86,7 +86,7 @@ def test_one_fewer_fit_every_secret(case, other, data):
     missing = next(point for point in range(1, seats + 1) if point not in known)
     for candidate in (secret, other):
         last = through({0: int.from_bytes(candidate, "big"), **known}, missing)
-        assert join([*few, Share(missing, last.to_bytes(VALUE_BYTES, "big"))], opening, seats) == candidate
+        assert join([*few, SecretShare(missing, last.to_bytes(VALUE_BYTES, "big"))], opening, seats) == candidate
 
 
 @given(dealt())
@@ -126,35 +126,35 @@ def test_too_few(shares):
 
 
 def test_one_twice(shares):
-    assert refused([*shares[:2], shares[1]]) == "two are of the seat 2"
+    assert refused([*shares[:2], shares[1]]) == "two belong to the seat 2"
 
 
 @pytest.mark.parametrize("point", [0, -1, 6, PRIME + 1])
 def test_of_no_seat(shares, point):
-    assert refused([*shares[:2], Share(point, shares[2].value)]) == "one is of no seat's point"
+    assert refused([*shares[:2], SecretShare(point, shares[2].value)]) == "one is at a point that no seat has"
 
 
 @pytest.mark.parametrize(
     "content", [PRIME.to_bytes(33, "big"), b"\xff" * 33, b"", bytes(32), bytes(34), (1 << 300).to_bytes(66, "big")]
 )
 def test_of_another_field(shares, content):
-    assert refused([*shares[:2], Share(3, content)]) == "one is of another field"
+    assert refused([*shares[:2], SecretShare(3, content)]) == "one belongs to another field"
 
 
 def test_a_spare_one_that_does_not_fit(shares):
-    changed = Share(5, shares[0].value)
-    assert refused([*shares[:4], changed]) == "they are not of one secret"
+    changed = SecretShare(5, shares[0].value)
+    assert refused([*shares[:4], changed]) == "they do not belong to one secret"
     assert join(shares, 3, 5) == b"s" * 32
 
 
 def test_a_changed_one_gives_another_secret_that_its_commitment_would_show(shares):
-    changed = Share(3, (value(shares[2]) ^ 1).to_bytes(33, "big"))
+    changed = SecretShare(3, (value(shares[2]) ^ 1).to_bytes(33, "big"))
     assert join([*shares[:2], changed], 3, 5) != b"s" * 32
 
 
 def test_what_lies_above_every_secret():
-    too_large = Share(1, (PRIME - 1).to_bytes(33, "big"))
-    assert refused([too_large], opening=1, seats=1) == "they are not of one secret"
+    too_large = SecretShare(1, (PRIME - 1).to_bytes(33, "big"))
+    assert refused([too_large], opening=1, seats=1) == "they do not belong to one secret"
 
 
 @pytest.mark.parametrize("secret", [b"", bytes(31), bytes(33)])
@@ -168,4 +168,4 @@ def test_at_least_one_and_at_most_all_open(opening, seats):
     with pytest.raises(ValueError):
         split(bytes(32), opening, seats, SeededRandomness())
     with pytest.raises(ValueError):
-        join([Share(1, bytes(VALUE_BYTES))], opening, seats)
+        join([SecretShare(1, bytes(VALUE_BYTES))], opening, seats)

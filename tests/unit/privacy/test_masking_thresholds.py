@@ -61,7 +61,8 @@ def test_three_run_only_where_nobody_colludes():
     with pytest.raises(ThresholdsInvalidError) as caught:
         Thresholds.for_seats(3).check()
     assert str(caught.value.text) == (
-        "The masks would not protect: 3 sites are too few: a sum must be over 3 of them besides the 1 that may tell "
+        "The masks would give no protection: 3 sites are too few: a sum must be over 3 of them besides the 1 "
+        "that may tell "
         "what they see, so 4 are the fewest, and then none of them may be lost; 3 are enough only where the contract "
         "says that at most 0 of the others may (colluders = 0)."
     )

@@ -9,7 +9,7 @@ import pytest
 from medspace.core.engine import RHO_ONE
 from medspace.privacy.errors import BudgetInvalidError
 from medspace.privacy.noise.accounting import epsilon_of
-from medspace.privacy.noise.composition import PLD, ZCDP, LossAccountant, Reading, Spent, ZcdpAccountant
+from medspace.privacy.noise.composition import PLD, ZCDP, EpsilonBound, LossAccountant, PrivacyLoss, ZcdpAccountant
 
 DELTA = 1e-5
 
@@ -28,7 +28,7 @@ class Known:
 
 def read(said, *spent, delta=DELTA):
     losses = Known(said)
-    return LossAccountant(losses).reading(Spent(*spent), delta), losses.asked
+    return LossAccountant(losses).reading(PrivacyLoss(*spent), delta), losses.asked
 
 
 def test_gaussian_noise_is_read_by_its_losses_with_nothing_rounded_down():
@@ -53,17 +53,17 @@ def test_gaussian_noise_is_read_by_its_losses_with_nothing_rounded_down():
     ],
 )
 def test_otherwise_zcdp_is_converted(said, spent, delta):
-    assert read(said, *spent, delta=delta)[0] == Reading(epsilon_of(sum(spent), delta), ZCDP)
-    assert ZcdpAccountant().reading(Spent(*spent), delta) == Reading(epsilon_of(sum(spent), delta), ZCDP)
+    assert read(said, *spent, delta=delta)[0] == EpsilonBound(epsilon_of(sum(spent), delta), ZCDP)
+    assert ZcdpAccountant().reading(PrivacyLoss(*spent), delta) == EpsilonBound(epsilon_of(sum(spent), delta), ZCDP)
 
 
 def test_nothing_was_spent():
-    assert read(math.nan, 0) == (Reading(0.0, PLD), [])
-    assert ZcdpAccountant().reading(Spent(0), DELTA).epsilon == 0.0
+    assert read(math.nan, 0) == (EpsilonBound(0.0, PLD), [])
+    assert ZcdpAccountant().reading(PrivacyLoss(0), DELTA).epsilon == 0.0
 
 
 def test_what_cannot_be_is_refused():
-    for spent, delta in ((Spent(-1), DELTA), (Spent(1), 0.0), (Spent(0), math.nan)):
+    for spent, delta in ((PrivacyLoss(-1), DELTA), (PrivacyLoss(1), 0.0), (PrivacyLoss(0), math.nan)):
         with pytest.raises(BudgetInvalidError):
             LossAccountant(Known(1.0)).reading(spent, delta)
 

@@ -104,7 +104,7 @@ class Numbers:
 def leader(values, algorithms):
     sites, clock = Numbers(values), ManualClock()
     actor = "did:web:researcher"
-    return Coordinator(MemoryDatabase(), sites, clock, SeededRandomness(), actor, SIGNER, algorithms)
+    return Coordinator(MemoryDatabase(), sites, clock, SeededRandomness(), actor, SIGNER, algorithms, noted=str)
 
 
 BOTH = (GlmAlgorithm(), AddingAlgorithm())

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 import pytest
 
 from medspace.adapters.memory import ManualClock, MemoryDatabase
-from medspace.app.waiting import Waiting
+from medspace.app.features.training.waiting import Waiting
+from medspace.connector.codes import noted
 from medspace.core.errors import WaitingError
 from medspace.ledger.model import decode
 from medspace.runs import rules
 from medspace.runs.asking import Patience
 from medspace.runs.errors import SiteAwayError, SiteRefusedError
-from medspace.runs.model import Fault, RunState
+from medspace.runs.model import RUNS, Fault, RunState
 from tests.unit.learning.simulated import SimulatedSites, coordinator, did, seats
 from tests.unit.runs.test_coordinator import TABLES, drive, task, vanish
 
@@ -91,6 +92,21 @@ async def test_a_run_goes_on_without_those_that_refuse_where_it_or_its_task_says
     assert (facts["missing"], facts["reasons"]) == ([did(1)], ["learning.column_unknown"])
 
 
+@pytest.mark.parametrize("goes_on", [True, False])
+async def test_a_code_of_a_sites_own_making_is_kept_with_the_run_and_not_written_into_the_log(goes_on):
+    async def named(step, honest):
+        raise SiteRefusedError(site=did(1), reason="no", refusal="anna.schmidt-1955")
+
+    database = MemoryDatabase()
+    leader = coordinator(SimulatedSites(TABLES, {did(1): named}), database=database, noted=noted)
+    run = await leader.train(strict(), seats(TABLES), without_missing=goes_on)
+    assert [fault.code for fault in run.faults] == ["anna.schmidt-1955"]
+    (facts,) = await said(database, "run.finished" if goes_on else "run.failed")
+    assert (facts["missing"], facts["reasons"]) == ([did(1)], ["peer.unspecified"])
+    log = await database.read(lambda tx: tx.log.entries(0, tx.log.size()))
+    assert not any(b"anna" in entry for entry in log)
+
+
 async def test_nobody_is_waited_for_once_a_site_has_refused_and_the_run_will_end_of_it():
     clock, hearing = ManualClock(), []
     start = clock.now()
@@ -159,7 +175,7 @@ async def test_a_site_that_stays_away_is_waited_for_as_long_as_was_said_and_ends
 async def test_who_is_away_is_heard_at_once_with_the_time_left_and_heard_when_back():
     clock, rung = ManualClock(), []
     start = clock.now()
-    waiting = Waiting(clock, lambda: rung.append(1))
+    waiting = Waiting(clock, rung.extend)
     seen = []
 
     def hear(progress):
@@ -171,10 +187,11 @@ async def test_who_is_away_is_heard_at_once_with_the_time_left_and_heard_when_ba
     leader = coordinator(SimulatedSites(TABLES, {did(3): away}), clock=clock, progress=hear)
     run = await drive(clock, leader.train(strict(), seats(TABLES)))
     assert run.state is RunState.FINISHED
-    assert seen[0] == (did(3), 300, 0.0, "nobody is there")
+    assert seen[0] == (did(3), 300, 0.0, "it did not answer")
     assert seen[-1][1] < 300
     assert waiting.of(run.id) == {}
     assert len(rung) >= 2
+    assert set(rung) == {RUNS.topic(run.id)}
 
 
 async def test_an_attempt_that_is_open_for_long_is_said_to_be():
@@ -259,3 +276,30 @@ async def test_a_site_that_is_away_before_the_first_round_is_found_so_before_any
 async def test_a_dictionary_that_is_none_is_no_dictionary():
     run, _, _ = await surveyed({did(0): {"columns": "x"}})
     assert [(fault.site, fault.code) for fault in run.faults] == [(did(0), "learning.coding")]
+
+
+def measured(unit):
+    return {**DICTIONARY, "columns": [{"name": "x", "type": "number", "unit": unit}, *DICTIONARY["columns"][1:]]}
+
+
+async def test_another_unit_ends_the_run_before_anything_is_asked():
+    run, sites, _ = await surveyed(
+        {did(0): measured("mmol/L"), did(1): measured("mg/dL"), did(2): measured("mmol/l")}
+    )
+    assert (run.failure.code, run.failure.exit_code, sites.asked) == ("learning.units", 3, [])
+    (fault,) = run.faults
+    assert str(fault.reason).endswith(f"the column x is in mg/dL, but in mmol/L at {did(0)}.")
+    assert "convert the column" in str(fault.advice)
+
+
+async def test_a_unit_that_is_not_stated_everywhere_is_said_and_the_run_goes_on():
+    run, _, _ = await surveyed({did(0): measured("mmol/L")})
+    (remark,) = map(str, run.remarks)
+    assert f"is in mmol/L at {did(0)}, and no unit is stated at {did(1)}, {did(2)}" in remark
+    assert run.state is RunState.FINISHED
+
+
+async def test_of_a_site_that_is_left_out_nothing_is_said():
+    published = {did(at): measured("mmol/L") for at in range(len(TABLES))} | {did(1): measured("mg/dL")}
+    run, _, _ = await surveyed(published, without_missing=True)
+    assert ([fault.site for fault in run.faults], run.remarks) == ([did(1)], ())

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from medspace.learning.glm.service import GlmAlgorithm
-from medspace.runs.codings import check, compare, read
-from medspace.runs.errors import CodingDiffersError
+from medspace.runs.codings import check, compare, read, remarks
+from medspace.runs.errors import CodingDiffersError, UnitsDifferError
 from medspace.runs.ports import Need
 
 A, B, C = "did:web:a", "did:web:b", "did:web:c"
@@ -44,6 +44,9 @@ AGE, SEX = Need("age"), Need("sex", ("f", "m"))
         ([AGE, SEX], [[column(), sex(f="female", m="male")]] * 3),
         ([AGE], [[column()], [column(kind="integer")], [column(kind="flag")]]),
         ([AGE], [[column(unit="a")], [column()], [column(unit="a")]]),
+        ([AGE], [[column(unit="mmol/L")], [column(unit="mmol/l")], [column(unit=" mmol/L")]]),
+        ([SEX], [[sex(f="female")], [column("sex", "code", system="urn:x", codes={"f": ""})]]),
+        ([AGE], [[column(system="http://loinc.org/2093-3")], [column(system="https://loinc.org/2093-3/")]]),
         ([AGE], [[column(minimum="0.0", maximum="50.0")], [column(minimum="40.0")], [column(maximum="90.0")]]),
         ([SEX], [[sex(f="female")], [sex(f=" Female", m="")], [column("sex", "code")]]),
         ([SEX], [[column("sex", "code", codes={"f": "", "m": "", "?": ""}, missing=["?"])]]),
@@ -77,7 +80,13 @@ def test_what_one_site_publishes_must_fit_the_task(needs, published, code, words
 @pytest.mark.parametrize(
     ("need", "mine", "theirs", "words"),
     [
-        (AGE, column(unit="mmol/L"), column(unit="mg/dL"), "is in mg/dL, but in mmol/L at did:web:a"),
+        (AGE, column(kind="integer"), column(kind="date"), "of the type date, but of the type integer at did:web:a"),
+        (
+            SEX,
+            column("sex", "code", system="urn:x"),
+            column("sex", "code", system="urn:y"),
+            "is described by urn:y, but by urn:x at did:web:a",
+        ),
         (SEX, sex(f="female", m="male"), sex(f="male", m="female"), 'f of the column sex means "male", but "female"'),
         (AGE, column(minimum="1.4", maximum="2.1"), column(minimum="140.0", maximum="210.0"), "within 140 - 210"),
     ],
@@ -88,6 +97,65 @@ def test_what_two_sites_publish_must_be_the_same_thing(need, mine, theirs, words
     assert found[B][0] == "learning.coding"
     assert words in found[B][1]
     assert set(said([need], [mine], [mine], [theirs])) == {C}
+
+
+def test_another_unit_is_named_with_the_sites_and_with_what_to_do():
+    mine, theirs = [column(unit="mmol/L")], [column(unit="mg/dL")]
+    assert said([AGE], mine, theirs, mine) == {
+        B: ("learning.units", "the column age is in mg/dL, but in mmol/L at did:web:a")
+    }
+    (error,) = compare([AGE], {A: columns(A, *mine), B: columns(B, *theirs)}).values()
+    assert isinstance(error, UnitsDifferError)
+    assert "convert the column" in str(error.advice)
+
+
+def remarked(need, *published):
+    described = {site: columns(site, one) for site, one in zip((A, B, C), published, strict=False)}
+    assert compare([need], described) == {}
+    return [str(text) for text in remarks([need], described)]
+
+
+@pytest.mark.parametrize(
+    ("need", "published"),
+    [
+        (AGE, [column(unit="a")] * 3),
+        (AGE, [column()] * 3),
+        (AGE, [column(minimum="0.0", maximum="20.0"), column(minimum="0.0", maximum="90.0"), column(maximum="1e9")]),
+        (AGE, [column(minimum="0.0", maximum="0.0"), column(minimum="0.0", maximum="90.0")]),
+        (AGE, [column(unit="a", minimum="0.0", maximum="9.0"), column(unit="a", minimum="0.0", maximum="90.0")]),
+        (SEX, [sex(f="female", m="male"), sex(f="female", m="male")]),
+        (SEX, [sex(f="", m=""), sex(f="", m="")]),
+    ],
+)
+def test_of_what_cannot_differ_nothing_is_said(need, published):
+    assert remarked(need, *published) == []
+
+
+def test_a_unit_that_one_site_does_not_state_is_said_with_the_sites():
+    (remark,) = remarked(AGE, column(unit="a"), column(), column(unit="a"))
+    assert remark.startswith(
+        "The column age is in a at did:web:a, did:web:c, and no unit is stated at did:web:b: ask"
+    )
+
+
+def test_two_spellings_of_a_unit_are_read_as_one_and_that_is_said():
+    assert remarked(AGE, column(unit="mmol/L"), column(unit="mmol/l"), column(unit="mmol/L")) == [
+        "The units of the column age are read as one: mmol/L, mmol/l."
+    ]
+
+
+def test_ranges_of_another_scale_are_said_where_units_do_not_tell_why():
+    narrow, wide = column(minimum="0.0", maximum="18.0"), column(minimum="0.0", maximum="90.0")
+    (scale,) = remarked(AGE, narrow, wide)
+    assert "within 0 - 18 at did:web:a and within 0 - 90 at did:web:b" in scale
+    assert len(remarked(AGE, narrow | {"unit": "a"}, wide)) == 2
+
+
+def test_codes_that_one_site_does_not_explain_are_said():
+    (remark,) = remarked(SEX, sex(f="female", m="male"), sex(f="", m=""), column("sex", "code"))
+    assert remark.startswith(
+        "What the codes of the column sex mean is stated at did:web:a, and not at did:web:b, did:"
+    )
 
 
 def test_a_site_that_says_nothing_does_not_hide_that_two_others_differ():

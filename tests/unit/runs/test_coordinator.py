@@ -23,7 +23,7 @@ from medspace.runs.errors import (
     TooFewMaskedError,
     TooFewSitesError,
 )
-from medspace.runs.model import CHECKPOINTS, COLLECTIONS, Fault, Run, RunState
+from medspace.runs.model import CHECKPOINTS, COLLECTIONS, RUNS, Fault, Run, RunState
 from medspace.runs.ports import Demands
 from tests.unit.learning.simulated import SimulatedSites, coefficients, coordinator, did, fitted, seats
 
@@ -529,6 +529,52 @@ async def test_a_round_that_leads_nowhere_is_on_record_and_fails_after_a_kill_to
         assert [entry.kind for entry in await entries(database)][-2:] == ["run.round", "run.failed"]
 
 
+ACTOR = "actor:" + "1" * 32
+
+
+async def test_the_log_says_who_began_a_run():
+    database = MemoryDatabase()
+    leader = coordinator(SimulatedSites(TABLES), database=database)
+    run = await leader.create(task(), seats(TABLES), by=ACTOR)
+    await leader.resume(run.id)
+    started = next(entry for entry in await entries(database) if entry.kind == "run.started")
+    assert started.facts["by"] == run.asked_by == ACTOR
+
+
+async def test_cancelled_while_its_leader_moves_it_on():
+    leader = coordinator(SimulatedSites(TABLES), database=MemoryDatabase())
+    run = await leader.create(task(), seats(TABLES))
+    moved = replace(run, round=1)
+
+    class Between:
+        """The database, in which a leader moves the run on after each reading."""
+
+        async def read(self, work):
+            found = await leader.database.read(work)
+            await leader.database.write(lambda tx: tx.replace(RUNS, run, moved))
+            return found
+
+        async def write(self, work):
+            return await leader.database.write(work)
+
+    ended = await replace(leader, database=Between()).cancel(run.id, by=ACTOR)
+    assert (ended.state, ended.cancelled_by) == (RunState.CANCELLED, ACTOR)
+
+
+async def test_a_run_that_was_cancelled_as_its_leader_failed_stays_cancelled():
+    database = MemoryDatabase()
+    other = coordinator(SimulatedSites(TABLES), database=database)
+
+    async def fails(step, honest):
+        (run,) = await other.unsettled()
+        await other.cancel(run.id, by=ACTOR)
+        raise SiteRefusedError(site=did(0), reason="expired")
+
+    leader = coordinator(SimulatedSites(TABLES, dict.fromkeys(map(did, range(SITES)), fails)), database=database)
+    run = await leader.train(task(), seats(TABLES))
+    assert (run.state, run.settled) == (RunState.CANCELLED, "yes")
+
+
 async def test_cancelled_in_the_middle():
     database = MemoryDatabase()
     other = coordinator(SimulatedSites(TABLES), database=database)
@@ -536,7 +582,7 @@ async def test_cancelled_in_the_middle():
     async def meanwhile(step, honest):
         if step.round == 3:
             (run,) = await other.unsettled()
-            await other.cancel(run.id)
+            await other.cancel(run.id, by=ACTOR)
         return honest()
 
     sites = SimulatedSites(TABLES, {did(3): meanwhile})
@@ -546,6 +592,7 @@ async def test_cancelled_in_the_middle():
     assert len(sites.ended) == SITES
     log = await entries(database)
     assert (log[-1].kind, log[-1].facts["code"]) == ("run.failed", "learning.cancelled")
+    assert log[-1].facts["by"] == run.cancelled_by == ACTOR
     assert await leader.cancel(run.id) == run
 
 

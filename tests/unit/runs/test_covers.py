@@ -7,7 +7,15 @@ import pytest
 from medspace.adapters.memory import SeededRandomness
 from medspace.core.engine import MASKED_SUMS
 from medspace.core.limits import ANSWER, STEP
-from medspace.runs.covers import LARGEST_ANSWER, LARGEST_QUESTION, Cover, Said, to_question, to_step, uncovered
+from medspace.runs.covers import (
+    LARGEST_ANSWER,
+    LARGEST_QUESTION,
+    Cover,
+    CoveredAnswer,
+    to_question,
+    to_step,
+    uncovered,
+)
 from medspace.trust import envelope
 from medspace.trust.envelope import Context, EnvelopeKey
 from medspace.trust.errors import EnvelopeError, EnvelopeKeyError, EnvelopeUnreadableError
@@ -19,7 +27,7 @@ SEATS = {SITE: "urn:agreement:1", OTHER: "urn:agreement:2"}
 MANIFEST = manifest_of(USER, {"task": "glm"}, SEATS, protocol=MASKED_SUMS)
 CHANCE = SeededRandomness(1)
 KEY, WRONG = EnvelopeKey.generate(CHANCE), EnvelopeKey.generate(CHANCE)
-SAID, TO = Said(200, b"said"), to_question(b"a question")
+SAID, TO = CoveredAnswer(200, b"said"), to_question(b"a question")
 ASKED = b'{"task":{"target":"disease"}}'
 
 
@@ -35,7 +43,7 @@ def test_a_question_opens_at_its_seat_and_its_answer_where_it_was_asked():
     asked = cover()
     body, answers = opened(asked.question(ASKED))
     assert body == ASKED
-    for said in (SAID, Said(503, b"", "600"), Said(403, b"\n200 \n")):
+    for said in (SAID, CoveredAnswer(503, b"", "600"), CoveredAnswer(403, b"\n200 \n")):
         assert asked.answers.opened(answers.sealed(said, TO), TO) == said
 
 
@@ -84,8 +92,8 @@ def test_an_answer_opens_with_its_key_and_for_its_use_and_question_only():
         (asked, b"\xff", TO),
         (asked, sealed[:-4], TO),
         (asked, b"{}", TO),
-        (asked, asked.sealed(Said(200, b"said", "soon"), TO), TO),
-        (asked, asked.sealed(Said(2000, b"said"), TO), TO),
+        (asked, asked.sealed(CoveredAnswer(200, b"said", "soon"), TO), TO),
+        (asked, asked.sealed(CoveredAnswer(2000, b"said"), TO), TO),
     ]:
         with pytest.raises(ValueError):
             answers.opened(text, to)
@@ -94,7 +102,7 @@ def test_an_answer_opens_with_its_key_and_for_its_use_and_question_only():
 def test_what_fits_in_the_open_fits_sealed():
     asked = cover()
     assert len(asked.question(bytes(STEP))) == LARGEST_QUESTION
-    assert len(asked.answers.sealed(Said(200, bytes(ANSWER)), TO)) <= LARGEST_ANSWER
+    assert len(asked.answers.sealed(CoveredAnswer(200, bytes(ANSWER)), TO)) <= LARGEST_ANSWER
     with pytest.raises(EnvelopeError):
         asked.question(bytes(envelope.LARGEST_MESSAGE))
     with pytest.raises(EnvelopeKeyError):

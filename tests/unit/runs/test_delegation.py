@@ -25,9 +25,9 @@ from medspace.runs.errors import (
     SiteRefusedError,
     TaskInvalidError,
 )
-from medspace.runs.handover import Mandate, Place, packed, unpacked
+from medspace.runs.handover import Mandate, SeatEndpoint, packed, unpacked
 from medspace.runs.model import HANDOVERS, RUNS, Fault, RunState
-from medspace.runs.telling import Told, heard, tell
+from medspace.runs.telling import RunStatus, heard, tell
 from tests.runs import Everybody, manifest_of, signed, signer_of
 from tests.unit.learning.simulated import SimulatedSites, coordinator, did, seats
 from tests.unit.runs.test_coordinator import TABLES, task
@@ -50,7 +50,7 @@ class UserSites(SimulatedSites):
 
     async def place(self, use):
         site = use.removeprefix("urn:use:")
-        return Place(site, f"urn:agreement:{site}", use, "https://site.example/jobs/1", "token")
+        return SeatEndpoint(site, f"urn:agreement:{site}", use, "https://site.example/jobs/1", "token")
 
 
 @dataclass
@@ -90,7 +90,7 @@ class Way:
         for led in self.pair.to_lead:
             await self.pair.leader.resume(led)
         said = msgspec.json.encode(await self.pair.coordination.told(USER, run))
-        return self.changes(msgspec.json.decode(said, type=Told))
+        return self.changes(msgspec.json.decode(said, type=RunStatus))
 
     async def cancel(self, coordinator, run):
         self.cancelled.append(run)
@@ -435,7 +435,7 @@ async def test_without_its_key_a_run_cannot_be_taken_or_led():
 
 async def test_a_task_that_is_read_in_another_way_is_not_led():
     pair = Pair()
-    place = Place("did:web:a.example", "urn:a", "urn:use", "https://a.example/jobs/1", "token")
+    place = SeatEndpoint("did:web:a.example", "urn:a", "urn:use", "https://a.example/jobs/1", "token")
     kept = replace(await kept_for(pair), manifest="")
     manifest, _ = await pair.asked_for(run="urn:run:other", protocol="other-sums")
     with pytest.raises(HandoverInvalidError):
@@ -483,7 +483,7 @@ def test_what_is_no_mandate_is_refused(content):
 
 
 def test_a_mandate_survives_being_packed():
-    place = Place("did:web:a.example", "urn:a", "urn:use", "https://a.example/jobs/1", "token", 10, 3)
+    place = SeatEndpoint("did:web:a.example", "urn:a", "urn:use", "https://a.example/jobs/1", "token", 10, 3)
     mandate = Mandate({"task": "glm"}, (place,), without_missing=True, patience=5.0)
     assert unpacked(packed(mandate)) == mandate
     assert "token" not in repr(mandate).replace("'token'", "token").split("min_cohort")[0].split("endpoint")[0]

@@ -182,7 +182,7 @@ def leader(sites, store, database=None, **more):
     algorithms = (TriplingAlgorithm(),)
     database = database or MemoryDatabase()
     return Coordinator(
-        database, sites, ManualClock(), SeededRandomness(), ME, SIGNER, algorithms, blobs=store, **more
+        database, sites, ManualClock(), SeededRandomness(), ME, SIGNER, algorithms, blobs=store, noted=str, **more
     )
 
 
@@ -289,7 +289,7 @@ async def test_a_part_of_a_question_that_was_never_written_ends_the_run(store):
 
 
 BROKEN = {
-    "larger": (lambda part: replace(part, size=9001), "more than 9000 bytes"),
+    "larger": (lambda part: replace(part, size=9001), "larger than the 9000 bytes"),
     "no digest": (lambda part: replace(part, digest="../../etc"), "not a SHA-256"),
     "not there": (lambda part: replace(part, digest="0" * 64), "no such part"),
 }

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from medspace.adapters.memory import ManualClock, MemoryDatabase, SeededRandomness
-from medspace.app.api.bodies import json_response
-from medspace.app.api.public import _read_step
+from medspace.app.doors.bodies import json_response
+from medspace.app.doors.protocol.public import _read_step
 from medspace.connector.errors import MessageError
 from medspace.core import limits
 from medspace.core.hashing import digest
@@ -17,7 +17,7 @@ from medspace.ledger.model import decode
 from medspace.runs import manifest as manifests
 from medspace.runs import rules
 from medspace.runs.errors import AnswersInvalidError, SiteRefusedError
-from medspace.runs.masked.messages import Opening, Proposal, SharedSeed, written
+from medspace.runs.masked.messages import Opening, QuestionProposal, SharedSeed, written
 from medspace.runs.model import CHECKPOINTS, RunState
 from medspace.runs.ports import Answer, Demands, Question, Result
 from medspace.runs.service import Coordinator
@@ -170,7 +170,7 @@ class Post:
 async def led(post, database=None):
     database = database or MemoryDatabase()
     leader = Coordinator(
-        database, post, ManualClock(), SeededRandomness(), "did:web:u", SIGNER, (EachItsOwnAlgorithm(),)
+        database, post, ManualClock(), SeededRandomness(), "did:web:u", SIGNER, (EachItsOwnAlgorithm(),), noted=str
     )
     return leader, await leader.train({"task": "own"}, seats(SITES))
 
@@ -216,7 +216,9 @@ async def test_a_round_whose_seat_is_gone_before_it_is_asked_is_noted_by_its_nam
     database = MemoryDatabase()
     algorithm = EachItsOwnAlgorithm()
     algorithm.prepare = lambda document: Turn(dict(document))
-    leader = Coordinator(database, Gone(), ManualClock(), SeededRandomness(), "did:web:u", SIGNER, (algorithm,))
+    leader = Coordinator(
+        database, Gone(), ManualClock(), SeededRandomness(), "did:web:u", SIGNER, (algorithm,), noted=str
+    )
     run = await leader.train({"task": "own"}, seats(SITES))
     assert (run.state, [fault.site for fault in run.faults]) == (RunState.FINISHED, [B])
     log = [decode(raw) for raw in await database.read(lambda tx: tx.log.entries(0, tx.log.size()))]
@@ -275,7 +277,7 @@ def test_honest_mail_fits_whatever_it_says_to_all_others(count, group):
     sites = names(count)
     keys, peers = seated(range(count), colluders=3, min_sites=count // 2)[sites[0]].keys, sites[1:]
     opening = Opening(dict.fromkeys(sites[:group], bytes(33).hex()), {})
-    proposal = Proposal(opening, {"step": ["-1.2345678901234567e-05"] * 50}, keys.sign("1/x", bytes(71)))
+    proposal = QuestionProposal(opening, {"step": ["-1.2345678901234567e-05"] * 50}, keys.sign("1/x", bytes(71)))
     for message in (bytes(32), *map(written, (SharedSeed(bytes(33).hex()), opening, proposal))):
         sealed = keys.seal_all(dict.fromkeys(peers, message), "1/x")
         assert max(map(len, sealed.values())) <= limits.MAIL // len(peers)

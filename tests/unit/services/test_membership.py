@@ -156,10 +156,19 @@ async def test_a_member_that_is_removed_meanwhile_is_not_listed_again():
     await office.authority.admit(member_of(HOSPITAL))
     known = office.authority.admit
 
-    async def removed(member):
-        await known(member)
+    async def removed(member, *, by):
+        await known(member, by=by)
         await office.authority.remove(HOSPITAL)
 
     office.authority.admit = removed
     assert (await office.authority.take_keys(HOSPITAL, keyed("first"))).did == HOSPITAL
     assert office.listed() == []
+
+
+async def test_the_log_says_who_admitted_whom_and_who_removed_them():
+    office, by = Office(), "actor:" + "1" * 32
+    await office.authority.admit(member_of(HOSPITAL), by=by)
+    await office.authority.remove(HOSPITAL, by=by)
+    found = await office.database.read(lambda tx: [decode(e) for e in tx.log.entries(0, tx.log.size())])
+    said = [(entry.kind, entry.facts.get("by")) for entry in found if entry.kind != "members.published"]
+    assert said == [("member.admitted", by), ("member.removed", by)]

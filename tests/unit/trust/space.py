@@ -9,7 +9,7 @@ from medspace.core.signing import Ed25519Signer
 from medspace.trust.did import build_document, parse_document
 from medspace.trust.errors import DocumentError
 from medspace.trust.members import sign_members
-from medspace.trust.model import DidDocument, Member, Members
+from medspace.trust.model import DidDocument, Member, MemberList
 from medspace.trust.service import Gatekeeper, Identity, MembersBook
 
 AUTHORITY = "did:web:authority.example"
@@ -33,8 +33,8 @@ def member_of(did: str) -> Member:
     return Member(did, did.rpartition(":")[2], "DE", ("participant",), KEYS[did].public_key)
 
 
-def members_at(now: datetime, *dids: str, days: float = 30) -> Members:
-    return Members(AUTHORITY, now, now + timedelta(days=days), tuple(member_of(did) for did in dids))
+def members_at(now: datetime, *dids: str, days: float = 30) -> MemberList:
+    return MemberList(AUTHORITY, now, now + timedelta(days=days), tuple(member_of(did) for did in dids))
 
 
 def list_at(now: datetime, *dids: str, days: float = 30) -> str:

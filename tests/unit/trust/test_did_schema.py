@@ -1,8 +1,6 @@
 """The services of our DID documents against the schema of the Dataspace Protocol."""
 
 import json
-import os
-from pathlib import Path
 
 import pytest
 from jsonschema import Draft201909Validator
@@ -10,9 +8,10 @@ from referencing import Registry, Resource
 
 from medspace.trust.did import build_document
 from medspace.trust.model import ServiceEntry
+from tests.shared_data import DATA
 from tests.unit.trust.space import COMPANY, KEYS
 
-SCHEMAS = Path(os.environ.get("MEDSPACE_DATA", Path(__file__).parents[4] / "shared" / "data")) / "dsp/schemas/common"
+SCHEMAS = DATA / "dsp/schemas/common"
 
 
 @pytest.mark.skipif(not SCHEMAS.is_dir(), reason="the schemas of the Dataspace Protocol are not here")

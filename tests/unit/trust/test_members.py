@@ -13,7 +13,7 @@ from medspace.trust.errors import (
     MembersSignatureError,
 )
 from medspace.trust.members import LARGEST_LIST, TYPE, read_members, sign_members, verify_members
-from medspace.trust.model import Member, Members
+from medspace.trust.model import Member, MemberList
 from tests.signing import ring_of
 from tests.unit.trust.space import AUTHORITY, COMPANY, HOSPITAL, KEYS, list_at, member_of, members_at
 
@@ -31,13 +31,13 @@ def test_a_list_is_read_as_it_was_signed():
 def test_a_list_may_be_empty_and_names_may_be_in_any_script():
     member = Member(HOSPITAL, "协和医院 “Ä” \n", "CN", (), KEYS[HOSPITAL].public_key)
     for members in ((), (member,)):
-        listed = Members(AUTHORITY, NOW, NOW + timedelta(days=1), members)
+        listed = MemberList(AUTHORITY, NOW, NOW + timedelta(days=1), members)
         assert verify_members(sign_members(KEYS[AUTHORITY], listed), KEY, NOW) == listed
 
 
 def test_who_operates_a_member_is_part_of_the_list():
     member = replace(member_of(HOSPITAL), operator="did:web:chain.example")
-    listed = Members(AUTHORITY, NOW, NOW + timedelta(days=1), (member, member_of(COMPANY)))
+    listed = MemberList(AUTHORITY, NOW, NOW + timedelta(days=1), (member, member_of(COMPANY)))
     read = verify_members(sign_members(KEYS[AUTHORITY], listed), KEY, NOW)
     assert [one.operator for one in read.members] == ["did:web:chain.example", ""]
 
@@ -70,7 +70,7 @@ def test_a_member_is_named_once():
 )
 def test_a_member_that_could_not_call_is_not_signed(member):
     with pytest.raises(MembersListError):
-        sign_members(KEYS[AUTHORITY], Members(AUTHORITY, NOW, NOW + timedelta(days=1), (member,)))
+        sign_members(KEYS[AUTHORITY], MemberList(AUTHORITY, NOW, NOW + timedelta(days=1), (member,)))
 
 
 def test_another_signature_is_refused():
@@ -132,7 +132,7 @@ SECONDS = int(NOW.timestamp())
 
 
 def with_mldsa(*keys):
-    return Members(AUTHORITY, NOW, NOW + timedelta(days=1), (replace(member_of(HOSPITAL), mldsa=keys),))
+    return MemberList(AUTHORITY, NOW, NOW + timedelta(days=1), (replace(member_of(HOSPITAL), mldsa=keys),))
 
 
 def test_the_keys_of_a_member_are_part_of_the_list_with_their_times():

@@ -17,7 +17,7 @@ from medspace.trust.errors import (
     NotMemberError,
 )
 from medspace.trust.members import sign_members
-from medspace.trust.model import SEEN, Member, Members
+from medspace.trust.model import SEEN, Member, MemberList
 from medspace.trust.tokens import LEEWAY, LONGEST_LIFETIME
 from tests.unit.trust.space import (
     AUTHORITY,
@@ -87,7 +87,7 @@ async def test_a_changed_key_is_taken_up_when_list_and_document_agree(space):
     space.clock.advance(10)
     now = space.clock.now()
     member = Member(COMPANY, "company", "DE", (), new.public_key)
-    text = sign_members(KEYS[AUTHORITY], Members(AUTHORITY, now, now + timedelta(days=1), (member,)))
+    text = sign_members(KEYS[AUTHORITY], MemberList(AUTHORITY, now, now + timedelta(days=1), (member,)))
     with pytest.raises(Exception) as refused:  # noqa: PT012 - the old key still stands on the list
         identity = service.Identity(COMPANY, new, space.clock, space.identity()._randomness)
         await call(space, identity)
@@ -272,7 +272,7 @@ async def test_of_two_lists_that_come_at_once_the_newer_one_stays(space):
 
 async def test_a_list_of_another_authority_is_refused_though_its_key_is_the_same(space):
     now = space.clock.now() + timedelta(seconds=1)
-    text = sign_members(KEYS[AUTHORITY], Members(STRANGER, now, now + timedelta(days=1), ()))
+    text = sign_members(KEYS[AUTHORITY], MemberList(STRANGER, now, now + timedelta(days=1), ()))
     with pytest.raises(MembersIssuerError):
         await space.book.install(text)
 

@@ -1,7 +1,7 @@
-"""Parts as files: `FOLDER/<member>/<use>/<digest>`, each written beside its place, synced, and then put there.
+"""Parts as files: `FOLDER/<member>/<use>/<digest>`, each written to a temporary file, synced, then renamed.
 
-A file under its digest is whole and has that digest. What is on its way is `<digest>.<size>.partial` or, made by an
-engine, `<random>.new`; a connector that was killed leaves such files behind, to be gone on with or swept. Names of
+A file under its digest is complete and has that digest. Incomplete ones are `<digest>.<size>.partial` or, made by an
+engine, `<random>.new`; a killed connector leaves such files behind, to be resumed or removed. Names of
 members and uses are hashed, so that no name of theirs becomes a path.
 """
 
@@ -21,6 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, NoReturn, Self
 
+from medspace.adapters.oswords import why
 from medspace.core.errors import StorageError, StorageFullError
 from medspace.core.limits import KEPT_PARTS
 from medspace.core.parts import Keeping, Part, PartBusyError, PartError, PartsFullError
@@ -54,8 +55,8 @@ class FileBlobStore:
         """Whether all of a part is here."""
         return (self._of_use(keeping) / digest).is_file()
 
-    def receive(self, keeping: Keeping, part: Part) -> "_Receiving":
-        """Begin to receive a part, or go on with it.
+    def receive(self, keeping: Keeping, part: Part) -> "_ReceivedFile":
+        """Start or resume receiving a part.
 
         Raises:
             PartsFullError, PartBusyError: as the port says.
@@ -72,7 +73,7 @@ class FileBlobStore:
                     os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
             self._busy.add(path)
         try:
-            return _Receiving(path, part, lambda: self._busy.discard(path))
+            return _ReceivedFile(path, part, lambda: self._busy.discard(path))
         except BaseException:
             self._busy.discard(path)
             raise
@@ -140,14 +141,14 @@ class FileBlobs:
         opened.close()
         raise KeyError(part.digest)
 
-    def create(self, media_type: str) -> AbstractContextManager["_New"]:
+    def create(self, media_type: str) -> AbstractContextManager["_NewFile"]:
         """Begin a part."""
         _make(self.folder, self.keeping, self.now)
         _check_room(self.folder.parent, 0, self.most, self.count)
-        return _New(self.folder, media_type, self.most)
+        return _NewFile(self.folder, media_type, self.most)
 
 
-class _New:
+class _NewFile:
     """A part that an engine writes."""
 
     def __init__(self, folder: Path, media_type: str, most: int) -> None:
@@ -195,11 +196,11 @@ class _New:
         return self._part
 
 
-class _Receiving:
-    """A part on its way here.
+class _ReceivedFile:
+    """A part being received.
 
-    A hash cannot be kept: what came before is read again, but only once all is here. Whoever asks how much is here,
-    or brings a part byte by byte, would otherwise have gigabytes read for each word.
+    A hash state cannot be stored: earlier bytes are read again, but only once all are here. Otherwise asking how much
+    is here, or sending a part byte by byte, would make the connector read gigabytes each time.
     """
 
     def __init__(self, path: Path, part: Part, free: Callable[[], None]) -> None:
@@ -212,7 +213,7 @@ class _Receiving:
         """Add bytes to its end."""
         self._check_place()
         if self.offset + len(data) > self._part.size:
-            self._discard(msgid("it has more bytes than were named"))
+            self._discard(msgid("it has more bytes than announced"))
         if self._hashed == self.offset:
             self._hash.update(data)
             self._hashed += len(data)
@@ -224,7 +225,7 @@ class _Receiving:
         """Keep it."""
         if self.offset < self._part.size:
             self.close()
-            raise PartError(digest=self._part.digest, reason=Text(msgid("not all of its bytes came")))
+            raise PartError(digest=self._part.digest, reason=Text(msgid("it is incomplete")))
         self._check_place()
         if self._digest() != self._part.digest:
             self._discard(msgid("its content has a different digest"))
@@ -252,9 +253,9 @@ class _Receiving:
         return self._hash.hexdigest()
 
     def _check_place(self) -> None:
-        """Bytes of a file that was forgotten with its use lie on the disk, and count against nobody."""
+        """A file removed with its use may still be on disk, and counts against nobody."""
         if not self._path.exists():
-            self._discard(msgid("its use is over"))
+            self._discard(msgid("its use has ended"))
 
     def _discard(self, reason: str) -> NoReturn:
         self.close()
@@ -284,7 +285,7 @@ def _check_room(member: Path, more: int, most: int, most_parts: int) -> None:
 
 
 def _settle(file: BinaryIO, path: Path, place: Path) -> None:
-    """Put a whole file under its name, such that neither a kill nor a power cut leaves half of it there."""
+    """Rename a complete file to its name, so that neither a kill nor a power cut leaves half of it."""
     with _room():
         file.flush()
         os.fsync(file.fileno())
@@ -327,7 +328,7 @@ def _hashed(name: str) -> str:
 
 @contextmanager
 def _room() -> Iterator[None]:
-    """What the disk refuses, in the connector's words."""
+    """Disk errors as errors of the connector."""
     try:
         yield
     except (FileNotFoundError, FileExistsError):
@@ -335,4 +336,4 @@ def _room() -> Iterator[None]:
     except OSError as error:
         if error.errno in (ENOSPC, EDQUOT):
             raise StorageFullError from error
-        raise StorageError(reason=error.strerror or str(error)) from error
+        raise StorageError(reason=why(error)) from error

@@ -1,4 +1,4 @@
-"""Parts on their way between disk and network: in threads, the next piece while the one before is dealt with."""
+"""Moving parts between disk and network: in threads, reading ahead by one piece."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable
@@ -10,7 +10,7 @@ BATCH = 1 << 20  # bytes that are written or read at once; a part on its way hol
 
 
 async def store(receiving: Receiving, pieces: AsyncIterable[bytes]) -> None:
-    """Write what comes; where it breaks off, what came before is written.
+    """Write what arrives; if it breaks off, what arrived before is kept.
 
     Raises:
         PartError, StorageError: as `receiving.write`. And whatever the pieces raise.

@@ -47,8 +47,8 @@ class MemoryBlobStore:
         """Whether all of a part is here."""
         return keeping in self._shelves and digest in self._shelves[keeping].whole
 
-    def receive(self, keeping: Keeping, part: Part) -> "_Receiving":
-        """Begin to receive a part, or go on with it."""
+    def receive(self, keeping: Keeping, part: Part) -> "_ReceivedPart":
+        """Start or resume receiving a part."""
         with self._lock:
             shelf, key = self.shelf(keeping), (part.digest, part.size)
             if key in shelf.busy:
@@ -57,7 +57,7 @@ class MemoryBlobStore:
                 self.check(keeping, part.size)
                 shelf.partial[key] = bytearray()
             shelf.busy.add(key)
-            return _Receiving(shelf, part)
+            return _ReceivedPart(shelf, part)
 
     def share(self, digest: str, source: Keeping, target: Keeping) -> bool:
         """Have a use keep what another one has."""
@@ -109,10 +109,10 @@ class MemoryBlobs:
         return BytesIO(content)
 
     @contextmanager
-    def create(self, media_type: str) -> Iterator["_New"]:
+    def create(self, media_type: str) -> Iterator["_NewPart"]:
         """Begin a part."""
         self.store.check(self.keeping, 0)
-        new = _New(self.store, self.keeping, media_type)
+        new = _NewPart(self.store, self.keeping, media_type)
         yield new
         content = bytes(new.content)
         new.whole = Part(sha256(content).hexdigest(), media_type, len(content))
@@ -120,7 +120,7 @@ class MemoryBlobs:
 
 
 @dataclass(slots=True)
-class _New:
+class _NewPart:
     store: MemoryBlobStore
     keeping: Keeping
     media_type: str
@@ -140,8 +140,8 @@ class _New:
         return self.whole
 
 
-class _Receiving:
-    """A part on its way here."""
+class _ReceivedPart:
+    """A part being received."""
 
     def __init__(self, shelf: _Shelf, part: Part) -> None:
         self._shelf, self._part, self._key = shelf, part, (part.digest, part.size)
@@ -155,14 +155,14 @@ class _Receiving:
     def write(self, data: bytes) -> None:
         """Add bytes to its end."""
         if self.offset + len(data) > self._part.size:
-            self._discard(msgid("it has more bytes than were named"))
+            self._discard(msgid("it has more bytes than announced"))
         self._content += data
 
     def finish(self) -> None:
         """Keep it."""
         if self.offset < self._part.size:
             self.close()
-            raise PartError(digest=self._part.digest, reason=Text(msgid("not all of its bytes came")))
+            raise PartError(digest=self._part.digest, reason=Text(msgid("it is incomplete")))
         if sha256(self._content).hexdigest() != self._part.digest:
             self._discard(msgid("its content has a different digest"))
         self._shelf.whole[self._part.digest] = bytes(self._content)

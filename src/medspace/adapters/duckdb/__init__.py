@@ -8,6 +8,6 @@ extensions, no spilling to disk, one thread; once the rows are loaded the config
 """
 
 from medspace.adapters.duckdb.errors import TableRefusedError, TableUnreadableError
-from medspace.adapters.duckdb.source import Table, TableSource, load
+from medspace.adapters.duckdb.source import DuckdbTable, TableSource, load
 
-__all__ = ["Table", "TableRefusedError", "TableSource", "TableUnreadableError", "load"]
+__all__ = ["DuckdbTable", "TableRefusedError", "TableSource", "TableUnreadableError", "load"]

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from medspace.adapters.duckdb.checks import TYPES
-from medspace.adapters.duckdb.reading import Connection, connect
+from medspace.adapters.duckdb.reading import connect
+from medspace.adapters.duckdb.sql import Connection
 from medspace.core.dictionary import Column, ColumnType, Dictionary
 
 EPOCH = date(1970, 1, 1)
@@ -32,7 +33,7 @@ _NEVER = -1  # the place of a missing text
 
 
 @dataclass(frozen=True, slots=True)
-class Texts:
+class TextColumn:
     """A column of codes: for each row the place of its text among the `levels`, -1 where it is missing."""
 
     places: npt.NDArray[np.int32]
@@ -50,7 +51,7 @@ class Cells:
 
     dictionary: Dictionary
     count: int
-    kept: Mapping[str, npt.NDArray[np.floating] | Texts]
+    kept: Mapping[str, npt.NDArray[np.floating] | TextColumn]
 
     def numbers(self, column: str) -> npt.NDArray[np.float64]:
         """A column as numbers, NaN where missing: flags as 0 and 1, dates as days since 1970-01-01."""
@@ -59,7 +60,7 @@ class Cells:
     def texts(self, column: str) -> list[str | None]:
         """A column of codes, flags or dates as texts, None where missing."""
         kept = self.kept[column]
-        if isinstance(kept, Texts):
+        if isinstance(kept, TextColumn):
             return kept.all(None)
         known = {number: self._text(column, number) for number in np.unique(kept[~np.isnan(kept)]).tolist()}
         return [known.get(number) for number in kept.tolist()]
@@ -67,7 +68,7 @@ class Cells:
     def labels(self, column: str) -> npt.NDArray[np.int64]:
         """For each row which of the values of a column it has, by a number from 0; -1 where it has none."""
         kept = self.kept[column]
-        if isinstance(kept, Texts):
+        if isinstance(kept, TextColumn):
             return kept.places.astype(np.int64)
         labels: npt.NDArray[np.int64] = np.unique(kept, return_inverse=True)[1].astype(np.int64)
         labels[np.isnan(kept)] = _NEVER
@@ -76,7 +77,7 @@ class Cells:
     def holders(self, column: str, owners: npt.NDArray[np.int64]) -> dict[str, int]:
         """How many different owners have each text of a column of codes; `owners` names that of each row."""
         kept = self.kept[column]
-        if not isinstance(kept, Texts):
+        if not isinstance(kept, TextColumn):
             raise TypeError(column)
         known = kept.places != _NEVER
         places = np.unique(np.stack([kept.places[known].astype(np.int64), owners[known]]), axis=1)[0]
@@ -86,7 +87,7 @@ class Cells:
     def among(self, column: str, values: Collection[str | float]) -> npt.NDArray[np.bool_]:
         """For each row whether its value, a code as text and anything else as number, is one of these."""
         kept = self.kept[column]
-        if isinstance(kept, Texts):
+        if isinstance(kept, TextColumn):
             wanted = [level in values for level in kept.levels.tolist()]
             return np.array([*wanted, False])[kept.places]
         return np.isin(kept, np.array(sorted(values), dtype=np.float64))
@@ -98,7 +99,7 @@ class Cells:
         one NaN, so that equal values have equal bytes.
         """
         kept = self.kept[column]
-        if isinstance(kept, Texts):
+        if isinstance(kept, TextColumn):
             ended = ("\x1f" if text is None else text + "\x1e" for text in kept.all(None))
             return sha256("".join(ended).encode()).hexdigest()
         numbers = self.numbers(column) + 0.0
@@ -106,7 +107,7 @@ class Cells:
 
     def _numbers(self, column: str) -> npt.NDArray[np.floating]:
         kept = self.kept[column]
-        if isinstance(kept, Texts):
+        if isinstance(kept, TextColumn):
             raise TypeError(column)
         return kept
 
@@ -137,7 +138,7 @@ def _numbers(connection: Connection, index: int, column: Column) -> npt.NDArray[
     return kept
 
 
-def _texts(connection: Connection, index: int) -> Texts:
+def _texts(connection: Connection, index: int) -> TextColumn:
     found = connection.execute(f"SELECT c{index} FROM rows ORDER BY row")  # noqa: S608 - a number
     known: dict[str | None, int] = {None: _NEVER}
     places = array("i")
@@ -146,7 +147,7 @@ def _texts(connection: Connection, index: int) -> Texts:
     levels = np.array([text for text in known if text is not None], dtype=_LEVEL)
     kept = np.array(places, dtype=np.int32)
     kept.flags.writeable = levels.flags.writeable = False
-    return Texts(kept, levels)
+    return TextColumn(kept, levels)
 
 
 @contextmanager
@@ -159,7 +160,7 @@ def opened(cells: Cells) -> Iterator[Connection]:
             kept = cells.kept[column.name]
             # A cell is never an empty text, and a column without a None is one of texts whatever stands in it.
             raw[f"c{index}"] = (
-                np.array(kept.all(""), dtype=object) if isinstance(kept, Texts) else cells.numbers(column.name)
+                np.array(kept.all(""), dtype=object) if isinstance(kept, TextColumn) else cells.numbers(column.name)
             )
             typed.append(f"{_typed(f'c{index}', column)} AS c{index}")
         connection.register("raw", raw)

@@ -6,8 +6,8 @@ The tests prove that SQL and the pure rules agree on arbitrary cells.
 from datetime import date
 from typing import Any
 
-from medspace.adapters.duckdb.errors import TableRefusedError
-from medspace.adapters.duckdb.reading import MOST_FINDINGS, Connection, literal
+from medspace.adapters.duckdb.errors import MOST_LISTED, TableRefusedError
+from medspace.adapters.duckdb.sql import Connection, literal
 from medspace.core.canonical import LARGEST_INTEGER
 from medspace.core.dictionary import (
     CONTROL,
@@ -51,7 +51,7 @@ def check(connection: Connection, file: str, dictionary: Dictionary) -> None:
     )
     count = connection.execute(f"SELECT {' + '.join(f'count({name})' for name in names)} FROM found").fetchone()[0]  # noqa: S608
     if count:
-        rows = connection.execute(f"SELECT * FROM found ORDER BY row LIMIT {MOST_FINDINGS}").fetchall()  # noqa: S608
+        rows = connection.execute(f"SELECT * FROM found ORDER BY row LIMIT {MOST_LISTED}").fetchall()  # noqa: S608
         raise TableRefusedError(file, _findings(rows, dictionary), count)
 
 
@@ -62,10 +62,11 @@ def _findings(rows: list[tuple[Any, ...]], dictionary: Dictionary) -> list[Table
         for column, found in zip(dictionary.columns, row[1:], strict=True)
         if found is not None
     ]
-    return findings[:MOST_FINDINGS]
+    return findings[:MOST_LISTED]
 
 
-def _missing(cell: str, column: Column) -> str:
+def missing_sql(cell: str, column: Column) -> str:
+    """The SQL expression of `is_missing`."""
     tests = [f"{cell} IS NULL", f"{cell} IN ({', '.join(literal(text) for text in ('', *column.missing))})"]
     numbers = ", ".join(f"{number!r}::DOUBLE" for number in missing_numbers(column))
     if numbers:
@@ -77,7 +78,7 @@ def verdict(cell: str, column: Column, *, person: bool = False) -> str:
     """The SQL expression of `check_cell`: the reason against a cell, NULL where there is none."""
     required = literal(Reason.REQUIRED) if column.required or person else "NULL"
     cases = [
-        (_missing(cell, column), required),
+        (missing_sql(cell, column), required),
         (f"length({cell}) > {LONGEST_CELL}", literal(Reason.LONG)),
         (f"regexp_matches({cell}, {literal(CONTROL)})", literal(Reason.CONTROL)),
         *((test, literal(reason)) for test, reason in _type_tests(cell, column)),
@@ -127,7 +128,7 @@ def _bound(bound: float | date) -> str:
 def convert(connection: Connection, dictionary: Dictionary) -> None:
     """Put the checked cells into the typed table `rows` and drop the raw ones."""
     cells = ", ".join(
-        f"CASE WHEN {_missing(f'c{index}', column)} THEN NULL ELSE {_value(f'c{index}', column)} END AS c{index}"
+        f"CASE WHEN {missing_sql(f'c{index}', column)} THEN NULL ELSE {_value(f'c{index}', column)} END AS c{index}"
         for index, column in enumerate(dictionary.columns)
     )
     connection.execute(f"CREATE TABLE rows AS SELECT row, {cells} FROM raw ORDER BY row")  # noqa: S608 - numbers and literals

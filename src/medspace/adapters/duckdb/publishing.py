@@ -14,13 +14,13 @@ import numpy.typing as npt
 
 from medspace.adapters.duckdb.cells import EPOCH, opened
 from medspace.adapters.duckdb.counting import Counted
-from medspace.adapters.duckdb.source import Table, TableSource
+from medspace.adapters.duckdb.source import DuckdbTable, TableSource
 from medspace.core.dictionary import NUMBER, Column, ColumnType, Dictionary
 from medspace.core.material import Published, Source
 from medspace.core.text import Text, msgid
 from medspace.privacy import disclosure
 from medspace.privacy.disclosure import Labels
-from medspace.privacy.publication import MISSING, identifying
+from medspace.privacy.publication import MISSING, MISSING_CODES, Profile, identifying, names_persons
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class CheckedTable:
     """A loaded table as an asset (`core.material.Checked`)."""
 
     asset: str
-    table: Table
+    table: DuckdbTable
     warnings: tuple[Text, ...] = ()
 
     @property
@@ -60,12 +60,12 @@ class CheckedTable:
         """Its dictionary without what fewer than `least` persons have."""
         return published(self.table, least)
 
-    def small_cells(self, least: int) -> int:
+    def small_cells(self, least: int) -> Mapping[tuple[str, str], int]:
         """See `small_cells`."""
         return small_cells(self.table, least)
 
 
-def published(table: Table, least: int) -> Published:
+def published(table: DuckdbTable, least: int) -> Published:
     """The dictionary of a loaded table without what fewer than `least` persons have."""
     dictionary = table.dictionary
     columns, said = list[Column](), list[Text]()
@@ -77,26 +77,27 @@ def published(table: Table, least: int) -> Published:
     return Published(replace(dictionary, columns=tuple(columns), left_out=()), tuple(said))
 
 
-def small_cells(table: Table, least: int) -> int:
-    """How many pairs of codes of two columns some persons have together, but fewer than `least`.
+def small_cells(table: DuckdbTable, least: int) -> Mapping[tuple[str, str], int]:
+    """By pairs of columns, how many pairs of their codes some persons have together, but fewer than `least`.
 
     The first answer to a task tells the sum of every such pair; a holder should know before it offers the table.
     """
-    dictionary, labels = table.dictionary, list[Labels]()
+    dictionary, labels = table.dictionary, dict[str, Labels]()
     for column in dictionary.columns:
         if column.name != dictionary.person:
             found = table._cells.labels(column.name)  # noqa: SLF001 - counts leave, rows do not
             if column.type in (ColumnType.CODE, ColumnType.FLAG) or len(np.unique(found)) <= disclosure.FEW_VALUES:
-                labels.append(found)  # numbers with few values are codes
+                labels[column.name] = found  # numbers with few values are codes
     return disclosure.small_cells(labels, table._owners, least)  # noqa: SLF001 - as above
 
 
-def _free(table: Table, least: int) -> Mapping[str, Text]:
-    """The columns of codes without a list or a system of them that would tell who somebody is, and why."""
+def _free(table: DuckdbTable, least: int) -> Mapping[str, Text]:
+    """The columns of codes that would tell who somebody is, and why: without a list or a system, or by their name."""
     columns = {
         f"c{index}": column.name
         for index, column in enumerate(table.dictionary.columns)
-        if column.type is ColumnType.CODE and not (column.codes or column.system)
+        if column.type is ColumnType.CODE
+        if names_persons(column.name) or not (column.codes or column.system)
         if column.name != table.dictionary.person
     }
     if not columns:
@@ -105,15 +106,16 @@ def _free(table: Table, least: int) -> Mapping[str, Text]:
     owner = "row" if table.dictionary.person is None else f"c{names.index(table.dictionary.person)}"
     with opened(table._cells) as connection:  # noqa: SLF001 - counts leave, rows do not
         counted = Counted(connection, "rows", owner, least)
-        profiles = [
-            counted.profile(name, ColumnType.CODE, cell, f"{cell} IS NOT NULL") for cell, name in columns.items()
-        ]
+        profiles = list[Profile]()
+        for cell, name in columns.items():
+            counted.gather(cell)
+            profiles.append(counted.profile(name, ColumnType.CODE, cell, lambda text: f"{text} IS NOT NULL"))
     told = {profile.name: identifying(profile) for profile in profiles}
     return {name: reason for name, reason in told.items() if reason is not None}
 
 
 def _shown(
-    table: Table, column: Column, least: int, free: Mapping[str, Text]
+    table: DuckdbTable, column: Column, least: int, free: Mapping[str, Text]
 ) -> tuple[Column | None, Iterable[Text]]:
     column = replace(column, missing=tuple(mark for mark in column.missing if _plain_mark(mark)))
     if column.name in free:
@@ -126,7 +128,7 @@ def _shown(
     return _bounded(table, column, least)
 
 
-def _coded(table: Table, column: Column, least: int) -> tuple[Column, Iterable[Text]]:
+def _coded(table: DuckdbTable, column: Column, least: int) -> tuple[Column, Iterable[Text]]:
     holders = table._cells.holders(column.name, table._owners)  # noqa: SLF001 - counts leave, rows do not
     codes = {code: meaning for code, meaning in column.codes.items() if holders.get(code, 0) >= least}
     rare = len(column.codes) - len(codes)
@@ -136,7 +138,7 @@ def _coded(table: Table, column: Column, least: int) -> tuple[Column, Iterable[T
     return replace(column, codes=codes, others=bool(codes)), (said,)
 
 
-def _bounded(table: Table, column: Column, least: int) -> tuple[Column, Iterable[Text]]:
+def _bounded(table: DuckdbTable, column: Column, least: int) -> tuple[Column, Iterable[Text]]:
     """Without a bound that is the very value of few persons: it was taken from the data."""
     numbers = table._cells.numbers(column.name)  # noqa: SLF001 - counts leave, rows do not
     low = column.minimum is not None and _tight(table, numbers <= _number(column.minimum), column.minimum, least)
@@ -150,7 +152,7 @@ def _bounded(table: Table, column: Column, least: int) -> tuple[Column, Iterable
     return replace(column, minimum=minimum, maximum=maximum), (said,)
 
 
-def _tight(table: Table, reaching: npt.NDArray[np.bool_], bound: float | date, least: int) -> bool:
+def _tight(table: DuckdbTable, reaching: npt.NDArray[np.bool_], bound: float | date, least: int) -> bool:
     """Whether a bound is few persons' own value; 0 and 1 are bounds by their nature."""
     return bound not in (0, 1) and 0 < len(np.unique(table._owners[reaching])) < least  # noqa: SLF001 - as above
 
@@ -165,4 +167,4 @@ def _facts(column: Column, count: int) -> dict[str, str | int | Text]:
 
 def _plain_mark(mark: str) -> bool:
     """Whether a mark of missing values is one that everybody uses; another one may be a remark."""
-    return mark in MISSING or re.fullmatch(NUMBER, mark) is not None
+    return mark in MISSING or mark in MISSING_CODES or re.fullmatch(NUMBER, mark) is not None

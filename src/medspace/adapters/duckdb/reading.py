@@ -5,41 +5,41 @@ Every reader leaves a table `raw(row, c0, c1, ...)`: one text column for each co
 not count). Names from the file never reach SQL unquoted.
 """
 
-import csv
-import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
 from urllib.parse import quote
 
 import numpy as np
 
-from medspace.adapters.duckdb.errors import TableRefusedError, TableUnreadableError
+from medspace.adapters.duckdb import faults
+from medspace.adapters.duckdb.deadline import deadline, within_deadline
+from medspace.adapters.duckdb.dialect import Dialect, Scan, assumed, heading_of, named, scan
+from medspace.adapters.duckdb.errors import TableFormError, TableRefusedError, TableUnnamedError, TableUnreadableError
+from medspace.adapters.duckdb.lines import create_raw
+from medspace.adapters.duckdb.nature import nature_of, told
+from medspace.adapters.duckdb.sql import Connection, as_pattern, identifier, literal, names_file
 from medspace.adapters.extras import require
+from medspace.adapters.oswords import why
 from medspace.core.dictionary import Dictionary, TableFlaw
 from medspace.core.text import Text, msgid
 
-Connection: TypeAlias = Any  # duckdb.DuckDBPyConnection; duckdb is optional, so its types are not named here
-
 MEMORY_LIMIT = "1GB"
-LONGEST_LINE = 1_000_000  # bytes of one CSV record
-LONGEST_HEADER = 64_000  # bytes
-MOST_FINDINGS = 20  # named in the error
-MOST_REJECTS = 10_000  # counted, of records that are not CSV
 CHUNK = 50_000  # rows that pass from SQLite at a time
-
-DELIMITERS = (",", ";", "\t", "|")
-
-REJECTS = {
-    "MISSING COLUMNS": msgid("the row has fewer cells than the header"),
-    "TOO MANY COLUMNS": msgid("the row has more cells than the header"),
-    "INVALID ENCODING": msgid("the row is not UTF-8 text"),
-    "LINE SIZE OVER MAXIMUM": msgid("the row is longer than a million bytes"),
-    "UNQUOTED VALUE": msgid("a quotation mark is opened and never closed, or stands inside a cell"),
-}
+_LONG = msgid("to look at all of it took longer than {seconds} seconds")
+_LONG_STEP = msgid(
+    "take fewer rows or columns; or draft a dictionary from some of its rows, and offer the whole with --dictionary"
+)
+_SQLITE_TABLES = (
+    "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' ORDER BY 1"
+)
+_DUCKDB_TABLES = (
+    "SELECT table_name FROM duckdb_tables() WHERE database_name = 'source' AND schema_name = 'main' UNION ALL "
+    "SELECT view_name FROM duckdb_views() WHERE database_name = 'source' AND schema_name = 'main' AND NOT internal "
+    "ORDER BY 1"
+)
 
 
 def connect(path: Path | None) -> Connection:
@@ -60,54 +60,92 @@ def connect(path: Path | None) -> Connection:
             "python_enable_replacements": False,
         }
     )
-    if path is not None:
-        allowed = ", ".join(literal(str(each)) for each in (path, Path(f"{path}.wal")))
+    if path is not None and names_file(path):
+        allowed = ", ".join(map(literal, {str(path), f"{path}.wal", as_pattern(path)}))
         connection.execute(f"SET allowed_paths = [{allowed}]")
     connection.execute("SET enable_external_access = false")
     return connection
 
 
-def literal(text: str) -> str:
-    """An SQL text literal."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def identifier(name: str) -> str:
-    """An SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def read(connection: Connection, path: Path, dictionary: Dictionary, table: str) -> None:
+def read(
+    connection: Connection,
+    path: Path,
+    dictionary: Dictionary,
+    table: str,
+    dialect: Dialect | None = None,
+    found: Scan | None = None,
+) -> None:
     """Fill `raw` from the file; what it is shows in its first bytes, not in its name.
+
+    `dialect` is how a text file is written, where somebody said it; `found` what its bytes are, where it is known.
 
     Raises:
         TableUnreadableError: the file is no table of a known form.
         TableRefusedError: records are no CSV, or the columns are not those of the dictionary.
         OSError: and the errors of DuckDB and SQLite, which `guarded` puts into our words.
     """
-    form = _form(path)
+    form = form_of(path)
+    check_path(path, form)
     if form == "parquet":
-        _copy(connection, path, dictionary, f"read_parquet({literal(str(path))})")
+        _copy(connection, path, dictionary, f"read_parquet({literal(as_pattern(path))})")
     elif form == "sqlite":
         _read_sqlite(connection, path, dictionary, table)
     elif form == "duckdb":
         _read_duckdb(connection, path, dictionary, table)
     else:
-        _read_csv(connection, path, dictionary)
+        _read_csv(connection, path, dictionary, dialect, found)
 
 
 def columns_of(connection: Connection, path: Path, table: str) -> list[str]:
-    """The names of the columns of a file."""
-    form = _form(path)
-    if form == "csv":
-        return header_of(path)[0]
+    """The names of the columns of a file that is no text file.
+
+    Raises:
+        TableUnnamedError: it has several tables, and `table` is none of them.
+    """
+    form = form_of(path)
     if form == "sqlite":
         with _sqlite(path) as source:
             return [column[0] for column in _sqlite_rows(source, table).description]
     if form == "parquet":
-        return _names(connection, f"read_parquet({literal(str(path))})")
+        return _names(connection, f"read_parquet({literal(as_pattern(path))})")
     with _attached(connection, path):
         return _names(connection, f"source.{identifier(table)}")
+
+
+def check_path(path: Path, form: str) -> None:
+    """Refuse a file of DuckDB's whose name DuckDB cannot be told in this locale.
+
+    Raises:
+        TableUnreadableError: it is one.
+    """
+    if form in ("parquet", "duckdb") and not names_file(path):
+        raise TableUnreadableError(path.name, Text(msgid("give it a name of plain letters, or set LC_ALL=C.UTF-8")))
+
+
+def table_of(connection: Connection, path: Path, table: str) -> str:
+    """The table of a database file that is meant: the one that is named, or the only one.
+
+    Raises:
+        TableUnnamedError: it has several, or others.
+        TableUnreadableError: it has none.
+    """
+    form = form_of(path)
+    check_path(path, form)
+    if form not in ("sqlite", "duckdb"):
+        return ""
+    if form == "sqlite":
+        with _sqlite(path) as source:
+            tables = [str(row[0]) for row in source.execute(_SQLITE_TABLES)]
+    else:
+        with _attached(connection, path):
+            tables = [str(row[0]) for row in connection.execute(_DUCKDB_TABLES).fetchall()]
+    if not tables:
+        raise TableUnreadableError(path.name, Text(msgid("it holds no table")))
+    if table in tables:
+        return table
+    if not table and len(tables) == 1:
+        return tables[0]
+    raise TableUnnamedError(path.name, tables)
 
 
 @contextmanager
@@ -121,13 +159,30 @@ def guarded(name: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise TableUnreadableError(name, error.strerror or type(error).__name__) from error
+        raise TableUnreadableError(name, why(error)) from error
     except (duckdb.OutOfMemoryException, MemoryError) as error:
         reason = Text(msgid("it does not fit into {limit} of memory"), {"limit": MEMORY_LIMIT})
         raise TableUnreadableError(name, reason) from error
     except (duckdb.Error, sqlite3.Error) as error:
-        # The message of the database may quote a cell, so only its kind is passed on.
-        raise TableUnreadableError(name, type(error).__name__) from None
+        raise TableUnreadableError(name, faults.why(duckdb, error)) from None
+
+
+@contextmanager
+def looking(connection: Connection, name: str, seconds: float) -> Iterator[None]:
+    """A look at a table of that name, which takes so many seconds at most.
+
+    Raises:
+        TableFormError: it took longer.
+        TableUnreadableError: as `guarded`.
+    """
+    with deadline(connection, seconds) as ends:
+        try:
+            with guarded(name):
+                yield
+        except TableUnreadableError as error:
+            if not ends.passed:
+                raise
+            raise TableFormError(name, Text(_LONG, {"seconds": f"{seconds:g}"}), Text(_LONG_STEP)) from error
 
 
 def check_form(path: Path, form: str) -> None:
@@ -137,18 +192,14 @@ def check_form(path: Path, form: str) -> None:
         TableUnreadableError: it is.
         OSError: it cannot be read.
     """
-    found = _form(path)
+    found = form_of(path)
     if found != form:
         facts = {"form": form, "found": found}
         raise TableUnreadableError(path.name, Text(msgid("it looks like {found}, not like {form}"), facts))
 
 
-def is_csv(path: Path) -> bool:
-    """Whether a file shows by its first bytes to be of no other form."""
-    return _form(path) == "csv"
-
-
-def _form(path: Path) -> str:
+def form_of(path: Path) -> str:
+    """What a file shows to be by its first bytes: parquet, sqlite, duckdb, or else csv."""
     with path.open("rb") as file:
         start = file.read(16)
     if start.startswith(b"PAR1"):
@@ -158,53 +209,27 @@ def _form(path: Path) -> str:
     return "duckdb" if start[8:12] == b"DUCK" else "csv"
 
 
-def _read_csv(connection: Connection, path: Path, dictionary: Dictionary) -> None:
-    header, delimiter = header_of(path)
-    order = match(path.name, header, dictionary)
-    columns = ", ".join(f"'h{index}': 'VARCHAR'" for index in range(len(header)))
-    connection.execute(
-        f"CREATE TABLE raw AS SELECT row_number() OVER () + 1 AS row, {_select([f'h{index}' for index in order])} "  # noqa: S608 - numbers only
-        f"FROM read_csv({literal(str(path))}, auto_detect = false, header = true, all_varchar = true, "
-        f"columns = {{{columns}}}, delim = {literal(delimiter)}, quote = '\"', escape = '\"', strict_mode = true, "
-        f"null_padding = false, max_line_size = {LONGEST_LINE}, store_rejects = true, rejects_limit = {MOST_REJECTS})"
-    )
-    _refuse_rejects(connection, path.name, header)
+def _read_csv(
+    connection: Connection, path: Path, dictionary: Dictionary, dialect: Dialect | None, found: Scan | None
+) -> None:
+    refuse_others(path)
+    if dialect is None:
+        dialect, found = assumed(path)
+    found = found or scan(path)
+    names = heading_of(path, dialect)
+    create_raw(connection, path, dialect, found, names, match(path.name, names, dictionary))
 
 
-def header_of(path: Path) -> tuple[list[str], str]:
-    """The names in the first line of a CSV file, and what stands between them: a comma, semicolon, tab or bar.
+def refuse_others(path: Path) -> None:
+    """Refuse a file that is neither text nor a database, with what it is and what makes a table of it.
 
     Raises:
-        TableUnreadableError: there is no such line.
+        TableFormError: it is.
+        OSError: it cannot be read.
     """
-    with path.open("rb") as file:
-        start = file.readline(LONGEST_HEADER)
-    try:
-        line = re.split(r"[\r\n]", start.decode("utf-8-sig"), maxsplit=1)[0]
-        headers = {mark: next(csv.reader([line], strict=True, delimiter=mark), []) for mark in DELIMITERS}
-    except (UnicodeDecodeError, csv.Error):
-        raise TableUnreadableError(path.name, Text(msgid("its header is not a CSV header in UTF-8"))) from None
-    delimiter = max(DELIMITERS, key=lambda mark: len(headers[mark]))  # of equals the first
-    if not any(headers[delimiter]):
-        raise TableUnreadableError(path.name, Text(msgid("it is empty")))
-    return headers[delimiter], delimiter
-
-
-def _refuse_rejects(connection: Connection, file: str, header: Sequence[str]) -> None:
-    rejects = connection.execute(
-        "SELECT line, column_idx, error_type::VARCHAR FROM reject_errors ORDER BY line, column_idx"
-    ).fetchall()
-    if not rejects:
-        return
-    findings = [
-        TableFlaw(line, _name(header, index), Text(REJECTS.get(kind, msgid("the row is not CSV (RFC 4180)"))))
-        for line, index, kind in rejects[:MOST_FINDINGS]
-    ]
-    raise TableRefusedError(file, findings, len(rejects))
-
-
-def _name(header: Sequence[str], index: int | None) -> str:
-    return header[index - 1] if index and index <= len(header) else ""
+    nature = nature_of(path)
+    if nature is not None:
+        raise TableFormError(path.name, *told(nature, path.name))
 
 
 def _read_duckdb(connection: Connection, path: Path, dictionary: Dictionary, table: str) -> None:
@@ -240,7 +265,8 @@ def _sqlite(path: Path) -> Iterator[sqlite3.Connection]:
     # DuckDB's own reader of SQLite files is an extension that would have to be downloaded.
     with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as source:
         source.execute("PRAGMA trusted_schema = OFF")
-        yield source
+        with within_deadline(source):
+            yield source
 
 
 def _sqlite_rows(source: sqlite3.Connection, table: str) -> sqlite3.Cursor:
@@ -288,22 +314,23 @@ def match(file: str, names: Sequence[str], dictionary: Dictionary) -> list[int]:
     Raises:
         TableUnreadableError, TableRefusedError: they are not the columns of the dictionary.
     """
-    wanted = [column.name for column in dictionary.columns]
-    known = {*wanted, *dictionary.left_out}
-    if not known & set(names):
+    names = [named(name) for name in names]
+    wanted = [named(column.name) for column in dictionary.columns]
+    known = {*wanted, *map(named, dictionary.left_out), ""}  # a column without a name is nobody's: it is not read
+    if not (known - {""}) & set(names):
         # The names may be the first patient's cells, so they are not told.
         reason = Text(msgid("its first row names none of the columns of the data dictionary"))
         raise TableUnreadableError(file, reason)
     findings = [
         *(
-            (name, msgid("the name stands twice in the header"))
+            (name, msgid("the name appears twice in the header"))
             for name, count in Counter(names).items()
-            if count > 1
+            if count > 1 and name
         ),
         *((name, msgid("the column is missing in the file")) for name in wanted if name not in names),
         *((name, msgid("the data dictionary does not describe this column")) for name in names if name not in known),
     ]
     if findings:
-        named = [TableFlaw(1, name, Text(reason)) for name, reason in findings[:MOST_FINDINGS]]
-        raise TableRefusedError(file, named, len(findings))
-    return [list(names).index(name) for name in wanted]
+        flaws = [TableFlaw(1, name, Text(reason)) for name, reason in findings]
+        raise TableRefusedError(file, flaws, len(findings))
+    return [names.index(name) for name in wanted]

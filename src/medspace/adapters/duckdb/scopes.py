@@ -33,7 +33,7 @@ def _among(cells: Cells, scope: RowScope) -> npt.NDArray[np.bool_]:
     column = next((column for column in cells.dictionary.columns if column.name == scope.column), None)
     if column is None:
         raise ScopeRefusedError(
-            Text(msgid("the rows are narrowed by a column that is not there: {column}"), {"column": scope.column})
+            Text(msgid("the rows are restricted by a column that does not exist: {column}"), {"column": scope.column})
         )
     return cells.among(column.name, {_value(column, value) for value in scope.values})
 
@@ -48,7 +48,7 @@ def _value(column: Column, value: str) -> str | float:
         return float(FLAGS[value.lower()])
     if column.type is ColumnType.DATE and re.fullmatch(DATE, value) and (day := _day(value)) is not None:
         return day
-    reason = msgid("the rows are narrowed by values that the column {column} cannot have")
+    reason = msgid("the rows are restricted by values that the column {column} cannot have")
     raise ScopeRefusedError(Text(reason, {"column": column.name}))
 
 

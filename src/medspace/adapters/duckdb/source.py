@@ -17,9 +17,12 @@ import numpy.typing as npt
 
 from medspace.adapters.duckdb.cells import Cells, opened, taken
 from medspace.adapters.duckdb.checks import check, convert
+from medspace.adapters.duckdb.dialect import Dialect
 from medspace.adapters.duckdb.errors import RowsRefusedError
-from medspace.adapters.duckdb.reading import Connection, check_form, connect, guarded, read
+from medspace.adapters.duckdb.reading import check_form, connect, guarded, read
 from medspace.adapters.duckdb.scopes import admitted
+from medspace.adapters.duckdb.sql import Connection
+from medspace.adapters.duckdb.writing import rewrite
 from medspace.core.columns import ColumnUnknownError
 from medspace.core.dictionary import Column, ColumnType, Dictionary
 from medspace.core.hashing import digest
@@ -33,7 +36,7 @@ T = TypeVar("T", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class DuckdbTable:
     """A table whose every cell keeps to its dictionary. It tells what it is; its rows open only through a source.
 
     `count` rows of `persons` persons (rows, where the dictionary names no person column); `digest` is the same for
@@ -52,11 +55,13 @@ class Table:
     _marks: MutableMapping[bytes, tuple[Marks, Marks]] = field(default_factory=dict, repr=False, compare=False)
 
 
-def load(path: Path, dictionary: Dictionary, table: str = "", form: str = "") -> Table:
+def load(
+    path: Path, dictionary: Dictionary, table: str = "", form: str = "", dialect: Dialect | None = None
+) -> DuckdbTable:
     """Read and check a CSV, Parquet, DuckDB or SQLite file (of the last two: the table or view named `table`).
 
     The file is read once, into memory, and not opened again: what was checked is what is used. It must have the
-    `form` (csv, parquet, duckdb, sqlite) where one is named.
+    `form` (csv, parquet, duckdb, sqlite) where one is named. `dialect` is how a text file is written.
 
     Raises:
         MissingExtraError: duckdb is not installed.
@@ -68,7 +73,7 @@ def load(path: Path, dictionary: Dictionary, table: str = "", form: str = "") ->
     def fill(connection: Connection) -> Sequence[str]:
         if form:
             check_form(path, form)
-        read(connection, path, dictionary, table)
+        read(connection, path, dictionary, table, dialect)
         return ()
 
     return load_from(fill, path.name, dictionary, path)
@@ -76,7 +81,7 @@ def load(path: Path, dictionary: Dictionary, table: str = "", form: str = "") ->
 
 def load_from(
     fill: Callable[[Connection], Sequence[str]], name: str, dictionary: Dictionary, path: Path | None = None
-) -> Table:
+) -> DuckdbTable:
     """Check whatever `fill` puts into the table `raw` (see `reading`); it may open the file `path` and nothing else.
 
     `fill` returns a digest of what belongs to each row beside its cells, such as an image; nothing where there is
@@ -87,13 +92,14 @@ def load_from(
     """
     with closing(connect(path)) as connection, guarded(name):
         beside = fill(connection)
+        rewrite(connection, dictionary)
         check(connection, name, dictionary)
         convert(connection, dictionary)
         cells = taken(connection, dictionary)
         return _described(cells, _owners(connection, dictionary, cells.count), beside)
 
 
-def _described(cells: Cells, owners: npt.NDArray[np.int64], beside: Sequence[str]) -> Table:
+def _described(cells: Cells, owners: npt.NDArray[np.int64], beside: Sequence[str]) -> DuckdbTable:
     content = {
         "rows": cells.count,
         "columns": [
@@ -103,7 +109,7 @@ def _described(cells: Cells, owners: npt.NDArray[np.int64], beside: Sequence[str
         **({"beside": sha256("".join(beside).encode()).hexdigest()} if beside else {}),
     }
     persons = len(np.unique(owners))
-    return Table(cells.dictionary, cells.count, persons, digest(content), cells, owners, beside)
+    return DuckdbTable(cells.dictionary, cells.count, persons, digest(content), cells, owners, beside)
 
 
 def _owners(connection: Connection, dictionary: Dictionary, count: int) -> npt.NDArray[np.int64]:
@@ -126,7 +132,7 @@ class TableRows:
     `selected` are their places in the table, rising; None where there is no scope.
     """
 
-    table: Table
+    table: DuckdbTable
     scope: tuple[RowScope, ...] = ()
     selected: npt.NDArray[np.int64] | None = None
 
@@ -201,7 +207,7 @@ class TableRows:
             raise ColumnUnknownError(column, coded=coded) from None
 
 
-def open_rows(table: Table, admission: Admission) -> TableRows:
+def open_rows(table: DuckdbTable, admission: Admission) -> TableRows:
     """The rows of a table that the admission's scope lets in.
 
     Raises:
@@ -213,7 +219,7 @@ def open_rows(table: Table, admission: Admission) -> TableRows:
     return TableRows(table, admission.scope, selected)
 
 
-def _marked(table: Table, key: bytes) -> tuple[Marks, Marks]:
+def _marked(table: DuckdbTable, key: bytes) -> tuple[Marks, Marks]:
     dictionary = table.dictionary
     cells = ", ".join(f"CAST({_cell(dictionary, column.name)} AS VARCHAR)" for column in dictionary.columns)
     person = dictionary.person
@@ -247,7 +253,7 @@ def _mark(key: bytes, use: str, texts: Sequence[str | None]) -> int:
 class TableSource:
     """Opens the rows of its assets (`core.material.Source`)."""
 
-    def __init__(self, tables: Mapping[str, Table]) -> None:
+    def __init__(self, tables: Mapping[str, DuckdbTable]) -> None:
         self._tables = dict(tables)
 
     @property
@@ -269,6 +275,6 @@ class TableSource:
         """
         table = self._tables.get(admission.asset)
         if table is None:
-            reason = Text(msgid("the asset {asset} has no table here"), {"asset": admission.asset})
+            reason = Text(msgid("there is no table for the asset {asset} here"), {"asset": admission.asset})
             raise RowsRefusedError(reason)
         return open_rows(table, admission)

@@ -129,11 +129,23 @@ class HttpClient:
         again = method in IDEMPOTENT
         try:
             async with asyncio.timeout(timeout or self._limits.total):
-                with _told(url):
-                    async with self._asked(url, target, ask, again=again) as answer:
+                with _connection_errors(url):
+                    async with self._exchanged(url, target, ask, again=again) as answer:
                         return answer
         except TimeoutError:
             raise UnreachableError(address=url, reason=Text(msgid("it took too long"))) from None
+
+    async def certificate(self, url: str) -> bytes:
+        """The certificate (DER) that the server of an https URL shows, once it was verified as for any call.
+
+        Raises:
+            ForbiddenAddressError, NotSentError: as `request`; a failure of TLS is the cause of the latter.
+        """
+        connection = await self._dialler.dial(url, self._guard.target(url))
+        try:
+            return connection.certificate
+        finally:
+            connection.close()
 
     @asynccontextmanager
     async def stream(
@@ -169,12 +181,15 @@ class HttpClient:
                 connection.close()
                 raise
 
-        with _told(url):
-            async with self._asked(url, target, ask, again=body is None and method in IDEMPOTENT) as (exchange, told):
+        with _connection_errors(url):
+            async with self._exchanged(url, target, ask, again=body is None and method in IDEMPOTENT) as (
+                exchange,
+                told,
+            ):
                 yield Streamed(told.status, told.headers, _taken(exchange, watch))
 
     @asynccontextmanager
-    async def _asked(
+    async def _exchanged(
         self, url: str, target: ParsedUrl, ask: Callable[[Connection], Awaitable[T]], *, again: bool
     ) -> AsyncIterator[T]:
         """What comes of asking on a connection to the target; `ask` closes the connection where it fails."""
@@ -244,7 +259,7 @@ class HttpClient:
 
 
 @contextmanager
-def _told(url: str) -> Iterator[None]:
+def _connection_errors(url: str) -> Iterator[None]:
     """What goes wrong on a connection, in the words of the connector."""
     try:
         yield
@@ -291,6 +306,6 @@ def _head(method: str, target: ParsedUrl, headers: Mapping[str, str], length: in
         fields |= {"Content-Length": str(length), "Content-Type": media_type}
     if not all(text.isascii() and text.isprintable() for field in fields.items() for text in field):
         # RFC 9110 5.5; a counterparty chooses the job token.
-        raise NotSentError(address=target.authority, reason=Text(msgid("a header would hold odd characters")))
+        raise NotSentError(address=target.authority, reason=Text(msgid("a header would contain invalid characters")))
     lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
     return f"{method} {target.path} HTTP/1.1\r\n{lines}\r\n".encode()

@@ -94,6 +94,12 @@ class Connection(asyncio.Protocol):
         """Whether another exchange may begin on it."""
         return not self._closed and self._reading is None
 
+    @property
+    def certificate(self) -> bytes:
+        """The other side's certificate (DER); empty without TLS."""
+        tls = None if self._transport is None else self._transport.get_extra_info("ssl_object")
+        return b"" if tls is None else tls.getpeercert(binary_form=True) or b""
+
     async def exchange(self, request: bytes, limit: int) -> HttpResponse:
         """Send a request and wait for its answer, whose body has at most `limit` bytes, packed and unpacked.
 
@@ -362,14 +368,14 @@ def unpacked(body: bytes, encoding: str, limit: int) -> bytes:
     if encoding.strip().lower() in ("", "identity"):
         return body
     if encoding.strip().lower() not in ("gzip", "x-gzip"):
-        raise BrokenAnswerError(msgid("it is packed in another way than gzip"))
+        raise BrokenAnswerError(msgid("it is compressed, but not with gzip"))
     packed = zlib.decompressobj(_GZIP)
     try:
         plain = packed.decompress(body, limit + 1)
     except zlib.error:
-        raise BrokenAnswerError(msgid("its gzip is broken")) from None
+        raise BrokenAnswerError(msgid("its gzip data are corrupt")) from None
     if len(plain) > limit:
         raise OversizedAnswerError(msgid("it is too large when unpacked"))
     if not packed.eof or packed.unused_data:
-        raise BrokenAnswerError(msgid("its gzip is broken"))
+        raise BrokenAnswerError(msgid("its gzip data are corrupt"))
     return plain

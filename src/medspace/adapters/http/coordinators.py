@@ -13,7 +13,7 @@ from medspace.core.canonical import JsonObject
 from medspace.core.paths import path
 from medspace.core.text import Text, msgid
 from medspace.runs.errors import SiteAwayError, SiteRefusedError
-from medspace.runs.telling import Told
+from medspace.runs.telling import RunStatus
 from medspace.trust.did import base_url
 from medspace.trust.errors import DidError
 from medspace.trust.service import Identity
@@ -24,7 +24,7 @@ T = TypeVar("T")
 _encoder = msgspec.json.Encoder()
 
 
-class _Key(msgspec.Struct, frozen=True):
+class _CoordinatorKey(msgspec.Struct, frozen=True):
     key: str
 
 
@@ -43,7 +43,7 @@ class HttpCoordinators:
             SiteRefusedError: it leads no such run, or its answer is no key.
         """
         said = await self._post(coordinator, "/runs", {"manifest": manifest})
-        return self._read(coordinator, said, _Key).key
+        return self._read(coordinator, said, _CoordinatorKey).key
 
     async def hand_over(self, coordinator: str, run: str, sealed: str) -> None:
         """Hand over the sealed mandate of a run.
@@ -53,7 +53,7 @@ class HttpCoordinators:
         """
         await self._post(coordinator, path("runs", run, "mandate"), {"sealed": sealed})
 
-    async def told(self, coordinator: str, run: str, seen: str) -> Told:
+    async def told(self, coordinator: str, run: str, seen: str) -> RunStatus:
         """How the run stands.
 
         Raises:
@@ -61,7 +61,7 @@ class HttpCoordinators:
         """
         query = f"?seen={seen}" if seen.isalnum() else ""
         said = await self._call(coordinator, "GET", f"{path('runs', run)}{query}")
-        return await asyncio.to_thread(self._read, coordinator, said, Told)
+        return await asyncio.to_thread(self._read, coordinator, said, RunStatus)
 
     async def cancel(self, coordinator: str, run: str) -> None:
         """Have the run cancelled.

@@ -1,11 +1,12 @@
 """Making connections: the first address of a host that answers wins (RFC 8305), directly or through a proxy.
 
 Every address of a host is checked by the guard before the first is tried, and the checked ones are connected to. A
-proxy is asked for a checked address, never for a name: what a name points to would otherwise be its decision.
+proxy is asked for a checked address, not for a name: what a name points to would otherwise be its decision. Where the
+operator leaves that to the proxy (`Proxy.resolves`), names of private networks are refused, and so are addresses that
+we know ourselves; for the rest, TLS with a certificate of that name is what holds.
 """
 
 import asyncio
-import os
 import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -20,8 +21,9 @@ from typing import TypeVar
 from medspace.adapters.http.connection import Connection
 from medspace.adapters.http.guard import Address, Guard, ParsedUrl, is_address, is_loopback
 from medspace.adapters.http.proxy import Proxy, ProxyError, tunnel
+from medspace.adapters.oswords import why
 from medspace.connector.errors import NotSentError
-from medspace.core.text import Text, msgid
+from medspace.core.text import Fact, Text, msgid
 
 # Host name and port to the texts of its addresses.
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -29,6 +31,7 @@ Way = socket | asyncio.Transport  # to the other side, without anything of ours 
 W = TypeVar("W", bound=Way)
 
 STAGGER = 0.25  # seconds between two attempts (RFC 8305 8, Connection Attempt Delay)
+LOOKUP = 1.0  # seconds for our own look at a name that a proxy looks up
 PATIENCE = 5.0  # seconds for resolving, connecting and TLS
 
 
@@ -75,32 +78,59 @@ class Dialler:
             raise NotSentError(address=url, reason=Text(msgid("no connection in time"))) from None
         except ssl.SSLError as error:
             reason = Text(msgid("TLS failed ({reason})"), {"reason": error.reason or "?"})
-            raise NotSentError(address=url, reason=reason) from None
+            raise NotSentError(address=url, reason=reason) from error  # what is wrong with a certificate
         except ProxyError as error:
             raise NotSentError(address=url, reason=error.reason) from None
         except OSError as error:
             raise NotSentError(address=url, reason=_reason(error)) from None
 
     async def _dial(self, url: str, target: ParsedUrl) -> Connection:
-        addresses = self.guard.check_addresses(url, target.host, await self._addresses(target.host, target.port))
         tls = self._context() if target.secure else None
-        if self.proxy is None or is_loopback(target.host):
+        proxy = self.proxy
+        named = proxy is not None and self._by_name(proxy, target)
+        if proxy is not None and named and not proxy.direct.has(target.host, await self._named(url, target)):
+            way = await self._tunnel(proxy, f"{target.host}:{target.port}")
+            return await _through(way, tls, target.host)
+        addresses = self.guard.check_addresses(url, target.host, await self._addresses(target.host, target.port))
+        if self.proxy is None or is_loopback(target.host) or self.proxy.direct.has(target.host, addresses):
             reach = partial(reached, port=target.port)
             sock = await first_of([partial(reach, address) for address in interleaved(addresses)], self.stagger)
             name, loop = target.host if tls else None, asyncio.get_running_loop()
             _, connection = await loop.create_connection(Connection, sock=sock, ssl=tls, server_hostname=name)
             return connection
-        ways = [partial(self._tunnel, self.proxy, target.port, address) for address in interleaved(addresses)]
+        asked = [_authority(address, target.port) for address in interleaved(addresses)]
+        ways = [partial(self._tunnel, self.proxy, authority) for authority in asked]
         return await _through(await first_of(ways, self.stagger), tls, target.host)
 
     async def _addresses(self, host: str, port: int) -> Sequence[str]:
         return (host,) if is_address(host) else await self.resolve(host, port)
 
-    async def _tunnel(self, proxy: Proxy, port: int, address: Address) -> asyncio.Transport:
-        """A way to an address through the proxy."""
-        found = await self._addresses(proxy.host, proxy.port)
-        sock = await first_of([partial(reached, ip_address(one), proxy.port) for one in found], self.stagger)
-        authority = f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"  # noqa: PLR2004
+    @staticmethod
+    def _by_name(proxy: Proxy, target: ParsedUrl) -> bool:
+        named = proxy.resolves and target.secure and not is_address(target.host) and not is_loopback(target.host)
+        return named and not proxy.direct.has_name(target.host)
+
+    async def _named(self, url: str, target: ParsedUrl) -> Sequence[Address]:
+        """The addresses of a name that the proxy looks up, where we know them too; they and the name are checked.
+
+        Whoever answers must have a certificate of that name: it is of nobody else.
+        """
+        self.guard.check_name(url, target.host)
+        try:
+            async with asyncio.timeout(LOOKUP):
+                found = await self._addresses(target.host, target.port)
+        except (OSError, TimeoutError):  # only the proxy knows it
+            return ()
+        return self.guard.check_addresses(url, target.host, found)
+
+    async def _tunnel(self, proxy: Proxy, authority: str) -> asyncio.Transport:
+        """A way to an address, or a name, and port through the proxy."""
+        try:
+            found = await self._addresses(proxy.host, proxy.port)
+            sock = await first_of([partial(reached, ip_address(one), proxy.port) for one in found], self.stagger)
+        except OSError as error:
+            facts: dict[str, Fact | Text] = {"proxy": f"{proxy.host}:{proxy.port}", "reason": _reason(error)}
+            raise ProxyError(Text(msgid("the proxy {proxy} cannot be reached: {reason}"), facts)) from error
         return await tunnel(sock, proxy, authority, self._context() if proxy.secure else None)
 
     def _context(self) -> ssl.SSLContext:
@@ -109,10 +139,13 @@ class Dialler:
         return self.tls
 
 
-def _reason(error: OSError) -> str:
-    """In the system's words; asyncio's own name an address, and a resolver's errors have numbers of their own."""
-    number = error.errno or 0
-    return os.strerror(number) if number > 0 else error.strerror or type(error).__name__
+def _authority(address: Address, port: int) -> str:
+    return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"  # noqa: PLR2004
+
+
+def _reason(error: OSError) -> Text | str:
+    """Why there is no connection; asyncio's own errors say no more than their name."""
+    return why(error) if error.errno else error.strerror or type(error).__name__
 
 
 def interleaved(addresses: Iterable[Address]) -> list[Address]:

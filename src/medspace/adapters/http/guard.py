@@ -101,6 +101,15 @@ NEVER_OPENED: tuple[Network, ...] = (
     ),
 )
 
+# Names that no public DNS answers for: RFC 6761, 6762 and 8375, ICANN's `internal`, and what networks use besides.
+PRIVATE_DOMAINS = tuple(
+    f".{name}"
+    for name in (
+        *("local", "localhost", "internal", "home.arpa", "localdomain"),
+        *("lan", "intranet", "corp", "home", "private"),
+    )
+)
+
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _NAME = re.compile(rf"(?=.{{1,253}}$)({_LABEL}\.)*{_LABEL}")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
@@ -203,6 +212,15 @@ class Guard:
         if isinstance(address, IPv6Address) and address.scope_id:
             return False
         return _within(address, self.networks) and not _within(address, NEVER_OPENED)
+
+    def check_name(self, url: str, host: str) -> None:
+        """Refuse a name that somebody else looks up, where it says by itself that it is of a network of its own.
+
+        Raises:
+            ForbiddenAddressError: it has one label only, or is below a domain of private networks.
+        """
+        if "." not in host or host.endswith(PRIVATE_DOMAINS):
+            raise _forbidden(url, msgid("its name is one of a private network"))
 
     def check_addresses(self, url: str, host: str, addresses: Sequence[str]) -> tuple[Address, ...]:
         """All the addresses of a host; one bad address among good ones spoils them all.

@@ -57,7 +57,7 @@ class PartClient:
         """
         with blobs.open(part) as opened:
 
-            async def attempt(seen: _Progress) -> bool:
+            async def attempt(seen: _PartProgress) -> bool:
                 there = await self._ask(url, headers, part)
                 seen.note(there)
                 return there == part.size or await self._bring(url, headers, part, opened, there) == part.size
@@ -74,7 +74,7 @@ class PartClient:
         if await asyncio.to_thread(blobs.has, keeping, part.digest):
             return
 
-        async def attempt(seen: _Progress) -> bool:
+        async def attempt(seen: _PartProgress) -> bool:
             receiving = await asyncio.to_thread(blobs.receive, keeping, part)
             try:
                 seen.note(receiving.offset)
@@ -89,9 +89,9 @@ class PartClient:
 
         await self._persist(url, attempt)
 
-    async def _persist(self, url: str, attempt: Callable[["_Progress"], Awaitable[bool]]) -> None:
+    async def _persist(self, url: str, attempt: Callable[["_PartProgress"], Awaitable[bool]]) -> None:
         """Attempt again and again, for as long as something moves."""
-        seen = _Progress()
+        seen = _PartProgress()
         while True:
             failure = UnreachableError(address=url, reason=Text(msgid("it did not take all of a part")))
             try:
@@ -150,13 +150,13 @@ class PartClient:
                 raise self.refused(HttpResponse(got.status, got.headers, content))
             if _first(got) != begin:
                 raise BadAnswerError(
-                    address=url, reason=Text(msgid("it gives other bytes of the part than were asked"))
+                    address=url, reason=Text(msgid("it sends other bytes of the part than were asked for"))
                 )
             await store(receiving, got.pieces)
 
 
 @dataclass(slots=True)
-class _Progress:
+class _PartProgress:
     """How much of a part was seen to have arrived, and how many attempts have failed since."""
 
     there: int = -1

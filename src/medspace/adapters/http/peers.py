@@ -52,6 +52,7 @@ BUSY = frozenset((425, 429, 500, 502, 503, 504))
 BROKEN = frozenset((UseFailedError.code, StepTooLongError.code))  # will break again: no patience helps
 # What a site says before it has opened a question: it has no seat or job of that name, or nothing to open it with.
 _BEFORE = (UnknownJobError, JobClosedError, EnvelopeUnreadableError, UseMemoryError, StepUnknownError)
+CODES = frozenset(f"http.{status}" for status in range(100, 600))  # of an answer that says no other code
 UNSEALED = frozenset(error.code for error in _BEFORE)
 _encoder = msgspec.json.Encoder()
 LONGEST_LEFT = 10**9  # seconds that a site may say it still needs
@@ -86,10 +87,10 @@ def _reply(answer: HttpResponse) -> Reply:
         body = json_of(answer)
     except ValueError:  # odd bodies have always been as good as none
         body = None
-    return _told(answer, body)
+    return _reply_of(answer, body)
 
 
-def _told(answer: HttpResponse, body: Json) -> Reply:
+def _reply_of(answer: HttpResponse, body: Json) -> Reply:
     # A page for people comes from something in between.
     readable = "html" not in answer.headers.get("content-type", "").lower()
     date = http_date(answer.headers.get("date", ""))
@@ -143,7 +144,7 @@ class DspClient:
         answer = await self._post(url, message, audience)
         if answer.status != OK or not is_json(answer.headers.get("content-type", "")):
             return _reply(answer)
-        return replace(_told(answer, None), packed=answer.body)
+        return replace(_reply_of(answer, None), packed=answer.body)
 
     async def get(self, url: str, audience: str) -> Reply:
         """Ask for the resource at `url`, with a token for the DID `audience`.
@@ -302,7 +303,7 @@ class JobClient:
         Raises:
             UnreachableError, JobBusyError, JobRefusedError: as for `ask`.
         """
-        return await self._told(f"{endpoint}/manifest", job_token, {"manifest": manifest}, audience, timeout)
+        return await self._send(f"{endpoint}/manifest", job_token, {"manifest": manifest}, audience, timeout)
 
     async def seated(
         self,
@@ -317,9 +318,9 @@ class JobClient:
         Raises:
             UnreachableError, JobBusyError, JobRefusedError: as for `ask`.
         """
-        return await self._told(f"{endpoint}/seats", job_token, {"keys": list(keys)}, audience, timeout)
+        return await self._send(f"{endpoint}/seats", job_token, {"keys": list(keys)}, audience, timeout)
 
-    async def _told(self, url: str, job_token: str, said: JsonObject, audience: str, timeout: float) -> JsonObject:  # noqa: ASYNC109
+    async def _send(self, url: str, job_token: str, said: JsonObject, audience: str, timeout: float) -> JsonObject:  # noqa: ASYNC109
         body, headers = _encoder.encode(said), self._headers(job_token, audience)
         answer = await self._client.request(
             "POST", url, headers=headers, body=body, limit=limits.ENVELOPE, timeout=timeout

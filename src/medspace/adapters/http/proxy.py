@@ -8,11 +8,13 @@ import asyncio
 import re
 import ssl
 from base64 import b64encode
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from socket import socket
 from typing import Self
 
-from medspace.adapters.http.guard import LARGEST_PORT
+from medspace.adapters.http.guard import LARGEST_PORT, Address, Network
 from medspace.core.text import Text, msgid
 
 LARGEST_HEAD = 8 * 1024  # bytes of a proxy's answer
@@ -21,7 +23,41 @@ _STATUS = re.compile(rb"HTTP/1\.[01] (?P<status>[1-5][0-9]{2})(?: [^\r\n]*)?\r\n
 _PROXY = re.compile(
     r"(?P<scheme>https?)://(?P<host>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]{1,253}):(?P<port>[1-9][0-9]{0,4})/?"
 )
+_NAME = re.compile(r"\.?(?=.{1,253}\Z)([A-Za-z0-9-]{1,63}\.)*[A-Za-z][A-Za-z0-9-]{0,62}")
 _NO_ANSWER = msgid("the proxy does not answer CONNECT")
+
+
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """Which hosts are called without the proxy: names, `.domain` for all below a domain, networks."""
+
+    names: tuple[str, ...] = ()
+    networks: tuple[Network, ...] = ()
+
+    @classmethod
+    def of(cls, entries: Iterable[str]) -> Self:
+        """Read from texts such as `pacs.hospital.cn`, `.hospital.cn` and `10.1.2.0/24`.
+
+        Raises:
+            ValueError: one is neither.
+        """
+        names, networks = list[str](), list[Network]()
+        for entry in entries:
+            if _NAME.fullmatch(entry):
+                names.append(entry.lower())
+            else:
+                networks.append(ip_network(entry))
+        return cls(tuple(names), tuple(networks))
+
+    def has_name(self, host: str) -> bool:
+        """Whether a host is called directly by its name."""
+        return any(host == name or (name[0] == "." and host.endswith(name)) for name in self.names)
+
+    def has(self, host: str, addresses: Sequence[Address]) -> bool:
+        """Whether a host is called directly, by its name or since all its addresses are."""
+        return self.has_name(host) or (
+            bool(addresses) and all(any(one in network for network in self.networks) for one in addresses)
+        )
 
 
 class ProxyError(OSError):
@@ -34,12 +70,17 @@ class ProxyError(OSError):
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A forward proxy; the operator names it, so it is not guarded. `secure` is TLS to the proxy itself."""
+    """A forward proxy; the operator names it, so it is not guarded. `secure` is TLS to the proxy itself.
+
+    `direct` are the hosts that are called without it. With `resolves` it is asked for names, which it looks up.
+    """
 
     host: str
     port: int
     secure: bool = False
     authorization: str = field(default="", repr=False)
+    direct: Direct = Direct()
+    resolves: bool = False
 
     @classmethod
     def of(cls, url: str, user: str = "", password: str = "") -> Self:

@@ -46,7 +46,7 @@ def decode(content: bytes) -> Pixels:
     check_size(width, height)
     size = width * height * channels
     if len(content) - found.end() != size:
-        raise ImageFormatError(msgid("it is cut off, or more follows behind it"))
+        raise ImageFormatError(msgid("it is truncated, or other data follow it"))
     return np.frombuffer(content, np.uint8, size, found.end()).reshape(height, width, channels)
 
 

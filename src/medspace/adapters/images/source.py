@@ -14,12 +14,14 @@ import numpy.typing as npt
 
 from medspace.adapters.duckdb.errors import RowsRefusedError, TableUnreadableError
 from medspace.adapters.duckdb.publishing import CheckedTable
-from medspace.adapters.duckdb.reading import CHUNK, Connection, fill_raw, match, read
+from medspace.adapters.duckdb.reading import CHUNK, fill_raw, match, read
 from medspace.adapters.duckdb.source import TableRows, load_from, open_rows
+from medspace.adapters.duckdb.sql import Connection
 from medspace.adapters.images import arrays
 from medspace.adapters.images.decoding import decode
 from medspace.adapters.images.errors import ImageFormatError, ImageRefusedError
 from medspace.adapters.images.pixels import Pixels
+from medspace.adapters.oswords import why
 from medspace.core.dictionary import Column, ColumnType, Dictionary
 from medspace.core.material import Form
 from medspace.core.text import Text, msgid
@@ -83,7 +85,9 @@ class ImageSource:
             ScopeRefusedError: the admission's scope does not fit the labels.
         """
         if admission.asset != self.checked.asset:
-            raise RowsRefusedError(Text(msgid("the asset {asset} has no images here"), {"asset": admission.asset}))
+            raise RowsRefusedError(
+                Text(msgid("there are no images for the asset {asset} here"), {"asset": admission.asset})
+            )
         rows = open_rows(self.checked.table, admission)
         return LabelledImages(rows.table, rows.scope, rows.selected, self.checked.images)
 
@@ -172,8 +176,7 @@ def _image(folder: Path, row: int, file: str | None) -> Pixels:
         with found.open("rb") as opened:
             content = opened.read(LARGEST_FILE + 1)
     except OSError as error:
-        reason = Text("{words}", {"words": error.strerror or type(error).__name__})
-        raise ImageRefusedError(folder.name, row, reason) from None
+        raise ImageRefusedError(folder.name, row, why(error)) from None
     if len(content) > LARGEST_FILE:
         raise ImageRefusedError(folder.name, row, Text(msgid("its file is larger than 64 MiB")))
     try:

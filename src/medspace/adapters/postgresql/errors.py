@@ -24,4 +24,4 @@ class ServerAwayError(WaitingError):
 
     code = "table.away"
     sentence = msgid("The PostgreSQL server cannot open the table {table} now: {reason}.")
-    next_step = msgid("Look at the server, the role and its password; the connector tries again by itself.")
+    next_step = msgid("Check the server, the role and its password; the connector tries again automatically.")

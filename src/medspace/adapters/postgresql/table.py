@@ -17,10 +17,12 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from medspace.adapters.duckdb.errors import TableUnreadableError
 from medspace.adapters.duckdb.publishing import CheckedTable
-from medspace.adapters.duckdb.reading import CHUNK, Connection, fill_raw, match
+from medspace.adapters.duckdb.reading import CHUNK, fill_raw, match
 from medspace.adapters.duckdb.source import load_from
+from medspace.adapters.duckdb.sql import Connection
 from medspace.adapters.extras import require
 from medspace.adapters.postgresql.errors import ServerAwayError, TableAddressError
+from medspace.adapters.sql.faults import told
 from medspace.core.dictionary import Dictionary
 from medspace.core.text import Text, msgid
 
@@ -36,6 +38,7 @@ DRIVER = "postgresql+psycopg"
 BINARY = "bytea"  # what is no cell: the check finds the control character
 # Every setting by which the text of a value could depend on the server or the role (PostgreSQL 17, 19.11).
 SETTINGS: Mapping[str, str] = {
+    "client_encoding": "UTF8",
     "default_transaction_read_only": "on",
     "statement_timeout": str(LONGEST_MILLISECONDS),
     "lock_timeout": str(LOCK_MILLISECONDS),
@@ -57,7 +60,7 @@ _WRITES = sa.text(
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class TablePlace:
     """Where a table is: an engine that leads to its server, schema (empty: the role's own search path) and name."""
 
     engine: sa.Engine
@@ -88,23 +91,48 @@ def load(asset: str, address: str, table: str, dictionary: Dictionary, password:
         TableUnreadableError: there is no such table for this role, or it cannot be read.
         TableRefusedError: it does not keep to the dictionary. Nothing of it stays loaded.
     """
-    place = _placed(address, table, password)
+    place = placed(address, table, password)
     writes = False
 
     def fill(duck: Connection) -> Sequence[str]:
         nonlocal writes
-        with _reading(place) as connection:
-            kinds = _kinds(connection, place)
-            order = match(place.shown, list(kinds), dictionary)
-            fill_raw(duck, len(order), _chunks(connection, place, kinds, dictionary))
-            writes = bool(connection.scalar(_WRITES, {"table": place.quoted}))
+        writes = filled(duck, place, dictionary)
         return ()
 
     loaded = load_from(fill, place.shown, dictionary)
     return CheckedTable(asset, loaded, (_warning(place),) if writes else ())
 
 
-def _placed(address: str, table: str, password: str) -> _Place:
+def filled(duck: Connection, place: TablePlace, dictionary: Dictionary) -> bool:
+    """Fill the table `raw` of DuckDB with the cells of the columns of a dictionary; whether the role may write there.
+
+    Raises:
+        ServerAwayError, TableUnreadableError, TableRefusedError: as `load`.
+    """
+    with _reading(place) as connection:
+        kinds = _kinds(connection, place)
+        order = match(place.shown, list(kinds), dictionary)
+        fill_raw(duck, len(order), _chunks(connection, place, kinds, dictionary))
+        return bool(connection.scalar(_WRITES, {"table": place.quoted}))
+
+
+def names_of(place: TablePlace) -> list[str]:
+    """The columns that the role may read.
+
+    Raises:
+        ServerAwayError, TableUnreadableError: as `load`.
+    """
+    with _reading(place) as connection:
+        return list(_kinds(connection, place))
+
+
+def placed(address: str, table: str, password: str) -> TablePlace:
+    """Where a table is, by its address and name.
+
+    Raises:
+        MissingExtraError: psycopg is not installed.
+        TableAddressError: the address or the name of the table cannot be used.
+    """
     require("psycopg", extra="postgres")
     try:
         url = sa.make_url(address)
@@ -112,7 +140,7 @@ def _placed(address: str, table: str, password: str) -> _Place:
         raise TableAddressError(table=table, reason=Text(msgid("it is not the address of a server"))) from None
     schema, _, name = table.rpartition(".")
     if not name:
-        raise TableAddressError(table=table or "-", reason=Text(msgid("it names no table")))
+        raise TableAddressError(table=table or "-", reason=Text(msgid("it does not name a table")))
     url = url.set(drivername=DRIVER)
     engine = sa.create_engine(
         url.set(password=password) if password else url,
@@ -126,7 +154,7 @@ def _placed(address: str, table: str, password: str) -> _Place:
         hide_parameters=True,
     )
     sa.event.listen(engine, "connect", _set)
-    return _Place(engine.execution_options(postgresql_readonly=True), schema, name)
+    return TablePlace(engine.execution_options(postgresql_readonly=True), schema, name)
 
 
 def _set(raw: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
@@ -138,7 +166,7 @@ def _set(raw: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
 
 
 @contextmanager
-def _reading(place: _Place) -> Iterator[sa.Connection]:
+def _reading(place: TablePlace) -> Iterator[sa.Connection]:
     """A connection in a transaction that can only read; what goes wrong is told without any cell."""
     try:
         with place.engine.connect() as connection:
@@ -146,18 +174,22 @@ def _reading(place: _Place) -> Iterator[sa.Connection]:
     except DBAPIError as error:
         state = getattr(error.orig, "sqlstate", None)
         if state is None or error.connection_invalidated or state.startswith(AWAY):
-            raise ServerAwayError(table=place.shown, reason=_said(error)) from None
-        raise TableUnreadableError(place.shown, f"SQLSTATE {state}") from None  # the message may quote a cell
+            raise ServerAwayError(table=place.shown, reason=_server_reason(error)) from None
+        # The message may quote a cell.
+        raise TableUnreadableError(place.shown, told(state) or f"SQLSTATE {state}") from None
+    except UnicodeDecodeError:  # of a database that checks no encoding (SQL_ASCII)
+        reason = Text(msgid("it holds text that is not UTF-8; give the database the encoding UTF8"))
+        raise TableUnreadableError(place.shown, reason) from None
 
 
-def _said(error: DBAPIError) -> str:
+def _server_reason(error: DBAPIError) -> str:
     """What the client library says of a connection that there is not; it knows no cell, and tells no password."""
     lines = [line.strip() for line in str(error.orig).splitlines() if line.strip()]
     text = (lines or [type(error.orig).__name__])[0][:LONGEST_REASON].rstrip(".")
     return "".join(character if character.isprintable() else " " for character in text)
 
 
-def _kinds(connection: sa.Connection, place: _Place) -> dict[str, str]:
+def _kinds(connection: sa.Connection, place: TablePlace) -> dict[str, str]:
     """The columns that the role may read, with the names of their types."""
     if not connection.scalar(_THERE, {"table": place.quoted}):
         raise TableUnreadableError(place.shown, Text(msgid("there is no such table, or not for this role")))
@@ -168,7 +200,7 @@ def _kinds(connection: sa.Connection, place: _Place) -> dict[str, str]:
 
 
 def _chunks(
-    connection: sa.Connection, place: _Place, kinds: dict[str, str], dictionary: Dictionary
+    connection: sa.Connection, place: TablePlace, kinds: dict[str, str], dictionary: Dictionary
 ) -> Iterator[list[list[str | None]]]:
     names = [column.name for column in dictionary.columns]
     cells = [_cell(name, kinds[name]).label(f"c{index}") for index, name in enumerate(names)]
@@ -179,7 +211,7 @@ def _chunks(
             yield [list(column) for column in zip(*rows, strict=True)]
 
 
-def _schema(place: _Place) -> sa.quoted_name | None:
+def _schema(place: TablePlace) -> sa.quoted_name | None:
     return sa.quoted_name(place.schema, quote=True) if place.schema else None
 
 
@@ -191,6 +223,6 @@ def _cell(name: str, kind: str) -> "sa.ColumnElement[str]":
     return sa.cast(column, sa.Text)
 
 
-def _warning(place: _Place) -> Text:
+def _warning(place: TablePlace) -> Text:
     facts = {"table": place.shown, "user": place.engine.url.username or "-"}
     return Text(msgid("the role {user} may write to {table}; give the connector one that may only read"), facts)

@@ -1,4 +1,4 @@
-"""Where engines run: in threads of their own, or in a process for each step."""
+"""Where engines run: in separate threads, or in one process per step."""
 
 from medspace.adapters.runner.process import SYSTEM_CLOCK, ProcessRunner
 from medspace.adapters.runner.recipes import Recipe, recipe_of

@@ -2,7 +2,7 @@
 
     python -P -m medspace.adapters.runner.child LOCK    (in the folder of the step; LOCK is a descriptor)
 
-It has the rights of the connector's user: what keeps it from the rest of the machine are the limits below, not walls.
+It has the rights of the connector's user: only the limits below confine it; it is not sandboxed.
 """
 
 import os
@@ -15,7 +15,7 @@ from math import ceil
 from pathlib import Path
 from types import FrameType
 
-from medspace.adapters.runner.line import Line, LinePeers
+from medspace.adapters.runner.line import LineClient, LinePeers
 from medspace.adapters.runner.papers import LARGEST_RESULT, Order, read_order, write_result
 from medspace.adapters.system import SystemRandomness
 from medspace.connector.usage.ports import Work
@@ -24,11 +24,11 @@ from medspace.core.errors import MedspaceError
 from medspace.core.usage import Output
 
 MOST_FILES = 256
-LATE = 60  # seconds after which it ends itself, if its connector is not there to do so
+LATE = 60  # seconds after which it ends itself, if its connector is gone
 
 
 def limit(limits: StepLimits, largest: int = LARGEST_RESULT) -> None:
-    """Bound memory, processor time, files (`largest` bytes each); leave no image of the memory behind."""
+    """Limit memory, processor time, files (`largest` bytes each); disable core dumps."""
     processors = os.cpu_count() or 1
     seconds = ceil(limits.seconds)
     for which, most in (
@@ -44,8 +44,8 @@ def limit(limits: StepLimits, largest: int = LARGEST_RESULT) -> None:
     signal.alarm(seconds + LATE)
 
 
-def do(order: Order, cancelled: Callable[[], bool], line: Line) -> Output | MedspaceError:
-    """Do the work; what breaks is raised, and the process dies of it."""
+def do(order: Order, cancelled: Callable[[], bool], line: LineClient) -> Output | MedspaceError:
+    """Do the work; errors are raised and end the process."""
     work = Work(
         order.admission,
         order.step,
@@ -65,7 +65,7 @@ def do(order: Order, cancelled: Callable[[], bool], line: Line) -> Output | Meds
 
 
 def main() -> None:
-    """Take the work of this folder to its result."""
+    """Run the work of this folder and write its result."""
     folder, lock = Path.cwd(), int(sys.argv[1])
     os.set_inheritable(lock, False)  # noqa: FBT003 - its only way; it is alive as long as this process, whatever an engine starts
     os.write(lock, f"{os.getpid()}\n".encode())
@@ -75,10 +75,10 @@ def main() -> None:
         ended.set()
 
     signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who runs a connector by hand ends the connector
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the connector, which ends this process
     order = read_order(folder)
     limit(order.limits, LARGEST_RESULT if order.blobs is None else max(LARGEST_RESULT, order.blobs.most))
-    came = do(order, ended.is_set, Line(folder, ended.is_set))
+    came = do(order, ended.is_set, LineClient(folder, ended.is_set))
     if not ended.is_set():
         write_result(folder, came)
 

@@ -1,8 +1,8 @@
 """The line between a connector and the process of one step: a Unix socket in the folder of the step.
 
 Over it the process asks for what only its connector can do, which has the keys: to seal, to open, to pair, to sign.
-It also tells how far it is. Each is a line of JSON and answered by one. It is a socket with a name in the folder and
-no pipe, so that a connector that starts again answers the process that the one before has left behind.
+It also tells how far it is. Each is a line of JSON and answered by one. It is a named socket in the folder, not
+a pipe, so that a restarted connector can answer the process that its predecessor left behind.
 """
 
 import asyncio
@@ -33,9 +33,9 @@ SOCKET = "line"
 LONGEST_NAME = 100  # bytes of a socket's path, which systems bound at 104 or 108
 TURNS = 8  # of the loop: more than it takes from accepting a connection to serving and closing it
 MOST_ASKED = 4096  # messages that are sealed, opened or paired for one step
-PATIENCE = 30.0  # seconds for one answer, before it is asked for anew
-PAUSE = 0.05  # seconds between two tries to reach a connector that is away
-OFTEN = 0.2  # seconds between two times that a process tells how far it is
+PATIENCE = 30.0  # seconds for one answer, before it is requested again
+PAUSE = 0.05  # seconds between two attempts to reach an absent connector
+OFTEN = 0.2  # seconds between two progress reports of a process
 
 
 class PeersAbsentError(InvalidInputError):
@@ -47,7 +47,7 @@ class PeersAbsentError(InvalidInputError):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class LineRequest:
     """One line of the process. `message` is what to seal or sign, or the seed of a pair; `messages` go by peer."""
 
     do: Literal["seal", "seal_all", "announce", "announced", "open", "pair", "sign", "proven", "progress"]
@@ -61,7 +61,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class LineReply:
     """One line of the connector: what was sealed or signed; or what was opened, or the secret; or why neither."""
 
     sealed: str = ""
@@ -76,21 +76,21 @@ class Told:
 class _Answering:
     """Answers the process of one step: one connection at a time, one line after the other."""
 
-    def __init__(self, work: Work, beside: Beside[Told]) -> None:
+    def __init__(self, work: Work, beside: Beside[LineReply]) -> None:
         self._work, self._beside = work, beside
         self._asked = 0
         self._serving: asyncio.Task[None] | None = None
         self._over = False
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, to its end; a second one beside it is closed, and one that comes too late."""
+        """Serve one connection to its end; a second or late one is closed."""
         if self._over or self._serving is not None:
             writer.close()
             return
         self._serving = asyncio.current_task()
         try:
             while line := await reader.readline():
-                writer.write(msgspec.json.encode(await self._told(line)) + b"\n")
+                writer.write(msgspec.json.encode(await self._reply_to(line)) + b"\n")
                 await writer.drain()
         except (ValueError, OSError):
             pass  # a line that is too long, or the process has gone
@@ -107,14 +107,14 @@ class _Answering:
         for _ in range(TURNS):
             await asyncio.sleep(0)
 
-    async def _told(self, line: bytes) -> Told:
+    async def _reply_to(self, line: bytes) -> LineReply:
         try:
-            asked = msgspec.json.decode(line, type=Asked)
+            asked = msgspec.json.decode(line, type=LineRequest)
         except msgspec.DecodeError:
             return _absent()
         if asked.do == "progress":
             self._work.progress(asked.done, asked.of)
-            return Told()
+            return LineReply()
         self._asked += 1
         keys = self._work.keys
         if keys is None or self._asked > MOST_ASKED:
@@ -122,22 +122,22 @@ class _Answering:
         try:
             return await self._beside(self._work.admission.use, lambda: _DEEDS[asked.do](keys, asked))
         except MedspaceError as error:
-            return Told(error=error_said(error))
+            return LineReply(error=error_said(error))
 
 
-def _absent() -> Told:
-    return Told(error=error_said(PeersAbsentError()))
+def _absent() -> LineReply:
+    return LineReply(error=error_said(PeersAbsentError()))
 
 
-_DEEDS: Mapping[str, Callable[[Peers, Asked], Told]] = {
-    "seal": lambda keys, asked: Told(sealed=keys.seal(asked.peer, asked.label, asked.message)),
-    "open": lambda keys, asked: Told(opened=keys.open(asked.peer, asked.label, asked.sealed)),
-    "seal_all": lambda keys, asked: Told(all_sealed=keys.seal_all(asked.messages, asked.label)),
-    "announce": lambda keys, asked: Told(*keys.announce(asked.label, asked.message, asked.messages)),
-    "announced": lambda keys, asked: Told(opened=keys.announced(asked.peer, asked.label, asked.sealed)),
-    "sign": lambda keys, asked: Told(sealed=keys.sign(asked.label, asked.message)),
-    "proven": lambda keys, asked: Told(opened=keys.proven(asked.peer, asked.label, asked.sealed)),
-    "pair": lambda keys, asked: Told(opened=keys.pair(asked.peer, asked.label, asked.message, asked.sealed)),
+_DEEDS: Mapping[str, Callable[[Peers, LineRequest], LineReply]] = {
+    "seal": lambda keys, asked: LineReply(sealed=keys.seal(asked.peer, asked.label, asked.message)),
+    "open": lambda keys, asked: LineReply(opened=keys.open(asked.peer, asked.label, asked.sealed)),
+    "seal_all": lambda keys, asked: LineReply(all_sealed=keys.seal_all(asked.messages, asked.label)),
+    "announce": lambda keys, asked: LineReply(*keys.announce(asked.label, asked.message, asked.messages)),
+    "announced": lambda keys, asked: LineReply(opened=keys.announced(asked.peer, asked.label, asked.sealed)),
+    "sign": lambda keys, asked: LineReply(sealed=keys.sign(asked.label, asked.message)),
+    "proven": lambda keys, asked: LineReply(opened=keys.proven(asked.peer, asked.label, asked.sealed)),
+    "pair": lambda keys, asked: LineReply(opened=keys.pair(asked.peer, asked.label, asked.message, asked.sealed)),
 }
 
 
@@ -154,7 +154,7 @@ async def answered(folder: Path, work: Work, beside: Beside[Any]) -> AsyncIterat
     try:
         yield
     finally:
-        # A server that closes while it accepts forgets the connection: nothing new first, then what was accepted.
+        # A server that closes while accepting loses the connection: stop accepting first, then end what was accepted.
         asyncio.get_running_loop().remove_reader(listening)
         await answering.stop()
         server.close()
@@ -181,8 +181,8 @@ def _listening(folder: Path) -> socket.socket:
 # --- the process's end ---------------------------------------------------------------------------------------------
 
 
-class Line:
-    """The process's end, used from its folder; made when it is needed, and anew when the connector was away."""
+class LineClient:
+    """The process's end, used from its folder; connects when needed, and again after the connector was away."""
 
     def __init__(self, folder: Path, ended: Callable[[], bool]) -> None:
         name = folder / SOCKET
@@ -192,7 +192,7 @@ class Line:
         self._rest = b""
         self._next = 0.0  # when it may tell again
 
-    def ask(self, asked: Asked) -> Told:
+    def ask(self, asked: LineRequest) -> LineReply:
         """What the connector answers; while it is away, it is waited for.
 
         Raises:
@@ -210,22 +210,22 @@ class Line:
         raise PeersAbsentError
 
     def tell(self, done: float, of: float) -> None:
-        """Tell how far the step is; not more often than is of use, and to nobody where nobody listens."""
+        """Report the progress of the step; rate-limited, and dropped if nobody listens."""
         now = time.monotonic()
         if now < self._next and done != of:
             return
         self._next = now + OFTEN
         with suppress(OSError), self._one:
-            self._exchanged(msgspec.json.encode(Asked("progress", done=done, of=of)) + b"\n")
+            self._exchanged(msgspec.json.encode(LineRequest("progress", done=done, of=of)) + b"\n")
 
-    def _exchanged(self, line: bytes) -> Told:
+    def _exchanged(self, line: bytes) -> LineReply:
         try:
             if self._socket is None:
                 self._socket, self._rest = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), b""
                 self._socket.settimeout(PATIENCE)
                 self._socket.connect(self._name)
             self._socket.sendall(line)
-            return msgspec.json.decode(self._line(self._socket), type=Told)
+            return msgspec.json.decode(self._line(self._socket), type=LineReply)
         except (OSError, msgspec.DecodeError) as error:
             self.close()
             raise ConnectionError from error
@@ -241,7 +241,7 @@ class Line:
         return bytes(found[:end])
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -254,7 +254,7 @@ class LinePeers:
     seats: tuple[str, ...]
     holder: str
     terms: RunTerms
-    line: Line
+    line: LineClient
 
     def seal(self, peer: str, label: str, message: bytes) -> str:
         """A message for one peer.
@@ -263,7 +263,7 @@ class LinePeers:
             EnvelopeError: it is too large, or the peer has no seat.
             PeersAbsentError: the connector does not do it.
         """
-        return self.line.ask(Asked("seal", peer, label, message)).sealed
+        return self.line.ask(LineRequest("seal", peer, label, message)).sealed
 
     def open(self, peer: str, label: str, sealed: str) -> bytes:
         """A message of one peer.
@@ -272,7 +272,7 @@ class LinePeers:
             EnvelopeError: the peer did not seal it for this seat, this run and this label.
             PeersAbsentError: the connector does not do it.
         """
-        return self.line.ask(Asked("open", peer, label, sealed=sealed)).opened
+        return self.line.ask(LineRequest("open", peer, label, sealed=sealed)).opened
 
     def pair(self, peer: str, label: str, seed: bytes, sealed: str) -> bytes:
         """The secret with one peer.
@@ -281,7 +281,7 @@ class LinePeers:
             EnvelopeError: the peer has no seat.
             PeersAbsentError: the connector does not do it.
         """
-        return self.line.ask(Asked("pair", peer, label, seed, sealed=sealed)).opened
+        return self.line.ask(LineRequest("pair", peer, label, seed, sealed=sealed)).opened
 
     def seal_all(self, messages: Mapping[str, bytes], label: str) -> dict[str, str]:
         """Messages for several peers under one label and one signature.
@@ -290,7 +290,7 @@ class LinePeers:
             EnvelopeError: one is too large, or a peer has no seat.
             PeersAbsentError: the connector does not do it, or they are too much at once.
         """
-        return self.line.ask(Asked("seal_all", label=label, messages=dict(messages))).all_sealed
+        return self.line.ask(LineRequest("seal_all", label=label, messages=dict(messages))).all_sealed
 
     def announce(self, label: str, content: bytes, messages: Mapping[str, bytes]) -> tuple[str, dict[str, str]]:
         """A message for everybody, and messages for several peers: all under one signature.
@@ -299,7 +299,7 @@ class LinePeers:
             EnvelopeError: one is too large, or a peer has no seat.
             PeersAbsentError: the connector does not do it, or they are too much at once.
         """
-        told = self.line.ask(Asked("announce", label=label, message=content, messages=dict(messages)))
+        told = self.line.ask(LineRequest("announce", label=label, message=content, messages=dict(messages)))
         return told.sealed, told.all_sealed
 
     def announced(self, peer: str, label: str, text: str) -> bytes:
@@ -309,7 +309,7 @@ class LinePeers:
             EnvelopeError: it did not sign it for this run under this label.
             PeersAbsentError: the connector does not do it.
         """
-        return self.line.ask(Asked("announced", peer, label, sealed=text)).opened
+        return self.line.ask(LineRequest("announced", peer, label, sealed=text)).opened
 
     def sign(self, label: str, content: bytes) -> str:
         """A message for everybody, signed and not sealed.
@@ -318,7 +318,7 @@ class LinePeers:
             EnvelopeError: it is too large.
             PeersAbsentError: the connector does not do it.
         """
-        return self.line.ask(Asked("sign", label=label, message=content)).sealed
+        return self.line.ask(LineRequest("sign", label=label, message=content)).sealed
 
     def proven(self, peer: str, label: str, text: str) -> bytes:
         """What a seat signed for everybody.
@@ -327,4 +327,4 @@ class LinePeers:
             EnvelopeError: it did not sign it for this run under this label.
             PeersAbsentError: the connector does not do it.
         """
-        return self.line.ask(Asked("proven", peer, label, sealed=text)).opened
+        return self.line.ask(LineRequest("proven", peer, label, sealed=text)).opened

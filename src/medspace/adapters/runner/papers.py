@@ -1,4 +1,4 @@
-"""What a connector and the process of one step tell each other, as files of a folder that is the step's alone.
+"""What a connector and the process of one step exchange, as files in a folder of that step alone.
 
     work.json     what is to be done: the admission with its secrets, the step, and how to make engine and source
     lock          held by the process for as long as it lives; the number of the process is in it
@@ -6,7 +6,7 @@
     stderr        what the process said before it died
     line          a socket: what the two say to each other meanwhile (`adapters.runner.line`)
 
-JSON, never pickle: a folder that somebody else could write to would otherwise run their code.
+JSON, never pickle: otherwise anybody who can write to the folder could run code.
 """
 
 import json
@@ -62,11 +62,11 @@ def read_order(folder: Path) -> Order:
 
 
 def write_result(folder: Path, came: Output | MedspaceError) -> None:
-    """Say what came of it; there is either the whole result or none."""
+    """Write the result; atomically."""
     said = {"error": error_said(came)} if isinstance(came, MedspaceError) else {"output": _output(came)}
     file = folder / f"{RESULT}.part"
     file.touch(PRIVATE)
-    file.write_text(json.dumps(said))  # unlike msgspec's, it keeps what is not finite, and the gate refuses that
+    file.write_text(json.dumps(said))  # unlike msgspec, it keeps non-finite numbers, which the gate then refuses
     file.rename(folder / RESULT)
 
 

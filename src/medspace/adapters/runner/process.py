@@ -1,7 +1,7 @@
-"""Engines in a process for each step: limited in time and memory, ended at once, and alive when the connector is not.
+"""Engines in one process per step: limited in time and memory, killable, and surviving the connector.
 
-The folder of a step is named after its admission. Who holds the lock in it is the process, so a connector that starts
-again finds out whether its work goes on, is done, or died. The folder goes when the step has its end.
+The folder of a step is named after its admission. The process holds the lock in it, so a restarted
+connector can see whether its work is running, is done, or died. The folder is removed when the step has ended.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from medspace.adapters.runner.papers import LOCK, PRIVATE, RESULT, STDERR, Order
 from medspace.adapters.runner.recipes import Recipe, recipe_of
 from medspace.adapters.runner.thread import ThreadPool
 from medspace.adapters.system import SystemClock
-from medspace.connector.turns import Share, Turns
+from medspace.connector.turns import TurnLimits, Turns
 from medspace.connector.usage.errors import UseFailedError
 from medspace.connector.usage.ports import Work
 from medspace.core.errors import MedspaceError, StorageError
@@ -46,7 +46,7 @@ T = TypeVar("T")
 
 
 class WorkerEndedError(RuntimeError):
-    """The process of a step died without a result; what it had said."""
+    """The process of a step died without a result; with its last output."""
 
 
 class ProcessRunner:
@@ -62,7 +62,7 @@ class ProcessRunner:
         grace: float = GRACE,
     ) -> None:
         self._folder, self._engines, self._source_of, self._clock = folder, engines, source_of, clock
-        share = Share(
+        share = TurnLimits(
             at_once=places, member=max(places // 2, 1), waiting=sys.maxsize
         )  # usage control bounds who waits
         self._turns, self._threads = Turns(share), ThreadPool(places, "process")
@@ -163,7 +163,7 @@ class ProcessPlace:
 
     @property
     def rest(self) -> "asyncio.Future[Output] | None":
-        """Nothing: whoever is cancelled has waited for its end."""
+        """Nothing: a cancelled caller has waited for its end."""
         return None
 
     def _take(self, work: Work) -> None:
@@ -180,14 +180,14 @@ class ProcessPlace:
         return self._child
 
     async def clear(self) -> None:
-        """The step has its end: its process and its folder go."""
+        """The step has ended: remove its process and its folder."""
         child, self._child = self._child, None
         if child is not None:
             await asyncio.shield(child.end(0.0))
             await self._runner.beside("-", lambda: shutil.rmtree(child.folder, ignore_errors=True))
 
     async def leave(self) -> None:
-        """The step has no end yet: what came of it stays, for the next start."""
+        """The step has not ended: keep its result for the next start."""
         if self._child is not None:
             self._child.let_go()
 
@@ -213,7 +213,7 @@ class Child:
             loop.remove_reader(self._handle)
 
     async def end(self, grace: float) -> None:
-        """End it and whatever it started: it may finish in so many seconds, then it is killed."""
+        """End it and its children: it gets so many seconds to finish, then it is killed."""
         if not self._gone():
             if grace:
                 self._signal(signal.SIGTERM)
@@ -233,7 +233,7 @@ class Child:
             return ""
 
     def let_go(self) -> None:
-        """Let go of what the system keeps of it."""
+        """Release its system resources."""
         handle, self._handle = self._handle, None
         if handle is not None:
             os.close(handle)
@@ -279,7 +279,7 @@ def found(folder: Path) -> Child | None:
         number = (folder / LOCK).read_text().strip()
         if number:
             return Child(folder, int(number))
-        if time.monotonic() > until:  # it holds the lock and says nothing: it cannot be ended by its number
+        if time.monotonic() > until:  # it holds the lock but has not written its number, so it cannot be killed
             raise WorkerEndedError("a process of this step has no number")
         time.sleep(PAUSE)
     return Child(folder, 0) if (folder / RESULT).exists() else None
@@ -334,7 +334,7 @@ def launched(folder: Path, order: Order) -> Child:
 
 
 def environment() -> Mapping[str, str]:
-    """What a step's process sees of the connector's environment: no passphrase, nothing that is not named here."""
+    """The environment of a step's process: only what is named here, so no passphrase."""
     kept = {name: os.environ[name] for name in KEPT_OF_ENVIRONMENT if name in os.environ}
     own = (sys.prefix, sys.base_prefix)
     folders = [str(Path(place).resolve()) for place in sys.path if place and not place.startswith(own)]

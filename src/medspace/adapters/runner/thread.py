@@ -1,7 +1,7 @@
-"""Engines in threads of the connector: bounded in number, and apart from the threads that everything else waits for.
+"""Engines in threads of the connector: bounded in number, and separate from the threads of everything else.
 
-A thread cannot be killed. A step that is ended keeps its thread, and its place, until it ends by itself: it can look
-at `Workplace.cancelled`. What it makes then is dropped. Its limits on memory and processor time do not bind here.
+A thread cannot be killed. A cancelled step keeps its thread and its place until it returns: it can check
+`Workplace.cancelled`. Its result is then dropped. Limits on memory and processor time do not apply here.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from medspace.connector.turns import Share, Turns
+from medspace.connector.turns import TurnLimits, Turns
 from medspace.connector.usage.errors import UseFailedError
 from medspace.connector.usage.ports import Work
 from medspace.core.errors import MedspaceError
@@ -30,7 +30,7 @@ def fewest() -> int:
 
 
 class ThreadPool:
-    """Threads that end with the process, not the process with them (port `connector.usage.ports.Threads`).
+    """Daemon threads (port `connector.usage.ports.Threads`).
 
     At most `most` of them, made when they are needed.
     """
@@ -44,7 +44,7 @@ class ThreadPool:
         weakref.finalize(self, _let_go, self._waiting, self.most)
 
     async def call(self, use: str, work: Callable[[], T]) -> T:
-        """What a function returns; whoever is cancelled here does not hear of it.
+        """The result of a function; a cancelled caller does not learn it.
 
         Raises:
             MedspaceError: what it raised of its own.
@@ -71,7 +71,7 @@ class ThreadPool:
             future.exception()  # whoever waits hears it; who has gone does not want to
 
     def close(self) -> None:
-        """Let the threads end that have nothing to do."""
+        """Let idle threads end."""
         _let_go(self._waiting, self._made)
         self._made = 0
 
@@ -150,7 +150,7 @@ class ThreadRunner:
         most = places or fewest()  # how many wait is bounded by usage control
         self._pool = ThreadPool(most + 1, "step")
         self._turns = Turns(
-            Share(at_once=most + 1, member=most, waiting=sys.maxsize)
+            TurnLimits(at_once=most + 1, member=most, waiting=sys.maxsize)
         )  # usage control bounds who waits
 
     def free(self, member: str) -> bool:
@@ -179,5 +179,5 @@ class ThreadRunner:
         """There is nothing to remove."""
 
     async def close(self) -> None:
-        """Let the threads end that have nothing to do; the others end with the process."""
+        """Let idle threads end; the others end with the process."""
         self._pool.close()

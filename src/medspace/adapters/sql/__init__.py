@@ -7,6 +7,6 @@ create(url, collections)            tables without migrations: tests, experiment
 """
 
 from medspace.adapters.sql.database import SqlDatabase, open_database
-from medspace.adapters.sql.migration import create, pending, upgrade
+from medspace.adapters.sql.migration import History, create, pending, upgrade
 
-__all__ = ["SqlDatabase", "create", "open_database", "pending", "upgrade"]
+__all__ = ["History", "SqlDatabase", "create", "open_database", "pending", "upgrade"]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from types import TracebackType
@@ -18,12 +19,12 @@ from medspace.adapters.sql.transaction import Session, SqlTransaction
 from medspace.adapters.sql.writer import Unit, Writer, Writing, attempt, drop
 from medspace.adapters.tail import Tail, hash_in, last_leaf
 from medspace.core.errors import StorageError
-from medspace.core.store import Collection, T, Transaction
+from medspace.core.store import Collection, T, Topic, Transaction
 from medspace.core.text import msgid
 from medspace.ledger.merkle import Frontier, Node
 
 READERS = 4
-WAITING = 10_000  # units that may wait; who comes later waits for a place
+WAITING = 10_000  # units that may queue; later callers wait for a place
 
 
 class SqlDatabase:
@@ -56,12 +57,16 @@ class SqlDatabase:
             return kept
 
     async def read(self, view: Callable[[Transaction], T]) -> T:
-        """Run a function that only looks, on a snapshot of what is committed."""
+        """Run a read-only function on a snapshot of what is committed."""
         self._check_open()
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._look, view)
 
+    def on_commit(self, hear: Callable[[AbstractSet[Topic]], None]) -> None:
+        """Call `hear` in the event loop with what each commit touched; a lease keeps all other writers out."""
+        self._writer.hearers += (hear,)
+
     async def close(self) -> None:
-        """Finish what waits, then let the database go. A second call does nothing."""
+        """Finish queued units, then close the database. A second call does nothing."""
         if not self._closed:
             self._closed = True
             await asyncio.to_thread(self._shut)

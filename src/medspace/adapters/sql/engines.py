@@ -1,6 +1,6 @@
 """Engines: how to connect to SQLite and to PostgreSQL so that what was committed stays.
 
-SQLite: WAL with `synchronous=FULL`, so that a commit is on the disk before it is answered and readers never wait.
+SQLite: WAL with `synchronous=FULL`, so that a commit is on disk before it is acknowledged and readers never wait.
 PostgreSQL: its defaults (`synchronous_commit` on); readers see one snapshot.
 """
 
@@ -16,8 +16,9 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from medspace.adapters.extras import require
-from medspace.adapters.sql.errors import DatabaseUrlError
-from medspace.core.text import msgid
+from medspace.adapters.oswords import why
+from medspace.adapters.sql.errors import DatabaseEncodingError, DatabaseUrlError
+from medspace.core.text import Text, msgid
 
 BUSY_MILLISECONDS = 10_000
 CACHE_KIBIBYTES = 8_192
@@ -35,15 +36,15 @@ def parse(url: str) -> URL:
     """
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
-        raise DatabaseUrlError(database="URL", reason=msgid("it is not a database URL")) from error
+    except (ArgumentError, ValueError) as error:  # also of a port that is not a number
+        raise DatabaseUrlError(database="URL", reason=Text(msgid("it is not a database URL"))) from error
     if parsed.drivername == "postgresql+psycopg":
         require("psycopg", extra="postgres")
         return parsed
     if parsed.drivername in {"sqlite", "sqlite+pysqlite"} and parsed.database not in {None, "", ":memory:"}:
         return parsed
     raise DatabaseUrlError(
-        database=parsed.render_as_string(), reason=msgid("only SQLite files and postgresql+psycopg are known")
+        database=parsed.render_as_string(), reason=Text(msgid("only SQLite files and postgresql+psycopg are known"))
     )
 
 
@@ -59,7 +60,7 @@ def touch(url: URL) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
-        raise DatabaseUrlError(database=str(path), reason=error.strerror or str(error)) from error
+        raise DatabaseUrlError(database=str(path), reason=why(error)) from error
 
 
 def writer(url: URL) -> Engine:
@@ -68,7 +69,7 @@ def writer(url: URL) -> Engine:
 
 
 def readers(url: URL, count: int) -> Engine:
-    """The engine of the connections that only look."""
+    """The engine of the read-only connections."""
     if not _is_file(url):
         engine = _postgres(url, "REPEATABLE READ", count)
         return engine.execution_options(postgresql_readonly=True)
@@ -95,7 +96,7 @@ def _sqlite(url: URL, begin: str, pool_size: int) -> Engine:
 
 def _prepare(raw: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
     connection: Any = raw
-    connection.isolation_level = None  # transactions begin where we say (sqlite3 would begin them late)
+    connection.isolation_level = None  # explicit transactions (sqlite3 would begin them late)
     for pragma in (
         f"busy_timeout={BUSY_MILLISECONDS}",
         "journal_mode=WAL",
@@ -117,7 +118,7 @@ def _beginner(statement: str) -> Callable[[Connection], None]:
 
 
 def _postgres(url: URL, isolation: IsolationLevel, pool_size: int) -> Engine:
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,
@@ -125,3 +126,17 @@ def _postgres(url: URL, isolation: IsolationLevel, pool_size: int) -> Engine:
         isolation_level=isolation,
         connect_args={"connect_timeout": CONNECT_SECONDS, "tcp_user_timeout": SILENCE_MILLISECONDS},
     )
+    # Before SQLAlchemy's own first look at the server, which does not expect every encoding.
+    event.listen(engine, "connect", _check_encoding(url), insert=True)
+    return engine
+
+
+def _check_encoding(url: URL) -> Callable[[DBAPIConnection, ConnectionPoolEntry], None]:
+    def check(raw: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        connection: Any = raw
+        encoding = connection.info.parameter_status("server_encoding")  # told at the start of each connection
+        if encoding != "UTF8":
+            connection.close()
+            raise DatabaseEncodingError(database=url.render_as_string(), encoding=str(encoding))
+
+    return check

@@ -1,7 +1,8 @@
-"""What a database can answer, in our words."""
+"""Database errors, as medspace reports them."""
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from medspace.adapters.sql.faults import NO_STATE, told
 from medspace.core.errors import InvalidInputError, StorageError, StorageFullError
 from medspace.core.text import Text, msgid
 
@@ -10,11 +11,22 @@ _POSTGRES_FULL = ("53100", "53200")  # disk_full, out_of_memory: PostgreSQL appe
 
 
 class DatabaseUrlError(InvalidInputError):
-    """The database URL names nothing that medspace can use."""
+    """The database URL is not one that medspace supports."""
 
     code = "storage.url"
     sentence = msgid("The database {database} cannot be used: {reason}.")
     next_step = msgid("Write sqlite:///path/to/file.db or postgresql+psycopg://user@host/name.")
+
+
+class DatabaseEncodingError(InvalidInputError):
+    """The database cannot keep every character: names and sentences come in every script."""
+
+    code = "storage.encoding"
+    sentence = msgid("The database {database} has the encoding {encoding}, which cannot keep every character.")
+    next_step = msgid(
+        "Make a new database with the encoding UTF8, such as "
+        "`createdb --encoding=UTF8 --template=template0 NAME`, and name it in the configuration."
+    )
 
 
 class SchemaBehindError(StorageError):
@@ -38,7 +50,7 @@ class OutcomeUnknownError(StorageError):
 
     code = "storage.unknown"
     sentence = msgid("The database went away while it was keeping the change; whether it was kept is not known.")
-    next_step = msgid("Look whether the change is there before you repeat it.")
+    next_step = msgid("Check whether the change is there before you repeat it.")
 
 
 class LogDamagedError(StorageError):
@@ -55,9 +67,11 @@ def translated(error: SQLAlchemyError) -> StorageError:
 
 
 def refused(error: BaseException) -> StorageError:
-    """The error of a driver as a storage error: its name only, for its words may hold values of a record."""
+    """The error of a driver as a storage error: its name only, as its text may contain values of a record."""
     state = getattr(error, "sqlstate", None)
     if state in _POSTGRES_FULL or any(sign in str(error) for sign in _FULL):
         return StorageFullError()
     name = getattr(error, "sqlite_errorname", None) or state or type(error).__name__
-    return StorageError(reason=Text(msgid("it answered {name}"), {"name": name}))
+    if state is None and name == "OperationalError":  # psycopg's, of a connection that there is not
+        return StorageError(reason=Text(NO_STATE))
+    return StorageError(reason=told(name) or Text(msgid("it answered {name}"), {"name": name}))

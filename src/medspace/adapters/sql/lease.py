@@ -1,4 +1,4 @@
-"""One connector on one database: a lock that its process cannot leave behind.
+"""One connector per database: a lock that cannot outlive its process.
 
 SQLite: an exclusive transaction on an empty database beside the file. That is a lock of the operating system and goes
 with the process, however it ends. PostgreSQL: an advisory lock of the writer's own session, so that a writer that
@@ -21,7 +21,7 @@ _TAKE = text("SELECT pg_advisory_lock(hashtextextended('medspace:' || current_sc
 
 
 class FileLease:
-    """The lock beside a SQLite file, from its making until `release`."""
+    """The lock beside a SQLite file, from its creation until `release`."""
 
     def __init__(self, database: Path) -> None:
         """Take the lock.
@@ -43,7 +43,7 @@ class FileLease:
             undo.pop_all()
 
     def release(self) -> None:
-        """Let the next one in."""
+        """Release the lock."""
         self._lock.close()
 
 

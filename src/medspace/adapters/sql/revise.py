@@ -1,10 +1,11 @@
 """Write the next migration (for developers).
 
-    python -m medspace.adapters.sql.revise NAME [--collections MODULE:NAME] [--anew]
+    python -m medspace.adapters.sql.revise NAME [--collections MODULE:NAME] [--feature NAME=FOLDER] [--anew]
 
 It compares the collections that the app declares with the tables that the migrations make, and writes what is missing
-to `migrations/versions`. Read it before it is committed: a renamed key looks like one dropped and one added, and a
-new key of an old collection needs a step that fills it from the bodies.
+to `migrations/versions`, or to the folder of a feature, where the collections are those of the feature alone. Read it
+before it is committed: a renamed key looks like one dropped and one added, and a new key of an old collection needs a
+step that fills it from the bodies.
 With `--anew` every migration is thrown away and one is written from nothing: only while no release has any.
 """
 
@@ -13,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from importlib import import_module
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +26,7 @@ from sqlalchemy import Connection, make_url
 from medspace.adapters.sql import engines, migration, schema
 from medspace.core.store import Collection
 
-DECLARED = "medspace.app.compose:COLLECTIONS"
+DECLARED = "medspace.app.compose.parts:IN_ROOMS"
 PAGE = '''"""{title}."""
 
 import sqlalchemy as sa
@@ -55,26 +57,33 @@ def differences(connection: Connection, collections: Iterable[Collection[Any]]) 
     return list(compare_metadata(_context(connection), schema.build(collections).metadata))
 
 
-def revise(name: str, collections: Iterable[Collection[Any]]) -> Path | None:
-    """Write the next migration; None if nothing is missing."""
+def revise(
+    name: str, collections: Iterable[Collection[Any]], history: migration.History = migration.ROOMS
+) -> Path | None:
+    """Write the next migration of a history; None if nothing is missing."""
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/scratch.db"
         engines.touch(make_url(url))
-        if migration.revisions():
-            migration.upgrade(url)
+        if migration.revisions(history):
+            migration.upgrade(url, () if history == migration.ROOMS else (history,))
         engine = engines.writer(make_url(url))
         with engine.begin() as connection:
-            page = _page(connection, name, collections)
+            page = _page(connection, name, collections, history)
         engine.dispose()
     if page is None:
         return None
-    path = migration.FOLDER / "versions" / f"{len(migration.revisions()) + 1:04}_{name.lower().replace(' ', '_')}.py"
+    number = len(migration.revisions(history)) + 1
+    path = history.versions / f"{number:04}_{name.lower().replace(' ', '_')}.py"
+    path.parent.mkdir(exist_ok=True)
     path.write_text(page, encoding="utf-8")
     return path
 
 
-def _page(connection: Connection, name: str, collections: Iterable[Collection[Any]]) -> str | None:
-    context = _context(connection)
+def _page(
+    connection: Connection, name: str, collections: Iterable[Collection[Any]], history: migration.History
+) -> str | None:
+    collections = tuple(collections)
+    context = _context(connection, None if history == migration.ROOMS else {one.name for one in collections})
     changes = produce_migrations(context, schema.build(collections).metadata).upgrade_ops
     if changes is None or changes.is_empty():
         return None
@@ -82,7 +91,7 @@ def _page(connection: Connection, name: str, collections: Iterable[Collection[An
     for change in changes.ops:
         by_table.setdefault(_table(change), []).append(change)
     steps = {table: _code(context, theirs) for table, theirs in by_table.items()}
-    count = len(migration.revisions())
+    count = len(migration.revisions(history))
     return PAGE.format(
         title=name[:1].upper() + name[1:],
         number=f"{count + 1:04}",
@@ -92,8 +101,15 @@ def _page(connection: Connection, name: str, collections: Iterable[Collection[An
     )
 
 
-def _context(connection: Connection) -> MigrationContext:
-    return MigrationContext.configure(connection, opts={"compare_type": True, "render_item": _type_name})
+def _context(connection: Connection, tables: set[str] | None = None) -> MigrationContext:
+    """What compares the tables; only those of a feature, where they are named."""
+
+    def ours(_item: object, name: str | None, kind: str, *_: object) -> bool:
+        other = tables is not None and name not in tables
+        return kind != "table" or not (other or str(name).startswith("alembic_version"))
+
+    options = {"compare_type": True, "render_item": _type_name, "include_object": ours}
+    return MigrationContext.configure(connection, opts=options)
 
 
 def _code(context: MigrationContext, changes: list[MigrateOperation]) -> str:
@@ -116,14 +132,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m medspace.adapters.sql.revise", description=__doc__)
     parser.add_argument("name", help="what the migration does, in a few words")
     parser.add_argument("--collections", default=DECLARED, help="where the collections are declared")
+    parser.add_argument("--feature", default="", help="NAME=FOLDER: the feature whose collections these are")
     parser.add_argument("--anew", action="store_true", help="throw the migrations away and write one")
     given = parser.parse_args(arguments)
     module, _, attribute = given.collections.partition(":")
-    collections = getattr(import_module(module), attribute)
+    declared = attrgetter(attribute)(import_module(module))
+    collections = declared() if callable(declared) else declared
     if given.anew:
         for path in (migration.FOLDER / "versions").glob("[0-9]*.py"):
             path.unlink()
-    written = revise(given.name, collections)
+    feature, _, folder = given.feature.partition("=")
+    history = migration.History(feature, Path(folder)) if feature else migration.ROOMS
+    written = revise(given.name, collections, history)
     sys.stdout.write(f"{written or 'the tables are those of the collections: nothing to write'}\n")
     return 0
 

@@ -1,6 +1,6 @@
 """The statements, each built and compiled once for each backend; they are run by the driver itself.
 
-SQLAlchemy knows how two databases say the same; what it does around each execution costs ten times what SQLite does.
+SQLAlchemy writes the SQL of both databases; its overhead per execution is ten times the cost of SQLite itself.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,8 +29,8 @@ CACHED = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """A statement in the words of one backend; `names` orders its parameters, None where the driver takes names."""
+class BackendStatement:
+    """A statement in one backend's SQL; `names` orders its parameters, None where the driver takes names."""
 
     sql: str
     names: tuple[str, ...] | None
@@ -52,9 +52,9 @@ class Statement:
 
     def __init__(self, element: CompilerElement) -> None:
         self._element = element
-        self._said: dict[str, Said] = {}
+        self._said: dict[str, BackendStatement] = {}
 
-    def said(self, dialect: Dialect) -> Said:
+    def said(self, dialect: Dialect) -> BackendStatement:
         """What it says to the databases of a dialect."""
         known = self._said.get(dialect.name)
         if known is None:
@@ -62,10 +62,10 @@ class Statement:
         return known
 
 
-def _compiled(element: CompilerElement, dialect: Dialect) -> Said:
+def _compiled(element: CompilerElement, dialect: Dialect) -> BackendStatement:
     compiled: Any = element.compile(dialect=dialect)
     fixed = {name: value for name, value in compiled.params.items() if value is not None}
-    return Said(compiled.string, tuple(compiled.positiontup) if compiled.positional else None, fixed)
+    return BackendStatement(compiled.string, tuple(compiled.positiontup) if compiled.positional else None, fixed)
 
 
 @lru_cache(maxsize=CACHED)
@@ -76,7 +76,7 @@ def get(table: Table) -> Statement:
 
 @lru_cache(maxsize=CACHED)
 def insert(table: Table, backend: str) -> Statement:
-    """Add a row unless it clashes; whether it did, the row count says, and the transaction goes on."""
+    """Add a row unless it conflicts; the row count shows whether it did, and the transaction continues."""
     if backend == POSTGRES:
         # SQLite's users need not wait for this import (80 ms).
         from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - see the line above

@@ -17,7 +17,7 @@ from medspace.adapters.sql.schema import Schema
 from medspace.adapters.sql.statements import Statement
 from medspace.adapters.tail import Row, Tail, hash_in, last_leaf
 from medspace.core.errors import DuplicateRecordError, StaleRecordError, StorageError
-from medspace.core.store import Collection, Key, R
+from medspace.core.store import LOG, Collection, Key, R, Topic
 from medspace.ledger.merkle import Node
 
 _APPEND = {
@@ -160,7 +160,7 @@ class StoredLog:
 class SqlTransaction:
     """What a unit of work can do, on SQL tables.
 
-    A record that was read is not read again: nobody else writes meanwhile, and what this one changes it knows.
+    A record is read only once: there is no other writer, and its own changes are cached.
     """
 
     def __init__(self, session: Session, tail: Tail | None) -> None:
@@ -168,6 +168,8 @@ class SqlTransaction:
         self._session = session
         self._writable = tail is not None
         self._known: dict[tuple[str, str], tuple[Any, str]] = {}  # records with their bodies, as they are kept now
+        self._size = tail.size if tail is not None else 0
+        self._changed: set[Topic] = set()
 
     def get(self, collection: Collection[R], record_id: str) -> R | None:
         """The record of that identity."""
@@ -225,6 +227,7 @@ class SqlTransaction:
         body, kept = form.written(record)
         if self._session.changed(statements.insert(table, self._session.backend), row | {"body": body}) != 1:
             raise DuplicateRecordError(id=record.id)
+        self._changed.add(collection.topic(record.id))
         self._known[collection.name, record.id] = kept, body
 
     def replace(self, collection: Collection[R], old: R, new: R) -> None:
@@ -238,6 +241,7 @@ class SqlTransaction:
         del values["id"]
         if not self._swapped(statements.replace(table), collection, seen, values):
             raise StaleRecordError(id=old.id)
+        self._changed.add(collection.topic(old.id))
         self._known[collection.name, old.id] = kept, body
 
     def delete(self, collection: Collection[R], old: R) -> None:
@@ -246,7 +250,13 @@ class SqlTransaction:
         seen = self._seen(form, old)
         if seen is None or not self._swapped(statements.delete(table), collection, seen, {"by_id": old.id}):
             raise StaleRecordError(id=old.id)
+        self._changed.add(collection.topic(old.id))
         self._known.pop((collection.name, old.id), None)
+
+    def touched(self) -> AbstractSet[Topic]:
+        """The records that it changed, and the log where it has appended to it."""
+        grew = self._writable and self.log.size() > self._size
+        return self._changed | {LOG} if grew else self._changed
 
     def _read(self, collection: Collection[R], record_id: str, body: str) -> R:
         """The record of a body; the same one as long as the body is the same."""

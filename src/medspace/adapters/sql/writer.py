@@ -6,13 +6,15 @@ statement, so a unit that only appends to the log needs none. Log entries are wr
     a unit raises            its savepoint is rolled back, its entries are forgotten, its neighbours go on
     the database refuses     the batch is rolled back, and each of its units is run again alone
     the commit fails         every unit of the batch fails; what the database kept is read again before the next batch
-    the connection is lost   as a failed commit; if that was during the commit, nobody can know, and the error says so
+    the connection is lost   as a failed commit; if that was during the commit, the outcome is unknown, and the error
+    says so
 """
 
 import asyncio
 import queue
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +27,7 @@ from medspace.adapters.sql.schema import Schema
 from medspace.adapters.sql.transaction import Session, SqlTransaction, keep_rows
 from medspace.adapters.tail import Tail
 from medspace.core.errors import StorageError
-from medspace.core.store import T, Transaction
+from medspace.core.store import T, Topic, Transaction
 
 BATCH = 512  # units in one commit, at most
 SAVEPOINT = "SAVEPOINT unit"
@@ -41,6 +43,7 @@ class Unit:
     waiter: "asyncio.Future[Any]"
     result: Any = None
     error: BaseException | None = None
+    touched: AbstractSet[Topic] = frozenset()  # that may have been kept
 
     def answer(self) -> None:
         """Tell the waiter; runs in the waiter's loop."""
@@ -54,7 +57,7 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """The writer's connection and the end of the log that it stands at."""
+    """The writer's connection and its position at the end of the log."""
 
     connection: Connection
     tail: Tail
@@ -83,16 +86,17 @@ class Writer:
         self._connect = connect
         self._schema = schema
         self._writing: Writing | None = connect()
+        self.hearers: tuple[Callable[[AbstractSet[Topic]], None], ...] = ()  # called in the loop of who waits
         self._queue: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name="medspace-writer", daemon=True)
         self._thread.start()
 
     def submit(self, unit: Unit) -> None:
-        """Put a unit into the queue."""
+        """Queue a unit."""
         self._queue.put(unit)
 
     def stop(self) -> None:
-        """Finish what waits, then close the connection. Blocks."""
+        """Finish queued units, then close the connection. Blocks."""
         self._queue.put(None)
         self._thread.join()
         self._disconnect()
@@ -104,7 +108,7 @@ class Writer:
             waiting = [unit for unit in units if not unit.waiter.cancelled()]
             if waiting:
                 self._commit_all(waiting)
-                _answer(waiting)
+                _answer(waiting, self.hearers)
 
     def _take(self) -> tuple[list[Unit], bool]:
         units: list[Unit] = []
@@ -155,8 +159,11 @@ class Writer:
         points = Savepoints(writing.connection, needed=not alone)
         session = Session(writing.connection, self._schema, points.take)
         size = writing.tail.size
+        transaction = SqlTransaction(session, writing.tail)
+        unit.touched = frozenset()
         try:
-            unit.result = attempt(unit.work, SqlTransaction(session, writing.tail))
+            unit.result = attempt(unit.work, transaction)
+            unit.touched = transaction.touched()
         except BaseException as error:  # noqa: BLE001 - whatever a unit raises is for its caller, not for this thread
             unit.error = error
         if session.failure is not None:
@@ -223,15 +230,18 @@ def _fail(units: Iterable[Unit], error: StorageError) -> None:
         unit.error = unit.error or error
 
 
-def _answer(units: Iterable[Unit]) -> None:
+def _answer(units: Iterable[Unit], hearers: Sequence[Callable[[AbstractSet[Topic]], None]]) -> None:
     loops: dict[asyncio.AbstractEventLoop, list[Unit]] = {}
     for unit in units:
         loops.setdefault(unit.waiter.get_loop(), []).append(unit)
     for loop, theirs in loops.items():
         with suppress(RuntimeError):  # that loop is closed: nobody waits there any more
-            loop.call_soon_threadsafe(_answer_here, theirs)
+            loop.call_soon_threadsafe(_answer_here, theirs, hearers)
 
 
-def _answer_here(units: Iterable[Unit]) -> None:
+def _answer_here(units: Sequence[Unit], hearers: Sequence[Callable[[AbstractSet[Topic]], None]]) -> None:
     for unit in units:
         unit.answer()
+    touched = {topic for unit in units for topic in unit.touched}
+    for hear in hearers if touched else ():
+        hear(touched)

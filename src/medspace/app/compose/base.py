@@ -1,4 +1,4 @@
-"""Identity, clock, database, HTTP client and members: what every other part stands on."""
+"""Identity, clock, database, HTTP client and members: the foundation of all other parts."""
 
 from datetime import timedelta
 
@@ -15,12 +15,12 @@ from medspace.adapters.keys import (
 from medspace.adapters.logs import logger
 from medspace.adapters.metrics import Metrics
 from medspace.adapters.mldsa import open_mldsa_keys
-from medspace.app.api.protocol import BASE
-from medspace.app.bell import Bell, RingingDatabase
-from medspace.app.compose.parts import ClosableDatabase, Parts
-from medspace.app.config import PASSPHRASE, Config
-from medspace.app.membership import Membership
-from medspace.app.outgoing import client_of, guard_of
+from medspace.app.compose.parts import ClosableDatabase, ConnectorParts
+from medspace.app.doors.protocol.endpoints import BASE
+from medspace.app.node.changes import Changes
+from medspace.app.node.config import PASSPHRASE, Config
+from medspace.app.node.membership import Membership
+from medspace.app.node.outgoing import client_of, guard_of
 from medspace.connector.local import Local
 from medspace.connector.usage.model import JOBS
 from medspace.connector.usage.tokens import JobTokens, secret_of_key
@@ -36,13 +36,13 @@ from medspace.trust.service import Gatekeeper, Identity, MembersBook
 
 
 class Base:
-    """Identity, clock, database, HTTP client and members: what every other part stands on."""
+    """Identity, clock, database, HTTP client and members: the foundation of all other parts."""
 
-    def __init__(self, config: Config, parts: Parts, database: ClosableDatabase) -> None:
-        self.config, self.parts, self.raw_database = config, parts, database
+    def __init__(self, config: Config, parts: ConnectorParts, database: ClosableDatabase) -> None:
+        self.config, self.parts, self.database = config, parts, database
         self.clock, self.randomness = parts.clock, parts.randomness
-        self.bell = Bell()
-        self.database = RingingDatabase(database, self.bell)
+        self.changes = Changes()
+        database.on_commit(self.changes.tell)
         self.metrics = Metrics()
         self.log = logger(participant=config.did)
         self.signer: Ed25519Signer = load_key(config.path(config.participant.key), passphrase_from(PASSPHRASE))
@@ -52,7 +52,7 @@ class Base:
             clock=self.clock,
             randomness=self.randomness,
         )
-        self.signing = HybridSigner(self.signer, self.mldsa)  # what must hold twice
+        self.signing = HybridSigner(self.signer, self.mldsa)  # signs what needs both signatures
         self.sealer = Sealer(questions_secret(config), self.randomness)
         self.identity = Identity(config.did, self.signer, self.clock, self.randomness)
         self.guard = guard_of(config)
@@ -68,7 +68,7 @@ class Base:
         return MembersBook(space.authority, self._authority_key(), source, self.database, self.clock)
 
     def _listed(self) -> frozenset[bytes]:
-        """The ML-DSA-65 keys of this connector that the others can know."""
+        """The ML-DSA-65 keys of this connector that other members can know."""
         listed = None if self.book.current is None else self.book.current.find(self.config.did)
         return frozenset(key.public for key in listed.mldsa) if listed is not None else frozenset()
 
@@ -78,7 +78,7 @@ class Base:
         return decode(self.config.space.authority_key)
 
     def membership(self) -> Membership:
-        """The members list, and the gatekeeper that goes by it."""
+        """The members list, and the gatekeeper that uses it."""
         config = self.config
         gatekeeper = Gatekeeper(config.did, self.documents, self.book, self.database, self.clock)
         authority = None
@@ -87,7 +87,7 @@ class Base:
         return Membership(config, self.signing, self.book, gatekeeper, authority, self.clock, self.log)
 
     def anchoring(self) -> Anchoring:
-        """The checkpoints that are signed by themselves, and who keeps them."""
+        """What signs checkpoints automatically, and the anchors that keep them."""
         told = self.config.checkpoints
         anchors = [FileAnchor(self.config.path(told.file), self.clock)] if told.file else []
         every = timedelta(minutes=told.minutes)
@@ -98,13 +98,13 @@ class Base:
         return facts(self.book.current, did)
 
     async def close(self) -> None:
-        """Let go of connections and the database."""
+        """Close connections and the database."""
         await self.client.close()
-        await self.raw_database.close()
+        await self.database.close()
 
 
 def questions_secret(config: Config) -> bytes:
-    """The secret that seals the questions; made at the first start, as older connectors have none.
+    """The secret that seals the questions; created at the first start, also for older connectors without one.
 
     Raises:
         SecretFileError, SecretExposedError: the file is broken or readable by others.
@@ -116,9 +116,9 @@ def questions_secret(config: Config) -> bytes:
 
 
 async def job_tokens(base: Base) -> JobTokens:
-    """What makes the tokens of started uses, from a secret of their own; the file is made at the first start.
+    """Derives the tokens of started uses from their own secret; its file is created at the first start.
 
-    Where an older connector has started uses, it keeps the secret that their tokens came from: they stay valid.
+    If an older connector has started uses, the secret that their tokens came from is kept, so that they stay valid.
 
     Raises:
         SecretFileError, SecretExposedError: the file is broken or readable by others.

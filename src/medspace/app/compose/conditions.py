@@ -1,8 +1,9 @@
-"""The conditions of every use, in the order in which their reasons are told: a new one is a line here."""
+"""The conditions of every use, in the order in which their reasons are reported: to add one, add a line here."""
 
 from medspace.connector.usage.conditions import Condition, Grounds, Maker
 from medspace.connector.usage.conditions.agreement import AgreementCondition
 from medspace.connector.usage.conditions.budget import BudgetCondition
+from medspace.connector.usage.conditions.ended import EndedCondition
 from medspace.connector.usage.conditions.label import LabelCondition
 from medspace.connector.usage.conditions.numbers import NumbersCondition
 from medspace.connector.usage.conditions.questions import QuestionsCondition
@@ -15,11 +16,16 @@ def _agreement(_: Grounds) -> Condition:
     return AgreementCondition()
 
 
+def _ended(_: Grounds) -> Condition:
+    return EndedCondition()
+
+
 def _label(_: Grounds) -> Condition:
     return LabelCondition()
 
 
 CONDITIONS: tuple[Maker, ...] = (
+    _ended,
     _agreement,
     _label,
     StepCondition,

@@ -1,156 +1,93 @@
-"""What the private door opens: the desk, the management API, one's own training runs.
+"""Everything behind the private door: the services of all features, and the management API.
 
-It brings FastAPI and numpy, so it is wired once the public door answers.
+It imports FastAPI and numpy, so it is wired only once the public door answers.
 """
 
 import asyncio
-from collections.abc import Awaitable, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
 
+from fastapi import APIRouter
 from starlette.types import ASGIApp
 
-from medspace.adapters.http.coordinators import HttpCoordinators
-from medspace.adapters.http.peers import DspClient, JobClient
 from medspace.adapters.keys import load_token
-from medspace.adapters.losses import GaussianLosses, installed
-from medspace.adapters.usekeys import FileUseKeys
-from medspace.app import clocks
-from medspace.app.api.counting import Counting
-from medspace.app.api.guarded import Guarded
-from medspace.app.api.management import management_app
-from medspace.app.compose.base import Base
-from medspace.app.compose.road import Road
-from medspace.app.desk import Desk
-from medspace.app.finding import Budget, Finder
-from medspace.app.labels import Labels
-from medspace.app.membership import Membership
-from medspace.app.renewal import Budgets
-from medspace.app.sets import SetsOfSites
-from medspace.app.signing import SigningKeys
-from medspace.app.sites import HandedSites, PublishedDictionaries, TransferSites
-from medspace.app.training import Training
-from medspace.app.waiting import Waiting
-from medspace.privacy.noise.composition import LossAccountant, ZcdpAccountant
-from medspace.runs.coordinating import Coordination, Handovers
-from medspace.runs.delegation import Delegation
-from medspace.runs.service import Coordinator
+from medspace.app.compose.api import routes
+from medspace.app.compose.codes import learn_of
+from medspace.app.compose.doctor import examine_config
+from medspace.app.compose.status import Status
+from medspace.app.doors.counting import RequestCounter
+from medspace.app.doors.management.app import management_app
+from medspace.app.doors.management.events import events_router
+from medspace.app.doors.management.guarded import Guarded
+from medspace.app.doors.portal.door import PortalDoor
+from medspace.app.features.tokens.service import Doorkeeper
+from medspace.app.node.attempts import Attempts
+from medspace.app.node.feature import Feature
+from medspace.app.node.feeds import Feeds, Watched
+from medspace.app.node.listening.limits import PRIVATE, affordable
+from medspace.app.node.node import Node
+from medspace.core.canonical import JsonObject
 
 
 class Inside:
-    """Everything that only this participant's own people reach."""
+    """Everything that only this participant's own people can reach; `services` by the name of their feature."""
 
-    def __init__(self, base: Base, membership: Membership, road: Road) -> None:
-        self.learning = Learning(base, road)
-        self.coordination = self.learning.coordination
-        self.desk = _desk(base, membership, road, self.learning)
-        self._base = base
+    def __init__(self, node: Node, features: Sequence[Feature[Any]]) -> None:
+        self._node, self._features = node, features
+        self.status = Status(node)
+        self.feeds = Feeds(node.changes, node.clock, most=affordable(PRIVATE).places // 2)
+        learn_of(features)
+        self.services: dict[str, Any] = {
+            feature.name: feature.service(node) for feature in features if feature.service is not None
+        }
 
     def app(self) -> ASGIApp:
         """The application of the private listener."""
-        config = self._base.config
-        token = load_token(config.path(config.private.token))
-        return Counting(Guarded(management_app(self.desk), token), self._base.metrics, "private")
+        config = self._node.config
+        secret = load_token(config.path(config.private.token))
+        door = Doorkeeper(self._node.actors, secret, Attempts(self._node.clock), config.private.person)
+        api = management_app(self.routers())
+        guarded = Guarded(api, door.authenticate)
+        portal = PortalDoor(guarded, partial(self._portal, api)) if "accounts" in self.services else guarded
+        return RequestCounter(portal, self._node.metrics, "private")
 
+    def _portal(self, api: ASGIApp) -> ASGIApp:
+        from medspace.app.compose.portal import make_portal  # noqa: PLC0415 - templates come with it
 
-RUN_KEYS = "keys/runs"  # the folder of the keys of runs that others hand over; no part of a backup
-
-
-class Learning:
-    """The coordinator of this connector's own runs, and of those that others hand over to it."""
-
-    def __init__(self, base: Base, road: Road) -> None:
-        jobs = JobClient(base.client, base.identity)
-        keys = FileUseKeys(base.config.path(RUN_KEYS), base.randomness)
-        self.handovers = Handovers(base.database, keys, base.randomness)
-        self.waiting = Waiting(base.clock, base.bell.ring)
-        own = (jobs, base.clock, self.waiting, base.config.did, road.identity, base.randomness)
-        sites = TransferSites(*own, transfers=road.transfers, database=base.database, bell=base.bell)
-        self.coordinator = Coordinator(
-            base.database,
-            sites,
-            base.clock,
-            base.randomness,
-            base.config.did,
-            base.signing,
-            tuple(make() for make in base.parts.algorithms),
-            dictionaries=PublishedDictionaries(Finder(base.documents, road.transport), base.database),
-            progress=self.waiting.hear,
-            led=HandedSites(*own, handovers=self.handovers, documents=base.documents),
-            delegation=self._delegation(base, sites),
-            blobs=road.usage.parts.store,
-        )
-        self.training = Training(base.config.did, self.coordinator, base.database, base.facts, base.clock)
-        self.coordination = self._coordination(base)
-
-    def _delegation(self, base: Base, sites: TransferSites) -> Delegation:
-        return Delegation(
-            base.database,
-            base.clock,
-            base.randomness,
-            base.config.did,
-            base.signing,
-            base.book,
-            sites,
-            HttpCoordinators(base.client, base.identity),
-        )
-
-    def _coordination(self, base: Base) -> Coordination:
-        return Coordination(
-            base.config.did,
-            base.signing,
-            base.book,
-            base.database,
-            base.clock,
-            base.randomness,
-            self.handovers,
-            self.coordinator,
-            base.config.coordination.allows,
-            self.training.lead,
-        )
+        return make_portal(self._node, self._features, self.services["accounts"], api, self.services.get("oidc"))
 
     async def work(self) -> None:
-        """Go on with every run that is not over; stop leading when cancelled."""
+        """The features' background work.
+
+        When cancelled, also end all streams, which would keep the connector running.
+        """
         try:
-            await self.handovers.sweep()
-            await self.training.resume()
-            await asyncio.Event().wait()
+            async with asyncio.TaskGroup() as tasks:
+                for feature in self._features:
+                    if feature.work is not None:
+                        tasks.create_task(feature.work(self.services[feature.name]))
+                await asyncio.Event().wait()
         finally:
-            with suppress(asyncio.CancelledError):
-                await self.training.stop()
+            self.feeds.close()
 
+    def routers(self) -> Iterator[APIRouter]:
+        """The routes of the connector itself, and of its features."""
+        yield routes(self.status, self._examine)
+        for feature in self._features:
+            if feature.routes is not None:
+                yield feature.routes(self.services[feature.name])
+        yield events_router(self.feeds, self._watched())
 
-def _budgets(base: Base) -> Budgets:
-    def ask(dids: Sequence[str]) -> Awaitable[list[clocks.Comparison]]:
-        return clocks.compare(base.client, base.clock, dids)
+    def _watched(self) -> dict[str, Watched]:
+        """The kinds of things that can be watched, by their name in the path."""
+        found: dict[str, Watched] = {}
+        for feature in self._features:
+            if feature.watched is not None:
+                found |= feature.watched(self.services[feature.name])
+        return found
 
-    accountant = LossAccountant(GaussianLosses()) if installed() else ZcdpAccountant()
-    authority = base.config.space.authority
-    return Budgets(base.database, base.local, base.book, authority, ask, accountant, base.sealer)
-
-
-def _desk(base: Base, membership: Membership, road: Road, learning: Learning) -> Desk:
-    budget = Budget()
-    return Desk(
-        config=base.config,
-        database=base.database,
-        bell=base.bell,
-        clock=base.clock,
-        signer=base.signing,
-        metrics_of=base.metrics,
-        documents=base.documents,
-        book=base.book,
-        authority=membership.authority,
-        finder=Finder(base.documents, DspClient(base.client, base.identity, budget.page), budget, clock=base.clock),
-        negotiating=road.negotiations,
-        transferring=road.transfers,
-        coordinator=learning.coordinator,
-        training=learning.training,
-        waiting=learning.waiting,
-        usage=road.usage,
-        labels=Labels(base.database, base.local),
-        sets=SetsOfSites(base.database, base.local),
-        budgets=_budgets(base),
-        signing=SigningKeys(base.config, base.mldsa, base.documents, membership.authority),
-        assets=road.assets,
-        kinds=road.kinds,
-    )
+    def _examine(self, language: str) -> JsonObject:
+        node = self._node
+        members = [member.did for member in node.members()]
+        return examine_config(node.config, language, members, states=node.assets.states, features=self._features)

@@ -9,30 +9,30 @@ from medspace.adapters.http.guard import check_callback
 from medspace.adapters.http.peers import DspClient
 from medspace.adapters.runner import ProcessRunner, ThreadPool, ThreadRunner
 from medspace.adapters.usekeys import FileUseKeys
-from medspace.app.api.parts import PartEndpoint
-from medspace.app.api.protocol import BASE, ProtocolEndpoints, protocol_routes
-from medspace.app.api.public import part_routes, public_routes
-from medspace.app.aside import sources_of
-from medspace.app.assets import Assets
 from medspace.app.compose.base import Base
-from medspace.app.membership import Membership
+from medspace.app.doors.protocol.endpoints import BASE, ProtocolEndpoints, protocol_routes
+from medspace.app.doors.protocol.parts import PartEndpoint
+from medspace.app.doors.protocol.public import part_routes, public_routes
+from medspace.app.node.aside import sources_of
+from medspace.app.node.assets import Assets
+from medspace.app.node.membership import Membership
 from medspace.connector.catalogue.service import Catalogue
 from medspace.connector.dispatch.service import Dispatcher, Settlement
-from medspace.connector.ending import Ending
-from medspace.connector.model import Kind
+from medspace.connector.ending import StaleEnding
+from medspace.connector.model import ProcessKind
 from medspace.connector.negotiation.service import Negotiations
-from medspace.connector.negotiation.steps import Steps as NegotiationSteps
+from medspace.connector.negotiation.steps import NegotiationSteps
 from medspace.connector.negotiation.strategy import Answering, PolicyStrategy
 from medspace.connector.quotas import Quotas
 from medspace.connector.transfer.service import Transfers
-from medspace.connector.transfer.steps import Steps as TransferSteps
+from medspace.connector.transfer.steps import TransferSteps
 from medspace.connector.usage.calls import Holder
 from medspace.connector.usage.conditions import Grounds, kept_duties
+from medspace.connector.usage.ended import ended_with, over
 from medspace.connector.usage.notebook import Notebook
 from medspace.connector.usage.ports import Runners
-from medspace.connector.usage.seats import Identity
+from medspace.connector.usage.seats import SiteIdentity
 from medspace.connector.usage.service import UsageControl
-from medspace.connector.usage.spent import spent
 from medspace.connector.usage.strategy import UsageStrategy
 from medspace.connector.usage.terminations import Terminations
 from medspace.connector.usage.tokens import JobTokens
@@ -43,8 +43,8 @@ from medspace.trust.did import base_url, build_document, document_url
 from medspace.trust.model import ServiceEntry
 
 CATALOG = "/catalog"
-USE_KEYS = "keys/uses"  # the folder of the keys of uses, beside the configuration; no part of a backup
-STEPS = "steps"  # the folder where processes do their steps, beside the configuration
+USE_KEYS = "keys/uses"  # the folder of the keys of uses, beside the configuration; not part of a backup
+STEPS = "steps"  # the folder in which processes do their steps, beside the configuration
 
 
 class Road:
@@ -59,19 +59,24 @@ class Road:
         answering = Answering(config.negotiations.answers)
         holder = self._holder()
         conditions = tuple(make(Grounds(holder, base.parts.brakes, base.facts)) for make in base.parts.conditions)
-        strategy = PolicyStrategy(local, base.facts, answering, spent, kept_duties(conditions))
+        strategy = PolicyStrategy(local, base.facts, answering, over, kept_duties(conditions), ended_with)
         negotiation_steps = NegotiationSteps(local, strategy)
         usage_strategy = UsageStrategy(config.base_url, self.kinds, tokens, base.facts, base.clock, conditions)
         transfer_steps = TransferSteps(local, usage_strategy, negotiation_steps)
-        self.identity = Identity(base.signing, base.book, look_again, base.clock)
+        self.identity = SiteIdentity(base.signing, base.book, look_again, base.clock)
         self.transport = DspClient(base.client, base.identity)
-        settlements: Mapping[Kind, Settlement] = {Kind.NEGOTIATION: negotiation_steps, Kind.TRANSFER: transfer_steps}
+        settlements: Mapping[ProcessKind, Settlement] = {
+            ProcessKind.NEGOTIATION: negotiation_steps,
+            ProcessKind.TRANSFER: transfer_steps,
+        }
         self.dispatcher = Dispatcher(database, self.transport, settlements, base.clock, base.randomness)
         quota = config.quotas
         quotas = Quotas(quota.negotiations, quota.transfers, quota.megabytes << 20)
         self.negotiations = Negotiations(database, negotiation_steps, self.dispatcher, self._check, quotas)
         self.transfers = Transfers(database, transfer_steps, self.dispatcher, self._check, quotas)
-        self.ending = Ending(database, self.negotiations, self.transfers, base.clock, timedelta(days=quota.idle_days))
+        self.ending = StaleEnding(
+            database, self.negotiations, self.transfers, base.clock, timedelta(days=quota.idle_days)
+        )
         self.catalogue = Catalogue(database, local)
         self.terminations = Terminations(self.transfers.terminate)
         self.usage = UsageControl(
@@ -86,7 +91,7 @@ class Road:
             keys=FileUseKeys(config.path(USE_KEYS), base.randomness),
             identity=self.identity,
             runners=self._runners(),
-            changes=base.bell,
+            changes=base.changes,
             blobs=self._blobs(),
             keep_parts=timedelta(days=config.parts.keep_days),
             applied=base.parts.brakes,
@@ -98,9 +103,9 @@ class Road:
         return FileBlobStore(config.path(config.parts.folder), most, lambda: clock.now().timestamp())
 
     def _runners(self) -> Runners:
-        """Where engines run; threads and processes are made once they are needed."""
+        """Where engines run; threads and processes are created on first use."""
         base, assets = self.base, self.assets
-        sources = sources_of(base.config, assets.digests)
+        sources = sources_of(base.config, assets.digests, assets.configured)
         processes = ProcessRunner(base.config.path(STEPS), base.parts.engines, sources, base.parts.clock_again)
         return Runners(ThreadPool(), {"thread": ThreadRunner(), "process": processes})
 
@@ -146,7 +151,7 @@ class Road:
         )
         service = ServiceEntry(f"{config.did}#catalog", "CatalogService", f"{config.base_url}{BASE}{CATALOG}")
 
-        def document() -> JsonObject:  # with the keys of now
+        def document() -> JsonObject:  # with the current keys
             return build_document(config.did, base.signer.public_key, [service], base.mldsa.known)
 
         path = document_url(config.did).removeprefix(base_url(config.did).removesuffix("/")) or "/did.json"

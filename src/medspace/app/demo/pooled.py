@@ -1,8 +1,8 @@
-"""The yardstick of the demo: the same model fitted on all rows in one place.
+"""The reference for the demo: the same model, fitted on all rows in one place.
 
-Only the demo may do this, since it made the rows itself; no connector can. The fit shares no code with the federated
-one: own reading of the CSV, own design, and iteratively reweighted least squares by QR instead of Newton
-steps on summed Hessians.
+Only the demo can do this, since it has written all tables itself; no connector can. The fit shares no code with the
+federated one: it has its own CSV reader, its own design matrix, and iteratively reweighted least squares by QR
+instead of Newton steps on summed Hessians.
 """
 
 import csv
@@ -21,17 +21,17 @@ Rows = list[dict[str, str]]
 
 _FLAGS = {"true": 1.0, "false": 0.0}
 _ITERATIONS = 100
-JOINED = "(joined)"  # what the rare codes of a hospital become together
-FEW_VALUES = 20  # numbers with more different values than this, and many patients, are measurements
+JOINED = "(joined)"  # what the rare codes of a hospital become when joined
+FEW_VALUES = 20  # numbers with more distinct values than this, and many patients, are measurements
 
 
 def largest_difference(
     task: JsonObject, tables: Mapping[str, str], coefficients: Mapping[str, float], least: int
 ) -> float:
-    """The largest absolute difference between the coefficients given and those fitted on the pooled tables (CSV).
+    """The largest absolute difference between these coefficients and those fitted on the pooled tables (CSV).
 
-    As at the hospitals, what fewer than `least` patients of a hospital have does not stand out there. Each patient
-    has one row.
+    As at the hospitals, values that fewer than `least` patients of a hospital have are not distinguished there. Each
+    patient has one row.
     """
     parts = [list(csv.DictReader(io.StringIO(table))) for table in tables.values()]
     names, values, first = _columns(task, parts, least)
@@ -60,7 +60,7 @@ def _columns(task: JsonObject, parts: Sequence[Rows], least: int) -> tuple[list[
 
 
 def _joined(codes: list[str | None], least: int) -> list[str | None]:
-    """Codes with the rare ones put together; gaps that few have are filled with the most frequent code."""
+    """Codes with the rare ones joined; gaps that few have are filled with the most frequent code."""
     counts = Counter(code for code in codes if code is not None)
     if counts.total() < least:
         return [None] * len(codes)
@@ -79,7 +79,7 @@ def _joined(codes: list[str | None], least: int) -> list[str | None]:
 
 
 def _merged(numbers: list[float], least: int) -> list[float]:
-    """Numbers with the rare ones of few given to their neighbours; gaps that few have are filled with the mean."""
+    """Numbers with rare values replaced by their neighbours; gaps that few have are filled with the mean."""
     counts = Counter(number for number in numbers if not np.isnan(number))
     two = 2
     if counts.total() < least or (len(counts) == two and min(counts.values()) < least):

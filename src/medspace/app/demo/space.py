@@ -21,8 +21,9 @@ CONFIG = "medspace.toml"
 ASSET = "heart-disease"
 PURPOSE = "ehds:HealthcareScientificResearch"
 UNTIL = "2030-06-30T00:00:00Z"
-MIN_COHORT = 5  # eight of the patients in Zurich and Basel are without disease
+MIN_COHORT = 5  # eight of the patients in Zurich and Basel have no disease
 QUESTIONS = 60  # a year: more than a tenth of the smaller hospitals' patients, so that the demo can be run again
+NUMBERS = 4_000  # for the same reason: the demo's model has about 650
 LOWEST_PORT, HIGHEST_PORT = 12_000, 15_000
 
 
@@ -44,7 +45,7 @@ class Party:
 
 
 def parties(ports: Sequence[int]) -> tuple[Party, ...]:
-    """The six parties, with two ports each out of twelve: authority and company first."""
+    """The six parties, with two ports each from a range of twelve: authority and company first."""
     pairs = list(zip(ports[::2], ports[1::2], strict=True))
     heads = (
         Party("authority", "Heart Space Authority", "HU", "authority", pairs[0]),
@@ -58,7 +59,7 @@ def parties(ports: Sequence[int]) -> tuple[Party, ...]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports in a row that nobody listens on now; not of those that the system gives to outgoing connections."""
+    """Consecutive ports that are free now, outside the range that the system uses for outgoing connections."""
     while True:
         first = LOWEST_PORT + secrets.randbelow(HIGHEST_PORT - LOWEST_PORT - count)
         with ExitStack() as stack:
@@ -71,7 +72,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def lay_out(folder: Path, members: Sequence[Party]) -> dict[str, Path]:
-    """Write keys, tables and configurations of all parties below a folder; the configuration file of each."""
+    """Write the keys, tables and configurations of all parties below a folder; returns each configuration file."""
     make_folder(folder)
     signers = {party.key: _keys(folder / party.key) for party in members}
     authority = next(party for party in members if party.role == "authority")
@@ -133,6 +134,7 @@ keywords = ["heart", "cardiology", "angiography"]
 source = "{hospital.file}"
 dictionary = "heart.toml"
 questions = {QUESTIONS}
+numbers = {NUMBERS}
 
 [assets.label]
 purposes = ["{PURPOSE}"]

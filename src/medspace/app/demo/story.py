@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import sys
 import tempfile
@@ -13,24 +14,30 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from importlib.resources import files
 from pathlib import Path
 
+import typer
+
 from medspace.adapters.logs import configure_logs
-from medspace.app.attendance import TOOK_PART
-from medspace.app.auditing import lineage_of_files, verify_files
-from medspace.app.compose import Parts, open_connector
-from medspace.app.config import read_config
+from medspace.app.compose.connector import ConnectorParts, open_connector
+from medspace.app.compose.sdk import Space, connect
+from medspace.app.compose.serve import serve
 from medspace.app.demo.data import HOSPITALS, records, split
 from medspace.app.demo.pooled import largest_difference
 from medspace.app.demo.space import ASSET, MIN_COHORT, QUESTIONS, Party, free_ports, lay_out, parties
-from medspace.app.screen import Screen
-from medspace.app.sdk import Space, SpaceError, connect
-from medspace.app.serve import serve
+from medspace.app.doors.cli.screen import Screen
+from medspace.app.doors.sdk import SpaceError
+from medspace.app.features.accounts.verbs import has_display
+from medspace.app.features.audit.auditing import lineage_of_files, verify_files
+from medspace.app.features.training.attendance import TOOK_PART
+from medspace.app.node.config import read_config
 from medspace.core.canonical import JsonObject
 from medspace.core.engine import MASKED_SUMS
 from medspace.core.errors import InvalidInputError, MedspaceError
 from medspace.core.text import Text, msgid
 
 PORTS = 12  # six connectors with two listeners each
-STARTUP = 30.0  # seconds for six connectors to come up
+STARTUP = 30.0  # seconds for six connectors to start
+CHECKED = "cleveland"  # the hospital where an output waits for a person
+HELD_WITHIN, PAUSE = 60.0, 0.05  # seconds until it does, and between two looks
 Progress = Callable[[Screen, int], AbstractContextManager[Callable[[Text], None]]]
 
 STEPS = (
@@ -53,7 +60,7 @@ class DemoError(MedspaceError):
 
 
 class DemoFolderError(InvalidInputError):
-    """The demo makes a space of its own and overwrites nothing."""
+    """The demo creates a space of its own and overwrites nothing."""
 
     code = "demo.folder"
     sentence = msgid("The folder {folder} is not empty.")
@@ -70,7 +77,7 @@ def run_demo(screen: Screen, *, folder: Path | None, port: int, stay: bool, prog
     configure_logs("error", "text")
     signal.signal(
         signal.SIGTERM, signal.default_int_handler
-    )  # ends like Ctrl-C: the temporary folder goes, keys and all
+    )  # exits like Ctrl-C, so that the temporary folder is deleted, keys and all
     began = time.perf_counter()
     with ExitStack() as stack:
         if folder is not None and folder.exists() and any(folder.iterdir()):
@@ -82,18 +89,20 @@ def run_demo(screen: Screen, *, folder: Path | None, port: int, stay: bool, prog
             step(Text(STEPS[0]))
             stack.enter_context(running(list(configs.values())))
             spaces = {
-                key: stack.enter_context(connect(file, language=screen.language)) for key, file in configs.items()
+                key: stack.enter_context(connect(file, language=screen.language, owner=True))
+                for key, file in configs.items()
             }
             result = tell(members, spaces, home, step, screen.language)
         result["seconds"] = {"total": round(time.perf_counter() - began, 3)}
         screen.show(result, lambda: show(screen, result))
         if stay:
-            _stay(screen, configs)
+            hold_one(spaces["company"], spaces[CHECKED])
+            _stay(screen, configs, spaces["company"].portal_link()["url"], spaces[CHECKED].portal_link()["url"])
 
 
 @contextmanager
 def running(configs: Sequence[Path]) -> Iterator[None]:
-    """Connectors that answer, in one event loop in a thread of their own."""
+    """Running connectors, in one event loop in a thread of their own."""
     ready, failure = threading.Event(), list[BaseException]()
     handle: dict[str, object] = {}
     thread = threading.Thread(target=_serve, args=(configs, ready, failure, handle), daemon=True)
@@ -125,7 +134,7 @@ async def _serve_all(configs: Sequence[Path], ready: threading.Event, handle: di
     handle |= {"loop": asyncio.get_running_loop(), "stop": stop}
     async with asyncio.TaskGroup() as tasks:
         for file in configs:
-            connector = await open_connector(read_config(file), Parts(), lambda _: None)
+            connector = await open_connector(read_config(file), ConnectorParts(), lambda _: None)
             tasks.create_task(serve(connector, stop, up.release))
         for _ in configs:
             await up.acquire()
@@ -135,7 +144,7 @@ async def _serve_all(configs: Sequence[Path], ready: threading.Event, handle: di
 def tell(
     members: Sequence[Party], spaces: Mapping[str, Space], home: Path, step: Callable[[Text], None], language: str
 ) -> JsonObject:
-    """The story from admission to proof; what it showed, as the demo's JSON."""
+    """The story from admission to proof; returns what it showed, as the demo's JSON."""
     company = spaces["company"]
     step(Text(STEPS[1]))
     admit(members, spaces)
@@ -180,7 +189,7 @@ def tell(
 
 
 def admit(members: Sequence[Party], spaces: Mapping[str, Space]) -> None:
-    """The authority admits everybody; everybody hears of it."""
+    """The authority admits everyone, and everyone fetches the list."""
     for party in members:
         if party.role != "authority":
             spaces["authority"].admit(party.did, name=party.name, region=party.region, roles=[party.role])
@@ -189,13 +198,32 @@ def admit(members: Sequence[Party], spaces: Mapping[str, Space]) -> None:
 
 
 def refused_download(company: Space, dataset: JsonObject) -> JsonObject:
-    """Try to download; the refusal with its clause and its next step."""
+    """Try to download; returns the refusal with its clause and its next step."""
     try:
         company.download(dataset["participant"], dataset["id"])
     except SpaceError as error:
         problem = error.problem
         return {name: problem.get(name) for name in ("code", "clause", "sentence", "next_step")}
     raise DemoError(reason=Text(msgid("a download was not refused")))
+
+
+def hold_one(company: Space, hospital: Space) -> str:
+    """Begin the training once more, and leave it where a person of one hospital has to let its answer go.
+
+    The hospital asks for review only until then, so that other trainings in this space wait for nobody. Its answers
+    are those that it gave before: they tell nothing new.
+    """
+    label = hospital.label(ASSET)["label"]
+    hospital.set_label(ASSET, {**label, "review": True})
+    agreements = [one["id"] for one in company.agreements_to_train()]
+    company.begin_training(heart_task(), agreements)
+    for _ in range(int(HELD_WITHIN / PAUSE)):
+        held = hospital.steps("held", most=1)
+        if held:
+            hospital.reset_label(ASSET)
+            return str(held[0]["id"])
+        time.sleep(PAUSE)
+    raise DemoError(reason=Text(msgid("no output waits to be checked")))
 
 
 def export(spaces: Mapping[str, Space], home: Path) -> list[Path]:
@@ -275,7 +303,7 @@ def _say_protection(screen: Screen, model: JsonObject) -> None:
 
 
 def _say_limits(screen: Screen, questions: Sequence[JsonObject]) -> None:
-    """What the hospitals still answer this year, and what that is worth."""
+    """What the hospitals still answer this year, and what that protects."""
     used = msgid(
         "   Each hospital has answered up to {used} of {limit} questions of this year: the demo's own setting;"
     )
@@ -294,11 +322,20 @@ def _row(site: JsonObject) -> tuple[str, ...]:
     return (site["name"], str(site["persons"]), *shown)
 
 
-def _stay(screen: Screen, configs: Mapping[str, Path]) -> None:
+def _stay(screen: Screen, configs: Mapping[str, Path], link: str, checking: str) -> None:
+    """Keep it running, with the company's pages open in a browser, where there is a display."""
+    screen.line(Text(msgid("Look at it in a browser, as the company (once, within ten minutes):")))
+    screen.line(Text("  {link}", {"link": link}))
+    screen.line(Text(msgid("And as a hospital, where an output waits to be checked (in the same way):")))
+    screen.line(Text("  {link}", {"link": checking}))
+    if has_display(os.environ, sys.platform):
+        typer.launch(link)
     company = configs["company"]
     bundles = company.parent.parent / "*.log.json"
     screen.line(Text(msgid("The space is still running. Try, in another terminal:")))
     for command in (
+        f"medspace portal --no-browser --config {configs['cleveland']}",
+        f"medspace steps --config {configs[CHECKED]}",
         f"medspace catalog --config {company}",
         f"medspace agreements --config {company}",
         f"medspace policy try {ASSET} --purpose dpv:Marketing --config {configs['cleveland']}",
@@ -309,7 +346,7 @@ def _stay(screen: Screen, configs: Mapping[str, Path]) -> None:
 
 
 def wait_for_the_end(screen: Screen) -> None:
-    """Until Ctrl-C, the way to end it as is said here: somebody may press it at once."""
+    """Wait for Ctrl-C, which takes effect as soon as the hint is printed."""
     with suppress(KeyboardInterrupt):
         screen.line(Text(msgid("Ctrl-C ends it.")))
         sys.stdout.flush()

@@ -3,8 +3,9 @@
     {"@type": "QuerySpec", "limit": 50, "offset": 0, "sortField": "title", "sortOrder": "ASC",
      "filterExpression": [{"operandLeft": "keyword", "operator": "=", "operandRight": "heart"}]}
 
-It is honoured on what a dataset shows. Names may be plain, with a prefix (`edc:limit`, `dct:title`) or whole IRIs.
-An expression that cannot be evaluated is refused: nobody may take a catalogue that was not filtered for one that was.
+It is applied to the properties that a dataset shows. Names may be plain, with a prefix (`edc:limit`, `dct:title`) or
+whole IRIs. An expression that cannot be evaluated is refused, so that nobody takes an unfiltered catalogue for a
+filtered one.
 """
 
 import re
@@ -32,7 +33,7 @@ Values = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """One comparison: any of the property's values, by the operator, with the operand."""
+    """One comparison: it holds if any value of the property matches the operand by the operator."""
 
     name: str
     operator: str
@@ -41,7 +42,7 @@ class Criterion:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which datasets are wanted, in which order, how many of them; `limit` None: a page."""
+    """Which datasets are wanted, in which order, and how many; `limit` None means one page."""
 
     limit: int | None = None
     offset: int = 0
@@ -51,7 +52,7 @@ class Query:
 
     @property
     def plain(self) -> bool:
-        """Whether it is a page from the beginning, in the catalogue's own order."""
+        """Whether it asks for the first page in the catalogue's own order."""
         return not (self.offset or self.descending or self.criteria) and self.order == "id"
 
     def matches(self, dataset: Dataset) -> bool:
@@ -60,7 +61,7 @@ class Query:
         return all(_holds(criterion, shown.values(criterion.name)) for criterion in self.criteria)
 
     def key(self, dataset: Dataset) -> tuple[str, str]:
-        """What the dataset is ordered by; datasets that are alike come in the order of their identities."""
+        """The sort key of the dataset; datasets with equal keys come in the order of their identities."""
         values = (dataset.id,) if self.order == "id" else EntryProperties(dataset).values(self.order)
         return (values[0] if values else "", dataset.id)
 
@@ -73,7 +74,7 @@ class EntryProperties:
         self._body: JsonObject | None = None
 
     def values(self, name: str) -> Values:
-        """The values of a property, none where it is not shown."""
+        """The values of a property; empty where it is not shown."""
         known = _PROPERTIES.get(name)
         if known is not None:
             return known(self._dataset)
@@ -96,7 +97,7 @@ _PROPERTIES: Mapping[str, Callable[[Dataset], Values]] = MappingProxyType(
 
 
 def read(told: Json) -> Query:
-    """The query of a message's `filter`; nothing asks for everything.
+    """Read the query of a message's `filter`; no filter selects everything.
 
     Raises:
         FilterError: it cannot be evaluated.
@@ -210,14 +211,14 @@ def _holds(criterion: Criterion, values: Values) -> bool:
 
 
 def _ordered(value: str, operand: str) -> int:
-    """-1, 0 or 1; numbers as such, anything else as text."""
+    """-1, 0 or 1; numbers compare as numbers, anything else as text."""
     if _NUMBER.fullmatch(value) and _NUMBER.fullmatch(operand):
         return (float(value) > float(operand)) - (float(value) < float(operand))
     return (value > operand) - (value < operand)
 
 
 def like(text: str, pattern: str) -> bool:
-    """SQL's LIKE: `%` stands for any text, `_` for any character. Nothing is tried twice."""
+    """SQL's LIKE: `%` stands for any text, `_` for any character. Runs without backtracking."""
     head, *others = pattern.split("%")
     if not others:
         return len(text) == len(pattern) and _stands(head, text, 0)

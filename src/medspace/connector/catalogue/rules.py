@@ -1,4 +1,4 @@
-"""Which datasets may be offered, and how they stand in the catalogue."""
+"""Which datasets may be offered, and how the catalogue shows them."""
 
 from collections.abc import Collection, Mapping
 from urllib.parse import urlencode
@@ -15,8 +15,8 @@ from medspace.policy.errors import InvalidPolicyError
 from medspace.policy.rules import enforceable
 
 PAGE = 100
-LARGEST_PAGE = 2 << 20  # characters; a single dataset that has more is a page of its own
-# Terms of ours beside those of DCAT; the dictionary is a JSON literal (JSON-LD 1.1, 4.2.2).
+LARGEST_PAGE = 2 << 20  # characters; a single larger dataset gets a page of its own
+# Our own terms next to those of DCAT; the dictionary is a JSON literal (JSON-LD 1.1, 4.2.2).
 DICTIONARY, DIGEST = "medspace:dictionary", "medspace:digest"
 
 
@@ -26,11 +26,11 @@ def check(dataset: Dataset, available: Collection[str]) -> None:
     `available` are the kinds of use (formats) for which there is an engine or a data plane.
 
     Raises:
-        DatasetIdError: nobody could ask for it under its identity.
+        DatasetIdError: other parties could not request it under its identity.
         OfferError: it has no offer or no format, a format that nothing serves, or an offer with a clause that no
             enforcement point can enforce.
     """
-    _check_id(dataset.id)
+    check_id(dataset.id)
     if not dataset.formats or not dataset.offers:
         raise OfferError(reason=Text(msgid("{asset} needs an offer and a format"), {"asset": dataset.id}))
     for kind in dataset.formats:
@@ -44,7 +44,7 @@ def check(dataset: Dataset, available: Collection[str]) -> None:
 def check_form(dataset: Dataset, form: Form, taken: Mapping[str, Collection[Form]]) -> None:
     """Refuse a dataset whose content no engine of one of its formats can take.
 
-    `taken` are the forms that the engines of each format take together; a format without any opens nothing.
+    `taken` maps each format to the forms that its engines take; a format that is missing opens no content.
 
     Raises:
         FormError: which format, and what its engines take.
@@ -56,9 +56,15 @@ def check_form(dataset: Dataset, form: Form, taken: Mapping[str, Collection[Form
             raise FormError(asset=dataset.id, form=form.value, format=kind, forms=known)
 
 
-def _check_id(asset: str) -> None:
+def check_id(asset: str) -> None:
+    """Refuse a text that cannot be the identity of a dataset.
+
+    Raises:
+        DatasetIdError: it cannot.
+    """
     # An offer's target must be an identifier on the wire, and the dataset's own address ends in its identity: other
-    # parties' libraries and proxies take dots alone for folders even where they are encoded (RFC 3986 6.2.2.3).
+    # parties' libraries and proxies treat path segments that consist of dots as folders, even when encoded (RFC 3986
+    # 6.2.2.3).
     if not wire.is_identifier(asset):
         reason = Text(msgid("it needs 1 to 256 printable ASCII characters, none of them a space"))
         raise DatasetIdError(asset=asset[:100], reason=reason)
@@ -101,7 +107,7 @@ def body(dataset: Dataset, service: str) -> JsonObject:
 
 
 def fitting(datasets: list[Dataset]) -> list[Dataset]:
-    """As many of them, from the first, as fit on a page."""
+    """As many of them, starting with the first, as fit on a page."""
     room = LARGEST_PAGE
     for count, dataset in enumerate(datasets):
         room -= len(dataset.body)
@@ -111,7 +117,7 @@ def fitting(datasets: list[Dataset]) -> list[Dataset]:
 
 
 def catalogue(participant: str, address: str, bodies: list[str]) -> bytes:
-    """The dcat:Catalog around datasets whose JSON is there already."""
+    """The dcat:Catalog around datasets that are already encoded as JSON."""
     frame = wire.encode(
         {
             "@context": [wire.CONTEXT],
@@ -134,7 +140,7 @@ def service_id(participant: str) -> str:
 
 
 def links(address: str, datasets: list[Dataset], *, more: bool, earlier: bool) -> str | None:
-    """The Link header (RFC 8288) of a page, None where it stands alone."""
+    """The Link header (RFC 8288) of a page, None where it is the only one."""
     if not datasets:
         return None
     targets = []

@@ -1,4 +1,4 @@
-"""The catalogue: publishing and withdrawing as part of a transaction, and pages of it for others."""
+"""The catalogue: publishing and withdrawing within a transaction, and serving pages to others."""
 
 import asyncio
 from collections.abc import Collection
@@ -9,25 +9,26 @@ from medspace.connector.catalogue import query, rules
 from medspace.connector.errors import FilterError, UnknownDatasetError
 from medspace.connector.local import Local
 from medspace.connector.model import CATALOGUE, Dataset
+from medspace.core.actors import NOBODY
 from medspace.core.canonical import JsonObject
 from medspace.core.store import Database, Transaction
 from medspace.core.text import Text, msgid
 
-SELECTED = 500  # datasets that a query gets at once
-SCANNED = 500  # datasets that are looked through at once
+SELECTED = 500  # the most datasets that a query returns
+SCANNED = 500  # datasets that are scanned per read
 MOST_SCANNED = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class CataloguePage:
-    """A page of the catalogue: the dcat:Catalog as JSON bytes, and the Link header that belongs to it."""
+    """A page of the catalogue: the dcat:Catalog as JSON bytes, and its Link header."""
 
     content: bytes
     links: str | None
 
 
-def publish(tx: Transaction, local: Local, dataset: Dataset, available: Collection[str]) -> Dataset:
-    """Offer a dataset, or offer it on new terms; each offer is an entry of the log.
+def publish(tx: Transaction, local: Local, dataset: Dataset, available: Collection[str], by: str = NOBODY) -> Dataset:
+    """Offer a dataset, or offer it on new terms; each offer writes an entry to the log.
 
     `available` are the formats that an engine or a data plane here serves. `published` and `body` are set here.
 
@@ -43,12 +44,12 @@ def publish(tx: Transaction, local: Local, dataset: Dataset, available: Collecti
     else:
         tx.replace(CATALOGUE, old, made)
     for offer in dataset.offers:
-        journal.note_offer(tx, local.did, made, offer)
+        journal.note_offer(tx, local.did, made, offer, by)
     return made
 
 
-def withdraw(tx: Transaction, local: Local, asset: str) -> None:
-    """Offer a dataset no longer; agreements that exist stay.
+def withdraw(tx: Transaction, local: Local, asset: str, by: str = NOBODY) -> None:
+    """Stop offering a dataset; existing agreements stay.
 
     Raises:
         UnknownDatasetError: it is not offered.
@@ -57,12 +58,12 @@ def withdraw(tx: Transaction, local: Local, asset: str) -> None:
     if old is None:
         raise UnknownDatasetError(dataset=asset)
     tx.delete(CATALOGUE, old)
-    journal.note_withdrawal(tx, local.now(), local.did, asset)
+    journal.note_withdrawal(tx, local.now(), local.did, asset, by)
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """What others may read, `page_size` datasets at once."""
+    """What other participants may read, `page_size` datasets at a time."""
 
     database: Database
     local: Local
@@ -70,7 +71,7 @@ class Catalogue:
     scans: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
 
     async def request(self, content: bytes, after: str | None = None, before: str | None = None) -> CataloguePage:
-        """A page of the catalogue: the first one, the one behind or before a dataset, or what a query asks for.
+        """A page of the catalogue: the first one, the one after or before a dataset, or the result of a query.
 
         Raises:
             MessageError: the request cannot be read.
@@ -85,7 +86,7 @@ class Catalogue:
     async def page(
         self, after: str | None = None, before: str | None = None, limit: int | None = None
     ) -> CataloguePage:
-        """A page, in the order of identities; it costs the same however large the catalogue is."""
+        """A page, in the order of identities; its cost does not depend on the size of the catalogue."""
         size = min(limit or self.page_size, self.page_size)
         found = await self.database.read(
             lambda tx: tx.find(
@@ -106,11 +107,11 @@ class Catalogue:
         )
 
     async def _selected(self, wanted: query.Query) -> CataloguePage:
-        """What a query asks for; nothing is kept in memory but keys, and the bodies that are shown."""
+        """The result of a query; only keys, and the bodies that are shown, are held in memory."""
         size = self.page_size if wanted.limit is None else min(wanted.limit, SELECTED)
         keys: list[tuple[str, str]] = []
         after: str | None = None
-        for _ in range(MOST_SCANNED // SCANNED):  # a read for each chunk, so that others have their turns
+        for _ in range(MOST_SCANNED // SCANNED):  # one read per chunk, so that other readers get their turn
             found, after = await self.database.read(lambda tx, after=after: _scan(tx, wanted, after))  # type: ignore[misc]
             keys += found
             if after is None:
@@ -146,7 +147,7 @@ class Catalogue:
 
 
 def _scan(tx: Transaction, wanted: query.Query, after: str | None) -> tuple[list[tuple[str, str]], str | None]:
-    """The keys of what matches among some datasets, and where the next ones begin."""
+    """The keys of the matches in one chunk of datasets, and where the next chunk begins."""
     chunk = tx.find(CATALOGUE, after=after, limit=SCANNED)
     keys = [wanted.key(dataset) for dataset in chunk if wanted.matches(dataset)]
     return keys, chunk[-1].id if len(chunk) == SCANNED else None

@@ -1,7 +1,7 @@
-"""Who may send now: places for messages under way, shared out fairly among the members that they go to.
+"""Who may send now: slots for messages in flight, shared fairly among the members that they go to.
 
-A member that takes connections and never answers holds its own few places and nobody else's; after a few silences
-it is only tried, one message at a time and ever less often, until it answers again.
+A member that accepts connections and never answers occupies its own few slots and nobody else's; after a few attempts
+without an answer it is only probed, one message at a time and ever less often, until it answers again.
 """
 
 from collections import deque
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Sharing:
-    """How many messages are under way `at_once`, to one `member`, and to members that do not answer (`silent`)."""
+    """The most messages in flight: `at_once` in all, per `member`, and to all `silent` (unresponsive) members."""
 
     at_once: int = 64
     member: int = 4
@@ -29,31 +29,31 @@ class Sharing:
 class _Queue(Generic[T]):
     waiting: deque[T] = field(default_factory=deque)
     flying: int = 0
-    silences: int = 0  # attempts in a row that got no answer
-    opens: datetime | None = None  # before then nothing is tried
+    silences: int = 0  # consecutive attempts without an answer
+    opens: datetime | None = None  # no attempt before this instant
 
 
 class FairQueue(Generic[T]):
-    """What waits for a place, by member; the state of each member is forgotten once nothing concerns it."""
+    """Messages waiting for a slot, by member; the state of a member is forgotten once nothing refers to it."""
 
     def __init__(self, sharing: Sharing, patience: RetryPolicy, randomness: Randomness) -> None:
         self._sharing = sharing
         self._patience = patience
         self._randomness = randomness
         self._queues: dict[str, _Queue[T]] = {}
-        self._turns: deque[str] = deque()  # members for whom something waits, in turn
+        self._turns: deque[str] = deque()  # members for which something waits, in turn
         self._flying = 0
-        self._tried: set[str] = set()  # silent members to whom a message is under way
+        self._tried: set[str] = set()  # silent members with a message in flight
 
     def enter(self, member: str, item: T) -> None:
-        """Wait for a place."""
+        """Wait for a slot."""
         queue = self._queues.setdefault(member, _Queue())
         if not queue.waiting:
             self._turns.append(member)
         queue.waiting.append(item)
 
     def next(self, now: datetime) -> list[T]:
-        """What has a place now, one of each member in turn; each item keeps its place until `leave`."""
+        """The items that get a slot now, one per member in turn; each item keeps its slot until `leave`."""
         found: list[T] = []
         blocked = 0
         while self._turns and blocked < len(self._turns) and self._flying < self._sharing.at_once:
@@ -72,12 +72,12 @@ class FairQueue(Generic[T]):
         return found
 
     def opens(self, now: datetime) -> datetime | None:
-        """When the next member that did not answer may be tried again; None where nothing waits for that."""
+        """When the next silent member may be probed again; None where nothing waits for one."""
         closed = (self._queues[member].opens for member in self._turns)
         return min((opens for opens in closed if opens is not None and opens > now), default=None)
 
     def leave(self, member: str) -> None:
-        """Give a place back."""
+        """Give a slot back."""
         queue = self._queues[member]
         queue.flying -= 1
         self._flying -= 1
@@ -86,18 +86,18 @@ class FairQueue(Generic[T]):
             del self._queues[member]
 
     def answered(self, member: str) -> None:
-        """The member answered, whatever it said."""
+        """The member answered, whatever the answer."""
         queue = self._queues[member]
         queue.silences, queue.opens = 0, None
         self._mark(member, queue)
 
     def set_back(self, by: timedelta) -> None:
-        """The clock was set back: what is closed does not stay so for longer."""
+        """The clock was set back: waits must not become longer by that."""
         for queue in self._queues.values():
             queue.opens = None if queue.opens is None else queue.opens - by
 
     def silent(self, member: str, now: datetime, overdue: Callable[[T], bool]) -> list[T]:
-        """The member did not answer. Takes what is overdue out of its queue and gives it back."""
+        """The member did not answer. Removes its overdue items from the queue and returns them."""
         queue = self._queues[member]
         queue.silences += 1
         self._mark(member, queue)

@@ -1,20 +1,20 @@
-"""The outbox as a unit of work sees it: at most one message of a process is under way."""
+"""The outbox as a unit of work sees it: each process has at most one message in flight."""
 
 from dataclasses import dataclass, replace
 from typing import Generic
 
-from medspace.connector.model import INTENTS, Failure, Intent, P, Reaction
+from medspace.connector.model import INTENTS, Intent, P, ProcessFailure, Reaction
 from medspace.core.decision import Decision
 from medspace.core.store import Transaction
 
-LINGERING = 100  # messages to one member that is only to be told that processes are over
+LINGERING = 100  # pending messages to one member that only say that processes are over
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessUpdate(Generic[P]):
-    """What a unit of work came to: the process as it is now, and what it owes the counterparty now.
+    """The result of a unit of work: the process as it is now, and the message that is now owed to the counterparty.
 
-    `fresh` is False where a message was a repetition; `refusal` is the decision that kept it from being taken.
+    `fresh` is False where a message was a repetition; `refusal` is the decision that kept it from being accepted.
     """
 
     process: P
@@ -24,20 +24,20 @@ class ProcessUpdate(Generic[P]):
 
 
 def stored(tx: Transaction, intent: Intent) -> Intent | None:
-    """The intent as it is kept now; None where it was answered or replaced meanwhile."""
+    """The stored intent; None where it was answered or replaced meanwhile."""
     kept = tx.get(INTENTS, intent.id)
     return kept if kept is not None and kept.message["@id"] == intent.message["@id"] else None
 
 
 def follow(tx: Transaction, kept: Intent, reaction: Reaction) -> Intent:
-    """Let a reaction follow the intent that is kept; one that follows already stays."""
+    """Append a reaction to the stored intent, unless one is already queued."""
     if kept.then is not None or not reaction.actions:
         return kept
     return lead(tx, kept, reaction)
 
 
 def lead(tx: Transaction, kept: Intent, reaction: Reaction) -> Intent:
-    """Let a reaction follow the intent that is kept, whatever was to follow it before."""
+    """Set the reaction that follows the stored intent, replacing any earlier one."""
     leading = replace(kept, then=reaction)
     tx.replace(INTENTS, kept, leading)
     return leading
@@ -50,11 +50,14 @@ def remove(tx: Transaction, kept: Intent | None) -> None:
 
 
 def linger(tx: Transaction, kept: Intent) -> None:
-    """Keep the message that ends a process which is over here; of a member that never answers only so many are."""
+    """Keep the message that ends a process which is over here.
+
+    For a member that never answers, only a limited number.
+    """
     if len(tx.find(INTENTS, where={"audience": kept.audience}, limit=LINGERING + 1)) > LINGERING:
         tx.delete(INTENTS, kept)
 
 
-def ending(failure: Failure) -> Reaction:
-    """What is told to the counterparty of a process that cannot go on."""
+def ending(failure: ProcessFailure) -> Reaction:
+    """The reason given to the counterparty of a process that cannot continue."""
     return Reaction(("terminate",), code=failure.code, reason=failure.reason, clause=failure.clause)

@@ -1,12 +1,12 @@
-"""The dispatcher: delivers what the outbox holds, as often as it takes, and notes what became of it.
+"""The dispatcher: delivers the messages in the outbox, repeating them as needed, and records the results.
 
-Nothing is polled: what is due waits in a heap, and a new message wakes the dispatcher; then it waits for a place, of
-which each member has a few (`fair_queue`). What is in memory is only what an attempt knows (how often, with which
-doubt); after a restart every message in the outbox may have been sent.
+Nothing is polled: pending messages wait in a heap, and a new message wakes the dispatcher; each then waits for a
+slot, of which every member has a few (`fair_queue`). Memory holds only what the attempts have shown (how many, and
+whether one may have got through); after a restart, every message in the outbox may already have been sent.
 
-A message is repeated while its failure may pass, no longer than `RetryPolicy` says; then the process cannot go on,
-and its settlement ends it on both sides. A termination is repeated for longer, since only the counterparty still has
-to learn of it.
+A message is repeated while its failure may be temporary, but no longer than `RetryPolicy` says; after that the
+process cannot continue, and its settlement ends it on both sides. A termination is repeated for longer, since only
+the counterparty still has to learn of it.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from medspace.connector.dispatch.fair_queue import FairQueue, Sharing
 from medspace.connector.dispatch.outbox import ProcessUpdate, stored
 from medspace.connector.dispatch.rules import DeliveryResult, RetryPolicy, explained, meaning
 from medspace.connector.errors import NotSentError, TransitionError, UnreachableError
-from medspace.connector.model import INTENTS, Failure, Intent, Kind, P
+from medspace.connector.model import INTENTS, Intent, P, ProcessFailure, ProcessKind
 from medspace.connector.ports import Reply, Transport
 from medspace.connector.states import DeliveryState
 from medspace.core.canonical import Json
@@ -33,27 +33,29 @@ from medspace.core.store import Database, Transaction
 _PAGE = 500
 _SET_BACK = timedelta(seconds=1)
 _LOGGER = logging.getLogger("medspace.dispatch")
-_ENDING = "terminate"  # the action of both kinds of process that ends them
-_SUPERSEDED = Failure("process.superseded", (), "us")
+_ENDING = "terminate"  # the action that ends a process of either kind
+_SUPERSEDED = ProcessFailure("process.superseded", (), "us")
+_UNFORESEEN = "process.unforeseen"
+CODES = frozenset({_SUPERSEDED.code, _UNFORESEEN})
 
 
 class Settlement(Protocol):
-    """What one kind of process does with the fate of its messages; all of it inside a transaction."""
+    """How one kind of process reacts to the fate of its messages; every method runs inside a transaction."""
 
     def acknowledged(self, tx: Transaction, intent: Intent, reply: Json) -> Intent | None:
-        """The counterparty took the message; returns the next one that is due."""
+        """The counterparty accepted the message; returns the next one that is due."""
         ...
 
-    def failed(self, tx: Transaction, intent: Intent, failure: Failure) -> Intent | None:
-        """The counterparty refused it or could not be told it; returns the next one that is due."""
+    def failed(self, tx: Transaction, intent: Intent, failure: ProcessFailure) -> Intent | None:
+        """The counterparty refused it or could not be reached; returns the next one that is due."""
         ...
 
-    def troubled(self, tx: Transaction, intent: Intent, failure: Failure) -> None:
-        """The message is not taken yet, and is repeated: people may want to know why."""
+    def troubled(self, tx: Transaction, intent: Intent, failure: ProcessFailure) -> None:
+        """The message has not been accepted yet and is being repeated; people may want to know why."""
         ...
 
-    def ended(self, tx: Transaction, intent: Intent, failure: Failure) -> None:
-        """The counterparty could not be told in time that the process is over: it is over here all the same."""
+    def ended(self, tx: Transaction, intent: Intent, failure: ProcessFailure) -> None:
+        """The counterparty could not be told in time that the process is over; it is over here all the same."""
         ...
 
     def due(self, tx: Transaction, intent: Intent) -> bool:
@@ -61,7 +63,7 @@ class Settlement(Protocol):
         ...
 
     def question(self, tx: Transaction, intent: Intent) -> tuple[str, str] | None:
-        """Where to ask for the counterparty's state, and the state that says that the message was taken."""
+        """Where to ask for the counterparty's state, and the state that shows that the message was accepted."""
         ...
 
 
@@ -71,12 +73,12 @@ class _Lane:
     standing: DeliveryState
     attempts: int = 0
     launched: bool = False
-    doubtful: bool = False  # some attempt remained without an answer, and none got a final one
-    fresh: bool = True  # it leaves at once, so that it need not be asked whether it still fits
-    busy: datetime | None = None  # since when the counterparty says that it does not fit its state
-    told: str = ""  # the code of the trouble that people were told of
+    doubtful: bool = False  # some attempt got no answer, and none got a final one
+    fresh: bool = True  # it is sent at once, so it need not be checked for fit again
+    busy: datetime | None = None  # since when the counterparty has answered that it does not fit its state
+    told: str = ""  # the code of the trouble that was reported
     landed: asyncio.Event = field(default_factory=asyncio.Event)
-    before: asyncio.Event | None = None  # the landing of the message whose place this one took
+    before: asyncio.Event | None = None  # the result of the message that this one replaced
 
 
 @dataclass(slots=True, eq=False)
@@ -86,13 +88,13 @@ class _Guard:
 
 
 class Dispatcher:
-    """Delivers intents through a transport. `run` must be running for anything to leave."""
+    """Delivers intents through a transport. `run` must be running for anything to be sent."""
 
     def __init__(
         self,
         database: Database,
         transport: Transport,
-        settlements: Mapping[Kind, Settlement],
+        settlements: Mapping[ProcessKind, Settlement],
         clock: Clock,
         randomness: Randomness,
         patience: RetryPolicy | None = None,
@@ -107,7 +109,7 @@ class Dispatcher:
         self._lanes: dict[str, _Lane] = {}
         self._heap: list[tuple[datetime, int, _Lane]] = []
         self._pushed = 0
-        self._loaded = False  # whether all that an earlier run left behind is known
+        self._loaded = False  # whether everything that an earlier run left behind is known
         self._seen = clock.now()
         self._wake = asyncio.Event()
         self._queue: FairQueue[_Lane] = FairQueue(sharing or Sharing(), self.patience, randomness)
@@ -117,7 +119,7 @@ class Dispatcher:
 
     @asynccontextmanager
     async def guard(self, pid: str) -> AsyncIterator[None]:
-        """While it is held, no message of this process begins to be sent."""
+        """While it is held, no sending of a message of this process begins."""
         guard = self._guards.setdefault(pid, _Guard())
         guard.wanted += 1
         try:
@@ -129,9 +131,9 @@ class Dispatcher:
                 del self._guards[pid]
 
     async def commit(self, unit: Callable[[Transaction], ProcessUpdate[P]]) -> ProcessUpdate[P]:
-        """Run a unit of work, and know of the message that it owes. `launch` sends it.
+        """Run a unit of work, and register the message that it owes. `launch` sends it.
 
-        A caller that goes away meanwhile leaves nothing behind: what is kept without it is sent without it.
+        If the caller is cancelled meanwhile, nothing is lost: whatever was stored is still sent.
         """
         work = asyncio.ensure_future(self._committed(unit))
         try:
@@ -150,23 +152,23 @@ class Dispatcher:
             self.launch(work.result().intent)
 
     def standing(self, intent: Intent) -> DeliveryState:
-        """What is known of a message in the outbox; one that is not known yet is about to be sent."""
+        """What is known of a message in the outbox; one that is not registered yet is about to be sent."""
         lane = self._lanes.get(intent.id)
         return lane.standing if lane is not None and _same(lane.intent, intent) else DeliveryState.FLYING
 
     def settled(self, intent: Intent) -> DeliveryState:
-        """The same, once the answer has been waited for: a message without an answer may have been taken."""
+        """As `standing`, for a caller that has waited for the answer: without one, the message may have arrived."""
         standing = self.standing(intent)
         return DeliveryState.DOUBTFUL if standing is DeliveryState.FLYING else standing
 
     async def landed(self, pid: str) -> None:
-        """Wait for the answer to the message of this process, for as long as patience says."""
+        """Wait for the answer to the message of this process, up to the retry policy's limit."""
         lane = self._lanes.get(pid)
         if lane is not None and lane.standing is DeliveryState.FLYING:
             await self._first(lane.landed.wait(), self._clock.sleep(self.patience.settle))
 
     def register(self, intent: Intent | None) -> None:
-        """Know of an intent that was just stored, in place of an earlier one; it leaves once it is launched."""
+        """Register an intent that was just stored, in place of an earlier one; it is sent once it is launched."""
         if intent is None:
             return
         earlier = self._lanes.get(intent.id)
@@ -179,10 +181,10 @@ class Dispatcher:
         self._lanes[intent.id] = lane if self._loaded or earlier else _left(intent)
 
     def launch(self, intent: Intent | None) -> None:
-        """Send a registered intent as soon as it is due; one that was answered or replaced meanwhile is over.
+        """Send a registered intent as soon as it is due; does nothing if it was answered or replaced meanwhile.
 
-        A reply takes its time, and its intent may be stale when this is called: it must not take the place of the
-        one that followed it, which would be sent no more.
+        Sending a reply takes time, so the intent may be stale when this is called: it must not displace its
+        successor, which would then never be sent.
         """
         lane = None if intent is None else self._lanes.get(intent.id)
         if lane is not None and intent is not None and _same(lane.intent, intent) and not lane.launched:
@@ -191,7 +193,7 @@ class Dispatcher:
     # --- the work ---------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Deliver, until cancelled; begins with everything that an earlier run left behind."""
+        """Deliver messages until cancelled, starting with everything that an earlier run left behind."""
         await self._load()
         async with asyncio.TaskGroup() as group:
             while True:
@@ -222,7 +224,7 @@ class Dispatcher:
         self._wake.set()
 
     def _look_at_the_clock(self) -> None:
-        """A clock that is set back must not delay what waits by as much."""
+        """If the clock is set back, waits must not become longer by the difference."""
         now = self._clock.now()
         back = self._seen - now
         self._seen = now
@@ -237,7 +239,7 @@ class Dispatcher:
         return lanes
 
     async def _wait(self) -> None:
-        # What was launched, or gave a place back, since the last look has set the event: it must not be lost.
+        # Anything launched, or any slot returned, since the last look has set the event, so it is not lost.
         if not self._wake.is_set():
             now = self._clock.now()
             following = self._heap[0][0] if self._heap else None
@@ -274,9 +276,9 @@ class Dispatcher:
             self._stumble(lane, error)
 
     def _stumble(self, lane: _Lane, error: Exception) -> None:
-        """What should not happen has happened: try again for as long as patience says, then leave it to a restart."""
+        """After an unexpected error: retry up to the retry policy's limit, then leave the message to a restart."""
         known = isinstance(error, MedspaceError)
-        self._note(lane, error.code if isinstance(error, MedspaceError) else "process.unforeseen", trace=not known)
+        self._note(lane, error.code if isinstance(error, MedspaceError) else _UNFORESEEN, trace=not known)
         if self._age(lane) > self.patience.deadline:
             lane.standing = DeliveryState.DOUBTFUL
         else:
@@ -306,7 +308,7 @@ class Dispatcher:
             await self._settle(lane, await self._send(lane.intent))
 
     async def _wanted(self, intent: Intent, standing: DeliveryState) -> bool:
-        # What may have been taken is repeated until it is answered, even where it fits no longer.
+        # A message that may have been accepted is repeated until it is answered, even where it no longer fits.
         settlement = self._settlements[intent.kind]
 
         def view(tx: Transaction) -> bool:
@@ -340,17 +342,17 @@ class Dispatcher:
 
     async def _silence(self, lane: _Lane, error: UnreachableError) -> None:
         standing = DeliveryState.RESTING if isinstance(error, NotSentError) else DeliveryState.DOUBTFUL
-        failure = Failure(error.code, (str(error.text),), "delivery")
+        failure = ProcessFailure(error.code, (str(error.text),), "delivery")
         late = self._queue.silent(lane.intent.audience, self._clock.now(), self._overdue)
         await self._postpone(lane, standing, failure)
-        for waiting in late:  # what waits behind it for too long could not be told either
+        for waiting in late:  # what waits behind it for too long could not be delivered either
             await self._safely(waiting, self._postpone(waiting, waiting.standing, failure))
 
     def _overdue(self, lane: _Lane) -> bool:
         return self._age(lane) > self.patience.deadline and lane.intent.action != _ENDING
 
-    async def _hold(self, lane: _Lane, failure: Failure) -> None:
-        """Repeat for a while what does not fit the counterparty's state, as long as it fits ours."""
+    async def _hold(self, lane: _Lane, failure: ProcessFailure) -> None:
+        """Repeat for a while a message that does not fit the counterparty's state, as long as it fits ours."""
         now = self._clock.now()
         lane.busy = lane.busy or now
         since = (now - lane.busy).total_seconds()
@@ -366,7 +368,7 @@ class Dispatcher:
         settlement = self._settlements[lane.intent.kind]
         await self._close(lane, lambda tx: settlement.acknowledged(tx, lane.intent, reply))
 
-    async def _fail(self, lane: _Lane, failure: Failure) -> None:
+    async def _fail(self, lane: _Lane, failure: ProcessFailure) -> None:
         settlement = self._settlements[lane.intent.kind]
         await self._close(lane, lambda tx: settlement.failed(tx, lane.intent, failure))
 
@@ -377,9 +379,9 @@ class Dispatcher:
         self.register(following)
         self.launch(following)
 
-    async def _refuse(self, lane: _Lane, failure: Failure) -> None:
-        # Others refuse a repetition where the first one was taken and its answer got lost: the state tells. Ours
-        # know their messages again, so that a refusal is one.
+    async def _refuse(self, lane: _Lane, failure: ProcessFailure) -> None:
+        # Other connectors refuse a repetition where the first copy was accepted and the answer was lost: their state
+        # tells. Ours recognise their messages, so a refusal is final.
         if lane.attempts > 1 and failure.code != TransitionError.code and await self._taken(lane.intent):
             await self._acknowledge(lane, None)
         else:
@@ -398,7 +400,7 @@ class Dispatcher:
         return isinstance(reply.body, dict) and reply.body.get("state") == expected
 
     async def _postpone(
-        self, lane: _Lane, standing: DeliveryState, failure: Failure, asked: float | None = None
+        self, lane: _Lane, standing: DeliveryState, failure: ProcessFailure, asked: float | None = None
     ) -> None:
         if self._lanes.get(lane.intent.id) is not lane:
             return
@@ -413,21 +415,21 @@ class Dispatcher:
         else:
             self._again(lane, standing, asked)
 
-    async def _tell(self, lane: _Lane, failure: Failure) -> None:
+    async def _tell(self, lane: _Lane, failure: ProcessFailure) -> None:
         lane.told = failure.code
         settlement = self._settlements[lane.intent.kind]
         self._note(lane, failure.code)
         await self._database.write(lambda tx: settlement.troubled(tx, lane.intent, failure))
 
-    async def _linger(self, lane: _Lane, failure: Failure) -> None:
-        """A process that is over here: the counterparty is told once it can be."""
+    async def _linger(self, lane: _Lane, failure: ProcessFailure) -> None:
+        """For a process that is over here: tell the counterparty once it can be reached."""
         settlement = self._settlements[lane.intent.kind]
         await self._database.write(lambda tx: settlement.ended(tx, lane.intent, failure))
         lane.doubtful, lane.standing = True, DeliveryState.DOUBTFUL
         self._push(lane, self._clock.now() + timedelta(seconds=self.patience.rarely(self._randomness)))
 
     def _again(self, lane: _Lane, standing: DeliveryState, asked: float | None = None) -> None:
-        # Doubt stays: what happens to a repetition tells nothing about the first attempt.
+        # Doubt stays: the result of a repetition says nothing about the first attempt.
         lane.doubtful = lane.doubtful or standing is DeliveryState.DOUBTFUL
         lane.standing = DeliveryState.DOUBTFUL if lane.doubtful else standing
         pause = self.patience.pause(max(lane.attempts, 1), self._randomness)

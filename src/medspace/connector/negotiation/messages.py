@@ -1,20 +1,20 @@
-"""The messages of a negotiation that we send."""
+"""The negotiation messages that we send."""
 
 from types import MappingProxyType
 
 from medspace.connector.journal import note_negotiation
 from medspace.connector.local import Local
-from medspace.connector.model import NEGOTIATIONS, Kind, Negotiation, Reaction
-from medspace.connector.negotiation.rules import ACTIONS, RUNNING, TABLE, Message
-from medspace.connector.process.description import Description
+from medspace.connector.model import NEGOTIATIONS, Negotiation, ProcessKind, Reaction
+from medspace.connector.negotiation.rules import ACTIONS, RUNNING, TABLE, NegotiationMessage
+from medspace.connector.process.description import ProcessDescription
 from medspace.connector.wire import reason_members
 from medspace.core.canonical import JsonObject
 
 _TERMS = ("profile", "permission", "prohibition", "obligation")
 
 
-NEGOTIATION: Description[Negotiation, Message] = Description(
-    kind=Kind.NEGOTIATION,
+NEGOTIATION: ProcessDescription[Negotiation, NegotiationMessage] = ProcessDescription(
+    kind=ProcessKind.NEGOTIATION,
     type="ContractNegotiation",
     folder="negotiations",
     collection=NEGOTIATIONS,
@@ -22,17 +22,17 @@ NEGOTIATION: Description[Negotiation, Message] = Description(
     actions=ACTIONS,
     paths=MappingProxyType(
         {
-            Message.REQUEST: "request",
-            Message.OFFER: "offers",
-            Message.AGREEMENT: "agreement",
-            Message.VERIFICATION: "agreement/verification",
-            Message.ACCEPTED: "events",
-            Message.FINALIZED: "events",
-            Message.TERMINATION: "termination",
+            NegotiationMessage.REQUEST: "request",
+            NegotiationMessage.OFFER: "offers",
+            NegotiationMessage.AGREEMENT: "agreement",
+            NegotiationMessage.VERIFICATION: "agreement/verification",
+            NegotiationMessage.ACCEPTED: "events",
+            NegotiationMessage.FINALIZED: "events",
+            NegotiationMessage.TERMINATION: "termination",
         }
     ),
     ours=frozenset(RUNNING),
-    leaving=frozenset({Message.TERMINATION}),
+    leaving=frozenset({NegotiationMessage.TERMINATION}),
     note=note_negotiation,
 )
 
@@ -51,22 +51,22 @@ def agreed(local: Local, negotiation: Negotiation, terms: JsonObject) -> JsonObj
 
 
 def message_offer(offer: JsonObject, dataset: str) -> JsonObject:
-    """A catalogue's offer (without target) as an offer in a message."""
+    """A catalogue's offer (without target) in the form for a message."""
     return {**offer, "@type": "Offer", "target": dataset}
 
 
-def content(local: Local, negotiation: Negotiation, message: Message, reaction: Reaction) -> JsonObject:
-    """What a message of ours holds besides its identity and the pids."""
+def content(local: Local, negotiation: Negotiation, message: NegotiationMessage, reaction: Reaction) -> JsonObject:
+    """The content of one of our messages, apart from its identity and the pids."""
     terms = reaction.offer or negotiation.offer
     match message:
-        case Message.REQUEST | Message.OFFER:
+        case NegotiationMessage.REQUEST | NegotiationMessage.OFFER:
             first = {} if negotiation.peer_pid is not None else {"callbackAddress": local.address}
             return {"offer": message_offer(terms, terms.get("target", negotiation.dataset)), **first}
-        case Message.AGREEMENT:
+        case NegotiationMessage.AGREEMENT:
             return {"agreement": agreed(local, negotiation, terms)}
-        case Message.ACCEPTED | Message.FINALIZED:
+        case NegotiationMessage.ACCEPTED | NegotiationMessage.FINALIZED:
             return {"eventType": message.value.partition(".")[2]}
-        case Message.TERMINATION:
+        case NegotiationMessage.TERMINATION:
             return reason_members(reaction.code, reaction.reason, reaction.clause)
         case _:
             return {}

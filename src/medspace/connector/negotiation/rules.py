@@ -1,21 +1,23 @@
 """The contract negotiation as a state table (DSP 2025-1, Contract Negotiation Protocol 1.2)."""
 
+from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
 from medspace.connector.errors import OfferError
-from medspace.connector.model import Negotiation, Role
+from medspace.connector.model import Agreement, Negotiation, Role
 from medspace.connector.model import NegotiationState as State
 from medspace.connector.reasons import clause_of
-from medspace.connector.states import Owner, StateTable, Transition
+from medspace.connector.states import ProcessOwner, StateTable, Transition
 from medspace.core.canonical import JsonObject
 from medspace.core.text import Fact, Text, msgid
 from medspace.policy import odrl
-from medspace.policy.model import Policy, leaves
-from medspace.policy.rules import enforceable
+from medspace.policy.model import Policy, UseRequest, leaves
+from medspace.policy.points import Point
+from medspace.policy.rules import decide, enforceable
 
 
-class Message(StrEnum):
+class NegotiationMessage(StrEnum):
     """The messages of a negotiation; the two events are told apart by their eventType."""
 
     REQUEST = "ContractRequestMessage"
@@ -33,57 +35,58 @@ _EITHER = _CONSUMER | _PROVIDER
 
 RUNNING = (State.REQUESTED, State.OFFERED, State.ACCEPTED, State.AGREED, State.VERIFIED)
 
-TABLE: StateTable[State, Message] = StateTable(
+TABLE: StateTable[State, NegotiationMessage] = StateTable(
     initial=State.INITIAL,
     terminated=State.TERMINATED,
-    termination=Message.TERMINATION,
-    conclusion=Message.FINALIZED,
+    termination=NegotiationMessage.TERMINATION,
+    conclusion=NegotiationMessage.FINALIZED,
     transitions=MappingProxyType(
         {
-            (State.INITIAL, Message.REQUEST): Transition(State.REQUESTED, _CONSUMER),
-            (State.INITIAL, Message.OFFER): Transition(State.OFFERED, _PROVIDER),
-            (State.REQUESTED, Message.OFFER): Transition(State.OFFERED, _PROVIDER),
-            (State.REQUESTED, Message.AGREEMENT): Transition(State.AGREED, _PROVIDER),
-            (State.OFFERED, Message.REQUEST): Transition(State.REQUESTED, _CONSUMER),
-            (State.OFFERED, Message.ACCEPTED): Transition(State.ACCEPTED, _CONSUMER),
-            (State.ACCEPTED, Message.AGREEMENT): Transition(State.AGREED, _PROVIDER),
-            (State.AGREED, Message.VERIFICATION): Transition(State.VERIFIED, _CONSUMER),
-            (State.VERIFIED, Message.FINALIZED): Transition(State.FINALIZED, _PROVIDER),
-            # The text says "at any state"; the picture names fewer. Whoever wants out, gets out.
-            **{(state, Message.TERMINATION): Transition(State.TERMINATED, _EITHER) for state in RUNNING},
+            (State.INITIAL, NegotiationMessage.REQUEST): Transition(State.REQUESTED, _CONSUMER),
+            (State.INITIAL, NegotiationMessage.OFFER): Transition(State.OFFERED, _PROVIDER),
+            (State.REQUESTED, NegotiationMessage.OFFER): Transition(State.OFFERED, _PROVIDER),
+            (State.REQUESTED, NegotiationMessage.AGREEMENT): Transition(State.AGREED, _PROVIDER),
+            (State.OFFERED, NegotiationMessage.REQUEST): Transition(State.REQUESTED, _CONSUMER),
+            (State.OFFERED, NegotiationMessage.ACCEPTED): Transition(State.ACCEPTED, _CONSUMER),
+            (State.ACCEPTED, NegotiationMessage.AGREEMENT): Transition(State.AGREED, _PROVIDER),
+            (State.AGREED, NegotiationMessage.VERIFICATION): Transition(State.VERIFIED, _CONSUMER),
+            (State.VERIFIED, NegotiationMessage.FINALIZED): Transition(State.FINALIZED, _PROVIDER),
+            # The specification's text says "at any state"; its diagram names fewer. We allow termination from any
+            # state.
+            **{(state, NegotiationMessage.TERMINATION): Transition(State.TERMINATED, _EITHER) for state in RUNNING},
         }
     ),
     owners=MappingProxyType(
         {
-            State.INITIAL: Owner.EITHER,  # whoever begins it
-            State.REQUESTED: Owner.PROVIDER,
-            State.OFFERED: Owner.CONSUMER,
-            State.ACCEPTED: Owner.PROVIDER,
-            State.AGREED: Owner.CONSUMER,
-            State.VERIFIED: Owner.PROVIDER,
-            State.FINALIZED: Owner.NOBODY,
-            State.TERMINATED: Owner.NOBODY,
+            State.INITIAL: ProcessOwner.EITHER,  # either side may begin
+            State.REQUESTED: ProcessOwner.PROVIDER,
+            State.OFFERED: ProcessOwner.CONSUMER,
+            State.ACCEPTED: ProcessOwner.PROVIDER,
+            State.AGREED: ProcessOwner.CONSUMER,
+            State.VERIFIED: ProcessOwner.PROVIDER,
+            State.FINALIZED: ProcessOwner.NOBODY,
+            State.TERMINATED: ProcessOwner.NOBODY,
         }
     ),
 )
 
-# What the words of a `Reaction` send.
+# The message that each action of a `Reaction` sends.
 ACTIONS = MappingProxyType(
     {
-        "request": Message.REQUEST,
-        "counter": Message.REQUEST,
-        "offer": Message.OFFER,
-        "agree": Message.AGREEMENT,
-        "accept": Message.ACCEPTED,
-        "verify": Message.VERIFICATION,
-        "finalize": Message.FINALIZED,
-        "terminate": Message.TERMINATION,
+        "request": NegotiationMessage.REQUEST,
+        "counter": NegotiationMessage.REQUEST,
+        "offer": NegotiationMessage.OFFER,
+        "agree": NegotiationMessage.AGREEMENT,
+        "accept": NegotiationMessage.ACCEPTED,
+        "verify": NegotiationMessage.VERIFICATION,
+        "finalize": NegotiationMessage.FINALIZED,
+        "terminate": NegotiationMessage.TERMINATION,
     }
 )
 
 
 def agreement_flaw(did: str, negotiation: Negotiation) -> str | None:
-    """What makes the agreement that came another than the one negotiated, as a msgid; None where nothing does."""
+    """How the received agreement differs from the negotiated one, as a msgid; None where it does not."""
     agreement = negotiation.agreement or {}
     if agreement.get("assigner") != negotiation.counterparty:
         return msgid("The agreement names another provider.")
@@ -95,18 +98,24 @@ def agreement_flaw(did: str, negotiation: Negotiation) -> str | None:
 
 
 def counted(policy: Policy) -> bool:
-    """Whether the policy bounds the number of uses, which a second agreement on the same terms would double."""
+    """Whether the policy bounds the number of uses; a second agreement on the same terms would double the bound."""
     return any(leaf.operand == "count" for rule in policy.permissions for leaf in leaves(rule.constraints))
 
 
 def check_terms(role: Role, offer: JsonObject) -> None:
-    """Refuse terms that a person may not agree to: nobody could read them, or (as provider) enforce them.
+    """Refuse terms that a person may not agree to: unreadable ones, or (as provider) unenforceable ones.
 
     Raises:
         InvalidPolicyError: they cannot be read.
-        OfferError: they hold a clause that no enforcement point can enforce.
+        OfferError: they contain a clause that no enforcement point can enforce.
     """
     decision = enforceable(odrl.parse(offer))
     if role is Role.PROVIDER and not decision.permitted:
         facts: dict[str, Fact | Text] = {"clause": clause_of(decision) or "-"}
         raise OfferError(reason=Text(msgid("nothing can enforce {clause}"), facts))
+
+
+def in_force(agreement: Agreement, now: datetime, region: str | None) -> bool:
+    """Whether an agreement's own terms still allow anything at that instant; later decisions are left open."""
+    request = UseRequest(assignee=agreement.consumer, region=region, time=now, target=agreement.dataset)
+    return decide(odrl.parse(agreement.policy), request, Point.NEGOTIATION).permitted

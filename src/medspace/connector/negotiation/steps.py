@@ -1,10 +1,10 @@
-"""The steps of a negotiation: how it begins, what its messages bring, and the agreement that it ends in."""
+"""The steps of a negotiation: how it begins, what its messages change, and the agreement that it leads to."""
 
 from dataclasses import dataclass, replace
 
-from medspace.connector import binding, wire
+from medspace.connector import binding, journal, wire
 from medspace.connector.dispatch.outbox import ProcessUpdate
-from medspace.connector.errors import AgreementError, EarlyMessageError
+from medspace.connector.errors import AgreementError, CrossedError, EarlyMessageError
 from medspace.connector.model import (
     AGREEMENTS,
     INTENTS,
@@ -16,12 +16,13 @@ from medspace.connector.model import (
     Role,
 )
 from medspace.connector.negotiation import messages
-from medspace.connector.negotiation.rules import ACTIONS, TABLE, Message
+from medspace.connector.negotiation.rules import ACTIONS, TABLE, NegotiationMessage
 from medspace.connector.ports import NegotiationEvent, NegotiationStrategy
 from medspace.connector.process import steps
-from medspace.connector.process.description import Description
+from medspace.connector.process.description import ProcessDescription
 from medspace.connector.states import DeliveryState, DeliveryStateOf
 from medspace.connector.wire import Incoming
+from medspace.core.actors import NOBODY
 from medspace.core.canonical import JsonObject
 from medspace.core.hashing import digest
 from medspace.core.store import Transaction
@@ -29,33 +30,39 @@ from medspace.core.text import msgid
 from medspace.trust.model import Caller
 
 _RECEIVED = {
-    Message.REQUEST: NegotiationEvent.COUNTER,
-    Message.ACCEPTED: NegotiationEvent.ACCEPTED,
-    Message.VERIFICATION: NegotiationEvent.VERIFIED,
-    Message.OFFER: NegotiationEvent.OFFER,
-    Message.AGREEMENT: NegotiationEvent.AGREEMENT,
-    Message.FINALIZED: NegotiationEvent.FINALIZED,
+    NegotiationMessage.REQUEST: NegotiationEvent.COUNTER,
+    NegotiationMessage.ACCEPTED: NegotiationEvent.ACCEPTED,
+    NegotiationMessage.VERIFICATION: NegotiationEvent.VERIFIED,
+    NegotiationMessage.OFFER: NegotiationEvent.OFFER,
+    NegotiationMessage.AGREEMENT: NegotiationEvent.AGREEMENT,
+    NegotiationMessage.FINALIZED: NegotiationEvent.FINALIZED,
 }
 
 
+# These messages put new terms on the table, which need a new yes.
+_TABLED = frozenset(
+    {NegotiationMessage.REQUEST, NegotiationMessage.OFFER, NegotiationMessage.ACCEPTED, NegotiationMessage.AGREEMENT}
+)
+
+
 @dataclass(frozen=True, slots=True)
-class Steps(steps.Steps[Negotiation, Message]):
+class NegotiationSteps(steps.ProcessSteps[Negotiation, NegotiationMessage]):
     """The steps of all negotiations of this participant."""
 
     strategy: NegotiationStrategy
 
     @property
-    def described(self) -> Description[Negotiation, Message]:
+    def described(self) -> ProcessDescription[Negotiation, NegotiationMessage]:
         """The kind of process."""
         return messages.NEGOTIATION
 
     # --- how it begins ----------------------------------------------------------------------------------------
 
     def open(
-        self, tx: Transaction, caller: Caller, incoming: Incoming, message: Message
+        self, tx: Transaction, caller: Caller, incoming: Incoming, message: NegotiationMessage
     ) -> ProcessUpdate[Negotiation]:
-        """Take the counterparty's initial request or offer; the same one again finds the same process."""
-        role = Role.PROVIDER if message is Message.REQUEST else Role.CONSUMER
+        """Handle the counterparty's initial request or offer; a repeated one finds the same process."""
+        role = Role.PROVIDER if message is NegotiationMessage.REQUEST else Role.CONSUMER
         peer = wire.identifier(incoming.body, f"{role.other.value}Pid")
         known = self.known(tx, caller, role, peer)
         if known is not None:
@@ -71,13 +78,40 @@ class Steps(steps.Steps[Negotiation, Message]):
         return ProcessUpdate(negotiation, self.schedule(tx, negotiation, self.strategy.react(tx, negotiation, event)))
 
     def begin(
-        self, tx: Transaction, role: Role, did: str, address: str, offer: JsonObject
+        self, tx: Transaction, role: Role, did: str, address: str, offer: JsonObject, by: str = NOBODY
     ) -> ProcessUpdate[Negotiation]:
         """Begin a negotiation: with a request as consumer, with an offer as provider."""
-        negotiation = self._new(role, role, did, address.rstrip("/"), offer)
+        negotiation = replace(self._new(role, role, did, address.rstrip("/"), offer), asked_by=by)
         tx.insert(NEGOTIATIONS, negotiation)
         action = "request" if role is Role.CONSUMER else "offer"
-        return ProcessUpdate(negotiation, self.schedule(tx, negotiation, Reaction((action,))))
+        return ProcessUpdate(negotiation, self.schedule(tx, negotiation, Reaction((action,), by=by)))
+
+    def asker(self, tx: Transaction, negotiation: Negotiation) -> str:
+        """Which of our actors asked for it, where the counterparty is this connector itself; else ""."""
+        if negotiation.counterparty != self.local.did:
+            return NOBODY
+        mirrored = tx.get(NEGOTIATIONS, negotiation.peer_pid or "")
+        return NOBODY if mirrored is None else mirrored.asked_by
+
+    def approve(
+        self, tx: Transaction, negotiation: Negotiation, approved: Negotiation, reaction: Reaction
+    ) -> ProcessUpdate[Negotiation]:
+        """Store an actor's yes and do what follows from it.
+
+        Where nothing follows yet, the yes is recorded in the log.
+
+        Raises:
+            TransitionError: it does not fit the state.
+            CrossedError: a message is in flight.
+        """
+        if not reaction.actions and tx.get(INTENTS, negotiation.id) is not None:
+            raise CrossedError(pid=negotiation.id)
+        approved = replace(approved, alone=not reaction.actions)
+        tx.replace(NEGOTIATIONS, negotiation, approved)
+        if reaction.actions:
+            return self.act(tx, approved, reaction)
+        journal.note_approval(tx, self.local.did, approved, self.local.now(), reaction.by)
+        return ProcessUpdate(approved)
 
     def _new(self, role: Role, initiator: Role, did: str, address: str, offer: JsonObject) -> Negotiation:
         return Negotiation(
@@ -96,52 +130,57 @@ class Steps(steps.Steps[Negotiation, Message]):
 
     # --- what messages bring ----------------------------------------------------------------------------------
 
-    def content(self, _tx: Transaction, negotiation: Negotiation, message: Message, reaction: Reaction) -> JsonObject:
-        """What a message of ours holds besides its identity and the pids."""
+    def content(
+        self, _tx: Transaction, negotiation: Negotiation, message: NegotiationMessage, reaction: Reaction
+    ) -> JsonObject:
+        """The content of one of our messages, apart from its identity and the pids."""
         return messages.content(self.local, negotiation, message, reaction)
 
     def told(
-        self, tx: Transaction, negotiation: Negotiation, message: Message, body: JsonObject, sender: Role
+        self, tx: Transaction, negotiation: Negotiation, message: NegotiationMessage, body: JsonObject, sender: Role
     ) -> Negotiation:
-        """The negotiation with the terms, the agreement or the reason that a message gives."""
+        """The negotiation updated with the terms, the agreement or the reason that a message carries."""
+        negotiation = replace(negotiation, alone=False)
+        if sender is not negotiation.role and message in _TABLED:  # an earlier yes was to what was then on the table
+            negotiation = replace(negotiation, approved_by=())
         match message:
-            case Message.REQUEST:
+            case NegotiationMessage.REQUEST:
                 offer = wire.offer(body)
                 return replace(negotiation, offer=offer, asked=offer, failure=None)
-            case Message.OFFER:
+            case NegotiationMessage.OFFER:
                 return replace(negotiation, offer=wire.offer(body), failure=None)
-            case Message.AGREEMENT:
+            case NegotiationMessage.AGREEMENT:
                 return replace(negotiation, agreement=_new_agreement(tx, wire.agreement(body)), failure=None)
-            case Message.TERMINATION:
+            case NegotiationMessage.TERMINATION:
                 return replace(negotiation, failure=binding.reason(negotiation, body, sender))
             case _:
                 return replace(negotiation, failure=None)
 
-    def received(self, tx: Transaction, negotiation: Negotiation, message: Message) -> Reaction:
-        """What the strategy answers to a message of the counterparty; a termination is not answered."""
+    def received(self, tx: Transaction, negotiation: Negotiation, message: NegotiationMessage) -> Reaction:
+        """The strategy's answer to a message of the counterparty; a termination is not answered."""
         event = _RECEIVED.get(message)
         return Reaction() if event is None else self.strategy.react(tx, negotiation, event)
 
     def delivered(self, tx: Transaction, negotiation: Negotiation, action: str) -> Reaction:
-        """What the strategy does once our request was taken; anything else is the counterparty's to answer."""
+        """The strategy's reaction once our request was accepted; after other messages the counterparty answers."""
         if action != "request":
             return Reaction()
         return self.strategy.react(tx, negotiation, NegotiationEvent.REQUESTED)
 
     # --- the agreement ----------------------------------------------------------------------------------------
 
-    def entered(self, tx: Transaction, negotiation: Negotiation, message: Message) -> None:
-        """Keep the agreement that is finalised."""
-        if message is Message.FINALIZED and negotiation.agreement is not None:
+    def entered(self, tx: Transaction, negotiation: Negotiation, message: NegotiationMessage) -> None:
+        """Store the finalised agreement."""
+        if message is NegotiationMessage.FINALIZED and negotiation.agreement is not None:
             tx.insert(AGREEMENTS, self._agreement(negotiation, negotiation.agreement))
 
     def usable(self, tx: Transaction, agreement_id: str, consumer: str, known: DeliveryStateOf) -> Agreement | None:
-        """The agreement of that identity with that consumer, if it is finalised.
+        """The agreement with this identity with that consumer, if it is finalised.
 
-        A consumer that uses an agreement has taken our message that finalises it, even if its answer got lost.
+        A consumer that uses an agreement has accepted our finalising message, even if its answer was lost.
 
         Raises:
-            EarlyMessageError: the answer to that message will tell.
+            EarlyMessageError: the answer to that message is still pending.
         """
         agreement = tx.get(AGREEMENTS, agreement_id)
         if agreement is None:
@@ -153,7 +192,7 @@ class Steps(steps.Steps[Negotiation, Message]):
         where = {"agreement_id": agreement_id, "counterparty": consumer, "role": Role.PROVIDER}
         for negotiation in tx.find(NEGOTIATIONS, where=where, limit=1):
             kept = tx.get(INTENTS, negotiation.id)
-            if kept is None or ACTIONS[kept.action] is not Message.FINALIZED:
+            if kept is None or ACTIONS[kept.action] is not NegotiationMessage.FINALIZED:
                 return
             standing = known(kept)
             if standing is DeliveryState.FLYING:
@@ -173,6 +212,8 @@ class Steps(steps.Steps[Negotiation, Message]):
             digest=digest(policy),
             agreed=policy.get("timestamp", negotiation.updated),
             finalized=negotiation.updated,
+            asked_by=negotiation.asked_by,
+            approved_by=negotiation.approved_by,
         )
 
 

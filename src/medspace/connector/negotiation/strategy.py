@@ -1,15 +1,16 @@
-"""How the product answers negotiations: by the policy that is published, or by a person.
+"""How the product answers negotiations: by the published policy, or by a person.
 
-Provider: what is asked for must have exactly the terms of a published offer, and the policy must allow it for this
-consumer; then it is agreed, on the published text, and finalised once verified. Consumer: what was asked for is
+Provider: a request must have exactly the terms of a published offer, and the policy must allow it for this consumer;
+it is then agreed, on the published text, and finalised once verified. Consumer: an agreement on what we asked for is
 accepted and verified; anything else waits for a person.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from medspace.connector.approvals import TWO
 from medspace.connector.errors import OfferError, UnknownDatasetError
 from medspace.connector.local import Local
 from medspace.connector.model import (
@@ -30,6 +31,7 @@ from medspace.connector.ports import FactsOf, NegotiationEvent
 from medspace.connector.reasons import clause_of, sentences
 from medspace.core.canonical import JsonObject
 from medspace.core.decision import Decision, Premise, Verdict, combine
+from medspace.core.paging import each
 from medspace.core.store import Transaction
 from medspace.core.text import Fact, Text, msgid
 from medspace.policy import odrl
@@ -41,6 +43,12 @@ from medspace.policy.rules import decide, enforceable
 
 _RUNNING = (State.REQUESTED, State.ACCEPTED, State.AGREED, State.VERIFIED)
 _MOST = 1000
+CODES = frozenset(
+    {
+        *("agreement.mismatch", "catalog.unknown", "negotiation.in_force", "negotiation.not_offered"),
+        "offer.not_served",
+    }
+)
 _IN_FORCE = msgid("Terms that bound the number of uses are in force already; use that agreement or ask for others.")
 
 
@@ -49,14 +57,15 @@ class Answering(StrEnum):
 
     AUTOMATIC = "automatic"
     MANUAL = "manual"
+    TWO_PERSONS = "two-persons"
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyStrategy:
     """The product's strategy (port `connector.ports.NegotiationStrategy`).
 
-    `spent` says whether every use that an agreement of ours allows was made; it is asked for the instant given.
-    `duties` are those that somebody here keeps: of others nothing is agreed to as provider.
+    `spent` says whether every use that one of our agreements allows has been made, at the given instant. `duties` are
+    those that a condition here keeps: as provider, terms with any other duty are not agreed to.
     """
 
     local: Local
@@ -64,12 +73,13 @@ class PolicyStrategy:
     answering: Answering = Answering.AUTOMATIC
     spent: Callable[[Transaction, Agreement, datetime], bool] = lambda _tx, _agreement, _now: False
     duties: Collection[str] = frozenset(DUTIES)
+    ended: Callable[[Transaction, str, str], bool] = lambda _tx, _user, _asset: False
 
     def react(self, tx: Transaction, negotiation: Negotiation, event: NegotiationEvent) -> Reaction:
         """What to do now; an empty reaction holds the negotiation."""
         match event:
             case NegotiationEvent.REQUEST | NegotiationEvent.COUNTER | NegotiationEvent.ACCEPTED:
-                return Reaction() if self.answering is Answering.MANUAL else self._answer(tx, negotiation, event)
+                return self._answer(tx, negotiation, event) if self.answering is Answering.AUTOMATIC else Reaction()
             case NegotiationEvent.VERIFIED:
                 return Reaction(("finalize",))
             case NegotiationEvent.OFFER:
@@ -80,7 +90,11 @@ class PolicyStrategy:
                 return Reaction()
 
     def approve(self, tx: Transaction, negotiation: Negotiation, action: str) -> Reaction:
-        """What to do when a person says yes; what the policy forbids or nobody can enforce is not agreed to.
+        """What to do when a person says yes.
+
+        Terms that the policy forbids or that are unenforceable are not agreed to.
+
+        Where two persons must say yes to requests for our data, the first yes has no effect yet.
 
         Raises:
             OfferError: these terms may not be agreed to, whoever says yes.
@@ -88,7 +102,9 @@ class PolicyStrategy:
         """
         match action:
             case "agree":
-                return self._agree(tx, negotiation)
+                agreeing = self._agree(tx, negotiation)
+                alone = self.answering is Answering.TWO_PERSONS and len(negotiation.approved_by) < TWO
+                return Reaction() if alone else agreeing
             case "accept":
                 _insist(enforceable(odrl.parse(negotiation.offer)))
             case "verify":
@@ -111,42 +127,47 @@ class PolicyStrategy:
         decision = self.decide(tx, negotiation, dataset, terms)
         if not decision.permitted:
             return _refuse(decision)
-        if event is not NegotiationEvent.ACCEPTED and self._used_up(tx, negotiation, terms):
-            return Reaction()  # the count would bound nothing if it were renewed by asking: a person decides
+        if event is not NegotiationEvent.ACCEPTED and (
+            self._used_up(tx, negotiation, terms) or self.ended(tx, negotiation.counterparty, dataset.id)
+        ):
+            # A limit on uses, or the holder's ending of an agreement, would mean nothing if the user could simply ask
+            # again; so a person decides.
+            return Reaction()
         return Reaction(("agree",), offer=message_offer(terms, dataset.id))
 
     def _counted_already(self, tx: Transaction, negotiation: Negotiation, terms: JsonObject) -> bool:
         """Whether terms that bound the number of uses are, or are about to be, in force with this counterparty.
 
-        Those that are used up are in the way no longer.
+        Agreements that are used up do not count.
         """
         if not counted(odrl.parse(terms)):
             return False
         now = self.local.clock.now()
-        left = [made for made in self._in_force(tx, negotiation) if not self.spent(tx, made, now)]
-        held: list[JsonObject | None] = [agreement.policy for agreement in left]
+        if any(not self.spent(tx, made, now) for made in self._in_force(tx, negotiation, terms)):
+            return True
+        held: list[JsonObject | None] = []
         for state in _RUNNING:
             where = {"role": Role.PROVIDER, "counterparty": negotiation.counterparty, "state": state}
             others = tx.find(NEGOTIATIONS, where=where, limit=_MOST)
             if len(others) == _MOST:
-                return True  # nobody needs so many at once
+                return True  # more than anyone needs at once
             held += [_promised(tx, other) for other in others if other.id != negotiation.id]
         return any(made is not None and _same(made, terms) for made in held)
 
     def _used_up(self, tx: Transaction, negotiation: Negotiation, terms: JsonObject) -> bool:
-        """Whether these very terms were agreed with this counterparty before, are in force, and are used up."""
+        """Whether these exact terms were agreed with this counterparty before, are in force, and are used up."""
         if not counted(odrl.parse(terms)):
             return False
         now = self.local.clock.now()
-        same = (made for made in self._in_force(tx, negotiation) if _same(made.policy, terms))
-        return any(self.spent(tx, made, now) for made in same)
+        return any(self.spent(tx, made, now) for made in self._in_force(tx, negotiation, terms))
 
-    def _in_force(self, tx: Transaction, negotiation: Negotiation) -> list[Agreement]:
+    def _in_force(self, tx: Transaction, negotiation: Negotiation, terms: JsonObject) -> Iterator[Agreement]:
+        """The agreements on these terms with the counterparty that are in force, however many others exist."""
         where = {"provider": self.local.did, "consumer": negotiation.counterparty, "dataset": negotiation.dataset}
-        found = tx.find(AGREEMENTS, where=where, order_by="finalized", descending=True, limit=_MOST)
         time, region = self.local.clock.now(), self.facts(tx, negotiation.counterparty).region
         request = UseRequest(assignee=negotiation.counterparty, region=region, time=time, target=negotiation.dataset)
-        return [a for a in found if decide(odrl.parse(a.policy), request, Point.NEGOTIATION).permitted]
+        same = (a for a in each(tx, AGREEMENTS, where) if _same(a.policy, terms))
+        return (a for a in same if decide(odrl.parse(a.policy), request, Point.NEGOTIATION).permitted)
 
     def _agree(self, tx: Transaction, negotiation: Negotiation) -> Reaction:
         dataset = tx.get(CATALOGUE, negotiation.dataset)
@@ -176,7 +197,7 @@ class PolicyStrategy:
         )
 
     def _not_offered(self, tx: Transaction, negotiation: Negotiation, dataset: Dataset) -> Reaction:
-        """Why these terms are not to be had: the clause of an offer that forbids what they ask for, if one does."""
+        """Why these terms are not offered: the clause of an offer that forbids them, if there is one."""
         for rule in _permissions(negotiation.offer):
             request = self._request(tx, negotiation, dataset, rule.action)
             offers = (odrl.parse(message_offer(offer, dataset.id)) for offer in dataset.offers)
@@ -198,7 +219,7 @@ class PolicyStrategy:
 
 
 def _promised(tx: Transaction, negotiation: Negotiation) -> JsonObject | None:
-    """The agreement that a negotiation under way is about to end in."""
+    """The agreement that a pending negotiation is about to lead to."""
     if negotiation.agreement is not None:
         return negotiation.agreement
     owed = tx.get(INTENTS, negotiation.id)
@@ -226,7 +247,7 @@ def _same(one: JsonObject, other: JsonObject) -> bool:
 
 
 def _within(policy: Policy, kinds: Collection[str]) -> Decision:
-    """Whether terms that are not published permit no more than the kinds of use that the dataset is offered for."""
+    """Whether unpublished terms permit no more than the kinds of use for which the dataset is offered."""
     allowed = [action_of(kind) for kind in kinds]
     asked = Text(msgid("one of the uses {kinds}"), {"kinds": ", ".join(sorted(kinds)) or "-"})
     premises = tuple(

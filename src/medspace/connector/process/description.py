@@ -1,34 +1,45 @@
-"""What tells one kind of process from the other: its records, its states, its messages and where they go."""
+"""What distinguishes one kind of process from the other: its records, states, messages and endpoints."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Generic
+from typing import Any, Generic, Protocol, TypeVar
 
 from medspace.connector.local import Local, pids
-from medspace.connector.model import Intent, Kind, P, Process, Reaction
+from medspace.connector.model import Intent, P, Process, ProcessKind, Reaction
 from medspace.connector.states import M, StateTable
 from medspace.connector.wire import CONTEXT
+from medspace.core.actors import NOBODY
 from medspace.core.canonical import JsonObject
 from medspace.core.paths import path
 from medspace.core.store import Collection, Transaction
 
+N_contra = TypeVar("N_contra", bound=Process, contravariant=True)
+
+
+class ProcessNote(Protocol[N_contra]):
+    """Writes a log entry for the new state of a process."""
+
+    def __call__(self, tx: Transaction, actor: str, process: N_contra, /, by: str = NOBODY) -> None:
+        """`actor` is the DID of the party that caused it, `by` the person or token, where it was one of ours."""
+        ...
+
 
 def type_of(message: StrEnum) -> str:
-    """The @type of a message; what stands behind a dot in our name of it tells events of one type apart."""
+    """The @type of a message; the suffix after a dot in our own names distinguishes events of one type."""
     return message.value.partition(".")[0]
 
 
 @dataclass(frozen=True, slots=True)
-class Description(Generic[P, M]):
+class ProcessDescription(Generic[P, M]):
     """One kind of process.
 
-    `actions` says which message each word of a `Reaction` sends, `paths` where a message goes below the process (and
-    an initial one below `folder`). From the states in `ours` only our message could have led on when it is our move.
-    `note` writes the state that a process came to into the log, with the DID of whoever brought it there.
+    `actions` says which message each action of a `Reaction` sends, `paths` where a message goes below the process
+    (and an initial one below `folder`). In the states in `ours` it is our move, and only our message can have led on.
+    `note` writes the state that a process reached to the log.
     """
 
-    kind: Kind
+    kind: ProcessKind
     type: str  # the @type of its state
     folder: str
     collection: Collection[P]
@@ -36,8 +47,8 @@ class Description(Generic[P, M]):
     actions: Mapping[str, M]
     paths: Mapping[M, str]
     ours: frozenset[StrEnum]
-    leaving: frozenset[M]  # messages that no quota holds back: who wants out, gets out
-    note: Callable[[Transaction, str, P], None]
+    leaving: frozenset[M]  # messages that no quota blocks: a party can always terminate
+    note: ProcessNote[P]
 
     def fits(self, process: Process, action: str) -> bool:
         """Whether the action is ours to take in the state of the process."""
@@ -48,12 +59,12 @@ class Description(Generic[P, M]):
         return self.table.awaits(process.state, process.role)
 
     def shown(self, process: Process) -> JsonObject:
-        """The process as the counterparty sees it."""
+        """The process in the form shown to the counterparty."""
         named = pids(process.role, process.id, process.peer_pid)
         return {"@context": [CONTEXT], "@type": self.type, **named, "state": process.state.value}
 
     def state_url(self, process: Process) -> str:
-        """Where the counterparty tells the state of its side."""
+        """The URL at which the counterparty shows its side's state."""
         return process.address + path(self.folder, process.peer_pid or "")
 
     def url(self, process: Process, message: M) -> str:
@@ -62,7 +73,7 @@ class Description(Generic[P, M]):
         return f"{f'{process.address}/{self.folder}' if first else self.state_url(process)}/{self.paths[message]}"
 
     def intent(self, local: Local, process: Process, reaction: Reaction, then: Reaction | None) -> Intent:
-        """The intent to send what the first action names, with everything fixed that its repetitions must share."""
+        """The intent to send the first action's message, with everything that its repetitions must share fixed."""
         action = reaction.actions[0]
         message = self.actions[action]
         body = {"@context": [CONTEXT], "@id": local.new_id(), "@type": type_of(message)}
@@ -76,4 +87,5 @@ class Description(Generic[P, M]):
             due=local.now(after=reaction.delay),
             created=local.now(),
             then=then,
+            by=reaction.by,
         )

@@ -1,4 +1,4 @@
-"""What both kinds of process offer the rest of the connector: the protocol's door, and what people decide."""
+"""What both kinds of process offer the rest of the connector: the protocol endpoint, and decisions by people."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,11 +17,12 @@ from medspace.connector.errors import (
 )
 from medspace.connector.model import P, Reaction
 from medspace.connector.ports import CallbackCheck
-from medspace.connector.process.description import Description, type_of
-from medspace.connector.process.steps import Steps
+from medspace.connector.process.description import ProcessDescription, type_of
+from medspace.connector.process.steps import ProcessSteps
 from medspace.connector.quotas import USUAL, Quotas
 from medspace.connector.states import DeliveryStateOf, M
 from medspace.connector.wire import Incoming
+from medspace.core.actors import NOBODY
 from medspace.core.paging import Cursor, newest
 from medspace.core.store import Database, Transaction
 from medspace.core.text import msgid
@@ -36,28 +37,28 @@ class Processes(Generic[P, M]):
     """The use cases. Methods that answer a message return an outcome: reply first, then `dispatcher.launch` it."""
 
     database: Database
-    steps: Steps[P, M]
+    steps: ProcessSteps[P, M]
     dispatcher: Dispatcher
     check_callback: CallbackCheck
     quotas: Quotas = USUAL
 
     def check(self, _incoming: Incoming, _message: M) -> None:
-        """Refuse a message that nobody could do anything with, before anything is kept of it."""
+        """Refuse an unusable message before any of it is stored."""
 
     # --- the protocol's door ----------------------------------------------------------------------------------
 
     async def receive(self, caller: Caller, pid: str, content: bytes, *expected: M) -> ProcessUpdate[P]:
-        """Take one of the expected messages about a process.
+        """Handle a message about a process, which must be of one of the expected types.
 
         Raises:
             MessageError: it cannot be read, or names other pids.
             InvalidPolicyError: its terms cannot be read, or are too big.
-            UnknownProcessError: no such process of this caller.
+            UnknownProcessError: this caller has no such process.
             TransitionError: it does not fit the state.
-            AgreementError: it brings an agreement that is taken.
+            AgreementError: the identity of its agreement is already in use.
             UseRefusedError: the consumer wants to resume what the agreement does not allow.
             CrossedError: it crossed a message of ours; to be sent again.
-            QuotaError: the caller has sent as much as it may.
+            QuotaError: the caller has sent as many bytes as it may.
         """
         incoming, message = self._read(content, expected)
 
@@ -77,10 +78,10 @@ class Processes(Generic[P, M]):
             raise
 
     async def get(self, caller: Caller, pid: str) -> P:
-        """The process, for its counterparty: what it has acknowledged a moment ago has happened.
+        """The process, for its counterparty; includes whatever it acknowledged just before.
 
         Raises:
-            UnknownProcessError: no such process of this caller, or it has not begun.
+            UnknownProcessError: this caller has no such process, or it has not begun.
         """
         await self.dispatcher.landed(pid)
         process = owned(await self.database.read(lambda tx: tx.get(self._described.collection, pid)), pid, caller)
@@ -90,14 +91,14 @@ class Processes(Generic[P, M]):
 
     # --- what people and the other rooms want -----------------------------------------------------------------
 
-    async def terminate(self, pid: str, code: str, *reason: str) -> P:
-        """End the process; in place of a message that is under way.
+    async def terminate(self, pid: str, code: str, *reason: str, by: str = NOBODY) -> P:
+        """End the process, replacing a message in flight. `by` is who asks for it, where a person does.
 
         Raises:
             TransitionError: it is over.
-            CrossedError: the message that ends it well is under way.
+            CrossedError: the message that concludes it is in flight.
         """
-        return await self._act(pid, Reaction(("terminate",), code=code, reason=reason))
+        return await self._act(pid, Reaction(("terminate",), code=code, reason=reason, by=by))
 
     async def find(self, pid: str) -> P:
         """One process.
@@ -111,12 +112,12 @@ class Processes(Generic[P, M]):
 
     def _read(self, content: bytes, expected: tuple[M, ...]) -> tuple[Incoming, M]:
         incoming = wire.read(content, *(type_of(message) for message in expected))
-        message = _told(incoming, expected)
+        message = _message_of(incoming, expected)
         self.check(incoming, message)
         return incoming, message
 
     async def _open(self, caller: Caller, content: bytes, incoming: Incoming, begin: Begin[P]) -> ProcessUpdate[P]:
-        """Take an initial message by `begin`."""
+        """Handle an initial message with `begin`."""
         self.check_callback(wire.address(incoming.body))
 
         def take(known: DeliveryStateOf) -> Unit[P]:
@@ -138,12 +139,15 @@ class Processes(Generic[P, M]):
         return await self._decide(pid, lambda _tx, _process: reaction)
 
     async def _decide(self, pid: str, decide: Callable[[Transaction, P], Reaction]) -> P:
-        """Do what `decide` says, in the transaction in which it looks at the process."""
+        """Do what `decide` says, in the same transaction in which it reads the process."""
 
         def unit(tx: Transaction) -> ProcessUpdate[P]:
             process = self._known(tx, pid)
             return self.steps.act(tx, process, decide(tx, process))
 
+        return await self._launched(pid, unit)
+
+    async def _launched(self, pid: str, unit: Unit[P]) -> P:
         outcome = await self._guarded(pid, unit)
         self.dispatcher.launch(outcome.intent)
         return outcome.process
@@ -155,7 +159,7 @@ class Processes(Generic[P, M]):
     # --- inside -----------------------------------------------------------------------------------------------
 
     @property
-    def _described(self) -> Description[P, M]:
+    def _described(self) -> ProcessDescription[P, M]:
         return self.steps.described
 
     def _known(self, tx: Transaction, pid: str) -> P:
@@ -165,7 +169,7 @@ class Processes(Generic[P, M]):
         return process
 
     def _charge(self, tx: Transaction, caller: Caller, content: bytes, outcome: ProcessUpdate[P]) -> ProcessUpdate[P]:
-        if outcome.fresh:  # a refusal is noted too
+        if outcome.fresh:  # a refusal is recorded too
             self.quotas.charge(tx, caller.did, len(content), self.steps.local.now())
         return outcome
 
@@ -187,8 +191,8 @@ class Processes(Generic[P, M]):
         raise UseRefusedError(outcome.refusal)
 
 
-def _told(incoming: Incoming, expected: tuple[M, ...]) -> M:
-    # Events share one type; their eventType tells them apart.
+def _message_of(incoming: Incoming, expected: tuple[M, ...]) -> M:
+    # Events share one type; their eventType distinguishes them.
     names = {incoming.type, f"{incoming.type}.{incoming.body.get('eventType')}"}
     told = next((message for message in expected if message.value in names), None)
     if told is None:

@@ -1,17 +1,17 @@
-"""The messages of a transfer that we send."""
+"""The transfer messages that we send."""
 
 from types import MappingProxyType
 
 from medspace.connector.journal import note_transfer
 from medspace.connector.local import Local
-from medspace.connector.model import TRANSFERS, Kind, Reaction, Transfer, TransferState
-from medspace.connector.process.description import Description
-from medspace.connector.transfer.rules import ACTIONS, ENDINGS, TABLE, Message
+from medspace.connector.model import TRANSFERS, ProcessKind, Reaction, Transfer, TransferState
+from medspace.connector.process.description import ProcessDescription
+from medspace.connector.transfer.rules import ACTIONS, ENDINGS, TABLE, TransferMessage
 from medspace.connector.wire import reason_members
 from medspace.core.canonical import JsonObject
 
-TRANSFER: Description[Transfer, Message] = Description(
-    kind=Kind.TRANSFER,
+TRANSFER: ProcessDescription[Transfer, TransferMessage] = ProcessDescription(
+    kind=ProcessKind.TRANSFER,
     type="TransferProcess",
     folder="transfers",
     collection=TRANSFERS,
@@ -19,14 +19,14 @@ TRANSFER: Description[Transfer, Message] = Description(
     actions=ACTIONS,
     paths=MappingProxyType(
         {
-            Message.REQUEST: "request",
-            Message.START: "start",
-            Message.SUSPENSION: "suspension",
-            Message.COMPLETION: "completion",
-            Message.TERMINATION: "termination",
+            TransferMessage.REQUEST: "request",
+            TransferMessage.START: "start",
+            TransferMessage.SUSPENSION: "suspension",
+            TransferMessage.COMPLETION: "completion",
+            TransferMessage.TERMINATION: "termination",
         }
     ),
-    # Either side can lead a started or suspended use on; one that was never started ends, on both sides.
+    # Either side can continue a started or suspended use; one that was never started ends, on both sides.
     ours=frozenset({TransferState.REQUESTED}),
     leaving=ENDINGS,
     note=note_transfer,
@@ -34,11 +34,14 @@ TRANSFER: Description[Transfer, Message] = Description(
 
 
 def content(
-    local: Local, transfer: Transfer, message: Message, reaction: Reaction, address: JsonObject | None
+    local: Local, transfer: Transfer, message: TransferMessage, reaction: Reaction, address: JsonObject | None
 ) -> JsonObject:
-    """What a message of ours holds besides its identity and the pids; `address` is the dataAddress of a start."""
+    """The content of one of our messages, apart from its identity and the pids.
+
+    `address` is a start's dataAddress.
+    """
     match message:
-        case Message.REQUEST:
+        case TransferMessage.REQUEST:
             pushed = {} if transfer.data_address is None else {"dataAddress": transfer.data_address}
             return {
                 "agreementId": transfer.agreement,
@@ -46,9 +49,9 @@ def content(
                 "callbackAddress": local.address,
                 **pushed,
             }
-        case Message.START:
+        case TransferMessage.START:
             return {} if address is None else {"dataAddress": address}
-        case Message.SUSPENSION | Message.TERMINATION:
+        case TransferMessage.SUSPENSION | TransferMessage.TERMINATION:
             return reason_members(reaction.code, reaction.reason, reaction.clause)
         case _:
             return {}

@@ -5,10 +5,10 @@ from types import MappingProxyType
 
 from medspace.connector.model import Role
 from medspace.connector.model import TransferState as State
-from medspace.connector.states import Owner, StateTable, Transition
+from medspace.connector.states import ProcessOwner, StateTable, Transition
 
 
-class Message(StrEnum):
+class TransferMessage(StrEnum):
     """The messages of a transfer process."""
 
     REQUEST = "TransferRequestMessage"
@@ -24,43 +24,43 @@ _EITHER = _CONSUMER | _PROVIDER
 
 _RUNNING = (State.REQUESTED, State.STARTED, State.SUSPENDED)
 
-TABLE: StateTable[State, Message] = StateTable(
+TABLE: StateTable[State, TransferMessage] = StateTable(
     initial=State.INITIAL,
     terminated=State.TERMINATED,
-    termination=Message.TERMINATION,
-    conclusion=Message.COMPLETION,
+    termination=TransferMessage.TERMINATION,
+    conclusion=TransferMessage.COMPLETION,
     transitions=MappingProxyType(
         {
-            (State.INITIAL, Message.REQUEST): Transition(State.REQUESTED, _CONSUMER),
-            (State.REQUESTED, Message.START): Transition(State.STARTED, _PROVIDER),
-            (State.STARTED, Message.SUSPENSION): Transition(State.SUSPENDED, _EITHER),
-            (State.STARTED, Message.COMPLETION): Transition(State.COMPLETED, _EITHER),
-            (State.SUSPENDED, Message.START): Transition(State.STARTED, _EITHER),
-            **{(state, Message.TERMINATION): Transition(State.TERMINATED, _EITHER) for state in _RUNNING},
+            (State.INITIAL, TransferMessage.REQUEST): Transition(State.REQUESTED, _CONSUMER),
+            (State.REQUESTED, TransferMessage.START): Transition(State.STARTED, _PROVIDER),
+            (State.STARTED, TransferMessage.SUSPENSION): Transition(State.SUSPENDED, _EITHER),
+            (State.STARTED, TransferMessage.COMPLETION): Transition(State.COMPLETED, _EITHER),
+            (State.SUSPENDED, TransferMessage.START): Transition(State.STARTED, _EITHER),
+            **{(state, TransferMessage.TERMINATION): Transition(State.TERMINATED, _EITHER) for state in _RUNNING},
         }
     ),
     owners=MappingProxyType(
         {
-            State.INITIAL: Owner.CONSUMER,
-            State.REQUESTED: Owner.PROVIDER,
-            State.STARTED: Owner.EITHER,
-            State.SUSPENDED: Owner.EITHER,
-            State.COMPLETED: Owner.NOBODY,
-            State.TERMINATED: Owner.NOBODY,
+            State.INITIAL: ProcessOwner.CONSUMER,
+            State.REQUESTED: ProcessOwner.PROVIDER,
+            State.STARTED: ProcessOwner.EITHER,
+            State.SUSPENDED: ProcessOwner.EITHER,
+            State.COMPLETED: ProcessOwner.NOBODY,
+            State.TERMINATED: ProcessOwner.NOBODY,
         }
     ),
 )
 
-# What the words of a `Reaction` send.
+# The message that each action of a `Reaction` sends.
 ACTIONS = MappingProxyType(
     {
-        "request": Message.REQUEST,
-        "start": Message.START,
-        "suspend": Message.SUSPENSION,
-        "complete": Message.COMPLETION,
-        "terminate": Message.TERMINATION,
+        "request": TransferMessage.REQUEST,
+        "start": TransferMessage.START,
+        "suspend": TransferMessage.SUSPENSION,
+        "complete": TransferMessage.COMPLETION,
+        "terminate": TransferMessage.TERMINATION,
     }
 )
 
-# After these the consumer has no use of the data, for good or until the next start.
-ENDINGS = frozenset({Message.SUSPENSION, Message.COMPLETION, Message.TERMINATION})
+# After these the consumer cannot use the data, for good or until the next start.
+ENDINGS = frozenset({TransferMessage.SUSPENSION, TransferMessage.COMPLETION, TransferMessage.TERMINATION})

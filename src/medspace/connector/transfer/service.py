@@ -1,4 +1,4 @@
-"""Transfers for the rest of the connector: the protocol's door, and what people and usage control decide."""
+"""Transfers for the rest of the connector: the protocol endpoint, and decisions by people and usage control."""
 
 from dataclasses import dataclass
 
@@ -8,33 +8,37 @@ from medspace.connector.errors import UnknownAgreementError
 from medspace.connector.model import AGREEMENTS, NEGOTIATIONS, Reaction, Transfer, TransferState
 from medspace.connector.process.service import Processes
 from medspace.connector.states import DeliveryStateOf
-from medspace.connector.transfer.rules import Message
-from medspace.connector.transfer.steps import Steps
+from medspace.connector.transfer.rules import TransferMessage
+from medspace.connector.transfer.steps import TransferSteps
+from medspace.core.actors import NOBODY
 from medspace.core.canonical import JsonObject
 from medspace.core.paging import Cursor
 from medspace.core.store import Transaction
 from medspace.trust.model import Caller
 
+SUSPENDED, ENDED = "transfer.suspended", "transfer.ended"  # ended by a person, who need not say why
+CODES = frozenset({SUSPENDED, ENDED})
+
 
 @dataclass(frozen=True, slots=True)
-class Transfers(Processes[Transfer, Message]):
+class Transfers(Processes[Transfer, TransferMessage]):
     """The use cases of transfers."""
 
-    steps: Steps
+    steps: TransferSteps
 
     # --- the protocol's door ----------------------------------------------------------------------------------
 
     async def open(self, caller: Caller, content: bytes) -> ProcessUpdate[Transfer]:
-        """Take a consumer's request.
+        """Handle a consumer's request.
 
         Raises:
             MessageError: it cannot be read.
             CallbackError: its callback address must not be used.
             UnknownAgreementError: there is no such agreement with the caller.
             UseRefusedError: the agreement does not allow this use.
-            QuotaError: the caller has as much open, or has sent as much, as it may.
+            QuotaError: the caller has reached its quota of open processes or of bytes.
         """
-        incoming, _ = self._read(content, (Message.REQUEST,))
+        incoming, _ = self._read(content, (TransferMessage.REQUEST,))
 
         def begin(tx: Transaction, known: DeliveryStateOf) -> ProcessUpdate[Transfer]:
             self.quotas.transfer(tx, caller.did, wire.identifier(incoming.body, "consumerPid"))
@@ -51,11 +55,15 @@ class Transfers(Processes[Transfer, Message]):
         data_address: JsonObject | None = None,
         address: str | None = None,
         pid: str | None = None,
+        by: str = NOBODY,
     ) -> Transfer:
-        """As consumer, request the use `kind` (a DSP format) of an agreement; `data_address` asks for a push to it.
+        """As consumer, request the use `kind` (a DSP format) of an agreement.
 
-        `address` is the provider's protocol base, as the negotiation knows it where it is not given. Who gives
-        a `pid` of its own can ask again after a crash: the second request is refused as a duplicate.
+        With `data_address`, a push to that address.
+
+        `address` is the provider's protocol base URL; by default, the one the negotiation used. A caller that
+        supplies its own `pid` can safely ask again after a crash: the second request is refused as a duplicate. `by`
+        is who asks, where a person does.
 
         Raises:
             MessageError: `kind` cannot be a format.
@@ -72,36 +80,36 @@ class Transfers(Processes[Transfer, Message]):
             base = address or (negotiation.address if negotiation is not None else None)
             if base is None:
                 raise UnknownAgreementError(agreement=agreement_id)
-            return self.steps.begin(tx, agreement, kind, base, pushed, pid)
+            return self.steps.begin(tx, agreement, kind, base, pushed, pid, by)
 
         return await self._begin(unit)
 
-    async def suspend(self, pid: str, code: str, *reason: str) -> Transfer:
+    async def suspend(self, pid: str, code: str, *reason: str, by: str = NOBODY) -> Transfer:
         """Suspend a started transfer.
 
         Raises:
             TransitionError: it is not started.
-            CrossedError: a message is under way.
+            CrossedError: a message is in flight.
         """
-        return await self._act(pid, Reaction(("suspend",), code=code, reason=reason))
+        return await self._act(pid, Reaction(("suspend",), code=code, reason=reason, by=by))
 
-    async def resume(self, pid: str) -> Transfer:
+    async def resume(self, pid: str, *, by: str = NOBODY) -> Transfer:
         """Start a suspended transfer again, or (as provider) a requested one.
 
         Raises:
-            TransitionError: it is neither.
-            CrossedError: a message is under way.
+            TransitionError: it is neither suspended nor requested.
+            CrossedError: a message is in flight.
         """
-        return await self._act(pid, Reaction(("start",)))
+        return await self._act(pid, Reaction(("start",), by=by))
 
-    async def complete(self, pid: str) -> Transfer:
+    async def complete(self, pid: str, *, by: str = NOBODY) -> Transfer:
         """Complete a started transfer.
 
         Raises:
             TransitionError: it is not started.
-            CrossedError: a message is under way.
+            CrossedError: a message is in flight.
         """
-        return await self._act(pid, Reaction(("complete",)))
+        return await self._act(pid, Reaction(("complete",), by=by))
 
     async def recent(
         self,
@@ -110,5 +118,5 @@ class Transfers(Processes[Transfer, Message]):
         after: Cursor | None = None,
         limit: int = 100,
     ) -> list[Transfer]:
-        """Transfers, the newest first; `after` is where the last page ended."""
+        """Transfers, newest first; `after` is where the last page ended."""
         return await self._recent(after, limit, state=state, agreement=agreement)

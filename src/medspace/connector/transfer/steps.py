@@ -1,4 +1,4 @@
-"""The steps of a transfer: how it begins, what its messages bring, and when a use is not allowed."""
+"""The steps of a transfer: how it begins, what its messages change, and when a use is not allowed."""
 
 from dataclasses import dataclass, replace
 
@@ -6,41 +6,42 @@ from medspace.connector import binding, journal, wire
 from medspace.connector.dispatch.outbox import ProcessUpdate
 from medspace.connector.errors import UnknownAgreementError
 from medspace.connector.model import AGREEMENTS, TRANSFERS, Agreement, Reaction, Role, Transfer, TransferState
-from medspace.connector.ports import Agreements, TransferEvent, TransferStrategy
+from medspace.connector.ports import FinalisedAgreements, TransferEvent, TransferStrategy
 from medspace.connector.process import steps
-from medspace.connector.process.description import Description
+from medspace.connector.process.description import ProcessDescription
 from medspace.connector.states import DeliveryStateOf
 from medspace.connector.transfer import messages
-from medspace.connector.transfer.rules import ACTIONS, ENDINGS, Message
+from medspace.connector.transfer.rules import ACTIONS, ENDINGS, TransferMessage
 from medspace.connector.wire import Incoming
+from medspace.core.actors import NOBODY
 from medspace.core.canonical import JsonObject
 from medspace.core.decision import Decision
 from medspace.core.store import Transaction
 from medspace.trust.model import Caller
 
-# What the strategy is told: (our role, message, sent by us) -> event.
+# The event that the strategy gets: (our role, message, sent by us) -> event.
 _EVENTS = {
-    (Role.PROVIDER, Message.START, True): TransferEvent.STARTED,
-    (Role.PROVIDER, Message.START, False): TransferEvent.STARTED,
-    (Role.PROVIDER, Message.SUSPENSION, True): TransferEvent.SUSPENDED,
-    (Role.PROVIDER, Message.SUSPENSION, False): TransferEvent.SUSPENDED,
-    (Role.CONSUMER, Message.REQUEST, True): TransferEvent.REQUESTED,
-    (Role.CONSUMER, Message.START, False): TransferEvent.START,
-    (Role.CONSUMER, Message.SUSPENSION, False): TransferEvent.SUSPENSION,
-    **{(role, Message.COMPLETION, own): TransferEvent.COMPLETED for role in Role for own in (True, False)},
-    **{(role, Message.TERMINATION, own): TransferEvent.TERMINATED for role in Role for own in (True, False)},
+    (Role.PROVIDER, TransferMessage.START, True): TransferEvent.STARTED,
+    (Role.PROVIDER, TransferMessage.START, False): TransferEvent.STARTED,
+    (Role.PROVIDER, TransferMessage.SUSPENSION, True): TransferEvent.SUSPENDED,
+    (Role.PROVIDER, TransferMessage.SUSPENSION, False): TransferEvent.SUSPENDED,
+    (Role.CONSUMER, TransferMessage.REQUEST, True): TransferEvent.REQUESTED,
+    (Role.CONSUMER, TransferMessage.START, False): TransferEvent.START,
+    (Role.CONSUMER, TransferMessage.SUSPENSION, False): TransferEvent.SUSPENSION,
+    **{(role, TransferMessage.COMPLETION, own): TransferEvent.COMPLETED for role in Role for own in (True, False)},
+    **{(role, TransferMessage.TERMINATION, own): TransferEvent.TERMINATED for role in Role for own in (True, False)},
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Steps(steps.Steps[Transfer, Message]):
+class TransferSteps(steps.ProcessSteps[Transfer, TransferMessage]):
     """The steps of all transfers of this participant."""
 
     strategy: TransferStrategy
-    agreements: Agreements
+    agreements: FinalisedAgreements
 
     @property
-    def described(self) -> Description[Transfer, Message]:
+    def described(self) -> ProcessDescription[Transfer, TransferMessage]:
         """The kind of process."""
         return messages.TRANSFER
 
@@ -49,7 +50,7 @@ class Steps(steps.Steps[Transfer, Message]):
     def open(
         self, tx: Transaction, caller: Caller, incoming: Incoming, known: DeliveryStateOf
     ) -> ProcessUpdate[Transfer]:
-        """Take a consumer's request; the same one again finds the same process; a refusal keeps only its entry.
+        """Handle a consumer's request; a repeated one finds the same process; a refusal leaves only its log entry.
 
         Raises:
             UnknownAgreementError: there is no such agreement with the caller.
@@ -62,7 +63,7 @@ class Steps(steps.Steps[Transfer, Message]):
         agreement = self.agreements.usable(tx, agreement_id, caller.did, known)
         if agreement is None:
             raise UnknownAgreementError(agreement=agreement_id)
-        asked = self._asked(caller, peer, agreement, incoming.body)
+        asked = self._requested(caller, peer, agreement, incoming.body)
         refusal = self._refused(tx, agreement, asked)
         if refusal is not None:
             return ProcessUpdate(asked, refusal=refusal)
@@ -72,7 +73,7 @@ class Steps(steps.Steps[Transfer, Message]):
         reaction = self.strategy.react(tx, transfer, TransferEvent.REQUEST)
         return ProcessUpdate(transfer, self.schedule(tx, transfer, reaction))
 
-    def _asked(self, caller: Caller, peer: str, agreement: Agreement, body: JsonObject) -> Transfer:
+    def _requested(self, caller: Caller, peer: str, agreement: Agreement, body: JsonObject) -> Transfer:
         return Transfer(
             id=self.local.new_id(),
             role=Role.PROVIDER,
@@ -96,8 +97,9 @@ class Steps(steps.Steps[Transfer, Message]):
         address: str,
         data_address: JsonObject | None,
         pid: str | None = None,
+        by: str = NOBODY,
     ) -> ProcessUpdate[Transfer]:
-        """As consumer, request a use of the agreement; with a data address, to be pushed there.
+        """As consumer, request a use of the agreement; with a data address, a push to that address.
 
         Raises:
             MessageError: `kind` cannot be a format.
@@ -115,15 +117,16 @@ class Steps(steps.Steps[Transfer, Message]):
             created=self.local.now(),
             updated=self.local.now(),
             data_address=data_address,
+            asked_by=by,
         )
         tx.insert(TRANSFERS, transfer)
-        return ProcessUpdate(transfer, self.schedule(tx, transfer, Reaction(("request",))))
+        return ProcessUpdate(transfer, self.schedule(tx, transfer, Reaction(("request",), by=by)))
 
     # --- whether the use is allowed ---------------------------------------------------------------------------
 
-    def objection(self, tx: Transaction, transfer: Transfer, message: Message) -> Decision | None:
-        """The refusal of what the agreement does not allow any more: it is not resumed by the consumer either."""
-        if transfer.role is Role.CONSUMER or message is not Message.START:
+    def objection(self, tx: Transaction, transfer: Transfer, message: TransferMessage) -> Decision | None:
+        """The refusal of a use that the agreement no longer allows; the consumer cannot resume it either."""
+        if transfer.role is Role.CONSUMER or message is not TransferMessage.START:
             return None
         agreement = tx.get(AGREEMENTS, transfer.agreement)
         if agreement is None:
@@ -141,41 +144,43 @@ class Steps(steps.Steps[Transfer, Message]):
 
     # --- what messages bring ----------------------------------------------------------------------------------
 
-    def content(self, tx: Transaction, transfer: Transfer, message: Message, reaction: Reaction) -> JsonObject:
-        """What a message of ours holds besides its identity and the pids."""
-        starts = message is Message.START and transfer.role is Role.PROVIDER
+    def content(
+        self, tx: Transaction, transfer: Transfer, message: TransferMessage, reaction: Reaction
+    ) -> JsonObject:
+        """The content of one of our messages, apart from its identity and the pids."""
+        starts = message is TransferMessage.START and transfer.role is Role.PROVIDER
         address = self.strategy.address(tx, transfer) if starts else None
         return messages.content(self.local, transfer, message, reaction, address)
 
     def told(
-        self, _tx: Transaction, transfer: Transfer, message: Message, body: JsonObject, sender: Role
+        self, _tx: Transaction, transfer: Transfer, message: TransferMessage, body: JsonObject, sender: Role
     ) -> Transfer:
-        """The transfer with the data address or the reason that a message gives."""
+        """The transfer updated with the data address or the reason that a message carries."""
         match message:
-            case Message.START:
-                # The provider need not keep the token that it gave away.
+            case TransferMessage.START:
+                # The provider need not keep the token that it issued.
                 told = wire.data_address(body.get("dataAddress")) if transfer.role is Role.CONSUMER else None
                 return replace(transfer, data_address=told or transfer.data_address, suspended_by=None, failure=None)
-            case Message.SUSPENSION:
+            case TransferMessage.SUSPENSION:
                 return replace(transfer, suspended_by=sender, failure=binding.reason(transfer, body, sender))
-            case Message.TERMINATION:
+            case TransferMessage.TERMINATION:
                 return replace(transfer, failure=binding.reason(transfer, body, sender))
             case _:
                 return replace(transfer, failure=None)
 
-    def received(self, tx: Transaction, transfer: Transfer, message: Message) -> Reaction:
-        """What the strategy does after a message of the counterparty."""
+    def received(self, tx: Transaction, transfer: Transfer, message: TransferMessage) -> Reaction:
+        """The strategy's reaction to a message of the counterparty."""
         return self._react(tx, transfer, message, own=False)
 
     def delivered(self, tx: Transaction, transfer: Transfer, action: str) -> Reaction:
-        """What the strategy does after a message of ours was taken, or where it is over without that."""
+        """The strategy's reaction once a message of ours was accepted, or the transfer ended without it."""
         return self._react(tx, transfer, ACTIONS[action], own=True)
 
-    def _react(self, tx: Transaction, transfer: Transfer, message: Message, *, own: bool) -> Reaction:
+    def _react(self, tx: Transaction, transfer: Transfer, message: TransferMessage, *, own: bool) -> Reaction:
         event = _EVENTS.get((transfer.role, message, own))
         return Reaction() if event is None else self.strategy.react(tx, transfer, event)
 
-    def owed(self, tx: Transaction, transfer: Transfer, message: Message) -> None:
-        """Our own will holds from now on; only the state waits for the acknowledgement."""
+    def owed(self, tx: Transaction, transfer: Transfer, message: TransferMessage) -> None:
+        """Our own decision takes effect now; only the state waits for the acknowledgement."""
         if transfer.role is Role.PROVIDER and message in ENDINGS:
             self.strategy.react(tx, transfer, TransferEvent.CLOSING)

@@ -1,8 +1,8 @@
-"""The accounts of privacy budgets: what is written to them, each in the transaction of what it belongs to.
+"""The accounts of privacy budgets. Each entry is written in the transaction of the event it belongs to.
 
-What a use may cost is taken whole, before its first question is admitted, and noted in the log. It is counted in
-integers (rho of zCDP, which adds up, in units of 2^-40), so that nothing is lost to rounding. A period lasts a year
-and never begins anew by itself.
+The whole cost of a use is debited before its first question is admitted, and recorded in the log. Amounts are
+integers (rho of zCDP, which is additive, in units of 2^-40), so that nothing is lost to rounding. A period lasts a
+year and is never renewed automatically.
 """
 
 from collections.abc import Sequence
@@ -18,13 +18,14 @@ from medspace.connector.usage.model import (
     DEBITS,
     JOBS,
     PERIODS,
-    Account,
     AgreementAccount,
     BudgetLimits,
     Debit,
     DebitState,
     PeriodTotal,
+    PrivacyAccount,
 )
+from medspace.core.actors import CONFIGURATION, NOBODY
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import instant, stamp
 from medspace.core.engine import Cost
@@ -36,27 +37,33 @@ from medspace.policy.budgets import decimal
 YEAR = timedelta(days=365)
 PAGE = 500
 RESTORED = "budget.restored"  # why an account is frozen: a backup of the database was restored
+CODES = frozenset({RESTORED})
 
 
 # --- the holder ----------------------------------------------------------------------------------------------------
-def configure(tx: Transaction, local: Local, asset: str, limits: BudgetLimits | None) -> None:
-    """Hear what the configuration says of an asset's budget. What was taken stays taken, whatever it says."""
+def configure(
+    tx: Transaction, local: Local, asset: str, limits: BudgetLimits | None, by: str = CONFIGURATION
+) -> None:
+    """Hear what the configuration says of an asset's budget. What was taken stays taken, whatever it says.
+
+    `by` is who had the configuration read; at a start it is the configuration itself that acts.
+    """
     old = tx.get(ACCOUNTS, asset)
     if old is None and limits is not None:
         now = local.now()
-        made = Account(asset, now, _year_after(now), limits, tidied=now)
+        made = PrivacyAccount(asset, now, _year_after(now), limits, tidied=now)
         tx.insert(ACCOUNTS, made)
-        _tell(tx, local, made)
+        _tell(tx, local, made, by)
     elif old is not None and old.limits != limits:
         new = replace(old, limits=limits)
         tx.replace(ACCOUNTS, old, new)
-        _tell(tx, local, new)
+        _tell(tx, local, new, by)
 
 
-def _tell(tx: Transaction, local: Local, account: Account) -> None:
+def _tell(tx: Transaction, local: Local, account: PrivacyAccount, by: str) -> None:
     limits = account.limits
     if limits is None:
-        record(tx, Entry("budget.dropped", local.now(), local.did, {"asset": account.id}))
+        record(tx, Entry("budget.dropped", local.now(), local.did, {"asset": account.id, "by": by}))
         return
     facts: JsonObject = {
         "asset": account.id,
@@ -71,33 +78,35 @@ def _tell(tx: Transaction, local: Local, account: Account) -> None:
         "task_rho": str(limits.task),
         "since": account.since,
         "until": account.until,
+        "by": by,
     }
     record(tx, Entry("budget.set", local.now(), local.did, facts))
 
 
-def configured(tx: Transaction) -> list[Account]:
-    """All accounts that there are."""
-    found: list[Account] = []
+def configured(tx: Transaction) -> list[PrivacyAccount]:
+    """All accounts."""
+    found: list[PrivacyAccount] = []
     while page := tx.find(ACCOUNTS, after=found[-1].id if found else None, limit=PAGE):
         found += page
     return found
 
 
-def renew(tx: Transaction, local: Local, account: Account, vouched: str) -> Account:
-    """Begin a new period; `vouched` is the time that somebody else has signed, "" where nobody has."""
+def renew(tx: Transaction, local: Local, account: PrivacyAccount, vouched: str, by: str = NOBODY) -> PrivacyAccount:
+    """Begin a new period; `vouched` is a time that another party has signed, "" where none has."""
     since = max(local.now(), vouched)
     new = replace(account, since=since, until=_year_after(since), taken=0, other=0, warned=False, frozen="")
     tx.replace(ACCOUNTS, account, new)
     facts: JsonObject = {"asset": account.id, "since": new.since, "until": new.until}
-    record(tx, Entry("budget.renewed", local.now(), local.did, facts | ({"vouched": vouched} if vouched else {})))
+    facts |= {name: said for name, said in (("vouched", vouched), ("by", by)) if said}
+    record(tx, Entry("budget.renewed", local.now(), local.did, facts))
     return new
 
 
 def freeze(tx: Transaction, local: Local, checkpoint: str, size: int) -> None:
-    """Count all accounts as spent: the log is not what a checkpoint of so many entries says, so it lacks debits.
+    """Freeze all accounts, so that they count as spent: the log falls short of a checkpoint, so debits are missing.
 
-    An account that was frozen for this checkpoint before, and has a new period since, stays as it is. The uses that
-    have a debit are closed.
+    An account that was frozen for this checkpoint before, and has started a new period since, stays as it is. Uses
+    that have a debit are closed.
     """
     now = local.now()
     noticed = max(now, _newest(tx))
@@ -114,14 +123,14 @@ def freeze(tx: Transaction, local: Local, checkpoint: str, size: int) -> None:
 
 
 def _newest(tx: Transaction) -> str:
-    """The latest time of an agreement or debit; while a clock was ahead, one may have a time that is yet to come."""
+    """The latest time of an agreement or debit; if a clock was ahead, such a time may lie in the future."""
     debits = [one.time for one in tx.find(DEBITS, order_by="time", descending=True, limit=1)]
     newest = tx.find(AGREEMENTS, order_by="finalized", descending=True, limit=1)
     return max([*debits, *(max(one.agreed, one.finalized) for one in newest)], default="")
 
 
 def frozen_uses(tx: Transaction) -> list[Debit]:
-    """The debits of uses that are not over, and whose account is frozen: they are to be ended."""
+    """The debits of unfinished uses whose account is frozen; these uses are to be ended."""
     frozen = {account.id for account in configured(tx) if account.frozen}
     found: list[Debit] = []
     last: str | None = None
@@ -137,13 +146,13 @@ def _year_after(time: str) -> str:
 
 # --- uses ----------------------------------------------------------------------------------------------------------
 def taken_by(tx: Transaction, agreement: str) -> int:
-    """What an agreement has taken in all its time."""
+    """The total that an agreement has taken so far."""
     account = tx.get(AGREEMENT_ACCOUNTS, agreement)
     return 0 if account is None else account.taken
 
 
 def debit(tx: Transaction, did: str, asking: AdmissibleStep, cost: Cost) -> None:
-    """Take what a use costs, all of it at its first question; each further one is only counted."""
+    """Debit the whole cost of a use at its first question; later questions are only counted."""
     visit, job = asking.visit, asking.visit.job
     before = tx.get(DEBITS, job.id)
     if before is not None:
@@ -172,8 +181,8 @@ def debit(tx: Transaction, did: str, asking: AdmissibleStep, cost: Cost) -> None
     record(tx, Entry("budget.debited", time, did, _debited(made, new)))
 
 
-def _debited(made: Debit, account: Account) -> JsonObject:
-    """What the log says of a debit: enough to add up again what the account holds, and what may come back."""
+def _debited(made: Debit, account: PrivacyAccount) -> JsonObject:
+    """What the log records of a debit: enough to recompute the account, including later refunds."""
     return {
         "asset": made.asset,
         "agreement": made.agreement,
@@ -190,28 +199,29 @@ def _debited(made: Debit, account: Account) -> JsonObject:
 
 
 def let_out(tx: Transaction, use: str, step: str) -> None:
-    """Note that a step left which lets a total out."""
+    """Record that a step was released that lets a total out."""
     before = tx.get(DEBITS, use)
     if before is not None and (step in before.opens or not before.opens):
         tx.replace(DEBITS, before, replace(before, let_out=before.let_out + 1))
 
 
 def end(tx: Transaction, use: str) -> None:
-    """Note that a use is over for good."""
+    """Record that a use has ended for good."""
     before = tx.get(DEBITS, use)
     if before is not None and before.state is DebitState.OPEN:
         tx.replace(DEBITS, before, replace(before, state=DebitState.OVER))
 
 
 def ended(tx: Transaction, limit: int = PAGE) -> list[Debit]:
-    """Debits of uses that are over, to be settled once the keys of these are gone."""
+    """Debits of uses that have ended, to be settled once their keys are deleted."""
     return tx.find(DEBITS, where={"state": DebitState.OVER}, limit=limit)
 
 
 def settle(tx: Transaction, use: str, did: str, time: str) -> int:
-    """Give back what a use has taken and never let out; how much that is. Its key must be gone.
+    """Refund what a use was debited for and never released; returns the amount. The key of the use must be deleted.
 
-    The totals that did leave count as the dearest ones. Where a backup was restored since, nobody knows what left.
+    Released totals count at the highest of the possible costs. Where a backup was restored in the meantime, what was
+    released is unknown.
     """
     before = tx.get(DEBITS, use)
     if before is None or before.state is not DebitState.OVER:
@@ -231,10 +241,10 @@ def settle(tx: Transaction, use: str, did: str, time: str) -> int:
 
 
 def tidy(tx: Transaction, asset: str, limit: int = PAGE) -> bool:
-    """Put debits of periods that are over together, one total for each period; whether there may be more.
+    """Combine debits of past periods into one total per period; returns whether there may be more.
 
-    Nothing that a limit needs goes with them: what the period and the agreement have taken stands in their accounts,
-    and what is not settled stays. Who took it, and for what, stays in the log.
+    Nothing that a limit depends on is lost: the accounts hold what the period and the agreement have taken, and
+    unsettled debits stay. Who took it, and for what, stays in the log.
     """
     account = tx.get(ACCOUNTS, asset)
     if account is None or account.tidied == account.since:
@@ -268,13 +278,13 @@ def _fold(tx: Transaction, settled: Sequence[Debit]) -> None:
         tx.delete(DEBITS, debit)
 
 
-def untidied(account: Account) -> bool:
-    """Whether debits of periods that are over may still be there one by one."""
+def untidied(account: PrivacyAccount) -> bool:
+    """Whether debits of past periods may still exist individually."""
     return account.tidied != account.since
 
 
 def periods(tx: Transaction, asset: str, limit: int = 100) -> list[PeriodTotal]:
-    """What the newest periods that are over have taken, as far as that was put together; the newest first."""
+    """The totals of the most recent past periods, as far as they have been combined; newest first."""
     return tx.find(PERIODS, where={"asset": asset}, order_by="since", descending=True, limit=limit)
 
 
@@ -285,7 +295,7 @@ def _give_back(tx: Transaction, debited: Debit, rho: int) -> None:
     _take(tx, debited, -rho)
 
 
-def _with(account: Account, debited: Debit, rho: int) -> Account:
+def _with(account: PrivacyAccount, debited: Debit, rho: int) -> PrivacyAccount:
     other = account.other if debited.gaussian else account.other + rho
     return replace(account, taken=account.taken + rho, other=other)
 
@@ -299,14 +309,14 @@ def _take(tx: Transaction, debited: Debit, rho: int) -> None:
 
 
 # --- what the holder is told of -------------------------------------------------------------------------------------
-def near(account: Account) -> bool:
-    """Whether as much was taken as the holder wants to hear of."""
+def near(account: PrivacyAccount) -> bool:
+    """Whether spending has reached the share at which the holder wants a warning."""
     limits = account.limits
     return limits is not None and account.taken >= limits.warn * limits.year
 
 
 def warned(tx: Transaction, asset: str) -> None:
-    """Note that the holder was told, once in a period."""
+    """Record that the holder was warned; once per period."""
     account = tx.get(ACCOUNTS, asset)
     if account is not None and not account.warned:
         tx.replace(ACCOUNTS, account, replace(account, warned=True))

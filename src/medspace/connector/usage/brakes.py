@@ -1,44 +1,45 @@
-"""How often it may be asked: pure decisions that slow down whoever wants to read persons out of many answers.
+"""How often an asset may be asked: pure decisions that slow down attempts to read persons out of many answers.
 
-Exact answers to freely chosen questions cannot be made safe by counting heads, so they are few: few questions for one
-use, rounds only forward, few for one asset and year over all users, few that end with nothing.
+Exact answers to freely chosen questions cannot be made safe by a minimum cohort alone, so they are rationed: few
+questions per use, rounds only forward, few per asset and year over all users, few withheld answers.
 """
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from medspace.connector.usage.model import Outcome, Question, Spent
+from medspace.connector.usage.model import AdmittedQuestion, DailyQuestions, QuestionOutcome
 from medspace.connector.usage.rules import WITHHELD
 from medspace.core.canonical import JsonObject
 from medspace.core.decision import Decision, Premise, Verdict
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Step
 
-MOST_ROUNDS = 30  # questions of one use, whatever its task says
-PROTOCOL_STEPS = 6  # of one use for each of its questions, the question itself among them
-MOST_WITHHELD = 3  # under one agreement: "withheld" is an answer too, and bisecting on it needs many
-MOST_WITHHELD_OF_ONE = 9  # of one user on one asset in a year, under all its agreements
-FEWEST_CHANGED = 10  # persons by which a table must have changed, if the agreement's cohort is smaller
+MOST_ROUNDS = 30  # per use, whatever its task says
+PROTOCOL_STEPS = 6  # steps of one use per question, including the question itself
+MOST_WITHHELD = 3  # under one agreement: "withheld" is an answer too, and a bisection on it needs many
+MOST_WITHHELD_OF_ONE = 9  # for one user on one asset in a year, under all its agreements
+FEWEST_CHANGED = 10  # persons by which a table must have changed, if the agreement's minimum cohort is smaller
 YEAR = timedelta(days=365)
-SHARE = 10  # persons for one question a year, where the holder sets nothing else
+SHARE = 10  # persons per question and year, where the holder sets nothing else
+CODES = frozenset({WITHHELD, "use.budget", "use.changed", "use.questions", "use.round"})
 
 
 def most_questions(task: JsonObject) -> int:
-    """How many questions one use with this task may put."""
+    """How many questions one use with this task may ask."""
     said = task.get("max_rounds")
     known = isinstance(said, int) and not isinstance(said, bool) and said >= 1
     return min(said, MOST_ROUNDS) if known and isinstance(said, int) else MOST_ROUNDS
 
 
 def by_default(persons: int) -> int:
-    """How many questions an asset of so many persons answers a year where its holder sets nothing."""
+    """How many questions a year an asset with this many persons answers where its holder sets nothing."""
     return persons // SHARE
 
 
-def forward(asked: Collection[Question], step: Step) -> Decision:
-    """Whether a step is new and not of an earlier round than what this use was answered."""
-    answered = [question for question in asked if question.outcome is Outcome.RELEASED]
+def forward(asked: Collection[AdmittedQuestion], step: Step) -> Decision:
+    """Whether a step is new and its round no earlier than any that this use has been answered in."""
+    answered = [question for question in asked if question.outcome is QuestionOutcome.RELEASED]
     repeated = any((question.round, question.step) == (step.round, step.name) for question in answered)
     highest = max((question.round for question in answered), default=0)
     held = Text(msgid("{step} of round {round}, after round {highest}"), _place(step) | {"highest": highest})
@@ -52,7 +53,7 @@ def _place(step: Step) -> dict[str, str | int]:
 
 
 def within_use(steps: int, task: JsonObject) -> Decision:
-    """Whether a use may put one more question."""
+    """Whether a use may ask one more question."""
     most = most_questions(task)
     held = Text(msgid("{steps} questions were put"), {"steps": steps})
     asked = Text(msgid("at most {most} questions for one use"), {"most": most})
@@ -61,7 +62,7 @@ def within_use(steps: int, task: JsonObject) -> Decision:
 
 
 def within_protocol(steps: int, task: JsonObject) -> Decision:
-    """Whether a use may have one more step that only carries a protocol on: so many for each of its questions."""
+    """Whether a use may have one more step that only advances a protocol; the number is limited per question."""
     most = PROTOCOL_STEPS * (most_questions(task) + 1)
     held = Text(msgid("{steps} steps were made"), {"steps": steps})
     asked = Text(msgid("at most {most} steps for one use"), {"most": most})
@@ -70,7 +71,7 @@ def within_protocol(steps: int, task: JsonObject) -> Decision:
 
 
 def not_withheld(of_agreement: int, of_user: int) -> Decision:
-    """Whether answers are still given, after some that were withheld."""
+    """Whether answers are still given after a number of them were withheld."""
     asked = Text(msgid("fewer than {most} answers that were withheld"), {"most": MOST_WITHHELD})
     held = Text(msgid("{count} answers were withheld"), {"count": max(of_agreement, of_user)})
     remedy = Text(msgid("Talk to the holder: this agreement gives no further answers."))
@@ -79,12 +80,12 @@ def not_withheld(of_agreement: int, of_user: int) -> Decision:
 
 
 def fewest_changed(min_cohort: int) -> int:
-    """By how many persons a table must differ from one that has answered."""
+    """The number of persons by which a table must differ from one that has answered."""
     return max(min_cohort, FEWEST_CHANGED)
 
 
 def unchanged(alike: Collection[str], least: int) -> Decision:
-    """Whether the rows may be asked something new: not while few persons tell them from rows that have answered."""
+    """Whether the rows may be asked something new: not if they differ by few persons from rows that have answered."""
     asked = Text(msgid("rows as they were asked before, or changed by at least {least} patients"), {"least": least})
     held = Text(msgid("fewer changed") if alike else msgid("they are"))
     remedy = Text(
@@ -98,7 +99,7 @@ def unchanged(alike: Collection[str], least: int) -> Decision:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """The questions of one asset: how many a year, how many were put, and when some come back."""
+    """The questions of one asset: how many a year, how many were asked, and when some become available again."""
 
     limit: int
     used: int
@@ -110,28 +111,28 @@ class Allowance:
         return max(self.limit - self.used, 0)
 
 
-def allowance(limit: int, spent: Spent | None, now: datetime) -> Allowance:
-    """How an asset stands, over all uses of all users."""
+def allowance(limit: int, spent: DailyQuestions | None, now: datetime) -> Allowance:
+    """The state of an asset's allowance, over all uses of all users."""
     days = _of_the_year(spent, now)
     first = min(days, default=None)
     back = None if first is None else date.fromisoformat(first) + YEAR + timedelta(days=1)
     return Allowance(limit, sum(days.values()), back)
 
 
-def one_more(asset: str, spent: Spent | None, now: datetime) -> Spent:
-    """The count with one more question today; days that no longer count are dropped."""
+def one_more(asset: str, spent: DailyQuestions | None, now: datetime) -> DailyQuestions:
+    """The counts with one more question today; days that are too old to count are dropped."""
     today = now.date().isoformat()
     days = dict(_of_the_year(spent, now))
-    return Spent(asset, days | {today: days.get(today, 0) + 1})
+    return DailyQuestions(asset, days | {today: days.get(today, 0) + 1})
 
 
-def _of_the_year(spent: Spent | None, now: datetime) -> Mapping[str, int]:
+def _of_the_year(spent: DailyQuestions | None, now: datetime) -> Mapping[str, int]:
     since = (now - YEAR).date().isoformat()
     return {day: count for day, count in spent.days.items() if day >= since} if spent else {}
 
 
 def within_year(state: Allowance) -> Decision:
-    """Whether the asset may be asked once more."""
+    """Whether the asset may be asked one more question this year."""
     asked = Text(msgid("at most {limit} questions a year, of all users together"), {"limit": state.limit})
     held = Text(msgid("{used} were put"), {"used": state.used})
     remedy = Text(msgid("Ask the holder to raise the limit of the dataset."))

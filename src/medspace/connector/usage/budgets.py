@@ -1,10 +1,10 @@
-"""Whether a use is within its privacy budget: pure decisions, beside those on amounts (`privacy.noise.budget`)."""
+"""Whether a use is within its privacy budget: pure decisions. The arithmetic is in `privacy.noise.budget`."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
-from medspace.connector.usage.model import Account, BudgetLimits, Debit
+from medspace.connector.usage.model import BudgetLimits, Debit, PrivacyAccount
 from medspace.core.clock import instant
 from medspace.core.decision import Decision, Premise, Verdict, combine
 from medspace.core.engine import Cost
@@ -15,24 +15,24 @@ from medspace.privacy.noise.budget import Allowed, Taken, decide
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """What a budget is decided by: the asset's account, what the contract says, what the agreement has taken."""
+class BudgetState:
+    """The facts that decide on a budget: the asset's account, the contract's terms, what the agreement has taken."""
 
-    account: Account | None
+    account: PrivacyAccount | None
     terms: NoiseTerms | None
     agreement: int
-    agreed: str  # when the agreement was made
+    agreed: str  # when the agreement was concluded
     now: datetime
 
 
-def exact_answers(account: Account | None, terms: NoiseTerms | None) -> Decision:
+def exact_answers(account: PrivacyAccount | None, terms: NoiseTerms | None) -> Decision:
     """Whether a task without noise may be answered."""
     bounded = account is not None and account.limits is not None and not account.limits.exact
     return _one("budget.exact", ok=terms is None and not bounded)
 
 
-def noisy_answers(stand: Standing, cost: Cost) -> Decision:
-    """Whether a use that has taken nothing yet may take all that it costs."""
+def noisy_answers(stand: BudgetState, cost: Cost) -> Decision:
+    """Whether a use without a debit may take its whole cost."""
     account = stand.account
     limits = None if account is None else account.limits
     if account is None or limits is None:
@@ -46,20 +46,20 @@ def noisy_answers(stand: Standing, cost: Cost) -> Decision:
     )
 
 
-def one_more(account: Account | None, debit: Debit, failed: int) -> Decision:
-    """Whether a use that has its debit may put one more question; `failed` are those that came to nothing."""
+def one_more(account: PrivacyAccount | None, debit: Debit, failed: int) -> Decision:
+    """Whether a use with a debit may ask one more question; `failed` are the questions that failed."""
     most = len(debit.rho)
     rounds = _one("budget.rounds", ok=debit.asked - failed < most, most=most)
     return rounds if account is None else combine(unfrozen(account), rounds)
 
 
-def unfrozen(account: Account) -> Decision:
+def unfrozen(account: PrivacyAccount) -> Decision:
     """Whether an account may be spent from."""
     return _one("budget.frozen", ok=not account.frozen)
 
 
 def _events(limits: BudgetLimits, terms: NoiseTerms | None) -> bool:
-    """Whether noise for single rows is enough: the holder and the contract must both say so."""
+    """Whether noise that protects single rows is sufficient: both the holder and the contract must say so."""
     return limits.unit == EVENT and terms is not None and terms.unit == EVENT
 
 
@@ -76,7 +76,7 @@ def _rho(epsilon: str, delta: str) -> int:
 
 
 # --- in words ------------------------------------------------------------------------------------------------------
-# By code: what is asked for, what is the case where it is not so, and what would change it.
+# By code: what is required, what is the case where it fails, and what would change it.
 _WORDS = {
     "budget.none": (
         msgid("a privacy budget of the dataset, for answers with noise"),
@@ -114,6 +114,7 @@ _WORDS = {
         msgid("Begin a new use."),
     ),
 }
+CODES = frozenset(_WORDS)
 
 
 def _one(code: str, *, ok: bool, **facts: Fact | Text) -> Decision:

@@ -1,4 +1,4 @@
-"""Which content the rows of an asset have now, within one scope, beside those that were asked before."""
+"""The current content of an asset's rows, within one scope, compared with the contents that were asked before."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -14,25 +14,25 @@ from medspace.core.material import Source
 from medspace.core.store import Database, Transaction
 from medspace.core.usage import Admission, RowScope
 
-MOST_VERSIONS = 8  # of one asset, as long as it has not answered on more
-MOST_ANSWERED = 64  # of those that have answered; about 11 KB for each column
-MOST_KNOWN = 64  # contents of all assets whose comparison is kept in memory
+MOST_VERSIONS = 8  # per asset, of those that have not answered
+MOST_ANSWERED = 64  # of those that have answered; about 11 KB per column
+MOST_KNOWN = 64  # contents of all assets whose comparison is cached in memory
 Scope = tuple[RowScope, ...]
 
 
 class Contents:
-    """Reads the content of each asset and scope once, when it is first asked: what is open does not change."""
+    """Reads the content of each asset and scope once, when it is first asked; open content does not change."""
 
     def __init__(self, database: Database, notebook: Notebook, threads: Threads) -> None:
         self._database, self._notebook, self._threads = database, notebook, threads
         self._known: dict[tuple[str, Scope], Content] = {}
 
     def known(self, asset: str, scope: Scope) -> Content | None:
-        """The content of an asset within a scope, once it was read."""
+        """The content of an asset within a scope, if it was read already."""
         return self._known.get((asset, scope))
 
     def sums(self, source: Source, admission: Admission) -> str:
-        """The packed sums of the rows that are admitted. Blocking.
+        """The packed sums of the admitted rows. Blocking.
 
         Raises:
             ScopeError: the source does not apply the scope.
@@ -41,7 +41,7 @@ class Contents:
         return versions.packed(versions.sums_of(opened(source, admission), key))
 
     async def remember(self, admission: Admission, sums: str, now: datetime) -> Content:
-        """Compare a content with those before, and keep it beside them."""
+        """Compare a content with earlier ones, and store it with them."""
         asset, use = admission.asset, admission.use
         version = versions.version_of(sums)
         before = await self._database.read(lambda tx: _of(tx, asset))
@@ -54,7 +54,7 @@ class Contents:
         return content
 
     def _add(self, asset: str, scope: Scope, content: Content) -> None:
-        """Know a content, and tell it to those of other scopes: what differs from them by few, they differ from."""
+        """Add a content, and update those of other scopes: the comparison is symmetric."""
         for (other, within), known in list(self._known.items()):
             persons = content.others.get(known.version)
             if other == asset and persons is not None:
@@ -68,7 +68,8 @@ class Contents:
         before = _of(tx, made.asset)
         answered = [one for one in before if self._notebook.asked_of(tx, one.asset, _version(one), now)]
         others = [one for one in before if one not in answered]
-        # One that has answered is needed as long as its answers count: those that have not make room first.
+        # A content that has answered is needed for as long as its answers count, so those that have not are dropped
+        # first.
         left = max(len(before) + 1 - MOST_VERSIONS, 0)
         for old in (*others[:left], *answered[: max(len(answered) + 1 - MOST_ANSWERED, 0)]):
             tx.delete(VERSIONS, old)

@@ -1,7 +1,8 @@
-"""What has left of an asset over all users: how many numbers, and in which sets of holders. Pure decisions.
+"""What has left an asset over all users: how many numbers, and in which sets of holders. Pure decisions.
 
-Numbers that persons stand behind say something of the cells that are held, whoever gets them: as many numbers as
-cells can say all of them (docs/security.md). Totals over several sets of holders can be taken from one another.
+Numbers about persons reveal something about the cells that are held, whoever receives them: as many numbers as there
+are cells can reveal all of them (docs/security.md). Totals over several sets of holders can be subtracted from one
+another.
 """
 
 import re
@@ -14,14 +15,15 @@ from medspace.core.decision import Decision, Premise, Verdict
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Output
 
-BYTES_OF_A_NUMBER = 4  # in a part, at least
-MOST_SETS = 256  # that are remembered of an asset
+BYTES_OF_A_NUMBER = 4  # bytes of a part per number, at least
+MOST_SETS = 256  # sets that are remembered per asset
+CODES = frozenset({"use.numbers", "use.sites_fixed"})
 _NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?", re.ASCII)
 
 
 # --- numbers -------------------------------------------------------------------------------------------------------
 def numbers_in(output: Output) -> int:
-    """How many numbers a result has, written as numbers or as text; a part counts by its bytes."""
+    """How many numbers a result contains, as numbers or as text; a part counts by its size in bytes."""
     found, waiting = 0, [output.values]  # type: int, list[Json]
     while waiting:
         value = waiting.pop()
@@ -41,25 +43,25 @@ def _is_number(value: Json) -> bool:
 
 
 def by_default(cells: int) -> int:
-    """How many numbers an asset of so many cells gives where its holder sets nothing: one for each cell."""
+    """How many numbers an asset with this many cells may release where its holder sets nothing: one per cell."""
     return cells
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """How many numbers an asset has given, and may give, over all users and all its time."""
+    """How many numbers an asset has released and may release, over all users and all time."""
 
     limit: int
     used: int
 
     @property
     def left(self) -> int:
-        """How many more it may give."""
+        """How many more it may release."""
         return max(self.limit - self.used, 0)
 
 
 def within(given: Given, more: int) -> Decision:
-    """Whether an asset may give so many numbers more."""
+    """Whether an asset may release this many more numbers."""
     facts = {"limit": given.limit}
     asked = Text(msgid("at most {limit} numbers that persons stand behind, to all users together"), facts)
     held = Text(msgid("{used} were given, and these would be {more} more"), {"used": given.used, "more": more})
@@ -69,7 +71,7 @@ def within(given: Given, more: int) -> Decision:
 
 # --- sets of holders -----------------------------------------------------------------------------------------------
 def same_sites(fixed: Collection[str], sites: Collection[str]) -> Decision:
-    """Whether a run under masks is one of just the holders with whom the asset answers; none are fixed at first."""
+    """Whether a run under masks is with exactly the holders with whom the asset answers; at first none are fixed."""
     asked = Text(
         msgid("a run of the same data holders as before: {sites}"), {"sites": ", ".join(sorted(fixed)) or "-"}
     )
@@ -84,7 +86,7 @@ def same_sites(fixed: Collection[str], sites: Collection[str]) -> Decision:
 
 
 def told(before: Disclosed, sites: Iterable[str]) -> Disclosed:
-    """With one more set in which a total may be opened."""
+    """The record with one more set in which a total may be opened."""
     one = tuple(sorted(set(sites)))
     if one in before.sets or len(before.sets) >= MOST_SETS:
         return before

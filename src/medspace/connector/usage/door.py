@@ -1,11 +1,11 @@
-"""The door: finds the job, asks all conditions, and writes down what they allow; every admitted question is kept."""
+"""The door: finds the job, asks all conditions, and writes down what they allow. Every admitted question is kept."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from medspace.connector.model import AGREEMENTS, Agreement
-from medspace.connector.usage import labelling, rules
+from medspace.connector.usage import ended, labelling, rules
 from medspace.connector.usage.calls import (
     AdmissibleStep,
     Admitted,
@@ -28,7 +28,7 @@ from medspace.connector.usage.errors import (
 )
 from medspace.connector.usage.gate import INTERRUPTED, Gate, noise
 from medspace.connector.usage.memory import remembered
-from medspace.connector.usage.model import JOBS, QUESTIONS, SEATS, Job, Outcome, Question
+from medspace.connector.usage.model import JOBS, QUESTIONS, SEATS, AdmittedQuestion, Job, QuestionOutcome
 from medspace.connector.usage.naming import Digests
 from medspace.connector.usage.recollection import Recollection, Sought
 from medspace.connector.usage.requests import Requests, UseContext
@@ -46,19 +46,19 @@ from medspace.ledger.service import record
 from medspace.policy.budgets import EXACT, NOISY
 
 LONGEST_ADMISSION = timedelta(hours=1)
-LONGEST_LOOK = timedelta(days=7)  # for a person who must look, where a condition asks for one
+LONGEST_LOOK = timedelta(days=7)  # time for a person's review, where a condition asks for one
 
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """Decides inside a transaction who may ask what."""
+    """Decides, inside a transaction, who may ask what."""
 
     holder: Holder
     gate: Gate
     conditions: Conditions
     requests: Requests
     recollection: Recollection
-    engines: Mapping[tuple[str, str], Engine]  # those that were made, by DSP format and name of task
+    engines: Mapping[tuple[str, str], Engine]  # engines made so far, by DSP format and task name
     tokens: JobTokens
     clock: Clock
     applied: Brakes
@@ -66,10 +66,10 @@ class Door:
     def admit(
         self, tx: Transaction, call: Call, said: Digests, admission_id: str, now: datetime
     ) -> Admitted | Release | Refusal:
-        """Admit a step, give the answer that the use already got to it, or refuse; each as the log says it.
+        """Admit a step, return the answer that the use already got to it, or refuse; each is recorded in the log.
 
         Raises:
-            UnknownJobError, JobClosedError: there is nothing to ask here; not noted.
+            UnknownJobError, JobClosedError: there is nothing to ask here; not recorded.
         """
         visit, grant = self._let_in(tx, call, said, now)
         if isinstance(grant, Refusal):
@@ -111,7 +111,7 @@ class Door:
         )
 
     def again(self, tx: Transaction, call: Call, said: Digests, now: datetime) -> Release | Refusal | None:
-        """The answer that the use already got to a step, where it may still have it; nothing is admitted.
+        """The answer that the use already got to a step, where it may still have it; admits nothing.
 
         None where there is none: what the conditions grant may have changed.
 
@@ -123,8 +123,8 @@ class Door:
             return grant
         return self.holder.notebook.answered(tx, visit.asked, request_digest(visit.job.kind, grant, said.step))
 
-    def parted(self, tx: Transaction, call: Call, question: Question, now: datetime) -> Refusal | None:
-        """Why what belongs to an answer of this use may leave no longer; noted, as for the answer itself.
+    def parted(self, tx: Transaction, call: Call, question: AdmittedQuestion, now: datetime) -> Refusal | None:
+        """Why the parts of an answer of this use may no longer leave; recorded, as for the answer itself.
 
         Raises:
             UnknownJobError, JobClosedError: as `admit`.
@@ -132,8 +132,10 @@ class Door:
         visit, decision = self.stands(tx, call, question, now)
         return None if decision.permitted else self._refuse(tx, visit, decision)
 
-    def stands(self, tx: Transaction, call: Call, question: Question, now: datetime) -> tuple[Visit, Decision]:
-        """What the conditions say now of an answer that was released: it was made under those of then.
+    def stands(
+        self, tx: Transaction, call: Call, question: AdmittedQuestion, now: datetime
+    ) -> tuple[Visit, Decision]:
+        """What the conditions now say about an answer that was released under earlier ones.
 
         Raises:
             UnknownJobError, JobClosedError: as `admit`.
@@ -163,13 +165,13 @@ class Door:
         tx.replace(JOBS, job, replace(job, task=visit.task, steps=steps, rowless=rowless, rows=rows))
 
     def _keeps_rows(self, visit: Visit) -> bool:
-        """Whether a use has the same rows to its end: under masks, where nobody could take some out of a total."""
+        """Whether a use keeps the same rows to its end: under masks, where rows cannot be removed from a total."""
         return self.applied.fixed and visit.request.protection in MASKED
 
     def _same_rows(self, visit: Visit, grant: Grant) -> bool:
-        """Whether a use may still use the rows that it began with, as far as is known before they are opened.
+        """Whether a use may still use the rows that it began with, as far as that is known before they are opened.
 
-        Steps that only carry the protocol on open what was made of them, so they are held to the same.
+        Steps that only advance the protocol work on what was made of these rows, so the same applies to them.
         """
         if visit.job.rows is None or not self._keeps_rows(visit):
             return True
@@ -199,20 +201,20 @@ class Door:
         return None if engine is None else engine.protection(step.task)
 
     def _noise(self, kind: str, step: Step) -> str:
-        """What terms on noise are told of the answers to a task (`gate.noise`)."""
+        """What the noise terms are told about the answers to a task (`gate.noise`)."""
         engine = self.engines.get((kind, task_name(step)))
         exact = engine is None or cost_of(engine, step.task) is None
         return EXACT if exact and self.applied.budget else NOISY
 
     def job(self, tx: Transaction, call: Call, coordinator: str = "") -> Job:
-        """The open job that a call is about: of its user, or of the coordinator whom the user has named.
+        """The open job of a call, made by its user or by the coordinator that the user named.
 
         Raises:
             UnknownJobError: no such job for this caller and token.
             JobClosedError: the use is suspended or over.
         """
         job = tx.get(JOBS, call.job)
-        # One answer for "no such job", "not yours" and "wrong token": who has no right learns nothing.
+        # The same answer for "no such job", "not yours" and "wrong token", so that an outsider learns nothing.
         if job is None or (call.user != job.user and call.user != (coordinator or self._coordinator(tx, job))):
             raise UnknownJobError(use=call.job)
         if not same_secret(call.token, self.tokens.token(job.id, job.generation)):
@@ -226,20 +228,21 @@ class Door:
         return job.user if manifest is None else manifest.coordinator
 
     def _end_stale(self, tx: Transaction, visit: Visit, asked: str) -> Refusal | None:
-        """What this use was admitted to and never got to an end: nothing of it is going on any more.
+        """End the steps of this use that were admitted and never ended: nothing of them is running any more.
 
-        Where an output of it waits for a person, so does what it asks next: its rounds stay in the order of the log.
+        Where an output of the use awaits review, its next question has to wait too: its rounds stay in the order of
+        the log.
         """
         waits = None
         for question in visit.asked:
-            if question.outcome is Outcome.OPEN:
-                self.gate.end(tx, question.id, Outcome.FAILED, INTERRUPTED)
-            elif question.outcome is Outcome.HELD:
+            if question.outcome is QuestionOutcome.OPEN:
+                self.gate.end(tx, question.id, QuestionOutcome.FAILED, INTERRUPTED)
+            elif question.outcome is QuestionOutcome.HELD:
                 waits = Refusal(StepHeldError() if question.asked == asked else UseWaitsError(use=visit.job.id))
         return waits
 
     def _uses_before(self, tx: Transaction, job: Job) -> int:
-        """How many other uses of the agreement got something before this one, or are being answered."""
+        """How many other uses of the agreement were answered before this one, or are being answered."""
         if job.number:
             return job.number - 1
         others = (tx.get(JOBS, other) for other in self.holder.notebook.open_elsewhere(tx, job))
@@ -247,7 +250,7 @@ class Door:
 
     # --- conditions --------------------------------------------------------------------------------------------
     def _granted(self, tx: Transaction, visit: Visit) -> tuple[Decision, Grant]:
-        """What all conditions allow together; nothing, where this connector cannot serve the use any more."""
+        """The combined grant of all conditions; none where this connector can no longer serve the use."""
         kind, asset = visit.job.kind, visit.job.asset
         engine = (kind, task_name(visit.step)) in self.engines
         decisions, grant = [rules.served(kind, engine=engine, rows=asset in self.holder.sources)], Grant()
@@ -267,9 +270,9 @@ class Door:
             condition.spend(tx, asking)
 
     def recognise(self, tx: Transaction, question: Admitted, content: Content) -> Release | Refusal | None:
-        """Once it is known which rows a question is put to: what it was answered before, or whether it may be put.
+        """Once the rows of a question are known: the answer that it was given before, or whether it may be asked.
 
-        What was taken for a question that has its answer and turns out to be new is paid for now.
+        A question that was assumed to have an answer and turns out to be new is paid for now.
         """
         now, admission = self.clock.now(), question.admission
         kept = tx.get(QUESTIONS, admission.id) or question.asked
@@ -285,27 +288,27 @@ class Door:
         tx.replace(QUESTIONS, kept, replace(kept, version=content.version, counted=kept.counted or late))
         if decision.permitted:
             return known
-        self.gate.end(tx, admission.id, Outcome.REFUSED, decision.code)
+        self.gate.end(tx, admission.id, QuestionOutcome.REFUSED, decision.code)
         error = NotAdmittedError(**told(decision.code, next(iter(decision.failures), None)))
         return Refusal(error, None if fixed.permitted else fixed)
 
     def _same_version(self, tx: Transaction, admission: Admission, content: Content) -> Decision:
-        """Whether the content is that of the questions before, in a use that has the same rows to its end."""
+        """Whether the content is that of the earlier questions, in a use that keeps the same rows to its end."""
         keeps = self.applied.fixed and admission.protection in MASKED
         asked = self.holder.notebook.of_use(tx, admission.use) if keeps else []
         return rules.rows_of_use(same=_of_one_version(asked, content.version))
 
     def _looked_at(self, kind: str, step: Step) -> Callable[[], frozenset[str] | None]:
-        """What tells the columns that the answer to a step can depend on."""
+        """A function that gives the columns that the answer to a step can depend on."""
         return lambda: columns_of(self.engines[kind, task_name(step)], step)
 
     def _paid(self, tx: Transaction, question: Admitted, request: str, now: datetime) -> Decision:
-        """Whether a step that was admitted for nothing may be asked as something new; if so, it is paid for."""
+        """Whether a step that was admitted without payment may be asked as something new; if so, it is paid for."""
         admission = question.admission
         job, agreement = tx.get(JOBS, admission.use), tx.get(AGREEMENTS, admission.agreement)
         if job is None or agreement is None:
             return combine()
-        before = replace(job, steps=job.steps - 1)  # this step does not stand against itself
+        before = replace(job, steps=job.steps - 1)  # this step does not count against itself
         visit = self._visited(tx, before, agreement, question.step, question.admission.task, now)
         asking = self._asking(visit, _granted_to(admission), request)
         decision = self._judged(tx, asking)
@@ -319,7 +322,7 @@ class Door:
         facts = {"agreement": job.agreement, "transfer": job.id, "user": job.user, "code": decision.code}
         clause = {"clause": premise.clause} if premise else {}
         record(tx, Entry("use.refused", stamp(visit.now), self.holder.did, facts | clause))
-        over = ends or labelling.lapsed(job, visit.task, decision)
+        over = ends or ended.against(decision) or labelling.lapsed(job, visit.task, decision)
         return Refusal(NotAdmittedError(**told(decision.code, premise)), decision if over else None)
 
     def _admission(self, tx: Transaction, asking: AdmissibleStep, admission_id: str) -> Admission:
@@ -351,6 +354,7 @@ class Door:
             budget=grant.budget,
             protection=visit.request.protection or "",
             hold=grant.hold,
+            reviewers=grant.reviewers,
             messages={form.name: form.most for form in self._forms(visit) if form.message},
             masked={form.name: form.most for form in self._forms(visit) if form.masked},
             noisy=asking.cost is not None,
@@ -358,7 +362,10 @@ class Door:
         )
 
     def _noted(self, asking: AdmissibleStep, admission_id: str) -> JsonObject:
-        """What the log says of an admission. A scope may tell who consents: only the holder can open its digest."""
+        """What the log says about an admission.
+
+        A scope may reveal who consents, so only the holder can open its digest.
+        """
         visit, job, step = asking.visit, asking.visit.job, asking.visit.step
         scope = {"scope": self._scope_digest(job.asset, asking.grant.scope)} if asking.grant.scope else {}
         return {
@@ -380,15 +387,15 @@ class Door:
 
     def _scope_digest(self, asset: str, scope: tuple[RowScope, ...]) -> str:
         key = self.holder.notebook.sealer.key("scope", asset)
-        return digest([key.hex(), *_told(scope)])
+        return digest([key.hex(), *_scope_json(scope)])
 
     def _longest(self, visit: Visit) -> timedelta:
-        """How long an answer may take to leave: as long as its engine says, and a person who must look at it."""
+        """How long an answer may take to leave: the limit of its engine, plus time for a person's review."""
         limits = self.engines[visit.job.kind, task_name(visit.step)].limits
         return max(LONGEST_ADMISSION, timedelta(seconds=limits.seconds + limits.check))
 
     def _protocol(self, visit: Visit) -> frozenset[str]:
-        """The kinds of output that masks are made of: terms that ask for masks allow them."""
+        """The kinds of output that masks consist of: terms that ask for masks allow them."""
         if visit.request.protection not in MASKED:
             return frozenset()
         return frozenset(form.name for form in self._forms(visit) if form.message or form.masked)
@@ -397,7 +404,7 @@ class Door:
         return self.engines[visit.job.kind, task_name(visit.step)].outputs
 
     def _rowless(self, visit: Visit) -> bool:
-        """Whether a step only carries a protocol on."""
+        """Whether a step only advances a protocol."""
         return visit.step.name in self.engines[visit.job.kind, task_name(visit.step)].limits.rowless
 
     def _numbers(self, visit: Visit) -> int:
@@ -405,16 +412,16 @@ class Door:
         return numbers_of(self.engines[visit.job.kind, task_name(visit.step)], visit.step.task)
 
     def _asking(self, visit: Visit, grant: Grant, request: str) -> AdmissibleStep:
-        """A step that is put to rows as something new, with what its use costs where its answers carry noise."""
+        """A step that is put to rows as something new, with the cost of its use where its answers carry noise."""
         cost = cost_of(self.engines[visit.job.kind, task_name(visit.step)], visit.step.task)
         bounded = cost is not None and self.applied.budget
         return AdmissibleStep(visit, grant, request, new=True, cost=cost, bounded=bounded)
 
-    def _keep(self, tx: Transaction, asking: AdmissibleStep, admission: Admission, asked: str) -> Question:
-        """Keep the question that was admitted, sealed."""
+    def _keep(self, tx: Transaction, asking: AdmissibleStep, admission: Admission, asked: str) -> AdmittedQuestion:
+        """Store the admitted question, sealed."""
         rowless = asking.rowless
         content = None if rowless else self.recollection.contents.known(admission.asset, admission.scope)
-        question = Question(
+        question = AdmittedQuestion(
             id=admission.id,
             entry=admission.entry,
             asset=admission.asset,
@@ -436,13 +443,13 @@ class Door:
         return question
 
 
-def _of_one_version(asked: Iterable[Question], version: str) -> bool:
+def _of_one_version(asked: Iterable[AdmittedQuestion], version: str) -> bool:
     """Whether every question whose rows are known was put to this version of them."""
     return all(question.version in ("", version) for question in asked)
 
 
 def _paid_for(asking: AdmissibleStep) -> JsonObject:
-    """What the use costs of a privacy budget, where this step is put to rows and its answer carries noise."""
+    """What the use costs from a privacy budget, where this step is put to rows and its answer carries noise."""
     if asking.cost is None or not asking.bounded or asking.rowless:
         return {}
     return {"rho": str(asking.cost.total)}
@@ -457,15 +464,16 @@ def _granted_to(admission: Admission) -> Grant:
         expires=admission.expires,
         budget=admission.budget,
         hold=admission.hold,
+        reviewers=admission.reviewers,
     )
 
 
 def request_digest(kind: str, grant: Grant, asked: str) -> str:
-    """The digest of everything that decides the answer to a step, beside the rows: the scope is part of it."""
+    """The digest of everything that decides the answer to a step apart from the rows, including the scope."""
     said: JsonObject = {"kind": kind, "min_cohort": grant.min_cohort, "step": asked}
-    return digest(said | ({"scope": _told(grant.scope)} if grant.scope else {}))
+    return digest(said | ({"scope": _scope_json(grant.scope)} if grant.scope else {}))
 
 
-def _told(scope: tuple[RowScope, ...]) -> list[JsonObject]:
+def _scope_json(scope: tuple[RowScope, ...]) -> list[JsonObject]:
     said = ({"column": one.column, "values": sorted(one.values), "within": one.within} for one in scope)
     return sorted(said, key=str)

@@ -17,6 +17,7 @@ MedspaceError
  |   `- NotHeldError          a person decided about what waits for nobody
  |- WaitingError
  |   |- AssetAwayError        its content is not open yet
+ |   |- DrainingError         the connector is being stopped
  |   |- StepHeldError         a person must look at the answer first
  |   `- UseWaitsError         a person must look at an earlier answer to this use first
  `- InvalidInputError
@@ -44,7 +45,7 @@ class JobClosedError(RefusedError):
 
 
 class NotAdmittedError(RefusedError):
-    """The agreement, the label or what is left of the budget does not allow this step."""
+    """The agreement, the label or the remaining budget does not allow this step."""
 
     code = "use.refused"
     sentence = msgid("The holder does not admit this. Clause: {clause}. Asked: {asked}. Found: {held}.")
@@ -60,7 +61,7 @@ class WithheldError(RefusedError):
 
 
 class ScopeError(RefusedError):
-    """The source gave rows without the scope that the admission narrows them to; nothing was done with them."""
+    """The source returned rows without the scope that the admission narrows them to; they were not used."""
 
     code = "use.scope"
     sentence = msgid("The source of {asset} cannot leave out the rows that may not be used.")
@@ -68,7 +69,7 @@ class ScopeError(RefusedError):
 
 
 class UseFailedError(RefusedError):
-    """The engine broke in a way that nobody foresaw; the same step would break it again."""
+    """The engine failed in an unexpected way; the same step would fail again."""
 
     code = "use.failed"
     sentence = msgid("The use {use} failed inside the holder's connector.")
@@ -76,7 +77,7 @@ class UseFailedError(RefusedError):
 
 
 class QuestionsSealedError(RefusedError):
-    """The questions that were kept cannot be opened: without them nothing limits what is asked next."""
+    """The stored questions cannot be opened; without them, nothing limits what is asked next."""
 
     code = "questions.sealed"
     sentence = msgid("The questions that this connector has kept were sealed with another secret.")
@@ -92,7 +93,7 @@ class StepError(InvalidInputError):
 
 
 class StepHeldError(WaitingError):
-    """The output of a step waits for a person of the holder; so does what the same use asks next."""
+    """The output of a step awaits review by a person of the holder; until then the use's next step waits too."""
 
     code = "use.held_for_person"
     sentence = msgid("A person at the holder must review the answer before it leaves.")
@@ -100,7 +101,7 @@ class StepHeldError(WaitingError):
 
 
 class UseWaitsError(WaitingError):
-    """A use asks on while an answer to it waits for a person."""
+    """A use asks for its next step while an earlier answer awaits review."""
 
     code = "use.waits"
     sentence = msgid("An earlier answer to the use {use} waits for a person of the holder.")
@@ -116,7 +117,7 @@ class StepUnsignedError(RefusedError):
 
 
 class StepUnsealedError(RefusedError):
-    """A question of a run of masked sums came in the open."""
+    """A question of a run of masked sums came unencrypted."""
 
     code = "step.unsealed"
     sentence = msgid("The question is not sealed, as each question of a run of masked sums must be.")
@@ -124,7 +125,7 @@ class StepUnsealedError(RefusedError):
 
 
 class StepUnknownError(RefusedError):
-    """The use has no such step, or it was cut off before it came to an end."""
+    """The use has no such step, or it was interrupted before it ended."""
 
     code = "use.no_step"
     sentence = msgid("There is no such step of the use {use} here.")
@@ -132,7 +133,7 @@ class StepUnknownError(RefusedError):
 
 
 class StepOverError(RefusedError):
-    """A step has ended without a release; this is what was said then."""
+    """A step has ended without a release; repeats what was reported then."""
 
     code = "use.over"
     sentence = msgid("{words}")
@@ -140,7 +141,7 @@ class StepOverError(RefusedError):
 
 
 class UseMemoryError(UseFailedError):
-    """What a use remembers cannot be opened, or cannot be kept."""
+    """The memory of a use cannot be opened, or cannot be stored."""
 
     code = "use.memory"
     sentence = msgid("What the use {use} remembers between its steps is not available: {reason}.")
@@ -148,7 +149,7 @@ class UseMemoryError(UseFailedError):
 
 
 class UseRestoredError(UseMemoryError):
-    """The database is older than what this use did: what was drawn for one step would be used for another."""
+    """The database is older than what this use did: randomness drawn for one step would be reused for another."""
 
     code = "use.restored"
     sentence = msgid("The use {use} did more than this connector's database knows: a backup was restored meanwhile.")
@@ -164,7 +165,7 @@ class StepTooLongError(UseFailedError):
 
 
 class NoStepError(RefusedError):
-    """There is no step of this identity."""
+    """There is no step with this identity."""
 
     code = "step.unknown"
     sentence = msgid("There is no step {step} here.")
@@ -172,7 +173,7 @@ class NoStepError(RefusedError):
 
 
 class NotHeldError(RefusedError):
-    """A person decided about a step that waits for nobody."""
+    """A person decided about a step that does not await review."""
 
     code = "step.not_held"
     sentence = msgid("The step {step} does not wait for a person.")
@@ -187,8 +188,16 @@ class AssetAwayError(WaitingError):
     next_step = msgid("Try again in {seconds} seconds; the holder's `medspace doctor` says why.")
 
 
+class DrainingError(WaitingError):
+    """The connector is stopping: it finishes running steps and begins no new ones."""
+
+    code = "use.stopping"
+    sentence = msgid("The holder's connector is being stopped and begins nothing new.")
+    next_step = msgid("Ask again in {seconds} seconds, once it runs again: nothing was counted.")
+
+
 class ReleaseTooLargeError(InvalidInputError):
-    """An output is larger than a release may be; it was not released."""
+    """An output is larger than a release may be, so it was not released."""
 
     code = "release.too_large"
     sentence = msgid("The answer has {leaves} numbers and {size} bytes; at most {most} and {limit} may leave.")
@@ -204,7 +213,7 @@ class PartMissingError(InvalidInputError):
 
 
 class ManifestsTriedError(RefusedError):
-    """A use was shown one manifest after the other."""
+    """A use was shown too many manifests, one after another."""
 
     code = "run.manifests_tried"
     sentence = msgid("This use was shown {most} manifests already.")
@@ -212,7 +221,7 @@ class ManifestsTriedError(RefusedError):
 
 
 class SeatKeysTriedError(RefusedError):
-    """A use has brought seat keys again and again that were not taken up."""
+    """A use has repeatedly brought seat keys that were not accepted."""
 
     code = "run.keys_tried"
     sentence = msgid(
@@ -222,7 +231,7 @@ class SeatKeysTriedError(RefusedError):
 
 
 class RecordsMissingError(InvalidInputError):
-    """Nothing is recorded of a run."""
+    """No records are kept of a run."""
 
     code = "run.records_missing"
     sentence = msgid("No record of the run {run} is kept here.")

@@ -1,4 +1,4 @@
-"""The steps that are going on in this connector: each is led once, however often and by whomever it is asked for."""
+"""The steps that are running in this connector: each runs once, however often and by whomever it is asked for."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,14 +12,14 @@ from medspace.connector.usage.states import StepState
 from medspace.core.clock import Clock
 from medspace.core.usage import Release
 
-MOST_OF_ONE = 64  # steps of one user that are going on or wait at a time, over all assets
-SOON, LATE = 1, 60  # seconds after which to ask again: for what is computed, and for what a person must look at
-SHARES, SELDOM = 10, 15  # what takes long is asked for after a tenth of what is left, at most after so many seconds
+MOST_OF_ONE = 64  # steps of one user that are running or waiting at a time, over all assets
+SOON, LATE = 1, 60  # seconds after which to ask again: for a computation, and for a person's review
+SHARES, SELDOM = 10, 15  # a long step is polled after a tenth of the remaining time, at most after so many seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a step is, as its engine has told: `done` of `of` units of work at a time; and when it told first."""
+class StepProgress:
+    """How far a step is, as reported by its engine: `done` of `of` units at a time; and the first report."""
 
     done: float
     of: float
@@ -29,16 +29,16 @@ class Progress:
 
     @property
     def share(self) -> float:
-        """How much is done, from 0 to 1."""
+        """The completed share, from 0 to 1."""
         return self.done / self.of
 
     @property
     def percent(self) -> int:
-        """The share in whole hundredths: all that is told to whoever asked."""
+        """The share in whole percent, which is all that the caller is told."""
         return int(100 * self.share)
 
     def left(self, now: datetime) -> int | None:
-        """How many seconds it may still take, if it goes on as it went; None while that is not known."""
+        """The estimated remaining seconds at the current rate; None while unknown."""
         if self.since is None or self.share <= self.first:
             return None
         each = (self.at - self.since).total_seconds() / (self.share - self.first)
@@ -47,9 +47,9 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class StepStatus:
-    """How a step stands: `step` is its name within the use; the release, once there is one.
+    """The status of a step: `step` is its name within the use; the release, once there is one.
 
-    While it is worked on, `percent` and `left` (seconds) tell how far it is, where its engine says so.
+    While it is running, `percent` and `left` (seconds) give its progress, where its engine reports it.
     """
 
     step: str
@@ -60,7 +60,7 @@ class StepStatus:
 
     @property
     def seconds(self) -> int:
-        """After how many seconds it is worth while to ask again."""
+        """The number of seconds after which to ask again."""
         if self.state is StepState.HELD:
             return LATE
         return SOON if self.left is None else min(max(self.left // SHARES, SOON), SELDOM)
@@ -68,40 +68,41 @@ class StepStatus:
 
 @dataclass(slots=True, eq=False)
 class Lead:
-    """One step on its way."""
+    """One running step."""
 
     use: str
     asked: str  # digest of the step
     user: str
     state: StepState = StepState.WAITING
-    progress: Progress | None = None  # of the engine; kept nowhere else
+    entered: bool = False  # it has had its turn: it is being admitted, or was
+    progress: StepProgress | None = None  # as reported by the engine; stored nowhere else
     task: "asyncio.Task[Release]" = field(init=False)
 
     def tell(self, done: float, of: float, now: datetime) -> None:
-        """Hear how far its engine is; what makes no sense is not heard. From any thread."""
+        """Take a progress report of the engine; invalid ones are ignored. Thread-safe."""
         if not (isfinite(done) and isfinite(of) and 0 <= done <= of and of > 0):
             return
         first = self.progress
         since, before = (now, done / of) if first is None else (first.since, first.first)
-        self.progress = Progress(done, of, now, before, since)
+        self.progress = StepProgress(done, of, now, before, since)
 
 
 class Going:
-    """All steps on their way."""
+    """All running steps."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._leads: dict[tuple[str, str], Lead] = {}
 
     def get(self, use: str, asked: str) -> Lead | None:
-        """The step, if it is on its way."""
+        """The step, if it is running."""
         return self._leads.get((use, asked))
 
     def join(self, lead: Lead, work: Callable[[Lead], Awaitable[Release]], most: int | None = None) -> Lead:
-        """The same step where it is on its way already; else this one, from now on.
+        """The same step if it is running already; otherwise registers this one.
 
         Raises:
-            BusyError: `most` steps of this user, or more, are on their way.
+            BusyError: this user already has `most` running steps or more.
         """
         key = (lead.use, lead.asked)
         known = self._leads.get(key)
@@ -118,10 +119,10 @@ class Going:
     def _gone(self, key: tuple[str, str], task: "asyncio.Task[Release]") -> None:
         self._leads.pop(key, None)
         if not task.cancelled():
-            task.exception()  # whoever waits has heard it, or is not there any more
+            task.exception()  # whoever was waiting has received it, or has left
 
     async def within(self, lead: Lead, seconds: float) -> StepStatus:
-        """How a step stands once it has ended, or after so many seconds on the clock.
+        """The status of a step once it has ended, or after so many seconds on the clock.
 
         Raises:
             MedspaceError: why it ended without a release.
@@ -140,8 +141,14 @@ class Going:
         except StepHeldError:
             return StepStatus(lead.asked, StepState.HELD)
 
+    async def idle(self) -> None:
+        """Return once no step that has had its turn is running."""
+        while entered := [lead.task for lead in self._leads.values() if lead.entered]:
+            await asyncio.wait(entered)
+            await asyncio.sleep(0)  # ended steps are removed by their own callbacks
+
     async def close(self) -> None:
-        """End them all; each is noted as failed."""
+        """Cancel all steps; each is recorded as failed."""
         tasks = [lead.task for lead in self._leads.values()]
         for task in tasks:
             task.cancel()

@@ -1,7 +1,7 @@
-"""Whether an engine can run a step as it stands: what it cannot is refused before it is noted or counts.
+"""Whether an engine can run a step as it stands; if not, it is refused before it is recorded or counted.
 
-What is large is looked through in a thread. What is small takes less time than the way to a thread and back; only the
-engine's own look at a task, which may bring heavy libraries, is always taken there, and once for each task.
+Large steps are checked in a thread. Small ones take less time than a thread switch, so they are checked directly;
+only the engine's own check of a task, which may import heavy libraries, always runs in a thread, once per task.
 """
 
 from collections import OrderedDict
@@ -33,7 +33,7 @@ class Legible:
 
         Raises:
             StepError: with what is wrong in it.
-            UseFailedError: the engine broke over it.
+            UseFailedError: the engine failed on it.
         """
         step = call.step
         if engine is None or not call.small:

@@ -1,15 +1,16 @@
-"""What a use remembers between its steps, such as a masking secret: there as long as the use, and gone after it.
+"""What a use remembers between its steps, such as a masking secret; it exists for as long as the use does.
 
-It is sealed under a key of this use alone, which lies outside the database. A backup of the database opens nothing
-without it, and with the key the memory is gone for good, whatever copies of the database there are. So the key is no
-part of a backup; a use whose key is lost begins anew.
+It is sealed under a key of this use alone, which is stored outside the database. A backup of the database reveals
+nothing without that key, and deleting the key deletes the memory for good, whatever copies of the database exist. So
+the key is not part of a backup; a use whose key is lost starts afresh.
 
-A database that was restored from a backup remembers what was so then, and a secret that was used since would be used
-again. So beside the key lies which step used a secret of the use last: one that it remembers, or the key of its seat.
-A use that would have another step in its place is over. (Who copies back both, the whole machine, is not found out.)
+A database that was restored from a backup has an earlier memory, and a secret that was used since would be used
+again. So the last step of the use that used one of its secrets (its memory, or the key of its seat) is recorded next
+to the key; a use that would run a different step in its place is over. (Copying back both, the whole machine, goes
+undetected.)
 
-The memory changes in the transaction that lets an output go, with it or not at all. What an output that waits for a
-person would have remembered waits with it.
+The memory changes in the transaction that releases an output, together with it or not at all. The new memory of an
+output that awaits review waits with it.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ from typing import Protocol
 from medspace.connector.model import INTENTS, TRANSFERS
 from medspace.connector.usage.errors import UseMemoryError, UseRestoredError
 from medspace.connector.usage.model import JOBS, MEMORIES, SEATS, Memory
-from medspace.connector.usage.ports import Changes, Threads
+from medspace.connector.usage.ports import ChangeSignal, Threads
 from medspace.core.clock import Clock, Randomness
 from medspace.core.errors import MedspaceError
 from medspace.core.sealing import Sealer
@@ -30,30 +31,30 @@ from medspace.core.store import Database, Transaction
 from medspace.core.text import Text, msgid
 from medspace.runs.covers import Answers
 
-MOST_MEMORY = 4 << 20  # bytes of one use: a masked total of 64 k numbers, and what 100 seats committed to
+MOST_MEMORY = 4 << 20  # bytes per use: a masked total of 64 k numbers, and the commitments of 100 seats
 LOOK = 3600.0  # seconds, where nothing is written
-AGAIN = 60.0  # seconds until what failed is tried again
+AGAIN = 60.0  # seconds before retrying after a failure
 _LOGGER = logging.getLogger("medspace.memory")
 _OVER = frozenset({"complete", "terminate"})
-_ENDING = (TRANSFERS, INTENTS)  # a use ends with its transfer, or with the will to end that
+_ENDING = (TRANSFERS.topic(), INTENTS.topic())  # a use ends with its transfer, or with the intent to end that
 
 
 class UseKeys(Protocol):
-    """The keys of uses, each by itself, outside the database and its backups. Blocking."""
+    """The keys of uses, each stored separately, outside the database and its backups. Blocking."""
 
     def key(self, use: str) -> bytes | None:
         """The key of a use; None where it has none, or no longer."""
         ...
 
     def make(self, use: str) -> bytes:
-        """The key of a use, 32 bytes; made, and kept durably, where there is none."""
+        """The key of a use, 32 bytes; created, and stored durably, where there is none."""
         ...
 
     def begin(self, use: str, number: int, step: str) -> bool:
-        """Note durably that a step of a use begins: which of its steps by number, and its admission.
+        """Durably record that a step of a use begins: its number, and its admission.
 
-        False, and nothing is noted, where a later one has begun, or another one of this number. The same one may
-        begin again. Forgotten with the key.
+        Returns False, and records nothing, where a later step has begun, or a different one with this number. The
+        same step may begin again. Deleted together with the key.
         """
         ...
 
@@ -68,43 +69,43 @@ class UseKeys(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Numbered:
-    """A step of a use: which of those that were admitted, from 1, and its admission."""
+    """A step of a use: its number among the admitted steps, from 1, and its admission."""
 
     number: int
     admission: str
 
 
 class Memories:
-    """Seals and opens what uses remember; forgets the keys of those that are over."""
+    """Seals and opens the memories of uses; deletes the keys of those that are over."""
 
     def __init__(
         self,
         keys: UseKeys,
         database: Database,
         threads: Threads,
-        changes: Changes,
+        changes: ChangeSignal,
         clock: Clock,
         randomness: Randomness,
     ) -> None:
         self._keys, self._clock, self._randomness = keys, clock, randomness
         self._database, self._threads, self._changes = database, threads, changes
-        self.answers: dict[str, Answers] = {}  # what seals those of each use (`Seats.answers`): never written down
+        self.answers: dict[str, Answers] = {}  # what seals the answers of each use (`Seats.answers`); never stored
         self._kept: set[str] = set()  # the uses that have a key, as far as this connector has seen them
 
     # --- outside of transactions -------------------------------------------------------------------------------
     def begin(self, use: str, step: Numbered) -> None:
-        """Hold the database against what its use has done, before a step uses a secret of it. Blocking.
+        """Check the database against what its use has done, before a step uses a secret of it. Blocking.
 
         Raises:
-            UseRestoredError: another step of this number, or a later one, did so before: a backup was restored.
+            UseRestoredError: another step with this number, or a later one, ran before: a backup was restored.
         """
         if not self._keys.begin(use, step.number, step.admission):
             raise UseRestoredError(use=use)
 
     async def opened(self, use: str, sealed: str | None = None, step: Numbered | None = None) -> bytes | None:
-        """What a use remembers, None while it remembers nothing; `sealed` where it was looked up before.
+        """What a use remembers, None while it remembers nothing; `sealed` if it was looked up already.
 
-        Where it is opened for a `step` of the use, that is held against what began before.
+        Where it is opened for a `step` of the use, that step is checked against those that began before.
 
         Raises:
             UseMemoryError: its key is gone, or is not the one that sealed it.
@@ -127,11 +128,11 @@ class Memories:
         try:
             return Sealer(self._keys.key(use) or b"", self._randomness).open(sealed, _name(use, name))
         except ValueError:
-            reason = msgid("its key is gone, or another one")
+            reason = msgid("its key is missing or has changed")
             raise UseMemoryError(use=use, reason=Text(reason)) from None
 
     async def sealed(self, use: str, content: bytes, name: str = "memory") -> str:
-        """What a use is to remember, sealed under its key and this name; its key is there from now on.
+        """Seal the new memory of a use under its key and this name, creating the key if needed.
 
         Raises:
             UseMemoryError: it is too large.
@@ -144,28 +145,28 @@ class Memories:
         return Sealer(key, self._randomness).seal(content, _name(use, name))
 
     def answer_with(self, use: str, answers: Answers) -> None:
-        """Whoever asks how a step of a use stands is answered under this, from now on and until the use is over."""
-        if use in self._kept:  # or nobody would forget it again
+        """Set what seals answers about the steps of a use, from now on and until the use is over."""
+        if use in self._kept:  # otherwise it would never be deleted
             self.answers[use] = answers
 
     # --- the end -----------------------------------------------------------------------------------------------
     async def sweep(self) -> None:
-        """Forget the keys, and with them the memories, of all uses that are over; for the start."""
+        """Delete the keys, and with them the memories, of all uses that are over; for the start."""
         self._kept.update(await self._threads.call("", lambda: list(self._keys.uses())))
         await self._forget()
 
     async def work(self) -> None:
-        """Forget the memory of each use when it ends; until cancelled."""
+        """Delete the memory of each use when it ends; until cancelled."""
         while True:
             try:
-                await self._changes.until(self._over, LOOK, _ENDING)
+                await self._changes.until(self._over, LOOK, *_ENDING)
                 await self._forget()
-            except MedspaceError as error:  # a full disk, a key file that cannot be deleted: it is tried again
+            except MedspaceError as error:  # a full disk, a key file that cannot be deleted: retry
                 _LOGGER.warning("memory.kept", extra={"facts": {"code": error.code}})
                 await self._clock.sleep(AGAIN)
 
     async def _over(self) -> Names[str] | None:
-        kept = tuple(self._kept)  # other uses may begin to remember meanwhile
+        kept = tuple(self._kept)  # other uses may begin to remember in the meantime
         return await self._database.read(lambda tx: {use for use in kept if over(tx, use)}) or None
 
     async def _forget(self) -> None:
@@ -177,7 +178,7 @@ class Memories:
 
 
 def over(tx: Transaction, use: str) -> bool:
-    """Whether a use has come to its end; one that is suspended has not."""
+    """Whether a use has ended; a suspended one has not."""
     job, owed = tx.get(JOBS, use), tx.get(INTENTS, use)
     return job is None or job.over or (owed is not None and owed.action in _OVER)
 
@@ -189,13 +190,13 @@ def steps_of(tx: Transaction, use: str) -> int:
 
 
 def remembered(tx: Transaction, use: str) -> str | None:
-    """What a use remembers, sealed, "" if that is nothing yet; None of a use whose engine remembers nothing."""
+    """The sealed memory of a use, "" if it is still empty; None for a use whose engine remembers nothing."""
     memory = tx.get(MEMORIES, use)
     return None if memory is None else memory.sealed
 
 
 def remember(tx: Transaction, use: str, step: str, sealed: str | None) -> bool:
-    """Remember what goes with an output that leaves, or what has waited with it; whether the use remembers anything.
+    """Store the new memory of an output that leaves; returns whether the use remembers anything.
 
     `step` is the admission of the output.
     """
@@ -208,7 +209,7 @@ def remember(tx: Transaction, use: str, step: str, sealed: str | None) -> bool:
 
 
 def hold(tx: Transaction, use: str, step: str, sealed: str | None) -> None:
-    """Keep what goes with an output that waits for a person, for when it leaves."""
+    """Keep the new memory of an output that awaits review, for when it leaves."""
     if sealed is not None:
         old = tx.get(MEMORIES, use)
         _put(tx, old, replace(old or Memory(use), waiting=sealed, step=step))

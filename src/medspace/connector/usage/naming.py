@@ -1,4 +1,4 @@
-"""The digests that name a step and its pieces, found before any transaction: those of a large step take long."""
+"""The digests that name a step and its pieces, computed before any transaction: those of a large step take long."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from medspace.core.usage import Step, listed
 
 @dataclass(frozen=True, slots=True)
 class Digests:
-    """Of everything that a step says (its name within its use), of its task, of its inputs."""
+    """The digests of the whole step (its name within its use), of its task, and of its inputs."""
 
     step: str
     task: str
@@ -23,7 +23,7 @@ def digests_of(step: Step) -> Digests:
     """The digests of a step. Blocking: a large one takes a tenth of a second.
 
     Raises:
-        StepError: the step is none.
+        StepError: it is not a valid step.
     """
     flaw = rules.flaw(step)
     if flaw is not None:

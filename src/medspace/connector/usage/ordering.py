@@ -1,7 +1,7 @@
-"""One step at a time on each asset, users in turn: each answer is decided upon with all that was answered before.
+"""One step at a time per asset, users in turn, so that each answer is decided with all earlier ones known.
 
-A turn lasts until the work has really ended. A thread that nobody waits for any more, since its use was suspended or
-it took too long, still reads the rows and changes what its engine remembers of them.
+A turn lasts until the work has really ended: a thread whose result is no longer awaited, because its use was
+suspended or it took too long, still reads the rows and changes what its engine remembers of them.
 """
 
 import asyncio
@@ -10,29 +10,29 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
-from medspace.connector.turns import Share, Turns
+from medspace.connector.turns import TurnLimits, Turns
 from medspace.connector.usage.errors import JobClosedError
-from medspace.connector.usage.ports import Place, Runner
+from medspace.connector.usage.ports import Runner, StepPlace
 from medspace.connector.usage.working import QUICK, first, stop
 from medspace.core.usage import Output
 
 T = TypeVar("T")
 Closed = Callable[[str], Awaitable[None]]  # ends once a use is suspended or over
-ONE_BY_ONE = Share(at_once=1, member=1, waiting=16)
+ONE_BY_ONE = TurnLimits(at_once=1, member=1, waiting=16)
 
 
-class Turn:
+class StepTurn:
     """The turn of one step at its asset."""
 
     def __init__(self) -> None:
         self.rest: asyncio.Future[Output] | None = None
 
     @asynccontextmanager
-    async def place(self, runner: Runner, user: str, use: str, closed: Closed) -> AsyncIterator[Place]:
-        """A place to work, as soon as there is one; the others at this asset wait no longer than the use is open.
+    async def place(self, runner: Runner, user: str, use: str, closed: Closed) -> AsyncIterator[StepPlace]:
+        """A place to work, as soon as there is one; other steps at this asset wait only while the use is open.
 
         Raises:
-            JobClosedError: it was suspended or ended meanwhile.
+            JobClosedError: the use was suspended or ended meanwhile.
         """
         async with AsyncExitStack() as held:
             place = await _entered(held, runner.place(user), use, closed)
@@ -50,13 +50,13 @@ class Ordering:
         self._lingering: set[asyncio.Task[None]] = set()
 
     def idle(self, asset: str) -> bool:
-        """Whether whoever comes now has the turn at once."""
+        """Whether a step that arrives now gets its turn at once."""
         turns = self._turns.get(asset)
         return turns is None or turns.idle
 
     @asynccontextmanager
-    async def turn(self, asset: str, user: str, use: str, closed: Closed) -> AsyncIterator[Turn]:
-        """Hold the turn of a user's step; it is waited for no longer than the use is open.
+    async def turn(self, asset: str, user: str, use: str, closed: Closed) -> AsyncIterator[StepTurn]:
+        """Hold the turn of a user's step; waits only while the use is open.
 
         Raises:
             BusyError: too many of the user's steps wait for this asset.
@@ -65,7 +65,7 @@ class Ordering:
         turns = self._turns.setdefault(asset, Turns(ONE_BY_ONE))
         async with AsyncExitStack() as held:
             await _entered(held, turns.turn(user), use, closed)
-            turn = Turn()
+            turn = StepTurn()
             try:
                 yield turn
             finally:
@@ -78,7 +78,7 @@ class Ordering:
         task.add_done_callback(self._lingering.discard)
 
     async def close(self) -> None:
-        """Wait for nobody any more."""
+        """Stop waiting for anything."""
         lingering = list(self._lingering)
         for task in lingering:
             task.cancel()

@@ -1,4 +1,4 @@
-"""The parts of uses: who may bring and fetch which, what engines see of them, when they are forgotten."""
+"""The parts of uses: who may upload and fetch which, what engines see of them, when they are deleted."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -9,21 +9,21 @@ from medspace.connector.model import TRANSFERS, TransferState
 from medspace.connector.usage.calls import Call
 from medspace.connector.usage.door import Door
 from medspace.connector.usage.errors import PartMissingError
-from medspace.connector.usage.model import Outcome, Question
+from medspace.connector.usage.model import AdmittedQuestion, QuestionOutcome
 from medspace.core.clock import Clock
 from medspace.core.limits import PARTS
 from medspace.core.parts import Blobs, BlobStore, Keeping, Part, flaw_of_part
 from medspace.core.store import Database, Transaction
 from medspace.core.usage import Admission, Step
 
-LOOK = 60.0  # seconds between two looks for uses that are over
+LOOK = 60.0  # seconds between two checks for uses that are over
 _OVER = frozenset((TransferState.COMPLETED, TransferState.TERMINATED))
 NO_STEP = Step(task={}, round=0, name="")
 
 
 @dataclass(frozen=True, slots=True)
 class UseParts:
-    """The parts of all uses of this holder's assets. What blocks says so: it is called in threads."""
+    """The parts of all uses of this holder's assets. Methods marked as blocking are called in threads."""
 
     store: BlobStore
 
@@ -32,10 +32,10 @@ class UseParts:
         return self.store.of(Keeping(admission.user, admission.use))
 
     def check_brought(self, user: str, use: str, parts: Sequence[Part]) -> None:
-        """Whether everything that a step names is here. Blocking.
+        """Check that all parts that a step names are here. Blocking.
 
         Raises:
-            PartMissingError: it is not, or of another size.
+            PartMissingError: one is missing, or has another size.
         """
         blobs = self.store.of(Keeping(user, use))
         for part in parts:
@@ -46,7 +46,7 @@ class UseParts:
                 raise PartMissingError(digest=part.digest) from None
 
     def check_made(self, admission: Admission, parts: Sequence[Part]) -> None:
-        """Whether what an engine says that it made is there. Blocking; what it raises is the engine's fault."""
+        """Check that the parts that an engine says it made exist. Blocking; an error here is the engine's fault."""
         if len(parts) > PARTS:
             raise ValueError("too many parts")
         for part in parts:
@@ -55,8 +55,8 @@ class UseParts:
             with self.of(admission).open(part):
                 pass
 
-    def give_again(self, parts: Sequence[Part], asked: Question | None, admission: Admission) -> bool:
-        """Have a use keep the parts of an answer that another one got before; False where they are gone. Blocking."""
+    def give_again(self, parts: Sequence[Part], asked: AdmittedQuestion | None, admission: Admission) -> bool:
+        """Let a use keep the parts of an answer that another use got before; False where they are gone. Blocking."""
         target = Keeping(admission.user, admission.use)
         for part in parts:
             if self.store.has(target, part.digest):
@@ -68,7 +68,7 @@ class UseParts:
 
 @dataclass(frozen=True, slots=True)
 class PartsDoor:
-    """Who may bring and fetch parts, and until when they are kept."""
+    """Who may upload and fetch parts, and how long they are kept."""
 
     store: BlobStore
     door: Door
@@ -77,9 +77,10 @@ class PartsDoor:
     keep: timedelta
 
     async def enter(self, user: str, job: str, token: str) -> Keeping:
-        """For whom the parts of the job are kept, if the caller may bring parts to it now.
+        """The user for whom the parts of the job are kept, if the caller may upload parts to it now.
 
-        It is the job's user also where a coordinator whom the user has named brings them: there its engine looks.
+        It is the job's user even where a coordinator that the user named uploads them: that is where its engine
+        looks.
 
         Raises:
             UnknownJobError, JobClosedError: as for a step.
@@ -88,15 +89,15 @@ class PartsDoor:
         return Keeping(use.user, use.id)
 
     async def released(self, user: str, job: str, token: str, digest: str) -> Part | None:
-        """The part that a release of this job names, while that may leave; None where none does.
+        """The part that a release of this job names, while that release may leave; None where no release names it.
 
         Raises:
             UnknownJobError, JobClosedError: as for a step.
-            NotAdmittedError: agreement or label do not allow the answer any more.
+            NotAdmittedError: agreement or label no longer allow the answer.
         """
         call, now = Call(user, job, token, NO_STEP), self.clock.now()
 
-        def find(tx: Transaction) -> tuple[Part, Question, bool] | None:
+        def find(tx: Transaction) -> tuple[Part, AdmittedQuestion, bool] | None:
             self.door.job(tx, call)
             named = _named(self.door.holder.notebook.of_use(tx, job), digest)
             return None if named is None else (*named, self.door.stands(tx, call, named[1], now)[1].permitted)
@@ -111,13 +112,13 @@ class PartsDoor:
         return part
 
     async def work(self) -> None:
-        """Forget the parts of uses that are over, and what nobody has used for long; until cancelled."""
+        """Delete the parts of uses that are over, and parts unused for long; until cancelled."""
         while True:
             await self.tidy()
             await self.clock.sleep(LOOK)
 
     async def tidy(self) -> None:
-        """Forget the parts of uses that are over, and what nobody has used for long."""
+        """Delete the parts of uses that are over, and parts unused for long."""
         for keeping in await asyncio.to_thread(self.store.kept):
             if await self.database.read(lambda tx: self._is_over(tx, keeping)):  # noqa: B023
                 await asyncio.to_thread(self.store.drop, keeping)
@@ -129,10 +130,10 @@ class PartsDoor:
         return transfer is not None and transfer.state in _OVER
 
 
-def _named(questions: Iterable[Question], digest: str) -> tuple[Part, Question] | None:
-    """The part of this digest that one of the answers has, and the question to it."""
+def _named(questions: Iterable[AdmittedQuestion], digest: str) -> tuple[Part, AdmittedQuestion] | None:
+    """The part with this digest in one of the answers, and the question of that answer."""
     for question in questions:
-        if question.outcome is Outcome.RELEASED:
+        if question.outcome is QuestionOutcome.RELEASED:
             for part in question.parts:
                 if part.digest == digest:
                     return part, question

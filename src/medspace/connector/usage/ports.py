@@ -1,7 +1,7 @@
-"""What usage control needs from outside: where engines run, and word that something has changed.
+"""What usage control needs from outside: a place where engines run, and notice of changes.
 
 A `Runner` does one admitted step. Both kinds have a bounded number of places; a place is taken before a step is
-admitted, so that nothing is admitted that cannot begin.
+admitted, so that nothing is admitted that cannot start.
 """
 
 import asyncio
@@ -9,14 +9,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from collections.abc import Collection as Names
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from medspace.connector.usage.rows import opened
 from medspace.core.clock import Clock, Randomness
 from medspace.core.engine import Engine, Peers, Workplace
 from medspace.core.material import Source
 from medspace.core.parts import Blobs
-from medspace.core.store import Collection
+from medspace.core.store import Topic
 from medspace.core.usage import Admission, Output, Step
 
 T = TypeVar("T")
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One admitted step, with all that its engine may touch."""
+    """One admitted step, with everything that its engine may access."""
 
     admission: Admission
     step: Step
@@ -35,9 +35,9 @@ class Work:
     memory: bytes | None = field(default=None, repr=False)
     keys: Peers | None = field(default=None, repr=False)
     blobs: Blobs | None = None
-    version: str = ""  # of the rows; "" where nothing compares them
+    version: str = ""  # of the rows; "" where they are not compared
     opens: bool = True  # whether the step gets rows
-    progress: Callable[[float, float], None] = lambda _done, _of: None  # may be called from another thread
+    progress: Callable[[float, float], None] = lambda _done, _of: None  # thread-safe
 
     def done(self, cancelled: Callable[[], bool]) -> Output:
         """Open the material and have the engine answer. Blocking; raises whatever the engine raises."""
@@ -55,25 +55,25 @@ class Work:
         return self.engine.answer(self.admission, self.step, workplace)
 
 
-class Place(Protocol):
-    """A place where one step is worked on."""
+class StepPlace(Protocol):
+    """A place in which one step is worked on."""
 
     async def do(self, work: Work) -> Output:
-        """What the engine makes of it. Asked again for the same admission, a runner that still has it goes on.
+        """The output of the engine. Asked again for the same admission, a runner that still has it resumes it.
 
-        Not so where it was made of other rows: what came of them is dropped, and the step is done anew.
+        If it was made of other rows, the earlier result is dropped and the step is repeated.
 
-        Whoever is cancelled here ends the work: its result is dropped.
+        Cancelling this call ends the work and drops its result.
 
         Raises:
-            MedspaceError: what the engine raised of its own.
-            UseFailedError: it broke, or was ended by a limit of the runner; the cause says how.
+            MedspaceError: as raised by the engine.
+            UseFailedError: the engine failed, or was ended by a limit of the runner; the cause says how.
         """
         ...
 
     @property
     def rest(self) -> "asyncio.Future[Output] | None":
-        """What is still being worked on though nobody waits for it any more; None where nothing is."""
+        """Work that still runs although nobody waits for it any more; None where there is none."""
         ...
 
 
@@ -81,10 +81,10 @@ class Runner(Protocol):
     """Does the steps of engines."""
 
     def free(self, member: str) -> bool:
-        """Whether there is a place for a step of this member that comes now."""
+        """Whether a place is free for a step of this member now."""
         ...
 
-    def place(self, member: str) -> AbstractAsyncContextManager[Place]:
+    def place(self, member: str) -> AbstractAsyncContextManager[StepPlace]:
         """Wait for a free place for a step of this member, and hold it."""
         ...
 
@@ -93,52 +93,50 @@ class Runner(Protocol):
         ...
 
     async def sweep(self, keep: Names[str]) -> None:
-        """End and remove everything that it has from before, but for these admissions."""
+        """End and remove all earlier work, except that of these admissions."""
         ...
 
     async def close(self) -> None:
-        """End what it does, and let go of it."""
+        """End its work, and release its resources."""
         ...
 
 
 class Threads(Protocol):
-    """Runs what blocks beside the event loop, apart from what the rest of the connector waits for."""
+    """Runs blocking functions off the event loop, separately from what the rest of the connector waits for."""
 
     async def call(self, use: str, work: Callable[[], T]) -> T:
-        """What a function returns.
+        """The result of a function.
 
         Raises:
-            MedspaceError: what it raised of its own.
-            UseFailedError: it broke; what it raised is the cause.
+            MedspaceError: as raised by the function.
+            UseFailedError: it failed otherwise; the cause is what it raised.
         """
         ...
 
 
-class Changes(Protocol):
-    """Tells that something was written."""
+class ChangeSignal(Protocol):
+    """Signals that something was written."""
 
-    async def until(
-        self, look: Callable[[], Awaitable[T | None]], seconds: float, of: tuple[Collection[Any], ...] = ()
-    ) -> T | None:
-        """What `look` sees, as soon as it sees something; None after so many seconds.
+    async def until(self, look: Callable[[], Awaitable[T | None]], seconds: float, *topics: Topic) -> T | None:
+        """The result of `look`, as soon as it returns one; None after so many seconds.
 
-        It is asked now and after each write; where `of` names collections, after each that changes one of them.
+        It is called now, and again after each change of these topics.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Runners:
-    """Where engines run, by the name that their limits say, and the threads for everything else that blocks."""
+    """The runners of engines, by the name in their limits, and the threads for all other blocking work."""
 
     threads: Threads
     named: Mapping[str, Runner]
 
     def of(self, engine: Engine | None) -> Runner:
-        """Where an engine runs; what no engine answers needs no more than a thread."""
+        """The runner of an engine; a step that no engine answers only needs a thread."""
         return self.named["thread" if engine is None else engine.limits.runner]
 
     async def close(self) -> None:
-        """End whatever is being done."""
+        """End all work."""
         for runner in self.named.values():
             await runner.close()

@@ -1,8 +1,10 @@
-"""What was answered before, on which rows: the same question gets the same answer, and rows that few changed none.
+"""What was answered before, on which rows.
 
-The sums that tell two contents apart are those of the rows within the scope: two scopes of one table are two
-contents, like two extracts. So of two scopes that few persons tell apart, the second is asked nothing; and since the
-digest of a question says its scope, no answer that was made under another one is given.
+A repeated question gets the same answer; nearly unchanged rows answer nothing new.
+
+Contents are compared by the sums of the rows within the scope: two scopes of one table are two contents, like two
+extracts. So if two scopes differ by only a few persons, the second is asked nothing; and since the digest of a
+question includes its scope, it is never given an answer that was made under another one.
 """
 
 from collections.abc import Callable, Collection
@@ -20,20 +22,20 @@ from medspace.core.usage import Release
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """What a question is put to, and what decides its answer: `request` is the digest of that, beside the rows."""
+    """What a question is put to, and what decides its answer: `request` is the digest of that without the rows."""
 
     asset: str
     scope: Scope
     min_cohort: int
     request: str
-    columns: Callable[[], frozenset[str] | None]  # that the answer can depend on; None: on every one
-    alone: bool  # what the use remembers decides the answer as well: no other use's answer is its own
+    columns: Callable[[], frozenset[str] | None]  # columns that the answer can depend on; None means all
+    alone: bool  # the use's memory also decides the answer, so no other use's answer applies
     rowless: bool = False  # it is put to no rows
 
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """The answer that was kept; whether there may be one, on rows not read yet; what stands against a new one."""
+    """The stored answer; whether there may be one on rows not read yet; what forbids a new one."""
 
     known: Release | None
     perhaps: bool
@@ -42,14 +44,14 @@ class Recalled:
 
 @dataclass(frozen=True, slots=True)
 class Recollection:
-    """Looks up questions and answers; with `changes` off, rows are taken for those that answered before."""
+    """Looks up questions and answers; with `changes` off, changed rows count as those that answered before."""
 
     notebook: Notebook
     contents: Contents
     changes: bool
 
     def of(self, tx: Transaction, sought: Sought, now: datetime) -> Recalled:
-        """What is known of a question before its rows are opened."""
+        """What is known about a question before its rows are opened."""
         if sought.rowless or not self.changes:
             return Recalled(None, perhaps=False, unchanged=brakes.unchanged((), 0))
         content = self.contents.known(sought.asset, sought.scope)

@@ -1,7 +1,10 @@
-"""Near repeats: fits that one thing tells apart from one that was answered before: a warning, and no refusal.
+"""Near repeats: fits that differ in one respect from one that was answered before.
 
-Two answers that only one feature, level, threshold or share held out tells apart are, together, about those whom that
-one thing concerns. Whether it was meant so nobody can know; the holder sees it, with the earlier question.
+They are warned about, not refused.
+
+Two answers that differ by a single feature, level, threshold or held-out share together reveal something about the
+persons whom that difference concerns. Whether that was intended cannot be known; the holder sees it, with the earlier
+question.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +20,7 @@ Tasks = Sequence[tuple[int, JsonObject]]  # with the entry of its first admissio
 
 @dataclass(frozen=True, slots=True)
 class NearRepeat:
-    """Two tasks of an asset by the entries of their admissions in the holder's log, and what tells them apart."""
+    """Two tasks on an asset, by their admissions' entries in the holder's log, and the difference between them."""
 
     entry: int
     earlier: int
@@ -25,7 +28,7 @@ class NearRepeat:
 
 
 def near(task: JsonObject, entry: int, before: Tasks, engine: Engine) -> NearRepeat | None:
-    """The newest task before this one that only one thing tells apart from it."""
+    """The newest earlier task that differs from this one in one respect only."""
     for earlier, other in reversed(before):
         differs = _difference(engine, other, task)
         if differs is not None:
@@ -49,5 +52,5 @@ def _difference(engine: Engine, one: JsonObject, other: JsonObject) -> Text | No
         return None
     try:
         return difference_of(engine, one, other)
-    except InvalidInputError:  # a task of a version before that means nothing any more
+    except InvalidInputError:  # a task of an earlier version that can no longer be read
         return None

@@ -1,4 +1,4 @@
-"""What a use asks for at each point of the road, with the facts that are known there."""
+"""The request of a use at each point of the road, with the facts that are known there."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ from medspace.runs.manifest import Manifest
 
 @dataclass(frozen=True, slots=True)
 class UseContext:
-    """When it is asked, after how many uses; the task with what protects it, and the use, once they are known."""
+    """When it is asked, after how many uses; the task with its protection, and the use, once they are known."""
 
     now: datetime
     used: int
@@ -28,9 +28,9 @@ class UseContext:
 
 @dataclass(frozen=True, slots=True)
 class Requests:
-    """Puts together what the policy room is asked: the participant's facts, its run, the duties that were violated.
+    """Builds requests for the policy room: the participant's facts, its run, the duties that were violated.
 
-    `tables` False (tests of attacks only): whoever else sits in the run is taken for nobody.
+    `tables` False (attack tests only): the other seats of the run are ignored.
     """
 
     facts: FactsOf
@@ -56,7 +56,7 @@ class Requests:
         return rules.request_for(kind, agreement.dataset, case, asked.task)
 
     def _others(self, agreement: Agreement, manifest: Manifest | None) -> tuple[str, ...] | None:
-        """The other seats of the run, by the manifest that this holder was shown; None where it was shown none."""
+        """The other seats of the run, from the manifest that this holder was shown; None where it was shown none."""
         if manifest is None:
             return None if self.tables else ()
         return tuple(site for site in manifest.sites if site != agreement.provider)

@@ -1,9 +1,9 @@
-"""May it happen, may it leave? Pure decisions of usage control, over the policy room's."""
+"""May it happen, may it leave? Pure decisions of usage control, on top of the policy room's."""
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from math import isfinite
 from types import NoneType
 
@@ -22,6 +22,14 @@ from medspace.policy.model import UseRequest
 from medspace.trust.model import Facts
 
 WITHHELD = "use.withheld"
+CODES = frozenset(
+    {
+        *("use.no_asset", "use.no_engine", "use.held", "use.restored", "use.task_changed", "use.scope_narrowed"),
+        *("use.rows_changed", WITHHELD),
+        *("release.cohort", "release.content", "release.expired", "release.message", "release.outbox"),
+        "release.output",
+    }
+)
 HIGHEST_ROUND = 1_000_000
 _FORM = {
     "kind": str,
@@ -42,15 +50,15 @@ _STEP_NAME = re.compile(r"[a-z][a-z0-9_.-]{0,63}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is the case when somebody asks: who, when, how much was used before, and which duties were violated.
+    """The facts of a request: who, when, how many earlier uses, and which duties were violated.
 
-    `protection` is what the engine gives to the task, `holders` who else sits in its run, `colluders` how many of
-    them its masks withstand, `noise` whether answers carry any; None where that is not known yet.
+    `protection` is what the engine gives to the task, `holders` the other holders in its run, `colluders` how many of
+    them its masks withstand, `noise` whether answers are noisy; each None where not known yet.
     """
 
     user: Facts
     now: datetime
-    used: int  # uses under the agreement before this one
+    used: int  # earlier uses under the agreement
     protection: str | None = None
     violated: frozenset[str] = frozenset()
     holders: tuple[str, ...] | None = None
@@ -59,7 +67,7 @@ class Case:
 
 
 def request_for(kind: str, dataset: str, case: Case, task: JsonObject | None) -> UseRequest:
-    """What a use asks for, as the policy room reads it; the purpose is the task's own word."""
+    """The request of a use for the policy room; the purpose is the task's own word."""
     said = task or {}
     return UseRequest(
         action=action_of(kind),
@@ -87,7 +95,7 @@ def _number(value: Json) -> int | None:
 
 
 def flaw(step: Step) -> Text | None:
-    """What is wrong with a step whatever it asks for: its name and its round go into the log."""
+    """What is wrong with a step, whatever it asks for: its name and its round go into the log."""
     if not _STEP_NAME.fullmatch(step.name):
         return Text(msgid("its name is not a short word in small letters"))
     if not 0 <= step.round <= HIGHEST_ROUND:
@@ -98,7 +106,7 @@ def flaw(step: Step) -> Text | None:
 
 
 def served(kind: str, *, engine: bool, rows: bool) -> Decision:
-    """Whether this connector still has what a use needs: it may have been started with less than before."""
+    """Whether this connector still has what a use needs: it may have been restarted with less."""
     if not engine:
         asked, held = (
             Text(msgid("a kind of use that is served here")),
@@ -110,14 +118,14 @@ def served(kind: str, *, engine: bool, rows: bool) -> Decision:
 
 
 def not_held(*, held: bool) -> Decision:
-    """Whether the user may take up a use again: not what the holder itself has suspended or ended."""
+    """Whether the user may resume a use: not if the holder itself has suspended or ended it."""
     asked = Text(msgid("a use that the holder has not suspended"))
     state = Text(msgid("the holder has suspended it") if held else msgid("the holder has not"))
     return _one("use.suspended", "use.held", asked, state, ok=not held)
 
 
 def restored() -> Decision:
-    """Why a use is over whose steps the database does not know: a backup was restored."""
+    """Why a use is over whose steps are missing from the database: a backup was restored."""
     asked = Text(msgid("a use whose steps this holder still knows"))
     held = Text(msgid("its holder has restored a backup of an earlier time"))
     return _one("use.restored", "use.restored", asked, held, ok=False)
@@ -131,12 +139,12 @@ def same_task(first: str | None, now: str) -> Decision:
 
 
 def in_the_open(admission: Admission, output: Output, now: datetime) -> Decision:
-    """The part of the gate that says nothing about the rows: what kind of output it is, and when."""
+    """The part of the gate's decision that reveals nothing about the rows: the kind of output, and the time."""
     return combine(_kind(admission, output), _time(admission, now))
 
 
 def is_output(output: object) -> bool:
-    """Whether what an engine gave back has the form of an output; what it says is for the gate."""
+    """Whether an engine's result has the form of an output; its content is for the gate."""
     if not isinstance(output, Output) or len(output.record or b"") > RECORD or not _are_notes(output.notes):
         return False
     return all(isinstance(getattr(output, name), form) for name, form in _FORM.items())
@@ -150,13 +158,13 @@ def _are_notes(notes: object) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What an output holds, found before the gate: counting and digesting take long, and the log waits for nobody."""
+    """The measures of an output, taken before the gate: measuring is slow and must not delay the log."""
 
-    leaves: int  # numbers, words, truth values; negative where it holds something that must not leave
+    leaves: int  # numbers, texts, booleans; negative where it holds something that must not leave
     size: int = 0  # bytes of its values as compact JSON
-    digest: str = ""  # of the release that it would be, where it may be one
+    digest: str = ""  # of the resulting release, where it may become one
     sealed: bool = True  # whether its messages were sealed here, each for its seat
-    numbers: int = 0  # that persons stand behind: none of a message, none of what is masked
+    numbers: int = 0  # numbers about persons: none for a message or masked output
 
 
 def measured(admission: Admission, output: Output, number: int) -> Measured:
@@ -176,12 +184,12 @@ def measured(admission: Admission, output: Output, number: int) -> Measured:
 
 
 def told_cohort(admission: Admission, output: Output) -> int:
-    """How many persons a release says to stand behind it: of what is masked, nothing is told."""
+    """How many persons a release states to stand behind it; for masked output, none is stated."""
     return 0 if output.kind in admission.masked else output.cohort
 
 
 def is_small(output: Output) -> bool:
-    """Whether an output is measured in no time: few plain leaves and nothing beside them."""
+    """Whether measuring an output takes negligible time: few plain leaves and nothing besides."""
     waiting: list[Json] = [output.values]
     left = FEW
     while waiting:
@@ -198,12 +206,12 @@ def is_small(output: Output) -> bool:
 
 
 def oversized(found: Measured) -> bool:
-    """Whether an output is more than a release may be: it would be logged, and could never be fetched."""
+    """Whether an output exceeds the size of a release: it would be logged, but could never be fetched."""
     return found.leaves > LEAVES or found.size > RELEASE
 
 
 def behind_the_gate(admission: Admission, output: Output, found: Measured) -> Decision:
-    """The part of the gate that looks at what the rows made: its reasons are the holder's own."""
+    """The part of the gate's decision that depends on the rows; its reasons are only for the holder."""
     if output.kind in admission.messages:
         return _message(output, found, admission.messages[output.kind])
     if output.kind in admission.masked:
@@ -212,7 +220,7 @@ def behind_the_gate(admission: Admission, output: Output, found: Measured) -> De
 
 
 def withheld() -> Premise:
-    """All that a caller is told of an output that was kept back for any reason that lies in the rows."""
+    """All that a caller is told about an output that was withheld for any reason that depends on the rows."""
     asked = Text(msgid("an output that enough patients stand behind"))
     held = Text(msgid("it would tell about few, or nothing at all"))
     remedy = Text(
@@ -225,14 +233,14 @@ def withheld() -> Premise:
 
 
 def mail(found: Measured) -> Decision:
-    """What leaves for other seats passes through the coordinator: it was sealed here."""
+    """Messages for other seats pass through the coordinator, so they must have been sealed here."""
     asked = Text(msgid("messages that this holder sealed for other seats of the run"))
     held = Text(msgid("they were") if found.sealed else msgid("one of them is not sealed"))
     return _one("release.outbox", "release.outbox", asked, held, ok=found.sealed)
 
 
 def same_rows(admission: Admission, granted: Sequence[RowScope]) -> Decision:
-    """Whether every row that an output may have been made of may still be used; a consent may have been withdrawn."""
+    """Whether every row behind an output may still be used; a consent may have been withdrawn."""
     asked = Text(msgid("rows that may still be used"))
     kept = all(any(_lets_in(wide, narrow) for narrow in admission.scope) for wide in granted)
     held = Text(msgid("all of them may") if kept else msgid("fewer may be used than when the step was admitted"))
@@ -244,7 +252,7 @@ def same_rows(admission: Admission, granted: Sequence[RowScope]) -> Decision:
 
 
 def rows_of_use(*, same: bool) -> Decision:
-    """Whether the rows are those that a use under masks began with: its totals are of the same rows to its end."""
+    """Whether the rows are those that a use under masks began with: its totals cover the same rows to its end."""
     asked = Text(msgid("the rows that the use began with"))
     held = Text(msgid("they are") if same else msgid("other rows may be used now, or others are there"))
     remedy = Text(msgid("Begin a new run: its sums are then those of the rows that may be used now."))
@@ -253,7 +261,7 @@ def rows_of_use(*, same: bool) -> Decision:
 
 
 def _lets_in(wide: RowScope, narrow: RowScope) -> bool:
-    """Whether a scope lets in whatever another one does."""
+    """Whether a scope includes everything that another one does."""
     if wide.column != narrow.column:
         return False
     if narrow.within:
@@ -269,15 +277,19 @@ def _kind(admission: Admission, output: Output) -> Decision:
 
 def _cohort(admission: Admission, output: Output) -> Decision:
     asked = Text(msgid("at least {least} patients behind an output"), {"least": admission.min_cohort})
-    # The count itself is not said: it would be the very number that the rule protects.
+    # The count itself is withheld: it is the very number that the rule protects.
     held = Text(msgid("there are enough") if output.cohort >= admission.min_cohort else msgid("there are fewer"))
     return _one("release.cohort", "release.cohort", asked, held, ok=output.cohort >= admission.min_cohort)
 
 
 def _time(admission: Admission, now: datetime) -> Decision:
-    asked = Text(msgid("before {expires}"), {"expires": admission.expires.isoformat()})
-    held = Text(msgid("it is {now}"), {"now": now.isoformat()})
+    asked = Text(msgid("before {expires}"), {"expires": _moment(admission.expires)})
+    held = Text(msgid("it is {now}"), {"now": _moment(now)})
     return _one("release.time", "release.expired", asked, held, ok=now < admission.expires)
+
+
+def _moment(instant: datetime) -> str:
+    return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _content(found: Measured) -> Decision:
@@ -288,7 +300,7 @@ def _content(found: Measured) -> Decision:
 
 
 def _message(output: Output, found: Measured, most: int) -> Decision:
-    """What a message of a protocol may be: its form and size, since no person stands behind a key or a share."""
+    """What a protocol message may be: decided by form and size, since no person stands behind a key or a share."""
     return _small(found, output, most, plain=output.cohort == 0)
 
 

@@ -1,8 +1,8 @@
-"""The keys of the seats of runs, proven once: else each step of a run would prove all of them anew.
+"""A cache of verified seat keys, so that not every step of a run verifies all of them again.
 
-What was proven counts for the texts that were proven, for their signers as the members list has them now, and until
-one of their keys begins or ends. So a key that is revoked, or a seat that is no member any more, is found in the next
-step, as it would be without this. Nothing here is secret.
+A verification applies to the exact texts, to their signers as the members list has them now, and until one of their
+keys becomes valid or expires. So a revoked key, or a seat that is no longer a member, is noticed at the next step, as
+it would be without the cache. Nothing here is secret.
 """
 
 from collections import OrderedDict
@@ -20,7 +20,7 @@ MOST_RUNS = 64  # kept at a time
 
 
 @dataclass(frozen=True, slots=True)
-class _Proven:
+class _ProvenKeys:
     texts: tuple[str, ...]
     members: tuple[Member, ...]
     since: float
@@ -28,15 +28,15 @@ class _Proven:
     keys: Mapping[str, SeatKey]
 
     def holds(self, texts: Sequence[str], members: tuple[Member, ...], at: float) -> bool:
-        """Whether proving the same again would come to the same."""
+        """Whether verifying again would give the same result."""
         return self.since <= at < self.until and self.members == members and self.texts == tuple(texts)
 
 
 class SeatKeys:
-    """What was proven last; threads may share it."""
+    """The most recent verifications; thread-safe."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, _Proven] = OrderedDict()
+        self._known: OrderedDict[str, _ProvenKeys] = OrderedDict()
         self._lock = Lock()
 
     def read(
@@ -45,7 +45,7 @@ class SeatKeys:
         """The keys of all seats, by DID, as `runs.manifest.read_keys`.
 
         Raises:
-            UnauthenticatedError: a seat is no member any more.
+            UnauthenticatedError: a seat is no longer a member.
             SeatKeyInvalidError, SignatureSingleError, ...: as `runs.manifest.read_keys`.
         """
         members, now = tuple(member(site) for site in manifest.sites), at.timestamp()
@@ -56,7 +56,7 @@ class SeatKeys:
         read = manifests.read_keys(texts, manifest, {one.did: one for one in members}.__getitem__, at)
         keys = {key.site: key for key in read}
         with self._lock:
-            self._known[manifest.digest] = _Proven(tuple(texts), members, now, _changes(members, now), keys)
+            self._known[manifest.digest] = _ProvenKeys(tuple(texts), members, now, _changes(members, now), keys)
             self._known.move_to_end(manifest.digest)
             if len(self._known) > MOST_RUNS:
                 self._known.popitem(last=False)
@@ -64,7 +64,7 @@ class SeatKeys:
 
 
 def _changes(members: Sequence[Member], now: float) -> float:
-    """When the next key of one of them begins or ends, as early and as late as clocks may differ."""
+    """When the next of their keys becomes valid or expires, allowing for the difference between clocks."""
     times = (time for member in members for key in member.mldsa for time in (key.since, key.until))
     leeway = LEEWAY.total_seconds()
     near = (time + shift for time in times for shift in (-leeway, 0.0, leeway))

@@ -1,7 +1,7 @@
 """Taking a seat in a run: a use is shown the manifest, adds its key, gets the keys of all seats, and seals with them.
 
-The manifest of a use can be another one until something is admitted under it, never after that. The private key of
-the seat is sealed under the key of the use, outside of the database: it is gone when the use is over.
+The manifest of a use can be replaced until something is admitted under it, never after that. The private key of the
+seat is sealed under the key of the use, which is stored outside the database: it is gone when the use is over.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -42,29 +42,31 @@ from medspace.runs import manifest as manifests
 from medspace.runs.covers import Answers
 from medspace.runs.manifest import Manifest, SeatKey
 from medspace.runs.seating import Seen
-from medspace.runs.statements import Asked
+from medspace.runs.statements import QuestionStatement
 from medspace.trust import envelope
 from medspace.trust.envelope import Context, EnvelopeKey
 from medspace.trust.errors import EnvelopeError, EnvelopeUnreadableError, MldsaKeyUnknownError, UnauthenticatedError
 from medspace.trust.model import Member
 from medspace.trust.ports import Directory
 
-MOST_MANIFESTS = 32  # of one use that are refused, or replace one: a run that loses sites makes as many tables
-MOST_TRIES = 16  # of one use, since this connector started: a run brings its keys once
+MOST_MANIFESTS = (
+    32  # per use, that are refused or replace another: a run that loses sites makes that many seat tables
+)
+MOST_TRIES = 16  # per use, since this connector started: a run brings its keys once
 _SEALED_AS = "seat"  # the name under which a private key is sealed
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
-    """This holder among the others: the key that its DID document shows, and the list of all members."""
+class SiteIdentity:
+    """This holder's own keys, as its DID document shows them, and the list of all members."""
 
     signer: Signer
     members: Directory
-    look_again: Callable[[], Awaitable[bool]]  # fetches the list anew, if that was not done just now
+    look_again: Callable[[], Awaitable[bool]]  # fetches the list again, unless that was done a moment ago
     clock: Clock
 
     async def meet(self, parties: Iterable[str]) -> None:
-        """Look at the list again where one of these is not on it yet: who was admitted last is heard of last."""
+        """Fetch the list again if one of these is not on it yet; new members may not have appeared yet."""
         for party in parties:
             try:
                 self.members.member(party)
@@ -81,18 +83,18 @@ class Identity:
         return self.members.member(did)
 
     def own(self, did: str) -> Member:
-        """This holder by its own keys, also those that the list does not name yet."""
+        """This holder with its own keys, including those that the list does not name yet."""
         mldsa = self.signer.mldsa.known if isinstance(self.signer, HybridSigner) else ()
         return Member(did, "", "", (), self.signer.public_key, mldsa=mldsa)
 
 
 @dataclass(frozen=True)
 class Seats:
-    """Takes seats for uses; gives what was taken to those who work in them."""
+    """Takes seats for uses, and provides the seats to the steps that work in them."""
 
     grounds: Grounds
     door: Door
-    identity: Identity
+    identity: SiteIdentity
     memories: Memories
     database: Database
     threads: Threads
@@ -107,7 +109,9 @@ class Seats:
         return self.grounds.holder
 
     async def take(self, call: Call, text: str) -> str:
-        """Take the seat that a manifest gives to a use; this seat's key, signed. Again: the same key.
+        """Take the seat that a manifest gives to a use; returns this seat's signed key.
+
+        Repeating it gives the same key.
 
         Raises:
             UnknownJobError, JobClosedError: as for a step.
@@ -130,14 +134,14 @@ class Seats:
         return taken.key
 
     async def seat(self, call: Call, keys: Sequence[str]) -> str:
-        """Take up the keys of all seats; the digest of the manifest that they belong to.
+        """Accept the keys of all seats; returns the digest of the manifest that they belong to.
 
         Raises:
             UnknownJobError, JobClosedError: as for a step.
             NotAdmittedError: no manifest was shown.
             SeatKeysTriedError: other keys were brought too often.
             SeatKeyInvalidError: a seat has none, or not one that it signed for this manifest.
-            UnauthenticatedError: a seat is no member any more.
+            UnauthenticatedError: a seat is no longer a member.
         """
         seat = await self.database.read(lambda tx: self._shown(tx, call))
         read: tuple[SeatKey, ...] = ()
@@ -150,10 +154,12 @@ class Seats:
         return done
 
     async def _verified(self, use: str, seat: TakenSeat | None, keys: tuple[str, ...]) -> tuple[SeatKey, ...]:
-        """The keys of all seats. They are as many signatures and lattice keys: beside the loop and the writer.
+        """The verified keys of all seats.
+
+        That means many signatures and lattice keys, so it runs off the event loop and the writer.
 
         Raises:
-            SeatKeysTriedError: this use has brought keys too often that were not taken up.
+            SeatKeysTriedError: this use has brought keys too often that were not accepted.
         """
         tried = self._tried.get(use, 0)
         if tried >= MOST_TRIES:
@@ -169,7 +175,7 @@ class Seats:
 
         try:
             return await self.threads.call(use, read)
-        except MldsaKeyUnknownError:  # a peer has changed its key just now, perhaps
+        except MldsaKeyUnknownError:  # a peer may have changed its key just now
             await self.identity.look_again()
             return await self.threads.call(use, read)
 
@@ -178,7 +184,7 @@ class Seats:
     ) -> "SeatPeers | None":
         """What the engine of a use seals and opens with in one step; None where the seats have no keys.
 
-        `seat` is what the use was seated with, where somebody has `looked`.
+        `seat` is the seat of the use, if it was already `looked` up.
         """
         seat = seat if looked else await self.database.read(lambda tx: tx.get(SEATS, use))
         if seat is None or not seat.keys:
@@ -195,7 +201,7 @@ class Seats:
         )
 
     async def sealed(self, use: str, outbox: Mapping[str, str]) -> bool:
-        """Whether every message for another seat was sealed here for that seat; others are not looked at."""
+        """Whether every message for another seat was sealed here for that seat; other messages are not checked."""
         seat = await self.database.read(lambda tx: tx.get(SEATS, use))
         if seat is None:
             return True
@@ -206,11 +212,11 @@ class Seats:
         return await self.threads.call(use, lambda: envelope.all_sealed(mail, context, own, now, both=both))
 
     async def uncovered(self, call: Call, sealed: bytes) -> tuple[bytes, Answers]:
-        """A sealed question of a run of masked sums as it was asked, and what seals the answers to it.
+        """A sealed question of a run of masked sums, opened, and what seals the answers to it.
 
         Raises:
             UnknownJobError, JobClosedError: as for a step.
-            EnvelopeUnreadableError: it is not sealed for this seat, or there is none that would be sealed for.
+            EnvelopeUnreadableError: it is not sealed for this seat, or this use has no seat.
             UseMemoryError: the key of the seat is gone.
         """
         seat = await self.database.read(lambda tx: self._shown(tx, call))
@@ -226,7 +232,7 @@ class Seats:
         return await self.threads.call(use, opened)
 
     async def answers(self, call: Call) -> Answers | None:
-        """What seals what is said of a step that was asked for before; None where the run wants no seals.
+        """What seals replies about a step that was asked for before; None where the run does not want them sealed.
 
         Raises:
             UnknownJobError, JobClosedError: as for a step.
@@ -240,26 +246,26 @@ class Seats:
         return self.memories.answers[call.job]
 
     async def check_asked(self, call: Call, step: str, answers: Answers | None = None) -> None:
-        """Refuse a question of a run of masked sums, by its digest, that is not sealed or not signed by who leads it.
+        """Refuse a question of a run of masked sums, by its digest, that is not sealed or not signed by its leader.
 
-        Later looks at what is not refused here are answered under `answers`.
+        If it passes, later requests for its result are answered under `answers`.
 
         Raises:
-            StepUnsealedError: it came in the open.
+            StepUnsealedError: it came unencrypted.
             StepUnsignedError: it is not signed.
             SignatureError, MldsaKeyRevokedError, ...: it is signed by somebody else, for something else, or with a
                 key that does not count (`trust.hybrid.check`).
-            NotAdmittedError: who asks does not lead the run.
+            NotAdmittedError: the caller does not lead the run.
         """
         if call.signature is None or (manifest := await self._masked(call.job)) is None:
             return
         self._check_sealed(call)
         if not call.signature:
             raise StepUnsignedError
-        asked = Asked(manifest.digest, call.job, call.step.round, step, call.user, self.holder.did)
+        asked = QuestionStatement(manifest.digest, call.job, call.step.round, step, call.user, self.holder.did)
         try:
             self._check(asked, call.signature)
-        except MldsaKeyUnknownError:  # changed just now, perhaps
+        except MldsaKeyUnknownError:  # the key may have changed just now
             await self.identity.look_again()
             self._check(asked, call.signature)
         await self._check_leads(call, manifest)
@@ -267,7 +273,10 @@ class Seats:
             self.memories.answer_with(call.job, answers)
 
     async def _check_leads(self, call: Call, manifest: Manifest) -> None:
-        """The door lets the user in as well, to show manifests: it asks nothing where another member leads."""
+        """The door admits the user too, to show manifests.
+
+        But it must not ask questions where another member leads.
+        """
         decision = seating.asked_by(manifest, call.user)
         if self.grounds.brakes.sites and not decision.permitted:
             refused = await self.database.write(lambda tx: self._refuse(tx, self.door.job(tx, call), decision))
@@ -277,15 +286,15 @@ class Seats:
         if not call.sealed:
             raise StepUnsealedError
 
-    def _check(self, asked: Asked, signature: str) -> None:
+    def _check(self, asked: QuestionStatement, signature: str) -> None:
         statements.check_question(signature, asked, self.identity.member(asked.user), self.clock.now())
 
     async def sign_answer(self, call: Call, step: str, release: Release) -> str:
-        """This holder's signature under an answer to the question of that digest; "" where the run wants none."""
+        """This holder's signature on an answer to the question with that digest; "" where the run wants none."""
         manifest = await self._masked(call.job)
         if manifest is None:
             return ""
-        asked = Asked(manifest.digest, call.job, release.round, step, call.user, self.holder.did)
+        asked = QuestionStatement(manifest.digest, call.job, release.round, step, call.user, self.holder.did)
         return statements.sign_answer(asked, release.digest, self.identity.signer)
 
     async def _masked(self, use: str) -> Manifest | None:
@@ -297,16 +306,16 @@ class Seats:
     # --- inside transactions -----------------------------------------------------------------------------------
     def _read(self, tx: Transaction, call: Call, text: str) -> tuple[Manifest, TakenSeat | None]:
         job = tx.get(JOBS, call.job)
-        # Whoever shows a manifest of another user proves nothing: the door answers as for any stranger.
+        # Showing another user's manifest proves nothing: the door answers as it would any stranger.
         user = call.user if job is None else job.user
         manifest = manifests.read(text, self.identity.member(user), self.clock.now())
         job, seat = self.door.job(tx, call, manifest.coordinator), tx.get(SEATS, call.job)
         if job.manifests >= MOST_MANIFESTS and (seat is None or seat.manifest != text):
-            raise ManifestsTriedError(most=MOST_MANIFESTS)  # before a key is made, and without an entry
+            raise ManifestsTriedError(most=MOST_MANIFESTS)  # before a key is created, and without a log entry
         return manifest, seat
 
     def _leaves(self, tx: Transaction, call: Call) -> bool:
-        """Whether the agreement lists it as an output that the run goes on without this holder."""
+        """Whether the agreement lists, as an output, that the run continues without this holder."""
         job = tx.get(JOBS, call.job)
         agreement = None if job is None else tx.get(AGREEMENTS, job.agreement)
         return agreement is not None and DEPARTURE in listed(odrl.parse(agreement.policy))
@@ -315,7 +324,7 @@ class Seats:
         job, known = self.door.job(tx, call, manifest.coordinator), tx.get(SEATS, call.job)
         if known is not None and known.manifest == seat.manifest:
             return known
-        if job.manifests >= MOST_MANIFESTS:  # others came meanwhile
+        if job.manifests >= MOST_MANIFESTS:  # other keys arrived meanwhile
             return Refusal(ManifestsTriedError(most=MOST_MANIFESTS))
         against = self._against(tx, job, manifest, known)
         if known is not None or against is not None:
@@ -329,7 +338,7 @@ class Seats:
         return seat
 
     def _against(self, tx: Transaction, job: Job, manifest: Manifest, known: TakenSeat | None) -> Decision | None:
-        """What stands against taking this seat, with or without another one that was taken before."""
+        """The reasons against taking this seat, also in view of a seat that was taken before."""
         decision = seating.decide(manifest, self._seen(tx, job, manifest))
         if self.grounds.brakes.sites and not decision.permitted:
             return decision
@@ -340,13 +349,13 @@ class Seats:
         return tx.get(SEATS, call.job)
 
     def _seat(self, tx: Transaction, call: Call, shown: TakenSeat | None, read: tuple[SeatKey, ...]) -> str | Refusal:
-        """Take up keys that were verified for the seat as it was `shown`; none, where it has them already."""
+        """Accept keys that were verified for the seat as it was `shown`; does nothing where it has them already."""
         job, seat = self.door.job(tx, call), tx.get(SEATS, call.job)
         if seat is None:
             return self._refuse(tx, job, seating.shown(None))
         manifest, texts = manifests.kept(seat.manifest), tuple(key.text for key in read)
         same = shown is not None and shown.manifest == seat.manifest
-        if same and seat.keys and set(texts) <= set(seat.keys):  # again, perhaps by those who are left
+        if same and seat.keys and set(texts) <= set(seat.keys):  # repeated, perhaps by the seats that remain
             return manifest.digest
         if not same or seat.keys or seat.key not in texts:
             return self._refuse(tx, job, seating.other_keys())
@@ -368,12 +377,12 @@ class Seats:
 
 @dataclass(frozen=True)
 class SeatPeers:
-    """The keys of a run as one seat has them (`core.engine.Peers`); its own is opened when it is needed first."""
+    """The keys of a run as one seat has them (`core.engine.Peers`); its own private key is opened on first use."""
 
     holder: str
     manifest: Manifest
     texts: tuple[str, ...]  # the keys of all seats, as they signed them
-    identity: Identity
+    identity: SiteIdentity
     secret: Callable[[], EnvelopeKey]
     begin: Callable[[], None]  # before anything is done with keys: whether this step may (`Memories.begin`)
     proven_keys: SeatKeys = field(default_factory=SeatKeys, repr=False)
@@ -386,7 +395,7 @@ class SeatPeers:
 
     @property
     def terms(self) -> RunTerms:
-        """On what terms sums are opened."""
+        """The terms on which sums are opened."""
         manifest = self.manifest
         leaving = frozenset(site for site, key in self._keys.items() if key.leaves)
         colluders = 1 if manifest.colluders is None else manifest.colluders
@@ -410,7 +419,7 @@ class SeatPeers:
         return envelope.seal_all(messages, self._context(self.holder, label), keys, self.identity.signer)
 
     def announce(self, label: str, content: bytes, messages: Mapping[str, bytes]) -> tuple[str, dict[str, str]]:
-        """A message for everybody, and messages for several peers under one label: all under one signature.
+        """A message for everyone, and messages for several peers under one label: all under one signature.
 
         Raises:
             EnvelopeError: one is too large, or a peer has no seat.
@@ -420,7 +429,7 @@ class SeatPeers:
         return envelope.announce(content, messages, context, keys, self.identity.signer)
 
     def announced(self, peer: str, label: str, text: str) -> bytes:
-        """What a seat said for everybody, with what it sealed.
+        """What a seat announced to everyone, with what it sealed.
 
         Raises:
             EnvelopeError: it did not sign it for this run under this label.
@@ -431,7 +440,7 @@ class SeatPeers:
         return envelope.announced(text, context, self._sender(peer), self._now, both=both, proven=self._proven)
 
     def open(self, peer: str, label: str, sealed: str) -> bytes:
-        """A message of one peer.
+        """Open a message of one peer.
 
         Raises:
             EnvelopeError: the peer did not seal it for this seat, this run and this label.
@@ -443,7 +452,7 @@ class SeatPeers:
         return envelope.open_sealed(sealed, context, self._secret, sender, self._now, both=both, proven=proven)
 
     def sign(self, label: str, content: bytes) -> str:
-        """A message for everybody, signed and not sealed.
+        """A message for everyone, signed and not sealed.
 
         Raises:
             EnvelopeError: it is too large.
@@ -451,7 +460,7 @@ class SeatPeers:
         return envelope.sign(content, self._context(self.holder, label), self.identity.signer)
 
     def proven(self, peer: str, label: str, text: str) -> bytes:
-        """What a seat signed for everybody.
+        """The content that a seat signed for everyone, once its signature is verified.
 
         Raises:
             EnvelopeError: it did not sign it for this run under this label.
@@ -462,7 +471,7 @@ class SeatPeers:
         return envelope.proven(text, context, self._sender(peer), self._now, both=both)
 
     def pair(self, peer: str, label: str, seed: bytes, sealed: str) -> bytes:
-        """The secret with one peer: the seat with the lower DID drew the seed and sealed it for the other.
+        """The secret shared with one peer: the seat with the lower DID drew the seed and sealed it for the other.
 
         Raises:
             EnvelopeError: the peer has no seat.

@@ -1,12 +1,12 @@
-"""Usage control: admit a step, have the engine answer it beside the data, let the output pass the gate.
+"""Usage control: admit a step, have the engine answer it near the data, let the output pass the gate.
 
-Each step is three transactions with an entry each, written before what it allows: `use.admitted` before the rows
-are opened, `use.released` before the answer leaves (or `use.refused`, `use.withheld`, `use.failed`). What was
-admitted comes to its end whether or not the caller waits for it, nor whether this connector lives on. A step that is
-asked for again is the same step: it is worked on once, it gets the same answer, and nothing stands twice in the log.
+Each step is three transactions with a log entry each, written before what it allows: `use.admitted` before the rows
+are opened, `use.released` before the answer leaves (or `use.refused`, `use.withheld`, `use.failed`). An admitted step
+reaches its end whether or not the caller waits for it, and even if this connector is killed. A step that is asked for
+again is the same step: it is worked on once, gets the same answer, and is not logged twice.
 
-The steps on one asset are answered one after the other, so that each is decided upon with all that was answered
-before it; users have their turn, and a place to work is taken before anything is admitted.
+The steps on one asset are answered one after the other, so that each is decided with all earlier answers known; users
+take turns, and a place to work is taken before anything is admitted.
 """
 
 import asyncio
@@ -19,13 +19,14 @@ from functools import partial
 from medspace.connector.ports import FactsOf
 from medspace.connector.usage import brakes, disclosures
 from medspace.connector.usage.calls import Admitted, Call, Holder, Refusal, task_name
-from medspace.connector.usage.checking import Checking
+from medspace.connector.usage.checking import OutputReview
 from medspace.connector.usage.conditions import Conditions, Grounds
 from medspace.connector.usage.conditions.numbers import given
 from medspace.connector.usage.conditions.questions import allowance
 from medspace.connector.usage.contents import Contents
 from medspace.connector.usage.door import Door
 from medspace.connector.usage.errors import (
+    DrainingError,
     JobClosedError,
     StepError,
     StepOverError,
@@ -33,20 +34,20 @@ from medspace.connector.usage.errors import (
     UseFailedError,
 )
 from medspace.connector.usage.gate import INTERRUPTED, Gate
-from medspace.connector.usage.going import MOST_OF_ONE, Going, Lead, Progress, StepStatus
+from medspace.connector.usage.going import LATE, MOST_OF_ONE, Going, Lead, StepProgress, StepStatus
 from medspace.connector.usage.legible import Legible
 from medspace.connector.usage.memory import Memories, UseKeys
-from medspace.connector.usage.model import JOBS, Job, Outcome, Question
+from medspace.connector.usage.model import JOBS, AdmittedQuestion, Job, QuestionOutcome
 from medspace.connector.usage.naming import Digests
 from medspace.connector.usage.notebook import Notebook
 from medspace.connector.usage.ordering import Ordering
 from medspace.connector.usage.parts import PartsDoor, UseParts
-from medspace.connector.usage.ports import Changes, Place, Runners
+from medspace.connector.usage.ports import ChangeSignal, Runners, StepPlace
 from medspace.connector.usage.recollection import Recollection
 from medspace.connector.usage.recovery import Recovery
 from medspace.connector.usage.repeats import NearRepeat, all_near, near
 from medspace.connector.usage.requests import Requests
-from medspace.connector.usage.seats import Identity, Seats
+from medspace.connector.usage.seats import Seats, SiteIdentity
 from medspace.connector.usage.settling import Settling
 from medspace.connector.usage.states import StepState
 from medspace.connector.usage.tokens import JobTokens
@@ -61,14 +62,14 @@ from medspace.core.text import Text, msgid
 from medspace.core.usage import Brakes, Release, Step
 from medspace.runs.covers import Answers
 
-Makers = Mapping[tuple[str, str], Callable[[], Engine]]  # by DSP format and name of task
+Makers = Mapping[tuple[str, str], Callable[[], Engine]]  # by DSP format and task name
 DAY = 24 * 3600.0
-KEEP_PARTS = timedelta(days=30)  # since the last one of a use came or was asked for
+KEEP_PARTS = timedelta(days=30)  # since the last step of a use was submitted or requested
 ALL_BRAKES = Brakes()
 
 
 class UsageControl:
-    """The one door to the rows of this connector's assets. `applied` is all brakes, but in the tests of attacks."""
+    """The one door to the rows of this connector's assets. `applied` is all brakes, except in attack tests."""
 
     def __init__(
         self,
@@ -81,9 +82,9 @@ class UsageControl:
         randomness: Randomness,
         conditions: Conditions,
         keys: UseKeys,
-        identity: Identity,
+        identity: SiteIdentity,
         runners: Runners,
-        changes: Changes,
+        changes: ChangeSignal,
         blobs: BlobStore,
         applied: Brakes = ALL_BRAKES,
         keep_parts: timedelta = KEEP_PARTS,
@@ -120,13 +121,14 @@ class UsageControl:
             compares=applied.changes,
         )
         self._recovery = Recovery(holder, gate, self._working, database, clock, applied)
-        self.checking = Checking(holder, gate, self._working, database, clock, randomness, applied)
+        self.checking = OutputReview(holder, gate, self._working, database, clock, randomness, applied)
         self._database, self._clock, self._randomness = database, clock, randomness
         self._ordering, self._going, self._legible = Ordering(), Going(clock), Legible(runners.threads)
+        self._draining = False
 
     @property
     def notebook(self) -> Notebook:
-        """The questions that were asked, for those who hold the rows."""
+        """The questions that were asked, for the holder of the rows."""
         return self._notebook
 
     # --- asking ------------------------------------------------------------------------------------------------
@@ -139,26 +141,27 @@ class UsageControl:
             NotAdmittedError: agreement, label or brakes say no.
             StepError: the engine cannot run it.
             WithheldError: the output may not leave.
-            UseFailedError: the engine broke or took too long; what it raised is the cause.
-            StepHeldError, UseWaitsError: a person must look first.
-            AssetAwayError: its content is not open yet.
-            BusyError: too many steps of the caller wait.
+            UseFailedError: the engine failed or took too long; the cause is what it raised.
+            StepHeldError, UseWaitsError: a person must review first.
+            AssetAwayError: the content is not open yet.
+            BusyError: too many steps of the caller are waiting.
         """
         return await asyncio.shield((await self._begun(call)).task)
 
     async def ask(self, call: Call, seconds: float, answers: Answers | None = None) -> StepStatus:
-        """The same, for who waits no longer than so many seconds: how the step stands then.
+        """As `step`, but waits no longer than so many seconds; returns the status of the step.
 
-        Once it is known that the question is of who leads the run, later looks at it are answered under `answers`.
+        Once the question is known to come from the leader of the run, later requests for its result are answered
+        under `answers`.
         """
         lead = await self._begun(call, answers)
         return await self._going.within(lead, seconds)
 
     async def look(self, call: Call, step: str, seconds: float) -> StepStatus:
-        """How a step stands that was asked for before, or its release; `call` says who looks at which use.
+        """The status of a step that was asked for before, or its release; `call` says who asks about which use.
 
         Raises:
-            StepUnknownError: there is none, or it was cut off.
+            StepUnknownError: there is none, or it was interrupted.
             StepOverError: it ended without a release.
             ...: as for `step`.
         """
@@ -167,25 +170,25 @@ class UsageControl:
         lead = lead or self._going.get(job.id, step)
         if lead is not None:
             return await self._going.within(lead, seconds)
-        if question is None or question.outcome is Outcome.OPEN or question.code == INTERRUPTED:
+        if question is None or question.outcome is QuestionOutcome.OPEN or question.code == INTERRUPTED:
             raise StepUnknownError(use=job.id)
-        if question.outcome is Outcome.HELD:
+        if question.outcome is QuestionOutcome.HELD:
             return StepStatus(step, StepState.HELD)
-        if question.outcome is Outcome.RELEASED:
+        if question.outcome is QuestionOutcome.RELEASED:
             again = replace(call, step=self._notebook.shown(question), signature=None)
             return await self.ask(again, seconds)
         said = self._notebook.said(question)
         raise StepOverError(decision=said.cause or said.code, words=said.sentence or said.code, advice=said.advice)
 
-    def _named(self, tx: Transaction, call: Call, asked: str) -> tuple[Job, Question | None]:
+    def _named(self, tx: Transaction, call: Call, asked: str) -> tuple[Job, AdmittedQuestion | None]:
         return self._door.job(tx, call), self._notebook.named(tx, call.job, asked)
 
     # --- the connector's own -----------------------------------------------------------------------------------
     async def recover(self) -> None:
-        """Take up what a connector that is gone had admitted, or give it its end in the log; for the start.
+        """Resume what an earlier process had admitted, or end it in the log; for the start.
 
         Raises:
-            QuestionsSealedError: the questions that were kept were sealed with another secret.
+            QuestionsSealedError: the stored questions were sealed with another secret.
         """
         await self._notebook.check(self._database)
         await self._memories.sweep()
@@ -199,7 +202,7 @@ class UsageControl:
         await self.tidy()
 
     async def work(self) -> None:
-        """Forget once a day what was kept for its time, and at once what a use remembered that ends."""
+        """Delete expired records once a day, and the memory of each use as soon as it ends."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._memories.work())
             tasks.create_task(self._settling.work())
@@ -211,14 +214,19 @@ class UsageControl:
             await self.tidy()
 
     async def tidy(self) -> None:
-        """Forget what was kept for its time, end what nobody has looked at in time."""
+        """Delete expired records, and end steps whose outputs nobody has reviewed in time."""
         now = self._clock.now()
         await self._database.write(lambda tx: self.checking.expire(tx, now))
         while await self._database.write(lambda tx: self._notebook.forget(tx, now)):
             pass
 
+    async def drain(self) -> None:
+        """Begin no new step from now on, and return once every running step has ended."""
+        self._draining = True
+        await self._going.idle()
+
     async def close(self) -> None:
-        """End what is being answered; it is noted as failed."""
+        """Cancel what is being answered; it is recorded as failed."""
         await self._going.close()
         await self._ordering.close()
         await self._runners.close()
@@ -228,25 +236,27 @@ class UsageControl:
         return allowance(tx, self._grounds, asset, self._clock.now())
 
     def given(self, tx: Transaction, asset: str) -> disclosures.Given:
-        """How many numbers that persons stand behind an asset has given, over all users, and how many it may."""
+        """How many numbers about persons an asset has released, over all users, and how many it may."""
         return given(tx, self._grounds, asset)
 
-    def progress(self, question: Question) -> Progress | None:
-        """How far the engine of a step is, if it is worked on and its engine says so."""
+    def progress(self, question: AdmittedQuestion) -> StepProgress | None:
+        """The progress of a step, if it is running and its engine reports it."""
         lead = self._going.get(question.job, question.asked)
         return None if lead is None else lead.progress
 
     # --- one step ----------------------------------------------------------------------------------------------
     async def _begun(self, call: Call, answers: Answers | None = None) -> Lead:
-        """The step, on its way: from now on, or since somebody asked for the same."""
-        job = await self._database.read(lambda tx: self._door.job(tx, call))  # who has no right costs nothing more
+        """The running step: started now, or already running because the same was asked for."""
+        job = await self._database.read(
+            lambda tx: self._door.job(tx, call)
+        )  # an unauthorised caller costs nothing more
         engine = await self._engine(job, call.step)
         said = await self._legible.digests(engine, call)
         await self.seats.check_asked(call, said.step, answers)
         work = self._first
-        if not self._at_once(job.asset, call.user, engine):  # what was released before waits for nobody
+        if not self._at_once(job.asset, call.user, engine):  # what was released before needs no turn
             job, before = await self._database.read(lambda tx: self._named(tx, call, said.step))
-            if before is not None and before.outcome is Outcome.RELEASED:
+            if before is not None and before.outcome is QuestionOutcome.RELEASED:
                 work = self._again
         lead = Lead(job.id, said.step, call.user)
         return self._going.join(lead, lambda lead: work(lead, call, said, job, engine), most=MOST_OF_ONE)
@@ -257,10 +267,12 @@ class UsageControl:
         return free and self._holder.away(asset) is None
 
     async def _again(self, lead: Lead, call: Call, said: Digests, job: Job, engine: Engine | None) -> Release:
-        """What was released before is given at once, whatever is being worked on, if it still may be."""
+        """An earlier release is returned at once, whatever else is running, if it still may leave."""
         now = self._clock.now()
         given = await self._database.write(lambda tx: self._door.again(tx, call, said, now))
-        if given is None:  # kept no longer, or under what was granted then: to be admitted in its turn, as any other
+        if (
+            given is None
+        ):  # no longer kept, or made under an earlier grant: to be admitted in its turn, like any other
             return await self._first(lead, call, said, job, engine)
         if isinstance(given, Refusal):
             raise self._holder.refused(call.job, given)
@@ -269,12 +281,15 @@ class UsageControl:
     async def _first(self, lead: Lead, call: Call, said: Digests, job: Job, engine: Engine | None) -> Release:
         away = self._holder.away(job.asset)
         if away is not None:
-            raise away  # before it is noted or counts
+            raise away  # before it is recorded or counted
         runner, closed = self._runners.of(engine), self._working.closed
         async with (
             self._ordering.turn(job.asset, call.user, job.id, closed) as turn,
             turn.place(runner, call.user, job.id, closed) as place,
         ):
+            if self._draining:
+                raise DrainingError(seconds=LATE)  # before it is recorded or counted
+            lead.entered = True
             if call.step.parts:
                 await self._look_for_parts(job, call.step.parts)
             await self._notebook.open_history(self._database, job.asset)
@@ -284,7 +299,7 @@ class UsageControl:
             return await self._to_the_end(lead, job, admitted, place)
 
     async def _look_for_parts(self, job: Job, named: Sequence[Part]) -> None:
-        """Refuse a step whose parts are not here, before it is noted or counts."""
+        """Refuse a step whose parts are not here, before it is recorded or counted."""
         try:
             await self._runners.threads.call(job.id, lambda: self._parts.check_brought(job.user, job.id, named))
         except InvalidInputError as error:
@@ -301,7 +316,7 @@ class UsageControl:
         return admitted
 
     async def _warn(self, admitted: Admitted) -> None:
-        """Tell the holder of a use whose task nearly repeats one that was answered before."""
+        """Warn the holder of a use whose task nearly repeats one that was answered before."""
         admission, task = admitted.admission, admitted.step.task
         engine = self._engines[admission.kind, task_name(admitted.step)]
         before = self._notebook.tasks(admission.asset, self._clock.now())
@@ -311,33 +326,33 @@ class UsageControl:
             self._holder.warn(admission.id, found.earlier, found.differs)
 
     async def near_repeats(self, asset: str) -> list[NearRepeat]:
-        """The tasks of the last year that only one thing tells apart from one that an asset had answered before."""
+        """The tasks of the past year that differ in one respect only from one that an asset had answered before."""
         await self._notebook.open_history(self._database, asset)
         tasks = self._notebook.tasks(asset, self._clock.now())
         engines = {name: self._engines.get((kind, name)) or make() for (kind, name), make in self._makers.items()}
         return await self._runners.threads.call(asset, lambda: all_near(tasks, engines)) if tasks else []
 
-    async def _to_the_end(self, lead: Lead, job: Job, admitted: Admitted, place: Place) -> Release:
+    async def _to_the_end(self, lead: Lead, job: Job, admitted: Admitted, place: StepPlace) -> Release:
         lead.state = StepState.WORKING
         engine = self._engines[job.kind, task_name(admitted.step)]
         return await self._working.to_the_end(admitted, engine, place, self._clock.now(), lead.tell)
 
-    async def _resumed(self, lead: Lead, question: Question) -> Release:
-        """Go on with what was cut off."""
+    async def _resumed(self, lead: Lead, question: AdmittedQuestion) -> Release:
+        """Continue an interrupted step."""
         try:
             step = self._notebook.shown(question)
         except ValueError as error:
-            await self._recovery.end(question, Outcome.FAILED, INTERRUPTED)
+            await self._recovery.end(question, QuestionOutcome.FAILED, INTERRUPTED)
             raise StepUnknownError(use=question.job) from error
-        lead.state = StepState.ADMITTED
+        lead.state, lead.entered = StepState.ADMITTED, True
         await self._holder.settled(question.asset)
         try:
             return await self._in_its_turn(lead, question, step)
-        except JobClosedError as error:  # while it waited; one that has its end keeps it
-            await self._recovery.end(question, Outcome.REFUSED, error.code)
+        except JobClosedError as error:  # while it waited; one that has ended stays ended
+            await self._recovery.end(question, QuestionOutcome.REFUSED, error.code)
             raise
 
-    async def _in_its_turn(self, lead: Lead, question: Question, step: Step) -> Release:
+    async def _in_its_turn(self, lead: Lead, question: AdmittedQuestion, step: Step) -> Release:
         closed, use = self._working.closed, question.job
         async with self._ordering.turn(question.asset, question.user, use, closed) as turn:
             job = await self._database.read(lambda tx: tx.get(JOBS, use))
@@ -351,9 +366,9 @@ class UsageControl:
 
     # --- engines -----------------------------------------------------------------------------------------------
     async def _engine(self, job: Job, step: Step) -> Engine | None:
-        """What answers a step, made for the first of its kind, since it may bring heavy libraries.
+        """The engine that answers a step, created on first use, since it may import heavy libraries.
 
-        None where nothing here answers this kind of use: that is refused, and noted, where it is decided.
+        None where nothing here answers this kind of use: that is refused, and recorded, where it is decided.
         """
         served = job.kind, task_name(step)
         if served not in self._makers:

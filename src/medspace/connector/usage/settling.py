@@ -1,7 +1,7 @@
-"""What is done about debits once a use is over, and what the holder is told of its budgets; in no caller's time.
+"""Settling debits once a use is over, and warning the holder about its budgets; in the background.
 
-A use that is over gets its key deleted first: then nobody can open what it never let out, and that is given back. The
-connector may be killed anywhere in between; what is over and not settled is found again.
+The key of a use that is over is deleted first: then nobody can open what it never released, and that part is
+refunded. The connector may be killed anywhere in between; uses that are over and not settled are found again.
 """
 
 import asyncio
@@ -12,8 +12,8 @@ from functools import partial
 from medspace.connector.usage import accounts
 from medspace.connector.usage.calls import Holder
 from medspace.connector.usage.memory import AGAIN, LOOK, UseKeys
-from medspace.connector.usage.model import ACCOUNTS, DEBITS, Account, Debit
-from medspace.connector.usage.ports import Changes, Threads
+from medspace.connector.usage.model import ACCOUNTS, DEBITS, Debit, PrivacyAccount
+from medspace.connector.usage.ports import ChangeSignal, Threads
 from medspace.core.clock import Clock, stamp
 from medspace.core.errors import MedspaceError
 from medspace.core.store import Database, Transaction
@@ -23,18 +23,18 @@ _LOGGER = logging.getLogger("medspace.budget")
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """Debits of uses that are over, accounts whose holder is not told yet that little is left, and untidied ones."""
+    """Debits of uses that are over, accounts whose holder has not been warned yet, and periods that can be tidied."""
 
     ended: list[Debit]
-    near: list[Account]
-    untidied: list[Account]
+    near: list[PrivacyAccount]
+    untidied: list[PrivacyAccount]
 
 
 class Settling:
-    """Settles debits, and says when a budget comes to its end."""
+    """Settles debits, and warns when a budget is running out."""
 
     def __init__(
-        self, holder: Holder, keys: UseKeys, database: Database, threads: Threads, changes: Changes, clock: Clock
+        self, holder: Holder, keys: UseKeys, database: Database, threads: Threads, changes: ChangeSignal, clock: Clock
     ) -> None:
         self._holder, self._keys, self._database = holder, keys, database
         self._threads, self._changes, self._clock = threads, changes, clock
@@ -43,9 +43,9 @@ class Settling:
         """Do what is due, as soon as it is; until cancelled."""
         while True:
             try:
-                due = await self._changes.until(self._look, LOOK, (ACCOUNTS, DEBITS))
+                due = await self._changes.until(self._look, LOOK, ACCOUNTS.topic(), DEBITS.topic())
                 await self._do(due or Due([], [], []))
-            except MedspaceError as error:  # a full disk, a key file that cannot be deleted: it is tried again
+            except MedspaceError as error:  # a full disk, a key file that cannot be deleted: retry
                 _LOGGER.warning("budget.unsettled", extra={"facts": {"code": error.code}})
                 await self._clock.sleep(AGAIN)
 

@@ -1,7 +1,7 @@
 """The state machine of a step, as a table: each state has one owner, each transition one rule.
 
-A step that waits for its turn is not admitted and not kept. What is admitted is kept as a `Question`, and ends once.
-Whether an admitted step is being worked on is not stored: it is, while a connector runs that leads it.
+A step that waits for its turn is neither admitted nor stored. An admitted step is stored as an `AdmittedQuestion`,
+and ends once. Whether it is being worked on is not stored: it is, as long as a connector runs that leads it.
 """
 
 from collections.abc import Mapping
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from medspace.connector.usage.model import Outcome
+from medspace.connector.usage.model import QuestionOutcome
 
 
 class StepState(StrEnum):
-    """Where a step stands."""
+    """The states of a step."""
 
     WAITING = "waiting"
     ADMITTED = "admitted"
@@ -38,8 +38,8 @@ class StepEvent(StrEnum):
     FAIL = "fail"
 
 
-class Owner(StrEnum):
-    """Whose move a state waits for."""
+class StepOwner(StrEnum):
+    """Whose move it is in a state."""
 
     DOOR = "the door"
     CONTROL = "usage control"
@@ -58,16 +58,16 @@ class Move:
 
 _S, _E = StepState, StepEvent
 
-OWNERS: Mapping[StepState, Owner] = MappingProxyType(
+OWNERS: Mapping[StepState, StepOwner] = MappingProxyType(
     {
-        _S.WAITING: Owner.DOOR,
-        _S.ADMITTED: Owner.CONTROL,
-        _S.WORKING: Owner.RUNNER,
-        _S.HELD: Owner.CHECKER,
-        _S.RELEASED: Owner.NOBODY,
-        _S.WITHHELD: Owner.NOBODY,
-        _S.REFUSED: Owner.NOBODY,
-        _S.FAILED: Owner.NOBODY,
+        _S.WAITING: StepOwner.DOOR,
+        _S.ADMITTED: StepOwner.CONTROL,
+        _S.WORKING: StepOwner.RUNNER,
+        _S.HELD: StepOwner.CHECKER,
+        _S.RELEASED: StepOwner.NOBODY,
+        _S.WITHHELD: StepOwner.NOBODY,
+        _S.REFUSED: StepOwner.NOBODY,
+        _S.FAILED: StepOwner.NOBODY,
     }
 )
 
@@ -89,26 +89,26 @@ MOVES: Mapping[tuple[StepState, StepEvent], Move] = MappingProxyType(
     }
 )
 
-_KEPT: Mapping[Outcome, StepState] = MappingProxyType(
+_KEPT: Mapping[QuestionOutcome, StepState] = MappingProxyType(
     {
-        Outcome.OPEN: _S.WORKING,
-        Outcome.HELD: _S.HELD,
-        Outcome.RELEASED: _S.RELEASED,
-        Outcome.WITHHELD: _S.WITHHELD,
-        Outcome.REFUSED: _S.REFUSED,
-        Outcome.FAILED: _S.FAILED,
+        QuestionOutcome.OPEN: _S.WORKING,
+        QuestionOutcome.HELD: _S.HELD,
+        QuestionOutcome.RELEASED: _S.RELEASED,
+        QuestionOutcome.WITHHELD: _S.WITHHELD,
+        QuestionOutcome.REFUSED: _S.REFUSED,
+        QuestionOutcome.FAILED: _S.FAILED,
     }
 )
 
 
-def kept_as(outcome: Outcome) -> StepState:
-    """The state of a step that is kept, in a connector that leads what is open."""
+def kept_as(outcome: QuestionOutcome) -> StepState:
+    """The state of a stored step, in a connector that leads the unfinished ones."""
     return _KEPT[outcome]
 
 
-def may_become(old: Outcome, new: Outcome) -> bool:
-    """Whether what is kept of a step may change so, in one move of the table or in two where a kill lay between."""
-    sources = {kept_as(old)} | ({StepState.ADMITTED} if old is Outcome.OPEN else set())
+def may_become(old: QuestionOutcome, new: QuestionOutcome) -> bool:
+    """Whether the record of a step may change this way: by one move of the table, or two with a kill in between."""
+    sources = {kept_as(old)} | ({StepState.ADMITTED} if old is QuestionOutcome.OPEN else set())
     return any(move.state is kept_as(new) for (state, _), move in MOVES.items() if state in sources)
 
 
@@ -116,5 +116,5 @@ def diagram() -> str:
     """The table as a mermaid state diagram."""
     lines = ["stateDiagram-v2", "    [*] --> waiting"]
     lines += [f"    {state.value} --> {move.state.value}: {event.value}" for (state, event), move in MOVES.items()]
-    lines += [f"    {state.value} --> [*]" for state, owner in OWNERS.items() if owner is Owner.NOBODY]
+    lines += [f"    {state.value} --> [*]" for state, owner in OWNERS.items() if owner is StepOwner.NOBODY]
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""What the product does with transfers: starts what agreement and label allow, and opens a job for it."""
+"""How the product handles transfers: it starts what agreement and label allow, and opens a job for it."""
 
 from dataclasses import replace
 
@@ -17,12 +17,13 @@ from medspace.core.store import Transaction
 from medspace.core.text import Text, msgid
 
 JOB_ENDPOINT = "urn:medspace:job:1"
+CODES = frozenset({"use.no_engine"})
 _OVER = (TransferEvent.COMPLETED, TransferEvent.TERMINATED)
 _CLOSING = (TransferEvent.CLOSING, TransferEvent.SUSPENDED, *_OVER)
 
 
 class UsageStrategy:
-    """The transfer strategy of the product (port `connector.ports.TransferStrategy`)."""
+    """The product's transfer strategy (port `connector.ports.TransferStrategy`)."""
 
     def __init__(
         self,
@@ -41,7 +42,7 @@ class UsageStrategy:
         self._clock = clock
 
     def examine(self, tx: Transaction, agreement: Agreement, transfer: Transfer) -> Decision:
-        """May the consumer have this use: all conditions, and an engine that can do it."""
+        """Whether the consumer may have this use: asks all conditions, and needs an engine that can serve it."""
         job = tx.get(JOBS, transfer.id)
         before = job.number - 1 if job and job.number else numbered(tx, agreement.id)
         request = self._requests.of(tx, agreement, transfer.format, UseContext(self._clock.now(), before))
@@ -62,7 +63,7 @@ class UsageStrategy:
         return Decision(verdict, "permitted" if ok else "use.no_engine", (Premise("format", asked, held, ok),))
 
     def react(self, tx: Transaction, transfer: Transfer, event: TransferEvent) -> Reaction:
-        """Start what was requested; close the job of what we end or what is suspended or over."""
+        """Start what was requested; close the job when a use is suspended or ends, or we are about to end it."""
         if event is TransferEvent.REQUEST:
             return Reaction(actions=("start",))
         job = tx.get(JOBS, transfer.id)
@@ -71,7 +72,10 @@ class UsageStrategy:
         return Reaction()
 
     def address(self, tx: Transaction, transfer: Transfer) -> JsonObject | None:
-        """The job endpoint with the token of this start; the job is open from now on, as the start may arrive."""
+        """The job endpoint with the token of this start.
+
+        The job is open from now on, since the start message may arrive.
+        """
         if transfer.role is not Role.PROVIDER:
             return None
         old = tx.get(JOBS, transfer.id)
@@ -108,7 +112,7 @@ def _after(job: Job, event: TransferEvent) -> Job:
     if event in _CLOSING:
         held, over = job.held or event is TransferEvent.CLOSING, job.over or event in _OVER
         return replace(job, open=False, held=held, over=over)
-    # The user goes on with what it suspended itself; `examine` was asked before.
+    # The user continues what it suspended itself; `examine` was asked before.
     return replace(job, open=True) if event is TransferEvent.STARTED and not job.held else job
 
 

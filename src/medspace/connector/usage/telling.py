@@ -1,7 +1,7 @@
-"""What the holder alone is told of its rows: kept, sealed, in the transaction that lets the output of a step go.
+"""Notes about rows for the holder alone, sealed and stored in the transaction that releases the output of a step.
 
-How many patients were clipped is an exact count, which no budget has paid for. So it is in no answer, no entry of the
-log and no error, and a copy of the database does not show it; the people of the holder see it in the app.
+How many patients were clipped is an exact count, which no budget has paid for. So it is in no answer, no log entry
+and no error, and a copy of the database does not show it; the holder's people see it in the app.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from medspace.core.usage import HolderNote, Output
 
 @dataclass(frozen=True, slots=True)
 class StepNotes:
-    """The notes of one step, with what was asked: the digest of the task, and the question in its words."""
+    """The notes of one step, with what was asked: the digest of the task, and the question in its own words."""
 
     task: str
     step: str
@@ -36,7 +36,7 @@ class UseNotes:
 
 
 def keep(tx: Transaction, sealer: Sealer, question: Admitted, output: Output, now: datetime) -> None:
-    """Keep the notes of an output that leaves, where it has any."""
+    """Store the notes of an output that leaves, if it has any."""
     if output.notes:
         admission, step = question.admission, output.worded or question.step
         said = msgspec.json.encode(StepNotes(admission.task, step.name, output.notes))
@@ -45,10 +45,10 @@ def keep(tx: Transaction, sealer: Sealer, question: Admitted, output: Output, no
 
 
 def newest(tx: Transaction, sealer: Sealer, asset: str, limit: int) -> list[UseNotes]:
-    """What the holder was told last of an asset, the newest first.
+    """The most recent notes on an asset, newest first.
 
     Raises:
-        ValueError: it was sealed with another secret.
+        ValueError: they were sealed with another secret.
     """
     found = tx.find(NOTES, where={"asset": asset}, order_by="time", descending=True, limit=limit)
     return [UseNotes(one.use, one.time, _opened(sealer, one)) for one in found]

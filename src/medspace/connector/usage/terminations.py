@@ -1,7 +1,8 @@
-"""Uses that their asset's label allows no longer are ended, on both sides, with the clause that says so.
+"""Ends uses that their asset's label no longer allows, on both sides, with the clause as the reason.
 
-They are ended after the transaction that refused the step: a message must not be sent from inside of one. Where the
-connector is killed in between, nothing is answered either; the next step is refused again, and ends the use.
+They are ended after the transaction that refused the step, since a message must not be sent from inside a
+transaction. If the connector is killed in between, nothing is answered either; the next step is refused again, and
+ends the use.
 """
 
 import asyncio
@@ -18,7 +19,10 @@ _LOGGER = logging.getLogger("medspace.usage")
 
 
 class Terminations:
-    """What is to be ended; `terminate` takes the pid of the transfer, a code, and sentences for the other side."""
+    """The pending terminations.
+
+    `terminate` takes the pid of the transfer, a code, and sentences for the other side.
+    """
 
     def __init__(self, terminate: Callable[..., Awaitable[object]]) -> None:
         self._terminate = terminate
@@ -26,12 +30,12 @@ class Terminations:
         self._wake = asyncio.Event()
 
     def ask(self, use: str, decision: Decision) -> None:
-        """End a use for what stands against it, soon; from the event loop."""
+        """Request the termination of a use, with the reasons; from the event loop."""
         self._due[use] = decision
         self._wake.set()
 
     async def run(self) -> None:
-        """End what is asked for; until cancelled."""
+        """Carry out the requested terminations; until cancelled."""
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -43,5 +47,5 @@ class Terminations:
         try:
             await self._terminate(use, code, *sentences(decision))
         except (CrossedError, TransitionError, UnknownProcessError, StorageError) as error:
-            # It is over, about to be, or nothing can be kept: the next step, if any, ends it.
+            # It is over or about to be, or storage failed: the next step, if any, ends it.
             _LOGGER.warning("termination.failed", extra={"facts": {"process": use, "code": error.code}})

@@ -1,8 +1,8 @@
-"""How many persons tell two contents of a table apart, column by column, told by keyed sums alone.
+"""By how many persons two contents of a table differ, column by column, computed from keyed sums alone.
 
-Persons are spread over buckets by their mark. Each bucket holds one sum of who is in it, and one for each column of
-what its persons have there. A sum that differs stands for one person at least, so counting the buckets that differ
-never finds more persons than there are. The sums have the same size however many persons there are.
+Persons are spread over buckets by a keyed mark. Each bucket holds one sum of its persons, and one per column of their
+values. A sum that differs stands for at least one person, so counting the buckets that differ never overestimates the
+number of persons. The sums have the same size however many persons there are.
 """
 
 import struct
@@ -16,17 +16,17 @@ import msgspec
 from medspace.core.material import Form, Material
 
 BUCKETS = 1024
-WHO = ""  # the name of the sums of persons; no column has it
+WHO = ""  # the name of the sums of persons; no column has this name
 _SPREAD = 0x9E3779B97F4A7C15  # odd, far from any pattern: 2^64 / golden ratio
 _SUMS = struct.Struct(f">{BUCKETS}Q")
 Sums = Mapping[str, Sequence[int]]
 
 
 def sums_of(rows: Material, key: bytes) -> Sums:
-    """The sums of a table: of who is in it, and of each column but that of the persons, whatever the rows' order.
+    """The sums of a table: of its persons, and of each column but the persons', independent of row order.
 
-    Where no column names the persons, a row is a person by all that it says: the columns tell nothing more. What is
-    more than its columns, such as an image, counts as who is in it: whatever is asked may look at that.
+    Where no column names the persons, each distinct row counts as a person, and the columns reveal nothing more.
+    Content besides columns, such as an image, counts with the persons, since any question may look at it.
     """
     persons, contents = ([int(mark) for mark in marks] for marks in rows.marks(key))
     made = {WHO: _summed(persons, persons if rows.form is Form.TABLE else contents)}
@@ -50,7 +50,7 @@ def _marked(key: bytes, column: str, values: Iterable[float | str | None]) -> It
 
 
 def _summed(persons: Sequence[int], marks: Iterable[int]) -> Sequence[int]:
-    """One sum for each bucket, of what each row says of its person; all modulo 2^64."""
+    """One sum per bucket, over what each row says of its person; all modulo 2^64."""
     import numpy as np  # noqa: PLC0415 - it is there with the rows, which are opened now
 
     who, what = np.array(persons, dtype=np.uint64), np.fromiter(marks, dtype=np.uint64)
@@ -61,7 +61,7 @@ def _summed(persons: Sequence[int], marks: Iterable[int]) -> Sequence[int]:
 
 
 def packed(sums: Sums) -> str:
-    """The sums as text, the same for the same content; `unpacked` gives them back."""
+    """The sums as text, the same for the same content; `unpacked` is the inverse."""
     told = {name: b64encode(_SUMS.pack(*sums[name])).decode() for name in sorted(sums)}
     return msgspec.json.encode(told).decode()
 
@@ -73,9 +73,9 @@ def unpacked(text: str) -> Sums:
 
 
 def distances(before: Sums, after: Sums) -> Mapping[str, int]:
-    """For each name that both have, how many persons differ at least: who came or went, or has another value.
+    """For each name that both have, at least how many persons differ: added, removed, or with another value.
 
-    Where a row is a person by what it says, one that changed has gone and come: two buckets.
+    Where each distinct row counts as a person, a changed row is one removed and one added: two buckets.
     """
     shared = before.keys() & after.keys()
     found = {name: sum(a != b for a, b in zip(before[name], after[name], strict=True)) for name in shared}
@@ -85,15 +85,15 @@ def distances(before: Sums, after: Sums) -> Mapping[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """The rows as they are now: their version, and what tells each version that was asked before from it."""
+    """The current rows: their version, and how each version that was asked before differs from it."""
 
     version: str
     others: Mapping[str, Mapping[str, int]]
 
     def alike(self, least: int, columns: Callable[[], Collection[str] | None]) -> frozenset[str]:
-        """The versions that fewer than `least` persons tell from this one, but some, where a question looks.
+        """The versions that differ from this one, but by fewer than `least` persons, where a question looks.
 
-        It looks at who is in the table, and at the `columns`; None: at all of them. They are asked for only if they
+        It looks at the set of persons, and at the `columns` (None: at all of them), which are evaluated only if they
         matter.
         """
         few = {
@@ -111,10 +111,10 @@ class Content:
 
 
 def version_of(packed_sums: str) -> str:
-    """The name of a content: digest of its packed sums."""
+    """The name of a content: the digest of its packed sums."""
     return sha256(packed_sums.encode()).hexdigest()[:32]
 
 
 def compared(sums: Sums, version: str, others: Iterable[tuple[str, str]]) -> Content:
-    """The content with these sums beside others, given as versions and packed sums."""
+    """The content with these sums compared with others, given as versions and packed sums."""
     return Content(version, {name: distances(unpacked(text), sums) for name, text in others})

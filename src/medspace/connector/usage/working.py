@@ -1,4 +1,4 @@
-"""From admitted to the end: the runner does the step, the gate decides; the log has an end of it, come what may."""
+"""From admission to the end: the runner does the step, the gate decides; whatever happens, its end is in the log."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -25,10 +25,10 @@ from medspace.connector.usage.errors import (
 )
 from medspace.connector.usage.gate import INTERRUPTED, Gate
 from medspace.connector.usage.memory import Memories, Numbered
-from medspace.connector.usage.model import JOBS, QUESTIONS, Outcome
-from medspace.connector.usage.notebook import Said
+from medspace.connector.usage.model import JOBS, QUESTIONS, QuestionOutcome
+from medspace.connector.usage.notebook import StepRefusal
 from medspace.connector.usage.parts import UseParts
-from medspace.connector.usage.ports import Changes, Place, Threads, Work
+from medspace.connector.usage.ports import ChangeSignal, StepPlace, Threads, Work
 from medspace.connector.usage.seats import Seats
 from medspace.connector.usage.versions import Content
 from medspace.core.clock import Clock, Randomness
@@ -40,14 +40,17 @@ from medspace.core.limits import LEAVES, RELEASE
 from medspace.core.store import Database, Transaction
 from medspace.core.usage import Admission, Output, Release, Step
 
-IN_THE_OPEN = frozenset({"rows.refused"})  # refusals of a source by its published dictionary; all others are private
-QUICK = 0.2  # seconds of the machine after which a step is watched: most have ended before
+IN_THE_OPEN = frozenset(
+    {"rows.refused"}
+)  # a source's refusals that follow from its published dictionary; all others are private
+CODES = IN_THE_OPEN
+QUICK = 0.2  # seconds of wall time after which a step is watched: most have ended before
 HOUR = 3600.0
-Tell = Callable[[float, float, datetime], None]  # how far an engine is: done, of, when
+Tell = Callable[[float, float, datetime], None]  # progress of an engine: done, of, when
 
 
 class Working:
-    """Leads admitted steps to their ends. `compares`: a table that changed a little answers nothing new."""
+    """Leads admitted steps to their ends. `compares`: a table that changed only a little answers nothing new."""
 
     def __init__(
         self,
@@ -61,7 +64,7 @@ class Working:
         database: Database,
         clock: Clock,
         randomness: Randomness,
-        changes: Changes,
+        changes: ChangeSignal,
         parts: UseParts,
         *,
         compares: bool,
@@ -73,24 +76,24 @@ class Working:
         self._parts = parts
 
     async def to_the_end(
-        self, question: Admitted, engine: Engine, place: Place, since: datetime, tell: Tell
+        self, question: Admitted, engine: Engine, place: StepPlace, since: datetime, tell: Tell
     ) -> Release:
-        """Do what was admitted, from `since` on; whatever happens, it has an end in the log.
+        """Do what was admitted, from `since` on; whatever happens, its end is in the log.
 
-        `tell` hears how far the engine is, now and then, in any thread.
+        `tell` gets the engine's progress from time to time, in any thread.
 
         Raises:
-            StepHeldError: it waits for a person; that is no end.
+            StepHeldError: it awaits review, so it has not ended.
         """
         try:
             return await self._released(question, await self._output(question, engine, place, since, tell))
         except asyncio.CancelledError:
-            await self.end(question, Outcome.FAILED, INTERRUPTED)
+            await self.end(question, QuestionOutcome.FAILED, INTERRUPTED)
             raise
         except (NotAdmittedError, WithheldError, JobClosedError, StepHeldError, StepUnknownError):
-            raise  # noted where they were decided
+            raise  # recorded where they were decided
         except UseFailedError as error:
-            await self.end(question, Outcome.FAILED, error.code, error)
+            await self.end(question, QuestionOutcome.FAILED, error.code, error)
             if isinstance(error, UseRestoredError):
                 self._holder.end(question.admission.use, rules.restored())
             raise
@@ -102,13 +105,15 @@ class Working:
             named = await self._named(question.admission.asset, error)
             raise await self._not_run(question, named) from named
         except StorageError:
-            raise  # nothing can be noted; the next step of this use, or the next start, will
-        except Exception:  # whatever it is, a fault of ours too: an admission has its end in the log
-            await self.end(question, Outcome.FAILED, UseFailedError.code)
+            raise  # nothing can be recorded; the next step of this use, or the next start, will
+        except Exception:  # whatever it is, even a fault of ours: an admission has its end in the log
+            await self.end(question, QuestionOutcome.FAILED, UseFailedError.code)
             raise
 
-    async def end(self, question: Admitted, outcome: Outcome, code: str, error: MedspaceError | None = None) -> None:
-        """Give an admission an end that is no release, and keep what its user is told of it."""
+    async def end(
+        self, question: Admitted, outcome: QuestionOutcome, code: str, error: MedspaceError | None = None
+    ) -> None:
+        """End an admission without a release, and store what its user is told."""
         admission = question.admission.id
 
         def work(tx: Transaction) -> None:
@@ -119,12 +124,12 @@ class Working:
         await self._database.write(work)
 
     async def _not_run(self, question: Admitted, error: MedspaceError) -> StepError:
-        """Why a step cannot be run is told as the engine said it."""
-        await self.end(question, Outcome.REFUSED, error.code, error)
+        """Why a step cannot be run is reported as the engine stated it."""
+        await self.end(question, QuestionOutcome.REFUSED, error.code, error)
         return StepError(reason=error.text)
 
     async def _named(self, asset: str, error: InvalidInputError) -> InvalidInputError:
-        """An error about a column, with the columns that everybody may know of."""
+        """An error about a column, with the columns that anyone may know of."""
         if not isinstance(error, ColumnUnknownError):
             return error
         offered = await self._database.read(lambda tx: tx.get(CATALOGUE, asset))
@@ -132,15 +137,17 @@ class Working:
         return error.among(published.get("columns", ()), published.get("person"))
 
     async def _keep_back(self, question: Admitted, error: RefusedError) -> WithheldError:
-        """All reasons that lie in the rows are told alike; the holder's own log has the true one."""
+        """All reasons that depend on the rows are reported alike; the holder's own log has the true one."""
         self._holder.tell(question.admission.id, str(getattr(error, "cause_code", "") or error.code))
         withheld = WithheldError(**told(rules.WITHHELD, rules.withheld()))
-        await self.end(question, Outcome.WITHHELD, rules.WITHHELD, withheld)
+        await self.end(question, QuestionOutcome.WITHHELD, rules.WITHHELD, withheld)
         return withheld
 
     # --- the work ----------------------------------------------------------------------------------------------
-    async def _output(self, question: Admitted, engine: Engine, place: Place, since: datetime, tell: Tell) -> Output:
-        """What the engine makes of it, or made of it before."""
+    async def _output(
+        self, question: Admitted, engine: Engine, place: StepPlace, since: datetime, tell: Tell
+    ) -> Output:
+        """The output of the engine, or an earlier one."""
         admission, known = question.admission, question.known
         source = self._holder.sources[admission.asset]
         opens = not question.asked.rowless
@@ -176,7 +183,7 @@ class Working:
         return output
 
     async def _given_again(self, question: Admitted, known: Release) -> Output | None:
-        """An answer of before with its parts; None where they went with the use that got it."""
+        """An earlier answer with its parts; None where they were deleted with the use that got it."""
         use = question.admission.use
         if known.parts:
             asker = await self._database.read(lambda tx: tx.get(QUESTIONS, known.admission))
@@ -204,14 +211,14 @@ class Working:
         return found
 
     async def _recognised(self, question: Admitted, content: Content) -> Release | None:
-        """The answer that the question got before, if any; only now is known which rows it is put to."""
+        """The answer that the question got before, if any; its rows are known only now."""
         found = await self._database.write(lambda tx: self._door.recognise(tx, question, content))
         if isinstance(found, Refusal):
             raise self._holder.refused(question.admission.use, found)
         return found
 
     async def _watched(self, question: Admitted, engine: Engine, doing: Awaitable[Output], since: datetime) -> Output:
-        """The output, unless it takes too long or the use is ended meanwhile: then nobody waits for it."""
+        """The output, unless the step takes too long or the use is ended: then the result is no longer awaited."""
         work = asyncio.ensure_future(doing)
         guards: list[asyncio.Future[None]] = []
         try:
@@ -229,17 +236,17 @@ class Working:
         if late:
             raise StepTooLongError(use=question.admission.use, limit=engine.limits.seconds)
         closed = JobClosedError(use=question.admission.use)
-        await self.end(question, Outcome.REFUSED, closed.code, closed)
+        await self.end(question, QuestionOutcome.REFUSED, closed.code, closed)
         raise closed
 
     async def closed(self, use: str) -> None:
-        """Ends once a use is suspended or over."""
+        """Returns once a use is suspended or over."""
 
         def look(tx: Transaction) -> bool | None:
             job = tx.get(JOBS, use)
             return None if job is not None and job.open else True
 
-        while await self._changes.until(lambda: self._database.read(look), HOUR) is None:
+        while await self._changes.until(lambda: self._database.read(look), HOUR, JOBS.topic(use)) is None:
             pass
 
     # --- the gate ----------------------------------------------------------------------------------------------
@@ -247,13 +254,13 @@ class Working:
         memory = None
         if output.memory is not None:
             memory = await self._memories.sealed(question.admission.use, output.memory)
-            output = replace(output, memory=None)  # nothing but its own key ever seals it
+            output = replace(output, memory=None)  # only its own key ever seals it
         found = await self.measured(question.admission, question.step, output)
         now, release_id = self._clock.now(), new_id(self._randomness)
         done = await self._database.write(self.passing(question, output, found, release_id, now, memory))
         if isinstance(done, str):
             raise await self._keep_back(question, _PrivateError(cause=done))
-        # What waits for a person counts as answered: it may leave.
+        # An output that awaits review counts as answered: it may leave.
         if isinstance(done, Release | StepHeldError) and not question.asked.rowless:
             self._holder.notebook.remember(question.asked, output.worded or question.step)
         if isinstance(done, Refusal):
@@ -263,16 +270,16 @@ class Working:
         return done
 
     async def measured(self, admission: Admission, step: Step, output: Output) -> rules.Measured:
-        """Count and digest an output, beside the event loop and before the transaction that lets it go.
+        """Count and digest an output, off the event loop and before the transaction that releases it.
 
         Raises:
-            ReleaseTooLargeError: it is more than a release may be.
-            UseFailedError: it names parts that are not there, or holds what no JSON can.
+            ReleaseTooLargeError: it exceeds the size of a release.
+            UseFailedError: it names parts that do not exist, or holds what JSON cannot.
         """
         if rules.is_small(output):
             try:
                 found = rules.measured(admission, output, step.round)
-            except ValueError as error:  # numbers or text that no JSON has
+            except ValueError as error:  # numbers or text that JSON cannot hold
                 raise UseFailedError(use=admission.use) from error
         else:
             found = await self._threads.call(admission.use, lambda: rules.measured(admission, output, step.round))
@@ -294,9 +301,9 @@ class Working:
         now: datetime,
         memory: str | None = None,
     ) -> "Callable[[Transaction], Release | Refusal | StepHeldError | str]":
-        """The unit of work that lets an output through the gate, or keeps what its user is told instead.
+        """The unit of work that passes an output through the gate, or stores what its user is told instead.
 
-        `memory` is what the use remembers from then on, sealed.
+        `memory` is the use's new memory, sealed.
         """
 
         def work(tx: Transaction) -> Release | Refusal | StepHeldError | str:
@@ -309,7 +316,7 @@ class Working:
 
 
 class _PrivateError(RefusedError):
-    """A reason that lies in the rows; only its code is kept, and only by the holder."""
+    """A reason that depends on the rows; only its code is stored, and only by the holder."""
 
     @property
     def cause_code(self) -> str:
@@ -317,9 +324,9 @@ class _PrivateError(RefusedError):
         return str(self.facts["cause"])
 
 
-def said(error: MedspaceError) -> Said:
-    """What the user of a step is told of its end."""
-    return Said(error.code, str(error.facts.get("decision", "")), str(error.text), str(error.advice))
+def said(error: MedspaceError) -> StepRefusal:
+    """What the user of a step is told about its end."""
+    return StepRefusal(error.code, str(error.facts.get("decision", "")), str(error.text), str(error.advice))
 
 
 async def first(*tasks: "asyncio.Future[Any]") -> None:
@@ -328,7 +335,7 @@ async def first(*tasks: "asyncio.Future[Any]") -> None:
 
 
 async def stop(*tasks: "asyncio.Future[Any]") -> None:
-    """End those that have not ended."""
+    """Cancel those that have not ended."""
     waiting = [task for task in tasks if not task.done()]
     for task in waiting:
         task.cancel()

@@ -1,6 +1,6 @@
-"""The words between coordinator and sites: what a round asks, what an answer holds, and which answers can be right.
+"""The messages between coordinator and sites: what a round asks, what an answer holds, and which answers are valid.
 
-A wrong answer is never repaired: its site is named and its numbers are not used.
+An invalid answer is never repaired: its site is named and its numbers are not used.
 """
 
 import re
@@ -39,7 +39,7 @@ class _Echo(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tru
 
 
 class MomentsForm(_Echo, frozen=True, kw_only=True):
-    """Sums over the rows of the fit; `joined` says per feature how many levels nobody of the site stands in."""
+    """Sums over the rows of the fit; `joined` says per feature how many levels were not counted at the site."""
 
     joined: list[int]
     missing: list[int]
@@ -71,7 +71,7 @@ class BetaForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
+class ExpectedAnswer:
     """What the answer of one site must fit: the task and its digest, the round, the width of beta, the site's n."""
 
     task: GlmTask
@@ -89,7 +89,7 @@ def question(beta: Sequence[float], layout: Layout) -> JsonObject:
     return inputs
 
 
-def read_moments(site: str, values: Mapping[str, Any], expected: Expected) -> tuple[Moments, MomentsForm]:
+def read_moments(site: str, values: Mapping[str, Any], expected: ExpectedAnswer) -> tuple[Moments, MomentsForm]:
     """The moments of one site, and all that it said with them.
 
     Raises:
@@ -126,7 +126,7 @@ def read_moments(site: str, values: Mapping[str, Any], expected: Expected) -> tu
     return Moments(form.n, tuple(form.missing), sums, squares, form.target_sum), form
 
 
-def read_curvature(site: str, values: Mapping[str, Any], expected: Expected) -> Curvature:
+def read_curvature(site: str, values: Mapping[str, Any], expected: ExpectedAnswer) -> Curvature:
     """The deviance, gradient and Hessian of one site.
 
     Raises:
@@ -144,10 +144,14 @@ def read_curvature(site: str, values: Mapping[str, Any], expected: Expected) -> 
     check.finite([form.deviance])
     check.that(form.deviance >= -SLACK * form.n, msgid("its deviance is negative"))
     diagonal = np.diag(hessian)
-    check.that(bool((hessian == hessian.T).all() and (diagonal >= 0.0).all()), msgid("its Hessian is no Hessian"))
+    check.that(
+        bool((hessian == hessian.T).all() and (diagonal >= 0.0).all()),
+        msgid("its Hessian is not positive semidefinite"),
+    )
     root = np.sqrt(diagonal)
     check.that(
-        bool((np.abs(hessian) <= np.outer(root, root) * (1.0 + SLACK)).all()), msgid("its Hessian is no Hessian")
+        bool((np.abs(hessian) <= np.outer(root, root) * (1.0 + SLACK)).all()),
+        msgid("its Hessian is not positive semidefinite"),
     )
     if expected.task.family != "poisson":
         # Squares of a scaled column sum to at most the rows of all sites; weights as in `_check_intercept`.
@@ -169,7 +173,7 @@ def _check_intercept(check: "_Check", task: GlmTask, form: NewtonForm, slope: fl
     check.that(fits[task.family], msgid("its sums contradict each other"))
 
 
-def read_evaluation(site: str, values: Mapping[str, Any], expected: Expected) -> tuple[Quality, Tally]:
+def read_evaluation(site: str, values: Mapping[str, Any], expected: ExpectedAnswer) -> tuple[Quality, Tally]:
     """The quality and the counts of one site.
 
     Raises:
@@ -229,7 +233,7 @@ def _check_counts(check: "_Check", task: GlmTask, counts: Tally) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Check:
-    """Says no with the site and the round."""
+    """Refuses an answer, naming the site and the round."""
 
     site: str
     round: int
@@ -242,11 +246,9 @@ class _Check:
         try:
             return msgspec.convert(values, kind)
         except msgspec.ValidationError as error:
-            # Only the place is kept: the rest of the message may repeat what a site wrote.
+            # Only the location is kept: the rest of the message may repeat what a site wrote.
             found = PLACE.search(str(error))
-            reason = Text(
-                msgid("it has not the form of such an answer, at {place}"), {"place": found[0] if found else "$"}
-            )
+            reason = Text(msgid("it is not a valid answer, at {place}"), {"place": found[0] if found else "$"})
             raise AnswerInvalidError(site=self.site, round=self.round, reason=reason) from None
 
     def finite(self, values: Any) -> Any:  # noqa: ANN401 - a vector or a matrix, as given
@@ -255,7 +257,7 @@ class _Check:
         self.that(fits, msgid("it holds numbers that are not finite or absurdly large"))
         return array
 
-    def echo(self, form: _Echo, expected: Expected) -> None:
+    def echo(self, form: _Echo, expected: ExpectedAnswer) -> None:
         self.that(form.task == expected.digest, msgid("it answers another task"))
         self.that(form.round == expected.round, msgid("it answers another round"))
         self.that(0 < form.n <= MOST_ROWS, msgid("its number of rows is invalid"))

@@ -1,11 +1,11 @@
 """The audit of a question against all that its asset has answered before (`privacy.exposure`).
 
 The question is weighed on the rows as they are now, and so is every question before it. What was computed for those
-is kept between two questions, bounded, to save time and nothing else: without it the result is the same.
+is cached between questions, bounded, only to save time: without it the result is the same.
 
-A sum of all rows comes with one of the rows of each code: who is alone with a code in what two sums have not in
-common stands in the difference of these. So each coded column is audited by itself too, by who has which code. And a
-code that is an outcome, and that a rare one joins in a feature, would tell of the few who have the rare one.
+A sum of all rows comes with one over the rows of each code: the difference of two sums reveals somebody who is alone
+with a code among those in which they differ. So each coded column is also audited separately, by who has which code.
+And a code that is an outcome, and that a rare one joins in a feature, would reveal the few who have the rare one.
 """
 
 from collections import OrderedDict
@@ -21,7 +21,7 @@ from medspace.core.hashing import digest
 from medspace.core.usage import Step
 from medspace.learning.glm.design import DesignBlock, Marks, Mask, Matrix
 from medspace.learning.glm.task import GlmTask
-from medspace.learning.glm.weighing import Weighed
+from medspace.learning.glm.weighing import Weighing
 from medspace.privacy.errors import DisclosureError
 from medspace.privacy.exposure import MOST_LEVERAGE, differs_by_few, exposes, extended, places
 
@@ -45,7 +45,7 @@ class SumQuery:
 
 @dataclass(slots=True)
 class _Past:
-    """What the questions before told, of one version of one table."""
+    """What earlier questions revealed, for one version of one table."""
 
     questions: list[str] = field(default_factory=list)
     sets: list[Mask] = field(default_factory=list)
@@ -56,16 +56,16 @@ class _Past:
 
 
 def question_of(step: Step) -> str:
-    """The digest by which a question is the same again, in whatever round it is asked."""
+    """The digest that identifies a question, in whatever round it is asked."""
     return digest(exact({"task": step.task, "name": step.name, "inputs": step.inputs}))
 
 
 def identity(asset: str, marks: Marks, content: Marks) -> bytes:
-    """What one version of one table is known by: a digest of the keyed marks of its rows."""
+    """The identity of one version of one table: a digest of the keyed marks of its rows."""
     return blake2b(asset.encode() + b"\n" + marks.tobytes() + content.tobytes()).digest()
 
 
-def asked(weighed: Weighed | None, rows: Mask, marks: Marks, cells: Mapping[str, Matrix] | None = None) -> SumQuery:
+def asked(weighed: Weighing | None, rows: Mask, marks: Marks, cells: Mapping[str, Matrix] | None = None) -> SumQuery:
     """The vectors of a question: ones, or the weights and the residuals; summed for each person's place."""
     place, width = places(marks)
     _, person = np.unique(marks, return_inverse=True)
@@ -111,7 +111,7 @@ def _two_valued(values: Matrix) -> bool:
 
 
 class Audit:
-    """Says no to a question that, with all before it, would rest on one person; threads may share it."""
+    """Refuses a question that, with all before it, would rest on one person; thread-safe."""
 
     def __init__(self) -> None:
         self._past: OrderedDict[bytes, _Past] = OrderedDict()
@@ -140,7 +140,7 @@ class Audit:
             past = self._of(asset, marks, content)
             self._catch_up(past, history, again)
             own = question_of(step)
-            # What was answered adds nothing, but it may have been answered on other rows, where it did no harm.
+            # A repeated question adds nothing, but it may have been answered on other rows, where it was harmless.
             known = own in past.questions
             if any(differs_by_few(new.persons, other, least) for other in past.sets):
                 raise DisclosureError("release.difference")
@@ -160,7 +160,7 @@ class Audit:
     def _digest(self, step: Step) -> str:
         """The digest of a question of the history, whose steps are the same objects each time."""
         known, said = self._digests.get(id(step), (None, ""))
-        if known is not step:  # kept with its digest, so that no other has its id
+        if known is not step:  # kept with its digest, so that its id is not reused
             said = question_of(step)
             self._digests[id(step)] = (step, said)
         self._digests.move_to_end(id(step))
@@ -177,7 +177,7 @@ class Audit:
         return past
 
     def _catch_up(self, past: _Past, history: tuple[Step, ...], again: Callable[[Step], SumQuery | None]) -> None:
-        """Bring what is kept to the state of the history; begin anew where the history is not longer than it."""
+        """Bring the cache up to the history; start over if the history is not longer than the cache."""
         steps = {self._digest(step): step for step in history}
         asked_before = list(steps)
         if asked_before[: len(past.questions)] != past.questions:

@@ -1,4 +1,4 @@
-"""What a task with noise leaves to the sites: between which numbers its columns count, as all of them publish it."""
+"""What a task with noise leaves to the sites: the ranges of its columns, as all sites publish them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,12 +8,12 @@ from medspace.runs.ports import Spans
 
 
 def lacks(task: JsonObject) -> bool:
-    """Whether a range is missing where noise needs one; the task is looked at by nobody yet."""
+    """Whether a range is missing where noise needs one; the task has not been checked yet."""
     return _noisy(task) and any(_open(feature) for feature in _ranged(task))
 
 
 def completed(task: JsonObject, published: Sequence[Spans]) -> JsonObject:
-    """The task with the widest range of all sites for each number that has none; only where all of them say it."""
+    """The task with the widest range of all sites for each number without one, if all of them publish it."""
     if not _noisy(task) or not published:
         return task
     made = dict(task)

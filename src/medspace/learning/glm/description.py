@@ -1,4 +1,4 @@
-"""A fitted GLM as people and programs see it: coefficients, and quality per hospital and all together."""
+"""A fitted GLM as people and programs see it: coefficients, and quality per hospital and overall."""
 
 from collections.abc import Iterator, Mapping
 
@@ -10,7 +10,7 @@ from medspace.learning.glm.evaluation import Quality
 from medspace.learning.glm.model import Fitted, NoiseSpent, Term
 from medspace.learning.glm.outcome import held
 from medspace.runs.masked.grouping import Robust
-from medspace.runs.ports import Description, Result, Table
+from medspace.runs.ports import ModelDescription, ReportTable, Result
 
 MEASURES: Mapping[str, str] = {"auc": "AUC", "brier": "Brier", "ece": "ECE", "rmse": "RMSE"}
 OF_FAMILY: Mapping[str, tuple[str, ...]] = {"binomial": ("auc", "brier", "ece")}
@@ -19,8 +19,8 @@ PROTECTED: Mapping[str, Text] = {
     "event": Text(msgid("each row by itself")),
 }
 NOT_KNOWN: Mapping[bool, str] = {
-    False: msgid("Nobody was counted with {levels}: the model says nothing of them."),
-    True: msgid("Too few have {levels} to be told from the noise: the model says nothing of them."),
+    False: msgid("Nobody was counted with {levels}: the model says nothing about them."),
+    True: msgid("Too few patients have {levels} to stand out from the noise: the model says nothing about them."),
 }
 MEASURED: Mapping[str, str] = {
     "training rows": msgid("The quality was measured on the rows that the model was fitted on."),
@@ -28,14 +28,14 @@ MEASURED: Mapping[str, str] = {
 }
 
 
-def describe(result: Result, names: Mapping[str, str]) -> Description:
+def describe(result: Result, names: Mapping[str, str]) -> ModelDescription:
     """What a finished fit is; `names` are those of the hospitals, by their DIDs."""
     fitted = held(result.content)
     facts = _facts(fitted, result.rows, names)
-    return Description(
+    return ModelDescription(
         Text(msgid("Generalised linear model ({family})"), {"family": fitted.family}),
         facts,
-        _coefficients(fitted),
+        (_coefficients(fitted),),
         _quality_table(fitted.family, facts["quality"]),
         (*_sentences(fitted), *_noise(fitted), *_left(fitted.noise, result.content)),
     )
@@ -76,19 +76,19 @@ def _term(term: Term) -> JsonObject:
 
 def _quality(quality: Quality | None) -> JsonObject:
     measures = ("auc", "auc_resolution", "brier", "ece", "rmse")
-    if quality is None:  # the site was gone before it was measured
+    if quality is None:  # the site had left before it was measured
         return {"n": 0, "measured_persons": 0} | dict.fromkeys(measures)
     measured = {"n": quality.rows, "measured_persons": quality.persons}
     return measured | {name: getattr(quality, name) for name in measures}
 
 
-def _coefficients(fitted: Fitted) -> Table:
+def _coefficients(fitted: Fitted) -> ReportTable:
     columns = (Text(msgid("term")), Text(msgid("coefficient")), Text(msgid("standard error")))
     rows = tuple((t.name, f"{float(t.coefficient):+.4f}", _rounded(t.standard_error)) for t in fitted.terms)
-    return Table(columns, rows)
+    return ReportTable(columns, rows)
 
 
-def _quality_table(family: str, quality: JsonObject) -> Table:
+def _quality_table(family: str, quality: JsonObject) -> ReportTable:
     shown = OF_FAMILY.get(family, ("rmse",))
     measures = [name for name in shown if quality["pooled"][name] is not None]
     columns = (Text(msgid("hospital")), Text(msgid("patients")), Text(msgid("rows")))
@@ -97,7 +97,7 @@ def _quality_table(family: str, quality: JsonObject) -> Table:
         (one["name"], one["persons"], one["rows"], *(_measured(one, name) for name in measures))
         for one in (*quality["sites"], everyone)
     )
-    return Table((*columns, *(Text("{name}", {"name": MEASURES[name]}) for name in measures)), rows)
+    return ReportTable((*columns, *(Text("{name}", {"name": MEASURES[name]}) for name in measures)), rows)
 
 
 def _sentences(fitted: Fitted) -> tuple[Text, ...]:
@@ -109,7 +109,7 @@ def _sentences(fitted: Fitted) -> tuple[Text, ...]:
 
 
 def _noise(fitted: Fitted) -> tuple[Text, ...]:
-    """What a fit with noise tells of a patient at most, and what it does not tell."""
+    """How much a noisy fit reveals about a patient at most, and what it does not show."""
     if fitted.noise is None:
         return ()
     spent = fitted.noise
@@ -121,36 +121,37 @@ def _noise(fitted: Fitted) -> tuple[Text, ...]:
 def _meant(fitted: Fitted, spent: NoiseSpent) -> Iterator[str]:
     if spent.mechanism == "gradient":
         yield msgid(
-            "It went along noisy gradients, which pull the coefficients towards 0: they put patients in order; "
-            "chances that are computed from them are too near to the middle. Standard errors are not known."
+            "It was fitted with noisy gradients, which shrink the coefficients towards 0: they rank patients "
+            "correctly, but predicted probabilities are too close to the middle. Standard errors are not known."
         )
     elif any(term.standard_error is not None for term in fitted.terms):
-        yield msgid("It went by noisy Newton sums. Standard errors include the noise.")
+        yield msgid("It was fitted with noisy Newton sums. Standard errors include the noise.")
     else:
-        yield msgid("It went by noisy Newton sums, in which the noise is too large for standard errors to be known.")
-    yield msgid("How many patients there are is known with noise only.")
+        yield msgid(
+            "It was fitted with noisy Newton sums, in which the noise is too large for standard errors to be known."
+        )
+    yield msgid("The number of patients is known only with noise.")
     if fitted.pooled is None:
         yield msgid(
-            "Quality is not known: it costs a share of the budget (`evaluation` of the noise), and wants less noise."
+            "Quality is not known: measuring it takes a share of the budget (`evaluation` of the noise) and less "
+            "noise."
         )
     elif fitted.pooled.auc is None:
-        yield msgid("Quality is from noisy sums.")
+        yield msgid("Quality was measured on noisy sums.")
     else:
-        yield msgid(
-            "Quality is from noisy counts; the AUC is told with the interval that holds it in 95 of 100 cases."
-        )
+        yield msgid("Quality was measured on noisy counts; the AUC is given with its 95 % interval.")
 
 
 def _left(spent: NoiseSpent | None, content: JsonObject) -> tuple[Text, ...]:
-    """That hospitals left a fit with noise, which does not begin again; what sites signed says who was in what."""
+    """That hospitals left a noisy fit, which does not start over; what sites signed says who was in which total."""
     opened = content.get("opened")
     took = opened["outcome"]["took"] if spent is not None and opened else []
     if not took or len(took[-1]) == len(took[0]):
         return ()
     facts: dict[str, Fact | Text] = {"first": len(took[0]), "last": len(took[-1])}
     said = msgid(
-        "Hospitals left on the way: {first} were in the first total and {last} in the last. What was found with all "
-        "of them stands, the number of patients too."
+        "Hospitals left during the run: {first} were in the first total and {last} in the last. What was found "
+        "with all of them is kept, including the number of patients."
     )
     return (Text(said, facts),)
 

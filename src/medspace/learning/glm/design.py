@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from medspace.core.material import Material
 from medspace.learning.glm.errors import LevelUnknownError, NothingLeftError
-from medspace.learning.glm.task import Feature, GlmTask, Target
+from medspace.learning.glm.task import FeatureColumn, GlmTask, Target
 from medspace.privacy.disclosure import MISSING, Labels, Persons, joined, merged, number
 
 Vector = NDArray[np.float64]
@@ -38,10 +38,10 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class DesignBlock:
-    """Material that are summed together: values (rows x value columns, NaN where missing), target, persons.
+    """Rows that are summed together: values (rows x value columns, NaN where missing), target, persons.
 
-    `joined` has one number per feature: how many of its levels nobody here stands in, because fewer than the smallest
-    cohort have them (or nobody: which of both is not told). `rows` says which of all rows of the table these are.
+    `joined` has one number per feature: how many of its levels were not counted here, because fewer than the smallest
+    cohort have them (perhaps nobody: the two are not distinguished). `rows` says which rows of the table these are.
     """
 
     values: Matrix
@@ -52,16 +52,16 @@ class DesignBlock:
 
     @property
     def cohort(self) -> int:
-        """How many persons the rows are of."""
+        """How many persons the rows belong to."""
         return number(self.persons)
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """All rows of a site: a column per feature (numbers, or places of levels), target, persons; which can be used.
+    """All rows of a site: a column per feature (numbers, or places of levels), target, persons; which are usable.
 
-    Each part is made coarser by itself: what is counted is what is summed. `least` is the smallest cohort; with
-    `apart` false, all rows are made coarser before they are chosen, as a table might be once and for all.
+    Each part is coarsened separately: what is counted is what is summed. `least` is the smallest cohort; with
+    `apart` false, all rows are coarsened before the selection, as if once for the whole table.
     """
 
     task: GlmTask
@@ -124,7 +124,7 @@ def sample(
     """The rows of a site, those without an outcome (or, where the task says so, with gaps) marked as not usable.
 
     `key` decides with each person's mark who is held out, so that it is the same for every task and every version of
-    the table, and nobody who has not the key knows it.
+    the table, and nobody without the key knows it.
 
     Raises:
         NothingLeftError: no row can be used and none had to be hidden.
@@ -155,7 +155,7 @@ def marks_of(rows: Material, key: bytes) -> tuple[Marks, Marks]:
 
 
 def raw(task: GlmTask, rows: Material) -> Matrix:
-    """The value columns as they are: rows x columns, NaN where a value is missing.
+    """The raw value columns: rows x columns, NaN where a value is missing.
 
     Raises:
         LevelUnknownError: a code that the task does not name.
@@ -205,8 +205,8 @@ def widths(task: GlmTask) -> list[int]:
 def holdout(marks: Marks, share: float) -> Mask:
     """Which rows are held out: those whose person's mark is below the share of all marks.
 
-    All rows of a person share one fate; who is held out at a share is held out at every larger one; nobody's fate
-    depends on who else is there.
+    All rows of a person are treated alike; a person held out at one share is held out at every larger one; the choice
+    for one person does not depend on the others.
     """
     return (marks >> np.uint64(11)).astype(np.float64) * 2.0**-53 < share
 
@@ -214,10 +214,10 @@ def holdout(marks: Marks, share: float) -> Mask:
 def _numbers(column: str, rows: Material) -> Vector:
     given = rows.numbers(column)
     values: Vector = np.asarray(given if isinstance(given, np.ndarray) else list(given), dtype=np.float64)
-    return np.where(np.isinf(values), np.nan, values)  # an infinite measurement is no measurement
+    return np.where(np.isinf(values), np.nan, values)  # an infinite measurement counts as missing
 
 
-def _places(feature: Feature, rows: Material) -> Labels:
+def _places(feature: FeatureColumn, rows: Material) -> Labels:
     """The places of the levels, their number for another code, MISSING for none."""
     place: dict[str | None, int] = {level: at for at, level in enumerate(feature.levels)}
     place[None] = MISSING

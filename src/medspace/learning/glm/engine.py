@@ -1,10 +1,12 @@
 """The engine of `medspace:train`: answers the rounds of a GLM beside the data.
 
 Every output is a sum over the rows of the site: no row, no prediction of a row, no minimum or maximum leaves. The
-sums of one site are still that site's own, so each question is judged first (`judging`). Those of a task under masks
-leave in no other way (`summing`).
+sums of one site still reveal that site, so each question is judged first (`judging`). Those of a task under masks
+leave only masked (`summing`).
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -36,7 +38,7 @@ from medspace.learning.glm.answers import (
 )
 from medspace.learning.glm.design import DesignBlock
 from medspace.learning.glm.evaluation import quality, scores, tally
-from medspace.learning.glm.judging import Judge, Question, invalid
+from medspace.learning.glm.judging import Judge, Reader, SiteStep, invalid
 from medspace.learning.glm.masked import MaskedGlms
 from medspace.learning.glm.maths import curvature, losses, moments
 from medspace.learning.glm.nearness import difference
@@ -51,10 +53,13 @@ from medspace.runs.masked.site import MaskedSite
 
 
 class GlmEngine:
-    """Serves `medspace:train` for GLM tasks (`core.engine.Engine`)."""
+    """Serves `medspace:train` for GLM tasks (`core.engine.Engine`).
 
-    def __init__(self) -> None:
-        self.judge = Judge()
+    `readers` read the questions of other kinds of task that tables were asked, for the audit of all together.
+    """
+
+    def __init__(self, readers: Mapping[str, Reader] = MappingProxyType({})) -> None:
+        self.judge = Judge(readers)
         self.masked = MaskedSite(MaskedGlms(GlmSumming(self.judge)))
 
     @property
@@ -84,7 +89,7 @@ class GlmEngine:
         return StepLimits(rowless=ROWLESS)
 
     def protection(self, task: JsonObject) -> str:
-        """What the task says: the coordinator sees each site's sums, or nobody sees more than totals.
+        """As the task states: the coordinator sees each site's sums, or nobody sees more than totals.
 
         (`check` refuses a task that says something else.)
         """
@@ -97,7 +102,7 @@ class GlmEngine:
         return (*OUTPUTS, *STEPS)
 
     def check(self, task: JsonObject) -> None:
-        """Refuse what is no GLM task.
+        """Refuse an invalid GLM task.
 
         Raises:
             TaskInvalidError: with the field and what is wrong with it.
@@ -113,9 +118,9 @@ class GlmEngine:
         return None if read.noise is None else plan(read).cost
 
     def numbers(self, task: JsonObject) -> int:
-        """Coefficients and covariance of a model, or the sums of one round (`core.engine.Counting`).
+        """Coefficients and covariance of a model, or the sums of one round (`core.engine.CountingEngine`).
 
-        A column may be left out in the fit, so those that only some tables make count nothing.
+        A column may be left out in the fit, so those that depend on the table do not count.
         """
         read = parse(task)
         width = read.intercept + sum(max(len(feature.levels) - 1, 1) for feature in read.features)
@@ -126,7 +131,7 @@ class GlmEngine:
         return difference(parse(one), parse(other))
 
     def columns(self, step: Step) -> frozenset[str]:
-        """Outcome and features of the task; what is asked in a round names no others (`core.engine.Reading`)."""
+        """Outcome and features of the task; no round names others (`core.engine.SelectiveEngine`)."""
         task = parse(step.task)
         return frozenset((task.target.column, *(feature.name for feature in task.features)))
 
@@ -137,17 +142,17 @@ class GlmEngine:
             TaskInvalidError, StepInvalidError: the question cannot be answered by anybody.
             ColumnUnknownError, LevelUnknownError, RangeMissingError, TargetInvalidError, OutcomeUndeclaredError: not
                 with this data dictionary.
-            DisclosureError: the answer could tell about single persons, or about nobody.
+            DisclosureError: the answer could reveal single persons, or covers nobody.
         """
         masked = parse(step.task).protection in MASKED
         if masked != (step.name in STEPS):
-            raise invalid(step, msgid("the task has another protection than this step belongs to"))
+            raise invalid(step, msgid("this step does not belong to the protection of the task"))
         if masked:
             return self.masked.answer(admission, step, workplace)
         return _output(*self.judge.judged(admission, step, workplace.material))
 
 
-def _output(question: Question, part: DesignBlock, weighed: Weighed | None) -> Output:
+def _output(question: SiteStep, part: DesignBlock, weighed: Weighed | None) -> Output:
     """The sums, rounded."""
     echo = {
         "task": question.task.digest(),
@@ -179,7 +184,7 @@ def _moments(task: GlmTask, part: DesignBlock, near: Rounding, echo: dict[str, A
 
 
 def _evaluation(
-    question: Question, form: BetaForm, weighed: Weighed, near: Rounding, echo: dict[str, Any]
+    question: SiteStep, form: BetaForm, weighed: Weighed, near: Rounding, echo: dict[str, Any]
 ) -> EvaluationForm:
     task, part = question.task, weighed.part
     made = scores(task, np.asarray(form.beta, dtype=np.float64), weighed.eta)
@@ -187,7 +192,7 @@ def _evaluation(
     return EvaluationForm(quality=quality(total), tally=total, **echo)
 
 
-def _newton(question: Question, weighed: Weighed, near: Rounding, echo: dict[str, Any]) -> NewtonForm:
+def _newton(question: SiteStep, weighed: Weighed, near: Rounding, echo: dict[str, Any]) -> NewtonForm:
     family, part = question.task.family, weighed.part
     total = curvature(family, weighed.matrix, part.target, weighed.eta)
     if not (np.isfinite(total.hessian).all() and np.isfinite(total.gradient).all() and np.isfinite(total.deviance)):

@@ -2,16 +2,16 @@
 
 InvalidInputError
  |- LevelUnknownError      a coded column may hold a code that the task does not name
- |- RangeMissingError      the data dictionary does not say how small and how large a number may be
- |- TooLargeError          a number may be larger than masked sums carry
+ |- RangeMissingError      the data dictionary gives no range for a number
+ |- ColumnTooLargeError          a number may be larger than masked sums carry
  |- RobustExactError       an exact fit cannot do without the total of all sites
  |- TargetInvalidError     the target does not suit the family
  |- OutcomeUndeclaredError the holder does not let others ask about this threshold
  |- BeyondRangesError      a question goes beyond what the data dictionary allows
- `- NothingLeftError       no row can be used
+ `- NothingLeftError       no row is usable
 RunError
  |- NotConvergedError      the rounds were used up
- |- SingularError          columns explain each other
+ |- SingularError          columns are collinear
  |- NoiseHidesError        the noise is larger than what it hides
  `- SeparatedError         no finite fit is best, or none that sites answer about
 """
@@ -31,18 +31,18 @@ class LevelUnknownError(InvalidInputError):
 
 
 class RangeMissingError(InvalidInputError):
-    """The data dictionary gives a number no range; without one, nothing bounds what a question makes of it."""
+    """The data dictionary gives no range for a number, so nothing bounds what a question makes of it."""
 
     code = "learning.range_missing"
-    sentence = msgid("The data dictionary does not say between which values the column {column} lies.")
+    sentence = msgid("The data dictionary gives no range for the column {column}.")
     next_step = msgid("Ask the holder to give the column a minimum and a maximum, or leave it out of the task.")
 
 
-class TooLargeError(InvalidInputError):
+class ColumnTooLargeError(InvalidInputError):
     """The data dictionary allows numbers that are larger than masked sums carry."""
 
     code = "learning.too_large"
-    sentence = msgid("The column {column} may hold numbers beyond {most}, and masked sums carry none so large.")
+    sentence = msgid("The column {column} may hold numbers beyond {most}, which is too large for masked sums.")
     next_step = msgid("Ask the holder to publish the column in a larger unit, or with a narrower range.")
 
 
@@ -68,21 +68,21 @@ class RobustExactError(TaskInvalidError):
     """A task without noise asks for groups of sites, and its steps are proven against the sum over all of them."""
 
     code = "learning.robust_exact"
-    sentence = msgid("An exact fit takes the exact sum over all hospitals, so it cannot leave out groups of them.")
+    sentence = msgid("An exact fit needs the exact sum over all hospitals, so it cannot leave out groups of them.")
     next_step = msgid("Take `[robust]` out of the task, or give it noise (`[noise]` with `epsilon = 1.0`).")
 
 
 class BeyondRangesError(StepInvalidError):
-    """Coefficients or fillings lie outside of what the ranges of the data dictionary allow."""
+    """Coefficients or fill values are outside the ranges of the data dictionary."""
 
     code = "learning.beyond_ranges"
     sentence = msgid(
-        "The question of round {round} goes beyond what the ranges of the data dictionary allow: columns nearly "
-        "say the same, or a range is very much wider than the values."
+        "The question of round {round} goes beyond what the ranges of the data dictionary allow: columns are "
+        "nearly collinear, or a range is far wider than the values."
     )
     next_step = msgid(
-        "Leave out columns that nearly say the same, or whose range is very much wider than their values, or give "
-        "the task a penalty (`l2 = 1.0`)."
+        "Leave out columns that are nearly collinear, or whose range is far wider than their values, or give the "
+        "task a penalty (`l2 = 1.0`)."
     )
 
 
@@ -111,11 +111,11 @@ class NoiseHidesError(RunError):
 
 
 class SingularError(RunError):
-    """The summed Hessian is singular: columns explain each other."""
+    """The summed Hessian is singular: columns are collinear."""
 
     code = "learning.singular"
-    sentence = msgid("The columns of the task explain each other, so no coefficient of theirs can be told apart.")
-    next_step = msgid("Leave out one of the columns that say the same, or give the task a penalty (`l2`).")
+    sentence = msgid("The columns of the task are collinear, so their coefficients cannot be determined.")
+    next_step = msgid("Leave out one of the collinear columns, or give the task a penalty (`l2`).")
     exit_code = InvalidInputError.exit_code
 
 
@@ -124,10 +124,10 @@ class SeparatedError(RunError):
 
     code = "learning.separated"
     sentence = msgid(
-        "The columns of the task tell the outcome perfectly, or nearly so, of all or of some patients: the best "
+        "The columns of the task predict the outcome perfectly, or nearly so, for some or all patients: the best "
         "coefficients are infinite, or larger than hospitals answer about."
     )
     next_step = msgid(
-        "Give the task a penalty (`l2 = 1.0`, or a larger one), or leave out the column that tells the outcome."
+        "Give the task a penalty (`l2 = 1.0`, or a larger one), or leave out the column that predicts the outcome."
     )
     exit_code = InvalidInputError.exit_code

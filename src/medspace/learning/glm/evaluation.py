@@ -5,11 +5,11 @@ bin of chances; so the AUC is known up to a stated resolution, the Brier score i
 error (ECE) is that of chances averaged over groups of neighbours. For gaussian and poisson: root mean squared error
 and mean deviance.
 
-The bins of the predictor are quantiles of where the question itself lets expect it: round the intercept, as wide as
-the coefficients of scaled columns are long. A site puts rows in groups of enough persons, by the order of their
-predictors alone, and says of each row the first and the last bin of its group. (Groups that began and ended with bins
-would be other groups for every number of bins; one person more in one of them would stand in the difference.) Pairs
-whose groups overlap may be in either order: they count half, and half of them is the resolution.
+The bins of the predictor are quantiles of its expected distribution by the question itself: centred on the
+intercept, as wide as the norm of the coefficients of scaled columns. A site puts rows in groups of enough persons, by
+the order of their predictors alone, and says of each row the first and the last bin of its group. (Groups that began
+and ended with bins would be other groups for every number of bins; one person more in one of them would stand in the
+difference.) Pairs whose groups overlap may be in either order: they count half, and half of them is the resolution.
 """
 
 import math
@@ -28,7 +28,7 @@ from medspace.privacy.rounding import Rounding, rounded
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Sums over rows; the lists are per bin, and empty where the target is not yes or no.
+    """Sums over rows; the lists are per bin, and empty unless the target is yes/no.
 
     `case_first` counts the cases by the first bin of their group, `case_last` by its last one; controls alike.
     """
@@ -149,7 +149,7 @@ def _with_bins(
 
 
 def quality(total: Tally) -> Quality:
-    """The quality that sums tell."""
+    """The quality that follows from sums."""
     squared = total.squared / total.rows
     plain = Quality(total.rows, total.deviance / total.rows, math.sqrt(squared), persons=total.persons)
     if not total.case_first:
@@ -174,7 +174,7 @@ def _area(total: Tally) -> tuple[float | None, float | None]:
 
 
 def _before(counts: Vector) -> Vector:
-    """How many are in the bins before each one."""
+    """The cumulative count before each bin."""
     return np.concatenate([[0.0], np.cumsum(counts)[:-1]])
 
 

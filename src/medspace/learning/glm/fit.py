@@ -20,18 +20,15 @@ from medspace.learning.glm.design import Layout, Vector
 from medspace.learning.glm.errors import SeparatedError, SingularError
 from medspace.learning.glm.evaluation import Tally, quality
 from medspace.learning.glm.maths import Curvature, Moments
-from medspace.learning.glm.model import Fit, Phase, SiteQuality
+from medspace.learning.glm.model import Fit, FitPhase, SiteQuality
 from medspace.learning.glm.task import GlmTask
+from medspace.learning.newton import EDGE, NEAR, NOTHING, REACH
 
 PERFECT = 1e-3  # of deviance per row
-REACH = 0.9 * maths.WIDEST  # of the predictor over all rows; one site's own may be somewhat wider
-EDGE = 0.9  # of the reach: who stands here and wants to go beyond finds no best fit within it
-NEAR = 0.1  # a step of so few standard errors is among the last ones, and much shorter than the one before
-NOTHING = 1e-22  # of the objective before: a smaller gain is rounding; it happens where gaussian rows fit perfectly
 
 
 def written(fit: Fit) -> JsonObject:
-    """The fit as JSON; `read` gives it back to the last bit."""
+    """The fit as JSON; `read` restores it to the last bit."""
     state: JsonObject = msgspec.to_builtins(fit)
     return state
 
@@ -50,7 +47,7 @@ def after_moments(task: GlmTask, total: Moments, sites: tuple[SiteQuality, ...])
     """The fit begins: layout and first beta."""
     layout = maths.layout(task, total)
     beta = maths.start(task, total, width(task, layout))
-    return Fit(phase=Phase.NEWTON, layout=layout, beta=_floats(beta), base=_floats(beta), sites=sites)
+    return Fit(phase=FitPhase.NEWTON, layout=layout, beta=_floats(beta), base=_floats(beta), sites=sites)
 
 
 def after_newton(task: GlmTask, fit: Fit, total: Curvature) -> Fit:
@@ -58,7 +55,7 @@ def after_newton(task: GlmTask, fit: Fit, total: Curvature) -> Fit:
 
     Raises:
         SingularError: there is no step.
-        SeparatedError: there was one and is none any more, or steps do not shrink while standard errors grow faster,
+        SeparatedError: there is no step any more, or steps do not shrink while standard errors grow faster,
             which is what happens where columns separate the outcome perfectly and no finite fit is best.
     """
     if fit.layout is None:  # a fit in this phase has one
@@ -80,21 +77,21 @@ def after_newton(task: GlmTask, fit: Fit, total: Curvature) -> Fit:
     if step.stride > math.sqrt(task.tolerance):
         raise SeparatedError
     covariance = tuple(_floats(row) for row in step.covariance)
-    return replace(moved, phase=Phase.EVALUATION, covariance=covariance)
+    return replace(moved, phase=FitPhase.EVALUATION, covariance=covariance)
 
 
 def _step(task: GlmTask, fit: Fit, total: Curvature, weights: Vector, beta: Vector) -> maths.NewtonStep:
     try:
         return maths.newton(task, total, weights, beta)
     except SingularError:
-        # Columns that explain each other do so from the first step on; what comes later comes of the coefficients.
+        # Collinear columns are so from the first step on; later singularity comes from the coefficients.
         if fit.objective is None or task.family == "gaussian":
             raise
         raise SeparatedError from None
 
 
 def separates(task: GlmTask, fit: Fit) -> bool:
-    """Whether a fit that ran out of rounds was on its way to infinity.
+    """Whether a fit that ran out of rounds was diverging.
 
     It misses almost no row, or its predictor is as wide as sites answer about.
     """
@@ -106,10 +103,10 @@ def separates(task: GlmTask, fit: Fit) -> bool:
 
 
 def _runs_away(task: GlmTask, fit: Fit, step: maths.NewtonStep) -> bool:
-    """Whether some coefficient goes on as before while nothing is left to be gained.
+    """Whether some coefficient keeps growing while nothing is left to be gained.
 
-    That is so where a column tells the outcome of some rows perfectly: each step adds 1 to their predictor. Near a
-    finite fit, steps become much shorter each time. (Sites clip the predictor, so that it would go on for ever.)
+    This happens where a column predicts the outcome of some rows perfectly: each step adds 1 to their predictor. Near
+    a finite fit, steps become much shorter each time. (Sites clip the predictor, so that it would go on for ever.)
     """
     if task.family == "gaussian" or task.l2 or fit.objective is None or step.length > NEAR:
         return False
@@ -133,7 +130,7 @@ def _within_reach(task: GlmTask, products: maths.Products, beta: Vector, followi
 
 def after_evaluation(fit: Fit, total: Tally, sites: tuple[SiteQuality, ...]) -> Fit:
     """The fit is done."""
-    return replace(fit, phase=Phase.DONE, sites=sites, pooled=quality(total))
+    return replace(fit, phase=FitPhase.DONE, sites=sites, pooled=quality(total))
 
 
 def width(task: GlmTask, layout: Layout) -> int:

@@ -1,4 +1,4 @@
-"""The fit under masks: where a total leads, by arithmetic that gives every site the same bits (`exact`).
+"""The fit under masks: where a total leads, by arithmetic that gives every site the same bits (`learning.exact`).
 
     moments -> newton -> newton ... -> evaluation -> done
 
@@ -7,7 +7,6 @@ from one exact total. Only the step of a Newton round is somebody's proposal: it
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,48 +15,54 @@ import numpy as np
 
 from medspace.core.canonical import JsonObject, exact
 from medspace.core.text import msgid
+from medspace.learning.exact import (
+    FRACTION,
+    ONE,
+    Factor,
+    factor,
+    logarithm,
+    number,
+    solution,
+    solves,
+    symmetric,
+    triangle,
+)
 from medspace.learning.glm import maths
 from medspace.learning.glm.design import Layout
 from medspace.learning.glm.errors import NotConvergedError, SeparatedError, SingularError
 from medspace.learning.glm.evaluation import Quality
-from medspace.learning.glm.exact import (
-    FRACTION,
-    ONE,
-    ROUNDING,
-    Factor,
-    Rows,
-    factor,
-    fixed,
-    logarithm,
-    number,
-    product,
-    solution,
-    solves,
-    symmetric,
-    times,
-    triangle,
-)
-from medspace.learning.glm.fit import EDGE, NEAR, NOTHING, PERFECT, REACH
-from medspace.learning.glm.model import Phase
-from medspace.learning.glm.proposals import empty, step_of, written_step
+from medspace.learning.glm.fit import PERFECT
+from medspace.learning.glm.model import FitPhase
 from medspace.learning.glm.task import GlmTask
-from medspace.learning.glm.totals import EvaluationTotal, MomentsTotal, NewtonTotal
-from medspace.privacy.rounding import ERROR_BITS
+from medspace.learning.glm.totals import EvaluationTotal, MomentsTotal
+from medspace.learning.newton import (
+    EDGE,
+    FINE,
+    NOTHING,
+    REACH,
+    Equations,
+    NewtonTotal,
+    SolvedStep,
+    coarse_covariance,
+    halfway,
+    keeps_growing,
+    spread_of,
+    within_reach,
+)
+from medspace.learning.proposals import empty, step_of, written_step
 
-FINE = 48  # bits behind the point of the mean products; they lie between -1 and 1 and fit an integer of JSON
-SHORTEST = 64  # halvings of a step; what is left of it is nothing
 NEARLY_NONE, NEARLY_ALL = 1e-3, 1.0 - 1e-3  # between these the fit starts, as in `maths.start`
 
 
 @dataclass(frozen=True, slots=True)
-class Stand:
+class MaskedFitState:
     """Where a fit under masks stands after `round` totals; the fields of `model.Fit`, exact.
 
     `beta` and `base` have 96 bits behind the point, `products` (upper triangle) 48; `covariance` (upper triangle,
     for the columns as measured) is rounded as it will be released.
     """
 
-    phase: Phase = Phase.MOMENTS
+    phase: FitPhase = FitPhase.MOMENTS
     round: int = 0
     rows: int = 0
     persons: int = 0
@@ -86,51 +91,9 @@ class Stand:
         return said | {name: [str(value) for value in getattr(self, name)] for name in ("beta", "base")}
 
 
-def read(state: JsonObject) -> Stand:
+def read(state: JsonObject) -> MaskedFitState:
     """What was written."""
-    return msgspec.convert(state, Stand, strict=False)
-
-
-@dataclass(frozen=True, slots=True)
-class _Equations:
-    """What the step of a Newton round solves: rows @ step = gradient; both with the penalty."""
-
-    rows: Rows
-    gradient: list[int]
-    objective: float
-
-    @classmethod
-    def of(cls, task: GlmTask, layout: Layout, beta: Sequence[int], total: NewtonTotal) -> "_Equations":
-        weights = [fixed(weight) for weight in maths.penalty(task, layout).tolist()]
-        rows = [[*row] for row in total.hessian]
-        for k, weight in enumerate(weights):
-            rows[k][k] += weight
-        pulls = [weight * value >> FRACTION for weight, value in zip(weights, beta, strict=True)]
-        gradient = [slope - pull for slope, pull in zip(total.gradient, pulls, strict=True)]
-        double = (total.deviance << FRACTION) + product(pulls, beta)
-        return cls(rows, gradient, double / (ONE * ONE * 2))
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """A step that solves its equations, and how far it goes; the fields of `maths.NewtonStep`."""
-
-    step: list[int]
-    gain: float
-    length: float
-    stride: float
-    resolution: float
-
-    @classmethod
-    def of(
-        cls, task: GlmTask, stand: Stand, total: NewtonTotal, equations: _Equations, apart: Factor, step: list[int]
-    ) -> "_Step":
-        gain = max(product(equations.gradient, step), 0) / (ONE * ONE * 2)
-        strides = (abs(number(move)) / max(1.0, abs(number(at))) for move, at in zip(step, stand.beta, strict=True))
-        diagonal = (number(row[k]) for k, row in enumerate(total.hessian))
-        inflation = math.fsum(h * v for h, v in zip(diagonal, apart.diagonal.tolist(), strict=True))
-        length = math.sqrt(2.0 * gain / _dispersion(task, total))
-        return cls(step, gain, length, max(strides, default=0.0), ROUNDING * math.sqrt(stand.rows * inflation))
+    return msgspec.convert(state, MaskedFitState, strict=False)
 
 
 def _dispersion(task: GlmTask, total: NewtonTotal) -> float:
@@ -140,15 +103,15 @@ def _dispersion(task: GlmTask, total: NewtonTotal) -> float:
     return max(number(total.deviance) / freedom, float(np.finfo(np.float64).tiny))
 
 
-def after_moments(task: GlmTask, stand: Stand, total: MomentsTotal) -> Stand:
+def after_moments(task: GlmTask, stand: MaskedFitState, total: MomentsTotal) -> MaskedFitState:
     """The fit begins: layout and first beta."""
-    layout = _layout(task, total)
+    layout = layout_of(task, total)
     beta = [0] * (len(layout.kept) + task.intercept)
     if task.intercept:
         beta[0] = _link(task, total)
     return replace(
         stand,
-        phase=Phase.NEWTON,
+        phase=FitPhase.NEWTON,
         round=stand.round + 1,
         rows=total.rows,
         persons=total.persons,
@@ -158,7 +121,7 @@ def after_moments(task: GlmTask, stand: Stand, total: MomentsTotal) -> Stand:
     )
 
 
-def _layout(task: GlmTask, total: MomentsTotal) -> Layout:
+def layout_of(task: GlmTask, total: MomentsTotal) -> Layout:
     """As `maths.layout`; each mean, variance and mean square is the float nearest to the exact one."""
     absent = [count for feature, count in zip(task.features, total.missing, strict=True) for _ in feature.columns]
     fill, power, variance = [], [], []
@@ -185,23 +148,27 @@ def _link(task: GlmTask, total: MomentsTotal) -> int:
     return logarithm(min(mean, NEARLY_ALL) / (1.0 - min(mean, NEARLY_ALL)))
 
 
-def proposed(task: GlmTask, stand: Stand, total: NewtonTotal) -> JsonObject:
+def proposed(task: GlmTask, stand: MaskedFitState, total: NewtonTotal) -> JsonObject:
     """The step of a Newton round; nothing where the round takes none."""
     found = _taken(task, stand, total)
     step = None if found is None else solution(found[0].rows, found[1], found[0].gradient)
     return {} if step is None else written_step(step)
 
 
-def _taken(task: GlmTask, stand: Stand, total: NewtonTotal) -> tuple[_Equations, Factor] | None:
-    """The equations of the round and their matrix, taken apart; None where no step follows."""
-    equations = _Equations.of(task, _of(stand), stand.beta, total)
+def _equations(task: GlmTask, stand: MaskedFitState, total: NewtonTotal) -> Equations:
+    return Equations.of(maths.penalty(task, _of(stand)).tolist(), stand.beta, total)
+
+
+def _taken(task: GlmTask, stand: MaskedFitState, total: NewtonTotal) -> tuple[Equations, Factor] | None:
+    """The equations of the round and their factored matrix; None where no step follows."""
+    equations = _equations(task, stand, total)
     if not maths.no_worse(equations.objective, stand.objective):
         return None
     apart = factor(equations.rows, maths.SINGULAR)
     return None if apart is None else (equations, apart)
 
 
-def after_newton(task: GlmTask, stand: Stand, total: NewtonTotal, proposal: JsonObject) -> Stand:
+def after_newton(task: GlmTask, stand: MaskedFitState, total: NewtonTotal, proposal: JsonObject) -> MaskedFitState:
     """Halve, step, or step for the last time.
 
     Raises:
@@ -209,23 +176,23 @@ def after_newton(task: GlmTask, stand: Stand, total: NewtonTotal, proposal: Json
         SingularError, SeparatedError: as `fit.after_newton`.
         NotConvergedError: the task allows no further round.
     """
-    equations = _Equations.of(task, _of(stand), stand.beta, total)
+    equations = _equations(task, stand, total)
     after = stand.round + 1
     if not maths.no_worse(equations.objective, stand.objective):
         empty(proposal, after)
-        middle = tuple(base + beta >> 1 for base, beta in zip(stand.base, stand.beta, strict=True))
-        return _allowed(task, replace(stand, round=after, beta=middle))
+        return _allowed(task, replace(stand, round=after, beta=halfway(stand.base, stand.beta)))
     apart = factor(equations.rows, maths.SINGULAR)
     if apart is None or (proposal == {} and solution(equations.rows, apart, equations.gradient) is None):
         raise SingularError if stand.objective is None or task.family == "gaussian" else SeparatedError
     given = step_of(proposal, len(stand.beta), after)
     given.that(solves(equations.rows, given.step, equations.gradient), msgid("the step does not solve its equations"))
-    step = _Step.of(task, stand, total, equations, apart, given.step)
+    dispersion = _dispersion(task, total)
+    step = SolvedStep.of(stand.beta, total, equations, apart, given.step, dispersion)
     products = stand.products or _products(task, total)
     moved = replace(
         stand,
         round=after,
-        beta=_within_reach(task, symmetric(products, _slopes(task, stand)), stand.beta, step.step),
+        beta=_reached(task, stand, products, step.step),
         base=stand.beta,
         objectives=(*stand.objectives, equations.objective),
         deviance=number(total.deviance),
@@ -237,19 +204,17 @@ def after_newton(task: GlmTask, stand: Stand, total: NewtonTotal, proposal: Json
         return _allowed(task, moved)
     if step.stride > math.sqrt(task.tolerance):
         raise SeparatedError
-    return _allowed(
-        task,
-        replace(moved, phase=Phase.EVALUATION, covariance=_covariance(task, _of(stand), total, equations, apart)),
-    )
+    covariance = coarse_covariance(maths.measured(task, _of(stand)), total, equations, apart, dispersion)
+    return _allowed(task, replace(moved, phase=FitPhase.EVALUATION, covariance=covariance))
 
 
-def _of(stand: Stand) -> Layout:
+def _of(stand: MaskedFitState) -> Layout:
     if stand.layout is None:  # a fit in this phase has one
         raise SingularError
     return stand.layout
 
 
-def _slopes(task: GlmTask, stand: Stand) -> int:
+def _slopes(task: GlmTask, stand: MaskedFitState) -> int:
     return len(stand.beta) - task.intercept
 
 
@@ -260,40 +225,29 @@ def _products(task: GlmTask, total: NewtonTotal) -> tuple[int, ...]:
     return tuple((value << FINE) // weights for value in triangle([row[first:] for row in total.hessian[first:]]))
 
 
-def _within_reach(task: GlmTask, products: Rows, beta: tuple[int, ...], step: list[int]) -> tuple[int, ...]:
-    """As `fit._within_reach`: the spread of beta + step / 2^k has three parts, which are computed once.
+def _reached(task: GlmTask, stand: MaskedFitState, products: tuple[int, ...], step: list[int]) -> tuple[int, ...]:
+    """As `fit._within_reach`.
 
     Raises:
         SeparatedError: it is a step from the edge outwards, or nothing of it is left.
     """
     if task.family == "gaussian":
-        return tuple(map(sum, zip(beta, step, strict=True)))
-    first = int(task.intercept)
-    at, move = beta[first:], step[first:]
-    turned = [product(row, move) for row in products]
-    still = product([product(row, at) for row in products], at)
-    both, moving = product(turned, at), product(turned, move)
-    halvings = 0
-    while _spread(still * 4**halvings + (both << halvings + 1) + moving, halvings) > REACH:
-        if halvings == SHORTEST or (task.family == "binomial" and _spread(still, 0) > EDGE * REACH):
-            raise SeparatedError
-        halvings += 1
-    return tuple(value + (change >> halvings) for value, change in zip(beta, step, strict=True))
+        return tuple(map(sum, zip(stand.beta, step, strict=True)))
+    rows, first = symmetric(products, _slopes(task, stand)), int(task.intercept)
+    reached = within_reach(rows, first, stand.beta, step, ends=task.family == "binomial")
+    if reached is None:
+        raise SeparatedError
+    return reached
 
 
-def _spread(square: int, halvings: int) -> float:
-    return math.sqrt(max(square, 0) / (1 << FINE + 2 * FRACTION + 2 * halvings))
-
-
-def _runs_away(task: GlmTask, stand: Stand, step: _Step) -> bool:
+def _runs_away(task: GlmTask, stand: MaskedFitState, step: SolvedStep) -> bool:
     """As `fit._runs_away`."""
-    if task.family == "gaussian" or task.l2 or stand.objective is None or step.length > NEAR:
+    if task.family == "gaussian" or task.l2 or stand.objective is None:
         return False
-    before = max((abs(now - base) for now, base in zip(stand.beta, stand.base, strict=True)), default=0)
-    return 2 * max(map(abs, step.step), default=0) > before
+    return keeps_growing(stand.base, stand.beta, step)
 
 
-def _allowed(task: GlmTask, stand: Stand) -> Stand:
+def _allowed(task: GlmTask, stand: MaskedFitState) -> MaskedFitState:
     """A state that asks one more question, if the task allows one.
 
     Raises:
@@ -304,44 +258,18 @@ def _allowed(task: GlmTask, stand: Stand) -> Stand:
     raise SeparatedError if _separates(task, stand) else NotConvergedError(rounds=task.max_rounds)
 
 
-def _separates(task: GlmTask, stand: Stand) -> bool:
+def _separates(task: GlmTask, stand: MaskedFitState) -> bool:
     """As `fit.separates`."""
     if task.family == "gaussian" or task.l2 or stand.deviance is None:
         return False
     slopes = stand.beta[int(task.intercept) :]
-    products = symmetric(stand.products, len(slopes))
-    spread = _spread(product([product(row, slopes) for row in products], slopes), 0)
-    return stand.deviance < PERFECT * stand.rows or spread > EDGE * REACH
+    width = spread_of(symmetric(stand.products, len(slopes)), slopes)
+    return stand.deviance < PERFECT * stand.rows or width > EDGE * REACH
 
 
-def _covariance(
-    task: GlmTask, layout: Layout, total: NewtonTotal, equations: _Equations, apart: Factor
-) -> tuple[float, ...]:
-    """The upper triangle of that of `maths.newton`, for the columns as they were measured, coarsely rounded.
-
-    It is for standard errors, and no finer than these need: to the last bits it would tell the Hessian, whose
-    elements are linear in how many patients have which values, so that a few models would tell each patient who is
-    alone with some codes (`privacy.rounding.ERROR_BITS`). An element is rounded by the root of the product of the
-    two diagonal elements, which bounds it (Cauchy-Schwarz), raised to a power of two. The scale is that of the
-    terms: what is rounded before it is moved there may lose an error altogether.
-    """
-    made = apart.inverse()
-    if equations.rows != total.hessian:  # penalised
-        hessian = np.array([[number(value) for value in row] for row in total.hessian], dtype=np.float64)
-        made = times(times(made, hessian), made)
-    back = maths.measured(task, layout)
-    scaled = (times(times(back, made), back.T) * _dispersion(task, total)).tolist()
-    coarse = []
-    for k, row in enumerate(scaled):
-        for j in range(k, len(row)):
-            _, exponent = math.frexp(math.sqrt(max(row[k], 0.0) * max(scaled[j][j], 0.0)))
-            coarse.append(math.ldexp(round(math.ldexp(row[j], ERROR_BITS - exponent)), exponent - ERROR_BITS))
-    return tuple(coarse)
-
-
-def after_evaluation(stand: Stand, total: EvaluationTotal) -> Stand:
+def after_evaluation(stand: MaskedFitState, total: EvaluationTotal) -> MaskedFitState:
     """The fit is done."""
-    return replace(stand, phase=Phase.DONE, round=stand.round + 1, quality=quality(total))
+    return replace(stand, phase=FitPhase.DONE, round=stand.round + 1, quality=quality(total))
 
 
 def quality(total: EvaluationTotal) -> Quality:

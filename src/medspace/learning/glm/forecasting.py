@@ -1,4 +1,4 @@
-"""What a GLM task costs and what to expect of it, told before it is asked."""
+"""What a GLM task costs and what to expect of it, shown before it is run."""
 
 from collections.abc import Sequence
 from math import ceil
@@ -8,10 +8,10 @@ import msgspec
 from medspace.core.canonical import JsonObject, exact
 from medspace.core.text import Fact, Text, counted, msgid
 from medspace.learning.glm.description import PROTECTED
-from medspace.learning.glm.noisy.expecting import AREA, Expected, everywhere, expected, guess
+from medspace.learning.glm.noisy.expecting import AREA, NoiseForecast, everywhere, expected, guess
 from medspace.learning.glm.noisy.planning import plan
 from medspace.learning.glm.task import GlmTask, Noise
-from medspace.runs.ports import Forecast, Table
+from medspace.runs.ports import Forecast, ReportTable
 
 SCALE = 10_000.0
 DOTS, FULL, EMPTY = 10, "\u25cf", "\u25cb"
@@ -19,19 +19,19 @@ MECHANISMS = {"gradient": Text(msgid("noisy gradients")), "newton": Text(msgid("
 
 
 _COST = msgid("It costs each hospital epsilon {epsilon} (delta {delta}) of its budget, for {unit}.")
-_WAY = msgid("It asks {asked} and goes by {mechanism}.")
+_WAY = msgid("It asks {asked} and uses {mechanism}.")
 _TELLS = {
     "patient": (
         msgid(
-            "Whoever knows all else of one patient and guesses a yes or no is right in at most {right} of 100 cases: "
-            "{picture} (a coin in 50)."
+            "Somebody who knows everything else about one patient and guesses a yes or no is right in at most "
+            "{right} of 100 cases: {picture} (a coin: 50)."
         ),
-        msgid("Whoever is a patient of all {sites} is told of by up to epsilon {everywhere}."),
+        msgid("For a patient of all {sites}, the epsilon is up to {everywhere}."),
     ),
     "event": (
         msgid(
-            "Whoever knows all else of one row and guesses a yes or no in it is right in at most {right} of 100 "
-            "cases: {picture} (a coin in 50). A patient with many rows is told of by much more."
+            "Somebody who knows everything else about one row and guesses a yes or no in it is right in at most "
+            "{right} of 100 cases: {picture} (a coin: 50). A patient with many rows is protected much less."
         ),
     ),
 }
@@ -63,12 +63,13 @@ def _exact(task: GlmTask) -> Forecast:
         {"epsilon": None, "questions": task.max_rounds},
         (
             Text(
-                msgid("Its answers are exact: it costs nothing of a privacy budget, and at most {asked}."),
+                msgid("Its answers are exact: it takes nothing from a privacy budget, and asks at most {asked}."),
                 {"asked": asked},
             ),
             Text(
                 msgid(
-                    "Hospitals whose terms want noise refuse it; add [noise] with an epsilon to the task for those."
+                    "Hospitals whose terms require noise refuse it; for those, add [noise] with an epsilon to the "
+                    "task."
                 )
             ),
         ),
@@ -90,7 +91,7 @@ def _sentences(task: GlmTask, noise: Noise, sites: int) -> tuple[Text, ...]:
     said = [Text(_COST, facts), *(Text(one, facts) for one in _TELLS[noise.unit]), Text(_WAY, facts)]
     if noise.persons is None:
         stated = msgid(
-            "Say in the task about how many patients there are (persons of its noise), to hear what to expect."
+            "State in the task roughly how many patients there are (`persons` under `[noise]`) to see what to expect."
         )
         said.append(Text(stated))
     elif task.family == "binomial":
@@ -109,26 +110,26 @@ def _up(value: float) -> float:
 
 
 def picture(chance: float) -> str:
-    """A chance from a coin's to certainty, as ten dots: the fuller, the more is told."""
+    """A chance, from a coin toss to certainty, as ten dots: the fuller, the more is revealed."""
     full = min(max(ceil((chance - 0.5) * 2 * DOTS), 0), DOTS)
     return FULL * full + EMPTY * (DOTS - full)
 
 
-def _table(rows: Sequence[Expected]) -> Table:
+def _table(rows: Sequence[NoiseForecast]) -> ReportTable:
     columns = (
         Text(msgid("epsilon")),
-        Text(msgid("goes by")),
-        Text(msgid("standard error by noise")),
-        Text(msgid("standard error by chance")),
+        Text(msgid("mechanism")),
+        Text(msgid("standard error from noise")),
+        Text(msgid("standard error from sampling")),
         Text(msgid("AUC lost")),
-        Text(msgid("guessed right, of 100")),
+        Text(msgid("correct guesses of 100")),
     )
-    return Table(columns, tuple(_row(one) for one in rows))
+    return ReportTable(columns, tuple(_row(one) for one in rows))
 
 
-def _row(one: Expected) -> tuple[str | int | Text, ...]:
+def _row(one: NoiseForecast) -> tuple[str | int | Text, ...]:
     if one.mechanism is None:
-        return (f"{one.epsilon:g}", Text(msgid("noise hides everything")), "-", "-", "-", _of_100(one))
+        return (f"{one.epsilon:g}", Text(msgid("lost in the noise")), "-", "-", "-", _of_100(one))
     numbers = (one.noise, one.sampling, one.area_lost)
     return (
         f"{one.epsilon:g}",
@@ -138,5 +139,5 @@ def _row(one: Expected) -> tuple[str | int | Text, ...]:
     )
 
 
-def _of_100(one: Expected) -> str:
+def _of_100(one: NoiseForecast) -> str:
     return f"{ceil(100 * one.guess)} {picture(one.guess)}"

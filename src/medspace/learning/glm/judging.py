@@ -1,4 +1,4 @@
-"""Holds a question against all rules of a site before anything of its rows leaves, in sums or in masks.
+"""Checks a question against all rules of a site before anything about its rows leaves, in sums or under masks.
 
 Three kinds of rules, in this order:
 
@@ -6,26 +6,27 @@ Three kinds of rules, in this order:
 2. private ones on the rows behind it (`weighing`): how many persons, and how heavy the heaviest;
 3. the audit of all answers together (`auditing`).
 
-The private ones have one error, whatever the reason. Nothing is kept between two questions but what saves time.
+The private ones have one error, whatever the reason. Only caches are kept between questions.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import TypeVar
+from types import MappingProxyType
+from typing import Protocol, TypeVar
 
-import msgspec
 import numpy as np
 
 from medspace.core.errors import MedspaceError
 from medspace.core.material import Material
+from medspace.core.misfits import MisfitError, fit
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Admission, Step
 from medspace.learning.errors import StepInvalidError
 from medspace.learning.glm.answers import HUGE, OUTPUTS, BetaForm
 from medspace.learning.glm.auditing import Audit, SumQuery, asked, cells_of, identity
-from medspace.learning.glm.design import DesignBlock, Matrix, Sample, marks_of, sample
+from medspace.learning.glm.design import DesignBlock, Marks, Matrix, Sample, marks_of, sample
 from medspace.learning.glm.errors import BeyondRangesError, NothingLeftError
 from medspace.learning.glm.ranges import Ranges, check_columns, check_outcome, ranges
 from medspace.learning.glm.samples import Samples
@@ -38,52 +39,85 @@ Made = TypeVar("Made")
 MOST_PARTS = 2  # kept at a time: those that a run fits, and those that it is measured on
 
 
-class Judge:
-    """Judges the questions that are asked of tables; threads may share it."""
+class Audited(Protocol):
+    """A question of any kind of task, as the audit of all answers together takes it."""
 
-    def __init__(self) -> None:
+    def query(self, persons: Marks) -> SumQuery:
+        """Whom it sums, and with which weights; `persons` are the keyed marks of the table's rows.
+
+        Raises:
+            MedspaceError: it cannot be asked about this table.
+        """
+        ...
+
+
+Reader = Callable[[Admission, Step, "PreparedRows"], Audited]
+
+
+class Judge:
+    """Judges the questions asked about tables; thread-safe.
+
+    `readers` read the questions of other kinds of task, by the names of their tasks: all that an asset has answered
+    is audited together, whatever asked for it.
+    """
+
+    def __init__(self, readers: Mapping[str, Reader] = MappingProxyType({})) -> None:
         self._audit = Audit()
         self._samples = Samples()
+        self._readers = {"glm": SiteStep.read} | dict(readers)
 
     def judged(
         self, admission: Admission, step: Step, rows: Material | None
-    ) -> "tuple[Question, DesignBlock, Weighed | None]":
-        """A question that may be answered, the rows that it sums, and what it weighs them with, if it weighs them.
+    ) -> "tuple[SiteStep, DesignBlock, Weighed | None]":
+        """A question that may be answered, the rows that it sums, and their weights, if any.
 
         Raises:
             TaskInvalidError, StepInvalidError: the question cannot be answered by anybody.
             ColumnUnknownError, LevelUnknownError, RangeMissingError, TargetInvalidError, OutcomeUndeclaredError: not
                 with this data dictionary.
-            DisclosureError: the answer could tell about single persons, or about nobody.
+            DisclosureError: the answer could reveal single persons, or covers nobody.
+        """
+        parts = self.prepared(admission, rows)
+        question = SiteStep.read(admission, step, parts)
+        part, weighed = question.weighed()
+        self.audit(step, parts, lambda persons: question.query_of(part, weighed, persons))
+        return question, part, weighed
+
+    def prepared(self, admission: Admission, rows: Material | None) -> "PreparedRows":
+        """The rows of a step, as questions take them.
+
+        Raises:
+            NothingLeftError: there are none.
         """
         if rows is None:
             raise NothingLeftError
-        parts = Parts(admission, rows, self._samples)
-        question = Question.read(admission, step, parts)
-        part, weighed = question.weighed()
-        if admission.brakes.exposure and admission.min_cohort > 1:
-            persons = marks_of(rows, admission.seed)[0]
-            self._compare(step, parts, asked(weighed, part.rows, persons, question.cells(part)))
-        return question, part, weighed
+        return PreparedRows(admission, rows, self._samples)
 
-    def _compare(self, step: Step, parts: "Parts", new: SumQuery) -> None:
+    def audit(self, step: Step, parts: "PreparedRows", new: Callable[[Marks], SumQuery]) -> None:
+        """Audit the question of a step, `new` by the marks of the persons, against all that was answered before.
+
+        Raises:
+            DisclosureError: together they would rest on one person, or differ by few.
+        """
         admission = parts.admission
+        least = admission.min_cohort
+        if not admission.brakes.exposure or least <= 1:
+            return
         persons, content = marks_of(parts.rows, admission.seed)
 
         def again(earlier: Step) -> SumQuery | None:
+            reader = self._readers.get(str(earlier.task.get("task", "glm")))
             try:
-                question = Question.read(admission, earlier, parts)
-                part, weighed = question.summed()
+                return None if reader is None else reader(admission, earlier, parts).query(persons)
             except MedspaceError:  # it was answered from another version of the table or the dictionary
                 return None
-            return asked(weighed, part.rows, persons, question.cells(part))
 
-        least = admission.min_cohort
-        self._audit.check(admission.asset, persons, content, step, new, admission.history, again, least)
+        history = admission.history
+        self._audit.check(admission.asset, persons, content, step, new(persons), history, again, least)
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class PreparedRows:
     """The rows of a site as tasks take them; kept while one step is answered, since many questions take the same."""
 
     admission: Admission
@@ -95,7 +129,7 @@ class Parts:
     def sample(self, task: GlmTask) -> Sample:
         """The rows that a task can use."""
         looked = _looked(task)
-        return _kept(self._samples, looked, lambda: self._sampled(looked))
+        return _cached(self._samples, looked, lambda: self._sampled(looked))
 
     def part(self, task: GlmTask, *, measured: bool) -> DesignBlock:
         """The rows that a task fits, or is measured on."""
@@ -106,7 +140,7 @@ class Parts:
             found = self.sample(task)
             return found.measured if apart else found.fitted
 
-        return _kept(self._parts, (looked, apart), made)
+        return _cached(self._parts, (looked, apart), made)
 
     def _sampled(self, task: GlmTask) -> Sample:
         admission = self.admission
@@ -122,7 +156,7 @@ class Parts:
 
 
 def _looked(task: GlmTask) -> GlmTask:
-    """The task with nothing left but what decides about rows."""
+    """The task reduced to what decides about rows."""
     return GlmTask(
         family=task.family,
         target=task.target,
@@ -133,8 +167,8 @@ def _looked(task: GlmTask) -> GlmTask:
     )
 
 
-def _kept(known: OrderedDict[Key, Made], key: Key, make: Callable[[], Made]) -> Made:
-    """What is known under a key, or made now; only the last ones stay."""
+def _cached(known: OrderedDict[Key, Made], key: Key, make: Callable[[], Made]) -> Made:
+    """The cached value of a key, made now if missing; only the latest are kept."""
     if key not in known:
         known[key] = make()
     known.move_to_end(key)
@@ -144,39 +178,30 @@ def _kept(known: OrderedDict[Key, Made], key: Key, make: Callable[[], Made]) -> 
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """One step on the rows of one site, once everything that is public has been checked."""
+class SiteStep:
+    """One step on the rows of one site, after all public checks."""
 
     admission: Admission
     step: Step
     task: GlmTask
     asked: BetaForm | None
     ranges: Ranges | None
-    parts: Parts
+    parts: PreparedRows
 
     @classmethod
-    def read(cls, admission: Admission, step: Step, parts: Parts) -> "Question":
-        """The question of a step, once everything that is public has been checked.
+    def read(cls, admission: Admission, step: Step, parts: PreparedRows) -> "SiteStep":
+        """The question of a step, after all public checks.
 
         Raises:
             InvalidInputError: nobody can answer it, or not with this data dictionary.
         """
         task = parse(step.task)
-        if step.name not in OUTPUTS or not 1 <= step.round <= task.max_rounds:
-            raise invalid(step, msgid("there is no such step"))
-        form = None if step.name == "moments" else _beta(task, step)
-        brakes, dictionary = admission.brakes, parts.rows.dictionary
-        check_columns(task, dictionary)
-        if brakes.outcomes:
-            check_outcome(task, dictionary)
-        allowed = ranges(task, dictionary) if brakes.bounds else None
-        if form is not None and allowed is not None and not allowed.holds(task, form):
-            raise BeyondRangesError(round=step.round)
+        form, allowed = asked_of(task, step, parts)
         parts.sample(task)
         return cls(admission, step, task, form, allowed, parts)
 
     def summed(self) -> tuple[DesignBlock, Weighed | None]:
-        """The rows that the step sums, and what it weighs them with, if it weighs them."""
+        """The rows that the step sums, and their weights, if any."""
         part = self.parts.part(self.task, measured=self.step.name == "evaluation")
         if not len(part.target):
             raise NothingLeftError if self.admission.min_cohort <= 1 else DisclosureError("release.cohort")
@@ -194,9 +219,36 @@ class Question:
             check_weights(found, self.ranges, self.admission)
         return part, found
 
+    def query(self, persons: Marks) -> SumQuery:
+        """Whom it sums, and with which weights (`Audited`)."""
+        return self.query_of(*self.summed(), persons)
+
+    def query_of(self, part: DesignBlock, weighed: Weighed | None, persons: Marks) -> SumQuery:
+        """The same of rows and weights that are known already."""
+        return asked(weighed, part.rows, persons, self.cells(part))
+
     def cells(self, part: DesignBlock) -> dict[str, Matrix]:
         """The rows of each code, where the step sums them: the sums of an evaluation are of all rows."""
         return {} if self.step.name == "evaluation" else cells_of(self.task, part)
+
+
+def asked_of(task: GlmTask, step: Step, parts: PreparedRows) -> tuple[BetaForm | None, Ranges | None]:
+    """The beta that a step is about, if any, and the ranges that it was held against, after all public checks.
+
+    Raises:
+        InvalidInputError: nobody can answer the step, or not with this data dictionary.
+    """
+    if step.name not in OUTPUTS or not 1 <= step.round <= task.max_rounds:
+        raise invalid(step, msgid("there is no such step"))
+    form = None if step.name == "moments" else _beta(task, step)
+    brakes, dictionary = parts.admission.brakes, parts.rows.dictionary
+    check_columns(task, dictionary)
+    if brakes.outcomes:
+        check_outcome(task, dictionary)
+    allowed = ranges(task, dictionary) if brakes.bounds else None
+    if form is not None and allowed is not None and not allowed.holds(task, form):
+        raise BeyondRangesError(round=step.round)
+    return form, allowed
 
 
 def split_key(admission: Admission) -> bytes:
@@ -208,9 +260,9 @@ def split_key(admission: Admission) -> bytes:
 
 def _beta(task: GlmTask, step: Step) -> BetaForm:
     try:
-        asked = msgspec.convert(step.inputs, BetaForm)
-    except msgspec.ValidationError as error:
-        raise StepInvalidError(round=step.round, reason=str(error)) from None
+        asked = fit(step.inputs, BetaForm)
+    except MisfitError as error:
+        raise StepInvalidError(round=step.round, reason=error.reason) from None
     layout = asked.layout
     values = sum(len(feature.columns) for feature in task.features)
     kept = list(layout.kept)

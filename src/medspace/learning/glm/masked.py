@@ -12,15 +12,14 @@ from medspace.learning.glm import following
 from medspace.learning.glm.answers import question
 from medspace.learning.glm.design import Layout, Vector
 from medspace.learning.glm.evaluation import Quality
-from medspace.learning.glm.following import Stand
-from medspace.learning.glm.model import Fit, Fitted, Phase, SiteQuality
+from medspace.learning.glm.following import MaskedFitState
+from medspace.learning.glm.model import Fit, FitPhase, Fitted, SiteQuality
 from medspace.learning.glm.noisy.masked import NoisyGlm
 from medspace.learning.glm.outcome import covariance_of, terms, uncarried
-from medspace.learning.glm.proposals import empty
 from medspace.learning.glm.summing import GlmSumming
 from medspace.learning.glm.task import GlmTask, parse
 from medspace.learning.glm.totals import (
-    Check,
+    TotalCheck,
     evaluation_shape,
     evaluation_total,
     moments_shape,
@@ -28,13 +27,14 @@ from medspace.learning.glm.totals import (
     newton_shape,
     newton_total,
 )
+from medspace.learning.proposals import empty
 from medspace.runs.errors import AnswerInvalidError, RunError
-from medspace.runs.masked.ports import Asked, Shape, State
+from medspace.runs.masked.ports import Shape, State, TaskQuestion
 from medspace.runs.ports import Result
 
 
-class _Outcome(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """What the sites of a run hand over; fractions are text.
+class _ExactOutcome(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The result that the sites of a run hand over; fractions are text.
 
     `covariance` is the upper triangle, row by row, for the columns as they were measured.
     """
@@ -50,7 +50,7 @@ class _Outcome(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class _Own(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """What a site says of itself, if its offer lists it."""
+    """A site's own quality, if its offer lists it."""
 
     rows: int
     persons: int
@@ -65,25 +65,25 @@ class MaskedGlm:
 
     def first(self) -> State:
         """Nothing is fitted yet."""
-        return Stand().written()
+        return MaskedFitState().written()
 
-    def asked(self, state: State) -> Asked | None:
+    def asked(self, state: State) -> TaskQuestion | None:
         """Moments; then beta and layout, as floats."""
         stand = following.read(state)
-        if stand.phase is Phase.DONE:
+        if stand.phase is FitPhase.DONE:
             return None
         if stand.layout is None:
-            return Asked(stand.phase.value, {})
-        return Asked(stand.phase.value, question(stand.asked, stand.layout))
+            return TaskQuestion(stand.phase.value, {})
+        return TaskQuestion(stand.phase.value, question(stand.asked, stand.layout))
 
     def shape(self, state: State) -> Shape:
         """The vector of the phase; see `totals`."""
         return self._shape(following.read(state))
 
-    def _shape(self, stand: Stand) -> Shape:
-        if stand.phase is Phase.MOMENTS:
+    def _shape(self, stand: MaskedFitState) -> Shape:
+        if stand.phase is FitPhase.MOMENTS:
             return moments_shape(self.task)
-        if stand.phase is Phase.NEWTON:
+        if stand.phase is FitPhase.NEWTON:
             return newton_shape(self.task, len(stand.beta), stand.rows)
         return evaluation_shape(self.task, stand.rows)
 
@@ -94,11 +94,11 @@ class MaskedGlm:
             TotalInvalidError: it cannot.
         """
         stand = following.read(state)
-        check = Check(self.task, stand.round + 1, sites)
+        check = TotalCheck(self.task, stand.round + 1, sites)
         check.within(self._shape(stand), total)
-        if stand.phase is Phase.MOMENTS:
+        if stand.phase is FitPhase.MOMENTS:
             check.moments(total)
-        elif stand.phase is Phase.NEWTON:
+        elif stand.phase is FitPhase.NEWTON:
             check.newton(total, len(stand.beta), stand.rows)
         else:
             check.evaluation(total)
@@ -106,12 +106,12 @@ class MaskedGlm:
     def propose(self, state: State, total: Sequence[int]) -> JsonObject:
         """The step of a Newton round that takes one; else nothing."""
         stand = following.read(state)
-        if stand.phase is not Phase.NEWTON:
+        if stand.phase is not FitPhase.NEWTON:
             return {}
         return following.proposed(self.task, stand, newton_total(len(stand.beta), total))
 
     def follow(self, state: State, total: Sequence[int], proposal: JsonObject, sites: int = 0) -> State:
-        """The next state; it depends on nothing but the total.
+        """The next state; it depends only on the total.
 
         Raises:
             ProposalInvalidError: the proposal does not follow from the total.
@@ -119,17 +119,17 @@ class MaskedGlm:
         """
         del sites
         stand = following.read(state)
-        if stand.phase is Phase.NEWTON:
+        if stand.phase is FitPhase.NEWTON:
             found = newton_total(len(stand.beta), total)
             return following.after_newton(self.task, stand, found, proposal).written()
         empty(proposal, stand.round + 1)
-        if stand.phase is Phase.MOMENTS:
+        if stand.phase is FitPhase.MOMENTS:
             return following.after_moments(self.task, stand, moments_total(self.task, total)).written()
         return following.after_evaluation(stand, evaluation_total(self.task, total)).written()
 
     def without(self, state: State) -> State | None:
-        """The fit begins again, unless all that is left is to measure it, or nothing was asked yet."""
-        return self.first() if following.read(state).phase is Phase.NEWTON else None
+        """Restart the fit, unless only its evaluation is left, or nothing was asked yet."""
+        return self.first() if following.read(state).phase is FitPhase.NEWTON else None
 
     def persons(self, state: State) -> int:
         """Those of the fit, at all sites."""
@@ -149,7 +149,7 @@ class MaskedGlm:
         stand = following.read(state)
         if stand.layout is None or stand.quality is None or stand.deviance is None:  # a fit that is done has them
             raise RunError
-        made = _Outcome(
+        made = _ExactOutcome(
             rows=stand.rows,
             persons=stand.persons,
             layout=stand.layout,
@@ -163,15 +163,15 @@ class MaskedGlm:
         return said
 
     def result(self, outcome: JsonObject, sites: Sequence[str], own: Mapping[str, JsonObject]) -> Result:
-        """What a model of this task holds; sites are in `own` as far as they release something of themselves.
+        """The content of a model of this task; `own` has the sites that release something of their own.
 
         Raises:
-            RunError: it is no outcome of this task.
+            RunError: it is not an outcome of this task.
             AnswerInvalidError: what a site says of itself is not of that form.
         """
         made = self._read(outcome)
         fit = Fit(
-            phase=Phase.DONE,
+            phase=FitPhase.DONE,
             layout=made.layout,
             beta=tuple(made.beta),
             covariance=covariance_of(made.covariance, len(made.beta)),
@@ -190,9 +190,9 @@ class MaskedGlm:
         )
         return Result(msgspec.to_builtins(fitted), made.rows, tuple(sites))
 
-    def _read(self, outcome: JsonObject) -> _Outcome:
+    def _read(self, outcome: JsonObject) -> _ExactOutcome:
         try:
-            made = msgspec.convert(outcome, _Outcome, strict=False)
+            made = msgspec.convert(outcome, _ExactOutcome, strict=False)
         except msgspec.ValidationError:
             raise RunError from None
         width, layout, columns = len(made.beta), made.layout, len(self.task.columns)
@@ -213,7 +213,7 @@ class MaskedGlm:
         try:
             own = msgspec.convert(said, _Own, strict=False)
         except msgspec.ValidationError:
-            reason = Text(msgid("it is no quality of a model"))
+            reason = Text(msgid("it is not a valid quality report"))
             raise AnswerInvalidError(site=site, round=self.task.max_rounds, reason=reason) from None
         return SiteQuality(site, own.rows, own.quality, own.persons)
 

@@ -19,7 +19,6 @@ STEEPEST = 300.0  # poisson: exp(300) is about 1e130; beyond, sums overflow a do
 CONSTANT = 1e-13  # a variance below this share of the mean square is rounding, not variation
 SINGULAR = 1e-12  # a squared Cholesky pivot below this, on unit diagonal, is rounding
 NO_WORSE = 1e-6  # relative; a rise below this is the rounding of released sums, not a step too far
-WIDEST = 6.0  # the standard deviation of a predictor that sites still answer about
 Products = tuple[tuple[float, ...], ...]  # row by row; one per pair of kept columns
 ROUNDING = 2.0**-24  # of released sums (`privacy.rounding`), relative
 
@@ -92,12 +91,12 @@ def moments(task: GlmTask, part: DesignBlock) -> Moments:
 
 
 def layout(task: GlmTask, total: Moments) -> Layout:
-    """How every site shall build its design: means, scales and varying columns of the whole federation.
+    """How every site builds its design: means, scales and varying columns of the whole federation.
 
     Means and standard deviations (population form) are of the present values; an indicator's follow from its count.
-    Columns are centred and scaled in any case, as Newton's method likes it; whether the penalty is on this scale or
-    on the original one is the task's choice (`penalty`). Without an intercept nothing may be moved: columns are only
-    scaled, by their root mean square.
+    Columns are always centred and scaled, which suits Newton's method; whether the penalty is on this scale or
+    on the original one is the task's choice (`penalty`). Without an intercept nothing may be shifted: columns are
+    only scaled, by their root mean square.
     """
     widths = [len(feature.columns) for feature in task.features]
     absent = np.repeat(np.asarray(total.missing, dtype=np.float64), widths)
@@ -210,7 +209,8 @@ def resolution(rows: int, hessian: Matrix, inverse: Matrix) -> float:
 
     The gradient of a column is a sum of n terms whose squares add up to about its diagonal element h of the Hessian
     (times the dispersion), so it is rounded to about 2^-24 sqrt(n h); that is 2^-24 sqrt(n v) standard errors, where
-    v is the column's variance inflation factor: 1 for a column of its own, many where columns nearly say the same.
+    v is the column's variance inflation factor: 1 for an uncorrelated column, large where columns are nearly
+    collinear.
     """
     inflation = float((np.diag(hessian) * np.diag(inverse)).sum())
     return ROUNDING * math.sqrt(rows * inflation)
@@ -244,12 +244,12 @@ def penalty(task: GlmTask, layout: Layout) -> Vector:
 
 
 def objective(total: Curvature, weights: Vector, beta: Vector) -> float:
-    """What the fit makes small: half the deviance and half the penalty."""
+    """What the fit minimises: half the deviance and half the penalty."""
     return total.deviance / 2.0 + float(weights @ np.square(beta)) / 2.0
 
 
 def no_worse(now: float, before: float | None) -> bool:
-    """Whether the objective did not rise, rounding aside."""
+    """Whether the objective did not rise, apart from rounding."""
     return before is None or now <= before + NO_WORSE * (abs(before) + 1.0)
 
 
@@ -293,7 +293,7 @@ def original_scale(task: GlmTask, layout: Layout, beta: Vector, covariance: Matr
 
 
 def measured(task: GlmTask, layout: Layout) -> Matrix:
-    """What takes coefficients from the scale of the fit to the columns as they were measured."""
+    """The transformation of coefficients from the scale of the fit to the columns as measured."""
     back = np.diag(1.0 / np.asarray(layout.scale))
     if not task.intercept:
         return back

@@ -1,4 +1,4 @@
-"""What a GLM run keeps between its rounds, and what it comes to."""
+"""What a GLM run keeps between its rounds, and its result."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,7 +10,7 @@ from medspace.learning.glm.task import Family, Mechanism
 from medspace.runs.masked.grouping import Robust
 
 
-class Phase(StrEnum):
+class FitPhase(StrEnum):
     """What the next round asks; DONE asks nothing."""
 
     MOMENTS = "moments"
@@ -21,25 +21,25 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SiteQuality:
-    """How the model does at one site; `quality` is None where the site was gone before it was measured."""
+    """How well the model does at one site; `quality` is None if the site left before it was measured."""
 
     site: str
     rows: int  # of the fit
     quality: Quality | None
     persons: int = 0  # 0 in models of versions that did not count them
-    joined: tuple[int, ...] = ()  # per feature: levels that nobody of the site stands in
+    joined: tuple[int, ...] = ()  # per feature: levels that were not counted at the site
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """Where the fit stands: everything that the next round needs, to the last bit.
+    """The state of the fit: everything that the next round needs, to the last bit.
 
     `base` is the last beta that was an improvement and `objective` its value; `beta` is the one to ask about next;
     `covariance` (row by row, on the scale of the fit) are there once it has converged; `products` are the mean
     products of the scaled columns (`maths.products`), there from the second Newton round on.
     """
 
-    phase: Phase = Phase.MOMENTS
+    phase: FitPhase = FitPhase.MOMENTS
     layout: Layout | None = None
     beta: tuple[float, ...] = ()
     base: tuple[float, ...] = ()
@@ -56,8 +56,8 @@ class Term:
     """One coefficient, for the column as it was measured; numbers are exact text.
 
     `fill` is what a missing value of the column is replaced with (None for the intercept and for indicators);
-    `mean` and `scale` are those of the fit. A column that nowhere varies has the coefficient 0 and no standard error;
-    a level that nobody carried has no term.
+    `mean` and `scale` are those of the fit. A column that varies nowhere has the coefficient 0 and no standard error;
+    an uncarried level has no term.
     """
 
     name: str
@@ -70,7 +70,7 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """How many levels of a feature nobody of a site stands in: too few persons have them there, or nobody has.
+    """How many levels of a feature were not counted at a site: too few persons have them there, or nobody.
 
     Who has one of them counts there as joined, in the term of that name (docs/training.md).
     """
@@ -91,7 +91,7 @@ class NoiseSpent:
     delta: str
     unit: Unit
     rho: str
-    mechanism: Mechanism = "gradient"  # as of versions that had no other one
+    mechanism: Mechanism = "gradient"  # the default: earlier versions had no other
     robust: Robust | None = None
 
 
@@ -99,7 +99,7 @@ class NoiseSpent:
 class Fitted:
     """What a model of this kind holds; `runs.model.Model.result` is its JSON.
 
-    `uncarried` are the columns of levels that nobody at any site was counted with: the model says nothing of them.
+    `uncarried` are the columns of levels that were not counted at any site: the model says nothing about them.
     """
 
     family: Family

@@ -1,15 +1,15 @@
-"""What tells two fits apart that differ in one thing only: the difference of their answers is about that one thing.
+"""The one thing in which two fits differ: the difference of their answers is about it.
 
 Purely on tasks. A feature, a level of a feature, a threshold of the outcome, the share that is held out: two such
-fits together can tell about the few persons whom only that one thing concerns.
+fits together can reveal the few persons affected by that one thing.
 """
 
 from medspace.core.text import Text, msgid
-from medspace.learning.glm.task import Feature, GlmTask
+from medspace.learning.glm.task import FeatureColumn, GlmTask
 
 
 def difference(one: GlmTask, other: GlmTask) -> Text | None:
-    """The one thing that tells them apart, in words; None where it is more, nothing, or of no such kind."""
+    """The one thing in which they differ, in words; None if there are more, none, or it is of another kind."""
     if one.family != other.family or one.target.column != other.target.column:
         return None
     found = [*_features(one, other), *_target(one, other), *_holdout(one, other)]
@@ -26,7 +26,7 @@ def _features(one: GlmTask, other: GlmTask) -> list[Text]:
     return found
 
 
-def _levels(one: Feature, other: Feature) -> list[Text]:
+def _levels(one: FeatureColumn, other: FeatureColumn) -> list[Text]:
     if one.coded != other.coded:
         return [Text(msgid("the feature {name}"), {"name": one.name})]
     levels = sorted(set(one.levels) ^ set(other.levels))

@@ -16,7 +16,7 @@ from medspace.runs.ports import Result
 
 
 def result(task: GlmTask, fit: Fit) -> Result:
-    """What a fit that is done came to.
+    """The result of a finished fit.
 
     Raises:
         RunError: it is not done.

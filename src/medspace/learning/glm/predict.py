@@ -14,7 +14,7 @@ def linear(model: Model, rows: Material) -> Vector:
     """The linear predictor of every row, shape (rows,).
 
     Missing values are treated as in the fit; a model that was fitted without rows with gaps gives NaN for them. So
-    does any model for a level that nobody carried when it was fitted, unless others were joined there.
+    does any model for a level that was uncarried when it was fitted, unless others were joined there.
 
     Raises:
         ColumnUnknownError, LevelUnknownError: the rows do not suit the model.
@@ -34,9 +34,9 @@ def linear(model: Model, rows: Material) -> Vector:
 
 
 def _counted(task: GlmTask, values: Matrix, uncarried: tuple[str, ...]) -> tuple[Matrix, Mask]:
-    """The values as the fit would count them, and of which rows the model knows nothing.
+    """The values as the fit would count them, and the rows about which the model knows nothing.
 
-    Who has a level that nobody carried counts as joined; where nobody was joined either, nothing is known.
+    A person with an uncarried level counts as joined; where nobody was joined either, nothing is known.
     """
     made, unknown = values.copy(), np.zeros(len(values), dtype=np.bool_)
     start = 0

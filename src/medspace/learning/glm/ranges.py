@@ -1,9 +1,9 @@
 """What the data dictionary lets a question ask: public rules, decided before any row is read.
 
-A coefficient so large that its linear predictor is nothing but a plane between persons, or a filling far outside of
-what anybody can have, asks about single persons. So each number of a question is held to the ranges of the columns,
-and the linear predictor is clipped. The clip is a smooth function: second differences at a hard corner are as sharp
-as the plane was.
+A coefficient so large that its linear predictor merely separates persons, or a fill value far outside
+what anybody can have, asks about single persons. So each number of a question is limited by the ranges of the
+columns, and the linear predictor is clipped. The clip is a smooth function: second differences at a hard corner are
+as sharp as the plane was.
 """
 
 from dataclasses import dataclass
@@ -83,7 +83,7 @@ class Ranges:
 
 def soft(eta: Vector) -> Vector:
     """`eta` where it is small, bending to -STEEPEST and STEEPEST; smooth everywhere."""
-    eta = np.clip(eta, -ENDLESS, ENDLESS)  # where it has long been flat
+    eta = np.clip(eta, -ENDLESS, ENDLESS)  # where it is flat anyway
     over = np.logaddexp(0.0, SHARPNESS * (eta - STEEPEST))
     under = np.logaddexp(0.0, -SHARPNESS * (eta + STEEPEST))
     made: Vector = eta + (under - over) / SHARPNESS
@@ -111,16 +111,16 @@ def _span(column: Column) -> tuple[float, float]:
 
 
 def check_columns(task: GlmTask, dictionary: Dictionary) -> None:
-    """Whether the columns of a task are there and hold what it says.
+    """Check that the columns of a task exist and hold what it says.
 
     Raises:
         ColumnUnknownError, LevelUnknownError, TargetInvalidError: they do not suit it.
     """
     for feature in task.features:
-        column = _column(dictionary, feature.name, coded=feature.coded)
+        column = check_column(dictionary, feature.name, coded=feature.coded)
         if feature.coded and not codes(column) <= {*feature.levels}:
             raise LevelUnknownError(column=feature.name)
-    target = _column(dictionary, task.target.column, coded=task.target.level is not None)
+    target = check_column(dictionary, task.target.column, coded=task.target.level is not None)
     if task.target.binary:
         return
     whole = target.binary or target.type is ColumnType.INTEGER
@@ -134,7 +134,7 @@ def check_columns(task: GlmTask, dictionary: Dictionary) -> None:
 
 
 def check_outcome(task: GlmTask, dictionary: Dictionary) -> None:
-    """Whether the holder offers the outcome of a task: a yes or no that the table has, or one that it declares.
+    """Check that the holder offers the outcome of a task: a yes/no column, or a declared outcome.
 
     Raises:
         RangeMissingError: a number without a range; LevelUnknownError: a level that the dictionary does not list.
@@ -160,7 +160,12 @@ def codes(column: Column) -> set[str]:
     return set(FLAG_CODES) if column.type is ColumnType.FLAG else set(column.codes)
 
 
-def _column(dictionary: Dictionary, name: str, *, coded: bool) -> Column:
+def check_column(dictionary: Dictionary, name: str, *, coded: bool) -> Column:
+    """The column of that name, if it holds codes or numbers, as wanted, and is not that of the persons.
+
+    Raises:
+        ColumnUnknownError: there is no such column.
+    """
     try:
         column = dictionary.column(name)
     except KeyError:

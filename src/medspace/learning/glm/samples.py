@@ -1,6 +1,6 @@
 """Rows as tasks take them, kept from one step to the next: a run asks for the same ones in every round.
 
-It saves time and nothing else: what a sample is made of, the content of the table included, stands in its key.
+This only saves time: the key includes all that a sample depends on, also the content of the table.
 """
 
 from collections import OrderedDict
@@ -13,7 +13,7 @@ MOST_BYTES = 16 << 20  # in all; larger tables are read anew
 
 
 class Samples:
-    """The samples that were used last; threads may share it."""
+    """The samples that were used last; thread-safe."""
 
     def __init__(self, most: int = MOST_BYTES) -> None:
         self._most = most

@@ -11,12 +11,12 @@ from medspace.learning.glm import fit as fitting
 from medspace.learning.glm.answers import OUTPUTS
 from medspace.learning.glm.errors import NotConvergedError, SeparatedError
 from medspace.learning.glm.masked import summed
-from medspace.learning.glm.model import Fit, Phase
+from medspace.learning.glm.model import Fit, FitPhase
 from medspace.learning.glm.tallying import GlmSums
 from medspace.learning.glm.task import GlmTask, parse
 from medspace.learning.model import KIND
 from medspace.runs.masked.leading import MaskedProcedure, kinds
-from medspace.runs.ports import Demands, Description, Forecast, Need, Question, Result, Spans
+from medspace.runs.ports import Demands, Forecast, ModelDescription, Need, Question, Result, Spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class GlmProcedure:
             SeparatedError, NotConvergedError: the task allows fewer rounds.
         """
         fit = fitting.read(state)
-        if fit.phase is Phase.DONE:
+        if fit.phase is FitPhase.DONE:
             return None
         if number > self.task.max_rounds:
             separated = fitting.separates(self.task, fit)
@@ -66,8 +66,8 @@ class GlmProcedure:
         return GlmSums(self.task, digest(self.document), number, fitting.read(state))
 
     def without(self, state: JsonObject) -> JsonObject:
-        """The fit begins again, unless all that is left is to measure it."""
-        return state if fitting.read(state).phase is Phase.EVALUATION else self.first()
+        """Restart the fit, unless only its evaluation is left."""
+        return state if fitting.read(state).phase is FitPhase.EVALUATION else self.first()
 
     def objective(self, state: JsonObject) -> float | None:
         """Half the deviance and half the penalty."""
@@ -77,8 +77,8 @@ class GlmProcedure:
         """Coefficients and quality."""
         return outcome.result(self.task, fitting.read(state))
 
-    def describe(self, result: Result, names: Mapping[str, str]) -> Description:
-        """Coefficients, and quality per hospital and all together (`runs.ports.Describing`)."""
+    def describe(self, result: Result, names: Mapping[str, str]) -> ModelDescription:
+        """Coefficients, and quality per hospital and overall (`runs.ports.Describing`)."""
         return description.describe(result, names)
 
 

@@ -1,8 +1,8 @@
 """What a site adds to the totals of a GLM under masks (`runs.masked.ports.Summing`).
 
 Each question is judged as if its answer were seen: the rules on bounds, persons and the heaviest of them, and the
-audit against all answers before, do not rely on masks. What masks make needless is that counts are of groups of
-persons, and that sums are rounded: nobody sees the counts of one site, or the last bits of its sums.
+audit against all answers before, do not rely on masks. With masks, counts need not be of groups of
+persons, and sums need not be rounded: nobody sees the counts of one site, or the last bits of its sums.
 """
 
 from collections.abc import Iterable
@@ -15,22 +15,22 @@ from medspace.core.dictionary import Dictionary
 from medspace.core.material import Material
 from medspace.core.text import msgid
 from medspace.core.usage import Admission, HolderNote, Step
+from medspace.learning.exact import FRACTION, fixed
 from medspace.learning.glm.design import DesignBlock
-from medspace.learning.glm.errors import TooLargeError
+from medspace.learning.glm.errors import ColumnTooLargeError
 from medspace.learning.glm.evaluation import Scores, quality, scores, tally
-from medspace.learning.glm.exact import FRACTION, fixed
-from medspace.learning.glm.judging import Judge, Question, invalid
+from medspace.learning.glm.judging import Judge, SiteStep, invalid
 from medspace.learning.glm.maths import curvature, losses, moments
 from medspace.learning.glm.noisy import summing as noisy
 from medspace.learning.glm.task import GlmTask, parse
 from medspace.learning.glm.totals import MOST_MEASURED, MOST_VALUE, thresholds
 from medspace.learning.glm.weighing import Weighed
 from medspace.privacy.rounding import rounded, unrounded
-from medspace.runs.masked.ports import Asked, Shape
+from medspace.runs.masked.ports import Shape, TaskQuestion
 
 
 class GlmSumming:
-    """Answers the questions of GLM tasks under masks; threads may share it."""
+    """Answers the questions of GLM tasks under masks; thread-safe."""
 
     def __init__(self, judge: Judge | None = None) -> None:
         self._judge = judge or Judge()
@@ -39,7 +39,7 @@ class GlmSumming:
         self,
         admission: Admission,
         task: JsonObject,
-        asked: Asked,
+        asked: TaskQuestion,
         shape: Shape,
         material: Material | None,
         step_round: int,
@@ -56,7 +56,7 @@ class GlmSumming:
         self,
         admission: Admission,
         task: JsonObject,
-        asked: Asked,
+        asked: TaskQuestion,
         shape: Shape,
         material: Material | None,
         step_round: int,
@@ -68,19 +68,18 @@ class GlmSumming:
         """
         step = Step(task, step_round, asked.name, asked.inputs)
         read = parse(task)
-        if read.noise is not None:  # whoever is behind it, one person's part is bounded
+        if read.noise is not None:  # each person's part is bounded
             numbers, notes = noisy.told_sums(admission, read, asked, material, step_round)
             return numbers, max(admission.min_cohort, 1), notes
         question, part, weighed = self._judge.judged(admission, step, material)
         check_sizes(question.task, question.parts.rows.dictionary)
-        made = _moments(question.task, part) if weighed is None else _weighed(question, weighed)
-        largest = shape.largest if isinstance(shape.largest, tuple) else (shape.largest,) * shape.count
-        if len(made) != shape.count or any(abs(one) > most for one, most in zip(made, largest, strict=True)):
+        made = moments_sums(question.task, part) if weighed is None else _weighed(question, weighed)
+        if not shape.holds(made):
             raise invalid(step, msgid("the sums are larger than masked sums can be"))
         return made, part.cohort if weighed is None else weighed.cohort, ()
 
     def own_quality(
-        self, admission: Admission, task: JsonObject, asked: Asked, material: Material | None, step_round: int
+        self, admission: Admission, task: JsonObject, asked: TaskQuestion, material: Material | None, step_round: int
     ) -> tuple[JsonObject, int] | None:
         """How good the model is at this site, by counts of groups of persons, and the persons behind it.
 
@@ -108,7 +107,7 @@ def check_sizes(task: GlmTask, dictionary: Dictionary) -> None:
     """Whether every number, as the dictionary bounds it, is one that masked sums carry.
 
     Raises:
-        TooLargeError: one is not.
+        ColumnTooLargeError: one is not.
     """
     plain = [feature.name for feature in task.features if not feature.coded]
     measured = [] if task.target.binary or task.family == "binomial" else [task.target.column]
@@ -117,16 +116,17 @@ def check_sizes(task: GlmTask, dictionary: Dictionary) -> None:
     for name, bound in most.items():
         span = dictionary.column(name).span
         if span is not None and max(map(abs, span)) > bound:
-            raise TooLargeError(column=name, most=bound)
+            raise ColumnTooLargeError(column=name, most=bound)
 
 
-def _moments(task: GlmTask, part: DesignBlock) -> list[int]:
+def moments_sums(task: GlmTask, part: DesignBlock) -> list[int]:
+    """The integers of the first question."""
     total = moments(task, part)
     counts = _counts([total.rows, part.cohort, *total.missing])
     return counts + _numbers([*total.sums.tolist(), *total.squares.tolist(), total.target_sum])
 
 
-def _weighed(question: Question, weighed: Weighed) -> list[int]:
+def _weighed(question: SiteStep, weighed: Weighed) -> list[int]:
     if question.step.name == "evaluation":
         return _evaluation(question, weighed)
     total = curvature(question.task.family, weighed.matrix, weighed.part.target, weighed.eta)
@@ -136,12 +136,12 @@ def _weighed(question: Question, weighed: Weighed) -> list[int]:
     return _counts([total.rows]) + _numbers(sums.tolist())
 
 
-def _scores(question: Question, weighed: Weighed) -> Scores:
+def _scores(question: SiteStep, weighed: Weighed) -> Scores:
     beta = [] if question.asked is None else question.asked.beta
     return scores(question.task, np.asarray(beta, dtype=np.float64), weighed.eta)
 
 
-def _evaluation(question: Question, weighed: Weighed) -> list[int]:
+def _evaluation(question: SiteStep, weighed: Weighed) -> list[int]:
     task, target = question.task, weighed.part.target
     made = _scores(question, weighed)
     squared = float(np.square(target - made.mu).sum())

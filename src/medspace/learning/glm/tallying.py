@@ -6,10 +6,10 @@ from typing import Any
 from medspace.core.canonical import JsonObject
 from medspace.core.text import Text, msgid
 from medspace.learning.glm import fit as fitting
-from medspace.learning.glm.answers import Expected, read_curvature, read_evaluation, read_moments
+from medspace.learning.glm.answers import ExpectedAnswer, read_curvature, read_evaluation, read_moments
 from medspace.learning.glm.evaluation import Tally
 from medspace.learning.glm.maths import Curvature, Moments
-from medspace.learning.glm.model import Fit, Phase, SiteQuality
+from medspace.learning.glm.model import Fit, FitPhase, SiteQuality
 from medspace.learning.glm.task import GlmTask
 from medspace.runs.errors import AnswerInvalidError, RunError
 from medspace.runs.ports import Answer
@@ -33,13 +33,13 @@ class GlmSums:
             AnswerInvalidError: they cannot be right.
         """
         known = {site.site: site.rows for site in self._fit.sites}.get(answer.site)
-        expected = Expected(
+        expected = ExpectedAnswer(
             task=self._task,
             digest=self._digest,
             round=self._number,
             width=len(self._fit.beta),
             total=sum(site.rows for site in self._fit.sites),
-            rows=known if self._fit.phase is Phase.NEWTON else None,
+            rows=known if self._fit.phase is FitPhase.NEWTON else None,
             min_cohort=least,
         )
         part = self._read(answer, expected)
@@ -58,8 +58,8 @@ class GlmSums:
         return fitting.written(self._outcome(lost=lost))
 
     def _outcome(self, *, lost: bool) -> Fit:
-        # A site that was lost in the middle of a fit makes the fit begin again without it.
-        if self._fit.phase is Phase.NEWTON and lost:
+        # If a site is lost in the middle of a fit, the fit starts over without it.
+        if self._fit.phase is FitPhase.NEWTON and lost:
             return Fit()
         if isinstance(self._total, Moments):
             return fitting.after_moments(self._task, self._total, tuple(self._sites))
@@ -71,12 +71,12 @@ class GlmSums:
             return fitting.after_evaluation(self._fit, self._total, sites)
         raise RunError  # no sum at all: attendance is checked before
 
-    def _read(self, answer: Answer, expected: Expected) -> Moments | Curvature | Tally:
-        if self._fit.phase is Phase.MOMENTS:
+    def _read(self, answer: Answer, expected: ExpectedAnswer) -> Moments | Curvature | Tally:
+        if self._fit.phase is FitPhase.MOMENTS:
             sums, said = read_moments(answer.site, answer.values, expected)
             self._sites.append(SiteQuality(answer.site, said.n, None, said.persons, tuple(said.joined)))
             return sums
-        if self._fit.phase is Phase.NEWTON:
+        if self._fit.phase is FitPhase.NEWTON:
             return read_curvature(answer.site, answer.values, expected)
         quality, counts = read_evaluation(answer.site, answer.values, expected)
         self._sites.extend(replace(site, quality=quality) for site in self._fit.sites if site.site == answer.site)

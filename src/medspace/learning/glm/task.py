@@ -1,4 +1,4 @@
-"""What may be learned, as data: a generalised linear model, declared. Sites run their own code, never the asker's.
+"""What may be learned, as data: a generalised linear model, declared. Sites run their own code, never the user's.
 
 The canonical form holds no fractions (they are written as the text that `repr` gives), so that a task has one
 digest everywhere; `parse` takes fractions as numbers or as such text.
@@ -16,6 +16,7 @@ from medspace.core.canonical import Json, JsonObject
 from medspace.core.dictionary import Comparison, OutcomeDefinition
 from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_GROUPS, MASKED_SUMS, Unit
 from medspace.core.hashing import digest
+from medspace.core.misfits import MisfitError, fit
 from medspace.core.text import Fact, Text, msgid
 from medspace.learning.glm.errors import RobustExactError
 from medspace.privacy.masking.thresholds import LEAST_SITES
@@ -28,7 +29,7 @@ MOST_CURVED = 100  # of them, where a total with noise has a number for each pai
 MOST_LEVELS = 100
 MOST_ROUNDS = 100
 MOST_SITES = 10_000
-KEPT, MOST_KEPT = 64, 1 << 16  # tasks that stay read, bytes of each
+KEPT, MOST_KEPT = 64, 1 << 16  # cached parsed tasks, bytes of each
 LEAST_EPSILON, MOST_EPSILON, MOST_DELTA = 0.01, 100.0, 0.01
 MOST_PERSONS = 10**10
 NARROWEST, NARROW = 1e-100, 1e-9  # of a range, and beside its larger end: below, its numbers are rounding
@@ -80,7 +81,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Feature:
+class FeatureColumn:
     """A column that explains. Coded ones become one 0/1 column per level but the first, which is the reference.
 
     One more 0/1 column of theirs stands for the levels that too few persons of a site have: nobody is counted as
@@ -178,7 +179,7 @@ class GlmTask:
 
     family: Family
     target: Target
-    features: tuple[Feature, ...]
+    features: tuple[FeatureColumn, ...]
     purpose: str
     l2: float = 0.0
     intercept: bool = True
@@ -302,19 +303,19 @@ def parse(document: Json) -> GlmTask:
         said = msgspec.msgpack.encode(document)  # which, unlike JSON, tells all values apart
     except (TypeError, ValueError, OverflowError, RecursionError):
         return _parsed(document)
-    return _kept(said) if len(said) <= MOST_KEPT else _parsed(document)
+    return _task_of_bytes(said) if len(said) <= MOST_KEPT else _parsed(document)
 
 
 @lru_cache(maxsize=KEPT)
-def _kept(said: bytes) -> GlmTask:
+def _task_of_bytes(said: bytes) -> GlmTask:
     return _parsed(msgspec.msgpack.decode(said))
 
 
 def _parsed(document: Json) -> GlmTask:
     try:
-        form = msgspec.convert(document, _TaskForm)
-    except msgspec.ValidationError as error:
-        raise TaskInvalidError(reason=str(error)) from None
+        form = fit(document, _TaskForm)
+    except MisfitError as error:
+        raise TaskInvalidError(reason=error.reason) from None
     task = GlmTask(
         family=form.family,
         target=_target(form.target),
@@ -363,19 +364,19 @@ def _target(form: str | _TargetForm) -> Target:
     if (form.comparison is None) != (form.value is None) or (form.level is not None and form.value is not None):
         raise _refuse(msgid("the target has either a comparison with a value, or a level, or neither"))
     if form.range is not None and (form.comparison is not None or form.level is not None):
-        raise _refuse(msgid("a target of yes and no has no range"))
+        raise _refuse(msgid("a yes/no target has no range"))
     value = 0.0 if form.value is None else _fraction("target", form.value, -1e12, 1e12)
     return Target(form.column, form.comparison, value, form.level, _span(form.column, form.range))
 
 
-def _feature(form: _FeatureForm) -> Feature:
+def _feature(form: _FeatureForm) -> FeatureColumn:
     if form.kind == "numeric" and form.levels:
         raise _refuse(msgid("the numeric feature {name} has no levels"), name=form.name)
     if form.kind == "coded" and (len(set(form.levels)) < max(2, len(form.levels)) or JOINED in form.levels):
         raise _refuse(msgid("the coded feature {name} needs two or more different levels"), name=form.name)
     if form.kind == "coded" and form.range is not None:
         raise _refuse(msgid("the coded feature {name} has no range"), name=form.name)
-    return Feature(form.name, tuple(form.levels), _span(form.name, form.range))
+    return FeatureColumn(form.name, tuple(form.levels), _span(form.name, form.range))
 
 
 def _span(name: str, given: tuple[Fraction, Fraction] | None) -> tuple[float, float] | None:
@@ -383,7 +384,7 @@ def _span(name: str, given: tuple[Fraction, Fraction] | None) -> tuple[float, fl
         return None
     low, high = (_fraction("range", bound, -1e12, 1e12) for bound in given)
     if not low < high:
-        raise _refuse(msgid("the range of {name} is not of two numbers, the smaller one first"), name=name)
+        raise _refuse(msgid("the range of {name} must be two numbers, the smaller one first"), name=name)
     if high - low < max(NARROWEST, NARROW * max(abs(low), abs(high))):
         raise _refuse(msgid("the range of {name} is too narrow"), name=name)
     return low, high
@@ -433,13 +434,13 @@ def _check(task: GlmTask) -> None:
     if task.target.column in names:
         raise _refuse(msgid("the target {name} is among the features"), name=task.target.column)
     if len(set(task.columns)) < len(task.columns):
-        raise _refuse(msgid("two features make columns of the same name"))
+        raise _refuse(msgid("two features yield columns of the same name"))
     if len(task.columns) + task.intercept > MOST_COLUMNS:
         raise _refuse(msgid("the design has more than {most} columns"), most=MOST_COLUMNS)
     if task.standardise and not task.intercept:
         raise _refuse(msgid("standardising moves the columns, so it needs the intercept"))
     if task.target.binary and task.family != "binomial":
-        raise _refuse(msgid("a target of yes and no needs the family binomial"))
+        raise _refuse(msgid("a yes/no target needs the family binomial"))
     if task.noise is not None:
         _check_noise(task, task.noise)
 
@@ -450,8 +451,8 @@ def _check_robust(task: GlmTask) -> None:
     if (task.robust is not None) != (task.protection == MASKED_GROUPS):
         raise _refuse(
             msgid(
-                "robust, such as {robust}, and the protection {protection} go together: hospitals are asked in "
-                "groups where their contracts name it"
+                "robust, such as {robust}, needs the protection {protection}: hospitals are asked in groups only "
+                "where their contracts name it"
             ),
             robust="{ groups = 3, trim = 1 }",
             protection=MASKED_GROUPS,
@@ -482,11 +483,11 @@ def _check_mechanism(task: GlmTask, noise: Noise) -> None:
     if task.family == "poisson" and task.target.span is not None and task.target.span[0] < 0.0:
         raise _refuse(msgid("the range of a target that counts begins at 0 or above"))
     if noise.mechanism == "gradient" and task.family != "binomial":
-        raise _refuse(msgid("noisy gradients are there for the family binomial only"))
+        raise _refuse(msgid("noisy gradients are available for the family binomial only"))
     if task.robust is not None and (task.family != "binomial" or noise.mechanism == "newton" or noise.evaluation):
         raise _refuse(
-            msgid("in groups a fit goes by noisy gradients, for the family binomial, and measures no quality")
+            msgid("a fit in groups uses noisy gradients, needs the family binomial, and measures no quality")
         )
     curved = noise.mechanism == "newton" or task.family != "binomial"
     if curved and len(task.columns) + task.intercept > MOST_CURVED:
-        raise _refuse(msgid("noisy Newton sums are there for up to {most} columns"), most=MOST_CURVED)
+        raise _refuse(msgid("noisy Newton sums are available for up to {most} columns"), most=MOST_CURVED)

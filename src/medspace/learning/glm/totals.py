@@ -15,8 +15,9 @@ from functools import lru_cache
 from itertools import accumulate, pairwise
 
 from medspace.core.text import Text, msgid
-from medspace.learning.glm.exact import FRACTION, ONE, Rows, symmetric
+from medspace.learning.exact import FRACTION, ONE, Rows, symmetric
 from medspace.learning.glm.task import Family, GlmTask
+from medspace.learning.newton import NewtonTotal
 from medspace.runs.masked.errors import TotalInvalidError
 from medspace.runs.masked.ports import Shape
 
@@ -30,7 +31,7 @@ SLACK = 20  # bits; totals of floats contradict each other where they differ by 
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RowBounds:
     """What one row can hold at most, as the predictor is clipped at 15 units (`ranges`)."""
 
     residual: int
@@ -38,11 +39,11 @@ class Limits:
     loss: int
 
 
-LIMITS: dict[Family, Limits] = {
-    "binomial": Limits(1, 1, 64),  # 2 (15 + 15 + log 2)
-    "poisson": Limits(MOST_VALUE, 3_300_000, 70 * MOST_VALUE),  # exp(15); 2 y (log y + 15), y up to 1e8
+LIMITS: dict[Family, RowBounds] = {
+    "binomial": RowBounds(1, 1, 64),  # 2 (15 + 15 + log 2)
+    "poisson": RowBounds(MOST_VALUE, 3_300_000, 70 * MOST_VALUE),  # exp(15); 2 y (log y + 15), y up to 1e8
     # The predictor lies within 15 ranges of the middle of the range, and a target within half of one.
-    "gaussian": Limits(31 * MOST_MEASURED, 1, (31 * MOST_MEASURED) ** 2),
+    "gaussian": RowBounds(31 * MOST_MEASURED, 1, (31 * MOST_MEASURED) ** 2),
 }
 
 
@@ -56,16 +57,6 @@ class MomentsTotal:
     sums: tuple[int, ...]
     squares: tuple[int, ...]
     target_sum: int
-
-
-@dataclass(frozen=True, slots=True)
-class NewtonTotal:
-    """Alike; the Hessian in full."""
-
-    rows: int
-    deviance: int
-    gradient: tuple[int, ...]
-    hessian: Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +154,7 @@ def evaluation_total(task: GlmTask, total: Sequence[int]) -> EvaluationTotal:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class TotalCheck:
     """Which totals of `sites` sites cannot be right. Nobody can tell whose fault one is."""
 
     task: GlmTask
@@ -182,9 +173,7 @@ class Check:
     def within(self, shape: Shape, total: Sequence[int]) -> None:
         """Whether the total has its shape and could be that of so many sites."""
         self.that(len(total) == shape.count, msgid("it has the wrong shape"))
-        largest = shape.largest if isinstance(shape.largest, tuple) else (shape.largest,) * shape.count
-        fits = all(abs(value) <= most * self.sites for value, most in zip(total, largest, strict=True))
-        self.that(fits, msgid("it is larger than sums of so many sites can be"))
+        self.that(shape.holds(total, self.sites), msgid("it is larger than sums of so many sites can be"))
 
     def moments(self, total: Sequence[int]) -> None:
         """The first total: counts that are counts, squares that suit their sums (Cauchy-Schwarz)."""
@@ -220,16 +209,24 @@ class Check:
         found = newton_total(width, total)
         self.that(found.rows == rows, msgid("its number of rows changed during the run"))
         self.that(total[1] >= -_slack(rows << FRACTION), msgid("its deviance is negative"))
-        diagonal = [row[k] for k, row in enumerate(found.hessian)]
-        self.that(all(value >= 0 for value in diagonal), msgid("its Hessian is no Hessian"))
-        fits = all(  # by Cauchy and Schwarz
-            value * value <= (most := own * other) + (most >> SLACK) + ONE
-            for row, own in zip(found.hessian, diagonal, strict=True)
-            for value, other in zip(row, diagonal, strict=True)
-        )
-        self.that(fits, msgid("its Hessian is no Hessian"))
+        self.semidefinite(found.hessian)
         if self.task.intercept:
             self._intercept(found, rows << FRACTION)
+
+    def semidefinite(self, hessian: Rows) -> None:
+        """Whether a Hessian can be positive semidefinite.
+
+        Raises:
+            TotalInvalidError: it cannot.
+        """
+        diagonal = [row[k] for k, row in enumerate(hessian)]
+        self.that(all(value >= 0 for value in diagonal), msgid("its Hessian is not positive semidefinite"))
+        fits = all(  # by Cauchy and Schwarz
+            value * value <= (most := own * other) + (most >> SLACK) + ONE
+            for row, own in zip(hessian, diagonal, strict=True)
+            for value, other in zip(row, diagonal, strict=True)
+        )
+        self.that(fits, msgid("its Hessian is not positive semidefinite"))
 
     def _intercept(self, found: NewtonTotal, rows: int) -> None:
         # The column of ones: a weight is at most 1/4 and a residual at most 1 (binomial), a weight is 1 (gaussian).

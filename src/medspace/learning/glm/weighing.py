@@ -4,17 +4,43 @@ Private rules: they depend on the rows, so all their refusals are one and the sa
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from medspace.core.usage import Admission
 from medspace.learning.glm.answers import BetaForm
 from medspace.learning.glm.design import DesignBlock, Matrix, Vector, design
-from medspace.learning.glm.maths import WIDEST, mean, weights_of
+from medspace.learning.glm.maths import mean, weights_of
 from medspace.learning.glm.ranges import Ranges
 from medspace.learning.glm.task import GlmTask
+from medspace.learning.newton import WIDEST
 from medspace.privacy.disclosure import effective, heaviest, number
 from medspace.privacy.errors import DisclosureError
+
+
+class Weighing(Protocol):
+    """What the rules and the audit look at: the rows of a question, and what each carries of what is summed."""
+
+    @property
+    def part(self) -> DesignBlock:
+        """The rows."""
+        ...
+
+    @property
+    def weights(self) -> Vector:
+        """What each carries of the Hessian."""
+        ...
+
+    @property
+    def residuals(self) -> Vector:
+        """What each carries of the gradient."""
+        ...
+
+    @property
+    def straight(self) -> Vector:
+        """The predictor of each, before it is clipped."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +56,14 @@ class Weighed:
 
     @property
     def cohort(self) -> int:
-        """The persons who carry the sums: one that weighs a single row makes a cohort of one."""
-        persons = self.part.persons
-        return min(self.part.cohort, effective(self.weights, persons), effective(self.residuals, persons))
+        """The persons who carry the sums."""
+        return carrying(self)
+
+
+def carrying(weighed: Weighing) -> int:
+    """The persons who carry the sums of a question: one that weighs a single row makes a cohort of one."""
+    persons = weighed.part.persons
+    return min(weighed.part.cohort, effective(weighed.weights, persons), effective(weighed.residuals, persons))
 
 
 def weigh(task: GlmTask, part: DesignBlock, asked: BetaForm, ranges: Ranges | None) -> Weighed:
@@ -59,14 +90,14 @@ def check_part(task: GlmTask, part: DesignBlock, admission: Admission) -> None:
             raise DisclosureError("release.outcome")
 
 
-def check_weights(weighed: Weighed, ranges: Ranges | None, admission: Admission) -> None:
+def check_weights(weighed: Weighing, ranges: Ranges | None, admission: Admission) -> None:
     """Whether the sums of a question rest on enough persons, none of them too heavily.
 
     Raises:
         DisclosureError: they do not.
     """
     least = admission.min_cohort
-    if weighed.cohort < least:
+    if carrying(weighed) < least:
         raise DisclosureError("release.cohort")
     if admission.brakes.bounds and ranges is not None and ranges.width(weighed.straight) > WIDEST:
         raise DisclosureError("release.spread")

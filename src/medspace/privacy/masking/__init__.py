@@ -1,4 +1,4 @@
-"""Sums over sites that show nothing but the sum: double masking, as SecAgg does it.
+"""Sums over sites that reveal nothing but the sum: double masking, as in SecAgg.
 
 Bonawitz et al., "Practical secure aggregation for privacy-preserving machine learning" (CCS 2017), on the full graph:
 the sparse one of Bell et al., "Secure single-server aggregation with (poly)logarithmic overhead" (CCS 2020), saves
@@ -9,21 +9,21 @@ integers: `p_ij` comes from a secret of the pair, `s_i` from a seed of the site'
 What holds, and against whom (the proof is theirs, in the random-oracle model, for HKDF and AES-256 as PRFs and
 pairwise secrets that nobody else knows):
 
-- User and coordinator, malicious, with up to c sites that follow the protocol and tell all they see: they learn, per
-  round and part, one sum over at least `survivors - c >= min_sites >= 3` others, and nothing else. That takes
+- User and coordinator, malicious, with up to c sites that follow the protocol and disclose all they see: they learn,
+  per round and part, one sum over at least `survivors - c >= min_sites >= 3` others, and nothing else. That takes
   `c < 2t - n`, so that no two lists of survivors are opened, each by t seats (`thresholds`), and that each honest
-  site opens a round once, for a list that all survivors signed. The latter is for whoever uses this package to keep.
+  site opens a round once, for a list that all survivors signed. The caller of this package must ensure the latter.
 - What is opened opens one round and part: seeds are derived from secrets that never leave, under the digest of the
   run's manifest, so two manifests give masks that do not cancel. A lost site's earlier rounds stay closed.
-- An opened seed that is not the one committed to is seen, and names its sender.
+- An opened seed that differs from the commitment is detected, and identifies its sender.
 
-What does not:
+What does not hold:
 
-- Sums say what sums say. A site that lies about its own data steers the sum, unseen; with more than c dishonest seats
-  (one user's own, say) the others are read. A sum that cannot be right ends the round and names nobody, since
-  whoever added noise cannot be told from the others.
-- Nobody sees from a masked vector whether it is in range: `fixed.fits` is proven for sites that keep to the range.
-- A site that masks two vectors with the same seeds gives away their difference. Once is once, after any crash too.
+- The sum itself is revealed. A site that lies about its own data steers the sum unnoticed; with more than c dishonest
+  seats (one user's own, say) the others are exposed. An impossible sum ends the round and names nobody, since
+  the site that falsified it cannot be identified.
+- Nobody can check whether a masked vector is in range: `fixed.fits` is proven for sites that keep to the range.
+- A site that masks two vectors with the same seeds reveals their difference: seeds are used once, even after a crash.
 
 The package is pure: names are strings, numbers are integers, randomness is given. No messages, no signatures.
 """

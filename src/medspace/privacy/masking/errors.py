@@ -9,7 +9,7 @@ from medspace.core.text import msgid
 
 
 class WordsInvalidError(InvalidInputError):
-    """Words are not what the ring says: their count, their type or their bytes; or a number has no place in it."""
+    """Words do not fit the ring: their count, type or bytes; or a number is too large for it."""
 
     code = "masking.words_invalid"
     sentence = msgid("The masked numbers cannot be used: {reason}.")
@@ -17,7 +17,7 @@ class WordsInvalidError(InvalidInputError):
 
 
 class NumberInvalidError(InvalidInputError):
-    """A value is no number, or has no place in fixed point."""
+    """A value is not a number, or does not fit in fixed point."""
 
     code = "masking.number_invalid"
     sentence = msgid("A value cannot be written in fixed point: {reason}.")
@@ -28,26 +28,26 @@ class ThresholdsInvalidError(InvalidInputError):
     """With these numbers of seats nothing would be hidden, or nobody could open."""
 
     code = "masking.thresholds_invalid"
-    sentence = msgid("The masks would not protect: {reason}.")
+    sentence = msgid("The masks would give no protection: {reason}.")
     next_step = msgid("Take more sites into the run, or agree that fewer of them may collude.")
 
 
 class SeedInvalidError(ProofError):
-    """A seed is not the one that its sender committed to, or none at all."""
+    """A seed is invalid, or not the one that its sender committed to."""
 
     code = "masking.seed_invalid"
-    sentence = msgid("A seed of the masks does not hold: {reason}.")
+    sentence = msgid("A seed of the masks is invalid: {reason}.")
 
 
 class ShareInvalidError(ProofError):
-    """Shares do not lead to one secret."""
+    """Shares do not combine to one secret."""
 
     code = "masking.share_invalid"
-    sentence = msgid("The shares of a secret do not hold: {reason}.")
+    sentence = msgid("The shares of a secret are invalid: {reason}.")
 
 
 class OpeningInvalidError(ProofError):
-    """What was opened does not remove the masks of just these survivors."""
+    """What was opened does not remove the masks of exactly these survivors."""
 
     code = "masking.opening_invalid"
     sentence = msgid("What was opened does not remove the masks: {reason}.")

@@ -6,10 +6,10 @@ and a sum over n sites by at most n times that (`quantisation`). Adding up moves
 No overflow: if every site's integer has an absolute value of at most L, then that of a sum over any k <= n of them
 is at most k * L <= n * L. Where n * L < 2**(bits - 1), the sum lies strictly between -2**(bits - 1) and
 2**(bits - 1), where two's complement names each integer once; the words of the sum are right modulo 2**bits, so they
-name this one. It does not matter that sums on the way, masked ones above all, went over: the ring's addition is that
-of the integers, reduced. `bound` gives such an L: |x| <= b implies |round(x * 2**f)| <= ceil(b * 2**f), as rounding
-never passes a whole number. Squares of values up to 1e6 over 1e8 rows and 100 sites, with 96 bits of fraction, need
-170 bits and a sign: they fit 192.
+name this one. It does not matter that intermediate sums, masked ones above all, overflowed: the ring's addition is
+that of the integers, reduced. `bound` gives such an L: |x| <= b implies |round(x * 2**f)| <= ceil(b * 2**f), as
+rounding never passes a whole number. Squares of values up to 1e6 over 1e8 rows and 100 sites, with 96 bits of
+fraction, need 170 bits and a sign: they fit 192.
 """
 
 from collections.abc import Iterable, Sequence
@@ -32,7 +32,7 @@ def integers(values: ArrayLike, fraction: int) -> list[int]:
 
     Raises:
         NumberInvalidError: one is not finite, or so large that its integer has more than 1024 bits.
-        ValueError: there are no such fractions.
+        ValueError: the number of fraction bits is invalid.
     """
     return list(map(int, _whole(values, fraction).tolist()))
 
@@ -42,7 +42,7 @@ def small_integers(values: ArrayLike, fraction: int) -> NDArray[np.int64]:
 
     Raises:
         NumberInvalidError: one is not finite, or its integer has more bits.
-        ValueError: there are no such fractions.
+        ValueError: the number of fraction bits is invalid.
     """
     whole = _whole(values, fraction)
     if whole.size and not (whole.min() >= -_INT64 and whole.max() < _INT64):
@@ -72,7 +72,7 @@ def integer(value: Fraction | float, fraction: int) -> int:
 
     Raises:
         NumberInvalidError: it is not finite.
-        ValueError: there are no such fractions.
+        ValueError: the number of fraction bits is invalid.
     """
     _check_fraction(fraction)
     try:
@@ -93,7 +93,7 @@ def nearest(number: int, fraction: int) -> float:
 
 
 def quantisation(fraction: int, sites: int = 1) -> Fraction:
-    """By how much writing in fixed point moves a sum over so many sites, at most."""
+    """The largest error that fixed point adds to a sum over so many sites."""
     return Fraction(sites, 1 << (fraction + 1))
 
 
@@ -102,7 +102,7 @@ def bound(largest: Fraction | float, fraction: int) -> int:
 
     Raises:
         NumberInvalidError: it is not finite, or negative.
-        ValueError: there are no such fractions.
+        ValueError: the number of fraction bits is invalid.
     """
     _check_fraction(fraction)
     try:
@@ -115,7 +115,7 @@ def bound(largest: Fraction | float, fraction: int) -> int:
 
 
 def fits(largest: int | Sequence[int], sites: int, ring: Ring) -> bool:
-    """Whether no sum over so many sites can go over, if no site's integer has an absolute value above `largest`.
+    """Whether no sum over so many sites can overflow, if no site's integer has an absolute value above `largest`.
 
     `largest` is one bound for all numbers, or one for each. The module says why this suffices.
     """
@@ -126,8 +126,8 @@ def fits(largest: int | Sequence[int], sites: int, ring: Ring) -> bool:
 def in_range(total: Iterable[int], largest: int | Sequence[int], sites: int) -> bool:
     """Whether a sum can be right: none of its numbers is above `sites` times its bound.
 
-    With masks that were not all removed, a number is uniform over the ring, and seldom in range; a lie within the
-    range is not seen.
+    If masks remain, a number is uniform over the ring and rarely in range; a lie within the range goes
+    unnoticed.
 
     Raises:
         ValueError: there are not as many bounds as numbers.

@@ -1,7 +1,7 @@
-"""Masking one site's vector, and unmasking the sum of those that came.
+"""Masking one site's vector, and unmasking the sum of those received.
 
-For each pair the site whose name is lower adds the pair's mask and the other takes it away, so that in a sum over
-both it is gone. Vectors that are too big to be held twice are masked block by block; blocks may be cut anywhere, the
+For each pair the site with the lower name adds the pair's mask and the other subtracts it, so that it cancels in a
+sum over both. Vectors that are too big to be held twice are masked block by block; blocks may be cut anywhere, the
 numbers are the same in any cut.
 """
 
@@ -26,7 +26,7 @@ def masked(words: Words, ring: Ring, me: str, pair_seeds: Seeds, self_seed: byte
 
     Raises:
         WordsInvalidError: these are not words of the ring.
-        SeedInvalidError: a seed has not 32 bytes.
+        SeedInvalidError: a seed does not have 32 bytes.
         ValueError: the site is its own peer.
     """
     return _whole(words, ring, lambda blocks: masked_blocks(blocks, ring, me, pair_seeds, self_seed))
@@ -39,7 +39,7 @@ def masked_blocks(
 
     Raises:
         WordsInvalidError: as `masked` does, when the block is due.
-        SeedInvalidError: a seed has not 32 bytes.
+        SeedInvalidError: a seed does not have 32 bytes.
         ValueError: the site is its own peer.
     """
     if me in pair_seeds:
@@ -53,12 +53,12 @@ def unmasked(total: Words, ring: Ring, self_seeds: Seeds, open_pairs: Pairs) -> 
     """The sum of the survivors' own words, from that of their masked ones.
 
     `self_seeds` has the own seed of each survivor; `open_pairs` has the seed of each survivor with each lost site,
-    by (survivor, lost). Masks between survivors are gone by themselves.
+    by (survivor, lost). Masks between survivors cancel.
 
     Raises:
         OpeningInvalidError: there is no survivor, a site is both survivor and lost, or a pair is missing.
         WordsInvalidError: these are not words of the ring.
-        SeedInvalidError: a seed has not 32 bytes.
+        SeedInvalidError: a seed does not have 32 bytes.
     """
     return _whole(total, ring, lambda blocks: unmasked_blocks(blocks, ring, self_seeds, open_pairs))
 
@@ -69,7 +69,7 @@ def unmasked_blocks(blocks: Iterable[Words], ring: Ring, self_seeds: Seeds, open
     Raises:
         OpeningInvalidError: as `unmasked` does.
         WordsInvalidError: these are not words of the ring, when the block is due.
-        SeedInvalidError: a seed has not 32 bytes.
+        SeedInvalidError: a seed does not have 32 bytes.
     """
     _check_opening(self_seeds, open_pairs)
     added = [seed for (survivor, lost), seed in open_pairs.items() if survivor < lost]
@@ -105,7 +105,7 @@ def _check_opening(self_seeds: Seeds, open_pairs: Pairs) -> None:
 
 
 def _applied(blocks: Iterable[Words], ring: Ring, plus: Sequence[bytes], minus: Sequence[bytes]) -> Iterator[Words]:
-    """Blocks with the streams of `plus` added and those of `minus` taken away."""
+    """Blocks with the streams of `plus` added and those of `minus` subtracted."""
     added = [Keystream(seed, ring) for seed in plus]
     taken = [Keystream(seed, ring) for seed in minus]
     return (_block(block, ring, added, taken) for block in blocks)

@@ -1,8 +1,8 @@
 """Integers modulo 2**bits in numpy words: exact, fixed in size, and alike for every number.
 
 A word is an unsigned number, little-endian, of 32 bits or of one to four limbs of 64 bits, the least first. Signed
-integers stand in it as two's complement. A masked number is uniform over all of the ring, so words must be carried
-through: limbs that were added one by one would show how often each of them went over.
+integers stand in it as two's complement. A masked number is uniform over the whole ring, so carries must be
+propagated: limbs that were added separately would show how often each of them overflowed.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -149,7 +149,7 @@ class Ring:
         return found
 
     def _add_all(self, found: Words, vectors: Iterator[Words]) -> None:
-        """Add limb by limb, count how often each went over, and carry that at the end: once, not for each vector."""
+        """Add limb by limb, count overflows, and carry them at the end: once, not for each vector."""
         over, wraps = np.empty(found.shape, np.bool_), np.zeros(found.shape, np.uint8)
         for number, vector in enumerate(vectors, 1):
             self._check_alike(found, vector)
@@ -175,7 +175,7 @@ class Ring:
         if self.limbs > 1:
             words = words[self._undecided(words, largest)]
         bound = np.broadcast_to(self.encode([largest]), words.shape)
-        shifted = self.add(words, bound)  # then what is within lies, unsigned, between 0 and 2 * largest
+        shifted = self.add(words, bound)  # then what is within is, unsigned, between 0 and 2 * largest
         limit = self.encode([largest * 2 - (1 << self.bits if largest * 2 > self.largest else 0)])
         return not bool(self._above(shifted, limit).any())
 
@@ -212,12 +212,12 @@ class Ring:
             raise WordsInvalidError(reason=Text(msgid("there are more than {most} numbers"), {"most": most}))
         if len(content) != count * self.size:
             facts = {"found": len(content), "due": count * self.size}
-            raise WordsInvalidError(reason=Text(msgid("there are {found} bytes in place of {due}"), facts))
+            raise WordsInvalidError(reason=Text(msgid("there are {found} bytes instead of {due}"), facts))
         words: Words = np.frombuffer(content, self.dtype).reshape(self.shape(count))
         return words
 
     def check(self, words: Words) -> None:
-        """See that these are words of this ring.
+        """Check that these are words of this ring.
 
         Raises:
             WordsInvalidError: they are not.
@@ -232,7 +232,7 @@ class Ring:
 
 
 def _carry(words: Words, wraps: NDArray[np.uint8]) -> None:
-    """Add to each limb, in place, how often the one before it went over; the last one's are multiples of 2**bits."""
+    """Add to each limb, in place, the overflows of the one before; those of the last are multiples of 2**bits."""
     last = words.shape[1] - 1
     over: NDArray[np.uint64] = wraps[:, 0].astype(np.uint64)
     for limb in range(1, last):
@@ -254,7 +254,7 @@ def _borrow(words: Words, under: NDArray[np.bool_]) -> None:
 
 
 def _unlike() -> WordsInvalidError:
-    return WordsInvalidError(reason=Text(msgid("they have another shape or type than agreed")))
+    return WordsInvalidError(reason=Text(msgid("they do not have the agreed shape or type")))
 
 
 def _too_large(bits: int) -> WordsInvalidError:

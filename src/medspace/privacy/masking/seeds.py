@@ -2,14 +2,14 @@
 
 Seeds are 32 bytes. HKDF-SHA256 (RFC 5869) derives those of a round and part from secrets that never leave their
 holders; what enters is a label and fields, each with its length before it, so that no two derivations share an input.
-A seed says nothing of the secret, nor of other rounds' seeds.
+A seed reveals nothing about the secret, nor about other rounds' seeds.
 
-Commitments are SHA-256 over such fields. They bind since nobody finds collisions, and hide since what is committed to
-is 32 bytes that nobody can guess; what can be guessed must never be committed to like this.
+Commitments are SHA-256 over such fields. They are binding since SHA-256 is collision resistant, and hiding since what
+is committed to is 32 unguessable bytes; guessable values must never be committed to like this.
 
 Streams are AES-256 in counter mode (NIST SP 800-38A 6.5) over zeros, with the counter from 0. That is safe without a
 nonce, as a counter block must not come twice under one key, and each key is for one stream: a seed is derived for one
-round and part of one pair. Both ends of the pair make the same stream, which is the point; each uses it once.
+round and part of one pair. Both ends of the pair make the same stream, as intended; each uses it once.
 """
 
 from collections.abc import Iterator
@@ -33,8 +33,8 @@ _ZEROS = bytes(64 * 1024)
 _FIRST = bytes(16)  # counter block
 
 
-class Kind(StrEnum):
-    """What is committed to; a commitment to one kind never is one to another."""
+class CommitmentKind(StrEnum):
+    """What is committed to; a commitment to one kind is never valid for another."""
 
     PAIR = "pair"  # a seed of a pair; the names are the lower and the higher
     SELF = "self"  # a site's own seed; its name
@@ -45,40 +45,48 @@ def round_seed(pair_secret: bytes, manifest_digest: str, round: int, part: str, 
     """The seed of a pair's mask for one part of one round, the same at both.
 
     Raises:
-        SeedInvalidError: the secret has not 32 bytes.
+        SeedInvalidError: the secret does not have 32 bytes.
         ValueError: the names are not in order.
     """
     if not lower < higher:
         raise ValueError("a pair is the lower name, then the higher one")
-    return _derived(Kind.PAIR, pair_secret, manifest_digest, round, part, lower, higher)
+    return _derived(CommitmentKind.PAIR, pair_secret, manifest_digest, round, part, lower, higher)
 
 
 def self_seed(own_secret: bytes, manifest_digest: str, round: int, part: str, site: str) -> bytes:  # noqa: A002
     """The seed of a site's own mask for one part of one round, from a secret that the site drew for the run.
 
     Raises:
-        SeedInvalidError: the secret has not 32 bytes.
+        SeedInvalidError: the secret does not have 32 bytes.
     """
-    return _derived(Kind.SELF, own_secret, manifest_digest, round, part, site)
+    return _derived(CommitmentKind.SELF, own_secret, manifest_digest, round, part, site)
 
 
 def noise_seed(secret: bytes, label: str) -> bytes:
-    """The seed of a stream that noise is drawn from (`privacy.noise`): another one for each secret and label.
+    """The seed of a stream that noise is drawn from (`privacy.noise`): a different one for each secret and label.
 
     Raises:
-        SeedInvalidError: the secret has not 32 bytes.
+        SeedInvalidError: the secret does not have 32 bytes.
     """
     return _derived("noise", secret, label)
 
 
-def commitment(kind: Kind, value: bytes, manifest_digest: str, round: int, part: str, *names: str) -> str:  # noqa: A002
+def commitment(kind: CommitmentKind, value: bytes, manifest_digest: str, round: int, part: str, *names: str) -> str:  # noqa: A002
     """The commitment to a seed or a share, as `sha256:` and hex digits; `names` as the kind says."""
     before, after = _around(kind, manifest_digest, round, part)
     return digest_bytes(before + _field(value) + after + _names(names))
 
 
-def committed(said: str, kind: Kind, value: bytes, manifest_digest: str, round: int, part: str, *names: str) -> bool:  # noqa: A002
-    """Whether a commitment is the one to this value; takes as long for wrong ones as for right ones."""
+def committed(
+    said: str,
+    kind: CommitmentKind,
+    value: bytes,
+    manifest_digest: str,
+    round: int,  # noqa: A002
+    part: str,
+    *names: str,
+) -> bool:
+    """Whether a commitment is the one to this value; in constant time."""
     return said.isascii() and same_secret(said, commitment(kind, value, manifest_digest, round, part, *names))
 
 
@@ -86,7 +94,7 @@ class Keystream:
     """The words that a seed stands for, from the first one on.
 
     Raises:
-        SeedInvalidError: the seed has not 32 bytes.
+        SeedInvalidError: the seed does not have 32 bytes.
     """
 
     def __init__(self, seed: bytes, ring: Ring) -> None:
@@ -120,7 +128,7 @@ def stream(seed: bytes, ring: Ring, count: int) -> Iterator[Words]:
     """The words of `count` numbers, uniform over the ring, in blocks of at most BLOCK_BYTES.
 
     Raises:
-        SeedInvalidError: the seed has not 32 bytes.
+        SeedInvalidError: the seed does not have 32 bytes.
     """
     keystream, step = Keystream(seed, ring), BLOCK_BYTES // ring.size
     return (keystream.take(min(step, count - at)) for at in range(0, count, step))
@@ -134,7 +142,7 @@ def _derived(kind: str, secret: bytes, *fields: str | int) -> bytes:
 
 # The commitments of one round and part differ in the value and the names only; a list of sites has few names.
 @lru_cache(maxsize=16)
-def _around(kind: Kind, manifest_digest: str, round: int, part: str) -> tuple[bytes, bytes]:  # noqa: A002
+def _around(kind: CommitmentKind, manifest_digest: str, round: int, part: str) -> tuple[bytes, bytes]:  # noqa: A002
     return _field(f"{_VERSION}, commitment: {kind}"), _framed(manifest_digest, round, part)
 
 
@@ -144,7 +152,7 @@ def _names(names: tuple[str, ...]) -> bytes:
 
 
 def _framed(*fields: bytes | str | int) -> bytes:
-    """Fields in an order that the first one, the label, stands for; each after its length in 8 bytes."""
+    """Fields in the order that the first one, the label, determines; each after its length in 8 bytes."""
     return b"".join(map(_field, fields))
 
 
@@ -157,4 +165,4 @@ def _field(field: bytes | str | int) -> bytes:
 
 def _check_seed(seed: bytes) -> None:
     if len(seed) != SEED_BYTES:
-        raise SeedInvalidError(reason=Text(msgid("it has not {due} bytes"), {"due": SEED_BYTES}))
+        raise SeedInvalidError(reason=Text(msgid("it does not have {due} bytes"), {"due": SEED_BYTES}))

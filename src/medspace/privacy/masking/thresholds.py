@@ -5,8 +5,8 @@ With n seats, t that open, and c that may collude with the user and the coordina
 - c < 2t - n: two groups of t seats share at least 2t - n, so an honest one among them. It opens for one list of
   survivors only, so a coordinator that shows two lists opens at most one of them. (Shares of a site's own mask opened
   for one list, and its seeds of pairs for another, would together uncover its vector.)
-- t > c: those who collude open nothing by themselves.
-- survivors - c >= min_sites: of a sum those who collude take away their own part; this many others stay in it. With
+- t > c: colluders alone cannot open anything.
+- survivors - c >= min_sites: colluders can subtract their own part from a sum; this many others stay in it. With
   fewer than three, each of them could subtract its own and read the other.
 """
 
@@ -29,12 +29,12 @@ class Thresholds:
 
     @classmethod
     def for_seats(cls, seats: int, colluders: int = 1, min_sites: int = LEAST_SITES) -> "Thresholds":
-        """With the fewest that can open, which is when the most may be lost; `problem` says whether it will do."""
+        """With the fewest that can open, so that the most may be lost; `problem` says whether that suffices."""
         return cls(seats, _least_opening(seats, colluders), colluders, min_sites)
 
     @property
     def fewest_survivors(self) -> int:
-        """Vectors that must come, for the sum to be opened at all."""
+        """Vectors that must arrive for the sum to be opened at all."""
         return max(self.opening, self.min_sites + self.colluders)
 
     @property
@@ -58,7 +58,7 @@ class Thresholds:
         return self._wrong_opening()
 
     def check(self) -> None:
-        """See that masks under these numbers protect.
+        """Check that masks under these numbers protect.
 
         Raises:
             ThresholdsInvalidError: they would not, and why.

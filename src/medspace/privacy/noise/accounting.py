@@ -10,9 +10,9 @@ From rho to (epsilon, delta): Canonne, Kamath, Steinke, "The discrete Gaussian f
 
     delta = exp((alpha - 1) (alpha rho - epsilon)) / (alpha - 1) * (1 - 1/alpha)**alpha
 
-so every alpha gives an epsilon that holds, and the least of those that are looked at is told.
+so every alpha gives a valid epsilon, and the least of those tried is reported.
 
-A sum of discrete Gaussians is no discrete Gaussian. Kairouz, Liu, Steinke, "The distributed discrete Gaussian
+A sum of discrete Gaussians is not a discrete Gaussian. Kairouz, Liu, Steinke, "The distributed discrete Gaussian
 mechanism for federated learning with secure aggregation" (ICML 2021), theorem 1: integers of d dimensions and L2
 sensitivity D, to which n independent ones of parameter sigma are added, are (e²/2)-zCDP with
 e² <= D² / (n sigma²) + tau d / 2, where tau = 10 * sum over k < n of exp(-2 pi² sigma² k / (k + 1)). As k / (k + 1)
@@ -32,7 +32,7 @@ from medspace.privacy.noise.sigma import SIGMA
 MOST_EPSILON = 1000.0
 ROUNDING = 1e-10  # relative; more than all rounding of doubles on the way to an epsilon
 _TAU = 1  # units, for what tells a sum of discrete Gaussians from one
-_STEPS = 160  # of the search for alpha; each shrinks what is left to five eighths
+_STEPS = 160  # of the search for alpha; each shrinks the interval to five eighths
 
 
 def rho_of(epsilon: float, delta: float) -> int:
@@ -64,7 +64,7 @@ def epsilon_of(rho: int, delta: float) -> float:
     """
     _check_delta(delta)
     if rho < 0:
-        raise BudgetInvalidError(reason=Text(msgid("a rho is not below 0")))
+        raise BudgetInvalidError(reason=Text(msgid("a rho is below 0")))
     return _epsilon_of(rho, delta) if rho else 0.0
 
 

@@ -1,4 +1,4 @@
-"""Whether what somebody wants fits into a privacy budget: pure decisions on amounts of rho (units of 2**-40)."""
+"""Whether a demand fits into a privacy budget: pure decisions on amounts of rho (units of 2**-40)."""
 
 from dataclasses import dataclass
 from math import ceil, floor
@@ -25,13 +25,14 @@ _WORDS = {
         msgid("State a smaller epsilon in the task."),
     ),
 }
+CODES = frozenset(_WORDS)
 
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """What may be taken in a period, under one agreement and by one task; None where that is not limited by itself.
+    """What may be spent in a period, under one agreement and by one task; None where there is no such limit.
 
-    `delta` is that at which people are told of it.
+    `delta` is the one at which it is shown to people.
     """
 
     year: int
@@ -42,7 +43,7 @@ class Allowed:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What was taken of the period, by all, and under the agreement."""
+    """What was spent in the period, by all, and under the agreement."""
 
     year: int
     agreement: int
@@ -68,7 +69,7 @@ def _one(code: str, most: int | None, before: int, demand: int, delta: float) ->
     if most is None or before + demand <= most:
         return Decision(Verdict.PERMIT, "permitted")
     facts = {
-        "most": f"{epsilon_of(most, delta):.2f}",  # as it was stated, which its rho is a little less than
+        "most": f"{epsilon_of(most, delta):.2f}",  # as it was stated; its rho is a little less
         "left": _down(max(most - before, 0), delta),
         "wanted": _up(demand, delta),
         "delta": repr(delta),

@@ -1,4 +1,4 @@
-"""What each person adds to a noisy sum: put together, cut to a norm, rounded to integers.
+"""What each person adds to a noisy sum: rows added up, clipped to a norm, rounded to integers.
 
 Neighbouring tables differ in one person, who is replaced by another or by nobody: how many there are is public. The
 integers of one person have a length of at most norm * scale + sqrt(d) / 2, as rounding moves each of d numbers by at
@@ -25,7 +25,7 @@ _ROOT = 1 << 40
 
 @dataclass(frozen=True, slots=True)
 class Clipped:
-    """Vectors within a norm, and which were longer: the holder is told how many, nobody else."""
+    """Vectors within a norm, and which were longer: only the holder is told how many."""
 
     vectors: Vectors
     shortened: NDArray[np.bool_]

@@ -1,7 +1,7 @@
-"""What everything with noise that was let out tells together, as an epsilon at a delta.
+"""What all noisy releases reveal together, as an epsilon at a delta.
 
 Limits are kept in zCDP, which adds up whatever the mechanisms are. Where all of them are integers with the noise of
-`gaussian`, what they tell together is known more closely: no more than one continuous Gaussian does, whose privacy
+`gaussian`, what they reveal together is known more tightly: no more than one continuous Gaussian, whose privacy
 loss distribution gives the least epsilon. Why that holds, for totals of d numbers, of L2 sensitivity D, to which n
 sites each add discrete Gaussians of parameter sigma:
 
@@ -46,20 +46,20 @@ _ROUNDING = 1e-9  # relative; far more than doubles lose when distributions are 
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
-    """What was let out, in rho of 2**-40: with the noise of this room (`gaussian`), and with any other."""
+class PrivacyLoss:
+    """What was released, in rho of 2**-40: with the noise of this room (`gaussian`), and with any other."""
 
     gaussian: int
     other: int = 0
 
     @property
     def rho(self) -> int:
-        """That of all."""
+        """The total."""
         return self.gaussian + self.other
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class EpsilonBound:
     """An epsilon that is never too small, and how it was worked out: `ZCDP` or `PLD`."""
 
     epsilon: float
@@ -67,10 +67,10 @@ class Reading:
 
 
 class Accountant(Protocol):
-    """Says what was spent as people read it."""
+    """Converts what was spent into an epsilon for people."""
 
-    def reading(self, spent: Spent, delta: float) -> Reading:
-        """The epsilon, at a delta, of all that was let out together.
+    def reading(self, spent: PrivacyLoss, delta: float) -> EpsilonBound:
+        """The epsilon, at a delta, of all releases together.
 
         Raises:
             BudgetInvalidError: a rho is negative, or delta not between 0 and 1.
@@ -79,7 +79,7 @@ class Accountant(Protocol):
 
 
 class Losses(Protocol):
-    """Privacy loss distributions, of which an outside library knows more."""
+    """Privacy loss distributions, as an outside library computes them."""
 
     def epsilon(self, distance: float, delta: float) -> float:
         """The epsilon of telling N(0, 1) from N(distance, 1), distance > 0: not below the least, and close to it."""
@@ -90,9 +90,9 @@ class Losses(Protocol):
 class ZcdpAccountant:
     """Converts zCDP: a little more than what was spent."""
 
-    def reading(self, spent: Spent, delta: float) -> Reading:
+    def reading(self, spent: PrivacyLoss, delta: float) -> EpsilonBound:
         """The epsilon of the sum of all rho."""
-        return Reading(epsilon_of(spent.rho, delta), ZCDP)
+        return EpsilonBound(epsilon_of(spent.rho, delta), ZCDP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,19 +101,19 @@ class LossAccountant:
 
     losses: Losses
 
-    def reading(self, spent: Spent, delta: float) -> Reading:
-        """The epsilon of one Gaussian that tells no less than all of them."""
+    def reading(self, spent: PrivacyLoss, delta: float) -> EpsilonBound:
+        """The epsilon of one Gaussian that reveals at least as much as all of them."""
         zcdp = epsilon_of(spent.rho, delta)
         if not spent.rho:
-            return Reading(0.0, PLD)
+            return EpsilonBound(0.0, PLD)
         if spent.other:
-            return Reading(zcdp, ZCDP)
+            return EpsilonBound(zcdp, ZCDP)
         found = self.losses.epsilon(_distance(spent.gaussian), delta * (1.0 - _SPARE)) * (1.0 + _ROUNDING)
         if found <= zcdp and found <= log(delta) + _DRAWN:
-            return Reading(found, PLD)
-        return Reading(zcdp, ZCDP)
+            return EpsilonBound(found, PLD)
+        return EpsilonBound(zcdp, ZCDP)
 
 
 def _distance(rho: int) -> float:
-    """The distance of two Gaussians of variance 1 that tell no less than totals of a rho."""
+    """The distance of two Gaussians of variance 1 that reveal at least as much as totals of a rho."""
     return sqrt(2.0 * (rho / RHO_ONE) * _INFLATION)

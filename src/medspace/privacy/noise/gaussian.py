@@ -29,8 +29,8 @@ How far the draws are from the distribution, in total variation: below 2**-149. 
 A vector of d numbers is therefore within d * 2**-149 of one with exact noise, and its (epsilon, delta) with a delta
 that is larger by at most (1 + exp(epsilon)) d 2**-149. Nothing that is counted here comes near that.
 
-What is not hidden is how long it takes: a table is looked up, and the processor's caches are not the same for all
-places in it. Noise is drawn at the holder's, whose clock nobody else reads that finely.
+Timing is not hidden: a table is looked up, and caches do not serve all its entries alike. Noise is drawn at the
+holder, where nobody else can measure time that finely.
 """
 
 from bisect import bisect_right
@@ -62,7 +62,7 @@ Stream = Callable[[int], bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
+class _Thresholds:
     """The thresholds: their first 63 bits, all of them as bytes, and what the first 18 bits of a draw decide."""
 
     heads: NDArray[np.int64]
@@ -97,8 +97,8 @@ def draw(count: int, stream: Stream) -> NDArray[np.int64]:
 def seeded(secret: bytes, label: str) -> Stream:
     """The stream that a secret of 32 bytes and a label stand for, the same each time it is made.
 
-    A step that is repeated after a kill draws the same noise from it: two different ones would give away more than
-    one. The label must name all that tells this release from any other, such as use, round and output.
+    A step that is repeated after a kill draws the same noise from it: two different draws would reveal more than
+    one. The label must name all that distinguishes this release from any other, such as use, round and output.
 
     Raises:
         SeedInvalidError: the secret has not 32 bytes.
@@ -114,7 +114,7 @@ def _taken(stream: Stream, count: int) -> bytes:
     return taken
 
 
-def _searched(table: _Table, heads: NDArray[np.int64], stream: Stream) -> NDArray[np.int64]:
+def _searched(table: _Thresholds, heads: NDArray[np.int64], stream: Stream) -> NDArray[np.int64]:
     """How many thresholds are at most U, by the first 63 bits of each U, and by the others where those are alike."""
     found = np.searchsorted(table.heads, heads, side="right")
     for place in np.flatnonzero(table.heads[found - 1] == heads):  # where found is 0, the last one is no equal
@@ -125,13 +125,13 @@ def _searched(table: _Table, heads: NDArray[np.int64], stream: Stream) -> NDArra
 
 
 @lru_cache(maxsize=1)
-def _table() -> _Table:
+def _table() -> _Thresholds:
     """The table, made once: a third of a second, and 12 MB that are kept."""
     full = b"".join([threshold.to_bytes(_FULL, "big") for threshold in _thresholds()])
     heads = np.frombuffer(full, ">i8")[:: _FULL // WORD].astype(np.int64)
     edges = np.searchsorted(heads, np.arange((1 << _BUCKET_BITS) + 1) << _SHIFT)
     guide = np.where(edges[1:] == edges[:-1], edges[1:], _UNDECIDED)
-    return _Table(heads, full, guide)
+    return _Thresholds(heads, full, guide)
 
 
 def _thresholds() -> Iterator[int]:

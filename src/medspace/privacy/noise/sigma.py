@@ -1,4 +1,4 @@
-"""How large the noise of one site is, the same for all tasks; apart from how it is drawn, which takes numpy."""
+"""The size of one site's noise, the same for all tasks; kept apart from drawing it, which needs numpy."""
 
 SIGMA_BITS = 14
 SIGMA = 1 << SIGMA_BITS

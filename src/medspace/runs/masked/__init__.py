@@ -13,17 +13,17 @@ Steps of a run, each asked of the seats by a coordinator that carries everything
 - the next contribute (or result): every site opens the total itself and answers only a question that follows from
   it, by exact arithmetic.
 
-Who must be honest: user and coordinator may do what they like, together with up to c seats that tell them everything
+Who must be honest: user and coordinator may be malicious and collude with up to c seats that tell them everything
 they see (`core.engine.RunTerms.colluders`). They then learn the totals of the remaining sites, which are at least
-`min_sites`, and what follows from them. A seat that lies about its own data steers the fit and reads nothing: that is
-not prevented, and a run that it disturbs ends. A site that breaks the protocol is named where its signature shows it;
-masks that do not cancel make a total that is out of range, which ends the run and names nobody.
+`min_sites`, and what follows from them. A seat that lies about its own data steers the fit and learns nothing: that
+is not prevented, and a run that it disrupts ends. A site that breaks the protocol is named where its signature shows
+it; masks that do not cancel make a total that is out of range, which ends the run and names nobody.
 
 A task may divide the sites into groups, each with masks and a total of its own, and leave out the outermost, which
-bounds how far a few that lie steer it (`grouping`): under one list that all have signed, and never with fewer sites
+limits how far a few liars can steer it (`grouping`): under one list that all have signed, and never with fewer sites
 in a group than a run without groups must have.
 
 Vectors of more than 64 k numbers are added up by the coordinator, which brings every site the sum; nobody proposes,
-each site computes what follows by itself (`vectors`). Then the coordinator could add what it likes to a sum and so
-choose the weights of a model, which is another protection with a name of its own.
+each site computes what follows by itself (`vectors`). The coordinator could then add anything to a sum and so
+choose the weights of a model; such tasks have a separate, named protection.
 """

@@ -17,13 +17,13 @@ from medspace.core.usage import HolderNote
 from medspace.privacy.masking import fixed
 from medspace.privacy.masking.masks import masked
 from medspace.privacy.masking.ring import MOST_NUMBERS, Ring
-from medspace.privacy.masking.seeds import SEED_BYTES, Kind, round_seed
+from medspace.privacy.masking.seeds import SEED_BYTES, CommitmentKind, round_seed
 from medspace.privacy.masking.shamir import split
 from medspace.privacy.noise.gaussian import draw, seeded
 from medspace.runs.masked import messages, opening, vectors
-from medspace.runs.masked.memory import Masks, Remembered
-from medspace.runs.masked.messages import Contribution, SharedSeed
-from medspace.runs.masked.ports import Asked, Shape, SummedParts, Summing, SummingParts, Telling
+from medspace.runs.masked.memory import MaskSecrets, Remembered
+from medspace.runs.masked.messages import MaskedContribution, SharedSeed
+from medspace.runs.masked.ports import Shape, SummedParts, Summing, SummingParts, TaskQuestion, Telling
 from medspace.runs.masked.sitting import Sitting
 from medspace.runs.masked.vectors import MEDIA_TYPE
 
@@ -44,7 +44,7 @@ class Contributing(Sitting):
     """The part of a step that makes a contribution."""
 
     def vector(
-        self, asked: Asked, shape: Shape, masks: Masks, memory: Remembered
+        self, asked: TaskQuestion, shape: Shape, masks: MaskSecrets, memory: Remembered
     ) -> tuple[Vector, int, tuple[HolderNote, ...]]:
         """The site's sums under their masks, the persons behind them, and what only the holder is told of them."""
         me, seats = self.keys.holder, len(self.keys.seats)
@@ -64,8 +64,10 @@ class Contributing(Sitting):
             made.write(content)
         return Vector(named, part=made.part), persons, notes
 
-    def _summed_in_parts(self, asked: Asked, shape: Shape, masks: Masks, question: int) -> tuple[Part, int]:
-        """The same of a large vector: only where the contract knows what the coordinator could do with its sum."""
+    def _summed_in_parts(
+        self, asked: TaskQuestion, shape: Shape, masks: MaskSecrets, question: int
+    ) -> tuple[Part, int]:
+        """The same for a large vector: only if the contract accepts what the coordinator could do with its sum."""
         if self.admission.protection != MASKED_WEIGHTS:
             raise InvalidInputError(reason=Text(msgid("its sums are too large for what its protection promises")))
         vectors.check_place(shape, len(self.keys.seats))
@@ -74,7 +76,9 @@ class Contributing(Sitting):
         blocks, persons = summing.blocks(self.admission, self.step.task, asked, shape, material, question, blobs)
         return vectors.hidden(blocks, shape, self.keys.holder, masks.pairs, masks.own, blobs), persons
 
-    def _sums(self, asked: Asked, shape: Shape, memory: Remembered) -> tuple[list[int], int, tuple[HolderNote, ...]]:
+    def _sums(
+        self, asked: TaskQuestion, shape: Shape, memory: Remembered
+    ) -> tuple[list[int], int, tuple[HolderNote, ...]]:
         summing = cast("Summing", self.site.task.summing)
         asking = self.admission, self.step.task, asked, shape, self.workplace.material, memory.question
         notes: tuple[HolderNote, ...] = ()
@@ -89,7 +93,7 @@ class Contributing(Sitting):
         return numbers, persons, notes
 
     def _check_noise(self, shape: Shape) -> None:
-        """That no total goes without the noise that lets a budget bound it, and any site leave.
+        """Check that no total lacks the noise by which a budget bounds it and any site may leave.
 
         Raises:
             InvalidInputError: this one would.
@@ -100,7 +104,7 @@ class Contributing(Sitting):
             raise InvalidInputError(reason=Text(sentence))
 
     def _with_noise(self, numbers: list[int], shape: Shape, memory: Remembered) -> list[int]:
-        """The site's share of the noise on top; the rest is added by others, of whom some may tell theirs.
+        """Add the site's share of the noise; others add the rest, and some of them may disclose theirs.
 
         Raises:
             InvalidInputError: so many honest sites as the task counts on may not be in a total of this run.
@@ -115,7 +119,7 @@ class Contributing(Sitting):
         drawn = draw(len(numbers), stream).tolist()
         return [number + share for number, share in zip(numbers, drawn, strict=True)]
 
-    def own(self, asked: Asked, question: int) -> JsonObject:
+    def own(self, asked: TaskQuestion, question: int) -> JsonObject:
         """The site's own quality, where its terms list it as something that may leave."""
         if self.site.quality not in self.admission.listed or isinstance(self.summed, SummedParts):
             return {}
@@ -123,32 +127,35 @@ class Contributing(Sitting):
         found = summing.own_quality(self.admission, self.step.task, asked, self.workplace.material, question)
         return {} if found is None else found[0]
 
-    def masks(self, memory: Remembered) -> Masks:
+    def masks(self, memory: Remembered) -> MaskSecrets:
         """The seeds of a question's masks."""
         table, question, me = self.table, memory.question, self.keys.holder
         pairs = {
             peer: round_seed(secret, table.manifest, question, opening.PART, *table.pair(me, peer))
             for peer, secret in memory.secrets.items()
         }
-        return Masks(self.workplace.randomness.token_bytes(SEED_BYTES), pairs, "", b"")
+        return MaskSecrets(self.workplace.randomness.token_bytes(SEED_BYTES), pairs, "", b"")
 
     def contributed(
-        self, memory: Remembered, masks: Masks, vector: Vector
-    ) -> tuple[Masks, Contribution, dict[str, bytes]]:
+        self, memory: Remembered, masks: MaskSecrets, vector: Vector
+    ) -> tuple[MaskSecrets, MaskedContribution, dict[str, bytes]]:
         """The secrets of the masks, what is said of them and of the masked vector, and the shares for the peers."""
         table, question, me = self.table, memory.question, self.keys.holder
         dealt = split(masks.own, table.thresholds.opening, len(table.seats), self.workplace.randomness)
         shares = {site: share.value for site, share in zip(table.seats, dealt, strict=True)}
-        contribution = Contribution(
+        contribution = MaskedContribution(
             question=question,
             digest=vector.digest,
             words=vector.words,
-            own=table.commitment(Kind.SELF, masks.own, question, me),
+            own=table.commitment(CommitmentKind.SELF, masks.own, question, me),
             pairs={
-                peer: table.commitment(Kind.PAIR, seed, question, *table.pair(me, peer))
+                peer: table.commitment(CommitmentKind.PAIR, seed, question, *table.pair(me, peer))
                 for peer, seed in masks.pairs.items()
             },
-            shares={site: table.commitment(Kind.SHARE, value, question, me, site) for site, value in shares.items()},
+            shares={
+                site: table.commitment(CommitmentKind.SHARE, value, question, me, site)
+                for site, value in shares.items()
+            },
             follows=memory.follows,
         )
         sent = {peer: messages.written(SharedSeed(share.hex())) for peer, share in shares.items() if peer != me}

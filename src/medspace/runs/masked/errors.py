@@ -5,7 +5,7 @@ RunError
  `- ProposalInvalidError  the next question does not follow from the total; whoever proposed it is named
 InvalidInputError
  |- TotalRefusedError     a site does not go on from a total that cannot be right
- |- MaskedError           a site does not go on; where nothing else is said, whoever carried it all is named
+ |- MaskedError           a site does not go on; by default, whoever carried the messages is named
  |   |- MaskedKeysError | OutOfTurnError | SurvivorsError | OpeningsMissingError | VectorsExchangedError
  |   |- MasksDifferError      two sites contradict each other; nobody can tell which one lies
  |   `- MessageInvalidError   what another site sent cannot be used; it is named
@@ -30,7 +30,7 @@ class TotalInvalidError(RunError, ProofError):
 class ProposalInvalidError(RunError, ProofError):
     """The next question that a site proposed does not follow from the total, so no site answers it.
 
-    Whoever computes knows no names: the protocol, which knows them, raises it again with `of`.
+    The computation knows no names: the protocol, which does, raises it again with `of`.
     """
 
     code = "masked.proposal_invalid"
@@ -58,12 +58,12 @@ class TotalRefusedError(InvalidInputError):
 
 
 class MaskedError(InvalidInputError):
-    """A site does not go on with a masked round, as it was brought to it."""
+    """A site does not go on with a masked round because of what it was sent."""
 
-    named: str | None = None  # the DID of whom the log names for it: "" nobody, None whoever carried it
+    named: str | None = None  # the DID that the log names for it: "" nobody, None whoever carried the messages
 
     code = "masked.refused"
-    sentence = msgid("This site does not go on with the masked round: {reason}.")
+    sentence = msgid("This site stops the masked round: {reason}.")
     next_step = msgid("Start a new run; if it happens again, look at the log for whom it names.")
 
 
@@ -113,7 +113,7 @@ class MasksDifferError(MaskedError):
     named = ""
 
     code = "masked.masks_differ"
-    sentence = msgid("{site} and {other} say different things of the mask that they share: one of them lies.")
+    sentence = msgid("{site} and {other} contradict each other about the mask that they share: one of them is lying.")
     next_step = msgid("Look at the logs of both: each names the other there. Then run without the one that lied.")
 
 
@@ -133,7 +133,7 @@ class FalseOpeningError(MessageInvalidError):
     """What a site opened is not what it had committed to; the site is named."""
 
     code = "masked.opening"
-    sentence = msgid("What {site} opened is not what it had committed to: {reason}.")
+    sentence = msgid("What {site} opened does not match its commitment: {reason}.")
 
 
 class ProposalsDifferError(MessageInvalidError):
@@ -164,4 +164,4 @@ class ModelFileError(InvalidInputError):
 
     code = "masked.model_malformed"
     sentence = msgid("This is not an exported model: {reason}.")
-    next_step = msgid("Ask whose model it is to export it again with `medspace audit model`.")
+    next_step = msgid("Ask the owner of the model to export it again with `medspace audit model`.")

@@ -1,4 +1,4 @@
-"""Groups of sites, each with masks and a total of its own, and what counts of several totals.
+"""Groups of sites, each with its own masks and total, and how their totals are combined.
 
 Under masks nobody can leave out a site that lies. Where sites are in groups, whatever one of them sends changes the
 total of its own group only; of the groups' totals the smallest and the largest are left out, number by number.
@@ -49,11 +49,11 @@ class Grouped(Protocol):
 
     @property
     def trim(self) -> int:
-        """How many of them may say whatever they like."""
+        """How many of them may be wrong."""
         ...
 
 
-class Checking(Protocol):
+class TotalChecker(Protocol):
     """What is asked of a task here (`runs.masked.ports.Summed`)."""
 
     def check(self, state: JsonObject, total: Sequence[int], sites: int) -> None:
@@ -69,8 +69,8 @@ def groups_of(task: object) -> int:
 def division(manifest: str, seats: Sequence[str], groups: int) -> tuple[tuple[str, ...], ...]:
     """The groups, each in the order of the DIDs; the same in whatever order the seats are named.
 
-    It follows from the digest of the manifest, whose nonce the user draws: one that draws many chooses among as many
-    divisions. So nothing may depend on who is with whom. What one group alone could not hide is refused of all.
+    It follows from the digest of the manifest, whose nonce the user draws: by drawing many, the user can choose among
+    as many divisions. So nothing may depend on who is with whom. What a single group could not hide is refused.
     """
     if groups == 1:
         return (tuple(sorted(seats)),)
@@ -78,10 +78,10 @@ def division(manifest: str, seats: Sequence[str], groups: int) -> tuple[tuple[st
     return tuple(tuple(sorted(dealt[number::groups])) for number in range(groups))
 
 
-def checked(task: Checking, state: JsonObject, total: Sequence[int], sites: Sequence[int]) -> Sequence[int]:
-    """The totals that count, of groups of so many sites each; one that cannot be right says 0 of everything.
+def checked(task: TotalChecker, state: JsonObject, total: Sequence[int], sites: Sequence[int]) -> Sequence[int]:
+    """The combined totals of groups of so many sites each; an impossible total counts as all zeros.
 
-    So a site whose masks do not cancel, or who says something out of range, spoils its group and ends no run.
+    So a site whose masks do not cancel, or whose numbers are out of range, spoils its group but does not end the run.
 
     Raises:
         TotalInvalidError: more of them cannot be right than may say whatever they like.

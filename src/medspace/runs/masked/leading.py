@@ -1,7 +1,7 @@
 """The coordinator's side of masked rounds: which step comes next, and what is carried from whom to whom.
 
-It opens nothing and decides nothing: every site checks by itself whatever it is brought. So nothing here protects
-anybody; what is wrong here makes a run stop.
+It opens nothing and decides nothing: every site checks everything that it is sent. So nothing here protects
+anybody; an error here merely stops a run.
 """
 
 import shutil
@@ -34,7 +34,7 @@ from medspace.runs.masked.site import (
     SHARED,
 )
 from medspace.runs.masked.vectors import MEDIA_TYPE
-from medspace.runs.ports import Answer, Demands, Description, Need, Question, Questions, Result
+from medspace.runs.ports import Answer, Demands, ModelDescription, Need, Question, Questions, Result
 
 BLOCK = 256 * KIB
 LONGEST = 256 * KIB  # characters of a signed message, which is brought to all others
@@ -78,7 +78,7 @@ class MaskedProcedure:
     document: JsonObject
     demands: Demands
     needs: Sequence[Need]
-    described: Callable[[Result, Mapping[str, str]], Description]
+    described: Callable[[Result, Mapping[str, str]], ModelDescription]
     blobs: Blobs | None = None
     most: int = MOST_NUMBERS * RING.size
 
@@ -91,8 +91,8 @@ class MaskedProcedure:
         carried = _read(state)
         return [_part(*said) for said in (*carried.parts.values(), *([carried.beside] if carried.beside else []))]
 
-    def describe(self, result: Result, names: Mapping[str, str]) -> Description:
-        """What came of it, in the words of the task (`runs.ports.Describing`)."""
+    def describe(self, result: Result, names: Mapping[str, str]) -> ModelDescription:
+        """The result, as the task describes it (`runs.ports.Describing`)."""
         return self.described(result, names)
 
     def first(self) -> JsonObject:
@@ -127,7 +127,7 @@ class MaskedProcedure:
         return asked.get(carried.next)
 
     def gathering(self, state: JsonObject, number: int) -> "Gathered":
-        """Takes what the sites say."""
+        """Collects what the sites say."""
         return Gathered(_read(state), number, self.blobs)
 
     def without(self, state: JsonObject) -> JsonObject:
@@ -178,11 +178,11 @@ class _Contributed(_Signed, frozen=True):
     bits: Literal[32, 64, 192] = 192
 
 
-class _Opened(msgspec.Struct, frozen=True):
+class _OpenAnswer(msgspec.Struct, frozen=True):
     proposer: str
 
 
-class _Progress(msgspec.Struct, frozen=True):
+class _ProgressAnswer(msgspec.Struct, frozen=True):
     next: Literal["contribute", "result"]
     objective: Annotated[str, msgspec.Meta(max_length=64)]
     sites: int
@@ -203,7 +203,7 @@ class _Fit(msgspec.Struct, frozen=True):
     took: list[list[str]]
 
 
-class _Outcome(msgspec.Struct, frozen=True):
+class _ResultAnswer(msgspec.Struct, frozen=True):
     outcome: JsonObject
     digest: str
     signed: str
@@ -218,9 +218,9 @@ _FORMS: Mapping[str, type[msgspec.Struct]] = {
     SHARE: _Shared,
     CONTRIBUTE: _Contributed,
     AGREE: _Signed,
-    OPEN: _Opened,
-    PROPOSE: _Progress,
-    RESULT: _Outcome,
+    OPEN: _OpenAnswer,
+    PROPOSE: _ProgressAnswer,
+    RESULT: _ResultAnswer,
 }
 
 
@@ -243,11 +243,11 @@ class Gathered:
         form = _Ended if answer.kind == ENDED else _FORMS[self.before.next]
         try:
             said = msgspec.convert(answer.values, form)
-            other = isinstance(said, _Outcome) and digest(said.outcome) != said.digest
+            other = isinstance(said, _ResultAnswer) and digest(said.outcome) != said.digest
         except ValueError:  # also of a form that it has not (msgspec.ValidationError)
             raise self._invalid(answer, msgid("it lacks what was asked for")) from None
         if other:
-            raise self._invalid(answer, msgid("it has signed another outcome"))
+            raise self._invalid(answer, msgid("it has signed a different outcome"))
         if answer.parts:
             self.parts[answer.site] = (answer.parts[0].digest, answer.parts[0].size)
         self.said[answer.site] = {**answer.values, "ended": answer.kind == ENDED}
@@ -331,9 +331,11 @@ class Gathered:
         return msgspec.structs.replace(self.before, next=step, question=question, objective=reached, openers=())
 
     def _another(self) -> Carried:
-        """Who proposes in the place of one that is gone; that one has opened, so the others can do without it."""
+        """Who proposes in place of a lost site; that one has already opened, so the others do not need it."""
         if not self.before.openers:
-            raise AnswersInvalidError(round=self.number, reason=Text(msgid("the site that was to propose is gone")))
+            raise AnswersInvalidError(
+                round=self.number, reason=Text(msgid("the site whose turn it was to propose is gone"))
+            )
         chosen, *others = self.before.openers
         return msgspec.structs.replace(self.before, proposer=chosen, openers=tuple(others))
 
@@ -347,7 +349,7 @@ class Gathered:
     def _same(self, name: str, otherwise: object = None) -> object:
         found = {str(said.get(name, otherwise)) for said in self.said.values()}
         if len(found) != 1:
-            raise AnswersInvalidError(round=self.number, reason=Text(msgid("the sites do not say the same")))
+            raise AnswersInvalidError(round=self.number, reason=Text(msgid("the sites contradict each other")))
         return found.pop()
 
 
@@ -362,7 +364,7 @@ _AFTER = {
 
 
 def _named(code: str, facts: object) -> RunError:
-    """The error of a run that has this code; what no error here has is one of sites of another version."""
+    """The error with this code; an unknown code comes from sites of another version."""
     waiting: list[type[RunError]] = [RunError]
     while waiting:
         kind = waiting.pop()

@@ -1,4 +1,4 @@
-"""What a site remembers of a masked run, from one step to the next: sealed, and gone with the use."""
+"""What a site remembers of a masked run between steps: sealed, and deleted with the use."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -12,8 +12,8 @@ from medspace.runs.masked.grouping import inside
 from medspace.runs.masked.messages import Opening
 
 
-class Turn(StrEnum):
-    """What a site has done last of the question that it is in; what may come next follows (`AFTER`)."""
+class QuestionStage(StrEnum):
+    """The last thing that a site has done for the current question; `AFTER` says what may come next."""
 
     SHARED = "shared"
     CONTRIBUTED = "contributed"
@@ -23,8 +23,8 @@ class Turn(StrEnum):
     ENDED = "ended"
 
 
-class Masks(msgspec.Struct, frozen=True):
-    """The secrets of one question: gone with the next one."""
+class MaskSecrets(msgspec.Struct, frozen=True):
+    """The secrets of one question: deleted with the next one."""
 
     own: bytes  # the seed of the site's own mask
     pairs: dict[str, bytes]  # the round seeds, by peer
@@ -33,7 +33,7 @@ class Masks(msgspec.Struct, frozen=True):
 
 
 class Agreed(msgspec.Struct, frozen=True):
-    """A total, masked, with what is needed to open it and to tell who lies in opening it."""
+    """A masked total, with what is needed to open it and to detect who lies in opening it."""
 
     survivors: dict[str, str]  # the hash of each one's contribution
     lost: tuple[str, ...]
@@ -64,12 +64,12 @@ class Agreed(msgspec.Struct, frozen=True):
 class Remembered(msgspec.Struct, frozen=True):
     """All of it. `state` is that of the task before the question; `following` the one after, where it is known."""
 
-    turn: Turn
+    turn: QuestionStage
     seeds: dict[str, tuple[bytes, str]] = {}  # drawn here for peers: the seed, and how it was sealed
     secrets: dict[str, bytes] = {}  # with each peer
     question: int = 0
     state: JsonObject = {}
-    masks: Masks | None = None
+    masks: MaskSecrets | None = None
     agreed: Agreed | None = None
     opening: Opening | None = None  # what this site gave
     following: JsonObject | None = None
@@ -78,7 +78,7 @@ class Remembered(msgspec.Struct, frozen=True):
     own: JsonObject = {}  # the site's own quality, where its terms let it leave
     objectives: list[str | None] = []  # of the questions so far
     took: list[list[str]] = []  # who was in the total of each
-    noise: bytes = b""  # what the site's noise is drawn from: a step that is done again adds the same
+    noise: bytes = b""  # the seed of the site's noise: a repeated step adds the same
 
 
 def kept(memory: Remembered) -> bytes:
@@ -86,13 +86,13 @@ def kept(memory: Remembered) -> bytes:
     return msgspec.msgpack.encode(memory)
 
 
-def recalled(content: bytes | None, *turns: Turn) -> Remembered:
+def recalled(content: bytes | None, *turns: QuestionStage) -> Remembered:
     """What the site remembers, if it is in one of these turns.
 
     Raises:
         OutOfTurnError: it is not: a step was left out, or is asked for twice.
     """
-    memory = Remembered(Turn.ENDED) if content is None else msgspec.msgpack.decode(content, type=Remembered)
+    memory = Remembered(QuestionStage.ENDED) if content is None else msgspec.msgpack.decode(content, type=Remembered)
     if content is None or memory.turn not in turns:
         raise OutOfTurnError(turn=memory.turn.value if content else "-")
     return memory

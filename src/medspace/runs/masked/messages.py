@@ -1,6 +1,6 @@
 """What sites say to one another in masked rounds: the forms, and how they are read.
 
-All comes from somebody else, through somebody else's hands: signatures and seals (`core.engine.Peers`) say from
+All of it comes from others, through others: signatures and seals (`core.engine.Peers`) say from
 whom, for which run and for which question; here it is read within bounds.
 """
 
@@ -31,11 +31,11 @@ Hex = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{0,256}\Z")]
 
 
 def label(question: int, step: str) -> str:
-    """Under what a message is sealed or signed: never the same for two messages of a sender to a peer."""
+    """The label under which a message is sealed or signed: unique among a sender's messages to a peer."""
     return f"{question}/{step}"
 
 
-class Contribution(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class MaskedContribution(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A site's masked vector, and the hashes of everything that may ever be opened of its masks.
 
     `digest` is that of the bytes of the vector, `words` these themselves (base64), or "" where they are a part beside
@@ -71,7 +71,7 @@ class Opening(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pairs: dict[str, Hex]
 
 
-class Proposal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class QuestionProposal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the next question is to be, with the opening of the site that proposes it.
 
     `said` is the digest of the proposal, signed for everybody.
@@ -89,7 +89,7 @@ class SharedSeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def written(message: msgspec.Struct) -> bytes:
-    """A message as it is signed or sealed: one spelling."""
+    """A message as it is signed or sealed, in canonical form."""
     return msgspec.json.encode(message, order="deterministic")
 
 
@@ -97,12 +97,14 @@ def read(content: bytes, form: type[Form], site: str) -> Form:
     """A message of a site.
 
     Raises:
-        MessageInvalidError: it has not that form.
+        MessageInvalidError: it does not have that form.
     """
     try:
         return read_json(content, form)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        raise MessageInvalidError(site=site, reason=Text(msgid("it has not the form of its step"))) from None
+        raise MessageInvalidError(
+            site=site, reason=Text(msgid("it does not have the form that its step requires"))
+        ) from None
 
 
 def said(text: str) -> bytes:
@@ -118,7 +120,7 @@ def hashed(text: str) -> str:
     return digest_bytes(text.encode())
 
 
-class Texts(msgspec.Struct, frozen=True):
+class CarriedTexts(msgspec.Struct, frozen=True):
     """What the coordinator carries beside sealed messages: the question's number, signed texts by site.
 
     `proposer` is who has said what follows, where it is not whose turn it was.
@@ -129,19 +131,19 @@ class Texts(msgspec.Struct, frozen=True):
     texts: dict[str, Annotated[str, msgspec.Meta(max_length=limits.STEP)]] = {}
 
 
-def carried(inputs: Mapping[str, object]) -> Texts:
+def carried(inputs: Mapping[str, object]) -> CarriedTexts:
     """The inputs of a step.
 
     Raises:
-        MaskedError: they are no such thing.
+        MaskedError: they do not have that form.
     """
     try:
-        return msgspec.convert(inputs, Texts)
+        return msgspec.convert(inputs, CarriedTexts)
     except msgspec.ValidationError:
-        raise MaskedError(reason=Text(msgid("the inputs have not the form of the step"))) from None
+        raise MaskedError(reason=Text(msgid("the inputs do not have the form that the step requires"))) from None
 
 
 def proposer(manifest: str, question: int, survivors: Sequence[str]) -> str:
-    """Who proposes what to ask after a question: nobody chooses it."""
+    """The site that proposes the next question: nobody can choose it."""
     place = sha256(f"medspace proposer\n{manifest}\n{question}".encode()).digest()
     return sorted(survivors)[int.from_bytes(place) % len(survivors)]

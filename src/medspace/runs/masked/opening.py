@@ -1,6 +1,6 @@
-"""Agreeing on who is in a total, and opening it: pure checks, each of which names whom it catches.
+"""Agreeing on who is in a total, and opening it: pure checks, each of which names the culprit.
 
-`Table` is what all of them need to know of the run: who sits at it, on what terms, under which manifest.
+`SeatGroup` is what all of them need to know of the run: who sits at it, on what terms, under which manifest.
 """
 
 import base64
@@ -13,8 +13,8 @@ from medspace.core.text import Text, msgid
 from medspace.privacy.masking.errors import ShareInvalidError
 from medspace.privacy.masking.masks import unmasked
 from medspace.privacy.masking.ring import Ring
-from medspace.privacy.masking.seeds import SEED_BYTES, Kind, commitment, committed
-from medspace.privacy.masking.shamir import Share, join
+from medspace.privacy.masking.seeds import SEED_BYTES, CommitmentKind, commitment, committed
+from medspace.privacy.masking.shamir import SecretShare, join
 from medspace.privacy.masking.thresholds import Thresholds
 from medspace.runs.masked.errors import (
     FalseOpeningError,
@@ -24,14 +24,14 @@ from medspace.runs.masked.errors import (
     SurvivorsError,
 )
 from medspace.runs.masked.grouping import inside
-from medspace.runs.masked.memory import Agreed, Masks
-from medspace.runs.masked.messages import Contribution, Opening, hashed
+from medspace.runs.masked.memory import Agreed, MaskSecrets
+from medspace.runs.masked.messages import MaskedContribution, Opening, hashed
 
 PART = "sum"  # a question has one masked vector
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class SeatGroup:
     """The seats of a run, or of one group of it, sorted; who this site is, in it or not; manifest; who may leave."""
 
     seats: tuple[str, ...]
@@ -44,11 +44,11 @@ class Table:
         """The point of a seat's shares."""
         return self.seats.index(site) + 1
 
-    def committed(self, said: str, kind: Kind, value: bytes, question: int, *names: str) -> bool:
+    def committed(self, said: str, kind: CommitmentKind, value: bytes, question: int, *names: str) -> bool:
         """Whether a commitment of a question is to this value."""
         return committed(said, kind, value, self.manifest, question, PART, *names)
 
-    def commitment(self, kind: Kind, value: bytes, question: int, *names: str) -> str:
+    def commitment(self, kind: CommitmentKind, value: bytes, question: int, *names: str) -> str:
         """The commitment to a value of a question."""
         return commitment(kind, value, self.manifest, question, PART, *names)
 
@@ -57,7 +57,7 @@ class Table:
         return (one, other) if one < other else (other, one)
 
 
-def check_survivors(table: Table, contributions: Mapping[str, Contribution]) -> tuple[str, ...]:
+def check_survivors(table: SeatGroup, contributions: Mapping[str, MaskedContribution]) -> tuple[str, ...]:
     """Who is lost, if a total of the others may be opened.
 
     Raises:
@@ -78,9 +78,13 @@ def check_survivors(table: Table, contributions: Mapping[str, Contribution]) -> 
 
 
 def check_contributions(
-    table: Table, question: int, contributions: Mapping[str, Contribution], own: Masks, held: Mapping[str, bytes]
+    table: SeatGroup,
+    question: int,
+    contributions: Mapping[str, MaskedContribution],
+    own: MaskSecrets,
+    held: Mapping[str, bytes],
 ) -> None:
-    """Whether what all contributed fits together, and what was shared with this site fits what its sender says.
+    """Check that all contributions are consistent, and that the shares given to this site match their commitments.
 
     With a group where this site is not it shares nothing.
 
@@ -96,10 +100,12 @@ def check_contributions(
         if site == table.me:
             continue
         seed = own.pairs[site]
-        if not table.committed(said.pairs[table.me], Kind.PAIR, seed, question, *table.pair(site, table.me)):
-            raise _invalid(site, msgid("its mask with this site is another one than agreed"))
-        if not table.committed(said.shares[table.me], Kind.SHARE, held[site], question, site, table.me):
-            raise _invalid(site, msgid("the share that it gave this site is not the one that it had committed to"))
+        if not table.committed(
+            said.pairs[table.me], CommitmentKind.PAIR, seed, question, *table.pair(site, table.me)
+        ):
+            raise _invalid(site, msgid("its mask with this site is not the agreed one"))
+        if not table.committed(said.shares[table.me], CommitmentKind.SHARE, held[site], question, site, table.me):
+            raise _invalid(site, msgid("the share that it gave this site does not match its commitment"))
     for site, said in contributions.items():
         for other in contributions.keys() - {site}:
             if said.pairs[other] != contributions[other].pairs[site]:
@@ -108,7 +114,7 @@ def check_contributions(
 
 def agreed(
     seats: Sequence[str],
-    contributions: Mapping[str, Contribution],
+    contributions: Mapping[str, MaskedContribution],
     texts: Mapping[str, str],
     total: bytes | Part,
     signed: bytes,
@@ -129,7 +135,7 @@ def agreed(
     )
 
 
-def given(known: Agreed, masks: Masks) -> Opening:
+def given(known: Agreed, masks: MaskSecrets) -> Opening:
     """What this site gives to open a total: shares of those who are in it, seeds with those who are not."""
     shares = {site: share.hex() for site, share in known.held.items()}
     return Opening(shares, {gone: seed.hex() for gone, seed in inside(known.lost, masks.pairs).items()})
@@ -145,7 +151,7 @@ class Seeds:
     def digest(self, total: Sequence[str]) -> str:
         """That of everything that was opened for a total: the same at every site.
 
-        The seeds are nobody's to guess, so that it tells nothing of the total to those who see the log.
+        The seeds are unguessable, so the digest reveals nothing about the total to readers of the log.
         """
         said = {site: seed.hex() for site, seed in self.own.items()} | {
             f"{site} {gone}": seed.hex() for (site, gone), seed in self.pairs.items()
@@ -154,7 +160,7 @@ class Seeds:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenedTotal:
     """A total, and the digest of everything that was opened for it; of one that is a part, only what opens it."""
 
     numbers: list[int]
@@ -163,8 +169,8 @@ class Opened:
 
 
 def opened_all(
-    tables: Sequence[Table], question: int, known: Agreed, openings: Mapping[str, Opening], ring: Ring, count: int
-) -> Opened:
+    tables: Sequence[SeatGroup], question: int, known: Agreed, openings: Mapping[str, Opening], ring: Ring, count: int
+) -> OpenedTotal:
     """The totals of all groups, one after the other.
 
     Raises:
@@ -180,12 +186,12 @@ def opened_all(
     own = {site: seed for one in found for site, seed in one.seeds.own.items()}
     pairs = {pair: seed for one in found for pair, seed in one.seeds.pairs.items()}
     seeds = Seeds(own, pairs)
-    return Opened(numbers, seeds.digest([str(number) for number in numbers]), seeds)
+    return OpenedTotal(numbers, seeds.digest([str(number) for number in numbers]), seeds)
 
 
 def opened(
-    table: Table, question: int, known: Agreed, openings: Mapping[str, Opening], ring: Ring, count: int
-) -> Opened:
+    table: SeatGroup, question: int, known: Agreed, openings: Mapping[str, Opening], ring: Ring, count: int
+) -> OpenedTotal:
     """The total that the openings of at least the threshold open.
 
     Raises:
@@ -193,12 +199,12 @@ def opened(
     """
     seeds = seeds_of(table, question, known, openings)
     if known.part is not None:
-        return Opened([], seeds.digest(known.part[:1]), seeds)
+        return OpenedTotal([], seeds.digest(known.part[:1]), seeds)
     numbers = ring.decode(unmasked(ring.from_bytes(known.total, count), ring, seeds.own, seeds.pairs))
-    return Opened(numbers, seeds.digest([str(number) for number in numbers]), seeds)
+    return OpenedTotal(numbers, seeds.digest([str(number) for number in numbers]), seeds)
 
 
-def seeds_of(table: Table, question: int, known: Agreed, openings: Mapping[str, Opening]) -> Seeds:
+def seeds_of(table: SeatGroup, question: int, known: Agreed, openings: Mapping[str, Opening]) -> Seeds:
     """The seeds that the openings of at least the threshold open.
 
     Raises:
@@ -218,34 +224,34 @@ def seeds_of(table: Table, question: int, known: Agreed, openings: Mapping[str, 
     return Seeds(own, pairs)
 
 
-def _own_seed(table: Table, question: int, known: Agreed, openings: Mapping[str, Opening], site: str) -> bytes:
+def _own_seed(table: SeatGroup, question: int, known: Agreed, openings: Mapping[str, Opening], site: str) -> bytes:
     shares = []
     for opener, given_ in openings.items():
         value = bytes.fromhex(given_.shares[site]) if _is_hex(given_.shares[site]) else b""
-        if not table.committed(known.shares[site][opener], Kind.SHARE, value, question, site, opener):
+        if not table.committed(known.shares[site][opener], CommitmentKind.SHARE, value, question, site, opener):
             raise FalseOpeningError(site=opener, reason=_of(site))
-        shares.append(Share(table.point(opener), value))
+        shares.append(SecretShare(table.point(opener), value))
     if len(shares) < table.thresholds.opening:
         raise OpeningsMissingError(site=site)
     try:
         seed = join(shares, table.thresholds.opening, len(table.seats))
     except ShareInvalidError as error:  # each share is as its dealer gave it out
         raise FalseOpeningError(site=site, reason=error.text) from error
-    if not table.committed(known.own[site], Kind.SELF, seed, question, site):
-        raise FalseOpeningError(site=site, reason=Text(msgid("its shares lead to another seed")))
+    if not table.committed(known.own[site], CommitmentKind.SELF, seed, question, site):
+        raise FalseOpeningError(site=site, reason=Text(msgid("its shares yield a different seed")))
     return seed
 
 
 def _pair_seed(
-    table: Table, question: int, known: Agreed, openings: Mapping[str, Opening], site: str, gone: str
+    table: SeatGroup, question: int, known: Agreed, openings: Mapping[str, Opening], site: str, gone: str
 ) -> bytes:
     if site not in openings:
         raise OpeningsMissingError(site=site)
     text = openings[site].pairs[gone]
     seed = bytes.fromhex(text) if _is_hex(text) else b""
-    # Nobody has the other end of this mask any more, so that it may have committed to anything.
+    # The peer of this mask is lost, so the commitment to it may have been anything.
     if len(seed) != SEED_BYTES or not table.committed(
-        known.pairs[site][gone], Kind.PAIR, seed, question, *table.pair(site, gone)
+        known.pairs[site][gone], CommitmentKind.PAIR, seed, question, *table.pair(site, gone)
     ):
         raise FalseOpeningError(site=site, reason=Text(msgid("its seed with {other}"), {"other": gone}))
     return seed

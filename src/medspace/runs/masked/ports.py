@@ -26,7 +26,7 @@ Integers: TypeAlias = NDArray[np.signedinteger[Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TaskQuestion:
     """A question of the task.
 
     `name` says which step (moments, newton, evaluation), `inputs` what it is about, as the unmasked protocol would
@@ -56,15 +56,22 @@ class Shape:
     bits: int = 192
     shares: int = 0
 
+    def holds(self, numbers: Sequence[int], sites: int = 1) -> bool:
+        """Whether these can be the sum of the vectors of so many sites, each number within its bound."""
+        largest = self.largest if isinstance(self.largest, tuple) else (self.largest,) * self.count
+        return len(numbers) == self.count and all(
+            abs(one) <= most * sites for one, most in zip(numbers, largest, strict=True)
+        )
+
 
 class Steered(Protocol):
-    """What every task says of its states: the same at every site, and at whoever reads what came of it."""
+    """What every task can say about its states: the same at every site, and for readers of the outcome."""
 
     def first(self) -> State:
         """The state before the first question; follows from the task alone."""
         ...
 
-    def asked(self, state: State) -> Asked | None:
+    def asked(self, state: State) -> TaskQuestion | None:
         """The question of a state; None where the task is done."""
         ...
 
@@ -103,7 +110,7 @@ class Summed(Steered, Protocol):
     def propose(self, state: State, total: Sequence[int]) -> JsonObject:
         """What a checked total leads to, found with floating point: canonical JSON, large integers as text.
 
-        It never fails for the sake of the numbers: what cannot be solved is a proposal too, and `follow` decides.
+        It never fails because of the numbers: an unsolvable step is a proposal too, and `follow` decides.
         """
         ...
 
@@ -120,9 +127,9 @@ class Summed(Steered, Protocol):
         ...
 
     def without(self, state: State) -> State | None:
-        """Where the task goes on once sites have left: what it found with them is no longer a fit of those left.
+        """The state from which the task continues once sites have left, if results with them no longer apply.
 
-        None: what was found stands, and the total of those who are left answers the question of the state.
+        None: results are kept, and the total of the remaining sites answers the question of the state.
         """
         ...
 
@@ -133,7 +140,7 @@ class Summed(Steered, Protocol):
         (`Summing.own_quality`), by DID.
 
         Raises:
-            RunError: the outcome is none of this task.
+            RunError: the outcome does not belong to this task.
         """
         ...
 
@@ -169,7 +176,7 @@ class SummedParts(Steered, Protocol):
         """The user's side, as in `Summed`; `blobs` has the parts of the outcome.
 
         Raises:
-            RunError: the outcome is none of this task.
+            RunError: the outcome does not belong to this task.
         """
         ...
 
@@ -181,7 +188,7 @@ class Summing(Protocol):
         self,
         admission: Admission,
         task: JsonObject,
-        asked: Asked,
+        asked: TaskQuestion,
         shape: Shape,
         material: Material | None,
         step_round: int,
@@ -197,7 +204,7 @@ class Summing(Protocol):
         ...
 
     def own_quality(
-        self, admission: Admission, task: JsonObject, asked: Asked, material: Material | None, step_round: int
+        self, admission: Admission, task: JsonObject, asked: TaskQuestion, material: Material | None, step_round: int
     ) -> tuple[JsonObject, int] | None:
         """How good the outcome is at this site by itself, coarsened, and the persons behind that; no part of a total.
 
@@ -211,13 +218,13 @@ class Summing(Protocol):
 
 @runtime_checkable
 class Telling(Protocol):
-    """What a `Summing` has besides that tells the holder something of its rows, such as how many were clipped."""
+    """A `Summing` that tells the holder something about its rows, such as how many were clipped."""
 
     def told_sums(
         self,
         admission: Admission,
         task: JsonObject,
-        asked: Asked,
+        asked: TaskQuestion,
         shape: Shape,
         material: Material | None,
         step_round: int,
@@ -237,7 +244,7 @@ class SummingParts(Protocol):
         self,
         admission: Admission,
         task: JsonObject,
-        asked: Asked,
+        asked: TaskQuestion,
         shape: Shape,
         material: Material | None,
         step_round: int,

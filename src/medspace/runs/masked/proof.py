@@ -1,7 +1,7 @@
 """A model that its sites have signed: what each of them signed at the end of a masked run, checked offline.
 
-Enough are as many as open a total (`privacy.masking.thresholds`): any two groups of so many share an honest site, so
-no run has two outcomes. The signatures are of Ed25519 and ML-DSA-65, bound to the run and its manifest.
+As many are needed as to open a total (`privacy.masking.thresholds`): any two groups of that size share an honest
+site, so no run has two outcomes. The signatures are of Ed25519 and ML-DSA-65, bound to the run and its manifest.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,8 +17,8 @@ from medspace.core.decoding import read_file
 from medspace.core.errors import MedspaceError
 from medspace.core.hashing import digest
 from medspace.core.text import Fact, Text, msgid
-from medspace.ledger.report import NO_LOG, NO_TASK, SIGNED, Finding, LogPosition, Premise, first_broken
-from medspace.ledger.statements import Line, Statements
+from medspace.ledger.report import NO_LOG, NO_TASK, SIGNED, AuditFinding, LogPosition, Premise, first_broken
+from medspace.ledger.statements import LogLine, Statements
 from medspace.privacy.masking.thresholds import LEAST_SITES, Thresholds
 from medspace.runs import manifest as manifests
 from medspace.runs.manifest import Manifest
@@ -38,7 +38,7 @@ Logs = Mapping[str, Statements]
 _Did = Annotated[str, msgspec.Meta(max_length=256)]
 
 
-class Outcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class MaskedOutcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What each site signed: the model, and for each question the objective (or "") and who was in its total."""
 
     model: JsonObject
@@ -46,7 +46,7 @@ class Outcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     took: Annotated[list[list[_Did]], msgspec.Meta(max_length=limits.ROUNDS)]
 
 
-class Opened(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class SignedOutcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a model of a masked run holds beside its numbers; `signed` by site, `own` is what is not signed.
 
     `own` is what sites released of themselves beside the outcome: each in its own release, which its log names.
@@ -58,13 +58,13 @@ class Opened(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     own: dict[_Did, JsonObject] = {}
 
     @property
-    def said(self) -> Outcome:
+    def said(self) -> MaskedOutcome:
         """The outcome, read.
 
         Raises:
             msgspec.ValidationError: it is none.
         """
-        return msgspec.convert(self.outcome, Outcome)
+        return msgspec.convert(self.outcome, MaskedOutcome)
 
 
 class ModelFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,10 +82,10 @@ class ModelFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     manifest: Annotated[str, msgspec.Meta(max_length=limits.MANIFEST)]
 
     @property
-    def opened(self) -> Opened | None:
+    def opened(self) -> SignedOutcome | None:
         """What the sites signed; None of a model that was not made under masks, or whose owner left it out."""
         try:
-            return msgspec.convert(self.result.get(OPENED), Opened)
+            return msgspec.convert(self.result.get(OPENED), SignedOutcome)
         except msgspec.ValidationError:
             return None
 
@@ -100,13 +100,13 @@ def read(content: bytes) -> ModelFile:
     try:
         instant(found.created)
     except ValueError:
-        raise ModelFileError(reason=Text(msgid("it does not say at which time it was created"))) from None
+        raise ModelFileError(reason=Text(msgid("it does not say when it was created"))) from None
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class Signers:
-    """Who signed an outcome, of those who had to; `refused` are those whose signature does not hold."""
+    """Who signed an outcome, of those who had to; `refused` are those whose signature is invalid."""
 
     sites: tuple[str, ...]
     refused: tuple[str, ...]
@@ -124,7 +124,7 @@ def manifest_of(model: ModelFile, member: MemberOf) -> Manifest | None:
         return None
 
 
-def signers(opened: Opened, manifest: Manifest, created: str, member: MemberOf) -> Signers:
+def signers(opened: SignedOutcome, manifest: Manifest, created: str, member: MemberOf) -> Signers:
     """Whose signatures of an outcome hold, for this manifest, as the keys counted then."""
     colluders = 1 if manifest.colluders is None else manifest.colluders
     needed = Thresholds.for_seats(len(manifest.seats), colluders, max(manifest.min_sites, LEAST_SITES)).opening
@@ -155,13 +155,15 @@ def _holds(
 
 def check(
     models: Sequence[ModelFile], task: Callable[[JsonObject], Summed | None], member: MemberOf, logs: Logs
-) -> Iterator[Finding]:
+) -> Iterator[AuditFinding]:
     """Each model that is shown: signed by enough sites of its run, and the one that the logs name."""
     for model in models:
         yield _checked(model, task, member, logs)
 
 
-def _checked(model: ModelFile, task: Callable[[JsonObject], Summed | None], member: MemberOf, logs: Logs) -> Finding:
+def _checked(
+    model: ModelFile, task: Callable[[JsonObject], Summed | None], member: MemberOf, logs: Logs
+) -> AuditFinding:
     place, opened = LogPosition(model.origin), model.opened
     facts: dict[str, Fact | Text] = {"run": model.run}
     if opened is None:
@@ -171,17 +173,17 @@ def _checked(model: ModelFile, task: Callable[[JsonObject], Summed | None], memb
         return SIGNED.unverifiable(place, "not_masked", sentence, **facts)
     manifest = manifest_of(model, member)
     if manifest is None:
-        sentence = msgid("The manifest beside the model of the run {run} is not one that its user signed.")
+        sentence = msgid("The manifest with the model of the run {run} is not signed by the run's user.")
         return SIGNED.failed(place, "manifest", sentence, **facts)
     if manifest.run != model.run:
-        sentence = msgid("The manifest beside the model of the run {run} is of another run.")
+        sentence = msgid("The manifest with the model of the run {run} belongs to another run.")
         return SIGNED.failed(place, "other_run", sentence, **facts)
     return _held(model, opened, manifest, task(model.task), member, logs)
 
 
 def _held(
-    model: ModelFile, opened: Opened, manifest: Manifest, summed: Summed | None, member: MemberOf, logs: Logs
-) -> Finding:
+    model: ModelFile, opened: SignedOutcome, manifest: Manifest, summed: Summed | None, member: MemberOf, logs: Logs
+) -> AuditFinding:
     """A model against what its sites signed for this manifest, and against the logs."""
     place = LogPosition(model.origin)
     facts: dict[str, Fact | Text] = {"run": model.run}
@@ -205,16 +207,18 @@ _OTHER_OUTCOME = msgid(
 )
 
 
-def _signed(model: ModelFile, opened: Opened, found: Signers, summed: Summed | None) -> Iterator[Premise]:
+def _signed(model: ModelFile, opened: SignedOutcome, found: Signers, summed: Summed | None) -> Iterator[Premise]:
     yield (
         _digest(opened.outcome) == opened.digest,
         "outcome",
-        msgid("The outcome beside the model of the run {run} is not the one whose digest its sites signed."),
+        msgid("The outcome with the model of the run {run} is not the one whose digest its sites signed."),
     )
     yield (
         not found.refused,
         "signature",
-        msgid("What {site} is said to have signed of the run {run} is not signed by a key of it that counted there."),
+        msgid(
+            "The signature given for {site} in the run {run} is not by a key of {site} that was valid in that run."
+        ),
     )
     yield (
         len(found.sites) >= found.needed,
@@ -224,7 +228,7 @@ def _signed(model: ModelFile, opened: Opened, found: Signers, summed: Summed | N
     yield summed is None or _same(model, opened, summed), "outcome", _OTHER_OUTCOME
 
 
-def _same(model: ModelFile, opened: Opened, summed: Summed) -> bool:
+def _same(model: ModelFile, opened: SignedOutcome, summed: Summed) -> bool:
     """Whether the numbers of the model are those of the outcome, and of what sites said of themselves beside it."""
     try:
         made = summed.result(opened.said.model, sorted(opened.signed), opened.own)
@@ -238,7 +242,7 @@ def _same(model: ModelFile, opened: Opened, summed: Summed) -> bool:
 def _digest(value: JsonObject) -> str | None:
     try:
         return digest(exact(msgspec.to_builtins(value)))
-    except (ValueError, RecursionError):  # nothing that was signed has no canonical form
+    except (ValueError, RecursionError):  # whatever was signed has a canonical form
         return None
 
 
@@ -253,16 +257,16 @@ def _logged(model: ModelFile, manifest: Manifest, logs: Logs) -> Iterator[Premis
     yield (
         all(line.facts["model"] == named for line in _ends(model, logs)),
         "other_model",
-        msgid("The logs name another model of the run {run} than the one that is shown."),
+        msgid("The logs name a different model for the run {run} than the one shown."),
     )
     yield (
         all(shown == manifest.digest for shown in _shown(manifest, logs)),
         "other_manifest",
-        msgid("The sites were shown another manifest of the run {run} than the one beside the model."),
+        msgid("The sites were shown a different manifest of the run {run} than the one with the model."),
     )
 
 
-def _ends(model: ModelFile, logs: Logs) -> list[Line]:
+def _ends(model: ModelFile, logs: Logs) -> list[LogLine]:
     """Where logs name the model of the run."""
     runs = (log.runs[model.run].finished for log in logs.values() if model.run in log.runs)
     received = (log.delegations[model.run].received for log in logs.values() if model.run in log.delegations)

@@ -1,7 +1,7 @@
 """One question for all: what a site proposes it signs for everybody, and each site shows what it was brought.
 
-A proposal is sealed for each site by itself, so that whoever proposes, or carries two proposals, could have half of
-the sites answer another question than the others.
+A proposal is sealed for each site separately, so without this check a proposer, or a coordinator with two proposals,
+could make half of the sites answer a different question.
 """
 
 from medspace.core.canonical import JsonObject
@@ -10,7 +10,7 @@ from medspace.core.hashing import digest
 from medspace.core.text import Text, msgid
 from medspace.runs.masked.errors import MessageInvalidError, ProposalsDifferError, SurvivorsError
 from medspace.runs.masked.memory import Remembered
-from medspace.runs.masked.messages import PROPOSE, Proposal, label
+from medspace.runs.masked.messages import PROPOSE, QuestionProposal, label
 from medspace.trust.errors import EnvelopeError
 
 
@@ -19,13 +19,13 @@ def signed(keys: Peers, question: int, proposal: JsonObject) -> str:
     return keys.sign(label(question, PROPOSE), _digest(proposal))
 
 
-def check_signed(keys: Peers, site: str, question: int, message: Proposal) -> None:
+def check_signed(keys: Peers, site: str, question: int, message: QuestionProposal) -> None:
     """Whether a proposal is the one that its site has signed for everybody.
 
     Raises:
         MessageInvalidError: it is not; the site is named.
     """
-    if _said(keys, site, question, message.said) != _digest(message.proposal):
+    if _opened_text(keys, site, question, message.said) != _digest(message.proposal):
         raise MessageInvalidError(site=site, reason=Text(msgid("it has not signed what it proposes")))
 
 
@@ -40,17 +40,17 @@ def check_same(keys: Peers, site: str, said: str, memory: Remembered) -> None:
     if said == memory.follows:
         return
     before = memory.question - 1
-    shown = {seat: content for seat in keys.seats if (content := _said(keys, seat, before, said)) is not None}
+    shown = {seat: content for seat in keys.seats if (content := _opened_text(keys, seat, before, said)) is not None}
     if not shown or not memory.led:
         raise MessageInvalidError(site=site, reason=Text(msgid("it answers a question that nobody proposed")))
     if memory.led not in shown:
-        raise SurvivorsError(reason=Text(msgid("the sites were brought the proposals of two of them")))
-    if shown[memory.led] != _said(keys, memory.led, before, memory.follows):
+        raise SurvivorsError(reason=Text(msgid("the sites were given proposals from two of them")))
+    if shown[memory.led] != _opened_text(keys, memory.led, before, memory.follows):
         reason = Text(msgid("it has proposed different questions to different sites"))
         raise ProposalsDifferError(site=memory.led, reason=reason)
 
 
-def _said(keys: Peers, site: str, question: int, text: str) -> bytes | None:
+def _opened_text(keys: Peers, site: str, question: int, text: str) -> bytes | None:
     try:
         return keys.proven(site, label(question, PROPOSE), text)
     except EnvelopeError:
@@ -58,7 +58,7 @@ def _said(keys: Peers, site: str, question: int, text: str) -> bytes | None:
 
 
 def _digest(proposal: JsonObject) -> bytes:
-    """Of what has no canonical form, and so follows from nothing: no digest."""
+    """No digest for what has no canonical form, since it cannot follow from anything."""
     try:
         return digest(proposal).encode()
     except ValueError:

@@ -1,8 +1,8 @@
 """What a site records of each question of a masked run: the state, the total, what was proposed, what followed.
 
 The record holds sums over all sites and nothing of one site. It is sealed where it is kept, its digest stands in the
-site's log, and only the site can show it: with it an auditor does the arithmetic again (`replay`). A drawn salt keeps
-the digest from telling anything to who guesses a total.
+site's log, and only the site can show it: with it an auditor does the arithmetic again (`replay`). A random salt
+prevents guesses of a total from being confirmed by the digest.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ _Did = Annotated[str, msgspec.Meta(max_length=256)]
 _Integer = Annotated[str, msgspec.Meta(pattern=r"^(0|-?[1-9][0-9]{0,63})\Z")]
 
 
-class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class QuestionRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One question. `following` is None where the total led nowhere, and then `proposal` is empty.
 
     Integers of the total are text; `sites` are those in it, `proposer` is whose proposal was followed. Where sites
@@ -51,8 +51,8 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
         return digest_bytes(msgspec.json.encode(msgspec.structs.replace(self, salt=""), order="deterministic"))
 
 
-def written(record: Record) -> bytes:
-    """A record as it is kept: one spelling."""
+def written(record: QuestionRecord) -> bytes:
+    """A record as it is kept, in canonical form."""
     return msgspec.json.encode(record, order="deterministic")
 
 
@@ -70,13 +70,15 @@ def made(
     """The record of a question, as it is kept."""
     total = [str(number) for number in numbers]
     inside = [list(group) for group in groups]
-    return written(Record(question, sorted(sites), proposer, state, total, proposal, following, salt.hex(), inside))
+    return written(
+        QuestionRecord(question, sorted(sites), proposer, state, total, proposal, following, salt.hex(), inside)
+    )
 
 
-def read(text: str) -> Record:
+def read(text: str) -> QuestionRecord:
     """A record that somebody shows.
 
     Raises:
         msgspec.DecodeError, RecursionError: it is none.
     """
-    return read_json(text.encode(errors="replace"), Record)
+    return read_json(text.encode(errors="replace"), QuestionRecord)

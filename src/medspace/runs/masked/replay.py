@@ -5,8 +5,8 @@ A holder that lets an auditor look writes its records of one run into a file bes
     {"format": "medspace-records-1", "origin": DID of the holder, "run": ..., "task": {...}, "records": [
         {"entry": index of its `use.released` in the log, "record": "..."}, ...]}
 
-Each record is the text whose digest the log noted (`records.Record`). The auditor computes nothing with floating
-point that could come out otherwise on its machine: it checks, as every site did, that what was proposed follows.
+Each record is the text whose digest the log noted (`records.QuestionRecord`). The auditor computes nothing
+in floating point that could differ on its machine: it checks, as every site did, that what was proposed follows.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,14 +23,14 @@ from medspace.core.errors import MedspaceError
 from medspace.core.hashing import digest, digest_bytes
 from medspace.core.text import Text, msgid
 from medspace.ledger.masked import deviants
-from medspace.ledger.report import FOLLOWED, NO_LOG, NO_TASK, RECORD, Finding, LogPosition
-from medspace.ledger.statements import Line, Statements
+from medspace.ledger.report import FOLLOWED, NO_LOG, NO_TASK, RECORD, AuditFinding, LogPosition
+from medspace.ledger.statements import LogLine, Statements
 from medspace.runs.errors import RunError
 from medspace.runs.masked import records
 from medspace.runs.masked.errors import ProposalInvalidError, RecordsMalformedError
 from medspace.runs.masked.grouping import checked, groups_of
 from medspace.runs.masked.ports import State, Summed
-from medspace.runs.masked.records import Record
+from medspace.runs.masked.records import QuestionRecord
 
 FORMAT: Literal["medspace-records-1"] = "medspace-records-1"
 LARGEST_FILE = 512 * 1024 * 1024  # bytes
@@ -53,7 +53,7 @@ OTHER_OUTCOME = msgid("What the sites signed as the outcome is not what the last
 NO_REASON = msgid("{proposer} ended the run at question {question}, and nothing in the total says why.")
 
 
-class Shown(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ShownRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One record: `entry` is the index of its release in the holder's log."""
 
     entry: Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
@@ -67,7 +67,7 @@ class Records(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     origin: Annotated[str, msgspec.Meta(max_length=256)]
     run: Annotated[str, msgspec.Meta(max_length=256)]
     task: JsonObject
-    records: Annotated[tuple[Shown, ...], msgspec.Meta(max_length=limits.ROUNDS)]
+    records: Annotated[tuple[ShownRecord, ...], msgspec.Meta(max_length=limits.ROUNDS)]
 
 
 def read(content: bytes) -> Records:
@@ -80,12 +80,12 @@ def read(content: bytes) -> Records:
 
 
 @dataclass(frozen=True, slots=True)
-class _Proven:
+class _ProvenRecord:
     """A record whose digest its holder's log noted, at that release."""
 
     site: str
-    line: Line
-    record: Record
+    line: LogLine
+    record: QuestionRecord
 
     @property
     def place(self) -> LogPosition:
@@ -93,21 +93,21 @@ class _Proven:
 
 
 @dataclass(slots=True)
-class _Table:
+class _RunRecords:
     """One run: the records of each holder, by the number of the question."""
 
     task: JsonObject
-    records: dict[str, dict[int, _Proven]] = field(default_factory=dict)
+    records: dict[str, dict[int, _ProvenRecord]] = field(default_factory=dict)
 
 
 def check(
     shown: Sequence[Records], task: Read, logs: Logs, outcomes: Mapping[str, JsonObject] = NOTHING
-) -> Iterator[Finding]:
+) -> Iterator[AuditFinding]:
     """Each record that is shown: the one of the log, the same at all who show it, and followed by what followed.
 
     `outcomes` are those that sites signed, by run: the last question must lead to them.
     """
-    tables: dict[tuple[str, str, str], _Table] = {}  # by user, run, manifest
+    tables: dict[tuple[str, str, str], _RunRecords] = {}  # by user, run, manifest
     for file in shown:
         log = logs.get(file.origin)
         if log is None:
@@ -130,7 +130,7 @@ def check(
 # -- what is shown, against the log of who shows it
 
 
-def _noted(file: Records, log: Statements, tables: dict[tuple[str, str, str], _Table]) -> Iterator[Finding]:
+def _noted(file: Records, log: Statements, tables: dict[tuple[str, str, str], _RunRecords]) -> Iterator[AuditFinding]:
     releases = {line.index: line for line in log.releases.values()}
     seen: set[int] = set()
     task = _digest(file.task)
@@ -138,13 +138,13 @@ def _noted(file: Records, log: Statements, tables: dict[tuple[str, str, str], _T
         release = releases.get(one.entry)
         admission = log.admissions.get(release.facts["admission"]) if release else None
         found = _proven(file, one, release, admission, task)
-        if isinstance(found, Finding):
+        if isinstance(found, AuditFinding):
             yield found
             continue
         if admission is not None and one.entry not in seen:
             facts = admission.facts
             run = (facts["user"], file.run, facts.get("manifest", ""))
-            table = tables.setdefault(run, _Table(file.task))
+            table = tables.setdefault(run, _RunRecords(file.task))
             table.records.setdefault(log.origin, {})[found.record.question] = found
             yield RECORD.verified(found.place)
         seen.add(one.entry)
@@ -152,7 +152,9 @@ def _noted(file: Records, log: Statements, tables: dict[tuple[str, str, str], _T
         yield RECORD.unverifiable(LogPosition(log.origin), "not_shown", NOT_SHOWN, site=log.origin, run=file.run)
 
 
-def _proven(file: Records, one: Shown, release: Line | None, admission: Line | None, task: str) -> _Proven | Finding:
+def _proven(
+    file: Records, one: ShownRecord, release: LogLine | None, admission: LogLine | None, task: str
+) -> _ProvenRecord | AuditFinding:
     site, place = file.origin, LogPosition(file.origin, one.entry)
     if release is None or admission is None or "record" not in release.facts:
         return RECORD.failed(place, "no_release", NO_RELEASE, site=site)
@@ -163,10 +165,10 @@ def _proven(file: Records, one: Shown, release: Line | None, admission: Line | N
         return RECORD.failed(place, "malformed", NO_RECORD, site=site)
     if (admission.facts.get("run"), admission.facts["task"]) != (file.run, task):
         return RECORD.failed(place, "other_run", OTHER_RUN, site=site)
-    return _Proven(site, release, record)
+    return _ProvenRecord(site, release, record)
 
 
-def _record(text: str) -> Record | None:
+def _record(text: str) -> QuestionRecord | None:
     try:
         return records.read(text)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
@@ -193,7 +195,7 @@ def _digest(value: JsonObject) -> str:
 # -- against one another
 
 
-def _compared(table: _Table) -> Iterator[Finding]:
+def _compared(table: _RunRecords) -> Iterator[AuditFinding]:
     for question in sorted({question for chain in table.records.values() for question in chain}):
         found = {site: chain[question] for site, chain in table.records.items() if question in chain}
         for site in sorted(deviants({site: one.record.content for site, one in found.items()})):
@@ -205,7 +207,7 @@ def _compared(table: _Table) -> Iterator[Finding]:
 # -- the arithmetic, again
 
 
-def _followed(summed: Summed, chain: Mapping[int, _Proven]) -> Iterator[Finding]:
+def _followed(summed: Summed, chain: Mapping[int, _ProvenRecord]) -> Iterator[AuditFinding]:
     """Each question of one holder's records; behind a gap each is taken as it says that it began."""
     state, before = summed.first(), 0
     sites: int | None = 0
@@ -221,7 +223,7 @@ def _followed(summed: Summed, chain: Mapping[int, _Proven]) -> Iterator[Finding]
         state, before, sites = record.following, question, len(record.sites)
 
 
-def _again(summed: Summed, one: _Proven, before: int | None) -> Finding:
+def _again(summed: Summed, one: _ProvenRecord, before: int | None) -> AuditFinding:
     """The arithmetic of one question; `before` is how many sites were in the total before it, if that is known."""
     record, reason = one.record, Text("")
     found: tuple[str, str] | None = None
@@ -242,7 +244,7 @@ def _again(summed: Summed, one: _Proven, before: int | None) -> Finding:
     return FOLLOWED.failed(one.place, *found, **facts, question=record.question, reason=reason)
 
 
-def _led_to(summed: Summed, chain: Mapping[int, _Proven], outcome: JsonObject) -> Iterator[Finding]:
+def _led_to(summed: Summed, chain: Mapping[int, _ProvenRecord], outcome: JsonObject) -> Iterator[AuditFinding]:
     """Whether the last question leads to what was signed; of a chain without its end nothing is told."""
     one = chain[max(chain)]
     if one.record.following is None:
@@ -251,13 +253,13 @@ def _led_to(summed: Summed, chain: Mapping[int, _Proven], outcome: JsonObject) -
         made = summed.outcome(one.record.following)
     except RunError:
         return
-    except (msgspec.ValidationError, ValueError, TypeError, LookupError):  # a state that is none: told already
+    except (msgspec.ValidationError, ValueError, TypeError, LookupError):  # an invalid state: reported already
         return
     if _digest(made) != _digest(outcome):
         yield FOLLOWED.failed(one.place, "other_outcome", OTHER_OUTCOME, site=one.site)
 
 
-def _begins_again(summed: Summed, record: Record, before: int | None) -> bool:
+def _begins_again(summed: Summed, record: QuestionRecord, before: int | None) -> bool:
     """Whether the task began again, as it may where fewer sites are in a total than in the one before."""
     if record.following is None or (before is not None and len(record.sites) >= before):
         return False
@@ -265,19 +267,19 @@ def _begins_again(summed: Summed, record: Record, before: int | None) -> bool:
     return again is not None and _digest(again) == _digest(record.following)
 
 
-def _differs(record: Record, following: State) -> tuple[str, str] | None:
+def _differs(record: QuestionRecord, following: State) -> tuple[str, str] | None:
     if record.following is None:
         return "no_reason", NO_REASON
     return None if _digest(following) == _digest(record.following) else ("other_following", OTHER_FOLLOWING)
 
 
-def _following(summed: Summed, record: Record, numbers: Sequence[int]) -> State:
-    """What follows from a total; of one that led nowhere nothing was proposed, so it is proposed again.
+def _following(summed: Summed, record: QuestionRecord, numbers: Sequence[int]) -> State:
+    """What follows from a total; if it led nowhere, nothing was proposed, so it is computed again.
 
     Raises:
         ProposalInvalidError: the proposal does not follow.
         RunError: nothing follows.
-        ArithmeticError: it has not as many numbers as the question asks for.
+        ArithmeticError: it does not have as many numbers as the question asks for.
     """
     if summed.asked(record.state) is None:
         raise RunError

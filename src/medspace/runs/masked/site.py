@@ -1,8 +1,8 @@
 """A site's side of masked rounds: what its engine does for each step, whatever is computed.
 
-A site answers a question once, opens a total once and for one list, and asks itself: whoever coordinates chooses the
-task and carries messages. All that must be remembered from one step to the next is in the memory of the use, which
-changes in the transaction that lets an answer go.
+A site answers a question once, opens a total once and for one list, and derives the next question itself: the
+coordinator only carries messages. All that must be remembered between steps is in the memory of the use, which
+changes in the transaction that releases an answer.
 """
 
 import base64
@@ -39,7 +39,7 @@ from medspace.runs.masked.errors import (
     VectorsExchangedError,
 )
 from medspace.runs.masked.grouping import checked, inside
-from medspace.runs.masked.memory import Agreed, Remembered, Turn, changed, kept, recalled
+from medspace.runs.masked.memory import Agreed, QuestionStage, Remembered, changed, kept, recalled
 from medspace.runs.masked.messages import (
     AGREE,
     CONTRIBUTE,
@@ -47,17 +47,17 @@ from medspace.runs.masked.messages import (
     PROPOSE,
     RESULT,
     SHARE,
-    Contribution,
+    MaskedContribution,
     Opening,
-    Proposal,
+    QuestionProposal,
     SharedSeed,
     SurvivorList,
     label,
 )
-from medspace.runs.masked.opening import Opened
+from medspace.runs.masked.opening import OpenedTotal
 from medspace.runs.masked.ports import Shape, State, SummedParts
 from medspace.runs.masked.records import SALT_BYTES
-from medspace.runs.masked.sitting import Line
+from medspace.runs.masked.sitting import MaskedTaskKind
 from medspace.runs.masked.vectors import MEDIA_TYPE
 from medspace.trust.errors import EnvelopeError, EnvelopeUnreadableError
 
@@ -73,7 +73,7 @@ SIGNATURE = 8192  # characters
 
 
 @dataclass(frozen=True, slots=True)
-class MaskedSite(Line):
+class MaskedSite(MaskedTaskKind):
     """Answers the steps of masked runs of one kind of task."""
 
     @property
@@ -111,7 +111,7 @@ class MaskedSite(Line):
             refused.named = workplace.keys.terms.coordinator
             raise refused from error
         except ProposalInvalidError as error:
-            raise FalseProposalError(**_said(error)) from error
+            raise FalseProposalError(**_error_facts(error)) from error
         except TotalInvalidError as error:  # nobody can tell whose fault it is
             raise TotalRefusedError(**error.facts) from error
         except RunError as error:
@@ -135,7 +135,7 @@ class _Sitting(Contributing):
     def share(self) -> Output:
         """Draw the seeds of the secrets with those peers that come later."""
         if self.workplace.memory is not None:
-            raise OutOfTurnError(turn=Turn.SHARED.value)
+            raise OutOfTurnError(turn=QuestionStage.SHARED.value)
         _ = self.table  # too few seats end it here
         drawn = {
             peer: self.workplace.randomness.token_bytes(SEED_BYTES) for peer in self.peers if peer > self.keys.holder
@@ -143,7 +143,7 @@ class _Sitting(Contributing):
         sealed = self.keys.seal_all(drawn, label(0, SHARE))
         noise = self.workplace.randomness.token_bytes(SEED_BYTES)
         seeds = {peer: (seed, sealed[peer]) for peer, seed in drawn.items()}
-        memory = Remembered(Turn.SHARED, seeds=seeds, noise=noise)
+        memory = Remembered(QuestionStage.SHARED, seeds=seeds, noise=noise)
         return Output(SHARED, {"sent": len(drawn)}, 0, memory=kept(memory), outbox=sealed)
 
     def _secrets(self, memory: Remembered) -> dict[str, bytes]:
@@ -161,11 +161,13 @@ class _Sitting(Contributing):
     # --- contribute -------------------------------------------------------------------------------------------------
     def contribute(self) -> Output:
         """Add up the site's own rows for the question that is due, and hide the sum."""
-        advanced = self._advanced(recalled(self.workplace.memory, Turn.SHARED, Turn.OPENED, Turn.PROPOSED))
+        advanced = self._advanced(
+            recalled(self.workplace.memory, QuestionStage.SHARED, QuestionStage.OPENED, QuestionStage.PROPOSED)
+        )
         memory = advanced.memory
         asked = self.summed.asked(memory.state)
         if asked is None:
-            raise OutOfTurnError(turn=Turn.ENDED.value)
+            raise OutOfTurnError(turn=QuestionStage.ENDED.value)
         shape = self.summed.shape(memory.state)
         masks = self.masks(memory)
         vector, persons, notes = self.vector(asked, shape, masks, memory)
@@ -174,7 +176,7 @@ class _Sitting(Contributing):
         text, sealed = self.keys.announce(label(memory.question, CONTRIBUTE), messages.written(contribution), shares)
         remembered = changed(
             memory,
-            turn=Turn.CONTRIBUTED,
+            turn=QuestionStage.CONTRIBUTED,
             masks=msgspec.structs.replace(masks, contribution=messages.hashed(text)),
             own=own or memory.own,
         )
@@ -194,13 +196,13 @@ class _Sitting(Contributing):
     # --- agree ------------------------------------------------------------------------------------------------------
     def agree(self) -> Output:
         """Check what all contributed, add it up or take the sum that is brought, and sign who is in the total."""
-        memory = recalled(self.workplace.memory, Turn.CONTRIBUTED, Turn.AGREED)
+        memory = recalled(self.workplace.memory, QuestionStage.CONTRIBUTED, QuestionStage.AGREED)
         masks, question, table = memory.masks, memory.question, self.table
         if masks is None:
             raise OutOfTurnError(turn=memory.turn.value)
         texts = dict(messages.carried(self.step.inputs).texts)
         if messages.hashed(texts.get(table.me, "")) != masks.contribution:
-            raise SurvivorsError(reason=Text(msgid("what it says this site contributed is not what it did")))
+            raise SurvivorsError(reason=Text(msgid("what it says this site contributed is not what this site sent")))
         contributions = {site: self._contribution(site, text, question) for site, text in texts.items()}
         groups = [(one, inside(one.seats, contributions)) for one in self.tables]
         for one, those in groups:
@@ -217,7 +219,7 @@ class _Sitting(Contributing):
         content = messages.written(listed)
         known = opening.agreed(self.keys.seats, contributions, texts, total, content, held | {table.me: masks.share})
         text = self.keys.sign(label(question, AGREE), content)
-        remembered = changed(memory, turn=Turn.AGREED, agreed=known)
+        remembered = changed(memory, turn=QuestionStage.AGREED, agreed=known)
         noted = {"survivors": digest_bytes(content)}
         return Output(AGREED_TO, {"question": question, "signed": text}, 0, memory=kept(remembered), noted=noted)
 
@@ -230,10 +232,10 @@ class _Sitting(Contributing):
             return
         same = all(before.survivors.get(site) == messages.hashed(text) for site, text in texts.items())
         if not same or len(texts) >= len(before.survivors):
-            raise OutOfTurnError(turn=Turn.AGREED.value)
+            raise OutOfTurnError(turn=QuestionStage.AGREED.value)
 
     def _held(
-        self, before: Agreed | None, contributions: Mapping[str, Contribution], question: int
+        self, before: Agreed | None, contributions: Mapping[str, MaskedContribution], question: int
     ) -> dict[str, bytes]:
         """The shares that the others gave this site."""
         others = [site for site in contributions if site != self.keys.holder]
@@ -241,19 +243,19 @@ class _Sitting(Contributing):
             return {site: before.held[site] for site in others}
         return {site: self._share(site, question) for site in others}
 
-    def _contribution(self, site: str, text: str, question: int) -> Contribution:
+    def _contribution(self, site: str, text: str, question: int) -> MaskedContribution:
         if site not in self.keys.seats:
             raise SurvivorsError(reason=Text(msgid("it names others than the seats of the run")))
         own = site == self.keys.holder  # of which the hash was just compared
         content = messages.said(text) if own else self.keys.announced(site, label(question, CONTRIBUTE), text)
-        return messages.read(content, Contribution, site)
+        return messages.read(content, MaskedContribution, site)
 
     def _share(self, site: str, question: int) -> bytes:
         content = self.keys.open(site, label(question, CONTRIBUTE), self.sent(site))
         share = messages.read(content, SharedSeed, site).share
         return bytes.fromhex(share) if len(share) % 2 == 0 else b""
 
-    def _total(self, contributions: Mapping[str, Contribution], shape: Shape) -> bytes | Part:
+    def _total(self, contributions: Mapping[str, MaskedContribution], shape: Shape) -> bytes | Part:
         """The masked total. Vectors that are not in the contributions lie one after the other in the part beside.
 
         Of large ones the part beside is the total itself; no site could tell whether it is the sum.
@@ -279,7 +281,7 @@ class _Sitting(Contributing):
 
             return self._added(contributions, words)
 
-    def _added(self, contributions: Mapping[str, Contribution], words: Callable[[str], Words]) -> bytes:
+    def _added(self, contributions: Mapping[str, MaskedContribution], words: Callable[[str], Words]) -> bytes:
         """The masked total of each group, one after the other; vectors are asked for in the order of the DIDs."""
         if len(self.tables) == 1:
             return RING.to_bytes(RING.total(words(site) for site in sorted(contributions)))
@@ -292,7 +294,7 @@ class _Sitting(Contributing):
     # --- open -------------------------------------------------------------------------------------------------------
     def open(self) -> Output:
         """Under the signatures of all on one list, give the others what opens the total."""
-        memory = recalled(self.workplace.memory, Turn.AGREED)
+        memory = recalled(self.workplace.memory, QuestionStage.AGREED)
         known, masks, question = memory.agreed, memory.masks, memory.question
         if known is None or masks is None:
             raise OutOfTurnError(turn=memory.turn.value)
@@ -307,7 +309,7 @@ class _Sitting(Contributing):
         receivers = [site for site in known.survivors if site != self.keys.holder]
         sealed = self.keys.seal_all(dict.fromkeys(receivers, messages.written(gift)), label(question, OPEN))
         chosen = messages.proposer(self.keys.terms.manifest, question, list(known.survivors))
-        remembered = changed(memory, turn=Turn.OPENED, opening=gift)
+        remembered = changed(memory, turn=QuestionStage.OPENED, opening=gift)
         noted = {"survivors": digest_bytes(content)}
         said = {"question": question, "proposer": chosen}
         return Output(OPENED, said, 0, memory=kept(remembered), outbox=sealed, noted=noted)
@@ -315,7 +317,7 @@ class _Sitting(Contributing):
     # --- propose ----------------------------------------------------------------------------------------------------
     def propose(self) -> Output:
         """Open the total, say what it leads to: sealed for the other sites, and as progress for the user."""
-        memory = recalled(self.workplace.memory, Turn.OPENED)
+        memory = recalled(self.workplace.memory, QuestionStage.OPENED)
         known, gift, question = memory.agreed, memory.opening, memory.question
         if known is None or gift is None or self._proposer(known, question) != self.keys.holder:
             raise OutOfTurnError(turn=memory.turn.value)
@@ -328,7 +330,7 @@ class _Sitting(Contributing):
             said: JsonObject = {"question": question, "code": error.code, "facts": _numbers(error.facts)}
             return Output(ENDED, said, 0, noted=noted, record=self._record(memory, known, shown.numbers))
         follows = proposing.signed(self.keys, question, proposal)
-        message = messages.written(Proposal(gift, proposal, follows))
+        message = messages.written(QuestionProposal(gift, proposal, follows))
         receivers = [site for site in known.survivors if site != self.keys.holder]
         sealed = self.keys.seal_all(dict.fromkeys(receivers, message), label(question, PROPOSE))
         said = {
@@ -337,7 +339,7 @@ class _Sitting(Contributing):
             "objective": self.summed.objective(following) or "",
             "sites": len(known.survivors),
         }
-        remembered = changed(memory, turn=Turn.PROPOSED, following=following, follows=follows)
+        remembered = changed(memory, turn=QuestionStage.PROPOSED, following=following, follows=follows)
         # Persons of before, where it began again.
         persons = self.summed.persons(following) or self.summed.persons(memory.state)
         record = self._record(memory, known, shown.numbers, proposal, following)
@@ -353,7 +355,7 @@ class _Sitting(Contributing):
 
     # --- the total --------------------------------------------------------------------------------------------------
     def _advanced(self, memory: Remembered) -> _Advanced:
-        if memory.turn is Turn.SHARED:
+        if memory.turn is QuestionStage.SHARED:
             secrets = self._secrets(memory)
             first = changed(memory, secrets=secrets, seeds={}, question=1, state=self.summed.first())
             return _Advanced(first, {})
@@ -373,7 +375,7 @@ class _Sitting(Contributing):
             record = self._record(memory, known, shown.numbers, proposal, following)
         after = changed(
             memory,
-            turn=Turn.OPENED,
+            turn=QuestionStage.OPENED,
             question=memory.question + 1,
             state=following,
             following=None,
@@ -406,7 +408,7 @@ class _Sitting(Contributing):
         groups = self._took(known) if len(self.tables) > 1 else []
         return records.made(*before, numbers, proposer, proposal or {}, following, salt, groups)
 
-    def _opened(self, memory: Remembered, known: Agreed) -> Opened:
+    def _opened(self, memory: Remembered, known: Agreed) -> OpenedTotal:
         question, me = memory.question, self.keys.holder
         openings: dict[str, Opening] = {} if memory.opening is None else {me: memory.opening}
         for site in known.survivors:
@@ -421,15 +423,15 @@ class _Sitting(Contributing):
             return self._proposal(site, question, sent).opening
         return messages.read(self.keys.open(site, label(question, OPEN), sent), Opening, site)
 
-    def _proposal(self, site: str, question: int, sent: str) -> Proposal:
+    def _proposal(self, site: str, question: int, sent: str) -> QuestionProposal:
         """What a site proposed; opened once, for its opening and for what it proposes."""
         known = (site, question, sent)
         if known not in self.proposals:
             opened = self.keys.open(site, label(question, PROPOSE), sent)
-            self.proposals[known] = messages.read(opened, Proposal, site)
+            self.proposals[known] = messages.read(opened, QuestionProposal, site)
         return self.proposals[known]
 
-    def _led_to(self, memory: Remembered, known: Agreed, shown: Opened) -> tuple[JsonObject, JsonObject, str]:
+    def _led_to(self, memory: Remembered, known: Agreed, shown: OpenedTotal) -> tuple[JsonObject, JsonObject, str]:
         """Where a total leads; what was proposed, here or by whose turn it was; and what that one signed of it.
 
         A total of fewer sites than before may lead back to the beginning, whatever anybody proposes.
@@ -459,7 +461,7 @@ class _Sitting(Contributing):
         return [list(inside(table.seats, known.survivors)) for table in self.tables]
 
     def _led_by_parts(
-        self, summed: SummedParts, memory: Remembered, known: Agreed, shown: Opened
+        self, summed: SummedParts, memory: Remembered, known: Agreed, shown: OpenedTotal
     ) -> tuple[JsonObject, JsonObject, str]:
         """The same of a large total: nobody proposes, every site opens it block by block and computes for itself."""
         if known.part is None:
@@ -501,16 +503,16 @@ class _Sitting(Contributing):
             said,
             summed.persons(memory.state),
             parts=parts if messages.carried(self.step.inputs).proposer == self.keys.holder else (),
-            memory=kept(changed(memory, turn=Turn.ENDED)),
+            memory=kept(changed(memory, turn=QuestionStage.ENDED)),
             noted=advanced.noted,
             record=advanced.record,
         )
 
     def _ending(self) -> _Advanced:
         """The memory at the end; where parts leave, it may be asked for again."""
-        again = (Turn.ENDED,) if isinstance(self.summed, SummedParts) else ()
-        memory = recalled(self.workplace.memory, Turn.OPENED, Turn.PROPOSED, *again)
-        advanced = _Advanced(memory, {}) if memory.turn is Turn.ENDED else self._advanced(memory)
+        again = (QuestionStage.ENDED,) if isinstance(self.summed, SummedParts) else ()
+        memory = recalled(self.workplace.memory, QuestionStage.OPENED, QuestionStage.PROPOSED, *again)
+        advanced = _Advanced(memory, {}) if memory.turn is QuestionStage.ENDED else self._advanced(memory)
         if self.summed.asked(advanced.memory.state) is not None:
             raise OutOfTurnError(turn=memory.turn.value)
         return advanced
@@ -523,7 +525,7 @@ def _decoded(words: str) -> bytes:
         return b""
 
 
-def _said(error: ProposalInvalidError) -> dict[str, Any]:
+def _error_facts(error: ProposalInvalidError) -> dict[str, Any]:
     return dict(error.facts)
 
 

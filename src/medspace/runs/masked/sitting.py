@@ -1,4 +1,4 @@
-"""A step at a seat of a masked run: the seat and its task, as everything that a site does there knows them."""
+"""A step at a seat of a masked run: the seat and its task, as used by everything that a site does there."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,13 +12,13 @@ from medspace.core.usage import Admission, Step
 from medspace.privacy.masking.thresholds import LEAST_SITES, Thresholds
 from medspace.runs.masked.errors import OpeningsMissingError
 from medspace.runs.masked.grouping import division, groups_of
-from medspace.runs.masked.messages import Proposal
-from medspace.runs.masked.opening import Table
+from medspace.runs.masked.messages import QuestionProposal
+from medspace.runs.masked.opening import SeatGroup
 from medspace.runs.masked.ports import MaskedTask, Summed, SummedParts
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class MaskedTaskKind:
     """One kind of task under masks, and the names of its outputs; a contribution with its vector has `most` bytes."""
 
     task: MaskedTask
@@ -44,12 +44,12 @@ class Line:
 class Sitting:
     """One step at one seat."""
 
-    site: Line
+    site: MaskedTaskKind
     admission: Admission
     step: Step
     workplace: Workplace
     keys: Peers
-    proposals: dict[tuple[str, int, str], Proposal] = field(default_factory=dict)  # those that were opened
+    proposals: dict[tuple[str, int, str], QuestionProposal] = field(default_factory=dict)  # those that were opened
 
     @cached_property
     def summed(self) -> Summed | SummedParts:
@@ -57,7 +57,7 @@ class Sitting:
         return self.site.task.summed(self.step.task)
 
     @cached_property
-    def tables(self) -> tuple[Table, ...]:
+    def tables(self) -> tuple[SeatGroup, ...]:
         """The seats and the terms of each group (`grouping`); there is one, of all seats, where the task has none.
 
         Raises:
@@ -71,20 +71,20 @@ class Sitting:
         for seats in division(terms.manifest, keys.seats, groups):
             thresholds = Thresholds.for_seats(len(seats), terms.colluders, least)
             thresholds.check()
-            found.append(Table(seats, keys.holder, terms.manifest, thresholds, self.leaving))
+            found.append(SeatGroup(seats, keys.holder, terms.manifest, thresholds, self.leaving))
         return tuple(found)
 
     @property
     def leaving(self) -> frozenset[str]:
         """The seats that the run may go on without.
 
-        Of exact sums those whose own terms say so. What noisy totals tell by their difference each site has paid for
-        before it contributed, so any of them may leave; whether totals are such, a site knows of its task by itself.
+        For exact sums, those whose own terms say so. What noisy totals reveal by their difference, each site has paid
+        for before it contributed, so any of them may leave; the task itself says which kind its totals are.
         """
         return frozenset(self.keys.seats) if self.admission.bounded else self.keys.terms.leaving
 
     @property
-    def table(self) -> Table:
+    def table(self) -> SeatGroup:
         """That of the group in which this site sits.
 
         Raises:

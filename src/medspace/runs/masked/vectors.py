@@ -35,15 +35,15 @@ def named(part: Part) -> str:
 
 
 def no_place() -> InvalidInputError:
-    """A vector that masks of its size could not hide."""
-    return InvalidInputError(reason=Text(msgid("its sums have no place under the masks")))
+    """A vector that does not fit masks of its size."""
+    return InvalidInputError(reason=Text(msgid("its sums do not fit under the masks")))
 
 
 def check_place(shape: Shape, sites: int) -> None:
-    """See that sums over so many sites have a place in the words of such vectors, and these in a part.
+    """Check that sums over so many sites fit into the words of such vectors, and these into a part.
 
     Raises:
-        InvalidInputError: they have none.
+        InvalidInputError: they do not fit.
     """
     if (
         shape.bits not in BITS
@@ -95,7 +95,7 @@ def added(parts: Sequence[Part], bits: int, blobs: Blobs) -> Part:
     """
     sizes = {part.size for part in parts}
     if bits not in BITS or len(sizes) != 1 or (size := sizes.pop()) % (bits // 8):
-        raise AnswersInvalidError(round=0, reason=Text(msgid("the sites do not say the same")))
+        raise AnswersInvalidError(round=0, reason=Text(msgid("the sites contradict each other")))
     ring = Ring(bits)
     with ExitStack() as stack:
         sources = [stack.enter_context(blobs.open(part)) for part in parts]
@@ -118,7 +118,7 @@ def brought(parts: Sequence[Part], shape: Shape) -> Part:
         SurvivorsError: it brings none, or one of another size.
     """
     if len(parts) != 1 or parts[0].size != shape.count * shape.bits // 8:
-        raise SurvivorsError(reason=Text(msgid("its total is not there, or has another size")))
+        raise SurvivorsError(reason=Text(msgid("its total is missing or has the wrong size")))
     return parts[0]
 
 

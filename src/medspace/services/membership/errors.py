@@ -5,9 +5,11 @@ MedspaceError
      |- NotAuthorityError     only the space's authority does this
      |- KeyChangedError       the member was admitted with another key
      `- UnknownMemberError
+ `- InvalidInputError
+     `- RegionUnknownError    a region that no terms can name
 """
 
-from medspace.core.errors import RefusedError
+from medspace.core.errors import InvalidInputError, RefusedError
 from medspace.core.text import msgid
 
 
@@ -23,8 +25,8 @@ class KeyChangedError(RefusedError):
     """A member shows another key than the one it was admitted with."""
 
     code = "membership.key_changed"
-    sentence = msgid("{did} shows another key than the one it was admitted with.")
-    next_step = msgid("Speak to the member; if the new key is right, remove the member and admit it again.")
+    sentence = msgid("{did} shows a different key than the one it was admitted with.")
+    next_step = msgid("Contact the member; if the new key is right, remove the member and admit it again.")
 
 
 class UnknownMemberError(RefusedError):
@@ -33,3 +35,11 @@ class UnknownMemberError(RefusedError):
     code = "membership.unknown"
     sentence = msgid("{did} is not a member of the space.")
     next_step = msgid("See the members with `medspace members`.")
+
+
+class RegionUnknownError(InvalidInputError):
+    """A region that no terms can name."""
+
+    code = "membership.region"
+    sentence = msgid("{region} is no region that terms can name, so none would let this member use anything.")
+    next_step = msgid("Write the code of a country, such as DE or CN (ISO 3166-1 alpha-2), or EU or EEA.")

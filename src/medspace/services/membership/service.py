@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 
+from medspace.core.actors import NOBODY
 from medspace.core.clock import Clock, stamp
 from medspace.core.keys import MldsaKey
 from medspace.core.signing import Signer
@@ -21,7 +22,7 @@ from medspace.services.membership.model import REGISTER, Enrolled
 from medspace.trust.errors import MembersPrematureError
 from medspace.trust.hybrid import merged
 from medspace.trust.members import LEEWAY, sign_members
-from medspace.trust.model import Member, Members
+from medspace.trust.model import Member, MemberList
 from medspace.trust.service import MembersBook
 
 VALID = timedelta(days=30)
@@ -43,8 +44,10 @@ class Authority:
         self._clock = clock
         self._publishing = asyncio.Lock()
 
-    async def admit(self, member: Member) -> None:
+    async def admit(self, member: Member, *, by: str = NOBODY) -> None:
         """Put a member on the list and publish it; admitting the same again changes name, region, roles, operator.
+
+        `by` is the person or the token that wants it (`core.actors`).
 
         Its ML-DSA-65 keys are taken up beside those that it had: none that has ended or was revoked comes back.
 
@@ -52,12 +55,12 @@ class Authority:
             KeyChangedError: it was admitted with another key before.
         """
         now = self._clock.now()
-        enrolled = await self._database.write(lambda tx: self._enroll(tx, member, now))
+        enrolled = await self._database.write(lambda tx: self._enroll(tx, member, now, by))
         current = self._book.current
         if current is None or current.find(member.did) != enrolled:  # also after a crash between the two
             await self.publish()
 
-    async def take_keys(self, did: str, shown: tuple[MldsaKey, ...]) -> Member:
+    async def take_keys(self, did: str, shown: tuple[MldsaKey, ...], *, by: str = NOBODY) -> Member:
         """Take up the ML-DSA-65 keys that a member shows now, and publish them; the member as it is listed then.
 
         Raises:
@@ -66,18 +69,18 @@ class Authority:
         known = await self._database.read(lambda tx: tx.get(REGISTER, did))
         if known is None:
             raise UnknownMemberError(did=did)
-        await self.admit(replace(known.member, mldsa=shown))
+        await self.admit(replace(known.member, mldsa=shown), by=by)
         found = await self._database.read(lambda tx: tx.get(REGISTER, did))
         return known.member if found is None else found.member
 
-    async def remove(self, did: str) -> None:
+    async def remove(self, did: str, *, by: str = NOBODY) -> None:
         """Take a member off the list and publish it.
 
         Raises:
             UnknownMemberError: it is not on the list.
         """
         now = self._clock.now()
-        await self._database.write(lambda tx: self._strike(tx, did, now))
+        await self._database.write(lambda tx: self._strike(tx, did, now, by))
         await self.publish()
 
     async def renew(self) -> None:
@@ -102,7 +105,7 @@ class Authority:
     async def _publish(self) -> None:
         issued = await self._next_instant()
         enrolled = await self._database.read(_everybody)
-        members = Members(self.did, issued, issued + VALID, tuple(e.member for e in enrolled))
+        members = MemberList(self.did, issued, issued + VALID, tuple(e.member for e in enrolled))
         text = sign_members(self._signer, members)
         digest = "sha256:" + sha256(text.encode()).hexdigest()
         now = self._clock.now()
@@ -119,7 +122,7 @@ class Authority:
         await self._clock.sleep(max((following - AHEAD - now).total_seconds(), 0.0))
         return following
 
-    def _enroll(self, tx: Transaction, member: Member, now: datetime) -> Member:
+    def _enroll(self, tx: Transaction, member: Member, now: datetime, by: str) -> Member:
         old = tx.get(REGISTER, member.did)
         keys = merged(() if old is None else old.member.mldsa, member.mldsa, now)
         new = Enrolled(member.did, replace(member, mldsa=keys))
@@ -127,22 +130,22 @@ class Authority:
             return new.member
         if old is not None and old.member.public_key != member.public_key:
             raise KeyChangedError(did=member.did)
-        self._note(tx, "member.admitted", now, member=member.did)
+        self._note(tx, "member.admitted", now, member=member.did, by=by)
         if old is None:
             tx.insert(REGISTER, new)
         else:
             tx.replace(REGISTER, old, new)
         return new.member
 
-    def _strike(self, tx: Transaction, did: str, now: datetime) -> None:
+    def _strike(self, tx: Transaction, did: str, now: datetime, by: str) -> None:
         old = tx.get(REGISTER, did)
         if old is None:
             raise UnknownMemberError(did=did)
-        self._note(tx, "member.removed", now, member=did)
+        self._note(tx, "member.removed", now, member=did, by=by)
         tx.delete(REGISTER, old)
 
     def _note(self, tx: Transaction, kind: str, now: datetime, **facts: str) -> None:
-        record(tx, Entry(kind, stamp(now), self.did, facts))
+        record(tx, Entry(kind, stamp(now), self.did, {name: said for name, said in facts.items() if said}))
 
 
 def _everybody(tx: Transaction) -> list[Enrolled]:

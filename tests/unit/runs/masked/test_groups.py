@@ -18,7 +18,7 @@ from medspace.runs.masked.errors import ProposalInvalidError, TotalInvalidError
 from medspace.runs.masked.grouping import division, split
 from medspace.runs.masked.leading import Kinds, MaskedProcedure
 from medspace.runs.masked.memory import Remembered
-from medspace.runs.masked.messages import Contribution, Opening, label
+from medspace.runs.masked.messages import MaskedContribution, Opening, label
 from medspace.runs.ports import Demands
 from medspace.trust.envelope import unproven
 from tests.masked import FRACTION, Coordinated, Toy, names, seated
@@ -221,7 +221,7 @@ def test_all_parties_are_killed_at_every_moment_and_no_bit_changes(played):
 # --- who lies ------------------------------------------------------------------------------------------------------
 def changed(made, site, question, change):
     """The signed contribution of a site as it would be if it had said something else, signed by itself."""
-    content = msgspec.json.decode(unproven(made.state["texts"][site]), type=Contribution)
+    content = msgspec.json.decode(unproven(made.state["texts"][site]), type=MaskedContribution)
     said = msgspec.json.encode(change(content), order="deterministic")
     return made.sites[site].keys.announce(label(question, "contribute"), said, {})[0]
 

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from medspace.app.views import PROTECTIONS as SHOWN
+from medspace.app.features.training.views import PROTECTIONS as SHOWN
 from medspace.core.engine import MASKED_SUMS, MASKED_WEIGHTS
 from medspace.core.errors import InvalidInputError
 from medspace.core.parts import Part

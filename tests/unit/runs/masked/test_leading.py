@@ -10,7 +10,7 @@ from medspace.runs.masked.leading import Kinds, MaskedProcedure
 from medspace.runs.masked.site import AGREED_TO, CONTRIBUTED, ENDED, OPENED, SHARED
 from medspace.runs.model import Seat
 from medspace.runs.ports import Answer, Demands, Question
-from medspace.runs.tallying import Asked, Tallying
+from medspace.runs.tallying import RoundQuestions, Tallying
 from tests.masked import Coordinated, Toy, at, names
 
 SITES = names(4)
@@ -28,7 +28,7 @@ def taken(step, values, kind=None, procedure=PROCEDURE):
     number, at_first = 7, state(step)
     questions = procedure.questions(at_first, number)
     gathering = procedure.gathering(at_first, number)
-    asked = Asked(questions, tuple(Seat(site, f"urn:agreement:{site}") for site in SITES))
+    asked = RoundQuestions(questions, tuple(Seat(site, f"urn:agreement:{site}") for site in SITES))
     tallying = Tallying(procedure.demands, number, asked, gathering, dict.fromkeys(SITES, "urn:use"))
     kind = kind or KIND.get(step, "toy.progress")
     answer = Answer(SITES[0], "urn:release", number, kind, values, 80, DIGEST)
@@ -148,8 +148,8 @@ def test_another_site_that_has_opened_proposes_in_the_place_of_one_that_is_gone(
 
 
 def test_a_round_that_nobody_is_left_to_be_asked_in_has_its_name_all_the_same():
-    assert Asked({SITES[0]: Question("propose", "toy.progress")}, ()).step == "propose"
-    assert Asked(Question("open", "masked.opening"), ()).step == "open"
+    assert RoundQuestions({SITES[0]: Question("propose", "toy.progress")}, ()).step == "propose"
+    assert RoundQuestions(Question("open", "masked.opening"), ()).step == "open"
 
 
 def test_a_run_whose_proposer_is_gone_says_so():

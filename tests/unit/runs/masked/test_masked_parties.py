@@ -7,11 +7,11 @@ import pytest
 
 from medspace.adapters.memory import ManualClock
 from medspace.connector.usage.memory import MOST_MEMORY
-from medspace.connector.usage.seats import Identity
+from medspace.connector.usage.seats import SiteIdentity
 from medspace.core.errors import MedspaceError
 from medspace.core.signing import MldsaKey
 from medspace.privacy.masking.ring import MOST_NUMBERS
-from medspace.runs.masked.memory import Agreed, Masks, Remembered, Turn, kept
+from medspace.runs.masked.memory import Agreed, MaskSecrets, QuestionStage, Remembered, kept
 from medspace.runs.masked.messages import STEPS
 from medspace.runs.masked.ports import Shape
 from medspace.runs.masked.site import RING
@@ -39,7 +39,7 @@ def answers(table, lie=lambda _, step: step):
 def looked(table, members, clock=CLOCK):
     """The sites see this list of members, at this time."""
     for seat in table.sites.values():
-        seat.keys = replace(seat.keys, identity=Identity(seat.keys.identity.signer, members, None, clock))
+        seat.keys = replace(seat.keys, identity=SiteIdentity(seat.keys.identity.signer, members, None, clock))
 
 
 def replaced():
@@ -96,7 +96,9 @@ def test_nothing_is_opened_by_a_site_that_refuses():
     first = table.due()
     refused = answers(table, lambda _, due: replace(due, inputs={**due.inputs, "texts": {}}))
     assert took(refused) == []
-    assert all(memory(seat).turn is Turn.AGREED and memory(seat).opening is None for seat in table.sites.values())
+    assert all(
+        memory(seat).turn is QuestionStage.AGREED and memory(seat).opening is None for seat in table.sites.values()
+    )
     assert set(first) == set(SITES)
 
 
@@ -107,12 +109,14 @@ def test_what_a_site_remembers_of_the_largest_run_fits():
         "sha256:" + "0" * 64,
     )
     seed, hashes = bytes(32), dict.fromkeys(seats, digest)
-    masks = Masks(seed, dict.fromkeys(seats, seed), digest, bytes(33))
+    masks = MaskSecrets(seed, dict.fromkeys(seats, seed), digest, bytes(33))
     total = bytes(MOST_NUMBERS * RING.size)
     known = Agreed(
         hashes, (), total, "A" * 30_000, hashes, {}, dict.fromkeys(seats, hashes), dict.fromkeys(seats, bytes(33))
     )
-    remembered = Remembered(Turn.AGREED, secrets=dict.fromkeys(seats, seed), question=1, masks=masks, agreed=known)
+    remembered = Remembered(
+        QuestionStage.AGREED, secrets=dict.fromkeys(seats, seed), question=1, masks=masks, agreed=known
+    )
     assert MOST_MEMORY // 2 < len(kept(remembered)) <= MOST_MEMORY
 
 
@@ -120,4 +124,4 @@ def test_more_numbers_than_fit_are_refused(monkeypatch):
     monkeypatch.setattr(Toy, "shape", lambda *_: Shape(MOST_NUMBERS + 1, 8, 1))
     said = answers(at("contribute", 1))
     assert took(said) == []
-    assert all("no place under the masks" in str(one.text) for one in said.values())
+    assert all("do not fit under the masks" in str(one.text) for one in said.values())

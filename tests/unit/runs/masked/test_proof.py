@@ -10,7 +10,7 @@ from medspace.core.canonical import exact
 from medspace.core.hashing import digest
 from medspace.ledger.model import Entry
 from medspace.ledger.report import AuditOutcome
-from medspace.ledger.statements import Line, read
+from medspace.ledger.statements import LogLine, read
 from medspace.runs.errors import RunError
 from medspace.runs.masked import proof
 from medspace.runs.masked.errors import ModelFileError
@@ -53,7 +53,7 @@ def model(table, manifest):
 def logs(shown, /, **changes):
     facts = {"run": shown.run, "model": shown.digest, "rounds": 1, "sites": shown.sites, "protection": "masked-sums"}
     entry = Entry("run.finished", CREATED, COORDINATOR, facts | changes)
-    return {COORDINATOR: read(COORDINATOR, [Line(0, entry)])}
+    return {COORDINATOR: read(COORDINATOR, [LogLine(0, entry)])}
 
 
 def checked(model, task=Toy(), member=Everybody(hybrid=True).member, known=None):  # noqa: B008 - without state
@@ -132,7 +132,7 @@ def test_the_logs_name_the_same_model_and_the_same_manifest(model, manifest):
     facts |= {"purpose": "p", "task": other, "round": 1, "step": "share", "question": other, "run": manifest.run}
     site = manifest.sites[0]
     for shown, code in ((other, "model.signed.other_manifest"), (manifest.digest, "model.signed")):
-        line = Line(0, Entry("use.admitted", CREATED, site, facts | {"manifest": shown}))
+        line = LogLine(0, Entry("use.admitted", CREATED, site, facts | {"manifest": shown}))
         assert checked(model, known={**logs(model), site: read(site, [line])}).code == code
 
 
@@ -163,7 +163,7 @@ def test_a_manifest_that_another_signed_is_none(model, manifest):
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"no JSON", "not JSON"), (b"\xff", "not JSON"), (b"{}", "missing required field")],
+    [(b"no JSON", "not JSON"), (b"\xff", "not JSON"), (b"{}", "format is missing")],
 )
 def test_a_file_that_holds_something_else_is_refused(content, reason):
     with pytest.raises(ModelFileError, match=reason):
@@ -172,7 +172,7 @@ def test_a_file_that_holds_something_else_is_refused(content, reason):
 
 @pytest.mark.parametrize("created", ["yesterday", "", "0001-01-01T00:00:00+05:00"])
 def test_a_model_whose_time_cannot_be_read_is_refused_for_its_time(model, created):
-    with pytest.raises(ModelFileError, match="does not say at which time it was created"):
+    with pytest.raises(ModelFileError, match="does not say when it was created"):
         proof.read(msgspec.json.encode(msgspec.structs.replace(model, created=created)))
 
 

@@ -11,12 +11,12 @@ from medspace.core.hashing import digest, digest_bytes
 from medspace.core.text import Text
 from medspace.ledger.model import Entry
 from medspace.ledger.report import AuditOutcome
-from medspace.ledger.statements import Line, read
+from medspace.ledger.statements import LogLine, read
 from medspace.runs.errors import RunError
 from medspace.runs.masked import records, replay
 from medspace.runs.masked.errors import RecordsMalformedError, TotalInvalidError
 from medspace.runs.masked.messages import PROPOSE
-from medspace.runs.masked.replay import Records, Shown
+from medspace.runs.masked.replay import Records, ShownRecord
 from tests.masked import QUESTIONS, USER, Coordinated, Toy, names, seated
 
 TASK = {"task": "toy"}
@@ -81,12 +81,12 @@ def log(site, texts, *, run=RUN, task=TASK):
         released = {"release": f"urn:r:{number}", "admission": f"urn:a:{number}", "output": "x", "round": number}
         released |= {"digest": digest({}), "record": digest_bytes(text.encode())}
         lines += [Entry("use.admitted", TIME, site, facts), Entry("use.released", TIME, site, released)]
-    return read(site, [Line(index, entry) for index, entry in enumerate(lines)])
+    return read(site, [LogLine(index, entry) for index, entry in enumerate(lines)])
 
 
 def shown(site, texts, **changes):
     said = {"format": replay.FORMAT, "origin": site, "run": RUN, "task": TASK} | changes
-    return Records(**said, records=tuple(Shown(2 * number + 1, text) for number, text in enumerate(texts)))
+    return Records(**said, records=tuple(ShownRecord(2 * number + 1, text) for number, text in enumerate(texts)))
 
 
 def changed(text, **fields):
@@ -224,7 +224,11 @@ def test_what_is_not_shown_is_told(honest):
 def test_a_record_of_nothing_proves_nothing(honest):
     logs = {FIRST: log(FIRST, honest[FIRST])}
     text = honest[FIRST][0]
-    files = [msgspec.structs.replace(shown(FIRST, []), records=(Shown(0, text), Shown(99, text), Shown(1, text)))]
+    files = [
+        msgspec.structs.replace(
+            shown(FIRST, []), records=(ShownRecord(0, text), ShownRecord(99, text), ShownRecord(1, text))
+        )
+    ]
     found = list(replay.check(files, lambda _: Toy(), logs))
     assert [one.code for one in found if one.outcome is AuditOutcome.FAILED] == ["run.record.no_release"] * 2
 
@@ -253,8 +257,11 @@ def test_what_cannot_be_computed_here_is_told(honest):
     [
         (b"no JSON", "not JSON"),
         (b"\xff", "not JSON"),
-        (b'{"format":"medspace-records-2"}', "Invalid enum value"),
-        (b'{"format":"medspace-records-1","origin":"x","run":"r","task":{},"records":[],"more":1}', "unknown field"),
+        (b'{"format":"medspace-records-2"}', "must be one of these"),
+        (
+            b'{"format":"medspace-records-1","origin":"x","run":"r","task":{},"records":[],"more":1}',
+            "not a known setting",
+        ),
     ],
 )
 def test_a_file_that_holds_something_else_is_refused(content, reason):

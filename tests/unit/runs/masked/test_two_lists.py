@@ -10,7 +10,7 @@ from medspace.core.hashing import digest
 from medspace.ledger import masked
 from medspace.ledger.model import Entry
 from medspace.ledger.report import AuditOutcome
-from medspace.ledger.statements import Line, read
+from medspace.ledger.statements import LogLine, read
 from medspace.runs.masked.messages import AGREE
 from tests.masked import COORDINATOR, USER, Coordinated, names, seated
 
@@ -37,7 +37,7 @@ def log(seat):
         released = {"release": f"urn:r:{number}", "admission": f"urn:a:{number}", "output": output.kind}
         released |= {"round": step.round, "digest": digest({}), **output.noted}
         lines += [Entry("use.admitted", TIME, seat.did, facts), Entry("use.released", TIME, seat.did, released)]
-    return read(seat.did, [Line(index, entry) for index, entry in enumerate(lines)])
+    return read(seat.did, [LogLine(index, entry) for index, entry in enumerate(lines)])
 
 
 def found(table):

@@ -4,6 +4,7 @@ from alembic import context
 
 context.configure(
     connection=context.config.attributes["connection"],
+    version_table=context.config.attributes.get("version_table", "alembic_version"),
     transactional_ddl=True,  # on SQLite too: the connection begins its transactions itself
     transaction_per_migration=False,
 )

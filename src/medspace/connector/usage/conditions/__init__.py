@@ -1,11 +1,11 @@
-"""Conditions: each one has a say in whether a use happens, how narrowly, and what leaves.
+"""Conditions: each decides on whether a use happens, how narrowly, and what leaves.
 
-A step passes them three times. Each grants (`admit`); with what all of them grant together, each judges whether
-something new may be asked (`judge`); and only when all have said yes does each spend (`spend`). All of that is in
-the transaction that writes `use.admitted`: a condition keeps its budgets as records of the same database, so that
-what was spent stays spent wherever the connector stops, and is spent once.
+A step passes them three times. Each condition grants (`admit`); then, given the combined grant, each judges whether
+something new may be asked (`judge`); and only when all have agreed does each spend (`spend`). All of that happens in
+the transaction that writes `use.admitted`: a condition keeps its budgets as records in the same database, so that
+what was spent is spent exactly once, wherever the connector is stopped.
 
-A condition can only take away: of decisions the worst holds, of grants the stricter.
+A condition can only restrict: the worst decision wins, and of two grants the stricter.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +26,10 @@ PERMITTED = Decision(Verdict.PERMIT, "permitted")
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A use that somebody wants: the transfer as it would be kept, under its agreement; the task is not known yet."""
+    """A use that is being requested: the transfer as it would be stored, under its agreement.
+
+    The task is not known yet.
+    """
 
     transfer: Transfer
     agreement: Agreement
@@ -35,10 +38,10 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
-    """An output at the gate. `request` says of what kind it is, and how many persons stand behind it.
+    """An output at the gate. `request` states its kind and the number of persons behind it.
 
-    `numbers` is how many numbers of persons it tells anew: none, where it is a message or was answered before. It is
-    `bounded` where a privacy budget bounds what it tells.
+    `numbers` is how many numbers it newly reveals: none for a message or an earlier answer. It is `bounded` where a
+    privacy budget limits what it reveals.
     """
 
     job: Job
@@ -51,21 +54,21 @@ class Leaving:
 
 
 class Condition(Protocol):
-    """Has a say in uses. Every method but `spend` and `left` only reads."""
+    """Takes part in decisions on uses. Only `spend` and `left` write."""
 
     @property
     def narrows(self) -> bool:
-        """Whether what it grants may narrow the rows, or want a person to look: it is asked again at the gate."""
+        """Whether its grant may narrow the rows or require a review; if so, it is asked again at the gate."""
         ...
 
     @property
     def guards_exact(self) -> bool:
-        """Whether it guards what exact answers tell together: nobody asks it where a privacy budget bounds that."""
+        """Whether it guards what exact answers reveal together; it is skipped where a privacy budget limits that."""
         ...
 
     @property
     def duties(self) -> frozenset[str]:
-        """The duties of agreements that it keeps, or sees kept, by their actions."""
+        """The duties of agreements that it keeps or checks, by their actions."""
         ...
 
     def violated(self, tx: Transaction, agreement: Agreement, user: str) -> frozenset[str]:
@@ -73,76 +76,80 @@ class Condition(Protocol):
         ...
 
     def examine(self, tx: Transaction, wish: Wish) -> Decision:
-        """Whether a use may begin, or be taken up again, as far as the transfer can tell."""
+        """Whether a use may begin or be resumed, as far as that can be decided at the transfer."""
         ...
 
     def admit(self, tx: Transaction, visit: Visit) -> tuple[Decision, Grant]:
-        """Whether a step may be answered, and how narrowly; asked as well of one that the use has the answer to."""
+        """Whether a step may be answered, and how narrowly.
+
+        Also asked for a step whose answer the use already has.
+        """
         ...
 
     def judge(self, tx: Transaction, asking: AdmissibleStep) -> Decision:
-        """Whether a step that the use has no answer to may be asked; of what is not `new` nothing is spent."""
+        """Whether a step that the use has no answer to may be asked; nothing is spent on one that is not `new`."""
         ...
 
     def spend(self, tx: Transaction, asking: AdmissibleStep) -> None:
-        """Take from a budget what something new costs. Called once all conditions have said yes, and only then."""
+        """Spend from a budget for something new. Called once all conditions have agreed, and only then."""
         ...
 
     def released(self, tx: Transaction, leaving: Leaving) -> Decision:
         """Whether an output may leave.
 
-        Asked twice: with a `cohort` that is always enough, for what may be told to everybody, then with the true
-        one, for what only the holder is told. A protocol message is not made of persons: its cohort is enough.
+        Asked twice: with a `cohort` that always suffices, for the part of the decision that anyone may know, then
+        with the true one, for the part that only the holder may know. A protocol message is not made of persons, so
+        its cohort always suffices.
         """
         ...
 
     def left(self, tx: Transaction, leaving: Leaving) -> None:
-        """Note what leaves, in the transaction of `use.released`; called once everything permits it."""
+        """Record what leaves, in the transaction of `use.released`; called once all conditions permit it."""
         ...
 
 
 class Neutral:
-    """Has nothing against anything: what a condition has no say in, it takes from here."""
+    """A condition without objections: a base class with a neutral default for every method."""
 
     duties: frozenset[str] = frozenset()
     narrows: bool = True
     guards_exact: bool = False
 
     def violated(self, tx: Transaction, agreement: Agreement, user: str) -> frozenset[str]:
-        """Nothing was."""
+        """No clause was violated."""
         del tx, agreement, user
         return frozenset()
 
     def examine(self, tx: Transaction, wish: Wish) -> Decision:
-        """It may."""
+        """Permitted."""
         del tx, wish
         return PERMITTED
 
     def admit(self, tx: Transaction, visit: Visit) -> tuple[Decision, Grant]:
-        """It may, as widely as others allow."""
+        """Permitted, without narrowing."""
         del tx, visit
         return PERMITTED, Grant()
 
     def judge(self, tx: Transaction, asking: AdmissibleStep) -> Decision:
-        """It may."""
+        """Permitted."""
         del tx, asking
         return PERMITTED
 
     def spend(self, tx: Transaction, asking: AdmissibleStep) -> None:
-        """It costs nothing."""
+        """Nothing is spent."""
 
     def released(self, tx: Transaction, leaving: Leaving) -> Decision:
-        """It may."""
+        """Permitted."""
         del tx, leaving
         return PERMITTED
 
     def left(self, tx: Transaction, leaving: Leaving) -> None:
-        """Nothing is noted."""
+        """Nothing is recorded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grounds:
-    """What conditions are made of: who holds the rows, with its notebook, which brakes are on, who others are."""
+    """What conditions are built from: the holder with its notebook, the active brakes, facts about participants."""
 
     holder: Holder
     brakes: Brakes
@@ -153,7 +160,7 @@ Conditions = Sequence[Condition]
 
 
 def concerned(conditions: Conditions, *, bounded: bool) -> Conditions:
-    """Those that have a say in a step and in what leaves: what guards exact answers has none where a budget does."""
+    """The conditions that apply to a step and its output; those that guard exact answers do not under a budget."""
     return [one for one in conditions if not (bounded and one.guards_exact)]
 
 
@@ -161,5 +168,5 @@ Maker = Callable[[Grounds], Condition]
 
 
 def kept_duties(conditions: Conditions) -> frozenset[str]:
-    """The duties that one of these conditions keeps."""
+    """The duties that these conditions keep."""
     return frozenset(duty for condition in conditions for duty in condition.duties)

@@ -1,4 +1,4 @@
-"""The agreement: what the two parties have signed."""
+"""The agreement: the terms that both parties signed."""
 
 from medspace.connector.usage.calls import Visit
 from medspace.connector.usage.conditions import Leaving, Neutral, Wish
@@ -6,18 +6,21 @@ from medspace.core.decision import Decision
 from medspace.core.store import Transaction
 from medspace.core.usage import Grant
 from medspace.policy import odrl, rules
-from medspace.policy.limits import Limits, limits
+from medspace.policy.limits import UseLimits, limits
 from medspace.policy.points import Point
 
 
 class AgreementCondition(Neutral):
-    """Decides by the agreement at each point of the road, and grants what it sets. It sees that uses are logged."""
+    """Decides by the agreement at each point of the road, and grants what it allows.
+
+    It checks that uses are logged.
+    """
 
     narrows = False
-    duties = frozenset({"medspace:log"})  # the door writes an entry before any use begins
+    duties = frozenset({"medspace:log"})  # the door writes a log entry before any use begins
 
     def examine(self, tx: Transaction, wish: Wish) -> Decision:
-        """As far as it is known at the transfer."""
+        """As far as it can be decided at the transfer."""
         return rules.decide(odrl.parse(wish.agreement.policy), wish.request, Point.TRANSFER)
 
     def admit(self, tx: Transaction, visit: Visit) -> tuple[Decision, Grant]:
@@ -27,13 +30,13 @@ class AgreementCondition(Neutral):
         return decision, _granted(limits(policy, visit.request, decided=decision))
 
     def released(self, tx: Transaction, leaving: Leaving) -> Decision:
-        """With what is known of the result."""
+        """Decided with what is known of the result."""
         return rules.decide(odrl.parse(leaving.agreement.policy), leaving.request, Point.RELEASE)
 
 
-def _granted(allowed: Limits | None) -> Grant:
+def _granted(allowed: UseLimits | None) -> Grant:
     if allowed is None:
-        return Grant(outputs=frozenset())  # no permission allows it: nothing may leave
+        return Grant(outputs=frozenset())  # no permission allows it, so nothing may leave
     return Grant(
         outputs=None if allowed.outputs is None else frozenset(allowed.outputs),
         min_cohort=max(allowed.min_cohort, 1),

@@ -10,24 +10,26 @@ from medspace.policy import labels
 from medspace.policy.model import Label, UseRequest
 from medspace.policy.points import Point
 
-REVIEW = "label.review"  # why a person must look
+REVIEW = "label.review"  # why a person must review
+CODES = frozenset({REVIEW})
 
 
 class LabelCondition(Neutral):
-    """Decides by the label as it is now: one that was narrowed ends what goes on. An asset without one is closed."""
+    """Decides by the current label: narrowing it ends running uses. An asset without a label is closed."""
 
     def examine(self, tx: Transaction, wish: Wish) -> Decision:
-        """As far as it is known at the transfer."""
+        """As far as it can be decided at the transfer."""
         return _decide(tx, wish.agreement.dataset, wish.request, Point.TRANSFER)
 
     def admit(self, tx: Transaction, visit: Visit) -> tuple[Decision, Grant]:
-        """Whether it allows the step, and whether a person must look at what comes of it."""
+        """Whether it allows the step, and whether one person or two must review the output."""
         label = _label(tx, visit.job.asset)
-        review = label is not None and label.review
-        return labels.decide(label, visit.request, Point.COMPUTE), Grant(hold=(REVIEW,) if review else ())
+        reviewers = 0 if label is None else label.reviewers
+        grant = Grant(hold=(REVIEW,), reviewers=reviewers) if reviewers else Grant()
+        return labels.decide(label, visit.request, Point.COMPUTE), grant
 
     def released(self, tx: Transaction, leaving: Leaving) -> Decision:
-        """Whether it still does."""
+        """Whether it still allows it."""
         return _decide(tx, leaving.job.asset, leaving.request, Point.RELEASE)
 
 

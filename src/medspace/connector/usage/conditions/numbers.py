@@ -1,4 +1,4 @@
-"""The numbers of an asset that persons stand behind and that have left, over all users: held to a hard limit."""
+"""A hard limit on how many numbers about persons may leave an asset, over all users."""
 
 from dataclasses import dataclass, replace
 
@@ -12,7 +12,7 @@ from medspace.core.store import Transaction
 
 @dataclass(frozen=True, slots=True)
 class NumbersCondition(Neutral):
-    """Refuses what would be more, before the work where that can be known; counts what leaves."""
+    """Refuses what would exceed the limit, before the work where the amount is known; counts what leaves."""
 
     narrows = False
     guards_exact = True
@@ -27,25 +27,25 @@ class NumbersCondition(Neutral):
         return disclosures.within(given(tx, self.grounds, job.asset), max(asking.numbers if first else 1, 1))
 
     def released(self, tx: Transaction, leaving: Leaving) -> Decision:
-        """Whether those of an output may leave."""
+        """Whether the numbers of an output may leave."""
         if not self.grounds.brakes.numbers:
             return PERMITTED
         return disclosures.within(given(tx, self.grounds, leaving.job.asset), leaving.numbers)
 
     def left(self, tx: Transaction, leaving: Leaving) -> None:
-        """So many more."""
+        """Count the numbers that leave."""
         if leaving.numbers:
             before = disclosed(tx, leaving.job.asset)
             keep(tx, replace(before, numbers=before.numbers + leaving.numbers))
 
 
 def disclosed(tx: Transaction, asset: str) -> Disclosed:
-    """What has left of an asset."""
+    """What has left an asset."""
     return tx.get(DISCLOSURES, asset) or Disclosed(asset)
 
 
 def keep(tx: Transaction, after: Disclosed) -> None:
-    """Keep what has left of an asset."""
+    """Store what has left an asset."""
     before = tx.get(DISCLOSURES, after.id)
     if before is None:
         tx.insert(DISCLOSURES, after)
@@ -54,5 +54,5 @@ def keep(tx: Transaction, after: Disclosed) -> None:
 
 
 def given(tx: Transaction, grounds: Grounds, asset: str) -> disclosures.Given:
-    """How many numbers an asset has given, over all users, and how many it may."""
+    """How many numbers have left an asset, over all users, and how many may."""
     return disclosures.Given(grounds.holder.numbers.get(asset, 0), disclosed(tx, asset).numbers)

@@ -1,4 +1,4 @@
-"""The questions of an asset: few with free inputs a year, over all users together."""
+"""The questions of an asset: a small number a year with freely chosen inputs, over all users together."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,20 +13,20 @@ from medspace.core.store import Transaction
 
 @dataclass(frozen=True, slots=True)
 class QuestionsCondition(Neutral):
-    """Counts what an asset is asked anew."""
+    """Counts the new questions that an asset is asked."""
 
     narrows = False
     guards_exact = True
     grounds: Grounds
 
     def judge(self, tx: Transaction, asking: AdmissibleStep) -> Decision:
-        """Whether the asset answers one more."""
+        """Whether the asset answers one more question."""
         if not asking.new or not self.grounds.brakes.questions:
             return PERMITTED
         return brakes.within_year(allowance(tx, self.grounds, asking.visit.job.asset, asking.visit.now))
 
     def spend(self, tx: Transaction, asking: AdmissibleStep) -> None:
-        """One more today."""
+        """Count one more today."""
         asset, now = asking.visit.job.asset, asking.visit.now
         spent = tx.get(SPENT, asset)
         if spent is None:

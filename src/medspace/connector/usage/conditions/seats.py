@@ -1,4 +1,4 @@
-"""The seats of a run: a step is admitted under a manifest that names this holder, among others whom it checks."""
+"""The seats of a run: a step is admitted under a manifest that names this holder, and others whom it checks."""
 
 from dataclasses import dataclass
 
@@ -16,16 +16,18 @@ from medspace.runs import seating
 from medspace.runs.manifest import Manifest
 from medspace.runs.seating import Seen
 
+CODES = frozenset({"release.outbox"})
+
 
 @dataclass(frozen=True, slots=True)
 class SeatsCondition(Neutral):
-    """Whether the run is one that this holder has a seat in, with whom, and whom its messages go to."""
+    """Checks that this holder has a seat in the run, who the other parties are, and where its messages go."""
 
     narrows = False
     grounds: Grounds
 
     def admit(self, tx: Transaction, visit: Visit) -> tuple[Decision, Grant]:
-        """The manifest is of this task, and every party of it is still what it must be."""
+        """The manifest must be for this task, and every party of it must still meet the requirements."""
         manifest = manifest_of(tx, visit.job.id)
         grant = Grant() if manifest is None else Grant(noted=_noted(manifest))
         if not self.grounds.brakes.sites:
@@ -37,7 +39,7 @@ class SeatsCondition(Neutral):
         return combine(*of_it, seating.decide(manifest, seen)), grant
 
     def judge(self, tx: Transaction, asking: AdmissibleStep) -> Decision:
-        """As many holders as all conditions want."""
+        """The run must have as many holders as all conditions require."""
         manifest = manifest_of(tx, asking.visit.job.id)
         if manifest is None or not self.grounds.brakes.sites:
             return PERMITTED
@@ -45,7 +47,7 @@ class SeatsCondition(Neutral):
         return combine(seating.enough(manifest, grant.min_sites), seating.masks(manifest, grant.colluders))
 
     def released(self, tx: Transaction, leaving: Leaving) -> Decision:
-        """Messages go to other seats of the run only."""
+        """Messages may only go to other seats of the run."""
         if not leaving.output.outbox:
             return PERMITTED
         manifest = manifest_of(tx, leaving.job.id)
@@ -70,13 +72,13 @@ def manifest_of(tx: Transaction, use: str) -> Manifest | None:
 
 
 def operators(tx: Transaction, facts: FactsOf, manifest: Manifest) -> dict[str, str]:
-    """Who operates each party of a manifest that is a member."""
+    """The operators of those parties of a manifest that are members."""
     known = ((party, facts(tx, party).operator) for party in manifest.parties)
     return {party: operator for party, operator in known if operator is not None}
 
 
 def hybrid(tx: Transaction, facts: FactsOf, manifest: Manifest) -> frozenset[str]:
-    """The parties of a manifest that have a key of ML-DSA-65."""
+    """The parties of a manifest that have an ML-DSA-65 key."""
     return frozenset(party for party in manifest.parties if facts(tx, party).hybrid)
 
 

@@ -1,7 +1,7 @@
-"""The set of holders in which an asset is summed up under masks: one, until its holder says otherwise.
+"""The set of holders with which an asset is summed under masks: fixed until its holder changes it.
 
-The terms may name it; else the first run does. Two sets differ by the holders that were added or left out, and three
-overlapping ones can give away one holder although no two do (`privacy.overlaps`).
+The terms may name the set; otherwise the first run fixes it. The totals of two sets differ by the holders that were
+added or left out, and three overlapping sets can expose one holder even where no two of them do (`privacy.overlaps`).
 """
 
 from collections.abc import Collection
@@ -39,14 +39,14 @@ class SitesCondition(Neutral):
         return disclosures.same_sites(kept or self._named(asking.visit.agreement), manifest.sites)
 
     def spend(self, tx: Transaction, asking: AdmissibleStep) -> None:
-        """The first contribution fixes it."""
+        """The first contribution fixes the set."""
         manifest = _masked(tx, asking.visit.job.id)
         if manifest is not None:
             before = disclosed(tx, asking.visit.job.asset)
             keep(tx, disclosures.told(replace(before, sites=before.sites or manifest.sites), manifest.sites))
 
     def left(self, tx: Transaction, leaving: Leaving) -> None:
-        """What opens a total of fewer, where one has left whose own terms let it: that is a set as well."""
+        """Records the smaller set where a site has left and its own terms allow opening the total without it."""
         if leaving.step.name != OPEN or _masked(tx, leaving.job.id) is None:
             return
         texts = leaving.step.inputs.get("texts")

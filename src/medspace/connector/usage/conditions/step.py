@@ -1,4 +1,4 @@
-"""The brakes of one use: one task, rounds forward, few questions, few answers that are withheld."""
+"""The brakes of one use: one task, rounds only forward, few questions, few withheld answers."""
 
 from dataclasses import dataclass
 
@@ -12,17 +12,17 @@ from medspace.core.usage import Grant
 
 @dataclass(frozen=True, slots=True)
 class StepCondition(Neutral):
-    """Slows down a single use."""
+    """Limits a single use."""
 
     narrows = False
     grounds: Grounds
 
     def admit(self, tx: Transaction, visit: Visit) -> tuple[Decision, Grant]:
-        """The task is the one that the use began with."""
+        """The task must be the one that the use began with."""
         return rules.same_task(visit.job.task, visit.task), Grant()
 
     def judge(self, tx: Transaction, asking: AdmissibleStep) -> Decision:
-        """One answer for each round and step, rounds only forward, few questions; few that were withheld."""
+        """One answer per round and step, rounds only forward, few questions, few withheld answers."""
         visit, on, notebook = asking.visit, self.grounds.brakes, self.grounds.holder.notebook
         found = [PERMITTED]
         if on.once:

@@ -5,8 +5,8 @@ for the model without noise. Noise of variance t in each of d coefficients adds 
 in cases and in controls; where both are normal, a distance of m deviations has the area Phi(m / sqrt 2).
 
 What all Gaussian totals of a rho together tell about one patient is what a single one tells with a distance of
-sqrt(2 rho) deviations (Dong, Roth, Su, "Gaussian differential privacy", JRSS B 2022, corollary 2.1). So who knows
-everything else and has to choose between two equally likely answers is right with a chance of Phi(sqrt(2 rho) / 2).
+sqrt(2 rho) deviations (Dong, Roth, Su, "Gaussian differential privacy", JRSS B 2022, corollary 2.1). So somebody who
+knows everything else and chooses between two equally likely answers is right with probability Phi(sqrt(2 rho) / 2).
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from statistics import NormalDist
 
 from medspace.core.engine import RHO_ONE
 from medspace.learning.glm.noisy.following import STRIDE
-from medspace.learning.glm.noisy.planning import GRADIENTS, TYPICAL, Phase, Plan, newton_of, noise_of, plan
+from medspace.learning.glm.noisy.planning import GRADIENTS, TYPICAL, NoisyPhase, Plan, newton_of, noise_of, plan
 from medspace.learning.glm.task import MOST_EPSILON, GlmTask, Mechanism, Noise
 from medspace.privacy.errors import NoiseInvalidError
 from medspace.privacy.noise.accounting import epsilon_of, rho_of
@@ -27,12 +27,12 @@ NORMAL = NormalDist()
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
+class NoiseForecast:
     """At an epsilon: the mechanism; the standard error by noise of a coefficient, per deviation of its column.
 
-    `sampling` is the standard error without noise, None where nobody knows it before; so is `area_lost`, how much of
-    the area under the curve is lost. `guess` is how often somebody is right at most who guesses one yes or no of one
-    patient of one hospital and knows all else. Without a mechanism, noise of that epsilon hides everything.
+    `sampling` is the standard error without noise, None where it cannot be known before; so is `area_lost`, the loss
+    of area under the curve. `guess` is the highest probability of guessing one yes/no of one patient of one hospital,
+    knowing all else. Without a mechanism, noise of that epsilon hides everything.
     """
 
     epsilon: float
@@ -52,11 +52,11 @@ def everywhere(task: GlmTask, sites: int) -> float:
 
 
 def guess(noise: Noise) -> float:
-    """How often a yes or no of one patient is guessed right at most; a coin is right half the time."""
+    """The highest probability of guessing a yes/no of one patient; a coin is right half the time."""
     return NORMAL.cdf(sqrt(2.0 * rho_of(noise.epsilon, noise.delta) / RHO_ONE) / 2.0)
 
 
-def expected(task: GlmTask, persons: int, sites: int) -> Sequence[Expected]:
+def expected(task: GlmTask, persons: int, sites: int) -> Sequence[NoiseForecast]:
     """What to expect with about so many patients of so many hospitals, at usual epsilons and that of the task."""
     noise = replace(noise_of(task), persons=persons)
     chosen = sorted({*EPSILONS, noise.epsilon})
@@ -64,30 +64,30 @@ def expected(task: GlmTask, persons: int, sites: int) -> Sequence[Expected]:
     return [_expected(one, persons, sites) for one in tasks]
 
 
-def _expected(task: GlmTask, persons: int, sites: int) -> Expected:
+def _expected(task: GlmTask, persons: int, sites: int) -> NoiseForecast:
     noise = noise_of(task)
     epsilon, told = noise.epsilon, guess(noise)
     try:
         planned = plan(task)
     except NoiseInvalidError:
-        return Expected(epsilon, told)
+        return NoiseForecast(epsilon, told)
     spread = sqrt(_variance(task, planned, persons, sites))
     half = newton_of(task).half
     if task.family != "binomial":
-        return Expected(epsilon, told, planned.mechanism, spread * half)
+        return NoiseForecast(epsilon, told, planned.mechanism, spread * half)
     width = task.intercept + len(task.columns)
     apart = NORMAL.inv_cdf(AREA) * sqrt(2.0)
     left = NORMAL.cdf(apart**2 / sqrt(2.0 * (apart**2 + width * spread**2)))
     sampling = 1.0 / sqrt(persons * TYPICAL["binomial"])
-    return Expected(epsilon, told, planned.mechanism, spread, sampling, AREA - left)
+    return NoiseForecast(epsilon, told, planned.mechanism, spread, sampling, AREA - left)
 
 
 def _variance(task: GlmTask, planned: Plan, persons: int, sites: int) -> float:
     """That of the noise in a coefficient of a standardised column."""
     weight = TYPICAL[task.family]
     if planned.mechanism == "newton":
-        last = [one for one in planned.totals if one.phase is Phase.NEWTON][-1]
+        last = [one for one in planned.totals if one.phase is NoisyPhase.NEWTON][-1]
         return (last.among(sites, task.min_sites).deviation * newton_of(task).slope / (persons * weight)) ** 2
-    kept = 1.0 - STRIDE * weight  # of what a step left is left by the next one
+    kept = 1.0 - STRIDE * weight  # of the remaining error is left by the next step
     each = (STRIDE * planned.totals[1].among(sites, task.min_sites).deviation / persons) ** 2
     return each * sum(kept ** (2 * step) for step in range(GRADIENTS))

@@ -14,20 +14,20 @@ from medspace.core.canonical import JsonObject, exact
 from medspace.learning.glm.design import Layout
 from medspace.learning.glm.errors import NoiseHidesError
 from medspace.learning.glm.noisy import stepping
-from medspace.learning.glm.noisy.planning import Phase, Plan, Total
+from medspace.learning.glm.noisy.planning import NoisyPhase, Plan, Total
 from medspace.learning.glm.noisy.solving import logarithm
-from medspace.learning.glm.task import Feature, GlmTask
+from medspace.learning.glm.task import FeatureColumn, GlmTask
 
 STRIDE = 2.0  # of a step, in gradients per row: half of what a standardised column alone would need
 LEAST_SPREAD = 0.15  # of half a range: columns that vary less would be mostly noise
 LEAST_SHARE = 0.02  # of rows with a code, or with a gap, likewise; of a target's range, or of cases
 CLEAR = 2.0  # deviations of the noise
-MOST_GAPS = 0.95  # of the rows; of a column with more hardly anything is known
+MOST_GAPS = 0.95  # of the rows; a column with more is hardly known
 
 
 @dataclass(frozen=True, slots=True)
-class Stand:
-    """Where a fit with noise stands after `round` totals; `rows` is how many rows it seems to have.
+class NoisyFitState:
+    """The state of a noisy fit after `round` totals; `rows` is its estimated number of rows.
 
     `covariance` is the upper triangle of that of the last beta, row by row; empty where it is not known.
     `measured` is the total that says how good the model is, with the noise of `shares` sites.
@@ -43,17 +43,17 @@ class Stand:
     counts: tuple[int, ...] = ()  # how many patients each group of sites seems to have, as its first total says it
 
     def written(self) -> JsonObject:
-        """The same as canonical JSON: fractions as text; without groups nothing is said of them."""
+        """The same as canonical JSON: fractions as text; groups only if there are any."""
         said: JsonObject = exact(msgspec.to_builtins(self))
         return said if self.counts else {name: value for name, value in said.items() if name != "counts"}
 
 
-def read(state: JsonObject) -> Stand:
+def read(state: JsonObject) -> NoisyFitState:
     """What was written."""
-    return msgspec.convert(state, Stand, strict=False)
+    return msgspec.convert(state, NoisyFitState, strict=False)
 
 
-def follow(task: GlmTask, plan: Plan, stand: Stand, total: Sequence[int], sites: int) -> Stand:
+def follow(task: GlmTask, plan: Plan, stand: NoisyFitState, total: Sequence[int], sites: int) -> NoisyFitState:
     """The state that the total of a question over so many sites leads to.
 
     Raises:
@@ -62,17 +62,19 @@ def follow(task: GlmTask, plan: Plan, stand: Stand, total: Sequence[int], sites:
     at = plan.totals[stand.round].among(sites, task.min_sites)
     numbers = [count / at.scale for count in total]
     after = replace(stand, round=stand.round + 1)
-    if at.phase is Phase.MOMENTS:
+    if at.phase is NoisyPhase.MOMENTS:
         return _after_moments(task, plan, at, after, numbers)
-    if at.phase is Phase.GRADIENT:
+    if at.phase is NoisyPhase.GRADIENT:
         return _after_gradient(after, numbers)
-    if at.phase is Phase.NEWTON:
-        last = plan.phase(after.round) is not Phase.NEWTON
+    if at.phase is NoisyPhase.NEWTON:
+        last = plan.phase(after.round) is not NoisyPhase.NEWTON
         return _after_newton(task, after, at, numbers, last=last)
     return replace(after, measured=tuple(numbers), shares=sites)
 
 
-def _after_moments(task: GlmTask, plan: Plan, at: Total, stand: Stand, numbers: Sequence[float]) -> Stand:
+def _after_moments(
+    task: GlmTask, plan: Plan, at: Total, stand: NoisyFitState, numbers: Sequence[float]
+) -> NoisyFitState:
     """Means and deviations; coefficients of 0 but for the intercept, which is that of the mean target."""
     rows = numbers[0]
     if rows < 1.0:
@@ -95,7 +97,7 @@ def _start(task: GlmTask, share: float) -> float:
 def _layout(task: GlmTask, shares: Sequence[float], clear: float) -> Layout:
     """The layout by what stands in the moments per row.
 
-    A column of codes or gaps that a smaller share than `clear` has is not kept: all but noise would be lost with it.
+    A column of codes or gaps with a smaller share than `clear` is dropped: it would be mostly noise.
     """
     values = sum(len(feature.columns) for feature in task.features)
     plain = sum(not feature.coded for feature in task.features)
@@ -119,7 +121,7 @@ def _chance(share: float, clear: float) -> tuple[float, float, bool]:
     return within, math.sqrt(within * (1.0 - within)), clear <= share <= 1.0 - clear
 
 
-def _unranged(feature: Feature, mean: float, square: float) -> tuple[float, float]:
+def _unranged(feature: FeatureColumn, mean: float, square: float) -> tuple[float, float]:
     """Mean and deviation of a number as it was measured, from those within its range as -1 to 1."""
     low, high = feature.span or (-1.0, 1.0)
     half = (high - low) / 2.0
@@ -132,13 +134,15 @@ def _within(value: float, least: float, most: float) -> float:
     return min(max(value, least), most)
 
 
-def _after_gradient(stand: Stand, numbers: Sequence[float]) -> Stand:
+def _after_gradient(stand: NoisyFitState, numbers: Sequence[float]) -> NoisyFitState:
     """One step along it; every column is kept."""
     slopes = (slope / stand.rows for slope in numbers)
     return replace(stand, beta=tuple(at + STRIDE * slope for at, slope in zip(stand.beta, slopes, strict=True)))
 
 
-def _after_newton(task: GlmTask, stand: Stand, at: Total, numbers: Sequence[float], *, last: bool) -> Stand:
+def _after_newton(
+    task: GlmTask, stand: NoisyFitState, at: Total, numbers: Sequence[float], *, last: bool
+) -> NoisyFitState:
     """One Newton step; after the last one the covariance of where it leads."""
     made = stepping.step(task, at, numbers, stand, last=last)
     return replace(stand, beta=made.beta, covariance=made.covariance)

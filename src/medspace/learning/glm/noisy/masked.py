@@ -12,19 +12,19 @@ from medspace.learning.glm.design import Layout
 from medspace.learning.glm.model import Fit, Fitted, NoiseSpent
 from medspace.learning.glm.noisy import following, robust
 from medspace.learning.glm.noisy.measuring import quality
-from medspace.learning.glm.noisy.planning import Phase, Plan, newton_of, noise_of, plan
+from medspace.learning.glm.noisy.planning import NoisyPhase, Plan, newton_of, noise_of, plan
 from medspace.learning.glm.outcome import covariance_of, terms, uncarried
-from medspace.learning.glm.proposals import empty
 from medspace.learning.glm.task import JOINED, MOST_SITES, GlmTask
-from medspace.learning.glm.totals import MOST_ROWS, Check
+from medspace.learning.glm.totals import MOST_ROWS, TotalCheck
+from medspace.learning.proposals import empty
 from medspace.privacy.noise.gaussian import LARGEST
 from medspace.runs.errors import RunError
-from medspace.runs.masked.ports import Asked, Shape, State
+from medspace.runs.masked.ports import Shape, State, TaskQuestion
 from medspace.runs.ports import Result
 
 
-class _Outcome(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """What the sites hand over; fractions are text. `rows` is found with noise; see `following.Stand`.
+class _NoisyOutcome(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """What the sites hand over; fractions are text. `rows` is found with noise; see `following.NoisyFitState`.
 
     `shares` is how many sites have added noise to what was measured.
     """
@@ -55,22 +55,22 @@ class NoisyGlm:
 
     @property
     def trim(self) -> int:
-        """How many of these may say whatever they like."""
+        """How many of these may be wrong."""
         return 0 if self.task.robust is None else self.task.robust.trim
 
     def first(self) -> State:
         """Nothing is known yet."""
-        return following.Stand().written()
+        return following.NoisyFitState().written()
 
-    def asked(self, state: State) -> Asked | None:
+    def asked(self, state: State) -> TaskQuestion | None:
         """Moments; then what stands at a beta, of standardised columns."""
         stand = following.read(state)
         phase = self.plan.phase(stand.round)
-        if phase is Phase.DONE:
+        if phase is NoisyPhase.DONE:
             return None
         if stand.layout is None:
-            return Asked(phase.value, {})
-        return Asked(phase.value, question(stand.beta, stand.layout))
+            return TaskQuestion(phase.value, {})
+        return TaskQuestion(phase.value, question(stand.beta, stand.layout))
 
     def shape(self, state: State) -> Shape:
         """As many integers as the total has numbers, with room for noise."""
@@ -84,7 +84,7 @@ class NoisyGlm:
         Raises:
             TotalInvalidError: it is not.
         """
-        Check(self.task, following.read(state).round + 1, sites).within(self.shape(state), total)
+        TotalCheck(self.task, following.read(state).round + 1, sites).within(self.shape(state), total)
 
     def propose(self, state: State, total: Sequence[int]) -> JsonObject:
         """Nothing: every site finds the next step by itself."""
@@ -105,12 +105,12 @@ class NoisyGlm:
         return following.follow(self.task, self.plan, stand, total, sites).written()
 
     def without(self, state: State) -> State | None:
-        """What was found stands: it says as little of those who left as the budget lets it."""
+        """Results are kept: they reveal about those who left no more than the budget allows."""
         del state
         return None
 
     def persons(self, state: State) -> int:
-        """About as many as there are rows; found with noise."""
+        """About the number of rows; known only with noise."""
         return round(following.read(state).rows)
 
     def objective(self, state: State) -> str | None:
@@ -125,9 +125,11 @@ class NoisyGlm:
             RunError: the fit is not done.
         """
         stand = following.read(state)
-        if self.plan.phase(stand.round) is not Phase.DONE or stand.layout is None:
+        if self.plan.phase(stand.round) is not NoisyPhase.DONE or stand.layout is None:
             raise RunError
-        made = _Outcome(stand.rows, stand.layout, [*stand.beta], [*stand.covariance], [*stand.measured], stand.shares)
+        made = _NoisyOutcome(
+            stand.rows, stand.layout, [*stand.beta], [*stand.covariance], [*stand.measured], stand.shares
+        )
         said: JsonObject = exact(msgspec.to_builtins(made))
         return said
 
@@ -163,9 +165,9 @@ class NoisyGlm:
         )
         return Result(msgspec.to_builtins(fitted), round(made.rows), tuple(sites))
 
-    def _read(self, outcome: JsonObject) -> _Outcome:
+    def _read(self, outcome: JsonObject) -> _NoisyOutcome:
         try:
-            made = msgspec.convert(outcome, _Outcome, strict=False)
+            made = msgspec.convert(outcome, _NoisyOutcome, strict=False)
         except msgspec.ValidationError:
             raise RunError from None
         layout, columns, last = made.layout, len(self.task.columns), self.plan.totals[-1]
@@ -173,7 +175,7 @@ class NoisyGlm:
         fits = (
             len(made.beta) == width
             and len(made.covariance) in (0, curved * width * (width + 1) // 2)
-            and len(made.measured) == (last.phase is Phase.EVALUATION) * last.numbers
+            and len(made.measured) == (last.phase is NoisyPhase.EVALUATION) * last.numbers
             and 0 <= made.shares <= MOST_SITES
             and list(layout.kept) == sorted(set(layout.kept) & set(range(columns)))
             and len(layout.fill) == sum(len(feature.columns) for feature in self.task.features)
@@ -185,7 +187,7 @@ class NoisyGlm:
         return made
 
 
-def _fit(task: GlmTask, made: _Outcome) -> Fit:
+def _fit(task: GlmTask, made: _NoisyOutcome) -> Fit:
     """Coefficients and covariance in the unit of the target; those of gaussian were fitted over its range."""
     sums = newton_of(task)
     beta = [one * sums.half for one in made.beta]

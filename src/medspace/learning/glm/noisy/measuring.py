@@ -10,12 +10,12 @@ from medspace.learning.glm.evaluation import Quality
 from medspace.learning.glm.noisy.planning import BINS, Total, newton_of
 from medspace.learning.glm.task import GlmTask
 
-TELLS_NOTHING = 0.5  # an interval as wide as all that an area can be
+TELLS_NOTHING = 0.5  # an interval as wide as the whole range of an area
 WIDE = 1.96  # deviations on both sides, of a normal distribution, hold 95 %
 
 
 def quality(task: GlmTask, at: Total, measured: Sequence[float]) -> Quality | None:
-    """The quality that a noisy total tells; None where the noise leaves nothing of it.
+    """The quality that a noisy total shows; None if it is lost in the noise.
 
     `auc_resolution` is half the width of the 95 % interval of the noise, and of what bins do not tell.
     """

@@ -4,9 +4,9 @@ The noise of a site is a discrete Gaussian of one sigma for all tasks (`privacy.
 large it is beside the data by the scale that turns its numbers into integers. The honest sites of a total are at
 least `min_sites`, so the noise of that many is counted on.
 
-Two mechanisms lead to a model. Noisy gradients go well with few patients and many columns, and only put patients
-in order. Noisy Newton sums have a number for each pair of columns, which takes many patients; they give coefficients
-that are not pulled towards 0, with intervals. `mechanism` chooses by public numbers, where the task does not.
+Two mechanisms lead to a model. Noisy gradients suit few patients and many columns, and only rank
+patients. Noisy Newton sums have a number for each pair of columns, which takes many patients; they give coefficients
+that are not shrunk towards 0, with intervals. `mechanism` chooses by public numbers, where the task does not.
 
 Norms follow from the number of columns alone. A row of the first total has a one, its target, each number between
 -1 and 1 and its square, a one per code, a one per gap; what most rows have of that is well below the number of
@@ -42,10 +42,10 @@ RESPONSE = 0.4  # for gaussian, of the square of the target beside them
 TYPICAL = {"binomial": 0.2, "poisson": 1.0, "gaussian": 1.0}  # weight of a row in the sum of pairs
 CLEAR = 0.25  # of the sum of pairs: noise of at most this leaves all but little of it
 BINS = 20  # of the linear predictor, for the area under the curve
-KEPT = 64  # plans that stay worked out
+KEPT = 64  # cached plans
 
 
-class Phase(StrEnum):
+class NoisyPhase(StrEnum):
     """What a question asks; DONE asks nothing."""
 
     MOMENTS = "noisy-moments"
@@ -63,7 +63,7 @@ class Total:
     of more sites (`among`).
     """
 
-    phase: Phase
+    phase: NoisyPhase
     numbers: int
     norm: float
     scale: float
@@ -83,14 +83,14 @@ class Plan:
     totals: tuple[Total, ...]
     cost: Cost
 
-    def phase(self, taken: int) -> Phase:
+    def phase(self, taken: int) -> NoisyPhase:
         """What is asked after so many totals."""
-        return self.totals[taken].phase if taken < len(self.totals) else Phase.DONE
+        return self.totals[taken].phase if taken < len(self.totals) else NoisyPhase.DONE
 
 
 @dataclass(frozen=True, slots=True)
 class Newton:
-    """How a row's part of a Newton sum is made one number long, and back: by the bounds of what it is made of.
+    """How a row's part of a Newton sum is scaled to norm one, and back, by the bounds of its components.
 
     `reach` is how long a row of standardised columns may be, `residual` and `weight` how large those may be. `middle`
     and `half` turn a target into what is fitted (gaussian: -1 to 1 over its range).
@@ -153,7 +153,7 @@ def plan(task: GlmTask) -> Plan:
 def mechanism(task: GlmTask) -> Mechanism:
     """What the task names; else Newton sums where their last one's noise is small beside what so many patients make.
 
-    In groups it goes by gradients: pairs that are trimmed one by one may be no sum of pairs of anybody.
+    In groups it uses gradients: pairs trimmed one by one may not form a valid sum of pairs.
 
     The noise of a symmetric matrix of that width stretches no direction by much more than 2 sqrt(width) times its
     deviation; the sum of pairs of n standardised rows is about n times a typical weight.
@@ -195,14 +195,14 @@ def _width(task: GlmTask) -> int:
 
 def _gradients(task: GlmTask, rho: int) -> tuple[Total, ...]:
     first, width = _share(rho, MOMENTS), _width(task)
-    each = _total(Phase.GRADIENT, (rho - first) // GRADIENTS, width, sqrt(width) / 4.0, task.min_sites)
+    each = _total(NoisyPhase.GRADIENT, (rho - first) // GRADIENTS, width, sqrt(width) / 4.0, task.min_sites)
     return (_moments(task, first), *[each] * GRADIENTS)
 
 
 def _newton(task: GlmTask, rho: int) -> tuple[Total, ...]:
     first, *shares = (_share(rho, share) for share in NEWTON[task.family])
     numbers = newton_of(task).numbers
-    sums = (_total(Phase.NEWTON, share, numbers, 1.0, task.min_sites) for share in shares)
+    sums = (_total(NoisyPhase.NEWTON, share, numbers, 1.0, task.min_sites) for share in shares)
     return (_moments(task, first), *sums)
 
 
@@ -210,20 +210,20 @@ def _moments(task: GlmTask, rho: int) -> Total:
     plain = sum(not feature.coded for feature in task.features)
     coded = len(task.features) - plain
     numbers = 2 + len(task.columns) + plain
-    return _total(Phase.MOMENTS, rho, numbers, sqrt(2.5 + 0.3 * plain + 0.6 * coded), task.min_sites)
+    return _total(NoisyPhase.MOMENTS, rho, numbers, sqrt(2.5 + 0.3 * plain + 0.6 * coded), task.min_sites)
 
 
 def _evaluation(task: GlmTask, rho: int) -> Total:
     if task.family == "binomial":  # a row stands in one bin, of cases or of controls
-        return _total(Phase.EVALUATION, rho, 2 * BINS, 1.0, task.min_sites)
-    return _total(Phase.EVALUATION, rho, 2, sqrt(2.0), task.min_sites)  # a one, a squared share of the range
+        return _total(NoisyPhase.EVALUATION, rho, 2 * BINS, 1.0, task.min_sites)
+    return _total(NoisyPhase.EVALUATION, rho, 2, sqrt(2.0), task.min_sites)  # a one, a squared share of the range
 
 
 def _share(rho: int, share: float) -> int:
     return int(rho * share)
 
 
-def _total(phase: Phase, rho: int, numbers: int, norm: float, shares: int) -> Total:
+def _total(phase: NoisyPhase, rho: int, numbers: int, norm: float, shares: int) -> Total:
     scale = scale_for(sensitivity_for(rho, shares), norm, numbers)
     apart = sensitivity(norm, scale, numbers)
     return Total(phase, numbers, norm, scale, cost(apart * apart, shares), SIGMA * sqrt(shares) / scale)

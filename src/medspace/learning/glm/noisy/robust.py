@@ -1,9 +1,9 @@
-"""What counts of the noisy totals of several groups of sites (`runs.masked.grouping`): one total, as if of all sites.
+"""Combining the noisy totals of several groups of sites (`runs.masked.grouping`) into one, as if of all sites.
 
 Numbers of a group are compared per patient of that group, as its own first total says how many these are; of each
 number the smallest and largest are left out. Quotients of integers are compared exactly, and their mean is rounded
 once, to an integer of the total that is made of them: a part in thousands of what one patient adds. A group that
-seems to have nobody (its noise, or a site that lies) says 0 of everything.
+seems to be empty (by its noise, or a lying site) counts as all zeros.
 """
 
 from collections.abc import Sequence
@@ -11,18 +11,20 @@ from dataclasses import replace
 from fractions import Fraction
 
 from medspace.learning.glm.errors import NoiseHidesError
-from medspace.learning.glm.noisy.following import Stand
-from medspace.learning.glm.noisy.planning import Phase, Plan
+from medspace.learning.glm.noisy.following import NoisyFitState
+from medspace.learning.glm.noisy.planning import NoisyPhase, Plan
 from medspace.runs.masked.grouping import Robust, split, trimmed
 
 
-def combined(robust: Robust, plan: Plan, stand: Stand, total: Sequence[int]) -> tuple[Stand, list[int]]:
+def combined(
+    robust: Robust, plan: Plan, stand: NoisyFitState, total: Sequence[int]
+) -> tuple[NoisyFitState, list[int]]:
     """The total that counts, of those of all groups; after the first one the stand knows how large each group is.
 
     Raises:
         NoiseHidesError: more groups seem to have nobody than are left out.
     """
-    totals, first = split(total, robust.groups), plan.phase(stand.round) is Phase.MOMENTS
+    totals, first = split(total, robust.groups), plan.phase(stand.round) is NoisyPhase.MOMENTS
     if first:
         stand = replace(stand, counts=tuple(one[0] for one in totals))
     if sum(count < plan.totals[0].scale for count in stand.counts) > robust.trim:

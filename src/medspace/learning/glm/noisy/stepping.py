@@ -19,14 +19,14 @@ from medspace.learning.glm.noisy.solving import Row, Rows, dot, factor, sandwich
 from medspace.learning.glm.task import GlmTask
 
 FARTHEST = 2.0  # a step of one coefficient, in standard deviations of its column
-CLEARLY = 3.0  # times the noise of pairs that decides a pivot: with less, nobody knows how far off a step is
+CLEARLY = 3.0  # times the noise of pairs that decides a pivot: with less, the error of a step is unknown
 MOST_DOUBLINGS = 100  # of the damping; with so much the pairs are nothing beside it
 LEAST_DISPERSION = 1e-6  # gaussian; of the square of half the target's range
 ROOT = sqrt(2.0)
 
 
-class Standing(Protocol):
-    """Where a step begins: about how many rows there are, the columns that are kept, their coefficients."""
+class StepStart(Protocol):
+    """The start of a step: about how many rows there are, the columns that are kept, their coefficients."""
 
     @property
     def rows(self) -> float:
@@ -52,7 +52,7 @@ class Stepped:
     covariance: tuple[float, ...]
 
 
-def step(task: GlmTask, at: Total, numbers: Sequence[float], stand: Standing, *, last: bool) -> Stepped:
+def step(task: GlmTask, at: Total, numbers: Sequence[float], stand: StepStart, *, last: bool) -> Stepped:
     """The step of a total. Before the last one it is damped by as much as noise may stretch it."""
     sums, places = newton_of(task), kept(stand.layout)
     width, spread = len(places), spread_of(sums, at)
@@ -110,7 +110,7 @@ def _dispersion(
     numbers: Row,
     slopes: Row,
     pairs: Rows,
-    stand: Standing,
+    stand: StepStart,
     moved: Row,
 ) -> float:
     """The variance of the target around the model (gaussian), from that around where the step began; else 1."""

@@ -1,6 +1,6 @@
 """What a site adds to the noisy totals of a fit: each person's numbers, clipped and rounded.
 
-Nothing that a person's rows say decides whether the site answers: rows that cannot be used add nothing, numbers
+No person's rows decide whether the site answers: rows that cannot be used add nothing, numbers
 outside of their range count as its edge, and sites without any usable row add noise alone.
 """
 
@@ -8,28 +8,38 @@ import msgspec
 import numpy as np
 
 from medspace.core.material import Material
-from medspace.core.usage import MOST_NOTES, Admission, HolderNote, Told
+from medspace.core.usage import MOST_NOTES, Admission, HolderNote, HolderNoteKind
 from medspace.learning.glm.answers import BetaForm
 from medspace.learning.glm.design import DesignBlock, Mask, Matrix, Vector, design, first_columns, sample
 from medspace.learning.glm.errors import NothingLeftError
 from medspace.learning.glm.evaluation import scores
 from medspace.learning.glm.judging import split_key
 from medspace.learning.glm.maths import mean, weights_of
-from medspace.learning.glm.noisy.planning import BINS, CURVE, SLOPE, Newton, Phase, Total, newton_of, noise_of, plan
+from medspace.learning.glm.noisy.planning import (
+    BINS,
+    CURVE,
+    SLOPE,
+    Newton,
+    NoisyPhase,
+    Total,
+    newton_of,
+    noise_of,
+    plan,
+)
 from medspace.learning.glm.noisy.stepping import kept
 from medspace.learning.glm.ranges import check_columns, check_outcome
 from medspace.learning.glm.task import GlmTask
 from medspace.privacy.disclosure import Persons
 from medspace.privacy.noise.clipping import clipped, grouped, quantised
-from medspace.runs.masked.ports import Asked
+from medspace.runs.masked.ports import TaskQuestion
 
 Notes = tuple[HolderNote, ...]
 
 
 def told_sums(
-    admission: Admission, task: GlmTask, asked: Asked, rows: Material | None, step_round: int
+    admission: Admission, task: GlmTask, asked: TaskQuestion, rows: Material | None, step_round: int
 ) -> tuple[list[int], Notes]:
-    """The site's integers for a question, without noise, and what the holder alone is told of them.
+    """The site's integers for a question, without noise, and the notes for the holder alone.
 
     That is how many patients were shortened, and how many values lie outside of a range.
 
@@ -46,36 +56,36 @@ def told_sums(
         chosen = sample(task, rows, key=split_key(admission), coarse_target=False)
     except NothingLeftError:
         return [0] * total.numbers, ()
-    part = chosen.measured if total.phase is Phase.EVALUATION else chosen.fitted
+    part = chosen.measured if total.phase is NoisyPhase.EVALUATION else chosen.fitted
     made, cut = _made(task, total.phase, asked, part)
-    owners, averaged = _owners(task, part), total.phase is not Phase.GRADIENT
+    owners, averaged = _owners(task, part), total.phase is not NoisyPhase.GRADIENT
     numbers, long = _added(made, total, owners, averaged=averaged, clip=admission.brakes.clipping)
     shortened = int((long | (grouped(cut[:, None], owners)[:, 0] > 0.0)).sum())
-    return numbers, (HolderNote(Told.SHORTENED, shortened, len(long)), *_outside(task, part))
+    return numbers, (HolderNote(HolderNoteKind.SHORTENED, shortened, len(long)), *_outside(task, part))
 
 
-def _made(task: GlmTask, phase: Phase, asked: Asked, part: DesignBlock) -> tuple[Matrix, Vector]:
-    """What each row adds; 1 for each row that was cut before."""
+def _made(task: GlmTask, phase: NoisyPhase, asked: TaskQuestion, part: DesignBlock) -> tuple[Matrix, Vector]:
+    """What each row adds; 1 for each row that was clipped before."""
     values, target = _ranged(task, part.values), _response(task, part.target)
     whole = np.zeros(len(values))
-    if phase is Phase.MOMENTS:
+    if phase is NoisyPhase.MOMENTS:
         return _moments(task, values, target), whole
     form = msgspec.convert(asked.inputs, BetaForm)
     matrix, beta = np.zeros((len(values), len(task.columns) + 1)), np.zeros(len(task.columns) + 1)
     places = kept(form.layout)  # a total has numbers of all columns
     matrix[:, places], beta[places] = design(task, form.layout, values), form.beta
-    if phase is Phase.NEWTON:
+    if phase is NoisyPhase.NEWTON:
         rows, cut = _reached(matrix, newton_of(task).reach)
         return _newton(task, rows, beta, target), cut
     eta = _predictor(matrix, beta)
-    if phase is Phase.EVALUATION:
+    if phase is NoisyPhase.EVALUATION:
         return _measured(task, beta, eta, target), whole
     made: Matrix = matrix * (target - mean(task.family, eta))[:, None]
     return made, whole
 
 
 def _owners(task: GlmTask, part: DesignBlock) -> Persons:
-    """Whose rows are clipped together: those of a person; each by itself where single rows are protected."""
+    """Which rows are clipped together: those of a person; each separately where single rows are protected."""
     if noise_of(task).unit == "patient":
         return part.persons
     return np.arange(len(part.target), dtype=np.int64)
@@ -93,7 +103,7 @@ def _added(made: Matrix, total: Total, owners: Persons, *, averaged: bool, clip:
 
 
 def _ranged(task: GlmTask, values: Matrix) -> Matrix:
-    """The values, numbers held to their ranges; a code that the task does not name is taken for no measurement."""
+    """The values, numbers held to their ranges; a code that the task does not name counts as missing."""
     made = values.copy()
     for feature, at in zip(task.features, first_columns(task), strict=True):
         if feature.span is not None:
@@ -127,7 +137,7 @@ def _outside(task: GlmTask, part: DesignBlock) -> Notes:
 
 def _beyond(name: str, span: tuple[float, float], values: Vector) -> HolderNote:
     known = values[~np.isnan(values)]
-    return HolderNote(Told.OUTSIDE, int(((known < span[0]) | (known > span[1])).sum()), len(known), name)
+    return HolderNote(HolderNoteKind.OUTSIDE, int(((known < span[0]) | (known > span[1])).sum()), len(known), name)
 
 
 def _moments(task: GlmTask, values: Matrix, target: Vector) -> Matrix:

@@ -1,0 +1,1 @@
+"""The hospital's own login, by OpenID Connect; `joserfc` reads its signatures (extra `oidc`)."""

@@ -1,0 +1,30 @@
+"""The SDK's methods on what one's own datasets allow."""
+
+from medspace.app.doors.sdk import MOST, Client
+from medspace.core.canonical import JsonObject
+from medspace.core.paths import path
+
+
+class LabelsClient(Client):
+    """The SDK's methods on what one's own datasets allow."""
+
+    def labels(self, *, most: int = MOST) -> list[JsonObject]:
+        """What one's own datasets allow, whatever a contract says, and whether configuration or a person set it."""
+        return self._pages("labels", most)
+
+    def label(self, dataset: str) -> JsonObject:
+        """The label of one of one's own datasets."""
+        return self._get(path("labels", dataset))
+
+    def set_label(self, dataset: str, label: JsonObject) -> JsonObject:
+        """Change what one of one's own datasets allows, at once.
+
+        Uses that it no longer allows end at their next step.
+
+        The change survives restarts, until the configured label is edited or `reset_label` is called.
+        """
+        return self._send("PUT", path("labels", dataset), json={"label": label})
+
+    def reset_label(self, dataset: str) -> JsonObject:
+        """Put the configured label in force again, at once."""
+        return self._send("DELETE", path("labels", dataset))

@@ -1,0 +1,76 @@
+"""The page of the members of the space; its authority admits and removes them there."""
+
+from pathlib import Path
+
+from starlette.responses import Response
+
+from medspace.app.doors.portal.inquiry import InquiryError
+from medspace.app.doors.portal.visit import PortalVisit
+from medspace.app.node.pages import MenuEntry, PortalAction, PortalPage, PortalPages
+from medspace.core.actors import Scope
+from medspace.core.canonical import JsonObject
+from medspace.core.paths import path
+from medspace.core.text import msgid
+
+READERS = (Scope.READ, Scope.TERMS, Scope.USE, Scope.MEMBERS)
+AUTHORITY = (Scope.MEMBERS,)
+REFRESHERS = (Scope.READ, Scope.MEMBERS)
+PAGE = 100
+WISHES = ("did", "name", "region", "operator")
+
+
+async def members(visit: PortalVisit) -> Response:
+    """Who belongs to the space, as its authority signed it."""
+    return visit.page("members/members.html", **await _shown(visit))
+
+
+async def admit(visit: PortalVisit) -> Response:
+    """Admit a participant that runs."""
+    wished = {name: visit.field(name) for name in WISHES}
+    try:
+        await visit.post(
+            "/members", {**wished, "name": wished["name"] or wished["did"], "roles": visit.fields("roles")}
+        )
+    except InquiryError as error:
+        return visit.refused("members/members.html", error, **await _shown(visit, wished))
+    return visit.go("/members")
+
+
+async def remove(visit: PortalVisit) -> Response:
+    """Remove a member: nobody answers it any more."""
+    await visit.api.ask("DELETE", path("members", visit.field("did")))
+    return visit.go("/members")
+
+
+async def refresh(visit: PortalVisit) -> Response:
+    """Fetch the list now: a member that was just admitted would be heard of within an hour."""
+    try:
+        await visit.post("/members/refresh")
+    except InquiryError as error:
+        return visit.refused("members/members.html", error, **await _shown(visit))
+    return visit.go("/members")
+
+
+async def _shown(visit: PortalVisit, wished: dict[str, str] | None = None) -> JsonObject:
+    found = await visit.get("/members", limit=PAGE, after=visit.query("after"))
+    status = await visit.get("/status")
+    authority = status["is_authority"] and visit.may(Scope.MEMBERS)
+    return {
+        "found": found,
+        "authority": authority,
+        "may_refresh": not status["is_authority"] and visit.may(*REFRESHERS),
+        "own": status["did"],
+        "wished": wished or dict.fromkeys(WISHES, ""),
+    }
+
+
+PAGES = PortalPages(
+    templates=Path(__file__).with_name("templates"),
+    pages=(PortalPage("/members", members, READERS),),
+    actions=(
+        PortalAction("/members/admit", admit, AUTHORITY, confirmed=True),
+        PortalAction("/members/refresh", refresh, REFRESHERS),
+        PortalAction("/members/remove", remove, AUTHORITY, confirmed=True),
+    ),
+    menu=(MenuEntry("/members", msgid("Members"), "m", "connector", READERS, msgid("Who belongs to this space.")),),
+)

@@ -1,0 +1,294 @@
+"""Editing offers in the configuration file: the new text is checked as at a start before it replaces the file."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_hex
+
+import msgspec
+
+from medspace.adapters.oswords import why
+from medspace.adapters.ownership import read_owned, replace_owned, write_owned
+from medspace.adapters.toml_editing import Place, appended, changed
+from medspace.app.node.config import LARGEST_FILE, Asset, Config, ConfigError, read_config
+from medspace.app.node.holdings import Holding, Prepared
+from medspace.app.node.offering.origins import Origin, source_of
+from medspace.app.node.offering.wishes import (
+    LONGEST_TEXT,
+    MOST,
+    MOST_SITES,
+    WishError,
+    Wishes,
+    check,
+    check_number,
+    end,
+    identity,
+    questions,
+)
+from medspace.app.node.offering.writing import asset_block, drafted_of, form_of, own_dictionary, told_of
+from medspace.connector.catalogue.rules import check_id
+from medspace.connector.errors import UnknownDatasetError
+from medspace.core.canonical import Json, JsonObject
+from medspace.core.clock import Clock
+from medspace.core.errors import InvalidInputError
+from medspace.core.text import Text, msgid
+
+
+class DatasetTakenError(InvalidInputError):
+    """A dataset with that name exists already."""
+
+    code = "offer.taken"
+    sentence = msgid("There is a dataset {dataset} already.")
+    next_step = msgid("Give the new one another name with --id, or change that one with `medspace offer change`.")
+
+
+class OfferUnclearError(InvalidInputError):
+    """The dataset has several offers, and none was chosen."""
+
+    code = "offer.unclear"
+    sentence = msgid("The dataset {dataset} has {count} offers, and the offer was not named or does not exist.")
+    next_step = msgid("Name it with --offer, counted from 1, as `medspace offers` lists them.")
+
+
+class ChangeUnknownError(InvalidInputError):
+    """No change was given."""
+
+    code = "offer.change"
+    sentence = msgid("Nothing to change was given.")
+    next_step = msgid("Say at least one of --until, --count, --min-sites, --questions.")
+
+
+class OfferFileEditedError(InvalidInputError):
+    """The configuration says of datasets what is not in force: it would take effect along with a change, unshown."""
+
+    code = "offer.edited"
+    sentence = msgid(
+        "The configuration file, or a dictionary that it names, was edited by hand, and that is not in force yet: "
+        "{datasets}."
+    )
+    next_step = msgid("`medspace offers reload` puts it in force, and tells what that changes; then do this again.")
+
+
+@dataclass(frozen=True, slots=True)
+class NewOffer:
+    """A file to offer: its name and title, with an existing dictionary or one to be drafted."""
+
+    wishes: Wishes
+    name: str = ""
+    title: str = ""
+    dictionary: str = ""  # a file; drafted where none is named
+    dry: bool = False  # only say what would be published
+
+
+@dataclass(frozen=True, slots=True)
+class OfferChanges:
+    """The changes to an offer; None leaves a value as it is, and a `count` of 0 removes the limit."""
+
+    until: str | None = None
+    count: int | None = None
+    min_sites: int | None = None
+    questions: int | None = None
+    offer: int = 0  # which one, from 1; 0 where there is only one
+    loosen: tuple[str, ...] = ()  # the terms that may protect less than before
+    seen: str = ""  # the digest of the changes that were shown when that was confirmed
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A configuration with one more dataset; `files` are new files beside it, by their paths."""
+
+    text: str
+    dataset: str
+    files: Mapping[Path, str]
+    told: JsonObject
+
+
+def read_text(file: Path) -> str:
+    """The text of the configuration.
+
+    Raises:
+        FileExposedError, FileForeignError: others can change it.
+        OSError: it cannot be read.
+    """
+    return read_owned(file, LARGEST_FILE).decode("utf-8")
+
+
+def with_dataset(file: Path, config: Config, new: NewOffer, clock: Clock) -> Written:
+    """The configuration with one more dataset at its end. Blocking: the rows are read if a dictionary is drafted.
+
+    Raises:
+        WishError, PersonUnknownError, FewPersonsError: as `medspace init`.
+        DatasetTakenError: there is one with that name.
+        TableUnreadableError, TableRefusedError: the file cannot be read.
+        TomlEditError: nothing can be appended to the file as it is.
+    """
+    wishes = new.wishes
+    check(wishes)
+    until, source = end(wishes, clock), _source(wishes)
+    taken = {asset.id for asset in config.assets}
+    name, title = new.name or identity(wishes.title, taken), new.title or wishes.title
+    _check_texts(name, title, new.dictionary)
+    check_id(name)
+    if name in taken:
+        raise DatasetTakenError(dataset=name)
+    files: dict[Path, str] = {}
+    dictionary, asked = f"{identity(name)}.dictionary.toml", wishes.questions
+    own = config.path(new.dictionary).resolve() if new.dictionary else None
+    if own is not None:
+        there, told = own_dictionary(wishes, own), told_of(None)
+        form = there.form
+        if own.parent == config.path(".").resolve():
+            dictionary = own.name
+        else:  # a copy beside the configuration: the folder of the connector holds all that it needs
+            files[config.path(dictionary)] = there.text
+    else:
+        drafted, told = drafted_of(wishes, written=not new.dry)
+        asked = questions(wishes, drafted.persons)
+        files[config.path(dictionary)] = drafted.toml
+        form = form_of(drafted.table, drafted.dialect, wishes.draft.password)
+    block = asset_block(
+        wishes,
+        name=name,
+        title=title,
+        source=source_of(source),
+        dictionary=dictionary,
+        until=until,
+        asked=asked,
+        form=form,
+    )
+    text = appended(read_text(file), block, str(file))
+    review = [] if new.dry or own is not None else [str(one) for one in files]
+    return Written(text, name, files, {**told, "questions": asked, "to_review": review, "dry": new.dry})
+
+
+def shown_of(holding: Holding, speak: Callable[[Text], str]) -> JsonObject:
+    """What everybody would see of a dataset, and what of its dictionary nobody would."""
+    return {"published": holding.dataset.dictionary, "unpublished": [speak(one) for one in holding.unpublished]}
+
+
+def _source(wishes: Wishes) -> Origin:
+    if wishes.offer is None:
+        raise WishError(option="--offer", reason=Text(msgid("no file is named")))
+    return wishes.offer
+
+
+def _check_texts(*texts: str) -> None:
+    for text in texts:
+        if not text.isprintable() or len(text) > LONGEST_TEXT * 4:
+            reason = Text(msgid("it holds a character that cannot be shown, or is too long"))
+            raise WishError(option="--id", reason=reason)
+
+
+def with_changes(file: Path, config: Config, dataset: str, changes: OfferChanges, clock: Clock) -> str:
+    """The configuration with other terms of one offer.
+
+    Raises:
+        UnknownDatasetError: it has no such dataset.
+        OfferUnclearError: the dataset has several offers, and none was chosen.
+        ChangeUnknownError: no change was given.
+        WishError: a value is not possible.
+        TomlEditError: the file cannot be changed there.
+    """
+    at, asset = found(config, dataset)
+    number = _which(asset, changes.offer)
+    values: dict[Place, Json] = {}
+    terms = ("assets", at, "offers", number, "terms")
+    if changes.until is not None:
+        values[*terms, "until"] = end(Wishes("", 1, until=changes.until), clock)
+    if changes.count is not None:
+        values[*terms, "count"] = _within("--count", changes.count, 0, MOST) or None
+    if changes.min_sites is not None:
+        values[*terms, "min_sites"] = _within("--min-sites", changes.min_sites, 1, MOST_SITES)
+    if changes.questions is not None:
+        values["assets", at, "questions"] = _within("--questions", changes.questions, 0, MOST)
+    if not values:
+        raise ChangeUnknownError
+    return changed(read_text(file), values, str(file))
+
+
+def with_offered(file: Path, config: Config, dataset: str, *, offered: bool) -> str:
+    """The configuration with a dataset offered, or withdrawn.
+
+    Raises:
+        UnknownDatasetError: there is no such dataset in it.
+        TomlEditError: the file cannot be changed there.
+    """
+    at, _ = found(config, dataset)
+    return changed(read_text(file), {("assets", at, "offered"): None if offered else False}, str(file))
+
+
+def found(config: Config, dataset: str) -> tuple[int, Asset]:
+    """Which of the datasets of the configuration it is.
+
+    Raises:
+        UnknownDatasetError: none of them.
+    """
+    for at, asset in enumerate(config.assets):
+        if asset.id == dataset:
+            return at, asset
+    raise UnknownDatasetError(dataset=dataset)
+
+
+def check_unedited(held: Iterable[Prepared], wanted: Iterable[Prepared], but: str = "") -> None:
+    """Refuse a configuration that says anything else than what is held, except of the dataset that is changed.
+
+    Raises:
+        OfferFileEditedError: it does.
+    """
+    old, new = ({one.id: (one.configured, one.dictionary) for one in these} for these in (held, wanted))
+    differ = sorted(one for one in (old.keys() | new.keys()) - {but} if old.get(one) != new.get(one))
+    if differ:
+        raise OfferFileEditedError(datasets=", ".join(differ))
+
+
+def _which(asset: Asset, said: int) -> int:
+    count = len(asset.offers)
+    if (said == 0 and count != 1) or said > count:
+        raise OfferUnclearError(dataset=asset.id, count=count)
+    return max(said, 1) - 1
+
+
+def _within(option: str, number: int, least: int, most: int) -> int:
+    check_number(option, number, least, most)
+    return number
+
+
+@contextmanager
+def replacing(
+    file: Path, text: str, files: Mapping[Path, str] | None = None, *, dry: bool = False
+) -> Iterator[Config]:
+    """Another text of the configuration, read as at a start; it takes the file's place once all in here went well.
+
+    `dry`: it never does, and nothing of it stays.
+
+    Raises:
+        MedspaceError: as `read_config`, on the text; the file stays as it was.
+        ConfigError: a file cannot be written, or one of the new `files` exists already.
+    """
+    draft = file.with_name(f".{file.name}.{token_hex(8)}")
+    made: list[Path] = []
+    try:
+        for path, content in (files or {}).items():
+            _write(path, content)
+            made.append(path)
+        _write(draft, text)
+        yield msgspec.structs.replace(read_config(draft), file=file.name)
+        if not dry:
+            replace_owned(file, draft)
+            made.clear()
+    except BaseException as error:
+        if isinstance(error, OSError):
+            raise ConfigError(file=str(file), reason=why(error)) from error
+        raise
+    finally:
+        for path in (*made, draft):
+            path.unlink(missing_ok=True)
+
+
+def _write(path: Path, content: str) -> None:
+    try:
+        write_owned(path, content)
+    except FileExistsError as error:
+        reason = Text(msgid("it is there already; give the dataset another name, or name it with --dictionary"))
+        raise ConfigError(file=str(path), reason=reason) from error

@@ -1,0 +1,221 @@
+"""What changes in the terms of a dataset, and which changes protect its patients less than before.
+
+Pure. What cannot be compared counts as loosening: a person is asked once too often rather than once too seldom.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any, TypeAlias
+
+from medspace.app.node.config import Asset, Offer, PrivacyBudget
+from medspace.core.canonical import Json, JsonObject
+from medspace.core.errors import InvalidInputError
+from medspace.core.hashing import digest, same_secret
+from medspace.core.instants import BoundError, bound
+from medspace.core.text import Text, msgid
+from medspace.policy.masks import COLLUDERS
+from medspace.policy.templates import TEMPLATES
+
+Wider: TypeAlias = Callable[[Any, Any], bool]  # whether the second of two values allows more than the first
+
+
+class OfferLoosenedError(InvalidInputError):
+    """A change would protect patients less than before, and nobody has confirmed that."""
+
+    code = "offer.loosens"
+    sentence = msgid("This would protect the patients less than before, and nobody has confirmed it: {changes}.")
+    next_step = msgid("If it is meant, confirm it apart: at a terminal, or with --loosen where nobody can be asked.")
+
+
+class OfferMovedError(InvalidInputError):
+    """What would change is not what somebody saw when they confirmed it."""
+
+    code = "offer.moved"
+    sentence = msgid("The terms have changed since the looser ones were confirmed; now it would be: {changes}.")
+    next_step = msgid("Look at the change again, then confirm it.")
+
+
+@dataclass(frozen=True, slots=True)
+class TermChange:
+    """One term as it was and as it will be; None is no limit. `loosens`: it protects less than before."""
+
+    term: str
+    words: str
+    before: Json
+    after: Json
+    loosens: bool
+
+    @property
+    def sentence(self) -> Text:
+        """The old and the new value."""
+        facts = {"term": Text(self.words), "old": _said(self.before), "new": _said(self.after)}
+        return Text(msgid("{term}: {old} -> {new}"), facts)
+
+    def told(self, speak: Callable[[str], str]) -> JsonObject:
+        """As JSON."""
+        return {
+            "term": self.term,
+            "before": self.before,
+            "after": self.after,
+            "loosens": self.loosens,
+            "sentence": self.sentence.render(speak),
+        }
+
+
+def _said(value: Json) -> Text:
+    if value is None:
+        return Text(msgid("no limit"))
+    items = value if isinstance(value, list | tuple) else [value]
+    return Text("{value}", {"value": ", ".join(str(one) for one in items)})
+
+
+def _lower(before: float, after: float) -> bool:
+    return after < before
+
+
+def _higher(before: float, after: float) -> bool:
+    return after > before
+
+
+def _later(before: object, after: object) -> bool:
+    return bound(after, last=True) > bound(before, last=True)
+
+
+def _earlier(before: object, after: object) -> bool:
+    return bound(after, last=False) < bound(before, last=False)
+
+
+def _more(before: Collection[str], after: Collection[str]) -> bool:
+    return not set(after) <= set(before)
+
+
+def _differs(before: object, after: object) -> bool:
+    return before != after
+
+
+def _permits(before: str, after: str) -> bool:
+    old, new = TEMPLATES[before], TEMPLATES[after]
+    return _more(old.permits, new.permits) or _more(new.forbids, old.forbids)
+
+
+# What the terms are called, and when one allows more than before.
+_TERMS: Mapping[str, tuple[str, Wider]] = {
+    "template": (msgid("kind of use"), _permits),
+    "until": (msgid("last day"), _later),
+    "not_before": (msgid("first day"), _earlier),
+    "count": (msgid("uses under one agreement"), _higher),
+    "min_sites": (msgid("hospitals in each sum"), _lower),
+    "min_cohort": (msgid("persons behind each result"), _lower),
+    "colluders": (msgid("hospitals that may tell what they see"), _lower),
+    "purposes": (msgid("purposes"), _more),
+    "recipients": (msgid("who may use it"), _more),
+    "regions": (msgid("where they may be"), _more),
+    "holders": (msgid("hospitals that may take part"), _more),
+    "outputs": (msgid("what may leave"), _more),
+    "epsilon": (msgid("privacy budget of an agreement"), _higher),
+    "epsilon_per_task": (msgid("privacy budget of a task"), _higher),
+    "delta": (msgid("delta of the privacy budget"), _higher),
+    "protection": (msgid("protection of what hospitals send"), _differs),
+    "unit": (msgid("what the noise protects"), _differs),
+    "questions": (msgid("questions a year, of all users"), _higher),
+    "numbers": (msgid("numbers that leave, in all"), _higher),
+    "budget": (msgid("privacy budget of the dataset"), _higher),
+    "budget.agreement": (msgid("share of one agreement in the privacy budget"), _higher),
+    "budget.task": (msgid("share of one task in the privacy budget"), _higher),
+    "budget.delta": (msgid("delta of the privacy budget"), _higher),
+    "budget.unit": (msgid("what the noise protects"), _differs),
+    "budget.exact": (msgid("exact answers beside the privacy budget"), _higher),
+    "offers": (msgid("offers"), _higher),
+    "label.purposes": (msgid("purposes that the label allows"), _more),
+    "label.kinds": (msgid("kinds of use that the label allows"), _more),
+    "label.regions": (msgid("places that the label allows"), _more),
+    "label.valid_from": (msgid("first day of the label"), _earlier),
+    "label.valid_until": (msgid("last day of the label"), _later),
+    "label.review": (msgid("persons who review each result"), _lower),
+}
+# What a label allows where it does not say it.
+_UNSAID: Mapping[str, Json] = {"label.purposes": [], "label.kinds": [], "label.regions": [], "label.review": 0}
+
+
+def changes(before: Asset, after: Asset) -> list[TermChange]:
+    """What differs between the terms of a dataset as they are and as they will be."""
+    old, new = dict(_terms(before)), dict(_terms(after))
+    made = []
+    for place in dict.fromkeys((*old, *new)):
+        one, other, name = old.get(place), new.get(place), place.lstrip("0123456789.")
+        if one != other and _comparable(place, before, after):
+            words, wider = _TERMS.get(name, (name, _differs))
+            made.append(TermChange(place.removeprefix("1."), words, one, other, _loosens(name, wider, one, other)))
+    return made
+
+
+def _comparable(place: str, before: Asset, after: Asset) -> bool:
+    """Whether both have it: of an offer or a budget that one of them lacks, that it is new or gone is told."""
+    number = place.partition(".")[0]
+    if number.isdecimal():
+        return int(number) <= min(len(before.offers), len(after.offers))
+    return not place.startswith("budget.") or None not in (before.budget, after.budget)
+
+
+def _terms(asset: Asset) -> Iterator[tuple[str, Json]]:
+    """All terms by their names; those of an offer begin with its number."""
+    for number, offer in enumerate(asset.offers, 1):
+        for term, value in _of_offer(offer).items():
+            yield f"{number}.{term}", value
+    yield from (("offers", len(asset.offers)), ("questions", asset.questions), ("numbers", asset.numbers))
+    yield from _of_budget(asset.budget)
+    for name, value in asset.label.items():
+        yield f"label.{name}", int(value) if isinstance(value, bool) else value
+
+
+def _of_offer(offer: Offer) -> dict[str, Json]:
+    template = TEMPLATES.get(offer.template)
+    presets: Mapping[str, Any] = (template.presets or {}) if template is not None else {}
+    return {"template": offer.template, "colluders": COLLUDERS, **presets, **offer.terms}
+
+
+def _of_budget(budget: PrivacyBudget | None) -> Iterator[tuple[str, Json]]:
+    if budget is None:
+        return
+    yield "budget", budget.epsilon
+    yield from ((f"budget.{name}", getattr(budget, name)) for name in ("agreement", "task", "delta", "unit"))
+    yield "budget.exact", int(budget.exact)
+
+
+def _loosens(name: str, wider: Wider, before: Json, after: Json) -> bool:
+    unsaid = _UNSAID.get(name)
+    before, after = unsaid if before is None else before, unsaid if after is None else after
+    if after is None:
+        return True
+    if before is None:
+        return name in ("questions", "numbers") or wider is _differs  # the connector had chosen: nobody knows what
+    try:
+        return bool(wider(before, after))
+    except (TypeError, KeyError, BoundError):
+        return True
+
+
+def seen_of(dataset: str, found: Sequence[TermChange]) -> str:
+    """The digest of changes as they are shown: who confirms them says which ones they have seen."""
+    return digest([dataset, [[one.term, one.before, one.after, one.loosens] for one in found]])
+
+
+def check_confirmed(dataset: str, found: Sequence[TermChange], confirmed: Collection[str], seen: str) -> None:
+    """Refuse what protects less than before, unless each of these terms was confirmed as it was `seen`.
+
+    Raises:
+        OfferLoosenedError: one was not, or nobody says what was seen.
+        OfferMovedError: the terms, or what they would be, were others then.
+    """
+    looser = [one for one in found if one.loosens]
+    open_ = [one for one in looser if not seen or one.term not in confirmed]
+    if open_:
+        raise OfferLoosenedError(changes=_joined(open_))
+    if looser and not same_secret(seen, seen_of(dataset, found)):
+        raise OfferMovedError(changes=_joined(looser))
+
+
+def _joined(found: Sequence[TermChange]) -> Text:
+    told = [one.sentence for one in found]
+    return reduce(lambda one, other: Text(msgid("{one}; {other}"), {"one": one, "other": other}), told)

@@ -1,0 +1,56 @@
+"""The SDK's methods on one's own offers."""
+
+from pathlib import Path
+
+from medspace.app.doors.sdk import MOST, Client
+from medspace.core.canonical import Json, JsonObject
+from medspace.core.paths import path
+
+
+class OffersClient(Client):
+    """The SDK's methods on one's own offers."""
+
+    def offers(self, *, most: int = MOST) -> list[JsonObject]:
+        """One's own datasets with their offers in words, and the number of agreements and uses under each."""
+        return self._pages("offers", most)
+
+    def offer(self, file: str | Path, **said: Json) -> JsonObject:
+        """Offer one more table for training, at once; what is not said is the safe thing.
+
+        `file` is a path, or the address of a PostgreSQL server. `said` may be `dataset` (its name), `title`,
+        `dictionary` (a file; drafted where none is named), `until`, `count` (0: without bound), `min_sites`,
+        `questions`, `holders`, and of the table `person` or `rows_are_persons`, `table`, `password` (a file),
+        `settings` (such as `["visit.century=2000"]`), `leave_out`, `leave_out_rows`, `encoding`, `delimiter`,
+        `skip_lines`, `names`, `min_cohort`. With `dry` nothing is written: `published` is what everybody would see.
+        What cannot be offered leaves configuration and catalogue as they were.
+        """
+        source = file if isinstance(file, str) and "://" in file else str(Path(file).resolve())
+        return self._post("/offers", {"source": source, **said})
+
+    def change_offer(self, dataset: str, *, dry: bool = False, **changes: Json) -> JsonObject:
+        """Change `until`, `count`, `min_sites` or `questions` of an offer for future agreements, at once.
+
+        `offer` is its number, from 1, if there are several. `notes` describe the effect on agreements in force, and
+        `changes` each term with its old and new value; with `dry` nothing is changed. What `loosens`, and so protects
+        less than before, is refused unless its `term` is named in `loosen`, together with the `seen` that a call with
+        `dry` returned: if the terms have changed since, it is refused as well.
+        """
+        return self._post(path("offers", dataset, "change"), {"dry": dry, **changes})
+
+    def withdraw_offer(self, dataset: str, *, dry: bool = False) -> JsonObject:
+        """Stop offering a dataset, at once and permanently; agreements continue.
+
+        With `dry` only the effect is reported.
+        """
+        return self._post(path("offers", dataset, "withdraw"), {"dry": dry})
+
+    def publish_offer(self, dataset: str) -> JsonObject:
+        """Offer a withdrawn dataset again."""
+        return self._post(path("offers", dataset, "publish"), {})
+
+    def reload_offers(self) -> JsonObject:
+        """Put the datasets of the configuration file in force, completely or not at all.
+
+        `terms` are those that changed, each with its old and new value; what `loosens` protects less than before.
+        """
+        return self._post("/offers/reload", {})

@@ -1,0 +1,295 @@
+"""Commands for one's own offers: offers, offers reload, offer FILE, offer change, offer withdraw, offer publish."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from medspace.app.doors.cli import file_findings
+from medspace.app.doors.cli.confirming import YesOption, insist
+from medspace.app.doors.cli.file_options import with_file_options
+from medspace.app.doors.cli.offer_options import (
+    MOST,
+    MOST_SITES,
+    CountOption,
+    HolderOption,
+    MinSitesOption,
+    QuestionsOption,
+    UntilOption,
+)
+from medspace.app.doors.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, LanguageOption, following
+from medspace.app.doors.cli.screen import Screen
+from medspace.app.doors.cli.session import session
+from medspace.app.features.offers import client
+from medspace.app.node.language import spoken_language
+from medspace.core.canonical import JsonObject
+from medspace.core.text import Text, counted, msgid
+
+if TYPE_CHECKING:
+    from medspace.adapters.duckdb.settings import DraftOptions
+
+
+class FileFirst(TyperGroup):
+    """`medspace offer FILE` is short for `medspace offer add FILE`: whatever is not a subcommand names a file."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - click's own context
+        """Parse the arguments, with `add` inserted where the first is not a subcommand."""
+        if args and args[0] not in self.commands and args[0] not in ("--help", "-h"):
+            args = ["add", *args]
+        return list(super().parse_args(ctx, args))
+
+
+listing = typer.Typer(help="List your offers, or put those of the configuration in force.")
+offering = typer.Typer(cls=FileFirst, help="Offer one more file, change or withdraw an offer.", no_args_is_help=True)
+
+DatasetArgument = Annotated[str, typer.Argument(help="One of your own datasets.")]
+
+
+@listing.callback(invoke_without_command=True)
+def offers(
+    ctx: typer.Context, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False, lang: LanguageOption = ""
+) -> None:
+    """List your offers: formats, contracts in words, agreements and uses under each, since when."""
+    if ctx.invoked_subcommand is None:
+        with session(client, config, json=json, language=lang) as (space, screen):
+            listed = space.offers()
+            title = counted(len(listed), msgid("{count} dataset"), msgid("{count} datasets"))
+            screen.show({"offers": listed}, lambda: screen.blocks(title, [_block(screen, one) for one in listed]))
+
+
+@listing.command("reload")
+def reload(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False, lang: LanguageOption = "") -> None:
+    """Put in force what the configuration says of datasets, without a restart; what is invalid changes nothing."""
+    with session(client, config, json=json, language=lang) as (space, screen):
+        found = space.reload_offers()
+        screen.show(found, lambda: _reloaded(screen, found))
+
+
+_DONE = {
+    "added": msgid("New: {names}."),
+    "changed": msgid("Changed: {names}."),
+    "removed": msgid("No longer held: {names}."),
+    "needs_restart": msgid("Changed, and in force at the next start only: {names}."),
+}
+
+
+def _reloaded(screen: Screen, found: JsonObject) -> None:
+    for name, sentence in _DONE.items():
+        if found[name]:
+            screen.line(Text(sentence, {"names": ", ".join(found[name])}))
+    for one in found["terms"]:
+        told = (
+            msgid("{dataset}, protected less than before: {change}")
+            if one["loosens"]
+            else msgid("{dataset}: {change}")
+        )
+        screen.line(Text(told, {"dataset": one["dataset"], "change": one["sentence"]}))
+    if not any(found[name] for name in _DONE):
+        screen.line(Text(msgid("Nothing has changed.")))
+
+
+def _block(screen: Screen, one: JsonObject) -> tuple[str, ...]:
+    """One dataset: how it stands, on which terms, and who has agreed on it."""
+    lines = [Text(msgid("{title} ({formats})"), {"title": one["title"], "formats": screen.named(*one["formats"])})]
+    lines.append(_stands(screen, one))
+    if one["problem"]:
+        lines.append(Text("{problem}", {"problem": one["problem"]}))
+    agreements = counted(int(one["agreements"]), msgid("{count} agreement"), msgid("{count} agreements"))
+    uses = counted(int(one["open_uses"]), msgid("{count} open use"), msgid("{count} open uses"))
+    told = msgid("{agreements}, in force: {holds}; {uses}")
+    lines.append(Text(told, {"agreements": agreements, "holds": int(one["in_force"]), "uses": uses}))
+    for offer in one["offers"]:
+        lines += [Text("- {sentence}", {"sentence": sentence}) for sentence in offer["contract"]]
+    return (str(one["dataset"]), *map(screen.say, lines))
+
+
+def _stands(screen: Screen, one: JsonObject) -> Text:
+    if one["withdrawn"]:
+        return Text(msgid("withdrawn: nobody can agree on it; agreements that stand go on"))
+    if one["offered"]:
+        return Text(msgid("offered since {since}"), {"since": one["published"]})
+    return Text(msgid("not in the catalogue ({state})"), {"state": screen.named(one["state"])})
+
+
+@offering.callback()
+def on_offers() -> None:
+    """Offer one more file, change or withdraw an offer."""
+
+
+@offering.command("add")
+@with_file_options
+def add(
+    file: Annotated[str, typer.Argument(help="A table to offer for training only: as medspace draft takes it.")],
+    of_file: "DraftOptions",
+    dictionary: Annotated[
+        Path | None, typer.Option("--dictionary", help="Its data dictionary; without one it is drafted.")
+    ] = None,
+    dataset: Annotated[str, typer.Option("--id", help="What the dataset is called; default: as the file.")] = "",
+    title: Annotated[str, typer.Option("--title", help="Its title in the catalogue; default: as the file.")] = "",
+    until: UntilOption = "",
+    count: CountOption = None,
+    min_sites: MinSitesOption = None,
+    questions: QuestionsOption = None,
+    holder: HolderOption = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would be published; nothing is written or offered.")
+    ] = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+    lang: LanguageOption = "",
+) -> None:
+    """Offer one more file (`medspace offer FILE` for short), on the safe terms of `medspace init --offer`.
+
+    It takes effect at once where the connector runs, and at its next start where it does not.
+    """
+    from medspace.app.doors.own_token import own_token  # noqa: PLC0415
+    from medspace.app.doors.sdk import NotRunningError  # noqa: PLC0415
+    from medspace.app.features.offers import stopped  # noqa: PLC0415 - cryptography is imported only when needed
+    from medspace.app.node.offering.origins import origin, source_of  # noqa: PLC0415
+
+    screen = Screen(as_json=json, language=spoken_language(lang))
+    source = origin(file)
+    said: JsonObject = {
+        "dataset": dataset,
+        "title": title,
+        "dictionary": str(dictionary.resolve()) if dictionary else "",
+        "until": until,
+        "count": count,
+        "min_sites": min_sites,
+        "questions": questions,
+        "holders": holder or [],
+        "dry": dry_run,
+        **stopped.of_file(screen, source, of_file, described=dictionary is not None),
+    }
+    try:
+        with session(client, config, json=json, language=lang) as (space, _):
+            made = space.offer(source_of(source), **said)
+            made["at_next_start"] = False
+    except NotRunningError:
+        if own_token() is not None:  # without a connector nobody can tell what it may do
+            raise
+        made = stopped.add(config, source, said, screen) | {"at_next_start": True}
+    screen.show(made, lambda: _added(screen, made, config))
+
+
+def _added(screen: Screen, made: JsonObject, config: Path) -> None:
+    file_findings.show(screen, made)
+    for file in made["to_review"]:
+        screen.line(Text(msgid("Review {file}: it was drafted from your data."), {"file": file}))
+    if made["dry"]:
+        _published(screen, made)
+        told = msgid("{dataset} would be offered on these terms; nothing was written:")
+    elif made["at_next_start"]:
+        told = msgid("{dataset} is in the configuration, and offered at the next `medspace up`.")
+    else:
+        told = msgid("{dataset} is offered from now on, on these terms:")
+    screen.line(Text(told, {"dataset": made["dataset"]}))
+    for offer in made["offers"]:
+        for sentence in offer["contract"]:
+            screen.line(Text("  - {sentence}", {"sentence": sentence}))
+    if made["questions"] is not None:
+        told = msgid("It answers {questions} questions a year, of all users together.")
+        screen.line(Text(told, {"questions": made["questions"]}))
+    if not made["dry"]:
+        screen.line(following("medspace offers", config))
+
+
+def _published(screen: Screen, made: JsonObject) -> None:
+    """What everybody would see of the table, and what of its dictionary nobody would."""
+    heads = [Text(one) for one in (msgid("column"), msgid("read as"), msgid("unit"), msgid("range"), msgid("codes"))]
+    rows = [
+        (
+            one["name"],
+            one["type"],
+            one.get("unit", ""),
+            f"{one.get('minimum', '')} - {one.get('maximum', '')}" if "minimum" in one or "maximum" in one else "",
+            ", ".join(one.get("codes", ())),
+        )
+        for one in made["published"]["columns"]
+    ]
+    screen.table(Text(msgid("Everybody would see this of {dataset}:"), {"dataset": made["dataset"]}), heads, rows)
+    for sentence in made["unpublished"]:
+        screen.line(Text(msgid("Not published: {what}"), {"what": sentence}))
+
+
+@offering.command("change")
+def change(
+    dataset: DatasetArgument,
+    until: Annotated[str | None, typer.Option("--until", help="Last day of the offer.")] = None,
+    count: Annotated[
+        int | None, typer.Option("--count", min=0, max=MOST, help="Uses per agreement; 0: without bound.")
+    ] = None,
+    min_sites: Annotated[
+        int | None, typer.Option("--min-sites", min=1, max=MOST_SITES, help="Hospitals in each sum.")
+    ] = None,
+    questions: Annotated[
+        int | None, typer.Option("--questions", min=0, max=MOST, help="Questions a year, of all users.")
+    ] = None,
+    offer: Annotated[
+        int, typer.Option("--offer", min=0, max=MOST, help="Which offer, from 1, where there are several.")
+    ] = 0,
+    yes: YesOption = False,
+    loosen: Annotated[
+        bool, typer.Option("--loosen", help="Even if patients are protected less than before; --yes does not say so.")
+    ] = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+    lang: LanguageOption = "",
+) -> None:
+    """Change the terms of an offer for new agreements, at once; tells first what it means for those in force."""
+    changes: JsonObject = {"until": until, "count": count, "min_sites": min_sites, "questions": questions}
+    with session(client, config, json=json, language=lang) as (space, screen):
+        before = space.change_offer(dataset, dry=True, offer=offer, **changes)
+        for one in before["changes"]:
+            screen.line(Text("{change}", {"change": one["sentence"]}))
+        _notes(screen, before)
+        insist(screen, Text(msgid("Change the offer?")), yes=yes)
+        looser = _loosened(screen, before, confirmed=loosen)
+        made = space.change_offer(dataset, offer=offer, loosen=looser, seen=before["seen"], **changes)
+        screen.show(made, lambda: screen.blocks(Text(msgid("The offer is now:")), [_block(screen, made)]))
+
+
+def _loosened(screen: Screen, told: JsonObject, *, confirmed: bool) -> list[str]:
+    """The terms that would protect less than before, once somebody has confirmed just that."""
+    looser = [one for one in told["changes"] if one["loosens"]]
+    if looser:
+        screen.line(Text(msgid("This protects the patients less than before:")))
+        for one in looser:
+            screen.line(Text("  - {change}", {"change": one["sentence"]}))
+        insist(screen, Text(msgid("Protect them less?")), yes=confirmed, option="--loosen")
+    return [one["term"] for one in looser]
+
+
+@offering.command("withdraw")
+def withdraw(
+    dataset: DatasetArgument,
+    yes: YesOption = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+    lang: LanguageOption = "",
+) -> None:
+    """Offer a dataset no longer: nobody agrees on it from now on; agreements that stand go on until they end."""
+    with session(client, config, json=json, language=lang) as (space, screen):
+        _notes(screen, space.withdraw_offer(dataset, dry=True))
+        insist(screen, Text(msgid("Withdraw the offer?")), yes=yes)
+        made = space.withdraw_offer(dataset)
+        screen.show(made, lambda: screen.line(Text(msgid("{dataset} is withdrawn."), {"dataset": dataset})))
+
+
+@offering.command("publish")
+def publish(
+    dataset: DatasetArgument,
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+    lang: LanguageOption = "",
+) -> None:
+    """Offer a dataset again that was withdrawn, on the terms of the configuration."""
+    with session(client, config, json=json, language=lang) as (space, screen):
+        made = space.publish_offer(dataset)
+        screen.show(made, lambda: screen.blocks(Text(msgid("The offer is now:")), [_block(screen, made)]))
+
+
+def _notes(screen: Screen, told: JsonObject) -> None:
+    for note in told["notes"]:
+        screen.line(Text("{note}", {"note": note}))

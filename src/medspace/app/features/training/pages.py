@@ -1,0 +1,200 @@
+"""The pages of trainings: runs, one run live, a new one, its model, what came of it, several beside each other."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from starlette.responses import Response
+
+from medspace.app.doors.bodies import problem_of, status_of
+from medspace.app.doors.portal.inquiry import InquiryError
+from medspace.app.doors.portal.visit import ROOT, PortalVisit
+from medspace.app.features.training import plotting
+from medspace.app.features.training.building import TrainingWishes, targets, task_of, wishes
+from medspace.app.node.pages import HomeNotice, MenuEntry, PortalAction, PortalPage, PortalPages
+from medspace.core.actors import Scope
+from medspace.core.canonical import JsonObject
+from medspace.core.errors import InvalidInputError
+from medspace.core.text import Text, counted, msgid
+
+READERS = (Scope.READ, Scope.USE)
+TRAINERS = (Scope.USE,)
+PAGE = 20
+MOST_COMPARED = 6
+GOING = ("created", "running")
+NO_CHOICE: JsonObject = {"columns": [], "outcomes": [], "purposes": []}
+
+
+async def runs(visit: PortalVisit) -> Response:
+    """All trainings, the newest first."""
+    found = await visit.get("/runs", limit=PAGE, after=visit.query("after"))
+    return visit.page("training/runs.html", found=found, may_train=visit.may(*TRAINERS))
+
+
+async def run(visit: PortalVisit) -> Response:
+    """One training, live until it is over."""
+    return await visit.watched("training/run.html", partial(_standing, visit, visit.query("id")))
+
+
+async def _standing(visit: PortalVisit, identity: str) -> dict[str, Any]:
+    found = await visit.get(f"/runs/{identity}")
+    course = await visit.get(f"/runs/{identity}/course")
+    answers = {one["site"]: one["answers"] for one in course["sites"]}
+    going = found["state"] in GOING
+    facts = {"one": found, "course": course, "curve": plotting.curve(_reached(course["rounds"])), "answers": answers}
+    return facts | {"version": found["version"], "going": going, "may_train": visit.may(*TRAINERS)}
+
+
+def _reached(rounds: Sequence[JsonObject]) -> list[tuple[int, float]]:
+    """What the fit had reached in which round, once for each value: under masks a question takes several rounds."""
+    points: list[tuple[int, float]] = []
+    for one in rounds:
+        if one["objective"] is not None and (not points or points[-1][1] != one["objective"]):
+            points.append((one["round"], one["objective"]))
+    return points
+
+
+async def stop(visit: PortalVisit) -> Response:
+    """End a training that is not over; what its hospitals answered stays answered."""
+    identity = visit.field("id")
+    try:
+        await visit.post(f"/runs/{identity}/cancel")
+    except InquiryError as error:
+        return visit.refused("training/run.html", error, **await _standing(visit, identity))
+    return visit.go("/training/run", {"id": identity})
+
+
+# --- a new one ----------------------------------------------------------------------------------------------------
+
+
+async def new(visit: PortalVisit) -> Response:
+    """Choose agreements, then columns that all their hospitals have, then look at the cost."""
+    wished = wishes(visit.request.query_params)
+    facts = await _choice(visit, wished)
+    if facts["choice"] is None or not visit.query("look"):
+        return visit.page("training/new.html", **facts)
+    try:
+        forecast = await _forecast(visit, wished, facts["choice"])
+    except InquiryError as error:
+        return visit.refused("training/new.html", error, **facts)
+    except InvalidInputError as error:
+        return _invalid(visit, error, facts)
+    return visit.page("training/new.html", **facts | {"forecast": forecast})
+
+
+async def _choice(visit: PortalVisit, wished: TrainingWishes) -> dict[str, Any]:
+    """What there is to choose from; the columns only once agreements are chosen."""
+    known = (await visit.get("/forecasts/agreements"))["agreements"]
+    choice = (
+        await visit.post("/forecasts/columns", {"agreements": list(wished.agreements)}) if wished.agreements else None
+    )
+    again = f"{ROOT}/training/new?{urlencode([*wished.query(), ('look', '1')])}"
+    offered = targets(choice) if choice else []
+    facts: dict[str, Any] = {"known": known, "wished": wished, "choice": choice, "targets": offered}
+    return facts | {"again": again, "forecast": None}
+
+
+async def _forecast(visit: PortalVisit, wished: TrainingWishes, choice: JsonObject) -> JsonObject:
+    task = task_of(wished, choice)
+    return await visit.post("/forecasts", {"task": task, "agreements": list(wished.agreements)})
+
+
+def _invalid(visit: PortalVisit, error: InvalidInputError, facts: Mapping[str, Any]) -> Response:
+    told = problem_of(error, visit.language)
+    return visit.page("training/new.html", status=status_of(error), **dict(facts) | {"problem": told})
+
+
+async def start(visit: PortalVisit) -> Response:
+    """Begin the training that was looked at: from here on budgets are spent."""
+    wished = wishes(visit.form)
+    try:
+        facts = await _choice(visit, wished)
+        task = task_of(wished, facts["choice"] or NO_CHOICE)
+        body = {"task": task, "agreements": list(wished.agreements), "without_missing": wished.without_missing}
+        begun = await visit.post("/runs", body)
+    except InquiryError as error:
+        return visit.refused("training/new.html", error, **await _choice(visit, wished))
+    except InvalidInputError as error:
+        return _invalid(visit, error, await _choice(visit, wished))
+    return visit.go("/training/run", {"id": str(begun["id"])})
+
+
+# --- what came of it ----------------------------------------------------------------------------------------------
+
+
+async def model(visit: PortalVisit) -> Response:
+    """The card of a model: what it says, how good it is where, what protected whom, where it came from."""
+    made = await visit.get(f"/models/{visit.query('id')}")
+    return visit.page("training/model.html", made=made)
+
+
+async def study(visit: PortalVisit) -> Response:
+    """What was found, as a study shows it: effects with their intervals, and who saw what."""
+    made = await visit.get(f"/models/{visit.query('id')}")
+    return visit.page("training/study.html", made=made, forest=plotting.forest([made]))
+
+
+async def compare(visit: PortalVisit) -> Response:
+    """Several trainings beside each other."""
+    chosen = list(dict.fromkeys(visit.request.query_params.getlist("run")))[:MOST_COMPARED]
+    found = [await visit.get(f"/runs/{one}") for one in chosen]
+    made = [one for one in found if one["model"]]
+    drawn = plotting.forest([one["model"] for one in made])
+    without = [one for one in found if not one["model"]]
+    return visit.page("training/compare.html", made=made, without=without, forest=drawn, chosen=chosen)
+
+
+async def notices(visit: PortalVisit) -> Sequence[HomeNotice]:
+    """Trainings that go on, and the newest where it failed."""
+    found = (await visit.get("/runs", limit=PAGE))["runs"]
+    going = [one for one in found if one["state"] in GOING]
+    told = []
+    if going:
+        said = counted(len(going), msgid("{count} training is running"), msgid("{count} trainings are running"))
+        where = "/training" if len(going) > 1 else f"/training/run?id={quote(str(going[0]['id']), safe='')}"
+        told.append(HomeNotice(said, where, "live"))
+    if found and not going:
+        told += _last(found[0])
+    return told
+
+
+def _last(one: JsonObject) -> list[HomeNotice]:
+    """How the newest training ended."""
+    where = f"/training/run?id={quote(str(one['id']), safe='')}"
+    if one["state"] == "failed":
+        said = Text(msgid("The last training failed: {reason}"), {"reason": str(one["problem"]["sentence"])})
+        return [HomeNotice(said, where, "bad")]
+    if one["state"] == "finished":
+        return [HomeNotice(Text(msgid("The last training is finished: look at its model")), where, "ok")]
+    return []
+
+
+PAGES = PortalPages(
+    templates=Path(__file__).with_name("templates"),
+    static=Path(__file__).with_name("static"),
+    pages=(
+        PortalPage("/training", runs, READERS),
+        PortalPage("/training/run", run, READERS, islands=("vendor/htmx.min.js", "training/run.js")),
+        PortalPage("/training/new", new, TRAINERS),
+        PortalPage("/training/model", model, READERS),
+        PortalPage("/training/study", study, READERS),
+        PortalPage("/training/compare", compare, READERS),
+    ),
+    actions=(
+        PortalAction("/training/start", start, TRAINERS, confirmed=True),
+        PortalAction("/training/stop", stop, TRAINERS),
+    ),
+    menu=(
+        MenuEntry(
+            "/training",
+            msgid("Trainings"),
+            "t",
+            "work",
+            READERS,
+            msgid("Models that are trained where the data are, round by round."),
+        ),
+    ),
+    notices=notices,
+)

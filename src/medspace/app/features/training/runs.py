@@ -1,0 +1,92 @@
+"""Training runs and their models, as this participant's people ask for them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from medspace.app.doors.views import Speak
+from medspace.app.features.training import views
+from medspace.app.features.training.service import Training
+from medspace.app.features.training.waiting import Waiting
+from medspace.app.node.lists import FIRST, PageRequest
+from medspace.app.node.node import Node
+from medspace.core.actors import NOBODY
+from medspace.core.canonical import JsonObject
+from medspace.core.paging import each, newest
+from medspace.core.store import Transaction
+from medspace.runs.keeping import kept_model
+from medspace.runs.model import MODELS, ROUNDS, RUNS, Model, Run
+from medspace.runs.service import Coordinator
+
+LARGEST_RUNS = 20  # a run comes with its model
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Runs begun, watched, cancelled; models shown."""
+
+    node: Node
+    coordinator: Coordinator
+    training: Training
+    waiting: Waiting
+
+    async def train(
+        self,
+        task: JsonObject,
+        agreements: Sequence[str],
+        *,
+        without_missing: bool = False,
+        patience: float = 0.0,
+        coordinator: str = "",
+        by: str = NOBODY,
+    ) -> str:
+        """Begin a training run; its identity."""
+        begun = await self.training.begin(
+            task, agreements, without_missing=without_missing, patience=patience, coordinator=coordinator, by=by
+        )
+        return begun.id
+
+    async def forecast(self, task: JsonObject, agreements: Sequence[str], speak: Speak) -> JsonObject:
+        """What training would cost and find; nothing is asked."""
+        document, found = await self.training.forecast(task, agreements)
+        return views.forecast(document, found, speak)
+
+    async def run(self, run: str, speak: Speak) -> JsonObject:
+        """A run as it stands, with its model once there is one."""
+        record = await self.coordinator.run(run)
+        return self.shown(record, await self.coordinator.model(run), speak)
+
+    def shown(self, record: Run, made: Model | None, speak: Speak) -> JsonObject:
+        """A run with its model, as people and programs see it."""
+        return views.run(record, made, self.coordinator.describe, self.waiting, self.node.names(), speak)
+
+    async def course(self, run: str) -> JsonObject:
+        """What was asked in a run so far, round by round, and how often each site answered."""
+        record = await self.coordinator.run(run)
+        rounds = await self.node.database.read(lambda tx: list(each(tx, ROUNDS, {"run": run}, by="round")))
+        return views.course(record, rounds, self.node.names())
+
+    async def runs(self, page: PageRequest = FIRST) -> list[tuple[Run, Model | None]]:
+        """A page of runs with their models, the newest first."""
+        found = await newest(self.node.database, RUNS, {}, page.cursor(), min(page.limit, LARGEST_RUNS))
+
+        def look(tx: Transaction) -> list[tuple[Run, Model | None]]:
+            return [(run, tx.get(MODELS, run.model) if run.model else None) for run in found]
+
+        return await self.node.database.read(look)
+
+    async def cancel(self, run: str, *, by: str = NOBODY) -> None:
+        """Cancel a run that is not over."""
+        await self.coordinator.cancel(run, by=by)
+
+    async def model(self, model: str, speak: Speak) -> JsonObject:
+        """A model by its identity, or by that of the run that made it, as people read it.
+
+        Raises:
+            NoModelError, ModelUnknownError: there is none.
+        """
+        return views.model(
+            await self.node.database.read(lambda tx: kept_model(tx, model)),
+            self.coordinator.describe,
+            self.node.names(),
+            speak,
+        )

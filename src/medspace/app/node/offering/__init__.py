@@ -1,0 +1,1 @@
+"""Offering a file: examining it, collecting the wishes, writing them into a configuration."""

@@ -1,0 +1,1 @@
+"""Proportional hazards (Cox 1972): what changes the risk of an event over time, each site with its own baseline."""

@@ -1,0 +1,45 @@
+"""The verbs of medspace for Python programs. Written by `make docs`."""
+
+from pathlib import Path
+
+from medspace.app.doors.sdk import ConnectorFailedError as ConnectorFailedError
+from medspace.app.doors.sdk import NotRunningError as NotRunningError
+from medspace.app.doors.sdk import ProcessEndedError as ProcessEndedError
+from medspace.app.doors.sdk import SpaceError as SpaceError
+from medspace.app.doors.sdk import TokenUnreadableError as TokenUnreadableError
+from medspace.app.features.accounts.sdk import AccountsClient
+from medspace.app.features.audit.sdk import AuditClient
+from medspace.app.features.budget.sdk import BudgetClient
+from medspace.app.features.export.sdk import ExportClient
+from medspace.app.features.labels.sdk import LabelsClient
+from medspace.app.features.members.sdk import MembersClient
+from medspace.app.features.offers.sdk import OffersClient
+from medspace.app.features.setup.sdk import SetupClient
+from medspace.app.features.sites.sdk import SitesClient
+from medspace.app.features.terms.sdk import TermsClient
+from medspace.app.features.tokens.sdk import TokensClient
+from medspace.app.features.training.sdk import TrainingClient
+from medspace.app.features.uses.sdk import UsesClient
+from medspace.app.node.offering.sdk import draft as draft
+from medspace.core.errors import MedspaceError as MedspaceError
+from medspace.core.errors import WaitingError as WaitingError
+
+class Space(
+    SetupClient,
+    MembersClient,
+    OffersClient,
+    LabelsClient,
+    SitesClient,
+    TermsClient,
+    UsesClient,
+    TrainingClient,
+    BudgetClient,
+    AuditClient,
+    TokensClient,
+    AccountsClient,
+    ExportClient,
+):
+    """The data space as seen through one's own connector."""
+
+def connect(config: str | Path = "medspace.toml", *, language: str = "en") -> Space:
+    """The running connector that a configuration file describes."""

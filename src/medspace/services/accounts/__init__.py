@@ -1,0 +1,1 @@
+"""Accounts of the portal: whose pages somebody sees, how they came in, and until when."""

@@ -1,0 +1,190 @@
+"""What a training can be made of: columns that all hospitals have, a task from a form, and how it is drawn."""
+
+import pytest
+from starlette.datastructures import QueryParams
+
+from medspace.app.features.training import plotting
+from medspace.app.features.training.building import ChoiceError, NumberError, targets, task_of, wishes
+from medspace.app.features.training.choosing import outcomes, shared, shown
+from medspace.app.features.training.seeing import who_saw_what
+from medspace.app.features.uses.pages import leaving
+from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_SUMS
+from medspace.runs import codings
+from medspace.runs.model import Lineage
+
+NUMBER, CODE = {"type": "number", "unit": "mm"}, {"type": "code", "codes": {"f": "female", "m": ""}}
+PURPOSE = "ehds:HealthcareScientificResearch"
+CHOICE = {
+    "outcomes": ["num > 0"],
+    "purposes": [{"name": PURPOSE}],
+    "columns": [
+        {"name": "age", "type": "integer", "coded": False, "levels": {}},
+        {"name": "sex", "type": "code", "coded": True, "levels": {"f": "female", "m": "male"}},
+        {"name": "sick", "type": "flag", "coded": False, "levels": {}},
+        {"name": "born", "type": "date", "coded": False, "levels": {}},
+    ],
+}
+
+
+def published(**sites):
+    said = {
+        site: {"columns": [{"name": name} | column for name, column in columns.items()]}
+        for site, columns in sites.items()
+    }
+    return {site: codings.read(site, dictionary) for site, dictionary in said.items()}
+
+
+def why(found):
+    return {name: str(text) for name, text in found.left_out}
+
+
+def test_only_columns_that_all_have_are_offered():
+    found = shared(published(a={"age": NUMBER, "sex": CODE}, b={"sex": CODE, "age": NUMBER, "only": NUMBER}))
+    assert [one.name for one in found.columns] == ["age", "sex"]
+    assert why(found) == {"only": "it is missing at a (1 in all)"}
+    assert shared({}).columns == ()
+
+
+@pytest.mark.parametrize(
+    ("theirs", "said"),
+    [
+        (NUMBER | {"unit": "cm"}, "is in"),
+        (CODE, "codes at some"),
+        ({"type": "date"}, "of the type"),
+    ],
+)
+def test_columns_that_differ_are_left_out_with_the_reason(theirs, said):
+    found = shared(published(a={"x": NUMBER}, b={"x": theirs}))
+    assert found.columns == ()
+    assert said in why(found)["x"]
+
+
+def test_codes_are_those_of_all_with_their_meanings():
+    more = {"type": "code", "codes": {"m": "male", "d": "diverse", "?": ""}, "missing": ["?"]}
+    (one,) = shared(published(a={"sex": CODE}, b={"sex": more})).columns
+    assert one.codes == {"f": "female", "m": "male", "d": "diverse"}
+    assert shared(published(a={"sex": {"type": "code", "codes": {"f": ""}}})).columns == ()
+
+
+def test_numbers_have_the_ends_of_all_sites_and_zero_or_one_is_a_yes_or_no():
+    flag = {"type": "integer", "minimum": "0", "maximum": "1"}
+    (both,) = shared(published(a={"x": flag}, b={"x": flag})).columns
+    (wide,) = shared(published(a={"x": flag}, b={"x": flag | {"maximum": "3"}})).columns
+    (unsaid,) = shared(published(a={"x": flag}, b={"x": {"type": "integer"}})).columns
+    assert [(one.minimum, one.maximum) for one in (both, wide, unsaid)] == [("0", "1"), ("0", "3"), (None, None)]
+    assert [shown(one)["binary"] for one in (both, wide, unsaid)] == [True, False, False]
+    found = targets({"outcomes": [], "columns": [shown(both), shown(wide) | {"name": "y"}]})
+    assert [(one.value, one.binary) for one in found] == [("x > 0", True), ("y", False)]
+
+
+def test_outcomes_are_those_that_all_declare():
+    assert outcomes([{"outcomes": ["a > 0", "b > 1", 7]}, {"outcomes": ["b > 1"]}]) == ["b > 1"]
+    assert outcomes([{"outcomes": "a > 0"}, {}]) == []
+    assert outcomes([]) == []
+
+
+def wished(query):
+    return wishes(QueryParams(query))
+
+
+def test_a_form_becomes_a_task():
+    asked = wished(f"agreement=u&target=sex+%3D+m&feature=age&feature=sex&purpose={PURPOSE}&min_sites=2&l2=0.5")
+    assert task_of(asked, CHOICE) == {
+        "task": "glm",
+        "family": "binomial",
+        "target": {"column": "sex", "level": "m"},
+        "purpose": PURPOSE,
+        "l2": "0.5",
+        "min_sites": 2,
+        "features": [{"name": "age"}, {"name": "sex", "kind": "coded", "levels": ["f", "m"]}],
+    }
+    noisy = task_of(
+        wished(f"agreement=u&target=age&feature=sick&purpose={PURPOSE}&epsilon=2&persons=900&unit=event"), CHOICE
+    )
+    assert noisy["min_sites"] == 1
+    assert noisy["noise"] == {"epsilon": "2.0", "unit": "event", "persons": 900}
+    assert (noisy["family"], noisy["target"]) == ("gaussian", {"column": "age"})
+    count = task_of(wished(f"target=age&feature=sick&purpose={PURPOSE}&family=poisson&epsilon=1&unit=x"), CHOICE)
+    assert (count["family"], count["noise"]) == ("poisson", {"epsilon": "1.0", "unit": "patient"})
+
+
+def test_what_can_be_learned_is_offered_once():
+    assert [one.value for one in targets(CHOICE)] == ["num > 0", "age", "sex = f", "sex = m", "sick > 0"]
+    twice = CHOICE | {"outcomes": ["sick > 0"]}
+    assert [one.value for one in targets(twice)].count("sick > 0") == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "raised", "field"),
+    [
+        ("target=else&feature=age", ChoiceError, "target"),
+        ("target=age", ChoiceError, "features"),
+        ("target=age&feature=age&feature=else", ChoiceError, "features"),
+        ("target=age&feature=sick&purpose=dpv:Marketing", ChoiceError, "purpose"),
+        (f"target=age&feature=sick&purpose={PURPOSE}&l2=x", NumberError, "l2"),
+        (f"target=age&feature=sick&purpose={PURPOSE}&min_sites=1.5", NumberError, "min_sites"),
+        (f"target=age&feature=sick&purpose={PURPOSE}&epsilon=1&persons=-1", NumberError, "persons"),
+    ],
+)
+def test_what_is_not_offered_is_refused(query, raised, field):
+    with pytest.raises(raised) as refused:
+        task_of(wished(query), CHOICE)
+    assert refused.value.facts["field"] == field
+
+
+def test_the_fields_of_a_form_are_kept_in_an_address():
+    query = "agreement=a&agreement=b&feature=age&target=age&purpose=x&l2=0&epsilon=1&without_missing=on"
+    asked = wished(query)
+    assert wishes(QueryParams(asked.query())) == asked
+    assert asked.without_missing
+    assert not wished("").without_missing
+
+
+def test_a_curve_has_its_points_and_axes():
+    drawn = plotting.curve([(1, 10.0), (2, 5.0), (4, float("inf")), (9, 4.0)])
+    assert drawn is not None
+    assert len(drawn.points) == 3
+    assert drawn.points[0] == (plotting.LEFT, plotting.TOP)
+    assert drawn.points[-1] == (plotting.WIDTH - plotting.RIGHT, plotting.HEIGHT - plotting.BOTTOM)
+    assert [one.text for one in drawn.up] == ["10", "7", "4"]
+    assert len(drawn.across) <= plotting.MOST_TICKS
+    assert plotting.curve([(1, 1.0)]) is None
+    assert plotting.curve([(1, 1.0), (2, 1.0)]) is not None
+
+
+def test_intervals_are_drawn_where_they_are_known_and_nowhere_else():
+    said = [
+        {"name": "intercept", "value": "-90", "standard_error": "1"},
+        {"name": "age", "value": "1.0", "standard_error": "0.5"},
+        {"name": "sex", "value": "-2.0", "standard_error": None},
+        {"name": "odd", "value": "x", "standard_error": "nan"},
+    ]
+    drawn = plotting.forest([{"coefficients": said}, {"coefficients": said[1:2]}])
+    assert drawn is not None
+    age, sex, odd = drawn.rows
+    assert (age.name, round(age.marks[0].low, 2), round(age.marks[0].high, 2)) == ("age", 0.02, 1.98)
+    assert age.marks[0].start < age.marks[0].at < age.marks[0].end
+    assert (sex.marks[0].low, sex.marks[0].start, sex.marks[1].value) == (None, None, None)
+    assert odd.marks[0].at is None
+    assert drawn.low < 0 < drawn.high
+    assert plotting.forest([{"result": {}}]) is None
+
+
+def test_who_saw_what_follows_the_protection():
+    def told(protection, coordinator=""):
+        lineage = Lineage("r", "t", (), ("s",), (), protection, coordinator=coordinator)
+        return {one["who"]: one["saw"] for one in who_saw_what(lineage, {"did:c": "Hub"}, lambda text: text)}
+
+    plain = told(COORDINATOR_SEES_SUMS)
+    assert plain["the user, who led the training"][0].startswith("the sums of each hospital")
+    assert plain["everybody else"] == ["nothing at all"]
+    masked = told(MASKED_SUMS, "did:c")
+    assert "sealed messages" in masked["the coordinator (Hub)"][0]
+    assert masked["the user"] == ["the model"]
+    assert "not known" in told("something new")["each hospital"][1]
+
+
+def test_an_output_is_read_number_by_number():
+    values = {"a": {"b": [1, 2.5]}, "c": None, "d": True}
+    assert leaving(values) == [("a.b[0]", "1"), ("a.b[1]", "2.5"), ("c", "None"), ("d", "True")]
+    assert len(leaving({"a": list(range(10_000))})) == 501

@@ -1,0 +1,34 @@
+"""The types of the SDK for those who write programs with it: `Space` has the methods of all features."""
+
+from medspace.app.compose.features import FEATURES
+
+_PAGE = '''"""The verbs of medspace for Python programs. Written by `make docs`."""
+
+from pathlib import Path
+
+from medspace.app.doors.sdk import ConnectorFailedError as ConnectorFailedError
+from medspace.app.doors.sdk import NotRunningError as NotRunningError
+from medspace.app.doors.sdk import ProcessEndedError as ProcessEndedError
+from medspace.app.doors.sdk import SpaceError as SpaceError
+from medspace.app.doors.sdk import TokenUnreadableError as TokenUnreadableError
+{imports}
+from medspace.app.node.offering.sdk import draft as draft
+from medspace.core.errors import MedspaceError as MedspaceError
+from medspace.core.errors import WaitingError as WaitingError
+
+class Space(
+{bases}
+):
+    """The data space as seen through one's own connector."""
+
+def connect(config: str | Path = "medspace.toml", *, language: str = "en") -> Space:
+    """The running connector that a configuration file describes."""
+'''
+
+
+def sdk() -> str:
+    """The stub of `medspace.sdk`."""
+    clients = [feature.client() for feature in FEATURES if feature.client is not None]
+    imports = sorted(f"from {client.__module__} import {client.__name__}" for client in clients)
+    bases = "\n".join(f"    {client.__name__}," for client in clients)
+    return _PAGE.format(imports="\n".join(imports), bases=bases)
