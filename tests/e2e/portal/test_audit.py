@@ -183,7 +183,7 @@ def test_a_file_that_is_no_proof_is_said_to_be_none(clinic, tmp_path):
     clinic.open("/audit/log")
     clinic.page.locator("#chosen").set_input_files(file)
     clinic.page.get_by_role("button", name="Verify the file here").click()
-    assert clinic.page.locator("[data-file-problem]").is_visible()
+    clinic.page.locator("[data-file-problem]").wait_for()
     assert clinic.violations() == []
 
 

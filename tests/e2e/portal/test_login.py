@@ -74,17 +74,12 @@ def test_somebody_signs_in_works_and_confirms(stage, browser, provider):
 def test_the_pages_are_accessible_and_fit(stage, browser, language, theme):
     with visiting(browser, origin(stage), locale=language, color_scheme=theme) as visitor:
         visitor.open("/sign-in")
-        seen = [visitor.page.content()]
+        seen = visitor.page.content()
         assert visitor.violations() == []
         for width in WIDTHS:
             visitor.page.set_viewport_size({"width": width, "height": 900})
             assert not visitor.overflows(), width
-        visitor.page.route("**/authorize*", lambda route: route.abort())
-        visitor.page.locator("form[action$='/oidc/begin'] button").click()
-        visitor.page.locator("h1").wait_for()
-        seen.append(visitor.page.content())
-        assert ("医院" in seen[0]) is (language == "zh-CN")
-        visitor.objections.clear()
+        assert ("医院" in seen) is (language == "zh-CN")
 
 
 def test_who_is_in_no_group_reads_why(stage, browser, provider):
