@@ -51,22 +51,28 @@ def _delete(copy: Path, feature: str) -> None:
 
 def _without(copy: Path, feature: str) -> list[str]:
     """The test files that name the feature neither themselves nor in what they import from the tests."""
-    package = f"medspace.app.features.{feature}"
-    used = re.compile(
-        rf"{re.escape(package)}\b|\.of\(\"{feature}\"\)|tests\.e2e|medspace\.app\.(main|verbs|compose\.sdk)|bench\.|docs"
-    )
+    own = (rf"medspace\.app\.features\.{feature}\b", rf"\.of\(\"{feature}\"\)")
+    used = re.compile("|".join((*own, *WHOLE)))
     return [
         str(file)
         for kind in KINDS
         for file in sorted((copy / kind).rglob("test_*.py"))
-        if not any(used.search(text) for text in _texts(copy, file))
+        if not any(used.search(one.read_text(encoding="utf-8")) for one in _reached(copy, file))
     ]
 
 
+def _reached(copy: Path, file: Path) -> set[Path]:
+    """A test file and all that it imports from the tests, directly or not; they may import each other in a circle."""
+    reached, due = {file}, [file]
+    while due:
+        due = [one for file in due for one in _imported(copy, file) if one not in reached]
+        reached.update(due)
+    return reached
+
+
 @cache
-def _texts(copy: Path, file: Path) -> tuple[str, ...]:
-    """The text of a file and of all that it imports from the tests."""
-    text = file.read_text(encoding="utf-8")
-    names = [node.module for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom) and node.module]
-    files = (copy / (name.replace(".", "/") + ".py") for name in names if name.startswith("tests."))
-    return (text, *(more for one in files if one.exists() for more in _texts(copy, one)))
+def _imported(copy: Path, file: Path) -> tuple[Path, ...]:
+    nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+    froms = [node for node in nodes if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tests")]
+    names = [name for node in froms for name in (node.module, *(f"{node.module}.{one.name}" for one in node.names))]
+    return tuple(one for one in (copy / (str(name).replace(".", "/") + ".py") for name in names) if one.exists())
