@@ -51,28 +51,32 @@ def _delete(copy: Path, feature: str) -> None:
 
 def _without(copy: Path, feature: str) -> list[str]:
     """The test files that name the feature neither themselves nor in what they import from the tests."""
-    own = (rf"medspace\.app\.features\.{feature}\b", rf"\.of\(\"{feature}\"\)")
-    used = re.compile("|".join((*own, *WHOLE)))
+    named = (rf"medspace\.app\.features\.{feature}\b", rf"\.of\(\"{feature}\"\)")
+    used = re.compile("|".join((*named, *WHOLE)))
     return [
         str(file)
         for kind in KINDS
         for file in sorted((copy / kind).rglob("test_*.py"))
-        if not any(used.search(one.read_text(encoding="utf-8")) for one in _reached(copy, file))
+        if not any(used.search(one.read_text(encoding="utf-8")) for one in imported(copy, file))
     ]
 
 
-def _reached(copy: Path, file: Path) -> set[Path]:
-    """A test file and all that it imports from the tests, directly or not; they may import each other in a circle."""
-    reached, due = {file}, [file]
-    while due:
-        due = [one for file in due for one in _imported(copy, file) if one not in reached]
-        reached.update(due)
-    return reached
+def imported(root: Path, file: Path) -> set[Path]:
+    """A file and all that it imports from the tests, at first or second hand; files may import one another."""
+    found, waiting = {file}, [file]
+    while waiting:
+        for one in _imports(root, waiting.pop()) - found:
+            found.add(one)
+            waiting.append(one)
+    return found
 
 
 @cache
-def _imported(copy: Path, file: Path) -> tuple[Path, ...]:
-    nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-    froms = [node for node in nodes if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tests")]
-    names = [name for node in froms for name in (node.module, *(f"{node.module}.{one.name}" for one in node.names))]
-    return tuple(one for one in (copy / (str(name).replace(".", "/") + ".py") for name in names) if one.exists())
+def _imports(root: Path, file: Path) -> frozenset[Path]:
+    """What a file imports from the tests: modules, and modules of packages."""
+    names = set[str]()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{one.name}" for one in node.names)}
+    files = (root / (name.replace(".", "/") + ".py") for name in names if name.startswith("tests."))
+    return frozenset(one for one in files if one.is_file())

@@ -26,7 +26,8 @@ SELECTIONS: Mapping[str, tuple[str, ...]] = {
     "images": ("core", "build", "data", "images"),
     "dp": ("core", "build", "dp"),
     "oidc": ("core", "build", "oidc"),
-    "dev": ("core", "build", "data", "demo", "postgres", "images", "dp", "oidc", "dev"),
+    "rdf": ("core", "build", "rdf"),
+    "dev": ("core", "build", "data", "demo", "postgres", "images", "dp", "oidc", "rdf", "dev"),
 }
 BUILD = "hatchling\neditables\n"  # hatchling makes an editable install with it, and says so only when it is asked to
 _SECTION = re.compile(r"^# --- (\w+)$", re.MULTILINE)

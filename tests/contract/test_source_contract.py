@@ -106,13 +106,15 @@ IMAGES = {"images in a folder": write_images, "images in an archive": write_arra
 KINDS = [*FILES, *IMAGES, "postgresql", "the double of the tests"]
 
 
-def made(kind, folder, postgres):  # noqa: F811 - the fixture
+def checked(kind, folder, postgres):  # noqa: F811 - the fixture
     if kind in FILES:
-        return CheckedTable("hearts", FILES[kind](folder)).source
-    if kind in IMAGES:
-        return IMAGES[kind](folder).source
-    if kind == "postgresql":
-        return write_postgresql(postgres()).source
+        return CheckedTable("hearts", FILES[kind](folder))
+    return IMAGES[kind](folder) if kind in IMAGES else write_postgresql(postgres())
+
+
+def made(kind, folder, postgres):  # noqa: F811 - the fixture
+    if kind != KINDS[-1]:
+        return checked(kind, folder, postgres).source
     age = [math.nan if row[1] is None else float(row[1]) for row in ROWS]
     columns = {"person": [row[0] for row in ROWS], "age": age, "sex": [row[2] for row in ROWS]}
     return DoubleSource(columns, DICTIONARY)
@@ -208,3 +210,9 @@ class TestSource:
         list(first.codes("sex")).clear()
         assert source.open(admission()).count == len(ROWS)
         assert next(iter(first.persons())) != 99
+
+
+@pytest.mark.parametrize("kind", KINDS[:-1])
+def test_patients_without_any_value_are_counted_once_each(kind, request, tmp_path):
+    needed = request.getfixturevalue("postgres") if kind == "postgresql" else None
+    assert checked(kind, tmp_path, needed).missing() == {"age": 1, "sex": 1}

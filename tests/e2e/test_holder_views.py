@@ -186,7 +186,7 @@ def test_records_come_in_pages_and_there_are_no_other_kinds(stage):
 
 
 SHOWN = {
-    "offers": "described description dictionary digest formats id keywords label offers published title",
+    "offers": "described description dictionary digest figures formats id keywords label offers published title",
     "labels": "by configured id label",
     "negotiations": (
         "address agreement alone approved_by asked asked_by counterparty created failure id "
@@ -199,7 +199,7 @@ SHOWN = {
         "peer_pid role state suspended_by trouble updated"
     ),
     "steps": (
-        "agreement approved_by asked asset code counted entry held_for id job outcome parts "
+        "agreement approved_by asked asset changed_by code counted entry held_for id job left_out outcome parts "
         "refused_by repeats round rowless step time user version"
     ),
     "runs": (

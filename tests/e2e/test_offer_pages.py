@@ -6,6 +6,8 @@ import httpx
 import pytest
 
 from medspace.app.node.config import read_config
+from medspace.connector.catalogue import figures
+from medspace.core.errors import MedspaceError
 from tests.attacks.test_portal_scopes import comes_in
 from tests.e2e.space import ASSET, hospital, staged
 from tests.passkeys import Authenticator
@@ -63,3 +65,22 @@ def test_what_loosens_stands_on_the_page_and_is_refused_until_each_of_it_is_tick
 def test_what_is_so_already_is_said(stage, steward):
     now = dict(LOOSER, min_sites=str(terms(stage)[0]), questions=str(terms(stage)[1]))
     assert "all is so already" in steward.ask("GET", PAGE, params=now).text
+
+
+def test_to_publish_more_of_the_content_is_confirmed_and_to_publish_less_is_not(stage, steward):
+    shown = steward.ask("GET", PAGE, params=dict.fromkeys(LOOSER, "") | {"publish": "both"}).text
+    assert "how many patients it has; how often values are missing" in shown
+    assert re.findall(r'name="loosen" value="([a-z_]+)"', shown) == ["publish"]
+    (seen,) = re.findall(r'name="seen" value="([^"]+)"', shown)
+    space = stage.space("clinic")
+    with pytest.raises(MedspaceError) as refused:
+        space.change_offer(ASSET, publish=["size", "missing"], seen=seen)
+    assert refused.value.code == "offer.loosens"
+    space.change_offer(ASSET, publish=["size", "missing"], loosen=["publish"], seen=seen)
+    one = space.show(ASSET)
+    assert one["figures"]["persons"] == one["persons_about"] // 50 * 50
+    assert one["figures"]["missing"]
+    assert space.offers()[0]["publish"] == ["size", "missing"]
+    space.change_offer(ASSET, publish=[])
+    assert space.show(ASSET)["figures"] == figures.read(None)
+    assert "publish" not in stage.nodes["clinic"].file.read_text()

@@ -204,15 +204,27 @@ def test_what_is_edited_by_hand_counts_after_a_reload_and_what_is_invalid_never(
     assert catalogue(stage) == {}
 
 
-def test_a_reload_tells_which_terms_it_loosened(stage, capsys):
+def test_a_reload_loosens_terms_only_where_that_is_confirmed(stage, capsys):
+    """The attack: a file that somebody loosened, put in force by a script. The control: --loosen."""
     clinic, config = stage.space("clinic"), stage.nodes["clinic"].file
     clinic.change_offer(ASSET, count=20, min_sites=3)
     text = config.read_text()
     config.write_text(text.replace("min_sites = 3", "min_sites = 1").replace("count = 20", "count = 5"))
-    assert verb("offers", "reload", "--config", str(config)) == 0
-    told = capsys.readouterr().out
-    assert f"{ASSET}, protected less than before: hospitals in each sum: 3 -> 1" in told
-    assert f"{ASSET}: uses under one agreement: 20 -> 5" in told
+    assert verb("offers", "reload", "--config", str(config)) == 2
+    told = capsys.readouterr()
+    assert f"{ASSET}: hospitals in each sum: 3 -> 1" in told.out
+    assert "--loosen" in told.err
+    with pytest.raises(SpaceError) as refused:
+        clinic.reload_offers()
+    assert refused.value.code == "offer.loosens"
+    seen = clinic.reload_offers(dry=True)["seen"]
+    assert "at least 3 " in str(clinic.offers())
+    config.write_text(text.replace("min_sites = 3", "min_sites = 2").replace("count = 20", "count = 5"))
+    with pytest.raises(SpaceError) as refused:
+        clinic.reload_offers(seen=seen)
+    assert refused.value.code == "offer.moved"
+    assert verb("offers", "reload", "--loosen", "--config", str(config)) == 0
+    assert f"{ASSET}: uses under one agreement: 20 -> 5" in capsys.readouterr().out
     assert clinic.reload_offers()["terms"] == []
 
 
@@ -257,6 +269,11 @@ def test_nobody_protects_patients_less_by_a_slip(stage, capsys):
         assert stage.nodes["clinic"].file.read_bytes() == before
     assert verb("offer", "change", ASSET, "--min-sites", "1", "--yes", "--loosen", *config) == 0
     assert read_config(stage.nodes["clinic"].file).assets[0].offers[0].terms["min_sites"] == 1
+    clinic.change_offer(ASSET, min_sites=3)
+    assert verb("offer", "change", ASSET, "--min-sites", "1", *config) == 2
+    assert "--yes --loosen" in capsys.readouterr().err  # both at once
+    assert verb("offer", "change", ASSET, "--min-sites", "1", "--loosen", *config) == 2
+    assert "add --yes where" in capsys.readouterr().err
 
 
 def test_a_small_step_that_was_confirmed_is_refused_once_it_is_a_large_one(stage):
@@ -300,7 +317,8 @@ def test_what_was_edited_by_hand_takes_effect_by_a_reload_only(stage):
         assert config.read_text() == text
         assert "at least 3 " in str(clinic.offers())
         assert "at least 1 " not in str(clinic.offers())
-    assert [one["term"] for one in clinic.reload_offers()["terms"]] == ["min_sites"]  # the control: it is told
+    seen = clinic.reload_offers(dry=True)["seen"]  # the control: it is told, and confirmed
+    assert [one["term"] for one in clinic.reload_offers(seen=seen)["terms"]] == ["min_sites"]
     assert clinic.change_offer(ASSET, count=19)["dataset"] == ASSET
 
 

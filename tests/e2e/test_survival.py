@@ -8,6 +8,7 @@ import statsmodels.api as sm
 
 from medspace.app.doors.sdk import SpaceError
 from medspace.app.verbs import root
+from tests.e2e.portal.browser import WIDTHS, browsing, visiting
 from tests.e2e.space import HOSPITALS, PURPOSE, Holding, audited, staged
 
 DICTIONARY = """
@@ -105,6 +106,28 @@ def test_people_see_hazard_ratios(run, stage, capsys, language):
     shown = capsys.readouterr().out
     ratio = {"en": "hazard ratio", "zh": "风险比"}[language]
     assert all(words in shown for words in (ratio, "stage=late", "North")), shown
+
+
+@pytest.mark.parametrize(("language", "theme"), [("en-GB", "light"), ("zh-CN", "dark")])
+def test_the_study_draws_hazard_ratios_and_no_curve_that_nobody_published(run, stage, language, theme):
+    origin = f"http://localhost:{stage.nodes['user'].config.private.port}"
+    with browsing() as browser, visiting(browser, origin, locale=language, color_scheme=theme) as owner:
+        owner.enter(stage.space("user").portal_link()["url"])
+        assert owner.open(f"/training/study?id={run['model']['id']}") == 200
+        said = owner.page.locator("main").inner_text()
+        for shown in run["model"]["hazard_ratios"]:
+            row = owner.page.locator("tbody tr", has_text=shown["name"]).first
+            if shown["low"] is not None:  # nobody differs in some columns: no interval is known
+                assert f"{shown['ratio']:.3g} [{shown['low']:.3g}, {shown['high']:.3g}]" in row.inner_text()
+            assert row.locator("svg .dot").count() == 1
+        assert {"en-GB": "no hospital publishes its baseline risk", "zh-CN": "没有医院公布其基线风险"}[
+            language
+        ] in said
+        assert "North" in said
+        assert owner.violations() == []
+        for width in WIDTHS:
+            owner.page.set_viewport_size({"width": width, "height": 900})
+            assert not owner.overflows(), width
 
 
 def test_a_task_that_is_wrong_says_how(stage):

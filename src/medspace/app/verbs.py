@@ -1,6 +1,6 @@
 """The tree of verbs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -59,7 +59,7 @@ def options(
 
 # The verbs that work on files and ask no connector, and the option, by its parameter, with which one asks after all.
 ASKS_NOBODY: Mapping[str, str] = {
-    **dict.fromkeys(("audit lineage", "audit verify", "audit verify-entry"), ""),
+    **dict.fromkeys(("audit lineage", "audit verify", "audit verify-entry", "policy check", "policy evaluate"), ""),
     **dict.fromkeys(("backup", "demo", "draft", "init", "restore", "service", "up"), ""),
     "doctor": "member",
 }
@@ -80,9 +80,23 @@ def _without_token(invoke: Callable[[typer.Context], Any], asking: str, ctx: typ
     return invoke(ctx)
 
 
+def language_first(arguments: Sequence[str]) -> list[str]:
+    """The arguments with `--lang` first, wherever it stood: no parser takes it between a group and its verb."""
+    words, said, others = list(arguments), list[str](), list[str]()
+    while words and words[0] != "--":
+        word = words.pop(0)
+        if word == "--lang" and words:
+            said += [word, words.pop(0)]
+        elif word.startswith("--lang="):
+            said.append(word)
+        else:
+            others.append(word)
+    return [*said, *others, *words]
+
+
 def root(arguments: list[str]) -> int:
     """Run the verb that the arguments name; its exit code."""
     command = typer.main.get_command(app)
     _refuse_tokens(command)
     speak_help(command, speaker(Screen.of(arguments).language))
-    return int(command(args=arguments, prog_name="medspace", standalone_mode=False) or 0)
+    return int(command(args=language_first(arguments), prog_name="medspace", standalone_mode=False) or 0)

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from medspace.core.canonical import JsonObject
 from medspace.core.store import Collection
+from medspace.privacy.figures import DatasetFigures
 
 
 class Role(StrEnum):
@@ -96,6 +97,7 @@ class Dataset:
     `dictionary` describes its columns (`core.dictionary.describe`) and `digest` identifies its exact content, if it
     has any. `body` is the dcat:Dataset as JSON text, built once when it is published. `described` is the digest of
     everything but the content that `dictionary` was built from; empty where an older connector published it.
+    `figures` is what its holder publishes of its size and its missing values (`catalogue.figures`).
     """
 
     id: str
@@ -110,6 +112,18 @@ class Dataset:
     dictionary: JsonObject | None = None
     digest: str = ""
     described: str = ""
+    figures: JsonObject | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFigures:
+    """The figures of a dataset as they were last rounded: the next ones hold to them. `id` is the dataset.
+
+    They outlive a withdrawal, so that nobody gets fresh ones by having it offered anew.
+    """
+
+    id: str
+    figures: DatasetFigures
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +257,7 @@ class TrafficAccount:
 
 
 CATALOGUE = Collection("datasets", Dataset)
+FIGURES = Collection("figures", KeptFigures)
 NEGOTIATIONS = Collection(
     "negotiations",
     Negotiation,
@@ -260,4 +275,4 @@ INTENTS = Collection("intents", Intent, keys=("audience",))
 
 ACCOUNTS = Collection("accounts", TrafficAccount)
 
-COLLECTIONS = (CATALOGUE, NEGOTIATIONS, AGREEMENTS, TRANSFERS, INTENTS, ACCOUNTS)
+COLLECTIONS = (CATALOGUE, FIGURES, NEGOTIATIONS, AGREEMENTS, TRANSFERS, INTENTS, ACCOUNTS)

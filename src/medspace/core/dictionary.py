@@ -228,6 +228,11 @@ def _describe_column(column: Column) -> JsonObject:
     return {name: value for name, value in described.items() if value not in ("", None, {}, [], False)}
 
 
+def bound_shown(bound: object) -> str:
+    """A published bound for people: a whole number without a fraction of 0."""
+    return "" if bound is None else str(bound).removesuffix(".0")
+
+
 def _bound(bound: float | date | None) -> str | None:
     if bound is None:
         return None

@@ -290,6 +290,27 @@ def cost_of(engine: Engine, task: JsonObject) -> Cost | None:
 
 
 @runtime_checkable
+class Withholding(Protocol):
+    """An engine that can make an output anew with less in it, from what it had made and without the rows.
+
+    What it can leave out is named as terms list it. What remains means what it meant, and is signed as it was.
+    """
+
+    def optional(self, output: Output) -> tuple[str, ...]:
+        """The kinds of output that are a part of this one, and that it can be made without."""
+        ...
+
+    def without(self, output: Output, parts: Collection[str]) -> Output:
+        """The output without some of these."""
+        ...
+
+
+def optional_parts(engine: Engine, output: Output) -> tuple[str, ...]:
+    """What an output can be made without; nothing where its engine cannot make it anew."""
+    return engine.optional(output) if isinstance(engine, Withholding) else ()
+
+
+@runtime_checkable
 class Comparing(Protocol):
     """An engine that can say when two tasks are nearly the same."""
 

@@ -40,6 +40,17 @@ def bound(value: object, *, last: bool) -> datetime:
         raise _neither(value) from None
 
 
+def last_day(value: object) -> str:
+    """An end as people write it: the day that it ends with, where one does (UTC); else as it is."""
+    try:
+        end = bound(value, last=True)
+    except BoundError:
+        return str(value)
+    if end.time() != time() or end.date() == date.min:
+        return str(value)
+    return (end.date() - timedelta(days=1)).isoformat()
+
+
 def _bound(value: object, *, last: bool) -> datetime:
     if isinstance(value, str) and _DAY.fullmatch(value):
         value = date.fromisoformat(value)

@@ -156,3 +156,7 @@ class Checked(Protocol):
     def small_cells(self, least: int) -> Mapping[tuple[str, str], int]:
         """By pairs of columns, how many pairs of codes some persons have, but fewer than `least`. Blocking."""
         ...
+
+    def missing(self) -> Mapping[str, int]:
+        """By column, but for that of the persons, of how many persons no value is known. Blocking."""
+        ...

@@ -179,6 +179,19 @@ class HolderNote:
 
 
 @dataclass(frozen=True, slots=True)
+class Measure:
+    """How good a model is in one respect, for terms that demand something of models (`policy.gates`).
+
+    `column` and `group` say of whom it is the worst figure, where it is of groups.
+    """
+
+    name: str
+    value: float
+    column: str = ""
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Output:
     """What an engine made, before the gate has seen it. Numbers in `values` may be fractions.
 
@@ -187,7 +200,8 @@ class Output:
     that the log keeps with the release, by the names of its facts. `worded` is the question in the words of the task,
     where the step itself does not say what was asked of the rows. `record` is what the holder alone keeps of it,
     sealed, to show an auditor; its digest stands in the log, so it holds something that nobody can guess. `notes` are
-    for the holder alone: kept, sealed, where it leaves, and in nothing that does.
+    for the holder alone: kept, sealed, where it leaves, and in nothing that does. `measures` is how good the model in
+    it is, for terms that demand something of it; with `learned` False it shows nothing of what was learned.
     """
 
     kind: str
@@ -201,6 +215,8 @@ class Output:
     worded: "Step | None" = None
     record: bytes | None = field(default=None, repr=False)
     notes: tuple[HolderNote, ...] = field(default=(), repr=False)
+    measures: tuple[Measure, ...] = ()
+    learned: bool = True
 
 
 @dataclass(frozen=True, slots=True)

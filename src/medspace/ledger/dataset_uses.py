@@ -34,7 +34,8 @@ class DatasetUse:
         self.coordinator = facts.get("coordinator", self.coordinator)
         self.purposes.add(facts["purpose"])
         self.runs |= {facts["run"]} if "run" in facts else set()
-        self.actors |= log.approved.get(facts["admission"], set())
+        for looked in (log.approved, log.looked):
+            self.actors |= looked.get(facts["admission"], set())
         for end in log.ends.get(facts["admission"], ()):
             released = end.entry.kind == "use.released"
             self.released += released

@@ -231,6 +231,7 @@ _KINDS = (
     ),
     kind("use.held", "admission"),
     kind("use.approved", "admission by:actor"),
+    kind("use.changed", "admission by:actor left_out:tokens"),
     kind("use.withheld", "admission code", "named:did by:actor"),
     kind("use.failed", "admission code"),
     kind(

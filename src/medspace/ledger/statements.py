@@ -205,6 +205,8 @@ class Statements:
     approved: dict[str, set[str]] = field(
         default_factory=dict
     )  # admission -> which actors let it go, before the last
+    # Admission -> which actors had its output made anew, or had let it go before that.
+    looked: dict[str, set[str]] = field(default_factory=dict)
     ends: dict[str, list[LogLine]] = field(default_factory=dict)  # admission -> what became of it
     repeated: list[LogLine] = field(default_factory=list)  # admissions and releases whose identity was taken
     runs: dict[str, RecordedRun] = field(default_factory=dict)
@@ -290,6 +292,10 @@ def _use(statements: Statements, line: LogLine) -> None:
         return
     if kind == "use.approved":
         statements.approved.setdefault(line.facts["admission"], set()).add(line.facts["by"])
+        return
+    if kind == "use.changed":  # who had let it go before looks at it again
+        changed = line.facts["admission"]
+        statements.looked.setdefault(changed, set()).update(statements.approved.pop(changed, ()), {line.facts["by"]})
         return
     if kind == "use.released":
         _keep(statements, statements.releases, line.facts["release"], line)

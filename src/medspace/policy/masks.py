@@ -59,8 +59,11 @@ def masks(rule: Rule) -> MaskingTerms | None:
 
 
 def said_by_masks(rule: Rule, constraint: object) -> bool:
-    """Whether the sentence on masks already covers this constraint."""
-    return masks(rule) is not None and any(constraint is one for one in _plain(rule, OTHERS))
+    """Whether the sentence on masks covers this constraint already: it asks for no more than masks do anyway."""
+    if masks(rule) is None:
+        return False
+    implied = (one for one in _plain(rule, SITES) if int(one.right[0]) < LEAST_SITES)
+    return any(constraint is one for one in (*_plain(rule, OTHERS), *implied))
 
 
 def protection(policy: Policy) -> str:

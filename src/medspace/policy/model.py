@@ -7,9 +7,10 @@ from enum import StrEnum
 from typing import Literal
 
 from medspace.core.text import Text
+from medspace.core.usage import Measure
 
 # The meaning of a right operand: an instant, a number, one term, or several terms.
-Value = datetime | int | str | tuple[str, ...]
+Value = datetime | int | str | tuple[str, ...] | Measure
 
 
 class PolicyKind(StrEnum):
@@ -141,7 +142,8 @@ class UseRequest:
     the number of earlier uses under the agreement, `cohort` the number of persons behind the result, `sites` how many
     holders take part, `holders` the DIDs of the other holders, `colluders` how many colluding holders the masks
     withstand, `violated` the clauses of the duties that were violated. `noise` says whether answers are `noisy` or
-    `exact`. `time` has a time zone.
+    `exact`. `time` has a time zone. `judged` are the columns that the task judges its model by, `measures` how good
+    the model is that is about to leave (`gates`).
     """
 
     action: str | None = None
@@ -158,4 +160,6 @@ class UseRequest:
     colluders: int | None = None
     holders: tuple[str, ...] | None = None
     noise: str | None = None
+    judged: tuple[str, ...] | None = None
+    measures: tuple[Measure, ...] | None = None
     violated: frozenset[str] = frozenset()

@@ -6,6 +6,7 @@ the schema allows.
 """
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -144,7 +145,7 @@ class _Reader:
         if len(unknown) > UNKNOWN:
             raise malformed("", Text(msgid("it has too many members that have no meaning here")))
         for name in unknown:
-            if name.startswith("@") or _resembles(name) or _says_rules(found[name]):
+            if name.startswith("@") or resembles(name) or _says_rules(found[name]):
                 self.unread(name, found[name], "")
 
     def rules(self, value: Json, clause: str, *, permits: bool) -> tuple[Rule, ...]:
@@ -230,9 +231,9 @@ class _Reader:
         self.flaws.append(Flaw(clause, reason, json.dumps(value, ensure_ascii=False, sort_keys=True)))
 
 
-def _resembles(name: str) -> bool:
+def resembles(name: str) -> bool:
     """Whether a member that we do not read resembles one that we do read, or one that changes the meaning."""
-    plain = name.rpartition(":")[2].lower()
+    plain = re.split("[:/#]", name)[-1].lower()
     return bool(get_close_matches(plain, _MEANINGFUL, n=1, cutoff=0.75))
 
 

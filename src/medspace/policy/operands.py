@@ -8,7 +8,7 @@ connectors use for `recipient`; `medspace:` terms are the profile of this data s
 import operator
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import repeat
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 from medspace.core.clock import instant
 from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_GROUPS, MASKED_SUMS, MASKED_WEIGHTS
 from medspace.core.text import Fact, Text, msgid
-from medspace.policy import budgets, outputs, purposes
+from medspace.policy import budgets, gates, outputs, purposes
 from medspace.policy.logic import any_of, negated
 from medspace.policy.model import PROTOCOL, Atomic, UseRequest, Value
 from medspace.policy.points import Point
@@ -28,7 +28,7 @@ from medspace.policy.regions import REGIONS, WORLD
 Test = Callable[[Any, Any], bool | None]
 
 # Operators whose right operand is a list; every other operator takes exactly one value.
-LISTED = frozenset({"isAnyOf", "isNoneOf"})
+LISTED = frozenset({"isAllOf", "isAnyOf", "isNoneOf"})
 
 # At an early point, only answers that time and counting cannot change are final: an end that has passed, a start that
 # was reached.
@@ -42,9 +42,9 @@ class Operand:
     `since` is the first point at which it is decided; `drifts` says that its value changes with time, so that an
     early answer is not final. `read` parses one written value and raises ValueError; `fact` takes the actual value
     from a request; `show` formats a value for people; `phrases` has the wording of a constraint by operator, as part
-    of a sentence, `line` the same as a line of the contract, `states` the actual value, `remedy` what would change
-    it, `unstated` the wording where the actual value is unknown; `unread` says what is wrong with a value that cannot
-    be read.
+    of a sentence (`single` where the value is 1), `line` the same as a line of the contract, `states` the actual
+    value, `remedy` what would change it, `unstated` the wording where the actual value is unknown; `unread` says what
+    is wrong with a value that cannot be read.
     """
 
     name: str
@@ -58,6 +58,7 @@ class Operand:
     states: str
     remedy: str
     line: str = msgid("Only {phrase}.")
+    single: Mapping[str, str] = field(default_factory=dict)
     drifts: bool = False
     unread: str = msgid("{value} is not a value of {name}")
     unstated: str = ""
@@ -261,6 +262,33 @@ def _noise(name: str, read: Callable[[str], Value], phrase: str, show: Callable[
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What is said of a measure: how it is, what would help, and what helps where it is not known."""
+
+    states: str
+    remedy: str
+    unstated: str
+
+
+def _gate(name: str, measure: str, comparison: str, phrase: str, said: _Said) -> Operand:
+    """What terms demand of a model (`gates`)."""
+    return Operand(
+        name=name,
+        code="policy.gate",
+        since=Point.RELEASE,
+        read=budgets.share,
+        fact=lambda request: gates.stated(request.measures, measure),
+        tests={comparison: gates.compared(comparison)},
+        show=gates.shown,
+        phrases={comparison: phrase},
+        states=said.states,
+        remedy=said.remedy,
+        unstated=said.unstated,
+        line=msgid("A model leaves {phrase}."),
+    )
+
+
 _ROWS = (
     Operand(
         name="purpose",
@@ -315,6 +343,7 @@ _ROWS = (
             "gt": msgid("after use number {value}"),
             "gteq": msgid("from use number {value} on"),
         },
+        single={"lteq": msgid("once")},
         states=msgid("This is use number {held}."),
         remedy=msgid("Ask the data holder for an agreement that covers more uses."),
         drifts=True,
@@ -352,6 +381,7 @@ _ROWS = (
         tests={"gteq": operator.ge},
         show=int,
         phrases={"gteq": msgid("from the rows of at least {value} persons")},
+        single={"gteq": msgid("from the rows of at least {value} person")},
         # the size itself is withheld: it would reveal something about the few persons behind the result
         states=msgid("The persons behind the result were counted."),
         remedy=msgid("Choose a task whose results have more persons behind them."),
@@ -365,6 +395,7 @@ _ROWS = (
         tests={"gteq": operator.ge},
         show=int,
         phrases={"gteq": msgid("with at least {value} data holders taking part")},
+        single={"gteq": msgid("with at least {value} data holder taking part")},
         states=msgid("The task goes on with as few as {held}."),
         remedy=msgid("Set `min_sites` of the task to that number at least, and run it over as many data holders."),
     ),
@@ -378,6 +409,9 @@ _ROWS = (
         show=int,
         phrases={
             "gteq": msgid("under masks that hide each data holder even if {value} of the others tell what they see"),
+        },
+        single={
+            "gteq": msgid("under masks that hide each data holder even if {value} of the others tells what it sees"),
         },
         states=msgid("The masks hide each data holder even if {held} of the others tell what they see."),
         remedy=msgid("Run the task over more data holders."),
@@ -426,6 +460,81 @@ _ROWS = (
         budgets.PER_TASK, budgets.number, msgid("with noise that holds the answers to one task to epsilon {value}")
     ),
     _noise(budgets.DELTA, budgets.share, msgid("with noise that is counted at delta {value}")),
+    Operand(
+        name="medspace:judgedBy",
+        code="policy.gate",
+        since=Point.COMPUTE,
+        read=gates.group,
+        fact=lambda request: request.judged,
+        tests={"isAllOf": lambda held, listed: set(listed) <= set(held)},
+        show=str,
+        phrases={"isAllOf": msgid("with models judged for each group of these columns: {value}")},
+        states=msgid("The columns that the task judges its model by: {held}."),
+        remedy=msgid("Name these columns in `groups` of the task's `judge`, numbers with exactly these bands."),
+        line=msgid("A model is judged for each group of these columns before it leaves: {value}."),
+    ),
+    _gate(
+        "medspace:auc",
+        gates.AUC,
+        "gteq",
+        msgid("with an AUC of at least {value} over all data holders"),
+        _Said(
+            states=msgid("The AUC over all data holders is {held}, at the lower end of its resolution."),
+            remedy=msgid("Choose features that say more of the outcome, or more data holders."),
+            unstated=msgid(
+                "Train with the family binomial and masked sums, without noise, so that the AUC is known."
+            ),
+        ),
+    ),
+    _gate(
+        "medspace:ece",
+        gates.ECE,
+        "lteq",
+        msgid("with an expected calibration error of at most {value} over all data holders"),
+        _Said(
+            states=msgid("The expected calibration error over all data holders is {held}."),
+            remedy=msgid("Fit with less `l2`, or with features that differ between hospitals."),
+            unstated=msgid("Count chances in 10 bins or more: `bins` of the task's `evaluation`."),
+        ),
+    ),
+    _gate(
+        "medspace:groupAucGap",
+        gates.GROUP_GAP,
+        "lteq",
+        msgid("with AUCs of two groups of a column at most {value} apart"),
+        _Said(
+            states=msgid("The AUCs of two groups are {held} apart."),
+            remedy=msgid("Add features that matter to this group, or hospitals that have more persons of it."),
+            unstated=msgid(
+                "Name columns in `groups` of the task's `judge` of which two groups are large enough to show."
+            ),
+        ),
+    ),
+    _gate(
+        "medspace:siteAucBelow",
+        gates.SITE_BELOW,
+        "lteq",
+        msgid("with an AUC at this data holder at most {value} below that over all"),
+        # how far it is off is something about this holder alone
+        _Said(
+            states=msgid("The AUC at this data holder was compared with that over all."),
+            remedy=msgid("Add features in which this data holder differs from the others, or train without it."),
+            unstated=msgid(
+                "Train with the family binomial and masked sums, without noise, so that the AUC is known."
+            ),
+        ),
+    ),
+    _gate(
+        "medspace:heldOut",
+        gates.HELD_OUT,
+        "gteq",
+        msgid("measured on persons who were kept out of the fit, a share of at least {value}"),
+        _Said(
+            states=msgid("The share of persons who were kept out of the fit is {held}."),
+            remedy=msgid("Set `holdout` of the task's `evaluation` to that share at least."),
+            unstated=msgid("Set `holdout` of the task's `evaluation` to that share at least."),
+        ),
+    ),
     _noise(
         budgets.UNIT,
         _member_of(budgets.UNITS),
@@ -451,7 +560,8 @@ def atomic(name: str, comparison: str, right: tuple[str, ...], clause: str) -> A
         facts = {"name": name, "operator": comparison}
         raise UnreadableConstraintError(Text(msgid("{name} cannot be compared by {operator}"), facts))
     value = _value(row, comparison, right)
-    asked = Text(row.phrases[comparison], {"value": said(row, value)})
+    phrase = row.single.get(comparison) if value == 1 else None
+    asked = Text(phrase or row.phrases[comparison], {"value": said(row, value)})
     return Atomic(name, comparison, right, clause, value, asked)
 
 

@@ -21,6 +21,9 @@ WORDS: Mapping[str, Text] = {
     "cox.model": Text(msgid("the survival model")),
     "cox.progress": Text(msgid("how far the fit is, in one number per question")),
     "cox.quality": Text(msgid("how well the model does at this data holder")),
+    "net.model": Text(msgid("the net")),
+    "net.progress": Text(msgid("how far the training is, in one number per question")),
+    "net.quality": Text(msgid("how well the model does at this data holder")),
     DEPARTURE: Text(
         msgid(
             "what a run tells of this data holder by going on without it (sums with it and without it: "

@@ -1,5 +1,6 @@
 """Regions: ISO 3166-1 alpha-2 country codes, the two unions that contracts name, and the world."""
 
+from medspace.core.text import Text, msgid
 from medspace.policy.hierarchy import Hierarchy
 
 WORLD = "World"
@@ -31,3 +32,22 @@ def _unions(country: str) -> tuple[str, ...]:
 REGIONS = Hierarchy.of(
     {WORLD: (), "EEA": (WORLD,), "EU": ("EEA",)} | {country: _unions(country) for country in _COUNTRIES}
 )
+
+# How people call regions that terms name by a code.
+_CALLED = {
+    "europe": "EU", "european union": "EU", "eea": "EEA", "germany": "DE", "deutschland": "DE", "china": "CN",
+    "中国": "CN", "usa": "US", "united states": "US", "uk": "GB", "england": "GB", "france": "FR", "spain": "ES",
+    "italy": "IT",
+    "netherlands": "NL", "austria": "AT", "switzerland": "CH", "japan": "JP", "india": "IN",
+}  # fmt: skip
+
+
+def unnamed_region(said: str) -> Text | None:
+    """Why terms could not name a region of a member; None where they could, or none is said."""
+    if not said or (said in REGIONS.ancestors and said != WORLD):
+        return None
+    code = said.strip().upper()
+    meant = code if code in REGIONS.ancestors else _CALLED.get(said.strip().casefold(), "")
+    if meant:
+        return Text(msgid("write it as a code: {meant}"), {"meant": meant})
+    return Text(msgid("it is no code of a country, such as DE or CN (ISO 3166-1 alpha-2), nor EU or EEA"))

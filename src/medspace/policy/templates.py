@@ -91,6 +91,12 @@ TERMS: Mapping[str, tuple[str, str]] = {
     "outputs": ("medspace:output", "isAnyOf"),
     "protection": ("medspace:protection", "eq"),
     "colluders": ("medspace:colluders", "gteq"),
+    "gate_groups": ("medspace:judgedBy", "isAllOf"),
+    "gate_auc": ("medspace:auc", "gteq"),
+    "gate_ece": ("medspace:ece", "lteq"),
+    "gate_group_auc_gap": ("medspace:groupAucGap", "lteq"),
+    "gate_site_auc_below": ("medspace:siteAucBelow", "lteq"),
+    "gate_holdout": ("medspace:heldOut", "gteq"),
     "epsilon": (budgets.EPSILON, "lteq"),
     "epsilon_per_task": (budgets.PER_TASK, "lteq"),
     "delta": (budgets.DELTA, "eq"),
@@ -132,7 +138,9 @@ def build_from(name: str, terms: Mapping[str, Given | None], offer_id: str | Non
     Terms: `purposes`, `regions` (country codes, EU, EEA), `recipients` and `holders` (DIDs) and `outputs` are lists;
     `not_before` and `until` are days or instants with their zone (`core.instants`); `count`, `min_cohort`,
     `min_sites` and `colluders` are whole numbers; `protection` and `unit` are names; `epsilon`, `epsilon_per_task`
-    and `delta` are numbers, or decimal texts. None leaves a term out, even one that the template presets.
+    and `delta` are numbers, or decimal texts. What begins with `gate_` is demanded of models: `gate_groups` is a list
+    (`sex`, `age=50,65`), the others are numbers between 0 and 1. None leaves a term out, even one that the template
+    presets.
 
     Raises:
         UnknownTemplateError: there is no such template.

@@ -1,6 +1,7 @@
 """A policy in plain words, and the sentences of the premises of a decision."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from medspace.core.text import Fact, Text, msgid
 from medspace.policy import actions
@@ -73,14 +74,15 @@ def phrase(constraint: Constraint) -> Text:
     """A constraint as part of a sentence, such as "for health research"."""
     if isinstance(constraint, Atomic):
         return constraint.asked
-    return Text(_JOINED[constraint.operator], {"parts": _list([phrase(part) for part in constraint.parts])})
+    return Text(_JOINED[constraint.operator], {"parts": listed([phrase(part) for part in constraint.parts])})
 
 
-def _list(parts: Sequence[Text]) -> Text:
+def listed(parts: Sequence[Text]) -> Text:
+    """One text of several, which must not be none."""
     if len(parts) == 1:
         return parts[0]
     half = len(parts) // 2  # split in halves: input from outside may be long, and must not cause equally deep nesting
-    return Text(msgid("{first}; {rest}"), {"first": _list(parts[:half]), "rest": _list(parts[half:])})
+    return Text(msgid("{first}; {rest}"), {"first": listed(parts[:half]), "rest": listed(parts[half:])})
 
 
 # --- the sentences of premises --------------------------------------------------------------------------------
@@ -91,7 +93,7 @@ def forbids(rule: Rule) -> Text:
     facts: dict[str, Fact | Text] = {"action": actions.words(rule.action)}
     if not rule.constraints:
         return Text(msgid("You may not {action}."), facts)
-    facts["conditions"] = _list([phrase(part) for part in rule.constraints])
+    facts["conditions"] = listed([phrase(part) for part in rule.constraints])
     return Text(msgid("You may not {action} {conditions}."), facts)
 
 
@@ -112,8 +114,13 @@ def named(wanted: str) -> Text:
 
 def states(row: Operand, held: Value | None) -> Text:
     """The actual value of an operand, as a sentence."""
-    if held is None:
-        return given(None)
+    return given(None) if held is None else _states(row.name, held)
+
+
+@lru_cache(maxsize=1_024, typed=True)
+def _states(name: str, held: Value) -> Text:
+    # The same few facts are said again in each premise of each decision.
+    row = OPERANDS[name]
     return Text(row.states, {"held": ", ".join(held) or "-" if isinstance(held, tuple) else said(row, held)})
 
 
@@ -142,4 +149,4 @@ def alternatives(policy: Policy) -> Text:
     allowed = [actions.words(action) for action in dict.fromkeys(rule.action for rule in policy.permissions)]
     if not allowed:
         return Text(msgid("Ask the data holder for other terms."))
-    return Text(msgid("These terms allow you to: {actions}."), {"actions": _list(allowed)})
+    return Text(msgid("These terms allow you to: {actions}."), {"actions": listed(allowed)})

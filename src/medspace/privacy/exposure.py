@@ -28,12 +28,12 @@ def places(marks: Marks) -> tuple[NDArray[np.int64], int]:
     return place.astype(np.int64), len(found)
 
 
-def extended(basis: Matrix, weights: Matrix) -> Matrix:
+def extended(basis: Matrix, weights: Matrix, bits: int = BITS) -> Matrix:
     """The orthonormal basis of the span with more vectors in it; both places x vectors.
 
-    The new component of a vector is dropped if it is smaller than what rounding the sums hides.
+    The new component of a vector is dropped if it is smaller than what rounding the sums to so many bits hides.
     """
-    least = np.sqrt(len(basis)) * 2.0**-BITS
+    least = np.sqrt(len(basis)) * 2.0**-bits
     for vector in weights.T:
         size = float(np.linalg.norm(vector))
         if not size > 0.0:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 BITS = 24
 ERROR_BITS = 12  # of variances and covariances: a standard error is good to four digits
+UPDATE_BITS = 10  # of what a round of training moves the weights of a net
 LEAST = 2.0**-900  # below this, the quantum would underflow
 
 Numbers = NDArray[np.float64]
@@ -18,16 +19,16 @@ Given = Numbers | float
 Rounding = Callable[[Given, Given], Numbers]  # sums and their bounds
 
 
-def quanta(bounds: Numbers) -> Numbers:
+def quanta(bounds: Numbers, bits: int = BITS) -> Numbers:
     """The step that sums with these bounds are rounded to, of the same shape; 0 where the bound is 0."""
     known = np.maximum(np.abs(bounds), LEAST)
-    steps: Numbers = np.where(bounds == 0.0, 0.0, np.exp2(np.ceil(np.log2(known)) - BITS))
+    steps: Numbers = np.where(bounds == 0.0, 0.0, np.exp2(np.ceil(np.log2(known)) - bits))
     return steps
 
 
-def rounded(sums: Given, bounds: Given) -> Numbers:
+def rounded(sums: Given, bounds: Given, bits: int = BITS) -> Numbers:
     """The sums, each a multiple of its quantum; of the same shape."""
-    steps = quanta(np.asarray(bounds, dtype=np.float64))
+    steps = quanta(np.asarray(bounds, dtype=np.float64), bits)
     safe = np.where(steps == 0.0, 1.0, steps)
     made: Numbers = np.where(steps == 0.0, sums, np.round(sums / safe) * safe) + 0.0
     return made

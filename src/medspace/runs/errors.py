@@ -205,7 +205,7 @@ class TooFewAskedError(RunError):
     """The run names fewer sites than the task or an agreement demands."""
 
     code = "learning.too_few_asked"
-    sentence = msgid("The run asks {asked} sites; the task or an agreement needs {needed}.")
+    sentence = msgid("The run asks too few sites ({asked}); the task or an agreement needs {needed}.")
     next_step = msgid("Agree with more hospitals (`medspace negotiate`) and name their agreements too.")
     exit_code = InvalidInputError.exit_code
 
@@ -215,8 +215,8 @@ class TooFewMaskedError(TooFewAskedError):
 
     code = "learning.too_few_masked"
     sentence = msgid(
-        "The run asks {asked} sites; masks take {needed} under these agreements: {hidden} in the sum, besides "
-        "{others} that may tell what they see."
+        "The run asks too few sites ({asked}); masks take {needed} under these agreements: {hidden} in the sum, "
+        "besides {others} that may tell what they see."
     )
     next_step = msgid(
         "Agree with more hospitals (`medspace negotiate`) and name their agreements too. Three are enough only where "
@@ -229,8 +229,8 @@ class TooFewGroupedError(TooFewMaskedError):
 
     code = "learning.too_few_grouped"
     sentence = msgid(
-        "The run asks {asked} sites; {groups} groups take {needed} under these agreements: in each, {hidden} in the "
-        "sum, besides {others} that may tell what they see."
+        "The run asks too few sites ({asked}); {groups} groups take {needed} under these agreements: in each, "
+        "{hidden} in the sum, besides {others} that may tell what they see."
     )
     next_step = msgid(
         "Agree with more hospitals (`medspace negotiate`) and name their agreements too, or take fewer groups "

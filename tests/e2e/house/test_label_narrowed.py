@@ -147,15 +147,22 @@ def said(stage, capsys):
 
 
 def test_the_verb_shows_changes_and_takes_back(stage, said):
-    code, text = said("label", ASSET, "--purpose", OTHER, "--until", "2029-01-01T00:00:00Z")
+    wanted = ("label", ASSET, "--purpose", OTHER, "--until", "2029-01-01T00:00:00Z")
+    before = stage.space("authority").label(ASSET)["label"]
+    code, text = said(*wanted)  # another purpose than before: nobody has confirmed that it may be
+    assert (code, "purposes that the label allows" in text, "--loosen" in text) == (2, True, True)
+    assert stage.space("authority").label(ASSET)["label"] == before
+    code, text = said(*wanted, "--loosen")
     assert (code, OTHER in text, "`medspace label`" in text) == (0, True, True)
     assert stage.space("authority").label(ASSET)["label"]["kinds"] == ["medspace:train"]  # what was not said stays
     code, text = said("doctor")
     assert "is not that of the configuration" in " ".join(text.replace("│", " ").split())
-    assert "2029" not in said("label", ASSET, "--until", "")[1]
-    said("label", ASSET, "--nothing")
+    assert "2028" in said("label", ASSET)[1]  # the last day, not the instant after it
+    assert "2028-12-31 -> no limit" in said("label", ASSET, "--until", "", "--loosen")[1]
+    assert "2028" not in said("label", ASSET)[1]
+    assert said("label", ASSET, "--nothing")[0] == 0  # what protects more needs nobody's word
     assert stage.space("authority").label(ASSET)["label"]["kinds"] == []
-    code, text = said("label", ASSET, "--as-configured", "--lang", "zh")
+    code, text = said("label", ASSET, "--as-configured", "--loosen", "--lang", "zh")
     assert (code, "配置" in text) == (0, True)
     assert said("label")[1].count(ASSET) == 1
     assert said("label", "--nothing")[0] == 2

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import axe_playwright_python
 import pytest
@@ -33,10 +34,27 @@ def chromium() -> str:
 @contextmanager
 def browsing() -> Iterator[Browser]:
     """A running browser."""
-    with sync_playwright() as playwright:
+    with sync_playwright() as playwright, reading_after_clicks():
         browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+@contextmanager
+def reading_after_clicks() -> Iterator[None]:
+    """A click that leads to another page returns when that page has been read to its end.
+
+    By itself it returns with the page's first bytes, and what is looked for at once may not be there yet.
+    """
+    click = Locator.click
+
+    def clicked(self: Locator, **settings: Any) -> None:
+        click(self, **settings)
+        self.page.wait_for_load_state("domcontentloaded")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Locator, "click", clicked)
+        yield
 
 
 class Visitor:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.e2e.portal.browser import WIDTHS, browsing, visiting
 from tests.e2e.portal.keys import confirm
-from tests.e2e.space import hospital, staged
+from tests.e2e.space import ASSET, hospital, staged
 
 DATASET = "/catalogue/dataset?participant={did}&dataset={dataset}"
 
@@ -20,7 +20,15 @@ def stage(tmp_path_factory):
         stage.add("user")
         stage.open()
         stage.admit()
+        publish(stage.space("clinic"), ["size", "missing"])
         yield stage
+
+
+def publish(space, figures):
+    """What a holder does at the terminal, who says yes to all."""
+    before = space.change_offer(ASSET, dry=True, publish=figures)
+    looser = [one["term"] for one in before["changes"] if one["loosens"]]
+    space.change_offer(ASSET, publish=figures, loosen=looser, seen=before["seen"])
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +53,8 @@ def found(visitor):
     return visitor.page.locator("#found").inner_text()
 
 
-def offered(stage):
-    (one,) = stage.space("user").catalog(stage.nodes["clinic"].did)
+def offered(stage, key="clinic"):
+    (one,) = stage.space("user").catalog(stage.nodes[key].did)
     return quote(one["participant"]), one["id"]
 
 
@@ -71,10 +79,32 @@ def test_facets_narrow_down_and_widen_again_without_javascript(stage, browser):
         assert found(reader) == "2 datasets"
 
 
+def test_datasets_are_found_by_the_size_that_their_holder_publishes(stage, user):
+    user.open("/catalogue")
+    facets = user.page.get_by_role("navigation", name="Narrow down")
+    sizes = facets.locator("details", has_text="How many patients")
+    sizes.locator("summary").click()
+    sizes.get_by_role("link", name="at least 50 patients").click()
+    assert found(user) == "1 dataset"
+    user.page.locator("#found ~ ul").get_by_role("link").first.click()
+    told = user.page.locator("dl.facts").first.inner_text()
+    assert "in steps of 50." in told
+    assert "not published" not in told
+    user.page.get_by_text("Shares of patients without any value are told in steps of").wait_for()
+    assert user.page.get_by_text("missing for about", exact=False).count()
+    card = user.page.locator("section", has=user.page.get_by_role("heading", name="Not published"))
+    unpublished = card.inner_text()
+    assert "How many patients" not in unpublished
+    assert "A price" in unpublished
+    found_by = stage.space("user").catalog(size=["50"])
+    assert [one["participant"] for one in found_by] == [stage.nodes["clinic"].did]
+    assert found_by[0]["figures"]["persons_step"] == 50
+    assert stage.space("user").catalog(size=["100000"]) == []
+
+
 def test_what_may_be_done_with_the_data_of_others_is_tried_before_anything_is_agreed(stage, user):
     participant, dataset = offered(stage)
     user.open(DATASET.format(did=participant, dataset=dataset))
-    assert "not published" in user.page.locator("dl.facts").first.inner_text()
     user.page.get_by_role("heading", name="Not published").wait_for()
     user.page.get_by_role("link", name="What may I do with this?").click()
     user.page.get_by_label("For what").select_option("ehds:HealthcareScientificResearch")
@@ -105,7 +135,10 @@ def test_what_an_agreement_allows_is_tried_from_its_page(stage, user):
 def test_pages_are_accessible_and_fit(stage, browser, language, theme):
     participant, dataset = offered(stage)
     asked = f"participant={participant}&dataset={dataset}"
+    silent, quiet = offered(stage, "other")  # publishes nothing of its content
     paths = (
+        f"/catalogue/dataset?participant={silent}&dataset={quiet}",
+        "/catalogue?size=50&size=77",
         "/catalogue?region=DE&purpose=dpv:Marketing",
         "/catalogue?holder=" + participant,
         f"/catalogue/dataset?{asked}",

@@ -117,11 +117,13 @@ def test_from_a_file_on_the_desk_to_a_published_offer(stage, browser, table):
         checked(owner)
         steps.click(page.get_by_role("button", name="Next: the terms"))
         page.get_by_role("heading", name="What may leave?").wait_for()
+        steps.click(page.get_by_label("How many patients it has"))
         checked(owner)
         steps.click(page.get_by_role("button", name="Next: read the contract"))
         page.get_by_role("heading", name="What it would say").wait_for()
         assert page.get_by_text("allowed", exact=True).count() == 1
         assert page.get_by_text("refused", exact=True).count() == 3
+        page.get_by_text("The catalogue says how many patients it has, in coarse steps.").wait_for()
         checked(owner)
         steps.click(page.get_by_role("button", name="Publish the offer"))
         page.wait_for_url("**/confirm**")
@@ -129,6 +131,7 @@ def test_from_a_file_on_the_desk_to_a_published_offer(stage, browser, table):
         page.wait_for_url("**/contract")
         steps.click(page.get_by_role("button", name="Publish the offer"))
         page.get_by_text("It is published").wait_for()
+        page.get_by_text("About 400 patients, in steps of 50.").wait_for()
         assert steps.count <= MOST_STEPS
     offers = {one["dataset"]: one for one in stage.space("clinic").offers()}
     assert offers["Diabetes-registry"]["offered"]
@@ -144,6 +147,7 @@ PATHS = (
     "/offers/new",
     "/offers/own/hearts",
     "/offers/change/hearts?until=2029-01-01",
+    "/offers/change/hearts?publish=both",
     "/offers/withdraw/hearts",
 )
 

@@ -1,6 +1,7 @@
 """Trainings in a real browser: chosen, priced, started, followed live, stopped, shown, compared."""
 
 from dataclasses import replace
+from math import exp
 from urllib.parse import quote
 
 import pytest
@@ -194,7 +195,13 @@ def test_a_study_says_who_saw_what_and_shows_no_curve_that_it_has_not(stage, own
     said = owner.page.locator("main").inner_text()
     assert "the sums of each hospital, one by one; no rows" in said
     assert "no joint statistics yet" in said
-    assert owner.page.locator("svg.interval").count() == len(trained[0]["model"]["coefficients"]) - 1
+    assert "2 hospitals have a seat" in said
+    drawn = len(trained[0]["model"]["coefficients"]) - 1
+    assert owner.page.locator("tbody svg.interval").count() == drawn
+    assert owner.page.locator("thead svg.interval text", has_text="1").count() >= 1
+    assert "Odds ratio, 95 % interval" in said
+    (age,) = [one for one in trained[0]["model"]["coefficients"] if one["name"] == "age"]
+    assert f"{exp(float(age['value'])):.3g}" in owner.page.locator("tr", has_text="age").first.inner_text()
 
 
 def test_programs_choose_from_the_same(stage):

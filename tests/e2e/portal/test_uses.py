@@ -1,5 +1,7 @@
 """Uses and output checking in a real browser: suspended and ended by the holder, two persons for one output."""
 
+from dataclasses import replace
+
 import pytest
 
 from medspace.app.compose.connector import ENGINES, ConnectorParts
@@ -13,10 +15,23 @@ EVIL = "<img src=x onerror=alert(1)>"
 TASK = {"task": "count", "column": "sex", "purpose": PURPOSE, "min_sites": 1}
 
 
+MEN = "statistics.men"
+
+
+class Sparing(Counting):
+    """Counts that can be made without those of men."""
+
+    def optional(self, output):
+        return (MEN,) if "m" in output.values else ()
+
+    def without(self, output, parts):
+        return replace(output, values={code: count for code, count in output.values.items() if code != "m"})
+
+
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory):
     with staged(tmp_path_factory.mktemp("uses")) as stage:
-        parts = ConnectorParts(engines={**ENGINES, (STATISTICS, "count"): Counting})
+        parts = ConnectorParts(engines={**ENGINES, (STATISTICS, "count"): Sparing})
         holding = Holding(table(2), "statistics-only", kinds=(STATISTICS,), label={"review": 2})
         stage.add("authority")
         stage.add("clinic", holding, parts=parts)
@@ -112,13 +127,38 @@ def test_one_no_keeps_it_back_and_the_next_one_comes(stage, checker):
     checker.page.wait_for_url(f"**id={second.replace(':', '%3A')}")
     checker.page.locator("button", has_text="Send the decision").evaluate("one => one.form.noValidate = true")
     checker.page.locator("button", has_text="Send the decision").click()
-    checker.page.get_by_text("Choose one of the two.").wait_for()
+    checker.page.get_by_text("Choose what is to happen with it").wait_for()
     assert "400" in checker.objections.pop()
     checker.page.keyboard.press("r")
     checker.page.keyboard.press("s")
     checker.page.wait_for_url(f"**id={first.replace(':', '%3A')}")
     assert stage.space("clinic").step(second)["state"] == "withheld"
     stage.space("clinic").check(first, approve=False)
+
+
+def test_it_is_made_anew_with_less_in_it_and_everybody_looks_again(stage, owner, checker):
+    one = held(stage, fourth=1)
+    owner.open(f"/outputs/output?id={one}")
+    decide(owner, "a", "")
+    checker.open(f"/outputs/output?id={one}")
+    checker.page.get_by_text("1 of 2 have let it go").wait_for()
+    assert checker.page.locator("table code", has_text="m").count() == 1
+    assert checker.page.get_by_label(MEN).is_checked()
+    decide(checker, "c", "men are few")
+    checker.page.get_by_text("0 of 2 have let it go").wait_for()
+    assert checker.page.locator("table code", has_text="m").count() == 0
+    assert f"had it made anew without {MEN}" in checker.page.locator("main").inner_text()
+    assert "men are few" in checker.page.locator("main").inner_text()
+    assert checker.page.locator("#change").count() == 0
+    checker.page.get_by_text("can leave nothing out of it").wait_for()
+    assert checker.violations() == []
+    owner.open(f"/outputs/output?id={one}")
+    decide(owner, "a", "")
+    checker.open(f"/outputs/output?id={one}")
+    decide(checker, "a", "")
+    assert stage.space("clinic").step(one)["state"] == "released"
+    (entry,) = stage.entries("clinic", "use.changed")
+    assert entry["facts"]["left_out"] == [MEN]
 
 
 def test_who_may_not_check_sees_no_output(stage, browser):

@@ -11,6 +11,7 @@ from medspace.adapters.duckdb import TableRefusedError, TableUnreadableError, lo
 from medspace.adapters.duckdb.dialect import ENCODINGS, Dialect, sniff
 from medspace.adapters.duckdb.drafting import DraftOptions, draft
 from medspace.adapters.duckdb.errors import TableFormError
+from medspace.adapters.duckdb.heading import check_heading
 from medspace.adapters.duckdb.nature import nature_of
 from medspace.adapters.duckdb.settings import OptionError
 from medspace.app.node.config import Encoding
@@ -192,3 +193,31 @@ def test_what_only_a_text_file_has_is_refused_of_others(tmp_path, said):
         connection.execute(f"COPY (SELECT i % 3 AS x FROM range(60) t(i)) TO '{tmp_path}/t.parquet'")
     with pytest.raises(OptionError, match="only a text file"):
         draft(tmp_path / "t.parquet", DraftOptions(rows_are_persons=True, **said))
+
+
+TABLE = "id;age;x\n" + "".join(f"P{row:03};{20 + row % 60};{1 + row % 7},5\n" for row in range(30))
+
+
+@pytest.mark.parametrize("mark", [";", "\t", "|"])
+@pytest.mark.parametrize(
+    ("above", "lines"),
+    [("Registry\n", 1), ("Registry, 2026\n", 1), ("Registry\n\nHospital 1, 2026\n", 3), ("Registry, 1;;\n", 1)],
+)
+def test_titles_above_a_table_are_counted_and_tell_nothing_of_what_stands_between_cells(tmp_path, mark, above, lines):
+    file = tmp_path / "t.csv"
+    file.write_text((above + TABLE).replace(";", mark), encoding="utf-8")
+    for skipped in (None, *range(lines)):
+        with pytest.raises(TableFormError) as refused:
+            check_heading(file, sniff(file, skipped=skipped)[0])
+        assert f"--skip-lines {lines}" in str(refused.value)
+    dialect, _ = sniff(file, skipped=lines)
+    assert dialect == Dialect(delimiter=mark, skipped=lines)
+    check_heading(file, dialect)
+
+
+def test_codes_in_one_cell_are_no_cells_below_a_title(tmp_path):
+    rows = "".join(f"P{row:03},A;B,{20 + row % 60}\n" for row in range(30))
+    (tmp_path / "t.csv").write_text("id,codes,age\n" + rows)
+    assert sniff(tmp_path / "t.csv")[0] == Dialect()
+    (tmp_path / "t.csv").write_text("id;x\nP1;1;5\n" + "".join(f"P{row:03};{row},5\n" for row in range(30)))
+    assert sniff(tmp_path / "t.csv")[0].delimiter == ";"

@@ -13,7 +13,7 @@ from typer.main import get_command
 from medspace.app.doors.cli.help import speak_help, with_all_below
 from medspace.app.doors.cli.parsing import objection
 from medspace.app.main import main
-from medspace.app.verbs import app
+from medspace.app.verbs import app, language_first
 from tests.ports import claim
 from tools.messages import sentences_of_help
 
@@ -170,3 +170,23 @@ def test_whoever_collects_sentences_hears_what_help_shows(capsys):
     capsys.readouterr()
     assert {"One number.", "Another.", "Add numbers.", "They may be negative.", "<int>", "Usage:"} <= set(heard)
     assert {"Print one JSON object.", "Only those on this dataset.", "[OPTIONS]", "<path>"} <= sentences_of_help()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["offer", "--lang", "zh", "change", "-h"],
+        ["audit", "--lang=zh", "verify", "-h"],
+        ["token", "new", "-h", "--lang", "zh"],
+        ["offer", "change", "--lang", "en", "-h", "--lang", "zh"],
+    ],
+)
+def test_the_language_may_stand_anywhere(said, words):
+    code, out, err = said(*words)
+    assert (code, err, "用法：" in out) == (0, "", True)
+
+
+def test_a_word_that_only_looks_like_the_language_stays_where_it_is():
+    assert language_first(["a", "--", "--lang", "zh"]) == ["a", "--", "--lang", "zh"]
+    assert language_first(["a", "--lang"]) == ["a", "--lang"]
+    assert language_first(["offer", "--lang", "zh", "x"]) == ["--lang", "zh", "offer", "x"]

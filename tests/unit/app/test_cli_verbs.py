@@ -136,6 +136,8 @@ REVIEWED = {
     "output": {"kind": "sum", "values": {"n": 7}},
     "checks": [{"rule": "/permission/0", "asked": "from the rows of at least 5 persons", "found": "12 persons"}],
     "comments": [{"moved_by": {"actor": "actor:1", "name": "Dr Li"}, "text": "Looks fine."}],
+    "optional": [{"name": "glm.quality", "words": "how well the model does"}],
+    "left_out": [{"name": "glm.spread", "words": "the spreads"}],
 }
 
 
@@ -161,6 +163,7 @@ class Connector:
             "agreements": [AGREEMENT, AGREEMENT | {"in_force": False}, ENDED, *self.more],
             "steps": [STEP | FAR, STEP | {"state": "refused", "code": "use.closed"}],
             "step": AT_WORK | REVIEWED,
+            "change_output": STEP | REVIEWED,
             "check": STEP | REVIEWED | {"state": "released", "output": None},
             "download": {"id": "urn:t", "state": "STARTED"},
             "train": RUN,
@@ -208,6 +211,8 @@ VERBS = [
     (["steps", "urn:step"], "1 of 4 done"),
     (["steps", "urn:step", "--approve"], "it was released"),
     (["steps", "urn:step", "--refuse"], "urn:step"),
+    (["steps", "urn:step", "--leave-out", "glm.spread"], "left out: the spreads (glm.spread)"),
+    (["steps", "urn:step"], "can be left out: how well the model does (--leave-out glm.quality)"),
     (["negotiate", "did:web:h", "d"], "Next: medspace train TASK.toml --dataset d"),
     (["negotiations"], "next move: provider"),
     (["answer", "urn:n", "--approve"], "Approved: the agreement is on its way to did:web:h"),
@@ -368,6 +373,8 @@ def test_a_bundle_is_written_or_said_not_to_be(said, tmp_path):
     [
         (["answer", "urn:n"], "answer.undecided", "`medspace negotiations`"),
         (["steps", "--approve"], "step.wish", "`medspace steps --state held`"),
+        (["steps", "--leave-out", "glm.quality"], "step.wish", "`medspace steps --state held`"),
+        (["steps", "urn:s", "--approve", "--leave-out", "x"], "step.two_wishes", "look at the step and decide"),
         (["steps", "--state", "odd"], "step.state", "working, held, released, withheld, refused, failed"),
         (["label", "d", "--until", "yesterday"], "label.time", "2026-12-31T12:00:00Z"),
         (["label", "d", "--from", "2026-01-31T12:00:00"], "label.time", "2026-12-31T12:00:00Z"),

@@ -6,6 +6,7 @@ from medspace.adapters.http.proxy import Proxy
 from medspace.adapters.keys import SecretExposedError
 from medspace.app.node.config import LARGEST_FILE, ConfigError, read_config
 from medspace.app.node.networks import is_loopback
+from medspace.app.node.offering.wishes import WishError, region_of
 from medspace.app.node.outgoing import ProxyPasswordError, proxy_of
 
 GOOD = """
@@ -135,3 +136,29 @@ def test_the_password_for_the_proxy_is_read_from_its_own_file(tmp_path):
     secret.chmod(0o644)
     with pytest.raises(SecretExposedError):
         proxy_of(config)
+
+
+@pytest.mark.parametrize(
+    ("region", "said"),
+    [
+        ("Germany", "write it as a code: DE"),
+        ("de", "write it as a code: DE"),
+        ("中国", "write it as a code: CN"),
+        ("Atlantis", "no code of a country"),
+        ("World", "no code of a country"),
+    ],
+)
+def test_a_region_that_no_terms_can_name_is_refused_in_the_words_of_init(tmp_path, region, said):
+    file = tmp_path / "medspace.toml"
+    good = GOOD.format(public="", private="", space='authority_key = "k"', more="")
+    file.write_text(good.replace('name = "X"', f'name = "X"\nregion = "{region}"'), encoding="utf-8")
+    with pytest.raises(ConfigError) as refused:
+        read_config(file)
+    assert f"participant.region {region}: " in str(refused.value)
+    assert said in str(refused.value)
+    if region != "de":  # of what somebody types the case does not matter
+        with pytest.raises(WishError) as wished:
+            region_of(region)
+        assert said in str(wished.value)
+    file.write_text(good.replace('name = "X"', 'name = "X"\nregion = "EEA"'))
+    assert read_config(file).participant.region == "EEA" == region_of("eea")

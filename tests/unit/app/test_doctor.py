@@ -16,7 +16,9 @@ from medspace.app.features.terms.trying import Trying
 from medspace.app.node.config import read_config
 from medspace.app.verbs import app
 from medspace.core.errors import MedspaceError
+from medspace.core.signing import Ed25519Signer
 from medspace.services.membership.errors import RegionUnknownError
+from medspace.trust.jws import encode
 from tests.e2e.space import ASSET, PURPOSE, hospital, staged
 from tests.ports import claim
 
@@ -147,6 +149,35 @@ def test_another_connector_on_the_port_is_told_as_one(stage, tmp_path):
     assert "[private] port" in check["next_step"]
     (check,) = [c for c in connector_check(stage, "authority") if c["name"] == "connector"]
     assert check["ok"]
+
+
+def test_a_space_that_was_founded_anew_at_the_same_address_is_told(stage, tmp_path):
+    """A hospital that was set up for an authority of another key than the one that answers there now."""
+    space = read_config(stage.nodes["user"].file).space
+    former = encode(Ed25519Signer.from_seed(b"former authority".ljust(32)).public_key)
+
+    def of_authority(name, key):
+        wishes = Wishes(name, claim(2)[0], authority=space.authority, authority_key=key)
+        set_up(tmp_path / name, wishes)
+        (check,) = [c for c in examine(tmp_path / name, "en")["checks"] if c["name"] == "authority's key"]
+        return check
+
+    check = of_authority("left", former)
+    assert check["state"] == "failed"
+    assert f"shows the public key {space.authority_key}" in check["sentence"]
+    assert former in check["sentence"]
+    assert f"--authority-key {space.authority_key}" in check["next_step"]
+    assert of_authority("right", space.authority_key)["state"] == "ok"
+
+
+def test_an_authority_that_does_not_answer_is_no_finding_of_its_key(tmp_path):
+    key = encode(Ed25519Signer.from_seed(b"authority".ljust(32)).public_key)
+    silent = f"did:web:localhost%3A{claim(1)[0]}"
+    set_up(tmp_path / "h", Wishes("H", claim(2)[0], authority=silent, authority_key=key))
+    (check,) = [c for c in examine(tmp_path / "h", "en")["checks"] if c["name"] == "authority's key"]
+    assert (check["state"], silent in check["sentence"]) == ("ok", True)
+    set_up(tmp_path / "own", Wishes("Own", claim(2)[0]))
+    assert not [c for c in examine(tmp_path / "own", "en")["checks"] if c["name"] == "authority's key"]
 
 
 def test_a_program_on_the_port_is_told_as_no_connector(tmp_path):

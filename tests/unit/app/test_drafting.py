@@ -88,6 +88,48 @@ def test_what_only_a_person_can_tell_is_asked_and_left_out_until_then(tmp_path, 
     assert said.columns[2].column.written == settings[0].partition("=")[2]
 
 
+@pytest.mark.parametrize(
+    ("values", "settings", "written", "century"),
+    [
+        (("31-Jan-23", "NA"), ("x.century=2000",), "DD-MON-YY", 2000),
+        (("31-Jan-23", "01-Feb-24"), ("x=date", "x.century=1930"), "DD-MON-YY", 1930),
+        (("31/01/99", "15/02/98"), ("x.century=1930",), "DD/MM/YY", 1930),
+        (("31.12.2023", "01.02.2024"), ("x=date",), "DD.MM.YYYY", None),
+        (("20231231", "20240201"), ("x=date",), "YYYYMMDD", None),
+        (("1,234.5", "2,345.5"), ("x=number",), "1,234.5", None),
+        (("1,234", "2,345.5"), ("x=number", "x.unit=mg"), "1,234.5", None),
+    ],
+)
+def test_how_cells_are_written_is_found_even_where_the_rest_is_said(tmp_path, values, settings, written, century):
+    one, _ = drafted(tmp_path, "x", values, settings=settings)
+    assert (one.left_out, one.column.written, one.column.century) == (None, written, century)
+    assert not any(finding.kind in ("cells", "cell") for finding in one.findings)
+
+
+@pytest.mark.parametrize("values", [("01/02/2023", "03/04/2024"), ("31-Jan-23", "01-Feb-24")])
+def test_that_it_is_a_date_settles_neither_the_century_nor_which_comes_first(tmp_path, values):
+    one, _ = drafted(tmp_path, "x", values, settings=("x=date",))
+    assert [finding.kind for finding in one.findings] == ["unsure"]
+    code, _ = drafted(tmp_path, "x", values, settings=("x=code",))
+    assert (code.left_out, code.column.type, code.column.written) == (None, ColumnType.CODE, "")
+
+
+@pytest.mark.parametrize(
+    ("values", "setting", "other"),
+    [
+        (("01/02/03", "03/04/04"), "x.century=2000", "--set x.written=DD/MM/YY"),
+        (("f", "m"), "x.century=2000", "--set x.written=DD.MM.YY"),
+        (("31.12.2023", "01.02.2024"), "x.century=2000", "--set x.written="),
+        (("31-Jan-23", "01-Feb-24"), "x.written=DD-MON-YY", "--set x.century=1930"),
+    ],
+)
+def test_a_century_and_the_writing_of_its_days_name_one_another(tmp_path, values, setting, other):
+    with pytest.raises(SettingError) as refused:
+        drafted(tmp_path, "x", values, settings=(setting,))
+    assert str(refused.value.text).startswith(f"--set {setting} cannot")
+    assert other in str(refused.value.text)
+
+
 def test_a_column_is_left_out_where_somebody_says_so_and_nothing_serves_it(tmp_path):
     file = file_of(tmp_path, "secret", ("a", "b"))
     made = set_up(

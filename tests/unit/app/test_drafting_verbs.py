@@ -31,7 +31,7 @@ def file(tmp_path):
 
 def at_terminal(monkeypatch, prompts, confirms):
     """Somebody who gives these answers, in turn."""
-    terminal = SimpleNamespace(isatty=lambda: True)
+    terminal = SimpleNamespace(isatty=lambda: True, write=lambda _: None, flush=lambda: None)
     monkeypatch.setattr(sys, "stdin", terminal)
     monkeypatch.setattr(sys, "stdout", terminal)
     said, agreed = iter(prompts), iter(confirms)
@@ -79,6 +79,8 @@ def test_what_is_clear_is_not_asked(file, monkeypatch):
         (["column"], DraftOptions(leave_out=("x",)), ["x"]),
         (["what?", "rows"], DraftOptions(leave_out_rows=("19",)), []),
         (["missing", "hoch"], DraftOptions(settings=("x.missing=?,hoch",)), []),
+        (["missing", "", "missing", "hoch"], DraftOptions(settings=("x.missing=?,hoch",)), []),
+        (["missing", "", "column"], DraftOptions(leave_out=("x",)), ["x"]),
     ],
 )
 def test_what_becomes_of_a_wrong_cell_is_asked(tmp_path, monkeypatch, answers, said, left_out):
@@ -87,10 +89,21 @@ def test_what_becomes_of_a_wrong_cell_is_asked(tmp_path, monkeypatch, answers, s
     (tmp_path / "t.csv").write_text(f"patient,x,sex\n{rows}")
     with monkeypatch.context() as patched:
         at_terminal(patched, answers, [True])
-        patched.setattr(Screen, "line", lambda *_: None)
+        lines = []
+        patched.setattr(Screen, "line", lambda _, text: lines.append(str(text)))
         drafted, options = answered(SCREEN, tmp_path / "t.csv", DraftOptions("patient"))
     assert replace(options, person="") == said
     assert [one.name for one in drafted.left_out] == left_out
+    assert ("The column x is left out." in lines) is bool(left_out)
+
+
+def test_who_the_persons_are_is_asked_with_the_columns_in_sight(file, monkeypatch):
+    lines = []
+    with monkeypatch.context() as patched:
+        at_terminal(patched, ["patient", "a", "DD-MON-YY", 2000], [True, True, True])
+        patched.setattr(Screen, "line", lambda _, text: lines.append(str(text)))
+        answered(SCREEN, file, DraftOptions())
+    assert "Its columns: patient, age, sex, seen" in lines
 
 
 def test_what_is_zero_throughout_is_asked_and_a_unit_in_the_name_is_proposed(tmp_path, monkeypatch):

@@ -3,14 +3,18 @@
 import msgspec
 import pytest
 
-from medspace.app.features.offers.loosening import (
+from medspace.app.node.config import Asset, Offer, PrivacyBudget
+from medspace.app.node.offering.loosening import (
     OfferLoosenedError,
     OfferMovedError,
+    beyond,
     changes,
     check_confirmed,
+    check_seen,
+    label_changes,
     seen_of,
+    seen_of_all,
 )
-from medspace.app.node.config import Asset, Offer, PrivacyBudget
 
 TERMS = {
     "until": "2029-01-02T00:00:00Z",
@@ -84,6 +88,8 @@ TIGHTER_AND_LOOSER = [
     ({}, budget(agreement=None), "budget.agreement"),
     (budget(task=0.1), {}, "budget.task"),
     ({}, budget(exact=True), "budget.exact"),
+    ({}, {"publish": ("size",)}, "publish"),
+    ({"publish": ("size",)}, {"publish": ("size", "missing")}, "publish"),
     (label(purposes=[]), {}, "label.purposes"),
     (label(kinds=[]), {}, "label.kinds"),
     (label(regions=[]), {}, "label.regions"),
@@ -168,3 +174,52 @@ def test_what_was_confirmed_as_a_small_step_is_not_a_large_one():
 def test_a_limit_that_is_gone_is_called_so():
     (one,) = changes(ASSET, msgspec.structs.replace(ASSET, **offered(count=None)))
     assert one.told(str)["sentence"] == "uses under one agreement: 20 -> no limit"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (offered(), offered(until="2030-01-01T00:00:00Z"), "last day: 2029-01-01 -> 2029-12-31"),
+        (label(valid_until="2028-01-01"), label(valid_until="2029-01-01T00:00:00Z"), "last day of the label: 2028"),
+        (label(valid_until="2028-01-01"), label(valid_until="2028-12-31"), "-> 2028-12-31"),
+    ],
+)
+def test_a_last_day_is_said_as_a_day(before, after, said):
+    old, new = (msgspec.structs.replace(ASSET, **one) for one in (before, after))
+    (one,) = changes(old, new)
+    assert said in one.told(str)["sentence"]
+
+
+def test_changes_of_several_datasets_are_confirmed_as_they_were_seen():
+    looser = changes(ASSET, msgspec.structs.replace(ASSET, **offered(count=60)))
+    tighter = changes(ASSET, msgspec.structs.replace(ASSET, **offered(count=5)))
+    seen = seen_of_all({"a": looser, "b": tighter})
+    check_seen({"a": looser, "b": tighter}, seen)
+    check_seen({"b": tighter}, "")
+    with pytest.raises(OfferLoosenedError, match="a: uses under one agreement: 20 -> 60"):
+        check_seen({"a": looser}, "")
+    for found in ({"a": looser}, {"b": looser, "a": tighter}, {"a": looser, "b": looser}):
+        with pytest.raises(OfferMovedError):
+            check_seen(found, seen)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "looser"),
+    [
+        ({"purposes": ["a"]}, {"purposes": ["a", "b"]}, ["label.purposes"]),
+        ({"purposes": ["a", "b"]}, {"purposes": ["a"]}, []),
+        ({"purposes": ["a"]}, {}, []),
+        ({}, {"kinds": ["medspace:train"]}, ["label.kinds"]),
+        ({"valid_until": "2028-01-01"}, {}, ["label.valid_until"]),
+        ({"review": 2}, {"review": True}, ["label.review"]),
+        ({}, {"review": True}, []),
+    ],
+)
+def test_a_label_that_allows_more_loosens(before, after, looser):
+    assert [one.term for one in label_changes(before, after) if one.loosens] == looser
+
+
+def test_only_terms_beyond_the_usual_ones_are_told():
+    usual = {"count": 20, "min_sites": 3}
+    assert [one.term for one in beyond(usual, {"count": None, "min_sites": 2})] == ["count", "min_sites"]
+    assert beyond(usual, {"count": 5, "min_sites": 4, "until": "2030-01-01"}) == []

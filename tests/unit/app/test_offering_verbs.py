@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from medspace.adapters.duckdb.errors import TableFormError
 from medspace.adapters.duckdb.settings import OptionError
 from medspace.app.features.setup.folders import ConfiguredError
+from medspace.app.main import main
 from medspace.app.node.config import read_config
 from medspace.app.node.offering.origins import PasswordShownError, name_of, origin, title_of
 from medspace.app.node.offering.wishes import FewPersonsError, WishError
@@ -268,3 +269,48 @@ def test_a_server_cannot_be_told_how_a_text_file_is_written(tmp_path):
     pytest.importorskip("psycopg")
     with pytest.raises(OptionError, match="only a text file"):
         typed("draft", "postgresql://a@h/db", "--table", "t", "--rows-are-persons", "--encoding", "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (("--min-sites", "1"), "hospitals in each sum: 3 -> 1"),
+        (("--count", "0"), "uses under one agreement: 20 -> no limit"),
+        (("--count", "500"), "uses under one agreement: 20 -> 500"),
+    ],
+)
+def test_looser_terms_than_usual_are_confirmed_apart(file, config, said, told, capsys):
+    before = config.read_bytes()
+    offered = ["offer", str(file), "--config", str(config), *SAID, *said, "--lang", "en"]
+    for options in ([], ["--yes"]):
+        with pytest.raises(SystemExit) as refused:
+            main([*offered, *options])
+        shown = capsys.readouterr()
+        assert (refused.value.code, told in shown.out, "--loosen" in shown.err) == (2, True, True)
+    assert config.read_bytes() == before
+    with pytest.raises(SystemExit) as done:
+        main([*offered, "--yes", "--loosen"])
+    assert done.value.code == 0
+    assert len(read_config(config).assets) == 1
+
+
+def test_tighter_terms_need_nobodys_word(file, config):
+    told = json.loads(typed("offer", file, "--config", config, *SAID, "--min-sites", "5", "--count", "3", "--json"))
+    assert "at least 5 data holders" in " ".join(told["offers"][0]["contract"])
+
+
+def test_what_the_catalogue_would_say_of_the_content_is_shown_before_it_is_offered(file, config):
+    said = ("offer", file, "--config", config, *SAID, "--json")
+    assert json.loads(typed(*said, "--dry-run"))["figures"]["persons"] is None
+    both = json.loads(typed(*said, "--dry-run", "--publish", "missing", "--publish", "size"))["figures"]
+    assert both == {
+        "persons": 50,
+        "persons_step": 50,
+        "missing": dict.fromkeys(("age", "sex", "chol"), 0),
+        "missing_step": 50,
+    }
+    shown = typed("offer", file, "--config", config, *SAID, "--dry-run", "--publish", "size")
+    assert "About 50 patients, in steps of 50." in shown
+    typed(*said, "--publish", "missing", "--publish", "size")
+    (asset,) = read_config(config).assets
+    assert asset.publish == ("size", "missing")

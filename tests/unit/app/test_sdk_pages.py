@@ -42,17 +42,21 @@ def settings(form):
     return {field.name for field in msgspec.structs.fields(form)}
 
 
+def section(heading):
+    parts = re.split(r"^##+ ", page("training.md"), flags=re.MULTILINE)
+    (found,) = [text for text in parts if text.startswith(heading)]
+    return found
+
+
 def documented(heading):
-    part = re.split(r"^##+ ", page("training.md"), flags=re.MULTILINE)
-    (section,) = [text for text in part if text.startswith(heading)]
-    return set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE))
+    return set(re.findall(r"^\| `(\w+)` \|", section(heading), re.MULTILINE))
 
 
 def test_every_setting_of_a_task_is_on_its_page_with_its_default():
     assert documented("Settings") == settings(task._TaskForm)
     assert documented("`[[features]]`") == settings(task._FeatureForm)
     assert documented("`[evaluation]`") == settings(task._EvaluationForm)
-    rows = dict(re.findall(r"^\| `(\w+)` \|.*?\| ([^|]*?) \| [^|]*\|$", page("training.md"), re.MULTILINE))
+    rows = dict(re.findall(r"^\| `(\w+)` \|.*?\| ([^|]*?) \| [^|]*\|$", section("Settings"), re.MULTILINE))
     for field in msgspec.structs.fields(task._TaskForm):
         if field.name == "protection":
             continue  # a run writes in what the contracts name (`runs.rules.protected`)

@@ -10,8 +10,10 @@ from medspace.adapters.memory import ManualClock
 from medspace.app.features.terms import searching
 from medspace.app.features.terms.searching import CatalogueWishes, Searching, label
 from medspace.app.node.lists import PageError
+from medspace.connector.catalogue import figures
 from medspace.connector.catalogue.finding import AwayError
 
+NO_FIGURES = figures.read(None)
 ME, CLINIC, OTHER = "did:web:me", "did:web:clinic", "did:web:other"
 
 
@@ -33,7 +35,13 @@ class Finder:
 def dataset(did, name):
     plain = {"participant": did, "id": name, "title": f"Title {name}", "description": "", "keywords": []}
     packed = msgspec.Raw(b"[]")
-    return {**plain, "formats": ["medspace:train"], "offers": packed, "dictionary": msgspec.Raw(b"null")}
+    return {
+        **plain,
+        "formats": ["medspace:train"],
+        "offers": packed,
+        "dictionary": msgspec.Raw(b"null"),
+        "figures": NO_FIGURES,
+    }
 
 
 @pytest.fixture

@@ -44,6 +44,7 @@ def test_a_token_for_a_verb_that_asks_nobody_is_refused_and_nothing_done(path, t
     monkeypatch.chdir(tmp_path)
     words = {"init": ["folder"], "draft": ["table.csv"], "backup": ["file"], "restore": ["file"]}
     words |= {name: ["a", "b"] for name in ("audit verify", "audit verify-entry", "audit lineage")}
+    words |= {"policy check": ["terms.json"], "policy evaluate": ["--policy", "p.json", "--request", "r.json"]}
     (tmp_path / "token").write_text("mst_x")
     given = ["--token-file", str(tmp_path / "token"), *path.split(), *words.get(path, [])]
     with pytest.raises(TokenUnusedError) as refused:

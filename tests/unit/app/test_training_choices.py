@@ -1,16 +1,20 @@
 """What a training can be made of: columns that all hospitals have, a task from a form, and how it is drawn."""
 
+from dataclasses import replace
+from itertools import pairwise
+
 import pytest
 from starlette.datastructures import QueryParams
 
 from medspace.app.features.training import plotting
 from medspace.app.features.training.building import ChoiceError, NumberError, targets, task_of, wishes
 from medspace.app.features.training.choosing import outcomes, shared, shown
-from medspace.app.features.training.seeing import who_saw_what
+from medspace.app.features.training.seeing import promised, who_saw_what
 from medspace.app.features.uses.pages import leaving
 from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_SUMS
 from medspace.runs import codings
 from medspace.runs.model import Lineage
+from tests.runs import manifest_of, signed
 
 NUMBER, CODE = {"type": "number", "unit": "mm"}, {"type": "code", "codes": {"f": "female", "m": ""}}
 PURPOSE = "ehds:HealthcareScientificResearch"
@@ -170,6 +174,65 @@ def test_intervals_are_drawn_where_they_are_known_and_nowhere_else():
     assert plotting.forest([{"result": {}}]) is None
 
 
+def effects(family, **coefficients):
+    said = [{"name": name, "value": value, "standard_error": error} for name, (value, error) in coefficients.items()]
+    return plotting.forest([{"family": family, "coefficients": said}])
+
+
+@pytest.mark.parametrize(
+    ("family", "ratio"),
+    [("binomial", "Odds ratio"), ("cox", "Hazard ratio"), ("poisson", "Rate ratio"), ("gaussian", ""), ("", "")],
+)
+def test_of_families_whose_coefficients_are_logarithms_ratios_are_told(family, ratio):
+    drawn = effects(family, age=("0.6931471805599453", "0.1"))
+    assert drawn.ratio == ratio
+    value, low, high = drawn.rows[0].marks[0].ratios
+    assert (round(value, 6), low < 2 < high) == (2.0, True)
+    assert {tick.text for tick in drawn.ticks} >= ({"1"} if ratio else {"0"})
+
+
+def test_families_beside_each_other_are_told_by_their_coefficients():
+    one = {"family": "cox", "coefficients": [{"name": "age", "value": "1", "standard_error": "1"}]}
+    assert plotting.forest([one, one]).ratio == "Hazard ratio"
+    assert plotting.forest([one, one | {"family": "binomial"}]).ratio == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "told"),
+    [
+        ("0.001", "0.0001", {"1"}),  # no other round ratio is near: the ends are told, where there is room
+        ("1.5", "0.5", {"1", "10"}),
+        ("-6", "2", {"1", "5e-05"}),
+        ("5000", "9", {"1"}),  # no finite ratio
+    ],
+)
+def test_marks_of_ratios_are_round_and_do_not_touch(value, error, told):
+    drawn = effects("cox", age=(value, error))
+    texts = [tick.text for tick in drawn.ticks]
+    assert told <= set(texts)
+    assert len(texts) <= plotting.MOST_TICKS
+    places = [tick.at for tick in drawn.ticks]
+    assert all(b - a >= plotting.APART for a, b in pairwise(places))
+    assert all(0 <= place <= plotting.BAR for place in places)
+    assert [tick.at for tick in drawn.ticks if tick.text == "1"] == [drawn.zero]
+
+
+def test_what_the_manifest_promises_of_sums_is_told_and_whose_own_quality_left():
+    manifest = manifest_of(
+        "did:web:u", {}, {"did:web:a": "x", "did:web:b": "y"}, protocol=MASKED_SUMS, min_sites=2, colluders=1
+    )
+    lineage = Lineage("r", "t", (), ("did:web:a", "did:web:b"), (), MASKED_SUMS, manifest=signed(manifest))
+    said = promised(lineage, lambda text: text)
+    assert "2 hospitals have a seat, and at least 2 must take part" in said[0]
+    assert "as many as 1 of the hospitals" in said[1]
+    assert promised(replace(lineage, manifest=""), lambda text: text) == []
+    names = {"did:web:a": "North", "did:web:b": "South"}
+    told = {one["who"]: one["saw"] for one in who_saw_what(lineage, names, lambda text: text, ["did:web:b"])}
+    assert "each hospital (North, South)" in told
+    assert told["the user, who led the training"][-1].endswith("at each alone: South")
+    assert len(told["each hospital (North, South)"]) == 2
+
+
 def test_who_saw_what_follows_the_protection():
     def told(protection, coordinator=""):
         lineage = Lineage("r", "t", (), ("s",), (), protection, coordinator=coordinator)
@@ -181,7 +244,7 @@ def test_who_saw_what_follows_the_protection():
     masked = told(MASKED_SUMS, "did:c")
     assert "sealed messages" in masked["the coordinator (Hub)"][0]
     assert masked["the user"] == ["the model"]
-    assert "not known" in told("something new")["each hospital"][1]
+    assert "not known" in told("something new")["each hospital (s)"][1]
 
 
 def test_an_output_is_read_number_by_number():

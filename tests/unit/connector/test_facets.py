@@ -6,10 +6,11 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medspace.connector.catalogue import facets
+from medspace.connector.catalogue import facets, figures
 from medspace.connector.catalogue.facets import FACETS, NOTHING, DatasetFacts, FacetIndex, facts_of, name_of
 from medspace.policy import templates
 
+NO_FIGURES = figures.read(None)
 RESEARCH = "ehds:HealthcareScientificResearch"
 VALUES = st.lists(st.sampled_from("abcd"), max_size=3, unique=True).map(tuple)
 FACTS = st.fixed_dictionaries(dict.fromkeys(FACETS[:3], VALUES))
@@ -22,7 +23,7 @@ def entry(number, values, text=""):
 
 def listed(**more):
     plain = {"participant": "did:web:h", "id": "d", "title": "Heart", "description": "", "keywords": ["ECG"]}
-    return {**plain, "formats": ["medspace:train"], "offers": [], "dictionary": None, **more}
+    return {**plain, "formats": ["medspace:train"], "offers": [], "dictionary": None, "figures": NO_FIGURES, **more}
 
 
 def offer(**terms):
@@ -120,3 +121,38 @@ def test_odd_columns_and_long_values_are_cut():
     odd = {"columns": [{"name": "x" * 500, "system": 3}]}
     assert facts_of(listed(dictionary=odd)).values["column"] == ("x" * 200,)
     assert facts_of(listed(dictionary=SimpleNamespace())).values["column"] == ()
+
+
+def test_any_size_may_be_asked_for_and_round_ones_are_told():
+    sizes = {"none": None, "small": 50, "middle": 350, "large": 12_000}
+    index = FacetIndex.of(
+        (one, facts_of(one)) for name, size in sizes.items() for one in [listed(id=name, figures={"persons": size})]
+    )
+
+    def found(*least):
+        return [one["id"] for one in index.search("", {"size": least}, limit=9, most=99).page]
+
+    assert found("1") == ["small", "middle", "large"]
+    assert found("50") == ["small", "middle", "large"]
+    assert found("51") == found("350") == ["middle", "large"]
+    assert found("351") == found("12000") == ["large"]
+    assert found("12001") == found("many") == []
+    assert found("350", "5000") == ["middle", "large"]
+    told = {one.value: one.count for one in index.search("", {"size": ["300"]}, limit=9, most=99).facets["size"]}
+    assert told == {
+        "300": 2,
+        "50": 3,
+        "100": 2,
+        "200": 2,
+        **dict.fromkeys(("500", "1000", "2000", "5000", "10000"), 1),
+    }
+
+
+def test_what_others_say_of_their_size_is_taken_as_they_say_it_or_not_at_all():
+    assert figures.read({"persons": 300, "persons_step": 50, "missing": {"a": 10}, "missing_step": 10}) == {
+        "persons": 300, "persons_step": 50, "missing": {"a": 10}, "missing_step": 10,
+    }  # fmt: skip
+    assert figures.read(None, "1234")["persons"] == figures.read(None, {"@value": 1234})["persons"] == 1234
+    for odd in (-1, 1.5, "many", [], {}, None, True, 1e400, 10**30):
+        assert figures.read({"persons": odd, "missing": {"a": odd}, "missing_step": 10}) == figures.read(None)
+    assert figures.read({"missing": {"a": 101, "b": 100}})["missing"] == {"b": 100}

@@ -24,6 +24,7 @@ def dataset(did, title):
         "keywords": ["x"],
         "offers": [],
         "dictionary": None,
+        "figures": {"persons": None},
     }
 
 

@@ -9,6 +9,7 @@ from medspace.core.dictionary import (
     ColumnType,
     DictionaryError,
     Reason,
+    bound_shown,
     check_cell,
     describe,
     explain,
@@ -193,3 +194,10 @@ def test_a_reason_is_a_sentence_with_the_bounds():
     assert str(explain(NUMBER, Reason.ABOVE)) == "the value is above the greatest allowed value, 10.0"
     assert "2020-01-01" in str(explain(DATE, Reason.BELOW))
     assert "128" in str(explain(OPEN, Reason.LONG))
+
+
+@pytest.mark.parametrize(
+    ("bound", "said"), [("0.0", "0"), ("200.0", "200"), ("1.5", "1.5"), ("2026-01-01", "2026-01-01"), (None, "")]
+)
+def test_a_whole_bound_is_shown_without_a_fraction(bound, said):
+    assert bound_shown(bound) == said

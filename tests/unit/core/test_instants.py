@@ -3,8 +3,10 @@
 from datetime import UTC, date, datetime, time, timedelta, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from medspace.core.instants import BoundError, bound
+from medspace.core.instants import BoundError, bound, last_day
 
 BEGINNING, END = datetime(2026, 12, 31, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
 
@@ -67,3 +69,24 @@ def test_anything_else_is_refused_with_how_to_write_it(value):
     with pytest.raises(BoundError, match="is neither a day, such as 2026-12-31, nor an instant") as raised:
         bound(value, last=True)
     assert len(str(raised.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        ("2027-01-01T00:00:00Z", "2026-12-31"),
+        ("2026-12-31", "2026-12-31"),
+        (date(2026, 12, 31), "2026-12-31"),
+        ("2027-01-01T01:00:00+01:00", "2026-12-31"),
+        ("2026-12-31T12:00:00Z", "2026-12-31T12:00:00Z"),
+        ("some day", "some day"),
+        ("", ""),
+    ],
+)
+def test_an_end_is_said_as_its_last_day_where_a_day_ends_with_it(end, said):
+    assert last_day(end) == said
+
+
+@given(st.dates(max_value=date(9999, 12, 30)))
+def test_a_day_is_the_last_day_of_the_instant_that_it_ends_with(day):
+    assert last_day(bound(day, last=True).isoformat()) == day.isoformat()

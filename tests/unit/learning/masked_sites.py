@@ -70,7 +70,7 @@ class MaskedRun:
         self.states.append(state)
         self.totals.append(total)
         self.proposals.append(proposal)
-        return again(self.summed.follow(state, total, proposal))
+        return again(self.summed.follow(state, total, proposal, len(self.tables)))
 
     def outcome(self):
         state = again(self.summed.first())

@@ -42,6 +42,15 @@ def test_who_let_answers_go_or_held_them_back_is_named():
     assert (use.released, use.held_back) == (1, 1)
 
 
+def test_who_had_an_answer_made_anew_is_named_beside_who_had_let_it_go_before():
+    space = honest()
+    admission = space.logs[NORTH][space.find(NORTH, "use.admitted")].facts["admission"]
+    space.note(NORTH, "use.approved", admission=admission, by=ALICE)
+    space.note(NORTH, "use.changed", admission=admission, by=BERTA, left_out=["glm.quality"])
+    (use,) = said(space)
+    assert use.actors == {ALICE, BERTA}
+
+
 def test_uses_of_others_come_apart_and_the_latest_first():
     space = honest()
     release(space, NORTH, 3)

@@ -59,3 +59,25 @@ def test_entries_without_an_actor_are_read_as_before():
     space = honest()
     assert not any("by" in entry.facts for log in space.logs.values() for entry in log)
     assert verify(space.bundles()).outcome is AuditOutcome.VERIFIED
+
+
+def changed(*, first=LI, by=WANG, last=LI):
+    """A first person let an answer go, a second one had it made anew with less in it, then a last one let it go."""
+    space = approved(first=first, second=last)
+    at = space.find(NORTH, "use.approved") + 1
+    before = space.logs[NORTH][at - 1]
+    facts = {"admission": before.facts["admission"], "by": by, "left_out": ["glm.quality"]}
+    space.logs[NORTH].insert(at, Entry("use.changed", before.time, NORTH, facts))
+    return space
+
+
+def test_who_had_let_it_go_before_a_change_may_let_it_go_again():
+    assert verify(changed().bundles()).outcome is AuditOutcome.VERIFIED
+
+
+def test_one_person_who_stands_for_two_after_a_change_shows():
+    space = changed()
+    at = space.find(NORTH, "use.changed") + 1
+    facts = {"admission": space.logs[NORTH][at - 1].facts["admission"], "by": LI}
+    space.logs[NORTH].insert(at, Entry("use.approved", space.logs[NORTH][at - 1].time, NORTH, facts))
+    assert [finding.code for finding in verify(space.bundles()).findings] == ["release.admitted.one_person"]

@@ -125,3 +125,21 @@ def test_a_difference_is_what_is_gone_and_what_is_new():
 def test_a_small_difference_in_time_is_not_lost():
     one, other = (policy(rule(compare("dateTime", "lteq", f"2027-01-01T00:00:00{at}Z"))) for at in ("", ".5"))
     assert len(difference(one, other)) == 2
+
+
+@pytest.mark.parametrize("least", [1, 2])
+def test_fewer_holders_than_masks_take_anyway_are_not_said_beside_them(least):
+    terms = odrl.parse(templates.build("train-only", min_sites=least))
+    assert not any("taking part." in line and line.startswith("Only") for line in said(terms))
+    assert "It takes at least 4 data holders." in " ".join(said(terms))
+    masked = odrl.parse(templates.build("train-only", min_sites=3))
+    assert "Only with at least 3 data holders taking part." in said(masked)
+
+
+def test_one_is_said_in_the_singular():
+    one = {"min_sites": 1, "min_cohort": 1, "count": 1, "colluders": 1, "protection": "coordinator-sees-sums"}
+    lines = " ".join(said(odrl.parse(templates.build("train-only", **one))))
+    assert "Only once." in lines
+    assert "Only from the rows of at least 1 person." in lines
+    assert "Only with at least 1 data holder taking part." in lines
+    assert "even if 1 of the others tells what it sees." in lines

@@ -74,6 +74,12 @@ class Cells:
         labels[np.isnan(kept)] = _NEVER
         return labels
 
+    def known(self, column: str) -> npt.NDArray[np.bool_]:
+        """For each row whether it has a value of a column."""
+        kept = self.kept[column]
+        known: npt.NDArray[np.bool_] = kept.places != _NEVER if isinstance(kept, TextColumn) else ~np.isnan(kept)
+        return known
+
     def holders(self, column: str, owners: npt.NDArray[np.int64]) -> dict[str, int]:
         """How many different owners have each text of a column of codes; `owners` names that of each row."""
         kept = self.kept[column]

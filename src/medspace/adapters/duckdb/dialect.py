@@ -42,10 +42,12 @@ LONGEST_HEADER = 64_000  # bytes
 BLOCK = 1 << 20  # bytes read at a time
 SAMPLE_BYTES = 1 << 18
 SAMPLE = 200  # rows
+LOOKED_AT = 50  # rows that tell what stands between cells
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _SEP = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 _HIGH = re.compile(rb"[\x80-\xff]+")
 _PAIRED = 0.8  # of the runs of bytes beyond ASCII have an even length: Chinese
+_NUMERIC = re.compile(r"\s*[-+]?\d[\d.,]*\s*")
 _HALF = 0.3  # of the bytes of the start are NUL: UTF-16 that does not say so
 
 
@@ -90,8 +92,10 @@ def scan(path: Path) -> Scan:
     return Scan(_other(path), uniform=False, marked=False)
 
 
-def sniff(path: Path, encoding: str = "", delimiter: str = "") -> tuple[Dialect, Scan]:
-    """How a text file is read, as far as nobody said `encoding` and `delimiter`; and what its bytes are.
+def sniff(path: Path, encoding: str = "", delimiter: str = "", skipped: int | None = None) -> tuple[Dialect, Scan]:
+    """How a text file is read, as far as nobody said it; and what its bytes are.
+
+    `skipped` lines tell nothing of what stands between cells.
 
     Raises:
         OSError: it cannot be read.
@@ -99,12 +103,12 @@ def sniff(path: Path, encoding: str = "", delimiter: str = "") -> tuple[Dialect,
     found = scan(path)
     name = encoding or found.encoding
     lines = _first_lines(path, name)
-    skipped, mark = 0, delimiter
+    mark, above = delimiter, skipped or 0
     if lines and (declared := _SEP.fullmatch(lines[0].rstrip("\r\n"))):
-        skipped, mark = 1, mark or declared[1]
+        mark, above = mark or declared[1], 1 if skipped is None else skipped
     if not mark:
-        mark = _delimiter("".join(lines[skipped:]))
-    return Dialect(name, mark, skipped), found
+        mark = _delimiter("".join(lines[above:]))
+    return Dialect(name, mark, above), found
 
 
 def as_said(
@@ -181,6 +185,21 @@ def named(name: str) -> str:
     return re.sub(r"[ \t]*[\r\n]+[ \t]*", " ", name).strip()
 
 
+def title_lines(path: Path, dialect: Dialect) -> int:
+    """How many lines stand above the first that fills as many cells as most below it; at least 1."""
+    with suppress(UnicodeError, csv.Error):
+        lines = _first_lines(path, dialect.encoding)[dialect.skipped :]
+        reader = csv.reader(lines, delimiter=dialect.delimiter, strict=True)
+        found, above = list[tuple[int, list[str]]](), 0
+        for row in islice(reader, SAMPLE):
+            found.append((above, row))
+            above = reader.line_num
+        usual = Counter(len(row) for _, row in found if row).most_common(1)[0][0]
+        full = (above for above, row in found if len(row) == usual and 2 * sum(map(bool, row)) > usual)
+        return max(next(full, 1), 1)
+    return 1
+
+
 def sample(path: Path, dialect: Dialect, count: int = SAMPLE) -> list[list[str]]:
     """The first records below the names; as many as can be read."""
     rows: list[list[str]] = []
@@ -215,19 +234,22 @@ def _delimiter(text: str) -> str:
 
     A comma is the last of those that do: it may stand before fractions.
     """
+    return max(DELIMITERS, key=lambda mark: _merit(text, mark))  # of equals the first
 
-    def merit(mark: str) -> tuple[bool, bool, int]:
-        try:
-            rows = [len(row) for row in islice(csv.reader(io.StringIO(text, newline=""), delimiter=mark), 50) if row]
-        except csv.Error:
-            return False, False, 0
-        if not rows:
-            return False, False, 0
-        usual, often = Counter(rows).most_common(1)[0]
-        divides = rows[0] > 1 and rows[0] == usual and 10 * often >= 8 * len(rows)
-        return divides, divides and mark != ",", rows[0]
 
-    return max(DELIMITERS, key=merit)  # of equals the first
+def _merit(text: str, mark: str) -> tuple[int, bool, int]:
+    """How well a mark divides lines: all of them; those below a title; those below an odd row; none."""
+    try:
+        rows = [row for row in islice(csv.reader(io.StringIO(text, newline=""), delimiter=mark), LOOKED_AT) if row]
+    except csv.Error:
+        return 0, False, 0
+    usual, often = Counter(map(len, rows)).most_common(1)[0] if rows else (0, 0)
+    if usual < 2 or 10 * often < 8 * len(rows):  # noqa: PLR2004 - cells
+        return 0, False, len(rows[0]) if rows else 0
+    if len(rows[0]) == usual:
+        return 3 if len(rows) == 1 or len(rows[1]) == usual else 1, mark != ",", usual
+    names = next(row for row in rows if len(row) == usual)
+    return 0 if any(map(_NUMERIC.fullmatch, names)) else 2, mark != ",", usual
 
 
 def _decodes(path: Path, encoding: str) -> bool:

@@ -50,7 +50,18 @@ from medspace.core.dictionary import Column, ColumnType, Dictionary
 from medspace.core.text import Fact, Text, counted, msgid
 from medspace.privacy.publication import LEAST, MISSING, is_birth_year, names_persons, numbers_persons
 
-__all__ = ["LEAST", "ROW_WORDS", "Draft", "DraftOptions", "LeftOut", "candidates", "draft", "how_written"]
+__all__ = [
+    "LEAST",
+    "ROW_WORDS",
+    "Draft",
+    "DraftOptions",
+    "LeftOut",
+    "PersonColumns",
+    "candidates",
+    "draft",
+    "enumerated",
+    "how_written",
+]
 
 MOST_SKIPPED = 1000  # lines above the names
 MOST_ROWS = 1000  # that are left out by their numbers
@@ -129,8 +140,16 @@ def draft_of(connection: Connection, opened: OpenedTable, options: DraftOptions)
     )  # fmt: skip
 
 
-def candidates(path: Path, options: DraftOptions | None = None, seconds: float = LOOK_SECONDS) -> list[str]:
-    """The columns of a file that seem to name persons, for a question to a person; the others are not told.
+@dataclass(frozen=True, slots=True)
+class PersonColumns:
+    """Which columns of a table may name the persons: those that seem to, the likeliest first; and all of them."""
+
+    likely: tuple[str, ...]
+    names: tuple[str, ...]
+
+
+def candidates(path: Path, options: DraftOptions | None = None, seconds: float = LOOK_SECONDS) -> PersonColumns:
+    """The columns of a file for the question which one names the persons.
 
     All of the file is read first: nobody is asked about one that cannot be.
 
@@ -142,10 +161,16 @@ def candidates(path: Path, options: DraftOptions | None = None, seconds: float =
         return candidates_of(connection, _opened(connection, path, options))
 
 
-def candidates_of(connection: Connection, opened: OpenedTable) -> list[str]:
+def candidates_of(connection: Connection, opened: OpenedTable) -> PersonColumns:
     """The same of a table that was opened."""
     _fill(connection, opened)
-    return sorted(filter(_names_patients, opened.names), key=_likely)
+    likely = sorted(filter(_names_patients, opened.names), key=_likely)
+    return PersonColumns(tuple(likely), tuple(filter(None, opened.names)))
+
+
+def enumerated(names: Sequence[str]) -> str:
+    """Names of columns for a sentence: the first ones, if they are many."""
+    return ", ".join(names[:MOST_NAMES]) + (", …" if len(names) > MOST_NAMES else "")
 
 
 def _fill(connection: Connection, opened: OpenedTable) -> None:
@@ -209,9 +234,7 @@ def _opened(connection: Connection, path: Path, options: DraftOptions) -> Opened
 
 
 def _dialect(path: Path, options: DraftOptions) -> tuple[Dialect, Scan]:
-    dialect, found = sniff(path, encoding=options.encoding, delimiter=options.delimiter)
-    if options.skip_lines is not None:
-        dialect = replace(dialect, skipped=options.skip_lines)
+    dialect, found = sniff(path, options.encoding, options.delimiter, options.skip_lines)
     dialect = replace(dialect, names=options.names)
     check_heading(path, dialect)
     return with_rows_left_out(dialect, options.leave_out_rows), found
@@ -294,8 +317,7 @@ def _check_names(opened: OpenedTable, options: DraftOptions) -> None:
     said = [("--person", options.person), *(("--leave-out", name) for name in options.leave_out)]
     for option, name in said:
         if name and name not in opened.names:
-            there = ", ".join(opened.names[:MOST_NAMES]) + (", …" if len(opened.names) > MOST_NAMES else "")
-            raise TableColumnError(opened.name, name, option, there)
+            raise TableColumnError(opened.name, name, option, enumerated(opened.names))
 
 
 def _check_some(name: str, columns: Sequence[Drafted], person: str) -> None:

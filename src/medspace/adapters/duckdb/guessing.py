@@ -4,7 +4,7 @@ A first look at some values says what is worth trying; each try is then held aga
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -44,13 +44,15 @@ _WORDS = {
 class Guess:
     """A column with type, writing and marks of missing values; or what a person has to say of it first.
 
-    `nearly` says that few of its values are of another kind: mistakes, most likely.
+    `nearly` says that few of its values are of another kind: mistakes, most likely. `forms` are the ways in which all
+    of its days may be written, where only the century is not known, or which comes first.
     """
 
     column: Column
     nearly: bool = False
     unsure: Text | None = None
     choices: tuple[str, ...] = ()  # settings that would settle it
+    forms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,19 @@ def looked_at(connection: Connection, name: str, least: int) -> Tried:
     found = tuple(mark for mark in MISSING if mark in marks)
     common = tuple(row[0] for row in rows if row[3] >= least and row[0].strip() not in _MISSING)
     return Tried(connection, name, some, found, any(row[2] for row in rows), padded, common)
+
+
+def settled(guessed: Guess, said: Mapping[str, str]) -> Guess:
+    """The guess with what was said of it: a century settles it, where days can be written in one way only."""
+    if guessed.unsure is None or "written" in said:
+        return replace(guessed, unsure=None)
+    kind = ColumnType.DATE if guessed.forms else ColumnType.NUMBER
+    if said.get("type", kind) not in (kind, ColumnType.INTEGER if kind is ColumnType.NUMBER else kind):
+        return replace(guessed, unsure=None)
+    if "century" in said and len(guessed.forms) == 1:
+        column = replace(guessed.column, type=ColumnType.DATE, written=guessed.forms[0])
+        return Guess(column, forms=guessed.forms)
+    return guessed
 
 
 def guess(tried: Tried, decimal: str, least: int) -> Guess:
@@ -221,15 +236,16 @@ def _is_late(value: str) -> bool:
 
 def _unsure(tried: Tried, decimal: str) -> Guess | None:
     """What only a person can tell: whose century, day or month first, thousands or fractions."""
-    column = Column(tried.name, ColumnType.CODE)
-    for form in _SHORT:
-        if tried.fits(Column(tried.name, ColumnType.DATE, written=form, century=date.min.year + 1999)):
-            reason = Text(msgid("its years have two digits, and nobody said in which century they begin"))
-            return Guess(column, unsure=reason, choices=(f"written={form}", "century=1930"))
+    column = Column(tried.name, ColumnType.CODE, missing=tried.marks)
+    day, century = Column(tried.name, ColumnType.DATE), date.min.year + 1999
+    short = tuple(form for form in _SHORT if tried.fits(replace(day, written=form, century=century)))
+    if short:
+        reason = Text(msgid("its years have two digits, and nobody said in which century they begin"))
+        return Guess(column, unsure=reason, choices=(f"written={short[0]}", "century=1930"), forms=short)
     for both in _UNSURE:
-        if all(tried.fits(Column(tried.name, ColumnType.DATE, written=form)) for form in both):
+        if all(tried.fits(replace(day, written=form)) for form in both):
             reason = Text(msgid("its days may begin with the day or with the month"))
-            return Guess(column, unsure=reason, choices=(f"written={both[0]}",))
+            return Guess(column, unsure=reason, choices=(f"written={both[0]}",), forms=both)
     if decimal or not any("," in value for value in tried.some):
         return None
     if all(tried.fits(Column(tried.name, ColumnType.NUMBER, written=form)) for form in ("1234,5", "1,234.5")):

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from medspace.adapters.duckdb.dialect import Dialect, heading_of, sample
+from medspace.adapters.duckdb.dialect import Dialect, heading_of, sample, title_lines
 from medspace.adapters.duckdb.errors import TableFormError, TableUnreadableError
 from medspace.core.dictionary import DATE, NUMBER
 from medspace.core.text import Fact, Text, msgid
@@ -34,7 +34,8 @@ def check_heading(path: Path, dialect: Dialect) -> None:
     below = sample(path, dialect)
     if 2 * sum(map(bool, header)) <= len(header) or _is_title(header, below):
         what = Text(msgid("its first line looks like a title above the table, not like names of columns"))
-        step = Text(msgid("say how many lines stand above the names: --skip-lines 1"))
+        lines = dialect.skipped + title_lines(path, dialect)
+        step = Text(msgid("say how many lines stand above the names: --skip-lines {lines}"), {"lines": lines})
         raise TableFormError(path.name, what, step)
     if is_row(header, below):
         what = Text(

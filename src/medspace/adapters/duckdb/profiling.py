@@ -9,8 +9,8 @@ from medspace.adapters.duckdb.checks import missing_sql, verdict
 from medspace.adapters.duckdb.counting import Counted
 from medspace.adapters.duckdb.errors import MOST_LISTED
 from medspace.adapters.duckdb.findings import SHOWN, DataFinding, Drafted, line_of, quoted, rows_shown, section_of
-from medspace.adapters.duckdb.guessing import Guess, Tried, decimal_of, described, guess, looked_at
-from medspace.adapters.duckdb.settings import DraftOptions, Settings, applied
+from medspace.adapters.duckdb.guessing import Guess, Tried, decimal_of, described, guess, looked_at, settled
+from medspace.adapters.duckdb.settings import DraftOptions, Settings, applied, check_century
 from medspace.adapters.duckdb.sql import Connection, literal
 from medspace.adapters.duckdb.writing import canonical_sql
 from medspace.core.dictionary import NUMBER, Column, ColumnType, Reason, TableFlaw, explain
@@ -79,10 +79,11 @@ def _column(look: Look, cell: str, name: str, decimal: str) -> Drafted:
         return Drafted(plain, 0, why, left_out=why, said=True, findings=(DataFinding(name, "left-out", why),))
     look.counted.gather(cell)
     tried = looked_at(look.connection, name, look.counted.least)
-    guessed = guess(tried, decimal, look.counted.least)
-    column = applied(guessed.column, said)
-    if guessed.unsure is not None and not {"type", "written"} & set(said):
+    guessed = settled(guess(tried, decimal, look.counted.least), said)
+    if guessed.unsure is not None:
+        check_century(name, said, "", guessed.forms)
         return _asked(guessed)
+    column = applied(guessed.column, said, guessed.forms)
     if "missing" not in said:
         column = _with_marks(look, column, tried)
     drafted = _described(look, cell, column, guessed, empty=not tried.some)

@@ -64,6 +64,10 @@ class CheckedTable:
         """See `small_cells`."""
         return small_cells(self.table, least)
 
+    def missing(self) -> Mapping[str, int]:
+        """See `missing`."""
+        return missing(self.table)
+
 
 def published(table: DuckdbTable, least: int) -> Published:
     """The dictionary of a loaded table without what fewer than `least` persons have."""
@@ -89,6 +93,17 @@ def small_cells(table: DuckdbTable, least: int) -> Mapping[tuple[str, str], int]
             if column.type in (ColumnType.CODE, ColumnType.FLAG) or len(np.unique(found)) <= disclosure.FEW_VALUES:
                 labels[column.name] = found  # numbers with few values are codes
     return disclosure.small_cells(labels, table._owners, least)  # noqa: SLF001 - as above
+
+
+def missing(table: DuckdbTable) -> Mapping[str, int]:
+    """By column, but for that of the persons, of how many persons no row has a value."""
+    found: dict[str, int] = {}
+    for column in table.dictionary.columns:
+        if column.name != table.dictionary.person:
+            having = np.zeros(table.persons, dtype=np.bool_)
+            having[table._owners[table._cells.known(column.name)]] = True  # noqa: SLF001 - counts leave, rows do not
+            found[column.name] = table.persons - int(having.sum())
+    return found
 
 
 def _free(table: DuckdbTable, least: int) -> Mapping[str, Text]:

@@ -1,6 +1,7 @@
 """What a person says of the columns of a file: `glucose=number`, `visit.century=1930`, `age.missing=9999,-`."""
 
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -10,12 +11,14 @@ from medspace.core import units
 from medspace.core.dictionary import NUMBER, Column, ColumnType, DictionaryError, check_column
 from medspace.core.errors import InvalidInputError
 from medspace.core.text import Text, msgid
-from medspace.core.writing import NUMBERS, PERCENT, is_day, is_number_writing, number_pattern
+from medspace.core.writing import NUMBERS, PADDED, PERCENT, date_writing, is_day, is_number_writing, number_pattern
 from medspace.privacy.publication import LEAST
 
 KEYS = ("type", "written", "century", "limits", "missing", "unit", "description", "minimum", "maximum")
 MOST_NAMES = 50  # columns that are named, where one that is not there was meant
 TYPES = tuple(kind.value for kind in ColumnType)
+_NO_SHORT_YEARS = msgid("a century is that of two-digit years; say how the days are written too, such as {option}")
+_NO_CENTURY = msgid("its years have two digits; say in which year their century begins too, such as {option}")
 
 
 class SettingError(InvalidInputError):
@@ -119,8 +122,8 @@ def _unknown(text: str, names: Sequence[str]) -> Text:
     return Text(msgid("the file has no such column, but these: {there}"), {"there": there})
 
 
-def applied(column: Column, said: Mapping[str, str]) -> Column:
-    """The column as it was said to be.
+def applied(column: Column, said: Mapping[str, str], forms: Sequence[str] = ()) -> Column:
+    """The column as it was said to be; in `forms` its days may be written.
 
     Raises:
         SettingError: it cannot be so; it names the setting that is wrong.
@@ -130,12 +133,32 @@ def applied(column: Column, said: Mapping[str, str]) -> Column:
     for key, value in said.items():
         _check_value(column, said, key, value)
     made = _with(column, said)
+    check_century(column.name, said, made.written if made.type is ColumnType.DATE else "", forms)
     reason = _flaw(made)
     if reason is not None:
         last_first = list(reversed(list(said)))
         wrong = next((key for key in last_first if _flaw(_with(column, _without(said, key))) is None), last_first[0])
         raise SettingError(_setting(column, wrong, said[wrong]), reason)
     return made
+
+
+def check_century(name: str, said: Mapping[str, str], written: str, forms: Sequence[str]) -> None:
+    """Refuse a century without days that need one, and such days without a century; each names the other.
+
+    Raises:
+        SettingError: one is lacking; `written` is how the days are written, or "", and `forms` how they may be.
+    """
+    writing = date_writing(written)
+    short = writing is not None and writing.short
+    if "century" in said and not short:
+        other, reason = ("written", forms[0] if forms else "DD.MM.YY"), _NO_SHORT_YEARS
+    elif short and "written" in said and "century" not in said:
+        other, reason = ("century", "1930"), _NO_CENTURY
+    else:
+        return
+    wrong = "century" if "century" in said else "written"
+    step = f"--set {shlex.quote(f'{name}.{other[0]}={other[1]}')}"
+    raise SettingError(f"{name}.{wrong}={said[wrong]}", Text(reason, {"option": step}))
 
 
 def _marks(said: str, written: str) -> tuple[str, ...]:
@@ -192,8 +215,7 @@ def _is_number(value: str) -> bool:
 
 def _with(column: Column, said: Mapping[str, str]) -> Column:
     if "type" in said:
-        kind = ColumnType(said["type"])
-        column = replace(column, type=kind, unit="", limits="", written="", century=None)
+        column = _typed(column, ColumnType(said["type"]))
     changes: dict[str, Any] = {key: said[key] for key in ("written", "limits", "description") if key in said}
     if "unit" in said:
         changes["unit"] = units.written(said["unit"])
@@ -207,6 +229,14 @@ def _with(column: Column, said: Mapping[str, str]) -> Column:
         if bound in said:
             changes[bound] = _bound(column, said[bound])
     return replace(column, **changes)
+
+
+def _typed(column: Column, kind: ColumnType) -> Column:
+    """The column with another type; how its cells are written is kept where cells of this type can be so."""
+    if kind is column.type or (column.numeric and kind in (ColumnType.NUMBER, ColumnType.INTEGER)):
+        return replace(column, type=kind)
+    written = column.written if column.written == PADDED else ""
+    return replace(column, type=kind, unit="", limits="", written=written, century=None)
 
 
 def _bound(column: Column, value: str) -> float | date:

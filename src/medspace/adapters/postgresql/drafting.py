@@ -4,7 +4,7 @@ from contextlib import closing
 
 from medspace.adapters.duckdb import drafting
 from medspace.adapters.duckdb.deadline import LOOK_SECONDS
-from medspace.adapters.duckdb.drafting import DraftOptions, OpenedTable, check_no_form
+from medspace.adapters.duckdb.drafting import DraftOptions, OpenedTable, PersonColumns, check_no_form
 from medspace.adapters.duckdb.findings import Draft
 from medspace.adapters.duckdb.reading import connect, looking
 from medspace.adapters.duckdb.sql import Connection
@@ -25,8 +25,10 @@ def draft(address: str, options: DraftOptions, password: str = "", seconds: floa
         return drafting.draft_of(duck, _opened(place, options), options)
 
 
-def candidates(address: str, options: DraftOptions, password: str = "", seconds: float = LOOK_SECONDS) -> list[str]:
-    """The columns of a table that seem to name persons, for a question to a person.
+def candidates(
+    address: str, options: DraftOptions, password: str = "", seconds: float = LOOK_SECONDS
+) -> PersonColumns:
+    """The columns of a table for the question which one names the persons.
 
     Raises:
         MissingExtraError, TableAddressError, ServerAwayError, TableUnreadableError: as `draft`.

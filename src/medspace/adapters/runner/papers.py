@@ -24,7 +24,7 @@ from medspace.core.engine import RunTerms, StepLimits
 from medspace.core.errors import MedspaceError
 from medspace.core.parts import Part
 from medspace.core.text import Text
-from medspace.core.usage import Admission, HolderNote, Output, Step
+from medspace.core.usage import Admission, HolderNote, Measure, Output, Step
 
 WORK, LOCK, RESULT, STDERR = "work.json", "lock", "result.json", "stderr"
 LARGEST_RESULT = 64 << 20  # bytes
@@ -87,6 +87,7 @@ def read_result(folder: Path) -> Output | MedspaceError:
     memory, record = (None if made[name] is None else bytes.fromhex(made[name]) for name in ("memory", "record"))
     worded = msgspec.convert(made["worded"], Step | None)
     notes = msgspec.convert(made["notes"], tuple[HolderNote, ...])
+    made["measures"] = msgspec.convert(made["measures"], tuple[Measure, ...])
     made |= {"values": values, "parts": parts, "memory": memory, "record": record, "worded": worded, "notes": notes}
     return Output(**made)
 
@@ -105,6 +106,8 @@ def _output(output: Output) -> Mapping[str, Any]:
         "noted": dict(output.noted),
         "worded": None if output.worded is None else msgspec.to_builtins(output.worded),
         "record": record,
+        "learned": output.learned,
+        "measures": [msgspec.to_builtins(measure) for measure in output.measures],
         "notes": [msgspec.to_builtins(note) for note in output.notes],
     }
 

@@ -44,6 +44,7 @@ _EXTRAS = {
     "images": msgid("extra images"),
     "dp": msgid("extra dp"),
     "oidc": msgid("extra oidc"),
+    "rdf": msgid("extra rdf"),
 }
 EXTRAS = {
     "data": "duckdb",
@@ -52,6 +53,7 @@ EXTRAS = {
     "images": "PIL",
     "dp": "dp_accounting",
     "oidc": "joserfc",
+    "rdf": "rdflib",
 }
 
 

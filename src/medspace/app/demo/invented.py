@@ -19,7 +19,14 @@ from medspace.adapters.logs import configure_logs
 from medspace.adapters.ownership import write_owned
 from medspace.app.compose.sdk import connect
 from medspace.app.demo.space import Party, free_ports
-from medspace.app.demo.story import PORTS, DemoFolderError, admit, running, wait_for_the_end
+from medspace.app.demo.story import (
+    PORTS,
+    DemoFolderError,
+    admit,
+    running,
+    say_how_to_start_again,
+    wait_for_the_end,
+)
 from medspace.app.doors.cli.screen import Screen
 from medspace.app.features.setup.service import Wishes, set_up
 from medspace.core.canonical import JsonObject
@@ -115,6 +122,8 @@ def run_invented(screen: Screen, *, folder: Path | None, port: int, stay: bool) 
             "configs": {key: str(file) for key, file in configs.items()},
         }
         screen.show(result, lambda: _show(screen, result, configs))
+        if stay or folder is not None:
+            say_how_to_start_again(screen, folder)
         if stay:
             wait_for_the_end(screen)
 

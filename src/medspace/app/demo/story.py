@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shlex
 import signal
 import sys
 import tempfile
@@ -97,7 +98,13 @@ def run_demo(screen: Screen, *, folder: Path | None, port: int, stay: bool, prog
         screen.show(result, lambda: show(screen, result))
         if stay:
             hold_one(spaces["company"], spaces[CHECKED])
-            _stay(screen, configs, spaces["company"].portal_link()["url"], spaces[CHECKED].portal_link()["url"])
+            _show_around(
+                screen, configs, spaces["company"].portal_link()["url"], spaces[CHECKED].portal_link()["url"]
+            )
+        if stay or folder is not None:
+            say_how_to_start_again(screen, folder)
+        if stay:
+            wait_for_the_end(screen)
 
 
 @contextmanager
@@ -322,8 +329,8 @@ def _row(site: JsonObject) -> tuple[str, ...]:
     return (site["name"], str(site["persons"]), *shown)
 
 
-def _stay(screen: Screen, configs: Mapping[str, Path], link: str, checking: str) -> None:
-    """Keep it running, with the company's pages open in a browser, where there is a display."""
+def _show_around(screen: Screen, configs: Mapping[str, Path], link: str, checking: str) -> None:
+    """What to try while it runs, with the company's pages open in a browser, where there is a display."""
     screen.line(Text(msgid("Look at it in a browser, as the company (once, within ten minutes):")))
     screen.line(Text("  {link}", {"link": link}))
     screen.line(Text(msgid("And as a hospital, where an output waits to be checked (in the same way):")))
@@ -342,7 +349,19 @@ def _stay(screen: Screen, configs: Mapping[str, Path], link: str, checking: str)
         f"medspace audit lineage {bundles}",
     ):
         screen.line(Text("  {command}", {"command": command}))
-    wait_for_the_end(screen)
+
+
+def say_how_to_start_again(screen: Screen, folder: Path | None) -> None:
+    """What starts the space again once it has ended; of one in a temporary folder nothing is left."""
+    if folder is None:
+        told = msgid("The folder of this space is deleted when it ends. One that stays, and can be started again:")
+        command = "medspace demo --folder space"
+    else:
+        told = msgid("To start this space again once it has ended, all its connectors together:")
+        each = f'for one in {shlex.quote(str(folder))}/*/; do medspace up "$one" & done'
+        command = f"(trap 'kill 0' INT; {each}; wait)"
+    screen.line(Text(told))
+    screen.line(Text("  {command}", {"command": command}))
 
 
 def wait_for_the_end(screen: Screen) -> None:

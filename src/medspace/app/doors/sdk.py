@@ -157,6 +157,16 @@ class Client:
             raise NotRunningError(url=self.url) from error
         return self._read(response)
 
+    def _page(self, where: str) -> str:
+        """What answers with text rather than JSON."""
+        try:
+            response = self._http.get(where)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise NotRunningError(url=self.url) from error
+        if response.is_error:
+            self._read(response)
+        return response.text
+
     def _read(self, response: httpx.Response) -> JsonObject:
         try:
             body = object_of(response)

@@ -1,6 +1,7 @@
 """What all views share: versions of content, contracts in words, problems of processes."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 
 from medspace.app.node.retelling import retold
 from medspace.connector.model import ProcessFailure
@@ -8,6 +9,7 @@ from medspace.core.canonical import JsonObject
 from medspace.core.hashing import digest_bytes
 from medspace.core.text import Text, msgid
 from medspace.policy import odrl, words
+from medspace.policy.clashes import Clash, clashes
 from medspace.policy.errors import InvalidPolicyError
 
 Speak = Callable[[str], str]
@@ -36,6 +38,30 @@ def contract(policy: JsonObject, speak: Speak) -> list[str]:
         return [text.render(speak) for text in words.describe(odrl.parse(policy))]
     except InvalidPolicyError as error:
         return [Text(msgid("These terms cannot be read: {reason}"), {"reason": error.text}).render(speak)]
+
+
+def clashing(policy: JsonObject, speak: Speak, now: datetime) -> list[JsonObject]:
+    """What clashes in the terms of an offer; of unreadable terms, nothing."""
+    try:
+        return [clash(one, speak) for one in clashes(odrl.parse(policy), now)]
+    except InvalidPolicyError:
+        return []
+
+
+def clash(found: Clash, speak: Speak) -> JsonObject:
+    """One clash: its code, what it means, and the fewest clauses that make it one."""
+    return {
+        "code": found.code,
+        "sentence": found.sentence.render(speak),
+        "text": found.text.render(speak),
+        "clauses": [{"clause": name, "says": said.render(speak)} for name, said in found.clauses],
+    }
+
+
+def offered(policy: JsonObject, speak: Speak, now: datetime) -> JsonObject:
+    """One of one's own offers: its identity, its contract in words, and what clashes in it."""
+    clashes_told = clashing(policy, speak, now)
+    return {"id": policy["@id"], "contract": contract(policy, speak), "clashes": clashes_told}
 
 
 def problem(failure: ProcessFailure | None, speak: Speak) -> JsonObject | None:

@@ -15,6 +15,8 @@ from medspace.app.node.questions import cells_told
 from medspace.core.dictionary import ColumnType
 from medspace.core.errors import MedspaceError, WaitingError
 from medspace.core.text import Fact, Text, counted, msgid
+from medspace.policy import odrl
+from medspace.policy.clashes import clashes
 
 NAME = msgid("assets")
 MEASURED = (ColumnType.NUMBER, ColumnType.INTEGER, ColumnType.DATE)
@@ -51,6 +53,7 @@ def asset_checks(states: Sequence[AssetState]) -> Iterator[HealthCheck]:
         yield HealthCheck(
             NAME, ok=True, found=Text(msgid("Still being opened: {assets}."), {"assets": ", ".join(waiting)})
         )
+    yield from _clashes(states)
     held = [state.holding for state in states if state.holding is not None]
     if held or not states:
         yield HealthCheck(NAME, ok=True, found=_kept_sentence(held))
@@ -58,6 +61,16 @@ def asset_checks(states: Sequence[AssetState]) -> Iterator[HealthCheck]:
     yield from _small_cells(held)
     yield from _without_range(held)
     yield from _unpublished(held)
+
+
+def _clashes(states: Sequence[AssetState]) -> Iterator[HealthCheck]:
+    """Terms that clash: what nobody can use, and what says nothing."""
+    advice = Text(msgid("Correct the terms in the configuration; `medspace policy check` tries other ones."))
+    for state in states:
+        for offer in state.prepared.dataset.offers:
+            for clash in clashes(odrl.parse(offer)):
+                found = Text(msgid("{asset}: {warning}"), {"asset": state.id, "warning": clash.text})
+                yield HealthCheck(msgid("terms"), ok=True, found=found, next_step=advice)
 
 
 def _kept_sentence(held: Sequence[Holding]) -> Text:

@@ -11,7 +11,7 @@ from medspace.app.node.config import Config
 from medspace.core.clock import Clock, instant
 from medspace.core.errors import MedspaceError
 from medspace.core.hashing import digest
-from medspace.core.text import Text, msgid
+from medspace.core.text import Text, counted, msgid
 
 LAST, RESTORED = "backups.json", "restored.json"
 OLD = timedelta(days=7)
@@ -79,6 +79,7 @@ def backup_check(config: Config, clock: Clock) -> HealthCheck:
         last = age = None
     if last is None or age is None:
         return HealthCheck(msgid("backup"), ok=True, found=Text(msgid("No backup was made yet.")), next_step=advice)
-    facts = {"days": max(age.days, 0), "entries": last.entries}
-    found = Text(msgid("The last backup is {days} days old; its log has {entries} entries."), facts)
+    days = counted(max(age.days, 0), msgid("{count} day"), msgid("{count} days"))
+    entries = counted(last.entries, msgid("{count} entry"), msgid("{count} entries"))
+    found = Text(msgid("The last backup is {days} old; its log has {entries}."), {"days": days, "entries": entries})
     return HealthCheck(msgid("backup"), ok=True, found=found, next_step=advice if age > OLD else None)

@@ -27,6 +27,7 @@ from medspace.core.misfits import Path as Place
 from medspace.core.misfits import shown as place_of
 from medspace.core.text import Fact, Text, msgid
 from medspace.core.toml import line_of, read_toml
+from medspace.policy.regions import unnamed_region
 from medspace.trust.did import did_web
 
 NAME = "medspace.toml"
@@ -53,7 +54,9 @@ Encoding = Literal[
     "windows-1251",
     "latin-1",
 ]
+Figure = Literal["size", "missing"]  # what a catalogue may say of the content of an asset, beside its dictionary
 MOST_SKIPPED = 1000  # lines above the column names of a table
+LONGEST_SHOWN = 64  # characters of a wrong value that are shown
 
 _NARROW = {4: 24, 6: 64}  # the narrowest prefix that can still be another member's network
 
@@ -298,6 +301,8 @@ class Asset(_Settings, frozen=True):
     nothing is said. `numbers` is how many numbers that persons stand behind leave it in all, all users together; as
     many as it has cells where nothing is said. `budget` is what answers with noise may tell; with one, exact
     answers are refused unless it says otherwise.
+    `publish` is what the catalogue says of its content beside its dictionary, rounded: how many patients it has
+    (`size`), and of how many a value is missing (`missing`); nothing where nothing is said.
     With `offered = false` it is in no catalogue: nobody agrees on it any more, and agreements that stand go on.
     """
 
@@ -315,6 +320,7 @@ class Asset(_Settings, frozen=True):
     budget: PrivacyBudget | None = None
     description: str = ""
     keywords: tuple[str, ...] = ()
+    publish: tuple[Figure, ...] = ()
     offered: bool = True
 
 
@@ -460,6 +466,7 @@ def _objections(config: Config) -> Iterator[Text]:
         yield Text(msgid("two assets have the same id"))
     yield from _bad_numbers(config)
     yield from _bad_text_files(config)
+    yield from _bad_region(config)
     yield from bad_networks("network.allow", config.network.allow)
     yield from bad_networks("public.proxies", config.public.proxies)
     yield from _bad_proxy(config.network)
@@ -500,6 +507,13 @@ def _bad_service(config: Config) -> Iterator[Text]:
         )
     if not 0 <= config.service.stop_seconds <= LONGEST_STOP:
         yield Text(msgid("service.stop_seconds is a number from 0 to {most}"), {"most": LONGEST_STOP})
+
+
+def _bad_region(config: Config) -> Iterator[Text]:
+    reason = unnamed_region(config.participant.region)
+    if reason is not None:
+        facts: dict[str, Fact | Text] = {"region": config.participant.region[:LONGEST_SHOWN], "reason": reason}
+        yield Text(msgid("participant.region {region}: {reason}"), facts)
 
 
 def _bad_text_files(config: Config) -> Iterator[Text]:

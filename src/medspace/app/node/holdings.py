@@ -14,6 +14,7 @@ from medspace.app.node.budgets import check_delta, limits_of, offered
 from medspace.app.node.config import LARGEST_FILE, Asset, Config, ConfigError
 from medspace.app.node.placing import placed
 from medspace.app.node.sources import SCHEMES, Location, Open, Scheme, locate
+from medspace.connector.catalogue import figures
 from medspace.connector.catalogue.rules import check
 from medspace.connector.catalogue.service import publish, withdraw
 from medspace.connector.local import Local
@@ -31,6 +32,7 @@ from medspace.ledger.model import Entry
 from medspace.ledger.service import record
 from medspace.policy import labels, templates
 from medspace.policy.actions import COMPUTED, action_of, covers, touches
+from medspace.privacy.figures import PatientCounts
 from medspace.privacy.publication import LEAST
 
 PAGE = 500  # datasets per read
@@ -57,6 +59,8 @@ class Holding:
     least: int = LEAST  # persons that the strictest of its offers requires behind a result, at least ten
     numbers: int = 0  # that may leave it in all, all users together
     cells: int = 0  # persons, times the columns of the dictionary except the one that names the person
+    publish: tuple[str, ...] = ()  # what the catalogue says of its content beside the dictionary
+    counts: PatientCounts | None = None  # what that is rounded from; None where nothing is published
 
     def small_cells(self) -> Mapping[tuple[str, str], int]:
         """By pairs of columns, the pairs of codes that too few persons have; the first answer tells their sums."""
@@ -92,6 +96,11 @@ class Prepared:
         """Whether it is to appear in the catalogue; a withdrawn one still serves existing agreements."""
         return self.configured is None or self.configured.offered
 
+    @property
+    def publish(self) -> tuple[str, ...]:
+        """What the catalogue says of its content beside the dictionary, rounded."""
+        return () if self.configured is None else self.configured.publish
+
     def same_content(self, other: "Prepared") -> bool:
         """Whether both name the same content with the same dictionary, so that open content can stay open."""
         one, two = ((p.form, p.dictionary, p.location, p.opener) for p in (self, other))
@@ -119,8 +128,23 @@ class Prepared:
         cells = checked.persons * named
         numbers = disclosures.by_default(cells) if self.numbers is None else self.numbers
         return Holding(
-            dataset, self.label, checked, questions, shown.unpublished, self.least, numbers=numbers, cells=cells
+            dataset,
+            self.label,
+            checked,
+            questions,
+            shown.unpublished,
+            self.least,
+            numbers=numbers,
+            cells=cells,
+            publish=self.publish,
+            counts=self._counted(checked, shown.dictionary) if self.publish else None,
         )
+
+    def _counted(self, checked: Checked, shown: Dictionary) -> PatientCounts:
+        """What is told of the content, of columns that everybody may know of and that may lack values."""
+        names = {column.name for column in shown.columns if not column.required}
+        missing = {name: count for name, count in checked.missing().items() if name in names}
+        return PatientCounts(checked.persons, missing)
 
 
 def prepare(
@@ -206,7 +230,8 @@ def arrange(
         if old is not None and (not prepared.offered or old.described not in ("", prepared.dataset.described)):
             withdraw(tx, local, prepared.id, by)
         elif old is not None:
-            shown = replace(prepared.dataset, dictionary=old.dictionary, digest=old.digest)
+            told = figures.chosen(old.figures, prepared.publish)
+            shown = replace(prepared.dataset, dictionary=old.dictionary, digest=old.digest, figures=told)
             _offer(tx, local, replace(shown, label=digest(label)), kinds, by)
 
 
@@ -218,7 +243,11 @@ def offer(tx: Transaction, local: Local, holding: Holding, kinds: Collection[str
     """
     labelled = tx.get(LABELS, holding.dataset.id)
     label = digest(labelled.label if labelled else {})
-    _offer(tx, local, replace(holding.dataset, label=label), kinds, by)
+    dataset = replace(holding.dataset, label=label)
+    if holding.counts is not None:
+        rounded = figures.rounded(tx, dataset.id, holding.counts, holding.least)
+        dataset = replace(dataset, figures=figures.shown(rounded, holding.publish))
+    _offer(tx, local, dataset, kinds, by)
 
 
 def note_limits(tx: Transaction, local: Local, old: Prepared | None, new: Prepared, by: str = NOBODY) -> None:

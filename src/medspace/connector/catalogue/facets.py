@@ -15,7 +15,7 @@ from itertools import accumulate
 
 import msgspec
 
-from medspace.core.canonical import Json, JsonObject
+from medspace.core.canonical import LARGEST_INTEGER, Json, JsonObject
 from medspace.policy import limits, odrl
 from medspace.policy.errors import InvalidPolicyError
 from medspace.policy.model import UseRequest
@@ -23,7 +23,7 @@ from medspace.policy.points import Point
 from medspace.policy.purposes import VOCABULARY
 from medspace.policy.rules import decide
 
-HOLDER, REGION, KIND, PURPOSE, COLUMN, CONCEPT, UNTIL = FACETS = (
+HOLDER, REGION, KIND, PURPOSE, COLUMN, CONCEPT, UNTIL, SIZE = FACETS = (
     "holder",
     "region",
     "kind",
@@ -31,7 +31,10 @@ HOLDER, REGION, KIND, PURPOSE, COLUMN, CONCEPT, UNTIL = FACETS = (
     "column",
     "concept",
     "until",
+    "size",
 )
+# Patients that a dataset has at least, by what its holder publishes; every dataset has all values up to its own.
+SIZES = tuple(digit * 10**power for power in range(1, 8) for digit in (1, 2, 5))[2:]
 OPEN = "open"  # of UNTIL: no end; the others are years
 MOST_VALUES = 1_000  # of one facet of one dataset
 LONGEST_VALUE = 200
@@ -49,12 +52,14 @@ KEPT = 1_024  # offers whose terms are cached
 class DatasetFacts:
     """What a dataset can be found by: the values of each facet, and a text in lower case.
 
-    It is `whole` unless a part of the dataset was not looked at.
+    It is `whole` unless a part of the dataset was not looked at. By size it can be found with any number (`persons`),
+    of which the values are only the round ones that are told.
     """
 
     values: Mapping[str, tuple[str, ...]]
     text: str
     whole: bool = True
+    persons: int = 0  # as published; 0 where nothing is
 
 
 NOTHING = DatasetFacts({}, "")  # of a dataset that is only to be listed
@@ -113,11 +118,17 @@ def gathering(dataset: JsonObject, holder: str, region: str | None) -> Iterator[
         COLUMN: names,
         CONCEPT: concepts,
         UNTIL: (_until(terms),),
+        SIZE: [str(size) for size in SIZES if size <= _persons(dataset)],
     }
     said = (dataset["id"], dataset["title"], dataset["description"], *dataset["keywords"], holder, *names, *concepts)
     told = (_text(one.get("description")) for one in columns)
     text = "\n".join((*said, *told))
-    yield DatasetFacts(_values(values), text[:LONGEST_TEXT].lower(), whole and len(text) <= LONGEST_TEXT)
+    whole = whole and len(text) <= LONGEST_TEXT
+    yield DatasetFacts(_values(values), text[:LONGEST_TEXT].lower(), whole, _persons(dataset))
+
+
+def _persons(dataset: JsonObject) -> int:
+    return int(dataset["figures"]["persons"] or 0)
 
 
 def named(dataset: JsonObject, region: str | None) -> DatasetFacts:
@@ -178,6 +189,7 @@ class FacetIndex:
         self._values: dict[str, dict[str, int]] = {name: {} for name in FACETS}
         self._rare: dict[str, dict[str, list[int]]] = {name: {} for name in FACETS}
         self._text, self._starts = "", list[int]()
+        self._persons: list[int] = []
         self._all = 0
 
     @classmethod
@@ -204,6 +216,7 @@ class FacetIndex:
             self._datasets.append(dataset)
             self._places[name] = place
             texts.append(facts.text)
+            self._persons.append(facts.persons)
             for facet, value in ((facet, value) for facet, values in facts.values.items() for value in values):
                 if value not in having[facet]:
                     brought[dataset["participant"]] += 1
@@ -262,6 +275,9 @@ class FacetIndex:
         yield FoundDatasets(tuple(page), found.bit_count(), rest.bit_count() > len(page), facets)
 
     def _either(self, name: str, values: Sequence[str]) -> int:
+        if name == SIZE:  # any number may be asked for
+            least = min((int(value) for value in values if value.isdecimal()), default=LARGEST_INTEGER)
+            return _bits((at for at, persons in enumerate(self._persons) if persons >= least), len(self._datasets))
         bits = 0
         for value in values:
             rare = self._rare[name].get(value, ())

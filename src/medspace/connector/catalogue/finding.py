@@ -9,9 +9,10 @@ from typing import TypeAlias
 import msgspec
 
 from medspace.connector import wire
+from medspace.connector.catalogue import figures
 from medspace.connector.catalogue.pace import paced
 from medspace.connector.catalogue.pages import MOST_VALUES, HeavyPageError, PeerPage, UnreadablePageError
-from medspace.connector.catalogue.rules import DICTIONARY, DIGEST
+from medspace.connector.catalogue.rules import DICTIONARY, DIGEST, FIGURES, PERSONS
 from medspace.connector.dispatch.rules import skew_told
 from medspace.connector.errors import MessageError, UnknownDatasetError, UnreachableError
 from medspace.connector.ports import Pages, Reply
@@ -307,6 +308,7 @@ def listed(did: str, dataset: JsonObject) -> JsonObject:
         ],
         "digest": _text(dataset, DIGEST),
         "dictionary": _literal(dataset.get(DICTIONARY)),
+        "figures": figures.read(_literal(dataset.get(FIGURES)), dataset.get(PERSONS)),
     }
 
 

@@ -17,7 +17,8 @@ from medspace.policy.rules import enforceable
 PAGE = 100
 LARGEST_PAGE = 2 << 20  # characters; a single larger dataset gets a page of its own
 # Our own terms next to those of DCAT; the dictionary is a JSON literal (JSON-LD 1.1, 4.2.2).
-DICTIONARY, DIGEST = "medspace:dictionary", "medspace:digest"
+DICTIONARY, DIGEST, FIGURES = "medspace:dictionary", "medspace:digest", "medspace:figures"
+PERSONS = "http://healthdataportal.eu/ns/health#numberOfUniqueIndividuals"  # HealthDCAT-AP release 5
 
 
 def check(dataset: Dataset, available: Collection[str]) -> None:
@@ -94,6 +95,8 @@ def body(dataset: Dataset, service: str) -> JsonObject:
         "keyword": list(dataset.keywords),
         DIGEST: dataset.digest,
         DICTIONARY: dataset.dictionary and {"@type": "@json", "@value": dataset.dictionary},
+        FIGURES: dataset.figures and {"@type": "@json", "@value": dataset.figures},
+        PERSONS: (dataset.figures or {}).get("persons"),
     }
     return {
         "@id": dataset.id,

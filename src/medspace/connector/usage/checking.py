@@ -1,5 +1,6 @@
-"""Outputs that a person of the holder must review: listing, approving, withholding, expiring."""
+"""Outputs that a person of the holder must review: listing, approving, changing, withholding, expiring."""
 
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -8,13 +9,22 @@ from medspace.connector.model import TRANSFERS
 from medspace.connector.usage import rules
 from medspace.connector.usage.calls import Admitted, Holder, Refusal, told
 from medspace.connector.usage.conditions.seats import manifest_of
-from medspace.connector.usage.errors import NoStepError, NotHeldError, StepHeldError, WithheldError
+from medspace.connector.usage.errors import (
+    NoStepError,
+    NotHeldError,
+    OutputUnchangeableError,
+    StepError,
+    StepHeldError,
+    WithheldError,
+)
 from medspace.connector.usage.gate import Gate
-from medspace.connector.usage.model import QUESTIONS, AdmittedQuestion, QuestionOutcome, ReviewComment
+from medspace.connector.usage.model import JOBS, QUESTIONS, AdmittedQuestion, Job, QuestionOutcome, ReviewComment
 from medspace.connector.usage.working import Working, said
 from medspace.core.actors import NOBODY
+from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock, Randomness, stamp
 from medspace.core.decision import Premise
+from medspace.core.engine import Engine, Withholding, optional_parts
 from medspace.core.errors import MedspaceError
 from medspace.core.ids import new_id
 from medspace.core.paging import Cursor, newest
@@ -25,6 +35,7 @@ from medspace.ledger.service import record
 
 EXPIRED = "release.expired"
 CODES = frozenset({EXPIRED})
+Engines = Callable[[Job, Step], Awaitable[Engine | None]]  # what answers a step of a use
 CHECKED = "checked"  # the reason that only the holder's own log has
 
 
@@ -32,8 +43,9 @@ CHECKED = "checked"  # the reason that only the holder's own log has
 class ReviewedStep:
     """One step as its holder looks at it.
 
-    `output` is there while it waits for a person, with `checks`, what the gate finds in it, and `persons`, how many
-    must let it go: the label may ask for more since. `sites` have a seat in its run.
+    `output` is there while it waits for a person, with what it can be made without (`optional`), with `checks`, what
+    the gate finds in it, and `persons`, how many must let it go: the label may ask for more since. `sites` have a
+    seat in its run.
     """
 
     question: AdmittedQuestion
@@ -41,6 +53,7 @@ class ReviewedStep:
     sites: tuple[str, ...]
     comments: tuple[ReviewComment, ...]
     output: Output | None = None
+    optional: tuple[str, ...] = ()
     checks: tuple[Premise, ...] = ()
     persons: int = 0
     until: datetime | None = None
@@ -58,9 +71,11 @@ class OutputReview:
         clock: Clock,
         randomness: Randomness,
         applied: Brakes,
+        engine: Engines,
     ) -> None:
         self._holder, self._gate, self._working, self._database = holder, gate, working, database
         self._clock, self._randomness, self._applied = clock, randomness, applied
+        self._engine = engine
 
     async def steps(
         self, outcome: QuestionOutcome | None, after: Cursor | None, limit: int
@@ -99,7 +114,19 @@ class OutputReview:
             *rules.behind_the_gate(admission, output, measured).premises,
         )
         persons = max(admission.reviewers, len(question.approved_by) + 1)
-        return replace(found, output=output, checks=checks, persons=persons, until=admission.expires)
+        engine = await self._made_by(question)
+        optional = () if engine is None else optional_parts(engine, output)
+        return replace(
+            found, output=output, optional=optional, checks=checks, persons=persons, until=admission.expires
+        )
+
+    async def _made_by(self, question: AdmittedQuestion) -> Engine | None:
+        """The engine that made an output; None where nothing here makes such any more."""
+        job = await self._database.read(lambda tx: tx.get(JOBS, question.job))
+        try:
+            return None if job is None else await self._engine(job, self._holder.notebook.shown(question))
+        except StepError:
+            return None
 
     def _held(self, tx: Transaction, step: str) -> tuple[AdmittedQuestion, Output]:
         question = tx.get(QUESTIONS, step)
@@ -155,6 +182,46 @@ class OutputReview:
         if isinstance(done, MedspaceError):
             raise done
         return done
+
+    async def change(self, step: str, left_out: Sequence[str], by: str = NOBODY, comment: str = "") -> None:
+        """Have an output that waits for a person made anew without some of its parts.
+
+        It goes on waiting, and whoever has let it go before has to look at it again. Nobody alters what it says: its
+        engine makes it, and the gate measures it as any other.
+
+        Raises:
+            NotHeldError: it does not await review.
+            SecondPersonError: `by` has asked for it, or nobody is named.
+            OutputUnchangeableError: its engine cannot make it without them.
+        """
+        asked, _ = await self._database.read(lambda tx: self._held(tx, step))
+        engine, parts, now = await self._made_by(asked), tuple(dict.fromkeys(left_out)), stamp(self._clock.now())
+
+        def work(tx: Transaction) -> None:
+            question, output = self._held(tx, step)
+            insist_on_another((), by, _asker(tx, question, self._holder.did))
+            made = self._without(engine, step, output, parts)
+            facts: JsonObject = {"admission": question.id, "by": by, "left_out": list(parts)}
+            record(tx, Entry("use.changed", now, self._holder.did, facts))
+            self._holder.notebook.hold_instead(tx, step, made)
+            changed = (*(one for one in question.changed_by if one != by), by)
+            said = replace(question, approved_by=(), left_out=(*question.left_out, *parts), changed_by=changed)
+            tx.replace(QUESTIONS, question, said)
+            self._holder.notebook.comment(
+                tx, step, ReviewComment(by, approve=False, text=comment, time=now, left_out=parts)
+            )
+
+        await self._database.write(work)
+
+    @staticmethod
+    def _without(engine: Engine | None, step: str, output: Output, parts: Collection[str]) -> Output:
+        possible: tuple[str, ...] = ()
+        if engine is not None and isinstance(engine, Withholding):
+            possible = engine.optional(output)
+            if parts and set(parts) <= set(possible):
+                return engine.without(output, parts)
+        named, can = (", ".join(some) or "-" for some in (parts, possible))
+        raise OutputUnchangeableError(step=step, parts=named, possible=can)
 
     def _wait_on(self, tx: Transaction, question: AdmittedQuestion, by: str) -> None:
         """Store and record an approval that is not sufficient: another actor must approve too."""

@@ -180,6 +180,14 @@ class NotHeldError(RefusedError):
     next_step = msgid("`medspace steps --state held` lists those that do.")
 
 
+class OutputUnchangeableError(RefusedError):
+    """An output that awaits review cannot be made anew without what a person wants left out."""
+
+    code = "step.unchangeable"
+    sentence = msgid("The output of {step} cannot be made without {parts}.")
+    next_step = msgid("Approve it or keep it back; what its engine can leave out of it: {possible}.")
+
+
 class AssetAwayError(WaitingError):
     """The content of an asset is being opened, or its server does not answer."""
 

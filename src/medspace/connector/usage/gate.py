@@ -20,9 +20,10 @@ from medspace.core.decision import Decision, combine
 from medspace.core.engine import MASKED
 from medspace.core.hashing import digest_bytes
 from medspace.core.store import Transaction
-from medspace.core.usage import Admission, Grant, Output, Release
+from medspace.core.usage import Admission, Grant, Measure, Output, Release
 from medspace.ledger.model import Entry
 from medspace.ledger.service import record
+from medspace.policy import gates
 from medspace.policy.budgets import EXACT, NOISY
 from medspace.policy.model import PROTOCOL
 
@@ -142,7 +143,8 @@ class Gate:
 
         kind = _kind(admission, output.kind)
         numbers = found.numbers if _anew(tx, question) else 0
-        leaving = Leaving(job, agreement, output, replace(request, output=kind), question.step, numbers, bounded)
+        asked = replace(request, output=kind, measures=_measures(kind, output))
+        leaving = Leaving(job, agreement, output, asked, question.step, numbers, bounded)
         deciding = concerned(self.conditions, bounded=bounded)
 
         def decided(cohort: int) -> Decision:
@@ -170,7 +172,9 @@ class Gate:
     def again(self, tx: Transaction, visit: Visit, admission: Admission, release: Release) -> Decision:
         """What the conditions say about an answer that is to leave a second time; the rows are not considered."""
         output = Output(release.kind, release.values, release.cohort, release.parts)
-        request = replace(visit.request, output=_kind(admission, release.kind), cohort=LARGEST_INTEGER)
+        # How good a model is was decided when it left for the first time, and does not change.
+        kind, passed = _kind(admission, release.kind), gates.NOTHING_LEARNED
+        request = replace(visit.request, output=kind, cohort=LARGEST_INTEGER, measures=passed)
         leaving = Leaving(visit.job, visit.agreement, output, request, visit.step, bounded=admission.bounded)
         deciding = concerned(self.conditions, bounded=admission.bounded)
         return combine(*(condition.released(tx, leaving) for condition in deciding))
@@ -227,6 +231,11 @@ def _noted(output: Output) -> JsonObject:
     facts: JsonObject = {"output": output.kind, **output.noted}
     facts |= {"parts": [f"sha256:{part.digest}" for part in output.parts]} if output.parts else {}
     return facts | ({} if output.record is None else {"record": digest_bytes(output.record)})
+
+
+def _measures(kind: str, output: Output) -> tuple[Measure, ...]:
+    """How good the model of an output is; messages that masks consist of, and progress, show nothing of one."""
+    return output.measures if output.learned and kind != PROTOCOL else gates.NOTHING_LEARNED
 
 
 def _kind(admission: Admission, kind: str) -> str:

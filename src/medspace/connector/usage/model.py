@@ -90,16 +90,22 @@ class AdmittedQuestion:
     approved_by: tuple[str, ...] = ()  # the actors that let its output go (`core.actors`); two may have to
     refused_by: str = ""  # the actor that kept it back
     comments: str = ""  # what those who looked at its output wrote, sealed
+    left_out: tuple[str, ...] = ()  # parts that its output was made anew without, as terms name them
+    changed_by: tuple[str, ...] = ()  # the actors that had it made anew
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewComment:
-    """What a person wrote who looked at an output: for the holder's people alone, so that the next one knows why."""
+    """What a person wrote who looked at an output: for the holder's people alone, so that the next one knows why.
+
+    `left_out` is what they had left out of it, where that was their decision.
+    """
 
     by: str  # which actor (`core.actors`)
     approve: bool
     text: str
     time: str
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

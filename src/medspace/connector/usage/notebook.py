@@ -189,6 +189,12 @@ class Notebook:
         kept = tx.get(KEPT, admission)
         return None if kept is None else msgspec.json.decode(self._open(_OUTPUT, kept.id, kept.sealed), type=Output)
 
+    def hold_instead(self, tx: Transaction, admission: str, output: Output) -> None:
+        """Store another output in place of one that awaits review."""
+        kept = tx.get(KEPT, admission)
+        if kept is not None:
+            tx.replace(KEPT, kept, replace(kept, sealed=self._seal(_OUTPUT, admission, output)))
+
     def _drop(self, tx: Transaction, admission: str) -> None:
         kept = tx.get(KEPT, admission)
         if kept is not None:

@@ -17,6 +17,7 @@ from medspace.core.limits import DEEPEST, FEW, LEAVES, PARTS, RECORD, RELEASE
 from medspace.core.parts import flaw_of_part
 from medspace.core.text import Text, msgid
 from medspace.core.usage import MOST_NOTES, Admission, HolderNote, Output, RowScope, Step, release_digest
+from medspace.policy import gates
 from medspace.policy.actions import action_of
 from medspace.policy.model import UseRequest
 from medspace.trust.model import Facts
@@ -42,6 +43,8 @@ _FORM = {
     "noted": Mapping,
     "worded": Step | None,
     "record": bytes | None,
+    "measures": tuple,
+    "learned": bool,
 }
 _HOLDING = frozenset((dict, list, tuple))
 _PLAIN = frozenset((str, int, float, bool, NoneType))
@@ -82,6 +85,7 @@ def request_for(kind: str, dataset: str, case: Case, task: JsonObject | None) ->
         holders=case.holders,
         colluders=case.colluders,
         noise=case.noise,
+        judged=None if task is None else gates.judged(said),
         violated=case.violated,
     )
 

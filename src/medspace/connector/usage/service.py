@@ -121,7 +121,7 @@ class UsageControl:
             compares=applied.changes,
         )
         self._recovery = Recovery(holder, gate, self._working, database, clock, applied)
-        self.checking = OutputReview(holder, gate, self._working, database, clock, randomness, applied)
+        self.checking = OutputReview(holder, gate, self._working, database, clock, randomness, applied, self._engine)
         self._database, self._clock, self._randomness = database, clock, randomness
         self._ordering, self._going, self._legible = Ordering(), Going(clock), Legible(runners.threads)
         self._draining = False

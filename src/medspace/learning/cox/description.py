@@ -8,7 +8,7 @@ import msgspec
 from medspace.core.canonical import JsonObject
 from medspace.core.text import Text, msgid
 from medspace.learning.cox.model import CoxFitted, SurvivalQuality
-from medspace.learning.glm.description import MEASURED, NOT_KNOWN
+from medspace.learning.glm.description import MEASURED, unknown_levels
 from medspace.learning.glm.model import Term
 from medspace.runs.ports import ModelDescription, ReportTable, Result
 
@@ -137,6 +137,4 @@ def _sentences(fitted: CoxFitted) -> tuple[Text, ...]:
     ]
     if fitted.measured_on in MEASURED:
         said.append(Text(MEASURED[fitted.measured_on]))
-    if fitted.uncarried:
-        said.append(Text(NOT_KNOWN[False], {"levels": ", ".join(fitted.uncarried)}))
-    return tuple(said)
+    return (*said, *unknown_levels(fitted.uncarried, noisy=False))

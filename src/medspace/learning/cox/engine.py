@@ -1,68 +1,26 @@
 """The engine of survival tasks under `medspace:train`: all that leaves is masked (`summing`)."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
 from medspace.core.canonical import JsonObject
-from medspace.core.engine import MASKED_SUMS, OutputForm, StepLimits, Workplace
-from medspace.core.material import Form
 from medspace.core.text import Text, msgid
-from medspace.core.usage import Admission, Output, Step
-from medspace.learning.cox.judging import CoxStep
+from medspace.core.usage import Step
 from medspace.learning.cox.masked import MaskedCoxes
-from medspace.learning.cox.summing import CoxSumming
-from medspace.learning.cox.task import COX, CoxTask, parse
+from medspace.learning.cox.summing import OWN, CoxSumming
+from medspace.learning.cox.task import CoxTask, parse
+from medspace.learning.engine import MaskedEngine
 from medspace.learning.glm.judging import Judge, Reader
 from medspace.learning.glm.nearness import difference
-from medspace.learning.model import KIND
-from medspace.runs.masked.messages import ROWLESS, STEPS
-from medspace.runs.masked.site import MaskedSite
 
 
-class CoxEngine:
+class CoxEngine(MaskedEngine):
     """Serves `medspace:train` for survival tasks (`core.engine.Engine`).
 
-    `readers` read the questions of other kinds of task that tables were asked, for the audit of all together.
+    `readers` read the questions of all kinds of task that tables were asked, for the audit of all together.
     """
 
-    def __init__(self, readers: Mapping[str, Reader] = MappingProxyType({})) -> None:
-        judge = Judge({COX: CoxStep.read} | dict(readers))
-        self.masked = MaskedSite(MaskedCoxes(CoxSumming(judge)))
-
-    @property
-    def kind(self) -> str:
-        """`medspace:train`."""
-        return KIND
-
-    @property
-    def task(self) -> str:
-        """`cox`."""
-        return COX
-
-    @property
-    def outputs(self) -> tuple[OutputForm, ...]:
-        """What the protocol of masks says."""
-        return self.masked.outputs
-
-    @property
-    def forms(self) -> tuple[Form, ...]:
-        """Tables, and whatever comes with a table of labels."""
-        return (Form.TABLE, Form.IMAGES)
-
-    @property
-    def limits(self) -> StepLimits:
-        """Seconds in a thread."""
-        return StepLimits(rowless=ROWLESS)
-
-    @property
-    def steps(self) -> tuple[str, ...]:
-        """Those of the protocol."""
-        return STEPS
-
-    def protection(self, task: JsonObject) -> str:
-        """Nobody sees more than totals."""
-        del task
-        return MASKED_SUMS
+    def __init__(self, readers: Mapping[str, Reader] = OWN) -> None:
+        super().__init__(MaskedCoxes(CoxSumming(Judge(readers))))
 
     def check(self, task: JsonObject) -> None:
         """Refuse an invalid survival task.
@@ -86,17 +44,6 @@ class CoxEngine:
         task = parse(step.task)
         times = [task.time] if task.entry is None else [task.time, task.entry]
         return frozenset((*times, task.table.target.column, *(one.name for one in task.table.features)))
-
-    def answer(self, admission: Admission, step: Step, workplace: Workplace) -> Output:
-        """Do one step on the admitted rows.
-
-        Raises:
-            TaskInvalidError, StepInvalidError: the question cannot be answered by anybody.
-            ColumnUnknownError, LevelUnknownError, RangeMissingError, OutcomeUndeclaredError: not with this data
-                dictionary.
-            DisclosureError: the answer could reveal single persons, or covers nobody.
-        """
-        return self.masked.answer(admission, step, workplace)
 
 
 def _difference(one: CoxTask, other: CoxTask) -> Text | None:

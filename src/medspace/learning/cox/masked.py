@@ -19,9 +19,9 @@ from medspace.learning.glm.design import Layout
 from medspace.learning.glm.model import Fit, FitPhase, Term
 from medspace.learning.glm.outcome import covariance_of, terms, uncarried
 from medspace.learning.glm.totals import moments_shape, moments_total
-from medspace.learning.proposals import empty
+from medspace.learning.phases import Phase, Walk
 from medspace.runs.errors import AnswerInvalidError, RunError
-from medspace.runs.masked.ports import Shape, State, TaskQuestion
+from medspace.runs.masked.ports import State
 from medspace.runs.ports import Result
 
 
@@ -51,87 +51,55 @@ class _OwnSurvival(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class MaskedCox:
+class MaskedCox(Walk[CoxState]):
     """One survival task under masks (`runs.masked.ports.Summed`)."""
 
     task: CoxTask
 
-    def first(self) -> State:
+    @property
+    def phases(self) -> Mapping[str, Phase[CoxState]]:
+        """Moments, Newton rounds, evaluation."""
+        return {
+            FitPhase.MOMENTS: Phase(
+                shape=lambda _: moments_shape(self.task.table),
+                check=lambda stand, total, sites: self._check(stand, sites).table.moments(total),
+                follow=lambda stand, total, *_: following.after_moments(
+                    self.task, stand, moments_total(self.task.table, total)
+                ),
+            ),
+            FitPhase.NEWTON: Phase(
+                shape=lambda stand: newton_shape(len(stand.beta), stand.rows),
+                check=self._check_newton,
+                follow=lambda stand, total, proposal, _: following.after_newton(
+                    self.task, stand, newton_total(len(stand.beta), total)[1], proposal
+                ),
+                inputs=_asked,
+                propose=lambda stand, total: following.proposed(
+                    self.task, stand, newton_total(len(stand.beta), total)[1]
+                ),
+                restarts=True,
+            ),
+            FitPhase.EVALUATION: Phase(
+                shape=lambda stand: ranked_shape(stand.rows),
+                check=lambda stand, total, sites: self._check(stand, sites).ranked(total),
+                follow=lambda stand, total, *_: following.after_evaluation(stand, ranked_total(total)),
+                inputs=_asked,
+            ),
+        }
+
+    def start(self) -> CoxState:
         """Nothing is fitted yet."""
-        return CoxState().written()
+        return CoxState()
 
-    def asked(self, state: State) -> TaskQuestion | None:
-        """Moments; then beta and layout, as floats."""
-        stand = following.read(state)
-        if stand.phase is FitPhase.DONE:
-            return None
-        if stand.layout is None:
-            return TaskQuestion(stand.phase.value, {})
-        return TaskQuestion(stand.phase.value, question(stand.asked, stand.layout))
+    def read(self, state: State) -> CoxState:
+        """What was written."""
+        return following.read(state)
 
-    def shape(self, state: State) -> Shape:
-        """The vector of the phase; see `totals`."""
-        return self._shape(following.read(state))
+    def _check(self, stand: CoxState, sites: int) -> SurvivalCheck:
+        return SurvivalCheck(self.task, stand.round + 1, sites)
 
-    def _shape(self, stand: CoxState) -> Shape:
-        if stand.phase is FitPhase.MOMENTS:
-            return moments_shape(self.task.table)
-        if stand.phase is FitPhase.NEWTON:
-            return newton_shape(len(stand.beta), stand.rows)
-        return ranked_shape(stand.rows)
-
-    def check(self, state: State, total: Sequence[int], sites: int) -> None:
-        """Whether a total can be right.
-
-        Raises:
-            TotalInvalidError: it cannot.
-        """
-        stand = following.read(state)
-        check = SurvivalCheck(self.task, stand.round + 1, sites)
-        check.table.within(self._shape(stand), total)
-        if stand.phase is FitPhase.MOMENTS:
-            check.table.moments(total)
-        elif stand.phase is FitPhase.NEWTON:
-            check.newton(total, len(stand.beta), stand.rows, stand.events)
-        else:
-            check.ranked(total)
-
-    def propose(self, state: State, total: Sequence[int]) -> JsonObject:
-        """The step of a Newton round that takes one; else nothing."""
-        stand = following.read(state)
-        if stand.phase is not FitPhase.NEWTON:
-            return {}
-        return following.proposed(self.task, stand, newton_total(len(stand.beta), total)[1])
-
-    def follow(self, state: State, total: Sequence[int], proposal: JsonObject, sites: int = 0) -> State:
-        """The next state; it depends only on the total.
-
-        Raises:
-            ProposalInvalidError: the proposal does not follow from the total.
-            NoEventError, SingularError, SeparatedError, NotConvergedError: nothing follows.
-        """
-        del sites
-        stand = following.read(state)
-        if stand.phase is FitPhase.NEWTON:
-            found = newton_total(len(stand.beta), total)[1]
-            return following.after_newton(self.task, stand, found, proposal).written()
-        empty(proposal, stand.round + 1)
-        if stand.phase is FitPhase.MOMENTS:
-            return following.after_moments(self.task, stand, moments_total(self.task.table, total)).written()
-        return following.after_evaluation(stand, ranked_total(total)).written()
-
-    def without(self, state: State) -> State | None:
-        """Restart the fit, unless only its evaluation is left, or nothing was asked yet."""
-        return self.first() if following.read(state).phase is FitPhase.NEWTON else None
-
-    def persons(self, state: State) -> int:
-        """Those of the fit, at all sites."""
-        return following.read(state).persons
-
-    def objective(self, state: State) -> str | None:
-        """Half the deviance and half the penalty."""
-        found = following.read(state).objective
-        return None if found is None else repr(found)
+    def _check_newton(self, stand: CoxState, total: Sequence[int], sites: int) -> None:
+        self._check(stand, sites).newton(total, len(stand.beta), stand.rows, stand.events)
 
     def outcome(self, state: State) -> JsonObject:
         """Coefficients, their covariance, the layout, the objective of each round, quality over all sites.
@@ -163,7 +131,7 @@ class MaskedCox:
             RunError: it is not an outcome of this task.
             AnswerInvalidError: what a site says of itself is not of that form.
         """
-        made = self._read(outcome)
+        made = self._content(outcome)
         fitted = CoxFitted(
             terms=self._terms(made),
             ties=self.task.ties,
@@ -192,19 +160,17 @@ class MaskedCox:
         errors = np.sqrt(np.maximum(np.diag(covariance), 0.0))
         return terms(self.task.table, fit, made.layout, errors)[1:]
 
-    def _read(self, outcome: JsonObject) -> _SurvivalOutcome:
+    def _content(self, outcome: JsonObject) -> _SurvivalOutcome:
         try:
             made = msgspec.convert(outcome, _SurvivalOutcome, strict=False)
         except msgspec.ValidationError:
             raise RunError from None
         width, layout, table = len(made.beta), made.layout, self.task.table
-        kept = list(layout.kept)
         fits = (
             len(made.covariance) == width * (width + 1) // 2
             and len(made.deviances) == 2  # noqa: PLR2004 - that of coefficients of 0, and the last
-            and width == len(kept) == len(layout.centre) == len(layout.scale)
-            and len(layout.fill) == sum(len(feature.columns) for feature in table.features)
-            and kept == sorted(set(kept) & set(range(len(table.columns))))
+            and width == len(layout.kept)
+            and layout.suits(table)
             and all(scale > 0.0 for scale in layout.scale)
         )
         if not fits:
@@ -218,6 +184,10 @@ class MaskedCox:
             reason = Text(msgid("it is not a valid quality report"))
             raise AnswerInvalidError(site=site, round=self.task.table.max_rounds, reason=reason) from None
         return SiteSurvival(site, own.rows, own.quality)
+
+
+def _asked(stand: CoxState) -> JsonObject:
+    return question(stand.asked, stand.arranged)
 
 
 @dataclass(frozen=True, slots=True)

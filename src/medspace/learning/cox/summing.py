@@ -3,7 +3,8 @@
 Each question is judged as if its answer were seen, as that of a GLM (`glm.summing`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 import msgspec
 import numpy as np
@@ -15,21 +16,24 @@ from medspace.core.usage import Admission, Step
 from medspace.learning.cox.following import quality
 from medspace.learning.cox.judging import CoxStep, SurvivalBlock, WeighedRisk, judged
 from medspace.learning.cox.maths import concordance
+from medspace.learning.cox.task import COX
 from medspace.learning.cox.totals import RankedTotal
 from medspace.learning.exact import FRACTION, fixed
-from medspace.learning.glm.judging import Judge, invalid
+from medspace.learning.glm.judging import Judge, Reader, invalid
 from medspace.learning.glm.summing import check_sizes, moments_sums
 from medspace.privacy.disclosure import number as persons_of
 from medspace.privacy.disclosure import ranked
 from medspace.privacy.rounding import rounded, unrounded
 from medspace.runs.masked.ports import Shape, TaskQuestion
 
+OWN: Mapping[str, Reader] = MappingProxyType({COX: CoxStep.read})
+
 
 class CoxSumming:
     """Answers the questions of survival tasks; thread-safe."""
 
     def __init__(self, judge: Judge | None = None) -> None:
-        self._judge = judge or Judge({"cox": CoxStep.read})
+        self._judge = judge or Judge(OWN)
 
     def sums(
         self,

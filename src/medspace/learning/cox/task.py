@@ -4,7 +4,6 @@ The canonical form holds no fractions, as that of a GLM (`glm.task`), whose colu
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -14,8 +13,9 @@ from medspace.core.engine import MASKED_SUMS
 from medspace.core.hashing import digest
 from medspace.core.misfits import MisfitError, fit
 from medspace.core.text import Fact, Text, msgid
-from medspace.learning.glm.task import KEPT, MOST_KEPT, GlmTask
+from medspace.learning.glm.task import GlmTask
 from medspace.learning.glm.task import parse as parse_table
+from medspace.learning.reading import remembering
 from medspace.runs.errors import TaskInvalidError
 
 COX = "cox"
@@ -87,25 +87,13 @@ class _CoxForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_def
     protection: Any = MASKED_SUMS
 
 
+@remembering
 def parse(document: Json) -> CoxTask:
-    """The task that a JSON object declares; the last ones stay read.
+    """The task that a JSON object declares.
 
     Raises:
         TaskInvalidError: with the field and what is wrong with it.
     """
-    try:
-        said = msgspec.msgpack.encode(document)
-    except (TypeError, ValueError, OverflowError, RecursionError):
-        return _parsed(document)
-    return _task_of_bytes(said) if len(said) <= MOST_KEPT else _parsed(document)
-
-
-@lru_cache(maxsize=KEPT)
-def _task_of_bytes(said: bytes) -> CoxTask:
-    return _parsed(msgspec.msgpack.decode(said))
-
-
-def _parsed(document: Json) -> CoxTask:
     try:
         form = fit(document, _CoxForm)
     except MisfitError as error:

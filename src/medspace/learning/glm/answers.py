@@ -63,11 +63,12 @@ class EvaluationForm(_Echo, frozen=True, kw_only=True):
     tally: Tally
 
 
-class BetaForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """What the rounds after the first ask about."""
+class BetaForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
+    """What the rounds after the first ask about; `groups` are those that the model is judged for (`grouping`)."""
 
     beta: list[float]
     layout: Layout
+    groups: list[list[int]] = []
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from medspace.learning.glm.task import GlmTask
 from medspace.learning.glm.weighing import Weighing
 from medspace.privacy.errors import DisclosureError
 from medspace.privacy.exposure import MOST_LEVERAGE, differs_by_few, exposes, extended, places
+from medspace.privacy.rounding import BITS
 
 MOST_TABLES = 8  # kept at a time
 MOST_ASKED = 64  # vectors kept until the history names their question
@@ -36,11 +37,13 @@ class SumQuery:
     """Of one question: which persons of the table it sums, and with which weights; places x vectors.
 
     `cells` are, for each column of the table that it sums by code: all rows, those of each code, and those without.
+    `bits` are those that its sums are rounded to.
     """
 
     persons: Mask
     vectors: Matrix
     cells: Mapping[str, Matrix] = field(default_factory=dict)
+    bits: int = BITS
 
 
 @dataclass(slots=True)
@@ -67,16 +70,18 @@ def identity(asset: str, marks: Marks, content: Marks) -> bytes:
 
 def asked(weighed: Weighing | None, rows: Mask, marks: Marks, cells: Mapping[str, Matrix] | None = None) -> SumQuery:
     """The vectors of a question: ones, or the weights and the residuals; summed for each person's place."""
-    place, width = places(marks)
     _, person = np.unique(marks, return_inverse=True)
     present = np.bincount(person, weights=rows) > 0.0
-
-    def by_place(vectors: Matrix) -> Matrix:
-        return np.column_stack([np.bincount(place[rows], vector, width) for vector in vectors.T])
-
     ones = np.ones((int(rows.sum()), 1))
     vectors = ones if weighed is None else np.column_stack([weighed.weights, weighed.residuals])
-    return SumQuery(present, by_place(vectors), {name: by_place(found) for name, found in (cells or {}).items()})
+    summed = {name: by_person(found, rows, marks) for name, found in (cells or {}).items()}
+    return SumQuery(present, by_person(vectors, rows, marks), summed)
+
+
+def by_person(vectors: Matrix, rows: Mask, marks: Marks) -> Matrix:
+    """Vectors of some rows, summed for each person's place."""
+    place, width = places(marks)
+    return np.column_stack([np.bincount(place[rows], vector, width) for vector in vectors.T])
 
 
 def cells_of(task: GlmTask, part: DesignBlock) -> dict[str, Matrix]:
@@ -93,9 +98,9 @@ def cells_of(task: GlmTask, part: DesignBlock) -> dict[str, Matrix]:
     return found
 
 
-def _check_span(basis: Matrix | None, vectors: Matrix, *, known: bool) -> None:
+def _check_span(basis: Matrix | None, vectors: Matrix, *, known: bool, bits: int = BITS) -> None:
     before = vectors[:, :0] if basis is None else basis
-    after = extended(before, vectors)
+    after = extended(before, vectors, bits)
     if exposes(before[:, :0], after, MOST_LEVERAGE + SLACK) if known else exposes(before, after):
         raise DisclosureError("release.exposure")
 
@@ -144,7 +149,7 @@ class Audit:
             known = own in past.questions
             if any(differs_by_few(new.persons, other, least) for other in past.sets):
                 raise DisclosureError("release.difference")
-            _check_span(past.basis, new.vectors, known=known)
+            _check_span(past.basis, new.vectors, known=known, bits=new.bits)
             for name, found in new.cells.items():
                 who, masks = _grouped(found)
                 others = past.codes.get((name, who), [])
@@ -188,7 +193,7 @@ class Audit:
             if found is None:
                 continue
             basis = found.vectors[:, :0] if past.basis is None else past.basis
-            past.basis = extended(basis, found.vectors)
+            past.basis = extended(basis, found.vectors, found.bits)
             for name, summed in found.cells.items():
                 past.cells[name] = extended(past.cells.get(name, summed[:, :0]), summed)
                 who, masks = _grouped(summed)

@@ -1,14 +1,16 @@
 """A fitted GLM as people and programs see it: coefficients, and quality per hospital and overall."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
 from medspace.core.canonical import JsonObject
 from medspace.core.text import Fact, Text, msgid
+from medspace.learning.evaluation.description import sentences, tables
 from medspace.learning.glm.evaluation import Quality
-from medspace.learning.glm.model import Fitted, NoiseSpent, Term
+from medspace.learning.glm.model import Fitted, NoiseSpent, SiteQuality, Term
 from medspace.learning.glm.outcome import held
+from medspace.learning.glm.task import JOINED
 from medspace.runs.masked.grouping import Robust
 from medspace.runs.ports import ModelDescription, ReportTable, Result
 
@@ -22,6 +24,8 @@ NOT_KNOWN: Mapping[bool, str] = {
     False: msgid("Nobody was counted with {levels}: the model says nothing about them."),
     True: msgid("Too few patients have {levels} to stand out from the noise: the model says nothing about them."),
 }
+UNCERTAIN = msgid("± says how far an AUC may lie from the exact one: it was counted from groups of patients.")
+LEAST_SHOWN = 0.0005  # of a number with three digits behind the point
 MEASURED: Mapping[str, str] = {
     "training rows": msgid("The quality was measured on the rows that the model was fitted on."),
     "held-out rows": msgid("The quality was measured on rows that were held out of the fit."),
@@ -35,23 +39,13 @@ def describe(result: Result, names: Mapping[str, str]) -> ModelDescription:
     return ModelDescription(
         Text(msgid("Generalised linear model ({family})"), {"family": fitted.family}),
         facts,
-        (_coefficients(fitted),),
-        _quality_table(fitted.family, facts["quality"]),
-        (*_sentences(fitted), *_noise(fitted), *_left(fitted.noise, result.content)),
+        (_coefficients(fitted), *tables(fitted.judged)),
+        quality_table(fitted.family, facts["quality"]),
+        (*_sentences(fitted), *sentences(fitted.judged), *_noise(fitted), *_left(fitted.noise, result.content)),
     )
 
 
 def _facts(fitted: Fitted, rows: int, names: Mapping[str, str]) -> JsonObject:
-    sites = [
-        {
-            "site": s.site,
-            "name": names.get(s.site, s.site),
-            "rows": s.rows,
-            "persons": s.persons,
-            **_quality(s.quality),
-        }
-        for s in fitted.sites
-    ]
     return {
         "family": fitted.family,
         "coefficients": [
@@ -59,7 +53,7 @@ def _facts(fitted: Fitted, rows: int, names: Mapping[str, str]) -> JsonObject:
         ],
         "terms": [_term(t) for t in fitted.terms],
         "persons": fitted.persons,
-        "quality": {"sites": sites, "pooled": {"rows": rows, "persons": fitted.persons, **_quality(fitted.pooled)}},
+        "quality": quality_facts(fitted.sites, fitted.pooled, rows, fitted.persons, names),
         "joined": [
             {"site": j.site, "name": names.get(j.site, j.site), "feature": j.feature, "levels": j.levels}
             for j in fitted.joined
@@ -67,7 +61,26 @@ def _facts(fitted: Fitted, rows: int, names: Mapping[str, str]) -> JsonObject:
         "uncarried": list(fitted.uncarried),
         "measured_on": fitted.measured_on,
         **({} if fitted.noise is None else {"noise": msgspec.to_builtins(fitted.noise)}),
+        **({} if fitted.judged is None else {"judged": msgspec.to_builtins(fitted.judged)}),
     }
+
+
+def quality_facts(
+    sites: Sequence[SiteQuality], pooled: Quality | None, rows: int, persons: int, names: Mapping[str, str]
+) -> JsonObject:
+    """How well a model does, at each hospital that shows it and over all, whose fit had so many rows and persons."""
+    own = [
+        {
+            "site": one.site,
+            "name": names.get(one.site, one.site),
+            "rows": one.rows,
+            "persons": one.persons,
+            **_quality(one.quality),
+            **({"groups": msgspec.to_builtins(one.groups)} if one.groups else {}),
+        }
+        for one in sites
+    ]
+    return {"sites": own, "pooled": {"rows": rows, "persons": persons, **_quality(pooled)}}
 
 
 def _term(term: Term) -> JsonObject:
@@ -88,7 +101,8 @@ def _coefficients(fitted: Fitted) -> ReportTable:
     return ReportTable(columns, rows)
 
 
-def _quality_table(family: str, quality: JsonObject) -> ReportTable:
+def quality_table(family: str, quality: JsonObject) -> ReportTable:
+    """The quality at each hospital that shows it, and over all (`quality_facts`)."""
     shown = OF_FAMILY.get(family, ("rmse",))
     measures = [name for name in shown if quality["pooled"][name] is not None]
     columns = (Text(msgid("hospital")), Text(msgid("patients")), Text(msgid("rows")))
@@ -102,10 +116,21 @@ def _quality_table(family: str, quality: JsonObject) -> ReportTable:
 
 def _sentences(fitted: Fitted) -> tuple[Text, ...]:
     said = [Text(MEASURED[fitted.measured_on])] if fitted.measured_on in MEASURED else []
-    if fitted.uncarried:
-        told = NOT_KNOWN[fitted.noise is not None]
-        said.append(Text(told, {"levels": ", ".join(fitted.uncarried)}))
-    return tuple(said)
+    if any(_uncertain(one.quality) for one in fitted.sites) or _uncertain(fitted.pooled):
+        said += [Text(UNCERTAIN)] if fitted.noise is None else []  # what it is under noise is said with the noise
+    return (*said, *unknown_levels(fitted.uncarried, noisy=fitted.noise is not None))
+
+
+def unknown_levels(uncarried: Sequence[str], *, noisy: bool) -> Iterator[Text]:
+    """Of which levels the model says nothing; that no hospital had any to join is no news of a level."""
+    levels = [name for name in uncarried if not name.endswith(f"={JOINED}")]
+    if levels:
+        yield Text(NOT_KNOWN[noisy], {"levels": ", ".join(levels)})
+
+
+def _uncertain(quality: Quality | None) -> bool:
+    """Whether it is shown how far the AUC may be off: as far as three digits can tell."""
+    return quality is not None and (quality.auc_resolution or 0.0) >= LEAST_SHOWN
 
 
 def _noise(fitted: Fitted) -> tuple[Text, ...]:
@@ -174,8 +199,8 @@ def _robust(robust: Robust | None) -> tuple[Text, ...]:
 
 
 def _measured(one: JsonObject, name: str) -> str:
-    """A measure as text; an AUC with how far it may be off."""
-    if name == "auc" and one["auc"] is not None:
+    """A measure as text; an AUC with how far it may be off, where three digits show that."""
+    if name == "auc" and one["auc"] is not None and (one["auc_resolution"] or 0.0) >= LEAST_SHOWN:
         return f"{one['auc']:.3f} ± {one['auc_resolution']:.3f}"
     return _rounded(one[name])
 

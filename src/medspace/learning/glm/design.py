@@ -35,6 +35,15 @@ class Layout:
     centre: tuple[float, ...]
     scale: tuple[float, ...]
 
+    def suits(self, task: GlmTask) -> bool:
+        """Whether it has the shape of the columns of a task."""
+        kept = list(self.kept)
+        return (
+            len(self.fill) == sum(len(feature.columns) for feature in task.features)
+            and len(kept) == len(self.centre) == len(self.scale)
+            and kept == sorted(set(kept) & set(range(len(task.columns))))
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class DesignBlock:

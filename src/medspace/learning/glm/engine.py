@@ -5,7 +5,7 @@ sums of one site still reveal that site, so each question is judged first (`judg
 leave only masked (`summing`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -50,6 +50,8 @@ from medspace.learning.model import KIND
 from medspace.privacy.rounding import Rounding, rounded, unrounded
 from medspace.runs.masked.messages import ROWLESS, STEPS
 from medspace.runs.masked.site import MaskedSite
+
+FIGURES = 18  # of each group that a model is judged for: counts, measures, intervals
 
 
 class GlmEngine:
@@ -124,16 +126,28 @@ class GlmEngine:
         """
         read = parse(task)
         width = read.intercept + sum(max(len(feature.levels) - 1, 1) for feature in read.features)
-        return width + width * (width + 1) // 2
+        groups = 0 if read.judge is None else 1 + sum(len(one.groups) for one in read.judge.attributes)
+        shown = groups * (FIGURES + 4 * len(read.judge.thresholds) + 2 * read.evaluation.bins) if read.judge else 0
+        return width + width * (width + 1) // 2 + shown
 
     def difference(self, one: JsonObject, other: JsonObject) -> Text | None:
         """One feature, level, threshold or share held out (`core.engine.Comparing`)."""
         return difference(parse(one), parse(other))
 
     def columns(self, step: Step) -> frozenset[str]:
-        """Outcome and features of the task; no round names others (`core.engine.SelectiveEngine`)."""
+        """Outcome, features and groups of the task; no round names others (`core.engine.SelectiveEngine`)."""
         task = parse(step.task)
-        return frozenset((task.target.column, *(feature.name for feature in task.features)))
+        groups = () if task.judge is None else task.judge.attributes
+        named = (*(feature.name for feature in task.features), *(one.column for one in groups))
+        return frozenset((task.target.column, *named))
+
+    def optional(self, output: Output) -> tuple[str, ...]:
+        """Under masks the hospital's own quality (`core.engine.Withholding`)."""
+        return self.masked.optional(output)
+
+    def without(self, output: Output, parts: Collection[str]) -> Output:
+        """The model without it."""
+        return self.masked.without(output, parts)
 
     def answer(self, admission: Admission, step: Step, workplace: Workplace) -> Output:
         """Do one step on the admitted rows.

@@ -7,6 +7,8 @@ InvalidInputError
  |- RobustExactError       an exact fit cannot do without the total of all sites
  |- TargetInvalidError     the target does not suit the family
  |- OutcomeUndeclaredError the holder does not let others ask about this threshold
+ |- GroupUnknownError      a column cannot be divided into the groups that the task names
+ |- GroupsTooSmallError    the task would show smaller groups than the contract allows
  |- BeyondRangesError      a question goes beyond what the data dictionary allows
  `- NothingLeftError       no row is usable
 RunError
@@ -36,6 +38,22 @@ class RangeMissingError(InvalidInputError):
     code = "learning.range_missing"
     sentence = msgid("The data dictionary gives no range for the column {column}.")
     next_step = msgid("Ask the holder to give the column a minimum and a maximum, or leave it out of the task.")
+
+
+class GroupUnknownError(InvalidInputError):
+    """A column cannot be divided as the task says: its dictionary has codes besides."""
+
+    code = "learning.group_unknown"
+    sentence = msgid("The data dictionary has codes of {column} that are no group of the task's `judge`.")
+    next_step = msgid("Name every code of the data dictionary in `codes` of this column.")
+
+
+class GroupsTooSmallError(InvalidInputError):
+    """The task would show groups of fewer persons than the contract allows."""
+
+    code = "learning.groups_small"
+    sentence = msgid("The task shows groups of {asked} persons or more; the contract wants at least {least}.")
+    next_step = msgid("Set `least` of the task's `judge` to {least}.")
 
 
 class ColumnTooLargeError(InvalidInputError):

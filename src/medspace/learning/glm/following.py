@@ -15,6 +15,7 @@ import numpy as np
 
 from medspace.core.canonical import JsonObject, exact
 from medspace.core.text import msgid
+from medspace.learning.evaluation.model import Judgement
 from medspace.learning.exact import (
     FRACTION,
     ONE,
@@ -59,7 +60,8 @@ class MaskedFitState:
     """Where a fit under masks stands after `round` totals; the fields of `model.Fit`, exact.
 
     `beta` and `base` have 96 bits behind the point, `products` (upper triangle) 48; `covariance` (upper triangle,
-    for the columns as measured) is rounded as it will be released.
+    for the columns as measured) is rounded as it will be released. `groups` are those that the model is judged for,
+    attribute by attribute, `having` how many sites have each of them.
     """
 
     phase: FitPhase = FitPhase.MOMENTS
@@ -74,6 +76,9 @@ class MaskedFitState:
     products: tuple[int, ...] = ()
     covariance: tuple[float, ...] = ()
     quality: Quality | None = None
+    groups: tuple[tuple[int, ...], ...] = ()
+    having: tuple[tuple[int, ...], ...] = ()
+    judged: Judgement | None = None
 
     @property
     def objective(self) -> float | None:
@@ -88,6 +93,9 @@ class MaskedFitState:
     def written(self) -> JsonObject:
         """The same as canonical JSON: fractions and large integers as text."""
         said: JsonObject = exact(msgspec.to_builtins(self))
+        for name in ("groups", "having", "judged"):  # states of tasks without groups are those of earlier versions
+            if not said[name]:
+                del said[name]
         return said | {name: [str(value) for value in getattr(self, name)] for name in ("beta", "base")}
 
 
@@ -156,7 +164,7 @@ def proposed(task: GlmTask, stand: MaskedFitState, total: NewtonTotal) -> JsonOb
 
 
 def _equations(task: GlmTask, stand: MaskedFitState, total: NewtonTotal) -> Equations:
-    return Equations.of(maths.penalty(task, _of(stand)).tolist(), stand.beta, total)
+    return Equations.of(maths.penalty(task, layout_in(stand)).tolist(), stand.beta, total)
 
 
 def _taken(task: GlmTask, stand: MaskedFitState, total: NewtonTotal) -> tuple[Equations, Factor] | None:
@@ -204,11 +212,16 @@ def after_newton(task: GlmTask, stand: MaskedFitState, total: NewtonTotal, propo
         return _allowed(task, moved)
     if step.stride > math.sqrt(task.tolerance):
         raise SeparatedError
-    covariance = coarse_covariance(maths.measured(task, _of(stand)), total, equations, apart, dispersion)
+    covariance = coarse_covariance(maths.measured(task, layout_in(stand)), total, equations, apart, dispersion)
     return _allowed(task, replace(moved, phase=FitPhase.EVALUATION, covariance=covariance))
 
 
-def _of(stand: MaskedFitState) -> Layout:
+def layout_in(stand: MaskedFitState) -> Layout:
+    """The layout of a fit that has one.
+
+    Raises:
+        SingularError: it has none.
+    """
     if stand.layout is None:  # a fit in this phase has one
         raise SingularError
     return stand.layout

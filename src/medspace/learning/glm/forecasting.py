@@ -17,7 +17,7 @@ SCALE = 10_000.0
 DOTS, FULL, EMPTY = 10, "\u25cf", "\u25cb"
 MECHANISMS = {"gradient": Text(msgid("noisy gradients")), "newton": Text(msgid("noisy Newton sums"))}
 
-
+EXACT = msgid("Its answers are exact: it takes nothing from a privacy budget, and asks at most {asked}.")
 _COST = msgid("It costs each hospital epsilon {epsilon} (delta {delta}) of its budget, for {unit}.")
 _WAY = msgid("It asks {asked} and uses {mechanism}.")
 _TELLS = {
@@ -62,10 +62,7 @@ def _exact(task: GlmTask) -> Forecast:
     return Forecast(
         {"epsilon": None, "questions": task.max_rounds},
         (
-            Text(
-                msgid("Its answers are exact: it takes nothing from a privacy budget, and asks at most {asked}."),
-                {"asked": asked},
-            ),
+            Text(EXACT, {"asked": asked}),
             Text(
                 msgid(
                     "Hospitals whose terms require noise refuse it; for those, add [noise] with an epsilon to the "

@@ -11,31 +11,36 @@ The private ones have one error, whatever the reason. Only caches are kept betwe
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from types import MappingProxyType
 from typing import Protocol, TypeVar
 
 import numpy as np
 
+from medspace.core.dictionary import Dictionary
 from medspace.core.errors import MedspaceError
 from medspace.core.material import Material
 from medspace.core.misfits import MisfitError, fit
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Admission, Step
 from medspace.learning.errors import StepInvalidError
+from medspace.learning.evaluation.membership import alike, sets
+from medspace.learning.glm import grouping
 from medspace.learning.glm.answers import HUGE, OUTPUTS, BetaForm
 from medspace.learning.glm.auditing import Audit, SumQuery, asked, cells_of, identity
 from medspace.learning.glm.design import DesignBlock, Marks, Matrix, Sample, marks_of, sample
-from medspace.learning.glm.errors import BeyondRangesError, NothingLeftError
-from medspace.learning.glm.ranges import Ranges, check_columns, check_outcome, ranges
+from medspace.learning.glm.errors import BeyondRangesError, GroupsTooSmallError, GroupUnknownError, NothingLeftError
+from medspace.learning.glm.ranges import Ranges, check_column, check_columns, check_outcome, codes, ranges
 from medspace.learning.glm.samples import Samples
 from medspace.learning.glm.task import Evaluation, GlmTask, parse
 from medspace.learning.glm.weighing import Weighed, check_part, check_weights, weigh
+from medspace.privacy.disclosure import Labels
 from medspace.privacy.errors import DisclosureError
 
 Key = TypeVar("Key")
 Made = TypeVar("Made")
+GROUPS = "(groups)"  # the name, in the audit, of all groups that models were judged for
 MOST_PARTS = 2  # kept at a time: those that a run fits, and those that it is measured on
 
 
@@ -64,7 +69,7 @@ class Judge:
     def __init__(self, readers: Mapping[str, Reader] = MappingProxyType({})) -> None:
         self._audit = Audit()
         self._samples = Samples()
-        self._readers = {"glm": SiteStep.read} | dict(readers)
+        self._readers = {"glm": SiteStep.read, **readers}
 
     def judged(
         self, admission: Admission, step: Step, rows: Material | None
@@ -225,11 +230,37 @@ class SiteStep:
 
     def query_of(self, part: DesignBlock, weighed: Weighed | None, persons: Marks) -> SumQuery:
         """The same of rows and weights that are known already."""
-        return asked(weighed, part.rows, persons, self.cells(part))
+        made, grouped = asked(weighed, part.rows, persons, self.cells(part)), self.groups()
+        if grouped is None:
+            return made
+        counted, found = grouped
+        more = asked(None, counted.rows, persons, {GROUPS: found}).cells
+        return replace(made, cells={**made.cells, **more})
 
     def cells(self, part: DesignBlock) -> dict[str, Matrix]:
         """The rows of each code, where the step sums them: the sums of an evaluation are of all rows."""
         return {} if self.step.name == "evaluation" else cells_of(self.task, part)
+
+    def placed(self, part: DesignBlock) -> list[Labels]:
+        """The group of each row, for each attribute that the model is judged for."""
+        if self.task.judge is None:
+            return []
+        return grouping.placed(self.task.judge, part, self.parts.rows)
+
+    def groups(self) -> tuple[DesignBlock, Matrix] | None:
+        """Who is in which group, of the rows that quality is measured on, where the step counts groups.
+
+        Raises:
+            DisclosureError: two groups differ by few persons.
+        """
+        judge = self.task.judge
+        if judge is None or not judge.attributes or self.step.name == "newton":
+            return None
+        part = self.parts.part(self.task, measured=True)
+        found = sets(judge, self.parts.rows, part.rows, part.persons)
+        if alike(found, part.persons, self.admission.min_cohort):
+            raise DisclosureError("release.difference")
+        return part, found
 
 
 def asked_of(task: GlmTask, step: Step, parts: PreparedRows) -> tuple[BetaForm | None, Ranges | None]:
@@ -243,12 +274,31 @@ def asked_of(task: GlmTask, step: Step, parts: PreparedRows) -> tuple[BetaForm |
     form = None if step.name == "moments" else _beta(task, step)
     brakes, dictionary = parts.admission.brakes, parts.rows.dictionary
     check_columns(task, dictionary)
+    _check_groups(task, dictionary, parts.admission.min_cohort)
     if brakes.outcomes:
         check_outcome(task, dictionary)
     allowed = ranges(task, dictionary) if brakes.bounds else None
     if form is not None and allowed is not None and not allowed.holds(task, form):
         raise BeyondRangesError(round=step.round)
+    if (
+        form is not None
+        and not grouping.well_formed(task, form.groups if step.name == "evaluation" else ())
+        and (step.name == "evaluation" or form.groups)
+    ):
+        raise invalid(step, msgid("it names groups that the task has not"))
     return form, allowed
+
+
+def _check_groups(task: GlmTask, dictionary: Dictionary, least: int) -> None:
+    """Whether the groups that a model is judged for are columns of the table, and large enough for the contract."""
+    if task.judge is None:
+        return
+    if task.judge.least < least:
+        raise GroupsTooSmallError(asked=task.judge.least, least=least)
+    for attribute in task.judge.attributes:
+        column = check_column(dictionary, attribute.column, coded=attribute.coded)
+        if attribute.coded and not codes(column) <= {*attribute.codes}:  # else a group could be left out unseen
+            raise GroupUnknownError(column=attribute.column)
 
 
 def split_key(admission: Admission) -> bytes:
@@ -264,14 +314,7 @@ def _beta(task: GlmTask, step: Step) -> BetaForm:
     except MisfitError as error:
         raise StepInvalidError(round=step.round, reason=error.reason) from None
     layout = asked.layout
-    values = sum(len(feature.columns) for feature in task.features)
-    kept = list(layout.kept)
-    shapes = (
-        len(layout.fill) == values
-        and len(layout.centre) == len(layout.scale) == len(kept) == len(asked.beta) - task.intercept
-        and kept == sorted(set(kept) & set(range(len(task.columns))))
-    )
-    if not shapes:
+    if not layout.suits(task) or len(layout.kept) != len(asked.beta) - task.intercept:
         raise invalid(step, msgid("beta and layout do not have the shape of the task"))
     numbers = np.concatenate([asked.beta, layout.fill, layout.centre, layout.scale])
     if not (np.isfinite(numbers).all() and (np.abs(numbers) <= HUGE).all() and all(s > 0.0 for s in layout.scale)):

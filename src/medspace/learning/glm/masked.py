@@ -1,39 +1,45 @@
 """Generalised linear models under masks (`runs.masked.ports`): nobody sees more than the total of the sites' sums."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 import numpy as np
 
 from medspace.core.canonical import JsonObject, exact
 from medspace.core.text import Text, msgid
-from medspace.learning.glm import following
+from medspace.core.usage import Measure
+from medspace.learning.evaluation.model import Judgement
+from medspace.learning.exact import FRACTION
+from medspace.learning.glm import following, grouping
 from medspace.learning.glm.answers import question
+from medspace.learning.glm.demanded import measures
 from medspace.learning.glm.design import Layout, Vector
 from medspace.learning.glm.evaluation import Quality
 from medspace.learning.glm.following import MaskedFitState
-from medspace.learning.glm.model import Fit, FitPhase, Fitted, SiteQuality
+from medspace.learning.glm.model import Fit, FitPhase, Fitted, OwnGroup, SiteQuality
 from medspace.learning.glm.noisy.masked import NoisyGlm
 from medspace.learning.glm.outcome import covariance_of, terms, uncarried
 from medspace.learning.glm.summing import GlmSumming
 from medspace.learning.glm.task import GlmTask, parse
 from medspace.learning.glm.totals import (
+    MOST_ROWS,
     TotalCheck,
     evaluation_shape,
     evaluation_total,
     moments_shape,
     moments_total,
+    most_measured,
     newton_shape,
     newton_total,
 )
-from medspace.learning.proposals import empty
+from medspace.learning.phases import Phase, Walk
 from medspace.runs.errors import AnswerInvalidError, RunError
-from medspace.runs.masked.ports import Shape, State, TaskQuestion
+from medspace.runs.masked.ports import Shape, State
 from medspace.runs.ports import Result
 
 
-class _ExactOutcome(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+class _ExactOutcome(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
     """The result that the sites of a run hand over; fractions are text.
 
     `covariance` is the upper triangle, row by row, for the columns as they were measured.
@@ -47,6 +53,7 @@ class _ExactOutcome(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     deviance: float
     objectives: list[float]
     quality: Quality
+    judged: Judgement | None = None
 
 
 class _Own(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -55,90 +62,97 @@ class _Own(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     rows: int
     persons: int
     quality: Quality
+    groups: tuple[OwnGroup, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class MaskedGlm:
+class MaskedGlm(Walk[MaskedFitState]):
     """One GLM task under masks (`runs.masked.ports.Summed`)."""
 
     task: GlmTask
 
-    def first(self) -> State:
+    @property
+    def phases(self) -> Mapping[str, Phase[MaskedFitState]]:
+        """Moments, Newton rounds, evaluation."""
+        return {
+            FitPhase.MOMENTS: self._moments(),
+            FitPhase.NEWTON: Phase(
+                shape=lambda stand: newton_shape(self.task, len(stand.beta), stand.rows),
+                check=lambda stand, total, sites: self._check(stand, sites).newton(
+                    total, len(stand.beta), stand.rows
+                ),
+                follow=lambda stand, total, proposal, _: following.after_newton(
+                    self.task, stand, newton_total(len(stand.beta), total), proposal
+                ),
+                inputs=_asked,
+                propose=lambda stand, total: following.proposed(
+                    self.task, stand, newton_total(len(stand.beta), total)
+                ),
+                restarts=True,
+            ),
+            FitPhase.EVALUATION: self._evaluation(),
+        }
+
+    def start(self) -> MaskedFitState:
         """Nothing is fitted yet."""
-        return MaskedFitState().written()
+        return MaskedFitState()
 
-    def asked(self, state: State) -> TaskQuestion | None:
-        """Moments; then beta and layout, as floats."""
-        stand = following.read(state)
-        if stand.phase is FitPhase.DONE:
-            return None
-        if stand.layout is None:
-            return TaskQuestion(stand.phase.value, {})
-        return TaskQuestion(stand.phase.value, question(stand.asked, stand.layout))
+    def read(self, state: State) -> MaskedFitState:
+        """What was written."""
+        return following.read(state)
 
-    def shape(self, state: State) -> Shape:
-        """The vector of the phase; see `totals`."""
-        return self._shape(following.read(state))
+    def _moments(self) -> Phase[MaskedFitState]:
+        plain = moments_shape(self.task)
 
-    def _shape(self, stand: MaskedFitState) -> Shape:
-        if stand.phase is FitPhase.MOMENTS:
-            return moments_shape(self.task)
-        if stand.phase is FitPhase.NEWTON:
-            return newton_shape(self.task, len(stand.beta), stand.rows)
-        return evaluation_shape(self.task, stand.rows)
+        def check(stand: MaskedFitState, total: Sequence[int], sites: int) -> None:
+            own, more = total[: plain.count], total[plain.count :]
+            check = self._check(stand, sites)
+            check.moments(own)
+            check.counts(more)
+            holds = grouping.cells_hold(self.task, more, sites, own[1] >> FRACTION)
+            check.that(holds, msgid("its counts contradict each other"))
 
-    def check(self, state: State, total: Sequence[int], sites: int) -> None:
-        """Whether a total can be right.
+        def follow(stand: MaskedFitState, total: Sequence[int], proposal: JsonObject, sites: int) -> MaskedFitState:
+            del proposal, sites
+            begun = following.after_moments(self.task, stand, moments_total(self.task, total[: plain.count]))
+            shown, having = grouping.chosen(self.task, total[plain.count :])
+            return replace(begun, groups=shown, having=having)
 
-        Raises:
-            TotalInvalidError: it cannot.
-        """
-        stand = following.read(state)
-        check = TotalCheck(self.task, stand.round + 1, sites)
-        check.within(self._shape(stand), total)
-        if stand.phase is FitPhase.MOMENTS:
-            check.moments(total)
-        elif stand.phase is FitPhase.NEWTON:
-            check.newton(total, len(stand.beta), stand.rows)
-        else:
-            check.evaluation(total)
+        return Phase(lambda _: grouping.with_cells(self.task, plain, MOST_ROWS), check, follow)
 
-    def propose(self, state: State, total: Sequence[int]) -> JsonObject:
-        """The step of a Newton round that takes one; else nothing."""
-        stand = following.read(state)
-        if stand.phase is not FitPhase.NEWTON:
-            return {}
-        return following.proposed(self.task, stand, newton_total(len(stand.beta), total))
+    def _evaluation(self) -> Phase[MaskedFitState]:
+        """Which groups are counted was decided with all sites: once one has left, a task with groups begins again."""
 
-    def follow(self, state: State, total: Sequence[int], proposal: JsonObject, sites: int = 0) -> State:
-        """The next state; it depends only on the total.
+        def parts(stand: MaskedFitState, total: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
+            width = evaluation_shape(self.task, stand.rows).count
+            return total[:width], total[width:]
 
-        Raises:
-            ProposalInvalidError: the proposal does not follow from the total.
-            SingularError, SeparatedError, NotConvergedError: nothing follows.
-        """
-        del sites
-        stand = following.read(state)
-        if stand.phase is FitPhase.NEWTON:
-            found = newton_total(len(stand.beta), total)
-            return following.after_newton(self.task, stand, found, proposal).written()
-        empty(proposal, stand.round + 1)
-        if stand.phase is FitPhase.MOMENTS:
-            return following.after_moments(self.task, stand, moments_total(self.task, total)).written()
-        return following.after_evaluation(stand, evaluation_total(self.task, total)).written()
+        def shape(stand: MaskedFitState) -> Shape:
+            plain = evaluation_shape(self.task, stand.rows)
+            return grouping.with_groups(self.task, plain, stand.groups, most_measured(stand.rows))
 
-    def without(self, state: State) -> State | None:
-        """Restart the fit, unless only its evaluation is left, or nothing was asked yet."""
-        return self.first() if following.read(state).phase is FitPhase.NEWTON else None
+        def check(stand: MaskedFitState, total: Sequence[int], sites: int) -> None:
+            plain, more = parts(stand, total)
+            check = self._check(stand, sites)
+            check.evaluation(plain)
+            found = evaluation_total(self.task, plain)
+            holds = grouping.groups_hold(self.task, more, found.rows, sum(found.cases))
+            check.that(holds, msgid("its counts contradict each other"))
 
-    def persons(self, state: State) -> int:
-        """Those of the fit, at all sites."""
-        return following.read(state).persons
+        def follow(stand: MaskedFitState, total: Sequence[int], proposal: JsonObject, sites: int) -> MaskedFitState:
+            del proposal
+            plain, more = parts(stand, total)
+            judged = grouping.judgement(self.task, more, stand.groups, stand.having, sites)
+            return replace(following.after_evaluation(stand, evaluation_total(self.task, plain)), judged=judged)
 
-    def objective(self, state: State) -> str | None:
-        """Half the deviance and half the penalty."""
-        found = following.read(state).objective
-        return None if found is None else repr(found)
+        grouped = self.task.judge is not None
+        return Phase(shape, check, follow, inputs=self._asked_last, restarts=grouped)
+
+    def _asked_last(self, stand: MaskedFitState) -> JsonObject:
+        return _asked(stand) | ({} if self.task.judge is None else grouping.named(stand.groups))
+
+    def _check(self, stand: MaskedFitState, sites: int) -> TotalCheck:
+        return TotalCheck(self.task, stand.round + 1, sites)
 
     def outcome(self, state: State) -> JsonObject:
         """Coefficients, their covariance, the layout, the objective of each round, quality over all sites.
@@ -158,9 +172,18 @@ class MaskedGlm:
             deviance=stand.deviance,
             objectives=list(stand.objectives),
             quality=stand.quality,
+            judged=stand.judged,
         )
         said: JsonObject = exact(msgspec.to_builtins(made))
         return said
+
+    def measures(self, state: State, own: JsonObject) -> tuple[Measure, ...]:
+        """What terms may demand of the model (`runs.masked.ports.Measuring`)."""
+        stand = following.read(state)
+        if stand.quality is None:
+            return ()
+        site = msgspec.convert(own, _Own, strict=False).quality if own else None
+        return measures(self.task, stand.quality, site, stand.judged)
 
     def result(self, outcome: JsonObject, sites: Sequence[str], own: Mapping[str, JsonObject]) -> Result:
         """The content of a model of this task; `own` has the sites that release something of their own.
@@ -169,7 +192,7 @@ class MaskedGlm:
             RunError: it is not an outcome of this task.
             AnswerInvalidError: what a site says of itself is not of that form.
         """
-        made = self._read(outcome)
+        made = self._content(outcome)
         fit = Fit(
             phase=FitPhase.DONE,
             layout=made.layout,
@@ -182,40 +205,48 @@ class MaskedGlm:
             family=self.task.family,
             terms=terms(self.task, fit, made.layout, _errors(fit)),
             deviance=repr(made.deviance),
-            sites=tuple(self._own(site, own[site]) for site in sites if site in own),
+            sites=tuple(own_quality(site, own[site], self.task.max_rounds) for site in sites if site in own),
             pooled=made.quality,
             measured_on="held-out rows" if self.task.evaluation.holdout else "training rows",
             persons=made.persons,
             uncarried=uncarried(self.task, made.layout),
+            judged=made.judged,
         )
         return Result(msgspec.to_builtins(fitted), made.rows, tuple(sites))
 
-    def _read(self, outcome: JsonObject) -> _ExactOutcome:
+    def _content(self, outcome: JsonObject) -> _ExactOutcome:
         try:
             made = msgspec.convert(outcome, _ExactOutcome, strict=False)
         except msgspec.ValidationError:
             raise RunError from None
-        width, layout, columns = len(made.beta), made.layout, len(self.task.columns)
-        kept = list(layout.kept)
+        width, layout = len(made.beta), made.layout
         fits = (
             len(made.covariance) == width * (width + 1) // 2
-            and width == len(kept) + self.task.intercept
-            and len(kept) == len(layout.centre) == len(layout.scale)
-            and len(layout.fill) == sum(len(feature.columns) for feature in self.task.features)
-            and kept == sorted(set(kept) & set(range(columns)))
+            and width == len(layout.kept) + self.task.intercept
+            and layout.suits(self.task)
             and all(scale > 0.0 for scale in layout.scale)
         )
         if not fits:
             raise RunError
         return made
 
-    def _own(self, site: str, said: JsonObject) -> SiteQuality:
-        try:
-            own = msgspec.convert(said, _Own, strict=False)
-        except msgspec.ValidationError:
-            reason = Text(msgid("it is not a valid quality report"))
-            raise AnswerInvalidError(site=site, round=self.task.max_rounds, reason=reason) from None
-        return SiteQuality(site, own.rows, own.quality, own.persons)
+
+def own_quality(site: str, said: JsonObject, last: int) -> SiteQuality:
+    """What a site says of itself; `last` is the question that it says it with.
+
+    Raises:
+        AnswerInvalidError: it is not of that form.
+    """
+    try:
+        own = msgspec.convert(said, _Own, strict=False)
+    except msgspec.ValidationError:
+        reason = Text(msgid("it is not a valid quality report"))
+        raise AnswerInvalidError(site=site, round=last, reason=reason) from None
+    return SiteQuality(site, own.rows, own.quality, own.persons, groups=own.groups)
+
+
+def _asked(stand: MaskedFitState) -> JsonObject:
+    return question(stand.asked, following.layout_in(stand))
 
 
 def _errors(fit: Fit) -> Vector:

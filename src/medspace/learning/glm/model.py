@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from medspace.core.engine import Unit
+from medspace.learning.evaluation.model import Judgement
 from medspace.learning.glm.design import Layout
 from medspace.learning.glm.evaluation import Quality
 from medspace.learning.glm.task import Family, Mechanism
@@ -20,6 +21,15 @@ class FitPhase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class OwnGroup:
+    """How well the model does at one site for one group that the task's `judge` names."""
+
+    column: str
+    group: str
+    quality: Quality
+
+
+@dataclass(frozen=True, slots=True)
 class SiteQuality:
     """How well the model does at one site; `quality` is None if the site left before it was measured."""
 
@@ -28,6 +38,7 @@ class SiteQuality:
     quality: Quality | None
     persons: int = 0  # 0 in models of versions that did not count them
     joined: tuple[int, ...] = ()  # per feature: levels that were not counted at the site
+    groups: tuple[OwnGroup, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +111,7 @@ class Fitted:
     """What a model of this kind holds; `runs.model.Model.result` is its JSON.
 
     `uncarried` are the columns of levels that were not counted at any site: the model says nothing about them.
+    `judged` is how good the model is for whom, where the task asked for it.
     """
 
     family: Family
@@ -112,3 +124,4 @@ class Fitted:
     joined: tuple[Joined, ...] = ()
     uncarried: tuple[str, ...] = ()
     noise: NoiseSpent | None = None
+    judged: Judgement | None = None

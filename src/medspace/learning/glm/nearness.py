@@ -12,7 +12,7 @@ def difference(one: GlmTask, other: GlmTask) -> Text | None:
     """The one thing in which they differ, in words; None if there are more, none, or it is of another kind."""
     if one.family != other.family or one.target.column != other.target.column:
         return None
-    found = [*_features(one, other), *_target(one, other), *_holdout(one, other)]
+    found = [*_features(one, other), *_target(one, other), *_holdout(one, other), *_groups(one, other)]
     return found[0] if len(found) == 1 else None
 
 
@@ -45,3 +45,14 @@ def _holdout(one: GlmTask, other: GlmTask) -> list[Text]:
     if one.evaluation.holdout == other.evaluation.holdout:
         return []
     return [Text(msgid("the share that is held out"))]
+
+
+def _groups(one: GlmTask, other: GlmTask) -> list[Text]:
+    before, after = (
+        {} if task.judge is None else {group.column: group for group in task.judge.attributes}
+        for task in (one, other)
+    )
+    names = sorted(before.keys() | after.keys())
+    return [
+        Text(msgid("the groups of {name}"), {"name": name}) for name in names if before.get(name) != after.get(name)
+    ]

@@ -22,7 +22,7 @@ def linear(model: Model, rows: Material) -> Vector:
     task = parse(model.task)
     fitted = read(model)
     said = {term.name: term for term in fitted.terms}
-    values, unknown = _counted(task, raw(task, rows), fitted.uncarried)
+    values, unknown = counted(task, raw(task, rows), fitted.uncarried)
     columns = values
     if task.missing != "drop":
         gaps = np.isnan(values)
@@ -33,7 +33,7 @@ def linear(model: Model, rows: Material) -> Vector:
     return eta + float(said["intercept"].coefficient) if task.intercept else eta
 
 
-def _counted(task: GlmTask, values: Matrix, uncarried: tuple[str, ...]) -> tuple[Matrix, Mask]:
+def counted(task: GlmTask, values: Matrix, uncarried: tuple[str, ...]) -> tuple[Matrix, Mask]:
     """The values as the fit would count them, and the rows about which the model knows nothing.
 
     A person with an uncarried level counts as joined; where nobody was joined either, nothing is known.

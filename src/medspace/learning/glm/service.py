@@ -29,19 +29,12 @@ class GlmProcedure:
     @property
     def demands(self) -> Demands:
         """What the task demands of the sites."""
-        task = self.task
-        groups = 1 if task.robust is None else task.robust.groups
-        bounded = task.noise is not None
-        return Demands(task.min_sites, task.min_cohort, task.site_faults, task.protection, bounded, groups)
+        return demands_of(self.task)
 
     @property
     def needs(self) -> tuple[Need, ...]:
-        """The outcome and every feature."""
-        target = self.task.target
-        outcome = (
-            Need(target.column, (target.level,), whole=False) if target.level is not None else Need(target.column)
-        )
-        return (outcome, *(Need(feature.name, feature.levels) for feature in self.task.features))
+        """The outcome, every feature, and the columns of the groups that the model is judged for."""
+        return needs_of(self.task)
 
     def first(self) -> JsonObject:
         """Nothing is fitted yet."""
@@ -80,6 +73,23 @@ class GlmProcedure:
     def describe(self, result: Result, names: Mapping[str, str]) -> ModelDescription:
         """Coefficients, and quality per hospital and overall (`runs.ports.Describing`)."""
         return description.describe(result, names)
+
+
+def demands_of(task: GlmTask) -> Demands:
+    """What a task on a table demands of the sites."""
+    groups = 1 if task.robust is None else task.robust.groups
+    bounded = task.noise is not None
+    return Demands(task.min_sites, task.min_cohort, task.site_faults, task.protection, bounded, groups)
+
+
+def needs_of(task: GlmTask) -> tuple[Need, ...]:
+    """The outcome and every feature of a task on a table, and the columns of the groups that it judges."""
+    target = task.target
+    outcome = Need(target.column) if target.level is None else Need(target.column, (target.level,), whole=False)
+    known = {target.column, *(feature.name for feature in task.features)}
+    judge = () if task.judge is None else task.judge.attributes
+    groups = (Need(one.column, one.codes, whole=False) for one in judge if one.column not in known)
+    return (outcome, *(Need(feature.name, feature.levels) for feature in task.features), *groups)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ persons, and sums need not be rounded: nobody sees the counts of one site, or th
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -15,17 +16,21 @@ from medspace.core.dictionary import Dictionary
 from medspace.core.material import Material
 from medspace.core.text import msgid
 from medspace.core.usage import Admission, HolderNote, Step
+from medspace.learning.evaluation.hiding import both_outcomes
 from medspace.learning.exact import FRACTION, fixed
-from medspace.learning.glm.design import DesignBlock
+from medspace.learning.glm import grouping
+from medspace.learning.glm.design import DesignBlock, Vector
 from medspace.learning.glm.errors import ColumnTooLargeError
 from medspace.learning.glm.evaluation import Scores, quality, scores, tally
 from medspace.learning.glm.judging import Judge, SiteStep, invalid
 from medspace.learning.glm.maths import curvature, losses, moments
+from medspace.learning.glm.model import OwnGroup
 from medspace.learning.glm.noisy import summing as noisy
 from medspace.learning.glm.task import GlmTask, parse
 from medspace.learning.glm.totals import MOST_MEASURED, MOST_VALUE, thresholds
 from medspace.learning.glm.weighing import Weighed
-from medspace.privacy.rounding import rounded, unrounded
+from medspace.privacy.disclosure import number
+from medspace.privacy.rounding import Rounding, rounded, unrounded
 from medspace.runs.masked.ports import Shape, TaskQuestion
 
 
@@ -73,7 +78,10 @@ class GlmSumming:
             return numbers, max(admission.min_cohort, 1), notes
         question, part, weighed = self._judge.judged(admission, step, material)
         check_sizes(question.task, question.parts.rows.dictionary)
-        made = moments_sums(question.task, part) if weighed is None else _weighed(question, weighed)
+        if weighed is None:
+            made = moments_sums(question.task, part) + _cells(question)
+        else:
+            made = _weighed(question, weighed)
         if not shape.holds(made):
             raise invalid(step, msgid("the sums are larger than masked sums can be"))
         return made, part.cohort if weighed is None else weighed.cohort, ()
@@ -99,8 +107,35 @@ class GlmSumming:
             question.task, part.target, _scores(question, weighed), part.persons, admission.min_cohort, near
         )
         fitted = question.parts.part(question.task, measured=False)
-        own: JsonObject = msgspec.to_builtins(quality(counts))
-        return {"rows": len(fitted.target), "persons": fitted.cohort, "quality": own}, weighed.cohort
+        said: JsonObject = {"rows": len(fitted.target), "persons": fitted.cohort}
+        said |= {"quality": msgspec.to_builtins(quality(counts))}
+        groups = own_groups(question, part, _scores(question, weighed), near)
+        return said | ({"groups": msgspec.to_builtins(groups)} if groups else {}), weighed.cohort
+
+
+def own_groups(question: SiteStep, part: DesignBlock, made: Scores, near: Rounding) -> list[OwnGroup]:
+    """How good the model is for each group at this site, by counts of groups of persons with like scores.
+
+    Of groups with enough persons of either outcome, as long as those that are left have enough too.
+    """
+    task, plan, found = question.task, question.task.judge, []
+    for attribute, places in zip(() if plan is None else plan.attributes, question.placed(part), strict=True):
+        least = plan.least if plan is not None else 1
+        masks = [places == place for place in range(len(attribute.groups) + 1)]
+        cases, controls = (
+            [number(part.persons[mask & (part.target == side)]) for mask in masks] for side in (1.0, 0.0)
+        )
+        for place in both_outcomes(cases, controls, least):
+            mask = masks[place]
+            scored = replace(made, eta=made.eta[mask], mu=made.mu[mask])
+            counts = tally(task, part.target[mask], scored, part.persons[mask], least, near)
+            found.append(OwnGroup(attribute.column, attribute.groups[place], quality(counts)))
+    return found
+
+
+def _cells(question: SiteStep) -> list[int]:
+    part = question.parts.part(question.task, measured=True)
+    return grouping.cell_sums(question.task, part, question.placed(part))
 
 
 def check_sizes(task: GlmTask, dictionary: Dictionary) -> None:
@@ -142,11 +177,19 @@ def _scores(question: SiteStep, weighed: Weighed) -> Scores:
 
 
 def _evaluation(question: SiteStep, weighed: Weighed) -> list[int]:
-    task, target = question.task, weighed.part.target
-    made = _scores(question, weighed)
+    task, part, made = question.task, weighed.part, _scores(question, weighed)
+    whole = evaluation_sums(task, part.target, part.cohort, made)
+    if task.judge is None or question.asked is None:
+        return whole
+    groups, placed = tuple(map(tuple, question.asked.groups)), question.placed(part)
+    return whole + grouping.group_sums(task, task.judge, part, made, groups, placed)
+
+
+def evaluation_sums(task: GlmTask, target: Vector, cohort: int, made: Scores) -> list[int]:
+    """The integers of the last question, of the targets of so many persons and their scores."""
     squared = float(np.square(target - made.mu).sum())
     deviance = float(losses(task.family, made.eta, target).sum())
-    plain = _counts([len(target), weighed.part.cohort]) + _numbers([squared, deviance])
+    plain = _counts([len(target), cohort]) + _numbers([squared, deviance])
     if task.family != "binomial":
         return plain
     fine, bins, cases = thresholds(task), task.evaluation.bins, target == 1.0

@@ -7,7 +7,7 @@ digest everywhere; `parse` takes fractions as numbers or as such text.
 import math
 import re
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Annotated, Literal
 
 import msgspec
@@ -18,7 +18,11 @@ from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_GROUPS, MASKED_SU
 from medspace.core.hashing import digest
 from medspace.core.misfits import MisfitError, fit
 from medspace.core.text import Fact, Text, msgid
+from medspace.learning.evaluation.counts import Grid
+from medspace.learning.evaluation.plan import JudgeForm, JudgePlan, planned
 from medspace.learning.glm.errors import RobustExactError
+from medspace.learning.reading import remembering
+from medspace.privacy.masking.ring import MOST_NUMBERS
 from medspace.privacy.masking.thresholds import LEAST_SITES
 from medspace.runs.errors import TaskInvalidError
 from medspace.runs.masked.grouping import FEWEST_GROUPS, MOST_GROUPS, Robust
@@ -29,9 +33,9 @@ MOST_CURVED = 100  # of them, where a total with noise has a number for each pai
 MOST_LEVELS = 100
 MOST_ROUNDS = 100
 MOST_SITES = 10_000
-KEPT, MOST_KEPT = 64, 1 << 16  # cached parsed tasks, bytes of each
 LEAST_EPSILON, MOST_EPSILON, MOST_DELTA = 0.01, 100.0, 0.01
 MOST_PERSONS = 10**10
+FINER = 10  # under masks: bins of the predictor per bin of a run whose sites are seen one by one
 NARROWEST, NARROW = 1e-100, 1e-9  # of a range, and beside its larger end: below, its numbers are rounding
 MOST_MEASURING = 0.5  # of a budget, for how good the model is
 PROTECTIONS = (COORDINATOR_SEES_SUMS, MASKED_SUMS, MASKED_GROUPS)
@@ -174,7 +178,8 @@ class GlmTask:
     sees a site's sums; a document without it is of a version whose coordinators saw them. With `noise` each total
     carries noise that a privacy budget is spent on (`noisy`): rounds are then fixed, nothing is joined or hidden, and
     `l2`, `tolerance` and `evaluation` (but for who is held out) have no meaning. With `robust` besides, sites are in
-    groups with totals of their own, of which the outermost are left out, number by number.
+    groups with totals of their own, of which the outermost are left out, number by number. `judge` says for which
+    groups of persons and at which thresholds the model is measured besides, under masks.
     """
 
     family: Family
@@ -194,6 +199,7 @@ class GlmTask:
     protection: str = COORDINATOR_SEES_SUMS
     noise: Noise | None = None
     robust: Robust | None = None
+    judge: JudgePlan | None = None
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -204,13 +210,14 @@ class GlmTask:
         return values + tuple(f"{feature.name} is missing" for feature in self.features)
 
     def document(self) -> JsonObject:
-        """The canonical form: JSON without fractions; `protection`, `noise` and `robust` only where there is one.
+        """The canonical form: JSON without fractions; `protection`, `noise`, `robust`, `judge` only if there is one.
 
         So a task has the digest that versions without them gave it.
         """
         protection = {} if self.protection == COORDINATOR_SEES_SUMS else {"protection": self.protection}
         noise = {} if self.noise is None else {"noise": self.noise.document()}
         robust: JsonObject = {} if self.robust is None else {"robust": msgspec.to_builtins(self.robust)}
+        judge = {} if self.judge is None else {"judge": self.judge.document()}
         return {
             "task": "glm",
             "family": self.family,
@@ -230,6 +237,7 @@ class GlmTask:
             **protection,
             **noise,
             **robust,
+            **judge,
         }
 
     def digest(self) -> str:
@@ -291,42 +299,33 @@ class _TaskForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     protection: str = COORDINATOR_SEES_SUMS
     noise: _NoiseForm | None = None
     robust: _RobustForm | None = None
+    judge: JudgeForm | None = None
 
 
+@remembering
 def parse(document: Json) -> GlmTask:
-    """The task that a JSON object declares. The last ones stay read: a step of a run looks at its own several times.
+    """The task that a JSON object declares.
 
     Raises:
         TaskInvalidError: with the field and what is wrong with it.
     """
     try:
-        said = msgspec.msgpack.encode(document)  # which, unlike JSON, tells all values apart
-    except (TypeError, ValueError, OverflowError, RecursionError):
-        return _parsed(document)
-    return _task_of_bytes(said) if len(said) <= MOST_KEPT else _parsed(document)
-
-
-@lru_cache(maxsize=KEPT)
-def _task_of_bytes(said: bytes) -> GlmTask:
-    return _parsed(msgspec.msgpack.decode(said))
-
-
-def _parsed(document: Json) -> GlmTask:
-    try:
         form = fit(document, _TaskForm)
     except MisfitError as error:
         raise TaskInvalidError(reason=error.reason) from None
+    features = tuple(_feature(feature) for feature in form.features)
+    levels = {feature.name: feature.levels for feature in features if feature.coded}
     task = GlmTask(
         family=form.family,
         target=_target(form.target),
-        features=tuple(_feature(feature) for feature in form.features),
+        features=features,
         purpose=form.purpose,
-        l2=_fraction("l2", form.l2, 0.0, 1e12),
+        l2=fraction("l2", form.l2, 0.0, 1e12),
         intercept=form.intercept,
         standardise=form.standardise,
         missing=form.missing,
         max_rounds=form.max_rounds,
-        tolerance=_fraction("tolerance", form.tolerance, 1e-10, 0.1),
+        tolerance=fraction("tolerance", form.tolerance, 1e-10, 0.1),
         evaluation=_evaluation(form.evaluation),
         min_sites=form.min_sites,
         min_cohort=form.min_cohort,
@@ -334,6 +333,7 @@ def _parsed(document: Json) -> GlmTask:
         protection=form.protection,
         noise=_noise(form.noise),
         robust=_robust(form.robust),
+        judge=None if form.judge is None else planned(form.judge, levels),
     )
     _check(task)
     return task
@@ -343,7 +343,12 @@ def _refuse(sentence: str, **facts: Fact) -> TaskInvalidError:
     return TaskInvalidError(reason=Text(sentence, facts))
 
 
-def _fraction(field: str, given: Fraction, least: float, most: float) -> float:
+def fraction(field: str, given: Fraction, least: float, most: float) -> float:
+    """The number of a field, between these bounds.
+
+    Raises:
+        TaskInvalidError: it is none, or not between them.
+    """
     try:
         value = float(given) + 0.0  # no negative zero: one value, one text
     except ValueError:
@@ -365,7 +370,7 @@ def _target(form: str | _TargetForm) -> Target:
         raise _refuse(msgid("the target has either a comparison with a value, or a level, or neither"))
     if form.range is not None and (form.comparison is not None or form.level is not None):
         raise _refuse(msgid("a yes/no target has no range"))
-    value = 0.0 if form.value is None else _fraction("target", form.value, -1e12, 1e12)
+    value = 0.0 if form.value is None else fraction("target", form.value, -1e12, 1e12)
     return Target(form.column, form.comparison, value, form.level, _span(form.column, form.range))
 
 
@@ -382,7 +387,7 @@ def _feature(form: _FeatureForm) -> FeatureColumn:
 def _span(name: str, given: tuple[Fraction, Fraction] | None) -> tuple[float, float] | None:
     if given is None:
         return None
-    low, high = (_fraction("range", bound, -1e12, 1e12) for bound in given)
+    low, high = (fraction("range", bound, -1e12, 1e12) for bound in given)
     if not low < high:
         raise _refuse(msgid("the range of {name} must be two numbers, the smaller one first"), name=name)
     if high - low < max(NARROWEST, NARROW * max(abs(low), abs(high))):
@@ -393,9 +398,9 @@ def _span(name: str, given: tuple[Fraction, Fraction] | None) -> tuple[float, fl
 def _noise(form: _NoiseForm | None) -> Noise | None:
     if form is None:
         return None
-    epsilon = _fraction("epsilon", form.epsilon, LEAST_EPSILON, MOST_EPSILON)
-    delta = _fraction("delta", form.delta, 1e-15, MOST_DELTA)
-    share = _fraction("evaluation", form.evaluation, 0.0, MOST_MEASURING)
+    epsilon = fraction("epsilon", form.epsilon, LEAST_EPSILON, MOST_EPSILON)
+    delta = fraction("delta", form.delta, 1e-15, MOST_DELTA)
+    share = fraction("evaluation", form.evaluation, 0.0, MOST_MEASURING)
     return Noise(epsilon, delta, form.unit, form.persons, form.mechanism, share)
 
 
@@ -414,7 +419,7 @@ def _robust(form: _RobustForm | None) -> Robust | None:
 
 
 def _holdout(given: Fraction) -> float:
-    share = _fraction("holdout", given, 0.0, 1.0)
+    share = fraction("holdout", given, 0.0, 1.0)
     if share not in HOLDOUTS:
         raise _refuse(msgid("holdout must be one of {shares}"), shares=", ".join(map(str, HOLDOUTS)))
     return share
@@ -443,6 +448,22 @@ def _check(task: GlmTask) -> None:
         raise _refuse(msgid("a yes/no target needs the family binomial"))
     if task.noise is not None:
         _check_noise(task, task.noise)
+    if task.judge is not None:
+        _check_judge(task, task.judge)
+
+
+def _check_judge(task: GlmTask, judge: JudgePlan) -> None:
+    if task.protection != MASKED_SUMS or task.noise is not None:
+        raise _refuse(msgid("judge counts under the protection masked-sums, without noise"))
+    if task.family != "binomial":
+        raise _refuse(msgid("judge needs the family binomial"))
+    evaluation, groups = task.evaluation, sum(len(one.groups) for one in judge.attributes)
+    width = Grid.of(evaluation.bins, judge.thresholds, evaluation.thresholds).width
+    most = MOST_NUMBERS - 2 * FINER * evaluation.thresholds - 3 * evaluation.bins - 4
+    if (1 + groups) * width > most:
+        raise _refuse(
+            msgid("judge counts too many numbers: name fewer groups, or fewer thresholds of the evaluation")
+        )
 
 
 def _check_robust(task: GlmTask) -> None:

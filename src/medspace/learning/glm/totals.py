@@ -16,7 +16,7 @@ from itertools import accumulate, pairwise
 
 from medspace.core.text import Text, msgid
 from medspace.learning.exact import FRACTION, ONE, Rows, symmetric
-from medspace.learning.glm.task import Family, GlmTask
+from medspace.learning.glm.task import FINER, Family, GlmTask
 from medspace.learning.newton import NewtonTotal
 from medspace.runs.masked.errors import TotalInvalidError
 from medspace.runs.masked.ports import Shape
@@ -25,7 +25,6 @@ MOST_ROWS = 2**32  # of one site
 MOST_TOTAL = 2**40  # rows over all sites
 MOST_VALUE = 10**8  # of a number of a feature or a count, absolute
 MOST_MEASURED = 10**7  # of a gaussian target, absolute
-FINER = 10  # bins of the predictor per bin of a run whose sites are seen one by one
 KEPT = 16  # shapes of each kind
 SLACK = 20  # bits; totals of floats contradict each other where they differ by more than 2^-20
 
@@ -107,9 +106,14 @@ def newton_shape(task: GlmTask, width: int, rows: int) -> Shape:
 @lru_cache(maxsize=KEPT)
 def evaluation_shape(task: GlmTask, rows: int) -> Shape:
     """The vector of the last question. Of rows that were held out a site has hardly more than all fitted ones."""
-    limits, own = LIMITS[task.family], min(2 * rows + 2**20, MOST_ROWS)
+    limits, own = LIMITS[task.family], most_measured(rows)
     counts = 0 if task.family != "binomial" else 2 * thresholds(task) + 3 * task.evaluation.bins
     return _shape([own, own, own * limits.residual**2, own * limits.loss, *[own] * counts])
+
+
+def most_measured(rows: int) -> int:
+    """How many rows one site can be measured on at most, after a fit on so many at all sites."""
+    return min(2 * rows + 2**20, MOST_ROWS)
 
 
 def _shape(largest: list[int]) -> Shape:
@@ -169,11 +173,6 @@ class TotalCheck:
         """
         if not holds:
             raise TotalInvalidError(round=self.round, reason=Text(otherwise))
-
-    def within(self, shape: Shape, total: Sequence[int]) -> None:
-        """Whether the total has its shape and could be that of so many sites."""
-        self.that(len(total) == shape.count, msgid("it has the wrong shape"))
-        self.that(shape.holds(total, self.sites), msgid("it is larger than sums of so many sites can be"))
 
     def moments(self, total: Sequence[int]) -> None:
         """The first total: counts that are counts, squares that suit their sums (Cauchy-Schwarz)."""

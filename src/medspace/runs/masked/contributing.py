@@ -23,7 +23,7 @@ from medspace.privacy.noise.gaussian import draw, seeded
 from medspace.runs.masked import messages, opening, vectors
 from medspace.runs.masked.memory import MaskSecrets, Remembered
 from medspace.runs.masked.messages import MaskedContribution, SharedSeed
-from medspace.runs.masked.ports import Shape, SummedParts, Summing, SummingParts, TaskQuestion, Telling
+from medspace.runs.masked.ports import Measuring, Shape, SummedParts, Summing, SummingParts, TaskQuestion, Telling
 from medspace.runs.masked.sitting import Sitting
 from medspace.runs.masked.vectors import MEDIA_TYPE
 
@@ -119,9 +119,10 @@ class Contributing(Sitting):
         drawn = draw(len(numbers), stream).tolist()
         return [number + share for number, share in zip(numbers, drawn, strict=True)]
 
-    def own(self, asked: TaskQuestion, question: int) -> JsonObject:
-        """The site's own quality, where its terms list it as something that may leave."""
-        if self.site.quality not in self.admission.listed or isinstance(self.summed, SummedParts):
+    def measured(self, asked: TaskQuestion, question: int) -> JsonObject:
+        """The site's own quality: it leaves where its terms list it (`glm.quality`), and may be what they demand."""
+        demanded = isinstance(self.summed, Measuring) and not self.admission.noisy
+        if isinstance(self.summed, SummedParts) or not (demanded or self.site.quality in self.admission.listed):
             return {}
         summing = cast("Summing", self.site.task.summing)
         found = summing.own_quality(self.admission, self.step.task, asked, self.workplace.material, question)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from medspace.core.canonical import JsonObject
 from medspace.core.material import Material
 from medspace.core.parts import Blobs, Part
-from medspace.core.usage import Admission, HolderNote
+from medspace.core.usage import Admission, HolderNote, Measure
 from medspace.runs.ports import Result
 
 State: TypeAlias = JsonObject
@@ -233,6 +233,18 @@ class Telling(Protocol):
 
         Raises:
             InvalidInputError, DisclosureError: as `sums`.
+        """
+        ...
+
+
+@runtime_checkable
+class Measuring(Protocol):
+    """A `Summed` that can say how good the model of a task that is done is, for terms that demand something of it."""
+
+    def measures(self, state: State, own: JsonObject) -> tuple[Measure, ...]:
+        """The measures, by the names of `policy.gates`; `own` is `Summing.own_quality` of the site that asks.
+
+        Taken at the worse end of what a count leaves open, so that counting more coarsely gains nothing.
         """
         ...
 

@@ -6,9 +6,9 @@ changes in the transaction that releases an answer.
 """
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -55,7 +55,7 @@ from medspace.runs.masked.messages import (
     label,
 )
 from medspace.runs.masked.opening import OpenedTotal
-from medspace.runs.masked.ports import Shape, State, SummedParts
+from medspace.runs.masked.ports import Measuring, Shape, State, SummedParts
 from medspace.runs.masked.records import SALT_BYTES
 from medspace.runs.masked.sitting import MaskedTaskKind
 from medspace.runs.masked.vectors import MEDIA_TYPE
@@ -86,6 +86,14 @@ class MaskedSite(MaskedTaskKind):
             OutputForm(self.outcome, longest=SIGNATURE),
             OutputForm(self.quality),
         )
+
+    def optional(self, output: Output) -> tuple[str, ...]:
+        """The site's own quality, which is part of the model that it hands out (`core.engine.Withholding`)."""
+        return (self.quality,) if output.kind == self.outcome and output.values.get("own") else ()
+
+    def without(self, output: Output, parts: Collection[str]) -> Output:
+        """The model without that: what the sites signed of it stays, since it is the same at all of them."""
+        return replace(output, values={**output.values, "own": {}}) if self.quality in parts else output
 
     def answer(self, admission: Admission, step: Step, workplace: Workplace) -> Output:
         """Do one step.
@@ -171,14 +179,14 @@ class _Sitting(Contributing):
         shape = self.summed.shape(memory.state)
         masks = self.masks(memory)
         vector, persons, notes = self.vector(asked, shape, masks, memory)
-        own = self.own(asked, memory.question)
+        measured = self.measured(asked, memory.question)
         masks, contribution, shares = self.contributed(memory, masks, vector)
         text, sealed = self.keys.announce(label(memory.question, CONTRIBUTE), messages.written(contribution), shares)
         remembered = changed(
             memory,
             turn=QuestionStage.CONTRIBUTED,
             masks=msgspec.structs.replace(masks, contribution=messages.hashed(text)),
-            own=own or memory.own,
+            measured=measured or memory.measured,
         )
         return Output(
             CONTRIBUTED,
@@ -344,7 +352,14 @@ class _Sitting(Contributing):
         persons = self.summed.persons(following) or self.summed.persons(memory.state)
         record = self._record(memory, known, shown.numbers, proposal, following)
         return Output(
-            self.site.progress, said, persons, memory=kept(remembered), outbox=sealed, noted=noted, record=record
+            self.site.progress,
+            said,
+            persons,
+            memory=kept(remembered),
+            outbox=sealed,
+            noted=noted,
+            record=record,
+            learned=False,
         )
 
     def _proposer(self, known: Agreed, question: int) -> str:
@@ -497,7 +512,8 @@ class _Sitting(Contributing):
         named = digest(outcome)
         signed = self.keys.sign(label(memory.question, RESULT), named.encode())
         parts = summed.parts(memory.state) if isinstance(summed, SummedParts) else ()
-        said = {"outcome": outcome, "digest": named, "signed": signed, "own": memory.own, "parts": len(parts)}
+        own = memory.measured if self.site.quality in self.admission.listed else {}
+        said = {"outcome": outcome, "digest": named, "signed": signed, "own": own, "parts": len(parts)}
         return Output(
             self.site.outcome,
             said,
@@ -506,6 +522,7 @@ class _Sitting(Contributing):
             memory=kept(changed(memory, turn=QuestionStage.ENDED)),
             noted=advanced.noted,
             record=advanced.record,
+            measures=summed.measures(memory.state, memory.measured) if isinstance(summed, Measuring) else (),
         )
 
     def _ending(self) -> _Advanced:

@@ -1,6 +1,7 @@
 """Confirmation of irreversible actions: a person at a terminal, `--yes` elsewhere."""
 
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -10,6 +11,9 @@ from medspace.app.doors.cli.screen import Screen
 from medspace.core.errors import InvalidInputError
 from medspace.core.text import Text, msgid
 
+LoosenOption = Annotated[
+    bool, typer.Option("--loosen", help="Even if patients are protected less than before; --yes does not say so.")
+]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
 
 
@@ -36,3 +40,20 @@ def insist(screen: Screen, question: Text, *, yes: bool, option: str = "--yes") 
         raise UnconfirmedError(option)
     if not yes_to(screen, question, default=False):
         raise UnconfirmedError(option)
+
+
+def tell_looser(screen: Screen, changes: Sequence[Text]) -> None:
+    """Say which changes protect patients less than before."""
+    if changes:
+        screen.line(Text(msgid("This protects the patients less than before:")))
+        for change in changes:
+            screen.line(Text("  - {change}", {"change": change}))
+
+
+def insist_loosening(screen: Screen, changes: Sequence[Text], *, loosen: bool) -> None:
+    """Continue only if no change protects patients less than before, or a person wants just that.
+
+    Raises:
+        UnconfirmedError: there is one, and nobody does.
+    """
+    insist(screen, Text(msgid("Protect them less?")), yes=loosen or not changes, option="--loosen")

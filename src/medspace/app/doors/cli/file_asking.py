@@ -17,7 +17,7 @@ from medspace.adapters.duckdb.settings import applied
 from medspace.app.doors.cli.asking import answer, yes
 from medspace.app.doors.cli.errors import AnswerError
 from medspace.app.doors.cli.screen import Screen
-from medspace.app.node.offering.drafting import Draft, DraftOptions, likely_persons, look
+from medspace.app.node.offering.drafting import Draft, DraftOptions, enumerated, look, person_columns
 from medspace.app.node.offering.errors import PersonDoubtfulError
 from medspace.app.node.offering.origins import Origin
 from medspace.core import units
@@ -67,8 +67,9 @@ def insisted(screen: Screen, question: Text, read: Callable[[str], T], default: 
 def _persons(screen: Screen, source: Origin, options: DraftOptions) -> tuple[Draft, DraftOptions]:
     """The draft once it is known who the persons are: asked until the answer is a column, and a likely one."""
     if not options.person and not options.rows_are_persons:
-        likely = likely_persons(source, options)
-        options = _who(screen, options, likely[0] if likely else "")
+        found = person_columns(source, options)
+        screen.line(Text(msgid("Its columns: {columns}"), {"columns": enumerated(found.names)}))
+        options = _who(screen, options, found.likely[0] if found.likely else "")
     while True:
         try:
             return look(source, options), options
@@ -178,9 +179,12 @@ def _wrong(screen: Screen, drafted: Draft, one: Drafted, options: DraftOptions) 
         rows = (row for row in map(str, one.wrong) if row not in options.leave_out_rows)
         return replace(options, leave_out_rows=(*options.leave_out_rows, *rows))
     if said == "missing":
-        marks = _said(screen, Text(msgid("What stands in these cells (several by commas)?")))
+        marks = _said(screen, Text(msgid("What stands in these cells (several by commas; Enter: go back)?")))
+        if not marks.strip(", "):
+            return _wrong(screen, drafted, one, options)  # nobody said yet what becomes of it
         setting = f"{name}.missing={','.join((*one.column.missing, marks))}"
         return replace(options, settings=(*options.settings, setting))
+    screen.line(Text(msgid("The column {column} is left out."), {"column": name}))
     return replace(options, leave_out=(*options.leave_out, name))
 
 

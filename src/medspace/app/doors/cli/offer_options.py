@@ -1,5 +1,6 @@
 """The terms of an offer on the command line: the options that `medspace init` and `medspace offer` share."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -30,3 +31,26 @@ QuestionsOption = Annotated[
         "--questions", min=0, max=MOST, help="Questions a year, of all users; default: a tenth of the patients."
     ),
 ]
+
+
+class PublishedFigure(StrEnum):
+    """What the catalogue may say of the content of a dataset."""
+
+    SIZE = "size"
+    MISSING = "missing"
+    NOTHING = "nothing"
+
+
+PublishOption = Annotated[
+    list[PublishedFigure] | None,
+    typer.Option(
+        "--publish",
+        help="What the catalogue says of its content, in coarse steps: size, missing (values), nothing; "
+        "may be repeated.",
+    ),
+]
+
+
+def published(said: list[PublishedFigure] | None) -> list[str] | None:
+    """The figures that were named; None where nothing was said, and none where `nothing` was."""
+    return None if said is None else [one.value for one in said if one is not PublishedFigure.NOTHING]

@@ -11,6 +11,7 @@ _SAID = {
     "asked_by": msgid("asked for by {names}"),
     "approved_by": msgid("approved by {names}"),
     "refused_by": msgid("kept back by {names}"),
+    "changed_by": msgid("made anew with less in it for {names}"),
     "moved_by": msgid("last moved by {names}"),
     "cancelled_by": msgid("cancelled by {names}"),
 }

@@ -28,7 +28,15 @@ class Called(Protocol):
 ACTOR = "medspace.actor"
 AGAIN = "medspace.actor.again"
 Again = Callable[[], Awaitable[Actor]]
-FIELDS = ("asked_by", "approved_by", "refused_by", "moved_by", "cancelled_by", "set_by")  # of routes that show actors
+FIELDS = (
+    "asked_by",
+    "approved_by",
+    "refused_by",
+    "changed_by",
+    "moved_by",
+    "cancelled_by",
+    "set_by",
+)  # of routes that show actors
 SCOPES = "x-scopes"  # any of them
 ALSO = "x-scopes-also"  # and one of these, if there are any
 

@@ -7,13 +7,9 @@ from pathlib import Path
 import msgspec
 
 from medspace.app.features.audit.exported import contents
-from medspace.core.canonical import JsonObject
-from medspace.core.errors import InvalidInputError
-from medspace.learning.cox.masked import MaskedCoxes
-from medspace.learning.glm.masked import MaskedGlms
+from medspace.learning.kinds import summed
 from medspace.ledger import audit, bundle, lineage
 from medspace.runs.masked import proof, replay
-from medspace.runs.masked.ports import Summed
 from medspace.trust.errors import MembersListError
 from medspace.trust.members import read_members
 from medspace.trust.model import Member, MemberList
@@ -63,15 +59,6 @@ def read_models(files: Sequence[Path]) -> list[proof.ModelFile]:
         ModelFileError: a file contains something else.
     """
     return [proof.read(content) for content in contents(files, proof.LARGEST_FILE)]
-
-
-def summed(task: JsonObject) -> Summed | None:
-    """A task of masked runs in the form that its sites follow; None for an unknown kind of task."""
-    kind = next((one for one in (MaskedGlms(), MaskedCoxes()) if one.name == task.get("task")), None)
-    try:
-        return None if kind is None else kind.summed(task)
-    except InvalidInputError:
-        return None
 
 
 def member_of(bundles: Sequence[bundle.Bundle], key: bytes) -> Callable[[str], Member | None]:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from medspace.app.doors.cli.confirming import LoosenOption, insist_loosening, tell_looser
 from medspace.app.doors.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, LanguageOption
 from medspace.app.doors.cli.screen import Screen
 from medspace.app.doors.cli.session import session
@@ -12,7 +13,7 @@ from medspace.app.doors.cli.who import names_of
 from medspace.app.features.labels import client
 from medspace.core.canonical import JsonObject
 from medspace.core.errors import InvalidInputError
-from medspace.core.instants import BoundError, bound
+from medspace.core.instants import BoundError, bound, last_day
 from medspace.core.text import Text, msgid
 
 TWO = 2
@@ -68,6 +69,7 @@ def label(
     as_configured: Annotated[
         bool, typer.Option("--as-configured", help="Take back what was said here: the configuration counts again.")
     ] = False,
+    loosen: LoosenOption = False,
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
     lang: LanguageOption = "",
@@ -88,14 +90,25 @@ def label(
     for text in filter(None, (begin, until)):
         _check_bound(text)
     with session(client, config, json=json, language=lang) as (space, screen):
-        if as_configured:
-            found = [space.reset_label(dataset)]
-        elif ways:
-            old = {} if nothing else space.label(dataset)["label"]
-            found = [space.set_label(dataset, changed(old, changes))]
+        if ways:
+            before = space.label(dataset)
+            new = _wanted(before, changes, nothing=nothing, as_configured=as_configured)
+            from medspace.app.node.offering.loosening import label_changes  # noqa: PLC0415 - cryptography
+
+            looser = [one.sentence for one in label_changes(before["label"], new) if one.loosens]
+            tell_looser(screen, looser)
+            insist_loosening(screen, looser, loosen=loosen)
+            found = [space.reset_label(dataset) if as_configured else space.set_label(dataset, new)]
         else:
             found = [space.label(dataset)] if dataset else space.labels()
         screen.show({"labels": found}, lambda: _show(screen, found))
+
+
+def _wanted(before: JsonObject, changes: JsonObject, *, nothing: bool, as_configured: bool) -> JsonObject:
+    """The label that a dataset shall have."""
+    if as_configured:
+        return dict(before["label"] if before["configured"] is None else before["configured"])
+    return {} if nothing else changed(before["label"], changes)
 
 
 def _check_bound(text: str) -> None:
@@ -121,5 +134,14 @@ def _show(screen: Screen, found: list[JsonObject]) -> None:
         source, who = screen.say(Text(_SOURCES[one["source"]])), names_of(screen, one.get("set_by"))
         source = f"{source} ({who})" if who else source
         review = screen.say(Text(_REVIEWS[int(said.get("review", 0))]))
-        rows.append((one["dataset"], *lists, said.get("valid_from", ""), said.get("valid_until", ""), review, source))
+        rows.append(
+            (
+                one["dataset"],
+                *lists,
+                said.get("valid_from", ""),
+                last_day(said.get("valid_until", "")),
+                review,
+                source,
+            )
+        )
     screen.table(Text(msgid("What your datasets allow, whatever a contract says")), heads, rows)

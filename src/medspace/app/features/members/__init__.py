@@ -5,11 +5,14 @@ from typing import TYPE_CHECKING
 from medspace.app.node.feature import Feature
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import typer
     from fastapi import APIRouter
 
     from medspace.app.features.members.sdk import MembersClient
     from medspace.app.features.members.service import Members
+    from medspace.app.node.checks import Examination, HealthCheck
     from medspace.app.node.node import Node
     from medspace.app.node.pages import PortalPages
 
@@ -51,4 +54,18 @@ def _pages() -> "PortalPages":
     return PAGES
 
 
-FEATURE = Feature(name="members", service=_service, routes=_routes, pages=_pages, verbs=_verbs, client=client)
+def _checks(examined: "Examination") -> "Iterator[HealthCheck]":
+    from medspace.app.features.members.checks import authority_checks
+
+    return authority_checks(examined.config)
+
+
+FEATURE = Feature(
+    name="members",
+    service=_service,
+    routes=_routes,
+    pages=_pages,
+    verbs=_verbs,
+    client=client,
+    checks=_checks,
+)

@@ -8,7 +8,7 @@ from medspace.app.node.node import Node
 from medspace.connector.catalogue.finding import NoConnectorError, not_found
 from medspace.core.actors import NOBODY
 from medspace.core.text import Text, msgid
-from medspace.policy.regions import REGIONS
+from medspace.policy.regions import unnamed_region
 from medspace.services.membership.errors import NotAuthorityError, RegionUnknownError
 from medspace.trust.did import base_url
 from medspace.trust.errors import DocumentError
@@ -40,7 +40,7 @@ class Members:
         """
         if self.node.authority is None:
             raise NotAuthorityError(authority=self.node.config.space.authority)
-        if region and region not in REGIONS.ancestors:
+        if unnamed_region(region) is not None:
             raise RegionUnknownError(region=region)
         if operator:
             base_url(operator)

@@ -51,6 +51,8 @@ def admit(
             {"name": member["name"], "key": member["public_key"]},
         )
         screen.show(member, lambda: screen.line(text))
+        if member["name"] == did:
+            screen.line(Text(msgid("It has no name yet: admit it again with --name to give it one.")))
 
 
 def remove(

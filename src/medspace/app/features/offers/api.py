@@ -1,6 +1,6 @@
 """One's own offers, in the management API."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -19,14 +19,15 @@ from medspace.core.actors import Scope
 from medspace.privacy.publication import LEAST
 
 Number = Annotated[int, Field(ge=0, le=1_000_000)]
+Figures = Annotated[list[Literal["size", "missing"]], Field(max_length=2)]
 Some = Annotated[list[Text], Field(max_length=1000)]
 
 
 class OfferBody(Body):
     """A table to offer for training, by the absolute path of a file or the address of a server.
 
-    What is not said is the safe thing. `count` 0: no bound. `password` is the file of a server's password; `dry`:
-    only say what would be published.
+    What is not said is the safe thing. `count` 0: no bound. `password` is the file of a server's password; `publish`
+    is what the catalogue says of its content, rounded; `dry`: only say what would be published.
     """
 
     source: Text
@@ -50,6 +51,7 @@ class OfferBody(Body):
     min_sites: Number | None = None
     questions: Number | None = None
     holders: Some = []
+    publish: Figures = []
     dry: bool = False
 
 
@@ -63,6 +65,7 @@ class ChangeBody(Body):
     count: Number | None = None
     min_sites: Number | None = None
     questions: Number | None = None
+    publish: Figures | None = None
     offer: Number = 0
     loosen: Some = []
     seen: Text = ""
@@ -73,6 +76,13 @@ class DryBody(Body):
     """`dry`: only report the effect."""
 
     dry: bool = False
+
+
+class ReloadBody(Body):
+    """`dry`: only report what changes, with `seen`, which stands for it and confirms it."""
+
+    dry: bool = False
+    seen: Text = ""
 
 
 def new_offer(body: OfferBody) -> NewOffer:
@@ -95,6 +105,7 @@ def new_offer(body: OfferBody) -> NewOffer:
         questions=body.questions,
         holders=tuple(body.holders),
         draft=draft,
+        publish=tuple(body.publish),
     )
     return NewOffer(wishes, body.dataset, body.title, body.dictionary, body.dry)
 
@@ -118,13 +129,20 @@ def routes(kept: Offers) -> APIRouter:
         return json_response(made, 200 if body.dry else 201)
 
     @routes.post("/offers/reload", **needs(Scope.TERMS))
-    async def reload(request: Request, by: Acting) -> Response:
-        return json_response(await kept.reload(speak_to(request), by.id))
+    async def reload(request: Request, body: ReloadBody, by: Acting) -> Response:
+        return json_response(await kept.reload(speak_to(request), by.id, dry=body.dry, seen=body.seen))
 
     @routes.post("/offers/{dataset:path}/change", **needs(Scope.TERMS))
     async def change(request: Request, dataset: str, body: ChangeBody, by: Acting) -> Response:
         said = OfferChanges(
-            body.until, body.count, body.min_sites, body.questions, body.offer, tuple(body.loosen), body.seen
+            body.until,
+            body.count,
+            body.min_sites,
+            body.questions,
+            body.offer,
+            None if body.publish is None else tuple(body.publish),
+            tuple(body.loosen),
+            body.seen,
         )
         return json_response(await kept.change(dataset, said, speak_to(request), by.id, dry=body.dry))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
-from medspace.app.doors.views import Speak, contract
+from medspace.app.doors.views import Speak, clashing, contract
 from medspace.app.features.offers.keeping import ChosenTerms
 from medspace.app.node.node import Node
 from medspace.app.node.offering.wishes import COUNT, MIN_SITES, WishError, Wishes, check, end
@@ -77,6 +77,7 @@ def wishes_of(chosen: ChosenTerms, file: Path | None = None) -> Wishes:
         count={None: COUNT, 0: None}.get(chosen.count, chosen.count),
         min_sites=MIN_SITES if chosen.min_sites is None else chosen.min_sites,
         questions=chosen.questions,
+        publish=chosen.publish,
     )
 
 
@@ -147,7 +148,8 @@ def foreseen(chosen: ChosenTerms, node: Node, speak: Speak) -> JsonObject:
                 "remedies": [text.render(speak) for text in run.remedies],
             }
         )
-    return {"contract": contract(offer, speak), "cases": cases}
+    told = {"contract": contract(offer, speak), "clashes": clashing(offer, speak, node.clock.now())}
+    return {**told, "cases": cases}
 
 
 def _cases(chosen: ChosenTerms, node: Node, policy: Policy) -> Iterator[tuple[Text, UseRequest]]:

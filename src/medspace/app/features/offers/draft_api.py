@@ -9,6 +9,7 @@ from pydantic import Field
 from medspace.app.doors.bodies import json_response
 from medspace.app.doors.management.actors import Acting, needs
 from medspace.app.doors.management.routing import Body, Text, router, speak_to
+from medspace.app.features.offers.api import Figures
 from medspace.app.features.offers.drafts import OfferDrafts
 from medspace.app.features.offers.keeping import ChosenTerms, SaidOfTable
 from medspace.core.actors import Scope
@@ -49,6 +50,7 @@ class ChosenBody(Body):
     count: Number | None = None
     questions: Number | None = None
     min_sites: Number | None = None
+    publish: Figures = []
 
 
 class PublishBody(Body):
@@ -107,7 +109,7 @@ def step_routes(kept: OfferDrafts) -> APIRouter:
     @routes.post("/offer-drafts/{pid}/terms", **needs(Scope.TERMS))
     async def choose(pid: str, body: ChosenBody, by: Acting) -> Response:
         said = body.model_dump()
-        lists = {name: tuple(said[name]) for name in ("purposes", "recipients", "regions")}
+        lists = {name: tuple(said[name]) for name in ("purposes", "recipients", "regions", "publish")}
         await kept.choose(pid, ChosenTerms(**(said | lists)), by)
         return json_response({"id": pid})
 

@@ -32,6 +32,7 @@ from medspace.app.node.offering.errors import PersonUnknownError
 from medspace.app.node.offering.wishes import end
 from medspace.core.actors import Actor
 from medspace.core.canonical import Json, JsonObject
+from medspace.core.instants import last_day
 from medspace.core.text import Text, msgid
 
 
@@ -146,8 +147,8 @@ class OfferDrafts:
         name, title = publishing.named(made)
         chosen = {field: getattr(made.terms, field) for field in ChosenTerms.__slots__}
         until = end(choosing.wishes_of(made.terms), self._node.clock)
-        chosen |= {"dataset": name, "title": title, "until": made.terms.until or until[:10]}
-        chosen |= {field: list(chosen[field]) for field in ("purposes", "recipients", "regions")}
+        chosen |= {"dataset": name, "title": title, "until": made.terms.until or last_day(until)[:10]}
+        chosen |= {field: list(chosen[field]) for field in ("purposes", "recipients", "regions", "publish")}
         return _head(made) | {"terms": chosen, "choices": choosing.choices(self._node, speak)}
 
     async def foreseen(self, pid: str, by: Actor, speak: Speak) -> JsonObject:
@@ -164,7 +165,11 @@ class OfferDrafts:
         ]
         told = choosing.foreseen(made.terms, self._node, speak)
         seen = await asyncio.to_thread(publishing.seen_of, made, drafted, self._node.clock)
-        return _head(made) | told | {"dataset": name, "title": title, "columns": kept, "seen": seen}
+        return (
+            _head(made)
+            | told
+            | {"dataset": name, "title": title, "columns": kept, "seen": seen, "publish": [*made.terms.publish]}
+        )
 
     # --- saying ------------------------------------------------------------------------------------------------
     async def say(self, pid: str, said: SaidOfTable, by: Actor, *, ready: bool) -> OfferDraft:

@@ -1,6 +1,6 @@
 """Editing offers in the configuration file: the new text is checked as at a start before it replaces the file."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,12 +27,15 @@ from medspace.app.node.offering.wishes import (
     questions,
 )
 from medspace.app.node.offering.writing import asset_block, drafted_of, form_of, own_dictionary, told_of
+from medspace.connector.catalogue import figures
+from medspace.connector.catalogue.figures import PUBLISHABLE
 from medspace.connector.catalogue.rules import check_id
 from medspace.connector.errors import UnknownDatasetError
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.clock import Clock
 from medspace.core.errors import InvalidInputError
 from medspace.core.text import Text, msgid
+from medspace.privacy.figures import DatasetFigures, figures_of
 
 
 class DatasetTakenError(InvalidInputError):
@@ -56,7 +59,7 @@ class ChangeUnknownError(InvalidInputError):
 
     code = "offer.change"
     sentence = msgid("Nothing to change was given.")
-    next_step = msgid("Say at least one of --until, --count, --min-sites, --questions.")
+    next_step = msgid("Say at least one of --until, --count, --min-sites, --questions, --publish.")
 
 
 class OfferFileEditedError(InvalidInputError):
@@ -90,6 +93,7 @@ class OfferChanges:
     min_sites: int | None = None
     questions: int | None = None
     offer: int = 0  # which one, from 1; 0 where there is only one
+    publish: tuple[str, ...] | None = None  # what the catalogue says of its content; () is nothing
     loosen: tuple[str, ...] = ()  # the terms that may protect less than before
     seen: str = ""  # the digest of the changes that were shown when that was confirmed
 
@@ -156,6 +160,7 @@ def with_dataset(file: Path, config: Config, new: NewOffer, clock: Clock) -> Wri
         until=until,
         asked=asked,
         form=form,
+        publish=publishable(wishes.publish),
     )
     text = appended(read_text(file), block, str(file))
     review = [] if new.dry or own is not None else [str(one) for one in files]
@@ -163,8 +168,13 @@ def with_dataset(file: Path, config: Config, new: NewOffer, clock: Clock) -> Wri
 
 
 def shown_of(holding: Holding, speak: Callable[[Text], str]) -> JsonObject:
-    """What everybody would see of a dataset, and what of its dictionary nobody would."""
-    return {"published": holding.dataset.dictionary, "unpublished": [speak(one) for one in holding.unpublished]}
+    """What everybody would see of a dataset that is new here, and what of its dictionary nobody would."""
+    told = figures_of(holding.counts, holding.least) if holding.counts is not None else DatasetFigures()
+    return {
+        "published": holding.dataset.dictionary,
+        "figures": figures.read(figures.shown(told, holding.publish)),
+        "unpublished": [speak(one) for one in holding.unpublished],
+    }
 
 
 def _source(wishes: Wishes) -> Origin:
@@ -202,9 +212,23 @@ def with_changes(file: Path, config: Config, dataset: str, changes: OfferChanges
         values[*terms, "min_sites"] = _within("--min-sites", changes.min_sites, 1, MOST_SITES)
     if changes.questions is not None:
         values["assets", at, "questions"] = _within("--questions", changes.questions, 0, MOST)
+    if changes.publish is not None:
+        values["assets", at, "publish"] = publishable(changes.publish) or None
     if not values:
         raise ChangeUnknownError
     return changed(read_text(file), values, str(file))
+
+
+def publishable(said: Sequence[str]) -> list[str]:
+    """What a catalogue may say of the content of a dataset, each once, in one order.
+
+    Raises:
+        WishError: something else was named.
+    """
+    if set(said) - set(PUBLISHABLE):
+        reason = Text(msgid("what can be published is {known}"), {"known": ", ".join(PUBLISHABLE)})
+        raise WishError(option="--publish", reason=reason)
+    return [name for name in PUBLISHABLE if name in said]
 
 
 def with_offered(file: Path, config: Config, dataset: str, *, offered: bool) -> str:

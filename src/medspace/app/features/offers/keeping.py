@@ -83,7 +83,10 @@ class SaidOfTable:
 
 @dataclass(frozen=True, slots=True)
 class ChosenTerms:
-    """The answers to who may, for what, until when, how often, and what may leave; what is not said is safe."""
+    """The answers to who may, for what, until when, how often, what may leave, and what the catalogue says.
+
+    What is not said is safe.
+    """
 
     dataset: str = ""
     title: str = ""
@@ -95,6 +98,7 @@ class ChosenTerms:
     count: int | None = None
     questions: int | None = None
     min_sites: int | None = None
+    publish: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ def first_said(file: Path) -> SaidOfTable:
     Raises:
         MedspaceError: it cannot be read as a table.
     """
-    likely = candidates(file)
+    likely = candidates(file).likely
     return SaidOfTable(person=likely[0] if likely else "")
 
 

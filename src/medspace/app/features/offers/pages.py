@@ -10,8 +10,8 @@ from starlette.responses import Response
 from medspace.app.doors.portal.inquiry import InquiryError
 from medspace.app.doors.portal.visit import PortalVisit
 from medspace.app.features.offers.keeping import LARGEST_UPLOAD
-from medspace.app.features.offers.loosening import OfferLoosenedError, OfferMovedError
 from medspace.app.features.offers.plots import bars_of, number
+from medspace.app.node.offering.loosening import OfferLoosenedError, OfferMovedError
 from medspace.app.node.offering.writing import PURPOSE
 from medspace.app.node.pages import MenuEntry, PortalAction, PortalPage, PortalPages
 from medspace.core.actors import Scope
@@ -26,7 +26,13 @@ PAGE = 50
 FORM_BYTES = 64 * 1024  # what stands around a file
 LARGEST_TABLE_FORM = 1 << 20
 KEYS = ("unit", "description", "minimum", "maximum", "missing", "written", "century")
-CHANGES = ("until", "count", "min_sites", "questions")
+CHANGES = ("until", "count", "min_sites", "questions", "publish")
+PUBLISHED = {
+    "nothing": (),
+    "size": ("size",),
+    "missing": ("missing",),
+    "both": ("size", "missing"),
+}  # as the form says it
 
 
 def _of(pid: str, part: str) -> str:
@@ -191,6 +197,7 @@ def _chosen(visit: PortalVisit) -> JsonObject:
         "recipients": [] if everybody else visit.fields("recipients"),
         "regions": [] if anywhere else visit.fields("regions"),
         "until": visit.field("until"),
+        "publish": visit.fields("publish"),
         **{name: visit.field(name) for name in ("count", "questions", "min_sites")},
     }
 
@@ -265,6 +272,8 @@ async def change(visit: PortalVisit) -> Response:
 
 def _changes(typed: Mapping[str, str]) -> JsonObject:
     said = _numbers(typed, ("count", "min_sites", "questions", "offer"))
+    if typed.get("publish") in PUBLISHED:
+        said["publish"] = list(PUBLISHED[typed["publish"]])
     return {name: value for name, value in said.items() if value not in ("", None)}
 
 

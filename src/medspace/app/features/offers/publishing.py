@@ -7,7 +7,7 @@ from pathlib import Path
 from medspace.adapters.duckdb.drafting import Draft
 from medspace.adapters.toml_editing import Place, appended, changed
 from medspace.app.features.offers.choosing import label_of, terms_of, wishes_of
-from medspace.app.features.offers.editing import DatasetTakenError, Written, read_text
+from medspace.app.features.offers.editing import DatasetTakenError, Written, publishable, read_text
 from medspace.app.features.offers.keeping import OfferDraft
 from medspace.app.features.offers.looking import options_of
 from medspace.app.node.config import Config
@@ -87,6 +87,7 @@ def seen_of(made: OfferDraft, drafted: Draft, clock: Clock) -> str:
             "template": made.terms.template,
             "terms": terms_of(made.terms, clock),
             "label": label_of(made.terms, clock),
+            "publish": list(made.terms.publish),
         }
     )
 
@@ -120,6 +121,7 @@ def written(file: Path, config: Config, made: OfferDraft, placed: Path, drafted:
         until=end(wishes, clock),
         asked=questions(wishes, drafted.persons),
         form=form_of(drafted.table, drafted.dialect),
+        publish=publishable(made.terms.publish),
     )
     text = appended(read_text(file), block, str(file))
     at = len(config.assets)

@@ -19,16 +19,17 @@ class OffersClient(Client):
 
         `file` is a path, or the address of a PostgreSQL server. `said` may be `dataset` (its name), `title`,
         `dictionary` (a file; drafted where none is named), `until`, `count` (0: without bound), `min_sites`,
-        `questions`, `holders`, and of the table `person` or `rows_are_persons`, `table`, `password` (a file),
-        `settings` (such as `["visit.century=2000"]`), `leave_out`, `leave_out_rows`, `encoding`, `delimiter`,
-        `skip_lines`, `names`, `min_cohort`. With `dry` nothing is written: `published` is what everybody would see.
+        `questions`, `holders`, `publish` (of `size` and `missing`: what the catalogue says of its content), and of
+        the table `person` or `rows_are_persons`, `table`, `password` (a file), `settings` (such as
+        `["visit.century=2000"]`), `leave_out`, `leave_out_rows`, `encoding`, `delimiter`, `skip_lines`, `names`,
+        `min_cohort`. With `dry` nothing is written: `published` and `figures` are what everybody would see.
         What cannot be offered leaves configuration and catalogue as they were.
         """
         source = file if isinstance(file, str) and "://" in file else str(Path(file).resolve())
         return self._post("/offers", {"source": source, **said})
 
     def change_offer(self, dataset: str, *, dry: bool = False, **changes: Json) -> JsonObject:
-        """Change `until`, `count`, `min_sites` or `questions` of an offer for future agreements, at once.
+        """Change `until`, `count`, `min_sites`, `questions` or `publish` of an offer for future agreements, at once.
 
         `offer` is its number, from 1, if there are several. `notes` describe the effect on agreements in force, and
         `changes` each term with its old and new value; with `dry` nothing is changed. What `loosens`, and so protects
@@ -48,9 +49,10 @@ class OffersClient(Client):
         """Offer a withdrawn dataset again."""
         return self._post(path("offers", dataset, "publish"), {})
 
-    def reload_offers(self) -> JsonObject:
+    def reload_offers(self, *, dry: bool = False, seen: str = "") -> JsonObject:
         """Put the datasets of the configuration file in force, completely or not at all.
 
-        `terms` are those that changed, each with its old and new value; what `loosens` protects less than before.
+        `terms` are those that change, each with its old and new value; with `dry` nothing is changed. What `loosens`,
+        and so protects less than before, is refused without the `seen` that a call with `dry` returned.
         """
-        return self._post("/offers/reload", {})
+        return self._post("/offers/reload", {"dry": dry, "seen": seen})

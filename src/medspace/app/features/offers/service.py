@@ -7,16 +7,24 @@ from pathlib import Path
 
 import msgspec
 
-from medspace.app.doors.views import Speak, contract
+from medspace.app.doors.views import Speak, offered
 from medspace.app.features.offers import editing
 from medspace.app.features.offers.editing import NewOffer, OfferChanges
-from medspace.app.features.offers.loosening import TermChange, changes, check_confirmed, seen_of
 from medspace.app.node.assets import AssetState
 from medspace.app.node.config import Asset, Config, read_config
 from medspace.app.node.holdings import Prepared, prepare
 from medspace.app.node.lists import FIRST, PageRequest
 from medspace.app.node.node import Node
 from medspace.app.node.offering.drafting import spoken
+from medspace.app.node.offering.loosening import (
+    TermChange,
+    changes,
+    check_confirmed,
+    check_seen,
+    seen_of,
+    seen_of_all,
+)
+from medspace.connector.catalogue import figures
 from medspace.connector.errors import UnknownDatasetError
 from medspace.connector.model import AGREEMENTS, CATALOGUE, Agreement
 from medspace.connector.negotiation.rules import in_force
@@ -26,8 +34,11 @@ from medspace.core.actors import NOBODY
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import instant
 from medspace.core.errors import MedspaceError
+from medspace.core.instants import last_day
 from medspace.core.store import Transaction
 from medspace.core.text import Text, counted, msgid
+from medspace.policy import odrl, templates
+from medspace.policy.clashes import clashes
 
 PAGE = 500
 
@@ -86,10 +97,12 @@ class Offers:
             "withdrawn": not state.prepared.offered,
             "published": listed.published if listed is not None else None,
             "formats": list(described.formats),
-            "offers": [{"id": offer["@id"], "contract": contract(offer, speak)} for offer in described.offers],
+            "offers": [offered(offer, speak, self.node.clock.now()) for offer in described.offers],
             "agreements": stands.agreements,
             "in_force": stands.in_force,
             "open_uses": stands.open_uses,
+            "publish": list(state.prepared.publish),
+            "figures": figures.read(listed.figures if listed is not None else None),
             "problem": state.error.text.render(speak) if state.error else None,
         }
 
@@ -152,7 +165,7 @@ class Offers:
         with editing.replacing(self.file, written.text, written.files, dry=True) as config:
             made = next(one for one in prepare(config, kinds=self.node.assets.kinds) if one.id == written.dataset)
             shown = editing.shown_of(made.open(), lambda text: text.render(speak))
-        offers = [{"id": offer["@id"], "contract": contract(offer, speak)} for offer in made.dataset.offers]
+        offers = [offered(offer, speak, self.node.clock.now()) for offer in made.dataset.offers]
         return {
             "dataset": made.id,
             "title": made.dataset.title,
@@ -178,6 +191,7 @@ class Offers:
             differs = self._differences(msgspec.toml.decode(text, type=Config), dataset)
             stands = await self._standing(dataset)
             notes = [*_kept(stands), *(await self._label_notes(dataset, said, text))]
+            notes += self._clashes(text, dataset)
             if said.questions is not None:
                 notes.append(Text(_QUESTIONS, {"questions": said.questions}))
             if not dry:
@@ -185,6 +199,13 @@ class Offers:
                 await self._take(text, by, dataset)
         told = {"notes": [one.render(speak) for one in notes], "changes": [one.told(speak) for one in differs]}
         return {"dry": dry, "seen": seen_of(dataset, differs), **told} | await self.one(dataset, speak)
+
+    def _clashes(self, text: str, dataset: str) -> list[Text]:
+        """What would clash in the terms of a dataset, as the configuration would have them."""
+        _, asset = editing.found(msgspec.toml.decode(text, type=Config), dataset)
+        now = self.node.clock.now()
+        built = (templates.build_from(one.template, one.terms) for one in asset.offers)
+        return [clash.text for offer in built for clash in clashes(odrl.parse(offer), now)]
 
     def _differences(self, after: Config, dataset: str) -> list[TermChange]:
         """What changes in a dataset that is in force, with what it answers now where nobody said how much."""
@@ -224,29 +245,33 @@ class Offers:
             await self._take(text, by, dataset)
         return await self.one(dataset, speak)
 
-    async def reload(self, speak: Speak, by: str = NOBODY) -> JsonObject:
-        """Put the datasets of the configuration file in force, completely or not at all; tells what it loosened.
+    async def reload(self, speak: Speak, by: str = NOBODY, *, dry: bool = False, seen: str = "") -> JsonObject:
+        """Put the datasets of the configuration file in force, all or none; `dry` only says what changes.
 
         Their content is read again: a new extract may have taken the place of the one before.
 
         Raises:
+            OfferLoosenedError: a term would protect less than before, and nobody says by `seen` to have seen it.
+            OfferMovedError: the changes are not those that were seen.
             MedspaceError: it cannot be used; nothing changes.
         """
         async with self.writing:
             before = {state.id: state.prepared for state in self.node.assets.states}
             config = await self.read()
-            await self.node.assets.reload(config, by, afresh=True)
-        after = {state.id: state.prepared for state in self.node.assets.states}
-        both = before.keys() & after.keys()
+            wanted = await self.node.assets.prepared(config)
+            after = {one.id: one for one in wanted}
+            both = before.keys() & after.keys()
+            differs = {one: _changed_terms(before[one].configured, after[one].configured) for one in sorted(both)}
+            if not dry:
+                check_seen(differs, seen)
+                await self.node.assets.hold(wanted, by, afresh=True)
         return {
+            "dry": dry,
+            "seen": seen_of_all(differs),
             "added": sorted(after.keys() - before.keys()),
             "removed": sorted(before.keys() - after.keys()),
             "changed": sorted(one for one in both if before[one].configured != after[one].configured),
-            "terms": [
-                {"dataset": one, **term.told(speak)}
-                for one in sorted(both)
-                for term in _changed_terms(before[one].configured, after[one].configured)
-            ],
+            "terms": [{"dataset": one, **term.told(speak)} for one, terms in differs.items() for term in terms],
             "needs_restart": _needing_restart(self.node.config, config),
             "datasets": list(self.node.assets.shown()),
         }
@@ -291,7 +316,7 @@ class Offers:
         end = str((labelled.label if labelled else {}).get("valid_until", ""))
         until = str(asset.offers[max(said.offer, 1) - 1].terms.get("until", ""))
         if end and until and instant(end) < instant(until):
-            return [Text(_LABEL, {"dataset": dataset, "end": end, "until": until})]
+            return [Text(_LABEL, {"dataset": dataset, "end": last_day(end), "until": last_day(until)})]
         return []
 
 

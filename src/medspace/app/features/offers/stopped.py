@@ -6,14 +6,16 @@ from medspace.adapters.duckdb.drafting import DraftOptions
 from medspace.adapters.system import SystemClock
 from medspace.app.doors.cli.file_asking import answered, asks
 from medspace.app.doors.cli.screen import Screen
-from medspace.app.doors.views import contract
+from medspace.app.doors.views import offered
 from medspace.app.features.offers import editing
 from medspace.app.features.offers.api import OfferBody, new_offer
 from medspace.app.node.config import read_config
 from medspace.app.node.holdings import Prepared, prepare
 from medspace.app.node.language import speaker
 from medspace.app.node.offering.drafting import spoken
+from medspace.app.node.offering.loosening import TermChange, beyond
 from medspace.app.node.offering.origins import Origin, source_of
+from medspace.app.node.offering.wishes import COUNT, MIN_SITES
 from medspace.core.canonical import JsonObject
 
 
@@ -33,19 +35,26 @@ def add(config: Path, source: Origin, said: JsonObject, screen: Screen) -> JsonO
 
 
 def _shown(made: Prepared, screen: Screen) -> JsonObject:
-    offers = [
-        {"id": offer["@id"], "contract": contract(offer, speaker(screen.language))} for offer in made.dataset.offers
-    ]
+    now = SystemClock().now()
+    offers = [offered(offer, speaker(screen.language), now) for offer in made.dataset.offers]
     return {"dataset": made.id, "title": made.dataset.title, "formats": list(made.dataset.formats), "offers": offers}
 
 
-def of_file(screen: Screen, source: Origin, options: DraftOptions, *, described: bool) -> JsonObject:
-    """What is said of the table, as the API takes it; at a terminal with what a person answers to the rest.
+def looser(said: JsonObject) -> list[TermChange]:
+    """The terms of a new offer that protect its patients less than those that hold where nothing is said."""
+    given = {name: said[name] for name in ("count", "min_sites") if said[name] is not None}
+    return beyond(
+        {"count": COUNT, "min_sites": MIN_SITES}, given | ({"count": None} if given.get("count") == 0 else {})
+    )
+
+
+def of_file(screen: Screen, source: Origin, options: DraftOptions, *, asking: bool) -> JsonObject:
+    """What is said of the table, as the API takes it; where `asking` at a terminal, with what a person answers.
 
     Raises:
         MedspaceError: the table cannot be read; at a terminal nothing was asked then.
     """
-    if not described and asks(screen):
+    if asking and asks(screen):
         _, options = answered(screen, source, options)
     return {
         "person": options.person,

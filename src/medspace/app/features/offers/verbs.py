@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from medspace.app.doors.cli import file_findings
-from medspace.app.doors.cli.confirming import YesOption, insist
+from medspace.app.doors.cli.confirming import LoosenOption, YesOption, insist, insist_loosening, tell_looser
 from medspace.app.doors.cli.file_options import with_file_options
 from medspace.app.doors.cli.offer_options import (
     MOST,
@@ -15,8 +15,10 @@ from medspace.app.doors.cli.offer_options import (
     CountOption,
     HolderOption,
     MinSitesOption,
+    PublishOption,
     QuestionsOption,
     UntilOption,
+    published,
 )
 from medspace.app.doors.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, LanguageOption, following
 from medspace.app.doors.cli.screen import Screen
@@ -24,6 +26,7 @@ from medspace.app.doors.cli.session import session
 from medspace.app.features.offers import client
 from medspace.app.node.language import spoken_language
 from medspace.core.canonical import JsonObject
+from medspace.core.dictionary import bound_shown
 from medspace.core.text import Text, counted, msgid
 
 if TYPE_CHECKING:
@@ -59,13 +62,23 @@ def offers(
 
 
 @listing.command("reload")
-def reload(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False, lang: LanguageOption = "") -> None:
+def reload(
+    loosen: LoosenOption = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+    lang: LanguageOption = "",
+) -> None:
     """Put in force what the configuration says of datasets, without a restart; what is invalid changes nothing."""
     with session(client, config, json=json, language=lang) as (space, screen):
-        found = space.reload_offers()
+        before = space.reload_offers(dry=True)
+        told = [_of_dataset(one) for one in before["terms"] if one["loosens"]]
+        tell_looser(screen, told)
+        insist_loosening(screen, told, loosen=loosen)
+        found = space.reload_offers(seen=before["seen"])
         screen.show(found, lambda: _reloaded(screen, found))
 
 
+_CLASH = msgid("LOOK: {sentence}")
 _DONE = {
     "added": msgid("New: {names}."),
     "changed": msgid("Changed: {names}."),
@@ -79,14 +92,14 @@ def _reloaded(screen: Screen, found: JsonObject) -> None:
         if found[name]:
             screen.line(Text(sentence, {"names": ", ".join(found[name])}))
     for one in found["terms"]:
-        told = (
-            msgid("{dataset}, protected less than before: {change}")
-            if one["loosens"]
-            else msgid("{dataset}: {change}")
-        )
-        screen.line(Text(told, {"dataset": one["dataset"], "change": one["sentence"]}))
+        if not one["loosens"]:  # that was said before it was asked for
+            screen.line(_of_dataset(one))
     if not any(found[name] for name in _DONE):
         screen.line(Text(msgid("Nothing has changed.")))
+
+
+def _of_dataset(one: JsonObject) -> Text:
+    return Text(msgid("{dataset}: {change}"), {"dataset": one["dataset"], "change": one["sentence"]})
 
 
 def _block(screen: Screen, one: JsonObject) -> tuple[str, ...]:
@@ -101,6 +114,7 @@ def _block(screen: Screen, one: JsonObject) -> tuple[str, ...]:
     lines.append(Text(told, {"agreements": agreements, "holds": int(one["in_force"]), "uses": uses}))
     for offer in one["offers"]:
         lines += [Text("- {sentence}", {"sentence": sentence}) for sentence in offer["contract"]]
+        lines += [Text(_CLASH, {"sentence": clash["text"]}) for clash in offer["clashes"]]
     return (str(one["dataset"]), *map(screen.say, lines))
 
 
@@ -132,9 +146,12 @@ def add(
     min_sites: MinSitesOption = None,
     questions: QuestionsOption = None,
     holder: HolderOption = None,
+    publish: PublishOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show what would be published; nothing is written or offered.")
     ] = False,
+    yes: YesOption = False,
+    loosen: LoosenOption = False,
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
     lang: LanguageOption = "",
@@ -159,9 +176,14 @@ def add(
         "min_sites": min_sites,
         "questions": questions,
         "holders": holder or [],
+        "publish": published(publish) or [],
         "dry": dry_run,
-        **stopped.of_file(screen, source, of_file, described=dictionary is not None),
+        **stopped.of_file(screen, source, of_file, asking=dictionary is None and not yes),
     }
+    if not dry_run:
+        looser = [one.sentence for one in stopped.looser(said)]
+        tell_looser(screen, looser)
+        insist_loosening(screen, looser, loosen=loosen)
     try:
         with session(client, config, json=json, language=lang) as (space, _):
             made = space.offer(source_of(source), **said)
@@ -188,11 +210,17 @@ def _added(screen: Screen, made: JsonObject, config: Path) -> None:
     for offer in made["offers"]:
         for sentence in offer["contract"]:
             screen.line(Text("  - {sentence}", {"sentence": sentence}))
+        for clash in offer["clashes"]:
+            screen.line(Text(_CLASH, {"sentence": clash["text"]}))
     if made["questions"] is not None:
         told = msgid("It answers {questions} questions a year, of all users together.")
         screen.line(Text(told, {"questions": made["questions"]}))
     if not made["dry"]:
         screen.line(following("medspace offers", config))
+
+
+def _range(column: JsonObject) -> str:
+    return f"{bound_shown(column.get('minimum', ''))} - {bound_shown(column.get('maximum', ''))}"
 
 
 def _published(screen: Screen, made: JsonObject) -> None:
@@ -203,11 +231,19 @@ def _published(screen: Screen, made: JsonObject) -> None:
             one["name"],
             one["type"],
             one.get("unit", ""),
-            f"{one.get('minimum', '')} - {one.get('maximum', '')}" if "minimum" in one or "maximum" in one else "",
+            _range(one) if "minimum" in one or "maximum" in one else "",
             ", ".join(one.get("codes", ())),
         )
         for one in made["published"]["columns"]
     ]
+    told = made["figures"]
+    if told["persons"] is not None:
+        screen.line(Text(msgid("About {persons} patients, in steps of {persons_step}."), told))
+    for column, share in told["missing"].items():
+        facts = {"column": column, "percent": share, "step": told["missing_step"]}
+        screen.line(
+            Text(msgid("{column}: missing for about {percent} % of the patients, in steps of {step} %."), facts)
+        )
     screen.table(Text(msgid("Everybody would see this of {dataset}:"), {"dataset": made["dataset"]}), heads, rows)
     for sentence in made["unpublished"]:
         screen.line(Text(msgid("Not published: {what}"), {"what": sentence}))
@@ -226,39 +262,33 @@ def change(
     questions: Annotated[
         int | None, typer.Option("--questions", min=0, max=MOST, help="Questions a year, of all users.")
     ] = None,
+    publish: PublishOption = None,
     offer: Annotated[
         int, typer.Option("--offer", min=0, max=MOST, help="Which offer, from 1, where there are several.")
     ] = 0,
     yes: YesOption = False,
-    loosen: Annotated[
-        bool, typer.Option("--loosen", help="Even if patients are protected less than before; --yes does not say so.")
-    ] = False,
+    loosen: LoosenOption = False,
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
     lang: LanguageOption = "",
 ) -> None:
     """Change the terms of an offer for new agreements, at once; tells first what it means for those in force."""
     changes: JsonObject = {"until": until, "count": count, "min_sites": min_sites, "questions": questions}
+    changes |= {"publish": published(publish)}
     with session(client, config, json=json, language=lang) as (space, screen):
         before = space.change_offer(dataset, dry=True, offer=offer, **changes)
         for one in before["changes"]:
             screen.line(Text("{change}", {"change": one["sentence"]}))
         _notes(screen, before)
-        insist(screen, Text(msgid("Change the offer?")), yes=yes)
-        looser = _loosened(screen, before, confirmed=loosen)
-        made = space.change_offer(dataset, offer=offer, loosen=looser, seen=before["seen"], **changes)
+        looser = [one for one in before["changes"] if one["loosens"]]
+        told = [Text("{change}", {"change": one["sentence"]}) for one in looser]
+        tell_looser(screen, told)
+        missing = "--yes --loosen" if told and not loosen else "--yes"
+        insist(screen, Text(msgid("Change the offer?")), yes=yes, option=missing)
+        insist_loosening(screen, told, loosen=loosen)
+        confirmed = [one["term"] for one in looser]
+        made = space.change_offer(dataset, offer=offer, loosen=confirmed, seen=before["seen"], **changes)
         screen.show(made, lambda: screen.blocks(Text(msgid("The offer is now:")), [_block(screen, made)]))
-
-
-def _loosened(screen: Screen, told: JsonObject, *, confirmed: bool) -> list[str]:
-    """The terms that would protect less than before, once somebody has confirmed just that."""
-    looser = [one for one in told["changes"] if one["loosens"]]
-    if looser:
-        screen.line(Text(msgid("This protects the patients less than before:")))
-        for one in looser:
-            screen.line(Text("  - {change}", {"change": one["sentence"]}))
-        insist(screen, Text(msgid("Protect them less?")), yes=confirmed, option="--loosen")
-    return [one["term"] for one in looser]
 
 
 @offering.command("withdraw")

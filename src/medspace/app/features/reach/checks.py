@@ -16,7 +16,7 @@ from medspace.app.node.outgoing import client_of
 from medspace.connector.dispatch.rules import SKEW
 from medspace.core.clock import Clock, instant
 from medspace.core.errors import MedspaceError
-from medspace.core.text import Fact, Text, msgid
+from medspace.core.text import Fact, Text, counted, msgid
 from medspace.trust.did import base_url
 
 SOON = timedelta(days=30)
@@ -88,9 +88,9 @@ def expiry_check(name: str, sight: Sight, url: str, now: datetime) -> Iterator[H
 
 
 def _until(name: str, url: str, ends: datetime, now: datetime) -> HealthCheck:
-    days = (ends - now).days
+    days = counted((ends - now).days, msgid("{count} day"), msgid("{count} days"))
     facts: dict[str, Fact | Text] = {"url": url, "days": days, "date": ends.date().isoformat()}
-    found = Text(msgid("The certificate of {url} is good for {days} days, until {date}."), facts)
+    found = Text(msgid("The certificate of {url} is good for {days}, until {date}."), facts)
     advice = Text(msgid("Renew it now: without one, nobody calls you, and you call nobody."))
     return HealthCheck(name, ok=True, found=found, next_step=advice if ends - now < SOON else None)
 

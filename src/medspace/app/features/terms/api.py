@@ -1,6 +1,7 @@
 """Catalogues, negotiations, agreements and dry runs, in the management API."""
 
-from typing import Annotated, Literal
+import asyncio
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
@@ -22,7 +23,7 @@ from medspace.app.doors.management.routing import (
     waiting,
 )
 from medspace.app.doors.views import Speak
-from medspace.app.features.terms import views
+from medspace.app.features.terms import checking, evaluating, views
 from medspace.app.features.terms.agreements import Agreements
 from medspace.app.features.terms.searching import OLDEST, CatalogueWishes, Searching
 from medspace.app.features.terms.service import Terms
@@ -34,6 +35,7 @@ from medspace.connector.model import NEGOTIATIONS, Negotiation
 from medspace.core.actors import Scope
 from medspace.core.canonical import JsonObject
 
+Document = dict[str, Any] | list[Any] | str
 Side = Literal["", "provider", "consumer"]
 
 
@@ -75,11 +77,27 @@ class TryBody(Body):
     holders: Annotated[list[Text], Field(max_length=MOST_AGREEMENTS)] = []
 
 
+class EvaluateBody(Body):
+    """A policy, a request and a state of the world: each JSON-LD, or Turtle as one text."""
+
+    policy: Document
+    request: Document
+    state: Document | None = None
+    at: Text = ""
+
+
+class OfferTermsBody(Body):
+    """The terms of an offer."""
+
+    policy: dict[str, Any]
+
+
 LARGEST_FIND = 20_000  # datasets: the most that a search collects, so that none is requested twice
 Found = Annotated[int, Query(ge=1, le=LARGEST_FIND)]
 MOST_CHOSEN = 20  # values of one facet
 LONGEST_SEARCH = 200
 Chosen = Annotated[list[Annotated[str, Field(max_length=LONGEST_VALUE)]], Query(max_length=MOST_CHOSEN)]
+Sizes = Annotated[list[Annotated[str, Field(pattern="^[0-9]{1,12}$")]], Query(max_length=MOST_CHOSEN)]
 
 
 def _wishes(
@@ -92,12 +110,13 @@ def _wishes(
     column: Chosen = [],  # noqa: B006
     concept: Chosen = [],  # noqa: B006
     until: Chosen = [],  # noqa: B006
+    size: Sizes = [],  # noqa: B006
     age: Annotated[int, Query(ge=0, le=OLDEST)] = 0,
     facets: Annotated[int, Query(ge=0, le=LARGEST_PAGE)] = 0,
     limit: Found = LARGEST_FIND,
     after: Place = "",
 ) -> CatalogueWishes:
-    values = (holder, region, kind, purpose, column, concept, until)
+    values = (holder, region, kind, purpose, column, concept, until, size)
     chosen = {name: tuple(one) for name, one in zip(FACETS, values, strict=True) if one}
     return CatalogueWishes(search, chosen, participant, age, after, limit, facets)
 
@@ -166,6 +185,16 @@ def dataset_routes(terms: Terms, trying: Trying, showing: Showing) -> APIRouter:
     async def try_policy(request: Request, body: TryBody) -> Response:
         speak = speak_to(request)
         return json_response(await trying.try_policy(body.model_dump(), speak))
+
+    @routes.post("/policy/evaluate", **needs(Scope.READ, Scope.TERMS, Scope.USE))
+    async def evaluate_policy(body: EvaluateBody) -> Response:
+        found = await asyncio.to_thread(evaluating.evaluate, body.policy, body.request, body.state, body.at)
+        return json_response(evaluating.told(found))
+
+    @routes.post("/policy/check", **needs(Scope.READ, Scope.TERMS, Scope.USE))
+    async def check_policy(request: Request, body: OfferTermsBody) -> Response:
+        found = await asyncio.to_thread(checking.check, body.policy, trying.node.clock.now())
+        return json_response(checking.told(found, speak_to(request)))
 
     @routes.post("/downloads", **needs(Scope.USE, also=Scope.TERMS))
     async def download(body: DownloadBody, by: Acting) -> Response:

@@ -15,6 +15,7 @@ from medspace.core.canonical import JsonObject
 from medspace.core.text import Text, counted, msgid
 
 AWAY = 4
+LARGEST_SIZE = 10**12 - 1  # patients
 SHOWN = 10  # values of each facet
 FACETS: Mapping[str, str] = {
     "holder": msgid("held by"),
@@ -24,6 +25,7 @@ FACETS: Mapping[str, str] = {
     "column": msgid("column"),
     "concept": msgid("concept"),
     "until": msgid("until the year"),
+    "size": msgid("patients"),
 }
 
 
@@ -48,6 +50,10 @@ def catalog(
     until: Annotated[
         list[str] | None, typer.Option("--until", help="Only what is offered until this year; open: without an end.")
     ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option("--size-at-least", min=1, max=LARGEST_SIZE, help="Only of so many patients, as published."),
+    ] = None,
     facets: Annotated[bool, typer.Option("--facets", help="Show what the datasets have in common.")] = False,
     most: MostOption = MOST,
     config: ConfigOption = DEFAULT_CONFIG,
@@ -60,7 +66,8 @@ def catalog(
     than its share of what is searched.
     """
     chosen = {"region": region, "kind": use, "purpose": purpose, "column": column, "concept": concept, "until": until}
-    wanted = {name: values for name, values in chosen.items() if values}
+    wanted: dict[str, Sequence[str]] = {name: values for name, values in chosen.items() if values}
+    wanted |= {} if size is None else {"size": [str(size)]}
     with session(client, config, json=json, language=lang) as (space, screen):
         found = space.find(participant or None, search=search, facets=SHOWN if facets else 0, **wanted)
         shown, more = found["datasets"][:most], len(found["datasets"]) > most

@@ -37,6 +37,7 @@ HEADINGS = {
     "column": msgid("Columns"),
     "concept": msgid("Concepts"),
     "until": msgid("Offered until"),
+    "size": msgid("How many patients"),
 }
 FORMATS = (
     ("medspace:train", msgid("train a model")),

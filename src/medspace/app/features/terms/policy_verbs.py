@@ -1,5 +1,7 @@
-"""Verbs on policies: try."""
+"""Verbs on policies: try, evaluate, check."""
 
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,6 +10,8 @@ from medspace.app.doors.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOpt
 from medspace.app.doors.cli.screen import Screen
 from medspace.app.doors.cli.session import session
 from medspace.app.features.terms import client
+from medspace.app.features.terms.report_lines import show_clashes, show_reports
+from medspace.app.node.language import speaker, spoken_language
 from medspace.app.node.questions import cells_told, numbers_left, questions_left
 from medspace.core.canonical import JsonObject
 from medspace.core.engine import COORDINATOR_SEES_SUMS
@@ -53,6 +57,50 @@ def try_policy(
         decided = space.try_policy(dataset, **{name: value for name, value in on.items() if value}, **wish)
         screen.show(decided, lambda: _show(screen, decided))
     if decided["verdict"] != "permit":
+        raise typer.Exit(DENIED)
+
+
+@app.command("evaluate")
+def evaluate(
+    policy: Annotated[Path, typer.Option("--policy", help="Any ODRL policy: JSON-LD, or Turtle in a .ttl file.")],
+    request: Annotated[Path, typer.Option("--request", help="What is asked for: an ODRL Request.")],
+    state: Annotated[Path | None, typer.Option("--state", help="The state of the world.")] = None,
+    at: Annotated[str, typer.Option("--at", help="The instant of the request; default: as the state says.")] = "",
+    turtle: Annotated[
+        bool, typer.Option("--turtle", help="Print the report in Turtle, in the vocabulary of FORCE.")
+    ] = False,
+    json: JsonOption = False,
+    lang: LanguageOption = "",
+) -> None:
+    """Evaluate any ODRL policy against a request: each rule, each premise, and the values compared."""
+    from medspace.app.features.terms import evaluating  # noqa: PLC0415 - read only when it is needed
+
+    screen = Screen(as_json=json, language=spoken_language(lang))
+    world = evaluating.of_file(state) if state is not None else None
+    found = evaluating.evaluate(evaluating.of_file(policy), evaluating.of_file(request), world, at)
+    told = evaluating.told(found)
+    if turtle:
+        typer.echo(told["turtle"], nl=False)
+    else:
+        screen.show(told, lambda: show_reports(screen, told["reports"]))
+    if not told["permitted"]:
+        raise typer.Exit(DENIED)
+
+
+@app.command("check")
+def check(
+    policy: Annotated[Path, typer.Argument(help="The terms of an offer, in JSON-LD.")],
+    json: JsonOption = False,
+    lang: LanguageOption = "",
+) -> None:
+    """Find what clashes in the terms of an offer before anybody agrees to them: the fewest clauses that do."""
+    from medspace.app.features.terms import checking, evaluating  # noqa: PLC0415 - read only when it is needed
+
+    screen = Screen(as_json=json, language=spoken_language(lang))
+    found = checking.check(evaluating.of_file(policy), datetime.now(UTC))
+    told = checking.told(found, speaker(screen.language))
+    screen.show(told, lambda: show_clashes(screen, told["clashes"]))
+    if told["clashes"]:
         raise typer.Exit(DENIED)
 
 

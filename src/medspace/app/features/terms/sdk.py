@@ -29,8 +29,9 @@ class TermsClient(Client):
         """Datasets on offer: of one participant, or of every member of the space.
 
         All words of `search` are in a dataset's title, description, keywords, columns or holder's name. `chosen` are
-        values of `holder` (DIDs), `region`, `kind` (kinds of use), `purpose`, `column`, `concept` (URIs) and `until`
-        (years, or `open`): of each that is named a dataset has one of the values.
+        values of `holder` (DIDs), `region`, `kind` (kinds of use), `purpose`, `column`, `concept` (URIs), `until`
+        (years, or `open`) and `size` (patients, at least; as text): of each that is named a dataset has one of the
+        values. `figures` is what its holder publishes of a dataset: rounded numbers, or None.
         """
         return list(self._found(participant, search, 0, chosen)["datasets"])
 
@@ -50,7 +51,11 @@ class TermsClient(Client):
         return self._get("/catalog", **query, **({"facets": facets} if facets else {}), **dict(chosen))
 
     def show(self, dataset: str, *, participant: str = "") -> JsonObject:
-        """One dataset, one's own or a participant's: its dictionary, its offers in words, the possible next steps."""
+        """One dataset, one's own or a participant's: its dictionary, its offers in words, the possible next steps.
+
+        `figures` is what its holder publishes of it, in steps: `persons`, and percent of them without a value by
+        column in `missing`; None and empty where that is not published, with the reason in `unpublished`.
+        """
         return self._get(path("show", dataset), participant=participant)
 
     def negotiate(self, participant: str, dataset: str, *, offer: str = "", wait: float = 30.0) -> JsonObject:
@@ -95,3 +100,22 @@ class TermsClient(Client):
             SpaceError: there is no such dataset, agreement, purpose, place, kind of use or time.
         """
         return self._post("/policy/try", {"dataset": dataset, **request})
+
+    def evaluate_policy(self, policy: Json, request: Json, state: Json = None, *, at: str = "") -> JsonObject:
+        """Evaluate any ODRL policy: `permitted`, the `reports` per rule and premise, and the same in `turtle`.
+
+        Each document is JSON-LD (an object or a list), or Turtle as one text. `state` is the state of the world, `at`
+        the time of the evaluation. Nothing of this connector takes part in it.
+
+        Raises:
+            SpaceError: one of them cannot be read; its code says why.
+        """
+        return self._post("/policy/evaluate", {"policy": policy, "request": request, "state": state, "at": at})
+
+    def check_policy(self, policy: JsonObject) -> JsonObject:
+        """What clashes in the terms of an offer: its `clashes`, each with the fewest clauses that make it one.
+
+        Raises:
+            SpaceError: it cannot be read.
+        """
+        return self._post("/policy/check", {"policy": policy})

@@ -16,7 +16,7 @@ from medspace.connector.catalogue.finding import Unheard
 from medspace.connector.catalogue.pace import paced
 from medspace.connector.catalogue.shares import BoundedLook, PartlySearchedError, within_shares
 from medspace.core.canonical import JsonObject
-from medspace.core.text import msgid
+from medspace.core.text import Text, msgid
 from medspace.policy.actions import action_of
 from medspace.policy.actions import words as action_words
 from medspace.policy.purposes import words as purpose_words
@@ -139,4 +139,6 @@ def label(facet: str, value: str, names: Mapping[str, str], speak: Speak) -> str
         return purpose_words(value).render(speak)
     if facet == facets.KIND:
         return action_words(action_of(value)).render(speak)
+    if facet == facets.SIZE:
+        return Text(msgid("at least {count} patients"), {"count": value}).render(speak)
     return speak(msgid("without an end")) if (facet, value) == (facets.UNTIL, facets.OPEN) else value

@@ -11,6 +11,8 @@ from medspace.app.doors.cli.screen import Screen
 from medspace.app.doors.cli.session import session
 from medspace.app.features.terms import client
 from medspace.core.canonical import JsonObject
+from medspace.core.dictionary import bound_shown
+from medspace.core.instants import last_day
 from medspace.core.text import Text, counted, msgid
 
 _LABEL = {
@@ -49,6 +51,9 @@ def _shown(screen: Screen, one: JsonObject, config: Path) -> None:
         screen.line(Text("{description}", one))
     if one["persons_about"] is not None:
         screen.line(Text(msgid("About {count} patients, which only you are told."), {"count": one["persons_about"]}))
+    told = one["figures"]
+    if told["persons"] is not None:
+        screen.line(_patients(told))
     _columns(screen, one)
     _offers(screen, one)
     _label(screen, one)
@@ -59,6 +64,12 @@ def _shown(screen: Screen, one: JsonObject, config: Path) -> None:
     screen.line(Text(msgid("In force on it: {agreements}."), {"agreements": held}))
     for command in one["next"]:
         screen.line(following(command, config))
+
+
+def _patients(told: JsonObject) -> Text:
+    if told["persons_step"] is None:
+        return Text(msgid("{persons} patients, as its holder says."), told)
+    return Text(msgid("About {persons} patients, in steps of {persons_step}."), told)
 
 
 def _columns(screen: Screen, one: JsonObject) -> None:
@@ -74,8 +85,15 @@ def _columns(screen: Screen, one: JsonObject) -> None:
         if name and name == one["person"]:
             said = f"{said} {screen.say(Text(msgid('(names the patients: counted, never told)')))}".strip()
         missing = ", ".join(column.get("missing", ()))
+        if name in one["figures"]["missing"]:
+            missing = f"{missing} {screen.say(_share(one['figures'], name))}".strip()
         rows.append((name, kind, column.get("unit", ""), _values(screen, column), missing, said))
     screen.table(title, heads, rows)
+
+
+def _share(told: JsonObject, column: str) -> Text:
+    facts = {"percent": told["missing"][column], "step": told["missing_step"] or 1}
+    return Text(msgid("(missing for about {percent} % of the patients, in steps of {step} %)"), facts)
 
 
 def _values(screen: Screen, column: JsonObject) -> str:
@@ -83,7 +101,7 @@ def _values(screen: Screen, column: JsonObject) -> str:
     codes = [f"{code} = {means}" if means else code for code, means in column.get("codes", {}).items()]
     if column.get("others"):
         codes.append(screen.say(Text(msgid("and others that few have"))))
-    low, high = column.get("minimum", ""), column.get("maximum", "")
+    low, high = (bound_shown(column.get(end, "")) for end in ("minimum", "maximum"))
     return ", ".join(codes) or (f"{low or '…'} – {high or '…'}" if low or high else "")
 
 
@@ -105,6 +123,7 @@ def _label(screen: Screen, one: JsonObject) -> None:
     for name, sentence in _LABEL.items():
         said = one["label"].get(name)
         if said:
+            said = last_day(said) if name == "valid_until" else said
             lines.append(Text(sentence, {"said": screen.typed(*said) if isinstance(said, list) else str(said)}))
     if not lines:
         screen.line(Text(msgid("Its label allows nothing.")))

@@ -6,12 +6,13 @@ length.
 
 import asyncio
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from medspace.app.doors.views import Speak, contract
 from medspace.app.features.terms.service import Terms
 from medspace.app.node.node import Node
+from medspace.connector.catalogue import figures
 from medspace.connector.catalogue.finding import listed, ruleless
 from medspace.connector.errors import UnknownDatasetError
 from medspace.connector.model import AGREEMENTS, CATALOGUE, Agreement, Dataset
@@ -28,11 +29,15 @@ MOST_COLUMNS = 1_000
 MOST_CODES = 200
 LONGEST = 2_000  # characters of one text
 ROUND = 10  # persons: people are shown no finer number
-_PATIENTS = Text(msgid("How many patients it is about: a training says so, where its terms let that out."))
-_MISSING = Text(msgid("How often a value is missing: the marks of missing values are named, not how many there are."))
+_PATIENTS = Text(
+    msgid("How many patients it is about: its holder does not publish it. A training may say so, by its terms.")
+)
+_MISSING = Text(msgid("How often a value is missing: its holder does not publish it."))
 _QUALITY = Text(msgid("How good the data are, beyond what the dictionary says of units, codes and ranges."))
 _CONSENT = Text(msgid("For how many of the patients there is consent to which purpose."))
 _PRICE = Text(msgid("A price: no terms ask for one here."))
+_FEW = Text(msgid("How many patients it is about: too few for the step in which figures are published."))
+_SHARES = Text(msgid("How often a value is missing: too few patients for the steps of such shares."))
 _FIELDS = ("name", "type", "description", "unit", "system", "minimum", "maximum")
 
 
@@ -72,12 +77,13 @@ class Showing:
             "formats": found["formats"],
             "digest": found["digest"],
             "persons_about": found.get("persons_about"),
+            "figures": found["figures"],
             "person": _text(described.get("person")),
             "columns": _columns(described),
             "outcomes": [_text(each) for each in _sequence(described.get("outcomes"))[:MOST_COLUMNS]],
             "offers": offers,
             "uses": [action_words(action_of(one)).render(speak) for one in found["formats"][:MOST_CODES]],
-            "unpublished": [text.render(speak) for text in _unpublished(own=own)],
+            "unpublished": [text.render(speak) for text in _unpublished(found["figures"], found.get("publish", ()))],
             "label": found.get("label"),
             "agreements": agreed,
             "next": _next(holder, dataset, own=own, agreed=bool(agreed), offers=bool(offers)),
@@ -99,6 +105,8 @@ class Showing:
             "formats": list(shown.formats),
             "digest": shown.digest,
             "dictionary": shown.dictionary,
+            "figures": figures.read(shown.figures),
+            "publish": state.prepared.publish if state is not None else (),
             "offers": [dict(offer) for offer in shown.offers],
             "offered": published is not None,
             "label": labelled.label if labelled else {},
@@ -128,10 +136,15 @@ class Showing:
         return [one.id for one in found if holds(one)]
 
 
-def _unpublished(*, own: bool) -> Sequence[Text]:
-    """What people look for on a card and no catalogue publishes: silence would be taken for an answer."""
-    said = (_MISSING, _QUALITY, _CONSENT, _PRICE)
-    return said if own else (_PATIENTS, *said)
+def _unpublished(said: JsonObject, publish: Collection[str]) -> Sequence[Text]:
+    """What people look for on a card and is not published: silence would be taken for an answer.
+
+    `publish` is what oneself publishes, of one's own dataset: only its holder is told that the patients are too few.
+    """
+    patients, missing = said["persons"] is None, not said["missing"]
+    first = [_FEW if figures.SIZE in publish else _PATIENTS] if patients else []
+    second = [_SHARES if figures.MISSING in publish else _MISSING] if missing else []
+    return (*first, *second, _QUALITY, _CONSENT, _PRICE)
 
 
 def _columns(described: Mapping[str, Json]) -> list[JsonObject]:

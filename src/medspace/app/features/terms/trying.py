@@ -196,7 +196,7 @@ class Trying:
             assignee=user or None,
             purpose=purpose(wish["purpose"]) or None,
             region=place(wish["place"]) or self.node.region(user),
-            time=_instant(wish["at"]) if wish["at"] else self.node.clock.now(),
+            time=instant_of(wish["at"]) if wish["at"] else self.node.clock.now(),
             count=tried.count,
             target=tried.dataset,
             holders=tuple(wish.get("holders", ())) or None,
@@ -245,7 +245,12 @@ def _told_over() -> Decision:
     return Decision(Verdict.DENY, ended.CODE, (Premise(ended.CLAUSE, asked, held, satisfied=False, remedy=remedy),))
 
 
-def _instant(text: str) -> datetime:
+def instant_of(text: str) -> datetime:
+    """The instant that a person wrote; a day is its first instant.
+
+    Raises:
+        InstantError: it is neither a day nor an instant with its zone.
+    """
     try:
         return bound(text, last=False)
     except BoundError:

@@ -22,6 +22,7 @@ from medspace.app.doors.cli.who import who_acted
 from medspace.app.features.terms import client
 from medspace.core.canonical import JsonObject
 from medspace.core.errors import InvalidInputError
+from medspace.core.instants import last_day
 from medspace.core.text import Text, counted, msgid
 
 ENDED = frozenset({"FINALIZED", "TERMINATED"})
@@ -212,8 +213,11 @@ def _lasting(one: JsonObject) -> str:
 
 def _usage(one: JsonObject) -> Iterator[Text]:
     """How an agreement was used, what is running under it, and what awaits a person."""
-    facts = {"used": int(one["used"]), "allowed": one["allowed"] or 0, "until": one["until"] or ""}
-    yield Text(msgid("used {used} of {allowed} times") if one["allowed"] else msgid("used {used} times"), facts)
+    facts = {"used": int(one["used"]), "allowed": one["allowed"] or 0, "until": last_day(one["until"] or "")}
+    if one["allowed"]:
+        yield Text(msgid("used {used} of {allowed} times"), facts)
+    else:
+        yield counted(int(one["used"]), msgid("used once"), msgid("used {count} times"))
     if one["last_used"]:
         yield Text(msgid("last used {last}"), {"last": str(one["last_used"])})
     if one["open_uses"]:

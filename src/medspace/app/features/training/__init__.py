@@ -33,16 +33,23 @@ def _collections() -> "tuple[Collection[Any], ...]":
 
 def _glm() -> "Engine":
     from medspace.learning.glm.engine import GlmEngine
-    from medspace.learning.questions import READERS
+    from medspace.learning.kinds import READERS
 
     return GlmEngine(READERS)
 
 
 def _cox() -> "Engine":
     from medspace.learning.cox.engine import CoxEngine
-    from medspace.learning.questions import READERS
+    from medspace.learning.kinds import READERS
 
     return CoxEngine(READERS)
+
+
+def _net() -> "Engine":
+    from medspace.learning.kinds import READERS
+    from medspace.learning.net.engine import NetEngine
+
+    return NetEngine(READERS)
 
 
 def _glm_algorithm() -> "Algorithm":
@@ -57,13 +64,20 @@ def _cox_algorithm() -> "Algorithm":
     return CoxAlgorithm()
 
 
+def _net_algorithm() -> "Algorithm":
+    from medspace.learning.net.service import NetAlgorithm
+
+    return NetAlgorithm()
+
+
 def _codes() -> "frozenset[str]":
     from medspace.connector.codes import said_by
     from medspace.learning import errors
     from medspace.learning.cox import errors as cox
     from medspace.learning.glm import errors as glm
+    from medspace.learning.net import errors as net
 
-    return said_by(errors) | said_by(glm) | said_by(cox)
+    return said_by(errors) | said_by(glm) | said_by(cox) | said_by(net)
 
 
 def _service(node: "Node") -> "Learning":
@@ -128,8 +142,8 @@ def _pages() -> "PortalPages":
 FEATURE = Feature(
     name="training",
     collections=_collections,
-    engines={("medspace:train", "glm"): _glm, ("medspace:train", "cox"): _cox},
-    algorithms=(_glm_algorithm, _cox_algorithm),
+    engines={("medspace:train", "glm"): _glm, ("medspace:train", "cox"): _cox, ("medspace:train", "net"): _net},
+    algorithms=(_glm_algorithm, _cox_algorithm, _net_algorithm),
     codes=_codes,
     service=_service,
     routes=_routes,

@@ -3,10 +3,10 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi.responses import HTMLResponse, Response
 from pydantic import Field
 
-from medspace.app.doors.bodies import json_response
+from medspace.app.doors.bodies import json_response, request_language
 from medspace.app.doors.management.actors import Acting, named, needs
 from medspace.app.doors.management.routing import (
     After,
@@ -21,6 +21,7 @@ from medspace.app.doors.management.routing import (
     waiting,
 )
 from medspace.app.doors.views import Speak
+from medspace.app.features.training.card.printing import printed
 from medspace.app.features.training.choosing import Choosing
 from medspace.app.features.training.runs import LARGEST_RUNS, Runs
 from medspace.app.node.lists import PageRequest
@@ -57,6 +58,23 @@ class ChoiceBody(Body):
     """Under which agreements one means to train."""
 
     agreements: Agreements
+
+
+class CardSignature(Body):
+    """Who has signed the card of a model, and when: the digest of its facts, and the signature over all of it."""
+
+    card: Text
+    by: Text
+    time: Text
+    signature: Annotated[str, Field(max_length=8192)]
+
+
+class CardBody(Body):
+    """The card of a model, as `GET /models/{model}/card` answers it; what it says for people is not signed."""
+
+    facts: dict[str, Json]
+    signed: CardSignature
+    said: dict[str, Json] = {}
 
 
 async def shown(service: Runs, run: str, speak: Speak) -> JsonObject:
@@ -113,6 +131,28 @@ def routes(service: Runs, choosing: Choosing) -> APIRouter:
     async def cancel(request: Request, run: str, by: Acting) -> Response:
         await service.cancel(run, by=by.id)
         return json_response(await shown(service, run, speak_to(request)))
+
+    routes.include_router(model_routes(service))
+    return routes
+
+
+def model_routes(service: Runs) -> APIRouter:
+    """The routes on models and their cards."""
+    routes = router("runs")
+
+    @routes.post("/cards/check", **needs(Scope.READ, Scope.USE))
+    async def check_card(body: CardBody) -> Response:
+        return json_response(service.check_card({"facts": body.facts, "signed": body.signed.model_dump()}))
+
+    @routes.get("/models/{model:path}/card", **needs(Scope.READ, Scope.USE))
+    async def card(request: Request, model: str) -> Response:
+        return json_response(await service.card(model, speak_to(request)))
+
+    @routes.get("/models/{model:path}/card.html", response_class=HTMLResponse, **needs(Scope.READ, Scope.USE))
+    async def card_to_print(request: Request, model: str) -> Response:
+        made = await service.card(model, speak_to(request))
+        page = printed(made, speak_to(request), request_language(request))
+        return HTMLResponse(page, headers={"Content-Disposition": 'attachment; filename="model-card.html"'})
 
     @routes.get("/models/{model:path}", **needs(Scope.READ, Scope.USE))
     async def model(request: Request, model: str) -> Response:

@@ -17,6 +17,7 @@ from medspace.app.node.pages import HomeNotice, MenuEntry, PortalAction, PortalP
 from medspace.core.actors import Scope
 from medspace.core.canonical import JsonObject
 from medspace.core.errors import InvalidInputError
+from medspace.core.paths import path
 from medspace.core.text import Text, counted, msgid
 
 READERS = (Scope.READ, Scope.USE)
@@ -130,10 +131,17 @@ async def model(visit: PortalVisit) -> Response:
     return visit.page("training/model.html", made=made)
 
 
+async def card(visit: PortalVisit) -> Response:
+    """The same as one file that prints."""
+    return visit.download(path("models", visit.query("id"), "card.html"))
+
+
 async def study(visit: PortalVisit) -> Response:
     """What was found, as a study shows it: effects with their intervals, and who saw what."""
     made = await visit.get(f"/models/{visit.query('id')}")
-    return visit.page("training/study.html", made=made, forest=plotting.forest([made]))
+    drawn = plotting.forest([made])
+    ratio = visit.speak(drawn.ratio) if drawn is not None and drawn.ratio else ""
+    return visit.page("training/study.html", made=made, forest=drawn, ratio=ratio)
 
 
 async def compare(visit: PortalVisit) -> Response:
@@ -179,6 +187,7 @@ PAGES = PortalPages(
         PortalPage("/training/run", run, READERS, islands=("vendor/htmx.min.js", "training/run.js")),
         PortalPage("/training/new", new, TRAINERS),
         PortalPage("/training/model", model, READERS),
+        PortalPage("/training/card", card, READERS),
         PortalPage("/training/study", study, READERS),
         PortalPage("/training/compare", compare, READERS),
     ),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from medspace.app.doors.views import Speak
 from medspace.app.features.training import views
+from medspace.app.features.training.card import facts as carding
 from medspace.app.features.training.service import Training
 from medspace.app.features.training.waiting import Waiting
 from medspace.app.node.lists import FIRST, PageRequest
@@ -16,6 +17,7 @@ from medspace.core.store import Transaction
 from medspace.runs.keeping import kept_model
 from medspace.runs.model import MODELS, ROUNDS, RUNS, Model, Run
 from medspace.runs.service import Coordinator
+from medspace.trust.errors import SignatureError
 
 LARGEST_RUNS = 20  # a run comes with its model
 
@@ -90,3 +92,30 @@ class Runs:
             self.node.names(),
             speak,
         )
+
+    async def card(self, model: str, speak: Speak) -> JsonObject:
+        """The card of a model: its facts, signed by this connector, and what they say in the reader's language.
+
+        Raises:
+            NoModelError, ModelUnknownError: there is none.
+        """
+        made = await self.model(model, speak)
+        described = made.get("described", {"title": made["id"], "sentences": [], "tables": [], "quality": None})
+        facts = carding.facts_of(made)
+        limits = [text.render(speak) for text in carding.limits_of(made)]
+        said = {**described, "protections": made["protections"], "limits": limits}
+        signed = carding.signed(facts, self.node.signing, self.node.did, self.node.clock.now())
+        return {"facts": facts, "said": said, "signed": signed}
+
+    def check_card(self, card: JsonObject) -> JsonObject:
+        """Who has signed a card, and when.
+
+        Raises:
+            SignatureError: nobody who is a member now has signed these facts.
+        """
+        by = str(card["signed"]["by"])
+        member = next((one for one in self.node.members() if one.did == by), None)
+        if member is None:
+            raise SignatureError(did=by)
+        carding.check(card, member, self.node.clock.now())
+        return {"by": by, "name": member.name, "time": card["signed"]["time"]}

@@ -115,6 +115,26 @@ class TrainingClient(Client):
         """A trained model, by its id or that of its run: coefficients, quality per hospital, protections, lineage."""
         return self._get(path("models", model))
 
+    def model_card(self, model: str) -> JsonObject:
+        """The card of a model: `facts` with `signed`, and what they say (`said`) in this client's language."""
+        return self._get(path("models", model, "card"))
+
+    def check_model_card(self, card: JsonObject) -> JsonObject:
+        """Check who has signed a card: `by`, `name`, `time`.
+
+        Raises:
+            SpaceError: nobody who is a member of the space has signed these facts.
+        """
+        return self._post("/cards/check", card)
+
+    def model_card_page(self, model: str) -> str:
+        """The card of a model as one HTML file that prints, in this client's language.
+
+        Raises:
+            SpaceError: there is no such model.
+        """
+        return self._page(path("models", model, "card.html"))
+
 
 def _awaited(run: JsonObject) -> str:
     """What a run is waiting for: the hospitals that have not answered yet, or else the run itself."""

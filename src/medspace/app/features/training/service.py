@@ -1,14 +1,15 @@
 """Training runs of this connector: started, resumed after a restart, shown to people."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from medspace.adapters.logs import logger
-from medspace.app.features.training.answering import warnings
+from medspace.app.features.training.answering import contract_warnings, question_warnings
 from medspace.connector.errors import UnknownAgreementError
 from medspace.connector.model import AGREEMENTS, Agreement
 from medspace.connector.ports import FactsOf
+from medspace.connector.usage.rules import Case, request_for
 from medspace.core.actors import NOBODY
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock
@@ -17,6 +18,7 @@ from medspace.core.store import Database, Transaction
 from medspace.core.text import Text, msgid
 from medspace.learning.model import KIND
 from medspace.policy import odrl
+from medspace.policy.budgets import EXACT, NOISY
 from medspace.policy.limits import limits, protection
 from medspace.policy.model import UseRequest
 from medspace.policy.points import Point
@@ -80,23 +82,44 @@ class Training:
 
         Raises:
             UnknownAgreementError: one of them is not ours as consumer.
-            TaskInvalidError: the task cannot be run.
+            TaskInvalidError: the task cannot be run, or two agreements are with one site.
+            TooFewAskedError: it asks fewer sites than the task, an agreement or masks need.
             CodingDiffersError: it does not fit what a site publishes.
         """
         seats = await self._seats(agreements)
         algorithm = self._coordinator.algorithm(task)
-        published = await self._published(seats)
+        answers = await self._dictionaries(seats)
+        published = _readable(answers)
         whole = rules.protected(algorithm, _completed(algorithm, task, seats, published), seats)
+        run, _ = self._coordinator.drawn(whole, seats)
         procedure = algorithm.prepare(whole)
-        remarks = _check_fit(procedure.needs, published)
-        document = procedure.document
-        if not isinstance(algorithm, Forecasting):
-            unknown = Text(msgid("Nobody can say what to expect of a task of this kind."))
-            return document, Forecast({}, (*remarks, unknown))
-        found = algorithm.forecast(whole, len(seats))
-        questions, exact = found.facts.get("questions"), found.facts.get("epsilon") is None
-        warned = await self._database.read(lambda tx: tuple(warnings(tx, seats, questions, exact=exact)))
-        return document, replace(found, sentences=(*remarks, *found.sentences, *warned))
+        rules.check_attendance(procedure.demands, run)
+        found = _expected(algorithm, whole, len(seats))
+        remarks = (*_unseen(answers), *_check_fit(procedure.needs, published))
+        warned = await self._database.read(lambda tx: tuple(self._warnings(tx, run, found.facts)))
+        return run.task, replace(found, sentences=(*remarks, *found.sentences, *warned))
+
+    def _warnings(self, tx: Transaction, run: Run, facts: JsonObject) -> Iterator[Text]:
+        """What stands in the way at the contracts, and at the questions that a hospital answers."""
+        exact = facts.get("epsilon") is None
+        for seat in run.seats:
+            yield from contract_warnings(tx, seat, self._asking(tx, run, seat, exact=exact))
+        yield from question_warnings(facts.get("questions"), exact=exact)
+
+    def _asking(self, tx: Transaction, run: Run, seat: Seat, *, exact: bool) -> UseRequest:
+        """The use of a task as the site of this seat will decide it, as far as that is known here.
+
+        How many sites take part is looked at for all of them together (`rules.check_attendance`).
+        """
+        case = Case(
+            user=self._facts(tx, self._did),
+            now=self._clock.now(),
+            used=0,
+            protection=run.protection,
+            holders=tuple(other.site for other in run.seats if other.site != seat.site),
+            noise=EXACT if exact else NOISY,
+        )
+        return replace(request_for(KIND, seat.site, case, run.task), sites=None, count=None, target=None)
 
     async def surveyed(self, agreements: Sequence[str]) -> tuple[list[Seat], dict[str, JsonObject]]:
         """The seats of these agreements, and what their sites publish, by site.
@@ -109,16 +132,22 @@ class Training:
 
     async def _published(self, seats: Sequence[Seat]) -> dict[str, JsonObject]:
         """The dictionaries that available sites publish, by site."""
+        return _readable(await self._dictionaries(seats))
+
+    async def _dictionaries(self, seats: Sequence[Seat]) -> dict[str, JsonObject | SiteError | None]:
+        """What each site publishes of its columns, or why it does not show it; None where it publishes nothing."""
         dictionaries = self._coordinator.dictionaries
         if dictionaries is None:
             return {}
         found = await asyncio.gather(
             *(dictionaries.dictionary(seat.agreement) for seat in seats), return_exceptions=True
         )
-        for one in found:
+        answers: dict[str, JsonObject | SiteError | None] = {}
+        for seat, one in zip(seats, found, strict=True):
             if isinstance(one, BaseException) and not isinstance(one, SiteError):
                 raise one
-        return {seat.site: one for seat, one in zip(seats, found, strict=True) if isinstance(one, dict)}
+            answers[seat.site] = one
+        return answers
 
     async def _seats(self, agreements: Sequence[str]) -> list[Seat]:
         return await self._database.read(lambda tx: [self._seat(tx, agreement) for agreement in agreements])
@@ -197,6 +226,29 @@ def _seat(agreement: Agreement, request: UseRequest) -> Seat:
         allowed.colluders,
         allowed.protection,
     )
+
+
+def _expected(algorithm: Algorithm, task: JsonObject, sites: int) -> Forecast:
+    """What the kind of task can say of it."""
+    if isinstance(algorithm, Forecasting):
+        return algorithm.forecast(task, sites)
+    return Forecast({}, (Text(msgid("Nobody can say what to expect of a task of this kind.")),))
+
+
+def _readable(answers: Mapping[str, JsonObject | SiteError | None]) -> dict[str, JsonObject]:
+    """The dictionaries among what sites publish, by site."""
+    return {site: one for site, one in answers.items() if isinstance(one, dict)}
+
+
+def _unseen(answers: Mapping[str, JsonObject | SiteError | None]) -> Iterator[Text]:
+    """At which sites nobody knows whether the task fits, and why."""
+    for site, one in answers.items():
+        if isinstance(one, SiteError):
+            told = msgid("Warning: whether the task fits the data at {site} is not known. {reason}")
+            yield Text(told, {"site": site, "reason": one.text})
+        elif one is None:
+            told = msgid("Warning: {site} publishes no columns; whether the task fits its data is not known.")
+            yield Text(told, {"site": site})
 
 
 def _completed(

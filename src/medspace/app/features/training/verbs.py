@@ -16,6 +16,7 @@ from medspace.app.doors.cli.who import names_of
 from medspace.app.features.training import client
 from medspace.app.features.training.attending import MISSING, share, told
 from medspace.app.features.training.progress import rounds
+from medspace.app.features.training.sdk import TrainingClient
 from medspace.core.canonical import JsonObject
 from medspace.core.decoding import check_sayable, json_of
 from medspace.core.errors import InvalidInputError, RefusedError
@@ -32,6 +33,14 @@ class TaskFileError(InvalidInputError):
     code = "task.unreadable"
     sentence = msgid("The task file {file} cannot be read: {reason}.")
     next_step = msgid("Give a JSON or TOML file; examples/first-steps/task.toml is one.")
+
+
+class CardUnwritableError(InvalidInputError):
+    """The file of a model's card cannot be written."""
+
+    code = "model.card_unwritable"
+    sentence = msgid("The card cannot be written to {file}: {reason}.")
+    next_step = msgid("Name a file in a folder that you may write to.")
 
 
 class NoAgreementError(RefusedError):
@@ -265,14 +274,37 @@ def _why(run: JsonObject) -> str:
 
 def model(
     model: Annotated[str, typer.Argument(help="The model's id, as `medspace train` shows it, or that of its run.")],
+    card: Annotated[
+        Path | None,
+        typer.Option(
+            "--card", help="Write its card to this file: to print if it ends in .html, else as JSON, signed."
+        ),
+    ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
     lang: LanguageOption = "",
 ) -> None:
     """Show a model: coefficients, quality, and the lineage that proves where it came from."""
     with session(client, config, json=json, language=lang) as (space, screen):
+        if card is not None:
+            _write_card(space, model, card)
+            screen.show(
+                {"card": str(card)}, lambda: screen.line(Text(msgid("Card written to {file}."), {"file": str(card)}))
+            )
+            return
         found = space.model(model)
         screen.show(found, lambda: _model(screen, found))
+
+
+def _write_card(space: TrainingClient, model: str, file: Path) -> None:
+    page = file.suffix.lower() in (".html", ".htm")
+    made = (
+        space.model_card_page(model) if page else jsonlib.dumps(space.model_card(model), ensure_ascii=False, indent=1)
+    )
+    try:
+        file.write_text(made, encoding="utf-8")
+    except OSError as error:
+        raise CardUnwritableError(file=str(file), reason=why(error)) from error
 
 
 def _opened(screen: Screen, opened: JsonObject) -> None:

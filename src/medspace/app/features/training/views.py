@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from medspace.app.doors.views import Speak, version_of
 from medspace.app.features.training import attendance
-from medspace.app.features.training.seeing import who_saw_what
+from medspace.app.features.training.seeing import promised, who_saw_what
 from medspace.app.features.training.waiting import Waiting
 from medspace.app.node.retelling import rendered
 from medspace.core.canonical import JsonObject
@@ -118,7 +118,8 @@ def model(record: Model, describe: Describe, names: Mapping[str, str], speak: Sp
         "sites": attendance.of_model(lineage, names, speak),
         **_opened(record),
         "protections": [text.render(speak) for text in _protections(lineage.protection, found)],
-        "who_saw_what": who_saw_what(lineage, names, speak),
+        "who_saw_what": who_saw_what(lineage, names, speak, (record.result.get("opened") or {}).get("own", {})),
+        "promised": promised(lineage, speak),
         "lineage": {
             "run": lineage.run,
             "agreements": _agreements(lineage),

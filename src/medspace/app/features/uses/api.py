@@ -30,6 +30,7 @@ from medspace.core.actors import Actor, Scope
 from medspace.core.canonical import Json, JsonObject
 
 LONGEST_COMMENT = 2_000
+MOST_PARTS = 20
 Side = Literal["", "provider", "consumer"]
 Stage = Literal["", "INITIAL", "REQUESTED", "STARTED", "SUSPENDED", "COMPLETED", "TERMINATED"]
 State = Literal["", "working", "held", "released", "withheld", "refused", "failed"]
@@ -39,6 +40,13 @@ class CheckBody(Body):
     """What a person decides about an output that waits; `comment` is for the holder's people alone."""
 
     approve: bool
+    comment: Annotated[str, Field(max_length=LONGEST_COMMENT)] = ""
+
+
+class LeaveOutBody(Body):
+    """Parts of an output that waits which it is to be made anew without; `comment` as when it is checked."""
+
+    leave_out: Annotated[list[Text], Field(min_length=1, max_length=MOST_PARTS)]
     comment: Annotated[str, Field(max_length=LONGEST_COMMENT)] = ""
 
 
@@ -180,6 +188,11 @@ def step_routes(node: Node) -> APIRouter:
     @routes.post("/steps/{step:path}/check", **needs(Scope.CHECK))
     async def check(request: Request, step: str, body: CheckBody, by: Acting) -> Response:
         await node.usage.checking.decide(step, approve=body.approve, by=by.id, comment=body.comment.strip())
+        return await whole(request, step)
+
+    @routes.post("/steps/{step:path}/change", **needs(Scope.CHECK))
+    async def change(request: Request, step: str, body: LeaveOutBody, by: Acting) -> Response:
+        await node.usage.checking.change(step, body.leave_out, by=by.id, comment=body.comment.strip())
         return await whole(request, step)
 
     return routes

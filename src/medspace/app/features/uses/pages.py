@@ -20,6 +20,7 @@ CHECKERS = (Scope.CHECK,)
 PAGE = 50
 SIDES = ("provider", "consumer")
 STEERS = ("suspend", "resume", "end")
+DECISIONS = ("approve", "change", "reject")
 MOST_ROWS, LONGEST_CELL = 500, 200  # of an output as a table
 
 
@@ -94,13 +95,17 @@ def leaving(values: Json) -> list[tuple[str, str]]:
 
 
 async def decide(visit: PortalVisit) -> Response:
-    """Let an output go, or keep it back: neither can be undone."""
+    """Let an output go, keep it back, or have it made anew with less in it: none of them can be undone."""
     identity, decision = visit.field("id"), visit.field("decision")
     body = {"approve": decision == "approve", "comment": visit.field("comment")}
+    parts = visit.fields("leave_out")
     try:
-        if decision not in ("approve", "reject"):
+        if decision not in DECISIONS or (decision == "change" and not parts):
             facts = await _output(visit, identity)
             return visit.page("uses/output.html", status=400, **facts | {"undecided": True})
+        if decision == "change":
+            await visit.post(f"/steps/{identity}/change", {"leave_out": parts, "comment": visit.field("comment")})
+            return visit.go("/outputs/output", {"id": identity})
         done: JsonObject = await visit.post(f"/steps/{identity}/check", body)
     except InquiryError as error:
         return visit.refused("uses/output.html", error, **await _output(visit, identity))

@@ -1,5 +1,7 @@
 """The SDK's methods on uses: those that one asks for, and the steps of others on one's own datasets."""
 
+from collections.abc import Sequence
+
 from medspace.app.doors.sdk import MOST, Client
 from medspace.core.canonical import JsonObject
 from medspace.core.errors import WaitingError
@@ -20,6 +22,16 @@ class UsesClient(Client):
     def check(self, step: str, *, approve: bool, comment: str = "") -> JsonObject:
         """As the person whom an output waits for: let it go, or keep it back; why, for one's own people."""
         return self._post(path("steps", step, "check"), {"approve": approve, "comment": comment})
+
+    def change_output(self, step: str, *, leave_out: Sequence[str], comment: str = "") -> JsonObject:
+        """As the person whom an output waits for: have it made anew without parts that the step names as `optional`.
+
+        It goes on waiting; who has let it go before has to look again.
+
+        Raises:
+            SpaceError: its engine cannot make it without them (`step.unchangeable`), or you asked for it.
+        """
+        return self._post(path("steps", step, "change"), {"leave_out": list(leave_out), "comment": comment})
 
     def request(
         self, agreement: str, kind: str, *, address: JsonObject | None = None, wait: float = 30.0

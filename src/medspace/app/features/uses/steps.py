@@ -1,6 +1,6 @@
 """Steps for the people of the holder: what their rows were asked, the state of each step, and what awaits them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from medspace.app.doors.views import Speak
@@ -10,6 +10,7 @@ from medspace.connector.usage.model import AdmittedQuestion, QuestionOutcome
 from medspace.connector.usage.states import kept_as
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import stamp
+from medspace.policy import outputs
 
 KEPT = {kept_as(outcome).value: outcome for outcome in QuestionOutcome}  # by the state that people see
 
@@ -35,6 +36,8 @@ def shown(
         "held_for": list(question.held_for),
         "approved_by": list(question.approved_by),
         "refused_by": question.refused_by,
+        "changed_by": list(question.changed_by),
+        "left_out": list(question.left_out),
         "progress": None if far is None else {"done": far.done, "of": far.of, "seconds_left": far.left(now)},
     }
 
@@ -47,6 +50,8 @@ def opened(found: ReviewedStep, speak: Speak) -> JsonObject:
         "asked": {"task": found.step.task, "inputs": found.step.inputs, "sites": list(found.sites)},
         "output": held,
         "waits": output is not None,
+        "optional": parts(found.optional, speak),
+        "left_out": parts(found.question.left_out, speak),
         "checks": [
             {
                 "rule": one.clause,
@@ -61,8 +66,21 @@ def opened(found: ReviewedStep, speak: Speak) -> JsonObject:
     }
 
 
+def parts(kinds: Sequence[str], speak: Speak) -> list[JsonObject]:
+    """Parts of an output: each by its name in the terms, and in words."""
+    told = ((kind, outputs.WORDS.get(kind)) for kind in kinds)
+    return [{"name": kind, "words": kind if said is None else said.render(speak)} for kind, said in told]
+
+
 def comments(found: ReviewedStep) -> list[JsonObject]:
     """What persons wrote who looked at the output."""
     return [
-        {"moved_by": one.by, "approve": one.approve, "text": one.text, "time": one.time} for one in found.comments
+        {
+            "moved_by": one.by,
+            "approve": one.approve,
+            "left_out": list(one.left_out),
+            "text": one.text,
+            "time": one.time,
+        }
+        for one in found.comments
     ]

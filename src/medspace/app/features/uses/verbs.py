@@ -39,6 +39,14 @@ class StepWishError(InvalidInputError):
     next_step = msgid("Name one: `medspace steps --state held` lists those that wait.")
 
 
+class StepTwoWishesError(InvalidInputError):
+    """Two decisions at once: what is made anew has to be looked at first."""
+
+    code = "step.two_wishes"
+    sentence = msgid("An output that is made anew has to be looked at before anybody approves or refuses it.")
+    next_step = msgid("Leave out first, then look at the step and decide.")
+
+
 class StepStateError(InvalidInputError):
     """An unknown state of a step."""
 
@@ -53,6 +61,10 @@ def steps(
     approve: Annotated[
         bool | None, typer.Option("--approve/--refuse", help="Let the output go that waits for you, or keep it back.")
     ] = None,
+    leave_out: Annotated[
+        list[str] | None,
+        typer.Option("--leave-out", help="Have the output that waits made anew without this part; may be repeated."),
+    ] = None,
     comment: Annotated[
         str, typer.Option("--comment", help="Why, for your own people; the user does not see it.")
     ] = "",
@@ -61,13 +73,18 @@ def steps(
     json: JsonOption = False,
     lang: LanguageOption = "",
 ) -> None:
-    """Show what others asked of your datasets, step by step; approve or refuse an output that waits for a person."""
-    if approve is not None and not step:
+    """Show what others asked of your datasets, step by step; approve, change or refuse an output that waits."""
+    if (approve is not None or leave_out) and not step:
         raise StepWishError
+    if approve is not None and leave_out:
+        raise StepTwoWishesError
     if state and state not in _STATES:
         raise StepStateError(state=state, states=", ".join(_STATES))
     with session(client, config, json=json, language=lang) as (space, screen):
-        if approve is not None:
+        if leave_out:
+            found = space.change_output(step, leave_out=leave_out, comment=comment)
+            screen.show(found, lambda: _one(screen, found))
+        elif approve is not None:
             found = space.check(step, approve=approve, comment=comment)
             screen.show(found, lambda: _one(screen, found))
         elif step:
@@ -106,6 +123,10 @@ def _one(screen: Screen, one: JsonObject) -> None:
     screen.line(Text(msgid("Asked: {asked}"), {"asked": _written(one["asked"])}))
     for check in one["checks"]:
         screen.line(Text(msgid("  - checked {rule}: {asked}; {found}"), check))
+    for part in one["left_out"]:
+        screen.line(Text(msgid("  - left out: {words} ({name})"), part))
+    for part in one["optional"]:
+        screen.line(Text(msgid("  - can be left out: {words} (--leave-out {name})"), part))
     for said in one["comments"]:
         facts = {"name": names_of(screen, said["moved_by"]), "text": said["text"]}
         screen.line(Text(msgid("  - {name} wrote: {text}"), facts))

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from medspace.adapters.duckdb.drafting import LEAST, Draft, DraftOptions, candidates, draft
+from medspace.adapters.duckdb.drafting import LEAST, Draft, DraftOptions, PersonColumns, candidates, draft, enumerated
 from medspace.adapters.duckdb.findings import DataFinding, rows_shown, told
 from medspace.adapters.keys import read_secret
 from medspace.adapters.ownership import write_owned
@@ -29,8 +29,8 @@ from medspace.core.errors import MedspaceError
 from medspace.core.text import Text, msgid
 
 __all__ = [
-    "Draft", "DraftOptions", "check_rows", "likely_persons", "look", "offering", "report", "save", "save_findings",
-    "spoken",
+    "Draft", "DraftOptions", "check_rows", "enumerated", "look", "offering", "person_columns", "report", "save",
+    "save_findings", "spoken",
 ]  # fmt: skip
 
 HEADER = ("column", "row", "kind", "finding", "next_step")
@@ -49,8 +49,9 @@ def look(source: Origin, options: DraftOptions) -> Draft:
         MedspaceError: those of `adapters.duckdb.drafting.draft`, or of `adapters.postgresql.drafting.draft`.
     """
     if not options.person and not options.rows_are_persons:
-        likely = likely_persons(source, options)
-        seen = Text(msgid("; likely: {columns}"), {"columns": ", ".join(likely)}) if likely else ""
+        found = person_columns(source, options)
+        form = msgid("; likely: {columns}") if found.likely else msgid("; its columns: {columns}")
+        seen = Text(form, {"columns": enumerated(found.likely or found.names)})
         raise PersonUnknownError(file=name_of(source, options.table), seen=seen)
     drafted = _drafted(source, options)
     if drafted.likelier:
@@ -66,8 +67,8 @@ def _drafted(source: Origin, options: DraftOptions) -> Draft:
     return draft_server(source, options, password_of(options))
 
 
-def likely_persons(source: Origin, options: DraftOptions) -> list[str]:
-    """The columns of a table that seem to name persons; all of it is read.
+def person_columns(source: Origin, options: DraftOptions) -> PersonColumns:
+    """Which columns of a table may name the persons; all of it is read.
 
     Raises:
         MedspaceError: it cannot be read as a table.

@@ -14,7 +14,7 @@ from medspace.core.clock import Clock
 from medspace.core.errors import InvalidInputError
 from medspace.core.instants import BoundError, bound
 from medspace.core.text import Text, msgid
-from medspace.policy.regions import REGIONS, WORLD
+from medspace.policy.regions import unnamed_region
 from medspace.privacy.publication import LEAST
 from medspace.trust.did import base_url
 from medspace.trust.jws import JwsError, decode
@@ -55,7 +55,7 @@ class Wishes:
     questions per year for all users together (None: a tenth of the number of persons). `rows_are_persons` says that
     no column names the persons, since each row is one. `holders` are the DIDs of those who may take part in a run
     beside it; all, if none is named. `draft` has all other statements about the offered file; `dictionary` is the
-    file of its data dictionary, drafted where none is named.
+    file of its data dictionary, drafted where none is named. `publish` is what the catalogue says of its content.
     """
 
     name: str
@@ -75,6 +75,7 @@ class Wishes:
     holders: tuple[str, ...] = ()
     draft: DraftOptions = field(default_factory=DraftOptions)
     dictionary: Path | None = None
+    publish: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -120,15 +121,6 @@ def check(wishes: Wishes) -> None:
         raise WishError(option="--authority-key", reason=Text(msgid("it is not 32 bytes in base64url")))
 
 
-# How people call regions that terms name by a code.
-_REGIONS = {
-    "europe": "EU", "european union": "EU", "eea": "EEA", "germany": "DE", "deutschland": "DE", "china": "CN",
-    "中国": "CN", "usa": "US", "united states": "US", "uk": "GB", "england": "GB", "france": "FR", "spain": "ES",
-    "italy": "IT",
-    "netherlands": "NL", "austria": "AT", "switzerland": "CH", "japan": "JP", "india": "IN",
-}  # fmt: skip
-
-
 def region_of(said: str) -> str:
     """A region as terms name it; nothing where none was said.
 
@@ -136,13 +128,10 @@ def region_of(said: str) -> str:
         WishError: it is none that terms could name.
     """
     code = said.strip().upper()
-    if not code or (code in REGIONS.ancestors and code != WORLD):
-        return code
-    meant = _REGIONS.get(said.strip().casefold(), "")
-    sentence = msgid("it is no code of a country, such as DE or CN (ISO 3166-1 alpha-2), nor EU or EEA")
-    if meant:
-        sentence = msgid("write it as a code: {meant}")
-    raise WishError(option="--region", reason=Text(sentence, {"meant": meant}))
+    reason = unnamed_region(code) and unnamed_region(said)
+    if reason is not None:
+        raise WishError(option="--region", reason=reason)
+    return code
 
 
 def check_cohort(persons: int) -> None:

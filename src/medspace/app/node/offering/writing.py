@@ -1,6 +1,7 @@
 """Drafting the dictionary of an offered file, and writing its dataset into a configuration."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -159,12 +160,14 @@ def asset_block(
     until: str,
     asked: int | None,
     form: str = "",
+    publish: Sequence[str] = (),
 ) -> str:
     """One dataset of the configuration, offered for training, with safe defaults for terms that are not given.
 
     `asked` is the number of questions it answers a year; None leaves it to the connector. `form` is how the file is
-    read.
+    read. `publish` is what the catalogue says of its content.
     """
+    told = f"publish = {json.dumps(publish)}\n" if publish else ""
     count = "" if wishes.count is None else f"count = {wishes.count}\n"
     holders = f"holders = {json.dumps(wishes.holders)}\n" if wishes.holders else ""
     limit = (
@@ -181,7 +184,7 @@ id = {quoted(name)}
 title = {quoted(title)}
 source = {quoted(source)}
 dictionary = {quoted(dictionary)}
-{form}{limit}
+{form}{told}{limit}
 [assets.label]
 purposes = ["{PURPOSE}"]
 kinds = ["medspace:train"]

@@ -15,7 +15,8 @@ from medspace.learning.glm.noisy.measuring import quality
 from medspace.learning.glm.noisy.planning import NoisyPhase, Plan, newton_of, noise_of, plan
 from medspace.learning.glm.outcome import covariance_of, terms, uncarried
 from medspace.learning.glm.task import JOINED, MOST_SITES, GlmTask
-from medspace.learning.glm.totals import MOST_ROWS, TotalCheck
+from medspace.learning.glm.totals import MOST_ROWS
+from medspace.learning.phases import within
 from medspace.learning.proposals import empty
 from medspace.privacy.noise.gaussian import LARGEST
 from medspace.runs.errors import RunError
@@ -84,7 +85,7 @@ class NoisyGlm:
         Raises:
             TotalInvalidError: it is not.
         """
-        TotalCheck(self.task, following.read(state).round + 1, sites).within(self.shape(state), total)
+        within(self.shape(state), total, sites, following.read(state).round + 1)
 
     def propose(self, state: State, total: Sequence[int]) -> JsonObject:
         """Nothing: every site finds the next step by itself."""

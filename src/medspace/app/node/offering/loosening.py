@@ -12,11 +12,12 @@ from medspace.app.node.config import Asset, Offer, PrivacyBudget
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.errors import InvalidInputError
 from medspace.core.hashing import digest, same_secret
-from medspace.core.instants import BoundError, bound
+from medspace.core.instants import BoundError, bound, last_day
 from medspace.core.text import Text, msgid
 from medspace.policy.masks import COLLUDERS
 from medspace.policy.templates import TEMPLATES
 
+_ENDS = ("until", "valid_until")  # terms whose value is the end of a day
 Wider: TypeAlias = Callable[[Any, Any], bool]  # whether the second of two values allows more than the first
 
 
@@ -49,7 +50,10 @@ class TermChange:
     @property
     def sentence(self) -> Text:
         """The old and the new value."""
-        facts = {"term": Text(self.words), "old": _said(self.before), "new": _said(self.after)}
+        ends = self.term.rpartition(".")[2] in _ENDS
+        old, new = (last_day(one) if ends and one is not None else one for one in (self.before, self.after))
+        said = _told if self.term == "publish" else _said
+        facts = {"term": Text(self.words), "old": said(old), "new": said(new)}
         return Text(msgid("{term}: {old} -> {new}"), facts)
 
     def told(self, speak: Callable[[str], str]) -> JsonObject:
@@ -61,6 +65,17 @@ class TermChange:
             "loosens": self.loosens,
             "sentence": self.sentence.render(speak),
         }
+
+
+_FIGURES = {"size": msgid("how many patients it has"), "missing": msgid("how often values are missing")}
+
+
+def _told(value: Json) -> Text:
+    """What is published, in words."""
+    named = [Text(_FIGURES[name]) for name in _FIGURES if isinstance(value, list) and name in value]
+    if not named:
+        return Text(msgid("nothing of it"))
+    return reduce(lambda one, other: Text(msgid("{one}; {other}"), {"one": one, "other": other}), named)
 
 
 def _said(value: Json) -> Text:
@@ -90,6 +105,10 @@ def _more(before: Collection[str], after: Collection[str]) -> bool:
     return not set(after) <= set(before)
 
 
+def _fewer(before: Collection[str], after: Collection[str]) -> bool:
+    return not set(before) <= set(after)
+
+
 def _differs(before: object, after: object) -> bool:
     return before != after
 
@@ -113,6 +132,12 @@ _TERMS: Mapping[str, tuple[str, Wider]] = {
     "regions": (msgid("where they may be"), _more),
     "holders": (msgid("hospitals that may take part"), _more),
     "outputs": (msgid("what may leave"), _more),
+    "gate_groups": (msgid("groups that a model is judged for"), _fewer),
+    "gate_auc": (msgid("AUC of a model, at least"), _lower),
+    "gate_ece": (msgid("calibration error of a model, at most"), _higher),
+    "gate_group_auc_gap": (msgid("gap between the AUCs of groups, at most"), _higher),
+    "gate_site_auc_below": (msgid("how far the AUC here may be below that of all"), _higher),
+    "gate_holdout": (msgid("share that a model is measured on, kept out of the fit"), _lower),
     "epsilon": (msgid("privacy budget of an agreement"), _higher),
     "epsilon_per_task": (msgid("privacy budget of a task"), _higher),
     "delta": (msgid("delta of the privacy budget"), _higher),
@@ -126,6 +151,7 @@ _TERMS: Mapping[str, tuple[str, Wider]] = {
     "budget.delta": (msgid("delta of the privacy budget"), _higher),
     "budget.unit": (msgid("what the noise protects"), _differs),
     "budget.exact": (msgid("exact answers beside the privacy budget"), _higher),
+    "publish": (msgid("what the catalogue says of its content"), _more),
     "offers": (msgid("offers"), _higher),
     "label.purposes": (msgid("purposes that the label allows"), _more),
     "label.kinds": (msgid("kinds of use that the label allows"), _more),
@@ -150,6 +176,26 @@ def changes(before: Asset, after: Asset) -> list[TermChange]:
     return made
 
 
+def label_changes(before: JsonObject, after: JsonObject) -> list[TermChange]:
+    """What differs between two labels of a dataset."""
+    old, new = ({f"label.{name}": _plain(value) for name, value in one.items()} for one in (before, after))
+    return [
+        TermChange(name, words, old.get(name), new.get(name), _loosens(name, wider, old.get(name), new.get(name)))
+        for name, (words, wider) in _TERMS.items()
+        if name.startswith("label.") and old.get(name) != new.get(name)
+    ]
+
+
+def beyond(usual: JsonObject, said: JsonObject) -> list[TermChange]:
+    """The terms of a new offer that protect less than the usual ones do."""
+    found = [
+        TermChange(name, words, usual[name], said[name], _loosens(name, wider, usual[name], said[name]))
+        for name, (words, wider) in _TERMS.items()
+        if name in usual and name in said and usual[name] != said[name]
+    ]
+    return [one for one in found if one.loosens]
+
+
 def _comparable(place: str, before: Asset, after: Asset) -> bool:
     """Whether both have it: of an offer or a budget that one of them lacks, that it is new or gone is told."""
     number = place.partition(".")[0]
@@ -164,9 +210,15 @@ def _terms(asset: Asset) -> Iterator[tuple[str, Json]]:
         for term, value in _of_offer(offer).items():
             yield f"{number}.{term}", value
     yield from (("offers", len(asset.offers)), ("questions", asset.questions), ("numbers", asset.numbers))
+    yield "publish", list(asset.publish)
     yield from _of_budget(asset.budget)
     for name, value in asset.label.items():
-        yield f"label.{name}", int(value) if isinstance(value, bool) else value
+        yield f"label.{name}", _plain(value)
+
+
+def _plain(value: Json) -> Json:
+    """A value of a label as it is compared: a yes or no counts persons who review."""
+    return int(value) if isinstance(value, bool) else value
 
 
 def _of_offer(offer: Offer) -> dict[str, Json]:
@@ -211,11 +263,34 @@ def check_confirmed(dataset: str, found: Sequence[TermChange], confirmed: Collec
     looser = [one for one in found if one.loosens]
     open_ = [one for one in looser if not seen or one.term not in confirmed]
     if open_:
-        raise OfferLoosenedError(changes=_joined(open_))
+        raise OfferLoosenedError(changes=_joined([one.sentence for one in open_]))
     if looser and not same_secret(seen, seen_of(dataset, found)):
+        raise OfferMovedError(changes=_joined([one.sentence for one in looser]))
+
+
+def seen_of_all(found: Mapping[str, Sequence[TermChange]]) -> str:
+    """The digest of the changes of several datasets as they are shown."""
+    return digest([seen_of(dataset, terms) for dataset, terms in sorted(found.items()) if terms])
+
+
+def check_seen(found: Mapping[str, Sequence[TermChange]], seen: str) -> None:
+    """Refuse changes of datasets that protect less than before, unless they were confirmed as they were `seen`.
+
+    Raises:
+        OfferLoosenedError: nobody says what was seen.
+        OfferMovedError: the terms, or what they would be, were others then.
+    """
+    looser = [
+        Text(msgid("{dataset}: {change}"), {"dataset": dataset, "change": one.sentence})
+        for dataset, terms in found.items()
+        for one in terms
+        if one.loosens
+    ]
+    if looser and not seen:
+        raise OfferLoosenedError(changes=_joined(looser))
+    if looser and not same_secret(seen, seen_of_all(found)):
         raise OfferMovedError(changes=_joined(looser))
 
 
-def _joined(found: Sequence[TermChange]) -> Text:
-    told = [one.sentence for one in found]
+def _joined(told: Sequence[Text]) -> Text:
     return reduce(lambda one, other: Text(msgid("{one}; {other}"), {"one": one, "other": other}), told)

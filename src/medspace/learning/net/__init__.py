@@ -1,0 +1,1 @@
+"""Neural networks on tables, trained at the hospitals and averaged under masks."""

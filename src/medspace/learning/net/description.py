@@ -1,0 +1,113 @@
+"""A trained net as people and programs see it: how it was trained, its curve, and how well it does."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from medspace.core.canonical import JsonObject
+from medspace.core.text import Fact, Text, msgid
+from medspace.learning.glm.description import MEASURED, NOT_KNOWN, quality_facts, quality_table
+from medspace.learning.net.model import NetFitted
+from medspace.runs.ports import ModelDescription, ReportTable, Result
+
+SHOWN = 12  # rounds of the curve, as people see it
+
+
+def describe(result: Result, names: Mapping[str, str]) -> ModelDescription:
+    """What a trained net is; `names` are those of the hospitals, by their DIDs."""
+    fitted = held(result.content)
+    facts = _facts(fitted, result.rows, names)
+    return ModelDescription(_title(fitted), facts, (_curve(fitted),), _quality(fitted, facts), _said(fitted))
+
+
+def held(content: JsonObject) -> NetFitted:
+    """What the content of such a model says; what sites signed of it stands beside."""
+    return msgspec.convert(content, NetFitted)
+
+
+def _title(fitted: NetFitted) -> Text:
+    hidden = fitted.widths[1:-1]
+    if not hidden:
+        return Text(msgid("Linear model, trained by gradient descent"))
+    return Text(msgid("Neural network ({widths})"), {"widths": "-".join(map(str, fitted.widths))})
+
+
+def _facts(fitted: NetFitted, rows: int, names: Mapping[str, str]) -> JsonObject:
+    return {
+        "family": "net",
+        "widths": list(fitted.widths),
+        "inputs": list(fitted.inputs),
+        "weights": list(fitted.weights),
+        "layout": {
+            name: list(map(str, getattr(fitted.layout, name))) for name in ("fill", "kept", "centre", "scale")
+        },
+        "trained_rounds": fitted.rounds,
+        "best_round": fitted.best_round,
+        "losses": list(fitted.losses),
+        "validation_losses": list(fitted.checked),
+        "persons": fitted.persons,
+        "classes": list(fitted.classes),
+        "quality": _measured(fitted, rows, names),
+        "uncarried": list(fitted.uncarried),
+        "measured_on": fitted.measured_on,
+    }
+
+
+def _quality(fitted: NetFitted, facts: JsonObject) -> ReportTable:
+    if fitted.graded is None:
+        return quality_table("binomial", facts["quality"])
+    found = fitted.graded
+    columns = (
+        Text(msgid("patients")),
+        Text(msgid("rows")),
+        Text(msgid("accuracy")),
+        Text(msgid("kappa")),
+        Text("{name}", {"name": "AUC"}),
+        Text("{name}", {"name": "Brier"}),
+        Text("{name}", {"name": "ECE"}),
+    )
+    area = "-" if found.auc is None else f"{found.auc:.3f} ± {found.auc_resolution:.3f}"
+    kappa = "-" if found.kappa is None else f"{found.kappa:.3f}"
+    numbers = f"{found.accuracy:.3f}", kappa, area, f"{found.brier:.3f}", f"{found.ece:.3f}"
+    return ReportTable(columns, ((found.persons, found.rows, *numbers),))
+
+
+def _measured(fitted: NetFitted, rows: int, names: Mapping[str, str]) -> JsonObject:
+    """The quality as facts; of several classes, over all hospitals only."""
+    if fitted.graded is None:
+        return quality_facts(fitted.sites, fitted.pooled, rows, fitted.persons, names)
+    return {"sites": [], "pooled": {"rows": rows} | msgspec.to_builtins(fitted.graded)}
+
+
+def _curve(fitted: NetFitted) -> ReportTable:
+    """The losses of some rounds, evenly spread, the first and the last among them."""
+    last = len(fitted.losses) - 1
+    places = sorted({round(step * last / (SHOWN - 1)) for step in range(SHOWN)}) if last >= SHOWN else range(last + 1)
+    columns = [Text(msgid("rounds trained")), Text(msgid("loss"))]
+    if fitted.checked:
+        columns.append(Text(msgid("loss on patients set apart")))
+    curves = (fitted.losses, fitted.checked) if len(fitted.checked) == len(fitted.losses) else (fitted.losses,)
+    rows: tuple[tuple[str | int | Text, ...], ...] = tuple(
+        (place, *(f"{float(curve[place]):.4f}" for curve in curves)) for place in places
+    )
+    return ReportTable(tuple(columns[: len(curves) + 1]), rows, Text(msgid("Training")))
+
+
+def _said(fitted: NetFitted) -> tuple[Text, ...]:
+    facts: dict[str, Fact | Text] = {"rounds": fitted.rounds, "best": fitted.best_round}
+    said = [
+        Text(
+            msgid("It was trained for {rounds} rounds, at the hospitals; its weights are those after {best}."), facts
+        )
+    ]
+    if fitted.checked:
+        said.append(
+            Text(msgid("The round was chosen by the loss on patients whom each hospital set apart from training."))
+        )
+    if fitted.classes:
+        said.append(Text(msgid("It tells these apart: {classes}."), {"classes": ", ".join(fitted.classes)}))
+    if fitted.measured_on in MEASURED:
+        said.append(Text(MEASURED[fitted.measured_on]))
+    if fitted.uncarried:
+        said.append(Text(NOT_KNOWN[False], {"levels": ", ".join(fitted.uncarried)}))
+    return tuple(said)

@@ -1,0 +1,130 @@
+"""The training under masks: where a total leads, by arithmetic that gives every site the same bits.
+
+    moments -> training -> training ... -> evaluation -> done
+
+Nobody proposes anything: every site takes the server's step by itself, so there is no server that could take another.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from medspace.learning.exact import FRACTION
+from medspace.learning.glm.design import Vector
+from medspace.learning.glm.errors import SingularError
+from medspace.learning.glm.following import layout_of, quality
+from medspace.learning.glm.totals import EvaluationTotal, MomentsTotal
+from medspace.learning.net.classes import ClassTotal, class_quality
+from medspace.learning.net.errors import DivergedError, OneClassError
+from medspace.learning.net.model import Best, NetPhase, NetState
+from medspace.learning.net.network import Perceptron
+from medspace.learning.net.server import AdaptiveMoments, stepped
+from medspace.learning.net.task import ADAPTIVE, NetTask
+from medspace.learning.net.totals import TrainingTotal, means
+
+MOST_WEIGHT = 1e4  # of a net that sites are asked about, absolute
+
+
+def network_of(task: NetTask, inputs: int) -> Perceptron:
+    """The net of a task with so many inputs."""
+    return Perceptron((inputs, *task.layers, task.head.outputs), task.activation, task.head)
+
+
+def after_moments(task: NetTask, stand: NetState, total: MomentsTotal) -> NetState:
+    """Training begins: layout and first weights.
+
+    Raises:
+        OneClassError: there is one outcome only.
+        SingularError: no column varies.
+    """
+    cases = total.target_sum >> FRACTION
+    one = cases == total.rows or (not cases and not task.classes)  # of classes, only the last one is counted
+    if one:
+        raise OneClassError
+    layout = layout_of(task.table, total)
+    if not layout.kept:
+        raise SingularError
+    network = network_of(task, len(layout.kept))
+    nothing = (0.0,) * network.size
+    controlled = nothing if task.server.strategy == "scaffold" else ()
+    remembered = nothing if task.server.strategy in ADAPTIVE else ()
+    balance = stand.balance
+    if task.local.class_weights == "balanced":
+        balance = (total.rows / (2 * (total.rows - cases)), total.rows / (2 * cases))
+    return replace(
+        stand,
+        phase=NetPhase.TRAINING,
+        round=stand.round + 1,
+        rows=total.rows,
+        persons=total.persons,
+        balance=balance,
+        layout=layout,
+        weights=tuple(network.first(task.seed).tolist()),
+        control=controlled,
+        first=remembered,
+        second=remembered,
+    )
+
+
+def after_training(task: NetTask, stand: NetState, total: TrainingTotal) -> NetState:
+    """The next weights; after the last round, or once it got no better for long, the best are judged.
+
+    Raises:
+        DivergedError: the weights grew without end.
+    """
+    best = _best(stand, total)
+    seen = replace(
+        stand,
+        round=stand.round + 1,
+        losses=(*stand.losses, *means([total.loss], total.rows)),
+        checked=(*stand.checked, *(means([total.apart_loss], total.apart) if total.apart else ())),
+        best=best,
+    )
+    tired = best is not None and task.patience > 0 and stand.round - 1 - best.round >= task.patience
+    moved = _moved(task, seen, total)
+    if stand.round < task.rounds and not tired:
+        return moved
+    chosen = moved.weights if best is None else best.weights
+    return replace(moved, phase=NetPhase.EVALUATION, weights=chosen, previous=(), control=(), first=(), second=())
+
+
+def _best(stand: NetState, total: TrainingTotal) -> Best | None:
+    """The best weights so far, by the patients set apart; those after `round` - 1 rounds of training were asked."""
+    if not total.apart:
+        return stand.best
+    loss = means([total.apart_loss], total.apart)[0]
+    if stand.best is not None and stand.best.loss <= loss:
+        return stand.best
+    return Best(stand.weights, loss, stand.round - 1)
+
+
+def _moved(task: NetTask, stand: NetState, total: TrainingTotal) -> NetState:
+    update = _vector(means(total.changes, total.rows))
+    remembered = AdaptiveMoments(_vector(stand.first), _vector(stand.second))
+    weights, after = stepped(task.server, _vector(stand.weights), update, remembered)
+    if not (np.abs(weights) <= MOST_WEIGHT).all():
+        raise DivergedError(round=stand.round - 1)
+    controlled = task.server.strategy == "scaffold"
+    return replace(
+        stand,
+        weights=tuple(weights.tolist()),
+        previous=stand.weights if controlled else (),
+        control=tuple(means(total.gradients, total.rows)),
+        first=tuple(after.first.tolist()),
+        second=tuple(after.second.tolist()),
+    )
+
+
+def _vector(values: "tuple[float, ...] | list[float]") -> Vector:
+    return np.array(values, dtype=np.float64)
+
+
+def after_evaluation(stand: NetState, total: EvaluationTotal) -> NetState:
+    """The training for a yes/no target is done."""
+    return replace(stand, phase=NetPhase.DONE, round=stand.round + 1, quality=quality(total))
+
+
+def after_classes(task: NetTask, stand: NetState, total: ClassTotal) -> NetState:
+    """The training for several classes is done."""
+    found = class_quality(total, len(task.classes))
+    return replace(stand, phase=NetPhase.DONE, round=stand.round + 1, graded=found)

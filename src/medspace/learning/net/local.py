@@ -1,0 +1,96 @@
+"""What a hospital does in a round: it trains the net on its own rows, and bounds how far that moves it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medspace.learning.glm.design import Matrix, Vector
+from medspace.learning.net.network import Perceptron
+from medspace.learning.net.task import LocalTraining
+
+Places = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRows:
+    """The rows that a hospital trains on: the scaled columns, the labels, and how much each row counts."""
+
+    columns: Matrix
+    target: Vector
+    counts: Vector
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+        return len(self.target)
+
+    def chosen(self, places: Places) -> "TrainingRows":
+        """Some of them."""
+        return TrainingRows(self.columns[places], self.target[places], self.counts[places])
+
+
+def trained(
+    network: Perceptron,
+    weights: Vector,
+    rows: TrainingRows,
+    how: LocalTraining,
+    seed: bytes,
+    drift: Vector | None = None,
+) -> Vector:
+    """The weights after a round's training; not finite where that diverges.
+
+    `drift` is added to each gradient: SCAFFOLD's correction (Karimireddy et al. 2020).
+    """
+    now = weights.copy()
+    with np.errstate(over="ignore", invalid="ignore"):
+        for places in batches(rows.size, how, seed):
+            slope = mean_gradient(network, now, rows.chosen(places), how.l2)
+            slope += how.proximal * (now - weights)
+            if drift is not None:
+                slope += drift
+            now -= how.rate * slope
+            if not np.isfinite(now).all():
+                break
+    return now
+
+
+def residuals(network: Perceptron, weights: Vector, rows: TrainingRows) -> Matrix:
+    """What each row carries of the gradient: the derivatives of its loss to its logits."""
+    logits = network.logits(weights, rows.columns)
+    found: Matrix = network.head.residuals(logits, rows.target) * rows.counts[:, None]
+    return found
+
+
+def mean_gradient(network: Perceptron, weights: Vector, rows: TrainingRows, l2: float) -> Vector:
+    """The gradient of the mean loss of some rows and the penalty."""
+    carried = residuals(network, weights, rows) / max(rows.size, 1)
+    found = network.gradient(weights, rows.columns, carried)
+    return found + l2 * network.penalised * weights
+
+
+def batches(count: int, how: LocalTraining, seed: bytes) -> Iterator[Places]:
+    """The rows of each step: all of them once per epoch, in an order that follows from the seed."""
+    size, steps = how.batch or max(count, 1), steps_of(count, how)
+    source = np.random.PCG64(int.from_bytes(sha256(seed).digest()[:16], "big"))
+    done = 0
+    while done < steps:
+        order = np.argsort(source.random_raw(count), kind="stable")
+        for start in range(0, count, size):
+            if done < steps:
+                yield order[start : start + size]
+                done += 1
+
+
+def steps_of(count: int, how: LocalTraining) -> int:
+    """How many steps a round of training takes on so many rows."""
+    size = how.batch or max(count, 1)
+    return how.updates if how.updates is not None else how.epochs * -(-count // size)
+
+
+def clipped(change: Vector, most: float) -> Vector:
+    """A change whose norm is no larger than `most`, in the same direction."""
+    size = float(np.linalg.norm(change))
+    return change if size <= most else change * (most / size)

@@ -1,0 +1,199 @@
+"""Neural networks under masks (`runs.masked.ports`): nobody sees more than the mean of the sites' updates."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from medspace.core.canonical import JsonObject, exact
+from medspace.learning.glm.design import Layout
+from medspace.learning.glm.evaluation import Quality
+from medspace.learning.glm.masked import own_quality
+from medspace.learning.glm.outcome import uncarried
+from medspace.learning.glm.totals import (
+    TotalCheck,
+    evaluation_shape,
+    evaluation_total,
+    moments_shape,
+    moments_total,
+)
+from medspace.learning.net import following
+from medspace.learning.net.classes import ClassQuality, check_classes, class_shape, class_total
+from medspace.learning.net.following import MOST_WEIGHT, network_of
+from medspace.learning.net.judging import NetForm
+from medspace.learning.net.model import NetFitted, NetPhase, NetState, read
+from medspace.learning.net.summing import NetSumming
+from medspace.learning.net.task import NET, NetTask, parse
+from medspace.learning.net.totals import check_training, training_shape, training_total
+from medspace.learning.phases import Phase, Walk
+from medspace.runs.errors import RunError
+from medspace.runs.masked.ports import State
+from medspace.runs.ports import Result
+
+
+class _NetOutcome(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The result that the sites of a run hand over; fractions are text. `best_round` is of rounds of training."""
+
+    rows: int
+    persons: int
+    layout: Layout
+    weights: list[float]
+    best_round: int
+    losses: list[float]
+    checked: list[float]
+    quality: Quality | None = None
+    graded: ClassQuality | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedNet(Walk[NetState]):
+    """One net under masks (`runs.masked.ports.Summed`)."""
+
+    task: NetTask
+
+    @property
+    def phases(self) -> Mapping[str, Phase[NetState]]:
+        """Moments, rounds of training, evaluation."""
+        table = self.task.table
+        return {
+            NetPhase.MOMENTS: Phase(
+                shape=lambda _: moments_shape(table),
+                check=lambda stand, total, sites: self._check(stand, sites).moments(total),
+                follow=lambda stand, total, *_: following.after_moments(
+                    self.task, stand, moments_total(table, total)
+                ),
+            ),
+            NetPhase.TRAINING: Phase(
+                shape=lambda stand: training_shape(self.task, len(stand.weights), stand.rows),
+                check=self._check_training,
+                follow=lambda stand, total, *_: following.after_training(
+                    self.task, stand, training_total(len(stand.weights), total)
+                ),
+                inputs=_asked,
+                restarts=True,
+            ),
+            NetPhase.EVALUATION: self._evaluation,
+        }
+
+    @property
+    def _evaluation(self) -> Phase[NetState]:
+        table, classes = self.task.table, len(self.task.classes)
+        if not classes:
+            return Phase(
+                shape=lambda stand: evaluation_shape(table, stand.rows),
+                check=lambda stand, total, sites: self._check(stand, sites).evaluation(total),
+                follow=lambda stand, total, *_: following.after_evaluation(stand, evaluation_total(table, total)),
+                inputs=_asked,
+            )
+        return Phase(
+            shape=lambda stand: class_shape(classes, stand.rows),
+            check=lambda stand, total, sites: check_classes(self._check(stand, sites), classes, total),
+            follow=lambda stand, total, *_: following.after_classes(self.task, stand, class_total(classes, total)),
+            inputs=_asked,
+        )
+
+    def start(self) -> NetState:
+        """Nothing is trained yet."""
+        return NetState()
+
+    def read(self, state: State) -> NetState:
+        """What was written."""
+        return read(state)
+
+    def _check(self, stand: NetState, sites: int) -> TotalCheck:
+        return TotalCheck(self.task.table, stand.round + 1, sites)
+
+    def _check_training(self, stand: NetState, total: Sequence[int], sites: int) -> None:
+        check_training(self.task, self._check(stand, sites), len(stand.weights), stand.rows, total)
+
+    def outcome(self, state: State) -> JsonObject:
+        """Weights, layout, the losses of each round, quality over all sites.
+
+        Raises:
+            RunError: the training is not done.
+        """
+        stand = self.read(state)
+        if stand.layout is None or (stand.quality is None and stand.graded is None):  # one that is done has them
+            raise RunError
+        made = _NetOutcome(
+            rows=stand.rows,
+            persons=stand.persons,
+            layout=stand.layout,
+            weights=list(stand.weights),
+            best_round=len(stand.losses) if stand.best is None else stand.best.round,
+            losses=list(stand.losses),
+            checked=list(stand.checked),
+            quality=stand.quality,
+            graded=stand.graded,
+        )
+        said: JsonObject = exact(msgspec.to_builtins(made))
+        return said
+
+    def result(self, outcome: JsonObject, sites: Sequence[str], own: Mapping[str, JsonObject]) -> Result:
+        """The content of a model of this task; `own` has the sites that release something of their own.
+
+        Raises:
+            RunError: it is not an outcome of this task.
+            AnswerInvalidError: what a site says of itself is not of that form.
+        """
+        made, table = self._content(outcome), self.task.table
+        names = table.columns
+        fitted = NetFitted(
+            widths=network_of(self.task, len(made.layout.kept)).widths,
+            inputs=tuple(names[place] for place in made.layout.kept),
+            layout=made.layout,
+            weights=tuple(map(repr, made.weights)),
+            rounds=len(made.losses),
+            best_round=made.best_round,
+            losses=tuple(map(repr, made.losses)),
+            checked=tuple(map(repr, made.checked)),
+            sites=tuple(own_quality(site, own[site], table.max_rounds) for site in sites if site in own),
+            pooled=made.quality,
+            graded=made.graded,
+            measured_on="held-out rows" if table.evaluation.holdout else "training rows",
+            persons=made.persons,
+            uncarried=uncarried(table, made.layout),
+            classes=self.task.classes,
+        )
+        return Result(msgspec.to_builtins(fitted), made.rows, tuple(sites))
+
+    def _content(self, outcome: JsonObject) -> _NetOutcome:
+        try:
+            made = msgspec.convert(outcome, _NetOutcome, strict=False)
+        except msgspec.ValidationError:
+            raise RunError from None
+        layout = made.layout
+        fits = (
+            layout.suits(self.task.table)
+            and all(scale > 0.0 for scale in layout.scale)
+            and len(made.weights) == network_of(self.task, len(layout.kept)).size
+            and all(abs(weight) <= MOST_WEIGHT for weight in made.weights)
+            and (made.graded if self.task.classes else made.quality) is not None
+        )
+        if not fits:
+            raise RunError
+        return made
+
+
+def _asked(stand: NetState) -> JsonObject:
+    form = NetForm(list(stand.weights), stand.arranged, stand.balance, list(stand.previous), list(stand.control))
+    if not stand.previous:  # SCAFFOLD's first round has no correction yet
+        form = NetForm(list(stand.weights), stand.arranged, stand.balance)
+    said: JsonObject = msgspec.to_builtins(form)
+    return said
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedNets:
+    """Nets under masks (`runs.masked.ports.MaskedTask`)."""
+
+    summing: NetSumming = field(default_factory=NetSumming)
+    name: str = NET
+
+    def summed(self, task: JsonObject) -> MaskedNet:
+        """Read the task of a net.
+
+        Raises:
+            TaskInvalidError: with the field and what is wrong with it.
+        """
+        return MaskedNet(parse(task))

@@ -1,0 +1,112 @@
+"""What a neural network holds, and where its training stands."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import msgspec
+
+from medspace.core.canonical import JsonObject, exact
+from medspace.learning.glm.design import Layout
+from medspace.learning.glm.errors import SingularError
+from medspace.learning.glm.evaluation import Quality
+from medspace.learning.glm.model import SiteQuality
+from medspace.learning.net.classes import ClassQuality
+
+
+class NetPhase(StrEnum):
+    """What the next round asks; DONE asks nothing."""
+
+    MOMENTS = "moments"
+    TRAINING = "training"
+    EVALUATION = "evaluation"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The weights with the least loss on the patients set apart, and after how many rounds of training."""
+
+    weights: tuple[float, ...]
+    loss: float
+    round: int
+
+
+@dataclass(frozen=True, slots=True)
+class NetState:
+    """Where training stands after `round` totals.
+
+    `weights` are those of the next question. `first` and `second` are what an adaptive strategy remembers. With
+    SCAFFOLD, `previous` are the weights of the last question and `control` the mean gradient there. `balance` is how
+    much a row counts without and with the outcome. `losses` are the mean losses of the weights of each question,
+    `checked` those on the patients set apart.
+    """
+
+    phase: NetPhase = NetPhase.MOMENTS
+    round: int = 0
+    rows: int = 0
+    persons: int = 0
+    balance: tuple[float, float] = (1.0, 1.0)
+    layout: Layout | None = None
+    weights: tuple[float, ...] = ()
+    previous: tuple[float, ...] = ()
+    control: tuple[float, ...] = ()
+    first: tuple[float, ...] = ()
+    second: tuple[float, ...] = ()
+    best: Best | None = None
+    losses: tuple[float, ...] = ()
+    checked: tuple[float, ...] = ()
+    quality: Quality | None = None
+    graded: ClassQuality | None = None  # in place of `quality`, for several classes
+
+    @property
+    def objective(self) -> float | None:
+        """The mean loss of the last weights that were asked about, on patients set apart if there are any."""
+        said = self.checked or self.losses
+        return said[-1] if said else None
+
+    @property
+    def arranged(self) -> Layout:
+        """The layout of a training that has one.
+
+        Raises:
+            SingularError: it has none.
+        """
+        if self.layout is None:
+            raise SingularError
+        return self.layout
+
+    def written(self) -> JsonObject:
+        """The same as canonical JSON: fractions as text."""
+        said: JsonObject = exact(msgspec.to_builtins(self))
+        return said
+
+
+def read(state: JsonObject) -> NetState:
+    """What was written."""
+    return msgspec.convert(state, NetState, strict=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NetFitted:
+    """What a model of this kind holds; `runs.model.Model.result` is its JSON. Numbers are exact text.
+
+    `widths` are the inputs, the hidden layers and the output; `inputs` names the columns, which are filled, centred
+    and scaled as `layout` says. `weights` are in the order of `network.Perceptron`. They are those after `best_round`
+    rounds of training out of `rounds`. `losses` and `checked` are the curves, the latter of patients set apart.
+    """
+
+    widths: tuple[int, ...]
+    inputs: tuple[str, ...]
+    layout: Layout
+    weights: tuple[str, ...]
+    rounds: int
+    best_round: int
+    losses: tuple[str, ...]
+    checked: tuple[str, ...]
+    sites: tuple[SiteQuality, ...]
+    pooled: Quality | None  # of a yes/no target
+    graded: ClassQuality | None  # of several classes
+    measured_on: str  # "training rows" or "held-out rows"
+    persons: int
+    uncarried: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()

@@ -1,0 +1,153 @@
+"""What a site adds to the totals of a net (`runs.masked.ports.Summing`).
+
+Each question is judged as if its answer were seen, as that of a GLM (`glm.summing`).
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import msgspec
+import numpy as np
+
+from medspace.core.canonical import JsonObject
+from medspace.core.material import Material
+from medspace.core.text import msgid
+from medspace.core.usage import Admission, Step
+from medspace.learning.exact import FRACTION, fixed
+from medspace.learning.glm.design import Vector
+from medspace.learning.glm.evaluation import Scores, quality, tally
+from medspace.learning.glm.judging import Judge, Reader, invalid
+from medspace.learning.glm.summing import check_sizes, evaluation_sums, moments_sums
+from medspace.learning.net.classes import class_sums
+from medspace.learning.net.errors import LocallyDivergedError
+from medspace.learning.net.heads import sigmoid
+from medspace.learning.net.judging import NetForm, NetStep, WeighedNet, judged
+from medspace.learning.net.local import TrainingRows, clipped, mean_gradient, residuals, steps_of, trained
+from medspace.learning.net.task import NET, parse
+from medspace.privacy.rounding import UPDATE_BITS, rounded, unrounded
+from medspace.runs.masked.ports import Shape, TaskQuestion
+
+OWN: Mapping[str, Reader] = MappingProxyType({NET: NetStep.read})
+MIDDLE, SPREAD = 0.0, 2.0  # of logits: in how fine bins they are counted, wherever they lie
+
+
+class NetSumming:
+    """Answers the questions of nets; thread-safe."""
+
+    def __init__(self, judge: Judge | None = None) -> None:
+        self._judge = judge or Judge(OWN)
+
+    def sums(
+        self,
+        admission: Admission,
+        task: JsonObject,
+        asked: TaskQuestion,
+        shape: Shape,
+        material: Material | None,
+        step_round: int,
+    ) -> tuple[list[int], int]:
+        """The site's integers and the persons behind them.
+
+        Raises:
+            InvalidInputError: nobody can answer this question, or not with this data dictionary.
+            DisclosureError: the answer would rest on too few persons, or too heavily on one.
+        """
+        step = Step(task, step_round, asked.name, asked.inputs)
+        question, part, found = judged(self._judge, admission, step, material)
+        check_sizes(question.task.table, question.parts.rows.dictionary)
+        made = moments_sums(question.task.table, part) if found is None else _sums(question, found)
+        if not shape.holds(made):
+            raise invalid(step, msgid("the sums are larger than masked sums can be"))
+        return made, part.cohort if found is None else found.cohort
+
+    def own_quality(
+        self, admission: Admission, task: JsonObject, asked: TaskQuestion, material: Material | None, step_round: int
+    ) -> tuple[JsonObject, int] | None:
+        """How good the net is at this site, by counts of groups of persons, and the persons behind it.
+
+        None where that is not what is asked.
+
+        Raises:
+            InvalidInputError, DisclosureError: as `sums`.
+        """
+        step = Step(task, step_round, asked.name, asked.inputs)
+        if step.name != "evaluation" or parse(task).classes:  # counts of few persons in each of many cells
+            return None
+        question, part, found = judged(self._judge, admission, step, material)
+        if found is None:
+            return None
+        near = rounded if admission.brakes.rounding else unrounded
+        counts = tally(question.task.table, part.target, _scores(found), part.persons, admission.min_cohort, near)
+        fitted = question.block(measured=False)
+        own: JsonObject = msgspec.to_builtins(quality(counts))
+        return {"rows": len(fitted.target), "persons": fitted.cohort, "quality": own}, found.cohort
+
+
+def _scores(found: WeighedNet) -> Scores:
+    logits = found.eta[:, 0]
+    return Scores(logits, sigmoid(logits), MIDDLE, SPREAD)
+
+
+def _sums(question: NetStep, found: WeighedNet) -> list[int]:
+    if question.step.name == "evaluation":
+        if question.task.classes:
+            chances = question.network.head.chances(found.eta)
+            return class_sums(chances, found.labels, _each(question, found), found.part.cohort)
+        return evaluation_sums(question.task.table, found.part.target, found.part.cohort, _scores(found))
+    apart = question.apart()
+    head = [*_losses(question, found), *((0, 0) if apart is None else _losses(question, apart))]
+    return head + [fixed(value) for vector in _moved(question, found) for value in vector.tolist()]
+
+
+def _losses(question: NetStep, found: WeighedNet) -> tuple[int, int]:
+    """Rows and loss, as integers."""
+    return len(found.eta) << FRACTION, fixed(float(_each(question, found).sum()))
+
+
+def _each(question: NetStep, found: WeighedNet) -> Vector:
+    return question.network.head.losses(found.eta, found.labels)
+
+
+def _moved(question: NetStep, found: WeighedNet) -> list[Vector]:
+    """How far training moves each weight, times rows; with SCAFFOLD, also the gradient where it began."""
+    task, form, network = question.task, question.asked, question.network
+    assert form is not None  # noqa: S101 - the question is about weights
+    weights = np.asarray(form.weights, dtype=np.float64)
+    rows = TrainingRows(found.columns, found.labels, np.where(found.labels == 1.0, *form.balance[::-1]))
+    drift = _drift(question, form, rows) if form.previous else None
+    seed = f"{task.seed}\n{question.step.round}\n{question.admission.holder}\n{question.admission.asset}".encode()
+    after = trained(network, weights, rows, task.local, seed, drift)
+    if not np.isfinite(after).all():
+        raise LocallyDivergedError(round=question.step.round)
+    carried = _carried(question, weights, rows)
+    reach = min(task.local.rate * steps_of(rows.size, task.local) * carried, task.clip)
+    moved = [_coarse(question, clipped(after - weights, task.clip), reach) * rows.size]
+    if task.server.strategy == "scaffold":
+        moved.append(_slope(question, weights, rows, carried) * rows.size)
+    return moved
+
+
+def _coarse(question: NetStep, vector: Vector, reach: float) -> Vector:
+    """A vector in steps of 2^-10 of what its rows carry of it; finer differences could tell about few of them."""
+    if not question.admission.brakes.rounding:
+        return vector
+    return clipped(rounded(vector, np.full(len(vector), reach), UPDATE_BITS), question.task.clip)
+
+
+def _carried(question: NetStep, weights: Vector, rows: TrainingRows) -> float:
+    """How much a row carries of a gradient, in the mean."""
+    return float(np.abs(residuals(question.network, weights, rows)).sum(axis=1).mean())
+
+
+def _slope(question: NetStep, weights: Vector, rows: TrainingRows, carried: float) -> Vector:
+    """The mean gradient of the rows at some weights, as it is summed."""
+    slope = mean_gradient(question.network, weights, rows, question.task.local.l2)
+    return _coarse(question, clipped(slope, question.task.clip), min(carried, question.task.clip))
+
+
+def _drift(question: NetStep, form: NetForm, rows: TrainingRows) -> Vector:
+    """The mean gradient of all sites at the weights of the question before, less that of this one (option I)."""
+    previous = np.asarray(form.previous, dtype=np.float64)
+    carried = _carried(question, previous, rows)
+    made: Vector = np.asarray(form.control, dtype=np.float64) - _slope(question, previous, rows, carried)
+    return made

@@ -1,0 +1,289 @@
+"""What may be learned with a neural network, as data: its layers, how it is trained, what its hospitals demand.
+
+The canonical form holds no fractions, as that of a GLM (`glm.task`), whose columns, target and rules on rows it has.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from medspace.core.canonical import Json, JsonObject
+from medspace.core.engine import MASKED_SUMS
+from medspace.core.hashing import digest
+from medspace.core.misfits import MisfitError, fit
+from medspace.core.text import Fact, Text, msgid
+from medspace.learning.glm.task import HOLDOUTS, Fraction, GlmTask, Name, fraction
+from medspace.learning.glm.task import parse as parse_table
+from medspace.learning.net.heads import BINARY, OutputHead
+from medspace.learning.reading import remembering
+from medspace.runs.errors import TaskInvalidError
+
+NET = "net"
+Activation = Literal["relu", "tanh"]
+Strategy = Literal["fedavg", "fedprox", "fedadam", "fedyogi", "fedadagrad", "scaffold"]
+ClassWeights = Literal["none", "balanced"]
+ADAPTIVE = ("fedadam", "fedyogi", "fedadagrad")
+
+MOST_WEIGHTS = 4096  # of a net: its state and its totals are JSON that every site keeps
+MOST_LAYERS, WIDEST_LAYER = 8, 1024
+MOST_EPOCHS, MOST_UPDATES, LARGEST_BATCH = 100, 10_000, 1_000_000
+LARGEST_SEED = 2**53 - 1
+FEWEST_CLASSES, MOST_CLASSES = 3, 20
+
+
+@dataclass(frozen=True, slots=True)
+class LocalTraining:
+    """What every hospital does in a round: stochastic gradient descent on its own rows.
+
+    `rate` is the learning rate. It goes through its rows `epochs` times, in mini-batches of `batch` rows (0: of all);
+    with `updates` it takes so many steps instead, however many rows it has. `l2` / 2 times the sum of squares of the
+    weights, without biases, is added to the mean loss, and with FedProx `proximal` / 2 times the squared distance to
+    where the round began (Li et al. 2020).
+    """
+
+    rate: float = 0.05
+    epochs: int = 1
+    updates: int | None = None
+    batch: int = 32
+    l2: float = 0.0
+    proximal: float = 0.0
+    class_weights: ClassWeights = "none"
+
+    def document(self) -> JsonObject:
+        """The canonical form."""
+        return {
+            "rate": repr(self.rate),
+            "epochs": self.epochs,
+            **({} if self.updates is None else {"updates": self.updates}),
+            "batch": self.batch,
+            "l2": repr(self.l2),
+            "proximal": repr(self.proximal),
+            "class_weights": self.class_weights,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ServerStep:
+    """What is made of the mean update of a round (Reddi et al. 2021): `rate` times it, or an adaptive step."""
+
+    strategy: Strategy = "fedavg"
+    rate: float = 1.0
+    beta1: float = 0.9
+    beta2: float = 0.999
+    tau: float = 1e-3
+
+    def document(self) -> JsonObject:
+        """The canonical form."""
+        said: JsonObject = {"strategy": self.strategy, "server_rate": repr(self.rate)}
+        if self.strategy not in ADAPTIVE:
+            return said
+        return said | {"beta1": repr(self.beta1), "beta2": repr(self.beta2), "tau": repr(self.tau)}
+
+
+@dataclass(frozen=True)
+class NetTask:
+    """A multilayer perceptron; without `layers`, logistic regression by gradient descent.
+
+    With `classes`, the target is which of these codes its column holds, lowest first where they are `ordinal`;
+    without, it is yes or no. `layers` are the widths of the hidden layers. `clip` bounds the Euclidean norm of what
+    one hospital may change in a round. `validation` is the share of each hospital's persons that is set apart: their
+    loss says which round was best, and after `patience` rounds (0: never) without a better one training ends. `seed`
+    decides the first weights and the order of mini-batches. `table` is the task of a GLM with the same target (of
+    classes: whether it is the last one), features and rows: from it come columns, missing values, split, questions,
+    and what sites demand. Its `max_rounds` counts every question: moments, training, evaluation.
+    """
+
+    table: GlmTask
+    classes: tuple[str, ...] = ()
+    ordinal: bool = False
+    layers: tuple[int, ...] = ()
+    activation: Activation = "relu"
+    local: LocalTraining = LocalTraining()
+    server: ServerStep = ServerStep()
+    clip: float = 5.0
+    validation: float = 0.0
+    patience: int = 0
+    seed: int = 0
+
+    @cached_property
+    def head(self) -> OutputHead:
+        """What the last layer stands for."""
+        if not self.classes:
+            return BINARY
+        return OutputHead("ordinal" if self.ordinal else "classes", len(self.classes))
+
+    @property
+    def rounds(self) -> int:
+        """The rounds of training at most: all questions but the moments and the evaluation."""
+        return self.table.max_rounds - 2
+
+    def document(self) -> JsonObject:
+        """The canonical form: JSON without fractions."""
+        table = self.table.document()
+        for name in ("family", "intercept", "standardise", "tolerance", "l2"):
+            del table[name]
+        if self.classes:
+            table |= {"target": self.table.target.column, "classes": list(self.classes), "ordinal": self.ordinal}
+        return table | {
+            "task": NET,
+            "layers": list(self.layers),
+            "activation": self.activation,
+            **self.local.document(),
+            **self.server.document(),
+            "clip": repr(self.clip),
+            "validation": repr(self.validation),
+            "patience": self.patience,
+            "seed": self.seed,
+        }
+
+    def digest(self) -> str:
+        """The digest of the canonical form."""
+        return digest(self.document())
+
+
+class _NetForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The fields of its own; the others are those of a GLM, and are read by it."""
+
+    target: Any
+    features: Any
+    purpose: Any
+    task: Literal["net"]
+    layers: Annotated[
+        list[Annotated[int, msgspec.Meta(ge=1, le=WIDEST_LAYER)]], msgspec.Meta(max_length=MOST_LAYERS)
+    ] = []
+    classes: Annotated[list[Name], msgspec.Meta(max_length=MOST_CLASSES)] = []
+    ordinal: bool = False
+    activation: Activation = "relu"
+    strategy: Strategy = "fedavg"
+    rate: Fraction = 0.05
+    epochs: Annotated[int, msgspec.Meta(ge=1, le=MOST_EPOCHS)] = 1
+    updates: Annotated[int, msgspec.Meta(ge=1, le=MOST_UPDATES)] | None = None
+    batch: Annotated[int, msgspec.Meta(ge=0, le=LARGEST_BATCH)] = 32
+    l2: Fraction = 0.0
+    proximal: Fraction | None = None
+    class_weights: ClassWeights = "none"
+    server_rate: Fraction | None = None
+    beta1: Fraction = 0.9
+    beta2: Fraction = 0.999
+    tau: Fraction = 1e-3
+    clip: Fraction = 5.0
+    validation: Fraction = 0.0
+    patience: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 0
+    seed: Annotated[int, msgspec.Meta(ge=0, le=LARGEST_SEED)] = 0
+    missing: Any = "indicator+mean"
+    evaluation: Any = {}
+    max_rounds: Any = 32
+    min_sites: Any = 2
+    min_cohort: Any = 1
+    site_faults: Any = "fail"
+    protection: Any = MASKED_SUMS
+
+
+TABLE = (
+    "target",
+    "features",
+    "purpose",
+    "missing",
+    "evaluation",
+    "max_rounds",
+    "min_sites",
+    "min_cohort",
+    "site_faults",
+    "protection",
+)
+
+
+@remembering
+def parse(document: Json) -> NetTask:
+    """The task that a JSON object declares.
+
+    Raises:
+        TaskInvalidError: with the field and what is wrong with it.
+    """
+    try:
+        form = fit(document, _NetForm)
+    except MisfitError as error:
+        raise TaskInvalidError(reason=error.reason) from None
+    if form.protection != MASKED_SUMS:
+        raise _refused(msgid("protection must be one of {names}"), names=MASKED_SUMS)
+    table = {name: getattr(form, name) for name in TABLE} | {"family": "binomial", "target": _target(form)}
+    task = NetTask(
+        table=parse_table(table),
+        classes=tuple(form.classes),
+        ordinal=form.ordinal,
+        layers=tuple(form.layers),
+        activation=form.activation,
+        local=_local(form),
+        server=_server(form),
+        clip=fraction("clip", form.clip, 1e-6, 1e6),
+        validation=fraction("validation", form.validation, 0.0, 1.0),
+        patience=form.patience,
+        seed=form.seed,
+    )
+    _check(task)
+    return task
+
+
+def _target(form: _NetForm) -> Json:
+    """The target of the table: of several classes, whether it is the last one."""
+    if not form.classes:
+        return form.target
+    if len(set(form.classes)) < max(FEWEST_CLASSES, len(form.classes)) or not isinstance(form.target, str):
+        raise _refused(msgid("classes are three or more different codes of the column that target names"))
+    return {"column": form.target, "level": form.classes[-1]}
+
+
+def _local(form: _NetForm) -> LocalTraining:
+    proximal = (0.01 if form.strategy == "fedprox" else 0.0) if form.proximal is None else form.proximal
+    return LocalTraining(
+        rate=fraction("rate", form.rate, 1e-8, 100.0),
+        epochs=form.epochs,
+        updates=form.updates,
+        batch=form.batch,
+        l2=fraction("l2", form.l2, 0.0, 1e6),
+        proximal=fraction("proximal", proximal, 0.0, 1e6),
+        class_weights=form.class_weights,
+    )
+
+
+def _server(form: _NetForm) -> ServerStep:
+    rate = (0.01 if form.strategy in ADAPTIVE else 1.0) if form.server_rate is None else form.server_rate
+    return ServerStep(
+        strategy=form.strategy,
+        rate=fraction("server_rate", rate, 1e-8, 100.0),
+        beta1=fraction("beta1", form.beta1, 0.0, 0.999999),
+        beta2=fraction("beta2", form.beta2, 0.0, 0.999999),
+        tau=fraction("tau", form.tau, 1e-12, 1.0),
+    )
+
+
+def _check(task: NetTask) -> None:
+    if task.validation not in HOLDOUTS or task.validation + task.table.evaluation.holdout > HOLDOUTS[-1] + 1e-9:
+        raise _refused(
+            msgid("validation must be one of {shares}, and with holdout no more than {most}"),
+            shares=", ".join(map(str, HOLDOUTS)),
+            most=HOLDOUTS[-1],
+        )
+    if task.patience and not task.validation:
+        raise _refused(msgid("patience needs validation: patients who are set apart, such as validation = 0.2"))
+    if (task.local.proximal > 0.0) != (task.server.strategy == "fedprox"):
+        raise _refused(msgid("proximal belongs to the strategy fedprox"))
+    if task.ordinal and not task.classes:
+        raise _refused(msgid("ordinal belongs to classes"))
+    if task.classes and task.local.class_weights != "none":
+        raise _refused(msgid("class_weights are available for a yes/no target only"))
+    if most_weights(task) > MOST_WEIGHTS:
+        raise _refused(msgid("the net has more than {most} weights"), most=MOST_WEIGHTS)
+
+
+def most_weights(task: NetTask) -> int:
+    """How many weights and biases there are if every column varies somewhere."""
+    widths = (len(task.table.columns), *task.layers, task.head.outputs)
+    return sum((inner + 1) * outer for inner, outer in pairwise(widths))
+
+
+def _refused(sentence: str, **facts: Fact) -> TaskInvalidError:
+    return TaskInvalidError(reason=Text(sentence, facts))

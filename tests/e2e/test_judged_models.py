@@ -1,0 +1,106 @@
+"""A model judged for groups, over HTTP and under masks: its figures, its audit, what contracts demand of it."""
+
+import json
+
+import pytest
+
+from medspace.app.doors.sdk import SpaceError
+from medspace.app.features.audit.auditing import verify_files
+from medspace.sdk import connect
+from tests.e2e.space import HOSPITALS, MASKED, Holding, audited, staged, table
+
+JUDGE = {"groups": ["sex", {"column": "age", "bands": [55]}], "thresholds": [0.5], "least": 11}
+DEMANDS = {"gate_groups": ["sex"], "gate_auc": 0.6, "gate_group_auc_gap": 0.3, "gate_ece": 0.3}
+TERMS = {"min_sites": 3, "protection": None}
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory):
+    """Four hospitals, of which the first holds models to something."""
+    with staged(tmp_path_factory.mktemp("judged")) as stage:
+        stage.add("authority")
+        for seed, key in enumerate(HOSPITALS, 1):
+            demands = DEMANDS if seed == 1 else {}
+            stage.add(key, Holding(table(seed, 150), terms=TERMS | demands))
+        stage.add("user")
+        stage.open()
+        stage.admit()
+        yield stage
+
+
+@pytest.fixture(scope="module")
+def agreements(stage):
+    return [stage.agree("user", key) for key in HOSPITALS]
+
+
+@pytest.fixture(scope="module")
+def run(stage, agreements):
+    return stage.space("user").train(MASKED | {"judge": JUDGE}, agreements, wait=240)
+
+
+def test_a_model_that_meets_the_demands_leaves_with_its_figures(run):
+    assert run["state"] == "finished", run
+    judged = run["model"]["judged"]
+    assert [(one["column"], one["group"]) for one in judged["groups"]] == [
+        ("", ""),
+        ("sex", "f"),
+        ("sex", "m"),
+        ("age", "< 55"),
+        ("age", ">= 55"),
+    ]
+    assert judged["groups"][0]["rows"] == 600
+    assert judged["groups"][0]["sites"] == 4
+    assert {gap["column"] for gap in judged["gaps"]} == {"sex", "age"}
+
+
+def test_every_total_of_it_follows_in_the_audit(stage, run, tmp_path):
+    audited(stage, tmp_path)
+    for key in HOSPITALS:
+        (tmp_path / f"{key}.records.json").write_text(json.dumps(stage.space(key).audit_records(run["id"])))
+    (tmp_path / "model.json").write_text(json.dumps(stage.space("user").audit_model(run["id"])))
+    report = verify_files(
+        sorted(tmp_path.glob("*.log.json")),
+        stage.space("user").status()["authority_key"],
+        "en",
+        records_files=sorted(tmp_path.glob("*.records.json")),
+        model_files=[tmp_path / "model.json"],
+    )
+    assert report["outcome"] == "verified", [one for one in report["findings"] if one["outcome"] == "failed"]
+
+
+def test_a_task_without_the_groups_is_refused_before_anything_is_computed(stage, agreements):
+    with pytest.raises(SpaceError) as refused:
+        stage.space("user").train(MASKED | {"judge": {"groups": []}}, agreements, wait=240)
+    problem = refused.value.problem
+    assert "sex" in json.dumps(problem["sites"])
+    assert "policy.gate" in json.dumps(problem)
+
+
+def test_a_model_that_fails_a_demand_stays_and_the_reason_is_told(stage, agreements):
+    """Its calibration error is counted in five bins, which is not the one that the contract means."""
+    task = MASKED | {"judge": JUDGE, "evaluation": {"bins": 5}}
+    with pytest.raises(SpaceError) as refused:
+        stage.space("user").train(task, agreements, wait=240)
+    told = json.dumps(refused.value.problem)
+    assert "calibration error" in told
+    assert "Count chances in 10 bins or more" in told
+
+
+def test_the_card_is_signed_says_the_same_in_both_languages_and_prints(stage, run, tmp_path):
+    space, chinese = stage.space("user"), connect(stage.nodes["user"].file, language="zh")
+    card, other = space.model_card(run["model"]["id"]), chinese.model_card(run["model"]["id"])
+    assert card["facts"] == other["facts"]
+    assert card["said"]["limits"] != other["said"]["limits"]
+    assert card["facts"]["data"]["rows"] == 600
+    assert stage.space("north").check_model_card(card)["by"] == space.status()["did"]
+    with pytest.raises(SpaceError):
+        stage.space("north").check_model_card(card | {"facts": card["facts"] | {"noise": {"epsilon": "1"}}})
+    for said, name in ((space, "en"), (chinese, "zh")):
+        page = said.model_card_page(run["model"]["id"])
+        (tmp_path / f"card.{name}.html").write_text(page)
+        assert card["facts"]["model"]["digest"] in page
+        assert page.count("<svg") >= 5
+        assert "<script" not in page
+        assert "src=" not in page
+        assert "href=" not in page
+    chinese.close()

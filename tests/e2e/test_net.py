@@ -1,0 +1,156 @@
+"""A net over four hospitals under masks, over HTTP: trained at the hospitals, averaged, repeatable bit for bit."""
+
+import json
+import random
+
+import numpy as np
+import pytest
+import tomlkit
+
+from medspace.app.doors.sdk import SpaceError
+from medspace.app.features.audit.auditing import verify_files
+from medspace.app.verbs import root
+from medspace.learning.net.masked import MaskedNets
+from tests.e2e.space import HOSPITALS, PURPOSE, Holding, audited, staged
+
+DICTIONARY = """
+title = "Invented patients of a heart clinic"
+person = "person"
+
+[columns.person]
+type = "code"
+description = "Stands for the patient."
+
+[columns.sick]
+type = "flag"
+description = "Whether the patient has the disease."
+
+[columns.age]
+type = "integer"
+description = "Age in years."
+minimum = 0
+maximum = 120
+
+[columns.pain]
+type = "code"
+description = "The kind of chest pain."
+codes = { none = "none", typical = "typical" }
+
+[columns.grade]
+type = "code"
+description = "How far the disease is."
+codes = { none = "none", mild = "mild", severe = "severe" }
+"""
+TASK = {
+    "task": "net",
+    "target": "sick > 0",
+    "features": [{"name": "age"}, {"name": "pain", "kind": "coded", "levels": ["none", "typical"]}],
+    "purpose": PURPOSE,
+    "layers": [4],
+    "strategy": "fedadam",
+    "server_rate": 0.1,
+    "rate": 0.1,
+    "max_rounds": 8,
+    "min_sites": 3,
+    "evaluation": {"holdout": 0.2},
+    "validation": 0.2,
+    "seed": 7,
+}
+GRADED = TASK | {"target": "grade", "classes": ["none", "mild", "severe"], "ordinal": True, "evaluation": {}}
+LISTED = ["net.model", "net.progress", "net.quality"]
+
+
+def patients(seed, rows=400):
+    chance = random.Random(seed)
+    lines = ["person,sick,age,pain,grade"]
+    for number in range(rows):
+        age, typical = chance.randint(30, 85), int(chance.random() < 0.5)
+        sick = int(chance.random() < 1.0 / (1.0 + 2.718 ** (-(age - 58) / 8 - 1.5 * typical + 0.7)))
+        grade = ("none", "mild", "severe")[sick * (1 + (chance.random() < (age - 30) / 70))]
+        lines.append(f"p{seed}-{number},{sick},{age},{('none', 'typical')[typical]},{grade}")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory):
+    with staged(tmp_path_factory.mktemp("net")) as stage:
+        stage.add("authority")
+        for seed, key in enumerate(HOSPITALS):
+            terms = {"min_sites": 3, "protection": "masked-sums", "outputs": LISTED}
+            stage.add(key, Holding(patients(seed), terms=terms, dictionary=DICTIONARY))
+        stage.add("user")
+        stage.open()
+        stage.admit()
+        yield stage
+
+
+@pytest.fixture(scope="module")
+def agreements(stage):
+    return [stage.agree("user", key) for key in HOSPITALS]
+
+
+@pytest.fixture(scope="module")
+def run(stage, agreements):
+    return stage.space("user").train(TASK, agreements, wait=120)
+
+
+def test_the_net_ranks_patients_whom_it_has_not_seen(run):
+    assert run["state"] == "finished", run
+    model = run["model"]
+    assert model["quality"]["pooled"]["auc"] > 0.75
+    assert len(model["quality"]["sites"]) == 4
+    assert (len(model["losses"]), len(model["validation_losses"])) == (6, 6)
+    assert float(model["losses"][-1]) < float(model["losses"][0])
+    assert all(np.isfinite([float(weight) for weight in model["weights"]]))
+
+
+def test_the_same_task_gives_the_same_bits(run, stage, agreements):
+    again = stage.space("user").train(TASK, agreements, wait=120)
+    assert again["state"] == "finished", again
+    assert again["model"]["weights"] == run["model"]["weights"]
+    assert again["model"]["losses"] == run["model"]["losses"]
+
+
+def test_every_step_of_the_server_is_proven_by_the_records_of_the_hospitals(run, stage, tmp_path):
+    """The auditor takes each step again, from the totals that the hospitals recorded."""
+    audited(stage, tmp_path)
+    logs, records = sorted(tmp_path.glob("*.log.json")), [tmp_path / f"{key}.records.json" for key in HOSPITALS]
+    for key, file in zip(HOSPITALS, records, strict=True):
+        file.write_text(json.dumps(stage.space(key).audit_records(run["id"])))
+    (tmp_path / "model.json").write_text(json.dumps(stage.space("user").audit_model(run["id"])))
+    authority = stage.space("user").status()["authority_key"]
+    report = verify_files(logs, authority, "en", records_files=records, model_files=[tmp_path / "model.json"])
+    assert report["outcome"] == "verified", report["findings"]
+    counts = {check["check"]: check["verified"] for check in report["checks"]}
+    assert counts["run.followed"] == TASK["max_rounds"] * len(HOSPITALS)
+    assert counts["model.signed"] == 1
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_people_see_how_it_was_trained(run, stage, capsys, language):
+    config = str(stage.nodes["user"].file)
+    assert root(["model", run["model"]["id"], "--config", config, "--lang", language]) == 0
+    shown = capsys.readouterr().out
+    title = {"en": "Neural network", "zh": "神经网络"}[language]
+    assert all(words in shown for words in (title, "AUC", "North")), shown
+
+
+def test_several_classes_in_order_from_a_file(stage, agreements, tmp_path, capsys):
+    file = tmp_path / "task.toml"
+    file.write_text(tomlkit.dumps(GRADED))
+    words = [word for one in agreements for word in ("--agreement", one)]
+    assert root(["train", str(file), *words, "--config", str(stage.nodes["user"].file), "--json"]) == 0
+    pooled = json.loads(capsys.readouterr().out)["model"]["quality"]["pooled"]
+    assert pooled["auc"] > 0.7
+    assert pooled["kappa"] > 0.3
+
+
+def test_a_hospital_without_the_target_is_named_before_anything_is_asked(stage, agreements):
+    with pytest.raises(SpaceError, match="died"):
+        stage.space("user").train(TASK | {"target": "died > 0"}, agreements, wait=60)
+
+
+def test_the_first_weights_follow_from_the_seed_of_the_task():
+    task = TASK | {"protection": "masked-sums"}
+    first, other = (MaskedNets().summed(task | {"seed": seed}).task.seed for seed in (7, 8))
+    assert first != other
