@@ -340,8 +340,13 @@ allow = ["127.0.0.0/8"]
                 self.space(key).refresh()
 
     def agree(self, user: str, holder: str, **more: Any) -> str:
-        """The agreement of a user with a holder on the holder's asset."""
-        return str(self.space(user).negotiate(self.nodes[holder].did, ASSET, **more)["agreement"])
+        """The agreement of a user with a holder on the holder's asset, once both of them keep it."""
+        agreement = str(self.space(user).negotiate(self.nodes[holder].did, ASSET, **more)["agreement"])
+        space = self.space(holder)
+        found = next(one for one in space.negotiations() if one["agreement"] == agreement)
+        while found["state"] != "FINALIZED":  # the user may hear of it first
+            found = space._get(f"/negotiations/{found['id']}", seen=found["version"], wait=10)
+        return agreement
 
     def entries(self, key: str, *kinds: str) -> list[dict[str, Any]]:
         """The entries of a log, of these kinds."""

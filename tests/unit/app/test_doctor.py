@@ -108,12 +108,11 @@ def test_a_policy_is_tried_on_what_others_offer_and_on_agreements(stage):
     agreement = stage.agree("user", "authority")
     held = user.try_policy(agreement=agreement, purpose=PURPOSE)
     assert (held["verdict"], held["dataset"], held["participant"]) == ("permit", ASSET, holder)
-    own = stage.space("authority").agreements(role="provider", most=1)[0]["id"]
-    given = stage.space("authority").try_policy(agreement=own, purpose=PURPOSE)
+    given = stage.space("authority").try_policy(agreement=agreement, purpose=PURPOSE)
     assert (given["verdict"], given["user"]) == ("permit", stage.nodes["user"].did)
     assert given["questions"]["dataset"] == ASSET
-    stage.space("authority").end_agreement(own)
-    over = stage.space("authority").try_policy(agreement=own, purpose=PURPOSE)
+    stage.space("authority").end_agreement(agreement)
+    over = stage.space("authority").try_policy(agreement=agreement, purpose=PURPOSE)
     assert (over["code"], over["verdict"]) == ("agreement.ended", "deny")
     with pytest.raises(SpaceError, match="ended"):
         user.request(agreement, "medspace:train")
