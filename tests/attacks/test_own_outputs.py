@@ -1,4 +1,4 @@
-"""A researcher of the hospital asks about its own patients: nobody lets their own results go, however few must look."""
+"""A hospital's researcher asks about its own patients: nobody lets their own results go, however few must look."""
 
 from dataclasses import replace
 

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medspace.adapters.filenames import is_there
 from medspace.adapters.keys import load_key, load_secret, load_token, passphrase_from
 from medspace.adapters.mldsa import FileMldsaKeys, name_of
 from medspace.adapters.sql import pending
@@ -157,7 +158,7 @@ def _jobs_secret(config: Config) -> Text:
 
 
 def _secret(file: Path, load: Callable[[Path], str | bytes]) -> Text:
-    if not file.exists():
+    if not is_there(file):
         return Text(msgid("`medspace up` will make it."))
     load(file)
     return Text(msgid("Only you can read it; keep a copy of it with the database: neither is of use alone."))

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import typer
 
+from medspace.adapters.filenames import is_there
 from medspace.adapters.logs import configure_logs
 from medspace.app.compose.connector import ConnectorParts, open_connector
 from medspace.app.compose.sdk import Space, connect
@@ -81,7 +82,7 @@ def run_demo(screen: Screen, *, folder: Path | None, port: int, stay: bool, prog
     )  # exits like Ctrl-C, so that the temporary folder is deleted, keys and all
     began = time.perf_counter()
     with ExitStack() as stack:
-        if folder is not None and folder.exists() and any(folder.iterdir()):
+        if folder is not None and is_there(folder) and any(folder.iterdir()):
             raise DemoFolderError(folder=str(folder))
         home = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="medspace-demo-")))
         members = parties(range(port, port + PORTS) if port else free_ports(PORTS))

@@ -8,6 +8,7 @@ from secrets import token_hex
 
 import msgspec
 
+from medspace.adapters.filenames import absolute
 from medspace.adapters.oswords import why
 from medspace.adapters.ownership import read_owned, replace_owned, write_owned
 from medspace.adapters.toml_editing import Place, appended, changed
@@ -138,11 +139,11 @@ def with_dataset(file: Path, config: Config, new: NewOffer, clock: Clock) -> Wri
         raise DatasetTakenError(dataset=name)
     files: dict[Path, str] = {}
     dictionary, asked = f"{identity(name)}.dictionary.toml", wishes.questions
-    own = config.path(new.dictionary).resolve() if new.dictionary else None
+    own = absolute(config.path(new.dictionary)) if new.dictionary else None
     if own is not None:
         there, told = own_dictionary(wishes, own), told_of(None)
         form = there.form
-        if own.parent == config.path(".").resolve():
+        if own.parent == absolute(config.path(".")):
             dictionary = own.name
         else:  # a copy beside the configuration: the folder of the connector holds all that it needs
             files[config.path(dictionary)] = there.text

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from medspace.adapters.duckdb.drafting import DraftOptions
+from medspace.adapters.filenames import absolute
 from medspace.adapters.system import SystemClock
 from medspace.app.doors.cli.file_asking import answered, asks
 from medspace.app.doors.cli.screen import Screen
@@ -60,7 +61,7 @@ def of_file(screen: Screen, source: Origin, options: DraftOptions, *, asking: bo
         "person": options.person,
         "rows_are_persons": options.rows_are_persons,
         "table": options.table,
-        "password": str(Path(options.password).resolve()) if options.password else "",
+        "password": str(absolute(options.password)) if options.password else "",
         "settings": list(options.settings),
         "leave_out": list(options.leave_out),
         "leave_out_rows": list(options.leave_out_rows),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from medspace.adapters.filenames import absolute
 from medspace.app.doors.cli import file_findings
 from medspace.app.doors.cli.confirming import LoosenOption, YesOption, insist, insist_loosening, tell_looser
 from medspace.app.doors.cli.file_options import with_file_options
@@ -170,7 +171,7 @@ def add(
     said: JsonObject = {
         "dataset": dataset,
         "title": title,
-        "dictionary": str(dictionary.resolve()) if dictionary else "",
+        "dictionary": str(absolute(dictionary)) if dictionary else "",
         "until": until,
         "count": count,
         "min_sites": min_sites,
