@@ -24,7 +24,8 @@ class OffersClient(Client):
         the table `person` or `rows_are_persons`, `table`, `password` (a file), `settings` (such as
         `["visit.century=2000"]`), `leave_out`, `leave_out_rows`, `encoding`, `delimiter`, `skip_lines`, `names`,
         `min_cohort`. With `dry` nothing is written: `published` and `figures` are what everybody would see.
-        What cannot be offered leaves configuration and catalogue as they were.
+        Where another dataset offers the same table, `changes` are what the new one allows beyond it; without the
+        `seen` of that answer it is refused. What cannot be offered leaves configuration and catalogue as they were.
         """
         source = file if isinstance(file, str) and "://" in file else str(absolute(file))
         return self._post("/offers", {"source": source, **said})

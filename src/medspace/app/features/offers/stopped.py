@@ -18,6 +18,7 @@ from medspace.app.node.offering.loosening import TermChange, beyond
 from medspace.app.node.offering.origins import Origin, source_of
 from medspace.app.node.offering.wishes import COUNT, MIN_SITES
 from medspace.core.canonical import JsonObject
+from medspace.core.text import Text
 
 
 def add(config: Path, source: Origin, said: JsonObject, screen: Screen) -> JsonObject:
@@ -39,6 +40,14 @@ def _shown(made: Prepared, screen: Screen) -> JsonObject:
     now = SystemClock().now()
     offers = [offered(offer, speaker(screen.language), now) for offer in made.dataset.offers]
     return {"dataset": made.id, "title": made.dataset.title, "formats": list(made.dataset.formats), "offers": offers}
+
+
+def beyond_usual(made: JsonObject) -> list[Text]:
+    """More questions than are usual for as many persons."""
+    asked, usual = made["questions"], made["usual_questions"]
+    if asked is None or usual is None:
+        return []
+    return [one.sentence for one in beyond({"questions": usual}, {"questions": asked})]
 
 
 def looser(said: JsonObject) -> list[TermChange]:
