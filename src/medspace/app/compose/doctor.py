@@ -293,12 +293,17 @@ def _given(state: JsonObject) -> HealthCheck:
     )
 
 
+_NO_MEMBER = msgid("It runs, but is not a member yet.")
+_FOUNDED_ANEW = msgid(
+    "It runs, but is not a member any more: the authority has founded the space anew, on {founded}, with the same key."
+)
+
+
 def _connector(status: JsonObject) -> HealthCheck:
     if not status["member"]:
         advice = Text(msgid("Ask the authority to run: medspace admit {did}"), {"did": status["did"]})
-        return HealthCheck(
-            msgid("connector"), ok=False, found=Text(msgid("It runs, but is not a member yet.")), next_step=advice
-        )
+        found = Text(_FOUNDED_ANEW if status["founded_before"] else _NO_MEMBER, {"founded": status["founded"]})
+        return HealthCheck(msgid("connector"), ok=False, found=found, next_step=advice)
     entries = counted(int(status["log_entries"]), msgid("{count} entry"), msgid("{count} entries"))
     facts: dict[str, Fact | Text] = {"version": status["version"], "entries": entries}
     found = Text(msgid("It runs version {version}; its log has {entries}."), facts)
