@@ -295,7 +295,8 @@ def _given(state: JsonObject) -> HealthCheck:
 
 _NO_MEMBER = msgid("It runs, but is not a member yet.")
 _FOUNDED_ANEW = msgid(
-    "It runs, but is not a member any more: the authority has founded the space anew, on {founded}, with the same key."
+    "It runs, but is not a member any more: the authority has founded the space anew, on {founded}, with the same "
+    "key."
 )
 
 
