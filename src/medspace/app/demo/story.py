@@ -362,7 +362,9 @@ def _show_around(screen: Screen, configs: Mapping[str, Path], link: str, checkin
 def say_how_to_start_again(screen: Screen, folder: Path | None) -> None:
     """What starts the space again once it has ended; of one in a temporary folder nothing is left."""
     if folder is None:
-        told = msgid("The folder of this space is deleted when it ends. One that stays, and can be started again:")
+        told = msgid(
+            "The folder of this space is deleted when it ends. To make one that stays and can be started again:"
+        )
         command = "medspace demo --folder space"
     else:
         told = msgid("To start this space again once it has ended, all its connectors together:")

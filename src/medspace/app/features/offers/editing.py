@@ -61,7 +61,7 @@ class ChangeUnknownError(InvalidInputError):
 
     code = "offer.change"
     sentence = msgid("Nothing to change was given.")
-    next_step = msgid("Say at least one of --until, --count, --min-sites, --questions, --publish.")
+    next_step = msgid("Give at least one of --until, --count, --min-sites, --questions, --publish.")
 
 
 class OfferFileEditedError(InvalidInputError):

@@ -177,7 +177,7 @@ _TERMS: Mapping[str, tuple[str, Wider]] = {
     "label.valid_from": (msgid("first day of the label"), _earlier),
     "label.valid_until": (msgid("last day of the label"), _later),
     "label.review": (msgid("persons who review each result"), _lower),
-    "label.sensitivity": (msgid("how sensitive the label calls it"), _less_sensitive),
+    "label.sensitivity": (msgid("how sensitive the data are, by the label"), _less_sensitive),
 }
 # What a label allows where it does not say it.
 _UNSAID: Mapping[str, Json] = {

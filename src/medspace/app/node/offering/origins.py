@@ -23,8 +23,8 @@ class OriginInvalidError(InvalidInputError):
     """A name that no file and no server can have."""
 
     code = "setup.origin"
-    sentence = msgid("The name of the table holds a NUL, which no name of a file can.")
-    next_step = msgid("Name the file as it is called, or the address of a PostgreSQL server.")
+    sentence = msgid("The name of the table contains a NUL character, which no file name can.")
+    next_step = msgid("Give the actual name of the file, or the address of a PostgreSQL server.")
 
 
 def origin(said: str | Path) -> Origin:
