@@ -6,7 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from medspace.connector.errors import CrossedError, MovedError, OfferError, SecondPersonError, TransitionError
+from medspace.connector.errors import (
+    CrossedError,
+    MovedError,
+    OfferError,
+    OwnRequestError,
+    SecondPersonError,
+    TransitionError,
+)
 from medspace.connector.model import NEGOTIATIONS
 from medspace.connector.negotiation.strategy import Answering, PolicyStrategy
 from medspace.trust.model import Facts
@@ -171,10 +178,10 @@ async def test_who_asked_on_the_same_connector_does_not_count(space):
     )
     await settle(space.network.clock)
     theirs = (await space.holder.negotiation(begun.id)).peer_pid
-    with pytest.raises(SecondPersonError):
+    with pytest.raises(OwnRequestError):
         await space.holder.negotiations.approve(theirs, by=LI)
     await space.holder.negotiations.approve(theirs, by=WANG)
-    with pytest.raises(SecondPersonError):
+    with pytest.raises(OwnRequestError):
         await space.holder.negotiations.approve(theirs, by=LI)
     await space.holder.negotiations.approve(theirs, by=ZHAO)
     await settle(space.network.clock)

@@ -10,7 +10,7 @@ from medspace.adapters.memory import ManualClock
 from medspace.app.compose.connector import ConnectorParts
 from medspace.core.actors import Scope
 from medspace.services.tokens import rules
-from tests.e2e.space import ASSET, hospital, staged
+from tests.e2e.space import ASSET, confirmed, hospital, staged
 
 DAY = 86_400.0
 OWNERS = {  # routes that no scope opens
@@ -221,4 +221,35 @@ def test_only_the_owner_takes_a_reviewer_away(tmp_path):
         assert door.owner.label(ASSET)["label"]["review"] == 2
         narrowed = door.send("PUT", path, token, {"label": label | {"review": 2, "regions": ["DE"]}})
         assert narrowed.status_code == httpx.codes.OK
-        assert "review" not in door.owner.set_label(ASSET, label)["label"]  # the owner may
+        assert "review" not in confirmed(door.owner.set_label, ASSET, label)["label"]  # the owner may
+
+
+def test_a_script_loosens_no_label_unseen(tmp_path, attack_report):
+    """The attack: a label that allows more, put by a token for terms. The control: the same with what was seen."""
+    with staged(tmp_path) as stage:
+        stage.add("authority", hospital())
+        stage.open()
+        door = Door(stage, None, "authority")
+        label, token = door.owner.label(ASSET)["label"], door.token("terms")["text"]
+        where, more = f"/labels/{quote(ASSET, safe='')}", label | {"sensitivity": "public"}
+        door.owner.set_label(ASSET, label | {"valid_until": "2027-01-01T00:00:00Z"})
+        told = door.send("PUT", where, token, {"label": more, "dry": True}).json()
+        looser = [one["term"] for one in told["changes"] if one["loosens"]]
+        assert looser == ["label.valid_until", "label.sensitivity"]
+        unseen = (
+            ("PUT", where, {"label": more}),
+            ("PUT", where, {"label": more, "loosen": looser}),
+            ("PUT", where, {"label": more, "loosen": looser[:1], "seen": told["seen"]}),
+            ("PUT", where, {"label": more | {"sensitivity": "restricted"}, "loosen": looser, "seen": told["seen"]}),
+            ("DELETE", where, None),
+            ("DELETE", f"{where}?seen={quote(told['seen'])}&loosen=label.valid_until", None),
+        )
+        before, let = door.owner.label(ASSET), 0
+        for method, path, body in unseen:
+            let += door.send(method, path, token, body).status_code == httpx.codes.OK
+        assert door.owner.label(ASSET) == before
+        attack_report("labels: loosened without a look", got=let, control=1, of=len(unseen), unit="requests")
+        assert let == 0
+        seen = {"label": more, "loosen": looser, "seen": told["seen"]}
+        assert door.send("PUT", where, token, seen).status_code == httpx.codes.OK
+        assert door.send("PUT", where, token, {"label": {}}).status_code == httpx.codes.OK  # closing needs nobody

@@ -398,6 +398,12 @@ allow = ["127.0.0.0/8"]
         return dict(self.run(connector.of("uses").transfer(transfer)).data_address or {})
 
 
+def confirmed(put: Callable[..., Any], *said: Any) -> Any:
+    """A label changed by somebody who has seen what it loosens, and wants that."""
+    told = put(*said, dry=True)
+    return put(*said, loosen=[one["term"] for one in told["changes"] if one["loosens"]], seen=told["seen"])
+
+
 def step(name: str = "moments", number: int = 1, task: dict[str, Any] | None = None, **inputs: Any) -> dict[str, Any]:
     """A step as it goes over the wire, but for the sites."""
     return {"task": TASK if task is None else task, "round": number, "name": name, "inputs": inputs}

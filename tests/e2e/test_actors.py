@@ -10,7 +10,7 @@ from medspace.app.doors.sdk import SpaceError
 from medspace.app.main import main
 from medspace.core.errors import WaitingError
 from medspace.core.paths import path
-from tests.e2e.space import ASSET, TASK, Holding, audited, staged, step, table
+from tests.e2e.space import ASSET, TASK, Holding, audited, confirmed, staged, step, table
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,8 @@ def test_each_verb_stands_in_the_log_with_who_acted_and_two_persons_let_data_be_
     li.set_label(ASSET, li.label(ASSET)["label"] | {"valid_from": "2020-01-01T00:00:00Z"})
     assert by(stage, "clinic", "label.changed")[-1] == first
     assert li.label(ASSET)["set_by"] == {"actor": first, "name": "Dr Li"}
-    stage.space("clinic").set_label(ASSET, li.label(ASSET)["label"] | {"review": False})  # the owner's to say
+    unreviewed = li.label(ASSET)["label"] | {"review": False}
+    confirmed(stage.space("clinic").set_label, ASSET, unreviewed)  # the owner's to say
     trainer.steer(transfer, "complete")
     completed(trainer, transfer)
     assert by(stage, "user", "transfer.completed") == [me]

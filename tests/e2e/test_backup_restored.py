@@ -11,7 +11,7 @@ from medspace.app.features.labels.checks import relabelled
 from medspace.app.features.upkeep.backing_up import back_up
 from medspace.app.features.upkeep.restoring import MovedRunningError, look, restore
 from medspace.sdk import Space, SpaceError
-from tests.e2e.space import ASSET, TASK, Holding, audited, hospital, staged, table
+from tests.e2e.space import ASSET, TASK, Holding, audited, confirmed, hospital, staged, table
 
 PASSPHRASE = b"a passphrase for tests"
 NOTHING = {"kinds": [], "purposes": [], "regions": [], "sensitivity": "non-public"}
@@ -85,8 +85,8 @@ def test_agreements_models_and_logs_go_on_where_a_backup_was_restored(stage, tmp
     (label,) = stage.space("clinic").labels()
     assert (label["label"], label["source"], label["set_by"]) == (NOTHING, "restored", None)
     assert [one.ok for one in relabelled([label])] == [False]
-    confirmed = stage.space("clinic").reset_label(ASSET)
-    assert (confirmed["label"], list(relabelled([confirmed]))) == (label["configured"], [])
+    again = confirmed(stage.space("clinic").reset_label, ASSET)
+    assert (again["label"], list(relabelled([again]))) == (label["configured"], [])
     again = user.train(TASK | {"l2": 2.0}, [agreement])
     assert again["id"] != first["id"]
     assert stage.agree("user", "clinic") != agreement

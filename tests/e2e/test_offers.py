@@ -228,6 +228,25 @@ def test_a_reload_loosens_terms_only_where_that_is_confirmed(stage, capsys):
     assert clinic.reload_offers()["terms"] == []
 
 
+def test_the_same_table_is_not_offered_again_on_looser_terms_unseen(stage):
+    """The attack: more questions about the same patients under another name. The control: with what was seen."""
+    clinic, file = stage.space("clinic"), str(more(stage))
+    said = {"person": "person", "questions": 5, "min_sites": 3, "count": 10}
+    clinic.offer(file, dataset="first", **said)
+    twice = {**said, "dataset": "second", "count": 20}
+    for seen in ("", f"sha256:{'0' * 64}"):
+        with pytest.raises(SpaceError) as refused:
+            clinic.offer(file, **twice, seen=seen)
+        assert refused.value.code == ("offer.moved" if seen else "offer.loosens")
+    told = clinic.offer(file, **twice, dry=True)
+    assert {(one["dataset"], one["term"]) for one in told["changes"]} == {("first", "count"), ("first", "questions")}
+    assert "5 -> 10" in " ".join(one["sentence"] for one in told["changes"])
+    with pytest.raises(SpaceError):
+        clinic.offer(file, **{**twice, "count": 30}, seen=told["seen"])
+    assert "second" not in catalogue(stage)
+    assert clinic.offer(file, **twice, seen=told["seen"])["dataset"] == "second"
+
+
 def test_the_verbs_say_what_they_do(stage, capsys):
     config = ("--config", str(stage.nodes["clinic"].file))
     file = more(stage)
@@ -243,7 +262,10 @@ def test_the_verbs_say_what_they_do(stage, capsys):
     assert verb("offers", "reload", "--lang", "zh", *config) == 0
     stage.close("clinic")
     capsys.readouterr()
-    assert verb("offer", str(file), "--person", "person", "--id", "third", "--json", *config) == 0
+    again = ("offer", str(file), "--person", "person", "--id", "third", "--json", *config)
+    assert verb(*again) == 2  # its patients would answer the questions of both
+    capsys.readouterr()
+    assert verb(*again, "--loosen") == 0
     assert json.loads(capsys.readouterr().out)["at_next_start"]
     assert verb("offer", str(file), "--person", "person", "--id", "third", *config) == 2
     stage.open("clinic")

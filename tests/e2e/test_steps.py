@@ -12,7 +12,7 @@ from medspace.app.main import main
 from medspace.core.engine import StepLimits
 from medspace.core.usage import Output
 from tests.e2e.counting import Counting
-from tests.e2e.space import PURPOSE, Holding, audited, staged, step, table
+from tests.e2e.space import PURPOSE, Holding, audited, confirmed, staged, step, table
 
 STATISTICS = "medspace:statistics"
 DAY = 24 * 3600.0
@@ -154,7 +154,7 @@ def test_a_label_can_have_a_person_look_at_each_result(stage, ask, tmp_path):
         assert verb("label", dataset, "--no-review", "--loosen", "--config", config) == 0
         assert ask(looked=2).ask().status_code == 200  # the control
     finally:
-        clinic.reset_label(dataset)
+        confirmed(clinic.reset_label, dataset)
     assert audited(stage, tmp_path)["outcome"] == "verified"
 
 

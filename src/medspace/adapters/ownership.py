@@ -9,6 +9,7 @@ import stat
 from pathlib import Path
 from secrets import token_hex
 
+from medspace.adapters.filenames import absolute, is_file, is_there
 from medspace.core.errors import RefusedError
 from medspace.core.text import msgid
 
@@ -95,7 +96,7 @@ def write_private(path: Path, text: str) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    if path.exists() and not path.is_file():  # such as /dev/stdout
+    if is_there(path) and not is_file(path):  # such as /dev/stdout
         path.write_text(text, encoding="utf-8")
         return
     draft = path.with_name(f".{path.name}.{token_hex(8)}")
@@ -121,11 +122,11 @@ def replace_owned(path: Path, draft: Path) -> None:
         os.fsync(handle)  # else a crash could leave an empty file in place of the old one
     finally:
         os.close(handle)
-    draft.replace(path.resolve())
+    draft.replace(absolute(path))
 
 
 def _check_folders(path: Path) -> None:
-    for folder in {path.absolute().parent, path.resolve().parent}:
+    for folder in {path.absolute().parent, absolute(path).parent}:
         status = folder.stat()
         if not status.st_mode & stat.S_ISVTX:  # in a sticky folder nobody can replace another user's file
             _check(folder, status)

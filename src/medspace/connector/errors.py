@@ -16,6 +16,7 @@ MedspaceError
  |   |- ForeignAgreementError    the other participant holds the data, and alone can end the agreement
  |   |- AgreementError           the agreement is not what was negotiated
  |   |- UseRefusedError          the agreement does not allow this use
+ |   |- OwnRequestError          nobody approves what they asked for themselves
  |   |- SecondPersonError        two persons must say yes, and this one does not count
  |   `- OfferError               the offer cannot be published or agreed to
  `- WaitingError
@@ -173,6 +174,14 @@ class QuotaError(WaitingError):
     code = "quota.exceeded"
     sentence = msgid("You use as much of this connector as one member may: {reason}.")
     next_step = msgid("End what is open, or ask again in {seconds} seconds.")
+
+
+class OwnRequestError(RefusedError):
+    """Nobody approves what they asked for themselves."""
+
+    code = "approval.own"
+    sentence = msgid("You asked for this yourself, so somebody else must approve it.")
+    next_step = msgid("Ask a colleague who has a token or an account of their own to look at it.")
 
 
 class SecondPersonError(RefusedError):

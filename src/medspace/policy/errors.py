@@ -57,7 +57,7 @@ class PolicyCycleError(InvalidInputError):
 
     code = "policy.cycle"
     sentence = msgid("The policy cannot be read: {name} leads back to itself.")
-    next_step = msgid("Break the circle, and read the policy again.")
+    next_step = msgid("Remove the circular reference, and read the policy again.")
 
 
 class InheritanceCycleError(PolicyCycleError):
@@ -85,7 +85,7 @@ class PolicyTooLargeError(InvalidInputError):
     """A policy, a request or a state of the world says more than is evaluated."""
 
     code = "policy.too_large"
-    sentence = msgid("This says too much to be evaluated: more than {most} {what}.")
+    sentence = msgid("This is too large to be evaluated: more than {most} {what}.")
     next_step = msgid("Divide it, and evaluate the parts one by one.")
 
 

@@ -470,7 +470,9 @@ _ROWS = (
         show=str,
         phrases={"isAllOf": msgid("with models judged for each group of these columns: {value}")},
         states=msgid("The columns that the task judges its model by: {held}."),
-        remedy=msgid("Name these columns in `groups` of the task's `judge`, numbers with exactly these bands."),
+        remedy=msgid(
+            "Name these columns in `groups` of the task's `judge`, and number columns with exactly these bands."
+        ),
         line=msgid("A model is judged for each group of these columns before it leaves: {value}."),
     ),
     _gate(
@@ -480,7 +482,7 @@ _ROWS = (
         msgid("with an AUC of at least {value} over all data holders"),
         _Said(
             states=msgid("The AUC over all data holders is {held}, at the lower end of its resolution."),
-            remedy=msgid("Choose features that say more of the outcome, or more data holders."),
+            remedy=msgid("Choose features that say more about the outcome, or more data holders."),
             unstated=msgid(
                 "Train with the family binomial and masked sums, without noise, so that the AUC is known."
             ),
@@ -494,7 +496,7 @@ _ROWS = (
         _Said(
             states=msgid("The expected calibration error over all data holders is {held}."),
             remedy=msgid("Fit with less `l2`, or with features that differ between hospitals."),
-            unstated=msgid("Count chances in 10 bins or more: `bins` of the task's `evaluation`."),
+            unstated=msgid("Count predicted probabilities in 10 bins or more: `bins` of the task's `evaluation`."),
         ),
     ),
     _gate(

@@ -53,6 +53,7 @@ class _List(msgspec.Struct, frozen=True):
     iat: int
     exp: int
     members: list[_Entry]
+    founded: int | None = None
 
 
 def sign_members(signer: Signer, members: MemberList) -> str:
@@ -66,6 +67,7 @@ def sign_members(signer: Signer, members: MemberList) -> str:
         "iat": int(members.issued.timestamp()),
         "exp": int(members.expires.timestamp()),
         "members": [_entry(member) for member in members.members],
+        **({} if members.founded is None else {"founded": int(members.founded.timestamp())}),
     }
     text = jws.sign(signer, kid=key_id(members.issuer, signer.public_key), typ=TYPE, claims=claims)
     read_members(text, signer.public_key)
@@ -136,13 +138,14 @@ def _members(payload: bytes) -> MemberList:
         read = read_json(payload, _List)
         listed = tuple(_member(entry) for entry in read.members)
         issued, expires = datetime.fromtimestamp(read.iat, UTC), datetime.fromtimestamp(read.exp, UTC)
+        founded = None if read.founded is None else datetime.fromtimestamp(read.founded, UTC)
     except DidError as error:
         raise MembersListError(reason=error.text) from None
     except (msgspec.DecodeError, RecursionError, ValueError, OverflowError, OSError):
         raise MembersListError(reason=Text(msgid("a field is missing or of the wrong kind"))) from None
     if len({member.did for member in listed}) != len(listed):
         raise MembersListError(reason=Text(msgid("it names a member twice")))
-    return MemberList(read.iss, issued, expires, listed)
+    return MemberList(read.iss, issued, expires, listed, founded)
 
 
 def _member(entry: _Entry) -> Member:

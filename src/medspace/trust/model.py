@@ -68,12 +68,16 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class MemberList:
-    """The members list of the authority `issuer`, valid from `issued` until before `expires`."""
+    """The members list of the authority `issuer`, valid from `issued` until before `expires`.
+
+    `founded` is when the authority's log begins: a space that is founded anew with the same key has another one.
+    """
 
     issuer: str
     issued: datetime
     expires: datetime
     members: tuple[Member, ...]
+    founded: datetime | None = None  # to the second; lists of older versions do not say it
 
     def find(self, did: str) -> Member | None:
         """The member of that DID."""
@@ -110,7 +114,7 @@ class SeenToken:
 
 @dataclass(frozen=True, slots=True)
 class KeptList:
-    """The newest members list that was seen, as the authority signed it."""
+    """A members list that was seen, as the authority signed it: the newest, or the last of an earlier founding."""
 
     id: str
     text: str

@@ -35,6 +35,7 @@ REMEMBER = 60  # seconds
 SWEEP_EVERY = 64  # calls
 SWEEP_AT_MOST = 256  # records
 _CURRENT = "current"
+_BEFORE = "before"  # the last list of the space before it was founded anew
 
 
 class Identity:
@@ -162,6 +163,7 @@ class MembersBook:
         self._clock = clock
         self._text = ""
         self._list: MemberList | None = None
+        self._before: MemberList | None = None
         self._by_did: dict[str, Member] = {}
 
     async def load(self) -> None:
@@ -170,7 +172,8 @@ class MembersBook:
         Raises:
             MembersListError: what was kept is not a list of this authority.
         """
-        kept = await self._database.read(lambda tx: tx.get(LISTS, _CURRENT))
+        kept, before = await self._database.read(lambda tx: (tx.get(LISTS, _CURRENT), tx.get(LISTS, _BEFORE)))
+        self._before = None if before is None else self._read(before.text)
         if kept is not None:
             self._take(kept.text, self._read(kept.text))
 
@@ -192,6 +195,8 @@ class MembersBook:
         offered = verify_members(text, self._authority_key, self._clock.now())
         self._check_issuer(offered)
         newest = await self._database.write(lambda tx: self._keep(tx, text, offered))
+        before = await self._database.read(lambda tx: tx.get(LISTS, _BEFORE))
+        self._before = None if before is None else self._read(before.text)
         self._take(newest, self._read(newest))
         return offered
 
@@ -205,6 +210,12 @@ class MembersBook:
         # Two lists of the same instant cannot be ordered, so the second is treated like an older one.
         if kept.text != text and offered.issued <= known.issued:
             raise MembersRollbackError(issued=offered.issued.isoformat(), known=known.issued.isoformat())
+        if None not in (known.founded, offered.founded) and known.founded != offered.founded:
+            old, last = tx.get(LISTS, _BEFORE), KeptList(_BEFORE, kept.text)
+            if old is None:
+                tx.insert(LISTS, last)
+            else:
+                tx.replace(LISTS, old, last)
         tx.replace(LISTS, kept, new)
         return text
 
@@ -228,6 +239,11 @@ class MembersBook:
     def text(self) -> str:
         """The list as the authority signed it; empty while none is known."""
         return self._text
+
+    @property
+    def before(self) -> MemberList | None:
+        """The last list of the space before it was founded anew with the same key; None if it never was."""
+        return self._before
 
     @property
     def current(self) -> MemberList | None:

@@ -9,7 +9,7 @@ from medspace.app.main import main
 from medspace.core.store import LOG
 from medspace.sdk import SpaceError
 from tests.e2e.house.pausing import Pausing
-from tests.e2e.space import ASSET, TASK, audited, hospital, staged
+from tests.e2e.space import ASSET, TASK, audited, confirmed, hospital, staged
 
 OTHER = "dpv:PublicBenefit"
 ROUND = 2
@@ -67,7 +67,7 @@ def run_while(stage, meanwhile):
 
 def narrow(stage, key):
     label = stage.space(key).label(ASSET)["label"]
-    return stage.space(key).set_label(ASSET, label | {"purposes": [OTHER]})
+    return confirmed(stage.space(key).set_label, ASSET, label | {"purposes": [OTHER]})
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_while_nobody_narrows_it_the_run_ends_well(stage):
 def test_a_label_that_still_allows_the_use_ends_nothing(stage):
     def wider():
         label = stage.space("authority").label(ASSET)["label"]
-        stage.space("authority").set_label(ASSET, label | {"purposes": [*label["purposes"], OTHER]})
+        confirmed(stage.space("authority").set_label, ASSET, label | {"purposes": [*label["purposes"], OTHER]})
 
     assert run_while(stage, wider)["state"] == "finished"
 

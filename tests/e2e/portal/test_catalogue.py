@@ -90,7 +90,7 @@ def test_datasets_are_found_by_the_size_that_their_holder_publishes(stage, user)
     told = user.page.locator("dl.facts").first.inner_text()
     assert "in steps of 50." in told
     assert "not published" not in told
-    user.page.get_by_text("Shares of patients without any value are told in steps of").wait_for()
+    user.page.get_by_text("Shares of patients without any value are given in steps of").wait_for()
     assert user.page.get_by_text("missing for about", exact=False).count()
     card = user.page.locator("section", has=user.page.get_by_role("heading", name="Not published"))
     unpublished = card.inner_text()

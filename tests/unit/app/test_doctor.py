@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from medspace.app.compose import serve
-from medspace.app.compose.doctor import examine
+from medspace.app.compose.doctor import _connector, examine
 from medspace.app.doors.sdk import SpaceError
 from medspace.app.features.setup.service import Wishes, set_up
 from medspace.app.features.terms.trying import Trying
@@ -167,6 +167,13 @@ def test_a_space_that_was_founded_anew_at_the_same_address_is_told(stage, tmp_pa
     assert former in check["sentence"]
     assert f"--authority-key {space.authority_key}" in check["next_step"]
     assert of_authority("right", space.authority_key)["state"] == "ok"
+
+
+def test_who_is_no_member_any_more_learns_that_the_space_was_founded_anew():
+    status = {"member": False, "did": "did:web:h", "founded": "2026-03-01T00:00:00Z", "founded_before": None}
+    told = [_connector({**status, "founded_before": before}) for before in (None, "2026-01-01T00:00:00Z")]
+    assert [one.ok for one in told] == [False, False]
+    assert ["anew, on 2026-03-01" in str(one.found) for one in told] == [False, True]
 
 
 def test_an_authority_that_does_not_answer_is_no_finding_of_its_key(tmp_path):

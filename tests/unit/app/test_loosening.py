@@ -203,19 +203,30 @@ def test_changes_of_several_datasets_are_confirmed_as_they_were_seen():
             check_seen(found, seen)
 
 
+LABEL = {"purposes": ["a"], "kinds": ["medspace:train"], "regions": ["DE"]}
+
+
 @pytest.mark.parametrize(
     ("before", "after", "looser"),
     [
-        ({"purposes": ["a"]}, {"purposes": ["a", "b"]}, ["label.purposes"]),
-        ({"purposes": ["a", "b"]}, {"purposes": ["a"]}, []),
-        ({"purposes": ["a"]}, {}, []),
-        ({}, {"kinds": ["medspace:train"]}, ["label.kinds"]),
-        ({"valid_until": "2028-01-01"}, {}, ["label.valid_until"]),
-        ({"review": 2}, {"review": True}, ["label.review"]),
-        ({}, {"review": True}, []),
+        (LABEL, LABEL | {"purposes": ["a", "b"]}, ["label.purposes"]),
+        (LABEL | {"purposes": ["a", "b"]}, LABEL, []),
+        ({}, LABEL, ["label.purposes", "label.kinds", "label.regions"]),
+        (LABEL | {"valid_until": "2028-01-01"}, LABEL, ["label.valid_until"]),
+        (LABEL | {"review": 2}, LABEL | {"review": True}, ["label.review"]),
+        (LABEL, LABEL | {"review": True}, []),
+        (LABEL | {"sensitivity": "non-public"}, LABEL | {"sensitivity": "public"}, ["label.sensitivity"]),
+        (LABEL, LABEL | {"sensitivity": "restricted"}, ["label.sensitivity"]),
+        (LABEL | {"sensitivity": "public"}, LABEL, []),
+        (LABEL | {"sensitivity": "public"}, LABEL | {"sensitivity": "odd"}, ["label.sensitivity"]),
+        (LABEL | {"valid_until": "2028-01-01", "review": 2}, {}, []),
+        (LABEL | {"regions": ["World"]}, LABEL | {"regions": ["EU", "CH"]}, []),
+        (LABEL | {"regions": ["EU"]}, LABEL | {"regions": ["DE", "CH"]}, ["label.regions"]),
+        (LABEL | {"regions": ["DE"]}, LABEL | {"regions": ["EU"]}, ["label.regions"]),
+        (LABEL, LABEL | {"kinds": [], "purposes": ["a", "b"]}, []),
     ],
 )
-def test_a_label_that_allows_more_loosens(before, after, looser):
+def test_a_label_that_allows_more_loosens_and_one_that_allows_nothing_does_not(before, after, looser):
     assert [one.term for one in label_changes(before, after) if one.loosens] == looser
 
 

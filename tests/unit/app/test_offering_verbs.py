@@ -277,6 +277,7 @@ def test_a_server_cannot_be_told_how_a_text_file_is_written(tmp_path):
         (("--min-sites", "1"), "hospitals in each sum: 3 -> 1"),
         (("--count", "0"), "uses under one agreement: 20 -> no limit"),
         (("--count", "500"), "uses under one agreement: 20 -> 500"),
+        (("--questions", "999"), "questions a year, of all users: "),
     ],
 )
 def test_looser_terms_than_usual_are_confirmed_apart(file, config, said, told, capsys):

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from medspace.connector.errors import SecondPersonError
+from medspace.connector.errors import OwnRequestError, SecondPersonError
 from medspace.connector.model import TRANSFERS, Role
 from medspace.connector.usage.errors import JobClosedError, NotHeldError, StepHeldError
 from medspace.connector.usage.model import QUESTIONS, QuestionOutcome
@@ -138,10 +138,10 @@ async def test_who_asked_on_the_same_connector_does_not_count():
         tx.insert(TRANSFERS, theirs)
 
     await house.database.write(own)
-    with pytest.raises(SecondPersonError):
+    with pytest.raises(OwnRequestError):
         await house.control.checking.decide(step, approve=True, by=LI)
     assert await house.control.checking.decide(step, approve=True, by=WANG) is None
-    with pytest.raises(SecondPersonError):
+    with pytest.raises(OwnRequestError):
         await house.control.checking.decide(step, approve=True, by=LI)
     assert await told(house) == [("use.approved", WANG)]
     assert house.did != USER

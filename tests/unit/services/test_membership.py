@@ -60,6 +60,19 @@ async def test_who_was_admitted_is_on_the_list_and_in_the_log():
     assert await office.entries() == ["member.admitted", "members.published"] * 2
 
 
+async def test_every_list_says_since_when_the_authority_keeps_its_log():
+    office = Office()
+    began = office.clock.now().replace(microsecond=0)
+    await office.authority.admit(member_of(HOSPITAL))
+    office.clock.advance(7_200)
+    await office.authority.admit(member_of(COMPANY))
+    assert office.book.current.founded == began
+    other = Office()
+    other.clock.advance(3_600)
+    await other.authority.admit(member_of(HOSPITAL))
+    assert other.book.current.founded != began
+
+
 async def test_who_was_removed_is_not_and_can_come_back_with_another_key():
     office = Office()
     await office.authority.admit(member_of(HOSPITAL))

@@ -1,5 +1,6 @@
 import asyncio
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -29,6 +30,7 @@ from tests.unit.trust.space import (
     document_of,
     list_at,
     member_of,
+    members_at,
     signer,
 )
 
@@ -236,6 +238,34 @@ async def test_a_newer_list_takes_the_place_of_the_older(space):
     assert space.book.member(STRANGER)
     with pytest.raises(NotMemberError):
         space.book.member(COMPANY)
+
+
+FOUNDED = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def founded_list(space, *dids, founded=FOUNDED):
+    return sign_members(KEYS[AUTHORITY], replace(members_at(space.clock.now(), *dids), founded=founded))
+
+
+async def test_a_space_that_was_founded_anew_with_the_same_key_is_noticed_and_still_after_a_restart(space):
+    for founded in (FOUNDED, FOUNDED, FOUNDED + timedelta(days=90)):
+        assert space.book.before is None
+        space.clock.advance(1)
+        await space.book.install(founded_list(space, COMPANY, founded=founded))
+    again = space.new_book()
+    await again.load()
+    for book in (space.book, again):
+        assert (book.before.founded, book.current.founded) == (FOUNDED, FOUNDED + timedelta(days=90))
+    space.clock.advance(1)
+    await space.book.install(founded_list(space, COMPANY, founded=FOUNDED + timedelta(days=99)))
+    assert space.book.before.founded == FOUNDED + timedelta(days=90)
+
+
+async def test_a_list_that_does_not_say_when_the_space_was_founded_says_nothing_of_it(space):
+    for founded in (FOUNDED, None, FOUNDED):
+        space.clock.advance(1)
+        await space.book.install(founded_list(space, COMPANY, founded=founded))
+        assert space.book.before is None
 
 
 class Overtaken:

@@ -46,6 +46,7 @@ from medspace.adapters.duckdb.settings import (
     settings_of,
 )
 from medspace.adapters.duckdb.sql import Connection, literal
+from medspace.adapters.filenames import absolute
 from medspace.core.dictionary import Column, ColumnType, Dictionary
 from medspace.core.text import Fact, Text, counted, msgid
 from medspace.privacy.publication import LEAST, MISSING, is_birth_year, names_persons, numbers_persons
@@ -106,7 +107,7 @@ def draft(path: Path, options: DraftOptions | None = None, seconds: float = LOOK
         TableRefusedError: its records are no CSV, or two columns have one name.
         SettingError: what was said of a column cannot be.
     """
-    options, path = options or DraftOptions(), path.resolve()
+    options, path = options or DraftOptions(), absolute(path)
     with closing(connect(path)) as connection, looking(connection, path.name, seconds):
         return draft_of(connection, _opened(connection, path, options), options)
 
@@ -156,7 +157,7 @@ def candidates(path: Path, options: DraftOptions | None = None, seconds: float =
     Raises:
         MissingExtraError, TableUnreadableError, TableRefusedError: as `draft`.
     """
-    options, path = options or DraftOptions(), path.resolve()
+    options, path = options or DraftOptions(), absolute(path)
     with closing(connect(path)) as connection, looking(connection, path.name, seconds):
         return candidates_of(connection, _opened(connection, path, options))
 
@@ -191,7 +192,7 @@ def how_written(path: Path, options: DraftOptions, seconds: float = LOOK_SECONDS
     Raises:
         MissingExtraError, TableUnreadableError: as `draft`.
     """
-    path = path.resolve()
+    path = absolute(path)
     with closing(connect(path)) as connection, looking(connection, path.name, seconds):
         opened = _opened(connection, path, options)
     return opened.table, opened.dialect

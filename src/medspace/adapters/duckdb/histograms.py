@@ -18,6 +18,7 @@ from medspace.adapters.duckdb.findings import Draft, Drafted
 from medspace.adapters.duckdb.reading import columns_of, connect, looking, read
 from medspace.adapters.duckdb.sql import Connection, literal
 from medspace.adapters.duckdb.writing import canonical_sql
+from medspace.adapters.filenames import absolute
 from medspace.core.dictionary import NUMBER, Column, ColumnType, Dictionary
 from medspace.privacy.publication import LEAST
 
@@ -63,7 +64,7 @@ def profile(path: Path, drafted: Draft, seconds: float = LOOK_SECONDS) -> tuple[
     Raises:
         MedspaceError: those of `drafting.draft`.
     """
-    path = path.resolve()
+    path = absolute(path)
     with closing(connect(path)) as connection, looking(connection, path.name, seconds):
         names = _names(connection, path, drafted)
         plain = Dictionary(path.stem, tuple(Column(name, ColumnType.CODE) for name in names))

@@ -23,6 +23,7 @@ from medspace.adapters.duckdb.reading import check_form, connect, guarded, read
 from medspace.adapters.duckdb.scopes import admitted
 from medspace.adapters.duckdb.sql import Connection
 from medspace.adapters.duckdb.writing import rewrite
+from medspace.adapters.filenames import absolute
 from medspace.core.columns import ColumnUnknownError
 from medspace.core.dictionary import Column, ColumnType, Dictionary
 from medspace.core.hashing import digest
@@ -68,7 +69,7 @@ def load(
         TableUnreadableError: the file cannot be read.
         TableRefusedError: it does not keep to the dictionary. Nothing of it stays loaded.
     """
-    path = path.resolve()
+    path = absolute(path)
 
     def fill(connection: Connection) -> Sequence[str]:
         if form:

@@ -17,6 +17,7 @@ from medspace.adapters.duckdb.publishing import CheckedTable
 from medspace.adapters.duckdb.reading import CHUNK, fill_raw, match, read
 from medspace.adapters.duckdb.source import TableRows, load_from, open_rows
 from medspace.adapters.duckdb.sql import Connection
+from medspace.adapters.filenames import absolute, is_folder
 from medspace.adapters.images import arrays
 from medspace.adapters.images.decoding import decode
 from medspace.adapters.images.errors import ImageFormatError, ImageRefusedError
@@ -115,7 +116,7 @@ def load(asset: str, path: Path, dictionary: Dictionary) -> CheckedImages:
         TableUnreadableError, TableRefusedError: the labels cannot be read, or do not keep to the dictionary.
         ImageRefusedError: an image cannot be read, or has another shape than the first.
     """
-    path = path.resolve()
+    path = absolute(path)
     images = _EMPTY
 
     def fill(connection: Connection) -> Sequence[str]:
@@ -123,7 +124,7 @@ def load(asset: str, path: Path, dictionary: Dictionary) -> CheckedImages:
         images = filler(connection)
         return [sha256(f"{images.shape[1:]}".encode() + image.tobytes()).hexdigest() for image in images]
 
-    if path.is_dir():
+    if is_folder(path):
         filler: Callable[[Connection], npt.NDArray[np.uint8]] = lambda raw: _from_folder(raw, path, dictionary)  # noqa: E731
         table = load_from(fill, path.name, dictionary, path / LABELS)
     else:
@@ -170,7 +171,7 @@ def _image(folder: Path, row: int, file: str | None) -> Pixels:
     if not file or "\0" in file:
         raise ImageRefusedError(folder.name, row, Text(msgid("no file is named")))
     try:
-        found = (folder / file).resolve()
+        found = absolute(folder / file)
         if not found.is_relative_to(folder):
             raise ImageRefusedError(folder.name, row, Text(msgid("its file is not in the folder")))
         with found.open("rb") as opened:

@@ -12,6 +12,7 @@ from pathlib import Path
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
+from medspace.adapters.filenames import absolute
 from medspace.adapters.sql.errors import refused
 from medspace.core.errors import StorageError, StorageTakenError
 
@@ -30,7 +31,7 @@ class FileLease:
             StorageTakenError: another connector, of this process or another, holds it.
             StorageError: the file cannot be made.
         """
-        database = database.resolve()  # a symbolic link to the file is the same database
+        database = absolute(database)  # a symbolic link to the file is the same database
         beside = database.with_name(database.name + ".lock")
         with ExitStack() as undo:
             try:

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import URL, Column, Connection, MetaData, PrimaryKeyConstraint, String, Table, inspect, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from medspace.adapters.filenames import is_there
 from medspace.adapters.sql import engines, schema
 from medspace.adapters.sql.errors import SchemaAheadError, SchemaBehindError, translated
 from medspace.adapters.sql.lease import FileLease, take_session
@@ -165,7 +166,7 @@ def _alone(url: URL) -> Iterator[Connection]:
 
 
 def _due(url: URL, histories: Sequence[History]) -> list[tuple[History, list[str]]]:
-    if url.get_backend_name() == "sqlite" and not engines.sqlite_file(url).exists():
+    if url.get_backend_name() == "sqlite" and not is_there(engines.sqlite_file(url)):
         return [(history, revisions(history)) for history in histories]
     engine = engines.readers(url, 1)
     try:

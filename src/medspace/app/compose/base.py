@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from medspace.adapters.anchors import FileAnchor
+from medspace.adapters.filenames import is_there
 from medspace.adapters.http.peers import HttpDocuments, HttpMembers
 from medspace.adapters.keys import (
     create_secret,
@@ -110,7 +111,7 @@ def questions_secret(config: Config) -> bytes:
         SecretFileError, SecretExposedError: the file is broken or readable by others.
     """
     file = config.path(config.questions.secret)
-    if not file.exists():
+    if not is_there(file):
         create_token(file)
     return load_token(file).encode()
 
@@ -124,7 +125,7 @@ async def job_tokens(base: Base) -> JobTokens:
         SecretFileError, SecretExposedError: the file is broken or readable by others.
     """
     file = base.config.path(base.config.jobs.secret)
-    if not file.exists():
+    if not is_there(file):
         started = await base.database.read(lambda tx: tx.find(JOBS, limit=1))
         create_secret(file, secret_of_key(base.signer) if started else None)
     return JobTokens(load_secret(file))

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medspace.adapters.filenames import is_there
 from medspace.adapters.keys import load_key, load_secret, load_token, passphrase_from
 from medspace.adapters.mldsa import FileMldsaKeys, name_of
 from medspace.adapters.sql import pending
@@ -157,7 +158,7 @@ def _jobs_secret(config: Config) -> Text:
 
 
 def _secret(file: Path, load: Callable[[Path], str | bytes]) -> Text:
-    if not file.exists():
+    if not is_there(file):
         return Text(msgid("`medspace up` will make it."))
     load(file)
     return Text(msgid("Only you can read it; keep a copy of it with the database: neither is of use alone."))
@@ -292,12 +293,18 @@ def _given(state: JsonObject) -> HealthCheck:
     )
 
 
+_NO_MEMBER = msgid("It runs, but is not a member yet.")
+_FOUNDED_ANEW = msgid(
+    "It runs, but is not a member any more: the authority has founded the space anew, on {founded}, with the same "
+    "key."
+)
+
+
 def _connector(status: JsonObject) -> HealthCheck:
     if not status["member"]:
         advice = Text(msgid("Ask the authority to run: medspace admit {did}"), {"did": status["did"]})
-        return HealthCheck(
-            msgid("connector"), ok=False, found=Text(msgid("It runs, but is not a member yet.")), next_step=advice
-        )
+        found = Text(_FOUNDED_ANEW if status["founded_before"] else _NO_MEMBER, {"founded": status["founded"]})
+        return HealthCheck(msgid("connector"), ok=False, found=found, next_step=advice)
     entries = counted(int(status["log_entries"]), msgid("{count} entry"), msgid("{count} entries"))
     facts: dict[str, Fact | Text] = {"version": status["version"], "entries": entries}
     found = Text(msgid("It runs version {version}; its log has {entries}."), facts)

@@ -11,8 +11,10 @@ from medspace.connector.model import (
 )
 from medspace.connector.usage.brakes import Allowance
 from medspace.core.canonical import JsonObject
+from medspace.core.clock import stamp
 from medspace.core.store import Transaction
 from medspace.trust.jws import encode
+from medspace.trust.model import MemberList
 
 MOST_OTHERS = 100  # members that are listed by name
 
@@ -36,6 +38,8 @@ class Status:
             "version": __version__,
             "kinds": sorted(self.node.kinds),
             "member": any(member.did == self.node.did for member in self.node.members()),
+            "founded": _founded(self.node.book.current),
+            "founded_before": _founded(self.node.book.before),
             "others": [one.did for one in self.node.members()[:MOST_OTHERS] if one.did != self.node.did],
             "log_entries": entries,
             "assets": list(self.node.assets.shown()),
@@ -64,3 +68,7 @@ class Status:
         """Prometheus metrics."""
         self.node.metrics.entries.set(await self.node.database.read(lambda tx: tx.log.size()))
         return self.node.metrics.render()
+
+
+def _founded(members: MemberList | None) -> str | None:
+    return None if members is None or members.founded is None else stamp(members.founded)

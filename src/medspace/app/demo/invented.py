@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from medspace.adapters.filenames import is_there
 from medspace.adapters.keys import make_folder
 from medspace.adapters.logs import configure_logs
 from medspace.adapters.ownership import write_owned
@@ -102,7 +103,7 @@ def run_invented(screen: Screen, *, folder: Path | None, port: int, stay: bool) 
         signal.SIGTERM, signal.default_int_handler
     )  # exits like Ctrl-C, so that a temporary folder is deleted, keys and all
     with ExitStack() as stack:
-        if folder is not None and folder.exists() and any(folder.iterdir()):
+        if folder is not None and is_there(folder) and any(folder.iterdir()):
             raise DemoFolderError(folder=str(folder))
         home = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="medspace-invented-")))
         members = parties(range(port, port + PORTS) if port else free_ports(PORTS))

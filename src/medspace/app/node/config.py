@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from medspace.adapters.filenames import absolute, is_folder
 from medspace.adapters.http.guard import NEVER_OPENED
 from medspace.adapters.http.proxy import Direct, Proxy
 from medspace.adapters.logs import LogFile
@@ -395,7 +396,7 @@ def read_config(file: Path) -> Config:
         FileExposedError, FileForeignError: others can change it, its folder, or a certificate that it names.
         FileReadableError: it holds the password of a database, its own or an asset's, and others can read it.
     """
-    file = file / NAME if file.is_dir() else file
+    file = file / NAME if is_folder(file) else file
     try:
         content = read_owned(file, LARGEST_FILE)
         if len(content) > LARGEST_FILE:
@@ -405,7 +406,7 @@ def read_config(file: Path) -> Config:
         raise ConfigError(file=str(file), reason=why(error)) from error
     except MisfitError as error:
         raise ConfigError(file=str(file), reason=error.reason) from error
-    config = msgspec.structs.replace(config, folder=str(file.resolve().parent), file=file.resolve().name)
+    config = msgspec.structs.replace(config, folder=str(absolute(file).parent), file=absolute(file).name)
     for reason in _objections(config):
         raise ConfigError(file=str(file), reason=_placed(reason, content))
     if any(map(_PASSWORD.match, (config.database.url, *(asset.source for asset in config.assets)))):

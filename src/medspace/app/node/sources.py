@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from medspace.adapters.filenames import is_there
 from medspace.app.node.config import Asset, CsvForm
 from medspace.core.dictionary import Dictionary
 from medspace.core.errors import InvalidInputError
@@ -107,7 +108,7 @@ def locate(asset: Asset, path: Callable[[str], Path], schemes: Mapping[str, Sche
     found = _SCHEME.match(asset.source)
     scheme, address = (found[1], asset.source[found.end() :]) if found else (PATH, asset.source)
     if scheme not in schemes:
-        if not path(asset.source).exists():
+        if not is_there(path(asset.source)):
             known = ", ".join(f"{name}:" for name in schemes if name)
             raise SchemeUnknownError(asset=asset.id, scheme=scheme, known=known)
         scheme, address = PATH, asset.source

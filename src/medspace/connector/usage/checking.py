@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from medspace.connector.approvals import insist_on_another, joined
+from medspace.connector.approvals import insist_on_another, insist_on_other_than, joined
 from medspace.connector.model import TRANSFERS
 from medspace.connector.usage import rules
 from medspace.connector.usage.calls import Admitted, Holder, Refusal, told
@@ -141,10 +141,12 @@ class OutputReview:
         """Let an output go that waits for a person, or keep it back; the release, where it left.
 
         Where two persons must let it go, the first yes is kept, and it goes on waiting. The `comment` is kept with
-        it, for the holder's people alone.
+        it, for the holder's people alone. If one of the holder's own people asked for the use, that person may keep
+        the output back, but not let it go.
 
         Raises:
             NotHeldError: it does not await review.
+            OwnRequestError: `by` asked for it, or nobody is named and one of the holder's people asked for it.
             SecondPersonError: an actor other than `by` must approve it.
             JobClosedError, WithheldError: it may no longer leave, whatever the person decides.
         """
@@ -160,8 +162,10 @@ class OutputReview:
                 self._keep_back(tx, question, by)
                 self._holder.notebook.comment(tx, step, written)
                 return question.job, None
+            asker = _asker(tx, question, self._holder.did)
+            insist_on_other_than(asker, by)
             admission = self._holder.notebook.admission(question, self._applied, now)
-            approved = joined(question.approved_by, by, _asker(tx, question, self._holder.did))
+            approved = joined(question.approved_by, by, asker)
             looked, shown = max(len(approved), 1), self._holder.notebook.shown(question)
             admitted = Admitted(admission, shown, question, looked=looked, by=by)
             done = self._working.passing(admitted, output, found, release_id, now)(tx)
@@ -191,7 +195,8 @@ class OutputReview:
 
         Raises:
             NotHeldError: it does not await review.
-            SecondPersonError: `by` has asked for it, or nobody is named.
+            OwnRequestError: `by` has asked for it.
+            SecondPersonError: nobody is named.
             OutputUnchangeableError: its engine cannot make it without them.
         """
         asked, _ = await self._database.read(lambda tx: self._held(tx, step))

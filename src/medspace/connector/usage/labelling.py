@@ -49,12 +49,21 @@ def set_label(tx: Transaction, local: Local, asset: str, label: JsonObject, by: 
         UnknownDatasetError: there is no such asset here.
         InvalidLabelError: the label has a statement without meaning.
     """
-    old = _known(tx, asset)
+    return _put(tx, local, asset, wanted(tx, asset, label, by), by)
+
+
+def wanted(tx: Transaction, asset: str, label: JsonObject | None, by: str = NOBODY) -> Labelled:
+    """What a person's label would be once it is in force; None stands for the label of the configuration.
+
+    Raises:
+        UnknownDatasetError, InvalidLabelError: as `set_label`.
+    """
+    configured = _configured(_known(tx, asset))
+    if label is None:
+        return Labelled(asset, configured, by=by)
     read = labels.parse(label)
     written = {} if read is None else labels.write(read)
-    configured = _configured(old)
-    new = Labelled(asset, written, None if written == configured else configured, by)
-    return _put(tx, local, asset, new, by)
+    return Labelled(asset, written, None if written == configured else configured, by)
 
 
 def reset(tx: Transaction, local: Local, asset: str, by: str = NOBODY) -> Labelled:
@@ -63,7 +72,7 @@ def reset(tx: Transaction, local: Local, asset: str, by: str = NOBODY) -> Labell
     Raises:
         UnknownDatasetError: there is no such asset here.
     """
-    return _put(tx, local, asset, Labelled(asset, _configured(_known(tx, asset)), by=by), by)
+    return _put(tx, local, asset, wanted(tx, asset, None, by), by)
 
 
 def close_all(tx: Transaction, local: Local) -> list[str]:

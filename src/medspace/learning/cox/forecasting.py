@@ -8,8 +8,8 @@ from medspace.runs.ports import Forecast
 
 _LEARNED = msgid(
     "What is learned is of all hospitals together: how many rows, patients and events there are, the mean and spread "
-    "of each column, {sums} with each step of the fit, and at the end how well the model orders the patients. When "
-    "something happened to whom, nobody learns."
+    "of each column, {sums} with each step of the fit, and at the end how well the model orders the patients. "
+    "Nobody learns what happened to whom, or when."
 )
 _NOISELESS = msgid("Hospitals whose terms require noise refuse it: survival models cannot be trained with noise yet.")
 

@@ -52,7 +52,7 @@ def _groups(judged: Judgement) -> ReportTable:
         for one in judged.groups
     )
     measures = (MEASURES[name] for name in _SHOWN)
-    return ReportTable((*columns, *measures), rows, Text(msgid("For whom it is how good (with 95 % intervals)")))
+    return ReportTable((*columns, *measures), rows, Text(msgid("Quality by group of patients (with 95 % intervals)")))
 
 
 def _matrices(judged: Judgement) -> ReportTable:
@@ -102,11 +102,18 @@ def sentences(judged: Judgement | None) -> tuple[Text, ...]:
     """What is not shown, and how intervals are meant."""
     if judged is None:
         return ()
-    said = [Text(msgid("Intervals take rows as independent, and gaps do not know that their groups were picked."))]
+    said = [
+        Text(
+            msgid(
+                "The intervals assume that rows are independent; those of gaps do not allow for the groups having "
+                "been picked."
+            )
+        )
+    ]
     if judged.hidden:
         names = ", ".join(f"{one.column} = {one.group}" for one in judged.hidden)
         sentence = msgid("Not shown, since too few persons or hospitals have them: {groups}.")
         said.append(Text(sentence, {"groups": names}))
     if any(one.cases is None for one in judged.groups):
-        said.append(Text(msgid("Of groups without figures, too few persons have the outcome, or have it not.")))
+        said.append(Text(msgid("In groups without figures, too few persons have the outcome, or too few do not.")))
     return tuple(said)

@@ -44,7 +44,7 @@ class GroupUnknownError(InvalidInputError):
     """A column cannot be divided as the task says: its dictionary has codes besides."""
 
     code = "learning.group_unknown"
-    sentence = msgid("The data dictionary has codes of {column} that are no group of the task's `judge`.")
+    sentence = msgid("The data dictionary has codes of {column} that are not among the groups of the task's `judge`.")
     next_step = msgid("Name every code of the data dictionary in `codes` of this column.")
 
 
@@ -52,7 +52,7 @@ class GroupsTooSmallError(InvalidInputError):
     """The task would show groups of fewer persons than the contract allows."""
 
     code = "learning.groups_small"
-    sentence = msgid("The task shows groups of {asked} persons or more; the contract wants at least {least}.")
+    sentence = msgid("The task shows groups of {asked} persons or more; the contract requires at least {least}.")
     next_step = msgid("Set `least` of the task's `judge` to {least}.")
 
 

@@ -26,7 +26,7 @@ class DivergedError(RunError):
     """The weights grew without end."""
 
     code = "learning.diverged"
-    sentence = msgid("The training diverged in round {round}: the weights grew without end.")
+    sentence = msgid("The training diverged in round {round}: the weights grew without bound.")
     next_step = msgid("Lower the learning rate (`rate`, `server_rate`) or the norm bound (`clip`) of the task.")
     exit_code = InvalidInputError.exit_code
 
@@ -35,5 +35,5 @@ class LocallyDivergedError(StepInvalidError):
     """A site's own training did not stay finite."""
 
     code = "learning.locally_diverged"
-    sentence = msgid("The training at a hospital diverged in round {round}: the weights grew without end.")
+    sentence = msgid("The training at a hospital diverged in round {round}: the weights grew without bound.")
     next_step = msgid("Lower the learning rate (`rate`) of the task.")

@@ -70,7 +70,7 @@ def after_training(task: NetTask, stand: NetState, total: TrainingTotal) -> NetS
     """The next weights; after the last round, or once it got no better for long, the best are judged.
 
     Raises:
-        DivergedError: the weights grew without end.
+        DivergedError: the weights grew without bound.
     """
     best = _best(stand, total)
     seen = replace(

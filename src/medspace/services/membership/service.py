@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 
 from medspace.core.actors import NOBODY
-from medspace.core.clock import Clock, stamp
+from medspace.core.clock import Clock, instant, stamp
 from medspace.core.keys import MldsaKey
 from medspace.core.signing import Signer
 from medspace.core.store import Database, Transaction
-from medspace.ledger.model import Entry
+from medspace.ledger.errors import MalformedEntryError, UnknownEntryKindError
+from medspace.ledger.model import Entry, decode
 from medspace.ledger.service import record
 from medspace.services.membership.errors import KeyChangedError, UnknownMemberError
 from medspace.services.membership.model import REGISTER, Enrolled
@@ -104,8 +105,8 @@ class Authority:
 
     async def _publish(self) -> None:
         issued = await self._next_instant()
-        enrolled = await self._database.read(_everybody)
-        members = MemberList(self.did, issued, issued + VALID, tuple(e.member for e in enrolled))
+        enrolled, founded = await self._database.read(lambda tx: (_everybody(tx), _founded(tx)))
+        members = MemberList(self.did, issued, issued + VALID, tuple(e.member for e in enrolled), founded)
         text = sign_members(self._signer, members)
         digest = "sha256:" + sha256(text.encode()).hexdigest()
         now = self._clock.now()
@@ -146,6 +147,18 @@ class Authority:
 
     def _note(self, tx: Transaction, kind: str, now: datetime, **facts: str) -> None:
         record(tx, Entry(kind, stamp(now), self.did, {name: said for name, said in facts.items() if said}))
+
+
+def _founded(tx: Transaction) -> datetime | None:
+    """When the log begins; its first entry never changes, and comes back with a backup."""
+    first = next(iter(tx.log.entries(0, 1)), None) if tx.log.size() else None
+    try:
+        return None if first is None else instant(decode(first).time).replace(microsecond=0)
+    except (
+        UnknownEntryKindError,
+        MalformedEntryError,
+    ):  # of a feature that is gone: then the list does not say it
+        return None
 
 
 def _everybody(tx: Transaction) -> list[Enrolled]:

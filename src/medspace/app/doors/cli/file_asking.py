@@ -179,7 +179,7 @@ def _wrong(screen: Screen, drafted: Draft, one: Drafted, options: DraftOptions) 
         rows = (row for row in map(str, one.wrong) if row not in options.leave_out_rows)
         return replace(options, leave_out_rows=(*options.leave_out_rows, *rows))
     if said == "missing":
-        marks = _said(screen, Text(msgid("What stands in these cells (several by commas; Enter: go back)?")))
+        marks = _said(screen, Text(msgid("What is in these cells (separate several with commas; Enter: go back)?")))
         if not marks.strip(", "):
             return _wrong(screen, drafted, one, options)  # nobody said yet what becomes of it
         setting = f"{name}.missing={','.join((*one.column.missing, marks))}"

@@ -31,11 +31,13 @@ LONGEST_WAIT = 30.0
 LONGEST_TEXT = 2048
 MOST_AGREEMENTS = 1000
 
-Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
+WRITABLE = r"^[^\x00]*$"  # neither a file name nor a text in PostgreSQL can hold a NUL
+
+Text = Annotated[str, Field(max_length=LONGEST_TEXT, pattern=WRITABLE)]
 Agreements = Annotated[list[Text], Field(max_length=MOST_AGREEMENTS, min_length=1)]
 Limit = Annotated[int, Query(ge=1, le=LARGEST_PAGE)]
-After = Annotated[str, Query(max_length=512)]
-Place = Annotated[str, Query(max_length=LONGEST_TEXT)]
+After = Annotated[str, Query(max_length=512, pattern=WRITABLE)]
+Place = Annotated[str, Query(max_length=LONGEST_TEXT, pattern=WRITABLE)]
 Wait = Annotated[float, Query(ge=0, le=LONGEST_WAIT)]
 
 

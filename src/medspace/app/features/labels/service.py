@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from medspace.app.doors.views import Speak
+from medspace.app.node.offering.loosening import check_confirmed, label_changes, seen_of
 from medspace.connector.errors import UnknownDatasetError
 from medspace.connector.local import Local
 from medspace.connector.usage import labelling
@@ -25,6 +27,15 @@ class ReviewersLoweredError(RefusedError):
     code = "label.reviewers"
     sentence = msgid("{before} persons review results of {dataset}; only the owner can reduce that number.")
     next_step = msgid("Keep `review` as it is, or use the owner's token.")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelChange:
+    """A label to put in force; None is that of the configuration. `loosen`: terms that may allow more, as `seen`."""
+
+    label: JsonObject | None
+    loosen: tuple[str, ...] = ()
+    seen: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +62,7 @@ class Labels:
             raise UnknownDatasetError(dataset=dataset)
         return shown(found)
 
-    async def put(self, dataset: str, label: JsonObject, *, by: str = NOBODY, lowers: bool = True) -> JsonObject:
+    async def put(self, dataset: str, said: LabelChange, *, by: str = NOBODY, lowers: bool = True) -> JsonObject:
         """Put a label in force at once; uses that it no longer allows end at their next step.
 
         Only an actor that `lowers` may reduce the number of reviewers: two are required so that one alone cannot
@@ -61,32 +72,39 @@ class Labels:
             UnknownDatasetError: it is not one's own dataset.
             InvalidLabelError: the label has a statement without meaning.
             ReviewersLoweredError: fewer persons would review results, which only the owner may decide.
+            OfferLoosenedError: it would allow more than before, and that is not among what may.
+            OfferMovedError: the changes are not those that were seen when that was confirmed.
         """
 
         def unit(tx: Transaction) -> Labelled:
-            before = tx.get(LABELS, dataset)
-            return _unlowered(before, labelling.set_label(tx, self.local, dataset, label, by), lowers=lowers)
+            before = tx.get(LABELS, dataset) or Labelled(dataset, {})
+            after = _unlowered(before, labelling.wanted(tx, dataset, said.label, by), lowers=lowers)
+            check_confirmed(dataset, label_changes(before.label, after.label), said.loosen, said.seen)
+            if said.label is None:
+                return labelling.reset(tx, self.local, dataset, by)
+            return labelling.set_label(tx, self.local, dataset, said.label, by)
 
         return shown(await self.database.write(unit))
 
-    async def reset(self, dataset: str, *, by: str = NOBODY, lowers: bool = True) -> JsonObject:
-        """Put the label of the configuration in force again, at once; `lowers` as for `put`.
+    async def tried(self, dataset: str, said: LabelChange, speak: Speak) -> JsonObject:
+        """What a change would change, with `seen`, which stands for it; nothing is written.
 
         Raises:
-            UnknownDatasetError: it is not one's own dataset.
-            ReviewersLoweredError: as `put`.
+            UnknownDatasetError, InvalidLabelError: as `put`.
         """
 
-        def unit(tx: Transaction) -> Labelled:
-            before = tx.get(LABELS, dataset)
-            return _unlowered(before, labelling.reset(tx, self.local, dataset, by), lowers=lowers)
+        def look(tx: Transaction) -> tuple[Labelled | None, Labelled]:
+            return tx.get(LABELS, dataset), labelling.wanted(tx, dataset, said.label)
 
-        return shown(await self.database.write(unit))
+        before, after = await self.database.read(look)
+        found = label_changes({} if before is None else before.label, after.label)
+        told: JsonObject = {"changes": [one.told(speak) for one in found], "seen": seen_of(dataset, found)}
+        return told | shown(after) | {"dry": True}
 
 
-def _unlowered(before: Labelled | None, after: Labelled, *, lowers: bool) -> Labelled:
+def _unlowered(before: Labelled, after: Labelled, *, lowers: bool) -> Labelled:
     """The new label; if it may not be lowered, the whole unit of work is refused."""
-    if before is not None and not lowers and _reviewers(after) < _reviewers(before):
+    if not lowers and _reviewers(after) < _reviewers(before):
         raise ReviewersLoweredError(dataset=after.id, before=_reviewers(before))
     return after
 

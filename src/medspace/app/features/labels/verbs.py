@@ -1,6 +1,7 @@
 """The command for the labels of one's own datasets: what they allow, whatever a contract says."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -91,24 +92,17 @@ def label(
         _check_bound(text)
     with session(client, config, json=json, language=lang) as (space, screen):
         if ways:
-            before = space.label(dataset)
-            new = _wanted(before, changes, nothing=nothing, as_configured=as_configured)
-            from medspace.app.node.offering.loosening import label_changes  # noqa: PLC0415 - cryptography
-
-            looser = [one.sentence for one in label_changes(before["label"], new) if one.loosens]
-            tell_looser(screen, looser)
-            insist_loosening(screen, looser, loosen=loosen)
-            found = [space.reset_label(dataset) if as_configured else space.set_label(dataset, new)]
+            new = {} if nothing else changed(space.label(dataset)["label"], changes)
+            put = partial(space.reset_label, dataset) if as_configured else partial(space.set_label, dataset, new)
+            before = put(dry=True)
+            looser = [one for one in before["changes"] if one["loosens"]]
+            told = [Text("{change}", {"change": one["sentence"]}) for one in looser]
+            tell_looser(screen, told)
+            insist_loosening(screen, told, loosen=loosen)
+            found = [put(loosen=[one["term"] for one in looser], seen=before["seen"])]
         else:
             found = [space.label(dataset)] if dataset else space.labels()
         screen.show({"labels": found}, lambda: _show(screen, found))
-
-
-def _wanted(before: JsonObject, changes: JsonObject, *, nothing: bool, as_configured: bool) -> JsonObject:
-    """The label that a dataset shall have."""
-    if as_configured:
-        return dict(before["label"] if before["configured"] is None else before["configured"])
-    return {} if nothing else changed(before["label"], changes)
 
 
 def _check_bound(text: str) -> None:

@@ -27,7 +27,8 @@ class OfferBody(Body):
     """A table to offer for training, by the absolute path of a file or the address of a server.
 
     What is not said is the safe thing. `count` 0: no bound. `password` is the file of a server's password; `publish`
-    is what the catalogue says of its content, rounded; `dry`: only say what would be published.
+    is what the catalogue says of its content, rounded; `dry`: only say what would be published, and what it allows
+    beyond other datasets of the same table, with `seen`, which stands for that and confirms it.
     """
 
     source: Text
@@ -53,6 +54,7 @@ class OfferBody(Body):
     holders: Some = []
     publish: Figures = []
     dry: bool = False
+    seen: Text = ""
 
 
 class ChangeBody(Body):
@@ -107,7 +109,7 @@ def new_offer(body: OfferBody) -> NewOffer:
         draft=draft,
         publish=tuple(body.publish),
     )
-    return NewOffer(wishes, body.dataset, body.title, body.dictionary, body.dry)
+    return NewOffer(wishes, body.dataset, body.title, body.dictionary, body.dry, body.seen)
 
 
 def routes(kept: Offers) -> APIRouter:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from medspace.adapters.filenames import is_file
 from medspace.adapters.oswords import why
 from medspace.app.doors.views import Speak
 from medspace.app.features.offers import choosing, publishing
@@ -76,7 +77,7 @@ class OfferDrafts:
             MedspaceError: it cannot be read as a table.
         """
         path = Path(source)
-        if "\0" in source or not path.is_absolute() or not await asyncio.to_thread(path.is_file):
+        if not path.is_absolute() or not await asyncio.to_thread(is_file, path):
             raise UploadRefusedError(Text(msgid("there is no file at that path on the connector's machine")))
         made = replace(await self._begun(path.name, by), file=str(path), uploaded=False)
         try:

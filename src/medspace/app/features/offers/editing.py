@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from secrets import token_hex
 
 import msgspec
 
+from medspace.adapters.filenames import absolute
 from medspace.adapters.oswords import why
 from medspace.adapters.ownership import read_owned, replace_owned, write_owned
 from medspace.adapters.toml_editing import Place, appended, changed
 from medspace.app.node.config import LARGEST_FILE, Asset, Config, ConfigError, read_config
 from medspace.app.node.holdings import Holding, Prepared
+from medspace.app.node.offering.loosening import TermChange, beside, check_seen, seen_of_all
 from medspace.app.node.offering.origins import Origin, source_of
 from medspace.app.node.offering.wishes import (
     LONGEST_TEXT,
@@ -59,7 +61,7 @@ class ChangeUnknownError(InvalidInputError):
 
     code = "offer.change"
     sentence = msgid("Nothing to change was given.")
-    next_step = msgid("Say at least one of --until, --count, --min-sites, --questions, --publish.")
+    next_step = msgid("Give at least one of --until, --count, --min-sites, --questions, --publish.")
 
 
 class OfferFileEditedError(InvalidInputError):
@@ -82,6 +84,7 @@ class NewOffer:
     title: str = ""
     dictionary: str = ""  # a file; drafted where none is named
     dry: bool = False  # only say what would be published
+    seen: str = ""  # the digest of what it allows beyond the offers of the same table, as it was shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,8 @@ def with_dataset(file: Path, config: Config, new: NewOffer, clock: Clock) -> Wri
         DatasetTakenError: there is one with that name.
         TableUnreadableError, TableRefusedError: the file cannot be read.
         TomlEditError: nothing can be appended to the file as it is.
+        OfferLoosenedError, OfferMovedError: the same table is offered already, on terms that protect its patients
+            more, and `new.seen` does not stand for what differs.
     """
     wishes = new.wishes
     check(wishes)
@@ -137,18 +142,18 @@ def with_dataset(file: Path, config: Config, new: NewOffer, clock: Clock) -> Wri
     if name in taken:
         raise DatasetTakenError(dataset=name)
     files: dict[Path, str] = {}
-    dictionary, asked = f"{identity(name)}.dictionary.toml", wishes.questions
-    own = config.path(new.dictionary).resolve() if new.dictionary else None
+    dictionary, asked, usual = f"{identity(name)}.dictionary.toml", wishes.questions, None
+    own = absolute(config.path(new.dictionary)) if new.dictionary else None
     if own is not None:
         there, told = own_dictionary(wishes, own), told_of(None)
         form = there.form
-        if own.parent == config.path(".").resolve():
+        if own.parent == absolute(config.path(".")):
             dictionary = own.name
         else:  # a copy beside the configuration: the folder of the connector holds all that it needs
             files[config.path(dictionary)] = there.text
     else:
         drafted, told = drafted_of(wishes, written=not new.dry)
-        asked = questions(wishes, drafted.persons)
+        asked, usual = questions(wishes, drafted.persons), questions(replace(wishes, questions=None), drafted.persons)
         files[config.path(dictionary)] = drafted.toml
         form = form_of(drafted.table, drafted.dialect, wishes.draft.password)
     block = asset_block(
@@ -163,8 +168,39 @@ def with_dataset(file: Path, config: Config, new: NewOffer, clock: Clock) -> Wri
         publish=publishable(wishes.publish),
     )
     text = appended(read_text(file), block, str(file))
+    looser = _same_table(config, text, name)
+    if not new.dry:
+        check_seen(looser, new.seen)
     review = [] if new.dry or own is not None else [str(one) for one in files]
-    return Written(text, name, files, {**told, "questions": asked, "to_review": review, "dry": new.dry})
+    told |= {"questions": asked, "usual_questions": usual, "to_review": review, "dry": new.dry}
+    if new.dry:
+        told |= {"changes": _told(looser), "seen": seen_of_all(looser)}
+    return Written(text, name, files, told)
+
+
+def _same_table(config: Config, text: str, name: str) -> dict[str, list[TermChange]]:
+    """What a new dataset allows beyond each that offers the same table: its patients are the same."""
+    written = msgspec.toml.decode(text, type=Config)
+    _, new = found(written, name)
+    where = _table(config, new)
+    same = (one for one in config.assets if _table(config, one) == where)
+    return {one.id: beside(one, new) for one in same}
+
+
+def _table(config: Config, asset: Asset) -> tuple[str, str]:
+    """Where the rows of a dataset are, however the source says of which form the file is (`csv:`)."""
+    if "://" in asset.source:
+        return asset.source, asset.table
+    return str(absolute(config.path(asset.source.rpartition(":")[2]))), asset.table
+
+
+def _told(looser: Mapping[str, Sequence[TermChange]]) -> list[JsonObject]:
+    """Each change, and the dataset that it is compared with; the sentences are texts in the caller's language."""
+    return [
+        {"dataset": dataset, "term": one.term, "loosens": one.loosens, "sentence": one.sentence}
+        for dataset, terms in looser.items()
+        for one in terms
+    ]
 
 
 def shown_of(holding: Holding, speak: Callable[[Text], str]) -> JsonObject:

@@ -18,6 +18,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from medspace.adapters.filenames import absolute
 from medspace.adapters.keys import make_folder
 from medspace.adapters.logs import logger
 from medspace.adapters.oswords import why
@@ -263,7 +264,7 @@ class DraftFolder:
     def _drop(self, files: Iterable[Path]) -> None:
         for file in files:
             try:
-                kept = file.resolve() in self.named()
+                kept = absolute(file) in self.named()
             except MedspaceError:  # the configuration cannot be read: it may name it
                 continue
             if not kept:
@@ -283,7 +284,7 @@ def offered_files(node: Node) -> frozenset[Path]:
     """
     config = read_config(node.config.path(node.config.file))
     held = [state.prepared.configured for state in node.assets.states]
-    return frozenset(config.path(one.source).resolve() for one in (*config.assets, *filter(None, held)))
+    return frozenset(absolute(config.path(one.source)) for one in (*config.assets, *filter(None, held)))
 
 
 async def sweeping(node: Node) -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from medspace.adapters.filenames import absolute
 from medspace.app.doors.sdk import MOST, Client
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.paths import path
@@ -23,9 +24,10 @@ class OffersClient(Client):
         the table `person` or `rows_are_persons`, `table`, `password` (a file), `settings` (such as
         `["visit.century=2000"]`), `leave_out`, `leave_out_rows`, `encoding`, `delimiter`, `skip_lines`, `names`,
         `min_cohort`. With `dry` nothing is written: `published` and `figures` are what everybody would see.
-        What cannot be offered leaves configuration and catalogue as they were.
+        Where another dataset offers the same table, `changes` are what the new one allows beyond it; without the
+        `seen` of that answer it is refused. What cannot be offered leaves configuration and catalogue as they were.
         """
-        source = file if isinstance(file, str) and "://" in file else str(Path(file).resolve())
+        source = file if isinstance(file, str) and "://" in file else str(absolute(file))
         return self._post("/offers", {"source": source, **said})
 
     def change_offer(self, dataset: str, *, dry: bool = False, **changes: Json) -> JsonObject:

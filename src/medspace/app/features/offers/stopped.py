@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from medspace.adapters.duckdb.drafting import DraftOptions
+from medspace.adapters.filenames import absolute
 from medspace.adapters.system import SystemClock
 from medspace.app.doors.cli.file_asking import answered, asks
 from medspace.app.doors.cli.screen import Screen
@@ -17,6 +18,7 @@ from medspace.app.node.offering.loosening import TermChange, beyond
 from medspace.app.node.offering.origins import Origin, source_of
 from medspace.app.node.offering.wishes import COUNT, MIN_SITES
 from medspace.core.canonical import JsonObject
+from medspace.core.text import Text
 
 
 def add(config: Path, source: Origin, said: JsonObject, screen: Screen) -> JsonObject:
@@ -40,6 +42,14 @@ def _shown(made: Prepared, screen: Screen) -> JsonObject:
     return {"dataset": made.id, "title": made.dataset.title, "formats": list(made.dataset.formats), "offers": offers}
 
 
+def beyond_usual(made: JsonObject) -> list[Text]:
+    """More questions than are usual for as many persons."""
+    asked, usual = made["questions"], made["usual_questions"]
+    if asked is None or usual is None:
+        return []
+    return [one.sentence for one in beyond({"questions": usual}, {"questions": asked})]
+
+
 def looser(said: JsonObject) -> list[TermChange]:
     """The terms of a new offer that protect its patients less than those that hold where nothing is said."""
     given = {name: said[name] for name in ("count", "min_sites") if said[name] is not None}
@@ -60,7 +70,7 @@ def of_file(screen: Screen, source: Origin, options: DraftOptions, *, asking: bo
         "person": options.person,
         "rows_are_persons": options.rows_are_persons,
         "table": options.table,
-        "password": str(Path(options.password).resolve()) if options.password else "",
+        "password": str(absolute(options.password)) if options.password else "",
         "settings": list(options.settings),
         "leave_out": list(options.leave_out),
         "leave_out_rows": list(options.leave_out_rows),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from medspace.adapters.filenames import absolute
 from medspace.app.doors.cli import file_findings
 from medspace.app.doors.cli.confirming import LoosenOption, YesOption, insist, insist_loosening, tell_looser
 from medspace.app.doors.cli.file_options import with_file_options
@@ -31,6 +32,7 @@ from medspace.core.text import Text, counted, msgid
 
 if TYPE_CHECKING:
     from medspace.adapters.duckdb.settings import DraftOptions
+    from medspace.app.node.offering.origins import Origin
 
 
 class FileFirst(TyperGroup):
@@ -160,17 +162,15 @@ def add(
 
     It takes effect at once where the connector runs, and at its next start where it does not.
     """
-    from medspace.app.doors.own_token import own_token  # noqa: PLC0415
-    from medspace.app.doors.sdk import NotRunningError  # noqa: PLC0415
     from medspace.app.features.offers import stopped  # noqa: PLC0415 - cryptography is imported only when needed
-    from medspace.app.node.offering.origins import origin, source_of  # noqa: PLC0415
+    from medspace.app.node.offering.origins import origin  # noqa: PLC0415
 
     screen = Screen(as_json=json, language=spoken_language(lang))
     source = origin(file)
     said: JsonObject = {
         "dataset": dataset,
         "title": title,
-        "dictionary": str(dictionary.resolve()) if dictionary else "",
+        "dictionary": str(absolute(dictionary)) if dictionary else "",
         "until": until,
         "count": count,
         "min_sites": min_sites,
@@ -180,19 +180,33 @@ def add(
         "dry": dry_run,
         **stopped.of_file(screen, source, of_file, asking=dictionary is None and not yes),
     }
-    if not dry_run:
-        looser = [one.sentence for one in stopped.looser(said)]
+
+    if dry_run:
+        made = _placed(config, screen, source, said)
+    else:
+        tried = _placed(config, screen, source, said | {"dry": True})
+        looser = [one.sentence for one in stopped.looser(said)] + stopped.beyond_usual(tried)
+        looser += [_of_dataset(one) for one in tried["changes"]]
         tell_looser(screen, looser)
         insist_loosening(screen, looser, loosen=loosen)
+        made = _placed(config, screen, source, said | {"seen": tried["seen"]})
+    screen.show(made, lambda: _added(screen, made, config))
+
+
+def _placed(config: Path, screen: Screen, source: "Origin", said: JsonObject) -> JsonObject:
+    """A table offered by the running connector, or in the configuration of one that is not running."""
+    from medspace.app.doors.own_token import own_token  # noqa: PLC0415
+    from medspace.app.doors.sdk import NotRunningError  # noqa: PLC0415
+    from medspace.app.features.offers import stopped  # noqa: PLC0415 - cryptography is imported only when needed
+    from medspace.app.node.offering.origins import source_of  # noqa: PLC0415
+
     try:
-        with session(client, config, json=json, language=lang) as (space, _):
-            made = space.offer(source_of(source), **said)
-            made["at_next_start"] = False
+        with session(client, config, json=screen.as_json, language=screen.language) as (space, _):
+            return dict(space.offer(source_of(source), **said)) | {"at_next_start": False}
     except NotRunningError:
         if own_token() is not None:  # without a connector nobody can tell what it may do
             raise
-        made = stopped.add(config, source, said, screen) | {"at_next_start": True}
-    screen.show(made, lambda: _added(screen, made, config))
+        return stopped.add(config, source, said, screen) | {"at_next_start": True}
 
 
 def _added(screen: Screen, made: JsonObject, config: Path) -> None:

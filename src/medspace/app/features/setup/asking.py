@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 
+from medspace.adapters.filenames import is_there
 from medspace.adapters.system import SystemClock
 from medspace.app.doors.cli.asking import yes
 from medspace.app.doors.cli.errors import AnswerError
@@ -136,7 +137,7 @@ def _table(wishes: Wishes, said: str) -> Origin | None:
     if not said:
         return None
     table = origin(os.path.expanduser(said))  # noqa: PTH111 - an address is no path
-    if isinstance(table, Path) and not table.exists():
+    if isinstance(table, Path) and not is_there(table):
         raise AnswerError(answer=said, reason=Text(msgid("there is no such file")))
     check(replace(wishes, offer=table))
     return table

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
 
+from medspace.adapters.filenames import is_there
 from medspace.adapters.keys import make_folder
 from medspace.adapters.oswords import why
 from medspace.app.node.config import NAME
@@ -63,7 +64,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 def _missing(folder: Path) -> list[Path]:
     """The folders that do not exist yet, innermost first."""
-    return [each for each in (folder, *folder.parents) if not each.exists()]
+    return [each for each in (folder, *folder.parents) if not is_there(each)]
 
 
 def _remove(folder: Path) -> None:
@@ -76,7 +77,7 @@ def _remove(folder: Path) -> None:
 def _move(beside: Path, folder: Path) -> None:
     names = sorted((each.name for each in beside.iterdir()), key=lambda name: name == LAST)
     for name in names:
-        if (folder / name).exists():
+        if is_there(folder / name):
             raise NewFolderError(folder=str(folder), reason=Text(msgid("{name} is there already"), {"name": name}))
     done = list[str]()
     try:

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+from medspace.adapters.filenames import is_there
 from medspace.adapters.http.client import HttpClient
 from medspace.adapters.http.guard import Guard
 from medspace.adapters.http.peers import HttpDocuments
@@ -146,7 +147,7 @@ def check_new(folder: Path) -> Path:
         ConfiguredError: there is one already.
     """
     file = folder / NAME
-    if file.exists():
+    if is_there(file):
         raise ConfiguredError(folder=str(folder), file=str(file))
     return file
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medspace.adapters.filenames import absolute
 from medspace.app.doors.cli import file_findings
 from medspace.app.doors.cli.file_options import with_file_options
 from medspace.app.doors.cli.offer_options import (
@@ -74,7 +75,7 @@ def init(
 
     screen = Screen(as_json=json, language=spoken_language(lang))
     named = Wishes(
-        name or folder.resolve().name, PORT if port is None else port, authority, authority_key, region,
+        name or absolute(folder).name, PORT if port is None else port, authority, authority_key, region,
         origin(offer) if offer else None, of_file.person, of_file.rows_are_persons, min_cohort=of_file.least,
         draft=of_file, dictionary=dictionary,
     )  # fmt: skip

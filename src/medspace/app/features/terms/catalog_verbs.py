@@ -52,7 +52,12 @@ def catalog(
     ] = None,
     size: Annotated[
         int | None,
-        typer.Option("--size-at-least", min=1, max=LARGEST_SIZE, help="Only of so many patients, as published."),
+        typer.Option(
+            "--size-at-least",
+            min=1,
+            max=LARGEST_SIZE,
+            help="Only datasets with at least this many patients, as published.",
+        ),
     ] = None,
     facets: Annotated[bool, typer.Option("--facets", help="Show what the datasets have in common.")] = False,
     most: MostOption = MOST,

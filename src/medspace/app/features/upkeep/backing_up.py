@@ -11,6 +11,7 @@ from tempfile import mkdtemp
 from typing import BinaryIO
 
 from medspace import __version__
+from medspace.adapters.filenames import is_there
 from medspace.adapters.oswords import why
 from medspace.adapters.sealedfile import CHUNK, COST, SealedWriter
 from medspace.adapters.sql import snapshot
@@ -71,7 +72,7 @@ def back_up(
     config = read_config(config_file)
     if not snapshot.is_file(config.database_url) and not without_database:
         raise DatabaseElsewhereError(address=snapshot.libpq_address(config.database_url))
-    if target.exists():
+    if is_there(target):
         raise _failed(target, Text(msgid("exists already")))
     made = stamp(clock.now())
     # The checkpoints before the database: anything signed in between would be missing from the copy of the log.
@@ -186,7 +187,7 @@ def _name(draft: Path, target: Path) -> None:
     except FileExistsError:
         raise
     except OSError:
-        if target.exists():
+        if is_there(target):
             raise
         draft.rename(target)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from medspace.adapters.filenames import absolute
 from medspace.adapters.oswords import why
 from medspace.adapters.ownership import write_owned
 from medspace.adapters.sql import snapshot
@@ -65,7 +66,7 @@ def service_of(config_file: Path, *, write: Path | None = None, passphrase: Path
         ConfigError, ...: the configuration cannot be used.
         UnitError: a path has characters that a unit cannot contain, or the file cannot be written.
     """
-    config, file = read_config(config_file), config_file.resolve()
+    config, file = read_config(config_file), absolute(config_file)
     user = pwd.getpwuid(file.stat().st_uid).pw_name
     text = unit(config, file, user, passphrase)
     if write is not None:
@@ -89,7 +90,7 @@ def unit(config: Config, file: Path, user: str, passphrase: Path | None = None) 
     needed = [*folders, file, Path(sys.executable), Path(__file__)]
     homes, temporary = _within(needed, HOMES), _within(needed, TEMPORARY)
     locked = (
-        f"LoadCredential={PASSPHRASE}:{_plain(passphrase.resolve())}\n"
+        f"LoadCredential={PASSPHRASE}:{_plain(absolute(passphrase))}\n"
         if passphrase
         else f"# LoadCredential={PASSPHRASE}:/etc/medspace/passphrase\n# EnvironmentFile=/etc/medspace/environment\n"
     )
@@ -138,7 +139,7 @@ def writable(config: Config) -> list[Path]:
     wanted += [config.path(name).parent for name in files]
     if snapshot.is_file(config.database_url):
         wanted.append(snapshot.file_of(config.database_url).parent)
-    resolved = sorted({folder.resolve() for folder in wanted})
+    resolved = sorted({absolute(folder) for folder in wanted})
     return [one for one in resolved if not any(one.is_relative_to(other) for other in resolved if other != one)]
 
 

@@ -14,9 +14,14 @@ from medspace.core.errors import InvalidInputError
 from medspace.core.hashing import digest, same_secret
 from medspace.core.instants import BoundError, bound, last_day
 from medspace.core.text import Text, msgid
+from medspace.policy.hierarchy import Hierarchy
 from medspace.policy.masks import COLLUDERS
+from medspace.policy.model import Sensitivity
+from medspace.policy.purposes import PURPOSES
+from medspace.policy.regions import REGIONS
 from medspace.policy.templates import TEMPLATES
 
+_SENSITIVITY = tuple(each.value for each in Sensitivity)  # the least sensitive first
 _ENDS = ("until", "valid_until")  # terms whose value is the end of a day
 Wider: TypeAlias = Callable[[Any, Any], bool]  # whether the second of two values allows more than the first
 
@@ -105,12 +110,25 @@ def _more(before: Collection[str], after: Collection[str]) -> bool:
     return not set(after) <= set(before)
 
 
+def _beyond(terms: Hierarchy) -> Wider:
+    """Whether something is allowed that is no kind of what was: a country is one of its union, for instance."""
+
+    def wider(before: Collection[str], after: Collection[str]) -> bool:
+        return not all(one in before or any(terms.within(one, other) for other in before) for one in after)
+
+    return wider
+
+
 def _fewer(before: Collection[str], after: Collection[str]) -> bool:
     return not set(before) <= set(after)
 
 
 def _differs(before: object, after: object) -> bool:
     return before != after
+
+
+def _less_sensitive(before: str, after: str) -> bool:
+    return _SENSITIVITY.index(after) < _SENSITIVITY.index(before)
 
 
 def _permits(before: str, after: str) -> bool:
@@ -127,9 +145,9 @@ _TERMS: Mapping[str, tuple[str, Wider]] = {
     "min_sites": (msgid("hospitals in each sum"), _lower),
     "min_cohort": (msgid("persons behind each result"), _lower),
     "colluders": (msgid("hospitals that may tell what they see"), _lower),
-    "purposes": (msgid("purposes"), _more),
+    "purposes": (msgid("purposes"), _beyond(PURPOSES)),
     "recipients": (msgid("who may use it"), _more),
-    "regions": (msgid("where they may be"), _more),
+    "regions": (msgid("where they may be"), _beyond(REGIONS)),
     "holders": (msgid("hospitals that may take part"), _more),
     "outputs": (msgid("what may leave"), _more),
     "gate_groups": (msgid("groups that a model is judged for"), _fewer),
@@ -153,15 +171,22 @@ _TERMS: Mapping[str, tuple[str, Wider]] = {
     "budget.exact": (msgid("exact answers beside the privacy budget"), _higher),
     "publish": (msgid("what the catalogue says of its content"), _more),
     "offers": (msgid("offers"), _higher),
-    "label.purposes": (msgid("purposes that the label allows"), _more),
+    "label.purposes": (msgid("purposes that the label allows"), _beyond(PURPOSES)),
     "label.kinds": (msgid("kinds of use that the label allows"), _more),
-    "label.regions": (msgid("places that the label allows"), _more),
+    "label.regions": (msgid("places that the label allows"), _beyond(REGIONS)),
     "label.valid_from": (msgid("first day of the label"), _earlier),
     "label.valid_until": (msgid("last day of the label"), _later),
     "label.review": (msgid("persons who review each result"), _lower),
+    "label.sensitivity": (msgid("how sensitive the data are, by the label"), _less_sensitive),
 }
 # What a label allows where it does not say it.
-_UNSAID: Mapping[str, Json] = {"label.purposes": [], "label.kinds": [], "label.regions": [], "label.review": 0}
+_UNSAID: Mapping[str, Json] = {
+    "label.purposes": [],
+    "label.kinds": [],
+    "label.regions": [],
+    "label.review": 0,
+    "label.sensitivity": Sensitivity.NON_PUBLIC.value,
+}
 
 
 def changes(before: Asset, after: Asset) -> list[TermChange]:
@@ -177,10 +202,17 @@ def changes(before: Asset, after: Asset) -> list[TermChange]:
 
 
 def label_changes(before: JsonObject, after: JsonObject) -> list[TermChange]:
-    """What differs between two labels of a dataset."""
+    """What differs between two labels of a dataset; one that allows nothing loosens nothing."""
     old, new = ({f"label.{name}": _plain(value) for name, value in one.items()} for one in (before, after))
+    opens = all(after.get(name) for name in ("purposes", "kinds", "regions"))
     return [
-        TermChange(name, words, old.get(name), new.get(name), _loosens(name, wider, old.get(name), new.get(name)))
+        TermChange(
+            name,
+            words,
+            old.get(name),
+            new.get(name),
+            opens and _loosens(name, wider, old.get(name), new.get(name)),
+        )
         for name, (words, wider) in _TERMS.items()
         if name.startswith("label.") and old.get(name) != new.get(name)
     ]
@@ -194,6 +226,13 @@ def beyond(usual: JsonObject, said: JsonObject) -> list[TermChange]:
         if name in usual and name in said and usual[name] != said[name]
     ]
     return [one for one in found if one.loosens]
+
+
+def beside(other: Asset, new: Asset) -> list[TermChange]:
+    """What a new dataset allows beyond another one of the same table: its patients answer the questions of both."""
+    looser = [one for one in changes(other, new) if one.loosens and one.term != "questions"]
+    both = None if other.questions is None or new.questions is None else other.questions + new.questions
+    return [*looser, TermChange("questions", _TERMS["questions"][0], other.questions, both, loosens=True)]
 
 
 def _comparable(place: str, before: Asset, after: Asset) -> bool:
@@ -244,7 +283,7 @@ def _loosens(name: str, wider: Wider, before: Json, after: Json) -> bool:
         return name in ("questions", "numbers") or wider is _differs  # the connector had chosen: nobody knows what
     try:
         return bool(wider(before, after))
-    except (TypeError, KeyError, BoundError):
+    except (TypeError, KeyError, ValueError, BoundError):
         return True
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TypeAlias
 
+from medspace.adapters.filenames import absolute, is_there
 from medspace.core.errors import InvalidInputError
 from medspace.core.text import msgid
 
@@ -18,13 +19,24 @@ class PasswordShownError(InvalidInputError):
     next_step = msgid("Write it into a file that only you can read, and name that: --password-file FILE")
 
 
+class OriginInvalidError(InvalidInputError):
+    """A name that no file and no server can have."""
+
+    code = "setup.origin"
+    sentence = msgid("The name of the table contains a NUL character, which no file name can.")
+    next_step = msgid("Give the actual name of the file, or the address of a PostgreSQL server.")
+
+
 def origin(said: str | Path) -> Origin:
     """What somebody named: an address, unless there is a file of that name.
 
     Raises:
+        OriginInvalidError: no file and no address can be called that.
         PasswordShownError: the address holds a password.
     """
-    if isinstance(said, Path) or not said.startswith(POSTGRESQL) or Path(said).exists():
+    if "\0" in str(said):
+        raise OriginInvalidError
+    if isinstance(said, Path) or not said.startswith(POSTGRESQL) or is_there(said):
         return Path(said)
     server, _, query = said.partition("?")
     user, at, _ = server.partition("//")[2].rpartition("@")
@@ -45,4 +57,4 @@ def title_of(found: Origin, table: str = "") -> str:
 
 def source_of(found: Origin) -> str:
     """How the configuration names it."""
-    return str(found.resolve()) if isinstance(found, Path) else found
+    return str(absolute(found)) if isinstance(found, Path) else found

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from medspace.adapters.duckdb.drafting import DraftOptions
+from medspace.adapters.filenames import is_folder
 from medspace.app.node.offering.origins import Origin, name_of, source_of, title_of
 from medspace.core.clock import Clock
 from medspace.core.errors import InvalidInputError
@@ -110,7 +111,7 @@ def check(wishes: Wishes) -> None:
     ):
         check_number(option, number, least, most)
     region_of(wishes.region)
-    if isinstance(wishes.offer, Path) and wishes.offer.is_dir():
+    if isinstance(wishes.offer, Path) and is_folder(wishes.offer):
         told = msgid(
             "it is a folder; a folder of images is offered by hand (docs/data.md), once a kind of use takes them"
         )

@@ -9,6 +9,7 @@ from medspace.adapters.duckdb.dialect import Dialect
 from medspace.adapters.duckdb.drafting import how_written
 from medspace.adapters.duckdb.errors import TableUnreadableError
 from medspace.adapters.duckdb.findings import Draft
+from medspace.adapters.filenames import absolute
 from medspace.adapters.oswords import why
 from medspace.app.node.config import LARGEST_FILE
 from medspace.app.node.offering.drafting import check_rows, look
@@ -140,7 +141,7 @@ def told_of(drafted: Draft | None, *, written: bool = False) -> JsonObject:
 def form_of(table: str, dialect: Dialect | None, password: str = "") -> str:
     """How a table is read, where that must be said: its name, a text file's way of writing, a server's password."""
     lines = [f"table = {quoted(table)}\n"] if table else []
-    lines += [f"password = {quoted(str(Path(password).resolve()))}\n"] if password else []
+    lines += [f"password = {quoted(str(absolute(password)))}\n"] if password else []
     if dialect is not None:
         said = [f"encoding = {quoted(dialect.encoding)}", f"delimiter = {quoted(dialect.delimiter)}"]
         said += [f"skip_lines = {dialect.skipped}"] if dialect.skipped else []

@@ -23,7 +23,7 @@ _MISSING = " is missing"  # ends the name of the term that says where a feature 
 LIMITS = (
     msgid("It was made for the purpose above; for another one it has not been judged."),
     msgid(
-        "It describes the hospitals and the years that its rows come from; measure it anew before it is used "
+        "It describes the hospitals and the years that its rows come from; evaluate it again before using it "
         "elsewhere."
     ),
     msgid("It is no medical device: no decision about a patient may rest on it alone."),
