@@ -44,5 +44,7 @@ def title_of(found: Origin, table: str = "") -> str:
 
 
 def source_of(found: Origin) -> str:
-    """How the configuration names it."""
-    return str(found.resolve()) if isinstance(found, Path) else found
+    """How the configuration names it; what no file can be called stays as it is, and is refused where it is read."""
+    if not isinstance(found, Path) or "\0" in str(found):
+        return str(found)
+    return str(found.resolve())
