@@ -21,7 +21,10 @@ SHOWN = {  # who is shown which words of somebody else
     "clinic": ("name",),
     "authority": ("name",),
 }
-FIELDS = ("search", "after", "id", "dataset", "participant")  # of addresses
+FIELDS = (  # of addresses
+    *("search", "after", "id", "dataset", "participant", "agreement", "offer", "purpose", "place", "at", "format"),
+    *("kind", "target", "feature", "group", "band_column", "bands", "thresholds", "layers", "time", "run", "example"),
+)
 
 
 def hostile(mark):

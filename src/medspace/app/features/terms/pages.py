@@ -14,7 +14,7 @@ from medspace.app.doors.portal.visit import ROOT, PortalVisit
 from medspace.app.features.terms import policy_pages
 from medspace.app.features.terms.api import LONGEST_SEARCH, MOST_CHOSEN
 from medspace.app.node.lists import LARGEST_PAGE
-from medspace.app.node.pages import HomeNotice, MenuEntry, PortalAction, PortalPage, PortalPages
+from medspace.app.node.pages import HomeNotice, MenuEntry, PortalAction, PortalPage, PortalPages, PortalRemedy
 from medspace.connector.errors import UnknownAgreementError
 from medspace.core.actors import Scope
 from medspace.core.canonical import JsonObject
@@ -236,6 +236,17 @@ PAGES = PortalPages(
         PortalAction("/contracts/negotiate", negotiate, (Scope.TERMS,), confirmed=True),
         PortalAction("/contracts/answer", answer, (Scope.TERMS,), confirmed=True),
         PortalAction("/contracts/end", end, (Scope.TERMS,), confirmed=True),
+    ),
+    remedies=(
+        PortalRemedy("policy.malformed", "/policies", msgid("To the policies"), FINDERS),
+        PortalRemedy("policy.member_twice", "/policies", msgid("To the policies"), FINDERS),
+        PortalRemedy("policy.turtle", "/policies", msgid("To the policies"), FINDERS),
+        PortalRemedy("policy.cycle", "/policies", msgid("To the policies"), FINDERS),
+        PortalRemedy("policy.too_large", "/policies", msgid("To the policies"), FINDERS),
+        PortalRemedy("policy.", "/contracts", msgid("To the contracts"), FINDERS),
+        PortalRemedy("agreement.", "/contracts", msgid("To the contracts"), FINDERS),
+        PortalRemedy("negotiation.", "/contracts", msgid("To the contracts"), FINDERS),
+        PortalRemedy("catalog.", "/catalogue", msgid("Find data"), FINDERS),
     ),
     menu=(
         MenuEntry(

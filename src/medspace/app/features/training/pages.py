@@ -24,7 +24,7 @@ from medspace.app.features.training.building import (
     task_of,
     wishes,
 )
-from medspace.app.node.pages import HomeNotice, MenuEntry, PortalAction, PortalPage, PortalPages
+from medspace.app.node.pages import HomeNotice, MenuEntry, PortalAction, PortalPage, PortalPages, PortalRemedy
 from medspace.core.actors import Scope
 from medspace.core.canonical import JsonObject
 from medspace.core.decoding import read_json
@@ -272,6 +272,13 @@ PAGES = PortalPages(
         PortalAction("/training/start", start, TRAINERS, confirmed=True),
         PortalAction("/training/stop", stop, TRAINERS),
         PortalAction("/training/cards/check", check_card, READERS, largest=LARGEST_CARD),
+    ),
+    remedies=(
+        PortalRemedy("learning.", "/training/new", msgid("Choose anew"), TRAINERS),
+        PortalRemedy("training.", "/training/new", msgid("Choose anew"), TRAINERS),
+        PortalRemedy("train.", "/training/new", msgid("Choose anew"), TRAINERS),
+        PortalRemedy("run.", "/training", msgid("To the trainings"), READERS),
+        PortalRemedy("masked.", "/training", msgid("To the trainings"), READERS),
     ),
     menu=(
         MenuEntry(
