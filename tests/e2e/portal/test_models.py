@@ -8,12 +8,20 @@ from playwright.sync_api import expect
 
 from tests.e2e.portal.browser import browsing, visiting
 from tests.e2e.portal.keys import confirm
-from tests.e2e.space import HOSPITALS, MASKED, PURPOSE, Holding, staged, table
+from tests.e2e.space import DICTIONARY, HOSPITALS, MASKED, PURPOSE, Holding, staged, table
 
 TERMS = {"min_sites": 3, "protection": None}
 DEMANDS = {"gate_groups": ["sex"], "gate_auc": 0.6}
+EVIL, CODE = "<img src=x onerror=alert(1)>", "<b onclick=x>m"  # what a hospital is called, and one of its codes
+SEX = {"name": "sex", "kind": "coded", "levels": ["f", CODE]}
 JUDGE = {"groups": ["sex", {"column": "age", "bands": [55]}], "thresholds": [0.5], "least": 11}
+WORDS = DICTIONARY.replace('m = "male"', f'"{CODE}" = "{EVIL}"')
+JUDGED = MASKED | {"judge": JUDGE, "features": [*MASKED["features"][:2], SEX]}
 LOOKS = [("en-GB", "light"), ("zh-CN", "dark")]
+
+
+def patients(seed):
+    return table(seed, 150).replace(",m,", f",{CODE},")
 
 
 @pytest.fixture(scope="module")
@@ -22,11 +30,13 @@ def stage(tmp_path_factory):
     with staged(tmp_path_factory.mktemp("models")) as stage:
         stage.add("authority")
         for seed, key in enumerate(HOSPITALS, 1):
-            stage.add(key, Holding(table(seed, 150), terms=TERMS))
-        stage.add("strict", Holding(table(9, 150), terms=TERMS | DEMANDS))
+            stage.add(key, Holding(patients(seed), terms=TERMS, dictionary=WORDS))
+        stage.add("strict", Holding(patients(9), terms=TERMS | DEMANDS, dictionary=WORDS))
         stage.add("user")
         stage.open()
-        stage.admit()
+        west = stage.nodes["west"]
+        stage.space("authority").admit(west.did, name=EVIL, region=west.region)
+        stage.admit(*(key for key in (*HOSPITALS, "strict", "user") if key != "west"))
         stage.agreements = [stage.agree("user", key) for key in HOSPITALS]
         stage.strict = stage.agree("user", "strict")
         yield stage
@@ -88,6 +98,9 @@ def test_a_model_is_judged_for_groups_and_its_card_is_handed_on(stage, owner, tm
     expect(page.get_by_role("heading", name="For whom it is how good")).to_be_visible()
     expect(page.locator("figure.drawn svg")).to_have_count(5)  # hospitals, sex, age, reliability, ROC
     expect(page.get_by_role("rowheader", name=">= 55").first).to_be_visible()
+    expect(page.get_by_role("rowheader", name=f"sex: {CODE}").first).to_be_visible()
+    expect(page.get_by_text(EVIL).first).to_be_visible()
+    expect(page.locator("main img, main b, [onclick]")).to_have_count(0)
     owner.suits()
     with page.expect_download() as file:
         owner.link("The card as data, signed").click()
@@ -173,12 +186,14 @@ def test_what_a_form_does_not_offer_is_refused_with_what_was_typed_kept(stage, o
 
 @pytest.mark.parametrize(("language", "theme"), LOOKS)
 def test_pages_are_accessible_and_fit(stage, browser, language, theme):
-    run = stage.space("user").train(MASKED | {"judge": JUDGE}, stage.agreements, wait=240)
+    run = stage.space("user").train(JUDGED, stage.agreements, wait=240)
     asked = "&".join(f"agreement={quote(one)}" for one in stage.agreements)
     paths = [f"/training/new?{asked}&kind={kind}" for kind in ("glm", "cox", "net")]
-    paths += [f"/training/model?id={run['model']['id']}", "/training/cards", "/training"]
+    runs = "&".join(f"run={one['id']}" for one in stage.space("user").runs() if one["model"])
+    paths += [f"/training/model?id={run['model']['id']}", "/training/cards", "/training", f"/training/compare?{runs}"]
     with visit(stage, browser, locale=language, color_scheme=theme) as owner:
         owner.enter(stage.space("user").portal_link()["url"])
         for path in paths:
             assert owner.open(path) == 200, path
+            expect(owner.page.locator("main img, main b, [onclick]")).to_have_count(0)
             owner.suits()
