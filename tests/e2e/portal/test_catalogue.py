@@ -1,13 +1,15 @@
 """The catalogue in a real browser: facets, without JavaScript too; what may be done with the data of others."""
 
+import re
 from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import expect
 
+from medspace.core.errors import WaitingError
 from tests.e2e.portal.browser import browsing, visiting
 from tests.e2e.portal.keys import confirm
-from tests.e2e.space import ASSET, hospital, staged
+from tests.e2e.space import ASSET, PATIENCE, hospital, staged
 
 DATASET = "/catalogue/dataset?participant={did}&dataset={dataset}"
 
@@ -130,6 +132,29 @@ def test_what_an_agreement_allows_is_tried_from_its_page(stage, user):
     user.page.get_by_role("button", name="Look").click()
     user.page.get_by_text("It would not be allowed.").wait_for()
     user.page.get_by_text("What would change it:").wait_for()
+
+
+def test_what_changed_since_the_last_contract_stands_where_it_is_signed_and_kept(stage, user):
+    holder = stage.space("other")
+    before = stage.agree("user", "other")
+    holder.end_agreement(before)
+    changed = holder.change_offer(ASSET, dry=True, until="2029-01-31")
+    holder.change_offer(ASSET, until="2029-01-31", seen=changed["seen"])
+    with pytest.raises(WaitingError):  # after one that was ended a person decides
+        stage.agree("user", "other", wait=0.2)
+    (waits,) = [one["id"] for one in holder.negotiations() if one["owner"] == "us"]
+    holder.answer(waits, approve=True)
+    asked = next(one["id"] for one in stage.space("user").negotiations() if one["agreement"] != before)
+    agreement = [now["agreement"] for now in stage.space("user").watch_negotiation(asked, wait=PATIENCE)][-1]
+    for path in (f"/contracts/negotiation?id={quote(asked)}", f"/contracts/agreement?id={quote(agreement)}"):
+        user.open(path)
+        card = user.page.locator("section", has=user.page.get_by_role("heading", name="What changed since"))
+        expect(card.locator("del")).to_contain_text("2030")
+        expect(card.locator("li").first).to_contain_text("2029")
+        expect(card.get_by_role("link")).to_have_attribute("href", re.compile(quote(before, safe="")))
+        user.suits()
+    user.open(f"/contracts/agreement?id={quote(before)}")
+    expect(user.page.get_by_role("heading", name="What changed since")).to_have_count(0)
 
 
 @pytest.mark.parametrize(("language", "theme"), [("en-GB", "light"), ("zh-CN", "dark")])
