@@ -225,7 +225,7 @@ def train(user, agreements):
     user.button("Go on to the columns").click()
     user.field("What is to be learned").select_option("disease > 0")
     for name in ("age", "sbp", "sex"):
-        page.get_by_role("checkbox", name=name).check()
+        page.locator(f"input[name=feature][value={name}]").check()
     picture(user, "user-columns", at="What to train")
     user.button("Look at the cost").click()
     user.sees("takes nothing from a privacy budget")
