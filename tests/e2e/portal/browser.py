@@ -1,22 +1,27 @@
 """A real browser for tests of the portal: Debian's Chromium, driven by Playwright, which reports what it objects to.
 
-`MEDSPACE_CHROMIUM` names another one. A page that complains on its console (also of the content security policy), or
-throws, fails its test.
+`MEDSPACE_CHROMIUM` names another one, `MEDSPACE_LOOKS` a folder that gets a picture of each page that was checked, at
+each width. A page that complains on its console (also of the content security policy), or throws, fails its test.
 """
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import axe_playwright_python
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 from medspace.app.node.language import header_language, speaker
 
+PATIENCE = 60_000  # milliseconds until something stands on a page, on a loaded machine
+LOOKS = os.environ.get("MEDSPACE_LOOKS", "")
+expect.set_options(timeout=PATIENCE)
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 WIDTHS = (360, 1024, 1600)
@@ -104,7 +109,8 @@ class Visitor:
         self.page.get_by_text(self.said(sentence)).first.wait_for()
 
     def violations(self) -> list[str]:
-        """What axe-core finds against WCAG 2.2 AA on the page as it stands."""
+        """What axe-core finds against WCAG 2.2 AA on the page as it stands, with its style sheets."""
+        self.page.wait_for_load_state()
         found = self.page.evaluate(
             f"async () => {{ {AXE}; return (await axe.run({{runOnly: {RULES}}})).violations"
             ".map(one => one.id + ': ' + one.nodes.map(node => node.html).join(' | ').slice(0, 300)) }"
@@ -117,12 +123,30 @@ class Visitor:
             self.page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth + 1")
         )
 
+    def suits(self) -> None:
+        """Check that the page as it stands can be used by everybody: nothing for axe, and it fits at every width."""
+        found = self.violations()
+        assert not found, f"{self.page.url}: {found}"
+        for width in WIDTHS:
+            self.page.set_viewport_size({"width": width, "height": 900})
+            assert not self.overflows(), (self.page.url, width)
+            if LOOKS:
+                self._look(width)
+
+    def _look(self, width: int) -> None:
+        theme = "dark" if self.page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches") else "light"
+        name = re.sub(r"[^a-z]+", "-", self.page.url.partition("/portal")[2].lower())[:40].strip("-") or "home"
+        mark = sha256(self.page.url.encode()).hexdigest()[:4]
+        file = Path(LOOKS, f"{name}-{mark}-{self.language}-{theme}-{width}.png")
+        self.page.screenshot(path=file, full_page=True)
+
 
 @contextmanager
 def visiting(browser: Browser, url: str, **settings: object) -> Iterator[Visitor]:
     """Somebody who comes to the portal at `url`; what their browser objects to fails the test at the end."""
     settings = {"locale": "en-GB", **settings}
     context = browser.new_context(**settings)  # type: ignore[arg-type]
+    context.set_default_timeout(PATIENCE)
     visitor = Visitor(context, url, str(settings["locale"]))
     yield visitor
     context.close()

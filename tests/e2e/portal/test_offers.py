@@ -3,8 +3,9 @@
 import random
 
 import pytest
+from playwright.sync_api import expect
 
-from tests.e2e.portal.browser import WIDTHS, browsing, visiting
+from tests.e2e.portal.browser import browsing, visiting
 from tests.e2e.space import hospital, staged
 
 MOST_STEPS = 12
@@ -95,10 +96,7 @@ def manager(stage, name):
 
 def checked(visitor):
     """A page as everybody must be able to use it."""
-    assert visitor.violations() == []
-    for width in WIDTHS:
-        visitor.page.set_viewport_size({"width": width, "height": 900})
-        assert not visitor.overflows(), width
+    visitor.suits()
 
 
 def test_from_a_file_on_the_desk_to_a_published_offer(stage, browser, table):
@@ -111,9 +109,9 @@ def test_from_a_file_on_the_desk_to_a_published_offer(stage, browser, table):
         steps.choose(page.get_by_label("A table of patients"), table)
         steps.click(page.get_by_role("button", name="Look at the columns").first)
         page.get_by_role("heading", name="Diabetes registry.csv").wait_for()
-        assert page.get_by_label("Which column names the patients?").input_value() == "=patient_id"
-        assert page.locator("svg.plot rect.bar").count() > 10
-        assert page.locator("article.column", has_text="note").get_by_text("left out").count()
+        expect(page.get_by_label("Which column names the patients?")).to_have_value("=patient_id")
+        expect(page.locator("svg.plot rect.bar").nth(10)).to_be_attached()
+        expect(page.locator("article.column", has_text="note").get_by_text("left out").first).to_be_attached()
         checked(owner)
         steps.click(page.get_by_role("button", name="Next: the terms"))
         page.get_by_role("heading", name="What may leave?").wait_for()
@@ -121,8 +119,8 @@ def test_from_a_file_on_the_desk_to_a_published_offer(stage, browser, table):
         checked(owner)
         steps.click(page.get_by_role("button", name="Next: read the contract"))
         page.get_by_role("heading", name="What it would say").wait_for()
-        assert page.get_by_text("allowed", exact=True).count() == 1
-        assert page.get_by_text("refused", exact=True).count() == 3
+        expect(page.get_by_text("allowed", exact=True)).to_have_count(1)
+        expect(page.get_by_text("refused", exact=True)).to_have_count(3)
         page.get_by_text("The catalogue says how many patients it has, in coarse steps.").wait_for()
         checked(owner)
         steps.click(page.get_by_role("button", name="Publish the offer"))
@@ -190,20 +188,20 @@ def test_columns_are_corrected_without_javascript_and_what_is_wrong_is_listed(st
         uploaded(owner, table)
         for name in ("ward", "glucose", "sex"):
             page.locator("article", has_text=name).locator("summary", has_text="Describe").click()
-        assert page.locator("fieldset", has_text="What the codes mean").get_by_text(XSS).count() == 1
-        assert page.locator("main img").count() == 0
+        expect(page.locator("fieldset", has_text="What the codes mean").get_by_text(XSS)).to_have_count(1)
+        expect(page.locator("main img")).to_have_count(0)
         page.get_by_label("=cmd|' /C calc'!A0").fill("a formula")
         page.locator("article", has_text="glucose").get_by_label("Unit").fill("mmol/L")
         page.locator("article", has_text="sex").get_by_label("What it holds").select_option("number")
         page.get_by_role("button", name="Save and look again").click()
         found = page.locator("section", has_text="Cells that do not fit their column")
-        assert "Row: 2" in found.inner_text() or "2" in found.locator("tbody th").first.inner_text()
-        assert "not a finite number" in found.locator("tbody tr").first.inner_text()
+        expect(found.locator("tbody th").first).to_contain_text("2")
+        expect(found.locator("tbody tr").first).to_contain_text("not a finite number")
         page.locator("article", has_text="sex").get_by_label("What it holds").select_option("code")
         page.get_by_role("button", name="Next: the terms").click()
         page.get_by_label("From these places only").check()
         page.get_by_role("button", name="Next: read the contract").click()
-        assert "chose none" in page.locator("#problem").inner_text()
+        expect(page.locator("#problem")).to_contain_text("chose none")
         owner.objections.clear()  # the browser reports the 400
         page.get_by_label("the European Union").check()
         page.get_by_label("Short name").fill("second")
@@ -233,11 +231,11 @@ def test_what_is_typed_on_a_page_of_other_columns_is_not_saved(stage, browser, t
         page.locator("article", has_text="glucose").locator("summary", has_text="Describe").click()
         page.locator("article", has_text="glucose").get_by_label("Unit").fill("mmol/L")
         page.get_by_role("button", name="Save and look again").click()
-        assert "Nothing was saved" in page.locator("#problem").inner_text()
+        expect(page.locator("#problem")).to_contain_text("Nothing was saved")
         owner.objections.clear()  # the browser reports the 400
         assert stage.space("clinic")._get(f"/offer-drafts/{pid}/columns")["said"]["columns"] == {}
         page.locator("article", has_text="glucose").locator("summary", has_text="Describe").click()
-        assert page.locator("article", has_text="glucose").get_by_label("Unit").input_value() == ""
+        expect(page.locator("article", has_text="glucose").get_by_label("Unit")).to_have_value("")
         discarded(owner)
 
 
@@ -269,13 +267,13 @@ def test_a_steward_uploads_but_names_no_path(stage, browser, table):
     with visiting(browser, origin(stage, "clinic")) as steward:
         steward.enter(manager(stage, "Dr Li"))
         steward.open("/offers/new")
-        assert steward.page.get_by_label("Its path").count() == 0
+        expect(steward.page.get_by_label("Its path")).to_have_count(0)
         steward.page.locator("form[action$='/upload']").evaluate(
             "form => { form.action = '/portal/offers/point'; form.enctype = 'application/x-www-form-urlencoded';"
             " form.table.removeAttribute('required'); form.submit() }"
         )
         steward.page.locator("#problem").wait_for()
-        assert "token.scope" in steward.page.locator("#problem").inner_text()
+        expect(steward.page.locator("#problem")).to_contain_text("token.scope")
         steward.objections.clear()
         steward.open("/offers/new")
         uploaded(steward, table)

@@ -1,6 +1,7 @@
 """The portal without its connector, in a real browser: a page says so, and nothing of anybody's is kept."""
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.e2e.portal.browser import browsing, visiting
 from tests.e2e.space import hospital, staged
@@ -64,7 +65,7 @@ def test_without_a_connection_a_page_says_so_and_with_one_all_is_as_before(owner
     owner.context.set_offline(True)
     owner.page.goto(f"{owner.url}/portal/catalogue")
     owner.page.get_by_role("heading", name="The connector cannot be reached").wait_for()
-    assert owner.page.get_by_text("无法连接到连接器").is_visible()
+    expect(owner.page.get_by_text("无法连接到连接器")).to_be_visible()
     assert owner.page.evaluate("getComputedStyle(document.querySelector('.button.main')).fontWeight") == "600"
     assert owner.violations() == []
     owner.context.set_offline(False)

@@ -5,12 +5,13 @@ from math import exp
 from urllib.parse import quote
 
 import pytest
+from playwright.sync_api import expect
 
 from medspace.app.compose.connector import ConnectorParts
 from medspace.app.doors.sdk import SpaceError
 from medspace.core.usage import Brakes
 from tests.e2e.house.pausing import Pausing
-from tests.e2e.portal.browser import WIDTHS, browsing, visiting
+from tests.e2e.portal.browser import browsing, visiting
 from tests.e2e.portal.keys import confirm
 from tests.e2e.space import DICTIONARY, TASK, Holding, staged, table
 
@@ -94,12 +95,10 @@ def test_a_training_is_chosen_priced_started_and_followed_to_its_end(stage, owne
     page = owner.page
     owner.open("/training/new")
     page.get_by_role("button", name="Go on to the columns").click()
-    assert page.locator("input[name='feature']").evaluate_all("all => all.map(one => one.value)") == [
-        "age",
-        "sex",
-        "sbp",
-        "disease",
-    ]
+    features = page.locator("input[name='feature']")
+    expect(features).to_have_count(4)
+    values = features.evaluate_all("all => all.map(one => one.value)")
+    assert values == ["age", "sex", "sbp", "disease"]
     page.get_by_text("Columns that are left out").click()
     page.get_by_text("it is missing at").wait_for()
     page.locator("#target").select_option("disease > 0")
@@ -116,7 +115,7 @@ def test_a_training_is_chosen_priced_started_and_followed_to_its_end(stage, owne
     assert owner.violations() == []
     stage.engine.go.set()
     page.locator("#standing .state.ok").wait_for(timeout=60_000)  # without loading the page again
-    assert page.locator("svg.chart polyline").count() == 1
+    expect(page.locator("svg.chart polyline")).to_have_count(1)
     page.get_by_role("link", name="Model card").click()
     page.get_by_role("heading", name="How good it is, and where").wait_for()
 
@@ -131,9 +130,9 @@ def test_what_cannot_be_trained_is_said_above_the_form_with_what_was_typed_kept(
         ("target=disease+%3E+0&feature=age&purpose=x", "purpose has to be chosen"),
     ):
         assert owner.open(f"/training/new?look=1&{asked}&{wrong}") in (400, 422)
-        assert said in owner.page.locator("#problem").inner_text()
+        expect(owner.page.locator("#problem")).to_contain_text(said)
         assert owner.objections.pop()
-    assert owner.page.locator("input[name='feature'][value='age']").is_checked()
+    expect(owner.page.locator("input[name='feature'][value='age']")).to_be_checked()
 
 
 def test_what_blocks_a_training_is_said_before_its_start(stage, owner):
@@ -141,8 +140,8 @@ def test_what_blocks_a_training_is_said_before_its_start(stage, owner):
     asked = "&".join(f"agreement={quote(one)}" for one in stage.agreements)
     chosen = f"target=disease+%3E+0&feature=age&purpose={quote(TASK['purpose'])}&epsilon=2&persons=5000"
     assert owner.open(f"/training/new?look=1&{asked}&{chosen}") == 400
-    assert "needs the protection masked-sums" in owner.page.locator("#problem").inner_text()
-    assert owner.page.get_by_label("Epsilon").input_value() == "2"
+    expect(owner.page.locator("#problem")).to_contain_text("needs the protection masked-sums")
+    expect(owner.page.get_by_label("Epsilon")).to_have_value("2")
     assert "400" in owner.objections.pop()
 
 
@@ -162,7 +161,7 @@ def test_without_javascript_a_training_is_a_table(stage, browser, trained):
         owner.open(f"/training/run?id={trained[0]['id']}")
         owner.page.get_by_text("All rounds as a table").click()
         course = stage.space("user").course(trained[0]["id"])
-        assert owner.page.locator("details tbody tr").count() == len(course["rounds"])
+        expect(owner.page.locator("details tbody tr")).to_have_count(len(course["rounds"]))
 
 
 @pytest.mark.parametrize(("language", "theme"), [("en-GB", "light"), ("zh-CN", "dark")])
@@ -183,25 +182,22 @@ def test_pages_are_accessible_and_fit(stage, browser, trained, language, theme):
         owner.enter(stage.space("user").portal_link()["url"])
         for path in paths:
             assert owner.open(path) == 200, path
-            assert owner.violations() == [], path
-            assert owner.page.locator("img").count() == 0, path
-            for width in WIDTHS:
-                owner.page.set_viewport_size({"width": width, "height": 900})
-                assert not owner.overflows(), (path, width)
+            owner.suits()
+            expect(owner.page.locator("img"), path).to_have_count(0)
 
 
 def test_a_study_says_who_saw_what_and_shows_no_curve_that_it_has_not(stage, owner, trained):
     owner.open(f"/training/study?id={trained[0]['model']['id']}")
-    said = owner.page.locator("main").inner_text()
-    assert "the sums of each hospital, one by one; no rows" in said
-    assert "no joint statistics yet" in said
-    assert "2 hospitals have a seat" in said
+    said = owner.page.locator("main")
+    expect(said).to_contain_text("the sums of each hospital, one by one; no rows")
+    expect(said).to_contain_text("no joint statistics yet")
+    expect(said).to_contain_text("2 hospitals have a seat")
     drawn = len(trained[0]["model"]["coefficients"]) - 1
-    assert owner.page.locator("tbody svg.interval").count() == drawn
-    assert owner.page.locator("thead svg.interval text", has_text="1").count() >= 1
-    assert "Odds ratio, 95 % interval" in said
+    expect(owner.page.locator("tbody svg.interval")).to_have_count(drawn)
+    expect(owner.page.locator("thead svg.interval text", has_text="1").first).to_be_attached()
+    expect(said).to_contain_text("Odds ratio, 95 % interval")
     (age,) = [one for one in trained[0]["model"]["coefficients"] if one["name"] == "age"]
-    assert f"{exp(float(age['value'])):.3g}" in owner.page.locator("tr", has_text="age").first.inner_text()
+    expect(owner.page.locator("tr", has_text="age").first).to_contain_text(f"{exp(float(age['value'])):.3g}")
 
 
 def test_programs_choose_from_the_same(stage):

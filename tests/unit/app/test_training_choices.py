@@ -2,16 +2,20 @@
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import get_args
 
 import pytest
 from starlette.datastructures import QueryParams
 
-from medspace.app.features.training import plotting
+from medspace.app.features.training import building, plotting
 from medspace.app.features.training.building import ChoiceError, NumberError, targets, task_of, wishes
 from medspace.app.features.training.choosing import outcomes, shared, shown
 from medspace.app.features.training.seeing import promised, who_saw_what
 from medspace.app.features.uses.pages import leaving
 from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_SUMS
+from medspace.learning.cox import task as cox
+from medspace.learning.glm import task as glm
+from medspace.learning.net import task as net
 from medspace.runs import codings
 from medspace.runs.model import Lineage
 from tests.runs import manifest_of, signed
@@ -112,6 +116,58 @@ def test_a_form_becomes_a_task():
     assert (count["family"], count["noise"]) == ("poisson", {"epsilon": "1.0", "unit": "patient"})
 
 
+STAGED = CHOICE | {
+    "columns": [
+        *CHOICE["columns"],
+        {"name": "grade", "type": "code", "coded": True, "levels": dict.fromkeys("abc", "")},
+    ]
+}
+COMMON = f"feature=age&purpose={PURPOSE}&min_sites=3"
+
+
+def test_a_form_becomes_a_task_of_survival():
+    asked = wished(f"kind=cox&target=num+%3E+0&time=age&feature=sex&purpose={PURPOSE}&min_sites=3&holdout=0.2")
+    task = task_of(asked, CHOICE)
+    assert (task["task"], task["event"], task["time"], task["holdout"]) == ("cox", "num > 0", "age", "0.2")
+    assert (task["l2"], "entry" in task, "family" in task) == ("0.0", False, False)
+    assert cox.parse(task).time == "age"
+    assert [one.value for one in targets(STAGED, "cox")] == [
+        *("num > 0", "sex = f", "sex = m", "sick > 0", "grade = a", "grade = b", "grade = c")
+    ]
+
+
+def test_a_form_becomes_a_task_of_a_net():
+    net_of = f"kind=net&{COMMON}&layers=16%2C+8&strategy=fedadam&rate=0.1&rounds=9&validation=0.2&seed=7&patience=2"
+    task = task_of(wished(f"{net_of}&target=num+%3E+0"), STAGED)
+    read = net.parse(task)
+    assert (read.layers, read.server.strategy, read.local.rate, read.seed) == ((16, 8), "fedadam", 0.1, 7)
+    assert (read.table.max_rounds, read.validation, read.patience) == (9, 0.2, 2)
+    graded = net.parse(task_of(wished(f"{net_of}&target=grade+%3D+%3F&ordinal=on"), STAGED))
+    assert (graded.classes, graded.ordinal) == (("a", "b", "c"), True)
+    assert "grade = ?" not in [one.value for one in targets(STAGED, "glm")]
+
+
+def test_what_a_net_may_be_is_what_its_room_says():
+    assert get_args(net.Strategy) == building.STRATEGIES
+    assert (building.FEWEST_CLASSES, building.MOST_CLASSES) == (net.FEWEST_CLASSES, net.MOST_CLASSES)
+    assert [float(one) for one in building.HOLDOUTS] == sorted(net.HOLDOUTS)
+
+
+def test_a_form_says_for_whom_a_model_is_measured():
+    bands = "band_column=&bands=7&band_column=age&bands=50%2C65"
+    asked = wished(f"target=num+%3E+0&{COMMON}&judge=on&group=sex&{bands}&thresholds=0.3%EF%BC%8C0.5&least=12")
+    judge = task_of(asked, CHOICE)["judge"]
+    assert judge == {
+        "groups": [{"column": "sex", "codes": ["f", "m"]}, {"column": "age", "bands": ["50.0", "65.0"]}],
+        "thresholds": ["0.3", "0.5"],
+        "least": 12,
+    }
+    assert wishes(QueryParams(asked.query())) == asked
+    plain = task_of(wished(f"target=num+%3E+0&{COMMON}&judge=on"), CHOICE)
+    assert glm.parse(plain | {"protection": "masked-sums"}).judge is not None
+    assert "judge" not in task_of(wished(f"target=num+%3E+0&{COMMON}&group=sex"), CHOICE)
+
+
 def test_what_can_be_learned_is_offered_once():
     assert [one.value for one in targets(CHOICE)] == ["num > 0", "age", "sex = f", "sex = m", "sick > 0"]
     twice = CHOICE | {"outcomes": ["sick > 0"]}
@@ -128,6 +184,12 @@ def test_what_can_be_learned_is_offered_once():
         (f"target=age&feature=sick&purpose={PURPOSE}&l2=x", NumberError, "l2"),
         (f"target=age&feature=sick&purpose={PURPOSE}&min_sites=1.5", NumberError, "min_sites"),
         (f"target=age&feature=sick&purpose={PURPOSE}&epsilon=1&persons=-1", NumberError, "persons"),
+        (f"kind=cox&target=age&{COMMON}&time=age", ChoiceError, "target"),
+        (f"kind=cox&target=num+%3E+0&{COMMON}", ChoiceError, "time"),
+        (f"kind=cox&target=num+%3E+0&{COMMON}&time=age&entry=sex", ChoiceError, "entry"),
+        (f"kind=net&target=num+%3E+0&{COMMON}&layers=1.5", NumberError, "layers"),
+        (f"target=num+%3E+0&{COMMON}&judge=on&group=age", ChoiceError, "group"),
+        (f"target=num+%3E+0&{COMMON}&judge=on&band_column=sex&bands=1", ChoiceError, "band_column"),
     ],
 )
 def test_what_is_not_offered_is_refused(query, raised, field):

@@ -33,6 +33,13 @@ def test_the_script_says_what_is_so(answers, name):
     assert expected(answers[name]) == CASES[name][2]
 
 
+def test_a_signature_that_no_browser_can_check_is_told_and_never_called_verified(answers):
+    told = {one["step"]: one["holds"] for one in answers["entry signed with another key as well"]}
+    assert told["other"] is None
+    assert told["checkpoint"] is True
+    assert "other" not in {one["step"] for one in answers["entry with a witness"]}
+
+
 FILES = {name: facts for name, (what, facts, _) in CASES.items() if what == "file" and name != "something else"}
 
 

@@ -63,6 +63,23 @@ class MenuEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class PortalRemedy:
+    """Where somebody goes on after a refusal: `code` is that of the refusal, or how it begins (with its last dot).
+
+    It is offered to those whom `scopes` let open the page, as they do there; none: the owner.
+    """
+
+    code: str
+    path: str
+    name: str  # a msgid: what the button says
+    scopes: Sequence[Scope] = ()
+
+    def suits(self, code: str) -> bool:
+        """Whether it is for refusals with this code."""
+        return code.startswith(self.code) if self.code.endswith(".") else code == self.code
+
+
+@dataclass(frozen=True, slots=True)
 class HomeNotice:
     """What waits for the person on the first page, or is worth knowing there: a sentence and where it leads.
 
@@ -82,6 +99,7 @@ class PortalPages:
     pages: Sequence[PortalPage] = ()
     actions: Sequence[PortalAction] = ()
     menu: Sequence[MenuEntry] = ()
+    remedies: Sequence[PortalRemedy] = ()
     notices: Callable[[Any], Awaitable[Sequence[HomeNotice]]] | None = None  # given a visit
     static: Path | None = None  # a folder of its own scripts, style sheets and pictures
 

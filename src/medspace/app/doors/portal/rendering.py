@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from medspace.app.doors.portal.shelf import Shelf
 from medspace.app.node.language import CHINESE, speaker
-from medspace.app.node.pages import GROUPS, MenuEntry
+from medspace.app.node.pages import GROUPS, MenuEntry, PortalRemedy
 from medspace.core.errors import InvalidInputError
 from medspace.core.paths import segment
 from medspace.core.text import Text, msgid, plain
@@ -53,6 +53,9 @@ class AddressError(InvalidInputError):
     next_step = msgid("Go to the first page and find it in the menu.")
 
 
+_AGAIN = msgid("Open this page again")
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """What stands around each page: whose connector it is, who is signed in, the menu, the forms' token."""
@@ -67,6 +70,18 @@ class Frame:
     page: str = ""  # with its query
     menu: Sequence[MenuEntry] = ()
     islands: Sequence[str] = ()
+    remedies: Sequence[PortalRemedy] = ()
+
+    def way_on(self, code: str) -> tuple[str, str] | None:
+        """Where to go on after a refusal, and what the button says: by the longest code that suits it.
+
+        Without one it is the page that the form stands on, as it is now; None where the person is there already.
+        """
+        found = max((one for one in self.remedies if one.suits(code)), key=lambda one: len(one.code), default=None)
+        if found is not None and found.path != self.path:
+            return url(found.path), found.name
+        elsewhere = self.page and urlsplit(self.page).path != url(self.path)
+        return (self.page, _AGAIN) if elsewhere else None
 
 
 class Renderer:

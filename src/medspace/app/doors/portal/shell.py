@@ -18,7 +18,7 @@ from medspace.app.doors.portal.rendering import AddressError, Frame, Renderer
 from medspace.app.doors.portal.sharing import LooksTogether, SharedBlocks
 from medspace.app.doors.portal.visit import ROOT, PortalVisit
 from medspace.app.node.language import ENGLISH
-from medspace.app.node.pages import MenuEntry, PortalPages
+from medspace.app.node.pages import MenuEntry, PortalPages, PortalRemedy
 from medspace.core.actors import Actor
 from medspace.core.clock import Clock
 from medspace.core.errors import MedspaceError, RefusedError
@@ -115,6 +115,7 @@ class PortalShell:
             path=path,
             page=page_of(request),
             menu=self._menu(seen.actor),
+            remedies=self._remedies(seen.actor),
         )
 
     def nobody(self) -> Frame:
@@ -124,6 +125,10 @@ class PortalShell:
     def _menu(self, actor: Actor) -> tuple[MenuEntry, ...]:
         entries = (entry for pages in self.pages.values() for entry in pages.menu)
         return tuple(entry for entry in entries if actor.may(entry.scopes))
+
+    def _remedies(self, actor: Actor) -> tuple[PortalRemedy, ...]:
+        found = (one for pages in self.pages.values() for one in pages.remedies)
+        return tuple(one for one in found if actor.may(one.scopes))
 
     def session(self, request: Request) -> str:
         """The secret of the session that a browser has; "" where it has none."""

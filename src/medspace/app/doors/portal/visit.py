@@ -10,6 +10,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from medspace.app.doors.bodies import problem_of, status_of
 from medspace.app.doors.portal.incoming import IncomingFile
 from medspace.app.doors.portal.inquiry import Inquiry, InquiryError, QueryValue
 from medspace.app.doors.portal.passing import Passed
@@ -20,6 +21,7 @@ from medspace.app.node.language import speaker
 from medspace.app.node.pages import TONES, HomeNotice, PortalPages
 from medspace.core.actors import Actor, Scope
 from medspace.core.canonical import Json, JsonObject
+from medspace.core.errors import InvalidInputError
 
 ROOT = "/portal"
 INVALID, SEE_OTHER = 400, 303
@@ -154,6 +156,11 @@ class PortalVisit:
     def refused(self, template: str, error: InquiryError, **facts: Any) -> Response:  # noqa: ANN401 - as above
         """A form again, with what is wrong with it said first."""
         return self.page(template, status=error.status, problem=error.problem, **facts)
+
+    def invalid(self, template: str, error: InvalidInputError, **facts: Any) -> Response:  # noqa: ANN401 - as above
+        """A form again, where what was typed is wrong before anything is asked."""
+        told = problem_of(error, self.language)
+        return self.page(template, status=status_of(error), **facts | {"problem": told})
 
     def go(self, path: str, query: Mapping[str, str] | None = None) -> Response:
         """To another page, behind a form."""

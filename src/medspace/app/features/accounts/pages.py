@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from medspace.app.doors.portal.inquiry import InquiryError
 from medspace.app.doors.portal.visit import PortalVisit
-from medspace.app.node.pages import MenuEntry, PortalAction, PortalPage, PortalPages
+from medspace.app.node.pages import MenuEntry, PortalAction, PortalPage, PortalPages, PortalRemedy
 from medspace.core.canonical import JsonObject
 from medspace.core.paths import path
 from medspace.core.text import msgid
@@ -74,5 +74,6 @@ PAGES = PortalPages(
         PortalAction("/accounts/link", link, confirmed=True),
         PortalAction("/accounts/close", close, confirmed=True),
     ),
+    remedies=(PortalRemedy("account.", "/accounts", msgid("To the accounts"), ()),),
     menu=(MenuEntry("/accounts", msgid("Accounts"), "p", "connector", (), msgid("Who may come in, and do what.")),),
 )

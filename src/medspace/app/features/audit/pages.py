@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 from medspace.app.doors.portal.visit import PortalVisit
 from medspace.app.features.audit.picture import BoxText, Picture, draw
 from medspace.app.features.audit.wording import kinds_in_words
-from medspace.app.node.pages import MenuEntry, PortalPage, PortalPages
+from medspace.app.node.pages import MenuEntry, PortalPage, PortalPages, PortalRemedy
 from medspace.core.actors import Scope
 from medspace.core.canonical import JsonObject
 from medspace.core.text import msgid
@@ -126,6 +126,7 @@ PAGES = PortalPages(
         PortalPage("/audit/lineage/run", run, AUDITORS),
         PortalPage("/audit/lineage/prov", prov, AUDITORS),
     ),
+    remedies=(PortalRemedy("ledger.", "/audit", msgid("To the log"), AUDITORS),),
     menu=(
         MenuEntry(
             "/audit", msgid("Audit"), "a", "proof", AUDITORS, msgid("What happened, verified in your own browser.")

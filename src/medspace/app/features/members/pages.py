@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from medspace.app.doors.portal.inquiry import InquiryError
 from medspace.app.doors.portal.visit import PortalVisit
-from medspace.app.node.pages import MenuEntry, PortalAction, PortalPage, PortalPages
+from medspace.app.node.pages import MenuEntry, PortalAction, PortalPage, PortalPages, PortalRemedy
 from medspace.core.actors import Scope
 from medspace.core.canonical import JsonObject
 from medspace.core.paths import path
@@ -71,6 +71,11 @@ PAGES = PortalPages(
         PortalAction("/members/admit", admit, AUTHORITY, confirmed=True),
         PortalAction("/members/refresh", refresh, REFRESHERS),
         PortalAction("/members/remove", remove, AUTHORITY, confirmed=True),
+    ),
+    remedies=(
+        PortalRemedy("members.", "/members", msgid("To the members"), READERS),
+        PortalRemedy("membership.", "/members", msgid("To the members"), READERS),
+        PortalRemedy("identity.", "/members", msgid("To the members"), READERS),
     ),
     menu=(MenuEntry("/members", msgid("Members"), "m", "connector", READERS, msgid("Who belongs to this space.")),),
 )

@@ -13,7 +13,7 @@ from medspace.app.features.offers.keeping import LARGEST_UPLOAD
 from medspace.app.features.offers.plots import bars_of, number
 from medspace.app.node.offering.loosening import OfferLoosenedError, OfferMovedError
 from medspace.app.node.offering.writing import PURPOSE
-from medspace.app.node.pages import MenuEntry, PortalAction, PortalPage, PortalPages
+from medspace.app.node.pages import MenuEntry, PortalAction, PortalPage, PortalPages, PortalRemedy
 from medspace.core.actors import Scope
 from medspace.core.canonical import JsonObject
 from medspace.core.hashing import digest
@@ -337,6 +337,12 @@ PAGES = PortalPages(
         PortalAction("/offers/change/{dataset:path}", apply, KEEPERS, confirmed=True),
         PortalAction("/offers/withdraw/{dataset:path}", withdraw, KEEPERS),
         PortalAction("/offers/again/{dataset:path}", again, KEEPERS, confirmed=True),
+    ),
+    remedies=(
+        PortalRemedy("offer.", "/offers", msgid("To my datasets"), READERS),
+        PortalRemedy("asset.", "/offers", msgid("To my datasets"), READERS),
+        PortalRemedy("label.", "/offers", msgid("To my datasets"), READERS),
+        PortalRemedy("budget.", "/offers", msgid("To my datasets"), READERS),
     ),
     menu=(
         MenuEntry(

@@ -11,9 +11,10 @@ from starlette.responses import Response
 from medspace.app.doors.cli.naming import TYPES
 from medspace.app.doors.portal.inquiry import InquiryError, QueryValue
 from medspace.app.doors.portal.visit import ROOT, PortalVisit
+from medspace.app.features.terms import policy_pages
 from medspace.app.features.terms.api import LONGEST_SEARCH, MOST_CHOSEN
 from medspace.app.node.lists import LARGEST_PAGE
-from medspace.app.node.pages import HomeNotice, MenuEntry, PortalAction, PortalPage, PortalPages
+from medspace.app.node.pages import HomeNotice, MenuEntry, PortalAction, PortalPage, PortalPages, PortalRemedy
 from medspace.connector.errors import UnknownAgreementError
 from medspace.core.actors import Scope
 from medspace.core.canonical import JsonObject
@@ -165,11 +166,16 @@ async def _agreement(visit: PortalVisit, wanted: str) -> tuple[JsonObject, JsonO
 
 
 async def _before(visit: PortalVisit, one: JsonObject) -> JsonObject | None:
+    return await _earlier(visit, one, one["id"], one["finalized"])
+
+
+async def _earlier(visit: PortalVisit, one: JsonObject, own: str | None, when: str) -> JsonObject | None:
+    """The newest agreement before `when` on the dataset of a contract with the same party, other than its `own`."""
     page = await visit.get("/agreements", limit=LARGEST_PAGE, dataset=one["dataset"], role=one["role"])
     earlier: list[JsonObject] = [
         other
         for other in page["agreements"]
-        if other["counterparty"] == one["counterparty"] and other["finalized"] < one["finalized"]
+        if other["counterparty"] == one["counterparty"] and other["id"] != own and other["finalized"] < when
     ]
     return earlier[0] if earlier else None
 
@@ -181,7 +187,8 @@ async def negotiation(visit: PortalVisit) -> Response:
 
 async def _negotiation(visit: PortalVisit, pid: str) -> JsonObject:
     found = await visit.get(path("negotiations", pid))
-    return {"one": found, "waits": waits(found), "names": await visit.names()}
+    before = await _earlier(visit, found, found["agreement"], found["updated"])
+    return {"one": found, "before": before, "waits": waits(found), "names": await visit.names()}
 
 
 def waits(one: JsonObject) -> bool:
@@ -218,14 +225,28 @@ PAGES = PortalPages(
         PortalPage("/catalogue", catalogue, FINDERS),
         PortalPage("/catalogue/dataset", dataset, FINDERS),
         PortalPage("/catalogue/try", tried, FINDERS),
+        PortalPage("/policies", policy_pages.policies, FINDERS),
         PortalPage("/contracts", contracts, FINDERS),
         PortalPage("/contracts/agreement", agreement, FINDERS),
         PortalPage("/contracts/negotiation", negotiation, READERS, islands=("vendor/htmx.min.js",)),
     ),
     actions=(
+        PortalAction("/policies/evaluate", policy_pages.evaluate, FINDERS, largest=policy_pages.LARGEST_FORM),
+        PortalAction("/policies/check", policy_pages.check, FINDERS, largest=policy_pages.LARGEST_FORM),
         PortalAction("/contracts/negotiate", negotiate, (Scope.TERMS,), confirmed=True),
         PortalAction("/contracts/answer", answer, (Scope.TERMS,), confirmed=True),
         PortalAction("/contracts/end", end, (Scope.TERMS,), confirmed=True),
+    ),
+    remedies=(
+        PortalRemedy("policy.malformed", "/policies", msgid("To the policies"), FINDERS),
+        PortalRemedy("policy.member_twice", "/policies", msgid("To the policies"), FINDERS),
+        PortalRemedy("policy.turtle", "/policies", msgid("To the policies"), FINDERS),
+        PortalRemedy("policy.cycle", "/policies", msgid("To the policies"), FINDERS),
+        PortalRemedy("policy.too_large", "/policies", msgid("To the policies"), FINDERS),
+        PortalRemedy("policy.", "/contracts", msgid("To the contracts"), FINDERS),
+        PortalRemedy("agreement.", "/contracts", msgid("To the contracts"), FINDERS),
+        PortalRemedy("negotiation.", "/contracts", msgid("To the contracts"), FINDERS),
+        PortalRemedy("catalog.", "/catalogue", msgid("Find data"), FINDERS),
     ),
     menu=(
         MenuEntry(
@@ -233,6 +254,14 @@ PAGES = PortalPages(
         ),
         MenuEntry(
             "/contracts", msgid("Contracts"), "n", "contracts", FINDERS, msgid("Who agreed to what, until when.")
+        ),
+        MenuEntry(
+            "/policies",
+            msgid("Policies"),
+            "y",
+            "contracts",
+            FINDERS,
+            msgid("What a policy allows, and what clashes."),
         ),
     ),
     notices=notices,

@@ -1,10 +1,11 @@
-"""Reports on policies as lines for a terminal."""
+"""Reports on policies in words: as lines, for a terminal and for pages."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from medspace.app.doors.cli.screen import Screen
 from medspace.core.canonical import JsonObject
-from medspace.core.text import Text, msgid
+from medspace.core.text import Fact, Text, msgid
 
 _VERDICTS = {
     "policy.permitted": msgid("{request} is permitted by {policy} ({code})."),
@@ -29,38 +30,57 @@ _HELD = {True: msgid("holds"), False: msgid("NO"), None: msgid("?")}
 _STATES = {"NonSet": msgid("open"), "Fulfilled": msgid("fulfilled"), "Violated": msgid("violated")}
 
 
-def show_reports(screen: Screen, reports: Sequence[JsonObject]) -> None:
-    """Each report: the verdict, then each rule with its premises."""
-    for report in reports:
-        facts = {name: str(report[name]) for name in ("request", "policy", "code")}
-        screen.line(Text(_VERDICTS[report["code"]], facts))
-        for rule in report["rules"]:
-            _rule(screen, rule, "  ")
+@dataclass(frozen=True, slots=True)
+class ReportLine:
+    """One line of a report, `depth` steps in: the verdict, a rule, or a premise (`holds`: None where it is open)."""
+
+    depth: int
+    text: Text
+    premise: bool = False
+    holds: bool | None = None
+
+    @property
+    def mark(self) -> str:
+        """How it is with a premise, in a word."""
+        return _HELD[self.holds]
 
 
-def _rule(screen: Screen, rule: JsonObject, indent: str) -> None:
+def lines(report: JsonObject) -> Iterator[ReportLine]:
+    """A report in words: the verdict, then each rule with its premises."""
+    facts = {name: str(report[name]) for name in ("request", "policy", "code")}
+    yield ReportLine(0, Text(_VERDICTS[report["code"]], facts))
+    for rule in report["rules"]:
+        yield from _rule(rule, 1)
+
+
+def _rule(rule: JsonObject, depth: int) -> Iterator[ReportLine]:
     ruled = rule["kind"] in ("permission", "prohibition")
     how = _ACTIVE[rule["active"]] if ruled else _STATES[rule["state"]]
     facts = {"kind": Text(_KINDS[rule["kind"]]), "action": rule["action"], "how": Text(how), "clause": rule["clause"]}
-    line = Text(msgid("{kind} {action}: {how}  [{clause}]"), facts)
-    screen.line(Text("{indent}{line}", {"indent": indent, "line": line}))
+    yield ReportLine(depth, Text(msgid("{kind} {action}: {how}  [{clause}]"), facts))
     for premise in rule["premises"]:
-        _premise(screen, premise, indent + "  ")
+        yield from _premise(premise, depth + 1)
     for one in rule["depends"]:
-        _rule(screen, one, indent + "  ")
+        yield from _rule(one, depth + 1)
 
 
-def _premise(screen: Screen, premise: JsonObject, indent: str) -> None:
+def _premise(premise: JsonObject, depth: int) -> Iterator[ReportLine]:
     held = "?" if premise["held"] is None else ", ".join(premise["held"]) or "-"
     asked = ", ".join(premise["asked"]) or "*"
-    facts = {"indent": indent, "mark": Text(_HELD[premise["satisfied"]]), "about": premise["about"]}
-    if premise["parts"] and not premise["operator"] and premise["held"] is None:
-        screen.line(Text("{indent}{mark} {about}", facts))
-    else:
-        facts |= {"operator": premise["operator"] or "=", "held": held, "asked": asked}
-        screen.line(Text("{indent}{mark} {about} {held} {operator} {asked}", facts))
+    facts = {"about": premise["about"], "operator": premise["operator"] or "=", "held": held, "asked": asked}
+    alone = premise["parts"] and not premise["operator"] and premise["held"] is None
+    said = "{about}" if alone else "{about} {held} {operator} {asked}"
+    yield ReportLine(depth, Text(said, facts), premise=True, holds=premise["satisfied"])
     for part in premise["parts"]:
-        _premise(screen, part, indent + "  ")
+        yield from _premise(part, depth + 1)
+
+
+def show_reports(screen: Screen, reports: Sequence[JsonObject]) -> None:
+    """Each report: the verdict, then each rule with its premises."""
+    for one in (line for report in reports for line in lines(report)):
+        mark = Text("{mark} ", {"mark": Text(one.mark)}) if one.premise else ""
+        facts: dict[str, Fact | Text] = {"indent": "  " * one.depth, "mark": mark, "line": one.text}
+        screen.line(Text("{indent}{mark}{line}", facts))
 
 
 def show_clashes(screen: Screen, clashes: Sequence[JsonObject]) -> None:

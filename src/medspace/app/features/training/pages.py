@@ -1,30 +1,57 @@
 """The pages of trainings: runs, one run live, a new one, its model, what came of it, several beside each other."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from starlette.responses import Response
+import msgspec
+from starlette.responses import JSONResponse, Response
 
-from medspace.app.doors.bodies import problem_of, status_of
 from medspace.app.doors.portal.inquiry import InquiryError
 from medspace.app.doors.portal.visit import ROOT, PortalVisit
 from medspace.app.features.training import plotting
-from medspace.app.features.training.building import TrainingWishes, targets, task_of, wishes
-from medspace.app.node.pages import HomeNotice, MenuEntry, PortalAction, PortalPage, PortalPages
+from medspace.app.features.training.building import (
+    HOLDOUTS,
+    KINDS,
+    PENALTIES,
+    STRATEGIES,
+    TrainingWishes,
+    numbers,
+    targets,
+    task_of,
+    wishes,
+)
+from medspace.app.node.pages import HomeNotice, MenuEntry, PortalAction, PortalPage, PortalPages, PortalRemedy
 from medspace.core.actors import Scope
 from medspace.core.canonical import JsonObject
+from medspace.core.decoding import read_json
 from medspace.core.errors import InvalidInputError
 from medspace.core.paths import path
 from medspace.core.text import Text, counted, msgid
+
+
+class CardFileError(InvalidInputError):
+    """A file is no model card."""
+
+    code = "training.card_file"
+    sentence = msgid("The file is no model card as data.")
+    next_step = msgid("Choose the file that the page of a model, or `medspace model ID --card card.json`, has made.")
+
 
 READERS = (Scope.READ, Scope.USE)
 TRAINERS = (Scope.USE,)
 PAGE = 20
 MOST_COMPARED = 6
+LARGEST_CARD = 1 << 20  # bytes
 GOING = ("created", "running")
+KINDS_SAID = (
+    ("glm", msgid("Linear model")),
+    ("cox", msgid("Survival (Cox)")),
+    ("net", msgid("Neural network")),
+)
 NO_CHOICE: JsonObject = {"columns": [], "outcomes": [], "purposes": []}
 
 
@@ -81,7 +108,7 @@ async def new(visit: PortalVisit) -> Response:
     except InquiryError as error:
         return visit.refused("training/new.html", error, **facts)
     except InvalidInputError as error:
-        return _invalid(visit, error, facts)
+        return visit.invalid("training/new.html", error, **facts)
     return visit.page("training/new.html", **facts | {"forecast": forecast})
 
 
@@ -91,20 +118,22 @@ async def _choice(visit: PortalVisit, wished: TrainingWishes) -> dict[str, Any]:
     choice = (
         await visit.post("/forecasts/columns", {"agreements": list(wished.agreements)}) if wished.agreements else None
     )
-    again = f"{ROOT}/training/new?{urlencode([*wished.query(), ('look', '1')])}"
-    offered = targets(choice) if choice else []
-    facts: dict[str, Any] = {"known": known, "wished": wished, "choice": choice, "targets": offered}
-    return facts | {"again": again, "forecast": None}
+    kind = wished.kind if wished.kind in KINDS else KINDS[0]
+    facts: dict[str, Any] = {"known": known, "wished": wished, "choice": choice, "forecast": None, "kind": kind}
+    facts |= {"again": _address([*wished.query(), ("look", "1")]), "penalty": PENALTIES[kind]}
+    facts["kinds"] = [(one, said, _address(replace(wished, kind=one, l2="").query())) for one, said in KINDS_SAID]
+    facts |= {"strategies": STRATEGIES, "holdouts": HOLDOUTS}
+    facts |= {"targets": targets(choice, kind) if choice else [], "numbers": numbers(choice) if choice else []}
+    return facts
+
+
+def _address(query: Sequence[tuple[str, str]]) -> str:
+    return f"{ROOT}/training/new?{urlencode(query)}"
 
 
 async def _forecast(visit: PortalVisit, wished: TrainingWishes, choice: JsonObject) -> JsonObject:
     task = task_of(wished, choice)
     return await visit.post("/forecasts", {"task": task, "agreements": list(wished.agreements)})
-
-
-def _invalid(visit: PortalVisit, error: InvalidInputError, facts: Mapping[str, Any]) -> Response:
-    told = problem_of(error, visit.language)
-    return visit.page("training/new.html", status=status_of(error), **dict(facts) | {"problem": told})
 
 
 async def start(visit: PortalVisit) -> Response:
@@ -118,7 +147,7 @@ async def start(visit: PortalVisit) -> Response:
     except InquiryError as error:
         return visit.refused("training/new.html", error, **await _choice(visit, wished))
     except InvalidInputError as error:
-        return _invalid(visit, error, await _choice(visit, wished))
+        return visit.invalid("training/new.html", error, **await _choice(visit, wished))
     return visit.go("/training/run", {"id": str(begun["id"])})
 
 
@@ -126,14 +155,60 @@ async def start(visit: PortalVisit) -> Response:
 
 
 async def model(visit: PortalVisit) -> Response:
-    """The card of a model: what it says, how good it is where, what protected whom, where it came from."""
-    made = await visit.get(f"/models/{visit.query('id')}")
-    return visit.page("training/model.html", made=made)
+    """The card of a model: what it says, how good it is where and for whom, what protected whom, where it came from."""
+    from medspace.app.features.training.card.printing import figures_of  # noqa: PLC0415 - read with the first card
+
+    made = await visit.get(path("models", visit.query("id")))
+    card = await visit.get(path("models", visit.query("id"), "card"))
+
+    def say(sentence: str, **facts: Any) -> str:  # noqa: ANN401 - numbers and words
+        return Text(sentence, facts).render(visit.speak)
+
+    return visit.page("training/model.html", made=made, card=card, drawn=figures_of(card["facts"], say))
 
 
 async def card(visit: PortalVisit) -> Response:
     """The same as one file that prints."""
     return visit.download(path("models", visit.query("id"), "card.html"))
+
+
+async def card_data(visit: PortalVisit) -> Response:
+    """The same as data with its signature, which others can check."""
+    found = await visit.get(path("models", visit.query("id"), "card"))
+    return JSONResponse(found, headers={"Content-Disposition": 'attachment; filename="model-card.json"'})
+
+
+async def cards(visit: PortalVisit) -> Response:
+    """Where a card that somebody handed on is checked."""
+    return visit.page("training/cards.html", proven=None, facts=None)
+
+
+async def check_card(visit: PortalVisit) -> Response:
+    """Who signed the card in a file; what it says is shown only where that is proven."""
+    chosen, shown = visit.file("card"), {"proven": None, "facts": None}
+    try:
+        found = _card_in(await chosen.read() if chosen else b"")
+        proven = await visit.post("/cards/check", found)
+    except InquiryError as error:
+        return visit.refused("training/cards.html", error, **shown)
+    except InvalidInputError as error:
+        return visit.invalid("training/cards.html", error, **shown)
+    return visit.page("training/cards.html", proven=proven, facts=found["facts"])
+
+
+def _card_in(content: bytes) -> JsonObject:
+    """The facts and the signature in a file.
+
+    Raises:
+        CardFileError: it holds none.
+    """
+    try:
+        found = read_json(content)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        raise CardFileError from None
+    if not isinstance(found, dict) or not isinstance(found.get("facts"), dict):
+        raise CardFileError
+    return {name: found.get(name) for name in ("facts", "signed")}
 
 
 async def study(visit: PortalVisit) -> Response:
@@ -188,12 +263,22 @@ PAGES = PortalPages(
         PortalPage("/training/new", new, TRAINERS),
         PortalPage("/training/model", model, READERS),
         PortalPage("/training/card", card, READERS),
+        PortalPage("/training/card/data", card_data, READERS),
+        PortalPage("/training/cards", cards, READERS),
         PortalPage("/training/study", study, READERS),
         PortalPage("/training/compare", compare, READERS),
     ),
     actions=(
         PortalAction("/training/start", start, TRAINERS, confirmed=True),
         PortalAction("/training/stop", stop, TRAINERS),
+        PortalAction("/training/cards/check", check_card, READERS, largest=LARGEST_CARD),
+    ),
+    remedies=(
+        PortalRemedy("learning.", "/training/new", msgid("Choose anew"), TRAINERS),
+        PortalRemedy("training.", "/training/new", msgid("Choose anew"), TRAINERS),
+        PortalRemedy("train.", "/training/new", msgid("Choose anew"), TRAINERS),
+        PortalRemedy("run.", "/training", msgid("To the trainings"), READERS),
+        PortalRemedy("masked.", "/training", msgid("To the trainings"), READERS),
     ),
     menu=(
         MenuEntry(

@@ -10,7 +10,7 @@ from medspace.app.doors.portal.inquiry import InquiryError
 from medspace.app.doors.portal.visit import PortalVisit
 from medspace.app.features.upkeep.downloads import LARGEST_CHECKED
 from medspace.app.features.upkeep.passphrase import SHORTEST
-from medspace.app.node.pages import HomeNotice, MenuEntry, PortalAction, PortalPage, PortalPages
+from medspace.app.node.pages import HomeNotice, MenuEntry, PortalAction, PortalPage, PortalPages, PortalRemedy
 from medspace.core.actors import Scope
 from medspace.core.canonical import JsonObject
 from medspace.core.paths import path
@@ -104,6 +104,12 @@ PAGES = PortalPages(
     actions=(
         PortalAction("/backup/make", make, confirmed=True),
         PortalAction("/backup/check", check, largest=LARGEST_CHECKED + FORM_BYTES, streamed=True),
+    ),
+    remedies=(
+        PortalRemedy("peer.", "/doctor", msgid("Open the doctor"), READERS),
+        PortalRemedy("storage.", "/doctor", msgid("Open the doctor"), READERS),
+        PortalRemedy("connector.", "/doctor", msgid("Open the doctor"), READERS),
+        PortalRemedy("config.", "/doctor", msgid("Open the doctor"), READERS),
     ),
     menu=(
         MenuEntry("/doctor", msgid("Doctor"), "d", "connector", READERS, msgid("What is missing, and what helps.")),

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from medspace.app.doors.portal.inquiry import InquiryError
 from medspace.app.doors.portal.visit import PortalVisit
-from medspace.app.node.pages import HomeNotice, MenuEntry, PortalAction, PortalPage, PortalPages
+from medspace.app.node.pages import HomeNotice, MenuEntry, PortalAction, PortalPage, PortalPages, PortalRemedy
 from medspace.core.actors import Scope
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.text import counted, msgid
@@ -137,6 +137,11 @@ PAGES = PortalPages(
     actions=(
         PortalAction("/uses/steer", steer, STEERING, confirmed=True),
         PortalAction("/outputs/decide", decide, CHECKERS, confirmed=True),
+    ),
+    remedies=(
+        PortalRemedy("use.", "/uses", msgid("To the uses"), READERS),
+        PortalRemedy("transfer.", "/uses", msgid("To the uses"), READERS),
+        PortalRemedy("step.", "/outputs", msgid("To the outputs that wait"), CHECKERS),
     ),
     menu=(
         MenuEntry(
