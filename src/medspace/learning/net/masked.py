@@ -154,6 +154,7 @@ class MaskedNet(Walk[NetState]):
             persons=made.persons,
             uncarried=uncarried(table, made.layout),
             classes=self.task.classes,
+            images=self.task.images is not None,
         )
         return Result(msgspec.to_builtins(fitted), made.rows, tuple(sites))
 
