@@ -6,7 +6,7 @@ On one machine the same question has the same answer to the bit: one thread, det
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import import_module
@@ -24,6 +24,7 @@ from medspace.learning.net.task import Activation
 
 AT_ONCE = 256  # images whose logits are found together: bounds the memory
 Tensor = Any  # PyTorch is imported once somebody trains on images
+Look = Callable[[list[Tensor], Tensor], Tensor]
 
 
 @cache
@@ -85,24 +86,33 @@ class ConvNet:
 
     def logits(self, weights: Vector, rows: Matrix) -> Matrix:
         """What the head makes chances of: rows x outputs."""
-        library, parts = torch(), self._cut(weights)
-        found = [np.empty((0, self.dense.widths[-1]))]
-        with library.no_grad():
+        return self._found(self._forward, weights, rows, self.dense.widths[-1])
+
+    def features(self, weights: Vector, rows: Matrix) -> Matrix:
+        """What the blocks leave of each image, before the layers: rows x inputs of the first layer."""
+        return self._found(self._looked, weights, rows, self.dense.widths[0])
+
+    def _found(
+        self, look: Callable[[list[Tensor], Tensor], Tensor], weights: Vector, rows: Matrix, count: int
+    ) -> Matrix:
+        parts, made = self._cut(weights), np.empty((len(rows), count))
+        with torch().no_grad():
             for start in range(0, len(rows), AT_ONCE):
-                said = self._forward(parts, self._pixels(rows[start : start + AT_ONCE]))
-                found.append(said.numpy().astype(np.float64))
-        return np.concatenate(found)
+                made[start : start + AT_ONCE] = look(parts, self._pixels(rows[start : start + AT_ONCE])).numpy()
+        return made
 
     def scored(self, weights: Vector, rows: Matrix) -> Matrix:
         """The logits; where images are mirrored in training, the mean over each and its mirror images."""
+        views = self.views(rows)
+        return sum((self.logits(weights, view) for view in views[1:]), self.logits(weights, views[0])) / len(views)
+
+    def views(self, rows: Matrix) -> tuple[Matrix, ...]:
+        """The images, and where training mirrors them their mirror images."""
         if not self.images.augmentation.flip:
-            return self.logits(weights, rows)
-        given = self.images
-        seen = rows.reshape(len(rows), given.channels, given.height, given.width)
-        views = (seen, seen[:, :, ::-1], seen[..., ::-1], seen[:, :, ::-1, ::-1])
-        found = [self.logits(weights, view.reshape(rows.shape)) for view in views]
-        made: Matrix = (found[0] + found[1] + found[2] + found[3]) / len(found)
-        return made
+            return (rows,)
+        seen = rows.reshape(len(rows), self.images.channels, self.images.height, self.images.width)
+        turned = (seen[:, :, ::-1], seen[..., ::-1], seen[:, :, ::-1, ::-1])
+        return (rows, *(view.reshape(rows.shape) for view in turned))
 
     def gradient(self, weights: Vector, rows: Matrix, residuals: Matrix) -> Vector:
         """The gradient of a sum over rows, by its derivatives to the logits of each (rows x outputs)."""
@@ -151,18 +161,19 @@ class ConvNet:
             start = end
         return found
 
-    def _forward(self, parts: Sequence[Tensor], images: Tensor) -> Tensor:
+    def _looked(self, parts: Sequence[Tensor], images: Tensor) -> Tensor:
         steps, now = torch().nn.functional, images
         if self.images.shrink > 1:
             now = steps.avg_pool2d(now, self.images.shrink)
-        count = len(self.images.filters)
-        last = count - 1
-        for number in range(count):
+        last = len(self.images.filters) - 1
+        for number in range(last + 1):
             kernels, biases = parts[2 * number : 2 * number + 2]
             now = steps.relu(steps.conv2d(now, kernels, biases, padding=KERNEL // 2))
             now = steps.max_pool2d(now, 2) if number < last else steps.adaptive_avg_pool2d(now, POOLED)
-        now = now.flatten(1)
-        layers = parts[2 * count :]
+        return now.flatten(1)
+
+    def _forward(self, parts: Sequence[Tensor], images: Tensor) -> Tensor:
+        now, layers = self._looked(parts, images), parts[2 * len(self.images.filters) :]
         for number in range(0, len(layers), 2):
             now = now @ layers[number] + layers[number + 1]
             if number < len(layers) - 2:
