@@ -50,7 +50,7 @@ check: .venv/dev ## format, lint, types, imports, sizes, licences, translations,
 bench: .venv/dev ## measure, print a table, write bench/results.json (AGAINST=commit: both in turn, with the ratios)
 	@$(BIN)/python -m bench $(if $(AGAINST),--against $(AGAINST)) $(BENCH)
 
-pilot: .venv/dev ## measure the pilot on five seeds (minutes; needs the extra imaging), into the same results
+pilot: .venv/imaging ## measure the pilot on five seeds (minutes; needs the extra imaging), into the same results
 	@$(BIN)/python -m bench _pilot
 
 attacks: .venv/dev ## run the attacks, print what each gets with its brake on and off, write docs/attacks.md (JSON=1: as JSON)
@@ -71,6 +71,11 @@ messages: .venv/dev ## collect the sentences for people and compile their transl
 migration: .venv/dev ## draft the next database migration (NAME=what_it_changes; FEATURE=name: of a feature)
 	@test -n "$(NAME)" || { echo "Say what it changes: make migration NAME=consents"; exit 2; }
 	@$(BIN)/python -m medspace.adapters.sql.revise "$(NAME)" $(if $(FEATURE),--feature "$(FEATURE)=src/medspace/app/features/$(FEATURE)/migrations" --collections medspace.app.features.$(FEATURE):FEATURE.collections)
+
+.venv/imaging: .venv/dev
+	@echo "Installing what training on images needs into .venv (PyTorch)"
+	$(call install,imaging)
+	@touch $@
 
 clean: ## remove the virtual environment and what the tools left
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .test-failures .coverage .coverage.* htmlcov

@@ -19,7 +19,7 @@ from medspace.learning.glm.design import Matrix, Vector
 from medspace.learning.net.errors import TorchMissingError
 from medspace.learning.net.heads import OutputHead
 from medspace.learning.net.images import KERNEL, POOLED, ImageInput
-from medspace.learning.net.network import RANDOM_BITS, Perceptron, Varying
+from medspace.learning.net.network import RANDOM_BITS, Carrying, Perceptron, Varying
 from medspace.learning.net.task import Activation
 
 AT_ONCE = 256  # images whose logits are found together: bounds the memory
@@ -116,11 +116,17 @@ class ConvNet:
 
     def gradient(self, weights: Vector, rows: Matrix, residuals: Matrix) -> Vector:
         """The gradient of a sum over rows, by its derivatives to the logits of each (rows x outputs)."""
+        return self.descent(weights, rows, lambda _: residuals)
+
+    def descent(self, weights: Vector, rows: Matrix, carry: Carrying) -> Vector:
+        """The same, with the derivatives found from the logits: looks at the images once."""
         library, parts = torch(), self._cut(weights)
         for part in parts:
             part.requires_grad_(True)  # noqa: FBT003 - PyTorch's own
-        back = library.from_numpy(np.ascontiguousarray(residuals, np.float32))
-        found = library.autograd.grad(self._forward(parts, self._pixels(rows)), parts, grad_outputs=back)
+        said = self._forward(parts, self._pixels(rows))
+        carried = carry(said.detach().numpy().astype(np.float64))
+        back = library.from_numpy(np.ascontiguousarray(carried, np.float32))
+        found = library.autograd.grad(said, parts, grad_outputs=back)
         return np.concatenate([part.numpy().ravel() for part in found]).astype(np.float64)
 
     def varied(self, rows: Matrix, source: Varying) -> Matrix:

@@ -62,15 +62,18 @@ def trained(
 
 def residuals(network: Network, weights: Vector, rows: TrainingRows) -> Matrix:
     """What each row carries of the gradient: the derivatives of its loss to its logits."""
-    logits = network.logits(weights, rows.columns)
+    return _carried(network, rows, network.logits(weights, rows.columns))
+
+
+def _carried(network: Network, rows: TrainingRows, logits: Matrix) -> Matrix:
     found: Matrix = network.head.residuals(logits, rows.target) * rows.counts[:, None]
     return found
 
 
 def mean_gradient(network: Network, weights: Vector, rows: TrainingRows, l2: float) -> Vector:
     """The gradient of the mean loss of some rows and the penalty."""
-    carried = residuals(network, weights, rows) / max(rows.size, 1)
-    found = network.gradient(weights, rows.columns, carried)
+    count = max(rows.size, 1)
+    found = network.descent(weights, rows.columns, lambda logits: _carried(network, rows, logits) / count)
     return found + l2 * network.penalised * weights
 
 
