@@ -10,7 +10,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test orders crashes check bench attacks docs pictures soak messages migration clean
+.PHONY: help demo test orders crashes check bench pilot attacks docs pictures soak messages migration clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ check: .venv/dev ## format, lint, types, imports, sizes, licences, translations,
 bench: .venv/dev ## measure, print a table, write bench/results.json (AGAINST=commit: both in turn, with the ratios)
 	@$(BIN)/python -m bench $(if $(AGAINST),--against $(AGAINST)) $(BENCH)
 
+pilot: .venv/imaging ## measure the pilot on five seeds (minutes; needs the extra imaging), into the same results
+	@$(BIN)/python -m bench _pilot
+
 attacks: .venv/dev ## run the attacks, print what each gets with its brake on and off, write docs/attacks.md (JSON=1: as JSON)
 	@$(BIN)/python -m tests.attacks.report $(if $(JSON),--json) $(if $(PYTEST_ARGS),$(PYTEST_ARGS),--page -n $(WORKERS))
 
@@ -68,6 +71,11 @@ messages: .venv/dev ## collect the sentences for people and compile their transl
 migration: .venv/dev ## draft the next database migration (NAME=what_it_changes; FEATURE=name: of a feature)
 	@test -n "$(NAME)" || { echo "Say what it changes: make migration NAME=consents"; exit 2; }
 	@$(BIN)/python -m medspace.adapters.sql.revise "$(NAME)" $(if $(FEATURE),--feature "$(FEATURE)=src/medspace/app/features/$(FEATURE)/migrations" --collections medspace.app.features.$(FEATURE):FEATURE.collections)
+
+.venv/imaging: .venv/dev
+	@echo "Installing what training on images needs into .venv (PyTorch)"
+	$(call install,imaging)
+	@touch $@
 
 clean: ## remove the virtual environment and what the tools left
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .test-failures .coverage .coverage.* htmlcov

@@ -24,11 +24,16 @@ SELECTIONS: Mapping[str, tuple[str, ...]] = {
     "demo": ("core", "build", "data", "demo"),
     "postgres": ("core", "build", "postgres"),
     "images": ("core", "build", "data", "images"),
+    "imaging": ("core", "build", "data", "images", "imaging"),
     "dp": ("core", "build", "dp"),
     "oidc": ("core", "build", "oidc"),
     "rdf": ("core", "build", "rdf"),
     "dev": ("core", "build", "data", "demo", "postgres", "images", "dp", "oidc", "rdf", "dev"),
 }
+BESIDE_DEV = ("imaging",)  # its wheels are large, and elsewhere than on Linux others
+CUDA = ("cuda-", "nvidia-", "triton")  # what PyTorch needs of a graphics card
+# What is as good and not among what uv finds: PyTorch's own build without CUDA, for CPython 3.11 on Linux and x86-64.
+ALSO = {"torch": "sha256:6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b"}
 BUILD = "hatchling\neditables\n"  # hatchling makes an editable install with it, and says so only when it is asked to
 _SECTION = re.compile(r"^# --- (\w+)$", re.MULTILINE)
 _PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(?P<version>[^\s;]+).*(?:\n +.*)*", re.MULTILINE)
@@ -73,11 +78,20 @@ def written() -> str:
     """The file as it is resolved now: each package, with its hashes, in the first section that needs it."""
     head = _SECTION.split(PINS.read_text(encoding="utf-8"))[0]
     text, known = head, set[str]()
-    for section in SELECTIONS["dev"]:
-        found = {name: pin for name, pin in pins(_resolved(section)).items() if name not in known}
+    for section in (*SELECTIONS["dev"], *BESIDE_DEV):
+        found = {
+            name: _also(name, pin)
+            for name, pin in pins(_resolved(section)).items()
+            if name not in known and not name.startswith(CUDA)
+        }
         known |= found.keys()
         text += f"# --- {section}\n" + "".join(f"{pin}\n" for pin in found.values())
     return text
+
+
+def _also(name: str, pin: str) -> str:
+    """A pin with the hash of a file that the registry has not."""
+    return f"{pin} \\\n    --hash={ALSO[name]}" if name in ALSO else pin
 
 
 def _resolved(section: str) -> str:

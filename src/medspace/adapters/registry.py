@@ -122,6 +122,18 @@ REGISTRY: Mapping[str, PublicDataset] = MappingProxyType(
                 ),
             },
         ),
+        "retinamnist": PublicDataset(
+            title="RetinaMNIST: 1,600 fundus photographs of 28 x 28 pixels, graded for diabetic retinopathy",
+            origin="MedMNIST v2, from the DeepDRiD challenge (ISBI 2020)",
+            licence="CC BY 4.0",
+            citation="J. Yang et al., Scientific Data 2023;10:41",
+            files={
+                "retinamnist.npz": PublicFile(
+                    "https://zenodo.org/records/10519652/files/retinamnist.npz?download=1",
+                    "254915f5f0a2074665c4676356824cf4ef4a3bcab233894b4bafcaf48962bd69",
+                ),
+            },
+        ),
     }
 )
 

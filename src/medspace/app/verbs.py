@@ -11,6 +11,7 @@ from medspace import __version__
 from medspace.app import running_verbs as running
 from medspace.app.compose.features import FEATURES
 from medspace.app.demo import verbs as demo
+from medspace.app.demo.pilot_verbs import pilot
 from medspace.app.doors.cli.help import speak_help
 from medspace.app.doors.cli.options import LanguageOption
 from medspace.app.doors.cli.screen import Screen
@@ -27,6 +28,7 @@ app = typer.Typer(
     context_settings=CONTEXT,
 )
 app.command("demo")(demo.demo)
+app.add_typer(pilot, name="pilot")
 app.command("up")(running.up)
 app.command("doctor")(running.doctor)
 for feature in FEATURES:
@@ -60,7 +62,7 @@ def options(
 # The verbs that work on files and ask no connector, and the option, by its parameter, with which one asks after all.
 ASKS_NOBODY: Mapping[str, str] = {
     **dict.fromkeys(("audit lineage", "audit verify", "audit verify-entry", "policy check", "policy evaluate"), ""),
-    **dict.fromkeys(("backup", "demo", "draft", "init", "restore", "service", "up"), ""),
+    **dict.fromkeys(("backup", "demo", "draft", "init", "pilot retina", "restore", "service", "up"), ""),
     "doctor": "member",
 }
 

@@ -37,3 +37,17 @@ def graded(count, seed, *, grades=GRADES):
     score = np.array(table["x0"]) + 0.7 * np.array(table["x1"]) + source.logistic(size=count) * 0.6
     place = np.digitize(score, np.linspace(-0.8, 1.2, len(grades) - 1))
     return {name: table[name] for name in ("x0", "x1", "x2")} | {"grade": [grades[at] for at in place]}
+
+
+def image_task(**changes):
+    """The task of a net on small images."""
+    return {
+        "task": "net",
+        "target": "grade",
+        "classes": list(GRADES),
+        "ordinal": True,
+        "images": {"height": 8, "width": 8, "channels": 1, "filters": [4]},
+        "purpose": PURPOSE,
+        "max_rounds": 12,
+        **changes,
+    }

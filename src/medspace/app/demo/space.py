@@ -74,13 +74,14 @@ def free_ports(count: int) -> list[int]:
 def lay_out(folder: Path, members: Sequence[Party]) -> dict[str, Path]:
     """Write the keys, tables and configurations of all parties below a folder; returns each configuration file."""
     make_folder(folder)
-    signers = {party.key: _keys(folder / party.key) for party in members}
+    signers = {party.key: keys(folder / party.key) for party in members}
     authority = next(party for party in members if party.role == "authority")
     pinned = encode(signers[authority.key].public_key)
     return {party.key: _write(folder / party.key, party, authority.did, pinned) for party in members}
 
 
-def _keys(folder: Path) -> Ed25519Signer:
+def keys(folder: Path) -> Ed25519Signer:
+    """Make the keys and the token of a party in its folder."""
     make_folder(folder)
     create_token(folder / "keys" / "private.token")
     key = folder / "keys" / "participant.pem"

@@ -15,9 +15,12 @@ from math import fsum
 import numpy as np
 
 from medspace.core.text import msgid
+from medspace.core.usage import Measure
 from medspace.learning.exact import FRACTION, fixed
 from medspace.learning.glm.design import Matrix, Vector
+from medspace.learning.glm.task import GlmTask
 from medspace.learning.glm.totals import MOST_ROWS, SLACK, TotalCheck
+from medspace.policy import gates
 from medspace.runs.masked.ports import Shape
 
 BINS = 10  # of the largest chance
@@ -161,6 +164,14 @@ def class_quality(total: ClassTotal, classes: int) -> ClassQuality:
         brier=total.squared / whole,
         ece=gaps / whole,
     )
+
+
+def graded_measures(table: GlmTask, found: ClassQuality) -> tuple[Measure, ...]:
+    """What terms may demand of it (`policy.gates`): the AUC at the lower end of its resolution."""
+    made = [Measure(gates.HELD_OUT, table.evaluation.holdout), Measure(gates.ECE, found.ece)]
+    if found.auc is not None:
+        made.append(Measure(gates.AUC, found.auc - (found.auc_resolution or 0.0)))
+    return tuple(made)
 
 
 def _area(having: Sequence[int], others: Sequence[int]) -> tuple[float, float] | None:

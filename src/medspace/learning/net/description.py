@@ -27,6 +27,8 @@ def held(content: JsonObject) -> NetFitted:
 
 def _title(fitted: NetFitted) -> Text:
     hidden = fitted.widths[1:-1]
+    if fitted.images:
+        return Text(msgid("Convolutional network ({widths})"), {"widths": "-".join(map(str, fitted.widths))})
     if not hidden:
         return Text(msgid("Linear model, trained by gradient descent"))
     return Text(msgid("Neural network ({widths})"), {"widths": "-".join(map(str, fitted.widths))})

@@ -40,5 +40,6 @@ class NetEngine(MaskedEngine):
 
     def columns(self, step: Step) -> frozenset[str]:
         """Target and features of the task (`core.engine.SelectiveEngine`)."""
-        table = parse(step.task).table
-        return frozenset((table.target.column, *(feature.name for feature in table.features)))
+        task = parse(step.task)
+        features = () if task.images is not None else task.table.features
+        return frozenset((task.table.target.column, *(feature.name for feature in features)))

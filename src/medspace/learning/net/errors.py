@@ -5,9 +5,13 @@ RunError
  `- OneClassError  all patients of all sites have the same outcome
 StepInvalidError
  `- LocallyDivergedError  a site's own training did not stay finite
+InvalidInputError
+ |- ImagesMissingError  a task on images was asked about a table
+ `- ImageShapeError     the images have another size than the task says, or are too many
+TorchMissingError         a site trains on images without PyTorch
 """
 
-from medspace.core.errors import InvalidInputError
+from medspace.core.errors import InvalidInputError, MedspaceError
 from medspace.core.text import msgid
 from medspace.learning.errors import StepInvalidError
 from medspace.runs.errors import RunError
@@ -37,3 +41,28 @@ class LocallyDivergedError(StepInvalidError):
     code = "learning.locally_diverged"
     sentence = msgid("The training at a hospital diverged in round {round}: the weights grew without bound.")
     next_step = msgid("Lower the learning rate (`rate`) of the task.")
+
+
+class ImagesMissingError(InvalidInputError):
+    """A task on images was asked about a table."""
+
+    code = "learning.no_images"
+    sentence = msgid("The task trains on images, and this dataset has none.")
+    next_step = msgid("Leave `images` out of the task, or ask a hospital whose dataset has images.")
+
+
+class ImageShapeError(InvalidInputError):
+    """The images have another size than the task says, or are too many."""
+
+    code = "learning.image_shape"
+    sentence = msgid("The images of this dataset are {found} (height, width, channels); the task wants {wanted}.")
+    next_step = msgid("Say the size of the images in `images` of the task; all hospitals have to use the same.")
+
+
+class TorchMissingError(MedspaceError):
+    """A site trains on images without PyTorch."""
+
+    code = "learning.torch_missing"
+    sentence = msgid("Training on images needs PyTorch (the package torch), which is not installed here.")
+    next_step = msgid('Run: pip install "medspace[imaging]"')
+    exit_code = InvalidInputError.exit_code

@@ -22,7 +22,8 @@ from medspace.learning.glm.judging import Judge, PreparedRows, asked_of, invalid
 from medspace.learning.glm.ranges import Ranges, codes
 from medspace.learning.glm.weighing import carrying, check_part, check_weights
 from medspace.learning.net.following import MOST_WEIGHT, network_of
-from medspace.learning.net.network import Perceptron
+from medspace.learning.net.images import ChannelRows
+from medspace.learning.net.network import Network
 from medspace.learning.net.task import NetTask, parse
 from medspace.privacy.disclosure import number
 from medspace.privacy.errors import DisclosureError
@@ -84,6 +85,8 @@ class NetStep:
             InvalidInputError: nobody can answer it, or not with this data dictionary.
         """
         task = parse(step.task)
+        if task.images is not None:
+            parts = PreparedRows(admission, ChannelRows.of(parts.rows, task.images), parts.samples)
         form = None if step.name == "moments" else _form(task, step)
         allowed = asked_of(task.table, _as_of_table(step, form), parts)[1]
         if not codes(parts.rows.dictionary.column(task.table.target.column)) <= {*task.classes} and task.classes:
@@ -91,7 +94,7 @@ class NetStep:
         return cls(admission, step, task, form, allowed, parts)
 
     @property
-    def network(self) -> Perceptron:
+    def network(self) -> Network:
         """The net that is asked about."""
         return network_of(self.task, 0 if self.asked is None else len(self.asked.layout.kept))
 
@@ -155,9 +158,9 @@ class NetStep:
         return holdout(marks_of(self.parts.rows, key)[0], self.task.validation)
 
     def _weigh(self, part: DesignBlock, form: NetForm) -> WeighedNet:
-        columns = design(self.task.table, form.layout, part.values)[:, 1:]
+        columns = self._columns(part, form.layout)
         with np.errstate(over="ignore", invalid="ignore"):
-            straight = self.network.logits(np.asarray(form.weights, dtype=np.float64), columns)
+            straight = self.network.scored(np.asarray(form.weights, dtype=np.float64), columns)
         if not np.isfinite(straight).all():
             raise invalid(self.step, msgid("the net is not finite on the rows of this site"))
         eta = straight if self.ranges is None else self.ranges.clipped(straight)
@@ -165,6 +168,12 @@ class NetStep:
         centred = (straight - straight.mean(axis=0)).ravel() if len(straight) else straight.ravel()
         slopes = self.network.head.residuals(eta, labels)
         return WeighedNet(part, labels, columns, eta, centred, np.ones(len(eta)), slopes)
+
+    def _columns(self, part: DesignBlock, layout: Layout) -> Matrix:
+        """What the net looks at: the scaled columns, or pixels, of some rows."""
+        if isinstance(self.parts.rows, ChannelRows):
+            return self.parts.rows.columns(part.rows, layout)
+        return design(self.task.table, layout, part.values)[:, 1:]
 
     def weighed(self) -> tuple[DesignBlock, WeighedNet | None]:
         """The same, if enough persons carry it.
@@ -188,11 +197,15 @@ class NetStep:
         own = replace(asked(None, part.rows, persons, cells), bits=self._bits)
         vectors = [own.vectors]
         if found is not None:
-            vectors += [by_person(found.slopes, part.rows, persons)]
+            vectors += [by_person(self._carried(found), part.rows, persons)]
         apart = self.apart()
         if apart is not None:
             vectors += [asked(None, apart.part.rows, persons).vectors]
         return replace(own, vectors=np.column_stack(vectors))
+
+    def _carried(self, found: WeighedNet) -> Matrix:
+        """What each row carries, as it is audited: of a net for images one number, as no vectors bound such a net."""
+        return found.slopes if self.task.images is None else found.residuals[:, None]
 
     def _cells(self, part: DesignBlock) -> dict[str, Matrix]:
         """Who is summed by which code, the target's among them."""

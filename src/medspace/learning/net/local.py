@@ -1,14 +1,14 @@
 """What a hospital does in a round: it trains the net on its own rows, and bounds how far that moves it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medspace.learning.glm.design import Matrix, Vector
-from medspace.learning.net.network import Perceptron
+from medspace.learning.net.network import Network, Varying
 from medspace.learning.net.task import LocalTraining
 
 Places = NDArray[np.int64]
@@ -33,7 +33,7 @@ class TrainingRows:
 
 
 def trained(
-    network: Perceptron,
+    network: Network,
     weights: Vector,
     rows: TrainingRows,
     how: LocalTraining,
@@ -44,30 +44,36 @@ def trained(
 
     `drift` is added to each gradient: SCAFFOLD's correction (Karimireddy et al. 2020).
     """
-    now = weights.copy()
+    now, speed, source = weights.copy(), np.zeros(len(weights)), varying(seed)
     with np.errstate(over="ignore", invalid="ignore"):
         for places in batches(rows.size, how, seed):
-            slope = mean_gradient(network, now, rows.chosen(places), how.l2)
+            batch = rows.chosen(places)
+            batch = replace(batch, columns=network.varied(batch.columns, source))
+            slope = mean_gradient(network, now, batch, how.l2)
             slope += how.proximal * (now - weights)
             if drift is not None:
                 slope += drift
-            now -= how.rate * slope
+            speed = how.momentum * speed + slope
+            now -= how.rate * speed
             if not np.isfinite(now).all():
                 break
     return now
 
 
-def residuals(network: Perceptron, weights: Vector, rows: TrainingRows) -> Matrix:
+def residuals(network: Network, weights: Vector, rows: TrainingRows) -> Matrix:
     """What each row carries of the gradient: the derivatives of its loss to its logits."""
-    logits = network.logits(weights, rows.columns)
+    return _carried(network, rows, network.logits(weights, rows.columns))
+
+
+def _carried(network: Network, rows: TrainingRows, logits: Matrix) -> Matrix:
     found: Matrix = network.head.residuals(logits, rows.target) * rows.counts[:, None]
     return found
 
 
-def mean_gradient(network: Perceptron, weights: Vector, rows: TrainingRows, l2: float) -> Vector:
+def mean_gradient(network: Network, weights: Vector, rows: TrainingRows, l2: float) -> Vector:
     """The gradient of the mean loss of some rows and the penalty."""
-    carried = residuals(network, weights, rows) / max(rows.size, 1)
-    found = network.gradient(weights, rows.columns, carried)
+    count = max(rows.size, 1)
+    found = network.descent(weights, rows.columns, lambda logits: _carried(network, rows, logits) / count)
     return found + l2 * network.penalised * weights
 
 
@@ -82,6 +88,12 @@ def batches(count: int, how: LocalTraining, seed: bytes) -> Iterator[Places]:
             if done < steps:
                 yield order[start : start + size]
                 done += 1
+
+
+def varying(seed: bytes) -> Varying:
+    """Numbers from 0 up to 1 that follow from a seed, others than the order of its batches."""
+    source = np.random.PCG64(int.from_bytes(sha256(b"varied\n" + seed).digest()[:16], "big"))
+    return lambda count: (source.random_raw(count) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def steps_of(count: int, how: LocalTraining) -> int:

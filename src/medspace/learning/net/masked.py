@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 import msgspec
 
 from medspace.core.canonical import JsonObject, exact
+from medspace.core.usage import Measure
+from medspace.learning.glm.demanded import measures
 from medspace.learning.glm.design import Layout
 from medspace.learning.glm.evaluation import Quality
 from medspace.learning.glm.masked import own_quality
@@ -18,7 +20,7 @@ from medspace.learning.glm.totals import (
     moments_total,
 )
 from medspace.learning.net import following
-from medspace.learning.net.classes import ClassQuality, check_classes, class_shape, class_total
+from medspace.learning.net.classes import ClassQuality, check_classes, class_shape, class_total, graded_measures
 from medspace.learning.net.following import MOST_WEIGHT, network_of
 from medspace.learning.net.judging import NetForm
 from medspace.learning.net.model import NetFitted, NetPhase, NetState, read
@@ -129,6 +131,14 @@ class MaskedNet(Walk[NetState]):
         said: JsonObject = exact(msgspec.to_builtins(made))
         return said
 
+    def measures(self, state: State, own: JsonObject) -> tuple[Measure, ...]:
+        """What terms may demand of the model (`runs.masked.ports.Measuring`)."""
+        stand = self.read(state)
+        if stand.quality is None:
+            return () if stand.graded is None else graded_measures(self.task.table, stand.graded)
+        site = msgspec.convert(own["quality"], Quality, strict=False) if own else None
+        return measures(self.task.table, stand.quality, site, None)
+
     def result(self, outcome: JsonObject, sites: Sequence[str], own: Mapping[str, JsonObject]) -> Result:
         """The content of a model of this task; `own` has the sites that release something of their own.
 
@@ -154,6 +164,7 @@ class MaskedNet(Walk[NetState]):
             persons=made.persons,
             uncarried=uncarried(table, made.layout),
             classes=self.task.classes,
+            images=self.task.images is not None,
         )
         return Result(msgspec.to_builtins(fitted), made.rows, tuple(sites))
 

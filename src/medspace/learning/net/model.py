@@ -110,3 +110,4 @@ class NetFitted:
     persons: int
     uncarried: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
+    images: bool = False

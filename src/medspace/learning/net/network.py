@@ -5,9 +5,11 @@ found by backpropagation (Rumelhart et al. 1986).
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, pairwise
+from typing import Protocol
 
 import numpy as np
 
@@ -16,6 +18,56 @@ from medspace.learning.net.heads import BINARY, OutputHead
 from medspace.learning.net.task import Activation
 
 RANDOM_BITS = 53  # of a first weight
+Carrying = Callable[[Matrix], Matrix]  # from logits to what each row carries of a gradient, rows x outputs
+Varying = Callable[[int], Vector]  # so many numbers of a seeded source, from 0 up to 1
+
+
+class Network(Protocol):
+    """A net of any shape, whose weights are one vector."""
+
+    @property
+    def head(self) -> OutputHead:
+        """What the last layer stands for."""
+        ...
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Its inputs, its hidden layers, its outputs."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """How many weights and biases there are."""
+        ...
+
+    @property
+    def penalised(self) -> Vector:
+        """1 for each weight and 0 for each bias."""
+        ...
+
+    def first(self, seed: int) -> Vector:
+        """The first weights: the same on every processor."""
+        ...
+
+    def logits(self, weights: Vector, rows: Matrix) -> Matrix:
+        """What the head makes chances of: rows x outputs."""
+        ...
+
+    def scored(self, weights: Vector, rows: Matrix) -> Matrix:
+        """The same as a trained net is used: rows x outputs."""
+        ...
+
+    def gradient(self, weights: Vector, rows: Matrix, residuals: Matrix) -> Vector:
+        """The gradient of a sum over rows, by its derivatives to the logits of each (rows x outputs)."""
+        ...
+
+    def descent(self, weights: Vector, rows: Matrix, carry: Carrying) -> Vector:
+        """The same, with the derivatives found from the logits: looks at the rows once."""
+        ...
+
+    def varied(self, rows: Matrix, source: Varying) -> Matrix:
+        """The rows as they are trained on this time."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -65,6 +117,19 @@ class Perceptron:
     def logits(self, weights: Vector, rows: Matrix) -> Matrix:
         """What the head makes chances of: rows x outputs."""
         return self._forward(weights, rows)[-1]
+
+    def scored(self, weights: Vector, rows: Matrix) -> Matrix:
+        """The logits."""
+        return self.logits(weights, rows)
+
+    def descent(self, weights: Vector, rows: Matrix, carry: Carrying) -> Vector:
+        """The gradient of a sum over rows, whose derivatives to the logits `carry` finds."""
+        return self.gradient(weights, rows, carry(self.logits(weights, rows)))
+
+    def varied(self, rows: Matrix, source: Varying) -> Matrix:
+        """The rows as they are."""
+        del source
+        return rows
 
     def gradient(self, weights: Vector, rows: Matrix, residuals: Matrix) -> Vector:
         """The gradient of a sum over rows, by its derivatives to the logits of each (rows x outputs)."""

@@ -41,4 +41,6 @@ class NetAlgorithm:
 def _needs(task: NetTask) -> tuple[Need, ...]:
     """The outcome, with all its classes if it has some, and every feature."""
     outcome, *features = needs_of(task.table)
+    if task.images is not None:
+        features = []  # which are made of the images
     return (Need(outcome.column, task.classes) if task.classes else outcome, *features)

@@ -18,6 +18,7 @@ from medspace.core.text import Fact, Text, msgid
 from medspace.learning.glm.task import HOLDOUTS, Fraction, GlmTask, Name, fraction
 from medspace.learning.glm.task import parse as parse_table
 from medspace.learning.net.heads import BINARY, OutputHead
+from medspace.learning.net.images import POOLED, Augmentation, ImageForm, ImageInput
 from medspace.learning.reading import remembering
 from medspace.runs.errors import TaskInvalidError
 
@@ -27,7 +28,7 @@ Strategy = Literal["fedavg", "fedprox", "fedadam", "fedyogi", "fedadagrad", "sca
 ClassWeights = Literal["none", "balanced"]
 ADAPTIVE = ("fedadam", "fedyogi", "fedadagrad")
 
-MOST_WEIGHTS = 4096  # of a net: its state and its totals are JSON that every site keeps
+MOST_WEIGHTS = 16_384  # of a net: its state and its totals are JSON that every site keeps
 MOST_LAYERS, WIDEST_LAYER = 8, 1024
 MOST_EPOCHS, MOST_UPDATES, LARGEST_BATCH = 100, 10_000, 1_000_000
 LARGEST_SEED = 2**53 - 1
@@ -41,7 +42,7 @@ class LocalTraining:
     `rate` is the learning rate. It goes through its rows `epochs` times, in mini-batches of `batch` rows (0: of all);
     with `updates` it takes so many steps instead, however many rows it has. `l2` / 2 times the sum of squares of the
     weights, without biases, is added to the mean loss, and with FedProx `proximal` / 2 times the squared distance to
-    where the round began (Li et al. 2020).
+    where the round began (Li et al. 2020). With `momentum` a step goes on with that share of the one before it.
     """
 
     rate: float = 0.05
@@ -51,6 +52,7 @@ class LocalTraining:
     l2: float = 0.0
     proximal: float = 0.0
     class_weights: ClassWeights = "none"
+    momentum: float = 0.0
 
     def document(self) -> JsonObject:
         """The canonical form."""
@@ -62,6 +64,7 @@ class LocalTraining:
             "l2": repr(self.l2),
             "proximal": repr(self.proximal),
             "class_weights": self.class_weights,
+            **({"momentum": repr(self.momentum)} if self.momentum else {}),
         }
 
 
@@ -93,7 +96,8 @@ class NetTask:
     loss says which round was best, and after `patience` rounds (0: never) without a better one training ends. `seed`
     decides the first weights and the order of mini-batches. `table` is the task of a GLM with the same target (of
     classes: whether it is the last one), features and rows: from it come columns, missing values, split, questions,
-    and what sites demand. Its `max_rounds` counts every question: moments, training, evaluation.
+    and what sites demand. Its `max_rounds` counts every question: moments, training, evaluation. With `images` the
+    input are the images beside the table, whose features are then the means of their channels.
     """
 
     table: GlmTask
@@ -107,6 +111,7 @@ class NetTask:
     validation: float = 0.0
     patience: int = 0
     seed: int = 0
+    images: ImageInput | None = None
 
     @cached_property
     def head(self) -> OutputHead:
@@ -127,6 +132,8 @@ class NetTask:
             del table[name]
         if self.classes:
             table |= {"target": self.table.target.column, "classes": list(self.classes), "ordinal": self.ordinal}
+        if self.images is not None:
+            table |= {"features": [], "images": self.images.document()}
         return table | {
             "task": NET,
             "layers": list(self.layers),
@@ -148,9 +155,10 @@ class _NetForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """The fields of its own; the others are those of a GLM, and are read by it."""
 
     target: Any
-    features: Any
     purpose: Any
     task: Literal["net"]
+    features: Any = []
+    images: ImageForm | None = None
     layers: Annotated[
         list[Annotated[int, msgspec.Meta(ge=1, le=WIDEST_LAYER)]], msgspec.Meta(max_length=MOST_LAYERS)
     ] = []
@@ -165,6 +173,7 @@ class _NetForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     l2: Fraction = 0.0
     proximal: Fraction | None = None
     class_weights: ClassWeights = "none"
+    momentum: Fraction = 0.0
     server_rate: Fraction | None = None
     beta1: Fraction = 0.9
     beta2: Fraction = 0.999
@@ -209,7 +218,10 @@ def parse(document: Json) -> NetTask:
         raise TaskInvalidError(reason=error.reason) from None
     if form.protection != MASKED_SUMS:
         raise _refused(msgid("protection must be one of {names}"), names=MASKED_SUMS)
+    images = None if form.images is None else _images(form, form.images)
     table = {name: getattr(form, name) for name in TABLE} | {"family": "binomial", "target": _target(form)}
+    if images is not None:
+        table["features"] = [{"name": name} for name in images.columns]
     task = NetTask(
         table=parse_table(table),
         classes=tuple(form.classes),
@@ -222,9 +234,24 @@ def parse(document: Json) -> NetTask:
         validation=fraction("validation", form.validation, 0.0, 1.0),
         patience=form.patience,
         seed=form.seed,
+        images=images,
     )
     _check(task)
     return task
+
+
+def _images(form: _NetForm, given: ImageForm) -> ImageInput:
+    if form.features:
+        raise _refused(msgid("a net for images has no other features"))
+    varied = Augmentation(
+        given.augmentation.flip,
+        fraction("turn", given.augmentation.turn, 0.0, 180.0),
+        fraction("zoom", given.augmentation.zoom, 0.0, 0.5),
+    )
+    found = ImageInput(given.height, given.width, given.channels, tuple(given.filters), given.shrink, varied)
+    if not found.fits:
+        raise _refused(msgid("the images are too small for so many blocks of filters"))
+    return found
 
 
 def _target(form: _NetForm) -> Json:
@@ -246,6 +273,7 @@ def _local(form: _NetForm) -> LocalTraining:
         l2=fraction("l2", form.l2, 0.0, 1e6),
         proximal=fraction("proximal", proximal, 0.0, 1e6),
         class_weights=form.class_weights,
+        momentum=fraction("momentum", form.momentum, 0.0, 0.999),
     )
 
 
@@ -281,8 +309,11 @@ def _check(task: NetTask) -> None:
 
 def most_weights(task: NetTask) -> int:
     """How many weights and biases there are if every column varies somewhere."""
-    widths = (len(task.table.columns), *task.layers, task.head.outputs)
-    return sum((inner + 1) * outer for inner, outer in pairwise(widths))
+    inputs, convolved = len(task.table.columns), 0
+    if task.images is not None:
+        inputs, convolved = task.images.filters[-1] * POOLED * POOLED, task.images.convolved
+    widths = (inputs, *task.layers, task.head.outputs)
+    return convolved + sum((inner + 1) * outer for inner, outer in pairwise(widths))
 
 
 def _refused(sentence: str, **facts: Fact) -> TaskInvalidError:

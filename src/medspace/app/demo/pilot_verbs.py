@@ -1,0 +1,43 @@
+"""The verbs of pilots: one disease, from contract to model card, on public images."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from medspace.app.doors.cli.options import JsonOption, LanguageOption
+from medspace.app.doors.cli.screen import Screen
+from medspace.app.node.language import spoken_language
+
+pilot = typer.Typer(help="A pilot of one disease, on this machine, with public images.", no_args_is_help=True)
+
+
+@pilot.callback()
+def _group() -> None:
+    """A pilot of one disease, on this machine, with public images."""
+
+
+@pilot.command("retina")
+def retina(
+    data: Annotated[
+        Path | None, typer.Option("--data", help="The folder with the images; default: that of MEDSPACE_DATA.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--folder", help="Keep everything here; default: a temporary folder.")
+    ] = None,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, help="Which image is at which hospital, first weights, all chance.")
+    ] = 1,
+    rounds: Annotated[int, typer.Option("--rounds", min=1, max=90, help="Rounds of training.")] = 20,
+    without_clinic: Annotated[
+        bool, typer.Option("--without-clinic", help="Leave out the clinic that joins later.")
+    ] = False,
+    json: JsonOption = False,
+    lang: LanguageOption = "",
+) -> None:
+    """Five hospitals learn to grade diabetic retinopathy together; a clinic with another camera joins later."""
+    from medspace.app.demo.retina.progress import bar  # noqa: PLC0415 - the server side is heavy
+    from medspace.app.demo.retina.story import PilotPlan, run_pilot  # noqa: PLC0415
+
+    plan = PilotPlan(seed, rounds, folder=folder, source=data, joins=not without_clinic)
+    run_pilot(Screen(as_json=json, language=spoken_language(lang)), plan, bar)

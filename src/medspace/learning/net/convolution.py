@@ -1,0 +1,193 @@
+"""Convolutional nets: PyTorch (extra `imaging`) finds logits and gradients; all else is numpy, as for perceptrons.
+
+All weights are one vector: for each block its kernels (filters x inputs x 3 x 3) and its biases, then the layers of a
+perceptron on what the blocks leave. Sizes and first weights need no PyTorch, so every site can follow a run with it.
+On one machine the same question has the same answer to the bit: one thread, deterministic kernels.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib import import_module
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from medspace.learning.glm.design import Matrix, Vector
+from medspace.learning.net.errors import TorchMissingError
+from medspace.learning.net.heads import OutputHead
+from medspace.learning.net.images import KERNEL, POOLED, ImageInput
+from medspace.learning.net.network import RANDOM_BITS, Carrying, Perceptron, Varying
+from medspace.learning.net.task import Activation
+
+AT_ONCE = 256  # images whose logits are found together: bounds the memory
+Tensor = Any  # PyTorch is imported once somebody trains on images
+Look = Callable[[list[Tensor], Tensor], Tensor]
+
+
+@cache
+def torch() -> Any:  # noqa: ANN401 - a module
+    """PyTorch, set to give the same bits each time.
+
+    Raises:
+        TorchMissingError: it is not installed.
+    """
+    try:
+        found = import_module("torch")
+    except ModuleNotFoundError:
+        raise TorchMissingError from None
+    found.set_num_threads(1)
+    found.use_deterministic_algorithms(True)  # noqa: FBT003 - PyTorch's own
+    return found
+
+
+@dataclass(frozen=True)
+class ConvNet:
+    """A net for images: blocks of convolutions, then a perceptron whose inputs are what the last block leaves."""
+
+    images: ImageInput
+    dense: Perceptron
+
+    @property
+    def head(self) -> OutputHead:
+        """What the last layer stands for."""
+        return self.dense.head
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The channels, the filters of each block, the hidden layers, the output."""
+        return (self.images.channels, *self.images.filters, *self.dense.widths[1:])
+
+    @property
+    def size(self) -> int:
+        """How many weights and biases there are."""
+        return self.images.convolved + self.dense.size
+
+    @cached_property
+    def penalised(self) -> Vector:
+        """1 for each weight and 0 for each bias."""
+        each = [[1.0] * (inner * KERNEL * KERNEL * outer) + [0.0] * outer for inner, outer in self.images.blocks]
+        return np.concatenate([*map(np.array, each), self.dense.penalised])
+
+    def first(self, seed: int) -> Vector:
+        """The first weights: of each block uniform within +-sqrt(6 / inputs) (He et al. 2015); then a perceptron's.
+
+        They follow from the seed by integers and elementwise arithmetic: every processor gets the same.
+        """
+        drawn = np.random.PCG64(seed).random_raw(self.images.convolved) >> np.uint64(64 - RANDOM_BITS)
+        blocks = self.images.blocks
+        spans = [math.sqrt(6.0 / (inner * KERNEL * KERNEL)) for inner, _ in blocks]
+        limits = np.repeat(spans, [(inner * KERNEL * KERNEL + 1) * outer for inner, outer in blocks])
+        trunk = (drawn.astype(np.float64) * 2.0 ** (1 - RANDOM_BITS) - 1.0) * limits
+        made: Vector = np.concatenate([trunk, self.dense.first(seed + 1)])
+        return made * self.penalised
+
+    def logits(self, weights: Vector, rows: Matrix) -> Matrix:
+        """What the head makes chances of: rows x outputs."""
+        return self._found(self._forward, weights, rows, self.dense.widths[-1])
+
+    def features(self, weights: Vector, rows: Matrix) -> Matrix:
+        """What the blocks leave of each image, before the layers: rows x inputs of the first layer."""
+        return self._found(self._looked, weights, rows, self.dense.widths[0])
+
+    def _found(
+        self, look: Callable[[list[Tensor], Tensor], Tensor], weights: Vector, rows: Matrix, count: int
+    ) -> Matrix:
+        parts, made = self._cut(weights), np.empty((len(rows), count))
+        with torch().no_grad():
+            for start in range(0, len(rows), AT_ONCE):
+                made[start : start + AT_ONCE] = look(parts, self._pixels(rows[start : start + AT_ONCE])).numpy()
+        return made
+
+    def scored(self, weights: Vector, rows: Matrix) -> Matrix:
+        """The logits; where images are mirrored in training, the mean over each and its mirror images."""
+        views = self.views(rows)
+        return sum((self.logits(weights, view) for view in views[1:]), self.logits(weights, views[0])) / len(views)
+
+    def views(self, rows: Matrix) -> tuple[Matrix, ...]:
+        """The images, and where training mirrors them their mirror images."""
+        if not self.images.augmentation.flip:
+            return (rows,)
+        seen = rows.reshape(len(rows), self.images.channels, self.images.height, self.images.width)
+        turned = (seen[:, :, ::-1], seen[..., ::-1], seen[:, :, ::-1, ::-1])
+        return (rows, *(view.reshape(rows.shape) for view in turned))
+
+    def gradient(self, weights: Vector, rows: Matrix, residuals: Matrix) -> Vector:
+        """The gradient of a sum over rows, by its derivatives to the logits of each (rows x outputs)."""
+        return self.descent(weights, rows, lambda _: residuals)
+
+    def descent(self, weights: Vector, rows: Matrix, carry: Carrying) -> Vector:
+        """The same, with the derivatives found from the logits: looks at the images once."""
+        library, parts = torch(), self._cut(weights)
+        for part in parts:
+            part.requires_grad_(True)  # noqa: FBT003 - PyTorch's own
+        said = self._forward(parts, self._pixels(rows))
+        carried = carry(said.detach().numpy().astype(np.float64))
+        back = library.from_numpy(np.ascontiguousarray(carried, np.float32))
+        found = library.autograd.grad(said, parts, grad_outputs=back)
+        return np.concatenate([part.numpy().ravel() for part in found]).astype(np.float64)
+
+    def varied(self, rows: Matrix, source: Varying) -> Matrix:
+        """The images as they are trained on this time: mirrored, turned, larger or smaller, as the task says."""
+        how = self.images.augmentation
+        if not how.any:
+            return rows
+        library, drawn = torch(), source(4 * len(rows)).reshape(4, len(rows))
+        mirrored = np.where(drawn[:2] < (0.5 if how.flip else 0.0), -1.0, 1.0)
+        angle = (2.0 * drawn[2] - 1.0) * math.radians(how.turn)
+        size = 1.0 + (2.0 * drawn[3] - 1.0) * how.zoom
+        cos, sin, none = np.cos(angle) * size, np.sin(angle) * size, np.zeros(len(rows))
+        map_of = np.stack(
+            [[cos * mirrored[0], -sin * mirrored[1], none], [sin * mirrored[0], cos * mirrored[1], none]]
+        )
+        moves = library.from_numpy(np.ascontiguousarray(map_of.transpose(2, 0, 1), np.float32))
+        images, sample = self._pixels(rows), library.nn.functional
+        grid = sample.affine_grid(moves, list(images.shape), align_corners=False)
+        made: Matrix = sample.grid_sample(images, grid, align_corners=False).numpy().reshape(rows.shape)
+        return made
+
+    def _pixels(self, rows: Matrix) -> Tensor:
+        given = self.images
+        flat = np.ascontiguousarray(rows, np.float32)
+        return torch().from_numpy(flat.reshape(len(rows), given.channels, given.height, given.width))
+
+    def _cut(self, weights: Vector) -> list[Tensor]:
+        """Kernels and biases of each block, then matrix and biases of each layer."""
+        shapes: list[Sequence[int]] = []
+        for inner, outer in self.images.blocks:
+            shapes += [(outer, inner, KERNEL, KERNEL), (outer,)]
+        for inner, outer in pairwise(self.dense.widths):
+            shapes += [(inner, outer), (outer,)]
+        found, start, flat = [], 0, np.ascontiguousarray(weights, np.float32)
+        for shape in shapes:
+            end = start + math.prod(shape)
+            found.append(torch().from_numpy(flat[start:end].reshape(shape).copy()))
+            start = end
+        return found
+
+    def _looked(self, parts: Sequence[Tensor], images: Tensor) -> Tensor:
+        steps, now = torch().nn.functional, images
+        if self.images.shrink > 1:
+            now = steps.avg_pool2d(now, self.images.shrink)
+        last = len(self.images.filters) - 1
+        for number in range(last + 1):
+            kernels, biases = parts[2 * number : 2 * number + 2]
+            now = steps.relu(steps.conv2d(now, kernels, biases, padding=KERNEL // 2))
+            now = steps.max_pool2d(now, 2) if number < last else steps.adaptive_avg_pool2d(now, POOLED)
+        return now.flatten(1)
+
+    def _forward(self, parts: Sequence[Tensor], images: Tensor) -> Tensor:
+        now, layers = self._looked(parts, images), parts[2 * len(self.images.filters) :]
+        for number in range(0, len(layers), 2):
+            now = now @ layers[number] + layers[number + 1]
+            if number < len(layers) - 2:
+                now = now.tanh() if self.dense.activation == "tanh" else now.relu()
+        return now
+
+
+def conv_net(images: ImageInput, layers: Sequence[int], activation: Activation, head: OutputHead) -> ConvNet:
+    """A net for images with these hidden layers behind its blocks."""
+    inputs = images.filters[-1] * POOLED * POOLED
+    return ConvNet(images, Perceptron((inputs, *layers, head.outputs), activation, head))

@@ -1,0 +1,139 @@
+"""A convolutional net over four hospitals under masks, over HTTP: on images, repeatable bit for bit."""
+
+import json
+
+import numpy as np
+import pytest
+
+from medspace.app.doors.sdk import SpaceError
+from medspace.app.features.audit.auditing import verify_files
+from medspace.app.verbs import root
+from tests.e2e.space import HOSPITALS, PURPOSE, Holding, audited, staged
+
+pytest.importorskip("torch", reason="the extra imaging is not installed")
+SIDE, ROWS = 12, 160
+DICTIONARY = """
+title = "Invented photographs of the eye"
+person = "person"
+
+[columns.person]
+type = "code"
+description = "Stands for the patient."
+
+[columns.grade]
+type = "code"
+description = "How far the disease is."
+codes = { none = "none", mild = "mild", severe = "severe" }
+"""
+GRADES = ("none", "mild", "severe")
+TASK = {
+    "task": "net",
+    "target": "grade",
+    "classes": list(GRADES),
+    "ordinal": True,
+    "images": {
+        "height": SIDE,
+        "width": SIDE,
+        "channels": 3,
+        "filters": [6, 6],
+        "augmentation": {"flip": True, "turn": 20, "zoom": 0.05},
+    },
+    "purpose": PURPOSE,
+    "rate": 0.02,
+    "l2": 0.001,
+    "momentum": 0.9,
+    "batch": 16,
+    "epochs": 2,
+    "validation": 0.2,
+    "patience": 6,
+    "max_rounds": 12,
+    "min_sites": 3,
+    "seed": 7,
+}
+LISTED = ["net.model", "net.progress"]
+PATIENCE = 300.0
+
+
+def photographs(seed, rows=ROWS):
+    """Images whose grade is how many bright spots they have, as the camera of this hospital sees them."""
+    chance = np.random.default_rng(seed)
+    place = chance.integers(0, 3, rows)
+    images = np.clip(chance.normal(60 + 30 * seed, 12, (rows, SIDE, SIDE, 3)), 0, 255)
+    for row, grade in enumerate(place):
+        for spot in range(2 * grade):
+            y, x = chance.integers(0, SIDE - 3, 2)
+            images[row, y : y + 3, x : x + 3, spot % 3] += 70
+    return {
+        "images": np.clip(images, 0, 255).astype(np.uint8),
+        "person": np.array([f"p{seed}-{number}" for number in range(rows)]),
+        "grade": np.array(GRADES)[place],
+    }
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory):
+    with staged(tmp_path_factory.mktemp("images")) as stage:
+        stage.add("authority")
+        terms = {"min_sites": 3, "protection": "masked-sums", "outputs": LISTED}
+        for seed, key in enumerate(HOSPITALS):
+            node = stage.add(key, Holding("", terms=terms, dictionary=DICTIONARY, source="images:images.npz"))
+            np.savez(node.folder / "images.npz", **photographs(seed))
+        stage.add("user")
+        stage.open()
+        stage.admit()
+        yield stage
+
+
+@pytest.fixture(scope="module")
+def agreements(stage):
+    return [stage.agree("user", key) for key in HOSPITALS]
+
+
+@pytest.fixture(scope="module")
+def run(stage, agreements):
+    return stage.space("user").train(TASK, agreements, wait=PATIENCE)
+
+
+def test_the_net_grades_images_of_four_cameras(run):
+    assert run["state"] == "finished", run
+    quality = run["model"]["quality"]["pooled"]
+    assert quality["auc"] > 0.75
+    assert quality["kappa"] > 0.4
+    assert run["model"]["widths"] == [3, 6, 6, 2]
+    assert run["model"]["inputs"] == ["(channel 1)", "(channel 2)", "(channel 3)"]
+
+
+def test_the_same_task_gives_the_same_bits(run, stage, agreements):
+    again = stage.space("user").train(TASK, agreements, wait=PATIENCE)
+    assert again["state"] == "finished", again
+    assert again["model"]["weights"] == run["model"]["weights"]
+
+
+def test_every_step_is_proven_by_the_records_of_the_hospitals(run, stage, tmp_path):
+    audited(stage, tmp_path)
+    logs, records = sorted(tmp_path.glob("*.log.json")), [tmp_path / f"{key}.records.json" for key in HOSPITALS]
+    for key, file in zip(HOSPITALS, records, strict=True):
+        file.write_text(json.dumps(stage.space(key).audit_records(run["id"])))
+    (tmp_path / "model.json").write_text(json.dumps(stage.space("user").audit_model(run["id"])))
+    authority = stage.space("user").status()["authority_key"]
+    report = verify_files(logs, authority, "en", records_files=records, model_files=[tmp_path / "model.json"])
+    assert report["outcome"] == "verified", report["findings"]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_people_see_that_it_is_a_net_for_images(run, stage, capsys, language):
+    config = str(stage.nodes["user"].file)
+    assert root(["model", run["model"]["id"], "--config", config, "--lang", language]) == 0
+    assert {"en": "Convolutional network (3-6-6-2)", "zh": "卷积神经网络"}[language] in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"images": TASK["images"] | {"height": 16}}, "12 x 12 x 3"),
+        ({"classes": ["none", "mild", "blind"]}, "grade"),
+    ],
+)
+def test_images_of_another_size_and_grades_that_nobody_has_are_named(stage, agreements, changes, words):
+    with pytest.raises(SpaceError, match=words):
+        stage.space("user").train(TASK | changes, agreements, wait=PATIENCE)
